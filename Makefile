@@ -1,0 +1,48 @@
+# The few words a newcomer needs. `make run` finds pictures; `make test` proves that it does.
+SHELL := /bin/bash
+PYTHON ?= python3
+FOLDER ?= samples
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: run test setup setup-sam lock
+.DEFAULT_GOAL := run
+
+# A list that has not changed since it was installed costs nothing: the stamps are newer than it.
+.venv/run.stamp: requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("imagesearch needs Python 3.11 or newer: make PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing what running needs into .venv" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/test.stamp: requirements/test.txt .venv/run.stamp
+	@echo "installing what testing needs into .venv" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/test.txt
+	@touch $@
+
+.venv-sam/stamp: requirements/sam.txt
+	@test -x .venv-sam/bin/python || $(PYTHON) -m venv .venv-sam
+	@echo "installing the SAM command line into .venv-sam" >&2
+	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/sam.txt
+	@touch $@
+
+setup: .venv/run.stamp  ## what running needs
+
+setup-sam: .venv-sam/stamp  ## the SAM command line and cfn-lint, in an environment of their own
+
+run: setup  ## index FOLDER and serve it: make run FOLDER=~/Pictures
+	@$(BIN)/imagesearch serve "$(FOLDER)" --port $(PORT)
+
+test: .venv/test.stamp setup-sam  ## every test
+	@$(BIN)/python -m pytest
+
+lock:  ## pin every dependency anew (needs uv)
+	@for list in "--extra local --group test -o requirements/test.txt" \
+		"--extra local -c requirements/test.txt -o requirements/run.txt" \
+		"-c requirements/test.txt -o layers/imagesearch/requirements.txt"; do \
+		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+			--excludes requirements/excluded.txt pyproject.toml $$list || exit 1; done
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		requirements/sam.in -o requirements/sam.txt

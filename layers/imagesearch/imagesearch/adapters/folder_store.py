@@ -1,0 +1,101 @@
+"""An image store over a folder of this machine: its path is the bucket, relative paths the keys."""
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from stat import S_ISREG
+from urllib.parse import quote
+
+from imagesearch.domain import ImageRef, ObjectState
+from imagesearch.errors import ObjectChanged, Unavailable
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class FolderStore:
+    """Files whose names begin with a dot, and what lies in such folders, are not seen."""
+
+    def __init__(self, folder: Path, files_url: str = "/files/") -> None:
+        self._root = folder.resolve()
+        self._files_url = files_url
+
+    @property
+    def bucket(self) -> str:
+        return self._root.as_uri()
+
+    def path(self, key: str) -> Path | None:
+        """Where a key's file lies; None for a key that names no visible file of the folder."""
+        parts = key.split("/")
+        if any(part.startswith(".") or not part for part in parts) or "\0" in key:
+            return None
+        path = self._root.joinpath(*parts)
+        return path if path.resolve().is_relative_to(self._root) else None
+
+    def ref(self, path: Path) -> ImageRef | None:
+        """The image that a path below the folder stands for; None for what is not seen."""
+        key = path.relative_to(self._root).as_posix()
+        try:
+            key.encode()
+        except UnicodeEncodeError:  # a name that is no valid UTF-8 cannot be a key
+            return None
+        return ImageRef(self.bucket, key) if self.path(key) else None
+
+    def head(self, ref: ImageRef) -> ObjectState | None:
+        path = self.path(ref.key)
+        if path is None:
+            return None
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno in _NO_SUCH_NAME:
+                return None
+            raise _unavailable(ref, error) from error
+        return _state(found) if S_ISREG(found.st_mode) else None
+
+    def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
+        path = self.path(ref.key)
+        try:
+            if path is None:
+                raise FileNotFoundError
+            with path.open("rb") as file:
+                data = file.read(-1 if first is None else first)
+                if _state(os.fstat(file.fileno())) == state:
+                    return data
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise _unavailable(ref, error) from error
+        raise ObjectChanged(f"{ref.key} changed while it was read")
+
+    def list_images(self) -> Iterator[ImageRef]:
+        for folder, folders, names in os.walk(self._root, onerror=_pass_over):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                if ref := self.ref(Path(folder, name)):
+                    yield ref
+
+    def url(self, ref: ImageRef) -> str:
+        return self._files_url + quote(ref.key)
+
+
+# No file of this machine can have such a name.
+_NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+
+
+def _state(found: os.stat_result) -> ObjectState:
+    """Size and time of change, to the nanosecond, stand for the content, as they do for rsync."""
+    modified = EPOCH + timedelta(microseconds=found.st_mtime_ns // 1000)
+    return ObjectState(f"{found.st_size:x}-{found.st_mtime_ns:x}", modified, found.st_size)
+
+
+def _unavailable(ref: ImageRef, error: OSError) -> Unavailable:
+    return Unavailable(f"cannot read {ref.key}: {error.strerror}", "check the file's permissions")
+
+
+def _pass_over(error: OSError) -> None:
+    logging.getLogger(__name__).warning("cannot list %s: %s", error.filename, error.strerror)

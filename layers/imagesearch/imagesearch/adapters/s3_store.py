@@ -1,0 +1,96 @@
+"""An image store over an S3 bucket."""
+
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from imagesearch.domain import ImageRef, ObjectState
+from imagesearch.errors import ObjectChanged, Unavailable
+
+URL_SECONDS = 900
+MAX_CONNECTIONS = 16
+
+
+class S3Store:
+    """Reads objects on condition that they are as they were seen."""
+
+    def __init__(self, bucket: str, client: Any = None) -> None:
+        self._bucket = bucket
+        self._s3 = client or boto3.client("s3", config=client_config())
+
+    @property
+    def bucket(self) -> str:
+        return self._bucket
+
+    def head(self, ref: ImageRef) -> ObjectState | None:
+        try:
+            found = self._s3.head_object(Bucket=ref.bucket, Key=ref.key)
+        except (ClientError, BotoCoreError) as error:
+            if _status(error) == 404:
+                return None
+            raise _unavailable(ref, error) from error
+        return ObjectState(
+            etag=found["ETag"].strip('"'),
+            last_modified=found["LastModified"].astimezone(UTC),
+            size=found["ContentLength"],
+            metadata=found["Metadata"],
+        )
+
+    def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
+        part = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
+        try:
+            found = self._s3.get_object(
+                Bucket=ref.bucket, Key=ref.key, IfMatch=f'"{state.etag}"', **part
+            )
+            data: bytes = found["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            if _status(error) in (404, 412):
+                raise ObjectChanged(f"{ref.key} changed while it was read") from error
+            raise _unavailable(ref, error) from error
+        return data
+
+    def list_images(self) -> Iterator[ImageRef]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        try:
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield ImageRef(self._bucket, found["Key"])
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable(f"cannot list the bucket {self._bucket}: {error}") from error
+
+    def url(self, ref: ImageRef) -> str:
+        """A presigned URL; it expires with the role's session where that ends sooner."""
+        url: str = self._s3.generate_presigned_url(
+            "get_object", Params={"Bucket": ref.bucket, "Key": ref.key}, ExpiresIn=URL_SECONDS
+        )
+        return url
+
+
+def client_config() -> Config:
+    """Signature version 4 at the regional endpoint, so that presigned URLs hold everywhere."""
+    return Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+        max_pool_connections=MAX_CONNECTIONS,
+        connect_timeout=3,
+        read_timeout=20,
+        retries={"mode": "standard", "max_attempts": 4},
+    )
+
+
+def _status(error: Exception) -> int | None:
+    if not isinstance(error, ClientError):
+        return None
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return int(status) if status else None
+
+
+def _unavailable(ref: ImageRef, error: Exception) -> Unavailable:
+    return Unavailable(
+        f"cannot read s3://{ref.bucket}/{ref.key}: {error}",
+        "check that the bucket is there and that the function's role may read it",
+    )

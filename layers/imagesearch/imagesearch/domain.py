@@ -1,0 +1,193 @@
+"""What the system speaks of: images, what the index records of them, queries and hits."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Embedding: TypeAlias = NDArray[np.float32]
+Version: TypeAlias = tuple[int, int]
+
+
+class Status(StrEnum):
+    """What the index says of an image that it has looked at."""
+
+    INDEXED = "indexed"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """Where an image lies."""
+
+    bucket: str
+    key: str
+
+    @property
+    def id(self) -> str:
+        """A URL-safe digest: an S3 key may have 1,024 bytes, an OpenSearch `_id` only 512."""
+        digest = hashlib.sha256(f"{self.bucket}\0{self.key}".encode()).digest()
+        return base64.urlsafe_b64encode(digest[:18]).decode()
+
+    @property
+    def collection(self) -> str | None:
+        """The first part of the key: `cats/1.jpg` is in `cats`, `1.jpg` in none."""
+        first, slash, _ = self.key.partition("/")
+        return first if slash else None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """What the bucket holds under a key at one moment; `size` in bytes."""
+
+    etag: str
+    last_modified: datetime
+    size: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """An image as the model sees it: `embedding` [D] float32, L2-normalised; size as displayed."""
+
+    embedding: Embedding
+    width: int
+    height: int
+    content_type: str
+    taken_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What the index records of one image; the embedding is kept beside it, not in it.
+
+    `model` is the model that embedded it and `decoder` the decoder that read or rejected it.
+    A rejected image has a `reason` and neither size in pixels nor embedding.
+    """
+
+    ref: ImageRef
+    status: Status
+    etag: str
+    last_modified: datetime
+    size: int
+    indexed_at: datetime
+    model: str
+    decoder: str
+    reason: str | None = None
+    sha256: str | None = None
+    content_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    taken_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.ref.id
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An index entry with the version that a conditional write must name.
+
+    `document` is None where the image was deleted: the entry outlives it for a while, so that a
+    write which was sent before the deletion and lands after it finds another version and fails.
+    """
+
+    document: Document | None
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Record a document and its embedding; without embedding it is not found by search."""
+
+    document: Document
+    embedding: Embedding | None
+    expected: Version | None
+
+    @property
+    def ref(self) -> ImageRef:
+        return self.document.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Record a document anew and keep the embedding that is there."""
+
+    document: Document
+    expected: Version
+
+    @property
+    def ref(self) -> ImageRef:
+        return self.document.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Record that the image is gone."""
+
+    ref: ImageRef
+    expected: Version | None
+
+
+Write: TypeAlias = Put | Touch | Delete
+
+
+class WriteStatus(StrEnum):
+    WRITTEN = "written"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of one write of a bulk; `reason` says why where it failed."""
+
+    status: WriteStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The place behind a hit in the order of hits: score descending, then id ascending."""
+
+    score: float
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class VectorQuery:
+    """The `limit` indexed images nearest to `embedding` [D], behind `after`, without `exclude`."""
+
+    embedding: Embedding
+    limit: int
+    collection: str | None = None
+    exclude: str | None = None
+    after: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found image; `score` is the cosine similarity in [-1, 1]."""
+
+    document: Document
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class IndexHealth:
+    """`status` is green, yellow or red; `images` counts those that search can find."""
+
+    name: str
+    status: str
+    images: int
+    rejected: int

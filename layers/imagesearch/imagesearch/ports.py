@@ -1,0 +1,96 @@
+"""What the use cases ask of the outside world; every adapter of a kind passes the same tests."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from imagesearch.domain import (
+    Document,
+    Embedding,
+    EncodedImage,
+    Hit,
+    ImageRef,
+    IndexHealth,
+    ObjectState,
+    Status,
+    Stored,
+    VectorQuery,
+    Write,
+    WriteResult,
+)
+from imagesearch.errors import UnreadableImage
+
+
+class ImageEncoder(Protocol):
+    """Turns images into vectors."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+
+    @property
+    def decoder(self) -> str:
+        """The decoder's name and version: a newer one may read what an older one rejected."""
+
+    def encode_images(self, images: Sequence[bytes]) -> list[EncodedImage | UnreadableImage]:
+        """Embed files; one that cannot be read gives its error in its place, not an exception."""
+
+
+class TextEncoder(Protocol):
+    """Turns words into vectors of the same space."""
+
+    @property
+    def model(self) -> str: ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Embedding:
+        """Embed texts: [N, D] float32, L2-normalised."""
+
+
+class ImageStore(Protocol):
+    """Where the images lie; its methods may be called from several threads."""
+
+    @property
+    def bucket(self) -> str: ...
+
+    def head(self, ref: ImageRef) -> ObjectState | None:
+        """What is there now; None when nothing is. Raises Unavailable."""
+
+    def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
+        """The object's bytes, or its `first` ones.
+
+        Raises ObjectChanged when it is gone or no longer in `state`, Unavailable.
+        """
+
+    def list_images(self) -> Iterator[ImageRef]:
+        """Every object. Raises Unavailable."""
+
+    def url(self, ref: ImageRef) -> str:
+        """A short-lived address at which a browser can fetch the object."""
+
+
+class VectorIndex(Protocol):
+    """Records of images and k-NN over their embeddings; all methods raise Unavailable."""
+
+    def get(self, ids: Sequence[str]) -> Mapping[str, Stored]:
+        """The entries of these ids; an id without an entry is left out."""
+
+    def embedding(self, id: str) -> Embedding | None:
+        """The embedding of an indexed image, [D] float32."""
+
+    def write(self, writes: Sequence[Write]) -> list[WriteResult]:
+        """Write in bulk, each on condition that its entry still has the expected version.
+
+        `expected=None` means that no entry may be there. The results are in the order of the
+        writes; a failed one leaves the others untouched. What is written is seen by `get` at
+        once, and by `search` and `list_documents` shortly after.
+        """
+
+    def search(self, query: VectorQuery) -> list[Hit]:
+        """Nearest neighbours by cosine similarity: score descending, then id ascending."""
+
+    def list_documents(
+        self, *, status: Status | None, collection: str | None, after: str | None, limit: int
+    ) -> list[Document]:
+        """Documents in the order of their keys' UTF-8 bytes, from behind the key `after`."""
+
+    def health(self) -> IndexHealth:
+        """How the index is. Raises Unavailable when a search would fail."""

@@ -1,0 +1,196 @@
+"""Use case: turn a query into hits."""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from imagesearch.cursors import seal, unseal
+from imagesearch.domain import Document, Embedding, Hit, Position, Status, VectorQuery
+from imagesearch.errors import InvalidQuery, NotFound, UnreadableImage
+from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
+
+MAX_LIMIT = 100
+MAX_TEXT = 2_000
+MAX_DEPTH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class TextQuery:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageQuery:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredQuery:
+    """The neighbours of an indexed image, itself left out."""
+
+    id: str
+
+
+Query: TypeAlias = TextQuery | ImageQuery | StoredQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A query and which part of its answer is wanted: up to `limit` hits, from behind `cursor`."""
+
+    query: Query
+    limit: int = 10
+    cursor: str | None = None
+    collection: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds that a search took, and its parts."""
+
+    embed: float
+    search: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    search_id: str
+    model: str
+    took_ms: Timing
+    hits: list[Hit]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    documents: list[Document]
+    cursor: str | None
+
+
+class Searcher:
+    """Answers from the index; raises InvalidQuery, NotFound, UnreadableImage, Unavailable."""
+
+    def __init__(self, index: VectorIndex, texts: TextEncoder, images: ImageEncoder) -> None:
+        self._index = index
+        self._texts = texts
+        self._images = images
+
+    def search(self, search: Search) -> SearchAnswer:
+        """The nearest images, nearest first; pages go to a depth of `MAX_DEPTH` hits."""
+        started = time.perf_counter()
+        _check_limit(search.limit)
+        request = _fingerprint(search)
+        after, depth = _place(search.cursor, request)
+        embedding = self._embed(search.query)
+        embedded = time.perf_counter()
+        limit = min(search.limit, MAX_DEPTH - depth)
+        exclude = search.query.id if isinstance(search.query, StoredQuery) else None
+        hits = self._index.search(VectorQuery(embedding, limit, search.collection, exclude, after))
+        found = time.perf_counter()
+        return SearchAnswer(
+            search_id=uuid.uuid4().hex,
+            model=self._texts.model,
+            took_ms=Timing(
+                embed=_ms(embedded - started),
+                search=_ms(found - embedded),
+                total=_ms(found - started),
+            ),
+            hits=hits,
+            cursor=_cursor_behind(hits, limit, depth, request),
+        )
+
+    def list_documents(
+        self,
+        *,
+        status: Status | None = None,
+        collection: str | None = None,
+        cursor: str | None = None,
+        limit: int = MAX_LIMIT,
+    ) -> Listing:
+        """Records in the order of their keys."""
+        _check_limit(limit)
+        request = f"list {status} {collection}"
+        after = str(unseal(cursor, request)[0]) if cursor else None
+        documents = self._index.list_documents(
+            status=status, collection=collection, after=after, limit=limit
+        )
+        full = len(documents) == limit
+        return Listing(documents, seal([documents[-1].ref.key], request) if full else None)
+
+    def document(self, id: str) -> Document:
+        """One image's record; raises NotFound."""
+        stored = self._index.get([id]).get(id)
+        if not stored or not stored.document:
+            raise _no_such_image(id)
+        return stored.document
+
+    def _embed(self, query: Query) -> Embedding:
+        if isinstance(query, TextQuery):
+            return self._embed_text(query.text)
+        if isinstance(query, ImageQuery):
+            return self._embed_image(query.data)
+        embedding = self._index.embedding(query.id)
+        if embedding is None:
+            raise _no_such_image(query.id)
+        return embedding
+
+    def _embed_text(self, text: str) -> Embedding:
+        if not text.strip() or len(text) > MAX_TEXT:
+            raise InvalidQuery(
+                f"the text has {len(text)} characters",
+                f"send 1 to {MAX_TEXT:,} characters that are not all blanks",
+                code="invalid_text",
+            )
+        return np.asarray(self._texts.encode_texts([text])[0], np.float32)
+
+    def _embed_image(self, data: bytes) -> Embedding:
+        image = self._images.encode_images([data])[0]
+        if isinstance(image, UnreadableImage):
+            raise image
+        return image.embedding
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidQuery(
+            f"limit is {limit}", f"ask for 1 to {MAX_LIMIT} at a time", code="invalid_limit"
+        )
+
+
+def _fingerprint(search: Search) -> str:
+    """What a cursor belongs to: the query and the filter, whatever the size of the page."""
+    query = search.query
+    if isinstance(query, ImageQuery):
+        return f"image {hashlib.sha256(query.data).hexdigest()} {search.collection}"
+    value = query.text if isinstance(query, TextQuery) else query.id
+    return f"{type(query).__name__} {value!r} {search.collection}"
+
+
+def _place(cursor: str | None, request: str) -> tuple[Position | None, int]:
+    """Where the page begins and how many hits lie before it."""
+    if not cursor:
+        return None, 0
+    score, id, depth = unseal(cursor, request)
+    return Position(float(str(score)), str(id)), int(str(depth))
+
+
+def _cursor_behind(hits: Sequence[Hit], limit: int, depth: int, request: str) -> str | None:
+    depth += len(hits)
+    if len(hits) < limit or depth >= MAX_DEPTH:
+        return None
+    last = hits[-1]
+    return seal([last.score, last.document.id, depth], request)
+
+
+def _no_such_image(id: str) -> NotFound:
+    return NotFound(f"there is no indexed image with the id {id!r}", "take an id from a hit")
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)
