@@ -5,7 +5,7 @@ FOLDER ?= samples
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test setup setup-sam lock
+.PHONY: run test bench lint setup setup-sam setup-test lock
 .DEFAULT_GOAL := run
 
 # A list that has not changed since it was installed costs nothing: the stamps are newer than it.
@@ -35,8 +35,21 @@ setup-sam: .venv-sam/stamp  ## the SAM command line and cfn-lint, in an environm
 run: setup  ## index FOLDER and serve it: make run FOLDER=~/Pictures
 	@$(BIN)/imagesearch serve "$(FOLDER)" --port $(PORT)
 
-test: .venv/test.stamp setup-sam  ## every test
+setup-test: .venv/test.stamp .venv-sam/stamp  ## what testing needs
+
+test: setup-test  ## every test
 	@$(BIN)/python -m pytest
+
+lint: setup-test  ## style, types, the import rule, the template
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@.venv-sam/bin/cfn-lint template.yaml
+	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint
+
+bench: .venv/test.stamp  ## what indexing and a query cost on this machine
+	@$(BIN)/python -m benchmarks
 
 lock:  ## pin every dependency anew (needs uv)
 	@for list in "--extra local --group test -o requirements/test.txt" \
