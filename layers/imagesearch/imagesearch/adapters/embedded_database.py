@@ -1,0 +1,148 @@
+"""The embedded index's SQLite file: opening it, reading, writing in one transaction, its errors."""
+
+import re
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imagesearch.errors import ConfigurationError, Unavailable
+
+BUSY_SECONDS = 15.0
+# "imgs": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id)
+APPLICATION_ID = 0x696D6773
+SCHEMA_VERSION = 1
+# Three rows of 512 floats fit a page of 8 KiB, one fits a page of the usual 4.
+PAGE_BYTES = 8192
+
+# A row's `seq` is its version and grows with every write, so `seq > last seen` is what is new.
+# A deleted image keeps its row: readers learn of it, and a late write meets another version.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS spaces (name TEXT PRIMARY KEY, dimension INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS entries (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL,
+    key TEXT,
+    collection TEXT,
+    record TEXT,
+    vector BLOB
+);
+CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key, id, status, collection);
+CREATE INDEX IF NOT EXISTS entries_by_status ON entries (status);
+"""
+
+
+class EmbeddedDatabase:
+    """One table in one file, for many threads and processes.
+
+    Statements speak of the table `entries`; the table's name in the file is the index's name.
+    Raises ConfigurationError for a file that cannot be used, Unavailable when it cannot be now.
+    """
+
+    def __init__(self, path: Path, name: str, dimension: int) -> None:
+        self._path = path
+        self._name = name.replace('"', '""')
+        self._reader_lock = threading.Lock()
+        self._writer_lock = threading.Lock()
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = self._connect()
+            self._reader = self._connect()
+            self._prepare(name, dimension)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        with self._reader_lock, self._errors():
+            yield self._reader
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is written, or nothing."""
+        with self._writer_lock, self._errors():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            finally:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+
+    def sql(self, statement: str) -> str:
+        """The statement for this index's table; `entries_by_x` are the indexes on it."""
+        return re.sub(r"\bentries(\w*)", lambda found: f'"{self._name}{found[1]}"', statement)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._reader.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        weakref.finalize(self, connection.close)
+        return connection
+
+    def _prepare(self, name: str, dimension: int) -> None:
+        self._check_owner()
+        self._writer.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        self._use_write_ahead_log()
+        self._writer.execute("PRAGMA synchronous = NORMAL")
+        with self.writing() as connection:
+            self._check_owner()
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            for statement in SCHEMA.strip().split(";\n"):
+                connection.execute(self.sql(statement))
+            connection.execute("INSERT OR IGNORE INTO spaces VALUES (?, ?)", (name, dimension))
+            (known,) = connection.execute(
+                "SELECT dimension FROM spaces WHERE name = ?", (name,)
+            ).fetchone()
+            if known != dimension:
+                raise self._unusable(f"holds vectors of {known} dimensions, the model {dimension}")
+
+    def _check_owner(self) -> None:
+        """Leave a file of another program, or of a newer release, exactly as it is."""
+        (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        owner = self._writer.execute("PRAGMA application_id").fetchone()[0]
+        version = self._writer.execute("PRAGMA user_version").fetchone()[0]
+        if tables and owner != APPLICATION_ID:
+            raise self._unusable("is another program's database")
+        if version > SCHEMA_VERSION:
+            raise self._unusable("was written by a newer release")
+
+    def _use_write_ahead_log(self) -> None:
+        """Readers then never wait; SQLite does not wait itself where two switch to it at once."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._writer.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise Unavailable(
+                f"the index file {self._path} cannot be used now: {error}",
+                "check free disk space, the folder's permissions, and who else writes to it",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise self._unusable(f"is no sound database: {error}") from error
+        except OSError as error:
+            raise self._unusable(f"cannot be made: {error}") from error
+
+    def _unusable(self, why: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"the index file {self._path} {why}",
+            "name another path in INDEX_URL, or delete the file and index the images again",
+        )

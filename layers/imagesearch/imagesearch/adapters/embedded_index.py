@@ -1,0 +1,183 @@
+"""A vector index in one SQLite file, for one machine: exact k-NN by numpy, nothing to install."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imagesearch.adapters.embedded_database import EmbeddedDatabase
+from imagesearch.adapters.records import to_document, to_record
+from imagesearch.adapters.unit_vectors import unit_vector
+from imagesearch.adapters.vector_scan import Match, Row, Snapshot, VectorLog
+from imagesearch.domain import (
+    Delete,
+    Document,
+    Embedding,
+    Hit,
+    IndexHealth,
+    Put,
+    Status,
+    Stored,
+    Touch,
+    VectorQuery,
+    Write,
+    WriteResult,
+    WriteStatus,
+)
+
+DELETED = "deleted"
+ROWS_AT_A_TIME = 4096
+# SQLite builds may allow no more than 999 parameters: https://sqlite.org/limits.html
+IDS_AT_A_TIME = 500
+# A hit that is overwritten while it is fetched sends the search round again, this often.
+ROUNDS = 5
+
+
+class EmbeddedIndex:
+    """Safe for several processes and threads; a process that dies while writing loses its batch."""
+
+    def __init__(self, path: Path, name: str, dimension: int) -> None:
+        self._name = name
+        self._dimension = dimension
+        self._database = EmbeddedDatabase(path, name, dimension)
+        self._vectors = VectorLog(dimension)
+        self._refreshing = threading.Lock()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def get(self, ids: Sequence[str]) -> Mapping[str, Stored]:
+        rows = self._rows("SELECT id, record, seq FROM entries WHERE id IN (?)", ids)
+        return {id: Stored(_document(record), (seq, 1)) for id, record, seq in rows}
+
+    def embedding(self, id: str) -> Embedding | None:
+        for (vector,) in self._rows(
+            "SELECT vector FROM entries WHERE status = 'indexed' AND vector NOT NULL AND id IN (?)",
+            [id],
+        ):
+            return np.frombuffer(vector, "<f4")
+        return None
+
+    def write(self, writes: Sequence[Write]) -> list[WriteResult]:
+        with self._database.writing() as connection:
+            return [self._write(connection, write) for write in writes]
+
+    def search(self, query: VectorQuery) -> list[Hit]:
+        for _ in range(ROUNDS):
+            matches = self._refreshed().nearest(query)
+            hits = self._hits(matches)
+            if len(hits) == len(matches):
+                break
+        return hits
+
+    def list_documents(
+        self, *, status: Status | None, collection: str | None, after: str | None, limit: int
+    ) -> list[Document]:
+        wanted = [status.value] if status else [known.value for known in Status]
+        # The "+" keeps SQLite on the index by key, which needs no sorting.
+        conditions = [f"+status IN ({_places(wanted)})"]
+        values: list[object] = [*wanted]
+        if collection is not None:
+            # The keys of a collection lie side by side: behind "cats/" and before "cats0".
+            conditions.append("collection = ? AND key >= ? AND key < ?")
+            values += [collection, f"{collection}/", f"{collection}0"]
+        if after is not None:
+            conditions.append("key > ?")
+            values.append(after)
+        statement = f"FROM entries WHERE {' AND '.join(conditions)} ORDER BY key, id LIMIT ?"
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                self._database.sql("SELECT record " + statement), [*values, limit]
+            ).fetchall()
+        return [to_document(json.loads(record)) for (record,) in rows]
+
+    def health(self) -> IndexHealth:
+        statement = "SELECT status, count(*) FROM entries GROUP BY status"
+        with self._database.reading() as connection:
+            counts = dict(connection.execute(self._database.sql(statement)).fetchall())
+        return IndexHealth(
+            name=self._name,
+            status="green",
+            images=counts.get(Status.INDEXED.value, 0),
+            rejected=counts.get(Status.REJECTED.value, 0),
+        )
+
+    def _write(self, connection: sqlite3.Connection, write: Write) -> WriteResult:
+        id = write.ref.id
+        known = connection.execute(
+            self._database.sql("SELECT seq, vector FROM entries WHERE id = ?"), (id,)
+        ).fetchone()
+        if write.expected != ((known[0], 1) if known else None):
+            return WriteResult(WriteStatus.CONFLICT, "the entry has another version")
+        try:
+            vector = self._vector(write, known)
+        except ValueError as error:
+            return WriteResult(WriteStatus.FAILED, str(error))
+        connection.execute(
+            self._database.sql(
+                "INSERT OR REPLACE INTO entries (id, status, key, collection, record, vector)"
+                " VALUES (?, ?, ?, ?, ?, ?)"
+            ),
+            (id, *_columns(write), vector),
+        )
+        return WriteResult(WriteStatus.WRITTEN)
+
+    def _vector(self, write: Write, known: tuple[int, bytes] | None) -> bytes | None:
+        if isinstance(write, Touch):
+            return known[1] if known else None
+        if isinstance(write, Put) and write.embedding is not None:
+            return unit_vector(write.embedding, self._dimension).astype("<f4").tobytes()
+        return None
+
+    def _refreshed(self) -> Snapshot:
+        """The vectors as they are in the file now; what is new is read, nothing else."""
+        with self._refreshing, self._database.reading() as connection:
+            if self._vectors.mostly_dead:
+                self._vectors = VectorLog(self._dimension)
+            statement = self._database.sql(
+                "SELECT seq, id, collection, iif(status = 'indexed', vector, NULL)"
+                " FROM entries WHERE seq > ? ORDER BY seq"
+            )
+            cursor = connection.execute(statement, (self._vectors.snapshot.last_seq,))
+            while rows := [Row(*row) for row in cursor.fetchmany(ROWS_AT_A_TIME)]:
+                self._vectors.extend(rows)
+            return self._vectors.snapshot
+
+    def _hits(self, matches: Sequence[Match]) -> list[Hit]:
+        """The matches' documents; one that was overwritten since has another seq: left out."""
+        seqs = [match.seq for match in matches]
+        rows = self._rows("SELECT seq, record FROM entries WHERE seq IN (?)", seqs)
+        documents = {seq: to_document(json.loads(record)) for seq, record in rows}
+        return [
+            Hit(documents[match.seq], match.score) for match in matches if match.seq in documents
+        ]
+
+    def _rows(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a statement that ends with `IN (?)`, for any number of values."""
+        for start in range(0, len(values), IDS_AT_A_TIME):
+            part = values[start : start + IDS_AT_A_TIME]
+            filled = self._database.sql(statement).replace("(?)", f"({_places(part)})")
+            with self._database.reading() as connection:
+                rows = connection.execute(filled, part).fetchall()
+            yield from rows
+
+
+def _places(values: Iterable[object]) -> str:
+    return ", ".join("?" for _ in values)
+
+
+def _columns(write: Write) -> tuple[str, str | None, str | None, str | None]:
+    """Status, key, collection and record; of a deleted image only the status is kept."""
+    if isinstance(write, Delete):
+        return DELETED, None, None, None
+    document = write.document
+    ref, record = document.ref, json.dumps(to_record(document))
+    return document.status.value, ref.key, ref.collection, record
+
+
+def _document(record: str | None) -> Document | None:
+    return to_document(json.loads(record)) if record is not None else None

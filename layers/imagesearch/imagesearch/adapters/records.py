@@ -1,0 +1,49 @@
+"""A document as JSON values and back, exactly: both indexes store records in this form."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from imagesearch.domain import Document, ImageRef, Status
+
+DATES = ("last_modified", "indexed_at", "taken_at")
+PLAIN = (
+    *("etag", "size", "model", "decoder", "reason"),
+    *("sha256", "content_type", "width", "height"),
+)
+
+
+def to_record(document: Document) -> dict[str, Any]:
+    """Every field, null where there is nothing: a partial update must clear what has gone."""
+    ref = document.ref
+    record = {
+        "id": ref.id,
+        "bucket": ref.bucket,
+        "key": ref.key,
+        "collection": ref.collection,
+        "status": document.status.value,
+        "metadata": dict(document.metadata),
+    }
+    record.update({name: getattr(document, name) for name in PLAIN})
+    record.update({name: _text(getattr(document, name)) for name in DATES})
+    return record
+
+
+def to_document(record: Mapping[str, Any]) -> Document:
+    """The document of a record; what a record of an older version lacks is taken as null."""
+    fields: dict[str, Any] = {name: record.get(name) for name in PLAIN}
+    fields.update({name: _date(record.get(name)) for name in DATES})
+    return Document(
+        ref=ImageRef(record["bucket"], record["key"]),
+        status=Status(record["status"]),
+        metadata=dict(record.get("metadata") or {}),
+        **fields,
+    )
+
+
+def _text(date: datetime | None) -> str | None:
+    return date.isoformat() if date else None
+
+
+def _date(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,16 @@
+"""Which embeddings an index accepts: both indexes refuse the same ones with the same words."""
+
+import numpy as np
+
+from imagesearch.domain import Embedding
+
+
+def unit_vector(embedding: Embedding, dimension: int) -> Embedding:
+    """The embedding [D] as float32 of length 1; raises ValueError for what has no direction."""
+    vector = np.asarray(embedding, np.float64)
+    if vector.shape != (dimension,):
+        raise ValueError(f"the embedding has the shape {vector.shape}, not ({dimension},)")
+    length = np.linalg.norm(vector)
+    if not np.isfinite(length) or length == 0:
+        raise ValueError("the embedding is zero or not finite")
+    return (vector / length).astype(np.float32)
