@@ -1,0 +1,1 @@
+"""What indexing and a query cost, measured on the machine at hand."""
