@@ -1,0 +1,1 @@
+"""From files and words to vectors: decoding, preprocessing, tokenising and the ONNX sessions."""

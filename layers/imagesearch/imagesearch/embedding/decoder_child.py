@@ -1,0 +1,142 @@
+"""One decoder child process, seen from its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from imagesearch.embedding import frames
+from imagesearch.embedding.picture import Picture
+from imagesearch.embedding.preprocessing import Preprocessing
+from imagesearch.errors import ConfigurationError, Unavailable, UnreadableImage
+
+COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "imagesearch.embedding.decoder_process")
+# A decoder that a picture took over should find no credentials in its environment.
+_PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PATH", "LANG", "TZ", "TMPDIR")
+_STOP_SECONDS = 2.0
+
+
+class DecoderDied(Exception):
+    """The child ended before it answered; says how."""
+
+
+class DecoderTimedOut(DecoderDied):
+    """The child ended because its time was over."""
+
+
+class DecoderChild:
+    """A running child; used by one thread at a time."""
+
+    def __init__(self, memory_bytes: int, command: Sequence[str] = COMMAND) -> None:
+        """Start it. Raises Unavailable where no process can be started, ConfigurationError
+        where the decoder's code does not run.
+        """
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=_environment(),
+                process_group=0,
+            )
+        except OSError as error:
+            raise Unavailable(f"no decoder process can be started: {error}") from error
+        try:
+            self.decoder = str(self._ask({"memory_bytes": memory_bytes}).head["decoder"])
+        except DecoderDied as death:
+            self.stop()
+            raise ConfigurationError(
+                f"the decoder process does not start: it {death}",
+                "its message is in the log; check that pillow and pi-heif are installed",
+            ) from death
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def decode(
+        self,
+        data: bytes,
+        wanted: Preprocessing,
+        seconds: float,
+        large_bytes: int,
+        turn: AbstractContextManager[object],
+    ) -> Picture | UnreadableImage:
+        """What the child makes of a file; raises DecoderDied.
+
+        A picture that takes more than `large_bytes` is decoded while `turn` is held.
+        """
+        head = {
+            "preprocessing": wanted.as_json(),
+            "seconds": seconds,
+            "large_bytes": large_bytes,
+        }
+        answer = self._ask(head, data)
+        if "large" in answer.head:
+            with turn:
+                answer = self._ask({})
+        return _result(answer)
+
+    def stop(self) -> None:
+        """End it and take its exit status, so that no zombie stays."""
+        with contextlib.suppress(OSError):
+            self._pipes[0].close()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._pipes[1].close()
+
+    def _ask(self, head: dict[str, object], body: bytes = b"") -> frames.Frame:
+        requests, answers = self._pipes
+        try:
+            frames.send(requests, head, body)
+            return frames.receive(answers)
+        except (OSError, EOFError):
+            raise self._death() from None
+
+    @property
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        assert self._process.stdin is not None  # noqa: S101
+        assert self._process.stdout is not None  # noqa: S101
+        return self._process.stdin, self._process.stdout
+
+    def _death(self) -> DecoderDied:
+        try:
+            status = self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        if status == -signal.SIGALRM:
+            return DecoderTimedOut("ran out of time")
+        if status < 0:
+            return DecoderDied(f"ended by {signal.Signals(-status).name}")
+        return DecoderDied(f"ended with status {status}")
+
+
+def _result(answer: frames.Frame) -> Picture | UnreadableImage:
+    if "error" in answer.head:
+        return UnreadableImage(*answer.head["error"])
+    width, height, content_type, taken = answer.head["picture"]
+    pixels = np.frombuffer(answer.body, np.float32).reshape(answer.head["shape"])
+    taken_at = datetime.fromisoformat(taken) if taken else None
+    return Picture(pixels, width, height, content_type, taken_at)
+
+
+def _environment() -> dict[str, str]:
+    """Modules are found as this process finds them; arithmetic libraries start no threads."""
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    return passed | one | {"PYTHONPATH": path}

@@ -1,0 +1,120 @@
+"""Decoder children: as many as there are cores, started when needed, replaced when they die."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from imagesearch.embedding.decoder_child import (
+    COMMAND,
+    DecoderChild,
+    DecoderDied,
+    DecoderTimedOut,
+)
+from imagesearch.embedding.picture import Picture
+from imagesearch.embedding.preprocessing import Preprocessing
+from imagesearch.errors import UnreadableImage
+
+MOST_CHILDREN = 2
+SECONDS = 30.0
+MEMORY_BYTES = 1_200 * 2**20
+LARGE_BYTES = 200 * 10**6
+AHEAD = 8
+ATTEMPTS = 2
+
+
+class DecoderPool:
+    """Decodes files in child processes; may be used from several threads.
+
+    A file that kills its decoder takes only itself down: it is tried once more in a fresh child,
+    so that a child which died of something else costs no picture.
+    """
+
+    def __init__(
+        self,
+        children: int | None = None,
+        seconds: float = SECONDS,
+        memory_bytes: int = MEMORY_BYTES,
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        self._children = children or min(MOST_CHILDREN, os.cpu_count() or 1)
+        self._seconds = seconds
+        self._memory_bytes = memory_bytes
+        self._command = command
+        self._idle: list[DecoderChild] = []
+        self._large = threading.Lock()
+        self._threads = ThreadPoolExecutor(self._children, thread_name_prefix="decoder")
+        self._decoder = ""
+        self._finalizer = weakref.finalize(self, _stop, self._idle)
+
+    @property
+    def decoder(self) -> str:
+        """The decoder's name and version, from a child: what is installed there decides."""
+        if not self._decoder:
+            self._idle.append(self._child())
+        return self._decoder
+
+    def decode_in_order(
+        self, images: Iterable[bytes], wanted: Preprocessing
+    ) -> Iterator[Picture | UnreadableImage]:
+        """Decode ahead of the consumer, but not so far that the pictures fill the memory."""
+        files = iter(images)
+        running: deque[Future[Picture | UnreadableImage]] = deque()
+        try:
+            for data in files:
+                running.append(self._threads.submit(self._decode, data, wanted))
+                if len(running) > AHEAD + self._children:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
+
+    def close(self) -> None:
+        """Stop the idle children; the next picture starts new ones."""
+        _stop(self._idle)
+
+    def _decode(self, data: bytes, wanted: Preprocessing) -> Picture | UnreadableImage:
+        death = DecoderDied()
+        for _ in range(ATTEMPTS):
+            child = self._child()
+            try:
+                result = child.decode(data, wanted, self._seconds, LARGE_BYTES, self._large)
+            except DecoderTimedOut:
+                child.stop()
+                return UnreadableImage(
+                    f"decoding took longer than {self._seconds:g} seconds", code="decoder_timeout"
+                )
+            except DecoderDied as died:
+                child.stop()
+                death = died
+            else:
+                self._idle.append(child)
+                return result
+        return UnreadableImage(
+            f"the decoder crashed on this file: it {death}", code="decoder_crashed"
+        )
+
+    def _child(self) -> DecoderChild:
+        """An idle child, or a new one; one that died while idle is no picture's fault."""
+        while self._idle:
+            try:
+                child = self._idle.pop()
+            except IndexError:  # another thread took the last one
+                break
+            if child.alive:
+                return child
+            child.stop()
+        child = DecoderChild(self._memory_bytes, self._command)
+        self._decoder = child.decoder
+        return child
+
+
+def _stop(idle: list[DecoderChild]) -> None:
+    while idle:
+        idle.pop().stop()

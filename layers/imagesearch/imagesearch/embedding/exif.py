@@ -1,0 +1,42 @@
+"""What a camera wrote beside the pixels; what it wrote wrongly is as if it had not been written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from PIL import ExifTags, Image
+
+
+def orientation(image: Image.Image) -> int:
+    """How the stored picture is to be turned, 1 to 8 (Exif 3.0, tag 274); 1 is not at all."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # whatever a damaged block makes of the parser, the pixels are still good
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def taken_at(image: Image.Image) -> datetime | None:
+    """DateTimeOriginal in UTC; without OffsetTimeOriginal the camera's clock is taken as UTC."""
+    try:
+        tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        taken = datetime.strptime(
+            _text(tags[ExifTags.Base.DateTimeOriginal]), "%Y:%m:%d %H:%M:%S"
+        ).replace(tzinfo=UTC)
+        offset = _offset(tags.get(ExifTags.Base.OffsetTimeOriginal))
+        return taken.replace(tzinfo=offset).astimezone(UTC) if offset else taken
+    except Exception:  # as above; a missing tag is the ordinary case
+        return None
+
+
+def _offset(value: Any) -> Any:
+    try:
+        return datetime.strptime(_text(value), "%z").tzinfo if value else None
+    except ValueError:
+        return None
+
+
+def _text(value: Any) -> str:
+    text = value.decode("ascii") if isinstance(value, bytes) else str(value)
+    return text.strip("\0 ")

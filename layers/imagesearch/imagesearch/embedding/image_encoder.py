@@ -1,0 +1,90 @@
+"""Files to vectors: decoded in child processes, embedded here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from imagesearch.domain import EncodedImage
+from imagesearch.embedding.decoder_pool import DecoderPool
+from imagesearch.embedding.manifest import Manifest
+from imagesearch.embedding.model_files import verified
+from imagesearch.embedding.picture import Picture
+from imagesearch.embedding.sessions import Graph
+from imagesearch.embedding.vectors import normalised
+from imagesearch.errors import UnreadableImage
+
+IMAGES_AT_A_TIME = 8
+
+
+class OnnxImageEncoder:
+    """Embeds images with a manifest's image tower; may be used from several threads."""
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        *,
+        threads: int | None = None,
+        decoders: DecoderPool | None = None,
+    ) -> None:
+        """Load the graph, [N, 3, H, W] → [N, D]; raises ConfigurationError."""
+        self._manifest = manifest
+        self._preprocessing = manifest.image.preprocessing
+        path = verified(folder, manifest.image.graph, manifest)
+        self._graph = Graph(path, [manifest.image.input], manifest.image.output, threads)
+        self._decoders = decoders or DecoderPool()
+
+    @property
+    def model(self) -> str:
+        return self._manifest.name
+
+    @property
+    def decoder(self) -> str:
+        return self._decoders.decoder
+
+    def encode_images(self, images: Sequence[bytes]) -> list[EncodedImage | UnreadableImage]:
+        """Embed files, in their order; an unreadable one gives its error in its place.
+
+        While one part is embedded the next is decoded. Raises Unavailable or ConfigurationError
+        where no decoder can be started.
+        """
+        pictures = self._decoders.decode_in_order(images, self._preprocessing)
+        encoded: list[EncodedImage | UnreadableImage] = []
+        while part := list(islice(pictures, IMAGES_AT_A_TIME)):
+            encoded.extend(self._embed(part))
+        return encoded
+
+    def close(self) -> None:
+        """Stop the decoders; they start anew when they are needed."""
+        self._decoders.close()
+
+    def _embed(
+        self, part: Sequence[Picture | UnreadableImage]
+    ) -> Iterator[EncodedImage | UnreadableImage]:
+        readable = [picture for picture in part if isinstance(picture, Picture)]
+        embedded = iter(self._vectors(readable))
+        for picture in part:
+            yield picture if isinstance(picture, UnreadableImage) else next(embedded)
+
+    def _vectors(self, pictures: Sequence[Picture]) -> Iterator[EncodedImage | UnreadableImage]:
+        if not pictures:
+            return
+        pixels = np.stack([picture.pixels for picture in pictures])
+        vectors, good = normalised(self._graph.run({self._manifest.image.input: pixels}))
+        for picture, vector, has_direction in zip(pictures, vectors, good, strict=True):
+            if has_direction:
+                yield EncodedImage(
+                    vector,
+                    picture.width,
+                    picture.height,
+                    picture.content_type,
+                    picture.taken_at,
+                )
+            else:
+                yield UnreadableImage(
+                    f"{self.model} gives no usable vector for this picture", code="no_embedding"
+                )

@@ -1,0 +1,120 @@
+"""A model is data: the manifest that says how a folder of graphs is to be run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from imagesearch.embedding.preprocessing import Preprocessing
+from imagesearch.errors import ConfigurationError
+
+MANIFEST = "manifest.json"
+# A model folder may come from elsewhere: no name in it may lead out of it.
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Channel = Annotated[int, Field(ge=0, le=255)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ImageTower(_Part):
+    """`pixel_values` [N, 3, size, size] float32 → embeddings [N, dimension]."""
+
+    graph: FileName
+    input: str
+    output: str
+    size: Annotated[int, Field(ge=1, le=4096)]
+    resize: Literal["crop", "pad", "stretch"]
+    resample: Literal["bicubic", "bilinear"]
+    mean: tuple[float, float, float]
+    std: tuple[Positive, Positive, Positive]
+    pad_color: tuple[Channel, Channel, Channel]
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return Preprocessing(
+            self.size, self.resize, self.resample, self.mean, self.std, self.pad_color
+        )
+
+
+class TextTower(_Part):
+    """`input_ids` (and `attention_mask` where the graph has it) [N, L] → [N, dimension].
+
+    `image_space` is the space of image vectors that the text vectors are meant for.
+    """
+
+    graph: FileName
+    input_ids: str
+    attention_mask: str | None
+    output: str
+    tokenizer: FileName
+    max_length: Annotated[int, Field(ge=2)]
+    pad_token_id: Annotated[int, Field(ge=0)]
+    image_space: str
+
+
+class FileEntry(_Part):
+    sha256: Digest
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class Manifest(_Part):
+    """What `manifest.json` says; `quality` holds figures that change no vector."""
+
+    name: Annotated[str, Field(min_length=1)]
+    description: str
+    dimension: Annotated[int, Field(ge=1)]
+    image: ImageTower
+    text: TextTower
+    files: dict[FileName, FileEntry]
+    license: str
+    source: str
+    quality: dict[str, Any] | None = None
+
+    @property
+    def image_space(self) -> str:
+        """A digest of what decides an image's vector, and of nothing else: 16 hex digits."""
+        image = self.image.model_dump(mode="json")
+        decides = image | {
+            "graph": self.files[self.image.graph].sha256,
+            "dimension": self.dimension,
+        }
+        text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read `folder`/manifest.json and check that it agrees with itself.
+
+    The files that it names are checked when they are loaded. Raises ConfigurationError.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise _wrong(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise _wrong(f"{path}: {where}: {first['msg']}") from error
+    for name in (manifest.image.graph, manifest.text.graph, manifest.text.tokenizer):
+        if name not in manifest.files:
+            raise _wrong(f"{path} names {name}, and `files` has no size and SHA-256 for it")
+    if manifest.text.image_space != manifest.image_space:
+        raise _wrong(
+            f"{path}: the text tower is made for the image space {manifest.text.image_space}, "
+            f"and the image tower makes {manifest.image_space}"
+        )
+    return manifest
+
+
+def _wrong(message: str) -> ConfigurationError:
+    hint = "set MODEL_URI to a complete model folder, or fetch the model again"
+    return ConfigurationError(message, hint, code="invalid_model")

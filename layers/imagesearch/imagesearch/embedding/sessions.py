@@ -1,0 +1,55 @@
+"""ONNX graphs, run on the CPU of a small function."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from imagesearch.domain import Embedding
+from imagesearch.errors import ConfigurationError
+
+MOST_THREADS = 4
+
+
+class Graph:
+    """One graph with one output; `run` may be called from several threads."""
+
+    def __init__(self, path: Path, inputs: list[str], output: str, threads: int | None) -> None:
+        """Load the graph; raises ConfigurationError where it is not as the manifest says."""
+        self._output = output
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path, _options(threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises its own classes, straight from C++
+            raise _wrong(f"{path} cannot be loaded: {error}") from error
+        for kind, named, there in (
+            ("inputs", set(inputs), {node.name for node in self._session.get_inputs()}),
+            ("output", {output}, {node.name for node in self._session.get_outputs()}),
+        ):
+            if named != there and not (kind == "output" and named <= there):
+                raise _wrong(f"{path} has the {kind} {sorted(there)}, not {sorted(named)}")
+
+    def run(self, feed: dict[str, NDArray[Any]]) -> Embedding:
+        """The output, [N, D] float32."""
+        return np.asarray(self._session.run([self._output], feed)[0], np.float32)
+
+
+def _options(threads: int | None) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or min(os.cpu_count() or 1, MOST_THREADS)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that wait by spinning take the core that decodes the next picture.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _wrong(message: str) -> ConfigurationError:
+    hint = "the graph and the manifest are not of one model: fetch the model again"
+    return ConfigurationError(message, hint, code="invalid_model")

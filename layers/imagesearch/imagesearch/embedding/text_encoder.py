@@ -1,0 +1,61 @@
+"""Words to vectors: tokenised and embedded in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from imagesearch.domain import Embedding
+from imagesearch.embedding.manifest import Manifest
+from imagesearch.embedding.model_files import verified
+from imagesearch.embedding.sessions import Graph
+from imagesearch.embedding.tokenising import TextTokenizer, Tokens
+from imagesearch.embedding.vectors import normalised
+from imagesearch.errors import InvalidQuery
+
+TEXTS_AT_A_TIME = 16
+
+
+class OnnxTextEncoder:
+    """Embeds texts with a manifest's text tower; may be used from several threads."""
+
+    def __init__(self, folder: Path, manifest: Manifest, *, threads: int | None = None) -> None:
+        """Load tokenizer and graph; raises ConfigurationError."""
+        self._manifest = manifest
+        tower = manifest.text
+        self._inputs = [name for name in (tower.input_ids, tower.attention_mask) if name]
+        self._tokenizer = TextTokenizer(
+            verified(folder, tower.tokenizer, manifest), tower.max_length, tower.pad_token_id
+        )
+        path = verified(folder, tower.graph, manifest)
+        self._graph = Graph(path, self._inputs, tower.output, threads)
+
+    @property
+    def model(self) -> str:
+        return self._manifest.name
+
+    def encode_texts(self, texts: Sequence[str]) -> Embedding:
+        """Embed texts: [N, D] float32, L2-normalised, in their order.
+
+        Raises InvalidQuery for a text to which the model gives no direction.
+        """
+        parts = [self._embed(tokens) for tokens in self._batches(texts)]
+        empty = np.empty((0, self._manifest.dimension), np.float32)
+        vectors, good = normalised(np.concatenate([empty, *parts]))
+        if not good.all():
+            text = texts[int(np.argmin(good))]
+            raise InvalidQuery(
+                f"{self.model} gives no usable vector for {text[:80]!r}",
+                "say it in other words",
+                code="invalid_text",
+            )
+        return vectors
+
+    def _batches(self, texts: Sequence[str]) -> Iterator[Tokens]:
+        for start in range(0, len(texts), TEXTS_AT_A_TIME):
+            yield self._tokenizer(texts[start : start + TEXTS_AT_A_TIME])
+
+    def _embed(self, tokens: Tokens) -> Embedding:
+        return self._graph.run(dict(zip(self._inputs, tokens, strict=False)))
