@@ -4,8 +4,11 @@ PYTHON ?= python3
 FOLDER ?= samples
 PORT ?= 8000
 BIN := .venv/bin
+# The layer is put together by the pip of our own environment, whatever PYTHON makes it.
+SAM := SAM_CLI_TELEMETRY=0 MAKEFLAGS= PYTHON="$(CURDIR)/$(BIN)/python" .venv-sam/bin/sam
+PARAMETERS ?=
 
-.PHONY: run test bench lint setup setup-sam setup-test lock
+.PHONY: run test bench build deploy lint lint-template setup setup-sam setup-test lock
 .DEFAULT_GOAL := run
 
 # A list that has not changed since it was installed costs nothing: the stamps are newer than it.
@@ -40,13 +43,27 @@ setup-test: .venv/test.stamp .venv-sam/stamp  ## what testing needs
 test: setup-test  ## every test
 	@$(BIN)/python -m pytest
 
-lint: setup-test  ## style, types, the import rule, the template
+lint: setup-test lint-template  ## style, types, the import rule, the template
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+lint-template: setup-sam
 	@.venv-sam/bin/cfn-lint template.yaml
-	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint
+	@$(SAM) validate --lint
+
+build: setup setup-sam  ## what Lambda gets, in .aws-sam
+	@$(SAM) build
+
+# Deployed functions are published snapshots, and a new one is made only when this digest changes:
+# so it covers all that is in them. Settings that are not given stay as they were.
+RELEASED = find functions layers template.yaml samconfig.toml -type f ! -path '*/__pycache__/*' | LC_ALL=C sort
+RELEASE = $(shell { $(RELEASED); $(RELEASED) | git hash-object --stdin-paths; printf '%s' '$(PARAMETERS)'; } \
+	| git hash-object --stdin)
+
+deploy: build  ## the stack on AWS: make deploy PARAMETERS="AlarmEmail=me@example.org"
+	@$(SAM) deploy --parameter-overrides Release=$(RELEASE) $(PARAMETERS)
 
 bench: .venv/test.stamp  ## what indexing and a query cost on this machine
 	@$(BIN)/python -m benchmarks
