@@ -72,8 +72,8 @@ class FolderStore:
             raise _unavailable(ref, error) from error
         raise ObjectChanged(f"{ref.key} changed while it was read")
 
-    def list_images(self) -> Iterator[ImageRef]:
-        for folder, folders, names in os.walk(self._root, onerror=_pass_over):
+    def list_images(self, below: Path | None = None) -> Iterator[ImageRef]:
+        for folder, folders, names in os.walk(below or self._root, onerror=_pass_over):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 if ref := self.ref(Path(folder, name)):

@@ -1,0 +1,110 @@
+"""The command line: reads what was typed, calls one command, turns its end into an exit status."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from imagesearch.errors import ImageSearchError
+from rich.console import Console
+
+from local.model_choice import STARTER
+from local.refusal import WrongUsage
+from local.workspace import Workspace, last_used, workspace_of
+
+REJECTED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    help="Find images by words or by another image.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+DataDir = Annotated[Path, typer.Option(help="Where indexes are kept.")]
+Model = Annotated[str | None, typer.Option(help="A model's name, or the path of its folder.")]
+DATA_DIR = Path(".imagesearch")
+
+
+def main() -> None:
+    """The entry point `imagesearch`."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        app()
+    except WrongUsage as error:
+        _leave(str(error))
+    except ImageSearchError as error:
+        _leave("; ".join(filter(None, (error.message, error.hint))))
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(help="The folder of images.")] = Path(),
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """Index a folder, keep it in step, and serve the API and the search page."""
+    workspace = workspace_of(folder, data_dir)
+    from local.serve_command import serve_folder
+
+    try:
+        serve_folder(workspace, _model(model, workspace), host, port, Console(stderr=True))
+    except KeyboardInterrupt:
+        return
+
+
+@app.command()
+def index(
+    folder: Annotated[Path, typer.Argument(help="The folder of images.")],
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """Index a folder; what has not changed since the last time is left alone."""
+    workspace = workspace_of(folder, data_dir)
+    from local.index_command import index_folder
+
+    try:
+        complete = index_folder(workspace, _model(model, workspace), Console(stderr=True))
+    except KeyboardInterrupt as stopped:
+        _say("stopped; what is done is kept, and the next run goes on from there")
+        raise typer.Exit(INTERRUPTED) from stopped
+    if not complete:
+        raise typer.Exit(REJECTED)
+
+
+@app.command()
+def search(
+    text: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
+    image: Annotated[Path | None, typer.Option(help="An image file to look for.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Default: the last one indexed.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Only below this subfolder.")] = None,
+    limit: Annotated[int, typer.Option(help="How many hits, 1 to 100.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, no table.")] = False,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """Search an indexed folder."""
+    if (text is None) == (image is None):
+        raise WrongUsage("say what to look for: either words, or a file with --image")
+    workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
+    from local.search_command import Wanted, print_lines, print_table, search_folder
+
+    wanted = Wanted(text, image, limit, collection)
+    hits = search_folder(workspace, _model(model, workspace), wanted)
+    (print_lines if as_json else print_table)(hits)
+
+
+def _model(given: str | None, workspace: Workspace) -> str:
+    return given or workspace.model or STARTER
+
+
+def _leave(message: str) -> None:
+    _say(message)
+    sys.exit(WRONG_USAGE)
+
+
+def _say(message: str) -> None:
+    print(f"imagesearch: {message}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,26 @@
+"""The environment that the functions find on this machine, in place of what template.yaml sets."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from imagesearch.settings import Settings
+
+from local.workspace import Workspace
+
+
+def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
+    """Set the variables that the functions read when they are imported.
+
+    Metrics and traces have nobody here to read them.
+    """
+    workspace.directory.mkdir(parents=True, exist_ok=True)
+    os.environ.update(
+        BUCKET=workspace.folder.as_uri(),
+        INDEX_URL=f"sqlite://{quote(os.fsencode(workspace.index_file))}",
+        MODEL_URI=str(model_folder),
+        POWERTOOLS_METRICS_DISABLED="true",
+        POWERTOOLS_TRACE_DISABLED="true",
+    )
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
+    return Settings.from_environment(os.environ)

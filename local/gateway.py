@@ -1,0 +1,81 @@
+"""What API Gateway does between HTTP and the search function, as a WSGI application."""
+
+import logging
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from local.edge_errors import BROKEN, NOT_TEXT, EdgeError
+from local.lambda_context import LambdaContext
+from local.proxy_events import HttpRequest, http_answer, proxy_event
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+MAX_QUERY_FIELDS = 100
+log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Calls a proxy handler for each request, from as many threads as there are requests."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            event = proxy_event(http_request(environ))
+        except ValueError:
+            return send_error(NOT_TEXT, environ, start_response)
+        try:
+            answer = http_answer(self._handler(event, LambdaContext("search")))
+        except Exception:
+            log.exception("the search function failed on %s %s", event["httpMethod"], event["path"])
+            return send_error(BROKEN, environ, start_response)
+        length = ("Content-Length", str(len(answer.body)))
+        if environ["REQUEST_METHOD"] == "HEAD":
+            start_response(_status_line(answer.status), answer.headers)
+            return []
+        start_response(_status_line(answer.status), [*answer.headers, length])
+        return [answer.body]
+
+
+def http_request(environ: WSGIEnvironment) -> HttpRequest:
+    """Raises ValueError for a query of very many fields."""
+    query = environ.get("QUERY_STRING", "")
+    return HttpRequest(
+        method=environ["REQUEST_METHOD"],
+        path=request_path(environ),
+        query=parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS),
+        headers=_headers(environ),
+        body=environ["wsgi.input"].read(),
+        client=environ.get("REMOTE_ADDR", ""),
+    )
+
+
+def request_path(environ: WSGIEnvironment) -> str:
+    """The path as the client meant it: WSGI hands UTF-8 out as Latin-1."""
+    return str(environ.get("PATH_INFO") or "/").encode("latin-1").decode("utf-8", "replace")
+
+
+def send_error(
+    error: EdgeError, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    body = error.body()
+    start_response(
+        error.status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    )
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+def _headers(environ: WSGIEnvironment) -> dict[str, str]:
+    names = {name: name.removeprefix("HTTP_") for name in environ if name.startswith("HTTP_")}
+    names |= {name: name for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)}
+    return {name.replace("_", "-").lower(): str(environ[key]) for key, name in names.items()}
+
+
+def _status_line(code: int) -> str:
+    try:
+        return f"{code} {HTTPStatus(code).phrase}"
+    except ValueError:
+        return f"{code} Unknown"

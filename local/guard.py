@@ -1,0 +1,100 @@
+"""What stands before the application: foreign names and pages, and the API key."""
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Callable, Iterable
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from local.edge_errors import FORBIDDEN, EdgeError, foreign_host, foreign_origin
+from local.files import PREFIX as FILES
+from local.gateway import request_path, send_error
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+API = "/v1/"
+COOKIE = "imagesearch-files"
+
+
+class Guard:
+    """Lets a request through, or answers it with the reason why not.
+
+    A server on the loopback answers to its own names only: another name that leads here is a
+    page of another site (DNS rebinding). With a key, the API needs it in `x-api-key`; the files,
+    which a page shows without being able to send headers, need the cookie that an answer of the
+    API sets, as a bucket's need the signature in the URL that the API gives.
+    """
+
+    def __init__(self, app: WSGIApplication, host: str, api_key: str | None) -> None:
+        self._app = app
+        self._only_loopback = is_loopback(host)
+        self._api_key = api_key
+        self._cookie = hashlib.sha256(f"files {api_key}".encode()).hexdigest()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = request_path(environ)
+        if error := self._objection(environ, path):
+            return send_error(error, environ, start_response)
+        if self._api_key and path.startswith(API):
+            cookie = f"{COOKIE}={self._cookie}; Path={FILES}; HttpOnly; SameSite=Strict"
+            start_response = _with_header(start_response, "Set-Cookie", cookie)
+        return self._app(environ, start_response)
+
+    def _objection(self, environ: WSGIEnvironment, path: str) -> EdgeError | None:
+        host = str(environ.get("HTTP_HOST", ""))
+        if self._only_loopback and _name(host) not in LOOPBACK_NAMES:
+            return foreign_host(host)
+        origin = environ.get("HTTP_ORIGIN")
+        changes = environ["REQUEST_METHOD"] not in SAFE_METHODS
+        if origin and changes and urlsplit(origin).netloc != host:
+            return foreign_origin(origin)
+        return None if self._may_pass(environ, path) else FORBIDDEN
+
+    def _may_pass(self, environ: WSGIEnvironment, path: str) -> bool:
+        if not self._api_key or not path.startswith((API, FILES)):
+            return True
+        key = str(environ.get("HTTP_X_API_KEY", ""))
+        if hmac.compare_digest(key.encode(), self._api_key.encode()):
+            return True
+        return path.startswith(FILES) and hmac.compare_digest(_cookie(environ), self._cookie)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server bound to this host can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _with_header(start_response: StartResponse, name: str, value: str) -> StartResponse:
+    def start(
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: "OptExcInfo | None" = None,
+        /,
+    ) -> Callable[[bytes], object]:
+        return start_response(status, [*headers, (name, value)], exc_info)
+
+    return start
+
+
+def _name(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def _cookie(environ: WSGIEnvironment) -> str:
+    try:
+        morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""

@@ -1,0 +1,25 @@
+"""`imagesearch index`: bring a folder's index up to date, and leave."""
+
+import time
+
+from rich.console import Console
+
+from local.folder_engine import open_engine
+from local.report import Report
+from local.workspace import Workspace
+
+
+def index_folder(workspace: Workspace, model: str, console: Console) -> bool:
+    """Index what is new, forget what is gone; whether every image is searchable now."""
+    engine = open_engine(workspace, model)
+    report = Report()
+    started = time.perf_counter()
+    for _ in engine.reconcile(report, console):
+        pass
+    tell(report, time.perf_counter() - started, console)
+    return not (report.rejected or report.failed)
+
+
+def tell(report: Report, seconds: float, console: Console) -> None:
+    for line in [*report.lines(), f"{report.summary} in {seconds:.1f} s"]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,5 @@
+"""What the command line refuses, said in one sentence."""
+
+
+class WrongUsage(Exception):
+    """The user must type something else: the command ends with exit status 2."""

@@ -1,0 +1,20 @@
+"""File changes in the words of S3: the event that EventBridge puts on the indexing queue."""
+
+import json
+
+from imagesearch.domain import ImageRef
+
+
+def object_event(ref: ImageRef) -> str:
+    """The body of a queue message that says "look at this key", whatever happened to it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    """
+    return json.dumps(
+        {
+            "version": "0",
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "detail": {"bucket": {"name": ref.bucket}, "object": {"key": ref.key}},
+        }
+    )

@@ -1,0 +1,109 @@
+"""The HTTP server: the search function and the folder's files behind the limits of an API."""
+
+import errno
+import socket
+from collections.abc import Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from imagesearch.adapters.folder_store import FolderStore
+from waitress.channel import HTTPChannel
+from waitress.server import create_server
+from waitress.task import ErrorTask
+
+from local.edge_errors import EdgeError
+from local.files import PREFIX, Files
+from local.gateway import Gateway, Handler, request_path
+from local.guard import Guard
+from local.refusal import WrongUsage
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+MAX_BODY_BYTES = 10 * 2**20
+THREADS = 8
+
+
+_TOO_LARGE = EdgeError(
+    "413 Request Entity Too Large",
+    "image_too_large",
+    f"the request has over {MAX_BODY_BYTES:,} bytes",
+    "make the image smaller, or put it into the folder and search by its id",
+)
+_BAD_REQUEST = EdgeError(
+    "400 Bad Request", "bad_request", "this is not HTTP as it should be", "check the client"
+)
+
+
+class Routes:
+    """Files under /files/, everything else to the search function."""
+
+    def __init__(self, files: WSGIApplication, api: WSGIApplication) -> None:
+        self._files = files
+        self._api = api
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        app = self._files if request_path(environ).startswith(PREFIX) else self._api
+        return app(environ, start_response)
+
+
+class Server:
+    """Binds its port when it is made, so that a taken one is known before anything is loaded."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Raises WrongUsage when the address cannot be had; port 0 takes a free one."""
+        self._host = host
+        self._socket = _bound(host, port)
+        self.port: int = self._socket.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def run(self, store: FolderStore, handler: Handler, api_key: str | None) -> None:
+        """Answer until KeyboardInterrupt or SystemExit is raised in this thread."""
+        app = Guard(Routes(Files(store), Gateway(handler)), self._host, api_key)
+        server: Any = create_server(
+            app,
+            sockets=[self._socket],
+            threads=THREADS,
+            ident=None,
+            # Waitress refuses what is as long as this limit; the API takes it.
+            max_request_body_size=MAX_BODY_BYTES + 1,
+            clear_untrusted_proxy_headers=True,
+        )
+        server.channel_class = _Channel
+        server.run()
+
+
+class _JsonErrorTask(ErrorTask):
+    """Waitress's own refusals, such as of a body that is too large, in the API's shape."""
+
+    def execute(self) -> None:
+        error: Any = vars(self.request)["error"]
+        refusal = _TOO_LARGE if error.code == 413 else _BAD_REQUEST
+        body = refusal.body()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers = [("Content-Type", "application/json")]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):
+    error_task_class: Any = _JsonErrorTask
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise WrongUsage(f"port {port} is in use: choose another with --port") from error
+        raise WrongUsage(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    except OverflowError as error:
+        raise WrongUsage(f"port {port} is not between 0 and 65535") from error
+    return bound

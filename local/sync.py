@@ -1,0 +1,95 @@
+"""Keeps the index in step with the folder: a watcher, a queue, and a reconcile for every gap."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from imagesearch.adapters.folder_store import FolderStore
+from imagesearch.domain import ImageRef
+from imagesearch.errors import Unavailable
+from imagesearch.planning import Outcome, OutcomeKind
+from imagesearch.ports import VectorIndex
+
+from local.changed_keys import changed_keys
+from local.event_queue import EventQueue
+from local.s3_events import object_event
+from local.watcher import FolderWatcher
+from local.worker import Handler, work
+
+RECONCILE_EVERY_SECONDS = 600.0
+RECONCILE_AGAIN_SECONDS = 5.0
+STOP_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class FolderSync:
+    """Three threads: one watches, one feeds the indexing function, one reconciles."""
+
+    def __init__(
+        self,
+        folder: Path,
+        store: FolderStore,
+        index: VectorIndex,
+        handler: Handler,
+        reconcile: Callable[[], Iterable[Outcome]],
+    ) -> None:
+        self._store = store
+        self._index = index
+        self._reconcile = reconcile
+        self._queue = EventQueue()
+        self._stop = threading.Event()
+        self._gap = threading.Event()
+        watcher = FolderWatcher(folder, self._send_changed, self._gap.set)
+        self._threads = [
+            threading.Thread(target=watcher.run, args=(self._stop,), daemon=True, name="watcher"),
+            threading.Thread(target=work, args=(self._queue, handler), daemon=True, name="worker"),
+            threading.Thread(target=self._fill_gaps, daemon=True, name="reconcile"),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the threads, each after the batch that it is at."""
+        self._stop.set()
+        self._gap.set()
+        self._queue.close()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+
+    def send(self, ref: ImageRef) -> None:
+        """Have a key looked at, soon and until it is settled."""
+        self._queue.send(object_event(ref))
+
+    def _send_changed(self, paths: set[Path]) -> None:
+        try:
+            for ref in changed_keys(paths, self._store, self._index):
+                self.send(ref)
+        except Unavailable as error:
+            log.warning("cannot tell what changed, so all is looked at: %s", error.message)
+            self._gap.set()
+
+    def _fill_gaps(self) -> None:
+        self._gap.wait()
+        while not self._stop.is_set():
+            self._gap.clear()
+            pause = RECONCILE_EVERY_SECONDS
+            try:
+                self._reconcile_once()
+            except Unavailable as error:
+                log.warning("the folder is looked at again soon: %s", error.message)
+                pause = RECONCILE_AGAIN_SECONDS
+            except Exception:
+                log.exception("the folder is looked at again soon")
+                pause = RECONCILE_AGAIN_SECONDS
+            self._gap.wait(pause)
+
+    def _reconcile_once(self) -> None:
+        for outcome in self._reconcile():
+            if outcome.kind is OutcomeKind.FAILED:
+                self.send(outcome.ref)
+            if self._stop.is_set():
+                return

@@ -1,0 +1,77 @@
+"""Tells what changes in a folder, and when something may have been missed."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from watchfiles import Change, watch
+
+# A file dropped in is to be found within a second: a change waits for others 50 ms, and while
+# they keep coming 200 ms at most.
+STEP_MS = 50
+DEBOUNCE_MS = 200
+# How often the watch looks whether it shall stop, and whether the folder is still the same.
+IDLE_MS = 250
+# The kernel drops events beyond 16,384 that nobody has fetched yet, and does not say so here.
+SUSPICIOUSLY_MANY = 4_096
+RESTART_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class FolderWatcher:
+    """Calls `on_change` with paths that changed, `on_gap` when changes may have been missed.
+
+    The first `on_gap` comes when the watch stands: what is found from then on is complete.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        on_change: Callable[[set[Path]], None],
+        on_gap: Callable[[], None],
+    ) -> None:
+        self._folder = folder
+        self._on_change = on_change
+        self._on_gap = on_gap
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch until `stop` is set; a watch that ends by itself is renewed."""
+        said = ""
+        while not stop.is_set():
+            try:
+                self._watch(stop)
+            except Exception as error:
+                if said != (said := str(error)):
+                    log.warning("the watch over %s ended, to begin anew: %s", self._folder, error)
+            stop.wait(RESTART_SECONDS)
+
+    def _watch(self, stop: threading.Event) -> None:
+        identity = self._identity()
+        gap = True
+        for changes in watch(
+            self._folder,
+            watch_filter=self._is_visible,
+            debounce=DEBOUNCE_MS,
+            step=STEP_MS,
+            rust_timeout=IDLE_MS,
+            yield_on_timeout=True,
+            stop_event=stop,
+            raise_interrupt=False,
+        ):
+            if gap or len(changes) > SUSPICIOUSLY_MANY:
+                self._on_gap()
+                gap = False
+            if changes:
+                self._on_change({Path(path) for _, path in changes})
+            elif self._identity() != identity:
+                return
+
+    def _is_visible(self, _: Change, path: str) -> bool:
+        parts = Path(path).relative_to(self._folder).parts
+        return not any(part.startswith(".") for part in parts)
+
+    def _identity(self) -> tuple[int, int]:
+        found = self._folder.stat()
+        return found.st_dev, found.st_ino

@@ -1,0 +1,60 @@
+"""Where a folder's index lies: one data directory holds the indexes of many folders."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.refusal import WrongUsage
+
+LAST_USED = "last-used"
+RECORD = "workspace.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A folder of images, the model that it was indexed with, and the place of its index."""
+
+    folder: Path
+    directory: Path
+    model: str | None = None
+
+    @property
+    def index_file(self) -> Path:
+        return self.directory / "index.db"
+
+    def remember(self, model: str) -> None:
+        """Make this the folder, and this the model, that a later search takes by default."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        record = json.dumps({"folder": str(self.folder), "model": model}, indent=2)
+        (self.directory / RECORD).write_text(record + "\n")
+        (self.directory.parent / LAST_USED).write_text(self.directory.name + "\n")
+
+
+def workspace_of(folder: Path, data_dir: Path) -> Workspace:
+    """The workspace of a folder that is there; raises WrongUsage."""
+    folder = folder.expanduser().resolve()
+    if not folder.is_dir():
+        raise WrongUsage(f"{folder} is {'not a folder' if folder.exists() else 'not there'}")
+    digest = hashlib.sha256(str(folder).encode(errors="surrogateescape")).hexdigest()[:8]
+    directory = data_dir.expanduser().resolve() / f"{folder.name or 'root'}-{digest}"
+    return Workspace(folder, directory, _recorded(directory).get("model"))
+
+
+def last_used(data_dir: Path) -> Workspace:
+    """The workspace that was indexed or served last; raises WrongUsage when there is none."""
+    try:
+        name = (data_dir.expanduser() / LAST_USED).read_text().strip()
+        folder = _recorded(data_dir.expanduser() / name)["folder"]
+    except (OSError, KeyError) as error:
+        raise WrongUsage(
+            f"there is no index in {data_dir} yet: run `imagesearch index FOLDER` first"
+        ) from error
+    return workspace_of(Path(folder), data_dir)
+
+
+def _recorded(directory: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((directory / RECORD).read_text()))
+    except (OSError, ValueError):
+        return {}
