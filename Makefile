@@ -8,7 +8,7 @@ BIN := .venv/bin
 SAM := SAM_CLI_TELEMETRY=0 MAKEFLAGS= PYTHON="$(CURDIR)/$(BIN)/python" .venv-sam/bin/sam
 PARAMETERS ?=
 
-.PHONY: run test bench build deploy lint lint-template setup setup-sam setup-test lock
+.PHONY: run test bench build deploy lint lint-template setup setup-sam setup-test lock opensearch
 .DEFAULT_GOAL := run
 
 # A list that has not changed since it was installed costs nothing: the stamps are newer than it.
@@ -67,6 +67,9 @@ deploy: build  ## the stack on AWS: make deploy PARAMETERS="AlarmEmail=me@exampl
 
 bench: .venv/test.stamp  ## what indexing and a query cost on this machine
 	@$(BIN)/python -m benchmarks
+
+opensearch: .venv/test.stamp  ## a real OpenSearch at port 9200 until Ctrl-C (Java 21 and Maven, or Docker)
+	@$(BIN)/python -m local.opensearch_server --port 9200
 
 lock:  ## pin every dependency anew (needs uv)
 	@for list in "--extra local --group test -o requirements/test.txt" \

@@ -1,0 +1,99 @@
+"""A real OpenSearch on this machine for tests and trials, without Docker where there is Java.
+
+`python -m local.opensearch_server` prints its address and runs until Ctrl-C.
+"""
+
+import argparse
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.opensearch_distribution import HASHES, CannotStart
+from local.opensearch_process import start
+
+VERSION = "3.5.0"
+START_SECONDS = 120.0
+STOP_SECONDS = 30.0
+LOG_TAIL = 3000
+
+
+@contextmanager
+def running_server(version: str = VERSION, port: int = 0) -> Iterator[str]:
+    """The address of a fresh, empty server; port 0 takes a free one. Raises CannotStart."""
+    folder = Path(tempfile.mkdtemp(prefix="imagesearch-opensearch-run-"))
+    log = folder / "server.log"
+    port = port or _free_port()
+    try:
+        process = start(version, port, folder, log)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_ready(url, process, log)
+            yield url
+        finally:
+            _stop(process)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = log.read_text(errors="replace")[-LOG_TAIL:]
+            raise CannotStart(f"OpenSearch did not come up at {url}; its log ends with:\n{tail}")
+        time.sleep(0.2)
+
+
+def _answers(url: str) -> bool:
+    try:
+        health = f"{url}/_cluster/health?wait_for_status=yellow&timeout=1s"
+        with urllib.request.urlopen(health, timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run a real OpenSearch until Ctrl-C.")
+    parser.add_argument("--port", type=int, default=0, help="a free one if not given")
+    parser.add_argument("--version", choices=sorted(HASHES), default=VERSION)
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with running_server(given.version, given.port) as url:
+            print(url, flush=True)  # noqa: T201
+            signal.pause()
+    except CannotStart as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
