@@ -10,8 +10,16 @@ from typing import TypeAlias
 import numpy as np
 
 from imagesearch.cursors import seal, unseal
-from imagesearch.domain import Document, Embedding, Hit, Position, Status, VectorQuery
-from imagesearch.errors import InvalidQuery, NotFound, UnreadableImage
+from imagesearch.domain import (
+    Document,
+    Embedding,
+    Hit,
+    IndexHealth,
+    Position,
+    Status,
+    VectorQuery,
+)
+from imagesearch.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
 from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
 
 MAX_LIMIT = 100
@@ -81,6 +89,19 @@ class Searcher:
         self._texts = texts
         self._images = images
 
+    @property
+    def model(self) -> str:
+        """The name of the model that embeds the queries."""
+        return self._texts.model
+
+    def health(self) -> IndexHealth:
+        """How the index is; raises Unavailable when a search would fail."""
+        self._texts.encode_texts(["a photo"])
+        found = self._index.health()
+        if found.status == "red":
+            raise Unavailable(f"the index {found.name} is red", "look at the cluster's health")
+        return found
+
     def search(self, search: Search) -> SearchAnswer:
         """The nearest images, nearest first; pages go to a depth of `MAX_DEPTH` hits."""
         started = time.perf_counter()
@@ -95,7 +116,7 @@ class Searcher:
         found = time.perf_counter()
         return SearchAnswer(
             search_id=uuid.uuid4().hex,
-            model=self._texts.model,
+            model=self.model,
             took_ms=Timing(
                 embed=_ms(embedded - started),
                 search=_ms(found - embedded),

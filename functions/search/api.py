@@ -1,0 +1,70 @@
+"""Joins routes, errors and the resolver."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from imagesearch.errors import InvalidQuery
+
+from .describing import Describing
+from .failures import MethodNotAllowed, UnknownRoute, failure
+from .operations import Operation, operations
+from .request_log import RequestLog
+from .routes import Routes
+
+
+def make_api(routes: Routes, log: RequestLog) -> APIGatewayRestResolver:
+    """The resolver of every operation; whatever is raised in one leaves it as an answer."""
+    api = APIGatewayRestResolver(enable_validation=True)
+    known = operations(routes)
+    known += Describing(api, known).operations()
+    for each in known:
+        api.route(
+            each.path,
+            each.method,
+            summary=each.summary,
+            description=each.description,
+            include_in_schema=each.answers is not None,
+        )(each.function)
+    by_route = {(each.method, each.openapi_path): each for each in known}
+
+    def current() -> Operation | None:
+        return by_route.get((api.current_event.http_method, api.request.route))
+
+    def check_parameters(app: APIGatewayRestResolver, next: NextMiddleware) -> Response[Any]:
+        if operation := current():
+            log.note(route=operation.path)
+            _refuse_unknown(app.current_event.query_string_parameters, operation)
+        return next(app)
+
+    def not_found(_: NotFoundError) -> Response[Any]:
+        path = api.current_event.path
+        raise _no_such_route(known, api.current_event.http_method, path)
+
+    def failed(error: Exception) -> Response[Any]:
+        if operation := current():
+            log.note(route=operation.path)
+        return failure(error, log)
+
+    api.use([check_parameters])
+    api.not_found(not_found)
+    api.exception_handler(Exception)(failed)
+    return api
+
+
+def _refuse_unknown(given: dict[str, str], operation: Operation) -> None:
+    """A misspelt filter that is passed over would answer another question than was asked."""
+    known = operation.parameters
+    for name in given if operation.answers else ():
+        if name not in known:
+            raise InvalidQuery(
+                f"there is no parameter {name!r} here",
+                f"known are: {', '.join(sorted(known)) or 'none'}",
+                code="unknown_parameter",
+            )
+
+
+def _no_such_route(known: list[Operation], method: str, path: str) -> Exception:
+    allowed = sorted({each.method for each in known if each.pattern.fullmatch(path)})
+    return MethodNotAllowed(method, allowed) if allowed else UnknownRoute()

@@ -1,0 +1,18 @@
+"""The search function: joins its parts once; Lambda keeps them between requests."""
+
+import os
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from imagesearch import bootstrap
+from imagesearch.settings import Settings
+
+from .handling import make_handler
+from .request_log import RequestLog
+
+settings = Settings.from_environment(os.environ)
+logger = Logger(service="search", level=settings.log_level)
+metrics = EphemeralMetrics(namespace="imagesearch", service="search")
+handler = make_handler(
+    bootstrap.searcher(settings), bootstrap.image_store(settings), RequestLog(logger, metrics)
+)

@@ -1,0 +1,114 @@
+"""The OpenAPI document: powertools tells paths and parameters, the rest is joined to them here."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from .answers import Failure
+from .bodies import MAX_JSON_IMAGE, MAX_RAW_IMAGE, PostedSearch
+from .operations import Operation
+
+SCHEMAS = "#/components/schemas/"
+KEY = {"type": "apiKey", "in": "header", "name": "x-api-key"}
+TITLE = "imagesearch"
+VERSION = "1"
+DESCRIPTION = f"""Find images by words or by another image.
+
+- A page has 1 to 100 hits, and pages go to a depth of 1,000 hits.
+- A text has 1 to 2,000 characters.
+- An image has up to {MAX_RAW_IMAGE:,} bytes as the body of a request, up to {MAX_JSON_IMAGE:,} in
+  JSON (before base64), and up to 100 megapixels. A larger one is found by its id once it is in the
+  bucket.
+- Every error is `{{"error": {{"code", "message", "hint"}}}}`.
+- Where a key is set, everything under `/v1/` needs it in the header `x-api-key`."""
+ERRORS = {
+    400: "The request is not one that can be answered; `message` names what is wrong.",
+    403: "The key is missing or wrong.",
+    404: "There is no indexed image with this id.",
+    413: "The image has too many bytes.",
+    415: "The body is neither JSON nor an image.",
+    422: "The image cannot be decoded.",
+    429: "Too many requests; `Retry-After` says when to try again.",
+    500: "Something broke; `hint` holds the request's id.",
+    503: "The index or the model is away; `Retry-After` says when to try again.",
+}
+EVERYWHERE = (400, 403, 429, 500)
+RETRIES = (429, 503)
+
+
+def document(api: APIGatewayRestResolver, operations: tuple[Operation, ...], base: str) -> str:
+    """The document in JSON; `base` is the path under which the API is reached."""
+    described = _described(api, operations)
+    return json.dumps({**described, "servers": [{"url": base or "/"}]}, separators=(",", ":"))
+
+
+@cache
+def _described(api: APIGatewayRestResolver, operations: tuple[Operation, ...]) -> dict[str, Any]:
+    told = json.loads(
+        api.get_openapi_json_schema(title=TITLE, version=VERSION, description=DESCRIPTION)
+    )
+    for each in operations:
+        _complete(told["paths"][each.openapi_path][each.method.lower()], each)
+    told["components"] = {"schemas": _schemas(operations), "securitySchemes": {"key": KEY}}
+    return {**told, "security": [{"key": []}]}
+
+
+def _complete(operation: dict[str, Any], each: Operation) -> None:
+    if each.answers is None:
+        return
+    operation["operationId"] = each.function.__name__
+    operation["responses"] = {"200": _content(each.summary, each.answers)} | {
+        str(status): _error(status) for status in sorted({*EVERYWHERE, *each.errors})
+    }
+    if each.method == "POST":
+        operation["requestBody"] = _request_body()
+
+
+def _error(status: int) -> dict[str, Any]:
+    answer = _content(ERRORS[status], Failure)
+    if status in RETRIES:
+        answer["headers"] = {
+            "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+        }
+    return answer
+
+
+def _content(description: str, model: type[BaseModel]) -> dict[str, Any]:
+    schema = {"$ref": SCHEMAS + model.__name__}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _request_body() -> dict[str, Any]:
+    """Bytes have no schema in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0#media-type-object)."""
+    image: Mapping[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        "required": True,
+        "description": f"JSON, or the bytes of an image: up to {MAX_RAW_IMAGE:,}.",
+        "content": {
+            "application/json": {
+                "schema": {"$ref": SCHEMAS + PostedSearch.__name__},
+                "examples": {
+                    "text": {"value": {"query": {"text": "a dog on a beach"}, "limit": 10}},
+                },
+            },
+            "image/*": image,
+            "application/octet-stream": image,
+        },
+    }
+
+
+def _schemas(operations: tuple[Operation, ...]) -> dict[str, Any]:
+    answers = {each.answers for each in operations if each.answers} | {Failure}
+    written: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (model, "serialization") for model in sorted(answers, key=lambda model: model.__name__)
+    ]
+    _, schemas = models_json_schema(
+        [(PostedSearch, "validation"), *written], ref_template=SCHEMAS + "{model}"
+    )
+    found: dict[str, Any] = schemas["$defs"]
+    return found

@@ -1,0 +1,38 @@
+"""The parameters of query strings and paths: their types, limits and descriptions."""
+
+from typing import Annotated, TypeAlias
+
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from imagesearch.domain import Status
+from imagesearch.searching import MAX_DEPTH, MAX_LIMIT, MAX_TEXT
+
+LIMIT = 10
+LIST_LIMIT = 100
+# A list's cursor holds a key of up to 1,024 bytes, escaped and in base64.
+MAX_CURSOR = 8_192
+MAX_COLLECTION = 1_024
+
+Text: TypeAlias = Annotated[
+    str,
+    Query(min_length=1, max_length=MAX_TEXT, description="What to find, in words."),
+]
+Limit: TypeAlias = Annotated[
+    int,
+    Query(ge=1, le=MAX_LIMIT, description=f"How many on this page; pages go to {MAX_DEPTH:,}."),
+]
+Cursor: TypeAlias = Annotated[
+    str | None,
+    Query(
+        max_length=MAX_CURSOR,
+        description="The cursor of the page before; everything but limit as in its request.",
+    ),
+]
+Collection: TypeAlias = Annotated[
+    str | None,
+    Query(
+        max_length=MAX_COLLECTION,
+        description="Only images whose key begins with this and a slash.",
+    ),
+]
+ListedStatus: TypeAlias = Annotated[Status | None, Query(description="Only images of this status.")]
+ImageId: TypeAlias = Annotated[str, Path(description="An image's id, as hits and lists hold it.")]
