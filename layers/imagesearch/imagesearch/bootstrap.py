@@ -1,16 +1,21 @@
 """The one place where parts are joined: from settings to use cases."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
-from imagesearch.embedding.manifest import Manifest, load_manifest
+from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
 from imagesearch.ports import ImageStore, VectorIndex
 from imagesearch.searching import Searcher
 from imagesearch.settings import Settings
+
+if TYPE_CHECKING:
+    from imagesearch.adapters.s3_model import S3Model
 
 
 def indexer(settings: Settings) -> Indexer:
@@ -59,17 +64,32 @@ def vector_index(settings: Settings) -> VectorIndex:
 
 @cache
 def _manifest(model_uri: str) -> Manifest:
-    return load_manifest(Path(model_uri))
+    return load_manifest(_model_folder(model_uri, [MANIFEST]))
 
 
 @cache
 def _image_encoder(model_uri: str) -> OnnxImageEncoder:
-    return OnnxImageEncoder(Path(model_uri), _manifest(model_uri))
+    manifest = _manifest(model_uri)
+    return OnnxImageEncoder(_model_folder(model_uri, [manifest.image.graph]), manifest)
 
 
 @cache
 def _text_encoder(model_uri: str) -> OnnxTextEncoder:
-    return OnnxTextEncoder(Path(model_uri), _manifest(model_uri))
+    manifest = _manifest(model_uri)
+    names = [manifest.text.graph, manifest.text.tokenizer]
+    return OnnxTextEncoder(_model_folder(model_uri, names), manifest)
+
+
+def _model_folder(model_uri: str, names: Sequence[str]) -> Path:
+    """Where these files of the model lie on this machine."""
+    return _s3_model(model_uri).folder(names) if model_uri.startswith("s3://") else Path(model_uri)
+
+
+@cache
+def _s3_model(model_uri: str) -> "S3Model":
+    from imagesearch.adapters.s3_model import S3Model
+
+    return S3Model(model_uri)
 
 
 def _path(url: str) -> Path:

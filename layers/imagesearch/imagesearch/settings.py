@@ -12,7 +12,7 @@ class Settings(BaseModel):
     """What a deployment decides; each field is read from the variable of the same name, upper case.
 
     `bucket` is a bucket's name or `file:///folder`, `index_url` an OpenSearch endpoint or
-    `sqlite:///path`, `model_uri` a folder with a manifest.
+    `sqlite:///path`, `model_uri` a folder with a manifest, here or `s3://bucket/prefix`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())

@@ -1,0 +1,41 @@
+"""A model in S3 is brought here file by file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from imagesearch.adapters.s3_model import S3Model
+from imagesearch.errors import ConfigurationError
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("s3", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+        client.create_bucket(Bucket="models")
+        client.put_object(Bucket="models", Key="clip/v1/manifest.json", Body=b"{}")
+        client.put_object(Bucket="models", Key="clip/v1/image.onnx", Body=b"graph")
+        yield client
+
+
+def test_only_the_files_that_are_asked_for_are_fetched(s3: Any, tmp_path: Path) -> None:
+    model = S3Model("s3://models/clip/v1/", tmp_path, s3)
+    assert (model.folder(["image.onnx"]) / "image.onnx").read_bytes() == b"graph"
+    assert [file.name for file in tmp_path.iterdir()] == ["image.onnx"]
+
+
+def test_a_file_is_fetched_once(s3: Any, tmp_path: Path) -> None:
+    model = S3Model("s3://models/clip/v1", tmp_path, s3)
+    model.folder(["image.onnx"])
+    s3.delete_object(Bucket="models", Key="clip/v1/image.onnx")
+    assert (model.folder(["image.onnx"]) / "image.onnx").read_bytes() == b"graph"
+
+
+def test_a_missing_file_names_itself_and_leaves_nothing(s3: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"s3://models/clip/v1/text\.onnx"):
+        S3Model("s3://models/clip/v1", tmp_path, s3).folder(["text.onnx"])
+    assert list(tmp_path.iterdir()) == []
