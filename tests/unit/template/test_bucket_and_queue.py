@@ -1,0 +1,82 @@
+"""What template.yaml promises of the bucket, the queue and who is told."""
+
+
+def test_the_bucket_shuts_the_public_out(resources):
+    block = resources["ImageBucket"]["Properties"]["PublicAccessBlockConfiguration"]
+    assert block == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+
+
+def test_the_bucket_is_encrypted_and_speaks_tls_only(resources):
+    assert resources["ImageBucket"]["Properties"]["BucketEncryption"]
+    (deny,) = resources["ImageBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert deny["Effect"] == "Deny"
+    assert deny["Principal"] == "*"
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_images_outlive_the_stack(resources):
+    for name in ("ImageBucket", "ImageBucketPolicy"):
+        assert resources[name]["DeletionPolicy"] == "Retain"
+        assert resources[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_objects_that_come_or_go_become_messages(resources):
+    notification = resources["ImageBucket"]["Properties"]["NotificationConfiguration"]
+    assert notification["EventBridgeConfiguration"]["EventBridgeEnabled"] is True
+    rule = resources["ObjectChanges"]["Properties"]
+    assert rule["EventPattern"]["source"] == ["aws.s3"]
+    assert rule["EventPattern"]["detail-type"] == ["Object Created", "Object Deleted"]
+    assert [target["Arn"] for target in rule["Targets"]] == [{"Fn::GetAtt": ["ImageQueue", "Arn"]}]
+
+
+def test_events_of_other_buckets_stay_out(resources):
+    (name,) = resources["ObjectChanges"]["Properties"]["EventPattern"]["detail"]["bucket"]["name"]
+    assert name == {
+        "Fn::If": ["MakesBucket", {"Ref": "ImageBucket"}, {"Ref": "ExistingBucketName"}]
+    }
+
+
+def test_only_the_rule_may_send_to_the_queues(resources):
+    policy = resources["QueuesTakeObjectChanges"]["Properties"]
+    (allow,) = policy["PolicyDocument"]["Statement"]
+    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allow["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ObjectChanges", "Arn"]}}
+    }
+
+
+def test_a_message_stays_hidden_for_six_times_the_functions_timeout(template, functions):
+    index_images = functions["IndexImages"]
+    window = index_images["Events"]["ImageQueue"]["Properties"]["MaximumBatchingWindowInSeconds"]
+    timeouts = template["Parameters"]["IndexTimeoutSeconds"]["AllowedValues"]
+    visibility = template["Mappings"]["VisibilityTimeout"]
+    assert index_images["Timeout"] == {"Ref": "IndexTimeoutSeconds"}
+    assert {int(timeout) for timeout in visibility} == set(timeouts)
+    for timeout, row in visibility.items():
+        assert row["Seconds"] >= 6 * int(timeout) + window
+
+
+def test_what_cannot_be_delivered_or_indexed_is_kept_for_two_weeks(resources):
+    dead_letters = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    queue = resources["ImageQueue"]["Properties"]
+    (target,) = resources["ObjectChanges"]["Properties"]["Targets"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == dead_letters
+    assert target["DeadLetterConfig"]["Arn"] == dead_letters
+    assert resources["DeadLetterQueue"]["Properties"]["MessageRetentionPeriod"] == 14 * 86400
+    assert queue["MessageRetentionPeriod"] < 14 * 86400
+
+
+def test_the_queues_are_encrypted(of_type):
+    assert all(each["SqsManagedSseEnabled"] is True for each in of_type("AWS::SQS::Queue").values())
+
+
+def test_the_first_dead_letter_raises_the_alarm(resources):
+    alarm = resources["ImagesNotIndexed"]["Properties"]
+    assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    assert alarm["Dimensions"] == [
+        {"Name": "QueueName", "Value": {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}}
+    ]
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert alarm["Threshold"] == 1

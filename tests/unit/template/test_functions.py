@@ -1,0 +1,65 @@
+"""What template.yaml promises of the functions and the index."""
+
+from imagesearch.settings import Settings
+
+
+def test_both_functions_are_called_as_snapshots(functions):
+    assert set(functions) == {"IndexImages", "Search"}
+    for function in functions.values():
+        assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+        assert function["AutoPublishAlias"] == "live"
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["x86_64"]
+
+
+def test_a_new_release_makes_new_snapshots_and_drops_the_old_ones(template, functions):
+    for function in functions.values():
+        assert function["AutoPublishCodeSha256"] == {"Ref": "Release"}
+        assert function["VersionDeletionPolicy"] == "Delete"
+    assert "Default" not in template["Parameters"]["Release"]
+
+
+def test_a_snapshot_allows_no_larger_disk(functions):
+    assert all("EphemeralStorage" not in function for function in functions.values())
+
+
+def test_the_settings_of_the_functions_are_the_ones_that_are_read(template):
+    shared = template["Globals"]["Function"]["Environment"]["Variables"]
+    read = {name.upper() for name in Settings.model_fields}
+    assert {name for name in shared if not name.startswith("POWERTOOLS_")} == read
+
+
+def test_logs_of_everything_end_some_day(functions, of_type):
+    groups = of_type("AWS::Logs::LogGroup")
+    assert all(group["RetentionInDays"] for group in groups.values())
+    for function in functions.values():
+        assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
+
+
+def test_a_bad_image_does_not_fail_its_batch(functions):
+    queue = functions["IndexImages"]["Events"]["ImageQueue"]["Properties"]
+    assert queue["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert queue["BatchSize"] == 10
+
+
+def test_indexing_is_bounded_where_no_message_is_lost(functions):
+    queue = functions["IndexImages"]["Events"]["ImageQueue"]["Properties"]
+    assert queue["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "IndexConcurrency"}}
+    assert "ReservedConcurrentExecutions" not in functions["IndexImages"]
+
+
+def test_a_search_ends_before_api_gateway_gives_up(functions):
+    assert functions["Search"]["Timeout"] < 29
+
+
+def test_the_index_is_encrypted_everywhere(resources):
+    domain = resources["ImageIndex"]["Properties"]
+    assert domain["EncryptionAtRestOptions"] == {"Enabled": True}
+    assert domain["NodeToNodeEncryptionOptions"] == {"Enabled": True}
+    endpoint = domain["DomainEndpointOptions"]
+    assert endpoint["EnforceHTTPS"] is True
+    assert endpoint["TLSSecurityPolicy"].startswith("Policy-Min-TLS-1-2")
+
+
+def test_the_default_model_is_the_one_that_ships(template):
+    assert template["Parameters"]["ModelUri"]["Default"] == "/opt/starter_model"
