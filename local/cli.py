@@ -42,7 +42,7 @@ def main() -> None:
 def serve(
     folder: Annotated[Path, typer.Argument(help="The folder of images.")] = Path(),
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
@@ -81,7 +81,7 @@ def search(
     image: Annotated[Path | None, typer.Option(help="An image file to look for.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Default: the last one indexed.")] = None,
     collection: Annotated[str | None, typer.Option(help="Only below this subfolder.")] = None,
-    limit: Annotated[int, typer.Option(help="How many hits, 1 to 100.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many hits.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, no table.")] = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,

@@ -63,7 +63,7 @@ class ImageRecord(Answer):
     status: Status
     reason: Annotated[str, Field(description="Why it was rejected.")] = ""
     decoder: Annotated[str, Field(description="What rejected it; a newer one tries again.")] = ""
-    url: Url = ""
+    url: Url
     collection: Annotated[str | None, Field(description="The first part of the key.")]
     size: Annotated[int, Field(description="Bytes.")]
     content_type: str | None = None

@@ -84,11 +84,11 @@ class Routes:
             status=status, collection=collection or None, cursor=cursor, limit=limit
         )
         self._note(images=len(listing.documents))
-        return answer(image_list(listing))
+        return answer(image_list(listing, self._store))
 
     def image(self, id: ImageId) -> Response[Any]:
         document = self._searcher.document(id)
-        return answer(image_record(document, url=self._store.url(document.ref)))
+        return answer(image_record(document, self._store))
 
     def health(self) -> Response[Any]:
         found = self._searcher.health()

@@ -56,14 +56,13 @@ def _found_image(hit: Hit, store: ImageStore) -> FoundImage:
     )
 
 
-def image_list(listing: Listing) -> ImageList:
+def image_list(listing: Listing, store: ImageStore) -> ImageList:
     return ImageList(
-        images=[image_record(each) for each in listing.documents], cursor=listing.cursor
+        images=[image_record(each, store) for each in listing.documents], cursor=listing.cursor
     )
 
 
-def image_record(document: Document, **more: Any) -> ImageRecord:
-    """One record; `more` is what only a single image's answer holds."""
+def image_record(document: Document, store: ImageStore) -> ImageRecord:
     return ImageRecord(
         id=document.id,
         key=document.ref.key,
@@ -74,8 +73,8 @@ def image_record(document: Document, **more: Any) -> ImageRecord:
         last_modified=document.last_modified,
         indexed_at=document.indexed_at,
         model=document.model,
+        url=store.url(document.ref),
         **_by_status(document),
-        **more,
     )
 
 
