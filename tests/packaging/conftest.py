@@ -1,0 +1,159 @@
+"""What `sam build` makes, laid out as Lambda lays it out, and a Python as Lambda's to run it."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PYTHON = "python3.13"
+# What Lambda's runtime brings; pure Python, so any environment's copy will do.
+RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
+
+
+def missing(what: str) -> Any:
+    """A tool that is not there: on the build machine that is an error, elsewhere a skip."""
+    if os.environ.get("CI"):
+        pytest.fail(what, pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def sam_python() -> Path:
+    found = ROOT / ".venv-sam/bin/python"
+    return found if found.exists() else missing("no .venv-sam: make setup-sam")
+
+
+@pytest.fixture(scope="session")
+def built(sam_python, tmp_path_factory) -> Path:
+    """The folder of the built template and what it names."""
+    folder = tmp_path_factory.mktemp("sam") / "build"
+    command = [sam_python.parent / "sam", "build", "--build-dir", folder]
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
+    environment |= {"SAM_CLI_TELEMETRY": "0", "PYTHON": str(ROOT / ".venv/bin/python")}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shipped(built) -> dict[str, Path]:
+    """The folders that a deployment would zip, by logical id."""
+    loader = type("Loader", (yaml.SafeLoader,), {})
+    loader.add_multi_constructor("!", lambda *_: None)
+    template = yaml.load((built / "template.yaml").read_text(), loader)  # noqa: S506
+    folders = {}
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        if folder := properties.get("CodeUri") or properties.get("ContentUri"):
+            folders[name] = (built / folder).resolve()
+    return folders
+
+
+@pytest.fixture(scope="session")
+def lambda_roots(shipped, tmp_path_factory) -> Iterator[dict[str, Path]]:
+    """For each function a root with /var/task, /var/runtime and the layers merged into /opt."""
+    import boto3  # the copy in the environment of the tests
+
+    packages = Path(boto3.__file__).parents[1]
+    folder = tmp_path_factory.mktemp("lambda")
+    opt = folder / "opt"
+    for layer in ("ImageSearchLayer", "StarterModelLayer"):
+        shutil.copytree(shipped[layer], opt, dirs_exist_ok=True)
+    roots = {}
+    for function in ("IndexImages", "Search"):
+        root = roots[function] = folder / function
+        shutil.copytree(shipped[function], root / "var/task")
+        (root / "opt").symlink_to(opt)
+        (root / "var/runtime").mkdir()
+        for package in RUNTIME_PACKAGES:
+            (root / "var/runtime" / package).symlink_to(packages / package)
+    for path in (*opt.rglob("*"), *folder.glob("*/var/task/**/*")):
+        path.chmod(path.stat().st_mode & ~0o222)
+    yield roots
+    for path in folder.rglob("*"):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+
+
+@pytest.fixture(scope="session")
+def lambda_python(tmp_path_factory) -> Path:
+    """Lambda's Python in an environment without any package."""
+    folder = tmp_path_factory.mktemp("python")
+    for candidate in _pythons():
+        command = [candidate, "-m", "venv", "--without-pip", folder]
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return folder / "bin/python"
+    return missing(f"no {PYTHON}, which Lambda runs: install it, for example with pyenv")
+
+
+def _pythons() -> Iterator[str | Path]:
+    if found := shutil.which(PYTHON):
+        yield found
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    yield from sorted(pyenv.glob(f"versions/3.13*/bin/{PYTHON}"), reverse=True)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    """A bucket of four sample photos."""
+    folder = tmp_path_factory.mktemp("bucket")
+    for name in ("animals/goldfish", "animals/owl", "energy/wooden-windmill", "objects/volleyball"):
+        target = folder / f"{name}.webp"
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / f"samples/{name}.webp", target)
+    return folder
+
+
+Invoke = Callable[[str, str, list[Any]], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
+    """Calls a function's handler in a process of its own, once with each event."""
+
+    def invoke(function: str, handler: str, events: list[Any]) -> list[dict[str, Any]]:
+        root = lambda_roots[function]
+        given, answered = tmp_path / "events.json", tmp_path / "answers.json"
+        given.write_text(json.dumps(events))
+        environment = {
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_LAMBDA_FUNCTION_NAME": function,
+            "LAMBDA_TASK_ROOT": f"{root}/var/task",
+            "TMPDIR": str(tmp_path),
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "BUCKET": photos.resolve().as_uri(),
+            "INDEX_URL": f"sqlite://{tmp_path}/index.sqlite",
+            "MODEL_URI": f"{root}/opt/starter_model",
+        }
+        script = HERE / "lambda_process.py"
+        done = subprocess.run(
+            [lambda_python, "-B", script, root, handler, given, answered],
+            cwd=root / "var/task",
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(answered.read_text())
+
+    return invoke

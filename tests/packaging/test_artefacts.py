@@ -1,0 +1,52 @@
+"""What is deployed: small enough, whole, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+MIB = 2**20
+UNZIPPED_LIMIT = 250 * MIB  # of Lambda, for a function with its layers
+OUR_LIMIT = 200 * MIB  # leaves room for a model of one's own in the layer's place
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("function", ["IndexImages", "Search"])
+def test_a_function_with_its_layers_is_far_below_lambdas_limit(shipped, function):
+    parts = (function, "ImageSearchLayer", "StarterModelLayer")
+    assert sum(size(shipped[part]) for part in parts) < OUR_LIMIT < UNZIPPED_LIMIT
+
+
+def test_what_only_developers_need_stays_at_home(shipped):
+    unwanted = {".git", "__pycache__", "tests", "samples", "Makefile", "requirements.txt"}
+    for folder in shipped.values():
+        for path in folder.rglob("*"):
+            assert path.name not in unwanted, path
+            assert path.suffix not in {".pyc", ".pyi", ".h"}, path
+
+
+def test_a_function_carries_its_own_package_alone(shipped):
+    assert [path.name for path in shipped["IndexImages"].iterdir()] == ["index_images"]
+    assert [path.name for path in shipped["Search"].iterdir()] == ["search"]
+
+
+def test_the_layer_is_for_lambdas_python_and_processor(shipped):
+    compiled = list((shipped["ImageSearchLayer"] / "python").rglob("*.cpython-*.so"))
+    assert compiled
+    assert all(path.name.endswith(".cpython-313-x86_64-linux-gnu.so") for path in compiled)
+
+
+def test_no_machines_path_is_in_the_layer(shipped):
+    scripts = shipped["ImageSearchLayer"] / "python/bin"
+    assert not scripts.exists(), "scripts name the interpreter of the machine that built them"
+
+
+def test_licences_go_with_what_they_license(shipped):
+    """tokenizers is not among them: its wheel names its licence and brings no text of it."""
+    layer, model = shipped["ImageSearchLayer"] / "python", shipped["StarterModelLayer"]
+    for package in ("numpy", "onnxruntime", "pillow", "pi_heif"):
+        (metadata,) = layer.glob(f"{package}-*.dist-info")
+        assert [*metadata.rglob("LICENSE*"), *layer.glob(f"{package}/LICENSE*")], package
+    assert (model / "starter_model/LICENSE").exists()

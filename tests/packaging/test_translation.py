@@ -1,0 +1,101 @@
+"""What AWS makes of template.yaml, by the translator that it runs itself."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+Translate = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def translate(sam_python) -> Translate:
+    """The resources that a deployment with these parameters would have, by logical id."""
+
+    def translate(**parameters: str) -> dict[str, Any]:
+        given = [f"{name}={value}" for name, value in parameters.items()]
+        command = [sam_python, HERE / "translate.py", *given]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["Resources"]
+
+    return translate
+
+
+@pytest.fixture(scope="module")
+def resources(translate) -> dict[str, Any]:
+    return translate(Release="1" * 40)
+
+
+def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {name: each for name, each in resources.items() if each["Type"] == kind}
+
+
+def versions(resources: dict[str, Any]) -> set[str]:
+    return set(of_type(resources, "AWS::Lambda::Version"))
+
+
+def test_the_same_release_keeps_the_snapshots(translate, resources):
+    assert versions(translate(Release="1" * 40)) == versions(resources)
+
+
+def test_a_new_release_publishes_both_functions_anew(translate, resources):
+    assert not versions(translate(Release="2" * 40)) & versions(resources)
+    assert len(versions(resources)) == 2
+
+
+def test_a_changed_setting_alone_would_not_publish(translate, resources):
+    """Why `make deploy` takes the settings into the release."""
+    assert versions(translate(Release="1" * 40, LogLevel="DEBUG")) == versions(resources)
+
+
+def test_lambda_sees_a_change_with_every_release(translate, resources):
+    """It publishes no second version of what it holds unchanged, a new layer's release included."""
+    newer = translate(Release="2" * 40)
+    for name in ("IndexImages", "Search"):
+        before, after = (each[name]["Properties"]["Description"] for each in (resources, newer))
+        assert before != after
+
+
+def test_the_snapshot_of_an_old_release_is_deleted(resources):
+    for version in of_type(resources, "AWS::Lambda::Version").values():
+        assert version["DeletionPolicy"] == "Delete"
+
+
+def test_only_the_alias_is_called(resources):
+    (mapping,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+    assert mapping["Properties"]["FunctionName"] == {"Ref": "IndexImagesAliaslive"}
+    permissions = of_type(resources, "AWS::Lambda::Permission").values()
+    assert permissions
+    for permission in permissions:
+        assert permission["Properties"]["FunctionName"] == {"Ref": "SearchAliaslive"}
+        assert permission["Properties"]["Principal"] == "apigateway.amazonaws.com"
+        assert "SourceArn" in permission["Properties"]
+
+
+def test_api_gateway_asks_for_the_key_under_v1_alone(resources):
+    paths = resources["SearchApi"]["Properties"]["Body"]["paths"]
+    asked = {
+        (path, method): operation["security"] == [{"api_key": []}]
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+    }
+    assert asked == {
+        ("/", "get"): False,
+        ("/docs", "get"): False,
+        ("/openapi.json", "get"): False,
+        ("/v1/{proxy+}", "x-amazon-apigateway-any-method"): True,
+    }
+
+
+def test_there_is_one_stage(resources):
+    assert set(of_type(resources, "AWS::ApiGateway::Stage")) == {"SearchApiliveStage"}
+
+
+def test_images_are_the_only_binary_type(resources):
+    body = resources["SearchApi"]["Properties"]["Body"]
+    assert body["x-amazon-apigateway-binary-media-types"] == ["image/*"]

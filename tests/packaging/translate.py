@@ -1,0 +1,31 @@
+"""Prints the CloudFormation template that SAM makes of ours: python translate.py NAME=VALUE…
+
+Runs where aws-sam-cli is installed; it brings the translator that AWS runs on its side.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+ROOT = Path(__file__).parents[2]
+
+
+class NoManagedPolicies:
+    """What the translator asks for names of managed policies; the template uses none."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+template = yaml_parse((ROOT / "template.yaml").read_text())
+template["Globals"]["Function"]["CodeUri"] = "s3://artefacts/function"  # as after `sam package`
+for resource in template["Resources"].values():
+    if resource["Type"] == "AWS::Serverless::LayerVersion":
+        resource["Properties"]["ContentUri"] = "s3://artefacts/layer"
+parameters = dict(argument.split("=", 1) for argument in sys.argv[1:])
+print(json.dumps(transform(template, parameters, NoManagedPolicies())))  # noqa: T201
