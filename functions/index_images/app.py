@@ -4,6 +4,7 @@ import os
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
+
 from imagesearch import bootstrap
 from imagesearch.settings import Settings
 

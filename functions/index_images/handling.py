@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from aws_lambda_powertools import Logger
+
 from imagesearch.domain import ImageRef
 from imagesearch.indexing import Indexer
 from imagesearch.planning import Outcome, OutcomeKind

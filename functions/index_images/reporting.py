@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
 from imagesearch.planning import Outcome, OutcomeKind
 
 from .events import Message

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from imagesearch.domain import Status
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from imagesearch.domain import Status
 
 
 def _utc(moment: datetime) -> datetime:

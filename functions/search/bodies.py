@@ -5,6 +5,9 @@ import binascii
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
 from imagesearch.errors import InvalidQuery, PayloadTooLarge, UnsupportedMediaType
 from imagesearch.searching import (
     MAX_LIMIT,
@@ -15,8 +18,6 @@ from imagesearch.searching import (
     StoredQuery,
     TextQuery,
 )
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from .parameters import LIMIT, MAX_COLLECTION, MAX_CURSOR
 

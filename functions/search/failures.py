@@ -5,6 +5,8 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
 from imagesearch.errors import (
     ImageSearchError,
     InvalidQuery,
@@ -14,7 +16,6 @@ from imagesearch.errors import (
     UnreadableImage,
     UnsupportedMediaType,
 )
-from pydantic import ValidationError
 
 from .request_log import RequestLog
 from .shaping import json_response

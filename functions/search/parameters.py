@@ -3,6 +3,7 @@
 from typing import Annotated, TypeAlias
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
 from imagesearch.domain import Status
 from imagesearch.searching import MAX_DEPTH, MAX_LIMIT, MAX_TEXT
 

@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.request import Request
+
 from imagesearch.errors import InvalidQuery
 from imagesearch.ports import ImageStore
 from imagesearch.searching import Search, Searcher, StoredQuery, TextQuery

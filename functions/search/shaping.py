@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+
 from imagesearch.domain import Document, Hit, Status
 from imagesearch.ports import ImageStore
 from imagesearch.searching import Listing, SearchAnswer

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 
+from imagesearch.domain import Position
 from imagesearch.errors import InvalidQuery
 
 CHECK_BYTES = 8
@@ -14,13 +15,15 @@ CHECK_BYTES = 8
 def seal(state: list[object], request: str) -> str:
     """Pack `state` (JSON values) into a cursor that belongs to `request`, any text naming it."""
     payload = json.dumps(state, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_check(payload, request) + payload).rstrip(b"=").decode()
+    return _text(_check(payload, request) + payload)
 
 
 def unseal(cursor: str, request: str) -> list[object]:
     """The state that was sealed for this request; raises InvalidQuery for any other cursor."""
     try:
         packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        if _text(packed) != cursor:  # Python's decoder passes over what is not base64
+            raise ValueError
         check, payload = packed[:CHECK_BYTES], packed[CHECK_BYTES:]
         if not hmac.compare_digest(check, _check(payload, request)):
             raise ValueError
@@ -32,6 +35,23 @@ def unseal(cursor: str, request: str) -> list[object]:
             code="invalid_cursor",
         ) from error
     return list(state)
+
+
+def seal_place(score: float, id: str, depth: int, request: str) -> str:
+    """A cursor for the place behind a hit with `depth` hits up to it, itself among them."""
+    return seal([score, id, depth], request)
+
+
+def place(cursor: str | None, request: str) -> tuple[Position | None, int]:
+    """Where a page of hits begins and how many hits lie before it."""
+    if not cursor:
+        return None, 0
+    score, id, depth = unseal(cursor, request)
+    return Position(float(str(score)), str(id)), int(str(depth))
+
+
+def _text(packed: bytes) -> str:
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
 def _check(payload: bytes, request: str) -> bytes:

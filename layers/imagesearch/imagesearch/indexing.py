@@ -120,7 +120,11 @@ class Indexer:
                 yield _failed(found.ref, data.message)
             else:
                 read.append((found, data))
-        images = self._encoder.encode_images([data for _, data in read])
+        try:
+            images = self._encoder.encode_images([data for _, data in read])
+        except Unavailable as error:
+            yield from (_failed(found.ref, error.message) for found, _ in read)
+            return
         yield from self._write(
             [
                 self._planner.reject(found, image.message)

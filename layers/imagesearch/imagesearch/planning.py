@@ -96,7 +96,8 @@ class Planner:
         if state is None:
             return self.forget(seen, Outcome(seen.ref, OutcomeKind.DELETED))
         if known and seen.stored and known.etag == state.etag and self._stands(known):
-            if known.last_modified == state.last_modified:
+            # S3 tells times in seconds: metadata can be new though the time is not.
+            if (known.last_modified, known.metadata) == (state.last_modified, state.metadata):
                 return Outcome(seen.ref, OutcomeKind.UNCHANGED, known.reason or "")
             return self._update(seen, state, known, seen.stored.version)
         return Present(seen, state)

@@ -9,17 +9,16 @@ from typing import TypeAlias
 
 import numpy as np
 
-from imagesearch.cursors import seal, unseal
+from imagesearch.cursors import place, seal, seal_place, unseal
 from imagesearch.domain import (
     Document,
     Embedding,
     Hit,
     IndexHealth,
-    Position,
     Status,
     VectorQuery,
 )
-from imagesearch.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
+from imagesearch.errors import InvalidQuery, NotFound, UnreadableImage
 from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
 
 MAX_LIMIT = 100
@@ -97,33 +96,28 @@ class Searcher:
     def health(self) -> IndexHealth:
         """How the index is; raises Unavailable when a search would fail."""
         self._texts.encode_texts(["a photo"])
-        found = self._index.health()
-        if found.status == "red":
-            raise Unavailable(f"the index {found.name} is red", "look at the cluster's health")
-        return found
+        return self._index.health()
 
     def search(self, search: Search) -> SearchAnswer:
         """The nearest images, nearest first; pages go to a depth of `MAX_DEPTH` hits."""
         started = time.perf_counter()
         _check_limit(search.limit)
-        request = _fingerprint(search)
-        after, depth = _place(search.cursor, request)
+        request = f"{self.model} {_fingerprint(search)}"
+        after, depth = place(search.cursor, request)
         embedding = self._embed(search.query)
         embedded = time.perf_counter()
         limit = min(search.limit, MAX_DEPTH - depth)
         exclude = search.query.id if isinstance(search.query, StoredQuery) else None
-        hits = self._index.search(VectorQuery(embedding, limit, search.collection, exclude, after))
+        # One more than the page holds tells whether there is another page.
+        wanted = VectorQuery(embedding, limit + 1, search.collection, exclude, after)
+        hits = self._index.search(wanted)
         found = time.perf_counter()
         return SearchAnswer(
             search_id=uuid.uuid4().hex,
             model=self.model,
-            took_ms=Timing(
-                embed=_ms(embedded - started),
-                search=_ms(found - embedded),
-                total=_ms(found - started),
-            ),
-            hits=hits,
-            cursor=_cursor_behind(hits, limit, depth, request),
+            took_ms=Timing(_ms(embedded - started), _ms(found - embedded), _ms(found - started)),
+            hits=hits[:limit],
+            cursor=_cursor(hits[:limit], depth, request) if len(hits) > limit else None,
         )
 
     def list_documents(
@@ -136,13 +130,14 @@ class Searcher:
     ) -> Listing:
         """Records in the order of their keys."""
         _check_limit(limit)
-        request = f"list {status} {collection}"
+        request = f"list {status} {collection!r}"
         after = str(unseal(cursor, request)[0]) if cursor else None
         documents = self._index.list_documents(
-            status=status, collection=collection, after=after, limit=limit
+            status=status, collection=collection, after=after, limit=limit + 1
         )
-        full = len(documents) == limit
-        return Listing(documents, seal([documents[-1].ref.key], request) if full else None)
+        page = documents[:limit]
+        more = len(documents) > limit
+        return Listing(page, seal([page[-1].ref.key], request) if more else None)
 
     def document(self, id: str) -> Document:
         """One image's record; raises NotFound."""
@@ -188,25 +183,15 @@ def _fingerprint(search: Search) -> str:
     """What a cursor belongs to: the query and the filter, whatever the size of the page."""
     query = search.query
     if isinstance(query, ImageQuery):
-        return f"image {hashlib.sha256(query.data).hexdigest()} {search.collection}"
+        return f"image {hashlib.sha256(query.data).hexdigest()} {search.collection!r}"
     value = query.text if isinstance(query, TextQuery) else query.id
-    return f"{type(query).__name__} {value!r} {search.collection}"
+    return f"{type(query).__name__} {value!r} {search.collection!r}"
 
 
-def _place(cursor: str | None, request: str) -> tuple[Position | None, int]:
-    """Where the page begins and how many hits lie before it."""
-    if not cursor:
-        return None, 0
-    score, id, depth = unseal(cursor, request)
-    return Position(float(str(score)), str(id)), int(str(depth))
-
-
-def _cursor_behind(hits: Sequence[Hit], limit: int, depth: int, request: str) -> str | None:
-    depth += len(hits)
-    if len(hits) < limit or depth >= MAX_DEPTH:
-        return None
-    last = hits[-1]
-    return seal([last.score, last.document.id, depth], request)
+def _cursor(page: Sequence[Hit], depth: int, request: str) -> str | None:
+    depth += len(page)
+    last = page[-1]
+    return seal_place(last.score, last.document.id, depth, request) if depth < MAX_DEPTH else None
 
 
 def _no_such_image(id: str) -> NotFound:

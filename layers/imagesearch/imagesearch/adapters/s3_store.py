@@ -63,10 +63,17 @@ class S3Store:
             raise Unavailable(f"cannot list the bucket {self._bucket}: {error}") from error
 
     def url(self, ref: ImageRef) -> str:
-        """A presigned URL; it expires with the role's session where that ends sooner."""
-        url: str = self._s3.generate_presigned_url(
-            "get_object", Params={"Bucket": ref.bucket, "Key": ref.key}, ExpiresIn=URL_SECONDS
-        )
+        """A presigned URL; it expires with the role's session where that ends sooner.
+
+        Raises Unavailable when there are no credentials to sign with.
+        """
+        there = {"Bucket": ref.bucket, "Key": ref.key}
+        try:
+            url: str = self._s3.generate_presigned_url(
+                "get_object", Params=there, ExpiresIn=URL_SECONDS
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(ref, error) from error
         return url
 
 
