@@ -68,7 +68,7 @@ deploy: build  ## the stack on AWS: make deploy PARAMETERS="AlarmEmail=me@exampl
 bench: .venv/test.stamp  ## what indexing and a query cost on this machine
 	@$(BIN)/python -m benchmarks
 
-opensearch: .venv/test.stamp  ## a real OpenSearch at port 9200 until Ctrl-C (Java 21 and Maven, or Docker)
+opensearch: setup  ## a real OpenSearch at port 9200 until Ctrl-C (Java 21 and Maven, or Docker)
 	@$(BIN)/python -m local.opensearch_server --port 9200
 
 lock:  ## pin every dependency anew (needs uv)

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from imagesearch.adapters.embedded_database import EmbeddedDatabase
 from imagesearch.adapters.records import to_document, to_record
-from imagesearch.adapters.unit_vectors import unit_vector
+from imagesearch.adapters.unit_vectors import query_vector, unit_vector
 from imagesearch.adapters.vector_scan import Match, Row, Snapshot, VectorLog
 from imagesearch.domain import (
     Delete,
@@ -51,13 +52,14 @@ class EmbeddedIndex:
         self._database.close()
 
     def get(self, ids: Sequence[str]) -> Mapping[str, Stored]:
-        rows = self._rows("SELECT id, record, seq FROM entries WHERE id IN (?)", ids)
+        possible = [id for id in ids if id.isascii()]
+        rows = self._rows("SELECT id, record, seq FROM entries WHERE id IN (?)", possible)
         return {id: Stored(_document(record), (seq, 1)) for id, record, seq in rows}
 
     def embedding(self, id: str) -> Embedding | None:
         for (vector,) in self._rows(
             "SELECT vector FROM entries WHERE status = 'indexed' AND vector NOT NULL AND id IN (?)",
-            [id],
+            [id] if id.isascii() else [],
         ):
             return np.frombuffer(vector, "<f4")
         return None
@@ -67,6 +69,7 @@ class EmbeddedIndex:
             return [self._write(connection, write) for write in writes]
 
     def search(self, query: VectorQuery) -> list[Hit]:
+        query = replace(query, embedding=query_vector(query.embedding, self._dimension))
         for _ in range(ROUNDS):
             matches = self._refreshed().nearest(query)
             hits = self._hits(matches)

@@ -1,8 +1,9 @@
-"""Which embeddings an index accepts: both indexes refuse the same ones with the same words."""
+"""Which vectors an index works with: both indexes refuse the same ones with the same words."""
 
 import numpy as np
 
 from imagesearch.domain import Embedding
+from imagesearch.errors import InvalidQuery
 
 
 def unit_vector(embedding: Embedding, dimension: int) -> Embedding:
@@ -14,3 +15,13 @@ def unit_vector(embedding: Embedding, dimension: int) -> Embedding:
     if not np.isfinite(length) or length == 0:
         raise ValueError("the embedding is zero or not finite")
     return (vector / length).astype(np.float32)
+
+
+def query_vector(embedding: Embedding, dimension: int) -> Embedding:
+    """The same for a query; raises InvalidQuery."""
+    try:
+        return unit_vector(embedding, dimension)
+    except ValueError as error:
+        raise InvalidQuery(
+            f"the query points nowhere: {error}", "weigh its terms so that they do not cancel out"
+        ) from error

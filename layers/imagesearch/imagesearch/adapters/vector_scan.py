@@ -47,7 +47,7 @@ class Snapshot:
 
     def nearest(self, query: VectorQuery) -> list[Match]:
         """The query's matches, scores exact to float64; score descending, then id ascending."""
-        vector = np.asarray(query.embedding, np.float32)
+        vector = query.embedding
         rows = self._candidates(vector, query)
         found = sorted(
             (-score, self.ids[row], row)

@@ -1,0 +1,122 @@
+"""Bulk writes to OpenSearch: split, repeated while the server is busy, one result for each."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from opensearchpy.exceptions import ConnectionError as NoConnection
+from opensearchpy.exceptions import OpenSearchException, TransportError
+
+from imagesearch.domain import WriteResult, WriteStatus
+
+BULK_BYTES = 5 * 2**20
+BULK_ITEMS = 500
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 5.0
+PATIENCE_SECONDS = 25.0
+BUSY = frozenset({429, 500, 502, 503, 504})
+
+Send: TypeAlias = Callable[[str], Mapping[str, Any]]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A write that is to be sent once more, and why."""
+
+    reason: str
+    missing_index: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """How bulk requests are sent; time is passed in so that tests need not wait.
+
+    `send` takes the body of one `_bulk` request, `make_index` is called where the index is gone.
+    No attempt begins after `patience` seconds; the last one ends by its own timeout.
+    """
+
+    send: Send
+    make_index: Callable[[], None]
+    patience: float = PATIENCE_SECONDS
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = field(default=random.random)
+
+    def write(self, actions: Sequence[str]) -> list[WriteResult]:
+        """Send actions, each with its source line; a repeated one that had landed conflicts."""
+        deadline = self.clock() + self.patience
+        results: list[WriteResult | Again] = [Again("not sent")] * len(actions)
+        pause = FIRST_PAUSE
+        while True:
+            self._attempt(actions, results, deadline)
+            waiting = [result for result in results if isinstance(result, Again)]
+            if not waiting or self.clock() + pause > deadline:
+                return [_settled(result) for result in results]
+            _log.warning("%d writes are sent again: %s", len(waiting), waiting[0].reason)
+            if any(result.missing_index for result in waiting):
+                self.make_index()
+            self.sleep(pause * (0.5 + self.jitter() / 2))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _attempt(
+        self, actions: Sequence[str], results: list[WriteResult | Again], deadline: float
+    ) -> None:
+        numbers = [number for number, result in enumerate(results) if isinstance(result, Again)]
+        for part in _parts(numbers, actions):
+            if self.clock() > deadline:
+                return
+            answers = self._answers([actions[number] for number in part])
+            for number, answer in zip(part, answers, strict=True):
+                results[number] = answer
+
+    def _answers(self, actions: Sequence[str]) -> list[WriteResult | Again]:
+        try:
+            items = self.send("".join(actions))["items"]
+        except OpenSearchException as error:
+            return [_of_request(error)] * len(actions)
+        return [_of_item(item) for entry in items for item in entry.values()]
+
+
+def _parts(numbers: Iterable[int], actions: Sequence[str]) -> Iterator[list[int]]:
+    part: list[int] = []
+    size = 0
+    for number in numbers:
+        # Actions are ASCII: characters are bytes.
+        if part and (len(part) == BULK_ITEMS or size + len(actions[number]) > BULK_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(number)
+        size += len(actions[number])
+    if part:
+        yield part
+
+
+def _of_request(error: OpenSearchException) -> WriteResult | Again:
+    if isinstance(error, NoConnection):
+        return Again(str(error.info))
+    if isinstance(error, TransportError) and error.status_code in BUSY:
+        return Again(f"OpenSearch answered {error.status_code}")
+    return WriteResult(WriteStatus.FAILED, f"OpenSearch refuses the request: {error}")
+
+
+def _of_item(item: Mapping[str, Any]) -> WriteResult | Again:
+    status, error = item["status"], item.get("error", {})
+    if status < 300:
+        return WriteResult(WriteStatus.WRITTEN)
+    if error.get("type") == "index_not_found_exception":
+        return Again("the index is gone", missing_index=True)
+    # 404: what was to be updated is not there, so it has not the expected version either.
+    if status in (404, 409):
+        return WriteResult(WriteStatus.CONFLICT, "the entry has another version")
+    reason = f"{error.get('type')}: {error.get('reason')}"
+    return Again(reason) if status in BUSY else WriteResult(WriteStatus.FAILED, reason)
+
+
+def _settled(result: WriteResult | Again) -> WriteResult:
+    if isinstance(result, WriteResult):
+        return result
+    return WriteResult(WriteStatus.FAILED, result.reason)

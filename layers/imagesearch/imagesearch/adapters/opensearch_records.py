@@ -1,0 +1,59 @@
+"""Index entries as OpenSearch keeps them, and the bulk actions that write them."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from imagesearch.adapters.opensearch_schema import EMBEDDING
+from imagesearch.adapters.records import to_document, to_record
+from imagesearch.adapters.unit_vectors import unit_vector
+from imagesearch.domain import Delete, Document, Embedding, Stored, Touch, Version, Write
+
+DELETED = "deleted"
+WITHOUT_EMBEDDING = {"excludes": [EMBEDDING]}
+
+
+def document(source: Mapping[str, Any]) -> Document:
+    metadata = source.get("metadata") or [{}]
+    return to_document({**source, "metadata": metadata[0]})
+
+
+def stored(found: Mapping[str, Any]) -> Stored:
+    source, version = found["_source"], (found["_seq_no"], found["_primary_term"])
+    return Stored(None if source["status"] == DELETED else document(source), version)
+
+
+def bulk_action(write: Write, index: str, dimension: int, now: datetime) -> str:
+    """The lines of a `_bulk` body, ASCII; raises ValueError for an embedding that is none."""
+    if isinstance(write, Touch):
+        update = {"doc": _source(write.document), "detect_noop": False}
+        return _lines("update", write.ref.id, index, write.expected, json.dumps(update))
+    if isinstance(write, Delete):
+        gone = {"id": write.ref.id, "status": DELETED, "deleted_at": now.astimezone(UTC)}
+        source = json.dumps(gone, default=datetime.isoformat)
+    else:
+        source = json.dumps(_source(write.document))
+        if write.embedding is not None:
+            vector = _json(unit_vector(write.embedding, dimension))
+            source = f'{source[:-1]}, "{EMBEDDING}": {vector}}}'
+    verb = "create" if write.expected is None else "index"
+    return _lines(verb, write.ref.id, index, write.expected, source)
+
+
+def _source(document: Document) -> dict[str, Any]:
+    """Metadata in a list: a partial update merges objects, but replaces lists."""
+    record = to_record(document)
+    return {**record, "metadata": [record["metadata"]]}
+
+
+def _lines(verb: str, id: str, index: str, expected: Version | None, source: str) -> str:
+    action: dict[str, object] = {"_index": index, "_id": id}
+    if expected is not None:
+        action["if_seq_no"], action["if_primary_term"] = expected
+    return f"{json.dumps({verb: action})}\n{source}\n"
+
+
+def _json(vector: Embedding) -> str:
+    """Nine digits hold any float32 exactly; json.dumps writes 17 and takes three times as long."""
+    return f"[{','.join(['%.9g'] * len(vector)) % tuple(vector.tolist())}]"
