@@ -32,6 +32,20 @@ def sam_python() -> Path:
 
 
 @pytest.fixture(scope="session")
+def translate(sam_python) -> Callable[..., dict[str, Any]]:
+    """The CloudFormation template of a deployment with these parameters."""
+
+    def translate(**parameters: str) -> dict[str, Any]:
+        given = [f"{name}={value}" for name, value in parameters.items()]
+        command = [sam_python, HERE / "translate.py", *given]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return translate
+
+
+@pytest.fixture(scope="session")
 def built(sam_python, tmp_path_factory) -> Path:
     """The folder of the built template and what it names."""
     folder = tmp_path_factory.mktemp("sam") / "build"

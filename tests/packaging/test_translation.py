@@ -1,34 +1,13 @@
 """What AWS makes of template.yaml, by the translator that it runs itself."""
 
-import json
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
-Translate = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def translate(sam_python) -> Translate:
-    """The resources that a deployment with these parameters would have, by logical id."""
-
-    def translate(**parameters: str) -> dict[str, Any]:
-        given = [f"{name}={value}" for name, value in parameters.items()]
-        command = [sam_python, HERE / "translate.py", *given]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)["Resources"]
-
-    return translate
-
 
 @pytest.fixture(scope="module")
 def resources(translate) -> dict[str, Any]:
-    return translate(Release="1" * 40)
+    return translate(Release="1" * 40)["Resources"]
 
 
 def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -40,22 +19,24 @@ def versions(resources: dict[str, Any]) -> set[str]:
 
 
 def test_the_same_release_keeps_the_snapshots(translate, resources):
-    assert versions(translate(Release="1" * 40)) == versions(resources)
+    assert versions(translate(Release="1" * 40)["Resources"]) == versions(resources)
 
 
 def test_a_new_release_publishes_both_functions_anew(translate, resources):
-    assert not versions(translate(Release="2" * 40)) & versions(resources)
+    assert not versions(translate(Release="2" * 40)["Resources"]) & versions(resources)
     assert len(versions(resources)) == 2
 
 
 def test_a_changed_setting_alone_would_not_publish(translate, resources):
     """Why `make deploy` takes the settings into the release."""
-    assert versions(translate(Release="1" * 40, LogLevel="DEBUG")) == versions(resources)
+    assert versions(translate(Release="1" * 40, LogLevel="DEBUG")["Resources"]) == versions(
+        resources
+    )
 
 
 def test_lambda_sees_a_change_with_every_release(translate, resources):
     """It publishes no second version of what it holds unchanged, a new layer's release included."""
-    newer = translate(Release="2" * 40)
+    newer = translate(Release="2" * 40)["Resources"]
     for name in ("IndexImages", "Search"):
         before, after = (each[name]["Properties"]["Description"] for each in (resources, newer))
         assert before != after

@@ -3,10 +3,12 @@
 from imagesearch.settings import Settings
 
 
-def test_both_functions_are_called_as_snapshots(functions):
+def test_both_functions_are_called_as_snapshots(template, functions):
     assert set(functions) == {"IndexImages", "Search"}
+    assert functions["Search"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    assert functions["IndexImages"]["SnapStart"] == {"ApplyOn": {"Ref": "IndexSnapStart"}}
+    assert template["Parameters"]["IndexSnapStart"]["Default"] == "PublishedVersions"
     for function in functions.values():
-        assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}
         assert function["AutoPublishAlias"] == "live"
         assert function["Runtime"] == "python3.13"
         assert function["Architectures"] == ["x86_64"]

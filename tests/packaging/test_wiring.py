@@ -1,0 +1,109 @@
+"""The template's own bucket, rule and queues, made by moto: what happens to an object arrives."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from functions.index_images.events import read_event
+
+KEY = "Ünïcode & co/a dog+1 100%.jpg"
+PARTS = ("ImageBucket", "ObjectChanges", "ImageQueue", "DeadLetterQueue")
+
+
+@pytest.fixture
+def aws(monkeypatch) -> Iterator[Callable[[str], Any]]:
+    """Clients of an account that is empty."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "none")
+    with mock_aws():
+        yield lambda service: boto3.client(service, region_name="us-east-1")
+
+
+@pytest.fixture
+def deploy(aws, translate) -> Callable[..., dict[str, str]]:
+    """Makes the parts; gives their names by logical id."""
+
+    def deploy(*parts: str, **parameters: str) -> dict[str, str]:
+        parameters = {"Release": "1" * 40} | parameters
+        template = translate(**parameters)
+        del template["Outputs"], template["Rules"]
+        template["Resources"] = {name: template["Resources"][name] for name in parts}
+        cloudformation = aws("cloudformation")
+        cloudformation.create_stack(
+            StackName="images",
+            TemplateBody=json.dumps(template),
+            Parameters=[
+                {"ParameterKey": name, "ParameterValue": value}
+                for name, value in parameters.items()
+            ],
+        )
+        made = cloudformation.describe_stack_resources(StackName="images")["StackResources"]
+        return {
+            each["LogicalResourceId"]: each["PhysicalResourceId"]
+            for each in made
+            if "PhysicalResourceId" in each
+        }
+
+    return deploy
+
+
+@pytest.fixture
+def notifying(aws) -> Callable[[str], None]:
+    """Switches a bucket's events on, which the template does and moto's CloudFormation leaves."""
+
+    def notifying(bucket: str) -> None:
+        aws("s3").put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+
+    return notifying
+
+
+@pytest.fixture
+def waiting(aws) -> Callable[[str], list[dict[str, Any]]]:
+    """The messages in a queue, as Lambda hands them over."""
+
+    def waiting(queue: str) -> list[dict[str, Any]]:
+        messages = aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        return [
+            {"messageId": each["MessageId"], "eventSource": "aws:sqs", "body": each["Body"]}
+            for each in messages.get("Messages", [])
+        ]
+
+    return waiting
+
+
+def images(records: list[dict[str, Any]], bucket: str) -> list[str]:
+    messages = read_event({"Records": records}, bucket)
+    assert not any(message.trouble for message in messages)
+    return [image.key for message in messages for image in message.images]
+
+
+def test_an_object_that_comes_and_goes_is_looked_at_twice(aws, deploy, notifying, waiting):
+    made = deploy(*PARTS)
+    notifying(made["ImageBucket"])
+    aws("s3").put_object(Bucket=made["ImageBucket"], Key=KEY, Body=b"pixels")
+    aws("s3").delete_object(Bucket=made["ImageBucket"], Key=KEY)
+    assert images(waiting(made["ImageQueue"]), made["ImageBucket"]) == [KEY, KEY]
+    assert waiting(made["DeadLetterQueue"]) == []
+
+
+def test_another_buckets_objects_are_not_looked_at(aws, deploy, notifying, waiting):
+    made = deploy(*PARTS)
+    aws("s3").create_bucket(Bucket="another")
+    notifying("another")
+    aws("s3").put_object(Bucket="another", Key=KEY, Body=b"pixels")
+    assert waiting(made["ImageQueue"]) == []
+
+
+def test_a_bucket_that_was_there_before_is_watched_instead(aws, deploy, notifying, waiting):
+    aws("s3").create_bucket(Bucket="photos-of-2019")
+    notifying("photos-of-2019")
+    made = deploy(*PARTS, ExistingBucketName="photos-of-2019")
+    assert "ImageBucket" not in made
+    aws("s3").put_object(Bucket="photos-of-2019", Key=KEY, Body=b"pixels")
+    assert images(waiting(made["ImageQueue"]), "photos-of-2019") == [KEY]
