@@ -1,0 +1,234 @@
+"""In-memory ports: small enough to trust, with a hook at each moment where the world may change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from imagesearch.domain import (
+    Delete,
+    Document,
+    Embedding,
+    EncodedImage,
+    Hit,
+    ImageRef,
+    IndexHealth,
+    ObjectState,
+    Put,
+    Status,
+    Stored,
+    VectorQuery,
+    Write,
+    WriteResult,
+    WriteStatus,
+)
+from imagesearch.errors import ObjectChanged, Unavailable, UnreadableImage
+
+BUCKET = "pictures"
+PNG = b"\x89PNG\r\n\x1a\n"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def ref(key: str) -> ImageRef:
+    return ImageRef(BUCKET, key)
+
+
+def picture(words: str) -> bytes:
+    """A file that FakeImages reads, and that begins as an image does."""
+    return PNG + words.encode()
+
+
+def vector(words: str) -> Embedding:
+    """[8] float32, unit length, the same for the same words."""
+    seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")
+    drawn = np.random.default_rng(seed).normal(size=8)
+    return (drawn / np.linalg.norm(drawn)).astype(np.float32)
+
+
+class Hooks:
+    """Calls that are run once each, in turn, when their moment comes."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Callable[[], object]] = []
+
+    def then(self, *calls: Callable[[], object]) -> None:
+        self._waiting.extend(calls)
+
+    def run(self) -> None:
+        if self._waiting:
+            self._waiting.pop(0)()
+
+
+@dataclass
+class FakeStore:
+    """A bucket that takes new objects, tells time in its own seconds and can be away for a key."""
+
+    bucket: str = BUCKET
+    objects: dict[str, tuple[bytes, ObjectState]] = field(default_factory=dict)
+    away: set[str] = field(default_factory=set)
+    before_read: Hooks = field(default_factory=Hooks)
+    reads: list[str] = field(default_factory=list)
+    seconds: int = 0
+
+    def put(self, key: str, data: bytes, metadata: Mapping[str, str] | None = None) -> ObjectState:
+        self.seconds += 1
+        modified = START + timedelta(seconds=self.seconds)
+        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        state = ObjectState(etag, modified, len(data), dict(metadata or {}))
+        self.objects[key] = data, state
+        return state
+
+    def delete(self, key: str) -> None:
+        self.objects.pop(key, None)
+
+    def head(self, ref: ImageRef) -> ObjectState | None:
+        self._answer(ref)
+        return self.objects[ref.key][1] if ref.key in self.objects else None
+
+    def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
+        self.before_read.run()
+        self._answer(ref)
+        data, now = self.objects.get(ref.key, (b"", None))
+        if now is None or now.etag != state.etag:
+            raise ObjectChanged(f"{ref.key} changed")
+        self.reads.append(ref.key)
+        return data[:first]
+
+    def list_images(self) -> Iterator[ImageRef]:
+        return (ref(key) for key in sorted(self.objects))
+
+    def url(self, ref: ImageRef) -> str:
+        return f"https://{ref.bucket}.test/{ref.key}"
+
+    def _answer(self, ref: ImageRef) -> None:
+        if ref.key in self.away:
+            raise Unavailable(f"cannot read {ref.key}")
+
+
+@dataclass
+class FakeIndex:
+    """Entries with versions; a deleted one stays as an entry without a document."""
+
+    entries: dict[str, tuple[Document | None, Embedding | None, int]] = field(default_factory=dict)
+    away: bool = False
+    failing: set[str] = field(default_factory=set)
+    before_write: Hooks = field(default_factory=Hooks)
+    writes: int = 0
+
+    def get(self, ids: Sequence[str]) -> dict[str, Stored]:
+        self._answer()
+        found = {id: self.entries[id] for id in ids if id in self.entries}
+        return {id: Stored(document, (seq, 1)) for id, (document, _, seq) in found.items()}
+
+    def embedding(self, id: str) -> Embedding | None:
+        self._answer()
+        return self.entries[id][1] if id in self.entries else None
+
+    def write(self, writes: Sequence[Write]) -> list[WriteResult]:
+        self.before_write.run()
+        self._answer()
+        return [self._write(write) for write in writes]
+
+    def search(self, query: VectorQuery) -> list[Hit]:
+        self._answer()
+        hits = [
+            Hit(document, float(embedding @ query.embedding))
+            for document, embedding, _ in self.entries.values()
+            if document and embedding is not None and document.id != query.exclude
+            if query.collection in (None, document.ref.collection)
+        ]
+        hits.sort(key=_place)
+        if query.after:
+            hits = [hit for hit in hits if _place(hit) > (-query.after.score, query.after.id)]
+        return hits[: query.limit]
+
+    def list_documents(
+        self, *, status: Status | None, collection: str | None, after: str | None, limit: int
+    ) -> list[Document]:
+        self._answer()
+        found = [
+            document
+            for document, _, _ in self.entries.values()
+            if document and status in (None, document.status)
+            if collection in (None, document.ref.collection)
+            if after is None or document.ref.key.encode() > after.encode()
+        ]
+        return sorted(found, key=lambda document: document.ref.key.encode())[:limit]
+
+    def health(self) -> IndexHealth:
+        self._answer()
+        statuses = [document.status for document, _, _ in self.entries.values() if document]
+        rejected = statuses.count(Status.REJECTED)
+        return IndexHealth("images-fake", "green", len(statuses) - rejected, rejected)
+
+    def document(self, key: str) -> Document | None:
+        return self.entries.get(ref(key).id, (None, None, 0))[0]
+
+    def keys(self, status: Status = Status.INDEXED) -> list[str]:
+        documents = self.list_documents(status=status, collection=None, after=None, limit=10_000)
+        return [document.ref.key for document in documents]
+
+    def _write(self, write: Write) -> WriteResult:
+        id = write.ref.id
+        if write.ref.key in self.failing:
+            return WriteResult(WriteStatus.FAILED, "no room")
+        known = self.entries.get(id)
+        if write.expected != ((known[2], 1) if known else None):
+            return WriteResult(WriteStatus.CONFLICT)
+        self.writes += 1
+        if isinstance(write, Delete):
+            self.entries[id] = None, None, self.writes
+        elif isinstance(write, Put):
+            self.entries[id] = write.document, write.embedding, self.writes
+        else:
+            self.entries[id] = write.document, known[1] if known else None, self.writes
+        return WriteResult(WriteStatus.WRITTEN)
+
+    def _answer(self) -> None:
+        if self.away:
+            raise Unavailable("the index is away")
+
+
+@dataclass
+class FakeImages:
+    """Reads what `picture` makes, and remembers the batches that it was given."""
+
+    model: str = "fake"
+    decoder: str = "fake 1"
+    unreadable: str = "broken"
+    away: bool = False
+    batches: list[list[bytes]] = field(default_factory=list)
+
+    @property
+    def read(self) -> list[bytes]:
+        return [data for batch in self.batches for data in batch]
+
+    def encode_images(self, images: Sequence[bytes]) -> list[EncodedImage | UnreadableImage]:
+        if self.away:
+            raise Unavailable("no decoder can be started")
+        self.batches.append(list(images))
+        return [self._encode(data) for data in images]
+
+    def _encode(self, data: bytes) -> EncodedImage | UnreadableImage:
+        words = data.removeprefix(PNG).decode(errors="replace")
+        if not data.startswith(PNG) or self.unreadable in words:
+            return UnreadableImage("cannot be decoded")
+        return EncodedImage(vector(words), 640, 480, "image/png")
+
+
+@dataclass
+class FakeTexts:
+    """Words and the picture of these words have the same vector."""
+
+    model: str = "fake"
+
+    def encode_texts(self, texts: Sequence[str]) -> Embedding:
+        return np.stack([vector(text) for text in texts])
+
+
+def _place(hit: Hit) -> tuple[float, str]:
+    return -hit.score, hit.document.id
