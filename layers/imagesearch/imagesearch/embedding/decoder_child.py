@@ -82,7 +82,7 @@ class DecoderChild:
             "large_bytes": large_bytes,
         }
         answer = self._ask(head, data)
-        if "large" in answer.head:
+        while "large" in answer.head:
             with turn:
                 answer = self._ask({})
         return _result(answer)

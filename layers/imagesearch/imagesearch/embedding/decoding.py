@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import pi_heif
 import PIL
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from imagesearch.embedding import exif
 from imagesearch.embedding.decoding_cost import check_size, expected_memory
@@ -21,7 +21,7 @@ from imagesearch.embedding.orienting import stored_box, turned, turned_size
 from imagesearch.embedding.picture import DecodingLimits, Picture
 from imagesearch.embedding.preprocessing import Placement, Preprocessing, Size, place
 from imagesearch.embedding.resampling import resample, tensor
-from imagesearch.embedding.what_it_is import content_type, no_image
+from imagesearch.embedding.what_it_is import content_type, declared_size, no_image
 from imagesearch.errors import UnreadableImage
 
 # Raised when a file that was rejected would now be read, or the other way round.
@@ -34,6 +34,8 @@ BeforePixels: TypeAlias = Callable[[int], None]
 # Else Pillow would look for a plugin among all of its own when the first file comes.
 for _name in ("Jpeg", "Mpo", "Png", "WebP", "Gif", "Bmp", "Tiff", "Avif"):
     import_module(f"PIL.{_name}ImagePlugin")
+# Editors write more beside the pixels than the megabyte that Pillow takes.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20
 pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
@@ -68,6 +70,8 @@ def decode(
                 code="image_too_large",
             ) from error
         except Exception as error:  # the parsers raise nearly every class there is
+            if bare := exif.hidden(data):
+                return decode(bare, wanted, before_pixels, limits)
             raise UnreadableImage(
                 f"the picture is damaged or cut short: {error or type(error).__name__}",
                 "check that it opens in a viewer, and save it anew",
@@ -87,8 +91,7 @@ def _decode(
         header = image.size
         check_size(header, limits)
         _draft(image, wanted)
-        needed = expected_memory(image, len(data), limits)
-        before_pixels(needed)
+        before_pixels(expected_memory(image, header, data, limits))
         image.load()
         drafted = header if image.format in ("JPEG", "MPO") else image.size
         orientation = exif.orientation(image)
@@ -102,6 +105,8 @@ def _decode(
 def _opened(data: bytes, limits: DecodingLimits) -> Image.Image:
     # WebP alone takes memory for its pixels when it is opened; of the others we learn the size.
     Image.MAX_IMAGE_PIXELS = limits.pixels // 2 if data[8:12] == b"WEBP" else None
+    # Until pixels are read this is leniency to a PNG's text and other chunks beside them.
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
@@ -109,10 +114,13 @@ def _opened(data: bytes, limits: DecodingLimits) -> Image.Image:
             f"the picture has too many pixels: {error}", code="image_too_large"
         ) from error
     except UnidentifiedImageError as error:
+        # libavif refuses what is larger than its own limit as it refuses what is damaged.
+        check_size(declared_size(data) or (1, 1), limits)
         raise no_image(data) from error
     finally:
         # Pillow raises above twice this figure, for tiles and frames that exceed the header's size.
         Image.MAX_IMAGE_PIXELS = limits.pixels // 2
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 def _draft(image: Image.Image, wanted: Preprocessing) -> None:

@@ -10,8 +10,9 @@ from imagesearch.errors import UnreadableImage
 
 # Pillow keeps a pixel in 4 bytes, with these exceptions (its Storage.c).
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
-# What the format's own library holds beside that, in bytes per pixel, at most.
-_BESIDE = {"WEBP": 12, "AVIF": 6, "HEIF": 5, "TIFF": 4, "GIF": 1}
+# What the format's own library holds beside that: measured, bytes per pixel at the peak.
+_BESIDE = {"WEBP": 12, "AVIF": 6, "HEIF": 4, "TIFF": 4, "GIF": 1}
+_BESIDE_FOR_ALPHA = {"AVIF": 2, "HEIF": 3}
 
 
 def check_size(size: Size, limits: DecodingLimits) -> None:
@@ -28,11 +29,14 @@ def check_size(size: Size, limits: DecodingLimits) -> None:
         raise UnreadableImage(f"the picture has {width} x {height} pixels", code="damaged_image")
 
 
-def expected_memory(image: Image.Image, file_bytes: int, limits: DecodingLimits) -> int:
-    """Bytes that loading an opened (and drafted) picture takes; raises UnreadableImage."""
-    pixels = image.width * image.height
-    per_pixel = _STORED.get(image.mode, 4) + _BESIDE.get(image.format or "", 0)
-    needed = pixels * per_pixel + file_bytes
+def expected_memory(image: Image.Image, header: Size, data: bytes, limits: DecodingLimits) -> int:
+    """Bytes that loading an opened picture takes, `header` its size before it was drafted.
+
+    Raises UnreadableImage where that is over the limit.
+    """
+    needed = image.width * image.height * _bytes_per_pixel(image) + len(data)
+    if image.info.get("progressive"):
+        needed += _coefficients(image, header)
     if needed > limits.memory_bytes:
         raise UnreadableImage(
             f"the picture ({image.width} x {image.height}, {image.format}) needs "
@@ -42,3 +46,19 @@ def expected_memory(image: Image.Image, file_bytes: int, limits: DecodingLimits)
             code="image_too_large",
         )
     return needed
+
+
+def _bytes_per_pixel(image: Image.Image) -> int:
+    name = image.format or ""
+    alpha = _BESIDE_FOR_ALPHA.get(name, 0) if image.mode.endswith("A") else 0
+    return _STORED.get(image.mode, 4) + _BESIDE.get(name, 0) + alpha
+
+
+def _coefficients(image: Image.Image, header: Size) -> int:
+    """A progressive JPEG is held whole, two bytes a coefficient, however small its draft."""
+    sampling = [(across, down) for _, across, down, _ in getattr(image, "layer", [])]
+    if not sampling:
+        return 0
+    most = max(across for across, _ in sampling) * max(down for _, down in sampling)
+    samples = sum(across * down for across, down in sampling) / most
+    return int(2 * samples * header[0] * header[1])

@@ -7,6 +7,8 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
+_ITEMS = 4_096
+
 
 def orientation(image: Image.Image) -> int:
     """How the stored picture is to be turned, 1 to 8 (Exif 3.0, tag 274); 1 is not at all."""
@@ -28,6 +30,17 @@ def taken_at(image: Image.Image) -> datetime | None:
         return taken.replace(tzinfo=offset).astimezone(UTC) if offset else taken
     except Exception:  # as above; a missing tag is the ordinary case
         return None
+
+
+def hidden(data: bytes) -> bytes | None:
+    """An AVIF or HEIF file with its EXIF out of sight, None where there is nothing to hide.
+
+    libavif rejects a whole picture for a damaged EXIF block: without the item's type (ISO/IEC
+    14496-12, `infe`) it does not know that there is one.
+    """
+    if data[4:8] != b"ftyp" or b"Exif" not in data[:_ITEMS]:
+        return None
+    return data[:_ITEMS].replace(b"Exif", b"skip") + data[_ITEMS:]
 
 
 def _offset(value: Any) -> Any:

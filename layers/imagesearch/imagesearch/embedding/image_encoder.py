@@ -17,7 +17,8 @@ from imagesearch.embedding.sessions import Graph
 from imagesearch.embedding.vectors import normalised
 from imagesearch.errors import UnreadableImage
 
-IMAGES_AT_A_TIME = 8
+# Where embedding eight at a time gains nothing measurable any more, with half the memory.
+IMAGES_AT_A_TIME = 4
 
 
 class OnnxImageEncoder:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+
 from PIL import Image
 
+from imagesearch.embedding.preprocessing import Size
 from imagesearch.errors import UnreadableImage
 from imagesearch.image_types import sniff
 
@@ -27,12 +30,21 @@ _OTHERS = {
     b"<!doctype html": "an HTML page",
     b"<html": "an HTML page",
 }
-_LOOK_AT = 512
+_LOOK_AT = 4_096
 
 
 def content_type(image: Image.Image, data: bytes) -> str:
     """The media type of a picture that was opened."""
     return _TYPES.get(image.format or "") or sniff(data) or "image/heif"
+
+
+def declared_size(data: bytes) -> Size | None:
+    """What the first `ispe` property (ISO/IEC 23008-12, 6.5.3) of an AVIF or HEIF file tells."""
+    start = data.find(b"ispe", 0, _LOOK_AT)
+    if data[4:8] != b"ftyp" or start < 0 or len(data) < start + 16:
+        return None
+    width, height = struct.unpack_from(">II", data, start + 8)
+    return width, height
 
 
 def no_image(data: bytes) -> UnreadableImage:

@@ -1,0 +1,73 @@
+"""Whatever the bytes are, they give a picture or UnreadableImage, and nothing else."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.picture import DecodingLimits
+from imagesearch.embedding.preprocessing import Preprocessing
+from imagesearch.errors import UnreadableImage
+
+WANTED = Preprocessing(16, "pad", "bicubic", (0, 0, 0), (1, 1, 1), (0, 0, 0))
+SMALL = DecodingLimits(pixels=10**6, memory_bytes=50 * 10**6)
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIC"]
+STARTS = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"MM\0*", b"BM", b"",
+          b"RIFF\x40\0\0\0WEBPVP8 ", b"\0\0\0\x18ftypavif", b"\0\0\0\x18ftypheic"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(data):
+    noise = Image.frombytes("RGB", (80, 60), random.Random(0).randbytes(80 * 60 * 3))
+
+    def save(format):
+        file = io.BytesIO()
+        noise.save(file, format)
+        return file.getvalue()
+
+    return {name: data("quadrants.heic") if name == "HEIC" else save(name) for name in FORMATS}
+
+
+def gives_a_picture_or_says_why(data):
+    try:
+        picture = decode(data, WANTED, limits=SMALL)
+    except UnreadableImage:
+        return
+    assert picture.pixels.shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_a_truncated_file_is_rejected(format, part, files):
+    file = files[format]
+    with pytest.raises(UnreadableImage) as caught:
+        decode(file[: int(len(file) * part)], WANTED)
+    assert caught.value.code == "damaged_image"
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.sampled_from(STARTS), st.binary(max_size=400))
+def test_random_bytes_raise_nothing_but_unreadable_image(start, rest):
+    gives_a_picture_or_says_why(start + rest)
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(
+    st.sampled_from(FORMATS),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)),
+             min_size=1, max_size=8),
+    st.floats(0.5, 1),
+)  # fmt: skip
+def test_a_mutated_file_raises_nothing_but_unreadable_image(files, format, edits, kept):
+    mutated = bytearray(files[format])
+    for place, new in edits:
+        # Squared: headers come first, and that is where damage does most.
+        at = int(place**2 * len(mutated))
+        mutated[at : at + len(new)] = new
+    gives_a_picture_or_says_why(bytes(mutated[: int(len(mutated) * kept)]))

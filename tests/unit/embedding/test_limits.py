@@ -1,0 +1,118 @@
+"""What is too large is refused from its header, before memory is taken for it."""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+
+import pytest
+from PIL import Image
+
+from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.picture import DecodingLimits
+from imagesearch.errors import UnreadableImage
+
+HUGE = 30_000
+AT_ONCE = 0.5
+SIZES = {
+    "JPEG": (b"\xff\xc0", 5, ">HH"),
+    "GIF": (b"GIF", 6, "<HH"),
+    "BMP": (b"BM", 18, "<II"),
+    "AVIF": (b"ispe", 8, ">II"),
+    "HEIC": (b"ispe", 8, ">II"),
+}
+
+
+def refused(data, wanted, **limits):
+    started = time.perf_counter()
+    with pytest.raises(UnreadableImage) as caught:
+        decode(data, wanted, limits=DecodingLimits(**limits))
+    assert time.perf_counter() - started < AT_ONCE
+    assert caught.value.code == "image_too_large"
+    return caught.value.message
+
+
+def with_size(data, marker, offset, layout):
+    """A file whose header tells another size."""
+    start = data.index(marker) + offset
+    packed = struct.pack(layout, HUGE, HUGE)
+    return data[:start] + packed + data[start + len(packed) :]
+
+
+def png_bomb():
+    def chunk(name, body):
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    header = struct.pack(">IIBBBBB", HUGE, HUGE, 8, 2, 0, 0, 0)
+    zeros = zlib.compress(bytes(10**6))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zeros)
+
+
+def tiff_bomb():
+    grey = [(256, HUGE), (257, HUGE), (258, 8), (259, 1), (262, 1), (273, 8), (278, HUGE), (279, 8)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in grey)
+    return struct.pack("<2sHIH", b"II", 42, 8, len(grey)) + entries + bytes(4)
+
+
+@pytest.fixture
+def bomb(quadrants, saved, data):
+    def make(format):
+        if format in ("PNG", "TIFF"):
+            return png_bomb() if format == "PNG" else tiff_bomb()
+        file = data("quadrants.heic") if format == "HEIC" else saved(quadrants, format)
+        return with_size(file, *SIZES[format])
+
+    return make
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "AVIF", "HEIC"])
+def test_a_bomb_is_refused_from_its_header(format, bomb, stretched):
+    assert f"{HUGE} x {HUGE} pixels, over the limit of 100 megapixels" in refused(
+        bomb(format), stretched
+    )
+
+
+def test_a_webp_bomb_is_refused_before_its_canvas_is_made(stretched):
+    canvas = b"VP8X" + struct.pack("<I", 10) + bytes(4) + (16_383).to_bytes(3, "little") * 2
+    file = b"WEBP" + canvas + bytes(100)
+    assert "too many pixels" in refused(b"RIFF" + struct.pack("<I", len(file)) + file, stretched)
+
+
+def test_pixels_over_the_limit_are_refused_and_at_the_limit_read(quadrants, saved, stretched):
+    file = saved(quadrants, "PNG")
+    assert decode(file, stretched, limits=DecodingLimits(pixels=96 * 64)).width == 96
+    assert "96 x 64" in refused(file, stretched, pixels=96 * 64 - 1)
+
+
+def test_a_file_over_the_limit_in_bytes_is_refused(quadrants, saved, stretched):
+    file = saved(quadrants, "PNG")
+    assert f"{len(file)} bytes" in refused(file, stretched, file_bytes=len(file) - 1)
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF", "TIFF", "BMP"])
+def test_a_picture_that_needs_too_much_memory_is_refused(format, saved, stretched):
+    file = saved(Image.new("RGB", (1_000, 1_000)), format)
+    said = refused(file, stretched, memory_bytes=3_900_000)
+    assert "when decoded, over the limit of 3 MB" in said
+
+
+def test_a_large_jpeg_needs_little_unless_it_is_progressive(saved, stretched):
+    image, needed = Image.new("RGB", (2_000, 2_000)), []
+    for progressive in (False, True):
+        file = saved(image, "JPEG", progressive=progressive)
+        decode(file, stretched, needed.append)
+    plain, progressive = needed
+    assert plain < 1_000_000
+    assert progressive > 12_000_000
+
+
+def test_a_tiff_tile_larger_than_its_picture_is_refused(stretched):
+    tile = [(256, 64), (257, 64), (258, 8), (259, 5), (262, 1)]
+    tile += [(322, HUGE), (323, HUGE), (324, 8), (325, 8)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tile)
+    file = struct.pack("<2sHIH", b"II", 42, 8, len(tile)) + entries + bytes(4)
+    with pytest.raises(UnreadableImage):
+        decode(file, stretched)

@@ -1,0 +1,72 @@
+"""Preprocessing agrees with the reference implementations, drafted and reduced or not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.preprocessing import Preprocessing, place
+
+CLIP = Preprocessing(
+    size=224,
+    resize="crop",
+    resample="bicubic",
+    mean=(0.48145466, 0.4578275, 0.40821073),
+    std=(0.26862954, 0.26130258, 0.27577711),
+    pad_color=(0, 0, 0),
+)
+SAMPLES = Path(__file__).parents[3] / "samples"
+
+
+def cosine(one, other):
+    one, other = np.ravel(one).astype(np.float64), np.ravel(other).astype(np.float64)
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+
+def test_every_sample_agrees_with_hugging_face():
+    with np.load(Path(__file__).parent / "reference" / "clip.npz") as reference:
+        places = reference["places"]
+        wanted = {name: reference[name] for name in reference.files if name != "places"}
+    cosines = {
+        name: cosine(decode((SAMPLES / name).read_bytes(), CLIP).pixels.ravel()[places], values)
+        for name, values in wanted.items()
+    }
+    assert len(cosines) == 85
+    assert min(cosines.values()) >= 0.9999
+
+
+@pytest.fixture(scope="module")
+def large():
+    """A sample as a camera of 12 megapixels would give it, noise included."""
+    with Image.open(SAMPLES / "animals" / "american-bison.webp") as sample:
+        image = np.asarray(sample.convert("RGB").resize((4_000, 3_000), Image.Resampling.BICUBIC))
+    noise = np.random.default_rng(0).normal(0, 6, (3_000, 4_000, 1))
+    return Image.fromarray((image + noise).clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize(("format", "least"), [("JPEG", 0.995), ("BMP", 0.9995)])
+def test_a_reduced_picture_agrees_with_one_resized_in_full(resize, format, least, large, saved):
+    wanted = replace(CLIP, resize=resize)
+    placement = place(large.size, wanted)
+    square = Image.new("RGB", (224, 224), wanted.pad_color)
+    whole = large.resize(placement.size, Image.Resampling.BICUBIC, placement.box)
+    square.paste(whole, placement.offset)
+    values = (np.asarray(square) / 255 - wanted.mean) / wanted.std
+    found = decode(saved(large, format), wanted)
+    assert (found.width, found.height) == (4_000, 3_000)
+    assert cosine(found.pixels, values.transpose(2, 0, 1)) >= least
+
+
+def test_padding_has_the_stated_colour_and_the_picture_lies_in_the_middle(saved):
+    wanted = Preprocessing(8, "pad", "bilinear", (0, 0, 0), (1 / 255,) * 3, (1, 2, 3))
+    pixels = decode(saved(Image.new("RGB", (80, 40), (9, 9, 9)), "PNG"), wanted).pixels
+    assert pixels.dtype == np.float32
+    assert np.allclose(pixels[:, :2], np.reshape([1, 2, 3], (3, 1, 1)))
+    assert np.allclose(pixels[:, 2:6], 9)
+    assert np.allclose(pixels[:, 6:], np.reshape([1, 2, 3], (3, 1, 1)))
