@@ -7,7 +7,8 @@ import pytest
 from imagesearch.indexing import Indexer
 from imagesearch.searching import Searcher
 
-from .fakes import START, FakeImages, FakeIndex, FakeStore, FakeTexts
+from .fake_index import FakeIndex
+from .fakes import START, FakeImages, FakeStore, FakeTexts, picture, ref
 
 
 @pytest.fixture
@@ -33,3 +34,16 @@ def indexer(store, index, images) -> Indexer:
 @pytest.fixture
 def searcher(index, images) -> Searcher:
     return Searcher(index, FakeTexts(), images)
+
+
+@pytest.fixture
+def fill(store, indexer):
+    """Puts pictures of these words under these keys and indexes them."""
+
+    def fill(**words: str) -> None:
+        keyed = {name.replace("__", "/") + ".png": said for name, said in words.items()}
+        for key, said in keyed.items():
+            store.put(key, picture(said))
+        indexer.look_at([ref(key) for key in keyed])
+
+    return fill

@@ -1,0 +1,112 @@
+"""An index in memory, with the versions and traces of deletion that the real ones have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from imagesearch.domain import (
+    Delete,
+    Document,
+    Embedding,
+    Hit,
+    IndexHealth,
+    Put,
+    Status,
+    Stored,
+    VectorQuery,
+    Write,
+    WriteResult,
+    WriteStatus,
+)
+from imagesearch.errors import Unavailable
+
+from .fakes import Hooks, ref
+
+
+@dataclass
+class FakeIndex:
+    """Entries with versions; a deleted one stays as an entry without a document."""
+
+    entries: dict[str, tuple[Document | None, Embedding | None, int]] = field(default_factory=dict)
+    away: bool = False
+    failing: set[str] = field(default_factory=set)
+    before_write: Hooks = field(default_factory=Hooks)
+    writes: int = 0
+
+    def get(self, ids: Sequence[str]) -> dict[str, Stored]:
+        self._answer()
+        found = {id: self.entries[id] for id in ids if id in self.entries}
+        return {id: Stored(document, (seq, 1)) for id, (document, _, seq) in found.items()}
+
+    def embedding(self, id: str) -> Embedding | None:
+        self._answer()
+        return self.entries[id][1] if id in self.entries else None
+
+    def write(self, writes: Sequence[Write]) -> list[WriteResult]:
+        self.before_write.run()
+        self._answer()
+        return [self._write(write) for write in writes]
+
+    def search(self, query: VectorQuery) -> list[Hit]:
+        self._answer()
+        hits = [
+            Hit(document, float(embedding @ query.embedding))
+            for document, embedding, _ in self.entries.values()
+            if document and embedding is not None and document.id != query.exclude
+            if query.collection in (None, document.ref.collection)
+        ]
+        hits.sort(key=_place)
+        if query.after:
+            hits = [hit for hit in hits if _place(hit) > (-query.after.score, query.after.id)]
+        return hits[: query.limit]
+
+    def list_documents(
+        self, *, status: Status | None, collection: str | None, after: str | None, limit: int
+    ) -> list[Document]:
+        self._answer()
+        found = [
+            document
+            for document, _, _ in self.entries.values()
+            if document and status in (None, document.status)
+            if collection in (None, document.ref.collection)
+            if after is None or document.ref.key.encode() > after.encode()
+        ]
+        return sorted(found, key=lambda document: document.ref.key.encode())[:limit]
+
+    def health(self) -> IndexHealth:
+        self._answer()
+        statuses = [document.status for document, _, _ in self.entries.values() if document]
+        rejected = statuses.count(Status.REJECTED)
+        return IndexHealth("images-fake", "green", len(statuses) - rejected, rejected)
+
+    def document(self, key: str) -> Document | None:
+        return self.entries.get(ref(key).id, (None, None, 0))[0]
+
+    def keys(self, status: Status = Status.INDEXED) -> list[str]:
+        documents = self.list_documents(status=status, collection=None, after=None, limit=10_000)
+        return [document.ref.key for document in documents]
+
+    def _write(self, write: Write) -> WriteResult:
+        id = write.ref.id
+        if write.ref.key in self.failing:
+            return WriteResult(WriteStatus.FAILED, "no room")
+        known = self.entries.get(id)
+        if write.expected != ((known[2], 1) if known else None):
+            return WriteResult(WriteStatus.CONFLICT)
+        self.writes += 1
+        if isinstance(write, Delete):
+            self.entries[id] = None, None, self.writes
+        elif isinstance(write, Put):
+            self.entries[id] = write.document, write.embedding, self.writes
+        else:
+            self.entries[id] = write.document, known[1] if known else None, self.writes
+        return WriteResult(WriteStatus.WRITTEN)
+
+    def _answer(self) -> None:
+        if self.away:
+            raise Unavailable("the index is away")
+
+
+def _place(hit: Hit) -> tuple[float, str]:
+    return -hit.score, hit.document.id
