@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from imagesearch.errors import ImageSearchError
 from rich.console import Console
 
+from imagesearch.errors import ImageSearchError
 from local.model_choice import STARTER
 from local.refusal import WrongUsage
 from local.workspace import Workspace, last_used, workspace_of

@@ -18,8 +18,12 @@ class EdgeError:
         return json.dumps({"error": error}).encode()
 
 
+# In the words of template.yaml.
 FORBIDDEN = EdgeError(
-    "403 Forbidden", "forbidden", "no API key, or a wrong one", "send it in the header x-api-key"
+    "403 Forbidden",
+    "forbidden",
+    "The request has no API key or a wrong one.",
+    "Send the key in the header x-api-key.",
 )
 NO_FILE = EdgeError("404 Not Found", "not_found", "there is no such file in the folder")
 FILES_ARE_READ_ONLY = EdgeError(

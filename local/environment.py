@@ -5,7 +5,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from imagesearch.settings import Settings
-
 from local.workspace import Workspace
 
 
@@ -14,7 +13,6 @@ def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
 
     Metrics and traces have nobody here to read them.
     """
-    workspace.directory.mkdir(parents=True, exist_ok=True)
     os.environ.update(
         BUCKET=workspace.folder.as_uri(),
         INDEX_URL=f"sqlite://{quote(os.fsencode(workspace.index_file))}",

@@ -11,7 +11,6 @@ from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.domain import ImageRef, ObjectState
 from imagesearch.errors import Unavailable
 from imagesearch.image_types import SNIFF_BYTES, sniff
-
 from local.edge_errors import FILES_ARE_READ_ONLY, NO_FILE
 from local.gateway import request_path, send_error
 

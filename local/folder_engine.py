@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from rich.console import Console
+
 from imagesearch import bootstrap
 from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.errors import Unavailable
@@ -11,8 +13,6 @@ from imagesearch.indexing import Indexer
 from imagesearch.planning import Outcome
 from imagesearch.ports import VectorIndex
 from imagesearch.settings import Settings
-from rich.console import Console
-
 from local.environment import set_environment
 from local.model_choice import model_folder, model_name
 from local.progress import tracked
@@ -46,13 +46,12 @@ class FolderEngine:
 def open_engine(workspace: Workspace, model: str) -> FolderEngine:
     """Load the model and open, or make, the index. Raises WrongUsage, ConfigurationError."""
     folder = model_folder(model, workspace.directory.parent)
+    workspace.remember(model_name(folder, workspace.directory.parent))
     settings = set_environment(workspace, folder)
-    engine = FolderEngine(
+    return FolderEngine(
         workspace,
         settings,
         FolderStore(workspace.folder),
         bootstrap.vector_index(settings),
         bootstrap.indexer(settings),
     )
-    workspace.remember(model_name(folder, workspace.directory.parent))
-    return engine

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import imagesearch
-
 from local.refusal import WrongUsage
 
 STARTER = "starter"

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Iterable, Iterator
 
-from imagesearch.planning import Outcome
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from imagesearch.planning import Outcome
 
 LINE_EVERY_SECONDS = 5.0
 

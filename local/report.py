@@ -36,7 +36,12 @@ class Report:
     def lines(self) -> list[str]:
         """One line for each image that is not searchable, with the reason."""
         return [
-            f"{word} {outcome.ref.key}: {outcome.reason}"
+            f"{word} {printable(outcome.ref.key)}: {outcome.reason}"
             for word, outcomes in (("rejected", self.rejected), ("failed", self.failed))
             for outcome in outcomes
         ]
+
+
+def printable(key: str) -> str:
+    """A key as one line of text: a file's name may hold what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in key)

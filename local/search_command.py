@@ -15,6 +15,7 @@ from local.lambda_context import LambdaContext
 from local.model_choice import model_folder
 from local.proxy_events import HttpRequest, http_answer, proxy_event
 from local.refusal import WrongUsage
+from local.report import printable
 from local.workspace import Workspace
 
 
@@ -64,9 +65,8 @@ def print_lines(hits: list[dict[str, Any]]) -> None:
 
 
 def print_table(hits: list[dict[str, Any]]) -> None:
-    """A key is shown as it is: a file's name may look like markup or hold control characters."""
+    """Keys are shown as text: a file's name may look like markup."""
     table = Table("score", "key", box=None, pad_edge=False)
     for hit in hits:
-        key = "".join(letter if letter.isprintable() else "\ufffd" for letter in hit["key"])
-        table.add_row(f"{hit['score']:.3f}", Text(key, overflow="fold"))
+        table.add_row(f"{hit['score']:.3f}", Text(printable(hit["key"]), overflow="fold"))
     Console(highlight=False).print(table)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from imagesearch.planning import Outcome
 from rich.console import Console
 
+from imagesearch.planning import Outcome
 from local import functions
 from local.folder_engine import FolderEngine, open_engine
 from local.guard import is_loopback

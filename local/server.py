@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from imagesearch.adapters.folder_store import FolderStore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
+from imagesearch.adapters.folder_store import FolderStore
 from local.edge_errors import EdgeError
 from local.files import PREFIX, Files
 from local.gateway import Gateway, Handler, request_path
@@ -25,8 +25,8 @@ THREADS = 8
 _TOO_LARGE = EdgeError(
     "413 Request Entity Too Large",
     "image_too_large",
-    f"the request has over {MAX_BODY_BYTES:,} bytes",
-    "make the image smaller, or put it into the folder and search by its id",
+    "The request is larger than the API takes.",
+    "Send at most 4.5 MB of image bytes, or put the image into the folder and search by its id.",
 )
 _BAD_REQUEST = EdgeError(
     "400 Bad Request", "bad_request", "this is not HTTP as it should be", "check the client"
@@ -58,6 +58,9 @@ class Server:
     def url(self) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def close(self) -> None:
+        self._socket.close()
 
     def run(self, store: FolderStore, handler: Handler, api_key: str | None) -> None:
         """Answer until KeyboardInterrupt or SystemExit is raised in this thread."""
@@ -96,14 +99,22 @@ class _Channel(HTTPChannel):
 def _bound(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-        bound = socket.socket(family, kind, protocol)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
+        return _listening(found[0])
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise WrongUsage(f"port {port} is in use: choose another with --port") from error
         raise WrongUsage(f"cannot listen on {host} port {port}: {error.strerror}") from error
-    except OverflowError as error:
-        raise WrongUsage(f"port {port} is not between 0 and 65535") from error
-    return bound
+
+
+def _listening(found: tuple[Any, ...]) -> socket.socket:
+    """Listening from the start: two sockets may share a port as long as neither does."""
+    family, kind, protocol, _, address = found
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+        made.listen()
+    except OSError:
+        made.close()
+        raise
+    return made

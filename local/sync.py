@@ -10,7 +10,6 @@ from imagesearch.domain import ImageRef
 from imagesearch.errors import Unavailable
 from imagesearch.planning import Outcome, OutcomeKind
 from imagesearch.ports import VectorIndex
-
 from local.changed_keys import changed_keys
 from local.event_queue import EventQueue
 from local.s3_events import object_event

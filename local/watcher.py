@@ -65,7 +65,7 @@ class FolderWatcher:
                 gap = False
             if changes:
                 self._on_change({Path(path) for _, path in changes})
-            elif self._identity() != identity:
+            if (Change.deleted, str(self._folder)) in changes or self._identity() != identity:
                 return
 
     def _is_visible(self, _: Change, path: str) -> bool:

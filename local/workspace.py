@@ -24,11 +24,19 @@ class Workspace:
         return self.directory / "index.db"
 
     def remember(self, model: str) -> None:
-        """Make this the folder, and this the model, that a later search takes by default."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        """Make this the folder, and this the model, that a later search takes by default.
+
+        Raises WrongUsage where nothing can be kept.
+        """
         record = json.dumps({"folder": str(self.folder), "model": model}, indent=2)
-        (self.directory / RECORD).write_text(record + "\n")
-        (self.directory.parent / LAST_USED).write_text(self.directory.name + "\n")
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            (self.directory / RECORD).write_text(record + "\n")
+            (self.directory.parent / LAST_USED).write_text(self.directory.name + "\n")
+        except OSError as error:
+            raise WrongUsage(
+                f"cannot keep an index in {self.directory}: {error.strerror}"
+            ) from error
 
 
 def workspace_of(folder: Path, data_dir: Path) -> Workspace:

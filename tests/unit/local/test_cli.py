@@ -1,0 +1,92 @@
+"""What is typed wrongly ends in one sentence on stderr and exit status 2."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Result = subprocess.CompletedProcess[str]
+Run = Callable[..., Result]
+COMMAND = (sys.executable, "-c", "from local.cli import main; main()")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs `imagesearch` in a directory of its own."""
+
+    def command(*arguments: str) -> Result:
+        return subprocess.run(
+            [*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["index", "nowhere"], "nowhere is not there"),
+        (["serve", "nowhere"], "nowhere is not there"),
+        (["search", "a dog"], "imagesearch index FOLDER"),
+        (["search"], "say what to look for"),
+        (["search", "a dog", "--image", "x.jpg"], "say what to look for"),
+        (["search", "a dog", "--limit", "101"], "limit"),
+        (["search", "a dog", "--folder", "."], "there is no index of"),
+        (["index", ".", "--model", "clop"], "no model 'clop': take one of starter"),
+        (["index"], "FOLDER"),
+        (["find"], "find"),
+    ],
+)
+def test_wrong_usage_ends_with_status_2(run: Run, arguments: list[str], said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert said.lower() in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_taken_port_is_told_before_anything_is_indexed(run: Run, folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", str(folder), "--port", str(port))
+    assert done.returncode == 2
+    assert done.stderr == f"imagesearch: port {port} is in use: choose another with --port\n"
+
+
+def test_an_unwritable_data_dir_is_told_in_a_sentence(run: Run, folder: Path) -> None:
+    (folder / "file").touch()
+    done = run("index", str(folder), "--data-dir", str(folder / "file" / "data"))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_folder_is_indexed_and_searched(run: Run, folder: Path) -> None:
+    done = run("index", str(folder))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no images" in done.stderr
+    found = run("search", "a dog", "--json")
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+def test_images_that_cannot_be_read_are_listed_and_the_status_is_1(run: Run, folder: Path) -> None:
+    (folder / "empty.jpg").touch()
+    (folder / "text.png").write_text("not a picture")
+    (folder / "notes.txt").write_text("not even by name")
+    for _ in range(2):
+        done = run("index", str(folder))
+        assert done.returncode == 1
+        assert done.stderr.count("rejected empty.jpg: ") == 1
+        assert done.stderr.count("rejected text.png: ") == 1
+        assert "notes.txt" not in done.stderr
+
+
+def test_an_image_that_cannot_be_read_cannot_be_searched_with(run: Run, folder: Path) -> None:
+    (folder / "text.png").write_text("not a picture")
+    run("index", str(folder))
+    for image in ("text.png", "none.png", "."):
+        done = run("search", "--image", str(folder / image))
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr

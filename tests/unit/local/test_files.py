@@ -1,0 +1,89 @@
+"""The folder's files are served as a bucket serves objects, and run no script in our origin."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from imagesearch.adapters.folder_store import FolderStore
+from imagesearch.domain import ImageRef
+from local.files import Files
+
+Call = Callable[..., Any]
+JPEG = b"\xff\xd8\xff" + bytes(100)
+
+
+@pytest.fixture
+def files(store: FolderStore) -> Files:
+    return Files(store)
+
+
+@pytest.mark.parametrize(
+    "key", ["a.jpg", "d/e f/ü#?%41&+.jpg", "<img src=x onerror=alert(1)>.jpg", "日本.jpg"]
+)
+def test_a_hit_s_url_leads_to_its_file(
+    key: str, files: Files, store: FolderStore, folder: Path, call: Call
+) -> None:
+    (folder / key).parent.mkdir(parents=True, exist_ok=True)
+    (folder / key).write_bytes(JPEG)
+    # A server decodes a path after it has cut off the query.
+    path = unquote(store.url(ImageRef(store.bucket, key)), encoding="latin-1")
+    answer = call(files, PATH_INFO=path)
+    assert (answer.status, answer.body) == ("200 OK", JPEG)
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", ["x.svg", "x.html", "x.jpg"])
+def test_what_is_no_raster_image_is_only_offered_for_download(
+    name: str, files: Files, folder: Path, call: Call
+) -> None:
+    (folder / name).write_text("<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>")
+    answer = call(files, f"/files/{name}")
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret.jpg", "d/../../secret.jpg", "/etc/passwd", ".hidden.jpg", "", "d", "no.jpg"]
+)
+def test_what_is_not_a_visible_file_of_the_folder_is_not_found(
+    path: str, files: Files, folder: Path, call: Call
+) -> None:
+    (folder / "d").mkdir()
+    (folder / ".hidden.jpg").write_bytes(JPEG)
+    (folder.parent / "secret.jpg").write_bytes(JPEG)
+    assert call(files, f"/files/{path}").status == "404 Not Found"
+
+
+def test_a_link_out_of_the_folder_is_not_followed(files: Files, folder: Path, call: Call) -> None:
+    (folder.parent / "secret.jpg").write_bytes(JPEG)
+    (folder / "link.jpg").symlink_to(folder.parent / "secret.jpg")
+    assert call(files, "/files/link.jpg").status == "404 Not Found"
+
+
+def test_a_pipe_is_not_found_and_not_waited_for(files: Files, folder: Path, call: Call) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    assert call(files, "/files/pipe.jpg").status == "404 Not Found"
+
+
+def test_an_unchanged_file_is_not_sent_twice(files: Files, folder: Path, call: Call) -> None:
+    (folder / "a.jpg").write_bytes(JPEG)
+    etag = call(files, "/files/a.jpg").headers["ETag"]
+    again = call(files, "/files/a.jpg", HTTP_IF_NONE_MATCH=etag)
+    assert (again.status, again.body) == ("304 Not Modified", b"")
+    (folder / "a.jpg").write_bytes(JPEG * 2)
+    assert call(files, "/files/a.jpg", HTTP_IF_NONE_MATCH=etag).body == JPEG * 2
+
+
+def test_head_tells_the_length_and_other_methods_are_refused(
+    files: Files, folder: Path, call: Call
+) -> None:
+    (folder / "a.jpg").write_bytes(JPEG)
+    head = call(files, "/files/a.jpg", "HEAD")
+    assert (head.headers["Content-Length"], head.body) == (str(len(JPEG)), b"")
+    assert call(files, "/files/a.jpg", "DELETE").status == "405 Method Not Allowed"

@@ -1,0 +1,79 @@
+"""Foreign names, foreign pages and wrong keys do not reach the application."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from local.guard import Guard, is_loopback
+
+Call = Callable[..., Any]
+
+
+def app(_: Any, start_response: Any) -> Iterable[bytes]:
+    start_response("200 OK", [("X-App", "reached")])
+    return [b"fine"]
+
+
+LOCAL = Guard(app, "127.0.0.1", None)
+KEYED = Guard(app, "127.0.0.1", "the key")
+PUBLIC = Guard(app, "0.0.0.0", None)  # noqa: S104
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1"])
+def test_a_loopback_server_answers_to_its_own_names(call: Call, host: str) -> None:
+    assert call(LOCAL, HTTP_HOST=host).status == "200 OK"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "", "[x", "127.0.0.2"]
+)
+def test_a_loopback_server_answers_to_no_other_name(call: Call, host: str) -> None:
+    answer = call(LOCAL, HTTP_HOST=host)
+    assert answer.status == "421 Misdirected Request"
+    assert b"foreign_host" in answer.body
+
+
+def test_a_server_for_others_answers_to_every_name(call: Call) -> None:
+    assert call(PUBLIC, HTTP_HOST="photos.example").status == "200 OK"
+
+
+def test_a_page_of_another_site_may_change_nothing(call: Call) -> None:
+    origin = {"HTTP_ORIGIN": "https://evil.example"}
+    assert call(LOCAL, "/v1/images/x", "DELETE", **origin).status == "403 Forbidden"
+    assert call(LOCAL, "/v1/search", "POST", HTTP_ORIGIN="null").status == "403 Forbidden"
+    own = {"HTTP_ORIGIN": "http://localhost:8000"}
+    assert call(LOCAL, "/v1/search", "POST", **own).status == "200 OK"
+
+
+@pytest.mark.parametrize("path", ["/v1/search?q=x", "/v1/health", "/files/a.jpg"])
+def test_with_a_key_set_the_api_and_the_files_need_it(call: Call, path: str) -> None:
+    for wrong in ({}, {"HTTP_X_API_KEY": "wrong"}, {"HTTP_X_API_KEY": "ключ"}):
+        answer = call(KEYED, path, **wrong)
+        assert answer.status == "403 Forbidden"
+        assert b'"forbidden"' in answer.body
+    assert call(KEYED, path, HTTP_X_API_KEY="the key").status == "200 OK"
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
+def test_with_a_key_set_the_pages_do_not_need_it(call: Call, path: str) -> None:
+    assert call(KEYED, path).status == "200 OK"
+
+
+def test_the_cookie_of_an_answer_opens_the_files_and_nothing_else(call: Call) -> None:
+    cookie = call(KEYED, "/v1/health", HTTP_X_API_KEY="the key").headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    given = {"HTTP_COOKIE": cookie.partition(";")[0]}
+    assert call(KEYED, "/files/a.jpg", **given).status == "200 OK"
+    assert call(KEYED, "/v1/health", **given).status == "403 Forbidden"
+    forged = {"HTTP_COOKIE": "imagesearch-files=forged"}
+    assert call(KEYED, "/files/a.jpg", **forged).status == "403 Forbidden"
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("me", False)],  # noqa: S104
+)
+def test_what_is_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback

@@ -1,0 +1,44 @@
+"""The report counts what became of images, and names those that cannot be found."""
+
+from imagesearch.domain import ImageRef
+from imagesearch.planning import Outcome, OutcomeKind
+from local.report import Report
+
+
+def reported(*outcomes: tuple[str, OutcomeKind, str]) -> Report:
+    report = Report()
+    for key, kind, reason in outcomes:
+        report.add(Outcome(ImageRef("bucket", key), kind, reason))
+    return report
+
+
+def test_outcomes_are_counted_in_one_line() -> None:
+    report = reported(
+        ("a", OutcomeKind.UNCHANGED, ""),
+        ("b", OutcomeKind.INDEXED, ""),
+        ("c", OutcomeKind.INDEXED, ""),
+        ("d", OutcomeKind.SKIPPED, ""),
+    )
+    assert report.summary == "2 indexed, 1 unchanged, 1 not images"
+
+
+def test_an_empty_folder_is_said_to_be_empty() -> None:
+    assert reported().summary == "no images"
+
+
+def test_an_image_that_stays_rejected_is_still_named() -> None:
+    report = reported(
+        ("new.jpg", OutcomeKind.REJECTED, "it is cut short"),
+        ("old.jpg", OutcomeKind.UNCHANGED, "it is empty"),
+        ("away.jpg", OutcomeKind.FAILED, "cannot be read"),
+    )
+    assert report.lines() == [
+        "rejected new.jpg: it is cut short",
+        "rejected old.jpg: it is empty",
+        "failed away.jpg: cannot be read",
+    ]
+
+
+def test_a_name_cannot_speak_to_the_terminal() -> None:
+    report = reported(("a\n\x1b[31mb.jpg", OutcomeKind.REJECTED, "no image"))
+    assert report.lines() == ["rejected a\ufffd\ufffd[31mb.jpg: no image"]

@@ -1,0 +1,61 @@
+"""One data directory serves many folders, and knows the last."""
+
+from pathlib import Path
+
+import pytest
+
+from local.refusal import WrongUsage
+from local.workspace import last_used, workspace_of
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def test_folders_of_the_same_name_have_indexes_of_their_own(tmp_path: Path, data_dir: Path) -> None:
+    for parent in "ab":
+        (tmp_path / parent / "photos").mkdir(parents=True)
+    one = workspace_of(tmp_path / "a" / "photos", data_dir)
+    other = workspace_of(tmp_path / "b" / "photos", data_dir)
+    assert one.index_file != other.index_file
+    assert one.directory.name.startswith("photos-")
+
+
+def test_every_way_to_a_folder_leads_to_the_same_index(
+    folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "link").symlink_to(folder)
+    ways = [folder, Path(folder.name), Path("link"), folder / ".." / folder.name]
+    assert len({workspace_of(way, data_dir).index_file for way in ways}) == 1
+
+
+def test_the_last_used_folder_and_its_model_are_remembered(
+    folder: Path, tmp_path: Path, data_dir: Path
+) -> None:
+    workspace_of(tmp_path, data_dir).remember("starter")
+    workspace_of(folder, data_dir).remember("clip")
+    found = last_used(data_dir)
+    assert (found.folder, found.model) == (folder, "clip")
+    assert workspace_of(tmp_path, data_dir).model == "starter"
+
+
+def test_without_an_index_there_is_no_last_folder(data_dir: Path) -> None:
+    with pytest.raises(WrongUsage, match="imagesearch index FOLDER"):
+        last_used(data_dir)
+
+
+def test_a_folder_that_is_not_there_or_none_is_refused(tmp_path: Path, data_dir: Path) -> None:
+    with pytest.raises(WrongUsage, match="is not there"):
+        workspace_of(tmp_path / "nowhere", data_dir)
+    (tmp_path / "file").touch()
+    with pytest.raises(WrongUsage, match="is not a folder"):
+        workspace_of(tmp_path / "file", data_dir)
+
+
+def test_a_spoilt_record_is_no_model(folder: Path, data_dir: Path) -> None:
+    workspace = workspace_of(folder, data_dir)
+    workspace.remember("starter")
+    (workspace.directory / "workspace.json").write_text("{ half")
+    assert workspace_of(folder, data_dir).model is None
