@@ -15,7 +15,7 @@ from benchmarks.workbench import SAMPLES, workbench
 COPIES = 6
 DROPS = 40
 PATIENCE = 30.0
-_SERVE = (sys.executable, "-m", "local.cli", "serve")
+_SERVE = (sys.executable, "-c", "from local.cli import main; main()", "serve")
 
 _INDEX_ALL = """
 import os, time

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -35,23 +36,23 @@ def measure() -> Iterator[Row]:
     photo["body"] = base64.b64encode((SAMPLES / "animals/cow.webp").read_bytes()).decode()
     photo["isBase64Encoded"] = True
     with workbench() as bench:
-        put: dict[str, object] = {
-            "source": "aws.s3",
-            "detail-type": "Object Created",
-            "detail": {
-                "bucket": {"name": bench.folder.as_uri()},
-                "object": {"key": "0/animals/cow.webp"},
-            },
-        }
-        yield _cold(bench, "search", text, "search: cold start to the first text answer")
-        yield _cold(bench, "search", photo, "search: cold start to the first image answer")
-        yield _cold(
-            bench, "index_images", put, "index_images: cold start to the first image indexed"
-        )
+        new = (_created(bench, path) for path in sorted(bench.folder.rglob("*.webp")))
+        yield _cold(bench, "search", repeat(text), "search: process start to a text answer")
+        yield _cold(bench, "search", repeat(photo), "search: process start to an image answer")
+        yield _cold(bench, "index_images", new, "index_images: process start to an image indexed")
 
 
-def _cold(bench: Workbench, function: str, sent: dict[str, object], name: str) -> Row:
-    starts = [_start(bench, function, sent) for _ in range(STARTS)]
+def _created(bench: Workbench, path: Path) -> dict[str, object]:
+    """The event of a file that is not in the index yet."""
+    detail = {
+        "bucket": {"name": bench.folder.as_uri()},
+        "object": {"key": path.relative_to(bench.folder).as_posix()},
+    }
+    return {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
+
+
+def _cold(bench: Workbench, function: str, events: Iterator[dict[str, object]], name: str) -> Row:
+    starts = [_start(bench, function, event) for event in islice(events, STARTS)]
     seconds = float(np.median([seconds for seconds, _ in starts]))
     peak = max(peak for _, peak in starts)
     return Row(name, f"{seconds:.2f} s, {peak:.0f} MB", f"median time, highest peak of {STARTS}")
