@@ -29,18 +29,15 @@ class FolderStore:
     def path(self, key: str) -> Path | None:
         """Where a key's file lies; None for a key that names no visible file of the folder."""
         parts = key.split("/")
-        if any(part.startswith(".") or not part for part in parts) or "\0" in key:
+        if any(part.startswith(".") or not part for part in parts) or not _can_be_a_key(key):
             return None
         path = self._root.joinpath(*parts)
-        return path if path.resolve().is_relative_to(self._root) else None
+        # Unlike Path.resolve, realpath stands links that lead round in a circle.
+        return path if Path(os.path.realpath(path)).is_relative_to(self._root) else None
 
     def ref(self, path: Path) -> ImageRef | None:
         """The image that a path below the folder stands for; None for what is not seen."""
         key = path.relative_to(self._root).as_posix()
-        try:
-            key.encode()
-        except UnicodeEncodeError:  # a name that is no valid UTF-8 cannot be a key
-            return None
         return ImageRef(self.bucket, key) if self.path(key) else None
 
     def head(self, ref: ImageRef) -> ObjectState | None:
@@ -85,6 +82,14 @@ class FolderStore:
 
 # No file of this machine can have such a name.
 _NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+
+
+def _can_be_a_key(name: str) -> bool:
+    """A name that is no valid UTF-8, or holds a NUL, cannot be one."""
+    try:
+        return b"\0" not in name.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _state(found: os.stat_result) -> ObjectState:

@@ -99,5 +99,5 @@ def _status(error: Exception) -> int | None:
 def _unavailable(ref: ImageRef, error: Exception) -> Unavailable:
     return Unavailable(
         f"cannot read s3://{ref.bucket}/{ref.key}: {error}",
-        "check that the bucket is there and that the function's role may read it",
+        "check that the bucket is there and that the function's role may read and list it",
     )

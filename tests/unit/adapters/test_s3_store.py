@@ -1,0 +1,144 @@
+"""Claims about objects in S3: read as they were seen, or not at all."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from imagesearch.adapters.s3_store import S3Store, client_config
+from imagesearch.domain import ImageRef, ObjectState
+from imagesearch.errors import ObjectChanged, Unavailable
+
+BUCKET = "pictures"
+KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}
+
+
+def ref(key: str) -> ImageRef:
+    return ImageRef(BUCKET, key)
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
+        client.create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        yield client
+
+
+@pytest.fixture
+def store(s3) -> S3Store:
+    return S3Store(BUCKET, s3)
+
+
+@pytest.fixture
+def put(s3, store):
+    def put(key: str, data: bytes = b"data", **more: Any) -> ObjectState:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=data, **more)
+        return store.head(ref(key))
+
+    return put
+
+
+def test_a_look_tells_etag_time_size_and_metadata(put):
+    state = put("a.jpg", b"data", Metadata={"Camera": "X100"})
+    assert state.etag == "8d777f385d3dfec8815d20f7496026dc"
+    assert state.size == 4
+    assert state.last_modified.utcoffset().total_seconds() == 0
+    assert state.metadata == {"camera": "X100"}
+
+
+def test_a_key_without_an_object_is_nothing(store):
+    assert store.head(ref("gone.jpg")) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["a b.jpg", "50%.jpg", "a+b.jpg", "más/🐈.jpg", "a//b.jpg", "../x.jpg"]
+)
+def test_keys_are_taken_as_they_are(store, put, key):
+    state = put(key)
+    assert store.read(ref(key), state) == b"data"
+    assert [found.key for found in store.list_images()] == [key]
+
+
+def test_the_first_bytes_of_an_object_are_read_alone(store, put):
+    assert store.read(ref("a.jpg"), put("a.jpg", b"0123456789"), 4) == b"0123"
+
+
+def test_an_object_smaller_than_what_is_asked_for_is_read_whole(store, put):
+    assert store.read(ref("a.jpg"), put("a.jpg", b"01"), 32) == b"01"
+
+
+def test_an_overwritten_object_is_not_read_as_what_it_was(store, put):
+    state = put("a.jpg", b"old")
+    put("a.jpg", b"new")
+    for first in (None, 2):
+        with pytest.raises(ObjectChanged):
+            store.read(ref("a.jpg"), state, first)
+
+
+def test_an_object_that_went_away_has_changed(s3, store, put):
+    state = put("a.jpg")
+    s3.delete_object(Bucket=BUCKET, Key="a.jpg")
+    with pytest.raises(ObjectChanged):
+        store.read(ref("a.jpg"), state)
+
+
+@pytest.mark.parametrize("status", [400, 403, 500, 503])
+def test_any_other_answer_is_for_later(status):
+    client = boto3.client("s3", "eu-west-1", **KEYS)
+    store = S3Store(BUCKET, client)
+    state = ObjectState("etag", None, 1)  # type: ignore[arg-type]
+    with Stubber(client) as stub:
+        for operation in ("head_object", "get_object", "list_objects_v2"):
+            stub.add_client_error(operation, http_status_code=status)
+        with pytest.raises(Unavailable, match=r"s3://pictures/a\.jpg") as raised:
+            store.head(ref("a.jpg"))
+        assert "role" in raised.value.hint
+        with pytest.raises(Unavailable):
+            store.read(ref("a.jpg"), state)
+        with pytest.raises(Unavailable, match="pictures"):
+            list(store.list_images())
+
+
+def test_a_network_that_is_down_is_for_later():
+    class Down:
+        def head_object(self, **_: str) -> None:
+            raise EndpointConnectionError(endpoint_url="https://s3.test")
+
+    with pytest.raises(Unavailable):
+        S3Store(BUCKET, Down()).head(ref("a.jpg"))
+
+
+def test_the_list_goes_over_all_pages():
+    client = boto3.client("s3", "eu-west-1", **KEYS)
+    first = {"Contents": [{"Key": "1.jpg"}], "IsTruncated": True, "NextContinuationToken": "on"}
+    with Stubber(client) as stub:
+        stub.add_response("list_objects_v2", first, {"Bucket": BUCKET})
+        second = {"Bucket": BUCKET, "ContinuationToken": "on"}
+        stub.add_response("list_objects_v2", {"Contents": [{"Key": "2.jpg"}]}, second)
+        assert list(S3Store(BUCKET, client).list_images()) == [ref("1.jpg"), ref("2.jpg")]
+
+
+def test_addresses_are_signed_for_their_region_and_expire(store):
+    url = urlsplit(store.url(ref("a b/más.jpg")))
+    assert url.hostname == "pictures.s3.eu-west-1.amazonaws.com"
+    assert url.path == "/a%20b/m%C3%A1s.jpg"
+    query = parse_qs(url.query)
+    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    assert query["X-Amz-Expires"] == ["900"]
+
+
+def test_without_credentials_there_is_no_address():
+    class Unsigned:
+        def generate_presigned_url(self, *_: object, **__: object) -> str:
+            raise NoCredentialsError
+
+    with pytest.raises(Unavailable):
+        S3Store(BUCKET, Unsigned()).url(ref("a.jpg"))
