@@ -11,7 +11,7 @@ from pathlib import Path
 
 from imagesearch.errors import ConfigurationError, Unavailable
 
-BUSY_SECONDS = 15.0
+PATIENCE_SECONDS = 15.0
 # "imgs": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id)
 APPLICATION_ID = 0x696D6773
 SCHEMA_VERSION = 1
@@ -40,11 +40,13 @@ class EmbeddedDatabase:
     """One table in one file, for many threads and processes.
 
     Statements speak of the table `entries`; the table's name in the file is the index's name.
+    A writer waits up to `patience` seconds for another one.
     Raises ConfigurationError for a file that cannot be used, Unavailable when it cannot be now.
     """
 
-    def __init__(self, path: Path, name: str, dimension: int) -> None:
+    def __init__(self, path: Path, name: str, dimension: int, patience: float) -> None:
         self._path = path
+        self._patience = patience
         self._name = name.replace('"', '""')
         self._reader_lock = threading.Lock()
         self._writer_lock = threading.Lock()
@@ -81,7 +83,7 @@ class EmbeddedDatabase:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            self._path, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
         weakref.finalize(self, connection.close)
         return connection
@@ -116,7 +118,7 @@ class EmbeddedDatabase:
 
     def _use_write_ahead_log(self) -> None:
         """Readers then never wait; SQLite does not wait itself where two switch to it at once."""
-        deadline = time.monotonic() + BUSY_SECONDS
+        deadline = time.monotonic() + self._patience
         while True:
             try:
                 self._writer.execute("PRAGMA journal_mode = WAL")

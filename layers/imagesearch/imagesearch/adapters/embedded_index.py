@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from imagesearch.adapters.embedded_database import EmbeddedDatabase
+from imagesearch.adapters.embedded_database import PATIENCE_SECONDS, EmbeddedDatabase
 from imagesearch.adapters.records import to_document, to_record
 from imagesearch.adapters.unit_vectors import query_vector, unit_vector
 from imagesearch.adapters.vector_scan import Match, Row, Snapshot, VectorLog
@@ -39,12 +39,17 @@ ROUNDS = 5
 
 
 class EmbeddedIndex:
-    """Safe for several processes and threads; a process that dies while writing loses its batch."""
+    """Safe for several processes and threads; a process that dies while writing loses its batch.
 
-    def __init__(self, path: Path, name: str, dimension: int) -> None:
+    `patience` is for how many seconds a write waits while other processes write.
+    """
+
+    def __init__(
+        self, path: Path, name: str, dimension: int, *, patience: float = PATIENCE_SECONDS
+    ) -> None:
         self._name = name
         self._dimension = dimension
-        self._database = EmbeddedDatabase(path, name, dimension)
+        self._database = EmbeddedDatabase(path, name, dimension, patience)
         self._vectors = VectorLog(dimension)
         self._refreshing = threading.Lock()
 

@@ -36,7 +36,7 @@ class Bulk:
     """How bulk requests are sent; time is passed in so that tests need not wait.
 
     `send` takes the body of one `_bulk` request, `make_index` is called where the index is gone.
-    No attempt begins after `patience` seconds; the last one ends by its own timeout.
+    No further request begins after `patience` seconds; the last one ends by its own timeout.
     """
 
     send: Send
@@ -66,8 +66,8 @@ class Bulk:
         self, actions: Sequence[str], results: list[WriteResult | Again], deadline: float
     ) -> None:
         numbers = [number for number, result in enumerate(results) if isinstance(result, Again)]
-        for part in _parts(numbers, actions):
-            if self.clock() > deadline:
+        for place, part in enumerate(_parts(numbers, actions)):
+            if place and self.clock() > deadline:
                 return
             answers = self._answers([actions[number] for number in part])
             for number, answer in zip(part, answers, strict=True):

@@ -1,0 +1,156 @@
+"""The indexes that keep the contract, each fresh for each test, and small data to fill them."""
+
+import math
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.adapters.opensearch_client import OpenSearchClient
+from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from imagesearch.domain import (
+    Document,
+    Embedding,
+    Hit,
+    ImageRef,
+    Put,
+    Status,
+    VectorQuery,
+    Version,
+    Write,
+    WriteStatus,
+)
+from imagesearch.ports import VectorIndex
+
+DIMENSION = 4
+NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An index under test; `settle` makes all that was written visible to searches."""
+
+    index: VectorIndex
+    settle: Callable[[], object]
+
+    def store(self, *writes: Write) -> None:
+        results = self.index.write(writes)
+        assert [result.status for result in results] == [WriteStatus.WRITTEN] * len(writes), results
+        self.settle()
+
+    def version(self, ref: ImageRef) -> Version:
+        return self.index.get([ref.id])[ref.id].version
+
+    def document(self, ref: ImageRef) -> Document | None:
+        found = self.index.get([ref.id]).get(ref.id)
+        return found.document if found else None
+
+    def nearest(self, embedding: Embedding, limit: int = 10, **more: Any) -> list[Hit]:
+        return self.index.search(VectorQuery(embedding, limit, **more))
+
+    def found_keys(self, embedding: Embedding, limit: int = 10, **more: Any) -> list[str]:
+        return [hit.document.ref.key for hit in self.nearest(embedding, limit, **more)]
+
+    def listed_keys(self, limit: int = 100, **more: Any) -> list[str]:
+        wanted = {"status": None, "collection": None, "after": None, **more}
+        documents = self.index.list_documents(**wanted, limit=limit)
+        return [document.ref.key for document in documents]
+
+
+@pytest.fixture(scope="session")
+def raw_opensearch(opensearch_url: str) -> Iterator[Any]:
+    client = OpenSearchClient(opensearch_url)
+    yield client.raw
+    client.close()
+
+
+@pytest.fixture
+def new_embedded(tmp_path: Path) -> Iterator[Callable[[], Subject]]:
+    with ExitStack() as stack:
+
+        def make() -> Subject:
+            index = EmbeddedIndex(tmp_path / f"{uuid.uuid4().hex}.db", "images-test", DIMENSION)
+            stack.callback(index.close)
+            return Subject(index, settle=lambda: None)
+
+        yield make
+
+
+@pytest.fixture
+def index_name(raw_opensearch: Any) -> Iterator[str]:
+    """The beginning of the names of a test's indexes; they are deleted when it ends."""
+    name = f"test-{uuid.uuid4().hex}"
+    yield name
+    raw_opensearch.indices.delete(index=f"{name}*", ignore=404)
+    raw_opensearch.indices.delete_index_template(name=f"{name}*", ignore=404)
+
+
+@pytest.fixture
+def new_opensearch(
+    opensearch_url: str, raw_opensearch: Any, index_name: str
+) -> Iterator[Callable[[], Subject]]:
+    with ExitStack() as stack:
+
+        def make() -> Subject:
+            name = f"{index_name}-{uuid.uuid4().hex}"
+            index = OpenSearchIndex(opensearch_url, name, DIMENSION, model="test")
+            stack.callback(index.close)
+            return Subject(index, settle=lambda: raw_opensearch.indices.refresh(index=name))
+
+        yield make
+
+
+@pytest.fixture(params=["embedded", "opensearch"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    make: Callable[[], Subject] = request.getfixturevalue(f"new_{request.param}")
+    return make()
+
+
+@pytest.fixture
+def document() -> Callable[..., Document]:
+    """Makes the document of a key; anything else about it can be said by name."""
+
+    def make(key: str = "a.jpg", **changes: Any) -> Document:
+        made = Document(
+            ref=ImageRef("bucket", key),
+            status=Status.INDEXED,
+            etag="e1",
+            last_modified=NOON,
+            size=1234,
+            indexed_at=NOON,
+            model="test",
+            decoder="decoder 1",
+        )
+        return replace(made, **changes)
+
+    return make
+
+
+@pytest.fixture
+def towards() -> Callable[[float], Embedding]:
+    """A unit vector at an angle in degrees: the cosine of two is that of the angle between them."""
+
+    def make(degrees: float) -> Embedding:
+        radians = math.radians(degrees)
+        return np.array([math.cos(radians), math.sin(radians), 0, 0], np.float32)
+
+    return make
+
+
+@pytest.fixture
+def put(
+    document: Callable[..., Document], towards: Callable[[float], Embedding]
+) -> Callable[..., Put]:
+    """A first write of an image that looks towards an angle."""
+
+    def make(key: str = "a.jpg", degrees: float = 0.0, **changes: Any) -> Put:
+        return Put(document(key, **changes), towards(degrees), None)
+
+    return make

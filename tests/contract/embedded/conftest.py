@@ -1,0 +1,51 @@
+"""An embedded index's file, opened here and written by other processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imagesearch.adapters.embedded_index import EmbeddedIndex
+
+WRITER = Path(__file__).with_name("writer.py")
+NAME = "images-test"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "new folder" / "index.db"
+
+
+@pytest.fixture
+def opened(path):
+    """Opens the file; what a test opens is closed when it ends."""
+    indexes = []
+
+    def open_index(name=NAME, dimension=4, file=path, **more):
+        indexes.append(EmbeddedIndex(file, name, dimension, **more))
+        return indexes[-1]
+
+    yield open_index
+    for index in indexes:
+        index.close()
+
+
+@pytest.fixture
+def start_writer(path):
+    """Starts a process that writes; `readline` waits until a batch is written."""
+    processes = []
+
+    def start(writer="w", batch=10, batches=100_000):
+        arguments = [str(path), NAME, writer, str(batch), str(batches)]
+        process = subprocess.Popen(
+            [sys.executable, WRITER, *arguments], stdout=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()

@@ -1,0 +1,97 @@
+"""An embedded index's file is checked when it is opened; other programs' files are left alone."""
+
+import sqlite3
+from dataclasses import replace
+from math import cos, radians
+
+import numpy as np
+import pytest
+
+from imagesearch.domain import VectorQuery, WriteStatus
+from imagesearch.errors import ConfigurationError, Unavailable
+
+EAST = np.array([1, 0, 0, 0], np.float32)
+
+
+def test_vectors_that_were_overwritten_leave_memory(opened, put):
+    """Three times 5,000 rows are more than the scan keeps beside 5,000 living ones."""
+    index = opened()
+    writes = [put(f"{number}") for number in range(5000)]
+    for degrees in (0, 30, 60):
+        versions = index.get([write.ref.id for write in writes])
+        index.write(
+            [
+                replace(
+                    put(write.ref.key, degrees),
+                    expected=versions[write.ref.id].version if versions else None,
+                )
+                for write in writes
+            ]
+        )
+        hits = index.search(VectorQuery(EAST, 10_000))
+        assert len(hits) == 5000
+        assert {round(hit.score, 4) for hit in hits} == {round(cos(radians(degrees)), 4)}
+
+
+def test_indexes_of_one_file_are_apart(opened, put):
+    opened("images-one").write([put("a")])
+    opened("images-two", dimension=3)
+    assert opened("images-two", dimension=3).health().images == 0
+    assert opened("images-one").health().images == 1
+
+
+def test_an_index_of_another_dimension_is_refused(opened):
+    opened(dimension=4)
+    with pytest.raises(ConfigurationError, match="4 dimensions, the model 8") as refused:
+        opened(dimension=8)
+    assert "INDEX_URL" in refused.value.hint
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(opened, path):
+    path.parent.mkdir()
+    path.write_bytes(b"my diary" * 1000)
+    with pytest.raises(ConfigurationError, match=r"index\.db"):
+        opened()
+    assert path.read_bytes() == b"my diary" * 1000
+
+
+def test_another_programs_database_is_refused_and_left_alone(opened, path):
+    path.parent.mkdir()
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE recipes (name TEXT)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationError, match="another program"):
+        opened()
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_file_is_reported(opened, path, put):
+    index = opened()
+    index.write([put(f"{number}") for number in range(2000)])
+    index.close()
+    data = bytearray(path.read_bytes())
+    data[20_000:-1000] = b"\xff" * (len(data) - 21_000)
+    path.write_bytes(data)
+    with pytest.raises(ConfigurationError, match="no sound database"):
+        opened().search(VectorQuery(EAST, 10))
+
+
+def test_a_folder_that_cannot_be_made_is_reported(opened, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="cannot be made"):
+        opened(file=tmp_path / "file" / "index.db")
+    with pytest.raises((ConfigurationError, Unavailable)):
+        opened(file=tmp_path)
+
+
+def test_a_file_that_another_program_keeps_locked_is_unavailable(opened, path, put):
+    index = opened(patience=0.1)
+    index.write([put("a")])
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        index.write([put("b")])
+    assert len(index.search(VectorQuery(EAST, 10))) == 1
+    connection.close()
+    assert index.write([put("b")])[0].status is WriteStatus.WRITTEN

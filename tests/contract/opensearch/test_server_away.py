@@ -1,0 +1,69 @@
+"""A server that is away or refuses is told apart from an index that is empty."""
+
+import socket
+import time
+
+import pytest
+
+from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from imagesearch.errors import Unavailable
+
+
+def test_a_server_that_is_away_is_unavailable_at_once(connect, put, readings):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        index = OpenSearchIndex(
+            f"http://127.0.0.1:{unused.getsockname()[1]}", "images-x", 4, model="test"
+        )
+        started = time.monotonic()
+        for ask in [*readings, lambda index: index.write([put()])]:
+            with pytest.raises(Unavailable, match=r"127\.0\.0\.1"):
+                ask(index)
+        assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(("status", "word"), [(429, "429"), (503, "503"), (403, "access")])
+def test_a_server_that_refuses_is_unavailable(proxy, connect, put, readings, status, word):
+    proxy.trouble = lambda sent: (status, {"error": {"type": "trouble", "root_cause": []}})
+    index = connect(proxy.url)
+    for ask in [*readings, lambda index: index.write([put()])]:
+        with pytest.raises(Unavailable, match=word):
+            ask(index)
+
+
+def test_who_is_refused_access_is_told_where_to_look(proxy, connect, put):
+    proxy.trouble = lambda sent: (403, {"Message": "User: anonymous is not authorized"})
+    with pytest.raises(Unavailable) as refused:
+        connect(proxy.url.replace("//", "//me:secret@")).get([put().ref.id])
+    assert "access policy" in refused.value.hint
+    assert "secret" not in refused.value.message
+
+
+def test_reading_survives_connections_that_died_meanwhile(proxy, connect, put, readings):
+    """As after a Lambda snapshot: the pool holds a connection that the other side has forgotten."""
+    index = connect(proxy.url)
+    index.write([put()])
+    for ask in readings:
+        asked = len(proxy.seen)
+
+        def once(sent, asked=asked):
+            if len(proxy.seen) == asked + 1:
+                raise ConnectionAbortedError
+
+        proxy.trouble = once
+        ask(index)
+
+
+def test_a_closed_index_connects_again(opensearch_url, connect, put):
+    index = connect(opensearch_url)
+    index.write([put()])
+    index.close()
+    assert index.get([put().ref.id])
+
+
+def test_half_an_answer_is_no_answer(proxy, connect, put):
+    """A shard that cannot be read must not look like an image that is not there."""
+    error = {"type": "no_shard_available_action_exception"}
+    proxy.trouble = lambda sent: (200, {"docs": [{"_id": put().ref.id, "error": error}]})
+    with pytest.raises(Unavailable, match="no_shard"):
+        connect(proxy.url).get([put().ref.id])

@@ -1,0 +1,97 @@
+"""The embedded index and the real OpenSearch agree hit by hit, whatever is done to them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from imagesearch.domain import Delete, Document, ImageRef, Position, Put, Status, Touch, VectorQuery
+
+# Few keys, so that they are written again; few directions, so that scores tie.
+KEYS = [f"{folder}{name}" for folder in ("", "cats/", "dogs/", "cats/é/") for name in "abcdef"]
+METADATA = st.dictionaries(st.sampled_from(["camera", "lens"]), st.text("xyz", max_size=2))
+VECTORS = st.tuples(*[st.integers(-2, 2)] * 4).filter(any).map(lambda v: np.array(v, np.float32))
+COLLECTIONS = st.sampled_from([None, "cats", "dogs", "birds"])
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@st.composite
+def steps(draw):
+    """What to do with a key, and whether on the version that is there or on a wrong one."""
+    key = draw(st.sampled_from(KEYS))
+    deed = draw(st.sampled_from(["put", "put", "put", "touch", "reject", "delete"]))
+    right = draw(st.sampled_from([True, True, True, False]))
+    return key, deed, draw(VECTORS), draw(METADATA), right
+
+
+searches = st.builds(
+    VectorQuery,
+    embedding=VECTORS,
+    limit=st.integers(1, 30),
+    collection=COLLECTIONS,
+    exclude=st.sampled_from([None, *(ImageRef("bucket", key).id for key in KEYS[:3])]),
+)
+
+
+def the_write(subject, key, deed, vector, metadata, right):
+    ref = ImageRef("bucket", key)
+    known = subject.index.get([ref.id]).get(ref.id)
+    expected = known.version if known else None
+    if not right:
+        expected = (expected[0] + 1000, 1) if expected else (1000, 1)
+    document = Document(
+        ref, Status.INDEXED, "e", TIME, 1, TIME, "test", "decoder", metadata=metadata
+    )
+    if deed == "touch" and known and known.document:
+        return Touch(replace(known.document, metadata=metadata), expected)
+    if deed == "delete":
+        return Delete(ref, expected)
+    if deed == "reject":
+        rejected = replace(document, status=Status.REJECTED, reason="broken")
+        return Put(rejected, None, expected)
+    return Put(document, vector, expected)
+
+
+def all_pages(subject, query):
+    after, hits = None, []
+    while page := subject.index.search(replace(query, after=after)):
+        hits += page
+        after = Position(page[-1].score, page[-1].document.id)
+    return hits
+
+
+def assert_same_hits(ours, theirs):
+    """The same documents with the same scores; the order may differ where scores nearly tie."""
+    scores = {hit.document.id: hit.score for hit in theirs}
+    assert {hit.document.id: hit.document for hit in ours} == {
+        hit.document.id: hit.document for hit in theirs
+    }
+    for hit, other in zip(ours, theirs, strict=True):
+        assert abs(hit.score - scores[hit.document.id]) < 1e-4
+        assert abs(hit.score - other.score) < 1e-4
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    rounds=st.lists(st.lists(steps(), min_size=1, max_size=25), min_size=1, max_size=4),
+    queries=st.lists(searches, min_size=1, max_size=4),
+)
+def test_both_indexes_say_the_same(new_embedded, new_opensearch, rounds, queries):
+    embedded, opensearch = new_embedded(), new_opensearch()
+    for batch in rounds:
+        outcomes = []
+        for subject in (embedded, opensearch):
+            results = subject.index.write([the_write(subject, *step) for step in batch])
+            outcomes.append([result.status for result in results])
+        assert outcomes[0] == outcomes[1]
+        opensearch.settle()
+        for query in queries:
+            assert_same_hits(all_pages(embedded, query), all_pages(opensearch, query))
+        ours, theirs = embedded.index.health(), opensearch.index.health()
+        assert (ours.images, ours.rejected) == (theirs.images, theirs.rejected)
+        for collection in (None, "cats"):
+            assert embedded.listed_keys(collection=collection) == opensearch.listed_keys(
+                collection=collection
+            )

@@ -1,0 +1,125 @@
+"""Search gives every match once, nearest first, with the cosine as its score."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from imagesearch.domain import Delete, Position, Put, Status, VectorQuery
+from imagesearch.errors import InvalidQuery
+
+
+def pages(subject, embedding, size, **more):
+    """All pages that `after` leads to."""
+    after, found = None, []
+    while page := subject.nearest(embedding, size, after=after, **more):
+        found.append(page)
+        after = Position(page[-1].score, page[-1].document.id)
+    return found
+
+
+def test_the_nearest_come_first(subject, put, towards):
+    subject.store(put("far", 90), put("near", 10), put("there", 0), put("behind", 180))
+    assert subject.found_keys(towards(0)) == ["there", "near", "far", "behind"]
+    assert subject.found_keys(towards(0), limit=2) == ["there", "near"]
+
+
+def test_the_score_is_the_cosine(subject, put, towards):
+    angles = [0, 1, 30, 60, 90, 120, 179, 180]
+    subject.store(*(put(f"{angle}", angle) for angle in angles))
+    scores = [hit.score for hit in subject.nearest(towards(0))]
+    np.testing.assert_allclose(scores, np.cos(np.radians(angles)), atol=1e-4)
+    assert all(-1 <= score <= 1 for score in scores)
+
+
+def test_equal_scores_are_in_the_order_of_their_ids(subject, put, towards):
+    keys = [f"{number}.jpg" for number in range(50)]
+    subject.store(*(put(key, 45) for key in keys))
+    ids = sorted(put(key).ref.id for key in keys)
+    assert [hit.document.id for hit in subject.nearest(towards(0), 50)] == ids
+    assert [hit.document.id for hit in subject.nearest(towards(0), 7)] == ids[:7]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_pages_give_every_match_once(subject, put, towards, size):
+    subject.store(*(put(f"{number}", number // 3) for number in range(100)))
+    everything = subject.nearest(towards(0), 100)
+    assert len(everything) == 100
+    assert [hit for page in pages(subject, towards(0), size) for hit in page] == everything
+
+
+def test_pages_reach_the_depth_of_a_thousand(subject, put):
+    random = np.random.default_rng(7)
+    vectors = random.normal(size=(1500, 4)).astype(np.float32)
+    subject.store(
+        *(replace(put(f"{number}"), embedding=vector) for number, vector in enumerate(vectors))
+    )
+    query = vectors[0] / np.linalg.norm(vectors[0])
+    found = [hit for page in pages(subject, query, 100)[:10] for hit in page]
+    cosines = vectors @ query / np.linalg.norm(vectors, axis=1)
+    best = [f"{number}" for number in np.argsort(-cosines)[:1000]]
+    assert len({hit.document.id for hit in found}) == 1000
+    assert {hit.document.ref.key for hit in found} >= set(best[:900])
+    assert len({hit.document.ref.key for hit in found} & set(best)) >= 990
+
+
+def test_pages_of_a_collection_give_every_match_once(subject, put, towards):
+    subject.store(*(put(f"{'cats' if n % 3 else 'dogs'}/{n}", n) for n in range(90)))
+    found = [hit for page in pages(subject, towards(0), 7, collection="cats") for hit in page]
+    assert [hit.document.ref.key for hit in found] == [f"cats/{n}" for n in range(90) if n % 3]
+
+
+def test_a_collection_is_the_first_part_of_the_key(subject, put, towards):
+    subject.store(
+        put("cats/1"), put("cats/kittens/2"), put("cats"), put("catsdogs/3"), put("Cats/4")
+    )
+    assert sorted(subject.found_keys(towards(0), collection="cats")) == ["cats/1", "cats/kittens/2"]
+    assert subject.found_keys(towards(0), collection="kittens") == []
+
+
+def test_an_excluded_image_is_left_out_of_every_page(subject, put, towards):
+    subject.store(*(put(f"{number}", number) for number in range(20)))
+    out = put("3").ref.id
+    found = [hit for page in pages(subject, towards(0), 6, exclude=out) for hit in page]
+    assert [hit.document.ref.key for hit in found] == [f"{n}" for n in range(20) if n != 3]
+
+
+def test_rejected_images_are_not_found(subject, put, document, towards):
+    rejected = document("broken", status=Status.REJECTED, reason="truncated")
+    subject.store(put("good"), Put(rejected, None, None))
+    assert subject.found_keys(towards(0)) == ["good"]
+
+
+def test_an_image_that_became_unreadable_is_found_no_more(subject, put, document, towards):
+    subject.store(put("a"), put("b"))
+    rejected = document("a", status=Status.REJECTED, reason="truncated")
+    subject.store(Put(rejected, None, subject.version(rejected.ref)))
+    assert subject.found_keys(towards(0)) == ["b"]
+
+
+def test_an_overwritten_image_is_found_by_its_new_look_only(subject, put, towards):
+    subject.store(put("a", 0), put("b", 45))
+    subject.store(replace(put("a", 90), expected=subject.version(put("a").ref)))
+    assert subject.found_keys(towards(90)) == ["a", "b"]
+    assert subject.nearest(towards(0))[-1].score == pytest.approx(0, abs=1e-4)
+
+
+def test_a_page_behind_a_hit_that_is_gone_goes_on(subject, put, towards):
+    subject.store(*(put(f"{number}", number) for number in range(6)))
+    first = subject.nearest(towards(0), 3)
+    subject.store(Delete(first[-1].document.ref, subject.version(first[-1].document.ref)))
+    after = Position(first[-1].score, first[-1].document.id)
+    assert subject.found_keys(towards(0), after=after) == ["3", "4", "5"]
+
+
+def test_length_does_not_matter(subject, put, towards):
+    subject.store(replace(put("a"), embedding=towards(30) * 5), put("b", 60))
+    scores = [hit.score for hit in subject.nearest(towards(30) * 7)]
+    np.testing.assert_allclose(scores, [1, np.cos(np.radians(30))], atol=1e-4)
+
+
+@pytest.mark.parametrize("query", [np.zeros(4), np.full(4, np.inf), np.ones(5)])
+def test_a_query_without_direction_is_refused(subject, put, query):
+    subject.store(put())
+    with pytest.raises(InvalidQuery):
+        subject.index.search(VectorQuery(query.astype(np.float32), 10))

@@ -1,0 +1,165 @@
+"""Writes are conditional, one by one; what is written is read back as it was."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from imagesearch.domain import Delete, Put, Status, Touch, WriteStatus
+
+
+def statuses(results):
+    return [result.status for result in results]
+
+
+def test_an_empty_index_answers_empty(subject, towards):
+    assert subject.index.get(["nothing"]) == {}
+    assert subject.index.embedding("nothing") is None
+    assert subject.nearest(towards(0)) == []
+    assert subject.listed_keys() == []
+    health = subject.index.health()
+    assert (health.images, health.rejected) == (0, 0)
+
+
+def test_no_writes_give_no_results(subject):
+    assert subject.index.write([]) == []
+
+
+def test_a_written_document_is_read_back_exactly_and_at_once(subject, put, document):
+    full = document(
+        "2024/Ünï 日本/\U0001f43b a+b%20.jpg",
+        sha256="0" * 64,
+        content_type="image/jpeg",
+        width=4000,
+        height=3000,
+        taken_at=document().last_modified - timedelta(microseconds=1),
+        metadata={"camera": "X100", "a.b": "c", "größe": "☃"},
+    )
+    assert statuses(subject.index.write([Put(full, put().embedding, None)])) == ["written"]
+    assert subject.document(full.ref) == full
+
+
+def test_a_time_without_zone_is_kept_as_it_is(subject, put, document):
+    taken_at = document().last_modified.replace(tzinfo=None)
+    subject.store(put(taken_at=taken_at))
+    assert subject.document(document().ref).taken_at == taken_at
+
+
+def test_an_embedding_is_read_back(subject, put, towards):
+    subject.store(put("a.jpg", 30))
+    np.testing.assert_allclose(subject.index.embedding(put("a.jpg").ref.id), towards(30), atol=1e-6)
+
+
+def test_only_indexed_images_have_an_embedding(subject, put, document):
+    rejected = document("broken.jpg", status=Status.REJECTED, reason="truncated")
+    subject.store(put("a.jpg"), Put(rejected, None, None))
+    subject.store(Delete(put("a.jpg").ref, subject.version(put("a.jpg").ref)))
+    assert subject.index.embedding(rejected.id) is None
+    assert subject.index.embedding(put("a.jpg").ref.id) is None
+
+
+@pytest.mark.parametrize("id", ["", "é", "\ud800", "x" * 600, "a/b?c", "*"])
+def test_an_id_that_no_image_can_have_is_not_there(subject, put, id):
+    subject.store(put())
+    assert subject.index.get([id]) == {}
+    assert subject.index.embedding(id) is None
+
+
+def test_get_leaves_out_what_is_not_there(subject, put):
+    subject.store(put("a.jpg"), put("b.jpg"))
+    a, b, c = (put(key).ref.id for key in ("a.jpg", "b.jpg", "c.jpg"))
+    assert set(subject.index.get([c, b, a])) == {a, b}
+
+
+def test_a_second_first_write_conflicts(subject, put):
+    subject.store(put(etag="e1"))
+    assert statuses(subject.index.write([put(etag="e2")])) == [WriteStatus.CONFLICT]
+    assert subject.document(put().ref).etag == "e1"
+
+
+def test_a_write_on_the_version_read_replaces(subject, put):
+    subject.store(put(etag="e1"))
+    before = subject.version(put().ref)
+    subject.store(replace(put(etag="e2"), expected=before))
+    assert subject.document(put().ref).etag == "e2"
+    assert subject.version(put().ref) != before
+
+
+@pytest.mark.parametrize("make", [
+    lambda put, old: replace(put(etag="late"), expected=old),
+    lambda put, old: Touch(put(etag="late").document, old),
+    lambda put, old: Delete(put().ref, old),
+    lambda put, old: Delete(put().ref, None),
+])  # fmt: skip
+def test_a_write_on_an_older_version_conflicts(subject, put, make):
+    subject.store(put(etag="e1"))
+    old = subject.version(put().ref)
+    subject.store(replace(put(etag="e2"), expected=old))
+    assert statuses(subject.index.write([make(put, old)])) == [WriteStatus.CONFLICT]
+    assert subject.document(put().ref).etag == "e2"
+
+
+@pytest.mark.parametrize("make", [
+    lambda put: replace(put(), expected=(0, 1)),
+    lambda put: Touch(put().document, (0, 1)),
+    lambda put: Delete(put().ref, (0, 1)),
+])  # fmt: skip
+def test_a_write_that_expects_an_entry_conflicts_where_none_is(subject, put, make):
+    subject.store(put("other.jpg"))
+    assert statuses(subject.index.write([make(put)])) == [WriteStatus.CONFLICT]
+    assert subject.index.get([put().ref.id]) == {}
+
+
+def test_results_are_in_the_order_of_the_writes(subject, put):
+    subject.store(put("b.jpg"))
+    results = subject.index.write([put("a.jpg"), put("b.jpg"), put("c.jpg"), put("c.jpg")])
+    assert statuses(results) == ["written", "conflict", "written", "conflict"]
+
+
+def test_touching_keeps_the_embedding_and_replaces_the_metadata(subject, put, document, towards):
+    subject.store(put(metadata={"camera": "X100", "lens": "23"}, degrees=30))
+    changed = document(etag="e2", metadata={"camera": "X200"}, sha256=None)
+    subject.store(Touch(changed, subject.version(changed.ref)))
+    assert subject.document(changed.ref) == changed
+    (hit,) = subject.nearest(towards(30))
+    assert hit.document == changed
+    assert hit.score == pytest.approx(1, abs=1e-4)
+    np.testing.assert_allclose(subject.index.embedding(changed.id), towards(30), atol=1e-6)
+
+
+def test_touching_can_take_away_what_was_there(subject, put, document):
+    subject.store(
+        put(metadata={"camera": "X100"}, sha256="0" * 64, taken_at=document().last_modified)
+    )
+    bare = document()
+    subject.store(Touch(bare, subject.version(bare.ref)))
+    assert subject.document(bare.ref) == bare
+
+
+def test_a_touch_with_nothing_new_still_makes_a_new_version(subject, put, document):
+    subject.store(put())
+    before = subject.version(put().ref)
+    subject.store(Touch(document(), before))
+    assert subject.version(put().ref) != before
+
+
+def test_a_bad_embedding_fails_alone(subject, put, towards):
+    bad = [np.zeros(4), np.full(4, np.nan), np.ones(3), np.ones((4, 1))]
+    writes = [
+        replace(put(f"bad{number}.jpg"), embedding=embedding.astype(np.float32))
+        for number, embedding in enumerate(bad)
+    ]
+    results = subject.index.write([put("a.jpg"), *writes, put("b.jpg")])
+    assert statuses(results) == ["written", *["failed"] * 4, "written"]
+    assert all(result.reason for result in results[1:5])
+    subject.settle()
+    assert sorted(subject.found_keys(towards(0))) == ["a.jpg", "b.jpg"]
+    assert subject.index.get([write.ref.id for write in writes]) == {}
+
+
+def test_many_writes_go_at_once(subject, put):
+    keys = [f"{number:04}.jpg" for number in range(1100)]
+    subject.store(*(put(key) for key in keys))
+    assert len(subject.index.get([put(key).ref.id for key in keys])) == 1100
+    assert subject.index.health().images == 1100
