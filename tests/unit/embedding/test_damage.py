@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from imagesearch.embedding.decoder_pool import DecoderPool
 from imagesearch.embedding.decoding import decode
-from imagesearch.embedding.picture import DecodingLimits
+from imagesearch.embedding.picture import DecodingLimits, Picture
 from imagesearch.embedding.preprocessing import Preprocessing
 from imagesearch.errors import UnreadableImage
 
@@ -32,6 +33,13 @@ def files(data):
         return file.getvalue()
 
     return {name: data("quadrants.heic") if name == "HEIC" else save(name) for name in FORMATS}
+
+
+@pytest.fixture(scope="module")
+def children():
+    pool = DecoderPool()
+    yield pool
+    pool.close()
 
 
 def gives_a_picture_or_says_why(data):
@@ -57,17 +65,41 @@ def test_random_bytes_raise_nothing_but_unreadable_image(start, rest):
     gives_a_picture_or_says_why(start + rest)
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
-@given(
-    st.sampled_from(FORMATS),
-    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)),
-             min_size=1, max_size=8),
-    st.floats(0.5, 1),
-)  # fmt: skip
-def test_a_mutated_file_raises_nothing_but_unreadable_image(files, format, edits, kept):
-    mutated = bytearray(files[format])
+EDITS = st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)),
+    min_size=1,
+    max_size=8,
+)
+KEPT = st.floats(0.5, 1)
+
+
+def mutated(file, edits, kept):
+    changed = bytearray(file)
     for place, new in edits:
         # Squared: headers come first, and that is where damage does most.
-        at = int(place**2 * len(mutated))
-        mutated[at : at + len(new)] = new
-    gives_a_picture_or_says_why(bytes(mutated[: int(len(mutated) * kept)]))
+        at = int(place**2 * len(changed))
+        changed[at : at + len(new)] = new
+    return bytes(changed[: int(len(changed) * kept)])
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(st.sampled_from(FORMATS[:-1]), EDITS, KEPT)
+def test_a_mutated_file_raises_nothing_but_unreadable_image(files, format, edits, kept):
+    gives_a_picture_or_says_why(mutated(files[format], edits, kept))
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(EDITS, KEPT)
+def test_a_mutated_heic_file_raises_nothing_but_unreadable_image(files, children, edits, kept):
+    # In a child: mutated HEIC files do kill libheif.
+    file = mutated(files["HEIC"], edits, kept)
+    (result,) = children.decode_in_order([file], WANTED)
+    assert isinstance(result, Picture | UnreadableImage)
+
+
+def test_a_file_that_kills_libheif_leaves_its_neighbours(files, data, children):
+    deadly = data("kills-libheif-1.23.0.heic")
+    before, culprit, after = children.decode_in_order([files["PNG"], deadly, files["HEIC"]], WANTED)
+    assert isinstance(culprit, UnreadableImage)
+    assert isinstance(before, Picture)
+    assert isinstance(after, Picture)

@@ -46,7 +46,7 @@ class DecoderPool:
         self._memory_bytes = memory_bytes
         self._command = command
         self._idle: list[DecoderChild] = []
-        self._large = threading.Lock()
+        self.large_turn = threading.Lock()
         self._threads = ThreadPoolExecutor(self._children, thread_name_prefix="decoder")
         self._decoder = ""
         self._finalizer = weakref.finalize(self, _stop, self._idle)
@@ -84,7 +84,7 @@ class DecoderPool:
         for _ in range(ATTEMPTS):
             child = self._child()
             try:
-                result = child.decode(data, wanted, self._seconds, LARGE_BYTES, self._large)
+                result = child.decode(data, wanted, self._seconds, LARGE_BYTES, self.large_turn)
             except DecoderTimedOut:
                 child.stop()
                 return UnreadableImage(
@@ -102,10 +102,10 @@ class DecoderPool:
 
     def _child(self) -> DecoderChild:
         """An idle child, or a new one; one that died while idle is no picture's fault."""
-        while self._idle:
+        while True:
             try:
                 child = self._idle.pop()
-            except IndexError:  # another thread took the last one
+            except IndexError:  # also where another thread took the last one
                 break
             if child.alive:
                 return child

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import IO, Any, TypeAlias
 
@@ -58,11 +59,15 @@ def _answer(
 
 
 def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """stdin and stdout, out of the reach of a library that prints."""
+    """stdin and stdout, out of the reach of a library that prints.
+
+    What native code says of a bad picture on stderr is in nobody's interest; a traceback is.
+    """
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    sys.stderr = os.fdopen(os.dup(2), "w")
     nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
     return requests, answers
 
 

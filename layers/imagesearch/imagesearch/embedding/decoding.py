@@ -6,6 +6,7 @@ Runs in a child process (decoder_process.py), because a file may kill its decode
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Callable
 from importlib import import_module
@@ -13,7 +14,7 @@ from typing import TypeAlias
 
 import pi_heif
 import PIL
-from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from imagesearch.embedding import exif
 from imagesearch.embedding.decoding_cost import check_size, expected_memory
@@ -34,9 +35,15 @@ BeforePixels: TypeAlias = Callable[[int], None]
 # Else Pillow would look for a plugin among all of its own when the first file comes.
 for _name in ("Jpeg", "Mpo", "Png", "WebP", "Gif", "Bmp", "Tiff", "Avif"):
     import_module(f"PIL.{_name}ImagePlugin")
+# Pillow's own words on a bad picture go nowhere: the error that is raised says what was wrong.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 # Editors write more beside the pixels than the megabyte that Pillow takes.
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20
-pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+# Pictures are decoded side by side in several processes: each needs one thread.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+pi_heif.register_heif_opener(
+    thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
+)
 
 
 def decoder_name() -> str:

@@ -1,0 +1,65 @@
+"""A child process whose decoder does what a file tells it to: run by test_decoder_pool.py."""
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from imagesearch.embedding.decoder_process import serve
+from imagesearch.embedding.picture import Picture
+from imagesearch.errors import UnreadableImage
+
+
+def grow(_):
+    hoard = []
+    while True:
+        hoard.append(bytearray(50 * 2**20))
+
+
+def loop(started):
+    if started:
+        Path(started).touch()
+    while True:
+        pass
+
+
+def die_the_first_time(seen):
+    if not Path(seen).exists():
+        Path(seen).touch()
+        os._exit(9)
+
+
+def chatter(_):
+    sys.stdout.write("noise")
+    sys.stdout.flush()
+    os.write(1, b"native noise")
+    sys.stdin.read()
+
+
+def reject(_):
+    raise UnreadableImage("refused", "another hint", "another_code")
+
+
+ORDERS = {
+    "abort": lambda _: os.abort(),
+    "segfault": lambda _: ctypes.string_at(0),
+    "grow": grow,
+    "loop": loop,
+    "once": die_the_first_time,
+    "print": chatter,
+    "reject": reject,
+}
+
+
+def decode(data, wanted, before_pixels):
+    order, _, argument = data.decode().partition(" ")
+    before_pixels(int(argument) if order == "large" else 0)
+    ORDERS.get(order, str)(argument)
+    pixels = np.full((3, 2, 2), os.getpid(), np.float32)
+    return Picture(pixels, 1, 1, f"{order} {sorted(os.environ)}")
+
+
+if __name__ == "__main__":
+    serve(decode, "hostile-1")

@@ -1,0 +1,109 @@
+"""A manifest is what it must be, or the model is not loaded and the operator is told why."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.model_files import verified
+from imagesearch.errors import ConfigurationError
+
+
+@pytest.fixture
+def folder(tiny_model, tmp_path):
+    """A copy of the tiny model that a test may spoil."""
+    for path in tiny_model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+@pytest.fixture
+def changed(folder):
+    """The manifest after one value was set: changed("text.max_length", 8)."""
+
+    def change(where, value):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        *parents, last = where.split("/")
+        part = manifest
+        for name in parents:
+            part = part[name]
+        part[last] = value
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        return load_manifest(folder)
+
+    return change
+
+
+def test_the_image_space_is_a_digest_that_the_builder_computes_alike(tiny_model):
+    manifest = load_manifest(tiny_model)
+    assert manifest.image_space == manifest.text.image_space
+    assert len(manifest.image_space) == 16
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("name", "other"), ("description", "other"), ("license", "other"), ("source", "other"),
+     ("quality", {"recall": 0.5}), ("text/max_length", 9), ("text/pad_token_id", 1),
+     ("files/text.onnx/sha256", "0" * 64)],
+)  # fmt: skip
+def test_what_changes_no_image_vector_changes_no_space(where, value, changed, manifest):
+    assert changed(where, value).image_space == manifest.image_space
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("dimension", 5), ("image/size", 64), ("image/resize", "crop"), ("image/mean", [0, 0, 0.1]),
+     ("image/resample", "bilinear"), ("image/std", [1, 1, 2]), ("image/pad_color", [0, 0, 0]),
+     ("image/input", "x"), ("image/output", "x"), ("files/image.onnx/sha256", "0" * 64)],
+)  # fmt: skip
+def test_what_changes_image_vectors_changes_the_space_that_the_text_must_speak(
+    where, value, changed
+):
+    with pytest.raises(ConfigurationError, match="text tower is made for the image space"):
+        changed(where, value)
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "named"),
+    [("image/size", 0, "image.size"), ("image/resize", "zoom", "image.resize"),
+     ("image/std", [0, 1, 1], "image.std"), ("image/pad_color", [0, 0, 256], "image.pad_color"),
+     ("image/graph", "../image.onnx", "image.graph"), ("text/tokenizer", "/etc/x", "tokenizer"),
+     ("text/attention_mask", 3, "attention_mask"), ("dimension", "many", "dimension"),
+     ("image/sizes", 3, "image.sizes"), ("files/text.onnx/bytes", -1, "files.text.onnx.bytes"),
+     ("image/graph", "absent.onnx", "absent.onnx")],
+)  # fmt: skip
+def test_a_wrong_value_is_named(where, value, named, changed):
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        changed(where, value)
+    assert "manifest.json" in caught.value.message
+    assert caught.value.hint
+    assert caught.value.code == "invalid_model"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"{}"])
+def test_a_file_that_is_no_manifest_is_named(content, folder):
+    (folder / "manifest.json").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"manifest\.json"):
+        load_manifest(folder)
+
+
+def test_a_folder_without_a_manifest_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match=str(tmp_path)):
+        load_manifest(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [(lambda file: file.unlink(), "No such file"),
+     (lambda file: file.write_bytes(b""), "0 bytes instead of"),
+     (lambda file: file.write_bytes(file.read_bytes()[:-1]), "bytes instead of"),
+     (lambda file: file.write_bytes(bytes(file.stat().st_size)), "SHA-256")],
+)  # fmt: skip
+def test_a_file_that_is_not_the_manifests_is_not_loaded(spoil, said, folder, manifest):
+    spoil(folder / "image.onnx")
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        verified(folder, "image.onnx", manifest)
+    assert str(folder / "image.onnx") in caught.value.message
+    assert "fetch" in caught.value.hint

@@ -1,0 +1,88 @@
+"""Words become vectors: cut to the model's length, padded no more than the batch needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from imagesearch.embedding.tokenising import TextTokenizer
+from imagesearch.errors import ConfigurationError, InvalidQuery
+
+START, END, PAD = 2, 3, 0
+
+
+@pytest.fixture
+def encoder(tiny_model, manifest):
+    return OnnxTextEncoder(tiny_model, manifest)
+
+
+@pytest.fixture
+def tokenizer(tiny_model):
+    return TextTokenizer(tiny_model / "tokenizer.json", 8, PAD)
+
+
+def test_a_batch_is_padded_to_its_longest_text(tokenizer):
+    tokens = tokenizer(["a red bicycle", "red"])
+    assert tokens.input_ids.tolist() == [[START, 4, 5, 8, END], [START, 5, END, PAD, PAD]]
+    assert tokens.attention_mask.tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
+    assert tokens.input_ids.dtype == tokens.attention_mask.dtype == np.int64
+
+
+def test_a_long_text_is_cut_and_keeps_its_end_token(tokenizer):
+    tokens = tokenizer(["red " * 50])
+    assert tokens.input_ids.tolist() == [[START, *[5] * 6, END]]
+
+
+def test_texts_are_embedded_in_their_order(encoder):
+    texts = ["red", "green", "blue", "a red bicycle"] * 10
+    together = encoder.encode_texts(texts)
+    alone = np.concatenate([encoder.encode_texts([text]) for text in texts])
+    assert together.dtype == np.float32
+    assert np.allclose(np.linalg.norm(together, axis=1), 1)
+    assert np.allclose(together, alone, atol=1e-6)
+
+
+def test_no_texts_are_no_vectors(encoder):
+    assert encoder.encode_texts([]).shape == (0, 4)
+
+
+def test_a_graph_without_an_attention_mask_is_fed_without(tiny_model, tmp_path, rewrite):
+    import onnx
+
+    for path in tiny_model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    model = onnx.load(tmp_path / "text.onnx")
+    model.graph.input.pop()
+    model.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.ones((1, 1), np.int64), "attention_mask")
+    )
+    onnx.save(model, tmp_path / "text.onnx")
+    rewrite(tmp_path, {"text": {"attention_mask": None}})
+    encoder = OnnxTextEncoder(tmp_path, load_manifest(tmp_path))
+    assert encoder.encode_texts(["red"]).shape == (1, 4)
+
+
+@pytest.mark.parametrize("text", ["", "\ud800", "\0", "🚲" * 500, "\n", "a\u202eb"])
+def test_no_text_is_too_strange(text, encoder):
+    assert np.isfinite(encoder.encode_texts([text])).all()
+
+
+def test_a_text_without_a_direction_is_an_invalid_query(tiny_model, tmp_path, rewrite):
+    import onnx
+
+    for path in tiny_model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    model = onnx.load(tmp_path / "text.onnx")
+    table = next(part for part in model.graph.initializer if part.name == "table")
+    table.CopyFrom(onnx.numpy_helper.from_array(np.zeros((9, 4), np.float32), "table"))
+    onnx.save(model, tmp_path / "text.onnx")
+    rewrite(tmp_path, {})
+    with pytest.raises(InvalidQuery, match="red"):
+        OnnxTextEncoder(tmp_path, load_manifest(tmp_path)).encode_texts(["red"])
+
+
+def test_a_file_that_is_no_tokenizer_is_refused(tiny_model):
+    with pytest.raises(ConfigurationError, match=r"image\.onnx"):
+        TextTokenizer(tiny_model / "image.onnx", 8, PAD)
