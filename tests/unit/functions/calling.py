@@ -1,0 +1,99 @@
+"""How the handlers are called and what they leave behind."""
+
+import base64
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+EVENTS = Path(__file__).parents[3] / "events"
+CONTEXT = SimpleNamespace(aws_request_id="request-1")
+
+
+@dataclass
+class Logs:
+    """What a function logs, one dictionary a line."""
+
+    stream: io.StringIO
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+
+    def of(self, message: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line["message"] == message]
+
+    def __contains__(self, text: str) -> bool:
+        return text in self.stream.getvalue()
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> str:
+        """The code of an error, once its shape is the one that all errors have."""
+        error = self.json["error"]
+        assert set(error) == {"code", "message", "hint"}
+        assert error["message"]
+        return error["code"]
+
+
+def in_queue(*bodies: object) -> dict:
+    """An event with these bodies, each in a message named by its place."""
+    return {
+        "Records": [
+            {
+                "eventSource": "aws:sqs",
+                "messageId": str(place),
+                "body": body if isinstance(body, str) else json.dumps(body),
+            }
+            for place, body in enumerate(bodies)
+        ]
+    }
+
+
+def http(
+    method: str,
+    path: str,
+    body: str | bytes | dict[str, Any] | None = None,
+    type: str | None = "application/json",
+    **query: Any,
+) -> dict[str, Any]:
+    """A request as API Gateway passes it on: bytes in base64, text as it is."""
+    template = json.loads((EVENTS / "api-health.json").read_text())
+    values = {name: value if isinstance(value, list) else [value] for name, value in query.items()}
+    headers = {"Content-Type": type} if body is not None and type else {}
+    return template | {
+        "httpMethod": method,
+        "path": path,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": {name: value[-1] for name, value in values.items()} or None,
+        "multiValueQueryStringParameters": values or None,
+        "requestContext": template["requestContext"] | {"path": f"/Prod{path}"},
+        "body": _body(body),
+        "isBase64Encoded": isinstance(body, bytes),
+    }
+
+
+def _body(body: str | bytes | dict[str, Any] | None) -> str | None:
+    if isinstance(body, bytes):
+        return base64.b64encode(body).decode()
+    return json.dumps(body) if isinstance(body, dict) else body
+
+
+def answered(answer: dict[str, Any]) -> Answer:
+    json.dumps(answer)  # as Lambda's runtime does
+    assert answer["isBase64Encoded"] is False
+    headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
+    return Answer(answer["statusCode"], headers, answer["body"])

@@ -1,0 +1,100 @@
+"""The handlers over in-memory ports, called with events as AWS makes them."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+
+from functions.index_images.handling import make_handler as make_index_handler
+from functions.index_images.reporting import BatchReport
+from functions.search.handling import make_handler as make_search_handler
+from functions.search.request_log import RequestLog
+from imagesearch.indexing import Indexer
+from imagesearch.searching import Searcher
+
+from ..usecases.fake_index import FakeIndex
+from ..usecases.fakes import FakeImages, FakeStore, FakeTexts, ref
+from .calling import CONTEXT, Answer, Logs, answered, http
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
+@pytest.fixture
+def index() -> FakeIndex:
+    return FakeIndex()
+
+
+@pytest.fixture
+def images() -> FakeImages:
+    return FakeImages()
+
+
+@pytest.fixture
+def indexer(store, index, images) -> Indexer:
+    return Indexer(store, index, images)
+
+
+@pytest.fixture
+def level() -> str:
+    return "INFO"
+
+
+@pytest.fixture
+def logs() -> Logs:
+    return Logs(io.StringIO())
+
+
+@pytest.fixture
+def logger(logs, level) -> Logger:
+    """A logger of this test alone: loggers of one service share their stream."""
+    return Logger(service=uuid4().hex, level=level, stream=logs.stream)
+
+
+@pytest.fixture
+def metrics() -> EphemeralMetrics:
+    return EphemeralMetrics(namespace="imagesearch", service="test")
+
+
+@pytest.fixture
+def emitted(capsys) -> Callable[[], list[dict[str, Any]]]:
+    """The metrics that were printed since the last call, in CloudWatch's embedded format."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture
+def index_images(indexer, store, logger, metrics) -> Callable[[Any], dict[str, Any]]:
+    handler = make_index_handler(indexer, store.bucket, logger, BatchReport(logger, metrics))
+    return lambda event: handler(event, CONTEXT)
+
+
+@pytest.fixture
+def searcher(index, images) -> Searcher:
+    return Searcher(index, FakeTexts(), images)
+
+
+@pytest.fixture
+def fill(store, indexer) -> Callable[..., None]:
+    """Puts these files under these keys and indexes them."""
+
+    def fill(files: dict[str, bytes], **metadata: str) -> None:
+        for key, data in files.items():
+            store.put(key, data, metadata)
+        indexer.look_at([ref(key) for key in files])
+
+    return fill
+
+
+@pytest.fixture
+def ask(searcher, store, logger, metrics) -> Callable[..., Answer]:
+    """Sends a request as API Gateway does: bytes in base64, text as it is."""
+    handler = make_search_handler(searcher, store, RequestLog(logger, metrics))
+
+    return lambda *request, **query: answered(handler(http(*request, **query), CONTEXT))

@@ -1,0 +1,160 @@
+"""Claims: what is done goes from the queue, what is not done comes back, nothing else."""
+
+import pytest
+
+from functions.index_images.handling import LookAgain, make_handler
+from functions.index_images.reporting import BatchReport
+from imagesearch.domain import ImageRef
+
+from ..usecases.fakes import BUCKET, picture, ref
+from .calling import CONTEXT, in_queue
+
+
+def created(key: str, bucket: str = BUCKET) -> dict:
+    return {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {"bucket": {"name": bucket}, "object": {"key": key}},
+    }
+
+
+def came_back(answer: dict) -> list[str]:
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def test_a_batch_that_is_settled_leaves_nothing_in_the_queue(index_images, store, index):
+    store.put("a.png", picture("a"))
+    assert index_images(in_queue(created("a.png"), created("gone.png"))) == {
+        "batchItemFailures": []
+    }
+    assert index.keys() == ["a.png"]
+
+
+def test_all_images_of_a_batch_are_embedded_together(index_images, store, images):
+    for key in ("a.png", "b.png", "c.png"):
+        store.put(key, picture(key))
+    index_images(in_queue(created("a.png"), created("b.png"), created("c.png")))
+    assert [len(batch) for batch in images.batches] == [3]
+
+
+def test_a_message_that_is_not_understood_comes_back_alone(index_images, store, index):
+    store.put("a.png", picture("a"))
+    batch = in_queue("garbage", created("a.png"), created("b.png", bucket="another"))
+    assert came_back(index_images(batch)) == ["0", "2"]
+    assert index.keys() == ["a.png"]
+
+
+def test_a_message_whose_image_failed_comes_back_alone(index_images, store):
+    store.put("a.png", picture("a"))
+    store.away.add("b.png")
+    assert came_back(index_images(in_queue(created("a.png"), created("b.png")))) == ["1"]
+
+
+def test_every_message_about_a_failed_image_comes_back(index_images, store):
+    store.away.add("a.png")
+    assert came_back(index_images(in_queue(created("a.png"), created("a.png")))) == ["0", "1"]
+
+
+def test_a_rejected_image_is_settled(index_images, store):
+    store.put("a.png", picture("broken"))
+    assert came_back(index_images(in_queue(created("a.png")))) == []
+
+
+def test_an_index_that_is_away_sends_the_whole_batch_back(index_images, index):
+    index.away = True
+    assert came_back(index_images(in_queue(created("a.png"), created("b.png")))) == ["0", "1"]
+
+
+class Broken:
+    def look_at(self, _: list[ImageRef]) -> None:
+        raise RuntimeError("a bug")
+
+
+@pytest.fixture
+def broken(logger, metrics):
+    handler = make_handler(Broken(), BUCKET, logger, BatchReport(logger, metrics))
+    return lambda event: handler(event, CONTEXT)
+
+
+def test_a_bug_sends_every_message_with_an_image_back_and_is_logged(broken, logs):
+    greeting = {"Service": "Amazon S3", "Event": "s3:TestEvent"}
+    batch = in_queue(created("a.png"), greeting, created("b.png"))
+    assert came_back(broken(batch)) == ["0", "2"]
+    [line] = logs.of("the batch broke down: all of it will be looked at again")
+    assert "a bug" in line["exception"]
+
+
+def test_a_direct_event_that_is_settled_returns(index_images, store, index):
+    store.put("a.png", picture("a"))
+    index_images(created("a.png"))
+    assert index.keys() == ["a.png"]
+
+
+def test_a_direct_event_that_fails_raises_after_the_work(index_images, store, index):
+    store.put("a.png", picture("a"))
+    store.away.add("b.png")
+    records = [
+        {"eventSource": "aws:s3", "s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}
+        for key in ("a.png", "b.png")
+    ]
+    with pytest.raises(LookAgain):
+        index_images({"Records": records})
+    assert index.keys() == ["a.png"]
+
+
+@pytest.mark.parametrize("event", [None, {}, "text", created("a.png", bucket="another")])
+def test_a_direct_event_that_is_not_understood_raises(index_images, event):
+    with pytest.raises(LookAgain):
+        index_images(event)
+
+
+def test_no_messages_are_no_trouble(index_images):
+    assert index_images({"Records": []}) == {"batchItemFailures": []}
+
+
+def test_one_line_tells_of_a_batch(index_images, store, logs):
+    store.put("a.png", picture("a"))
+    store.put("b.png", picture("broken"))
+    index_images(in_queue(created("a.png"), created("b.png"), "garbage"))
+    [line] = logs.of("batch")
+    assert line["images"] == {"indexed": 1, "rejected": 1}
+    assert (line["messages"], line["failed_messages"]) == (3, 1)
+    assert line["request_id"] == "request-1"
+    assert line["ms"] >= 0
+
+
+def test_a_rejected_image_is_logged_by_its_id_and_reason(index_images, store, logs):
+    store.put("my secret.png", picture("broken"))
+    index_images(in_queue(created("my secret.png")))
+    [line] = logs.of("image rejected")
+    assert (line["id"], line["reason"]) == (ref("my secret.png").id, "cannot be decoded")
+    assert "secret" not in logs
+
+
+def test_a_failed_image_s_key_is_not_logged_even_where_its_reason_names_it(
+    index_images, store, logs
+):
+    store.away.add("my secret.png")
+    index_images(in_queue(created("my secret.png")))
+    [line] = logs.of("image failed")
+    assert line["reason"] == f"cannot read {ref('my secret.png').id}"
+    assert "secret" not in logs
+
+
+@pytest.mark.parametrize("level", ["DEBUG"])
+def test_keys_are_logged_where_debugging_is_asked_for(index_images, store, logs):
+    store.put("a.png", picture("a"))
+    index_images(in_queue(created("a.png")))
+    assert logs.of("image")[0]["key"] == "a.png"
+
+
+def test_outcomes_and_duration_are_counted(index_images, store, emitted):
+    store.put("a.png", picture("a"))
+    for _ in range(2):
+        index_images(in_queue(created("a.png"), "garbage"))
+    first, second = emitted()
+    assert first["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "imagesearch"
+    assert (first["Indexed"], first["Unchanged"]) == ([1.0], [0.0])
+    assert (second["Indexed"], second["Unchanged"]) == ([0.0], [1.0])
+    assert second["FailedMessages"] == [1.0]
+    assert second["BatchDuration"][0] > 0

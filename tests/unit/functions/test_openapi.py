@@ -1,0 +1,122 @@
+"""Claims: the document is valid, complete, and true of the answers."""
+
+import json
+import re
+
+import pytest
+from openapi_spec_validator import validate
+
+from ..usecases.fakes import picture, ref
+
+
+@pytest.fixture
+def document(ask) -> dict:
+    answer = ask("GET", "/openapi.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    return answer.json
+
+
+def operations(document: dict) -> list[tuple[str, str, dict]]:
+    return [
+        (method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_it_is_valid(document):
+    assert document["openapi"].startswith("3.1")
+    validate(document)
+
+
+def test_it_lists_every_operation_under_v1_and_no_page(document):
+    assert {(method, path) for method, path, _ in operations(document)} == {
+        ("get", "/v1/search"),
+        ("post", "/v1/search"),
+        ("get", "/v1/images"),
+        ("get", "/v1/images/{id}"),
+        ("get", "/v1/images/{id}/similar"),
+        ("get", "/v1/health"),
+    }
+
+
+def test_every_operation_asks_for_the_key(document):
+    assert document["security"] == [{"key": []}]
+    assert document["components"]["securitySchemes"]["key"] == {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-api-key",
+    }
+
+
+def test_every_operation_and_parameter_is_described(document):
+    for _, _, operation in operations(document):
+        assert operation["summary"]
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], parameter
+
+
+def test_every_error_has_the_shape_of_all_errors(document):
+    for _, _, operation in operations(document):
+        statuses = set(operation["responses"])
+        assert {"200", "400", "403", "429", "500", "503"} <= statuses
+        for status in statuses - {"200"}:
+            response = operation["responses"][status]
+            schema = response["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Failure"}
+            assert ("Retry-After" in response.get("headers", {})) is (status in ("429", "503"))
+
+
+def test_a_search_can_be_json_or_an_image(document):
+    body = document["paths"]["/v1/search"]["post"]["requestBody"]
+    assert body["required"]
+    assert set(body["content"]) == {"application/json", "image/*", "application/octet-stream"}
+    assert {"404", "413", "415", "422"} <= set(document["paths"]["/v1/search"]["post"]["responses"])
+
+
+def test_the_limits_are_stated(document):
+    [limit] = [
+        parameter["schema"]
+        for parameter in document["paths"]["/v1/search"]["get"]["parameters"]
+        if parameter["name"] == "limit"
+    ]
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 100, 10)
+    text = document["components"]["schemas"]["PostedQuery"]["properties"]["text"]["anyOf"][0]
+    assert (text["minLength"], text["maxLength"]) == (1, 2_000)
+    for figure in ("4,500,000 bytes", "3,000,000", "100 megapixels", "1,000 hits"):
+        assert figure in document["info"]["description"]
+
+
+def test_no_shape_of_the_framework_s_own_is_left(document):
+    assert "HTTPValidationError" not in json.dumps(document)
+
+
+def test_every_reference_leads_somewhere(document):
+    schemas = document["components"]["schemas"]
+    names = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert names <= set(schemas)
+
+
+def test_the_server_is_the_stage_that_the_request_came_through(document):
+    assert document["servers"] == [{"url": "/Prod"}]
+
+
+def test_answers_are_as_they_are_described(ask, document, fill):
+    from jsonschema import Draft202012Validator
+
+    fill({"a.png": picture("a cat"), "b.png": picture("a dog"), "c.png": picture("broken")})
+    id = ref("a.png").id
+    for path, query in (
+        ("/v1/search", {"q": "a cat"}),
+        ("/v1/images", {}),
+        ("/v1/images/{id}", {}),
+        ("/v1/images/{id}/similar", {"limit": "1"}),
+        ("/v1/health", {}),
+    ):
+        content = document["paths"][path]["get"]["responses"]["200"]["content"]
+        schema = {
+            **content["application/json"]["schema"],
+            "components": document["components"],
+        }
+        answer = ask("GET", path.replace("{id}", id), **query)
+        Draft202012Validator(schema).validate(answer.json)

@@ -1,0 +1,65 @@
+"""Claims about the one line and the metrics of a request."""
+
+import pytest
+
+from ..usecases.fakes import picture
+
+
+def test_one_line_tells_of_a_search(ask, fill, logs):
+    fill({"a.png": picture("a cat")})
+    answer = ask("GET", "/v1/search", q="a cat")
+    [line] = logs.of("request")
+    assert (line["route"], line["status"], line["hits"]) == ("/v1/search", 200, 1)
+    assert line["search_id"] == answer.json["search_id"]
+    assert line["request_id"] == "request-1"
+    assert line["ms"] >= line["embed_ms"] + line["search_ms"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "route", "code"),
+    [
+        ("/v1/search", {"limit": "0"}, "/v1/search", "invalid_text"),
+        ("/v1/images/nobody", {}, "/v1/images/<id>", "not_found"),
+    ],
+)
+def test_an_error_is_logged_by_route_and_code(ask, logs, path, query, route, code):
+    ask("GET", path, **query)
+    [line] = logs.of("request")
+    assert (line["route"], line["code"]) == (route, code)
+
+
+def test_one_request_s_facts_are_not_told_of_the_next(ask, logs):
+    ask("GET", "/v1/search", q="a cat")
+    ask("GET", "/v1/health")
+    assert "search_id" not in logs.of("request")[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "query"),
+    [
+        ("GET", "/v1/search", None, {"q": "secret words"}),
+        ("GET", "/v1/search", None, {"q": "x", "secret": "words"}),
+        ("GET", "/v1/search", None, {"q": "secret " * 300}),
+        ("GET", "/v1/search", None, {"q": "x", "collection": "secret"}),
+        ("POST", "/v1/search", {"query": {"text": "secret"}, "limit": 0}, {}),
+        ("POST", "/v1/search", '{"secret', {}),
+        ("GET", "/v1/images/secret", None, {}),
+        ("GET", "/secret", None, {}),
+    ],
+)
+def test_nothing_that_a_user_wrote_is_logged(ask, logs, method, path, body, query):
+    ask(method, path, body, **query)
+    assert logs.of("request")
+    assert "secret" not in logs
+
+
+def test_requests_are_counted_by_route_and_code(ask, emitted):
+    ask("GET", "/v1/search", q="a cat")
+    ask("GET", "/v1/search", q="")
+    ask("GET", "/nothing")
+    found, refused, lost = emitted()
+    assert found["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "imagesearch"
+    assert (found["route"], found["code"], found["Requests"]) == ("/v1/search", "ok", [1.0])
+    assert found["Latency"][0] > 0
+    assert (refused["route"], refused["code"]) == ("/v1/search", "invalid_text")
+    assert (lost["route"], lost["code"]) == ("none", "unknown_route")
