@@ -22,6 +22,7 @@ HASHES = {
         "f331324e6cb3a99f780579eec751b1e3ac38ffdd1c7d8ec82247e7584f06b3d3",
     ),
 }
+SCRIPTS = "lang-painless"
 FETCH_SECONDS = 900
 
 
@@ -62,9 +63,16 @@ def _make(version: str, work: Path) -> Path:
     home = work / f"opensearch-{version}"
     plugin = home / "plugins" / "opensearch-knn"
     _unzip(_fetch(PLUGIN.format(version=version), plugin_hash, work), plugin)
+    if not (home / "modules" / SCRIPTS).is_dir():
+        _do_without_scripts(plugin / "plugin-descriptor.properties")
     for path in home.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
     return home
+
+
+def _do_without_scripts(descriptor: Path) -> None:
+    """The zip of 3.3.0 lacks the script engine; the plugin starts without it, and we use none."""
+    descriptor.write_text(descriptor.read_text().replace(f"{SCRIPTS},", ""))
 
 
 def _fetch(artifact: str, sha256: str, folder: Path) -> Path:
