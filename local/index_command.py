@@ -22,4 +22,9 @@ def index_folder(workspace: Workspace, model: str, console: Console) -> bool:
 
 def tell(report: Report, seconds: float, console: Console) -> None:
     for line in [*report.lines(), f"{report.summary} in {seconds:.1f} s"]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
+
+
+def say(console: Console, line: str) -> None:
+    """A line as it is: a file's name may look like markup."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -12,8 +12,8 @@ from imagesearch.planning import Outcome
 from local import functions
 from local.folder_engine import FolderEngine, open_engine
 from local.guard import is_loopback
-from local.index_command import tell
-from local.report import Report
+from local.index_command import say, tell
+from local.report import Report, printable
 from local.server import Server
 from local.sync import FolderSync
 from local.workspace import Workspace
@@ -26,9 +26,10 @@ def serve_folder(workspace: Workspace, model: str, host: str, port: int, console
     signal.signal(signal.SIGTERM, _interrupt)
     server = Server(host, port)
     engine = open_engine(workspace, model)
+    say(console, f"serving {printable(str(workspace.folder))} at {server.url}")
     api_key = os.environ.get(API_KEY)
     if not api_key and not is_loopback(host):
-        console.print(f"anyone who reaches {host} can see these images: set {API_KEY}")
+        say(console, f"anyone who reaches {host} can see these images: set {API_KEY}")
     filling = _Filling(engine, server.url, console)
     sync = FolderSync(
         workspace.folder, engine.store, engine.index, functions.index_images(), filling.outcomes

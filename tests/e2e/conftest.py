@@ -1,0 +1,199 @@
+"""The real command as a process of its own, and a real browser."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+COMMAND = Path(sys.executable).with_name("imagesearch")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
+    " --disable-sync --no-first-run"
+).split()
+READY_SECONDS = 120.0
+
+Eventually = Callable[..., None]
+
+
+class Serving:
+    """`imagesearch serve` over a folder, started and stopped as a user would."""
+
+    def __init__(self, folder: Path, data_dir: Path, eventually: Eventually) -> None:
+        self.folder = folder
+        self.url = ""
+        self._data_dir = data_dir
+        self._eventually = eventually
+        self._process: subprocess.Popen[str] | None = None
+        self.out: list[str] = []
+        self.err: list[str] = []
+
+    def start(self, **environment: str) -> "Serving":
+        """Start it; `ready` is not waited for."""
+        self.out, self.err, self.url = [], [], ""
+        self._process = subprocess.Popen(
+            [COMMAND, "serve", self.folder, "--port", "0", "--data-dir", self._data_dir],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+        )
+        for stream, lines in ((self._process.stdout, self.out), (self._process.stderr, self.err)):
+            threading.Thread(target=_read, args=(stream, lines), daemon=True).start()
+        return self
+
+    def ready(self) -> "Serving":
+        self._eventually("it is ready", lambda: self.out or self.status is not None, READY_SECONDS)
+        assert self.out, "".join(self.err)
+        self.url = self.out[0].removeprefix("ready ").strip()
+        return self
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        assert self._process
+        return self._process.poll()
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
+        """End it; its exit status."""
+        assert self._process
+        if self._process.poll() is None:
+            self._process.send_signal(by)
+        return self._process.wait(20)
+
+    def get(self, path: str, **parameters: Any) -> dict[str, Any]:
+        answer = httpx.get(self.url + path, params=parameters, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def fetch(self, url: str) -> bytes:
+        answer = httpx.get(self.url + url, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+    def begun(self) -> bool:
+        """Whether it answers, and can find something already."""
+        for line in self.err:
+            if " at http://" in line:
+                self.url = line.rpartition(" at ")[2].strip()
+        return bool(self.url) and self.get("/v1/health")["images"] > 0
+
+    def keys(self, text: str, limit: int = 10) -> list[str]:
+        """The keys of a search's hits, nearest first."""
+        return [hit["key"] for hit in self.get("/v1/search", q=text, limit=limit)["hits"]]
+
+    def listed(self, status: str = "indexed") -> dict[str, dict[str, Any]]:
+        """Every record of a status, by key."""
+        found: dict[str, dict[str, Any]] = {}
+        more: dict[str, str] = {}
+        while True:
+            page = self.get("/v1/images", status=status, **more)
+            found |= {image["key"]: image for image in page["images"]}
+            if not page["cursor"]:
+                return found
+            more = {"cursor": page["cursor"]}
+
+
+def _read(stream: Any, lines: list[str]) -> None:
+    with stream:
+        lines.extend(stream)
+
+
+@pytest.fixture(scope="module")
+def serve(
+    tmp_path_factory: pytest.TempPathFactory, eventually: Eventually
+) -> Iterator[Callable[[Path], Serving]]:
+    """Makes servings, each with a data directory of its own, and stops them at the end."""
+    made: list[Serving] = []
+
+    def over(folder: Path) -> Serving:
+        made.append(Serving(folder, tmp_path_factory.mktemp("data"), eventually))
+        return made[-1]
+
+    yield over
+    for serving in made:
+        serving.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def samples() -> list[Path]:
+    return sorted(SAMPLES.glob("*/*.webp"))
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """A folder of a few samples that are easy to tell apart."""
+    folder = tmp_path / "few"
+    for name in ("animals/owl", "animals/cow", "landmarks/eiffel-tower", "objects/white-chair"):
+        target = folder / f"{name}.webp"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(SAMPLES / f"{name}.webp", target)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium from the path; without one, tests are skipped except in CI."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        reason = "there is no chromium on the path: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which nothing may go wrong unnoticed: no script error, no blocked content."""
+    made = browser.new_page(viewport={"width": 1280, "height": 800})
+    troubles: list[str] = []
+    made.on("pageerror", lambda error: troubles.append(str(error)))
+    made.on(
+        "console",
+        lambda message: troubles.append(message.text) if _is_trouble(message.text) else None,
+    )
+    yield made
+    made.close()
+    assert troubles == []
+
+
+def _is_trouble(text: str) -> bool:
+    return "Content Security Policy" in text or "Uncaught" in text
+
+
+@pytest.fixture
+def drop(page: Page) -> Callable[[Path, str], None]:
+    """Drops a file onto the page."""
+
+    def onto_page(file: Path, content_type: str) -> None:
+        data = page.evaluate_handle(
+            """([text, name, type]) => {
+                const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+                const data = new DataTransfer();
+                data.items.add(new File([bytes], name, { type }));
+                return data;
+            }""",
+            [b64encode(file.read_bytes()).decode(), file.name, content_type],
+        )
+        for kind in ("dragenter", "dragover", "drop"):
+            page.dispatch_event("body", kind, {"dataTransfer": data})
+
+    return onto_page

@@ -1,0 +1,170 @@
+"""The index follows the folder, whatever happens to the files or to the process."""
+
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Eventually = Callable[..., None]
+Serve = Callable[[Path], Any]
+
+
+@pytest.fixture
+def live(few: Path, serve: Serve) -> Any:
+    return serve(few).start().ready()
+
+
+@pytest.fixture
+def parrot(samples: list[Path]) -> Path:
+    return next(path for path in samples if "parrot" in path.name)
+
+
+def test_a_dropped_file_is_found_and_a_deleted_one_is_not(
+    live: Any, parrot: Path, eventually: Eventually
+) -> None:
+    dropped = live.folder / "animals" / "new.webp"
+    shutil.copyfile(parrot, dropped)
+    eventually("the parrot is found", lambda: live.keys("a parrot")[0] == "animals/new.webp")
+    dropped.unlink()
+    eventually("it is gone", lambda: "animals/new.webp" not in live.keys("a parrot"))
+
+
+def test_an_overwritten_file_is_found_as_what_it_is_now(
+    live: Any, parrot: Path, eventually: Eventually
+) -> None:
+    shutil.copyfile(parrot, live.folder / "objects" / "white-chair.webp")
+    eventually(
+        "the chair is a parrot", lambda: live.keys("a parrot")[0] == "objects/white-chair.webp"
+    )
+
+
+def test_a_renamed_file_has_its_new_name_only(live: Any, eventually: Eventually) -> None:
+    (live.folder / "animals" / "owl.webp").rename(live.folder / "eule.webp")
+    eventually(
+        "it has its new name",
+        lambda: (
+            set(live.listed())
+            == {
+                "eule.webp",
+                "animals/cow.webp",
+                "landmarks/eiffel-tower.webp",
+                "objects/white-chair.webp",
+            }
+        ),
+    )
+
+
+def test_a_folder_moves_in_is_renamed_and_moves_out_with_all_its_files(
+    live: Any, samples: list[Path], tmp_path: Path, eventually: Eventually
+) -> None:
+    before = set(live.listed())
+    outside = tmp_path / "trip"
+    (outside / "deep").mkdir(parents=True)
+    for sample, name in zip(samples, ("1.webp", "deep/2.webp"), strict=False):
+        shutil.copyfile(sample, outside / name)
+    outside.rename(live.folder / "trip")
+    eventually(
+        "both are in", lambda: set(live.listed()) == before | {"trip/1.webp", "trip/deep/2.webp"}
+    )
+    (live.folder / "trip").rename(live.folder / "tour")
+    eventually(
+        "both have moved",
+        lambda: set(live.listed()) == before | {"tour/1.webp", "tour/deep/2.webp"},
+    )
+    (live.folder / "tour").rename(outside)
+    eventually("both are out", lambda: set(live.listed()) == before)
+
+
+def test_a_folder_that_is_copied_in_file_by_file_is_complete(
+    live: Any, samples: list[Path], eventually: Eventually
+) -> None:
+    shutil.copytree(samples[0].parent, live.folder / "copied" / "deep" / "down")
+    count = len(list(samples[0].parent.iterdir()))
+    eventually("all are in", lambda: len(live.listed()) == 4 + count, 30)
+
+
+def test_a_file_written_in_two_parts_is_found_when_it_is_whole(
+    live: Any, parrot: Path, eventually: Eventually
+) -> None:
+    data = parrot.read_bytes()
+    with (live.folder / "slow.webp").open("wb", buffering=0) as file:
+        file.write(data[: len(data) // 2])
+        eventually("the half is rejected", lambda: "slow.webp" in live.listed("rejected"))
+        file.write(data[len(data) // 2 :])
+    eventually("the whole is found", lambda: live.keys("a parrot")[0] == "slow.webp")
+    assert live.listed("rejected") == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<img src=x onerror=alert(1)>.jpg",
+        "naïve café – 日本語 🦜.webp",
+        "a+b %41 #1?&;=.webp",
+        "-rf.webp",
+        "x" * 200 + ".webp",
+        "quote'\"back\\slash.webp",
+    ],
+)
+def test_every_name_that_a_file_can_have_is_a_key(
+    name: str, live: Any, parrot: Path, eventually: Eventually
+) -> None:
+    shutil.copyfile(parrot, live.folder / name)
+    eventually("it is found", lambda: live.keys("a parrot")[0] == name)
+    (found,) = live.get("/v1/search", q="a parrot", limit=1)["hits"]
+    assert live.fetch(found["url"]) == parrot.read_bytes()
+
+
+def test_hidden_files_stay_unseen(live: Any, parrot: Path, eventually: Eventually) -> None:
+    (live.folder / ".cache").mkdir()
+    shutil.copyfile(parrot, live.folder / ".cache" / "thumbnail.webp")
+    shutil.copyfile(parrot, live.folder / ".partial.webp")
+    shutil.copyfile(parrot, live.folder / "seen.webp")
+    eventually("the visible one is found", lambda: "seen.webp" in live.listed())
+    assert len(live.listed()) == 5
+
+
+def test_after_a_restart_only_what_changed_meanwhile_is_looked_at(live: Any, parrot: Path) -> None:
+    assert live.stop(signal.SIGINT) == 0
+    shutil.copyfile(parrot, live.folder / "while-it-slept.webp")
+    (live.folder / "animals" / "cow.webp").unlink()
+    live.start().ready()
+    assert any("1 indexed, 3 unchanged, 1 deleted" in line for line in live.err)
+    assert live.keys("a parrot")[0] == "while-it-slept.webp"
+    assert "animals/cow.webp" not in live.listed()
+
+
+def test_a_killed_server_starts_again_and_loses_nothing(live: Any) -> None:
+    live.stop(signal.SIGKILL)
+    live.start().ready()
+    assert any("4 unchanged" in line for line in live.err)
+    assert len(live.listed()) == 4
+
+
+def test_a_server_killed_while_it_fills_goes_on_where_it_was(
+    samples: list[Path], serve: Serve, eventually: Eventually
+) -> None:
+    serving = serve(samples[0].parents[1]).start()
+    eventually("it is under way", serving.begun, 60)
+    serving.stop(signal.SIGKILL)
+    serving.start().ready()
+    assert len(serving.listed()) == len(samples)
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_quietly(live: Any, by: signal.Signals) -> None:
+    assert live.stop(by) == 0
+    assert live.out == [f"ready {live.url}\n"]
+    assert not any("Traceback" in line for line in live.err)
+
+
+def test_a_signal_ends_it_quietly_while_it_fills(
+    samples: list[Path], serve: Serve, eventually: Eventually
+) -> None:
+    serving = serve(samples[0].parents[1]).start()
+    eventually("it is under way", serving.begun, 60)
+    assert serving.stop(signal.SIGINT) == 0
+    assert not any("Traceback" in line for line in serving.err)

@@ -1,0 +1,240 @@
+"""What a person does on the search page, in a real browser against the real command."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+Drop = Callable[[Path, str], None]
+HTML_NAME = "<img src=x onerror=alert(1)>.jpg"
+
+
+@pytest.fixture(scope="module")
+def folder(samples: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The samples; a picture whose name is HTML; one that no browser draws; one that is broken."""
+    made = tmp_path_factory.mktemp("samples")
+    for sample in samples:
+        target = made / sample.parent.name / sample.name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(sample, target)
+    with Image.open(made / "animals" / "hedgehog.webp") as picture:
+        picture.convert("RGB").save(made / HTML_NAME)
+        picture.convert("RGB").resize((300, 200)).save(made / "hedgehog-scan.tiff")
+    (made / "broken <b>.jpg").write_text("no picture")
+    return made
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path, serve: Callable[[Path], object]) -> str:
+    return serve(folder).start().ready().url  # type: ignore[attr-defined, no-any-return]
+
+
+def hit(page: Page, place: int) -> str:
+    """The key of a hit on the page, once the search's hits are there."""
+    page.wait_for_selector("#grid .score")
+    return page.locator("#grid .hit").nth(place).get_attribute("data-key") or ""
+
+
+def hits(page: Page, count: int) -> list[str]:
+    return [hit(page, place) for place in range(count)]
+
+
+def type_words(page: Page, words: str) -> None:
+    page.fill("#q", words)
+    with page.expect_response(lambda answer: "/v1/search" in answer.url):
+        page.press("#q", "Enter")
+
+
+def test_the_box_has_the_focus_and_the_folder_is_shown(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator("#q")).to_be_focused()
+    expect(page.locator("#grid .hit").first).to_be_visible()
+    expect(page.locator("#state")).to_contain_text("87 images · model starter")
+    expect(page.locator("#note")).to_contain_text("starter model")
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "among"),
+    [
+        ("a parrot", "animals/scarlet-macaw-parrot.webp", 1),
+        ("something to cut paper with", "objects/pair-of-scissors.webp", 3),
+        ("a castle on a hill", "landmarks/fairy-tale-castle-on-a-hill.webp", 3),
+    ],
+)
+def test_typed_words_find_the_picture(
+    page: Page, url: str, words: str, key: str, among: int
+) -> None:
+    page.goto(url)
+    type_words(page, words)
+    assert key in hits(page, among)
+
+
+def test_words_are_searched_while_they_are_typed(page: Page, url: str) -> None:
+    page.goto(url)
+    page.locator("#q").press_sequentially("a parrot")
+    expect(page.locator("#grid .hit").first).to_have_attribute(
+        "data-key", "animals/scarlet-macaw-parrot.webp"
+    )
+
+
+def test_a_dropped_picture_finds_itself_and_its_like(
+    page: Page, url: str, folder: Path, drop: Drop
+) -> None:
+    page.goto(url)
+    drop(folder / "animals" / "owl.webp", "image/webp")
+    assert hit(page, 0) == "animals/owl.webp"
+    expect(page.locator("#given")).to_contain_text("owl.webp")
+
+
+def test_a_chosen_picture_without_a_known_type_is_searched_with(
+    page: Page, url: str, folder: Path
+) -> None:
+    page.goto(url)
+    page.set_input_files("#file", folder / "hedgehog-scan.tiff")
+    assert {"hedgehog-scan.tiff", "animals/hedgehog.webp", HTML_NAME} == set(hits(page, 3))
+
+
+def test_a_hit_is_shown_large_and_leads_to_similar_ones(page: Page, url: str) -> None:
+    page.goto(f"{url}?q=a+parrot")
+    page.locator("#grid .hit").first.click()
+    expect(page.locator("#name")).to_have_text("scarlet-macaw-parrot.webp")
+    expect(page.locator("#facts")).to_contain_text("1,024 × 793")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#name")).not_to_have_text("scarlet-macaw-parrot.webp")
+    page.keyboard.press("ArrowLeft")
+    page.click("#similar")
+    expect(page.locator("#given")).to_contain_text("Similar to scarlet-macaw-parrot.webp")
+    assert "animals/scarlet-macaw-parrot.webp" not in hits(page, 10)
+
+
+def test_the_address_keeps_the_search_and_back_leads_to_it(page: Page, url: str) -> None:
+    page.goto(url)
+    type_words(page, "a parrot")
+    page.wait_for_url("**/?q=a+parrot")
+    parrot = hit(page, 0)
+    page.locator("#grid .hit").first.click()
+    page.click("#similar")
+    page.wait_for_url("**/?similar=*")
+    page.go_back()
+    expect(page.locator("#q")).to_have_value("a parrot")
+    expect(page.locator("#grid .hit").first).to_have_attribute("data-key", parrot)
+    page.reload()
+    assert hit(page, 0) == parrot
+
+
+def test_a_collection_narrows_the_search(page: Page, url: str) -> None:
+    page.goto(f"{url}?q=a+parrot")
+    page.wait_for_selector("#grid .score")
+    page.locator(".chip", has_text="objects").click()
+    page.wait_for_url("**collection=objects*")
+    expect(page.locator("#grid .hit").first).to_have_attribute("data-key", _below("objects/"))
+    assert all(key.startswith("objects/") for key in hits(page, 10))
+
+
+def test_more_hits_come_while_one_scrolls(page: Page, url: str) -> None:
+    page.goto(f"{url}?q=a+parrot")
+    expect(page.locator("#grid .hit")).to_have_count(40)
+    page.mouse.wheel(0, 100_000)
+    expect(page.locator("#grid .hit")).to_have_count(80)
+    page.mouse.wheel(0, 100_000)
+    expect(page.locator("#grid .hit")).to_have_count(87)
+    keys = page.locator("#grid .hit").evaluate_all("hits => hits.map((hit) => hit.dataset.key)")
+    assert len(set(keys)) == 87
+
+
+def test_a_name_that_is_html_is_shown_as_text(page: Page, url: str) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.goto(f"{url}?q=a+hedgehog")
+    page.locator(f'.hit[data-key="{HTML_NAME}"]').click()
+    expect(page.locator("#name")).to_have_text(HTML_NAME)
+    page.click("#similar")
+    expect(page.locator("#given")).to_contain_text(HTML_NAME)
+    assert dialogs == []
+    assert page.locator("img[src='x']").count() == 0
+
+
+def test_a_picture_that_the_browser_cannot_draw_has_a_tile_with_its_name(
+    page: Page, url: str
+) -> None:
+    page.goto(f"{url}?q=a+hedgehog")
+    tile = page.locator('.hit[data-key="hedgehog-scan.tiff"] .tile')
+    tile.scroll_into_view_if_needed()
+    expect(tile).to_have_text("hedgehog-scan.tiff")
+
+
+def test_what_cannot_be_read_is_listed_with_the_reason(page: Page, url: str) -> None:
+    page.goto(url)
+    page.get_by_role("button", name="1 not searchable").click()
+    expect(page.locator("#reasons li")).to_contain_text("broken <b>.jpg")
+    expect(page.locator("#reasons li span")).not_to_be_empty()
+
+
+def test_a_file_that_is_no_picture_is_refused_in_words(
+    page: Page, url: str, folder: Path, drop: Drop
+) -> None:
+    page.goto(url)
+    drop(folder / "broken <b>.jpg", "image/jpeg")
+    expect(page.locator("#wrong")).to_contain_text("Not an image")
+    page.click("#clear")
+    type_words(page, "a parrot")
+    expect(page.locator("#wrong")).to_be_hidden()
+
+
+def test_a_large_picture_is_made_smaller_before_it_is_sent(
+    page: Page, url: str, folder: Path, tmp_path: Path
+) -> None:
+    with Image.open(folder / "animals" / "owl.webp") as picture:
+        picture.convert("RGB").resize((1800, 1200)).save(tmp_path / "owl.bmp")
+    assert (tmp_path / "owl.bmp").stat().st_size > 4_500_000
+    page.goto(url)
+    page.set_input_files("#file", tmp_path / "owl.bmp")
+    assert hit(page, 0) == "animals/owl.webp"
+
+
+def test_with_a_key_the_page_asks_for_it_once(
+    page: Page, few: Path, serve: Callable[[Path], object]
+) -> None:
+    keyed = serve(few).start(IMAGESEARCH_API_KEY="open sesame").ready()  # type: ignore[attr-defined]
+    page.goto(keyed.url)
+    for key in ("wrong", "open sesame"):
+        page.fill("#key", key)
+        page.press("#key", "Enter")
+    expect(page.locator("#grid .hit")).to_have_count(4)
+    drawn = "!!document.querySelector('#grid img')?.naturalWidth"
+    page.wait_for_function(drawn)
+    page.reload()
+    expect(page.locator("#grid .hit")).to_have_count(4)
+    expect(page.locator("#ask")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, url: str, scheme: str) -> None:
+    page.set_viewport_size({"width": 375, "height": 700})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto(f"{url}?q=a+castle+on+a+hill")
+    page.wait_for_selector("#grid .score")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_the_page_works_by_keyboard_alone(page: Page, url: str) -> None:
+    page.goto(url)
+    page.keyboard.type("a parrot")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#grid .score")
+    page.locator("#grid .hit").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.locator("#grid .hit").first).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.locator("#q")).to_be_focused()
+
+
+def _below(prefix: str) -> "re.Pattern[str]":
+    return re.compile("^" + re.escape(prefix))
