@@ -42,7 +42,7 @@ def start(version: str, port: int, folder: Path, log: Path) -> "subprocess.Popen
     if java and shutil.which("mvn"):
         return _start_java(unpacked(version), java, port, folder, log)
     if _docker_runs():
-        return _run(_docker_command(version, port), dict(os.environ), log, user=None)
+        return run(_docker_command(version, port), dict(os.environ), log, user=None)
     raise CannotStart(
         f"OpenSearch needs Java {OLDEST_JAVA} or newer (JAVA_HOME) and Maven (`mvn` on PATH),"
         " or Docker with its engine running; or set OPENSEARCH_URL to a server that is there"
@@ -64,7 +64,7 @@ def _start_java(
         "OPENSEARCH_PATH_CONF": str(folder / "config"),
         "OPENSEARCH_TMPDIR": str(folder),
     }
-    return _run(["bash", str(home / "bin" / "opensearch")], environment, log, user)
+    return run(["bash", str(home / "bin" / "opensearch")], environment, log, user)
 
 
 def _configure(home: Path, port: int, folder: Path) -> None:
@@ -101,12 +101,13 @@ def _docker_command(version: str, port: int) -> list[str]:
     return ["docker", "run", "--rm", *publish, *flags, f"{IMAGE}:{version}"]
 
 
-def _run(
+def run(
     command: list[str],
     environment: Mapping[str, str],
     log: Path,
     user: pwd.struct_passwd | None,
 ) -> "subprocess.Popen[bytes]":
+    """Start a command in a session of its own, so that Ctrl-C reaches only who waits for it."""
     with log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603
             command,

@@ -1,0 +1,139 @@
+"""Bulk requests are split, and repeated with growing pauses for as long as patience lasts."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from opensearchpy.exceptions import ConnectionError as NoConnection
+from opensearchpy.exceptions import ConnectionTimeout, RequestError, TransportError
+
+from imagesearch.adapters.opensearch_bulk import BULK_BYTES, BULK_ITEMS, Bulk
+
+BUSY = {"status": 429, "error": {"type": "es_rejected_execution_exception", "reason": "full"}}
+DONE = {"status": 201}
+
+
+@dataclass
+class Server:
+    """Answers each action by `answer(action, attempt)`: an item, or an exception for all of it.
+
+    Its time stands still but for pauses and for `seconds`, which each request takes.
+    """
+
+    answer: object
+    seconds: float = 0.0
+    now: float = 0.0
+    requests: list = field(default_factory=list)
+    pauses: list = field(default_factory=list)
+    made: int = 0
+
+    def send(self, body):
+        self.now += self.seconds
+        actions = body.splitlines(keepends=True)
+        self.requests.append(actions)
+        items = [self.answer(action.strip(), len(self.requests)) for action in actions]
+        for item in items:
+            if isinstance(item, Exception):
+                raise item
+        return {"items": [{"index": item} for item in items]}
+
+    def sleep(self, seconds):
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    def make_index(self):
+        self.made += 1
+
+    def write(self, actions, jitter=1.0, patience=25.0):
+        bulk = Bulk(
+            self.send, self.make_index, patience, self.sleep, lambda: self.now, lambda: jitter
+        )
+        results = bulk.write([f"{action}\n" for action in actions])
+        return [result.status for result in results]
+
+
+def test_nothing_to_write_sends_nothing():
+    server = Server(lambda action, attempt: DONE)
+    assert server.write([]) == []
+    assert server.requests == []
+
+
+def test_only_what_the_server_was_too_busy_for_is_sent_again():
+    server = Server(lambda action, attempt: BUSY if action == "b" and attempt < 3 else DONE)
+    assert server.write(["a", "b", "c"]) == ["written"] * 3
+    assert server.requests == [["a\n", "b\n", "c\n"], ["b\n"], ["b\n"]]
+
+
+@pytest.mark.parametrize("trouble", [
+    NoConnection("N/A", "refused", OSError("refused")),
+    ConnectionTimeout("TIMEOUT", "read timed out", OSError("read timed out")),
+    TransportError(429, "rejected", {}),
+    TransportError(503, "unavailable", {}),
+])  # fmt: skip
+def test_a_request_that_fails_for_a_while_is_repeated(trouble):
+    server = Server(lambda action, attempt: trouble if attempt < 4 else DONE)
+    assert server.write(["a", "b"]) == ["written"] * 2
+
+
+def test_pauses_grow_up_to_a_limit_and_end_with_patience():
+    server = Server(lambda action, attempt: BUSY)
+    assert server.write(["a"]) == ["failed"]
+    assert server.pauses[:6] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0])
+    assert 15 < server.now <= 25
+
+
+def test_pauses_are_spread_so_that_writers_do_not_return_together():
+    server = Server(lambda action, attempt: BUSY if attempt < 2 else DONE)
+    server.write(["a"], jitter=0.0)
+    assert server.pauses == pytest.approx([0.1])
+
+
+def test_requests_that_time_out_are_bounded_in_total():
+    """Twenty parts, each of which takes a time-out, must not take twenty time-outs."""
+    gone = ConnectionTimeout("TIMEOUT", "timed out", OSError("timed out"))
+    server = Server(lambda action, attempt: gone, seconds=15.0)
+    results = server.write([f"{number}" for number in range(20 * BULK_ITEMS)])
+    assert set(results) == {"failed"}
+    assert server.now <= 25 + 15
+
+
+def test_one_attempt_is_made_even_without_patience():
+    server = Server(lambda action, attempt: DONE)
+    assert server.write(["a"], patience=0) == ["written"]
+
+
+def test_a_request_that_is_refused_is_not_repeated():
+    server = Server(lambda action, attempt: RequestError(400, "parse_exception", {}))
+    assert server.write(["a"]) == ["failed"]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("item", "status"), [
+    ({"status": 200}, "written"),
+    ({"status": 409, "error": {"type": "version_conflict_engine_exception"}}, "conflict"),
+    ({"status": 404, "error": {"type": "document_missing_exception"}}, "conflict"),
+    ({"status": 400, "error": {"type": "mapper_parsing_exception", "reason": "x"}}, "failed"),
+])  # fmt: skip
+def test_an_item_is_settled_by_its_own_status(item, status):
+    server = Server(lambda action, attempt: item if action == "b" else DONE)
+    assert server.write(["a", "b", "c"]) == ["written", status, "written"]
+    assert len(server.requests) == 1
+
+
+def test_a_missing_index_is_made_before_the_write_is_repeated():
+    missing = {"status": 404, "error": {"type": "index_not_found_exception"}}
+    server = Server(lambda action, attempt: DONE if server.made else missing)
+    assert server.write(["a", "b"]) == ["written"] * 2
+    assert server.made == 1
+
+
+def test_requests_are_bounded_in_items():
+    server = Server(lambda action, attempt: DONE)
+    server.write(["a"] * (2 * BULK_ITEMS + 1))
+    assert [len(request) for request in server.requests] == [BULK_ITEMS, BULK_ITEMS, 1]
+
+
+def test_requests_are_bounded_in_bytes():
+    server = Server(lambda action, attempt: DONE)
+    big = "x" * (BULK_BYTES // 2 - 1)
+    assert server.write([big, big, big, "x" * 2 * BULK_BYTES, "y"]) == ["written"] * 5
+    assert [len(request) for request in server.requests] == [2, 1, 1, 1]

@@ -1,0 +1,51 @@
+"""A document comes back from its record exactly as it was."""
+
+import json
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagesearch.adapters.records import to_document, to_record
+from imagesearch.domain import Document, ImageRef, Status
+
+TEXT = st.text(max_size=20)
+TIMES = st.datetimes(timezones=st.none() | st.timezones())
+NUMBERS = st.integers(0, 2**40)
+
+documents = st.builds(
+    Document,
+    ref=st.builds(ImageRef, TEXT, TEXT),
+    status=st.sampled_from(Status),
+    etag=TEXT,
+    last_modified=TIMES,
+    size=NUMBERS,
+    indexed_at=TIMES,
+    model=TEXT,
+    decoder=TEXT,
+    reason=st.none() | TEXT,
+    sha256=st.none() | TEXT,
+    content_type=st.none() | TEXT,
+    width=st.none() | NUMBERS,
+    height=st.none() | NUMBERS,
+    taken_at=st.none() | TIMES,
+    metadata=st.dictionaries(TEXT, TEXT),
+)
+
+
+@given(documents)
+def test_a_record_is_json_and_keeps_everything(document):
+    assert to_document(json.loads(json.dumps(to_record(document)))) == document
+
+
+def test_a_time_keeps_its_microseconds():
+    time = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    document = Document(ImageRef("b", "a/b"), Status.INDEXED, "e", time, 1, time, "m", "d")
+    assert to_record(document)["last_modified"] == "2026-03-01T12:00:00.123456+00:00"
+
+
+def test_a_record_names_its_id_and_collection_for_searches():
+    time = datetime(2026, 3, 1, tzinfo=UTC)
+    document = Document(ImageRef("b", "cats/1"), Status.INDEXED, "e", time, 1, time, "m", "d")
+    record = to_record(document)
+    assert (record["id"], record["collection"]) == (document.id, "cats")

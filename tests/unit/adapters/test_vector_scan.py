@@ -1,0 +1,97 @@
+"""The scan finds what a plain sort finds, while rows come, change and go."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imagesearch.adapters.vector_scan import BLOCK_ROWS, Match, Row, VectorLog
+from imagesearch.domain import Position, VectorQuery
+
+EAST = np.array([1, 0], np.float32)
+
+
+def row(seq, id, vector, collection=None):
+    data = None if vector is None else np.asarray(vector, np.float32).tobytes()
+    return Row(seq, id, collection, data)
+
+
+def at(degrees):
+    return np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+
+
+def test_nothing_is_found_in_nothing():
+    assert VectorLog(2).snapshot.nearest(VectorQuery(EAST, 10)) == []
+
+
+def test_a_match_names_its_row():
+    log = VectorLog(2)
+    log.extend([row(7, "a", (1, 0))])
+    assert log.snapshot.nearest(VectorQuery(EAST, 10)) == [Match(7, "a", 1.0)]
+
+
+def test_an_older_snapshot_stays_as_it_was():
+    log = VectorLog(2)
+    log.extend([row(1, "a", (1, 0)), row(2, "b", (0, 1))])
+    before = log.snapshot
+    log.extend([row(3, "a", None), row(4, "b", (1, 0)), row(5, "c", (1, 0))])
+    assert [match.id for match in before.nearest(VectorQuery(EAST, 10))] == ["a", "b"]
+    assert [match.id for match in log.snapshot.nearest(VectorQuery(EAST, 10))] == ["b", "c"]
+
+
+def test_rows_may_change_within_one_step():
+    log = VectorLog(2)
+    log.extend([row(1, "a", (0, 1)), row(2, "a", (1, 0)), row(3, "b", (1, 0)), row(4, "b", None)])
+    assert log.snapshot.nearest(VectorQuery(EAST, 10)) == [Match(2, "a", 1.0)]
+
+
+def test_equal_vectors_score_equally_wherever_they_lie():
+    """Rows of several blocks, and those at a block's end, are summed by other machine code."""
+    random = np.random.default_rng(3)
+    vector = random.normal(size=37).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    log = VectorLog(37)
+    log.extend([row(number + 1, f"{number:06}", vector) for number in range(BLOCK_ROWS + 3)])
+    query = random.normal(size=37).astype(np.float32)
+    query /= np.linalg.norm(query)
+    matches = log.snapshot.nearest(VectorQuery(query, 100))
+    assert [match.id for match in matches] == [f"{number:06}" for number in range(100)]
+    after = Position(matches[-1].score, matches[-1].id)
+    assert log.snapshot.nearest(VectorQuery(query, 1, after=after))[0].id == "000100"
+
+
+@settings(max_examples=200)
+@given(
+    changes=st.lists(
+        st.tuples(
+            st.integers(0, 30), st.none() | st.integers(0, 12), st.sampled_from([None, "a", "b"])
+        ),
+        max_size=60,
+    ),
+    step=st.integers(1, 20),
+    limit=st.integers(1, 40),
+    collection=st.sampled_from([None, "a", "c"]),
+    exclude=st.none() | st.integers(0, 30),
+)
+def test_pages_are_slices_of_the_sorted_matches(changes, step, limit, collection, exclude):
+    rows = [
+        row(seq, f"{id:02}", None if turn is None else at(30 * turn), home)
+        for seq, (id, turn, home) in enumerate(changes, 1)
+    ]
+    log = VectorLog(2)
+    for start in range(0, len(rows), step):
+        log.extend(rows[start : start + step])
+    living = {found.id: found for found in rows}.values()
+    query = VectorQuery(EAST, limit, collection, None if exclude is None else f"{exclude:02}")
+    expected = sorted(
+        (-round(float(np.frombuffer(found.vector, np.float32)[0]), 6), found.id)
+        for found in living
+        if found.vector and found.id != query.exclude and collection in (None, found.collection)
+    )
+    found, after = [], None
+    while page := log.snapshot.nearest(VectorQuery(EAST, limit, collection, query.exclude, after)):
+        found += page
+        after = Position(page[-1].score, page[-1].id)
+    assert sorted((-round(match.score, 6), match.id) for match in found) == expected
+    assert [(-match.score, match.id) for match in found] == sorted(
+        (-match.score, match.id) for match in found
+    )
