@@ -38,7 +38,7 @@ STRICT = {"allow_partial_search_results": "false"}
 
 
 class OpenSearchIndex:
-    """The index is made at the first write; until then it is empty.
+    """The index is made at the first write; until then it is empty. Pages end at 1,000 hits.
 
     `patience` is for how many seconds writes are repeated while the server is busy or away.
     """
