@@ -105,7 +105,7 @@ def make_flat_png(width: int, height: int, channels: int) -> bytes:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pool() -> Iterator[DecoderPool]:
     decoders = DecoderPool()
     yield decoders
@@ -121,6 +121,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _tokenizer().save(str(folder / "tokenizer.json"))
     write_manifest(folder, {})
     return folder
+
+
+@pytest.fixture
+def model_copy(tiny_model: Path, tmp_path: Path) -> Path:
+    """The tiny model in a folder that a test may spoil."""
+    for path in tiny_model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ MEMORY = 600 * 2**20
 PATIENCE = 20
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hostile():
     """A pool whose decoder does what the file says; one second a file."""
     pool = DecoderPool(children=2, seconds=1, memory_bytes=MEMORY, command=HOSTILE)

@@ -53,12 +53,10 @@ def test_unreadable_pictures_alone_are_a_batch_too(encoder):
 
 
 def test_a_picture_without_a_direction_is_unreadable_and_its_neighbours_are_not(
-    tiny_model, tmp_path, rewrite, pool, colour
+    model_copy, rewrite, pool, colour
 ):
-    for path in tiny_model.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    rewrite(tmp_path, {"image": {"mean": [0.0, 0.0, 0.0]}})
-    encoder = OnnxImageEncoder(tmp_path, load_manifest(tmp_path), decoders=pool)
+    rewrite(model_copy, {"image": {"mean": [0.0, 0.0, 0.0]}})
+    encoder = OnnxImageEncoder(model_copy, load_manifest(model_copy), decoders=pool)
     black, red = encoder.encode_images([colour(0, 0, 0), colour(255, 0, 0)])
     assert black.code == "no_embedding"
     assert red.embedding.tolist() == [1, 0, 0, 0]
@@ -81,12 +79,10 @@ def test_a_closed_encoder_starts_again(encoder, colour):
      ({}, "cannot be loaded")],
 )  # fmt: skip
 def test_a_graph_that_is_not_as_the_manifest_says_is_refused(
-    change, said, tiny_model, tmp_path, rewrite, pool
+    change, said, model_copy, rewrite, pool
 ):
-    for path in tiny_model.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
     if not change:
-        (tmp_path / "image.onnx").write_bytes(b"no graph")
-    rewrite(tmp_path, change)
+        (model_copy / "image.onnx").write_bytes(b"no graph")
+    rewrite(model_copy, change)
     with pytest.raises(ConfigurationError, match=said):
-        OnnxImageEncoder(tmp_path, load_manifest(tmp_path), decoders=pool)
+        OnnxImageEncoder(model_copy, load_manifest(model_copy), decoders=pool)

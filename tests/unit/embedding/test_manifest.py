@@ -12,26 +12,18 @@ from imagesearch.errors import ConfigurationError
 
 
 @pytest.fixture
-def folder(tiny_model, tmp_path):
-    """A copy of the tiny model that a test may spoil."""
-    for path in tiny_model.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    return tmp_path
-
-
-@pytest.fixture
-def changed(folder):
-    """The manifest after one value was set: changed("text.max_length", 8)."""
+def changed(model_copy):
+    """The manifest after one value was set: changed("text/max_length", 8)."""
 
     def change(where, value):
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest = json.loads((model_copy / "manifest.json").read_text())
         *parents, last = where.split("/")
         part = manifest
         for name in parents:
             part = part[name]
         part[last] = value
-        (folder / "manifest.json").write_text(json.dumps(manifest))
-        return load_manifest(folder)
+        (model_copy / "manifest.json").write_text(json.dumps(manifest))
+        return load_manifest(model_copy)
 
     return change
 
@@ -83,10 +75,10 @@ def test_a_wrong_value_is_named(where, value, named, changed):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"{}"])
-def test_a_file_that_is_no_manifest_is_named(content, folder):
-    (folder / "manifest.json").write_bytes(content)
+def test_a_file_that_is_no_manifest_is_named(content, model_copy):
+    (model_copy / "manifest.json").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"manifest\.json"):
-        load_manifest(folder)
+        load_manifest(model_copy)
 
 
 def test_a_folder_without_a_manifest_is_named(tmp_path):
@@ -101,9 +93,9 @@ def test_a_folder_without_a_manifest_is_named(tmp_path):
      (lambda file: file.write_bytes(file.read_bytes()[:-1]), "bytes instead of"),
      (lambda file: file.write_bytes(bytes(file.stat().st_size)), "SHA-256")],
 )  # fmt: skip
-def test_a_file_that_is_not_the_manifests_is_not_loaded(spoil, said, folder, manifest):
-    spoil(folder / "image.onnx")
+def test_a_file_that_is_not_the_manifests_is_not_loaded(spoil, said, model_copy, manifest):
+    spoil(model_copy / "image.onnx")
     with pytest.raises(ConfigurationError, match=said) as caught:
-        verified(folder, "image.onnx", manifest)
-    assert str(folder / "image.onnx") in caught.value.message
+        verified(model_copy, "image.onnx", manifest)
+    assert str(model_copy / "image.onnx") in caught.value.message
     assert "fetch" in caught.value.hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 from imagesearch.embedding.manifest import load_manifest
@@ -48,19 +49,15 @@ def test_no_texts_are_no_vectors(encoder):
     assert encoder.encode_texts([]).shape == (0, 4)
 
 
-def test_a_graph_without_an_attention_mask_is_fed_without(tiny_model, tmp_path, rewrite):
-    import onnx
-
-    for path in tiny_model.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    model = onnx.load(tmp_path / "text.onnx")
+def test_a_graph_without_an_attention_mask_is_fed_without(model_copy, rewrite):
+    model = onnx.load(model_copy / "text.onnx")
     model.graph.input.pop()
     model.graph.initializer.append(
         onnx.numpy_helper.from_array(np.ones((1, 1), np.int64), "attention_mask")
     )
-    onnx.save(model, tmp_path / "text.onnx")
-    rewrite(tmp_path, {"text": {"attention_mask": None}})
-    encoder = OnnxTextEncoder(tmp_path, load_manifest(tmp_path))
+    onnx.save(model, model_copy / "text.onnx")
+    rewrite(model_copy, {"text": {"attention_mask": None}})
+    encoder = OnnxTextEncoder(model_copy, load_manifest(model_copy))
     assert encoder.encode_texts(["red"]).shape == (1, 4)
 
 
@@ -69,18 +66,14 @@ def test_no_text_is_too_strange(text, encoder):
     assert np.isfinite(encoder.encode_texts([text])).all()
 
 
-def test_a_text_without_a_direction_is_an_invalid_query(tiny_model, tmp_path, rewrite):
-    import onnx
-
-    for path in tiny_model.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    model = onnx.load(tmp_path / "text.onnx")
+def test_a_text_without_a_direction_is_an_invalid_query(model_copy, rewrite):
+    model = onnx.load(model_copy / "text.onnx")
     table = next(part for part in model.graph.initializer if part.name == "table")
     table.CopyFrom(onnx.numpy_helper.from_array(np.zeros((9, 4), np.float32), "table"))
-    onnx.save(model, tmp_path / "text.onnx")
-    rewrite(tmp_path, {})
+    onnx.save(model, model_copy / "text.onnx")
+    rewrite(model_copy, {})
     with pytest.raises(InvalidQuery, match="red"):
-        OnnxTextEncoder(tmp_path, load_manifest(tmp_path)).encode_texts(["red"])
+        OnnxTextEncoder(model_copy, load_manifest(model_copy)).encode_texts(["red"])
 
 
 def test_a_file_that_is_no_tokenizer_is_refused(tiny_model):

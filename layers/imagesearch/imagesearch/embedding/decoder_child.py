@@ -103,7 +103,8 @@ class DecoderChild:
         try:
             frames.send(requests, head, body)
             return frames.receive(answers)
-        except (OSError, EOFError):
+        except (OSError, EOFError, ValueError):
+            # ValueError: a child with a spoilt memory may answer nonsense before it dies.
             raise self._death() from None
 
     @property

@@ -72,13 +72,12 @@ def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _bound_memory(limit: int) -> None:
-    try:
+    # macOS refuses the one on memory; those on pixels and reckoned memory still hold.
+    with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    except (ImportError, OSError, ValueError):
-        # macOS refuses; the limits on pixels and reckoned memory still hold.
-        pass
 
 
 def _alarm(seconds: float) -> None:

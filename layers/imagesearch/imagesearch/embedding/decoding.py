@@ -5,45 +5,28 @@ Runs in a child process (decoder_process.py), because a file may kill its decode
 
 from __future__ import annotations
 
-import io
-import logging
 import warnings
 from collections.abc import Callable
-from importlib import import_module
 from typing import TypeAlias
 
 import pi_heif
 import PIL
-from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+from PIL import Image
 
 from imagesearch.embedding import exif
-from imagesearch.embedding.decoding_cost import check_size, expected_memory
+from imagesearch.embedding.decoding_cost import expected_memory
+from imagesearch.embedding.opening import draft, opened
 from imagesearch.embedding.orienting import stored_box, turned, turned_size
 from imagesearch.embedding.picture import DecodingLimits, Picture
-from imagesearch.embedding.preprocessing import Placement, Preprocessing, Size, place
+from imagesearch.embedding.preprocessing import Preprocessing, Size, place
 from imagesearch.embedding.resampling import resample, tensor
-from imagesearch.embedding.what_it_is import content_type, declared_size, no_image
+from imagesearch.embedding.what_it_is import content_type
 from imagesearch.errors import UnreadableImage
 
-# Raised when a file that was rejected would now be read, or the other way round.
+# To be raised when a file that was rejected would now be read: rejected ones are looked at again.
 RULES = 1
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
-DRAFT_GAP = 2
 
 BeforePixels: TypeAlias = Callable[[int], None]
-
-# Else Pillow would look for a plugin among all of its own when the first file comes.
-for _name in ("Jpeg", "Mpo", "Png", "WebP", "Gif", "Bmp", "Tiff", "Avif"):
-    import_module(f"PIL.{_name}ImagePlugin")
-# Pillow's own words on a bad picture go nowhere: the error that is raised says what was wrong.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-# Editors write more beside the pixels than the megabyte that Pillow takes.
-PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20
-# Pictures are decoded side by side in several processes: each needs one thread.
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-pi_heif.register_heif_opener(
-    thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
-)
 
 
 def decoder_name() -> str:
@@ -94,63 +77,26 @@ def _decode(
             f"the file has {len(data):,} bytes, over the limit of {limits.file_bytes:,}",
             code="image_too_large",
         )
-    with _opened(data, limits) as image:
+    with opened(data, limits) as image:
         header = image.size
-        check_size(header, limits)
-        _draft(image, wanted)
+        draft(image, wanted)
         before_pixels(expected_memory(image, header, data, limits))
         image.load()
-        drafted = header if image.format in ("JPEG", "MPO") else image.size
+        # Only a JPEG can be a draft; others may turn out to have another size when decoded.
+        size = header if image.format in ("JPEG", "MPO") else image.size
         orientation = exif.orientation(image)
-        displayed = turned_size(drafted, orientation)
-        square = _square(image, drafted, orientation, place(displayed, wanted), wanted)
+        square = _square(image, size, orientation, wanted)
         return Picture(
-            tensor(square, wanted), *displayed, content_type(image, data), exif.taken_at(image)
+            tensor(square, wanted),
+            *turned_size(size, orientation),
+            content_type(image, data),
+            exif.taken_at(image),
         )
 
 
-def _opened(data: bytes, limits: DecodingLimits) -> Image.Image:
-    # WebP alone takes memory for its pixels when it is opened; of the others we learn the size.
-    Image.MAX_IMAGE_PIXELS = limits.pixels // 2 if data[8:12] == b"WEBP" else None
-    # Until pixels are read this is leniency to a PNG's text and other chunks beside them.
-    ImageFile.LOAD_TRUNCATED_IMAGES = True
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise UnreadableImage(
-            f"the picture has too many pixels: {error}", code="image_too_large"
-        ) from error
-    except UnidentifiedImageError as error:
-        # libavif refuses what is larger than its own limit as it refuses what is damaged.
-        check_size(declared_size(data) or (1, 1), limits)
-        raise no_image(data) from error
-    finally:
-        # Pillow raises above twice this figure, for tiles and frames that exceed the header's size.
-        Image.MAX_IMAGE_PIXELS = limits.pixels // 2
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
-
-
-def _draft(image: Image.Image, wanted: Preprocessing) -> None:
-    """Let a JPEG be decoded at a half, a quarter or an eighth where the model sees no more."""
-    placement = place(image.size, wanted)
-    left, top, right, bottom = placement.box
-    image.draft(
-        None,
-        (
-            ceil_div(image.width * placement.size[0] * DRAFT_GAP, right - left),
-            ceil_div(image.height * placement.size[1] * DRAFT_GAP, bottom - top),
-        ),
-    )
-
-
-def ceil_div(value: float, by: float) -> int:
-    return max(1, int(-(-value // by)))
-
-
-def _square(
-    image: Image.Image, size: Size, orientation: int, placement: Placement, wanted: Preprocessing
-) -> Image.Image:
+def _square(image: Image.Image, size: Size, orientation: int, wanted: Preprocessing) -> Image.Image:
     """The upright square; `size` is the stored one, of which `image` may be a draft."""
+    placement = place(turned_size(size, orientation), wanted)
     x, y = image.width / size[0], image.height / size[1]
     left, top, right, bottom = stored_box(placement.box, size, orientation)
     box = (left * x, top * y, right * x, bottom * y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PIL import Image
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH
 
 from imagesearch.embedding.picture import MEGABYTE, DecodingLimits
 from imagesearch.embedding.preprocessing import Size
@@ -35,6 +36,7 @@ def expected_memory(image: Image.Image, header: Size, data: bytes, limits: Decod
     Raises UnreadableImage where that is over the limit.
     """
     needed = image.width * image.height * _bytes_per_pixel(image) + len(data)
+    needed += _tile(image)
     if image.info.get("progressive"):
         needed += _coefficients(image, header)
     if needed > limits.memory_bytes:
@@ -52,6 +54,12 @@ def _bytes_per_pixel(image: Image.Image) -> int:
     name = image.format or ""
     alpha = _BESIDE_FOR_ALPHA.get(name, 0) if image.mode.endswith("A") else 0
     return _STORED.get(image.mode, 4) + _BESIDE.get(name, 0) + alpha
+
+
+def _tile(image: Image.Image) -> int:
+    """A TIFF's tile may be larger than its picture, and is decoded whole."""
+    tags = getattr(image, "tag_v2", {})
+    return 4 * int(tags.get(TILEWIDTH, 0)) * int(tags.get(TILELENGTH, 0))
 
 
 def _coefficients(image: Image.Image, header: Size) -> int:

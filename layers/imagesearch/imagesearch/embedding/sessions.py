@@ -28,12 +28,12 @@ class Graph:
             )
         except Exception as error:  # onnxruntime raises its own classes, straight from C++
             raise _wrong(f"{path} cannot be loaded: {error}") from error
-        for kind, named, there in (
-            ("inputs", set(inputs), {node.name for node in self._session.get_inputs()}),
-            ("output", {output}, {node.name for node in self._session.get_outputs()}),
-        ):
-            if named != there and not (kind == "output" and named <= there):
-                raise _wrong(f"{path} has the {kind} {sorted(there)}, not {sorted(named)}")
+        takes = sorted(node.name for node in self._session.get_inputs())
+        if takes != sorted(inputs):
+            raise _wrong(f"{path} has the inputs {takes}, not {sorted(inputs)}")
+        gives = [node.name for node in self._session.get_outputs()]
+        if output not in gives:
+            raise _wrong(f"{path} has the outputs {gives}, and not {output!r}")
 
     def run(self, feed: dict[str, NDArray[Any]]) -> Embedding:
         """The output, [N, D] float32."""

@@ -1,0 +1,66 @@
+"""Pillow, set up to open the formats that are read here, and nothing of a file but its header."""
+
+from __future__ import annotations
+
+import io
+import logging
+from importlib import import_module
+
+import pi_heif
+from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+
+from imagesearch.embedding.decoding_cost import check_size
+from imagesearch.embedding.picture import DecodingLimits
+from imagesearch.embedding.preprocessing import Preprocessing, place
+from imagesearch.embedding.what_it_is import declared_size, no_image
+from imagesearch.errors import UnreadableImage
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+# A JPEG's draft is at least this many times the target: drafts are smoothed less well than resizes.
+DRAFT_GAP = 2
+
+# Else Pillow would look for a plugin among all of its own when the first file comes.
+for _name in ("Jpeg", "Mpo", "Png", "WebP", "Gif", "Bmp", "Tiff", "Avif"):
+    import_module(f"PIL.{_name}ImagePlugin")
+# Pillow's own words on a bad picture go nowhere: the error that is raised says what was wrong.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+# Editors write more beside the pixels than the megabyte that Pillow takes.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20
+# Pictures are decoded side by side in several processes: each needs one thread.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+pi_heif.register_heif_opener(
+    thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
+)
+
+
+def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
+    """A picture whose header was read and whose size is within limits; raises UnreadableImage."""
+    # WebP alone takes memory for its pixels when it is opened; of the others we learn the size.
+    Image.MAX_IMAGE_PIXELS = limits.pixels // 2 if data[8:12] == b"WEBP" else None
+    # Until pixels are read this is leniency to a PNG's text and other chunks beside them.
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage(
+            f"the picture has too many pixels: {error}", code="image_too_large"
+        ) from error
+    except UnidentifiedImageError as error:
+        # libavif refuses what is larger than its own limit as it refuses what is damaged.
+        check_size(declared_size(data) or (1, 1), limits)
+        raise no_image(data) from error
+    finally:
+        # Pillow raises above twice this figure, for tiles and frames that exceed the header's size.
+        Image.MAX_IMAGE_PIXELS = limits.pixels // 2
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+    check_size(image.size, limits)
+    return image
+
+
+def draft(image: Image.Image, wanted: Preprocessing) -> None:
+    """Let a JPEG be decoded at a half, a quarter or an eighth where the model sees no more."""
+    placement = place(image.size, wanted)
+    left, top, right, bottom = placement.box
+    across, down = placement.size[0] / (right - left), placement.size[1] / (bottom - top)
+    least = int(image.width * across * DRAFT_GAP) + 1, int(image.height * down * DRAFT_GAP) + 1
+    image.draft(None, least)
