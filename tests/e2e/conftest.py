@@ -52,8 +52,8 @@ class Serving:
             threading.Thread(target=_read, args=(stream, lines), daemon=True).start()
         return self
 
-    def ready(self) -> "Serving":
-        self._eventually("it is ready", lambda: self.out or self.status is not None, READY_SECONDS)
+    def ready(self, seconds: float = READY_SECONDS) -> "Serving":
+        self._eventually("it is ready", lambda: self.out or self.status is not None, seconds)
         assert self.out, "".join(self.err)
         self.url = self.out[0].removeprefix("ready ").strip()
         return self
@@ -74,6 +74,11 @@ class Serving:
         if self._process.poll() is None:
             self._process.send_signal(by)
         return self._process.wait(20)
+
+    def run(self, command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Another command over the same data directory."""
+        line = [COMMAND, command, *map(str, arguments), "--data-dir", self._data_dir]
+        return subprocess.run(line, capture_output=True, text=True, timeout=300)
 
     def get(self, path: str, **parameters: Any) -> dict[str, Any]:
         answer = httpx.get(self.url + path, params=parameters, timeout=30)
