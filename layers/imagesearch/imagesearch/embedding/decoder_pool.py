@@ -21,7 +21,9 @@ from imagesearch.errors import UnreadableImage
 
 MOST_CHILDREN = 2
 SECONDS = 30.0
+# What a picture is reckoned to take at most (picture.py), its file, and the interpreter.
 MEMORY_BYTES = 1_200 * 2**20
+# Of pictures that take more than this one is decoded at a time.
 LARGE_BYTES = 200 * 10**6
 AHEAD = 8
 ATTEMPTS = 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from PIL import Image
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH
 
@@ -42,7 +44,7 @@ def expected_memory(image: Image.Image, header: Size, data: bytes, limits: Decod
     if needed > limits.memory_bytes:
         raise UnreadableImage(
             f"the picture ({image.width} x {image.height}, {image.format}) needs "
-            f"{needed // MEGABYTE:,} MB when decoded, over the limit of "
+            f"{ceil(needed / MEGABYTE):,} MB when decoded, over the limit of "
             f"{limits.memory_bytes // MEGABYTE:,} MB",
             "send a smaller version of it",
             code="image_too_large",

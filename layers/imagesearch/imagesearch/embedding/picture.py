@@ -27,4 +27,4 @@ class DecodingLimits:
 
     file_bytes: int = 64 * 2**20
     pixels: int = 100_000_000
-    memory_bytes: int = 1_000 * MEGABYTE
+    memory_bytes: int = 1_050 * MEGABYTE
