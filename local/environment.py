@@ -11,7 +11,7 @@ from local.workspace import Workspace
 def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
     """Set the variables that the functions read when they are imported.
 
-    Metrics and traces have nobody here to read them.
+    Metrics and traces have nobody here to read them, and of the logs only errors concern a person.
     """
     os.environ.update(
         BUCKET=workspace.folder.as_uri(),
@@ -20,5 +20,5 @@ def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
         POWERTOOLS_METRICS_DISABLED="true",
         POWERTOOLS_TRACE_DISABLED="true",
     )
-    os.environ.setdefault("LOG_LEVEL", "WARNING")
+    os.environ.setdefault("LOG_LEVEL", "ERROR")
     return Settings.from_environment(os.environ)

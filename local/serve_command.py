@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from local import functions
 from local.folder_engine import FolderEngine, open_engine
 from local.guard import is_loopback
 from local.index_command import say, tell
+from local.live_report import reporting
 from local.report import Report, printable
 from local.server import Server
 from local.sync import FolderSync
@@ -31,9 +33,8 @@ def serve_folder(workspace: Workspace, model: str, host: str, port: int, console
     if not api_key and not is_loopback(host):
         say(console, f"anyone who reaches {host} can see these images: set {API_KEY}")
     filling = _Filling(engine, server.url, console)
-    sync = FolderSync(
-        workspace.folder, engine.store, engine.index, functions.index_images(), filling.outcomes
-    )
+    handler = reporting(functions.index_images(), engine.index, partial(say, console))
+    sync = FolderSync(workspace.folder, engine.store, engine.index, handler, filling.outcomes)
     sync.start()
     try:
         server.run(engine.store, functions.search(), api_key)
