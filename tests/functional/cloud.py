@@ -1,0 +1,133 @@
+"""A bucket whose changes reach a queue, and a Lambda service that empties it into a handler."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+BUCKET = "imagesearch-images"
+REGION = "eu-west-1"
+RECEIVES = 3
+SECONDS = 20
+
+Handler = Callable[[Any], dict[str, Any]]
+
+
+class Cloud:
+    """One bucket."""
+
+    def __init__(self, s3: Any, sqs: Any, events: Any) -> None:
+        self.s3, self._sqs, self._events = s3, sqs, events
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def put(self, key: str, data: bytes, **metadata: str) -> None:
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=metadata)
+
+    def delete(self, key: str) -> None:
+        self.s3.delete_object(Bucket=BUCKET, Key=key)
+
+    def copy_onto_itself(self, key: str, **metadata: str) -> None:
+        """How metadata of an object is changed in S3."""
+        source = {"Bucket": BUCKET, "Key": key}
+        self.s3.copy_object(
+            Bucket=BUCKET,
+            Key=key,
+            CopySource=source,
+            Metadata=metadata,
+            MetadataDirective="REPLACE",
+        )
+
+    def queue(self, by: str) -> "Queue":
+        queue = Queue(self._sqs)
+        if by == "s3":
+            self._notify(queue.arn)
+        else:
+            self._rule(queue.arn)
+        return queue
+
+    def _notify(self, arn: str) -> None:
+        to_queue = {"QueueArn": arn, "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}
+        self.s3.put_bucket_notification_configuration(
+            Bucket=BUCKET, NotificationConfiguration={"QueueConfigurations": [to_queue]}
+        )
+
+    def _rule(self, arn: str) -> None:
+        self.s3.put_bucket_notification_configuration(
+            Bucket=BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [BUCKET]}}}
+        rule = f"images-{uuid.uuid4().hex}"
+        self._events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+        self._events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": arn}])
+
+
+class Queue:
+    """A queue with a dead-letter queue; a message that fails can be received again at once."""
+
+    def __init__(self, sqs: Any) -> None:
+        self._sqs = sqs
+        self._dead_url, dead_arn = self._make({})
+        policy = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": str(RECEIVES)}
+        attributes = {"VisibilityTimeout": "0", "RedrivePolicy": json.dumps(policy)}
+        self._url, self.arn = self._make(attributes)
+
+    def send(self, body: str) -> None:
+        self._sqs.send_message(QueueUrl=self._url, MessageBody=body)
+
+    def receive(self) -> list[dict[str, Any]]:
+        return self._receive(self._url)
+
+    def dead(self) -> list[str]:
+        return [message["Body"] for message in self._receive(self._dead_url)]
+
+    def drain(self, handler: Handler) -> None:
+        """Give batches to the handler until the queue is empty, as Lambda does."""
+        deadline = time.monotonic() + SECONDS
+        while messages := self.receive():
+            assert time.monotonic() < deadline, "the queue does not get empty"
+            self.settle(messages, handler(event_of(messages)))
+
+    def settle(self, messages: list[dict[str, Any]], answer: dict[str, Any]) -> None:
+        """Delete what was not said to have failed."""
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for message in messages:
+            if message["MessageId"] not in failed:
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+
+    def _make(self, attributes: dict[str, str]) -> tuple[str, str]:
+        url = self._sqs.create_queue(QueueName=uuid.uuid4().hex, Attributes=attributes)["QueueUrl"]
+        found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return url, found["Attributes"]["QueueArn"]
+
+    def _receive(self, url: str) -> list[dict[str, Any]]:
+        found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        return found.get("Messages", [])
+
+
+def event_of(messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The event that Lambda makes of received messages."""
+    return {
+        "Records": [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": {},
+                "messageAttributes": {},
+                "md5OfBody": message["MD5OfBody"],
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:images",
+                "awsRegion": REGION,
+            }
+            for message in messages
+        ]
+    }
+
+
+def eventually(claim: Callable[[], bool]) -> bool:
+    """Whether a claim comes true before the deadline; an index shows writes shortly after."""
+    deadline = time.monotonic() + SECONDS
+    while not (true := claim()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true

@@ -1,0 +1,148 @@
+"""The real parts, joined as they are deployed, over a stand-in for AWS on this machine."""
+
+import io
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from moto.server import ThreadedMotoServer
+
+from functions.index_images.handling import make_handler as make_index_handler
+from functions.index_images.reporting import BatchReport
+from functions.search.handling import make_handler as make_search_handler
+from functions.search.request_log import RequestLog
+from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from imagesearch.adapters.s3_store import S3Store, client_config
+from imagesearch.embedding.image_encoder import OnnxImageEncoder
+from imagesearch.embedding.manifest import Manifest, load_manifest
+from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from imagesearch.indexing import Indexer
+from imagesearch.ports import VectorIndex
+from imagesearch.searching import Searcher
+
+from .cloud import BUCKET, REGION, Cloud, Queue
+from .counting import CountingEncoder
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "layers/starter_model/starter_model"
+NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
+
+
+@pytest.fixture(scope="session")
+def sample() -> Callable[[str], bytes]:
+    return lambda name: (ROOT / "samples" / f"{name}.webp").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Manifest:
+    return load_manifest(MODEL)
+
+
+@pytest.fixture(scope="session")
+def onnx_images(manifest) -> Iterator[OnnxImageEncoder]:
+    encoder = OnnxImageEncoder(MODEL, manifest)
+    yield encoder
+    encoder.close()
+
+
+@pytest.fixture(scope="session")
+def texts(manifest) -> OnnxTextEncoder:
+    return OnnxTextEncoder(MODEL, manifest)
+
+
+@pytest.fixture
+def images(onnx_images) -> CountingEncoder:
+    return CountingEncoder(onnx_images)
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[str]:
+    """The address of a moto server."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def cloud(aws) -> Cloud:
+    """An empty bucket, and nothing else."""
+    httpx.post(f"{aws}/moto-api/reset").raise_for_status()
+    more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
+    s3 = boto3.client("s3", config=client_config(), **more)
+    return Cloud(s3, boto3.client("sqs", **more), boto3.client("events", **more))
+
+
+@pytest.fixture(params=["s3", "eventbridge"])
+def queue(request, cloud) -> Queue:
+    """A queue that hears of the bucket's changes, by each of the ways that there are."""
+    return cloud.queue(request.param)
+
+
+@pytest.fixture
+def embedded_index(manifest, tmp_path) -> Iterator[VectorIndex]:
+    index = EmbeddedIndex(tmp_path / "index.db", "images-test", manifest.dimension)
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def opensearch_index(manifest, opensearch_url) -> Iterator[VectorIndex]:
+    name = f"images-{uuid.uuid4().hex}"
+    index = OpenSearchIndex(
+        opensearch_url, name, manifest.dimension, model=manifest.name, refresh_interval="100ms"
+    )
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def index(embedded_index) -> VectorIndex:
+    """Tests of the whole chain take the real server instead."""
+    return embedded_index
+
+
+@pytest.fixture
+def store(cloud) -> S3Store:
+    return S3Store(BUCKET, cloud.s3)
+
+
+@pytest.fixture
+def logs() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def logger(logs) -> Logger:
+    return Logger(service=uuid.uuid4().hex, stream=logs)
+
+
+@pytest.fixture
+def metrics() -> EphemeralMetrics:
+    return EphemeralMetrics(namespace="imagesearch", service="test")
+
+
+@pytest.fixture
+def indexer(store, index, images) -> Indexer:
+    return Indexer(store, index, images)
+
+
+@pytest.fixture
+def index_images(indexer, logger, metrics) -> Callable[[Any], dict[str, Any]]:
+    handler = make_index_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
+    return lambda event: handler(event, None)
+
+
+@pytest.fixture
+def search(index, texts, images, store, logger, metrics) -> Callable[[Any], dict[str, Any]]:
+    searcher = Searcher(index, texts, images)
+    handler = make_search_handler(searcher, store, RequestLog(logger, metrics))
+    return lambda event: handler(event, None)

@@ -1,0 +1,122 @@
+"""Claims: every event that is described by a file is answered as it should be."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagesearch.domain import ImageRef
+
+from .cloud import BUCKET
+
+EVENTS = Path(__file__).parents[2] / "events"
+PANDA = "animals/giant-panda.webp"
+OWL = "animals/owl.webp"
+HOLIDAY = "summer 2024/50% off + más 🐼.webp"
+
+# What is in the index after an event, where the bucket holds all three images and the index none.
+INDEXED = {
+    "s3-put-direct": [PANDA],
+    "eventbridge-object-created": [PANDA],
+    "sqs-eventbridge-created": [HOLIDAY],
+    "sqs-s3-put": [HOLIDAY],
+    "sqs-test-event": [],
+    "sqs-mixed-with-garbage": [PANDA, OWL],
+}
+# What takes the panda out of the index, where it is no longer in the bucket.
+DELETES = [
+    "s3-delete-direct",
+    "eventbridge-object-deleted",
+    "sqs-eventbridge-deleted",
+    "sqs-s3-delete-marker",
+]
+ANSWERED = {
+    "api-docs": 200,
+    "api-health": 200,
+    "api-image": 200,
+    "api-images-list": 200,
+    "api-openapi": 200,
+    "api-page": 200,
+    "api-search-get": 200,
+    "api-search-post-id": 200,
+    "api-search-post-image": 200,
+    "api-search-post-image-json": 200,
+    "api-search-post-text": 200,
+    "api-similar": 200,
+    "api-unknown-route": 404,
+}
+FOUND_FIRST = {
+    "api-search-get": PANDA,
+    "api-search-post-text": PANDA,
+    "api-search-post-image": OWL,
+    "api-search-post-image-json": OWL,
+}
+
+
+def event(name: str) -> Any:
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+@pytest.fixture
+def bucket(cloud, sample):
+    """A bucket of three images."""
+    cloud.put(PANDA, sample("animals/giant-panda"), photographer="somebody")
+    cloud.put(OWL, sample("animals/owl"))
+    cloud.put(HOLIDAY, sample("animals/two-jaguars"))
+    return cloud
+
+
+@pytest.fixture
+def full(bucket, indexer):
+    """That bucket, and an index that holds all of it."""
+    indexer.look_at([ImageRef(BUCKET, key) for key in (PANDA, OWL, HOLIDAY)])
+    return bucket
+
+
+def keys(index) -> list[str]:
+    documents = index.list_documents(status=None, collection=None, after=None, limit=100)
+    return [document.ref.key for document in documents]
+
+
+def test_every_file_is_claimed_something_of():
+    files = {path.stem for path in EVENTS.glob("*.json")}
+    assert files == {*INDEXED, *DELETES, *ANSWERED}
+
+
+@pytest.mark.parametrize("name", INDEXED)
+def test_an_event_of_a_created_object_gets_it_indexed(bucket, index_images, index, name):
+    index_images(event(name))
+    assert keys(index) == INDEXED[name]
+
+
+@pytest.mark.parametrize("name", DELETES)
+def test_an_event_of_a_deleted_object_gets_it_out(full, index_images, index, name):
+    full.delete(PANDA)
+    index_images(event(name))
+    assert keys(index) == [OWL, HOLIDAY]
+
+
+def test_garbage_comes_back_and_the_rest_of_its_batch_does_not(bucket, index_images):
+    messages = event("sqs-mixed-with-garbage")["Records"]
+    failed = index_images(event("sqs-mixed-with-garbage"))["batchItemFailures"]
+    assert [failure["itemIdentifier"] for failure in failed] == [
+        message["messageId"] for message in messages[1:4]
+    ]
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_request_is_answered(full, search, name):
+    assert search(event(name))["statusCode"] == ANSWERED[name]
+
+
+@pytest.mark.parametrize("name", FOUND_FIRST)
+def test_a_search_finds_what_it_describes(full, search, name):
+    hits = json.loads(search(event(name))["body"])["hits"]
+    assert hits[0]["key"] == FOUND_FIRST[name]
+
+
+@pytest.mark.parametrize("name", ["api-search-post-id", "api-similar"])
+def test_a_search_by_an_indexed_image_leaves_it_out(full, search, name):
+    hits = json.loads(search(event(name))["body"])["hits"]
+    assert sorted(hit["key"] for hit in hits) == [OWL, HOLIDAY]
