@@ -36,7 +36,7 @@ setup: .venv/run.stamp  ## what running needs
 setup-sam: .venv-sam/stamp  ## the SAM command line and cfn-lint, in an environment of their own
 
 run: setup  ## index FOLDER and serve it: make run FOLDER=~/Pictures
-	@$(BIN)/imagesearch serve "$(FOLDER)" --port $(PORT)
+	@folder="$(FOLDER)"; $(BIN)/imagesearch serve "$${folder/#\~\//$$HOME/}" --port $(PORT)
 
 setup-test: .venv/test.stamp .venv-sam/stamp  ## what testing needs
 
