@@ -12,8 +12,10 @@ from .handling import make_handler
 from .reporting import BatchReport
 
 settings = Settings.from_environment(os.environ)
-logger = Logger(service="index_images", level=settings.log_level)
-metrics = EphemeralMetrics(namespace="imagesearch", service="index_images")
+# The next model's function is this code, too; its logs and metrics go by another name.
+service = os.environ.get("POWERTOOLS_SERVICE_NAME", "index_images")
+logger = Logger(service=service, level=settings.log_level)
+metrics = EphemeralMetrics(namespace="imagesearch", service=service)
 handler = make_handler(
     bootstrap.indexer(settings), settings.bucket, logger, BatchReport(logger, metrics)
 )

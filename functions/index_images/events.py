@@ -58,9 +58,11 @@ def _json(body: object) -> Any:
 
 
 def _images(notification: Any) -> Iterable[ImageRef]:
-    """The images of an S3 notification, an EventBridge event, or S3's greeting (none)."""
+    """The images of S3's notification or greeting (none), an EventBridge event, or a backfill."""
     if notification.get("Event") == "s3:TestEvent":
         return []
+    if isinstance(keys := notification.get("keys"), list):
+        return [_ref(notification["bucket"], key) for key in keys]
     if notification.get("source") == "aws.s3":
         detail = notification["detail"]
         return [_ref(detail["bucket"]["name"], detail["object"]["key"])]

@@ -47,6 +47,17 @@ def test_a_key_from_eventbridge_is_taken_as_it_is():
     assert message.images == (HOLIDAY,)
 
 
+def test_a_backfill_s_message_names_many_keys_as_they_are():
+    [message] = read("sqs-backfill")
+    assert message.images == (PANDA, HOLIDAY)
+
+
+@pytest.mark.parametrize("body", [{"keys": ["a"]}, {"bucket": BUCKET, "keys": [1]}])
+def test_a_backfill_s_message_without_bucket_or_with_odd_keys_is_trouble(body):
+    [message] = read_event(in_queue(json.dumps(body)), BUCKET)
+    assert message.trouble
+
+
 def test_s3_s_greeting_names_no_image_and_is_no_trouble():
     [message] = read("sqs-test-event")
     assert (message.images, message.trouble) == ((), "")
