@@ -14,6 +14,7 @@ HTML = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>imagesearch API</title>
+<link rel="icon" href="data:,">
 <style>{style}</style>
 </head>
 <body>

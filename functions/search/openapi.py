@@ -54,6 +54,7 @@ def _described(api: APIGatewayRestResolver, operations: tuple[Operation, ...]) -
     )
     for each in operations:
         _complete(told["paths"][each.openapi_path][each.method.lower()], each)
+    told["paths"] = {each.openapi_path: told["paths"][each.openapi_path] for each in operations}
     told["components"] = {"schemas": _schemas(operations), "securitySchemes": {"key": KEY}}
     return {**told, "security": [{"key": []}]}
 
