@@ -1,6 +1,7 @@
 """What API Gateway does between HTTP and the search function, as a WSGI application."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -17,10 +18,12 @@ log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """Calls a proxy handler for each request, from as many threads as there are requests."""
+    """Calls a proxy handler for each request; several threads may call it."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
+        # Lambda gives an environment one event at a time, and the router inside relies on it.
+        self._one_at_a_time = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -28,7 +31,8 @@ class Gateway:
         except ValueError:
             return send_error(NOT_TEXT, environ, start_response)
         try:
-            answer = http_answer(self._handler(event, LambdaContext("search")))
+            with self._one_at_a_time:
+                answer = http_answer(self._handler(event, LambdaContext("search")))
         except Exception:
             log.exception("the search function failed on %s %s", event["httpMethod"], event["path"])
             return send_error(BROKEN, environ, start_response)

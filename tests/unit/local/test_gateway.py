@@ -1,6 +1,8 @@
 """The gateway calls the handler for a request and sends what it answers."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -48,3 +50,29 @@ def test_image_bytes_without_their_type_are_a_400_that_says_so(call: Call) -> No
 def test_a_query_of_very_many_fields_is_a_400(call: Call) -> None:
     answer = call(Gateway(echo), "/v1/search?" + "a=1&" * 5_000)
     assert answer.status == "400 Bad Request"
+
+
+def test_the_handler_gets_one_request_at_a_time_as_in_lambda(call: Call) -> None:
+    inside: list[int] = []
+    overlaps: list[int] = []
+    everybody = threading.Barrier(4)
+
+    def handler(*_: Any) -> dict[str, Any]:
+        inside.append(1)
+        overlaps.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+        return {"statusCode": 200, "body": ""}
+
+    app = Gateway(handler)
+
+    def ask() -> None:
+        everybody.wait(5)
+        call(app, "/v1/health")
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert overlaps == [1, 1, 1, 1]
