@@ -23,6 +23,7 @@ INDEXED = {
     "sqs-s3-put": [HOLIDAY],
     "sqs-test-event": [],
     "sqs-mixed-with-garbage": [PANDA, OWL],
+    "sqs-backfill": [PANDA, HOLIDAY],
 }
 # What takes the panda out of the index, where it is no longer in the bucket.
 DELETES = [
