@@ -205,8 +205,7 @@ def test_with_a_key_the_page_asks_for_it_once(
         page.fill("#key", key)
         page.press("#key", "Enter")
     expect(page.locator("#grid .hit")).to_have_count(4)
-    drawn = "!!document.querySelector('#grid img')?.naturalWidth"
-    page.wait_for_function(drawn)
+    expect(page.locator("#grid img").first).not_to_have_js_property("naturalWidth", 0)
     page.reload()
     expect(page.locator("#grid .hit")).to_have_count(4)
     expect(page.locator("#ask")).to_be_hidden()
