@@ -28,7 +28,8 @@ def test_what_only_developers_need_stays_at_home(shipped):
 
 
 def test_a_function_carries_its_own_package_alone(shipped):
-    assert [path.name for path in shipped["IndexImages"].iterdir()] == ["index_images"]
+    for function in ("IndexImages", "IndexNextModel"):
+        assert [path.name for path in shipped[function].iterdir()] == ["index_images"]
     assert [path.name for path in shipped["Search"].iterdir()] == ["search"]
 
 

@@ -22,9 +22,14 @@ def test_the_same_release_keeps_the_snapshots(translate, resources):
     assert versions(translate(Release="1" * 40)["Resources"]) == versions(resources)
 
 
-def test_a_new_release_publishes_both_functions_anew(translate, resources):
+def test_a_new_release_publishes_every_function_anew(translate, resources):
     assert not versions(translate(Release="2" * 40)["Resources"]) & versions(resources)
-    assert len(versions(resources)) == 2
+    assert len(versions(resources)) == 3
+
+
+def test_without_a_next_model_nothing_of_it_is_made(resources):
+    for name, each in resources.items():
+        assert ("NextModel" in name) == (each.get("Condition") == "HasNextModel"), name
 
 
 def test_a_changed_setting_alone_would_not_publish(translate, resources):
@@ -48,8 +53,9 @@ def test_the_snapshot_of_an_old_release_is_deleted(resources):
 
 
 def test_only_the_alias_is_called(resources):
-    (mapping,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
-    assert mapping["Properties"]["FunctionName"] == {"Ref": "IndexImagesAliaslive"}
+    for name, mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").items():
+        function = "IndexNextModel" if "NextModel" in name else "IndexImages"
+        assert mapping["Properties"]["FunctionName"] == {"Ref": f"{function}Aliaslive"}
     permissions = of_type(resources, "AWS::Lambda::Permission").values()
     assert permissions
     for permission in permissions:

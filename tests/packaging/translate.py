@@ -27,5 +27,7 @@ template["Globals"]["Function"]["CodeUri"] = "s3://artefacts/function"  # as aft
 for resource in template["Resources"].values():
     if resource["Type"] == "AWS::Serverless::LayerVersion":
         resource["Properties"]["ContentUri"] = "s3://artefacts/layer"
+    if resource["Type"] == "AWS::Serverless::StateMachine":
+        resource["Properties"]["DefinitionUri"] = "s3://artefacts/definition"
 parameters = dict(argument.split("=", 1) for argument in sys.argv[1:])
 print(json.dumps(transform(template, parameters, NoManagedPolicies())))  # noqa: T201

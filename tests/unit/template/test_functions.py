@@ -1,10 +1,15 @@
 """What template.yaml promises of the functions and the index."""
 
+from typing import Any
+
+import pytest
+
 from imagesearch.settings import Settings
 
 
-def test_both_functions_are_called_as_snapshots(template, functions):
-    assert set(functions) == {"IndexImages", "Search"}
+def test_what_somebody_waits_for_is_called_as_a_snapshot(template, functions):
+    assert set(functions) == {"IndexImages", "IndexNextModel", "Search"}
+    assert functions["IndexNextModel"]["SnapStart"] == {"ApplyOn": "None"}
     assert functions["Search"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
     assert functions["IndexImages"]["SnapStart"] == {"ApplyOn": {"Ref": "IndexSnapStart"}}
     assert template["Parameters"]["IndexSnapStart"]["Default"] == "PublishedVersions"
@@ -38,16 +43,37 @@ def test_logs_of_everything_end_some_day(functions, of_type):
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
 
 
-def test_a_bad_image_does_not_fail_its_batch(functions):
-    queue = functions["IndexImages"]["Events"]["ImageQueue"]["Properties"]
-    assert queue["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert queue["BatchSize"] == 10
+@pytest.fixture
+def queues(functions) -> dict[str, dict[str, Any]]:
+    """The queues that functions are fed from, with how."""
+    return {
+        name: event["Properties"]
+        for function in functions.values()
+        for name, event in function["Events"].items()
+        if event["Type"] == "SQS"
+    }
 
 
-def test_indexing_is_bounded_where_no_message_is_lost(functions):
-    queue = functions["IndexImages"]["Events"]["ImageQueue"]["Properties"]
-    assert queue["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "IndexConcurrency"}}
-    assert "ReservedConcurrentExecutions" not in functions["IndexImages"]
+def test_a_bad_image_does_not_fail_its_batch(queues):
+    assert set(queues) == {"ImageQueue", "BackfillQueue", "NextModelQueue"}
+    for queue in queues.values():
+        assert queue["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_a_function_looks_at_ten_images_in_one_go(queues):
+    """A backfill's message names ten of them; an upload's, one."""
+    assert queues["ImageQueue"]["BatchSize"] == 10
+    assert queues["BackfillQueue"]["BatchSize"] == queues["NextModelQueue"]["BatchSize"] == 1
+
+
+def test_indexing_is_bounded_where_no_message_is_lost(functions, queues):
+    bounds = {name: queue["ScalingConfig"]["MaximumConcurrency"] for name, queue in queues.items()}
+    assert bounds == {
+        "ImageQueue": {"Ref": "IndexConcurrency"},
+        "BackfillQueue": {"Ref": "BackfillConcurrency"},
+        "NextModelQueue": {"Ref": "BackfillConcurrency"},
+    }
+    assert not any("ReservedConcurrentExecutions" in each for each in functions.values())
 
 
 def test_a_search_ends_before_api_gateway_gives_up(functions):

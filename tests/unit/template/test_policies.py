@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-OUR_ROLES = ("IndexImagesRole", "SearchRole")
+INDEXING = ("IndexImagesRole", "IndexNextModelRole")
+OUR_ROLES = (*INDEXING, "SearchRole")
 
 
 def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -44,7 +45,8 @@ def test_no_role_may_do_all_that_a_service_can(allowed):
 
 
 def test_roles_are_written_out_not_managed(resources, functions):
-    for name, role in zip(("IndexImages", "Search"), OUR_ROLES, strict=True):
+    for role in OUR_ROLES:
+        name = role.removesuffix("Role")
         assert functions[name]["Role"] == {"Fn::GetAtt": [role, "Arn"]}
         assert "Policies" not in functions[name]
         assert "ManagedPolicyArns" not in resources[role]["Properties"]
@@ -57,8 +59,9 @@ def test_only_lambda_takes_the_roles(resources):
 
 
 def test_indexing_reads_this_bucket_and_no_role_writes_to_it(allowed):
-    assert allowed("IndexImagesRole")["ReadImages"][0] == ["s3:GetObject"]
-    assert allowed("IndexImagesRole")["TellMissingFromForbidden"][0] == ["s3:ListBucket"]
+    for role in INDEXING:
+        assert allowed(role)["ReadImages"][0] == ["s3:GetObject"]
+        assert allowed(role)["TellMissingFromForbidden"][0] == ["s3:ListBucket"]
     bucket = {"Fn::If": ["MakesBucket", {"Ref": "ImageBucket"}, {"Ref": "ExistingBucketName"}]}
     for role in OUR_ROLES:
         for actions, (on, *_) in allowed(role).values():
@@ -74,16 +77,29 @@ def test_a_model_in_s3_is_read_from_its_folder_alone(allowed):
         assert on["Fn::Sub"][0] == "arn:${AWS::Partition}:s3:::${Folder}/*"
 
 
-def test_indexing_takes_messages_from_this_queue_alone(allowed):
-    actions, on = allowed("IndexImagesRole")["TakeMessages"]
+@pytest.mark.parametrize(
+    ("role", "queues"),
+    [
+        ("IndexImagesRole", ["ImageQueue", "BackfillQueue"]),
+        ("IndexNextModelRole", ["NextModelQueue"]),
+    ],
+)
+def test_a_function_takes_messages_from_its_own_queues_alone(allowed, role, queues):
+    actions, on = allowed(role)["TakeMessages"]
     assert set(actions) == {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
-    assert on == [{"Fn::GetAtt": ["ImageQueue", "Arn"]}]
+    assert on == [{"Fn::GetAtt": [queue, "Arn"]} for queue in queues]
     assert not any(
         "sqs:" in action for each in allowed("SearchRole").values() for action in each[0]
     )
 
 
-def test_the_index_lets_in_the_two_roles_and_only_indexing_makes_indexes(resources):
+def test_both_models_are_indexed_by_the_same_rights(allowed):
+    assert {sid: actions for sid, (actions, _) in allowed(INDEXING[0]).items()} == {
+        sid: actions for sid, (actions, _) in allowed(INDEXING[1]).items()
+    }
+
+
+def test_the_index_lets_in_these_roles_and_only_indexing_makes_indexes(resources):
     policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
     granted = {each["Principal"]["AWS"]["Fn::GetAtt"][0]: each for each in statements(policy)}
     assert set(granted) == set(OUR_ROLES)
@@ -97,5 +113,25 @@ def test_an_existing_domain_is_used_by_the_same_rights(resources, allowed):
     granted = {
         each["Principal"]["AWS"]["Fn::GetAtt"][0]: each["Action"] for each in statements(policy)
     }
-    assert allowed("IndexImagesRole")["WriteExistingIndex"][0] == granted["IndexImagesRole"]
+    for role in INDEXING:
+        assert allowed(role)["WriteExistingIndex"][0] == granted[role]
     assert allowed("SearchRole")["SearchExistingIndex"][0] == granted["SearchRole"]
+
+
+def test_a_backfill_lists_this_bucket_and_sends_to_its_queues(allowed):
+    assert {sid: actions for sid, (actions, _) in allowed("BackfillRole").items()} == {
+        "ListImages": ["s3:ListBucket"],
+        "SendMessages": ["sqs:SendMessage"],
+    }
+    _, on = allowed("BackfillRole")["SendMessages"]
+    assert on[0] == {"Fn::GetAtt": ["BackfillQueue", "Arn"]}
+    assert on[1]["Fn::If"][:2] == ["HasNextModel", {"Fn::GetAtt": ["NextModelQueue", "Arn"]}]
+
+
+def test_a_backfill_starts_no_other_state_machine(resources):
+    policy = resources["BackfillStartsItself"]["Properties"]
+    assert policy["Roles"] == [{"Ref": "BackfillRole"}]
+    start, *others = policy["PolicyDocument"]["Statement"]
+    assert (start["Action"], start["Resource"]) == ("states:StartExecution", {"Ref": "Backfill"})
+    for other in others:
+        assert "execution:${Backfill.Name}" in other["Resource"]["Fn::Sub"]
