@@ -28,7 +28,7 @@ def _keys_at(path: Path, store: FolderStore, index: VectorIndex) -> Iterator[Ima
         return
     yield ref
     if path.is_dir() and not path.is_symlink():
-        yield from store.list_images(path)
+        yield from (found for found, _ in store.list_images(path))
     yield from _indexed_below(ref, index)
 
 

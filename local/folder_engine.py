@@ -33,7 +33,7 @@ class FolderEngine:
         """Look at everything in the folder and in the index. Raises Unavailable."""
         if not self.workspace.folder.is_dir():
             raise Unavailable(f"{self.workspace.folder} is not there")
-        present = list(self.store.list_images())
+        present = [ref for ref, _ in self.store.list_images()]
         outcomes = chain(
             reconcile(self.indexer, present),
             reconcile(self.indexer, vanished(self.store, self.index)),

@@ -16,6 +16,7 @@ IDLE_MS = 250
 # The kernel drops events beyond 16,384 that nobody has fetched yet, and does not say so here.
 SUSPICIOUSLY_MANY = 4_096
 RESTART_SECONDS = 1.0
+MOST_RESTART_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,8 @@ log = logging.getLogger(__name__)
 class FolderWatcher:
     """Calls `on_change` with paths that changed, `on_gap` when changes may have been missed.
 
-    The first `on_gap` comes when the watch stands: what is found from then on is complete.
+    The first `on_gap` comes when the watch stands, so that what is looked at from then on is
+    complete; or when it cannot be set up.
     """
 
     def __init__(
@@ -35,21 +37,28 @@ class FolderWatcher:
         self._folder = folder
         self._on_change = on_change
         self._on_gap = on_gap
+        self._stands = False
 
     def run(self, stop: threading.Event) -> None:
         """Watch until `stop` is set; a watch that ends by itself is renewed."""
         said = ""
+        pause = RESTART_SECONDS
         while not stop.is_set():
+            self._stands = False
             try:
                 self._watch(stop)
             except Exception as error:
                 if said != (said := str(error)):
                     log.warning("the watch over %s ended, to begin anew: %s", self._folder, error)
-            stop.wait(RESTART_SECONDS)
+            if self._stands:
+                pause = RESTART_SECONDS
+            else:  # a folder that cannot be watched is looked at now and then
+                self._on_gap()
+                pause = min(2 * pause, MOST_RESTART_SECONDS)
+            stop.wait(pause)
 
     def _watch(self, stop: threading.Event) -> None:
         identity = self._identity()
-        gap = True
         for changes in watch(
             self._folder,
             watch_filter=self._is_visible,
@@ -59,10 +68,11 @@ class FolderWatcher:
             yield_on_timeout=True,
             stop_event=stop,
             raise_interrupt=False,
+            ignore_permission_denied=True,
         ):
-            if gap or len(changes) > SUSPICIOUSLY_MANY:
+            if not self._stands or len(changes) > SUSPICIOUSLY_MANY:
+                self._stands = True
                 self._on_gap()
-                gap = False
             if changes:
                 self._on_change({Path(path) for _, path in changes})
             if (Change.deleted, str(self._folder)) in changes or self._identity() != identity:

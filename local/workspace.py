@@ -44,7 +44,9 @@ def workspace_of(folder: Path, data_dir: Path) -> Workspace:
     folder = folder.expanduser().resolve()
     if not folder.is_dir():
         raise WrongUsage(f"{folder} is {'not a folder' if folder.exists() else 'not there'}")
-    digest = hashlib.sha256(str(folder).encode(errors="surrogateescape")).hexdigest()[:8]
+    if not _is_utf8(folder):
+        raise WrongUsage("the folder's path is not valid UTF-8: give the folder another name")
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
     directory = data_dir.expanduser().resolve() / f"{folder.name or 'root'}-{digest}"
     return Workspace(folder, directory, _recorded(directory).get("model"))
 
@@ -66,3 +68,10 @@ def _recorded(directory: Path) -> dict[str, str]:
         return dict(json.loads((directory / RECORD).read_text()))
     except (OSError, ValueError):
         return {}
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False

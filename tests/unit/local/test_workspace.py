@@ -59,3 +59,13 @@ def test_a_spoilt_record_is_no_model(folder: Path, data_dir: Path) -> None:
     workspace.remember("starter")
     (workspace.directory / "workspace.json").write_text("{ half")
     assert workspace_of(folder, data_dir).model is None
+
+
+def test_a_path_that_is_no_utf8_is_refused(tmp_path: Path, data_dir: Path) -> None:
+    odd = tmp_path / "\udcff"
+    try:
+        odd.mkdir()
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    with pytest.raises(WrongUsage, match="UTF-8"):
+        workspace_of(odd, data_dir)

@@ -1,0 +1,78 @@
+"""Whatever a file, a failure or a gap asks for reaches the indexing function."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.adapters.folder_store import FolderStore
+from imagesearch.domain import ImageRef
+from imagesearch.errors import Unavailable
+from imagesearch.planning import Outcome, OutcomeKind
+from local.sync import FolderSync
+
+Eventually = Callable[..., None]
+
+
+class Work:
+    """The indexing function and the reconcile, which tell what they were asked for."""
+
+    def __init__(self, store: FolderStore) -> None:
+        self.keys: list[str] = []
+        self.reconciled = 0
+        self._failed = ImageRef(store.bucket, "failed.jpg")
+
+    def handler(self, event: dict[str, Any], _: Any) -> dict[str, Any]:
+        for record in event["Records"]:
+            self.keys.append(json.loads(record["body"])["detail"]["object"]["key"])
+        return {"batchItemFailures": []}
+
+    def reconcile(self) -> Iterator[Outcome]:
+        self.reconciled += 1
+        yield Outcome(ImageRef("bucket", "fine.jpg"), OutcomeKind.INDEXED)
+        yield Outcome(self._failed, OutcomeKind.FAILED, "not now")
+
+
+@pytest.fixture
+def work(folder: Path, store: FolderStore, index: EmbeddedIndex) -> Iterator[Work]:
+    made = Work(store)
+    sync = FolderSync(folder, store, index, made.handler, made.reconcile)
+    sync.start()
+    yield made
+    sync.stop()
+
+
+def test_what_the_reconcile_could_not_settle_goes_to_the_queue(
+    work: Work, eventually: Eventually
+) -> None:
+    eventually("it is handed over", lambda: work.keys == ["failed.jpg"])
+    assert work.reconciled == 1
+
+
+def test_a_changed_file_goes_to_the_queue(work: Work, folder: Path, eventually: Eventually) -> None:
+    eventually("the watch stands", lambda: work.reconciled)
+    (folder / "new.jpg").touch()
+    eventually("it is handed over", lambda: "new.jpg" in work.keys)
+
+
+def test_a_folder_that_cannot_be_reconciled_now_stops_nothing(
+    folder: Path, store: FolderStore, index: EmbeddedIndex, eventually: Eventually
+) -> None:
+    work = Work(store)
+    tried: list[int] = []
+
+    def unavailable() -> Iterator[Outcome]:
+        tried.append(1)
+        raise Unavailable("the folder is away")
+
+    sync = FolderSync(folder, store, index, work.handler, unavailable)
+    sync.start()
+    try:
+        eventually("it is tried", lambda: tried)
+        (folder / "new.jpg").touch()
+        eventually("changes are still handed over", lambda: "new.jpg" in work.keys)
+    finally:
+        sync.stop()
