@@ -83,6 +83,8 @@ def test_make_run_gets_ready_and_ends_quietly(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Not as a part of the make that runs the tests.
+        env={name: os.environ[name] for name in os.environ if not name.startswith("MAKE")},
         start_new_session=True,
     ) as making:
         assert making.stdout
