@@ -97,6 +97,50 @@ def search(
     (print_lines if as_json else print_table)(hits)
 
 
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="The folder of images.")],
+    to: Annotated[str, typer.Argument(metavar="S3://BUCKET/PREFIX", help="Where they go.")],
+) -> None:
+    """Upload a folder's images to a bucket; what is there already is left alone."""
+    from local.aws_session import aws_client
+    from local.push_command import push_folder
+    from local.s3_location import s3_location
+
+    location = s3_location(to)
+    try:
+        complete = push_folder(folder, location, aws_client("s3"), Console(stderr=True))
+    except KeyboardInterrupt as stopped:
+        _say("stopped; what is uploaded is kept, and the next run goes on from there")
+        raise typer.Exit(INTERRUPTED) from stopped
+    if not complete:
+        raise typer.Exit(REJECTED)
+
+
+@app.command()
+def backfill(
+    objects: Annotated[str, typer.Argument(metavar="S3://BUCKET/PREFIX", help="What to index.")],
+    stack: Annotated[str, typer.Option(help="The deployed stack.")] = "imagesearch",
+    state_machine: Annotated[str | None, typer.Option(help="Its backfill's ARN instead.")] = None,
+    models: Annotated[str, typer.Option(help="For which models: all, current or next.")] = "all",
+    wait: Annotated[bool, typer.Option("--wait", help="Say how far it is until it ends.")] = False,
+) -> None:
+    """Have a deployed system index what its bucket held before."""
+    from local.aws_session import aws_client
+    from local.backfill_command import Wanted, follow, start_backfill
+    from local.s3_location import s3_location
+
+    wanted = Wanted(s3_location(objects), models, stack, state_machine)
+    execution = start_backfill(wanted, aws_client)
+    print(execution)  # noqa: T201
+    try:
+        if wait and not follow(execution, aws_client, Console(stderr=True)):
+            raise typer.Exit(REJECTED)
+    except KeyboardInterrupt as stopped:
+        _say("no longer followed; the backfill itself goes on")
+        raise typer.Exit(INTERRUPTED) from stopped
+
+
 def _model(given: str | None, workspace: Workspace) -> str:
     return given or workspace.model or STARTER
 

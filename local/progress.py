@@ -2,25 +2,26 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from imagesearch.planning import Outcome
-
 LINE_EVERY_SECONDS = 5.0
+Done = TypeVar("Done")
 
 
-def tracked(outcomes: Iterable[Outcome], total: int, console: Console) -> Iterator[Outcome]:
+def tracked(
+    outcomes: Iterable[Done], total: int, console: Console, doing: str = "looking at images"
+) -> Iterator[Done]:
     """The same outcomes, with the progress shown on the console as they come."""
-    if console.is_terminal:
-        return _with_bar(outcomes, total, console)
-    return _with_lines(outcomes, total, console)
+    show = _with_bar if console.is_terminal else _with_lines
+    return show(outcomes, total, console, doing)
 
 
-def _with_bar(outcomes: Iterable[Outcome], total: int, console: Console) -> Iterator[Outcome]:
+def _with_bar(outcomes: Iterable[Done], total: int, console: Console, doing: str) -> Iterator[Done]:
     columns = (
-        TextColumn("looking at images"),
+        TextColumn(doing),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -32,10 +33,12 @@ def _with_bar(outcomes: Iterable[Outcome], total: int, console: Console) -> Iter
             yield outcome
 
 
-def _with_lines(outcomes: Iterable[Outcome], total: int, console: Console) -> Iterator[Outcome]:
+def _with_lines(
+    outcomes: Iterable[Done], total: int, console: Console, doing: str
+) -> Iterator[Done]:
     told = time.monotonic()
     for done, outcome in enumerate(outcomes, start=1):
         if time.monotonic() - told >= LINE_EVERY_SECONDS:
-            console.print(f"looked at {done:,} of {total:,}", highlight=False)
+            console.print(f"{doing}: {done:,} of {total:,}", highlight=False)
             told = time.monotonic()
         yield outcome

@@ -1,0 +1,83 @@
+"""Claims about what is typed: exit statuses, and results apart from messages."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+Result = subprocess.CompletedProcess[str]
+COMMAND = (sys.executable, "-c", "from local.cli import main; main()")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def run(endpoint, tmp_path) -> Callable[..., Result]:
+    """Runs `imagesearch` against the server, with nothing of this machine's AWS settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    account = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }
+
+    def run(*arguments: str, region: str = "us-east-1") -> Result:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=tmp_path,
+            env=kept | account | ({"AWS_DEFAULT_REGION": region} if region else {}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["push", ".", "photos"], "'photos' is no bucket"),
+        (["push", ".", "s3://nobodys"], "cannot list s3://nobodys/"),
+        (["push", "nowhere", "s3://nobodys"], "nowhere is not there"),
+        (["backfill", "photos"], "'photos' is no bucket"),
+        (["backfill", "s3://photos"], "cannot read the stack imagesearch"),
+    ],
+)
+def test_wrong_usage_ends_with_status_2(run, arguments, said):
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_a_region_a_sentence_says_so(run):
+    done = run("backfill", "s3://photos", region="")
+    assert done.returncode == 2
+    assert "region" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_was_pushed_is_counted_on_stderr(run, endpoint, tmp_path: Path):
+    import boto3
+
+    keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    s3 = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
+    s3.create_bucket(Bucket="photos")
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    done = run("push", ".", "s3://photos")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "1 uploaded\n")
+    assert done.returncode == 0
+    assert s3.head_object(Bucket="photos", Key="a.jpg")["ContentType"] == "image/jpeg"
