@@ -74,10 +74,8 @@ def test_both_queues_get_the_same_messages(objects):
 
 
 def test_a_next_model_is_told_of_every_change(resources):
-    _, (condition, target, otherwise) = (
-        resources["ObjectChanges"]["Properties"]["Targets"][0],
-        resources["ObjectChanges"]["Properties"]["Targets"][1]["Fn::If"],
-    )
+    _, second = resources["ObjectChanges"]["Properties"]["Targets"]
+    condition, target, otherwise = second["Fn::If"]
     assert condition == "HasNextModel"
     assert target["Arn"] == {"Fn::GetAtt": ["NextModelQueue", "Arn"]}
     assert otherwise == {"Ref": "AWS::NoValue"}
@@ -90,4 +88,7 @@ def test_a_next_model_is_indexed_by_the_same_code_with_another_model(template, f
         name: after[name] for name in after if name not in own
     }
     assert after["Environment"]["Variables"]["MODEL_URI"] == {"Ref": "NextModelUri"}
-    assert template["Parameters"]["NextModelUri"]["Default"] == ""
+    assert template["Parameters"]["NextModelUri"]["Default"] == "none"
+    assert template["Conditions"]["HasNextModel"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "NextModelUri"}, "none"]}]
+    }
