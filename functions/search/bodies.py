@@ -108,7 +108,7 @@ def is_json(content_type: str) -> bool:
     kind = content_type.partition(";")[0].strip().lower()
     if kind in ("", "application/json"):
         return True
-    if kind.startswith("image/") or kind == "application/octet-stream":
+    if kind.startswith("image/"):
         return False
     raise UnsupportedMediaType(
         "the body's content type is neither JSON nor an image's",

@@ -98,7 +98,6 @@ def _request_body() -> dict[str, Any]:
                 },
             },
             "image/*": image,
-            "application/octet-stream": image,
         },
     }
 

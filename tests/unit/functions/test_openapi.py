@@ -70,7 +70,7 @@ def test_every_error_has_the_shape_of_all_errors(document):
 def test_a_search_can_be_json_or_an_image(document):
     body = document["paths"]["/v1/search"]["post"]["requestBody"]
     assert body["required"]
-    assert set(body["content"]) == {"application/json", "image/*", "application/octet-stream"}
+    assert set(body["content"]) == {"application/json", "image/*"}
     assert {"404", "413", "415", "422"} <= set(document["paths"]["/v1/search"]["post"]["responses"])
 
 
