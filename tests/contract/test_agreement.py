@@ -1,20 +1,58 @@
 """The embedded index and the real OpenSearch agree hit by hit, whatever is done to them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from imagesearch import filters as f
 from imagesearch.domain import Delete, Document, ImageRef, Position, Put, Status, Touch, VectorQuery
 
 # Few keys, so that they are written again; few directions, so that scores tie.
-KEYS = [f"{folder}{name}" for folder in ("", "cats/", "dogs/", "cats/é/") for name in "abcdef"]
+LONG = "dogs/" + "日" * 339
+KEYS = [
+    f"{folder}{name}" for folder in ("", "cats/", "dogs/", "cats/é/", LONG) for name in "abcdef"
+]
 METADATA = st.dictionaries(st.sampled_from(["camera", "lens"]), st.text("xyz", max_size=2))
 VECTORS = st.tuples(*[st.integers(-2, 2)] * 4).filter(any).map(lambda v: np.array(v, np.float32))
 COLLECTIONS = st.sampled_from([None, "cats", "dogs", "birds"])
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
+TIMES = st.integers(-2, 2).map(lambda n: TIME + timedelta(microseconds=700 * n))
+WIDTHS = st.none() | st.integers(1, 4)
+BOUNDS = ("gte", "lte", "gt", "lt")
+# No two of the directions have one of these for their cosine, nor nearly.
+SCORES = st.sampled_from([None, -0.987, -0.123, 0.345, 0.7777, 0.99])
+
+
+def bounds(values):
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(BOUNDS, values))
+
+
+leaves = st.one_of(
+    st.sampled_from(["", "cats/", "cats/é", "dogs/日", LONG, "a", "x"]).map(f.KeyPrefix),
+    bounds(st.integers(0, 5)).map(lambda given: f.NumberRange("width", **given)),
+    bounds(TIMES).map(lambda given: f.DateRange("taken_at", **given)),
+    st.lists(st.sampled_from(["cats", "dogs"]), max_size=2).map(
+        lambda values: f.OneOf("collection", tuple(values))
+    ),
+    st.builds(
+        f.MetadataOneOf,
+        st.sampled_from(["camera", "lens"]),
+        st.lists(st.text("xyz", max_size=2), max_size=3).map(tuple),
+    ),
+)
+several = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda some: f.AllOf(tuple(some))),
+        st.lists(inner, max_size=3).map(lambda some: f.AnyOf(tuple(some))),
+        inner.map(f.Not),
+    ),
+    max_leaves=4,
+)
 
 
 @st.composite
@@ -23,7 +61,8 @@ def steps(draw):
     key = draw(st.sampled_from(KEYS))
     deed = draw(st.sampled_from(["put", "put", "put", "touch", "reject", "delete"]))
     right = draw(st.sampled_from([True, True, True, False]))
-    return key, deed, draw(VECTORS), draw(METADATA), right
+    more = {"metadata": draw(METADATA), "width": draw(WIDTHS)}
+    return key, deed, draw(VECTORS), more | {"taken_at": draw(st.none() | TIMES)}, right
 
 
 searches = st.builds(
@@ -32,20 +71,20 @@ searches = st.builds(
     limit=st.integers(1, 30),
     collection=COLLECTIONS,
     exclude=st.sampled_from([None, *(ImageRef("bucket", key).id for key in KEYS[:3])]),
+    min_score=SCORES,
+    filter=st.none() | several,
 )
 
 
-def the_write(subject, key, deed, vector, metadata, right):
+def the_write(subject, key, deed, vector, more, right):
     ref = ImageRef("bucket", key)
     known = subject.index.get([ref.id]).get(ref.id)
     expected = known.version if known else None
     if not right:
         expected = (expected[0] + 1000, 1) if expected else (1000, 1)
-    document = Document(
-        ref, Status.INDEXED, "e", TIME, 1, TIME, "test", "decoder", metadata=metadata
-    )
+    document = Document(ref, Status.INDEXED, "e", TIME, 1, TIME, "test", "decoder", **more)
     if deed == "touch" and known and known.document:
-        return Touch(replace(known.document, metadata=metadata), expected)
+        return Touch(replace(known.document, **more), expected)
     if deed == "delete":
         return Delete(ref, expected)
     if deed == "reject":
@@ -73,6 +112,18 @@ def assert_same_hits(ours, theirs):
         assert abs(hit.score - other.score) < 1e-4
 
 
+def assert_same_records(embedded, opensearch, collection, filter):
+    narrowed = {"collection": collection, "filter": filter}
+    ours, theirs = (
+        [found.document for found in subject.index.scan(**narrowed)]
+        for subject in (embedded, opensearch)
+    )
+    assert ours == theirs
+    assert embedded.index.count(**narrowed) == opensearch.index.count(**narrowed) == len(ours)
+    listed = (subject.listed_keys(collection=collection) for subject in (embedded, opensearch))
+    assert next(listed) == next(listed)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     rounds=st.lists(st.lists(steps(), min_size=1, max_size=25), min_size=1, max_size=4),
@@ -89,9 +140,11 @@ def test_both_indexes_say_the_same(new_embedded, new_opensearch, rounds, queries
         opensearch.settle()
         for query in queries:
             assert_same_hits(all_pages(embedded, query), all_pages(opensearch, query))
+        answers = [subject.index.search_many(queries) for subject in (embedded, opensearch)]
+        for ours, theirs in zip(*answers, strict=True):
+            assert [hit.score for hit in ours] == pytest.approx(
+                [hit.score for hit in theirs], abs=1e-4
+            )
         ours, theirs = embedded.index.health(), opensearch.index.health()
         assert (ours.images, ours.rejected) == (theirs.images, theirs.rejected)
-        for collection in (None, "cats"):
-            assert embedded.listed_keys(collection=collection) == opensearch.listed_keys(
-                collection=collection
-            )
+        assert_same_records(embedded, opensearch, queries[0].collection, queries[0].filter)

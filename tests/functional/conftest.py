@@ -19,6 +19,7 @@ from functions.search.handling import make_handler as make_search_handler
 from functions.search.request_log import RequestLog
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from imagesearch.adapters.opensearch_layout import IndexLayout
 from imagesearch.adapters.s3_store import S3Store, client_config
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import Manifest, load_manifest
@@ -98,7 +99,11 @@ def embedded_index(manifest, tmp_path) -> Iterator[VectorIndex]:
 def opensearch_index(manifest, opensearch_url) -> Iterator[VectorIndex]:
     name = f"images-{uuid.uuid4().hex}"
     index = OpenSearchIndex(
-        opensearch_url, name, manifest.dimension, model=manifest.name, refresh_interval="100ms"
+        opensearch_url,
+        name,
+        manifest.dimension,
+        model=manifest.name,
+        layout=IndexLayout(refresh_interval="100ms"),
     )
     yield index
     index.close()

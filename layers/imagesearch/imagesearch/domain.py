@@ -13,6 +13,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from imagesearch.filters import Filter
+
 Embedding: TypeAlias = NDArray[np.float32]
 Version: TypeAlias = tuple[int, int]
 
@@ -166,13 +168,18 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class VectorQuery:
-    """The `limit` indexed images nearest to `embedding` [D], behind `after`, without `exclude`."""
+    """The `limit` indexed images nearest to `embedding` [D], behind `after`, without `exclude`.
+
+    Only those of the collection, that the filter holds for, and with a cosine from `min_score`.
+    """
 
     embedding: Embedding
     limit: int
     collection: str | None = None
     exclude: str | None = None
     after: Position | None = None
+    min_score: float | None = None
+    filter: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +188,14 @@ class Hit:
 
     document: Document
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A document of a scan, with its embedding [D] where that was asked for and there is one."""
+
+    document: Document
+    embedding: Embedding | None
 
 
 @dataclass(frozen=True, slots=True)

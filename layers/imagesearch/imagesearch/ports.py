@@ -11,6 +11,7 @@ from imagesearch.domain import (
     ImageRef,
     IndexHealth,
     ObjectState,
+    Scanned,
     Status,
     Stored,
     VectorQuery,
@@ -18,6 +19,7 @@ from imagesearch.domain import (
     WriteResult,
 )
 from imagesearch.errors import UnreadableImage
+from imagesearch.filters import Filter
 
 
 class ImageEncoder(Protocol):
@@ -87,10 +89,32 @@ class VectorIndex(Protocol):
     def search(self, query: VectorQuery) -> list[Hit]:
         """Nearest neighbours by cosine similarity: score descending, then id ascending."""
 
+    def search_many(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        """The answer to each query, asked all at once."""
+
     def list_documents(
         self, *, status: Status | None, collection: str | None, after: str | None, limit: int
     ) -> list[Document]:
         """Documents in the order of their keys' UTF-8 bytes, from behind the key `after`."""
+
+    def count(
+        self,
+        *,
+        status: Status | None = None,
+        collection: str | None = None,
+        filter: Filter | None = None,
+    ) -> int:
+        """How many documents there are."""
+
+    def scan(
+        self,
+        *,
+        status: Status | None = None,
+        collection: str | None = None,
+        filter: Filter | None = None,
+        embeddings: bool = False,
+    ) -> Iterator[Scanned]:
+        """Every document as of now, in the order of keys, a page at a time in memory."""
 
     def health(self) -> IndexHealth:
         """How the index is. Raises Unavailable when a search would fail."""

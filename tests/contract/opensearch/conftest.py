@@ -110,6 +110,9 @@ def readings(put, towards):
         lambda index: index.get([put().ref.id]),
         lambda index: index.embedding(put().ref.id),
         lambda index: index.search(VectorQuery(towards(0), 10)),
+        lambda index: index.search_many([VectorQuery(towards(0), 10)] * 2),
+        lambda index: index.count(),
+        lambda index: list(index.scan()),
         lambda index: index.list_documents(
             status=Status.INDEXED, collection=None, after=None, limit=1
         ),

@@ -95,3 +95,20 @@ def test_pages_are_slices_of_the_sorted_matches(changes, step, limit, collection
     assert [(-match.score, match.id) for match in found] == sorted(
         (-match.score, match.id) for match in found
     )
+
+
+def test_many_queries_find_what_each_finds_alone():
+    random = np.random.default_rng(5)
+    vectors = random.normal(size=(BLOCK_ROWS + 700, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    log = VectorLog(8)
+    log.extend([row(seq, f"{seq:05}", vector) for seq, vector in enumerate(vectors, 1)])
+    queries = [VectorQuery(vector, 20) for vector in vectors[:5]]
+    queries.append(VectorQuery(vectors[5], 20, min_score=0.9))
+    allowed = [*[None] * 4, np.arange(100, 200), None]
+    answers = log.snapshot.nearest_of_each(queries, allowed)
+    assert answers == [
+        log.snapshot.nearest(query, seqs) for query, seqs in zip(queries, allowed, strict=True)
+    ]
+    assert all(100 <= match.seq < 200 for match in answers[4])
+    assert all(match.score >= 0.9 for match in answers[5])

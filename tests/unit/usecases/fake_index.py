@@ -61,6 +61,9 @@ class FakeIndex:
             hits = [hit for hit in hits if _place(hit) > (-query.after.score, query.after.id)]
         return hits[: query.limit]
 
+    def search_many(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        return [self.search(query) for query in queries]
+
     def list_documents(
         self, *, status: Status | None, collection: str | None, after: str | None, limit: int
     ) -> list[Document]:

@@ -6,9 +6,10 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from imagesearch.adapters.embedded_filters import add_functions
 from imagesearch.errors import ConfigurationError, Unavailable
 
 PATIENCE_SECONDS = 15.0
@@ -58,20 +59,25 @@ class EmbeddedDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        with self._reader_lock, self._errors():
+        """What is read within is as it was at one moment."""
+        with self._reader_lock, self._errors(), _transaction(self._reader, "BEGIN"):
             yield self._reader
+
+    @contextmanager
+    def reading_long(self) -> Iterator[sqlite3.Connection]:
+        """The same, on a connection of its own: nobody else waits."""
+        with (
+            self._errors(),
+            closing(self._connect()) as connection,
+            _transaction(connection, "BEGIN"),
+        ):
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it is written, or nothing."""
-        with self._writer_lock, self._errors():
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            finally:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
+        with self._writer_lock, self._errors(), _transaction(self._writer, "BEGIN IMMEDIATE"):
+            yield self._writer
 
     def sql(self, statement: str) -> str:
         """The statement for this index's table; `entries_by_x` are the indexes on it."""
@@ -86,6 +92,7 @@ class EmbeddedDatabase:
             self._path, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
         weakref.finalize(self, connection.close)
+        add_functions(connection)
         return connection
 
     def _prepare(self, name: str, dimension: int) -> None:
@@ -148,3 +155,14 @@ class EmbeddedDatabase:
             f"the index file {self._path} {why}",
             "name another path in INDEX_URL, or delete the file and index the images again",
         )
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

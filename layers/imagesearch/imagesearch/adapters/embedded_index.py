@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 
 from imagesearch.adapters.embedded_database import PATIENCE_SECONDS, EmbeddedDatabase
+from imagesearch.adapters.embedded_filters import matching, places
+from imagesearch.adapters.embedded_records import EmbeddedRecords
 from imagesearch.adapters.records import to_document, to_record
 from imagesearch.adapters.unit_vectors import query_vector, unit_vector
-from imagesearch.adapters.vector_scan import Match, Row, Snapshot, VectorLog
+from imagesearch.adapters.vector_scan import Allowed, Match, Row, Snapshot, VectorLog
 from imagesearch.domain import (
     Delete,
     Document,
     Embedding,
     Hit,
-    IndexHealth,
     Put,
     Status,
     Stored,
@@ -29,6 +30,7 @@ from imagesearch.domain import (
     WriteResult,
     WriteStatus,
 )
+from imagesearch.filters import Filter
 
 DELETED = "deleted"
 ROWS_AT_A_TIME = 4096
@@ -38,7 +40,7 @@ IDS_AT_A_TIME = 500
 ROUNDS = 5
 
 
-class EmbeddedIndex:
+class EmbeddedIndex(EmbeddedRecords):
     """Safe for several processes and threads; a process that dies while writing loses its batch.
 
     `patience` is for how many seconds a write waits while other processes write.
@@ -74,45 +76,20 @@ class EmbeddedIndex:
             return [self._write(connection, write) for write in writes]
 
     def search(self, query: VectorQuery) -> list[Hit]:
-        query = replace(query, embedding=query_vector(query.embedding, self._dimension))
+        return self.search_many([query])[0]
+
+    def search_many(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        sought = [
+            replace(query, embedding=query_vector(query.embedding, self._dimension))
+            for query in queries
+        ]
         for _ in range(ROUNDS):
-            matches = self._refreshed().nearest(query)
+            snapshot, allowed = self._refreshed([query.filter for query in sought])
+            matches = snapshot.nearest_of_each(sought, allowed)
             hits = self._hits(matches)
-            if len(hits) == len(matches):
+            if [len(found) for found in hits] == [len(found) for found in matches]:
                 break
         return hits
-
-    def list_documents(
-        self, *, status: Status | None, collection: str | None, after: str | None, limit: int
-    ) -> list[Document]:
-        wanted = [status.value] if status else [known.value for known in Status]
-        # The "+" keeps SQLite on the index by key, which needs no sorting.
-        conditions = [f"+status IN ({_places(wanted)})"]
-        values: list[object] = [*wanted]
-        if collection is not None:
-            # The keys of a collection lie side by side: behind "cats/" and before "cats0".
-            conditions.append("collection = ? AND key >= ? AND key < ?")
-            values += [collection, f"{collection}/", f"{collection}0"]
-        if after is not None:
-            conditions.append("key > ?")
-            values.append(after)
-        statement = f"FROM entries WHERE {' AND '.join(conditions)} ORDER BY key, id LIMIT ?"
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                self._database.sql("SELECT record " + statement), [*values, limit]
-            ).fetchall()
-        return [to_document(json.loads(record)) for (record,) in rows]
-
-    def health(self) -> IndexHealth:
-        statement = "SELECT status, count(*) FROM entries GROUP BY status"
-        with self._database.reading() as connection:
-            counts = dict(connection.execute(self._database.sql(statement)).fetchall())
-        return IndexHealth(
-            name=self._name,
-            status="green",
-            images=counts.get(Status.INDEXED.value, 0),
-            rejected=counts.get(Status.REJECTED.value, 0),
-        )
 
     def _write(self, connection: sqlite3.Connection, write: Write) -> WriteResult:
         id = write.ref.id
@@ -141,8 +118,8 @@ class EmbeddedIndex:
             return unit_vector(write.embedding, self._dimension).astype("<f4").tobytes()
         return None
 
-    def _refreshed(self) -> Snapshot:
-        """The vectors as they are in the file now; what is new is read, nothing else."""
+    def _refreshed(self, filters: Sequence[Filter | None]) -> tuple[Snapshot, list[Allowed]]:
+        """The vectors as they are in the file now, and the seqs of those that filters hold for."""
         with self._refreshing, self._database.reading() as connection:
             if self._vectors.mostly_dead:
                 self._vectors = VectorLog(self._dimension)
@@ -153,29 +130,33 @@ class EmbeddedIndex:
             cursor = connection.execute(statement, (self._vectors.snapshot.last_seq,))
             while rows := [Row(*row) for row in cursor.fetchmany(ROWS_AT_A_TIME)]:
                 self._vectors.extend(rows)
-            return self._vectors.snapshot
+            return self._vectors.snapshot, [self._allowed(connection, one) for one in filters]
 
-    def _hits(self, matches: Sequence[Match]) -> list[Hit]:
+    def _allowed(self, connection: sqlite3.Connection, filter: Filter | None) -> Allowed:
+        if filter is None:
+            return None
+        wanted = matching(Status.INDEXED, None, filter)
+        rows = connection.execute(self._database.sql(wanted.select("seq")), wanted.values)
+        return np.fromiter((seq for (seq,) in rows), np.int64)
+
+    def _hits(self, matches: Sequence[Sequence[Match]]) -> list[list[Hit]]:
         """The matches' documents; one that was overwritten since has another seq: left out."""
-        seqs = [match.seq for match in matches]
+        seqs = list({match.seq for found in matches for match in found})
         rows = self._rows("SELECT seq, record FROM entries WHERE seq IN (?)", seqs)
         documents = {seq: to_document(json.loads(record)) for seq, record in rows}
         return [
-            Hit(documents[match.seq], match.score) for match in matches if match.seq in documents
+            [Hit(documents[match.seq], match.score) for match in found if match.seq in documents]
+            for found in matches
         ]
 
     def _rows(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement that ends with `IN (?)`, for any number of values."""
         for start in range(0, len(values), IDS_AT_A_TIME):
             part = values[start : start + IDS_AT_A_TIME]
-            filled = self._database.sql(statement).replace("(?)", f"({_places(part)})")
+            filled = self._database.sql(statement).replace("(?)", f"({places(part)})")
             with self._database.reading() as connection:
                 rows = connection.execute(filled, part).fetchall()
             yield from rows
-
-
-def _places(values: Iterable[object]) -> str:
-    return ", ".join("?" for _ in values)
 
 
 def _columns(write: Write) -> tuple[str, str | None, str | None, str | None]:

@@ -1,17 +1,21 @@
-"""What OpenSearch is asked: k-NN searches, listings, counts."""
+"""What OpenSearch is asked: k-NN searches, listings, scans, counts."""
 
 import hashlib
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from imagesearch.adapters.opensearch_records import WITHOUT_EMBEDDING
+from imagesearch.adapters.opensearch_filters import filter_query
+from imagesearch.adapters.opensearch_records import DELETED, WITHOUT_EMBEDDING
 from imagesearch.adapters.opensearch_schema import EMBEDDING
-from imagesearch.domain import Embedding, Position, Status, VectorQuery
+from imagesearch.adapters.records import epoch_milliseconds
+from imagesearch.domain import Embedding, Status, VectorQuery
+from imagesearch.filters import Filter
 
 # Every page asks for as many neighbours as the deepest page reaches: HNSW finds other ones for
-# another k, and pages would then repeat and miss hits. Of 20,000 images it takes 6 to 9 ms, and
-# 3 to 6 for k = 100.
+# another k, and pages would then repeat and miss hits.
 NEIGHBOURS = 1000
 COUNTS = {"size": 0, "aggs": {"statuses": {"terms": {"field": "status"}}}}
 _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
@@ -19,14 +23,21 @@ _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
 
 def nearest(query: VectorQuery, vector: Embedding) -> dict[str, Any]:
     """The body of a k-NN search; the filter is applied while the graph is walked, not after."""
-    knn = {"vector": vector.tolist(), "k": NEIGHBOURS, "filter": _filter(query)}
+    filter = matching(Status.INDEXED, query.collection, query.filter)
+    if query.exclude is not None:
+        filter["bool"]["must_not"] = [{"term": {"id": query.exclude}}]
+    knn = {"vector": vector.tolist(), "k": NEIGHBOURS, "filter": filter}
     body = {
         "query": {"knn": {EMBEDDING: knn}},
         "sort": [{"_score": "desc"}, {"id": "asc"}],
         "size": query.limit,
         **_RECORDS,
     }
-    return body | ({"search_after": _sort_values(query.after)} if query.after else {})
+    if query.min_score is not None:
+        body["min_score"] = _lucene_score(query.min_score)
+    if query.after:
+        body["search_after"] = [_lucene_score(query.after.score), query.after.id]
+    return body
 
 
 def same_copy(vector: Embedding) -> str:
@@ -34,19 +45,42 @@ def same_copy(vector: Embedding) -> str:
     return hashlib.sha256(vector.tobytes()).hexdigest()[:16]
 
 
-def listing(
-    status: Status | None, collection: str | None, after: str | None, limit: int
+def listing(query: dict[str, Any], after: str | None, limit: int) -> dict[str, Any]:
+    body = {"query": query, "sort": [{"key": "asc"}], "size": limit, **_RECORDS}
+    return body | ({"search_after": [after]} if after is not None else {})
+
+
+def scanning(
+    query: dict[str, Any], pit: str, keep_alive: str, after: Sequence[Any] | None, embeddings: bool
 ) -> dict[str, Any]:
-    filters: list[dict[str, Any]] = [{"terms": {"status": [status] if status else list(Status)}}]
-    if collection is not None:
-        filters.append({"term": {"collection": collection}})
+    """The next documents of a view of the index that stays as it was: a point in time."""
     body = {
-        "query": {"bool": {"filter": filters}},
-        "sort": [{"key": "asc"}],
-        "size": limit,
+        "query": query,
+        "sort": [{"key": "asc"}, {"id": "asc"}],
+        "size": 500 if embeddings else 2000,
+        "pit": {"id": pit, "keep_alive": keep_alive},
         **_RECORDS,
     }
-    return body | ({"search_after": [after]} if after is not None else {})
+    if embeddings:
+        body["_source"] = True
+    return body | ({"search_after": list(after)} if after else {})
+
+
+def matching(
+    status: Status | None, collection: str | None, filter: Filter | None
+) -> dict[str, Any]:
+    wanted: list[dict[str, Any]] = [{"terms": {"status": [status] if status else list(Status)}}]
+    if collection is not None:
+        wanted.append({"term": {"collection": collection}})
+    if filter is not None:
+        wanted.append(filter_query(filter))
+    return {"bool": {"filter": wanted}}
+
+
+def deleted_before(time: datetime) -> dict[str, Any]:
+    bound = {"lt": epoch_milliseconds(time), "format": "epoch_millis"}
+    wanted = [{"term": {"status": DELETED}}, {"range": {"deleted_at": bound}}]
+    return {"query": {"bool": {"filter": wanted}}}
 
 
 def cosine(score: float) -> float:
@@ -54,13 +88,5 @@ def cosine(score: float) -> float:
     return float(2 * np.float64(np.float32(score)) - 1)
 
 
-def _sort_values(after: Position) -> list[Any]:
-    return [(after.score + 1) / 2, after.id]
-
-
-def _filter(query: VectorQuery) -> dict[str, Any]:
-    wanted: list[dict[str, Any]] = [{"term": {"status": Status.INDEXED}}]
-    if query.collection is not None:
-        wanted.append({"term": {"collection": query.collection}})
-    unwanted = [] if query.exclude is None else [{"term": {"id": query.exclude}}]
-    return {"bool": {"filter": wanted, "must_not": unwanted}}
+def _lucene_score(cosine: float) -> float:
+    return (cosine + 1) / 2

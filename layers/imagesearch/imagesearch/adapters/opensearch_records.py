@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagesearch.adapters.opensearch_schema import EMBEDDING
-from imagesearch.adapters.records import to_document, to_record
+from imagesearch.adapters.records import folders, to_document, to_record
 from imagesearch.adapters.unit_vectors import unit_vector
 from imagesearch.domain import Delete, Document, Embedding, Stored, Touch, Version, Write
 
@@ -44,7 +44,8 @@ def bulk_action(write: Write, index: str, dimension: int, now: datetime) -> str:
 def _source(document: Document) -> dict[str, Any]:
     """Metadata in a list: a partial update merges objects, but replaces lists."""
     record = to_record(document)
-    return {**record, "metadata": [record["metadata"]]}
+    extra = {"folders": folders(document.ref.key), "metadata": [record["metadata"]]}
+    return {**record, **extra}
 
 
 def _lines(verb: str, id: str, index: str, expected: Version | None, source: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from opensearchpy.exceptions import NotFoundError, RequestError
 
+from imagesearch.adapters.opensearch_layout import IndexLayout
 from imagesearch.errors import ConfigurationError
 
 EMBEDDING = "embedding"
@@ -17,7 +18,7 @@ _UNSEARCHED = {"type": "keyword", "index": False, "doc_values": False}
 _DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malformed": True}
 _FIELDS = {
     **dict.fromkeys(("id", "bucket", "key", "collection", "status", "etag", "sha256"), _KEYWORD),
-    **dict.fromkeys(("model", "decoder", "content_type"), _KEYWORD),
+    **dict.fromkeys(("model", "decoder", "content_type", "folders"), _KEYWORD),
     **dict.fromkeys(("last_modified", "indexed_at", "taken_at", "deleted_at"), _DATE),
     "reason": _UNSEARCHED,
     "size": {"type": "long"},
@@ -27,28 +28,44 @@ _FIELDS = {
 }
 
 
-def ensure_index(
-    client: Any, name: str, dimension: int, *, model: str, refresh_interval: str
-) -> None:
+def ensure_index(client: Any, name: str, dimension: int, model: str, layout: IndexLayout) -> None:
     """Make the index unless it is there; several may do so at once.
 
     The template makes it right even where a write to a deleted index brings it back: a managed
     domain allows that by default. Raises ConfigurationError for an index of another kind.
     """
+    if check_index(client, name, dimension):
+        return
     meta = {"space": name, "dimension": dimension, "model": model}
+    template = {
+        "index_patterns": [name],
+        "priority": TEMPLATE_PRIORITY,
+        "template": _index(meta, layout),
+    }
+    client.indices.put_index_template(name=name, body=template)
+    _create(client, name)
+    check_index(client, name, dimension)
+
+
+def check_index(client: Any, name: str, dimension: int) -> bool:
+    """Whether the index is there; raises ConfigurationError for one of another kind.
+
+    Models may share a space: their name says only who made the index.
+    """
     try:
         found = client.indices.get_mapping(index=name)
     except NotFoundError:
-        template = {
-            "index_patterns": [name],
-            "priority": TEMPLATE_PRIORITY,
-            "template": _index(meta, refresh_interval),
-        }
-        client.indices.put_index_template(name=name, body=template)
-        _create(client, name)
-        found = client.indices.get_mapping(index=name)
+        return False
     for index, description in found.items():
-        _check(index, description["mappings"].get("_meta", {}), meta)
+        meta = description["mappings"].get("_meta", {})
+        for part, wanted in (("space", name), ("dimension", dimension)):
+            if meta.get(part) != wanted:
+                raise ConfigurationError(
+                    f"the OpenSearch index {index} is for the {part} {meta.get(part)},"
+                    f" the model needs {wanted}",
+                    "set another INDEX_PREFIX, or delete the index and backfill it",
+                )
+    return True
 
 
 def _create(client: Any, name: str) -> None:
@@ -59,35 +76,12 @@ def _create(client: Any, name: str) -> None:
             raise
 
 
-def _index(meta: Mapping[str, Any], refresh_interval: str) -> dict[str, Any]:
-    """One shard holds some millions of images; the engine is named, as the default is another."""
-    embedding = {
-        "type": "knn_vector",
-        "dimension": meta["dimension"],
-        "space_type": "cosinesimil",
-        "method": {"name": "hnsw", "engine": "lucene"},
-    }
+def _index(meta: Mapping[str, Any], layout: IndexLayout) -> dict[str, Any]:
     return {
-        "settings": {
-            "index.knn": True,
-            "index.number_of_shards": 1,
-            "index.auto_expand_replicas": "0-1",
-            "index.refresh_interval": refresh_interval,
-        },
+        "settings": layout.settings(),
         "mappings": {
             "dynamic": "strict",
             "_meta": dict(meta),
-            "properties": {**_FIELDS, EMBEDDING: embedding},
+            "properties": {**_FIELDS, EMBEDDING: layout.vector_field(meta["dimension"])},
         },
     }
-
-
-def _check(index: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Models may share a space: their name says only who made the index."""
-    for part in ("space", "dimension"):
-        if found.get(part) != wanted[part]:
-            raise ConfigurationError(
-                f"the OpenSearch index {index} is for the {part} {found.get(part)},"
-                f" the model needs {wanted[part]}",
-                "set another INDEX_PREFIX, or delete the index and backfill it",
-            )

@@ -1,7 +1,7 @@
 """A document as JSON values and back, exactly: both indexes store records in this form."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from imagesearch.domain import Document, ImageRef, Status
@@ -11,6 +11,21 @@ PLAIN = (
     *("etag", "size", "model", "decoder", "reason"),
     *("sha256", "content_type", "width", "height"),
 )
+# A key of 1,024 bytes may lie 1,023 folders deep.
+FOLDER_LEVELS = 16
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def folders(key: str) -> list[str]:
+    """The folders that a key lies in: of "a/b/c", "a/" and "a/b/"; the outermost ones if deep."""
+    ends = [place + 1 for place, letter in enumerate(key) if letter == "/"]
+    return [key[:end] for end in ends[:FOLDER_LEVELS]]
+
+
+def epoch_milliseconds(time: datetime) -> int:
+    """What OpenSearch compares times by; one without zone is taken as UTC."""
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (aware - EPOCH) // timedelta(milliseconds=1)
 
 
 def to_record(document: Document) -> dict[str, Any]:

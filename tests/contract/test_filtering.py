@@ -1,0 +1,113 @@
+"""Filters narrow a search while it goes on: what they let through is found, however far away."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from imagesearch.filters import (
+    AllOf,
+    AnyOf,
+    DateRange,
+    KeyPrefix,
+    MetadataOneOf,
+    Not,
+    NumberRange,
+    OneOf,
+)
+
+JULY = datetime(2024, 7, 1, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def found(subject, towards):
+    """The keys that a filter lets a search find, in their order."""
+    return lambda wanted: sorted(subject.found_keys(towards(0), limit=100, filter=wanted))
+
+
+def test_a_prefix_is_a_folder_or_any_text(subject, put, found):
+    subject.store(*(put(key) for key in ["2024/a", "2024/beach/b", "2024/bear", "2024", "20/x"]))
+    assert found(KeyPrefix("2024/")) == ["2024/a", "2024/beach/b", "2024/bear"]
+    assert found(KeyPrefix("2024/be")) == ["2024/beach/b", "2024/bear"]
+    assert found(KeyPrefix("2024")) == ["2024", "2024/a", "2024/beach/b", "2024/bear"]
+    assert found(KeyPrefix("beach/")) == []
+    assert len(found(KeyPrefix(""))) == 5
+
+
+def test_a_prefix_may_be_very_deep_very_long_and_of_any_letters(subject, put, found):
+    deep, wide = "é/" * 300, "\U0001f43b" * 200
+    subject.store(put(deep + "a"), put("é/" * 299 + "b"), put(wide + "/%_*?a"), put(wide + "/%b"))
+    assert found(KeyPrefix(deep)) == [deep + "a"]
+    assert found(KeyPrefix(wide + "/%_*")) == [wide + "/%_*?a"]
+
+
+def test_numbers_lie_within_bounds(subject, put, found):
+    subject.store(*(put(f"{width}", width=width) for width in (10, 20, 30)), put("unknown"))
+    assert found(NumberRange("width", gte=20)) == ["20", "30"]
+    assert found(NumberRange("width", gt=10, lt=30)) == ["20"]
+    assert found(NumberRange("width", lte=20)) == ["10", "20"]
+    assert found(NumberRange("width")) == ["10", "20", "30"]
+    assert found(Not(NumberRange("width", gte=20))) == ["10", "unknown"]
+    assert len(found(NumberRange("size", gte=1234, lte=1234))) == 4
+
+
+def test_times_lie_within_bounds_to_the_millisecond(subject, put, found):
+    times = {"before": timedelta(milliseconds=-1), "at": timedelta(microseconds=999)}
+    subject.store(
+        *(put(name, taken_at=JULY + offset) for name, offset in times.items()),
+        put("later", taken_at=JULY + timedelta(days=1)),
+        put("elsewhere", taken_at=JULY.astimezone(timezone(timedelta(hours=9)))),
+        put("camera", taken_at=JULY.replace(tzinfo=None)),
+        put("old", taken_at=datetime(1899, 12, 31, 23, 59, 59, 500, UTC)),
+        put("never"),
+    )
+    exactly = DateRange("taken_at", gte=JULY, lte=JULY)
+    assert found(exactly) == ["at", "camera", "elsewhere"]
+    assert found(DateRange("taken_at", gt=JULY)) == ["later"]
+    assert found(DateRange("taken_at", lt=JULY)) == ["before", "old"]
+    assert found(DateRange("taken_at", lt=datetime(1900, 1, 1))) == ["old"]
+    assert len(found(DateRange("taken_at"))) == 6
+
+
+def test_metadata_is_one_of_some_values(subject, put, found):
+    subject.store(
+        put("a", metadata={"camera": "X100", "lens": "x"}),
+        put("b", metadata={"camera": "x100", "owner": "X100"}),
+        put("c", metadata={"camera": "Ünïcode = 日本", "lens.mount": "E", "empty": ""}),
+        put("d"),
+    )
+    assert found(MetadataOneOf("camera", ("X100",))) == ["a"]
+    assert found(MetadataOneOf("camera", ("X100", "Ünïcode = 日本"))) == ["a", "c"]
+    assert found(MetadataOneOf("camera", ())) == []
+    assert found(MetadataOneOf("lens.mount", ("E",))) == ["c"]
+    assert found(MetadataOneOf("empty", ("",))) == ["c"]
+    assert found(Not(MetadataOneOf("camera", ("X100",)))) == ["b", "c", "d"]
+
+
+def test_a_record_says_one_of_some_texts(subject, put, found):
+    subject.store(
+        put("cats/1", content_type="image/png", sha256="1f"),
+        put("dogs/1", content_type="image/webp"),
+        put("2"),
+    )
+    assert found(OneOf("content_type", ("image/png", "image/gif"))) == ["cats/1"]
+    assert found(OneOf("collection", ("cats", "dogs"))) == ["cats/1", "dogs/1"]
+    assert found(Not(OneOf("collection", ("cats",)))) == ["2", "dogs/1"]
+    assert found(OneOf("sha256", ("1f",))) == ["cats/1"]
+    assert len(found(OneOf("model", ("test",)))) == 3
+
+
+def test_filters_combine(subject, put, found):
+    subject.store(*(put(f"{'ab'[n % 2]}/{n}", width=n) for n in range(8)))
+    small, in_a = NumberRange("width", lt=3), KeyPrefix("a/")
+    assert found(AllOf((small, in_a))) == ["a/0", "a/2"]
+    assert found(AnyOf((small, in_a))) == ["a/0", "a/2", "a/4", "a/6", "b/1"]
+    assert found(Not(AnyOf((small, in_a)))) == ["b/3", "b/5", "b/7"]
+    assert len(found(AllOf(()))) == 8
+    assert found(AnyOf(())) == []
+    assert found(AllOf((small, Not(Not(in_a))))) == ["a/0", "a/2"]
+
+
+def test_a_filter_reaches_images_that_are_far_from_the_query(subject, put, towards):
+    near = [put(f"near/{number}", number / 100) for number in range(1500)]
+    subject.store(*near, put("far/1", 170), put("far/2", 180))
+    assert subject.found_keys(towards(0), limit=5, filter=KeyPrefix("far/")) == ["far/1", "far/2"]
