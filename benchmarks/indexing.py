@@ -23,7 +23,7 @@ from imagesearch import bootstrap
 from imagesearch.settings import Settings
 settings = Settings.from_environment(os.environ)
 indexer, store = bootstrap.indexer(settings), bootstrap.image_store(settings)
-refs = list(store.list_images())
+refs = [ref for ref, _ in store.list_images()]
 indexer.look_at(refs[:16])
 started = time.perf_counter()
 outcomes = indexer.look_at(refs[16:])

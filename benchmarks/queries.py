@@ -19,7 +19,8 @@ from imagesearch.settings import Settings
 from functions.search.app import handler
 from local.lambda_context import LambdaContext
 settings = Settings.from_environment(os.environ)
-bootstrap.indexer(settings).look_at(bootstrap.image_store(settings).list_images())
+store = bootstrap.image_store(settings)
+bootstrap.indexer(settings).look_at(ref for ref, _ in store.list_images())
 for line in sys.stdin:
     event, seconds = json.loads(line), []
     for _ in range({repeat}):

@@ -30,7 +30,7 @@ def ref(store: FolderStore):
 
 
 def keys(store: FolderStore) -> list[str]:
-    return [found.key for found in store.list_images()]
+    return [found.key for found, _ in store.list_images()]
 
 
 def test_a_file_is_an_object(store, folder, ref):
@@ -117,6 +117,25 @@ def test_the_list_holds_every_file_with_its_path_from_the_folder(store, folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"data")
     assert sorted(keys(store)) == ["a/1.jpg", "a/é 🐈/2.jpg", "b.jpg"]
+
+
+def test_the_list_is_in_the_order_of_the_keys_bytes(store, folder):
+    names = ["a/1.jpg", "a!.jpg", "a.jpg", "a/b/2.jpg", "a0.jpg", "B.jpg", "é.jpg", "z/é.jpg"]
+    names += ["z/～.jpg", "z/🐈.jpg", "a/b.jpg", "a/b0/1.jpg"]
+    for key in names:
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"data")
+    assert keys(store) == sorted(names, key=str.encode)
+
+
+def test_the_list_tells_what_a_look_tells(store, folder):
+    (folder / "a.jpg").write_bytes(b"data")
+    (folder / "gone.jpg").symlink_to(folder / "nowhere")
+    (folder / "link.jpg").symlink_to(folder / "a.jpg")
+    (folder / "folder.jpg").mkdir()
+    assert keys(store) == ["a.jpg", "link.jpg"]
+    assert all(state == store.head(ref) for ref, state in store.list_images())
 
 
 def test_a_file_that_was_overwritten_is_not_read_as_what_it_was(store, folder, ref):

@@ -1,6 +1,8 @@
 """Claims about objects in S3: read as they were seen, or not at all."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -64,7 +66,7 @@ def test_a_key_without_an_object_is_nothing(store):
 def test_keys_are_taken_as_they_are(store, put, key):
     state = put(key)
     assert store.read(ref(key), state) == b"data"
-    assert [found.key for found in store.list_images()] == [key]
+    assert [found.key for found, _ in store.list_images()] == [key]
 
 
 def test_the_first_bytes_of_an_object_are_read_alone(store, put):
@@ -118,12 +120,28 @@ def test_a_network_that_is_down_is_for_later():
 
 def test_the_list_goes_over_all_pages():
     client = boto3.client("s3", "eu-west-1", **KEYS)
-    first = {"Contents": [{"Key": "1.jpg"}], "IsTruncated": True, "NextContinuationToken": "on"}
+    more = {"ETag": '"e"', "Size": 4, "LastModified": datetime(2026, 3, 1, 12, 0, 0, 5000, UTC)}
+    first = {"Contents": [{"Key": "1.jpg", **more}], "IsTruncated": True}
+    first |= {"NextContinuationToken": "on"}
     with Stubber(client) as stub:
         stub.add_response("list_objects_v2", first, {"Bucket": BUCKET})
         second = {"Bucket": BUCKET, "ContinuationToken": "on"}
-        stub.add_response("list_objects_v2", {"Contents": [{"Key": "2.jpg"}]}, second)
-        assert list(S3Store(BUCKET, client).list_images()) == [ref("1.jpg"), ref("2.jpg")]
+        stub.add_response("list_objects_v2", {"Contents": [{"Key": "2.jpg", **more}]}, second)
+        state = ObjectState("e", datetime(2026, 3, 1, 12, 0, 0, 0, UTC), 4)
+        listed = [(ref("1.jpg"), state), (ref("2.jpg"), state)]
+        assert list(S3Store(BUCKET, client).list_images()) == listed
+
+
+def test_the_list_is_in_the_order_of_the_keys_bytes(store, put):
+    names = ["a/1.jpg", "a!.jpg", "a.jpg", "B.jpg", "é.jpg", "～.jpg", "🐈.jpg"]
+    for key in names:
+        put(key)
+    assert [found.key for found, _ in store.list_images()] == sorted(names, key=str.encode)
+
+
+def test_the_list_tells_what_a_look_tells_except_metadata(store, put):
+    state = put("a.jpg", Metadata={"camera": "X100"})
+    assert list(store.list_images()) == [(ref("a.jpg"), replace(state, metadata={}))]
 
 
 def test_addresses_are_signed_for_their_region_and_expire(store):

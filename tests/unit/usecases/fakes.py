@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -87,8 +87,9 @@ class FakeStore:
         self.reads.append(ref.key)
         return data[:first]
 
-    def list_images(self) -> Iterator[ImageRef]:
-        return (ref(key) for key in sorted(self.objects))
+    def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
+        for key in sorted(self.objects, key=str.encode):
+            yield ref(key), replace(self.objects[key][1], metadata={})
 
     def url(self, ref: ImageRef) -> str:
         return f"https://{ref.bucket}.test/{ref.key}"

@@ -14,6 +14,8 @@ from imagesearch.errors import ObjectChanged, Unavailable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+log = logging.getLogger(__name__)
+
 
 class FolderStore:
     """Files whose names begin with a dot, and what lies in such folders, are not seen."""
@@ -69,12 +71,14 @@ class FolderStore:
             raise _unavailable(ref, error) from error
         raise ObjectChanged(f"{ref.key} changed while it was read")
 
-    def list_images(self, below: Path | None = None) -> Iterator[ImageRef]:
-        for folder, folders, names in os.walk(below or self._root, onerror=_pass_over):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                if ref := self.ref(Path(folder, name)):
-                    yield ref
+    def list_images(self, below: Path | None = None) -> Iterator[tuple[ImageRef, ObjectState]]:
+        waiting = _entries(below or self._root)
+        while waiting:
+            entry = waiting.pop()
+            if entry.is_dir(follow_symlinks=False):
+                waiting += _entries(entry.path)
+            elif (ref := self.ref(Path(entry.path))) and (state := _listed(entry)):
+                yield ref, state
 
     def url(self, ref: ImageRef) -> str:
         return self._files_url + quote(ref.key)
@@ -102,5 +106,29 @@ def _unavailable(ref: ImageRef, error: OSError) -> Unavailable:
     return Unavailable(f"cannot read {ref.key}: {error.strerror}", "check the file's permissions")
 
 
-def _pass_over(error: OSError) -> None:
-    logging.getLogger(__name__).warning("cannot list %s: %s", error.filename, error.strerror)
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    """What is in a folder, last key first; of a folder that cannot be listed, nothing."""
+    try:
+        with os.scandir(folder) as found:
+            seen = [entry for entry in found if not entry.name.startswith(".")]
+            return sorted(seen, key=_key_bytes, reverse=True)
+    except OSError as error:
+        log.warning("cannot list %s: %s", folder, error.strerror)
+        return []
+
+
+def _listed(entry: os.DirEntry[str]) -> ObjectState | None:
+    """A file's state; None for a link that leads nowhere, and for what is no file."""
+    try:
+        found = entry.stat()
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            log.warning("cannot list %s: %s", entry.path, error.strerror)
+        return None
+    return _state(found) if S_ISREG(found.st_mode) else None
+
+
+def _key_bytes(entry: os.DirEntry[str]) -> bytes:
+    """Where the keys of an entry stand in order: all keys in a folder go on with a slash."""
+    slash = b"/" if entry.is_dir(follow_symlinks=False) else b""
+    return os.fsencode(entry.name) + slash

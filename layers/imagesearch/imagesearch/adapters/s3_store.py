@@ -1,6 +1,6 @@
 """An image store over an S3 bucket."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -53,12 +53,16 @@ class S3Store:
             raise _unavailable(ref, error) from error
         return data
 
-    def list_images(self) -> Iterator[ImageRef]:
+    def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
+        """S3 lists a general purpose bucket in the order of the keys' UTF-8 bytes.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+        """
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
         try:
             for page in pages:
                 for found in page.get("Contents", ()):
-                    yield ImageRef(self._bucket, found["Key"])
+                    yield ImageRef(self._bucket, found["Key"]), _listed(found)
         except (ClientError, BotoCoreError) as error:
             raise Unavailable(f"cannot list the bucket {self._bucket}: {error}") from error
 
@@ -87,6 +91,12 @@ def client_config() -> Config:
         read_timeout=20,
         retries={"mode": "standard", "max_attempts": 4},
     )
+
+
+def _listed(found: Mapping[str, Any]) -> ObjectState:
+    """A listing may tell fractions of a second, where a header cannot."""
+    modified = found["LastModified"].astimezone(UTC).replace(microsecond=0)
+    return ObjectState(found["ETag"].strip('"'), modified, found["Size"])
 
 
 def _status(error: Exception) -> int | None:
