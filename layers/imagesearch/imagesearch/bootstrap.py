@@ -58,8 +58,18 @@ def vector_index(settings: Settings) -> VectorIndex:
 
         return EmbeddedIndex(_path(settings.index_url), name, model.dimension)
     from imagesearch.adapters.opensearch_index import OpenSearchIndex
+    from imagesearch.adapters.opensearch_layout import IndexLayout
 
-    return OpenSearchIndex(settings.index_url, name, model.dimension, model=model.name)
+    layout = IndexLayout(
+        engine=settings.index_engine,
+        compression=settings.index_compression,
+        shards=settings.index_shards,
+        replicas=settings.index_replicas,
+        refresh_interval=f"{settings.index_refresh_seconds}s",
+    )
+    return OpenSearchIndex(
+        settings.index_url, name, model.dimension, model=model.name, layout=layout
+    )
 
 
 @cache

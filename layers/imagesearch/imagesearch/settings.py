@@ -3,9 +3,22 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from imagesearch.errors import ConfigurationError
+
+# What each engine can do with float vectors, asked of OpenSearch 3.3.0 and 3.5.0.
+COMPRESSIONS: Mapping[str, tuple[str, ...]] = {
+    "lucene": ("1x", "4x"),
+    "faiss": ("1x", "2x", "8x", "16x", "32x"),
+}
 
 
 class Settings(BaseModel):
@@ -13,6 +26,8 @@ class Settings(BaseModel):
 
     `bucket` is a bucket's name or `file:///folder`, `index_url` an OpenSearch endpoint or
     `sqlite:///path`, `model_uri` a folder with a manifest, here or `s3://bucket/prefix`.
+    From `index_engine` to `index_refresh_seconds` is how OpenSearch lays an index out when it is
+    made; without `index_replicas` there is one as soon as there are two nodes.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -21,7 +36,21 @@ class Settings(BaseModel):
     index_url: Annotated[str, Field(pattern=r"^(https?://[^/]|sqlite:///.)")]
     index_prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")] = "images"
     model_uri: Annotated[str, Field(min_length=1)]
+    index_engine: Literal["lucene", "faiss"] = "lucene"
+    index_compression: Literal["1x", "2x", "4x", "8x", "16x", "32x"] = "1x"
+    index_shards: Annotated[int, Field(ge=1, le=1024)] = 1
+    index_replicas: Annotated[int, Field(ge=0, le=10)] | None = None
+    index_refresh_seconds: Annotated[int, Field(ge=1, le=3600)] = 1
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+    @field_validator("index_compression")
+    @classmethod
+    def _known_to_the_engine(cls, compression: str, known: ValidationInfo) -> str:
+        engine = known.data.get("index_engine", "")
+        offered = COMPRESSIONS.get(engine, (compression,))
+        if compression not in offered:
+            raise ValueError(f"the engine {engine} offers {', '.join(offered)}")
+        return compression
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from opensearchpy.exceptions import RequestError
 
-from imagesearch.adapters.opensearch_layout import COMPRESSIONS, IndexLayout
+from imagesearch.adapters.opensearch_layout import IndexLayout
 from imagesearch.domain import Delete, VectorQuery, WriteStatus
 from imagesearch.errors import ConfigurationError
+from imagesearch.settings import COMPRESSIONS
 
 
 def test_an_index_that_was_deleted_is_made_again(

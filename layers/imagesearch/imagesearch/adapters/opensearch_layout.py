@@ -3,12 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-# What each engine can do with float vectors, asked of 3.3.0 and 3.5.0.
-COMPRESSIONS = {
-    "lucene": ("1x", "4x"),
-    "faiss": ("1x", "2x", "8x", "16x", "32x"),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class IndexLayout:

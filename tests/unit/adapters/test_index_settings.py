@@ -1,0 +1,54 @@
+"""How an index is laid out is read from the environment, and a wrong value is named."""
+
+import pytest
+
+from imagesearch.errors import ConfigurationError
+from imagesearch.settings import Settings
+
+NEEDED = {"BUCKET": "photos", "INDEX_URL": "https://search", "MODEL_URI": "/model"}
+
+
+def settings(**more):
+    return Settings.from_environment(NEEDED | more)
+
+
+def test_an_index_is_lucene_with_whole_vectors_in_one_shard_unless_said():
+    read = settings()
+    assert (read.index_engine, read.index_compression) == ("lucene", "1x")
+    assert (read.index_shards, read.index_replicas, read.index_refresh_seconds) == (1, None, 1)
+
+
+def test_all_of_it_can_be_said():
+    read = settings(
+        INDEX_ENGINE="faiss",
+        INDEX_COMPRESSION="32x",
+        INDEX_SHARDS="4",
+        INDEX_REPLICAS="0",
+        INDEX_REFRESH_SECONDS="30",
+    )
+    assert (read.index_engine, read.index_compression) == ("faiss", "32x")
+    assert (read.index_shards, read.index_replicas, read.index_refresh_seconds) == (4, 0, 30)
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("INDEX_ENGINE", "nmslib"),
+    ("INDEX_COMPRESSION", "3x"),
+    ("INDEX_SHARDS", "0"),
+    ("INDEX_SHARDS", "many"),
+    ("INDEX_REPLICAS", "-1"),
+    ("INDEX_REFRESH_SECONDS", "0"),
+])  # fmt: skip
+def test_a_wrong_value_is_named(name, value):
+    with pytest.raises(ConfigurationError, match=f"{name} is '{value}'"):
+        settings(**{name: value})
+
+
+@pytest.mark.parametrize(("engine", "compression"), [("lucene", "32x"), ("faiss", "4x")])
+def test_a_compression_that_the_engine_lacks_is_refused(engine, compression):
+    with pytest.raises(ConfigurationError, match=f"INDEX_COMPRESSION.*{engine} offers 1x"):
+        settings(INDEX_ENGINE=engine, INDEX_COMPRESSION=compression)
+
+
+def test_an_unknown_engine_is_named_before_its_compression():
+    with pytest.raises(ConfigurationError, match="INDEX_ENGINE"):
+        settings(INDEX_ENGINE="nmslib", INDEX_COMPRESSION="4x")
