@@ -1,0 +1,115 @@
+"""Claims about agreement: what a bucket and its index have in common, and what not."""
+
+from dataclasses import replace
+
+import pytest
+
+from imagesearch.agreement import FIRST_KEYS, Agreement, agreement
+from imagesearch.errors import Unavailable
+
+from .fakes import picture, ref
+
+
+@pytest.fixture
+def compare(store, index):
+    return lambda: agreement(store, index)
+
+
+def test_an_empty_bucket_and_an_empty_index_agree(compare):
+    assert compare() == Agreement()
+    assert compare().holds
+
+
+def test_what_is_indexed_and_what_is_rejected_agrees(store, indexer, compare):
+    for key, words in {"a.png": "owl", "b/c.png": "cow", "b!.png": "broken", "é.png": "é"}.items():
+        store.put(key, picture(words))
+        indexer.look_at([ref(key)])
+    found = compare()
+    assert (found.images, found.indexed, found.rejected, found.done) == (4, 3, 1, 4)
+    assert found.holds
+
+
+def test_a_missing_image_and_an_overwritten_one_wait(store, fill, compare):
+    fill(a="owl", b="cow", c="dog")
+    store.put("b.png", picture("hen"))
+    store.put("aa.png", picture("new"))
+    found = compare()
+    assert (found.images, found.indexed) == (4, 2)
+    assert (found.waiting.count, found.waiting.keys) == (2, ["aa.png", "b.png"])
+    assert not found.holds
+
+
+def test_what_has_left_the_bucket_is_stale(store, fill, compare):
+    fill(a="owl", b="cow", c="dog", d="hen")
+    for key in ("a.png", "c.png", "d.png"):
+        store.delete(key)
+    found = compare()
+    assert (found.images, found.indexed) == (1, 1)
+    assert (found.stale.count, found.stale.keys) == (3, ["a.png", "c.png", "d.png"])
+    assert not found.holds
+
+
+def test_the_same_bytes_written_again_do_not_wait(store, fill, compare):
+    fill(a="owl")
+    store.put("a.png", picture("owl"), {"label": "bird"})
+    assert compare().holds
+
+
+def test_what_is_not_named_as_an_image_counts_when_the_index_knows_it(store, indexer, compare):
+    store.put("notes.txt", b"words")
+    store.put("no-extension", picture("owl"))
+    assert compare() == Agreement()
+    indexer.look_at([ref("notes.txt"), ref("no-extension")])
+    found = compare()
+    assert (found.images, found.indexed) == (1, 1)
+    assert found.holds
+
+
+def test_an_image_of_another_bucket_is_stale(store, index, fill, compare):
+    fill(a="owl")
+    id = ref("a.png").id
+    document, embedding, version = index.entries[id]
+    other = replace(document, ref=replace(document.ref, bucket="other"))
+    index.entries[other.id] = other, embedding, version
+    found = compare()
+    assert (found.indexed, found.stale.keys) == (1, ["a.png"])
+
+
+def test_only_the_first_keys_are_told(store, compare):
+    for number in range(10):
+        store.put(f"{number}.png", picture("owl"))
+    found = compare()
+    assert (found.waiting.count, len(found.waiting.keys)) == (10, FIRST_KEYS)
+
+
+def test_keys_are_merged_in_the_order_of_their_bytes(store, indexer, compare):
+    keys = ["a/1.png", "a!.png", "a.png", "B.png", "é.png", "～.png", "🐈.png", "a/b/2.png"]
+    for key in keys:
+        store.put(key, picture(key))
+    indexer.look_at([ref(key) for key in keys[::2]])
+    found = compare()
+    assert (found.indexed, found.waiting.count, found.stale.count) == (4, 4, 0)
+
+
+def test_an_image_that_is_indexed_while_the_bucket_is_listed_agrees(store, indexer, compare):
+    """The index's listing is a page behind: a second look finds what it did not show yet."""
+    for key in ("a.png", "b.png"):
+        store.put(key, picture(key))
+    listing = store.list_images
+
+    def list_images():
+        for number, listed in enumerate(listing()):
+            if number == 1:
+                indexer.look_at([ref("b.png")])
+            yield listed
+
+    indexer.look_at([ref("a.png")])
+    store.list_images = list_images
+    assert compare().holds
+
+
+def test_an_index_that_is_away_is_not_taken_for_an_empty_one(store, index, compare):
+    store.put("a.png", picture("owl"))
+    index.away = True
+    with pytest.raises(Unavailable):
+        compare()
