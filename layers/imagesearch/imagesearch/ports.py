@@ -62,8 +62,11 @@ class ImageStore(Protocol):
         Raises ObjectChanged when it is gone or no longer in `state`, Unavailable.
         """
 
-    def list_images(self) -> Iterator[ImageRef]:
-        """Every object. Raises Unavailable."""
+    def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
+        """Every object, in the order of the keys' UTF-8 bytes; the states have no metadata.
+
+        Otherwise a state is what `head` says. Raises Unavailable.
+        """
 
     def url(self, ref: ImageRef) -> str:
         """A short-lived address at which a browser can fetch the object."""
