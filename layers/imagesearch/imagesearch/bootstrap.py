@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
-from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
+from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
 from imagesearch.ports import ImageStore, VectorIndex
@@ -52,11 +52,37 @@ def image_store(settings: Settings) -> ImageStore:
 def vector_index(settings: Settings) -> VectorIndex:
     """The index of the model's own image space: no other model's vectors can be met there."""
     model = _manifest(settings.model_uri)
-    name = f"{settings.index_prefix}-{model.image_space}"
+    return _index(settings, index_name(settings), model.dimension, model.name)
+
+
+def index_name(settings: Settings) -> str:
+    return f"{settings.index_prefix}-{_manifest(settings.model_uri).image_space}"
+
+
+def vector_indexes(settings: Settings) -> dict[str, VectorIndex]:
+    """Every index of the prefix, of whatever model, by name. Raises Unavailable."""
+    begin = f"{settings.index_prefix}-"
+    if settings.index_url.startswith("sqlite:"):
+        from imagesearch.adapters import embedded_spaces
+
+        found = embedded_spaces.index_dimensions(_path(settings.index_url))
+    else:
+        from imagesearch.adapters import opensearch_spaces
+
+        found = opensearch_spaces.index_dimensions(settings.index_url, begin)
+    # Another system's prefix may begin with this one: behind it stands nothing but a space.
+    return {
+        name: _index(settings, name, dimension, model="")
+        for name, dimension in sorted(found.items())
+        if name.startswith(begin) and IMAGE_SPACE.fullmatch(name.removeprefix(begin))
+    }
+
+
+def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorIndex:
     if settings.index_url.startswith("sqlite:"):
         from imagesearch.adapters.embedded_index import EmbeddedIndex
 
-        return EmbeddedIndex(_path(settings.index_url), name, model.dimension)
+        return EmbeddedIndex(_path(settings.index_url), name, dimension)
     from imagesearch.adapters.opensearch_index import OpenSearchIndex
     from imagesearch.adapters.opensearch_layout import IndexLayout
 
@@ -67,9 +93,7 @@ def vector_index(settings: Settings) -> VectorIndex:
         replicas=settings.index_replicas,
         refresh_interval=f"{settings.index_refresh_seconds}s",
     )
-    return OpenSearchIndex(
-        settings.index_url, name, model.dimension, model=model.name, layout=layout
-    )
+    return OpenSearchIndex(settings.index_url, name, dimension, model=model, layout=layout)
 
 
 @cache

@@ -121,3 +121,6 @@ class VectorIndex(Protocol):
 
     def health(self) -> IndexHealth:
         """How the index is. Raises Unavailable when a search would fail."""
+
+    def drop(self) -> None:
+        """Delete the index with all that it holds; to use it again, open it anew."""

@@ -83,6 +83,9 @@ class FakeIndex:
         rejected = statuses.count(Status.REJECTED)
         return IndexHealth("images-fake", "green", len(statuses) - rejected, rejected)
 
+    def drop(self) -> None:
+        self.entries.clear()
+
     def document(self, key: str) -> Document | None:
         return self.entries.get(ref(key).id, (None, None, 0))[0]
 

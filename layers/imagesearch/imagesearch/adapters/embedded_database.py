@@ -48,6 +48,7 @@ class EmbeddedDatabase:
     def __init__(self, path: Path, name: str, dimension: int, patience: float) -> None:
         self._path = path
         self._patience = patience
+        self._space = name
         self._name = name.replace('"', '""')
         self._reader_lock = threading.Lock()
         self._writer_lock = threading.Lock()
@@ -82,6 +83,12 @@ class EmbeddedDatabase:
     def sql(self, statement: str) -> str:
         """The statement for this index's table; `entries_by_x` are the indexes on it."""
         return re.sub(r"\bentries(\w*)", lambda found: f'"{self._name}{found[1]}"', statement)
+
+    def drop(self) -> None:
+        """The table goes; its pages stay in the file, for what is written next."""
+        with self.writing() as connection:
+            connection.execute(self.sql("DROP TABLE IF EXISTS entries"))
+            connection.execute("DELETE FROM spaces WHERE name = ?", (self._space,))
 
     def close(self) -> None:
         self._writer.close()

@@ -58,6 +58,9 @@ class EmbeddedIndex(EmbeddedRecords):
     def close(self) -> None:
         self._database.close()
 
+    def drop(self) -> None:
+        self._database.drop()
+
     def get(self, ids: Sequence[str]) -> Mapping[str, Stored]:
         possible = [id for id in ids if id.isascii()]
         rows = self._rows("SELECT id, record, seq FROM entries WHERE id IN (?)", possible)

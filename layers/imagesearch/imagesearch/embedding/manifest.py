@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from imagesearch.embedding.preprocessing import Preprocessing
 from imagesearch.errors import ConfigurationError
 
 MANIFEST = "manifest.json"
+IMAGE_SPACE = re.compile(r"[0-9a-f]{16}")
 # A model folder may come from elsewhere: no name in it may lead out of it.
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -1,0 +1,87 @@
+"""Indexes can be listed by the beginning of their names, and dropped with all they hold."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from imagesearch.adapters import embedded_spaces, opensearch_spaces
+from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.adapters.opensearch_index import OpenSearchIndex
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "index.db"
+
+
+@pytest.fixture(params=["embedded", "opensearch"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def opened(kind, file, request):
+    """Opens an index by name; those of one test lie side by side."""
+    indexes = []
+
+    def open_index(name, dimension=4):
+        if kind == "embedded":
+            index = EmbeddedIndex(file, name, dimension)
+        else:
+            url = request.getfixturevalue("opensearch_url")
+            index = OpenSearchIndex(url, name, dimension, model="test")
+        indexes.append(index)
+        return index
+
+    yield open_index
+    for index in indexes:
+        index.close()
+
+
+@pytest.fixture
+def prefix(kind, request):
+    return request.getfixturevalue("index_name") if kind == "opensearch" else uuid.uuid4().hex
+
+
+@pytest.fixture
+def listed(kind, file, prefix, request):
+    if kind == "embedded":
+        return lambda: embedded_spaces.index_dimensions(file)
+    url = request.getfixturevalue("opensearch_url")
+    return lambda: opensearch_spaces.index_dimensions(url, prefix)
+
+
+def test_where_nothing_was_written_there_are_no_indexes(listed):
+    assert listed() == {}
+
+
+def test_indexes_are_listed_with_their_dimensions(opened, prefix, listed, put):
+    for name in ("one", "two"):
+        opened(f"{prefix}-{name}").write([put("a")])
+    assert listed() == {f"{prefix}-one": 4, f"{prefix}-two": 4}
+
+
+def test_a_dropped_index_is_gone_and_the_others_stay(opened, prefix, listed, put):
+    for name in ("old", "new"):
+        opened(f"{prefix}-{name}").write([put("a")])
+    opened(f"{prefix}-old").drop()
+    assert listed() == {f"{prefix}-new": 4}
+    assert put("a").ref.id in opened(f"{prefix}-new").get([put("a").ref.id])
+
+
+def test_a_dropped_index_begins_empty_when_it_is_opened_anew(opened, prefix, put):
+    name = f"{prefix}-one"
+    opened(name).write([put("a"), put("b")])
+    opened(name).drop()
+    again = opened(name)
+    assert again.get([put("a").ref.id]) == {}
+    assert [result.status for result in again.write([put("a")])] == ["written"]
+    assert put("a").ref.id in again.get([put("a").ref.id])
+
+
+def test_dropping_what_is_not_there_does_nothing(opened, prefix, listed):
+    index = opened(f"{prefix}-one")
+    index.drop()
+    index.drop()
+    assert listed() == {}
