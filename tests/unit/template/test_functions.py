@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imagesearch.settings import Settings
+from imagesearch.settings import COMPRESSIONS, Settings
 
 
 def test_what_somebody_waits_for_is_called_as_a_snapshot(template, functions):
@@ -34,6 +34,16 @@ def test_the_settings_of_the_functions_are_the_ones_that_are_read(template):
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
     read = {name.upper() for name in Settings.model_fields}
     assert {name for name in shared if not name.startswith("POWERTOOLS_")} == read
+
+
+def test_what_the_template_offers_of_an_index_is_what_the_settings_take(template):
+    offered = template["Parameters"]["IndexEngine"]["AllowedValues"]
+    assert offered == list(COMPRESSIONS)
+    for engine in offered:
+        rule = template["Rules"][f"{engine.capitalize()}Compresses"]
+        assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "IndexEngine"}, engine]}
+        (values, _) = rule["Assertions"][0]["Assert"]["Fn::Contains"]
+        assert tuple(values) == COMPRESSIONS[engine]
 
 
 def test_logs_of_everything_end_some_day(functions, of_type):
