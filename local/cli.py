@@ -9,11 +9,18 @@ import typer
 from rich.console import Console
 
 from imagesearch.errors import ImageSearchError
+from local.cli_options import (
+    DATA_DIR,
+    INTERRUPTED,
+    REJECTED,
+    WRONG_USAGE,
+    DataDir,
+    Model,
+)
 from local.model_choice import STARTER
 from local.refusal import WrongUsage
+from local.reindex_cli import reindex
 from local.workspace import Workspace, last_used, workspace_of
-
-REJECTED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     help="Find images by words or by another image.",
@@ -22,9 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-DataDir = Annotated[Path, typer.Option(help="Where indexes are kept.")]
-Model = Annotated[str | None, typer.Option(help="A model's name, or the path of its folder.")]
-DATA_DIR = Path(".imagesearch")
 
 
 def main() -> None:
@@ -139,6 +143,9 @@ def backfill(
     except KeyboardInterrupt as stopped:
         _say("no longer followed; the backfill itself goes on")
         raise typer.Exit(INTERRUPTED) from stopped
+
+
+app.command()(reindex)
 
 
 def _model(given: str | None, workspace: Workspace) -> str:

@@ -14,11 +14,22 @@ def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
     Metrics and traces have nobody here to read them, and of the logs only errors concern a person.
     """
     os.environ.update(
-        BUCKET=workspace.folder.as_uri(),
-        INDEX_URL=f"sqlite://{quote(os.fsencode(workspace.index_file))}",
-        MODEL_URI=str(model_folder),
+        _names(workspace, model_folder),
         POWERTOOLS_METRICS_DISABLED="true",
         POWERTOOLS_TRACE_DISABLED="true",
     )
     os.environ.setdefault("LOG_LEVEL", "ERROR")
     return Settings.from_environment(os.environ)
+
+
+def settings_of(workspace: Workspace, model_folder: Path) -> Settings:
+    """The settings with which the functions would work on this folder, with this model."""
+    return Settings.from_environment(os.environ | _names(workspace, model_folder))
+
+
+def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
+    return {
+        "BUCKET": workspace.folder.as_uri(),
+        "INDEX_URL": f"sqlite://{quote(os.fsencode(workspace.index_file))}",
+        "MODEL_URI": str(model_folder),
+    }

@@ -43,10 +43,16 @@ class FolderEngine:
             yield outcome
 
 
+def take_into_use(workspace: Workspace, model: str) -> FolderEngine:
+    """The same as `open_engine`; a later search takes this folder and this model by default."""
+    data_dir = workspace.directory.parent
+    workspace.remember(model_name(model_folder(model, data_dir), data_dir))
+    return open_engine(workspace, model)
+
+
 def open_engine(workspace: Workspace, model: str) -> FolderEngine:
     """Load the model and open, or make, the index. Raises WrongUsage, ConfigurationError."""
     folder = model_folder(model, workspace.directory.parent)
-    workspace.remember(model_name(folder, workspace.directory.parent))
     settings = set_environment(workspace, folder)
     return FolderEngine(
         workspace,

@@ -4,14 +4,18 @@ import time
 
 from rich.console import Console
 
-from local.folder_engine import open_engine
+from local.folder_engine import FolderEngine, take_into_use
 from local.report import Report
 from local.workspace import Workspace
 
 
 def index_folder(workspace: Workspace, model: str, console: Console) -> bool:
     """Index what is new, forget what is gone; whether every image is searchable now."""
-    engine = open_engine(workspace, model)
+    return fill(take_into_use(workspace, model), console)
+
+
+def fill(engine: FolderEngine, console: Console) -> bool:
+    """Look at every image, with progress; whether every one is searchable now."""
     report = Report()
     started = time.perf_counter()
     for _ in engine.reconcile(report, console):

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from local.refusal import WrongUsage
 
@@ -13,11 +16,12 @@ RECORD = "workspace.json"
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A folder of images, the model that it was indexed with, and the place of its index."""
+    """A folder of images, the place of its indexes, the model in use, and the one to come."""
 
     folder: Path
     directory: Path
     model: str | None = None
+    next_model: str | None = None
 
     @property
     def index_file(self) -> Path:
@@ -28,11 +32,25 @@ class Workspace:
 
         Raises WrongUsage where nothing can be kept.
         """
-        record = json.dumps({"folder": str(self.folder), "model": model}, indent=2)
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            (self.directory / RECORD).write_text(record + "\n")
+        to_come = _recorded(self.directory).get("next_model")
+        with self._keeping():
+            self._record(model, to_come if to_come != model else None)
             (self.directory.parent / LAST_USED).write_text(self.directory.name + "\n")
+
+    def expect(self, next_model: str | None) -> None:
+        """Note which model is to come; what is taken by default stays. Raises WrongUsage."""
+        with self._keeping():
+            self._record(_recorded(self.directory).get("model"), next_model)
+
+    def _record(self, model: str | None, next_model: str | None) -> None:
+        record = {"folder": str(self.folder), "model": model, "next_model": next_model}
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise WrongUsage(
                 f"cannot keep an index in {self.directory}: {error.strerror}"
@@ -48,7 +66,8 @@ def workspace_of(folder: Path, data_dir: Path) -> Workspace:
         raise WrongUsage("the folder's path is not valid UTF-8: give the folder another name")
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
     directory = data_dir.expanduser().resolve() / f"{folder.name or 'root'}-{digest}"
-    return Workspace(folder, directory, _recorded(directory).get("model"))
+    recorded = _recorded(directory)
+    return Workspace(folder, directory, recorded.get("model"), recorded.get("next_model"))
 
 
 def last_used(data_dir: Path) -> Workspace:
@@ -63,7 +82,7 @@ def last_used(data_dir: Path) -> Workspace:
     return workspace_of(Path(folder), data_dir)
 
 
-def _recorded(directory: Path) -> dict[str, str]:
+def _recorded(directory: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((directory / RECORD).read_text()))
     except (OSError, ValueError):

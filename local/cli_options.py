@@ -1,0 +1,12 @@
+"""What the commands have in common: options, and exit statuses."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+REJECTED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+DataDir = Annotated[Path, typer.Option(help="Where indexes are kept.")]
+Model = Annotated[str | None, typer.Option(help="A model's name, or the path of its folder.")]
+DATA_DIR = Path(".imagesearch")

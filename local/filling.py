@@ -1,0 +1,31 @@
+"""Brings the whole index into step with the folder, and says when it is so for the first time."""
+
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from imagesearch.planning import Outcome
+from local.folder_engine import FolderEngine
+from local.index_command import tell
+from local.report import Report
+
+
+class Filling:
+    """Reconciles with progress the first time, and quietly after that; `what` is then ready."""
+
+    def __init__(self, engine: FolderEngine, what: str, console: Console) -> None:
+        self._engine = engine
+        self._what = what
+        self._console = console
+        self._ready = False
+
+    def outcomes(self) -> Iterator[Outcome]:
+        report = Report()
+        started = time.perf_counter()
+        console = Console(quiet=True) if self._ready else self._console
+        yield from self._engine.reconcile(report, console)
+        tell(report, time.perf_counter() - started, console)
+        if not self._ready:
+            self._ready = True
+            print(f"ready {self._what}", flush=True)  # noqa: T201
