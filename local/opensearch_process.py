@@ -37,7 +37,7 @@ rootLogger.appenderRef.console.ref = console
 
 
 def start(version: str, port: int, folder: Path, log: Path) -> "subprocess.Popen[bytes]":
-    """Start a server that keeps all its files in `folder`; raises CannotStart."""
+    """Start a server on the files in `folder`; in Docker they end with it. Raises CannotStart."""
     java = find_java_home(OLDEST_JAVA)
     if java and shutil.which("mvn"):
         return _start_java(unpacked(version), java, port, folder, log)
@@ -70,7 +70,7 @@ def _start_java(
 def _configure(home: Path, port: int, folder: Path) -> None:
     """The distribution's configuration, with every file that it writes put into `folder`."""
     config = folder / "config"
-    shutil.copytree(home / "config", config)
+    shutil.copytree(home / "config", config, dirs_exist_ok=True)
     settings = {
         **SETTINGS,
         "network.host": "127.0.0.1",

@@ -26,21 +26,43 @@ STOP_SECONDS = 30.0
 LOG_TAIL = 3000
 
 
+class OpenSearchServer:
+    """A server of a folder and a port: both stay its own when it ends and is started again."""
+
+    def __init__(self, folder: Path, version: str = VERSION, port: int = 0) -> None:
+        self._folder = folder
+        self._version = version
+        self._port = port or _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Returns when it answers; raises CannotStart."""
+        log = self._folder / "server.log"
+        self._process = start(self._version, self._port, self._folder, log)
+        _wait_until_ready(self.url, self._process, log)
+
+    def stop(self) -> None:
+        if self._process:
+            _stop(self._process)
+
+    def kill(self) -> None:
+        """End it as a failing machine does: it has no moment left to save anything."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+
 @contextmanager
 def running_server(version: str = VERSION, port: int = 0) -> Iterator[str]:
     """The address of a fresh, empty server; port 0 takes a free one. Raises CannotStart."""
     folder = Path(tempfile.mkdtemp(prefix="imagesearch-opensearch-run-"))
-    log = folder / "server.log"
-    port = port or _free_port()
+    server = OpenSearchServer(folder, version, port)
     try:
-        process = start(version, port, folder, log)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _wait_until_ready(url, process, log)
-            yield url
-        finally:
-            _stop(process)
+        server.start()
+        yield server.url
     finally:
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
