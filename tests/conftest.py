@@ -1,15 +1,19 @@
-"""What tests of several kinds share: one real OpenSearch server, and a way to wait."""
+"""What tests of several kinds share: a real OpenSearch server, a second model, a way to wait."""
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from imagesearch.embedding.manifest import Manifest
 from local.opensearch_distribution import CannotStart
 from local.opensearch_server import running_server
 
 Eventually = Callable[..., None]
+STARTER_MODEL = Path(__file__).parents[1] / "layers/starter_model/starter_model"
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +42,17 @@ def eventually() -> Eventually:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def stretched_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The starter model's graphs with another preprocessing: a model with a space of its own."""
+    folder = tmp_path_factory.mktemp("models") / "stretched"
+    folder.mkdir()
+    described = json.loads((STARTER_MODEL / "manifest.json").read_text()) | {"name": folder.name}
+    described["image"]["resize"] = "stretch"
+    described["text"]["image_space"] = Manifest.model_validate(described).image_space
+    (folder / "manifest.json").write_text(json.dumps(described))
+    for name in described["files"]:
+        (folder / name).symlink_to(STARTER_MODEL / name)
+    return folder
