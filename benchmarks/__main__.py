@@ -1,13 +1,31 @@
-"""Measure everything and print one table: `make bench`."""
+"""Measure everything and print the tables: `make bench`; or one part by its name."""
 
-from benchmarks import indexing, queries, startup
+import sys
+from collections.abc import Callable
+
+from benchmarks import indexing, opensearch, queries, startup
 from benchmarks.machine import describe
 from benchmarks.table import show
 
 
-def main() -> None:
+def _functions() -> None:
     rows = [row for part in (startup, queries, indexing) for row in part.measure()]
     show(f"starter model, {describe()}", rows)
+
+
+def _opensearch() -> None:
+    show(f"{opensearch.TITLE}, {describe()}", opensearch.measure())
+
+
+PARTS: dict[str, Callable[[], None]] = {"functions": _functions, "opensearch": _opensearch}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(PARTS)
+    if unknown := set(names) - set(PARTS):
+        sys.exit(f"no part is named {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    for name in names:
+        PARTS[name]()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What OpenSearch is asked: k-NN searches, listings, scans, counts."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from imagesearch.adapters.opensearch_filters import filter_query
 from imagesearch.adapters.opensearch_records import DELETED, WITHOUT_EMBEDDING
 from imagesearch.adapters.opensearch_schema import EMBEDDING
 from imagesearch.adapters.records import epoch_milliseconds
+from imagesearch.adapters.unit_vectors import vector_json
 from imagesearch.domain import Embedding, Status, VectorQuery
 from imagesearch.filters import Filter
 
@@ -18,16 +20,17 @@ from imagesearch.filters import Filter
 # another k, and pages would then repeat and miss hits.
 NEIGHBOURS = 1000
 COUNTS = {"size": 0, "aggs": {"statuses": {"terms": {"field": "status"}}}}
+_VECTOR = "$vector"
 _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
 
 
-def nearest(query: VectorQuery, vector: Embedding) -> dict[str, Any]:
+def nearest(query: VectorQuery, vector: Embedding, neighbours: int = NEIGHBOURS) -> str:
     """The body of a k-NN search; the filter is applied while the graph is walked, not after."""
     filter = matching(Status.INDEXED, query.collection, query.filter)
     if query.exclude is not None:
         filter["bool"]["must_not"] = [{"term": {"id": query.exclude}}]
-    knn = {"vector": vector.tolist(), "k": NEIGHBOURS, "filter": filter}
-    body = {
+    knn = {"vector": _VECTOR, "k": neighbours, "filter": filter}
+    body: dict[str, Any] = {
         "query": {"knn": {EMBEDDING: knn}},
         "sort": [{"_score": "desc"}, {"id": "asc"}],
         "size": query.limit,
@@ -37,7 +40,8 @@ def nearest(query: VectorQuery, vector: Embedding) -> dict[str, Any]:
         body["min_score"] = _lucene_score(query.min_score)
     if query.after:
         body["search_after"] = [_lucene_score(query.after.score), query.after.id]
-    return body
+    # The first one is ours, whatever a filter may look for.
+    return json.dumps(body).replace(f'"{_VECTOR}"', vector_json(vector), 1)
 
 
 def same_copy(vector: Embedding) -> str:

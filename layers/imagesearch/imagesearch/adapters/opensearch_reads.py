@@ -1,5 +1,6 @@
 """How an index in OpenSearch is read: records by id, k-NN searches, listings, scans, counts."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -73,11 +74,13 @@ class OpenSearchReads:
         vectors = [query_vector(query.embedding, self._dimension) for query in queries]
         if not queries:
             return []
-        lines: list[dict[str, Any]] = []
+        lines = []
         for query, vector in zip(queries, vectors, strict=True):
-            lines += [STRICT | {"preference": same_copy(vector)}, nearest(query, vector)]
+            header = json.dumps(STRICT | {"preference": same_copy(vector)})
+            lines.append(f"{header}\n{nearest(query, vector)}\n")
+        body = "".join(lines)
         self._check()
-        answer = self._client.read(lambda client: client.msearch(body=lines, index=self._name))
+        answer = self._client.read(lambda client: client.msearch(body=body, index=self._name))
         return [_hits(self._found(response)) for response in answer["responses"]]
 
     def list_documents(
@@ -163,7 +166,7 @@ class OpenSearchReads:
         with suppress(ImageSearchError):
             self._client.read(lambda client: client.delete_pit(body={"pit_id": [view]}))
 
-    def _search(self, body: Mapping[str, Any], **params: str) -> list[Any]:
+    def _search(self, body: Mapping[str, Any] | str, **params: str) -> list[Any]:
         self._check()
         answer = self._client.read_index(
             lambda client: client.search(index=self._name, body=body, params=STRICT | params)

@@ -40,7 +40,7 @@ def ensure_index(client: Any, name: str, dimension: int, model: str, layout: Ind
     template = {
         "index_patterns": [name],
         "priority": TEMPLATE_PRIORITY,
-        "template": _index(meta, layout),
+        "template": index_body(meta, layout),
     }
     client.indices.put_index_template(name=name, body=template)
     _create(client, name)
@@ -76,7 +76,7 @@ def _create(client: Any, name: str) -> None:
             raise
 
 
-def _index(meta: Mapping[str, Any], layout: IndexLayout) -> dict[str, Any]:
+def index_body(meta: Mapping[str, Any], layout: IndexLayout) -> dict[str, Any]:
     return {
         "settings": layout.settings(),
         "mappings": {

@@ -1,4 +1,4 @@
-"""Which vectors an index works with: both indexes refuse the same ones with the same words."""
+"""Which vectors an index works with, the same ones in both, and how they are written down."""
 
 import numpy as np
 
@@ -25,3 +25,8 @@ def query_vector(embedding: Embedding, dimension: int) -> Embedding:
         raise InvalidQuery(
             f"the query points nowhere: {error}", "weigh its terms so that they do not cancel out"
         ) from error
+
+
+def vector_json(vector: Embedding) -> str:
+    """Nine digits hold any float32 exactly; json.dumps writes 17 and takes three times as long."""
+    return f"[{','.join(['%.9g'] * len(vector)) % tuple(vector.tolist())}]"

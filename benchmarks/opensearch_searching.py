@@ -1,0 +1,151 @@
+"""How near the exact answer a search comes, how long it takes, and what an image takes on disk.
+
+For each layout, at two sizes, as written and after merging all into one segment.
+"""
+
+import http.client
+import json
+import statistics
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from benchmarks.opensearch_images import collection, numbers
+from benchmarks.opensearch_workbench import bytes_a_document, opened, segments
+from benchmarks.table import Row, percentiles
+from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from imagesearch.adapters.opensearch_layout import IndexLayout
+from imagesearch.adapters.opensearch_queries import nearest
+from imagesearch.domain import VectorQuery
+
+SIZES = (20_000, 100_000)
+QUERIES = 100
+LIMIT = 10
+PAIRS = 200
+WARM_UP = 10
+AT_ONCE = 1000
+# Faiss builds no graph here: the test server lacks its native library.
+LAYOUTS = {
+    "lucene 1x": IndexLayout(refresh_interval="30s"),
+    "lucene 4x on disk": IndexLayout(compression="4x", refresh_interval="30s"),
+    "faiss, exact": IndexLayout("faiss", refresh_interval="30s", exact=True),
+}
+
+
+def measure(url: str, raw: Any) -> Iterator[Row]:
+    for label, layout in LAYOUTS.items():
+        name = f"bench-{uuid.uuid4().hex}"
+        index = opened(url, name, layout)
+        start = 0
+        for size in SIZES:
+            rate = _fill(index, start, size)
+            start = size
+            raw.indices.refresh(index=name)
+            how = f"{rate:.0f} docs/s, {segments(raw, name)} segments"
+            yield _row(f"{label}, {size:,}, as written", index, raw, name, size, how)
+            if not layout.exact:
+                seconds = _merge(raw, name)
+                yield _row(
+                    f"{label}, {size:,}, merged", index, raw, name, size, f"in {seconds:.0f} s"
+                )
+            if label == "lucene 1x" and size == SIZES[0]:
+                yield _overhead(url, raw, name, index)
+        taken = bytes_a_document(raw, name)
+        yield Row(
+            f"{label}: on disk",
+            f"{taken.all:,.0f} B a document",
+            f"full vector {taken.full:,.0f}, short {taken.short:,.0f}, graph {taken.graph:,.0f}",
+        )
+        index.close()
+        raw.indices.delete(index=name)
+
+
+def _fill(index: OpenSearchIndex, start: int, end: int) -> float:
+    """Images a second."""
+    images, seconds = collection(SIZES[-1], QUERIES), 0.0
+    for first in range(start, end, AT_ONCE):
+        puts = images.puts(first, first + AT_ONCE)
+        started = time.perf_counter()
+        results = index.write(puts)
+        seconds += time.perf_counter() - started
+        assert {result.status for result in results} == {"written"}
+    return (end - start) / seconds
+
+
+def _merge(raw: Any, name: str) -> float:
+    started = time.perf_counter()
+    raw.indices.forcemerge(index=name, max_num_segments=1)
+    raw.indices.refresh(index=name)
+    return time.perf_counter() - started
+
+
+def _row(what: str, index: OpenSearchIndex, raw: Any, name: str, size: int, how: str) -> Row:
+    """As the adapter asks, for the 1,000 nearest, and for the ten nearest alone."""
+
+    def ask(query: VectorQuery) -> set[int]:
+        return numbers(hit.document.ref.key for hit in index.search(query))
+
+    def ask_for_ten(query: VectorQuery) -> set[int]:
+        answer = raw.search(index=name, body=nearest(query, query.embedding, LIMIT))
+        return numbers(hit["_source"]["key"] for hit in answer["hits"]["hits"])
+
+    recall, seconds = _quality(size, ask)
+    lower, sooner = _quality(size, ask_for_ten)
+    p50 = statistics.median(sooner) * 1000
+    value = f"recall@10 {recall:.3f}, {percentiles(seconds)}"
+    return Row(what, value, f"{how}; with k = 10: {lower:.3f}, {p50:.1f} ms")
+
+
+def _quality(size: int, ask: Callable[[VectorQuery], set[int]]) -> tuple[float, list[float]]:
+    """Recall@10 among the first `size` images, and the seconds of each query."""
+    images = collection(SIZES[-1], QUERIES)
+    exact, found, seconds = images.nearest(size, LIMIT), [], []
+    order = np.random.default_rng(0).permutation(QUERIES).tolist()
+    for number in [*order[:WARM_UP], *order]:
+        query = VectorQuery(images.queries[number], LIMIT)
+        started = time.perf_counter()
+        hits = ask(query)
+        seconds.append(time.perf_counter() - started)
+        found.append(len(exact[number] & hits) / LIMIT)
+    return statistics.fmean(found[WARM_UP:]), seconds[WARM_UP:]
+
+
+def _overhead(url: str, raw: Any, name: str, index: OpenSearchIndex) -> Row:
+    """Each query twice, in turns: through the adapter, and its body on a bare connection."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc)
+    vectors = collection(SIZES[-1], QUERIES).queries
+    ours: list[float] = []
+    bare: list[float] = []
+    before = _searches(raw, name)
+    for number in range(PAIRS):
+        query = VectorQuery(vectors[number % QUERIES], LIMIT)
+        body = nearest(query, query.embedding).encode()
+        for adapter in (True, False) if number % 2 else (False, True):
+            started = time.perf_counter()
+            if adapter:
+                hits = index.search(replace(query))
+            else:
+                connection.request(
+                    "POST", f"/{name}/_search", body, {"content-type": "application/json"}
+                )
+                json.loads(connection.getresponse().read())
+            (ours if adapter else bare).append(time.perf_counter() - started)
+        assert len(hits) == LIMIT
+    connection.close()
+    assert _searches(raw, name) - before == 2 * PAIRS
+    more = (statistics.median(ours) - statistics.median(bare)) * 1000
+    return Row(
+        "search, beside a bare _search",
+        f"{more:+.2f} ms at p50",
+        f"{percentiles(ours)}, bare {percentiles(bare)}; {PAIRS} pairs, one request each",
+    )
+
+
+def _searches(raw: Any, name: str) -> int:
+    answer = raw.indices.stats(index=name, metric="search")
+    return int(answer["_all"]["primaries"]["search"]["query_total"])

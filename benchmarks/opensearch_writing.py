@@ -1,0 +1,101 @@
+"""What our bulk costs beside opensearch-py's own, and a record without its vector beside one with.
+
+Both write the same documents to fresh indexes of the same kind, in turns.
+"""
+
+import statistics
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeAlias
+
+from opensearchpy import helpers
+
+from benchmarks.opensearch_images import DIMENSION, collection
+from benchmarks.opensearch_workbench import bytes_a_document, make_bare, opened
+from benchmarks.table import Row
+from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from imagesearch.adapters.opensearch_layout import IndexLayout
+from imagesearch.adapters.records import folders, to_record
+from imagesearch.domain import Put
+
+DOCUMENTS = 2000
+ROUNDS = 6
+Write: TypeAlias = Callable[[Any, list[Put]], tuple[float, float]]
+DERIVED = "index.knn.derived_source.enabled"
+
+
+def measure(url: str, raw: Any) -> Iterator[Row]:
+    puts = collection(DOCUMENTS, 0).puts(0, DOCUMENTS)
+    ours: Write = partial(_ours, url)
+    theirs: Write = _theirs
+    ratios, rates, ours_cpu, theirs_cpu = [], [], [], []
+    for number in range(ROUNDS):
+        pair = [ours, theirs] if number % 2 else [theirs, ours]
+        taken = {write: write(raw, puts) for write in pair}
+        ratios.append(taken[theirs][0] / taken[ours][0])
+        rates.append(DOCUMENTS / taken[ours][0])
+        ours_cpu.append(taken[ours][1] / DOCUMENTS * 1000)
+        theirs_cpu.append(taken[theirs][1] / DOCUMENTS * 1000)
+    middle = statistics.median
+    yield Row(
+        "bulk, beside helpers.bulk",
+        f"ratio {middle(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        f"{middle(rates):.0f} docs/s; client CPU a document {middle(ours_cpu):.2f} ms,"
+        f" theirs {middle(theirs_cpu):.2f}; {ROUNDS} x {DOCUMENTS} in turns",
+    )
+    for derived in (True, False):
+        kept = "without its vector" if derived else "with its vector"
+        yield Row(f"_source {kept}", f"{_stored(url, raw, puts, derived):,.0f} B a document")
+
+
+def _ours(url: str, raw: Any, puts: list[Put]) -> tuple[float, float]:
+    """Seconds, and seconds of CPU in this process."""
+    name = f"bench-{uuid.uuid4().hex}"
+    index = opened(url, name)
+    index.write(puts[:1])
+    started, cpu = time.perf_counter(), time.process_time()
+    results = index.write(puts[1:])
+    taken = time.perf_counter() - started, time.process_time() - cpu
+    assert {result.status for result in results} == {"written"}
+    index.close()
+    raw.indices.delete(index=name)
+    return taken
+
+
+def _theirs(raw: Any, puts: list[Put]) -> tuple[float, float]:
+    name = f"bench-{uuid.uuid4().hex}"
+    make_bare(raw, name, IndexLayout())
+    sources = [_source(put) for put in puts]
+    actions = (
+        source | {"_op_type": "create", "_index": name, "embedding": put.embedding.tolist()}
+        for source, put in zip(sources, puts, strict=True)
+        if put.embedding is not None
+    )
+    helpers.bulk(raw, [next(actions)])
+    started, cpu = time.perf_counter(), time.process_time()
+    done, _ = helpers.bulk(raw, actions)
+    taken = time.perf_counter() - started, time.process_time() - cpu
+    assert done == len(puts) - 1
+    raw.indices.delete(index=name)
+    return taken
+
+
+def _source(put: Put) -> dict[str, Any]:
+    record = to_record(put.document)
+    extra = {"_id": put.ref.id, "folders": folders(put.ref.key), "metadata": [record["metadata"]]}
+    return record | extra
+
+
+def _stored(url: str, raw: Any, puts: list[Put], derived: bool) -> float:
+    name = f"bench-{uuid.uuid4().hex}"
+    make_bare(raw, name, IndexLayout(), **{DERIVED: derived})
+    index = OpenSearchIndex(url, name, DIMENSION, model="bench")
+    index.write(puts)
+    index.close()
+    raw.indices.forcemerge(index=name, max_num_segments=1)
+    raw.indices.refresh(index=name)
+    size = bytes_a_document(raw, name).all
+    raw.indices.delete(index=name)
+    return size
