@@ -32,17 +32,18 @@ class Serving:
     def __init__(self, folder: Path, data_dir: Path, eventually: Eventually) -> None:
         self.folder = folder
         self.url = ""
-        self._data_dir = data_dir
+        self.data_dir = data_dir
         self._eventually = eventually
         self._process: subprocess.Popen[str] | None = None
         self.out: list[str] = []
         self.err: list[str] = []
 
-    def start(self, **environment: str) -> "Serving":
+    def start(self, *options: object, **environment: str) -> "Serving":
         """Start it; `ready` is not waited for."""
         self.out, self.err, self.url = [], [], ""
+        given = map(str, options)
         self._process = subprocess.Popen(
-            [COMMAND, "serve", self.folder, "--port", "0", "--data-dir", self._data_dir],
+            [COMMAND, "serve", self.folder, "--port", "0", "--data-dir", self.data_dir, *given],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -57,6 +58,10 @@ class Serving:
         assert self.out, "".join(self.err)
         self.url = self.out[0].removeprefix("ready ").strip()
         return self
+
+    @property
+    def started(self) -> bool:
+        return self._process is not None
 
     @property
     def pid(self) -> int:
@@ -77,8 +82,13 @@ class Serving:
 
     def run(self, command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Another command over the same data directory."""
-        line = [COMMAND, command, *map(str, arguments), "--data-dir", self._data_dir]
+        line = [COMMAND, command, *map(str, arguments), "--data-dir", self.data_dir]
         return subprocess.run(line, capture_output=True, text=True, timeout=300)
+
+    def begin(self, command: str, *arguments: object) -> subprocess.Popen[str]:
+        """The same, not waited for; its messages are not kept."""
+        line = [COMMAND, command, *map(str, arguments), "--data-dir", self.data_dir]
+        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def get(self, path: str, **parameters: Any) -> dict[str, Any]:
         answer = httpx.get(self.url + path, params=parameters, timeout=30)
@@ -131,7 +141,8 @@ def serve(
 
     yield over
     for serving in made:
-        serving.stop(signal.SIGKILL)
+        if serving.started:
+            serving.stop(signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")

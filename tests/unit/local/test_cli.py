@@ -37,6 +37,11 @@ def run(tmp_path: Path) -> Run:
         (["search", "a dog", "--folder", "."], "there is no index of"),
         (["index", ".", "--model", "clop"], "no model 'clop': take one of starter"),
         (["index"], "FOLDER"),
+        (["reindex", "--model", "starter"], "imagesearch index FOLDER"),
+        (["reindex", ".", "--status"], "there is no index of"),
+        (["reindex", "--status", "--drop-old"], "one at a time"),
+        (["reindex", "s3://photos", "--model", "starter"], "NextModelUri"),
+        (["reindex", "s3://photos", "--status"], "--index-url"),
         (["find"], "find"),
     ],
 )

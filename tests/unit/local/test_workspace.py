@@ -41,6 +41,26 @@ def test_the_last_used_folder_and_its_model_are_remembered(
     assert workspace_of(tmp_path, data_dir).model == "starter"
 
 
+def test_the_model_to_come_is_remembered_until_it_is_in_use(folder: Path, data_dir: Path) -> None:
+    workspace_of(folder, data_dir).remember("starter")
+    workspace_of(folder, data_dir).expect("clip")
+    found = last_used(data_dir)
+    assert (found.model, found.next_model) == ("starter", "clip")
+    found.remember("starter")
+    assert last_used(data_dir).next_model == "clip"
+    found.remember("clip")
+    assert (last_used(data_dir).model, last_used(data_dir).next_model) == ("clip", None)
+
+
+def test_a_model_to_come_does_not_change_which_folder_is_the_last(
+    folder: Path, tmp_path: Path, data_dir: Path
+) -> None:
+    workspace_of(tmp_path, data_dir).remember("starter")
+    workspace_of(folder, data_dir).remember("starter")
+    workspace_of(tmp_path, data_dir).expect("clip")
+    assert last_used(data_dir).folder == folder
+
+
 def test_without_an_index_there_is_no_last_folder(data_dir: Path) -> None:
     with pytest.raises(WrongUsage, match="imagesearch index FOLDER"):
         last_used(data_dir)

@@ -1,0 +1,115 @@
+"""A folder's model is switched while it is served: `reindex` beside `serve`, then the release."""
+
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.embedding.manifest import load_manifest
+
+Eventually = Callable[..., None]
+Serve = Callable[[Path], Any]
+
+
+@pytest.fixture
+def status(eventually: Eventually) -> Callable[..., None]:
+    """Waits until `reindex --status` ends with a status and says some words."""
+
+    def becomes(serving: Any, code: int, *words: str) -> None:
+        def it_is() -> bool:
+            done = serving.run("reindex", "--status")
+            return done.returncode == code and all(word in done.stdout for word in words)
+
+        eventually(f"the status is {code}: {words}", it_is, 30)
+
+    return becomes
+
+
+def test_a_switch_while_the_folder_is_served(
+    few: Path,
+    samples: list[Path],
+    serve: Serve,
+    stretched_model: Path,
+    status: Callable[..., None],
+    eventually: Eventually,
+) -> None:
+    live = serve(few).start().ready()
+    status(live, 0, "in use", "4 of 4: agrees")
+
+    follower = live.begin("reindex", few, "--model", stretched_model, "--follow")
+    try:
+        assert follower.stdout.readline().startswith("ready")
+        parrot = next(path for path in samples if "parrot" in path.name)
+        shutil.copyfile(parrot, few / "parrot.webp")
+        (few / "animals" / "cow.webp").unlink()
+        status(live, 0, "in use", "to come", "4 of 4: agrees")
+        assert live.keys("a parrot")[0] == "parrot.webp"
+        assert live.get("/v1/health")["model"] == "starter"
+    finally:
+        follower.send_signal(signal.SIGTERM)
+        assert follower.wait(20) == 0
+        follower.stdout.close()
+
+    # Not followed any more, the new index falls behind; its release makes that good.
+    shutil.copyfile(parrot, few / "again.webp")
+    status(live, 1, "5 of 5: agrees", "4 of 5: 1 waiting (again.webp)")
+    assert live.run("reindex", "--drop-old").stdout == ""
+    live.stop()
+    live.start("--model", stretched_model).ready()
+    status(live, 0, "in use", "5 of 5: agrees")
+    assert live.get("/v1/search", q="a parrot")["model"] == "stretched"
+
+    dropped = live.run("reindex", "--drop-old")
+    assert dropped.returncode == 0
+    assert dropped.stdout.startswith("dropped images-")
+    assert set(live.keys("a parrot")[:2]) == {"again.webp", "parrot.webp"}
+
+
+def test_filling_that_was_killed_goes_on_from_there(
+    tmp_path: Path,
+    samples: list[Path],
+    serve: Serve,
+    stretched_model: Path,
+    eventually: Eventually,
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for sample in samples:
+        shutil.copyfile(sample, folder / f"{sample.parent.name} {sample.name}")
+    idle = serve(folder)
+    assert idle.run("index", folder).returncode == 0
+
+    filling = idle.begin("reindex", folder, "--model", stretched_model)
+    [file] = idle.data_dir.glob("many-*/index.db")
+    manifest = load_manifest(stretched_model)
+    index = EmbeddedIndex(file, f"images-{manifest.image_space}", manifest.dimension)
+    eventually("some images are in the new index", lambda: index.health().images > 0, 60)
+    filling.kill()
+    filling.wait()
+    filling.stdout.close()
+    begun = index.health().images
+    assert 0 < begun < len(samples)
+
+    resumed = idle.run("reindex", folder, "--model", stretched_model)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"{len(samples) - begun} indexed, {begun} unchanged" in resumed.stderr
+    assert idle.run("reindex", "--status").returncode == 0
+    index.close()
+
+
+def test_nothing_is_dropped_while_the_index_in_use_lacks_an_image(
+    few: Path, samples: list[Path], serve: Serve, stretched_model: Path
+) -> None:
+    idle = serve(few)
+    idle.run("index", few, "--model", stretched_model)
+    idle.run("index", few)
+    shutil.copyfile(samples[0], few / "late.webp")
+    refused = idle.run("reindex", "--drop-old")
+    assert refused.returncode == 2
+    assert "nothing is dropped" in refused.stderr
+    assert "1 waiting (late.webp)" in refused.stderr
+    assert idle.run("search", "an owl", "--model", stretched_model).returncode == 0
