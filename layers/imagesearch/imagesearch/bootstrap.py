@@ -110,7 +110,8 @@ def _image_encoder(model_uri: str) -> OnnxImageEncoder:
 @cache
 def _text_encoder(model_uri: str) -> OnnxTextEncoder:
     manifest = _manifest(model_uri)
-    names = [manifest.text.graph, manifest.text.tokenizer]
+    text = manifest.text
+    names = [name for name in (text.graph, text.tokenizer, text.projection) if name]
     return OnnxTextEncoder(_model_folder(model_uri, names), manifest)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.model_files import verified
 from imagesearch.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[3]
+STARTER = ROOT / "layers" / "starter_model" / "starter_model"
 
 
 @pytest.fixture
@@ -99,3 +103,7 @@ def test_a_file_that_is_not_the_manifests_is_not_loaded(spoil, said, model_copy,
         verified(model_copy, "image.onnx", manifest)
     assert str(model_copy / "image.onnx") in caught.value.message
     assert "fetch" in caught.value.hint
+
+
+def test_what_a_manifest_may_say_since_then_leaves_the_starter_model_in_its_space():
+    assert load_manifest(STARTER).image_space == "b34668b07d69be72"

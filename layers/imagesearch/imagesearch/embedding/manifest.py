@@ -49,7 +49,9 @@ class ImageTower(_Part):
 class TextTower(_Part):
     """`input_ids` (and `attention_mask` where the graph has it) [N, L] → [N, dimension].
 
-    `image_space` is the space of image vectors that the text vectors are meant for.
+    `image_space` is the space of image vectors that the text vectors are meant for. With the
+    `length` `fixed` every text is padded to `max_length`. With `pooling` the output is [N, L, W],
+    whose mean over the mask is the vector; a `projection` (safetensors, [dimension, W]) follows.
     """
 
     graph: FileName
@@ -60,11 +62,22 @@ class TextTower(_Part):
     max_length: Annotated[int, Field(ge=2)]
     pad_token_id: Annotated[int, Field(ge=0)]
     image_space: str
+    length: Literal["longest", "fixed"] = "longest"
+    pooling: Literal["mean"] | None = None
+    projection: FileName | None = None
 
 
 class FileEntry(_Part):
+    """`rewritten_from` is the SHA-256 of the file of which this is an exact rewrite: the same
+    vectors, and so the same space."""
+
     sha256: Digest
     bytes: Annotated[int, Field(ge=0)]
+    rewritten_from: Digest | None = None
+
+    @property
+    def origin(self) -> str:
+        return self.rewritten_from or self.sha256
 
 
 class Manifest(_Part):
@@ -81,11 +94,18 @@ class Manifest(_Part):
     quality: dict[str, Any] | None = None
 
     @property
+    def needs(self) -> list[str]:
+        """The files that the towers name."""
+        text = self.text
+        names = [self.image.graph, text.graph, text.tokenizer, text.projection]
+        return [name for name in names if name]
+
+    @property
     def image_space(self) -> str:
         """A digest of what decides an image's vector, and of nothing else: 16 hex digits."""
         image = self.image.model_dump(mode="json")
         decides = image | {
-            "graph": self.files[self.image.graph].sha256,
+            "graph": self.files[self.image.graph].origin,
             "dimension": self.dimension,
         }
         text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
@@ -106,7 +126,7 @@ def load_manifest(folder: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise _wrong(f"{path}: {where}: {first['msg']}") from error
-    for name in (manifest.image.graph, manifest.text.graph, manifest.text.tokenizer):
+    for name in manifest.needs:
         if name not in manifest.files:
             raise _wrong(f"{path} names {name}, and `files` has no size and SHA-256 for it")
     if manifest.text.image_space != manifest.image_space:

@@ -1,0 +1,64 @@
+"""Whether this machine multiplies signed 8-bit weights exactly.
+
+Where a CPU has no VNNI, the kernel for signed weights adds two products in 16 bits, and large ones
+are cut off: there, unsigned weights are slower and right.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import onnxruntime
+
+from imagesearch.embedding.protobuf_wire import bytes_field, varint_field
+
+DEPTH, WIDTH = 64, 64
+UINT8, INT8, INT32 = 2, 3, 6
+
+
+@cache
+def signed_weights_are_exact() -> bool:
+    """Multiplies the largest values there are, and compares with what they must give."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        _multiplication(), options, providers=["CPUExecutionProvider"]
+    )
+    for rows in (1, 2, 50):
+        left = np.full((rows, DEPTH), 255, np.uint8)
+        for value in (127, -128):
+            right = np.full((DEPTH, WIDTH), value, np.int8)
+            (product,) = session.run(None, {"left": left, "right": right})
+            if not np.array_equal(product, np.full((rows, WIDTH), DEPTH * 255 * value)):
+                return False
+    return True
+
+
+def _multiplication() -> bytes:
+    """`left` [N, M] uint8 times `right` [M, K] int8, as an ONNX model."""
+    node = bytes_field(
+        1,
+        [
+            bytes_field(1, [b"left"]),
+            bytes_field(1, [b"right"]),
+            bytes_field(2, [b"product"]),
+            bytes_field(4, [b"MatMulInteger"]),
+        ],
+    )
+    graph = [
+        node,
+        bytes_field(2, [b"multiplication"]),
+        bytes_field(11, _value("left", UINT8)),
+        bytes_field(11, _value("right", INT8)),
+        bytes_field(12, _value("product", INT32)),
+    ]
+    opset = bytes_field(8, [varint_field(2, 17)])
+    return b"".join([varint_field(1, 8), bytes_field(7, graph), opset])
+
+
+def _value(name: str, element: int) -> list[bytes]:
+    """A ValueInfoProto: a matrix of these elements."""
+    shape = bytes_field(2, [bytes_field(1, [bytes_field(2, [side])]) for side in (b"a", b"b")])
+    tensor = bytes_field(1, [varint_field(1, element), shape])
+    return [bytes_field(1, [name.encode()]), bytes_field(2, [tensor])]

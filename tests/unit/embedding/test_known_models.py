@@ -1,0 +1,72 @@
+"""The models that are known by name fit the manifest, and say from where each file comes."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagesearch.embedding.known_models import Pin, known_model, known_models
+from imagesearch.embedding.manifest import FileEntry
+from imagesearch.errors import NotFound
+
+MODELS = known_models()
+
+
+def entries(model, digest="0" * 64):
+    return {
+        name: FileEntry(sha256=pin.sha256 or digest, bytes=pin.bytes or 1)
+        for name, pin in model.pins.items()
+    }
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_every_known_model_becomes_a_manifest_that_agrees_with_itself(model):
+    manifest = model.manifest_with(entries(model))
+    assert manifest.text.image_space == manifest.image_space
+    assert set(manifest.needs) == set(model.pins)
+    assert all(pin.url.startswith("https://") for pin in model.pins.values())
+    assert model.evidence
+
+
+def test_the_names_that_users_type_are_known():
+    names = ["clip-vit-b-16", "clip-vit-b-32", "clip-vit-b-32-fp32", "clip-vit-l-14"]
+    assert [model.name for model in MODELS] == [*names, "multilingual-clip-vit-b-32"]
+
+
+def test_what_is_pinned_names_a_revision_that_cannot_move():
+    for model in MODELS:
+        for name, pin in model.pins.items():
+            assert name in model.unpinned or "/main/" not in pin.url
+
+
+def test_the_multilingual_model_speaks_to_the_vectors_of_clip():
+    clip, many = known_model("clip-vit-b-32"), known_model("multilingual-clip-vit-b-32")
+    space = clip.manifest_with(entries(clip)).image_space
+    assert many.manifest["text"]["image_space"] == space
+    assert many.pins["image.onnx"] == clip.pins["image.onnx"]
+
+
+def test_a_file_that_is_rewritten_exactly_stays_in_its_space():
+    clip = known_model("clip-vit-b-32")
+    files = entries(clip)
+    rewritten = FileEntry(sha256="1" * 64, bytes=3, rewritten_from=files["image.onnx"].sha256)
+    made = clip.manifest_with(files | {"image.onnx": rewritten})
+    assert made.image_space == clip.manifest_with(files).image_space
+
+
+def test_an_unpinned_model_gets_the_space_of_what_was_pulled():
+    model = known_model("clip-vit-b-16")
+    assert set(model.unpinned) == set(model.pins)
+    one, other = (model.manifest_with(entries(model, digit * 64)) for digit in "12")
+    assert one.image_space != other.image_space
+
+
+def test_a_hash_without_a_size_pins_nothing():
+    clip = known_model("clip-vit-b-32")
+    loose = Pin(url="https://example.org/x", sha256="0" * 64)
+    assert clip.model_copy(update={"pins": {"x": loose}}).unpinned == ["x"]
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(NotFound, match="clop") as caught:
+        known_model("clop")
+    assert "clip-vit-b-32" in caught.value.hint

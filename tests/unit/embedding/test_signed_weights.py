@@ -1,0 +1,153 @@
+"""Unsigned weights become signed ones, and not one number that the graph gives changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from imagesearch.embedding.signed_arithmetic import signed_weights_are_exact
+from imagesearch.embedding.signed_weights import signed
+
+RNG = np.random.default_rng(5)
+WIDE, DEEP = 24, 40
+
+
+def quantised(zero_point: int | list[int], *, raw: bool = True, nodes=(), op="MatMulInteger"):
+    """x → DynamicQuantizeLinear → MatMulInteger → Cast, Mul, as the usual quantiser writes it."""
+    zeros = np.array(zero_point, np.uint8)
+    weight = RNG.integers(0, 256, (DEEP, WIDE), np.uint8)
+    chain = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),
+        helper.make_node(op, ["q", "w", "zero", "w_zero"], ["product"]),
+        helper.make_node("Cast", ["product"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["floats", "scale"], ["y"]),
+        *nodes,
+    ]
+    point = (
+        numpy_helper.from_array(zeros, "w_zero")
+        if raw
+        else helper.make_tensor("w_zero", TensorProto.UINT8, zeros.shape, zeros.ravel().tolist())
+    )
+    return model(chain, [numpy_helper.from_array(weight, "w"), point])
+
+
+def model(nodes, constants, outputs=("y",)):
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, None)
+    named = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+    graph = helper.make_graph(nodes, "g", [x], named, constants)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    made.metadata_props.add(key="made", value="by a test")
+    return made.SerializeToString()
+
+
+def run(made: bytes, x: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
+    return session.run(["y"], {"x": x})[0]
+
+
+def initializers(made: bytes) -> dict[str, np.ndarray]:
+    tensors = onnx.load_from_string(made).graph.initializer
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
+
+
+exact_here = pytest.mark.skipif(
+    not signed_weights_are_exact(), reason="this CPU's kernel for signed weights saturates"
+)
+
+
+@exact_here
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("zero_point", [0, 7, 127, 128, 255, list(range(WIDE))])
+def test_the_numbers_are_the_same(zero_point, raw):
+    before = quantised(zero_point, raw=raw)
+    after = signed(before)
+    assert after is not None
+    for scale in (1, 1000):
+        x = (RNG.normal(size=(6, DEEP)) * scale).astype(np.float32)
+        assert np.array_equal(run(before, x), run(after, x))
+
+
+def test_the_weights_are_signed_and_all_else_is_as_it_was():
+    before = quantised(130, raw=False)
+    after = signed(before)
+    old, new = initializers(before), initializers(after)
+    assert new["w"].dtype == new["w_zero"].dtype == np.int8
+    assert np.array_equal(new["w"], old["w"].astype(int) - 128)
+    assert new["w_zero"] == 2
+    one, other = onnx.load_from_string(before), onnx.load_from_string(after)
+    for each in (one, other):
+        del each.graph.initializer[:]
+    assert one == other
+
+
+def test_it_is_done_once():
+    assert signed(signed(quantised(7))) is None
+
+
+def test_the_same_file_gives_the_same_bytes():
+    before = quantised(7)
+    assert signed(before) == signed(before)
+
+
+def test_a_convolution_keeps_its_weights():
+    weight = RNG.integers(0, 256, (4, 3, 2, 2), np.uint8)
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),
+        helper.make_node("ConvInteger", ["q", "w", "zero", "w_zero"], ["product"]),
+        helper.make_node("Cast", ["product"], ["y"], to=TensorProto.FLOAT),
+    ]
+    constants = [
+        numpy_helper.from_array(weight, "w"),
+        numpy_helper.from_array(np.array(99, np.uint8), "w_zero"),
+    ]
+    before = model(nodes, constants)
+    assert run(before, RNG.normal(size=(1, 3, 5, 5)).astype(np.float32)).shape == (1, 4, 4, 4)
+    assert signed(before) is None
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [helper.make_node("DequantizeLinear", ["w", "scale", "w_zero"], ["also"])],
+        [helper.make_node("MatMulInteger", ["q", "w", "zero"], ["also"])],
+        [helper.make_node("Identity", ["w_zero"], ["also"])],
+    ],
+)
+def test_what_is_used_in_another_way_too_is_left_alone(nodes):
+    assert signed(quantised(7, nodes=nodes)) is None
+
+
+def test_a_zero_point_that_one_weight_needs_as_it_is_holds_back_the_other():
+    other = numpy_helper.from_array(RNG.integers(-9, 9, (WIDE, 4), np.int8), "signed")
+    made = onnx.load_from_string(quantised(7))
+    made.graph.initializer.append(other)
+    made.graph.node.append(
+        helper.make_node("MatMulInteger", ["q", "signed", "zero", "w_zero"], ["also"])
+    )
+    assert signed(made.SerializeToString()) is None
+
+
+def test_a_graph_with_a_graph_inside_is_left_alone():
+    inner = helper.make_graph([helper.make_node("Identity", ["w"], ["o"])], "inner", [], [])
+    node = helper.make_node("If", ["condition"], ["also"], then_branch=inner, else_branch=inner)
+    assert signed(quantised(7, nodes=[node])) is None
+
+
+def test_a_weight_that_is_an_input_or_an_output_is_left_alone():
+    made = onnx.load_from_string(quantised(7))
+    made.graph.output.append(helper.make_tensor_value_info("w", TensorProto.UINT8, [DEEP, WIDE]))
+    assert signed(made.SerializeToString()) is None
+
+
+def test_an_operator_of_another_domain_is_not_known():
+    made = onnx.load_from_string(quantised(7))
+    made.graph.node[1].domain = "elsewhere"
+    assert signed(made.SerializeToString()) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\xff" * 40, quantised(7)[:-9]])
+def test_what_is_no_whole_model_is_left_alone(content):
+    assert signed(content) is None
