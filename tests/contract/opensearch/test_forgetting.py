@@ -38,7 +38,7 @@ def test_who_writes_forgets_old_deletions(at, put):
 
 
 def test_a_write_is_good_even_where_forgetting_fails(proxy, connect, put):
-    proxy.trouble = lambda sent: (403, {"error": "no"}) if "_delete_by_query" in sent.path else None
+    proxy.trouble = lambda sent: (403, {"error": "no"}) if "_search" in sent.path else None
     assert connect(proxy.url).write([put()])[0].status is WriteStatus.WRITTEN
 
 

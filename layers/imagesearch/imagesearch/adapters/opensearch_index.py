@@ -11,7 +11,7 @@ from imagesearch.adapters.opensearch_client import BULK_TIMEOUT
 from imagesearch.adapters.opensearch_layout import IndexLayout
 from imagesearch.adapters.opensearch_queries import deleted_before
 from imagesearch.adapters.opensearch_reads import OpenSearchReads
-from imagesearch.adapters.opensearch_records import bulk_action
+from imagesearch.adapters.opensearch_records import bulk_action, removal
 from imagesearch.adapters.opensearch_schema import ensure_index
 from imagesearch.domain import Write, WriteResult, WriteStatus
 from imagesearch.errors import ImageSearchError
@@ -19,7 +19,7 @@ from imagesearch.errors import ImageSearchError
 # As long as the queue keeps a message: no write that was sent before the deletion is under way.
 DELETIONS_KEPT = timedelta(days=7)
 FORGET_EVERY = timedelta(days=1)
-FORGET_AT_ONCE = 10_000
+FORGET_AT_ONCE = 5000
 _log = logging.getLogger(__name__)
 
 
@@ -71,20 +71,9 @@ class OpenSearchIndex(OpenSearchReads):
 
     def forget_deletions(self) -> int:
         """Remove what deleted images left behind longer ago than anything can come late."""
-        body = deleted_before(self._clock() - DELETIONS_KEPT)
-        # A deletion that is written meanwhile is left to the next time.
-        params = {"conflicts": "proceed", "max_docs": FORGET_AT_ONCE}
-        answer = self._client.read_index(
-            lambda client: client.delete_by_query(index=self._name, body=body, params=params)
-        )
-        return int(answer["deleted"]) if answer else 0
-
-    def drop(self) -> None:
-        """The template goes last: a write on its way would bring back an index of another kind."""
-        self._client.read_index(lambda client: client.indices.delete(index=self._name))
-        self._client.read(
-            lambda client: client.indices.delete_index_template(name=self._name, ignore=404)
-        )
+        old = self._search(deleted_before(self._clock() - DELETIONS_KEPT, FORGET_AT_ONCE))
+        results = self._bulk.write([removal(self._name, entry) for entry in old])
+        return sum(result.status is WriteStatus.WRITTEN for result in results)
 
     def _forget_now_and_then(self, now: datetime) -> None:
         """Whoever writes tidies up, so that nothing else has to be deployed and watched."""

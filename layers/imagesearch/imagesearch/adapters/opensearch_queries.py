@@ -81,10 +81,15 @@ def matching(
     return {"bool": {"filter": wanted}}
 
 
-def deleted_before(time: datetime) -> dict[str, Any]:
+def deleted_before(time: datetime, limit: int) -> dict[str, Any]:
     bound = {"lt": epoch_milliseconds(time), "format": "epoch_millis"}
     wanted = [{"term": {"status": DELETED}}, {"range": {"deleted_at": bound}}]
-    return {"query": {"bool": {"filter": wanted}}}
+    return {
+        "query": {"bool": {"filter": wanted}},
+        "size": limit,
+        "_source": False,
+        "seq_no_primary_term": True,
+    }
 
 
 def cosine(score: float) -> float:

@@ -41,6 +41,12 @@ def bulk_action(write: Write, index: str, dimension: int, now: datetime) -> str:
     return _lines(verb, write.ref.id, index, write.expected, source)
 
 
+def removal(index: str, found: Mapping[str, Any]) -> str:
+    """The line that removes an entry which is still as it was found."""
+    version = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+    return json.dumps({"delete": {"_index": index, "_id": found["_id"], **version}}) + "\n"
+
+
 def _source(document: Document) -> dict[str, Any]:
     """Metadata in a list: a partial update merges objects, but replaces lists."""
     record = to_record(document)
