@@ -75,6 +75,13 @@ class OpenSearchIndex(OpenSearchReads):
         results = self._bulk.write([removal(self._name, entry) for entry in old])
         return sum(result.status is WriteStatus.WRITTEN for result in results)
 
+    def drop(self) -> None:
+        """The template goes last: a write on its way would bring back an index of another kind."""
+        self._client.read_index(lambda client: client.indices.delete(index=self._name))
+        self._client.read(
+            lambda client: client.indices.delete_index_template(name=self._name, ignore=404)
+        )
+
     def _forget_now_and_then(self, now: datetime) -> None:
         """Whoever writes tidies up, so that nothing else has to be deployed and watched."""
         if self._forgot and now - self._forgot < FORGET_EVERY:
