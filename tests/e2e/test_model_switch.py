@@ -113,3 +113,15 @@ def test_nothing_is_dropped_while_the_index_in_use_lacks_an_image(
     assert "nothing is dropped" in refused.stderr
     assert "1 waiting (late.webp)" in refused.stderr
     assert idle.run("search", "an owl", "--model", stretched_model).returncode == 0
+
+
+def test_a_switch_that_is_given_up_leaves_nothing(
+    few: Path, serve: Serve, stretched_model: Path
+) -> None:
+    idle = serve(few)
+    idle.run("index", few)
+    idle.run("reindex", few, "--model", stretched_model)
+    assert idle.run("reindex", "--drop-old").stdout == ""
+    assert "nothing to fill" in idle.run("reindex", "--model", "starter").stderr
+    assert idle.run("reindex", "--drop-old").stdout.count("dropped images-") == 1
+    assert idle.run("reindex", "--status").stdout.count("in use") == 1
