@@ -1,13 +1,15 @@
 """Claims about agreement: what a bucket and its index have in common, and what not."""
 
+import tracemalloc
 from dataclasses import replace
 
 import pytest
 
 from imagesearch.agreement import FIRST_KEYS, Agreement, agreement
+from imagesearch.domain import Document, ObjectState, Status
 from imagesearch.errors import Unavailable
 
-from .fakes import picture, ref
+from .fakes import BUCKET, START, picture, ref
 
 
 @pytest.fixture
@@ -113,3 +115,34 @@ def test_an_index_that_is_away_is_not_taken_for_an_empty_one(store, index, compa
     index.away = True
     with pytest.raises(Unavailable):
         compare()
+
+
+class Many:
+    """A bucket and its index at once, of so many images that are made as they are asked for."""
+
+    bucket = BUCKET
+
+    def __init__(self, images: int) -> None:
+        self._images = images
+
+    def list_images(self):
+        for number in range(self._images):
+            yield ref(f"{number:06}.png"), ObjectState("etag", START, 1)
+
+    def list_documents(self, *, after, limit, **_):
+        first = int(after[:6]) + 1 if after else 0
+        return [
+            Document(listed, Status.INDEXED, "etag", START, 1, START, "model", "decoder")
+            for listed in (ref(f"{number:06}.png") for number in range(first, self._images)[:limit])
+        ]
+
+
+def test_ten_times_as_many_images_take_no_more_memory():
+    peaks = []
+    for images in (2_000, 20_000):
+        many = Many(images)
+        tracemalloc.start()
+        assert agreement(many, many).indexed == images
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
