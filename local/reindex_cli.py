@@ -13,7 +13,7 @@ from local.workspace import Workspace, last_used, workspace_of
 Bucket = Annotated[
     str | None,
     typer.Argument(
-        metavar="[FOLDER]",
+        metavar="FOLDER",
         help="Default: the last one indexed. s3://BUCKET looks at a deployed system.",
     ),
 ]
