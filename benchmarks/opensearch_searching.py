@@ -55,6 +55,7 @@ def measure(url: str, raw: Any) -> Iterator[Row]:
                 )
             if label == "lucene 1x" and size == SIZES[0]:
                 yield _overhead(url, raw, name, index)
+        _merge(raw, name)
         taken = bytes_a_document(raw, name)
         yield Row(
             f"{label}: on disk",
