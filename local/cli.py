@@ -17,7 +17,8 @@ from local.cli_options import (
     DataDir,
     Model,
 )
-from local.model_choice import STARTER
+from local.model_choice import choice, known_models
+from local.models_cli import models
 from local.refusal import WrongUsage
 from local.reindex_cli import reindex
 from local.workspace import Workspace, last_used, workspace_of
@@ -55,7 +56,7 @@ def serve(
     from local.serve_command import serve_folder
 
     try:
-        serve_folder(workspace, _model(model, workspace), host, port, Console(stderr=True))
+        serve_folder(workspace, _told(model, workspace), host, port, Console(stderr=True))
     except KeyboardInterrupt:
         return
 
@@ -71,7 +72,7 @@ def index(
     from local.index_command import index_folder
 
     try:
-        complete = index_folder(workspace, _model(model, workspace), Console(stderr=True))
+        complete = index_folder(workspace, _told(model, workspace), Console(stderr=True))
     except KeyboardInterrupt as stopped:
         _say("stopped; what is done is kept, and the next run goes on from there")
         raise typer.Exit(INTERRUPTED) from stopped
@@ -146,10 +147,19 @@ def backfill(
 
 
 app.command()(reindex)
+app.add_typer(models, name="models")
 
 
 def _model(given: str | None, workspace: Workspace) -> str:
-    return given or workspace.model or STARTER
+    return choice(given, workspace.model, known_models(workspace.directory.parent)).model
+
+
+def _told(given: str | None, workspace: Workspace) -> str:
+    """The model; what the user should know of it is said."""
+    chosen = choice(given, workspace.model, known_models(workspace.directory.parent))
+    if chosen.notice:
+        _say(chosen.notice)
+    return chosen.model
 
 
 def _leave(message: str) -> None:

@@ -1,12 +1,47 @@
 """Which model a word on the command line means."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import imagesearch
+from imagesearch.embedding.known_models import known_models as models_to_pull
+from local.model_cache import models_cache
 from local.refusal import WrongUsage
 
-STARTER = "starter"
+STARTER, BETTER = "starter", "clip-vit-b-32"
+_BETTER_NOTICE = (
+    f"the starter model is in use; `imagesearch models pull {BETTER}` gets CLIP,"
+    " which knows far more"
+)
 _LAYERS = Path(imagesearch.__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model, and what a user who did not ask for it should hear."""
+
+    model: str
+    notice: str = ""
+
+
+def choice(given: str | None, recorded: str | None, known: dict[str, Path]) -> Choice:
+    """What was asked for, else what the folder is indexed with, else the best that is here.
+
+    A folder keeps its model: with another it would be embedded anew, unasked.
+    """
+    if given:
+        return Choice(given)
+    if recorded == STARTER and BETTER in known:
+        return Choice(
+            STARTER,
+            f"this folder is indexed with the starter model; {BETTER} is here too:"
+            f" `imagesearch reindex --model {BETTER}` fills an index for it",
+        )
+    if recorded:
+        notice = _BETTER_NOTICE if recorded == STARTER else ""
+        return Choice(recorded, notice)
+    return Choice(BETTER) if BETTER in known else Choice(STARTER, _BETTER_NOTICE)
 
 
 def model_folder(wanted: str, data_dir: Path) -> Path:
@@ -16,6 +51,8 @@ def model_folder(wanted: str, data_dir: Path) -> Path:
         return known[wanted]
     if _holds_model(folder := Path(wanted).expanduser()):
         return folder.resolve()
+    if wanted in (model.name for model in models_to_pull()):
+        raise WrongUsage(f"{wanted} is not here yet: `imagesearch models pull {wanted}` gets it")
     raise WrongUsage(
         f"there is no model {wanted!r}: take one of {', '.join(known) or 'none'},"
         " or the path of a folder with a manifest.json"
@@ -28,11 +65,13 @@ def model_name(folder: Path, data_dir: Path) -> str:
     return next(names, str(folder))
 
 
-def known_models(data_dir: Path) -> dict[str, Path]:
-    """The starter model, and those in the data directory's folder `models`, by name."""
+def known_models(data_dir: Path, cache: Path | None = None) -> dict[str, Path]:
+    """The starter model, those in the data directory's `models`, and those pulled, by name."""
     folders = {STARTER: _LAYERS / "starter_model" / "starter_model"}
-    for folder in sorted((data_dir.expanduser() / "models").glob("*")):
-        folders.setdefault(folder.name, folder.resolve())
+    for place in (data_dir.expanduser() / "models", cache or models_cache(os.environ)):
+        # A name that begins with a dot is of a model that is still coming, or going.
+        for folder in sorted(place.glob("[!.]*")):
+            folders.setdefault(folder.name, folder.resolve())
     return {name: folder for name, folder in folders.items() if _holds_model(folder)}
 
 

@@ -16,6 +16,12 @@ Eventually = Callable[..., None]
 STARTER_MODEL = Path(__file__).parents[1] / "layers/starter_model/starter_model"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a developer has pulled is no test's model, in this process or in those it starts."""
+    os.environ["IMAGESEARCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def opensearch_url() -> Iterator[str]:
     """The server of OPENSEARCH_URL, or a fresh one; without one, tests are skipped except in CI."""

@@ -1,5 +1,6 @@
 """What is typed wrongly ends in one sentence on stderr and exit status 2."""
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -36,6 +37,10 @@ def run(tmp_path: Path) -> Run:
         (["search", "a dog", "--limit", "101"], "limit"),
         (["search", "a dog", "--folder", "."], "there is no index of"),
         (["index", ".", "--model", "clop"], "no model 'clop': take one of starter"),
+        (["index", ".", "--model", "clip-vit-b-32"], "imagesearch models pull clip-vit-b-32"),
+        (["models", "pull", "clop"], "no model is known as 'clop'"),
+        (["models", "pull", "clip-vit-b-16"], "--allow-unpinned"),
+        (["models", "verify", "nowhere"], "no model 'nowhere'"),
         (["index"], "FOLDER"),
         (["reindex", "--model", "starter"], "imagesearch index FOLDER"),
         (["reindex", ".", "--status"], "there is no index of"),
@@ -58,7 +63,8 @@ def test_a_taken_port_is_told_before_anything_is_indexed(run: Run, folder: Path)
         port = taken.getsockname()[1]
         done = run("serve", str(folder), "--port", str(port))
     assert done.returncode == 2
-    assert done.stderr == f"imagesearch: port {port} is in use: choose another with --port\n"
+    said = f"imagesearch: port {port} is in use: choose another with --port"
+    assert done.stderr.splitlines()[-1] == said
 
 
 def test_an_unwritable_data_dir_is_told_in_a_sentence(run: Run, folder: Path) -> None:
@@ -95,3 +101,30 @@ def test_an_image_that_cannot_be_read_cannot_be_searched_with(run: Run, folder: 
         done = run("search", "--image", str(folder / image))
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
+
+
+def test_the_models_that_are_here_and_those_to_pull_are_listed(run: Run) -> None:
+    done = run("models", "list")
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [lines[0][:2], done.returncode] == [["starter", "here"], 0]
+    assert ["clip-vit-b-32", "pinned, 156 MB"] in [line[:2] for line in lines]
+    assert ["clip-vit-b-16", "unpinned, size not known"] in [line[:2] for line in lines]
+
+
+def test_a_model_is_verified_by_name_and_by_path(run: Run, tmp_path: Path) -> None:
+    done = run("models", "verify", "starter")
+    assert done.returncode == 0
+    folder = Path(done.stdout.split(" is whole")[0])
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "text.onnx").write_bytes(b"not a graph")
+    spoilt = run("models", "verify", str(copy))
+    assert (spoilt.returncode, spoilt.stdout) == (2, "")
+    assert "text.onnx has 11 bytes instead of" in spoilt.stderr
+
+
+def test_the_starter_model_says_that_it_is_in_use_and_how_to_get_clip(
+    run: Run, folder: Path
+) -> None:
+    assert "imagesearch models pull clip-vit-b-32" in run("index", str(folder)).stderr
+    assert "models pull" not in run("index", str(folder), "--model", "starter").stderr

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.model_choice import known_models, model_folder, model_name
+from local.model_choice import choice, known_models, model_folder, model_name
 from local.refusal import WrongUsage
 
 
@@ -35,3 +35,41 @@ def test_any_other_folder_with_a_manifest_goes_by_its_path(tmp_path: Path) -> No
 def test_an_unknown_model_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(WrongUsage, match="no model 'clop': take one of starter"):
         model_folder("clop", tmp_path)
+
+
+def test_a_pulled_model_is_known_once_it_is_whole(tmp_path: Path) -> None:
+    made = make_model(tmp_path / "cache" / "clip-vit-b-32")
+    make_model(tmp_path / "cache" / ".other.coming")
+    known = known_models(tmp_path, tmp_path / "cache")
+    assert sorted(known) == ["clip-vit-b-32", "starter"]
+    assert known["clip-vit-b-32"] == made
+
+
+def test_a_model_that_can_be_pulled_says_how(tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match="imagesearch models pull clip-vit-l-14"):
+        model_folder("clip-vit-l-14", tmp_path)
+
+
+HERE = Path("somewhere")
+BOTH, ONE = {"starter": HERE, "clip-vit-b-32": HERE}, {"starter": HERE}
+
+
+@pytest.mark.parametrize(
+    ("given", "recorded", "known", "model", "said"),
+    [
+        (None, None, ONE, "starter", "models pull clip-vit-b-32"),
+        (None, None, BOTH, "clip-vit-b-32", ""),
+        (None, "starter", ONE, "starter", "models pull clip-vit-b-32"),
+        (None, "starter", BOTH, "starter", "reindex --model clip-vit-b-32"),
+        (None, "clip-vit-b-32", BOTH, "clip-vit-b-32", ""),
+        (None, "/my/model", ONE, "/my/model", ""),
+        ("starter", "clip-vit-b-32", BOTH, "starter", ""),
+    ],
+)
+def test_a_folder_keeps_its_model_and_a_new_one_gets_the_best(
+    given: str | None, recorded: str | None, known: dict[str, Path], model: str, said: str
+) -> None:
+    chosen = choice(given, recorded, known)
+    assert chosen.model == model
+    assert said in chosen.notice
+    assert bool(chosen.notice) == bool(said)
