@@ -30,7 +30,7 @@ class OpenSearchServer:
     """A server of a folder and a port: both stay its own when it ends and is started again."""
 
     def __init__(self, folder: Path, version: str = VERSION, port: int = 0) -> None:
-        self._folder = folder
+        self.folder = folder
         self._version = version
         self._port = port or _free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,9 +38,13 @@ class OpenSearchServer:
 
     def start(self) -> None:
         """Returns when it answers; raises CannotStart."""
-        log = self._folder / "server.log"
-        self._process = start(self._version, self._port, self._folder, log)
+        log = self.folder / "server.log"
+        self._process = start(self._version, self._port, self.folder, log)
         _wait_until_ready(self.url, self._process, log)
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         if self._process:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ class Proxy:
     """Stands before the real server; `trouble` may answer in its place.
 
     It gets each request and returns None to pass it on, (status, JSON) to answer it, or raises
-    ConnectionAbortedError to break the connection.
+    ConnectionAbortedError to break the connection, as it breaks while the server is away.
     """
 
     upstream: str
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         sent = Sent(self.command, self.path, self.rfile.read(length))
         try:
             status, found = self.server.proxy.answer(sent)
-        except ConnectionAbortedError:
+        except (OSError, HTTPException):
             self.close_connection = True
             return
         body = json.dumps(found).encode()

@@ -38,8 +38,8 @@ class Cloud:
             MetadataDirective="REPLACE",
         )
 
-    def queue(self, by: str) -> "Queue":
-        queue = Queue(self._sqs)
+    def queue(self, by: str, **more: Any) -> "Queue":
+        queue = Queue(self._sqs, **more)
         if by == "s3":
             self._notify(queue.arn)
         else:
@@ -56,20 +56,24 @@ class Cloud:
         self.s3.put_bucket_notification_configuration(
             Bucket=BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
-        pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [BUCKET]}}}
+        pattern = {
+            "source": ["aws.s3"],
+            "detail-type": ["Object Created", "Object Deleted"],
+            "detail": {"bucket": {"name": [BUCKET]}},
+        }
         rule = f"images-{uuid.uuid4().hex}"
         self._events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
         self._events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": arn}])
 
 
 class Queue:
-    """A queue with a dead-letter queue; a message that fails can be received again at once."""
+    """A queue with a dead-letter queue; what fails can be received again after `hidden` seconds."""
 
-    def __init__(self, sqs: Any) -> None:
+    def __init__(self, sqs: Any, hidden: int = 0, receives: int = RECEIVES) -> None:
         self._sqs = sqs
         self._dead_url, dead_arn = self._make({})
-        policy = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": str(RECEIVES)}
-        attributes = {"VisibilityTimeout": "0", "RedrivePolicy": json.dumps(policy)}
+        policy = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": str(receives)}
+        attributes = {"VisibilityTimeout": str(hidden), "RedrivePolicy": json.dumps(policy)}
         self._url, self.arn = self._make(attributes)
 
     def send(self, body: str) -> None:
@@ -80,6 +84,12 @@ class Queue:
 
     def dead(self) -> list[str]:
         return [message["Body"] for message in self._receive(self._dead_url)]
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits and nothing is under way."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
+        return all(number == "0" for number in found["Attributes"].values())
 
     def drain(self, handler: Handler) -> None:
         """Give batches to the handler until the queue is empty, as Lambda does."""
