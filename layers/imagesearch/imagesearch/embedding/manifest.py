@@ -52,6 +52,7 @@ class TextTower(_Part):
     `image_space` is the space of image vectors that the text vectors are meant for. With the
     `length` `fixed` every text is padded to `max_length`. With `pooling` the output is [N, L, W],
     whose mean over the mask is the vector; a `projection` (safetensors, [dimension, W]) follows.
+    `clean` says how texts are made plain before they are split into tokens.
     """
 
     graph: FileName
@@ -65,6 +66,7 @@ class TextTower(_Part):
     length: Literal["longest", "fixed"] = "longest"
     pooling: Literal["mean"] | None = None
     projection: FileName | None = None
+    clean: Literal["clip"] | None = None
 
 
 class FileEntry(_Part):

@@ -14,6 +14,13 @@ from imagesearch.domain import Embedding
 from imagesearch.errors import ConfigurationError
 
 MOST_THREADS = 4
+ELEMENTS: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
 
 
 class Graph:
@@ -31,13 +38,23 @@ class Graph:
         takes = sorted(node.name for node in self._session.get_inputs())
         if takes != sorted(inputs):
             raise _wrong(f"{path} has the inputs {takes}, not {sorted(inputs)}")
+        self._elements = {node.name: _element(path, node) for node in self._session.get_inputs()}
         gives = [node.name for node in self._session.get_outputs()]
         if output not in gives:
             raise _wrong(f"{path} has the outputs {gives}, and not {output!r}")
 
     def run(self, feed: dict[str, NDArray[Any]]) -> Embedding:
-        """The output, [N, D] float32."""
-        return np.asarray(self._session.run([self._output], feed)[0], np.float32)
+        """The output as float32; the inputs are given as the graph wants them."""
+        fitting = {
+            name: values.astype(self._elements[name], copy=False) for name, values in feed.items()
+        }
+        return np.asarray(self._session.run([self._output], fitting)[0], np.float32)
+
+
+def _element(path: Path, node: Any) -> type[np.generic]:
+    if node.type not in ELEMENTS:
+        raise _wrong(f"{path} wants {node.type} as {node.name!r}")
+    return ELEMENTS[node.type]
 
 
 def _options(threads: int | None) -> onnxruntime.SessionOptions:

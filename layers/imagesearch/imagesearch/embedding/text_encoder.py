@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from imagesearch.domain import Embedding
+from imagesearch.embedding.clip_text import cleaned
 from imagesearch.embedding.manifest import Manifest
 from imagesearch.embedding.model_files import verified
+from imagesearch.embedding.pooling import mean_over, projection
 from imagesearch.embedding.sessions import Graph
 from imagesearch.embedding.tokenising import TextTokenizer, Tokens
 from imagesearch.embedding.vectors import normalised
@@ -27,7 +29,16 @@ class OnnxTextEncoder:
         tower = manifest.text
         self._inputs = [name for name in (tower.input_ids, tower.attention_mask) if name]
         self._tokenizer = TextTokenizer(
-            verified(folder, tower.tokenizer, manifest), tower.max_length, tower.pad_token_id
+            verified(folder, tower.tokenizer, manifest),
+            tower.max_length,
+            tower.pad_token_id,
+            fixed=tower.length == "fixed",
+            clean=cleaned if tower.clean == "clip" else None,
+        )
+        self._projection = (
+            projection(verified(folder, tower.projection, manifest), manifest.dimension)
+            if tower.projection
+            else None
         )
         path = verified(folder, tower.graph, manifest)
         self._graph = Graph(path, self._inputs, tower.output, threads)
@@ -58,4 +69,7 @@ class OnnxTextEncoder:
             yield self._tokenizer(texts[start : start + TEXTS_AT_A_TIME])
 
     def _embed(self, tokens: Tokens) -> Embedding:
-        return self._graph.run(dict(zip(self._inputs, tokens, strict=False)))
+        given = self._graph.run(dict(zip(self._inputs, tokens, strict=False)))
+        if self._manifest.text.pooling == "mean":
+            given = mean_over(tokens.attention_mask, given)
+        return given if self._projection is None else given @ self._projection

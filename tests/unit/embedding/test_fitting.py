@@ -1,0 +1,156 @@
+"""Graphs that were exported in other ways run through the same code: the manifest says how."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from imagesearch.embedding.image_encoder import OnnxImageEncoder
+from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from imagesearch.errors import ConfigurationError
+
+TEXTS = ["red", "a red bicycle", "blue"]
+DIMENSION = 4
+
+
+def safetensors(matrix, **more):
+    """The file that such a matrix lies in."""
+    kind = {"float32": "F32", "float16": "F16"}[matrix.dtype.name]
+    entry = {"dtype": kind, "shape": matrix.shape, "data_offsets": [0, matrix.nbytes]}
+    header = json.dumps({"__metadata__": {}, "linear.weight": entry} | more).encode()
+    return struct.pack("<Q", len(header)) + header + matrix.tobytes()
+
+
+@pytest.fixture
+def texts_of(model_copy, rewrite):
+    """The vectors of TEXTS, after the text graph was edited and the manifest was told."""
+
+    def embed(edit=lambda graph: None, texts=TEXTS, **told):
+        model = onnx.load(model_copy / "text.onnx")
+        edit(model.graph)
+        onnx.save(model, model_copy / "text.onnx")
+        rewrite(model_copy, {"text": told})
+        return OnnxTextEncoder(model_copy, load_manifest(model_copy)).encode_texts(texts)
+
+    return embed
+
+
+@pytest.fixture
+def embedded(pool, saved, quadrants):
+    """The vector that the model in a folder gives a picture."""
+
+    def embed(folder):
+        encoder = OnnxImageEncoder(folder, load_manifest(folder), decoders=pool)
+        (image,) = encoder.encode_images([saved(quadrants, "PNG")])
+        return image.embedding
+
+    return embed
+
+
+def takes(graph, element):
+    """Each input is of this type, and cast to what the graph goes on with."""
+    for given in graph.input:
+        given.type.tensor_type.elem_type = element
+        name = given.name
+        for node in graph.node:
+            node.input[:] = [f"{name}_cast" if each == name else each for each in node.input]
+        graph.node.insert(
+            0, helper.make_node("Cast", [name], [f"{name}_cast"], to=TensorProto.INT64)
+        )
+
+
+def test_ids_of_32_bits_are_the_same_ids(texts_of):
+    plain = texts_of()
+    assert np.array_equal(texts_of(lambda graph: takes(graph, TensorProto.INT32)), plain)
+
+
+def test_a_graph_of_a_fixed_length_gets_every_text_padded_to_it(texts_of):
+    def fix(graph):
+        for given in graph.input:
+            given.type.tensor_type.shape.dim[1].dim_value = 8
+
+    plain = texts_of()
+    assert np.allclose(texts_of(fix, length="fixed"), plain)
+
+
+def test_inputs_and_outputs_go_by_other_names(texts_of):
+    def rename(graph):
+        names = {"input_ids": "tokens", "attention_mask": "which", "text_embeds": "vector"}
+        for value in [*graph.input, *graph.output]:
+            value.name = names[value.name]
+        for node in graph.node:
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
+
+    plain = texts_of()
+    told = {"input_ids": "tokens", "attention_mask": "which", "output": "vector"}
+    assert np.array_equal(texts_of(rename, **told), plain)
+
+
+def test_an_output_of_any_length_becomes_a_unit_vector(texts_of):
+    def scale(graph):
+        last = graph.node[-1]
+        last.output[0] = "short"
+        graph.initializer.append(numpy_helper.from_array(np.float32(40), "forty"))
+        graph.node.append(helper.make_node("Mul", ["short", "forty"], ["text_embeds"]))
+
+    plain = texts_of()
+    assert np.allclose(texts_of(scale), plain, atol=1e-6)
+    assert np.allclose(np.linalg.norm(plain, axis=1), 1)
+
+
+@pytest.mark.parametrize("element", [np.float32, np.float16])
+def test_tokens_are_pooled_and_projected_where_the_graph_leaves_that(element, texts_of, model_copy):
+    """The tiny graph's own end, the sum over the mask, is what pooling must agree with."""
+    matrix = np.eye(DIMENSION, dtype=element)[::-1].copy()
+    (model_copy / "projection.safetensors").write_bytes(safetensors(matrix))
+
+    def tokens_alone(graph):
+        del graph.node[1:]
+        graph.node[0].output[0] = "text_embeds"
+        graph.output[0].type.tensor_type.shape.dim.add().dim_value = DIMENSION
+        graph.node.append(helper.make_node("Identity", ["attention_mask"], ["unused"]))
+
+    plain = texts_of()
+    told = {"pooling": "mean", "projection": "projection.safetensors"}
+    assert np.allclose(texts_of(tokens_alone, **told), plain[:, ::-1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff" * 40,
+        safetensors(np.ones((DIMENSION, DIMENSION), np.float32))[:-1],
+        safetensors(np.ones((DIMENSION + 1, DIMENSION), np.float32)),
+        safetensors(np.ones(DIMENSION, np.float32)),
+        safetensors(np.ones((DIMENSION, DIMENSION), np.float32), other={}),
+    ],
+)
+def test_a_projection_that_does_not_fit_is_refused(content, texts_of, model_copy):
+    (model_copy / "projection.safetensors").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"projection\.safetensors"):
+        texts_of(projection="projection.safetensors")
+
+
+def test_pixels_of_16_bits_are_the_same_picture(model_copy, rewrite, embedded):
+    plain = embedded(model_copy)
+    model = onnx.load(model_copy / "image.onnx")
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    model.graph.node[0].input[0] = "wide"
+    cast = helper.make_node("Cast", ["pixel_values"], ["wide"], to=TensorProto.FLOAT)
+    model.graph.node.insert(0, cast)
+    onnx.save(model, model_copy / "image.onnx")
+    rewrite(model_copy, {})
+    assert np.allclose(embedded(model_copy), plain, atol=1e-3)
+
+
+def test_a_graph_that_wants_something_else_is_refused(texts_of):
+    with pytest.raises(ConfigurationError, match="tensor"):
+        texts_of(lambda graph: takes(graph, TensorProto.UINT8))
