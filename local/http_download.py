@@ -53,10 +53,7 @@ class Downloader:
             except Cut as cut:
                 offline = cut.no_connection and attempt == 1
                 if offline or attempt == ATTEMPTS:
-                    raise Unavailable(
-                        f"cannot download {pin.url}: {cut}",
-                        f"{half.size:,} bytes are here; the same command goes on from there",
-                    ) from cut
+                    raise Unavailable(f"cannot download {pin.url}: {cut}", _next(half)) from cut
             self.pause(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
         return None
 
@@ -83,6 +80,12 @@ class Downloader:
                 self.tell(here)
         if half.size < (pin.bytes or answer.total or 0):
             raise Cut("the answer ended early")
+
+
+def _next(half: HalfFile) -> str:
+    if half.size:
+        return f"{half.size:,} bytes are here; the same command goes on from there"
+    return "check the network, and HTTPS_PROXY where there is a proxy"
 
 
 def _another_size(pin: Pin, size: str) -> ConfigurationError:

@@ -36,7 +36,8 @@ def choice(given: str | None, recorded: str | None, known: dict[str, Path]) -> C
         return Choice(
             STARTER,
             f"this folder is indexed with the starter model; {BETTER} is here too:"
-            f" `imagesearch reindex --model {BETTER}` fills an index for it",
+            f" `imagesearch reindex --model {BETTER}` fills an index for it,"
+            f" and `--model {BETTER}` then takes it into use",
         )
     if recorded:
         notice = _BETTER_NOTICE if recorded == STARTER else ""

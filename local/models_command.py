@@ -14,11 +14,12 @@ from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.errors import ConfigurationError, UnreadableImage
 from local.byte_progress import watching
 from local.model_cache import models_cache
-from local.model_choice import known_models, model_folder
+from local.model_choice import BETTER, known_models, model_folder
 from local.pulled_model import check_files
 from local.pulling import Puller
 
 MEGABYTE = 1_000_000
+_FOR_NEW = "what is not indexed yet is indexed with it"
 
 
 def listed(data_dir: Path) -> list[str]:
@@ -38,8 +39,15 @@ def pull(name: str, allow_unpinned: bool, console: Console) -> Path:
     model = registry.known_model(name)
     with watching(console) as watch:
         folder = Puller(models_cache(os.environ), watch).pull(model, allow_unpinned=allow_unpinned)
-    _say(console, f"{name} is here: folders that are not indexed yet are indexed with it")
-    _say(console, f"for one that is: `imagesearch reindex FOLDER --model {name}`")
+    _say(
+        console,
+        f"{name} is here; {_FOR_NEW if name == BETTER else f'`--model {name}` indexes with it'}",
+    )
+    _say(
+        console,
+        f"a folder that is indexed already keeps its model: `imagesearch reindex FOLDER --model"
+        f" {name}` fills an index for the new one, and `--model {name}` then takes it into use",
+    )
     return folder
 
 

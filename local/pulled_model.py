@@ -21,20 +21,25 @@ def check_files(folder: Path) -> Manifest:
 
 
 def is_pulled(model: KnownModel, folder: Path) -> bool:
-    """Whether the folder holds these files, undamaged."""
+    """Whether the folder holds these files, undamaged; its manifest is brought up to date."""
     try:
         manifest = check_files(folder)
     except ConfigurationError:
         return False
-    return all(
-        name in manifest.files and pin.sha256 in (None, manifest.files[name].origin)
-        for name, pin in model.pins.items()
-    )
+    for name, pin in model.pins.items():
+        if name not in manifest.files or pin.sha256 not in (None, manifest.files[name].origin):
+            return False
+    newest = model.manifest_with(manifest.files).model_copy(update={"quality": manifest.quality})
+    if newest != manifest:
+        write_manifest(folder, newest)
+    return True
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     text = manifest.model_dump_json(indent=2, exclude_defaults=True)
-    (folder / MANIFEST).write_text(text + "\n")
+    coming = folder / f"{MANIFEST}.part"
+    coming.write_text(text + "\n")
+    coming.replace(folder / MANIFEST)
 
 
 def take_the_place(new: Path, folder: Path) -> None:

@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from imagesearch.embedding.signed_arithmetic import signed_weights_are_exact
 from imagesearch.embedding.signed_weights import signed
@@ -151,3 +152,36 @@ def test_an_operator_of_another_domain_is_not_known():
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\xff" * 40, quantised(7)[:-9]])
 def test_what_is_no_whole_model_is_left_alone(content):
     assert signed(content) is None
+
+
+@exact_here
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_what_onnxruntimes_own_quantiser_writes_is_understood(per_channel, tmp_path):
+    """A convolution and two products, quantised as public models usually are."""
+    shapes = {"kernel": (8, 3, 4, 4), "one": (8, 16), "two": (16, 5)}
+    constants = [
+        numpy_helper.from_array(RNG.normal(0.1, 1, shape).astype(np.float32), name)
+        for name, shape in shapes.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["patches"], strides=[4, 4]),
+        helper.make_node("GlobalAveragePool", ["patches"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "one"], ["hidden"]),
+        helper.make_node("Relu", ["hidden"], ["bent"]),
+        helper.make_node("MatMul", ["bent", "two"], ["y"]),
+    ]
+    (tmp_path / "float.onnx").write_bytes(model(nodes, constants))
+    quantize_dynamic(
+        tmp_path / "float.onnx",
+        tmp_path / "unsigned.onnx",
+        per_channel=per_channel,
+        weight_type=QuantType.QUInt8,
+    )
+    before = (tmp_path / "unsigned.onnx").read_bytes()
+    after = signed(before)
+    kinds = {name: value.dtype for name, value in initializers(after).items()}
+    assert [kinds["one_quantized"], kinds["two_quantized"]] == [np.int8, np.int8]
+    assert kinds["kernel_quantized"] == np.uint8
+    x = RNG.normal(size=(3, 3, 16, 16)).astype(np.float32)
+    assert np.array_equal(run(before, x), run(after, x))

@@ -137,6 +137,19 @@ def test_a_model_that_was_pinned_anew_is_fetched_again(server: FileServer, cache
     assert [path.name for path in cache.iterdir() if path.is_dir()] == ["tiny"]
 
 
+def test_a_manifest_that_says_more_since_then_is_written_anew(
+    server: FileServer, cache: Path
+) -> None:
+    model = known(server)
+    before = load_manifest(puller(cache).pull(model))
+    told = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
+    folder = puller(cache).pull(model.model_copy(update={"manifest": told}))
+    after = load_manifest(folder)
+    assert (before.text.clean, after.text.clean) == (None, "clip")
+    assert (after.files, after.image_space) == (before.files, before.image_space)
+    assert len(server.requests) == len(FILES)
+
+
 @pytest.mark.parametrize("status", [404, 403])
 def test_a_pull_that_fails_leaves_no_model_and_the_next_goes_on(
     status: int, server: FileServer, cache: Path
