@@ -46,16 +46,15 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def ranges(server: FileServer) -> list[str | None]:
-    return [headers.get("range") for _, headers in server.requests]
+def ranges(made: FileServer) -> list[str | None]:
+    return [headers.get("range") for _, headers in made.requests]
 
 
 def test_a_file_arrives_and_says_how_far_it_is(pin: Pin, to: Path) -> None:
     told: list[int] = []
     assert Downloader(told.append).download(pin, to) == HASH
     assert to.read_bytes() == DATA
-    assert told == sorted(told)
-    assert told[-1] == len(DATA)
+    assert (told, told[-1]) == (sorted(told), len(DATA))
     assert names(to.parent) == ["file"]
 
 
