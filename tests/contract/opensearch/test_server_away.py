@@ -39,6 +39,31 @@ def test_who_is_refused_access_is_told_where_to_look(proxy, connect, put):
     assert "secret" not in refused.value.message
 
 
+def test_a_block_is_not_taken_for_a_lack_of_rights(proxy, connect, put):
+    """As when storage is short and no index may be made."""
+    reason = {"type": "cluster_block_exception", "reason": "blocked by: create-index blocked"}
+    proxy.trouble = lambda sent: (403, {"error": reason | {"root_cause": [reason]}})
+    with pytest.raises(Unavailable, match="create-index blocked") as blocked:
+        connect(proxy.url).write([put()])
+    assert "policy" not in blocked.value.hint
+
+
+def test_a_red_index_is_unavailable(opensearch_url, raw_opensearch, index_name, connect):
+    nowhere = {"settings": {"index.routing.allocation.require._name": "nobody"}}
+    mapping = {"mappings": {"_meta": {"space": index_name, "dimension": 4}}}
+    raw_opensearch.indices.create(
+        index=index_name, body=nowhere | mapping, params={"wait_for_active_shards": "0"}
+    )
+    with pytest.raises(Unavailable):
+        connect(opensearch_url).health()
+
+
+def test_an_index_that_is_not_made_yet_is_nothing_to_warn_of(opensearch_url, connect, put, caplog):
+    connect(opensearch_url).get([put().ref.id])
+    connect(opensearch_url).health()
+    assert [record for record in caplog.records if record.name == "opensearch"] == []
+
+
 def test_reading_survives_connections_that_died_meanwhile(proxy, connect, put, readings):
     """As after a Lambda snapshot: the pool holds a connection that the other side has forgotten."""
     index = connect(proxy.url)

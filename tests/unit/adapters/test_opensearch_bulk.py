@@ -3,11 +3,17 @@
 from dataclasses import dataclass, field
 
 import pytest
+from opensearchpy.exceptions import (
+    AuthorizationException,
+    ConnectionTimeout,
+    RequestError,
+    TransportError,
+)
 from opensearchpy.exceptions import ConnectionError as NoConnection
-from opensearchpy.exceptions import ConnectionTimeout, RequestError, TransportError
 
 from imagesearch.adapters.opensearch_bulk import BULK_BYTES, BULK_ITEMS, Bulk
 
+BLOCKED = {"status": 403, "error": {"type": "cluster_block_exception", "reason": "full"}}
 BUSY = {"status": 429, "error": {"type": "es_rejected_execution_exception", "reason": "full"}}
 DONE = {"status": 201}
 
@@ -68,10 +74,22 @@ def test_only_what_the_server_was_too_busy_for_is_sent_again():
     ConnectionTimeout("TIMEOUT", "read timed out", OSError("read timed out")),
     TransportError(429, "rejected", {}),
     TransportError(503, "unavailable", {}),
+    AuthorizationException(403, "cluster_block_exception", {}),
 ])  # fmt: skip
 def test_a_request_that_fails_for_a_while_is_repeated(trouble):
     server = Server(lambda action, attempt: trouble if attempt < 4 else DONE)
     assert server.write(["a", "b"]) == ["written"] * 2
+
+
+def test_an_index_that_is_blocked_for_a_while_is_written_to_later():
+    server = Server(lambda action, attempt: BLOCKED if action == "b" and attempt < 3 else DONE)
+    assert server.write(["a", "b"]) == ["written"] * 2
+
+
+def test_who_may_not_write_does_not_try_again():
+    server = Server(lambda action, attempt: AuthorizationException(403, "forbidden", {}))
+    assert server.write(["a"]) == ["failed"]
+    assert len(server.requests) == 1
 
 
 def test_pauses_grow_up_to_a_limit_and_end_with_patience():

@@ -18,6 +18,8 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 PATIENCE_SECONDS = 25.0
 BUSY = frozenset({429, 500, 502, 503, 504})
+# Writes are blocked while disks are full: with 429 by the server itself, with 403 by AWS.
+BLOCKED = "cluster_block_exception"
 
 Send: TypeAlias = Callable[[str], Mapping[str, Any]]
 _log = logging.getLogger(__name__)
@@ -44,7 +46,8 @@ class Bulk:
     patience: float = PATIENCE_SECONDS
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
-    jitter: Callable[[], float] = field(default=random.random)
+    # Functions that start from one snapshot share the state of `random`, and would pause alike.
+    jitter: Callable[[], float] = field(default=random.SystemRandom().random)
 
     def write(self, actions: Sequence[str]) -> list[WriteResult]:
         """Send actions, each with its source line; a repeated one that had landed conflicts."""
@@ -98,8 +101,8 @@ def _parts(numbers: Iterable[int], actions: Sequence[str]) -> Iterator[list[int]
 def _of_request(error: OpenSearchException) -> WriteResult | Again:
     if isinstance(error, NoConnection):
         return Again(str(error.info))
-    if isinstance(error, TransportError) and error.status_code in BUSY:
-        return Again(f"OpenSearch answered {error.status_code}")
+    if isinstance(error, TransportError) and (error.status_code in BUSY or error.error == BLOCKED):
+        return Again(f"OpenSearch answered {error.status_code} {error.error}")
     return WriteResult(WriteStatus.FAILED, f"OpenSearch refuses the request: {error}")
 
 
@@ -113,7 +116,9 @@ def _of_item(item: Mapping[str, Any]) -> WriteResult | Again:
     if status in (404, 409):
         return WriteResult(WriteStatus.CONFLICT, "the entry has another version")
     reason = f"{error.get('type')}: {error.get('reason')}"
-    return Again(reason) if status in BUSY else WriteResult(WriteStatus.FAILED, reason)
+    if status in BUSY or error.get("type") == BLOCKED:
+        return Again(reason)
+    return WriteResult(WriteStatus.FAILED, reason)
 
 
 def _settled(result: WriteResult | Again) -> WriteResult:

@@ -1,5 +1,6 @@
 """The connection to OpenSearch: its address, how requests are signed, what its errors mean."""
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ BULK_TIMEOUT = Timeout(connect=CONNECT_SECONDS, read=15.0)
 CONNECTIONS = 16
 _AWS_HOST = re.compile(r"\.(amazonaws\.com(\.cn)?|on\.aws)$")
 _AWS_REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
+# It warns of every answer that is no success, also of an index that has not been made yet; what
+# matters of these is raised.
+logging.getLogger("opensearch").setLevel(logging.ERROR)
 
 T = TypeVar("T")
 
@@ -73,6 +77,8 @@ class OpenSearchClient:
         try:
             yield
         except (AuthenticationException, AuthorizationException) as error:
+            if error.error == "cluster_block_exception":
+                raise self._away(error) from error
             raise Unavailable(
                 f"OpenSearch at {self._host} refuses access: {_reason(error)}",
                 "check the domain's access policy, and user and password where INDEX_URL has them",
