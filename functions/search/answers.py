@@ -84,11 +84,24 @@ class ImageList(Answer):
     cursor: Cursor
 
 
+class Waiting(Answer):
+    """Changes of the bucket that the index has still to follow."""
+
+    waiting: Annotated[int, Field(ge=0, description="Not begun yet.")]
+    in_flight: Annotated[int, Field(ge=0, description="Under way, or to be tried again.")]
+
+
 class Health(Answer):
     status: Annotated[str, Field(description="ok; where a search would fail, the answer is 503.")]
     images: Annotated[int, Field(description="How many images a search can find.")]
+    rejected: Annotated[int, Field(description="How many could not be read.")]
     model: str
     index: str
+    cluster: Annotated[str, Field(description="green; yellow where a copy is missing.")]
+    lag: Annotated[
+        Waiting | None,
+        Field(description="About; null where the queue does not answer, absent where none is."),
+    ] = None
 
 
 class Wrong(Answer):

@@ -15,5 +15,8 @@ settings = Settings.from_environment(os.environ)
 logger = Logger(service="search", level=settings.log_level)
 metrics = EphemeralMetrics(namespace="imagesearch", service="search")
 handler = make_handler(
-    bootstrap.searcher(settings), bootstrap.image_store(settings), RequestLog(logger, metrics)
+    bootstrap.searcher(settings),
+    bootstrap.image_store(settings),
+    RequestLog(logger, metrics),
+    bootstrap.change_queue(settings),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from imagesearch.ports import ImageStore
+from imagesearch.ports import ChangeQueue, ImageStore
 from imagesearch.searching import Searcher
 
 from .api import make_api
@@ -14,12 +14,14 @@ Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
 
 
-def make_handler(searcher: Searcher, store: ImageStore, log: RequestLog) -> Handler:
+def make_handler(
+    searcher: Searcher, store: ImageStore, log: RequestLog, queue: ChangeQueue | None = None
+) -> Handler:
     """The Lambda handler of a REST API's proxy events.
 
     One request at a time, as Lambda gives them: the resolver keeps the request in class attributes.
     """
-    api = make_api(Routes(searcher, store, log.note), log)
+    api = make_api(Routes(searcher, store, log.note, queue), log)
 
     def handle(event: Event, context: Any) -> dict[str, Any]:
         log.begin(getattr(context, "aws_request_id", ""))

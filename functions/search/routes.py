@@ -6,10 +6,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.request import Request
 
 from imagesearch.errors import InvalidQuery
-from imagesearch.ports import ImageStore
+from imagesearch.ports import ChangeQueue, ImageStore
 from imagesearch.searching import Search, Searcher, StoredQuery, TextQuery
 
-from .answers import Health
 from .bodies import body_bytes, is_json, posted_image, posted_json
 from .pages import search_page
 from .parameters import (
@@ -22,7 +21,7 @@ from .parameters import (
     ListedStatus,
     Text,
 )
-from .shaping import answer, image_list, image_record, search_result
+from .shaping import answer, health, image_list, image_record, search_result
 
 
 class Note(Protocol):
@@ -34,10 +33,13 @@ class Note(Protocol):
 class Routes:
     """Each method raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, searcher: Searcher, store: ImageStore, note: Note) -> None:
+    def __init__(
+        self, searcher: Searcher, store: ImageStore, note: Note, queue: ChangeQueue | None = None
+    ) -> None:
         self._searcher = searcher
         self._store = store
         self._note = note
+        self._queue = queue
 
     def search_text(
         self,
@@ -93,9 +95,7 @@ class Routes:
 
     def health(self) -> Response[Any]:
         found = self._searcher.health()
-        return answer(
-            Health(status="ok", images=found.images, model=self._searcher.model, index=found.name)
-        )
+        return answer(health(found, self._searcher.model, self._queue))
 
     def page(self) -> Response[Any]:
         return search_page()

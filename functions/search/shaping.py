@@ -6,11 +6,21 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from imagesearch.domain import Document, Hit, Status
-from imagesearch.ports import ImageStore
+from imagesearch.domain import Document, Hit, IndexHealth, Status
+from imagesearch.errors import Unavailable
+from imagesearch.ports import ChangeQueue, ImageStore
 from imagesearch.searching import Listing, SearchAnswer
 
-from .answers import Answer, FoundImage, ImageList, ImageRecord, SearchResult, Took
+from .answers import (
+    Answer,
+    FoundImage,
+    Health,
+    ImageList,
+    ImageRecord,
+    SearchResult,
+    Took,
+    Waiting,
+)
 
 # Answers hold addresses that expire, so none is kept; and none is taken for anything but JSON.
 JSON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -55,6 +65,27 @@ def _found_image(hit: Hit, store: ImageStore) -> FoundImage:
         taken_at=document.taken_at,
         metadata=dict(document.metadata),
     )
+
+
+def health(found: IndexHealth, model: str, queue: ChangeQueue | None) -> Health:
+    return Health(
+        status="ok",
+        images=found.images,
+        rejected=found.rejected,
+        model=model,
+        index=found.name,
+        cluster=found.status,
+        **({"lag": _lag(queue)} if queue else {}),
+    )
+
+
+def _lag(queue: ChangeQueue) -> Waiting | None:
+    """Searches do not need the queue: where it is away, the rest is still well."""
+    try:
+        lag = queue.lag()
+    except Unavailable:
+        return None
+    return Waiting(waiting=lag.waiting, in_flight=lag.in_flight)
 
 
 def image_list(listing: Listing, store: ImageStore) -> ImageList:

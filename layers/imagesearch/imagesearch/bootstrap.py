@@ -10,7 +10,8 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
-from imagesearch.ports import ImageStore, VectorIndex
+from imagesearch.ports import ChangeQueue, ImageStore, VectorIndex
+from imagesearch.restoring import after_restore
 from imagesearch.searching import Searcher
 from imagesearch.settings import Settings
 
@@ -46,6 +47,14 @@ def image_store(settings: Settings) -> ImageStore:
     from imagesearch.adapters.s3_store import S3Store
 
     return S3Store(settings.bucket)
+
+
+def change_queue(settings: Settings) -> ChangeQueue | None:
+    if settings.queue_url is None:
+        return None
+    from imagesearch.adapters.sqs_queue import SqsQueue
+
+    return SqsQueue(settings.queue_url)
 
 
 @cache
@@ -93,7 +102,9 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
         replicas=settings.index_replicas,
         refresh_interval=f"{settings.index_refresh_seconds}s",
     )
-    return OpenSearchIndex(settings.index_url, name, dimension, model=model, layout=layout)
+    index = OpenSearchIndex(settings.index_url, name, dimension, model=model, layout=layout)
+    after_restore(index.close)
+    return index
 
 
 @cache

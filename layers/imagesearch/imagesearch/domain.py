@@ -199,6 +199,14 @@ class Scanned:
 
 
 @dataclass(frozen=True, slots=True)
+class Lag:
+    """Changes of the bucket that the index has not settled: `in_flight` are being looked at."""
+
+    waiting: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
 class IndexHealth:
     """`status` is green, yellow or red; `images` counts those that search can find."""
 

@@ -10,6 +10,7 @@ from imagesearch.domain import (
     Hit,
     ImageRef,
     IndexHealth,
+    Lag,
     ObjectState,
     Scanned,
     Status,
@@ -70,6 +71,13 @@ class ImageStore(Protocol):
 
     def url(self, ref: ImageRef) -> str:
         """A short-lived address at which a browser can fetch the object."""
+
+
+class ChangeQueue(Protocol):
+    """Where the bucket's changes wait for the index."""
+
+    def lag(self) -> Lag:
+        """How many there are, about. Raises Unavailable."""
 
 
 class VectorIndex(Protocol):

@@ -27,7 +27,8 @@ class Settings(BaseModel):
     `bucket` is a bucket's name or `file:///folder`, `index_url` an OpenSearch endpoint or
     `sqlite:///path`, `model_uri` a folder with a manifest, here or `s3://bucket/prefix`.
     From `index_engine` to `index_refresh_seconds` is how OpenSearch lays an index out when it is
-    made; without `index_replicas` there is one as soon as there are two nodes.
+    made; without `index_replicas` there is one as soon as there are two nodes. `queue_url` is where
+    changes of the bucket wait: with it, health tells how many.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -41,6 +42,7 @@ class Settings(BaseModel):
     index_shards: Annotated[int, Field(ge=1, le=1024)] = 1
     index_replicas: Annotated[int, Field(ge=0, le=10)] | None = None
     index_refresh_seconds: Annotated[int, Field(ge=1, le=3600)] = 1
+    queue_url: Annotated[str, Field(pattern=r"^https?://[^/]+/.")] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @field_validator("index_compression")

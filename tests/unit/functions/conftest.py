@@ -18,7 +18,7 @@ from imagesearch.indexing import Indexer
 from imagesearch.searching import Searcher
 
 from ..usecases.fake_index import FakeIndex
-from ..usecases.fakes import FakeImages, FakeStore, FakeTexts, ref
+from ..usecases.fakes import FakeImages, FakeQueue, FakeStore, FakeTexts, ref
 from .calling import CONTEXT, Answer, Logs, answered, http
 
 
@@ -93,8 +93,14 @@ def fill(store, indexer) -> Callable[..., None]:
 
 
 @pytest.fixture
-def ask(searcher, store, logger, metrics) -> Callable[..., Answer]:
+def queue() -> FakeQueue | None:
+    """Locally there is none that search knows of."""
+    return None
+
+
+@pytest.fixture
+def ask(searcher, store, logger, metrics, queue) -> Callable[..., Answer]:
     """Sends a request as API Gateway does: bytes in base64, text as it is."""
-    handler = make_search_handler(searcher, store, RequestLog(logger, metrics))
+    handler = make_search_handler(searcher, store, RequestLog(logger, metrics), queue)
 
     return lambda *request, **query: answered(handler(http(*request, **query), CONTEXT))

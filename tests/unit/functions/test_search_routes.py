@@ -145,15 +145,6 @@ def test_one_image_s_record_holds_an_address(ask, pets):
     assert image["url"] == "https://pictures.test/pets/tom.png"
 
 
-def test_health_says_how_many_images_there_are(ask, pets):
-    assert ask("GET", "/v1/health").json == {
-        "status": "ok",
-        "images": 2,
-        "model": "fake",
-        "index": "images-fake",
-    }
-
-
 def test_answers_are_kept_by_nobody(ask, pets):
     headers = ask("GET", "/v1/search", q="a dog").headers
     assert headers["Content-Type"] == "application/json"

@@ -30,10 +30,11 @@ def test_a_snapshot_allows_no_larger_disk(functions):
     assert all("EphemeralStorage" not in function for function in functions.values())
 
 
-def test_the_settings_of_the_functions_are_the_ones_that_are_read(template):
+def test_the_settings_of_the_functions_are_the_ones_that_are_read(template, functions):
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
+    own = functions["Search"]["Environment"]["Variables"]
     read = {name.upper() for name in Settings.model_fields}
-    assert {name for name in shared if not name.startswith("POWERTOOLS_")} == read
+    assert {name for name in {**shared, **own} if not name.startswith("POWERTOOLS_")} == read
 
 
 def test_what_the_template_offers_of_an_index_is_what_the_settings_take(template):

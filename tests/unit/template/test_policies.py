@@ -88,9 +88,17 @@ def test_a_function_takes_messages_from_its_own_queues_alone(allowed, role, queu
     actions, on = allowed(role)["TakeMessages"]
     assert set(actions) == {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert on == [{"Fn::GetAtt": [queue, "Arn"]} for queue in queues]
-    assert not any(
-        "sqs:" in action for each in allowed("SearchRole").values() for action in each[0]
-    )
+
+
+def test_search_sees_how_long_the_queue_is_and_takes_nothing_from_it(allowed, functions):
+    of_queues = [
+        (action, on)
+        for actions, on in allowed("SearchRole").values()
+        for action in actions
+        if action.startswith("sqs:")
+    ]
+    assert of_queues == [("sqs:GetQueueAttributes", [{"Fn::GetAtt": ["ImageQueue", "Arn"]}])]
+    assert functions["Search"]["Environment"]["Variables"]["QUEUE_URL"] == {"Ref": "ImageQueue"}
 
 
 def test_both_models_are_indexed_by_the_same_rights(allowed):

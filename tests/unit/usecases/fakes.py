@@ -13,6 +13,7 @@ from imagesearch.domain import (
     Embedding,
     EncodedImage,
     ImageRef,
+    Lag,
     ObjectState,
 )
 from imagesearch.errors import ObjectChanged, Unavailable, UnreadableImage
@@ -134,3 +135,15 @@ class FakeTexts:
 
     def encode_texts(self, texts: Sequence[str]) -> Embedding:
         return np.stack([vector(text) for text in texts])
+
+
+@dataclass
+class FakeQueue:
+    waiting: int
+    in_flight: int
+    away: bool = False
+
+    def lag(self) -> Lag:
+        if self.away:
+            raise Unavailable("the queue is away")
+        return Lag(self.waiting, self.in_flight)

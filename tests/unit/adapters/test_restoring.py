@@ -1,0 +1,39 @@
+"""Claims: a function that starts from a snapshot of itself makes its connections anew."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from imagesearch.restoring import after_restore
+
+RUNTIME = """
+registered = []
+register_after_restore = registered.append
+"""
+FUNCTION = """
+import snapshot_restore_py
+from imagesearch import bootstrap
+from imagesearch.settings import Settings
+settings = Settings(bucket="b", index_url="http://127.0.0.1:1", model_uri=%r)
+index = bootstrap.vector_index(settings)
+assert snapshot_restore_py.registered == [index.close]
+"""
+MODEL = Path(__file__).parents[3] / "layers/starter_model/starter_model"
+
+
+def test_an_action_is_left_with_the_register():
+    left = []
+    after_restore(left.clear, left.append)
+    assert left == [left.clear]
+
+
+def test_where_there_are_no_snapshots_nothing_is_left_anywhere():
+    after_restore(lambda: None)
+
+
+def test_on_lambda_the_index_drops_its_connections_after_a_restore(tmp_path):
+    """With a module of the name that only Lambda's runtime has."""
+    (tmp_path / "snapshot_restore_py.py").write_text(RUNTIME)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", FUNCTION % str(MODEL)], env=environment, check=True)

@@ -1,0 +1,34 @@
+"""Claims about the queue of changes: how many wait is told, or that nobody knows."""
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from imagesearch.adapters.sqs_queue import SqsQueue
+from imagesearch.domain import Lag
+from imagesearch.errors import Unavailable
+
+KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}
+
+
+@pytest.fixture
+def sqs():
+    with mock_aws():
+        yield boto3.client("sqs", "eu-west-1", **KEYS)
+
+
+def test_what_waits_and_what_is_being_looked_at_are_told_apart(sqs):
+    url = sqs.create_queue(QueueName="images")["QueueUrl"]
+    for body in "abc":
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    sqs.receive_message(QueueUrl=url)
+    assert SqsQueue(url, sqs).lag() == Lag(waiting=2, in_flight=1)
+
+
+def test_a_queue_that_may_not_be_seen_is_unavailable(sqs):
+    refusing = Stubber(sqs)
+    refusing.add_client_error("get_queue_attributes", "AccessDenied")
+    with refusing, pytest.raises(Unavailable) as refused:
+        SqsQueue("https://sqs.test/1/images", sqs).lag()
+    assert "GetQueueAttributes" in refused.value.hint
