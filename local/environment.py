@@ -32,4 +32,6 @@ def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
         "BUCKET": workspace.folder.as_uri(),
         "INDEX_URL": f"sqlite://{quote(os.fsencode(workspace.index_file))}",
         "MODEL_URI": str(model_folder),
+        # Whatever queue the variable names, it is not about this folder.
+        "QUEUE_URL": "",
     }

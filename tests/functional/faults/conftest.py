@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 0.3
 WORKERS = 2
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def own_server() -> Iterator[OpenSearchServer]:
     """A server that a test may end; it keeps its files and its address."""
     with tempfile.TemporaryDirectory(prefix="imagesearch-faults-") as folder:
