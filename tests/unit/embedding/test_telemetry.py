@@ -1,0 +1,32 @@
+"""Nothing leaves the machine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+STARTER_MODEL = Path(__file__).parents[3] / "layers/starter_model/starter_model"
+_EMBED = """
+import sys
+from pathlib import Path
+from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.text_encoder import OnnxTextEncoder
+folder = Path(sys.argv[1])
+print(OnnxTextEncoder(folder, load_manifest(folder)).encode_texts(["a dog"]).shape)
+"""
+
+
+def test_onnxruntime_keeps_no_device_id_and_so_reports_to_nobody(tmp_path: Path) -> None:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))
+    }
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", _EMBED, STARTER_MODEL],
+        env=environment | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "(1, 512)"
+    assert list(tmp_path.rglob("*")) == []
+    assert "telemetry" not in done.stderr
