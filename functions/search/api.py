@@ -68,4 +68,6 @@ def _refuse_unknown(given: dict[str, str], operation: Operation) -> None:
 
 def _no_such_route(known: list[Operation], method: str, path: str) -> Exception:
     allowed = sorted({each.method for each in known if each.pattern.fullmatch(path)})
-    return MethodNotAllowed(method, allowed) if allowed else UnknownRoute()
+    # The resolver matches few characters in an id; with any other there is no such image.
+    other = allowed and method not in allowed
+    return MethodNotAllowed(method, allowed) if other else UnknownRoute()

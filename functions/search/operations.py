@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -45,55 +45,31 @@ class Operation:
 
 PAGES = """Up to `limit` hits, nearest first. `cursor` of the answer gets the next page of the same
 search; every match comes once, to a depth of 1,000 hits."""
+POSTED = f"""{PAGES}
+
+Send JSON, or the bytes of an image; beside image bytes, `limit`, `cursor` and `collection` are
+parameters."""
+BY_WORDS = "Find images by words"
+BY_ANYTHING = "Find images by words, by an image, or by an indexed image"
+LISTED = "List images in the order of their keys"
+RECORD = "One image's record"
+SIMILAR = "The neighbours of an indexed image, itself left out"
+HEALTH = "Whether a search would succeed"
+UNREADABLE = (404, 413, 415, 422, 503)
+AWAY = (503,)
+MISSING = (404, 503)
 
 
 def operations(routes: Routes) -> list[Operation]:
     """Every operation but those that describe them; under /v1/ a key is needed where one is set."""
+    get, post = partial(Operation, "GET"), partial(Operation, "POST")
+    search, image = "/v1/search", "/v1/images/<id>"
     return [
-        Operation("GET", "/", routes.page),
-        Operation(
-            "GET",
-            "/v1/search",
-            routes.search_text,
-            SearchResult,
-            "Find images by words",
-            (503,),
-            PAGES,
-        ),
-        Operation(
-            "POST",
-            "/v1/search",
-            routes.search_posted,
-            SearchResult,
-            "Find images by words, by an image, or by an indexed image",
-            (404, 413, 415, 422, 503),
-            PAGES
-            + """
-
-Send JSON, or the bytes of an image; beside image bytes, `limit`, `cursor` and `collection` are
-parameters.""",
-        ),
-        Operation(
-            "GET",
-            "/v1/images",
-            routes.images,
-            ImageList,
-            "List images in the order of their keys",
-            (503,),
-        ),
-        Operation(
-            "GET", "/v1/images/<id>", routes.image, ImageRecord, "One image's record", (404, 503)
-        ),
-        Operation(
-            "GET",
-            "/v1/images/<id>/similar",
-            routes.similar,
-            SearchResult,
-            "The neighbours of an indexed image, itself left out",
-            (404, 503),
-            PAGES,
-        ),
-        Operation(
-            "GET", "/v1/health", routes.health, Health, "Whether a search would succeed", (503,)
-        ),
+        get("/", routes.page),
+        get(search, routes.search_text, SearchResult, BY_WORDS, AWAY, PAGES),
+        post(search, routes.search_posted, SearchResult, BY_ANYTHING, UNREADABLE, POSTED),
+        get("/v1/images", routes.images, ImageList, LISTED, AWAY),
+        get(image, routes.image, ImageRecord, RECORD, MISSING),
+        get(f"{image}/similar", routes.similar, SearchResult, SIMILAR, MISSING, PAGES),
+        get("/v1/health", routes.health, Health, HEALTH, AWAY),
     ]

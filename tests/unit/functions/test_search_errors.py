@@ -153,6 +153,12 @@ def test_an_address_with_nothing_behind_it_is_404(ask, path):
     assert (answer.status, answer.error) == (404, "unknown_route")
 
 
+@pytest.mark.parametrize("id", ["%00", "a%0Ab", "%E2%82%AC", "a\x00", "€", "a\nb"])
+def test_an_id_of_odd_characters_is_of_no_image(ask, id):
+    for path in (f"/v1/images/{id}", f"/v1/images/{id}/similar"):
+        assert ask("GET", path).status == 404
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
