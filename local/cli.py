@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,6 @@ from local.reindex_cli import reindex
 from local.workspace import Workspace, last_used, workspace_of
 
 app = typer.Typer(
-    help="Find images by words or by another image.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,6 +41,22 @@ def main() -> None:
         _leave(str(error))
     except ImageSearchError as error:
         _leave("; ".join(filter(None, (error.message, error.hint))))
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(version("imagesearch"))  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say which, and leave."),
+    ] = False,
+) -> None:
+    """Find images by words or by another image."""
 
 
 @app.command()
@@ -99,7 +115,10 @@ def search(
 
     wanted = Wanted(text, image, limit, collection)
     hits = search_folder(workspace, _model(model, workspace), wanted)
-    (print_lines if as_json else print_table)(hits)
+    if as_json:
+        print_lines(hits, workspace.folder)
+    else:
+        print_table(hits)
 
 
 @app.command()

@@ -1,6 +1,8 @@
-"""A folder of files, a store over it, an index of it, and a WSGI client."""
+"""A folder of files, a store over it, an index of it, a WSGI client, and the command."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,9 +15,24 @@ import pytest
 
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.domain import Document, ImageRef, Put, Status
+from imagesearch.domain import Document, ImageRef, Status
+from imagesearch.writes import Put
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
+COMMAND = (sys.executable, "-c", "from local.cli import main; main()")
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs `imagesearch` in a directory of its own."""
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+
+    return command
 
 
 @pytest.fixture

@@ -3,27 +3,14 @@
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 Result = subprocess.CompletedProcess[str]
 Run = Callable[..., Result]
-COMMAND = (sys.executable, "-c", "from local.cli import main; main()")
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Runs `imagesearch` in a directory of its own."""
-
-    def command(*arguments: str) -> Result:
-        return subprocess.run(
-            [*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60
-        )
-
-    return command
 
 
 @pytest.mark.parametrize(
@@ -128,3 +115,8 @@ def test_the_starter_model_says_that_it_is_in_use_and_how_to_get_clip(
 ) -> None:
     assert "imagesearch models pull clip-vit-b-32" in run("index", str(folder)).stderr
     assert "models pull" not in run("index", str(folder), "--model", "starter").stderr
+
+
+def test_the_release_is_told(run: Run) -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, version("imagesearch"))

@@ -1,0 +1,72 @@
+"""`imagesearch search` finds with whatever can be indexed, and refuses in words of its own."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+API_WORDS = ("GET ", "POST ", "openapi", "bucket", " q:")
+
+
+@pytest.fixture
+def indexed(run: Run, folder: Path) -> Path:
+    """A red and a blue picture, indexed."""
+    for name, colour in (("red.png", "red"), ("blue.png", "blue")):
+        Image.new("RGB", (64, 64), colour).save(folder / name)
+    assert run("index", str(folder)).returncode == 0
+    return folder
+
+
+def test_a_photo_over_the_apis_limit_is_searched_with(
+    run: Run, indexed: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / "phone.bmp"
+    Image.new("RGB", (1800, 1200), "red").save(photo)
+    assert photo.stat().st_size > 4_500_000
+    done = run("search", "--image", str(photo), "--limit", "1", "--json")
+    assert json.loads(done.stdout)["key"] == "red.png"
+
+
+def test_a_hit_in_json_names_the_file(run: Run, indexed: Path) -> None:
+    done = run("search", "red", "--json")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {hit["path"] for hit in found} == {str(path) for path in indexed.iterdir()}
+    assert all("url" not in hit and hit["width"] == 64 for hit in found)
+
+
+def test_a_hit_in_the_table_names_the_key(run: Run, indexed: Path) -> None:
+    done = run("search", "red", "--limit", "1")
+    assert done.stdout.splitlines()[1].split()[1] in {"red.png", "blue.png"}
+
+
+@pytest.mark.parametrize("text", ["", "  ", "a" * 2_001], ids=len)
+def test_text_of_a_wrong_length_is_refused_in_plain_words(
+    run: Run, indexed: Path, text: str
+) -> None:
+    done = run("search", text)
+    assert done.returncode == 2
+    assert f"the text has {len(text)} characters; send 1 to 2,000 characters" in done.stderr
+    assert not any(word in done.stderr for word in API_WORDS)
+
+
+def test_a_file_over_the_limit_is_refused_with_advice(
+    run: Run, indexed: Path, tmp_path: Path
+) -> None:
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(64 * 2**20 + 1)
+    done = run("search", "--image", str(tmp_path / "huge.jpg"))
+    assert done.returncode == 2
+    assert "67,108,864 bytes: save a smaller copy" in done.stderr
+    assert not any(word in done.stderr for word in API_WORDS)
+
+
+def test_a_file_that_is_no_picture_is_refused(run: Run, indexed: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("# not a picture")
+    done = run("search", "--image", str(tmp_path / "notes.md"))
+    assert done.returncode == 2
+    assert "not an image" in done.stderr
+    assert not any(word in done.stderr for word in API_WORDS)
