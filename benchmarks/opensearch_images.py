@@ -13,7 +13,8 @@ from functools import cache
 
 import numpy as np
 
-from imagesearch.domain import Document, Embedding, ImageRef, Put, Status
+from imagesearch.domain import Document, Embedding, ImageRef, Status
+from imagesearch.writes import Put
 
 DIMENSION = 512
 TOPICS = 1000

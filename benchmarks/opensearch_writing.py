@@ -18,7 +18,7 @@ from benchmarks.table import Row
 from imagesearch.adapters.opensearch_index import OpenSearchIndex
 from imagesearch.adapters.opensearch_layout import IndexLayout
 from imagesearch.adapters.records import folders, to_record
-from imagesearch.domain import Put
+from imagesearch.writes import Put
 
 DOCUMENTS = 2000
 ROUNDS = 6

@@ -9,15 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic_core import PydanticCustomError
 
 from imagesearch.errors import InvalidQuery, PayloadTooLarge, UnsupportedMediaType
-from imagesearch.searching import (
-    MAX_LIMIT,
-    MAX_TEXT,
-    ImageQuery,
-    Query,
-    Search,
-    StoredQuery,
-    TextQuery,
-)
+from imagesearch.queries import ImageQuery, Query, Search, StoredQuery, TextQuery
+from imagesearch.searching import MAX_LIMIT, MAX_TEXT
 
 from .parameters import LIMIT, MAX_COLLECTION, MAX_CURSOR
 

@@ -7,7 +7,8 @@ from aws_lambda_powertools.event_handler.request import Request
 
 from imagesearch.errors import InvalidQuery
 from imagesearch.ports import ChangeQueue, ImageStore
-from imagesearch.searching import Search, Searcher, StoredQuery, TextQuery
+from imagesearch.queries import Search, StoredQuery, TextQuery
+from imagesearch.searching import Searcher
 
 from .bodies import body_bytes, is_json, posted_image, posted_json
 from .pages import search_page

@@ -20,14 +20,11 @@ from imagesearch.domain import (
     Embedding,
     Hit,
     ImageRef,
-    Put,
     Status,
     VectorQuery,
-    Version,
-    Write,
-    WriteStatus,
 )
 from imagesearch.ports import VectorIndex
+from imagesearch.writes import Put, Version, Write, WriteStatus
 
 DIMENSION = 4
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

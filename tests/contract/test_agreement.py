@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagesearch import filters as f
-from imagesearch.domain import Delete, Document, ImageRef, Position, Put, Status, Touch, VectorQuery
+from imagesearch.domain import Document, ImageRef, Position, Status, VectorQuery
+from imagesearch.writes import Delete, Put, Touch
 
 # Few keys, so that they are written again; few directions, so that scores tie.
 LONG = "dogs/" + "日" * 339

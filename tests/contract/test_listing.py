@@ -1,6 +1,7 @@
 """Listings are in the order of the keys' bytes and go on from a key; health counts."""
 
-from imagesearch.domain import Delete, Put, Status
+from imagesearch.domain import Status
+from imagesearch.writes import Delete, Put
 
 
 def rejected(document, key):

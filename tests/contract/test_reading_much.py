@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imagesearch.domain import Delete, Put, Scanned, Status, VectorQuery
+from imagesearch.domain import Scanned, Status, VectorQuery
 from imagesearch.errors import InvalidQuery
 from imagesearch.filters import KeyPrefix
+from imagesearch.writes import Delete, Put
 
 
 @pytest.fixture

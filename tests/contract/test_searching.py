@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imagesearch.domain import Delete, Position, Put, Status, VectorQuery
+from imagesearch.domain import Position, Status, VectorQuery
 from imagesearch.errors import InvalidQuery
+from imagesearch.writes import Delete, Put
 
 
 def pages(subject, embedding, size, **more):

@@ -6,7 +6,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from imagesearch.domain import Delete, Put, Status, Touch, WriteStatus
+from imagesearch.domain import Status
+from imagesearch.writes import Delete, Put, Touch, WriteStatus
 
 
 def statuses(results):

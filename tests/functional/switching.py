@@ -10,7 +10,8 @@ from imagesearch.agreement import Agreement, agreement
 from imagesearch.domain import Hit, ImageRef
 from imagesearch.indexing import Indexer
 from imagesearch.ports import ImageStore, VectorIndex
-from imagesearch.searching import ImageQuery, Search, Searcher, TextQuery
+from imagesearch.queries import ImageQuery, Search, TextQuery
+from imagesearch.searching import Searcher
 
 from .cloud import BUCKET, Cloud, Handler, Queue, event_of
 

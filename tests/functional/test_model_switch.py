@@ -17,7 +17,8 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
-from imagesearch.searching import ImageQuery, Search, Searcher
+from imagesearch.queries import ImageQuery, Search
+from imagesearch.searching import Searcher
 from local.reconcile import reconcile
 
 from .cloud import BUCKET, eventually

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from imagesearch.filters import Filter
 
 Embedding: TypeAlias = NDArray[np.float32]
-Version: TypeAlias = tuple[int, int]
 
 
 class Status(StrEnum):
@@ -94,68 +93,6 @@ class Document:
     @property
     def id(self) -> str:
         return self.ref.id
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An index entry with the version that a conditional write must name.
-
-    `document` is None where the image was deleted: the entry outlives it for a while, so that a
-    write which was sent before the deletion and lands after it finds another version and fails.
-    """
-
-    document: Document | None
-    version: Version
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """Record a document and its embedding; without embedding it is not found by search."""
-
-    document: Document
-    embedding: Embedding | None
-    expected: Version | None
-
-    @property
-    def ref(self) -> ImageRef:
-        return self.document.ref
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """Record a document anew and keep the embedding that is there."""
-
-    document: Document
-    expected: Version
-
-    @property
-    def ref(self) -> ImageRef:
-        return self.document.ref
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Record that the image is gone."""
-
-    ref: ImageRef
-    expected: Version | None
-
-
-Write: TypeAlias = Put | Touch | Delete
-
-
-class WriteStatus(StrEnum):
-    WRITTEN = "written"
-    CONFLICT = "conflict"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class WriteResult:
-    """What became of one write of a bulk; `reason` says why where it failed."""
-
-    status: WriteStatus
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from imagesearch.domain import ImageRef, ObjectState, WriteResult, WriteStatus
+from imagesearch.domain import ImageRef, ObjectState
 from imagesearch.errors import ObjectChanged, Unavailable, UnreadableImage
 from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
 from imagesearch.ports import ImageEncoder, ImageStore, VectorIndex
+from imagesearch.writes import WriteResult, WriteStatus
 
 ROUNDS = 3
 KEYS_AT_A_TIME = 256

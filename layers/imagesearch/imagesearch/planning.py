@@ -7,19 +7,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from imagesearch.domain import (
-    Delete,
     Document,
     EncodedImage,
     ImageRef,
     ObjectState,
-    Put,
     Status,
-    Stored,
-    Touch,
-    Version,
-    Write,
 )
 from imagesearch.ports import ImageEncoder
+from imagesearch.writes import Delete, Put, Stored, Touch, Version, Write
 
 
 class OutcomeKind(StrEnum):

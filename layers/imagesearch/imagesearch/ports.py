@@ -14,13 +14,11 @@ from imagesearch.domain import (
     ObjectState,
     Scanned,
     Status,
-    Stored,
     VectorQuery,
-    Write,
-    WriteResult,
 )
 from imagesearch.errors import UnreadableImage
 from imagesearch.filters import Filter
+from imagesearch.writes import Stored, Write, WriteResult
 
 
 class ImageEncoder(Protocol):

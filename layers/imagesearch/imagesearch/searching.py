@@ -1,11 +1,9 @@
 """Use case: turn a query into hits."""
 
-import hashlib
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
@@ -20,40 +18,11 @@ from imagesearch.domain import (
 )
 from imagesearch.errors import InvalidQuery, NotFound, UnreadableImage
 from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
+from imagesearch.queries import ImageQuery, Query, Search, StoredQuery, TextQuery, fingerprint
 
 MAX_LIMIT = 100
 MAX_TEXT = 2_000
 MAX_DEPTH = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class TextQuery:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImageQuery:
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StoredQuery:
-    """The neighbours of an indexed image, itself left out."""
-
-    id: str
-
-
-Query: TypeAlias = TextQuery | ImageQuery | StoredQuery
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A query and which part of its answer is wanted: up to `limit` hits, from behind `cursor`."""
-
-    query: Query
-    limit: int = 10
-    cursor: str | None = None
-    collection: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +71,7 @@ class Searcher:
         """The nearest images, nearest first; pages go to a depth of `MAX_DEPTH` hits."""
         started = time.perf_counter()
         _check_limit(search.limit)
-        request = f"{self.model} {_fingerprint(search)}"
+        request = f"{self.model} {fingerprint(search)}"
         after, depth = place(search.cursor, request)
         embedding = self._embed(search.query)
         embedded = time.perf_counter()
@@ -177,15 +146,6 @@ def _check_limit(limit: int) -> None:
         raise InvalidQuery(
             f"limit is {limit}", f"ask for 1 to {MAX_LIMIT} at a time", code="invalid_limit"
         )
-
-
-def _fingerprint(search: Search) -> str:
-    """What a cursor belongs to: the query and the filter, whatever the size of the page."""
-    query = search.query
-    if isinstance(query, ImageQuery):
-        return f"image {hashlib.sha256(query.data).hexdigest()} {search.collection!r}"
-    value = query.text if isinstance(query, TextQuery) else query.id
-    return f"{type(query).__name__} {value!r} {search.collection!r}"
 
 
 def _cursor(page: Sequence[Hit], depth: int, request: str) -> str | None:

@@ -6,7 +6,8 @@ import threading
 
 import numpy as np
 
-from imagesearch.domain import Delete, VectorQuery, WriteStatus
+from imagesearch.domain import VectorQuery
+from imagesearch.writes import Delete, WriteStatus
 
 EAST = np.array([1, 0, 0, 0], np.float32)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.domain import Document, ImageRef, Put, Status, WriteStatus
+from imagesearch.domain import Document, ImageRef, Status
+from imagesearch.writes import Put, WriteStatus
 
 path, index_name, writer, batch, batches = sys.argv[1:]
 size = int(batch)

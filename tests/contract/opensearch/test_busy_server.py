@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagesearch.domain import Delete, WriteStatus
+from imagesearch.writes import Delete, WriteStatus
 
 
 def refuse_bulks(answer, times):

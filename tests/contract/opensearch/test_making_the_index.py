@@ -8,9 +8,10 @@ import pytest
 from opensearchpy.exceptions import RequestError
 
 from imagesearch.adapters.opensearch_layout import IndexLayout
-from imagesearch.domain import Delete, VectorQuery, WriteStatus
+from imagesearch.domain import VectorQuery
 from imagesearch.errors import ConfigurationError
 from imagesearch.settings import COMPRESSIONS
+from imagesearch.writes import Delete, WriteStatus
 
 
 def test_an_index_that_was_deleted_is_made_again(

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.domain import Document, ImageRef, Put, Status
+from imagesearch.domain import Document, ImageRef, Status
+from imagesearch.writes import Put
 from local.live_report import reporting
 from local.s3_events import object_event
 

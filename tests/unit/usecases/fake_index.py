@@ -6,20 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from imagesearch.domain import (
-    Delete,
     Document,
     Embedding,
     Hit,
     IndexHealth,
-    Put,
     Status,
-    Stored,
     VectorQuery,
-    Write,
-    WriteResult,
-    WriteStatus,
 )
 from imagesearch.errors import Unavailable
+from imagesearch.writes import Delete, Put, Stored, Write, WriteResult, WriteStatus
 
 from .fakes import Hooks, ref
 

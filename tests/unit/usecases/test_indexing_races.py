@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from imagesearch.domain import WriteStatus
 from imagesearch.indexing import ROUNDS, Indexer
 from imagesearch.planning import OutcomeKind, Planner, Present, Seen
+from imagesearch.writes import WriteStatus
 
 from .fakes import START, FakeImages, picture, ref, vector
 from .looking import look

@@ -4,15 +4,8 @@ import pytest
 
 from imagesearch.domain import Status
 from imagesearch.errors import InvalidQuery
-from imagesearch.searching import (
-    MAX_DEPTH,
-    MAX_LIMIT,
-    ImageQuery,
-    Search,
-    Searcher,
-    StoredQuery,
-    TextQuery,
-)
+from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
+from imagesearch.searching import MAX_DEPTH, MAX_LIMIT, Searcher
 
 from .fakes import FakeTexts, picture
 from .looking import keys

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from imagesearch.domain import Delete, ObjectState, Put, Status, Stored, Touch
+from imagesearch.domain import ObjectState, Status
 from imagesearch.errors import UnreadableImage
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
+from imagesearch.writes import Delete, Put, Stored, Touch
 
 from .fakes import START, FakeImages, picture, ref, vector
 

@@ -4,13 +4,8 @@ import pytest
 
 from imagesearch.domain import Status
 from imagesearch.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
-from imagesearch.searching import (
-    MAX_TEXT,
-    ImageQuery,
-    Search,
-    StoredQuery,
-    TextQuery,
-)
+from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
+from imagesearch.searching import MAX_TEXT
 
 from .fakes import picture, ref
 from .looking import keys

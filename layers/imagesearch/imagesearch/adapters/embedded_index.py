@@ -16,21 +16,9 @@ from imagesearch.adapters.embedded_records import EmbeddedRecords
 from imagesearch.adapters.records import to_document, to_record
 from imagesearch.adapters.unit_vectors import query_vector, unit_vector
 from imagesearch.adapters.vector_scan import Allowed, Match, Row, Snapshot, VectorLog
-from imagesearch.domain import (
-    Delete,
-    Document,
-    Embedding,
-    Hit,
-    Put,
-    Status,
-    Stored,
-    Touch,
-    VectorQuery,
-    Write,
-    WriteResult,
-    WriteStatus,
-)
+from imagesearch.domain import Document, Embedding, Hit, Status, VectorQuery
 from imagesearch.filters import Filter
+from imagesearch.writes import Delete, Put, Stored, Touch, Write, WriteResult, WriteStatus
 
 DELETED = "deleted"
 ROWS_AT_A_TIME = 4096

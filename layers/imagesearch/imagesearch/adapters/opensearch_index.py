@@ -13,8 +13,8 @@ from imagesearch.adapters.opensearch_queries import deleted_before
 from imagesearch.adapters.opensearch_reads import OpenSearchReads
 from imagesearch.adapters.opensearch_records import bulk_action, removal
 from imagesearch.adapters.opensearch_schema import ensure_index
-from imagesearch.domain import Write, WriteResult, WriteStatus
 from imagesearch.errors import ImageSearchError
+from imagesearch.writes import Write, WriteResult, WriteStatus
 
 # As long as the queue keeps a message: no write that was sent before the deletion is under way.
 DELETIONS_KEPT = timedelta(days=7)

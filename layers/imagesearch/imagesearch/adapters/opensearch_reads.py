@@ -29,11 +29,11 @@ from imagesearch.domain import (
     IndexHealth,
     Scanned,
     Status,
-    Stored,
     VectorQuery,
 )
 from imagesearch.errors import ImageSearchError, Unavailable
 from imagesearch.filters import Filter
+from imagesearch.writes import Stored
 
 LONGEST_ID = 512
 # Half an answer would look like a whole one.

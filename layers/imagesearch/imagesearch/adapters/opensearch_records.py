@@ -8,7 +8,8 @@ from typing import Any
 from imagesearch.adapters.opensearch_schema import EMBEDDING
 from imagesearch.adapters.records import folders, to_document, to_record
 from imagesearch.adapters.unit_vectors import unit_vector, vector_json
-from imagesearch.domain import Delete, Document, Stored, Touch, Version, Write
+from imagesearch.domain import Document
+from imagesearch.writes import Delete, Stored, Touch, Version, Write
 
 DELETED = "deleted"
 WITHOUT_EMBEDDING = {"excludes": [EMBEDDING]}
