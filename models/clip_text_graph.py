@@ -10,8 +10,8 @@ from models.clip_shape import ClipShape
 from models.clip_weights import TEXT, Weights
 from models.graph_writer import FLOAT, INT64, GraphWriter
 
-# Far below every score, and far from overflowing when a score is added.
-NEVER = np.float32(-1e9)
+# Far below every score, and within float16.
+NEVER = np.float32(-3e4)
 TABLES = ("token", "position")
 
 

@@ -30,3 +30,17 @@ def recall(queries: Floats, items: Floats) -> Recall:
 def mean_reciprocal_rank(queries: Floats, items: Floats) -> float:
     """In percent."""
     return 100 * float((1 / (1 + ranks(queries, items))).mean())
+
+
+def top_overlap(
+    queries: Floats, items: Floats, other_queries: Floats, other_items: Floats
+) -> float:
+    """How much of the other's first 10 is among the own first 10, in percent of all queries."""
+    own, others = first_10(queries @ items.T), first_10(other_queries @ other_items.T)
+    kept = [np.intersect1d(*pair).size / pair[0].size for pair in zip(own, others, strict=True)]
+    return round(100 * float(np.mean(kept)), 1)
+
+
+def first_10(scores: Floats) -> npt.NDArray[np.int64]:
+    """[queries, items] → the items with the highest scores, [queries, 10], in any order."""
+    return np.asarray(np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10])

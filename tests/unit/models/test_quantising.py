@@ -1,0 +1,108 @@
+"""Every way to quantise keeps the vectors, and what is said to be left alone is left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from imagesearch.embedding.manifest import load_manifest
+from models.clip_reference import random_ids, random_pixels
+from models.parity import cosines
+from models.quantise import Floats
+from models.quantise_model import METHODS, main
+from models.quantisers import matrices
+from tests.unit.models.conftest import SMALL_CLIP
+
+FREE_OF_BATCH = [name for name in METHODS if "dynamic" not in name]
+
+
+def quantised(small_clip: Path, few_samples: Path, out: Path, *more: str) -> Path:
+    arguments = [str(small_clip), "--out", str(out), "--samples", str(few_samples), *more]
+    assert main(arguments) == 0
+    return out
+
+
+def vectors(folder: Path, batch: int = 8) -> dict[str, Floats]:
+    """Of random pictures and texts, by graph."""
+    feeds = {"image": random_pixels(SMALL_CLIP, 1), "text": random_ids(SMALL_CLIP, 1)}
+    found = {}
+    for tower, fed in feeds.items():
+        session = ort.InferenceSession(folder / f"{tower}.onnx", providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        parts = [fed[start : start + batch] for start in range(0, len(fed), batch)]
+        found[tower] = np.concatenate([session.run(None, {name: part})[0] for part in parts])
+    return found
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_vectors_stay(small_clip: Path, few_samples: Path, tmp_path: Path, method: str) -> None:
+    out = quantised(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
+    exact = vectors(small_clip)
+    for tower, found in vectors(out).items():
+        # A text of no letters lies outside of what static scales were calibrated on.
+        assert cosines(found, exact[tower]).worst >= 0.98, tower
+
+
+@pytest.mark.parametrize("method", FREE_OF_BATCH)
+def test_scales_that_are_not_taken_over_the_batch_leave_a_vector_alone(
+    small_clip: Path, few_samples: Path, tmp_path: Path, method: str
+) -> None:
+    out = quantised(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
+    alone = vectors(out, batch=1)
+    for tower, together in vectors(out).items():
+        assert cosines(together, alone[tower]).worst >= 0.9999, tower
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "keep"])
+def test_the_folder_shrinks_and_its_manifest_fits_it(
+    small_clip: Path, few_samples: Path, tmp_path: Path, method: str
+) -> None:
+    out = quantised(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
+    before, after = load_manifest(small_clip), load_manifest(out)
+    for name in ("image.onnx", "text.onnx"):
+        assert after.files[name].bytes < before.files[name].bytes
+        assert after.files[name].bytes == (out / name).stat().st_size
+    assert after.image_space != before.image_space
+    assert after.text.image_space == after.image_space
+
+
+def test_an_image_graph_that_is_kept_keeps_its_space(
+    small_clip: Path, few_samples: Path, tmp_path: Path
+) -> None:
+    out = quantised(small_clip, few_samples, tmp_path, "--image", "keep", "--text", "dynamic")
+    assert load_manifest(out).image_space == load_manifest(small_clip).image_space
+
+
+def test_what_is_left_out_stays_as_it_was(
+    small_clip: Path, few_samples: Path, tmp_path: Path
+) -> None:
+    left = ["*.layers.1.*", "visual_projection.weight"]
+    out = quantised(small_clip, few_samples, tmp_path, "--leave-out-image", *left)
+    kept = {node.input[1] for node in matrices(onnx.load(out / "image.onnx"))}
+    name = "vision_model.encoder.layers.1"
+    assert kept == {
+        "visual_projection.weight",
+        f"{name}.self_attn.q_proj.weight",
+        f"{name}.self_attn.k_proj+v_proj.weight",
+        f"{name}.self_attn.out_proj.weight",
+        f"{name}.mlp.fc1.weight",
+        f"{name}.mlp.fc2.weight",
+    }
+
+
+def test_a_name_that_fits_nothing_is_a_mistake(
+    small_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(small_clip), "--out", str(tmp_path), "--leave-out-image", "layer_1*"]) == 2
+    assert "no matrix is called 'layer_1*'" in capsys.readouterr().err
+
+
+def test_the_matrices_are_listed_by_name(
+    small_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(small_clip), "--list"]) == 0
+    assert "\tvision_model.embeddings.patch_embedding.weight\n" in capsys.readouterr().out
