@@ -1,4 +1,4 @@
-"""The model that ships finds the sample photos by their captions, through the product's own code."""
+"""The model that ships finds the sample photos by their captions, through the product itself."""
 
 import csv
 from pathlib import Path
