@@ -32,7 +32,7 @@ def fill_and_follow(workspace: Workspace, model: str, console: Console) -> None:
     if not engine:
         return
     filling = Filling(engine, model, console)
-    handler = reporting(functions.index_images(), engine.index, partial(say, console))
+    handler = reporting(functions.index_images(), engine.store, engine.index, partial(say, console))
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, filling.outcomes)
     sync.start()
     try:

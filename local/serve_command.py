@@ -31,7 +31,7 @@ def serve_folder(workspace: Workspace, model: str, host: str, port: int, console
     if not api_key and not is_loopback(host):
         say(console, f"anyone who reaches {host} can see these images: set {API_KEY}")
     filling = Filling(engine, server.url, console)
-    handler = reporting(functions.index_images(), engine.index, partial(say, console))
+    handler = reporting(functions.index_images(), engine.store, engine.index, partial(say, console))
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, filling.outcomes)
     sync.start()
     try:

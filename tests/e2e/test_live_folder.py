@@ -98,6 +98,26 @@ def test_a_file_written_in_two_parts_is_found_when_it_is_whole(
     assert live.listed("rejected") == {}
 
 
+def test_a_slow_copy_is_no_rejection_and_a_broken_file_is_one(
+    live: Any, parrot: Path, eventually: Eventually
+) -> None:
+    data = parrot.read_bytes()
+    with (live.folder / "slow.webp").open("wb", buffering=0) as file:
+        for piece in range(1, 5):
+            file.write(data[(piece - 1) * 1000 : piece * 1000])
+            eventually(
+                "the piece is looked at",
+                lambda piece=piece: (
+                    live.listed("rejected").get("slow.webp", {}).get("size") == piece * 1000
+                ),
+            )
+        file.write(data[4000:])
+    (live.folder / "broken.webp").write_bytes(data[:1000])
+    eventually("the whole is found", lambda: live.keys("a parrot")[0] == "slow.webp")
+    eventually("the broken is told", lambda: any("broken.webp" in line for line in live.err))
+    assert not any("slow.webp" in line for line in live.err)
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -1,41 +1,132 @@
-"""A rejected image is told once on the terminal, by its name."""
+"""A rejected image is told once on the terminal, when its file stands still, and so is recovery."""
 
-from dataclasses import replace
-from datetime import UTC, datetime
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+
 from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.domain import Document, ImageRef, Status
 from imagesearch.writes import Put
-from local.live_report import reporting
+from local.live_report import LiveReport
 from local.s3_events import object_event
 
-DAY = datetime(2026, 1, 1, tzinfo=UTC)
-REF = ImageRef("file:///folder", "bad\n.jpg")
-REJECTED = Document(REF, Status.REJECTED, "1", DAY, 1, DAY, "model", "decoder", "it is cut short")
+VECTOR = np.array([1, 0, 0, 0], np.float32)
 
 
-def done(*_: Any) -> dict[str, Any]:
-    return {"batchItemFailures": []}
+@dataclass
+class Scene:
+    """A folder in which files are written; what begins with "good" is an image."""
+
+    folder: Path
+    store: FolderStore
+    index: EmbeddedIndex
+    said: list[str] = field(default_factory=list)
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.report = LiveReport(self.store, self.index, self.said.append, 2.0, lambda: self.now)
+        self._handle = self.report.watching(self._look_at)
+
+    def ref(self, key: str) -> ImageRef:
+        return ImageRef(self.store.bucket, key)
+
+    def write(self, key: str, text: str) -> None:
+        """The change is seen at once."""
+        (self.folder / key).write_text(text)
+        self._handle({"Records": [{"body": object_event(self.ref(key))}]}, key)
+
+    def look_at(self, key: str) -> None:
+        """As a run over the whole folder does, of which the live report hears nothing."""
+        self._look_at({}, key)
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.report.tell_due()
+
+    def _look_at(self, _: Any, key: str) -> dict[str, Any]:
+        ref, state = self.ref(key), self.store.head(self.ref(key))
+        assert state
+        at = state.last_modified
+        good = (self.folder / key).read_text().startswith("good")
+        found = Document(ref, Status.INDEXED, state.etag, at, state.size, at, "model", "decoder")
+        if not good:
+            found = replace(found, status=Status.REJECTED, reason="it is cut short")
+        known = self.index.get([ref.id]).get(ref.id)
+        self.index.write([Put(found, VECTOR if good else None, known and known.version)])
+        return {"batchItemFailures": []}
 
 
-def test_a_rejected_image_is_told_once_for_each_content(index: EmbeddedIndex) -> None:
-    said: list[str] = []
-    handler = reporting(done, index, said.append)
-    event = {"Records": [{"body": object_event(REF)}]}
-    index.write([Put(REJECTED, None, None)])
-    for _ in range(2):
-        assert handler(event, None) == {"batchItemFailures": []}
-    assert said == ["rejected bad\ufffd.jpg: it is cut short"]
-
-    version = index.get([REF.id])[REF.id].version
-    index.write([Put(replace(REJECTED, etag="2", reason="it is empty"), None, version)])
-    handler(event, None)
-    assert said[1:] == ["rejected bad\ufffd.jpg: it is empty"]
+@pytest.fixture
+def scene(folder: Path, store: FolderStore, index: EmbeddedIndex) -> Scene:
+    return Scene(folder, store, index)
 
 
-def test_nothing_is_told_of_other_images(index: EmbeddedIndex) -> None:
-    said: list[str] = []
-    gone = ImageRef(REF.bucket, "gone.jpg")
-    reporting(done, index, said.append)({"Records": [{"body": object_event(gone)}]}, None)
-    assert said == []
+def test_a_rejected_image_is_told_once_for_each_content(scene: Scene) -> None:
+    scene.write("bad\n.jpg", "one")
+    scene.passes(2)
+    scene.passes(2)
+    assert scene.said == ["rejected bad\ufffd.jpg: it is cut short"]
+    scene.write("bad\n.jpg", "another")
+    scene.passes(2)
+    assert len(scene.said) == 2
+
+
+def test_a_file_that_comes_in_pieces_is_told_only_as_what_it_ends_as(scene: Scene) -> None:
+    for piece in range(9):
+        scene.write("slow.webp", "x" * piece)
+        scene.write("slow.jpg", "x" * piece)
+        scene.passes(0.3)
+    scene.write("slow.webp", "good")
+    scene.passes(0.3)
+    assert scene.said == []
+    scene.passes(2)
+    assert scene.said == ["rejected slow.jpg: it is cut short"]
+
+
+def test_nothing_is_told_while_a_change_waits_for_its_turn(scene: Scene) -> None:
+    scene.write("slow.webp", "half")
+    (scene.folder / "slow.webp").write_text("good, and not looked at yet")
+    scene.passes(2)
+    assert scene.said == []
+    scene.write("slow.webp", "good at last")
+    scene.passes(2)
+    assert scene.said == []
+
+
+def test_a_rejected_file_that_recovers_is_told_at_once(scene: Scene) -> None:
+    scene.write("slow.webp", "half")
+    scene.passes(2)
+    scene.write("slow.webp", "good")
+    assert scene.said[1:] == ["searchable now: slow.webp"]
+    scene.write("slow.webp", "good and new")
+    assert len(scene.said) == 2
+
+
+def test_what_an_index_run_rejected_is_told_when_it_recovers(scene: Scene) -> None:
+    (scene.folder / "a.jpg").write_text("half")
+    scene.look_at("a.jpg")
+    scene.write("a.jpg", "good")
+    assert scene.said == ["searchable now: a.jpg"]
+
+
+def test_nothing_is_told_of_other_images(scene: Scene) -> None:
+    scene.write("a.jpg", "good")
+    scene.passes(2)
+    assert scene.said == []
+
+
+def test_what_is_due_is_told_without_another_change(
+    scene: Scene, eventually: Callable[..., None]
+) -> None:
+    report = LiveReport(scene.store, scene.index, scene.said.append, quiet=0.05)
+    threading.Thread(target=report.run, daemon=True).start()
+    (scene.folder / "a.jpg").write_text("half")
+    handle = report.watching(lambda *_: scene._look_at(None, "a.jpg"))
+    handle({"Records": [{"body": object_event(scene.ref("a.jpg"))}]}, None)
+    eventually("it is told", lambda: scene.said == ["rejected a.jpg: it is cut short"])
