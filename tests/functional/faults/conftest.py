@@ -25,7 +25,7 @@ from local.opensearch_server import OpenSearchServer
 from ..cloud import BUCKET, Handler, Queue
 from .digest_encoder import DIMENSION, DigestEncoder, vector_of
 from .lambda_service import LambdaService
-from .pictures import held
+from .pictures import IMAGES_OF_A_BULK, held
 
 # Together longer than any trouble here lasts, as the hour is that the template allows for.
 HIDDEN_SECONDS = 1
@@ -80,7 +80,7 @@ def function(store, index_name) -> Iterator[Callable[[str], Handler]]:
                 url, index_name, DIMENSION, model="digest", patience=PATIENCE_SECONDS
             )
             stack.callback(index.close)
-            indexer = Indexer(store, index, DigestEncoder(), Limits(batch_images=256))
+            indexer = Indexer(store, index, DigestEncoder(), Limits(batch_images=IMAGES_OF_A_BULK))
             logger = Logger(service=uuid.uuid4().hex, stream=io.StringIO())
             metrics = EphemeralMetrics(namespace="imagesearch", service="test")
             handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))

@@ -7,6 +7,9 @@ from imagesearch.domain import Status
 from ..cloud import BUCKET, Cloud
 from .digest_encoder import BROKEN
 
+# In one bulk these are larger than what the server writes to its log in one go, 1 MB.
+IMAGES_OF_A_BULK = 120
+
 
 def key(number: int) -> str:
     return f"{number:05}.png"

@@ -11,11 +11,9 @@ import pytest
 
 from ...opensearch_proxy import proxy_before
 from ..cloud import BUCKET
-from .pictures import change, fill
+from .pictures import IMAGES_OF_A_BULK, change, fill
 
-# A bulk of one message is larger than what the server writes to its log in one go, 1 MB.
-KEYS_OF_A_MESSAGE = 120
-IMAGES = 2 * KEYS_OF_A_MESSAGE
+BULKS = 2
 CHANGED = 10
 SECONDS = 120
 
@@ -67,11 +65,11 @@ def killed():
 
 @pytest.fixture
 def killing(own_server, killed):
-    """Trouble with the second bulk: the server is killed, at a moment of it."""
+    """Trouble with the last bulk: the server is killed, at a moment of it."""
 
     def at(moment, proxy):
         def trouble(sent):
-            if sent.path.startswith("/_bulk") and len(proxy.bulks()) == 2:
+            if sent.path.startswith("/_bulk") and len(proxy.bulks()) == BULKS:
                 moment(own_server, sent)
                 killed.set()
                 raise ConnectionAbortedError
@@ -87,10 +85,9 @@ def test_a_cluster_that_is_killed_in_a_bulk_and_comes_back_has_every_image(
 ):
     """Meanwhile images are overwritten, deleted and added."""
     start()
-    keys = fill(cloud, IMAGES)
+    keys = fill(cloud, BULKS * IMAGES_OF_A_BULK)
     queue = hear()
-    for place in range(0, IMAGES, KEYS_OF_A_MESSAGE):
-        queue.send(message(keys[place : place + KEYS_OF_A_MESSAGE]))
+    queue.send(message(keys))
     with proxy_before(own_server.url) as proxy:
         proxy.trouble = killing(moment, proxy)
         with working(queue, proxy.url) as service:

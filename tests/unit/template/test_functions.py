@@ -34,7 +34,8 @@ def test_the_settings_of_the_functions_are_the_ones_that_are_read(template, func
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
     own = functions["Search"]["Environment"]["Variables"]
     read = {name.upper() for name in Settings.model_fields}
-    assert {name for name in {**shared, **own} if not name.startswith("POWERTOOLS_")} == read
+    libraries = ("POWERTOOLS_", "ORT_")
+    assert {name for name in {**shared, **own} if not name.startswith(libraries)} == read
 
 
 def test_what_the_template_offers_of_an_index_is_what_the_settings_take(template):
