@@ -33,6 +33,8 @@ class FolderEngine:
         """Look at everything in the folder and in the index. Raises Unavailable."""
         if not self.workspace.folder.is_dir():
             raise Unavailable(f"{self.workspace.folder} is not there")
+        for path, reason in self.store.passed_over():
+            report.pass_over(path, reason)
         present = [ref for ref, _ in self.store.list_images()]
         outcomes = chain(
             reconcile(self.indexer, present),

@@ -21,7 +21,7 @@ def fill(engine: FolderEngine, console: Console) -> bool:
     for _ in engine.reconcile(report, console):
         pass
     tell(report, time.perf_counter() - started, console)
-    return not (report.rejected or report.failed)
+    return report.complete
 
 
 def tell(report: Report, seconds: float, console: Console) -> None:

@@ -4,8 +4,6 @@ from collections import Counter
 
 from imagesearch.planning import Outcome, OutcomeKind
 
-_WORDS = {OutcomeKind.SKIPPED: "not images"}
-
 
 class Report:
     """Counts outcomes and keeps those that a person should see."""
@@ -14,6 +12,7 @@ class Report:
         self.counts: Counter[OutcomeKind] = Counter()
         self.rejected: list[Outcome] = []
         self.failed: list[Outcome] = []
+        self.passed_over: list[tuple[str, str]] = []
 
     def add(self, outcome: Outcome) -> None:
         self.counts[outcome.kind] += 1
@@ -23,14 +22,21 @@ class Report:
             # An image that was rejected before and has not changed is still rejected.
             self.rejected.append(outcome)
 
+    def pass_over(self, path: str, reason: str) -> None:
+        """A file or folder that can have no key, so that nothing else tells of it."""
+        self.passed_over.append((path, reason))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image that was met is searchable now."""
+        return not (self.rejected or self.failed or self.passed_over)
+
     @property
     def summary(self) -> str:
         """Such as `80 indexed, 4 unchanged, 1 rejected`."""
-        told = [
-            f"{self.counts[kind]:,} {_WORDS.get(kind, kind.value)}"
-            for kind in OutcomeKind
-            if self.counts[kind]
-        ]
+        told = [_counted(kind, self.counts[kind]) for kind in OutcomeKind if self.counts[kind]]
+        if self.passed_over:
+            told.append(f"{len(self.passed_over):,} passed over")
         return ", ".join(told) or "no images"
 
     def lines(self) -> list[str]:
@@ -39,7 +45,13 @@ class Report:
             f"{word} {printable(outcome.ref.key)}: {outcome.reason}"
             for word, outcomes in (("rejected", self.rejected), ("failed", self.failed))
             for outcome in outcomes
-        ]
+        ] + [f"passed over {printable(path)}: {reason}" for path, reason in self.passed_over]
+
+
+def _counted(kind: OutcomeKind, count: int) -> str:
+    if kind is OutcomeKind.SKIPPED:
+        return "1 is no image" if count == 1 else f"{count:,} are no images"
+    return f"{count:,} {kind.value}"
 
 
 def printable(key: str) -> str:

@@ -111,6 +111,31 @@ def test_a_name_that_is_no_utf8_is_passed_over(store, folder):
     assert keys(store) == ["good.jpg"]
 
 
+def test_what_looks_like_images_and_can_have_no_key_is_told(store, folder):
+    (folder / "good.jpg").write_bytes(b"data")
+    (folder / "inside.jpg").symlink_to("good.jpg")
+    (folder / "out.jpg").symlink_to(folder.parent / "secret.jpg")
+    (folder / "notes.txt").symlink_to(folder.parent / "notes.txt")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "trip").symlink_to(folder.parent)
+    out = "it leads out of the folder: put the images themselves here"
+    assert dict(store.passed_over()) == {"out.jpg": out, "sub/trip": out}
+
+
+def test_a_name_that_is_no_utf8_is_told_once_for_all_below_it(store, folder):
+    root = os.fsencode(folder)
+    names = {b"caf\xe9.jpg", b"\xfftrip"}
+    try:
+        Path(os.fsdecode(root + b"/\xfftrip")).mkdir()
+        for name in (b"caf\xe9.jpg", b"caf\xe9.txt", b"\xfftrip/1.jpg", b"\xfftrip/2.jpg"):
+            Path(os.fsdecode(root + b"/" + name)).write_bytes(b"data")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    told = dict(store.passed_over())
+    assert {os.fsencode(name) for name in told} == names
+    assert set(told.values()) == {"its name is not UTF-8: rename it"}
+
+
 def test_the_list_holds_every_file_with_its_path_from_the_folder(store, folder):
     for key in ("b.jpg", "a/1.jpg", "a/é 🐈/2.jpg"):
         path = folder / key

@@ -81,6 +81,17 @@ def test_images_that_cannot_be_read_are_listed_and_the_status_is_1(run: Run, fol
         assert "notes.txt" not in done.stderr
 
 
+def test_images_that_can_have_no_key_are_listed_and_the_status_is_1(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere.jpg").touch()
+    (folder / "linked.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    done = run("index", str(folder))
+    assert done.returncode == 1
+    assert done.stderr.count("passed over linked.jpg: it leads out of the folder") == 1
+    assert "1 passed over in " in done.stderr
+
+
 def test_an_image_that_cannot_be_read_cannot_be_searched_with(run: Run, folder: Path) -> None:
     (folder / "text.png").write_text("not a picture")
     run("index", str(folder))

@@ -19,7 +19,21 @@ def test_outcomes_are_counted_in_one_line() -> None:
         ("c", OutcomeKind.INDEXED, ""),
         ("d", OutcomeKind.SKIPPED, ""),
     )
-    assert report.summary == "2 indexed, 1 unchanged, 1 not images"
+    assert report.summary == "2 indexed, 1 unchanged, 1 is no image"
+
+
+def test_several_that_are_no_images_are_counted_in_the_plural() -> None:
+    report = reported(("a", OutcomeKind.SKIPPED, ""), ("b", OutcomeKind.SKIPPED, ""))
+    assert report.summary == "2 are no images"
+    assert report.complete
+
+
+def test_what_can_have_no_key_is_named_and_counted() -> None:
+    report = reported(("a", OutcomeKind.INDEXED, ""))
+    report.pass_over("caf\udce9.jpg", "its name is not UTF-8: rename it")
+    assert report.lines() == ["passed over caf\ufffd.jpg: its name is not UTF-8: rename it"]
+    assert report.summary == "1 indexed, 1 passed over"
+    assert not report.complete
 
 
 def test_an_empty_folder_is_said_to_be_empty() -> None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from imagesearch.domain import ImageRef, ObjectState
 from imagesearch.errors import ObjectChanged, Unavailable
+from imagesearch.image_types import named_as_image
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -79,6 +80,29 @@ class FolderStore:
                 waiting += _entries(entry.path)
             elif (ref := self.ref(Path(entry.path))) and (state := _listed(entry)):
                 yield ref, state
+
+    def passed_over(self) -> Iterator[tuple[str, str]]:
+        """What looks like images and can have no key: its path from the folder, and why.
+
+        A folder stands for all that is in it; of what cannot be printed, there are surrogates.
+        """
+        waiting = _entries(self._root)
+        while waiting:
+            entry = waiting.pop()
+            if reason := self._no_key(entry):
+                yield str(Path(entry.path).relative_to(self._root)), reason
+            elif entry.is_dir(follow_symlinks=False):
+                waiting += _entries(entry.path)
+
+    def _no_key(self, entry: os.DirEntry[str]) -> str:
+        if _can_be_a_key(entry.name) and not entry.is_symlink():
+            return ""
+        if not (named_as_image(entry.name) or entry.is_dir()):
+            return ""
+        if not _can_be_a_key(entry.name):
+            return "its name is not UTF-8: rename it"
+        inside = Path(os.path.realpath(entry.path)).is_relative_to(self._root)
+        return "" if inside else "it leads out of the folder: put the images themselves here"
 
     def url(self, ref: ImageRef) -> str:
         return self._files_url + quote(ref.key)
