@@ -174,12 +174,14 @@ def test_what_cannot_be_read_is_listed_with_the_reason(page: Page, url: str) -> 
     expect(page.locator("#reasons li span")).not_to_be_empty()
 
 
+@pytest.mark.parametrize("content_type", ["image/jpeg", "text/markdown", ""])
 def test_a_file_that_is_no_picture_is_refused_in_words(
-    page: Page, url: str, folder: Path, drop: Drop
+    page: Page, url: str, folder: Path, drop: Drop, content_type: str
 ) -> None:
     page.goto(url)
-    drop(folder / "broken <b>.jpg", "image/jpeg")
+    drop(folder / "broken <b>.jpg", content_type)
     expect(page.locator("#wrong")).to_contain_text("Not an image")
+    expect(page.locator("#wrong")).not_to_contain_text("content-type")
     page.click("#clear")
     type_words(page, "a parrot")
     expect(page.locator("#wrong")).to_be_hidden()
