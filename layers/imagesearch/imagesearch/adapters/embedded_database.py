@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from imagesearch.adapters.embedded_file import address, is_read_only
 from imagesearch.adapters.embedded_filters import add_functions
 from imagesearch.errors import ConfigurationError, Unavailable
 
@@ -56,7 +57,11 @@ class EmbeddedDatabase:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = self._connect()
             self._reader = self._connect()
-            self._prepare(name, dimension)
+            if is_read_only(path):
+                self._check_owner()
+            else:
+                self._prepare(name, dimension)
+            self._check_dimension(dimension)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -96,7 +101,11 @@ class EmbeddedDatabase:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=self._patience, isolation_level=None, check_same_thread=False
+            address(self._path),
+            uri=True,
+            timeout=self._patience,
+            isolation_level=None,
+            check_same_thread=False,
         )
         weakref.finalize(self, connection.close)
         add_functions(connection)
@@ -114,11 +123,15 @@ class EmbeddedDatabase:
             for statement in SCHEMA.strip().split(";\n"):
                 connection.execute(self.sql(statement))
             connection.execute("INSERT OR IGNORE INTO spaces VALUES (?, ?)", (name, dimension))
-            (known,) = connection.execute(
-                "SELECT dimension FROM spaces WHERE name = ?", (name,)
-            ).fetchone()
-            if known != dimension:
-                raise self._unusable(f"holds vectors of {known} dimensions, the model {dimension}")
+
+    def _check_dimension(self, dimension: int) -> None:
+        known = self._writer.execute(
+            "SELECT dimension FROM spaces WHERE name = ?", (self._space,)
+        ).fetchone()
+        if not known:
+            raise self._unusable("is read-only and has no index for this model")
+        if known[0] != dimension:
+            raise self._unusable(f"holds vectors of {known[0]} dimensions, the model {dimension}")
 
     def _check_owner(self) -> None:
         """Leave a file of another program, or of a newer release, exactly as it is."""
@@ -148,6 +161,11 @@ class EmbeddedDatabase:
         try:
             yield
         except sqlite3.OperationalError as error:
+            if is_read_only(self._path):
+                raise Unavailable(
+                    f"the index file {self._path} is read-only here: {error}",
+                    "let it and its folder be written, or copy the folder to where that is so",
+                ) from error
             raise Unavailable(
                 f"the index file {self._path} cannot be used now: {error}",
                 "check free disk space, the folder's permissions, and who else writes to it",

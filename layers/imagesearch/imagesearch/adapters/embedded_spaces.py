@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from imagesearch.adapters.embedded_file import address
 from imagesearch.errors import Unavailable
 
 
@@ -12,7 +13,7 @@ def index_dimensions(path: Path) -> dict[str, int]:
     if not path.is_file():
         return {}
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+        with closing(sqlite3.connect(address(path), uri=True)) as file:
             return dict(file.execute("SELECT name, dimension FROM spaces").fetchall())
     except sqlite3.Error as error:
         raise Unavailable(

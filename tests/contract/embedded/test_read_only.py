@@ -1,0 +1,97 @@
+"""An embedded index that cannot be written can be searched, and says why it takes no write."""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.adapters.embedded_spaces import index_dimensions
+from imagesearch.domain import VectorQuery
+from imagesearch.errors import ConfigurationError, Unavailable
+from imagesearch.writes import Put
+
+EAST = np.array([1, 0, 0, 0], np.float32)
+NOBODY = 65534
+Open = Callable[..., EmbeddedIndex]
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    """In a folder that anyone may look into: pytest's own are private."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made) / "an index?.db"
+
+
+@pytest.fixture
+def lock(path: Path) -> Iterator[Callable[[], None]]:
+    """Makes the file and its folder read-only, for root as well."""
+    user = os.geteuid()
+
+    def read_only() -> None:
+        for place in path.parent.iterdir():
+            place.chmod(0o444)
+        path.parent.chmod(0o555)
+        if user == 0:
+            os.seteuid(NOBODY)
+
+    yield read_only
+    os.seteuid(user)
+    path.parent.chmod(0o755)
+
+
+@pytest.fixture
+def filled(opened: Open, put: Callable[..., Put], lock: Callable[[], None]) -> None:
+    index = opened()
+    index.write([put("a/1.jpg"), put("a/2.jpg", 30)])
+    index.close()
+    lock()
+
+
+@pytest.mark.usefixtures("filled")
+def test_what_cannot_be_written_is_searched(opened: Open, path: Path) -> None:
+    index = opened()
+    hits = index.search(VectorQuery(EAST, 10))
+    assert [hit.document.ref.key for hit in hits] == ["a/1.jpg", "a/2.jpg"]
+    assert index.health().images == 2
+    assert len(list(index.scan())) == 2
+    assert list(index_dimensions(path).values()) == [4]
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_write_says_that_the_file_is_read_only(opened: Open, put: Callable[..., Put]) -> None:
+    with pytest.raises(Unavailable, match="is read-only here"):
+        opened().write([put("b.jpg")])
+
+
+@pytest.mark.usefixtures("filled")
+def test_another_models_index_is_not_looked_for_in_vain(opened: Open) -> None:
+    with pytest.raises(ConfigurationError, match="read-only and has no index for this model"):
+        opened("images-other")
+
+
+def test_what_another_process_is_writing_is_read_with_its_log(
+    opened: Open, path: Path, put: Callable[..., Put], lock: Callable[[], None]
+) -> None:
+    index = opened()
+    index.write([put("a.jpg")])
+    assert path.with_name(path.name + "-wal").stat().st_size > 0
+    lock()
+    assert opened().health().images == 1
+
+
+def test_another_programs_database_is_refused(
+    opened: Open, path: Path, lock: Callable[[], None]
+) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+    connection.close()
+    lock()
+    with pytest.raises(ConfigurationError, match="another program"):
+        opened()
