@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import indexing, opensearch, queries, startup
+from benchmarks import clip_graphs, indexing, opensearch, queries, startup
 from benchmarks.machine import describe
 from benchmarks.table import show
 
@@ -17,7 +17,15 @@ def _opensearch() -> None:
     show(f"{opensearch.TITLE}, {describe()}", opensearch.measure())
 
 
-PARTS: dict[str, Callable[[], None]] = {"functions": _functions, "opensearch": _opensearch}
+def _clip() -> None:
+    show(f"{clip_graphs.TITLE}, batch 1 · 4 · 8, {describe()}", clip_graphs.measure())
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "functions": _functions,
+    "opensearch": _opensearch,
+    "clip": _clip,
+}
 
 
 def main() -> None:

@@ -9,12 +9,17 @@ import onnx
 from onnx import helper, numpy_helper
 
 from models.graph_writer import FLOAT, ONNXRUNTIME_OPS
-from models.quantise import blocks_to_uint8, rows_to_int8
+from models.quantise import LARGEST_INT8, UNSIGNED_ZERO, blocks_to_uint8, rows_to_int8
 from models.quantisers import left_out, matrices
 
 # One scale for 32 weights, and onnxruntime's level 4: activations become int8 for each row and
 # block on their own.
 BLOCK, INT8_ACTIVATIONS = 32, 4
+FIXED = {
+    "row_scale": np.float32(1 / LARGEST_INT8),
+    "row_zero": np.uint8(UNSIGNED_ZERO),
+    "smallest_row": np.float32(1e-12),
+}
 
 
 def blocks_int8(model: onnx.ModelProto, leave_out: Sequence[str] = ()) -> onnx.ModelProto:
@@ -31,6 +36,26 @@ def blocks_int8(model: onnx.ModelProto, leave_out: Sequence[str] = ()) -> onnx.M
         new[node.name] = [_block_product(node, weight)]
         made += _blocks(weight)
         replaced.add(weight.name)
+    return _rebuilt(model, new, made, replaced)
+
+
+def rows_int8(model: onnx.ModelProto, leave_out: Sequence[str] = ()) -> onnx.ModelProto:
+    """int8 weights by channel; activations become uint8 with a scale for each token.
+
+    Every token is brought to the largest value 1, multiplied with one fixed scale, and brought
+    back: the fast kernel of whole-tensor scales, with scales of rows.
+    """
+    kept = set(left_out(model, leave_out))
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    new: dict[str, list[onnx.NodeProto]] = {}
+    made = [numpy_helper.from_array(np.asarray(value), name) for name, value in FIXED.items()]
+    replaced = set()
+    for node in matrices(model):
+        if node.name not in kept:
+            weight = tensors[node.input[1]]
+            new[node.name] = list(_row_product(node, weight.name))
+            made += _columns(weight)
+            replaced.add(weight.name)
     return _rebuilt(model, new, made, replaced)
 
 
@@ -61,6 +86,36 @@ def _rows_taken(node: onnx.NodeProto, rows: str, scales: str) -> Iterator[onnx.N
     floats = f"{name}.float"
     yield helper.make_node("Cast", [f"{name}.int8"], [floats], name=f"{name}.cast", to=FLOAT)
     yield helper.make_node("Mul", [floats, f"{name}.scale"], [node.output[0]], name=name)
+
+
+def _row_product(node: onnx.NodeProto, weight: str) -> Iterator[onnx.NodeProto]:
+    tokens, name = node.input[0], node.name
+    sizes, largest, ones, bytes_, product = (
+        f"{name}.{part}" for part in ("sizes", "largest", "ones", "uint8", "product")
+    )
+    yield helper.make_node("Abs", [tokens], [sizes], name=sizes)
+    yield helper.make_node("ReduceMax", [sizes], [largest], name=largest, axes=[-1], keepdims=1)
+    least = f"{name}.least"
+    yield helper.make_node("Max", [largest, "smallest_row"], [least], name=least)
+    yield helper.make_node("Div", [tokens, least], [ones], name=ones)
+    fixed = ["row_scale", "row_zero"]
+    yield helper.make_node("QuantizeLinear", [ones, *fixed], [bytes_], name=bytes_)
+    yield helper.make_node(
+        "MatMulIntegerToFloat",
+        [bytes_, f"{weight}.int8", "row_scale", f"{weight}.scale", "row_zero"],
+        [product],
+        name=product,
+        domain=ONNXRUNTIME_OPS,
+    )
+    yield helper.make_node("Mul", [product, least], list(node.output), name=name)
+
+
+def _columns(weight: onnx.TensorProto) -> list[onnx.TensorProto]:
+    columns, scales = rows_to_int8(np.ascontiguousarray(numpy_helper.to_array(weight).T))
+    return [
+        numpy_helper.from_array(np.ascontiguousarray(columns.T), f"{weight.name}.int8"),
+        numpy_helper.from_array(scales[:, 0], f"{weight.name}.scale"),
+    ]
 
 
 def _block_product(node: onnx.NodeProto, weight: onnx.TensorProto) -> onnx.NodeProto:
