@@ -26,8 +26,8 @@ PATIENCE = 20
 
 @pytest.fixture(scope="module")
 def hostile():
-    """A pool whose decoder does what the file says; one second a file."""
-    pool = DecoderPool(children=2, seconds=1, memory_bytes=MEMORY, command=HOSTILE)
+    """A pool whose decoder does what the file says; seconds enough to fill its memory first."""
+    pool = DecoderPool(children=2, seconds=5, memory_bytes=MEMORY, command=HOSTILE)
     yield pool
     pool.close()
 
@@ -46,7 +46,7 @@ def pid(picture):
         ("abort", "decoder_crashed", "SIGABRT"),
         ("segfault", "decoder_crashed", "SIGSEGV"),
         ("grow", "decoder_crashed", "status 1"),
-        ("loop", "decoder_timeout", "1 seconds"),
+        ("loop", "decoder_timeout", "5 seconds"),
     ],
 )
 def test_a_deadly_file_fails_alone_and_its_neighbours_are_read(
