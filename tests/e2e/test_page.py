@@ -135,6 +135,14 @@ def test_a_collection_narrows_the_search(page: Page, url: str) -> None:
     assert all(key.startswith("objects/") for key in hits(page, 10))
 
 
+def test_collections_are_offered_before_their_images_are_seen(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator(".chip", has_text="objects")).to_be_visible()
+    keys = page.locator("#grid .hit").evaluate_all("hits => hits.map((hit) => hit.dataset.key)")
+    assert len(keys) == 40
+    assert not any(key.startswith("objects/") for key in keys)
+
+
 def test_more_hits_come_while_one_scrolls(page: Page, url: str) -> None:
     page.goto(f"{url}?q=a+parrot")
     expect(page.locator("#grid .hit")).to_have_count(40)
@@ -220,6 +228,19 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, url: str, schem
     page.goto(f"{url}?q=a+castle+on+a+hill")
     page.wait_for_selector("#grid .score")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+@pytest.mark.parametrize("height", [560, 700])
+def test_on_a_phone_every_button_beside_a_large_image_is_in_sight(
+    page: Page, url: str, height: int
+) -> None:
+    page.set_viewport_size({"width": 375, "height": height})
+    page.goto(f"{url}?q=a+castle+on+a+hill")
+    page.locator("#grid .hit").first.click()
+    for button in ("#similar", "#original", "#previous", "#next"):
+        expect(page.locator(button)).to_be_in_viewport(ratio=0.99)
+    page.click("#next")
+    expect(page.locator("#previous")).to_be_enabled()
 
 
 def test_the_page_works_by_keyboard_alone(page: Page, url: str) -> None:
