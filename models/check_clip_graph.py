@@ -14,12 +14,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import onnx
-import onnxruntime as ort
-
 from models.clip_image_graph import build_image_graph
-from models.clip_in_torch import Embeddings, Ids, in_open_clip, in_transformers
-from models.clip_reference import described, difference, random_ids, random_pixels
+from models.clip_in_torch import in_open_clip, in_transformers
+from models.clip_reference import (
+    Embeddings,
+    Ids,
+    described,
+    difference,
+    random_ids,
+    random_pixels,
+    run_graphs,
+)
 from models.clip_shape import TINY, VIT_B_32, ClipShape
 from models.clip_text_graph import build_text_graph
 from models.clip_weights import Weights, random_weights
@@ -73,10 +78,7 @@ def in_onnx(
     """`image_embeds`, `text_embeds` of the built graphs."""
     image = build_image_graph(shape, weights, fused=fused)
     text = build_text_graph(shape, weights, fused=fused)
-    return {
-        "image_embeds": _run(image, {"pixel_values": pixels}),
-        "text_embeds": _run(text, {"input_ids": ids}),
-    }
+    return run_graphs(image, text, pixels, ids)
 
 
 def recorded(shape: ClipShape) -> str:
@@ -91,12 +93,6 @@ def recorded(shape: ClipShape) -> str:
 
 def _ids(shape: ClipShape) -> Ids:
     return random_ids(shape, SEED)
-
-
-def _run(model: onnx.ModelProto, feed: dict[str, Floats | Ids]) -> Floats:
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    vectors: Floats = session.run(None, feed)[0]
-    return vectors
 
 
 if __name__ == "__main__":

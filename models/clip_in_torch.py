@@ -4,24 +4,24 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import open_clip
 import torch
 from torch.nn.functional import normalize
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
 from models.clip_names import to_open_clip
+from models.clip_reference import Embeddings, Ids
 from models.clip_shape import ClipShape, TowerShape
 from models.clip_weights import Weights
 from models.quantise import Floats
 
-Ids = npt.NDArray[np.int64]
-Embeddings = dict[str, Floats]
-
 
 def in_transformers(shape: ClipShape, weights: Weights, pixels: Floats, ids: Ids) -> Embeddings:
     """`image_embeds`, `text_embeds`, both of length 1."""
-    model = transformers_model(shape, weights)
+    return transformers_embeds(transformers_model(shape, weights), pixels, ids)
+
+
+def transformers_embeds(model: CLIPModel, pixels: Floats, ids: Ids) -> Embeddings:
     with torch.no_grad():
         found = model(input_ids=torch.tensor(ids), pixel_values=torch.tensor(pixels))
     return {name: found[name].numpy() for name in ("image_embeds", "text_embeds")}
@@ -46,8 +46,11 @@ def transformers_model(shape: ClipShape, weights: Weights) -> CLIPModel:
 
 def in_open_clip(shape: ClipShape, weights: Weights, pixels: Floats, ids: Ids) -> Embeddings:
     """`image_embeds`, `text_embeds`, both of length 1; `ids` are padded to the context."""
-    model = open_clip_model(shape, weights)
-    padded = np.zeros((len(ids), shape.context), np.int64)
+    return open_clip_embeds(open_clip_model(shape, weights), pixels, ids)
+
+
+def open_clip_embeds(model: torch.nn.Module, pixels: Floats, ids: Ids) -> Embeddings:
+    padded = np.zeros((len(ids), model.context_length), np.int64)
     padded[:, : ids.shape[1]] = ids
     with torch.no_grad():
         image = normalize(model.encode_image(torch.tensor(pixels)), dim=-1)

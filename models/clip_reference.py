@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
+import onnxruntime as ort
 
 from models.clip_shape import ClipShape
 from models.clip_weights import random_floats
 from models.quantise import Floats
 
+Ids = npt.NDArray[np.int64]
+Embeddings = dict[str, Floats]
 PICTURES, TEXTS = 4, 5
 
 
@@ -20,7 +25,7 @@ def random_pixels(shape: ClipShape, seed: int) -> Floats:
     return random_floats((seed, "pixels"), (PICTURES, 3, shape.image_size, shape.image_size))
 
 
-def random_ids(shape: ClipShape, seed: int) -> npt.NDArray[np.int64]:
+def random_ids(shape: ClipShape, seed: int) -> Ids:
     """[5, context]: texts of every length, from none to too long, padded as OpenAI pads (with 0)
     and as transformers pads (with the end token)."""
     end, start = shape.vocabulary - 1, shape.vocabulary - 2
@@ -38,7 +43,23 @@ def described(shape: ClipShape) -> dict[str, Any]:
     return asdict(shape)
 
 
+def run_graphs(
+    image: onnx.ModelProto, text: onnx.ModelProto, pixels: Floats, ids: Ids
+) -> Embeddings:
+    """`image_embeds`, `text_embeds` of built graphs."""
+    return {
+        "image_embeds": _run(image, {"pixel_values": pixels}),
+        "text_embeds": _run(text, {"input_ids": ids}),
+    }
+
+
 def difference(found: Floats, expected: Floats) -> tuple[float, float]:
     """Worst cosine and largest difference of two sets of vectors of length 1, [N, D]."""
     cosine = float((found.astype(np.float64) * expected).sum(axis=1).min())
     return cosine, float(np.abs(found - expected).max())
+
+
+def _run(model: onnx.ModelProto, feed: Mapping[str, Floats | Ids]) -> Floats:
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    vectors: Floats = session.run(None, dict(feed))[0]
+    return vectors

@@ -1,0 +1,84 @@
+"""A checkpoint is exported only if the written graphs compute what its own code computes.
+
+Checkpoints on disk need torch; models/README.md says how they were tried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imagesearch.embedding.manifest import load_manifest
+from models.clip_checkpoint import Checkpoint, UnfitCheckpointError, fitting
+from models.clip_image_graph import build_image_graph
+from models.clip_reference import Embeddings, Ids, run_graphs
+from models.clip_shape import TINY
+from models.clip_text_graph import build_text_graph
+from models.clip_weights import Weights, random_weights
+from models.export_clip import export, main
+from models.quantise import Floats
+
+SAID = {"description": "Tiny.", "license": "none", "source": "by chance"}
+
+
+@pytest.fixture
+def weights() -> Weights:
+    return random_weights(TINY, 4)
+
+
+@pytest.fixture
+def checkpoint(weights: Weights) -> Checkpoint:
+    """As if read from a file; its own code is the plain form of the graphs."""
+    image = build_image_graph(TINY, weights, fused=False)
+    text = build_text_graph(TINY, weights, fused=False)
+
+    def embed(pixels: Floats, ids: Ids) -> Embeddings:
+        return run_graphs(image, text, pixels, ids)
+
+    return Checkpoint(TINY, weights, 0, embed)
+
+
+def test_an_exported_folder_is_a_model(
+    checkpoint: Checkpoint, small_clip: Path, tmp_path: Path
+) -> None:
+    tokenizer = small_clip / "tokenizer.json"
+    assert export(checkpoint, "tiny", SAID, tokenizer, tmp_path) == load_manifest(tmp_path)
+    manifest = load_manifest(tmp_path)
+    assert (manifest.name, manifest.dimension) == ("tiny", TINY.dimension)
+    assert (manifest.image.size, manifest.text.max_length) == (TINY.image_size, TINY.context)
+    assert manifest.text.pad_token_id == 0
+    assert (tmp_path / "tokenizer.json").read_bytes() == tokenizer.read_bytes()
+
+
+def test_a_checkpoint_of_another_activation_is_refused(
+    checkpoint: Checkpoint, small_clip: Path, tmp_path: Path
+) -> None:
+    wrong = replace(checkpoint, shape=replace(TINY, activation="gelu"))
+    with pytest.raises(UnfitCheckpointError, match="image_embeds: worst cosine"):
+        export(wrong, "tiny", SAID, small_clip / "tokenizer.json", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_graphs_do_not_use_is_left_behind(weights: Weights) -> None:
+    more = weights | {"logit_scale": np.ones((), np.float32)}
+    assert set(fitting(more, TINY)) == set(weights)
+
+
+def test_a_weight_that_is_missing_or_of_another_shape_is_named(weights: Weights) -> None:
+    name = "visual_projection.weight"
+    fewer = {key: value for key, value in weights.items() if key != name}
+    for wrong in (fewer, weights | {name: weights[name][:-1]}):
+        with pytest.raises(UnfitCheckpointError, match=f"{name} has the shape .* instead of"):
+            fitting(wrong, TINY)
+
+
+def test_what_is_no_checkpoint_is_said_to_be_none(
+    small_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = str(small_clip / "tokenizer.json")
+    needed = ["--tokenizer", tokenizer, "--name", "x", "--license", "x", "--out", str(tmp_path)]
+    assert main([str(tmp_path / "nothing"), *needed]) == 2
+    assert "nothing is no folder, and names no open_clip MODEL:FILE" in capsys.readouterr().err
