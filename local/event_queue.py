@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from imagesearch.domain import Lag
+
 MAX_RECEIVES = 5
 FIRST_RETRY_SECONDS = 0.5
 
@@ -38,6 +40,7 @@ class EventQueue:
         self._numbers = itertools.count(1)
         self._waiting: list[tuple[float, int, Message]] = []
         self._changed = threading.Condition()
+        self._handed_out: set[str] = set()
         self._closed = False
         self.dead_letters: list[Message] = []
 
@@ -57,9 +60,15 @@ class EventQueue:
                 self._changed.wait(self._pause(until))
             return [] if self._closed else self._take(limit)
 
+    def settle(self, message: Message) -> None:
+        """Never hand the message out again: it is done."""
+        with self._changed:
+            self._handed_out.discard(message.id)
+
     def retry(self, message: Message) -> None:
         """Hand a failed message out again later, each time twice as late, or give it up."""
         with self._changed:
+            self._handed_out.discard(message.id)
             if message.receives >= self._max_receives:
                 self.dead_letters.append(message)
                 log.error("given up after %d tries: %s", message.receives, message.body)
@@ -67,6 +76,14 @@ class EventQueue:
             due = self._clock() + self._first_retry_seconds * 2 ** (message.receives - 1)
             heapq.heappush(self._waiting, (due, next(self._numbers), message))
             self._changed.notify()
+
+    def lag(self) -> Lag:
+        """As SQS counts: what is to be tried again later is in flight, not waiting."""
+        now = self._clock()
+        with self._changed:
+            due = sum(moment <= now for moment, _, _ in self._waiting)
+            later = len(self._waiting) - due
+            return Lag(waiting=due, in_flight=later + len(self._handed_out))
 
     def close(self) -> None:
         """Release everyone who waits; nothing is handed out any more."""
@@ -92,5 +109,6 @@ class EventQueue:
         while len(taken) < limit and self._is_due():
             message = heapq.heappop(self._waiting)[2]
             message.receives += 1
+            self._handed_out.add(message.id)
             taken.append(message)
         return taken

@@ -3,6 +3,7 @@
 import logging
 import sys
 
+from imagesearch.ports import ChangeQueue
 from local.gateway import Handler
 
 
@@ -14,12 +15,12 @@ def index_images() -> Handler:
     return handler
 
 
-def search() -> Handler:
-    """The search function; import it after `set_environment`."""
-    from functions.search.app import handler
+def search(queue: ChangeQueue) -> Handler:
+    """The search function over a queue of this process; import it after `set_environment`."""
+    from functions.search.app import join
 
     _log_to_stderr("search")
-    return handler
+    return join(queue)
 
 
 def _log_to_stderr(name: str) -> None:

@@ -35,7 +35,7 @@ def serve_folder(workspace: Workspace, model: str, host: str, port: int, console
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, filling.outcomes)
     sync.start()
     try:
-        server.run(engine.store, functions.search(), api_key)
+        server.run(engine.store, functions.search(sync.queue), api_key)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sync.stop()

@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class FolderSync:
-    """Three threads: one watches, one feeds the indexing function, one reconciles."""
+    """Three threads: one watches, one feeds the indexing function, one reconciles.
+
+    `queue` holds the changes that the function has still to look at.
+    """
 
     def __init__(
         self,
@@ -37,13 +40,13 @@ class FolderSync:
         self._store = store
         self._index = index
         self._reconcile = reconcile
-        self._queue = EventQueue()
+        self.queue = EventQueue()
         self._stop = threading.Event()
         self._gap = threading.Event()
         watcher = FolderWatcher(folder, self._send_changed, self._gap.set)
         self._threads = [
             threading.Thread(target=watcher.run, args=(self._stop,), daemon=True, name="watcher"),
-            threading.Thread(target=work, args=(self._queue, handler), daemon=True, name="worker"),
+            threading.Thread(target=work, args=(self.queue, handler), daemon=True, name="worker"),
             threading.Thread(target=self._fill_gaps, daemon=True, name="reconcile"),
         ]
 
@@ -55,13 +58,13 @@ class FolderSync:
         """End the threads, each after the batch that it is at."""
         self._stop.set()
         self._gap.set()
-        self._queue.close()
+        self.queue.close()
         for thread in self._threads:
             thread.join(STOP_SECONDS)
 
     def send(self, ref: ImageRef) -> None:
         """Have a key looked at, soon and until it is settled."""
-        self._queue.send(object_event(ref))
+        self.queue.send(object_event(ref))
 
     def _send_changed(self, paths: set[Path]) -> None:
         try:

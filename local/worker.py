@@ -31,6 +31,8 @@ def work_on(batch: Sequence[Message], queue: EventQueue, handler: Handler) -> No
     for message in batch:
         if message.id in failed:
             queue.retry(message)
+        else:
+            queue.settle(message)
 
 
 def _sqs_event(batch: Sequence[Message]) -> dict[str, Any]:

@@ -6,17 +6,25 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from imagesearch import bootstrap
+from imagesearch.ports import ChangeQueue
 from imagesearch.settings import Settings
 
-from .handling import make_handler
+from .handling import Handler, make_handler
 from .request_log import RequestLog
 
 settings = Settings.from_environment(os.environ)
 logger = Logger(service="search", level=settings.log_level)
 metrics = EphemeralMetrics(namespace="imagesearch", service="search")
-handler = make_handler(
-    bootstrap.searcher(settings),
-    bootstrap.image_store(settings),
-    RequestLog(logger, metrics),
-    bootstrap.change_queue(settings),
-)
+
+
+def join(queue: ChangeQueue | None) -> Handler:
+    """The handler over these settings; health tells how long `queue` is."""
+    return make_handler(
+        bootstrap.searcher(settings),
+        bootstrap.image_store(settings),
+        RequestLog(logger, metrics),
+        queue,
+    )
+
+
+handler = join(bootstrap.change_queue(settings))

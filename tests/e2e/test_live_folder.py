@@ -32,6 +32,15 @@ def test_a_dropped_file_is_found_and_a_deleted_one_is_not(
     eventually("it is gone", lambda: "animals/new.webp" not in live.keys("a parrot"))
 
 
+def test_health_says_that_nothing_waits_once_the_folder_is_followed(
+    live: Any, parrot: Path, eventually: Eventually
+) -> None:
+    shutil.copyfile(parrot, live.folder / "new.webp")
+    eventually("the parrot is found", lambda: "new.webp" in live.keys("a parrot"))
+    nothing = {"waiting": 0, "in_flight": 0}
+    eventually("nothing waits", lambda: live.get("/v1/health")["lag"] == nothing)
+
+
 def test_an_overwritten_file_is_found_as_what_it_is_now(
     live: Any, parrot: Path, eventually: Eventually
 ) -> None:

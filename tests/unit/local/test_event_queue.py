@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from imagesearch.domain import Lag
 from local.event_queue import EventQueue
 
 
@@ -86,3 +87,25 @@ def test_a_message_wakes_who_waits() -> None:
     queue.send("here")
     waiting.join(5)
     assert received == ["here"]
+
+
+def test_the_lag_tells_what_waits_from_what_is_under_way(queue: EventQueue, clock: Clock) -> None:
+    for body in "abc":
+        queue.send(body)
+    assert queue.lag() == Lag(waiting=3, in_flight=0)
+    done, failed = queue.receive(2)
+    assert queue.lag() == Lag(waiting=1, in_flight=2)
+    queue.settle(done)
+    queue.retry(failed)
+    assert queue.lag() == Lag(waiting=1, in_flight=1)
+    clock.now += 1.0
+    assert queue.lag() == Lag(waiting=2, in_flight=0)
+
+
+def test_a_dead_letter_is_no_lag(queue: EventQueue, clock: Clock) -> None:
+    queue.send("hopeless")
+    for _ in range(3):
+        (message,) = queue.receive(10, wait=0)
+        queue.retry(message)
+        clock.now += 100
+    assert (len(queue.dead_letters), queue.lag()) == (1, Lag(waiting=0, in_flight=0))

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from imagesearch.domain import ImageRef
+from imagesearch.domain import ImageRef, Lag
 from local.event_queue import EventQueue
 from local.s3_events import object_event
 from local.worker import work_on
@@ -62,3 +62,10 @@ def test_the_handler_is_told_how_often_a_message_came() -> None:
     for _ in range(3):
         work_on(queue.receive(10), queue, handler)
     assert counts == ["1", "2", "3"]
+
+
+def test_what_is_settled_counts_no_longer_as_lag() -> None:
+    queue = eager_queue("good", "bad")
+    batch = queue.receive(10)
+    work_on(batch, queue, lambda *_: {"batchItemFailures": [{"itemIdentifier": batch[1].id}]})
+    assert queue.lag() == Lag(waiting=1, in_flight=0)
