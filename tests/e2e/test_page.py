@@ -258,5 +258,22 @@ def test_the_page_works_by_keyboard_alone(page: Page, url: str) -> None:
     expect(page.locator("#q")).to_be_focused()
 
 
+def test_a_viewer_that_tells_late_that_it_closed_leaves_the_focus_alone(
+    page: Page, url: str
+) -> None:
+    page.goto(f"{url}?q=a+parrot")
+    page.locator("#grid .hit").first.click()
+    expect(page.locator("#viewer")).to_be_visible()
+    page.evaluate(
+        """() => new Promise((told) => {
+          const viewer = document.querySelector("#viewer");
+          viewer.addEventListener("close", told, { once: true });
+          viewer.close();
+          document.querySelector("#q").focus();
+        })"""
+    )
+    expect(page.locator("#q")).to_be_focused()
+
+
 def _below(prefix: str) -> "re.Pattern[str]":
     return re.compile("^" + re.escape(prefix))
