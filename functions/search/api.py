@@ -10,15 +10,16 @@ from imagesearch.errors import InvalidQuery
 
 from .describing import Describing
 from .failures import MethodNotAllowed, UnknownRoute, failure
-from .operations import Operation, operations
+from .operation import Operation
+from .operations import operations
+from .parts import Parts
 from .request_log import RequestLog
-from .routes import Routes
 
 
-def make_api(routes: Routes, log: RequestLog) -> APIGatewayRestResolver:
+def make_api(parts: Parts, log: RequestLog) -> APIGatewayRestResolver:
     """The resolver of every operation; whatever is raised in one leaves it as an answer."""
     api = APIGatewayRestResolver(enable_validation=True)
-    known = operations(routes)
+    known = operations(parts, log.note)
     known += Describing(api, known).operations()
     for each in known:
         api.route(

@@ -10,6 +10,7 @@ from imagesearch.ports import ChangeQueue
 from imagesearch.settings import Settings
 
 from .handling import Handler, make_handler
+from .parts import Parts
 from .request_log import RequestLog
 
 settings = Settings.from_environment(os.environ)
@@ -19,12 +20,8 @@ metrics = EphemeralMetrics(namespace="imagesearch", service="search")
 
 def join(queue: ChangeQueue | None) -> Handler:
     """The handler over these settings; health tells how long `queue` is."""
-    return make_handler(
-        bootstrap.searcher(settings),
-        bootstrap.image_store(settings),
-        RequestLog(logger, metrics),
-        queue,
-    )
+    parts = Parts(bootstrap.searcher(settings), bootstrap.image_store(settings), queue)
+    return make_handler(parts, RequestLog(logger, metrics))
 
 
 handler = join(bootstrap.change_queue(settings))

@@ -1,23 +1,30 @@
-"""What can be posted to search, and how its bytes turn into a query."""
+"""How the bytes of a request's body are read: as JSON of a shape, or as an image."""
 
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from imagesearch.errors import InvalidQuery, PayloadTooLarge, UnsupportedMediaType
-from imagesearch.queries import ImageQuery, Query, Search, StoredQuery, TextQuery
-from imagesearch.searching import MAX_LIMIT, MAX_TEXT
-
-from .parameters import LIMIT, MAX_COLLECTION, MAX_CURSOR
 
 # In base64 both come near to the 6,291,456 bytes that a Lambda request may have.
 MAX_RAW_IMAGE = 4_500_000
 MAX_JSON_IMAGE = 3_000_000
 MAX_JSON = MAX_JSON_IMAGE * 4 // 3 + 100_000
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """What a request carries: JSON of this shape, with examples by name, or an image's bytes."""
+
+    shape: type[BaseModel]
+    examples: Mapping[str, object]
+    or_image: bool = False
 
 
 def _decoded(value: object) -> bytes:
@@ -37,63 +44,27 @@ Base64 = Annotated[
 ]
 
 
-class PostedQuery(BaseModel):
-    """Exactly one of these."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"minProperties": 1, "maxProperties": 1}
-    )
-
-    text: Annotated[
-        str | None, Field(min_length=1, max_length=MAX_TEXT, description="What to find, in words.")
-    ] = None
-    image: Base64 | None = None
-    id: Annotated[str | None, Field(description="An indexed image, itself left out.")] = None
-
-    @model_validator(mode="after")
-    def _is_one(self) -> "PostedQuery":
-        if sum(value is not None for value in (self.text, self.image, self.id)) != 1:
-            raise PydanticCustomError("one_of", "Input should have exactly one of text, image, id")
-        return self
-
-    def query(self) -> Query:
-        if self.text is not None:
-            return TextQuery(self.text)
-        if self.image is not None:
-            return ImageQuery(_bounded(self.image, MAX_JSON_IMAGE))
-        return StoredQuery(self.id or "")
-
-
-class PostedSearch(BaseModel):
-    """A search; fields that are left out are as they are described."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    query: PostedQuery
-    limit: Annotated[
-        int, Field(strict=True, ge=1, le=MAX_LIMIT, description="How many on this page.")
-    ] = LIMIT
-    cursor: Annotated[
-        str | None, Field(max_length=MAX_CURSOR, description="The cursor of the page before.")
-    ] = None
-    collection: Annotated[
-        str | None,
-        Field(max_length=MAX_COLLECTION, description="Only images of this collection."),
-    ] = None
-
-
-def posted_json(body: bytes) -> Search:
-    """The search that a JSON body asks for; raises ValidationError, PayloadTooLarge."""
+def posted_json(event: Mapping[str, Any], shape: type[Shape]) -> Shape:
+    """The body as JSON of this shape; raises ValidationError, PayloadTooLarge."""
+    body = body_bytes(event)
     if len(body) > MAX_JSON:
         raise _too_large(len(body), MAX_JSON)
-    posted = PostedSearch.model_validate_json(body)
-    return Search(posted.query.query(), posted.limit, posted.cursor, posted.collection or None)
+    return shape.model_validate_json(body)
 
 
-def posted_image(body: bytes) -> ImageQuery:
+def posted_image(event: Mapping[str, Any]) -> bytes:
+    """The body as an image's bytes; raises InvalidQuery, PayloadTooLarge."""
+    body = body_bytes(event)
     if not body:
         raise InvalidQuery("the body is empty", "send the bytes of an image", "invalid_image")
-    return ImageQuery(_bounded(body, MAX_RAW_IMAGE))
+    return bounded(body, MAX_RAW_IMAGE)
+
+
+def bounded(data: bytes, limit: int = MAX_JSON_IMAGE) -> bytes:
+    """The bytes of an image in JSON, if they are few enough; raises PayloadTooLarge."""
+    if len(data) > limit:
+        raise _too_large(len(data), limit)
+    return data
 
 
 def is_json(content_type: str) -> bool:
@@ -120,12 +91,6 @@ def body_bytes(event: Mapping[str, Any]) -> bytes:
         raise InvalidQuery(
             "the body is not the base64 that it should be", "send it anew"
         ) from error
-
-
-def _bounded(data: bytes, limit: int) -> bytes:
-    if len(data) > limit:
-        raise _too_large(len(data), limit)
-    return data
 
 
 def _too_large(size: int, limit: int) -> PayloadTooLarge:

@@ -17,8 +17,8 @@ from imagesearch.errors import (
     UnsupportedMediaType,
 )
 
+from .answers import json_response
 from .request_log import RequestLog
-from .shaping import json_response
 
 RETRY_SECONDS = 5
 STATUS: dict[type[ImageSearchError], int] = {

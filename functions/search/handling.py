@@ -3,25 +3,20 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from imagesearch.ports import ChangeQueue, ImageStore
-from imagesearch.searching import Searcher
-
 from .api import make_api
+from .parts import Parts
 from .request_log import RequestLog
-from .routes import Routes
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
 
 
-def make_handler(
-    searcher: Searcher, store: ImageStore, log: RequestLog, queue: ChangeQueue | None = None
-) -> Handler:
+def make_handler(parts: Parts, log: RequestLog) -> Handler:
     """The Lambda handler of a REST API's proxy events.
 
     One request at a time, as Lambda gives them: the resolver keeps the request in class attributes.
     """
-    api = make_api(Routes(searcher, store, log.note, queue), log)
+    api = make_api(parts, log)
 
     def handle(event: Event, context: Any) -> dict[str, Any]:
         log.begin(getattr(context, "aws_request_id", ""))

@@ -1,7 +1,6 @@
 """The OpenAPI document: powertools tells paths and parameters, the rest is joined to them here."""
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -10,8 +9,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from .answers import Failure
-from .bodies import MAX_JSON_IMAGE, MAX_RAW_IMAGE, PostedSearch
-from .operations import Operation
+from .bodies import MAX_JSON_IMAGE, MAX_RAW_IMAGE, Body
+from .operation import Operation
 
 SCHEMAS = "#/components/schemas/"
 KEY = {"type": "apiKey", "in": "header", "name": "x-api-key"}
@@ -63,11 +62,11 @@ def _complete(operation: dict[str, Any], each: Operation) -> None:
     if each.answers is None:
         return
     operation["operationId"] = each.function.__name__
-    operation["responses"] = {"200": _content(each.summary, each.answers)} | {
+    operation["responses"] = {str(each.status): _content(each.summary, each.answers)} | {
         str(status): _error(status) for status in sorted({*EVERYWHERE, *each.errors})
     }
-    if each.method == "POST":
-        operation["requestBody"] = _request_body()
+    if each.body:
+        operation["requestBody"] = _request_body(each.body)
 
 
 def _error(status: int) -> dict[str, Any]:
@@ -84,31 +83,30 @@ def _content(description: str, model: type[BaseModel]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _request_body() -> dict[str, Any]:
-    """Bytes have no schema in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0#media-type-object)."""
-    image: Mapping[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+def _request_body(body: Body) -> dict[str, Any]:
+    schema = {"$ref": SCHEMAS + body.shape.__name__}
+    examples = {name: {"value": value} for name, value in body.examples.items()}
+    json_body = {"application/json": {"schema": schema, "examples": examples}}
+    if not body.or_image:
+        return {"required": True, "description": "JSON.", "content": json_body}
     return {
         "required": True,
         "description": f"JSON, or the bytes of an image: up to {MAX_RAW_IMAGE:,}.",
-        "content": {
-            "application/json": {
-                "schema": {"$ref": SCHEMAS + PostedSearch.__name__},
-                "examples": {
-                    "text": {"value": {"query": {"text": "a dog on a beach"}, "limit": 10}},
-                },
-            },
-            "image/*": image,
-        },
+        # Bytes have no schema: https://spec.openapis.org/oas/v3.1.0#media-type-object
+        "content": {**json_body, "image/*": {"schema": {"type": "string", "format": "binary"}}},
     }
 
 
 def _schemas(operations: tuple[Operation, ...]) -> dict[str, Any]:
     answers = {each.answers for each in operations if each.answers} | {Failure}
-    written: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        (model, "serialization") for model in sorted(answers, key=lambda model: model.__name__)
+    shapes: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        *((model, "serialization") for model in sorted(answers, key=_name)),
+        *((each.body.shape, "validation") for each in operations if each.body),
     ]
-    _, schemas = models_json_schema(
-        [(PostedSearch, "validation"), *written], ref_template=SCHEMAS + "{model}"
-    )
+    _, schemas = models_json_schema(shapes, ref_template=SCHEMAS + "{model}")
     found: dict[str, Any] = schemas["$defs"]
     return found
+
+
+def _name(model: type[BaseModel]) -> str:
+    return model.__name__

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 from functions.index_images.handling import make_handler as make_index_handler
 from functions.index_images.reporting import BatchReport
 from functions.search.handling import make_handler as make_search_handler
+from functions.search.parts import Parts
 from functions.search.request_log import RequestLog
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.adapters.opensearch_index import OpenSearchIndex
@@ -149,5 +150,5 @@ def index_images(indexer, logger, metrics) -> Callable[[Any], dict[str, Any]]:
 @pytest.fixture
 def search(index, texts, images, store, logger, metrics) -> Callable[[Any], dict[str, Any]]:
     searcher = Searcher(index, texts, images)
-    handler = make_search_handler(searcher, store, RequestLog(logger, metrics))
+    handler = make_search_handler(Parts(searcher, store), RequestLog(logger, metrics))
     return lambda event: handler(event, None)

@@ -13,6 +13,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics
 from functions.index_images.handling import make_handler as make_index_handler
 from functions.index_images.reporting import BatchReport
 from functions.search.handling import make_handler as make_search_handler
+from functions.search.parts import Parts
 from functions.search.request_log import RequestLog
 from imagesearch.indexing import Indexer
 from imagesearch.searching import Searcher
@@ -101,6 +102,6 @@ def queue() -> FakeQueue | None:
 @pytest.fixture
 def ask(searcher, store, logger, metrics, queue) -> Callable[..., Answer]:
     """Sends a request as API Gateway does: bytes in base64, text as it is."""
-    handler = make_search_handler(searcher, store, RequestLog(logger, metrics), queue)
+    handler = make_search_handler(Parts(searcher, store, queue), RequestLog(logger, metrics))
 
     return lambda *request, **query: answered(handler(http(*request, **query), CONTEXT))

@@ -1,0 +1,67 @@
+"""Whether a search would succeed, over HTTP."""
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from pydantic import Field
+
+from imagesearch.errors import Unavailable
+from imagesearch.ports import ChangeQueue
+
+from .answers import Answer, answer
+from .operation import AWAY, Operation
+from .parts import Parts
+
+SUMMARY = "Whether a search would succeed"
+
+
+class Waiting(Answer):
+    """Changes of the bucket that the index has still to follow."""
+
+    waiting: Annotated[int, Field(ge=0, description="Not begun yet.")]
+    in_flight: Annotated[int, Field(ge=0, description="Under way, or to be tried again.")]
+
+
+class Health(Answer):
+    status: Annotated[str, Field(description="ok; where a search would fail, the answer is 503.")]
+    images: Annotated[int, Field(description="How many images a search can find.")]
+    rejected: Annotated[int, Field(description="How many could not be read.")]
+    model: str
+    index: str
+    cluster: Annotated[str, Field(description="green; yellow where a copy is missing.")]
+    lag: Annotated[
+        Waiting | None,
+        Field(description="About; null where the queue does not answer, absent where none is."),
+    ] = None
+
+
+class HealthRoute:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def operations(self) -> list[Operation]:
+        return [Operation("GET", "/v1/health", self.health, Health, SUMMARY, AWAY)]
+
+    def health(self) -> Response[Any]:
+        searcher, queue = self._parts.searcher, self._parts.queue
+        found = searcher.health()
+        return answer(
+            Health(
+                status="ok",
+                images=found.images,
+                rejected=found.rejected,
+                model=searcher.model,
+                index=found.name,
+                cluster=found.status,
+                **({"lag": _lag(queue)} if queue else {}),
+            )
+        )
+
+
+def _lag(queue: ChangeQueue) -> Waiting | None:
+    """Searches do not need the queue: where it is away, the rest is still well."""
+    try:
+        lag = queue.lag()
+    except Unavailable:
+        return None
+    return Waiting(waiting=lag.waiting, in_flight=lag.in_flight)

@@ -1,0 +1,22 @@
+"""What the routes are made over: the use cases and ports of one deployment."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from imagesearch.ports import ChangeQueue, ImageStore
+from imagesearch.searching import Searcher
+
+
+@dataclass(frozen=True)
+class Parts:
+    """`queue` is where changes of the bucket wait, for health to tell; None where none is known."""
+
+    searcher: Searcher
+    store: ImageStore
+    queue: ChangeQueue | None = None
+
+
+class Note(Protocol):
+    """Where facts of a request are left for its line in the log."""
+
+    def __call__(self, **facts: object) -> None: ...

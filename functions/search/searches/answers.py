@@ -1,0 +1,67 @@
+"""The shape of what a search answers."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from imagesearch.domain import Hit
+from imagesearch.ports import ImageStore
+from imagesearch.searching import SearchAnswer
+
+from ..answers import Answer, Cursor, Id, Key, Moment, Url
+
+
+class Took(Answer):
+    """Milliseconds."""
+
+    embed: float
+    search: float
+    total: float
+
+
+class FoundImage(Answer):
+    id: Id
+    key: Key
+    score: Annotated[float, Field(ge=-1, le=1, description="Cosine similarity to the query.")]
+    url: Url
+    width: Annotated[int | None, Field(description="Pixels, as displayed.")]
+    height: Annotated[int | None, Field(description="Pixels, as displayed.")]
+    content_type: str | None
+    taken_at: Annotated[Moment | None, Field(description="When the camera says it was taken.")]
+    metadata: Annotated[dict[str, str], Field(description="The object's x-amz-meta- headers.")]
+
+
+class SearchResult(Answer):
+    """Hits, nearest first."""
+
+    search_id: str
+    model: Annotated[str, Field(description="The model that embedded the query.")]
+    took_ms: Took
+    hits: list[FoundImage]
+    cursor: Cursor
+
+
+def search_result(found: SearchAnswer, store: ImageStore) -> SearchResult:
+    took = found.took_ms
+    return SearchResult(
+        search_id=found.search_id,
+        model=found.model,
+        took_ms=Took(embed=took.embed, search=took.search, total=took.total),
+        hits=[found_image(hit, store) for hit in found.hits],
+        cursor=found.cursor,
+    )
+
+
+def found_image(hit: Hit, store: ImageStore) -> FoundImage:
+    document = hit.document
+    return FoundImage(
+        id=document.id,
+        key=document.ref.key,
+        score=max(-1.0, min(1.0, round(hit.score, 6))),
+        url=store.url(document.ref),
+        width=document.width,
+        height=document.height,
+        content_type=document.content_type,
+        taken_at=document.taken_at,
+        metadata=dict(document.metadata),
+    )

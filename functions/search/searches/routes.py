@@ -1,0 +1,87 @@
+"""Searching over HTTP: parse, call the use case, shape the answer."""
+
+from functools import partial
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.request import Request
+
+from imagesearch.errors import InvalidQuery
+from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
+
+from ..answers import answer
+from ..bodies import is_json, posted_image, posted_json
+from ..operation import AWAY, MISSING, UNREADABLE, Operation
+from ..parameters import LIMIT, Collection, Cursor, ImageId, Limit, Text
+from ..parts import Note, Parts
+from .answers import SearchResult, search_result
+from .bodies import SEARCH, PostedSearch
+
+PAGES = """Up to `limit` hits, nearest first. `cursor` of the answer gets the next page of the same
+search; every match comes once, to a depth of 1,000 hits."""
+POSTED = f"""{PAGES}
+
+Send JSON, or the bytes of an image; beside image bytes, `limit`, `cursor` and `collection` are
+parameters."""
+BY_WORDS = "Find images by words"
+BY_ANYTHING = "Find images by words, by an image, or by an indexed image"
+SIMILAR = "The neighbours of an indexed image, itself left out"
+
+
+class Searches:
+    """Each method raises the errors of its use case; they are mapped to answers at one place."""
+
+    def __init__(self, parts: Parts, note: Note) -> None:
+        self._parts = parts
+        self._note = note
+
+    def operations(self) -> list[Operation]:
+        get, post = partial(Operation, "GET"), partial(Operation, "POST")
+        path, similar = "/v1/search", "/v1/images/<id>/similar"
+        return [
+            get(path, self.search_text, SearchResult, BY_WORDS, AWAY, PAGES),
+            post(path, self.search_posted, SearchResult, BY_ANYTHING, UNREADABLE, POSTED, SEARCH),
+            get(similar, self.similar, SearchResult, SIMILAR, MISSING, PAGES),
+        ]
+
+    def search_text(
+        self,
+        q: Text,
+        limit: Limit = LIMIT,
+        cursor: Cursor = None,
+        collection: Collection = None,
+    ) -> Response[Any]:
+        return self._search(Search(TextQuery(q), limit, cursor, collection or None))
+
+    def search_posted(
+        self,
+        request: Request,
+        limit: Limit = LIMIT,
+        cursor: Cursor = None,
+        collection: Collection = None,
+    ) -> Response[Any]:
+        event = request.resolved_event
+        if not is_json(event.headers.get("content-type", "")):
+            image = ImageQuery(posted_image(event))
+            return self._search(Search(image, limit, cursor, collection or None))
+        if request.query_parameters:
+            raise InvalidQuery(
+                "a search in JSON has no parameters beside it", "put them into the body"
+            )
+        return self._search(posted_json(event, PostedSearch).search())
+
+    def similar(
+        self,
+        id: ImageId,
+        limit: Limit = LIMIT,
+        cursor: Cursor = None,
+        collection: Collection = None,
+    ) -> Response[Any]:
+        return self._search(Search(StoredQuery(id), limit, cursor, collection or None))
+
+    def _search(self, search: Search) -> Response[Any]:
+        found = self._parts.searcher.search(search)
+        took = found.took_ms
+        self._note(search_id=found.search_id, hits=len(found.hits), embed_ms=took.embed)
+        self._note(search_ms=took.search)
+        return answer(search_result(found, self._parts.store))
