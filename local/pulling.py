@@ -1,6 +1,5 @@
 """Brings a known model into the cache: every file checked, and the folder there at once or not."""
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,13 +7,14 @@ from pathlib import Path
 from typing import Protocol
 
 from imagesearch.embedding.known_models import KnownModel, Pin
-from imagesearch.embedding.manifest import FileEntry
 from imagesearch.embedding.signed_arithmetic import signed_weights_are_exact
-from imagesearch.embedding.signed_weights import signed
 from imagesearch.errors import ConfigurationError
-from local.http_download import Downloader
+from imagesearch.fetching.http_download import Downloader
+from imagesearch.fetching.model_file import bring, entry_of
 from local.pulled_model import alone, is_pulled, take_the_place, write_manifest
 from local.refusal import WrongUsage
+
+ELSEWHERE = "set IMAGESEARCH_CACHE to another folder"
 
 
 class Watched(Protocol):
@@ -60,35 +60,19 @@ class Puller:
         coming = folder.with_name(f".{folder.name}.coming")
         coming.mkdir(exist_ok=True)
         for name, pin in model.pins.items():
-            self._fetch(name, pin, coming)
-        graphs = {model.manifest["image"]["graph"], model.manifest["text"]["graph"]}
-        files = {name: self._entry(coming / name, name in graphs) for name in model.pins}
+            bring(pin, coming / name, self._downloader(name, pin))
+        graphs = model.graphs if self.signed_is_exact() else set()
+        files = {
+            name: entry_of(coming / name, make_weights_signed=name in graphs) for name in model.pins
+        }
         write_manifest(coming, model.manifest_with(files))
         take_the_place(coming, folder)
 
-    def _fetch(self, name: str, pin: Pin, folder: Path) -> None:
-        path = folder / name
-        # Of an unpinned file, one from an earlier attempt may be of another revision.
-        if pin.sha256 and path.exists() and _digest(path) == pin.sha256:
-            return
-        path.unlink(missing_ok=True)
-
+    def _downloader(self, name: str, pin: Pin) -> Downloader:
         def tell(here: int) -> None:
             self.watch(name, pin.bytes, here)
 
-        Downloader(tell, self.pause).download(pin, path)
-
-    def _entry(self, path: Path, is_graph: bool) -> FileEntry:
-        """What the manifest says of the file; a graph's unsigned weights are made signed first."""
-        data = path.read_bytes()
-        sha256 = hashlib.sha256(data).hexdigest()
-        faster = signed(data) if is_graph and self.signed_is_exact() else None
-        if faster is None:
-            return FileEntry(sha256=sha256, bytes=len(data))
-        path.write_bytes(faster)
-        return FileEntry(
-            sha256=hashlib.sha256(faster).hexdigest(), bytes=len(faster), rewritten_from=sha256
-        )
+        return Downloader(tell, self.pause, ELSEWHERE)
 
     def _make_cache(self) -> None:
         try:
@@ -96,10 +80,5 @@ class Puller:
         except OSError as error:
             raise ConfigurationError(
                 f"cannot make {self.cache}: {error.strerror}",
-                "set IMAGESEARCH_CACHE to another folder",
+                ELSEWHERE,
             ) from error
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,8 +18,8 @@ from local.pulled_model import alone, check_files
 from local.pulling import Puller
 from local.refusal import WrongUsage
 
-from .file_server import FileServer
-from .small_model import FILES, known, unsigned_graph
+from ...file_server import FileServer
+from ...small_model import FILES, known, unsigned_graph
 
 
 @pytest.fixture

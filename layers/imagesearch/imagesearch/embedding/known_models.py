@@ -44,6 +44,10 @@ class KnownModel(BaseModel):
         return [name for name, pin in self.pins.items() if not (pin.sha256 and pin.bytes)]
 
     @property
+    def graphs(self) -> set[str]:
+        return {self.manifest["image"]["graph"], self.manifest["text"]["graph"]}
+
+    @property
     def bytes(self) -> int:
         """The size of what is downloaded, as far as it is known."""
         return sum(pin.bytes or 0 for pin in self.pins.values())

@@ -78,7 +78,12 @@ def varint_field(number: int, value: int) -> bytes:
 def bytes_field(number: int, parts: Iterable[bytes | memoryview]) -> bytes:
     """A field of bytes, such as a string or a message, made of these parts."""
     data = b"".join(parts)
-    return varint(number << 3 | BYTES) + varint(len(data)) + data
+    return bytes_head(number, len(data)) + data
+
+
+def bytes_head(number: int, size: int) -> bytes:
+    """What stands before the bytes of a field of that size."""
+    return varint(number << 3 | BYTES) + varint(size)
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:

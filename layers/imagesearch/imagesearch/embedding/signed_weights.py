@@ -9,6 +9,7 @@ the same bytes with every library version. Field numbers: onnx/onnx.proto.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from imagesearch.embedding.protobuf_wire import (
     Field,
     Malformed,
     bytes_field,
+    bytes_head,
     fields,
     varint,
     varint_field,
@@ -42,15 +44,21 @@ class _Node(NamedTuple):
 
 
 def signed(model: bytes) -> bytes | None:
-    """The model with signed weights; None where there is nothing to rewrite, or where the graph is
-    not understood as a whole."""
+    """The model with signed weights; None as `signed_parts`."""
+    parts = signed_parts(memoryview(model))
+    return None if parts is None else b"".join(parts)
+
+
+def signed_parts(model: memoryview) -> Iterator[bytes | memoryview] | None:
+    """The bytes of the model with signed weights, a tensor at a time; None where there is nothing
+    to rewrite, or where the graph is not understood as a whole."""
     try:
-        return _rewritten(memoryview(model))
+        return _rewritten(model)
     except (Malformed, UnicodeDecodeError):
         return None
 
 
-def _rewritten(model: memoryview) -> bytes | None:
+def _rewritten(model: memoryview) -> Iterator[bytes | memoryview] | None:
     top = list(fields(model))
     graphs = [field for field in top if field.number == GRAPH and field.kind == BYTES]
     if len(graphs) != 1:
@@ -59,14 +67,28 @@ def _rewritten(model: memoryview) -> bytes | None:
     to_rewrite = _rewritable(graph)
     if not to_rewrite:
         return None
-    parts = [
-        bytes_field(INITIALIZER, _lowered(field.data))
-        if field.number == INITIALIZER and _name(field.data) in to_rewrite
-        else field.raw
-        for field in graph
-    ]
-    new = bytes_field(GRAPH, parts)
-    return b"".join(new if field is graphs[0] else field.raw for field in top)
+    # Its length stands before the graph: so it is made twice, and never kept.
+    size = sum(len(part) for part in _graph_parts(graph, to_rewrite))
+    return _model_parts(top, graphs[0], size, _graph_parts(graph, to_rewrite))
+
+
+def _model_parts(
+    top: list[Field], graph: Field, size: int, parts: Iterator[bytes | memoryview]
+) -> Iterator[bytes | memoryview]:
+    for field in top:
+        if field is graph:
+            yield bytes_head(GRAPH, size)
+            yield from parts
+        else:
+            yield field.raw
+
+
+def _graph_parts(graph: list[Field], to_rewrite: set[str]) -> Iterator[bytes | memoryview]:
+    for field in graph:
+        if field.number == INITIALIZER and _name(field.data) in to_rewrite:
+            yield bytes_field(INITIALIZER, _lowered(field.data))
+        else:
+            yield field.raw
 
 
 def _rewritable(graph: list[Field]) -> set[str]:

@@ -11,10 +11,10 @@ import pytest
 
 from imagesearch.embedding.known_models import Pin
 from imagesearch.errors import ConfigurationError, ImageSearchError, NotFound, Unavailable
-from local.half_file import HalfFile
-from local.http_download import ATTEMPTS, Downloader
+from imagesearch.fetching.half_file import HalfFile
+from imagesearch.fetching.http_download import ATTEMPTS, Downloader
 
-from .file_server import FileServer
+from ...file_server import FileServer
 
 DATA = random.Random(1).randbytes(1_000_000)
 HASH = hashlib.sha256(DATA).hexdigest()

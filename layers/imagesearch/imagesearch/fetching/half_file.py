@@ -12,10 +12,12 @@ from imagesearch.errors import ConfigurationError
 
 
 class HalfFile:
-    """`x.part` beside `x`, with the etag of what it is a part of."""
+    """`x.part` beside `x`, with the etag of what it is a part of; `elsewhere` says what is to be
+    done where the disk cannot take it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, elsewhere: str = "take a folder elsewhere") -> None:
         self._path = path
+        self._elsewhere = elsewhere
         self._part = path.with_name(f"{path.name}.part")
         self._etag = path.with_name(f"{path.name}.part.etag")
 
@@ -35,7 +37,7 @@ class HalfFile:
 
     def begin(self, etag: str | None) -> None:
         """Start from nothing, with a file that has this etag."""
-        with _in_a_sentence(self._part):
+        with self._in_a_sentence():
             self._etag.unlink(missing_ok=True)
             self._part.open("wb").close()
             if etag:
@@ -44,7 +46,7 @@ class HalfFile:
     def add(self, chunks: Iterable[bytes]) -> Iterator[int]:
         """Append; the size after each chunk. Raises ConfigurationError where it cannot be kept."""
         size = self.size
-        with _in_a_sentence(self._part), self._part.open("ab", buffering=0) as file:
+        with self._in_a_sentence(), self._part.open("ab", buffering=0) as file:
             for chunk in chunks:
                 rest = memoryview(chunk)
                 while rest:
@@ -56,7 +58,7 @@ class HalfFile:
         """Raises ConfigurationError where the disk has less free."""
         free = shutil.disk_usage(self._part.parent).free
         if missing > free:
-            raise _no_room(self._part, f"{missing:,} bytes are needed and {free:,} are free")
+            raise self._no_room(f"{missing:,} bytes are needed and {free:,} are free")
 
     def digest(self) -> str:
         with self._part.open("rb") as file:
@@ -64,7 +66,7 @@ class HalfFile:
 
     def keep(self) -> None:
         """It is right: give it its name, once its bytes are on the disk."""
-        with _in_a_sentence(self._part):
+        with self._in_a_sentence():
             with self._part.open("rb") as file:
                 os.fsync(file.fileno())
             self._part.replace(self._path)
@@ -74,22 +76,20 @@ class HalfFile:
         self._part.unlink(missing_ok=True)
         self._etag.unlink(missing_ok=True)
 
+    @contextmanager
+    def _in_a_sentence(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (ENOSPC, EDQUOT):
+                raise self._no_room("it is full") from error
+            raise ConfigurationError(
+                f"cannot write {self._part}: {error.strerror}", self._elsewhere
+            ) from error
 
-@contextmanager
-def _in_a_sentence(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (ENOSPC, EDQUOT):
-            raise _no_room(path, "it is full") from error
-        raise ConfigurationError(
-            f"cannot write {path}: {error.strerror}", "set IMAGESEARCH_CACHE to another folder"
-        ) from error
-
-
-def _no_room(path: Path, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the disk of {path.parent} has no room for {path.stem}: {why}",
-        "make room or set IMAGESEARCH_CACHE to a folder elsewhere; what has arrived is kept",
-        "disk_full",
-    )
+    def _no_room(self, why: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"the disk of {self._part.parent} has no room for {self._path.name}: {why}",
+            f"make room or {self._elsewhere}; what has arrived is kept",
+            "disk_full",
+        )

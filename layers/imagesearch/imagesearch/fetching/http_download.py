@@ -7,8 +7,8 @@ from pathlib import Path
 
 from imagesearch.embedding.known_models import Pin
 from imagesearch.errors import ConfigurationError, Unavailable
-from local.half_file import HalfFile
-from local.http_answers import Cut, ask
+from imagesearch.fetching.half_file import HalfFile
+from imagesearch.fetching.http_answers import Cut, ask
 
 ATTEMPTS = 8
 LONGEST_PAUSE = 15.0
@@ -17,10 +17,12 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Downloader:
-    """`tell` hears how many bytes of the file are here; `pause` waits, in seconds."""
+    """`tell` hears how many bytes of the file are here; `pause` waits, in seconds; `elsewhere` says
+    what is to be done where the disk cannot take it."""
 
     tell: Callable[[int], None] = lambda _: None
     pause: Callable[[float], None] = time.sleep
+    elsewhere: str = "take a folder elsewhere"
 
     def download(self, pin: Pin, to: Path) -> str:
         """The SHA-256 of the file, which now is at `to`, whole and checked.
@@ -28,7 +30,7 @@ class Downloader:
         Raises Unavailable, NotFound, ConfigurationError; what has arrived is kept for the next
         time, unless it is wrong.
         """
-        half = HalfFile(to)
+        half = HalfFile(to, self.elsewhere)
         earlier = half.size > 0
         self._complete(pin, half)
         if earlier and pin.sha256 not in (None, half.digest()):
@@ -84,7 +86,7 @@ class Downloader:
 
 def _next(half: HalfFile) -> str:
     if half.size:
-        return f"{half.size:,} bytes are here; the same command goes on from there"
+        return f"{half.size:,} bytes are here; another try goes on from there"
     return "check the network, and HTTPS_PROXY where there is a proxy"
 
 

@@ -1,0 +1,1 @@
+"""Brings the files of a known model to where they are needed."""
