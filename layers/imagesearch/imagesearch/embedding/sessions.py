@@ -31,7 +31,7 @@ class Graph:
         self._output = output
         try:
             self._session = onnxruntime.InferenceSession(
-                path, _options(threads), providers=["CPUExecutionProvider"]
+                path, session_options(threads), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime raises its own classes, straight from C++
             raise _wrong(f"{path} cannot be loaded: {error}") from error
@@ -57,7 +57,8 @@ def _element(path: Path, node: Any) -> type[np.generic]:
     return ELEMENTS[node.type]
 
 
-def _options(threads: int | None) -> onnxruntime.SessionOptions:
+def session_options(threads: int | None) -> onnxruntime.SessionOptions:
+    """How every graph is run here; `threads` of them, or as many as there are cores up to 4."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or min(os.cpu_count() or 1, MOST_THREADS)
     options.inter_op_num_threads = 1
@@ -66,6 +67,9 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
     options.enable_mem_pattern = False
     # Threads that wait by spinning take the core that decodes the next picture.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A CPU without VNNI adds two products of signed weights in 16 bits and cuts off large sums:
+    # there, and there alone, this makes constant weights unsigned again, which is exact.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     return options
 
 
