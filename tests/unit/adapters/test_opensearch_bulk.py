@@ -137,9 +137,12 @@ def test_an_item_is_settled_by_its_own_status(item, status):
     assert len(server.requests) == 1
 
 
-def test_a_missing_index_is_made_before_the_write_is_repeated():
-    missing = {"status": 404, "error": {"type": "index_not_found_exception"}}
-    server = Server(lambda action, attempt: DONE if server.made else missing)
+@pytest.mark.parametrize("trouble", [
+    {"status": 404, "error": {"type": "index_not_found_exception"}},
+    {"status": 400, "error": {"type": "strict_dynamic_mapping_exception", "reason": "no x"}},
+])  # fmt: skip
+def test_an_index_that_is_missing_or_lacks_a_field_is_made_before_the_write_is_repeated(trouble):
+    server = Server(lambda action, attempt: DONE if server.made else trouble)
     assert server.write(["a", "b"]) == ["written"] * 2
     assert server.made == 1
 

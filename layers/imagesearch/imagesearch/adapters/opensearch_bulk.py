@@ -30,15 +30,16 @@ class Again:
     """A write that is to be sent once more, and why."""
 
     reason: str
-    missing_index: bool = False
+    make_index: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
     """How bulk requests are sent; time is passed in so that tests need not wait.
 
-    `send` takes the body of one `_bulk` request, `make_index` is called where the index is gone.
-    No further request begins after `patience` seconds; the last one ends by its own timeout.
+    `send` takes the body of one `_bulk` request, `make_index` is called where the index is gone or
+    lacks a field. No further request begins after `patience` seconds; the last one ends by its own
+    timeout.
     """
 
     send: Send
@@ -60,7 +61,7 @@ class Bulk:
             if not waiting or self.clock() + pause > deadline:
                 return [_settled(result) for result in results]
             _log.warning("%d writes are sent again: %s", len(waiting), waiting[0].reason)
-            if any(result.missing_index for result in waiting):
+            if any(result.make_index for result in waiting):
                 self.make_index()
             self.sleep(pause * (0.5 + self.jitter() / 2))
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -111,7 +112,10 @@ def _of_item(item: Mapping[str, Any]) -> WriteResult | Again:
     if status < 300:
         return WriteResult(WriteStatus.WRITTEN)
     if error.get("type") == "index_not_found_exception":
-        return Again("the index is gone", missing_index=True)
+        return Again("the index is gone", make_index=True)
+    # An older version of this code made the index again, after this one had completed it.
+    if error.get("type") == "strict_dynamic_mapping_exception":
+        return Again(str(error.get("reason")), make_index=True)
     # 404: what was to be updated is not there, so it has not the expected version either.
     if status in (404, 409):
         return WriteResult(WriteStatus.CONFLICT, "the entry has another version")

@@ -10,7 +10,7 @@ import numpy as np
 
 from imagesearch.adapters.opensearch_filters import filter_query
 from imagesearch.adapters.opensearch_records import DELETED, WITHOUT_EMBEDDING
-from imagesearch.adapters.opensearch_schema import EMBEDDING
+from imagesearch.adapters.opensearch_schema import EMBEDDING, FIELDS
 from imagesearch.adapters.records import epoch_milliseconds
 from imagesearch.adapters.unit_vectors import vector_json
 from imagesearch.domain import Embedding, Status, VectorQuery
@@ -32,7 +32,7 @@ def nearest(query: VectorQuery, vector: Embedding, neighbours: int = NEIGHBOURS)
     knn = {"vector": _VECTOR, "k": neighbours, "filter": filter}
     body: dict[str, Any] = {
         "query": {"knn": {EMBEDDING: knn}},
-        "sort": [{"_score": "desc"}, {"id": "asc"}],
+        "sort": [{"_score": "desc"}, ascending("id")],
         "size": query.limit,
         **_RECORDS,
     }
@@ -44,13 +44,18 @@ def nearest(query: VectorQuery, vector: Embedding, neighbours: int = NEIGHBOURS)
     return json.dumps(body).replace(f'"{_VECTOR}"', vector_json(vector), 1)
 
 
+def ascending(field: str) -> dict[str, Any]:
+    """Searches may come before the first write, which adds what an older index lacks."""
+    return {field: {"order": "asc", "unmapped_type": FIELDS[field]["type"]}}
+
+
 def same_copy(vector: Embedding) -> str:
     """Sends all pages of a query to one copy of the shard: another copy has another graph."""
     return hashlib.sha256(vector.tobytes()).hexdigest()[:16]
 
 
 def listing(query: dict[str, Any], after: str | None, limit: int) -> dict[str, Any]:
-    body = {"query": query, "sort": [{"key": "asc"}], "size": limit, **_RECORDS}
+    body = {"query": query, "sort": [ascending("key")], "size": limit, **_RECORDS}
     return body | ({"search_after": [after]} if after is not None else {})
 
 
@@ -60,7 +65,7 @@ def scanning(
     """The next documents of a view of the index that stays as it was: a point in time."""
     body = {
         "query": query,
-        "sort": [{"key": "asc"}, {"id": "asc"}],
+        "sort": [ascending("key"), ascending("id")],
         "size": 500 if embeddings else 2000,
         "pit": {"id": pit, "keep_alive": keep_alive},
         **_RECORDS,

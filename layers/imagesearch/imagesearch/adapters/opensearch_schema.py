@@ -1,4 +1,4 @@
-"""The OpenSearch index: its mapping and settings, made before the first write, checked after."""
+"""The OpenSearch index: its mapping and settings, made or completed before the first write."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,9 @@ _KEYWORD = {"type": "keyword"}
 _UNSEARCHED = {"type": "keyword", "index": False, "doc_values": False}
 # What cannot be read as a date stays in the record and is only not found by date.
 _DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malformed": True}
-_FIELDS = {
+# A field of an index that is there cannot be changed: what is to be kept in another way is a field
+# of another name. Records that were written before a field came lack it.
+FIELDS: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(("id", "bucket", "key", "collection", "status", "etag", "sha256"), _KEYWORD),
     **dict.fromkeys(("model", "decoder", "content_type", "folders"), _KEYWORD),
     **dict.fromkeys(("last_modified", "indexed_at", "taken_at", "deleted_at"), _DATE),
@@ -29,43 +31,52 @@ _FIELDS = {
 
 
 def ensure_index(client: Any, name: str, dimension: int, model: str, layout: IndexLayout) -> None:
-    """Make the index unless it is there; several may do so at once.
+    """Make the index unless it is there, or add the fields it lacks; several may do so at once.
 
     The template makes it right even where a write to a deleted index brings it back: a managed
     domain allows that by default. Raises ConfigurationError for an index of another kind.
     """
-    if check_index(client, name, dimension):
+    body = index_body({"space": name, "dimension": dimension, "model": model}, layout)
+    wanted = body["mappings"]["properties"]
+    found = _mapped_fields(client, name, dimension)
+    if found is not None and wanted.keys() <= found:
         return
-    meta = {"space": name, "dimension": dimension, "model": model}
-    template = {
-        "index_patterns": [name],
-        "priority": TEMPLATE_PRIORITY,
-        "template": index_body(meta, layout),
-    }
+    template = {"index_patterns": [name], "priority": TEMPLATE_PRIORITY, "template": body}
     client.indices.put_index_template(name=name, body=template)
-    _create(client, name)
-    check_index(client, name, dimension)
+    if found is None:
+        _create(client, name)
+        found = _mapped_fields(client, name, dimension) or set()
+    if missing := {field: wanted[field] for field in wanted.keys() - found}:
+        client.indices.put_mapping(index=name, body={"properties": missing})
 
 
 def check_index(client: Any, name: str, dimension: int) -> bool:
-    """Whether the index is there; raises ConfigurationError for one of another kind.
+    """Whether the index is there; raises ConfigurationError for one of another kind."""
+    return _mapped_fields(client, name, dimension) is not None
 
-    Models may share a space: their name says only who made the index.
-    """
+
+def _mapped_fields(client: Any, name: str, dimension: int) -> set[str] | None:
     try:
         found = client.indices.get_mapping(index=name)
     except NotFoundError:
-        return False
-    for index, description in found.items():
-        meta = description["mappings"].get("_meta", {})
-        for part, wanted in (("space", name), ("dimension", dimension)):
-            if meta.get(part) != wanted:
-                raise ConfigurationError(
-                    f"the OpenSearch index {index} is for the {part} {meta.get(part)},"
-                    f" the model needs {wanted}",
-                    "set another INDEX_PREFIX, or delete the index and backfill it",
-                )
-    return True
+        return None
+    mappings = {index: description["mappings"] for index, description in found.items()}
+    for index, mapping in mappings.items():
+        _refuse_another_kind(
+            index, mapping.get("_meta", {}), {"space": name, "dimension": dimension}
+        )
+    return {field for mapping in mappings.values() for field in mapping.get("properties", {})}
+
+
+def _refuse_another_kind(index: str, meta: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Models may share a space: their name says only who made the index."""
+    for part, value in wanted.items():
+        if meta.get(part) != value:
+            raise ConfigurationError(
+                f"the OpenSearch index {index} is for the {part} {meta.get(part)},"
+                f" the model needs {value}",
+                "set another INDEX_PREFIX, or delete the index and backfill it",
+            )
 
 
 def _create(client: Any, name: str) -> None:
@@ -82,6 +93,6 @@ def index_body(meta: Mapping[str, Any], layout: IndexLayout) -> dict[str, Any]:
         "mappings": {
             "dynamic": "strict",
             "_meta": dict(meta),
-            "properties": {**_FIELDS, EMBEDDING: layout.vector_field(meta["dimension"])},
+            "properties": {**FIELDS, EMBEDDING: layout.vector_field(meta["dimension"])},
         },
     }
