@@ -49,6 +49,9 @@ class Subject:
         found = self.index.get([ref.id]).get(ref.id)
         return found.document if found else None
 
+    def embedding(self, ref: ImageRef) -> Embedding:
+        return self.index.embeddings([ref.id])[ref.id]
+
     def nearest(self, embedding: Embedding, limit: int = 10, **more: Any) -> list[Hit]:
         return self.index.search(VectorQuery(embedding, limit, **more))
 

@@ -17,6 +17,7 @@ LONG = "dogs/" + "日" * 339
 KEYS = [
     f"{folder}{name}" for folder in ("", "cats/", "dogs/", "cats/é/", LONG) for name in "abcdef"
 ]
+IDS = [ImageRef("bucket", key).id for key in KEYS[:3]] + ["nobody"]
 METADATA = st.dictionaries(st.sampled_from(["camera", "lens"]), st.text("xyz", max_size=2))
 VECTORS = st.tuples(*[st.integers(-2, 2)] * 4).filter(any).map(lambda v: np.array(v, np.float32))
 COLLECTIONS = st.sampled_from([None, "cats", "dogs", "birds"])
@@ -71,7 +72,7 @@ searches = st.builds(
     embedding=VECTORS,
     limit=st.integers(1, 30),
     collection=COLLECTIONS,
-    exclude=st.sampled_from([None, *(ImageRef("bucket", key).id for key in KEYS[:3])]),
+    exclude=st.lists(st.sampled_from(IDS), max_size=3).map(tuple),
     min_score=SCORES,
     filter=st.none() | several,
 )

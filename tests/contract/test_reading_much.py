@@ -29,7 +29,7 @@ def test_many_queries_have_each_its_own_answer(subject, put, towards):
     queries = [
         VectorQuery(towards(0), 3),
         VectorQuery(towards(90), 5, collection="cats"),
-        VectorQuery(towards(20), 4, exclude=put("dogs/20").ref.id, min_score=0.99),
+        VectorQuery(towards(20), 4, exclude=(put("dogs/20").ref.id,), min_score=0.99),
         VectorQuery(towards(20), 4, filter=KeyPrefix("birds/")),
     ]
     answers = subject.index.search_many(queries)

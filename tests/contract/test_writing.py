@@ -16,7 +16,7 @@ def statuses(results):
 
 def test_an_empty_index_answers_empty(subject, towards):
     assert subject.index.get(["nothing"]) == {}
-    assert subject.index.embedding("nothing") is None
+    assert subject.index.embeddings(["nothing"]) == {}
     assert subject.nearest(towards(0)) == []
     assert subject.listed_keys() == []
     health = subject.index.health()
@@ -49,22 +49,31 @@ def test_a_time_without_zone_is_kept_as_it_is(subject, put, document):
 
 def test_an_embedding_is_read_back(subject, put, towards):
     subject.store(put("a.jpg", 30))
-    np.testing.assert_allclose(subject.index.embedding(put("a.jpg").ref.id), towards(30), atol=1e-6)
+    np.testing.assert_allclose(subject.embedding(put("a.jpg").ref), towards(30), atol=1e-6)
+
+
+def test_embeddings_are_read_many_at_once(subject, put, towards):
+    subject.store(*(put(f"{number}", number % 180) for number in range(1100)))
+    ids = [put(f"{number}").ref.id for number in range(1100)]
+    found = subject.index.embeddings([*ids, "nobody", ids[0]])
+    assert set(found) == set(ids)
+    np.testing.assert_allclose(found[ids[30]], towards(30), atol=1e-6)
+    assert subject.index.embeddings([]) == {}
 
 
 def test_only_indexed_images_have_an_embedding(subject, put, document):
     rejected = document("broken.jpg", status=Status.REJECTED, reason="truncated")
     subject.store(put("a.jpg"), Put(rejected, None, None))
     subject.store(Delete(put("a.jpg").ref, subject.version(put("a.jpg").ref)))
-    assert subject.index.embedding(rejected.id) is None
-    assert subject.index.embedding(put("a.jpg").ref.id) is None
+    assert subject.index.embeddings([rejected.id]) == {}
+    assert subject.index.embeddings([put("a.jpg").ref.id]) == {}
 
 
 @pytest.mark.parametrize("id", ["", "é", "\ud800", "x" * 600, "a/b?c", "*"])
 def test_an_id_that_no_image_can_have_is_not_there(subject, put, id):
     subject.store(put())
     assert subject.index.get([id]) == {}
-    assert subject.index.embedding(id) is None
+    assert subject.index.embeddings([id]) == {}
 
 
 def test_get_leaves_out_what_is_not_there(subject, put):
@@ -126,7 +135,7 @@ def test_touching_keeps_the_embedding_and_replaces_the_metadata(subject, put, do
     (hit,) = subject.nearest(towards(30))
     assert hit.document == changed
     assert hit.score == pytest.approx(1, abs=1e-4)
-    np.testing.assert_allclose(subject.index.embedding(changed.id), towards(30), atol=1e-6)
+    np.testing.assert_allclose(subject.embedding(changed.ref), towards(30), atol=1e-6)
 
 
 def test_touching_can_take_away_what_was_there(subject, put, document):

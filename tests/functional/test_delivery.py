@@ -122,4 +122,4 @@ def test_two_workers_on_one_key_end_in_the_bucket_s_state(
         state, stored = store.head(ref), raced_index.get([ref.id])[ref.id]
         assert (stored.document and stored.document.etag) == (state and state.etag)
         if stored.document:
-            assert raced_index.embedding(ref.id) @ cow.embedding > 0.999
+            assert raced_index.embeddings([ref.id])[ref.id] @ cow.embedding > 0.999

@@ -135,7 +135,7 @@ def test_the_two_models_would_be_told_apart(side: Made, pictures, cloud, stretch
     for each in (old, new):
         each.queue.drain(each.handler)
     [ref] = [ref for ref, _ in old.store.list_images()]
-    vectors = [each.index.embedding(ref.id) for each in (old, new)]
+    vectors = [each.index.embeddings([ref.id])[ref.id] for each in (old, new)]
     assert np.dot(*vectors) < 0.999
     for each in (old, new):
         each.index.drop()

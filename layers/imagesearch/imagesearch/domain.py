@@ -105,15 +105,16 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class VectorQuery:
-    """The `limit` indexed images nearest to `embedding` [D], behind `after`, without `exclude`.
+    """The `limit` indexed images nearest to `embedding` [D], behind `after`.
 
-    Only those of the collection, that the filter holds for, and with a cosine from `min_score`.
+    Only those of the collection, that the filter holds for, with a cosine from `min_score`, and
+    whose id is not in `exclude`.
     """
 
     embedding: Embedding
     limit: int
     collection: str | None = None
-    exclude: str | None = None
+    exclude: tuple[str, ...] = ()
     after: Position | None = None
     min_score: float | None = None
     filter: Filter | None = None

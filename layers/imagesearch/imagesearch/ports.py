@@ -84,8 +84,8 @@ class VectorIndex(Protocol):
     def get(self, ids: Sequence[str]) -> Mapping[str, Stored]:
         """The entries of these ids; an id without an entry is left out."""
 
-    def embedding(self, id: str) -> Embedding | None:
-        """The embedding of an indexed image, [D] float32."""
+    def embeddings(self, ids: Sequence[str]) -> Mapping[str, Embedding]:
+        """The embeddings of indexed images, [D] float32; an id that is of none is left out."""
 
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
         """Write in bulk, each on condition that its entry still has the expected version.

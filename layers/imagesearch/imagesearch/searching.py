@@ -76,7 +76,7 @@ class Searcher:
         embedding = self._embed(search.query)
         embedded = time.perf_counter()
         limit = min(search.limit, MAX_DEPTH - depth)
-        exclude = search.query.id if isinstance(search.query, StoredQuery) else None
+        exclude = (search.query.id,) if isinstance(search.query, StoredQuery) else ()
         # One more than the page holds tells whether there is another page.
         wanted = VectorQuery(embedding, limit + 1, search.collection, exclude, after)
         hits = self._index.search(wanted)
@@ -120,7 +120,7 @@ class Searcher:
             return self._embed_text(query.text)
         if isinstance(query, ImageQuery):
             return self._embed_image(query.data)
-        embedding = self._index.embedding(query.id)
+        embedding = self._index.embeddings([query.id]).get(query.id)
         if embedding is None:
             raise _no_such_image(query.id)
         return embedding

@@ -34,7 +34,7 @@ def readings(put, towards):
     """Every way to read an index, as functions of it."""
     return [
         lambda index: index.get([put().ref.id]),
-        lambda index: index.embedding(put().ref.id),
+        lambda index: index.embeddings([put().ref.id]),
         lambda index: index.search(VectorQuery(towards(0), 10)),
         lambda index: index.search_many([VectorQuery(towards(0), 10)] * 2),
         lambda index: index.count(),

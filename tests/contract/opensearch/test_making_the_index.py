@@ -100,7 +100,8 @@ def test_every_layout_finds_the_nearest_with_their_cosines(
     assert [hit.document.ref.key for hit in hits] == ["0", "9", "18", "27", "36"]
     cosines = np.cos(np.radians([0, 9, 18, 27, 36]))
     np.testing.assert_allclose([hit.score for hit in hits], cosines, atol=1e-4)
-    np.testing.assert_allclose(index.embedding(put("27").ref.id), towards(27), atol=1e-3)
+    id = put("27").ref.id
+    np.testing.assert_allclose(index.embeddings([id])[id], towards(27), atol=1e-3)
 
 
 def test_settings_are_those_of_the_layout(opensearch_url, raw_opensearch, connect, index_name, put):

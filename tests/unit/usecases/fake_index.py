@@ -34,9 +34,10 @@ class FakeIndex:
         found = {id: self.entries[id] for id in ids if id in self.entries}
         return {id: Stored(document, (seq, 1)) for id, (document, _, seq) in found.items()}
 
-    def embedding(self, id: str) -> Embedding | None:
+    def embeddings(self, ids: Sequence[str]) -> dict[str, Embedding]:
         self._answer()
-        return self.entries[id][1] if id in self.entries else None
+        found = {id: self.entries[id][1] for id in ids if id in self.entries}
+        return {id: embedding for id, embedding in found.items() if embedding is not None}
 
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
         self.before_write.run()
@@ -48,7 +49,7 @@ class FakeIndex:
         hits = [
             Hit(document, float(embedding @ query.embedding))
             for document, embedding, _ in self.entries.values()
-            if document and embedding is not None and document.id != query.exclude
+            if document and embedding is not None and document.id not in query.exclude
             if query.collection in (None, document.ref.collection)
         ]
         hits.sort(key=_place)
@@ -83,6 +84,9 @@ class FakeIndex:
 
     def document(self, key: str) -> Document | None:
         return self.entries.get(ref(key).id, (None, None, 0))[0]
+
+    def embedding_of(self, key: str) -> Embedding:
+        return self.embeddings([ref(key).id])[ref(key).id]
 
     def keys(self, status: Status = Status.INDEXED) -> list[str]:
         documents = self.list_documents(status=status, collection=None, after=None, limit=10_000)

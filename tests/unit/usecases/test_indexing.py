@@ -22,7 +22,7 @@ def test_a_new_image_is_recorded_with_what_its_file_says(indexer, store, index):
     assert (document.model, document.decoder) == ("fake", "fake 1")
     assert document.metadata == {"camera": "X100"}
     assert len(document.sha256) == 64
-    assert (index.embedding(document.id) == vector("a cat")).all()
+    assert (index.embedding_of(document.ref.key) == vector("a cat")).all()
 
 
 def test_the_same_event_again_reads_nothing_and_writes_nothing(indexer, store, index):
@@ -44,7 +44,7 @@ def test_an_overwritten_image_is_embedded_anew(indexer, store, index):
     look(indexer, "a.png")
     store.put("a.png", picture("a dog"))
     assert look(indexer, "a.png") == {"a.png": "indexed"}
-    assert (index.embedding(ref("a.png").id) == vector("a dog")).all()
+    assert (index.embedding_of("a.png") == vector("a dog")).all()
 
 
 def test_new_metadata_on_the_same_bytes_is_recorded_without_embedding(
@@ -56,7 +56,7 @@ def test_new_metadata_on_the_same_bytes_is_recorded_without_embedding(
     assert look(indexer, "a.png") == {"a.png": "updated"}
     assert index.document("a.png").metadata == {"label": "new"}
     assert len(images.read) == 1
-    assert (index.embedding(ref("a.png").id) == vector("a")).all()
+    assert (index.embedding_of("a.png") == vector("a")).all()
 
 
 def test_metadata_that_changed_within_one_second_is_recorded(indexer, store, index):
@@ -120,7 +120,7 @@ def test_an_unreadable_image_is_listed_with_its_reason_and_not_found(indexer, st
     assert look(indexer, "a.png") == {"a.png": "rejected"}
     document = index.document("a.png")
     assert (document.status, document.reason) == (Status.REJECTED, "cannot be decoded")
-    assert index.embedding(document.id) is None
+    assert index.embeddings([document.id]) == {}
     assert index.keys() == []
 
 

@@ -32,14 +32,14 @@ def test_a_conflict_is_looked_at_again(indexer, store, index, images):
 
     index.before_write.then(meanwhile)
     assert look(indexer, "a.png") == {"a.png": "indexed"}
-    assert (index.embedding(ref("a.png").id) == vector("new")).all()
+    assert (index.embedding_of("a.png") == vector("new")).all()
 
 
 def test_an_object_that_changed_while_it_was_read_is_read_again(indexer, store, index):
     store.put("a.png", picture("old"))
     store.before_read.then(lambda: store.put("a.png", picture("new")))
     assert look(indexer, "a.png") == {"a.png": "indexed"}
-    assert (index.embedding(ref("a.png").id) == vector("new")).all()
+    assert (index.embedding_of("a.png") == vector("new")).all()
 
 
 def test_an_object_deleted_while_it_was_read_leaves_nothing_behind(indexer, store, index):

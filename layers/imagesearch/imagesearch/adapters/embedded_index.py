@@ -54,13 +54,13 @@ class EmbeddedIndex(EmbeddedRecords):
         rows = self._rows("SELECT id, record, seq FROM entries WHERE id IN (?)", possible)
         return {id: Stored(_document(record), (seq, 1)) for id, record, seq in rows}
 
-    def embedding(self, id: str) -> Embedding | None:
-        for (vector,) in self._rows(
-            "SELECT vector FROM entries WHERE status = 'indexed' AND vector NOT NULL AND id IN (?)",
-            [id] if id.isascii() else [],
-        ):
-            return np.frombuffer(vector, "<f4")
-        return None
+    def embeddings(self, ids: Sequence[str]) -> Mapping[str, Embedding]:
+        rows = self._rows(
+            "SELECT id, vector FROM entries"
+            " WHERE status = 'indexed' AND vector NOT NULL AND id IN (?)",
+            [id for id in ids if id.isascii()],
+        )
+        return {id: np.frombuffer(vector, "<f4") for id, vector in rows}
 
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
         with self._database.writing() as connection:

@@ -27,8 +27,8 @@ _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
 def nearest(query: VectorQuery, vector: Embedding, neighbours: int = NEIGHBOURS) -> str:
     """The body of a k-NN search; the filter is applied while the graph is walked, not after."""
     filter = matching(Status.INDEXED, query.collection, query.filter)
-    if query.exclude is not None:
-        filter["bool"]["must_not"] = [{"term": {"id": query.exclude}}]
+    if query.exclude:
+        filter["bool"]["must_not"] = [{"terms": {"id": query.exclude}}]
     knn = {"vector": _VECTOR, "k": neighbours, "filter": filter}
     body: dict[str, Any] = {
         "query": {"knn": {EMBEDDING: knn}},

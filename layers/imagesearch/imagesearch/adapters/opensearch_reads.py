@@ -60,11 +60,14 @@ class OpenSearchReads:
         found = self._multi_get(ids, WITHOUT_EMBEDDING)
         return {entry["_id"]: stored(entry) for entry in found}
 
-    def embedding(self, id: str) -> Embedding | None:
-        for entry in self._multi_get([id], {"includes": ["status", EMBEDDING]}):
-            if entry["_source"]["status"] == Status.INDEXED:
-                return _embedding(entry["_source"])
-        return None
+    def embeddings(self, ids: Sequence[str]) -> Mapping[str, Embedding]:
+        entries = self._multi_get(ids, {"includes": ["status", EMBEDDING]})
+        found = {
+            entry["_id"]: _embedding(entry["_source"])
+            for entry in entries
+            if entry["_source"]["status"] == Status.INDEXED
+        }
+        return {id: embedding for id, embedding in found.items() if embedding is not None}
 
     def search(self, query: VectorQuery) -> list[Hit]:
         vector = query_vector(query.embedding, self._dimension)

@@ -76,7 +76,7 @@ class Snapshot:
         matches = (
             Match(int(self.seqs[row]), id, -negative)
             for negative, id, row in found
-            if id != query.exclude and -negative >= least
+            if id not in query.exclude and -negative >= least
             if behind is None or (negative, id) > behind
         )
         return list(islice(matches, query.limit))
@@ -88,7 +88,7 @@ class Snapshot:
         if not rough.size:
             return np.empty(0, np.int64)
         rough[~self._eligible(query.collection, allowed)] = _NOWHERE
-        wanted = query.limit + (query.exclude is not None)
+        wanted = query.limit + len(query.exclude)
         if query.min_score is not None:
             rough[rough < query.min_score - MARGIN] = _NOWHERE
         if query.after:
