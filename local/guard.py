@@ -28,13 +28,21 @@ class Guard:
     A server on the loopback answers to its own names only: another name that leads here is a
     page of another site (DNS rebinding). With a key, the API needs it in `x-api-key`; the files,
     which a page shows without being able to send headers, need the cookie that an answer of the
-    API sets, as a bucket's need the signature in the URL that the API gives.
+    API sets, as a bucket's need the signature in the URL that the API gives. Pages of `cors_origin`
+    may call, too; what their browser asks before that has no key yet.
     """
 
-    def __init__(self, app: WSGIApplication, host: str, api_key: str | None) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        host: str,
+        api_key: str | None,
+        cors_origin: str | None = None,
+    ) -> None:
         self._app = app
         self._only_loopback = is_loopback(host)
         self._api_key = api_key
+        self._cors_origin = cors_origin
         self._cookie = hashlib.sha256(f"files {api_key}".encode()).hexdigest()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -52,12 +60,17 @@ class Guard:
             return foreign_host(host)
         origin = environ.get("HTTP_ORIGIN")
         changes = environ["REQUEST_METHOD"] not in SAFE_METHODS
-        if origin and changes and urlsplit(origin).netloc != host:
+        if origin and changes and not self._is_known(origin, host):
             return foreign_origin(origin)
         return None if self._may_pass(environ, path) else FORBIDDEN
 
+    def _is_known(self, origin: str, host: str) -> bool:
+        return urlsplit(origin).netloc == host or self._cors_origin in ("*", origin)
+
     def _may_pass(self, environ: WSGIEnvironment, path: str) -> bool:
         if not self._api_key or not path.startswith((API, FILES)):
+            return True
+        if self._cors_origin and environ["REQUEST_METHOD"] == "OPTIONS" and path.startswith(API):
             return True
         key = str(environ.get("HTTP_X_API_KEY", ""))
         if hmac.compare_digest(key.encode(), self._api_key.encode()):

@@ -35,7 +35,8 @@ def serve_folder(workspace: Workspace, model: str, host: str, port: int, console
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, filling.outcomes)
     sync.start()
     try:
-        server.run(engine.store, functions.search(sync.queue), api_key)
+        search = functions.search(sync.queue)
+        server.run(engine.store, search, api_key, engine.settings.cors_origin)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sync.stop()

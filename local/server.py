@@ -62,9 +62,15 @@ class Server:
     def close(self) -> None:
         self._socket.close()
 
-    def run(self, store: FolderStore, handler: Handler, api_key: str | None) -> None:
+    def run(
+        self,
+        store: FolderStore,
+        handler: Handler,
+        api_key: str | None,
+        cors_origin: str | None = None,
+    ) -> None:
         """Answer until KeyboardInterrupt or SystemExit is raised in this thread."""
-        app = Guard(Routes(Files(store), Gateway(handler)), self._host, api_key)
+        app = Guard(Routes(Files(store), Gateway(handler)), self._host, api_key, cors_origin)
         server: Any = create_server(
             app,
             sockets=[self._socket],

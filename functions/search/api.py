@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
@@ -15,10 +15,19 @@ from .operations import operations
 from .parts import Parts
 from .request_log import RequestLog
 
+# As template.yaml answers a browser that asks before it calls.
+HEADERS = ["authorization", "content-type", "x-amz-date", "x-amz-security-token", "x-api-key"]
+PREFLIGHT_SECONDS = 3600
 
-def make_api(parts: Parts, log: RequestLog) -> APIGatewayRestResolver:
-    """The resolver of every operation; whatever is raised in one leaves it as an answer."""
-    api = APIGatewayRestResolver(enable_validation=True)
+
+def make_api(
+    parts: Parts, log: RequestLog, cors_origin: str | None = None
+) -> APIGatewayRestResolver:
+    """The resolver of every operation; whatever is raised in one leaves it as an answer.
+
+    Pages of `cors_origin` may read the answers.
+    """
+    api = APIGatewayRestResolver(enable_validation=True, cors=_cors(cors_origin))
     known = operations(parts, log.note)
     known += Describing(api, known).operations()
     for each in known:
@@ -53,6 +62,14 @@ def make_api(parts: Parts, log: RequestLog) -> APIGatewayRestResolver:
     api.not_found(not_found)
     api.exception_handler(Exception)(failed)
     return api
+
+
+def _cors(origin: str | None) -> CORSConfig | None:
+    if origin is None:
+        return None
+    return CORSConfig(
+        origin, allow_headers=HEADERS, expose_headers=["Retry-After"], max_age=PREFLIGHT_SECONDS
+    )
 
 
 def _refuse_unknown(given: dict[str, str], operation: Operation) -> None:

@@ -21,7 +21,7 @@ metrics = EphemeralMetrics(namespace="imagesearch", service="search")
 def join(queue: ChangeQueue | None) -> Handler:
     """The handler over these settings; health tells how long `queue` is."""
     parts = Parts(bootstrap.searcher(settings), bootstrap.image_store(settings), queue)
-    return make_handler(parts, RequestLog(logger, metrics))
+    return make_handler(parts, RequestLog(logger, metrics), settings.cors_origin)
 
 
 handler = join(bootstrap.change_queue(settings))

@@ -11,12 +11,12 @@ Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
 
 
-def make_handler(parts: Parts, log: RequestLog) -> Handler:
+def make_handler(parts: Parts, log: RequestLog, cors_origin: str | None = None) -> Handler:
     """The Lambda handler of a REST API's proxy events.
 
     One request at a time, as Lambda gives them: the resolver keeps the request in class attributes.
     """
-    api = make_api(parts, log)
+    api = make_api(parts, log, cors_origin)
 
     def handle(event: Event, context: Any) -> dict[str, Any]:
         log.begin(getattr(context, "aws_request_id", ""))

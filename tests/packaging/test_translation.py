@@ -64,19 +64,14 @@ def test_only_the_alias_is_called(resources):
         assert "SourceArn" in permission["Properties"]
 
 
-def test_api_gateway_asks_for_the_key_under_v1_alone(resources):
-    paths = resources["SearchApi"]["Properties"]["Body"]["paths"]
-    asked = {
-        (path, method): operation["security"] == [{"api_key": []}]
-        for path, operations in paths.items()
-        for method, operation in operations.items()
+def test_api_gateway_may_call_the_function_on_every_path(resources):
+    body = resources["SearchApi"]["Properties"]["Body"]
+    allowed = {
+        each["Properties"]["SourceArn"]["Fn::Sub"][0].partition("${__Stage__}/")[2]
+        for each in of_type(resources, "AWS::Lambda::Permission").values()
     }
-    assert asked == {
-        ("/", "get"): False,
-        ("/docs", "get"): False,
-        ("/openapi.json", "get"): False,
-        ("/v1/{proxy+}", "x-amazon-apigateway-any-method"): True,
-    }
+    assert allowed == {"GET/", "GET/docs", "GET/openapi.json", "*/v1/*"}
+    assert set(body["paths"]) == {"/", "/docs", "/openapi.json", "/v1/{proxy+}"}
 
 
 def test_there_is_one_stage(resources):

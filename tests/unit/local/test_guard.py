@@ -77,3 +77,20 @@ def test_the_cookie_of_an_answer_opens_the_files_and_nothing_else(call: Call) ->
 )
 def test_what_is_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+SITE = "https://shop.example"
+OPEN = Guard(app, "127.0.0.1", "the key", SITE)
+
+
+def test_pages_of_the_site_that_is_named_may_call_with_the_key(call: Call) -> None:
+    wanted = {"HTTP_ORIGIN": SITE, "HTTP_X_API_KEY": "the key"}
+    assert call(OPEN, "/v1/search", "POST", **wanted).status == "200 OK"
+    assert call(OPEN, "/v1/search", "POST", HTTP_ORIGIN=SITE).status == "403 Forbidden"
+    other = wanted | {"HTTP_ORIGIN": "https://evil.example"}
+    assert call(OPEN, "/v1/search", "POST", **other).status == "403 Forbidden"
+
+
+def test_what_a_browser_asks_before_it_calls_needs_no_key(call: Call) -> None:
+    assert call(OPEN, "/v1/search", "OPTIONS", HTTP_ORIGIN=SITE).status == "200 OK"
+    assert call(KEYED, "/v1/search", "OPTIONS", HTTP_ORIGIN=SITE).status == "403 Forbidden"

@@ -13,9 +13,8 @@ def api(resources) -> dict[str, Any]:
 
 
 @pytest.fixture
-def routes(functions) -> dict[tuple[str, str], dict[str, Any]]:
-    events = [event["Properties"] for event in functions["Search"]["Events"].values()]
-    return {(event["Method"], event["Path"]): event for event in events}
+def routes(api) -> dict[str, dict[str, Any]]:
+    return api["DefinitionBody"]["paths"]
 
 
 @pytest.fixture
@@ -31,26 +30,68 @@ def answers(api) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_everything_under_v1_needs_the_key(api, routes):
-    assert api["Auth"]["ApiKeyRequired"] is True
-    under_v1 = {route: event for route, event in routes.items() if route[1].startswith("/v1")}
-    assert set(under_v1) == {("ANY", "/v1/{proxy+}")}
-    assert all("Auth" not in event for event in under_v1.values())
+def test_everything_under_v1_needs_what_access_says(routes):
+    under_v1 = {path: methods for path, methods in routes.items() if path.startswith("/v1")}
+    [(path, methods)] = under_v1.items()
+    assert path == "/v1/{proxy+}"
+    assert methods["x-amazon-apigateway-any-method"]["security"] == {
+        "Fn::If": [
+            "AsksForKey",
+            [{"api_key": []}],
+            {"Fn::If": ["AsksForToken", [{"cognito": []}], [{"sigv4": []}]]},
+        ]
+    }
 
 
-def test_the_page_and_the_documents_need_no_key(routes):
-    keyless = {route for route, event in routes.items() if "Auth" in event}
-    assert keyless == {("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json")}
-    assert all(routes[route]["Auth"] == {"ApiKeyRequired": False} for route in keyless)
+def test_by_default_that_is_a_key(template):
+    assert template["Parameters"]["Access"]["Default"] == "ApiKey"
+    assert template["Conditions"]["AsksForKey"] == {"Fn::Equals": [{"Ref": "Access"}, "ApiKey"]}
+
+
+def test_the_page_and_the_documents_need_nothing(routes):
+    keyless = {
+        path for path, methods in routes.items() if methods.get("get", {}).get("security") == []
+    }
+    assert keyless == {"/", "/docs", "/openapi.json"}
+
+
+def test_every_route_leads_to_the_published_function(routes, functions):
+    reached = {
+        (path, method): operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+        for path, methods in routes.items()
+        for method, operation in methods.items()
+        if method != "options"
+    }
+    assert all("${SearchAliaslive}" in uri for uri in reached.values())
+    events = {each["Properties"]["Path"] for each in functions["Search"]["Events"].values()}
+    assert events == {path for path, _ in reached}  # without an event there is no permission
+
+
+def test_a_browser_may_ask_before_it_has_a_key_where_another_site_may_call(routes):
+    condition, preflight, otherwise = routes["/v1/{proxy+}"]["options"]["Fn::If"]
+    assert (condition, otherwise) == ("AnswersOtherOrigins", {"Ref": "AWS::NoValue"})
+    assert preflight["security"] == []
+    answer = preflight["x-amazon-apigateway-integration"]["responses"]["default"]
+    headers = answer["responseParameters"]
+    assert headers["method.response.header.Access-Control-Allow-Origin"] == {
+        "Fn::Sub": "'${CorsOrigin}'"
+    }
+    declared = preflight["responses"][answer["statusCode"]]["headers"]
+    assert {f"method.response.header.{name}" for name in declared} == set(headers)
+
+
+def test_a_user_pool_is_given_where_tokens_are_asked_for(template):
+    rule = template["Rules"]["CognitoHasItsUserPool"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Access"}, "Cognito"]}
 
 
 def test_every_keyless_route_has_a_throttle_of_its_own(api, routes):
     bounded = {
-        (each["HttpMethod"], "/" + each["ResourcePath"][1:].replace("~1", "/").lstrip("/"))
+        "/" + each["ResourcePath"][1:].replace("~1", "/").lstrip("/")
         for each in api["MethodSettings"]
         if isinstance(each["ThrottlingRateLimit"], int) and each["ThrottlingBurstLimit"]
     }
-    assert bounded == {route for route, event in routes.items() if "Auth" in event}
+    assert bounded == {path for path in routes if not path.startswith("/v1")}
 
 
 def test_every_key_has_a_throttle_and_a_quota(api):
