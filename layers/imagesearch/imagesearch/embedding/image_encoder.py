@@ -37,6 +37,7 @@ class OnnxImageEncoder:
         self._preprocessing = manifest.image.preprocessing
         path = verified(folder, manifest.image.graph, manifest)
         self._graph = Graph(path, [manifest.image.input], manifest.image.output, threads)
+        self._at_a_time = self._graph.at_a_time(IMAGES_AT_A_TIME)
         self._decoders = decoders or DecoderPool()
 
     @property
@@ -55,7 +56,7 @@ class OnnxImageEncoder:
         """
         pictures = self._decoders.decode_in_order(images, self._preprocessing)
         encoded: list[EncodedImage | UnreadableImage] = []
-        while part := list(islice(pictures, IMAGES_AT_A_TIME)):
+        while part := list(islice(pictures, self._at_a_time)):
             encoded.extend(self._embed(part))
         return encoded
 

@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from imagesearch.domain import Embedding
+from imagesearch.embedding.company import needs_solitude
 from imagesearch.errors import ConfigurationError
 
 MOST_THREADS = 4
@@ -42,6 +43,11 @@ class Graph:
         gives = [node.name for node in self._session.get_outputs()]
         if output not in gives:
             raise _wrong(f"{path} has the outputs {gives}, and not {output!r}")
+        self._solitary = needs_solitude(path)
+
+    def at_a_time(self, wanted: int) -> int:
+        """How many inputs a run may have, so that none changes another's vector."""
+        return 1 if self._solitary else wanted
 
     def run(self, feed: dict[str, NDArray[Any]]) -> Embedding:
         """The output as float32; the inputs are given as the graph wants them."""

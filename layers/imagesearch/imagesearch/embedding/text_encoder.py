@@ -42,6 +42,7 @@ class OnnxTextEncoder:
         )
         path = verified(folder, tower.graph, manifest)
         self._graph = Graph(path, self._inputs, tower.output, threads)
+        self._at_a_time = self._graph.at_a_time(TEXTS_AT_A_TIME)
 
     @property
     def model(self) -> str:
@@ -65,8 +66,8 @@ class OnnxTextEncoder:
         return vectors
 
     def _batches(self, texts: Sequence[str]) -> Iterator[Tokens]:
-        for start in range(0, len(texts), TEXTS_AT_A_TIME):
-            yield self._tokenizer(texts[start : start + TEXTS_AT_A_TIME])
+        for start in range(0, len(texts), self._at_a_time):
+            yield self._tokenizer(texts[start : start + self._at_a_time])
 
     def _embed(self, tokens: Tokens) -> Embedding:
         given = self._graph.run(dict(zip(self._inputs, tokens, strict=False)))
