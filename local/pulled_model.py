@@ -29,7 +29,8 @@ def is_pulled(model: KnownModel, folder: Path) -> bool:
     for name, pin in model.pins.items():
         if name not in manifest.files or pin.sha256 not in (None, manifest.files[name].origin):
             return False
-    newest = model.manifest_with(manifest.files).model_copy(update={"quality": manifest.quality})
+    measured = {"quality": manifest.quality, "relevance": manifest.relevance}
+    newest = model.manifest_with(manifest.files).model_copy(update=measured)
     if newest != manifest:
         write_manifest(folder, newest)
     return True

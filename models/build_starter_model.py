@@ -12,7 +12,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.calibrate_relevance import Calibrated, calibrate
+from models.calibrate_relevance import faults as relevance_faults
+from models.calibrate_relevance import table as relevance_table
+from models.fit_relevance import NothingToFit
 from models.parity import ParityError, refuse
+from models.relevance_vectors import embed_samples
 from models.samples import read_samples
 from models.starter_manifest import write_manifest
 from models.starter_model import PREPROCESS, image_blocks, write_graphs
@@ -31,19 +36,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory() as exported:
             sources = _sources(asked, Path(exported))
-            quality = build(sources, asked.samples, asked.out)
+            quality, calibrated = build(sources, asked.samples, asked.out)
     except SourceError as wrong:
         print(f"build_starter_model: {wrong}", file=sys.stderr)
         return 2
-    except ParityError as unfit:
+    except (NothingToFit, ParityError) as unfit:
         print(f"build_starter_model: {unfit}", file=sys.stderr)
         return 1
-    print(table(quality, asked.out))
+    print(table(quality, asked.out), relevance_table(calibrated), sep="\n\n")
     return 0
 
 
-def build(sources: Sources, samples: Path, out: Path) -> Quality:
-    """Raises ParityError, and then leaves `out` as it was."""
+def build(sources: Sources, samples: Path, out: Path) -> tuple[Quality, Calibrated]:
+    """Raises ParityError or NothingToFit, and then leaves `out` as it was."""
     reference = Reference(sources)
     blocks = image_blocks(sources, reference)
     with tempfile.TemporaryDirectory() as staging:
@@ -51,11 +56,12 @@ def build(sources: Sources, samples: Path, out: Path) -> Quality:
         write_graphs(sources, blocks, folder)
         quality = measure(folder, PREPROCESS, read_samples(samples), reference, blocks)
         write_manifest(folder, PREPROCESS, quality.as_manifest())
-        refuse(faults(quality, folder))
+        calibrated = calibrate(folder, embed_samples(folder, samples))
+        refuse(faults(quality, folder) + relevance_faults(calibrated))
         out.mkdir(parents=True, exist_ok=True)
         for file in sorted(folder.iterdir()):
             shutil.copyfile(file, out / file.name)
-    return quality
+    return quality, calibrated
 
 
 def table(quality: Quality, folder: Path) -> str:

@@ -71,7 +71,8 @@ def quantise(
 ) -> Manifest:
     """`image` and `text` are a method each, with the matrices that it leaves alone.
 
-    The new folder has no figures of quality: those of the old one are not its own.
+    The new folder has neither figures of quality nor a calibration: those of the old one are not
+    its own.
     """
     manifest = load_manifest(folder)
     image_graph = onnx.load(folder / manifest.image.graph)
@@ -83,7 +84,7 @@ def quantise(
         text_graph = tables_int8(text_graph)
     return write_folder(
         out,
-        manifest.model_dump(mode="json", exclude_unset=True, exclude={"quality"}),
+        manifest.model_dump(mode="json", exclude_unset=True, exclude={"quality", "relevance"}),
         image=image_graph,
         text=text_graph,
         tokenizer=folder / manifest.text.tokenizer,

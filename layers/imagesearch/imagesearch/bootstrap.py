@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from imagesearch.embedding.background import relevance
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
 from imagesearch.ports import ChangeQueue, ImageStore, VectorIndex
+from imagesearch.relevance import Relevance
 from imagesearch.restoring import after_restore
 from imagesearch.searching import Searcher
 from imagesearch.settings import Settings
@@ -35,6 +37,7 @@ def searcher(settings: Settings) -> Searcher:
         vector_index(settings),
         _text_encoder(settings.model_uri),
         _image_encoder(settings.model_uri),
+        _relevance(settings.model_uri),
     )
 
 
@@ -127,6 +130,13 @@ def _text_encoder(model_uri: str) -> OnnxTextEncoder:
     text = manifest.text
     names = [name for name in (text.graph, text.tokenizer, text.projection) if name]
     return OnnxTextEncoder(_model_folder(model_uri, names), manifest)
+
+
+@cache
+def _relevance(model_uri: str) -> Relevance | None:
+    manifest = _manifest(model_uri)
+    names = [manifest.relevance.background] if manifest.relevance else []
+    return relevance(_model_folder(model_uri, names), manifest)
 
 
 def _model_folder(model_uri: str, names: Sequence[str]) -> Path:

@@ -155,10 +155,14 @@ class VectorQuery:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A found image; `score` is the cosine similarity in [-1, 1]."""
+    """A found image; `score` is the cosine similarity in [-1, 1].
+
+    `relevance` in [0, 1] is comparable between queries; None where the model is not calibrated.
+    """
 
     document: Document
     score: float
+    relevance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

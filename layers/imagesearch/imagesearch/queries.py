@@ -27,18 +27,22 @@ Query: TypeAlias = TextQuery | ImageQuery | StoredQuery
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A query and which part of its answer is wanted: up to `limit` hits, from behind `cursor`."""
+    """A query and which part of its answer is wanted: up to `limit` hits, from behind `cursor`.
+
+    With `min_relevance` in [0, 1] only hits that are at least so relevant.
+    """
 
     query: Query
     limit: int = 10
     cursor: str | None = None
     collection: str | None = None
+    min_relevance: float | None = None
 
 
 def fingerprint(search: Search) -> str:
-    """What a cursor belongs to: the query and the filter, whatever the size of the page."""
-    query = search.query
+    """What a cursor belongs to: the query and what it keeps, whatever the size of the page."""
+    query, kept = search.query, f"{search.collection!r} {search.min_relevance!r}"
     if isinstance(query, ImageQuery):
-        return f"image {hashlib.sha256(query.data).hexdigest()} {search.collection!r}"
+        return f"image {hashlib.sha256(query.data).hexdigest()} {kept}"
     value = query.text if isinstance(query, TextQuery) else query.id
-    return f"{type(query).__name__} {value!r} {search.collection!r}"
+    return f"{type(query).__name__} {value!r} {kept}"

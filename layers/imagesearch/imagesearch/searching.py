@@ -17,8 +17,10 @@ from imagesearch.domain import (
     VectorQuery,
 )
 from imagesearch.errors import InvalidQuery, NotFound, UnreadableImage
+from imagesearch.judging import check_min_relevance, judge
 from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
 from imagesearch.queries import ImageQuery, Query, Search, StoredQuery, TextQuery, fingerprint
+from imagesearch.relevance import Relevance
 
 MAX_LIMIT = 100
 MAX_TEXT = 2_000
@@ -50,12 +52,22 @@ class Listing:
 
 
 class Searcher:
-    """Answers from the index; raises InvalidQuery, NotFound, UnreadableImage, Unavailable."""
+    """Answers from the index; raises InvalidQuery, NotFound, UnreadableImage, Unavailable.
 
-    def __init__(self, index: VectorIndex, texts: TextEncoder, images: ImageEncoder) -> None:
+    Without `relevance` (a model that is not calibrated) hits have a score alone.
+    """
+
+    def __init__(
+        self,
+        index: VectorIndex,
+        texts: TextEncoder,
+        images: ImageEncoder,
+        relevance: Relevance | None = None,
+    ) -> None:
         self._index = index
         self._texts = texts
         self._images = images
+        self._relevance = relevance
 
     @property
     def model(self) -> str:
@@ -71,15 +83,18 @@ class Searcher:
         """The nearest images, nearest first; pages go to a depth of `MAX_DEPTH` hits."""
         started = time.perf_counter()
         _check_limit(search.limit)
+        check_min_relevance(search.min_relevance, self._relevance, self.model)
         request = f"{self.model} {fingerprint(search)}"
         after, depth = place(search.cursor, request)
         embedding = self._embed(search.query)
         embedded = time.perf_counter()
         limit = min(search.limit, MAX_DEPTH - depth)
         exclude = (search.query.id,) if isinstance(search.query, StoredQuery) else ()
+        judging = judge(self._relevance, embedding, search.query)
+        least = judging.min_score(search.min_relevance)
         # One more than the page holds tells whether there is another page.
-        wanted = VectorQuery(embedding, limit + 1, search.collection, exclude, after)
-        hits = self._index.search(wanted)
+        wanted = VectorQuery(embedding, limit + 1, search.collection, exclude, after, least)
+        hits = judging.judged(self._index.search(wanted))
         found = time.perf_counter()
         return SearchAnswer(
             search_id=uuid.uuid4().hex,

@@ -105,6 +105,26 @@ def test_a_manifest_that_says_more_since_then_is_written_anew(
     assert len(server.requests) == len(FILES)
 
 
+def test_a_model_that_was_calibrated_here_stays_calibrated(server: FileServer, cache: Path) -> None:
+    model = known(server)
+    folder = puller(cache).pull(model)
+    background = b"rows of int8"
+    (folder / "background.npy").write_bytes(background)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    sha256 = hashlib.sha256(background).hexdigest()
+    manifest["files"]["background.npy"] = {"sha256": sha256, "bytes": len(background)}
+    curve = {"slope": 10.0, "base": 0.1, "nearness": 0.5}
+    curves = dict.fromkeys(("text", "image", "mixed"), curve)
+    manifest["relevance"] = {"background": "background.npy", "neighbours": 10} | curves
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    calibrated = check_files(folder)
+    told = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
+    after = check_files(puller(cache).pull(model.model_copy(update={"manifest": told})))
+    assert after.text.clean == "clip"
+    assert after.relevance == calibrated.relevance is not None
+    assert len(server.requests) == len(FILES)
+
+
 @pytest.mark.parametrize("status", [404, 403])
 def test_a_pull_that_fails_leaves_no_model_and_the_next_goes_on(
     status: int, server: FileServer, cache: Path

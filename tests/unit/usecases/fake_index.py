@@ -53,6 +53,8 @@ class FakeIndex:
             if query.collection in (None, document.ref.collection)
         ]
         hits.sort(key=_place)
+        if query.min_score is not None:
+            hits = [hit for hit in hits if hit.score >= query.min_score]
         if query.after:
             hits = [hit for hit in hits if _place(hit) > (-query.after.score, query.after.id)]
         return hits[: query.limit]

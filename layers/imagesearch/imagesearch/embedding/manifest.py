@@ -19,7 +19,8 @@ IMAGE_SPACE = re.compile(r"[0-9a-f]{16}")
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Channel = Annotated[int, Field(ge=0, le=255)]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -69,6 +70,27 @@ class TextTower(_Part):
     clean: Literal["clip"] | None = None
 
 
+class RelevanceCurve(_Part):
+    """How relevant a score is: see `imagesearch.relevance.Curve`."""
+
+    slope: Positive
+    base: Finite
+    nearness: Finite
+
+
+class Calibration(_Part):
+    """`background` (npy, int8 [N, dimension], rows of any length) is what queries stand out from.
+
+    Made by models/calibrate_relevance.py; it decides no image's vector.
+    """
+
+    background: FileName
+    neighbours: Annotated[int, Field(ge=1)]
+    text: RelevanceCurve
+    image: RelevanceCurve
+    mixed: RelevanceCurve
+
+
 class FileEntry(_Part):
     """`rewritten_from` is the SHA-256 of the file of which this is an exact rewrite: the same
     vectors, and so the same space."""
@@ -83,7 +105,10 @@ class FileEntry(_Part):
 
 
 class Manifest(_Part):
-    """What `manifest.json` says; `quality` holds figures that change no vector."""
+    """What `manifest.json` says; `quality` holds figures that change no vector.
+
+    A model without `relevance` is not calibrated: its hits have a score alone.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     description: str
@@ -93,14 +118,16 @@ class Manifest(_Part):
     files: dict[FileName, FileEntry]
     license: str
     source: str
+    relevance: Calibration | None = None
     quality: dict[str, Any] | None = None
 
     @property
     def needs(self) -> list[str]:
-        """The files that the towers name."""
+        """The files that the towers and the calibration name."""
         text = self.text
         names = [self.image.graph, text.graph, text.tokenizer, text.projection]
-        return [name for name in names if name]
+        background = self.relevance and self.relevance.background
+        return [name for name in [*names, background] if name]
 
     @property
     def image_space(self) -> str:

@@ -1,0 +1,107 @@
+"""A calibration is what the manifest says, or the model is not loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imagesearch.embedding.background import relevance
+from imagesearch.embedding.manifest import load_manifest
+from imagesearch.errors import ConfigurationError
+from imagesearch.relevance import Kind
+
+CURVE = {"slope": 10.0, "base": 0.1, "nearness": 0.5}
+ROWS = np.array([[127, 0, 0, 0], [0, -5, 0, 0], [30, 30, 30, 30]], np.int8)
+
+
+@pytest.fixture
+def calibrate(model_copy):
+    """Gives the model a background of these bytes or rows, and this said of it."""
+
+    def write(background=ROWS, named="background.npy", **said) -> Path:
+        data = background if isinstance(background, bytes) else _npy(background)
+        (model_copy / "background.npy").write_bytes(data)
+        manifest = json.loads((model_copy / "manifest.json").read_text())
+        entry = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        manifest["files"]["background.npy"] = entry
+        curves = {kind.value: CURVE for kind in Kind}
+        stated = {"background": named, "neighbours": 2} | curves | said
+        manifest["relevance"] = stated
+        (model_copy / "manifest.json").write_text(json.dumps(manifest))
+        return model_copy
+
+    return write
+
+
+def _npy(rows: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, rows)
+    return file.getvalue()
+
+
+def test_a_row_is_a_direction_whatever_its_length(calibrate):
+    folder = calibrate(image=CURVE | {"slope": 3.0})
+    found = relevance(folder, load_manifest(folder))
+    query = np.array([1, 0, 0, 0], np.float32)
+    text, image = (found.for_query(query, kind) for kind in (Kind.TEXT, Kind.IMAGE))
+    # The cosines are 1, 0 and a half.
+    assert text.middle == pytest.approx(0.1 + 0.5 * 0.75)
+    assert (text.slope, image.slope) == (10, 3)
+
+
+def test_a_model_without_a_calibration_has_none(tiny_model):
+    assert relevance(tiny_model, load_manifest(tiny_model)) is None
+
+
+def test_a_calibration_changes_no_space(calibrate, manifest):
+    assert load_manifest(calibrate()).image_space == manifest.image_space
+
+
+@pytest.mark.parametrize(
+    ("background", "said"),
+    [(b"", "no array"), (b"\x93NUMPY", "no array"), (b"PK\x03\x04" * 9, "no array"),
+     (_npy(ROWS)[:-1], "no array"), (ROWS.astype(np.float32), "float32"),
+     (ROWS[:, :3], r"int8 \[3, 3\] instead of int8 \[N, 4\]"), (ROWS[0], r"int8 \[4\]"),
+     (ROWS[:1], "1 vectors, fewer than the 2"), (ROWS[:0], "0 vectors"),
+     (ROWS * np.int8([[1], [0], [1]]), "without a direction in row 1")],
+)  # fmt: skip
+def test_a_file_that_is_no_background_is_named(background, said, calibrate):
+    folder = calibrate(background)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        relevance(folder, load_manifest(folder))
+    assert str(folder / "background.npy") in caught.value.message
+    assert "calibrate" in caught.value.hint
+
+
+def test_objects_in_the_file_are_not_made(calibrate):
+    pickled = io.BytesIO()
+    np.save(pickled, np.array([{}, {}], object), allow_pickle=True)
+    folder = calibrate(pickled.getvalue())
+    with pytest.raises(ConfigurationError, match="no array"):
+        relevance(folder, load_manifest(folder))
+
+
+def test_a_changed_background_is_not_loaded(calibrate):
+    folder = calibrate()
+    (folder / "background.npy").write_bytes(_npy(ROWS[::-1]))
+    with pytest.raises(ConfigurationError, match="SHA-256"):
+        relevance(folder, load_manifest(folder))
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [({"text": CURVE | {"slope": 0}}, "text.slope"), ({"image": CURVE | {"slope": -1}}, "slope"),
+     ({"mixed": CURVE | {"base": float("nan")}}, "mixed.base"), ({"neighbours": 0}, "neighbours"),
+     ({"named": "../x.npy"}, "relevance.background"), ({"sound": CURVE}, "relevance.sound"),
+     ({"named": "absent.npy"}, "absent.npy"),
+     ({"text": {"slope": 1, "base": 0}}, "text.nearness")],
+)  # fmt: skip
+def test_a_wrong_value_is_named(said, named, calibrate):
+    folder = calibrate(**said)
+    with pytest.raises(ConfigurationError, match=named):
+        load_manifest(folder)
