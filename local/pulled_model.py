@@ -37,9 +37,8 @@ def is_pulled(model: KnownModel, folder: Path) -> bool:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    text = manifest.model_dump_json(indent=2, exclude_defaults=True)
     coming = folder / f"{MANIFEST}.part"
-    coming.write_text(text + "\n")
+    coming.write_text(manifest.as_text())
     coming.replace(folder / MANIFEST)
 
 

@@ -72,7 +72,7 @@ class Puller:
         def tell(here: int) -> None:
             self.watch(name, pin.bytes, here)
 
-        return Downloader(tell, self.pause, ELSEWHERE)
+        return Downloader(tell, self.pause, ELSEWHERE, "the same command goes on from there")
 
     def _make_cache(self) -> None:
         try:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 Headers = dict[str, str]
@@ -12,13 +12,16 @@ Headers = dict[str, str]
 
 class FileServer:
     """`files` by path; `cuts` holds after how many bytes the next answers break off, `statuses`
-    with what the next are refused; `requests` is what was asked."""
+    with what the next are refused; bodies come while it `speaks`; `requests` is what was
+    asked."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
         self.cuts: list[int] = []
         self.statuses: list[int] = []
+        self.speaks = Event()
+        self.speaks.set()
         self.ranges = True
         self.etag: str | None = '"one"'
         self.requests: list[tuple[str, Headers]] = []
@@ -56,6 +59,7 @@ class FileServer:
         if begin:
             answer["content-range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
         self._head(request, 206 if begin else 200, answer)
+        self.speaks.wait()
         body = data[begin:]
         request.wfile.write(body[: self.cuts.pop(0)] if self.cuts else body)
         return None

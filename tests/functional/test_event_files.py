@@ -9,6 +9,7 @@ import pytest
 from imagesearch.domain import ImageRef
 
 from .cloud import BUCKET
+from .fetch_model.cloudformation import MODEL_EVENTS
 
 EVENTS = Path(__file__).parents[2] / "events"
 PANDA = "animals/giant-panda.webp"
@@ -82,7 +83,7 @@ def keys(index) -> list[str]:
 
 def test_every_file_is_claimed_something_of():
     files = {path.stem for path in EVENTS.glob("*.json")}
-    assert files == {*INDEXED, *DELETES, *ANSWERED}
+    assert files == {*INDEXED, *DELETES, *ANSWERED, *MODEL_EVENTS}
 
 
 @pytest.mark.parametrize("name", INDEXED)

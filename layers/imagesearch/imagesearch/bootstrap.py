@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 def indexer(settings: Settings) -> Indexer:
     """What the indexing function needs; loads the image side of the model alone."""
     return Indexer(
-        image_store(settings),
-        vector_index(settings),
-        _image_encoder(settings.model_uri),
-        places=settings.exif_gps,
+        image_store(settings), vector_index(settings), _image_encoder(settings.model_uri)
     )
 
 

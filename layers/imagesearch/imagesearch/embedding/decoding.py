@@ -13,9 +13,7 @@ import pi_heif
 import PIL
 from PIL import Image
 
-from imagesearch.domain import DetailsWanted
 from imagesearch.embedding import exif
-from imagesearch.embedding.closer_look import details_of
 from imagesearch.embedding.decoding_cost import expected_memory
 from imagesearch.embedding.opening import draft, opened
 from imagesearch.embedding.orienting import stored_box, turned, turned_size
@@ -41,10 +39,9 @@ def decode(
     data: bytes,
     wanted: Preprocessing,
     before_pixels: BeforePixels = lambda _: None,
-    details: DetailsWanted | None = None,
     limits: DecodingLimits | None = None,
 ) -> Picture:
-    """Decode, turn upright, flatten over white, resize and normalise; look for details if wanted.
+    """Decode, turn upright, flatten over white, resize and normalise.
 
     `before_pixels` hears how many bytes of memory decoding is reckoned to take, before it takes
     them. Raises UnreadableImage, whatever the bytes are.
@@ -53,7 +50,7 @@ def decode(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _decode(data, wanted, before_pixels, details, limits)
+            return _decode(data, wanted, before_pixels, limits)
         except UnreadableImage:
             raise
         except MemoryError as error:
@@ -64,7 +61,7 @@ def decode(
             ) from error
         except Exception as error:  # the parsers raise nearly every class there is
             if bare := exif.hidden(data):
-                return decode(bare, wanted, before_pixels, details, limits)
+                return decode(bare, wanted, before_pixels, limits)
             raise UnreadableImage(
                 f"the picture is damaged or cut short: {error or type(error).__name__}",
                 "check that it opens in a viewer, and save it anew",
@@ -73,11 +70,7 @@ def decode(
 
 
 def _decode(
-    data: bytes,
-    wanted: Preprocessing,
-    before_pixels: BeforePixels,
-    details: DetailsWanted | None,
-    limits: DecodingLimits,
+    data: bytes, wanted: Preprocessing, before_pixels: BeforePixels, limits: DecodingLimits
 ) -> Picture:
     if len(data) > limits.file_bytes:
         raise UnreadableImage(
@@ -98,7 +91,6 @@ def _decode(
             *turned_size(size, orientation),
             content_type(image, data),
             exif.taken_at(image),
-            details_of(image, size, orientation, details) if details else None,
         )
 
 
@@ -108,7 +100,7 @@ def _square(image: Image.Image, size: Size, orientation: int, wanted: Preprocess
     x, y = image.width / size[0], image.height / size[1]
     left, top, right, bottom = stored_box(placement.box, size, orientation)
     box = (left * x, top * y, right * x, bottom * y)
-    part = resample(image, box, turned_size(placement.size, orientation), wanted.resample)
+    part = resample(image, box, turned_size(placement.size, orientation), wanted)
     square = Image.new("RGB", (wanted.size, wanted.size), wanted.pad_color)
     square.paste(turned(part, orientation), placement.offset)
     return square

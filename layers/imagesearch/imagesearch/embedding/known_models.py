@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +39,13 @@ class KnownModel(BaseModel):
     @property
     def name(self) -> str:
         return str(self.manifest["name"])
+
+    @property
+    def version(self) -> str:
+        """Another as soon as another file is pinned or the manifest says something else."""
+        hashes = {name: pin.sha256 for name, pin in self.pins.items()}
+        text = json.dumps([self.manifest, hashes], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
     def unpinned(self) -> list[str]:

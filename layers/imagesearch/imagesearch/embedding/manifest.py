@@ -140,6 +140,10 @@ class Manifest(_Part):
         text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def as_text(self) -> str:
+        """What is written into the file."""
+        return self.model_dump_json(indent=2, exclude_defaults=True) + "\n"
+
 
 def load_manifest(folder: Path) -> Manifest:
     """Read `folder`/manifest.json and check that it agrees with itself.

@@ -18,11 +18,12 @@ CHUNK = 1 << 16
 @dataclass(frozen=True)
 class Downloader:
     """`tell` hears how many bytes of the file are here; `pause` waits, in seconds; `elsewhere` says
-    what is to be done where the disk cannot take it."""
+    what is to be done where the disk cannot take it, `resume` what becomes of what has arrived."""
 
     tell: Callable[[int], None] = lambda _: None
     pause: Callable[[float], None] = time.sleep
     elsewhere: str = "take a folder elsewhere"
+    resume: str = "another try goes on from there"
 
     def download(self, pin: Pin, to: Path) -> str:
         """The SHA-256 of the file, which now is at `to`, whole and checked.
@@ -55,7 +56,9 @@ class Downloader:
             except Cut as cut:
                 offline = cut.no_connection and attempt == 1
                 if offline or attempt == ATTEMPTS:
-                    raise Unavailable(f"cannot download {pin.url}: {cut}", _next(half)) from cut
+                    raise Unavailable(
+                        f"cannot download {pin.url}: {cut}", self._next(half)
+                    ) from cut
             self.pause(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
         return None
 
@@ -83,11 +86,10 @@ class Downloader:
         if half.size < (pin.bytes or answer.total or 0):
             raise Cut("the answer ended early")
 
-
-def _next(half: HalfFile) -> str:
-    if half.size:
-        return f"{half.size:,} bytes are here; another try goes on from there"
-    return "check the network, and HTTPS_PROXY where there is a proxy"
+    def _next(self, half: HalfFile) -> str:
+        if half.size:
+            return f"{half.size:,} bytes have arrived; {self.resume}"
+        return "check the network, and HTTPS_PROXY where there is a proxy"
 
 
 def _another_size(pin: Pin, size: str) -> ConfigurationError:

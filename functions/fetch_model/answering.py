@@ -1,0 +1,72 @@
+"""Tells CloudFormation how it went: without an answer it waits for as long as it may."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import requests
+
+from .events import Request
+
+ATTEMPTS, CONNECT_SECONDS, SILENCE_SECONDS = 4, 2, 3
+# CloudFormation takes 4,096 bytes, with the names that the answer repeats.
+LONGEST_REASON = 2000
+# Attempts that all fail, with the pauses between them.
+ANSWERING_SECONDS = ATTEMPTS * (CONNECT_SECONDS + SILENCE_SECONDS) + sum(range(1, ATTEMPTS))
+
+
+class NotAnswered(Exception):
+    """CloudFormation's address did not take the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`made` is the id of the resource; `trouble` says why it failed, if it did."""
+
+    made: str
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """`pause` waits between attempts, in seconds."""
+
+    pause: Callable[[float], None] = time.sleep
+
+    def answer(self, request: Request, outcome: Outcome) -> None:
+        """Raises NotAnswered, whose message holds nothing of the signed address."""
+        body, why = _body(request, outcome), ""
+        for attempt in range(ATTEMPTS):
+            self.pause(attempt)
+            why = _put(request.answer_to, body)
+            if not why:
+                return
+        raise NotAnswered(f"CloudFormation's address does not take the answer: {why}")
+
+
+def _put(url: str, body: bytes) -> str:
+    """Why it was not taken, or nothing. The address is signed for no content type."""
+    try:
+        answer = requests.put(
+            url,
+            data=body,
+            headers={"content-type": ""},
+            timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+            allow_redirects=False,
+        )
+    except requests.RequestException as error:
+        return type(error).__name__
+    return "" if answer.ok else f"it answers {answer.status_code}"
+
+
+def _body(request: Request, outcome: Outcome) -> bytes:
+    answer = {
+        "Status": "FAILED" if outcome.trouble else "SUCCESS",
+        "Reason": outcome.trouble.encode()[:LONGEST_REASON].decode(errors="ignore"),
+        "PhysicalResourceId": outcome.made,
+        "StackId": request.stack,
+        "RequestId": request.id,
+        "LogicalResourceId": request.name,
+    }
+    return json.dumps(answer, ensure_ascii=False).encode()

@@ -1,0 +1,22 @@
+"""The function that puts a model into the stack's bucket, asked by CloudFormation."""
+
+import os
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from imagesearch.adapters.s3_store import client_config
+from imagesearch.fetching.model_shelf import ModelShelf
+
+from .answering import Answerer
+from .handling import make_handler
+
+logger = Logger(service="fetch_model", level=os.environ.get("LOG_LEVEL", "INFO"))
+s3 = boto3.client("s3", config=client_config())
+
+
+def shelf(bucket: str, part: str) -> ModelShelf:
+    return ModelShelf(bucket, part, s3)
+
+
+handler = make_handler(shelf, Answerer(), logger)

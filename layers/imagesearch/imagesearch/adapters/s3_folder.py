@@ -1,0 +1,98 @@
+"""A folder of a bucket: files are put there with their hashes, which S3 checks; it is emptied."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from imagesearch.errors import ConfigurationError, ImageSearchError, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """`sha256` is S3's own of all the bytes, in hex; None where the file was put without one."""
+
+    bytes: int
+    sha256: str | None
+    metadata: Mapping[str, str]
+
+
+class S3Folder:
+    """`uri` is `s3://bucket/prefix`; all methods raise Unavailable and ConfigurationError."""
+
+    def __init__(self, uri: str, client: Any) -> None:
+        self.uri = uri
+        self._bucket, _, self._prefix = uri.removeprefix("s3://").partition("/")
+        self._s3 = client
+
+    def find(self, name: str) -> StoredFile | None:
+        there = {"Bucket": self._bucket, "Key": self._key(name)}
+        try:
+            found = self._s3.head_object(**there, ChecksumMode="ENABLED")
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) in ("404", "NoSuchKey", "NoSuchBucket"):
+                return None
+            raise self._trouble(f"look at {name}", error) from error
+        # The hash of an upload in parts is one of its parts' hashes, with their number behind it.
+        encoded = found.get("ChecksumSHA256", "")
+        sha256 = base64.b64decode(encoded).hex() if encoded and "-" not in encoded else None
+        return StoredFile(found["ContentLength"], sha256, found["Metadata"])
+
+    def put(self, name: str, path: Path, sha256: str, metadata: Mapping[str, str]) -> None:
+        """Upload as it is read, in one part; S3 refuses bytes that have another hash."""
+        try:
+            with path.open("rb") as file:
+                self._s3.put_object(
+                    Bucket=self._bucket,
+                    Key=self._key(name),
+                    Body=file,
+                    ChecksumAlgorithm="SHA256",
+                    ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
+                    Metadata=dict(metadata),
+                )
+        except (ClientError, BotoCoreError) as error:
+            raise self._trouble(f"write {name}", error) from error
+
+    def empty(self) -> int:
+        """Delete every object of the folder, and say how many; a bucket that is gone has none."""
+        pages = self._s3.get_paginator("list_objects_v2")
+        deleted = 0
+        try:
+            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/"):
+                keys = [{"Key": found["Key"]} for found in page.get("Contents", ())]
+                if keys:
+                    self._delete(keys)
+                    deleted += len(keys)
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) == "NoSuchBucket":
+                return deleted
+            raise self._trouble("delete what is there", error) from error
+        return deleted
+
+    def _delete(self, keys: list[dict[str, str]]) -> None:
+        answer = self._s3.delete_objects(
+            Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True}
+        )
+        if refused := answer.get("Errors"):
+            raise _denied(f"cannot delete {refused[0]['Key']}: {refused[0].get('Message')}")
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}"
+
+    def _trouble(self, what: str, error: Exception) -> ImageSearchError:
+        message = f"cannot {what} in {self.uri}: {error}"
+        if _code(error) in ("403", "AccessDenied"):
+            return _denied(message)
+        return Unavailable(message, "try again")
+
+
+def _denied(message: str) -> ConfigurationError:
+    hint = "check that the function's role and the bucket's policy allow it"
+    return ConfigurationError(message, hint, "access_denied")
+
+
+def _code(error: Exception) -> str:
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
