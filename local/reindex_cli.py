@@ -47,7 +47,7 @@ def reindex(
     if not (status or drop_old):
         if deployed:
             raise WrongUsage(
-                "a deployed system fills the next index itself: deploy it with NextModelUri,"
+                "a deployed system fills the next index itself: deploy it with NextModelName,"
                 f" then run `imagesearch backfill {deployed} --models next`"
             )
         _fill(_workspace(folder, data_dir), model, follow)

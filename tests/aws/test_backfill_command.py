@@ -80,7 +80,7 @@ def test_a_backfill_that_fails_says_why(aws, work, machine, wait):
     started = start_backfill(wanted(f"s3://{BUCKET}", models="next", arn=machine(work)), aws)
     done, said = wait(started)
     assert not done
-    assert "FAILED: there is no next model: deploy with NextModelUri first" in said
+    assert "FAILED: there is no next model: deploy with NextModelName first" in said
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def lambda_roots(shipped, tmp_path_factory) -> Iterator[dict[str, Path]]:
     for layer in ("ImageSearchLayer", "StarterModelLayer"):
         shutil.copytree(shipped[layer], opt, dirs_exist_ok=True)
     roots = {}
-    for function in ("IndexImages", "Search"):
+    for function in ("FetchModel", "IndexImages", "Search"):
         root = roots[function] = folder / function
         shutil.copytree(shipped[function], root / "var/task")
         (root / "opt").symlink_to(opt)

@@ -13,7 +13,7 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("function", ["IndexImages", "Search"])
+@pytest.mark.parametrize("function", ["FetchModel", "IndexImages", "Search"])
 def test_a_function_with_its_layers_is_far_below_lambdas_limit(shipped, function):
     parts = (function, "ImageSearchLayer", "StarterModelLayer")
     assert sum(size(shipped[part]) for part in parts) < OUR_LIMIT < UNZIPPED_LIMIT
@@ -31,6 +31,7 @@ def test_a_function_carries_its_own_package_alone(shipped):
     for function in ("IndexImages", "IndexNextModel"):
         assert [path.name for path in shipped[function].iterdir()] == ["index_images"]
     assert [path.name for path in shipped["Search"].iterdir()] == ["search"]
+    assert [path.name for path in shipped["FetchModel"].iterdir()] == ["fetch_model"]
 
 
 def test_the_layer_is_for_lambdas_python_and_processor(shipped):

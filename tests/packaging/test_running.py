@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ..functional.fetch_model.cloudformation import CloudFormation
+
 
 def changed(bucket: str, *keys: str) -> dict[str, Any]:
     """The SQS batch that EventBridge's events about these objects arrive in."""
@@ -91,6 +93,20 @@ def test_the_page_and_the_documents_ship(invoke):
         "Search", "search.app.handler", [request("GET", "/"), request("GET", "/openapi.json")]
     )
     assert [answer["statusCode"] for answer in answers] == [200, 200]
+
+
+def test_cloudformation_is_answered(invoke):
+    """Of a model that is not known, so that nothing is asked of a network."""
+
+    def in_its_own_process(event: Any, context: Any) -> None:
+        invoke("FetchModel", "fetch_model.app.handler", [event])
+
+    with CloudFormation(in_its_own_process).running() as cloudformation:
+        answer = cloudformation.ask("model-create", properties={"ModelName": "clip-vit-z"})
+        assert "no model is known as 'clip-vit-z'; take one of clip-vit-b-16" in answer["Reason"]
+        never_made = answer["PhysicalResourceId"]
+        answer = cloudformation.ask("model-delete", PhysicalResourceId=never_made)
+        assert answer["Status"] == "SUCCESS"
 
 
 def test_every_module_of_the_layer_imports(invoke, shipped):

@@ -53,7 +53,7 @@ ORDERS = {
 }
 
 
-def decode(data, wanted, before_pixels, details):
+def decode(data, wanted, before_pixels):
     order, _, argument = data.decode().partition(" ")
     before_pixels(int(argument) if order == "large" else 0)
     ORDERS.get(order, str)(argument)

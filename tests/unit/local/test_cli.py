@@ -32,7 +32,7 @@ Run = Callable[..., Result]
         (["reindex", "--model", "starter"], "imagesearch index FOLDER"),
         (["reindex", ".", "--status"], "there is no index of"),
         (["reindex", "--status", "--drop-old"], "one at a time"),
-        (["reindex", "s3://photos", "--model", "starter"], "NextModelUri"),
+        (["reindex", "s3://photos", "--model", "starter"], "NextModelName"),
         (["reindex", "s3://photos", "--status"], "--index-url"),
         (["find"], "find"),
     ],

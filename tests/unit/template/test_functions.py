@@ -8,8 +8,9 @@ from imagesearch.settings import COMPRESSIONS, Settings
 
 
 def test_what_somebody_waits_for_is_called_as_a_snapshot(template, functions):
-    assert set(functions) == {"IndexImages", "IndexNextModel", "Search"}
-    assert functions["IndexNextModel"]["SnapStart"] == {"ApplyOn": "None"}
+    assert set(functions) == {"FetchModel", "IndexImages", "IndexNextModel", "Search"}
+    for name in ("FetchModel", "IndexNextModel"):
+        assert functions[name]["SnapStart"] == {"ApplyOn": "None"}
     assert functions["Search"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
     assert functions["IndexImages"]["SnapStart"] == {"ApplyOn": {"Ref": "IndexSnapStart"}}
     assert template["Parameters"]["IndexSnapStart"]["Default"] == "PublishedVersions"
@@ -27,7 +28,8 @@ def test_a_new_release_makes_new_snapshots_and_drops_the_old_ones(template, func
 
 
 def test_a_snapshot_allows_no_larger_disk(functions):
-    assert all("EphemeralStorage" not in function for function in functions.values())
+    larger = {name for name, each in functions.items() if "EphemeralStorage" in each}
+    assert larger == {"FetchModel"}
 
 
 def test_the_settings_of_the_functions_are_the_ones_that_are_read(template, functions):
@@ -61,7 +63,7 @@ def queues(functions) -> dict[str, dict[str, Any]]:
     return {
         name: event["Properties"]
         for function in functions.values()
-        for name, event in function["Events"].items()
+        for name, event in function.get("Events", {}).items()
         if event["Type"] == "SQS"
     }
 
@@ -99,7 +101,3 @@ def test_the_index_is_encrypted_everywhere(resources):
     endpoint = domain["DomainEndpointOptions"]
     assert endpoint["EnforceHTTPS"] is True
     assert endpoint["TLSSecurityPolicy"].startswith("Policy-Min-TLS-1-2")
-
-
-def test_the_default_model_is_the_one_that_ships(template):
-    assert template["Parameters"]["ModelUri"]["Default"] == "/opt/starter_model"

@@ -7,6 +7,7 @@ import pytest
 
 INDEXING = ("IndexImagesRole", "IndexNextModelRole")
 OUR_ROLES = (*INDEXING, "SearchRole")
+ALL_ROLES = (*OUR_ROLES, "FetchModelRole")
 
 
 def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -33,19 +34,19 @@ def allowed(resources):
 
 
 def test_only_tracing_is_allowed_everywhere(allowed):
-    for role in OUR_ROLES:
+    for role in ALL_ROLES:
         for sid, (actions, on) in allowed(role).items():
             assert ("*" in on) == (sid == "Trace")
             assert all(action.startswith("xray:") for action in actions) == (sid == "Trace")
 
 
 def test_no_role_may_do_all_that_a_service_can(allowed):
-    for role in OUR_ROLES:
+    for role in ALL_ROLES:
         assert all("*" not in action for actions, _ in allowed(role).values() for action in actions)
 
 
 def test_roles_are_written_out_not_managed(resources, functions):
-    for role in OUR_ROLES:
+    for role in ALL_ROLES:
         name = role.removesuffix("Role")
         assert functions[name]["Role"] == {"Fn::GetAtt": [role, "Arn"]}
         assert "Policies" not in functions[name]
@@ -53,7 +54,7 @@ def test_roles_are_written_out_not_managed(resources, functions):
 
 
 def test_only_lambda_takes_the_roles(resources):
-    for role in OUR_ROLES:
+    for role in ALL_ROLES:
         (trust,) = resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
@@ -75,6 +76,32 @@ def test_a_model_in_s3_is_read_from_its_folder_alone(allowed):
         actions, (on,) = allowed(role)["ReadModel"]
         assert actions == ["s3:GetObject"]
         assert on["Fn::Sub"][0] == "arn:${AWS::Partition}:s3:::${Folder}/*"
+
+
+@pytest.mark.parametrize(
+    ("role", "part"),
+    [
+        ("IndexImagesRole", "model"),
+        ("SearchRole", "model"),
+        ("IndexNextModelRole", "next-model"),
+    ],
+)
+def test_a_fetched_model_is_read_from_its_part_of_the_bucket_alone(allowed, role, part):
+    assert allowed(role)["ReadFetchedModel"] == (
+        ["s3:GetObject"],
+        [{"Fn::Sub": f"${{ModelBucket.Arn}}/{part}/*"}],
+    )
+
+
+def test_only_what_fetches_models_writes_and_only_into_their_bucket(allowed):
+    bucket = {"Fn::GetAtt": ["ModelBucket", "Arn"]}
+    may = allowed("FetchModelRole")
+    assert set(may) == {"KeepModels", "ListModels", "WriteLog", "Trace"}
+    assert may["KeepModels"] == (
+        ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+        [{"Fn::Sub": "${ModelBucket.Arn}/*"}],
+    )
+    assert may["ListModels"] == (["s3:ListBucket"], [bucket])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""A stack with a model that is known by name: what waits for what, and what goes before what."""
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def resources(translate) -> dict[str, Any]:
+    named = {"ModelName": "clip-vit-b-32", "NextModelName": "multilingual-clip-vit-b-32"}
+    return translate(Release="1" * 40, **named)["Resources"]
+
+
+@pytest.fixture(scope="module")
+def waits_for(resources):
+    """All that CloudFormation makes before a resource, whatever the conditions are."""
+
+    def waits_for(name: str) -> set[str]:
+        found, left = set(), [name]
+        while left:
+            each = resources[left.pop()]
+            fresh = (named(each.get("Properties")) | depends_on(each)) & set(resources) - found
+            found |= fresh
+            left.extend(fresh)
+        return found
+
+    return waits_for
+
+
+def depends_on(resource: dict[str, Any]) -> set[str]:
+    said = resource.get("DependsOn", [])
+    return {said} if isinstance(said, str) else set(said)
+
+
+def named(value: Any) -> set[str]:
+    """What `Ref`, `Fn::GetAtt` and `Fn::Sub` name in here."""
+    if isinstance(value, list):
+        return set().union(*map(named, value))
+    if not isinstance(value, dict):
+        return set()
+    found = set().union(*map(named, value.values()))
+    if isinstance(ref := value.get("Ref"), str):
+        found.add(ref)
+    if got := value.get("Fn::GetAtt"):
+        found.add(got[0] if isinstance(got, list) else got.split(".")[0])
+    if sub := value.get("Fn::Sub"):
+        text = sub if isinstance(sub, str) else sub[0]
+        found |= {part.split("}")[0].split(".")[0] for part in text.split("${")[1:]}
+    return found
+
+
+def version_of(resources: dict[str, Any], function: str) -> str:
+    alias = resources[f"{function}Aliaslive"]["Properties"]["FunctionVersion"]
+    return alias["Fn::GetAtt"][0]
+
+
+@pytest.mark.parametrize(
+    ("function", "model"),
+    [("IndexImages", "Model"), ("Search", "Model"), ("IndexNextModel", "NextModel")],
+)
+def test_no_snapshot_is_made_before_its_model_is_in_place(resources, waits_for, function, model):
+    assert model in waits_for(version_of(resources, function))
+
+
+def test_a_model_waits_for_what_fetches_it_and_for_nothing_slow(resources, waits_for):
+    for name in ("Model", "NextModel"):
+        before = waits_for(name)
+        assert {version_of(resources, "FetchModel"), "FetchModelRole", "ModelBucket"} <= before
+        assert not before & {"ImageIndex", "IndexImages", "Search", "SearchApi"}
+
+
+def test_cloudformation_asks_the_published_function(resources):
+    for name in ("Model", "NextModel"):
+        assert resources[name]["Properties"]["ServiceToken"] == {"Ref": "FetchModelAliaslive"}
+
+
+def test_a_bucket_goes_after_what_empties_it(waits_for):
+    """CloudFormation deletes in the reverse of the order in which it makes."""
+    assert "ModelBucket" in waits_for("Model") & waits_for("NextModel")

@@ -1,0 +1,117 @@
+"""What template.yaml promises of the model: known by name or address, there before it is read."""
+
+from typing import Any
+
+import pytest
+
+from imagesearch.embedding.known_models import known_models
+
+MIB = 1 << 20
+SNAPSHOTS_DISK = 512 * MIB
+STARTER = "/opt/starter_model"
+
+
+@pytest.fixture
+def offered(template) -> list[str]:
+    return template["Parameters"]["ModelName"]["AllowedValues"]
+
+
+def test_the_default_model_is_the_one_that_ships(template):
+    defaults = {name: each.get("Default") for name, each in template["Parameters"].items()}
+    assert defaults["ModelName"] == "starter"
+    for name in ("ModelUri", "NextModelName", "NextModelUri"):
+        assert defaults[name] == "none"
+
+
+def test_every_pinned_model_is_offered_that_a_function_has_room_for(template, offered):
+    fitting = {
+        model.name
+        for model in known_models()
+        if not model.unpinned and model.bytes < SNAPSHOTS_DISK
+    }
+    assert set(offered) == {"starter", *fitting}
+    assert template["Parameters"]["NextModelName"]["AllowedValues"] == ["none", *offered]
+
+
+@pytest.mark.parametrize("next", ["", "Next"])
+def test_a_model_of_ones_own_goes_before_one_that_is_named(template, functions, next):
+    name = "IndexNextModel" if next else "IndexImages"
+    shared = template["Globals"]["Function"]["Environment"]["Variables"]
+    own = functions[name]["Environment"]["Variables"]
+    assert (shared | own)["MODEL_URI"] == {
+        "Fn::If": [
+            f"HasOwn{next}Model",
+            {"Ref": f"{next}ModelUri"},
+            {"Fn::If": [f"Fetches{next}Model", {"Ref": f"{next}Model"}, STARTER]},
+        ]
+    }
+
+
+@pytest.mark.parametrize(("next", "nothing"), [("", "starter"), ("Next", "none")])
+def test_a_model_is_named_once(template, next, nothing):
+    rule = template["Rules"][f"{next}ModelIsNamedOnce"]
+    assert rule["RuleCondition"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": f"{next}ModelUri"}, "none"]}]
+    }
+    (only,) = rule["Assertions"]
+    assert only["Assert"] == {"Fn::Equals": [{"Ref": f"{next}ModelName"}, nothing]}
+
+
+@pytest.fixture
+def asked(of_type) -> dict[str, Any]:
+    return of_type("Custom::Model")
+
+
+def test_the_two_models_have_parts_of_the_bucket_of_their_own(asked):
+    """So one can be deleted when the other has taken its place."""
+    assert {name: each["Part"] for name, each in asked.items()} == {
+        "Model": "model",
+        "NextModel": "next-model",
+    }
+    for name, each in asked.items():
+        assert each["ModelName"] == {"Ref": f"{name}Name"}
+        assert each["Bucket"] == {"Ref": "ModelBucket"}
+
+
+def test_a_new_release_has_the_model_looked_at(asked):
+    """It may pin other files of the same model."""
+    assert all(each["Release"] == {"Ref": "Release"} for each in asked.values())
+
+
+def test_a_function_that_cannot_begin_holds_nobody_up_for_an_hour(asked, functions):
+    for each in asked.values():
+        assert functions["FetchModel"]["Timeout"] < each["ServiceTimeout"] < 3600
+
+
+def test_a_file_is_rewritten_on_the_disk_that_is_there(functions, offered):
+    files = [
+        pin.bytes
+        for model in known_models()
+        if model.name in offered
+        for pin in model.pins.values()
+    ]
+    assert 2 * max(files) < functions["FetchModel"]["EphemeralStorage"]["Size"] * MIB
+
+
+def test_fetching_waits_for_neither_the_index_nor_the_model_that_it_fetches(functions):
+    own = functions["FetchModel"]["Environment"]["Variables"]
+    assert {own[name] for name in ("BUCKET", "INDEX_URL", "MODEL_URI")} == {""}
+
+
+def test_without_a_model_to_fetch_nothing_of_it_is_made(resources):
+    for name in ("ModelBucket", "ModelBucketPolicy", "FetchModel", "FetchModelRole"):
+        assert resources[name]["Condition"] == "FetchesModels"
+
+
+def test_the_models_bucket_is_private_encrypted_speaks_tls_only_and_goes_with_the_stack(
+    resources,
+):
+    for field in ("PublicAccessBlockConfiguration", "OwnershipControls", "BucketEncryption"):
+        images, models = (
+            resources[name]["Properties"][field] for name in ("ImageBucket", "ModelBucket")
+        )
+        assert images == models
+    (deny,) = resources["ModelBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert resources["ModelBucket"]["DeletionPolicy"] == "Delete"
