@@ -18,6 +18,10 @@ Moment = Annotated[datetime, AfterValidator(_utc)]
 Id = Annotated[str, Field(description="A URL-safe digest of bucket and key.")]
 Key = Annotated[str, Field(description="The object's key in the bucket.")]
 Url = Annotated[str, Field(description="Where the image can be fetched for the next minutes.")]
+Metadata = Annotated[
+    dict[str, str],
+    Field(description="What the file tells, camera and lens; over it the x-amz-meta- headers."),
+]
 Cursor = Annotated[
     str | None, Field(description="Send it back to get the next page; null at the end.")
 ]

@@ -14,7 +14,7 @@ from functions.index_images.handling import make_handler
 from functions.index_images.reporting import BatchReport
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.adapters.s3_store import S3Store
-from imagesearch.domain import EncodedImage, VectorQuery
+from imagesearch.domain import Details, DetailsWanted, EncodedImage, VectorQuery
 from imagesearch.indexing import Indexer
 
 from .conftest import BUCKET
@@ -37,8 +37,13 @@ class OneVectorEach:
 
     model, decoder = "fake", "fake"
 
-    def encode_images(self, images: Sequence[bytes]) -> list[EncodedImage]:
-        return [EncodedImage(direction(int(data)), 1, 1, "image/jpeg") for data in images]
+    def encode_images(
+        self, images: Sequence[bytes], details: DetailsWanted | None = None
+    ) -> list[EncodedImage]:
+        known = Details("0123456789abcdef")
+        return [
+            EncodedImage(direction(int(data)), 1, 1, "image/jpeg", details=known) for data in images
+        ]
 
 
 def direction(number: int) -> np.ndarray:

@@ -50,6 +50,17 @@ def test_numbers_lie_within_bounds(subject, put, found):
     assert len(found(NumberRange("size", gte=1234, lte=1234))) == 4
 
 
+def test_degrees_lie_within_bounds(subject, put, found):
+    subject.store(
+        put("paris", latitude=48.8566, longitude=2.3522),
+        put("quito", latitude=-0.180653, longitude=-78.4678),
+        put("unknown"),
+    )
+    assert found(NumberRange("latitude", gte=48.8566, lt=48.8567)) == ["paris"]
+    assert found(NumberRange("longitude", gt=-78.47, lte=-78.4678)) == ["quito"]
+    assert found(Not(NumberRange("latitude", gte=0))) == ["quito", "unknown"]
+
+
 def test_times_lie_within_bounds_to_the_millisecond(subject, put, found):
     times = {"before": timedelta(milliseconds=-1), "at": timedelta(microseconds=999)}
     subject.store(
@@ -85,7 +96,7 @@ def test_metadata_is_one_of_some_values(subject, put, found):
 
 def test_a_record_says_one_of_some_texts(subject, put, found):
     subject.store(
-        put("cats/1", content_type="image/png", sha256="1f"),
+        put("cats/1", content_type="image/png", sha256="1f", phash="00ff00ff00ff00ff"),
         put("dogs/1", content_type="image/webp"),
         put("2"),
     )
@@ -93,6 +104,7 @@ def test_a_record_says_one_of_some_texts(subject, put, found):
     assert found(OneOf("collection", ("cats", "dogs"))) == ["cats/1", "dogs/1"]
     assert found(Not(OneOf("collection", ("cats",)))) == ["2", "dogs/1"]
     assert found(OneOf("sha256", ("1f",))) == ["cats/1"]
+    assert found(OneOf("phash", ("00ff00ff00ff00ff",))) == ["cats/1"]
     assert len(found(OneOf("model", ("test",)))) == 3
 
 

@@ -36,6 +36,11 @@ def test_a_written_document_is_read_back_exactly_and_at_once(subject, put, docum
         height=3000,
         taken_at=document().last_modified - timedelta(microseconds=1),
         metadata={"camera": "X100", "a.b": "c", "größe": "☃"},
+        exif={"camera": "X100", "lens.mount": "☃"},
+        latitude=-33.123456,
+        longitude=179.999999,
+        phash="00ff00ff00ff00ff",
+        thumbnail="thumbnails/a/b.webp",
     )
     assert statuses(subject.index.write([Put(full, put().embedding, None)])) == ["written"]
     assert subject.document(full.ref) == full
@@ -128,8 +133,9 @@ def test_results_are_in_the_order_of_the_writes(subject, put):
 
 
 def test_touching_keeps_the_embedding_and_replaces_the_metadata(subject, put, document, towards):
-    subject.store(put(metadata={"camera": "X100", "lens": "23"}, degrees=30))
-    changed = document(etag="e2", metadata={"camera": "X200"}, sha256=None)
+    told = {"camera": "X100", "lens": "23"}
+    subject.store(put(metadata=told, exif=told, degrees=30))
+    changed = document(etag="e2", metadata={"camera": "X200"}, exif={"lens": "35"}, sha256=None)
     subject.store(Touch(changed, subject.version(changed.ref)))
     assert subject.document(changed.ref) == changed
     (hit,) = subject.nearest(towards(30))

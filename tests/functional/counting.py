@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from imagesearch.domain import EncodedImage
+from imagesearch.domain import DetailsWanted, EncodedImage
 from imagesearch.errors import UnreadableImage
 from imagesearch.ports import ImageEncoder
 
@@ -20,6 +20,8 @@ class CountingEncoder:
     def decoder(self) -> str:
         return self._encoder.decoder
 
-    def encode_images(self, images: Sequence[bytes]) -> list[EncodedImage | UnreadableImage]:
+    def encode_images(
+        self, images: Sequence[bytes], details: DetailsWanted | None = None
+    ) -> list[EncodedImage | UnreadableImage]:
         self.images += len(images)
-        return self._encoder.encode_images(images)
+        return self._encoder.encode_images(images, details)

@@ -8,7 +8,7 @@ from imagesearch.domain import Document, Status
 from imagesearch.ports import ImageStore
 from imagesearch.searching import Listing
 
-from ..answers import Answer, Cursor, Id, Key, Moment, Url
+from ..answers import Answer, Cursor, Id, Key, Metadata, Moment, Url
 
 
 class ImageRecord(Answer):
@@ -26,7 +26,7 @@ class ImageRecord(Answer):
     width: int | None = None
     height: int | None = None
     taken_at: Moment | None = None
-    metadata: dict[str, str]
+    metadata: Metadata
     last_modified: Moment
     indexed_at: Moment
     model: str

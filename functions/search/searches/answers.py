@@ -8,7 +8,7 @@ from imagesearch.domain import Hit
 from imagesearch.ports import ImageStore
 from imagesearch.searching import SearchAnswer
 
-from ..answers import Answer, Cursor, Id, Key, Moment, Url
+from ..answers import Answer, Cursor, Id, Key, Metadata, Moment, Url
 
 
 class Took(Answer):
@@ -28,7 +28,7 @@ class FoundImage(Answer):
     height: Annotated[int | None, Field(description="Pixels, as displayed.")]
     content_type: str | None
     taken_at: Annotated[Moment | None, Field(description="When the camera says it was taken.")]
-    metadata: Annotated[dict[str, str], Field(description="The object's x-amz-meta- headers.")]
+    metadata: Metadata
 
 
 class SearchResult(Answer):

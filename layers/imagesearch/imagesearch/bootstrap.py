@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 def indexer(settings: Settings) -> Indexer:
     """What the indexing function needs; loads the image side of the model alone."""
     return Indexer(
-        image_store(settings), vector_index(settings), _image_encoder(settings.model_uri)
+        image_store(settings),
+        vector_index(settings),
+        _image_encoder(settings.model_uri),
+        places=settings.exif_gps,
     )
 
 

@@ -56,6 +56,30 @@ class ObjectState:
 
 
 @dataclass(frozen=True, slots=True)
+class DetailsWanted:
+    """Which details cost something or are nobody's business unless somebody asks for them."""
+
+    thumbnail: bool = False
+    place: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a file gives beside its embedding; how it looks is meant as displayed, upright.
+
+    `phash` is its perceptual hash, 16 hexadecimal digits; `exif` what the camera wrote: `camera`
+    and `lens`; `latitude` and `longitude` degrees, north and east positive; `thumbnail` is a WebP
+    file.
+    """
+
+    phash: str
+    exif: Mapping[str, str] = field(default_factory=dict)
+    latitude: float | None = None
+    longitude: float | None = None
+    thumbnail: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedImage:
     """An image as the model sees it: `embedding` [D] float32, L2-normalised; size as displayed."""
 
@@ -64,6 +88,7 @@ class EncodedImage:
     height: int
     content_type: str
     taken_at: datetime | None = None
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +96,10 @@ class Document:
     """What the index records of one image; the embedding is kept beside it, not in it.
 
     `model` is the model that embedded it and `decoder` the decoder that read or rejected it.
-    A rejected image has a `reason` and neither size in pixels nor embedding.
+    A rejected image has a `reason` and neither size in pixels nor embedding. `metadata` is what is
+    shown and filtered by: what the file itself told (`exif`), and over it the object's own. `phash`
+    is 16 hexadecimal digits, `thumbnail` the key of the small copy, `latitude` and `longitude` are
+    degrees; what an older release did not look for is None.
     """
 
     ref: ImageRef
@@ -89,6 +117,11 @@ class Document:
     height: int | None = None
     taken_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    exif: Mapping[str, str] = field(default_factory=dict)
+    latitude: float | None = None
+    longitude: float | None = None
+    phash: str | None = None
+    thumbnail: str | None = None
 
     @property
     def id(self) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-NumberField: TypeAlias = Literal["width", "height", "size"]
+NumberField: TypeAlias = Literal["width", "height", "size", "latitude", "longitude"]
 DateField: TypeAlias = Literal["taken_at", "indexed_at", "last_modified"]
-TextField: TypeAlias = Literal["collection", "content_type", "sha256", "model"]
+TextField: TypeAlias = Literal["collection", "content_type", "sha256", "phash", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class KeyPrefix:
 
 @dataclass(frozen=True, slots=True)
 class NumberRange:
-    """Pixels or bytes within bounds; one that is None does not bind."""
+    """Pixels, bytes or degrees within bounds; one that is None does not bind."""
 
     field: NumberField
-    gte: int | None = None
-    lte: int | None = None
-    gt: int | None = None
-    lt: int | None = None
+    gte: float | None = None
+    lte: float | None = None
+    gt: float | None = None
+    lt: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

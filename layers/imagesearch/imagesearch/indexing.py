@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from imagesearch.domain import ImageRef, ObjectState
+from imagesearch.domain import DetailsWanted, ImageRef, ObjectState
 from imagesearch.errors import ObjectChanged, Unavailable, UnreadableImage
 from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
@@ -40,11 +40,14 @@ class Indexer:
         encoder: ImageEncoder,
         limits: Limits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        places: bool = False,
     ) -> None:
+        """With `places` the index records where a picture was taken, as its camera wrote it."""
         self._store = store
         self._index = index
         self._encoder = encoder
         self._limits = limits or Limits()
+        self._details = DetailsWanted(place=places)
         self._planner = Planner(encoder, clock)
         self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
 
@@ -122,7 +125,7 @@ class Indexer:
             else:
                 read.append((found, data))
         try:
-            images = self._encoder.encode_images([data for _, data in read])
+            images = self._encoder.encode_images([data for _, data in read], self._details)
         except Unavailable as error:
             yield from (_failed(found.ref, error.message) for found, _ in read)
             return

@@ -1,7 +1,7 @@
 """What one key needs so that the index agrees with the bucket: decided here, done by indexing."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -92,17 +92,25 @@ class Planner:
             return self.forget(seen, Outcome(seen.ref, OutcomeKind.DELETED))
         if known and seen.stored and known.etag == state.etag and self._stands(known):
             # S3 tells times in seconds: metadata can be new though the time is not.
-            if (known.last_modified, known.metadata) == (state.last_modified, state.metadata):
+            metadata = _shown(known.exif, state)
+            if (known.last_modified, known.metadata) == (state.last_modified, metadata):
                 return Outcome(seen.ref, OutcomeKind.UNCHANGED, known.reason or "")
             return self._update(seen, state, known, seen.stored.version)
         return Present(seen, state)
 
     def _stands(self, known: Document) -> bool:
-        """Whether what these bytes gave still holds: a newer decoder may read what was rejected."""
-        return known.status is Status.INDEXED or known.decoder == self._encoder.decoder
+        """Whether what these bytes gave still holds.
+
+        A newer decoder may read what was rejected; an older release did not look for a hash.
+        """
+        if known.status is Status.INDEXED:
+            return known.phash is not None
+        return known.decoder == self._encoder.decoder
 
     def record(self, found: Present, data: bytes, image: EncodedImage) -> Planned:
         """Index a readable image."""
+        details = image.details
+        exif = dict(details.exif) if details else {}
         document = replace(
             self._document(found),
             sha256=hashlib.sha256(data).hexdigest(),
@@ -110,6 +118,11 @@ class Planner:
             width=image.width,
             height=image.height,
             taken_at=image.taken_at,
+            metadata=_shown(exif, found.state),
+            exif=exif,
+            latitude=details.latitude if details else None,
+            longitude=details.longitude if details else None,
+            phash=details.phash if details else None,
         )
         put = Put(document, image.embedding, found.seen.version)
         return Planned(found.seen, put, Outcome(found.ref, OutcomeKind.INDEXED))
@@ -136,7 +149,7 @@ class Planner:
         document = replace(
             known,
             last_modified=state.last_modified,
-            metadata=dict(state.metadata),
+            metadata=_shown(known.exif, state),
             indexed_at=self._clock(),
         )
         outcome = Outcome(seen.ref, OutcomeKind.UPDATED, known.reason or "")
@@ -154,3 +167,8 @@ class Planner:
             decoder=self._encoder.decoder,
             metadata=dict(found.state.metadata),
         )
+
+
+def _shown(exif: Mapping[str, str], state: ObjectState) -> dict[str, str]:
+    """What the file tells, unless who wrote the object says otherwise."""
+    return {**exif, **state.metadata}

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from imagesearch.domain import (
+    DetailsWanted,
     Document,
     Embedding,
     EncodedImage,
@@ -32,8 +33,13 @@ class ImageEncoder(Protocol):
     def decoder(self) -> str:
         """The decoder's name and version: a newer one may read what an older one rejected."""
 
-    def encode_images(self, images: Sequence[bytes]) -> list[EncodedImage | UnreadableImage]:
-        """Embed files; one that cannot be read gives its error in its place, not an exception."""
+    def encode_images(
+        self, images: Sequence[bytes], details: DetailsWanted | None = None
+    ) -> list[EncodedImage | UnreadableImage]:
+        """Embed files, with details where they are wanted.
+
+        A file that cannot be read gives its error in its place, not an exception.
+        """
 
 
 class TextEncoder(Protocol):

@@ -5,22 +5,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imagesearch.domain import Embedding, EncodedImage
+from imagesearch.domain import Details, DetailsWanted, Embedding, EncodedImage
 from imagesearch.errors import UnreadableImage
 
 DIMENSION = 1024
 BROKEN = b"broken"
+HASH = "0123456789abcdef"
 
 
 class DigestEncoder:
     model = "digest"
     decoder = "digest 1"
 
-    def encode_images(self, images: Sequence[bytes]) -> list[EncodedImage | UnreadableImage]:
+    def encode_images(
+        self, images: Sequence[bytes], details: DetailsWanted | None = None
+    ) -> list[EncodedImage | UnreadableImage]:
         return [
             UnreadableImage("it is broken")
             if data.startswith(BROKEN)
-            else EncodedImage(vector_of(data), 10, 10, "image/png")
+            else EncodedImage(vector_of(data), 10, 10, "image/png", details=Details(HASH))
             for data in images
         ]
 

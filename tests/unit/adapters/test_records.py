@@ -13,6 +13,7 @@ TEXT = st.text(max_size=20)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMES = st.datetimes(timezones=st.none() | ZONES)
 NUMBERS = st.integers(0, 2**40)
+DEGREES = st.floats(-180, 180)
 
 documents = st.builds(
     Document,
@@ -31,6 +32,11 @@ documents = st.builds(
     height=st.none() | NUMBERS,
     taken_at=st.none() | TIMES,
     metadata=st.dictionaries(TEXT, TEXT),
+    exif=st.dictionaries(TEXT, TEXT),
+    latitude=st.none() | DEGREES,
+    longitude=st.none() | DEGREES,
+    phash=st.none() | TEXT,
+    thumbnail=st.none() | TEXT,
 )
 
 
@@ -50,3 +56,11 @@ def test_a_record_names_its_id_and_collection_for_searches():
     document = Document(ImageRef("b", "cats/1"), Status.INDEXED, "e", time, 1, time, "m", "d")
     record = to_record(document)
     assert (record["id"], record["collection"]) == (document.id, "cats")
+
+
+def test_a_record_of_an_older_release_lacks_what_it_did_not_look_for():
+    time = datetime(2026, 3, 1, tzinfo=UTC)
+    document = Document(ImageRef("b", "a"), Status.INDEXED, "e", time, 1, time, "m", "d")
+    newer = ("exif", "latitude", "longitude", "phash", "thumbnail")
+    older = {name: value for name, value in to_record(document).items() if name not in newer}
+    assert to_document(older) == document

@@ -53,7 +53,7 @@ ORDERS = {
 }
 
 
-def decode(data, wanted, before_pixels):
+def decode(data, wanted, before_pixels, details):
     order, _, argument = data.decode().partition(" ")
     before_pixels(int(argument) if order == "large" else 0)
     ORDERS.get(order, str)(argument)

@@ -18,8 +18,8 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def measured(data, wanted, before_pixels):
-    picture = decode(data, wanted, before_pixels)
+def measured(data, wanted, before_pixels, details):
+    picture = decode(data, wanted, before_pixels, details)
     return replace(picture, content_type=str(peak()))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imagesearch.domain import DetailsWanted
 from imagesearch.embedding.decoder_pool import MEMORY_BYTES, DecoderPool
 from imagesearch.embedding.picture import Picture
 
@@ -14,12 +15,13 @@ MEASURING = (sys.executable, "-P", str(Path(__file__).with_name("measuring_decod
 SIDE = 10_000
 # The picture itself takes 400 MB; the interpreter and its libraries about 40.
 MOST = 500 * 10**6
+ALL = DetailsWanted(thumbnail=True)
 
 
 @pytest.mark.parametrize("channels", [3, 4])
 def test_a_hundred_megapixels_are_held_once(channels, flat_png, stretched, corners):
     pool = DecoderPool(children=1, command=MEASURING)
-    (picture,) = pool.decode_in_order([flat_png(SIDE, SIDE, channels)], stretched)
+    (picture,) = pool.decode_in_order([flat_png(SIDE, SIDE, channels)], stretched, ALL)
     pool.close()
     assert isinstance(picture, Picture)
     assert (picture.width, picture.height) == (SIDE, SIDE)
@@ -30,7 +32,7 @@ def test_a_hundred_megapixels_are_held_once(channels, flat_png, stretched, corne
 
 def test_a_narrow_picture_of_many_pixels_is_held_once(flat_png, stretched):
     pool = DecoderPool(children=1, command=MEASURING)
-    (picture,) = pool.decode_in_order([flat_png(40, 1_000_000, 3)], stretched)
+    (picture,) = pool.decode_in_order([flat_png(40, 1_000_000, 3)], stretched, ALL)
     pool.close()
     assert isinstance(picture, Picture)
     assert int(picture.content_type) < 300 * 10**6

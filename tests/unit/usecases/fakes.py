@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from imagesearch.domain import (
+    Details,
+    DetailsWanted,
     Embedding,
     EncodedImage,
     ImageRef,
@@ -114,17 +116,32 @@ class FakeImages:
     def read(self) -> list[bytes]:
         return [data for batch in self.batches for data in batch]
 
-    def encode_images(self, images: Sequence[bytes]) -> list[EncodedImage | UnreadableImage]:
+    def encode_images(
+        self, images: Sequence[bytes], details: DetailsWanted | None = None
+    ) -> list[EncodedImage | UnreadableImage]:
         if self.away:
             raise Unavailable("no decoder can be started")
         self.batches.append(list(images))
-        return [self._encode(data) for data in images]
+        return [self._encode(data, details) for data in images]
 
-    def _encode(self, data: bytes) -> EncodedImage | UnreadableImage:
+    def _encode(self, data: bytes, details: DetailsWanted | None) -> EncodedImage | UnreadableImage:
         words = data.removeprefix(PNG).decode(errors="replace")
         if not data.startswith(PNG) or self.unreadable in words:
             return UnreadableImage("cannot be decoded")
-        return EncodedImage(vector(words), 640, 480, "image/png")
+        found = _details(words, details) if details else None
+        return EncodedImage(vector(words), 640, 480, "image/png", details=found)
+
+
+def _details(words: str, wanted: DetailsWanted) -> Details:
+    """The camera that the words end with, and what was asked for."""
+    _, by, camera = words.partition(" by ")
+    return Details(
+        phash=hashlib.sha256(words.encode()).hexdigest()[:16],
+        exif={"camera": camera} if by else {},
+        latitude=48.5 if wanted.place else None,
+        longitude=-2.25 if wanted.place else None,
+        thumbnail=f"small {words}".encode() if wanted.thumbnail else None,
+    )
 
 
 @dataclass

@@ -25,6 +25,15 @@ def test_a_new_image_is_recorded_with_what_its_file_says(indexer, store, index):
     assert (index.embedding_of(document.ref.key) == vector("a cat")).all()
 
 
+def test_where_a_picture_was_taken_is_recorded_only_when_asked_for(store, index, images):
+    store.put("a.png", picture("a"))
+    look(Indexer(store, index, images), "a.png")
+    assert (index.document("a.png").latitude, index.document("a.png").longitude) == (None, None)
+    store.put("b.png", picture("b"))
+    look(Indexer(store, index, images, places=True), "b.png")
+    assert (index.document("b.png").latitude, index.document("b.png").longitude) == (48.5, -2.25)
+
+
 def test_the_same_event_again_reads_nothing_and_writes_nothing(indexer, store, index):
     store.put("a.png", picture("a"))
     look(indexer, "a.png")

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from imagesearch.domain import DetailsWanted
 from imagesearch.indexing import ROUNDS, Indexer
 from imagesearch.planning import OutcomeKind, Planner, Present, Seen
 from imagesearch.writes import WriteStatus
@@ -12,7 +13,7 @@ from .looking import look
 
 def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer, store, index):
     state = store.put("a.png", picture("a"))
-    [image] = FakeImages().encode_images([picture("a")])
+    [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
     found = Present(Seen(ref("a.png"), state, None), state)
     sent = Planner(FakeImages(), lambda: START).record(found, picture("a"), image)
     store.delete("a.png")

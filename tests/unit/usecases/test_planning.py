@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from imagesearch.domain import ObjectState, Status
+from imagesearch.domain import DetailsWanted, ObjectState, Status
 from imagesearch.errors import UnreadableImage
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
 from imagesearch.writes import Delete, Put, Stored, Touch
@@ -24,7 +24,7 @@ def planner() -> Planner:
 
 @pytest.fixture
 def indexed(planner) -> Stored:
-    [image] = FakeImages().encode_images([picture("a")])
+    [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
     planned = planner.record(Present(Seen(KEY, STATE, None), STATE), picture("a"), image)
     return Stored(planned.write.document, (4, 1))
 
@@ -48,6 +48,34 @@ def test_something_there_after_a_deletion_is_read(planner):
 
 def test_the_same_state_is_left_alone(planner, indexed):
     assert planner.decide(Seen(KEY, STATE, indexed)) == Outcome(KEY, OutcomeKind.UNCHANGED)
+
+
+def test_what_the_file_told_stays_when_the_object_gets_other_metadata(planner):
+    [image] = FakeImages().encode_images([picture("a by X100")], DetailsWanted())
+    found = Present(Seen(KEY, STATE, None), STATE)
+    document = planner.record(found, picture("a by X100"), image).write.document
+    assert document.metadata == {"camera": "X100", "label": "cat"}
+    seen = Seen(KEY, replace(STATE, metadata={"label": "dog"}), Stored(document, (4, 1)))
+    touched = planner.decide(seen).write.document
+    assert touched.metadata == {"camera": "X100", "label": "dog"}
+    assert touched.phash == document.phash == image.details.phash
+    again = Seen(KEY, seen.state, Stored(touched, (5, 1)))
+    assert planner.decide(again).kind is OutcomeKind.UNCHANGED
+
+
+def test_the_objects_own_metadata_goes_before_what_the_file_told(planner):
+    [image] = FakeImages().encode_images([picture("a by X100")], DetailsWanted())
+    state = replace(STATE, metadata={"camera": "a Leica"})
+    planned = planner.record(Present(Seen(KEY, state, None), state), picture("a"), image)
+    document = planned.write.document
+    assert document.metadata == {"camera": "a Leica"}
+    back = planner.decide(Seen(KEY, replace(STATE, metadata={}), Stored(document, (4, 1))))
+    assert back.write.document.metadata == {"camera": "X100"}
+
+
+def test_what_an_older_release_recorded_is_read_for_what_it_did_not_look_for(planner, indexed):
+    older = Stored(replace(indexed.document, phash=None), indexed.version)
+    assert isinstance(planner.decide(Seen(KEY, STATE, older)), Present)
 
 
 def test_another_etag_is_read(planner, indexed):
@@ -117,7 +145,7 @@ def test_what_is_no_image_is_skipped_and_forgotten_if_it_was_one(planner, indexe
 
 
 def test_a_record_keeps_the_embedding_that_the_encoder_gave(planner):
-    [image] = FakeImages().encode_images([picture("a")])
+    [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
     assert not isinstance(image, UnreadableImage)
     planned = planner.record(Present(Seen(KEY, STATE, None), STATE), picture("a"), image)
     assert (planned.write.embedding == vector("a")).all()

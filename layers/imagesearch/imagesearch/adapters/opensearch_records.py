@@ -12,12 +12,13 @@ from imagesearch.domain import Document
 from imagesearch.writes import Delete, Stored, Touch, Version, Write
 
 DELETED = "deleted"
+OBJECTS = ("metadata", "exif")
 WITHOUT_EMBEDDING = {"excludes": [EMBEDDING]}
 
 
 def document(source: Mapping[str, Any]) -> Document:
-    metadata = source.get("metadata") or [{}]
-    return to_document({**source, "metadata": metadata[0]})
+    unpacked = {name: (source.get(name) or [{}])[0] for name in OBJECTS}
+    return to_document({**source, **unpacked})
 
 
 def stored(found: Mapping[str, Any]) -> Stored:
@@ -49,10 +50,10 @@ def removal(index: str, found: Mapping[str, Any]) -> str:
 
 
 def _source(document: Document) -> dict[str, Any]:
-    """Metadata in a list: a partial update merges objects, but replaces lists."""
+    """Objects in lists: a partial update merges objects, but replaces lists."""
     record = to_record(document)
-    extra = {"folders": folders(document.ref.key), "metadata": [record["metadata"]]}
-    return {**record, **extra}
+    packed = {name: [record[name]] for name in OBJECTS}
+    return {**record, **packed, "folders": folders(document.ref.key)}
 
 
 def _lines(verb: str, id: str, index: str, expected: Version | None, source: str) -> str:

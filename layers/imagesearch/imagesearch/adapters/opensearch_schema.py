@@ -20,13 +20,16 @@ _DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malforme
 # of another name. Records that were written before a field came lack it.
 FIELDS: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(("id", "bucket", "key", "collection", "status", "etag", "sha256"), _KEYWORD),
-    **dict.fromkeys(("model", "decoder", "content_type", "folders"), _KEYWORD),
+    **dict.fromkeys(("model", "decoder", "content_type", "folders", "phash"), _KEYWORD),
     **dict.fromkeys(("last_modified", "indexed_at", "taken_at", "deleted_at"), _DATE),
-    "reason": _UNSEARCHED,
+    **dict.fromkeys(("reason", "thumbnail"), _UNSEARCHED),
     "size": {"type": "long"},
     "width": {"type": "integer"},
     "height": {"type": "integer"},
+    "latitude": {"type": "double"},
+    "longitude": {"type": "double"},
     "metadata": {"type": "flat_object"},
+    "exif": {"type": "object", "enabled": False},
 }
 
 

@@ -10,6 +10,7 @@ DATES = ("last_modified", "indexed_at", "taken_at")
 PLAIN = (
     *("etag", "size", "model", "decoder", "reason"),
     *("sha256", "content_type", "width", "height"),
+    *("latitude", "longitude", "phash", "thumbnail"),
 )
 # A key of 1,024 bytes may lie 1,023 folders deep.
 FOLDER_LEVELS = 16
@@ -38,6 +39,7 @@ def to_record(document: Document) -> dict[str, Any]:
         "collection": ref.collection,
         "status": document.status.value,
         "metadata": dict(document.metadata),
+        "exif": dict(document.exif),
     }
     record.update({name: getattr(document, name) for name in PLAIN})
     record.update({name: _text(getattr(document, name)) for name in DATES})
@@ -52,6 +54,7 @@ def to_document(record: Mapping[str, Any]) -> Document:
         ref=ImageRef(record["bucket"], record["key"]),
         status=Status(record["status"]),
         metadata=dict(record.get("metadata") or {}),
+        exif=dict(record.get("exif") or {}),
         **fields,
     )
 

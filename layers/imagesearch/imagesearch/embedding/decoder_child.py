@@ -9,13 +9,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-
-from imagesearch.embedding import frames
+from imagesearch.domain import DetailsWanted
+from imagesearch.embedding import frames, picture_frames
 from imagesearch.embedding.picture import Picture
 from imagesearch.embedding.preprocessing import Preprocessing
 from imagesearch.errors import ConfigurationError, Unavailable, UnreadableImage
@@ -77,6 +76,7 @@ class DecoderChild:
         seconds: float,
         large_bytes: int,
         turn: AbstractContextManager[object],
+        details: DetailsWanted | None = None,
     ) -> Picture | UnreadableImage:
         """What the child makes of a file; raises DecoderDied.
 
@@ -86,6 +86,7 @@ class DecoderChild:
             "preprocessing": wanted.as_json(),
             "seconds": seconds,
             "large_bytes": large_bytes,
+            "details": asdict(details) if details else None,
         }
         answer = self._ask(head, data)
         while "large" in answer.head:
@@ -135,10 +136,7 @@ class DecoderChild:
 def _result(answer: frames.Frame) -> Picture | UnreadableImage:
     if "error" in answer.head:
         return UnreadableImage(*answer.head["error"])
-    width, height, content_type, taken = answer.head["picture"]
-    pixels = np.frombuffer(answer.body, np.float32).reshape(answer.head["shape"])
-    taken_at = datetime.fromisoformat(taken) if taken else None
-    return Picture(pixels, width, height, content_type, taken_at)
+    return picture_frames.read(answer)
 
 
 def _environment() -> dict[str, str]:

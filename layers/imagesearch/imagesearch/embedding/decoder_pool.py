@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from imagesearch.domain import DetailsWanted
 from imagesearch.embedding.decoder_child import (
     COMMAND,
     DecoderChild,
@@ -61,14 +62,17 @@ class DecoderPool:
         return self._decoder
 
     def decode_in_order(
-        self, images: Iterable[bytes], wanted: Preprocessing
+        self,
+        images: Iterable[bytes],
+        wanted: Preprocessing,
+        details: DetailsWanted | None = None,
     ) -> Iterator[Picture | UnreadableImage]:
         """Decode ahead of the consumer, but not so far that the pictures fill the memory."""
         files = iter(images)
         running: deque[Future[Picture | UnreadableImage]] = deque()
         try:
             for data in files:
-                running.append(self._threads.submit(self._decode, data, wanted))
+                running.append(self._threads.submit(self._decode, data, wanted, details))
                 if len(running) > AHEAD + self._children:
                     yield running.popleft().result()
             while running:
@@ -81,12 +85,16 @@ class DecoderPool:
         """Stop the idle children; the next picture starts new ones."""
         _stop(self._idle)
 
-    def _decode(self, data: bytes, wanted: Preprocessing) -> Picture | UnreadableImage:
+    def _decode(
+        self, data: bytes, wanted: Preprocessing, details: DetailsWanted | None
+    ) -> Picture | UnreadableImage:
         death = DecoderDied()
         for _ in range(ATTEMPTS):
             child = self._child()
             try:
-                result = child.decode(data, wanted, self._seconds, LARGE_BYTES, self.large_turn)
+                result = child.decode(
+                    data, wanted, self._seconds, LARGE_BYTES, self.large_turn, details
+                )
             except DecoderTimedOut:
                 child.stop()
                 return UnreadableImage(

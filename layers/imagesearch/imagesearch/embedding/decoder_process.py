@@ -9,12 +9,15 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any, TypeAlias
 
-from imagesearch.embedding import frames
+from imagesearch.domain import DetailsWanted
+from imagesearch.embedding import frames, picture_frames
 from imagesearch.embedding.picture import Picture
 from imagesearch.embedding.preprocessing import Preprocessing
 from imagesearch.errors import UnreadableImage
 
-Decode: TypeAlias = Callable[[bytes, Preprocessing, Callable[[int], None]], Picture]
+Decode: TypeAlias = Callable[
+    [bytes, Preprocessing, Callable[[int], None], DetailsWanted | None], Picture
+]
 
 
 def serve(decode: Decode, name: str) -> None:
@@ -44,18 +47,15 @@ def _answer(
 
     _alarm(head["seconds"])
     try:
-        picture = decode(data, Preprocessing.from_json(head["preprocessing"]), ask)
+        wanted = Preprocessing.from_json(head["preprocessing"])
+        details = DetailsWanted(**head["details"]) if head["details"] else None
+        picture = decode(data, wanted, ask, details)
     except UnreadableImage as error:
         _alarm(0)
         frames.send(answers, {"error": [error.message, error.hint, error.code]})
     else:
         _alarm(0)
-        taken = picture.taken_at.isoformat() if picture.taken_at else None
-        answer = {
-            "picture": [picture.width, picture.height, picture.content_type, taken],
-            "shape": picture.pixels.shape,
-        }
-        frames.send(answers, answer, picture.pixels.tobytes())
+        frames.send(answers, *picture_frames.written(picture))
 
 
 def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:

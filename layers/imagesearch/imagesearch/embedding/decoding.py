@@ -13,7 +13,9 @@ import pi_heif
 import PIL
 from PIL import Image
 
+from imagesearch.domain import DetailsWanted
 from imagesearch.embedding import exif
+from imagesearch.embedding.closer_look import details_of
 from imagesearch.embedding.decoding_cost import expected_memory
 from imagesearch.embedding.opening import draft, opened
 from imagesearch.embedding.orienting import stored_box, turned, turned_size
@@ -39,9 +41,10 @@ def decode(
     data: bytes,
     wanted: Preprocessing,
     before_pixels: BeforePixels = lambda _: None,
+    details: DetailsWanted | None = None,
     limits: DecodingLimits | None = None,
 ) -> Picture:
-    """Decode, turn upright, flatten over white, resize and normalise.
+    """Decode, turn upright, flatten over white, resize and normalise; look for details if wanted.
 
     `before_pixels` hears how many bytes of memory decoding is reckoned to take, before it takes
     them. Raises UnreadableImage, whatever the bytes are.
@@ -50,7 +53,7 @@ def decode(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _decode(data, wanted, before_pixels, limits)
+            return _decode(data, wanted, before_pixels, details, limits)
         except UnreadableImage:
             raise
         except MemoryError as error:
@@ -61,7 +64,7 @@ def decode(
             ) from error
         except Exception as error:  # the parsers raise nearly every class there is
             if bare := exif.hidden(data):
-                return decode(bare, wanted, before_pixels, limits)
+                return decode(bare, wanted, before_pixels, details, limits)
             raise UnreadableImage(
                 f"the picture is damaged or cut short: {error or type(error).__name__}",
                 "check that it opens in a viewer, and save it anew",
@@ -70,7 +73,11 @@ def decode(
 
 
 def _decode(
-    data: bytes, wanted: Preprocessing, before_pixels: BeforePixels, limits: DecodingLimits
+    data: bytes,
+    wanted: Preprocessing,
+    before_pixels: BeforePixels,
+    details: DetailsWanted | None,
+    limits: DecodingLimits,
 ) -> Picture:
     if len(data) > limits.file_bytes:
         raise UnreadableImage(
@@ -91,6 +98,7 @@ def _decode(
             *turned_size(size, orientation),
             content_type(image, data),
             exif.taken_at(image),
+            details_of(image, size, orientation, details) if details else None,
         )
 
 
@@ -100,7 +108,7 @@ def _square(image: Image.Image, size: Size, orientation: int, wanted: Preprocess
     x, y = image.width / size[0], image.height / size[1]
     left, top, right, bottom = stored_box(placement.box, size, orientation)
     box = (left * x, top * y, right * x, bottom * y)
-    part = resample(image, box, turned_size(placement.size, orientation), wanted)
+    part = resample(image, box, turned_size(placement.size, orientation), wanted.resample)
     square = Image.new("RGB", (wanted.size, wanted.size), wanted.pad_color)
     square.paste(turned(part, orientation), placement.offset)
     return square

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imagesearch.domain import EncodedImage
+from imagesearch.domain import DetailsWanted, EncodedImage
 from imagesearch.embedding.decoder_pool import DecoderPool
 from imagesearch.embedding.manifest import Manifest
 from imagesearch.embedding.model_files import verified
@@ -48,13 +48,15 @@ class OnnxImageEncoder:
     def decoder(self) -> str:
         return self._decoders.decoder
 
-    def encode_images(self, images: Sequence[bytes]) -> list[EncodedImage | UnreadableImage]:
+    def encode_images(
+        self, images: Sequence[bytes], details: DetailsWanted | None = None
+    ) -> list[EncodedImage | UnreadableImage]:
         """Embed files, in their order; an unreadable one gives its error in its place.
 
         While one part is embedded the next is decoded. Raises Unavailable or ConfigurationError
         where no decoder can be started.
         """
-        pictures = self._decoders.decode_in_order(images, self._preprocessing)
+        pictures = self._decoders.decode_in_order(images, self._preprocessing, details)
         encoded: list[EncodedImage | UnreadableImage] = []
         while part := list(islice(pictures, self._at_a_time)):
             encoded.extend(self._embed(part))
@@ -85,6 +87,7 @@ class OnnxImageEncoder:
                     picture.height,
                     picture.content_type,
                     picture.taken_at,
+                    picture.details,
                 )
             else:
                 yield UnreadableImage(

@@ -12,6 +12,7 @@ from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedI
 from imagesearch.embedding.decoding_cost import check_size
 from imagesearch.embedding.picture import DecodingLimits
 from imagesearch.embedding.preprocessing import Preprocessing, place
+from imagesearch.embedding.thumbnails import thumbnail_size
 from imagesearch.embedding.what_it_is import declared_size, no_image
 from imagesearch.errors import UnreadableImage
 
@@ -58,9 +59,13 @@ def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
 
 
 def draft(image: Image.Image, wanted: Preprocessing) -> None:
-    """Let a JPEG be decoded at a half, a quarter or an eighth where the model sees no more."""
+    """Let a JPEG be decoded at a half, a quarter or an eighth where nobody sees more.
+
+    A thumbnail is thought of even where none is wanted: the embedding must not depend on that.
+    """
     placement = place(image.size, wanted)
     left, top, right, bottom = placement.box
     across, down = placement.size[0] / (right - left), placement.size[1] / (bottom - top)
     least = int(image.width * across * DRAFT_GAP) + 1, int(image.height * down * DRAFT_GAP) + 1
-    image.draft(None, least)
+    small = thumbnail_size(image.size)
+    image.draft(None, (max(least[0], small[0]), max(least[1], small[1])))

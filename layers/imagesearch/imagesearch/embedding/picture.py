@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from imagesearch.domain import Embedding
+from imagesearch.domain import Details, Embedding
 
 MEGABYTE = 10**6
 
@@ -19,6 +19,7 @@ class Picture:
     height: int
     content_type: str
     taken_at: datetime | None = None
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil, floor
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -23,11 +24,20 @@ _FILTERS = {
 }
 
 
-def resample(image: Image.Image, box: Box, size: Size, wanted: Preprocessing) -> Image.Image:
-    """`box` of a loaded picture in any mode as RGB of `size`."""
+def resample(
+    image: Image.Image,
+    box: Box,
+    size: Size,
+    filter: Literal["bicubic", "bilinear"],
+    gap: float = REDUCING_GAP,
+) -> Image.Image:
+    """`box` of a loaded picture in any mode as RGB of `size`.
+
+    Whole pixels are averaged down to `gap` times the size first: the smaller, the faster.
+    """
     left, top, right, bottom = box
     scale = (right - left) / size[0], (bottom - top) / size[1]
-    factor = max(1, int(scale[0] / REDUCING_GAP)), max(1, int(scale[1] / REDUCING_GAP))
+    factor = max(1, int(scale[0] / gap)), max(1, int(scale[1] / gap))
     x0, x1 = _span(left, right, scale[0], factor[0], image.width)
     y0, y1 = _span(top, bottom, scale[1], factor[1], image.height)
     reduced = _reduced(image, (x0, y0, x1, y1), factor)
@@ -37,7 +47,7 @@ def resample(image: Image.Image, box: Box, size: Size, wanted: Preprocessing) ->
         min(reduced.width, (right - x0) / factor[0]),
         min(reduced.height, (bottom - y0) / factor[1]),
     )
-    return reduced.resize(size, _FILTERS[wanted.resample], inner)
+    return reduced.resize(size, _FILTERS[filter], inner)
 
 
 def tensor(square: Image.Image, wanted: Preprocessing) -> Embedding:

@@ -1,0 +1,149 @@
+"""What indexing learns of a picture beside its vector: a hash, a small copy, camera and place."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image, ImageOps, TiffImagePlugin
+
+from imagesearch.domain import DetailsWanted
+from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.perceptual_hash import perceptual_hash
+from imagesearch.embedding.preprocessing import Preprocessing
+
+MAKE, MODEL, EXIF, GPS, LENS, ORIENTATION = 0x010F, 0x0110, 0x8769, 0x8825, 0xA434, 0x0112
+ALL = DetailsWanted(thumbnail=True, place=True)
+
+
+@pytest.fixture
+def look(stretched):
+    return lambda data, wanted=ALL: decode(data, stretched, details=wanted).details
+
+
+@pytest.fixture
+def small(look):
+    return lambda data: Image.open(io.BytesIO(look(data).thumbnail))
+
+
+def with_exif(**tags) -> Image.Exif:
+    exif = Image.Exif()
+    for name, value in tags.items():
+        exif[{"make": MAKE, "model": MODEL, "orientation": ORIENTATION}[name]] = value
+    return exif
+
+
+def placed(latitude, longitude, north="N", east="E") -> Image.Exif:
+    exif = Image.Exif()
+    exif[GPS] = {1: north, 2: latitude, 3: east, 4: longitude}
+    return exif
+
+
+def test_details_are_looked_for_only_when_they_are_wanted(quadrants, saved, stretched, look):
+    data = saved(quadrants, "PNG")
+    assert decode(data, stretched).details is None
+    assert look(data, DetailsWanted()).thumbnail is None
+    assert look(data).thumbnail is not None
+
+
+@pytest.mark.parametrize(
+    ("size", "becomes"),
+    [((1600, 900), (320, 180)), ((900, 1600), (180, 320)), ((320, 200), (320, 200)),
+     ((100, 50), (100, 50)), ((5000, 2), (320, 1)), ((1, 1), (1, 1))],
+)  # fmt: skip
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_a_thumbnail_keeps_the_shape_and_is_never_larger(size, becomes, format, saved, small):
+    found = small(saved(Image.new("RGB", size, "red"), format))
+    assert (found.format, found.size) == ("WEBP", becomes)
+
+
+def test_a_thumbnail_is_large_enough_whatever_little_the_model_sees(saved, quadrants, look):
+    tiny = Preprocessing(8, "stretch", "bicubic", (0, 0, 0), (1, 1, 1), (0, 0, 0))
+    data = saved(quadrants.resize((2400, 1600)), "JPEG")
+    details = decode(data, tiny, details=ALL).details
+    assert Image.open(io.BytesIO(details.thumbnail)).size == (320, 213)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["JPEG", "WEBP"])
+def test_thumbnail_and_hash_are_of_the_upright_picture(
+    orientation, format, quadrants, saved, look, small
+):
+    large = quadrants.resize((960, 640), Image.Resampling.NEAREST)
+    data = saved(large, format, exif=with_exif(orientation=orientation), quality=95)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    found = small(data)
+    assert found.size == upright.resize((320, 213) if orientation < 5 else (213, 320)).size
+    for x, y in ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)):
+        ours = found.convert("RGB").getpixel((int(x * found.width), int(y * found.height)))
+        theirs = upright.getpixel((int(x * upright.width), int(y * upright.height)))
+        assert ours == pytest.approx(theirs, abs=12)
+    differing = int(look(data).phash, 16) ^ int(perceptual_hash(upright), 16)
+    assert differing.bit_count() <= 6
+
+
+def test_a_thumbnail_holds_nothing_but_pixels(quadrants, saved, small):
+    exif = placed((48, 51, 24), (2, 21, 8))
+    exif[MAKE] = "a maker"
+    found = small(saved(quadrants, "JPEG", exif=exif, comment=b"a secret", icc_profile=b"p" * 200))
+    assert not {"exif", "icc_profile", "xmp", "comment"} & set(found.info)
+    assert dict(found.getexif()) == {}
+
+
+def test_a_thumbnail_of_a_transparent_picture_lies_over_white(saved, small):
+    found = small(saved(Image.new("RGBA", (400, 400), (255, 0, 0, 0)), "PNG"))
+    assert found.convert("RGB").getpixel((100, 100)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("make", "model", "camera"),
+    [("FUJIFILM", "X100", "FUJIFILM X100"), ("Canon", "Canon EOS 5D", "Canon EOS 5D"),
+     ("NIKON CORPORATION", "NIKON D750", "NIKON D750"), ("", "X100", "X100"),
+     ("Apple ", " iPhone 15\0", "Apple iPhone 15"), ("Ricoh", "", "Ricoh"),
+     ("a\x07b\nc", "d\te", "a b c d e")],
+)  # fmt: skip
+def test_a_camera_goes_by_one_name(make, model, camera, quadrants, saved, look):
+    data = saved(quadrants, "JPEG", exif=with_exif(make=make, model=model))
+    assert look(data).exif == {"camera": camera}
+
+
+def test_a_lens_is_told_and_a_name_is_bounded(quadrants, saved, look):
+    exif = with_exif(model="x" * 5_000)
+    exif[EXIF] = {LENS: "XF23mmF2"}
+    told = look(saved(quadrants, "JPEG", exif=exif)).exif
+    assert told == {"camera": "x" * 120, "lens": "XF23mmF2"}
+
+
+def test_no_exif_tells_nothing(quadrants, saved, look):
+    details = look(saved(quadrants, "JPEG"))
+    assert (details.exif, details.latitude, details.longitude) == ({}, None, None)
+
+
+def test_a_place_is_told_only_when_it_is_wanted(quadrants, saved, look):
+    data = saved(quadrants, "JPEG", exif=placed((33, 51, 24), (151, 12, 36), "S"))
+    details = look(data)
+    assert (details.latitude, details.longitude) == (-33.856667, 151.21)
+    hidden = look(data, DetailsWanted())
+    assert (hidden.latitude, hidden.longitude) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [placed((91, 0, 0), (2, 0, 0)), placed((48, 0, 0), (181, 0, 0)),
+     placed((48, 0, 0), (2, 0, 0), "X"), placed((48, 0, 0), (2, 0, 0), ""),
+     placed((48, 0), (2, 0)),
+     placed((TiffImagePlugin.IFDRational(1, 0), 0, 0), (2, 0, 0))],
+)  # fmt: skip
+def test_a_place_that_is_none_is_none(exif, quadrants, saved, look):
+    details = look(saved(quadrants, "JPEG", exif=exif))
+    assert (details.latitude, details.longitude) == (None, None)
+
+
+def test_details_come_through_the_decoder_process(pool, stretched, quadrants, saved, look):
+    exif = placed((48, 51, 24), (2, 21, 8))
+    exif[MODEL] = "X100"
+    data = saved(quadrants, "JPEG", exif=exif)
+    (picture,) = pool.decode_in_order([data], stretched, ALL)
+    assert picture.details == look(data)
+    (bare,) = pool.decode_in_order([data], stretched)
+    assert bare.details is None
