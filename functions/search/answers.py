@@ -1,12 +1,14 @@
 """What every answer is made of, as the OpenAPI document tells it, and how it is written."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from imagesearch.errors import ImageSearchError
 
 
 def _utc(moment: datetime) -> datetime:
@@ -45,16 +47,19 @@ class Failure(Answer):
     error: Wrong
 
 
-def answer(model: Answer, status: int = 200) -> Response[str]:
+def refusal(error: ImageSearchError) -> Failure:
+    """What is wrong; a request may hold half of a surrogate pair, which no answer can."""
+    said = (error.code, error.message, error.hint)
+    code, message, hint = (text.encode(errors="backslashreplace").decode() for text in said)
+    return Failure(error=Wrong(code=code, message=message, hint=hint))
+
+
+def answer(
+    model: Answer, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
+) -> Response[str]:
     """In JSON: validated and written once, here, so that the resolver passes it on as it is.
 
     Fields that were not set are left out.
     """
     body = model.model_dump_json(exclude_unset=True)
-    return Response(status, "application/json", body, JSON_HEADERS)
-
-
-def json_response(
-    body: Mapping[str, object], status: int, headers: Mapping[str, str]
-) -> Response[str]:
-    return Response(status, "application/json", json.dumps(body), {**JSON_HEADERS, **headers})
+    return Response(status, "application/json", body, {**JSON_HEADERS, **headers})

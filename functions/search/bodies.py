@@ -48,7 +48,10 @@ def posted_json(event: Mapping[str, Any], shape: type[Shape]) -> Shape:
     """The body as JSON of this shape; raises ValidationError, PayloadTooLarge."""
     body = body_bytes(event)
     if len(body) > MAX_JSON:
-        raise _too_large(len(body), MAX_JSON)
+        raise PayloadTooLarge(
+            f"the body has {len(body):,} bytes, over {MAX_JSON:,}",
+            "send smaller copies of images, or put them into the bucket and name their ids",
+        )
     return shape.model_validate_json(body)
 
 
@@ -78,6 +81,15 @@ def is_json(content_type: str) -> bool:
         "the body's content type is neither JSON nor an image's",
         "send the header content-type: application/json, or image/jpeg and the like with the bytes",
     )
+
+
+def require_json(content_type: str) -> None:
+    """Raises UnsupportedMediaType for a body that is anything but JSON."""
+    if not is_json(content_type):
+        raise UnsupportedMediaType(
+            "the body is an image, and JSON is wanted here",
+            "send the header content-type: application/json, and images in base64",
+        )
 
 
 def body_bytes(event: Mapping[str, Any]) -> bytes:

@@ -17,7 +17,7 @@ from imagesearch.errors import (
     UnsupportedMediaType,
 )
 
-from .answers import json_response
+from .answers import answer, refusal
 from .request_log import RequestLog
 
 RETRY_SECONDS = 5
@@ -54,8 +54,7 @@ def failure(error: Exception, log: RequestLog) -> Response[str]:
         log.unexpected(error)
         said = ImageSearchError("something broke here", f"quote the request {log.request_id}")
     log.note(code=said.code)
-    body = {"error": {"code": said.code, "message": said.message, "hint": said.hint}}
-    return json_response(body, status, headers)
+    return answer(refusal(said), status, headers)
 
 
 def _as_ours(error: Exception) -> Exception:
@@ -78,8 +77,10 @@ def _status(error: Exception) -> tuple[int, dict[str, str]]:
     return 500, {}
 
 
-# A rule has one code, wherever the parameter or field sits that it is about.
+# A rule has one code, wherever the parameter or field sits that it is about; the outermost counts:
+# what a filter says of an entry "image" is about the filter.
 _CODES = {
+    "filter": "invalid_filter",
     "q": "invalid_text",
     "text": "invalid_text",
     "image": "invalid_image",
@@ -94,8 +95,10 @@ def _invalid(found: Any, place: Sequence[object], message: str = "") -> InvalidQ
     hint = "GET /openapi.json says what is possible here"
     if found["type"] == "extra_forbidden":
         return InvalidQuery(f"there is no field {field!r}", hint, "unknown_field")
+    if found["type"] == "unknown_condition":
+        return InvalidQuery(f"{field}: {found['msg']}", hint, "unknown_field")
     if found["type"] == "json_invalid":
         return InvalidQuery(f"the body: {found['msg']}", hint, "invalid_json")
     message = message or found["msg"]
-    code = _CODES.get(str(place[-1]) if place else "", "invalid_query")
+    code = next((_CODES[part] for part in map(str, place) if part in _CODES), "invalid_query")
     return InvalidQuery(f"{field or 'the body'}: {message}", hint, code)

@@ -8,9 +8,14 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from imagesearch.queries import MAX_TERMS
+
 from .answers import Failure
 from .bodies import MAX_JSON_IMAGE, MAX_RAW_IMAGE, Body
 from .operation import Operation
+from .searches.bodies import MAX_SEARCHES
+from .searches.conditions import MAX_VALUES
+from .searches.filters import MAX_LEVELS
 
 SCHEMAS = "#/components/schemas/"
 KEY = {"type": "apiKey", "in": "header", "name": "x-api-key"}
@@ -20,6 +25,8 @@ DESCRIPTION = f"""Find images by words or by another image.
 
 - A page has 1 to 100 hits, and pages go to a depth of 1,000 hits.
 - A text has 1 to 2,000 characters.
+- A query mixes up to {MAX_TERMS} terms; a batch has up to {MAX_SEARCHES} searches.
+- A filter compares with up to {MAX_VALUES} values, {MAX_LEVELS} levels deep.
 - An image has up to {MAX_RAW_IMAGE:,} bytes as the body of a request, up to {MAX_JSON_IMAGE:,} in
   JSON (before base64), and up to 100 megapixels. A larger one is found by its id once it is in the
   bucket.
@@ -29,8 +36,8 @@ ERRORS = {
     400: "The request is not one that can be answered; `message` names what is wrong.",
     403: "The key is missing or wrong.",
     404: "There is no indexed image with this id.",
-    413: "The image has too many bytes.",
-    415: "The body is neither JSON nor an image.",
+    413: "The body, or an image in it, has too many bytes.",
+    415: "The body is not of a kind that is read here.",
     422: "The image cannot be decoded.",
     429: "Too many requests; `Retry-After` says when to try again.",
     500: "Something broke; `hint` holds the request's id.",

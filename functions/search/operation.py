@@ -14,6 +14,7 @@ from .bodies import Body
 
 UNREADABLE = (404, 413, 415, 422, 503)
 AWAY = (503,)
+JSON_AWAY = (413, 415, 503)
 MISSING = (404, 503)
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, TypeAlias
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from imagesearch.domain import Status
-from imagesearch.searching import MAX_DEPTH, MAX_LIMIT, MAX_TEXT
+from imagesearch.paging import MAX_DEPTH, MAX_LIMIT
+from imagesearch.query_vectors import MAX_TEXT
 
 LIMIT = 10
 LIST_LIMIT = 100

@@ -55,7 +55,8 @@ def test_curl_lines_are_answered(served: Any, command: str) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     answer = json.loads(done.stdout)
-    assert answer.get("hits") or answer.get("status") == "ok" or "images" in answer
+    results = answer.get("results", [answer])
+    assert all(one.get("hits") or one.get("status") == "ok" or "images" in one for one in results)
 
 
 def test_imagesearch_lines_leave_with_status_0(few: Path, tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """The shape of what a search answers."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from imagesearch.domain import Hit
+from imagesearch.errors import ImageSearchError
 from imagesearch.ports import ImageStore
 from imagesearch.searching import SearchAnswer
 
-from ..answers import Answer, Cursor, Id, Key, Metadata, Moment, Url
+from ..answers import Answer, Cursor, Failure, Id, Key, Metadata, Moment, Url, refusal
 
 
 class Took(Answer):
@@ -39,6 +41,23 @@ class SearchResult(Answer):
     took_ms: Took
     hits: list[FoundImage]
     cursor: Cursor
+
+
+class BatchResult(Answer):
+    """An answer for each search, in their order; `took_ms` is that of all together."""
+
+    results: list[SearchResult | Failure]
+
+
+def batch_result(
+    found: Sequence[SearchAnswer | ImageSearchError], store: ImageStore
+) -> BatchResult:
+    return BatchResult(
+        results=[
+            refusal(one) if isinstance(one, ImageSearchError) else search_result(one, store)
+            for one in found
+        ]
+    )
 
 
 def search_result(found: SearchAnswer, store: ImageStore) -> SearchResult:

@@ -8,14 +8,15 @@ from aws_lambda_powertools.event_handler.request import Request
 
 from imagesearch.errors import InvalidQuery
 from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
+from imagesearch.searching import SearchAnswer
 
 from ..answers import answer
-from ..bodies import is_json, posted_image, posted_json
-from ..operation import AWAY, MISSING, UNREADABLE, Operation
+from ..bodies import is_json, posted_image, posted_json, require_json
+from ..operation import AWAY, JSON_AWAY, MISSING, UNREADABLE, Operation
 from ..parameters import LIMIT, Collection, Cursor, ImageId, Limit, Text
 from ..parts import Note, Parts
-from .answers import SearchResult, search_result
-from .bodies import SEARCH, PostedSearch
+from .answers import BatchResult, SearchResult, batch_result, search_result
+from .bodies import BATCH, MAX_IMAGES, MAX_SEARCHES, SEARCH, PostedBatch, PostedSearch
 
 PAGES = """Up to `limit` hits, nearest first. `cursor` of the answer gets the next page of the same
 search; every match comes once, to a depth of 1,000 hits."""
@@ -23,8 +24,14 @@ POSTED = f"""{PAGES}
 
 Send JSON, or the bytes of an image; beside image bytes, `limit`, `cursor` and `collection` are
 parameters."""
+BATCHED = f"""Up to {MAX_SEARCHES} searches in one request, with up to {MAX_IMAGES} images in all.
+
+The answers are in the order of the searches. A body that is not as described is refused as a
+whole, and `message` names the search. A search that fails by itself (an id that is not there, an
+image that cannot be decoded) has an `error` in its place."""
 BY_WORDS = "Find images by words"
-BY_ANYTHING = "Find images by words, by an image, or by an indexed image"
+BY_ANYTHING = "Find images by words, by an image, by an indexed image, or by a mixture of these"
+MANY = "Several searches at once"
 SIMILAR = "The neighbours of an indexed image, itself left out"
 
 
@@ -38,9 +45,11 @@ class Searches:
     def operations(self) -> list[Operation]:
         get, post = partial(Operation, "GET"), partial(Operation, "POST")
         path, similar = "/v1/search", "/v1/images/<id>/similar"
+        batch = "/v1/search/batch"
         return [
             get(path, self.search_text, SearchResult, BY_WORDS, AWAY, PAGES),
             post(path, self.search_posted, SearchResult, BY_ANYTHING, UNREADABLE, POSTED, SEARCH),
+            post(batch, self.search_batch, BatchResult, MANY, JSON_AWAY, BATCHED, BATCH),
             get(similar, self.similar, SearchResult, SIMILAR, MISSING, PAGES),
         ]
 
@@ -69,6 +78,15 @@ class Searches:
                 "a search in JSON has no parameters beside it", "put them into the body"
             )
         return self._search(posted_json(event, PostedSearch).search())
+
+    def search_batch(self, request: Request) -> Response[Any]:
+        event = request.resolved_event
+        require_json(event.headers.get("content-type", ""))
+        posted = posted_json(event, PostedBatch)
+        found = self._parts.searcher.search_many([each.search() for each in posted.searches])
+        answered = [each for each in found if isinstance(each, SearchAnswer)]
+        self._note(searches=len(found), hits=sum(len(each.hits) for each in answered))
+        return answer(batch_result(found, self._parts.store))
 
     def similar(
         self,

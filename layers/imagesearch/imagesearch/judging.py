@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from imagesearch.domain import Embedding, Hit
 from imagesearch.errors import InvalidQuery
-from imagesearch.queries import Query, TextQuery
+from imagesearch.queries import Query, TextQuery, parts
 from imagesearch.relevance import Kind, QueryRelevance, Relevance
 
 
@@ -30,8 +30,13 @@ class Judge:
 def judge(relevance: Relevance | None, embedding: Embedding, query: Query) -> Judge:
     if relevance is None:
         return Judge(None)
-    kind = Kind.TEXT if isinstance(query, TextQuery) else Kind.IMAGE
-    return Judge(relevance.for_query(embedding, kind))
+    return Judge(relevance.for_query(embedding, _kind(query)))
+
+
+def _kind(query: Query) -> Kind:
+    """A mixture of words alone lies where words lie, one of images alone where images do."""
+    words = {isinstance(part, TextQuery) for part in parts(query)}
+    return Kind.MIXED if len(words) > 1 else Kind.TEXT if words == {True} else Kind.IMAGE
 
 
 def check_min_relevance(least: float | None, relevance: Relevance | None, model: str) -> None:

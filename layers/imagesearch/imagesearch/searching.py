@@ -1,30 +1,19 @@
-"""Use case: turn a query into hits."""
+"""Use case: turn queries into hits, and tell what the index holds."""
 
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from imagesearch.cursors import place, seal, seal_place, unseal
-from imagesearch.domain import (
-    Document,
-    Embedding,
-    Hit,
-    IndexHealth,
-    Status,
-    VectorQuery,
-)
-from imagesearch.errors import InvalidQuery, NotFound, UnreadableImage
-from imagesearch.judging import check_min_relevance, judge
+from imagesearch.cursors import seal, unseal
+from imagesearch.domain import Document, Hit, IndexHealth, Status, VectorQuery
+from imagesearch.errors import ImageSearchError, InvalidQuery
+from imagesearch.judging import Judge, check_min_relevance, judge
+from imagesearch.paging import MAX_LIMIT, Page, check_limit, page_of
 from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
-from imagesearch.queries import ImageQuery, Query, Search, StoredQuery, TextQuery, fingerprint
+from imagesearch.queries import Search
+from imagesearch.query_vectors import Found, QueryVectors, no_such_image
 from imagesearch.relevance import Relevance
-
-MAX_LIMIT = 100
-MAX_TEXT = 2_000
-MAX_DEPTH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +55,8 @@ class Searcher:
     ) -> None:
         self._index = index
         self._texts = texts
-        self._images = images
         self._relevance = relevance
+        self._vectors = QueryVectors(index, texts, images)
 
     @property
     def model(self) -> str:
@@ -81,28 +70,26 @@ class Searcher:
 
     def search(self, search: Search) -> SearchAnswer:
         """The nearest images, nearest first; pages go to a depth of `MAX_DEPTH` hits."""
+        [answer] = self.search_many([search])
+        if isinstance(answer, ImageSearchError):
+            raise answer
+        return answer
+
+    def search_many(self, searches: Sequence[Search]) -> list[SearchAnswer | ImageSearchError]:
+        """The answer to each search or why it has none, asked all at once.
+
+        The times are those of all together. Raises Unavailable alone.
+        """
         started = time.perf_counter()
-        _check_limit(search.limit)
-        check_min_relevance(search.min_relevance, self._relevance, self.model)
-        request = f"{self.model} {fingerprint(search)}"
-        after, depth = place(search.cursor, request)
-        embedding = self._embed(search.query)
+        asked = self._asked(searches)
         embedded = time.perf_counter()
-        limit = min(search.limit, MAX_DEPTH - depth)
-        exclude = (search.query.id,) if isinstance(search.query, StoredQuery) else ()
-        judging = judge(self._relevance, embedding, search.query)
-        least = judging.min_score(search.min_relevance)
-        # One more than the page holds tells whether there is another page.
-        wanted = VectorQuery(embedding, limit + 1, search.collection, exclude, after, least)
-        hits = judging.judged(self._index.search(wanted))
-        found = time.perf_counter()
-        return SearchAnswer(
-            search_id=uuid.uuid4().hex,
-            model=self.model,
-            took_ms=Timing(_ms(embedded - started), _ms(found - embedded), _ms(found - started)),
-            hits=hits[:limit],
-            cursor=_cursor(hits[:limit], depth, request) if len(hits) > limit else None,
-        )
+        hits = iter(self._nearest([each.query for each in asked if isinstance(each, _Asked)]))
+        ended = time.perf_counter()
+        took = Timing(_ms(embedded - started), _ms(ended - embedded), _ms(ended - started))
+        return [
+            self._answer(each, next(hits), took) if isinstance(each, _Asked) else each
+            for each in asked
+        ]
 
     def list_documents(
         self,
@@ -113,7 +100,7 @@ class Searcher:
         limit: int = MAX_LIMIT,
     ) -> Listing:
         """Records in the order of their keys."""
-        _check_limit(limit)
+        check_limit(limit)
         request = f"list {status} {collection!r}"
         after = str(unseal(cursor, request)[0]) if cursor else None
         documents = self._index.list_documents(
@@ -127,50 +114,55 @@ class Searcher:
         """One image's record; raises NotFound."""
         stored = self._index.get([id]).get(id)
         if not stored or not stored.document:
-            raise _no_such_image(id)
+            raise no_such_image(id)
         return stored.document
 
-    def _embed(self, query: Query) -> Embedding:
-        if isinstance(query, TextQuery):
-            return self._embed_text(query.text)
-        if isinstance(query, ImageQuery):
-            return self._embed_image(query.data)
-        embedding = self._index.embeddings([query.id]).get(query.id)
-        if embedding is None:
-            raise _no_such_image(query.id)
-        return embedding
+    def _asked(self, searches: Sequence[Search]) -> list["_Asked | ImageSearchError"]:
+        """What to ask of the index for each search, or why that cannot be asked."""
+        pages = [self._page(search) for search in searches]
+        good = [page.search.query for page in pages if isinstance(page, Page)]
+        vectors = iter(self._vectors.of(good))
+        return [
+            self._ask(page, next(vectors)) if isinstance(page, Page) else page for page in pages
+        ]
 
-    def _embed_text(self, text: str) -> Embedding:
-        if not text.strip() or len(text) > MAX_TEXT:
-            raise InvalidQuery(
-                f"the text has {len(text)} characters",
-                f"send 1 to {MAX_TEXT:,} characters that are not all blanks",
-                code="invalid_text",
-            )
-        return np.asarray(self._texts.encode_texts([text])[0], np.float32)
+    def _page(self, search: Search) -> Page | InvalidQuery:
+        try:
+            check_min_relevance(search.min_relevance, self._relevance, self.model)
+            return page_of(search, self.model)
+        except InvalidQuery as error:
+            return error
 
-    def _embed_image(self, data: bytes) -> Embedding:
-        image = self._images.encode_images([data])[0]
-        if isinstance(image, UnreadableImage):
-            raise image
-        return image.embedding
+    def _ask(self, page: Page, vector: Found) -> "_Asked | ImageSearchError":
+        if isinstance(vector, ImageSearchError):
+            return vector
+        judging = judge(self._relevance, vector, page.search.query)
+        least = judging.min_score(page.search.min_relevance)
+        return _Asked(page, judging, page.wanted(vector, least))
 
+    def _nearest(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        if len(queries) == 1:
+            return [self._index.search(queries[0])]
+        return self._index.search_many(queries) if queries else []
 
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidQuery(
-            f"limit is {limit}", f"ask for 1 to {MAX_LIMIT} at a time", code="invalid_limit"
+    def _answer(self, asked: "_Asked", hits: list[Hit], took: Timing) -> SearchAnswer:
+        page = asked.page
+        return SearchAnswer(
+            search_id=uuid.uuid4().hex,
+            model=self.model,
+            took_ms=took,
+            hits=asked.judge.judged(hits[: page.limit]),
+            cursor=page.cursor(hits),
         )
 
 
-def _cursor(page: Sequence[Hit], depth: int, request: str) -> str | None:
-    depth += len(page)
-    last = page[-1]
-    return seal_place(last.score, last.document.id, depth, request) if depth < MAX_DEPTH else None
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A page of a search, what is asked of the index for it, and how its hits are judged."""
 
-
-def _no_such_image(id: str) -> NotFound:
-    return NotFound(f"there is no indexed image with the id {id!r}", "take an id from a hit")
+    page: Page
+    judge: Judge
+    query: VectorQuery
 
 
 def _ms(seconds: float) -> float:

@@ -77,8 +77,13 @@ def index_images(indexer, store, logger, metrics) -> Callable[[Any], dict[str, A
 
 
 @pytest.fixture
-def searcher(index, images) -> Searcher:
-    return Searcher(index, FakeTexts(), images)
+def texts() -> FakeTexts:
+    return FakeTexts()
+
+
+@pytest.fixture
+def searcher(index, texts, images) -> Searcher:
+    return Searcher(index, texts, images)
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-ADDRESSES = ["/v1/search", "/v1/images", "/v1/images/x", "/v1/images/x/similar", "/v1/health"]
+ADDRESSES = ["/v1/search", "/v1/search/batch", "/v1/images", "/v1/images/x", "/v1/health"]
+ADDRESSES += ["/v1/images/x/similar"]
 TYPES = ["application/json", "image/png", "application/octet-stream"]
 NAMES = ["q", "limit", "cursor", "collection", "status"]
 

@@ -33,6 +33,7 @@ def test_it_lists_every_operation_under_v1_and_no_page(document):
     assert {(method, path) for method, path, _ in operations(document)} == {
         ("get", "/v1/search"),
         ("post", "/v1/search"),
+        ("post", "/v1/search/batch"),
         ("get", "/v1/images"),
         ("get", "/v1/images/{id}"),
         ("get", "/v1/images/{id}/similar"),

@@ -168,6 +168,7 @@ def test_an_id_of_odd_characters_is_of_no_image(ask, id):
         ("POST", "/v1/images/x/similar", "GET"),
         ("POST", "/", "GET"),
         ("PATCH", "/openapi.json", "GET"),
+        ("GET", "/v1/search/batch", "POST"),
     ],
 )
 def test_a_method_that_an_address_does_not_know_is_405(ask, method, path, allow):

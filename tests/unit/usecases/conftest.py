@@ -32,8 +32,13 @@ def indexer(store, index, images) -> Indexer:
 
 
 @pytest.fixture
-def searcher(index, images) -> Searcher:
-    return Searcher(index, FakeTexts(), images)
+def texts() -> FakeTexts:
+    return FakeTexts()
+
+
+@pytest.fixture
+def searcher(index, texts, images) -> Searcher:
+    return Searcher(index, texts, images)
 
 
 @pytest.fixture

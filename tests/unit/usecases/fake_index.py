@@ -21,13 +21,19 @@ from .fakes import Hooks, ref
 
 @dataclass
 class FakeIndex:
-    """Entries with versions; a deleted one stays as an entry without a document."""
+    """Entries with versions; a deleted one stays as an entry without a document.
+
+    `asked` are the searches of each round trip, whose filters it passes over; `looks` counts how
+    often embeddings were read.
+    """
 
     entries: dict[str, tuple[Document | None, Embedding | None, int]] = field(default_factory=dict)
     away: bool = False
     failing: set[str] = field(default_factory=set)
     before_write: Hooks = field(default_factory=Hooks)
     writes: int = 0
+    asked: list[list[VectorQuery]] = field(default_factory=list)
+    looks: int = 0
 
     def get(self, ids: Sequence[str]) -> dict[str, Stored]:
         self._answer()
@@ -36,6 +42,7 @@ class FakeIndex:
 
     def embeddings(self, ids: Sequence[str]) -> dict[str, Embedding]:
         self._answer()
+        self.looks += 1
         found = {id: self.entries[id][1] for id in ids if id in self.entries}
         return {id: embedding for id, embedding in found.items() if embedding is not None}
 
@@ -45,7 +52,14 @@ class FakeIndex:
         return [self._write(write) for write in writes]
 
     def search(self, query: VectorQuery) -> list[Hit]:
+        return self.search_many([query])[0]
+
+    def search_many(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         self._answer()
+        self.asked.append(list(queries))
+        return [self._nearest(query) for query in queries]
+
+    def _nearest(self, query: VectorQuery) -> list[Hit]:
         hits = [
             Hit(document, float(embedding @ query.embedding))
             for document, embedding, _ in self.entries.values()
@@ -58,9 +72,6 @@ class FakeIndex:
         if query.after:
             hits = [hit for hit in hits if _place(hit) > (-query.after.score, query.after.id)]
         return hits[: query.limit]
-
-    def search_many(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
-        return [self.search(query) for query in queries]
 
     def list_documents(
         self, *, status: Status | None, collection: str | None, after: str | None, limit: int

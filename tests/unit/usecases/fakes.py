@@ -18,7 +18,7 @@ from imagesearch.domain import (
     Lag,
     ObjectState,
 )
-from imagesearch.errors import ObjectChanged, Unavailable, UnreadableImage
+from imagesearch.errors import InvalidQuery, ObjectChanged, Unavailable, UnreadableImage
 
 BUCKET = "pictures"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -127,7 +127,7 @@ class FakeImages:
     def _encode(self, data: bytes, details: DetailsWanted | None) -> EncodedImage | UnreadableImage:
         words = data.removeprefix(PNG).decode(errors="replace")
         if not data.startswith(PNG) or self.unreadable in words:
-            return UnreadableImage("cannot be decoded")
+            return UnreadableImage("cannot be decoded", "send another file")
         found = _details(words, details) if details else None
         return EncodedImage(vector(words), 640, 480, "image/png", details=found)
 
@@ -146,11 +146,16 @@ def _details(words: str, wanted: DetailsWanted) -> Details:
 
 @dataclass
 class FakeTexts:
-    """Words and the picture of these words have the same vector."""
+    """Words and the picture of these words have the same vector; remembers the batches."""
 
     model: str = "fake"
+    meaningless: str = "nothing at all"
+    batches: list[list[str]] = field(default_factory=list)
 
     def encode_texts(self, texts: Sequence[str]) -> Embedding:
+        self.batches.append(list(texts))
+        if self.meaningless in texts:
+            raise InvalidQuery("no usable vector", "say it in other words", "invalid_text")
         return np.stack([vector(text) for text in texts])
 
 

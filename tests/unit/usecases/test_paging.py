@@ -1,11 +1,15 @@
 """Claims: pages bring every match once, and a cursor serves its own request alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from imagesearch.domain import Status
 from imagesearch.errors import InvalidQuery
-from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
-from imagesearch.searching import MAX_DEPTH, MAX_LIMIT, Searcher
+from imagesearch.filters import KeyPrefix
+from imagesearch.paging import MAX_DEPTH, MAX_LIMIT
+from imagesearch.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
+from imagesearch.searching import Searcher
 
 from .fakes import FakeTexts, picture
 from .looking import keys
@@ -52,16 +56,35 @@ def test_pages_end_at_the_stated_depth(searcher, fill):
     [
         Search(TextQuery("a dog")),
         Search(TextQuery("a cat"), collection="n"),
+        Search(TextQuery("a cat"), filter=KeyPrefix("")),
         Search(StoredQuery("a cat")),
         Search(ImageQuery(picture("a cat"))),
+        Search(MixedQuery((Term(TextQuery("a cat")),))),
     ],
 )
 def test_a_cursor_of_another_search_is_refused(searcher, fill, other):
     fill(a="a cat", b="a dog")
     cursor = searcher.search(Search(TextQuery("a cat"), limit=1)).cursor
     with pytest.raises(InvalidQuery) as refused:
-        searcher.search(Search(other.query, 1, cursor, other.collection))
+        searcher.search(replace(other, limit=1, cursor=cursor))
     assert refused.value.code == "invalid_cursor"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (Term(TextQuery("a cat"), 2), Term(ImageQuery(picture("b")))),
+        (Term(TextQuery("a cat")), Term(ImageQuery(picture("c")))),
+        (Term(ImageQuery(picture("b"))), Term(TextQuery("a cat"))),
+    ],
+)
+def test_a_cursor_of_other_terms_is_refused(searcher, fill, other):
+    fill(a="a cat", b="a dog")
+    mixed = MixedQuery((Term(TextQuery("a cat")), Term(ImageQuery(picture("b")))))
+    cursor = searcher.search(Search(mixed, limit=1)).cursor
+    assert len(searcher.search(Search(mixed, limit=1, cursor=cursor)).hits) == 1
+    with pytest.raises(InvalidQuery):
+        searcher.search(Search(MixedQuery(other), limit=1, cursor=cursor))
 
 
 def test_a_cursor_of_another_model_is_refused(searcher, fill, index, images):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imagesearch.errors import InvalidQuery
-from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
+from imagesearch.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
 from imagesearch.relevance import Curve, Kind, QueryRelevance, Relevance, nearness
 from imagesearch.searching import Searcher
 
@@ -86,6 +86,22 @@ def test_pictures_are_judged_as_pictures(query, calibrated, relevance, fill):
     fill(a="a cat", b="a dog")
     hits = calibrated.search(Search(query)).hits
     of = relevance.for_query(vector("a cat"), Kind.IMAGE).of
+    assert [hit.relevance for hit in hits] == pytest.approx([of(hit.score) for hit in hits])
+
+
+@pytest.mark.parametrize(
+    ("terms", "kind"),
+    [
+        ((TextQuery("a cat"), TextQuery("a dog")), Kind.TEXT),
+        ((ImageQuery(picture("a cat")), StoredQuery(ref("a.png").id)), Kind.IMAGE),
+        ((TextQuery("a cat"), StoredQuery(ref("a.png").id)), Kind.MIXED),
+    ],
+)
+def test_a_mixture_is_judged_by_what_is_mixed(terms, kind, calibrated, index, relevance, fill):
+    fill(a="a cow", b="a dog")
+    mixed = MixedQuery(tuple(Term(part) for part in terms))
+    hits = calibrated.search(Search(mixed)).hits
+    of = relevance.for_query(index.asked[-1][0].embedding, kind).of
     assert [hit.relevance for hit in hits] == pytest.approx([of(hit.score) for hit in hits])
 
 

@@ -5,7 +5,7 @@ import pytest
 from imagesearch.domain import Status
 from imagesearch.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
 from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
-from imagesearch.searching import MAX_TEXT
+from imagesearch.query_vectors import MAX_TEXT
 
 from .fakes import picture, ref
 from .looking import keys

@@ -98,7 +98,9 @@ class DecoderPool:
             except DecoderTimedOut:
                 child.stop()
                 return UnreadableImage(
-                    f"decoding took longer than {self._seconds:g} seconds", code="decoder_timeout"
+                    f"decoding took longer than {self._seconds:g} seconds",
+                    "send a smaller copy, saved anew",
+                    code="decoder_timeout",
                 )
             except DecoderDied as died:
                 child.stop()
@@ -107,7 +109,9 @@ class DecoderPool:
                 self._idle.append(child)
                 return result
         return UnreadableImage(
-            f"the decoder crashed on this file: it {death}", code="decoder_crashed"
+            f"the decoder crashed on this file: it {death}",
+            "save the picture anew, in another format",
+            code="decoder_crashed",
         )
 
     def _child(self) -> DecoderChild:

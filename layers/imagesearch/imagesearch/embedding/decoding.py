@@ -82,6 +82,7 @@ def _decode(
     if len(data) > limits.file_bytes:
         raise UnreadableImage(
             f"the file has {len(data):,} bytes, over the limit of {limits.file_bytes:,}",
+            "send a smaller copy",
             code="image_too_large",
         )
     with opened(data, limits) as image:

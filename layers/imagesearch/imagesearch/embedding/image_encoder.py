@@ -91,5 +91,7 @@ class OnnxImageEncoder:
                 )
             else:
                 yield UnreadableImage(
-                    f"{self.model} gives no usable vector for this picture", code="no_embedding"
+                    f"{self.model} gives no usable vector for this picture",
+                    "check that the picture shows something",
+                    code="no_embedding",
                 )

@@ -44,7 +44,9 @@ def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise UnreadableImage(
-            f"the picture has too many pixels: {error}", code="image_too_large"
+            f"the picture has too many pixels: {error}",
+            "send a smaller copy",
+            code="image_too_large",
         ) from error
     except UnidentifiedImageError as error:
         # libavif refuses what is larger than its own limit as it refuses what is damaged.

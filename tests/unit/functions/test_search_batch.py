@@ -1,0 +1,148 @@
+"""Claims: a batch answers each of its searches as if it were alone, and none spoils another."""
+
+import base64
+
+import pytest
+
+from functions.search.bodies import MAX_JSON
+
+from ..usecases.fakes import picture, ref
+
+
+@pytest.fixture
+def pets(fill):
+    fill({"pets/tom.png": picture("a cat"), "pets/rex.png": picture("a dog")})
+
+
+@pytest.fixture
+def batch(ask):
+    return lambda *searches: ask("POST", "/v1/search/batch", {"searches": list(searches)})
+
+
+def by_text(words: str, **more):
+    return {"query": {"text": words}, **more}
+
+
+def alone(answer: dict):
+    """What of an answer is the same when it is asked for again."""
+    return [(hit["id"], hit["score"]) for hit in answer["hits"]], answer["cursor"]
+
+
+def test_each_is_answered_as_it_is_alone(ask, batch, pets):
+    image = base64.b64encode(picture("a cat")).decode()
+    searches = [
+        by_text("a dog", limit=1),
+        {"query": {"image": image}},
+        {"query": {"id": ref("pets/tom.png").id}},
+        {"query": {"terms": [{"text": "a dog"}, {"text": "a cat", "weight": -1}]}},
+        by_text("a dog", collection="nothing"),
+    ]
+    answer = batch(*searches)
+    assert answer.status == 200
+    assert set(answer.json) == {"results"}
+    assert [alone(one) for one in answer.json["results"]] == [
+        alone(ask("POST", "/v1/search", search).json) for search in searches
+    ]
+
+
+def test_each_goes_on_by_its_own_cursor(batch, pets):
+    first = batch(by_text("a dog", limit=1), by_text("a cat", limit=1)).json["results"]
+    cursors = [one["cursor"] for one in first]
+    second = batch(
+        by_text("a dog", limit=1, cursor=cursors[0]), by_text("a cat", limit=1, cursor=cursors[1])
+    ).json["results"]
+    assert [one["hits"][0]["key"] for one in second] == ["pets/tom.png", "pets/rex.png"]
+
+
+def test_all_cost_one_embedding_batch_and_one_round_trip(batch, pets, index, texts):
+    assert batch(*[by_text(f"picture {n}") for n in range(32)]).status == 200
+    assert [len(texts) for texts in texts.batches] == [32]
+    assert [len(queries) for queries in index.asked] == [32]
+
+
+@pytest.mark.parametrize(
+    ("failing", "code"),
+    [
+        ({"query": {"id": "nobody"}}, "not_found"),
+        ({"query": {"image": "bm8="}}, "unreadable_image"),
+        (by_text(" "), "invalid_text"),
+        (by_text("nothing at all"), "invalid_text"),
+        (by_text("a", cursor="made-up"), "invalid_cursor"),
+        ({"query": {"terms": [{"text": "a", "weight": 0}]}}, "invalid_terms"),
+    ],
+)
+def test_one_that_fails_has_its_error_in_its_place(batch, pets, failing, code):
+    answer = batch(by_text("a dog"), failing, by_text("a cat"))
+    first, failed, last = answer.json["results"]
+    assert answer.status == 200
+    assert set(failed) == {"error"}
+    assert failed["error"]["code"] == code
+    assert failed["error"]["hint"]
+    assert (first["hits"][0]["key"], last["hits"][0]["key"]) == ("pets/rex.png", "pets/tom.png")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place", "code"),
+    [
+        (by_text("a", limit=0), "searches.1.limit", "invalid_limit"),
+        (by_text(""), "searches.1.query.text", "invalid_text"),
+        ({"query": {"text": "a", "id": "b"}}, "searches.1.query", "invalid_query"),
+        (by_text("a", filter={"width": "x"}), "searches.1.filter.width", "invalid_filter"),
+        (by_text("a", filter={"colour": "x"}), "searches.1.filter", "unknown_field"),
+        (by_text("a", colour="x"), "there is no field 'searches.1.colour'", "unknown_field"),
+        ("a dog", "searches.1", "invalid_query"),
+    ],
+)
+def test_a_body_that_is_not_as_described_is_refused_and_its_search_named(batch, wrong, place, code):
+    answer = batch(by_text("a dog"), wrong)
+    assert (answer.status, answer.error) == (400, code)
+    assert answer.json["error"]["message"].startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "invalid_query"),
+        ({"searches": []}, "invalid_query"),
+        ({"searches": [by_text("a")] * 33}, "invalid_query"),
+        ({"searches": by_text("a")}, "invalid_query"),
+        ({"searches": [by_text("a")], "limit": 1}, "unknown_field"),
+        ("{", "invalid_json"),
+        ("", "invalid_json"),
+    ],
+)
+def test_a_batch_that_is_wrong(ask, body, code):
+    answer = ask("POST", "/v1/search/batch", body)
+    assert (answer.status, answer.error) == (400, code)
+
+
+def test_a_batch_has_few_images(batch):
+    image = {"image": base64.b64encode(picture("a cat")).decode()}
+    mixed = {"query": {"terms": [image] * 16}}
+    assert batch(mixed, mixed).status == 200
+    answer = batch(mixed, mixed, {"query": image})
+    assert answer.status == 400
+    assert "at most 32 images" in answer.json["error"]["message"]
+
+
+def test_a_body_over_the_stated_size_is_413(batch):
+    answer = batch(*[{"query": {"id": "x" * (MAX_JSON // 32)}}] * 32)
+    assert (answer.status, answer.json["error"]["hint"] != "") == (413, True)
+
+
+@pytest.mark.parametrize("type", ["image/png", "text/plain"])
+def test_only_json_is_a_batch(ask, type):
+    answer = ask("POST", "/v1/search/batch", picture("a cat"), type)
+    assert (answer.status, answer.error) == (415, "unsupported_media_type")
+
+
+def test_an_index_that_is_away_is_503_for_all(batch, index):
+    index.away = True
+    assert batch(by_text("a"), {"query": {"id": "x"}}).status == 503
+
+
+def test_one_line_tells_of_a_batch(batch, pets, logs):
+    batch(by_text("secret dog"), {"query": {"id": "secret"}})
+    [line] = logs.of("request")
+    assert (line["route"], line["searches"], line["hits"]) == ("/v1/search/batch", 2, 2)
+    assert "secret" not in logs
