@@ -52,9 +52,12 @@ def resample(
 
 def tensor(square: Image.Image, wanted: Preprocessing) -> Embedding:
     """[3, size, size] float32 from RGB: (x / 255 − mean) / std."""
-    values = np.asarray(square, np.float32) / np.float32(255)
-    normalised = (values - np.asarray(wanted.mean, np.float32)) / np.asarray(wanted.std, np.float32)
-    return np.ascontiguousarray(normalised.transpose(2, 0, 1), np.float32)
+    # In the tensor's own order first: numpy is six times as fast along rows as along three colours.
+    values = np.asarray(square).transpose(2, 0, 1).astype(np.float32, order="C")
+    values /= np.float32(255)
+    values -= np.asarray(wanted.mean, np.float32)[:, None, None]
+    values /= np.asarray(wanted.std, np.float32)[:, None, None]
+    return values
 
 
 def _span(low: float, high: float, scale: float, factor: int, length: int) -> tuple[int, int]:
