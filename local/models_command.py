@@ -9,7 +9,7 @@ from rich.console import Console
 
 from imagesearch.embedding import known_models as registry
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
-from imagesearch.embedding.signed_arithmetic import signed_weights_are_exact
+from imagesearch.embedding.sessions import signed_weights_are_exact
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.errors import ConfigurationError, UnreadableImage
 from local.byte_progress import watching

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imagesearch.embedding.known_models import KnownModel, Pin
-from imagesearch.embedding.signed_arithmetic import signed_weights_are_exact
+from imagesearch.embedding.sessions import signed_weights_are_exact
 from imagesearch.errors import ConfigurationError
 from imagesearch.fetching.http_download import Downloader
 from imagesearch.fetching.model_file import bring, entry_of

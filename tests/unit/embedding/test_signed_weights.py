@@ -9,8 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from imagesearch.embedding.sessions import session_options
-from imagesearch.embedding.signed_arithmetic import signed_weights_are_exact
+from imagesearch.embedding.sessions import plainly_exact, session_options, signed_weights_are_exact
 from imagesearch.embedding.signed_weights import signed
 
 RNG = np.random.default_rng(5)
@@ -59,6 +58,14 @@ def initializers(made: bytes) -> dict[str, np.ndarray]:
 
 def test_the_largest_products_are_exact_on_this_cpu():
     assert signed_weights_are_exact()
+
+
+def test_a_cpu_that_is_exact_anyway_keeps_its_fast_kernel():
+    try:
+        precise = session_options(1).get_session_config_entry("session.x64quantprecision")
+    except RuntimeError:
+        precise = "0"
+    assert precise == ("0" if plainly_exact() else "1")
 
 
 @pytest.mark.parametrize("raw", [True, False])

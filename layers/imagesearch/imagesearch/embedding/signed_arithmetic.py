@@ -1,30 +1,26 @@
-"""Whether this machine multiplies signed 8-bit weights exactly.
+"""Whether a session multiplies signed 8-bit weights exactly on this machine.
 
 Where a CPU has no VNNI, the kernel for signed weights adds two products in 16 bits, and large ones
-are cut off. The sessions are told to avoid that kernel there; this asks whether they do.
+are cut off, unless the session is told to avoid that kernel.
 """
 
 from __future__ import annotations
-
-from functools import cache
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from imagesearch.embedding.protobuf_wire import bytes_field, varint_field
-from imagesearch.embedding.sessions import session_options
 
 DEPTH, WIDTH = 64, 64
 UINT8, INT8, INT32 = 2, 3, 6
 
 
-@cache
-def signed_weights_are_exact() -> bool:
+def exact_with(options: onnxruntime.SessionOptions) -> bool:
     """Multiplies the largest values there are, and compares with what they must give."""
     for weight in (127, -128):
         session = onnxruntime.InferenceSession(
-            _multiplication(weight), session_options(1), providers=["CPUExecutionProvider"]
+            _multiplication(weight), options, providers=["CPUExecutionProvider"]
         )
         for rows in (1, 2, 50):
             left = np.full((rows, DEPTH), 255, np.uint8)
