@@ -1,5 +1,6 @@
 """The connection to OpenSearch: its address, how requests are signed, what its errors mean."""
 
+import json
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from opensearchpy import OpenSearch, Urllib3HttpConnection
+from opensearchpy import OpenSearch
 from opensearchpy.exceptions import (
     AuthenticationException,
     AuthorizationException,
@@ -18,14 +19,13 @@ from opensearchpy.exceptions import (
     TransportError,
 )
 from opensearchpy.exceptions import ConnectionError as NoConnection
-from urllib3 import Timeout
 
+from imagesearch.adapters.opensearch_connection import StandardConnection, Timeout
 from imagesearch.errors import ConfigurationError, Unavailable
 
 CONNECT_SECONDS = 3.0
 READ_TIMEOUT = Timeout(connect=CONNECT_SECONDS, read=10.0)
 BULK_TIMEOUT = Timeout(connect=CONNECT_SECONDS, read=15.0)
-CONNECTIONS = 16
 _AWS_HOST = re.compile(r"\.(amazonaws\.com(\.cn)?|on\.aws)$")
 _AWS_REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
 # It warns of every answer that is no success, also of an index that has not been made yet; what
@@ -45,9 +45,8 @@ class OpenSearchClient:
         self.raw = OpenSearch(
             hosts=[_address(parts)],
             http_auth=_authentication(parts),
-            connection_class=Urllib3HttpConnection,
+            connection_class=StandardConnection,
             timeout=READ_TIMEOUT,
-            pool_maxsize=CONNECTIONS,
             max_retries=0,
         )
 
@@ -67,6 +66,12 @@ class OpenSearchClient:
             return self.read(ask)
         except _NoIndex:
             return None
+
+    def post(self, path: str, body: str) -> Any:
+        """A request without opensearch-py's preparations, which take as long as a search's JSON."""
+        connection = self.raw.transport.get_connection()
+        _, _, text = connection.perform_request("POST", path, body=body.encode())
+        return json.loads(text)
 
     def close(self) -> None:
         """Drop the connections; the next request makes new ones."""

