@@ -45,6 +45,8 @@ leaves = st.one_of(
         st.sampled_from(["camera", "lens"]),
         st.lists(st.text("xyz", max_size=2), max_size=3).map(tuple),
     ),
+    st.sampled_from(["camera", "lens"]).map(f.MetadataRecorded),
+    st.sampled_from(["collection", "sha256"]).map(f.Recorded),
 )
 several = st.recursive(
     leaves,

@@ -10,9 +10,11 @@ from imagesearch.filters import (
     DateRange,
     KeyPrefix,
     MetadataOneOf,
+    MetadataRecorded,
     Not,
     NumberRange,
     OneOf,
+    Recorded,
 )
 
 JULY = datetime(2024, 7, 1, 10, tzinfo=UTC)
@@ -106,6 +108,20 @@ def test_a_record_says_one_of_some_texts(subject, put, found):
     assert found(OneOf("sha256", ("1f",))) == ["cats/1"]
     assert found(OneOf("phash", ("00ff00ff00ff00ff",))) == ["cats/1"]
     assert len(found(OneOf("model", ("test",)))) == 3
+
+
+def test_something_is_recorded_or_nothing(subject, put, found):
+    subject.store(
+        put("cats/1", metadata={"label": "cat"}, sha256="1f"),
+        put("dogs/1", metadata={"label": "", "a.b": "c"}),
+        put("2", metadata={"labels": "cat"}),
+    )
+    assert found(MetadataRecorded("label")) == ["cats/1", "dogs/1"]
+    assert found(MetadataRecorded("a.b")) == ["dogs/1"]
+    assert found(MetadataRecorded("nothing")) == []
+    assert found(Not(MetadataRecorded("label"))) == ["2"]
+    assert found(Recorded("collection")) == ["cats/1", "dogs/1"]
+    assert found(Not(Recorded("sha256"))) == ["2", "dogs/1"]
 
 
 def test_filters_combine(subject, put, found):

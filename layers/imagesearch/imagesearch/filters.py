@@ -60,6 +60,20 @@ class MetadataOneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """There is something in this field."""
+
+    field: TextField
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataRecorded:
+    """The metadata has an entry of this name, whatever it says."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class AllOf:
     """Every one holds; true of everything when there is none."""
 
@@ -79,5 +93,14 @@ class Not:
 
 
 Filter: TypeAlias = (
-    KeyPrefix | NumberRange | DateRange | OneOf | MetadataOneOf | AllOf | AnyOf | Not
+    KeyPrefix
+    | NumberRange
+    | DateRange
+    | OneOf
+    | MetadataOneOf
+    | Recorded
+    | MetadataRecorded
+    | AllOf
+    | AnyOf
+    | Not
 )

@@ -15,9 +15,11 @@ from imagesearch.filters import (
     Filter,
     KeyPrefix,
     MetadataOneOf,
+    MetadataRecorded,
     Not,
     NumberRange,
     OneOf,
+    Recorded,
 )
 
 _OPERATORS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<"}
@@ -61,6 +63,10 @@ def condition(filter: Filter) -> Condition:
             return _one_of(f"json_extract(record, '$.{field}')", (), values)
         case MetadataOneOf(name, values):
             return _one_of("metadata_of(record, ?)", (name,), values)
+        case Recorded(field):
+            return Condition(f"json_extract(record, '$.{field}') NOT NULL")
+        case MetadataRecorded(name):
+            return Condition("metadata_of(record, ?) NOT NULL", (name,))
         case NumberRange(field=field):
             return _range(f"json_extract(record, '$.{field}')", filter)
         case DateRange(field=field):

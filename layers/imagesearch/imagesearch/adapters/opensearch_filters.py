@@ -11,9 +11,11 @@ from imagesearch.filters import (
     Filter,
     KeyPrefix,
     MetadataOneOf,
+    MetadataRecorded,
     Not,
     NumberRange,
     OneOf,
+    Recorded,
 )
 
 BOUNDS = ("gte", "lte", "gt", "lt")
@@ -27,6 +29,10 @@ def filter_query(filter: Filter) -> dict[str, Any]:
             return {"terms": {field: list(values)}}
         case MetadataOneOf(name, values):
             return {"terms": {f"metadata.{name}": list(values)}}
+        case Recorded(field):
+            return {"exists": {"field": field}}
+        case MetadataRecorded(name):
+            return {"exists": {"field": f"metadata.{name}"}}
         case NumberRange(field=field) | DateRange(field=field):
             return {"range": {field: _bounds(filter)}}
         case AllOf(filters):
