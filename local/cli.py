@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from imagesearch.errors import ImageSearchError
+from local.classify_cli import classify
 from local.cli_options import (
     DATA_DIR,
     INTERRUPTED,
@@ -18,7 +19,7 @@ from local.cli_options import (
     DataDir,
     Model,
 )
-from local.model_choice import choice, known_models
+from local.model_choice import choice, known_models, model_in_use
 from local.models_cli import models
 from local.refusal import WrongUsage
 from local.reindex_cli import reindex
@@ -114,7 +115,7 @@ def search(
     from local.search_command import Wanted, print_lines, print_table, search_folder
 
     wanted = Wanted(text, image, limit, collection)
-    hits = search_folder(workspace, _model(model, workspace), wanted)
+    hits = search_folder(workspace, model_in_use(model, workspace), wanted)
     if as_json:
         print_lines(hits, workspace.folder)
     else:
@@ -165,12 +166,9 @@ def backfill(
         raise typer.Exit(INTERRUPTED) from stopped
 
 
+app.command()(classify)
 app.command()(reindex)
 app.add_typer(models, name="models")
-
-
-def _model(given: str | None, workspace: Workspace) -> str:
-    return choice(given, workspace.model, known_models(workspace.directory.parent)).model
 
 
 def _told(given: str | None, workspace: Workspace) -> str:

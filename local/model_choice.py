@@ -8,6 +8,7 @@ import imagesearch
 from imagesearch.embedding.known_models import known_models as models_to_pull
 from local.model_cache import models_cache
 from local.refusal import WrongUsage
+from local.workspace import Workspace
 
 STARTER, BETTER = "starter", "clip-vit-b-32"
 _BETTER_NOTICE = (
@@ -43,6 +44,11 @@ def choice(given: str | None, recorded: str | None, known: dict[str, Path]) -> C
         notice = _BETTER_NOTICE if recorded == STARTER else ""
         return Choice(recorded, notice)
     return Choice(BETTER) if BETTER in known else Choice(STARTER, _BETTER_NOTICE)
+
+
+def model_in_use(given: str | None, workspace: Workspace) -> str:
+    """The model that a question about an indexed folder is put to."""
+    return choice(given, workspace.model, known_models(workspace.directory.parent)).model
 
 
 def model_folder(wanted: str, data_dir: Path) -> Path:

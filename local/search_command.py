@@ -11,16 +11,12 @@ from rich.text import Text
 
 from imagesearch import bootstrap
 from imagesearch.domain import Hit
-from imagesearch.indexing import Limits
 from imagesearch.queries import ImageQuery, Query, Search, TextQuery
 from local.environment import settings_of
+from local.image_file import image_bytes
 from local.model_choice import model_folder
-from local.refusal import WrongUsage
 from local.report import printable
 from local.workspace import Workspace
-
-# An image that can be indexed can be searched with: nothing here goes through an API's limits.
-MOST_BYTES = Limits().file_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +30,15 @@ class Wanted:
 
     def search(self) -> Search:
         """Raises WrongUsage for a file that cannot be read."""
-        query: Query = ImageQuery(_bytes(self.image)) if self.image else TextQuery(self.text or "")
+        query: Query = (
+            ImageQuery(image_bytes(self.image)) if self.image else TextQuery(self.text or "")
+        )
         return Search(query, self.limit, collection=self.collection or None)
 
 
 def search_folder(workspace: Workspace, model: str, wanted: Wanted) -> list[Hit]:
     """The nearest images. Raises WrongUsage, and what the search use case raises."""
-    if not workspace.index_file.is_file():
-        raise WrongUsage(
-            f"there is no index of {workspace.folder} yet: run `imagesearch index` with it first"
-        )
+    workspace.must_be_indexed()
     search = wanted.search()
     settings = settings_of(workspace, model_folder(model, workspace.directory.parent))
     return bootstrap.searcher(settings).search(search).hits
@@ -77,14 +72,3 @@ def _line(hit: Hit, folder: Path) -> dict[str, object]:
         "taken_at": document.taken_at and document.taken_at.isoformat().replace("+00:00", "Z"),
         "metadata": dict(document.metadata),
     }
-
-
-def _bytes(image: Path) -> bytes:
-    try:
-        with image.expanduser().open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise WrongUsage(f"cannot read {image}: {error.strerror}") from error
-    if len(data) > MOST_BYTES:
-        raise WrongUsage(f"{image} has more than {MOST_BYTES:,} bytes: save a smaller copy")
-    return data

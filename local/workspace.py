@@ -27,6 +27,13 @@ class Workspace:
     def index_file(self) -> Path:
         return self.directory / "index.db"
 
+    def must_be_indexed(self) -> None:
+        """Raises WrongUsage where it is not."""
+        if not self.index_file.is_file():
+            raise WrongUsage(
+                f"there is no index of {self.folder} yet: run `imagesearch index` with it first"
+            )
+
     def remember(self, model: str) -> None:
         """Make this the folder, and this the model, that a later search takes by default.
 

@@ -21,6 +21,8 @@ TEXT = {
     "max_length": 128,
     "pad_token_id": 0,
 }
+# As `python -m models.fit_prompts` finds them: more templates gain nothing that can be told.
+CLASSIFY = {"templates": ["a photo of a {}."], "temperature": 0.04}
 DESCRIPTION = (
     "EfficientNet-Lite2 and MiniLM joined by the names of 1,000 ImageNet labels: "
     "search by words and by likeness from the first minute, without a download."
@@ -44,6 +46,7 @@ def write_manifest(folder: Path, preprocess: Preprocess, quality: dict[str, obje
             name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
             for name in WEIGHED_FILES
         },
+        "classify": CLASSIFY,
         "license": LICENSE,
         "source": SOURCE,
         "quality": quality,

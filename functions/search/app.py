@@ -20,7 +20,12 @@ metrics = EphemeralMetrics(namespace="imagesearch", service="search")
 
 def join(queue: ChangeQueue | None) -> Handler:
     """The handler over these settings; health tells how long `queue` is."""
-    parts = Parts(bootstrap.searcher(settings), bootstrap.image_store(settings), queue)
+    parts = Parts(
+        bootstrap.searcher(settings),
+        bootstrap.image_store(settings),
+        queue,
+        classifier=bootstrap.classifier(settings),
+    )
     return make_handler(parts, RequestLog(logger, metrics), settings.cors_origin)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
+from aws_lambda_powertools.event_handler.request import Request
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
@@ -68,6 +69,12 @@ def bounded(data: bytes, limit: int = MAX_JSON_IMAGE) -> bytes:
     if len(data) > limit:
         raise _too_large(len(data), limit)
     return data
+
+
+def without_parameters(request: Request) -> None:
+    """Two places for one thing could contradict each other; raises InvalidQuery."""
+    if request.query_parameters:
+        raise InvalidQuery("JSON has no parameters beside it", "put them into the body")
 
 
 def is_json(content_type: str) -> bool:

@@ -86,6 +86,8 @@ _CODES = {
     "image": "invalid_image",
     "limit": "invalid_limit",
     "cursor": "invalid_cursor",
+    "labels": "invalid_labels",
+    "neighbours": "invalid_neighbours",
 }
 
 

@@ -1,5 +1,6 @@
 """Every operation of the API but those that describe them, in the order of the document."""
 
+from .classifying.routes import Classifications
 from .health import HealthRoute
 from .images.routes import Images
 from .operation import Operation
@@ -10,6 +11,11 @@ from .searches.routes import Searches
 
 def operations(parts: Parts, note: Note) -> list[Operation]:
     """Under /v1/ a key is needed where one is set."""
-    resources = (Searches(parts, note), Images(parts, note), HealthRoute(parts))
+    resources = (
+        Searches(parts, note),
+        Images(parts, note),
+        Classifications(parts, note),
+        HealthRoute(parts),
+    )
     page = Operation("GET", "/", search_page)
     return [page, *(each for resource in resources for each in resource.operations())]

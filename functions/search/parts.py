@@ -1,8 +1,9 @@
 """What the routes are made over: the use cases and ports of one deployment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from imagesearch.classifying import Classifier
 from imagesearch.ports import ChangeQueue, ImageStore
 from imagesearch.searching import Searcher
 
@@ -14,6 +15,7 @@ class Parts:
     searcher: Searcher
     store: ImageStore
     queue: ChangeQueue | None = None
+    classifier: Classifier = field(kw_only=True)
 
 
 class Note(Protocol):

@@ -22,11 +22,14 @@ from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.adapters.opensearch_index import OpenSearchIndex
 from imagesearch.adapters.opensearch_layout import IndexLayout
 from imagesearch.adapters.s3_store import S3Store, client_config
+from imagesearch.classifying import Classifier
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
 from imagesearch.ports import VectorIndex
+from imagesearch.prompting import LabelEncoder
+from imagesearch.query_vectors import QueryVectors
 from imagesearch.searching import Searcher
 
 from .cloud import BUCKET, REGION, Cloud, Queue
@@ -148,7 +151,14 @@ def index_images(indexer, logger, metrics) -> Callable[[Any], dict[str, Any]]:
 
 
 @pytest.fixture
-def search(index, texts, images, store, logger, metrics) -> Callable[[Any], dict[str, Any]]:
+def parts(index, texts, images, store, manifest) -> Parts:
     searcher = Searcher(index, texts, images)
-    handler = make_search_handler(Parts(searcher, store), RequestLog(logger, metrics))
+    labels = LabelEncoder(texts, manifest.prompts)
+    classifier = Classifier(QueryVectors(index, texts, images), labels)
+    return Parts(searcher, store, classifier=classifier)
+
+
+@pytest.fixture
+def search(parts, logger, metrics) -> Callable[[Any], dict[str, Any]]:
+    handler = make_search_handler(parts, RequestLog(logger, metrics))
     return lambda event: handler(event, None)

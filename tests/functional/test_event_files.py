@@ -34,6 +34,8 @@ DELETES = [
     "sqs-s3-delete-marker",
 ]
 ANSWERED = {
+    "api-classify-labels": 200,
+    "api-classify-vote": 200,
     "api-docs": 200,
     "api-health": 200,
     "api-image": 200,
@@ -122,3 +124,12 @@ def test_a_search_finds_what_it_describes(full, search, name):
 def test_a_search_by_an_indexed_image_leaves_it_out(full, search, name):
     hits = json.loads(search(event(name))["body"])["hits"]
     assert sorted(hit["key"] for hit in hits) == [OWL, HOLIDAY]
+
+
+def test_the_panda_is_classified_by_labels_and_by_the_folders_of_images_like_it(full, search):
+    by_labels, by_vote = (
+        json.loads(search(event(f"api-classify-{how}"))["body"]) for how in ("labels", "vote")
+    )
+    assert by_labels["labels"][0]["label"] == "a panda"
+    assert {each["label"] for each in by_vote["labels"]} == {"animals", "summer 2024"}
+    assert {hit["key"] for hit in by_vote["evidence"]} == {OWL, HOLIDAY}

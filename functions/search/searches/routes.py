@@ -6,12 +6,11 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.request import Request
 
-from imagesearch.errors import InvalidQuery
 from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
 from imagesearch.searching import SearchAnswer
 
 from ..answers import answer
-from ..bodies import is_json, posted_image, posted_json, require_json
+from ..bodies import is_json, posted_image, posted_json, require_json, without_parameters
 from ..operation import AWAY, JSON_AWAY, MISSING, UNREADABLE, Operation
 from ..parameters import LIMIT, Collection, Cursor, ImageId, Limit, Text
 from ..parts import Note, Parts
@@ -73,10 +72,7 @@ class Searches:
         if not is_json(event.headers.get("content-type", "")):
             image = ImageQuery(posted_image(event))
             return self._search(Search(image, limit, cursor, collection or None))
-        if request.query_parameters:
-            raise InvalidQuery(
-                "a search in JSON has no parameters beside it", "put them into the body"
-            )
+        without_parameters(request)
         return self._search(posted_json(event, PostedSearch).search())
 
     def search_batch(self, request: Request) -> Response[Any]:

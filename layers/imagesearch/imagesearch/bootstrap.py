@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from imagesearch.classifying import Classifier
 from imagesearch.embedding.background import relevance
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
 from imagesearch.ports import ChangeQueue, ImageStore, VectorIndex
+from imagesearch.prompting import LabelEncoder
+from imagesearch.query_vectors import QueryVectors
 from imagesearch.relevance import Relevance
 from imagesearch.restoring import after_restore
 from imagesearch.searching import Searcher
@@ -39,6 +42,13 @@ def searcher(settings: Settings) -> Searcher:
         _image_encoder(settings.model_uri),
         _relevance(settings.model_uri),
     )
+
+
+def classifier(settings: Settings) -> Classifier:
+    """The same parts as the searcher's, and how the model is told labels."""
+    texts, images = _text_encoder(settings.model_uri), _image_encoder(settings.model_uri)
+    labels = LabelEncoder(texts, _manifest(settings.model_uri).prompts)
+    return Classifier(QueryVectors(vector_index(settings), texts, images), labels)
 
 
 # Adapters are imported where they are chosen: a function pays at start only for what it uses.

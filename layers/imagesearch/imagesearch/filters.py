@@ -92,15 +92,7 @@ class Not:
     filter: Filter
 
 
-Filter: TypeAlias = (
-    KeyPrefix
-    | NumberRange
-    | DateRange
-    | OneOf
-    | MetadataOneOf
-    | Recorded
-    | MetadataRecorded
-    | AllOf
-    | AnyOf
-    | Not
+FieldFilter: TypeAlias = (
+    KeyPrefix | NumberRange | DateRange | OneOf | MetadataOneOf | Recorded | MetadataRecorded
 )
+Filter: TypeAlias = FieldFilter | AllOf | AnyOf | Not

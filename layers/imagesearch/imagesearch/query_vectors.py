@@ -26,6 +26,13 @@ class QueryVectors:
     texts: TextEncoder
     images: ImageEncoder
 
+    def one(self, query: Query) -> Embedding:
+        """The vector of one query; raises why it has none."""
+        [found] = self.of([query])
+        if isinstance(found, ImageSearchError):
+            raise found
+        return found
+
     def of(self, queries: Sequence[Query]) -> list[Found]:
         """A vector [D] float32, L2-normalised, for each query, or why it has none.
 

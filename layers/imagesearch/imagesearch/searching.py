@@ -1,6 +1,5 @@
 """Use case: turn queries into hits, and tell what the index holds."""
 
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +13,7 @@ from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
 from imagesearch.queries import Search
 from imagesearch.query_vectors import Found, QueryVectors, no_such_image
 from imagesearch.relevance import Relevance
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Milliseconds that a search took, and its parts."""
-
-    embed: float
-    search: float
-    total: float
+from imagesearch.timing import Stopwatch, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +71,11 @@ class Searcher:
 
         The times are those of all together. Raises Unavailable alone.
         """
-        started = time.perf_counter()
+        watch = Stopwatch()
         asked = self._asked(searches)
-        embedded = time.perf_counter()
+        watch.embedded()
         hits = iter(self._nearest([each.query for each in asked if isinstance(each, _Asked)]))
-        ended = time.perf_counter()
-        took = Timing(_ms(embedded - started), _ms(ended - embedded), _ms(ended - started))
+        took = watch.read()
         return [
             self._answer(each, next(hits), took) if isinstance(each, _Asked) else each
             for each in asked
@@ -163,7 +153,3 @@ class _Asked:
     page: Page
     judge: Judge
     query: VectorQuery
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)

@@ -10,6 +10,7 @@ import pytest
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.model_files import verified
 from imagesearch.errors import ConfigurationError
+from imagesearch.prompting import Prompts
 
 ROOT = Path(__file__).parents[3]
 STARTER = ROOT / "layers" / "starter_model" / "starter_model"
@@ -41,7 +42,9 @@ def test_the_image_space_is_a_digest_that_the_builder_computes_alike(tiny_model)
 @pytest.mark.parametrize(
     ("where", "value"),
     [("name", "other"), ("description", "other"), ("license", "other"), ("source", "other"),
-     ("quality", {"recall": 0.5}), ("text/max_length", 9), ("text/pad_token_id", 1),
+     ("quality", {"recall": 0.5}),
+     ("classify", {"templates": ["{}"], "temperature": 1}),
+     ("text/max_length", 9), ("text/pad_token_id", 1),
      ("files/text.onnx/sha256", "0" * 64)],
 )  # fmt: skip
 def test_what_changes_no_image_vector_changes_no_space(where, value, changed, manifest):
@@ -107,3 +110,25 @@ def test_a_file_that_is_not_the_manifests_is_not_loaded(spoil, said, model_copy,
 
 def test_what_a_manifest_may_say_since_then_leaves_the_starter_model_in_its_space():
     assert load_manifest(STARTER).image_space == "b34668b07d69be72"
+
+
+def test_a_model_may_say_how_it_is_told_labels(changed, manifest):
+    assert manifest.prompts == Prompts()
+    said = {"templates": ["a drawing of {}"], "temperature": 0.5}
+    assert changed("classify", said).prompts == Prompts(("a drawing of {}",), 0.5)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"templates": [], "temperature": 1},
+        {"templates": ["no place for it"], "temperature": 1},
+        {"templates": ["{} and {}"], "temperature": 1},
+        {"templates": ["{}"] * 5, "temperature": 1},
+        {"templates": ["{}"], "temperature": 0},
+        {"templates": ["{}"]},
+    ],
+)
+def test_prompts_that_cannot_be_used_are_refused(changed, said):
+    with pytest.raises(ConfigurationError, match="classify"):
+        changed("classify", said)

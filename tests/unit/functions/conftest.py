@@ -15,7 +15,10 @@ from functions.index_images.reporting import BatchReport
 from functions.search.handling import make_handler as make_search_handler
 from functions.search.parts import Parts
 from functions.search.request_log import RequestLog
+from imagesearch.classifying import Classifier
 from imagesearch.indexing import Indexer
+from imagesearch.prompting import LabelEncoder, Prompts
+from imagesearch.query_vectors import QueryVectors
 from imagesearch.searching import Searcher
 
 from ..usecases.fake_index import FakeIndex
@@ -87,6 +90,12 @@ def searcher(index, texts, images) -> Searcher:
 
 
 @pytest.fixture
+def classifier(index, images) -> Classifier:
+    labels = LabelEncoder(FakeTexts(), Prompts(("{}",), temperature=0.1))
+    return Classifier(QueryVectors(index, FakeTexts(), images), labels)
+
+
+@pytest.fixture
 def fill(store, indexer) -> Callable[..., None]:
     """Puts these files under these keys and indexes them."""
 
@@ -105,8 +114,13 @@ def queue() -> FakeQueue | None:
 
 
 @pytest.fixture
-def ask(searcher, store, logger, metrics, queue) -> Callable[..., Answer]:
+def parts(searcher, store, queue, classifier) -> Parts:
+    return Parts(searcher, store, queue, classifier=classifier)
+
+
+@pytest.fixture
+def ask(parts, logger, metrics) -> Callable[..., Answer]:
     """Sends a request as API Gateway does: bytes in base64, text as it is."""
-    handler = make_search_handler(Parts(searcher, store, queue), RequestLog(logger, metrics))
+    handler = make_search_handler(parts, RequestLog(logger, metrics))
 
     return lambda *request, **query: answered(handler(http(*request, **query), CONTEXT))

@@ -3,7 +3,6 @@
 import pytest
 
 from functions.search.handling import make_handler
-from functions.search.parts import Parts
 from functions.search.request_log import RequestLog
 
 from .calling import CONTEXT, answered, http
@@ -13,11 +12,11 @@ ALLOW = "Access-Control-Allow-Origin"
 
 
 @pytest.fixture
-def ask(searcher, store, logger, metrics):
+def ask(parts, logger, metrics):
     """Sends a request as a browser does from a page of `origin`."""
 
     def ask(method, path, origin, site=SITE):
-        handler = make_handler(Parts(searcher, store), RequestLog(logger, metrics), site)
+        handler = make_handler(parts, RequestLog(logger, metrics), site)
         request = http(method, path)
         request["headers"] = {"Origin": origin}
         request["multiValueHeaders"] = {"Origin": [origin]}

@@ -37,6 +37,7 @@ def test_it_lists_every_operation_under_v1_and_no_page(document):
         ("get", "/v1/images"),
         ("get", "/v1/images/{id}"),
         ("get", "/v1/images/{id}/similar"),
+        ("post", "/v1/classify"),
         ("get", "/v1/health"),
     }
 
@@ -100,6 +101,20 @@ def test_every_reference_leads_somewhere(document):
 
 def test_the_server_is_the_stage_that_the_request_came_through(document):
     assert document["servers"] == [{"url": "/Prod"}]
+
+
+def test_what_is_posted_is_answered_as_it_is_described(ask, document, fill):
+    from jsonschema import Draft202012Validator
+
+    fill({"a.png": picture("a cat"), "b.png": picture("a dog")}, label="pet")
+    id = ref("a.png").id
+    for path, body in (
+        ("/v1/classify", {"id": id, "labels": ["a cat", "a dog"]}),
+        ("/v1/classify", {"id": id}),
+    ):
+        content = document["paths"][path]["post"]["responses"]["200"]["content"]
+        schema = {**content["application/json"]["schema"], "components": document["components"]}
+        Draft202012Validator(schema).validate(ask("POST", path, body).json)
 
 
 def test_answers_are_as_they_are_described(ask, document, fill):

@@ -14,6 +14,7 @@ from imagesearch.domain import (
     VectorQuery,
 )
 from imagesearch.errors import Unavailable
+from imagesearch.filters import Filter, MetadataRecorded, Recorded
 from imagesearch.writes import Delete, Put, Stored, Write, WriteResult, WriteStatus
 
 from .fakes import Hooks, ref
@@ -65,6 +66,7 @@ class FakeIndex:
             for document, embedding, _ in self.entries.values()
             if document and embedding is not None and document.id not in query.exclude
             if query.collection in (None, document.ref.collection)
+            if query.filter is None or _holds(query.filter, document)
         ]
         hits.sort(key=_place)
         if query.min_score is not None:
@@ -124,6 +126,13 @@ class FakeIndex:
     def _answer(self) -> None:
         if self.away:
             raise Unavailable("the index is away")
+
+
+def _holds(filter: Filter, document: Document) -> bool:
+    """Filters that use cases make themselves; what callers ask for is the adapters' matter."""
+    if isinstance(filter, MetadataRecorded):
+        return filter.name in document.metadata
+    return filter != Recorded("collection") or document.ref.collection is not None
 
 
 def _place(hit: Hit) -> tuple[float, str]:

@@ -12,6 +12,7 @@ from imagesearch.filters import (
     AllOf,
     AnyOf,
     DateRange,
+    FieldFilter,
     Filter,
     KeyPrefix,
     MetadataOneOf,
@@ -56,6 +57,19 @@ def matching(
 
 def condition(filter: Filter) -> Condition:
     match filter:
+        case AllOf(filters):
+            return _joined("AND", [Condition("TRUE"), *map(condition, filters)])
+        case AnyOf(filters):
+            return _joined("OR", [Condition("FALSE"), *map(condition, filters)])
+        case Not(unwanted):
+            holds = condition(unwanted)
+            return Condition(f"NOT ({holds.sql})", holds.values)
+        case _:
+            return _of_one_field(filter)
+
+
+def _of_one_field(filter: FieldFilter) -> Condition:
+    match filter:
         case KeyPrefix(prefix):
             begins = "key >= ? AND substr(key, 1, ?) = ?"
             return Condition(begins, (prefix, len(prefix), prefix))
@@ -71,13 +85,6 @@ def condition(filter: Filter) -> Condition:
             return _range(f"json_extract(record, '$.{field}')", filter)
         case DateRange(field=field):
             return _range(f"milliseconds_of(json_extract(record, '$.{field}'))", filter)
-        case AllOf(filters):
-            return _joined("AND", [Condition("TRUE"), *map(condition, filters)])
-        case AnyOf(filters):
-            return _joined("OR", [Condition("FALSE"), *map(condition, filters)])
-        case Not(unwanted):
-            holds = condition(unwanted)
-            return Condition(f"NOT ({holds.sql})", holds.values)
 
 
 def add_functions(connection: sqlite3.Connection) -> None:

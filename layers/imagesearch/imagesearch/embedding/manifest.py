@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imagesearch.embedding.preprocessing import Preprocessing
 from imagesearch.errors import ConfigurationError
+from imagesearch.prompting import Prompts
 
 MANIFEST = "manifest.json"
 IMAGE_SPACE = re.compile(r"[0-9a-f]{16}")
@@ -91,6 +92,16 @@ class Calibration(_Part):
     mixed: RelevanceCurve
 
 
+class ClassifySection(_Part):
+    """How labels are put to the model: see Prompts. Without it, as OpenAI puts them to CLIP."""
+
+    templates: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")], ...],
+        Field(min_length=1, max_length=4),
+    ]
+    temperature: Positive
+
+
 class FileEntry(_Part):
     """`rewritten_from` is the SHA-256 of the file of which this is an exact rewrite: the same
     vectors, and so the same space."""
@@ -119,7 +130,14 @@ class Manifest(_Part):
     license: str
     source: str
     relevance: Calibration | None = None
+    classify: ClassifySection | None = None
     quality: dict[str, Any] | None = None
+
+    @property
+    def prompts(self) -> Prompts:
+        if self.classify is None:
+            return Prompts()
+        return Prompts(self.classify.templates, self.classify.temperature)
 
     @property
     def needs(self) -> list[str]:

@@ -1,0 +1,67 @@
+"""What can be posted to classify."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from imagesearch.classifying import MAX_LABELS, MAX_NEIGHBOURS, LabelSource, Vote
+from imagesearch.prompting import MAX_LABEL
+from imagesearch.queries import ImageQuery, StoredQuery
+
+from ..bodies import Base64, Body, bounded
+from ..parameters import MAX_COLLECTION
+
+NEIGHBOURS = 20
+Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL)]
+
+
+class PostedClassify(BaseModel):
+    """An image, and what to compare it with: `labels`, or by default the labelled images."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: Base64 | None = None
+    id: Annotated[str | None, Field(description="An indexed image instead of `image`.")] = None
+    labels: Annotated[
+        list[Label] | None,
+        Field(min_length=1, max_length=MAX_LABELS, description="In words, as in a caption."),
+    ] = None
+    limit: Annotated[
+        int,
+        Field(strict=True, ge=1, le=MAX_LABELS, description="How many labels to answer."),
+    ] = MAX_LABELS
+    neighbours: Annotated[
+        int,
+        Field(strict=True, ge=1, le=MAX_NEIGHBOURS, description="How many images vote."),
+    ] = NEIGHBOURS
+    source: Annotated[
+        LabelSource, Field(description="Where the label of an image that votes is written.")
+    ] = LabelSource.METADATA
+    collection: Annotated[
+        str | None,
+        Field(max_length=MAX_COLLECTION, description="Only images of this collection vote."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _is_one_image(self) -> "PostedClassify":
+        if (self.image is None) == (self.id is None):
+            raise PydanticCustomError("one_of", "Input should have exactly one of image, id")
+        return self
+
+    def query(self) -> ImageQuery | StoredQuery:
+        """Raises PayloadTooLarge."""
+        return StoredQuery(self.id or "") if self.image is None else ImageQuery(bounded(self.image))
+
+    def vote(self) -> Vote:
+        return Vote(self.neighbours, self.source, self.collection or None)
+
+
+CLASSIFY = Body(
+    PostedClassify,
+    {
+        "labels": {"id": "2J6Tn4a9QYXvZ2mD5oHkR8cW", "labels": ["a cat", "a dog", "a bird"]},
+        "vote": {"id": "2J6Tn4a9QYXvZ2mD5oHkR8cW", "neighbours": 20},
+    },
+    or_image=True,
+)

@@ -1,0 +1,97 @@
+"""Classifying over HTTP: parse, call the use case, shape the answer."""
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.request import Request
+
+from imagesearch.classifying import (
+    MAX_LABELS,
+    MAX_NEIGHBOURS,
+    Classification,
+    LabelSource,
+    Vote,
+)
+from imagesearch.prompting import MAX_LABEL
+from imagesearch.queries import ImageQuery, StoredQuery
+
+from ..answers import answer
+from ..bodies import is_json, posted_image, posted_json, without_parameters
+from ..operation import UNREADABLE, Operation
+from ..parameters import Collection
+from ..parts import Note, Parts
+from .answers import ClassifyResult, classify_result
+from .bodies import CLASSIFY, NEIGHBOURS, PostedClassify
+
+SUMMARY = "Say what an image shows"
+DESCRIPTION = f"""With `labels`, zero-shot: up to {MAX_LABELS} labels of up to {MAX_LABEL}
+characters, put to the model in words. Without, the nearest labelled images vote, and come back as
+`evidence`; `source` says where their label is written. Scores sum to 1 over all that is compared.
+
+Send JSON, or the bytes of an image; beside image bytes, everything else is a parameter, and
+`labels` are separated by commas."""
+Labels = Annotated[
+    str | None,
+    Query(min_length=1, max_length=MAX_LABELS * (MAX_LABEL + 1), description="a cat,a dog"),
+]
+LabelLimit = Annotated[int, Query(ge=1, le=MAX_LABELS, description="How many labels to answer.")]
+Neighbours = Annotated[int, Query(ge=1, le=MAX_NEIGHBOURS, description="How many images vote.")]
+Source = Annotated[
+    LabelSource, Query(description="Where the label of an image that votes is written.")
+]
+
+
+class Classifications:
+    """Raises the errors of its use case; they are mapped to answers at one place."""
+
+    def __init__(self, parts: Parts, note: Note) -> None:
+        self._parts = parts
+        self._note = note
+
+    def operations(self) -> list[Operation]:
+        return [
+            Operation(
+                "POST",
+                "/v1/classify",
+                self.classify,
+                ClassifyResult,
+                SUMMARY,
+                UNREADABLE,
+                DESCRIPTION,
+                CLASSIFY,
+            )
+        ]
+
+    def classify(
+        self,
+        request: Request,
+        labels: Labels = None,
+        limit: LabelLimit = MAX_LABELS,
+        neighbours: Neighbours = NEIGHBOURS,
+        source: Source = LabelSource.METADATA,
+        collection: Collection = None,
+    ) -> Response[Any]:
+        event = request.resolved_event
+        if is_json(event.headers.get("content-type", "")):
+            without_parameters(request)
+            posted = posted_json(event, PostedClassify)
+            found = self._classify(posted.query(), posted.labels, posted.vote())
+            return self._answer(found, posted.limit)
+        image = ImageQuery(posted_image(event))
+        given = labels.split(",") if labels is not None else None
+        vote = Vote(neighbours, source, collection or None)
+        return self._answer(self._classify(image, given, vote), limit)
+
+    def _classify(
+        self, image: ImageQuery | StoredQuery, labels: list[str] | None, vote: Vote
+    ) -> Classification:
+        classifier = self._parts.classifier
+        if labels is not None:
+            return classifier.by_labels(image, labels)
+        return classifier.by_neighbours(image, vote)
+
+    def _answer(self, found: Classification, limit: int) -> Response[Any]:
+        took = found.took_ms
+        self._note(labels=len(found.labels), embed_ms=took.embed, search_ms=took.search)
+        return answer(classify_result(found, limit, self._parts.store))

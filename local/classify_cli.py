@@ -1,0 +1,41 @@
+"""`imagesearch classify` as it is typed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local.cli_options import DATA_DIR, DataDir, Model
+from local.refusal import WrongUsage
+
+Image = Annotated[Path, typer.Argument(metavar="FILE", help="The image.")]
+Labels = Annotated[str | None, typer.Option(help="What it may be, between commas.")]
+Neighbours = Annotated[
+    int | None,
+    typer.Option(min=1, max=100, help="Without labels: how many similar images vote."),
+]
+Limit = Annotated[int, typer.Option(min=1, max=200, help="How many labels to show.")]
+Folder = Annotated[Path | None, typer.Option(help="Default: the last one indexed.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines, no table.")]
+
+
+def classify(
+    image: Image,
+    labels: Labels = None,
+    neighbours: Neighbours = None,
+    limit: Limit = 10,
+    folder: Folder = None,
+    as_json: Json = False,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """Say what an image shows: one of the labels, or the subfolder of images like it."""
+    if labels is not None and neighbours is not None:
+        raise WrongUsage("either --labels are compared, or --neighbours vote")
+    from local.classify_command import Wanted, classify_image, print_lines, print_table
+    from local.workspace import last_used, workspace_of
+
+    workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
+    given = labels.split(",") if labels is not None else None
+    found = classify_image(workspace, model, Wanted(image, given, neighbours))
+    (print_lines if as_json else print_table)(found[:limit])

@@ -1,0 +1,134 @@
+"""Claims about POST /v1/classify: what it answers, and what it refuses."""
+
+import base64
+
+import pytest
+
+from ..usecases.fakes import picture, ref
+
+PATH = "/v1/classify"
+CAT = base64.b64encode(picture("a cat")).decode()
+LABELS = ["a dog", "a cat", "a bird"]
+
+
+@pytest.fixture
+def pets(fill):
+    fill({"pets/tom.png": picture("a cat")}, label="cat")
+    fill({"pets/rex.png": picture("a dog")}, label="dog")
+
+
+def labels(answer) -> list[str]:
+    assert answer.status == 200, answer.body
+    assert sum(each["score"] for each in answer.json["labels"]) == pytest.approx(1, abs=1e-4)
+    return [each["label"] for each in answer.json["labels"]]
+
+
+def test_an_answer_holds_what_is_described(ask):
+    answer = ask("POST", PATH, {"image": CAT, "labels": LABELS, "limit": 1}).json
+    assert set(answer) == {"model", "took_ms", "labels", "compared", "evidence"}
+    assert set(answer["took_ms"]) == {"embed", "search", "total"}
+    [best] = answer["labels"]
+    assert set(best) == {"label", "score", "similarity"}
+    assert (best["label"], best["similarity"]) == ("a cat", 1.0)
+    assert (answer["compared"], answer["evidence"]) == (3, [])
+
+
+def test_labels_are_compared_with_an_image_in_json_in_bytes_or_in_the_index(ask, pets):
+    assert labels(ask("POST", PATH, {"image": CAT, "labels": LABELS}))[0] == "a cat"
+    answer = ask("POST", PATH, picture("a cat"), "image/png", labels=",".join(LABELS))
+    assert labels(answer)[0] == "a cat"
+    id = ref("pets/tom.png").id
+    assert labels(ask("POST", PATH, {"id": id, "labels": LABELS}))[0] == "a cat"
+
+
+def test_labelled_images_vote_and_come_back_as_evidence(ask, pets):
+    for answer in (
+        ask("POST", PATH, {"image": CAT}),
+        ask("POST", PATH, picture("a cat"), "image/png"),
+    ):
+        assert labels(answer) == ["cat", "dog"]
+        assert answer.json["labels"][0]["similarity"] is None
+        keys = [hit["key"] for hit in answer.json["evidence"]]
+        assert keys == ["pets/tom.png", "pets/rex.png"]
+        assert answer.json["evidence"][0]["url"]
+
+
+def test_the_vote_is_narrowed_alike_in_json_and_in_parameters(ask, pets, fill):
+    fill({"zoo/lion.png": picture("a lion")}, label="lion")
+    wanted = {"neighbours": 1, "source": "collection", "collection": "zoo"}
+    assert labels(ask("POST", PATH, {"image": CAT, **wanted})) == ["zoo"]
+    given = {name: str(value) for name, value in wanted.items()}
+    assert labels(ask("POST", PATH, picture("a cat"), "image/png", **given)) == ["zoo"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({}, "invalid_query"),
+        ({"image": CAT, "id": "x"}, "invalid_query"),
+        ({"image": "not base64"}, "invalid_image"),
+        ({"image": CAT, "labels": []}, "invalid_labels"),
+        ({"image": CAT, "labels": "cat"}, "invalid_labels"),
+        ({"image": CAT, "labels": ["cat", ""]}, "invalid_labels"),
+        ({"image": CAT, "labels": ["cat", " "]}, "invalid_labels"),
+        ({"image": CAT, "labels": ["x" * 201]}, "invalid_labels"),
+        ({"image": CAT, "labels": [7]}, "invalid_labels"),
+        ({"image": CAT, "labels": [str(n) for n in range(201)]}, "invalid_labels"),
+        ({"image": CAT, "limit": 0}, "invalid_limit"),
+        ({"image": CAT, "limit": 201}, "invalid_limit"),
+        ({"image": CAT, "neighbours": 0}, "invalid_neighbours"),
+        ({"image": CAT, "neighbours": 101}, "invalid_neighbours"),
+        ({"image": CAT, "source": "owner"}, "invalid_query"),
+        ({"image": CAT, "label": "cat"}, "unknown_field"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_body_that_is_wrong(ask, pets, more, code):
+    answer = ask("POST", PATH, more)
+    assert (answer.status, answer.error) == (400, code)
+    assert answer.json["error"]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"labels": ""}, "invalid_labels"),
+        ({"labels": ","}, "invalid_labels"),
+        ({"labels": ",".join(str(n) for n in range(201))}, "invalid_labels"),
+        ({"neighbours": "0"}, "invalid_neighbours"),
+        ({"limit": "0"}, "invalid_limit"),
+        ({"source": "owner"}, "invalid_query"),
+        ({"label": "cat"}, "unknown_parameter"),
+    ],
+)
+def test_a_parameter_beside_image_bytes_that_is_wrong(ask, pets, parameters, code):
+    answer = ask("POST", PATH, picture("a cat"), "image/png", **parameters)
+    assert (answer.status, answer.error) == (400, code)
+
+
+def test_parameters_beside_json_are_refused(ask):
+    answer = ask("POST", PATH, {"image": CAT}, labels="cat")
+    assert (answer.status, answer.error) == (400, "invalid_query")
+
+
+def test_nothing_to_vote_is_404_and_says_what_to_do(ask):
+    answer = ask("POST", PATH, {"image": CAT})
+    assert (answer.status, answer.error) == (404, "no_labelled_images")
+    assert "x-amz-meta-label" in answer.json["error"]["hint"]
+
+
+def test_what_is_wrong_with_an_image_is_told_as_in_a_search(ask, index):
+    broken = base64.b64encode(b"no").decode()
+    assert ask("POST", PATH, {"image": broken, "labels": ["a"]}).status == 422
+    assert ask("POST", PATH, {"id": "nobody", "labels": ["a"]}).status == 404
+    assert ask("POST", PATH, "x", "text/plain").status == 415
+    index.away = True
+    assert ask("POST", PATH, {"image": CAT}).status == 503
+
+
+def test_labels_are_not_logged(ask, logs):
+    ask("POST", PATH, {"image": CAT, "labels": ["secret"]})
+    ask("POST", PATH, picture("a cat"), "image/png", labels="secret")
+    ask("POST", PATH, {"image": CAT, "labels": ["secret" * 50]})
+    assert len(logs.of("request")) == 3
+    assert "secret" not in logs

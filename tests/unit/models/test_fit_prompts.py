@@ -1,0 +1,48 @@
+"""The temperature that is fitted is the one that the scores were made with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.fit_prompts import fitted, judged, label_of, log_losses, row
+
+PHOTOS = np.arange(400)
+
+
+def drawn(temperature: float) -> np.ndarray:
+    """Cosines whose own labels are the best ones as often as their softmax says."""
+    random = np.random.default_rng(7)
+    cosines = random.uniform(-0.2, 0.2, (400, 400)).astype(np.float32)
+    chances = np.exp(cosines / temperature)
+    for own, each in enumerate(chances):
+        chosen = random.choice(400, p=each / each.sum())
+        cosines[own, [own, chosen]] = cosines[own, [chosen, own]]
+    return cosines
+
+
+@pytest.mark.parametrize("temperature", [0.02, 0.05, 0.1])
+def test_the_temperature_is_found_again(temperature: float) -> None:
+    assert fitted(drawn(temperature), PHOTOS) == pytest.approx(temperature, rel=0.25)
+
+
+def test_scores_at_the_fitted_temperature_are_as_sure_as_they_are_right() -> None:
+    cosines = drawn(0.02)
+    found = judged(cosines, PHOTOS[1::2], fitted(cosines, PHOTOS[::2]))
+    assert found.sureness == pytest.approx(found.right, abs=0.08)
+
+
+def test_the_loss_of_a_certain_label_is_nothing_and_of_a_guess_its_logarithm() -> None:
+    assert log_losses(np.eye(2, dtype=np.float32), np.arange(2), 0.01) == pytest.approx(0)
+    assert log_losses(np.zeros((2, 2), np.float32), np.arange(2), 1.0) == pytest.approx(np.log(2))
+
+
+def test_a_row_of_the_table_tells_templates_and_five_figures() -> None:
+    assert row(("a {}", "one {}"), drawn(0.05)).startswith("| a {} · one {} | ")
+    assert row(("{}",), drawn(0.05)).count("|") == 6
+
+
+def test_a_label_has_no_article() -> None:
+    assert [label_of(text) for text in ("a cow", "an owl", "two jaguars")] == [
+        *("cow", "owl", "two jaguars")
+    ]
