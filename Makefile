@@ -8,7 +8,7 @@ BIN := .venv/bin
 SAM := SAM_CLI_TELEMETRY=0 MAKEFLAGS= PYTHON="$(CURDIR)/$(BIN)/python" .venv-sam/bin/sam
 PARAMETERS ?=
 
-.PHONY: run test bench build deploy lint lint-template setup setup-sam setup-test lock opensearch
+.PHONY: run test bench build deploy lint lint-template setup setup-sam setup-test lock opensearch verify-clip
 .DEFAULT_GOAL := run
 
 # A list that has not changed since it was installed costs nothing: the stamps are newer than it.
@@ -67,6 +67,9 @@ deploy: build  ## the stack on AWS: make deploy PARAMETERS="AlarmEmail=me@exampl
 
 bench: .venv/test.stamp  ## what indexing and a query cost on this machine
 	@$(BIN)/python -m benchmarks
+
+verify-clip: .venv/test.stamp  ## fetches CLIP (0.8 GB), prints its quality beside the published one
+	@$(BIN)/python -m models.verify_clip
 
 opensearch: setup  ## a real OpenSearch at port 9200 until Ctrl-C (Java 21 and Maven, or Docker)
 	@$(BIN)/python -m local.opensearch_server --port 9200

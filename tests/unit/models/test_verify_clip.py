@@ -1,0 +1,134 @@
+"""`make verify-clip` with small models on a hub of this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from imagesearch.embedding.known_models import KnownModel, Pin
+from imagesearch.embedding.manifest import MANIFEST
+from models.build_random_clip import build
+from models.quantise_model import main as quantise
+from models.verify_clip import ORIGINAL, SHIPPED, main
+
+from ...file_server import FileServer
+from .conftest import SMALL_CLIP
+
+Verify = Callable[[], int]
+
+
+@pytest.fixture
+def hub() -> Iterator[FileServer]:
+    with FileServer().running() as made:
+        yield made
+
+
+@pytest.fixture
+def models() -> dict[str, KnownModel]:
+    return {}
+
+
+@pytest.fixture
+def offer(hub: FileServer, models: dict[str, KnownModel]) -> Callable[[str, Path], None]:
+    """Put a folder's files onto the hub, pinned, under a known name."""
+
+    def offer(name: str, folder: Path) -> None:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8")) | {"name": name}
+        files = manifest.pop("files")
+        del manifest["text"]["image_space"]
+        pins = {}
+        for file in files:
+            data = hub.files[f"/{name}/{file}"] = (folder / file).read_bytes()
+            sha256 = hashlib.sha256(data).hexdigest()
+            pins[file] = Pin(url=f"{hub.url}/{name}/{file}", bytes=len(data), sha256=sha256)
+        models[name] = KnownModel(manifest=manifest, pins=pins, evidence=["this test"])
+
+    return offer
+
+
+@pytest.fixture
+def verify(models: dict[str, KnownModel], few_samples: Path, tmp_path: Path) -> Verify:
+    arguments = ["--samples", str(few_samples), "--cache", str(tmp_path / "cache")]
+    return lambda: main(arguments, models.__getitem__)
+
+
+@pytest.fixture
+def halved(small_clip: Path, tmp_path: Path) -> Path:
+    out = tmp_path / "halved"
+    arguments = ["--image", "half", "--text", "half", "--out", str(out)]
+    assert quantise([str(small_clip), *arguments]) == 0
+    return out
+
+
+def test_the_figures_stand_beside_the_published_ones(
+    offer: Callable[[str, Path], None],
+    verify: Verify,
+    small_clip: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    offer(SHIPPED, small_clip)
+    offer(ORIGINAL, small_clip)
+    assert verify() == 0
+    printed = capsys.readouterr().out.splitlines()
+    rows = {line.split(" | ")[0].strip("| "): line for line in printed if line.startswith("|")}
+    own = rows[f"{SHIPPED}, 16 samples"].split(" | ")[1:]
+    assert own == rows[f"{ORIGINAL}, 16 samples"].split(" | ")[1:]
+    assert rows["published, float32, Flickr30k, 1,000 photos"].endswith("| 58.8 | 83.6 | 90.0 |")
+    assert rows["cosine, median / worst"].endswith("| 1.0 / 1.0 | 1.0 / 1.0 |")
+    assert "63.3 %" in printed[-1]
+
+
+def test_what_was_fetched_is_not_fetched_again(
+    offer: Callable[[str, Path], None],
+    verify: Verify,
+    halved: Path,
+    small_clip: Path,
+    hub: FileServer,
+) -> None:
+    offer(SHIPPED, halved)
+    offer(ORIGINAL, small_clip)
+    verify()
+    asked = len(hub.requests)
+    verify()
+    assert len(hub.requests) == asked == 6
+
+
+def test_a_model_that_is_too_far_from_float32_is_refused_with_every_reason(
+    offer: Callable[[str, Path], None],
+    verify: Verify,
+    other_clip: Path,
+    small_clip: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    offer(SHIPPED, other_clip)
+    offer(ORIGINAL, small_clip)
+    assert verify() == 1
+    printed = capsys.readouterr()
+    assert "published" in printed.out
+    assert "image graph: worst cosine to float32" in printed.err
+    assert "text graph: worst cosine to float32" in printed.err
+
+
+@pytest.fixture
+def other_clip(small_clip: Path, tmp_path: Path) -> Path:
+    """Of the same shape, with other weights."""
+    build(SMALL_CLIP, small_clip / "tokenizer.json", tmp_path / "other", seed=4)
+    return tmp_path / "other"
+
+
+def test_without_a_hub_it_says_what_is_missing(
+    offer: Callable[[str, Path], None],
+    verify: Verify,
+    small_clip: Path,
+    hub: FileServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    offer(SHIPPED, small_clip)
+    offer(ORIGINAL, small_clip)
+    hub.files.clear()
+    assert verify() == 2
+    assert "is not there (the server answers 404)" in capsys.readouterr().err
