@@ -38,8 +38,8 @@ rootLogger.appenderRef.console.ref = console
 
 def start(version: str, port: int, folder: Path, log: Path) -> "subprocess.Popen[bytes]":
     """Start a server on the files in `folder`; in Docker they end with it. Raises CannotStart."""
-    java = find_java_home(OLDEST_JAVA)
-    if java and shutil.which("mvn"):
+    java = find_java_home(OLDEST_JAVA) if shutil.which("mvn") else None
+    if java:
         return _start_java(unpacked(version), java, port, folder, log)
     if _docker_runs():
         return run(_docker_command(version, port), dict(os.environ), log, user=None)
