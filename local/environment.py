@@ -31,6 +31,7 @@ def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
     return {
         "BUCKET": workspace.folder.as_uri(),
         "INDEX_URL": f"sqlite://{quote(os.fsencode(workspace.index_file))}",
+        "DERIVED_URI": f"file://{quote(os.fsencode(workspace.derived))}",
         "MODEL_URI": str(model_folder),
         # Whatever queue the variable names, it is not about this folder.
         "QUEUE_URL": "",

@@ -1,4 +1,4 @@
-"""Serves the folder's files at /files/<key>: what a presigned S3 URL is to a bucket."""
+"""Serves files at /files/<key> and /thumbnails/<…>: what a presigned S3 URL is to a bucket."""
 
 from collections.abc import Iterable
 from email.utils import format_datetime
@@ -15,6 +15,10 @@ from local.edge_errors import FILES_ARE_READ_ONLY, NO_FILE
 from local.gateway import request_path, send_error
 
 PREFIX = "/files/"
+THUMBNAILS = "/thumbnails/"
+LOOK_AGAIN = "private, no-cache"
+# What the address of a small copy names never changes.
+KEEP = "private, max-age=31536000, immutable"
 BLOCK_BYTES = 1 << 16
 
 
@@ -25,17 +29,19 @@ class Files:
     script in the search page's origin, so it is offered for download instead.
     """
 
-    def __init__(self, store: FolderStore) -> None:
+    def __init__(self, store: FolderStore, prefix: str = PREFIX, caching: str = LOOK_AGAIN) -> None:
         self._store = store
+        self._prefix = prefix
+        self._caching = caching
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return send_error(FILES_ARE_READ_ONLY, environ, start_response)
-        key = request_path(environ).removeprefix(PREFIX)
+        key = request_path(environ).removeprefix(self._prefix)
         state = self._state(key)
         if state is None:
             return send_error(NO_FILE, environ, start_response)
-        headers = _caching(state)
+        headers = _validators(state, self._caching)
         if environ.get("HTTP_IF_NONE_MATCH") == dict(headers)["ETag"]:
             start_response("304 Not Modified", headers)
             return []
@@ -71,11 +77,11 @@ class Files:
         return blocks
 
 
-def _caching(state: ObjectState) -> list[tuple[str, str]]:
+def _validators(state: ObjectState, caching: str) -> list[tuple[str, str]]:
     return [
         ("ETag", f'"{state.etag}"'),
         ("Last-Modified", format_datetime(state.last_modified, usegmt=True)),
-        ("Cache-Control", "private, no-cache"),
+        ("Cache-Control", caching),
     ]
 
 

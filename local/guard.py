@@ -11,6 +11,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from local.edge_errors import FORBIDDEN, EdgeError, foreign_host, foreign_origin
 from local.files import PREFIX as FILES
+from local.files import THUMBNAILS
 from local.gateway import request_path, send_error
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API = "/v1/"
 COOKIE = "imagesearch-files"
+SHOWN = (FILES, THUMBNAILS)
 
 
 class Guard:
@@ -50,7 +52,7 @@ class Guard:
         if error := self._objection(environ, path):
             return send_error(error, environ, start_response)
         if self._api_key and path.startswith(API):
-            cookie = f"{COOKIE}={self._cookie}; Path={FILES}; HttpOnly; SameSite=Strict"
+            cookie = f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Strict"
             start_response = _with_header(start_response, "Set-Cookie", cookie)
         return self._app(environ, start_response)
 
@@ -68,14 +70,14 @@ class Guard:
         return urlsplit(origin).netloc == host or self._cors_origin in ("*", origin)
 
     def _may_pass(self, environ: WSGIEnvironment, path: str) -> bool:
-        if not self._api_key or not path.startswith((API, FILES)):
+        if not self._api_key or not path.startswith((API, *SHOWN)):
             return True
         if self._cors_origin and environ["REQUEST_METHOD"] == "OPTIONS" and path.startswith(API):
             return True
         key = str(environ.get("HTTP_X_API_KEY", ""))
         if hmac.compare_digest(key.encode(), self._api_key.encode()):
             return True
-        return path.startswith(FILES) and hmac.compare_digest(_cookie(environ), self._cookie)
+        return path.startswith(SHOWN) and hmac.compare_digest(_cookie(environ), self._cookie)
 
 
 def is_loopback(host: str) -> bool:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from imagesearch.indexing import Limits
+from imagesearch.batches import Limits
 from local.refusal import WrongUsage
 
 # An image that can be indexed can be asked about: nothing here goes through an API's limits.

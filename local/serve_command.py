@@ -7,6 +7,7 @@ from functools import partial
 from rich.console import Console
 
 from local import functions
+from local.application import application
 from local.filling import Filling
 from local.folder_engine import take_into_use
 from local.guard import is_loopback
@@ -36,7 +37,7 @@ def serve_folder(workspace: Workspace, model: str, host: str, port: int, console
     sync.start()
     try:
         search = functions.search(sync.queue)
-        server.run(engine.store, search, api_key, engine.settings.cors_origin)
+        server.run(application(workspace, search, host, api_key, engine.settings.cors_origin))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sync.stop()

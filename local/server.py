@@ -1,20 +1,15 @@
-"""The HTTP server: the search function and the folder's files behind the limits of an API."""
+"""The HTTP server: an application behind the limits of an API."""
 
 import errno
 import socket
-from collections.abc import Iterable
 from typing import Any
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import WSGIApplication
 
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
-from imagesearch.adapters.folder_store import FolderStore
 from local.edge_errors import EdgeError
-from local.files import PREFIX, Files
-from local.gateway import Gateway, Handler, request_path
-from local.guard import Guard
 from local.refusal import WrongUsage
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -31,18 +26,6 @@ _TOO_LARGE = EdgeError(
 _BAD_REQUEST = EdgeError(
     "400 Bad Request", "bad_request", "this is not HTTP as it should be", "check the client"
 )
-
-
-class Routes:
-    """Files under /files/, everything else to the search function."""
-
-    def __init__(self, files: WSGIApplication, api: WSGIApplication) -> None:
-        self._files = files
-        self._api = api
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        app = self._files if request_path(environ).startswith(PREFIX) else self._api
-        return app(environ, start_response)
 
 
 class Server:
@@ -62,15 +45,8 @@ class Server:
     def close(self) -> None:
         self._socket.close()
 
-    def run(
-        self,
-        store: FolderStore,
-        handler: Handler,
-        api_key: str | None,
-        cors_origin: str | None = None,
-    ) -> None:
+    def run(self, app: WSGIApplication) -> None:
         """Answer until KeyboardInterrupt or SystemExit is raised in this thread."""
-        app = Guard(Routes(Files(store), Gateway(handler)), self._host, api_key, cors_origin)
         server: Any = create_server(
             app,
             sockets=[self._socket],

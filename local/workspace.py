@@ -27,6 +27,11 @@ class Workspace:
     def index_file(self) -> Path:
         return self.directory / "index.db"
 
+    @property
+    def derived(self) -> Path:
+        """What is made of the images and can be made again."""
+        return self.directory / "derived"
+
     def must_be_indexed(self) -> None:
         """Raises WrongUsage where it is not."""
         if not self.index_file.is_file():

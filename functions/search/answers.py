@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from imagesearch.domain import Document
 from imagesearch.errors import ImageSearchError
 
 
@@ -20,6 +21,13 @@ Moment = Annotated[datetime, AfterValidator(_utc)]
 Id = Annotated[str, Field(description="A URL-safe digest of bucket and key.")]
 Key = Annotated[str, Field(description="The object's key in the bucket.")]
 Url = Annotated[str, Field(description="Where the image can be fetched for the next minutes.")]
+ThumbnailUrl = Annotated[
+    str | None,
+    Field(description="Where a small copy can be fetched, WebP, 320 pixels at most; null: none."),
+]
+Degrees = Annotated[
+    float | None, Field(description="Where it was taken; only where the operator has it recorded.")
+]
 Metadata = Annotated[
     dict[str, str],
     Field(description="What the file tells, camera and lens; over it the x-amz-meta- headers."),
@@ -52,6 +60,12 @@ def refusal(error: ImageSearchError) -> Failure:
     said = (error.code, error.message, error.hint)
     code, message, hint = (text.encode(errors="backslashreplace").decode() for text in said)
     return Failure(error=Wrong(code=code, message=message, hint=hint))
+
+
+def place_of(document: Document) -> dict[str, Any]:
+    """The fields `latitude` and `longitude`, where they are recorded."""
+    degrees = {"latitude": document.latitude, "longitude": document.longitude}
+    return {name: value for name, value in degrees.items() if value is not None}
 
 
 def answer(

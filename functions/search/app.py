@@ -24,6 +24,7 @@ def join(queue: ChangeQueue | None) -> Handler:
         bootstrap.searcher(settings),
         bootstrap.image_store(settings),
         queue,
+        bootstrap.derived_store(settings),
         classifier=bootstrap.classifier(settings),
     )
     return make_handler(parts, RequestLog(logger, metrics), settings.cors_origin)

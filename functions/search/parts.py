@@ -4,18 +4,28 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from imagesearch.classifying import Classifier
-from imagesearch.ports import ChangeQueue, ImageStore
+from imagesearch.ports import ChangeQueue, DerivedStore, ImageStore
 from imagesearch.searching import Searcher
+
+from .addresses import Addresses
 
 
 @dataclass(frozen=True)
 class Parts:
-    """`queue` is where changes of the bucket wait, for health to tell; None where none is known."""
+    """`queue` is where changes of the bucket wait, for health to tell; None where none is known.
+
+    Without `derived` there are no small copies of images.
+    """
 
     searcher: Searcher
     store: ImageStore
     queue: ChangeQueue | None = None
+    derived: DerivedStore | None = None
     classifier: Classifier = field(kw_only=True)
+
+    @property
+    def addresses(self) -> Addresses:
+        return Addresses(self.store, self.derived)
 
 
 class Note(Protocol):

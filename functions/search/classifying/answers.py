@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from imagesearch.classifying import Classification
-from imagesearch.ports import ImageStore
 
+from ..addresses import Addresses
 from ..answers import Answer
 from ..searches.answers import FoundImage, Took, found_image
 
@@ -32,7 +32,7 @@ class ClassifyResult(Answer):
     ]
 
 
-def classify_result(found: Classification, limit: int, store: ImageStore) -> ClassifyResult:
+def classify_result(found: Classification, limit: int, addresses: Addresses) -> ClassifyResult:
     """The best `limit` labels."""
     took = found.took_ms
     return ClassifyResult(
@@ -47,7 +47,7 @@ def classify_result(found: Classification, limit: int, store: ImageStore) -> Cla
             for each in found.labels[:limit]
         ],
         compared=len(found.labels),
-        evidence=[found_image(hit, store) for hit in found.evidence],
+        evidence=[found_image(hit, addresses) for hit in found.evidence],
     )
 
 

@@ -94,4 +94,4 @@ class Classifications:
     def _answer(self, found: Classification, limit: int) -> Response[Any]:
         took = found.took_ms
         self._note(labels=len(found.labels), embed_ms=took.embed, search_ms=took.search)
-        return answer(classify_result(found, limit, self._parts.store))
+        return answer(classify_result(found, limit, self._parts.addresses))

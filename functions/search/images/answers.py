@@ -5,10 +5,21 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from imagesearch.domain import Document, Status
-from imagesearch.ports import ImageStore
 from imagesearch.searching import Listing
 
-from ..answers import Answer, Cursor, Id, Key, Metadata, Moment, Url
+from ..addresses import Addresses
+from ..answers import (
+    Answer,
+    Cursor,
+    Degrees,
+    Id,
+    Key,
+    Metadata,
+    Moment,
+    ThumbnailUrl,
+    Url,
+    place_of,
+)
 
 
 class ImageRecord(Answer):
@@ -20,12 +31,15 @@ class ImageRecord(Answer):
     reason: Annotated[str, Field(description="Why it was rejected.")] = ""
     decoder: Annotated[str, Field(description="What rejected it; a newer one tries again.")] = ""
     url: Url
+    thumbnail_url: ThumbnailUrl
     collection: Annotated[str | None, Field(description="The first part of the key.")]
     size: Annotated[int, Field(description="Bytes.")]
     content_type: str | None = None
     width: int | None = None
     height: int | None = None
     taken_at: Moment | None = None
+    latitude: Degrees = None
+    longitude: Degrees = None
     metadata: Metadata
     last_modified: Moment
     indexed_at: Moment
@@ -39,13 +53,13 @@ class ImageList(Answer):
     cursor: Cursor
 
 
-def image_list(listing: Listing, store: ImageStore) -> ImageList:
+def image_list(listing: Listing, addresses: Addresses) -> ImageList:
     return ImageList(
-        images=[image_record(each, store) for each in listing.documents], cursor=listing.cursor
+        images=[image_record(each, addresses) for each in listing.documents], cursor=listing.cursor
     )
 
 
-def image_record(document: Document, store: ImageStore) -> ImageRecord:
+def image_record(document: Document, addresses: Addresses) -> ImageRecord:
     return ImageRecord(
         id=document.id,
         key=document.ref.key,
@@ -56,7 +70,9 @@ def image_record(document: Document, store: ImageStore) -> ImageRecord:
         last_modified=document.last_modified,
         indexed_at=document.indexed_at,
         model=document.model,
-        url=store.url(document.ref),
+        url=addresses.image(document),
+        thumbnail_url=addresses.thumbnail(document),
+        **place_of(document),
         **_by_status(document),
     )
 

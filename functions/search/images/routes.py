@@ -40,8 +40,8 @@ class Images:
             status=status, collection=collection or None, cursor=cursor, limit=limit
         )
         self._note(images=len(listing.documents))
-        return answer(image_list(listing, self._parts.store))
+        return answer(image_list(listing, self._parts.addresses))
 
     def image(self, id: ImageId) -> Response[Any]:
         document = self._parts.searcher.document(id)
-        return answer(image_record(document, self._parts.store))
+        return answer(image_record(document, self._parts.addresses))

@@ -7,10 +7,23 @@ from pydantic import Field
 
 from imagesearch.domain import Hit
 from imagesearch.errors import ImageSearchError
-from imagesearch.ports import ImageStore
 from imagesearch.searching import SearchAnswer
 
-from ..answers import Answer, Cursor, Failure, Id, Key, Metadata, Moment, Url, refusal
+from ..addresses import Addresses
+from ..answers import (
+    Answer,
+    Cursor,
+    Degrees,
+    Failure,
+    Id,
+    Key,
+    Metadata,
+    Moment,
+    ThumbnailUrl,
+    Url,
+    place_of,
+    refusal,
+)
 
 
 class Took(Answer):
@@ -26,10 +39,13 @@ class FoundImage(Answer):
     key: Key
     score: Annotated[float, Field(ge=-1, le=1, description="Cosine similarity to the query.")]
     url: Url
+    thumbnail_url: ThumbnailUrl
     width: Annotated[int | None, Field(description="Pixels, as displayed.")]
     height: Annotated[int | None, Field(description="Pixels, as displayed.")]
     content_type: str | None
     taken_at: Annotated[Moment | None, Field(description="When the camera says it was taken.")]
+    latitude: Degrees = None
+    longitude: Degrees = None
     metadata: Metadata
 
 
@@ -50,37 +66,39 @@ class BatchResult(Answer):
 
 
 def batch_result(
-    found: Sequence[SearchAnswer | ImageSearchError], store: ImageStore
+    found: Sequence[SearchAnswer | ImageSearchError], addresses: Addresses
 ) -> BatchResult:
     return BatchResult(
         results=[
-            refusal(one) if isinstance(one, ImageSearchError) else search_result(one, store)
+            refusal(one) if isinstance(one, ImageSearchError) else search_result(one, addresses)
             for one in found
         ]
     )
 
 
-def search_result(found: SearchAnswer, store: ImageStore) -> SearchResult:
+def search_result(found: SearchAnswer, addresses: Addresses) -> SearchResult:
     took = found.took_ms
     return SearchResult(
         search_id=found.search_id,
         model=found.model,
         took_ms=Took(embed=took.embed, search=took.search, total=took.total),
-        hits=[found_image(hit, store) for hit in found.hits],
+        hits=[found_image(hit, addresses) for hit in found.hits],
         cursor=found.cursor,
     )
 
 
-def found_image(hit: Hit, store: ImageStore) -> FoundImage:
+def found_image(hit: Hit, addresses: Addresses) -> FoundImage:
     document = hit.document
     return FoundImage(
         id=document.id,
         key=document.ref.key,
         score=max(-1.0, min(1.0, round(hit.score, 6))),
-        url=store.url(document.ref),
+        url=addresses.image(document),
+        thumbnail_url=addresses.thumbnail(document),
         width=document.width,
         height=document.height,
         content_type=document.content_type,
         taken_at=document.taken_at,
         metadata=dict(document.metadata),
+        **place_of(document),
     )

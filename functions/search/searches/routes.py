@@ -82,7 +82,7 @@ class Searches:
         found = self._parts.searcher.search_many([each.search() for each in posted.searches])
         answered = [each for each in found if isinstance(each, SearchAnswer)]
         self._note(searches=len(found), hits=sum(len(each.hits) for each in answered))
-        return answer(batch_result(found, self._parts.store))
+        return answer(batch_result(found, self._parts.addresses))
 
     def similar(
         self,
@@ -98,4 +98,4 @@ class Searches:
         took = found.took_ms
         self._note(search_id=found.search_id, hits=len(found.hits), embed_ms=took.embed)
         self._note(search_ms=took.search)
-        return answer(search_result(found, self._parts.store))
+        return answer(search_result(found, self._parts.addresses))

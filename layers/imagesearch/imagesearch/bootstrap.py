@@ -12,7 +12,7 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
-from imagesearch.ports import ChangeQueue, ImageStore, VectorIndex
+from imagesearch.ports import ChangeQueue, DerivedStore, ImageStore, VectorIndex
 from imagesearch.prompting import LabelEncoder
 from imagesearch.query_vectors import QueryVectors
 from imagesearch.relevance import Relevance
@@ -31,6 +31,7 @@ def indexer(settings: Settings) -> Indexer:
         vector_index(settings),
         _image_encoder(settings.model_uri),
         places=settings.exif_gps,
+        derived=derived_store(settings),
     )
 
 
@@ -63,6 +64,20 @@ def image_store(settings: Settings) -> ImageStore:
     from imagesearch.adapters.s3_store import S3Store
 
     return S3Store(settings.bucket)
+
+
+@cache
+def derived_store(settings: Settings) -> DerivedStore | None:
+    """Where small copies of images lie; None where none are made."""
+    if settings.derived_uri is None:
+        return None
+    if settings.derived_uri.startswith("file://"):
+        from imagesearch.adapters.folder_derived import FolderDerived
+
+        return FolderDerived(_path(settings.derived_uri))
+    from imagesearch.adapters.s3_derived import S3Derived
+
+    return S3Derived(settings.derived_uri)
 
 
 def change_queue(settings: Settings) -> ChangeQueue | None:

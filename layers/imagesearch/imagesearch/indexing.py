@@ -5,29 +5,29 @@ events therefore all end in the same state, the bucket's.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from imagesearch.domain import DetailsWanted, ImageRef, ObjectState
+from imagesearch.batches import Limits, batches
+from imagesearch.domain import DetailsWanted, ImageRef
 from imagesearch.errors import ObjectChanged, Unavailable, UnreadableImage
 from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
+from imagesearch.many_objects import ManyObjects
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
-from imagesearch.ports import ImageEncoder, ImageStore, VectorIndex
+from imagesearch.ports import DerivedStore, ImageEncoder, ImageStore, VectorIndex
+from imagesearch.thumbnails import NOTHING, Spent, Thumbnails, spent_by
 from imagesearch.writes import WriteResult, WriteStatus
 
 ROUNDS = 3
 KEYS_AT_A_TIME = 256
-STORE_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds on one file, and on the files that are held in memory at a time."""
+class Again:
+    """A key to be looked at again, and what was done for a write of it that met another version."""
 
-    file_bytes: int = 64 * 2**20
-    batch_images: int = 16
-    batch_bytes: int = 96 * 2**20
+    ref: ImageRef
+    spent: Spent = NOTHING
 
 
 class Indexer:
@@ -41,22 +41,27 @@ class Indexer:
         limits: Limits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         places: bool = False,
+        derived: DerivedStore | None = None,
     ) -> None:
-        """With `places` the index records where a picture was taken, as its camera wrote it."""
+        """With `places` the index records where a picture was taken, as its camera wrote it.
+
+        Thumbnails are made where there is a derived store to put them into.
+        """
         self._store = store
         self._index = index
         self._encoder = encoder
         self._limits = limits or Limits()
-        self._details = DetailsWanted(place=places)
-        self._planner = Planner(encoder, clock)
-        self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
+        self._thumbnails = Thumbnails(derived)
+        self._details = DetailsWanted(thumbnail=self._thumbnails.wanted, place=places)
+        self._planner = Planner(encoder, clock, self._thumbnails.wanted)
+        self._objects = ManyObjects(store)
 
     def look_at(self, refs: Iterable[ImageRef]) -> list[Outcome]:
         """Make the index agree with the bucket on these keys: one outcome for each distinct key."""
-        pending = list(dict.fromkeys(refs))
+        pending = [Again(ref) for ref in dict.fromkeys(refs)]
         settled: list[Outcome] = []
         for _ in range(ROUNDS):
-            again: list[ImageRef] = []
+            again: list[Again] = []
             for start in range(0, len(pending), KEYS_AT_A_TIME):
                 for result in self._round(pending[start : start + KEYS_AT_A_TIME]):
                     if isinstance(result, Outcome):
@@ -65,10 +70,11 @@ class Indexer:
                         again.append(result)
             if not (pending := again):
                 break
-        return settled + [_failed(ref, "it kept changing while looked at") for ref in pending]
+        return settled + [_failed(one.ref, "it kept changing while looked at") for one in pending]
 
-    def _round(self, refs: Sequence[ImageRef]) -> Iterator[Outcome | ImageRef]:
-        """One look at each key: its outcome, or the key itself where it must be looked at again."""
+    def _round(self, pending: Sequence[Again]) -> Iterator[Outcome | Again]:
+        """One look at each key: its outcome, or that it must be looked at again."""
+        refs = [one.ref for one in pending]
         try:
             stored = self._index.get([ref.id for ref in refs])
         except Unavailable as error:
@@ -76,11 +82,11 @@ class Indexer:
             return
         planned: list[Planned] = []
         readable: list[Present] = []
-        for ref, state in zip(refs, self._threads.map(self._head, refs), strict=True):
+        for one, state in zip(pending, self._objects.heads(refs), strict=True):
             if isinstance(state, Unavailable):
-                yield _failed(ref, state.message)
+                yield _failed(one.ref, state.message)
                 continue
-            step = self._step(Seen(ref, state, stored.get(ref.id)))
+            step = self._step(Seen(one.ref, state, stored.get(one.ref.id)), one.spent)
             if isinstance(step, Planned):
                 planned.append(step)
             elif isinstance(step, Present):
@@ -88,19 +94,23 @@ class Indexer:
             else:
                 yield step
         yield from self._write(planned)
-        for batch in self._batches(readable):
+        for batch in batches(readable, self._limits):
             yield from self._embed(batch)
 
-    def _step(self, seen: Seen) -> Outcome | Planned | Present | ImageRef:
+    def _step(self, seen: Seen, spent: Spent) -> Outcome | Planned | Present | Again:
         """What the planner decides, with what takes no decoder to reject or skip."""
-        step = self._planner.decide(seen)
+        try:
+            self._thumbnails.give_up(spent, seen.document)
+        except Unavailable as error:
+            return _failed(seen.ref, error.message)
+        step = self._planner.decide(self._thumbnails.without(spent, seen))
         if not isinstance(step, Present):
             return step
         try:
             if not self._claims_to_be_image(step):
                 return self._planner.skip(step)
         except ObjectChanged:
-            return step.ref
+            return Again(step.ref)
         except Unavailable as error:
             return _failed(step.ref, error.message)
         size, limit = step.state.size, self._limits.file_bytes
@@ -115,11 +125,11 @@ class Indexer:
             sniff(self._store.read(found.ref, found.state, SNIFF_BYTES))
         )
 
-    def _embed(self, batch: Sequence[Present]) -> Iterator[Outcome | ImageRef]:
+    def _embed(self, batch: Sequence[Present]) -> Iterator[Outcome | Again]:
         read: list[tuple[Present, bytes]] = []
-        for found, data in zip(batch, self._threads.map(self._read, batch), strict=True):
+        for found, data in zip(batch, self._objects.contents(batch), strict=True):
             if isinstance(data, ObjectChanged):
-                yield found.ref
+                yield Again(found.ref)
             elif isinstance(data, Unavailable):
                 yield _failed(found.ref, data.message)
             else:
@@ -138,49 +148,31 @@ class Indexer:
             ]
         )
 
-    def _write(self, planned: Sequence[Planned]) -> Iterator[Outcome | ImageRef]:
+    def _write(self, planned: Sequence[Planned]) -> Iterator[Outcome | Again]:
         """Write, then look at the bucket once more: it may have changed since it was read."""
+        prepared = list(self._objects.threads.map(self._thumbnails.prepare, planned))
+        for plan, error in zip(planned, prepared, strict=True):
+            if error:
+                yield _failed(plan.ref, error.message)
+        planned = [plan for plan, error in zip(planned, prepared, strict=True) if not error]
         if not planned:
             return
         try:
             results = self._index.write([plan.write for plan in planned])
         except Unavailable as error:
             results = [WriteResult(WriteStatus.FAILED, error.message)] * len(planned)
-        states = self._threads.map(self._head, [plan.ref for plan in planned])
+        states = self._objects.heads([plan.ref for plan in planned])
         for plan, result, state in zip(planned, results, states, strict=True):
             if result.status is WriteStatus.FAILED:
                 yield _failed(plan.ref, result.reason)
             elif isinstance(state, Unavailable):
                 yield _failed(plan.ref, state.message)
-            elif result.status is WriteStatus.CONFLICT or state != plan.seen.state:
-                yield plan.ref
+            elif result.status is WriteStatus.CONFLICT:
+                yield Again(plan.ref, spent_by(plan))
+            elif state != plan.seen.state:
+                yield Again(plan.ref)
             else:
                 yield plan.outcome
-
-    def _head(self, ref: ImageRef) -> ObjectState | Unavailable | None:
-        try:
-            return self._store.head(ref)
-        except Unavailable as error:
-            return error
-
-    def _read(self, found: Present) -> bytes | ObjectChanged | Unavailable:
-        try:
-            return self._store.read(found.ref, found.state)
-        except (ObjectChanged, Unavailable) as error:
-            return error
-
-    def _batches(self, found: Iterable[Present]) -> Iterator[list[Present]]:
-        """Batches that fit into memory: bounded in number and in bytes."""
-        batch: list[Present] = []
-        for one in found:
-            size = sum(other.state.size for other in batch) + one.state.size
-            full = len(batch) == self._limits.batch_images or size > self._limits.batch_bytes
-            if batch and full:
-                yield batch
-                batch = []
-            batch.append(one)
-        if batch:
-            yield batch
 
 
 def _failed(ref: ImageRef, reason: str) -> Outcome:

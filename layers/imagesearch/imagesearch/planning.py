@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from imagesearch.derived_keys import thumbnail_key
 from imagesearch.domain import (
     Document,
     EncodedImage,
@@ -67,11 +68,15 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A write and what to report once it is written and the bucket is still as it was seen."""
+    """A write and what to report once it is written and the bucket is still as it was seen.
+
+    `thumbnail` is the small copy that its document names.
+    """
 
     seen: Seen
     write: Write
     outcome: Outcome
+    thumbnail: bytes | None = None
 
     @property
     def ref(self) -> ImageRef:
@@ -81,9 +86,12 @@ class Planned:
 class Planner:
     """Decides from what was seen, and makes the documents; knows no I/O."""
 
-    def __init__(self, encoder: ImageEncoder, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, encoder: ImageEncoder, clock: Callable[[], datetime], thumbnails: bool = False
+    ) -> None:
         self._encoder = encoder
         self._clock = clock
+        self._thumbnails = thumbnails
 
     def decide(self, seen: Seen) -> Outcome | Planned | Present:
         """Nothing to do, a write, or a Present whose object must be read."""
@@ -101,19 +109,22 @@ class Planner:
     def _stands(self, known: Document) -> bool:
         """Whether what these bytes gave still holds.
 
-        A newer decoder may read what was rejected; an older release did not look for a hash.
+        A newer decoder may read what was rejected; an older release did not look for a hash, and
+        one without a derived store made no thumbnail.
         """
         if known.status is Status.INDEXED:
-            return known.phash is not None
+            return known.phash is not None and bool(known.thumbnail or not self._thumbnails)
         return known.decoder == self._encoder.decoder
 
     def record(self, found: Present, data: bytes, image: EncodedImage) -> Planned:
         """Index a readable image."""
         details = image.details
         exif = dict(details.exif) if details else {}
+        sha256 = hashlib.sha256(data).hexdigest()
+        small = details.thumbnail if details else None
         document = replace(
             self._document(found),
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=sha256,
             content_type=image.content_type,
             width=image.width,
             height=image.height,
@@ -123,9 +134,10 @@ class Planner:
             latitude=details.latitude if details else None,
             longitude=details.longitude if details else None,
             phash=details.phash if details else None,
+            thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else None,
         )
         put = Put(document, image.embedding, found.seen.version)
-        return Planned(found.seen, put, Outcome(found.ref, OutcomeKind.INDEXED))
+        return Planned(found.seen, put, Outcome(found.ref, OutcomeKind.INDEXED), small)
 
     def reject(self, found: Present, reason: str) -> Planned:
         """List an unreadable image with its reason; an older good version is found no more."""

@@ -77,6 +77,25 @@ class ImageStore(Protocol):
         """A short-lived address at which a browser can fetch the object."""
 
 
+class DerivedStore(Protocol):
+    """Where things lie that are made of images; its methods may be called from several threads.
+
+    All raise Unavailable.
+    """
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Have it there whole, in place of what was there."""
+
+    def get(self, key: str) -> bytes | None:
+        """What is there; None when nothing is."""
+
+    def delete(self, key: str) -> None:
+        """Have nothing there; nothing may have been there before."""
+
+    def url(self, key: str) -> str:
+        """A short-lived address at which a browser can fetch it, whether it is there or not."""
+
+
 class ChangeQueue(Protocol):
     """Where the bucket's changes wait for the index."""
 

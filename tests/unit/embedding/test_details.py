@@ -98,7 +98,9 @@ def test_a_thumbnail_of_a_transparent_picture_lies_over_white(saved, small):
 @pytest.mark.parametrize(
     ("make", "model", "camera"),
     [("FUJIFILM", "X100", "FUJIFILM X100"), ("Canon", "Canon EOS 5D", "Canon EOS 5D"),
-     ("NIKON CORPORATION", "NIKON D750", "NIKON D750"), ("", "X100", "X100"),
+     ("NIKON CORPORATION", "NIKON D750", "NIKON D750"),
+     ("OLYMPUS IMAGING CORP.", "SP800UZ", "OLYMPUS SP800UZ"), ("Corporation", "X", "X"),
+     ("EASTMAN KODAK COMPANY", "KODAK DX4530", "KODAK DX4530"), ("", "X100", "X100"),
      ("Apple ", " iPhone 15\0", "Apple iPhone 15"), ("Ricoh", "", "Ricoh"),
      ("a\x07b\nc", "d\te", "a b c d e")],
 )  # fmt: skip

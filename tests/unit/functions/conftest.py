@@ -22,7 +22,7 @@ from imagesearch.query_vectors import QueryVectors
 from imagesearch.searching import Searcher
 
 from ..usecases.fake_index import FakeIndex
-from ..usecases.fakes import FakeImages, FakeQueue, FakeStore, FakeTexts, ref
+from ..usecases.fakes import FakeDerived, FakeImages, FakeQueue, FakeStore, FakeTexts, ref
 from .calling import CONTEXT, Answer, Logs, answered, http
 
 
@@ -42,8 +42,8 @@ def images() -> FakeImages:
 
 
 @pytest.fixture
-def indexer(store, index, images) -> Indexer:
-    return Indexer(store, index, images)
+def indexer(store, index, images, derived) -> Indexer:
+    return Indexer(store, index, images, derived=derived)
 
 
 @pytest.fixture
@@ -114,8 +114,14 @@ def queue() -> FakeQueue | None:
 
 
 @pytest.fixture
-def parts(searcher, store, queue, classifier) -> Parts:
-    return Parts(searcher, store, queue, classifier=classifier)
+def derived() -> FakeDerived | None:
+    """Without one there are no small copies."""
+    return None
+
+
+@pytest.fixture
+def parts(searcher, store, queue, derived, classifier) -> Parts:
+    return Parts(searcher, store, queue, derived, classifier=classifier)
 
 
 @pytest.fixture

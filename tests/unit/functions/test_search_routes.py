@@ -31,6 +31,7 @@ def test_an_answer_holds_what_the_interface_states(ask, pets):
         "key": "pets/rex.png",
         "score": 1.0,
         "url": "https://pictures.test/pets/rex.png",
+        "thumbnail_url": None,
         "width": 640,
         "height": 480,
         "content_type": "image/png",

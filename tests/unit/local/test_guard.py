@@ -46,7 +46,9 @@ def test_a_page_of_another_site_may_change_nothing(call: Call) -> None:
     assert call(LOCAL, "/v1/search", "POST", **own).status == "200 OK"
 
 
-@pytest.mark.parametrize("path", ["/v1/search?q=x", "/v1/health", "/files/a.jpg"])
+@pytest.mark.parametrize(
+    "path", ["/v1/search?q=x", "/v1/health", "/files/a.jpg", "/thumbnails/x/y.webp"]
+)
 def test_with_a_key_set_the_api_and_the_files_need_it(call: Call, path: str) -> None:
     for wrong in ({}, {"HTTP_X_API_KEY": "wrong"}, {"HTTP_X_API_KEY": "ключ"}):
         answer = call(KEYED, path, **wrong)
@@ -66,6 +68,7 @@ def test_the_cookie_of_an_answer_opens_the_files_and_nothing_else(call: Call) ->
     assert "SameSite=Strict" in cookie
     given = {"HTTP_COOKIE": cookie.partition(";")[0]}
     assert call(KEYED, "/files/a.jpg", **given).status == "200 OK"
+    assert call(KEYED, "/thumbnails/x/y.webp", **given).status == "200 OK"
     assert call(KEYED, "/v1/health", **given).status == "403 Forbidden"
     forged = {"HTTP_COOKIE": "imagesearch-files=forged"}
     assert call(KEYED, "/files/a.jpg", **forged).status == "403 Forbidden"

@@ -18,8 +18,9 @@ from local.server import MAX_BODY_BYTES, Server
 SERVING = """
 import sys
 from pathlib import Path
-from imagesearch.adapters.folder_store import FolderStore
+from local.application import application
 from local.server import Server
+from local.workspace import workspace_of
 
 def handler(event, context):
     body = str(len(event["body"] or ""))
@@ -27,13 +28,19 @@ def handler(event, context):
 
 server = Server("127.0.0.1", 0)
 print(server.port, flush=True)
-server.run(FolderStore(Path(sys.argv[1])), handler, None)
+workspace = workspace_of(Path(sys.argv[1]), Path(sys.argv[2]))
+server.run(application(workspace, handler, "127.0.0.1", None))
 """
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    command = [sys.executable, "-c", SERVING, str(tmp_path_factory.mktemp("served"))]
+    command = [
+        sys.executable,
+        "-c",
+        SERVING,
+        *(str(tmp_path_factory.mktemp(name)) for name in ("served", "data")),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield int(process.stdout.readline())

@@ -1,25 +1,36 @@
 """What template.yaml promises of the bucket and the queues."""
 
+import pytest
+
 WORK = ("ImageQueue", "BackfillQueue", "NextModelQueue")
 
 
-def test_the_bucket_shuts_the_public_out(resources):
-    block = resources["ImageBucket"]["Properties"]["PublicAccessBlockConfiguration"]
+BUCKETS = ("ImageBucket", "DerivedBucket")
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_shuts_the_public_out(resources, bucket):
+    block = resources[bucket]["Properties"]["PublicAccessBlockConfiguration"]
     assert block == dict.fromkeys(
         ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
     )
 
 
-def test_the_bucket_is_encrypted_and_speaks_tls_only(resources):
-    assert resources["ImageBucket"]["Properties"]["BucketEncryption"]
-    (deny,) = resources["ImageBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_is_encrypted_and_speaks_tls_only(resources, bucket):
+    assert resources[bucket]["Properties"]["BucketEncryption"]
+    (deny,) = resources[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
     assert deny["Effect"] == "Deny"
     assert deny["Principal"] == "*"
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def test_what_is_made_of_images_raises_no_events(resources):
+    assert "NotificationConfiguration" not in resources["DerivedBucket"]["Properties"]
+
+
 def test_the_images_outlive_the_stack(resources):
-    for name in ("ImageBucket", "ImageBucketPolicy"):
+    for name in (*BUCKETS, *(f"{bucket}Policy" for bucket in BUCKETS)):
         assert resources[name]["DeletionPolicy"] == "Retain"
         assert resources[name]["UpdateReplacePolicy"] == "Retain"
 

@@ -71,6 +71,14 @@ def test_indexing_reads_this_bucket_and_no_role_writes_to_it(allowed):
                 assert set(actions) <= {"s3:GetObject", "s3:ListBucket"}
 
 
+def test_indexing_keeps_thumbnails_and_search_shows_them(allowed):
+    thumbnails = [{"Fn::Sub": "${DerivedBucket.Arn}/thumbnails/*"}]
+    for role in INDEXING:
+        keep = (["s3:PutObject", "s3:DeleteObject"], thumbnails)
+        assert allowed(role)["KeepThumbnails"] == keep
+    assert allowed("SearchRole")["SignThumbnailUrls"] == (["s3:GetObject"], thumbnails)
+
+
 def test_a_model_in_s3_is_read_from_its_folder_alone(allowed):
     for role in OUR_ROLES:
         actions, (on,) = allowed(role)["ReadModel"]

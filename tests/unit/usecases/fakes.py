@@ -169,3 +169,32 @@ class FakeQueue:
         if self.away:
             raise Unavailable("the queue is away")
         return Lag(self.waiting, self.in_flight)
+
+
+@dataclass
+class FakeDerived:
+    """Holds what is made of images, and can be away for what a key begins with."""
+
+    files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    away: str | None = None
+    before_put: Hooks = field(default_factory=Hooks)
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        self.before_put.run()
+        self._answer(key)
+        self.files[key] = data, content_type
+
+    def get(self, key: str) -> bytes | None:
+        self._answer(key)
+        return self.files[key][0] if key in self.files else None
+
+    def delete(self, key: str) -> None:
+        self._answer(key)
+        self.files.pop(key, None)
+
+    def url(self, key: str) -> str:
+        return f"https://derived.test/{key}"
+
+    def _answer(self, key: str) -> None:
+        if self.away is not None and key.startswith(self.away):
+            raise Unavailable(f"the derived store is away for {key}")

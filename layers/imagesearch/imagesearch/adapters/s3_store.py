@@ -30,7 +30,7 @@ class S3Store:
         try:
             found = self._s3.head_object(Bucket=ref.bucket, Key=ref.key)
         except (ClientError, BotoCoreError) as error:
-            if _status(error) == 404:
+            if status_of(error) == 404:
                 return None
             raise _unavailable(ref, error) from error
         return ObjectState(
@@ -48,7 +48,7 @@ class S3Store:
             )
             data: bytes = found["Body"].read()
         except (ClientError, BotoCoreError) as error:
-            if _status(error) in (404, 412):
+            if status_of(error) in (404, 412):
                 raise ObjectChanged(f"{ref.key} changed while it was read") from error
             raise _unavailable(ref, error) from error
         return data
@@ -99,7 +99,7 @@ def _listed(found: Mapping[str, Any]) -> ObjectState:
     return ObjectState(found["ETag"].strip('"'), modified, found["Size"])
 
 
-def _status(error: Exception) -> int | None:
+def status_of(error: Exception) -> int | None:
     if not isinstance(error, ClientError):
         return None
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")

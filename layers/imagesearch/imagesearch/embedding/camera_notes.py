@@ -10,6 +10,7 @@ from PIL import ExifTags, Image
 
 MOST_CHARACTERS = 120
 _BASE, _GPS = ExifTags.Base, ExifTags.GPS
+_COMPANY = frozenset({"corp", "corporation", "company", "co", "inc", "ltd", "co.,ltd", "imaging"})
 _SIGNS = {"N": 1, "E": 1, "S": -1, "W": -1}
 
 
@@ -36,11 +37,12 @@ def place_taken(image: Image.Image) -> tuple[float, float] | None:
 
 
 def _camera(make: str, model: str) -> str:
-    """Most models repeat their maker's name: "Canon", "Canon EOS 5D"."""
+    """Many models repeat their maker's name, which tells what kind of company it is, too."""
     if not (make and model):
         return model or make
-    repeated = model.lower().startswith(make.split()[0].lower())
-    return model if repeated else f"{make} {model}"
+    maker = [word for word in make.split() if word.lower().strip(".,") not in _COMPANY]
+    repeated = model.split()[0].lower() in (word.lower() for word in maker)
+    return model if repeated or not maker else " ".join([*maker, model])
 
 
 def _name(value: Any) -> str:

@@ -1,0 +1,17 @@
+"""Where in the derived store lies what: small copies of images, and notes of uploads under way."""
+
+import hashlib
+
+from imagesearch.domain import ImageRef
+
+THUMBNAILS = "thumbnails/"
+
+
+def thumbnail_key(ref: ImageRef, sha256: str, version: object) -> str:
+    """The small copy of these bytes, made for the write that expects `version`.
+
+    A version passes once, so no two documents name the same copy unless they are equal, and one of
+    them can be replaced without a look at the other. The same write again makes the same copy.
+    """
+    digest = hashlib.sha256(f"{sha256} {version}".encode()).hexdigest()[:32]
+    return f"{THUMBNAILS}{ref.id}/{digest}.webp"

@@ -1,0 +1,37 @@
+"""Asks an image store about many objects at once; what fails for one is its answer."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from imagesearch.domain import ImageRef, ObjectState
+from imagesearch.errors import ObjectChanged, Unavailable
+from imagesearch.planning import Present
+from imagesearch.ports import ImageStore
+
+THREADS = 8
+
+
+class ManyObjects:
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+
+    def heads(self, refs: Iterable[ImageRef]) -> Iterator[ObjectState | Unavailable | None]:
+        """What is there now, in the order of the refs."""
+        return self.threads.map(self._head, refs)
+
+    def contents(self, found: Iterable[Present]) -> Iterator[bytes | ObjectChanged | Unavailable]:
+        """Their bytes, in their order."""
+        return self.threads.map(self._read, found)
+
+    def _head(self, ref: ImageRef) -> ObjectState | Unavailable | None:
+        try:
+            return self._store.head(ref)
+        except Unavailable as error:
+            return error
+
+    def _read(self, found: Present) -> bytes | ObjectChanged | Unavailable:
+        try:
+            return self._store.read(found.ref, found.state)
+        except (ObjectChanged, Unavailable) as error:
+            return error

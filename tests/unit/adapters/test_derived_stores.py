@@ -1,0 +1,99 @@
+"""Every derived store keeps what it is given until it is told otherwise."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from imagesearch.adapters.folder_derived import FolderDerived
+from imagesearch.adapters.s3_derived import S3Derived
+from imagesearch.adapters.s3_store import client_config
+from imagesearch.errors import Unavailable
+
+KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}
+KEY = "thumbnails/-_id_-/0123.webp"
+
+
+def s3_client() -> Any:
+    return boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
+
+
+@pytest.fixture
+def s3():
+    with mock_aws():
+        client = s3_client()
+        where = {"LocationConstraint": "eu-west-1"}
+        client.create_bucket(Bucket="derived", CreateBucketConfiguration=where)
+        yield client
+
+
+@pytest.fixture(params=["folder", "s3", "s3 with prefix"])
+def derived(request, tmp_path):
+    if request.param == "folder":
+        return FolderDerived(tmp_path / "made/later")
+    s3 = request.getfixturevalue("s3")
+    return S3Derived("s3://derived" if request.param == "s3" else "s3://derived/a/b/", s3)
+
+
+def test_what_is_put_is_there_until_it_is_deleted(derived):
+    assert derived.get(KEY) is None
+    derived.put(KEY, b"one", "image/webp")
+    derived.put(KEY, b"another", "image/webp")
+    assert derived.get(KEY) == b"another"
+    derived.delete(KEY)
+    derived.delete(KEY)
+    assert derived.get(KEY) is None
+
+
+def test_deleting_one_leaves_the_others(derived):
+    derived.put(KEY, b"one", "image/webp")
+    derived.put("thumbnails/-_id_-/4567.webp", b"two", "image/webp")
+    derived.delete(KEY)
+    assert derived.get("thumbnails/-_id_-/4567.webp") == b"two"
+
+
+def test_an_address_ends_with_the_key(derived):
+    assert unquote(urlsplit(derived.url(KEY)).path).endswith(KEY)
+
+
+def test_a_folder_holds_nothing_of_what_was_deleted(tmp_path):
+    derived = FolderDerived(tmp_path)
+    derived.put(KEY, b"one", "image/webp")
+    derived.delete(KEY)
+    assert [path for path in tmp_path.rglob("*") if path.name == "-_id_-"] == []
+
+
+@pytest.mark.parametrize("act", ["put", "get", "delete"])
+def test_a_folder_that_cannot_be_used_is_unavailable(act, tmp_path):
+    (tmp_path / KEY).mkdir(parents=True)
+    (tmp_path / KEY / "in the way").touch()
+    calls = {"put": (KEY, b"data", "image/webp"), "get": (KEY,), "delete": (KEY,)}
+    with pytest.raises(Unavailable, match=KEY):
+        getattr(FolderDerived(tmp_path), act)(*calls[act])
+    assert [path.name for path in Path(tmp_path / KEY).parent.iterdir()] == ["0123.webp"]
+
+
+def test_objects_have_their_type_and_may_be_kept(s3):
+    S3Derived("s3://derived", s3).put(KEY, b"one", "image/webp")
+    found = s3.head_object(Bucket="derived", Key=KEY)
+    assert found["ContentType"] == "image/webp"
+    assert found["CacheControl"] == "private, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize(
+    ("call", "operation"),
+    [(("put", KEY, b"", "image/webp"), "put_object"), (("get", KEY), "get_object"),
+     (("delete", KEY), "delete_object")],
+)  # fmt: skip
+def test_a_bucket_that_refuses_is_unavailable(call, operation):
+    client = s3_client()
+    with Stubber(client) as stub:
+        stub.add_client_error(operation, "AccessDenied", http_status_code=403)
+        name, *arguments = call
+        with pytest.raises(Unavailable, match=f"s3://derived/{KEY}") as refused:
+            getattr(S3Derived("s3://derived", client), name)(*arguments)
+    assert "DERIVED_URI" in refused.value.hint
