@@ -42,14 +42,10 @@ class ModelShelf:
         Raises Unavailable, NotFound, ConfigurationError.
         """
         model, folder = self._pinned(name), self._folder(self.uri(name))
-        was_there = folder.find(MANIFEST) is not None
         try:
             return self._fill(model, folder, time_left)
         except BaseException:
-            # What is in use is left; of what is not, nothing may keep the bucket from going.
-            if not was_there:
-                with suppress(ImageSearchError):
-                    folder.empty()
+            _forget_half(folder)
             raise
 
     def remove(self, uri: str) -> int:
@@ -99,11 +95,19 @@ class ModelShelf:
         with tempfile.TemporaryDirectory(prefix="model-") as here:
             path = Path(here) / name
             bring(model.pins[name], path, downloader)
+            # Whatever CPU this is: graphs are run so that signed weights are exact on any.
             entry = entry_of(path, make_weights_signed=name in model.graphs)
             time_left.check()
             origin = {REWRITTEN_FROM: entry.rewritten_from} if entry.rewritten_from else {}
             folder.put(name, path, entry.sha256, origin)
         return entry
+
+
+def _forget_half(folder: S3Folder) -> None:
+    """A model without a manifest is in use nowhere, and must not keep the bucket from going."""
+    with suppress(ImageSearchError):
+        if folder.find(MANIFEST) is None:
+            folder.empty()
 
 
 def _entry_there(name: str, pin: Pin, folder: S3Folder) -> FileEntry | None:
