@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from imagesearch.settings import Settings
-from local.workspace import Workspace
+from local.workspace import Workspace, uses_server
 
 
 def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
@@ -28,9 +28,13 @@ def settings_of(workspace: Workspace, model_folder: Path) -> Settings:
 
 
 def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
+    index = {"INDEX_URL": f"sqlite://{quote(os.fsencode(workspace.index_file))}"}
+    if uses_server():
+        # One server holds the indexes of many folders.
+        index = {"INDEX_URL": os.environ["INDEX_URL"], "INDEX_PREFIX": f"images-{workspace.digest}"}
     return {
         "BUCKET": workspace.folder.as_uri(),
-        "INDEX_URL": f"sqlite://{quote(os.fsencode(workspace.index_file))}",
+        **index,
         "DERIVED_URI": f"file://{quote(os.fsencode(workspace.derived))}",
         "MODEL_URI": str(model_folder),
         # Whatever queue the variable names, it is not about this folder.

@@ -85,8 +85,5 @@ def _fill(workspace: Workspace, model: str | None, follow: bool) -> None:
 
 def _workspace(folder: str | None, data_dir: Path) -> Workspace:
     found = workspace_of(Path(folder), data_dir) if folder else last_used(data_dir)
-    if not found.index_file.is_file():
-        raise WrongUsage(
-            f"there is no index of {found.folder} yet: run `imagesearch index` with it first"
-        )
+    found.must_be_indexed()
     return found

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ class Workspace:
     next_model: str | None = None
 
     @property
+    def digest(self) -> str:
+        """Tells the folder from others of the same name."""
+        return _digest(self.folder)
+
+    @property
     def index_file(self) -> Path:
         return self.directory / "index.db"
 
@@ -34,7 +40,7 @@ class Workspace:
 
     def must_be_indexed(self) -> None:
         """Raises WrongUsage where it is not."""
-        if not self.index_file.is_file():
+        if not uses_server() and not self.index_file.is_file():
             raise WrongUsage(
                 f"there is no index of {self.folder} yet: run `imagesearch index` with it first"
             )
@@ -69,6 +75,11 @@ class Workspace:
             ) from error
 
 
+def uses_server() -> bool:
+    """Whether INDEX_URL names an OpenSearch server in place of the embedded index."""
+    return os.environ.get("INDEX_URL", "").startswith(("http://", "https://"))
+
+
 def workspace_of(folder: Path, data_dir: Path) -> Workspace:
     """The workspace of a folder that is there; raises WrongUsage."""
     folder = folder.expanduser().resolve()
@@ -76,8 +87,7 @@ def workspace_of(folder: Path, data_dir: Path) -> Workspace:
         raise WrongUsage(f"{folder} is {'not a folder' if folder.exists() else 'not there'}")
     if not _is_utf8(folder):
         raise WrongUsage("the folder's path is not valid UTF-8: give the folder another name")
-    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
-    directory = data_dir.expanduser().resolve() / f"{folder.name or 'root'}-{digest}"
+    directory = data_dir.expanduser().resolve() / f"{folder.name or 'root'}-{_digest(folder)}"
     recorded = _recorded(directory)
     return Workspace(folder, directory, recorded.get("model"), recorded.get("next_model"))
 
@@ -92,6 +102,10 @@ def last_used(data_dir: Path) -> Workspace:
             f"there is no index in {data_dir} yet: run `imagesearch index FOLDER` first"
         ) from error
     return workspace_of(Path(folder), data_dir)
+
+
+def _digest(folder: Path) -> str:
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:8]
 
 
 def _recorded(directory: Path) -> dict[str, Any]:
