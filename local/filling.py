@@ -10,6 +10,8 @@ from local.folder_engine import FolderEngine
 from local.index_command import tell
 from local.report import Report
 
+FOUND_WITHIN_SECONDS = 30.0
+
 
 class Filling:
     """Reconciles with progress the first time, and quietly after that; `what` is then ready."""
@@ -27,5 +29,12 @@ class Filling:
         yield from self._engine.reconcile(report, console)
         tell(report, time.perf_counter() - started, console)
         if not self._ready:
+            self._wait_until_found(report.searchable)
             self._ready = True
             print(f"ready {self._what}", flush=True)  # noqa: T201
+
+    def _wait_until_found(self, images: int) -> None:
+        """A server finds what was written a moment later; what was deleted since, never."""
+        deadline = time.monotonic() + FOUND_WITHIN_SECONDS
+        while self._engine.index.health().images < images and time.monotonic() < deadline:
+            time.sleep(0.1)

@@ -13,6 +13,7 @@ class Report:
         self.rejected: list[Outcome] = []
         self.failed: list[Outcome] = []
         self.passed_over: list[tuple[str, str]] = []
+        self._rejected_before = 0
 
     def add(self, outcome: Outcome) -> None:
         self.counts[outcome.kind] += 1
@@ -21,10 +22,17 @@ class Report:
         elif outcome.reason:
             # An image that was rejected before and has not changed is still rejected.
             self.rejected.append(outcome)
+            self._rejected_before += outcome.kind is not OutcomeKind.REJECTED
 
     def pass_over(self, path: str, reason: str) -> None:
         """A file or folder that can have no key, so that nothing else tells of it."""
         self.passed_over.append((path, reason))
+
+    @property
+    def searchable(self) -> int:
+        """How many images the index holds that a search can find."""
+        held = (OutcomeKind.INDEXED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED)
+        return sum(self.counts[kind] for kind in held) - self._rejected_before
 
     @property
     def complete(self) -> bool:

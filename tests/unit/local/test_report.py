@@ -56,3 +56,16 @@ def test_an_image_that_stays_rejected_is_still_named() -> None:
 def test_a_name_cannot_speak_to_the_terminal() -> None:
     report = reported(("a\n\x1b[31mb.jpg", OutcomeKind.REJECTED, "no image"))
     assert report.lines() == ["rejected a\ufffd\ufffd[31mb.jpg: no image"]
+
+
+def test_what_was_rejected_before_is_not_counted_as_searchable() -> None:
+    report = Report()
+    for kind, reason in (
+        (OutcomeKind.INDEXED, ""),
+        (OutcomeKind.UNCHANGED, ""),
+        (OutcomeKind.UNCHANGED, "no picture"),
+        (OutcomeKind.REJECTED, "no picture"),
+        (OutcomeKind.DELETED, ""),
+    ):
+        report.add(Outcome(ImageRef("b", kind.value + reason), kind, reason))
+    assert report.searchable == 2
