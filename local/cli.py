@@ -104,6 +104,9 @@ def search(
     folder: Annotated[Path | None, typer.Option(help="Default: the last one indexed.")] = None,
     collection: Annotated[str | None, typer.Option(help="Only below this subfolder.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many hits.")] = 10,
+    min_relevance: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Only hits at least so relevant.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, no table.")] = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
@@ -114,7 +117,7 @@ def search(
     workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
     from local.search_command import Wanted, print_lines, print_table, search_folder
 
-    wanted = Wanted(text, image, limit, collection)
+    wanted = Wanted(text, image, limit, collection, min_relevance)
     hits = search_folder(workspace, model_in_use(model, workspace), wanted)
     if as_json:
         print_lines(hits, workspace.folder)

@@ -27,13 +27,19 @@ class Wanted:
     image: Path | None
     limit: int
     collection: str | None
+    min_relevance: float | None
 
     def search(self) -> Search:
         """Raises WrongUsage for a file that cannot be read."""
         query: Query = (
             ImageQuery(image_bytes(self.image)) if self.image else TextQuery(self.text or "")
         )
-        return Search(query, self.limit, collection=self.collection or None)
+        return Search(
+            query,
+            self.limit,
+            collection=self.collection or None,
+            min_relevance=self.min_relevance,
+        )
 
 
 def search_folder(workspace: Workspace, model: str, wanted: Wanted) -> list[Hit]:
@@ -51,10 +57,11 @@ def print_lines(hits: Sequence[Hit], folder: Path) -> None:
 
 def print_table(hits: Sequence[Hit]) -> None:
     """Keys are shown as text: a file's name may look like markup."""
-    table = Table("score", "key", box=None, pad_edge=False)
+    table = Table("relevance", "score", "key", box=None, pad_edge=False)
     for hit in hits:
         key = Text(printable(hit.document.ref.key), overflow="fold")
-        table.add_row(f"{hit.score:.3f}", key)
+        relevance = "–" if hit.relevance is None else f"{hit.relevance:.2f}"
+        table.add_row(relevance, f"{hit.score:.3f}", key)
     Console(highlight=False).print(table)
 
 
@@ -65,6 +72,7 @@ def _line(hit: Hit, folder: Path) -> dict[str, object]:
         "id": document.id,
         "key": document.ref.key,
         "score": max(-1.0, min(1.0, round(hit.score, 6))),
+        "relevance": hit.relevance if hit.relevance is None else round(hit.relevance, 4),
         "path": str(folder / document.ref.key),
         "width": document.width,
         "height": document.height,

@@ -88,6 +88,7 @@ _CODES = {
     "cursor": "invalid_cursor",
     "labels": "invalid_labels",
     "neighbours": "invalid_neighbours",
+    "min_relevance": "invalid_min_relevance",
 }
 
 

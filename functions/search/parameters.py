@@ -36,5 +36,9 @@ Collection: TypeAlias = Annotated[
         description="Only images whose key begins with this and a slash.",
     ),
 ]
+MinRelevance: TypeAlias = Annotated[
+    float | None,
+    Query(ge=0, le=1, description="Only hits with at least this relevance: 0.5 for what fits."),
+]
 ListedStatus: TypeAlias = Annotated[Status | None, Query(description="Only images of this status.")]
 ImageId: TypeAlias = Annotated[str, Path(description="An image's id, as hits and lists hold it.")]

@@ -21,6 +21,7 @@ def test_hits_below_the_minimum_score_are_left_out(subject, put, towards):
     assert subject.found_keys(towards(0), min_score=0.5) == ["0", "30", "59"]
     assert subject.found_keys(towards(0), min_score=-0.5) == ["0", "30", "59", "61", "90"]
     assert subject.found_keys(towards(-90), min_score=0.5) == []
+    assert subject.found_keys(towards(0), min_score=2) == []
     assert subject.found_keys(towards(0), limit=2, min_score=0.5) == ["0", "30"]
 
 

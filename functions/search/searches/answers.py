@@ -38,6 +38,15 @@ class FoundImage(Answer):
     id: Id
     key: Key
     score: Annotated[float, Field(ge=-1, le=1, description="Cosine similarity to the query.")]
+    relevance: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="Whether it stands out for this query, comparable between queries; 0.5 is"
+            " where right and wrong hits part. Null where the model is not calibrated.",
+        ),
+    ]
     url: Url
     thumbnail_url: ThumbnailUrl
     width: Annotated[int | None, Field(description="Pixels, as displayed.")]
@@ -93,6 +102,7 @@ def found_image(hit: Hit, addresses: Addresses) -> FoundImage:
         id=document.id,
         key=document.ref.key,
         score=max(-1.0, min(1.0, round(hit.score, 6))),
+        relevance=hit.relevance if hit.relevance is None else round(hit.relevance, 4),
         url=addresses.image(document),
         thumbnail_url=addresses.thumbnail(document),
         width=document.width,

@@ -113,6 +113,10 @@ class PostedSearch(BaseModel):
         Field(max_length=MAX_COLLECTION, description="Only images of this collection."),
     ] = None
     filter: SearchFilter | None = None
+    min_relevance: Annotated[
+        float | None,
+        Field(strict=True, ge=0, le=1, description="Only hits with at least this relevance."),
+    ] = None
 
     def search(self) -> Search:
         """Raises PayloadTooLarge."""
@@ -122,6 +126,7 @@ class PostedSearch(BaseModel):
             self.cursor,
             self.collection or None,
             self.filter.filter() if self.filter else None,
+            self.min_relevance,
         )
 
 
@@ -155,6 +160,7 @@ SEARCH = Body(
         "text": {"query": {"text": "a dog on a beach"}, "limit": 10},
         "filter": {"query": {"text": "a dog on a beach"}, "filter": EXAMPLE},
         "terms": {"query": {"terms": TERMS}},
+        "relevant": {"query": {"text": "a dog on a beach"}, "min_relevance": 0.5},
     },
     or_image=True,
 )

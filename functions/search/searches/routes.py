@@ -12,17 +12,18 @@ from imagesearch.searching import SearchAnswer
 from ..answers import answer
 from ..bodies import is_json, posted_image, posted_json, require_json, without_parameters
 from ..operation import AWAY, JSON_AWAY, MISSING, UNREADABLE, Operation
-from ..parameters import LIMIT, Collection, Cursor, ImageId, Limit, Text
+from ..parameters import LIMIT, Collection, Cursor, ImageId, Limit, MinRelevance, Text
 from ..parts import Note, Parts
 from .answers import BatchResult, SearchResult, batch_result, search_result
 from .bodies import BATCH, MAX_IMAGES, MAX_SEARCHES, SEARCH, PostedBatch, PostedSearch
 
 PAGES = """Up to `limit` hits, nearest first. `cursor` of the answer gets the next page of the same
-search; every match comes once, to a depth of 1,000 hits."""
+search; every match comes once, to a depth of 1,000 hits. With `min_relevance`, what does not stand
+out for the query is left out, and a query that nothing fits has no hits."""
 POSTED = f"""{PAGES}
 
-Send JSON, or the bytes of an image; beside image bytes, `limit`, `cursor` and `collection` are
-parameters."""
+Send JSON, or the bytes of an image; beside image bytes, `limit`, `cursor`, `collection` and
+`min_relevance` are parameters."""
 BATCHED = f"""Up to {MAX_SEARCHES} searches in one request, with up to {MAX_IMAGES} images in all.
 
 The answers are in the order of the searches. A body that is not as described is refused as a
@@ -58,8 +59,11 @@ class Searches:
         limit: Limit = LIMIT,
         cursor: Cursor = None,
         collection: Collection = None,
+        min_relevance: MinRelevance = None,
     ) -> Response[Any]:
-        return self._search(Search(TextQuery(q), limit, cursor, collection or None))
+        return self._search(
+            Search(TextQuery(q), limit, cursor, collection or None, min_relevance=min_relevance)
+        )
 
     def search_posted(
         self,
@@ -67,11 +71,14 @@ class Searches:
         limit: Limit = LIMIT,
         cursor: Cursor = None,
         collection: Collection = None,
+        min_relevance: MinRelevance = None,
     ) -> Response[Any]:
         event = request.resolved_event
         if not is_json(event.headers.get("content-type", "")):
             image = ImageQuery(posted_image(event))
-            return self._search(Search(image, limit, cursor, collection or None))
+            return self._search(
+                Search(image, limit, cursor, collection or None, min_relevance=min_relevance)
+            )
         without_parameters(request)
         return self._search(posted_json(event, PostedSearch).search())
 
@@ -90,8 +97,11 @@ class Searches:
         limit: Limit = LIMIT,
         cursor: Cursor = None,
         collection: Collection = None,
+        min_relevance: MinRelevance = None,
     ) -> Response[Any]:
-        return self._search(Search(StoredQuery(id), limit, cursor, collection or None))
+        return self._search(
+            Search(StoredQuery(id), limit, cursor, collection or None, min_relevance=min_relevance)
+        )
 
     def _search(self, search: Search) -> Response[Any]:
         found = self._parts.searcher.search(search)

@@ -45,7 +45,7 @@ def check_min_relevance(least: float | None, relevance: Relevance | None, model:
         return
     if not 0 <= least <= 1:
         raise InvalidQuery(
-            f"min_relevance is {least}", "say a number from 0 to 1", code="invalid_relevance"
+            f"min_relevance is {least}", "say a number from 0 to 1", code="invalid_min_relevance"
         )
     if relevance is None:
         raise InvalidQuery(

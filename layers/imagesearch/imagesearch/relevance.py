@@ -16,7 +16,8 @@ import numpy as np
 
 from imagesearch.domain import Embedding
 
-LARGEST_COSINE = 1.0
+LEAST_COSINE = -1.0
+ABOVE_ALL_COSINES = 2.0
 
 
 class Kind(StrEnum):
@@ -53,13 +54,14 @@ class QueryRelevance:
         return 0.5 + 0.5 * math.tanh(self.slope * (score - self.middle) / 2)
 
     def min_score(self, relevance: float) -> float:
-        """The least cosine with this relevance, in [-1, 1]: 1 keeps what equals the query."""
+        """The least score with this relevance, from -1, which keeps everything, to above 1, where
+        no cosine is: nothing is relevant for certain."""
         if relevance <= 0:
-            return -LARGEST_COSINE
+            return LEAST_COSINE
         if relevance >= 1:
-            return LARGEST_COSINE
+            return ABOVE_ALL_COSINES
         score = self.middle + math.log(relevance / (1 - relevance)) / self.slope
-        return max(-LARGEST_COSINE, min(LARGEST_COSINE, score))
+        return max(LEAST_COSINE, min(ABOVE_ALL_COSINES, score))
 
 
 class Relevance:

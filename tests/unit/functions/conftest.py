@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +23,15 @@ from imagesearch.query_vectors import QueryVectors
 from imagesearch.searching import Searcher
 
 from ..usecases.fake_index import FakeIndex
-from ..usecases.fakes import FakeDerived, FakeImages, FakeQueue, FakeStore, FakeTexts, ref
+from ..usecases.fakes import (
+    RELEVANCE,
+    FakeDerived,
+    FakeImages,
+    FakeQueue,
+    FakeStore,
+    FakeTexts,
+    ref,
+)
 from .calling import CONTEXT, Answer, Logs, answered, http
 
 
@@ -86,7 +95,7 @@ def texts() -> FakeTexts:
 
 @pytest.fixture
 def searcher(index, texts, images) -> Searcher:
-    return Searcher(index, texts, images)
+    return Searcher(index, texts, images, RELEVANCE)
 
 
 @pytest.fixture
@@ -127,6 +136,16 @@ def parts(searcher, store, queue, derived, classifier) -> Parts:
 @pytest.fixture
 def ask(parts, logger, metrics) -> Callable[..., Answer]:
     """Sends a request as API Gateway does: bytes in base64, text as it is."""
-    handler = make_search_handler(parts, RequestLog(logger, metrics))
+    return asked(parts, RequestLog(logger, metrics))
 
+
+@pytest.fixture
+def uncalibrated(parts, index, texts, images, logger, metrics) -> Callable[..., Answer]:
+    """As `ask`, of a model that is not calibrated."""
+    without = replace(parts, searcher=Searcher(index, texts, images))
+    return asked(without, RequestLog(logger, metrics))
+
+
+def asked(parts: Parts, log: RequestLog) -> Callable[..., Answer]:
+    handler = make_search_handler(parts, log)
     return lambda *request, **query: answered(handler(http(*request, **query), CONTEXT))

@@ -30,6 +30,7 @@ def test_an_answer_holds_what_the_interface_states(ask, pets):
         "id": ref("pets/rex.png").id,
         "key": "pets/rex.png",
         "score": 1.0,
+        "relevance": 0.982,
         "url": "https://pictures.test/pets/rex.png",
         "thumbnail_url": None,
         "width": 640,
@@ -96,6 +97,35 @@ def test_a_collection_narrows_a_search_and_an_empty_one_does_not(ask, pets, fill
     fill({"a cat.png": picture("a cat")})
     found = keys(ask("GET", "/v1/search", q="a cat", collection=collection))
     assert ("a cat.png" in found) is (collection == "")
+
+
+@pytest.mark.parametrize("how", ["GET", "POST", "bytes", "similar"])
+def test_what_is_less_relevant_is_left_out(ask, fill, how):
+    fill({name: picture("a cat") for name in ("tom.png", "tim.png")} | {"a.png": picture("a dog")})
+
+    def found(least: float) -> set[str]:
+        if how == "POST":
+            body = {"query": {"text": "a cat"}, "min_relevance": least}
+            return set(keys(ask("POST", "/v1/search", body)))
+        more = {"min_relevance": str(least)}
+        if how == "bytes":
+            return set(keys(ask("POST", "/v1/search", picture("a cat"), "image/png", **more)))
+        if how == "similar":
+            return set(keys(ask("GET", f"/v1/images/{ref('tom.png').id}/similar", **more)))
+        return set(keys(ask("GET", "/v1/search", q="a cat", **more)))
+
+    assert found(0) == found(0.9) | {"a.png"}
+    assert "a.png" not in found(0.9)
+    assert "tim.png" in found(0.9)
+    assert found(0.99) == set()
+
+
+def test_without_a_calibration_relevance_is_null_and_cannot_be_asked_for(pets, uncalibrated):
+    found = uncalibrated("GET", "/v1/search", q="a cat")
+    assert [hit["relevance"] for hit in found.json["hits"]] == [None, None]
+    refused = uncalibrated("GET", "/v1/search", q="a cat", min_relevance="0.5")
+    assert (refused.status, refused.error) == (400, "no_relevance")
+    assert "calibrate" in refused.json["error"]["hint"]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,26 @@ def test_a_hit_in_json_names_the_file(run: Run, indexed: Path) -> None:
 
 def test_a_hit_in_the_table_names_the_key(run: Run, indexed: Path) -> None:
     done = run("search", "red", "--limit", "1")
-    assert done.stdout.splitlines()[1].split()[1] in {"red.png", "blue.png"}
+    assert done.stdout.splitlines()[1].split()[2] in {"red.png", "blue.png"}
+
+
+def test_what_is_less_relevant_is_left_out(run: Run, indexed: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "query.png")
+    everything = run("search", "--image", str(tmp_path / "query.png"), "--json")
+    relevances = [json.loads(line)["relevance"] for line in everything.stdout.splitlines()]
+    assert relevances == sorted(relevances, reverse=True)
+    least = str(sum(relevances) / 2)
+    kept = run("search", "--image", str(tmp_path / "query.png"), "--min-relevance", least)
+    [head, line] = kept.stdout.splitlines()
+    assert head.split() == ["relevance", "score", "key"]
+    assert line.split() == [f"{relevances[0]:.2f}", "1.000", "red.png"]
+
+
+@pytest.mark.parametrize("least", ["-0.1", "1.5", "much"])
+def test_a_relevance_outside_0_to_1_is_refused(run: Run, indexed: Path, least: str) -> None:
+    done = run("search", "red", "--min-relevance", least)
+    assert done.returncode == 2
+    assert "--min-relevance" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a" * 2_001], ids=len)

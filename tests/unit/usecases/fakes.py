@@ -19,6 +19,7 @@ from imagesearch.domain import (
     ObjectState,
 )
 from imagesearch.errors import InvalidQuery, ObjectChanged, Unavailable, UnreadableImage
+from imagesearch.relevance import Curve, Kind, Relevance
 
 BUCKET = "pictures"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -157,6 +158,12 @@ class FakeTexts:
         if self.meaningless in texts:
             raise InvalidQuery("no usable vector", "say it in other words", "invalid_text")
         return np.stack([vector(text) for text in texts])
+
+
+# Half as relevant as can be where the cosine is 0.5, whatever the query.
+RELEVANCE = Relevance(
+    np.eye(8, dtype=np.float32), 1, dict.fromkeys(Kind, Curve(slope=8, base=0.5, nearness=0))
+)
 
 
 @dataclass
