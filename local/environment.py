@@ -37,6 +37,7 @@ def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
         **index,
         "DERIVED_URI": f"file://{quote(os.fsencode(workspace.derived))}",
         "MODEL_URI": str(model_folder),
-        # Whatever queue the variable names, it is not about this folder.
+        # Whatever queues the variables name, they are not about this folder.
         "QUEUE_URL": "",
+        "REVISIT_QUEUE_URL": "",
     }

@@ -40,7 +40,7 @@ class OneVectorEach:
     def encode_images(
         self, images: Sequence[bytes], details: DetailsWanted | None = None
     ) -> list[EncodedImage]:
-        known = Details("0123456789abcdef")
+        known = Details("0123456789abcdef", "1.000:" + "A" * 576)
         return [
             EncodedImage(direction(int(data)), 1, 1, "image/jpeg", details=known) for data in images
         ]

@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from imagesearch.domain import Status
+from imagesearch.domain import Neighbour, Status
 from imagesearch.writes import Delete, Put, Touch, WriteStatus
 
 
@@ -40,7 +40,9 @@ def test_a_written_document_is_read_back_exactly_and_at_once(subject, put, docum
         latitude=-33.123456,
         longitude=179.999999,
         phash="00ff00ff00ff00ff",
+        miniature="1.500:" + "A" * 576,
         thumbnail="thumbnails/a/b.webp",
+        neighbours=(Neighbour("an-id_", "1" * 64, 0.987654, 0.9512),),
     )
     assert statuses(subject.index.write([Put(full, put().embedding, None)])) == ["written"]
     assert subject.document(full.ref) == full

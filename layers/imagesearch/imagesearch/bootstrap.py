@@ -12,7 +12,9 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
-from imagesearch.ports import ChangeQueue, DerivedStore, ImageStore, VectorIndex
+from imagesearch.likeness import Weights
+from imagesearch.linking import Linker
+from imagesearch.ports import ChangeQueue, DerivedStore, ImageStore, Revisits, VectorIndex
 from imagesearch.prompting import LabelEncoder
 from imagesearch.query_vectors import QueryVectors
 from imagesearch.relevance import Relevance
@@ -32,6 +34,9 @@ def indexer(settings: Settings) -> Indexer:
         _image_encoder(settings.model_uri),
         places=settings.exif_gps,
         derived=derived_store(settings),
+        linker=Linker(
+            vector_index(settings), _duplicate_weights(settings.model_uri), _revisits(settings)
+        ),
     )
 
 
@@ -78,6 +83,14 @@ def derived_store(settings: Settings) -> DerivedStore | None:
     from imagesearch.adapters.s3_derived import S3Derived
 
     return S3Derived(settings.derived_uri)
+
+
+def _revisits(settings: Settings) -> Revisits | None:
+    if settings.revisit_queue_url is None:
+        return None
+    from imagesearch.adapters.sqs_revisits import SqsRevisits
+
+    return SqsRevisits(settings.revisit_queue_url)
 
 
 def change_queue(settings: Settings) -> ChangeQueue | None:
@@ -141,6 +154,10 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
 @cache
 def _manifest(model_uri: str) -> Manifest:
     return load_manifest(_model_folder(model_uri, [MANIFEST]))
+
+
+def _duplicate_weights(model_uri: str) -> Weights:
+    return _manifest(model_uri).duplicates.weights
 
 
 @cache

@@ -67,12 +67,14 @@ class DetailsWanted:
 class Details:
     """What a file gives beside its embedding; how it looks is meant as displayed, upright.
 
-    `phash` is its perceptual hash, 16 hexadecimal digits; `exif` what the camera wrote: `camera`
+    `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few greys, as
+    `imagesearch.miniatures` writes it; `exif` what the camera wrote: `camera`
     and `lens`; `latitude` and `longitude` degrees, north and east positive; `thumbnail` is a WebP
     file.
     """
 
     phash: str
+    miniature: str
     exif: Mapping[str, str] = field(default_factory=dict)
     latitude: float | None = None
     longitude: float | None = None
@@ -92,14 +94,28 @@ class EncodedImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An image found to show the same picture as another one, when that one was linked.
+
+    `sha256` is of its bytes then, `score` the cosine of both embeddings, `confidence` in [0, 1].
+    """
+
+    id: str
+    sha256: str
+    score: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """What the index records of one image; the embedding is kept beside it, not in it.
 
     `model` is the model that embedded it and `decoder` the decoder that read or rejected it.
     A rejected image has a `reason` and neither size in pixels nor embedding. `metadata` is what is
     shown and filtered by: what the file itself told (`exif`), and over it the object's own. `phash`
-    is 16 hexadecimal digits, `thumbnail` the key of the small copy, `latitude` and `longitude` are
-    degrees; what an older release did not look for is None.
+    and `miniature` are as in Details, `thumbnail` the key of the small copy, `latitude` and
+    `longitude` degrees; what an older release did not look for is None. `neighbours` are None until
+    the image has been linked.
     """
 
     ref: ImageRef
@@ -121,7 +137,9 @@ class Document:
     latitude: float | None = None
     longitude: float | None = None
     phash: str | None = None
+    miniature: str | None = None
     thumbnail: str | None = None
+    neighbours: tuple[Neighbour, ...] | None = None
 
     @property
     def id(self) -> str:
@@ -171,6 +189,16 @@ class Scanned:
 
     document: Document
     embedding: Embedding | None
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What tells the duplicates in a collection apart, of one image that has some."""
+
+    id: str
+    key: str
+    sha256: str
+    neighbours: tuple[Neighbour, ...]
 
 
 @dataclass(frozen=True, slots=True)

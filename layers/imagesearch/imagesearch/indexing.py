@@ -12,6 +12,7 @@ from imagesearch.batches import Limits, batches
 from imagesearch.domain import DetailsWanted, ImageRef
 from imagesearch.errors import ObjectChanged, Unavailable, UnreadableImage
 from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
+from imagesearch.linking import Linker
 from imagesearch.many_objects import ManyObjects
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
 from imagesearch.ports import DerivedStore, ImageEncoder, ImageStore, VectorIndex
@@ -42,11 +43,14 @@ class Indexer:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         places: bool = False,
         derived: DerivedStore | None = None,
+        linker: Linker | None = None,
     ) -> None:
         """With `places` the index records where a picture was taken, as its camera wrote it.
 
-        Thumbnails are made where there is a derived store to put them into.
+        Thumbnails are made where there is a derived store to put them into, and duplicates are
+        looked for where there is a `linker`.
         """
+        self._linker = linker
         self._store = store
         self._index = index
         self._encoder = encoder
@@ -70,7 +74,19 @@ class Indexer:
                         again.append(result)
             if not (pending := again):
                 break
-        return settled + [_failed(one.ref, "it kept changing while looked at") for one in pending]
+        settled += [_failed(one.ref, "it kept changing while looked at") for one in pending]
+        return self._linked(settled)
+
+    def _linked(self, settled: list[Outcome]) -> list[Outcome]:
+        """The same, but failed where looking for duplicates did: it is looked at again then."""
+        unlinked = [outcome.ref for outcome in settled if outcome.unlinked]
+        if not self._linker or not unlinked:
+            return settled
+        failures = self._linker.link(unlinked)
+        return [
+            _failed(outcome.ref, failures[outcome.ref]) if outcome.ref in failures else outcome
+            for outcome in settled
+        ]
 
     def _round(self, pending: Sequence[Again]) -> Iterator[Outcome | Again]:
         """One look at each key: its outcome, or that it must be looked at again."""

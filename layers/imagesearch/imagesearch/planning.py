@@ -30,11 +30,15 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one key; `failed` is to be looked at again later, all others are settled."""
+    """What became of one key; `failed` is to be looked at again later, all others are settled.
+
+    An image that is `unlinked` may have duplicates that nobody has looked for.
+    """
 
     ref: ImageRef
     kind: OutcomeKind
     reason: str = ""
+    unlinked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +106,18 @@ class Planner:
             # S3 tells times in seconds: metadata can be new though the time is not.
             metadata = _shown(known.exif, state)
             if (known.last_modified, known.metadata) == (state.last_modified, metadata):
-                return Outcome(seen.ref, OutcomeKind.UNCHANGED, known.reason or "")
+                return _outcome(known, OutcomeKind.UNCHANGED)
             return self._update(seen, state, known, seen.stored.version)
         return Present(seen, state)
 
     def _stands(self, known: Document) -> bool:
         """Whether what these bytes gave still holds.
 
-        A newer decoder may read what was rejected; an older release did not look for a hash, and
-        one without a derived store made no thumbnail.
+        A newer decoder may read what was rejected; an older release made no miniature, and one
+        without a derived store no thumbnail.
         """
         if known.status is Status.INDEXED:
-            return known.phash is not None and bool(known.thumbnail or not self._thumbnails)
+            return known.miniature is not None and bool(known.thumbnail or not self._thumbnails)
         return known.decoder == self._encoder.decoder
 
     def record(self, found: Present, data: bytes, image: EncodedImage) -> Planned:
@@ -134,10 +138,11 @@ class Planner:
             latitude=details.latitude if details else None,
             longitude=details.longitude if details else None,
             phash=details.phash if details else None,
+            miniature=details.miniature if details else None,
             thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else None,
         )
         put = Put(document, image.embedding, found.seen.version)
-        return Planned(found.seen, put, Outcome(found.ref, OutcomeKind.INDEXED), small)
+        return Planned(found.seen, put, _outcome(document, OutcomeKind.INDEXED), small)
 
     def reject(self, found: Present, reason: str) -> Planned:
         """List an unreadable image with its reason; an older good version is found no more."""
@@ -164,8 +169,7 @@ class Planner:
             metadata=_shown(known.exif, state),
             indexed_at=self._clock(),
         )
-        outcome = Outcome(seen.ref, OutcomeKind.UPDATED, known.reason or "")
-        return Planned(seen, Touch(document, version), outcome)
+        return Planned(seen, Touch(document, version), _outcome(document, OutcomeKind.UPDATED))
 
     def _document(self, found: Present) -> Document:
         return Document(
@@ -179,6 +183,11 @@ class Planner:
             decoder=self._encoder.decoder,
             metadata=dict(found.state.metadata),
         )
+
+
+def _outcome(document: Document, kind: OutcomeKind) -> Outcome:
+    unlinked = document.status is Status.INDEXED and document.neighbours is None
+    return Outcome(document.ref, kind, document.reason or "", unlinked)
 
 
 def _shown(exif: Mapping[str, str], state: ObjectState) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What the use cases ask of the outside world; every adapter of a kind passes the same tests."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Protocol
 
 from imagesearch.domain import (
@@ -12,6 +13,7 @@ from imagesearch.domain import (
     ImageRef,
     IndexHealth,
     Lag,
+    Linked,
     ObjectState,
     Scanned,
     Status,
@@ -103,6 +105,13 @@ class ChangeQueue(Protocol):
         """How many there are, about. Raises Unavailable."""
 
 
+class Revisits(Protocol):
+    """Has the indexing function look at keys once more."""
+
+    def look_again(self, refs: Sequence[ImageRef], after: timedelta) -> None:
+        """Not before that time has passed. Raises Unavailable."""
+
+
 class VectorIndex(Protocol):
     """Records of images and k-NN over their embeddings; all methods raise Unavailable."""
 
@@ -149,6 +158,13 @@ class VectorIndex(Protocol):
         embeddings: bool = False,
     ) -> Iterator[Scanned]:
         """Every document as of now, in the order of keys, a page at a time in memory."""
+
+    def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
+        """Every image that has neighbours, in the order of keys, without the rest of its record."""
+
+    @property
+    def settles_after(self) -> timedelta:
+        """How long after a record was made it is found by searches, whatever delayed its write."""
 
     def health(self) -> IndexHealth:
         """How the index is. Raises Unavailable when a search would fail."""

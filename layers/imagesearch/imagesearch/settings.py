@@ -28,10 +28,12 @@ class Settings(BaseModel):
     `sqlite:///path`, `model_uri` a folder with a manifest, here or `s3://bucket/prefix`.
     From `index_engine` to `index_refresh_seconds` is how OpenSearch lays an index out when it is
     made; without `index_replicas` there is one as soon as there are two nodes. `queue_url` is where
-    changes of the bucket wait: with it, health tells how many. Pages of `cors_origin` may call the
-    API from a browser; `*` is any site. What is made of images goes to
-    `derived_uri`, `s3://bucket` or `file:///folder`, which is not the images' bucket; without it
-    there are no thumbnails. Where pictures were taken is recorded with `exif_gps` only.
+    changes of the bucket wait: with it, health tells how many. Through `revisit_queue_url` the
+    indexing function looks for duplicates of images as soon as searches find them; without it, at
+    any later look. Pages of `cors_origin` may call the API from a browser; `*` is any site. What is
+    made of images goes to `derived_uri`, `s3://bucket` or `file:///folder`, which is not the
+    images' bucket; without it there are no thumbnails. Where pictures were taken is recorded with
+    `exif_gps` only.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -46,6 +48,7 @@ class Settings(BaseModel):
     index_replicas: Annotated[int, Field(ge=0, le=10)] | None = None
     index_refresh_seconds: Annotated[int, Field(ge=1, le=3600)] = 1
     queue_url: Annotated[str, Field(pattern=r"^https?://[^/]+/.")] | None = None
+    revisit_queue_url: Annotated[str, Field(pattern=r"^https?://[^/]+/.")] | None = None
     cors_origin: Annotated[str, Field(pattern=r"^([*]|https?://[A-Za-z0-9.:-]+)$")] | None = None
     derived_uri: Annotated[str, Field(pattern=r"^(s3://[a-z0-9]|file:///.)")] | None = None
     exif_gps: bool = False

@@ -11,6 +11,7 @@ from imagesearch.errors import UnreadableImage
 DIMENSION = 1024
 BROKEN = b"broken"
 HASH = "0123456789abcdef"
+DETAILS = Details(HASH, "1.000:" + "A" * 576)
 
 
 class DigestEncoder:
@@ -23,7 +24,7 @@ class DigestEncoder:
         return [
             UnreadableImage("it is broken")
             if data.startswith(BROKEN)
-            else EncodedImage(vector_of(data), 10, 10, "image/png", details=Details(HASH))
+            else EncodedImage(vector_of(data), 10, 10, "image/png", details=DETAILS)
             for data in images
         ]
 

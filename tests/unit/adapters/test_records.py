@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagesearch.adapters.records import to_document, to_record
-from imagesearch.domain import Document, ImageRef, Status
+from imagesearch.domain import Document, ImageRef, Neighbour, Status
 
 TEXT = st.text(max_size=20)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMES = st.datetimes(timezones=st.none() | ZONES)
 NUMBERS = st.integers(0, 2**40)
 DEGREES = st.floats(-180, 180)
+NAMES = st.from_regex(r"[A-Za-z0-9_=-]{1,24}", fullmatch=True)
+NEIGHBOURS = st.builds(Neighbour, NAMES, NAMES, st.floats(-1, 1), st.floats(0, 1))
 
 documents = st.builds(
     Document,
@@ -36,6 +38,8 @@ documents = st.builds(
     latitude=st.none() | DEGREES,
     longitude=st.none() | DEGREES,
     phash=st.none() | TEXT,
+    miniature=st.none() | TEXT,
+    neighbours=st.none() | st.lists(NEIGHBOURS).map(tuple),
     thumbnail=st.none() | TEXT,
 )
 
@@ -61,6 +65,6 @@ def test_a_record_names_its_id_and_collection_for_searches():
 def test_a_record_of_an_older_release_lacks_what_it_did_not_look_for():
     time = datetime(2026, 3, 1, tzinfo=UTC)
     document = Document(ImageRef("b", "a"), Status.INDEXED, "e", time, 1, time, "m", "d")
-    newer = ("exif", "latitude", "longitude", "phash", "thumbnail")
+    newer = ("exif", "latitude", "longitude", "phash", "miniature", "thumbnail", "neighbours")
     older = {name: value for name, value in to_record(document).items() if name not in newer}
     assert to_document(older) == document

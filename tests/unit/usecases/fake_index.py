@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from imagesearch.domain import (
     Document,
     Embedding,
     Hit,
     IndexHealth,
+    Linked,
     Status,
     VectorQuery,
 )
@@ -31,6 +33,7 @@ class FakeIndex:
     entries: dict[str, tuple[Document | None, Embedding | None, int]] = field(default_factory=dict)
     away: bool = False
     failing: set[str] = field(default_factory=set)
+    settles_after: timedelta = timedelta(0)
     before_write: Hooks = field(default_factory=Hooks)
     writes: int = 0
     asked: list[list[VectorQuery]] = field(default_factory=list)
@@ -87,6 +90,14 @@ class FakeIndex:
             if after is None or document.ref.key.encode() > after.encode()
         ]
         return sorted(found, key=lambda document: document.ref.key.encode())[:limit]
+
+    def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
+        documents = self.list_documents(
+            status=Status.INDEXED, collection=collection, after=None, limit=10_000
+        )
+        for each in documents:
+            if each.neighbours and each.sha256:
+                yield Linked(each.id, each.ref.key, each.sha256, each.neighbours)
 
     def health(self) -> IndexHealth:
         self._answer()

@@ -19,6 +19,7 @@ from imagesearch.domain import (
     ObjectState,
 )
 from imagesearch.errors import InvalidQuery, ObjectChanged, Unavailable, UnreadableImage
+from imagesearch.miniatures import to_text
 from imagesearch.relevance import Curve, Kind, Relevance
 
 BUCKET = "pictures"
@@ -40,6 +41,13 @@ def vector(words: str) -> Embedding:
     seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")
     drawn = np.random.default_rng(seed).normal(size=8)
     return (drawn / np.linalg.norm(drawn)).astype(np.float32)
+
+
+def miniature(words: str) -> str:
+    """Blobs of light and dark, the same for the same words."""
+    seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")
+    blobs = np.random.default_rng(seed).integers(0, 255, (8, 8))
+    return to_text(np.kron(blobs, np.ones((3, 3))).astype(np.float32), 4 / 3)
 
 
 class Hooks:
@@ -138,6 +146,7 @@ def _details(words: str, wanted: DetailsWanted) -> Details:
     _, by, camera = words.partition(" by ")
     return Details(
         phash=hashlib.sha256(words.encode()).hexdigest()[:16],
+        miniature=miniature(words),
         exif={"camera": camera} if by else {},
         latitude=48.5 if wanted.place else None,
         longitude=-2.25 if wanted.place else None,

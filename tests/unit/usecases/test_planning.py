@@ -47,7 +47,13 @@ def test_something_there_after_a_deletion_is_read(planner):
 
 
 def test_the_same_state_is_left_alone(planner, indexed):
-    assert planner.decide(Seen(KEY, STATE, indexed)) == Outcome(KEY, OutcomeKind.UNCHANGED)
+    linked = Stored(replace(indexed.document, neighbours=()), indexed.version)
+    assert planner.decide(Seen(KEY, STATE, linked)) == Outcome(KEY, OutcomeKind.UNCHANGED)
+
+
+def test_the_same_state_is_told_to_be_unlinked_until_it_has_been_linked(planner, indexed):
+    unchanged = Outcome(KEY, OutcomeKind.UNCHANGED, unlinked=True)
+    assert planner.decide(Seen(KEY, STATE, indexed)) == unchanged
 
 
 def test_what_the_file_told_stays_when_the_object_gets_other_metadata(planner):
@@ -59,6 +65,7 @@ def test_what_the_file_told_stays_when_the_object_gets_other_metadata(planner):
     touched = planner.decide(seen).write.document
     assert touched.metadata == {"camera": "X100", "label": "dog"}
     assert touched.phash == document.phash == image.details.phash
+    assert touched.miniature == document.miniature == image.details.miniature
     again = Seen(KEY, seen.state, Stored(touched, (5, 1)))
     assert planner.decide(again).kind is OutcomeKind.UNCHANGED
 
@@ -74,7 +81,7 @@ def test_the_objects_own_metadata_goes_before_what_the_file_told(planner):
 
 
 def test_what_an_older_release_recorded_is_read_for_what_it_did_not_look_for(planner, indexed):
-    older = Stored(replace(indexed.document, phash=None), indexed.version)
+    older = Stored(replace(indexed.document, miniature=None), indexed.version)
     assert isinstance(planner.decide(Seen(KEY, STATE, older)), Present)
 
 

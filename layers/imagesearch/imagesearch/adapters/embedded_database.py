@@ -20,9 +20,13 @@ SCHEMA_VERSION = 1
 # Three rows of 512 floats fit a page of 8 KiB, one fits a page of the usual 4.
 PAGE_BYTES = 8192
 
+# Word for word in the index and in what is asked, or SQLite does not use the one for the other:
+# https://sqlite.org/partialindex.html
+HAS_NEIGHBOURS = "json_array_length(record, '$.neighbours') > 0"
+
 # A row's `seq` is its version and grows with every write, so `seq > last seen` is what is new.
 # A deleted image keeps its row: readers learn of it, and a late write meets another version.
-SCHEMA = """
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS spaces (name TEXT PRIMARY KEY, dimension INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS entries (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -35,6 +39,7 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key, id, status, collection);
 CREATE INDEX IF NOT EXISTS entries_by_status ON entries (status);
+CREATE INDEX IF NOT EXISTS entries_linked ON entries (key, id) WHERE {HAS_NEIGHBOURS};
 """
 
 

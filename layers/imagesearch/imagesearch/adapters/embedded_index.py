@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ class EmbeddedIndex(EmbeddedRecords):
         self._database = EmbeddedDatabase(path, name, dimension, patience)
         self._vectors = VectorLog(dimension)
         self._refreshing = threading.Lock()
+
+    @property
+    def settles_after(self) -> timedelta:
+        """What is committed is found by the next search, whoever asks."""
+        return timedelta(0)
 
     def close(self) -> None:
         self._database.close()

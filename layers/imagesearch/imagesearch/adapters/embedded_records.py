@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imagesearch.adapters.embedded_database import EmbeddedDatabase
+from imagesearch.adapters.embedded_database import HAS_NEIGHBOURS, EmbeddedDatabase
 from imagesearch.adapters.embedded_filters import matching
-from imagesearch.adapters.records import to_document
-from imagesearch.domain import Document, IndexHealth, Scanned, Status
+from imagesearch.adapters.records import to_document, to_neighbour
+from imagesearch.domain import Document, IndexHealth, Linked, Scanned, Status
 from imagesearch.filters import Filter
+
+LINKED = ("id", "key", "sha256", "neighbours")
 
 
 class EmbeddedRecords:
@@ -54,6 +56,17 @@ class EmbeddedRecords:
             for record, vector in connection.execute(statement, wanted.values):
                 embedding = np.frombuffer(vector, "<f4") if vector else None
                 yield Scanned(to_document(json.loads(record)), embedding)
+
+    def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
+        """Images in one collection are few enough to be picked from all."""
+        columns = ", ".join(f"json_extract(record, '$.{name}')" for name in LINKED)
+        statement = self._database.sql(
+            f"SELECT {columns} FROM entries WHERE {HAS_NEIGHBOURS}"  # noqa: S608 - nothing given
+            " AND (?1 IS NULL OR collection = ?1) ORDER BY key, id"
+        )
+        with self._database.reading_long() as connection:
+            for id, key, sha256, neighbours in connection.execute(statement, (collection,)):
+                yield Linked(id, key, sha256, tuple(map(to_neighbour, json.loads(neighbours))))
 
     def health(self) -> IndexHealth:
         statement = "SELECT status, count(*) FROM entries GROUP BY status"

@@ -18,6 +18,8 @@ from imagesearch.writes import Write, WriteResult, WriteStatus
 
 # As long as the queue keeps a message: no write that was sent before the deletion is under way.
 DELETIONS_KEPT = timedelta(days=7)
+# The last request of a bulk may take this long, and copies of a shard refresh in their own time.
+SETTLING_MARGIN = timedelta(seconds=30)
 FORGET_EVERY = timedelta(days=1)
 FORGET_AT_ONCE = 5000
 _log = logging.getLogger(__name__)
@@ -44,10 +46,17 @@ class OpenSearchIndex(OpenSearchReads):
         self._model = model
         self._layout = layout
         self._clock = clock
+        self._patience = patience
         self._bulk = Bulk(self._send, self._make_index, patience)
         self._making = threading.Lock()
         self._made = False
         self._forgot: datetime | None = None
+
+    @property
+    def settles_after(self) -> timedelta:
+        """A record is made before its write, which may be repeated while patience lasts."""
+        refresh = timedelta(seconds=self._layout.refresh_seconds)
+        return refresh + timedelta(seconds=self._patience) + SETTLING_MARGIN
 
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
         if not writes:

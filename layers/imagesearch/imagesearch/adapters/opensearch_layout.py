@@ -19,6 +19,12 @@ class IndexLayout:
     refresh_interval: str = "1s"
     exact: bool = False
 
+    @property
+    def refresh_seconds(self) -> float:
+        """After how long what is written is found by searches."""
+        number, thousandths = self.refresh_interval.rstrip("ms"), self.refresh_interval[-2:] == "ms"
+        return float(number) / (1000 if thousandths else 1)
+
     def settings(self) -> dict[str, Any]:
         settings = {
             "index.knn": True,

@@ -20,6 +20,9 @@ from imagesearch.filters import Filter
 # another k, and pages would then repeat and miss hits.
 NEIGHBOURS = 1000
 COUNTS = {"size": 0, "aggs": {"statuses": {"terms": {"field": "status"}}}}
+# As many as one answer may have.
+LINKS_AT_A_TIME = 10_000
+LINK_COLUMNS = ("id", "key", "sha256", "neighbours")
 _VECTOR = "$vector"
 _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
 
@@ -84,6 +87,21 @@ def matching(
     if filter is not None:
         wanted.append(filter_query(filter))
     return {"bool": {"filter": wanted}}
+
+
+def links(collection: str | None, after: Sequence[Any] | None) -> dict[str, Any]:
+    """Images with neighbours, from columns: a record would have to be read with its vector."""
+    query = matching(Status.INDEXED, collection, None)
+    query["bool"]["filter"].append({"exists": {"field": "neighbours"}})
+    body = {
+        "query": query,
+        "sort": [ascending("key"), ascending("id")],
+        "size": LINKS_AT_A_TIME,
+        "_source": False,
+        "docvalue_fields": [*LINK_COLUMNS],
+        "track_total_hits": False,
+    }
+    return body | ({"search_after": list(after)} if after else {})
 
 
 def deleted_before(time: datetime, limit: int) -> dict[str, Any]:

@@ -13,14 +13,16 @@ from opensearchpy import OpenSearch
 from imagesearch.adapters.opensearch_client import OpenSearchClient
 from imagesearch.adapters.opensearch_queries import (
     COUNTS,
+    LINKS_AT_A_TIME,
     cosine,
+    links,
     listing,
     matching,
     nearest,
     same_copy,
     scanning,
 )
-from imagesearch.adapters.opensearch_records import WITHOUT_EMBEDDING, document, stored
+from imagesearch.adapters.opensearch_records import WITHOUT_EMBEDDING, document, linked, stored
 from imagesearch.adapters.opensearch_schema import EMBEDDING, check_index
 from imagesearch.adapters.unit_vectors import query_vector
 from imagesearch.domain import (
@@ -28,6 +30,7 @@ from imagesearch.domain import (
     Embedding,
     Hit,
     IndexHealth,
+    Linked,
     Scanned,
     Status,
     VectorQuery,
@@ -123,6 +126,15 @@ class OpenSearchReads:
                 yield from self._pages(query, view["pit_id"], embeddings)
             finally:
                 self._close_view(view["pit_id"])
+
+    def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
+        after: Sequence[Any] | None = None
+        while hits := self._search(links(collection, after)):
+            for hit in hits:
+                yield linked(hit["fields"])
+            if len(hits) < LINKS_AT_A_TIME:
+                return
+            after = hits[-1]["sort"]
 
     def health(self) -> IndexHealth:
         """A red index fails the counting already."""

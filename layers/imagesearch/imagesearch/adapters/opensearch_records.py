@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagesearch.adapters.opensearch_schema import EMBEDDING
-from imagesearch.adapters.records import folders, to_document, to_record
+from imagesearch.adapters.records import folders, to_document, to_neighbour, to_record
 from imagesearch.adapters.unit_vectors import unit_vector, vector_json
-from imagesearch.domain import Document
+from imagesearch.domain import Document, Linked
 from imagesearch.writes import Delete, Stored, Touch, Version, Write
 
 DELETED = "deleted"
@@ -19,6 +19,12 @@ WITHOUT_EMBEDDING = {"excludes": [EMBEDDING]}
 def document(source: Mapping[str, Any]) -> Document:
     unpacked = {name: (source.get(name) or [{}])[0] for name in OBJECTS}
     return to_document({**source, **unpacked})
+
+
+def linked(columns: Mapping[str, Any]) -> Linked:
+    """From the columns, each of which is a list of values."""
+    (id,), (key,), (sha256,) = columns["id"], columns["key"], columns["sha256"]
+    return Linked(id, key, sha256, tuple(map(to_neighbour, columns["neighbours"])))
 
 
 def stored(found: Mapping[str, Any]) -> Stored:

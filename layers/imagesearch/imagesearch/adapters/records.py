@@ -1,16 +1,16 @@
 """A document as JSON values and back, exactly: both indexes store records in this form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from imagesearch.domain import Document, ImageRef, Status
+from imagesearch.domain import Document, ImageRef, Neighbour, Status
 
 DATES = ("last_modified", "indexed_at", "taken_at")
 PLAIN = (
     *("etag", "size", "model", "decoder", "reason"),
     *("sha256", "content_type", "width", "height"),
-    *("latitude", "longitude", "phash", "thumbnail"),
+    *("latitude", "longitude", "phash", "miniature", "thumbnail"),
 )
 # A key of 1,024 bytes may lie 1,023 folders deep.
 FOLDER_LEVELS = 16
@@ -40,6 +40,7 @@ def to_record(document: Document) -> dict[str, Any]:
         "status": document.status.value,
         "metadata": dict(document.metadata),
         "exif": dict(document.exif),
+        "neighbours": _texts(document.neighbours),
     }
     record.update({name: getattr(document, name) for name in PLAIN})
     record.update({name: _text(getattr(document, name)) for name in DATES})
@@ -55,8 +56,25 @@ def to_document(record: Mapping[str, Any]) -> Document:
         status=Status(record["status"]),
         metadata=dict(record.get("metadata") or {}),
         exif=dict(record.get("exif") or {}),
+        neighbours=_neighbours(record.get("neighbours")),
         **fields,
     )
+
+
+def to_neighbour(text: str) -> Neighbour:
+    id, sha256, score, confidence = text.split(" ")
+    return Neighbour(id, sha256, float(score), float(confidence))
+
+
+def _neighbours(texts: Sequence[str] | None) -> tuple[Neighbour, ...] | None:
+    return None if texts is None else tuple(map(to_neighbour, texts))
+
+
+def _texts(neighbours: Sequence[Neighbour] | None) -> list[str] | None:
+    """A text for each: OpenSearch keeps texts in columns, which are read without the records."""
+    if neighbours is None:
+        return None
+    return [f"{each.id} {each.sha256} {each.score!r} {each.confidence!r}" for each in neighbours]
 
 
 def _text(date: datetime | None) -> str | None:

@@ -6,6 +6,7 @@ from PIL import Image
 
 from imagesearch.domain import Details, DetailsWanted
 from imagesearch.embedding.camera_notes import camera_and_lens, place_taken
+from imagesearch.embedding.miniature import miniature
 from imagesearch.embedding.orienting import turned, turned_size
 from imagesearch.embedding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.preprocessing import Size
@@ -24,6 +25,7 @@ def details_of(image: Image.Image, size: Size, orientation: int, wanted: Details
     latitude, longitude = (wanted.place and place_taken(image)) or (None, None)
     return Details(
         phash=perceptual_hash(small),
+        miniature=miniature(small),
         exif=camera_and_lens(image),
         latitude=latitude,
         longitude=longitude,

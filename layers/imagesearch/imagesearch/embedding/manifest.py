@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imagesearch.embedding.preprocessing import Preprocessing
 from imagesearch.errors import ConfigurationError
+from imagesearch.likeness import Weights
 from imagesearch.prompting import Prompts
 
 MANIFEST = "manifest.json"
@@ -115,6 +116,22 @@ class FileEntry(_Part):
         return self.rewritten_from or self.sha256
 
 
+class DuplicateWeights(_Part):
+    """What each kind of evidence for a duplicate counts: `imagesearch.likeness`.
+
+    Without other ones a model has those of the starter model.
+    """
+
+    cosine: float = 23.52
+    hash: float = 7.24
+    overlap: float = 11.45
+    bias: float = -29.33
+
+    @property
+    def weights(self) -> Weights:
+        return Weights(self.cosine, self.hash, self.overlap, self.bias)
+
+
 class Manifest(_Part):
     """What `manifest.json` says; `quality` holds figures that change no vector.
 
@@ -131,6 +148,7 @@ class Manifest(_Part):
     source: str
     relevance: Calibration | None = None
     classify: ClassifySection | None = None
+    duplicates: DuplicateWeights = DuplicateWeights()
     quality: dict[str, Any] | None = None
 
     @property

@@ -7,7 +7,7 @@ from PIL import Image
 
 _SIDE = 32
 _FREQUENCIES = 8
-# DCT-II without its scale: it moves no coefficient to the other side of the median.
+# DCT-II without its scale, which changes no sign.
 _COSINES = np.cos(np.pi * np.outer(np.arange(_FREQUENCIES), 2 * np.arange(_SIDE) + 1) / (2 * _SIDE))
 # Of a picture in one colour nothing but rounding errors is left.
 _DIGITS = 6
@@ -16,9 +16,10 @@ _DIGITS = 6
 def perceptual_hash(upright: Image.Image) -> str:
     """The 64 bits of an upright picture's pHash as 16 hexadecimal digits.
 
-    A bit says whether one of the 8 x 8 lowest frequencies of 32 x 32 greys lies above the median of
-    them all, row by row, the mean first: Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf
+    A bit says whether one of the 8 x 8 lowest frequencies of 32 x 32 greys is positive, row by row,
+    the mean first: Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf, who takes their
+    median for zero; without it, a mirrored picture's hash follows from the picture's.
     """
     small = upright.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     lowest = np.round(_COSINES @ np.asarray(small, np.float64) @ _COSINES.T, _DIGITS)
-    return np.packbits(lowest > np.median(lowest)).tobytes().hex()
+    return np.packbits(lowest > 0).tobytes().hex()

@@ -1,0 +1,103 @@
+"""How sure one may be that two images show the same picture: copied, cut, edited or mirrored."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from imagesearch.domain import Document
+from imagesearch.errors import InvalidQuery
+from imagesearch.hash_distance import BITS, hash_distance
+from imagesearch.overlap import Miniature, overlap
+
+# What one may rely on without looking: docs/duplicates.md has what was measured at it.
+THRESHOLD = 0.95
+# Less sure pairs are not noted when images are linked.
+LEAST_CONFIDENCE = 0.8
+MOST_CONFIDENCE = 0.9999
+# From here two hashes are as far apart as those of pictures that have nothing in common.
+FAR = BITS // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each kind of evidence counts, fitted for a model by `models/measure_duplicates.py`.
+
+    The embedding knows what a picture shows and would take two red cars for one; hash and overlap
+    know where it is light and dark and nothing else: a duplicate has both for it.
+    """
+
+    cosine: float
+    hash: float
+    overlap: float
+    bias: float
+
+    def least_score(self, confidence: float) -> float | None:
+        """The cosine below which no other evidence gets there; None where any may do."""
+        if self.cosine <= 0:
+            return None
+        logit = math.log(confidence / (1 - confidence))
+        return max(-1.0, (logit - self.bias - self.hash - self.overlap) / self.cosine)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a picture looks, apart from its embedding; None where that was not recorded."""
+
+    phash: str | None
+    miniature_text: str | None
+
+    @classmethod
+    def of(cls, document: Document) -> "Look":
+        return cls(document.phash, document.miniature)
+
+    @cached_property
+    def miniature(self) -> Miniature | None:
+        return Miniature.of(self.miniature_text) if self.miniature_text else None
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """`score` is the cosine of the embeddings, `distance` that of the hashes in bits of 64.
+
+    `confidence` from 0 to 1 is what both and the overlap come to.
+    """
+
+    score: float
+    distance: int | None
+    confidence: float
+
+
+def check_threshold(threshold: float) -> None:
+    if not LEAST_CONFIDENCE <= threshold <= MOST_CONFIDENCE:
+        raise InvalidQuery(
+            f"threshold is {threshold}",
+            f"it is the least confidence: ask for {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}",
+            "invalid_threshold",
+        )
+
+
+def likeness(
+    weights: Weights, score: float, one: Look, other: Look, least: float
+) -> Likeness | None:
+    """The likeness of two pictures whose embeddings have this cosine; None below `least`.
+
+    Where a hash or miniature is missing, it is evidence for nothing.
+    """
+    distance = hash_distance(one.phash, other.phash) if one.phash and other.phash else None
+    agreement = 0.0 if distance is None else 1 - min(distance, FAR) / FAR
+    known = weights.bias + weights.cosine * score + weights.hash * agreement
+    # Overlap takes a thousand times as long as the rest: most pairs cannot get there with it.
+    if _sigmoid(known + weights.overlap) < least:
+        return None
+    confidence = _sigmoid(known + weights.overlap * _overlap(one, other))
+    return Likeness(score, distance, confidence) if confidence >= least else None
+
+
+def _overlap(one: Look, other: Look) -> float:
+    if one.miniature is None or other.miniature is None:
+        return 0.0
+    return overlap(one.miniature, other.miniature)
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0

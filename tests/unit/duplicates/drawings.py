@@ -1,0 +1,25 @@
+"""Drawn pictures with enough in them to be told apart, and what the decoder notes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from imagesearch.embedding.miniature import miniature
+from imagesearch.embedding.perceptual_hash import perceptual_hash
+from imagesearch.likeness import Look
+from imagesearch.overlap import Miniature
+
+
+def drawing(seed: int, width: int = 320, height: int = 240) -> Image.Image:
+    """Soft blobs of light and dark, the same for the same seed, with no frame around them."""
+    blobs = np.random.default_rng(seed).integers(0, 255, (9, 12), np.uint8)
+    return Image.fromarray(blobs).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def mini(picture: Image.Image) -> Miniature:
+    return Miniature.of(miniature(picture))
+
+
+def look(picture: Image.Image) -> Look:
+    return Look(perceptual_hash(picture), miniature(picture))
