@@ -12,28 +12,31 @@ RIDGE = 1e-5
 
 
 def logistic_fit(
-    features: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], weights: Doubles
+    features: npt.NDArray[np.floating],
+    right: npt.NDArray[np.bool_],
+    weights: Doubles,
+    ridge: float = RIDGE,
 ) -> Doubles:
     """Coefficients of features [N, F] and, last, the intercept: [F + 1].
 
     They make sigmoid(features · coefficients + intercept) the likeliest for right [N] under the
-    weights [N], whose sum is about 1.
+    weights [N], whose sum is about 1; a larger `ridge` keeps the coefficients smaller.
     """
     centre, spread = features.mean(axis=0), features.std(axis=0)
     spread = np.where(spread > 0, spread, 1)
     design = np.column_stack([(features - centre) / spread, np.ones(len(features))])
-    found = _newton(design.astype(np.float64), right.astype(np.float64), weights)
+    found = _newton(design.astype(np.float64), right.astype(np.float64), weights, ridge)
     coefficients = found[:-1] / spread
     return np.append(coefficients, found[-1] - coefficients @ centre)
 
 
-def _newton(design: Doubles, right: Doubles, weights: Doubles) -> Doubles:
-    ridge = np.diag(np.append(np.full(design.shape[1] - 1, RIDGE), 0))
+def _newton(design: Doubles, right: Doubles, weights: Doubles, ridge: float) -> Doubles:
+    penalty = np.diag(np.append(np.full(design.shape[1] - 1, ridge), 0))
     found = np.zeros(design.shape[1])
     for _ in range(STEPS):
         likely = 0.5 + 0.5 * np.tanh(design @ found / 2)
-        gradient = design.T @ (weights * (right - likely)) - ridge @ found
-        curvature = (design * (weights * likely * (1 - likely))[:, None]).T @ design + ridge
+        gradient = design.T @ (weights * (right - likely)) - penalty @ found
+        curvature = (design * (weights * likely * (1 - likely))[:, None]).T @ design + penalty
         step = np.linalg.solve(curvature, gradient)
         found += step
         if np.abs(step).max() < NEAR_ENOUGH:

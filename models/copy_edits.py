@@ -1,0 +1,63 @@
+"""Seventeen ways to pass a picture off as another one, for asking whether it is noticed."""
+
+from __future__ import annotations
+
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+
+from models.edits import EDITS, GREY, Edit, crop, recompress, watermark
+
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+
+
+def quarter_size(picture: Image.Image) -> Image.Image:
+    return picture.resize((max(1, picture.width // 4), max(1, picture.height // 4)))
+
+
+def tilt_a_little(picture: Image.Image) -> Image.Image:
+    return picture.rotate(3, Image.Resampling.BICUBIC, fillcolor=GREY)
+
+
+def caption(picture: Image.Image) -> Image.Image:
+    """White words on a black bar over the lowest 18 % of the picture."""
+    captioned, (width, height) = picture.copy(), picture.size
+    draw, font = ImageDraw.Draw(captioned), ImageFont.load_default(size=max(12, width // 12))
+    draw.rectangle((0, int(height * 0.82), width, height), fill=BLACK)
+    draw.text((width * 0.05, height * 0.84), "WHEN YOU SEE IT", WHITE, font)
+    return captioned
+
+
+def blur(picture: Image.Image) -> Image.Image:
+    return picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 200))
+
+
+def white_border(picture: Image.Image) -> Image.Image:
+    return ImageOps.expand(picture, int(0.05 * max(picture.size)), WHITE)
+
+
+def letterbox(picture: Image.Image) -> Image.Image:
+    """In the middle of a black square that is a fifth larger than its longest side."""
+    side = int(1.2 * max(picture.size))
+    boxed = Image.new("RGB", (side, side), BLACK)
+    boxed.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return boxed
+
+
+COPIES: dict[str, Edit] = {
+    "resized to a quarter": quarter_size,
+    "recompressed at 200 pixels": recompress,
+    "cropped to 90 %": crop(0.9, 0.5),
+    "cropped to 80 %": crop(0.8, 0.3),
+    "cropped to 60 %": crop(0.6, 0.3),
+    "cropped to 30 %": crop(0.3, 0.5),
+    "mirrored": ImageOps.mirror,
+    "mirrored, cropped to 80 %": lambda picture: crop(0.8, 0.3)(ImageOps.mirror(picture)),
+    "other colours": EDITS["other colours"],
+    "grey": EDITS["grey"],
+    "blurred": blur,
+    "watermarked": watermark,
+    "captioned": caption,
+    "white border": white_border,
+    "letterboxed": letterbox,
+    "tilted by 3°": tilt_a_little,
+    "tilted by 10°": EDITS["tilt by 10°"],
+}

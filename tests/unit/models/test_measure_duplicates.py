@@ -1,0 +1,52 @@
+"""Fitted weights tell copies from neighbours, and the table counts on photos they have not seen."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.copy_edits import COPIES
+from models.duplicate_evidence import Evidence
+from models.measure_duplicates import fit, table
+
+PHOTOS = 12
+
+
+def evidence(kind, same, others):
+    """Cosine, hash and overlap of each copy with its photo, and with all other photos."""
+    noise = np.random.default_rng(len(kind)).normal(0, 0.01, (PHOTOS, PHOTOS, 3))
+    features = np.where(np.eye(PHOTOS, dtype=bool)[:, :, None], same, others) + noise
+    return Evidence(kind, features.astype(np.float32))
+
+
+@pytest.fixture
+def found():
+    return [
+        evidence("", (1, 1, 1), (0.8, 0.1, 0.4)),
+        evidence("cropped", (0.95, 0.1, 0.95), (0.8, 0.1, 0.4)),
+        evidence("grey", (0.8, 1, 1), (0.75, 0.1, 0.4)),
+    ]
+
+
+def test_copies_are_told_from_other_photos(found):
+    lines = table(found, fit(found))
+    assert lines[2:] == [
+        "| none: the photos themselves | – | – | 0 |",
+        "| cropped | 100 | 100 | 0 |",
+        "| grey | 100 | 100 | 0 |",
+    ]
+
+
+def test_what_is_taken_for_another_photo_is_counted(found):
+    weights = fit(found)
+    found[1].features[1, 2] = (1, 1, 1)
+    assert "| cropped | 100 | 86 | 1 |" in table(found, weights)
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_every_edit_makes_another_picture_of_any_shape(kind):
+    for size in ((256, 192), (192, 256)):
+        blobs = np.random.default_rng(1).integers(0, 255, (6, 8, 3), np.uint8)
+        picture = Image.fromarray(blobs).resize(size, Image.Resampling.NEAREST)
+        edited = COPIES[kind](picture)
+        assert edited.mode == "RGB"
+        assert edited.size != size or edited.tobytes() != picture.tobytes()
