@@ -34,10 +34,11 @@ def test_a_snapshot_allows_no_larger_disk(functions):
 
 def test_the_settings_of_the_functions_are_the_ones_that_are_read(template, functions):
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
-    own = functions["Search"]["Environment"]["Variables"]
+    own = [functions[name]["Environment"]["Variables"] for name in ("Search", "IndexImages")]
     read = {name.upper() for name in Settings.model_fields}
     libraries = ("POWERTOOLS_", "ORT_")
-    assert {name for name in {**shared, **own} if not name.startswith(libraries)} == read
+    told = shared.keys() | own[0].keys() | own[1].keys()
+    assert {name for name in told if not name.startswith(libraries)} == read
 
 
 def test_what_the_template_offers_of_an_index_is_what_the_settings_take(template):

@@ -125,6 +125,18 @@ def test_a_function_takes_messages_from_its_own_queues_alone(allowed, role, queu
     assert on == [{"Fn::GetAtt": [queue, "Arn"]} for queue in queues]
 
 
+@pytest.mark.parametrize(
+    ("function", "queue"), [("IndexImages", "BackfillQueue"), ("IndexNextModel", "NextModelQueue")]
+)
+def test_indexing_sends_messages_to_the_one_queue_that_brings_it_back(
+    allowed, functions, function, queue
+):
+    sending = (["sqs:SendMessage"], [{"Fn::GetAtt": [queue, "Arn"]}])
+    assert allowed(f"{function}Role")["ComeBackForDuplicates"] == sending
+    told = functions[function]["Environment"]["Variables"]["REVISIT_QUEUE_URL"]
+    assert told == {"Ref": queue}
+
+
 def test_search_sees_how_long_the_queue_is_and_takes_nothing_from_it(allowed, functions):
     of_queues = [
         (action, on)
