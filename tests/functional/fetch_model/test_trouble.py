@@ -122,7 +122,7 @@ class TestWithoutS3:
 class TestWithoutTheRightToDelete:
     @pytest.fixture
     def used_s3(self, s3):
-        return Refusing(s3, "delete_objects", denied("DeleteObjects"))
+        return Refusing(s3, "delete_object", denied("DeleteObject"))
 
     def test_what_may_not_be_deleted_is_told(self, cloudformation, keys):
         made = cloudformation.ask("model-create")["PhysicalResourceId"]

@@ -62,22 +62,14 @@ class S3Folder:
         deleted = 0
         try:
             for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/"):
-                keys = [{"Key": found["Key"]} for found in page.get("Contents", ())]
-                if keys:
-                    self._delete(keys)
-                    deleted += len(keys)
+                for found in page.get("Contents", ()):
+                    self._s3.delete_object(Bucket=self._bucket, Key=found["Key"])
+                    deleted += 1
         except (ClientError, BotoCoreError) as error:
             if _code(error) == "NoSuchBucket":
                 return deleted
             raise self._trouble("delete what is there", error) from error
         return deleted
-
-    def _delete(self, keys: list[dict[str, str]]) -> None:
-        answer = self._s3.delete_objects(
-            Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True}
-        )
-        if refused := answer.get("Errors"):
-            raise _denied(f"cannot delete {refused[0]['Key']}: {refused[0].get('Message')}")
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}"
@@ -85,13 +77,9 @@ class S3Folder:
     def _trouble(self, what: str, error: Exception) -> ImageSearchError:
         message = f"cannot {what} in {self.uri}: {error}"
         if _code(error) in ("403", "AccessDenied"):
-            return _denied(message)
+            hint = "check that the function's role and the bucket's policy allow it"
+            return ConfigurationError(message, hint, "access_denied")
         return Unavailable(message, "try again")
-
-
-def _denied(message: str) -> ConfigurationError:
-    hint = "check that the function's role and the bucket's policy allow it"
-    return ConfigurationError(message, hint, "access_denied")
 
 
 def _code(error: Exception) -> str:
