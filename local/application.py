@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from imagesearch.adapters.folder_changes import UPLOAD_URL, FolderChanges
 from imagesearch.adapters.folder_store import FolderStore
 from local.files import KEEP, PREFIX, THUMBNAILS, Files
 from local.gateway import Gateway, Handler, request_path
 from local.guard import Guard
+from local.uploads import Uploads
 from local.workspace import Workspace
 
 
@@ -29,11 +31,18 @@ def application(
     host: str,
     api_key: str | None,
     cors_origin: str | None = None,
+    uploads: bool = False,
 ) -> WSGIApplication:
-    """The folder's files and their small copies, and everything else from the search function."""
+    """The folder's files and their small copies, and everything else from the search function.
+
+    With `uploads` it takes what a form that was signed here brings.
+    """
     small = FolderStore(workspace.derived / THUMBNAILS.strip("/"))
     parts: dict[str, WSGIApplication] = {
         PREFIX: Files(FolderStore(workspace.folder)),
         THUMBNAILS: Files(small, THUMBNAILS, KEEP),
     }
+    if uploads:
+        changes = FolderChanges(workspace.folder, workspace.derived)
+        parts[UPLOAD_URL] = Uploads(FolderStore(workspace.folder), changes)
     return Guard(Routes(parts, Gateway(handler)), host, api_key, cors_origin)

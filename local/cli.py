@@ -65,15 +65,24 @@ def serve(
     folder: Annotated[Path, typer.Argument(help="The folder of images.")] = Path(),
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    allow_uploads: Annotated[
+        bool, typer.Option("--allow-uploads", help="Let the API put images into the folder.")
+    ] = False,
+    allow_delete: Annotated[
+        bool, typer.Option("--allow-delete", help="Let the API move images out of the folder.")
+    ] = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
     """Index a folder, keep it in step, and serve the API and the search page."""
     workspace = workspace_of(folder, data_dir)
+    from imagesearch.uploading import Allowed
     from local.serve_command import serve_folder
 
     try:
-        serve_folder(workspace, _told(model, workspace), host, port, Console(stderr=True))
+        chosen = _told(model, workspace)
+        allowed = Allowed(allow_uploads, allow_delete)
+        serve_folder(workspace, chosen, host, port, allowed, Console(stderr=True))
     except KeyboardInterrupt:
         return
 

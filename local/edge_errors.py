@@ -29,6 +29,39 @@ NO_FILE = EdgeError("404 Not Found", "not_found", "there is no such file in the 
 FILES_ARE_READ_ONLY = EdgeError(
     "405 Method Not Allowed", "method_not_allowed", "files are only read here", "use GET or HEAD"
 )
+POST_ONLY = EdgeError(
+    "405 Method Not Allowed", "method_not_allowed", "uploads are only posted", "use POST"
+)
+NOT_SIGNED = EdgeError(
+    "403 Forbidden",
+    "upload_not_signed",
+    "the form is not as it was signed, or its time is over",
+    "begin another upload: POST /v1/images",
+)
+BAD_FORM = EdgeError(
+    "400 Bad Request",
+    "bad_form",
+    "the body is no multipart form whose last field is a file that is not empty",
+    "send the fields that POST /v1/images gave, and behind them the bytes as the field file",
+)
+UPLOAD_TOO_LARGE = EdgeError(
+    "413 Request Entity Too Large",
+    "image_too_large",
+    "an uploaded image has at most 64 MB",
+    "send a smaller copy",
+)
+TAKEN = EdgeError(
+    "409 Conflict",
+    "already_uploaded",
+    "something was uploaded with this form already",
+    "begin another upload: POST /v1/images",
+)
+NOT_WRITTEN = EdgeError(
+    "503 Service Unavailable",
+    "unavailable",
+    "the image cannot be written to the folder",
+    "check free disk space and the folder's permissions",
+)
 NOT_TEXT = EdgeError(
     "400 Bad Request",
     "invalid_body",

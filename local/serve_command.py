@@ -6,6 +6,7 @@ from functools import partial
 
 from rich.console import Console
 
+from imagesearch.uploading import Allowed
 from local import functions
 from local.application import application
 from local.filling import Filling
@@ -15,6 +16,7 @@ from local.index_command import say
 from local.live_report import reporting
 from local.report import printable
 from local.server import Server
+from local.sweeping import sweep
 from local.sync import FolderSync
 from local.termination import interrupt
 from local.workspace import Workspace
@@ -22,22 +24,41 @@ from local.workspace import Workspace
 API_KEY = "IMAGESEARCH_API_KEY"
 
 
-def serve_folder(workspace: Workspace, model: str, host: str, port: int, console: Console) -> None:
+def serve_folder(
+    workspace: Workspace, model: str, host: str, port: int, allowed: Allowed, console: Console
+) -> None:
     """Serve until the process is interrupted or terminated."""
+    os.environ["ALLOW_UPLOADS"] = str(allowed.uploads)
+    os.environ["ALLOW_DELETE"] = str(allowed.deletions)
     signal.signal(signal.SIGTERM, interrupt)
     server = Server(host, port)
     engine = take_into_use(workspace, model)
     say(console, f"serving {printable(str(workspace.folder))} at {server.url}")
+    sweep(workspace.derived)
     api_key = os.environ.get(API_KEY)
     if not api_key and not is_loopback(host):
-        say(console, f"anyone who reaches {host} can see these images: set {API_KEY}")
+        say(console, f"anyone who reaches {host} can {_what(allowed)} these images: set {API_KEY}")
     filling = Filling(engine, server.url, console)
     handler = reporting(functions.index_images(), engine.store, engine.index, partial(say, console))
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, filling.outcomes)
     sync.start()
     try:
         search = functions.search(sync.queue)
-        server.run(application(workspace, search, host, api_key, engine.settings.cors_origin))
+        server.run(
+            application(
+                workspace,
+                search,
+                host,
+                api_key,
+                engine.settings.cors_origin,
+                uploads=allowed.uploads,
+            )
+        )
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sync.stop()
+
+
+def _what(allowed: Allowed) -> str:
+    more = {"add to": allowed.uploads, "delete": allowed.deletions}
+    return " and ".join(["see", *(what for what, may in more.items() if may)])

@@ -2,18 +2,24 @@
 
 import errno
 import socket
+from copy import copy
 from typing import Any
 from wsgiref.types import WSGIApplication
 
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
+from imagesearch.adapters.folder_changes import UPLOAD_URL
+from imagesearch.upload_forms import UPLOAD_BYTES
 from local.edge_errors import EdgeError
 from local.refusal import WrongUsage
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY_BYTES = 10 * 2**20
+# The image, and the form around it.
+MAX_UPLOAD_BYTES = UPLOAD_BYTES + 2**16
 THREADS = 8
 
 
@@ -21,7 +27,7 @@ _TOO_LARGE = EdgeError(
     "413 Request Entity Too Large",
     "image_too_large",
     "The request is larger than the API takes.",
-    "Send at most 4.5 MB of image bytes, or put the image into the folder and search by its id.",
+    "Send at most 4.5 MB of image bytes, or upload the image, up to 64 MB, and search by its id.",
 )
 _BAD_REQUEST = EdgeError(
     "400 Bad Request", "bad_request", "this is not HTTP as it should be", "check the client"
@@ -74,8 +80,19 @@ class _JsonErrorTask(ErrorTask):
         self.write(body)
 
 
+class _Parser(HTTPRequestParser):
+    """Lets uploads be as large as a bucket does; nothing else."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if getattr(self, "path", "") == UPLOAD_URL:
+            self.adj = copy(self.adj)
+            self.adj.max_request_body_size = MAX_UPLOAD_BYTES + 1
+
+
 class _Channel(HTTPChannel):
     error_task_class: Any = _JsonErrorTask
+    parser_class: Any = _Parser
 
 
 def _bound(host: str, port: int) -> socket.socket:

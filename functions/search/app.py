@@ -25,6 +25,7 @@ def join(queue: ChangeQueue | None) -> Handler:
         bootstrap.image_store(settings),
         queue,
         bootstrap.derived_store(settings),
+        bootstrap.intake(settings),
         classifier=bootstrap.classifier(settings),
     )
     return make_handler(parts, RequestLog(logger, metrics), settings.cors_origin)

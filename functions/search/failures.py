@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from imagesearch.errors import (
     ImageSearchError,
     InvalidQuery,
+    NotAllowed,
     NotFound,
     PayloadTooLarge,
     Unavailable,
@@ -23,6 +24,7 @@ from .request_log import RequestLog
 RETRY_SECONDS = 5
 STATUS: dict[type[ImageSearchError], int] = {
     InvalidQuery: 400,
+    NotAllowed: 403,
     NotFound: 404,
     PayloadTooLarge: 413,
     UnsupportedMediaType: 415,
@@ -86,6 +88,9 @@ _CODES = {
     "image": "invalid_image",
     "limit": "invalid_limit",
     "cursor": "invalid_cursor",
+    "name": "invalid_name",
+    "content_type": "invalid_content_type",
+    "metadata": "invalid_metadata",
     "labels": "invalid_labels",
     "neighbours": "invalid_neighbours",
     "min_relevance": "invalid_min_relevance",

@@ -34,7 +34,7 @@ DESCRIPTION = f"""Find images by words or by another image.
 - Where a key is set, everything under `/v1/` needs it in the header `x-api-key`."""
 ERRORS = {
     400: "The request is not one that can be answered; `message` names what is wrong.",
-    403: "The key is missing or wrong.",
+    403: "The key is missing or wrong, or the operator has not allowed this.",
     404: "There is no indexed image with this id.",
     413: "The body, or an image in it, has too many bytes.",
     415: "The body is not of a kind that is read here.",

@@ -6,6 +6,7 @@ from typing import Protocol
 from imagesearch.classifying import Classifier
 from imagesearch.ports import ChangeQueue, DerivedStore, ImageStore
 from imagesearch.searching import Searcher
+from imagesearch.uploading import Intake
 
 from .addresses import Addresses
 
@@ -14,13 +15,14 @@ from .addresses import Addresses
 class Parts:
     """`queue` is where changes of the bucket wait, for health to tell; None where none is known.
 
-    Without `derived` there are no small copies of images.
+    Without `derived` there are no small copies of images; without `intake` the bucket is only read.
     """
 
     searcher: Searcher
     store: ImageStore
     queue: ChangeQueue | None = None
     derived: DerivedStore | None = None
+    intake: Intake | None = None
     classifier: Classifier = field(kw_only=True)
 
     @property

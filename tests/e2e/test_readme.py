@@ -42,7 +42,7 @@ def test_every_command_is_run_by_a_test_or_named_as_run_elsewhere() -> None:
 def served(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("samples") / "samples"
     shutil.copytree(REPOSITORY / "samples", folder)
-    return serve(folder).start().ready()
+    return serve(folder).start("--allow-uploads").ready()
 
 
 @pytest.mark.parametrize("command", starting("curl "))
@@ -57,7 +57,7 @@ def test_curl_lines_are_answered(served: Any, command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     answer = json.loads(done.stdout)
     results = answer.get("results", [answer])
-    told = ("hits", "labels", "status", "images")
+    told = ("hits", "labels", "status", "images", "upload")
     assert all(any(one.get(name) is not None for name in told) for one in results)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 BUCKET = "imagesearch-images"
+DERIVED = "imagesearch-derived"
 REGION = "eu-west-1"
 RECEIVES = 3
 SECONDS = 20

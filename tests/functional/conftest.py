@@ -21,6 +21,8 @@ from functions.search.request_log import RequestLog
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.adapters.opensearch_index import OpenSearchIndex
 from imagesearch.adapters.opensearch_layout import IndexLayout
+from imagesearch.adapters.s3_changes import S3Changes
+from imagesearch.adapters.s3_derived import S3Derived
 from imagesearch.adapters.s3_store import S3Store, client_config
 from imagesearch.classifying import Classifier
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
@@ -31,8 +33,9 @@ from imagesearch.ports import VectorIndex
 from imagesearch.prompting import LabelEncoder
 from imagesearch.query_vectors import QueryVectors
 from imagesearch.searching import Searcher
+from imagesearch.uploading import Allowed, Intake
 
-from .cloud import BUCKET, REGION, Cloud, Queue
+from .cloud import BUCKET, DERIVED, REGION, Cloud, Queue
 from .counting import CountingEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -140,8 +143,8 @@ def metrics() -> EphemeralMetrics:
 
 
 @pytest.fixture
-def indexer(store, index, images) -> Indexer:
-    return Indexer(store, index, images)
+def indexer(store, index, images, derived) -> Indexer:
+    return Indexer(store, index, images, derived=derived)
 
 
 @pytest.fixture
@@ -151,11 +154,24 @@ def index_images(indexer, logger, metrics) -> Callable[[Any], dict[str, Any]]:
 
 
 @pytest.fixture
-def parts(index, texts, images, store, manifest) -> Parts:
+def derived(cloud) -> S3Derived:
+    where = {"LocationConstraint": REGION}
+    cloud.s3.create_bucket(Bucket=DERIVED, CreateBucketConfiguration=where)
+    return S3Derived(f"s3://{DERIVED}", cloud.s3)
+
+
+@pytest.fixture
+def intake(store, index, cloud, derived) -> Intake:
+    allowed = Allowed(uploads=True, deletions=True)
+    return Intake(store, index, S3Changes(cloud.s3), derived, allowed)
+
+
+@pytest.fixture
+def parts(index, texts, images, store, derived, intake, manifest) -> Parts:
     searcher = Searcher(index, texts, images)
     labels = LabelEncoder(texts, manifest.prompts)
     classifier = Classifier(QueryVectors(index, texts, images), labels)
-    return Parts(searcher, store, classifier=classifier)
+    return Parts(searcher, store, None, derived, intake, classifier=classifier)
 
 
 @pytest.fixture

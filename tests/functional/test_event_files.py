@@ -39,6 +39,8 @@ ANSWERED = {
     "api-docs": 200,
     "api-health": 200,
     "api-image": 200,
+    "api-image-delete": 202,
+    "api-image-upload": 201,
     "api-images-list": 200,
     "api-openapi": 200,
     "api-page": 200,

@@ -1,11 +1,12 @@
 """The shapes of an image's record and of lists of them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from imagesearch.domain import Document, Status
 from imagesearch.searching import Listing
+from imagesearch.uploading import BegunUpload, PendingImage
 
 from ..addresses import Addresses
 from ..answers import (
@@ -23,11 +24,17 @@ from ..answers import (
 
 
 class ImageRecord(Answer):
-    """What the index records of an image; the fields in pixels only where it could be read."""
+    """What the index records of an image; the fields in pixels only where it could be read.
+
+    Of one that is pending no more is known than what the bucket tells.
+    """
 
     id: Id
     key: Key
-    status: Status
+    status: Annotated[
+        Status | Literal["pending"],
+        Field(description="pending: uploaded, and not yet looked at."),
+    ]
     reason: Annotated[str, Field(description="Why it was rejected.")] = ""
     decoder: Annotated[str, Field(description="What rejected it; a newer one tries again.")] = ""
     url: Url
@@ -40,10 +47,33 @@ class ImageRecord(Answer):
     taken_at: Moment | None = None
     latitude: Degrees = None
     longitude: Degrees = None
-    metadata: Metadata
+    metadata: Metadata | None = None
     last_modified: Moment
-    indexed_at: Moment
-    model: str
+    indexed_at: Moment | None = None
+    model: str | None = None
+
+
+class UploadTo(Answer):
+    """A multipart form: POST these fields, and behind them the bytes as the field `file`."""
+
+    url: Annotated[str, Field(description="Where to; it may begin at this server's root.")]
+    fields: dict[str, str]
+
+
+class Upload(Answer):
+    """An upload that may begin. The image is found under this id once it is indexed."""
+
+    id: Id
+    key: Key
+    upload: UploadTo
+    expires_at: Annotated[Moment, Field(description="Until when the form is taken.")]
+
+
+class DeletedImage(Answer):
+    """The object is gone; the index follows a moment later."""
+
+    id: Id
+    key: Key
 
 
 class ImageList(Answer):
@@ -51,6 +81,30 @@ class ImageList(Answer):
 
     images: list[ImageRecord]
     cursor: Cursor
+
+
+def begun_upload(begun: BegunUpload) -> Upload:
+    form = begun.form
+    return Upload(
+        id=begun.ref.id,
+        key=begun.ref.key,
+        upload=UploadTo(url=form.url, fields=dict(form.fields)),
+        expires_at=form.expires_at,
+    )
+
+
+def pending_image(pending: PendingImage, addresses: Addresses) -> ImageRecord:
+    ref, state = pending.ref, pending.state
+    return ImageRecord(
+        id=ref.id,
+        key=ref.key,
+        status="pending",
+        url=addresses.images.url(ref),
+        thumbnail_url=None,
+        collection=ref.collection,
+        size=state.size,
+        last_modified=state.last_modified,
+    )
 
 
 def image_list(listing: Listing, addresses: Addresses) -> ImageList:

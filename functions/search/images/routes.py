@@ -4,15 +4,38 @@ from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.request import Request
+
+from imagesearch.errors import NotAllowed, NotFound
+from imagesearch.uploading import DELETIONS_HINT, UPLOADS_HINT, Intake
 
 from ..answers import answer
-from ..operation import AWAY, MISSING, Operation
+from ..bodies import posted_json
+from ..operation import AWAY, JSON_AWAY, MISSING, Operation
 from ..parameters import LIST_LIMIT, Collection, Cursor, ImageId, Limit, ListedStatus
 from ..parts import Note, Parts
-from .answers import ImageList, ImageRecord, image_list, image_record
+from .answers import (
+    DeletedImage,
+    ImageList,
+    ImageRecord,
+    Upload,
+    begun_upload,
+    image_list,
+    image_record,
+    pending_image,
+)
+from .bodies import NEW_IMAGE, PostedImage
 
 LISTED = "List images in the order of their keys"
 RECORD = "One image's record"
+UPLOAD = "Begin an upload"
+UPLOADED = """The image itself goes straight to the bucket: POST the fields to the address that the
+answer names, as a multipart form with the bytes as the last field, `file`. Its type is as said
+here, its size up to 64 MB. Then `GET /v1/images/{id}` says `pending`, and a moment later `indexed`
+or `rejected`."""
+DELETE = "Delete an image"
+DELETED = """Deletes the object in the bucket; the index follows by the event, a moment later. In a
+versioned bucket the older versions stay. Locally the file is moved out of the folder."""
 
 
 class Images:
@@ -23,10 +46,14 @@ class Images:
         self._note = note
 
     def operations(self) -> list[Operation]:
-        get = partial(Operation, "GET")
+        get, post = partial(Operation, "GET"), partial(Operation, "POST")
+        delete = partial(Operation, "DELETE")
+        path, one = "/v1/images", "/v1/images/<id>"
         return [
-            get("/v1/images", self.images, ImageList, LISTED, AWAY),
-            get("/v1/images/<id>", self.image, ImageRecord, RECORD, MISSING),
+            get(path, self.images, ImageList, LISTED, AWAY),
+            post(path, self.begin_upload, Upload, UPLOAD, JSON_AWAY, UPLOADED, NEW_IMAGE, 201),
+            get(one, self.image, ImageRecord, RECORD, MISSING),
+            delete(one, self.delete, DeletedImage, DELETE, MISSING, DELETED, status=202),
         ]
 
     def images(
@@ -43,5 +70,26 @@ class Images:
         return answer(image_list(listing, self._parts.addresses))
 
     def image(self, id: ImageId) -> Response[Any]:
-        document = self._parts.searcher.document(id)
-        return answer(image_record(document, self._parts.addresses))
+        intake, addresses = self._parts.intake, self._parts.addresses
+        try:
+            return answer(image_record(self._parts.searcher.document(id), addresses))
+        except NotFound:
+            if intake and (pending := intake.pending(id)):
+                return answer(pending_image(pending, addresses))
+            raise
+
+    def begin_upload(self, request: Request) -> Response[Any]:
+        posted = posted_json(request.resolved_event, PostedImage)
+        begun = self._intake.begin(posted.new_image())
+        return answer(begun_upload(begun), 201)
+
+    def delete(self, id: ImageId) -> Response[Any]:
+        deleted = self._intake.delete(id)
+        return answer(DeletedImage(id=deleted.id, key=deleted.key), 202)
+
+    @property
+    def _intake(self) -> Intake:
+        """Raises NotAllowed."""
+        if self._parts.intake is None:
+            raise NotAllowed("images are only read here", f"{UPLOADS_HINT}; {DELETIONS_HINT}")
+        return self._parts.intake

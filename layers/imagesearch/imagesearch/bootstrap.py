@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from imagesearch.classifying import Classifier
 from imagesearch.embedding.background import relevance
@@ -14,13 +13,18 @@ from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
 from imagesearch.likeness import Weights
 from imagesearch.linking import Linker
-from imagesearch.ports import ChangeQueue, DerivedStore, ImageStore, Revisits, VectorIndex
+from imagesearch.ports import Revisits, VectorIndex
 from imagesearch.prompting import LabelEncoder
 from imagesearch.query_vectors import QueryVectors
 from imagesearch.relevance import Relevance
 from imagesearch.restoring import after_restore
 from imagesearch.searching import Searcher
 from imagesearch.settings import Settings
+from imagesearch.stores import bucket_changes, local_path
+from imagesearch.stores import change_queue as change_queue
+from imagesearch.stores import derived_store as derived_store
+from imagesearch.stores import image_store as image_store
+from imagesearch.uploading import Allowed, Intake
 
 if TYPE_CHECKING:
     from imagesearch.adapters.s3_model import S3Model
@@ -57,34 +61,6 @@ def classifier(settings: Settings) -> Classifier:
     return Classifier(QueryVectors(vector_index(settings), texts, images), labels)
 
 
-# Adapters are imported where they are chosen: a function pays at start only for what it uses.
-
-
-@cache
-def image_store(settings: Settings) -> ImageStore:
-    if settings.bucket.startswith("file://"):
-        from imagesearch.adapters.folder_store import FolderStore
-
-        return FolderStore(_path(settings.bucket))
-    from imagesearch.adapters.s3_store import S3Store
-
-    return S3Store(settings.bucket)
-
-
-@cache
-def derived_store(settings: Settings) -> DerivedStore | None:
-    """Where small copies of images lie; None where none are made."""
-    if settings.derived_uri is None:
-        return None
-    if settings.derived_uri.startswith("file://"):
-        from imagesearch.adapters.folder_derived import FolderDerived
-
-        return FolderDerived(_path(settings.derived_uri))
-    from imagesearch.adapters.s3_derived import S3Derived
-
-    return S3Derived(settings.derived_uri)
-
-
 def _revisits(settings: Settings) -> Revisits | None:
     if settings.revisit_queue_url is None:
         return None
@@ -93,12 +69,17 @@ def _revisits(settings: Settings) -> Revisits | None:
     return SqsRevisits(settings.revisit_queue_url)
 
 
-def change_queue(settings: Settings) -> ChangeQueue | None:
-    if settings.queue_url is None:
+def intake(settings: Settings) -> Intake | None:
+    """What changes the bucket; None where that is not permitted."""
+    derived = derived_store(settings)
+    allowed = Allowed(settings.allow_uploads, settings.allow_delete)
+    if derived is None or not (allowed.uploads or allowed.deletions):
         return None
-    from imagesearch.adapters.sqs_queue import SqsQueue
+    changes = bucket_changes(settings)
+    return Intake(image_store(settings), vector_index(settings), changes, derived, allowed)
 
-    return SqsQueue(settings.queue_url)
+
+# Adapters are imported where they are chosen: a function pays at start only for what it uses.
 
 
 @cache
@@ -118,7 +99,7 @@ def vector_indexes(settings: Settings) -> dict[str, VectorIndex]:
     if settings.index_url.startswith("sqlite:"):
         from imagesearch.adapters import embedded_spaces
 
-        found = embedded_spaces.index_dimensions(_path(settings.index_url))
+        found = embedded_spaces.index_dimensions(local_path(settings.index_url))
     else:
         from imagesearch.adapters import opensearch_spaces
 
@@ -135,7 +116,7 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
     if settings.index_url.startswith("sqlite:"):
         from imagesearch.adapters.embedded_index import EmbeddedIndex
 
-        return EmbeddedIndex(_path(settings.index_url), name, dimension)
+        return EmbeddedIndex(local_path(settings.index_url), name, dimension)
     from imagesearch.adapters.opensearch_index import OpenSearchIndex
     from imagesearch.adapters.opensearch_layout import IndexLayout
 
@@ -191,7 +172,3 @@ def _s3_model(model_uri: str) -> "S3Model":
     from imagesearch.adapters.s3_model import S3Model
 
     return S3Model(model_uri)
-
-
-def _path(url: str) -> Path:
-    return Path(unquote(urlsplit(url).path))

@@ -5,6 +5,7 @@ import hashlib
 from imagesearch.domain import ImageRef
 
 THUMBNAILS = "thumbnails/"
+UPLOADS = "uploads/"
 
 
 def thumbnail_key(ref: ImageRef, sha256: str, version: object) -> str:
@@ -15,3 +16,8 @@ def thumbnail_key(ref: ImageRef, sha256: str, version: object) -> str:
     """
     digest = hashlib.sha256(f"{sha256} {version}".encode()).hexdigest()[:32]
     return f"{THUMBNAILS}{ref.id}/{digest}.webp"
+
+
+def upload_key(id: str) -> str:
+    """The note of an upload that was begun under this id: as JSON, the key that it stands for."""
+    return UPLOADS + id

@@ -22,6 +22,12 @@ class InvalidQuery(ImageSearchError):
     code = "invalid_query"
 
 
+class NotAllowed(ImageSearchError):
+    """The operator has not allowed this here."""
+
+    code = "not_allowed"
+
+
 class NotFound(ImageSearchError):
     """What the caller names is not there."""
 

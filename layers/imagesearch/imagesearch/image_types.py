@@ -6,6 +6,18 @@ EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff"
     " .avif .avifs .heic .heics .heif .heifs .hif".split()
 )
+# What can be uploaded, and how such files' names end, the usual way first.
+EXTENSIONS_OF = {
+    "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "image/png": (".png", ".apng"),
+    "image/webp": (".webp",),
+    "image/gif": (".gif",),
+    "image/bmp": (".bmp", ".dib"),
+    "image/tiff": (".tiff", ".tif"),
+    "image/avif": (".avif", ".avifs"),
+    "image/heic": (".heic", ".heics", ".hif"),
+    "image/heif": (".heif", ".heifs", ".hif"),
+}
 SNIFF_BYTES = 32
 _MAGIC = {
     b"\xff\xd8\xff": "image/jpeg",

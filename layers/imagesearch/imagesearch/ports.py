@@ -1,7 +1,7 @@
 """What the use cases ask of the outside world; every adapter of a kind passes the same tests."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from imagesearch.domain import (
@@ -21,6 +21,7 @@ from imagesearch.domain import (
 )
 from imagesearch.errors import UnreadableImage
 from imagesearch.filters import Filter
+from imagesearch.upload_forms import UploadForm
 from imagesearch.writes import Stored, Write, WriteResult
 
 
@@ -77,6 +78,21 @@ class ImageStore(Protocol):
 
     def url(self, ref: ImageRef) -> str:
         """A short-lived address at which a browser can fetch the object."""
+
+
+class BucketChanges(Protocol):
+    """How the bucket is changed from here; both raise Unavailable."""
+
+    def upload_form(
+        self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
+    ) -> UploadForm:
+        """What a client sends to put one object there, of this type and of bounded size.
+
+        Raises InvalidQuery for metadata that the bucket cannot hold.
+        """
+
+    def delete(self, ref: ImageRef) -> None:
+        """Have no object there; none may have been there before."""
 
 
 class DerivedStore(Protocol):

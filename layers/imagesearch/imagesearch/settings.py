@@ -32,8 +32,9 @@ class Settings(BaseModel):
     indexing function looks for duplicates of images as soon as searches find them; without it, at
     any later look. Pages of `cors_origin` may call the API from a browser; `*` is any site. What is
     made of images goes to `derived_uri`, `s3://bucket` or `file:///folder`, which is not the
-    images' bucket; without it there are no thumbnails. Where pictures were taken is recorded with
-    `exif_gps` only.
+    images' bucket; without it there are no thumbnails and nothing can be changed, which
+    `allow_uploads` and `allow_delete` permit. Where pictures were taken is recorded with `exif_gps`
+    only.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -52,6 +53,8 @@ class Settings(BaseModel):
     cors_origin: Annotated[str, Field(pattern=r"^([*]|https?://[A-Za-z0-9.:-]+)$")] | None = None
     derived_uri: Annotated[str, Field(pattern=r"^(s3://[a-z0-9]|file:///.)")] | None = None
     exif_gps: bool = False
+    allow_uploads: bool = False
+    allow_delete: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @field_validator("index_compression")

@@ -21,6 +21,7 @@ from imagesearch.indexing import Indexer
 from imagesearch.prompting import LabelEncoder, Prompts
 from imagesearch.query_vectors import QueryVectors
 from imagesearch.searching import Searcher
+from imagesearch.uploading import Intake
 
 from ..usecases.fake_index import FakeIndex
 from ..usecases.fakes import (
@@ -129,8 +130,14 @@ def derived() -> FakeDerived | None:
 
 
 @pytest.fixture
-def parts(searcher, store, queue, derived, classifier) -> Parts:
-    return Parts(searcher, store, queue, derived, classifier=classifier)
+def intake() -> Intake | None:
+    """Without one the bucket is only read."""
+    return None
+
+
+@pytest.fixture
+def parts(searcher, store, queue, derived, intake, classifier) -> Parts:
+    return Parts(searcher, store, queue, derived, intake, classifier=classifier)
 
 
 @pytest.fixture

@@ -173,8 +173,8 @@ def test_an_id_of_odd_characters_is_of_no_image(ask, id):
     ("method", "path", "allow"),
     [
         ("DELETE", "/v1/search", "GET, POST"),
-        ("PUT", "/v1/images", "GET"),
-        ("OPTIONS", "/v1/images/x", "GET"),
+        ("PUT", "/v1/images", "GET, POST"),
+        ("OPTIONS", "/v1/images/x", "DELETE, GET"),
         ("POST", "/v1/images/x/similar", "GET"),
         ("POST", "/", "GET"),
         ("PATCH", "/openapi.json", "GET"),

@@ -59,16 +59,49 @@ def test_only_lambda_takes_the_roles(resources):
         assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
-def test_indexing_reads_this_bucket_and_no_role_writes_to_it(allowed):
+def test_indexing_reads_this_bucket_and_only_search_changes_it(allowed):
     for role in INDEXING:
         assert allowed(role)["ReadImages"][0] == ["s3:GetObject"]
         assert allowed(role)["TellMissingFromForbidden"][0] == ["s3:ListBucket"]
     bucket = {"Fn::If": ["MakesBucket", {"Ref": "ImageBucket"}, {"Ref": "ExistingBucketName"}]}
+    changes = {"SignUploads": "s3:PutObject", "DeleteImages": "s3:DeleteObject"}
     for role in OUR_ROLES:
-        for actions, (on, *_) in allowed(role).values():
-            if actions[0].startswith("s3:") and "Bucket" in on["Fn::Sub"][1]:
-                assert on["Fn::Sub"][1] == {"Bucket": bucket}
-                assert set(actions) <= {"s3:GetObject", "s3:ListBucket"}
+        for sid, (actions, (on, *_)) in allowed(role).items():
+            if isinstance(on, dict) and {"Bucket": bucket} in as_list(on.get("Fn::Sub")):
+                may = {"s3:GetObject", "s3:ListBucket"}
+                if role == "SearchRole":
+                    may.add(changes.get(sid, ""))
+                assert set(actions) <= may
+
+
+@pytest.mark.parametrize(
+    ("condition", "parameter", "sids"),
+    [
+        (
+            "SignsUploads",
+            "AllowUploads",
+            {
+                "SignUploads",
+                "NoteUploads",
+                "TellMissingNoteFromForbidden",
+                "TellMissingFromForbidden",
+            },
+        ),
+        ("DeletesImages", "AllowDelete", {"DeleteImages"}),
+    ],
+)
+def test_search_may_change_the_bucket_only_where_the_operator_says_so(
+    template, resources, condition, parameter, sids
+):
+    assert template["Conditions"][condition] == {"Fn::Equals": [{"Ref": parameter}, "true"]}
+    (policy,) = resources["SearchRole"]["Properties"]["Policies"]
+    bound = [each["Fn::If"] for each in policy["PolicyDocument"]["Statement"] if "Fn::If" in each]
+    assert {then["Sid"] for on, then, _ in bound if on == condition} == sids
+    assert sids.isdisjoint(each.get("Sid") for each in policy["PolicyDocument"]["Statement"])
+
+
+def test_nobody_deletes_unless_the_operator_says_so(template):
+    assert template["Parameters"]["AllowDelete"]["Default"] == "false"
 
 
 def test_indexing_keeps_thumbnails_and_search_shows_them(allowed):

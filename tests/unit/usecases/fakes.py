@@ -21,6 +21,7 @@ from imagesearch.domain import (
 from imagesearch.errors import InvalidQuery, ObjectChanged, Unavailable, UnreadableImage
 from imagesearch.miniatures import to_text
 from imagesearch.relevance import Curve, Kind, Relevance
+from imagesearch.upload_forms import UPLOAD_SECONDS, UploadForm
 
 BUCKET = "pictures"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -214,3 +215,21 @@ class FakeDerived:
     def _answer(self, key: str) -> None:
         if self.away is not None and key.startswith(self.away):
             raise Unavailable(f"the derived store is away for {key}")
+
+
+@dataclass
+class FakeChanges:
+    """Signs everything, and deletes from the fake store."""
+
+    store: FakeStore
+    signed: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+
+    def upload_form(
+        self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
+    ) -> UploadForm:
+        self.signed.append((ref.key, content_type, dict(metadata)))
+        expires = now + timedelta(seconds=UPLOAD_SECONDS)
+        return UploadForm("https://bucket.test/", {"key": ref.key}, expires)
+
+    def delete(self, ref: ImageRef) -> None:
+        self.store.delete(ref.key)

@@ -1,0 +1,57 @@
+"""Where images and what is made of them lie, as the settings say."""
+
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from imagesearch.ports import BucketChanges, ChangeQueue, DerivedStore, ImageStore
+from imagesearch.settings import Settings
+
+# Adapters are imported where they are chosen: a function pays at start only for what it uses.
+
+
+@cache
+def image_store(settings: Settings) -> ImageStore:
+    if settings.bucket.startswith("file://"):
+        from imagesearch.adapters.folder_store import FolderStore
+
+        return FolderStore(local_path(settings.bucket))
+    from imagesearch.adapters.s3_store import S3Store
+
+    return S3Store(settings.bucket)
+
+
+@cache
+def derived_store(settings: Settings) -> DerivedStore | None:
+    """Where small copies of images lie; None where none are made."""
+    if settings.derived_uri is None:
+        return None
+    if settings.derived_uri.startswith("file://"):
+        from imagesearch.adapters.folder_derived import FolderDerived
+
+        return FolderDerived(local_path(settings.derived_uri))
+    from imagesearch.adapters.s3_derived import S3Derived
+
+    return S3Derived(settings.derived_uri)
+
+
+def bucket_changes(settings: Settings) -> BucketChanges:
+    if settings.bucket.startswith("file://"):
+        from imagesearch.adapters.folder_changes import FolderChanges
+
+        return FolderChanges(local_path(settings.bucket), local_path(settings.derived_uri or ""))
+    from imagesearch.adapters.s3_changes import S3Changes
+
+    return S3Changes()
+
+
+def change_queue(settings: Settings) -> ChangeQueue | None:
+    if settings.queue_url is None:
+        return None
+    from imagesearch.adapters.sqs_queue import SqsQueue
+
+    return SqsQueue(settings.queue_url)
+
+
+def local_path(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))

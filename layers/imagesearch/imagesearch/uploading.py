@@ -1,0 +1,99 @@
+"""Use cases: take a new image into the bucket, and let one go."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from imagesearch.derived_keys import upload_key
+from imagesearch.domain import ImageRef, ObjectState
+from imagesearch.errors import NotAllowed, NotFound
+from imagesearch.new_images import NewImage, check, new_key
+from imagesearch.ports import BucketChanges, DerivedStore, ImageStore, VectorIndex
+from imagesearch.upload_forms import UploadForm
+
+IMAGE_ID = re.compile(r"[A-Za-z0-9_-]{24}")
+UPLOADS_HINT = "the operator can switch them on: --allow-uploads, or AllowUploads of the stack"
+DELETIONS_HINT = "the operator can switch them on: --allow-delete, or AllowDelete of the stack"
+
+
+@dataclass(frozen=True, slots=True)
+class BegunUpload:
+    ref: ImageRef
+    form: UploadForm
+
+
+@dataclass(frozen=True, slots=True)
+class PendingImage:
+    """An object that is there and that the index has not looked at."""
+
+    ref: ImageRef
+    state: ObjectState
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What may be changed in the bucket from here."""
+
+    uploads: bool = False
+    deletions: bool = False
+
+
+class Intake:
+    """Changes what the bucket holds, where that is allowed; the index follows by the events.
+
+    Its methods raise InvalidQuery, NotAllowed, NotFound, Unavailable.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        index: VectorIndex,
+        changes: BucketChanges,
+        notes: DerivedStore,
+        allowed: Allowed,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`notes` keeps which key an upload's id stands for, until the image is indexed."""
+        self._store = store
+        self._index = index
+        self._changes = changes
+        self._notes = notes
+        self._allowed = allowed
+        self._clock = clock
+
+    def begin(self, wanted: NewImage) -> BegunUpload:
+        """What it takes to upload it straight to the bucket, where it overwrites nothing."""
+        if not self._allowed.uploads:
+            raise NotAllowed("uploads are switched off here", UPLOADS_HINT, "uploads_off")
+        check(wanted)
+        ref = ImageRef(self._store.bucket, new_key(wanted))
+        form = self._changes.upload_form(ref, wanted.content_type, wanted.metadata, self._clock())
+        note = json.dumps({"key": ref.key}).encode()
+        self._notes.put(upload_key(ref.id), note, "application/json")
+        return BegunUpload(ref, form)
+
+    def pending(self, id: str) -> PendingImage | None:
+        """What was uploaded under an id that the index does not know yet; None: nothing."""
+        ref = self._begun(id)
+        state = self._store.head(ref) if ref else None
+        return PendingImage(ref, state) if ref and state else None
+
+    def delete(self, id: str) -> ImageRef:
+        """Have the object gone, whatever it is now, whether it is indexed, rejected or pending."""
+        if not self._allowed.deletions:
+            raise NotAllowed("deletions are switched off here", DELETIONS_HINT, "deletions_off")
+        stored = self._index.get([id]).get(id)
+        ref = stored.document.ref if stored and stored.document else self._begun(id)
+        if ref is None:
+            raise NotFound(f"there is no image with the id {id!r}", "take an id from a hit")
+        self._changes.delete(ref)
+        return ref
+
+    def _begun(self, id: str) -> ImageRef | None:
+        """What an upload was begun for; only our own ids become names in the store of notes."""
+        if not (self._allowed.uploads and IMAGE_ID.fullmatch(id)):
+            return None
+        note = self._notes.get(upload_key(id))
+        return ImageRef(self._store.bucket, json.loads(note)["key"]) if note else None

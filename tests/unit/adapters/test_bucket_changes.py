@@ -1,0 +1,130 @@
+"""Claims about what is signed for a bucket and for a folder, and how things are deleted there."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from imagesearch.adapters.folder_changes import FolderChanges
+from imagesearch.adapters.s3_changes import S3Changes
+from imagesearch.adapters.s3_store import client_config
+from imagesearch.domain import ImageRef
+from imagesearch.errors import InvalidQuery, Unavailable
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}
+
+
+def s3_client() -> Any:
+    return boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
+
+
+def test_s3_insists_on_key_type_size_and_metadata():
+    form = S3Changes(s3_client()).upload_form(
+        ImageRef("pictures", "a/b.jpg"), "image/jpeg", {"label": "cat"}, NOW
+    )
+    conditions = json.loads(base64.b64decode(form.fields["policy"]))["conditions"]
+    for condition in (
+        {"bucket": "pictures"},
+        {"key": "a/b.jpg"},
+        {"Content-Type": "image/jpeg"},
+        {"x-amz-meta-label": "cat"},
+        ["content-length-range", 1, 67_108_864],
+    ):
+        assert condition in conditions
+    assert form.fields["Content-Type"] == "image/jpeg"
+    assert form.fields["x-amz-meta-label"] == "cat"
+    assert form.url.startswith("https://pictures.s3.eu-west-1.amazonaws.com")
+    assert form.expires_at == NOW + timedelta(minutes=15)
+
+
+def test_s3_objects_are_deleted_and_what_is_gone_is_no_error():
+    with mock_aws():
+        s3 = s3_client()
+        s3.create_bucket(
+            Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        s3.put_object(Bucket="pictures", Key="a.jpg", Body=b"data")
+        for _ in range(2):
+            S3Changes(s3).delete(ImageRef("pictures", "a.jpg"))
+        assert "Contents" not in s3.list_objects_v2(Bucket="pictures")
+
+
+def test_a_bucket_that_refuses_a_deletion_is_unavailable():
+    client = s3_client()
+    with Stubber(client) as stub:
+        stub.add_client_error("delete_object", "AccessDenied", http_status_code=403)
+        with pytest.raises(Unavailable, match=r"pictures/a\.jpg"):
+            S3Changes(client).delete(ImageRef("pictures", "a.jpg"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "pictures"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def changes(folder, tmp_path) -> FolderChanges:
+    return FolderChanges(folder, tmp_path / "data")
+
+
+@pytest.fixture
+def form(changes, folder):
+    return changes.upload_form(ImageRef(folder.as_uri(), "a/b.jpg"), "image/jpeg", {}, NOW)
+
+
+def test_a_folders_form_is_taken_as_it_was_signed_until_it_expires(changes, form):
+    assert changes.permitted(form.fields, NOW)
+    assert changes.permitted({**form.fields, "more": "is of no interest"}, form.expires_at)
+    assert not changes.permitted(form.fields, form.expires_at + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("field", ["key", "Content-Type", "policy", "signature"])
+@pytest.mark.parametrize("change", [None, "", "other", "日本"])
+def test_a_folders_form_that_was_changed_is_not_taken(changes, form, field, change):
+    fields = {name: value for name, value in form.fields.items() if name != field}
+    assert not changes.permitted(fields if change is None else fields | {field: change}, NOW)
+
+
+def test_another_servers_signature_is_not_taken(form, folder, tmp_path):
+    assert not FolderChanges(folder, tmp_path / "other").permitted(form.fields, NOW)
+
+
+def test_a_form_outlives_the_server_that_signed_it(form, folder, tmp_path):
+    assert FolderChanges(folder, tmp_path / "data").permitted(form.fields, NOW)
+
+
+def test_nobody_else_may_read_the_secret(form, tmp_path):
+    assert (tmp_path / "data/upload-secret").stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_holds_no_metadata(changes, folder):
+    with pytest.raises(InvalidQuery, match="metadata"):
+        changes.upload_form(ImageRef(folder.as_uri(), "a.jpg"), "image/jpeg", {"a": "b"}, NOW)
+
+
+def test_a_deleted_file_leaves_the_folder_and_is_kept(changes, folder, tmp_path):
+    (folder / "a.jpg").write_bytes(b"data")
+    for _ in range(2):
+        changes.delete(ImageRef(folder.as_uri(), "a.jpg"))
+    assert list(folder.iterdir()) == []
+    [kept] = (tmp_path / "data/deleted").iterdir()
+    assert (kept.read_bytes(), kept.name[-6:]) == (b"data", "-a.jpg"[-6:])
+
+
+@pytest.mark.parametrize("key", ["../secret", ".hidden", "", "folder", "gone.jpg"])
+def test_what_is_no_visible_file_is_left_alone(changes, folder, key):
+    (folder / "folder").mkdir()
+    (folder / ".hidden").touch()
+    (folder.parent / "secret").touch()
+    changes.delete(ImageRef(folder.as_uri(), key))
+    assert (folder / "folder").is_dir()
+    assert (folder / ".hidden").exists()
+    assert (folder.parent / "secret").exists()

@@ -1,0 +1,22 @@
+"""Notes of uploads go after a day, and nothing else does."""
+
+from pathlib import Path
+
+from local.sweeping import KEPT_SECONDS, sweep
+
+
+def test_old_notes_go_and_everything_else_stays(tmp_path: Path) -> None:
+    note, copy = tmp_path / "uploads/x", tmp_path / "thumbnails/x/y.webp"
+    for path in (note, copy):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    written = note.stat().st_mtime
+    sweep(tmp_path, written + KEPT_SECONDS)
+    assert note.exists()
+    sweep(tmp_path, written + KEPT_SECONDS + 1)
+    assert not note.exists()
+    assert copy.exists()
+
+
+def test_where_nothing_was_uploaded_there_is_nothing_to_clear(tmp_path: Path) -> None:
+    sweep(tmp_path / "nothing")
