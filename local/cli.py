@@ -19,11 +19,12 @@ from local.cli_options import (
     DataDir,
     Model,
 )
-from local.model_choice import choice, known_models, model_in_use
+from local.model_choice import choice, known_models
 from local.models_cli import models
 from local.refusal import WrongUsage
 from local.reindex_cli import reindex
-from local.workspace import Workspace, last_used, workspace_of
+from local.search_cli import search
+from local.workspace import Workspace, workspace_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -107,34 +108,6 @@ def index(
 
 
 @app.command()
-def search(
-    text: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
-    image: Annotated[Path | None, typer.Option(help="An image file to look for.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Default: the last one indexed.")] = None,
-    collection: Annotated[str | None, typer.Option(help="Only below this subfolder.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many hits.")] = 10,
-    min_relevance: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Only hits at least so relevant.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, no table.")] = False,
-    data_dir: DataDir = DATA_DIR,
-    model: Model = None,
-) -> None:
-    """Search an indexed folder."""
-    if (text is None) == (image is None):
-        raise WrongUsage("say what to look for: either words, or a file with --image")
-    workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
-    from local.search_command import Wanted, print_lines, print_table, search_folder
-
-    wanted = Wanted(text, image, limit, collection, min_relevance)
-    hits = search_folder(workspace, model_in_use(model, workspace), wanted)
-    if as_json:
-        print_lines(hits, workspace.folder)
-    else:
-        print_table(hits)
-
-
-@app.command()
 def push(
     folder: Annotated[Path, typer.Argument(help="The folder of images.")],
     to: Annotated[str, typer.Argument(metavar="S3://BUCKET/PREFIX", help="Where they go.")],
@@ -178,6 +151,7 @@ def backfill(
         raise typer.Exit(INTERRUPTED) from stopped
 
 
+app.command()(search)
 app.command()(classify)
 app.command()(reindex)
 app.add_typer(models, name="models")

@@ -5,8 +5,13 @@ from typing import Annotated
 
 import typer
 
+API_KEY = "IMAGESEARCH_API_KEY"
 REJECTED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 DataDir = Annotated[Path, typer.Option(help="Where indexes are kept.")]
 Model = Annotated[str | None, typer.Option(help="A model's name, or the path of its folder.")]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help=f"Ask this API instead; its key is in {API_KEY}."),
+]
 DATA_DIR = Path(".imagesearch")

@@ -1,9 +1,10 @@
-"""`imagesearch search`: one search in a folder's index, as a table or JSON lines."""
+"""`imagesearch search`: one search in a folder's index or an API's, as a table or JSON lines."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +18,8 @@ from local.image_file import image_bytes
 from local.model_choice import model_folder
 from local.report import printable
 from local.workspace import Workspace
+
+Line: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +45,46 @@ class Wanted:
         )
 
 
-def search_folder(workspace: Workspace, model: str, wanted: Wanted) -> list[Hit]:
-    """The nearest images. Raises WrongUsage, and what the search use case raises."""
+def search_folder(workspace: Workspace, model: str, wanted: Wanted) -> list[Line]:
+    """The nearest images, with files' paths in place of addresses.
+
+    Raises WrongUsage, and what the search use case raises.
+    """
     workspace.must_be_indexed()
     search = wanted.search()
     settings = settings_of(workspace, model_folder(model, workspace.directory.parent))
-    return bootstrap.searcher(settings).search(search).hits
+    hits = bootstrap.searcher(settings).search(search).hits
+    return [_line(hit, workspace.folder) for hit in hits]
 
 
-def print_lines(hits: Sequence[Hit], folder: Path) -> None:
+def search_endpoint(endpoint: str, wanted: Wanted) -> list[Line]:
+    """The nearest images of a deployed system, as its API answers. Raises WrongUsage."""
+    from local.endpoint import api_at
+
+    query = image_bytes(wanted.image) if wanted.image else wanted.text or ""
+    options = {"limit": wanted.limit, "collection": wanted.collection}
+    with api_at(endpoint) as api:
+        found = api.search(query, **options, min_relevance=wanted.min_relevance)
+    return [dict(hit) for hit in found["hits"]]
+
+
+def print_lines(hits: Sequence[Line]) -> None:
     for hit in hits:
-        print(json.dumps(_line(hit, folder), ensure_ascii=False))  # noqa: T201
+        print(json.dumps(hit, ensure_ascii=False))  # noqa: T201
 
 
-def print_table(hits: Sequence[Hit]) -> None:
+def print_table(hits: Sequence[Line]) -> None:
     """Keys are shown as text: a file's name may look like markup."""
     table = Table("relevance", "score", "key", box=None, pad_edge=False)
     for hit in hits:
-        key = Text(printable(hit.document.ref.key), overflow="fold")
-        relevance = "–" if hit.relevance is None else f"{hit.relevance:.2f}"
-        table.add_row(relevance, f"{hit.score:.3f}", key)
+        key = Text(printable(hit["key"]), overflow="fold")
+        relevance = "–" if hit["relevance"] is None else f"{hit['relevance']:.2f}"
+        table.add_row(relevance, f"{hit['score']:.3f}", key)
     Console(highlight=False).print(table)
 
 
-def _line(hit: Hit, folder: Path) -> dict[str, object]:
-    """A hit as the API has it, with the file's path in place of an address: no server runs."""
+def _line(hit: Hit, folder: Path) -> Line:
+    """A hit as the API has it, with the file's path: no server runs."""
     document = hit.document
     return {
         "id": document.id,

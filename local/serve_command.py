@@ -9,6 +9,7 @@ from rich.console import Console
 from imagesearch.uploading import Allowed
 from local import functions
 from local.application import application
+from local.cli_options import API_KEY
 from local.filling import Filling
 from local.folder_engine import take_into_use
 from local.guard import is_loopback
@@ -20,8 +21,6 @@ from local.sweeping import sweep
 from local.sync import FolderSync
 from local.termination import interrupt
 from local.workspace import Workspace
-
-API_KEY = "IMAGESEARCH_API_KEY"
 
 
 def serve_folder(

@@ -1,0 +1,26 @@
+"""A deployed API as the commands ask it: `--endpoint URL`, with the key from the environment."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from imagesearch.client import ApiError, ImageSearch
+from local.cli_options import API_KEY
+from local.refusal import WrongUsage
+
+
+@contextmanager
+def api_at(endpoint: str) -> Iterator[ImageSearch]:
+    """A client of the API; what it raises comes out as WrongUsage."""
+    try:
+        with ImageSearch(endpoint, os.environ.get(API_KEY)) as api:
+            yield api
+    except ApiError as error:
+        hint = f"set {API_KEY} to a key of this API" if error.status == 403 else error.hint
+        raise WrongUsage("; ".join(filter(None, (error.message, hint)))) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise WrongUsage(
+            f"{endpoint} cannot be asked: {error}; give the address of a deployed API"
+        ) from error

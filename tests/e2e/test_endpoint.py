@@ -1,0 +1,65 @@
+"""The commands ask a server as they ask a folder."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import COMMAND
+
+KEY = "the key"
+Asked = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, samples: list[Path], serve: Callable[[Path], Any]
+) -> Any:
+    folder = tmp_path_factory.mktemp("served")
+    for path in samples[:4]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    return serve(folder).start(IMAGESEARCH_API_KEY=KEY).ready()
+
+
+@pytest.fixture
+def asked(server: Any, tmp_path: Path) -> Asked:
+    """Runs a command against the server, in a folder where nothing was ever indexed."""
+
+    def asked(*line: object, key: str = KEY, url: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [COMMAND, *map(str, line), "--endpoint", url or server.url],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+            env=os.environ | {"IMAGESEARCH_API_KEY": key},
+        )
+
+    return asked
+
+
+def test_a_search_finds_what_the_server_holds(asked: Asked, samples: list[Path]) -> None:
+    done = asked("search", "--image", samples[0], "--limit", "1", "--json")
+    [hit] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert hit["key"] == samples[0].name
+    assert hit["url"]
+    table = asked("search", "an animal", "--limit", "2")
+    assert len(table.stdout.splitlines()) == 3
+
+
+def test_a_wrong_key_is_told_with_what_to_do(asked: Asked) -> None:
+    done = asked("search", "an animal", key="another")
+    assert done.returncode == 2
+    assert "set IMAGESEARCH_API_KEY to a key of this API" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense"])
+def test_an_address_where_no_api_is_is_told(asked: Asked, url: str) -> None:
+    done = asked("search", "an animal", url=url)
+    assert done.returncode == 2
+    assert "give the address of a deployed API" in done.stderr
+    assert "Traceback" not in done.stderr
