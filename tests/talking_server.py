@@ -16,6 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # of more connections at once than this, some would be reset
+
+
 class Seen(NamedTuple):
     method: str
     path: str
@@ -42,7 +46,7 @@ class TalkingServer:
         self.gone = threading.Event()
         self.secure = certified is not None
         self._asked = threading.Semaphore(0)
-        self._http = ThreadingHTTPServer(("localhost", 0), _handler(self))
+        self._http = _Server(("localhost", 0), _handler(self))
         self._http.daemon_threads = True
         self.port = self._http.server_address[1]
         if certified:
