@@ -2,7 +2,7 @@
 
 python -m models.calibrate_relevance FOLDER [--samples DIR]
 
-Writes background.npy and the manifest's `relevance`; no image's vector changes, so indexes stay
+Writes the backgrounds and the manifest's `relevance`; no image's vector changes, so indexes stay
 good. The figures go into the manifest's `quality`.
 """
 
@@ -21,14 +21,20 @@ from imagesearch.embedding.background import relevance
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
 from imagesearch.errors import ImageSearchError
 from imagesearch.relevance import Curve, Kind
-from models.fit_relevance import NEIGHBOURS, PRIOR, NothingToFit, background_rows, fit_curves
+from models.fit_relevance import (
+    PRIOR,
+    Backgrounds,
+    NothingToFit,
+    background_rows,
+    fit_relevance,
+)
 from models.quantise import Floats
 from models.relevance_evidence import evidence
 from models.relevance_figures import Figures, held_out, on_all
 from models.relevance_vectors import RelevanceVectors, embed_samples
 from models.starter_sources import sha256
 
-BACKGROUND = "background.npy"
+LABELS, PHOTOS = "background-labels.npy", "background-photos.npy"
 COMMAND = "python -m models.calibrate_relevance"
 # What the starter model must reach: in percent, in pictures for a query, and an area.
 LEAST_KEPT, MOST_LET_THROUGH, MOST_NONSENSE, LEAST_AUC = 80, 4, 1, 0.97
@@ -69,17 +75,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def calibrate(folder: Path, vectors: RelevanceVectors) -> Calibrated:
     """Raises NothingToFit, and then leaves the folder as it was."""
-    rows = background_rows(vectors.labels)
-    background = unit_rows(rows)
-    curves = fit_curves(evidence(vectors), vectors.photos, background)
-    apart = held_out(vectors, background)
-    np.save(folder / BACKGROUND, rows)
-    _write(folder, curves)
+    backgrounds = backgrounds_of(vectors)
+    _, curves = fit_relevance(evidence(vectors), vectors.photos, backgrounds)
+    apart = held_out(vectors, backgrounds)
+    np.save(folder / LABELS, background_rows(vectors.labels))
+    np.save(folder / PHOTOS, background_rows(vectors.photos))
+    stated = {kind.value: _stated(kind, curve, backgrounds) for kind, curve in curves.items()}
+    _write(folder, stated)
     shipped = relevance(folder, load_manifest(folder))
     assert shipped is not None
     found = Calibrated(apart, on_all(vectors, shipped))
-    _write(folder, curves, found)
+    _write(folder, stated, found)
     return found
+
+
+def backgrounds_of(vectors: RelevanceVectors) -> Backgrounds:
+    """As the product reads them from their files."""
+    labels, photos = map(background_rows, (vectors.labels, vectors.photos))
+    return Backgrounds(unit_rows(labels), unit_rows(photos))
 
 
 def faults(found: Calibrated) -> list[str]:
@@ -117,16 +130,19 @@ def _faults(name: str, found: Figures) -> list[str]:
     return wrong
 
 
-def _write(folder: Path, curves: Mapping[Kind, Curve], found: Calibrated | None = None) -> None:
+def _stated(kind: Kind, curve: Curve, backgrounds: Backgrounds) -> dict[str, object]:
+    name, neighbours = LABELS if kind is Kind.TEXT else PHOTOS, backgrounds.of(kind).neighbours
+    return {"background": name, "neighbours": neighbours} | asdict(curve)
+
+
+def _write(folder: Path, stated: Mapping[str, object], found: Calibrated | None = None) -> None:
     """Everything else in the manifest stays as it is written there."""
     path = folder / MANIFEST
     manifest = json.loads(path.read_text("utf-8"))
-    background = folder / BACKGROUND
-    entry = {"sha256": sha256(background), "bytes": background.stat().st_size}
-    manifest["files"][BACKGROUND] = entry
-    manifest["relevance"] = {"background": BACKGROUND, "neighbours": NEIGHBOURS} | {
-        kind.value: asdict(curve) for kind, curve in curves.items()
-    }
+    for name in (LABELS, PHOTOS):
+        entry = {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
+        manifest["files"][name] = entry
+    manifest["relevance"] = stated
     if found:
         figures = {"relevance": found.as_manifest()}
         manifest["quality"] = (manifest.pop("quality", None) or {}) | figures

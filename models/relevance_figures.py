@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagesearch.domain import Embedding
 from imagesearch.relevance import Kind, Relevance
-from models.fit_relevance import NEIGHBOURS, fit_curves
+from models.fit_relevance import Backgrounds, fit_relevance
 from models.quantise import Floats
 from models.relevance_evidence import (
     Evidence,
@@ -82,16 +81,16 @@ def on_all(vectors: RelevanceVectors, relevance: Relevance) -> Figures:
     return figures(vectors, [(np.ones(len(vectors.photos), bool), relevance)])
 
 
-def held_out(vectors: RelevanceVectors, background: Embedding) -> Figures:
+def held_out(vectors: RelevanceVectors, backgrounds: Backgrounds) -> Figures:
     """Fitted on one half of the photos and what is made of them, measured on the other's queries,
-    both ways. A query is asked of all photos."""
-    return figures(vectors, halves(vectors, background))
+    both ways. A query is asked of all photos; the background is of the first half alone."""
+    return figures(vectors, halves(vectors, backgrounds))
 
 
-def halves(vectors: RelevanceVectors, background: Embedding) -> list[Trial]:
+def halves(vectors: RelevanceVectors, backgrounds: Backgrounds) -> list[Trial]:
     """Every second photo, and the calibration that was fitted on the others; and the reverse."""
     even = np.arange(len(vectors.photos)) % 2 == 0
-    return [(test, _fitted(vectors, ~test, background)) for test in (even, ~even)]
+    return [(test, _fitted(vectors, ~test, backgrounds)) for test in (even, ~even)]
 
 
 def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:
@@ -148,8 +147,8 @@ def _relevance(
     return np.array(rows, np.float64).reshape(len(queries), len(photos))
 
 
-def _fitted(vectors: RelevanceVectors, photos: Marks, background: Embedding) -> Relevance:
+def _fitted(vectors: RelevanceVectors, photos: Marks, backgrounds: Backgrounds) -> Relevance:
     half = {
         kind: [sort.within(photos) for sort in sorts] for kind, sorts in evidence(vectors).items()
     }
-    return Relevance(background, NEIGHBOURS, fit_curves(half, vectors.photos, background))
+    return fit_relevance(half, vectors.photos, backgrounds.some(photos))[0]

@@ -158,7 +158,7 @@ def _text_encoder(model_uri: str) -> OnnxTextEncoder:
 @cache
 def _relevance(model_uri: str) -> Relevance | None:
     manifest = _manifest(model_uri)
-    names = [manifest.relevance.background] if manifest.relevance else []
+    names = manifest.relevance.backgrounds if manifest.relevance else []
     return relevance(_model_folder(model_uri, names), manifest)
 
 

@@ -1,10 +1,10 @@
 """How far a hit stands out for its query: cosines made comparable between queries.
 
-The cosine of a right picture depends on the query: one that lies close to things which the model
-tells apart comes near to every picture, one that it hardly understands comes near to none. The
-mean cosine to its nearest background vectors says which it is (the query's side of CSLS, Conneau
-et al. 2018, arXiv 1710.04087). The background ships with the model, so what is relevant does not
-depend on what else a collection holds.
+The cosine of a right picture depends on the query: one that lies amid much comes near to every
+picture, one that the model hardly understands comes near to none. The mean cosine to its nearest
+background vectors says which it is (the query's side of CSLS, Conneau et al. 2018, arXiv
+1710.04087). The background ships with the model, so what is relevant does not depend on what else
+a collection holds.
 """
 
 import math
@@ -64,25 +64,28 @@ class QueryRelevance:
         return max(LEAST_COSINE, min(ABOVE_ALL_COSINES, score))
 
 
-class Relevance:
-    """A model's calibration: its background vectors, and a curve for each kind of query."""
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What queries stand out from: `vectors` [N, D], L2-normalised, N ≥ `neighbours` ≥ 1."""
 
-    def __init__(
-        self, background: Embedding, neighbours: int, curves: Mapping[Kind, Curve]
-    ) -> None:
-        """`background` is [N, D], L2-normalised, with N ≥ `neighbours` ≥ 1."""
-        self._background = background
-        self._neighbours = neighbours
-        self._curves = dict(curves)
+    vectors: Embedding
+    neighbours: int
+
+    def nearness(self, queries: Embedding) -> Embedding:
+        """The mean cosine of each of [Q, D] to its nearest `neighbours`: [Q]."""
+        cosines = queries @ self.vectors.T
+        nearest = np.partition(cosines, -self.neighbours, axis=1)[:, -self.neighbours :]
+        return np.asarray(nearest.mean(axis=1), np.float32)
+
+
+class Relevance:
+    """A model's calibration: for each kind of query its background and its curve."""
+
+    def __init__(self, kinds: Mapping[Kind, tuple[Background, Curve]]) -> None:
+        self._kinds = dict(kinds)
 
     def for_query(self, embedding: Embedding, kind: Kind) -> QueryRelevance:
         """For a query's embedding [D], L2-normalised."""
-        curve = self._curves[kind]
-        near = float(nearness(embedding[None], self._background, self._neighbours)[0])
-        return QueryRelevance(curve.slope, curve.base + curve.nearness * near)
-
-
-def nearness(queries: Embedding, background: Embedding, neighbours: int) -> Embedding:
-    """The mean cosine of each of [N, D] to the nearest `neighbours` of background [B, D]: [N]."""
-    nearest = np.partition(queries @ background.T, -neighbours, axis=1)[:, -neighbours:]
-    return np.asarray(nearest.mean(axis=1), np.float32)
+        background, curve = self._kinds[kind]
+        nearness = float(background.nearness(embedding[None])[0])
+        return QueryRelevance(curve.slope, curve.base + curve.nearness * nearness)

@@ -15,7 +15,13 @@ from imagesearch.embedding.manifest import load_manifest
 from imagesearch.errors import ConfigurationError
 from imagesearch.relevance import Kind
 
-CURVE = {"slope": 10.0, "base": 0.1, "nearness": 0.5}
+KIND = {
+    "background": "background.npy",
+    "neighbours": 2,
+    "slope": 10.0,
+    "base": 0.1,
+    "nearness": 0.5,
+}
 ROWS = np.array([[127, 0, 0, 0], [0, -5, 0, 0], [30, 30, 30, 30]], np.int8)
 
 
@@ -23,15 +29,13 @@ ROWS = np.array([[127, 0, 0, 0], [0, -5, 0, 0], [30, 30, 30, 30]], np.int8)
 def calibrate(model_copy):
     """Gives the model a background of these bytes or rows, and this said of it."""
 
-    def write(background=ROWS, named="background.npy", **said) -> Path:
+    def write(background=ROWS, **said) -> Path:
         data = background if isinstance(background, bytes) else _npy(background)
         (model_copy / "background.npy").write_bytes(data)
         manifest = json.loads((model_copy / "manifest.json").read_text())
         entry = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
         manifest["files"]["background.npy"] = entry
-        curves = {kind.value: CURVE for kind in Kind}
-        stated = {"background": named, "neighbours": 2} | curves | said
-        manifest["relevance"] = stated
+        manifest["relevance"] = {kind.value: KIND for kind in Kind} | said
         (model_copy / "manifest.json").write_text(json.dumps(manifest))
         return model_copy
 
@@ -45,7 +49,7 @@ def _npy(rows: np.ndarray) -> bytes:
 
 
 def test_a_row_is_a_direction_whatever_its_length(calibrate):
-    folder = calibrate(image=CURVE | {"slope": 3.0})
+    folder = calibrate(image=KIND | {"slope": 3.0})
     found = relevance(folder, load_manifest(folder))
     query = np.array([1, 0, 0, 0], np.float32)
     text, image = (found.for_query(query, kind) for kind in (Kind.TEXT, Kind.IMAGE))
@@ -95,11 +99,12 @@ def test_a_changed_background_is_not_loaded(calibrate):
 
 @pytest.mark.parametrize(
     ("said", "named"),
-    [({"text": CURVE | {"slope": 0}}, "text.slope"), ({"image": CURVE | {"slope": -1}}, "slope"),
-     ({"mixed": CURVE | {"base": float("nan")}}, "mixed.base"), ({"neighbours": 0}, "neighbours"),
-     ({"named": "../x.npy"}, "relevance.background"), ({"sound": CURVE}, "relevance.sound"),
-     ({"named": "absent.npy"}, "absent.npy"),
-     ({"text": {"slope": 1, "base": 0}}, "text.nearness")],
+    [({"text": KIND | {"slope": 0}}, "text.slope"), ({"image": KIND | {"slope": -1}}, "slope"),
+     ({"mixed": KIND | {"base": float("nan")}}, "mixed.base"), ({"sound": KIND}, "relevance.sound"),
+     ({"text": KIND | {"neighbours": 0}}, "text.neighbours"),
+     ({"image": KIND | {"background": "../x.npy"}}, "image.background"),
+     ({"mixed": KIND | {"background": "absent.npy"}}, "absent.npy"),
+     ({"text": {"slope": 1, "base": 0}}, "text.background")],
 )  # fmt: skip
 def test_a_wrong_value_is_named(said, named, calibrate):
     folder = calibrate(**said)

@@ -113,9 +113,9 @@ def test_a_model_that_was_calibrated_here_stays_calibrated(server: FileServer, c
     manifest = json.loads((folder / "manifest.json").read_text())
     sha256 = hashlib.sha256(background).hexdigest()
     manifest["files"]["background.npy"] = {"sha256": sha256, "bytes": len(background)}
-    curve = {"slope": 10.0, "base": 0.1, "nearness": 0.5}
-    curves = dict.fromkeys(("text", "image", "mixed"), curve)
-    manifest["relevance"] = {"background": "background.npy", "neighbours": 10} | curves
+    kind = {"background": "background.npy", "neighbours": 10}
+    kind |= {"slope": 10.0, "base": 0.1, "nearness": 0.5}
+    manifest["relevance"] = dict.fromkeys(("text", "image", "mixed"), kind)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     calibrated = check_files(folder)
     told = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}

@@ -13,7 +13,15 @@ from imagesearch.embedding.background import relevance
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.relevance import Kind
 from models.calibrate_relevance import calibrate, faults, main
-from models.fit_relevance import PRIOR, NothingToFit, background_rows, pair_weights
+from models.compare_relevance import held
+from models.fit_relevance import (
+    PRIOR,
+    Backgrounds,
+    NothingToFit,
+    background_rows,
+    nearness_to_others,
+    pair_weights,
+)
 from models.logistic import logistic_fit
 from models.relevance_evidence import (
     caption_evidence,
@@ -23,6 +31,7 @@ from models.relevance_evidence import (
     same_kind_evidence,
 )
 from models.relevance_figures import Judged
+from models.relevance_methods import METHODS
 from models.relevance_vectors import RelevanceVectors
 from models.unanswerable_queries import CHOOSING, REPORTING, unanswerable_queries
 
@@ -128,6 +137,25 @@ def test_a_half_knows_nothing_of_the_other(vectors: RelevanceVectors) -> None:
             assert not (some.right | some.wrong)[:, ~half].any()
 
 
+def test_a_photo_is_no_background_of_what_is_made_from_it(vectors: RelevanceVectors) -> None:
+    backgrounds = Backgrounds(vectors.labels, vectors.photos)
+    photos = same_kind_evidence(vectors)
+    found = nearness_to_others(Kind.IMAGE, photos, vectors.photos, backgrounds)
+    cosines = vectors.photos @ vectors.photos.T
+    expected = [np.delete(row, place).mean() for place, row in enumerate(cosines)]
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_words_are_held_against_the_labels_and_pictures_against_the_photos(
+    folder: Path, vectors: RelevanceVectors
+) -> None:
+    calibrate(folder, vectors)
+    said = load_manifest(folder).relevance
+    assert said
+    assert said.text.background != said.image.background == said.mixed.background
+    assert said.image.neighbours == len(vectors.photos)
+
+
 def test_every_query_weighs_the_same_and_the_prior_is_that_of_the_right(
     vectors: RelevanceVectors,
 ) -> None:
@@ -197,6 +225,18 @@ def test_a_calibration_that_is_unfit_is_told_with_every_reason(
     found = calibrate(folder, RelevanceVectors(**(vars(vectors) | {"captions": vague})))
     assert [fault for fault in faults(found) if "held out: the area is" in fault]
     assert [fault for fault in faults(found) if "on all: the area is" in fault]
+
+
+def test_the_shipped_way_has_the_same_figures_in_the_comparison(
+    folder: Path, vectors: RelevanceVectors
+) -> None:
+    shipped = calibrate(folder, vectors).held_out
+    sorts = evidence(vectors)
+    words = held(vectors, METHODS["cosine, nearness of 10"], sorts[Kind.TEXT], "labels").answers
+    assert words.auc() == pytest.approx(shipped.text_auc, abs=0.002)
+    assert words.let_through(0) == pytest.approx(shipped.text_let_through, abs=0.2)
+    mixed = held(vectors, METHODS["cosine, mean"], sorts[Kind.MIXED], "photos").answers
+    assert mixed.auc() == pytest.approx(shipped.mixed_auc, abs=0.002)
 
 
 def test_a_folder_that_is_no_model_is_named(

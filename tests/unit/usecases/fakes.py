@@ -20,7 +20,7 @@ from imagesearch.domain import (
 )
 from imagesearch.errors import InvalidQuery, ObjectChanged, Unavailable, UnreadableImage
 from imagesearch.miniatures import to_text
-from imagesearch.relevance import Curve, Kind, Relevance
+from imagesearch.relevance import Background, Curve, Kind, Relevance
 from imagesearch.upload_forms import UPLOAD_SECONDS, UploadForm
 
 BUCKET = "pictures"
@@ -171,9 +171,8 @@ class FakeTexts:
 
 
 # Half as relevant as can be where the cosine is 0.5, whatever the query.
-RELEVANCE = Relevance(
-    np.eye(8, dtype=np.float32), 1, dict.fromkeys(Kind, Curve(slope=8, base=0.5, nearness=0))
-)
+ANYTHING = Background(np.eye(8, dtype=np.float32), neighbours=1)
+RELEVANCE = Relevance(dict.fromkeys(Kind, (ANYTHING, Curve(slope=8, base=0.5, nearness=0))))
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 
 from imagesearch.errors import InvalidQuery
 from imagesearch.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
-from imagesearch.relevance import Curve, Kind, QueryRelevance, Relevance, nearness
+from imagesearch.relevance import Background, Curve, Kind, QueryRelevance, Relevance
 from imagesearch.searching import Searcher
 
 from .fakes import FakeTexts, picture, ref, vector
@@ -23,7 +23,8 @@ BACKGROUND = np.stack([vector(f"thing {n}") for n in range(6)])
 
 @pytest.fixture
 def relevance() -> Relevance:
-    return Relevance(BACKGROUND, 2, CURVES)
+    background = Background(BACKGROUND, 2)
+    return Relevance({kind: (background, curve) for kind, curve in CURVES.items()})
 
 
 @pytest.fixture
@@ -60,8 +61,8 @@ def test_a_relevance_of_1_keeps_nothing_and_of_0_everything():
 def test_nearness_is_the_mean_of_the_highest_cosines():
     background = np.array([[1, 0], [0.6, 0.8], [0, 1], [-1, 0]], np.float32)
     queries = np.array([[1, 0], [0, 1]], np.float32)
-    assert nearness(queries, background, 2) == pytest.approx([0.8, 0.9])
-    assert nearness(queries, background, 4) == pytest.approx([0.15, 0.45])
+    assert Background(background, 2).nearness(queries) == pytest.approx([0.8, 0.9])
+    assert Background(background, 4).nearness(queries) == pytest.approx([0.15, 0.45])
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -72,25 +72,28 @@ class TextTower(_Part):
     clean: Literal["clip"] | None = None
 
 
-class RelevanceCurve(_Part):
-    """How relevant a score is: see `imagesearch.relevance.Curve`."""
+class KindCalibration(_Part):
+    """See `imagesearch.relevance`: `background` is npy, int8 [N, dimension], rows of any length."""
 
+    background: FileName
+    neighbours: Annotated[int, Field(ge=1)]
     slope: Positive
     base: Finite
     nearness: Finite
 
 
 class Calibration(_Part):
-    """`background` (npy, int8 [N, dimension], rows of any length) is what queries stand out from.
+    """By the kind of query; made by models/calibrate_relevance.py. It decides no image's vector."""
 
-    Made by models/calibrate_relevance.py; it decides no image's vector.
-    """
+    text: KindCalibration
+    image: KindCalibration
+    mixed: KindCalibration
 
-    background: FileName
-    neighbours: Annotated[int, Field(ge=1)]
-    text: RelevanceCurve
-    image: RelevanceCurve
-    mixed: RelevanceCurve
+    @property
+    def backgrounds(self) -> list[str]:
+        """The files, each once."""
+        kinds = self.text, self.image, self.mixed
+        return list(dict.fromkeys(kind.background for kind in kinds))
 
 
 class ClassifySection(_Part):
@@ -162,8 +165,8 @@ class Manifest(_Part):
         """The files that the towers and the calibration name."""
         text = self.text
         names = [self.image.graph, text.graph, text.tokenizer, text.projection]
-        background = self.relevance and self.relevance.background
-        return [name for name in [*names, background] if name]
+        backgrounds = self.relevance.backgrounds if self.relevance else []
+        return [name for name in [*names, *backgrounds] if name]
 
     @property
     def image_space(self) -> str:
