@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -73,18 +73,32 @@ def _of_one_field(filter: FieldFilter) -> Condition:
         case KeyPrefix(prefix):
             begins = "key >= ? AND substr(key, 1, ?) = ?"
             return Condition(begins, (prefix, len(prefix), prefix))
-        case OneOf(field, values):
-            return _one_of(f"json_extract(record, '$.{field}')", (), values)
-        case MetadataOneOf(name, values):
-            return _one_of("metadata_of(record, ?)", (name,), values)
-        case Recorded(field):
-            return Condition(f"json_extract(record, '$.{field}') NOT NULL")
-        case MetadataRecorded(name):
-            return Condition("metadata_of(record, ?) NOT NULL", (name,))
-        case NumberRange(field=field):
-            return _range(f"json_extract(record, '$.{field}')", filter)
+        case OneOf(values=values) | MetadataOneOf(values=values):
+            return _one_of(compared(filter), values)
+        case Recorded() | MetadataRecorded():
+            sought = compared(filter)
+            return Condition(f"{sought.sql} NOT NULL", sought.values)
+        case NumberRange() | DateRange():
+            return _range(compared(filter).sql, bounds(filter))
+
+
+def compared(leaf: FieldFilter) -> Condition:
+    """The expression that a filter compares with its values."""
+    match leaf:
+        case KeyPrefix():
+            return Condition("key")
+        case OneOf(field=field) | Recorded(field=field) | NumberRange(field=field):
+            return Condition(f"json_extract(record, '$.{field}')")
+        case MetadataOneOf(name=name) | MetadataRecorded(name=name):
+            return Condition("metadata_of(record, ?)", (name,))
         case DateRange(field=field):
-            return _range(f"milliseconds_of(json_extract(record, '$.{field}'))", filter)
+            return Condition(f"milliseconds_of(json_extract(record, '$.{field}'))")
+
+
+def bounds(filter: NumberRange | DateRange) -> dict[str, float]:
+    """The bounds that bind, by their names; times in milliseconds."""
+    given = {name: getattr(filter, name) for name in _OPERATORS}
+    return {name: _number(bound) for name, bound in given.items() if bound is not None}
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
@@ -97,21 +111,20 @@ def places(values: Sequence[object]) -> str:
     return ", ".join("?" for _ in values)
 
 
-def _one_of(sql: str, before: tuple[object, ...], values: tuple[str, ...]) -> Condition:
-    return Condition(f"ifnull({sql} IN ({places(values)}), FALSE)", (*before, *values))
+def _one_of(text: Condition, values: tuple[str, ...]) -> Condition:
+    sql = f"ifnull({text.sql} IN ({places(values)}), FALSE)"
+    return Condition(sql, (*text.values, *values))
 
 
-def _range(sql: str, filter: NumberRange | DateRange) -> Condition:
-    given = {name: getattr(filter, name) for name in _OPERATORS}
+def _range(sql: str, bounds: Mapping[str, float]) -> Condition:
     parts = [
-        Condition(f"ifnull({sql} {_OPERATORS[name]} ?, FALSE)", (_number(bound),))
-        for name, bound in given.items()
-        if bound is not None
+        Condition(f"ifnull({sql} {_OPERATORS[name]} ?, FALSE)", (bound,))
+        for name, bound in bounds.items()
     ]
     return _joined("AND", [Condition(f"{sql} NOT NULL"), *parts])
 
 
-def _number(bound: int | datetime) -> int:
+def _number(bound: float | datetime) -> float:
     return epoch_milliseconds(bound) if isinstance(bound, datetime) else bound
 
 

@@ -6,18 +6,20 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from imagesearch.adapters.embedded_database import PATIENCE_SECONDS, EmbeddedDatabase
-from imagesearch.adapters.embedded_filters import matching, places
+from imagesearch.adapters.embedded_filters import Condition, places
+from imagesearch.adapters.embedded_masks import FilterMasks
 from imagesearch.adapters.embedded_records import EmbeddedRecords
 from imagesearch.adapters.records import to_document, to_record
 from imagesearch.adapters.unit_vectors import query_vector, unit_vector
 from imagesearch.adapters.vector_scan import Allowed, Match, Row, Snapshot, VectorLog
-from imagesearch.domain import Document, Embedding, Hit, Status, VectorQuery
+from imagesearch.domain import Document, Embedding, Hit, VectorQuery
 from imagesearch.filters import Filter
 from imagesearch.writes import Delete, Put, Stored, Touch, Write, WriteResult, WriteStatus
 
@@ -42,6 +44,7 @@ class EmbeddedIndex(EmbeddedRecords):
         self._dimension = dimension
         self._database = EmbeddedDatabase(path, name, dimension, patience)
         self._vectors = VectorLog(dimension)
+        self._masks = FilterMasks()
         self._refreshing = threading.Lock()
 
     @property
@@ -116,10 +119,11 @@ class EmbeddedIndex(EmbeddedRecords):
         return None
 
     def _refreshed(self, filters: Sequence[Filter | None]) -> tuple[Snapshot, list[Allowed]]:
-        """The vectors as they are in the file now, and the seqs of those that filters hold for."""
+        """The vectors as they are in the file now, and for which of them each filter holds."""
         with self._refreshing, self._database.reading() as connection:
             if self._vectors.mostly_dead:
                 self._vectors = VectorLog(self._dimension)
+                self._masks = FilterMasks()
             statement = self._database.sql(
                 "SELECT seq, id, collection, iif(status = 'indexed', vector, NULL)"
                 " FROM entries WHERE seq > ? ORDER BY seq"
@@ -127,14 +131,21 @@ class EmbeddedIndex(EmbeddedRecords):
             cursor = connection.execute(statement, (self._vectors.snapshot.last_seq,))
             while rows := [Row(*row) for row in cursor.fetchmany(ROWS_AT_A_TIME)]:
                 self._vectors.extend(rows)
-            return self._vectors.snapshot, [self._allowed(connection, one) for one in filters]
+            snapshot = self._vectors.snapshot
+            read = partial(self._cells, connection)
+            return snapshot, [
+                None if filter is None else self._masks.mask(filter, snapshot.seqs, read)
+                for filter in filters
+            ]
 
-    def _allowed(self, connection: sqlite3.Connection, filter: Filter | None) -> Allowed:
-        if filter is None:
-            return None
-        wanted = matching(Status.INDEXED, None, filter)
-        rows = connection.execute(self._database.sql(wanted.select("seq")), wanted.values)
-        return np.fromiter((seq for (seq,) in rows), np.int64)
+    def _cells(
+        self, connection: sqlite3.Connection, expression: Condition, after: int
+    ) -> list[tuple[int, Any]]:
+        statement = self._database.sql(
+            f"SELECT seq, {expression.sql} FROM entries"  # noqa: S608 - values are bound
+            " WHERE seq > ? AND status = 'indexed' AND vector NOT NULL ORDER BY seq"
+        )
+        return connection.execute(statement, (*expression.values, after)).fetchall()
 
     def _hits(self, matches: Sequence[Sequence[Match]]) -> list[list[Hit]]:
         """The matches' documents; one that was overwritten since has another seq: left out."""

@@ -18,11 +18,10 @@ BLOCK_ROWS = 8192
 MARGIN = 2e-5
 # Rows that stay in a core's cache while one query after the other is compared with them.
 CACHED_ROWS = 256
-_NOWHERE = np.float32(-np.inf)
 
 
-# The seqs of the rows that may be found; None: all.
-Allowed: TypeAlias = NDArray[np.int64] | None
+# Which of the rows may be found, [N]; None: all.
+Allowed: TypeAlias = NDArray[np.bool_] | None
 
 
 class Row(NamedTuple):
@@ -85,19 +84,20 @@ class Snapshot:
         self, query: VectorQuery, rough: Embedding, allowed: Allowed
     ) -> NDArray[np.int64]:
         """Rows that hold all matches: a row's float32 sum depends on its neighbours, a little."""
-        if not rough.size:
-            return np.empty(0, np.int64)
-        rough[~self._eligible(query.collection, allowed)] = _NOWHERE
+        rows: NDArray[np.int64] = np.flatnonzero(self._eligible(query.collection, allowed))
+        scores = rough[rows]
+        least = -np.inf if query.min_score is None else query.min_score - MARGIN
+        most = query.after.score + MARGIN if query.after else np.inf
+        within = (scores >= least) & (scores <= most)
+        # What cannot be found is left out first: to select among many equal numbers is slow.
+        rows, scores = rows[within], scores[within]
         wanted = query.limit + len(query.exclude)
-        if query.min_score is not None:
-            rough[rough < query.min_score - MARGIN] = _NOWHERE
         if query.after:
-            rough[rough > query.after.score + MARGIN] = _NOWHERE
-            wanted += int(np.count_nonzero(rough > query.after.score - MARGIN))
-        if wanted >= rough.size:
-            return np.flatnonzero(rough > _NOWHERE)
-        last = np.partition(rough, rough.size - wanted)[rough.size - wanted]
-        return np.flatnonzero((rough > _NOWHERE) & (rough >= last - MARGIN))
+            wanted += int(np.count_nonzero(scores > query.after.score - MARGIN))
+        if wanted < len(rows):
+            last = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]
+            rows = rows[scores >= last - MARGIN]
+        return rows
 
     def _rough_scores(self, vectors: Sequence[Embedding]) -> Embedding:
         """Not by matmul: memory bounds a scan, and BLAS threads wait 100 ms on a busy machine."""
@@ -115,7 +115,7 @@ class Snapshot:
         eligible = self.alive
         if collection is not None:
             eligible = eligible & (self.collections == self.codes.get(collection, -1))
-        return eligible if allowed is None else eligible & np.isin(self.seqs, allowed)
+        return eligible if allowed is None else eligible & allowed
 
     def _scores(self, vector: Embedding, rows: NDArray[np.int64]) -> list[float]:
         """The same number for the same two vectors always, so that pages fit together."""
