@@ -1,6 +1,6 @@
 """The parameters of query strings and paths: their types, limits and descriptions."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
@@ -39,6 +39,17 @@ Collection: TypeAlias = Annotated[
 MinRelevance: TypeAlias = Annotated[
     float | None,
     Query(ge=0, le=1, description="Only hits with at least this relevance: 0.5 for what fits."),
+]
+Prefix: TypeAlias = Annotated[
+    str | None,
+    Query(max_length=MAX_COLLECTION, description="Only images whose key begins with this."),
+]
+Sort: TypeAlias = Annotated[
+    Literal["key", "taken_at", "-taken_at"],
+    Query(
+        description="By `key`, by `taken_at` (oldest first) or `-taken_at` (newest first); what no"
+        " camera dated comes last."
+    ),
 ]
 ListedStatus: TypeAlias = Annotated[Status | None, Query(description="Only images of this status.")]
 ImageId: TypeAlias = Annotated[str, Path(description="An image's id, as hits and lists hold it.")]

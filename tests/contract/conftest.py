@@ -63,6 +63,11 @@ class Subject:
         documents = self.index.list_documents(**wanted, limit=limit)
         return [document.ref.key for document in documents]
 
+    def keys_by_time(self, limit: int = 100, **more: Any) -> list[str]:
+        wanted = {"newest_first": False, "status": None, "collection": None, "after": None, **more}
+        documents = self.index.list_by_time(**wanted, limit=limit)
+        return [document.ref.key for document in documents]
+
 
 @pytest.fixture(scope="session")
 def raw_opensearch(opensearch_url: str) -> Iterator[Any]:

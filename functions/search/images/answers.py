@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from imagesearch.domain import Document, Status
-from imagesearch.searching import Listing
+from imagesearch.listing import Listing
 from imagesearch.uploading import BegunUpload, PendingImage
 
 from ..addresses import Addresses
@@ -77,7 +77,7 @@ class DeletedImage(Answer):
 
 
 class ImageList(Answer):
-    """Records in the order of their keys."""
+    """Records in the order that was asked for."""
 
     images: list[ImageRecord]
     cursor: Cursor

@@ -7,12 +7,22 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.request import Request
 
 from imagesearch.errors import NotAllowed, NotFound
+from imagesearch.listing import Listed, Order
 from imagesearch.uploading import DELETIONS_HINT, UPLOADS_HINT, Intake
 
 from ..answers import answer
 from ..bodies import posted_json
 from ..operation import AWAY, JSON_AWAY, MISSING, Operation
-from ..parameters import LIST_LIMIT, Collection, Cursor, ImageId, Limit, ListedStatus
+from ..parameters import (
+    LIST_LIMIT,
+    Collection,
+    Cursor,
+    ImageId,
+    Limit,
+    ListedStatus,
+    Prefix,
+    Sort,
+)
 from ..parts import Note, Parts
 from .answers import (
     DeletedImage,
@@ -26,7 +36,7 @@ from .answers import (
 )
 from .bodies import NEW_IMAGE, PostedImage
 
-LISTED = "List images in the order of their keys"
+LISTED = "List images, by key or by when they were taken"
 RECORD = "One image's record"
 UPLOAD = "Begin an upload"
 UPLOADED = """The image itself goes straight to the bucket: POST the fields to the address that the
@@ -60,12 +70,13 @@ class Images:
         self,
         status: ListedStatus = None,
         collection: Collection = None,
+        prefix: Prefix = None,
+        sort: Sort = "key",
         cursor: Cursor = None,
         limit: Limit = LIST_LIMIT,
     ) -> Response[Any]:
-        listing = self._parts.searcher.list_documents(
-            status=status, collection=collection or None, cursor=cursor, limit=limit
-        )
+        wanted = Listed(status, collection or None, prefix or None, Order(sort), cursor, limit)
+        listing = self._parts.searcher.list_documents(wanted)
         self._note(images=len(listing.documents))
         return answer(image_list(listing, self._parts.addresses))
 

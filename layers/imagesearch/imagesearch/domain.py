@@ -155,6 +155,14 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenPlace:
+    """The place behind an image in a list by when the images were taken, to the millisecond."""
+
+    taken_at: datetime | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class VectorQuery:
     """The `limit` indexed images nearest to `embedding` [D], behind `after`.
 

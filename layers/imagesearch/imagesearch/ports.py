@@ -17,6 +17,7 @@ from imagesearch.domain import (
     ObjectState,
     Scanned,
     Status,
+    TakenPlace,
     VectorQuery,
 )
 from imagesearch.errors import UnreadableImage
@@ -152,9 +153,30 @@ class VectorIndex(Protocol):
         """The answer to each query, asked all at once."""
 
     def list_documents(
-        self, *, status: Status | None, collection: str | None, after: str | None, limit: int
+        self,
+        *,
+        status: Status | None,
+        collection: str | None,
+        after: str | None,
+        limit: int,
+        filter: Filter | None = None,
     ) -> list[Document]:
         """Documents in the order of their keys' UTF-8 bytes, from behind the key `after`."""
+
+    def list_by_time(
+        self,
+        *,
+        newest_first: bool,
+        status: Status | None,
+        collection: str | None,
+        after: TakenPlace | None,
+        limit: int,
+        filter: Filter | None = None,
+    ) -> list[Document]:
+        """Documents in the order of when they were taken, then of their keys, or the other way.
+
+        Those that no camera dated come last, either way; a time without zone is taken as UTC.
+        """
 
     def count(
         self,

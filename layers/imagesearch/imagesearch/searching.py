@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagesearch.cursors import seal, unseal
-from imagesearch.domain import Document, Hit, IndexHealth, Status, VectorQuery
+from imagesearch.domain import Document, Hit, IndexHealth, VectorQuery
 from imagesearch.errors import ImageSearchError, InvalidQuery
 from imagesearch.judging import Judge, check_min_relevance, judge
-from imagesearch.paging import MAX_LIMIT, Page, check_limit, page_of
+from imagesearch.listing import Listed, Listing, list_page
+from imagesearch.paging import Page, page_of
 from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
 from imagesearch.queries import Search
 from imagesearch.query_vectors import Found, QueryVectors, no_such_image
@@ -22,12 +22,6 @@ class SearchAnswer:
     model: str
     took_ms: Timing
     hits: list[Hit]
-    cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    documents: list[Document]
     cursor: str | None
 
 
@@ -81,24 +75,9 @@ class Searcher:
             for each in asked
         ]
 
-    def list_documents(
-        self,
-        *,
-        status: Status | None = None,
-        collection: str | None = None,
-        cursor: str | None = None,
-        limit: int = MAX_LIMIT,
-    ) -> Listing:
-        """Records in the order of their keys."""
-        check_limit(limit)
-        request = f"list {status} {collection!r}"
-        after = str(unseal(cursor, request)[0]) if cursor else None
-        documents = self._index.list_documents(
-            status=status, collection=collection, after=after, limit=limit + 1
-        )
-        page = documents[:limit]
-        more = len(documents) > limit
-        return Listing(page, seal([page[-1].ref.key], request) if more else None)
+    def list_documents(self, wanted: Listed = Listed()) -> Listing:  # noqa: B008 - frozen
+        """Records of what the index has looked at."""
+        return list_page(self._index, wanted)
 
     def document(self, id: str) -> Document:
         """One image's record; raises NotFound."""

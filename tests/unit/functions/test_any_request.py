@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 ADDRESSES = ["/v1/search", "/v1/search/batch", "/v1/images", "/v1/images/x", "/v1/health"]
 ADDRESSES += ["/v1/images/x/similar"]
 TYPES = ["application/json", "image/png", "application/octet-stream"]
-NAMES = ["q", "limit", "cursor", "collection", "status"]
+NAMES = ["q", "limit", "cursor", "collection", "status", "sort", "prefix"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

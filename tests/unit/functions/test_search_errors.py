@@ -194,6 +194,26 @@ def test_a_status_that_no_image_has_is_400(ask, status, query):
     assert ask("GET", "/v1/images", **query).status == status
 
 
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"status": "pending"}, "invalid_query"),
+        ({"sort": "size"}, "invalid_query"),
+        ({"sort": "-key"}, "invalid_query"),
+        ({"sort": ["key", "taken_at"]}, "invalid_query"),
+        ({"prefix": "x" * 1_025}, "invalid_query"),
+        ({"prefix": "half \ud800"}, "invalid_query"),
+        ({"limit": "101"}, "invalid_limit"),
+        ({"cursor": "made-up"}, "invalid_cursor"),
+        ({"order": "key"}, "unknown_parameter"),
+    ],
+)
+def test_a_list_that_is_asked_for_wrongly(ask, query, code):
+    answer = ask("GET", "/v1/images", **query)
+    assert (answer.status, answer.error) == (400, code)
+    assert answer.json["error"]["hint"]
+
+
 def test_an_index_that_is_away_is_503_with_a_time_to_come_back(ask, index):
     index.away = True
     for path, query in (

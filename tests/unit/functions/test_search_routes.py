@@ -1,6 +1,8 @@
 """Claims about what each route answers."""
 
 import base64
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -162,6 +164,38 @@ def test_the_list_goes_page_by_page(ask, pets):
     found = first["images"] + second["images"]
     assert [image["key"] for image in found] == ["pets/rex.png", "pets/tom.png"]
     assert second["cursor"] is None
+
+
+@pytest.fixture
+def dated(fill, index):
+    """Images that were taken in another order than that of their keys, one of them undated."""
+    fill({f"{name}.png": picture(name) for name in "abcd"})
+    for name, year in (("a", 2022), ("b", 2020), ("d", 2024)):
+        document, *rest = index.entries[ref(f"{name}.png").id]
+        taken = replace(document, taken_at=datetime(year, 1, 1, tzinfo=UTC))
+        index.entries[document.id] = taken, *rest
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"), [("key", "abcd"), ("taken_at", "badc"), ("-taken_at", "dabc")]
+)
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_the_list_is_sorted_as_asked_on_every_page(ask, dated, sort, order, limit):
+    found, cursor = [], None
+    while not found or cursor:
+        more = {"cursor": cursor} if cursor else {}
+        page = ask("GET", "/v1/images", sort=sort, limit=str(limit), **more).json
+        found += [image["key"] for image in page["images"]]
+        cursor = page["cursor"]
+    assert found == [f"{name}.png" for name in order]
+
+
+def test_the_list_can_be_of_a_prefix(ask, pets, fill):
+    fill({"petunia.png": picture("a flower"), "x.png": picture("x")})
+    for prefix, count in (("pet", 3), ("pets/", 2), ("pets/r", 1), ("", 4), ("y", 0)):
+        for sort in ("key", "-taken_at"):
+            found = ask("GET", "/v1/images", prefix=prefix, sort=sort).json["images"]
+            assert len(found) == count
 
 
 def test_times_are_told_in_utc(ask, pets):

@@ -13,13 +13,14 @@ from imagesearch.domain import (
     IndexHealth,
     Linked,
     Status,
+    TakenPlace,
     VectorQuery,
 )
 from imagesearch.errors import Unavailable
-from imagesearch.filters import Filter, MetadataRecorded, Recorded
+from imagesearch.filters import Filter, KeyPrefix, MetadataRecorded, Recorded
 from imagesearch.writes import Delete, Put, Stored, Write, WriteResult, WriteStatus
 
-from .fakes import Hooks, ref
+from .fakes import START, Hooks, ref
 
 
 @dataclass
@@ -79,17 +80,45 @@ class FakeIndex:
         return hits[: query.limit]
 
     def list_documents(
-        self, *, status: Status | None, collection: str | None, after: str | None, limit: int
+        self,
+        *,
+        status: Status | None,
+        collection: str | None,
+        after: str | None,
+        limit: int,
+        filter: Filter | None = None,
+    ) -> list[Document]:
+        found = sorted(self._documents(status, collection, filter), key=_key)
+        return [each for each in found if after is None or _key(each) > after.encode()][:limit]
+
+    def list_by_time(
+        self,
+        *,
+        newest_first: bool,
+        status: Status | None,
+        collection: str | None,
+        after: TakenPlace | None,
+        limit: int,
+        filter: Filter | None = None,
+    ) -> list[Document]:
+        found = self._documents(status, collection, filter)
+        found.sort(key=lambda each: (each.taken_at or START, _key(each)), reverse=newest_first)
+        found.sort(key=lambda each: each.taken_at is None)
+        places = [TakenPlace(each.taken_at, each.ref.key) for each in found]
+        return found[places.index(after) + 1 if after else 0 :][:limit]
+
+    def _documents(
+        self, status: Status | None, collection: str | None, filter: Filter | None
     ) -> list[Document]:
         self._answer()
-        found = [
+        prefix = filter.prefix if isinstance(filter, KeyPrefix) else ""
+        return [
             document
             for document, _, _ in self.entries.values()
             if document and status in (None, document.status)
             if collection in (None, document.ref.collection)
-            if after is None or document.ref.key.encode() > after.encode()
+            if document.ref.key.startswith(prefix)
         ]
-        return sorted(found, key=lambda document: document.ref.key.encode())[:limit]
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
         documents = self.list_documents(
@@ -144,6 +173,10 @@ def _holds(filter: Filter, document: Document) -> bool:
     if isinstance(filter, MetadataRecorded):
         return filter.name in document.metadata
     return filter != Recorded("collection") or document.ref.collection is not None
+
+
+def _key(document: Document) -> bytes:
+    return document.ref.key.encode()
 
 
 def _place(hit: Hit) -> tuple[float, str]:

@@ -4,6 +4,7 @@ import pytest
 
 from imagesearch.domain import Status
 from imagesearch.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
+from imagesearch.listing import Listed
 from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
 from imagesearch.query_vectors import MAX_TEXT
 
@@ -77,9 +78,9 @@ def test_the_neighbours_of_a_rejected_image_are_not_found(searcher, fill):
 
 def test_lists_can_be_of_one_status(searcher, fill):
     fill(a="a cat", b="broken")
-    rejected = searcher.list_documents(status=Status.REJECTED).documents
+    rejected = searcher.list_documents(Listed(status=Status.REJECTED)).documents
     assert [document.ref.key for document in rejected] == ["b.png"]
-    indexed = searcher.list_documents(status=Status.INDEXED).documents
+    indexed = searcher.list_documents(Listed(status=Status.INDEXED)).documents
     assert [document.ref.key for document in indexed] == ["a.png"]
 
 

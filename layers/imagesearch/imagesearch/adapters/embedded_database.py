@@ -11,6 +11,7 @@ from pathlib import Path
 
 from imagesearch.adapters.embedded_file import address, is_read_only
 from imagesearch.adapters.embedded_filters import add_functions
+from imagesearch.adapters.embedded_times import TAKEN
 from imagesearch.errors import ConfigurationError, Unavailable
 
 PATIENCE_SECONDS = 15.0
@@ -40,6 +41,7 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key, id, status, collection);
 CREATE INDEX IF NOT EXISTS entries_by_status ON entries (status);
 CREATE INDEX IF NOT EXISTS entries_linked ON entries (key, id) WHERE {HAS_NEIGHBOURS};
+CREATE INDEX IF NOT EXISTS entries_by_time ON entries ({TAKEN}, key, status);
 """
 
 

@@ -36,6 +36,9 @@ class Condition(NamedTuple):
         """The statement that reads the entries for which it holds."""
         return f"SELECT {columns} FROM entries WHERE {self.sql} {end}"  # noqa: S608 - values are bound
 
+    def also(self, other: "Condition") -> "Condition":
+        return Condition(f"({self.sql}) AND ({other.sql})", (*self.values, *other.values))
+
 
 def matching(
     status: Status | None, collection: str | None, filter: Filter | None, after: str | None = None

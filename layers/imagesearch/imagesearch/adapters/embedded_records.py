@@ -1,14 +1,16 @@
 """The embedded index's records without their vectors: listed, scanned, counted."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 
 import numpy as np
 
 from imagesearch.adapters.embedded_database import HAS_NEIGHBOURS, EmbeddedDatabase
-from imagesearch.adapters.embedded_filters import matching
+from imagesearch.adapters.embedded_filters import Condition, matching
+from imagesearch.adapters.embedded_times import TAKEN, dated, undated
 from imagesearch.adapters.records import to_document, to_neighbour
-from imagesearch.domain import Document, IndexHealth, Linked, Scanned, Status
+from imagesearch.domain import Document, IndexHealth, Linked, Scanned, Status, TakenPlace
 from imagesearch.filters import Filter
 
 LINKED = ("id", "key", "sha256", "neighbours")
@@ -21,13 +23,39 @@ class EmbeddedRecords:
     _database: EmbeddedDatabase
 
     def list_documents(
-        self, *, status: Status | None, collection: str | None, after: str | None, limit: int
+        self,
+        *,
+        status: Status | None,
+        collection: str | None,
+        after: str | None,
+        limit: int,
+        filter: Filter | None = None,
     ) -> list[Document]:
-        wanted = matching(status, collection, None, after)
-        statement = self._database.sql(wanted.select("record", "ORDER BY key, id LIMIT ?"))
+        wanted = matching(status, collection, filter, after)
         with self._database.reading() as connection:
-            rows = connection.execute(statement, (*wanted.values, limit)).fetchall()
-        return [to_document(json.loads(record)) for (record,) in rows]
+            return self._listed(connection, wanted, "key, id", limit)
+
+    def list_by_time(
+        self,
+        *,
+        newest_first: bool,
+        status: Status | None,
+        collection: str | None,
+        after: TakenPlace | None,
+        limit: int,
+        filter: Filter | None = None,
+    ) -> list[Document]:
+        wanted = matching(status, collection, filter)
+        way = "DESC" if newest_first else "ASC"
+        found: list[Document] = []
+        with self._database.reading() as connection:
+            if after is None or after.taken_at is not None:
+                those = wanted.also(dated(after, newest_first))
+                found = self._listed(connection, those, f"{TAKEN} {way}, key {way}", limit)
+            if len(found) < limit:
+                those = wanted.also(undated(after, newest_first))
+                found += self._listed(connection, those, f"key {way}", limit - len(found))
+        return found
 
     def count(
         self,
@@ -67,6 +95,13 @@ class EmbeddedRecords:
         with self._database.reading_long() as connection:
             for id, key, sha256, neighbours in connection.execute(statement, (collection,)):
                 yield Linked(id, key, sha256, tuple(map(to_neighbour, json.loads(neighbours))))
+
+    def _listed(
+        self, connection: sqlite3.Connection, wanted: Condition, order: str, limit: int
+    ) -> list[Document]:
+        statement = self._database.sql(wanted.select("record", f"ORDER BY {order} LIMIT ?"))
+        rows = connection.execute(statement, (*wanted.values, limit)).fetchall()
+        return [to_document(json.loads(record)) for (record,) in rows]
 
     def health(self) -> IndexHealth:
         statement = "SELECT status, count(*) FROM entries GROUP BY status"

@@ -13,7 +13,7 @@ from imagesearch.adapters.opensearch_records import DELETED, WITHOUT_EMBEDDING
 from imagesearch.adapters.opensearch_schema import EMBEDDING, FIELDS
 from imagesearch.adapters.records import epoch_milliseconds
 from imagesearch.adapters.unit_vectors import direction_json
-from imagesearch.domain import Embedding, Status, VectorQuery
+from imagesearch.domain import Embedding, Status, TakenPlace, VectorQuery
 from imagesearch.filters import Filter
 
 # Every page asks for as many neighbours as the deepest page reaches: HNSW finds other ones for
@@ -55,6 +55,23 @@ def ascending(field: str) -> dict[str, Any]:
 def same_copy(vector: Embedding) -> str:
     """Sends all pages of a query to one copy of the shard: another copy has another graph."""
     return hashlib.sha256(vector.tobytes()).hexdigest()[:16]
+
+
+def listing_by_time(
+    query: dict[str, Any], after: TakenPlace | None, limit: int, newest_first: bool
+) -> dict[str, Any]:
+    """What has no time comes last, either way: OpenSearch gives it the farthest one there is."""
+    way = {"order": "desc" if newest_first else "asc"}
+    sort = [
+        {"taken_at": {**ascending("taken_at")["taken_at"], **way, "missing": "_last"}},
+        {"key": {**ascending("key")["key"], **way}},
+    ]
+    body = {"query": query, "sort": sort, "size": limit, **_RECORDS}
+    if after is None:
+        return body
+    farthest = -(2**63) if newest_first else 2**63 - 1
+    then = epoch_milliseconds(after.taken_at) if after.taken_at else farthest
+    return body | {"search_after": [then, after.key]}
 
 
 def listing(query: dict[str, Any], after: str | None, limit: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from imagesearch.adapters.opensearch_queries import (
     cosine,
     links,
     listing,
+    listing_by_time,
     matching,
     nearest,
     same_copy,
@@ -33,6 +34,7 @@ from imagesearch.domain import (
     Linked,
     Scanned,
     Status,
+    TakenPlace,
     VectorQuery,
 )
 from imagesearch.errors import ImageSearchError, Unavailable
@@ -91,9 +93,29 @@ class OpenSearchReads:
         return [_hits(self._found(response)) for response in answer["responses"]]
 
     def list_documents(
-        self, *, status: Status | None, collection: str | None, after: str | None, limit: int
+        self,
+        *,
+        status: Status | None,
+        collection: str | None,
+        after: str | None,
+        limit: int,
+        filter: Filter | None = None,
     ) -> list[Document]:
-        hits = self._search(listing(matching(status, collection, None), after, limit))
+        hits = self._search(listing(matching(status, collection, filter), after, limit))
+        return [document(hit["_source"]) for hit in hits]
+
+    def list_by_time(
+        self,
+        *,
+        newest_first: bool,
+        status: Status | None,
+        collection: str | None,
+        after: TakenPlace | None,
+        limit: int,
+        filter: Filter | None = None,
+    ) -> list[Document]:
+        query = matching(status, collection, filter)
+        hits = self._search(listing_by_time(query, after, limit, newest_first))
         return [document(hit["_source"]) for hit in hits]
 
     def count(
