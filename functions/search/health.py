@@ -1,17 +1,19 @@
 """Whether a search would succeed, over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
 
 from imagesearch.errors import Unavailable
 from imagesearch.ports import ChangeQueue
+from imagesearch.uploading import Allowed, Intake
 
 from .answers import Answer, answer
 from .operation import AWAY, Operation
 from .parts import Parts
 
+Change: TypeAlias = Literal["uploads", "deletions"]
 SUMMARY = "Whether a search would succeed"
 
 
@@ -29,6 +31,7 @@ class Health(Answer):
     model: str
     index: str
     cluster: Annotated[str, Field(description="green; yellow where a copy is missing.")]
+    allows: Annotated[list[Change], Field(description="What may be changed from here.")]
     lag: Annotated[
         Waiting | None,
         Field(description="About; null where the queue does not answer, absent where none is."),
@@ -53,9 +56,16 @@ class HealthRoute:
                 model=searcher.model,
                 index=found.name,
                 cluster=found.status,
+                allows=_allowed(self._parts.intake),
                 **({"lag": _lag(queue)} if queue else {}),
             )
         )
+
+
+def _allowed(intake: Intake | None) -> list[Change]:
+    allowed = intake.allowed if intake else Allowed()
+    changes: dict[Change, bool] = {"uploads": allowed.uploads, "deletions": allowed.deletions}
+    return [change for change, may_be in changes.items() if may_be]
 
 
 def _lag(queue: ChangeQueue) -> Waiting | None:

@@ -37,7 +37,8 @@ def headers_of(html: str) -> dict[str, str]:
         " ".join(["script-src", *_digests(html)]),
         "style-src 'unsafe-inline'",
         "img-src 'self' https: data: blob:",
-        "connect-src 'self'",
+        # Uploads go straight to the bucket.
+        "connect-src 'self' https://*.amazonaws.com",
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -166,13 +167,61 @@ def test_a_name_that_is_html_is_shown_as_text(page: Page, url: str) -> None:
     assert page.locator("img[src='x']").count() == 0
 
 
-def test_a_picture_that_the_browser_cannot_draw_has_a_tile_with_its_name(
+SCAN = '.hit[data-key="hedgehog-scan.tiff"]'
+DRAWN = "(image) => image.complete && image.naturalWidth > 0"
+
+
+def test_a_picture_that_the_browser_cannot_draw_is_seen_by_its_small_copy(
     page: Page, url: str
 ) -> None:
     page.goto(f"{url}?q=a+hedgehog")
-    tile = page.locator('.hit[data-key="hedgehog-scan.tiff"] .tile')
+    page.locator(SCAN).scroll_into_view_if_needed()
+    page.wait_for_function(f"() => ({DRAWN})(document.querySelector('{SCAN} img'))")
+    page.click(SCAN)
+    page.wait_for_function(f"() => ({DRAWN})(document.querySelector('#stage img'))")
+
+
+def test_where_neither_can_be_drawn_there_is_a_tile_with_the_name(page: Page, url: str) -> None:
+    page.route("**/thumbnails/**", lambda route: route.abort())
+    page.goto(f"{url}?q=a+hedgehog")
+    tile = page.locator(f"{SCAN} .tile")
     tile.scroll_into_view_if_needed()
     expect(tile).to_have_text("hedgehog-scan.tiff")
+
+
+def test_where_only_the_small_copy_is_gone_the_picture_itself_is_shown(
+    page: Page, url: str
+) -> None:
+    page.route("**/thumbnails/**", lambda route: route.abort())
+    page.goto(f"{url}?q=an+owl")
+    page.wait_for_function(f"() => ({DRAWN})(document.querySelector('#grid .hit img'))")
+
+
+def test_nothing_is_offered_that_is_not_allowed(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator("#state")).to_contain_text("images")
+    expect(page.locator("#add")).to_be_hidden()
+    page.locator("#grid .hit").first.click()
+    expect(page.locator("#delete")).to_be_hidden()
+
+
+def test_images_are_added_and_deleted_where_that_is_allowed(
+    page: Page, few: Path, samples: list[Path], serve: Callable[[Path], Any]
+) -> None:
+    live = serve(few).start("--allow-uploads", "--allow-delete").ready()
+    page.goto(live.url)
+    expect(page.locator("#add")).to_be_visible()
+    parrot = next(path for path in samples if "parrot" in path.name)
+    page.set_input_files("#added", [parrot, few / "animals/cow.webp"])
+    expect(page.locator("#said")).to_have_text("2 of 2 images added")
+    expect(page.locator("#state")).to_contain_text("6 images", timeout=30_000)
+    type_words(page, "a parrot")
+    assert hit(page, 0).startswith("scarlet-macaw-parrot-")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.locator("#grid .hit").first.click()
+    page.click("#delete")
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.locator("#state")).to_contain_text("5 images", timeout=30_000)
 
 
 def test_what_cannot_be_read_is_listed_with_the_reason(page: Page, url: str) -> None:

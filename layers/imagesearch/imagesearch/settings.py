@@ -34,7 +34,7 @@ class Settings(BaseModel):
     made of images goes to `derived_uri`, `s3://bucket` or `file:///folder`, which is not the
     images' bucket; without it there are no thumbnails and nothing can be changed, which
     `allow_uploads` and `allow_delete` permit. Where pictures were taken is recorded with `exif_gps`
-    only.
+    only, and objects' tags with `read_tags`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -53,6 +53,7 @@ class Settings(BaseModel):
     cors_origin: Annotated[str, Field(pattern=r"^([*]|https?://[A-Za-z0-9.:-]+)$")] | None = None
     derived_uri: Annotated[str, Field(pattern=r"^(s3://[a-z0-9]|file:///.)")] | None = None
     exif_gps: bool = False
+    read_tags: bool = False
     allow_uploads: bool = False
     allow_delete: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"

@@ -18,7 +18,7 @@ def image_store(settings: Settings) -> ImageStore:
         return FolderStore(local_path(settings.bucket))
     from imagesearch.adapters.s3_store import S3Store
 
-    return S3Store(settings.bucket)
+    return S3Store(settings.bucket, tags=settings.read_tags)
 
 
 @cache

@@ -60,12 +60,12 @@ class Intake:
         self._index = index
         self._changes = changes
         self._notes = notes
-        self._allowed = allowed
+        self.allowed = allowed
         self._clock = clock
 
     def begin(self, wanted: NewImage) -> BegunUpload:
         """What it takes to upload it straight to the bucket, where it overwrites nothing."""
-        if not self._allowed.uploads:
+        if not self.allowed.uploads:
             raise NotAllowed("uploads are switched off here", UPLOADS_HINT, "uploads_off")
         check(wanted)
         ref = ImageRef(self._store.bucket, new_key(wanted))
@@ -82,7 +82,7 @@ class Intake:
 
     def delete(self, id: str) -> ImageRef:
         """Have the object gone, whatever it is now, whether it is indexed, rejected or pending."""
-        if not self._allowed.deletions:
+        if not self.allowed.deletions:
             raise NotAllowed("deletions are switched off here", DELETIONS_HINT, "deletions_off")
         stored = self._index.get([id]).get(id)
         ref = stored.document.ref if stored and stored.document else self._begun(id)
@@ -93,7 +93,7 @@ class Intake:
 
     def _begun(self, id: str) -> ImageRef | None:
         """What an upload was begun for; only our own ids become names in the store of notes."""
-        if not (self._allowed.uploads and IMAGE_ID.fullmatch(id)):
+        if not (self.allowed.uploads and IMAGE_ID.fullmatch(id)):
             return None
         note = self._notes.get(upload_key(id))
         return ImageRef(self._store.bucket, json.loads(note)["key"]) if note else None

@@ -160,3 +160,30 @@ def test_without_credentials_there_is_no_address():
 
     with pytest.raises(Unavailable):
         S3Store(BUCKET, Unsigned()).url(ref("a.jpg"))
+
+
+def test_tags_are_metadata_where_that_is_asked_for(s3, put):
+    put("a.jpg", Metadata={"camera": "X100"}, Tagging="album=2024&tag.x=%C3%BC")
+    told = {"camera": "X100", "tag.album": "2024", "tag.tag.x": "ü"}
+    assert S3Store(BUCKET, s3, tags=True).head(ref("a.jpg")).metadata == told
+    assert S3Store(BUCKET, s3).head(ref("a.jpg")).metadata == {"camera": "X100"}
+    assert S3Store(BUCKET, s3, tags=True).head(ref("gone.jpg")) is None
+
+
+def test_an_object_that_goes_before_its_tags_are_read_is_nothing():
+    client = boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
+    found = {"ETag": '"e"', "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ContentLength": 1}
+    with Stubber(client) as stub:
+        stub.add_response("head_object", found | {"Metadata": {}})
+        stub.add_client_error("get_object_tagging", "NoSuchKey", http_status_code=404)
+        assert S3Store(BUCKET, client, tags=True).head(ref("a.jpg")) is None
+
+
+def test_tags_that_may_not_be_read_are_unavailable():
+    client = boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
+    found = {"ETag": '"e"', "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ContentLength": 1}
+    with Stubber(client) as stub:
+        stub.add_response("head_object", found | {"Metadata": {}})
+        stub.add_client_error("get_object_tagging", "AccessDenied", http_status_code=403)
+        with pytest.raises(Unavailable, match=r"pictures/a\.jpg"):
+            S3Store(BUCKET, client, tags=True).head(ref("a.jpg"))

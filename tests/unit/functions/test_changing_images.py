@@ -72,6 +72,10 @@ def test_what_is_no_json_begins_no_upload(ask):
     assert ask("POST", "/v1/images", b"\x89PNG", "image/png").status in (400, 415)
 
 
+def test_health_says_what_is_allowed(ask):
+    assert ask("GET", "/v1/health").json["allows"] == ["uploads", "deletions"]
+
+
 def test_deleting_takes_the_object_away(ask, fill, store):
     fill({"a.png": picture("a")})
     answer = ask("DELETE", f"/v1/images/{ref('a.png').id}")

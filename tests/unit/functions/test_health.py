@@ -11,6 +11,7 @@ HEALTHY = {
     "model": "fake",
     "index": "images-fake",
     "cluster": "green",
+    "allows": [],
 }
 
 

@@ -40,7 +40,11 @@ def test_objects_that_come_or_go_become_messages(resources):
     assert notification["EventBridgeConfiguration"]["EventBridgeEnabled"] is True
     rule = resources["ObjectChanges"]["Properties"]
     assert rule["EventPattern"]["source"] == ["aws.s3"]
-    assert rule["EventPattern"]["detail-type"] == ["Object Created", "Object Deleted"]
+    changes = ["Object Created", "Object Deleted"]
+    tags = ["Object Tags Added", "Object Tags Deleted"]
+    assert rule["EventPattern"]["detail-type"] == {
+        "Fn::If": ["ReadsTags", [*changes, *tags], changes]
+    }
     assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["ImageQueue", "Arn"]}
 
 

@@ -69,6 +69,8 @@ def test_indexing_reads_this_bucket_and_only_search_changes_it(allowed):
         for sid, (actions, (on, *_)) in allowed(role).items():
             if isinstance(on, dict) and {"Bucket": bucket} in as_list(on.get("Fn::Sub")):
                 may = {"s3:GetObject", "s3:ListBucket"}
+                if sid == "ReadTags":
+                    may = {"s3:GetObjectTagging"}
                 if role == "SearchRole":
                     may.add(changes.get(sid, ""))
                 assert set(actions) <= may

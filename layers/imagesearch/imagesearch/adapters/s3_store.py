@@ -16,10 +16,14 @@ MAX_CONNECTIONS = 16
 
 
 class S3Store:
-    """Reads objects on condition that they are as they were seen."""
+    """Reads objects on condition that they are as they were seen.
 
-    def __init__(self, bucket: str, client: Any = None) -> None:
+    With `tags` an object's tags count as metadata, each named `tag.` and its key.
+    """
+
+    def __init__(self, bucket: str, client: Any = None, *, tags: bool = False) -> None:
         self._bucket = bucket
+        self._tags = tags
         self._s3 = client or boto3.client("s3", config=client_config())
 
     @property
@@ -29,6 +33,7 @@ class S3Store:
     def head(self, ref: ImageRef) -> ObjectState | None:
         try:
             found = self._s3.head_object(Bucket=ref.bucket, Key=ref.key)
+            tags = self._tags_of(ref) if self._tags else {}
         except (ClientError, BotoCoreError) as error:
             if status_of(error) == 404:
                 return None
@@ -37,7 +42,7 @@ class S3Store:
             etag=found["ETag"].strip('"'),
             last_modified=found["LastModified"].astimezone(UTC),
             size=found["ContentLength"],
-            metadata=found["Metadata"],
+            metadata=found["Metadata"] | tags,
         )
 
     def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
@@ -52,6 +57,10 @@ class S3Store:
                 raise ObjectChanged(f"{ref.key} changed while it was read") from error
             raise _unavailable(ref, error) from error
         return data
+
+    def _tags_of(self, ref: ImageRef) -> dict[str, str]:
+        found = self._s3.get_object_tagging(Bucket=ref.bucket, Key=ref.key)["TagSet"]
+        return {f"tag.{tag['Key']}": tag["Value"] for tag in found}
 
     def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
         """S3 lists a general purpose bucket in the order of the keys' UTF-8 bytes.
