@@ -31,7 +31,8 @@ def make_handler(shelf: Shelf, answerer: Answerer, logger: Logger) -> Handler:
         request = read_event(event)
         logger.append_keys(request_id=getattr(context, "aws_request_id", None))
         work = TimedWork(lambda time_left: _fulfil(request, shelf, time_left, logger))
-        outcome = _outcome(request, work, _seconds(context) - ANSWERING_SECONDS - ENDING_SECONDS)
+        seconds = _seconds(context) - ANSWERING_SECONDS - ENDING_SECONDS
+        outcome = _outcome(request, work, seconds, logger)
         if outcome.trouble:
             logger.error("model", request=request.kind, made=outcome.made, reason=outcome.trouble)
         answerer.answer(request, outcome)
@@ -55,13 +56,14 @@ def _fulfil(request: Request, shelf: Shelf, time_left: TimeLeft, logger: Logger)
     return models.uri(name)
 
 
-def _outcome(request: Request, work: TimedWork[str], seconds: float) -> Outcome:
+def _outcome(request: Request, work: TimedWork[str], seconds: float, logger: Logger) -> Outcome:
     """What failed keeps the id that it had: CloudFormation deletes what has another."""
     try:
         return Outcome(work.result(seconds))
     except ImageSearchError as error:
         trouble = "; ".join(filter(None, (error.message, error.hint)))
     except Exception as error:  # CloudFormation must hear of this one, too
+        logger.exception("the request broke down")
         trouble = f"{type(error).__name__}: {error}"
     return Outcome(_made(request), f"{trouble}. {ADVICE[request.kind]}.")
 

@@ -137,5 +137,6 @@ class TestBroken:
 
         return shelf
 
-    def test_what_nobody_thought_of_is_told(self, cloudformation):
+    def test_what_nobody_thought_of_is_told_and_the_log_says_where(self, cloudformation, logs):
         failed(cloudformation.ask("model-create"), "ZeroDivisionError: what nobody thought of")
+        assert "in shelf" in logs.getvalue()
