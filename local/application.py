@@ -5,6 +5,10 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from imagesearch.adapters.folder_changes import UPLOAD_URL, FolderChanges
 from imagesearch.adapters.folder_store import FolderStore
+from imagesearch.scoping import key_bindings
+from imagesearch.settings import Settings
+from local.api_keys import ApiKeys
+from local.bound_files import BoundFiles
 from local.files import KEEP, PREFIX, THUMBNAILS, Files
 from local.gateway import Gateway, Handler, request_path
 from local.guard import Guard
@@ -29,20 +33,21 @@ def application(
     workspace: Workspace,
     handler: Handler,
     host: str,
-    api_key: str | None,
-    cors_origin: str | None = None,
-    uploads: bool = False,
+    keys: ApiKeys,
+    settings: Settings,
 ) -> WSGIApplication:
     """The folder's files and their small copies, and everything else from the search function.
 
-    With `uploads` it takes what a form that was signed here brings.
+    Where uploads are allowed it takes what a form that was signed here brings.
     """
     small = FolderStore(workspace.derived / THUMBNAILS.strip("/"))
     parts: dict[str, WSGIApplication] = {
-        PREFIX: Files(FolderStore(workspace.folder)),
+        PREFIX: BoundFiles(
+            Files(FolderStore(workspace.folder)), key_bindings(settings.key_collections)
+        ),
         THUMBNAILS: Files(small, THUMBNAILS, KEEP),
     }
-    if uploads:
+    if settings.allow_uploads:
         changes = FolderChanges(workspace.folder, workspace.derived)
         parts[UPLOAD_URL] = Uploads(FolderStore(workspace.folder), changes)
-    return Guard(Routes(parts, Gateway(handler)), host, api_key, cors_origin)
+    return Guard(Routes(parts, Gateway(handler)), host, keys, settings.cors_origin)

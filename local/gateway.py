@@ -14,6 +14,8 @@ from local.proxy_events import HttpRequest, http_answer, proxy_event
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 MAX_QUERY_FIELDS = 100
+# Where the guard leaves the id of the key that came with a request.
+KEY_ID = "imagesearch.key_id"
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +56,7 @@ def http_request(environ: WSGIEnvironment) -> HttpRequest:
         headers=_headers(environ),
         body=environ["wsgi.input"].read(),
         client=environ.get("REMOTE_ADDR", ""),
+        key_id=environ.get(KEY_ID),
     )
 
 

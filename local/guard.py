@@ -1,7 +1,5 @@
 """What stands before the application: foreign names and pages, and the API key."""
 
-import hashlib
-import hmac
 import ipaddress
 from collections.abc import Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
@@ -9,10 +7,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from local.api_keys import ApiKeys
 from local.edge_errors import FORBIDDEN, EdgeError, foreign_host, foreign_origin
 from local.files import PREFIX as FILES
 from local.files import THUMBNAILS
-from local.gateway import request_path, send_error
+from local.gateway import KEY_ID, request_path, send_error
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -38,21 +37,21 @@ class Guard:
         self,
         app: WSGIApplication,
         host: str,
-        api_key: str | None,
+        keys: ApiKeys,
         cors_origin: str | None = None,
     ) -> None:
         self._app = app
         self._only_loopback = is_loopback(host)
-        self._api_key = api_key
+        self._keys = keys
         self._cors_origin = cors_origin
-        self._cookie = hashlib.sha256(f"files {api_key}".encode()).hexdigest()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = request_path(environ)
         if error := self._objection(environ, path):
             return send_error(error, environ, start_response)
-        if self._api_key and path.startswith(API):
-            cookie = f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Strict"
+        holder = environ.get(KEY_ID)
+        if holder and path.startswith(API):
+            cookie = f"{COOKIE}={self._keys.cookie(holder)}; Path=/; HttpOnly; SameSite=Strict"
             start_response = _with_header(start_response, "Set-Cookie", cookie)
         return self._app(environ, start_response)
 
@@ -70,14 +69,15 @@ class Guard:
         return urlsplit(origin).netloc == host or self._cors_origin in ("*", origin)
 
     def _may_pass(self, environ: WSGIEnvironment, path: str) -> bool:
-        if not self._api_key or not path.startswith((API, *SHOWN)):
+        if not self._keys or not path.startswith((API, *SHOWN)):
             return True
         if self._cors_origin and environ["REQUEST_METHOD"] == "OPTIONS" and path.startswith(API):
             return True
-        key = str(environ.get("HTTP_X_API_KEY", ""))
-        if hmac.compare_digest(key.encode(), self._api_key.encode()):
-            return True
-        return path.startswith(SHOWN) and hmac.compare_digest(_cookie(environ), self._cookie)
+        holder = self._keys.holder(str(environ.get("HTTP_X_API_KEY", "")))
+        if not holder and path.startswith(SHOWN):
+            holder = self._keys.holder_of_cookie(_cookie(environ))
+        environ[KEY_ID] = holder
+        return holder is not None
 
 
 def is_loopback(host: str) -> bool:

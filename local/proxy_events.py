@@ -25,6 +25,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     client: str = "127.0.0.1"
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "requestTimeEpoch": int(time.time() * 1000),
         "domainName": request.headers.get("host", ""),
         "identity": {
+            "apiKeyId": request.key_id,
             "sourceIp": request.client,
             "userAgent": request.headers.get("user-agent", ""),
         },

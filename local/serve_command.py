@@ -8,6 +8,7 @@ from rich.console import Console
 
 from imagesearch.uploading import Allowed
 from local import functions
+from local.api_keys import ApiKeys
 from local.application import application
 from local.cli_options import API_KEY
 from local.filling import Filling
@@ -34,8 +35,8 @@ def serve_folder(
     engine = take_into_use(workspace, model)
     say(console, f"serving {printable(str(workspace.folder))} at {server.url}")
     sweep(workspace.derived)
-    api_key = os.environ.get(API_KEY)
-    if not api_key and not is_loopback(host):
+    keys = ApiKeys.from_environment(os.environ)
+    if not keys and not is_loopback(host):
         say(console, f"anyone who reaches {host} can {_what(allowed)} these images: set {API_KEY}")
     filling = Filling(engine, server.url, console)
     handler = reporting(functions.index_images(), engine.store, engine.index, partial(say, console))
@@ -43,16 +44,7 @@ def serve_folder(
     sync.start()
     try:
         search = functions.search(sync.queue)
-        server.run(
-            application(
-                workspace,
-                search,
-                host,
-                api_key,
-                engine.settings.cors_origin,
-                uploads=allowed.uploads,
-            )
-        )
+        server.run(application(workspace, search, host, keys, engine.settings))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sync.stop()

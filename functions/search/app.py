@@ -7,8 +7,10 @@ from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from imagesearch import bootstrap
 from imagesearch.ports import ChangeQueue
+from imagesearch.scoping import Scope, key_bindings
 from imagesearch.settings import Settings
 
+from .bound_keys import BoundKeys
 from .handling import Handler, make_handler
 from .parts import Parts
 from .request_log import RequestLog
@@ -20,15 +22,19 @@ metrics = EphemeralMetrics(namespace="imagesearch", service="search")
 
 def join(queue: ChangeQueue | None) -> Handler:
     """The handler over these settings; health tells how long `queue` is."""
-    parts = Parts(
-        bootstrap.searcher(settings),
-        bootstrap.image_store(settings),
-        queue,
-        bootstrap.derived_store(settings),
-        bootstrap.intake(settings),
-        classifier=bootstrap.classifier(settings),
-    )
-    return make_handler(parts, RequestLog(logger, metrics), settings.cors_origin)
+
+    def parts(scope: Scope | None = None) -> Parts:
+        return Parts(
+            bootstrap.searcher(settings, scope),
+            bootstrap.image_store(settings),
+            queue,
+            bootstrap.derived_store(settings),
+            bootstrap.intake(settings, scope),
+            classifier=bootstrap.classifier(settings, scope),
+        )
+
+    bound = BoundKeys(key_bindings(settings.key_collections), parts)
+    return make_handler(parts(), RequestLog(logger, metrics), settings.cors_origin, bound)
 
 
 handler = join(bootstrap.change_queue(settings))

@@ -1,9 +1,15 @@
 """Handles an HTTP request: resolves its route and logs what came of it."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeAlias
 
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+
+from imagesearch.scoping import Scope
+
 from .api import make_api
+from .bound_keys import BoundKeys
 from .parts import Parts
 from .request_log import RequestLog
 
@@ -11,14 +17,23 @@ Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
 
 
-def make_handler(parts: Parts, log: RequestLog, cors_origin: str | None = None) -> Handler:
+def make_handler(
+    parts: Parts, log: RequestLog, cors_origin: str | None = None, bound: BoundKeys | None = None
+) -> Handler:
     """The Lambda handler of a REST API's proxy events.
 
     One request at a time, as Lambda gives them: the resolver keeps the request in class attributes.
     """
-    api = make_api(parts, log, cors_origin)
+    whole = make_api(parts, log, cors_origin)
+
+    @cache
+    def within(scope: Scope) -> APIGatewayRestResolver:
+        assert bound  # noqa: S101 - only it gives scopes
+        return make_api(bound.parts(scope), log, cors_origin)
 
     def handle(event: Event, context: Any) -> dict[str, Any]:
+        scope = bound.scope_of(event) if bound else None
+        api = within(scope) if scope else whole
         log.begin(getattr(context, "aws_request_id", ""))
         answer: dict[str, Any] = api.resolve(_with_body(event), context)
         log.end(answer["statusCode"])

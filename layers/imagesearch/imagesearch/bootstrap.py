@@ -18,6 +18,8 @@ from imagesearch.prompting import LabelEncoder
 from imagesearch.query_vectors import QueryVectors
 from imagesearch.relevance import Relevance
 from imagesearch.restoring import after_restore
+from imagesearch.scoped_index import ScopedIndex
+from imagesearch.scoping import Scope, ScopedChanges, ScopedStore
 from imagesearch.searching import Searcher
 from imagesearch.settings import Settings
 from imagesearch.stores import bucket_changes, local_path
@@ -44,21 +46,21 @@ def indexer(settings: Settings) -> Indexer:
     )
 
 
-def searcher(settings: Settings) -> Searcher:
+def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:
     """What the search function needs; loads both sides of the model."""
     return Searcher(
-        vector_index(settings),
+        _index_within(settings, scope),
         _text_encoder(settings.model_uri),
         _image_encoder(settings.model_uri),
         _relevance(settings.model_uri),
     )
 
 
-def classifier(settings: Settings) -> Classifier:
+def classifier(settings: Settings, scope: Scope | None = None) -> Classifier:
     """The same parts as the searcher's, and how the model is told labels."""
     texts, images = _text_encoder(settings.model_uri), _image_encoder(settings.model_uri)
     labels = LabelEncoder(texts, _manifest(settings.model_uri).prompts)
-    return Classifier(QueryVectors(vector_index(settings), texts, images), labels)
+    return Classifier(QueryVectors(_index_within(settings, scope), texts, images), labels)
 
 
 def _revisits(settings: Settings) -> Revisits | None:
@@ -69,14 +71,21 @@ def _revisits(settings: Settings) -> Revisits | None:
     return SqsRevisits(settings.revisit_queue_url)
 
 
-def intake(settings: Settings) -> Intake | None:
+def intake(settings: Settings, scope: Scope | None = None) -> Intake | None:
     """What changes the bucket; None where that is not permitted."""
     derived = derived_store(settings)
     allowed = Allowed(settings.allow_uploads, settings.allow_delete)
     if derived is None or not (allowed.uploads or allowed.deletions):
         return None
-    changes = bucket_changes(settings)
-    return Intake(image_store(settings), vector_index(settings), changes, derived, allowed)
+    store, changes = image_store(settings), bucket_changes(settings)
+    if scope:
+        store, changes = ScopedStore(store, scope), ScopedChanges(changes, scope)
+    return Intake(store, _index_within(settings, scope), changes, derived, allowed)
+
+
+def _index_within(settings: Settings, scope: Scope | None) -> VectorIndex:
+    index = vector_index(settings)
+    return ScopedIndex(index, scope) if scope else index
 
 
 # Adapters are imported where they are chosen: a function pays at start only for what it uses.

@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from imagesearch.errors import ConfigurationError
+from imagesearch.scoping import key_bindings
 
 # What each engine can do with float vectors, asked of OpenSearch 3.3.0 and 3.5.0.
 COMPRESSIONS: Mapping[str, tuple[str, ...]] = {
@@ -34,7 +35,8 @@ class Settings(BaseModel):
     made of images goes to `derived_uri`, `s3://bucket` or `file:///folder`, which is not the
     images' bucket; without it there are no thumbnails and nothing can be changed, which
     `allow_uploads` and `allow_delete` permit. Where pictures were taken is recorded with `exif_gps`
-    only, and objects' tags with `read_tags`.
+    only, and objects' tags with `read_tags`. `key_collections` binds API keys, by their ids, to
+    collections: `id=cats/dogs,other=birds`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -56,7 +58,14 @@ class Settings(BaseModel):
     read_tags: bool = False
     allow_uploads: bool = False
     allow_delete: bool = False
+    key_collections: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+    @field_validator("key_collections")
+    @classmethod
+    def _binds_keys(cls, text: str) -> str:
+        key_bindings(text)
+        return text
 
     @field_validator("index_compression")
     @classmethod

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from local.api_keys import ApiKeys
 from local.guard import Guard, is_loopback
 
 Call = Callable[..., Any]
@@ -15,9 +16,9 @@ def app(_: Any, start_response: Any) -> Iterable[bytes]:
     return [b"fine"]
 
 
-LOCAL = Guard(app, "127.0.0.1", None)
-KEYED = Guard(app, "127.0.0.1", "the key")
-PUBLIC = Guard(app, "0.0.0.0", None)  # noqa: S104
+LOCAL = Guard(app, "127.0.0.1", ApiKeys({}))
+KEYED = Guard(app, "127.0.0.1", ApiKeys({"default": "the key"}))
+PUBLIC = Guard(app, "0.0.0.0", ApiKeys({}))  # noqa: S104
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1"])
@@ -83,7 +84,7 @@ def test_what_is_loopback(host: str, loopback: bool) -> None:
 
 
 SITE = "https://shop.example"
-OPEN = Guard(app, "127.0.0.1", "the key", SITE)
+OPEN = Guard(app, "127.0.0.1", ApiKeys({"default": "the key"}), SITE)
 
 
 def test_pages_of_the_site_that_is_named_may_call_with_the_key(call: Call) -> None:

@@ -18,7 +18,9 @@ from local.server import MAX_BODY_BYTES, Server
 SERVING = """
 import sys
 from pathlib import Path
+from local.api_keys import ApiKeys
 from local.application import application
+from local.environment import settings_of
 from local.server import Server
 from local.workspace import workspace_of
 
@@ -29,7 +31,8 @@ def handler(event, context):
 server = Server("127.0.0.1", 0)
 print(server.port, flush=True)
 workspace = workspace_of(Path(sys.argv[1]), Path(sys.argv[2]))
-server.run(application(workspace, handler, "127.0.0.1", None))
+settings = settings_of(workspace, Path("unused"))
+server.run(application(workspace, handler, "127.0.0.1", ApiKeys({}), settings))
 """
 
 
