@@ -100,7 +100,7 @@ def faults(found: Calibrated) -> list[str]:
     return [
         fault
         for name, figures in (("held out", found.held_out), ("on all", found.on_all))
-        for fault in _faults(name, figures)
+        for fault in figure_faults(name, figures)
     ]
 
 
@@ -117,7 +117,8 @@ def unit_rows(rows: np.ndarray) -> Floats:
     return np.asarray(wide / np.linalg.norm(wide, axis=1, keepdims=True), np.float32)
 
 
-def _faults(name: str, found: Figures) -> list[str]:
+def figure_faults(name: str, found: Figures) -> list[str]:
+    """The targets that these figures miss."""
     wrong = []
     if not found.text_kept >= LEAST_KEPT:
         wrong.append(f"{name}: {found.text_kept} % of the right photos are kept: {LEAST_KEPT} must")

@@ -81,16 +81,23 @@ def on_all(vectors: RelevanceVectors, relevance: Relevance) -> Figures:
     return figures(vectors, [(np.ones(len(vectors.photos), bool), relevance)])
 
 
-def held_out(vectors: RelevanceVectors, backgrounds: Backgrounds) -> Figures:
+def held_out(
+    vectors: RelevanceVectors, backgrounds: Backgrounds, half: Marks | None = None
+) -> Figures:
     """Fitted on one half of the photos and what is made of them, measured on the other's queries,
-    both ways. A query is asked of all photos; the background is of the first half alone."""
-    return figures(vectors, halves(vectors, backgrounds))
+    both ways. A query is asked of all photos; the background is of the first half alone.
+
+    Without `half` it is every second photo.
+    """
+    return figures(vectors, halves(vectors, backgrounds, half))
 
 
-def halves(vectors: RelevanceVectors, backgrounds: Backgrounds) -> list[Trial]:
-    """Every second photo, and the calibration that was fitted on the others; and the reverse."""
-    even = np.arange(len(vectors.photos)) % 2 == 0
-    return [(test, _fitted(vectors, ~test, backgrounds)) for test in (even, ~even)]
+def halves(
+    vectors: RelevanceVectors, backgrounds: Backgrounds, half: Marks | None = None
+) -> list[Trial]:
+    """The photos of a half, and the calibration that was fitted on the others; and the reverse."""
+    half = np.arange(len(vectors.photos)) % 2 == 0 if half is None else half
+    return [(test, _fitted(vectors, ~test, backgrounds)) for test in (half, ~half)]
 
 
 def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:

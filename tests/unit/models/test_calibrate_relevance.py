@@ -33,6 +33,7 @@ from models.relevance_evidence import (
 from models.relevance_figures import Judged
 from models.relevance_methods import METHODS
 from models.relevance_vectors import RelevanceVectors
+from models.resample_relevance import resampled, table
 from models.unanswerable_queries import CHOOSING, REPORTING, unanswerable_queries
 
 
@@ -237,6 +238,13 @@ def test_the_shipped_way_has_the_same_figures_in_the_comparison(
     assert words.let_through(0) == pytest.approx(shipped.text_let_through, abs=0.2)
     mixed = held(vectors, METHODS["cosine, mean"], sorts[Kind.MIXED], "photos").answers
     assert mixed.auc() == pytest.approx(shipped.mixed_auc, abs=0.002)
+
+
+def test_random_halves_differ_and_are_the_same_every_time(vectors: RelevanceVectors) -> None:
+    found = resampled(vectors, 3)
+    assert resampled(vectors, 3) == found
+    assert len({one.text_auc for one in found}) > 1
+    assert "every target is reached in" in table(found)
 
 
 def test_a_folder_that_is_no_model_is_named(
