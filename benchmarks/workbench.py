@@ -26,6 +26,7 @@ class Workbench:
         return os.environ | {
             "BUCKET": self.folder.as_uri(),
             "INDEX_URL": f"sqlite://{self.data / 'index.db'}",
+            "DERIVED_URI": (self.data / "derived").as_uri(),
             "MODEL_URI": str(STARTER_MODEL),
             "LOG_LEVEL": "ERROR",
             "POWERTOOLS_METRICS_DISABLED": "true",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imagesearch.domain import Lag
+from imagesearch.states import Lag
 
 MAX_RECEIVES = 5
 FIRST_RETRY_SECONDS = 0.5

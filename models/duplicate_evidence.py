@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from imagesearch.domain import DetailsWanted, EncodedImage
+from imagesearch.details import DetailsWanted
+from imagesearch.domain import EncodedImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.hash_distance import hash_distance
 from imagesearch.likeness import FAR

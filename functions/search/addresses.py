@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from imagesearch.bucket_ports import DerivedStore
 from imagesearch.domain import Document
-from imagesearch.ports import DerivedStore, ImageStore
+from imagesearch.ports import ImageStore
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from imagesearch.bucket_ports import DerivedStore
 from imagesearch.classifying import Classifier
-from imagesearch.ports import ChangeQueue, DerivedStore, ImageStore
+from imagesearch.ports import ChangeQueue, ImageStore
 from imagesearch.searching import Searcher
 from imagesearch.uploading import Intake
 

@@ -14,7 +14,8 @@ from functions.index_images.handling import make_handler
 from functions.index_images.reporting import BatchReport
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.adapters.s3_store import S3Store
-from imagesearch.domain import Details, DetailsWanted, EncodedImage, VectorQuery
+from imagesearch.details import Details, DetailsWanted
+from imagesearch.domain import EncodedImage, VectorQuery
 from imagesearch.indexing import Indexer
 
 from .conftest import BUCKET

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from imagesearch.domain import DetailsWanted, EncodedImage
+from imagesearch.details import DetailsWanted
+from imagesearch.domain import EncodedImage
 from imagesearch.errors import UnreadableImage
 from imagesearch.ports import ImageEncoder
 

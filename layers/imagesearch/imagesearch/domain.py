@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from imagesearch.details import Details
 from imagesearch.filters import Filter
 
 Embedding: TypeAlias = NDArray[np.float32]
@@ -53,32 +54,6 @@ class ObjectState:
     last_modified: datetime
     size: int
     metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class DetailsWanted:
-    """Which details cost something or are nobody's business unless somebody asks for them."""
-
-    thumbnail: bool = False
-    place: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What a file gives beside its embedding; how it looks is meant as displayed, upright.
-
-    `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few greys, as
-    `imagesearch.miniatures` writes it; `exif` what the camera wrote: `camera`
-    and `lens`; `latitude` and `longitude` degrees, north and east positive; `thumbnail` is a WebP
-    file.
-    """
-
-    phash: str
-    miniature: str
-    exif: Mapping[str, str] = field(default_factory=dict)
-    latitude: float | None = None
-    longitude: float | None = None
-    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,21 +182,3 @@ class Linked:
     key: str
     sha256: str
     neighbours: tuple[Neighbour, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """Changes of the bucket that the index has not settled: `in_flight` are being looked at."""
-
-    waiting: int
-    in_flight: int
-
-
-@dataclass(frozen=True, slots=True)
-class IndexHealth:
-    """`status` is green, yellow or red; `images` counts those that search can find."""
-
-    name: str
-    status: str
-    images: int
-    rejected: int

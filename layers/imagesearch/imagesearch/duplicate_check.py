@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from imagesearch.domain import DetailsWanted, Document, Embedding, Hit, VectorQuery
+from imagesearch.details import DetailsWanted
+from imagesearch.domain import Document, Embedding, Hit, VectorQuery
 from imagesearch.errors import NotFound, UnreadableImage
 from imagesearch.filters import OneOf
 from imagesearch.likeness import THRESHOLD, Likeness, Look, Weights, check_threshold, likeness

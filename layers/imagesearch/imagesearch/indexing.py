@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from imagesearch.batches import Limits, batches
-from imagesearch.domain import DetailsWanted, ImageRef
+from imagesearch.bucket_ports import DerivedStore
+from imagesearch.details import DetailsWanted
+from imagesearch.domain import ImageRef
 from imagesearch.errors import ObjectChanged, Unavailable, UnreadableImage
 from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
 from imagesearch.linking import Linker
 from imagesearch.many_objects import ManyObjects
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
-from imagesearch.ports import DerivedStore, ImageEncoder, ImageStore, VectorIndex
+from imagesearch.ports import ImageEncoder, ImageStore, VectorIndex
 from imagesearch.thumbnails import NOTHING, Spent, Thumbnails, spent_by
 from imagesearch.writes import WriteResult, WriteStatus
 

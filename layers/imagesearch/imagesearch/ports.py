@@ -1,18 +1,16 @@
 """What the use cases ask of the outside world; every adapter of a kind passes the same tests."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
+from imagesearch.details import DetailsWanted
 from imagesearch.domain import (
-    DetailsWanted,
     Document,
     Embedding,
     EncodedImage,
     Hit,
     ImageRef,
-    IndexHealth,
-    Lag,
     Linked,
     ObjectState,
     Scanned,
@@ -22,7 +20,7 @@ from imagesearch.domain import (
 )
 from imagesearch.errors import UnreadableImage
 from imagesearch.filters import Filter
-from imagesearch.upload_forms import UploadForm
+from imagesearch.states import IndexHealth, Lag
 from imagesearch.writes import Stored, Write, WriteResult
 
 
@@ -79,40 +77,6 @@ class ImageStore(Protocol):
 
     def url(self, ref: ImageRef) -> str:
         """A short-lived address at which a browser can fetch the object."""
-
-
-class BucketChanges(Protocol):
-    """How the bucket is changed from here; both raise Unavailable."""
-
-    def upload_form(
-        self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
-    ) -> UploadForm:
-        """What a client sends to put one object there, of this type and of bounded size.
-
-        Raises InvalidQuery for metadata that the bucket cannot hold.
-        """
-
-    def delete(self, ref: ImageRef) -> None:
-        """Have no object there; none may have been there before."""
-
-
-class DerivedStore(Protocol):
-    """Where things lie that are made of images; its methods may be called from several threads.
-
-    All raise Unavailable.
-    """
-
-    def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Have it there whole, in place of what was there."""
-
-    def get(self, key: str) -> bytes | None:
-        """What is there; None when nothing is."""
-
-    def delete(self, key: str) -> None:
-        """Have nothing there; nothing may have been there before."""
-
-    def url(self, key: str) -> str:
-        """A short-lived address at which a browser can fetch it, whether it is there or not."""
 
 
 class ChangeQueue(Protocol):

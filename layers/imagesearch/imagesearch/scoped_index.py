@@ -8,7 +8,6 @@ from imagesearch.domain import (
     Document,
     Embedding,
     Hit,
-    IndexHealth,
     Linked,
     Scanned,
     Status,
@@ -19,6 +18,7 @@ from imagesearch.errors import NotAllowed
 from imagesearch.filters import Filter
 from imagesearch.ports import VectorIndex
 from imagesearch.scoping import Scope
+from imagesearch.states import IndexHealth
 from imagesearch.writes import Stored, Write, WriteResult
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
+from imagesearch.bucket_ports import BucketChanges
 from imagesearch.domain import (
     ImageRef,
     ObjectState,
 )
 from imagesearch.errors import NotAllowed, NotFound
 from imagesearch.filters import AllOf, Filter, OneOf
-from imagesearch.ports import BucketChanges, ImageStore
+from imagesearch.ports import ImageStore
 from imagesearch.upload_forms import UploadForm
 
 

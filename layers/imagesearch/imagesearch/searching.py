@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagesearch.domain import Document, Hit, IndexHealth, VectorQuery
+from imagesearch.domain import Document, Hit, VectorQuery
 from imagesearch.errors import ImageSearchError, InvalidQuery
 from imagesearch.judging import Judge, check_min_relevance, judge
 from imagesearch.listing import Listed, Listing, list_page
@@ -13,6 +13,7 @@ from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
 from imagesearch.queries import Search
 from imagesearch.query_vectors import Found, QueryVectors, no_such_image
 from imagesearch.relevance import Relevance
+from imagesearch.states import IndexHealth
 from imagesearch.timing import Stopwatch, Timing
 
 

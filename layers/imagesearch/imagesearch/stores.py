@@ -4,7 +4,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from imagesearch.ports import BucketChanges, ChangeQueue, DerivedStore, ImageStore
+from imagesearch.bucket_ports import BucketChanges, DerivedStore
+from imagesearch.ports import ChangeQueue, ImageStore
 from imagesearch.settings import Settings
 
 # Adapters are imported where they are chosen: a function pays at start only for what it uses.

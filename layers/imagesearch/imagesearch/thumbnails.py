@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+from imagesearch.bucket_ports import DerivedStore
 from imagesearch.domain import Document
 from imagesearch.errors import Unavailable
 from imagesearch.planning import Planned, Seen
-from imagesearch.ports import DerivedStore
 from imagesearch.writes import Touch
 
 CONTENT_TYPE = "image/webp"

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from imagesearch.bucket_ports import BucketChanges, DerivedStore
 from imagesearch.derived_keys import upload_key
 from imagesearch.domain import ImageRef, ObjectState
 from imagesearch.errors import NotAllowed, NotFound
 from imagesearch.new_images import NewImage, check, new_key
-from imagesearch.ports import BucketChanges, DerivedStore, ImageStore, VectorIndex
+from imagesearch.ports import ImageStore, VectorIndex
 from imagesearch.upload_forms import UploadForm
 
 IMAGE_ID = re.compile(r"[A-Za-z0-9_-]{24}")

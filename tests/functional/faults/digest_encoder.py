@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imagesearch.domain import Details, DetailsWanted, Embedding, EncodedImage
+from imagesearch.details import Details, DetailsWanted
+from imagesearch.domain import Embedding, EncodedImage
 from imagesearch.errors import UnreadableImage
 
 DIMENSION = 1024

@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image, ImageOps, TiffImagePlugin
 
-from imagesearch.domain import DetailsWanted
+from imagesearch.details import DetailsWanted
 from imagesearch.embedding.decoding import decode
 from imagesearch.embedding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.preprocessing import Preprocessing

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.domain import DetailsWanted
+from imagesearch.details import DetailsWanted
 from imagesearch.embedding.decoder_pool import MEMORY_BYTES, DecoderPool
 from imagesearch.embedding.picture import Picture
 

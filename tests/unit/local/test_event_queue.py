@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from imagesearch.domain import Lag
+from imagesearch.states import Lag
 from local.event_queue import EventQueue
 
 

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from imagesearch.domain import ImageRef, Lag
+from imagesearch.domain import ImageRef
+from imagesearch.states import Lag
 from local.event_queue import EventQueue
 from local.s3_events import object_event
 from local.worker import work_on

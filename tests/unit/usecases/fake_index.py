@@ -6,18 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from imagesearch.domain import (
-    Document,
-    Embedding,
-    Hit,
-    IndexHealth,
-    Linked,
-    Status,
-    TakenPlace,
-    VectorQuery,
-)
+from imagesearch.domain import Document, Embedding, Hit, Linked, Status, TakenPlace, VectorQuery
 from imagesearch.errors import Unavailable
 from imagesearch.filters import Filter, KeyPrefix, MetadataRecorded, Recorded
+from imagesearch.states import IndexHealth
 from imagesearch.writes import Delete, Put, Stored, Write, WriteResult, WriteStatus
 
 from .fakes import START, Hooks, ref

@@ -9,18 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from imagesearch.domain import (
-    Details,
-    DetailsWanted,
-    Embedding,
-    EncodedImage,
-    ImageRef,
-    Lag,
-    ObjectState,
-)
+from imagesearch.details import Details, DetailsWanted
+from imagesearch.domain import Embedding, EncodedImage, ImageRef, ObjectState
 from imagesearch.errors import InvalidQuery, ObjectChanged, Unavailable, UnreadableImage
 from imagesearch.miniatures import to_text
 from imagesearch.relevance import Background, Curve, Kind, Relevance
+from imagesearch.states import Lag
 from imagesearch.upload_forms import UPLOAD_SECONDS, UploadForm
 
 BUCKET = "pictures"

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from imagesearch.domain import DetailsWanted
+from imagesearch.details import DetailsWanted
 from imagesearch.indexing import ROUNDS, Indexer
 from imagesearch.planning import OutcomeKind, Planner, Present, Seen
 from imagesearch.writes import WriteStatus

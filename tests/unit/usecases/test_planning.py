@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from imagesearch.domain import DetailsWanted, ObjectState, Status
+from imagesearch.details import DetailsWanted
+from imagesearch.domain import ObjectState, Status
 from imagesearch.errors import UnreadableImage
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
 from imagesearch.writes import Delete, Put, Stored, Touch

@@ -10,8 +10,9 @@ from imagesearch.adapters.embedded_database import HAS_NEIGHBOURS, EmbeddedDatab
 from imagesearch.adapters.embedded_filters import Condition, matching
 from imagesearch.adapters.embedded_times import TAKEN, dated, undated
 from imagesearch.adapters.records import to_document, to_neighbour
-from imagesearch.domain import Document, IndexHealth, Linked, Scanned, Status, TakenPlace
+from imagesearch.domain import Document, Linked, Scanned, Status, TakenPlace
 from imagesearch.filters import Filter
+from imagesearch.states import IndexHealth
 
 LINKED = ("id", "key", "sha256", "neighbours")
 

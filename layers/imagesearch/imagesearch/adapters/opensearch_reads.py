@@ -30,7 +30,6 @@ from imagesearch.domain import (
     Document,
     Embedding,
     Hit,
-    IndexHealth,
     Linked,
     Scanned,
     Status,
@@ -39,6 +38,7 @@ from imagesearch.domain import (
 )
 from imagesearch.errors import ImageSearchError, Unavailable
 from imagesearch.filters import Filter
+from imagesearch.states import IndexHealth
 from imagesearch.writes import Stored
 
 LONGEST_ID = 512

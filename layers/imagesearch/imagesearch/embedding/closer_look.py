@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from imagesearch.domain import Details, DetailsWanted
+from imagesearch.details import Details, DetailsWanted
 from imagesearch.embedding.camera_notes import camera_and_lens, place_taken
 from imagesearch.embedding.miniature import miniature
 from imagesearch.embedding.orienting import turned, turned_size

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-from imagesearch.domain import DetailsWanted
+from imagesearch.details import DetailsWanted
 from imagesearch.embedding import frames, picture_frames
 from imagesearch.embedding.picture import Picture
 from imagesearch.embedding.preprocessing import Preprocessing

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from imagesearch.domain import DetailsWanted
+from imagesearch.details import DetailsWanted
 from imagesearch.embedding.decoder_child import (
     COMMAND,
     DecoderChild,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any, TypeAlias
 
-from imagesearch.domain import DetailsWanted
+from imagesearch.details import DetailsWanted
 from imagesearch.embedding import frames, picture_frames
 from imagesearch.embedding.picture import Picture
 from imagesearch.embedding.preprocessing import Preprocessing

@@ -13,7 +13,7 @@ import pi_heif
 import PIL
 from PIL import Image
 
-from imagesearch.domain import DetailsWanted
+from imagesearch.details import DetailsWanted
 from imagesearch.embedding import exif
 from imagesearch.embedding.closer_look import details_of
 from imagesearch.embedding.decoding_cost import expected_memory

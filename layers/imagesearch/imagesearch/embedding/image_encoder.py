@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from imagesearch.domain import DetailsWanted, EncodedImage
+from imagesearch.details import DetailsWanted
+from imagesearch.domain import EncodedImage
 from imagesearch.embedding.decoder_pool import DecoderPool
 from imagesearch.embedding.manifest import Manifest
 from imagesearch.embedding.model_files import verified

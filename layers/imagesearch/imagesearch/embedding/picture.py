@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from imagesearch.domain import Details, Embedding
+from imagesearch.details import Details
+from imagesearch.domain import Embedding
 
 MEGABYTE = 10**6
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from imagesearch.domain import Details
+from imagesearch.details import Details
 from imagesearch.embedding.frames import Frame
 from imagesearch.embedding.picture import Picture
 

@@ -1,0 +1,32 @@
+"""What a file tells beside its embedding, and which of it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsWanted:
+    """Which details cost something or are nobody's business unless somebody asks for them."""
+
+    thumbnail: bool = False
+    place: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a file gives beside its embedding; how it looks is meant as displayed, upright.
+
+    `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few greys, as
+    `imagesearch.miniatures` writes it; `exif` what the camera wrote: `camera`
+    and `lens`; `latitude` and `longitude` degrees, north and east positive; `thumbnail` is a WebP
+    file.
+    """
+
+    phash: str
+    miniature: str
+    exif: Mapping[str, str] = field(default_factory=dict)
+    latitude: float | None = None
+    longitude: float | None = None
+    thumbnail: bytes | None = None
