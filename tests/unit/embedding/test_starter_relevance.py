@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from imagesearch import bootstrap
+from imagesearch.listing import Listed
 from imagesearch.queries import ImageQuery, Query, Search, StoredQuery, TextQuery
 from imagesearch.searching import Searcher
 from imagesearch.settings import Settings
@@ -110,7 +111,7 @@ def test_relevance_does_not_depend_on_what_else_is_there(searcher, farm, caption
 
 
 def test_photos_find_their_kind_and_few_others(searcher):
-    documents = searcher.list_documents(limit=100).documents
+    documents = searcher.list_documents(Listed(limit=100)).documents
     keys = [document.ref.key for document in documents]
     kinds = dict(zip(keys, kinds_of([Path(key).stem for key in keys]), strict=True))
     kept, others = [], []
