@@ -41,13 +41,17 @@ ANSWERED = {
     "api-image": 200,
     "api-image-delete": 202,
     "api-image-upload": 201,
+    "api-images-by-time": 200,
     "api-images-list": 200,
+    "api-search-batch": 200,
     "api-openapi": 200,
     "api-page": 200,
     "api-search-get": 200,
+    "api-search-post-filter": 200,
     "api-search-post-id": 200,
     "api-search-post-image": 200,
     "api-search-post-image-json": 200,
+    "api-search-post-terms": 200,
     "api-search-post-text": 200,
     "api-similar": 200,
     "api-unknown-route": 404,
@@ -57,6 +61,8 @@ FOUND_FIRST = {
     "api-search-post-text": PANDA,
     "api-search-post-image": OWL,
     "api-search-post-image-json": OWL,
+    "api-search-post-filter": PANDA,
+    "api-search-post-terms": OWL,
 }
 
 
@@ -122,7 +128,23 @@ def test_a_search_finds_what_it_describes(full, search, name):
     assert hits[0]["key"] == FOUND_FIRST[name]
 
 
-@pytest.mark.parametrize("name", ["api-search-post-id", "api-similar"])
+def test_a_filtered_search_finds_nothing_else(full, search):
+    hits = json.loads(search(event("api-search-post-filter"))["body"])["hits"]
+    assert [hit["key"] for hit in hits] == [PANDA]
+
+
+def test_a_batch_answers_each_search_or_says_why_not(full, search):
+    first, failed, last = json.loads(search(event("api-search-batch"))["body"])["results"]
+    assert [first["hits"][0]["key"], last["hits"][0]["key"]] == [PANDA, OWL]
+    assert failed["error"]["code"] == "not_found"
+
+
+def test_a_list_by_time_is_of_its_prefix(full, search):
+    images = json.loads(search(event("api-images-by-time"))["body"])["images"]
+    assert sorted(image["key"] for image in images) == [PANDA, OWL]
+
+
+@pytest.mark.parametrize("name", ["api-search-post-id", "api-search-post-terms", "api-similar"])
 def test_a_search_by_an_indexed_image_leaves_it_out(full, search, name):
     hits = json.loads(search(event(name))["body"])["hits"]
     assert sorted(hit["key"] for hit in hits) == [OWL, HOLIDAY]
