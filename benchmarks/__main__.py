@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import clip_graphs, indexing, opensearch, queries, startup
+from benchmarks import clip_graphs, embedded_searching, indexing, opensearch, queries, startup
 from benchmarks.machine import describe
 from benchmarks.table import show
 
@@ -11,6 +11,10 @@ from benchmarks.table import show
 def _functions() -> None:
     rows = [row for part in (startup, queries, indexing) for row in part.measure()]
     show(f"starter model, {describe()}", rows)
+
+
+def _embedded() -> None:
+    show(f"{embedded_searching.TITLE}, {describe()}", embedded_searching.measure())
 
 
 def _opensearch() -> None:
@@ -23,6 +27,7 @@ def _clip() -> None:
 
 PARTS: dict[str, Callable[[], None]] = {
     "functions": _functions,
+    "embedded": _embedded,
     "opensearch": _opensearch,
     "clip": _clip,
 }
