@@ -3,7 +3,15 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import clip_graphs, embedded_searching, indexing, opensearch, queries, startup
+from benchmarks import (
+    clip_graphs,
+    embedded_searching,
+    indexing,
+    labels,
+    opensearch,
+    queries,
+    startup,
+)
 from benchmarks.machine import describe
 from benchmarks.table import show
 
@@ -21,6 +29,10 @@ def _opensearch() -> None:
     show(f"{opensearch.TITLE}, {describe()}", opensearch.measure())
 
 
+def _labels() -> None:
+    show(f"{labels.TITLE}, {describe()}", labels.measure())
+
+
 def _clip() -> None:
     show(f"{clip_graphs.TITLE}, batch 1 · 4 · 8, {describe()}", clip_graphs.measure())
 
@@ -29,6 +41,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "functions": _functions,
     "embedded": _embedded,
     "opensearch": _opensearch,
+    "labels": _labels,
     "clip": _clip,
 }
 

@@ -10,6 +10,7 @@ from local.refusal import WrongUsage
 
 Image = Annotated[Path, typer.Argument(metavar="FILE", help="The image.")]
 Labels = Annotated[str | None, typer.Option(help="What it may be, between commas.")]
+LabelSet = Annotated[str | None, typer.Option(help="A set that `imagesearch labels put` made.")]
 Neighbours = Annotated[
     int | None,
     typer.Option(min=1, max=100, help="Without labels: how many similar images vote."),
@@ -22,6 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON lines, no table.")]
 def classify(
     image: Image,
     labels: Labels = None,
+    labelset: LabelSet = None,
     neighbours: Neighbours = None,
     limit: Limit = 10,
     folder: Folder = None,
@@ -30,12 +32,12 @@ def classify(
     model: Model = None,
 ) -> None:
     """Say what an image shows: one of the labels, or the subfolder of images like it."""
-    if labels is not None and neighbours is not None:
-        raise WrongUsage("either --labels are compared, or --neighbours vote")
+    if sum(each is not None for each in (labels, labelset, neighbours)) > 1:
+        raise WrongUsage("give one of --labels and --labelset, or let --neighbours vote")
     from local.classify_command import Wanted, classify_image, print_lines, print_table
     from local.workspace import last_used, workspace_of
 
     workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
     given = labels.split(",") if labels is not None else None
-    found = classify_image(workspace, model, Wanted(image, given, neighbours))
+    found = classify_image(workspace, model, Wanted(image, given, labelset, neighbours))
     (print_lines if as_json else print_table)(found[:limit])

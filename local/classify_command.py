@@ -21,13 +21,14 @@ from local.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which image, and the labels to compare it with; without labels, `neighbours` vote.
+    """Which image, and the labels or the set to compare it with; without, `neighbours` vote.
 
     Files have no metadata: those that vote are labelled by their subfolder.
     """
 
     image: Path
     labels: list[str] | None
+    labelset: str | None
     neighbours: int | None
 
     @property
@@ -45,6 +46,8 @@ def classify_image(workspace: Workspace, model: str | None, wanted: Wanted) -> l
     classifier = bootstrap.classifier(settings_of(workspace, folder))
     if wanted.labels is not None:
         return classifier.by_labels(image, wanted.labels).labels
+    if wanted.labelset is not None:
+        return classifier.by_labelset(image, wanted.labelset).labels
     return classifier.by_neighbours(image, wanted.vote).labels
 
 

@@ -19,6 +19,7 @@ from local.cli_options import (
     DataDir,
     Model,
 )
+from local.labels_cli import labels
 from local.model_choice import choice, known_models
 from local.models_cli import models
 from local.refusal import WrongUsage
@@ -154,6 +155,7 @@ def backfill(
 app.command()(search)
 app.command()(classify)
 app.command()(reindex)
+app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")
 
 

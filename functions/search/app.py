@@ -31,6 +31,7 @@ def join(queue: ChangeQueue | None) -> Handler:
             bootstrap.derived_store(settings),
             bootstrap.intake(settings, scope),
             classifier=bootstrap.classifier(settings, scope),
+            label_sets=bootstrap.label_sets(settings, scope),
         )
 
     bound = BoundKeys(key_bindings(settings.key_collections), parts)

@@ -92,6 +92,7 @@ _CODES = {
     "content_type": "invalid_content_type",
     "metadata": "invalid_metadata",
     "labels": "invalid_labels",
+    "labelset": "invalid_name",
     "neighbours": "invalid_neighbours",
     "min_relevance": "invalid_min_relevance",
 }

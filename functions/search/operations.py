@@ -3,6 +3,7 @@
 from .classifying.routes import Classifications
 from .health import HealthRoute
 from .images.routes import Images
+from .labelsets.routes import LabelSetRoutes
 from .operation import Operation
 from .pages import search_page
 from .parts import Note, Parts
@@ -15,6 +16,7 @@ def operations(parts: Parts, note: Note) -> list[Operation]:
         Searches(parts, note),
         Images(parts, note),
         Classifications(parts, note),
+        LabelSetRoutes(parts, note),
         HealthRoute(parts),
     )
     page = Operation("GET", "/", search_page)

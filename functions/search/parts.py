@@ -5,6 +5,7 @@ from typing import Protocol
 
 from imagesearch.bucket_ports import DerivedStore
 from imagesearch.classifying import Classifier
+from imagesearch.labelsets import LabelSets
 from imagesearch.ports import ChangeQueue, ImageStore
 from imagesearch.searching import Searcher
 from imagesearch.uploading import Intake
@@ -25,6 +26,7 @@ class Parts:
     derived: DerivedStore | None = None
     intake: Intake | None = None
     classifier: Classifier = field(kw_only=True)
+    label_sets: LabelSets = field(kw_only=True)
 
     @property
     def addresses(self) -> Addresses:

@@ -29,6 +29,7 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
+from imagesearch.labelsets import LabelSets
 from imagesearch.ports import VectorIndex
 from imagesearch.prompting import LabelEncoder
 from imagesearch.query_vectors import QueryVectors
@@ -103,6 +104,13 @@ def embedded_index(manifest, tmp_path) -> Iterator[VectorIndex]:
 
 
 @pytest.fixture
+def label_index(manifest, tmp_path) -> Iterator[VectorIndex]:
+    index = EmbeddedIndex(tmp_path / "labels.db", "labels-test", manifest.dimension)
+    yield index
+    index.close()
+
+
+@pytest.fixture
 def opensearch_index(manifest, opensearch_url) -> Iterator[VectorIndex]:
     name = f"images-{uuid.uuid4().hex}"
     index = OpenSearchIndex(
@@ -167,11 +175,12 @@ def intake(store, index, cloud, derived) -> Intake:
 
 
 @pytest.fixture
-def parts(index, texts, images, store, derived, intake, manifest) -> Parts:
+def parts(index, label_index, texts, images, store, derived, intake, manifest) -> Parts:
     searcher = Searcher(index, texts, images)
     labels = LabelEncoder(texts, manifest.prompts)
-    classifier = Classifier(QueryVectors(index, texts, images), labels)
-    return Parts(searcher, store, None, derived, intake, classifier=classifier)
+    sets = LabelSets(lambda: label_index, labels)
+    classifier = Classifier(QueryVectors(index, texts, images), labels, sets)
+    return Parts(searcher, store, None, derived, intake, classifier=classifier, label_sets=sets)
 
 
 @pytest.fixture

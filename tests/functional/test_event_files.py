@@ -56,6 +56,15 @@ ANSWERED = {
     "api-similar": 200,
     "api-unknown-route": 404,
 }
+# In turn, on a set that is not there before.
+OF_A_LABEL_SET = [
+    "api-labelset-put",
+    "api-labelset-add",
+    "api-labelsets",
+    "api-labelset",
+    "api-classify-labelset",
+    "api-labelset-delete",
+]
 FOUND_FIRST = {
     "api-search-get": PANDA,
     "api-search-post-text": PANDA,
@@ -93,7 +102,7 @@ def keys(index) -> list[str]:
 
 def test_every_file_is_claimed_something_of():
     files = {path.stem for path in EVENTS.glob("*.json")}
-    assert files == {*INDEXED, *DELETES, *ANSWERED, *MODEL_EVENTS}
+    assert files == {*INDEXED, *DELETES, *ANSWERED, *MODEL_EVENTS, *OF_A_LABEL_SET}
 
 
 @pytest.mark.parametrize("name", INDEXED)
@@ -157,3 +166,12 @@ def test_the_panda_is_classified_by_labels_and_by_the_folders_of_images_like_it(
     assert by_labels["labels"][0]["label"] == "a panda"
     assert {each["label"] for each in by_vote["labels"]} == {"animals", "summer 2024"}
     assert {hit["key"] for hit in by_vote["evidence"]} == {OWL, HOLIDAY}
+
+
+def test_a_label_set_is_made_read_classified_with_and_deleted(full, search):
+    answers = [search(event(name)) for name in OF_A_LABEL_SET]
+    assert [answer["statusCode"] for answer in answers] == [200] * len(answers)
+    _, _, _, read, classified, _ = (json.loads(answer["body"]) for answer in answers)
+    assert read["labels"] == ["a cat", "a jaguar", "a panda", "an owl"]
+    assert classified["labels"][0]["label"] == "a panda"
+    assert search(event("api-labelset"))["statusCode"] == 404

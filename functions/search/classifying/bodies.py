@@ -10,14 +10,14 @@ from imagesearch.prompting import MAX_LABEL
 from imagesearch.queries import ImageQuery, StoredQuery
 
 from ..bodies import Base64, Body, bounded
-from ..parameters import MAX_COLLECTION
+from ..parameters import LIMIT, MAX_COLLECTION
 
 NEIGHBOURS = 20
 Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL)]
 
 
 class PostedClassify(BaseModel):
-    """An image, and what to compare it with: `labels`, or by default the labelled images."""
+    """An image, and what to compare it with: labels, or by default the labelled images."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,10 +27,13 @@ class PostedClassify(BaseModel):
         list[Label] | None,
         Field(min_length=1, max_length=MAX_LABELS, description="In words, as in a caption."),
     ] = None
+    labelset: Annotated[
+        str | None, Field(description="The name of a stored set of labels instead of `labels`.")
+    ] = None
     limit: Annotated[
         int,
         Field(strict=True, ge=1, le=MAX_LABELS, description="How many labels to answer."),
-    ] = MAX_LABELS
+    ] = LIMIT
     neighbours: Annotated[
         int,
         Field(strict=True, ge=1, le=MAX_NEIGHBOURS, description="How many images vote."),
@@ -61,6 +64,7 @@ CLASSIFY = Body(
     PostedClassify,
     {
         "labels": {"id": "2J6Tn4a9QYXvZ2mD5oHkR8cW", "labels": ["a cat", "a dog", "a bird"]},
+        "labelset": {"id": "2J6Tn4a9QYXvZ2mD5oHkR8cW", "labelset": "species"},
         "vote": {"id": "2J6Tn4a9QYXvZ2mD5oHkR8cW", "neighbours": 20},
     },
     or_image=True,

@@ -1,5 +1,6 @@
 """Classifying over HTTP: parse, call the use case, shape the answer."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -9,25 +10,29 @@ from aws_lambda_powertools.event_handler.request import Request
 from imagesearch.classifying import (
     MAX_LABELS,
     MAX_NEIGHBOURS,
+    NEAREST_LABELS,
     Classification,
     LabelSource,
     Vote,
 )
+from imagesearch.errors import InvalidQuery
 from imagesearch.prompting import MAX_LABEL
 from imagesearch.queries import ImageQuery, StoredQuery
 
 from ..answers import answer
 from ..bodies import is_json, posted_image, posted_json, without_parameters
 from ..operation import UNREADABLE, Operation
-from ..parameters import Collection
+from ..parameters import LIMIT, Collection
 from ..parts import Note, Parts
 from .answers import ClassifyResult, classify_result
 from .bodies import CLASSIFY, NEIGHBOURS, PostedClassify
 
 SUMMARY = "Say what an image shows"
 DESCRIPTION = f"""With `labels`, zero-shot: up to {MAX_LABELS} labels of up to {MAX_LABEL}
-characters, put to the model in words. Without, the nearest labelled images vote, and come back as
-`evidence`; `source` says where their label is written. Scores sum to 1 over all that is compared.
+characters, put to the model in words. With `labelset`, the same among all labels of a stored set,
+of which the nearest {NEAREST_LABELS:,} are compared. Without either, the nearest labelled images
+vote, and come back as `evidence`; `source` says where their label is written. Scores sum to 1 over
+all that is compared.
 
 Send JSON, or the bytes of an image; beside image bytes, everything else is a parameter, and
 `labels` are separated by commas."""
@@ -36,10 +41,22 @@ Labels = Annotated[
     Query(min_length=1, max_length=MAX_LABELS * (MAX_LABEL + 1), description="a cat,a dog"),
 ]
 LabelLimit = Annotated[int, Query(ge=1, le=MAX_LABELS, description="How many labels to answer.")]
+LabelSetName = Annotated[
+    str | None, Query(max_length=64, description="The name of a stored set of labels.")
+]
 Neighbours = Annotated[int, Query(ge=1, le=MAX_NEIGHBOURS, description="How many images vote.")]
 Source = Annotated[
     LabelSource, Query(description="Where the label of an image that votes is written.")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """What an image is compared with: one of these, the vote where the others are not given."""
+
+    labels: list[str] | None
+    labelset: str | None
+    vote: Vote
 
 
 class Classifications:
@@ -67,7 +84,8 @@ class Classifications:
         self,
         request: Request,
         labels: Labels = None,
-        limit: LabelLimit = MAX_LABELS,
+        labelset: LabelSetName = None,
+        limit: LabelLimit = LIMIT,
         neighbours: Neighbours = NEIGHBOURS,
         source: Source = LabelSource.METADATA,
         collection: Collection = None,
@@ -76,20 +94,23 @@ class Classifications:
         if is_json(event.headers.get("content-type", "")):
             without_parameters(request)
             posted = posted_json(event, PostedClassify)
-            found = self._classify(posted.query(), posted.labels, posted.vote())
-            return self._answer(found, posted.limit)
+            among = Among(posted.labels, posted.labelset, posted.vote())
+            return self._answer(self._classify(posted.query(), among), posted.limit)
         image = ImageQuery(posted_image(event))
         given = labels.split(",") if labels is not None else None
-        vote = Vote(neighbours, source, collection or None)
-        return self._answer(self._classify(image, given, vote), limit)
+        among = Among(given, labelset, Vote(neighbours, source, collection or None))
+        return self._answer(self._classify(image, among), limit)
 
-    def _classify(
-        self, image: ImageQuery | StoredQuery, labels: list[str] | None, vote: Vote
-    ) -> Classification:
+    def _classify(self, image: ImageQuery | StoredQuery, among: Among) -> Classification:
+        """Raises InvalidQuery."""
         classifier = self._parts.classifier
-        if labels is not None:
-            return classifier.by_labels(image, labels)
-        return classifier.by_neighbours(image, vote)
+        if among.labels is not None and among.labelset is not None:
+            raise InvalidQuery("there are both labels and a labelset", "send one of the two")
+        if among.labels is not None:
+            return classifier.by_labels(image, among.labels)
+        if among.labelset is not None:
+            return classifier.by_labelset(image, among.labelset)
+        return classifier.by_neighbours(image, among.vote)
 
     def _answer(self, found: Classification, limit: int) -> Response[Any]:
         took = found.took_ms

@@ -1,7 +1,7 @@
 """The one place where parts are joined: from settings to use cases."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing import Indexer
+from imagesearch.labelsets import LabelSets
 from imagesearch.likeness import Weights
 from imagesearch.linking import Linker
 from imagesearch.ports import Revisits, VectorIndex
@@ -59,8 +60,17 @@ def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:
 def classifier(settings: Settings, scope: Scope | None = None) -> Classifier:
     """The same parts as the searcher's, and how the model is told labels."""
     texts, images = _text_encoder(settings.model_uri), _image_encoder(settings.model_uri)
-    labels = LabelEncoder(texts, _manifest(settings.model_uri).prompts)
-    return Classifier(QueryVectors(_index_within(settings, scope), texts, images), labels)
+    vectors = QueryVectors(_index_within(settings, scope), texts, images)
+    return Classifier(vectors, _label_encoder(settings), label_sets(settings, scope))
+
+
+def label_sets(settings: Settings, scope: Scope | None = None) -> LabelSets:
+    """Sets of labels; their index is opened when it is needed.
+
+    They are everybody's: whoever is bound to some collections only reads them.
+    """
+    index = partial(_label_index, settings)
+    return LabelSets(index, _label_encoder(settings), read_only=scope is not None)
 
 
 def _revisits(settings: Settings) -> Revisits | None:
@@ -139,6 +149,18 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
     index = OpenSearchIndex(settings.index_url, name, dimension, model=model, layout=layout)
     after_restore(index.close)
     return index
+
+
+@cache
+def _label_index(settings: Settings) -> VectorIndex:
+    """The index of labels as this model is told them: no other prompts' vectors are met there."""
+    model = _manifest(settings.model_uri)
+    name = f"{settings.index_prefix}-labels-{model.label_space}"
+    return _index(settings, name, model.dimension, model.name)
+
+
+def _label_encoder(settings: Settings) -> LabelEncoder:
+    return LabelEncoder(_text_encoder(settings.model_uri), _manifest(settings.model_uri).prompts)
 
 
 @cache

@@ -12,6 +12,7 @@ import numpy as np
 from imagesearch.domain import Document, Hit, VectorQuery
 from imagesearch.errors import InvalidQuery, NotFound
 from imagesearch.filters import Filter, MetadataRecorded, Recorded
+from imagesearch.labelsets import LabelSets
 from imagesearch.prompting import LabelEncoder, checked_labels
 from imagesearch.queries import ImageQuery, StoredQuery
 from imagesearch.query_vectors import QueryVectors
@@ -19,6 +20,8 @@ from imagesearch.timing import Stopwatch, Timing
 
 MAX_LABELS = 200
 MAX_NEIGHBOURS = 100
+# Of a label set, so many labels are compared: what the softmax leaves out is next to nothing.
+NEAREST_LABELS = 1_000
 # How fast a neighbour's vote falls with its distance: Wu et al. 2018, https://arxiv.org/abs/1805.01978
 VOTE_TEMPERATURE = 0.07
 METADATA_LABEL = "label"
@@ -76,9 +79,10 @@ class Classification:
 class Classifier:
     """Raises InvalidQuery, NotFound, UnreadableImage, Unavailable."""
 
-    def __init__(self, vectors: QueryVectors, labels: LabelEncoder) -> None:
+    def __init__(self, vectors: QueryVectors, labels: LabelEncoder, sets: LabelSets) -> None:
         self._vectors = vectors
         self._labels = labels
+        self._sets = sets
 
     def by_labels(self, image: ImageQuery | StoredQuery, labels: Sequence[str]) -> Classification:
         """Zero-shot: which of up to `MAX_LABELS` labels fits, whatever is indexed."""
@@ -88,6 +92,15 @@ class Classifier:
         embedding = self._vectors.one(image)
         watch.embedded()
         found = scored(self._labels, wanted, (vectors @ embedding).tolist())
+        return Classification(self._labels.model, watch.read(), found, [])
+
+    def by_labelset(self, image: ImageQuery | StoredQuery, name: str) -> Classification:
+        """Zero-shot among all labels of a set: the nearest `NEAREST_LABELS` are compared."""
+        watch = Stopwatch()
+        embedding = self._vectors.one(image)
+        watch.embedded()
+        nearest = self._sets.nearest(name, embedding, NEAREST_LABELS)
+        found = scored(self._labels, *zip(*nearest, strict=True)) if nearest else []
         return Classification(self._labels.model, watch.read(), found, [])
 
     def by_neighbours(self, image: ImageQuery | StoredQuery, vote: Vote) -> Classification:

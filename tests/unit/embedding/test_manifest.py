@@ -132,3 +132,22 @@ def test_a_model_may_say_how_it_is_told_labels(changed, manifest):
 def test_prompts_that_cannot_be_used_are_refused(changed, said):
     with pytest.raises(ConfigurationError, match="classify"):
         changed("classify", said)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("text/max_length", 9), ("text/clean", "clip"), ("files/text.onnx/sha256", "0" * 64),
+     ("files/tokenizer.json/sha256", "0" * 64),
+     ("classify", {"templates": ["{}"], "temperature": 1})],
+)  # fmt: skip
+def test_what_changes_label_vectors_changes_their_space(where, value, changed, manifest):
+    assert changed(where, value).label_space != manifest.label_space
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("name", "other"), ("quality", {"recall": 0.5}),
+     ("classify", {"templates": ["a photo of a {}."], "temperature": 1})],
+)  # fmt: skip
+def test_what_changes_no_label_vector_changes_no_label_space(where, value, changed, manifest):
+    assert changed(where, value).label_space == manifest.label_space

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -16,8 +17,10 @@ from functions.index_images.reporting import BatchReport
 from functions.search.handling import make_handler as make_search_handler
 from functions.search.parts import Parts
 from functions.search.request_log import RequestLog
+from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.classifying import Classifier
 from imagesearch.indexing import Indexer
+from imagesearch.labelsets import LabelSets
 from imagesearch.prompting import LabelEncoder, Prompts
 from imagesearch.query_vectors import QueryVectors
 from imagesearch.searching import Searcher
@@ -100,9 +103,19 @@ def searcher(index, texts, images) -> Searcher:
 
 
 @pytest.fixture
-def classifier(index, images) -> Classifier:
-    labels = LabelEncoder(FakeTexts(), Prompts(("{}",), temperature=0.1))
-    return Classifier(QueryVectors(index, FakeTexts(), images), labels)
+def labels() -> LabelEncoder:
+    return LabelEncoder(FakeTexts(), Prompts(("{}",), temperature=0.1))
+
+
+@pytest.fixture
+def label_sets(labels, tmp_path) -> Iterator[LabelSets]:
+    with closing(EmbeddedIndex(tmp_path / "labels.db", "labels-test", dimension=8)) as index:
+        yield LabelSets(lambda: index, labels)
+
+
+@pytest.fixture
+def classifier(index, images, labels, label_sets) -> Classifier:
+    return Classifier(QueryVectors(index, FakeTexts(), images), labels, label_sets)
 
 
 @pytest.fixture
@@ -136,8 +149,10 @@ def intake() -> Intake | None:
 
 
 @pytest.fixture
-def parts(searcher, store, queue, derived, intake, classifier) -> Parts:
-    return Parts(searcher, store, queue, derived, intake, classifier=classifier)
+def parts(searcher, store, queue, derived, intake, classifier, label_sets) -> Parts:
+    return Parts(
+        searcher, store, queue, derived, intake, classifier=classifier, label_sets=label_sets
+    )
 
 
 @pytest.fixture

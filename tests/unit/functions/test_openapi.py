@@ -40,6 +40,11 @@ def test_it_lists_every_operation_under_v1_and_no_page(document):
         ("get", "/v1/images/{id}"),
         ("get", "/v1/images/{id}/similar"),
         ("post", "/v1/classify"),
+        ("get", "/v1/labelsets"),
+        ("get", "/v1/labelsets/{name}"),
+        ("put", "/v1/labelsets/{name}"),
+        ("delete", "/v1/labelsets/{name}"),
+        ("post", "/v1/labelsets/{name}/labels"),
         ("get", "/v1/health"),
     }
 

@@ -49,7 +49,7 @@ def test_the_table_shows_the_best(run: Run, indexed: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--labels", "a", "--neighbours", "3"), "either --labels"),
+        (("--labels", "a", "--neighbours", "3"), "one of --labels"),
         (("--labels", ","), "labels.0 has 0 characters"),
         (("--labels", "x" * 201), "1 to 200 characters"),
     ],

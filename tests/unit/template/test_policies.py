@@ -191,17 +191,36 @@ def test_both_models_are_indexed_by_the_same_rights(allowed):
 
 def test_the_index_lets_in_these_roles_and_only_indexing_makes_indexes(resources):
     policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
-    granted = {each["Principal"]["AWS"]["Fn::GetAtt"][0]: each for each in statements(policy)}
-    assert set(granted) == set(OUR_ROLES)
-    assert all(each["Effect"] == "Allow" for each in granted.values())
-    assert "es:ESHttpPut" not in granted["SearchRole"]["Action"]
-    assert not any("es:ESHttpDelete" in each["Action"] for each in granted.values())
+    granted = list(statements(policy))
+    roles = {each["Principal"]["AWS"]["Fn::GetAtt"][0] for each in granted}
+    assert roles == set(OUR_ROLES)
+    assert all(each["Effect"] == "Allow" for each in granted)
+    assert not any("es:ESHttpDelete" in as_list(each["Action"]) for each in granted)
+    for each in granted:
+        if each["Principal"]["AWS"]["Fn::GetAtt"] == ["SearchRole", "Arn"]:
+            puts = "es:ESHttpPut" in as_list(each["Action"])
+            assert puts == (each["Sid"] == "MakeLabelIndexes")
+
+
+def test_search_makes_indexes_of_labels_alone(resources, allowed):
+    policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
+    [own] = [each for each in statements(policy) if each["Sid"] == "MakeLabelIndexes"]
+    actions, existing = allowed("SearchRole")["MakeLabelIndexes"]
+    assert actions == as_list(own["Action"]) == ["es:ESHttpPut"]
+    for on, domain in ((own["Resource"], "*"), (existing, "${ExistingOpenSearchDomainName}")):
+        paths = [each["Fn::Sub"].partition(f"domain/{domain}/")[2] for each in on]
+        assert paths == [
+            "${IndexPrefix}-labels-*",
+            "_index_template/${IndexPrefix}-labels-*",
+        ]
 
 
 def test_an_existing_domain_is_used_by_the_same_rights(resources, allowed):
     policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
     granted = {
-        each["Principal"]["AWS"]["Fn::GetAtt"][0]: each["Action"] for each in statements(policy)
+        each["Principal"]["AWS"]["Fn::GetAtt"][0]: each["Action"]
+        for each in statements(policy)
+        if each["Sid"] != "MakeLabelIndexes"
     }
     for role in INDEXING:
         assert allowed(role)["WriteExistingIndex"][0] == granted[role]

@@ -4,6 +4,7 @@ import pytest
 
 from imagesearch.classifying import MAX_LABELS, Classifier, LabelSource, Vote
 from imagesearch.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
+from imagesearch.labelsets import LabelSets
 from imagesearch.prompting import LabelEncoder, Prompts
 from imagesearch.queries import ImageQuery, StoredQuery
 from imagesearch.query_vectors import QueryVectors
@@ -17,7 +18,8 @@ BY_FOLDER = Vote(source=LabelSource.COLLECTION)
 @pytest.fixture
 def classifier(index, images) -> Classifier:
     labels = LabelEncoder(FakeTexts(), Prompts(("{}",), 0.1))
-    return Classifier(QueryVectors(index, FakeTexts(), images), labels)
+    sets = LabelSets(lambda: index, labels)
+    return Classifier(QueryVectors(index, FakeTexts(), images), labels, sets)
 
 
 @pytest.fixture

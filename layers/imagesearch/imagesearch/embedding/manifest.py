@@ -161,6 +161,18 @@ class Manifest(_Part):
         return Prompts(self.classify.templates, self.classify.temperature)
 
     @property
+    def label_space(self) -> str:
+        """A digest of what decides a label's vector, and of nothing else: 16 hex digits."""
+        text = self.text
+        files = [text.graph, text.tokenizer, *([text.projection] if text.projection else [])]
+        decides = text.model_dump(mode="json") | {
+            "files": [self.files[name].origin for name in files],
+            "dimension": self.dimension,
+            "templates": self.prompts.templates,
+        }
+        return _digest(decides)
+
+    @property
     def needs(self) -> list[str]:
         """The files that the towers and the calibration name."""
         text = self.text
@@ -176,12 +188,16 @@ class Manifest(_Part):
             "graph": self.files[self.image.graph].origin,
             "dimension": self.dimension,
         }
-        text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _digest(decides)
 
     def as_text(self) -> str:
         """What is written into the file."""
         return self.model_dump_json(indent=2, exclude_defaults=True) + "\n"
+
+
+def _digest(decides: dict[str, Any]) -> str:
+    text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def load_manifest(folder: Path) -> Manifest:

@@ -1,0 +1,85 @@
+"""What a search among 100,000 labels costs beyond embedding, on both indexes.
+
+The vectors are made up (`opensearch_images`): how long a search takes depends on how many there
+are and how they lie, not on what they mean.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from opensearchpy import OpenSearch
+
+from benchmarks.opensearch_images import DIMENSION, Collection
+from benchmarks.table import Row, percentiles
+from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from imagesearch.classifying import NEAREST_LABELS
+from imagesearch.domain import Embedding
+from imagesearch.label_records import collection_of, label_record, set_record
+from imagesearch.labelsets import LabelSets
+from imagesearch.ports import VectorIndex
+from imagesearch.prompting import LabelEncoder, Prompts
+from imagesearch.writes import Put
+from local.opensearch_server import VERSION, running_server
+
+TITLE = "100,000 labels"
+COUNT, QUERIES, WARM_UP, AT_A_TIME = 100_000, 200, 10, 500
+NAME, GENERATION = "bench", "one"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MERGE_SECONDS = 1_200
+
+
+class _NoTexts:
+    model = "bench"
+
+    def encode_texts(self, texts: object) -> Embedding:
+        raise AssertionError(f"the vectors are made up, not of {texts}")
+
+
+def measure() -> Iterator[Row]:
+    labels = Collection(COUNT, QUERIES)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(EmbeddedIndex(Path(folder) / "index.db", NAME, DIMENSION)) as embedded,
+    ):
+        yield from _measured("embedded", embedded, labels, settle=lambda: None)
+    with running_server() as url:
+        raw = OpenSearch(url, timeout=MERGE_SECONDS, max_retries=0)
+        with closing(OpenSearchIndex(url, NAME, DIMENSION, model="bench")) as opensearch:
+            yield from _measured(
+                f"OpenSearch {VERSION}",
+                opensearch,
+                labels,
+                settle=lambda: raw.indices.forcemerge(index=NAME, max_num_segments=1),
+            )
+
+
+def _measured(
+    what: str, index: VectorIndex, labels: Collection, settle: Callable[[], object]
+) -> Iterator[Row]:
+    collection = collection_of(NAME, GENERATION)
+    index.write([Put(set_record(NAME, GENERATION, "bench", NOW), None, None)])
+    for start in range(0, COUNT, AT_A_TIME):
+        numbers = range(start, start + AT_A_TIME)
+        records = [label_record(collection, f"label {number}", "bench", NOW) for number in numbers]
+        vectors = labels.vectors[start : start + AT_A_TIME]
+        index.write([Put(*each, None) for each in zip(records, vectors, strict=True)])
+    settle()
+    sets = LabelSets(lambda: index, LabelEncoder(_NoTexts(), Prompts()))
+    sets.nearest(NAME, labels.queries[0], 1)
+    seconds, found = [], []
+    for query in labels.queries:
+        started = time.perf_counter()
+        found.append(sets.nearest(NAME, query, NEAREST_LABELS))
+        seconds.append(time.perf_counter() - started)
+    how = f"{QUERIES} searches for the nearest {NEAREST_LABELS:,} of {COUNT:,}, of one set"
+    yield Row(f"{what}: label search", percentiles(seconds[WARM_UP:]), how)
+    exact = labels.nearest(COUNT, 10)
+    firsts = [{int(label.split()[1]) for label, _ in each[:10]} for each in found]
+    recall = np.mean([len(a & b) / 10 for a, b in zip(firsts, exact, strict=True)])
+    yield Row(f"{what}: recall@10", f"{recall:.3f}", "against comparing with every label")

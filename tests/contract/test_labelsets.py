@@ -1,0 +1,215 @@
+"""Label sets on every index: replaced at one moment, embedded once, searched among any number."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from imagesearch.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
+from imagesearch.label_records import set_ref
+from imagesearch.labelsets import MAX_SETS, LabelSets
+from imagesearch.prompting import LabelEncoder, Prompts
+
+from .conftest import DIMENSION, NOON
+
+
+class Texts:
+    """A direction for each text, and how many were asked for."""
+
+    model = "test"
+
+    def __init__(self) -> None:
+        self.encoded: list[str] = []
+
+    def encode_texts(self, texts):
+        self.encoded += texts
+        return np.stack([direction(text) for text in texts])
+
+
+def direction(text: str) -> np.ndarray:
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+    drawn = np.random.default_rng(seed).normal(size=DIMENSION)
+    return (drawn / np.linalg.norm(drawn)).astype(np.float32)
+
+
+@pytest.fixture
+def texts() -> Texts:
+    return Texts()
+
+
+@pytest.fixture
+def settled(subject, texts):
+    """The sets; whatever is done to them is visible when it has been done."""
+    sets = LabelSets(lambda: subject.index, LabelEncoder(texts, Prompts(("{}",))), lambda: NOON)
+
+    class Settled:
+        def __getattr__(self, name):
+            def call(*given, **named):
+                done = getattr(sets, name)(*given, **named)
+                subject.settle()
+                return done
+
+            return call
+
+    return Settled()
+
+
+def labels(sets, name: str) -> list[str]:
+    return sets.page(name, None, 100).labels
+
+
+def test_a_set_holds_what_was_put_last(settled):
+    settled.replace("pets", ["dog", "cat"])
+    assert labels(settled, "pets") == ["cat", "dog"]
+    settled.replace("pets", ["fish", "cat"])
+    assert labels(settled, "pets") == ["cat", "fish"]
+    assert settled.counts() == {"pets": 2}
+
+
+def test_what_a_set_had_already_is_not_embedded_again(settled, texts):
+    settled.replace("pets", ["dog", "cat"])
+    texts.encoded.clear()
+    settled.replace("pets", ["fish", "cat"])
+    settled.add("pets", ["fish", "bird"])
+    assert texts.encoded == ["fish", "bird"]
+
+
+def test_labels_are_added_to_a_set_that_is_there(settled):
+    with pytest.raises(NotFound, match="'pets'"):
+        settled.add("pets", ["cat"])
+    settled.replace("pets", ["dog"])
+    settled.add("pets", ["cat", "dog"])
+    assert labels(settled, "pets") == ["cat", "dog"]
+
+
+def test_the_nearest_labels_are_those_of_this_set_with_their_cosines(settled):
+    settled.replace("pets", ["dog", "cat", "fish"])
+    settled.replace("pets-2", ["cat", "house"])
+    settled.replace("p", ["cat"])
+    found = settled.nearest("pets", direction("cat"), 2)
+    assert found[0] == ("cat", pytest.approx(1, abs=1e-4))
+    assert len(found) == 2
+    assert found[1][0] in {"dog", "fish"}
+    assert found[1][1] == pytest.approx(direction("cat") @ direction(found[1][0]), abs=1e-4)
+
+
+def test_a_label_may_hold_any_letters(settled):
+    odd = ["a/b", "é", "日本 🐈", "../x", '"', "{}", "A", "a", "x" * 200]
+    settled.replace("odd", odd)
+    assert sorted(labels(settled, "odd")) == sorted(odd)
+    assert settled.nearest("odd", direction("a/b"), 1)[0][0] == "a/b"
+
+
+def test_pages_hold_every_label_once(settled):
+    settled.replace("numbers", [f"{number:03}" for number in range(150)])
+    cursor, found = None, []
+    while True:
+        page = settled.page("numbers", cursor, 40)
+        found += page.labels
+        assert page.count == 150
+        if not (cursor := page.cursor):
+            break
+    assert found == [f"{number:03}" for number in range(150)]
+
+
+def test_a_page_s_cursor_is_of_its_set_alone(settled):
+    settled.replace("a", ["1", "2"])
+    settled.replace("b", ["1", "2"])
+    cursor = settled.page("a", None, 1).cursor
+    with pytest.raises(InvalidQuery):
+        settled.page("b", cursor, 1)
+
+
+def test_a_deleted_set_is_gone_with_its_labels_and_can_be_made_again(settled, subject):
+    settled.replace("pets", ["dog"])
+    settled.replace("pets2", ["cat"])
+    settled.delete("pets")
+    assert settled.counts() == {"pets2": 1}
+    for ask in (lambda: settled.page("pets", None, 1), lambda: settled.delete("pets")):
+        with pytest.raises(NotFound):
+            ask()
+    assert subject.index.count(collection=None) == 2
+    settled.replace("pets", ["fish"])
+    assert labels(settled, "pets") == ["fish"]
+
+
+def test_a_set_is_searched_as_it_was_until_all_of_the_new_one_is_there(subject, texts):
+    sets = LabelSets(lambda: subject.index, LabelEncoder(texts, Prompts(("{}",))), lambda: NOON)
+    sets.replace("pets", ["dog"])
+    seen = []
+
+    def look(_: int) -> None:
+        subject.settle()
+        seen.append([label for label, _ in sets.nearest("pets", direction("cat"), 9)])
+
+    sets.replace("pets", [f"cat {number}" for number in range(100)], progress=look)
+    assert seen == [["dog"], ["dog"]]
+    subject.settle()
+    assert len(sets.nearest("pets", direction("cat"), 200)) == 100
+
+
+def test_of_two_who_replace_a_set_at_once_one_fails_and_the_set_is_whole(subject, texts):
+    sets = LabelSets(lambda: subject.index, LabelEncoder(texts, Prompts(("{}",))), lambda: NOON)
+    sets.replace("pets", ["dog"])
+    with pytest.raises(Unavailable, match="somebody else"):
+        sets.replace("pets", ["cat"], progress=lambda _: sets.replace("pets", ["fish", "bird"]))
+    subject.settle()
+    assert labels(sets, "pets") == ["bird", "fish"]
+
+
+def test_what_a_broken_replacement_left_is_swept_by_the_next(settled, subject, texts):
+    settled.replace("pets", ["dog"])
+
+    def break_off(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        settled.replace("pets", ["cat"], progress=break_off)
+    subject.settle()
+    assert subject.index.count() == 3
+    settled.replace("pets", ["fish"])
+    assert subject.index.count() == 2
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "-a", "a.b", "a/b", "x" * 65, "é", ".sets"])
+def test_a_wrong_name_is_refused_whatever_is_asked(settled, name):
+    for ask in (
+        lambda: settled.replace(name, ["a"]),
+        lambda: settled.add(name, ["a"]),
+        lambda: settled.page(name, None, 1),
+        lambda: settled.delete(name),
+        lambda: settled.nearest(name, direction("a"), 1),
+    ):
+        with pytest.raises(InvalidQuery) as refused:
+            ask()
+        assert refused.value.code == "invalid_name"
+
+
+def test_there_are_so_many_sets_and_no_more(settled):
+    for number in range(MAX_SETS):
+        settled.replace(f"set-{number}", ["a"])
+    with pytest.raises(InvalidQuery) as refused:
+        settled.replace("one-more", ["a"])
+    assert refused.value.code == "too_many_sets"
+    settled.replace("set-0", ["b"])
+
+
+def test_records_tell_when_and_by_which_model(settled, subject):
+    settled.replace("pets", ["dog"])
+    id = set_ref("pets").id
+    record = subject.index.get([id])[id].document
+    assert (record.model, record.indexed_at) == ("test", NOON)
+
+
+def test_who_may_only_read_sets_changes_none(settled, subject, texts):
+    settled.replace("pets", ["dog"])
+    encoder = LabelEncoder(texts, Prompts(("{}",)))
+    reader = LabelSets(lambda: subject.index, encoder, lambda: NOON, read_only=True)
+    for write in (
+        lambda: reader.replace("pets", ["cat"]),
+        lambda: reader.add("pets", ["cat"]),
+        lambda: reader.delete("pets"),
+    ):
+        with pytest.raises(NotAllowed, match="all keys share"):
+            write()
+    assert labels(reader, "pets") == ["dog"]

@@ -1,0 +1,64 @@
+"""`imagesearch labels` keeps sets of labels that `classify` then compares an image with."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def photo(run: Run, folder: Path) -> Path:
+    Image.new("RGB", (64, 64), "red").save(folder / "red.png")
+    assert run("index", str(folder)).returncode == 0
+    return folder / "red.png"
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Callable[..., Path]:
+    def write(*labels: str) -> Path:
+        file = tmp_path / f"{len(list(tmp_path.iterdir()))}.txt"
+        file.write_text("\n".join(labels), encoding="utf-8")
+        return file
+
+    return write
+
+
+def test_lines_become_a_set_that_is_classified_with(run: Run, photo: Path, lines) -> None:
+    done = run("labels", "put", "things", str(lines("a castle", "", "an owl", "a fish", "a fish")))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "things: 3 labels" in done.stderr
+    assert run("labels", "list").stdout == "things\t3\n"
+    found = run("classify", str(photo), "--labelset", "things", "--json")
+    labels = {json.loads(line)["label"] for line in found.stdout.splitlines()}
+    assert labels == {"a castle", "an owl", "a fish"}
+
+
+def test_a_set_is_replaced_added_to_and_deleted(run: Run, photo: Path, lines) -> None:
+    run("labels", "put", "things", str(lines("a castle")))
+    run("labels", "put", "things", str(lines("an owl")))
+    assert run("labels", "list").stdout == "things\t1\n"
+    run("labels", "put", "things", str(lines("a fish")), "--add")
+    assert run("labels", "list").stdout == "things\t2\n"
+    assert run("labels", "delete", "things").returncode == 0
+    assert run("labels", "list").stdout == ""
+
+
+def test_what_is_wrong_is_said(run: Run, photo: Path, lines, tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
+    for arguments, says in (
+        (("put", "things", "none.txt"), "cannot read none.txt"),
+        (("put", "things", "binary"), "not UTF-8"),
+        (("put", "things", str(lines("", " "))), "no line with a label"),
+        (("put", "Things", str(lines("a"))), "cannot be named"),
+        (("put", "things", str(lines("x" * 201))), "1 to 200 characters"),
+        (("delete", "things"), "no label set"),
+    ):
+        done = run("labels", *arguments)
+        assert done.returncode == 2
+        assert says in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr
