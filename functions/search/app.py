@@ -32,6 +32,7 @@ def join(queue: ChangeQueue | None) -> Handler:
             bootstrap.intake(settings, scope),
             classifier=bootstrap.classifier(settings, scope),
             label_sets=bootstrap.label_sets(settings, scope),
+            feedback=bootstrap.feedback(settings, scope),
         )
 
     bound = BoundKeys(key_bindings(settings.key_collections), parts)

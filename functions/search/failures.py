@@ -93,6 +93,7 @@ _CODES = {
     "metadata": "invalid_metadata",
     "labels": "invalid_labels",
     "labelset": "invalid_name",
+    "search_id": "invalid_search_id",
     "neighbours": "invalid_neighbours",
     "min_relevance": "invalid_min_relevance",
 }

@@ -1,6 +1,7 @@
 """Every operation of the API but those that describe them, in the order of the document."""
 
 from .classifying.routes import Classifications
+from .feedback.routes import FeedbackRoute
 from .health import HealthRoute
 from .images.routes import Images
 from .labelsets.routes import LabelSetRoutes
@@ -17,6 +18,7 @@ def operations(parts: Parts, note: Note) -> list[Operation]:
         Images(parts, note),
         Classifications(parts, note),
         LabelSetRoutes(parts, note),
+        FeedbackRoute(parts, note),
         HealthRoute(parts),
     )
     page = Operation("GET", "/", search_page)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from imagesearch.bucket_ports import DerivedStore
 from imagesearch.classifying import Classifier
+from imagesearch.feedback import Feedback
 from imagesearch.labelsets import LabelSets
 from imagesearch.ports import ChangeQueue, ImageStore
 from imagesearch.searching import Searcher
@@ -27,6 +28,7 @@ class Parts:
     intake: Intake | None = None
     classifier: Classifier = field(kw_only=True)
     label_sets: LabelSets = field(kw_only=True)
+    feedback: Feedback = field(kw_only=True)
 
     @property
     def addresses(self) -> Addresses:

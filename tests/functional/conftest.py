@@ -28,11 +28,13 @@ from imagesearch.classifying import Classifier
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from imagesearch.feedback import Feedback
 from imagesearch.indexing import Indexer
 from imagesearch.labelsets import LabelSets
 from imagesearch.ports import VectorIndex
 from imagesearch.prompting import LabelEncoder
 from imagesearch.query_vectors import QueryVectors
+from imagesearch.search_ids import SearchIds
 from imagesearch.searching import Searcher
 from imagesearch.uploading import Allowed, Intake
 
@@ -180,7 +182,9 @@ def parts(index, label_index, texts, images, store, derived, intake, manifest) -
     labels = LabelEncoder(texts, manifest.prompts)
     sets = LabelSets(lambda: label_index, labels)
     classifier = Classifier(QueryVectors(index, texts, images), labels, sets)
-    return Parts(searcher, store, None, derived, intake, classifier=classifier, label_sets=sets)
+    feedback = Feedback(index, derived, SearchIds(manifest.name), manifest.image_space)
+    made = {"classifier": classifier, "label_sets": sets, "feedback": feedback}
+    return Parts(searcher, store, None, derived, intake, **made)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from imagesearch.domain import ImageRef
 
-from .cloud import BUCKET
+from .cloud import BUCKET, DERIVED
 from .fetch_model.cloudformation import MODEL_EVENTS
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -37,6 +37,7 @@ ANSWERED = {
     "api-classify-labels": 200,
     "api-classify-vote": 200,
     "api-docs": 200,
+    "api-feedback-late": 400,
     "api-health": 200,
     "api-image": 200,
     "api-image-delete": 202,
@@ -175,3 +176,15 @@ def test_a_label_set_is_made_read_classified_with_and_deleted(full, search):
     assert read["labels"] == ["a cat", "a jaguar", "a panda", "an owl"]
     assert classified["labels"][0]["label"] == "a panda"
     assert search(event("api-labelset"))["statusCode"] == 404
+
+
+def test_an_opinion_about_a_hit_lies_in_the_bucket_of_derived_data(full, search):
+    found = json.loads(search(event("api-search-get"))["body"])
+    given = event("api-feedback-late")
+    hit = found["hits"][0]["id"]
+    body = {"search_id": found["search_id"], "id": hit, "relevant": True}
+    assert search(given | {"body": json.dumps(body)})["statusCode"] == 201
+    kept = full.s3.list_objects_v2(Bucket=DERIVED, Prefix="feedback/")["Contents"]
+    pair = json.loads(full.s3.get_object(Bucket=DERIVED, Key=kept[0]["Key"])["Body"].read())
+    assert (len(kept), pair["image"], pair["relevant"]) == (1, hit, True)
+    assert len(pair["query_embedding"]) == len(pair["image_embedding"]) == 512

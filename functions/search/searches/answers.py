@@ -61,7 +61,7 @@ class FoundImage(Answer):
 class SearchResult(Answer):
     """Hits, nearest first."""
 
-    search_id: str
+    search_id: Annotated[str, Field(description="What feedback names, for a day.")]
     model: Annotated[str, Field(description="The model that embedded the query.")]
     took_ms: Took
     hits: list[FoundImage]

@@ -14,6 +14,7 @@ from ..bodies import is_json, posted_image, posted_json, require_json, without_p
 from ..operation import AWAY, JSON_AWAY, MISSING, UNREADABLE, Operation
 from ..parameters import LIMIT, Collection, Cursor, ImageId, Limit, MinRelevance, Text
 from ..parts import Note, Parts
+from ..request_log import short_digest
 from .answers import BatchResult, SearchResult, batch_result, search_result
 from .bodies import BATCH, MAX_IMAGES, MAX_SEARCHES, SEARCH, PostedBatch, PostedSearch
 
@@ -106,6 +107,7 @@ class Searches:
     def _search(self, search: Search) -> Response[Any]:
         found = self._parts.searcher.search(search)
         took = found.took_ms
-        self._note(search_id=found.search_id, hits=len(found.hits), embed_ms=took.embed)
+        self._note(search=short_digest(found.search_id), hits=len(found.hits))
+        self._note(embed_ms=took.embed)
         self._note(search_ms=took.search)
         return answer(search_result(found, self._parts.addresses))

@@ -10,6 +10,7 @@ from imagesearch.embedding.background import relevance
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from imagesearch.feedback import Feedback
 from imagesearch.indexing import Indexer
 from imagesearch.labelsets import LabelSets
 from imagesearch.likeness import Weights
@@ -21,6 +22,7 @@ from imagesearch.relevance import Relevance
 from imagesearch.restoring import after_restore
 from imagesearch.scoped_index import ScopedIndex
 from imagesearch.scoping import Scope, ScopedChanges, ScopedStore
+from imagesearch.search_ids import SearchIds
 from imagesearch.searching import Searcher
 from imagesearch.settings import Settings
 from imagesearch.stores import bucket_changes, local_path
@@ -71,6 +73,16 @@ def label_sets(settings: Settings, scope: Scope | None = None) -> LabelSets:
     """
     index = partial(_label_index, settings)
     return LabelSets(index, _label_encoder(settings), read_only=scope is not None)
+
+
+def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
+    manifest = _manifest(settings.model_uri)
+    return Feedback(
+        _index_within(settings, scope),
+        derived_store(settings),
+        SearchIds(manifest.name),
+        manifest.image_space,
+    )
 
 
 def _revisits(settings: Settings) -> Revisits | None:

@@ -1,11 +1,13 @@
-"""Where in the derived store lies what: small copies of images, and notes of uploads under way."""
+"""Where in the derived store lies what: small copies, notes of uploads under way, feedback."""
 
 import hashlib
+from datetime import date
 
 from imagesearch.domain import ImageRef
 
 THUMBNAILS = "thumbnails/"
 UPLOADS = "uploads/"
+FEEDBACK = "feedback/"
 
 
 def thumbnail_key(ref: ImageRef, sha256: str, version: object) -> str:
@@ -21,3 +23,8 @@ def thumbnail_key(ref: ImageRef, sha256: str, version: object) -> str:
 def upload_key(id: str) -> str:
     """The note of an upload that was begun under this id: as JSON, the key that it stands for."""
     return UPLOADS + id
+
+
+def feedback_key(day: date, digest: str) -> str:
+    """One opinion about a search of this day."""
+    return f"{FEEDBACK}{day:%Y/%m/%d}/{digest}.json"

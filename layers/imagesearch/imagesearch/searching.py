@@ -1,6 +1,5 @@
 """Use case: turn queries into hits, and tell what the index holds."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
 from imagesearch.queries import Search
 from imagesearch.query_vectors import Found, QueryVectors, no_such_image
 from imagesearch.relevance import Relevance
+from imagesearch.search_ids import SearchIds
 from imagesearch.states import IndexHealth
 from imagesearch.timing import Stopwatch, Timing
 
@@ -43,6 +43,7 @@ class Searcher:
         self._texts = texts
         self._relevance = relevance
         self._vectors = QueryVectors(index, texts, images)
+        self._ids = SearchIds(texts.model)
 
     @property
     def model(self) -> str:
@@ -118,7 +119,7 @@ class Searcher:
     def _answer(self, asked: "_Asked", hits: list[Hit], took: Timing) -> SearchAnswer:
         page = asked.page
         return SearchAnswer(
-            search_id=uuid.uuid4().hex,
+            search_id=self._ids.seal(page.search.query, asked.query.embedding),
             model=self.model,
             took_ms=took,
             hits=asked.judge.judged(hits[: page.limit]),

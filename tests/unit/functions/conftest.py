@@ -19,10 +19,12 @@ from functions.search.parts import Parts
 from functions.search.request_log import RequestLog
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.classifying import Classifier
+from imagesearch.feedback import Feedback
 from imagesearch.indexing import Indexer
 from imagesearch.labelsets import LabelSets
 from imagesearch.prompting import LabelEncoder, Prompts
 from imagesearch.query_vectors import QueryVectors
+from imagesearch.search_ids import SearchIds
 from imagesearch.searching import Searcher
 from imagesearch.uploading import Intake
 
@@ -149,9 +151,21 @@ def intake() -> Intake | None:
 
 
 @pytest.fixture
-def parts(searcher, store, queue, derived, intake, classifier, label_sets) -> Parts:
+def feedback(index, derived) -> Feedback:
+    return Feedback(index, derived, SearchIds("fake"), "space")
+
+
+@pytest.fixture
+def parts(searcher, store, queue, derived, intake, classifier, label_sets, feedback) -> Parts:
     return Parts(
-        searcher, store, queue, derived, intake, classifier=classifier, label_sets=label_sets
+        searcher,
+        store,
+        queue,
+        derived,
+        intake,
+        classifier=classifier,
+        label_sets=label_sets,
+        feedback=feedback,
     )
 
 

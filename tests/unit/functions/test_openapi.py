@@ -40,6 +40,7 @@ def test_it_lists_every_operation_under_v1_and_no_page(document):
         ("get", "/v1/images/{id}"),
         ("get", "/v1/images/{id}/similar"),
         ("post", "/v1/classify"),
+        ("post", "/v1/feedback"),
         ("get", "/v1/labelsets"),
         ("get", "/v1/labelsets/{name}"),
         ("put", "/v1/labelsets/{name}"),

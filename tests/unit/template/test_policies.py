@@ -244,3 +244,9 @@ def test_a_backfill_starts_no_other_state_machine(resources):
     assert (start["Action"], start["Resource"]) == ("states:StartExecution", {"Ref": "Backfill"})
     for other in others:
         assert "execution:${Backfill.Name}" in other["Resource"]["Fn::Sub"]
+
+
+def test_search_keeps_feedback_and_cannot_read_it(allowed):
+    actions, on = allowed("SearchRole")["KeepFeedback"]
+    assert actions == ["s3:PutObject"]
+    assert on == [{"Fn::Sub": "${DerivedBucket.Arn}/feedback/*"}]

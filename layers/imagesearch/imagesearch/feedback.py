@@ -1,0 +1,59 @@
+"""Use case: keep what users say of hits, as pairs to train with; nothing tells who said it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from imagesearch.bucket_ports import DerivedStore
+from imagesearch.derived_keys import feedback_key
+from imagesearch.domain import Embedding
+from imagesearch.errors import NotAllowed
+from imagesearch.ports import VectorIndex
+from imagesearch.query_vectors import no_such_image
+from imagesearch.search_ids import Searched, SearchIds
+
+DIGITS = 6
+
+
+class Feedback:
+    """Raises InvalidQuery, NotFound, NotAllowed where nothing can be kept, Unavailable."""
+
+    def __init__(
+        self, index: VectorIndex, store: DerivedStore | None, ids: SearchIds, image_space: str
+    ) -> None:
+        self._index = index
+        self._store = store
+        self._ids = ids
+        self._image_space = image_space
+
+    def give(self, search_id: str, image_id: str, relevant: bool) -> None:
+        """Keep one opinion; the same one again changes nothing."""
+        if self._store is None:
+            raise NotAllowed("feedback is not kept here", "set DERIVED_URI to where it shall be")
+        searched = self._ids.unseal(search_id)
+        embedding = self._index.embeddings([image_id]).get(image_id)
+        if embedding is None:
+            raise no_such_image(image_id)
+        event = self._event(searched, image_id, embedding, relevant)
+        digest = hashlib.sha256(f"{search_id} {image_id} {relevant}".encode()).hexdigest()[:32]
+        key = feedback_key(searched.time.date(), digest)
+        self._store.put(key, json.dumps(event).encode(), "application/json")
+
+    def _event(
+        self, searched: Searched, image_id: str, image: Embedding, relevant: bool
+    ) -> dict[str, object]:
+        return {
+            "time": searched.time.isoformat(),
+            "model": self._ids.model,
+            "image_space": self._image_space,
+            "query": searched.kind.value,
+            "query_embedding": _numbers(searched.embedding),
+            "image": image_id,
+            "image_embedding": _numbers(image),
+            "relevant": relevant,
+        }
+
+
+def _numbers(vector: Embedding) -> list[float]:
+    return [round(float(each), DIGITS) for each in vector]

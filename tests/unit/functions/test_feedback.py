@@ -1,0 +1,114 @@
+"""Claims about POST /v1/feedback: what is kept of an opinion, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ..usecases.fakes import FakeDerived, picture, ref, vector
+
+PATH = "/v1/feedback"
+TOM = ref("tom.png").id
+
+
+@pytest.fixture
+def derived() -> FakeDerived:
+    return FakeDerived()
+
+
+@pytest.fixture
+def search_id(ask, fill) -> str:
+    fill({"tom.png": picture("a cat")})
+    return ask("GET", "/v1/search", q="a secret cat").json["search_id"]
+
+
+def kept(derived) -> list[dict]:
+    found = {key: data for key, data in derived.files.items() if key.startswith("feedback/")}
+    assert all(type == "application/json" for _, type in found.values())
+    return [json.loads(data) for data, _ in found.values()]
+
+
+def test_an_opinion_is_kept_with_both_vectors_and_no_word(ask, derived, search_id):
+    answer = ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": True})
+    assert (answer.status, answer.json) == (201, {"kept": True})
+    [event] = kept(derived)
+    assert set(event) == {
+        *("time", "model", "image_space", "query", "query_embedding"),
+        *("image", "image_embedding", "relevant"),
+    }
+    assert (event["query"], event["image"], event["relevant"]) == ("text", TOM, True)
+    assert np.array(event["query_embedding"]) @ vector("a secret cat") >= 0.9999
+    assert np.array(event["image_embedding"]) @ vector("a cat") >= 0.9999
+    assert "secret" not in json.dumps(event)
+
+
+def test_it_lies_under_the_day_of_its_search(ask, derived, search_id):
+    ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": True})
+    [key] = [key for key in derived.files if key.startswith("feedback/")]
+    [event] = kept(derived)
+    assert key.startswith(f"feedback/{event['time'][:10].replace('-', '/')}/")
+
+
+def test_the_same_opinion_is_kept_once_and_another_beside_it(ask, derived, search_id):
+    for relevant in (True, True, False):
+        ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": relevant})
+    assert sorted(event["relevant"] for event in kept(derived)) == [False, True]
+
+
+def test_searches_alone_keep_nothing(derived, search_id):
+    assert kept(derived) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"search_id": "made-up"}, "invalid_search_id"),
+        ({"search_id": ""}, "invalid_search_id"),
+        ({"search_id": "x" * 12_001}, "invalid_search_id"),
+        ({"search_id": None}, "invalid_search_id"),
+        ({"relevant": "yes"}, "invalid_query"),
+        ({"relevant": 1}, "invalid_query"),
+        ({"id": ""}, "invalid_query"),
+        ({"note": "nice"}, "unknown_field"),
+    ],
+    ids=str,
+)
+def test_a_body_that_is_wrong(ask, derived, search_id, more, code):
+    body = {"search_id": search_id, "id": TOM, "relevant": True, **more}
+    answer = ask("POST", PATH, body)
+    assert (answer.status, answer.error) == (400, code)
+    assert answer.json["error"]["hint"]
+    assert kept(derived) == []
+
+
+def test_an_image_that_is_not_there_is_404(ask, derived, search_id):
+    body = {"search_id": search_id, "id": "nobody", "relevant": True}
+    assert ask("POST", PATH, body).status == 404
+    assert kept(derived) == []
+
+
+def test_a_store_that_is_away_is_503(ask, derived, search_id):
+    derived.away = "feedback/"
+    body = {"search_id": search_id, "id": TOM, "relevant": True}
+    assert ask("POST", PATH, body).status == 503
+
+
+def test_what_is_no_json_is_415(ask):
+    assert ask("POST", PATH, "x", "text/plain").status == 415
+
+
+def test_no_search_id_is_logged(ask, logs, search_id):
+    ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": True})
+    assert search_id not in logs
+
+
+class TestWithoutAPlace:
+    @pytest.fixture
+    def derived(self) -> None:
+        return None
+
+    def test_it_is_said_that_nothing_is_kept(self, ask, search_id):
+        body = {"search_id": search_id, "id": TOM, "relevant": True}
+        answer = ask("POST", PATH, body)
+        assert (answer.status, answer.error) == (403, "not_allowed")
+        assert "DERIVED_URI" in answer.json["error"]["hint"]

@@ -1,0 +1,35 @@
+"""`imagesearch feedback export` prints what was kept, of a folder here or of a deployed system."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from local.feedback_command import kept_here
+from local.refusal import WrongUsage
+from local.workspace import workspace_of
+
+
+def test_every_pair_is_a_line_in_the_order_of_days(folder: Path, tmp_path: Path, run) -> None:
+    derived = workspace_of(folder, tmp_path / ".imagesearch").derived
+    for day in ("2026/01/02", "2025/12/31"):
+        (derived / "feedback" / day).mkdir(parents=True)
+        event = json.dumps({"time": day, "relevant": True})
+        (derived / "feedback" / day / "0a.json").write_text(event)
+    (derived / "thumbnails").mkdir()
+    done = run("feedback", "export", "--folder", str(folder))
+    assert done.returncode == 0
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["time"] for line in lines] == ["2025/12/31", "2026/01/02"]
+
+
+def test_nothing_said_is_no_line(folder: Path, tmp_path: Path) -> None:
+    assert list(kept_here(folder, tmp_path / ".imagesearch")) == []
+    with pytest.raises(WrongUsage):
+        list(kept_here(None, tmp_path / ".imagesearch"))
+
+
+def test_what_is_no_bucket_is_refused(run) -> None:
+    done = run("feedback", "export", "--from", "https://bucket")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is no bucket" in done.stderr

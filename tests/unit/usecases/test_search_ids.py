@@ -1,0 +1,89 @@
+"""Claims about search ids: they hold a search's own query for a day, and nothing else does."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from imagesearch.errors import InvalidQuery
+from imagesearch.queries import ImageQuery, MixedQuery, StoredQuery, Term, TextQuery
+from imagesearch.search_ids import QueryKind, SearchIds
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CAT = TextQuery("a cat")
+
+
+@pytest.fixture
+def ids() -> SearchIds:
+    return SearchIds("starter", lambda: NOON)
+
+
+def unit(vector) -> np.ndarray:
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+
+def later(by: timedelta, model: str = "starter") -> SearchIds:
+    return SearchIds(model, lambda: NOON + by)
+
+
+@pytest.mark.parametrize("heaviest", [1, 20, 1_000])
+def test_the_embedding_is_held_to_a_cosine_of_0_9999(ids, heaviest):
+    random = np.random.default_rng(5)
+    for _ in range(50):
+        vector = random.normal(size=512)
+        vector[0] *= heaviest
+        found = ids.unseal(ids.seal(CAT, unit(vector))).embedding
+        assert found @ unit(vector) >= 0.9999
+        assert np.linalg.norm(found) == pytest.approx(1)
+
+
+def test_an_id_is_short_enough_for_an_address_and_unlike_any_other(ids):
+    vector = unit(np.arange(1, 513))
+    first, second = ids.seal(CAT, vector), ids.seal(CAT, vector)
+    assert first != second
+    assert len(first) < 720
+    assert first.replace("-", "").replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        (CAT, QueryKind.TEXT),
+        (ImageQuery(b"x"), QueryKind.IMAGE),
+        (StoredQuery("x"), QueryKind.STORED),
+        (MixedQuery((Term(CAT, 1.0),)), QueryKind.MIXED),
+    ],
+)
+def test_the_time_and_the_kind_of_query_are_held(ids, query, kind):
+    found = ids.unseal(ids.seal(query, unit(np.ones(4))))
+    assert (found.time, found.kind) == (NOON, kind)
+
+
+def test_an_id_is_good_for_a_day(ids):
+    id = ids.seal(CAT, unit(np.ones(4)))
+    assert later(timedelta(days=1)).unseal(id).time == NOON
+    with pytest.raises(InvalidQuery) as refused:
+        later(timedelta(days=1, seconds=1)).unseal(id)
+    assert refused.value.code == "search_id_expired"
+    assert "search again" in refused.value.hint
+
+
+def test_an_id_of_the_future_is_none(ids):
+    id = later(timedelta(hours=1)).seal(CAT, unit(np.ones(4)))
+    with pytest.raises(InvalidQuery):
+        ids.unseal(id)
+
+
+def test_another_model_s_id_is_none(ids):
+    with pytest.raises(InvalidQuery):
+        later(timedelta(), model="clip").unseal(ids.seal(CAT, unit(np.ones(4))))
+
+
+def test_a_changed_cut_or_made_up_id_is_none(ids):
+    id = ids.seal(CAT, unit(np.ones(64)))
+    changed = id[:20] + ("B" if id[20] == "A" else "A") + id[21:]
+    broken = id[:-5] + "!" + id[-4:]
+    for each in ("", "x", "é", "made-up", id[:-4], id[4:], changed, broken, "A" * len(id)):
+        with pytest.raises(InvalidQuery) as refused:
+            ids.unseal(each)
+        assert refused.value.code == "invalid_search_id"
