@@ -96,6 +96,43 @@ def test_metadata_is_one_of_some_values(subject, put, found):
     assert found(Not(MetadataOneOf("camera", ("X100",)))) == ["b", "c", "d"]
 
 
+ODD_NAMES = [
+    "*",
+    "cam*",
+    "camera.",
+    ".camera",
+    "a..b",
+    ".",
+    "..",
+    " ",
+    "a b",
+    "_id",
+    "$x",
+    '"',
+    "'",
+    "\\\\",
+    "metadata",
+    "metadata.camera",
+    "_value",
+    "_valueAndPath",
+    "a" * 300,
+    "é",
+    "\U0001f43b",
+    "?",
+    "a=b",
+]
+
+
+def test_a_name_in_the_metadata_may_be_of_any_letters(subject, put, found):
+    subject.store(put("usual", metadata={"camera": "X100"}))
+    for name in ODD_NAMES:
+        assert found(MetadataOneOf(name, ("X100",))) == []
+        assert found(Not(MetadataOneOf(name, ("X100",)))) == ["usual"]
+    subject.store(*(put(f"{n}", metadata={name: "X100"}) for n, name in enumerate(ODD_NAMES)))
+    for n, name in enumerate(ODD_NAMES):
+        assert found(MetadataOneOf(name, ("X100",))) == [f"{n}"]
+
+
 def test_a_record_says_one_of_some_texts(subject, put, found):
     subject.store(
         put("cats/1", content_type="image/png", sha256="1f", phash="00ff00ff00ff00ff"),
