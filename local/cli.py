@@ -19,6 +19,7 @@ from local.cli_options import (
     DataDir,
     Model,
 )
+from local.duplicates_cli import duplicates
 from local.feedback_cli import feedback
 from local.labels_cli import labels
 from local.model_choice import choice, known_models
@@ -155,6 +156,7 @@ def backfill(
 
 app.command()(search)
 app.command()(classify)
+app.command()(duplicates)
 app.command()(reindex)
 app.add_typer(feedback, name="feedback")
 app.add_typer(labels, name="labels")

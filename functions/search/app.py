@@ -33,6 +33,8 @@ def join(queue: ChangeQueue | None) -> Handler:
             classifier=bootstrap.classifier(settings, scope),
             label_sets=bootstrap.label_sets(settings, scope),
             feedback=bootstrap.feedback(settings, scope),
+            duplicate_groups=bootstrap.duplicate_groups(settings, scope),
+            duplicate_check=bootstrap.duplicate_check(settings, scope),
         )
 
     bound = BoundKeys(key_bindings(settings.key_collections), parts)

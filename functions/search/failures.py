@@ -87,6 +87,7 @@ _CODES = {
     "text": "invalid_text",
     "image": "invalid_image",
     "limit": "invalid_limit",
+    "threshold": "invalid_threshold",
     "cursor": "invalid_cursor",
     "name": "invalid_name",
     "content_type": "invalid_content_type",

@@ -1,6 +1,7 @@
 """Every operation of the API but those that describe them, in the order of the document."""
 
 from .classifying.routes import Classifications
+from .duplicates.routes import Duplicates
 from .feedback.routes import FeedbackRoute
 from .health import HealthRoute
 from .images.routes import Images
@@ -16,6 +17,7 @@ def operations(parts: Parts, note: Note) -> list[Operation]:
     resources = (
         Searches(parts, note),
         Images(parts, note),
+        Duplicates(parts, note),
         Classifications(parts, note),
         LabelSetRoutes(parts, note),
         FeedbackRoute(parts, note),

@@ -5,6 +5,8 @@ from typing import Protocol
 
 from imagesearch.bucket_ports import DerivedStore
 from imagesearch.classifying import Classifier
+from imagesearch.duplicate_check import DuplicateCheck
+from imagesearch.duplicate_groups import DuplicateGroups
 from imagesearch.feedback import Feedback
 from imagesearch.labelsets import LabelSets
 from imagesearch.ports import ChangeQueue, ImageStore
@@ -29,6 +31,8 @@ class Parts:
     classifier: Classifier = field(kw_only=True)
     label_sets: LabelSets = field(kw_only=True)
     feedback: Feedback = field(kw_only=True)
+    duplicate_groups: DuplicateGroups = field(kw_only=True)
+    duplicate_check: DuplicateCheck = field(kw_only=True)
 
     @property
     def addresses(self) -> Addresses:

@@ -75,13 +75,13 @@ class Queue:
         self._dead_url, dead_arn = self._make({})
         policy = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": str(receives)}
         attributes = {"VisibilityTimeout": str(hidden), "RedrivePolicy": json.dumps(policy)}
-        self._url, self.arn = self._make(attributes)
+        self.url, self.arn = self._make(attributes)
 
     def send(self, body: str) -> None:
-        self._sqs.send_message(QueueUrl=self._url, MessageBody=body)
+        self._sqs.send_message(QueueUrl=self.url, MessageBody=body)
 
     def receive(self) -> list[dict[str, Any]]:
-        return self._receive(self._url)
+        return self._receive(self.url)
 
     def dead(self) -> list[str]:
         return [message["Body"] for message in self._receive(self._dead_url)]
@@ -89,7 +89,7 @@ class Queue:
     def is_empty(self) -> bool:
         """Whether nothing waits and nothing is under way."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
+        found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
         return all(number == "0" for number in found["Attributes"].values())
 
     def drain(self, handler: Handler) -> None:
@@ -104,7 +104,7 @@ class Queue:
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         for message in messages:
             if message["MessageId"] not in failed:
-                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+                self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
 
     def _make(self, attributes: dict[str, str]) -> tuple[str, str]:
         url = self._sqs.create_queue(QueueName=uuid.uuid4().hex, Attributes=attributes)["QueueUrl"]

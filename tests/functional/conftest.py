@@ -25,6 +25,8 @@ from imagesearch.adapters.s3_changes import S3Changes
 from imagesearch.adapters.s3_derived import S3Derived
 from imagesearch.adapters.s3_store import S3Store, client_config
 from imagesearch.classifying import Classifier
+from imagesearch.duplicate_check import DuplicateCheck
+from imagesearch.duplicate_groups import DuplicateGroups
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
@@ -84,12 +86,17 @@ def aws() -> Iterator[str]:
 
 
 @pytest.fixture
-def cloud(aws) -> Cloud:
+def sqs(aws) -> Any:
+    return boto3.client("sqs", region_name=REGION, endpoint_url=aws, **NOBODY)
+
+
+@pytest.fixture
+def cloud(aws, sqs) -> Cloud:
     """An empty bucket, and nothing else."""
     httpx.post(f"{aws}/moto-api/reset").raise_for_status()
     more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
     s3 = boto3.client("s3", config=client_config(), **more)
-    return Cloud(s3, boto3.client("sqs", **more), boto3.client("events", **more))
+    return Cloud(s3, sqs, boto3.client("events", **more))
 
 
 @pytest.fixture(params=["s3", "eventbridge"])
@@ -183,8 +190,18 @@ def parts(index, label_index, texts, images, store, derived, intake, manifest) -
     sets = LabelSets(lambda: label_index, labels)
     classifier = Classifier(QueryVectors(index, texts, images), labels, sets)
     feedback = Feedback(index, derived, SearchIds(manifest.name), manifest.image_space)
-    made = {"classifier": classifier, "label_sets": sets, "feedback": feedback}
-    return Parts(searcher, store, None, derived, intake, **made)
+    return Parts(
+        searcher,
+        store,
+        None,
+        derived,
+        intake,
+        classifier=classifier,
+        label_sets=sets,
+        feedback=feedback,
+        duplicate_groups=DuplicateGroups(index),
+        duplicate_check=DuplicateCheck(index, images, manifest.duplicates.weights),
+    )
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ ANSWERED = {
     "api-classify-vote": 200,
     "api-docs": 200,
     "api-feedback-late": 400,
+    "api-duplicates": 200,
+    "api-duplicates-check": 200,
     "api-health": 200,
     "api-image": 200,
     "api-image-delete": 202,

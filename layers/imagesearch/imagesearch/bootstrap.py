@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesearch.classifying import Classifier
+from imagesearch.duplicate_check import DuplicateCheck
+from imagesearch.duplicate_groups import DuplicateGroups
 from imagesearch.embedding.background import relevance
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
@@ -83,6 +85,17 @@ def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
         SearchIds(manifest.name),
         manifest.image_space,
     )
+
+
+def duplicate_groups(settings: Settings, scope: Scope | None = None) -> DuplicateGroups:
+    """The groups within a scope; images outside of it are in none."""
+    return DuplicateGroups(_index_within(settings, scope))
+
+
+def duplicate_check(settings: Settings, scope: Scope | None = None) -> DuplicateCheck:
+    """What tells whether a picture is there, within a scope."""
+    images, weights = _image_encoder(settings.model_uri), _duplicate_weights(settings.model_uri)
+    return DuplicateCheck(_index_within(settings, scope), images, weights)
 
 
 def _revisits(settings: Settings) -> Revisits | None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from imagesearch.details import DetailsWanted
 from imagesearch.domain import Document, Embedding, Hit, VectorQuery
-from imagesearch.errors import NotFound, UnreadableImage
+from imagesearch.errors import UnreadableImage
 from imagesearch.filters import OneOf
 from imagesearch.likeness import THRESHOLD, Likeness, Look, Weights, check_threshold, likeness
 from imagesearch.ports import ImageEncoder, VectorIndex
 from imagesearch.queries import ImageQuery, StoredQuery
+from imagesearch.query_vectors import no_such_image
 
 NEAREST = 50
 SAME_BYTES = 100
@@ -67,7 +68,7 @@ class DuplicateCheck:
     def _stored(self, id: str) -> _Asked:
         stored, embedding = self._index.get([id]).get(id), self._index.embeddings([id]).get(id)
         if not stored or not stored.document or embedding is None:
-            raise NotFound(f"there is no indexed image with the id {id!r}", "take an id from a hit")
+            raise no_such_image(id)
         return _Asked(embedding, Look.of(stored.document), stored.document.sha256, id)
 
     def _near(self, asked: _Asked, threshold: float, collection: str | None) -> Iterable[Hit]:

@@ -19,6 +19,9 @@ from functions.search.parts import Parts
 from functions.search.request_log import RequestLog
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.classifying import Classifier
+from imagesearch.duplicate_check import DuplicateCheck
+from imagesearch.duplicate_groups import DuplicateGroups
+from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.feedback import Feedback
 from imagesearch.indexing import Indexer
 from imagesearch.labelsets import LabelSets
@@ -156,7 +159,9 @@ def feedback(index, derived) -> Feedback:
 
 
 @pytest.fixture
-def parts(searcher, store, queue, derived, intake, classifier, label_sets, feedback) -> Parts:
+def parts(
+    searcher, store, queue, derived, intake, classifier, label_sets, feedback, index, images
+) -> Parts:
     return Parts(
         searcher,
         store,
@@ -166,6 +171,8 @@ def parts(searcher, store, queue, derived, intake, classifier, label_sets, feedb
         classifier=classifier,
         label_sets=label_sets,
         feedback=feedback,
+        duplicate_groups=DuplicateGroups(index),
+        duplicate_check=DuplicateCheck(index, images, DuplicateWeights().weights),
     )
 
 

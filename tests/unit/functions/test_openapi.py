@@ -39,6 +39,8 @@ def test_it_lists_every_operation_under_v1_and_no_page(document):
         ("delete", "/v1/images/{id}"),
         ("get", "/v1/images/{id}"),
         ("get", "/v1/images/{id}/similar"),
+        ("get", "/v1/duplicates"),
+        ("post", "/v1/duplicates/check"),
         ("post", "/v1/classify"),
         ("post", "/v1/feedback"),
         ("get", "/v1/labelsets"),

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from imagesearch.domain import Document, Embedding, Hit, Linked, Status, TakenPlace, VectorQuery
 from imagesearch.errors import Unavailable
-from imagesearch.filters import Filter, KeyPrefix, MetadataRecorded, Recorded
+from imagesearch.filters import Filter, KeyPrefix, MetadataRecorded, OneOf, Recorded
 from imagesearch.states import IndexHealth
 from imagesearch.writes import Delete, Put, Stored, Write, WriteResult, WriteStatus
 
@@ -164,6 +164,8 @@ def _holds(filter: Filter, document: Document) -> bool:
     """Filters that use cases make themselves; what callers ask for is the adapters' matter."""
     if isinstance(filter, MetadataRecorded):
         return filter.name in document.metadata
+    if isinstance(filter, OneOf):
+        return getattr(document, filter.field) in filter.values
     return filter != Recorded("collection") or document.ref.collection is not None
 
 

@@ -18,8 +18,9 @@ from imagesearch.writes import Write, WriteResult, WriteStatus
 
 # As long as the queue keeps a message: no write that was sent before the deletion is under way.
 DELETIONS_KEPT = timedelta(days=7)
-# The last request of a bulk may take this long, and copies of a shard refresh in their own time.
-SETTLING_MARGIN = timedelta(seconds=30)
+# Between a record and its write, what is made of the image is put away; the last request of a bulk
+# takes its time, and so do the copies of a shard.
+SETTLING_MARGIN = timedelta(seconds=60)
 FORGET_EVERY = timedelta(days=1)
 FORGET_AT_ONCE = 5000
 _log = logging.getLogger(__name__)
@@ -40,13 +41,14 @@ class OpenSearchIndex(OpenSearchReads):
         model: str,
         layout: IndexLayout = IndexLayout(),  # noqa: B008 - frozen
         patience: float = PATIENCE_SECONDS,
+        settling_margin: timedelta = SETTLING_MARGIN,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(url, name, dimension)
         self._model = model
         self._layout = layout
         self._clock = clock
-        self._patience = patience
+        self._longest_write = timedelta(seconds=patience) + settling_margin
         self._bulk = Bulk(self._send, self._make_index, patience)
         self._making = threading.Lock()
         self._made = False
@@ -55,8 +57,7 @@ class OpenSearchIndex(OpenSearchReads):
     @property
     def settles_after(self) -> timedelta:
         """A record is made before its write, which may be repeated while patience lasts."""
-        refresh = timedelta(seconds=self._layout.refresh_seconds)
-        return refresh + timedelta(seconds=self._patience) + SETTLING_MARGIN
+        return timedelta(seconds=self._layout.refresh_seconds) + self._longest_write
 
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
         if not writes:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from math import ceil
 from typing import Any
 
 import boto3
@@ -29,9 +30,9 @@ class SqsRevisits:
 
     def look_again(self, refs: Sequence[ImageRef], after: timedelta) -> None:
         """Where that time is longer than SQS can wait, who looks too early sends them on."""
-        delay = min(after, LONGEST_DELAY)
+        seconds = ceil(min(after, LONGEST_DELAY).total_seconds())
         messages = [
-            {"Id": str(number), "MessageBody": body, "DelaySeconds": round(delay.total_seconds())}
+            {"Id": str(number), "MessageBody": body, "DelaySeconds": seconds}
             for number, body in enumerate(_bodies(refs))
         ]
         for start in range(0, len(messages), MESSAGES_A_REQUEST):

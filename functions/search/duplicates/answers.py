@@ -1,0 +1,100 @@
+"""The shapes of groups of duplicates, and of what a check finds."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from imagesearch.domain import Document
+from imagesearch.duplicate_check import Match
+from imagesearch.duplicate_groups import MAX_SHOWN, Group, GroupPage
+
+from ..addresses import Addresses
+from ..answers import Answer, Cursor
+from ..images.answers import ImageRecord, image_record
+
+
+class Kind(StrEnum):
+    EXACT = "exact"
+    NEAR = "near"
+
+
+DuplicateKind = Annotated[
+    Kind, Field(description="exact: the same bytes; near: the same picture, perhaps edited.")
+]
+
+
+class DuplicateGroup(Answer):
+    """Images that show the same picture; `original` is a suggestion, not a proof."""
+
+    kind: DuplicateKind
+    size: Annotated[int, Field(ge=2, description=f"How many they are; up to {MAX_SHOWN} are here.")]
+    original: Annotated[str, Field(description="Id of the largest; if several, of the oldest.")]
+    images: Annotated[list[ImageRecord], Field(description="The original first.")]
+
+
+class DuplicateGroups(Answer):
+    """Groups in the order of their first keys."""
+
+    groups: list[DuplicateGroup]
+    cursor: Cursor
+
+
+class DuplicateMatch(Answer):
+    """An image that shows the picture asked about."""
+
+    kind: DuplicateKind
+    confidence: Annotated[float, Field(ge=0, le=1, description="How sure it is; 1 when exact.")]
+    score: Annotated[float, Field(ge=-1, le=1, description="Cosine of both embeddings.")]
+    distance: Annotated[
+        int | None,
+        Field(ge=0, le=64, description="In how many of 64 bits both perceptual hashes differ."),
+    ]
+    image: ImageRecord
+
+
+class DuplicateAnswer(Answer):
+    """Whether the picture is there, and where; the surest first."""
+
+    duplicate: bool
+    matches: list[DuplicateMatch]
+
+
+def duplicate_groups(page: GroupPage, addresses: Addresses) -> DuplicateGroups:
+    return DuplicateGroups(
+        groups=[_group(each, addresses) for each in page.groups], cursor=page.cursor
+    )
+
+
+def duplicate_answer(matches: list[Match], addresses: Addresses) -> DuplicateAnswer:
+    return DuplicateAnswer(
+        duplicate=bool(matches), matches=[_match(each, addresses) for each in matches]
+    )
+
+
+def _group(group: Group, addresses: Addresses) -> DuplicateGroup:
+    return DuplicateGroup(
+        kind=_kind(group.is_exact),
+        size=group.size,
+        original=group.documents[0].id,
+        images=_records(group.documents, addresses),
+    )
+
+
+def _match(match: Match, addresses: Addresses) -> DuplicateMatch:
+    found = match.likeness
+    return DuplicateMatch(
+        kind=_kind(match.is_exact),
+        confidence=round(found.confidence, 4),
+        score=max(-1.0, min(1.0, round(found.score, 6))),
+        distance=found.distance,
+        image=image_record(match.document, addresses),
+    )
+
+
+def _records(documents: list[Document], addresses: Addresses) -> list[ImageRecord]:
+    return [image_record(each, addresses) for each in documents]
+
+
+def _kind(is_exact: bool) -> Kind:
+    return Kind.EXACT if is_exact else Kind.NEAR

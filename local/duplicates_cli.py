@@ -1,0 +1,37 @@
+"""`imagesearch duplicates` as it is typed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagesearch.likeness import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
+from local.cli_options import DATA_DIR, DataDir, Model
+
+Folder = Annotated[Path | None, typer.Option(help="Default: the last one indexed.")]
+Collection = Annotated[str | None, typer.Option(help="Only below this subfolder.")]
+Threshold = Annotated[
+    float,
+    typer.Option(min=LEAST_CONFIDENCE, max=MOST_CONFIDENCE, help="How sure it must be at least."),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines, no table.")]
+
+
+def duplicates(
+    folder: Folder = None,
+    collection: Collection = None,
+    threshold: Threshold = THRESHOLD,
+    as_json: Json = False,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """List images that show the same picture, in groups, the likeliest original first."""
+    from local.duplicates_command import groups_of, print_lines, print_table
+    from local.workspace import last_used, workspace_of
+
+    workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
+    groups = groups_of(workspace, model, threshold, collection)
+    if as_json:
+        print_lines(groups, workspace.folder)
+    else:
+        print_table(groups)

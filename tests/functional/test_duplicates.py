@@ -1,0 +1,139 @@
+"""Claims: copies find each other, whoever indexes them when, by way of index and queue."""
+
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from PIL import Image, ImageOps
+
+from functions.index_images.handling import make_handler
+from functions.index_images.reporting import BatchReport
+from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from imagesearch.adapters.opensearch_layout import IndexLayout
+from imagesearch.adapters.sqs_revisits import SqsRevisits
+from imagesearch.duplicate_groups import DuplicateGroups
+from imagesearch.indexing import Indexer
+from imagesearch.linking import Linker
+
+from .cloud import BUCKET, Queue, event_of, eventually
+
+WORKERS = 2
+
+
+@pytest.fixture
+def index(manifest, opensearch_url, opensearch_index):
+    """The real server, which settles soon: no write takes long here."""
+    index = OpenSearchIndex(
+        opensearch_url,
+        opensearch_index.health().name,
+        manifest.dimension,
+        model=manifest.name,
+        layout=IndexLayout(refresh_interval="100ms"),
+        patience=0.4,
+        settling_margin=timedelta(seconds=0.5),
+    )
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def revisits(cloud, sqs):
+    """A queue of the function's own, for keys to be looked at once more."""
+    return Queue(sqs)
+
+
+@pytest.fixture
+def worker(store, index, images, manifest, sqs, revisits, logger, metrics):
+    """Another instance of the indexing function."""
+
+    def worker(asked=None):
+        asked = asked or SqsRevisits(revisits.url, sqs)
+        linker = Linker(index, manifest.duplicates.weights, asked)
+        indexer = Indexer(store, index, images, linker=linker)
+        handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
+        return lambda event: handler(event, None)
+
+    return worker
+
+
+class Dying:
+    """Where a function is stopped before it has asked to come back."""
+
+    def look_again(self, refs, after):
+        raise KeyboardInterrupt
+
+
+def edited(photo: bytes) -> bytes:
+    """Mirrored, cut and saved again."""
+    picture, file = ImageOps.mirror(Image.open(io.BytesIO(photo)).convert("RGB")), io.BytesIO()
+    width, height = picture.size
+    picture.crop((width // 20, height // 20, width, height)).save(file, "JPEG", quality=70)
+    return file.getvalue()
+
+
+def groups(index):
+    return [
+        [document.ref.key for document in group.documents]
+        for group in DuplicateGroups(index).page().groups
+    ]
+
+
+def test_copies_that_are_indexed_at_the_same_moment_find_each_other(
+    cloud, sample, worker, index, revisits
+):
+    owl = sample("animals/owl")
+    cloud.put("owl.webp", owl)
+    cloud.put("stolen.jpg", edited(owl))
+    cloud.put("panda.webp", sample("animals/giant-panda"))
+    together = Barrier(WORKERS)
+
+    def take(key):
+        handler, message = worker(), {"bucket": BUCKET, "keys": [key]}
+        together.wait()
+        return handler(event_of([fake_message(message)]))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        answers = list(pool.map(take, ["owl.webp", "stolen.jpg"]))
+    assert answers == [{"batchItemFailures": []}] * WORKERS
+    worker()(event_of([fake_message({"bucket": BUCKET, "keys": ["panda.webp"]})]))
+
+    def linked():
+        revisits.drain(worker())
+        return groups(index) == [["owl.webp", "stolen.jpg"]]
+
+    assert eventually(linked)
+    assert eventually(revisits.is_empty)
+    assert revisits.dead() == []
+
+
+def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
+    cloud, sample, worker, index, revisits
+):
+    cloud.put("owl.webp", sample("animals/owl"))
+    cloud.put("copy.webp", sample("animals/owl"))
+    event = event_of([fake_message({"bucket": BUCKET, "keys": ["owl.webp", "copy.webp"]})])
+    with pytest.raises(KeyboardInterrupt):
+        worker(Dying())(event)
+    assert revisits.is_empty()
+    assert worker()(event) == {"batchItemFailures": []}
+
+    def linked():
+        revisits.drain(worker())
+        return groups(index) == [["copy.webp", "owl.webp"]]
+
+    assert eventually(linked)
+
+
+def test_a_queue_that_is_away_sends_the_event_back(cloud, sample, worker, sqs):
+    cloud.put("owl.webp", sample("animals/owl"))
+    gone = SqsRevisits(f"{sqs.meta.endpoint_url}/123456789012/no-such-queue", sqs)
+    message = fake_message({"bucket": BUCKET, "keys": ["owl.webp"]})
+    answer = worker(gone)(event_of([message]))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
+
+
+def fake_message(body):
+    return {"MessageId": "1", "ReceiptHandle": "1", "Body": json.dumps(body), "MD5OfBody": ""}
