@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from imagesearch.likeness import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
-from local.cli_options import DATA_DIR, DataDir, Model
+from local.cli_options import DATA_DIR, DataDir, Endpoint, Model
+from local.model_choice import model_in_use
+from local.workspace import last_used, workspace_of
 
 Folder = Annotated[Path | None, typer.Option(help="Default: the last one indexed.")]
 Collection = Annotated[str | None, typer.Option(help="Only below this subfolder.")]
@@ -22,16 +24,17 @@ def duplicates(
     collection: Collection = None,
     threshold: Threshold = THRESHOLD,
     as_json: Json = False,
+    endpoint: Endpoint = None,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
     """List images that show the same picture, in groups, the likeliest original first."""
-    from local.duplicates_command import groups_of, print_lines, print_table
-    from local.workspace import last_used, workspace_of
+    from local import duplicates_command as command
 
-    workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
-    groups = groups_of(workspace, model, threshold, collection)
-    if as_json:
-        print_lines(groups, workspace.folder)
+    wanted = command.Wanted(threshold, collection)
+    if endpoint:
+        groups = command.groups_of_endpoint(endpoint, wanted)
     else:
-        print_table(groups)
+        workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
+        groups = command.groups_of_folder(workspace, model_in_use(model, workspace), wanted)
+    (command.print_lines if as_json else command.print_table)(groups)

@@ -1,8 +1,10 @@
-"""`imagesearch duplicates`: groups of images that show one picture, as a table or JSON lines."""
+"""`imagesearch duplicates`: groups of a folder's images or an API's, as a table or JSON lines."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -12,55 +14,79 @@ from imagesearch import bootstrap
 from imagesearch.domain import Document
 from imagesearch.duplicate_groups import MAX_GROUPS, Group
 from local.environment import settings_of
-from local.model_choice import model_folder, model_in_use
+from local.model_choice import model_folder
 from local.report import printable
 from local.workspace import Workspace
 
+Line: TypeAlias = Mapping[str, Any]
 
-def groups_of(
-    workspace: Workspace, model: str | None, threshold: float, collection: str | None
-) -> Iterator[Group]:
-    """All groups. Raises WrongUsage, and what the use case raises."""
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How sure duplicates must be, and where they are looked for."""
+
+    threshold: float
+    collection: str | None
+
+
+def groups_of_folder(workspace: Workspace, model: str, wanted: Wanted) -> Iterator[Line]:
+    """All groups, with files' paths in place of addresses.
+
+    Raises WrongUsage, and what the use case raises.
+    """
     workspace.must_be_indexed()
-    folder = model_folder(model_in_use(model, workspace), workspace.directory.parent)
-    duplicates = bootstrap.duplicate_groups(settings_of(workspace, folder))
+    settings = settings_of(workspace, model_folder(model, workspace.directory.parent))
+    duplicates = bootstrap.duplicate_groups(settings)
     cursor = None
     while True:
         page = duplicates.page(
-            threshold=threshold, collection=collection or None, cursor=cursor, limit=MAX_GROUPS
+            threshold=wanted.threshold,
+            collection=wanted.collection or None,
+            cursor=cursor,
+            limit=MAX_GROUPS,
         )
-        yield from page.groups
+        yield from (_line(group, workspace.folder) for group in page.groups)
         if (cursor := page.cursor) is None:
             return
 
 
-def print_lines(groups: Iterable[Group], folder: Path) -> None:
+def groups_of_endpoint(endpoint: str, wanted: Wanted) -> Iterator[Line]:
+    """All groups of a deployed system, as its API answers. Raises WrongUsage."""
+    from local.endpoint import api_at
+
+    options = {"collection": wanted.collection} if wanted.collection else {}
+    with api_at(endpoint) as api:
+        for group in api.duplicates(threshold=wanted.threshold, limit=MAX_GROUPS, **options):
+            yield dict(group)
+
+
+def print_lines(groups: Iterable[Line]) -> None:
     for group in groups:
-        line = {
-            "kind": _kind(group),
-            "size": group.size,
-            "original": group.documents[0].id,
-            "images": [_image(document, folder) for document in group.documents],
-        }
-        print(json.dumps(line, ensure_ascii=False))  # noqa: T201
+        print(json.dumps(group, ensure_ascii=False))  # noqa: T201
 
 
-def print_table(groups: Iterable[Group]) -> None:
+def print_table(groups: Iterable[Line]) -> None:
     """Keys are shown as text: a file's name may look like markup."""
     table = Table("group", "kind", "pixels", "bytes", "key", box=None, pad_edge=False)
     for number, group in enumerate(groups, 1):
-        for document in group.documents:
-            table.add_row(
-                str(number),
-                _kind(group),
-                f"{document.width} x {document.height}",
-                f"{document.size:,}",
-                Text(printable(document.ref.key), overflow="fold"),
-            )
+        for image in group["images"]:
+            pixels = f"{image['width']} x {image['height']}"
+            key = Text(printable(image["key"]), overflow="fold")
+            table.add_row(str(number), group["kind"], pixels, f"{image['size']:,}", key)
     Console(highlight=False).print(table)
 
 
-def _image(document: Document, folder: Path) -> dict[str, object]:
+def _line(group: Group, folder: Path) -> Line:
+    """A group as the API has it, with the files' paths: no server runs."""
+    return {
+        "kind": "exact" if group.is_exact else "near",
+        "size": group.size,
+        "original": group.documents[0].id,
+        "images": [_image(document, folder) for document in group.documents],
+    }
+
+
+def _image(document: Document, folder: Path) -> Line:
     return {
         "id": document.id,
         "key": document.ref.key,
@@ -68,9 +94,5 @@ def _image(document: Document, folder: Path) -> dict[str, object]:
         "width": document.width,
         "height": document.height,
         "size": document.size,
-        "sha256": document.sha256,
+        "content_type": document.content_type,
     }
-
-
-def _kind(group: Group) -> str:
-    return "exact" if group.is_exact else "near"

@@ -22,7 +22,7 @@ COMMANDS = [
 ]
 # Proved by .ci/run itself, by tests/packaging, or not to be proved without Docker or an account.
 ELSEWHERE = ("make test", "make build", "make deploy", "make bench", "make lint", "sam local")
-RUN_HERE = ("index", "search", "classify")
+RUN_HERE = ("index", "search", "classify", "duplicates")
 
 Eventually = Callable[..., None]
 
@@ -57,7 +57,7 @@ def test_curl_lines_are_answered(served: Any, command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     answer = json.loads(done.stdout)
     results = answer.get("results", [answer])
-    told = ("hits", "labels", "status", "images", "upload")
+    told = ("hits", "labels", "status", "images", "upload", "groups", "matches")
     assert all(any(one.get(name) is not None for name in told) for one in results)
 
 
