@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 from imagesearch.details import DetailsWanted
+from imagesearch.embedding.ahead import in_order
 from imagesearch.embedding.decoder_child import (
     COMMAND,
     DecoderChild,
@@ -68,18 +68,11 @@ class DecoderPool:
         details: DetailsWanted | None = None,
     ) -> Iterator[Picture | UnreadableImage]:
         """Decode ahead of the consumer, but not so far that the pictures fill the memory."""
-        files = iter(images)
-        running: deque[Future[Picture | UnreadableImage]] = deque()
-        try:
-            for data in files:
-                running.append(self._threads.submit(self._decode, data, wanted, details))
-                if len(running) > AHEAD + self._children:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        finally:
-            for future in running:
-                future.cancel()
+
+        def decode(data: bytes) -> Picture | UnreadableImage:
+            return self._decode(data, wanted, details)
+
+        return in_order(self._threads, decode, images, self._children + AHEAD)
 
     def close(self) -> None:
         """Stop the idle children; the next picture starts new ones."""

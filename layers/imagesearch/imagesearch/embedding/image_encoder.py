@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
 from imagesearch.details import DetailsWanted
 from imagesearch.domain import EncodedImage
+from imagesearch.embedding.ahead import in_order
 from imagesearch.embedding.decoder_pool import DecoderPool
 from imagesearch.embedding.manifest import Manifest
 from imagesearch.embedding.model_files import verified
@@ -20,6 +22,9 @@ from imagesearch.errors import UnreadableImage
 
 # Where embedding eight at a time gains nothing measurable any more, with half the memory.
 IMAGES_AT_A_TIME = 4
+# The threads of a run wait for each other after every product, and another run uses the time:
+# measured on two cores, one picture at a time takes 17 ms instead of 20.
+RUNS_AT_ONCE = 2
 
 
 class OnnxImageEncoder:
@@ -40,6 +45,7 @@ class OnnxImageEncoder:
         self._graph = Graph(path, [manifest.image.input], manifest.image.output, threads)
         self._at_a_time = self._graph.at_a_time(IMAGES_AT_A_TIME)
         self._decoders = decoders or DecoderPool()
+        self._threads = ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="embedding")
 
     @property
     def model(self) -> str:
@@ -58,10 +64,9 @@ class OnnxImageEncoder:
         where no decoder can be started.
         """
         pictures = self._decoders.decode_in_order(images, self._preprocessing, details)
-        encoded: list[EncodedImage | UnreadableImage] = []
-        while part := list(islice(pictures, self._at_a_time)):
-            encoded.extend(self._embed(part))
-        return encoded
+        parts = iter(lambda: list(islice(pictures, self._at_a_time)), [])
+        embedded = in_order(self._threads, self._embed, parts, RUNS_AT_ONCE + 1)
+        return list(chain.from_iterable(embedded))
 
     def close(self) -> None:
         """Stop the decoders; they start anew when they are needed."""
@@ -69,11 +74,12 @@ class OnnxImageEncoder:
 
     def _embed(
         self, part: Sequence[Picture | UnreadableImage]
-    ) -> Iterator[EncodedImage | UnreadableImage]:
+    ) -> list[EncodedImage | UnreadableImage]:
         readable = [picture for picture in part if isinstance(picture, Picture)]
         embedded = iter(self._vectors(readable))
-        for picture in part:
-            yield picture if isinstance(picture, UnreadableImage) else next(embedded)
+        return [
+            picture if isinstance(picture, UnreadableImage) else next(embedded) for picture in part
+        ]
 
     def _vectors(self, pictures: Sequence[Picture]) -> Iterator[EncodedImage | UnreadableImage]:
         if not pictures:
