@@ -19,7 +19,8 @@ from imagesearch.embedding.tokenising import TextTokenizer
 from models.model_folder import write_folder
 from models.preprocess import Preprocess
 from models.quantise_rows import blocks_int8, rows_int8, tables_int8
-from models.quantisers import Feed, dynamic_int8, half_weights, matrices, static_int8
+from models.quantise_static import static_int8
+from models.quantisers import Feed, dynamic_int8, half_weights, matrices, qdq_int8
 from models.samples import Samples, read_samples
 
 Calibration = Callable[[], Iterator[Feed]]
@@ -31,6 +32,7 @@ METHODS: dict[str, Method] = {
     "dynamic-per-tensor": lambda model, out, _: dynamic_int8(model, out, per_channel=False),
     "dynamic-unsigned": lambda model, out, _: dynamic_int8(model, out, signed=False),
     "static": lambda model, out, feeds: static_int8(model, feeds(), out),
+    "static-qdq": lambda model, out, feeds: qdq_int8(model, feeds(), out),
     "rows": lambda model, out, _: rows_int8(model, out),
     "blocks": lambda model, out, _: blocks_int8(model, out),
 }

@@ -36,7 +36,7 @@ def blocks_int8(model: onnx.ModelProto, leave_out: Sequence[str] = ()) -> onnx.M
         new[node.name] = [_block_product(node, weight)]
         made += _blocks(weight)
         replaced.add(weight.name)
-    return _rebuilt(model, new, made, replaced)
+    return rebuilt(model, new, made, replaced)
 
 
 def rows_int8(model: onnx.ModelProto, leave_out: Sequence[str] = ()) -> onnx.ModelProto:
@@ -54,9 +54,9 @@ def rows_int8(model: onnx.ModelProto, leave_out: Sequence[str] = ()) -> onnx.Mod
         if node.name not in kept:
             weight = tensors[node.input[1]]
             new[node.name] = list(_row_product(node, weight.name))
-            made += _columns(weight)
+            made += int8_columns(weight)
             replaced.add(weight.name)
-    return _rebuilt(model, new, made, replaced)
+    return rebuilt(model, new, made, replaced)
 
 
 def tables_int8(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -75,7 +75,7 @@ def tables_int8(model: onnx.ModelProto) -> onnx.ModelProto:
         made += [numpy_helper.from_array(part, name) for part, name in pairs]
         new[node.name] = list(_rows_taken(node, *names))
         replaced.add(table.name)
-    return _rebuilt(model, new, made, replaced)
+    return rebuilt(model, new, made, replaced)
 
 
 def _rows_taken(node: onnx.NodeProto, rows: str, scales: str) -> Iterator[onnx.NodeProto]:
@@ -110,7 +110,8 @@ def _row_product(node: onnx.NodeProto, weight: str) -> Iterator[onnx.NodeProto]:
     yield helper.make_node("Mul", [product, least], list(node.output), name=name)
 
 
-def _columns(weight: onnx.TensorProto) -> list[onnx.TensorProto]:
+def int8_columns(weight: onnx.TensorProto) -> list[onnx.TensorProto]:
+    """`….int8` and `….scale`, one scale for each column."""
     columns, scales = rows_to_int8(np.ascontiguousarray(numpy_helper.to_array(weight).T))
     return [
         numpy_helper.from_array(np.ascontiguousarray(columns.T), f"{weight.name}.int8"),
@@ -142,7 +143,7 @@ def _blocks(weight: onnx.TensorProto) -> list[onnx.TensorProto]:
     ]
 
 
-def _rebuilt(
+def rebuilt(
     model: onnx.ModelProto,
     new: dict[str, list[onnx.NodeProto]],
     made: list[onnx.TensorProto],

@@ -78,11 +78,11 @@ def dynamic_int8(
     )
 
 
-def static_int8(
+def qdq_int8(
     model: onnx.ModelProto, feeds: Iterable[Feed], leave_out: Sequence[str] = ()
 ) -> onnx.ModelProto:
-    """int8 weights by channel; activations by scales that calibration found once (QDQ), so that a
-    vector does not depend on its batch."""
+    """int8 weights by channel; activations by scales that calibration found once, written as pairs
+    of QuantizeLinear and DequantizeLinear, which onnxruntime fuses when it loads them."""
     return _saved(
         lambda out: quantize_static(
             _typed(model),

@@ -94,6 +94,19 @@ def test_what_is_left_out_stays_as_it_was(
     }
 
 
+def test_static_products_take_their_bias_along_and_are_not_rounded_again(
+    small_clip: Path, few_samples: Path, tmp_path: Path
+) -> None:
+    left = "*.layers.1.*"
+    how = ["--image", "static", "--leave-out-image", left]
+    graph = onnx.load(quantised(small_clip, few_samples, tmp_path, *how) / "image.onnx").graph
+    products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+    with_bias = [node.name for node in products if len(node.input) == 7]
+    assert len(with_bias) == len(products) - 2  # patches and the last projection have none
+    assert not any("DequantizeLinear" in node.op_type for node in graph.node)
+    assert all(".layers.1." in node.input[1] for node in graph.node if node.op_type == "MatMul")
+
+
 def test_a_name_that_fits_nothing_is_a_mistake(
     small_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
