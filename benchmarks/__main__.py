@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks import (
+    clip,
     clip_graphs,
     embedded_searching,
     indexing,
@@ -33,7 +34,7 @@ def _labels() -> None:
     show(f"{labels.TITLE}, {describe()}", labels.measure())
 
 
-def _clip() -> None:
+def _clip_formats() -> None:
     show(f"{clip_graphs.TITLE}, batch 1 · 4 · 8, {describe()}", clip_graphs.measure())
 
 
@@ -42,7 +43,8 @@ PARTS: dict[str, Callable[[], None]] = {
     "embedded": _embedded,
     "opensearch": _opensearch,
     "labels": _labels,
-    "clip": _clip,
+    "clip": clip.show,
+    "clip-formats": _clip_formats,
 }
 
 

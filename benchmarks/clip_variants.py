@@ -9,16 +9,16 @@ import onnx
 import onnxruntime
 from onnxruntime.transformers import optimizer
 
+from benchmarks.clip_seed import SEED
 from models.clip_image_graph import build_image_graph
 from models.clip_reference import random_pixels
 from models.clip_shape import VIT_B_32
 from models.clip_weights import random_weights
 from models.quantise_rows import blocks_int8, rows_int8
-from models.quantisers import Feed, dynamic_int8, half_weights, static_int8
+from models.quantise_static import static_int8
+from models.quantisers import Feed, dynamic_int8, half_weights, qdq_int8
 
-SEED = 0
 FLOAT32 = "fp32, fused attention"
-DYNAMIC = "int8 dynamic, signed, per channel"
 Session: TypeAlias = onnxruntime.InferenceSession
 
 
@@ -33,11 +33,12 @@ def sessions(threads: int) -> Iterator[tuple[str, Session]]:
         "fp32, plain ONNX": lambda: plain,
         "fp32, fused attention, transformer optimiser": lambda: _optimised(fused),
         "fp16 weights, fp32 computed": lambda: half_weights(fused),
-        DYNAMIC: lambda: dynamic_int8(fused),
+        "int8 dynamic, signed, per channel": lambda: dynamic_int8(fused),
         "int8 dynamic, signed, per channel, plain ONNX": lambda: dynamic_int8(plain),
         "int8 dynamic, unsigned, per channel": lambda: dynamic_int8(fused, signed=False),
         "int8 dynamic, signed, per tensor": lambda: dynamic_int8(fused, per_channel=False),
-        "int8 static (QDQ), signed, per channel": lambda: static_int8(fused, _calibration()),
+        "int8 static, signed, per channel": lambda: static_int8(fused, _calibration()),
+        "int8 static, as QDQ": lambda: qdq_int8(fused, _calibration()),
         "int8, a scale for each token": lambda: rows_int8(fused),
         "int8 blocks of 32 (MatMulNBits)": lambda: blocks_int8(fused),
     }

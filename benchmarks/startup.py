@@ -14,7 +14,7 @@ import psutil
 
 from benchmarks.queries import event
 from benchmarks.table import Row
-from benchmarks.workbench import SAMPLES, Workbench, workbench
+from benchmarks.workbench import SAMPLES, STARTER_MODEL, Workbench, workbench
 
 STARTS = 7
 
@@ -29,13 +29,13 @@ sys.stdin.readline()
 """
 
 
-def measure() -> Iterator[Row]:
+def measure(model: Path = STARTER_MODEL) -> Iterator[Row]:
     """Both functions, files in the page cache, SnapStart not counted in."""
     text = event("api-search-get.json")
     photo = event("api-search-post-image.json")
     photo["body"] = base64.b64encode((SAMPLES / "animals/cow.webp").read_bytes()).decode()
     photo["isBase64Encoded"] = True
-    with workbench() as bench:
+    with workbench(model=model) as bench:
         new = (_created(bench, path) for path in sorted(bench.folder.rglob("*.webp")))
         yield _cold(bench, "search", repeat(text), "search: process start to a text answer")
         yield _cold(bench, "search", repeat(photo), "search: process start to an image answer")

@@ -10,17 +10,25 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: what was measured, the value with its unit, and how."""
+    """One figure: what was measured, the value with its unit, how, and what it should be."""
 
     what: str
     value: str
     how: str = ""
+    goal: str = ""
 
 
 def percentiles(seconds: Sequence[float]) -> str:
     """p50 and p95 in milliseconds."""
     p50, p95 = np.percentile(np.asarray(seconds) * 1000, [50, 95])
     return f"{p50:.1f} ms (p95 {p95:.1f})"
+
+
+def show_markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table as it stands in docs/."""
+    for row in (header, ["---"] * len(header), *rows):
+        print(f"| {' | '.join(row)} |", flush=True)
+    print()
 
 
 def show(title: str, rows: Iterable[Row]) -> None:

@@ -19,6 +19,7 @@ class Workbench:
 
     folder: Path
     data: Path
+    model: Path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -27,14 +28,14 @@ class Workbench:
             "BUCKET": self.folder.as_uri(),
             "INDEX_URL": f"sqlite://{self.data / 'index.db'}",
             "DERIVED_URI": (self.data / "derived").as_uri(),
-            "MODEL_URI": str(STARTER_MODEL),
+            "MODEL_URI": str(self.model),
             "LOG_LEVEL": "ERROR",
             "POWERTOOLS_METRICS_DISABLED": "true",
         }
 
 
 @contextmanager
-def workbench(copies: int = 1) -> Iterator[Workbench]:
+def workbench(copies: int = 1, model: Path = STARTER_MODEL) -> Iterator[Workbench]:
     """The samples, `copies` times over under different names."""
     with TemporaryDirectory(prefix="imagesearch-bench-") as temporary:
         root = Path(temporary)
@@ -43,4 +44,4 @@ def workbench(copies: int = 1) -> Iterator[Workbench]:
                 SAMPLES, root / "photos" / str(copy), ignore=shutil.ignore_patterns("*.tsv")
             )
         (root / "data").mkdir()
-        yield Workbench(root / "photos", root / "data")
+        yield Workbench(root / "photos", root / "data", model)

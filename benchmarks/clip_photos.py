@@ -1,0 +1,45 @@
+"""The samples as JPEG files of three sizes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+
+from benchmarks.workbench import SAMPLES
+
+QUALITY = 90
+SMALL_PIXELS = 100_000
+LARGE_SIDES = (4000, 3000)
+SMALL, AS_THEY_ARE, LARGE = "0.1 megapixels", "as the samples are", "12 megapixels"
+COUNTS = {SMALL: 16, AS_THEY_ARE: 16, LARGE: 8}
+
+
+@contextmanager
+def clip_photos() -> Iterator[dict[str, list[Path]]]:
+    """Paths by size; the large ones are enlarged, so they hold less detail than a camera's."""
+    with TemporaryDirectory(prefix="imagesearch-photos-") as temporary:
+        yield {size: _written(Path(temporary), size, count) for size, count in COUNTS.items()}
+
+
+def _written(folder: Path, size: str, count: int) -> list[Path]:
+    every = sorted(SAMPLES.rglob("*.webp"))
+    # From all over the folders, whose pictures are alike.
+    chosen = every[:: len(every) // count][:count]
+    return [_saved(source, folder / f"{size}-{source.stem}.jpg", size) for source in chosen]
+
+
+def _saved(source: Path, target: Path, size: str) -> Path:
+    with Image.open(source) as opened:
+        picture = opened.convert("RGB")
+    picture.resize(_sides(picture, size), Image.Resampling.BICUBIC).save(target, quality=QUALITY)
+    return target
+
+
+def _sides(picture: Image.Image, size: str) -> tuple[int, int]:
+    width, height = picture.size
+    if size == LARGE:
+        return LARGE_SIDES if width >= height else LARGE_SIDES[::-1]
+    shrink = min(1.0, (SMALL_PIXELS / (width * height)) ** 0.5) if size == SMALL else 1.0
+    return round(width * shrink), round(height * shrink)
