@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from local.cli_options import DATA_DIR, DataDir, Model
+from local.cli_options import DATA_DIR, DataDir, Endpoint, Model
 from local.refusal import WrongUsage
 
 Image = Annotated[Path, typer.Argument(metavar="FILE", help="The image.")]
@@ -28,16 +28,21 @@ def classify(
     limit: Limit = 10,
     folder: Folder = None,
     as_json: Json = False,
+    endpoint: Endpoint = None,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
     """Say what an image shows: one of the labels, or the subfolder of images like it."""
     if sum(each is not None for each in (labels, labelset, neighbours)) > 1:
         raise WrongUsage("give one of --labels and --labelset, or let --neighbours vote")
-    from local.classify_command import Wanted, classify_image, print_lines, print_table
+    from local import classify_command as command
     from local.workspace import last_used, workspace_of
 
-    workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
     given = labels.split(",") if labels is not None else None
-    found = classify_image(workspace, model, Wanted(image, given, labelset, neighbours))
-    (print_lines if as_json else print_table)(found[:limit])
+    wanted = command.Wanted(image, given, labelset, neighbours, limit)
+    if endpoint:
+        found = command.classify_at_endpoint(endpoint, wanted)
+    else:
+        workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
+        found = command.classify_image(workspace, model, wanted)
+    (command.print_lines if as_json else command.print_table)(found)

@@ -51,6 +51,13 @@ def test_a_search_finds_what_the_server_holds(asked: Asked, samples: list[Path])
     assert len(table.stdout.splitlines()) == 3
 
 
+def test_an_image_is_classified_by_the_server(asked: Asked, samples: list[Path]) -> None:
+    done = asked("classify", samples[0], "--labels", "an animal,a castle", "--json")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["label"] for each in found} == {"an animal", "a castle"}
+    assert sum(each["score"] for each in found) == pytest.approx(1, abs=1e-4)
+
+
 def test_a_wrong_key_is_told_with_what_to_do(asked: Asked) -> None:
     done = asked("search", "an animal", key="another")
     assert done.returncode == 2
