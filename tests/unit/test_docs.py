@@ -1,0 +1,34 @@
+"""What the documentation leads to is there: files, headings, and the tests that prove a claim."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "models/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """Each link within the repository: the file, and the place in it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if not re.match(r"[a-z]+:", target):
+            name, _, place = target.partition("#")
+            yield (page.parent / name).resolve() if name else page, place
+
+
+def places(file: Path) -> set[str]:
+    """What may stand behind `#`: a test's name, or a heading as GitHub writes it."""
+    text = file.read_text()
+    if file.suffix == ".py":
+        return set(re.findall(r"^def (test_\w+)", text, re.MULTILINE))
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for file, place in links(page):
+        assert file.exists(), file
+        assert not place or place in places(file), f"{file}#{place}"
