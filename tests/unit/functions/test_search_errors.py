@@ -155,65 +155,6 @@ def test_a_search_by_an_image_that_is_not_there_is_404(ask):
     assert ask("POST", "/v1/search", {"query": {"id": "nobody"}}).status == 404
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1", "/v1/", "/v2/search", "/v1/images/a/b", "/nothing", "/../etc", "/é"]
-)
-def test_an_address_with_nothing_behind_it_is_404(ask, path):
-    answer = ask("GET", path)
-    assert (answer.status, answer.error) == (404, "unknown_route")
-
-
-@pytest.mark.parametrize("id", ["%00", "a%0Ab", "%E2%82%AC", "a\x00", "€", "a\nb"])
-def test_an_id_of_odd_characters_is_of_no_image(ask, id):
-    for path in (f"/v1/images/{id}", f"/v1/images/{id}/similar"):
-        assert ask("GET", path).status == 404
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "allow"),
-    [
-        ("DELETE", "/v1/search", "GET, POST"),
-        ("PUT", "/v1/images", "GET, POST"),
-        ("OPTIONS", "/v1/images/x", "DELETE, GET"),
-        ("POST", "/v1/images/x/similar", "GET"),
-        ("POST", "/", "GET"),
-        ("PATCH", "/openapi.json", "GET"),
-        ("GET", "/v1/search/batch", "POST"),
-    ],
-)
-def test_a_method_that_an_address_does_not_know_is_405(ask, method, path, allow):
-    answer = ask(method, path)
-    assert (answer.status, answer.error) == (405, "method_not_allowed")
-    assert answer.headers["Allow"] == allow
-
-
-@pytest.mark.parametrize(
-    ("status", "query"), [(200, {"status": "rejected"}), (400, {"status": "lost"})]
-)
-def test_a_status_that_no_image_has_is_400(ask, status, query):
-    assert ask("GET", "/v1/images", **query).status == status
-
-
-@pytest.mark.parametrize(
-    ("query", "code"),
-    [
-        ({"status": "pending"}, "invalid_query"),
-        ({"sort": "size"}, "invalid_query"),
-        ({"sort": "-key"}, "invalid_query"),
-        ({"sort": ["key", "taken_at"]}, "invalid_query"),
-        ({"prefix": "x" * 1_025}, "invalid_query"),
-        ({"prefix": "half \ud800"}, "invalid_query"),
-        ({"limit": "101"}, "invalid_limit"),
-        ({"cursor": "made-up"}, "invalid_cursor"),
-        ({"order": "key"}, "unknown_parameter"),
-    ],
-)
-def test_a_list_that_is_asked_for_wrongly(ask, query, code):
-    answer = ask("GET", "/v1/images", **query)
-    assert (answer.status, answer.error) == (400, code)
-    assert answer.json["error"]["hint"]
-
-
 def test_an_index_that_is_away_is_503_with_a_time_to_come_back(ask, index):
     index.away = True
     for path, query in (

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from imagesearch.adapters.opensearch_schema import EMBEDDING
 from imagesearch.adapters.records import folders, to_document, to_neighbour, to_record
 from imagesearch.adapters.unit_vectors import unit_vector, vector_json
-from imagesearch.domain import Document, Linked
+from imagesearch.domain import Document, Embedding, Linked
 from imagesearch.writes import Delete, Stored, Touch, Version, Write
 
 DELETED = "deleted"
@@ -25,6 +27,11 @@ def linked(columns: Mapping[str, Any]) -> Linked:
     """From the columns, each of which is a list of values."""
     (id,), (key,), (sha256,) = columns["id"], columns["key"], columns["sha256"]
     return Linked(id, key, sha256, tuple(map(to_neighbour, columns["neighbours"])))
+
+
+def embedding(source: Mapping[str, Any]) -> Embedding | None:
+    vector = source.get(EMBEDDING)
+    return np.array(vector, np.float32) if vector else None
 
 
 def stored(found: Mapping[str, Any]) -> Stored:
