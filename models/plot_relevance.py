@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from imagesearch.relevance import Kind
 from models.calibrate_relevance import backgrounds_of
-from models.compare_relevance import held
+from models.held_out import held
 from models.relevance_evidence import caption_evidence
 from models.relevance_figures import Judged, halves, judged, nonsense
 from models.relevance_methods import METHODS

@@ -13,7 +13,6 @@ from imagesearch.embedding.background import relevance
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.relevance import Kind
 from models.calibrate_relevance import calibrate, faults, main
-from models.compare_relevance import held
 from models.fit_relevance import (
     PRIOR,
     Backgrounds,
@@ -22,6 +21,7 @@ from models.fit_relevance import (
     nearness_to_others,
     pair_weights,
 )
+from models.held_out import held
 from models.logistic import logistic_fit
 from models.relevance_evidence import (
     caption_evidence,

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from imagesearch.domain import Embedding
-from imagesearch.embedding.manifest import KindCalibration, Manifest
+from imagesearch.embedding.manifest import Manifest
+from imagesearch.embedding.manifest_parts import KindCalibration
 from imagesearch.embedding.model_files import verified
 from imagesearch.embedding.vectors import normalised
 from imagesearch.errors import ConfigurationError

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imagesearch.embedding.manifest import Digest, FileEntry, FileName, Manifest
+from imagesearch.embedding.manifest import FileEntry, Manifest
+from imagesearch.embedding.manifest_parts import Digest, FileName
 from imagesearch.errors import NotFound
 
 KNOWN = Path(__file__).parent / "known"
