@@ -75,6 +75,9 @@ def serve(
     allow_delete: Annotated[
         bool, typer.Option("--allow-delete", help="Let the API move images out of the folder.")
     ] = False,
+    allow_urls: Annotated[
+        bool, typer.Option("--allow-urls", help="Let the API fetch images from the web.")
+    ] = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
@@ -85,7 +88,7 @@ def serve(
 
     try:
         chosen = _told(model, workspace)
-        allowed = Allowed(allow_uploads, allow_delete)
+        allowed = Allowed(allow_uploads, allow_delete, allow_urls)
         serve_folder(workspace, chosen, host, port, allowed, Console(stderr=True))
     except KeyboardInterrupt:
         return

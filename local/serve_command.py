@@ -30,6 +30,7 @@ def serve_folder(
     """Serve until the process is interrupted or terminated."""
     os.environ["ALLOW_UPLOADS"] = str(allowed.uploads)
     os.environ["ALLOW_DELETE"] = str(allowed.deletions)
+    os.environ["ALLOW_URLS"] = str(allowed.urls)
     signal.signal(signal.SIGTERM, interrupt)
     server = Server(host, port)
     engine = take_into_use(workspace, model)

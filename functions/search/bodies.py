@@ -11,10 +11,12 @@ from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from imagesearch.errors import InvalidQuery, PayloadTooLarge, UnsupportedMediaType
+from imagesearch.web_queries import MAX_URLS, MOST_BYTES
 
 # In base64 both come near to the 6,291,456 bytes that a Lambda request may have.
-MAX_RAW_IMAGE = 4_500_000
+MAX_RAW_IMAGE = MOST_BYTES
 MAX_JSON_IMAGE = 3_000_000
+MAX_URL = 2_048
 MAX_JSON = MAX_JSON_IMAGE * 4 // 3 + 100_000
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -42,6 +44,18 @@ Base64 = Annotated[
     bytes,
     BeforeValidator(_decoded, json_schema_input_type=str),
     Field(description=f"An image file of up to {MAX_JSON_IMAGE:,} bytes, in base64."),
+]
+
+
+ImageUrl = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_URL,
+        description="https://…, where the operator allows it: the address of an image of up to"
+        f" {MOST_BYTES:,} bytes on the public internet, fetched within 10 seconds. Up to"
+        f" {MAX_URLS} in a request.",
+    ),
 ]
 
 

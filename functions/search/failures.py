@@ -88,6 +88,7 @@ _CODES = {
     "image": "invalid_image",
     "limit": "invalid_limit",
     "threshold": "invalid_threshold",
+    "url": "invalid_url",
     "cursor": "invalid_cursor",
     "name": "invalid_name",
     "content_type": "invalid_content_type",

@@ -5,11 +5,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from imagesearch.classifying import MAX_LABELS, MAX_NEIGHBOURS, LabelSource, Vote
+from imagesearch.classifying import MAX_LABELS, MAX_NEIGHBOURS, Asked, LabelSource, Vote
 from imagesearch.prompting import MAX_LABEL
-from imagesearch.queries import ImageQuery, StoredQuery
+from imagesearch.queries import ImageQuery, StoredQuery, UrlQuery
 
-from ..bodies import Base64, Body, bounded
+from ..bodies import Base64, Body, ImageUrl, bounded
 from ..parameters import LIMIT, MAX_COLLECTION
 
 NEIGHBOURS = 20
@@ -23,6 +23,7 @@ class PostedClassify(BaseModel):
 
     image: Base64 | None = None
     id: Annotated[str | None, Field(description="An indexed image instead of `image`.")] = None
+    url: ImageUrl | None = None
     labels: Annotated[
         list[Label] | None,
         Field(min_length=1, max_length=MAX_LABELS, description="In words, as in a caption."),
@@ -48,13 +49,15 @@ class PostedClassify(BaseModel):
 
     @model_validator(mode="after")
     def _is_one_image(self) -> "PostedClassify":
-        if (self.image is None) == (self.id is None):
-            raise PydanticCustomError("one_of", "Input should have exactly one of image, id")
+        if sum(value is not None for value in (self.image, self.id, self.url)) != 1:
+            raise PydanticCustomError("one_of", "Input should have exactly one of image, id, url")
         return self
 
-    def query(self) -> ImageQuery | StoredQuery:
+    def query(self) -> Asked:
         """Raises PayloadTooLarge."""
-        return StoredQuery(self.id or "") if self.image is None else ImageQuery(bounded(self.image))
+        if self.image is not None:
+            return ImageQuery(bounded(self.image))
+        return StoredQuery(self.id) if self.id is not None else UrlQuery(self.url or "")
 
     def vote(self) -> Vote:
         return Vote(self.neighbours, self.source, self.collection or None)

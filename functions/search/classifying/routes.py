@@ -11,13 +11,14 @@ from imagesearch.classifying import (
     MAX_LABELS,
     MAX_NEIGHBOURS,
     NEAREST_LABELS,
+    Asked,
     Classification,
     LabelSource,
     Vote,
 )
 from imagesearch.errors import InvalidQuery
 from imagesearch.prompting import MAX_LABEL
-from imagesearch.queries import ImageQuery, StoredQuery
+from imagesearch.queries import ImageQuery
 
 from ..answers import answer
 from ..bodies import is_json, posted_image, posted_json, without_parameters
@@ -101,7 +102,7 @@ class Classifications:
         among = Among(given, labelset, Vote(neighbours, source, collection or None))
         return self._answer(self._classify(image, among), limit)
 
-    def _classify(self, image: ImageQuery | StoredQuery, among: Among) -> Classification:
+    def _classify(self, image: Asked, among: Among) -> Classification:
         """Raises InvalidQuery."""
         classifier = self._parts.classifier
         if among.labels is not None and among.labelset is not None:

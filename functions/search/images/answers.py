@@ -61,12 +61,15 @@ class UploadTo(Answer):
 
 
 class Upload(Answer):
-    """An upload that may begin. The image is found under this id once it is indexed."""
+    """An upload that may begin. The image is found under this id once it is indexed.
+
+    Of an image that was fetched, id and key alone.
+    """
 
     id: Id
     key: Key
-    upload: UploadTo
-    expires_at: Annotated[Moment, Field(description="Until when the form is taken.")]
+    upload: UploadTo | None = None
+    expires_at: Annotated[Moment | None, Field(description="Until when the form is taken.")] = None
 
 
 class DeletedImage(Answer):

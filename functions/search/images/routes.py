@@ -38,11 +38,13 @@ from .bodies import NEW_IMAGE, PostedImage
 
 LISTED = "List images, by key or by when they were taken"
 RECORD = "One image's record"
-UPLOAD = "Begin an upload"
+UPLOAD = "Begin an upload, or have an image fetched"
 UPLOADED = """The image itself goes straight to the bucket: POST the fields to the address that the
 answer names, as a multipart form with the bytes as the last field, `file`. Its type is as said
-here, its size up to 64 MB. Then `GET /v1/images/{id}` says `pending`, and a moment later `indexed`
+here, its size up to 64 MB. With `url` the image is fetched and put there before the answer comes,
+which then names no address. Then `GET /v1/images/{id}` says `pending`, and a moment later `indexed`
 or `rejected`."""
+TAKING = (*JSON_AWAY, 422)
 DELETE = "Delete an image"
 DELETED = """Deletes the object in the bucket; the index follows by the event, a moment later. In a
 versioned bucket the older versions stay. Locally the file is moved out of the folder."""
@@ -61,7 +63,7 @@ class Images:
         path, one = "/v1/images", "/v1/images/<id>"
         return [
             get(path, self.images, ImageList, LISTED, AWAY),
-            post(path, self.begin_upload, Upload, UPLOAD, JSON_AWAY, UPLOADED, NEW_IMAGE, 201),
+            post(path, self.begin_upload, Upload, UPLOAD, TAKING, UPLOADED, NEW_IMAGE, 201),
             get(one, self.image, ImageRecord, RECORD, MISSING),
             delete(one, self.delete, DeletedImage, DELETE, MISSING, DELETED, status=202),
         ]
@@ -91,6 +93,9 @@ class Images:
 
     def begin_upload(self, request: Request) -> Response[Any]:
         posted = posted_json(request.resolved_event, PostedImage)
+        if posted.url is not None:
+            ref = self._intake.take(posted.url, posted.new_image())
+            return answer(Upload(id=ref.id, key=ref.key), 201)
         begun = self._intake.begin(posted.new_image())
         return answer(begun_upload(begun), 201)
 

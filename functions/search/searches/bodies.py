@@ -16,11 +16,12 @@ from imagesearch.queries import (
     StoredQuery,
     Term,
     TextQuery,
+    UrlQuery,
     parts,
 )
 from imagesearch.query_vectors import MAX_TEXT
 
-from ..bodies import Base64, Body, bounded
+from ..bodies import Base64, Body, ImageUrl, bounded
 from ..parameters import LIMIT, MAX_COLLECTION, MAX_CURSOR
 from .filters import EXAMPLE, SearchFilter
 
@@ -34,13 +35,14 @@ class PostedPart(BaseModel):
     """Exactly one of these."""
 
     model_config = ConfigDict(extra="forbid")
-    _choices: ClassVar[tuple[str, ...]] = ("text", "image", "id")
+    _choices: ClassVar[tuple[str, ...]] = ("text", "image", "id", "url")
 
     text: Annotated[
         str | None, Field(min_length=1, max_length=MAX_TEXT, description="What to find, in words.")
     ] = None
     image: Base64 | None = None
     id: Annotated[str | None, Field(description="An indexed image, itself left out.")] = None
+    url: ImageUrl | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> "PostedPart":
@@ -55,11 +57,11 @@ class PostedPart(BaseModel):
             return TextQuery(self.text)
         if self.image is not None:
             return ImageQuery(bounded(self.image))
-        return StoredQuery(self.id or "")
+        return StoredQuery(self.id) if self.id is not None else UrlQuery(self.url or "")
 
 
 class PostedTerm(PostedPart):
-    """Exactly one of `text`, `image`, `id`, and how much it counts."""
+    """Exactly one of `text`, `image`, `id`, `url`, and how much it counts."""
 
     weight: Annotated[
         float,

@@ -27,7 +27,7 @@ from imagesearch.scoping import Scope, ScopedChanges, ScopedStore
 from imagesearch.search_ids import SearchIds
 from imagesearch.searching import Searcher
 from imagesearch.settings import Settings
-from imagesearch.stores import bucket_changes, local_path
+from imagesearch.stores import bucket_changes, local_path, web_images
 from imagesearch.stores import change_queue as change_queue
 from imagesearch.stores import derived_store as derived_store
 from imagesearch.stores import image_store as image_store
@@ -58,13 +58,14 @@ def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:
         _text_encoder(settings.model_uri),
         _image_encoder(settings.model_uri),
         _relevance(settings.model_uri),
+        web_images(settings),
     )
 
 
 def classifier(settings: Settings, scope: Scope | None = None) -> Classifier:
     """The same parts as the searcher's, and how the model is told labels."""
     texts, images = _text_encoder(settings.model_uri), _image_encoder(settings.model_uri)
-    vectors = QueryVectors(_index_within(settings, scope), texts, images)
+    vectors = QueryVectors(_index_within(settings, scope), texts, images, web_images(settings))
     return Classifier(vectors, _label_encoder(settings), label_sets(settings, scope))
 
 
@@ -115,7 +116,8 @@ def intake(settings: Settings, scope: Scope | None = None) -> Intake | None:
     store, changes = image_store(settings), bucket_changes(settings)
     if scope:
         store, changes = ScopedStore(store, scope), ScopedChanges(changes, scope)
-    return Intake(store, _index_within(settings, scope), changes, derived, allowed)
+    index, web = _index_within(settings, scope), web_images(settings)
+    return Intake(store, index, changes, derived, allowed, web=web)
 
 
 def _index_within(settings: Settings, scope: Scope | None) -> VectorIndex:

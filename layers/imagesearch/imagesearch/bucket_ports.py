@@ -9,12 +9,20 @@ from imagesearch.upload_forms import UploadForm
 
 
 class BucketChanges(Protocol):
-    """How the bucket is changed from here; both raise Unavailable."""
+    """How the bucket is changed from here; all raise Unavailable."""
 
     def upload_form(
         self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
     ) -> UploadForm:
         """What a client sends to put one object there, of this type and of bounded size.
+
+        Raises InvalidQuery for metadata that the bucket cannot hold.
+        """
+
+    def put(
+        self, ref: ImageRef, data: bytes, content_type: str, metadata: Mapping[str, str]
+    ) -> None:
+        """Have a new object there whole, where nothing was before.
 
         Raises InvalidQuery for metadata that the bucket cannot hold.
         """

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from imagesearch.errors import InvalidQuery, NotFound
 from imagesearch.filters import Filter, MetadataRecorded, Recorded
 from imagesearch.labelsets import LabelSets
 from imagesearch.prompting import LabelEncoder, checked_labels
-from imagesearch.queries import ImageQuery, StoredQuery
+from imagesearch.queries import ImageQuery, StoredQuery, UrlQuery
 from imagesearch.query_vectors import QueryVectors
 from imagesearch.timing import Stopwatch, Timing
 
@@ -25,6 +26,9 @@ NEAREST_LABELS = 1_000
 # How fast a neighbour's vote falls with its distance: Wu et al. 2018, https://arxiv.org/abs/1805.01978
 VOTE_TEMPERATURE = 0.07
 METADATA_LABEL = "label"
+
+
+Asked: TypeAlias = ImageQuery | StoredQuery | UrlQuery
 
 
 class LabelSource(StrEnum):
@@ -84,7 +88,7 @@ class Classifier:
         self._labels = labels
         self._sets = sets
 
-    def by_labels(self, image: ImageQuery | StoredQuery, labels: Sequence[str]) -> Classification:
+    def by_labels(self, image: Asked, labels: Sequence[str]) -> Classification:
         """Zero-shot: which of up to `MAX_LABELS` labels fits, whatever is indexed."""
         wanted = checked_labels(labels, MAX_LABELS)
         watch = Stopwatch()
@@ -94,7 +98,7 @@ class Classifier:
         found = scored(self._labels, wanted, (vectors @ embedding).tolist())
         return Classification(self._labels.model, watch.read(), found, [])
 
-    def by_labelset(self, image: ImageQuery | StoredQuery, name: str) -> Classification:
+    def by_labelset(self, image: Asked, name: str) -> Classification:
         """Zero-shot among all labels of a set: the nearest `NEAREST_LABELS` are compared."""
         watch = Stopwatch()
         embedding = self._vectors.one(image)
@@ -103,7 +107,7 @@ class Classifier:
         found = scored(self._labels, *zip(*nearest, strict=True)) if nearest else []
         return Classification(self._labels.model, watch.read(), found, [])
 
-    def by_neighbours(self, image: ImageQuery | StoredQuery, vote: Vote) -> Classification:
+    def by_neighbours(self, image: Asked, vote: Vote) -> Classification:
         """What the most similar labelled images say; an indexed image has no say about itself."""
         _check(vote)
         watch = Stopwatch()

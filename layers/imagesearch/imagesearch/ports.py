@@ -79,6 +79,16 @@ class ImageStore(Protocol):
         """A short-lived address at which a browser can fetch the object."""
 
 
+class WebImages(Protocol):
+    """Images that lie somewhere on the web; may be used from several threads."""
+
+    def fetch(self, url: str, most: int) -> bytes:
+        """An image of up to `most` bytes, which may still be damaged.
+
+        Raises InvalidQuery, PayloadTooLarge, UnreadableImage.
+        """
+
+
 class ChangeQueue(Protocol):
     """Where the bucket's changes wait for the index."""
 

@@ -26,7 +26,14 @@ class StoredQuery:
     id: str
 
 
-Part: TypeAlias = TextQuery | ImageQuery | StoredQuery
+@dataclass(frozen=True, slots=True)
+class UrlQuery:
+    """An image that is fetched from the web when it is asked with."""
+
+    url: str
+
+
+Part: TypeAlias = TextQuery | ImageQuery | StoredQuery | UrlQuery
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,18 @@ import numpy as np
 
 from imagesearch.domain import Embedding
 from imagesearch.errors import ImageSearchError, InvalidQuery, NotFound, UnreadableImage
-from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
-from imagesearch.queries import ImageQuery, MixedQuery, Part, Query, StoredQuery, TextQuery, parts
+from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex, WebImages
+from imagesearch.queries import (
+    ImageQuery,
+    MixedQuery,
+    Part,
+    Query,
+    StoredQuery,
+    TextQuery,
+    UrlQuery,
+    parts,
+)
+from imagesearch.web_queries import fetched
 
 MAX_TEXT = 2_000
 # Shorter sums are made of what float32 rounds off, and point anywhere.
@@ -25,6 +35,7 @@ class QueryVectors:
     index: VectorIndex
     texts: TextEncoder
     images: ImageEncoder
+    web: WebImages | None = None
 
     def one(self, query: Query) -> Embedding:
         """The vector of one query; raises why it has none."""
@@ -41,7 +52,7 @@ class QueryVectors:
         wanted = list(dict.fromkeys(part for query in queries for part in parts(query)))
         found: dict[Part, Found] = {}
         found |= self._of_texts([part for part in wanted if isinstance(part, TextQuery)])
-        found |= self._of_images([part for part in wanted if isinstance(part, ImageQuery)])
+        found |= self._of_images(wanted)
         found |= self._of_stored([part for part in wanted if isinstance(part, StoredQuery)])
         return [
             _mixed(query, found) if isinstance(query, MixedQuery) else found[query]
@@ -62,12 +73,16 @@ class QueryVectors:
             # One text to which the model gives no direction must not cost the others theirs.
             return [error] if len(texts) == 1 else [self._encoded([text])[0] for text in texts]
 
-    def _of_images(self, wanted: Sequence[ImageQuery]) -> dict[Part, Found]:
-        if not wanted:
-            return {}
-        encoded = self.images.encode_images([query.data for query in wanted])
+    def _of_images(self, wanted: Sequence[Part]) -> dict[Part, Found]:
+        given = fetched([part for part in wanted if isinstance(part, UrlQuery)], self.web)
+        given |= {part: part.data for part in wanted if isinstance(part, ImageQuery)}
+        found: dict[Part, Found] = {
+            part: data for part, data in given.items() if isinstance(data, ImageSearchError)
+        }
+        good = {part: data for part, data in given.items() if isinstance(data, bytes)}
+        encoded = self.images.encode_images(list(good.values())) if good else []
         vectors = [one if isinstance(one, UnreadableImage) else one.embedding for one in encoded]
-        return dict(zip(wanted, vectors, strict=True))
+        return found | dict(zip(good, vectors, strict=True))
 
     def _of_stored(self, wanted: Sequence[StoredQuery]) -> dict[Part, Found]:
         if not wanted:

@@ -96,6 +96,12 @@ class ScopedChanges:
         self._scope.require(ref)
         return self._changes.upload_form(ref, content_type, metadata, now)
 
+    def put(
+        self, ref: ImageRef, data: bytes, content_type: str, metadata: Mapping[str, str]
+    ) -> None:
+        self._scope.require(ref)
+        self._changes.put(ref, data, content_type, metadata)
+
     def delete(self, ref: ImageRef) -> None:
         if not self._scope.holds(ref):
             raise NotFound(f"there is no image with the id {ref.id!r}", "take an id from a hit")

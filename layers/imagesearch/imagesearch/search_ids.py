@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from imagesearch.domain import Embedding
 from imagesearch.errors import InvalidQuery
-from imagesearch.queries import ImageQuery, MixedQuery, Query, TextQuery
+from imagesearch.queries import MixedQuery, Query, StoredQuery, TextQuery
 
 VALID_FOR = timedelta(days=1)
 CHECK_BYTES = 8
@@ -90,7 +90,7 @@ def kind_of(query: Query) -> QueryKind:
         return QueryKind.MIXED
     if isinstance(query, TextQuery):
         return QueryKind.TEXT
-    return QueryKind.IMAGE if isinstance(query, ImageQuery) else QueryKind.STORED
+    return QueryKind.STORED if isinstance(query, StoredQuery) else QueryKind.IMAGE
 
 
 def _steps(embedding: Embedding) -> tuple[float, NDArray[np.int8]]:

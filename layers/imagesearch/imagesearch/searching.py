@@ -8,7 +8,7 @@ from imagesearch.errors import ImageSearchError, InvalidQuery
 from imagesearch.judging import Judge, check_min_relevance, judge
 from imagesearch.listing import Listed, Listing, list_page
 from imagesearch.paging import Page, page_of
-from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex
+from imagesearch.ports import ImageEncoder, TextEncoder, VectorIndex, WebImages
 from imagesearch.queries import Search
 from imagesearch.query_vectors import Found, QueryVectors, no_such_image
 from imagesearch.relevance import Relevance
@@ -29,7 +29,8 @@ class SearchAnswer:
 class Searcher:
     """Answers from the index; raises InvalidQuery, NotFound, UnreadableImage, Unavailable.
 
-    Without `relevance` (a model that is not calibrated) hits have a score alone.
+    Without `relevance` (a model that is not calibrated) hits have a score alone; without `web`
+    nothing is fetched.
     """
 
     def __init__(
@@ -38,11 +39,12 @@ class Searcher:
         texts: TextEncoder,
         images: ImageEncoder,
         relevance: Relevance | None = None,
+        web: WebImages | None = None,
     ) -> None:
         self._index = index
         self._texts = texts
         self._relevance = relevance
-        self._vectors = QueryVectors(index, texts, images)
+        self._vectors = QueryVectors(index, texts, images, web)
         self._ids = SearchIds(texts.model)
 
     @property

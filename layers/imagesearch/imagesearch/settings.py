@@ -34,9 +34,9 @@ class Settings(BaseModel):
     any later look. Pages of `cors_origin` may call the API from a browser; `*` is any site. What is
     made of images goes to `derived_uri`, `s3://bucket` or `file:///folder`, which is not the
     images' bucket; without it there are no thumbnails and nothing can be changed, which
-    `allow_uploads` and `allow_delete` permit. Where pictures were taken is recorded with `exif_gps`
-    only, and objects' tags with `read_tags`. `key_collections` binds API keys, by their ids, to
-    collections: `id=cats/dogs,other=birds`.
+    `allow_uploads` and `allow_delete` permit. With `allow_urls` images are fetched from the web.
+    Where pictures were taken is recorded with `exif_gps` only, and objects' tags with `read_tags`.
+    `key_collections` binds API keys, by their ids, to collections: `id=cats/dogs,other=birds`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -58,6 +58,7 @@ class Settings(BaseModel):
     read_tags: bool = False
     allow_uploads: bool = False
     allow_delete: bool = False
+    allow_urls: bool = False
     key_collections: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 

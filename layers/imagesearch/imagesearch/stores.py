@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from imagesearch.bucket_ports import BucketChanges, DerivedStore
-from imagesearch.ports import ChangeQueue, ImageStore
+from imagesearch.ports import ChangeQueue, ImageStore, WebImages
 from imagesearch.settings import Settings
 
 # Adapters are imported where they are chosen: a function pays at start only for what it uses.
@@ -44,6 +44,16 @@ def bucket_changes(settings: Settings) -> BucketChanges:
     from imagesearch.adapters.s3_changes import S3Changes
 
     return S3Changes()
+
+
+@cache
+def web_images(settings: Settings) -> WebImages | None:
+    """Where images are fetched from by their address; None where that is not permitted."""
+    if not settings.allow_urls:
+        return None
+    from imagesearch.adapters.web_images import WebImages
+
+    return WebImages()
 
 
 def change_queue(settings: Settings) -> ChangeQueue | None:

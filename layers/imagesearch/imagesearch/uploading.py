@@ -3,16 +3,18 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from imagesearch.bucket_ports import BucketChanges, DerivedStore
 from imagesearch.derived_keys import upload_key
 from imagesearch.domain import ImageRef, ObjectState
 from imagesearch.errors import NotAllowed, NotFound
+from imagesearch.image_types import SNIFF_BYTES, sniff
 from imagesearch.new_images import NewImage, check, new_key
-from imagesearch.ports import ImageStore, VectorIndex
-from imagesearch.upload_forms import UploadForm
+from imagesearch.ports import ImageStore, VectorIndex, WebImages
+from imagesearch.upload_forms import UPLOAD_BYTES, UploadForm
+from imagesearch.web_queries import urls_off
 
 IMAGE_ID = re.compile(r"[A-Za-z0-9_-]{24}")
 UPLOADS_HINT = "the operator can switch them on: --allow-uploads, or AllowUploads of the stack"
@@ -35,10 +37,11 @@ class PendingImage:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What may be changed in the bucket from here."""
+    """What may be changed in the bucket from here, and whether images are fetched from the web."""
 
     uploads: bool = False
     deletions: bool = False
+    urls: bool = False
 
 
 class Intake:
@@ -55,6 +58,7 @@ class Intake:
         notes: DerivedStore,
         allowed: Allowed,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        web: WebImages | None = None,
     ) -> None:
         """`notes` keeps which key an upload's id stands for, until the image is indexed."""
         self._store = store
@@ -63,17 +67,33 @@ class Intake:
         self._notes = notes
         self.allowed = allowed
         self._clock = clock
+        self._web = web
 
     def begin(self, wanted: NewImage) -> BegunUpload:
         """What it takes to upload it straight to the bucket, where it overwrites nothing."""
-        if not self.allowed.uploads:
-            raise NotAllowed("uploads are switched off here", UPLOADS_HINT, "uploads_off")
+        self._check_uploads()
         check(wanted)
         ref = ImageRef(self._store.bucket, new_key(wanted))
         form = self._changes.upload_form(ref, wanted.content_type, wanted.metadata, self._clock())
-        note = json.dumps({"key": ref.key}).encode()
-        self._notes.put(upload_key(ref.id), note, "application/json")
+        self._note(ref)
         return BegunUpload(ref, form)
+
+    def take(self, url: str, wanted: NewImage) -> ImageRef:
+        """Fetch an image from the web and put it into the bucket, where it overwrites nothing.
+
+        Its type is what its bytes tell, whatever `wanted` says of it.
+        Raises PayloadTooLarge and UnreadableImage, too.
+        """
+        self._check_uploads()
+        if self._web is None:
+            raise urls_off()
+        data = self._web.fetch(url, UPLOAD_BYTES)
+        found = replace(wanted, content_type=sniff(data[:SNIFF_BYTES]) or wanted.content_type)
+        check(found)
+        ref = ImageRef(self._store.bucket, new_key(found))
+        self._note(ref)
+        self._changes.put(ref, data, found.content_type, found.metadata)
+        return ref
 
     def pending(self, id: str) -> PendingImage | None:
         """What was uploaded under an id that the index does not know yet; None: nothing."""
@@ -91,6 +111,14 @@ class Intake:
             raise NotFound(f"there is no image with the id {id!r}", "take an id from a hit")
         self._changes.delete(ref)
         return ref
+
+    def _check_uploads(self) -> None:
+        if not self.allowed.uploads:
+            raise NotAllowed("uploads are switched off here", UPLOADS_HINT, "uploads_off")
+
+    def _note(self, ref: ImageRef) -> None:
+        note = json.dumps({"key": ref.key}).encode()
+        self._notes.put(upload_key(ref.id), note, "application/json")
 
     def _begun(self, id: str) -> ImageRef | None:
         """What an upload was begun for; only our own ids become names in the store of notes."""

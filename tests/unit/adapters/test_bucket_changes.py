@@ -128,3 +128,46 @@ def test_what_is_no_visible_file_is_left_alone(changes, folder, key):
     assert (folder / "folder").is_dir()
     assert (folder / ".hidden").exists()
     assert (folder.parent / "secret").exists()
+
+
+def test_an_object_is_put_into_s3_with_its_type_and_metadata():
+    with mock_aws():
+        s3 = s3_client()
+        s3.create_bucket(
+            Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        put = ImageRef("pictures", "a/b.png")
+        S3Changes(s3).put(put, b"data", "image/png", {"label": "cat"})
+        found = s3.get_object(Bucket="pictures", Key="a/b.png")
+        assert (found["Body"].read(), found["ContentType"]) == (b"data", "image/png")
+        assert found["Metadata"] == {"label": "cat"}
+
+
+def test_a_bucket_that_refuses_an_object_is_unavailable():
+    client = s3_client()
+    with Stubber(client) as stub:
+        stub.add_client_error("put_object", "AccessDenied", http_status_code=403)
+        with pytest.raises(Unavailable, match="upload to"):
+            S3Changes(client).put(ImageRef("pictures", "a.png"), b"x", "image/png", {})
+
+
+def test_a_file_is_put_into_a_folder_whole_and_nothing_is_left_beside_it(tmp_path):
+    folder = tmp_path / "pictures"
+    changes = FolderChanges(folder, tmp_path / "data")
+    changes.put(ImageRef("pictures", "a/b.png"), b"data", "image/png", {})
+    assert [path.name for path in (folder / "a").iterdir()] == ["b.png"]
+    assert (folder / "a/b.png").read_bytes() == b"data"
+    with pytest.raises(InvalidQuery):
+        changes.put(ImageRef("pictures", "c.png"), b"data", "image/png", {"label": "cat"})
+
+
+@pytest.mark.parametrize("key", ["../out.png", ".hidden/a.png", "file/a.png"])
+def test_a_file_that_cannot_be_put_is_unavailable(tmp_path, key):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "file").touch()
+    with pytest.raises(Unavailable):
+        FolderChanges(folder, tmp_path / "data").put(
+            ImageRef("pictures", key), b"data", "image/png", {}
+        )
+    assert [path.name for path in tmp_path.rglob("*.png")] == []

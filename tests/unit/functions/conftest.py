@@ -39,6 +39,7 @@ from ..usecases.fakes import (
     FakeQueue,
     FakeStore,
     FakeTexts,
+    FakeWeb,
     ref,
 )
 from .calling import CONTEXT, Answer, Logs, answered, http
@@ -103,8 +104,14 @@ def texts() -> FakeTexts:
 
 
 @pytest.fixture
-def searcher(index, texts, images) -> Searcher:
-    return Searcher(index, texts, images, RELEVANCE)
+def web() -> FakeWeb | None:
+    """Without it nothing is fetched."""
+    return None
+
+
+@pytest.fixture
+def searcher(index, texts, images, web) -> Searcher:
+    return Searcher(index, texts, images, RELEVANCE, web)
 
 
 @pytest.fixture
@@ -119,8 +126,8 @@ def label_sets(labels, tmp_path) -> Iterator[LabelSets]:
 
 
 @pytest.fixture
-def classifier(index, images, labels, label_sets) -> Classifier:
-    return Classifier(QueryVectors(index, FakeTexts(), images), labels, label_sets)
+def classifier(index, images, labels, label_sets, web) -> Classifier:
+    return Classifier(QueryVectors(index, FakeTexts(), images, web), labels, label_sets)
 
 
 @pytest.fixture

@@ -84,4 +84,4 @@ def test_an_image_among_terms_has_the_stated_size(mix):
 def test_terms_may_not_stand_beside_another_query(ask):
     query = {"text": "a", "terms": [{"text": "b"}]}
     answer = ask("POST", "/v1/search", {"query": query})
-    assert answer.json["error"]["message"].endswith("exactly one of text, image, id, terms")
+    assert answer.json["error"]["message"].endswith("exactly one of text, image, id, url, terms")

@@ -102,3 +102,9 @@ def test_the_index_is_encrypted_everywhere(resources):
     endpoint = domain["DomainEndpointOptions"]
     assert endpoint["EnforceHTTPS"] is True
     assert endpoint["TLSSecurityPolicy"].startswith("Policy-Min-TLS-1-2")
+
+
+def test_nothing_is_fetched_from_the_web_unless_the_operator_says_so(template):
+    assert template["Parameters"]["AllowUrls"]["Default"] == "false"
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["ALLOW_URLS"] == {"Ref": "AllowUrls"}

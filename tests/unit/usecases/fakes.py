@@ -11,7 +11,13 @@ import numpy as np
 
 from imagesearch.details import Details, DetailsWanted
 from imagesearch.domain import Embedding, EncodedImage, ImageRef, ObjectState
-from imagesearch.errors import InvalidQuery, ObjectChanged, Unavailable, UnreadableImage
+from imagesearch.errors import (
+    ImageSearchError,
+    InvalidQuery,
+    ObjectChanged,
+    Unavailable,
+    UnreadableImage,
+)
 from imagesearch.miniatures import to_text
 from imagesearch.relevance import Background, Curve, Kind, Relevance
 from imagesearch.states import Lag
@@ -224,5 +230,25 @@ class FakeChanges:
         expires = now + timedelta(seconds=UPLOAD_SECONDS)
         return UploadForm("https://bucket.test/", {"key": ref.key}, expires)
 
+    def put(
+        self, ref: ImageRef, data: bytes, content_type: str, metadata: Mapping[str, str]
+    ) -> None:
+        self.store.put(ref.key, data, metadata)
+
     def delete(self, ref: ImageRef) -> None:
         self.store.delete(ref.key)
+
+
+@dataclass
+class FakeWeb:
+    """Holds images by their address, or why there are none."""
+
+    images: dict[str, bytes | ImageSearchError]
+    asked: list[str] = field(default_factory=list)
+
+    def fetch(self, url: str, most: int) -> bytes:
+        self.asked.append(url)
+        found = self.images[url]
+        if isinstance(found, ImageSearchError):
+            raise found
+        return found

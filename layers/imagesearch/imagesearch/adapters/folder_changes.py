@@ -1,6 +1,7 @@
 """Changes of a folder: uploads by a signed form, as S3 has them, and deletions without loss."""
 
 import base64
+import errno
 import hashlib
 import hmac
 import json
@@ -33,10 +34,7 @@ class FolderChanges:
         self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
     ) -> UploadForm:
         """The fields of a multipart POST to the server of this folder."""
-        if metadata:
-            raise InvalidQuery(
-                "metadata: a folder's files have none", "upload without", "invalid_metadata"
-            )
+        _check_none(metadata)
         expires = now + timedelta(seconds=UPLOAD_SECONDS)
         fields = {"key": ref.key, "Content-Type": content_type}
         policy = _encoded({"expiration": expires.isoformat(), "fields": fields})
@@ -53,6 +51,32 @@ class FolderChanges:
         said: dict[str, Any] = json.loads(base64.b64decode(policy))
         as_signed = all(fields.get(name) == value for name, value in said["fields"].items())
         return as_signed and now <= datetime.fromisoformat(said["expiration"])
+
+    def put(
+        self,
+        ref: ImageRef,
+        data: bytes,
+        content_type: str,  # noqa: ARG002 - the name tells it
+        metadata: Mapping[str, str],
+    ) -> None:
+        """Beside its place under a hidden name, which nobody looks at, and then renamed."""
+        _check_none(metadata)
+        path = self._store.path(ref.key)
+        try:
+            if path is None:
+                raise FileNotFoundError(errno.ENOENT, "there can be no such file")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".upload-{secrets.token_hex(8)}")
+            try:
+                part.write_bytes(data)
+                part.rename(path)
+            finally:
+                part.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"cannot write {ref.key}: {error.strerror}",
+                "check free disk space and the folder's permissions",
+            ) from error
 
     def delete(self, ref: ImageRef) -> None:
         """It is a person's folder: what is deleted is moved out of it, not destroyed."""
@@ -77,6 +101,13 @@ class FolderChanges:
         except FileExistsError:
             pass
         return path.read_bytes()
+
+
+def _check_none(metadata: Mapping[str, str]) -> None:
+    if metadata:
+        raise InvalidQuery(
+            "metadata: a folder's files have none", "upload without", "invalid_metadata"
+        )
 
 
 def _encoded(policy: Mapping[str, Any]) -> str:

@@ -36,6 +36,20 @@ class S3Changes:
             raise _unavailable("sign an upload to", ref, error) from error
         return UploadForm(post["url"], post["fields"], now + timedelta(seconds=UPLOAD_SECONDS))
 
+    def put(
+        self, ref: ImageRef, data: bytes, content_type: str, metadata: Mapping[str, str]
+    ) -> None:
+        try:
+            self._s3.put_object(
+                Bucket=ref.bucket,
+                Key=ref.key,
+                Body=data,
+                ContentType=content_type,
+                Metadata=dict(metadata),
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable("upload to", ref, error) from error
+
     def delete(self, ref: ImageRef) -> None:
         """In a versioned bucket the older versions stay behind a delete marker."""
         try:

@@ -1,0 +1,206 @@
+"""Claims about images from the web: what is fetched, and what is refused however it is hidden."""
+
+import socket
+import ssl
+import threading
+
+import pytest
+
+from imagesearch.adapters.web_images import MAX_REDIRECTS, MAX_URL, WebImages, checked
+from imagesearch.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
+
+from .web_server import HOST, WebServer, web_server
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+URL = f"https://{HOST}/owl.png"
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+
+
+@pytest.fixture
+def server(tmp_path):
+    with web_server(tmp_path) as server:
+        server.answer(OK + b"Content-Length: %d\r\n\r\n" % len(PNG), PNG)
+        yield server
+
+
+def images(server: WebServer, **more) -> WebImages:
+    """Every name is this machine's, and this machine is permitted."""
+    known = {"tls": server.trusting, "port": server.port, "permitted": lambda _: True}
+    return WebImages(lambda _: ["127.0.0.1"], **(known | more))
+
+
+def refusal(images: WebImages, url: str = URL, most: int = 1_000) -> str:
+    with pytest.raises(InvalidQuery) as refused:
+        images.fetch(url, most)
+    assert refused.value.hint
+    assert "127.0.0.1" not in refused.value.message
+    return refused.value.code
+
+
+def redirect(location: str) -> bytes:
+    return f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+def test_an_image_is_fetched_under_its_host_s_name_and_nothing_is_told_of_us(server):
+    assert images(server).fetch(f"{URL}?size=1#part", 1_000) == PNG
+    [head] = server.requests
+    assert head.startswith(b"GET /owl.png?size=1 HTTP/1.1\r\nHost: pictures.test\r\n")
+    assert b"ookie" not in head
+    assert b"uthorization" not in head
+
+
+@pytest.mark.parametrize("most", [len(PNG), 1_000])
+def test_an_image_of_the_stated_size_is_taken(server, most):
+    assert images(server).fetch(URL, most) == PNG
+
+
+def test_a_larger_one_is_refused_whether_its_size_is_told_or_not(server):
+    with pytest.raises(PayloadTooLarge):
+        images(server).fetch(URL, len(PNG) - 1)
+    server.answer(OK + b"\r\n", PNG, bytes(1_000_000))
+    with pytest.raises(PayloadTooLarge):
+        images(server).fetch(URL, 100_000)
+
+
+def test_chunks_are_put_together(server):
+    server.answer(
+        OK + b"Transfer-Encoding: chunked\r\n\r\n",
+        b"8\r\n" + PNG[:8] + b"\r\n",
+        b"%x\r\n" % (len(PNG) - 8) + PNG[8:] + b"\r\n0\r\n\r\n",
+    )
+    assert images(server).fetch(URL, 1_000) == PNG
+
+
+def test_an_answer_that_is_cut_is_no_image(server):
+    server.answer(OK + b"Content-Length: 500\r\n\r\n", PNG)
+    assert refusal(images(server)) == "url_unreachable"
+
+
+def test_a_page_is_no_image(server):
+    server.answer(OK + b"\r\n", b"<!doctype html>")
+    with pytest.raises(UnreadableImage, match="no image"):
+        images(server).fetch(URL, 1_000)
+
+
+@pytest.mark.parametrize("status", [b"404 No", b"500 Broken", b"206 Part", b"304 Same"])
+def test_any_other_answer_is_refused(server, status):
+    server.answer(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+    assert refusal(images(server)) == "url_unreachable"
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200]
+)
+def test_what_is_no_http_is_unreachable(server, answer):
+    server.answer(answer)
+    assert refusal(images(server)) == "url_unreachable"
+
+
+def test_redirects_are_followed_and_counted(server):
+    def serve(connection, head: bytes) -> None:
+        step = int(head.split()[1].rpartition(b"/")[2])
+        last = OK + b"Content-Length: %d\r\n\r\n" % len(PNG) + PNG
+        connection.sendall(redirect(f"/steps/{step - 1}") if step else last)
+
+    server.serve = serve
+    assert images(server).fetch(f"https://{HOST}/steps/{MAX_REDIRECTS}", 1_000) == PNG
+    assert refusal(images(server), f"https://{HOST}/steps/{MAX_REDIRECTS + 1}") == "url_unreachable"
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "http://pictures.test/",
+        "https://pictures.test:8443/",
+        "file:///etc/passwd",
+        "https://u@x.test/",
+    ],
+)
+def test_a_redirect_leads_nowhere_that_one_may_not_begin(server, to):
+    server.answer(redirect(to))
+    assert refusal(images(server)) == "invalid_url"
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_to_a_private_host_is_refused_unasked(server):
+    server.answer(redirect("https://inside.test/secret"))
+    where = {HOST: ["127.0.0.1"], "inside.test": ["10.0.0.7"]}
+    web = WebImages(
+        where.__getitem__,
+        lambda address: address == "127.0.0.1",
+        tls=server.trusting,
+        port=server.port,
+    )
+    assert refusal(web) == "invalid_url"
+    assert len(server.requests) == 1
+
+
+def test_a_host_is_asked_at_the_addresses_that_were_checked_and_resolved_once(server):
+    asked = []
+
+    def once(host: str) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.7"]
+
+    web = WebImages(once, lambda _: True, tls=server.trusting, port=server.port)
+    assert web.fetch(URL, 1_000) == PNG
+    assert asked == [HOST]
+
+
+def test_by_default_this_machine_is_no_place_to_fetch_from(server):
+    assert refusal(WebImages(lambda _: ["127.0.0.1"], port=server.port)) == "invalid_url"
+    assert server.requests == []
+
+
+def test_a_certificate_must_be_the_host_s_and_trusted(server):
+    assert refusal(images(server), "https://other.test/") == "url_unreachable"
+    assert refusal(images(server, tls=ssl.create_default_context())) == "url_unreachable"
+    assert server.requests == []
+
+
+def test_nobody_listening_is_unreachable(server):
+    assert refusal(images(server, port=1)) == "url_unreachable"
+
+
+@pytest.mark.parametrize("drip", [b"H", OK + b"\r\n" + PNG])
+def test_a_host_that_sends_a_byte_now_and_then_is_left_when_time_is_over(server, drip):
+    ended = threading.Event()
+
+    def serve(connection, _: bytes) -> None:
+        try:
+            connection.sendall(drip)
+            while not server.stopping.wait(0.02):
+                connection.sendall(b"x")
+        finally:
+            ended.set()
+
+    server.serve = serve
+    assert refusal(images(server, seconds=0.3), most=10**9) == "url_unreachable"
+    assert ended.wait(10)
+
+
+def test_a_host_that_never_ends_the_handshake_is_left_when_time_is_over(server):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert refusal(images(server, port=port, seconds=0.2)) == "url_unreachable"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "x", "http://a.test/x.png", "ftp://a.test/", "//a.test/", "https:///x", "https://"),
+        *("https://user@a.test/", "https://user:pw@a.test/", "https://@a.test/"),
+        *("https://a.test:80/", "https://a.test:x/", "https://a.test:0443x/", "https://[::1/"),
+        *("https://a.test/a b", "https://a.test/\n", "https://ä.test/", "https://a.test/\x00"),
+        "https://a.test/" + "x" * MAX_URL,
+    ],
+)
+def test_an_address_that_is_wrong_is_refused(url):
+    with pytest.raises(InvalidQuery) as refused:
+        checked(url)
+    assert refused.value.code == "invalid_url"
+
+
+@pytest.mark.parametrize("url", ["https://a.test", "HTTPS://A.test:443/x?y=%20#z"])
+def test_an_address_that_is_right_is_taken(url):
+    assert checked(url).hostname == "a.test"
