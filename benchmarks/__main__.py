@@ -6,6 +6,7 @@ from collections.abc import Callable
 from benchmarks import (
     clip,
     clip_graphs,
+    duplicates,
     embedded_searching,
     indexing,
     labels,
@@ -34,6 +35,10 @@ def _labels() -> None:
     show(f"{labels.TITLE}, {describe()}", labels.measure())
 
 
+def _duplicates() -> None:
+    show(f"{duplicates.TITLE}, {describe()}", duplicates.measure())
+
+
 def _clip_formats() -> None:
     show(f"{clip_graphs.TITLE}, batch 1 · 4 · 8, {describe()}", clip_graphs.measure())
 
@@ -43,6 +48,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "embedded": _embedded,
     "opensearch": _opensearch,
     "labels": _labels,
+    "duplicates": _duplicates,
     "clip": clip.show,
     "clip-formats": _clip_formats,
 }

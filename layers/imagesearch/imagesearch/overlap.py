@@ -20,6 +20,9 @@ Places: TypeAlias = NDArray[np.int64]
 # Shares of the sides, from the whole down to a quarter of the area.
 SCALES = tuple(np.linspace(1.0, 0.5, 9).tolist())
 LEAST_SIDE = 6
+# Of copies that overlap by 0.7 at the right size, every second size shows at least 0.6: what is
+# below this there is not worth the others.
+HOPELESS = 0.55
 # With this, strong edges count more than weak ones, and do not decide alone.
 SOFTNESS = 0.5
 PARTS_KEPT = 64
@@ -50,12 +53,15 @@ def overlap(one: Miniature, other: Miniature) -> float:
     Each may be the part: a crop lies in its original, and an original in a copy with a frame. A
     part may be mirrored. Pictures that have nothing to do with each other come to about 0.4.
     """
-    return max(_inside(one, other), _inside(other, one))
-
-
-def _inside(part: Miniature, whole: Miniature) -> float:
-    sizes = _sizes(round(part.ratio / whole.ratio, 2))
-    return max(_best_place(part, whole, size) for size in sizes)
+    ways = [
+        (part, whole, size)
+        for part, whole in ((one, other), (other, one))
+        for size in _sizes(round(part.ratio / whole.ratio, 2))
+    ]
+    rough = max(_best_place(*way) for way in ways[::2])
+    if rough < HOPELESS:
+        return rough
+    return max(rough, *(_best_place(*way) for way in ways[1::2]))
 
 
 @cache

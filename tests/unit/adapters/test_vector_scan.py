@@ -113,3 +113,11 @@ def test_many_queries_find_what_each_finds_alone():
     ]
     assert all(100 < match.seq <= 200 for match in answers[4])
     assert all(match.score >= 0.9 for match in answers[5])
+
+
+def test_rows_that_were_written_twice_do_not_stay_in_memory_twice():
+    log, count = VectorLog(2), BLOCK_ROWS
+    log.extend([row(seq, str(seq), (1, 0)) for seq in range(1, count + 1)])
+    assert not log.mostly_dead
+    log.extend([row(count + seq, str(seq), (1, 0)) for seq in range(1, count + 1)])
+    assert log.mostly_dead

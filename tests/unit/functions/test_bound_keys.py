@@ -9,6 +9,10 @@ from functions.search.bound_keys import BoundKeys
 from functions.search.handling import make_handler
 from functions.search.request_log import RequestLog
 from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.duplicate_check import DuplicateCheck
+from imagesearch.duplicate_groups import DuplicateGroups
+from imagesearch.embedding.manifest import DuplicateWeights
+from imagesearch.linking import Linker
 from imagesearch.scoped_index import ScopedIndex
 from imagesearch.scoping import Scope
 from imagesearch.searching import Searcher
@@ -17,6 +21,7 @@ from ..usecases.fakes import picture, ref
 from .calling import CONTEXT, answered, http
 
 CATS = Scope(frozenset({"cats"}))
+WEIGHTS = DuplicateWeights().weights
 KEYS = ("cats/1.png", "cats/2.png", "dogs/1.png", "alone.png")
 
 
@@ -33,7 +38,13 @@ def ask(parts, index, texts, images, logger, metrics, fill):
     fill({key: picture(f"a picture of {key}") for key in KEYS} | {"dogs/2.png": picture("broken")})
 
     def within(scope):
-        return replace(parts, searcher=Searcher(ScopedIndex(index, scope), texts, images))
+        seen = ScopedIndex(index, scope)
+        return replace(
+            parts,
+            searcher=Searcher(seen, texts, images),
+            duplicate_groups=DuplicateGroups(seen),
+            duplicate_check=DuplicateCheck(seen, images, WEIGHTS),
+        )
 
     bound = BoundKeys({"cat-shop": CATS}, within)
     handler = make_handler(parts, RequestLog(logger, metrics), bound=bound)
@@ -80,3 +91,17 @@ def test_an_image_outside_is_as_if_it_were_not_there(ask):
         assert ask("cat-shop", "GET", path.format(inside)).status == 200
     assert ask("cat-shop", "POST", "/v1/search", {"query": {"id": outside}}).status == 404
     assert found(ask("cat-shop", "GET", f"/v1/images/{inside}/similar")) == {"cats/2.png"}
+
+
+def test_duplicates_outside_are_not_told_of(ask, index, fill):
+    same = {"cats/3.png": picture("twins"), "dogs/3.png": picture("twins")}
+    fill(same)
+    assert Linker(index, WEIGHTS).link([ref(key) for key in same]) == {}
+    check = ("POST", "/v1/duplicates/check", picture("twins"), "image/png")
+    assert len(ask("other", "GET", "/v1/duplicates").json["groups"]) == 1
+    assert len(ask("other", *check).json["matches"]) == 2
+    assert ask("cat-shop", "GET", "/v1/duplicates").json["groups"] == []
+    [match] = ask("cat-shop", *check).json["matches"]
+    assert match["image"]["key"] == "cats/3.png"
+    outside = {"id": ref("dogs/3.png").id}
+    assert ask("cat-shop", "POST", "/v1/duplicates/check", outside).status == 404

@@ -144,9 +144,12 @@ class VectorLog:
 
     @property
     def mostly_dead(self) -> bool:
-        """Whether loading anew would free more than half of the memory."""
+        """Whether loading anew would free a third of the memory.
+
+        Each image is written twice, as it is indexed and as it is linked: half of the rows die.
+        """
         rows = len(self._ids)
-        return rows > BLOCK_ROWS and len(self._places) < rows // 2
+        return rows > BLOCK_ROWS and 3 * len(self._places) < 2 * rows
 
     def extend(self, rows: Sequence[Row]) -> None:
         """Take in rows, in the order of their seq; an id's newest row replaces the older one."""
