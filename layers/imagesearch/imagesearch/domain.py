@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,10 +68,10 @@ class EncodedImage:
     details: Details | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(NamedTuple):
     """An image found to show the same picture as another one, when that one was linked.
 
+    A tuple, as `Linked` is: ten thousands are read for one answer, and it is made in half the time.
     `sha256` is of its bytes then, `score` the cosine of both embeddings, `confidence` in [0, 1].
     """
 
@@ -174,8 +174,7 @@ class Scanned:
     embedding: Embedding | None
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(NamedTuple):
     """What tells the duplicates in a collection apart, of one image that has some."""
 
     id: str

@@ -10,6 +10,7 @@ from opensearchpy import OpenSearch
 from imagesearch.adapters.opensearch_asking import STRICT, OpenSearchAsking
 from imagesearch.adapters.opensearch_queries import (
     COUNTS,
+    LINK_PATHS,
     LINKS_AT_A_TIME,
     links,
     listing,
@@ -89,9 +90,9 @@ class OpenSearchLists(OpenSearchAsking):
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
         after: Sequence[Any] | None = None
-        while hits := self._search(links(collection, after)):
+        while hits := self._search(links(collection, after), filter_path=LINK_PATHS):
             for hit in hits:
-                yield linked(hit["fields"])
+                yield linked(hit)
             if len(hits) < LINKS_AT_A_TIME:
                 return
             after = hits[-1]["sort"]

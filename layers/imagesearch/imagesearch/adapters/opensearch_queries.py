@@ -22,7 +22,9 @@ NEIGHBOURS = 1000
 COUNTS = {"size": 0, "aggs": {"statuses": {"terms": {"field": "status"}}}}
 # As many as one answer may have.
 LINKS_AT_A_TIME = 10_000
-LINK_COLUMNS = ("id", "key", "sha256", "neighbours")
+LINK_COLUMNS = ("sha256", "neighbours")
+# Thousands of hits: what is not read is half of the answer. Key and id are what it is sorted by.
+LINK_PATHS = "hits.hits.sort,hits.hits.fields"
 _VECTOR = "$vector"
 _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
 

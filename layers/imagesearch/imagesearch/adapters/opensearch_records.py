@@ -23,9 +23,10 @@ def document(source: Mapping[str, Any]) -> Document:
     return to_document({**source, **unpacked})
 
 
-def linked(columns: Mapping[str, Any]) -> Linked:
-    """From the columns, each of which is a list of values."""
-    (id,), (key,), (sha256,) = columns["id"], columns["key"], columns["sha256"]
+def linked(hit: Mapping[str, Any]) -> Linked:
+    """From a hit that is sorted by key and id; its columns are lists of values."""
+    (key, id), columns = hit["sort"], hit["fields"]
+    (sha256,) = columns["sha256"]
     return Linked(id, key, sha256, tuple(map(to_neighbour, columns["neighbours"])))
 
 
