@@ -1,26 +1,25 @@
 """The one place where parts are joined: from settings to use cases."""
 
-from collections.abc import Sequence
 from functools import cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from imagesearch.classifying import Classifier
 from imagesearch.duplicate_check import DuplicateCheck
 from imagesearch.duplicate_groups import DuplicateGroups
-from imagesearch.embedding.background import relevance
-from imagesearch.embedding.image_encoder import OnnxImageEncoder
-from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
-from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from imagesearch.embedding.manifest import IMAGE_SPACE
 from imagesearch.feedback import Feedback
 from imagesearch.indexing import Indexer
 from imagesearch.labelsets import LabelSets
-from imagesearch.likeness import Weights
 from imagesearch.linking import Linker
+from imagesearch.model_in_use import (
+    duplicate_weights,
+    image_encoder,
+    manifest_of,
+    relevance_of,
+    text_encoder,
+)
 from imagesearch.ports import Revisits, VectorIndex
 from imagesearch.prompting import LabelEncoder
 from imagesearch.query_vectors import QueryVectors
-from imagesearch.relevance import Relevance
 from imagesearch.restoring import after_restore
 from imagesearch.scoped_index import ScopedIndex
 from imagesearch.scoping import Scope, ScopedChanges, ScopedStore
@@ -33,20 +32,17 @@ from imagesearch.stores import derived_store as derived_store
 from imagesearch.stores import image_store as image_store
 from imagesearch.uploading import Allowed, Intake
 
-if TYPE_CHECKING:
-    from imagesearch.adapters.s3_model import S3Model
-
 
 def indexer(settings: Settings) -> Indexer:
     """What the indexing function needs; loads the image side of the model alone."""
     return Indexer(
         image_store(settings),
         vector_index(settings),
-        _image_encoder(settings.model_uri),
+        image_encoder(settings.model_uri),
         places=settings.exif_gps,
         derived=derived_store(settings),
         linker=Linker(
-            vector_index(settings), _duplicate_weights(settings.model_uri), _revisits(settings)
+            vector_index(settings), duplicate_weights(settings.model_uri), _revisits(settings)
         ),
     )
 
@@ -55,16 +51,16 @@ def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:
     """What the search function needs; loads both sides of the model."""
     return Searcher(
         _index_within(settings, scope),
-        _text_encoder(settings.model_uri),
-        _image_encoder(settings.model_uri),
-        _relevance(settings.model_uri),
+        text_encoder(settings.model_uri),
+        image_encoder(settings.model_uri),
+        relevance_of(settings.model_uri),
         web_images(settings),
     )
 
 
 def classifier(settings: Settings, scope: Scope | None = None) -> Classifier:
     """The same parts as the searcher's, and how the model is told labels."""
-    texts, images = _text_encoder(settings.model_uri), _image_encoder(settings.model_uri)
+    texts, images = text_encoder(settings.model_uri), image_encoder(settings.model_uri)
     vectors = QueryVectors(_index_within(settings, scope), texts, images, web_images(settings))
     return Classifier(vectors, _label_encoder(settings), label_sets(settings, scope))
 
@@ -79,7 +75,7 @@ def label_sets(settings: Settings, scope: Scope | None = None) -> LabelSets:
 
 
 def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
-    manifest = _manifest(settings.model_uri)
+    manifest = manifest_of(settings.model_uri)
     return Feedback(
         _index_within(settings, scope),
         derived_store(settings),
@@ -95,7 +91,7 @@ def duplicate_groups(settings: Settings, scope: Scope | None = None) -> Duplicat
 
 def duplicate_check(settings: Settings, scope: Scope | None = None) -> DuplicateCheck:
     """What tells whether a picture is there, within a scope."""
-    images, weights = _image_encoder(settings.model_uri), _duplicate_weights(settings.model_uri)
+    images, weights = image_encoder(settings.model_uri), duplicate_weights(settings.model_uri)
     return DuplicateCheck(_index_within(settings, scope), images, weights)
 
 
@@ -131,12 +127,12 @@ def _index_within(settings: Settings, scope: Scope | None) -> VectorIndex:
 @cache
 def vector_index(settings: Settings) -> VectorIndex:
     """The index of the model's own image space: no other model's vectors can be met there."""
-    model = _manifest(settings.model_uri)
+    model = manifest_of(settings.model_uri)
     return _index(settings, index_name(settings), model.dimension, model.name)
 
 
 def index_name(settings: Settings) -> str:
-    return f"{settings.index_prefix}-{_manifest(settings.model_uri).image_space}"
+    return f"{settings.index_prefix}-{manifest_of(settings.model_uri).image_space}"
 
 
 def vector_indexes(settings: Settings) -> dict[str, VectorIndex]:
@@ -181,52 +177,10 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
 @cache
 def _label_index(settings: Settings) -> VectorIndex:
     """The index of labels as this model is told them: no other prompts' vectors are met there."""
-    model = _manifest(settings.model_uri)
+    model = manifest_of(settings.model_uri)
     name = f"{settings.index_prefix}-labels-{model.label_space}"
     return _index(settings, name, model.dimension, model.name)
 
 
 def _label_encoder(settings: Settings) -> LabelEncoder:
-    return LabelEncoder(_text_encoder(settings.model_uri), _manifest(settings.model_uri).prompts)
-
-
-@cache
-def _manifest(model_uri: str) -> Manifest:
-    return load_manifest(_model_folder(model_uri, [MANIFEST]))
-
-
-def _duplicate_weights(model_uri: str) -> Weights:
-    return _manifest(model_uri).duplicates.weights
-
-
-@cache
-def _image_encoder(model_uri: str) -> OnnxImageEncoder:
-    manifest = _manifest(model_uri)
-    return OnnxImageEncoder(_model_folder(model_uri, [manifest.image.graph]), manifest)
-
-
-@cache
-def _text_encoder(model_uri: str) -> OnnxTextEncoder:
-    manifest = _manifest(model_uri)
-    text = manifest.text
-    names = [name for name in (text.graph, text.tokenizer, text.projection) if name]
-    return OnnxTextEncoder(_model_folder(model_uri, names), manifest)
-
-
-@cache
-def _relevance(model_uri: str) -> Relevance | None:
-    manifest = _manifest(model_uri)
-    names = manifest.relevance.backgrounds if manifest.relevance else []
-    return relevance(_model_folder(model_uri, names), manifest)
-
-
-def _model_folder(model_uri: str, names: Sequence[str]) -> Path:
-    """Where these files of the model lie on this machine."""
-    return _s3_model(model_uri).folder(names) if model_uri.startswith("s3://") else Path(model_uri)
-
-
-@cache
-def _s3_model(model_uri: str) -> "S3Model":
-    from imagesearch.adapters.s3_model import S3Model
-
-    return S3Model(model_uri)
+    return LabelEncoder(text_encoder(settings.model_uri), manifest_of(settings.model_uri).prompts)

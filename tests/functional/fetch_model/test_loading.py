@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch import bootstrap
+from imagesearch import bootstrap, model_in_use
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
 from imagesearch.settings import Settings
 
@@ -13,10 +13,10 @@ from ...conftest import STARTER_MODEL
 from .conftest import BUCKET
 
 KEPT = (
-    bootstrap._manifest,
-    bootstrap._image_encoder,
-    bootstrap._text_encoder,
-    bootstrap._s3_model,
+    model_in_use.manifest_of,
+    model_in_use.image_encoder,
+    model_in_use.text_encoder,
+    model_in_use._s3_model,
     bootstrap.image_store,
     bootstrap.vector_index,
 )
