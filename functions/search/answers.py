@@ -52,7 +52,7 @@ class Wrong(Answer):
 class Failure(Answer):
     """Every error has this shape."""
 
-    error: Wrong
+    error: Annotated[Wrong, Field(description="What went wrong.")]
 
 
 def refusal(error: ImageSearchError) -> Failure:

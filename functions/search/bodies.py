@@ -18,6 +18,11 @@ MAX_RAW_IMAGE = MOST_BYTES
 MAX_JSON_IMAGE = 3_000_000
 MAX_URL = 2_048
 MAX_JSON = MAX_JSON_IMAGE * 4 // 3 + 100_000
+# For examples: a red picture of 4 x 4 pixels.
+EXAMPLE_IMAGE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAQAAAAECAIAAAAmkwkpAAAAEElEQVR42mM4IScHRwzEcQCxYxBB"
+    "00rMDQAAAABJRU5ErkJggg=="
+)
 Shape = TypeVar("Shape", bound=BaseModel)
 
 

@@ -28,8 +28,10 @@ class Health(Answer):
     status: Annotated[str, Field(description="ok; where a search would fail, the answer is 503.")]
     images: Annotated[int, Field(description="How many images a search can find.")]
     rejected: Annotated[int, Field(description="How many could not be read.")]
-    model: str
-    index: str
+    model: Annotated[str, Field(description="The model that embeds queries.")]
+    index: Annotated[
+        str, Field(description="The name of the index: its prefix and the space of its vectors.")
+    ]
     cluster: Annotated[str, Field(description="green; yellow where a copy is missing.")]
     allows: Annotated[list[Change], Field(description="What may be changed from here.")]
     lag: Annotated[

@@ -12,7 +12,9 @@ from ..searches.answers import FoundImage, Took, found_image
 
 
 class ScoredLabel(Answer):
-    label: str
+    label: Annotated[
+        str, Field(description="As it was given, or as the images that voted have it.")
+    ]
     score: Annotated[float, Field(ge=0, le=1, description="Over all that were compared: sum 1.")]
     similarity: Annotated[
         float | None,
@@ -25,7 +27,7 @@ class ClassifyResult(Answer):
 
     model: Annotated[str, Field(description="The model that embedded image and labels.")]
     took_ms: Took
-    labels: list[ScoredLabel]
+    labels: Annotated[list[ScoredLabel], Field(description="Best first.")]
     compared: Annotated[int, Field(description="How many labels the scores are shares of.")]
     evidence: Annotated[
         list[FoundImage], Field(description="The images that voted, nearest first.")

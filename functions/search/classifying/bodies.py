@@ -9,7 +9,7 @@ from imagesearch.classifying import MAX_LABELS, MAX_NEIGHBOURS, Asked, LabelSour
 from imagesearch.prompting import MAX_LABEL
 from imagesearch.queries import ImageQuery, StoredQuery, UrlQuery
 
-from ..bodies import Base64, Body, ImageUrl, bounded
+from ..bodies import EXAMPLE_IMAGE, Base64, Body, ImageUrl, bounded
 from ..parameters import LIMIT, MAX_COLLECTION
 
 NEIGHBOURS = 20
@@ -66,9 +66,7 @@ class PostedClassify(BaseModel):
 CLASSIFY = Body(
     PostedClassify,
     {
-        "labels": {"id": "2J6Tn4a9QYXvZ2mD5oHkR8cW", "labels": ["a cat", "a dog", "a bird"]},
-        "labelset": {"id": "2J6Tn4a9QYXvZ2mD5oHkR8cW", "labelset": "species"},
-        "vote": {"id": "2J6Tn4a9QYXvZ2mD5oHkR8cW", "neighbours": 20},
+        "labels": {"image": EXAMPLE_IMAGE, "labels": ["a red square", "a cat"]},
     },
     or_image=True,
 )

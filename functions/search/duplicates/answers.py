@@ -36,7 +36,7 @@ class DuplicateGroup(Answer):
 class DuplicateGroups(Answer):
     """Groups in the order of their first keys."""
 
-    groups: list[DuplicateGroup]
+    groups: Annotated[list[DuplicateGroup], Field(description="As many as the page holds.")]
     cursor: Cursor
 
 
@@ -56,8 +56,10 @@ class DuplicateMatch(Answer):
 class DuplicateAnswer(Answer):
     """Whether the picture is there, and where; the surest first."""
 
-    duplicate: bool
-    matches: list[DuplicateMatch]
+    duplicate: Annotated[bool, Field(description="Whether there is a match.")]
+    matches: Annotated[
+        list[DuplicateMatch], Field(description="The same bytes first, then the surest.")
+    ]
 
 
 def duplicate_groups(page: GroupPage, addresses: Addresses) -> DuplicateGroups:

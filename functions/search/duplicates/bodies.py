@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from imagesearch.likeness import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
 from imagesearch.queries import ImageQuery, StoredQuery
 
-from ..bodies import Base64, Body, bounded
+from ..bodies import EXAMPLE_IMAGE, Base64, Body, bounded
 from ..parameters import MAX_COLLECTION
 
 
@@ -45,4 +45,4 @@ class PostedCheck(BaseModel):
         return StoredQuery(self.id or "") if self.image is None else ImageQuery(bounded(self.image))
 
 
-CHECK = Body(PostedCheck, {"id": {"id": "2J6Tn4a9QYXvZ2mD5oHkR8cW"}}, or_image=True)
+CHECK = Body(PostedCheck, {"image": {"image": EXAMPLE_IMAGE}}, or_image=True)

@@ -35,7 +35,7 @@ class PostedFeedback(BaseModel):
 
 
 class Kept(Answer):
-    kept: bool
+    kept: Annotated[bool, Field(description="Always true: what cannot be kept is an error.")]
 
 
 FEEDBACK = Body(

@@ -41,23 +41,25 @@ class ImageRecord(Answer):
     thumbnail_url: ThumbnailUrl
     collection: Annotated[str | None, Field(description="The first part of the key.")]
     size: Annotated[int, Field(description="Bytes.")]
-    content_type: str | None = None
-    width: int | None = None
-    height: int | None = None
-    taken_at: Moment | None = None
+    content_type: Annotated[str | None, Field(description="What its bytes are.")] = None
+    width: Annotated[int | None, Field(description="Pixels, as displayed.")] = None
+    height: Annotated[int | None, Field(description="Pixels, as displayed.")] = None
+    taken_at: Annotated[Moment | None, Field(description="When the camera says it was taken.")] = (
+        None
+    )
     latitude: Degrees = None
     longitude: Degrees = None
     metadata: Metadata | None = None
-    last_modified: Moment
-    indexed_at: Moment | None = None
-    model: str | None = None
+    last_modified: Annotated[Moment, Field(description="When the object was written.")]
+    indexed_at: Annotated[Moment | None, Field(description="When the index looked at it.")] = None
+    model: Annotated[str | None, Field(description="The model that embedded it.")] = None
 
 
 class UploadTo(Answer):
     """A multipart form: POST these fields, and behind them the bytes as the field `file`."""
 
     url: Annotated[str, Field(description="Where to; it may begin at this server's root.")]
-    fields: dict[str, str]
+    fields: Annotated[dict[str, str], Field(description="To be sent as they are, before the file.")]
 
 
 class Upload(Answer):
@@ -82,7 +84,7 @@ class DeletedImage(Answer):
 class ImageList(Answer):
     """Records in the order that was asked for."""
 
-    images: list[ImageRecord]
+    images: Annotated[list[ImageRecord], Field(description="As many as the page holds.")]
     cursor: Cursor
 
 

@@ -20,7 +20,7 @@ class LabelSet(Answer):
 class LabelSetList(Answer):
     """In the order of their names."""
 
-    labelsets: list[LabelSet]
+    labelsets: Annotated[list[LabelSet], Field(description="All that there are.")]
 
 
 class LabelSetLabels(Answer):
@@ -28,7 +28,7 @@ class LabelSetLabels(Answer):
 
     name: Name
     count: Count
-    labels: list[str]
+    labels: Annotated[list[str], Field(description="As many as the page holds.")]
     cursor: Cursor
 
 
@@ -39,4 +39,4 @@ class Written(Answer):
 
 class Deleted(Answer):
     name: Name
-    deleted: bool
+    deleted: Annotated[bool, Field(description="Always true: a set that is not there is an error.")]

@@ -29,9 +29,9 @@ from ..answers import (
 class Took(Answer):
     """Milliseconds."""
 
-    embed: float
-    search: float
-    total: float
+    embed: Annotated[float, Field(description="Making vectors of the query.")]
+    search: Annotated[float, Field(description="Asking the index.")]
+    total: Annotated[float, Field(description="All of it, within the function.")]
 
 
 class FoundImage(Answer):
@@ -51,7 +51,9 @@ class FoundImage(Answer):
     thumbnail_url: ThumbnailUrl
     width: Annotated[int | None, Field(description="Pixels, as displayed.")]
     height: Annotated[int | None, Field(description="Pixels, as displayed.")]
-    content_type: str | None
+    content_type: Annotated[
+        str | None, Field(description="What its bytes are, whatever its name says.")
+    ]
     taken_at: Annotated[Moment | None, Field(description="When the camera says it was taken.")]
     latitude: Degrees = None
     longitude: Degrees = None
@@ -64,14 +66,16 @@ class SearchResult(Answer):
     search_id: Annotated[str, Field(description="What feedback names, for a day.")]
     model: Annotated[str, Field(description="The model that embedded the query.")]
     took_ms: Took
-    hits: list[FoundImage]
+    hits: Annotated[list[FoundImage], Field(description="Nearest first.")]
     cursor: Cursor
 
 
 class BatchResult(Answer):
     """An answer for each search, in their order; `took_ms` is that of all together."""
 
-    results: list[SearchResult | Failure]
+    results: Annotated[
+        list[SearchResult | Failure], Field(description="In the order of the searches.")
+    ]
 
 
 def batch_result(

@@ -137,7 +137,10 @@ class PostedBatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    searches: Annotated[list[PostedSearch], Field(min_length=1, max_length=MAX_SEARCHES)]
+    searches: Annotated[
+        list[PostedSearch],
+        Field(min_length=1, max_length=MAX_SEARCHES, description="Each as it is posted alone."),
+    ]
 
     @model_validator(mode="after")
     def _has_few_images(self) -> "PostedBatch":

@@ -30,7 +30,7 @@ class OneOfTexts(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    in_: Annotated[Values, Field(alias="in")]
+    in_: Annotated[Values, Field(alias="in", description="One of these fits.")]
 
 
 class Bounds(BaseModel):
@@ -51,19 +51,19 @@ class Bounds(BaseModel):
 class NumberBounds(Bounds):
     """The whole number lies within all of these."""
 
-    gte: Number | None = None
-    gt: Number | None = None
-    lte: Number | None = None
-    lt: Number | None = None
+    gte: Annotated[Number | None, Field(description="At least.")] = None
+    gt: Annotated[Number | None, Field(description="More than.")] = None
+    lte: Annotated[Number | None, Field(description="At most.")] = None
+    lt: Annotated[Number | None, Field(description="Less than.")] = None
 
 
 class DegreesBounds(Bounds):
     """The degrees lie within all of these."""
 
-    gte: Degrees | None = None
-    gt: Degrees | None = None
-    lte: Degrees | None = None
-    lt: Degrees | None = None
+    gte: Annotated[Degrees | None, Field(description="At least.")] = None
+    gt: Annotated[Degrees | None, Field(description="More than.")] = None
+    lte: Annotated[Degrees | None, Field(description="At most.")] = None
+    lt: Annotated[Degrees | None, Field(description="Less than.")] = None
 
 
 def _begin(value: object) -> datetime:
@@ -96,10 +96,10 @@ End: TypeAlias = Annotated[datetime, BeforeValidator(_end, json_schema_input_typ
 class TimeBounds(Bounds):
     """The time lies within all of these; a day is all of it: "lte" reaches to its end."""
 
-    gte: Begin | None = None
-    gt: End | None = None
-    lte: End | None = None
-    lt: Begin | None = None
+    gte: Annotated[Begin | None, Field(description="Then or later.")] = None
+    gt: Annotated[End | None, Field(description="Later; of a day, behind its end.")] = None
+    lte: Annotated[End | None, Field(description="Then or earlier; of a day, to its end.")] = None
+    lt: Annotated[Begin | None, Field(description="Earlier.")] = None
 
 
 def _texts(value: object) -> object:

@@ -55,7 +55,9 @@ class PostedFilter(BaseModel):
         Texts | None, Field(description='The key begins so: a folder ("2024/") or any text.')
     ] = None
     collection: Annotated[Texts | None, Field(description="The first part of the key.")] = None
-    content_type: Annotated[Texts | None, Field(examples=["image/jpeg"])] = None
+    content_type: Annotated[
+        Texts | None, Field(description="What its bytes are.", examples=["image/jpeg"])
+    ] = None
     width: Annotated[Numbers | None, Field(description="Pixels, as displayed.")] = None
     height: Annotated[Numbers | None, Field(description="Pixels, as displayed.")] = None
     size: Annotated[Numbers | None, Field(description="Bytes.")] = None

@@ -68,6 +68,42 @@ def test_every_operation_and_parameter_is_described(document):
             assert parameter["description"], parameter
 
 
+def test_every_field_is_described(document):
+    schemas = document["components"]["schemas"]
+
+    def told(field: dict) -> bool:
+        named = schemas[field["$ref"].rpartition("/")[2]] if "$ref" in field else {}
+        return (
+            "description" in field
+            or "description" in named
+            or any(map(told, field.get("anyOf", [])))
+        )
+
+    missing = [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, described in schema.get("properties", {}).items()
+        if not told(described)
+    ]
+    assert missing == []
+
+
+def test_the_examples_work(ask, document, fill):
+    """But for feedback's, which is about a search that was made a moment ago."""
+    fill({"a.png": picture("a dog on a beach")})
+    asked = [
+        (method.upper(), path.replace("{name}", "species"), example["value"])
+        for method, path, operation in operations(document)
+        for content in operation.get("requestBody", {}).get("content", {}).values()
+        for example in content.get("examples", {}).values()
+        if path not in ("/v1/feedback", "/v1/images")
+    ]
+    assert len(asked) > 8
+    for method, path, example in asked:
+        answer = ask(method, path, example)
+        assert answer.status in (200, 201), (path, answer.body)
+
+
 def test_every_error_has_the_shape_of_all_errors(document):
     for _, _, operation in operations(document):
         statuses = set(operation["responses"])
