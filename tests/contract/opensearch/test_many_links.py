@@ -1,6 +1,6 @@
 """Links are read to the last one, however many pages they take."""
 
-from imagesearch.adapters import opensearch_reads
+from imagesearch.adapters import opensearch_lists
 from imagesearch.domain import Neighbour
 
 
@@ -9,6 +9,6 @@ def test_more_links_than_fit_one_answer_are_all_read_once(new_opensearch, put, m
     near = (Neighbour("one", "1" * 64, 1.0, 1.0),)
     keys = [f"{number:02d}" for number in range(25)]
     subject.store(*(put(key, sha256="a" * 64, neighbours=near) for key in keys))
-    monkeypatch.setattr(opensearch_reads, "LINKS_AT_A_TIME", 10)
+    monkeypatch.setattr(opensearch_lists, "LINKS_AT_A_TIME", 10)
     monkeypatch.setattr("imagesearch.adapters.opensearch_queries.LINKS_AT_A_TIME", 10)
     assert [each.key for each in subject.index.linked()] == keys
