@@ -13,7 +13,9 @@ from functools import cache
 
 import numpy as np
 
+from imagesearch.derived_keys import thumbnail_key
 from imagesearch.domain import Document, Embedding, ImageRef, Status
+from imagesearch.miniatures import Greys, to_text
 from imagesearch.writes import Put
 
 DIMENSION = 512
@@ -70,9 +72,10 @@ def collection(count: int, queries: int) -> Collection:
 def document(number: int) -> Document:
     """The record of an image whose key ends with the number; digests do not compress, as real."""
     digest = hashlib.sha256(f"{number}".encode()).hexdigest()
+    ref = ImageRef("my-photos", f"2024/{number % 366:03}/holiday-at-the-sea/IMG_{number:08}.jpg")
     taken = TAKEN + timedelta(seconds=int(digest[:6], 16))
     return Document(
-        ref=ImageRef("my-photos", f"2024/{number % 366:03}/holiday-at-the-sea/IMG_{number:08}.jpg"),
+        ref=ref,
         status=Status.INDEXED,
         etag=digest[-32:],
         last_modified=taken + timedelta(days=1),
@@ -86,7 +89,19 @@ def document(number: int) -> Document:
         height=3000,
         taken_at=taken,
         metadata={"camera": "X100", "label": f"topic {number % 50}"},
+        exif={"camera": "X100"},
+        phash=digest[:16],
+        miniature=to_text(_greys(number), 4 / 3),
+        thumbnail=thumbnail_key(ref, digest, None),
+        neighbours=(),
     )
+
+
+def _greys(number: int) -> Greys:
+    """As smooth as pictures are: a few waves, [24, 24] in 0 to 1."""
+    random = np.random.default_rng(number)
+    coarse = random.random((6, 6))
+    return np.asarray(np.kron(coarse, np.ones((4, 4))) * 0.9 + random.random((24, 24)) * 0.1)
 
 
 def numbers(keys: Iterator[str]) -> set[int]:
