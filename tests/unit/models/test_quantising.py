@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.sessions import open_session
 from models.clip_reference import random_ids, random_pixels
 from models.parity import cosines
 from models.quantise import Floats
@@ -31,7 +31,7 @@ def vectors(folder: Path, batch: int = 8) -> dict[str, Floats]:
     feeds = {"image": random_pixels(SMALL_CLIP, 1), "text": random_ids(SMALL_CLIP, 1)}
     found = {}
     for tower, fed in feeds.items():
-        session = ort.InferenceSession(folder / f"{tower}.onnx", providers=["CPUExecutionProvider"])
+        session = open_session(folder / f"{tower}.onnx")
         name = session.get_inputs()[0].name
         parts = [fed[start : start + batch] for start in range(0, len(fed), batch)]
         found[tower] = np.concatenate([session.run(None, {name: part})[0] for part in parts])
