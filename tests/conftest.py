@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import pytest
 from imagesearch.embedding.manifest import Manifest
 from local.opensearch_distribution import CannotStart
 from local.opensearch_server import running_server
+
+from . import waiting
 
 Eventually = Callable[..., None]
 STARTER_MODEL = Path(__file__).parents[1] / "layers/starter_model/starter_model"
@@ -39,15 +40,9 @@ def opensearch_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Eventually:
-    """Waits until a condition holds, and fails with what was waited for when time is over."""
+    """Waits until a condition holds: see `waiting.eventually`."""
 
-    def wait(what: str, condition: Callable[[], object], seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-            time.sleep(0.02)
-
-    return wait
+    return waiting.eventually
 
 
 @pytest.fixture(scope="session")

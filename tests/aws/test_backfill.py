@@ -71,7 +71,7 @@ def run(aws, eventually) -> Callable[..., dict[str, Any]]:
             found.update(states.describe_execution(executionArn=started["executionArn"]))
             return found["status"] != "RUNNING"
 
-        eventually("the backfill ends", ended, seconds=120)
+        eventually("the backfill ends", ended)
         return found
 
     return run

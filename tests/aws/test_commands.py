@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
+from ..waiting import PATIENCE_SECONDS
+
 Result = subprocess.CompletedProcess[str]
 COMMAND = (sys.executable, "-c", "from local.cli import main; main()")
 
@@ -40,7 +42,7 @@ def run(endpoint, tmp_path) -> Callable[..., Result]:
             env=kept | account | ({"AWS_DEFAULT_REGION": region} if region else {}),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
         )
 
     return run

@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from ..waiting import PATIENCE_SECONDS, run
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 COMMAND = Path(sys.executable).with_name("imagesearch")
@@ -21,7 +23,6 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
     " --disable-sync --no-first-run"
 ).split()
-READY_SECONDS = 120.0
 
 Eventually = Callable[..., None]
 
@@ -53,8 +54,12 @@ class Serving:
             threading.Thread(target=_read, args=(stream, lines), daemon=True).start()
         return self
 
-    def ready(self, seconds: float = READY_SECONDS) -> "Serving":
-        self._eventually("it is ready", lambda: self.out or self.status is not None, seconds)
+    def ready(self) -> "Serving":
+        self._eventually(
+            "it is ready",
+            lambda: self.out or self.status is not None,
+            progress=lambda: (len(self.err), self._done()),
+        )
         assert self.out, "".join(self.err)
         self.url = self.out[0].removeprefix("ready ").strip()
         return self
@@ -78,12 +83,12 @@ class Serving:
         assert self._process
         if self._process.poll() is None:
             self._process.send_signal(by)
-        return self._process.wait(20)
+        return self._process.wait(PATIENCE_SECONDS)
 
     def run(self, command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Another command over the same data directory."""
         line = [COMMAND, command, *map(str, arguments), "--data-dir", self.data_dir]
-        return subprocess.run(line, capture_output=True, text=True, timeout=300)
+        return run(line)
 
     def begin(self, command: str, *arguments: object) -> subprocess.Popen[str]:
         """The same, not waited for; its messages are not kept."""
@@ -91,21 +96,34 @@ class Serving:
         return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def get(self, path: str, **parameters: Any) -> dict[str, Any]:
-        answer = httpx.get(self.url + path, params=parameters, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
+        return dict(self._answer(path, parameters).json())
 
     def fetch(self, url: str) -> bytes:
-        answer = httpx.get(self.url + url, timeout=30)
+        return self._answer(url, {}).content
+
+    def _answer(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
+        try:
+            answer = httpx.get(self.url + path, params=parameters, timeout=PATIENCE_SECONDS)
+        except httpx.TransportError as error:
+            pytest.fail(f"{error}; it said: {''.join(self.err)}")
         assert answer.status_code == 200, answer.text
-        return answer.content
+        return answer
 
     def begun(self) -> bool:
         """Whether it answers, and can find something already."""
-        for line in self.err:
+        assert self.status is None, "".join(self.err)
+        return self._done() > 0
+
+    def _done(self) -> int:
+        """How many images can be found so far; 0 as long as it does not answer."""
+        for line in list(self.err):
             if " at http://" in line:
                 self.url = line.rpartition(" at ")[2].strip()
-        return bool(self.url) and self.get("/v1/health")["images"] > 0
+        try:
+            health = httpx.get(f"{self.url}/v1/health", timeout=PATIENCE_SECONDS)
+            return int(health.json()["images"])
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError):
+            return 0
 
     def keys(self, text: str, limit: int = 10) -> list[str]:
         """The keys of a search's hits, nearest first."""
@@ -170,6 +188,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+    expect.set_options(timeout=1000 * PATIENCE_SECONDS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield launched
@@ -180,6 +199,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page on which nothing may go wrong unnoticed: no script error, no blocked content."""
     made = browser.new_page(viewport={"width": 1280, "height": 800})
+    made.set_default_timeout(1000 * PATIENCE_SECONDS)
     troubles: list[str] = []
     made.on("pageerror", lambda error: troubles.append(str(error)))
     made.on(

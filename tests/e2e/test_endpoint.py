@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ..waiting import run
 from .conftest import COMMAND
 
 KEY = "the key"
@@ -30,11 +31,8 @@ def asked(server: Any, tmp_path: Path) -> Asked:
     """Runs a command against the server, in a folder where nothing was ever indexed."""
 
     def asked(*line: object, key: str = KEY, url: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return run(
             [COMMAND, *map(str, line), "--endpoint", url or server.url],
-            capture_output=True,
-            text=True,
-            timeout=60,
             cwd=tmp_path,
             env=os.environ | {"IMAGESEARCH_API_KEY": key},
         )

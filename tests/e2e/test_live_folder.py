@@ -92,7 +92,7 @@ def test_a_folder_that_is_copied_in_file_by_file_is_complete(
 ) -> None:
     shutil.copytree(samples[0].parent, live.folder / "copied" / "deep" / "down")
     count = len(list(samples[0].parent.iterdir()))
-    eventually("all are in", lambda: len(live.listed()) == 4 + count, 30)
+    eventually("all are in", lambda: len(live.listed()) == 4 + count)
 
 
 def test_a_file_written_in_two_parts_is_found_when_it_is_whole(
@@ -177,7 +177,7 @@ def test_a_server_killed_while_it_fills_goes_on_where_it_was(
     samples: list[Path], serve: Serve, eventually: Eventually
 ) -> None:
     serving = serve(samples[0].parents[1]).start()
-    eventually("it is under way", serving.begun, 60)
+    eventually("it is under way", serving.begun)
     serving.stop(signal.SIGKILL)
     serving.start().ready()
     assert len(serving.listed()) == len(samples)
@@ -194,6 +194,6 @@ def test_a_signal_ends_it_quietly_while_it_fills(
     samples: list[Path], serve: Serve, eventually: Eventually
 ) -> None:
     serving = serve(samples[0].parents[1]).start()
-    eventually("it is under way", serving.begun, 60)
+    eventually("it is under way", serving.begun)
     assert serving.stop(signal.SIGINT) == 0
     assert not any("Traceback" in line for line in serving.err)

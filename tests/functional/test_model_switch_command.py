@@ -11,6 +11,7 @@ from imagesearch import bootstrap
 from imagesearch.indexing import Indexer
 from imagesearch.settings import Settings
 
+from ..waiting import PATIENCE_SECONDS
 from .cloud import BUCKET, REGION, eventually
 from .conftest import MODEL
 
@@ -40,7 +41,7 @@ def reindex(aws, opensearch_url, prefix, tmp_path):
             env=os.environ | account,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
         )
 
     return run

@@ -15,6 +15,7 @@ from imagesearch.fetching.model_shelf import ModelShelf
 
 from ...file_server import FileServer
 from ...small_model import known, unsigned_graph
+from ...waiting import PATIENCE_SECONDS
 from ..cloud import REGION
 from ..conftest import NOBODY
 from .cloudformation import CloudFormation
@@ -45,7 +46,7 @@ def models(hub: FileServer) -> dict[str, KnownModel]:
 @pytest.fixture
 def s3(aws: str) -> Any:
     """Of an account in which there is an empty bucket, and nothing else."""
-    httpx.post(f"{aws}/moto-api/reset").raise_for_status()
+    httpx.post(f"{aws}/moto-api/reset", timeout=PATIENCE_SECONDS).raise_for_status()
     more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
     client = boto3.client("s3", config=client_config(), **more)
     where = {"LocationConstraint": REGION}

@@ -18,6 +18,8 @@ from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.domain import Document, ImageRef, Status
 from imagesearch.writes import Put
 
+from ...waiting import PATIENCE_SECONDS
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = (sys.executable, "-c", "from local.cli import main; main()")
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,7 +31,11 @@ def run(tmp_path: Path) -> Run:
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            [*COMMAND, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
         )
 
     return command

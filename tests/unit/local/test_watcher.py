@@ -9,6 +9,8 @@ import pytest
 
 from local.watcher import FolderWatcher
 
+from ...waiting import PATIENCE_SECONDS
+
 Eventually = Callable[..., None]
 
 
@@ -28,7 +30,7 @@ class Watched:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive()
 
     def _changed(self, paths: set[Path]) -> None:
