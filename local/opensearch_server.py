@@ -30,9 +30,12 @@ LOG_TAIL = 3000
 class OpenSearchServer:
     """A server of a folder and a port: both stay its own when it ends and is started again."""
 
-    def __init__(self, folder: Path, version: str = VERSION, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, version: str = VERSION, port: int = 0, java_options: str = ""
+    ) -> None:
         self.folder = folder
         self._version = version
+        self._java_options = java_options
         self._port = port or _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
@@ -40,7 +43,7 @@ class OpenSearchServer:
     def start(self) -> None:
         """Returns when it answers; raises CannotStart."""
         log = self.folder / "server.log"
-        self._process = start(self._version, self._port, self.folder, log)
+        self._process = start(self._version, self._port, self.folder, log, self._java_options)
         _wait_until_ready(self.url, self._process, log)
 
     @property
@@ -59,10 +62,10 @@ class OpenSearchServer:
 
 
 @contextmanager
-def running_server(version: str = VERSION, port: int = 0) -> Iterator[str]:
+def running_server(version: str = VERSION, port: int = 0, java_options: str = "") -> Iterator[str]:
     """The address of a fresh, empty server; port 0 takes a free one. Raises CannotStart."""
     folder = Path(tempfile.mkdtemp(prefix="imagesearch-opensearch-run-"))
-    server = OpenSearchServer(folder, version, port)
+    server = OpenSearchServer(folder, version, port, java_options)
     try:
         server.start()
         yield server.url

@@ -3,15 +3,19 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from imagesearch.embedding.manifest import Manifest
 from local.opensearch_distribution import CannotStart
+from local.opensearch_process import SHORT_LIVED
 from local.opensearch_server import running_server
 
 from . import waiting
+from .forked_commands import ForkedCommands
+from .sharing import shared_by_workers
 
 Eventually = Callable[..., None]
 STARTER_MODEL = Path(__file__).parents[1] / "layers/starter_model/starter_model"
@@ -24,18 +28,30 @@ def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def opensearch_url() -> Iterator[str]:
-    """The server of OPENSEARCH_URL, or a fresh one; without one, tests are skipped except in CI."""
+def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server of OPENSEARCH_URL, or a fresh one; without one, tests are skipped except in CI.
+
+    All workers share it: a test names its indexes so that no other test meets them.
+    """
     if given := os.environ.get("OPENSEARCH_URL"):
         yield given
         return
     try:
-        with running_server() as url:
+        make = partial(running_server, java_options=SHORT_LIVED)
+        with shared_by_workers(tmp_path_factory, "opensearch", make) as url:
             yield url
     except CannotStart as error:
         if os.environ.get("CI"):
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[ForkedCommands]:
+    """Runs the command line in processes that need not load its modules first."""
+    forked = ForkedCommands()
+    yield forked
+    forked.close()
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from ..waiting import PATIENCE_SECONDS, run
 
 SAMPLES = Path(__file__).parents[2] / "samples"
+FEW = (
+    "animals/owl.webp",
+    "animals/cow.webp",
+    "landmarks/eiffel-tower.webp",
+    "objects/white-chair.webp",
+)
 COMMAND = Path(sys.executable).with_name("imagesearch")
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
@@ -171,11 +177,22 @@ def samples() -> list[Path]:
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
     """A folder of a few samples that are easy to tell apart."""
-    folder = tmp_path / "few"
-    for name in ("animals/owl", "animals/cow", "landmarks/eiffel-tower", "objects/white-chair"):
-        target = folder / f"{name}.webp"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(SAMPLES / f"{name}.webp", target)
+    return with_few(tmp_path / "few")
+
+
+def with_few(folder: Path) -> Path:
+    """The folder holds these samples and nothing else; what is right already is not touched."""
+    wanted = {folder / name: SAMPLES / name for name in FEW}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path in target.parents for target in wanted):
+                path.rmdir()
+        elif path not in wanted:
+            path.unlink()
+    for target, sample in wanted.items():
+        if not target.exists() or target.read_bytes() != sample.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(sample, target)
     return folder
 
 

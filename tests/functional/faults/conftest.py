@@ -20,6 +20,7 @@ from imagesearch.adapters.opensearch_index import OpenSearchIndex
 from imagesearch.domain import Status
 from imagesearch.indexing import Indexer, Limits
 from local.opensearch_distribution import CannotStart
+from local.opensearch_process import SHORT_LIVED
 from local.opensearch_server import OpenSearchServer
 
 from ..cloud import BUCKET, Handler, Queue
@@ -38,7 +39,7 @@ WORKERS = 2
 def own_server() -> Iterator[OpenSearchServer]:
     """A server that a test may end; it keeps its files and its address."""
     with tempfile.TemporaryDirectory(prefix="imagesearch-faults-") as folder:
-        server = OpenSearchServer(Path(folder))
+        server = OpenSearchServer(Path(folder), java_options=SHORT_LIVED)
         yield server
         server.stop()
 

@@ -13,6 +13,8 @@ from imagesearch.adapters.opensearch_connection import CONNECTIONS, StandardConn
 from ...talking_server import Answer, certificate, talking_server
 from ...waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 PATIENT = Timeout(connect=PATIENCE_SECONDS, read=PATIENCE_SECONDS)
 
 

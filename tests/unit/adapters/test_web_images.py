@@ -12,6 +12,8 @@ from imagesearch.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
 from ...waiting import PATIENCE_SECONDS
 from .web_server import HOST, WebServer, web_server
 
+pytestmark = pytest.mark.slow
+
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 URL = f"https://{HOST}/owl.png"
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"

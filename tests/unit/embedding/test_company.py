@@ -14,6 +14,8 @@ from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.sessions import open_session
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 
+pytestmark = pytest.mark.slow
+
 DIM, LOUD, STD = (9, 40, 70), (255, 255, 255), [0.3, 0.5, 0.7]
 DYNAMIC = [
     helper.make_node("DynamicQuantizeLinear", ["exact"], ["q", "scale", "zero"]),

@@ -21,6 +21,8 @@ from imagesearch.errors import ConfigurationError, Unavailable, UnreadableImage
 
 from ...waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (sys.executable, "-P", str(Path(__file__).with_name("hostile_decoder.py")))
 MEMORY = 600 * 2**20
 

@@ -13,6 +13,8 @@ from imagesearch.embedding.picture import Picture
 
 from ...waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 MEASURING = (sys.executable, "-P", str(Path(__file__).with_name("measuring_decoder.py")))
 SIDE = 10_000
 # The picture itself takes 400 MB; the interpreter and its libraries about 40.

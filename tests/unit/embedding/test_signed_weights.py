@@ -16,6 +16,8 @@ from imagesearch.embedding.sessions import (
 )
 from imagesearch.embedding.signed_weights import signed
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(5)
 WIDE, DEEP = 24, 40
 

@@ -2,7 +2,6 @@
 
 import io
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,27 +17,16 @@ from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.domain import Document, ImageRef, Status
 from imagesearch.writes import Put
 
-from ...waiting import PATIENCE_SECONDS
+from ...forked_commands import ForkedCommands
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = (sys.executable, "-c", "from local.cli import main; main()")
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(commands: ForkedCommands, tmp_path: Path) -> Run:
     """Runs `imagesearch` in a directory of its own."""
-
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-        )
-
-    return command
+    return lambda *arguments: commands.run(list(arguments), tmp_path)
 
 
 @pytest.fixture

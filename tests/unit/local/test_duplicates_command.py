@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SAMPLES = Path(__file__).parents[3] / "samples"
 

@@ -13,6 +13,8 @@ from local.opensearch_server import VERSION
 
 from ...waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 # As `docker run` in the foreground: output and exit status are the container's, signals reach it.
 STAND_IN = """
 import json, os, signal, sys

@@ -8,6 +8,8 @@ import pytest
 
 from local.java_home import find_java_home
 
+pytestmark = pytest.mark.slow
+
 STARTER = """
 import os, signal, sys
 from pathlib import Path

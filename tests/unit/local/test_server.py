@@ -17,6 +17,8 @@ from local.server import MAX_BODY_BYTES, Server
 
 from ...waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 SERVING = """
 import sys
 from pathlib import Path

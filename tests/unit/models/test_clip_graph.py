@@ -20,6 +20,8 @@ from models.clip_text_graph import build_text_graph
 from models.clip_weights import Weights, random_weights
 from models.quantise import Floats
 
+pytestmark = pytest.mark.slow
+
 # Recorded by `python -m models.check_clip_graph --record`.
 REFERENCE = Path(__file__).parent / "data" / "clip_tiny.json"
 ROUNDING = 2e-6

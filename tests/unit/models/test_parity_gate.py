@@ -26,6 +26,8 @@ from models.quantise import Floats
 from models.recall import Recall
 from models.samples import Samples
 
+pytestmark = pytest.mark.slow
+
 GOOD: Recall = {"R@1": 58.8, "R@5": 84.7, "R@10": 92.9}
 
 

@@ -17,6 +17,8 @@ from models.quantise_model import METHODS, main
 from models.quantisers import matrices
 from tests.unit.models.conftest import SMALL_CLIP
 
+pytestmark = pytest.mark.slow
+
 FREE_OF_BATCH = [name for name in METHODS if "dynamic" not in name]
 
 

@@ -14,6 +14,8 @@ from models.quantise import Floats
 from models.starter_image_graph import SIZE, ImageBlocks, build_image_graph, classifier_weights
 from models.starter_reference import image_embeddings, unit_length
 
+pytestmark = pytest.mark.slow
+
 FEATURES, LABELS, WORDS, DIRECTIONS = 6, 40, 16, 4
 Network = tuple[Path, Floats]
 
