@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from imagesearch.adapters import opensearch_client, opensearch_connection, opensearch_index
 from imagesearch.embedding.manifest import Manifest
 from local.opensearch_distribution import CannotStart
 from local.opensearch_process import SHORT_LIVED
@@ -19,6 +21,12 @@ from .sharing import shared_by_workers
 
 Eventually = Callable[..., None]
 STARTER_MODEL = Path(__file__).parents[1] / "layers/starter_model/starter_model"
+
+
+def pytest_configure() -> None:
+    """A shell's background job ignores SIGINT, and so would the processes that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +41,7 @@ def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     All workers share it: a test names its indexes so that no other test meets them.
     """
+    _be_patient()
     if given := os.environ.get("OPENSEARCH_URL"):
         yield given
         return
@@ -44,6 +53,13 @@ def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         if os.environ.get("CI"):
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+def _be_patient() -> None:
+    """The product gives up a request in seconds; on a busy machine a server may take longer."""
+    patient = opensearch_connection.Timeout(waiting.PATIENCE_SECONDS, waiting.PATIENCE_SECONDS)
+    opensearch_client.READ_TIMEOUT = patient
+    opensearch_index.BULK_TIMEOUT = patient
 
 
 @pytest.fixture(scope="session")

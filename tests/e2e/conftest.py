@@ -15,7 +15,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from ..waiting import PATIENCE_SECONDS, run
+from ..forked_commands import ForkedCommands
+from ..waiting import PATIENCE_SECONDS
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 FEW = (
@@ -36,8 +37,11 @@ Eventually = Callable[..., None]
 class Serving:
     """`imagesearch serve` over a folder, started and stopped as a user would."""
 
-    def __init__(self, folder: Path, data_dir: Path, eventually: Eventually) -> None:
+    def __init__(
+        self, folder: Path, data_dir: Path, eventually: Eventually, commands: ForkedCommands
+    ) -> None:
         self.folder = folder
+        self._commands = commands
         self.url = ""
         self.data_dir = data_dir
         self._eventually = eventually
@@ -93,8 +97,8 @@ class Serving:
 
     def run(self, command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Another command over the same data directory."""
-        line = [COMMAND, command, *map(str, arguments), "--data-dir", self.data_dir]
-        return run(line)
+        line = [command, *map(str, arguments), "--data-dir", str(self.data_dir)]
+        return self._commands.run(line, self.data_dir)
 
     def begin(self, command: str, *arguments: object) -> subprocess.Popen[str]:
         """The same, not waited for; its messages are not kept."""
@@ -154,13 +158,13 @@ def _read(stream: Any, lines: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def serve(
-    tmp_path_factory: pytest.TempPathFactory, eventually: Eventually
+    tmp_path_factory: pytest.TempPathFactory, eventually: Eventually, commands: ForkedCommands
 ) -> Iterator[Callable[[Path], Serving]]:
     """Makes servings, each with a data directory of its own, and stops them at the end."""
     made: list[Serving] = []
 
     def over(folder: Path) -> Serving:
-        made.append(Serving(folder, tmp_path_factory.mktemp("data"), eventually))
+        made.append(Serving(folder, tmp_path_factory.mktemp("data"), eventually, commands))
         return made[-1]
 
     yield over

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from ..waiting import run
-from .conftest import COMMAND
+from ..forked_commands import ForkedCommands
 
 KEY = "the key"
 Asked = Callable[..., subprocess.CompletedProcess[str]]
@@ -27,15 +26,12 @@ def server(
 
 
 @pytest.fixture
-def asked(server: Any, tmp_path: Path) -> Asked:
+def asked(commands: ForkedCommands, server: Any, tmp_path: Path) -> Asked:
     """Runs a command against the server, in a folder where nothing was ever indexed."""
 
     def asked(*line: object, key: str = KEY, url: str = "") -> subprocess.CompletedProcess[str]:
-        return run(
-            [COMMAND, *map(str, line), "--endpoint", url or server.url],
-            cwd=tmp_path,
-            env=os.environ | {"IMAGESEARCH_API_KEY": key},
-        )
+        given = [*map(str, line), "--endpoint", url or server.url]
+        return commands.run(given, tmp_path, os.environ | {"IMAGESEARCH_API_KEY": key})
 
     return asked
 
