@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from imagesearch.adapters import opensearch_client, opensearch_connection, opensearch_index
@@ -21,6 +22,13 @@ from .sharing import shared_by_workers
 
 Eventually = Callable[..., None]
 STARTER_MODEL = Path(__file__).parents[1] / "layers/starter_model/starter_model"
+
+
+# An example may take as long as the machine needs.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure() -> None:

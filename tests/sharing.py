@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
 
@@ -19,17 +19,20 @@ def shared_by_workers(factory: pytest.TempPathFactory, name: str, make: Make) ->
     if folder.name.startswith("popen-"):  # of one of several workers
         folder = folder.parent
     value = folder / f"{name}.shared"
-    with (folder / f"{name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if value.exists():
-            fcntl.flock(lock, fcntl.LOCK_SH)
+    with (
+        (folder / f"{name}.making").open("a") as making,
+        (folder / f"{name}.using").open("a") as using,
+        ExitStack() as made,
+    ):
+        fcntl.flock(making, fcntl.LOCK_EX)
+        if mine := not value.exists():
+            value.write_text(made.enter_context(make()))
+        fcntl.flock(using, fcntl.LOCK_SH)
+        fcntl.flock(making, fcntl.LOCK_UN)
+        try:
             yield value.read_text()
-            return
-        with make() as made:
-            value.write_text(made)
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            try:
-                yield made
-            finally:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        finally:
+            if mine:
+                fcntl.flock(making, fcntl.LOCK_EX)  # nobody begins to use it
+                fcntl.flock(using, fcntl.LOCK_EX)  # and nobody uses it any more
                 value.unlink()

@@ -141,6 +141,7 @@ def test_a_place_that_is_none_is_none(exif, quadrants, saved, look):
     assert (details.latitude, details.longitude) == (None, None)
 
 
+@pytest.mark.slow
 def test_details_come_through_the_decoder_process(pool, stretched, quadrants, saved, look):
     exif = placed((48, 51, 24), (2, 21, 8))
     exif[MODEL] = "X100"

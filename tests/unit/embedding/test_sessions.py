@@ -55,6 +55,7 @@ def test_every_way_to_name_the_class_is_found(source):
     assert not list(naming_sessions(source.replace(MAKER, "SessionOptions")))
 
 
+@pytest.mark.slow
 def test_calibration_creates_no_session_of_its_own(monkeypatch):
     def plain(*_: object, **__: object) -> None:
         raise AssertionError("a session with onnxruntime's own options")
@@ -68,6 +69,7 @@ def test_calibration_creates_no_session_of_its_own(monkeypatch):
     assert np.isfinite(vectors).all()
 
 
+@pytest.mark.slow
 def test_a_tool_may_bring_options_of_its_own():
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 3
