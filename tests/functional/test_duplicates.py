@@ -112,8 +112,9 @@ def edited(photo: bytes) -> bytes:
 
 
 def groups(index):
+    """The keys of each group; their order is that of times, which may be those of one second."""
     return [
-        [document.ref.key for document in group.documents]
+        sorted(document.ref.key for document in group.documents)
         for group in DuplicateGroups(index).page().groups
     ]
 

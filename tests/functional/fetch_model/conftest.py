@@ -7,6 +7,7 @@ import boto3
 import httpx
 import pytest
 
+from functions.fetch_model import answering
 from functions.fetch_model.answering import Answerer
 from functions.fetch_model.handling import make_handler
 from imagesearch.adapters.s3_store import client_config
@@ -84,7 +85,10 @@ def shelf(used_s3: Any, models: dict[str, KnownModel]) -> Callable[[str, str], M
 
 
 @pytest.fixture
-def cloudformation(shelf: Any, logger: Any) -> Iterator[CloudFormation]:
+def cloudformation(
+    shelf: Any, logger: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[CloudFormation]:
+    monkeypatch.setattr(answering, "SILENCE_SECONDS", PATIENCE_SECONDS)
     handler = make_handler(shelf, Answerer(lambda _: None), logger)
     with CloudFormation(handler).running() as running:
         yield running
