@@ -80,8 +80,35 @@ def test_a_bug_sends_every_message_with_an_image_back_and_is_logged(broken, logs
     greeting = {"Service": "Amazon S3", "Event": "s3:TestEvent"}
     batch = in_queue(created("a.png"), greeting, created("b.png"))
     assert came_back(broken(batch)) == ["0", "2"]
-    [line] = logs.of("the batch broke down: all of it will be looked at again")
+    [line] = logs.of("the batch broke down: each image is looked at alone")
     assert "a bug" in line["exception"]
+
+
+class BrokenFor(Broken):
+    """An indexer that raises for a batch with a certain image."""
+
+    def __init__(self, indexer, key: str) -> None:
+        self._indexer = indexer
+        self._key = key
+
+    def look_at(self, refs):
+        if any(ref.key == self._key for ref in refs):
+            raise SystemError("a bug")
+        return self._indexer.look_at(refs)
+
+
+def test_an_image_that_breaks_the_indexer_sends_its_own_message_back(
+    indexer, store, index, logger, metrics, logs
+):
+    for key in ("a.png", "b.png", "c.png"):
+        store.put(key, picture(key))
+    broken = BrokenFor(indexer, "b.png")
+    handler = make_handler(broken, BUCKET, logger, BatchReport(logger, metrics))
+    batch = in_queue(created("a.png"), created("b.png"), created("c.png"))
+    assert came_back(handler(batch, CONTEXT)) == ["1"]
+    assert index.keys() == ["a.png", "c.png"]
+    [line] = logs.of("image failed")
+    assert (line["id"], line["reason"]) == (ref("b.png").id, "internal error: SystemError")
 
 
 def test_a_direct_event_that_is_settled_returns(index_images, store, index):
