@@ -12,7 +12,13 @@ from imagesearch.batches import Limits, batches
 from imagesearch.bucket_ports import DerivedStore
 from imagesearch.details import DetailsWanted
 from imagesearch.domain import EncodedImage, ImageRef
-from imagesearch.errors import ConfigurationError, ObjectChanged, Unavailable, UnreadableImage
+from imagesearch.errors import (
+    ConfigurationError,
+    ObjectChanged,
+    Unavailable,
+    UnreadableImage,
+    UnreadableObject,
+)
 from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
 from imagesearch.isolation import each_alone, reason
 from imagesearch.linking import Linker
@@ -161,8 +167,13 @@ class Indexer:
         step = self._planner.decide(self._thumbnails.without(spent, seen))
         if not isinstance(step, Present):
             return step
-        if not self._claims_to_be_image(step):
-            return self._planner.skip(step)
+        if step.state.unreadable:
+            return self._planner.refuse(step, step.state.unreadable)
+        try:
+            if not self._claims_to_be_image(step):
+                return self._planner.skip(step)
+        except UnreadableObject as error:
+            return self._planner.refuse(step, error.message)
         size, limit = step.state.size, self._limits.file_bytes
         if size > limit:
             return self._planner.reject(step, f"the file has {size:,} bytes, over {limit:,}")
@@ -177,15 +188,21 @@ class Indexer:
 
     def _embed(self, batch: Sequence[Present]) -> Iterator[Outcome | Again]:
         read: list[tuple[Present, bytes]] = []
+        planned: list[Planned] = []
         for found, data in zip(batch, self._objects.contents(batch), strict=True):
             if isinstance(data, ObjectChanged):
                 yield Again(found.ref)
+            elif isinstance(data, UnreadableObject):
+                refused = self._planner.refuse(found, data.message)
+                if isinstance(refused, Planned):
+                    planned.append(refused)
+                else:
+                    yield refused
             elif isinstance(data, Exception):
                 yield _broken(found.ref, data)
             else:
                 read.append((found, data))
         encoded = each_alone(self._encode, [data for _, data in read], lambda _, error: error)
-        planned: list[Planned] = []
         for (found, data), image in zip(read, encoded, strict=True):
             step = self._recorded(found, data, image)
             if isinstance(step, Planned):
