@@ -78,7 +78,7 @@ def _key_denied(code: str) -> str:
 
 
 def _key_trouble(code: str, remedy: str) -> str:
-    return f"its KMS key cannot be used ({code}): {remedy}, then have the image looked at again"
+    return f"its KMS key cannot be used ({code}): {remedy}, then start a backfill"
 
 
 def _code_and_message(error: Exception) -> tuple[str, str]:
