@@ -94,7 +94,8 @@ class Document:
     A rejected image has a `reason` and neither size in pixels nor embedding. `metadata` is what is
     shown and filtered by: what the file itself told (`exif`), and over it the object's own. `phash`
     and `miniature` are as in Details, `thumbnail` the key of the small copy, `latitude` and
-    `longitude` degrees; what an older release did not look for is None. `neighbours` are None until
+    `longitude` degrees; what an older release did not look for is None, and what was looked for and
+    could not be made is empty. `neighbours` are None until
     the image has been linked.
     """
 

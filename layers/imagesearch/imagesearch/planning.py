@@ -124,7 +124,8 @@ class Planner:
         if known.status is Status.INDEXED:
             if state.unreadable:
                 return True
-            return known.miniature is not None and bool(known.thumbnail or not self._thumbnails)
+            has_thumbnail = known.thumbnail is not None or not self._thumbnails
+            return known.miniature is not None and has_thumbnail
         return known.decoder == self._encoder.decoder
 
     def record(self, found: Present, data: bytes, image: EncodedImage) -> Planned:
@@ -133,6 +134,7 @@ class Planner:
         exif = dict(details.exif) if details else {}
         sha256 = hashlib.sha256(data).hexdigest()
         small = details.thumbnail if details else None
+        no_small = None if small is None else ""
         document = replace(
             self._document(found),
             sha256=sha256,
@@ -146,7 +148,7 @@ class Planner:
             longitude=details.longitude if details else None,
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
-            thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else None,
+            thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else no_small,
         )
         put = Put(document, image.embedding, found.seen.version)
         return Planned(found.seen, put, _outcome(document, OutcomeKind.INDEXED), small)
