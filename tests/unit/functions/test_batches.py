@@ -1,12 +1,19 @@
 """Claims: what is done goes from the queue, what is not done comes back, nothing else."""
 
+import io
+from uuid import uuid4
+
 import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from hypothesis import given, settings
 
 from functions.index_images.handling import LookAgain, make_handler
 from functions.index_images.reporting import BatchReport
 from imagesearch.domain import ImageRef
 
 from ..usecases.fakes import BUCKET, picture, ref
+from ..usecases.faults import FAULTS, World
 from .calling import CONTEXT, in_queue
 
 
@@ -109,6 +116,20 @@ def test_an_image_that_breaks_the_indexer_sends_its_own_message_back(
     assert index.keys() == ["a.png", "c.png"]
     [line] = logs.of("image failed")
     assert (line["id"], line["reason"]) == (ref("b.png").id, "internal error: SystemError")
+
+
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(FAULTS)
+def test_of_a_batch_with_faults_the_messages_of_these_images_come_back_and_no_other(faults):
+    world = World(faults)
+    service = uuid4().hex
+    logger = Logger(service=service, stream=io.StringIO())
+    report = BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service=service))
+    handler = make_handler(world.indexer, BUCKET, logger, report)
+    answer = handler(in_queue(*map(created, world.keys)), CONTEXT)
+    faulty = [n for n, key in enumerate(world.keys) if key not in world.sound]
+    assert came_back(answer) == [str(n) for n in faulty]
+    assert set(world.sound) <= set(world.index.keys())
 
 
 def test_a_direct_event_that_is_settled_returns(index_images, store, index):
