@@ -5,7 +5,8 @@ type does not tell. The image is therefore `failed` and not rejected: a rejectio
 takes an older good version out of searches. A failed image is looked at again, and where nothing
 else helps it ends in the dead-letter queue, with an alarm, and can be sent again after an update.
 
-KeyboardInterrupt and SystemExit are meant for the whole process and pass. ConfigurationError
+MemoryError is treated the same: alone, or later, an image may have the memory that it lacked in a
+batch. KeyboardInterrupt and SystemExit are meant for the whole process and pass. ConfigurationError
 concerns every image, and passes for that reason.
 """
 

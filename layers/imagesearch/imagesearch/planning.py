@@ -162,11 +162,14 @@ class Planner:
     def refuse(self, found: Present, reason: str) -> Outcome | Planned:
         """List an image whose bytes the bucket does not give, until a later look gets them.
 
-        An object whose name is no image's is left alone: only its bytes could tell.
+        An image that was indexed with these bytes stays so. An object whose name is no image's is
+        left alone: only its bytes could tell.
         """
+        known = found.seen.document
+        if known and known.status is Status.INDEXED and known.etag == found.state.etag:
+            return _outcome(known, OutcomeKind.UNCHANGED)
         if not named_as_image(found.ref.key):
             return self.skip(found)
-        known = found.seen.document
         document = replace(
             self._document(found), status=Status.REJECTED, reason=reason, decoder=UNREAD
         )

@@ -93,6 +93,17 @@ def test_an_archived_image_of_an_older_release_is_not_made_again(store, index):
     assert index.keys() == ["a.png"]
 
 
+def test_an_indexed_image_that_is_to_be_read_again_and_cannot_be_stays_indexed(store, index):
+    """A newer release wants a thumbnail, and the bucket's key was disabled since."""
+    for key in ("a.png", "a"):
+        store.put(key, picture("a"))
+    look(Indexer(store, index, FakeImages()), "a.png", "a")
+    store.denied.update(("a.png", "a"))
+    with_thumbnails = Indexer(store, index, FakeImages(), derived=FakeDerived())
+    assert look(with_thumbnails, "a.png", "a") == {"a.png": "unchanged", "a": "unchanged"}
+    assert index.keys() == ["a", "a.png"]
+
+
 def test_metadata_of_an_archived_image_follows_the_object(indexer, store, index):
     store.put("a.png", picture("a"), {"label": "cat"})
     look(indexer, "a.png")
