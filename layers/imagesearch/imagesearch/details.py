@@ -21,7 +21,7 @@ class Details:
     `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few greys, as
     `imagesearch.miniatures` writes it; `exif` what the camera wrote: `camera`
     and `lens`; `latitude` and `longitude` degrees, north and east positive; `thumbnail` is a WebP
-    file.
+    file. A hash, miniature or thumbnail that was wanted and could not be made is empty.
     """
 
     phash: str

@@ -48,12 +48,16 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class ObjectState:
-    """What the bucket holds under a key at one moment; `size` in bytes."""
+    """What the bucket holds under a key at one moment; `size` in bytes.
+
+    `unreadable` says why the bucket does not give its bytes now, and what to do; empty if it does.
+    """
 
     etag: str
     last_modified: datetime
     size: int
     metadata: Mapping[str, str] = field(default_factory=dict)
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +89,13 @@ class Neighbour(NamedTuple):
 class Document:
     """What the index records of one image; the embedding is kept beside it, not in it.
 
-    `model` is the model that embedded it and `decoder` the decoder that read or rejected it.
+    `model` is the model that embedded it and `decoder` the decoder that read or rejected it; it is
+    "none" where the bucket did not give the bytes.
     A rejected image has a `reason` and neither size in pixels nor embedding. `metadata` is what is
     shown and filtered by: what the file itself told (`exif`), and over it the object's own. `phash`
     and `miniature` are as in Details, `thumbnail` the key of the small copy, `latitude` and
-    `longitude` degrees; what an older release did not look for is None. `neighbours` are None until
+    `longitude` degrees; what an older release did not look for is None, and what was looked for and
+    could not be made is empty. `neighbours` are None until
     the image has been linked.
     """
 

@@ -52,6 +52,15 @@ class UnreadableImage(ImageSearchError):
     code = "unreadable_image"
 
 
+class UnreadableObject(ImageSearchError):
+    """The store holds the object and does not give its bytes until somebody acts.
+
+    Reject the image and do not retry it; at each later look it is tried again.
+    """
+
+    code = "unreadable_object"
+
+
 class ObjectChanged(ImageSearchError):
     """The object is no longer what was looked at: look again."""
 

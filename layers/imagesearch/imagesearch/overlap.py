@@ -20,6 +20,9 @@ Places: TypeAlias = NDArray[np.int64]
 # Shares of the sides, from the whole down to a quarter of the area.
 SCALES = tuple(np.linspace(1.0, 0.5, 9).tolist())
 LEAST_SIDE = 6
+# The narrowest and the widest part that fills a whole in one direction: one that is narrower or
+# wider still is compared as if it had this shape, being LEAST_SIDE pixels there at any scale.
+NARROWEST, WIDEST = LEAST_SIDE / SIDE, SIDE / LEAST_SIDE
 # Of copies that overlap by 0.7 at the right size, every second size shows at least 0.6: what is
 # below this there is not worth the others.
 HOPELESS = 0.55
@@ -56,12 +59,17 @@ def overlap(one: Miniature, other: Miniature) -> float:
     ways = [
         (part, whole, size)
         for part, whole in ((one, other), (other, one))
-        for size in _sizes(round(part.ratio / whole.ratio, 2))
+        for size in _sizes(_shape(part.ratio, whole.ratio))
     ]
     rough = max(_best_place(*way) for way in ways[::2])
     if rough < HOPELESS:
         return rough
     return max(rough, *(_best_place(*way) for way in ways[1::2]))
+
+
+def _shape(part: float, whole: float) -> float:
+    """How many times one ratio goes into another, as far as a part can be that shape."""
+    return round(min(max(part / whole, NARROWEST), WIDEST), 2)
 
 
 @cache

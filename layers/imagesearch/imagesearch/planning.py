@@ -14,8 +14,12 @@ from imagesearch.domain import (
     ObjectState,
     Status,
 )
+from imagesearch.image_types import named_as_image
 from imagesearch.ports import ImageEncoder
 from imagesearch.writes import Delete, Put, Stored, Touch, Version, Write
+
+# The decoder of what no decoder has seen: it is looked at again, whatever the release.
+UNREAD = "none"
 
 
 class OutcomeKind(StrEnum):
@@ -102,7 +106,7 @@ class Planner:
         state, known = seen.state, seen.document
         if state is None:
             return self.forget(seen, Outcome(seen.ref, OutcomeKind.DELETED))
-        if known and seen.stored and known.etag == state.etag and self._stands(known):
+        if known and seen.stored and known.etag == state.etag and self._stands(known, state):
             # S3 tells times in seconds: metadata can be new though the time is not.
             metadata = _shown(known.exif, state)
             if (known.last_modified, known.metadata) == (state.last_modified, metadata):
@@ -110,14 +114,18 @@ class Planner:
             return self._update(seen, state, known, seen.stored.version)
         return Present(seen, state)
 
-    def _stands(self, known: Document) -> bool:
+    def _stands(self, known: Document, state: ObjectState) -> bool:
         """Whether what these bytes gave still holds.
 
         A newer decoder may read what was rejected; an older release made no miniature, and one
-        without a derived store no thumbnail.
+        without a derived store no thumbnail. An image that was indexed stays so when it is
+        archived: its bytes are the same.
         """
         if known.status is Status.INDEXED:
-            return known.miniature is not None and bool(known.thumbnail or not self._thumbnails)
+            if state.unreadable:
+                return True
+            has_thumbnail = known.thumbnail is not None or not self._thumbnails
+            return known.miniature is not None and has_thumbnail
         return known.decoder == self._encoder.decoder
 
     def record(self, found: Present, data: bytes, image: EncodedImage) -> Planned:
@@ -126,6 +134,7 @@ class Planner:
         exif = dict(details.exif) if details else {}
         sha256 = hashlib.sha256(data).hexdigest()
         small = details.thumbnail if details else None
+        no_small = None if small is None else ""
         document = replace(
             self._document(found),
             sha256=sha256,
@@ -139,7 +148,7 @@ class Planner:
             longitude=details.longitude if details else None,
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
-            thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else None,
+            thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else no_small,
         )
         put = Put(document, image.embedding, found.seen.version)
         return Planned(found.seen, put, _outcome(document, OutcomeKind.INDEXED), small)
@@ -147,6 +156,25 @@ class Planner:
     def reject(self, found: Present, reason: str) -> Planned:
         """List an unreadable image with its reason; an older good version is found no more."""
         document = replace(self._document(found), status=Status.REJECTED, reason=reason)
+        put = Put(document, None, found.seen.version)
+        return Planned(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
+
+    def refuse(self, found: Present, reason: str) -> Outcome | Planned:
+        """List an image whose bytes the bucket does not give, until a later look gets them.
+
+        An image that was indexed with these bytes stays so. An object whose name is no image's is
+        left alone: only its bytes could tell.
+        """
+        known = found.seen.document
+        if known and known.status is Status.INDEXED and known.etag == found.state.etag:
+            return _outcome(known, OutcomeKind.UNCHANGED)
+        if not named_as_image(found.ref.key):
+            return self.skip(found)
+        document = replace(
+            self._document(found), status=Status.REJECTED, reason=reason, decoder=UNREAD
+        )
+        if known and replace(document, indexed_at=known.indexed_at, model=known.model) == known:
+            return _outcome(known, OutcomeKind.UNCHANGED)
         put = Put(document, None, found.seen.version)
         return Planned(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
 

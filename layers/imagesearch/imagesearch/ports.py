@@ -66,7 +66,8 @@ class ImageStore(Protocol):
     def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
         """The object's bytes, or its `first` ones.
 
-        Raises ObjectChanged when it is gone or no longer in `state`, Unavailable.
+        Raises ObjectChanged when it is gone or no longer in `state`, UnreadableObject when the
+        store does not give it until somebody acts, Unavailable.
         """
 
     def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:

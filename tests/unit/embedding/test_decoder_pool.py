@@ -197,3 +197,29 @@ def test_a_killed_parent_leaves_no_orphan(busy_with, tmp_path, eventually):
 def test_the_real_decoder_names_itself(pool):
     assert "pillow-" in pool.decoder
     assert "libheif-" in pool.decoder
+
+
+NONSENSE = """
+import sys
+from imagesearch.embedding import frames
+requests, answers = sys.stdin.buffer, sys.stdout.buffer
+frames.receive(requests)
+frames.send(answers, {"decoder": "nonsense-1"})
+while True:
+    frames.receive(requests)
+    frames.send(answers, %s)
+"""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("{}", '{"picture": []}', '{"error": ["a", "b", "c", "d", "e"]}', '{"error": None}'),
+        '{"picture": [1, 1, "image/png"], "shape": [3, 9, 9], "taken_at": None, "details": None}',
+    ],
+)
+def test_a_child_that_answers_nonsense_crashed_and_is_not_used_again(answer, stretched):
+    pool = DecoderPool(children=1, command=(sys.executable, "-c", NONSENSE % answer))
+    (culprit,) = decoded(pool, stretched, "a")
+    assert culprit.code == "decoder_crashed"
+    assert not pool._idle

@@ -1,5 +1,6 @@
 """A document as JSON values and back, exactly: both indexes store records in this form."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,6 +46,17 @@ def to_record(document: Document) -> dict[str, Any]:
     record.update({name: getattr(document, name) for name in PLAIN})
     record.update({name: _text(getattr(document, name)) for name in DATES})
     return record
+
+
+def as_json(record: Mapping[str, Any]) -> str:
+    """The record in ASCII; raises ValueError or TypeError for what no index could read again.
+
+    That is a number that is none (NaN or infinite), and half a surrogate pair in a text.
+    """
+    text = json.dumps(record, allow_nan=False)
+    if "\\ud" in text:
+        json.dumps(record, ensure_ascii=False).encode()
+    return text
 
 
 def to_document(record: Mapping[str, Any]) -> Document:
