@@ -12,12 +12,13 @@ from imagesearch.batches import Limits, batches
 from imagesearch.bucket_ports import DerivedStore
 from imagesearch.details import DetailsWanted
 from imagesearch.domain import ImageRef
-from imagesearch.errors import ObjectChanged, Unavailable, UnreadableImage
+from imagesearch.errors import ObjectChanged, Unavailable
 from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
 from imagesearch.linking import Linker
 from imagesearch.many_objects import ManyObjects
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
 from imagesearch.ports import ImageEncoder, ImageStore, VectorIndex
+from imagesearch.reuse import ContentPlanner, ContentSource
 from imagesearch.thumbnails import NOTHING, Spent, Thumbnails, spent_by
 from imagesearch.writes import WriteResult, WriteStatus
 
@@ -46,11 +47,13 @@ class Indexer:
         places: bool = False,
         derived: DerivedStore | None = None,
         linker: Linker | None = None,
+        sources: Sequence[ContentSource] = (),
     ) -> None:
         """With `places` the index records where a picture was taken, as its camera wrote it.
 
         Thumbnails are made where there is a derived store to put them into, and duplicates are
-        looked for where there is a `linker`.
+        looked for where there is a `linker`. Bytes that the index does not know are looked for in
+        the other `sources` before they are decoded.
         """
         self._linker = linker
         self._store = store
@@ -59,8 +62,15 @@ class Indexer:
         self._limits = limits or Limits()
         self._thumbnails = Thumbnails(derived)
         self._details = DetailsWanted(thumbnail=self._thumbnails.wanted, place=places)
-        self._planner = Planner(encoder, clock, self._thumbnails.wanted)
+        self._planner = Planner(encoder, clock, self._details)
         self._objects = ManyObjects(store)
+        self._contents = ContentPlanner(
+            self._planner,
+            encoder,
+            self._details,
+            (ContentSource(index, derived), *sources),
+            self._objects.threads,
+        )
 
     def look_at(self, refs: Iterable[ImageRef]) -> list[Outcome]:
         """Make the index agree with the bucket on these keys: one outcome for each distinct key."""
@@ -111,9 +121,10 @@ class Indexer:
                 readable.append(step)
             else:
                 yield step
-        yield from self._write(planned)
+        # First what is new, then what is gone: a renamed image is found by its old record.
         for batch in batches(readable, self._limits):
             yield from self._embed(batch)
+        yield from self._write(planned)
 
     def _step(self, seen: Seen, spent: Spent) -> Outcome | Planned | Present | Again:
         """What the planner decides, with what takes no decoder to reject or skip."""
@@ -153,18 +164,11 @@ class Indexer:
             else:
                 read.append((found, data))
         try:
-            images = self._encoder.encode_images([data for _, data in read], self._details)
+            planned = self._contents.plan(read)
         except Unavailable as error:
             yield from (_failed(found.ref, error.message) for found, _ in read)
             return
-        yield from self._write(
-            [
-                self._planner.reject(found, image.message)
-                if isinstance(image, UnreadableImage)
-                else self._planner.record(found, data, image)
-                for (found, data), image in zip(read, images, strict=True)
-            ]
-        )
+        yield from self._write(planned)
 
     def _write(self, planned: Sequence[Planned]) -> Iterator[Outcome | Again]:
         """Write, then look at the bucket once more: it may have changed since it was read."""
