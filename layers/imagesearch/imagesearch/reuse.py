@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -12,6 +13,11 @@ from imagesearch.domain import EncodedImage
 from imagesearch.errors import UnreadableImage
 from imagesearch.planning import Known, Planned, Planner, Present
 from imagesearch.ports import ContentLookup, ImageEncoder
+from imagesearch.writes import Delete
+
+# About 25 MB: a record, its embedding and its thumbnail have 12 KB. Two folders with as many images
+# can swap their names.
+MOST_REPLACED = 2_048
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +40,9 @@ class _Content:
 class ContentPlanner:
     """Plans the records of files that have been read; may be used from several threads.
 
-    The first of the `sources` is asked first. A source that fails costs time alone: what is not
-    found is decoded and embedded.
+    The first of the `sources` is the index that is written, and is asked first. A source that fails
+    costs time alone: what is not found is decoded and embedded. Where names are swapped, a record
+    is overwritten before its bytes turn up under another name, so the last ones are kept here.
     """
 
     def __init__(
@@ -51,6 +58,9 @@ class ContentPlanner:
         self._details = details
         self._sources = sources
         self._threads = threads
+        self._failed: list[ContentSource] = []
+        self._replaced: dict[str, Known] = {}
+        self._lock = threading.Lock()
 
     def plan(self, read: Sequence[tuple[Present, bytes]]) -> list[Planned]:
         """A write for each file, in their order; bytes that no record describes are decoded once.
@@ -67,7 +77,9 @@ class ContentPlanner:
         known = self._known(each.sha256 for each in new)
         images = self._encoded(each for each in new if each.sha256 not in known)
         made = iter(self._recorded(new, known, images))
-        return [plan or next(made) for plan in same]
+        planned = [plan or next(made) for plan in same]
+        self._keep_replaced(planned)
+        return planned
 
     def _recorded(
         self,
@@ -96,18 +108,31 @@ class ContentPlanner:
         return dict(zip(files, images, strict=True))
 
     def _known(self, hashes: Iterable[str]) -> dict[str, Known]:
-        known: dict[str, Known] = {}
         wanted = list(dict.fromkeys(hashes))
+        with self._lock:
+            known = {each: self._replaced[each] for each in wanted if each in self._replaced}
         for source in self._sources:
             if missing := [sha256 for sha256 in wanted if sha256 not in known]:
                 known |= self._found(source, missing)
         return known
 
+    def _keep_replaced(self, planned: Sequence[Planned]) -> None:
+        old = {plan.seen.document.sha256 for plan in planned if plan.seen.document}
+        new = {plan.write.document.sha256 for plan in planned if not isinstance(plan.write, Delete)}
+        if replaced := [sha256 for sha256 in old - new if sha256]:
+            found = self._found(self._sources[0], replaced)
+            with self._lock:
+                self._replaced |= found
+                for oldest in list(self._replaced)[:-MOST_REPLACED]:
+                    del self._replaced[oldest]
+
     def _found(self, source: ContentSource, hashes: Sequence[str]) -> dict[str, Known]:
         try:
             found = source.records.by_sha256(hashes, self._encoder.decoder)
         except Exception as error:
-            _log.warning("an index cannot be asked for known content: %s", error)
+            if source not in self._failed:
+                self._failed.append(source)
+                _log.warning("known content cannot be looked up in an index: %s", error)
             return {}
         usable = [
             Known(each.document, each.embedding)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagesearch import reuse
 from imagesearch.batches import Limits
 from imagesearch.errors import Unavailable
 from imagesearch.indexing import Indexer
@@ -101,6 +102,39 @@ def test_names_that_were_swapped_cost_nothing(indexer, store, index, images):
     assert len(images.read) == 2
     assert (index.embedding_of("a.png") == vector("b")).all()
     assert (index.embedding_of("b.png") == vector("a")).all()
+
+
+@pytest.mark.parametrize("shift", [1, 3, 7])
+def test_names_that_were_shifted_cost_nothing_whatever_the_batches(
+    new_indexer, store, index, images, derived, shift
+):
+    """A record is overwritten before its bytes turn up under a later name."""
+    indexer = new_indexer(limits=Limits(batch_images=4))
+    keys = [f"{number:02}.png" for number in range(20)]
+    for number, key in enumerate(keys):
+        store.put(key, picture(f"{number}"))
+    look(indexer, *keys)
+    for number, key in enumerate(keys):
+        store.put(key, picture(f"{(number - shift) % 20}"))
+    assert set(look(indexer, *keys).values()) == {"indexed"}
+    assert len(images.read) == 20
+    assert all(
+        (index.embedding_of(keys[n]) == vector(f"{(n - shift) % 20}")).all() for n in range(20)
+    )
+    assert sorted(derived.files) == thumbnails(index)
+
+
+def test_no_more_than_some_replaced_contents_are_kept(new_indexer, store, images, monkeypatch):
+    monkeypatch.setattr(reuse, "MOST_REPLACED", 2)
+    indexer = new_indexer(limits=Limits(batch_images=1))
+    keys = ["a.png", "b.png", "c.png", "d.png"]
+    for key in keys:
+        store.put(key, picture(key))
+    look(indexer, *keys)
+    for key, words in zip(keys, ("new", "new", "new", "a.png"), strict=True):
+        store.put(key, picture(words))
+    look(indexer, *keys)
+    assert images.read[4:] == [picture("new"), picture("a.png")]
 
 
 def test_copies_in_one_batch_are_decoded_once(indexer, store, images):

@@ -20,6 +20,7 @@ from imagesearch.errors import Unavailable
 from imagesearch.writes import Stored
 
 LONGEST_ID = 512
+HASHES_AT_A_TIME = 32
 NO_INDEX = "index_not_found_exception"
 
 
@@ -40,8 +41,14 @@ class OpenSearchReads(OpenSearchLists):
         return {id: vector for id, vector in found.items() if vector is not None}
 
     def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
-        """One search for each hash in one request: thousands of copies cost no more than one."""
+        """A search for each hash, many in one request: many copies cost no more than one."""
         wanted = list(dict.fromkeys(hashes))
+        found: dict[str, Scanned] = {}
+        for start in range(0, len(wanted), HASHES_AT_A_TIME):
+            found |= self._of_content(wanted[start : start + HASHES_AT_A_TIME], decoder)
+        return found
+
+    def _of_content(self, wanted: Sequence[str], decoder: str) -> dict[str, Scanned]:
         answers = self._multi_search(
             [({}, json.dumps(of_content(each, decoder))) for each in wanted]
         )
