@@ -1,5 +1,6 @@
 """Claims: bytes that a record describes are neither decoded nor embedded again."""
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from imagesearch import reuse
 from imagesearch.batches import Limits
+from imagesearch.domain import Document
 from imagesearch.errors import Unavailable
 from imagesearch.indexing import Indexer
 from imagesearch.reuse import ContentSource
@@ -48,9 +50,12 @@ def rename(store: FakeStore, old: str, new: str) -> None:
     store.put(new, data, state.metadata)
 
 
+def documents(index: FakeIndex) -> list[Document]:
+    return [document for document, _, _ in index.entries.values() if document]
+
+
 def thumbnails(index: FakeIndex) -> list[str]:
-    documents = [document for document, _, _ in index.entries.values() if document]
-    return sorted(document.thumbnail for document in documents if document.thumbnail)
+    return sorted(document.thumbnail for document in documents(index) if document.thumbnail)
 
 
 def test_a_renamed_image_keeps_what_its_bytes_gave(indexer, store, index, images, derived):
@@ -221,6 +226,23 @@ def test_a_missing_thumbnail_is_made_from_the_file(indexer, store, index, images
     assert sorted(derived.files) == [index.document("b.png").thumbnail]
 
 
+def test_a_thumbnail_that_may_not_be_read_is_made_from_the_file(
+    indexer, store, index, images, derived
+):
+    """S3 refuses what is not there to a role that may not list the bucket."""
+
+    def refused(_):
+        raise Unavailable("AccessDenied")
+
+    store.put("a.png", picture("a"))
+    look(indexer, "a.png")
+    store.put("b.png", picture("a"))
+    derived.get = refused
+    assert look(indexer, "b.png") == {"b.png": "indexed"}
+    assert len(images.read) == 2
+    assert sorted(derived.files) == thumbnails(index)
+
+
 def test_without_thumbnails_a_copy_names_none(indexer, new_indexer, store, index, images):
     store.put("a.png", picture("a"))
     look(indexer, "a.png")
@@ -277,13 +299,19 @@ CHANGES = st.lists(st.tuples(NAMES, st.none() | CONTENTS), max_size=8)
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.lists(CHANGES, max_size=6), st.integers(1, 4))
 def test_whatever_is_moved_the_index_says_what_the_bucket_holds(rounds, at_a_time):
-    """And what stays in the bucket from one look to the next is embedded once."""
+    """And what it held before the look is not embedded again."""
     store, index, images, derived = FakeStore(), FakeIndex(), FakeImages(), FakeDerived()
     indexer = Indexer(store, index, images, Limits(batch_images=at_a_time), derived=derived)
     for changes in rounds:
         for key, words in changes:
-            store.put(key, picture(words)) if words else store.delete(key)
+            if words:
+                store.put(key, picture(words))
+            else:
+                store.delete(key)
+        known = {document.sha256 for document in documents(index)}
+        images.batches.clear()
         look(indexer, *{key for key, _ in changes})
+        assert known.isdisjoint(hashlib.sha256(data).hexdigest() for data in images.read)
         held = {key: data for key, (data, _) in store.objects.items()}
         readable = {key for key, data in held.items() if data != picture("broken")}
         assert index.keys() == sorted(readable)
