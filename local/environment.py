@@ -7,6 +7,9 @@ from urllib.parse import quote
 from imagesearch.settings import Settings
 from local.workspace import Workspace, uses_server
 
+# Linux passes at most 128 KiB in one variable, and decoder processes inherit this one.
+MOST_REUSE_CHARACTERS = 65_536
+
 
 def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
     """Set the variables that the functions read when they are imported.
@@ -15,6 +18,7 @@ def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
     """
     os.environ.update(
         _names(workspace, model_folder),
+        REUSE_FROM=_reuse_from(workspace),
         POWERTOOLS_METRICS_DISABLED="true",
         POWERTOOLS_TRACE_DISABLED="true",
     )
@@ -25,6 +29,18 @@ def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
 def settings_of(workspace: Workspace, model_folder: Path) -> Settings:
     """The settings with which the functions would work on this folder, with this model."""
     return Settings.from_environment(os.environ | _names(workspace, model_folder))
+
+
+def _reuse_from(workspace: Workspace) -> str:
+    """The indexes of other folders, or as many of them as a variable can well hold."""
+    text = ""
+    for other in workspace.others():
+        index, derived = (quote(os.fsencode(path)) for path in (other.index_file, other.derived))
+        more = f"{text} sqlite://{index},file://{derived}".lstrip()
+        if len(more) > MOST_REUSE_CHARACTERS:
+            break
+        text = more
+    return text
 
 
 def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:

@@ -14,9 +14,11 @@ class Report:
         self.failed: list[Outcome] = []
         self.passed_over: list[tuple[str, str]] = []
         self._rejected_before = 0
+        self._reused = 0
 
     def add(self, outcome: Outcome) -> None:
         self.counts[outcome.kind] += 1
+        self._reused += outcome.reused
         if outcome.kind is OutcomeKind.FAILED:
             self.failed.append(outcome)
         elif outcome.reason:
@@ -41,11 +43,20 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """Such as `80 indexed, 4 unchanged, 1 rejected`."""
-        told = [_counted(kind, self.counts[kind]) for kind in OutcomeKind if self.counts[kind]]
+        """Such as `80 indexed (27 with known content), 4 unchanged, 1 rejected`."""
+        told = [self._counted(kind) for kind in OutcomeKind if self.counts[kind]]
         if self.passed_over:
             told.append(f"{len(self.passed_over):,} passed over")
         return ", ".join(told) or "no images"
+
+    def _counted(self, kind: OutcomeKind) -> str:
+        count = self.counts[kind]
+        if kind is OutcomeKind.SKIPPED:
+            return "1 is no image" if count == 1 else f"{count:,} are no images"
+        known = kind is OutcomeKind.INDEXED and self._reused
+        return f"{count:,} {kind.value}" + (
+            f" ({self._reused:,} with known content)" if known else ""
+        )
 
     def lines(self) -> list[str]:
         """One line for each image that is not searchable, with the reason."""
@@ -54,12 +65,6 @@ class Report:
             for word, outcomes in (("rejected", self.rejected), ("failed", self.failed))
             for outcome in outcomes
         ] + [f"passed over {printable(path)}: {reason}" for path, reason in self.passed_over]
-
-
-def _counted(kind: OutcomeKind, count: int) -> str:
-    if kind is OutcomeKind.SKIPPED:
-        return "1 is no image" if count == 1 else f"{count:,} are no images"
-    return f"{count:,} {kind.value}"
 
 
 def printable(key: str) -> str:

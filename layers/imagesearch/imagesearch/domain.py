@@ -94,9 +94,9 @@ class Document:
     A rejected image has a `reason` and neither size in pixels nor embedding. `metadata` is what is
     shown and filtered by: what the file itself told (`exif`), and over it the object's own. `phash`
     and `miniature` are as in Details, `thumbnail` the key of the small copy, `latitude` and
-    `longitude` degrees; what an older release did not look for is None, and what was looked for and
-    could not be made is empty. `neighbours` are None until
-    the image has been linked.
+    `longitude` degrees, looked for where `place_read`. What an older release did not look for is
+    None, and what was looked for and could not be made is empty. `neighbours` are None until the
+    image has been linked.
     """
 
     ref: ImageRef
@@ -117,6 +117,7 @@ class Document:
     exif: Mapping[str, str] = field(default_factory=dict)
     latitude: float | None = None
     longitude: float | None = None
+    place_read: bool | None = None
     phash: str | None = None
     miniature: str | None = None
     thumbnail: str | None = None

@@ -11,20 +11,15 @@ from datetime import UTC, datetime
 from imagesearch.batches import Limits, batches
 from imagesearch.bucket_ports import DerivedStore
 from imagesearch.details import DetailsWanted
-from imagesearch.domain import EncodedImage, ImageRef
-from imagesearch.errors import (
-    ConfigurationError,
-    ObjectChanged,
-    Unavailable,
-    UnreadableImage,
-    UnreadableObject,
-)
+from imagesearch.domain import ImageRef
+from imagesearch.errors import ConfigurationError, ObjectChanged, Unavailable, UnreadableObject
 from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
 from imagesearch.isolation import each_alone, reason
 from imagesearch.linking import Linker
 from imagesearch.many_objects import ManyObjects
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
 from imagesearch.ports import ImageEncoder, ImageStore, VectorIndex
+from imagesearch.reuse import ContentPlanner, ContentSource
 from imagesearch.thumbnails import NOTHING, Spent, Thumbnails, spent_by
 from imagesearch.writes import Write, WriteResult, WriteStatus
 
@@ -53,11 +48,13 @@ class Indexer:
         places: bool = False,
         derived: DerivedStore | None = None,
         linker: Linker | None = None,
+        sources: Sequence[ContentSource] = (),
     ) -> None:
         """With `places` the index records where a picture was taken, as its camera wrote it.
 
         Thumbnails are made where there is a derived store to put them into, and duplicates are
-        looked for where there is a `linker`.
+        looked for where there is a `linker`. Bytes that the index does not know are looked for in
+        the other `sources` before they are decoded.
         """
         self._linker = linker
         self._store = store
@@ -66,8 +63,15 @@ class Indexer:
         self._limits = limits or Limits()
         self._thumbnails = Thumbnails(derived)
         self._details = DetailsWanted(thumbnail=self._thumbnails.wanted, place=places)
-        self._planner = Planner(encoder, clock, self._thumbnails.wanted)
+        self._planner = Planner(encoder, clock, self._details)
         self._objects = ManyObjects(store)
+        self._contents = ContentPlanner(
+            self._planner,
+            encoder,
+            self._details,
+            (ContentSource(index, derived), *sources),
+            self._objects.threads,
+        )
 
     def look_at(self, refs: Iterable[ImageRef]) -> list[Outcome]:
         """Make the index agree with the bucket on these keys: one outcome for each distinct key.
@@ -147,9 +151,10 @@ class Indexer:
                 readable.append(step)
             else:
                 yield step
-        yield from self._write(planned)
+        # First what is new, then what is gone: a renamed image is found by its old record.
         for batch in batches(readable, self._limits):
             yield from self._embed(batch)
+        yield from self._write(planned)
 
     def _step(self, seen: Seen, spent: Spent) -> Outcome | Planned | Present | Again:
         """What the planner decides, with what takes no decoder to reject or skip."""
@@ -202,29 +207,12 @@ class Indexer:
                 yield _broken(found.ref, data)
             else:
                 read.append((found, data))
-        encoded = each_alone(self._encode, [data for _, data in read], lambda _, error: error)
-        for (found, data), image in zip(read, encoded, strict=True):
-            step = self._recorded(found, data, image)
+        for step in each_alone(self._contents.plan, read, _not_planned):
             if isinstance(step, Planned):
                 planned.append(step)
             else:
                 yield step
         yield from self._write(planned)
-
-    def _encode(self, files: Sequence[bytes]) -> Sequence[EncodedImage | Exception]:
-        return self._encoder.encode_images(files, self._details) if files else []
-
-    def _recorded(
-        self, found: Present, data: bytes, image: EncodedImage | Exception
-    ) -> Planned | Outcome:
-        if isinstance(image, UnreadableImage):
-            return self._planner.reject(found, image.message)
-        if isinstance(image, Exception):
-            return _broken(found.ref, image)
-        try:
-            return self._planner.record(found, data, image)
-        except Exception as error:
-            return _broken(found.ref, error)
 
     def _write(self, planned: Sequence[Planned]) -> Iterator[Outcome | Again]:
         """Write, then look at the bucket once more: it may have changed since it was read."""
@@ -256,6 +244,10 @@ def _failed(ref: ImageRef, reason: str) -> Outcome:
 
 def _broken(ref: ImageRef, error: Exception) -> Outcome:
     return _failed(ref, reason(error, _id(ref)))
+
+
+def _not_planned(read: tuple[Present, bytes], error: Exception) -> Planned | Outcome:
+    return _broken(read[0].ref, error)
 
 
 def _not_written(write: Write, error: Exception) -> WriteResult:

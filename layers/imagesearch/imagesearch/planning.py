@@ -1,14 +1,15 @@
 """What one key needs so that the index agrees with the bucket: decided here, done by indexing."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from imagesearch.derived_keys import thumbnail_key
+from imagesearch.details import DetailsWanted
 from imagesearch.domain import (
     Document,
+    Embedding,
     EncodedImage,
     ImageRef,
     ObjectState,
@@ -36,13 +37,15 @@ class OutcomeKind(StrEnum):
 class Outcome:
     """What became of one key; `failed` is to be looked at again later, all others are settled.
 
-    An image that is `unlinked` may have duplicates that nobody has looked for.
+    An image that is `unlinked` may have duplicates that nobody has looked for. One that is `reused`
+    took its embedding from an image of the same bytes.
     """
 
     ref: ImageRef
     kind: OutcomeKind
     reason: str = ""
     unlinked: bool = False
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +94,31 @@ class Planned:
         return self.seen.ref
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a record says of some bytes: `embedding` [D] float32, `thumbnail` the file it names."""
+
+    document: Document
+    embedding: Embedding
+    thumbnail: bytes | None = None
+
+    @property
+    def sha256(self) -> str:
+        return self.document.sha256 or ""
+
+
 class Planner:
     """Decides from what was seen, and makes the documents; knows no I/O."""
 
     def __init__(
-        self, encoder: ImageEncoder, clock: Callable[[], datetime], thumbnails: bool = False
+        self,
+        encoder: ImageEncoder,
+        clock: Callable[[], datetime],
+        wanted: DetailsWanted = DetailsWanted(),  # noqa: B008 - frozen
     ) -> None:
         self._encoder = encoder
         self._clock = clock
-        self._thumbnails = thumbnails
+        self._wanted = wanted
 
     def decide(self, seen: Seen) -> Outcome | Planned | Present:
         """Nothing to do, a write, or a Present whose object must be read."""
@@ -122,17 +141,28 @@ class Planner:
         archived: its bytes are the same.
         """
         if known.status is Status.INDEXED:
-            if state.unreadable:
-                return True
-            has_thumbnail = known.thumbnail is not None or not self._thumbnails
-            return known.miniature is not None and has_thumbnail
+            return bool(state.unreadable) or self._has_details(known)
         return known.decoder == self._encoder.decoder
 
-    def record(self, found: Present, data: bytes, image: EncodedImage) -> Planned:
-        """Index a readable image."""
+    def _has_details(self, known: Document) -> bool:
+        has_thumbnail = known.thumbnail is not None or not self._wanted.thumbnail
+        return known.miniature is not None and has_thumbnail
+
+    def is_complete(self, known: Document) -> bool:
+        """Whether the record of an indexed image holds what its bytes would give now."""
+        return (
+            known.status is Status.INDEXED
+            and known.decoder == self._encoder.decoder
+            and self._has_details(known)
+            and (known.place_read or not self._wanted.place)
+        )
+
+    def record(
+        self, found: Present, sha256: str, image: EncodedImage, *, reused: bool = False
+    ) -> Planned:
+        """Index a readable image; `reused` where another one of the same bytes was encoded."""
         details = image.details
         exif = dict(details.exif) if details else {}
-        sha256 = hashlib.sha256(data).hexdigest()
         small = details.thumbnail if details else None
         no_small = None if small is None else ""
         document = replace(
@@ -146,12 +176,50 @@ class Planner:
             exif=exif,
             latitude=details.latitude if details else None,
             longitude=details.longitude if details else None,
+            place_read=self._wanted.place,
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
             thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else no_small,
         )
         put = Put(document, image.embedding, found.seen.version)
-        return Planned(found.seen, put, _outcome(document, OutcomeKind.INDEXED), small)
+        outcome = _outcome(document, OutcomeKind.INDEXED, reused)
+        return Planned(found.seen, put, outcome, small)
+
+    def same_bytes(self, found: Present, sha256: str) -> Planned | None:
+        """Only the state is new where these are the bytes that the key's record describes."""
+        known, version = found.seen.document, found.seen.version
+        if not (known and version and known.sha256 == sha256 and self.is_complete(known)):
+            return None
+        same = replace(self._without_unwanted(known), etag=found.state.etag, size=found.state.size)
+        return self._update(found.seen, found.state, same, version)
+
+    def reuse(self, found: Present, known: Known) -> Planned:
+        """Index an image by the record of another one of the same bytes."""
+        small = known.thumbnail if self._wanted.thumbnail else None
+        no_small = None if known.document.thumbnail is None else ""
+        own = self._document(found)
+        document = replace(
+            self._without_unwanted(known.document),
+            ref=own.ref,
+            etag=own.etag,
+            last_modified=own.last_modified,
+            size=own.size,
+            indexed_at=own.indexed_at,
+            metadata=_shown(known.document.exif, found.state),
+            thumbnail=thumbnail_key(found.ref, known.sha256, found.seen.version)
+            if small
+            else no_small,
+            neighbours=None,
+        )
+        put = Put(document, known.embedding, found.seen.version)
+        outcome = _outcome(document, OutcomeKind.INDEXED, reused=True)
+        return Planned(found.seen, put, outcome, small)
+
+    def _without_unwanted(self, known: Document) -> Document:
+        """Where a picture was taken is kept only as long as that is wanted."""
+        if self._wanted.place:
+            return known
+        return replace(known, latitude=None, longitude=None, place_read=False)
 
     def reject(self, found: Present, reason: str) -> Planned:
         """List an unreadable image with its reason; an older good version is found no more."""
@@ -213,9 +281,9 @@ class Planner:
         )
 
 
-def _outcome(document: Document, kind: OutcomeKind) -> Outcome:
+def _outcome(document: Document, kind: OutcomeKind, reused: bool = False) -> Outcome:
     unlinked = document.status is Status.INDEXED and document.neighbours is None
-    return Outcome(document.ref, kind, document.reason or "", unlinked)
+    return Outcome(document.ref, kind, document.reason or "", unlinked, reused)
 
 
 def _shown(exif: Mapping[str, str], state: ObjectState) -> dict[str, str]:

@@ -104,7 +104,18 @@ class Revisits(Protocol):
         """Not before that time has passed. Raises Unavailable."""
 
 
-class VectorIndex(Protocol):
+class ContentLookup(Protocol):
+    """Records of images, found by the SHA-256 of their files."""
+
+    def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
+        """One indexed image of each hash that this decoder read, with its embedding [D] float32.
+
+        Of several images it is the one that was indexed last; a hash without one is left out. An
+        image is found as soon as searches find it. Raises Unavailable.
+        """
+
+
+class VectorIndex(ContentLookup, Protocol):
     """Records of images and k-NN over their embeddings; all methods raise Unavailable."""
 
     def get(self, ids: Sequence[str]) -> Mapping[str, Stored]:

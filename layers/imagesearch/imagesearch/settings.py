@@ -21,6 +21,8 @@ COMPRESSIONS: Mapping[str, tuple[str, ...]] = {
     "faiss": ("1x", "2x", "8x", "16x", "32x"),
 }
 
+_SOURCE = r"sqlite:///[^ ,]+,file:///[^ ,]+"
+
 
 class Settings(BaseModel):
     """What a deployment decides; each field is read from the variable of the same name, upper case.
@@ -36,6 +38,8 @@ class Settings(BaseModel):
     images' bucket; without it there are no thumbnails and nothing can be changed, which
     `allow_uploads` and `allow_delete` permit. With `allow_urls` images are fetched from the web.
     Where pictures were taken is recorded with `exif_gps` only, and objects' tags with `read_tags`.
+    `reuse_from` names other SQLite indexes in which images of the same bytes are looked up, each
+    with the folder of its thumbnails, percent-encoded: `sqlite:///path,file:///path sqlite:///…`.
     `key_collections` binds API keys, by their ids, to collections: `id=cats/dogs,other=birds`.
     """
 
@@ -60,6 +64,7 @@ class Settings(BaseModel):
     allow_delete: bool = False
     allow_urls: bool = False
     key_collections: str = ""
+    reuse_from: Annotated[str, Field(pattern=rf"^({_SOURCE}( {_SOURCE})*)?$")] = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @field_validator("key_collections")

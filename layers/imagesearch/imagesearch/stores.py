@@ -25,15 +25,18 @@ def image_store(settings: Settings) -> ImageStore:
 @cache
 def derived_store(settings: Settings) -> DerivedStore | None:
     """Where small copies of images lie; None where none are made."""
-    if settings.derived_uri is None:
-        return None
-    if settings.derived_uri.startswith("file://"):
+    return None if settings.derived_uri is None else derived_at(settings.derived_uri)
+
+
+def derived_at(uri: str) -> DerivedStore:
+    """The derived store in `s3://bucket` or `file:///folder`."""
+    if uri.startswith("file://"):
         from imagesearch.adapters.folder_derived import FolderDerived
 
-        return FolderDerived(local_path(settings.derived_uri))
+        return FolderDerived(local_path(uri))
     from imagesearch.adapters.s3_derived import S3Derived
 
-    return S3Derived(settings.derived_uri)
+    return S3Derived(uri)
 
 
 def bucket_changes(settings: Settings) -> BucketChanges:

@@ -22,6 +22,13 @@ def test_outcomes_are_counted_in_one_line() -> None:
     assert report.summary == "2 indexed, 1 unchanged, 1 is no image"
 
 
+def test_images_whose_content_was_known_are_counted() -> None:
+    report = Report()
+    for key in "abc":
+        report.add(Outcome(ImageRef("b", key), OutcomeKind.INDEXED, reused=key != "a"))
+    assert report.summary == "3 indexed (2 with known content)"
+
+
 def test_several_that_are_no_images_are_counted_in_the_plural() -> None:
     report = reported(("a", OutcomeKind.SKIPPED, ""), ("b", OutcomeKind.SKIPPED, ""))
     assert report.summary == "2 are no images"

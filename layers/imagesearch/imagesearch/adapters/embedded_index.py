@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from imagesearch.adapters.embedded_content import BY_CONTENT, images_of
 from imagesearch.adapters.embedded_database import PATIENCE_SECONDS, EmbeddedDatabase
 from imagesearch.adapters.embedded_filters import Condition, places
 from imagesearch.adapters.embedded_masks import FilterMasks
@@ -19,7 +20,7 @@ from imagesearch.adapters.embedded_records import EmbeddedRecords
 from imagesearch.adapters.records import as_json, to_document, to_record
 from imagesearch.adapters.unit_vectors import query_vector, unit_vector
 from imagesearch.adapters.vector_scan import Allowed, Match, Row, Snapshot, VectorLog
-from imagesearch.domain import Document, Embedding, Hit, VectorQuery
+from imagesearch.domain import Document, Embedding, Hit, Scanned, VectorQuery
 from imagesearch.filters import Filter
 from imagesearch.writes import Delete, Put, Stored, Touch, Write, WriteResult, WriteStatus
 
@@ -72,6 +73,11 @@ class EmbeddedIndex(EmbeddedRecords):
             [id for id in ids if id.isascii()],
         )
         return {id: np.frombuffer(vector, "<f4") for id, vector in rows}
+
+    def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
+        statement = self._database.sql(BY_CONTENT)
+        with self._database.reading() as connection:
+            return images_of(connection, statement, hashes, decoder)
 
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
         with self._database.writing() as connection:
