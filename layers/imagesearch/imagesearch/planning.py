@@ -196,7 +196,7 @@ class Planner:
     def reuse(self, found: Present, known: Known) -> Planned:
         """Index an image by the record of another one of the same bytes."""
         small = known.thumbnail if self._wanted.thumbnail else None
-        no_small = None if known.document.thumbnail is None else ""
+        no_small = "" if self._wanted.thumbnail and known.document.thumbnail is not None else None
         own = self._document(found)
         document = replace(
             self._without_unwanted(known.document),
