@@ -20,6 +20,7 @@ from local.cli_options import (
     Model,
 )
 from local.duplicates_cli import duplicates
+from local.exclude_options import Exclude, NoDefaultExcludes, checked, use_excludes
 from local.feedback_cli import feedback
 from local.labels_cli import labels
 from local.model_choice import choice, known_models
@@ -78,11 +79,14 @@ def serve(
     allow_urls: Annotated[
         bool, typer.Option("--allow-urls", help="Let the API fetch images from the web.")
     ] = False,
+    exclude: Exclude = None,
+    no_default_excludes: NoDefaultExcludes = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
     """Index a folder, keep it in step, and serve the API and the search page."""
     workspace = workspace_of(folder, data_dir)
+    use_excludes(workspace.folder, exclude, no_default_excludes)
     from imagesearch.uploading import Allowed
     from local.serve_command import serve_folder
 
@@ -97,15 +101,22 @@ def serve(
 @app.command()
 def index(
     folder: Annotated[Path, typer.Argument(help="The folder of images.")],
+    exclude: Exclude = None,
+    no_default_excludes: NoDefaultExcludes = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Name each file that is skipped, and why.")
+    ] = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
     """Index a folder; what has not changed since the last time is left alone."""
     workspace = workspace_of(folder, data_dir)
+    use_excludes(workspace.folder, exclude, no_default_excludes)
     from local.index_command import index_folder
 
     try:
-        complete = index_folder(workspace, _told(model, workspace), Console(stderr=True))
+        chosen = _told(model, workspace)
+        complete = index_folder(workspace, chosen, Console(stderr=True), verbose)
     except KeyboardInterrupt as stopped:
         _say("stopped; what is done is kept, and the next run goes on from there")
         raise typer.Exit(INTERRUPTED) from stopped
@@ -117,15 +128,21 @@ def index(
 def push(
     folder: Annotated[Path, typer.Argument(help="The folder of images.")],
     to: Annotated[str, typer.Argument(metavar="S3://BUCKET/PREFIX", help="Where they go.")],
+    exclude: Exclude = None,
+    no_default_excludes: NoDefaultExcludes = False,
 ) -> None:
     """Upload a folder's images to a bucket; what is there already is left alone."""
+    from imagesearch.adapters.folder_excludes import Excludes
     from local.aws_session import aws_client
     from local.push_command import push_folder
     from local.s3_location import s3_location
 
     location = s3_location(to)
+    use_excludes(folder, exclude, no_default_excludes)
+    excludes = Excludes(folder, checked(exclude), defaults=not no_default_excludes)
     try:
-        complete = push_folder(folder, location, aws_client("s3"), Console(stderr=True))
+        s3, console = aws_client("s3"), Console(stderr=True)
+        complete = push_folder(folder, location, s3, console, excludes)
     except KeyboardInterrupt as stopped:
         _say("stopped; what is uploaded is kept, and the next run goes on from there")
         raise typer.Exit(INTERRUPTED) from stopped

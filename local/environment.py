@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from imagesearch.settings import Settings
+from local.model_cache import models_cache
 from local.workspace import Workspace, uses_server
 
 # Linux passes at most 128 KiB in one variable, and decoder processes inherit this one.
@@ -53,6 +54,7 @@ def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
         **index,
         "DERIVED_URI": f"file://{quote(os.fsencode(workspace.derived))}",
         "MODEL_URI": str(model_folder),
+        "OWN_FOLDERS": f"file://{quote(os.fsencode(models_cache(os.environ)))}",
         # Whatever queues the variables name, they are not about this folder.
         "QUEUE_URL": "",
         "REVISIT_QUEUE_URL": "",

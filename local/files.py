@@ -61,10 +61,10 @@ class Files:
         environ: WSGIEnvironment,
         start_response: StartResponse,
     ) -> Iterable[bytes]:
-        path = self._store.path(key)
         try:
+            path = self._store.path(key)
             file = path.open("rb") if path else None
-        except OSError:
+        except (OSError, Unavailable):
             file = None
         if file is None:
             return send_error(NO_FILE, environ, start_response)

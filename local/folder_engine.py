@@ -33,8 +33,11 @@ class FolderEngine:
         """Look at everything in the folder and in the index. Raises Unavailable."""
         if not self.workspace.folder.is_dir():
             raise Unavailable(f"{self.workspace.folder} is not there")
+        self.store.excludes.forget()
         for path, reason in self.store.passed_over():
             report.pass_over(path, reason)
+        for found in self.store.left_out():
+            report.leave_out(found)
         present = [ref for ref, _ in self.store.list_images()]
         outcomes = chain(
             reconcile(self.indexer, present),
@@ -59,7 +62,7 @@ def open_engine(workspace: Workspace, model: str) -> FolderEngine:
     return FolderEngine(
         workspace,
         settings,
-        FolderStore(workspace.folder),
+        bootstrap.folder_store(settings),
         bootstrap.vector_index(settings),
         bootstrap.indexer(settings),
     )

@@ -9,14 +9,17 @@ from local.report import Report
 from local.workspace import Workspace
 
 
-def index_folder(workspace: Workspace, model: str, console: Console) -> bool:
+def index_folder(workspace: Workspace, model: str, console: Console, verbose: bool = False) -> bool:
     """Index what is new, forget what is gone; whether every image is searchable now."""
-    return fill(take_into_use(workspace, model), console)
+    return fill(take_into_use(workspace, model), console, verbose)
 
 
-def fill(engine: FolderEngine, console: Console) -> bool:
-    """Look at every image, with progress; whether every one is searchable now."""
-    report = Report()
+def fill(engine: FolderEngine, console: Console, verbose: bool = False) -> bool:
+    """Look at every image, with progress; whether every one is searchable now.
+
+    With `verbose` each file that is skipped is named.
+    """
+    report = Report(verbose)
     started = time.perf_counter()
     for _ in engine.reconcile(report, console):
         pass

@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
+from imagesearch.adapters.folder_excludes import Excludes
 from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
 from local.aws_session import in_a_sentence, reason
@@ -38,11 +39,16 @@ class Pushed:
     reason: str = ""
 
 
-def push_folder(folder: Path, to: S3Location, s3: Any, console: Console) -> bool:
+def push_folder(
+    folder: Path, to: S3Location, s3: Any, console: Console, excludes: Excludes | None = None
+) -> bool:
     """Upload what is new or has changed; whether all of it is there now. Raises WrongUsage."""
     if not folder.is_dir():
         raise WrongUsage(f"{folder} is not there, or is no folder")
-    images = list(_images(folder))
+    store = FolderStore(folder, excludes=excludes)
+    for path, why in (troubles := list(store.passed_over())):
+        _say(console, f"passed over {printable(path)}: {why}")
+    images = [ref.key for ref, _ in store.list_images() if named_as_image(ref.key)]
     there = _there(to, s3)
     counts: Counter[Ending] = Counter()
     for pushed in tracked(_push(images, folder, to, there, s3), len(images), console, "uploading"):
@@ -51,16 +57,7 @@ def push_folder(folder: Path, to: S3Location, s3: Any, console: Console) -> bool
             _say(console, f"failed {printable(pushed.path)}: {pushed.reason}")
     told = [f"{counts[ending]:,} {ending.value}" for ending in Ending if counts[ending]]
     _say(console, ", ".join(told) or "no images")
-    return not counts[Ending.FAILED]
-
-
-def _images(folder: Path) -> Iterator[str]:
-    """The paths below the folder of what is visible there and named as an image."""
-    store, root = FolderStore(folder), folder.resolve()
-    for path in sorted(root.rglob("*")):
-        ref = store.ref(path)
-        if ref and named_as_image(ref.key) and path.is_file():
-            yield ref.key
+    return not (counts[Ending.FAILED] or troubles)
 
 
 def _there(to: S3Location, s3: Any) -> dict[str, tuple[int, str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from imagesearch.domain import ImageRef
+from imagesearch.errors import Unavailable
 from imagesearch.indexing import Indexer
 from imagesearch.planning import Outcome
 from imagesearch.ports import ImageStore, VectorIndex
@@ -22,7 +23,11 @@ def vanished(store: ImageStore, index: VectorIndex) -> Iterator[ImageRef]:
     after = None
     while page := index.list_documents(status=None, collection=None, after=after, limit=PAGE):
         for document in page:
-            if store.head(document.ref) is None:
+            try:
+                gone = store.head(document.ref) is None
+            except Unavailable:  # what cannot be looked at is not known to be gone
+                continue
+            if gone:
                 yield document.ref
         after = page[-1].ref.key
 

@@ -1,14 +1,24 @@
 """What became of the images: counted, and told in a line."""
 
 from collections import Counter
+from pathlib import PurePosixPath
 
+from imagesearch.adapters.folder_store import LeftOut
 from imagesearch.planning import Outcome, OutcomeKind
+
+MOST_KINDS = 8
+MOST_SUFFIX = 12
+NO_SUFFIX = "without extension"
 
 
 class Report:
     """Counts outcomes and keeps those that a person should see."""
 
-    def __init__(self) -> None:
+    def __init__(self, verbose: bool = False) -> None:
+        """With `verbose` each file that is skipped is kept, too."""
+        self._verbose = verbose
+        self.skipped: Counter[str] = Counter()
+        self._skipped_names: list[tuple[str, str]] = []
         self.counts: Counter[OutcomeKind] = Counter()
         self.rejected: list[Outcome] = []
         self.failed: list[Outcome] = []
@@ -17,6 +27,9 @@ class Report:
         self._reused = 0
 
     def add(self, outcome: Outcome) -> None:
+        if outcome.kind is OutcomeKind.SKIPPED:
+            self._skip(outcome.ref.key, outcome.reason or "not an image")
+            return
         self.counts[outcome.kind] += 1
         self._reused += outcome.reused
         if outcome.kind is OutcomeKind.FAILED:
@@ -29,6 +42,18 @@ class Report:
     def pass_over(self, path: str, reason: str) -> None:
         """A file or folder that can have no key, so that nothing else tells of it."""
         self.passed_over.append((path, reason))
+
+    def leave_out(self, found: LeftOut) -> None:
+        """What is excluded: a folder with all that is in it is not counted, only named."""
+        if not found.is_dir:
+            self._skip(found.path, found.reason)
+        elif self._verbose:
+            self._skipped_names.append((f"{found.path}/", found.reason))
+
+    def _skip(self, path: str, reason: str) -> None:
+        self.skipped[_kind_of(path)] += 1
+        if self._verbose:
+            self._skipped_names.append((path, reason))
 
     @property
     def searchable(self) -> int:
@@ -50,21 +75,44 @@ class Report:
         return ", ".join(told) or "no images"
 
     def _counted(self, kind: OutcomeKind) -> str:
-        count = self.counts[kind]
-        if kind is OutcomeKind.SKIPPED:
-            return "1 is no image" if count == 1 else f"{count:,} are no images"
         known = kind is OutcomeKind.INDEXED and self._reused
-        return f"{count:,} {kind.value}" + (
-            f" ({self._reused:,} with known content)" if known else ""
-        )
+        suffix = f" ({self._reused:,} with known content)" if known else ""
+        return f"{self.counts[kind]:,} {kind.value}{suffix}"
+
+    @property
+    def skipped_summary(self) -> str:
+        """Such as `12 files skipped: 8 .mov, 3 .psd, 1 .txt`; "" where none is."""
+        if not (count := self.skipped.total()):
+            return ""
+        kinds = sorted(self.skipped.items(), key=lambda each: (-each[1], each[0]))
+        told = [f"{number:,} {kind}" for kind, number in kinds[:MOST_KINDS]]
+        if rest := kinds[MOST_KINDS:]:
+            word = "kind" if len(rest) == 1 else "kinds"
+            others = sum(number for _, number in rest)
+            told.append(f"{others:,} of {len(rest):,} other {word}")
+        return f"{count:,} {'file' if count == 1 else 'files'} skipped: {', '.join(told)}"
 
     def lines(self) -> list[str]:
-        """One line for each image that is not searchable, with the reason."""
+        """One line for each image that is not searchable, with the reason; last, what is skipped.
+
+        With `verbose` one for each file that is skipped, and for each folder.
+        """
+        named = [f"skipped {printable(path)}: {reason}" for path, reason in self._skipped_names]
+        return [*self._not_searchable(), *named, *filter(None, [self.skipped_summary])]
+
+    def _not_searchable(self) -> list[str]:
         return [
             f"{word} {printable(outcome.ref.key)}: {outcome.reason}"
             for word, outcomes in (("rejected", self.rejected), ("failed", self.failed))
             for outcome in outcomes
         ] + [f"passed over {printable(path)}: {reason}" for path, reason in self.passed_over]
+
+
+def _kind_of(path: str) -> str:
+    """The extension in lower case; what follows a dot in a sentence is none."""
+    suffix = PurePosixPath(path).suffix.lower()
+    plain = len(suffix) <= MOST_SUFFIX and suffix.isprintable() and " " not in suffix
+    return suffix if suffix and plain else NO_SUFFIX
 
 
 def printable(key: str) -> str:

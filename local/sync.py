@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from imagesearch.adapters.folder_excludes import IGNORE_FILE
 from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.domain import ImageRef
 from imagesearch.errors import Unavailable
@@ -43,7 +44,7 @@ class FolderSync:
         self.queue = EventQueue()
         self._stop = threading.Event()
         self._gap = threading.Event()
-        watcher = FolderWatcher(folder, self._send_changed, self._gap.set)
+        watcher = FolderWatcher(folder, self._send_changed, self._gap.set, store.excludes)
         self._threads = [
             threading.Thread(target=watcher.run, args=(self._stop,), daemon=True, name="watcher"),
             threading.Thread(target=work, args=(self.queue, handler), daemon=True, name="worker"),
@@ -67,12 +68,22 @@ class FolderSync:
         self.queue.send(object_event(ref))
 
     def _send_changed(self, paths: set[Path]) -> None:
+        if rules := [path for path in paths if path.name == IGNORE_FILE]:
+            self._rules_changed(rules)
         try:
             for ref in changed_keys(paths, self._store, self._index):
                 self.send(ref)
         except Unavailable as error:
             log.warning("cannot tell what changed, so all is looked at: %s", error.message)
             self._gap.set()
+
+    def _rules_changed(self, files: Iterable[Path]) -> None:
+        """Other images may be excluded now, anywhere below."""
+        self._store.excludes.forget()
+        for file in files:
+            if trouble := self._store.trouble(file.parent):
+                log.warning("%s: %s: nothing beside it is touched", file, trouble)
+        self._gap.set()
 
     def _fill_gaps(self) -> None:
         self._gap.wait()

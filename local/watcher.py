@@ -7,6 +7,9 @@ from pathlib import Path
 
 from watchfiles import Change, watch
 
+from imagesearch.adapters.folder_excludes import IGNORE_FILE, Excludes
+from imagesearch.errors import Unavailable
+
 # A file dropped in is to be found within a second: a change waits for others 50 ms, and while
 # they keep coming 200 ms at most.
 STEP_MS = 50
@@ -33,7 +36,10 @@ class FolderWatcher:
         folder: Path,
         on_change: Callable[[set[Path]], None],
         on_gap: Callable[[], None],
+        excludes: Excludes | None = None,
     ) -> None:
+        """What `excludes` excludes is not told of; a change of an ignore file is."""
+        self._excludes = excludes or Excludes(folder)
         self._folder = folder
         self._on_change = on_change
         self._on_gap = on_gap
@@ -79,8 +85,13 @@ class FolderWatcher:
                 return
 
     def _is_visible(self, _: Change, path: str) -> bool:
-        parts = Path(path).relative_to(self._folder).parts
-        return not any(part.startswith(".") for part in parts)
+        key = Path(path).relative_to(self._folder).as_posix()
+        if key == "." or key.rpartition("/")[2] == IGNORE_FILE:
+            return True
+        try:
+            return not self._excludes.excluded(key)
+        except Unavailable:  # whoever looks at it hears why
+            return True
 
     def _identity(self) -> tuple[int, int]:
         found = self._folder.stat()

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imagesearch.adapters.own_data import DERIVED, INDEX, LAST_USED, RECORD, mark
 from local.refusal import WrongUsage
 
-LAST_USED = "last-used"
-RECORD = "workspace.json"
 MOST_OTHERS = 16
 
 
@@ -32,12 +31,12 @@ class Workspace:
 
     @property
     def index_file(self) -> Path:
-        return self.directory / "index.db"
+        return self.directory / INDEX
 
     @property
     def derived(self) -> Path:
         """What is made of the images and can be made again."""
-        return self.directory / "derived"
+        return self.directory / DERIVED
 
     def others(self) -> list["Workspace"]:
         """Workspaces in the same data directory that have an index of their own, up to 16.
@@ -77,6 +76,8 @@ class Workspace:
 
     def _record(self, model: str | None, next_model: str | None) -> None:
         record = {"folder": str(self.folder), "model": model, "next_model": next_model}
+        if not self.directory.is_dir() and self.directory.parent != self.folder:
+            mark(self.directory.parent)
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / RECORD).write_text(json.dumps(record, indent=2) + "\n")
 

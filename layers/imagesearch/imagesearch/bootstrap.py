@@ -30,6 +30,7 @@ from imagesearch.settings import Settings
 from imagesearch.stores import bucket_changes, derived_at, local_path, web_images
 from imagesearch.stores import change_queue as change_queue
 from imagesearch.stores import derived_store as derived_store
+from imagesearch.stores import folder_store as folder_store
 from imagesearch.stores import image_store as image_store
 from imagesearch.uploading import Allowed, Intake
 

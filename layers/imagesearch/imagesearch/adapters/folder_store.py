@@ -4,11 +4,13 @@ import errno
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from stat import S_ISREG
 from urllib.parse import quote
 
+from imagesearch.adapters.folder_excludes import IGNORE_FILE, OWN, Excludes
 from imagesearch.domain import ImageRef, ObjectState
 from imagesearch.errors import ObjectChanged, Unavailable
 from imagesearch.image_types import named_as_image
@@ -18,11 +20,23 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 log = logging.getLogger(__name__)
 
 
-class FolderStore:
-    """Files whose names begin with a dot, and what lies in such folders, are not seen."""
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file, or a folder with all in it, that is no part of the library, and why."""
 
-    def __init__(self, folder: Path, files_url: str = "/files/") -> None:
+    path: str
+    is_dir: bool
+    reason: str
+
+
+class FolderStore:
+    """What `excludes` excludes is not seen; without, that is what the defaults exclude."""
+
+    def __init__(
+        self, folder: Path, files_url: str = "/files/", excludes: Excludes | None = None
+    ) -> None:
         self._root = folder.resolve()
+        self.excludes = excludes or Excludes(self._root)
         self._files_url = files_url
 
     @property
@@ -30,18 +44,29 @@ class FolderStore:
         return self._root.as_uri()
 
     def path(self, key: str) -> Path | None:
-        """Where a key's file lies; None for a key that names no visible file of the folder."""
+        """Where a key's file lies; None for a key that names no visible file of the folder.
+
+        Raises Unavailable where it cannot be told what is visible.
+        """
         parts = key.split("/")
-        if any(part.startswith(".") or not part for part in parts) or not _can_be_a_key(key):
+        if any(part in ("", ".", "..") for part in parts) or not _can_be_a_key(key):
+            return None
+        if self.excludes.excluded(key):
             return None
         path = self._root.joinpath(*parts)
         # Unlike Path.resolve, realpath stands links that lead round in a circle.
-        return path if Path(os.path.realpath(path)).is_relative_to(self._root) else None
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(self._root) or self.excludes.leads_to_own_data(path, real):
+            return None
+        return path
 
     def ref(self, path: Path) -> ImageRef | None:
         """The image that a path below the folder stands for; None for what is not seen."""
         key = path.relative_to(self._root).as_posix()
-        return ImageRef(self.bucket, key) if self.path(key) else None
+        try:
+            return ImageRef(self.bucket, key) if self.path(key) else None
+        except Unavailable:  # whoever looks at it hears why
+            return ImageRef(self.bucket, key)
 
     def head(self, ref: ImageRef) -> ObjectState | None:
         path = self.path(ref.key)
@@ -73,26 +98,71 @@ class FolderStore:
         raise ObjectChanged(f"{ref.key} changed while it was read")
 
     def list_images(self, below: Path | None = None) -> Iterator[tuple[ImageRef, ObjectState]]:
-        waiting = _entries(below or self._root)
+        waiting = self._visible(below or self._root)
         while waiting:
             entry = waiting.pop()
             if entry.is_dir(follow_symlinks=False):
-                waiting += _entries(entry.path)
-            elif (ref := self.ref(Path(entry.path))) and (state := _listed(entry)):
+                waiting += self._visible(entry.path)
+            elif (ref := self._listed_ref(entry, below)) and (state := _listed(entry)):
                 yield ref, state
 
     def passed_over(self) -> Iterator[tuple[str, str]]:
         """What looks like images and can have no key: its path from the folder, and why.
 
         A folder stands for all that is in it; of what cannot be printed, there are surrogates.
+        An ignore file that cannot be read stands for all that is in its folder.
         """
-        waiting = _entries(self._root)
+        yield from self._trouble(self._root)
+        waiting = self._visible(self._root)
         while waiting:
             entry = waiting.pop()
             if reason := self._no_key(entry):
-                yield str(Path(entry.path).relative_to(self._root)), reason
+                yield self._key(entry.path), reason
             elif entry.is_dir(follow_symlinks=False):
-                waiting += _entries(entry.path)
+                yield from self._trouble(Path(entry.path))
+                waiting += self._visible(entry.path)
+
+    def left_out(self) -> Iterator[LeftOut]:
+        """What is excluded in the folders that are seen, but for single files of the product."""
+        waiting = [str(self._root)]
+        while waiting:
+            for entry, reason in self._judged(waiting.pop()):
+                is_dir = entry.is_dir(follow_symlinks=False)
+                if is_dir and not reason:
+                    waiting.append(entry.path)
+                elif reason and (is_dir or reason != OWN):
+                    yield LeftOut(self._key(entry.path), is_dir, reason)
+
+    def _listed_ref(self, entry: os.DirEntry[str], below: Path | None) -> ImageRef | None:
+        """Of a visible entry; only where there may be a link on the way, it is looked at again."""
+        if below or entry.is_symlink():
+            return self.ref(Path(entry.path))
+        key = self._key(entry.path)
+        return ImageRef(self.bucket, key) if _can_be_a_key(key) else None
+
+    def _visible(self, folder: Path | str) -> list[os.DirEntry[str]]:
+        return [entry for entry, reason in self._judged(folder) if not reason]
+
+    def _judged(self, folder: Path | str) -> Iterator[tuple[os.DirEntry[str], str]]:
+        """What is in a folder, last key first, with the reason for which it is excluded, or ""."""
+        try:
+            rules = self.excludes.of(self._key(folder))
+        except Unavailable:
+            return
+        for entry in _entries(folder):
+            yield entry, rules.why(entry.name, entry.is_dir(follow_symlinks=False))
+
+    def trouble(self, folder: Path) -> str:
+        """What is wrong with the ignore file in a folder; "" where nothing is."""
+        return self.excludes.trouble(self._key(folder))
+
+    def _trouble(self, folder: Path) -> Iterator[tuple[str, str]]:
+        if trouble := self.trouble(folder):
+            yield self._key(folder / IGNORE_FILE), f"{trouble}: nothing beside it is touched"
+
+    def _key(self, path: Path | str) -> str:
+        """A path below the root as a key; "" for the root."""
+        return os.fspath(path)[len(str(self._root)) :].strip(os.sep)
 
     def _no_key(self, entry: os.DirEntry[str]) -> str:
         if _can_be_a_key(entry.name) and not entry.is_symlink():
@@ -134,8 +204,7 @@ def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
     """What is in a folder, last key first; of a folder that cannot be listed, nothing."""
     try:
         with os.scandir(folder) as found:
-            seen = [entry for entry in found if not entry.name.startswith(".")]
-            return sorted(seen, key=_key_bytes, reverse=True)
+            return sorted(found, key=_key_bytes, reverse=True)
     except OSError as error:
         log.warning("cannot list %s: %s", folder, error.strerror)
         return []
