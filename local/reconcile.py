@@ -1,11 +1,12 @@
 """Makes the index agree with the whole folder, whatever happened while nobody looked."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
+from imagesearch.adapters.folder_store import FolderStore, Hidden
 from imagesearch.domain import ImageRef
 from imagesearch.indexing import Indexer
 from imagesearch.planning import Outcome
-from imagesearch.ports import ImageStore, VectorIndex
+from imagesearch.ports import VectorIndex
 
 KEYS_AT_A_TIME = 64
 PAGE = 1_000
@@ -17,12 +18,24 @@ def reconcile(indexer: Indexer, present: Iterable[ImageRef]) -> Iterator[Outcome
         yield from indexer.look_at(refs)
 
 
-def vanished(store: ImageStore, index: VectorIndex) -> Iterator[ImageRef]:
-    """What the index holds and the store does not. Raises Unavailable."""
+def vanished(
+    store: FolderStore,
+    index: VectorIndex,
+    listed: Container[str],
+    hidden: dict[ImageRef, Hidden],
+) -> Iterator[ImageRef]:
+    """What the index holds and the folder no longer does; `listed` are keys that are there.
+
+    What cannot be seen, and so may be there, is put into `hidden` instead. Raises Unavailable.
+    """
     after = None
     while page := index.list_documents(status=None, collection=None, after=after, limit=PAGE):
         for document in page:
-            if store.head(document.ref) is None:
+            if document.ref.key in listed:
+                continue
+            if why := store.hidden(document.ref.key):
+                hidden[document.ref] = why
+            elif store.head(document.ref) is None:
                 yield document.ref
         after = page[-1].ref.key
 

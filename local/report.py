@@ -1,7 +1,9 @@
 """What became of the images: counted, and told in a line."""
 
 from collections import Counter
+from collections.abc import Iterable
 
+from imagesearch.adapters.folder_store import Hidden
 from imagesearch.planning import Outcome, OutcomeKind
 
 
@@ -13,6 +15,7 @@ class Report:
         self.rejected: list[Outcome] = []
         self.failed: list[Outcome] = []
         self.passed_over: list[tuple[str, str]] = []
+        self.kept: Counter[Hidden] = Counter()
         self._rejected_before = 0
 
     def add(self, outcome: Outcome) -> None:
@@ -28,6 +31,10 @@ class Report:
         """A file or folder that can have no key, so that nothing else tells of it."""
         self.passed_over.append((path, reason))
 
+    def keep(self, hidden: Iterable[Hidden]) -> None:
+        """Records of files that cannot be seen: one reason for each."""
+        self.kept.update(hidden)
+
     @property
     def searchable(self) -> int:
         """How many images the index holds that a search can find."""
@@ -37,7 +44,7 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether every image that was met is searchable now."""
-        return not (self.rejected or self.failed or self.passed_over)
+        return not (self.rejected or self.failed or self.passed_over or self.kept)
 
     @property
     def summary(self) -> str:
@@ -45,15 +52,32 @@ class Report:
         told = [_counted(kind, self.counts[kind]) for kind in OutcomeKind if self.counts[kind]]
         if self.passed_over:
             told.append(f"{len(self.passed_over):,} passed over")
+        if self.kept:
+            told.append(f"{self.kept.total():,} kept")
         return ", ".join(told) or "no images"
 
     def lines(self) -> list[str]:
         """One line for each image that is not searchable, with the reason."""
+        return [*_lines("rejected", self.rejected), *self.troubles()]
+
+    def troubles(self) -> list[str]:
+        """The lines of what the decoder has not seen."""
         return [
-            f"{word} {printable(outcome.ref.key)}: {outcome.reason}"
-            for word, outcomes in (("rejected", self.rejected), ("failed", self.failed))
-            for outcome in outcomes
-        ] + [f"passed over {printable(path)}: {reason}" for path, reason in self.passed_over]
+            *_lines("failed", self.failed),
+            *(f"passed over {printable(path)}: {reason}" for path, reason in self.passed_over),
+            *(_kept(hidden, count) for hidden, count in self.kept.items()),
+        ]
+
+
+def _lines(word: str, outcomes: Iterable[Outcome]) -> list[str]:
+    return [f"{word} {printable(outcome.ref.key)}: {outcome.reason}" for outcome in outcomes]
+
+
+def _kept(hidden: Hidden, count: int) -> str:
+    """Such as `kept 27 records below animals: Permission denied; --forget-missing deletes them`."""
+    records, them = ("1 record", "it") if count == 1 else (f"{count:,} records", "them")
+    below = f" below {printable(hidden.where)}" if hidden.where else ""
+    return f"kept {records}{below}: {hidden.reason}; --forget-missing deletes {them}"
 
 
 def _counted(kind: OutcomeKind, count: int) -> str:

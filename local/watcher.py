@@ -2,10 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from watchfiles import Change, watch
+from watchfiles.main import FileChange
 
 # A file dropped in is to be found within a second: a change waits for others 50 ms, and while
 # they keep coming 200 ms at most.
@@ -17,15 +19,37 @@ IDLE_MS = 250
 SUSPICIOUSLY_MANY = 4_096
 RESTART_SECONDS = 1.0
 MOST_RESTART_SECONDS = 60.0
+# Looking through a folder that cannot be watched takes a tenth of the time at most.
+REST = 10
+WATCH_AGAIN_SECONDS = 600.0
+
+# What watchfiles, which hands on the text alone, says where watches or instances run out. Its
+# option to ignore folders that may not be read is of no use: it gives up all folders after the
+# first of them, and says nothing where watches run out.
+LIMITS = {
+    "file watch limit": "the system has no more inotify watches: raise their number with"
+    " `sudo sysctl fs.inotify.max_user_watches=1048576`",
+    "No space left": "the system has no more inotify watches: raise their number with"
+    " `sudo sysctl fs.inotify.max_user_watches=1048576`",
+    "Too many open files": "the system has no more inotify instances: raise their number with"
+    " `sudo sysctl fs.inotify.max_user_instances=1024`, or the limit on open files",
+    "ermission denied": "a folder in it may not be read",
+}
 
 log = logging.getLogger(__name__)
+
+
+class Unwatchable(Exception):
+    """Not all of the folder can be watched: the message says why, and what to do."""
 
 
 class FolderWatcher:
     """Calls `on_change` with paths that changed, `on_gap` when changes may have been missed.
 
     The first `on_gap` comes when the watch stands, so that what is looked at from then on is
-    complete; or when it cannot be set up.
+    complete; or when it cannot be set up. Where not all of the folder can be watched, `files` is
+    asked for the state of every file every few seconds instead. The watch is set up again where
+    `identity` changes: another disk is mounted, or a folder may be read now.
     """
 
     def __init__(
@@ -33,10 +57,14 @@ class FolderWatcher:
         folder: Path,
         on_change: Callable[[set[Path]], None],
         on_gap: Callable[[], None],
+        identity: Callable[[], object] | None = None,
+        files: Callable[[], Mapping[Path, str]] | None = None,
     ) -> None:
         self._folder = folder
         self._on_change = on_change
         self._on_gap = on_gap
+        self._of_places = identity or tuple
+        self._files = files
         self._stands = False
 
     def run(self, stop: threading.Event) -> None:
@@ -46,7 +74,16 @@ class FolderWatcher:
         while not stop.is_set():
             self._stands = False
             try:
-                self._watch(stop)
+                try:
+                    self._watch(stop)
+                except Unwatchable as error:
+                    if said != (said := str(error)):
+                        log.warning(
+                            "cannot watch %s: %s. It is looked through every few seconds instead",
+                            self._folder,
+                            error,
+                        )
+                    self._poll(stop)
             except Exception as error:
                 if said != (said := str(error)):
                     log.warning("the watch over %s ended, to begin anew: %s", self._folder, error)
@@ -59,17 +96,7 @@ class FolderWatcher:
 
     def _watch(self, stop: threading.Event) -> None:
         identity = self._identity()
-        for changes in watch(
-            self._folder,
-            watch_filter=self._is_visible,
-            debounce=DEBOUNCE_MS,
-            step=STEP_MS,
-            rust_timeout=IDLE_MS,
-            yield_on_timeout=True,
-            stop_event=stop,
-            raise_interrupt=False,
-            ignore_permission_denied=True,
-        ):
+        for changes in self._changes(stop):
             if not self._stands or len(changes) > SUSPICIOUSLY_MANY:
                 self._stands = True
                 self._on_gap()
@@ -78,10 +105,51 @@ class FolderWatcher:
             if (Change.deleted, str(self._folder)) in changes or self._identity() != identity:
                 return
 
+    def _changes(self, stop: threading.Event) -> Iterator[set[FileChange]]:
+        """What watchfiles tells; raises Unwatchable where it leaves out a part of the folder."""
+        try:
+            yield from watch(
+                self._folder,
+                watch_filter=self._is_visible,
+                debounce=DEBOUNCE_MS,
+                step=STEP_MS,
+                rust_timeout=IDLE_MS,
+                yield_on_timeout=True,
+                stop_event=stop,
+                raise_interrupt=False,
+                ignore_permission_denied=False,
+            )
+        except (OSError, RuntimeError) as error:
+            for text, meaning in LIMITS.items():
+                if text in str(error):
+                    raise Unwatchable(meaning) from error
+            raise
+
+    def _poll(self, stop: threading.Event) -> None:
+        """Compare the states of all files until it is time to try to watch them again."""
+        if self._files is None:
+            return
+        identity = self._identity()
+        before = self._files()
+        self._stands = True
+        self._on_gap()
+        end = time.monotonic() + WATCH_AGAIN_SECONDS
+        pause = RESTART_SECONDS
+        while not stop.wait(pause) and time.monotonic() < end and self._identity() == identity:
+            started = time.monotonic()
+            now = self._files()
+            pause = min(
+                max(RESTART_SECONDS, REST * (time.monotonic() - started)), MOST_RESTART_SECONDS
+            )
+            changed = {path for path in before.keys() | now if before.get(path) != now.get(path)}
+            if changed:
+                self._on_change(changed)
+            before = now
+
     def _is_visible(self, _: Change, path: str) -> bool:
         parts = Path(path).relative_to(self._folder).parts
         return not any(part.startswith(".") for part in parts)
 
-    def _identity(self) -> tuple[int, int]:
+    def _identity(self) -> tuple[object, ...]:
         found = self._folder.stat()
-        return found.st_dev, found.st_ino
+        return found.st_dev, found.st_ino, self._of_places()

@@ -33,8 +33,11 @@ from imagesearch.stores import image_store as image_store
 from imagesearch.uploading import Allowed, Intake
 
 
-def indexer(settings: Settings) -> Indexer:
-    """What the indexing function needs; loads the image side of the model alone."""
+def indexer(settings: Settings, afresh: bool = False) -> Indexer:
+    """What the indexing function needs; loads the image side of the model alone.
+
+    With `afresh`, it reads objects that have not changed, too.
+    """
     return Indexer(
         image_store(settings),
         vector_index(settings),
@@ -44,6 +47,7 @@ def indexer(settings: Settings) -> Indexer:
         linker=Linker(
             vector_index(settings), duplicate_weights(settings.model_uri), _revisits(settings)
         ),
+        afresh=afresh,
     )
 
 

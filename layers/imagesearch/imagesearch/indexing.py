@@ -46,11 +46,13 @@ class Indexer:
         places: bool = False,
         derived: DerivedStore | None = None,
         linker: Linker | None = None,
+        afresh: bool = False,
     ) -> None:
         """With `places` the index records where a picture was taken, as its camera wrote it.
 
         Thumbnails are made where there is a derived store to put them into, and duplicates are
-        looked for where there is a `linker`.
+        looked for where there is a `linker`. With `afresh`, objects that have not changed by their
+        state are read all the same.
         """
         self._linker = linker
         self._store = store
@@ -59,7 +61,7 @@ class Indexer:
         self._limits = limits or Limits()
         self._thumbnails = Thumbnails(derived)
         self._details = DetailsWanted(thumbnail=self._thumbnails.wanted, place=places)
-        self._planner = Planner(encoder, clock, self._thumbnails.wanted)
+        self._planner = Planner(encoder, clock, self._thumbnails.wanted, afresh)
         self._objects = ManyObjects(store)
 
     def look_at(self, refs: Iterable[ImageRef]) -> list[Outcome]:

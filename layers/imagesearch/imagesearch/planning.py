@@ -91,8 +91,14 @@ class Planner:
     """Decides from what was seen, and makes the documents; knows no I/O."""
 
     def __init__(
-        self, encoder: ImageEncoder, clock: Callable[[], datetime], thumbnails: bool = False
+        self,
+        encoder: ImageEncoder,
+        clock: Callable[[], datetime],
+        thumbnails: bool = False,
+        afresh: bool = False,
     ) -> None:
+        """With `afresh`, every object is read, whatever its state says."""
+        self._afresh = afresh
         self._encoder = encoder
         self._clock = clock
         self._thumbnails = thumbnails
@@ -102,7 +108,8 @@ class Planner:
         state, known = seen.state, seen.document
         if state is None:
             return self.forget(seen, Outcome(seen.ref, OutcomeKind.DELETED))
-        if known and seen.stored and known.etag == state.etag and self._stands(known):
+        same = known and known.etag == state.etag and not self._afresh
+        if known and seen.stored and same and self._stands(known):
             # S3 tells times in seconds: metadata can be new though the time is not.
             metadata = _shown(known.exif, state)
             if (known.last_modified, known.metadata) == (state.last_modified, metadata):

@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,6 +50,18 @@ class Mounted:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Why a file cannot be seen though it may be there: the trouble is with `where`, a path.
+
+    `away` where a whole filesystem is: nothing is known of the folder's present content.
+    """
+
+    where: str
+    reason: str
+    away: bool = False
+
+
 Entry: TypeAlias = Listed | PassedOver | Mounted
 
 
@@ -59,6 +72,34 @@ class FolderStore:
         self._root = folder.resolve()
         self._prefix = os.path.join(self._root, "")  # noqa: PTH118 - with a slash at its end
         self._files_url = files_url
+        self._places: Mapping[str, Place] = {}
+        self._unlisted: Collection[str] = ()
+        self._given_up: Collection[str] = ()
+
+    def know(self, places: Mapping[str, Place], unlisted: Collection[str] = ()) -> None:
+        """Take nothing below these places for deleted while they are away.
+
+        Their keys are those of `Mounted`; `unlisted` are folders that could not be listed.
+        """
+        self._places = dict(places)
+        self._unlisted = tuple(unlisted)
+
+    @contextmanager
+    def giving_up(self, keys: Collection[str]) -> Iterator[None]:
+        """Meanwhile, of these keys, what cannot be seen is taken for deleted."""
+        self._given_up = frozenset(keys)
+        try:
+            yield
+        finally:
+            self._given_up = ()
+
+    def fingerprint(self) -> tuple[object, ...]:
+        """Another one when a place has come or gone, or a folder may be listed that could not be.
+
+        It takes one look at each of them, so it can be asked for often.
+        """
+        keys = {"", *self._places, *self._unlisted}
+        return tuple((key, _identity(self._prefix + key)) for key in sorted(keys))
 
     @property
     def bucket(self) -> str:
@@ -75,11 +116,13 @@ class FolderStore:
         path = self._root.joinpath(*parts)
         try:
             # Unlike Path.resolve, realpath stands links that lead round in a circle.
+            root = Path(os.path.realpath(self._root))
             real = Path(os.path.realpath(path))
-            in_place = os.path.realpath(path.parent) == str(path.parent)
+            folder = os.path.realpath(path.parent)
         except (OSError, RecursionError):  # the system follows no chain of so many links, either
             return None
-        return path if in_place and real.is_relative_to(self._root) else None
+        in_place = folder == str(root.joinpath(*parts[:-1]))
+        return path if in_place and real.is_relative_to(root) else None
 
     def ref(self, path: Path) -> ImageRef | None:
         """The image that a path below the folder stands for; None for what is not seen."""
@@ -87,18 +130,103 @@ class FolderStore:
         return ImageRef(self.bucket, key) if self.path(key) else None
 
     def head(self, ref: ImageRef) -> ObjectState | None:
-        path = self.path(ref.key)
+        """What is there now; raises Unreachable for what may be there and cannot be seen."""
+        try:
+            return self._look(ref.key)
+        except OSError as error:
+            raise _unavailable(ref, error) from error
+
+    def reach(self, ref: ImageRef) -> None:
+        """Raises Unreachable where a file cannot be seen, or not be read, until someone acts."""
+        if state := self.head(ref):
+            with suppress(ObjectChanged):
+                self.read(ref, state, 1)
+
+    def hidden(self, key: str) -> Hidden | None:
+        """Why the file of a key may be there though a look finds none; None: it was deleted.
+
+        Stricter than `head`, for which an empty folder that is the same as ever is just empty:
+        nobody has told of the deletions here.
+        """
+        try:
+            if self._look(key):
+                return None
+        except _Away as error:
+            return Hidden(error.filename, said(error), away=True)
+        except OSError as error:
+            return Hidden(self._obstacle(key), said(error))
+        at = self._place(key)
+        if _is_empty(self._prefix + at):
+            return Hidden(at, "the folder is empty: is its disk mounted?", away=True)
+        return None
+
+    def _look(self, key: str) -> ObjectState | None:
+        """Raises OSError for what may be there and cannot be seen."""
+        path = self.path(key)
         if path is None:
             return None
         try:
             found = path.stat()
         except (FileNotFoundError, NotADirectoryError):
+            self._must_be_there(key, path)
             return None
         except OSError as error:
-            if error.errno in _NO_SUCH_NAME:
+            if error.errno in _NO_SUCH_NAME or key in self._given_up:
                 return None
-            raise _unavailable(ref, error) from error
+            raise
         return _state(found) if S_ISREG(found.st_mode) else None
+
+    def _must_be_there(self, key: str, path: Path) -> None:
+        """Raise _Away where what a file lay on is away; a link's target counts, too."""
+        if not self._places or key in self._given_up:
+            return
+        real = os.path.realpath(path)
+        for each in {key, self._key(real) if real.startswith(self._prefix) else key}:
+            at = self._place(each)
+            if at in self._places and (reason := self._away(each, at)):
+                raise _Away(errno.ENODEV, reason, at)
+
+    def _away(self, key: str, at: str) -> str:
+        """Why what a place holds cannot be seen; "" where it is there as it was known."""
+        known = self._places[at]
+        try:
+            here = place_of(self._prefix + at)
+            deepest = place_of(self._deepest_folder(key))
+        except OSError as error:
+            return f"its folder is away: {said(error)}"
+        if not (here.has_filesystem_of(known) and deepest.has_filesystem_of(known)):
+            return "another disk is mounted than before, or none"
+        if not here.is_directory_of(known) and _is_empty(self._prefix + at):
+            return "the folder is empty: is its disk mounted?"
+        return ""
+
+    def _place(self, key: str) -> str:
+        """The key of the innermost known place in which a file lies."""
+        around = [at for at in self._places if not at or key.startswith(at + "/")]
+        return max(around, key=len, default="")
+
+    def _deepest_folder(self, key: str) -> str:
+        """The innermost folder on the way to a file that is there. Raises OSError."""
+        path = self._prefix + key
+        while path.startswith(self._prefix):
+            path = os.path.dirname(path)  # noqa: PTH120
+            try:
+                if S_ISDIR(os.lstat(path).st_mode):
+                    return path
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+        return str(self._root)
+
+    def _obstacle(self, key: str) -> str:
+        """The outermost folder on the way to a file that may not be entered, or the file."""
+        parts = key.split("/")
+        for depth in range(len(parts)):
+            folder = "/".join(parts[:depth])
+            try:
+                os.stat(f"{self._prefix}{folder}/.")  # noqa: PTH116
+            except OSError:
+                return folder
+        return key
 
     def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
         path = self.path(ref.key)
@@ -204,6 +332,10 @@ class FolderStore:
         return self._files_url + quote(ref.key)
 
 
+class _Away(OSError):
+    """A file's filesystem is not there: `filename` is the key of its place."""
+
+
 # No file of this machine can have such a name.
 _NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 # What the machine runs short of for a moment.
@@ -254,6 +386,23 @@ def _unavailable(ref: ImageRef, error: OSError) -> Unavailable:
 def said(error: OSError) -> str:
     """What the system says, such as `Permission denied`."""
     return error.strerror or str(error) or type(error).__name__
+
+
+def _is_empty(folder: str) -> bool:
+    """Whether nothing visible is in a folder; false for one that cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return all(entry.name.startswith(".") for entry in entries)
+    except OSError:
+        return False
+
+
+def _identity(path: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError as error:
+        return (error.errno or 0,)
+    return found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid
 
 
 def _open_at_once(path: Path) -> int:
