@@ -70,7 +70,7 @@ class Report:
 
 
 def _lines(word: str, outcomes: Iterable[Outcome]) -> list[str]:
-    return [f"{word} {printable(outcome.ref.key)}: {outcome.reason}" for outcome in outcomes]
+    return [printable(f"{word} {outcome.ref.key}: {outcome.reason}") for outcome in outcomes]
 
 
 def _kept(hidden: Hidden, count: int) -> str:

@@ -1,9 +1,12 @@
 """A folder of files, a store over it, an index of it, a WSGI client, and the command."""
 
+import errno
 import io
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +15,18 @@ from wsgiref.util import FileWrapper
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.domain import Document, ImageRef, Status
+from imagesearch.indexing import Indexer
 from imagesearch.writes import Put
+from local.folder_engine import FolderEngine
+from local.report import Report
+from local.workspace import Workspace
+
+from ..usecases.fakes import FakeImages
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = (sys.executable, "-c", "from local.cli import main; main()")
@@ -67,6 +77,86 @@ def remember(store: FolderStore, index: EmbeddedIndex) -> Callable[..., None]:
 
 def _document(ref: ImageRef) -> Document:
     return Document(ref, Status.INDEXED, "etag", DAY, 1, DAY, "model", "decoder")
+
+
+@dataclass
+class Library:
+    """A folder with its index and a model that reads what `picture` makes; `run` brings it up."""
+
+    folder: Path
+    directory: Path
+    index: EmbeddedIndex
+    store: FolderStore
+    images: FakeImages
+
+    def run(self, forget: bool = False, afresh: bool = False) -> Report:
+        report = Report()
+        indexer = Indexer(self.store, self.index, self.images, afresh=afresh)
+        workspace = Workspace(self.folder, self.directory)
+        settings: Any = None
+        engine = FolderEngine(workspace, settings, self.store, self.index, indexer)
+        for _ in engine.reconcile(report, Console(quiet=True), lambda _: forget):
+            pass
+        return report
+
+    @property
+    def records(self) -> dict[str, Document]:
+        return {found.document.ref.key: found.document for found in self.index.scan()}
+
+
+@contextmanager
+def opened_library(folder: Path, directory: Path) -> Iterator[Library]:
+    directory.mkdir(exist_ok=True)
+    index = EmbeddedIndex(directory / "index.db", "images-fake", 8)
+    try:
+        yield Library(folder, directory, index, FolderStore(folder), FakeImages())
+    finally:
+        index.close()
+
+
+@pytest.fixture
+def library(folder: Path, tmp_path: Path) -> Iterator[Library]:
+    with opened_library(folder, tmp_path / "data") as made:
+        yield made
+
+
+class Trouble:
+    """Makes the system fail for some paths, for root as for anybody else."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._errors: dict[str, int] = {}
+        for name in ("stat", "lstat", "scandir", "open", "statvfs"):
+            monkeypatch.setattr(os, name, self._failing(getattr(os, name)))
+
+    def locked(self, folder: Path, code: int = errno.EACCES) -> None:
+        """Neither may the folder be listed, nor may anything in it be looked at."""
+        self._errors[f"{folder}/"] = code
+
+    def broken(self, path: Path, code: int) -> None:
+        """Not even a look at the path succeeds."""
+        self._errors[str(path)] = code
+
+    def over(self) -> None:
+        self._errors.clear()
+
+    def _failing(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def fail(path: Any, *arguments: Any, **options: Any) -> Any:
+            if self._errors and not isinstance(path, int):
+                name = os.fsdecode(path) + ("/" if call.__name__ == "scandir" else "")
+                for start, code in self._errors.items():
+                    if name == start or name.startswith(start.rstrip("/") + "/"):
+                        if name != start.rstrip("/"):
+                            raise OSError(code, os.strerror(code), name)
+                        if not start.endswith("/"):
+                            raise OSError(code, os.strerror(code), name)
+            return call(path, *arguments, **options)
+
+        return fail
+
+
+@pytest.fixture
+def trouble(monkeypatch: pytest.MonkeyPatch) -> Trouble:
+    return Trouble(monkeypatch)
 
 
 @dataclass
