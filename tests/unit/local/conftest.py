@@ -124,34 +124,36 @@ class Trouble:
     """Makes the system fail for some paths, for root as for anybody else."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._errors: dict[str, int] = {}
+        self._whole: dict[str, int] = {}
+        self._inside: dict[str, int] = {}
         for name in ("stat", "lstat", "scandir", "open", "statvfs"):
             monkeypatch.setattr(os, name, self._failing(getattr(os, name)))
 
     def locked(self, folder: Path, code: int = errno.EACCES) -> None:
         """Neither may the folder be listed, nor may anything in it be looked at."""
-        self._errors[f"{folder}/"] = code
+        self._inside[str(folder)] = code
 
     def broken(self, path: Path, code: int) -> None:
         """Not even a look at the path succeeds."""
-        self._errors[str(path)] = code
+        self._whole[str(path)] = code
 
     def over(self) -> None:
-        self._errors.clear()
+        self._whole.clear()
+        self._inside.clear()
 
     def _failing(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def fail(path: Any, *arguments: Any, **options: Any) -> Any:
-            if self._errors and not isinstance(path, int):
-                name = os.fsdecode(path) + ("/" if call.__name__ == "scandir" else "")
-                for start, code in self._errors.items():
-                    if name == start or name.startswith(start.rstrip("/") + "/"):
-                        if name != start.rstrip("/"):
-                            raise OSError(code, os.strerror(code), name)
-                        if not start.endswith("/"):
-                            raise OSError(code, os.strerror(code), name)
+        def fail(path: Any = ".", *arguments: Any, **options: Any) -> Any:
+            if not isinstance(path, int):
+                self._look(os.fsdecode(path), listing=call.__name__ == "scandir")
             return call(path, *arguments, **options)
 
         return fail
+
+    def _look(self, path: str, listing: bool) -> None:
+        for start, code in (self._whole | self._inside).items():
+            itself = path == start and (listing or start in self._whole)
+            if itself or path.startswith(start + "/"):
+                raise OSError(code, os.strerror(code), path)
 
 
 @pytest.fixture
