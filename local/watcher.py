@@ -1,9 +1,12 @@
 """Tells what changes in a folder, and when something may have been missed."""
 
 import logging
+import os
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from watchfiles import Change, watch
@@ -21,16 +24,20 @@ RESTART_SECONDS = 1.0
 MOST_RESTART_SECONDS = 60.0
 # Looking through a folder that cannot be watched takes a tenth of the time at most.
 REST = 10
+# After this time a new folder should be watched.
+SETTLED_SECONDS = 1.0
 WATCH_AGAIN_SECONDS = 600.0
 
 # What watchfiles, which hands on the text alone, says where watches or instances run out. Its
 # option to ignore folders that may not be read is of no use: it gives up all folders after the
 # first of them, and says nothing where watches run out.
+NO_WATCHES = (
+    "the system has no more inotify watches: raise their number with"
+    " `sudo sysctl fs.inotify.max_user_watches=1048576`"
+)
 LIMITS = {
-    "file watch limit": "the system has no more inotify watches: raise their number with"
-    " `sudo sysctl fs.inotify.max_user_watches=1048576`",
-    "No space left": "the system has no more inotify watches: raise their number with"
-    " `sudo sysctl fs.inotify.max_user_watches=1048576`",
+    "file watch limit": NO_WATCHES,
+    "No space left": NO_WATCHES,
     "Too many open files": "the system has no more inotify instances: raise their number with"
     " `sudo sysctl fs.inotify.max_user_instances=1024`, or the limit on open files",
     "ermission denied": "a folder in it may not be read",
@@ -102,8 +109,21 @@ class FolderWatcher:
                 self._on_gap()
             if changes:
                 self._on_change({Path(path) for _, path in changes})
+            if self._leaves_out(changes, stop):
+                return
             if (Change.deleted, str(self._folder)) in changes or self._identity() != identity:
                 return
+
+    def _leaves_out(self, changes: set[FileChange], stop: threading.Event) -> bool:
+        """Whether folders are not watched that could be.
+
+        Where watches run out, watchfiles says so only when the watch is set up again.
+        """
+        left_out = _unwatched(folders) if (folders := _folders_in(changes)) else []
+        if left_out:  # or not yet
+            stop.wait(SETTLED_SECONDS)
+            left_out = _unwatched(left_out)
+        return bool(left_out)
 
     def _changes(self, stop: threading.Event) -> Iterator[set[FileChange]]:
         """What watchfiles tells; raises Unwatchable where it leaves out a part of the folder."""
@@ -153,3 +173,43 @@ class FolderWatcher:
     def _identity(self) -> tuple[object, ...]:
         found = self._folder.stat()
         return found.st_dev, found.st_ino, self._of_places()
+
+
+def _unwatched(folders: Iterable[Path]) -> list[Path]:
+    """Those of these folders that nobody watches though they may be read."""
+    watched = _watched_inodes()
+    return [] if watched is None else [each for each in folders if _is_left_out(each, watched)]
+
+
+def _is_left_out(folder: Path, watched: Container[int]) -> bool:
+    try:
+        return folder.stat().st_ino not in watched and os.access(folder, os.R_OK)
+    except OSError:  # it is gone again
+        return False
+
+
+def _folders_in(changes: set[FileChange]) -> list[Path]:
+    """Every folder that is new, or may be read now, with those in it."""
+    told = [path for change, path in changes if change is not Change.deleted and _is_folder(path)]
+    return [Path(at) for path in told for at, _, _ in os.walk(path)]
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)  # noqa: PTH112, PTH114 - no errors
+
+
+def _watched_inodes() -> frozenset[int] | None:
+    """The inodes of all that this process watches; None where the system does not tell.
+
+    https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html
+    """
+    found: set[int] = set()
+    try:
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):  # the one of this very list
+                if str(descriptor.readlink()) == "anon_inode:inotify":
+                    told = Path("/proc/self/fdinfo", descriptor.name).read_text()
+                    found.update(int(inode, 16) for inode in re.findall(r" ino:([0-9a-f]+)", told))
+    except OSError:
+        return None
+    return frozenset(found)

@@ -11,7 +11,7 @@ from imagesearch.adapters.mounts import Place, has_lasting_inodes, mount_points,
 MOUNTINFO = r"""
 22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
-30 27 8:17 / /mnt/a\\040stick rw - vfat /dev/sdb1 rw
+30 27 8:17 / /mnt/a\040stick rw - vfat /dev/sdb1 rw
 31 27 0:50 / /mnt/share rw master:7 - nfs4 server:/photos rw
 32 27 0:51 / /mnt/sshfs rw - fuse.sshfs me@host:/photos rw
 33 27 0:52 / /mnt/drive rw - fuseblk /dev/sdc1 rw
@@ -21,7 +21,7 @@ this line is none
 
 @pytest.fixture
 def _mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mountinfo").write_text(MOUNTINFO.replace(r"\\040", r"\040"))
+    (tmp_path / "mountinfo").write_text(MOUNTINFO)
     monkeypatch.setattr(mounts, "MOUNTINFO", tmp_path / "mountinfo")
     has_lasting_inodes.cache_clear()
     yield
