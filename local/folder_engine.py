@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 from rich.console import Console
 
 from imagesearch import bootstrap
-from imagesearch.adapters.folder_store import FolderStore, Hidden, Listed, Mounted, PassedOver
+from imagesearch.adapters.folder_store import FolderStore, Hidden, Listed, Mounted
 from imagesearch.adapters.mounts import Place
 from imagesearch.domain import ImageRef
 from imagesearch.errors import Unavailable
@@ -39,7 +39,7 @@ class Survey:
 
     present: list[ImageRef] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
-    passed_over: list[PassedOver] = field(default_factory=list)
+    unlisted: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,10 @@ class FolderEngine:
             raise Unavailable(f"{self.workspace.folder} is not there")
         known = load_places(self.workspace.directory)
         survey = self._survey(report)
-        self.store.know(survey.places | known, [each.path for each in survey.passed_over])
+        # A filesystem that is new here may hide files that were indexed below its mount point.
+        self.store.know(known or survey.places, survey.unlisted)
+        if survey.present and not known:
+            save_places(self.workspace.directory, survey.places)
         hidden: dict[ImageRef, Hidden] = {}
         listed = {ref.key for ref in survey.present}
         outcomes = chain(
@@ -89,7 +92,7 @@ class FolderEngine:
             elif isinstance(entry, Mounted):
                 survey.places[entry.key] = entry.place
             else:
-                survey.passed_over.append(entry)
+                survey.unlisted.append(entry.path)
                 report.pass_over(entry.path, entry.reason)
         return survey
 
@@ -97,10 +100,12 @@ class FolderEngine:
         self, known: dict[str, Place], survey: Survey, hidden: dict[ImageRef, Hidden]
     ) -> None:
         """Keep what the places are now, except for those from which something is away."""
+        missing = [ref.key for ref, why in hidden.items() if why.away]
         away = {why.where for why in hidden.values() if why.away}
+        away |= {at for at in survey.places if any(key.startswith(at + "/") for key in missing)}
         places = {key: place for key, place in survey.places.items() if key not in away}
         places |= {key: place for key, place in known.items() if key in away}
-        self.store.know(places, [each.path for each in survey.passed_over])
+        self.store.know(places, survey.unlisted)
         if places != known:
             save_places(self.workspace.directory, places)
 

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Iterator
 
 from imagesearch.adapters.folder_store import FolderStore, Hidden
 from imagesearch.domain import ImageRef
+from imagesearch.errors import Unavailable
 from imagesearch.indexing import Indexer
 from imagesearch.planning import Outcome
 from imagesearch.ports import VectorIndex
@@ -33,9 +34,14 @@ def vanished(
         for document in page:
             if document.ref.key in listed:
                 continue
-            if why := store.hidden(document.ref.key):
+            try:
+                why = store.hidden(document.ref.key)
+                is_gone = not why and store.head(document.ref) is None
+            except Unavailable as error:
+                why, is_gone = Hidden(document.ref.key, error.message), False
+            if why:
                 hidden[document.ref] = why
-            elif store.head(document.ref) is None:
+            elif is_gone:
                 yield document.ref
         after = page[-1].ref.key
 

@@ -15,7 +15,8 @@ from .conftest import COMMAND
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]
 # What makes root somebody whom permissions bind.
-BOUND = "setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search"
+RIGHTS = "-dac_override,-dac_read_search"
+BOUND = f"setpriv --bounding-set={RIGHTS} --inh-caps={RIGHTS}"
 
 
 @pytest.fixture

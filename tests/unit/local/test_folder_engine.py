@@ -176,6 +176,26 @@ def test_files_of_another_disk_are_indexed_and_those_of_the_first_are_kept(
     assert lines == [f"{AWAY}; --forget-missing deletes them"]
 
 
+def test_files_under_a_new_mount_point_are_kept(
+    filled: Library, devices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is mounted over a folder with indexed images hides them."""
+    point = str(filled.folder / "disk")
+    monkeypatch.setattr(folder_store, "mount_points", lambda: frozenset({point}))
+    devices(disk=7)
+    unmount(filled.folder / "disk")
+    (filled.folder / "disk" / "new.png").write_bytes(picture("new"))
+    counts, lines, _ = told(filled)
+    assert counts == {UNCHANGED: 2, INDEXED: 1}
+    reason = "another disk is mounted than before, or none"
+    assert lines == [f"kept 2 records: {reason}; --forget-missing deletes them"]
+    assert told(filled) == ({UNCHANGED: 3}, lines, False)
+    devices()
+    shutil.rmtree(filled.folder / "disk")
+    (filled.folder / ".disk").rename(filled.folder / "disk")
+    assert told(filled) == ({UNCHANGED: 4, DELETED: 1}, [], True)
+
+
 def test_a_disk_with_another_number_and_all_of_its_files_is_the_new_place(
     on_a_disk: Library, devices: Callable[..., None]
 ) -> None:
