@@ -30,20 +30,31 @@ def vanished(
     What cannot be seen, and so may be there, is put into `hidden` instead. Raises Unavailable.
     """
     after = None
+    folders: dict[str, Hidden] = {}
     while page := index.list_documents(status=None, collection=None, after=after, limit=PAGE):
-        for document in page:
-            if document.ref.key in listed:
-                continue
-            try:
-                why = store.hidden(document.ref.key)
-                is_gone = not why and store.head(document.ref) is None
-            except Unavailable as error:
-                why, is_gone = Hidden(document.ref.key, error.message), False
-            if why:
-                hidden[document.ref] = why
-            elif is_gone:
-                yield document.ref
+        for ref in (document.ref for document in page if document.ref.key not in listed):
+            folder = ref.key.rpartition("/")[0]
+            if why := folders.get(folder) or _hidden(store, ref.key):
+                hidden[ref] = why
+                if why.holds(folder):
+                    folders[folder] = why
+            elif _is_gone(store, ref):
+                yield ref
         after = page[-1].ref.key
+
+
+def _hidden(store: FolderStore, key: str) -> Hidden | None:
+    try:
+        return store.hidden(key)
+    except Unavailable as error:
+        return Hidden(key, error.message)
+
+
+def _is_gone(store: FolderStore, ref: ImageRef) -> bool:
+    try:
+        return store.head(ref) is None
+    except Unavailable:  # only just; the next look tells
+        return False
 
 
 def _chunks(refs: Iterable[ImageRef]) -> Iterator[list[ImageRef]]:

@@ -61,6 +61,10 @@ class Hidden:
     reason: str
     away: bool = False
 
+    def holds(self, folder: str) -> bool:
+        """Whether all files of a folder are hidden by this, not the one alone."""
+        return not self.where or folder == self.where or folder.startswith(self.where + "/")
+
 
 Entry: TypeAlias = Listed | PassedOver | Mounted
 
@@ -71,6 +75,7 @@ class FolderStore:
     def __init__(self, folder: Path, files_url: str = "/files/") -> None:
         self._root = folder.resolve()
         self._prefix = os.path.join(self._root, "")  # noqa: PTH118 - with a slash at its end
+        self._bucket = self._root.as_uri()
         self._files_url = files_url
         self._places: Mapping[str, Place] = {}
         self._unlisted: Collection[str] = ()
@@ -103,7 +108,7 @@ class FolderStore:
 
     @property
     def bucket(self) -> str:
-        return self._root.as_uri()
+        return self._bucket
 
     def path(self, key: str) -> Path | None:
         """Where a key's file lies; None for a key that names no visible file of the folder.
