@@ -92,7 +92,8 @@ class FolderEngine:
             elif isinstance(entry, Mounted):
                 survey.places[entry.key] = entry.place
             else:
-                survey.unlisted.append(entry.path)
+                if entry.unlisted:
+                    survey.unlisted.append(entry.path)
                 report.pass_over(entry.path, entry.reason)
         return survey
 

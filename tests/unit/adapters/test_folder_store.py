@@ -10,6 +10,7 @@ import pytest
 
 from imagesearch.adapters import folder_store
 from imagesearch.adapters.folder_store import FolderStore
+from imagesearch.adapters.mounts import place_of
 from imagesearch.domain import ImageRef
 from imagesearch.errors import ObjectChanged, Unavailable
 
@@ -353,3 +354,17 @@ def test_a_long_name_and_a_long_key_are_keys(store, folder, ref):
     (folder / key).write_bytes(b"data")
     assert keys(store) == [key]
     assert store.head(ref(key)).size == 4
+
+
+def test_the_fingerprint_tells_when_a_folder_may_be_read_again(store, folder):
+    for name in ("locked", "disk"):
+        (folder / name).mkdir()
+    store.know({"disk": place_of(str(folder / "disk"))}, ["locked"])
+    before = store.fingerprint()
+    (folder / "a.jpg").write_bytes(b"data")
+    assert store.fingerprint() == before
+    (folder / "locked").chmod(0o711)
+    changed = store.fingerprint()
+    assert changed != before
+    (folder / "disk").rmdir()
+    assert store.fingerprint() != changed

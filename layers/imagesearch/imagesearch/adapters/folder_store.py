@@ -35,11 +35,13 @@ class Listed:
 class PassedOver:
     """What may be an image, or hold some, and cannot be handled: its path from the folder, and why.
 
-    A folder stands for all that is in it; of what cannot be printed, there are surrogates.
+    A folder stands for all that is in it: it is `unlisted` where that cannot be told. Of what
+    cannot be printed, there are surrogates.
     """
 
     path: str
     reason: str
+    unlisted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +301,8 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError):
             return  # it went away since it was listed
         except OSError as error:
-            yield PassedOver(self._key(path) or ".", f"it cannot be listed: {said(error)}")
+            reason = f"it cannot be listed: {said(error)}"
+            yield PassedOver(self._key(path) or ".", reason, unlisted=True)
         seen.sort(key=_key_bytes, reverse=True)
         waiting += [(entry, device) for entry in seen]
 
