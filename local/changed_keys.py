@@ -1,5 +1,6 @@
 """Which keys to look at when something happened at a path: a file, or a folder with all in it."""
 
+import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -31,9 +32,9 @@ def changed_keys(
 
 
 def _present_at(path: Path, ref: ImageRef, store: FolderStore) -> Iterator[ImageRef]:
-    if path.exists():
+    if os.path.lexists(path):
         yield ref
-    if path.is_dir() and not path.is_symlink():
+    if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 - Path's raise
         yield from (found for found, _ in store.list_images(path))
 
 
@@ -61,6 +62,6 @@ def _topmost(paths: Iterable[Path]) -> Iterator[Path]:
     gone: set[Path] = set()
     for path in sorted(set(paths)):
         if gone.isdisjoint(path.parents):
-            if not path.exists():
+            if not os.path.lexists(path):
                 gone.add(path)
             yield path

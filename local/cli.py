@@ -17,6 +17,7 @@ from local.cli_options import (
     REJECTED,
     WRONG_USAGE,
     DataDir,
+    ForgetMissing,
     Model,
 )
 from local.duplicates_cli import duplicates
@@ -83,6 +84,7 @@ def serve(
     no_default_excludes: NoDefaultExcludes = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
+    forget_missing: ForgetMissing = False,
 ) -> None:
     """Index a folder, keep it in step, and serve the API and the search page."""
     workspace = workspace_of(folder, data_dir)
@@ -93,7 +95,8 @@ def serve(
     try:
         chosen = _told(model, workspace)
         allowed = Allowed(allow_uploads, allow_delete, allow_urls)
-        serve_folder(workspace, chosen, host, port, allowed, Console(stderr=True))
+        console = Console(stderr=True)
+        serve_folder(workspace, chosen, host, port, allowed, console, forget_missing)
     except KeyboardInterrupt:
         return
 
@@ -108,15 +111,24 @@ def index(
     ] = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
+    all_files: Annotated[
+        bool,
+        typer.Option("--all", help="Read every file, also those that seem not to have changed."),
+    ] = False,
+    forget_missing: ForgetMissing = False,
 ) -> None:
     """Index a folder; what has not changed since the last time is left alone."""
     workspace = workspace_of(folder, data_dir)
     use_excludes(workspace.folder, exclude, no_default_excludes)
-    from local.index_command import index_folder
+    from local.index_command import forgetting, index_folder
 
+    console = Console(stderr=True)
+    forget = forgetting(forget_missing, console)
     try:
         chosen = _told(model, workspace)
-        complete = index_folder(workspace, chosen, Console(stderr=True), verbose)
+        complete = index_folder(
+            workspace, chosen, console, forget, afresh=all_files, verbose=verbose
+        )
     except KeyboardInterrupt as stopped:
         _say("stopped; what is done is kept, and the next run goes on from there")
         raise typer.Exit(INTERRUPTED) from stopped

@@ -1,9 +1,10 @@
 """What became of the images: counted, and told in a line."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from imagesearch.adapters.folder_store import LeftOut
+from imagesearch.adapters.folder_store import Hidden, LeftOut
 from imagesearch.planning import Outcome, OutcomeKind
 
 MOST_KINDS = 8
@@ -23,6 +24,7 @@ class Report:
         self.rejected: list[Outcome] = []
         self.failed: list[Outcome] = []
         self.passed_over: list[tuple[str, str]] = []
+        self.kept: Counter[Hidden] = Counter()
         self._rejected_before = 0
         self._reused = 0
 
@@ -55,6 +57,10 @@ class Report:
         if self._verbose:
             self._skipped_names.append((path, reason))
 
+    def keep(self, hidden: Iterable[Hidden]) -> None:
+        """Records of files that cannot be seen: one reason for each."""
+        self.kept.update(hidden)
+
     @property
     def searchable(self) -> int:
         """How many images the index holds that a search can find."""
@@ -64,7 +70,7 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether every image that was met is searchable now."""
-        return not (self.rejected or self.failed or self.passed_over)
+        return not (self.rejected or self.failed or self.passed_over or self.kept)
 
     @property
     def summary(self) -> str:
@@ -72,6 +78,8 @@ class Report:
         told = [self._counted(kind) for kind in OutcomeKind if self.counts[kind]]
         if self.passed_over:
             told.append(f"{len(self.passed_over):,} passed over")
+        if self.kept:
+            told.append(f"{self.kept.total():,} kept")
         return ", ".join(told) or "no images"
 
     def _counted(self, kind: OutcomeKind) -> str:
@@ -98,14 +106,27 @@ class Report:
         With `verbose` one for each file that is skipped, and for each folder.
         """
         named = [f"skipped {printable(path)}: {reason}" for path, reason in self._skipped_names]
-        return [*self._not_searchable(), *named, *filter(None, [self.skipped_summary])]
+        skipped = filter(None, [self.skipped_summary])
+        return [*_lines("rejected", self.rejected), *self.troubles(), *named, *skipped]
 
-    def _not_searchable(self) -> list[str]:
+    def troubles(self) -> list[str]:
+        """The lines of what the decoder has not seen."""
         return [
-            f"{word} {printable(outcome.ref.key)}: {outcome.reason}"
-            for word, outcomes in (("rejected", self.rejected), ("failed", self.failed))
-            for outcome in outcomes
-        ] + [f"passed over {printable(path)}: {reason}" for path, reason in self.passed_over]
+            *_lines("failed", self.failed),
+            *(f"passed over {printable(path)}: {reason}" for path, reason in self.passed_over),
+            *(_kept(hidden, count) for hidden, count in self.kept.items()),
+        ]
+
+
+def _lines(word: str, outcomes: Iterable[Outcome]) -> list[str]:
+    return [printable(f"{word} {outcome.ref.key}: {outcome.reason}") for outcome in outcomes]
+
+
+def _kept(hidden: Hidden, count: int) -> str:
+    """Such as `kept 27 records below animals: Permission denied; --forget-missing deletes them`."""
+    records, them = ("1 record", "it") if count == 1 else (f"{count:,} records", "them")
+    below = f" below {printable(hidden.where)}" if hidden.where else ""
+    return f"kept {records}{below}: {hidden.reason}; --forget-missing deletes {them}"
 
 
 def _kind_of(path: str) -> str:

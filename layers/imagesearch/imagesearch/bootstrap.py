@@ -35,8 +35,11 @@ from imagesearch.stores import image_store as image_store
 from imagesearch.uploading import Allowed, Intake
 
 
-def indexer(settings: Settings) -> Indexer:
-    """What the indexing function needs; loads the image side of the model alone."""
+def indexer(settings: Settings, afresh: bool = False) -> Indexer:
+    """What the indexing function needs; loads the image side of the model alone.
+
+    With `afresh`, it reads objects that have not changed, too.
+    """
     return Indexer(
         image_store(settings),
         vector_index(settings),
@@ -47,6 +50,7 @@ def indexer(settings: Settings) -> Indexer:
             vector_index(settings), duplicate_weights(settings.model_uri), _revisits(settings)
         ),
         sources=_content_sources(settings),
+        afresh=afresh,
     )
 
 

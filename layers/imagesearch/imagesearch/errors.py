@@ -73,6 +73,14 @@ class Unavailable(ImageSearchError):
     code = "unavailable"
 
 
+class Unreachable(Unavailable):
+    """The object cannot be seen until someone acts: what is known of it is kept.
+
+    A disk is not mounted, a permission is missing, a share does not answer. Trying again at once
+    does not help; the object is looked at again with everything else.
+    """
+
+
 class ConfigurationError(ImageSearchError):
     """The system cannot start as it is configured: an operator must act."""
 

@@ -49,12 +49,14 @@ class Indexer:
         derived: DerivedStore | None = None,
         linker: Linker | None = None,
         sources: Sequence[ContentSource] = (),
+        afresh: bool = False,
     ) -> None:
         """With `places` the index records where a picture was taken, as its camera wrote it.
 
         Thumbnails are made where there is a derived store to put them into, and duplicates are
         looked for where there is a `linker`. Bytes that the index does not know are looked for in
-        the other `sources` before they are decoded.
+        the other `sources` before they are decoded. With `afresh`, objects that have not changed by
+        their state are read all the same.
         """
         self._linker = linker
         self._store = store
@@ -63,7 +65,7 @@ class Indexer:
         self._limits = limits or Limits()
         self._thumbnails = Thumbnails(derived)
         self._details = DetailsWanted(thumbnail=self._thumbnails.wanted, place=places)
-        self._planner = Planner(encoder, clock, self._details)
+        self._planner = Planner(encoder, clock, self._details, afresh)
         self._objects = ManyObjects(store)
         self._contents = ContentPlanner(
             self._planner,

@@ -115,7 +115,10 @@ class Planner:
         encoder: ImageEncoder,
         clock: Callable[[], datetime],
         wanted: DetailsWanted = DetailsWanted(),  # noqa: B008 - frozen
+        afresh: bool = False,
     ) -> None:
+        """With `afresh`, every object is read, whatever its state says."""
+        self._afresh = afresh
         self._encoder = encoder
         self._clock = clock
         self._wanted = wanted
@@ -125,7 +128,8 @@ class Planner:
         state, known = seen.state, seen.document
         if state is None:
             return self.forget(seen, Outcome(seen.ref, OutcomeKind.DELETED))
-        if known and seen.stored and known.etag == state.etag and self._stands(known, state):
+        same = known and known.etag == state.etag and not self._afresh
+        if known and seen.stored and same and self._stands(known, state):
             # S3 tells times in seconds: metadata can be new though the time is not.
             metadata = _shown(known.exif, state)
             if (known.last_modified, known.metadata) == (state.last_modified, metadata):

@@ -1,6 +1,6 @@
 """The report counts what became of images, and names those that cannot be found."""
 
-from imagesearch.adapters.folder_store import LeftOut
+from imagesearch.adapters.folder_store import Hidden, LeftOut
 from imagesearch.domain import ImageRef
 from imagesearch.planning import Outcome, OutcomeKind
 from local.report import Report
@@ -106,3 +106,19 @@ def test_what_was_rejected_before_is_not_counted_as_searchable() -> None:
     ):
         report.add(Outcome(ImageRef("b", kind.value + reason), kind, reason))
     assert report.searchable == 2
+
+
+def test_records_of_what_cannot_be_seen_are_counted_by_their_place() -> None:
+    report = reported(("a", OutcomeKind.INDEXED, ""))
+    report.keep([Hidden("trip", "Permission denied")] * 2 + [Hidden("", "it is empty", away=True)])
+    assert report.summary == "1 indexed, 3 kept"
+    assert report.lines() == [
+        "kept 2 records below trip: Permission denied; --forget-missing deletes them",
+        "kept 1 record: it is empty; --forget-missing deletes it",
+    ]
+    assert not report.complete
+
+
+def test_a_name_in_a_reason_cannot_speak_to_the_terminal() -> None:
+    report = reported(("a\n.jpg", OutcomeKind.FAILED, "cannot read a\n.jpg: Permission denied"))
+    assert report.lines() == ["failed a\ufffd.jpg: cannot read a\ufffd.jpg: Permission denied"]

@@ -6,7 +6,7 @@ import pytest
 
 from imagesearch.agreement import FIRST_KEYS, PAGE, Agreement, agreement
 from imagesearch.domain import Document, ObjectState, Status
-from imagesearch.errors import Unavailable
+from imagesearch.errors import Unavailable, Unreachable
 
 from .fakes import BUCKET, START, picture, ref
 
@@ -48,6 +48,18 @@ def test_what_has_left_the_bucket_is_stale(store, fill, compare):
     assert (found.images, found.indexed) == (1, 1)
     assert (found.stale.count, found.stale.keys) == (3, ["a.png", "c.png", "d.png"])
     assert not found.holds
+
+
+def test_what_cannot_be_seen_is_neither_stale_nor_a_failure(store, index, fill, monkeypatch):
+    fill(a="owl", b="cow")
+    store.delete("a.png")
+
+    def head(ref):
+        raise Unreachable(f"cannot read {ref.key}")
+
+    monkeypatch.setattr(store, "head", head)
+    found = agreement(store, index)
+    assert (found.indexed, found.stale.count, found.waiting.count) == (1, 0, 0)
 
 
 def test_the_same_bytes_written_again_do_not_wait(store, fill, compare):

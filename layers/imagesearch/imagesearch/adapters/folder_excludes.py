@@ -96,6 +96,13 @@ class Excludes:
         self._folders.clear()
         self._read.clear()
 
+    def ignore_files(self) -> dict[Path, str]:
+        """The state of every ignore file that decided so far, by its path."""
+        return {
+            Path(self._at(folder + IGNORE_FILE)): repr(state)
+            for folder, (state, _) in dict(self._read).items()
+        }
+
     def excluded(self, path: str, is_dir: bool | None = None) -> bool:
         """Whether a path is no part of the library. Raises Unavailable."""
         return bool(self.why(path, is_dir))
@@ -172,6 +179,8 @@ class Excludes:
         return made
 
     def _source(self, folder: str, known: KnownFolder) -> tuple[Source, ...]:
+        if not known.ignore_file:
+            self._read.pop(folder, None)
         found = self._ignore_file(folder) if known.ignore_file else None
         if isinstance(found, str):
             raise Unavailable(
