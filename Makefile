@@ -9,6 +9,7 @@ SAM := SAM_CLI_TELEMETRY=0 MAKEFLAGS= PYTHON="$(CURDIR)/$(BIN)/python" .venv-sam
 PARAMETERS ?=
 # Test files are spread over so many processes; more of them take more memory, up to 3 GB each.
 WORKERS ?= 2
+SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test check check-code check-tests bench build deploy lint lint-template setup setup-sam setup-test lock opensearch verify-clip
 .DEFAULT_GOAL := run
@@ -43,7 +44,7 @@ run: setup  ## index FOLDER and serve it: make run FOLDER=~/Pictures
 setup-test: .venv/test.stamp .venv-sam/stamp  ## what testing needs
 
 test: setup-test  ## every test
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest $(SPREAD)
 
 check: .venv/test.stamp  ## the developer's loop, in a minute: style, types, the import rule, fast tests
 	@$(MAKE) --no-print-directory -j2 check-code check-tests
@@ -55,7 +56,7 @@ check-code: .venv/test.stamp
 	@$(BIN)/lint-imports
 
 check-tests: .venv/test.stamp  ## the tests that take no process, server or model
-	@$(BIN)/python -m pytest -m "not slow" tests/unit
+	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" tests/unit
 
 lint: setup-test lint-template check-code  ## style, types, the import rule, the template
 

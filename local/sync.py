@@ -137,6 +137,10 @@ class FolderSync:
                     log.warning("the folder is looked at again soon: %s", error.message)
                 pause = RECONCILE_AGAIN_SECONDS
             except Exception:
+                # A process that ends while a batch is under way takes its threads from it; the
+                # next run looks at that batch again.
+                if self._stop.is_set():
+                    return
                 log.exception("the folder is looked at again soon")
                 pause = RECONCILE_AGAIN_SECONDS
             self._gap.wait(pause)
