@@ -16,17 +16,19 @@ from PIL import Image
 from imagesearch.details import DetailsWanted
 from imagesearch.embedding import exif
 from imagesearch.embedding.closer_look import details_of
+from imagesearch.embedding.declared_colors import declared_profile
 from imagesearch.embedding.decoding_cost import expected_memory
 from imagesearch.embedding.opening import draft, opened
 from imagesearch.embedding.orienting import stored_box, turned, turned_size
 from imagesearch.embedding.picture import DecodingLimits, Picture
 from imagesearch.embedding.preprocessing import Preprocessing, Size, place
 from imagesearch.embedding.resampling import resample, tensor
+from imagesearch.embedding.srgb import to_srgb
 from imagesearch.embedding.what_it_is import content_type
 from imagesearch.errors import UnreadableImage
 
 # To be raised when a file that was rejected would now be read: rejected ones are looked at again.
-RULES = 1
+RULES = 2
 
 BeforePixels: TypeAlias = Callable[[int], None]
 
@@ -90,6 +92,8 @@ def _decode(
         draft(image, wanted)
         before_pixels(expected_memory(image, header, data, limits))
         image.load()
+        image.info["icc_profile"] = declared_profile(image, data)
+        to_srgb(image)
         # Only a JPEG can be a draft; others may turn out to have another size when decoded.
         size = header if image.format in ("JPEG", "MPO") else image.size
         orientation = exif.orientation(image)
