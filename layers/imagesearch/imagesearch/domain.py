@@ -58,7 +58,10 @@ class ObjectState:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An image as the model sees it: `embedding` [D] float32, L2-normalised; size as displayed."""
+    """An image as the model sees it: `embedding` [D] float32, L2-normalised; size as displayed.
+
+    A file that is `truncated` ends before its last row; the embedding is that of the rows there.
+    """
 
     embedding: Embedding
     width: int
@@ -66,6 +69,7 @@ class EncodedImage:
     content_type: str
     taken_at: datetime | None = None
     details: Details | None = None
+    truncated: bool = False
 
 
 class Neighbour(NamedTuple):
@@ -90,7 +94,7 @@ class Document:
     shown and filtered by: what the file itself told (`exif`), and over it the object's own. `phash`
     and `miniature` are as in Details, `thumbnail` the key of the small copy, `latitude` and
     `longitude` degrees; what an older release did not look for is None. `neighbours` are None until
-    the image has been linked.
+    the image has been linked. `truncated` is as in EncodedImage.
     """
 
     ref: ImageRef
@@ -115,6 +119,7 @@ class Document:
     miniature: str | None = None
     thumbnail: str | None = None
     neighbours: tuple[Neighbour, ...] | None = None
+    truncated: bool = False
 
     @property
     def id(self) -> str:

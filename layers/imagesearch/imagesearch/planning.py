@@ -140,6 +140,7 @@ class Planner:
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
             thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else None,
+            truncated=image.truncated,
         )
         put = Put(document, image.embedding, found.seen.version)
         return Planned(found.seen, put, _outcome(document, OutcomeKind.INDEXED), small)

@@ -32,6 +32,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "longitude": {"type": "double"},
     "metadata": {"type": "flat_object"},
     "exif": {"type": "object", "enabled": False},
+    "truncated": {"type": "boolean"},
 }
 
 

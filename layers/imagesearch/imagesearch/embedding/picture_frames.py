@@ -19,6 +19,7 @@ def written(picture: Picture) -> Frame:
     head = {
         "picture": [picture.width, picture.height, picture.content_type],
         "taken_at": picture.taken_at.isoformat() if picture.taken_at else None,
+        "truncated": picture.truncated,
         "shape": picture.pixels.shape,
         "details": asdict(details) | {"thumbnail": None} if details else None,
     }
@@ -35,7 +36,7 @@ def read(frame: Frame) -> Picture:
     width, height, content_type = head["picture"]
     taken_at = datetime.fromisoformat(head["taken_at"]) if head["taken_at"] else None
     details = _details(head["details"], thumbnail)
-    return Picture(pixels, width, height, content_type, taken_at, details)
+    return Picture(pixels, width, height, content_type, taken_at, details, head["truncated"])
 
 
 def _details(told: dict[str, Any] | None, thumbnail: bytes | None) -> Details | None:
