@@ -75,7 +75,7 @@ def place_of(document: Document) -> dict[str, Any]:
     return {name: value for name, value in degrees.items() if value is not None}
 
 
-def truncated(document: Document) -> dict[str, bool]:
+def truncated(document: Document) -> dict[str, Any]:
     """The field `truncated`, where it is true."""
     return {"truncated": True} if document.truncated else {}
 
