@@ -51,13 +51,15 @@ class Loader:
     def load(self) -> Loaded:
         """The first frame that shows anything, or the first; raises whatever a parser raises."""
         image = opened(self._data, self._limits)
+        # Asked before pixels are loaded: a GIF loses them when it looks for its second frame.
+        several = several_frames(image)
         try:
             size = self._load(image)
         except OSError:
             if not is_cut_short(image):
                 raise
             return self._load_partly()
-        if several_frames(image) and not shows_anything(image):
+        if several and not shows_anything(image):
             shown = seek_shown(image, lambda: self._load(image))
             if shown is None:
                 image.close()

@@ -54,6 +54,9 @@ def seek_shown(image: Image.Image, load: Callable[[], Size]) -> Size | None:
     Its size; None where there is none among the first frames, or one of them is damaged.
     """
     pixels = 0
+    # Of larger frames the one before and the parts that are put back might fill the memory.
+    if image.width * image.height > _MOST_PIXELS // 2:
+        return None
     for frame in range(1, MOST_FRAMES):
         pixels += image.width * image.height
         if pixels > _MOST_PIXELS:
