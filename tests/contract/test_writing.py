@@ -43,6 +43,7 @@ def test_a_written_document_is_read_back_exactly_and_at_once(subject, put, docum
         phash="00ff00ff00ff00ff",
         miniature="1.500:" + "A" * 576,
         thumbnail="thumbnails/a/b.webp",
+        truncated=True,
         neighbours=(Neighbour("an-id_", "1" * 64, 0.987654, 0.9512),),
     )
     assert statuses(subject.index.write([Put(full, put().embedding, None)])) == ["written"]

@@ -62,7 +62,10 @@ class ObjectState:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An image as the model sees it: `embedding` [D] float32, L2-normalised; size as displayed."""
+    """An image as the model sees it: `embedding` [D] float32, L2-normalised; size as displayed.
+
+    A file that is `truncated` ends before its last row; the embedding is that of the rows there.
+    """
 
     embedding: Embedding
     width: int
@@ -70,6 +73,7 @@ class EncodedImage:
     content_type: str
     taken_at: datetime | None = None
     details: Details | None = None
+    truncated: bool = False
 
 
 class Neighbour(NamedTuple):
@@ -96,7 +100,7 @@ class Document:
     and `miniature` are as in Details, `thumbnail` the key of the small copy, `latitude` and
     `longitude` degrees, looked for where `place_read`. What an older release did not look for is
     None, and what was looked for and could not be made is empty. `neighbours` are None until the
-    image has been linked.
+    image has been linked. `truncated` is as in EncodedImage.
     """
 
     ref: ImageRef
@@ -122,6 +126,7 @@ class Document:
     miniature: str | None = None
     thumbnail: str | None = None
     neighbours: tuple[Neighbour, ...] | None = None
+    truncated: bool = False
 
     @property
     def id(self) -> str:

@@ -184,6 +184,7 @@ class Planner:
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
             thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else no_small,
+            truncated=image.truncated,
         )
         put = Put(document, image.embedding, found.seen.version)
         outcome = _outcome(document, OutcomeKind.INDEXED, reused)

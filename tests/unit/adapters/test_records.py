@@ -42,6 +42,7 @@ documents = st.builds(
     neighbours=st.none() | st.lists(NEIGHBOURS).map(tuple),
     thumbnail=st.none() | TEXT,
     place_read=st.none() | st.booleans(),
+    truncated=st.booleans(),
 )
 
 
@@ -68,7 +69,7 @@ def test_a_record_of_an_older_release_lacks_what_it_did_not_look_for():
     document = Document(ImageRef("b", "a"), Status.INDEXED, "e", time, 1, time, "m", "d")
     newer = (
         *("exif", "latitude", "longitude", "place_read", "phash", "miniature"),
-        *("thumbnail", "neighbours"),
+        *("thumbnail", "neighbours", "truncated"),
     )
     older = {name: value for name, value in to_record(document).items() if name not in newer}
     assert to_document(older) == document

@@ -33,6 +33,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "place_read": {"type": "boolean", "index": False, "doc_values": False},
     "metadata": {"type": "flat_object"},
     "exif": {"type": "object", "enabled": False},
+    "truncated": {"type": "boolean"},
 }
 
 

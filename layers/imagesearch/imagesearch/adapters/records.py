@@ -42,6 +42,7 @@ def to_record(document: Document) -> dict[str, Any]:
         "metadata": dict(document.metadata),
         "exif": dict(document.exif),
         "neighbours": _texts(document.neighbours),
+        "truncated": document.truncated,
     }
     record.update({name: getattr(document, name) for name in PLAIN})
     record.update({name: _text(getattr(document, name)) for name in DATES})
@@ -69,6 +70,7 @@ def to_document(record: Mapping[str, Any]) -> Document:
         metadata=dict(record.get("metadata") or {}),
         exif=dict(record.get("exif") or {}),
         neighbours=_neighbours(record.get("neighbours")),
+        truncated=bool(record.get("truncated")),
         **fields,
     )
 

@@ -35,7 +35,10 @@ pi_heif.register_heif_opener(
 
 
 def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
-    """A picture whose header was read and whose size is within limits; raises UnreadableImage."""
+    """A picture whose header was read, and nothing else; raises UnreadableImage.
+
+    Its size is checked when it is known at which scale it is decoded (loading.py).
+    """
     # WebP alone takes memory for its pixels when it is opened; of the others we learn the size.
     Image.MAX_IMAGE_PIXELS = limits.pixels // 2 if data[8:12] == b"WEBP" else None
     # Until pixels are read this is leniency to a PNG's text and other chunks beside them.
@@ -56,7 +59,6 @@ def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
         # Pillow raises above twice this figure, for tiles and frames that exceed the header's size.
         Image.MAX_IMAGE_PIXELS = limits.pixels // 2
         ImageFile.LOAD_TRUNCATED_IMAGES = False
-    check_size(image.size, limits)
     return image
 
 
@@ -65,6 +67,10 @@ def draft(image: Image.Image, wanted: Preprocessing) -> None:
 
     A thumbnail is thought of even where none is wanted: the embedding must not depend on that.
     """
+    if image.format not in ("JPEG", "MPO"):
+        return
+    # The next picture of a file is drafted as the first was: Pillow protects a draft from another.
+    image.decoderconfig = ()  # type: ignore[attr-defined]
     placement = place(image.size, wanted)
     left, top, right, bottom = placement.box
     across, down = placement.size[0] / (right - left), placement.size[1] / (bottom - top)

@@ -19,6 +19,7 @@ def written(picture: Picture) -> Frame:
     head = {
         "picture": [picture.width, picture.height, picture.content_type],
         "taken_at": picture.taken_at.isoformat() if picture.taken_at else None,
+        "truncated": picture.truncated,
         "shape": picture.pixels.shape,
         "details": asdict(details) | {"thumbnail": details.thumbnail is not None}
         if details
@@ -36,7 +37,7 @@ def read(frame: Frame) -> Picture:
     width, height, content_type = head["picture"]
     taken_at = datetime.fromisoformat(head["taken_at"]) if head["taken_at"] else None
     details = _details(head["details"], body[pixels.nbytes :])
-    return Picture(pixels, width, height, content_type, taken_at, details)
+    return Picture(pixels, width, height, content_type, taken_at, details, head["truncated"])
 
 
 def _details(told: dict[str, Any] | None, thumbnail: bytes) -> Details | None:
