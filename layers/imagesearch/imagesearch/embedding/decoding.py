@@ -14,7 +14,7 @@ import PIL
 from PIL import Image
 
 from imagesearch.details import DetailsWanted
-from imagesearch.embedding import exif
+from imagesearch.embedding import camera_raw, exif
 from imagesearch.embedding.closer_look import details_of
 from imagesearch.embedding.decoding_cost import expected_memory
 from imagesearch.embedding.opening import draft, opened
@@ -94,10 +94,11 @@ def _decode(
         size = header if image.format in ("JPEG", "MPO") else image.size
         orientation = exif.orientation(image)
         square = _square(image, size, orientation, wanted)
+        raw = camera_raw.facts(image)
         return Picture(
             tensor(square, wanted),
-            *turned_size(size, orientation),
-            content_type(image, data),
+            *((raw and raw.size) or turned_size(size, orientation)),
+            raw.content_type if raw else content_type(image, data),
             exif.taken_at(image),
             details_of(image, size, orientation, details) if details else None,
         )

@@ -9,6 +9,7 @@ from importlib import import_module
 import pi_heif
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
+from imagesearch.embedding import camera_raw
 from imagesearch.embedding.decoding_cost import check_size
 from imagesearch.embedding.picture import DecodingLimits
 from imagesearch.embedding.preprocessing import Preprocessing, place
@@ -36,6 +37,14 @@ pi_heif.register_heif_opener(
 
 def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
     """A picture whose header was read and whose size is within limits; raises UnreadableImage."""
+    if kind := camera_raw.raw_type(data):
+        image = camera_raw.opened(data, kind, lambda content: _opened(content, limits))
+        check_size(image.size, limits)
+        return image
+    return _opened(data, limits)
+
+
+def _opened(data: bytes, limits: DecodingLimits) -> Image.Image:
     # WebP alone takes memory for its pixels when it is opened; of the others we learn the size.
     Image.MAX_IMAGE_PIXELS = limits.pixels // 2 if data[8:12] == b"WEBP" else None
     # Until pixels are read this is leniency to a PNG's text and other chunks beside them.
