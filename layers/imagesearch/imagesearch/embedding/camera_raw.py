@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from imagesearch.embedding import raw_notes
@@ -38,6 +40,8 @@ LEAST_SIDE = 512
 _LEAST_PART = 0.5
 # A preview with this part of the sensor's lines and columns shows all that its maker shows.
 _FULL = 0.95
+# A developed picture with a larger part of black lines is not taken for a picture.
+_MOST_BLACK = 0.5
 _FACTS = "camera_raw"
 # Sensor data as the cameras of some makers compress it; no TIFF decoder reads it.
 _SENSOR_COMPRESSIONS = frozenset({32_767, 32_769, 32_770, 34_713, 34_892, 52_546, 65_000, 65_535})
@@ -307,12 +311,24 @@ class _Undeveloped(Image.Image):
             raise MemoryError from error
         except LibRawError as error:
             reason = error.args[0].decode() if error.args else type(error).__name__
-            raise UnreadableImage(
-                f"the camera RAW file ({self._content_type}) has no preview of at least"
-                f" {LEAST_SIDE} pixels, and developing it fails: {reason}",
-                "check that it opens in a viewer, or convert it to JPEG",
-                code="damaged_image",
-            ) from error
+            raise self._failed(reason) from error
         finally:
             raw.close()
+        # LibRaw passes over damaged data, and leaves black what it cannot fill.
+        if _share_of_black_lines(pixels) > _MOST_BLACK:
+            raise self._failed("its sensor data is damaged or cut short")
         return Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0])
+
+    def _failed(self, reason: str) -> UnreadableImage:
+        return UnreadableImage(
+            f"the camera RAW file ({self._content_type}) has no preview of at least"
+            f" {LEAST_SIDE} pixels, and developing it fails: {reason}",
+            "check that it opens in a viewer, or convert it to JPEG",
+            code="damaged_image",
+        )
+
+
+def _share_of_black_lines(pixels: NDArray[np.uint8]) -> float:
+    """Of the rows or of the columns, whichever are more."""
+    lit = pixels.max(axis=2) > 0
+    return max(1 - float(np.mean(lit.max(axis=other))) for other in (0, 1))

@@ -26,7 +26,9 @@ from imagesearch.embedding.what_it_is import content_type
 from imagesearch.errors import UnreadableImage
 
 # To be raised when a file that was rejected would now be read: rejected ones are looked at again.
-RULES = 1
+RULES = 2
+# What is imported when it is first needed is not asked for its version, which takes as long.
+_LAZY = "rawpy-0.28.0 pillow_jxl-1.3.8"
 
 BeforePixels: TypeAlias = Callable[[int], None]
 
@@ -34,7 +36,7 @@ BeforePixels: TypeAlias = Callable[[int], None]
 def decoder_name() -> str:
     """What decides which files can be read."""
     heif = pi_heif.libheif_version()
-    return f"imagesearch-{RULES} pillow-{PIL.__version__} libheif-{heif}"
+    return f"imagesearch-{RULES} pillow-{PIL.__version__} libheif-{heif} {_LAZY}"
 
 
 def decode(

@@ -9,7 +9,7 @@ from importlib import import_module
 import pi_heif
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
-from imagesearch.embedding import camera_raw
+from imagesearch.embedding import camera_raw, jpeg_xl
 from imagesearch.embedding.decoding_cost import check_size
 from imagesearch.embedding.picture import DecodingLimits
 from imagesearch.embedding.preprocessing import Preprocessing, place
@@ -17,7 +17,7 @@ from imagesearch.embedding.thumbnails import thumbnail_size
 from imagesearch.embedding.what_it_is import declared_size, no_image
 from imagesearch.errors import UnreadableImage
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", jpeg_xl.FORMAT)
 # A JPEG's draft is at least this many times the target: drafts are smoothed less well than resizes.
 DRAFT_GAP = 2
 
@@ -33,6 +33,7 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 pi_heif.register_heif_opener(
     thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
 )
+jpeg_xl.register()
 
 
 def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
