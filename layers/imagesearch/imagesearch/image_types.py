@@ -86,6 +86,19 @@ def named_as_image(key: str) -> bool:
     return PurePosixPath(key).suffix.lower() in EXTENSIONS
 
 
+def is_raw(content_type: str | None) -> bool:
+    """Whether it is the type of a camera RAW file."""
+    return content_type in RAW_EXTENSIONS_OF
+
+
+def without_extensions(key: str) -> str:
+    """The key without the endings of images: `a/1` of `a/1.CR2` and of `a/1.CR2.jpg`."""
+    path = PurePosixPath(key)
+    while path.suffix.lower() in EXTENSIONS:
+        path = path.with_suffix("")
+    return str(path)
+
+
 def sniff(head: bytes) -> str | None:
     """The content type that the first `SNIFF_BYTES` bytes tell; None when it is no image's.
 
