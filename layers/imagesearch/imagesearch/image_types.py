@@ -99,6 +99,14 @@ def without_extensions(key: str) -> str:
     return str(path)
 
 
+def likely_type(head: bytes, name: str) -> str | None:
+    """The content type that the first bytes tell, and of what begins as TIFF its name."""
+    told = sniff(head)
+    end = PurePosixPath(name).suffix.lower()
+    named = (type for type, endings in RAW_EXTENSIONS_OF.items() if end in endings)
+    return next(named, told) if told == "image/tiff" else told
+
+
 def sniff(head: bytes) -> str | None:
     """The content type that the first `SNIFF_BYTES` bytes tell; None when it is no image's.
 

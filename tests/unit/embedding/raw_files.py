@@ -13,31 +13,38 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image
 
-Value: TypeAlias = tuple[int, int, bytes]
+# TIFF's type, how many there are, how `struct` calls them, and the numbers or bytes themselves.
+Value: TypeAlias = tuple[int, int, str, tuple[int | bytes, ...]]
 Tags: TypeAlias = Mapping[int, Value]
 STAMP = (160, 120)
 MAKE, MODEL, ORIENTATION, SUBFILE, SUB_DIRECTORIES, EXIF = 271, 272, 274, 254, 330, 34665
 CFA, LINEAR_RAW, RGB, YCBCR = 32803, 34892, 2, 6
-DNG_VERSION = {50706: (1, 4, bytes([1, 4, 0, 0])), 50707: (1, 4, bytes([1, 1, 0, 0]))}
+
+
+def octets(*values: int) -> Value:
+    return 1, len(values), f"{len(values)}B", values
 
 
 def shorts(*values: int) -> Value:
-    return 3, len(values), struct.pack(f"<{len(values)}H", *values)
+    return 3, len(values), f"{len(values)}H", values
 
 
 def longs(*values: int) -> Value:
-    return 4, len(values), struct.pack(f"<{len(values)}I", *values)
+    return 4, len(values), f"{len(values)}I", values
 
 
 def text(value: str) -> Value:
     content = value.encode() + b"\0"
-    return 2, len(content), content
+    return 2, len(content), f"{len(content)}s", (content,)
 
 
 def rationals(*values: tuple[int, int], signed: bool = False) -> Value:
-    numbers = [number for value in values for number in value]
+    numbers = tuple(number for value in values for number in value)
     letter, type = ("i", 10) if signed else ("I", 5)
-    return type, len(values), struct.pack(f"<{len(numbers)}{letter}", *numbers)
+    return type, len(values), f"{len(numbers)}{letter}", numbers
+
+
+DNG_VERSION = {50706: octets(1, 4, 0, 0), 50707: octets(1, 1, 0, 0)}
 
 
 def jpeg(image: Image.Image, **options: object) -> bytes:
@@ -53,10 +60,11 @@ def stamp(image: Image.Image) -> Image.Image:
 
 
 class Tiff:
-    """A little-endian TIFF that grows: bytes and directories first, its first directory last."""
+    """A TIFF that grows: bytes and directories first, its first directory last."""
 
     def __init__(self, head: bytes = b"II*\0", behind: bytes = b"") -> None:
         self._file = bytearray(head + bytes(4) + behind)
+        self.order = ">" if head.startswith(b"MM") else "<"
 
     def add(self, content: bytes) -> int:
         """Where the content begins."""
@@ -69,19 +77,20 @@ class Tiff:
         self._file += bytes(len(self._file) % 2)
         place = len(self._file)
         end = place + 2 + 12 * len(tags) + 4
-        entries, outside = struct.pack("<H", len(tags)), b""
-        for tag, (type, count, content) in sorted(tags.items()):
+        entries, outside = struct.pack(self.order + "H", len(tags)), b""
+        for tag, (type, count, layout, values) in sorted(tags.items()):
+            content = struct.pack(self.order + layout, *values)
             inside = content.ljust(4, b"\0")
             if len(content) > 4:
-                inside = struct.pack("<I", end + len(outside))
+                inside = struct.pack(self.order + "I", end + len(outside))
                 outside += content + bytes(len(content) % 2)
-            entries += struct.pack("<HHI", tag, type, count) + inside
-        self._file += entries + struct.pack("<I", following) + outside
+            entries += struct.pack(self.order + "HHI", tag, type, count) + inside
+        self._file += entries + struct.pack(self.order + "I", following) + outside
         return place
 
     def file(self, first: Tags) -> bytes:
         place = self.add_directory(first)
-        struct.pack_into("<I", self._file, 4, place)
+        struct.pack_into(self.order + "I", self._file, 4, place)
         return bytes(self._file)
 
 
@@ -91,7 +100,7 @@ def mosaic(image: Image.Image) -> np.ndarray:
     seen = light[:, :, 1].copy()
     seen[::2, ::2] = light[::2, ::2, 0]
     seen[1::2, 1::2] = light[1::2, 1::2, 2]
-    return np.rint(seen * 16_383).astype("<u2")
+    return np.rint(seen * 16_383).astype(np.uint16)
 
 
 def pixels(tiff: Tiff, image: Image.Image, kind: int) -> dict[int, Value]:
@@ -101,8 +110,8 @@ def pixels(tiff: Tiff, image: Image.Image, kind: int) -> dict[int, Value]:
     if kind == CFA:
         values = mosaic(image)
     elif linear:
-        values = np.rint((values / 255) ** 2.2 * 16_383).astype("<u2")
-    content = values.tobytes()
+        values = np.rint((values / 255) ** 2.2 * 16_383).astype(np.uint16)
+    content = values.astype(values.dtype.newbyteorder(tiff.order)).tobytes()
     samples = 1 if kind == CFA else 3
     tags = {
         256: longs(image.width),
@@ -117,7 +126,7 @@ def pixels(tiff: Tiff, image: Image.Image, kind: int) -> dict[int, Value]:
         284: shorts(1),
     }
     if kind == CFA:
-        tags |= {33421: shorts(2, 2), 33422: (1, 4, bytes([0, 1, 1, 2]))}
+        tags |= {33421: shorts(2, 2), 33422: octets(0, 1, 1, 2)}
     if kind in (CFA, LINEAR_RAW):
         tags |= {50714: longs(0), 50717: longs(16_383)}
     return tags
@@ -246,6 +255,7 @@ def look_alikes(image: Image.Image) -> dict[str, bytes]:
     nikon, google = ("NIKON CORPORATION", "NIKON Z 6"), ("Google", "Pixel 7")
     return {
         "nikon.nef": tiff_like(image, *nikon),
+        "nikon big-endian.nef": tiff_like(image, *nikon, head=b"MM\0*"),
         "adobe.dng": tiff_like(image, *google, extra=DNG_VERSION),
         "canon.cr2": tiff_like(
             image, "Canon", "Canon EOS 80D", first="strip", behind=b"CR\2\0" + bytes(4)
@@ -258,6 +268,8 @@ def look_alikes(image: Image.Image) -> dict[str, bytes]:
         "kodak.dcr": tiff_like(image, "EASTMAN KODAK COMPANY", "Kodak DCS Pro 14n"),
         "mamiya.mef": tiff_like(image, "Mamiya-OP Co.,Ltd.", "Mamiya ZD"),
         "phase-one.iiq": tiff_like(image, "Phase One", "IQ3", behind=b"IIII" + bytes(12)),
+        "leaf.mos": tiff_like(image, "Leaf", "Leaf Aptus 75", head=b"MM\0*"),
+        "olympus big-endian.orf": tiff_like(image, "OLYMPUS", "C8080WZ", head=b"MMOR"),
         "olympus.orf": tiff_like(image, "OLYMPUS", "E-M1", head=b"IIRO"),
         "panasonic.rw2": tiff_like(image, "Panasonic", "DC-G9", head=b"IIU\0"),
         "fuji.raf": raf(content),

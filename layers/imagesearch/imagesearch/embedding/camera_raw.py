@@ -42,6 +42,8 @@ _LEAST_PART = 0.5
 _FULL = 0.95
 # A developed picture with a larger part of black lines is not taken for a picture.
 _MOST_BLACK = 0.5
+# Of what is developed; a preview has the format of its own.
+FORMAT = "RAW"
 _FACTS = "camera_raw"
 # Sensor data as the cameras of some makers compress it; no TIFF decoder reads it.
 _SENSOR_COMPRESSIONS = frozenset({32_767, 32_769, 32_770, 34_713, 34_892, 52_546, 65_000, 65_535})
@@ -160,9 +162,14 @@ def _is_raw(found: Sequence[Directory]) -> bool:
 
 
 def _libraw(data: bytes) -> RawPy | None:
-    """The file, opened by LibRaw; None if it does not know its kind or its camera."""
-    from rawpy import RawPy
+    """The file, opened by LibRaw; None if it does not know its kind or its camera, or is not there.
 
+    There is no wheel of it for every machine; most files can be shown without it.
+    """
+    try:
+        from rawpy import RawPy
+    except ImportError:
+        return None
     raw = RawPy()
     try:
         raw.open_buffer(io.BytesIO(data))
@@ -285,7 +292,7 @@ class _Undeveloped(Image.Image):
     What has all colours in each of its pixels keeps its size.
     """
 
-    format = "RAW"
+    format = FORMAT
 
     def __init__(self, raw: RawPy, content_type: str, size: Size) -> None:
         super().__init__()

@@ -40,7 +40,8 @@ def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
     """A picture whose header was read and whose size is within limits; raises UnreadableImage."""
     if kind := camera_raw.raw_type(data):
         image = camera_raw.opened(data, kind, lambda content: _opened(content, limits))
-        check_size(image.size, limits)
+        if image.format == camera_raw.FORMAT:
+            check_size(image.size, limits)
         return image
     return _opened(data, limits)
 
