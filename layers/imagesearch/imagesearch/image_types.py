@@ -102,9 +102,17 @@ def without_extensions(key: str) -> str:
 def likely_type(head: bytes, name: str) -> str | None:
     """The content type that the first bytes tell, and of what begins as TIFF its name."""
     told = sniff(head)
+    return (_raw_named(name) or told) if told == "image/tiff" else told
+
+
+def may_be_thumbnail(key: str, content_type: str | None) -> bool:
+    """Whether camera RAW, by its name, was read as TIFF: then what was read was its thumbnail."""
+    return content_type == "image/tiff" and _raw_named(key) is not None
+
+
+def _raw_named(name: str) -> str | None:
     end = PurePosixPath(name).suffix.lower()
-    named = (type for type, endings in RAW_EXTENSIONS_OF.items() if end in endings)
-    return next(named, told) if told == "image/tiff" else told
+    return next((type for type, ends in RAW_EXTENSIONS_OF.items() if end in ends), None)
 
 
 def sniff(head: bytes) -> str | None:

@@ -14,6 +14,7 @@ from imagesearch.domain import (
     ObjectState,
     Status,
 )
+from imagesearch.image_types import may_be_thumbnail
 from imagesearch.ports import ImageEncoder
 from imagesearch.writes import Delete, Put, Stored, Touch, Version, Write
 
@@ -114,9 +115,14 @@ class Planner:
         """Whether what these bytes gave still holds.
 
         A newer decoder may read what was rejected; an older release made no miniature, and one
-        without a derived store no thumbnail.
+        without a derived store no thumbnail, and some took camera RAW for the TIFF that its
+        thumbnail is.
         """
         if known.status is Status.INDEXED:
+            if known.decoder != self._encoder.decoder and may_be_thumbnail(
+                known.ref.key, known.content_type
+            ):
+                return False
             return known.miniature is not None and bool(known.thumbnail or not self._thumbnails)
         return known.decoder == self._encoder.decoder
 

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from rawpy import RawPy
 
 OpenPicture: TypeAlias = Callable[[bytes], Image.Image]
-# A preview is shown if its longest side has so many pixels, or half of those of the whole picture.
+# A preview is shown if its longest side has so many pixels, or nearly those of the whole picture.
 # Models look at 224 to 384 pixels and people at thumbnails of 320; the stamps that cameras write
 # beside the preview have 160, some 320.
 LEAST_SIDE = 512
-_LEAST_PART = 0.5
+_LEAST_PART = 0.9
 # A preview with this part of the sensor's lines and columns shows all that its maker shows.
 _FULL = 0.95
 # A developed picture with a larger part of black lines is not taken for a picture.

@@ -78,7 +78,10 @@ def _decoded(content: bytes) -> Image.Image:
     from pillow_jxl import Decoder
 
     # Pictures are decoded side by side in several processes: each needs one thread.
-    is_jpeg, header, pixels, profile, boxes = Decoder(num_threads=0)(content)
+    try:
+        is_jpeg, header, pixels, profile, boxes = Decoder(num_threads=0)(content)
+    except RuntimeError as error:  # it says that debugging it would say more
+        raise OSError("libjxl cannot decode it") from error
     if is_jpeg:
         image: Image.Image = Image.open(io.BytesIO(pixels), formats=("JPEG",))
         image.load()
