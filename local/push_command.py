@@ -14,7 +14,7 @@ from rich.console import Console
 
 from imagesearch.adapters.folder_excludes import Excludes
 from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
+from imagesearch.image_types import SNIFF_BYTES, likely_type, named_as_image
 from local.aws_session import in_a_sentence, reason
 from local.progress import tracked
 from local.refusal import WrongUsage
@@ -93,7 +93,7 @@ def _push(
 def _put(file: Path, bucket: str, key: str, there: tuple[int, str] | None, s3: Any) -> Ending:
     """An ETag is the MD5 of what was uploaded in one part; any other is uploaded again."""
     with file.open("rb") as data:
-        content_type = sniff(data.read(SNIFF_BYTES)) or "application/octet-stream"
+        content_type = likely_type(data.read(SNIFF_BYTES), key) or "application/octet-stream"
         data.seek(0)
         if there and there[0] == file.stat().st_size:
             digest = hashlib.file_digest(data, lambda: hashlib.md5(usedforsecurity=False))

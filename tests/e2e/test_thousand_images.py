@@ -19,7 +19,7 @@ MOST_BYTES = 10**9
 
 @pytest.fixture(scope="module")
 def folder(samples: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """960 small variants of the samples in subfolders, 20 odd images, 20 broken ones."""
+    """Small variants of the samples in subfolders, some odd images, some broken ones."""
     made = tmp_path_factory.mktemp("thousand")
     pictures = [_small(sample) for sample in samples]
     for number in range(ALL - len(ODD) - len(BROKEN)):

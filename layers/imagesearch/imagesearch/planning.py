@@ -15,7 +15,7 @@ from imagesearch.domain import (
     ObjectState,
     Status,
 )
-from imagesearch.image_types import named_as_image
+from imagesearch.image_types import may_be_thumbnail, named_as_image
 from imagesearch.ports import ImageEncoder
 from imagesearch.writes import Delete, Put, Stored, Touch, Version, Write
 
@@ -141,11 +141,16 @@ class Planner:
         """Whether what these bytes gave still holds.
 
         A newer decoder may read what was rejected; an older release made no miniature, and one
-        without a derived store no thumbnail. An image that was indexed stays so when it is
-        archived: its bytes are the same.
+        without a derived store no thumbnail, and some took camera RAW for the TIFF that its
+        thumbnail is. An image that was indexed stays so when it is archived, with the same bytes.
         """
         if known.status is Status.INDEXED:
-            return bool(state.unreadable) or self._has_details(known)
+            if state.unreadable:
+                return True
+            is_newer = known.decoder != self._encoder.decoder
+            if is_newer and may_be_thumbnail(known.ref.key, known.content_type):
+                return False
+            return self._has_details(known)
         return known.decoder == self._encoder.decoder
 
     def _has_details(self, known: Document) -> bool:

@@ -37,6 +37,26 @@ def rejected(planner) -> Stored:
     return Stored(planned.write.document, (5, 1))
 
 
+@pytest.mark.parametrize(
+    ("key", "content_type", "older", "again"),
+    [
+        ("a.NEF", "image/tiff", True, True),
+        ("a.NEF", "image/tiff", False, False),
+        ("a.NEF", "image/x-nikon-nef", True, False),
+        ("a.tif", "image/tiff", True, False),
+    ],
+)
+def test_camera_raw_that_an_older_decoder_took_for_tiff_is_read_again(
+    key, content_type, older, again, planner, indexed
+):
+    decoder = "an older one" if older else indexed.document.decoder
+    changed = replace(
+        indexed.document, ref=ref(key), content_type=content_type, decoder=decoder, neighbours=()
+    )
+    decided = planner.decide(Seen(ref(key), STATE, Stored(changed, (4, 1))))
+    assert isinstance(decided, Present) is again
+
+
 DELETED = Stored(None, (6, 1))
 
 

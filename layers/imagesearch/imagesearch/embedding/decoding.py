@@ -12,7 +12,7 @@ import PIL
 from PIL import Image
 
 from imagesearch.details import DetailsWanted
-from imagesearch.embedding import exif
+from imagesearch.embedding import camera_raw, exif
 from imagesearch.embedding.closer_look import details_of
 from imagesearch.embedding.declared_colors import declared_profile
 from imagesearch.embedding.loading import BeforePixels, Loader
@@ -26,12 +26,14 @@ from imagesearch.errors import UnreadableImage
 
 # To be raised when a file that was rejected would now be read: rejected ones are looked at again.
 RULES = 2
+# What is imported when it is first needed is not asked for its version, which takes as long.
+_LAZY = "rawpy-0.28.0 pillow_jxl-1.3.8"
 
 
 def decoder_name() -> str:
     """What decides which files can be read."""
     heif = pi_heif.libheif_version()
-    return f"imagesearch-{RULES} pillow-{PIL.__version__} libheif-{heif}"
+    return f"imagesearch-{RULES} pillow-{PIL.__version__} libheif-{heif} {_LAZY}"
 
 
 def decode(
@@ -87,10 +89,11 @@ def _decode(
     orientation = exif.orientation(image)
     image.info["icc_profile"] = declared_profile(image, data)
     to_srgb(image)
+    raw = camera_raw.facts(image)
     return Picture(
         tensor(_square(image, part, orientation, wanted), wanted),
-        *turned_size(loaded.size, orientation),
-        content_type(image, data),
+        *((raw and raw.size) or turned_size(loaded.size, orientation)),
+        raw.content_type if raw else content_type(image, data),
         exif.taken_at(image),
         details_of(image, part, orientation, details) if details else None,
         loaded.truncated,

@@ -15,7 +15,7 @@ from imagesearch.errors import UnreadableImage
 # Pillow keeps a pixel in 4 bytes, with these exceptions (its Storage.c).
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 # What the format's own library holds beside that: measured, bytes per pixel at the peak.
-_BESIDE = {"WEBP": 12, "AVIF": 6, "HEIF": 4, "TIFF": 4, "GIF": 1}
+_BESIDE = {"WEBP": 12, "AVIF": 6, "HEIF": 4, "TIFF": 4, "GIF": 1, "RAW": 22, "JPEGXL": 12}
 _BESIDE_FOR_ALPHA = {"AVIF": 2, "HEIF": 3}
 
 

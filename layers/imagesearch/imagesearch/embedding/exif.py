@@ -8,7 +8,8 @@ from typing import Any
 from PIL import ExifTags, Image
 
 _ITEMS = 4_096
-_TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP", "AVIF")
+# The last one is a bitmap preview of camera RAW (camera_raw.py).
+_TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "RAW preview")
 _XMP = ("xmp", "XML:com.adobe.xmp")
 
 

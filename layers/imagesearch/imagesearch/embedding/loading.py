@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import NamedTuple, TypeAlias
 
 from PIL import Image
@@ -82,8 +83,9 @@ class Loader:
             self._prepare(image)
             return image
 
-        size = opened(self._data, self._limits).size
-        image, rows = decoded_rows(prepared, self._data)
+        first = opened(self._data, self._limits)
+        size = first.size
+        image, rows = decoded_rows(prepared, self._content(first))
         part = size[0], max(1, round(size[1] * rows / image.height))
         there = image.crop((0, 0, image.width, rows))
         there.format = image.format
@@ -92,10 +94,15 @@ class Loader:
     def _prepare(self, image: Image.Image) -> Size:
         """Everything that can be said before pixels are decoded; the size as stored."""
         forget_xmp(image)
-        header = image.size
-        if not may_hold(header, image, self._data):
+        header, content = image.size, self._content(image)
+        if not may_hold(header, image, content):
             check_size(header, self._limits)
         draft(image, self._wanted)
         check_size(image.size, self._limits)
-        self._before_pixels(expected_memory(image, header, self._data, self._limits))
+        self._before_pixels(expected_memory(image, header, content, self._limits))
         return header
+
+    def _content(self, image: Image.Image) -> bytes:
+        """The file that an opened picture is decoded from: of camera RAW, that of its preview."""
+        file = getattr(image, "fp", None)
+        return file.getvalue() if isinstance(file, BytesIO) else self._data
