@@ -254,6 +254,7 @@ def test_a_chain_of_links_that_is_too_long_is_nothing(store, folder, ref):
     assert "1199.jpg" in dict(store.passed_over())
 
 
+@pytest.mark.slow
 def test_what_is_named_as_an_image_and_is_no_file_is_told(store, folder, ref, monkeypatch):
     os.mkfifo(folder / "pipe.jpg")
     os.mkfifo(folder / "pipe")

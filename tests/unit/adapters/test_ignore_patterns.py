@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from imagesearch.adapters.folder_excludes import IGNORE_FILE, Excludes
 from imagesearch.adapters.ignore_patterns import BrokenPattern, compiled
 
+pytestmark = pytest.mark.slow
+
 FOLDERS = ("", "a", "a/b", "ab")
 NAMES = ("a", "b", "ab", "#a", "!b", " a", "a ", "-", "*", "]", "\\a")
 PIECES = ("a", "b", "*", "?", "!", "[ab]", "[!a]", "[^b]", "[]a]", "[a-b]", "[[:alpha:]]")

@@ -163,6 +163,7 @@ def test_an_uncompressed_preview_is_read(scene, stretched, corners):
     assert near(corners(picture), [QUADRANTS[place] for place in TURNED[6]], DEVELOPED)
 
 
+@pytest.mark.slow
 def test_a_tile_of_packed_sensor_data_is_no_preview(scene, stretched, children):
     """Lossy DNG: each tile is a JPEG, larger than what counts as a thumbnail."""
     tiff = raw.Tiff()
@@ -273,6 +274,7 @@ def test_a_tiff_of_a_camera_is_still_a_tiff(options, scene, saved, stretched):
         assert (picture.content_type, size(picture)) == ("image/tiff", SIZE)
 
 
+@pytest.mark.slow
 def test_the_first_raw_file_imports_libraw_and_no_other_does():
     program = (
         "import io, sys; from PIL import Image;"
@@ -292,6 +294,7 @@ EDITS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(derandomize=True, max_examples=120, deadline=None)
 @given(st.sampled_from([*NAMES, "bare.dng"]), EDITS, st.floats(0.02, 1), st.booleans())
 def test_a_damaged_raw_file_is_never_taken_for_its_thumbnail(

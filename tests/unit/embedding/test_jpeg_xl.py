@@ -184,6 +184,7 @@ EDITS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(derandomize=True, max_examples=80, deadline=None)
 @given(EDITS, st.floats(0.5, 1), st.booleans())
 def test_a_mutated_file_raises_nothing_but_unreadable_image(

@@ -146,6 +146,7 @@ def test_a_file_cut_anywhere_is_read_or_says_why(options, part, zeros):
         assert (picture.width, picture.height) == (WIDTH, HEIGHT)
 
 
+@pytest.mark.slow
 def test_the_note_comes_through_the_decoders_process():
     file = jpeg(noise())
     pool = DecoderPool(children=1)

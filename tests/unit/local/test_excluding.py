@@ -10,6 +10,8 @@ import pytest
 from local.exclude_options import use_excludes
 from local.refusal import WrongUsage
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SAMPLES = Path(__file__).parents[3] / "samples" / "animals"
 

@@ -66,7 +66,8 @@ def look(store: FolderStore, index: EmbeddedIndex, indexer: Indexer) -> Look:
     def look() -> list[Outcome]:
         present = [ref for ref, _ in store.list_images()]
         outcomes = list(reconcile(indexer, present))
-        return outcomes + list(reconcile(indexer, vanished(store, index)))
+        listed = {ref.key for ref in present}
+        return outcomes + list(reconcile(indexer, vanished(store, index, listed, {})))
 
     return look
 
@@ -125,6 +126,7 @@ def test_a_renamed_folder_is_embedded_once(
     assert len(list((tmp_path / "derived").rglob("*.webp"))) == count
 
 
+@pytest.mark.slow
 def test_a_folder_renamed_while_it_is_followed_is_embedded_once(
     folder: Path, index: EmbeddedIndex, images: FakeImages, live: FolderSync, eventually: Eventually
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_folder_renamed_while_it_is_followed_is_embedded_once(
 
 
 @pytest.mark.usefixtures("live")
+@pytest.mark.slow
 def test_a_file_renamed_while_its_folder_is_followed_is_embedded_once(
     folder: Path, index: EmbeddedIndex, images: FakeImages, eventually: Eventually
 ) -> None:
@@ -210,6 +213,7 @@ def photos(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_says_what_was_known(run: Callable, photos: Path, tmp_path: Path) -> None:
     assert "3 indexed (1 with known content) in" in run("index", str(photos)).stderr
     moved = photos.rename(tmp_path / "mo ved, 50% #1")

@@ -8,8 +8,8 @@ from typing import Any
 from PIL import ExifTags, Image
 
 _ITEMS = 4_096
-# The last one is a bitmap preview of camera RAW (camera_raw.py).
-_TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "RAW preview")
+# Of JPEG XL only what was packed from a JPEG has an orientation. The last is camera_raw.BITMAP.
+_TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "JPEGXL", "RAW preview")
 _XMP = ("xmp", "XML:com.adobe.xmp")
 
 
