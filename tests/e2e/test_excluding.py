@@ -7,9 +7,14 @@ from typing import Any
 
 import httpx
 
+from ..waiting import PATIENCE_SECONDS
+
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]
-SECONDS = 60.0
+
+
+def status(url: str) -> int:
+    return httpx.get(url, timeout=PATIENCE_SECONDS).status_code
 
 
 def test_a_change_of_an_ignore_file_holds_while_the_server_runs(
@@ -20,16 +25,16 @@ def test_a_change_of_an_ignore_file_holds_while_the_server_runs(
     animals = {"animals/owl.webp", "animals/cow.webp"}
     rules = few / ".imagesearchignore"
     rules.write_text("animals/\n")
-    eventually("they are out", lambda: set(live.listed()) == all_of_them - animals, SECONDS)
-    assert httpx.get(f"{live.url}/files/animals/owl.webp").status_code == 404
-    assert httpx.get(f"{live.url}/files/.imagesearchignore").status_code == 404
+    eventually("they are out", lambda: set(live.listed()) == all_of_them - animals)
+    assert status(f"{live.url}/files/animals/owl.webp") == 404
+    assert status(f"{live.url}/files/.imagesearchignore") == 404
     (few / "animals" / ".imagesearchignore").write_text("owl.*\n")
     rules.write_text("[a\n")
-    eventually("it is told", lambda: any("line 1, '[a'" in line for line in live.err), SECONDS)
+    eventually("it is told", lambda: any("line 1, '[a'" in line for line in live.err))
     assert set(live.listed()) == all_of_them - animals
     rules.unlink()
     owl = {"animals/owl.webp"}
-    eventually("one is back", lambda: set(live.listed()) == all_of_them - owl, SECONDS)
+    eventually("one is back", lambda: set(live.listed()) == all_of_them - owl)
     assert live.fetch("/files/animals/cow.webp")
 
 
@@ -43,10 +48,10 @@ def test_leftovers_and_the_server_s_own_data_never_come_in(
     assert len(before) == 4
     shutil.copyfile(samples[0], few / "x.jpg~")
     shutil.copyfile(samples[1], few / ".hidden.webp")
-    eventually("one is in", lambda: set(live.listed()) == before | {".hidden.webp"}, SECONDS)
+    eventually("one is in", lambda: set(live.listed()) == before | {".hidden.webp"})
     small = next((live.data_dir).rglob("*.webp")).relative_to(few).as_posix()
-    assert httpx.get(f"{live.url}/files/{small}").status_code == 404
+    assert status(f"{live.url}/files/{small}") == 404
     (few / "last.webp").write_bytes(samples[2].read_bytes())
     wanted = before | {".hidden.webp", "last.webp"}
-    eventually("the last is in", lambda: set(live.listed()) == wanted, SECONDS)
+    eventually("the last is in", lambda: set(live.listed()) == wanted)
     assert live.listed("rejected") == {}

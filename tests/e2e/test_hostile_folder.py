@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from ..waiting import PATIENCE_SECONDS
 from .conftest import COMMAND
 
 Eventually = Callable[..., None]
@@ -101,7 +102,7 @@ def test_a_folder_that_may_not_be_entered_keeps_its_records(few: Path, serve: Se
 
     def index() -> tuple[int, list[str]]:
         line = [*bound, COMMAND, "index", few, "--data-dir", serving.data_dir]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
         return done.returncode, done.stderr.splitlines()
 
     serving = serve(few)

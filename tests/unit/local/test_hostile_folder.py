@@ -12,6 +12,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from imagesearch.adapters.folder_excludes import Excludes
 from imagesearch.domain import Status
 from imagesearch.image_types import named_as_image
 from imagesearch.planning import OutcomeKind
@@ -79,7 +80,7 @@ class Hostile:
         if not _is_utf8(path.name):
             is_folder = thing.kind in ("folder", "locked", "dead")
             end = TOLD if named_as_image(path.name) or is_folder else NOTHING
-        if seen:
+        if seen and not Excludes(self.root).excluded(key):
             self.expected[key] = end
         if thing.kind in ("picture", "text", "empty", "one byte"):
             try:
