@@ -1,6 +1,8 @@
 """A bucket whose changes reach a queue, and a Lambda service that empties it into a handler."""
 
+import contextlib
 import json
+import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -75,6 +77,8 @@ class Queue:
 
     def __init__(self, sqs: Any, again: int = 0, receives: int = RECEIVES) -> None:
         self._sqs, self._again = sqs, again
+        # moto hands a message to two that ask at the same moment.
+        self._receiving = threading.Lock()
         self._dead_url, dead_arn = self._make({})
         policy = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": str(receives)}
         attributes = {"VisibilityTimeout": str(HIDDEN_SECONDS), "RedrivePolicy": json.dumps(policy)}
@@ -111,9 +115,14 @@ class Queue:
         for message in messages:
             which = {"QueueUrl": self.url, "ReceiptHandle": message["ReceiptHandle"]}
             if message["MessageId"] in failed:
-                self._sqs.change_message_visibility(**which, VisibilityTimeout=self._again)
+                self._show_again(which)
             else:
                 self._sqs.delete_message(**which)
+
+    def _show_again(self, which: dict[str, str]) -> None:
+        """A message may be handed out twice: then the other receipt counts, as on AWS."""
+        with contextlib.suppress(self._sqs.exceptions.ReceiptHandleIsInvalid):
+            self._sqs.change_message_visibility(**which, VisibilityTimeout=self._again)
 
     def _make(self, attributes: dict[str, str]) -> tuple[str, str]:
         url = self._sqs.create_queue(QueueName=uuid.uuid4().hex, Attributes=attributes)["QueueUrl"]
@@ -121,7 +130,8 @@ class Queue:
         return url, found["Attributes"]["QueueArn"]
 
     def _receive(self, url: str) -> list[dict[str, Any]]:
-        found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        with self._receiving:
+            found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         return found.get("Messages", [])
 
 

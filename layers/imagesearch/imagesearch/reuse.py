@@ -15,7 +15,7 @@ from imagesearch.planning import Known, Planned, Planner, Present
 from imagesearch.ports import ContentLookup, ImageEncoder
 from imagesearch.writes import Delete
 
-# About 25 MB: a record, its embedding and its thumbnail have 12 KB. Two folders with as many images
+# About 40 MB: a record, its embedding and its thumbnail have 20 KB. Two folders with as many images
 # can swap their names.
 MOST_REPLACED = 2_048
 
