@@ -19,13 +19,15 @@ class Details:
     """What a file gives beside its embedding; how it looks is meant as displayed, upright.
 
     `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few greys, as
-    `imagesearch.miniatures` writes it; `exif` what the camera wrote: `camera`
+    `imagesearch.miniatures` writes it; `contrasts` its contrast map, as `imagesearch.contrast_maps`
+    writes it; `exif` what the camera wrote: `camera`
     and `lens`; `latitude` and `longitude` degrees, north and east positive; `thumbnail` is a WebP
     file.
     """
 
     phash: str
     miniature: str
+    contrasts: str | None = None
     exif: Mapping[str, str] = field(default_factory=dict)
     latitude: float | None = None
     longitude: float | None = None

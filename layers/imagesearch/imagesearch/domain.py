@@ -87,10 +87,10 @@ class Document:
 
     `model` is the model that embedded it and `decoder` the decoder that read or rejected it.
     A rejected image has a `reason` and neither size in pixels nor embedding. `metadata` is what is
-    shown and filtered by: what the file itself told (`exif`), and over it the object's own. `phash`
-    and `miniature` are as in Details, `thumbnail` the key of the small copy, `latitude` and
-    `longitude` degrees; what an older release did not look for is None. `neighbours` are None until
-    the image has been linked.
+    shown and filtered by: what the file itself told (`exif`), and over it the object's own.
+    `phash`, `miniature` and `contrasts` are as in Details, `thumbnail` is the key of the small
+    copy, `latitude` and `longitude` are degrees; what an older release did not look for is None.
+    `neighbours` are None until the image has been linked.
     """
 
     ref: ImageRef
@@ -113,6 +113,7 @@ class Document:
     longitude: float | None = None
     phash: str | None = None
     miniature: str | None = None
+    contrasts: str | None = None
     thumbnail: str | None = None
     neighbours: tuple[Neighbour, ...] | None = None
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from imagesearch.domain import Document
 from imagesearch.errors import InvalidQuery
+from imagesearch.fine_agreement import Detail, agreement_logit
 from imagesearch.hash_distance import BITS, hash_distance
 from imagesearch.overlap import Miniature, overlap
 
@@ -45,14 +46,21 @@ class Look:
 
     phash: str | None
     miniature_text: str | None
+    contrasts_text: str | None = None
 
     @classmethod
     def of(cls, document: Document) -> "Look":
-        return cls(document.phash, document.miniature)
+        return cls(document.phash, document.miniature, document.contrasts)
 
     @cached_property
     def miniature(self) -> Miniature | None:
         return Miniature.of(self.miniature_text) if self.miniature_text else None
+
+    @cached_property
+    def detail(self) -> Detail | None:
+        if self.miniature is None or not self.contrasts_text:
+            return None
+        return Detail.of(self.miniature, self.contrasts_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,8 @@ def likeness(
 ) -> Likeness | None:
     """The likeness of two pictures whose embeddings have this cosine; None below `least`.
 
-    Where a hash or miniature is missing, it is evidence for nothing.
+    Where a hash or miniature is missing, it is evidence for nothing. Contrast maps are never
+    evidence for a duplicate: where both are there, pictures whose details differ are none.
     """
     distance = hash_distance(one.phash, other.phash) if one.phash and other.phash else None
     agreement = 0.0 if distance is None else 1 - min(distance, FAR) / FAR
@@ -90,6 +99,8 @@ def likeness(
     if _sigmoid(known + weights.overlap) < least:
         return None
     confidence = _sigmoid(known + weights.overlap * _overlap(one, other))
+    if confidence >= least and one.detail and other.detail:
+        confidence = min(confidence, _sigmoid(agreement_logit(one.detail, other.detail)))
     return Likeness(score, distance, confidence) if confidence >= least else None
 
 

@@ -139,6 +139,7 @@ class Planner:
             longitude=details.longitude if details else None,
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
+            contrasts=details.contrasts if details else None,
             thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else None,
         )
         put = Put(document, image.embedding, found.seen.version)

@@ -6,6 +6,7 @@ from PIL import Image
 
 from imagesearch.details import Details, DetailsWanted
 from imagesearch.embedding.camera_notes import camera_and_lens, place_taken
+from imagesearch.embedding.contrast_map import contrast_map
 from imagesearch.embedding.miniature import miniature
 from imagesearch.embedding.orienting import turned, turned_size
 from imagesearch.embedding.perceptual_hash import perceptual_hash
@@ -26,6 +27,7 @@ def details_of(image: Image.Image, size: Size, orientation: int, wanted: Details
     return Details(
         phash=perceptual_hash(small),
         miniature=miniature(small),
+        contrasts=contrast_map(small),
         exif=camera_and_lens(image),
         latitude=latitude,
         longitude=longitude,
