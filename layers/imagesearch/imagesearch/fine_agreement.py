@@ -3,6 +3,7 @@
 Weights and limits come from drawn pages (`models/document_pages.py`), their scans, and photos.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -27,7 +28,10 @@ _LOW = 0.1
 # What makes a page: see `_page_features`, and the constant last.
 _PAGE_WEIGHTS = np.array([12.98, -8.29, -7.9, -6.22, -5.93, 4.16, 1.05, 1.0, 25.44, -9.91])
 _PAGE_BIAS = -11.41
-_PAGE_LIMIT = 3.55
+# Few sample photos and their copies come to more, on average of the two.
+_PAGE_LIMIT = 2.5
+# Root mean square of the contrasts; sample photos have 0.44 or more.
+_BLANK = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +47,26 @@ class Detail:
         return cls(miniature, contrasts_of(text))
 
     @cached_property
-    def is_page(self) -> bool:
-        """Whether it looks like text, a table, a chart or a screen rather than like a photo."""
+    def pageness(self) -> float:
+        """The log-odds that it is text, a table, a chart or a screen rather than a photo."""
         features = _page_features(self.miniature.greys, self.contrasts)
-        return float(features @ _PAGE_WEIGHTS) + _PAGE_BIAS > _PAGE_LIMIT
+        return float(features @ _PAGE_WEIGHTS) + _PAGE_BIAS
+
+    @cached_property
+    def is_blank(self) -> bool:
+        """Whether there is next to nothing in it, such as a gradient or one line on a page."""
+        return float(np.sqrt(np.mean(self.contrasts**2))) < _BLANK
 
 
 def agreement_logit(one: Detail, other: Detail) -> float:
     """The log-odds that both are the same picture, by their details alone; -inf without any."""
+    if one.is_blank and other.is_blank:
+        return -math.inf
     placement, one_is_part = best_placement(one.miniature, other.miniature)
     part, whole = (one, other) if one_is_part else (other, one)
     blocks = registered(part.contrasts, whole.contrasts, placement)
     median = _quantile(blocks, np.minimum(blocks.energy, blocks.common), 0.5)
-    if not (one.is_page or other.is_page):
+    if (one.pageness + other.pageness) / 2 < _PAGE_LIMIT:
         return _SURE + (median - _LEAST_MEDIAN) * _MEDIAN_SLOPE
     middle = _quantile(blocks, blocks.energy, 0.5)
     ratio = _quantile(blocks, blocks.energy, _LOW) / max(middle, 0.1)
