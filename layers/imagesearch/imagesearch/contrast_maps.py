@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 Contrasts: TypeAlias = NDArray[np.float32]
 
-LONGEST_SIDE = 128
+LONGEST_SIDE = 192
 SHORTEST_SIDE = 8
 # Contrasts from -1 to 1 are kept in steps of a third.
 STEPS = 3
 
 
 def to_text(contrasts: Contrasts) -> str:
-    """[H, W] contrasts from -1 to 1, such as `90x128:` and up to about 4,000 digits of base64."""
+    """[H, W] contrasts from -1 to 1, such as `136x192:` and up to about 10,000 digits of base64."""
     height, width = contrasts.shape
     levels = (np.round(contrasts * STEPS) + STEPS).astype(np.uint8)
     packed = zlib.compress(_pairs(levels.ravel()).tobytes(), 9)

@@ -19,10 +19,10 @@ class Details:
     """What a file gives beside its embedding; how it looks is meant as displayed, upright.
 
     `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few greys, as
-    `imagesearch.miniatures` writes it; `contrasts` its contrast map, as `imagesearch.contrast_maps`
-    writes it; `exif` what the camera wrote: `camera`
-    and `lens`; `latitude` and `longitude` degrees, north and east positive; `thumbnail` is a WebP
-    file.
+    `imagesearch.miniatures` writes it; `contrasts` the contrast map of a page, a screen or a
+    chart, as `imagesearch.contrast_maps` writes it, and empty for other pictures; `exif` what the
+    camera wrote: `camera` and `lens`; `latitude` and `longitude` degrees, north and east positive;
+    `thumbnail` is a WebP file.
     """
 
     phash: str

@@ -58,9 +58,13 @@ class Look:
 
     @cached_property
     def detail(self) -> Detail | None:
+        """None for what looks like a photo, was recorded by an older release or is damaged."""
         if self.miniature is None or not self.contrasts_text:
             return None
-        return Detail.of(self.miniature, self.contrasts_text)
+        try:
+            return Detail.of(self.miniature, self.contrasts_text)
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def likeness(
     """The likeness of two pictures whose embeddings have this cosine; None below `least`.
 
     Where a hash or miniature is missing, it is evidence for nothing. Contrast maps are never
-    evidence for a duplicate: where both are there, pictures whose details differ are none.
+    evidence for a duplicate: where both are there, pages whose details differ are none.
     """
     distance = hash_distance(one.phash, other.phash) if one.phash and other.phash else None
     agreement = 0.0 if distance is None else 1 - min(distance, FAR) / FAR

@@ -18,9 +18,9 @@ Affine: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.float32]
 
 # Side of a block and how far it is looked for, in cells: at half the resolution, then at the full.
-ROUGH = ((8, 4), (8, 2))
-FINE = ((10, 2), (10, 1))
-BLOCK = 7
+ROUGH = ((12, 6), (12, 3))
+FINE = ((15, 2),)
+BLOCK = 10
 # Mean square of the contrasts of a block that is next to empty.
 _EMPTY = 0.02
 # A block this many cells away from where the others say counts half.
@@ -28,8 +28,14 @@ _TOLERANCE = 0.8
 # What a block must show of the other map.
 _COVERED = 0.5
 _WHOLLY = 0.9
+# Below this mean correlation two maps are not looked at more finely.
+_HOPELESS = 0.5
 LEAST_BLOCKS = 6
 _FITTINGS = 4
+_POLISHINGS = 3
+_STEADINESS = 1e-3
+# Cells that differ by this much of contrast count half.
+_DIFFERENCE = 0.4
 # A move that shrinks a map to less than this share of its area is no move of a copy.
 _LEAST_SCALE = 0.25
 
@@ -57,15 +63,22 @@ class Blocks:
     common: Floats
 
 
-def registered(part: Contrasts, whole: Contrasts, placement: Placement) -> Blocks:
-    """The blocks of the whole that the part covers, once it has been moved to fit best."""
+def registered(part: Contrasts, whole: Contrasts, placement: Placement) -> Blocks | None:
+    """The blocks of the whole that the part covers, once it has been moved to fit best.
+
+    None where next to nothing fits at half the resolution: most pairs of pages end there.
+    """
     small_part, small_whole = _halved(part), _halved(whole)
     affine = _of_half(_affine(placement, part.shape, whole.shape))
     for block, reach in ROUGH:
         affine = _improved(small_part, small_whole, affine, block, reach)
+    if _agreement(_matches(small_part, small_whole, affine, ROUGH[-1][0], 1)) < _HOPELESS:
+        return None
     affine = _of_double(affine)
     for block, reach in FINE:
         affine = _improved(part, whole, affine, block, reach)
+    for _ in range(_POLISHINGS):
+        affine = _polished(part, whole, affine)
     matches = _matches(part, whole, affine, BLOCK, 1)
     seen = matches.cover > _WHOLLY
     return Blocks(
@@ -82,6 +95,13 @@ class _Matches:
     energy: Floats
     common: Floats
     cover: Floats
+
+
+def _agreement(matches: _Matches) -> float:
+    """The mean of the blocks' best correlations, by how much is in them."""
+    weights = matches.energy * (matches.cover > _WHOLLY)
+    best = matches.correlation.max(axis=(0, 1))
+    return float((best * weights).sum() / (weights.sum() + 1e-9))
 
 
 def _affine(placement: Placement, part: tuple[int, ...], whole: tuple[int, ...]) -> Affine:
@@ -125,10 +145,15 @@ def _moved(
     inside = (y > -0.5) & (y < height - 0.5) & (x > -0.5) & (x < width - 0.5)
     y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
     above, left = y.astype(np.intp), x.astype(np.intp)
-    below, right = np.minimum(above + 1, height - 1), np.minimum(left + 1, width - 1)
     low, aside = (y - above).astype(np.float32), (x - left).astype(np.float32)
-    upper = part[above, left] * (1 - aside) + part[above, right] * aside
-    lower = part[below, left] * (1 - aside) + part[below, right] * aside
+    # A further row and column, so that all four neighbours are at fixed distances.
+    cells = np.pad(part, ((0, 1), (0, 1)), "edge").ravel()
+    corner = above * (width + 1) + left
+    upper, upper_right = cells.take(corner), cells.take(corner + 1)
+    corner += width + 1
+    lower, lower_right = cells.take(corner), cells.take(corner + 1)
+    upper += (upper_right - upper) * aside
+    lower += (lower_right - lower) * aside
     return np.asarray((upper * (1 - low) + lower * low) * inside, np.float32), inside
 
 
@@ -139,11 +164,17 @@ def _matches(part: Contrasts, whole: Contrasts, affine: Affine, block: int, reac
     moved, covered = np.pad(moved, room), np.pad(inside.astype(np.float32), room)
     around = np.pad(whole, [(reach, reach + more) for _, more in room])
     moves = 2 * reach + 1
-    windows = sliding_window_view(around, (height, width))[:moves, :moves]
     rows, columns = _summing(height, block), _summing(width, block).T
     own = rows @ moved**2 @ columns
-    others = rows @ (windows**2 * covered) @ columns
-    products = rows @ (windows * moved) @ columns
+    others = _block_sums(around**2, block)
+    others = sliding_window_view(others, (height - block + 1, width - block + 1))
+    others = others[:moves, :moves, ::block, ::block]
+    products = np.empty((moves, moves, *own.shape), np.float32)
+    # One move at a time: its cells stay in the processor's cache.
+    for down in range(moves):
+        for across in range(moves):
+            window = around[down : down + height, across : across + width]
+            products[down, across] = rows @ (window * moved) @ columns
     cells = block * block
     correlation = np.asarray(products / (np.sqrt(own * others) + _EMPTY * cells), np.float32)
     cover = np.asarray(rows @ covered @ columns / cells, np.float32)
@@ -155,6 +186,15 @@ def _matches(part: Contrasts, whole: Contrasts, affine: Affine, block: int, reac
         np.minimum(own, there) / cells,
         cover,
     )
+
+
+def _block_sums(values: Floats, block: int) -> Floats:
+    """The sum over each block that lies in the values, wherever it begins."""
+    sums = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
+    np.cumsum(values, axis=0, out=sums[1:, 1:])
+    np.cumsum(sums[1:, 1:], axis=1, out=sums[1:, 1:])
+    blocks = sums[block:, block:] - sums[:-block, block:] - sums[block:, :-block]
+    return np.asarray(np.maximum(blocks + sums[:-block, :-block], 0), np.float32)
 
 
 @cache
@@ -185,6 +225,26 @@ def _improved(part: Contrasts, whole: Contrasts, affine: Affine, block: int, rea
     if abs(np.linalg.det(forward)) < _LEAST_SCALE:
         return affine
     closer: Affine = (np.vstack([affine, [0, 0, 1]]) @ np.linalg.inv(forward))[:2]
+    return closer
+
+
+def _polished(part: Contrasts, whole: Contrasts, affine: Affine) -> Affine:
+    """Closer to how the part lies by fractions of a cell: one step of Gauss and Newton."""
+    moved, inside = _moved(part, affine, whole.shape)
+    difference = whole - moved
+    weights = inside / (1 + (difference / _DIFFERENCE) ** 2)
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in whole.shape)
+    slopes = np.gradient(moved)
+    terms = np.stack([term for slope in slopes for term in (slope * y[:, None], slope * x, slope)])
+    terms = terms.reshape(6, -1)
+    weighted = terms * weights.ravel()
+    normal = (weighted @ terms.T).astype(np.float64)
+    normal += np.eye(6) * (_STEADINESS * np.trace(normal) + 1e-6)
+    step = np.linalg.solve(normal, weighted @ difference.ravel()).reshape(2, 3)
+    height, width = whole.shape
+    unit = np.array([[2 / (height - 1), 0, -1], [0, 2 / (width - 1), -1], [0, 0, 1]])
+    move = np.vstack([step @ unit, np.zeros(3)]) + np.eye(3)
+    closer: Affine = affine @ move
     return closer
 
 

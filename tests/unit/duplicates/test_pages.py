@@ -13,6 +13,7 @@ from imagesearch.contrast_maps import LONGEST_SIDE, SHORTEST_SIDE, from_text, to
 from imagesearch.embedding.contrast_map import contrast_map
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.embedding.miniature import miniature
+from imagesearch.embedding.page_look import looks_like_page
 from imagesearch.embedding.perceptual_hash import perceptual_hash
 from imagesearch.likeness import THRESHOLD, Look, likeness
 from models.document_pages import book_page, chat, letter, receipt
@@ -23,10 +24,18 @@ ALIKE = 0.9999
 PAGES = [letter, book_page, receipt, chat]
 
 
+DAMAGED = ["", "8x8:", "8x8:AAAA", "0x8:", "9999x9999:", "ax8:", "8x8:!!!", "12", "8x8:ä"]
+
+
+def small(picture):
+    copy = picture.copy()
+    copy.thumbnail((320, 320))
+    return copy
+
+
 def look(picture):
-    small = picture.copy()
-    small.thumbnail((320, 320))
-    return Look(perceptual_hash(small), miniature(small), contrast_map(small))
+    seen = small(picture)
+    return Look(perceptual_hash(seen), miniature(seen), contrast_map(seen))
 
 
 def page(kind, seed):
@@ -93,7 +102,29 @@ def test_contrasts_come_back_as_they_went_in(height, width, seed):
     assert np.allclose(from_text(to_text(contrasts)), contrasts)
 
 
-@pytest.mark.parametrize("text", ["", "8x8:", "8x8:AAAA", "0x8:", "9999x9999:", "ax8:", "8x8:!!!"])
+@pytest.mark.parametrize("text", DAMAGED)
 def test_what_is_no_contrast_map_is_refused(text):
     with pytest.raises(ValueError, match=r".+"):
         from_text(text)
+
+
+@pytest.mark.parametrize("text", [*DAMAGED, None])
+def test_a_pair_without_two_contrast_maps_is_compared_without(text):
+    one, other = look(page(letter, 1)), look(page(letter, 2))
+    without = confidence(Look(one.phash, one.miniature_text), other)
+    assert without > THRESHOLD
+    assert confidence(Look(one.phash, one.miniature_text, text), other) == without
+
+
+ONE, OTHER = (look(page(letter, seed)) for seed in (1, 2))
+
+
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(text=st.text(max_size=40) | st.binary(max_size=40).map(lambda tail: f"8x8:{tail!r}"))
+def test_no_text_costs_more_than_the_comparison(text):
+    assert confidence(Look(ONE.phash, ONE.miniature_text, text), OTHER) > THRESHOLD
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_pages_look_like_pages(kind):
+    assert all(looks_like_page(small(page(kind, seed))) for seed in range(4))

@@ -9,6 +9,7 @@ from imagesearch.embedding.camera_notes import camera_and_lens, place_taken
 from imagesearch.embedding.contrast_map import contrast_map
 from imagesearch.embedding.miniature import miniature
 from imagesearch.embedding.orienting import turned, turned_size
+from imagesearch.embedding.page_look import looks_like_page
 from imagesearch.embedding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.preprocessing import Size
 from imagesearch.embedding.resampling import resample
@@ -27,7 +28,7 @@ def details_of(image: Image.Image, size: Size, orientation: int, wanted: Details
     return Details(
         phash=perceptual_hash(small),
         miniature=miniature(small),
-        contrasts=contrast_map(small),
+        contrasts=contrast_map(small) if looks_like_page(small) else "",
         exif=camera_and_lens(image),
         latitude=latitude,
         longitude=longitude,

@@ -8,8 +8,8 @@ from PIL import Image, ImageFilter
 from imagesearch.contrast_maps import LONGEST_SIDE, SHORTEST_SIDE, to_text
 from imagesearch.embedding.plain_frame import inside_frame
 
-# Two passes of a box of 9 and 7 cells are the surroundings: about three lines of a letter.
-_RADII = (4, 3)
+# Two passes of a box of 13 and 11 cells are the surroundings: about three lines of a letter.
+_RADII = (6, 5)
 # Contrast of so many levels of 255 is noise: plain surfaces stay plain.
 _NOISE = 3.0
 # Contrast of this share of the picture's own counts half.
