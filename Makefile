@@ -7,8 +7,11 @@ BIN := .venv/bin
 # The layer is put together by the pip of our own environment, whatever PYTHON makes it.
 SAM := SAM_CLI_TELEMETRY=0 MAKEFLAGS= PYTHON="$(CURDIR)/$(BIN)/python" .venv-sam/bin/sam
 PARAMETERS ?=
+# Test files are spread over so many processes; more of them take more memory, up to 3 GB each.
+WORKERS ?= 2
+SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test bench build deploy lint lint-template setup setup-sam setup-test lock opensearch verify-clip
+.PHONY: run test check check-code check-tests bench build deploy lint lint-template setup setup-sam setup-test lock opensearch verify-clip
 .DEFAULT_GOAL := run
 
 # A list that has not changed since it was installed costs nothing: the stamps are newer than it.
@@ -41,13 +44,21 @@ run: setup  ## index FOLDER and serve it: make run FOLDER=~/Pictures
 setup-test: .venv/test.stamp .venv-sam/stamp  ## what testing needs
 
 test: setup-test  ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SPREAD)
 
-lint: setup-test lint-template  ## style, types, the import rule, the template
+check: .venv/test.stamp  ## the developer's loop, in a minute: style, types, the import rule, fast tests
+	@$(MAKE) --no-print-directory -j2 check-code check-tests
+
+check-code: .venv/test.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+check-tests: .venv/test.stamp  ## the tests that take no process, server or model
+	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" tests/unit
+
+lint: setup-test lint-template check-code  ## style, types, the import rule, the template
 
 lint-template: setup-sam
 	@.venv-sam/bin/cfn-lint template.yaml

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from benchmarks.clip_variants import FLOAT32, Session, sessions
+from benchmarks.clip_variants import FLOAT32, sessions
 from benchmarks.table import Row
+from imagesearch.embedding.sessions import Session
 from models.clip_reference import random_pixels
 from models.clip_shape import VIT_B_32
 from models.parity import cosines

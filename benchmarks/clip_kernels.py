@@ -6,10 +6,9 @@ Of its kernels for x86, onnxruntime lets one choose between these two alone.
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from benchmarks.table import Row
-from imagesearch.embedding.sessions import session_options
+from imagesearch.embedding.sessions import open_session, session_options
 from models.clip_reference import random_pixels
 from models.clip_shape import VIT_B_32
 from models.parity import cosines
@@ -29,7 +28,7 @@ def measure(graph: Path, name: str) -> Row:
 def _vectors(graph: Path, precise: str) -> Floats:
     options = session_options(None)
     options.add_session_config_entry(PRECISE, precise)
-    session = onnxruntime.InferenceSession(graph, options)
+    session = open_session(graph, options=options)
     pixels = random_pixels(VIT_B_32, 0)
     alone = [session.run(None, {"pixel_values": picture[None]})[0] for picture in pixels]
     return np.concatenate(alone)

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from onnx import TensorProto, helper
 
 from benchmarks.table import Row
 from imagesearch.embedding.company import needs_solitude
 from imagesearch.embedding.image_encoder import IMAGES_AT_A_TIME
-from imagesearch.embedding.sessions import session_options
+from imagesearch.embedding.sessions import open_session
 from models.clip_reference import random_pixels
 from models.clip_shape import VIT_B_32, ClipShape
 
@@ -24,7 +23,7 @@ def measure(graph: Path, name: str) -> Row:
     """As many pictures at a time as the product runs. The whole tower's time counts, with all that
     is no product of matrices."""
     threads = os.cpu_count() or 1
-    session = onnxruntime.InferenceSession(graph, session_options(threads))
+    session = open_session(graph, threads)
     batch = 1 if needs_solitude(graph) else IMAGES_AT_A_TIME
     feed = {"pixel_values": random_pixels(VIT_B_32, 0)[:batch]}
     multiply = _bare_product(threads)
@@ -71,5 +70,5 @@ def _bare_product(threads: int) -> Callable[[], object]:
     gives = helper.make_tensor_value_info("product", TensorProto.INT32, (PEAK_ROWS, PEAK_WIDTH))
     graph = helper.make_graph([node], "product", [takes], [gives], [weight])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), session_options(threads))
+    session = open_session(model.SerializeToString(), threads)
     return lambda: session.run(None, {"left": left})

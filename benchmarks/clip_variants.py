@@ -3,13 +3,12 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 import onnx
-import onnxruntime
 from onnxruntime.transformers import optimizer
 
 from benchmarks.clip_seed import SEED
+from imagesearch.embedding.sessions import Session, open_session
 from models.clip_image_graph import build_image_graph
 from models.clip_reference import random_pixels
 from models.clip_shape import VIT_B_32
@@ -19,7 +18,6 @@ from models.quantise_static import static_int8
 from models.quantisers import Feed, dynamic_int8, half_weights, qdq_int8
 
 FLOAT32 = "fp32, fused attention"
-Session: TypeAlias = onnxruntime.InferenceSession
 
 
 def sessions(threads: int) -> Iterator[tuple[str, Session]]:
@@ -43,16 +41,7 @@ def sessions(threads: int) -> Iterator[tuple[str, Session]]:
         "int8 blocks of 32 (MatMulNBits)": lambda: blocks_int8(fused),
     }
     for name, make in made.items():
-        yield name, open_session(make(), threads)
-
-
-def open_session(model: onnx.ModelProto, threads: int) -> Session:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    # As the product runs; and threads that spin would take the next session's turn.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return Session(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        yield name, open_session(make().SerializeToString(), threads)
 
 
 def _calibration() -> Iterator[Feed]:

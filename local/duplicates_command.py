@@ -79,7 +79,7 @@ def print_table(groups: Iterable[Line]) -> None:
 def _line(group: Group, folder: Path) -> Line:
     """A group as the API has it, with the files' paths: no server runs."""
     return {
-        "kind": "exact" if group.is_exact else "near",
+        "kind": group.kind.value,
         "size": group.size,
         "original": group.documents[0].id,
         "images": [_image(document, folder) for document in group.documents],

@@ -5,7 +5,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from imagesearch.settings import Settings
+from local.model_cache import models_cache
 from local.workspace import Workspace, uses_server
+
+# Linux passes at most 128 KiB in one variable, and decoder processes inherit this one.
+MOST_REUSE_CHARACTERS = 65_536
 
 
 def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
@@ -15,6 +19,7 @@ def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
     """
     os.environ.update(
         _names(workspace, model_folder),
+        REUSE_FROM=_reuse_from(workspace),
         POWERTOOLS_METRICS_DISABLED="true",
         POWERTOOLS_TRACE_DISABLED="true",
     )
@@ -27,6 +32,18 @@ def settings_of(workspace: Workspace, model_folder: Path) -> Settings:
     return Settings.from_environment(os.environ | _names(workspace, model_folder))
 
 
+def _reuse_from(workspace: Workspace) -> str:
+    """The indexes of other folders, or as many of them as a variable can well hold."""
+    text = ""
+    for other in workspace.others():
+        index, derived = (quote(os.fsencode(path)) for path in (other.index_file, other.derived))
+        more = f"{text} sqlite://{index},file://{derived}".lstrip()
+        if len(more) > MOST_REUSE_CHARACTERS:
+            break
+        text = more
+    return text
+
+
 def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
     index = {"INDEX_URL": f"sqlite://{quote(os.fsencode(workspace.index_file))}"}
     if uses_server():
@@ -37,6 +54,7 @@ def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
         **index,
         "DERIVED_URI": f"file://{quote(os.fsencode(workspace.derived))}",
         "MODEL_URI": str(model_folder),
+        "OWN_FOLDERS": f"file://{quote(os.fsencode(models_cache(os.environ)))}",
         # Whatever queues the variables name, they are not about this folder.
         "QUEUE_URL": "",
         "REVISIT_QUEUE_URL": "",

@@ -10,7 +10,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.domain import ImageRef, ObjectState
 from imagesearch.errors import Unavailable
-from imagesearch.image_types import SNIFF_BYTES, sniff
+from imagesearch.image_types import SNIFF_BYTES, is_raw, sniff
 from local.edge_errors import FILES_ARE_READ_ONLY, NO_FILE
 from local.gateway import request_path, send_error
 
@@ -26,7 +26,8 @@ class Files:
     """A WSGI application over the visible files of a folder.
 
     Only what begins as a raster image does is shown in place: an SVG or HTML file would run its
-    script in the search page's origin, so it is offered for download instead.
+    script in the search page's origin, so it is offered for download instead. So are camera RAW and
+    TIFF, as which some RAW files begin: hardly a browser draws them.
     """
 
     def __init__(self, store: FolderStore, prefix: str = PREFIX, caching: str = LOOK_AGAIN) -> None:
@@ -61,10 +62,10 @@ class Files:
         environ: WSGIEnvironment,
         start_response: StartResponse,
     ) -> Iterable[bytes]:
-        path = self._store.path(key)
         try:
+            path = self._store.path(key)
             file = path.open("rb") if path else None
-        except OSError:
+        except (OSError, Unavailable):
             file = None
         if file is None:
             return send_error(NO_FILE, environ, start_response)
@@ -88,7 +89,8 @@ def _validators(state: ObjectState, caching: str) -> list[tuple[str, str]]:
 def _description(key: str, file: BinaryIO) -> list[tuple[str, str]]:
     content_type = sniff(file.read(SNIFF_BYTES))
     file.seek(0)
-    kind = "inline" if content_type else "attachment"
+    drawn = content_type and content_type != "image/tiff" and not is_raw(content_type)
+    kind = "inline" if drawn else "attachment"
     name = quote(PurePosixPath(key).name, safe="")
     return [
         ("Content-Type", content_type or "application/octet-stream"),

@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+# A Java virtual machine starts in a second; on a machine that is very busy, in a minute.
+VERSION_SECONDS = 300
 # Where Linux distributions and macOS put them.
 FOLDERS = (Path("/usr/lib/jvm"), Path("/opt/java"), Path("/Library/Java/JavaVirtualMachines"))
 
@@ -30,7 +32,10 @@ def _major_version(home: Path) -> int:
     """What `java -version` says, as in `openjdk version "21.0.2"`; 0 where it cannot be run."""
     try:
         said = subprocess.run(  # noqa: S603
-            [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=30
+            [home / "bin" / "java", "-version"],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_SECONDS,
         ).stderr
     except (OSError, subprocess.TimeoutExpired):
         return 0

@@ -1,6 +1,5 @@
 """Tells on the terminal which images are rejected while the server runs, and which recover."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +9,7 @@ from imagesearch.domain import Document, ImageRef, Status
 from imagesearch.errors import Unavailable
 from imagesearch.ports import ImageStore, VectorIndex
 from local.report import printable
+from local.s3_events import image_of
 from local.worker import Handler
 
 # A copy under way is rejected with every piece that comes: what counts is what it ends as.
@@ -53,7 +53,7 @@ class LiveReport:
         """The same handler; before and after each batch the index is asked about its images."""
 
         def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-            refs = [_ref(record["body"]) for record in event["Records"]]
+            refs = [image_of(record["body"]) for record in event["Records"]]
             before = self._documents(refs)
             answer = handler(event, context)
             self._note(refs, before, self._documents(refs))
@@ -120,8 +120,3 @@ class LiveReport:
 
 def _is_rejected(document: Document | None) -> TypeGuard[Document]:
     return document is not None and document.status is Status.REJECTED
-
-
-def _ref(body: str) -> ImageRef:
-    detail = json.loads(body)["detail"]
-    return ImageRef(detail["bucket"]["name"], detail["object"]["key"])

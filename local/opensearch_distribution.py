@@ -65,7 +65,7 @@ def _make(version: str, work: Path) -> Path:
     _unzip(_fetch(PLUGIN.format(version=version), plugin_hash, work), plugin)
     if not (home / "modules" / SCRIPTS).is_dir():
         _do_without_scripts(plugin / "plugin-descriptor.properties")
-    for path in home.rglob("*"):
+    for path in (home, *home.rglob("*")):
         path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
     return home
 

@@ -15,6 +15,8 @@ from local.opensearch_distribution import CannotStart, unpacked
 
 OLDEST_JAVA = 21
 HEAP = "-Xms512m -Xmx512m"
+# For a server that lives for minutes: to compile its code further takes longer than it saves.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1"
 # The server refuses to run as root.
 UNPRIVILEGED = "nobody"
 IMAGE = "opensearchproject/opensearch"
@@ -36,13 +38,16 @@ rootLogger.appenderRef.console.ref = console
 """
 
 
-def start(version: str, port: int, folder: Path, log: Path) -> "subprocess.Popen[bytes]":
+def start(
+    version: str, port: int, folder: Path, log: Path, java_options: str = ""
+) -> "subprocess.Popen[bytes]":
     """Start a server on the files in `folder`; in Docker they end with it. Raises CannotStart."""
+    java_options = f"{HEAP} {java_options}".strip()
     java = find_java_home(OLDEST_JAVA) if shutil.which("mvn") else None
     if java:
-        return _start_java(unpacked(version), java, port, folder, log)
+        return _start_java(unpacked(version), java, port, folder, log, java_options)
     if _docker_runs():
-        return run(_docker_command(version, port), dict(os.environ), log, user=None)
+        return run(_docker_command(version, port, java_options), dict(os.environ), log, user=None)
     raise CannotStart(
         f"OpenSearch needs Java {OLDEST_JAVA} or newer (JAVA_HOME) and Maven (`mvn` on PATH),"
         " or Docker with its engine running; or set OPENSEARCH_URL to a server that is there"
@@ -50,7 +55,7 @@ def start(version: str, port: int, folder: Path, log: Path) -> "subprocess.Popen
 
 
 def _start_java(
-    home: Path, java: Path, port: int, folder: Path, log: Path
+    home: Path, java: Path, port: int, folder: Path, log: Path, java_options: str
 ) -> "subprocess.Popen[bytes]":
     _configure(home, port, folder)
     user = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
@@ -60,7 +65,7 @@ def _start_java(
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "OPENSEARCH_JAVA_HOME": str(java),
-        "OPENSEARCH_JAVA_OPTS": HEAP,
+        "OPENSEARCH_JAVA_OPTS": java_options,
         "OPENSEARCH_PATH_CONF": str(folder / "config"),
         "OPENSEARCH_TMPDIR": str(folder),
     }
@@ -94,8 +99,12 @@ def _docker_runs() -> bool:
     return subprocess.run([docker, "info"], capture_output=True).returncode == 0  # noqa: S603
 
 
-def _docker_command(version: str, port: int) -> list[str]:
-    settings = {**SETTINGS, "DISABLE_SECURITY_PLUGIN": "true", "OPENSEARCH_JAVA_OPTS": HEAP}
+def _docker_command(version: str, port: int, java_options: str) -> list[str]:
+    settings = {
+        **SETTINGS,
+        "DISABLE_SECURITY_PLUGIN": "true",
+        "OPENSEARCH_JAVA_OPTS": java_options,
+    }
     flags = [part for item in settings.items() for part in ("--env", "=".join(item))]
     publish = ["--publish", f"127.0.0.1:{port}:9200"]
     return ["docker", "run", "--rm", *publish, *flags, f"{IMAGE}:{version}"]

@@ -21,7 +21,8 @@ from local.opensearch_distribution import HASHES, CannotStart
 from local.opensearch_process import start
 
 VERSION = "3.5.0"
-START_SECONDS = 120.0
+# Without a new line in its log: a machine that is very busy takes minutes.
+SILENT_SECONDS = 300.0
 STOP_SECONDS = 30.0
 LOG_TAIL = 3000
 
@@ -29,9 +30,12 @@ LOG_TAIL = 3000
 class OpenSearchServer:
     """A server of a folder and a port: both stay its own when it ends and is started again."""
 
-    def __init__(self, folder: Path, version: str = VERSION, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, version: str = VERSION, port: int = 0, java_options: str = ""
+    ) -> None:
         self.folder = folder
         self._version = version
+        self._java_options = java_options
         self._port = port or _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
@@ -39,7 +43,7 @@ class OpenSearchServer:
     def start(self) -> None:
         """Returns when it answers; raises CannotStart."""
         log = self.folder / "server.log"
-        self._process = start(self._version, self._port, self.folder, log)
+        self._process = start(self._version, self._port, self.folder, log, self._java_options)
         _wait_until_ready(self.url, self._process, log)
 
     @property
@@ -58,10 +62,10 @@ class OpenSearchServer:
 
 
 @contextmanager
-def running_server(version: str = VERSION, port: int = 0) -> Iterator[str]:
+def running_server(version: str = VERSION, port: int = 0, java_options: str = "") -> Iterator[str]:
     """The address of a fresh, empty server; port 0 takes a free one. Raises CannotStart."""
     folder = Path(tempfile.mkdtemp(prefix="imagesearch-opensearch-run-"))
-    server = OpenSearchServer(folder, version, port)
+    server = OpenSearchServer(folder, version, port, java_options)
     try:
         server.start()
         yield server.url
@@ -77,9 +81,11 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    said, heard = 0, time.monotonic()
     while not _answers(url):
-        if process.poll() is not None or time.monotonic() > deadline:
+        if (size := log.stat().st_size) != said:
+            said, heard = size, time.monotonic()
+        if process.poll() is not None or time.monotonic() - heard > SILENT_SECONDS:
             tail = log.read_text(errors="replace")[-LOG_TAIL:]
             raise CannotStart(f"OpenSearch did not come up at {url}; its log ends with:\n{tail}")
         time.sleep(0.2)

@@ -12,8 +12,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
+from imagesearch.adapters.folder_excludes import Excludes
 from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
+from imagesearch.image_types import SNIFF_BYTES, likely_type, named_as_image
 from local.aws_session import in_a_sentence, reason
 from local.progress import tracked
 from local.refusal import WrongUsage
@@ -38,11 +39,16 @@ class Pushed:
     reason: str = ""
 
 
-def push_folder(folder: Path, to: S3Location, s3: Any, console: Console) -> bool:
+def push_folder(
+    folder: Path, to: S3Location, s3: Any, console: Console, excludes: Excludes | None = None
+) -> bool:
     """Upload what is new or has changed; whether all of it is there now. Raises WrongUsage."""
     if not folder.is_dir():
         raise WrongUsage(f"{folder} is not there, or is no folder")
-    images = list(_images(folder))
+    store = FolderStore(folder, excludes=excludes)
+    for path, why in (troubles := list(store.passed_over())):
+        _say(console, f"passed over {printable(path)}: {why}")
+    images = [ref.key for ref, _ in store.list_images() if named_as_image(ref.key)]
     there = _there(to, s3)
     counts: Counter[Ending] = Counter()
     for pushed in tracked(_push(images, folder, to, there, s3), len(images), console, "uploading"):
@@ -51,16 +57,7 @@ def push_folder(folder: Path, to: S3Location, s3: Any, console: Console) -> bool
             _say(console, f"failed {printable(pushed.path)}: {pushed.reason}")
     told = [f"{counts[ending]:,} {ending.value}" for ending in Ending if counts[ending]]
     _say(console, ", ".join(told) or "no images")
-    return not counts[Ending.FAILED]
-
-
-def _images(folder: Path) -> Iterator[str]:
-    """The paths below the folder of what is visible there and named as an image."""
-    store, root = FolderStore(folder), folder.resolve()
-    for path in sorted(root.rglob("*")):
-        ref = store.ref(path)
-        if ref and named_as_image(ref.key) and path.is_file():
-            yield ref.key
+    return not (counts[Ending.FAILED] or troubles)
 
 
 def _there(to: S3Location, s3: Any) -> dict[str, tuple[int, str]]:
@@ -96,7 +93,7 @@ def _push(
 def _put(file: Path, bucket: str, key: str, there: tuple[int, str] | None, s3: Any) -> Ending:
     """An ETag is the MD5 of what was uploaded in one part; any other is uploaded again."""
     with file.open("rb") as data:
-        content_type = sniff(data.read(SNIFF_BYTES)) or "application/octet-stream"
+        content_type = likely_type(data.read(SNIFF_BYTES), key) or "application/octet-stream"
         data.seek(0)
         if there and there[0] == file.stat().st_size:
             digest = hashlib.file_digest(data, lambda: hashlib.md5(usedforsecurity=False))

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from local.cli_options import DATA_DIR, INTERRUPTED, REJECTED, DataDir
+from local.exclude_options import Exclude, NoDefaultExcludes, use_excludes
 from local.refusal import WrongUsage
 from local.workspace import Workspace, last_used, workspace_of
 
@@ -38,12 +39,16 @@ def reindex(
     drop_old: DropOld = False,
     index_url: Url = None,
     index_prefix: Prefix = "images",
+    exclude: Exclude = None,
+    no_default_excludes: NoDefaultExcludes = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Fill another model's index while the one in use goes on serving."""
     if status + drop_old + follow > 1:
         raise WrongUsage("--status, --drop-old and --follow are for one at a time")
     deployed = folder if folder and folder.startswith("s3://") else None
+    if not deployed:
+        use_excludes(_workspace(folder, data_dir).folder, exclude, no_default_excludes)
     if not (status or drop_old):
         if deployed:
             raise WrongUsage(

@@ -18,3 +18,9 @@ def object_event(ref: ImageRef) -> str:
             "detail": {"bucket": {"name": ref.bucket}, "object": {"key": ref.key}},
         }
     )
+
+
+def image_of(body: str) -> ImageRef:
+    """The image that such a body speaks of."""
+    detail = json.loads(body)["detail"]
+    return ImageRef(detail["bucket"]["name"], detail["object"]["key"])

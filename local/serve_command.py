@@ -12,7 +12,7 @@ from local.api_keys import ApiKeys
 from local.application import application
 from local.cli_options import API_KEY
 from local.filling import Filling
-from local.folder_engine import take_into_use
+from local.folder_engine import never, take_into_use
 from local.guard import is_loopback
 from local.index_command import say
 from local.live_report import reporting
@@ -25,9 +25,18 @@ from local.workspace import Workspace
 
 
 def serve_folder(
-    workspace: Workspace, model: str, host: str, port: int, allowed: Allowed, console: Console
+    workspace: Workspace,
+    model: str,
+    host: str,
+    port: int,
+    allowed: Allowed,
+    console: Console,
+    forget: bool = False,
 ) -> None:
-    """Serve until the process is interrupted or terminated."""
+    """Serve until the process is interrupted or terminated.
+
+    With `forget`, records of what cannot be seen when it starts are deleted; not so later.
+    """
     os.environ["ALLOW_UPLOADS"] = str(allowed.uploads)
     os.environ["ALLOW_DELETE"] = str(allowed.deletions)
     os.environ["ALLOW_URLS"] = str(allowed.urls)
@@ -39,7 +48,7 @@ def serve_folder(
     keys = ApiKeys.from_environment(os.environ)
     if not keys and not is_loopback(host):
         say(console, f"anyone who reaches {host} can {_what(allowed)} these images: set {API_KEY}")
-    filling = Filling(engine, server.url, console)
+    filling = Filling(engine, server.url, console, (lambda _: True) if forget else never)
     handler = reporting(functions.index_images(), engine.store, engine.index, partial(say, console))
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, filling.outcomes)
     sync.start()

@@ -10,7 +10,9 @@ from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from imagesearch.adapters.folder_changes import FolderChanges
+from imagesearch.adapters.folder_excludes import UPLOAD_PREFIX
 from imagesearch.adapters.folder_store import FolderStore
+from imagesearch.errors import Unavailable
 from imagesearch.upload_forms import UPLOAD_BYTES
 from local.edge_errors import (
     BAD_FORM,
@@ -50,13 +52,13 @@ class Uploads:
             return self._write(form, path) if path else NOT_SIGNED
         except BadForm:
             return BAD_FORM
-        except OSError:
+        except (OSError, Unavailable):
             return NOT_WRITTEN
 
     def _write(self, form: MultipartForm, path: Path) -> EdgeError | None:
         """Beside its place under a hidden name, which nobody looks at, and then renamed."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=".upload-")
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=UPLOAD_PREFIX)
         try:
             with os.fdopen(handle, "wb") as file:
                 for block in form.file():

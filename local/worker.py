@@ -26,7 +26,9 @@ def work_on(batch: Sequence[Message], queue: EventQueue, handler: Handler) -> No
         answer = handler(_sqs_event(batch), LambdaContext("index_images"))
         failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
     except Exception:
-        log.exception("the indexing function failed on a batch of %d", len(batch))
+        # A process that ends while a batch is under way takes the handler's threads from it.
+        if not queue.closed:
+            log.exception("the indexing function failed on a batch of %d", len(batch))
         failed = {message.id for message in batch}
     for message in batch:
         if message.id in failed:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imagesearch.adapters.own_data import DERIVED, INDEX, LAST_USED, RECORD, mark
 from local.refusal import WrongUsage
 
-LAST_USED = "last-used"
-RECORD = "workspace.json"
+MOST_OTHERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,26 @@ class Workspace:
 
     @property
     def index_file(self) -> Path:
-        return self.directory / "index.db"
+        return self.directory / INDEX
 
     @property
     def derived(self) -> Path:
         """What is made of the images and can be made again."""
-        return self.directory / "derived"
+        return self.directory / DERIVED
+
+    def others(self) -> list["Workspace"]:
+        """Workspaces in the same data directory that have an index of their own, up to 16.
+
+        Those whose folder is gone come first, because it may have been moved here, then the newest.
+        """
+        found = [
+            Workspace(Path(str(_recorded(directory).get("folder", ""))), directory)
+            for directory in _directories(self.directory.parent)
+            if directory != self.directory or uses_server()
+        ]
+        dated = [(each.folder.is_dir(), -_changed(each.index_file), each) for each in found]
+        dated.sort(key=lambda one: one[:2])
+        return [each for _, changed, each in dated if changed][:MOST_OTHERS]
 
     def must_be_indexed(self) -> None:
         """Raises WrongUsage where it is not."""
@@ -62,6 +76,8 @@ class Workspace:
 
     def _record(self, model: str | None, next_model: str | None) -> None:
         record = {"folder": str(self.folder), "model": model, "next_model": next_model}
+        if not self.directory.is_dir() and self.directory.parent != self.folder:
+            mark(self.directory.parent)
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / RECORD).write_text(json.dumps(record, indent=2) + "\n")
 
@@ -102,6 +118,21 @@ def last_used(data_dir: Path) -> Workspace:
             f"there is no index in {data_dir} yet: run `imagesearch index FOLDER` first"
         ) from error
     return workspace_of(Path(folder), data_dir)
+
+
+def _directories(data_dir: Path) -> list[Path]:
+    try:
+        return [entry for entry in data_dir.iterdir() if entry.is_dir()]
+    except OSError:
+        return []
+
+
+def _changed(file: Path) -> float:
+    """Seconds since 1970; 0 where there is no such file."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _digest(folder: Path) -> str:

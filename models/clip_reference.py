@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 
+from imagesearch.embedding.sessions import open_session
 from models.clip_shape import ClipShape
 from models.clip_weights import random_floats
 from models.quantise import Floats
@@ -60,6 +60,6 @@ def difference(found: Floats, expected: Floats) -> tuple[float, float]:
 
 
 def _run(model: onnx.ModelProto, feed: Mapping[str, Floats | Ids]) -> Floats:
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     vectors: Floats = session.run(None, dict(feed))[0]
     return vectors

@@ -7,20 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from PIL import Image
 from tokenizers import Tokenizer
 
+from imagesearch.embedding.sessions import Session, open_session
 from models.preprocess import Preprocess
 from models.quantise import Floats
 
 BATCH, MAX_TOKENS = 8, 128
-
-
-def session(graph: Path, threads: int = 2) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def token_batch(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, np.ndarray]:
@@ -34,16 +28,16 @@ def token_batch(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, np.ndar
 
 @dataclass(frozen=True)
 class Embedder:
-    image: ort.InferenceSession
-    text: ort.InferenceSession
+    image: Session
+    text: Session
     tokenizer: Tokenizer
     preprocess: Preprocess
 
     @classmethod
     def of_folder(cls, folder: Path, preprocess: Preprocess) -> Embedder:
         return cls(
-            session(folder / "image.onnx"),
-            session(folder / "text.onnx"),
+            open_session(folder / "image.onnx"),
+            open_session(folder / "text.onnx"),
             Tokenizer.from_file(str(folder / "tokenizer.json")),
             preprocess,
         )

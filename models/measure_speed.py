@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.embedder import session
+from imagesearch.embedding.sessions import open_session
 
 TOKENS, SIZE, THREADS, RUNS = 8, 260, 2, 30
 
@@ -39,7 +39,7 @@ def main() -> None:
 def measure(graph: Path) -> str:
     before = _peak_megabytes()
     start = time.perf_counter()
-    loaded = session(graph, THREADS)
+    loaded = open_session(graph, THREADS)
     load = 1000 * (time.perf_counter() - start)
     outputs = [loaded.get_outputs()[0].name]
     figures = []

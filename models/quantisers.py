@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import numpy_helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -18,7 +19,9 @@ from onnxruntime.quantization import (
     quantize_dynamic,
     quantize_static,
 )
+from onnxruntime.quantization.calibrate import MinMaxCalibrater, save_tensors_data
 
+from imagesearch.embedding.sessions import open_session, session_options
 from models.graph_writer import FLOAT, ONNXRUNTIME_OPS
 from models.quantise import Floats
 
@@ -26,6 +29,7 @@ Feed = Mapping[str, np.ndarray]
 # Products of two computed matrices stay float32: attention is small, and its scores are delicate.
 # onnxruntime's own operators have no shape inference, so their results' type has to be said.
 OPTIONS = {"MatMulConstBOnly": True, "DefaultTensorType": FLOAT}
+QUANTISED = ["MatMul"]
 SMALLEST_HALVED = 1024
 LARGEST_HALF = float(np.finfo(np.float16).max)
 
@@ -69,7 +73,7 @@ def dynamic_int8(
         lambda out: quantize_dynamic(
             _copy(model),
             out,
-            op_types_to_quantize=["MatMul"],
+            op_types_to_quantize=QUANTISED,
             per_channel=per_channel,
             weight_type=QuantType.QInt8 if signed else QuantType.QUInt8,
             nodes_to_exclude=left_out(model, leave_out),
@@ -83,13 +87,14 @@ def qdq_int8(
 ) -> onnx.ModelProto:
     """int8 weights by channel; activations by scales that calibration found once, written as pairs
     of QuantizeLinear and DequantizeLinear, which onnxruntime fuses when it loads them."""
+    typed = _typed(model)
     return _saved(
         lambda out: quantize_static(
-            _typed(model),
+            typed,
             out,
-            _Feeds(feeds),
+            calibration_cache_path=_calibrated(typed, feeds, out.with_name("ranges.json")),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["MatMul"],
+            op_types_to_quantize=QUANTISED,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -139,11 +144,33 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     return copied
 
 
+def _calibrated(model: onnx.ModelProto, feeds: Iterable[Feed], out: Path) -> Path:
+    """Writes the range of every tensor that is quantised to `out`, and returns that path."""
+    source = out.with_name("calibrated.onnx")
+    onnx.save(model, source)
+    calibrater = _Calibrater(source, QUANTISED, str(out.with_name("augmented.onnx")))
+    calibrater.augment_graph()
+    calibrater.create_inference_session()
+    calibrater.collect_data(_Feeds(feeds))
+    save_tensors_data(calibrater.compute_data(), out)
+    return out
+
+
 def _saved(quantise: Callable[[Path], Any]) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "quantised.onnx"
         quantise(out)
         return onnx.load(out)
+
+
+class _Calibrater(MinMaxCalibrater):  # type: ignore[misc]
+    """Calibrates with the sessions of this repository instead of onnxruntime's plain ones."""
+
+    def create_inference_session(self) -> None:
+        """Overrides the base class. Without optimization, as there: it removes tensors."""
+        options = session_options(None)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self.infer_session = open_session(self.augmented_model_path, options=options)
 
 
 class _Feeds(CalibrationDataReader):  # type: ignore[misc]

@@ -17,6 +17,7 @@ import onnx
 import onnxruntime as ort
 from onnx import numpy_helper
 
+from imagesearch.embedding.sessions import open_session, session_options
 from models.graph_writer import FLOAT, GraphWriter
 from models.quantise import Floats
 
@@ -106,8 +107,8 @@ def _with_constants_folded(source: Path) -> onnx.ModelProto:
     Level "basic" keeps to standard operators, so the result runs on any processor.
     """
     with tempfile.TemporaryDirectory() as folder:
-        options = ort.SessionOptions()
+        options = session_options(None)
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
-        ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        open_session(source, options=options)
         return onnx.load(options.optimized_model_filepath)

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer
 
-from models.embedder import session, token_batch
+from imagesearch.embedding.sessions import open_session
+from models.embedder import token_batch
 from models.preprocess import Preprocess
 from models.quantise import Floats
 from models.starter_image_graph import LABELS_USED, TEMPERATURE, ImageBlocks
@@ -23,8 +24,8 @@ class Reference:
 
     def __init__(self, sources: Sources) -> None:
         # One thread: the label embeddings go into the graph and must be the same on every run.
-        self._text = session(sources.text, threads=1)
-        self._image = session(sources.image)
+        self._text = open_session(sources.text, threads=1)
+        self._image = open_session(sources.image)
         self._tokenizer = open_tokenizer(sources)
 
     def words(self, texts: Sequence[str]) -> Floats:

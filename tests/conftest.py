@@ -2,18 +2,39 @@
 
 import json
 import os
-import time
+import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+from imagesearch.adapters import opensearch_client, opensearch_connection, opensearch_index
 from imagesearch.embedding.manifest import Manifest
 from local.opensearch_distribution import CannotStart
+from local.opensearch_process import SHORT_LIVED
 from local.opensearch_server import running_server
+
+from . import waiting
+from .forked_commands import ForkedCommands
+from .sharing import shared_by_workers
 
 Eventually = Callable[..., None]
 STARTER_MODEL = Path(__file__).parents[1] / "layers/starter_model/starter_model"
+
+
+# An example may take as long as the machine needs.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
+
+
+def pytest_configure() -> None:
+    """A shell's background job ignores SIGINT, and so would the processes that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,13 +44,18 @@ def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def opensearch_url() -> Iterator[str]:
-    """The server of OPENSEARCH_URL, or a fresh one; without one, tests are skipped except in CI."""
+def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server of OPENSEARCH_URL, or a fresh one; without one, tests are skipped except in CI.
+
+    All workers share it: a test names its indexes so that no other test meets them.
+    """
+    _be_patient()
     if given := os.environ.get("OPENSEARCH_URL"):
         yield given
         return
     try:
-        with running_server() as url:
+        make = partial(running_server, java_options=SHORT_LIVED)
+        with shared_by_workers(tmp_path_factory, "opensearch", make) as url:
             yield url
     except CannotStart as error:
         if os.environ.get("CI"):
@@ -37,17 +63,26 @@ def opensearch_url() -> Iterator[str]:
         pytest.skip(str(error))
 
 
+def _be_patient() -> None:
+    """The product gives up a request in seconds; on a busy machine a server may take longer."""
+    patient = opensearch_connection.Timeout(waiting.PATIENCE_SECONDS, waiting.PATIENCE_SECONDS)
+    opensearch_client.READ_TIMEOUT = patient
+    opensearch_index.BULK_TIMEOUT = patient
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[ForkedCommands]:
+    """Runs the command line in processes that need not load its modules first."""
+    forked = ForkedCommands()
+    yield forked
+    forked.close()
+
+
 @pytest.fixture(scope="session")
 def eventually() -> Eventually:
-    """Waits until a condition holds, and fails with what was waited for when time is over."""
+    """Waits until a condition holds: see `waiting.eventually`."""
 
-    def wait(what: str, condition: Callable[[], object], seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-            time.sleep(0.02)
-
-    return wait
+    return waiting.eventually
 
 
 @pytest.fixture(scope="session")

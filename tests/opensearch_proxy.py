@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from .waiting import PATIENCE_SECONDS
+
 
 class Sent(NamedTuple):
     method: str
@@ -38,7 +40,7 @@ class Proxy:
         return self.trouble(sent) or self.pass_on(sent)
 
     def pass_on(self, sent):
-        connection = HTTPConnection(urlsplit(self.upstream).netloc, timeout=30)
+        connection = HTTPConnection(urlsplit(self.upstream).netloc, timeout=PATIENCE_SECONDS)
         connection.request(
             sent.method, sent.path, sent.body, {"content-type": "application/x-ndjson"}
         )

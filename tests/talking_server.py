@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from .waiting import PATIENCE_SECONDS
+
 
 class _Server(ThreadingHTTPServer):
     request_queue_size = 128  # of more connections at once than this, some would be reset
@@ -66,7 +68,7 @@ class TalkingServer:
     def everyone_waits(self, count: int) -> None:
         """Returns when so many requests have come."""
         for _ in range(count):
-            assert self._asked.acquire(timeout=10)
+            assert self._asked.acquire(timeout=PATIENCE_SECONDS)
 
     def respond(self, handler: BaseHTTPRequestHandler) -> None:
         length = int(handler.headers.get("content-length") or 0)
@@ -76,7 +78,7 @@ class TalkingServer:
         answer = self.answer
         self._asked.release()
         if answer.after:
-            assert answer.after.wait(10)
+            assert answer.after.wait(PATIENCE_SECONDS)
         handler.close_connection = bool(answer.close)
         if answer.close != "before the answer":
             _send(handler, answer, answer.text.replace("{body}", body.decode()).encode())

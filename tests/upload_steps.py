@@ -6,6 +6,8 @@ from urllib.parse import urljoin
 
 import httpx
 
+from .waiting import PATIENCE_SECONDS
+
 Ask = Callable[[str, str, Any], Any]
 
 
@@ -19,4 +21,4 @@ def send(begun: dict[str, Any], data: bytes, base: str, **changed: str) -> int:
     to = begun["upload"]
     fields = to["fields"] | {name.replace("_", "-"): value for name, value in changed.items()}
     url = urljoin(base, to["url"])
-    return httpx.post(url, data=fields, files={"file": data}, timeout=30).status_code
+    return httpx.post(url, data=fields, files={"file": data}, timeout=PATIENCE_SECONDS).status_code

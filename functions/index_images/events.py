@@ -1,15 +1,20 @@
 """Reads an event into messages, and a message into the images it speaks of.
 
 Only bucket and key are taken from an event: what happened to the object is looked up, not believed.
+Events come from EventBridge, from S3's own notifications, and either of them by way of SNS.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote_plus
 
 from imagesearch.domain import ImageRef
+
+# A topic's text is what S3 or EventBridge said; nothing sensible lies deeper.
+MOST_ENVELOPES = 2
+NAMES_NOTHING = "the message names no bucket and key where S3's events do"
 
 
 class NotUnderstood(Exception):
@@ -20,7 +25,7 @@ class NotUnderstood(Exception):
 class Message:
     """One message of a batch; `id` is None where the event came straight to the function.
 
-    `trouble` says why the message could not be understood; it then has no images.
+    `trouble` says why some of the message could not be understood; `images` are of the rest.
     """
 
     id: str | None
@@ -41,13 +46,23 @@ def _is_from_queue(record: object) -> bool:
 
 
 def _message(id: str | None, body: object, bucket: str) -> Message:
+    found = [_of_bucket(each, bucket) for each in _named(body)]
+    images = tuple(each for each in found if isinstance(each, ImageRef))
+    troubles = [str(each) for each in found if isinstance(each, NotUnderstood)]
+    return Message(id, images, troubles[0] if troubles else "")
+
+
+Named: TypeAlias = ImageRef | NotUnderstood
+
+
+def _named(body: object, envelopes: int = MOST_ENVELOPES) -> list[Named]:
+    """The images that a text or a JSON value names, and what of it is not understood."""
     try:
-        images = tuple(_of_bucket(_images(_json(body)), bucket))
+        return _objects(_json(body), envelopes)
     except NotUnderstood as error:
-        return Message(id, trouble=str(error))
+        return [error]
     except (KeyError, TypeError, AttributeError):
-        return Message(id, trouble="the message names no bucket and key where S3's events do")
-    return Message(id, images)
+        return [NotUnderstood(NAMES_NOTHING)]
 
 
 def _json(body: object) -> Any:
@@ -57,8 +72,8 @@ def _json(body: object) -> Any:
         raise NotUnderstood("the message is not JSON") from error
 
 
-def _images(notification: Any) -> Iterable[ImageRef]:
-    """The images of S3's notification or greeting (none), an EventBridge event, or a backfill."""
+def _objects(notification: Any, envelopes: int) -> list[Named]:
+    """Those of S3's notification or greeting (none), an EventBridge event, a backfill, or SNS."""
     if notification.get("Event") == "s3:TestEvent":
         return []
     if isinstance(keys := notification.get("keys"), list):
@@ -66,20 +81,41 @@ def _images(notification: Any) -> Iterable[ImageRef]:
     if notification.get("source") == "aws.s3":
         detail = notification["detail"]
         return [_ref(detail["bucket"]["name"], detail["object"]["key"])]
-    return [_of_record(record["s3"]) for record in notification["Records"]]
+    if "TopicArn" in notification or notification.get("Type") == "Notification":
+        return _in_envelope(notification, envelopes)
+    return [each for record in notification["Records"] for each in _of_record(record, envelopes)]
 
 
-def _of_record(s3: Any) -> ImageRef:
+def _in_envelope(notification: Any, envelopes: int) -> list[Named]:
+    """https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html"""
+    kind = notification.get("Type", "Notification")
+    if kind != "Notification":
+        raise NotUnderstood(
+            "the message is of SNS itself, about a subscription: confirm it by its SubscribeURL"
+        )
+    if not envelopes:
+        raise NotUnderstood("the message is too many SNS notifications in each other")
+    return _named(notification["Message"], envelopes - 1)
+
+
+def _of_record(record: Any, envelopes: int) -> list[Named]:
     """S3 writes keys into its own notifications as a form does: decoded once, here."""
     try:
-        return _ref(s3["bucket"]["name"], unquote_plus(s3["object"]["key"], errors="strict"))
-    except UnicodeDecodeError as error:
-        raise NotUnderstood("the message's key is not URL-encoded UTF-8") from error
+        if record.get("EventSource") == "aws:sns":
+            return _in_envelope(record["Sns"], envelopes)
+        s3 = record["s3"]
+        return [_ref(s3["bucket"]["name"], unquote_plus(s3["object"]["key"], errors="strict"))]
+    except UnicodeDecodeError:
+        return [NotUnderstood("the message's key is not URL-encoded UTF-8")]
+    except NotUnderstood as error:
+        return [error]
+    except (KeyError, TypeError, AttributeError):
+        return [NotUnderstood(NAMES_NOTHING)]
 
 
-def _ref(bucket: object, key: object) -> ImageRef:
+def _ref(bucket: object, key: object) -> Named:
     if not (isinstance(bucket, str) and isinstance(key, str) and key and _is_utf8(key)):
-        raise NotUnderstood("the message's key is empty or no text")
+        return NotUnderstood("the message's key is empty or no text")
     return ImageRef(bucket, key)
 
 
@@ -88,8 +124,7 @@ def _is_utf8(key: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in key)
 
 
-def _of_bucket(images: Iterable[ImageRef], bucket: str) -> Iterable[ImageRef]:
-    for image in images:
-        if image.bucket != bucket:
-            raise NotUnderstood("the message is about another bucket than the function's")
-        yield image
+def _of_bucket(named: Named, bucket: str) -> Named:
+    if isinstance(named, ImageRef) and named.bucket != bucket:
+        return NotUnderstood("the message is about another bucket than the function's")
+    return named

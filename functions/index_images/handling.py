@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 
 from imagesearch.domain import ImageRef
 from imagesearch.indexing import Indexer
+from imagesearch.isolation import reason
 from imagesearch.planning import Outcome, OutcomeKind
 
 from .events import Message, read_event
@@ -44,10 +45,17 @@ def _look_at(
     images = list(dict.fromkeys(image for message in messages for image in message.images))
     try:
         outcomes = indexer.look_at(images) if images else []
-    except Exception:  # nothing is known of any image now, so all go back to the queue
-        logger.exception("the batch broke down: all of it will be looked at again")
-        outcomes = [Outcome(image, OutcomeKind.FAILED, "the batch broke down") for image in images]
+    except Exception:
+        logger.exception("the batch broke down: each image is looked at alone")
+        outcomes = [outcome for image in images for outcome in _look_alone(indexer, image)]
     return {outcome.ref: outcome for outcome in outcomes}
+
+
+def _look_alone(indexer: Indexer, image: ImageRef) -> Sequence[Outcome]:
+    try:
+        return indexer.look_at([image])
+    except Exception as error:  # nothing is known of this image now, so it goes back to the queue
+        return [Outcome(image, OutcomeKind.FAILED, reason(error, image.id))]
 
 
 def _failed(message: Message, outcomes: Mapping[ImageRef, Outcome]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from imagesearch.isolation import without_text
 from imagesearch.planning import Outcome, OutcomeKind
 
 from .events import Message
@@ -48,7 +49,7 @@ class BatchReport:
         ref = outcome.ref
         self._logger.debug("image", id=ref.id, key=ref.key, outcome=outcome.kind.value)
         if outcome.kind in TROUBLE:
-            reason = outcome.reason.replace(ref.key, ref.id)
+            reason = without_text(outcome.reason).replace(ref.key, ref.id)
             self._logger.warning("image %s", outcome.kind.value, id=ref.id, reason=reason)
 
     def _count(self, counts: dict[str, int], failed: int, seconds: float) -> None:

@@ -28,6 +28,13 @@ ThumbnailUrl = Annotated[
 Degrees = Annotated[
     float | None, Field(description="Where it was taken; only where the operator has it recorded.")
 ]
+Truncated = Annotated[
+    bool,
+    Field(
+        description="True where the file ends before its last row, and what is missing was not"
+        " seen; else left out."
+    ),
+]
 Metadata = Annotated[
     dict[str, str],
     Field(description="What the file tells, camera and lens; over it the x-amz-meta- headers."),
@@ -66,6 +73,11 @@ def place_of(document: Document) -> dict[str, Any]:
     """The fields `latitude` and `longitude`, where they are recorded."""
     degrees = {"latitude": document.latitude, "longitude": document.longitude}
     return {name: value for name, value in degrees.items() if value is not None}
+
+
+def truncated(document: Document) -> dict[str, Any]:
+    """The field `truncated`, where it is true."""
+    return {"truncated": True} if document.truncated else {}
 
 
 def answer(

@@ -28,8 +28,8 @@ DESCRIPTION = f"""Find images by words or by another image.
 - A query mixes up to {MAX_TERMS} terms; a batch has up to {MAX_SEARCHES} searches.
 - A filter compares with up to {MAX_VALUES} values, {MAX_LEVELS} levels deep.
 - An image has up to {MAX_RAW_IMAGE:,} bytes as the body of a request, up to {MAX_JSON_IMAGE:,} in
-  JSON (before base64), and up to 100 megapixels. A larger one is found by its id once it is in the
-  bucket.
+  JSON (before base64), and up to 100 megapixels, a JPEG more. A larger one is found by its id once
+  it is in the bucket.
 - Every error is `{{"error": {{"code", "message", "hint"}}}}`.
 - Where a key is set, everything under `/v1/` needs it in the header `x-api-key`."""
 ERRORS = {

@@ -30,7 +30,9 @@ ODD = [
     "braces{}$.jpg",
     "x" * 1020 + ".jpg",
 ]
-KEYS = [*ODD, *(f"2019/{number:04}.jpg" for number in range(2_000 - len(ODD)))]
+# Three batches of the state machine, the last of which is not full.
+IMAGES = 590
+KEYS = [*ODD, *(f"2019/{number:04}.jpg" for number in range(IMAGES - len(ODD)))]
 
 
 class OneVectorEach:
@@ -71,7 +73,7 @@ def run(aws, eventually) -> Callable[..., dict[str, Any]]:
             found.update(states.describe_execution(executionArn=started["executionArn"]))
             return found["status"] != "RUNNING"
 
-        eventually("the backfill ends", ended, seconds=120)
+        eventually("the backfill ends", ended)
         return found
 
     return run
@@ -99,7 +101,7 @@ def test_a_bucket_that_was_full_before_is_searchable(
     for record in records:
         assert handler({"Records": [record]}, None) == {"batchItemFailures": []}
     assert index.health().images == len(KEYS)
-    for number in (0, 3, 4, 7, 1_000, 1_999):
+    for number in (0, 3, 4, 7, IMAGES // 2, IMAGES - 1):
         (hit,) = index.search(VectorQuery(direction(number), 1))
         assert hit.document.ref.key == KEYS[number]
     index.close()

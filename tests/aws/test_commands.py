@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 Result = subprocess.CompletedProcess[str]
-COMMAND = (sys.executable, "-c", "from local.cli import main; main()")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +21,7 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def run(endpoint, tmp_path) -> Callable[..., Result]:
+def run(commands, endpoint, tmp_path) -> Callable[..., Result]:
     """Runs `imagesearch` against the server, with nothing of this machine's AWS settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     account = {
@@ -34,14 +32,8 @@ def run(endpoint, tmp_path) -> Callable[..., Result]:
     }
 
     def run(*arguments: str, region: str = "us-east-1") -> Result:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=tmp_path,
-            env=kept | account | ({"AWS_DEFAULT_REGION": region} if region else {}),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        where = {"AWS_DEFAULT_REGION": region} if region else {}
+        return commands.run([*arguments], tmp_path, kept | account | where)
 
     return run
 

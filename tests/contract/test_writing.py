@@ -1,7 +1,8 @@
 """Writes are conditional, one by one; what is written is read back as it was."""
 
+import math
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -42,6 +43,7 @@ def test_a_written_document_is_read_back_exactly_and_at_once(subject, put, docum
         phash="00ff00ff00ff00ff",
         miniature="1.500:" + "A" * 576,
         thumbnail="thumbnails/a/b.webp",
+        truncated=True,
         neighbours=(Neighbour("an-id_", "1" * 64, 0.987654, 0.9512),),
     )
     assert statuses(subject.index.write([Put(full, put().embedding, None)])) == ["written"]
@@ -181,3 +183,47 @@ def test_many_writes_go_at_once(subject, put):
     subject.store(*(put(key) for key in keys))
     assert len(subject.index.get([put(key).ref.id for key in keys])) == 1100
     assert subject.index.health().images == 1100
+
+
+# What should have been kept out before: a record with it fails alone, or is read back as it is.
+ODD = {
+    "a latitude that is no number": {"latitude": math.nan},
+    "an infinite longitude": {"longitude": -math.inf},
+    "half a surrogate pair in metadata": {"metadata": {"camera": "\ud83d"}},
+    "half a surrogate pair in a name": {"exif": {"\udc3b": "X100"}},
+    "half a surrogate pair in an etag": {"etag": "\udfff"},
+    "a number in place of a text": {"metadata": {"camera": object()}},
+    "the first year": {"taken_at": datetime(1, 1, 1, tzinfo=UTC)},
+    "the last year": {"taken_at": datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)},
+    "a width beyond any integer": {"width": 2**70},
+    "a size beyond any integer": {"size": 2**70},
+    "40 kB of metadata": {"metadata": {"notes": "x" * 40_000}},
+    "a thousand names": {"metadata": {f"name {number}": "x" for number in range(1_000)}},
+    "nothing as a name": {"metadata": {"": "x"}},
+    "dots as a name": {"metadata": {"..": "x"}},
+    "control characters": {"metadata": {"camera": "a\0b\x1b[2J\u2028"}},
+    "a long reason": {"reason": "x" * 40_000},
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_record_costs_itself_alone(kind, subject, put, document):
+    odd = put("odd.jpg", 20, **ODD[kind])
+    results = statuses(subject.index.write([put("a.jpg"), odd, put("b.jpg", 40)]))
+    assert results[0] == results[2] == "written"
+    assert results[1] in ("written", "failed")
+    subject.settle()
+    there = ["a.jpg", "b.jpg"] + ["odd.jpg"] * (results[1] == "written")
+    assert subject.listed_keys() == there
+    assert sorted(subject.keys_by_time()) == there
+    if results[1] == "written":
+        assert subject.document(odd.ref) == odd.document
+    assert subject.document(put("a.jpg").ref) == put("a.jpg").document
+
+
+@pytest.mark.parametrize("key", ["a\0b.jpg", "\x1b[2J.jpg", "../../up.jpg", "é" * 511, "/", "a//b"])
+def test_an_odd_key_is_kept_as_it_is(key, subject, put):
+    assert statuses(subject.index.write([put(key), put("b.jpg", 40)])) == ["written"] * 2
+    subject.settle()
+    assert sorted(subject.listed_keys()) == sorted([key, "b.jpg"])
+    assert subject.document(put(key).ref) == put(key).document

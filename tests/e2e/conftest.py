@@ -13,15 +13,23 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from ..forked_commands import ForkedCommands
+from ..waiting import PATIENCE_SECONDS
 
 SAMPLES = Path(__file__).parents[2] / "samples"
+FEW = (
+    "animals/owl.webp",
+    "animals/cow.webp",
+    "landmarks/eiffel-tower.webp",
+    "objects/white-chair.webp",
+)
 COMMAND = Path(sys.executable).with_name("imagesearch")
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
     " --disable-sync --no-first-run"
 ).split()
-READY_SECONDS = 120.0
 
 Eventually = Callable[..., None]
 
@@ -29,8 +37,11 @@ Eventually = Callable[..., None]
 class Serving:
     """`imagesearch serve` over a folder, started and stopped as a user would."""
 
-    def __init__(self, folder: Path, data_dir: Path, eventually: Eventually) -> None:
+    def __init__(
+        self, folder: Path, data_dir: Path, eventually: Eventually, commands: ForkedCommands
+    ) -> None:
         self.folder = folder
+        self._commands = commands
         self.url = ""
         self.data_dir = data_dir
         self._eventually = eventually
@@ -53,8 +64,12 @@ class Serving:
             threading.Thread(target=_read, args=(stream, lines), daemon=True).start()
         return self
 
-    def ready(self, seconds: float = READY_SECONDS) -> "Serving":
-        self._eventually("it is ready", lambda: self.out or self.status is not None, seconds)
+    def ready(self) -> "Serving":
+        self._eventually(
+            "it is ready",
+            lambda: self.out or self.status is not None,
+            progress=lambda: (len(self.err), self._done()),
+        )
         assert self.out, "".join(self.err)
         self.url = self.out[0].removeprefix("ready ").strip()
         return self
@@ -78,12 +93,12 @@ class Serving:
         assert self._process
         if self._process.poll() is None:
             self._process.send_signal(by)
-        return self._process.wait(20)
+        return self._process.wait(PATIENCE_SECONDS)
 
     def run(self, command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Another command over the same data directory."""
-        line = [COMMAND, command, *map(str, arguments), "--data-dir", self.data_dir]
-        return subprocess.run(line, capture_output=True, text=True, timeout=300)
+        line = [command, *map(str, arguments), "--data-dir", str(self.data_dir)]
+        return self._commands.run(line, self.data_dir)
 
     def begin(self, command: str, *arguments: object) -> subprocess.Popen[str]:
         """The same, not waited for; its messages are not kept."""
@@ -91,21 +106,34 @@ class Serving:
         return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def get(self, path: str, **parameters: Any) -> dict[str, Any]:
-        answer = httpx.get(self.url + path, params=parameters, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
+        return dict(self._answer(path, parameters).json())
 
     def fetch(self, url: str) -> bytes:
-        answer = httpx.get(self.url + url, timeout=30)
+        return self._answer(url, {}).content
+
+    def _answer(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
+        try:
+            answer = httpx.get(self.url + path, params=parameters, timeout=PATIENCE_SECONDS)
+        except httpx.TransportError as error:
+            pytest.fail(f"{error}; it said: {''.join(self.err)}")
         assert answer.status_code == 200, answer.text
-        return answer.content
+        return answer
 
     def begun(self) -> bool:
         """Whether it answers, and can find something already."""
-        for line in self.err:
+        assert self.status is None, "".join(self.err)
+        return self._done() > 0
+
+    def _done(self) -> int:
+        """How many images can be found so far; 0 as long as it does not answer."""
+        for line in list(self.err):
             if " at http://" in line:
                 self.url = line.rpartition(" at ")[2].strip()
-        return bool(self.url) and self.get("/v1/health")["images"] > 0
+        try:
+            health = httpx.get(f"{self.url}/v1/health", timeout=PATIENCE_SECONDS)
+            return int(health.json()["images"])
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError):
+            return 0
 
     def keys(self, text: str, limit: int = 10) -> list[str]:
         """The keys of a search's hits, nearest first."""
@@ -130,13 +158,13 @@ def _read(stream: Any, lines: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def serve(
-    tmp_path_factory: pytest.TempPathFactory, eventually: Eventually
+    tmp_path_factory: pytest.TempPathFactory, eventually: Eventually, commands: ForkedCommands
 ) -> Iterator[Callable[[Path], Serving]]:
     """Makes servings, each with a data directory of its own, and stops them at the end."""
     made: list[Serving] = []
 
     def over(folder: Path) -> Serving:
-        made.append(Serving(folder, tmp_path_factory.mktemp("data"), eventually))
+        made.append(Serving(folder, tmp_path_factory.mktemp("data"), eventually, commands))
         return made[-1]
 
     yield over
@@ -153,11 +181,22 @@ def samples() -> list[Path]:
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
     """A folder of a few samples that are easy to tell apart."""
-    folder = tmp_path / "few"
-    for name in ("animals/owl", "animals/cow", "landmarks/eiffel-tower", "objects/white-chair"):
-        target = folder / f"{name}.webp"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(SAMPLES / f"{name}.webp", target)
+    return with_few(tmp_path / "few")
+
+
+def with_few(folder: Path) -> Path:
+    """The folder holds these samples and nothing else; what is right already is not touched."""
+    wanted = {folder / name: SAMPLES / name for name in FEW}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path in target.parents for target in wanted):
+                path.rmdir()
+        elif path not in wanted:
+            path.unlink()
+    for target, sample in wanted.items():
+        if not target.exists() or target.read_bytes() != sample.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(sample, target)
     return folder
 
 
@@ -170,6 +209,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+    expect.set_options(timeout=1000 * PATIENCE_SECONDS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield launched
@@ -180,6 +220,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page on which nothing may go wrong unnoticed: no script error, no blocked content."""
     made = browser.new_page(viewport={"width": 1280, "height": 800})
+    made.set_default_timeout(1000 * PATIENCE_SECONDS)
     troubles: list[str] = []
     made.on("pageerror", lambda error: troubles.append(str(error)))
     made.on(

@@ -5,8 +5,12 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import pillow_jxl
 from PIL import Image
 
+from ..unit.embedding.raw_files import dng, tiff_like
+
+assert pillow_jxl, "Pillow writes JPEG XL once it is imported"
 HEIC = Path(__file__).parents[1] / "unit" / "embedding" / "data"
 Make = Callable[[Image.Image, Path], None]
 
@@ -41,6 +45,14 @@ def copied(name: str) -> Make:
     return lambda _, path: path.write_bytes((HEIC / name).read_bytes()) and None
 
 
+def camera_raw(picture: Image.Image, path: Path) -> None:
+    path.write_bytes(tiff_like(picture.convert("RGB"), "NIKON CORPORATION", "NIKON Z 6"))
+
+
+def without_preview(picture: Image.Image, path: Path) -> None:
+    path.write_bytes(dng(picture.convert("RGB")))
+
+
 ODD: dict[str, Make] = {
     "cmyk.jpg": saved("CMYK"),
     "progressive.jpg": saved(progressive=True),
@@ -58,6 +70,9 @@ ODD: dict[str, Make] = {
     "animated.webp": animated,
     "apple.heic": copied("quadrants.heic"),
     "apple-turned.heic": copied("quadrants-turned.heic"),
+    "packed.jxl": as_format("JXL"),
+    "with a preview.NEF": camera_raw,
+    "to be developed.DNG": without_preview,
     "liar.png": as_format("JPEG"),
     "no-extension": as_format("JPEG"),
     "снимок 写真 🦜.jpg": saved(),
@@ -117,5 +132,7 @@ BROKEN: dict[str, Make] = {
     "header.gif": holding(b"GIF89a\x10\x00\x10\x00\x00\x00\x00"),
     "garbage.tif": holding(b"II*\x00\xff\xff\xff\x7f" + bytes(64)),
     "garbage.avif": holding(b"\x00\x00\x00\x18ftypavif\x00\x00\x00\x00avifmif1" + bytes(64)),
+    "cut.jxl": cut("JXL"),
+    "stamp.RAF": holding(b"FUJIFILMCCD-RAW 0201".ljust(200, b"\0")),
     "kills-its-decoder.heic": copied("kills-libheif-1.23.0.heic"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import COMMAND
+from ..forked_commands import ForkedCommands
 
 KEY = "the key"
 Asked = Callable[..., subprocess.CompletedProcess[str]]
@@ -26,18 +26,12 @@ def server(
 
 
 @pytest.fixture
-def asked(server: Any, tmp_path: Path) -> Asked:
+def asked(commands: ForkedCommands, server: Any, tmp_path: Path) -> Asked:
     """Runs a command against the server, in a folder where nothing was ever indexed."""
 
     def asked(*line: object, key: str = KEY, url: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [COMMAND, *map(str, line), "--endpoint", url or server.url],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=tmp_path,
-            env=os.environ | {"IMAGESEARCH_API_KEY": key},
-        )
+        given = [*map(str, line), "--endpoint", url or server.url]
+        return commands.run(given, tmp_path, os.environ | {"IMAGESEARCH_API_KEY": key})
 
     return asked
 

@@ -2,18 +2,40 @@
 
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from .conftest import FEW, with_few
+
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]
 
 
+@pytest.fixture(scope="module")
+def server(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return serve(with_few(tmp_path_factory.mktemp("live") / "few")).start().ready()
+
+
 @pytest.fixture
-def live(few: Path, serve: Serve) -> Any:
+def live(server: Any, eventually: Eventually) -> Iterator[Any]:
+    """A server of a few samples that runs on when a test ends; then its folder is put in order."""
+    yield server
+    with_few(server.folder)
+    sizes = {name: (server.folder / name).stat().st_size for name in FEW}
+
+    def in_order() -> bool:
+        found = {key: image["size"] for key, image in server.listed().items()}
+        return found == sizes and not server.listed("rejected")
+
+    eventually("the folder is in order again", in_order)
+
+
+@pytest.fixture
+def alone(few: Path, serve: Serve) -> Any:
+    """A server that a test may end."""
     return serve(few).start().ready()
 
 
@@ -92,18 +114,18 @@ def test_a_folder_that_is_copied_in_file_by_file_is_complete(
 ) -> None:
     shutil.copytree(samples[0].parent, live.folder / "copied" / "deep" / "down")
     count = len(list(samples[0].parent.iterdir()))
-    eventually("all are in", lambda: len(live.listed()) == 4 + count, 30)
+    eventually("all are in", lambda: len(live.listed()) == 4 + count)
 
 
 def test_a_file_written_in_two_parts_is_found_when_it_is_whole(
     live: Any, parrot: Path, eventually: Eventually
 ) -> None:
     data = parrot.read_bytes()
-    with (live.folder / "slow.webp").open("wb", buffering=0) as file:
+    with (live.folder / "half.webp").open("wb", buffering=0) as file:
         file.write(data[: len(data) // 2])
-        eventually("the half is rejected", lambda: "slow.webp" in live.listed("rejected"))
+        eventually("the half is rejected", lambda: "half.webp" in live.listed("rejected"))
         file.write(data[len(data) // 2 :])
-    eventually("the whole is found", lambda: live.keys("a parrot")[0] == "slow.webp")
+    eventually("the whole is found", lambda: live.keys("a parrot")[0] == "half.webp")
     assert live.listed("rejected") == {}
 
 
@@ -156,44 +178,44 @@ def test_hidden_files_stay_unseen(live: Any, parrot: Path, eventually: Eventuall
     assert len(live.listed()) == 5
 
 
-def test_after_a_restart_only_what_changed_meanwhile_is_looked_at(live: Any, parrot: Path) -> None:
-    assert live.stop(signal.SIGINT) == 0
-    shutil.copyfile(parrot, live.folder / "while-it-slept.webp")
-    (live.folder / "animals" / "cow.webp").unlink()
-    live.start().ready()
-    assert any("1 indexed, 3 unchanged, 1 deleted" in line for line in live.err)
-    assert live.keys("a parrot")[0] == "while-it-slept.webp"
-    assert "animals/cow.webp" not in live.listed()
+def test_after_a_restart_only_what_changed_meanwhile_is_looked_at(alone: Any, parrot: Path) -> None:
+    assert alone.stop(signal.SIGINT) == 0
+    shutil.copyfile(parrot, alone.folder / "while-it-slept.webp")
+    (alone.folder / "animals" / "cow.webp").unlink()
+    alone.start().ready()
+    assert any("1 indexed, 3 unchanged, 1 deleted" in line for line in alone.err)
+    assert alone.keys("a parrot")[0] == "while-it-slept.webp"
+    assert "animals/cow.webp" not in alone.listed()
 
 
-def test_a_killed_server_starts_again_and_loses_nothing(live: Any) -> None:
-    live.stop(signal.SIGKILL)
-    live.start().ready()
-    assert any("4 unchanged" in line for line in live.err)
-    assert len(live.listed()) == 4
+def test_a_killed_server_starts_again_and_loses_nothing(alone: Any) -> None:
+    alone.stop(signal.SIGKILL)
+    alone.start().ready()
+    assert any("4 unchanged" in line for line in alone.err)
+    assert len(alone.listed()) == 4
 
 
 def test_a_server_killed_while_it_fills_goes_on_where_it_was(
     samples: list[Path], serve: Serve, eventually: Eventually
 ) -> None:
     serving = serve(samples[0].parents[1]).start()
-    eventually("it is under way", serving.begun, 60)
+    eventually("it is under way", serving.begun)
     serving.stop(signal.SIGKILL)
     serving.start().ready()
     assert len(serving.listed()) == len(samples)
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_quietly(live: Any, by: signal.Signals) -> None:
-    assert live.stop(by) == 0
-    assert live.out == [f"ready {live.url}\n"]
-    assert not any("Traceback" in line for line in live.err)
+def test_a_signal_ends_it_quietly(alone: Any, by: signal.Signals) -> None:
+    assert alone.stop(by) == 0
+    assert alone.out == [f"ready {alone.url}\n"]
+    assert "Traceback" not in "".join(alone.err), "".join(alone.err)
 
 
 def test_a_signal_ends_it_quietly_while_it_fills(
     samples: list[Path], serve: Serve, eventually: Eventually
 ) -> None:
     serving = serve(samples[0].parents[1]).start()
-    eventually("it is under way", serving.begun, 60)
+    eventually("it is under way", serving.begun)
     assert serving.stop(signal.SIGINT) == 0
-    assert not any("Traceback" in line for line in serving.err)
+    assert "Traceback" not in "".join(serving.err), "".join(serving.err)

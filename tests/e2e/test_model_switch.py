@@ -11,6 +11,8 @@ import pytest
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.embedding.manifest import load_manifest
 
+from ..waiting import PATIENCE_SECONDS
+
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]
 
@@ -24,7 +26,7 @@ def status(eventually: Eventually) -> Callable[..., None]:
             done = serving.run("reindex", "--status")
             return done.returncode == code and all(word in done.stdout for word in words)
 
-        eventually(f"the status is {code}: {words}", it_is, 30)
+        eventually(f"the status is {code}: {words}", it_is)
 
     return becomes
 
@@ -51,7 +53,7 @@ def test_a_switch_while_the_folder_is_served(
         assert live.get("/v1/health")["model"] == "starter"
     finally:
         follower.send_signal(signal.SIGTERM)
-        assert follower.wait(20) == 0
+        assert follower.wait(PATIENCE_SECONDS) == 0
         follower.stdout.close()
 
     # Not followed any more, the new index falls behind; its release makes that good.
@@ -87,7 +89,7 @@ def test_filling_that_was_killed_goes_on_from_there(
     [file] = idle.data_dir.glob("many-*/index.db")
     manifest = load_manifest(stretched_model)
     index = EmbeddedIndex(file, f"images-{manifest.image_space}", manifest.dimension)
-    eventually("some images are in the new index", lambda: index.health().images > 0, 60)
+    eventually("some images are in the new index", lambda: index.health().images > 0)
     filling.kill()
     filling.wait()
     filling.stdout.close()

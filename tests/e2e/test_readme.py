@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from ..waiting import PATIENCE_SECONDS, run
+
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()
 COMMANDS = [
@@ -48,12 +50,8 @@ def served(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("command", starting("curl "))
 def test_curl_lines_are_answered(served: Any, command: str) -> None:
     line = command.replace("http://127.0.0.1:8000", served.url)
-    done = subprocess.run(
-        [*shlex.split(line), "--silent", "--show-error", "--fail-with-body"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-    )
+    silent = ["--silent", "--show-error", "--fail-with-body"]
+    done = run([*shlex.split(line), *silent], cwd=REPOSITORY)
     assert done.returncode == 0, done.stdout + done.stderr
     answer = json.loads(done.stdout)
     results = answer.get("results", [answer])
@@ -66,12 +64,7 @@ def test_imagesearch_lines_leave_with_status_0(few: Path, tmp_path: Path) -> Non
     shutil.copyfile(few / "animals/owl.webp", photo)
     for command in [line for word in RUN_HERE for line in starting(f"imagesearch {word}")]:
         line = [str(few) if word == "~/Pictures" else word for word in shlex.split(command)]
-        done = subprocess.run(
-            [REPOSITORY / ".venv/bin" / line[0], *line[1:]],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-        )
+        done = run([REPOSITORY / ".venv/bin" / line[0], *line[1:]], cwd=tmp_path)
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
@@ -94,7 +87,7 @@ def test_make_run_gets_ready_and_ends_quietly(
         assert making.stderr
         assert making.stdout.readline().startswith("ready http://127.0.0.1:")
         os.killpg(making.pid, signal.SIGINT)
-        making.wait(30)
+        making.wait(PATIENCE_SECONDS)
         assert "Traceback" not in making.stderr.read()
 
 

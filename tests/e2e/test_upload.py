@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from ..upload_steps import begin, send
+from ..waiting import PATIENCE_SECONDS
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]
@@ -21,7 +22,7 @@ def live(few: Path, serve: Serve) -> Any:
 @pytest.fixture
 def ask(live: Any) -> Callable[..., Any]:
     def ask(method: str, path: str, body: Any = None) -> Any:
-        answer = httpx.request(method, live.url + path, json=body, timeout=30)
+        answer = httpx.request(method, live.url + path, json=body, timeout=PATIENCE_SECONDS)
         assert answer.is_success, answer.text
         return answer.json()
 
@@ -47,7 +48,8 @@ def test_an_uploaded_image_is_found_and_a_deleted_one_is_not(
     assert live.fetch(record["thumbnail_url"])[8:12] == b"WEBP"
     assert ask("DELETE", path) == {"id": begun["id"], "key": begun["key"]}
     eventually("it is gone", lambda: begun["key"] not in live.keys("a parrot"))
-    assert httpx.get(live.url + record["thumbnail_url"]).status_code == 404
+    gone = httpx.get(live.url + record["thumbnail_url"], timeout=PATIENCE_SECONDS)
+    assert gone.status_code == 404
     [kept] = live.data_dir.glob("*/derived/deleted/*")
     assert kept.read_bytes() == parrot
 
@@ -77,8 +79,9 @@ def test_an_upload_may_have_64_megabytes_and_no_more(live: Any, ask: Any) -> Non
 def test_a_folder_that_was_not_opened_to_changes_is_only_read(few: Path, serve: Serve) -> None:
     shut = serve(few).start().ready()
     upload = {"name": "a.webp", "content_type": "image/webp"}
-    assert httpx.post(shut.url + "/v1/images", json=upload).status_code == 403
-    [owl] = [image for key, image in shut.listed().items() if key == "animals/owl.webp"]
-    assert httpx.delete(f"{shut.url}/v1/images/{owl['id']}").status_code == 403
-    assert httpx.post(shut.url + "/upload", files={"file": b"data"}).status_code in (404, 405)
+    with httpx.Client(base_url=shut.url, timeout=PATIENCE_SECONDS) as client:
+        assert client.post("/v1/images", json=upload).status_code == 403
+        [owl] = [image for key, image in shut.listed().items() if key == "animals/owl.webp"]
+        assert client.delete(f"/v1/images/{owl['id']}").status_code == 403
+        assert client.post("/upload", files={"file": b"data"}).status_code in (404, 405)
     assert (few / "animals/owl.webp").exists()

@@ -40,6 +40,7 @@ from imagesearch.search_ids import SearchIds
 from imagesearch.searching import Searcher
 from imagesearch.uploading import Allowed, Intake
 
+from ..waiting import PATIENCE_SECONDS
 from .cloud import BUCKET, DERIVED, REGION, Cloud, Queue
 from .counting import CountingEncoder
 
@@ -93,7 +94,7 @@ def sqs(aws) -> Any:
 @pytest.fixture
 def cloud(aws, sqs) -> Cloud:
     """An empty bucket, and nothing else."""
-    httpx.post(f"{aws}/moto-api/reset").raise_for_status()
+    httpx.post(f"{aws}/moto-api/reset", timeout=PATIENCE_SECONDS).raise_for_status()
     more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
     s3 = boto3.client("s3", config=client_config(), **more)
     return Cloud(s3, sqs, boto3.client("events", **more))

@@ -13,6 +13,7 @@ from imagesearch.ports import ImageStore, VectorIndex
 from imagesearch.queries import ImageQuery, Search, TextQuery
 from imagesearch.searching import Searcher
 
+from ..waiting import PATIENCE_SECONDS
 from .cloud import BUCKET, Cloud, Handler, Queue, event_of
 
 PACE_SECONDS = 0.2
@@ -117,5 +118,5 @@ def running(*tasks: Callable[[threading.Event], None]):
     finally:
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE_SECONDS)
     assert not raised, raised

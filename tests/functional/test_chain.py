@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ..waiting import PATIENCE_SECONDS
 from .cloud import eventually
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -139,4 +140,4 @@ def test_an_address_in_an_answer_leads_to_the_image(cloud, work, ask, found, sam
     work()
     assert eventually(lambda: len(found("an owl")) == 1)
     [hit] = ask("/v1/search", q="an owl")["hits"]
-    assert httpx.get(hit["url"]).content == sample("animals/owl")
+    assert httpx.get(hit["url"], timeout=PATIENCE_SECONDS).content == sample("animals/owl")

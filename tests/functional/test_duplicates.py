@@ -3,7 +3,8 @@
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
@@ -11,32 +12,57 @@ from PIL import Image, ImageOps
 
 from functions.index_images.handling import make_handler
 from functions.index_images.reporting import BatchReport
+from imagesearch.adapters.opensearch_client import OpenSearchClient
 from imagesearch.adapters.opensearch_index import OpenSearchIndex
-from imagesearch.adapters.opensearch_layout import IndexLayout
 from imagesearch.adapters.sqs_revisits import SqsRevisits
 from imagesearch.duplicate_groups import DuplicateGroups
 from imagesearch.indexing import Indexer
 from imagesearch.linking import Linker
 
-from .cloud import BUCKET, Queue, event_of, eventually
+from .cloud import BUCKET, Queue, event_of
 
 WORKERS = 2
 
 
+class Clock:
+    """The time of those who link; it passes by `settle` alone, however long writes take."""
+
+    def __init__(self):
+        self.ahead = timedelta()
+
+    def __call__(self):
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
 @pytest.fixture
 def index(manifest, opensearch_url, opensearch_index):
-    """The real server, which settles soon: no write takes long here."""
+    """The real server; nothing that was written in this test has settled yet."""
     index = OpenSearchIndex(
         opensearch_url,
         opensearch_index.health().name,
         manifest.dimension,
         model=manifest.name,
-        layout=IndexLayout(refresh_interval="100ms"),
-        patience=0.4,
-        settling_margin=timedelta(seconds=0.5),
+        settling_margin=timedelta(hours=1),
     )
     yield index
     index.close()
+
+
+@pytest.fixture
+def settle(opensearch_url, index, clock):
+    """Makes everything that was written found by searches, and lets as long pass as that takes."""
+
+    def settle():
+        with closing(OpenSearchClient(opensearch_url)) as client:
+            client.raw.indices.refresh(index=index.health().name)
+        clock.ahead += index.settles_after
+
+    return settle
 
 
 @pytest.fixture
@@ -46,17 +72,28 @@ def revisits(cloud, sqs):
 
 
 @pytest.fixture
-def worker(store, index, images, manifest, sqs, revisits, logger, metrics):
+def worker(store, index, images, manifest, sqs, revisits, logger, metrics, clock):
     """Another instance of the indexing function."""
 
     def worker(asked=None):
-        asked = asked or SqsRevisits(revisits.url, sqs)
-        linker = Linker(index, manifest.duplicates.weights, asked)
+        asked = asked or Soon(SqsRevisits(revisits.url, sqs))
+        linker = Linker(index, manifest.duplicates.weights, asked, clock)
         indexer = Indexer(store, index, images, linker=linker)
         handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
         return lambda event: handler(event, None)
 
     return worker
+
+
+class Soon:
+    """The queue without its delay: the test says when time has passed."""
+
+    def __init__(self, revisits):
+        self._revisits = revisits
+
+    def look_again(self, refs, after):
+        assert after > timedelta()
+        self._revisits.look_again(refs, timedelta())
 
 
 class Dying:
@@ -75,14 +112,15 @@ def edited(photo: bytes) -> bytes:
 
 
 def groups(index):
+    """The keys of each group; their order is that of times, which may be those of one second."""
     return [
-        [document.ref.key for document in group.documents]
+        sorted(document.ref.key for document in group.documents)
         for group in DuplicateGroups(index).page().groups
     ]
 
 
 def test_copies_that_are_indexed_at_the_same_moment_find_each_other(
-    cloud, sample, worker, index, revisits
+    cloud, sample, worker, index, revisits, settle
 ):
     owl = sample("animals/owl")
     cloud.put("owl.webp", owl)
@@ -100,17 +138,16 @@ def test_copies_that_are_indexed_at_the_same_moment_find_each_other(
     assert answers == [{"batchItemFailures": []}] * WORKERS
     worker()(event_of([fake_message({"bucket": BUCKET, "keys": ["panda.webp"]})]))
 
-    def linked():
-        revisits.drain(worker())
-        return groups(index) == [["owl.webp", "stolen.jpg"]]
-
-    assert eventually(linked)
-    assert eventually(revisits.is_empty)
+    settle()
+    revisits.drain(worker())
+    settle()
+    assert groups(index) == [["owl.webp", "stolen.jpg"]]
+    assert revisits.is_empty()
     assert revisits.dead() == []
 
 
 def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
-    cloud, sample, worker, index, revisits
+    cloud, sample, worker, index, revisits, settle
 ):
     cloud.put("owl.webp", sample("animals/owl"))
     cloud.put("copy.webp", sample("animals/owl"))
@@ -120,11 +157,10 @@ def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
     assert revisits.is_empty()
     assert worker()(event) == {"batchItemFailures": []}
 
-    def linked():
-        revisits.drain(worker())
-        return groups(index) == [["copy.webp", "owl.webp"]]
-
-    assert eventually(linked)
+    settle()
+    revisits.drain(worker())
+    settle()
+    assert groups(index) == [["copy.webp", "owl.webp"]]
 
 
 def test_a_queue_that_is_away_sends_the_event_back(cloud, sample, worker, sqs):

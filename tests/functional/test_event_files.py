@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagesearch.domain import ImageRef
+from imagesearch.domain import ImageRef, Status
 
 from .cloud import BUCKET, DERIVED
 from .fetch_model.cloudformation import MODEL_EVENTS
@@ -25,7 +25,13 @@ INDEXED = {
     "sqs-test-event": [],
     "sqs-mixed-with-garbage": [PANDA, OWL],
     "sqs-backfill": [PANDA, HOLIDAY],
+    "sqs-sns-s3-put": [HOLIDAY],
+    "sqs-sns-eventbridge-created": [HOLIDAY],
+    "sns-s3-put-direct": [PANDA],
+    "sqs-eventbridge-restored": [PANDA],
+    "sqs-s3-restored": [PANDA],
 }
+RESTORED = ["sqs-eventbridge-restored", "sqs-s3-restored"]
 # What takes the panda out of the index, where it is no longer in the bucket.
 DELETES = [
     "s3-delete-direct",
@@ -112,6 +118,25 @@ def test_every_file_is_claimed_something_of():
 def test_an_event_of_a_created_object_gets_it_indexed(bucket, index_images, index, name):
     index_images(event(name))
     assert keys(index) == INDEXED[name]
+
+
+@pytest.mark.parametrize("name", RESTORED)
+def test_an_archived_image_is_listed_with_what_to_do_and_indexed_once_it_is_restored(
+    bucket, index_images, index, sample, name
+):
+    there = {"Bucket": BUCKET, "Key": PANDA}
+    bucket.s3.put_object(**there, Body=sample("animals/giant-panda"), StorageClass="GLACIER")
+    assert index_images(event("eventbridge-object-created")) == {"batchItemFailures": []}
+    [archived] = index.list_documents(status=None, collection=None, after=None, limit=9)
+    assert (archived.status, archived.reason) == (
+        Status.REJECTED,
+        "archived in GLACIER: restore it first",
+    )
+    bucket.s3.restore_object(**there, RestoreRequest={"Days": 1})
+    bucket.s3.head_object(**there)  # the stand-in completes a restore when it is looked at
+    assert index_images(event(name)) == {"batchItemFailures": []}
+    [restored] = index.list_documents(status=None, collection=None, after=None, limit=9)
+    assert restored.status is Status.INDEXED
 
 
 @pytest.mark.parametrize("name", DELETES)

@@ -89,11 +89,11 @@ def test_a_switch_loses_no_search_and_no_image(
             assert eventually(lambda: searching.answered.get("starter", 0) >= 20)
             searching.searcher = new.searcher
             assert eventually(lambda: searching.answered.get("stretched", 0) >= 20)
+            assert eventually(lambda: uploading.changes >= 10)
     for each in (old, new):
         each.queue.drain(each.handler)
 
     assert searching.wrong == []
-    assert uploading.changes >= 10
     assert eventually(lambda: old.agreement().holds and new.agreement().holds)
     assert old.agreement() == new.agreement()
     assert new.agreement().indexed >= 40

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import uuid
 
 import pytest
@@ -14,8 +13,6 @@ from imagesearch.settings import Settings
 from .cloud import BUCKET, REGION, eventually
 from .conftest import MODEL
 
-COMMAND = (sys.executable, "-c", "from local.cli import main; main()", "reindex")
-
 
 @pytest.fixture
 def prefix() -> str:
@@ -23,7 +20,7 @@ def prefix() -> str:
 
 
 @pytest.fixture
-def reindex(aws, opensearch_url, prefix, tmp_path):
+def reindex(commands, aws, opensearch_url, prefix, tmp_path):
     """Runs the command as an operator does, with credentials in the environment."""
     account = {
         "AWS_ENDPOINT_URL": aws,
@@ -34,14 +31,8 @@ def reindex(aws, opensearch_url, prefix, tmp_path):
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         system = (f"s3://{BUCKET}", "--index-url", opensearch_url, "--index-prefix", prefix)
-        return subprocess.run(
-            [*COMMAND, *system, *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | account,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        line = ["reindex", *system, *map(str, arguments)]
+        return commands.run(line, tmp_path, os.environ | account)
 
     return run
 

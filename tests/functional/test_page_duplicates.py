@@ -14,6 +14,8 @@ from imagesearch.likeness import LEAST_CONFIDENCE, THRESHOLD, Look, likeness
 from models.document_pages import chat, letter
 from models.page_copies import PAGE_COPIES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "layers" / "starter_model" / "starter_model"
 PHOTOS = sorted((ROOT / "samples").glob("*/*.*"))[::17]

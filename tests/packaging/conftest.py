@@ -5,11 +5,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from ..sharing import shared_by_workers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -46,9 +49,18 @@ def translate(sam_python) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def built(sam_python, tmp_path_factory) -> Path:
+def built(sam_python, tmp_path_factory) -> Iterator[Path]:
     """The folder of the built template and what it names."""
-    folder = tmp_path_factory.mktemp("sam") / "build"
+
+    @contextmanager
+    def building():
+        yield str(_build(sam_python, tmp_path_factory.mktemp("sam") / "build"))
+
+    with shared_by_workers(tmp_path_factory, "built", building) as folder:
+        yield Path(folder)
+
+
+def _build(sam_python: Path, folder: Path) -> Path:
     command = [sam_python.parent / "sam", "build", "--build-dir", folder]
     environment = {
         name: value

@@ -48,7 +48,7 @@ def test_no_machines_path_is_in_the_layer(shipped):
 def test_licences_go_with_what_they_license(shipped):
     """tokenizers is not among them: its wheel names its licence and brings no text of it."""
     layer, model = shipped["ImageSearchLayer"] / "python", shipped["StarterModelLayer"]
-    for package in ("numpy", "onnxruntime", "pillow", "pi_heif"):
+    for package in ("numpy", "onnxruntime", "pillow", "pi_heif", "rawpy", "pillow_jxl_plugin"):
         (metadata,) = layer.glob(f"{package}-*.dist-info")
         assert [*metadata.rglob("LICENSE*"), *layer.glob(f"{package}/LICENSE*")], package
     assert (model / "starter_model/LICENSE").exists()

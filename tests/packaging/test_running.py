@@ -1,13 +1,19 @@
 """What is deployed runs: with Lambda's Python, from read-only folders, with nothing else there."""
 
 import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import pillow_jxl
 import pytest
+from PIL import Image
 
 from ..functional.fetch_model.cloudformation import CloudFormation
+from ..unit.embedding.raw_files import dng, jpeg
+
+assert pillow_jxl, "Pillow writes JPEG XL once it is imported"
 
 
 def changed(bucket: str, *keys: str) -> dict[str, Any]:
@@ -86,6 +92,23 @@ def test_an_indexed_photo_is_found_by_words_and_by_its_pixels(invoke, indexed, p
     assert best_key(by_words) == "animals/goldfish.webp"
     assert best_key(by_pixels) == "objects/volleyball.webp"
     assert json.loads(health["body"])["images"] == 4
+
+
+def test_camera_raw_and_jpeg_xl_are_decoded_by_what_ships(invoke, indexed, photos):
+    picture = Image.open(photos / "objects/volleyball.webp").convert("RGB").resize((600, 600))
+    packed = io.BytesIO()
+    picture.save(packed, "JXL")
+    developed, shown = dng(picture), dng(picture, previews=[jpeg(picture)])
+    headers = {"Content-Type": "image/jxl"}
+    answers = invoke(
+        "Search",
+        "search.app.handler",
+        [
+            request("POST", "/v1/search", headers=headers, body=body)
+            for body in (packed.getvalue(), developed, shown)
+        ],
+    )
+    assert [best_key(answer) for answer in answers] == ["objects/volleyball.webp"] * 3
 
 
 def test_the_page_and_the_documents_ship(invoke):

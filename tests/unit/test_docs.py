@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from imagesearch.image_types import EXTENSIONS
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "models/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -25,6 +27,14 @@ def places(file: Path) -> set[str]:
         return set(re.findall(r"^def (test_\w+)", text, re.MULTILINE))
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_table_of_formats_has_every_ending_that_is_read_and_no_other() -> None:
+    section = re.split(r"^## ", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    [formats] = [part for part in section if part.startswith("Formats")]
+    rows = [row.split("|") for row in formats.splitlines() if row.startswith("|")]
+    told = re.findall(r"`(\.[a-z0-9]+)`", " ".join(row[2] for row in rows))
+    assert sorted(told) == sorted(EXTENSIONS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -8,6 +8,7 @@ from pydantic import Field
 from imagesearch.domain import Document
 from imagesearch.duplicate_check import Match
 from imagesearch.duplicate_groups import MAX_SHOWN, Group, GroupPage
+from imagesearch.grouping import GroupKind
 
 from ..addresses import Addresses
 from ..answers import Answer, Cursor
@@ -24,12 +25,23 @@ DuplicateKind = Annotated[
 ]
 
 
+GroupKindField = Annotated[
+    GroupKind,
+    Field(
+        description="exact: the same bytes; raw+jpeg: one shot as camera RAW and in another format;"
+        " near: the same picture, perhaps edited."
+    ),
+]
+
+
 class DuplicateGroup(Answer):
     """Images that show the same picture; `original` is a suggestion, not a proof."""
 
-    kind: DuplicateKind
+    kind: GroupKindField
     size: Annotated[int, Field(ge=2, description=f"How many they are; up to {MAX_SHOWN} are here.")]
-    original: Annotated[str, Field(description="Id of the largest; if several, of the oldest.")]
+    original: Annotated[
+        str, Field(description="Id of the camera RAW or the largest; if several, the oldest.")
+    ]
     images: Annotated[list[ImageRecord], Field(description="The original first.")]
 
 
@@ -76,7 +88,7 @@ def duplicate_answer(matches: list[Match], addresses: Addresses) -> DuplicateAns
 
 def _group(group: Group, addresses: Addresses) -> DuplicateGroup:
     return DuplicateGroup(
-        kind=_kind(group.is_exact),
+        kind=group.kind,
         size=group.size,
         original=group.documents[0].id,
         images=_records(group.documents, addresses),
@@ -86,7 +98,7 @@ def _group(group: Group, addresses: Addresses) -> DuplicateGroup:
 def _match(match: Match, addresses: Addresses) -> DuplicateMatch:
     found = match.likeness
     return DuplicateMatch(
-        kind=_kind(match.is_exact),
+        kind=Kind.EXACT if match.is_exact else Kind.NEAR,
         confidence=round(found.confidence, 4),
         score=max(-1.0, min(1.0, round(found.score, 6))),
         distance=found.distance,
@@ -96,7 +108,3 @@ def _match(match: Match, addresses: Addresses) -> DuplicateMatch:
 
 def _records(documents: list[Document], addresses: Addresses) -> list[ImageRecord]:
     return [image_record(each, addresses) for each in documents]
-
-
-def _kind(is_exact: bool) -> Kind:
-    return Kind.EXACT if is_exact else Kind.NEAR

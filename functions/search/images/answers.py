@@ -18,8 +18,10 @@ from ..answers import (
     Metadata,
     Moment,
     ThumbnailUrl,
+    Truncated,
     Url,
     place_of,
+    truncated,
 )
 
 
@@ -49,6 +51,7 @@ class ImageRecord(Answer):
     )
     latitude: Degrees = None
     longitude: Degrees = None
+    truncated: Truncated = False
     metadata: Metadata | None = None
     last_modified: Annotated[Moment, Field(description="When the object was written.")]
     indexed_at: Annotated[Moment | None, Field(description="When the index looked at it.")] = None
@@ -132,6 +135,7 @@ def image_record(document: Document, addresses: Addresses) -> ImageRecord:
         url=addresses.image(document),
         thumbnail_url=addresses.thumbnail(document),
         **place_of(document),
+        **truncated(document),
         **_by_status(document),
     )
 

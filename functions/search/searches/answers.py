@@ -20,9 +20,11 @@ from ..answers import (
     Metadata,
     Moment,
     ThumbnailUrl,
+    Truncated,
     Url,
     place_of,
     refusal,
+    truncated,
 )
 
 
@@ -57,6 +59,7 @@ class FoundImage(Answer):
     taken_at: Annotated[Moment | None, Field(description="When the camera says it was taken.")]
     latitude: Degrees = None
     longitude: Degrees = None
+    truncated: Truncated = False
     metadata: Metadata
 
 
@@ -115,4 +118,5 @@ def found_image(hit: Hit, addresses: Addresses) -> FoundImage:
         taken_at=document.taken_at,
         metadata=dict(document.metadata),
         **place_of(document),
+        **truncated(document),
     )

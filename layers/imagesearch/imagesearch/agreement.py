@@ -5,9 +5,11 @@ UTF-8 bytes: memory stays the same however many images there are.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from imagesearch.domain import Document, ImageRef, ObjectState, Status
+from imagesearch.errors import Unreachable
 from imagesearch.image_types import named_as_image
 from imagesearch.ports import ImageStore, VectorIndex
 
@@ -77,7 +79,8 @@ def agreement(store: ImageStore, index: VectorIndex) -> Agreement:
     for ref, state, document in _joined(store, index):
         if not _agrees(state, document) and looks:
             looks -= 1
-            found.add(ref, *_look(store, index, ref))
+            with suppress(Unreachable):  # it may be as the index says, or not
+                found.add(ref, *_look(store, index, ref))
         else:
             found.add(ref, state, document)
     return found

@@ -21,20 +21,25 @@ from imagesearch.ports import Revisits, VectorIndex
 from imagesearch.prompting import LabelEncoder
 from imagesearch.query_vectors import QueryVectors
 from imagesearch.restoring import after_restore
+from imagesearch.reuse import ContentSource
 from imagesearch.scoped_index import ScopedIndex
 from imagesearch.scoping import Scope, ScopedChanges, ScopedStore
 from imagesearch.search_ids import SearchIds
 from imagesearch.searching import Searcher
 from imagesearch.settings import Settings
-from imagesearch.stores import bucket_changes, local_path, web_images
+from imagesearch.stores import bucket_changes, derived_at, local_path, web_images
 from imagesearch.stores import change_queue as change_queue
 from imagesearch.stores import derived_store as derived_store
+from imagesearch.stores import folder_store as folder_store
 from imagesearch.stores import image_store as image_store
 from imagesearch.uploading import Allowed, Intake
 
 
-def indexer(settings: Settings) -> Indexer:
-    """What the indexing function needs; loads the image side of the model alone."""
+def indexer(settings: Settings, afresh: bool = False) -> Indexer:
+    """What the indexing function needs; loads the image side of the model alone.
+
+    With `afresh`, it reads objects that have not changed, too.
+    """
     return Indexer(
         image_store(settings),
         vector_index(settings),
@@ -44,6 +49,8 @@ def indexer(settings: Settings) -> Indexer:
         linker=Linker(
             vector_index(settings), duplicate_weights(settings.model_uri), _revisits(settings)
         ),
+        sources=_content_sources(settings),
+        afresh=afresh,
     )
 
 
@@ -93,6 +100,20 @@ def duplicate_check(settings: Settings, scope: Scope | None = None) -> Duplicate
     """What tells whether a picture is there, within a scope."""
     images, weights = image_encoder(settings.model_uri), duplicate_weights(settings.model_uri)
     return DuplicateCheck(_index_within(settings, scope), images, weights)
+
+
+def _content_sources(settings: Settings) -> list[ContentSource]:
+    """Indexes of the same image space, besides the one that is written."""
+    if not settings.reuse_from:
+        return []
+    from imagesearch.adapters.embedded_content import EmbeddedContent
+
+    name, dimension = index_name(settings), manifest_of(settings.model_uri).dimension
+    sources = [each.split(",") for each in settings.reuse_from.split()]
+    return [
+        ContentSource(EmbeddedContent(local_path(index), name, dimension), derived_at(derived))
+        for index, derived in sources
+    ]
 
 
 def _revisits(settings: Settings) -> Revisits | None:

@@ -26,6 +26,7 @@ class Hit(TypedDict):
     taken_at: str | None
     latitude: NotRequired[float | None]
     longitude: NotRequired[float | None]
+    truncated: NotRequired[bool]
     metadata: dict[str, str]
 
 
@@ -54,6 +55,7 @@ class Image(TypedDict):
     width: NotRequired[int | None]
     height: NotRequired[int | None]
     taken_at: NotRequired[str | None]
+    truncated: NotRequired[bool]
     metadata: NotRequired[dict[str, str]]
     last_modified: str
     indexed_at: NotRequired[str]

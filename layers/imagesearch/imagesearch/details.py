@@ -22,7 +22,8 @@ class Details:
     `imagesearch.miniatures` writes it; `contrasts` the contrast map of a page, a screen or a
     chart, as `imagesearch.contrast_maps` writes it, and empty for other pictures; `exif` what the
     camera wrote: `camera` and `lens`; `latitude` and `longitude` degrees, north and east positive;
-    `thumbnail` is a WebP file.
+    `thumbnail` is a WebP file. A hash, miniature or thumbnail that was wanted and could not be
+    made is empty.
     """
 
     phash: str

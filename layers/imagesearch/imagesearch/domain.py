@@ -48,17 +48,24 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class ObjectState:
-    """What the bucket holds under a key at one moment; `size` in bytes."""
+    """What the bucket holds under a key at one moment; `size` in bytes.
+
+    `unreadable` says why the bucket does not give its bytes now, and what to do; empty if it does.
+    """
 
     etag: str
     last_modified: datetime
     size: int
     metadata: Mapping[str, str] = field(default_factory=dict)
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An image as the model sees it: `embedding` [D] float32, L2-normalised; size as displayed."""
+    """An image as the model sees it: `embedding` [D] float32, L2-normalised; size as displayed.
+
+    A file that is `truncated` ends before its last row; the embedding is that of the rows there.
+    """
 
     embedding: Embedding
     width: int
@@ -66,6 +73,7 @@ class EncodedImage:
     content_type: str
     taken_at: datetime | None = None
     details: Details | None = None
+    truncated: bool = False
 
 
 class Neighbour(NamedTuple):
@@ -85,12 +93,14 @@ class Neighbour(NamedTuple):
 class Document:
     """What the index records of one image; the embedding is kept beside it, not in it.
 
-    `model` is the model that embedded it and `decoder` the decoder that read or rejected it.
+    `model` is the model that embedded it and `decoder` the decoder that read or rejected it; it is
+    "none" where the bucket did not give the bytes.
     A rejected image has a `reason` and neither size in pixels nor embedding. `metadata` is what is
     shown and filtered by: what the file itself told (`exif`), and over it the object's own.
     `phash`, `miniature` and `contrasts` are as in Details, `thumbnail` is the key of the small
-    copy, `latitude` and `longitude` are degrees; what an older release did not look for is None.
-    `neighbours` are None until the image has been linked.
+    copy, `latitude` and `longitude` are degrees, looked for where `place_read`. What an older
+    release did not look for is None, and what was looked for and could not be made is empty.
+    `neighbours` are None until the image has been linked. `truncated` is as in EncodedImage.
     """
 
     ref: ImageRef
@@ -111,11 +121,13 @@ class Document:
     exif: Mapping[str, str] = field(default_factory=dict)
     latitude: float | None = None
     longitude: float | None = None
+    place_read: bool | None = None
     phash: str | None = None
     miniature: str | None = None
     contrasts: str | None = None
     thumbnail: str | None = None
     neighbours: tuple[Neighbour, ...] | None = None
+    truncated: bool = False
 
     @property
     def id(self) -> str:

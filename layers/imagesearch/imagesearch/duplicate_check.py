@@ -8,6 +8,7 @@ from imagesearch.details import DetailsWanted
 from imagesearch.domain import Document, Embedding, Hit, VectorQuery
 from imagesearch.errors import UnreadableImage
 from imagesearch.filters import OneOf
+from imagesearch.isolation import reason
 from imagesearch.likeness import THRESHOLD, Likeness, Look, Weights, check_threshold, likeness
 from imagesearch.ports import ImageEncoder, VectorIndex
 from imagesearch.queries import ImageQuery, StoredQuery
@@ -89,10 +90,13 @@ class DuplicateCheck:
     def _match(self, asked: _Asked, hit: Hit, threshold: float) -> Match | None:
         look = Look.of(hit.document)
         if asked.sha256 and hit.document.sha256 == asked.sha256:
-            found = likeness(self._weights, hit.score, asked.look, look, 0.0)
-            distance = found.distance if found else None
+            distance = asked.look.distance(look)
             return Match(hit.document, True, Likeness(hit.score, distance, 1.0))
-        near = likeness(self._weights, hit.score, asked.look, look, threshold)
+        try:
+            near = likeness(self._weights, hit.score, asked.look, look, threshold)
+        except Exception as error:  # two images that cannot be compared are no duplicates
+            reason(error, hit.document.id)
+            return None
         return Match(hit.document, False, near) if near else None
 
 

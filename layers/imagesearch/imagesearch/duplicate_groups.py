@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from imagesearch.cursors import seal, unseal
 from imagesearch.domain import Document, Linked, Status
 from imagesearch.errors import InvalidQuery
-from imagesearch.grouping import groups, links, most_original_first, still_hold
+from imagesearch.grouping import (
+    GroupKind,
+    groups,
+    kind_of,
+    links,
+    most_original_first,
+    still_hold,
+)
 from imagesearch.likeness import THRESHOLD, check_threshold
 from imagesearch.ports import VectorIndex
 
@@ -23,13 +30,10 @@ MAX_ON_PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Duplicates of each other, the likeliest original first; `size` counts those not shown, too.
-
-    `is_exact`: all of them have the same bytes.
-    """
+    """Duplicates of each other, the likeliest original first; `size` counts all of them."""
 
     size: int
-    is_exact: bool
+    kind: GroupKind
     documents: list[Document]
 
 
@@ -100,9 +104,8 @@ class DuplicateGroups:
 
 
 def _group(documents: Sequence[Document]) -> Group:
-    digests = {document.sha256 for document in documents}
     shown = most_original_first(documents)[:MAX_SHOWN]
-    return Group(len(documents), len(digests) == 1, shown)
+    return Group(len(documents), kind_of(documents), shown)
 
 
 def _supposed(images: Mapping[str, Linked], threshold: float) -> list[_Supposed]:

@@ -52,6 +52,15 @@ class UnreadableImage(ImageSearchError):
     code = "unreadable_image"
 
 
+class UnreadableObject(ImageSearchError):
+    """The store holds the object and does not give its bytes until somebody acts.
+
+    Reject the image and do not retry it; at each later look it is tried again.
+    """
+
+    code = "unreadable_object"
+
+
 class ObjectChanged(ImageSearchError):
     """The object is no longer what was looked at: look again."""
 
@@ -62,6 +71,14 @@ class Unavailable(ImageSearchError):
     """A service that is needed did not answer: the same request may succeed later."""
 
     code = "unavailable"
+
+
+class Unreachable(Unavailable):
+    """The object cannot be seen until someone acts: what is known of it is kept.
+
+    A disk is not mounted, a permission is missing, a share does not answer. Trying again at once
+    does not help; the object is looked at again with everything else.
+    """
 
 
 class ConfigurationError(ImageSearchError):

@@ -1,9 +1,40 @@
 """Groups of duplicates from the links between them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from imagesearch.domain import Document, Linked
+from imagesearch.image_types import is_raw, without_extensions
+
+
+class GroupKind(StrEnum):
+    """EXACT: all have the same bytes. RAW_AND_JPEG: one shot, as camera RAW and in other formats.
+
+    NEAR: the same picture otherwise, perhaps edited.
+    """
+
+    EXACT = "exact"
+    RAW_AND_JPEG = "raw+jpeg"
+    NEAR = "near"
+
+
+def kind_of(documents: Sequence[Document]) -> GroupKind:
+    """The kind of a group, of which all members are given."""
+    if len({document.sha256 for document in documents}) == 1:
+        return GroupKind.EXACT
+    return GroupKind.RAW_AND_JPEG if _is_one_shot(documents) else GroupKind.NEAR
+
+
+def _is_one_shot(documents: Sequence[Document]) -> bool:
+    """RAW and others of one name in one folder, or one RAW file and one other, wherever they are.
+
+    More files of several names may well be edits: whoever cleans up should look at each.
+    """
+    raw = {document.sha256 for document in documents if is_raw(document.content_type)}
+    others = {document.sha256 for document in documents} - raw
+    names = {without_extensions(document.ref.key).casefold() for document in documents}
+    return bool(raw and others) and (len(names) == 1 or len(raw) == len(others) == 1)
 
 
 def links(images: Iterable[Linked], threshold: float) -> list[tuple[str, str]]:
@@ -56,13 +87,13 @@ def _leader(leaders: dict[str, str], id: str) -> str:
 
 
 def most_original_first(documents: Iterable[Document]) -> list[Document]:
-    """The one with most pixels, of these the oldest, of these the one with most bytes."""
+    """Camera RAW, then the one with most pixels, then the oldest, then the one with most bytes."""
     return sorted(documents, key=_originality)
 
 
-def _originality(document: Document) -> tuple[int, datetime, int, str]:
+def _originality(document: Document) -> tuple[bool, int, datetime, int, str]:
     pixels = (document.width or 0) * (document.height or 0)
     made = document.taken_at or document.last_modified
     # Cameras write no time zone.
     made = made if made.tzinfo else made.replace(tzinfo=UTC)
-    return -pixels, made, -document.size, document.ref.key
+    return not is_raw(document.content_type), -pixels, made, -document.size, document.ref.key

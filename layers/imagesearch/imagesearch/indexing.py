@@ -12,14 +12,16 @@ from imagesearch.batches import Limits, batches
 from imagesearch.bucket_ports import DerivedStore
 from imagesearch.details import DetailsWanted
 from imagesearch.domain import ImageRef
-from imagesearch.errors import ObjectChanged, Unavailable, UnreadableImage
+from imagesearch.errors import ConfigurationError, ObjectChanged, Unavailable, UnreadableObject
 from imagesearch.image_types import SNIFF_BYTES, named_as_image, sniff
+from imagesearch.isolation import each_alone, reason
 from imagesearch.linking import Linker
 from imagesearch.many_objects import ManyObjects
 from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
 from imagesearch.ports import ImageEncoder, ImageStore, VectorIndex
+from imagesearch.reuse import ContentPlanner, ContentSource
 from imagesearch.thumbnails import NOTHING, Spent, Thumbnails, spent_by
-from imagesearch.writes import WriteResult, WriteStatus
+from imagesearch.writes import Write, WriteResult, WriteStatus
 
 ROUNDS = 3
 KEYS_AT_A_TIME = 256
@@ -46,11 +48,15 @@ class Indexer:
         places: bool = False,
         derived: DerivedStore | None = None,
         linker: Linker | None = None,
+        sources: Sequence[ContentSource] = (),
+        afresh: bool = False,
     ) -> None:
         """With `places` the index records where a picture was taken, as its camera wrote it.
 
         Thumbnails are made where there is a derived store to put them into, and duplicates are
-        looked for where there is a `linker`.
+        looked for where there is a `linker`. Bytes that the index does not know are looked for in
+        the other `sources` before they are decoded. With `afresh`, objects that have not changed by
+        their state are read all the same.
         """
         self._linker = linker
         self._store = store
@@ -59,17 +65,27 @@ class Indexer:
         self._limits = limits or Limits()
         self._thumbnails = Thumbnails(derived)
         self._details = DetailsWanted(thumbnail=self._thumbnails.wanted, place=places)
-        self._planner = Planner(encoder, clock, self._thumbnails.wanted)
+        self._planner = Planner(encoder, clock, self._details, afresh)
         self._objects = ManyObjects(store)
+        self._contents = ContentPlanner(
+            self._planner,
+            encoder,
+            self._details,
+            (ContentSource(index, derived), *sources),
+            self._objects.threads,
+        )
 
     def look_at(self, refs: Iterable[ImageRef]) -> list[Outcome]:
-        """Make the index agree with the bucket on these keys: one outcome for each distinct key."""
+        """Make the index agree with the bucket on these keys: one outcome for each distinct key.
+
+        Whatever goes wrong with one of them is its outcome. Raises ConfigurationError alone.
+        """
         pending = [Again(ref) for ref in dict.fromkeys(refs)]
         settled: list[Outcome] = []
         for _ in range(ROUNDS):
             again: list[Again] = []
             for start in range(0, len(pending), KEYS_AT_A_TIME):
-                for result in self._round(pending[start : start + KEYS_AT_A_TIME]):
+                for result in self._isolated(pending[start : start + KEYS_AT_A_TIME]):
                     if isinstance(result, Outcome):
                         settled.append(result)
                     else:
@@ -84,11 +100,37 @@ class Indexer:
         unlinked = [outcome.ref for outcome in settled if outcome.unlinked]
         if not self._linker or not unlinked:
             return settled
-        failures = self._linker.link(unlinked)
+        failures = self._failures(self._linker, unlinked)
         return [
             _failed(outcome.ref, failures[outcome.ref]) if outcome.ref in failures else outcome
             for outcome in settled
         ]
+
+    def _failures(self, linker: Linker, refs: Sequence[ImageRef]) -> dict[ImageRef, str]:
+        """Of each image that could not be linked, why."""
+
+        def link(some: Sequence[ImageRef]) -> list[str]:
+            failures = linker.link(some)
+            return [failures.get(ref, "") for ref in some]
+
+        reasons = each_alone(link, refs, lambda ref, error: reason(error, ref.id))
+        return {ref: why for ref, why in zip(refs, reasons, strict=True) if why}
+
+    def _isolated(self, pending: Sequence[Again]) -> Iterator[Outcome | Again]:
+        """A round; what it leaves without a result has another one, each key alone."""
+        waiting = {one.ref: one for one in pending}
+        try:
+            for result in self._round(pending):
+                del waiting[result.ref]
+                yield result
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            if len(pending) == 1:
+                yield from (_broken(ref, error) for ref in waiting)
+                return
+            for one in waiting.values():
+                yield from self._isolated([one])
 
     def _round(self, pending: Sequence[Again]) -> Iterator[Outcome | Again]:
         """One look at each key: its outcome, or that it must be looked at again."""
@@ -101,8 +143,8 @@ class Indexer:
         planned: list[Planned] = []
         readable: list[Present] = []
         for one, state in zip(pending, self._objects.heads(refs), strict=True):
-            if isinstance(state, Unavailable):
-                yield _failed(one.ref, state.message)
+            if isinstance(state, Exception):
+                yield _broken(one.ref, state)
                 continue
             step = self._step(Seen(one.ref, state, stored.get(one.ref.id)), one.spent)
             if isinstance(step, Planned):
@@ -111,26 +153,34 @@ class Indexer:
                 readable.append(step)
             else:
                 yield step
-        yield from self._write(planned)
+        # First what is new, then what is gone: a renamed image is found by its old record.
         for batch in batches(readable, self._limits):
             yield from self._embed(batch)
+        yield from self._write(planned)
 
     def _step(self, seen: Seen, spent: Spent) -> Outcome | Planned | Present | Again:
         """What the planner decides, with what takes no decoder to reject or skip."""
         try:
-            self._thumbnails.give_up(spent, seen.document)
-        except Unavailable as error:
-            return _failed(seen.ref, error.message)
+            return self._decided(seen, spent)
+        except ObjectChanged:
+            return Again(seen.ref)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            return _broken(seen.ref, error)
+
+    def _decided(self, seen: Seen, spent: Spent) -> Outcome | Planned | Present:
+        self._thumbnails.give_up(spent, seen.document)
         step = self._planner.decide(self._thumbnails.without(spent, seen))
         if not isinstance(step, Present):
             return step
+        if step.state.unreadable:
+            return self._planner.refuse(step, step.state.unreadable)
         try:
             if not self._claims_to_be_image(step):
                 return self._planner.skip(step)
-        except ObjectChanged:
-            return Again(step.ref)
-        except Unavailable as error:
-            return _failed(step.ref, error.message)
+        except UnreadableObject as error:
+            return self._planner.refuse(step, error.message)
         size, limit = step.state.size, self._limits.file_bytes
         if size > limit:
             return self._planner.reject(step, f"the file has {size:,} bytes, over {limit:,}")
@@ -145,46 +195,43 @@ class Indexer:
 
     def _embed(self, batch: Sequence[Present]) -> Iterator[Outcome | Again]:
         read: list[tuple[Present, bytes]] = []
+        planned: list[Planned] = []
         for found, data in zip(batch, self._objects.contents(batch), strict=True):
             if isinstance(data, ObjectChanged):
                 yield Again(found.ref)
-            elif isinstance(data, Unavailable):
-                yield _failed(found.ref, data.message)
+            elif isinstance(data, UnreadableObject):
+                refused = self._planner.refuse(found, data.message)
+                if isinstance(refused, Planned):
+                    planned.append(refused)
+                else:
+                    yield refused
+            elif isinstance(data, Exception):
+                yield _broken(found.ref, data)
             else:
                 read.append((found, data))
-        try:
-            images = self._encoder.encode_images([data for _, data in read], self._details)
-        except Unavailable as error:
-            yield from (_failed(found.ref, error.message) for found, _ in read)
-            return
-        yield from self._write(
-            [
-                self._planner.reject(found, image.message)
-                if isinstance(image, UnreadableImage)
-                else self._planner.record(found, data, image)
-                for (found, data), image in zip(read, images, strict=True)
-            ]
-        )
+        for step in each_alone(self._contents.plan, read, _not_planned):
+            if isinstance(step, Planned):
+                planned.append(step)
+            else:
+                yield step
+        yield from self._write(planned)
 
     def _write(self, planned: Sequence[Planned]) -> Iterator[Outcome | Again]:
         """Write, then look at the bucket once more: it may have changed since it was read."""
         prepared = list(self._objects.threads.map(self._thumbnails.prepare, planned))
         for plan, error in zip(planned, prepared, strict=True):
             if error:
-                yield _failed(plan.ref, error.message)
+                yield _broken(plan.ref, error)
         planned = [plan for plan, error in zip(planned, prepared, strict=True) if not error]
         if not planned:
             return
-        try:
-            results = self._index.write([plan.write for plan in planned])
-        except Unavailable as error:
-            results = [WriteResult(WriteStatus.FAILED, error.message)] * len(planned)
+        results = each_alone(self._index.write, [plan.write for plan in planned], _not_written)
         states = self._objects.heads([plan.ref for plan in planned])
         for plan, result, state in zip(planned, results, states, strict=True):
             if result.status is WriteStatus.FAILED:
                 yield _failed(plan.ref, result.reason)
-            elif isinstance(state, Unavailable):
-                yield _failed(plan.ref, state.message)
+            elif isinstance(state, Exception):
+                yield _broken(plan.ref, state)
             elif result.status is WriteStatus.CONFLICT:
                 yield Again(plan.ref, spent_by(plan))
             elif state != plan.seen.state:
@@ -195,3 +242,23 @@ class Indexer:
 
 def _failed(ref: ImageRef, reason: str) -> Outcome:
     return Outcome(ref, OutcomeKind.FAILED, reason)
+
+
+def _broken(ref: ImageRef, error: Exception) -> Outcome:
+    return _failed(ref, reason(error, _id(ref)))
+
+
+def _not_planned(read: tuple[Present, bytes], error: Exception) -> Planned | Outcome:
+    return _broken(read[0].ref, error)
+
+
+def _not_written(write: Write, error: Exception) -> WriteResult:
+    return WriteResult(WriteStatus.FAILED, reason(error, write.ref.id))
+
+
+def _id(ref: ImageRef) -> str:
+    """A key that is no text has no id: it may be what the exception is about."""
+    try:
+        return ref.id
+    except UnicodeError:
+        return "without id"

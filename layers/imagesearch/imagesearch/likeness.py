@@ -42,7 +42,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class Look:
-    """How a picture looks, apart from its embedding; None where that was not recorded."""
+    """How a picture looks, apart from its embedding; None where that was not recorded.
+
+    What is recorded and cannot be read is as if it had not been recorded.
+    """
 
     phash: str | None
     miniature_text: str | None
@@ -54,7 +57,19 @@ class Look:
 
     @cached_property
     def miniature(self) -> Miniature | None:
-        return Miniature.of(self.miniature_text) if self.miniature_text else None
+        try:
+            return Miniature.of(self.miniature_text) if self.miniature_text else None
+        except ValueError:
+            return None
+
+    def distance(self, other: "Look") -> int | None:
+        """How many bits of both hashes differ; None where one is missing."""
+        if not (self.phash and other.phash):
+            return None
+        try:
+            return hash_distance(self.phash, other.phash)
+        except ValueError:
+            return None
 
     @cached_property
     def detail(self) -> Detail | None:
@@ -96,7 +111,7 @@ def likeness(
     Where a hash or miniature is missing, it is evidence for nothing. Contrast maps are never
     evidence for a duplicate: where both are there, pages whose details differ are none.
     """
-    distance = hash_distance(one.phash, other.phash) if one.phash and other.phash else None
+    distance = one.distance(other)
     agreement = 0.0 if distance is None else 1 - min(distance, FAR) / FAR
     known = weights.bias + weights.cosine * score + weights.hash * agreement
     # Overlap takes a thousand times as long as the rest: most pairs cannot get there with it.

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from imagesearch.domain import Document, Embedding, Hit, ImageRef, Neighbour, Status, VectorQuery
-from imagesearch.errors import Unavailable
+from imagesearch.isolation import each_alone, reason
 from imagesearch.likeness import LEAST_CONFIDENCE, Look, Weights, likeness
 from imagesearch.ports import Revisits, VectorIndex
 from imagesearch.writes import Stored, Touch, WriteStatus
@@ -46,16 +46,19 @@ class Linker:
         return failures
 
     def _link(self, refs: Sequence[ImageRef]) -> dict[ImageRef, str]:
+        reasons = each_alone(self._reasons, refs, lambda ref, error: reason(error, ref.id))
+        return {ref: why for ref, why in zip(refs, reasons, strict=True) if why}
+
+    def _reasons(self, refs: Sequence[ImageRef]) -> list[str]:
+        """Of each, why it could not be linked; nothing where it could."""
         failures: dict[ImageRef, str] = {}
         pending = list(refs)
-        try:
-            for _ in range(ROUNDS):
-                if not pending:
-                    break
-                pending = self._round(pending, failures)
-        except Unavailable as error:
-            return dict.fromkeys(refs, error.message)
-        return failures | dict.fromkeys(pending, "its record kept changing while it was linked")
+        for _ in range(ROUNDS):
+            if not pending:
+                break
+            pending = self._round(pending, failures)
+        failures |= dict.fromkeys(pending, "its record kept changing while it was linked")
+        return [failures.get(ref, "") for ref in refs]
 
     def _round(self, refs: Sequence[ImageRef], failures: dict[ImageRef, str]) -> list[ImageRef]:
         """Those whose record has changed meanwhile."""
@@ -121,7 +124,11 @@ class Linker:
             return None
         if other.sha256 == document.sha256:
             return Neighbour(other.id, other.sha256, score, 1.0)
-        found = likeness(self._weights, hit.score, look, Look.of(other), LEAST_CONFIDENCE)
+        try:
+            found = likeness(self._weights, hit.score, look, Look.of(other), LEAST_CONFIDENCE)
+        except Exception as error:  # two images that cannot be compared are no duplicates
+            reason(error, document.id)
+            return None
         if found is None:
             return None
         return Neighbour(other.id, other.sha256, score, round(found.confidence, 4))

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from imagesearch.domain import ImageRef, ObjectState
-from imagesearch.errors import ObjectChanged, Unavailable
 from imagesearch.planning import Present
 from imagesearch.ports import ImageStore
 
@@ -16,22 +15,22 @@ class ManyObjects:
         self._store = store
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
 
-    def heads(self, refs: Iterable[ImageRef]) -> Iterator[ObjectState | Unavailable | None]:
+    def heads(self, refs: Iterable[ImageRef]) -> Iterator[ObjectState | Exception | None]:
         """What is there now, in the order of the refs."""
         return self.threads.map(self._head, refs)
 
-    def contents(self, found: Iterable[Present]) -> Iterator[bytes | ObjectChanged | Unavailable]:
+    def contents(self, found: Iterable[Present]) -> Iterator[bytes | Exception]:
         """Their bytes, in their order."""
         return self.threads.map(self._read, found)
 
-    def _head(self, ref: ImageRef) -> ObjectState | Unavailable | None:
+    def _head(self, ref: ImageRef) -> ObjectState | Exception | None:
         try:
             return self._store.head(ref)
-        except Unavailable as error:
+        except Exception as error:
             return error
 
-    def _read(self, found: Present) -> bytes | ObjectChanged | Unavailable:
+    def _read(self, found: Present) -> bytes | Exception:
         try:
             return self._store.read(found.ref, found.state)
-        except (ObjectChanged, Unavailable) as error:
+        except Exception as error:
             return error

@@ -21,6 +21,9 @@ Places: TypeAlias = NDArray[np.int64]
 # Shares of the sides, from the whole down to a quarter of the area.
 SCALES = tuple(np.linspace(1.0, 0.5, 9).tolist())
 LEAST_SIDE = 6
+# The narrowest and the widest part that fills a whole in one direction: one that is narrower or
+# wider still is compared as if it had this shape, being LEAST_SIDE pixels there at any scale.
+NARROWEST, WIDEST = LEAST_SIDE / SIDE, SIDE / LEAST_SIDE
 # Of copies that overlap by 0.7 at the right size, every second size shows at least 0.6: what is
 # below this there is not worth the others.
 HOPELESS = 0.55
@@ -57,7 +60,7 @@ def overlap(one: Miniature, other: Miniature) -> float:
     ways = [
         (part, whole, size)
         for part, whole in ((one, other), (other, one))
-        for size in _sizes(round(part.ratio / whole.ratio, 2))
+        for size in _sizes(_shape(part.ratio, whole.ratio))
     ]
     rough = max(_best_place(*way) for way in ways[::2])
     if rough < HOPELESS:
@@ -69,7 +72,7 @@ def best_placement(one: Miniature, other: Miniature) -> tuple[Placement, bool]:
     """Where one lies best in the other, and whether it is `one` that is the part."""
     best, found, one_is_part = -2.0, Placement(0.0, 0.0, 1.0, 1.0, False), True
     for part, whole, first in ((one, other, True), (other, one, False)):
-        for size in _sizes(round(part.ratio / whole.ratio, 2)):
+        for size in _sizes(_shape(part.ratio, whole.ratio)):
             places, strengths = _places(whole, size)
             fits = (places @ _shrunk(part, size)) / strengths[:, None]
             place, mirrored = divmod(int(fits.argmax()), 2)
@@ -79,6 +82,11 @@ def best_placement(one: Miniature, other: Miniature) -> tuple[Placement, bool]:
                 shares = (top / SIDE, left / SIDE, size[0] / SIDE, size[1] / SIDE)
                 found, one_is_part = Placement(*shares, mirrored == 1), first
     return found, one_is_part
+
+
+def _shape(part: float, whole: float) -> float:
+    """How many times one ratio goes into another, as far as a part can be that shape."""
+    return round(min(max(part / whole, NARROWEST), WIDEST), 2)
 
 
 @cache

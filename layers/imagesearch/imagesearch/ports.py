@@ -66,7 +66,8 @@ class ImageStore(Protocol):
     def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
         """The object's bytes, or its `first` ones.
 
-        Raises ObjectChanged when it is gone or no longer in `state`, Unavailable.
+        Raises ObjectChanged when it is gone or no longer in `state`, UnreadableObject when the
+        store does not give it until somebody acts, Unavailable.
         """
 
     def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
@@ -103,7 +104,18 @@ class Revisits(Protocol):
         """Not before that time has passed. Raises Unavailable."""
 
 
-class VectorIndex(Protocol):
+class ContentLookup(Protocol):
+    """Records of images, found by the SHA-256 of their files."""
+
+    def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
+        """One indexed image of each hash that this decoder read, with its embedding [D] float32.
+
+        Of several images it is the one that was indexed last; a hash without one is left out. An
+        image is found as soon as searches find it. Raises Unavailable.
+        """
+
+
+class VectorIndex(ContentLookup, Protocol):
     """Records of images and k-NN over their embeddings; all methods raise Unavailable."""
 
     def get(self, ids: Sequence[str]) -> Mapping[str, Stored]:

@@ -36,6 +36,15 @@ class ScopedIndex:
     def embeddings(self, ids: Sequence[str]) -> Mapping[str, Embedding]:
         return self._index.embeddings(list(self.get(ids)))
 
+    def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
+        """A hash is left out where the image that was indexed last is outside of the scope."""
+        found = self._index.by_sha256(hashes, decoder)
+        return {
+            sha256: scanned
+            for sha256, scanned in found.items()
+            if self._scope.holds(scanned.document.ref)
+        }
+
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
         for write in writes:
             self._scope.require(write.ref)

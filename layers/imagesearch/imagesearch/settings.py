@@ -20,6 +20,10 @@ COMPRESSIONS: Mapping[str, tuple[str, ...]] = {
     "lucene": ("1x", "4x"),
     "faiss": ("1x", "2x", "8x", "16x", "32x"),
 }
+# What concerns a folder of one machine alone: no deployment sets these.
+FOLDER_SETTINGS = frozenset(("exclude", "default_excludes", "own_folders", "reuse_from"))
+
+_SOURCE = r"sqlite:///[^ ,]+,file:///[^ ,]+"
 
 
 class Settings(BaseModel):
@@ -36,6 +40,11 @@ class Settings(BaseModel):
     images' bucket; without it there are no thumbnails and nothing can be changed, which
     `allow_uploads` and `allow_delete` permit. With `allow_urls` images are fetched from the web.
     Where pictures were taken is recorded with `exif_gps` only, and objects' tags with `read_tags`.
+    `reuse_from` names other SQLite indexes in which images of the same bytes are looked up, each
+    with the folder of its thumbnails, percent-encoded: `sqlite:///path,file:///path sqlite:///…`.
+    Of a folder, what the patterns in `exclude` say is left out, one a line in gitignore syntax; so
+    are leftovers of other software by `default_excludes`, and always the product's own data, which
+    lies in `own_folders`, too: `file:///folder`, with blanks between them.
     `key_collections` binds API keys, by their ids, to collections: `id=cats/dogs,other=birds`.
     """
 
@@ -59,7 +68,11 @@ class Settings(BaseModel):
     allow_uploads: bool = False
     allow_delete: bool = False
     allow_urls: bool = False
+    exclude: str = ""
+    default_excludes: bool = True
+    own_folders: str = ""
     key_collections: str = ""
+    reuse_from: Annotated[str, Field(pattern=rf"^({_SOURCE}( {_SOURCE})*)?$")] = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @field_validator("key_collections")

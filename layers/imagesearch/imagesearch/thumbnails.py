@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from imagesearch.bucket_ports import DerivedStore
 from imagesearch.domain import Document
-from imagesearch.errors import Unavailable
 from imagesearch.planning import Planned, Seen
 from imagesearch.writes import Touch
 
@@ -37,15 +36,15 @@ class Thumbnails:
     def wanted(self) -> bool:
         return self._store is not None
 
-    def prepare(self, plan: Planned) -> Unavailable | None:
+    def prepare(self, plan: Planned) -> Exception | None:
         """What is to be done before a write; may be called from several threads."""
-        spent = spent_by(plan)
         try:
+            spent = spent_by(plan)
             if self._store and spent.removed:
                 self._store.delete(spent.removed)
             if self._store and spent.made and plan.thumbnail:
                 self._store.put(spent.made, plan.thumbnail, CONTENT_TYPE)
-        except Unavailable as error:
+        except Exception as error:
             return error
         return None
 

@@ -10,7 +10,7 @@ from imagesearch.bucket_ports import BucketChanges, DerivedStore
 from imagesearch.derived_keys import upload_key
 from imagesearch.domain import ImageRef, ObjectState
 from imagesearch.errors import NotAllowed, NotFound
-from imagesearch.image_types import SNIFF_BYTES, sniff
+from imagesearch.image_types import SNIFF_BYTES, likely_type
 from imagesearch.new_images import NewImage, check, new_key
 from imagesearch.ports import ImageStore, VectorIndex, WebImages
 from imagesearch.upload_forms import UPLOAD_BYTES, UploadForm
@@ -88,7 +88,8 @@ class Intake:
         if self._web is None:
             raise urls_off()
         data = self._web.fetch(url, UPLOAD_BYTES)
-        found = replace(wanted, content_type=sniff(data[:SNIFF_BYTES]) or wanted.content_type)
+        type = likely_type(data[:SNIFF_BYTES], wanted.name)
+        found = replace(wanted, content_type=type or wanted.content_type)
         check(found)
         ref = ImageRef(self._store.bucket, new_key(found))
         self._note(ref)

@@ -9,6 +9,8 @@ import numpy as np
 from imagesearch.domain import VectorQuery
 from imagesearch.writes import Delete, WriteStatus
 
+from ...waiting import PATIENCE_SECONDS
+
 EAST = np.array([1, 0, 0, 0], np.float32)
 
 
@@ -32,7 +34,7 @@ def test_a_reader_sees_what_another_process_deleted(opened, put):
 
 def test_several_processes_may_make_and_fill_one_file(opened, start_writer):
     writers = [start_writer(f"w{number}", batches=40) for number in range(4)]
-    assert [writer.wait(60) for writer in writers] == [0] * 4
+    assert [writer.wait(PATIENCE_SECONDS) for writer in writers] == [0] * 4
     assert opened().health().images == 4 * 400
 
 
@@ -81,6 +83,6 @@ def test_threads_search_while_others_write(opened, put):
         index.write([put(f"{number}-{place}", place) for place in range(20)])
     done.set()
     for reader in readers:
-        reader.join(30)
+        reader.join(PATIENCE_SECONDS)
     assert failures == []
     assert len(index.search(VectorQuery(EAST, 2000))) == 1200

@@ -13,22 +13,25 @@ from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.domain import Document, ImageRef, Status
 from imagesearch.writes import Put, WriteStatus
 
-path, index_name, writer, batch, batches = sys.argv[1:]
-size = int(batch)
-index = EmbeddedIndex(Path(path), index_name, 4)
-now = datetime.now(UTC)
+
+def main(path: str, index_name: str, writer: str, batch: str, batches: str) -> None:
+    size = int(batch)
+    index = EmbeddedIndex(Path(path), index_name, 4)
+    for number in range(int(batches)):
+        first = number * size
+        results = index.write([put(f"{writer}/{first + place:06}") for place in range(size)])
+        assert all(result.status is WriteStatus.WRITTEN for result in results), results
+        sys.stdout.write(f"{first + size}\n")
+        sys.stdout.flush()
 
 
 def put(key: str) -> Put:
+    now = datetime.now(UTC)
     document = Document(
         ImageRef("bucket", key), Status.INDEXED, "e", now, 1, now, "test", "decoder"
     )
     return Put(document, np.array([1, 0, 0, 0], np.float32), None)
 
 
-for number in range(int(batches)):
-    first = number * size
-    results = index.write([put(f"{writer}/{first + place:06}") for place in range(size)])
-    assert all(result.status is WriteStatus.WRITTEN for result in results), results
-    sys.stdout.write(f"{first + size}\n")
-    sys.stdout.flush()
+if __name__ == "__main__":
+    main(*sys.argv[1:])

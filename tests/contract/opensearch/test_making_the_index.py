@@ -13,6 +13,8 @@ from imagesearch.errors import ConfigurationError
 from imagesearch.settings import COMPRESSIONS
 from imagesearch.writes import Delete, WriteStatus
 
+from ...waiting import PATIENCE_SECONDS
+
 
 def test_an_index_that_was_deleted_is_made_again(
     opensearch_url, raw_opensearch, connect, index_name, put
@@ -36,7 +38,7 @@ def test_several_may_make_the_index_at_once(opensearch_url, connect, put):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_SECONDS)
     assert [result.status for result in results] == ["written"] * 6
 
 

@@ -185,3 +185,11 @@ def test_it_is_listed_scanned_and_counted_before_the_first_write(older):
     assert [document.ref.key for document in listed] == ["2024/old.jpg"]
     assert [found.document for found in older.scan()] == listed
     assert older.count() == older.health().images == 1
+
+
+def test_a_look_up_by_content_before_the_first_write_does_not_fail(older, lacking):
+    """A record without the hash is of no known content."""
+    found = older.by_sha256(["5e1f"], "decoder 1")
+    assert [each.document.ref.key for each in found.values()] == (
+        [] if lacking else ["2024/old.jpg"]
+    )

@@ -20,6 +20,7 @@ from imagesearch.adapters.opensearch_index import OpenSearchIndex
 from imagesearch.domain import Status
 from imagesearch.indexing import Indexer, Limits
 from local.opensearch_distribution import CannotStart
+from local.opensearch_process import SHORT_LIVED
 from local.opensearch_server import OpenSearchServer
 
 from ..cloud import BUCKET, Handler, Queue
@@ -28,8 +29,8 @@ from .lambda_service import LambdaService
 from .pictures import IMAGES_OF_A_BULK, held
 
 # Together longer than any trouble here lasts, as the hour is that the template allows for.
-HIDDEN_SECONDS = 1
-RECEIVES = 120
+AGAIN_SECONDS = 1
+RECEIVES = 1_000
 PATIENCE_SECONDS = 0.3
 WORKERS = 2
 
@@ -38,7 +39,7 @@ WORKERS = 2
 def own_server() -> Iterator[OpenSearchServer]:
     """A server that a test may end; it keeps its files and its address."""
     with tempfile.TemporaryDirectory(prefix="imagesearch-faults-") as folder:
-        server = OpenSearchServer(Path(folder))
+        server = OpenSearchServer(Path(folder), java_options=SHORT_LIVED)
         yield server
         server.stop()
 
@@ -62,7 +63,7 @@ def start(own_server) -> Callable[[], None]:
 @pytest.fixture
 def hear(cloud) -> Callable[[], Queue]:
     """Makes the queue that is told of the bucket's changes from then on."""
-    return lambda: cloud.queue("eventbridge", hidden=HIDDEN_SECONDS, receives=RECEIVES)
+    return lambda: cloud.queue("eventbridge", again=AGAIN_SECONDS, receives=RECEIVES)
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from ...opensearch_proxy import proxy_before
+from ...waiting import PATIENCE_SECONDS
 from ..cloud import BUCKET
 from .pictures import IMAGES_OF_A_BULK, change, fill
 
 BULKS = 2
 CHANGED = 10
-SECONDS = 120
 
 
 def test_what_came_before_the_cluster_did_is_indexed(
@@ -25,9 +25,9 @@ def test_what_came_before_the_cluster_did_is_indexed(
     queue = hear()
     fill(cloud, 20)
     with working(queue, own_server.url) as service:
-        eventually("every image came back", lambda: len(service.returned) == 20, SECONDS)
+        eventually("every image came back", lambda: len(service.returned) == 20)
         start()
-        eventually("the queue is empty", queue.is_empty, SECONDS)
+        eventually("the queue is empty", queue.is_empty)
     assert queue.dead() == []
     assert_agreed(own_server.url)
 
@@ -37,7 +37,8 @@ def kill_half_way(server, sent):
     before = written(server.folder)
     connection = HTTPConnection(urlsplit(server.url).netloc)
     connection.request(sent.method, sent.path, sent.body, {"content-type": "application/x-ndjson"})
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    # No pause: the moment is short.
     while written(server.folder) == before and time.monotonic() < deadline:
         pass
     server.kill()
@@ -91,11 +92,11 @@ def test_a_cluster_that_is_killed_in_a_bulk_and_comes_back_has_every_image(
     with proxy_before(own_server.url) as proxy:
         proxy.trouble = killing(moment, proxy)
         with working(queue, proxy.url) as service:
-            assert killed.wait(SECONDS)
+            assert killed.wait(PATIENCE_SECONDS)
             change(cloud, CHANGED)
-            eventually("messages came back", lambda: len(service.returned) > CHANGED, SECONDS)
+            eventually("messages came back", lambda: len(service.returned) > CHANGED)
             start()
-            eventually("the queue is empty", queue.is_empty, SECONDS)
+            eventually("the queue is empty", queue.is_empty)
     assert queue.dead() == []
     assert_agreed(own_server.url)
 

@@ -11,7 +11,6 @@ from .pictures import change, fill
 
 IMAGES = 60
 CHANGED = 10
-SECONDS = 60
 OFTEN = "cluster.info.update.interval"
 
 
@@ -21,7 +20,7 @@ def full(cloud, hear, working, opensearch_url, eventually):
     queue = hear()
     fill(cloud, IMAGES)
     with working(queue, opensearch_url):
-        eventually("the bucket is indexed", queue.is_empty, SECONDS)
+        eventually("the bucket is indexed", queue.is_empty)
     return queue
 
 
@@ -60,8 +59,8 @@ def test_a_read_only_index_has_every_change_when_it_can_be_written_again(
     with working(full, opensearch_url) as service:
         with blocked(setting):
             messages = change(cloud, CHANGED)
-            eventually("every change came back", lambda: len(service.returned) == messages, SECONDS)
-        eventually("the queue is empty", full.is_empty, SECONDS)
+            eventually("every change came back", lambda: len(service.returned) == messages)
+        eventually("the queue is empty", full.is_empty)
     assert full.dead() == []
     assert_agreed(opensearch_url)
 
@@ -92,8 +91,8 @@ def test_a_cluster_that_was_too_busy_has_every_change_when_it_no_longer_is(
     change(cloud, CHANGED)
     with proxy_before(opensearch_url) as proxy, working(full, proxy.url) as service:
         proxy.trouble = refuse(proxy)
-        eventually("changes came back", lambda: len(service.returned) > 2, SECONDS)
+        eventually("changes came back", lambda: len(service.returned) > 2)
         proxy.trouble = lambda sent: None
-        eventually("the queue is empty", full.is_empty, SECONDS)
+        eventually("the queue is empty", full.is_empty)
     assert full.dead() == []
     assert_agreed(opensearch_url)

@@ -7,6 +7,7 @@ import boto3
 import httpx
 import pytest
 
+from functions.fetch_model import answering
 from functions.fetch_model.answering import Answerer
 from functions.fetch_model.handling import make_handler
 from imagesearch.adapters.s3_store import client_config
@@ -15,6 +16,7 @@ from imagesearch.fetching.model_shelf import ModelShelf
 
 from ...file_server import FileServer
 from ...small_model import known, unsigned_graph
+from ...waiting import PATIENCE_SECONDS
 from ..cloud import REGION
 from ..conftest import NOBODY
 from .cloudformation import CloudFormation
@@ -45,7 +47,7 @@ def models(hub: FileServer) -> dict[str, KnownModel]:
 @pytest.fixture
 def s3(aws: str) -> Any:
     """Of an account in which there is an empty bucket, and nothing else."""
-    httpx.post(f"{aws}/moto-api/reset").raise_for_status()
+    httpx.post(f"{aws}/moto-api/reset", timeout=PATIENCE_SECONDS).raise_for_status()
     more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
     client = boto3.client("s3", config=client_config(), **more)
     where = {"LocationConstraint": REGION}
@@ -83,7 +85,10 @@ def shelf(used_s3: Any, models: dict[str, KnownModel]) -> Callable[[str, str], M
 
 
 @pytest.fixture
-def cloudformation(shelf: Any, logger: Any) -> Iterator[CloudFormation]:
+def cloudformation(
+    shelf: Any, logger: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[CloudFormation]:
+    monkeypatch.setattr(answering, "SILENCE_SECONDS", PATIENCE_SECONDS)
     handler = make_handler(shelf, Answerer(lambda _: None), logger)
     with CloudFormation(handler).running() as running:
         yield running

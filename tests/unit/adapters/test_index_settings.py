@@ -52,3 +52,16 @@ def test_a_compression_that_the_engine_lacks_is_refused(engine, compression):
 def test_an_unknown_engine_is_named_before_its_compression():
     with pytest.raises(ConfigurationError, match="INDEX_ENGINE"):
         settings(INDEX_ENGINE="nmslib", INDEX_COMPRESSION="4x")
+
+
+@pytest.mark.parametrize(
+    "sources", ["sqlite:///a/index.db", "file:///a,sqlite:///b", "sqlite:///a,file:///b,file:///c"]
+)
+def test_a_source_of_known_content_is_an_index_and_a_folder(sources):
+    with pytest.raises(ConfigurationError, match="REUSE_FROM is"):
+        settings(REUSE_FROM=sources)
+
+
+def test_there_may_be_several_sources_of_known_content():
+    sources = "sqlite:///a/index.db,file:///a/derived sqlite:///b%2C/index.db,file:///b%2C/derived"
+    assert settings(REUSE_FROM=sources).reuse_from == sources

@@ -125,6 +125,26 @@ def test_a_request_that_is_refused_is_not_repeated():
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", [400, 413])
+@pytest.mark.parametrize("count", [2, 3, 50])
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_one_action_for_which_a_whole_request_is_refused_fails_alone(status, count, place):
+    actions = [f"{number}" for number in range(count)]
+    odd = actions[place]
+    refused = TransportError(status, "refused", {})
+    server = Server(lambda action, attempt: refused if action == odd else DONE)
+    written = ["failed" if action == odd else "written" for action in actions]
+    assert server.write(actions) == written
+    assert server.now == 0
+
+
+def test_refused_requests_are_taken_apart_for_as_long_as_patience_lasts():
+    refused = TransportError(400, "refused", {})
+    server = Server(lambda action, attempt: refused, seconds=5.0)
+    assert set(server.write([f"{number}" for number in range(BULK_ITEMS)])) == {"failed"}
+    assert server.now <= 25 + 5 * 10
+
+
 @pytest.mark.parametrize(("item", "status"), [
     ({"status": 200}, "written"),
     ({"status": 409, "error": {"type": "version_conflict_engine_exception"}}, "conflict"),

@@ -11,8 +11,11 @@ from opensearchpy.exceptions import ConnectionTimeout, NotFoundError, SSLError
 from imagesearch.adapters.opensearch_connection import CONNECTIONS, StandardConnection, Timeout
 
 from ...talking_server import Answer, certificate, talking_server
+from ...waiting import PATIENCE_SECONDS
 
-PATIENT = Timeout(connect=10, read=10)
+pytestmark = pytest.mark.slow
+
+PATIENT = Timeout(connect=PATIENCE_SECONDS, read=PATIENCE_SECONDS)
 
 
 def connection(server, **more):
@@ -51,7 +54,7 @@ def test_one_connection_serves_one_request_after_the_other(server, found):
 def test_a_connection_that_the_server_has_closed_is_made_anew(server, found):
     server.answer = Answer(close="silently")
     found.perform_request("POST", "/", body=b"1")
-    server.gone.wait(10)
+    server.gone.wait(PATIENCE_SECONDS)
     found.perform_request("POST", "/", body=b"2")
     assert [seen.body for seen in server.seen] == [b"1", b"2"]
 
@@ -79,7 +82,7 @@ def test_a_late_answer_is_not_taken_for_that_of_the_next_request(server, found):
     found.perform_request("GET", "/")
     server.answer = Answer(text="late", after=threading.Event())
     with pytest.raises(ConnectionTimeout):
-        found.perform_request("GET", "/", timeout=Timeout(connect=10, read=0.05))
+        found.perform_request("GET", "/", timeout=Timeout(connect=PATIENCE_SECONDS, read=0.05))
     server.answer.after.set()
     server.answer = Answer(text="prompt")
     assert found.perform_request("GET", "/")[2] == "prompt"

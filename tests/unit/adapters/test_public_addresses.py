@@ -7,6 +7,8 @@ import pytest
 from imagesearch.adapters.public_addresses import is_public, public_addresses, resolve
 from imagesearch.errors import InvalidQuery
 
+from ...waiting import PATIENCE_SECONDS
+
 PUBLIC, PRIVATE = "93.184.215.14", "10.0.0.7"
 
 
@@ -32,7 +34,7 @@ def test_what_is_private_local_shared_translated_or_a_group_is_not(address):
 
 def test_a_host_with_one_private_address_is_refused_whole():
     with pytest.raises(InvalidQuery) as refused:
-        public_addresses("a.test", lambda _: [PUBLIC, PRIVATE], is_public, 1)
+        public_addresses("a.test", lambda _: [PUBLIC, PRIVATE], is_public, PATIENCE_SECONDS)
     assert refused.value.code == "invalid_url"
     assert PRIVATE not in refused.value.message
 
@@ -40,7 +42,7 @@ def test_a_host_with_one_private_address_is_refused_whole():
 @pytest.mark.parametrize("host", ["127.0.0.1", "0x7f.1", "2130706433", "0177.0.0.1", "localhost"])
 def test_spellings_of_this_machine_are_seen_through(host):
     with pytest.raises(InvalidQuery):
-        public_addresses(host, resolve, is_public, 5)
+        public_addresses(host, resolve, is_public, PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("error", [OSError("no such name"), UnicodeError("label too long")])
@@ -49,13 +51,13 @@ def test_a_name_without_address_is_unreachable(error):
         raise error
 
     with pytest.raises(InvalidQuery) as refused:
-        public_addresses("a.test", fail, is_public, 1)
+        public_addresses("a.test", fail, is_public, PATIENCE_SECONDS)
     assert refused.value.code == "url_unreachable"
 
 
 def test_a_resolver_that_does_not_answer_is_not_waited_for():
     never = threading.Event()
     with pytest.raises(InvalidQuery) as refused:
-        public_addresses("a.test", lambda _: [str(never.wait(20))], is_public, 0.05)
+        public_addresses("a.test", lambda _: [str(never.wait(PATIENCE_SECONDS))], is_public, 0.05)
     never.set()
     assert refused.value.code == "url_unreachable"

@@ -41,6 +41,8 @@ documents = st.builds(
     miniature=st.none() | TEXT,
     neighbours=st.none() | st.lists(NEIGHBOURS).map(tuple),
     thumbnail=st.none() | TEXT,
+    place_read=st.none() | st.booleans(),
+    truncated=st.booleans(),
 )
 
 
@@ -65,6 +67,9 @@ def test_a_record_names_its_id_and_collection_for_searches():
 def test_a_record_of_an_older_release_lacks_what_it_did_not_look_for():
     time = datetime(2026, 3, 1, tzinfo=UTC)
     document = Document(ImageRef("b", "a"), Status.INDEXED, "e", time, 1, time, "m", "d")
-    newer = ("exif", "latitude", "longitude", "phash", "miniature", "thumbnail", "neighbours")
+    newer = (
+        *("exif", "latitude", "longitude", "place_read", "phash", "miniature"),
+        *("thumbnail", "neighbours", "truncated"),
+    )
     older = {name: value for name, value in to_record(document).items() if name not in newer}
     assert to_document(older) == document

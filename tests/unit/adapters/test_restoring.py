@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from imagesearch.restoring import after_restore
+
+pytestmark = pytest.mark.slow
 
 RUNTIME = """
 registered = []

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ...waiting import PATIENCE_SECONDS
+
 HOST = "pictures.test"
 Serve = Callable[[ssl.SSLSocket, bytes], None]
 
@@ -51,7 +53,7 @@ def web_server(folder: Path, host: str = HOST) -> Iterator[WebServer]:
         yield server
         server.stopping.set()
         listening.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
 
 
 def _run(server: WebServer, listening: socket.socket, context: ssl.SSLContext) -> None:

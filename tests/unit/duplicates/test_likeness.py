@@ -61,3 +61,20 @@ def test_confidence_stays_a_number_for_any_weights():
         found = likeness(weights, 1.0, ORIGINAL, ORIGINAL, 0.0)
         assert found
         assert 0 <= found.confidence <= 1
+
+
+@pytest.mark.parametrize("text", ["nonsense", "nan:" + "A" * 768, "1.000:" + "\u00e9" * 768])
+def test_a_miniature_that_cannot_be_read_is_evidence_for_nothing(text):
+    odd = Look(ORIGINAL.phash, text)
+    without = Look(ORIGINAL.phash, None)
+    assert likeness(WEIGHTS, 0.9, odd, ORIGINAL, 0.0) == likeness(
+        WEIGHTS, 0.9, without, ORIGINAL, 0.0
+    )
+
+
+@pytest.mark.parametrize("phash", ["no hash", "0x", "", None])
+def test_a_hash_that_cannot_be_read_is_evidence_for_nothing(phash):
+    odd = Look(phash, ORIGINAL.miniature_text)
+    found = likeness(WEIGHTS, 0.9, odd, ORIGINAL, 0.0)
+    assert found
+    assert found.distance is None

@@ -20,6 +20,14 @@ def test_greys_come_back_as_they_went_in():
     assert ratio == 1.5
 
 
+@pytest.mark.parametrize("ratio", [1 / 30_000, 0.0004, 0.001])
+def test_a_picture_however_thin_has_a_ratio_above_nothing(ratio):
+    greys = np.zeros((24, 24), np.float32)
+    text = to_text(greys, ratio)
+    assert from_text(text)[1] == 0.001
+    assert from_text("0.000" + text[5:])[1] == 0.001  # as older releases wrote it
+
+
 def test_brightness_and_contrast_make_no_difference():
     greys = np.arange(576, dtype=np.float32).reshape(24, 24) % 64
     assert to_text(greys * 3 + 20, 1.0) == to_text(greys, 1.0)
@@ -31,7 +39,13 @@ def test_a_miniature_is_short_and_plain_ascii():
     assert len(text) < 600
 
 
-@pytest.mark.parametrize("text", ["", "1.0:", "1.0:AAAA", "x:" + "A" * 576, "1.0:" + "!" * 576])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "1.0:", "1.0:AAAA", "x:" + "A" * 576, "1.0:" + "!" * 576),
+        *(f"{ratio}:" + "A" * 768 for ratio in ("nan", "inf", "-1.000", "1e999", "")),
+    ],
+)
 def test_what_is_no_miniature_is_refused(text):
     with pytest.raises(ValueError, match=r".+"):
         from_text(text)

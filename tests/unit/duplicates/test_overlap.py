@@ -1,9 +1,15 @@
 """Claims: a picture is found in what it was cut from or framed by, and in no other."""
 
+import numpy as np
 import pytest
-from PIL import ImageOps
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
-from imagesearch.overlap import overlap
+from imagesearch.embedding.manifest import DuplicateWeights
+from imagesearch.likeness import Look, likeness
+from imagesearch.miniatures import SIDE, to_text
+from imagesearch.overlap import Miniature, overlap
 
 from .drawings import drawing, mini
 
@@ -43,3 +49,50 @@ def test_a_picture_of_one_colour_overlaps_with_nothing():
     empty = mini(drawing(1).point(lambda _: 128))
     assert overlap(empty, mini(WHOLE)) < 0.1
     assert overlap(empty, empty) == pytest.approx(0)
+
+
+SIDES = st.integers(1, 30_000)
+
+
+@st.composite
+def looks(draw):
+    """Pictures of every shape, in one colour, drawn or of noise, as the index records them."""
+    width, height, seed = draw(SIDES), draw(SIDES), draw(st.integers(0, 5))
+    greys = {
+        0: np.full((SIDE, SIDE), 128, np.float32),
+        1: np.random.default_rng(seed).integers(0, 255, (SIDE, SIDE)).astype(np.float32),
+    }.get(seed, np.asarray(drawing(seed, SIDE, SIDE), np.float32))
+    phash = draw(st.integers(0, 2**64 - 1).map("{:016x}".format))
+    return Look(phash, to_text(greys, width / height))
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(looks(), looks(), st.floats(-1, 1))
+def test_pictures_of_any_two_shapes_are_compared(one, other, score):
+    assert one.miniature
+    assert other.miniature
+    assert -1.001 <= overlap(one.miniature, other.miniature) <= 1.001
+    found = likeness(DuplicateWeights().weights, score, one, other, 0.0)
+    assert found is not None
+    assert 0 <= found.confidence <= 1
+
+
+RATIOS = st.floats(1 / 70_000, 70_000)
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(RATIOS, RATIOS)
+@example(1 / 70_000, 70_000)
+def test_a_part_longer_and_thinner_than_any_is_compared_as_the_thinnest(one, other):
+    """At a quarter of the other side it is as thin as can be seen; the sizes stay a few."""
+    greys = np.asarray(drawing(1, SIDE, SIDE), np.float32)
+    first, second = Miniature(greys, one), Miniature(greys, other)
+    quotient = min(max(one / other, 0.25), 4)
+    assert overlap(first, second) == overlap(Miniature(greys, quotient), Miniature(greys, 1))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 30_000), (30_000, 1), (600, 1), (1, 800)])
+@pytest.mark.parametrize("colour", [0, 128, 255])
+def test_a_divider_line_is_noted_and_compared_with_a_square(size, colour):
+    line, square = mini(Image.new("L", size, colour)), mini(Image.new("L", (100, 100), colour))
+    assert overlap(line, square) == pytest.approx(0)

@@ -24,6 +24,8 @@ from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.picture import Picture
 from imagesearch.embedding.preprocessing import Preprocessing
 
+from ...waiting import PATIENCE_SECONDS
+
 Data = Callable[[str], bytes]
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 SIDE = 32
@@ -107,7 +109,7 @@ def make_flat_png(width: int, height: int, channels: int) -> bytes:
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[DecoderPool]:
-    decoders = DecoderPool()
+    decoders = DecoderPool(seconds=PATIENCE_SECONDS)
     yield decoders
     decoders.close()
 

@@ -9,6 +9,8 @@ import pytest
 
 from imagesearch.embedding.ahead import in_order
 
+from ...waiting import PATIENCE_SECONDS
+
 
 @pytest.fixture
 def threads():
@@ -32,7 +34,7 @@ def test_no_more_items_are_taken_than_may_be_begun(threads):
 
 def test_two_items_are_worked_on_at_once(threads):
     """Each waits for the other: one after the other would never end."""
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=PATIENCE_SECONDS)
     assert sorted(in_order(threads, lambda _: both.wait(), range(2), 2)) == [0, 1]
 
 

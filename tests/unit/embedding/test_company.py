@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
@@ -12,7 +11,10 @@ from PIL import Image
 from imagesearch.embedding.company import needs_solitude
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.sessions import open_session
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
+
+pytestmark = pytest.mark.slow
 
 DIM, LOUD, STD = (9, 40, 70), (255, 255, 255), [0.3, 0.5, 0.7]
 DYNAMIC = [
@@ -56,7 +58,7 @@ def texts(model_copy, rewrite):
 
 def test_in_such_a_graph_a_loud_picture_changes_its_neighbour(images, model_copy):
     """Else the next tests would prove nothing."""
-    session = onnxruntime.InferenceSession(model_copy / "image.onnx")
+    session = open_session(model_copy / "image.onnx")
     values = np.array([DIM, LOUD], np.float32) / 255 / np.array(STD, np.float32)
     pixels = np.broadcast_to(values[..., None, None], (2, 3, 32, 32))
     (alone,) = session.run(None, {"pixel_values": pixels[:1]})

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -19,17 +19,31 @@ from imagesearch.embedding.decoder_pool import DecoderPool
 from imagesearch.embedding.picture import Picture
 from imagesearch.errors import ConfigurationError, Unavailable, UnreadableImage
 
+from ...waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.slow
+
 HOSTILE = (sys.executable, "-P", str(Path(__file__).with_name("hostile_decoder.py")))
 MEMORY = 600 * 2**20
-PATIENCE = 20
 
 
 @pytest.fixture(scope="module")
-def hostile():
-    """A pool whose decoder does what the file says; seconds enough to fill its memory first."""
-    pool = DecoderPool(children=2, seconds=5, memory_bytes=MEMORY, command=HOSTILE)
-    yield pool
-    pool.close()
+def pool_of():
+    """Makes pools whose decoder does what the file says, within so many seconds."""
+    with ExitStack() as stack:
+
+        def make(seconds):
+            pool = DecoderPool(children=2, seconds=seconds, memory_bytes=MEMORY, command=HOSTILE)
+            stack.callback(pool.close)
+            return pool
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def hostile(pool_of):
+    """As patient as it takes."""
+    return pool_of(PATIENCE_SECONDS)
 
 
 def decoded(pool, stretched, *files):
@@ -46,13 +60,20 @@ def pid(picture):
         ("abort", "decoder_crashed", "SIGABRT"),
         ("segfault", "decoder_crashed", "SIGSEGV"),
         ("grow", "decoder_crashed", "status 1"),
-        ("loop", "decoder_timeout", "5 seconds"),
     ],
 )
 def test_a_deadly_file_fails_alone_and_its_neighbours_are_read(
     order, code, said, hostile, stretched
 ):
-    first, culprit, *rest = decoded(hostile, stretched, "a", order, "b", "c", "d")
+    fails_alone(hostile, stretched, order, code, said)
+
+
+def test_a_file_that_never_ends_fails_alone_and_its_neighbours_are_read(pool_of, stretched):
+    fails_alone(pool_of(5), stretched, "loop", "decoder_timeout", "5 seconds")
+
+
+def fails_alone(pool, stretched, order, code, said):
+    first, culprit, *rest = decoded(pool, stretched, "a", order, "b", "c", "d")
     assert isinstance(culprit, UnreadableImage)
     assert (culprit.code, said in culprit.message) == (code, True)
     assert [picture.content_type[0] for picture in (first, *rest)] == list("abcd")
@@ -96,12 +117,12 @@ def test_a_decoder_finds_no_secrets_of_its_parents_environment(hostile, stretche
 
 
 def test_large_pictures_wait_for_their_turn_and_their_time_does_not_run(stretched):
-    seconds = 0.3
+    seconds = 2
     pool = DecoderPool(children=2, seconds=seconds, memory_bytes=MEMORY, command=HOSTILE)
     with pool.large_turn:
         waiting = pool.decode_in_order([b"small", b"large 999999999"], stretched)
         assert next(waiting).content_type.startswith("small")
-        threading.Event().wait(2 * seconds)  # what is claimed of time takes time
+        threading.Event().wait(1.25 * seconds)  # what is claimed of time takes time
     assert isinstance(next(waiting), Picture)
     pool.close()
 
@@ -148,13 +169,13 @@ def test_a_decoder_that_does_not_start_is_an_operators_matter(stretched):
 
 
 @pytest.mark.parametrize("busy_with", ["a", "loop"])
-def test_a_killed_parent_leaves_no_orphan(busy_with, tmp_path):
+def test_a_killed_parent_leaves_no_orphan(busy_with, tmp_path, eventually):
     started = tmp_path / "started"
     program = textwrap.dedent(f"""
         import sys, threading
         from imagesearch.embedding.decoder_pool import DecoderPool
         from imagesearch.embedding.preprocessing import Preprocessing
-        pool = DecoderPool(children=1, seconds=1, command={HOSTILE!r})
+        pool = DecoderPool(children=1, seconds=5, command={HOSTILE!r})
         wanted = Preprocessing(2, "pad", "bicubic", (0,) * 3, (1,) * 3, (0,) * 3)
         (first,) = pool.decode_in_order([b"a"], wanted)
         print(int(first.pixels[0, 0, 0]), flush=True)
@@ -166,14 +187,39 @@ def test_a_killed_parent_leaves_no_orphan(busy_with, tmp_path):
     )
     with parent:
         child = psutil.Process(int(parent.stdout.readline()))
-        deadline = time.monotonic() + PATIENCE
-        while busy_with == "loop" and not started.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        if busy_with == "loop":
+            eventually("the child is busy", lambda: started.exists() or parent.poll() is not None)
         parent.send_signal(signal.SIGKILL)
-    psutil.wait_procs([child], timeout=PATIENCE)
+    psutil.wait_procs([child], timeout=PATIENCE_SECONDS)
     assert not child.is_running()
 
 
 def test_the_real_decoder_names_itself(pool):
     assert "pillow-" in pool.decoder
     assert "libheif-" in pool.decoder
+
+
+NONSENSE = """
+import sys
+from imagesearch.embedding import frames
+requests, answers = sys.stdin.buffer, sys.stdout.buffer
+frames.receive(requests)
+frames.send(answers, {"decoder": "nonsense-1"})
+while True:
+    frames.receive(requests)
+    frames.send(answers, %s)
+"""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("{}", '{"picture": []}', '{"error": ["a", "b", "c", "d", "e"]}', '{"error": None}'),
+        '{"picture": [1, 1, "image/png"], "shape": [3, 9, 9], "taken_at": None, "details": None}',
+    ],
+)
+def test_a_child_that_answers_nonsense_crashed_and_is_not_used_again(answer, stretched):
+    pool = DecoderPool(children=1, command=(sys.executable, "-c", NONSENSE % answer))
+    (culprit,) = decoded(pool, stretched, "a")
+    assert culprit.code == "decoder_crashed"
+    assert not pool._idle

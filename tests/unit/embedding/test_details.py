@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageOps, TiffImagePlugin
 
-from imagesearch.details import DetailsWanted
+from imagesearch.details import Details, DetailsWanted
+from imagesearch.embedding import closer_look as details_module
+from imagesearch.embedding import picture_frames
 from imagesearch.embedding.decoding import decode
 from imagesearch.embedding.perceptual_hash import perceptual_hash
+from imagesearch.embedding.picture import Picture
 from imagesearch.embedding.preprocessing import Preprocessing
+from imagesearch.miniatures import from_text
 
 MAKE, MODEL, EXIF, GPS, LENS, ORIENTATION = 0x010F, 0x0110, 0x8769, 0x8825, 0xA434, 0x0112
 ALL = DetailsWanted(thumbnail=True, place=True)
@@ -141,6 +148,7 @@ def test_a_place_that_is_none_is_none(exif, quadrants, saved, look):
     assert (details.latitude, details.longitude) == (None, None)
 
 
+@pytest.mark.slow
 def test_details_come_through_the_decoder_process(pool, stretched, quadrants, saved, look):
     exif = placed((48, 51, 24), (2, 21, 8))
     exif[MODEL] = "X100"
@@ -149,3 +157,79 @@ def test_details_come_through_the_decoder_process(pool, stretched, quadrants, sa
     assert picture.details == look(data)
     (bare,) = pool.decode_in_order([data], stretched)
     assert bare.details is None
+
+
+MADE = ("perceptual_hash", "miniature", "webp", "camera_and_lens", "place_taken", "resample")
+
+
+@pytest.mark.parametrize("broken", MADE)
+def test_a_detail_that_cannot_be_made_costs_itself_alone(
+    broken, quadrants, saved, stretched, look, monkeypatch
+):
+    data = saved(quadrants, "JPEG", exif=placed((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)))
+    whole = decode(data, stretched, details=ALL)
+
+    def fail(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(details_module, broken, fail)
+    found = decode(data, stretched, details=ALL)
+    assert (found.pixels == whole.pixels).all()
+    lost = {name for name in FIELDS if getattr(found.details, name) != getattr(whole.details, name)}
+    assert lost == LOST[broken]
+    assert found.details.thumbnail is not None
+    assert None not in (found.details.phash, found.details.miniature)
+
+
+FIELDS = ("phash", "miniature", "thumbnail", "exif", "latitude", "longitude")
+LOST = {
+    "perceptual_hash": {"phash"},
+    "miniature": {"miniature"},
+    "webp": {"thumbnail"},
+    "camera_and_lens": set(),
+    "place_taken": {"latitude", "longitude"},
+    "resample": {"phash", "miniature", "thumbnail"},
+}
+
+
+@pytest.mark.parametrize("thumbnail", [None, b"", b"a file"])
+def test_a_thumbnail_that_could_not_be_made_is_told_from_one_that_was_not_wanted(thumbnail):
+    details = Details("", "", thumbnail=thumbnail)
+    picture = Picture(np.zeros((3, 2, 2), np.float32), 2, 2, "image/png", details=details)
+    assert picture_frames.read(picture_frames.written(picture)).details == details
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (1, 30_000), (30_000, 1), (1, 600), (800, 1), (7, 4_001), (16_383, 1)]
+)
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])
+def test_a_picture_however_thin_has_every_detail(size, format, saved, look):
+    found = look(saved(Image.linear_gradient("L").resize(size).convert("RGB"), format))
+    assert len(found.phash) == 16
+    assert from_text(found.miniature)[1] > 0
+    assert found.thumbnail
+
+
+# What cameras and editors wrote, and what nobody should have written.
+ODD = st.one_of(
+    st.text(max_size=60),
+    st.binary(max_size=60),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["0000:00:00 00:00:00", "9999:99:99 99:99:99", "\0" * 20, "x" * 40_000]),
+)
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(st.dictionaries(st.sampled_from([MAKE, MODEL, 0x0132, 0x010E, ORIENTATION]), ODD))
+def test_an_odd_note_of_a_camera_never_costs_the_picture(notes):
+    exif = Image.Exif()
+    exif.update(notes)
+    file = io.BytesIO()
+    try:
+        Image.new("RGB", (40, 30), "red").save(file, "JPEG", exif=exif)
+    except Exception:  # what Pillow does not write, it cannot be asked to read
+        return
+    wanted = Preprocessing(32, "stretch", "bicubic", (0, 0, 0), (1, 1, 1), (0, 0, 0))
+    found = decode(file.getvalue(), wanted, details=ALL)
+    assert sorted((found.width, found.height)) == [30, 40]
+    assert found.details.miniature

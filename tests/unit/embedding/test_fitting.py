@@ -15,6 +15,8 @@ from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.errors import ConfigurationError
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ["red", "a red bicycle", "blue"]
 DIMENSION = 4
 

@@ -11,6 +11,8 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.errors import ConfigurationError, UnreadableImage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def encoder(tiny_model, manifest, pool):

@@ -11,6 +11,10 @@ from imagesearch.details import DetailsWanted
 from imagesearch.embedding.decoder_pool import MEMORY_BYTES, DecoderPool
 from imagesearch.embedding.picture import Picture
 
+from ...waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.slow
+
 MEASURING = (sys.executable, "-P", str(Path(__file__).with_name("measuring_decoder.py")))
 SIDE = 10_000
 # The picture itself takes 400 MB; the interpreter and its libraries about 40.
@@ -20,7 +24,7 @@ ALL = DetailsWanted(thumbnail=True)
 
 @pytest.mark.parametrize("channels", [3, 4])
 def test_a_hundred_megapixels_are_held_once(channels, flat_png, stretched, corners):
-    pool = DecoderPool(children=1, command=MEASURING)
+    pool = DecoderPool(children=1, seconds=PATIENCE_SECONDS, command=MEASURING)
     (picture,) = pool.decode_in_order([flat_png(SIDE, SIDE, channels)], stretched, ALL)
     pool.close()
     assert isinstance(picture, Picture)
@@ -31,7 +35,7 @@ def test_a_hundred_megapixels_are_held_once(channels, flat_png, stretched, corne
 
 
 def test_a_narrow_picture_of_many_pixels_is_held_once(flat_png, stretched):
-    pool = DecoderPool(children=1, command=MEASURING)
+    pool = DecoderPool(children=1, seconds=PATIENCE_SECONDS, command=MEASURING)
     (picture,) = pool.decode_in_order([flat_png(40, 1_000_000, 3)], stretched, ALL)
     pool.close()
     assert isinstance(picture, Picture)

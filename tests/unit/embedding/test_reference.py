@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,12 +29,22 @@ def cosine(one, other):
     return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
 
+def without_profile(path):
+    """The same pixels with no color profile: the reference does not look at profiles."""
+    with Image.open(path) as sample:
+        if "icc_profile" not in sample.info:
+            return path.read_bytes()
+        file = io.BytesIO()
+        sample.save(file, "WEBP", lossless=True, icc_profile=b"")
+    return file.getvalue()
+
+
 def test_every_sample_agrees_with_hugging_face():
     with np.load(Path(__file__).parent / "reference" / "clip.npz") as reference:
         places = reference["places"]
         wanted = {name: reference[name] for name in reference.files if name != "places"}
     cosines = {
-        name: cosine(decode((SAMPLES / name).read_bytes(), CLIP).pixels.ravel()[places], values)
+        name: cosine(decode(without_profile(SAMPLES / name), CLIP).pixels.ravel()[places], values)
         for name, values in wanted.items()
     }
     assert len(cosines) == 85

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from imagesearch.embedding.sessions import plainly_exact, session_options, signed_weights_are_exact
+from imagesearch.embedding.sessions import (
+    open_session,
+    plainly_exact,
+    session_options,
+    signed_weights_are_exact,
+)
 from imagesearch.embedding.signed_weights import signed
+
+pytestmark = pytest.mark.slow
 
 RNG = np.random.default_rng(5)
 WIDE, DEEP = 24, 40
@@ -45,10 +51,7 @@ def model(nodes, constants, outputs=("y",)):
 
 
 def run(made: bytes, x: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(
-        made, session_options(1), providers=["CPUExecutionProvider"]
-    )
-    return session.run(["y"], {"x": x})[0]
+    return open_session(made, 1).run(["y"], {"x": x})[0]
 
 
 def initializers(made: bytes) -> dict[str, np.ndarray]:

@@ -11,6 +11,8 @@ from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.prompting import LabelEncoder
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[3]
 STARTER_MODEL = REPOSITORY / "layers/starter_model/starter_model"
 

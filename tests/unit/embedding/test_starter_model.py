@@ -12,6 +12,8 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "layers" / "starter_model" / "starter_model"
 ANIMALS = ROOT / "samples" / "animals"

@@ -11,6 +11,8 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[3]
 STARTER_MODEL = REPOSITORY / "layers/starter_model/starter_model"
 

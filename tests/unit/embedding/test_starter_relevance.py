@@ -18,6 +18,8 @@ from imagesearch.settings import Settings
 from models.likeness import KINDS, kinds_of
 from models.unanswerable_queries import CHOOSING, REPORTING, unanswerable_queries
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 SAMPLES = ROOT / "samples"
 HOOFED = [f"animals/{stem}.webp" for stem in KINDS["hoofed"].split()]

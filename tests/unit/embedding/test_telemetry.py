@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 STARTER_MODEL = Path(__file__).parents[3] / "layers/starter_model/starter_model"
 _EMBED = """
 import sys

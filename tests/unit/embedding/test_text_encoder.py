@@ -11,6 +11,8 @@ from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.embedding.tokenising import TextTokenizer
 from imagesearch.errors import ConfigurationError, InvalidQuery
 
+pytestmark = pytest.mark.slow
+
 START, END, PAD = 2, 3, 0
 
 

@@ -16,6 +16,8 @@ from imagesearch.fetching.http_download import ATTEMPTS, Downloader
 
 from ...file_server import FileServer
 
+pytestmark = pytest.mark.slow
+
 DATA = random.Random(1).randbytes(1_000_000)
 HASH = hashlib.sha256(DATA).hexdigest()
 

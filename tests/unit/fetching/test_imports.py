@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_fetching_needs_neither_the_runtime_nor_the_decoders():
     program = (

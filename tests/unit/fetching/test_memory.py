@@ -16,6 +16,8 @@ from imagesearch.fetching.time_left import TimeLeft
 from ...file_server import FileServer
 from ...small_model import known
 
+pytestmark = pytest.mark.slow
+
 TENSORS, SIDE = 24, 1024
 MIB = 1 << 20
 

@@ -14,6 +14,8 @@ from imagesearch.fetching.model_file import bring, entry_of
 from ...file_server import FileServer
 from ...small_model import unsigned_graph
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[FileServer]:

@@ -9,7 +9,7 @@ TYPES = ["application/json", "image/png", "application/octet-stream"]
 NAMES = ["q", "limit", "cursor", "collection", "status", "sort", "prefix"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]),
     path=st.sampled_from(ADDRESSES) | st.text().map(lambda text: f"/{text}"),

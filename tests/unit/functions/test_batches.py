@@ -1,12 +1,19 @@
 """Claims: what is done goes from the queue, what is not done comes back, nothing else."""
 
+import io
+from uuid import uuid4
+
 import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from hypothesis import given, settings
 
 from functions.index_images.handling import LookAgain, make_handler
 from functions.index_images.reporting import BatchReport
 from imagesearch.domain import ImageRef
 
 from ..usecases.fakes import BUCKET, picture, ref
+from ..usecases.faults import FAULTS, World
 from .calling import CONTEXT, in_queue
 
 
@@ -80,8 +87,49 @@ def test_a_bug_sends_every_message_with_an_image_back_and_is_logged(broken, logs
     greeting = {"Service": "Amazon S3", "Event": "s3:TestEvent"}
     batch = in_queue(created("a.png"), greeting, created("b.png"))
     assert came_back(broken(batch)) == ["0", "2"]
-    [line] = logs.of("the batch broke down: all of it will be looked at again")
+    [line] = logs.of("the batch broke down: each image is looked at alone")
     assert "a bug" in line["exception"]
+
+
+class BrokenFor(Broken):
+    """An indexer that raises for a batch with a certain image."""
+
+    def __init__(self, indexer, key: str) -> None:
+        self._indexer = indexer
+        self._key = key
+
+    def look_at(self, refs):
+        if any(ref.key == self._key for ref in refs):
+            raise SystemError("a bug")
+        return self._indexer.look_at(refs)
+
+
+def test_an_image_that_breaks_the_indexer_sends_its_own_message_back(
+    indexer, store, index, logger, metrics, logs
+):
+    for key in ("a.png", "b.png", "c.png"):
+        store.put(key, picture(key))
+    broken = BrokenFor(indexer, "b.png")
+    handler = make_handler(broken, BUCKET, logger, BatchReport(logger, metrics))
+    batch = in_queue(created("a.png"), created("b.png"), created("c.png"))
+    assert came_back(handler(batch, CONTEXT)) == ["1"]
+    assert index.keys() == ["a.png", "c.png"]
+    [line] = logs.of("image failed")
+    assert (line["id"], line["reason"]) == (ref("b.png").id, "internal error: SystemError")
+
+
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(FAULTS)
+def test_of_a_batch_with_faults_the_messages_of_these_images_come_back_and_no_other(faults):
+    world = World(faults)
+    service = uuid4().hex
+    logger = Logger(service=service, stream=io.StringIO())
+    report = BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service=service))
+    handler = make_handler(world.indexer, BUCKET, logger, report)
+    answer = handler(in_queue(*map(created, world.keys)), CONTEXT)
+    faulty = [n for n, key in enumerate(world.keys) if key not in world.sound]
+    assert came_back(answer) == [str(n) for n in faulty]
+    assert set(world.sound) <= set(world.index.keys())
 
 
 def test_a_direct_event_that_is_settled_returns(index_images, store, index):

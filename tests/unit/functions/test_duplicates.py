@@ -215,3 +215,16 @@ def test_no_key_of_an_image_is_in_the_log(ask, fill, logs):
     ask("GET", "/v1/duplicates")
     ask("POST", "/v1/duplicates/check", CAT, type="image/png")
     assert "secret" not in logs.stream.getvalue()
+
+
+def test_a_stored_image_that_cannot_be_compared_is_no_match_and_no_error(ask, fill, edited, index):
+    fill({"a.png": CAT, "odd.png": CAT, "b.png": CAT})
+    for key in ("odd.png", "b.png"):
+        edited(key)
+    stored = index.get([ref("odd.png").id])[ref("odd.png").id]
+    odd = replace(stored.document, miniature="nonsense", phash="nonsense")
+    index.write([Touch(odd, stored.version)])
+    answer = check(ask, id=ref("a.png").id)
+    assert answer.status == 200
+    assert ("near", "b.png") in matched(answer)
+    assert check(ask, id=ref("odd.png").id).status == 200

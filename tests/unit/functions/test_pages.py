@@ -7,6 +7,7 @@ import re
 import pytest
 
 from functions.search.pages import headers_of
+from imagesearch.image_types import EXTENSIONS_OF, RAW_EXTENSIONS_OF
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
@@ -28,6 +29,16 @@ def test_a_page_is_html_with_headers_that_bound_it(ask, path):
 def test_a_page_loads_nothing_from_elsewhere(ask, path):
     html = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", ask("GET", path).body, flags=re.DOTALL)
     assert not re.findall(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", html)
+
+
+def test_the_page_uploads_each_format_as_the_type_that_the_api_takes(ask):
+    """Browsers name camera RAW by other types, or by none."""
+    [block] = re.findall(r"const TYPES = \{(.*?)\};", ask("GET", "/").body, flags=re.DOTALL)
+    told = dict(re.findall(r'"?(\w+)"?: "(image/[\w.+-]+)"', block))
+    rare = {*RAW_EXTENSIONS_OF, "image/jxl"}
+    taken = {end[1:]: type for type in rare for end in EXTENSIONS_OF[type]}
+    assert taken.items() <= told.items()
+    assert all(f".{end}" in EXTENSIONS_OF[type] for end, type in told.items())
 
 
 def test_scripts_are_allowed_by_their_own_digest_alone():

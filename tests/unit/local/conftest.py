@@ -1,9 +1,11 @@
 """A folder of files, a store over it, an index of it, a WSGI client, and the command."""
 
+import errno
 import io
+import os
 import subprocess
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,27 +14,28 @@ from wsgiref.util import FileWrapper
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.domain import Document, ImageRef, Status
+from imagesearch.indexing import Indexer
 from imagesearch.writes import Put
+from local.folder_engine import FolderEngine
+from local.report import Report
+from local.workspace import Workspace
+
+from ...forked_commands import ForkedCommands
+from ..usecases.fakes import FakeImages
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = (sys.executable, "-c", "from local.cli import main; main()")
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(commands: ForkedCommands, tmp_path: Path) -> Run:
     """Runs `imagesearch` in a directory of its own."""
-
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60
-        )
-
-    return command
+    return lambda *arguments: commands.run(list(arguments), tmp_path)
 
 
 @pytest.fixture
@@ -67,6 +70,88 @@ def remember(store: FolderStore, index: EmbeddedIndex) -> Callable[..., None]:
 
 def _document(ref: ImageRef) -> Document:
     return Document(ref, Status.INDEXED, "etag", DAY, 1, DAY, "model", "decoder")
+
+
+@dataclass
+class Library:
+    """A folder with its index and a model that reads what `picture` makes; `run` brings it up."""
+
+    folder: Path
+    directory: Path
+    index: EmbeddedIndex
+    store: FolderStore
+    images: FakeImages
+
+    def run(self, forget: bool = False, afresh: bool = False) -> Report:
+        report = Report()
+        indexer = Indexer(self.store, self.index, self.images, afresh=afresh)
+        workspace = Workspace(self.folder, self.directory)
+        settings: Any = None
+        engine = FolderEngine(workspace, settings, self.store, self.index, indexer)
+        for _ in engine.reconcile(report, Console(quiet=True), lambda _: forget):
+            pass
+        return report
+
+    @property
+    def records(self) -> dict[str, Document]:
+        return {found.document.ref.key: found.document for found in self.index.scan()}
+
+
+@contextmanager
+def opened_library(folder: Path, directory: Path) -> Iterator[Library]:
+    directory.mkdir(exist_ok=True)
+    index = EmbeddedIndex(directory / "index.db", "images-fake", 8)
+    try:
+        yield Library(folder, directory, index, FolderStore(folder), FakeImages())
+    finally:
+        index.close()
+
+
+@pytest.fixture
+def library(folder: Path, tmp_path: Path) -> Iterator[Library]:
+    with opened_library(folder, tmp_path / "data") as made:
+        yield made
+
+
+class Trouble:
+    """Makes the system fail for some paths, for root as for anybody else."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._whole: dict[str, int] = {}
+        self._inside: dict[str, int] = {}
+        for name in ("stat", "lstat", "scandir", "open", "statvfs"):
+            monkeypatch.setattr(os, name, self._failing(getattr(os, name)))
+
+    def locked(self, folder: Path, code: int = errno.EACCES) -> None:
+        """Neither may the folder be listed, nor may anything in it be looked at."""
+        self._inside[str(folder)] = code
+
+    def broken(self, path: Path, code: int) -> None:
+        """Not even a look at the path succeeds."""
+        self._whole[str(path)] = code
+
+    def over(self) -> None:
+        self._whole.clear()
+        self._inside.clear()
+
+    def _failing(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def fail(path: Any = ".", *arguments: Any, **options: Any) -> Any:
+            if not isinstance(path, int):
+                self._look(os.fsdecode(path), listing=call.__name__ == "scandir")
+            return call(path, *arguments, **options)
+
+        return fail
+
+    def _look(self, path: str, listing: bool) -> None:
+        for start, code in (self._whole | self._inside).items():
+            itself = path == start and (listing or start in self._whole)
+            if itself or path.startswith(start + "/"):
+                raise OSError(code, os.strerror(code), path)
+
+
+@pytest.fixture
+def trouble(monkeypatch: pytest.MonkeyPatch) -> Trouble:
+    return Trouble(monkeypatch)
 
 
 @dataclass

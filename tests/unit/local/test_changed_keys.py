@@ -57,6 +57,19 @@ def test_a_renamed_folder_concerns_old_and_new_keys(
     assert keys("old", "new") == ["new", "new/1.jpg", "old", "old/1.jpg"]
 
 
+def test_what_is_there_comes_before_what_is_gone(
+    folder: Path, store: FolderStore, index: EmbeddedIndex, remember: Remember
+) -> None:
+    """A renamed image is embedded again unless its old record is there when it is looked at."""
+    remember("a/1.jpg", "a/2.jpg", "c/was/3.jpg", "d.jpg")
+    touch(folder, "b/1.jpg", "b/2.jpg", "c/is/3.jpg", "z.jpg")
+    paths = [folder / name for name in ("a", "b", "c", "d.jpg", "z.jpg")]
+    keys = [ref.key for ref in changed_keys(paths, store, index)]
+    there = [(folder / key).exists() for key in keys]
+    assert there == sorted(there, reverse=True)
+    assert len(keys) == len(set(keys)) == 11
+
+
 def test_a_file_in_the_place_of_a_folder_concerns_both(
     folder: Path, keys: Keys, remember: Remember
 ) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Result = subprocess.CompletedProcess[str]
 Run = Callable[..., Result]
 

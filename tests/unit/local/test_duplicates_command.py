@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+from ..embedding.raw_files import dng, tiff_like
+
+pytestmark = pytest.mark.slow
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -45,6 +49,24 @@ def test_a_group_in_the_table_is_one_number_and_names_keys_as_they_are(
     lines = run("duplicates").stdout.splitlines()[1:]
     assert [line.split()[0] for line in lines] == ["1", "1", "1"]
     assert lines[-1].split()[-1] == "[mirrored].jpg"
+
+
+def test_raw_files_beside_their_jpegs_are_told_as_one_shot(run: Run, folder: Path) -> None:
+    """The camera's JPEG is not the preview: it is sharpened, graded and packed in its own way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem, name in (("one", "animals/owl"), ("two", "animals/giant-panda")):
+        picture = Image.open(SAMPLES / f"{name}.webp").convert("RGB")
+        graded = ImageEnhance.Contrast(ImageEnhance.Brightness(picture).enhance(1.1)).enhance(1.1)
+        graded.filter(ImageFilter.SHARPEN).save(folder / f"{stem}.JPG", quality=80)
+        even = picture.crop((0, 0, picture.width // 2 * 2, picture.height // 2 * 2))
+        # The one has a preview, the other is developed.
+        raw = dng(even) if stem == "one" else tiff_like(even, "NIKON CORPORATION", "NIKON Z 6")
+        (folder / f"{stem}.{'DNG' if stem == 'one' else 'NEF'}").write_bytes(raw)
+    assert run("index", str(folder)).returncode == 0
+    groups = [json.loads(line) for line in run("duplicates", "--json").stdout.splitlines()]
+    assert [group["kind"] for group in groups] == ["raw+jpeg"] * 2
+    keys = [[image["key"] for image in group["images"]] for group in groups]
+    assert sorted(keys) == [["one.DNG", "one.JPG"], ["two.NEF", "two.JPG"]]
 
 
 def test_a_subfolder_without_duplicates_has_no_groups(run: Run, indexed: Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 from imagesearch.states import Lag
 from local.event_queue import EventQueue
 
+from ...waiting import PATIENCE_SECONDS
+
 
 class Clock:
     def __init__(self) -> None:
@@ -75,7 +77,7 @@ def test_closing_releases_who_waits() -> None:
     waiting = threading.Thread(target=lambda: received.append(queue.receive(1)))
     waiting.start()
     queue.close()
-    waiting.join(5)
+    waiting.join(PATIENCE_SECONDS)
     assert received == [[]]
 
 
@@ -85,7 +87,7 @@ def test_a_message_wakes_who_waits() -> None:
     waiting = threading.Thread(target=lambda: received.extend(m.body for m in queue.receive(1)))
     waiting.start()
     queue.send("here")
-    waiting.join(5)
+    waiting.join(PATIENCE_SECONDS)
     assert received == ["here"]
 
 

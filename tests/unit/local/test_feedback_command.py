@@ -9,6 +9,8 @@ from local.feedback_command import kept_here
 from local.refusal import WrongUsage
 from local.workspace import workspace_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_pair_is_a_line_in_the_order_of_days(folder: Path, tmp_path: Path, run) -> None:
     derived = workspace_of(folder, tmp_path / ".imagesearch").derived

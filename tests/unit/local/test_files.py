@@ -49,6 +49,25 @@ def test_what_is_no_raster_image_is_only_offered_for_download(
 
 
 @pytest.mark.parametrize(
+    ("begins", "content_type", "kind"),
+    [
+        (JPEG, "image/jpeg", "inline"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl", "inline"),
+        (b"II*\0", "image/tiff", "attachment"),
+        (b"II*\0\x10\0\0\0CR\2\0", "image/x-canon-cr2", "attachment"),
+        (b"FUJIFILMCCD-RAW 0201", "image/x-fuji-raf", "attachment"),
+    ],
+)
+def test_what_no_browser_draws_is_offered_for_download(
+    begins: bytes, content_type: str, kind: str, files: Files, folder: Path, call: Call
+) -> None:
+    (folder / "picture").write_bytes(begins.ljust(100, b"\0"))
+    answer = call(files, "/files/picture")
+    assert answer.headers["Content-Type"] == content_type
+    assert answer.headers["Content-Disposition"].startswith(kind)
+
+
+@pytest.mark.parametrize(
     "path", ["../secret.jpg", "d/../../secret.jpg", "/etc/passwd", ".hidden.jpg", "", "d", "no.jpg"]
 )
 def test_what_is_not_a_visible_file_of_the_folder_is_not_found(

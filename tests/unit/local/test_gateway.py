@@ -8,6 +8,8 @@ from typing import Any
 
 from local.gateway import Gateway
 
+from ...waiting import PATIENCE_SECONDS
+
 Call = Callable[..., Any]
 
 
@@ -67,12 +69,12 @@ def test_the_handler_gets_one_request_at_a_time_as_in_lambda(call: Call) -> None
     app = Gateway(handler)
 
     def ask() -> None:
-        everybody.wait(5)
+        everybody.wait(PATIENCE_SECONDS)
         call(app, "/v1/health")
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
     assert overlaps == [1, 1, 1, 1]

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 
 import pytest
 
 from local.opensearch_server import VERSION
+
+from ...waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.slow
 
 # As `docker run` in the foreground: output and exit status are the container's, signals reach it.
 STAND_IN = """
@@ -69,7 +72,7 @@ class Docker:
     def close(self):
         for process in self.started:
             process.terminate()
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -82,7 +85,7 @@ def docker(tmp_path):
 def test_a_container_serves_at_the_address_that_is_printed(docker):
     url = docker.make_opensearch().stdout.readline().strip()
     assert url.startswith("http://127.0.0.1:")
-    assert urllib.request.urlopen(url, timeout=10).status == 200  # noqa: S310
+    assert urllib.request.urlopen(url, timeout=PATIENCE_SECONDS).status == 200  # noqa: S310
     info, run = docker.said
     assert info == ("info",)
     port = url.removeprefix("http://127.0.0.1:")
@@ -98,31 +101,29 @@ def test_the_container_ends_with_who_started_it(docker, way):
     starter = docker.make_opensearch()
     starter.stdout.readline()
     starter.send_signal(way)
-    assert starter.wait(60) == 0
+    assert starter.wait(PATIENCE_SECONDS) == 0
     assert docker.said[-1] == ("ended by", signal.SIGTERM)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
-def test_the_container_ends_with_a_starter_that_is_killed(docker):
+def test_the_container_ends_with_a_starter_that_is_killed(docker, eventually):
     starter = docker.make_opensearch()
     starter.stdout.readline()
     starter.kill()
-    deadline = time.monotonic() + 20
-    while docker.said[-1] != ("ended by", signal.SIGTERM):
-        assert time.monotonic() < deadline, docker.said
-        time.sleep(0.05)
+    ended = ("ended by", signal.SIGTERM)
+    eventually("the container ends", lambda: docker.said[-1] == ended)
 
 
 def test_a_container_that_does_not_start_is_told_with_what_docker_said(docker):
     starter = docker.make_opensearch(TROUBLE="port is already allocated")
-    out, err = starter.communicate(timeout=60)
+    out, err = starter.communicate(timeout=PATIENCE_SECONDS)
     assert (starter.returncode, out) == (1, "")
     assert "port is already allocated" in err
 
 
 def test_a_docker_without_its_engine_runs_nothing(docker):
     starter = docker.make_opensearch(WITHOUT_ENGINE="1")
-    out, err = starter.communicate(timeout=60)
+    out, err = starter.communicate(timeout=PATIENCE_SECONDS)
     assert (starter.returncode, out) == (1, "")
     assert "Docker with its engine running" in err
     assert docker.said == [("info",)]
@@ -130,7 +131,7 @@ def test_a_docker_without_its_engine_runs_nothing(docker):
 
 def test_a_machine_without_maven_and_docker_is_told_what_would_help(docker):
     starter = docker.make_opensearch(path=os.devnull)
-    out, err = starter.communicate(timeout=60)
+    out, err = starter.communicate(timeout=PATIENCE_SECONDS)
     assert (starter.returncode, out) == (1, "")
     assert "Maven" in err
     assert "OPENSEARCH_URL" in err

@@ -21,6 +21,8 @@ from local.refusal import WrongUsage
 from ...file_server import FileServer
 from ...small_model import FILES, known, unsigned_graph
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[FileServer]:

@@ -1,5 +1,6 @@
 """The report counts what became of images, and names those that cannot be found."""
 
+from imagesearch.adapters.folder_store import Hidden, LeftOut
 from imagesearch.domain import ImageRef
 from imagesearch.planning import Outcome, OutcomeKind
 from local.report import Report
@@ -19,12 +20,48 @@ def test_outcomes_are_counted_in_one_line() -> None:
         ("c", OutcomeKind.INDEXED, ""),
         ("d", OutcomeKind.SKIPPED, ""),
     )
-    assert report.summary == "2 indexed, 1 unchanged, 1 is no image"
+    assert report.summary == "2 indexed, 1 unchanged"
+    assert report.lines() == ["1 file skipped: 1 without extension"]
 
 
-def test_several_that_are_no_images_are_counted_in_the_plural() -> None:
-    report = reported(("a", OutcomeKind.SKIPPED, ""), ("b", OutcomeKind.SKIPPED, ""))
-    assert report.summary == "2 are no images"
+def test_images_whose_content_was_known_are_counted() -> None:
+    report = Report()
+    for key in "abc":
+        report.add(Outcome(ImageRef("b", key), OutcomeKind.INDEXED, reused=key != "a"))
+    assert report.summary == "3 indexed (2 with known content)"
+
+
+def skipped(*keys: str, verbose: bool = False) -> Report:
+    report = Report(verbose)
+    for key in keys:
+        report.add(Outcome(ImageRef("bucket", key), OutcomeKind.SKIPPED))
+    return report
+
+
+def test_skipped_files_are_counted_by_kind_the_most_frequent_first() -> None:
+    report = skipped("a.psd", "b/c.MOV", "x.mov", "notes", "e.psd", "f.mov", "v1.2 of June")
+    assert report.lines() == ["7 files skipped: 3 .mov, 2 .psd, 2 without extension"]
+    assert report.summary == "no images"
+    assert report.complete
+
+
+def test_only_the_most_frequent_kinds_of_skipped_files_are_named() -> None:
+    report = skipped(*(f"{number}.k{number}" for number in range(10)), "a.mov", "b.mov")
+    (line,) = report.lines()
+    assert line.startswith("12 files skipped: 2 .mov, 1 .k0, ")
+    assert line.endswith(", 3 of 3 other kinds")
+
+
+def test_each_skipped_file_is_named_on_demand() -> None:
+    report = skipped("a.mov", verbose=True)
+    report.leave_out(LeftOut("b.raw", False, "excluded by .imagesearchignore: *.raw"))
+    report.leave_out(LeftOut("x/@eaDir", True, "excluded by default: @eaDir"))
+    assert report.lines() == [
+        "skipped a.mov: not an image",
+        "skipped b.raw: excluded by .imagesearchignore: *.raw",
+        "skipped x/@eaDir/: excluded by default: @eaDir",
+        "2 files skipped: 1 .mov, 1 .raw",
+    ]
     assert report.complete
 
 
@@ -69,3 +106,19 @@ def test_what_was_rejected_before_is_not_counted_as_searchable() -> None:
     ):
         report.add(Outcome(ImageRef("b", kind.value + reason), kind, reason))
     assert report.searchable == 2
+
+
+def test_records_of_what_cannot_be_seen_are_counted_by_their_place() -> None:
+    report = reported(("a", OutcomeKind.INDEXED, ""))
+    report.keep([Hidden("trip", "Permission denied")] * 2 + [Hidden("", "it is empty", away=True)])
+    assert report.summary == "1 indexed, 3 kept"
+    assert report.lines() == [
+        "kept 2 records below trip: Permission denied; --forget-missing deletes them",
+        "kept 1 record: it is empty; --forget-missing deletes it",
+    ]
+    assert not report.complete
+
+
+def test_a_name_in_a_reason_cannot_speak_to_the_terminal() -> None:
+    report = reported(("a\n.jpg", OutcomeKind.FAILED, "cannot read a\n.jpg: Permission denied"))
+    assert report.lines() == ["failed a\ufffd.jpg: cannot read a\ufffd.jpg: Permission denied"]

@@ -15,6 +15,10 @@ import pytest
 from local.refusal import WrongUsage
 from local.server import MAX_BODY_BYTES, Server
 
+from ...waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.slow
+
 SERVING = """
 import sys
 from pathlib import Path
@@ -48,12 +52,12 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         assert process.stdout
         yield int(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
 
 
 @pytest.fixture
 def client(port: int) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as made:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as made:
         yield made
 
 
@@ -63,7 +67,7 @@ def test_a_body_at_the_limit_is_taken(client: httpx.Client) -> None:
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_read(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
         connection.sendall(
             b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\n"
             + f"Content-Length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode()
@@ -76,7 +80,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(port: int) -> None:
 
 
 def test_a_body_of_unknown_length_over_the_limit_is_refused(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
         connection.sendall(
             b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
@@ -103,7 +107,7 @@ def test_a_body_of_unknown_length_over_the_limit_is_refused(port: int) -> None:
     ],
 )
 def test_a_broken_client_harms_nobody_else(sent: bytes, port: int, client: httpx.Client) -> None:
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
         connection.sendall(sent)
     assert client.get("/").status_code == 200
 
@@ -112,7 +116,9 @@ def test_many_clients_at_once_are_all_answered(port: int) -> None:
     statuses: list[int] = []
 
     def ask() -> None:
-        statuses.append(httpx.get(f"http://127.0.0.1:{port}/", timeout=30).status_code)
+        statuses.append(
+            httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_SECONDS).status_code
+        )
 
     threads = [threading.Thread(target=ask) for _ in range(40)]
     for thread in threads:

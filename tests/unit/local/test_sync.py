@@ -1,5 +1,6 @@
 """Whatever a file, a failure or a gap asks for reaches the indexing function."""
 
+import errno
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from imagesearch.errors import Unavailable
 from imagesearch.planning import Outcome, OutcomeKind
 from local.sync import FolderSync
 
+from .conftest import Trouble
+
 Eventually = Callable[..., None]
 
 
@@ -22,13 +25,18 @@ class Work:
 
     def __init__(self, store: FolderStore) -> None:
         self.keys: list[str] = []
+        self.failing: set[str] = set()
         self.reconciled = 0
         self._failed = ImageRef(store.bucket, "failed.jpg")
 
     def handler(self, event: dict[str, Any], _: Any) -> dict[str, Any]:
+        failures = []
         for record in event["Records"]:
-            self.keys.append(json.loads(record["body"])["detail"]["object"]["key"])
-        return {"batchItemFailures": []}
+            key = json.loads(record["body"])["detail"]["object"]["key"]
+            self.keys.append(key)
+            if key in self.failing:
+                failures.append({"itemIdentifier": record["messageId"]})
+        return {"batchItemFailures": failures}
 
     def reconcile(self) -> Iterator[Outcome]:
         self.reconciled += 1
@@ -76,3 +84,28 @@ def test_a_folder_that_cannot_be_reconciled_now_stops_nothing(
         eventually("changes are still handed over", lambda: "new.jpg" in work.keys)
     finally:
         sync.stop()
+
+
+def test_a_file_that_nobody_can_reach_is_not_tried_again_but_looked_at_with_the_rest(
+    folder: Path,
+    store: FolderStore,
+    index: EmbeddedIndex,
+    trouble: Trouble,
+    eventually: Eventually,
+) -> None:
+    trouble.broken(folder / "failed.jpg", errno.EIO)
+    work = Work(store)
+    work.failing = {"failed.jpg", "other.jpg"}
+    sync = FolderSync(folder, store, index, work.handler, work.reconcile)
+    sync.start()
+    try:
+        eventually("it is reconciled", lambda: work.reconciled == 1)
+        assert work.keys == []
+        sync.send(ImageRef(store.bucket, "failed.jpg"))
+        eventually("it is reconciled again", lambda: work.reconciled >= 2)
+        sync.send(ImageRef(store.bucket, "other.jpg"))
+        eventually("another file is tried again", lambda: work.keys.count("other.jpg") >= 2)
+        assert work.keys.count("failed.jpg") == 1
+    finally:
+        sync.stop()
+    assert [message.body for message in sync.queue.dead_letters if "failed" in message.body] == []

@@ -12,8 +12,6 @@ from imagesearch.domain import ImageRef
 from local import uploads
 from local.uploads import Uploads
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture
 def changes(folder, tmp_path) -> FolderChanges:
@@ -22,9 +20,10 @@ def changes(folder, tmp_path) -> FolderChanges:
 
 @pytest.fixture
 def sign(changes, store):
-    def sign(key="2024/a.jpg", when=NOW):
+    def sign(key="2024/a.jpg", age=timedelta()):
         ref = ImageRef(store.bucket, key)
-        return dict(changes.upload_form(ref, "image/jpeg", {}, when).fields)
+        form = changes.upload_form(ref, "image/jpeg", {}, datetime.now(UTC) - age)
+        return dict(form.fields)
 
     return sign
 
@@ -72,7 +71,7 @@ def test_a_changed_form_is_refused(send, sign, folder, change):
 
 
 def test_a_form_whose_time_is_over_is_refused(send, sign, folder):
-    assert send(sign(when=NOW - timedelta(hours=1))).status == "403 Forbidden"
+    assert send(sign(age=timedelta(hours=1))).status == "403 Forbidden"
     assert files(folder) == {}
 
 

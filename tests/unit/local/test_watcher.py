@@ -1,13 +1,18 @@
 """The watcher tells of every change, and says so itself when it may have missed one."""
 
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from local import watcher
 from local.watcher import FolderWatcher
+
+from ...waiting import PATIENCE_SECONDS
 
 Eventually = Callable[..., None]
 
@@ -15,20 +20,21 @@ Eventually = Callable[..., None]
 class Watched:
     """A watcher at work, and what it told; `fail` is raised once out of the next change."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
         self.paths: set[str] = set()
         self.gaps = 0
         self.fail: Exception | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(
-            target=FolderWatcher(folder, self._changed, self._gap).run, args=(self._stop,)
+            target=FolderWatcher(folder, self._changed, self._gap, **options).run,
+            args=(self._stop,),
         )
         self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive()
 
     def _changed(self, paths: set[Path]) -> None:
@@ -131,3 +137,97 @@ def test_a_folder_that_cannot_be_watched_is_a_gap(tmp_path: Path, eventually: Ev
         eventually("a gap is told", lambda: unwatchable.gaps)
     finally:
         unwatchable.stop()
+
+
+def states(folder: Path) -> Callable[[], dict[Path, str]]:
+    return lambda: {path: path.read_text() for path in folder.rglob("*.jpg")}
+
+
+# As watchfiles 1.3.0 says it, on Linux.
+REFUSALS = {
+    "fs.inotify.max_user_watches": OSError("OS file watch limit reached. about [...]"),
+    "fs.inotify.max_user_instances": RuntimeError(
+        "Error creating recommended watcher: Too many open files (os error 24)"
+    ),
+    "a folder in it may not be read": PermissionError("Permission denied (os error 13) about"),
+}
+
+
+@pytest.mark.parametrize("meaning", REFUSALS)
+def test_what_cannot_be_watched_is_looked_through_and_a_line_says_why(
+    folder: Path,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    meaning: str,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise REFUSALS[meaning]
+
+    monkeypatch.setattr(watcher, "watch", refuse)
+    (folder / "before.jpg").write_text("1")
+    polled = Watched(folder, files=states(folder))
+    try:
+        eventually("everything is looked at", lambda: polled.gaps == 1)
+        (folder / "new.jpg").write_text("1")
+        eventually("the new file is told", lambda: polled.paths == {"new.jpg"})
+        (folder / "new.jpg").write_text("2")
+        (folder / "before.jpg").unlink()
+        eventually("both are told", lambda: polled.paths == {"new.jpg", "before.jpg"})
+        assert polled.gaps == 1
+    finally:
+        polled.stop()
+    [line] = [record.getMessage() for record in caplog.records]
+    assert meaning in line
+    assert "looked through every few seconds" in line
+
+
+def test_a_folder_that_may_not_be_read_costs_no_other_its_changes(
+    folder: Path, eventually: Eventually
+) -> None:
+    """Read by anybody, or by nobody but root: what is in the others is told."""
+    for name in ("a", "b", "locked", "x", "y", "z"):
+        (folder / name).mkdir()
+    (folder / "locked").chmod(0)
+    watched = Watched(folder, files=states(folder))
+    try:
+        eventually("everything is looked at", lambda: watched.gaps)
+        made = {f"{name}/1.jpg" for name in "abxyz"}
+        for path in made:
+            (folder / path).write_text("1")
+        eventually("every file is told", lambda: made <= watched.paths)
+    finally:
+        watched.stop()
+        (folder / "locked").chmod(0o755)
+
+
+def test_the_watch_is_set_up_again_where_another_disk_is_mounted(
+    folder: Path, eventually: Eventually
+) -> None:
+    places = ["first disk"]
+    watched = Watched(folder, identity=lambda: places[0])
+    try:
+        eventually("the watch stands", lambda: watched.gaps == 1)
+        places[0] = "second disk"
+        eventually("a gap is told", lambda: watched.gaps == 2)
+        (folder / "new.jpg").touch()
+        eventually("the new file is told", lambda: "new.jpg" in watched.paths)
+    finally:
+        watched.stop()
+
+
+def test_a_folder_that_watchfiles_leaves_out_means_a_gap(
+    watched: Watched, folder: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where watches run out, it does not tell of a folder that is made later."""
+    monkeypatch.setattr(watcher, "_watched_inodes", frozenset)
+    (folder / "sub").mkdir()
+    eventually("a gap is told", lambda: watched.gaps >= 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
+def test_what_is_watched_is_known(watched: Watched, folder: Path, eventually: Eventually) -> None:
+    (folder / "sub").mkdir()
+    eventually("the new folder is watched", lambda: watcher._unwatched([folder / "sub"]) == [])
+    assert watcher._unwatched([folder, folder / "gone"]) == []
+    assert watcher._unwatched([Path("/")]) == [Path("/")]

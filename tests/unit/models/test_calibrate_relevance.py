@@ -36,6 +36,8 @@ from models.relevance_vectors import RelevanceVectors
 from models.resample_relevance import resampled, table
 from models.unanswerable_queries import CHOOSING, REPORTING, unanswerable_queries
 
+pytestmark = pytest.mark.slow
+
 
 def unit(rows: np.ndarray) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)

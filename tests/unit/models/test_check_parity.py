@@ -14,6 +14,8 @@ from models.check_parity import main
 from models.model_folder import write_folder
 from models.quantise_model import main as quantise
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shipped(small_clip: Path, few_samples: Path, tmp_path: Path) -> Path:

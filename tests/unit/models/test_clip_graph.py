@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
+from imagesearch.embedding.sessions import open_session
 from models.clip_image_graph import build_image_graph
 from models.clip_names import from_open_clip, to_open_clip
 from models.clip_reference import described, difference, random_ids, random_pixels
@@ -19,6 +19,8 @@ from models.clip_shape import TINY, VIT_B_32, ClipShape
 from models.clip_text_graph import build_text_graph
 from models.clip_weights import Weights, random_weights
 from models.quantise import Floats
+
+pytestmark = pytest.mark.slow
 
 # Recorded by `python -m models.check_clip_graph --record`.
 REFERENCE = Path(__file__).parent / "data" / "clip_tiny.json"
@@ -136,12 +138,12 @@ def _cut_difference(graph: onnx.ModelProto, short: Any, context: int, pad: int) 
     """How far the vector of a text moves when the text is padded to `context`."""
     padded = np.full((1, context), pad)
     padded[:, : short.shape[1]] = short
-    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(graph.SerializeToString())
     cut, whole = (session.run(None, {"input_ids": ids})[0] for ids in (short, padded))
     return float(np.abs(cut - whole).max())
 
 
 def _run(model: onnx.ModelProto, **feed: Any) -> Floats:
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     vectors: Floats = session.run(None, feed)[0]
     return vectors

@@ -21,6 +21,8 @@ from models.clip_weights import Weights, random_weights
 from models.export_clip import export, main
 from models.quantise import Floats
 
+pytestmark = pytest.mark.slow
+
 SAID = {"description": "Tiny.", "license": "none", "source": "by chance"}
 
 

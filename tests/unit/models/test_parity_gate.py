@@ -9,8 +9,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from imagesearch.embedding.sessions import open_session
 from models.build_starter_model import main
-from models.embedder import Embedder, session
+from models.embedder import Embedder
 from models.parity import (
     Cosines,
     ParityError,
@@ -25,6 +26,8 @@ from models.quantise import Floats
 from models.recall import Recall
 from models.samples import Samples
 
+pytestmark = pytest.mark.slow
+
 GOOD: Recall = {"R@1": 58.8, "R@5": 84.7, "R@10": 92.9}
 
 
@@ -36,7 +39,7 @@ def damaged(starter: Embedder, starter_folder: Path, tmp_path: Path) -> Embedder
     upside_down = numpy_helper.to_array(tensor)[::-1]
     tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(upside_down), tensor.name))
     onnx.save(model, tmp_path / "text.onnx")
-    graph = session(tmp_path / "text.onnx")
+    graph = open_session(tmp_path / "text.onnx")
     return Embedder(starter.image, graph, starter.tokenizer, starter.preprocess)
 
 

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.sessions import open_session
 from models.clip_reference import random_ids, random_pixels
 from models.parity import cosines
 from models.quantise import Floats
 from models.quantise_model import METHODS, main
 from models.quantisers import matrices
 from tests.unit.models.conftest import SMALL_CLIP
+
+pytestmark = pytest.mark.slow
 
 FREE_OF_BATCH = [name for name in METHODS if "dynamic" not in name]
 
@@ -31,7 +33,7 @@ def vectors(folder: Path, batch: int = 8) -> dict[str, Floats]:
     feeds = {"image": random_pixels(SMALL_CLIP, 1), "text": random_ids(SMALL_CLIP, 1)}
     found = {}
     for tower, fed in feeds.items():
-        session = ort.InferenceSession(folder / f"{tower}.onnx", providers=["CPUExecutionProvider"])
+        session = open_session(folder / f"{tower}.onnx")
         name = session.get_inputs()[0].name
         parts = [fed[start : start + batch] for start in range(0, len(fed), batch)]
         found[tower] = np.concatenate([session.run(None, {name: part})[0] for part in parts])

@@ -16,6 +16,8 @@ from models.samples import Samples
 from models.starter_quality import text_batch_cosines
 from models.starter_text_graph import WIDTH
 
+pytestmark = pytest.mark.slow
+
 
 def test_vectors_have_length_1(sample_images: Floats, sample_texts: Floats) -> None:
     for vectors in (sample_images, sample_texts):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from tokenizers import Tokenizer
 
 from models.embedder import Embedder
@@ -15,6 +16,8 @@ from models.parity import LARGEST_FOLDER, RECALL_TARGETS
 from models.starter_manifest import image_space, write_manifest
 from models.starter_model import PREPROCESS
 from models.starter_sources import sha256
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_file_has_the_hash_and_size_of_the_manifest(

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
+from imagesearch.embedding.sessions import open_session
 from models.graph_writer import FLOAT, GraphWriter
 from models.quantise import Floats
 from models.starter_image_graph import SIZE, ImageBlocks, build_image_graph, classifier_weights
 from models.starter_reference import image_embeddings, unit_length
+
+pytestmark = pytest.mark.slow
 
 FEATURES, LABELS, WORDS, DIRECTIONS = 6, 40, 16, 4
 Network = tuple[Path, Floats]
@@ -68,6 +70,6 @@ def test_the_classifier_is_found_by_what_makes_the_logits(network: Network) -> N
 
 
 def _run(model: bytes, outputs: list[str], pixels: Floats) -> list[Floats]:
-    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     results: list[Floats] = session.run(outputs, {"pixel_values": pixels})
     return results

@@ -18,6 +18,8 @@ from models.verify_clip import ORIGINAL, SHIPPED, main
 from ...file_server import FileServer
 from .conftest import SMALL_CLIP
 
+pytestmark = pytest.mark.slow
+
 Verify = Callable[[], int]
 
 

@@ -40,7 +40,7 @@ def test_objects_that_come_or_go_become_messages(resources):
     assert notification["EventBridgeConfiguration"]["EventBridgeEnabled"] is True
     rule = resources["ObjectChanges"]["Properties"]
     assert rule["EventPattern"]["source"] == ["aws.s3"]
-    changes = ["Object Created", "Object Deleted"]
+    changes = ["Object Created", "Object Deleted", "Object Restore Completed"]
     tags = ["Object Tags Added", "Object Tags Deleted"]
     assert rule["EventPattern"]["detail-type"] == {
         "Fn::If": ["ReadsTags", [*changes, *tags], changes]

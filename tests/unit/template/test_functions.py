@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imagesearch.settings import COMPRESSIONS, Settings
+from imagesearch.settings import COMPRESSIONS, FOLDER_SETTINGS, Settings
 
 
 def test_what_somebody_waits_for_is_called_as_a_snapshot(template, functions):
@@ -35,7 +35,7 @@ def test_a_snapshot_allows_no_larger_disk(functions):
 def test_the_settings_of_the_functions_are_the_ones_that_are_read(template, functions):
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
     own = [functions[name]["Environment"]["Variables"] for name in ("Search", "IndexImages")]
-    read = {name.upper() for name in Settings.model_fields}
+    read = {name.upper() for name in Settings.model_fields.keys() - FOLDER_SETTINGS}
     libraries = ("POWERTOOLS_", "ORT_")
     told = shared.keys() | own[0].keys() | own[1].keys()
     assert {name for name in told if not name.startswith(libraries)} == read

@@ -109,7 +109,7 @@ def test_nobody_deletes_unless_the_operator_says_so(template):
 def test_indexing_keeps_thumbnails_and_search_shows_them(allowed):
     thumbnails = [{"Fn::Sub": "${DerivedBucket.Arn}/thumbnails/*"}]
     for role in INDEXING:
-        keep = (["s3:PutObject", "s3:DeleteObject"], thumbnails)
+        keep = (["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], thumbnails)
         assert allowed(role)["KeepThumbnails"] == keep
     assert allowed("SearchRole")["SignThumbnailUrls"] == (["s3:GetObject"], thumbnails)
 

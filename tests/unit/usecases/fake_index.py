@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from imagesearch.domain import Document, Embedding, Hit, Linked, Status, TakenPlace, VectorQuery
+from imagesearch.domain import (
+    Document,
+    Embedding,
+    Hit,
+    Linked,
+    Scanned,
+    Status,
+    TakenPlace,
+    VectorQuery,
+)
 from imagesearch.errors import Unavailable
 from imagesearch.filters import Filter, KeyPrefix, MetadataRecorded, OneOf, Recorded
 from imagesearch.states import IndexHealth
@@ -42,6 +51,15 @@ class FakeIndex:
         self.looks += 1
         found = {id: self.entries[id][1] for id in ids if id in self.entries}
         return {id: embedding for id, embedding in found.items() if embedding is not None}
+
+    def by_sha256(self, hashes: Sequence[str], decoder: str) -> dict[str, Scanned]:
+        self._answer()
+        return {
+            document.sha256: Scanned(document, embedding)
+            for document, embedding, _ in self.entries.values()
+            if document and document.sha256 in hashes and document.decoder == decoder
+            if document.sha256 and embedding is not None
+        }
 
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
         self.before_write.run()

@@ -1,13 +1,12 @@
 """Claims about agreement: what a bucket and its index have in common, and what not."""
 
-import tracemalloc
 from dataclasses import replace
 
 import pytest
 
-from imagesearch.agreement import FIRST_KEYS, Agreement, agreement
+from imagesearch.agreement import FIRST_KEYS, PAGE, Agreement, agreement
 from imagesearch.domain import Document, ObjectState, Status
-from imagesearch.errors import Unavailable
+from imagesearch.errors import Unavailable, Unreachable
 
 from .fakes import BUCKET, START, picture, ref
 
@@ -49,6 +48,18 @@ def test_what_has_left_the_bucket_is_stale(store, fill, compare):
     assert (found.images, found.indexed) == (1, 1)
     assert (found.stale.count, found.stale.keys) == (3, ["a.png", "c.png", "d.png"])
     assert not found.holds
+
+
+def test_what_cannot_be_seen_is_neither_stale_nor_a_failure(store, index, fill, monkeypatch):
+    fill(a="owl", b="cow")
+    store.delete("a.png")
+
+    def head(ref):
+        raise Unreachable(f"cannot read {ref.key}")
+
+    monkeypatch.setattr(store, "head", head)
+    found = agreement(store, index)
+    assert (found.indexed, found.stale.count, found.waiting.count) == (1, 0, 0)
 
 
 def test_the_same_bytes_written_again_do_not_wait(store, fill, compare):
@@ -118,31 +129,52 @@ def test_an_index_that_is_away_is_not_taken_for_an_empty_one(store, index, compa
 
 
 class Many:
-    """A bucket and its index at once, of so many images that are made as they are asked for."""
+    """A bucket and its index at once, of so many images that are made as they are asked for.
+
+    `most` is how many of the states and documents that it made were in memory at once.
+    """
 
     bucket = BUCKET
 
     def __init__(self, images: int) -> None:
         self._images = images
+        self._made = 0
+        self.most = 0
+        ended.clear()
 
     def list_images(self):
         for number in range(self._images):
-            yield ref(f"{number:06}.png"), ObjectState("etag", START, 1)
+            yield ref(f"{number:06}.png"), self._counted(LivingState("etag", START, 1))
 
     def list_documents(self, *, after, limit, **_):
         first = int(after[:6]) + 1 if after else 0
-        return [
-            Document(listed, Status.INDEXED, "etag", START, 1, START, "model", "decoder")
-            for listed in (ref(f"{number:06}.png") for number in range(first, self._images)[:limit])
-        ]
+        keys = [f"{number:06}.png" for number in range(first, self._images)[:limit]]
+        told = (Status.INDEXED, "etag", START, 1, START, "model", "decoder")
+        return [self._counted(LivingDocument(ref(key), *told)) for key in keys]
+
+    def _counted(self, made):
+        self._made += 1
+        self.most = max(self.most, self._made - len(ended))
+        return made
+
+
+ended: list[None] = []
+
+
+class LivingState(ObjectState):
+    def __del__(self) -> None:
+        ended.append(None)
+
+
+class LivingDocument(Document):
+    def __del__(self) -> None:
+        ended.append(None)
 
 
 def test_ten_times_as_many_images_take_no_more_memory():
     peaks = []
-    for images in (2_000, 20_000):
+    for images in (2 * PAGE, 20 * PAGE):
         many = Many(images)
-        tracemalloc.start()
         assert agreement(many, many).indexed == images
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < 1.2 * peaks[0]
+        peaks.append(many.most)
+    assert peaks[0] == peaks[1] <= 2 * PAGE + 10

@@ -125,8 +125,49 @@ def test_the_same_bytes_are_told_from_the_same_picture(groups, put):
     put("c", {"a": 1.0}, sha256="same")
     put("x")
     put("y", {"x": 0.99})
-    assert [group.is_exact for group in groups.page().groups] == [True, False]
+    assert [group.kind for group in groups.page().groups] == ["exact", "near"]
     assert keys(groups.page())[0] == ["a", "b", "c"]
+
+
+RAW, JPEG, HEIC = "image/x-canon-cr2", "image/jpeg", "image/heic"
+
+
+@pytest.mark.parametrize(
+    ("members", "kind"),
+    [
+        ({"a/IMG_1.CR2": RAW, "a/IMG_1.JPG": JPEG}, "raw+jpeg"),
+        ({"a/IMG_1.CR2": RAW, "a/img_1.cr2.jpg": JPEG}, "raw+jpeg"),
+        ({"a/IMG_1.CR2": RAW, "a/IMG_1.HEIC": HEIC}, "raw+jpeg"),
+        ({"a/IMG_1.CR2": RAW, "a/IMG_1.dng": RAW, "a/IMG_1.JPG": JPEG}, "raw+jpeg"),
+        ({"raw/IMG_1.CR2": RAW, "jpg/IMG_1.JPG": JPEG}, "raw+jpeg"),
+        ({"a/IMG_1.CR2": RAW, "a/beach.jpg": JPEG}, "raw+jpeg"),
+        ({"a/IMG_1.CR2": RAW, "a/IMG_1.JPG": JPEG, "a/small.jpg": JPEG}, "near"),
+        ({"a/IMG_1.CR2": RAW, "a/IMG_2.CR2": RAW, "a/IMG_1.JPG": JPEG}, "near"),
+        ({"a/IMG_1.CR2": RAW, "a/IMG_1.dng": RAW}, "near"),
+        ({"a/IMG_1.JPG": JPEG, "a/IMG_1.HEIC": HEIC}, "near"),
+    ],
+)
+def test_raw_and_jpeg_of_one_shot_are_told_from_edited_copies(groups, put, members, kind):
+    first, *others = members
+    put(first, content_type=members[first])
+    for key in others:
+        put(key, {first: 0.99}, content_type=members[key])
+    [group] = groups.page().groups
+    assert (group.kind, group.size) == (kind, len(members))
+
+
+def test_copies_of_a_raw_file_and_of_its_jpeg_are_still_one_shot(groups, put):
+    put("a/1.cr2", content_type=RAW)
+    put("backup/1.cr2", {"a/1.cr2": 1.0}, content_type=RAW, sha256="a/1.cr2")
+    assert [group.kind for group in groups.page().groups] == ["exact"]
+    put("a/1.jpg", {"a/1.cr2": 0.99}, content_type=JPEG)
+    assert [(group.kind, group.size) for group in groups.page().groups] == [("raw+jpeg", 3)]
+
+
+def test_the_raw_file_is_the_original_of_whatever_was_made_of_it(groups, put):
+    put("a/1.jpg", width=40, height=40, content_type=JPEG)
+    put("a/1.cr2", {"a/1.jpg": 0.99}, width=20, height=20, content_type=RAW)
+    assert keys(groups.page()) == [["a/1.cr2", "a/1.jpg"]]
 
 
 def test_the_largest_is_the_original_then_the_oldest_then_the_one_with_most_bytes(groups, put):

@@ -70,7 +70,7 @@ def test_batches_are_bounded_in_number(store, index, images):
 
 def test_batches_are_bounded_in_bytes(store, index, images):
     for n in range(6):
-        store.put(f"{n}.png", picture("x" * 92))
+        store.put(f"{n}.png", picture(f"{n}" * 92))
     indexer = Indexer(store, index, images, Limits(batch_bytes=250))
     indexer.look_at([ref(f"{n}.png") for n in range(6)])
     assert [len(batch) for batch in images.batches] == [2, 2, 2]

@@ -15,7 +15,7 @@ def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer
     state = store.put("a.png", picture("a"))
     [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
     found = Present(Seen(ref("a.png"), state, None), state)
-    sent = Planner(FakeImages(), lambda: START).record(found, picture("a"), image)
+    sent = Planner(FakeImages(), lambda: START).record(found, 64 * "a", image)
     store.delete("a.png")
     assert look(indexer, "a.png") == {"a.png": "deleted"}
     assert [result.status for result in index.write([sent.write])] == [WriteStatus.CONFLICT]

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from imagesearch import linking
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.errors import Unavailable
 from imagesearch.indexing import Indexer
@@ -12,7 +13,7 @@ from imagesearch.linking import NEAREST, ROUNDS, Linker
 from imagesearch.planning import OutcomeKind
 from imagesearch.writes import Touch
 
-from .fakes import START, FakeImages, picture, ref
+from .fakes import START, FakeImages, picture, ref, vector
 from .looking import look
 
 WEIGHTS = DuplicateWeights().weights
@@ -237,3 +238,29 @@ def test_more_copies_than_each_can_note_still_hang_together(make, store, index):
         store.put(name, picture("a cat"))
     look(make(), *names)
     assert all(len(index.document(name).neighbours) == NEAREST for name in names)
+
+
+def test_two_images_that_cannot_be_compared_are_no_duplicates_and_others_are(
+    make, store, index, neighbours, monkeypatch
+):
+    store.put("a.png", picture("a cat"))
+    store.put("odd.png", picture("a cat by Odd"))
+    store.put("b.png", picture("a dog"))
+
+    def compare(weights, score, one, other, least):
+        raise ZeroDivisionError
+
+    class Alike(FakeImages):
+        def encode_images(self, images, details=None):
+            alike = {"embedding": vector("a cat")}
+            return [replace(each, **alike) for each in super().encode_images(images, details)]
+
+    monkeypatch.setattr(linking, "likeness", compare)
+    linker = Linker(index, WEIGHTS)
+    indexer = Indexer(store, index, Alike(), linker=linker)
+    keys = ("a.png", "b.png", "odd.png")
+    assert look(indexer, *keys) == dict.fromkeys(keys, "indexed")
+    assert [neighbours(key) for key in keys] == [{}, {}, {}]
+    store.put("copy.png", picture("a cat"))
+    assert look(indexer, "copy.png") == {"copy.png": "indexed"}
+    assert list(neighbours("copy.png")) == [ref("a.png").id]

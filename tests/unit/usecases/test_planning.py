@@ -15,6 +15,7 @@ from .fakes import START, FakeImages, picture, ref, vector
 
 KEY = ref("a.png")
 STATE = ObjectState("etag", START, 10, {"label": "cat"})
+SHA256 = 64 * "a"
 NOW = START + timedelta(days=1)
 
 
@@ -26,7 +27,7 @@ def planner() -> Planner:
 @pytest.fixture
 def indexed(planner) -> Stored:
     [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
-    planned = planner.record(Present(Seen(KEY, STATE, None), STATE), picture("a"), image)
+    planned = planner.record(Present(Seen(KEY, STATE, None), STATE), SHA256, image)
     return Stored(planned.write.document, (4, 1))
 
 
@@ -34,6 +35,26 @@ def indexed(planner) -> Stored:
 def rejected(planner) -> Stored:
     planned = planner.reject(Present(Seen(KEY, STATE, None), STATE), "cannot be decoded")
     return Stored(planned.write.document, (5, 1))
+
+
+@pytest.mark.parametrize(
+    ("key", "content_type", "older", "again"),
+    [
+        ("a.NEF", "image/tiff", True, True),
+        ("a.NEF", "image/tiff", False, False),
+        ("a.NEF", "image/x-nikon-nef", True, False),
+        ("a.tif", "image/tiff", True, False),
+    ],
+)
+def test_camera_raw_that_an_older_decoder_took_for_tiff_is_read_again(
+    key, content_type, older, again, planner, indexed
+):
+    decoder = "an older one" if older else indexed.document.decoder
+    changed = replace(
+        indexed.document, ref=ref(key), content_type=content_type, decoder=decoder, neighbours=()
+    )
+    decided = planner.decide(Seen(ref(key), STATE, Stored(changed, (4, 1))))
+    assert isinstance(decided, Present) is again
 
 
 DELETED = Stored(None, (6, 1))
@@ -60,7 +81,7 @@ def test_the_same_state_is_told_to_be_unlinked_until_it_has_been_linked(planner,
 def test_what_the_file_told_stays_when_the_object_gets_other_metadata(planner):
     [image] = FakeImages().encode_images([picture("a by X100")], DetailsWanted())
     found = Present(Seen(KEY, STATE, None), STATE)
-    document = planner.record(found, picture("a by X100"), image).write.document
+    document = planner.record(found, SHA256, image).write.document
     assert document.metadata == {"camera": "X100", "label": "cat"}
     seen = Seen(KEY, replace(STATE, metadata={"label": "dog"}), Stored(document, (4, 1)))
     touched = planner.decide(seen).write.document
@@ -74,7 +95,7 @@ def test_what_the_file_told_stays_when_the_object_gets_other_metadata(planner):
 def test_the_objects_own_metadata_goes_before_what_the_file_told(planner):
     [image] = FakeImages().encode_images([picture("a by X100")], DetailsWanted())
     state = replace(STATE, metadata={"camera": "a Leica"})
-    planned = planner.record(Present(Seen(KEY, state, None), state), picture("a"), image)
+    planned = planner.record(Present(Seen(KEY, state, None), state), SHA256, image)
     document = planned.write.document
     assert document.metadata == {"camera": "a Leica"}
     back = planner.decide(Seen(KEY, replace(STATE, metadata={}), Stored(document, (4, 1))))
@@ -155,6 +176,6 @@ def test_what_is_no_image_is_skipped_and_forgotten_if_it_was_one(planner, indexe
 def test_a_record_keeps_the_embedding_that_the_encoder_gave(planner):
     [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
     assert not isinstance(image, UnreadableImage)
-    planned = planner.record(Present(Seen(KEY, STATE, None), STATE), picture("a"), image)
+    planned = planner.record(Present(Seen(KEY, STATE, None), STATE), SHA256, image)
     assert (planned.write.embedding == vector("a")).all()
     assert planned.write.document.indexed_at == NOW

@@ -1,5 +1,6 @@
 """Claims: a document names a small copy that is there, and no copy is there that none names."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -163,3 +164,19 @@ def test_a_copy_that_was_removed_for_a_deletion_that_did_not_come_is_made_again(
     assert look(indexer, "a.png") == {"a.png": "indexed"}
     assert sorted(derived.files) == named()
     assert len(named()) == 1
+
+
+def test_a_small_copy_that_cannot_be_made_is_not_tried_at_each_look(store, index, derived):
+    class Images(FakeImages):
+        def encode_images(self, images, details=None):
+            found = super().encode_images(images, details)
+            lost = {"phash": "", "miniature": "", "thumbnail": b""}
+            return [replace(each, details=replace(each.details, **lost)) for each in found]
+
+    images = Images()
+    indexer = Indexer(store, index, images, derived=derived)
+    store.put("a.png", picture("a"))
+    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert look(indexer, "a.png") == {"a.png": "unchanged"}
+    assert derived.files == {}
+    assert len(images.read) == 1

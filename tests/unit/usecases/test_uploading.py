@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from imagesearch.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
-from imagesearch.image_types import EXTENSIONS, EXTENSIONS_OF, named_as_image
+from imagesearch.image_types import EXTENSIONS, EXTENSIONS_OF, likely_type, named_as_image
 from imagesearch.new_images import NewImage
 from imagesearch.upload_forms import UPLOAD_SECONDS
 from imagesearch.uploading import Allowed, Intake
@@ -159,3 +159,12 @@ def test_what_is_not_allowed_is_not_done(store, index, changes, notes, indexer):
     with pytest.raises(NotAllowed, match="deletions"):
         Intake(store, index, changes, notes, Allowed(uploads=True)).delete(ref("a.png").id)
     assert (changes.signed, list(store.objects)) == ([], ["a.png"])
+
+
+def test_camera_raw_that_begins_as_tiff_goes_by_its_name_and_others_by_their_bytes():
+    tiff, jpeg = b"II*\0" + bytes(28), b"\xff\xd8\xff" + bytes(29)
+    assert likely_type(tiff, "a/b.NEF") == "image/x-nikon-nef"
+    assert likely_type(tiff, "a/b.tif") == "image/tiff"
+    assert likely_type(jpeg, "a/b.nef") == "image/jpeg"
+    assert likely_type(b"FUJIFILMCCD-RAW 0201", "a/b") == "image/x-fuji-raf"
+    assert likely_type(b"text", "a/b.nef") is None

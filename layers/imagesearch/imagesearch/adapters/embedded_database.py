@@ -25,6 +25,10 @@ PAGE_BYTES = 8192
 # https://sqlite.org/partialindex.html
 HAS_NEIGHBOURS = "json_array_length(record, '$.neighbours') > 0"
 
+SHA256 = "json_extract(record, '$.sha256')"
+DECODER = "json_extract(record, '$.decoder')"
+SEARCHABLE = "status = 'indexed' AND vector NOT NULL"
+
 # A row's `seq` is its version and grows with every write, so `seq > last seen` is what is new.
 # A deleted image keeps its row: readers learn of it, and a late write meets another version.
 SCHEMA = f"""
@@ -42,6 +46,7 @@ CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key, id, status, collectio
 CREATE INDEX IF NOT EXISTS entries_by_status ON entries (status);
 CREATE INDEX IF NOT EXISTS entries_linked ON entries (key, id) WHERE {HAS_NEIGHBOURS};
 CREATE INDEX IF NOT EXISTS entries_by_time ON entries ({TAKEN}, key, status);
+CREATE INDEX IF NOT EXISTS entries_by_content ON entries ({SHA256}, {DECODER}) WHERE {SEARCHABLE};
 """
 
 

@@ -19,6 +19,11 @@ def address(path: Path) -> str:
     return f"{uri}?mode=ro" if _has_log(path) else f"{uri}?mode=ro&immutable=1"
 
 
+def read_only_address(path: Path) -> str:
+    """The file as a URI, opened for reading even where it could be written."""
+    return address(path) if is_read_only(path) else f"{path.absolute().as_uri()}?mode=ro"
+
+
 def _has_log(path: Path) -> bool:
     try:
         return path.with_name(path.name + "-wal").stat().st_size > 0

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from imagesearch.adapters.embedded_content import BY_CONTENT, images_of
 from imagesearch.adapters.embedded_database import PATIENCE_SECONDS, EmbeddedDatabase
 from imagesearch.adapters.embedded_filters import Condition, places
 from imagesearch.adapters.embedded_masks import FilterMasks
 from imagesearch.adapters.embedded_records import EmbeddedRecords
-from imagesearch.adapters.records import to_document, to_record
+from imagesearch.adapters.records import as_json, to_document, to_record
 from imagesearch.adapters.unit_vectors import query_vector, unit_vector
 from imagesearch.adapters.vector_scan import Allowed, Match, Row, Snapshot, VectorLog
-from imagesearch.domain import Document, Embedding, Hit, VectorQuery
+from imagesearch.domain import Document, Embedding, Hit, Scanned, VectorQuery
 from imagesearch.filters import Filter
 from imagesearch.writes import Delete, Put, Stored, Touch, Write, WriteResult, WriteStatus
 
@@ -27,6 +28,8 @@ DELETED = "deleted"
 ROWS_AT_A_TIME = 4096
 # SQLite builds may allow no more than 999 parameters: https://sqlite.org/limits.html
 IDS_AT_A_TIME = 500
+# What one odd record raises: SQLite undoes that statement and keeps the others.
+REFUSED = (ValueError, TypeError, OverflowError, sqlite3.DataError, sqlite3.InterfaceError)
 # A hit that is overwritten while it is fetched sends the search round again, this often.
 ROUNDS = 5
 
@@ -71,6 +74,11 @@ class EmbeddedIndex(EmbeddedRecords):
         )
         return {id: np.frombuffer(vector, "<f4") for id, vector in rows}
 
+    def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
+        statement = self._database.sql(BY_CONTENT)
+        with self._database.reading() as connection:
+            return images_of(connection, statement, hashes, decoder)
+
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
         with self._database.writing() as connection:
             return [self._write(connection, write) for write in writes]
@@ -100,15 +108,15 @@ class EmbeddedIndex(EmbeddedRecords):
             return WriteResult(WriteStatus.CONFLICT, "the entry has another version")
         try:
             vector = self._vector(write, known)
-        except ValueError as error:
-            return WriteResult(WriteStatus.FAILED, str(error))
-        connection.execute(
-            self._database.sql(
-                "INSERT OR REPLACE INTO entries (id, status, key, collection, record, vector)"
-                " VALUES (?, ?, ?, ?, ?, ?)"
-            ),
-            (id, *_columns(write), vector),
-        )
+            connection.execute(
+                self._database.sql(
+                    "INSERT OR REPLACE INTO entries (id, status, key, collection, record, vector)"
+                    " VALUES (?, ?, ?, ?, ?, ?)"
+                ),
+                (id, *_columns(write), vector),
+            )
+        except REFUSED as error:
+            return WriteResult(WriteStatus.FAILED, f"the index cannot hold this record: {error}")
         return WriteResult(WriteStatus.WRITTEN)
 
     def _vector(self, write: Write, known: tuple[int, bytes] | None) -> bytes | None:
@@ -172,7 +180,7 @@ def _columns(write: Write) -> tuple[str, str | None, str | None, str | None]:
     if isinstance(write, Delete):
         return DELETED, None, None, None
     document = write.document
-    ref, record = document.ref, json.dumps(to_record(document))
+    ref, record = document.ref, as_json(to_record(document))
     return document.status.value, ref.key, ref.collection, record
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from imagesearch.adapters.folder_excludes import UPLOAD_PREFIX, Excludes
 from imagesearch.adapters.folder_store import FolderStore
 from imagesearch.domain import ImageRef
 from imagesearch.errors import InvalidQuery, Unavailable
@@ -26,8 +27,8 @@ DELETED = "deleted"
 class FolderChanges:
     """`data` is another folder, which keeps the secret that signs, and what was deleted."""
 
-    def __init__(self, folder: Path, data: Path) -> None:
-        self._store = FolderStore(folder)
+    def __init__(self, folder: Path, data: Path, excludes: Excludes | None = None) -> None:
+        self._store = FolderStore(folder, excludes=excludes)
         self._data = data
 
     def upload_form(
@@ -35,6 +36,7 @@ class FolderChanges:
     ) -> UploadForm:
         """The fields of a multipart POST to the server of this folder."""
         _check_none(metadata)
+        self._check_visible(ref)
         expires = now + timedelta(seconds=UPLOAD_SECONDS)
         fields = {"key": ref.key, "Content-Type": content_type}
         policy = _encoded({"expiration": expires.isoformat(), "fields": fields})
@@ -61,12 +63,13 @@ class FolderChanges:
     ) -> None:
         """Beside its place under a hidden name, which nobody looks at, and then renamed."""
         _check_none(metadata)
+        self._check_visible(ref)
         path = self._store.path(ref.key)
         try:
             if path is None:
                 raise FileNotFoundError(errno.ENOENT, "there can be no such file")
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".upload-{secrets.token_hex(8)}")
+            part = path.with_name(f"{UPLOAD_PREFIX}{secrets.token_hex(8)}")
             try:
                 part.write_bytes(data)
                 part.rename(path)
@@ -90,6 +93,17 @@ class FolderChanges:
             raise Unavailable(
                 f"cannot delete {ref.key}: {error.strerror}", "check the folder's permissions"
             ) from error
+
+    def _check_visible(self, ref: ImageRef) -> None:
+        """What is excluded would be taken and never be found."""
+        if any(part.startswith(".") for part in ref.key.split("/")):
+            return
+        if reason := self._store.excludes.why(ref.key, is_dir=False):
+            raise InvalidQuery(
+                f"{ref.key} would not be indexed: {reason}",
+                "send another name or collection",
+                "excluded_name",
+            )
 
     def _secret(self) -> bytes:
         """Made once, for this server and those after it; nobody else may read it."""

@@ -18,6 +18,7 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 PATIENCE_SECONDS = 25.0
 BUSY = frozenset({429, 500, 502, 503, 504})
+REFUSED = frozenset({400, 413})
 # Writes are blocked while disks are full: with 429 by the server itself, with 403 by AWS.
 BLOCKED = "cluster_block_exception"
 
@@ -73,14 +74,21 @@ class Bulk:
         for place, part in enumerate(_parts(numbers, actions)):
             if place and self.clock() > deadline:
                 return
-            answers = self._answers([actions[number] for number in part])
+            answers = self._answers([actions[number] for number in part], deadline)
             for number, answer in zip(part, answers, strict=True):
                 results[number] = answer
 
-    def _answers(self, actions: Sequence[str]) -> list[WriteResult | Again]:
+    def _answers(self, actions: Sequence[str], deadline: float) -> list[WriteResult | Again]:
+        """One for each; where the server refuses them together, one may be to blame: by halves."""
         try:
             items = self.send("".join(actions))["items"]
         except OpenSearchException as error:
+            if len(actions) > 1 and _is_refused(error) and self.clock() <= deadline:
+                half = len(actions) // 2
+                return [
+                    *self._answers(actions[:half], deadline),
+                    *self._answers(actions[half:], deadline),
+                ]
             return [_of_request(error)] * len(actions)
         return [_of_item(item) for entry in items for item in entry.values()]
 
@@ -97,6 +105,11 @@ def _parts(numbers: Iterable[int], actions: Sequence[str]) -> Iterator[list[int]
         size += len(actions[number])
     if part:
         yield part
+
+
+def _is_refused(error: OpenSearchException) -> bool:
+    """Whether a request's content is refused (400, 413), and not its sender or its moment."""
+    return isinstance(error, TransportError) and error.status_code in REFUSED
 
 
 def _of_request(error: OpenSearchException) -> WriteResult | Again:

@@ -71,8 +71,9 @@ class OpenSearchIndex(OpenSearchReads):
         for number, write in enumerate(writes):
             try:
                 actions[number] = bulk_action(write, self._name, self._dimension, now)
-            except ValueError as error:
-                results[number] = WriteResult(WriteStatus.FAILED, str(error))
+            except (ValueError, TypeError, OverflowError) as error:
+                reason = f"the index cannot hold this record: {error}"
+                results[number] = WriteResult(WriteStatus.FAILED, reason)
         results.update(zip(actions, self._bulk.write(list(actions.values())), strict=True))
         ordered = [results[number] for number in range(len(writes))]
         if any(result.status is WriteStatus.WRITTEN for result in ordered):

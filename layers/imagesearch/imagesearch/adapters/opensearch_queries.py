@@ -108,6 +108,15 @@ def matching(
     return {"bool": {"filter": wanted}}
 
 
+def of_content(sha256: str, decoder: str) -> dict[str, Any]:
+    """The image of this content that this decoder read last, with its embedding."""
+    query = matching(Status.INDEXED, None, None)
+    query["bool"]["filter"] += [{"term": {"sha256": sha256}}, {"term": {"decoder": decoder}}]
+    newest = {"indexed_at": {**ascending("indexed_at")["indexed_at"], "order": "desc"}}
+    sort = [newest, ascending("id")]
+    return {"query": query, "sort": sort, "size": 1, "track_total_hits": False}
+
+
 def links(collection: str | None, after: Sequence[Any] | None) -> dict[str, Any]:
     """Images with neighbours, from columns: a record would have to be read with its vector."""
     query = matching(Status.INDEXED, collection, None)

@@ -6,7 +6,7 @@ from typing import Any
 
 from imagesearch.adapters.opensearch_asking import STRICT
 from imagesearch.adapters.opensearch_lists import OpenSearchLists
-from imagesearch.adapters.opensearch_queries import cosine, nearest, same_copy
+from imagesearch.adapters.opensearch_queries import cosine, nearest, of_content, same_copy
 from imagesearch.adapters.opensearch_records import (
     WITHOUT_EMBEDDING,
     document,
@@ -15,11 +15,12 @@ from imagesearch.adapters.opensearch_records import (
 )
 from imagesearch.adapters.opensearch_schema import EMBEDDING
 from imagesearch.adapters.unit_vectors import query_vector
-from imagesearch.domain import Embedding, Hit, Status, VectorQuery
+from imagesearch.domain import Embedding, Hit, Scanned, Status, VectorQuery
 from imagesearch.errors import Unavailable
 from imagesearch.writes import Stored
 
 LONGEST_ID = 512
+HASHES_AT_A_TIME = 32
 NO_INDEX = "index_not_found_exception"
 
 
@@ -39,22 +40,45 @@ class OpenSearchReads(OpenSearchLists):
         }
         return {id: vector for id, vector in found.items() if vector is not None}
 
+    def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
+        """A search for each hash, many in one request: many copies cost no more than one."""
+        wanted = list(dict.fromkeys(hashes))
+        found: dict[str, Scanned] = {}
+        for start in range(0, len(wanted), HASHES_AT_A_TIME):
+            found |= self._of_content(wanted[start : start + HASHES_AT_A_TIME], decoder)
+        return found
+
+    def _of_content(self, wanted: Sequence[str], decoder: str) -> dict[str, Scanned]:
+        answers = self._multi_search(
+            [({}, json.dumps(of_content(each, decoder))) for each in wanted]
+        )
+        found: dict[str, Scanned] = {}
+        for sha256, hits in zip(wanted, answers, strict=True):
+            for source in (hit["_source"] for hit in hits):
+                if (vector := embedding(source)) is not None:
+                    found[sha256] = Scanned(document(source), vector)
+        return found
+
     def search(self, query: VectorQuery) -> list[Hit]:
         vector = query_vector(query.embedding, self._dimension)
         return _hits(self._search(nearest(query, vector), preference=same_copy(vector)))
 
     def search_many(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         vectors = [query_vector(query.embedding, self._dimension) for query in queries]
-        if not queries:
+        searches = [
+            ({"preference": same_copy(vector)}, nearest(query, vector))
+            for query, vector in zip(queries, vectors, strict=True)
+        ]
+        return [_hits(found) for found in self._multi_search(searches)]
+
+    def _multi_search(self, searches: Sequence[tuple[Mapping[str, str], str]]) -> list[list[Any]]:
+        """The hits of each search, given by its header and body; all are asked at once."""
+        if not searches:
             return []
-        lines = []
-        for query, vector in zip(queries, vectors, strict=True):
-            header = json.dumps(STRICT | {"preference": same_copy(vector)})
-            lines.append(f"{header}\n{nearest(query, vector)}\n")
-        body = "".join(lines)
+        body = "".join(f"{json.dumps({**STRICT, **header})}\n{text}\n" for header, text in searches)
         self._check()
         answer = self._client.read(lambda client: client.msearch(body=body, index=self._name))
-        return [_hits(self._found(response)) for response in answer["responses"]]
+        return [self._found(response) for response in answer["responses"]]
 
     def _multi_get(self, ids: Sequence[str], source: Mapping[str, Any]) -> list[Any]:
         possible = [id for id in ids if id.isascii() and 0 < len(id) <= LONGEST_ID]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from imagesearch.adapters.opensearch_schema import EMBEDDING
-from imagesearch.adapters.records import folders, to_document, to_neighbour, to_record
+from imagesearch.adapters.records import as_json, folders, to_document, to_neighbour, to_record
 from imagesearch.adapters.unit_vectors import unit_vector, vector_json
 from imagesearch.domain import Document, Embedding, Linked
 from imagesearch.writes import Delete, Stored, Touch, Version, Write
@@ -41,15 +41,18 @@ def stored(found: Mapping[str, Any]) -> Stored:
 
 
 def bulk_action(write: Write, index: str, dimension: int, now: datetime) -> str:
-    """The lines of a `_bulk` body, ASCII; raises ValueError for an embedding that is none."""
+    """The lines of a `_bulk` body, ASCII.
+
+    Raises ValueError or TypeError for an embedding that is none and a record that is no JSON.
+    """
     if isinstance(write, Touch):
         update = {"doc": _source(write.document), "detect_noop": False}
-        return _lines("update", write.ref.id, index, write.expected, json.dumps(update))
+        return _lines("update", write.ref.id, index, write.expected, as_json(update))
     if isinstance(write, Delete):
         gone = {"id": write.ref.id, "status": DELETED, "deleted_at": now.astimezone(UTC)}
         source = json.dumps(gone, default=datetime.isoformat)
     else:
-        source = json.dumps(_source(write.document))
+        source = as_json(_source(write.document))
         if write.embedding is not None:
             vector = vector_json(unit_vector(write.embedding, dimension))
             source = f'{source[:-1]}, "{EMBEDDING}": {vector}}}'

@@ -30,8 +30,10 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "height": {"type": "integer"},
     "latitude": {"type": "double"},
     "longitude": {"type": "double"},
+    "place_read": {"type": "boolean", "index": False, "doc_values": False},
     "metadata": {"type": "flat_object"},
     "exif": {"type": "object", "enabled": False},
+    "truncated": {"type": "boolean"},
 }
 
 

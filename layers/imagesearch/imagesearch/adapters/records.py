@@ -1,5 +1,6 @@
 """A document as JSON values and back, exactly: both indexes store records in this form."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ DATES = ("last_modified", "indexed_at", "taken_at")
 PLAIN = (
     *("etag", "size", "model", "decoder", "reason"),
     *("sha256", "content_type", "width", "height"),
-    *("latitude", "longitude", "phash", "miniature", "contrasts", "thumbnail"),
+    *("latitude", "longitude", "place_read", "phash", "miniature", "contrasts", "thumbnail"),
 )
 # A key of 1,024 bytes may lie 1,023 folders deep.
 FOLDER_LEVELS = 16
@@ -41,10 +42,22 @@ def to_record(document: Document) -> dict[str, Any]:
         "metadata": dict(document.metadata),
         "exif": dict(document.exif),
         "neighbours": _texts(document.neighbours),
+        "truncated": document.truncated,
     }
     record.update({name: getattr(document, name) for name in PLAIN})
     record.update({name: _text(getattr(document, name)) for name in DATES})
     return record
+
+
+def as_json(record: Mapping[str, Any]) -> str:
+    """The record in ASCII; raises ValueError or TypeError for what no index could read again.
+
+    That is a number that is none (NaN or infinite), and half a surrogate pair in a text.
+    """
+    text = json.dumps(record, allow_nan=False)
+    if "\\ud" in text:
+        json.dumps(record, ensure_ascii=False).encode()
+    return text
 
 
 def to_document(record: Mapping[str, Any]) -> Document:
@@ -57,6 +70,7 @@ def to_document(record: Mapping[str, Any]) -> Document:
         metadata=dict(record.get("metadata") or {}),
         exif=dict(record.get("exif") or {}),
         neighbours=_neighbours(record.get("neighbours")),
+        truncated=bool(record.get("truncated")),
         **fields,
     )
 

@@ -1,6 +1,7 @@
 """An image store over an S3 bucket."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -8,8 +9,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from imagesearch.adapters.s3_access import archived, refusal, refused_by_key
 from imagesearch.domain import ImageRef, ObjectState
-from imagesearch.errors import ObjectChanged, Unavailable
+from imagesearch.errors import ObjectChanged, Unavailable, UnreadableObject
 
 URL_SECONDS = 900
 MAX_CONNECTIONS = 16
@@ -17,6 +19,9 @@ MAX_CONNECTIONS = 16
 
 class S3Store:
     """Reads objects on condition that they are as they were seen.
+
+    An object that is archived, or encrypted with a key that may not be used here, is one that
+    cannot be read; a role that may not read is Unavailable.
 
     With `tags` an object's tags count as metadata, each named `tag.` and its key.
     """
@@ -37,12 +42,15 @@ class S3Store:
         except (ClientError, BotoCoreError) as error:
             if status_of(error) == 404:
                 return None
+            if status_of(error) == 400 and (why := self._refusal(ref)):
+                return self._state_without_head(ref, why)
             raise _unavailable(ref, error) from error
         return ObjectState(
             etag=found["ETag"].strip('"'),
             last_modified=found["LastModified"].astimezone(UTC),
             size=found["ContentLength"],
             metadata=found["Metadata"] | tags,
+            unreadable=archived(found),
         )
 
     def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
@@ -53,10 +61,40 @@ class S3Store:
             )
             data: bytes = found["Body"].read()
         except (ClientError, BotoCoreError) as error:
-            if status_of(error) in (404, 412):
+            # 416: an empty object has no first bytes; this one was not empty when it was seen.
+            if status_of(error) in (404, 412, 416):
                 raise ObjectChanged(f"{ref.key} changed while it was read") from error
+            if why := refusal(error) or self._refused_by_key(ref, error):
+                raise UnreadableObject(why) from error
             raise _unavailable(ref, error) from error
         return data
+
+    def _refusal(self, ref: ImageRef) -> str:
+        """Why an object cannot be read: the answer to HeadObject has no body that would say so."""
+        try:
+            self._s3.get_object(Bucket=ref.bucket, Key=ref.key, Range="bytes=0-0")["Body"].close()
+        except (ClientError, BotoCoreError) as error:
+            return refusal(error)
+        return ""
+
+    def _refused_by_key(self, ref: ImageRef, error: Exception) -> str:
+        if status_of(error) != 403:
+            return ""
+        try:
+            return refused_by_key(error, self._s3.head_object(Bucket=ref.bucket, Key=ref.key))
+        except (ClientError, BotoCoreError):
+            return ""
+
+    def _state_without_head(self, ref: ImageRef, unreadable: str) -> ObjectState | None:
+        """A listing tells of an object what HeadObject does not tell without the object's key."""
+        try:
+            found = self._s3.list_objects_v2(Bucket=ref.bucket, Prefix=ref.key, MaxKeys=1)
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(ref, error) from error
+        for entry in found.get("Contents", ()):
+            if entry["Key"] == ref.key:
+                return replace(_listed(entry), unreadable=unreadable)
+        return None
 
     def _tags_of(self, ref: ImageRef) -> dict[str, str]:
         found = self._s3.get_object_tagging(Bucket=ref.bucket, Key=ref.key)["TagSet"]

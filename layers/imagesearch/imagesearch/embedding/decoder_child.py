@@ -92,7 +92,12 @@ class DecoderChild:
         while "large" in answer.head:
             with turn:
                 answer = self._ask({})
-        return _result(answer)
+        try:
+            return _result(answer)
+        except (KeyError, TypeError, ValueError):
+            # A child with a spoilt memory may answer nonsense before it dies.
+            self._process.kill()
+            raise self._death() from None
 
     def stop(self) -> None:
         """End it and take its exit status, so that no zombie stays."""
@@ -111,7 +116,7 @@ class DecoderChild:
             frames.send(requests, head, body)
             return frames.receive(answers)
         except (OSError, EOFError, ValueError):
-            # ValueError: a child with a spoilt memory may answer nonsense before it dies.
+            # ValueError: the same nonsense, as a frame that is none.
             raise self._death() from None
 
     @property

@@ -98,6 +98,9 @@ class DecoderPool:
             except DecoderDied as died:
                 child.stop()
                 death = died
+            except BaseException:
+                child.stop()
+                raise
             else:
                 self._idle.append(child)
                 return result

@@ -6,35 +6,34 @@ Runs in a child process (decoder_process.py), because a file may kill its decode
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import TypeAlias
 
 import pi_heif
 import PIL
 from PIL import Image
 
 from imagesearch.details import DetailsWanted
-from imagesearch.embedding import exif
+from imagesearch.embedding import camera_raw, exif
 from imagesearch.embedding.closer_look import details_of
-from imagesearch.embedding.decoding_cost import expected_memory
-from imagesearch.embedding.opening import draft, opened
+from imagesearch.embedding.declared_colors import declared_profile
+from imagesearch.embedding.loading import BeforePixels, Loader
 from imagesearch.embedding.orienting import stored_box, turned, turned_size
 from imagesearch.embedding.picture import DecodingLimits, Picture
 from imagesearch.embedding.preprocessing import Preprocessing, Size, place
 from imagesearch.embedding.resampling import resample, tensor
+from imagesearch.embedding.srgb import to_srgb
 from imagesearch.embedding.what_it_is import content_type
 from imagesearch.errors import UnreadableImage
 
 # To be raised when a file that was rejected would now be read: rejected ones are looked at again.
-RULES = 1
-
-BeforePixels: TypeAlias = Callable[[int], None]
+RULES = 2
+# What is imported when it is first needed is not asked for its version, which takes as long.
+_LAZY = "rawpy-0.28.0 pillow_jxl-1.3.8"
 
 
 def decoder_name() -> str:
     """What decides which files can be read."""
     heif = pi_heif.libheif_version()
-    return f"imagesearch-{RULES} pillow-{PIL.__version__} libheif-{heif}"
+    return f"imagesearch-{RULES} pillow-{PIL.__version__} libheif-{heif} {_LAZY}"
 
 
 def decode(
@@ -85,22 +84,20 @@ def _decode(
             "send a smaller copy",
             code="image_too_large",
         )
-    with opened(data, limits) as image:
-        header = image.size
-        draft(image, wanted)
-        before_pixels(expected_memory(image, header, data, limits))
-        image.load()
-        # Only a JPEG can be a draft; others may turn out to have another size when decoded.
-        size = header if image.format in ("JPEG", "MPO") else image.size
-        orientation = exif.orientation(image)
-        square = _square(image, size, orientation, wanted)
-        return Picture(
-            tensor(square, wanted),
-            *turned_size(size, orientation),
-            content_type(image, data),
-            exif.taken_at(image),
-            details_of(image, size, orientation, details) if details else None,
-        )
+    loaded = Loader(data, wanted, limits, before_pixels).load()
+    image, part = loaded.image, loaded.part
+    orientation = exif.orientation(image)
+    image.info["icc_profile"] = declared_profile(image, data)
+    to_srgb(image)
+    raw = camera_raw.facts(image)
+    return Picture(
+        tensor(_square(image, part, orientation, wanted), wanted),
+        *((raw and raw.size) or turned_size(loaded.size, orientation)),
+        raw.content_type if raw else content_type(image, data),
+        exif.taken_at(image),
+        details_of(image, part, orientation, details) if details else None,
+        loaded.truncated,
+    )
 
 
 def _square(image: Image.Image, size: Size, orientation: int, wanted: Preprocessing) -> Image.Image:

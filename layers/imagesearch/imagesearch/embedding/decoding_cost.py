@@ -7,6 +7,7 @@ from math import ceil
 from PIL import Image
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH
 
+from imagesearch.embedding.jpeg_scans import has_several_scans
 from imagesearch.embedding.picture import MEGABYTE, DecodingLimits
 from imagesearch.embedding.preprocessing import Size
 from imagesearch.errors import UnreadableImage
@@ -14,7 +15,7 @@ from imagesearch.errors import UnreadableImage
 # Pillow keeps a pixel in 4 bytes, with these exceptions (its Storage.c).
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 # What the format's own library holds beside that: measured, bytes per pixel at the peak.
-_BESIDE = {"WEBP": 12, "AVIF": 6, "HEIF": 4, "TIFF": 4, "GIF": 1}
+_BESIDE = {"WEBP": 12, "AVIF": 6, "HEIF": 4, "TIFF": 4, "GIF": 1, "RAW": 22, "JPEGXL": 12}
 _BESIDE_FOR_ALPHA = {"AVIF": 2, "HEIF": 3}
 
 
@@ -32,6 +33,16 @@ def check_size(size: Size, limits: DecodingLimits) -> None:
         raise UnreadableImage(f"the picture has {width} x {height} pixels", code="damaged_image")
 
 
+def may_hold(size: Size, image: Image.Image, data: bytes) -> bool:
+    """Whether a JPEG's file is large enough for half of the pixels that it declares.
+
+    A block of 8 x 8 samples takes a bit at least. Bombs are far below.
+    """
+    if image.format not in ("JPEG", "MPO"):
+        return False
+    return len(data) * 8 >= _samples(image) * size[0] * size[1] / 64 / 2
+
+
 def expected_memory(image: Image.Image, header: Size, data: bytes, limits: DecodingLimits) -> int:
     """Bytes that loading an opened picture takes, `header` its size before it was drafted.
 
@@ -39,7 +50,7 @@ def expected_memory(image: Image.Image, header: Size, data: bytes, limits: Decod
     """
     needed = image.width * image.height * _bytes_per_pixel(image) + len(data)
     needed += _tile(image)
-    if image.info.get("progressive"):
+    if has_several_scans(image, data):
         needed += _coefficients(image, header)
     if needed > limits.memory_bytes:
         raise UnreadableImage(
@@ -65,10 +76,14 @@ def _tile(image: Image.Image) -> int:
 
 
 def _coefficients(image: Image.Image, header: Size) -> int:
-    """A progressive JPEG is held whole, two bytes a coefficient, however small its draft."""
+    """A JPEG in several scans is held whole, two bytes a coefficient, however small its draft."""
+    return int(2 * _samples(image) * header[0] * header[1])
+
+
+def _samples(image: Image.Image) -> float:
+    """How many samples a pixel of a JPEG has: 1 for gray, 1.5 where chroma is halved twice."""
     sampling = [(across, down) for _, across, down, _ in getattr(image, "layer", [])]
-    if not sampling:
-        return 0
-    most = max(across for across, _ in sampling) * max(down for _, down in sampling)
-    samples = sum(across * down for across, down in sampling) / most
-    return int(2 * samples * header[0] * header[1])
+    most = max((across for across, _ in sampling), default=0) * max(
+        (down for _, down in sampling), default=0
+    )
+    return sum(across * down for across, down in sampling) / most if most else 0

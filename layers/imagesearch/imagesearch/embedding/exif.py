@@ -8,15 +8,33 @@ from typing import Any
 from PIL import ExifTags, Image
 
 _ITEMS = 4_096
+# Of JPEG XL only what was packed from a JPEG has an orientation. The last is camera_raw.BITMAP.
+_TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "JPEGXL", "RAW preview")
+_XMP = ("xmp", "XML:com.adobe.xmp")
 
 
 def orientation(image: Image.Image) -> int:
-    """How the stored picture is to be turned, 1 to 8 (Exif 3.0, tag 274); 1 is not at all."""
+    """How the loaded picture is to be turned, 1 to 8 (Exif 3.0, tag 274); 1 is not at all.
+
+    Only EXIF is asked; what Pillow says of an AVIF's EXIF is its `irot` and `imir`. TIFF and HEIF
+    pictures were turned when they were loaded.
+    """
+    block = image.info.get("exif")
+    if image.format not in _TURNED_BY_EXIF or not isinstance(block, bytes):
+        return 1
+    tags = Image.Exif()
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        tags.load(block)
+        value = tags.get(ExifTags.Base.Orientation, 1)
     except Exception:  # whatever a damaged block makes of the parser, the pixels are still good
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def forget_xmp(image: Image.Image) -> None:
+    """Pillow would take an orientation from XMP where EXIF has none; browsers do not."""
+    for name in _XMP:
+        image.info.pop(name, None)
 
 
 def taken_at(image: Image.Image) -> datetime | None:

@@ -95,6 +95,7 @@ class OnnxImageEncoder:
                     picture.content_type,
                     picture.taken_at,
                     picture.details,
+                    picture.truncated,
                 )
             else:
                 yield UnreadableImage(

@@ -9,6 +9,7 @@ from importlib import import_module
 import pi_heif
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
+from imagesearch.embedding import camera_raw, jpeg_xl
 from imagesearch.embedding.decoding_cost import check_size
 from imagesearch.embedding.picture import DecodingLimits
 from imagesearch.embedding.preprocessing import Preprocessing, place
@@ -16,7 +17,7 @@ from imagesearch.embedding.thumbnails import thumbnail_size
 from imagesearch.embedding.what_it_is import declared_size, no_image
 from imagesearch.errors import UnreadableImage
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", jpeg_xl.FORMAT)
 # A JPEG's draft is at least this many times the target: drafts are smoothed less well than resizes.
 DRAFT_GAP = 2
 
@@ -32,10 +33,21 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 pi_heif.register_heif_opener(
     thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
 )
+jpeg_xl.register()
 
 
 def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
-    """A picture whose header was read and whose size is within limits; raises UnreadableImage."""
+    """A picture whose header was read, and nothing else; raises UnreadableImage.
+
+    Its size is checked when it is known at which scale it is decoded (loading.py). Of a camera RAW
+    file it is the picture that is shown of it.
+    """
+    if kind := camera_raw.raw_type(data):
+        return camera_raw.opened(data, kind, lambda content: _opened(content, limits))
+    return _opened(data, limits)
+
+
+def _opened(data: bytes, limits: DecodingLimits) -> Image.Image:
     # WebP alone takes memory for its pixels when it is opened; of the others we learn the size.
     Image.MAX_IMAGE_PIXELS = limits.pixels // 2 if data[8:12] == b"WEBP" else None
     # Until pixels are read this is leniency to a PNG's text and other chunks beside them.
@@ -56,7 +68,6 @@ def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
         # Pillow raises above twice this figure, for tiles and frames that exceed the header's size.
         Image.MAX_IMAGE_PIXELS = limits.pixels // 2
         ImageFile.LOAD_TRUNCATED_IMAGES = False
-    check_size(image.size, limits)
     return image
 
 
@@ -65,6 +76,10 @@ def draft(image: Image.Image, wanted: Preprocessing) -> None:
 
     A thumbnail is thought of even where none is wanted: the embedding must not depend on that.
     """
+    if image.format not in ("JPEG", "MPO"):
+        return
+    # The next picture of a file is drafted as the first was: Pillow protects a draft from another.
+    image.decoderconfig = ()  # type: ignore[attr-defined]
     placement = place(image.size, wanted)
     left, top, right, bottom = placement.box
     across, down = placement.size[0] / (right - left), placement.size[1] / (bottom - top)

@@ -19,8 +19,11 @@ def written(picture: Picture) -> Frame:
     head = {
         "picture": [picture.width, picture.height, picture.content_type],
         "taken_at": picture.taken_at.isoformat() if picture.taken_at else None,
+        "truncated": picture.truncated,
         "shape": picture.pixels.shape,
-        "details": asdict(details) | {"thumbnail": None} if details else None,
+        "details": asdict(details) | {"thumbnail": details.thumbnail is not None}
+        if details
+        else None,
     }
     thumbnail = (details and details.thumbnail) or b""
     return Frame(head, picture.pixels.tobytes() + thumbnail)
@@ -31,12 +34,13 @@ def read(frame: Frame) -> Picture:
     shape = head["shape"]
     count = int(np.prod(shape))
     pixels = np.frombuffer(body, np.float32, count).reshape(shape)
-    thumbnail = body[pixels.nbytes :] or None
     width, height, content_type = head["picture"]
     taken_at = datetime.fromisoformat(head["taken_at"]) if head["taken_at"] else None
-    details = _details(head["details"], thumbnail)
-    return Picture(pixels, width, height, content_type, taken_at, details)
+    details = _details(head["details"], body[pixels.nbytes :])
+    return Picture(pixels, width, height, content_type, taken_at, details, head["truncated"])
 
 
-def _details(told: dict[str, Any] | None, thumbnail: bytes | None) -> Details | None:
-    return Details(**{**told, "thumbnail": thumbnail}) if told else None
+def _details(told: dict[str, Any] | None, thumbnail: bytes) -> Details | None:
+    if not told:
+        return None
+    return Details(**{**told, "thumbnail": thumbnail if told["thumbnail"] else None})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime
@@ -17,6 +17,7 @@ from imagesearch.embedding.signed_arithmetic import exact_with
 from imagesearch.errors import ConfigurationError
 
 MOST_THREADS = 4
+Session: TypeAlias = onnxruntime.InferenceSession
 ELEMENTS: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -33,9 +34,7 @@ class Graph:
         """Load the graph; raises ConfigurationError where it is not as the manifest says."""
         self._output = output
         try:
-            self._session = onnxruntime.InferenceSession(
-                path, session_options(threads), providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(path, threads)
         except Exception as error:  # onnxruntime raises its own classes, straight from C++
             raise _wrong(f"{path} cannot be loaded: {error}") from error
         takes = sorted(node.name for node in self._session.get_inputs())
@@ -65,6 +64,23 @@ def _element(path: Path, node: Any) -> type[np.generic]:
     return ELEMENTS[node.type]
 
 
+def open_session(
+    model: str | Path | bytes,
+    threads: int | None = None,
+    *,
+    options: onnxruntime.SessionOptions | None = None,
+) -> Session:
+    """An ONNX session on the CPU: the one place in this repository that creates sessions.
+
+    model: a file, or the bytes of an ONNX model. threads: see `session_options`. options: used
+    instead of the product's own, by a tool that needs or measures other ones; start from
+    `session_options`, because without it int8 products saturate on a CPU without VNNI.
+    Raises onnxruntime's own exceptions where the model cannot be loaded.
+    """
+    chosen = session_options(threads) if options is None else options
+    return onnxruntime.InferenceSession(model, chosen, providers=["CPUExecutionProvider"])
+
+
 def session_options(threads: int | None) -> onnxruntime.SessionOptions:
     """How every graph is run here; `threads` of them, or as many as there are cores up to 4."""
     options = onnxruntime.SessionOptions()
@@ -87,13 +103,13 @@ def plainly_exact() -> bool:
     """Whether this CPU multiplies signed weights exactly without being told to."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return exact_with(options)
+    return exact_with(partial(open_session, options=options))
 
 
 @cache
 def signed_weights_are_exact() -> bool:
     """Whether every graph's signed weights are multiplied exactly as graphs are run here."""
-    return exact_with(session_options(1))
+    return exact_with(partial(open_session, threads=1))
 
 
 def _wrong(message: str) -> ConfigurationError:

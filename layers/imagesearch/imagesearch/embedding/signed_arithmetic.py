@@ -6,8 +6,10 @@ are cut off, unless the session is told to avoid that kernel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from imagesearch.embedding.protobuf_wire import bytes_field, varint_field
@@ -16,12 +18,13 @@ DEPTH, WIDTH = 64, 64
 UINT8, INT8, INT32 = 2, 3, 6
 
 
-def exact_with(options: onnxruntime.SessionOptions) -> bool:
-    """Multiplies the largest values there are, and compares with what they must give."""
+def exact_with(open_model: Callable[[bytes], Any]) -> bool:
+    """Multiplies the largest values there are, and compares with what they must give.
+
+    open_model: makes an onnxruntime session, with the options in question, of a model's bytes.
+    """
     for weight in (127, -128):
-        session = onnxruntime.InferenceSession(
-            _multiplication(weight), options, providers=["CPUExecutionProvider"]
-        )
+        session = open_model(_multiplication(weight))
         for rows in (1, 2, 50):
             left = np.full((rows, DEPTH), 255, np.uint8)
             (product,) = session.run(None, {"left": left})

@@ -9,7 +9,8 @@ from PIL import Image
 from imagesearch.embedding.preprocessing import Size
 
 LONGEST_SIDE = 320
-_QUALITY = 75
+# Colors are then within 2 of 255 of the picture's on average; at 75 they are within 3.
+_QUALITY = 90
 # The fastest of 0 to 6: the others make files a tenth smaller and take several times as long.
 _METHOD = 0
 

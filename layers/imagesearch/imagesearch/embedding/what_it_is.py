@@ -49,7 +49,7 @@ def declared_size(data: bytes) -> Size | None:
 
 def no_image(data: bytes) -> UnreadableImage:
     """Why no decoder takes these bytes."""
-    hint = "send a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC picture"
+    hint = "send a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC, JPEG XL or camera RAW picture"
     if not data:
         return UnreadableImage("the file is empty", hint, code="empty_file")
     claimed = sniff(data)

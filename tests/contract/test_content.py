@@ -1,0 +1,89 @@
+"""Claims: a look-up by SHA-256 finds one indexed image of each content, with its embedding."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from imagesearch.domain import Status
+from imagesearch.scoped_index import ScopedIndex
+from imagesearch.scoping import Scope
+from imagesearch.writes import Delete, Put
+
+A, B, C = ("a" * 64, "b" * 64, "c" * 64)
+DECODER = "decoder 1"
+
+
+@pytest.fixture
+def keys(subject):
+    """The keys that are found, by their hashes."""
+
+    def keys(*hashes, decoder=DECODER):
+        found = subject.index.by_sha256(hashes, decoder)
+        return {sha256: scanned.document.ref.key for sha256, scanned in found.items()}
+
+    return keys
+
+
+def test_each_hash_gives_its_image_with_record_and_embedding(subject, put):
+    writes = [put("a.jpg", 10, sha256=A, width=7), put("b.jpg", 20, sha256=B)]
+    subject.store(*writes)
+    found = subject.index.by_sha256([A, C, B, A], DECODER)
+    assert found.keys() == {A, B}
+    for write in writes:
+        scanned = found[write.document.sha256]
+        assert scanned.document == write.document
+        assert scanned.embedding.dtype == np.float32
+        np.testing.assert_allclose(scanned.embedding, write.embedding, atol=1e-6)
+
+
+def test_an_index_without_images_finds_nothing(subject, keys):
+    assert keys(A) == {}
+    assert keys() == {}
+
+
+def test_of_several_images_of_the_same_content_one_is_found(subject, put, keys):
+    subject.store(*(put(f"{n}.jpg", n, sha256=A) for n in range(30)))
+    found = keys(A)
+    assert found.keys() == {A}
+    assert found[A] in {f"{n}.jpg" for n in range(30)}
+
+
+def test_what_another_decoder_read_is_not_found(subject, put, keys):
+    subject.store(
+        put("old.jpg", sha256=A, decoder="decoder 0"),
+        put("new.jpg", sha256=A, decoder=DECODER),
+        put("other.jpg", sha256=B, decoder="decoder 0"),
+    )
+    assert keys(A, B) == {A: "new.jpg"}
+    assert keys(A, B, decoder="decoder 0") == {A: "old.jpg", B: "other.jpg"}
+
+
+def test_what_is_rejected_or_has_no_embedding_is_not_found(subject, document, keys):
+    rejected = document("r.jpg", sha256=A, status=Status.REJECTED, reason="broken")
+    subject.store(Put(rejected, None, None), Put(document("n.jpg", sha256=B), None, None))
+    assert keys(A, B) == {}
+
+
+def test_what_was_deleted_or_overwritten_is_found_no_more(subject, put, keys):
+    gone, changed = put("gone.jpg", sha256=A), put("changed.jpg", sha256=B)
+    subject.store(gone, changed)
+    newer = replace(changed.document, sha256=C)
+    subject.store(
+        Delete(gone.ref, subject.version(gone.ref)),
+        Put(newer, changed.embedding, subject.version(changed.ref)),
+    )
+    assert keys(A, B, C) == {C: "changed.jpg"}
+
+
+def test_many_hashes_are_looked_up_at_once(subject, put, keys):
+    hashes = [f"{n:064x}" for n in range(300)]
+    subject.store(*(put(f"{n}.jpg", n, sha256=hashes[n]) for n in range(0, 300, 2)))
+    assert keys(*hashes) == {hashes[n]: f"{n}.jpg" for n in range(0, 300, 2)}
+
+
+def test_within_a_scope_nothing_else_is_found(subject, put):
+    subject.store(put("cats/1.jpg", sha256=A), put("dogs/1.jpg", sha256=B))
+    scoped = ScopedIndex(subject.index, Scope(frozenset({"cats"})))
+    found = scoped.by_sha256([A, B], DECODER)
+    assert [scanned.document.ref.key for scanned in found.values()] == ["cats/1.jpg"]

@@ -1,0 +1,123 @@
+"""Nothing small stops the whole: the real command over a folder of everything that is odd."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from ..waiting import PATIENCE_SECONDS
+from .conftest import COMMAND
+
+Eventually = Callable[..., None]
+Serve = Callable[[Path], Any]
+# What makes root somebody whom permissions bind.
+RIGHTS = "-dac_override,-dac_read_search"
+BOUND = f"setpriv --bounding-set={RIGHTS} --inh-caps={RIGHTS}"
+
+
+@pytest.fixture
+def hostile(few: Path) -> Path:
+    """A folder of a few samples, with something of every kind that cannot be indexed."""
+    (few / "itself").symlink_to("itself")
+    (few / "one").symlink_to("two")
+    (few / "two").symlink_to("one")
+    (few / "through").symlink_to("animals/owl.webp/x")
+    (few / "long").symlink_to("x" * 300)
+    (few / "nowhere.jpg").symlink_to("nowhere")
+    (few / "out.jpg").symlink_to(COMMAND)
+    os.mkfifo(few / "pipe.jpg")
+    (few / "empty.jpg").write_bytes(b"")
+    (few / "text.jpg").write_text("no picture")
+    (few / "notes.txt").write_text("no picture")
+    Image.new("RGB", (64, 64), "red").save(few / "red.jpg", format="PNG")
+    Image.new("RGB", (64, 64), "blue").save(few / "blue", format="PNG")
+    os.utime(few / "red.jpg", (0, -(2**40)))
+    os.utime(few / "blue", (0, 2**40))
+    Image.new("RGB", (64, 64), "green").save(few / "a\nline \x1b[31m.png")
+    return few
+
+
+TOLD = ["itself", "long", "nowhere.jpg", "one", "out.jpg", "pipe.jpg", "through", "two"]
+
+
+def test_everything_else_is_indexed_and_what_is_not_is_listed(hostile: Path, serve: Serve) -> None:
+    serving = serve(hostile)
+    done = serving.run("index", hostile)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for path in TOLD:
+        assert any(line.startswith(f"passed over {path}: ") for line in lines), path
+    for path in ("empty.jpg", "text.jpg"):
+        assert any(line.startswith(f"rejected {path}: ") for line in lines), path
+    assert lines[-1].startswith("7 indexed, 2 rejected, 1 is no image, 8 passed over in ")
+    again = serving.run("index", hostile)
+    assert again.returncode == 1
+    assert again.stderr.splitlines()[-1].startswith("9 unchanged, 1 is no image, 8 passed over in ")
+    everything = serving.run("index", hostile, "--all")
+    assert everything.returncode == 1
+    serving.start().ready()
+    assert len(serving.listed()) == 7
+    assert set(serving.listed("rejected")) == {"empty.jpg", "text.jpg"}
+
+
+def test_a_folder_that_is_emptied_while_it_is_served_is_told_and_comes_back(
+    few: Path, serve: Serve, tmp_path: Path, eventually: Eventually
+) -> None:
+    """As where its disk is unmounted: another, empty folder is in its place."""
+    serving = serve(few).start().ready()
+    few.rename(tmp_path / "disk")
+    few.mkdir()
+    eventually("it is told", lambda: any("kept 4 records" in line for line in serving.err), 60)
+    assert len(serving.listed()) == 4
+    few.rmdir()
+    (tmp_path / "disk").rename(few)
+    eventually("it is told", lambda: any("can be seen again" in line for line in serving.err), 60)
+    (few / "animals" / "cow.webp").unlink()
+    eventually("the deletion is followed", lambda: len(serving.listed()) == 3, 60)
+
+
+def test_what_is_away_is_forgotten_where_a_person_says_so(few: Path, serve: Serve) -> None:
+    serving = serve(few)
+    assert serving.run("index", few).returncode == 0
+    shutil.rmtree(few)
+    few.mkdir()
+    kept = serving.run("index", few)
+    assert kept.returncode == 1
+    assert "kept 4 records: the folder is empty: is its disk mounted?" in kept.stderr
+    gone = serving.run("index", few, "--forget-missing")
+    assert gone.returncode == 0
+    assert gone.stderr.splitlines()[-1].startswith("4 deleted in ")
+
+
+def test_a_folder_that_may_not_be_entered_keeps_its_records(few: Path, serve: Serve) -> None:
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("root may enter every folder, and there is no setpriv to bind it")
+    bound = BOUND.split() if os.geteuid() == 0 else []
+
+    def index() -> tuple[int, list[str]]:
+        line = [*bound, COMMAND, "index", few, "--data-dir", serving.data_dir]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+        return done.returncode, done.stderr.splitlines()
+
+    serving = serve(few)
+    assert index()[0] == 0
+    (few / "objects" / "white-chair.webp").unlink()
+    for mode in (0o000, 0o444):
+        (few / "animals").chmod(mode)
+        try:
+            status, lines = index()
+        finally:
+            (few / "animals").chmod(0o755)
+        assert status == 1
+        assert "passed over animals: it cannot be listed: Permission denied" in lines
+        assert (
+            "kept 2 records below animals: Permission denied; --forget-missing deletes them"
+            in lines
+        )
+    assert index()[1][-1].startswith("3 unchanged in ")

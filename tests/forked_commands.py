@@ -1,0 +1,103 @@
+"""The command line in processes that begin with its modules loaded: a fork takes no second.
+
+A process of its own loads `local.cli` once; each command is run by a fork of it, so that it has its
+own working directory, environment, output and exit status, as a command of a shell has.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# What the commands import when they are called, and its libraries.
+PRELOADED = (
+    "local.cli",
+    "local.index_command",
+    "local.search_command",
+    "local.classify_command",
+    "local.duplicates_command",
+    "local.labels_command",
+    "local.push_command",
+    "local.backfill_command",
+    "local.functions",
+    "imagesearch.embedding.sessions",
+)
+
+
+class ForkedCommands:
+    """Runs `imagesearch` with arguments; may be used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._server = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(
+        self, arguments: list[str], cwd: Path, environment: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        assert self._server.stdin
+        assert self._server.stdout
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder) / name for name in ("out", "err")]
+            asked = {
+                "arguments": arguments,
+                "cwd": str(cwd),
+                "environment": dict(os.environ if environment is None else environment),
+                "files": [str(file) for file in files],
+            }
+            self._server.stdin.write(json.dumps(asked) + "\n")
+            self._server.stdin.flush()
+            status = json.loads(self._server.stdout.readline())
+            texts = [file.read_text("utf-8") for file in files]
+        return subprocess.CompletedProcess(arguments, status, *texts)
+
+    def close(self) -> None:
+        self._server.communicate()
+
+
+def _serve(inherited: set[str]) -> None:
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            _become(json.loads(line), inherited)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+
+
+def _become(asked: dict[str, Any], inherited: set[str]) -> None:
+    """Runs the command in this process and ends it. What modules set in the environment stays."""
+    files = [os.open(path, os.O_WRONLY | os.O_CREAT) for path in asked["files"]]
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for standard, file in enumerate((nothing, *files)):
+        os.dup2(file, standard)
+    os.chdir(asked["cwd"])
+    for name in inherited - set(asked["environment"]):
+        os.environ.pop(name, None)
+    os.environ.update(asked["environment"])
+    sys.argv = ["imagesearch", *asked["arguments"]]
+    status = 1
+    try:
+        sys.modules["local.cli"].main()  # type: ignore[attr-defined]
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    before = set(os.environ)
+    for module in PRELOADED:
+        importlib.import_module(module)
+    _serve(before)

@@ -1,0 +1,111 @@
+"""Claims: patterns exclude what git ignores, and a broken one says what is wrong with it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from imagesearch.adapters.folder_excludes import IGNORE_FILE, Excludes
+from imagesearch.adapters.ignore_patterns import BrokenPattern, compiled
+
+pytestmark = pytest.mark.slow
+
+FOLDERS = ("", "a", "a/b", "ab")
+NAMES = ("a", "b", "ab", "#a", "!b", " a", "a ", "-", "*", "]", "\\a")
+PIECES = ("a", "b", "*", "?", "!", "[ab]", "[!a]", "[^b]", "[]a]", "[a-b]", "[[:alpha:]]")
+PIECES += ("\\*", "\\\\", "#", " ", "-", "]", "ab")
+
+segments = st.one_of(
+    st.just("**"), st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map("".join)
+)
+patterns = st.tuples(
+    st.sampled_from(("", "", "!")),
+    st.sampled_from(("", "", "/")),
+    st.lists(segments, min_size=1, max_size=3).map("/".join),
+    st.sampled_from(("", "", "/")),
+).map("".join)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("repository")
+    subprocess.run(["git", "init", "-q", made], check=True)
+    for folder in (*FOLDERS, "#a/a ", "b/*", "-/]"):
+        for name in NAMES:
+            path = made / folder / name
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if f"{folder}/{name}".strip("/") not in {*FOLDERS, "b", "#a", "-"}:
+                    path.touch()
+    return made
+
+
+@given(files=st.lists(st.lists(patterns, max_size=4), min_size=4, max_size=4))
+@settings(
+    derandomize=True,
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+)
+def test_patterns_exclude_what_git_ignores(repository: Path, files: list[list[str]]) -> None:
+    for folder, lines in zip(FOLDERS, files, strict=True):
+        for line in lines:
+            try:
+                compiled(line)
+            except BrokenPattern:
+                assume(False)
+        for name in (".gitignore", IGNORE_FILE):
+            (repository / folder / name).write_text("".join(f"{line}\n" for line in lines))
+    paths = [path.relative_to(repository).as_posix() for path in _files(repository)]
+    asked = subprocess.run(
+        ["git", "check-ignore", "--no-index", "--stdin", "-z"],
+        cwd=repository,
+        input="\0".join(paths),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ignored = set(filter(None, asked.stdout.split("\0")))
+    excludes = Excludes(repository, defaults=False)
+    assert {path for path in paths if excludes.excluded(path)} == ignored
+
+
+def _files(repository: Path) -> list[Path]:
+    hidden = (".git", ".gitignore", IGNORE_FILE)
+    found = (path for path in repository.rglob("*") if path.is_file())
+    return [path for path in found if not set(path.relative_to(repository).parts) & set(hidden)]
+
+
+@pytest.mark.parametrize("line", ["", "  ", "# a comment", "/", "\r"])
+def test_a_line_that_says_nothing_is_no_pattern(line: str) -> None:
+    assert compiled(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[a", "not closed"),
+        ("[z-a]", "brackets"),
+        ("a\\", "backslash"),
+        ("[\\]]", "backslash"),
+        ("[[:vowel:]]", "[:vowel:]"),
+        ("a//b", "empty"),
+        ("!", "nothing"),
+    ],
+)
+def test_a_broken_pattern_says_what_is_wrong(line: str, said: str) -> None:
+    with pytest.raises(BrokenPattern) as broken:
+        compiled(line)
+    assert said in str(broken.value)
+
+
+@given(st.text(max_size=12))
+@settings(derandomize=True, max_examples=300, deadline=None)
+def test_any_text_is_a_pattern_or_a_broken_one(line: str) -> None:
+    try:
+        pattern = compiled(line)
+    except BrokenPattern:
+        return
+    assert pattern is None or pattern.text in line

@@ -1,0 +1,88 @@
+"""Claims: a filesystem is known again when it is mounted again, and no other is taken for it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from imagesearch.adapters import mounts
+from imagesearch.adapters.mounts import Place, has_lasting_inodes, mount_points, place_of
+
+MOUNTINFO = r"""
+22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+30 27 8:17 / /mnt/a\040stick rw - vfat /dev/sdb1 rw
+31 27 0:50 / /mnt/share rw master:7 - nfs4 server:/photos rw
+32 27 0:51 / /mnt/sshfs rw - fuse.sshfs me@host:/photos rw
+33 27 0:52 / /mnt/drive rw - fuseblk /dev/sdc1 rw
+this line is none
+"""
+
+
+@pytest.fixture
+def _mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mountinfo").write_text(MOUNTINFO)
+    monkeypatch.setattr(mounts, "MOUNTINFO", tmp_path / "mountinfo")
+    has_lasting_inodes.cache_clear()
+    yield
+    has_lasting_inodes.cache_clear()
+
+
+@pytest.mark.usefixtures("_mounted")
+def test_mount_points_are_read_as_the_system_writes_them() -> None:
+    assert "/mnt/a stick" in mount_points()
+    assert len(mount_points()) == 6
+
+
+@pytest.mark.usefixtures("_mounted")
+def test_filesystems_that_make_inode_numbers_up_are_known() -> None:
+    devices = {
+        "ext4": (254, 0),
+        "vfat": (8, 17),
+        "nfs4": (0, 50),
+        "sshfs": (0, 51),
+        "ntfs": (0, 52),
+    }
+    lasting = {name: has_lasting_inodes(os.makedev(*each)) for name, each in devices.items()}
+    assert lasting == {"ext4": True, "vfat": False, "nfs4": True, "sshfs": False, "ntfs": False}
+    assert has_lasting_inodes(os.makedev(99, 99))
+
+
+def test_without_a_list_of_mounts_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mounts, "MOUNTINFO", tmp_path / "none")
+    assert mount_points() == frozenset()
+
+
+def test_a_folder_is_the_place_that_it_was(tmp_path: Path) -> None:
+    assert place_of(str(tmp_path)).is_directory_of(place_of(str(tmp_path)))
+    (tmp_path / "sub").mkdir()
+    sub = place_of(str(tmp_path / "sub"))
+    assert sub.has_filesystem_of(place_of(str(tmp_path)))
+    assert not sub.is_directory_of(place_of(str(tmp_path)))
+
+
+SAME = [
+    (Place(1, 5, 2), Place(9, 5, 2)),
+    (Place(1, 0, 2), Place(1, 0, 2)),
+    (Place(1, 0, 2, "server:/a"), Place(9, 0, 2, "server:/a")),
+]
+OTHER = [
+    (Place(1, 5, 2), Place(1, 6, 2)),
+    (Place(1, 0, 2), Place(2, 0, 2)),
+    (Place(1, 0, 2, "server:/a"), Place(1, 0, 2, "server:/b")),
+    (Place(1, 0, 2, "server:/a"), Place(1, 0, 2)),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_a_filesystem_is_the_same_though_its_device_has_another_number(one, other) -> None:
+    assert one.has_filesystem_of(other)
+    assert other.has_filesystem_of(one)
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER)
+def test_another_filesystem_is_another(one, other) -> None:
+    assert not one.has_filesystem_of(other)
+    assert not other.has_filesystem_of(one)

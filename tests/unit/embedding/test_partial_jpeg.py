@@ -1,0 +1,155 @@
+"""A JPEG that was cut short is read as far as it goes, and says so."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from imagesearch.details import DetailsWanted
+from imagesearch.embedding.decoder_pool import DecoderPool
+from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.preprocessing import Preprocessing
+from imagesearch.errors import UnreadableImage
+
+THIRD = 1 / 255
+WANTED = Preprocessing(32, "stretch", "bicubic", (0, 0, 0), (THIRD,) * 3, (0, 0, 0))
+WIDTH, HEIGHT = 640, 480
+OPTIONS = [
+    {},
+    {"progressive": True},
+    {"subsampling": 0},
+    {"restart_marker_rows": 2},
+    {"progressive": True, "subsampling": 0},
+]
+
+
+def noise(mode="RGB"):
+    """Rows that compress alike, so that half of the bytes are half of the rows."""
+    values = np.random.default_rng(0).integers(0, 256, (HEIGHT // 5, WIDTH // 5), np.uint8)
+    return Image.fromarray(values).resize((WIDTH, HEIGHT), Image.Resampling.NEAREST).convert(mode)
+
+
+def jpeg(image, **options):
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_three_quarters_of_a_file_are_read_and_noted(mode, options):
+    file = jpeg(noise(mode), **options)
+    picture = decode(file[: len(file) * 3 // 4], WANTED, details=DetailsWanted(thumbnail=True))
+    assert picture.truncated
+    assert (picture.width, picture.height) == (WIDTH, HEIGHT)
+    small = Image.open(io.BytesIO(picture.details.thumbnail))
+    rows = 1 if "progressive" in options else 3 / 4
+    assert small.height / small.width == pytest.approx(rows * HEIGHT / WIDTH, rel=0.06)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_what_is_embedded_are_the_rows_that_are_there(options):
+    """Red grows from the first row to the last."""
+    grows = Image.linear_gradient("L").resize((WIDTH, HEIGHT))
+    file = jpeg(Image.merge("RGB", [grows, noise("L"), noise("L")]), **options)
+    cut = file[: len(file) * 4 // 5]
+    whole, there = (decode(each, WANTED).pixels[0, -1].mean() for each in (file, cut))
+    assert whole > 235
+    assert there == pytest.approx(whole if "progressive" in options else 200, abs=16)
+
+
+@pytest.mark.parametrize("part", [0.05, 0.2, 0.4])
+def test_less_than_half_of_the_rows_is_too_little(part):
+    file = jpeg(noise())
+    with pytest.raises(UnreadableImage, match=r"cut short: \d+% of its rows are there") as caught:
+        decode(file[: int(len(file) * part)], WANTED)
+    assert caught.value.code == "damaged_image"
+
+
+def test_a_progressive_file_with_a_part_of_its_first_scan_is_too_little():
+    file = jpeg(noise(), progressive=True)
+    first = file.index(b"\xff\xda")
+    with pytest.raises(UnreadableImage):
+        decode(file[: first + 200], WANTED)
+
+
+@pytest.mark.parametrize("value", [0, 127, 128, 255])
+def test_rows_of_one_color_that_are_there_count(value):
+    """Black, white and libjpeg's gray for missing rows are colors like others."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), (value,) * 3)
+    image.paste(noise().crop((0, 0, WIDTH, 40)))
+    file = jpeg(image)
+    picture = decode(file[:-2], WANTED, details=DetailsWanted(thumbnail=True))
+    assert picture.truncated
+    small = Image.open(io.BytesIO(picture.details.thumbnail))
+    assert small.height / small.width == pytest.approx(HEIGHT / WIDTH, rel=0.05)
+    assert np.abs(picture.pixels[:, -1] - value).max() <= 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_what_is_there_is_turned_upright(orientation):
+    image = Image.new("RGB", (WIDTH, HEIGHT), "red")
+    image.paste("blue", (0, 0, WIDTH // 2, HEIGHT))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    whole = jpeg(image, exif=exif)
+    cut = whole[: whole.index(b"\xff\xda") + (len(whole) - whole.index(b"\xff\xda")) * 3 // 4]
+    one, other = decode(whole, WANTED), decode(cut, WANTED)
+    assert (one.width, one.height) == (other.width, other.height)
+    assert np.abs(one.pixels - other.pixels).mean() < 4
+
+
+def test_a_download_that_left_zeros_is_cut_short():
+    file = jpeg(noise())
+    there = len(file) * 3 // 4
+    picture = decode(file[:there] + bytes(len(file) - there), WANTED)
+    assert picture.truncated
+    assert np.array_equal(picture.pixels, decode(file[:there], WANTED).pixels)
+
+
+def test_a_whole_file_is_not_truncated_and_another_format_stays_rejected():
+    assert not decode(jpeg(noise()), WANTED).truncated
+    file = io.BytesIO()
+    noise().save(file, "PNG")
+    with pytest.raises(UnreadableImage):
+        decode(file.getvalue()[: len(file.getvalue()) * 9 // 10], WANTED)
+
+
+def test_a_draft_is_cut_where_the_picture_is():
+    large = noise().resize((4_000, 3_000))
+    file = jpeg(large)
+    picture = decode(file[: len(file) * 3 // 4], WANTED, details=DetailsWanted(thumbnail=True))
+    assert picture.truncated
+    assert (picture.width, picture.height) == (4_000, 3_000)
+    small = Image.open(io.BytesIO(picture.details.thumbnail))
+    assert small.height / small.width == pytest.approx(0.75 * 0.75, rel=0.05)
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.sampled_from(OPTIONS), st.floats(0, 1), st.booleans())
+def test_a_file_cut_anywhere_is_read_or_says_why(options, part, zeros):
+    file = jpeg(noise(), **options)
+    kept = int(len(file) * part)
+    cut = file[:kept] + (bytes(len(file) - kept) if zeros else b"")
+    try:
+        picture = decode(cut, WANTED)
+    except UnreadableImage:
+        # Of a progressive file the first scan, a fraction of its bytes, has all rows.
+        assert part < (0.35 if "progressive" in options else 0.65)
+    else:
+        assert picture.truncated or kept >= len(file) - 2
+        assert (picture.width, picture.height) == (WIDTH, HEIGHT)
+
+
+@pytest.mark.slow
+def test_the_note_comes_through_the_decoders_process():
+    file = jpeg(noise())
+    pool = DecoderPool(children=1)
+    whole, cut = pool.decode_in_order([file, file[: len(file) * 3 // 4]], WANTED)
+    pool.close()
+    assert (whole.truncated, cut.truncated) == (False, True)

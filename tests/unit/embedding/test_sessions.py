@@ -1,0 +1,100 @@
+"""One function creates every ONNX session of the repository, with the product's options."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from imagesearch.embedding.sessions import open_session
+from models.clip_image_graph import build_image_graph
+from models.clip_reference import random_pixels
+from models.clip_shape import TINY
+from models.clip_weights import random_weights
+from models.quantisers import qdq_int8
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+FACTORY = REPOSITORY / "layers/imagesearch/imagesearch/embedding/sessions.py"
+# Refuses sessions to fast tests.
+GUARD = REPOSITORY / "tests/unit/conftest.py"
+# Assembled, so that this file does not contain the name that it looks for.
+MAKER = "Inference" + "Session"
+
+
+def test_no_other_module_names_the_class_of_sessions():
+    """The name alone is enough: an alias or a subclass would create sessions too."""
+    found = {
+        path.relative_to(REPOSITORY).as_posix(): lines
+        for path in set(sources()) - {FACTORY, GUARD}
+        if (lines := list(naming_sessions(path.read_text("utf-8"))))
+    }
+    assert found == {}, "create sessions with imagesearch.embedding.sessions.open_session"
+
+
+def test_the_search_reads_every_part_of_the_repository():
+    found = {path.relative_to(REPOSITORY).parts[0] for path in sources()}
+    assert found >= {"benchmarks", "functions", "layers", "local", "models", "tests"}
+    assert list(naming_sessions(FACTORY.read_text("utf-8")))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"import onnxruntime\nonnxruntime.{MAKER}(path)",
+        f"import onnxruntime as ort\nort.{MAKER}(path)",
+        f"from onnxruntime import {MAKER}\n",
+        f"from onnxruntime import {MAKER} as Made\nMade(path)",
+        f"class Mine(runtime.{MAKER}): ...",
+        f"make = getattr(onnxruntime, '{MAKER}')",
+    ],
+)
+def test_every_way_to_name_the_class_is_found(source):
+    assert list(naming_sessions(source))
+    assert not list(naming_sessions(source.replace(MAKER, "SessionOptions")))
+
+
+@pytest.mark.slow
+def test_calibration_creates_no_session_of_its_own(monkeypatch):
+    def plain(*_: object, **__: object) -> None:
+        raise AssertionError("a session with onnxruntime's own options")
+
+    calibrate = "onnxruntime.quantization.calibrate.onnxruntime"
+    monkeypatch.setattr(calibrate, type("Runtime", (), {MAKER: plain}))
+    graph = build_image_graph(TINY, random_weights(TINY, 0))
+    pixels = random_pixels(TINY, 0)
+    quantised = open_session(qdq_int8(graph, [{"pixel_values": pixels}]).SerializeToString())
+    (vectors,) = quantised.run(None, {"pixel_values": pixels})
+    assert np.isfinite(vectors).all()
+
+
+@pytest.mark.slow
+def test_a_tool_may_bring_options_of_its_own():
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 3
+    model = build_image_graph(TINY, random_weights(TINY, 0)).SerializeToString()
+    assert open_session(model, options=options).get_session_options().intra_op_num_threads == 3
+    assert open_session(model, 2).get_session_options().intra_op_num_threads == 2
+
+
+def sources() -> Iterator[Path]:
+    """Every Python file of the repository; folders with a dot hold environments and builds."""
+    for place in sorted(REPOSITORY.iterdir()):
+        if place.suffix == ".py":
+            yield place
+        elif place.is_dir() and not place.name.startswith("."):
+            yield from sorted(place.rglob("*.py"))
+
+
+def naming_sessions(source: str) -> Iterator[int]:
+    """The lines where code names the class: as a name, an attribute, an import or a string."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case (
+                ast.Name(id=name)
+                | ast.Attribute(attr=name)
+                | ast.alias(name=name)
+                | ast.Constant(value=name)
+            ) if name == MAKER:
+                yield node.lineno

@@ -1,0 +1,28 @@
+"""An image whose file was cut short says so wherever it is shown; others say nothing."""
+
+from dataclasses import replace
+
+from imagesearch.indexing import Indexer
+
+from ..usecases.fakes import FakeImages, picture, ref
+
+
+class CutImages(FakeImages):
+    """Every file ends too early."""
+
+    def encode_images(self, images, details=None):
+        return [replace(each, truncated=True) for each in super().encode_images(images, details)]
+
+
+def test_hits_lists_and_records_say_that_a_file_was_cut_short(ask, store, index):
+    store.put("a.png", picture("a"))
+    Indexer(store, index, CutImages()).look_at([ref("a.png")])
+    assert ask("GET", "/v1/search", q="a").json["hits"][0]["truncated"] is True
+    assert ask("GET", "/v1/images").json["images"][0]["truncated"] is True
+    assert ask("GET", f"/v1/images/{ref('a.png').id}").json["truncated"] is True
+
+
+def test_a_whole_image_says_nothing(ask, fill):
+    fill({"a.png": picture("a")})
+    assert "truncated" not in ask("GET", f"/v1/images/{ref('a.png').id}").json
+    assert "truncated" not in ask("GET", "/v1/search", q="a").json["hits"][0]

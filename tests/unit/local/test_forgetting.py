@@ -1,0 +1,65 @@
+"""A person at the terminal is asked once; where nobody sits, nothing is forgotten."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from imagesearch.adapters.folder_store import Hidden
+from local.folder_engine import never
+from local.index_command import forgetting
+from local.report import Report
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Somebody types this."""
+
+    def type_in(text: str) -> Terminal:
+        shown = Terminal()
+        monkeypatch.setattr("sys.stdin", Terminal(text))
+        monkeypatch.setattr("sys.stderr", shown)
+        return shown
+
+    return type_in
+
+
+def report() -> Report:
+    made = Report()
+    made.keep([Hidden("disk", "the folder is empty: is its disk mounted?", away=True)])
+    return made
+
+
+@pytest.mark.parametrize(
+    ("typed", "forgets"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)]
+)
+def test_the_answer_at_the_terminal_counts(
+    at_terminal: Callable[[str], Any], typed: str, forgets: bool
+) -> None:
+    shown = at_terminal(typed)
+    forget = forgetting(False, Console(file=shown))
+    assert forget(report()) is forgets
+    assert "kept 1 record below disk" in shown.getvalue()
+    assert "Delete the records of what cannot be seen? [y/N]" in shown.getvalue()
+
+
+def test_the_option_needs_no_answer() -> None:
+    assert forgetting(True, Console(quiet=True))(report())
+
+
+def test_nobody_is_asked_where_input_or_messages_go_elsewhere(
+    at_terminal: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_terminal("y\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert forgetting(False, Console(quiet=True)) is never
+    at_terminal("y\n")
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    assert forgetting(False, Console(quiet=True)) is never

@@ -1,0 +1,82 @@
+"""What is dear is made once for all workers, and kept until the last of them has done with it."""
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from ..sharing import shared_by_workers
+from ..waiting import PATIENCE_SECONDS
+
+
+class Factory:
+    """pytest's, of one of several workers."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        folder.mkdir(exist_ok=True)
+
+    def getbasetemp(self):
+        return self._folder
+
+
+@pytest.fixture
+def log():
+    return []
+
+
+@pytest.fixture
+def make(log):
+    @contextmanager
+    def make():
+        log.append("made")
+        yield "it"
+        log.append("ended")
+
+    return make
+
+
+@pytest.fixture
+def factories(tmp_path):
+    return [Factory(tmp_path / f"popen-gw{number}") for number in range(2)]
+
+
+def test_the_second_worker_takes_what_the_first_has_made(factories, make, log):
+    with (
+        shared_by_workers(factories[0], "server", make) as first,
+        shared_by_workers(factories[1], "server", make) as second,
+    ):
+        assert (first, second) == ("it", "it")
+    assert log == ["made", "ended"]
+
+
+def test_what_is_made_stays_until_the_other_worker_has_done_with_it(factories, make, log):
+    entered, left = threading.Event(), threading.Event()
+
+    def other():
+        with shared_by_workers(factories[1], "server", make):
+            entered.set()
+            left.wait(PATIENCE_SECONDS)
+            log.append("used")
+
+    with shared_by_workers(factories[0], "server", make):
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert entered.wait(PATIENCE_SECONDS)
+        left.set()
+    thread.join(PATIENCE_SECONDS)
+    assert log == ["made", "used", "ended"]
+
+
+def test_what_ended_is_made_again(factories, make, log):
+    for factory in factories:
+        with shared_by_workers(factory, "server", make):
+            pass
+    assert log == ["made", "ended"] * 2
+
+
+def test_a_run_without_workers_has_a_folder_of_its_own(tmp_path, make, log):
+    for name in ("pytest-1", "pytest-2"):
+        with shared_by_workers(Factory(tmp_path / name), "server", make):
+            assert list((tmp_path / name).iterdir())
+    assert log == ["made", "ended"] * 2

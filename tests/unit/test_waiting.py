@@ -1,0 +1,130 @@
+"""Tests wait by progress, and no test fails because the machine is slow."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .. import waiting
+from ..waiting import PATIENCE_SECONDS, eventually
+
+TESTS = Path(__file__).resolve().parents[1]
+ASKING = {"get", "post", "put", "delete", "head", "patch", "request", "stream", "Client"}
+WAITING = {"wait", "join", "communicate", "wait_procs"}
+
+
+class Clock:
+    """Time that passes only while somebody waits, in steps of a second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, _: float) -> None:
+        self.now += 1
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    return clock
+
+
+def test_a_wait_ends_when_the_condition_holds(clock):
+    eventually("it is later", lambda: clock.now > 100)
+    assert clock.now == 101
+
+
+def test_a_wait_that_sees_no_progress_is_given_up_and_says_what_it_was_for(clock):
+    with pytest.raises(AssertionError, match="not within 600 s: pigs fly"):
+        eventually("pigs fly", lambda: False)
+    assert clock.now == PATIENCE_SECONDS
+
+
+def test_a_wait_goes_on_as_long_as_something_moves_on(clock):
+    """Here for ten times as long as without progress."""
+    eventually(
+        "all is done",
+        lambda: clock.now > 10 * PATIENCE_SECONDS,
+        progress=lambda: clock.now // (PATIENCE_SECONDS / 2),
+    )
+
+
+def test_a_few_seconds_are_never_all_the_patience_there_is(clock):
+    eventually("it is done on a slow machine", lambda: clock.now > 300, 10)
+
+
+def test_no_time_out_of_a_test_is_a_number():
+    found = {
+        path.relative_to(TESTS).as_posix(): lines
+        for path in sorted(TESTS.rglob("*.py"))
+        if (lines := list(impatient(path.read_text("utf-8"))))
+    }
+    assert found == {}, "pass PATIENCE_SECONDS of tests/waiting.py, or use `eventually`"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "subprocess.run(line, timeout=60)",
+        "httpx.get(url, timeout=30)",
+        "httpx.get(url)",
+        "httpx.Client(base_url=url)",
+        "process.wait(20)",
+        "thread.join(5)",
+        "socket.create_connection(address, 10)",
+    ],
+)
+def test_an_impatient_line_is_found(source):
+    assert list(impatient(source)) == [1]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "subprocess.run(line, timeout=PATIENCE_SECONDS)",
+        "httpx.get(url, timeout=PATIENCE_SECONDS)",
+        "httpx.Client(transport=transport)",
+        "thread.join()",
+        "', '.join(names)",
+        "stop.wait(0.02)",
+    ],
+)
+def test_a_patient_line_is_none(source):
+    assert not list(impatient(source))
+
+
+def impatient(source: str) -> Iterator[int]:
+    """The lines of calls that end by a number of seconds, or by httpx's own five."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and (_bounded(node) or _asks_in_five_seconds(node)):
+            yield node.lineno
+
+
+def _bounded(call: ast.Call) -> bool:
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    name = getattr(call.func, "attr", "")
+    if name in WAITING and call.args:
+        return _seconds(call.args[-1])
+    if name == "create_connection" and len(call.args) > 1:
+        return _seconds(call.args[1])
+    return "timeout" in given and _seconds(given["timeout"])
+
+
+def _seconds(value: ast.expr) -> bool:
+    return (
+        isinstance(value, ast.Constant)
+        and isinstance(value.value, int | float)
+        and value.value >= 1
+    )
+
+
+def _asks_in_five_seconds(call: ast.Call) -> bool:
+    match call.func:
+        case ast.Attribute(value=ast.Name(id="httpx"), attr=name) if name in ASKING:
+            return not {"timeout", "transport"} & {keyword.arg for keyword in call.keywords}
+    return False
