@@ -1,9 +1,9 @@
-"""Photos and edited copies of them, encoded as the product does, and what each pair has for it."""
+"""Pictures and copies of them, encoded as the product does, and what there is for each pair."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,10 @@ from PIL import Image
 from imagesearch.details import DetailsWanted
 from imagesearch.domain import EncodedImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
+from imagesearch.fine_agreement import Detail, agreement_logit
 from imagesearch.hash_distance import hash_distance
-from imagesearch.likeness import FAR
+from imagesearch.likeness import FAR, Look
 from imagesearch.overlap import Miniature, overlap
-from models.copy_edits import COPIES
 from models.edits import Edit
 from models.quantise import Floats
 
@@ -28,27 +28,43 @@ OFFERED = 10
 
 @dataclass(frozen=True)
 class Encoded:
-    """Pictures in their order: embeddings [N, D], and how each looks."""
+    """Pictures in their order: embeddings [N, D], and how each looks; pages have a detail."""
 
     embeddings: Floats
     hashes: list[str]
     miniatures: list[Miniature]
+    details: list[Detail | None]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of copies of one kind against photos: cosine, agreement of the hashes, overlap [N, M, 3]."""
+    """Of copies [N] of one kind against pictures [M], what there is for each pair.
+
+    `features` [N, M, 3] are cosine, agreement of the hashes and overlap; `details` those of the
+    copies and those of the pictures.
+    """
 
     kind: str
     features: Floats
+    details: tuple[Sequence[Detail | None], Sequence[Detail | None]] = ((), ())
+
+    def differ(self, row: int, column: int, logit: float) -> bool:
+        """Whether both are pages whose details do not agree with these log-odds."""
+        copies, pictures = self.details
+        one, other = (copies[row], pictures[column]) if copies and pictures else (None, None)
+        return bool(one and other and agreement_logit(one, other) < logit)
 
 
-def evidence(encoder: OnnxImageEncoder, photos: Sequence[Image.Image]) -> Iterator[Evidence]:
-    """Each kind of copy against all photos; the first is the photos against one another."""
-    originals = _encoded(encoder, photos, lambda picture: picture)
-    yield Evidence("", _features(originals, originals))
-    for kind, edit in COPIES.items():
-        yield Evidence(kind, _features(_encoded(encoder, photos, edit), originals))
+def evidence(
+    encoder: OnnxImageEncoder, pictures: Sequence[Image.Image], edits: Mapping[str, Edit]
+) -> Iterator[Evidence]:
+    """Each kind of copy against all pictures; the first is the pictures against one another."""
+    originals = _encoded(encoder, pictures, lambda picture: picture)
+    details = originals.details
+    yield Evidence("", _features(originals, originals), (details, details))
+    for kind, edit in edits.items():
+        copies = _encoded(encoder, pictures, edit)
+        yield Evidence(kind, _features(copies, originals), (copies.details, details))
 
 
 def _encoded(encoder: OnnxImageEncoder, photos: Sequence[Image.Image], edit: Edit) -> Encoded:
@@ -63,6 +79,7 @@ def _encoded(encoder: OnnxImageEncoder, photos: Sequence[Image.Image], edit: Edi
         np.stack([image.embedding for image in images]),
         [each.phash for each in details],
         [Miniature.of(each.miniature) for each in details],
+        [Look(each.phash, each.miniature, each.contrasts).detail for each in details],
     )
 
 

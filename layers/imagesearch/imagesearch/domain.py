@@ -96,11 +96,11 @@ class Document:
     `model` is the model that embedded it and `decoder` the decoder that read or rejected it; it is
     "none" where the bucket did not give the bytes.
     A rejected image has a `reason` and neither size in pixels nor embedding. `metadata` is what is
-    shown and filtered by: what the file itself told (`exif`), and over it the object's own. `phash`
-    and `miniature` are as in Details, `thumbnail` the key of the small copy, `latitude` and
-    `longitude` degrees, looked for where `place_read`. What an older release did not look for is
-    None, and what was looked for and could not be made is empty. `neighbours` are None until the
-    image has been linked. `truncated` is as in EncodedImage.
+    shown and filtered by: what the file itself told (`exif`), and over it the object's own.
+    `phash`, `miniature` and `contrasts` are as in Details, `thumbnail` is the key of the small
+    copy, `latitude` and `longitude` are degrees, looked for where `place_read`. What an older
+    release did not look for is None, and what was looked for and could not be made is empty.
+    `neighbours` are None until the image has been linked. `truncated` is as in EncodedImage.
     """
 
     ref: ImageRef
@@ -124,6 +124,7 @@ class Document:
     place_read: bool | None = None
     phash: str | None = None
     miniature: str | None = None
+    contrasts: str | None = None
     thumbnail: str | None = None
     neighbours: tuple[Neighbour, ...] | None = None
     truncated: bool = False

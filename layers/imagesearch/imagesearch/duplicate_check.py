@@ -63,7 +63,9 @@ class DuplicateCheck:
         if isinstance(image, UnreadableImage):
             raise image
         details = image.details
-        look = Look(details.phash, details.miniature) if details else Look(None, None)
+        look = Look(None, None)
+        if details:
+            look = Look(details.phash, details.miniature, details.contrasts)
         return _Asked(image.embedding, look, hashlib.sha256(query.data).hexdigest())
 
     def _stored(self, id: str) -> _Asked:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from imagesearch.domain import Document
 from imagesearch.errors import InvalidQuery
+from imagesearch.fine_agreement import Detail, agreement_logit
 from imagesearch.hash_distance import BITS, hash_distance
 from imagesearch.overlap import Miniature, overlap
 
@@ -48,10 +49,11 @@ class Look:
 
     phash: str | None
     miniature_text: str | None
+    contrasts_text: str | None = None
 
     @classmethod
     def of(cls, document: Document) -> "Look":
-        return cls(document.phash, document.miniature)
+        return cls(document.phash, document.miniature, document.contrasts)
 
     @cached_property
     def miniature(self) -> Miniature | None:
@@ -66,6 +68,16 @@ class Look:
             return None
         try:
             return hash_distance(self.phash, other.phash)
+        except ValueError:
+            return None
+
+    @cached_property
+    def detail(self) -> Detail | None:
+        """None for what looks like a photo, was recorded by an older release or is damaged."""
+        if self.miniature is None or not self.contrasts_text:
+            return None
+        try:
+            return Detail.of(self.miniature, self.contrasts_text)
         except ValueError:
             return None
 
@@ -96,7 +108,8 @@ def likeness(
 ) -> Likeness | None:
     """The likeness of two pictures whose embeddings have this cosine; None below `least`.
 
-    Where a hash or miniature is missing, it is evidence for nothing.
+    Where a hash or miniature is missing, it is evidence for nothing. Contrast maps are never
+    evidence for a duplicate: where both are there, pages whose details differ are none.
     """
     distance = one.distance(other)
     agreement = 0.0 if distance is None else 1 - min(distance, FAR) / FAR
@@ -105,6 +118,8 @@ def likeness(
     if _sigmoid(known + weights.overlap) < least:
         return None
     confidence = _sigmoid(known + weights.overlap * _overlap(one, other))
+    if confidence >= least and one.detail and other.detail:
+        confidence = min(confidence, _sigmoid(agreement_logit(one.detail, other.detail)))
     return Likeness(score, distance, confidence) if confidence >= least else None
 
 

@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from imagesearch.miniatures import SIDE, Greys, from_text
+from imagesearch.registration import Placement
 
 Size: TypeAlias = tuple[int, int]
 Places: TypeAlias = NDArray[np.int64]
@@ -65,6 +66,22 @@ def overlap(one: Miniature, other: Miniature) -> float:
     if rough < HOPELESS:
         return rough
     return max(rough, *(_best_place(*way) for way in ways[1::2]))
+
+
+def best_placement(one: Miniature, other: Miniature) -> tuple[Placement, bool]:
+    """Where one lies best in the other, and whether it is `one` that is the part."""
+    best, found, one_is_part = -2.0, Placement(0.0, 0.0, 1.0, 1.0, False), True
+    for part, whole, first in ((one, other, True), (other, one, False)):
+        for size in _sizes(_shape(part.ratio, whole.ratio)):
+            places, strengths = _places(whole, size)
+            fits = (places @ _shrunk(part, size)) / strengths[:, None]
+            place, mirrored = divmod(int(fits.argmax()), 2)
+            if fits.flat[2 * place + mirrored] > best:
+                best = float(fits.flat[2 * place + mirrored])
+                top, left = divmod(place, SIDE - size[1] + 1)
+                shares = (top / SIDE, left / SIDE, size[0] / SIDE, size[1] / SIDE)
+                found, one_is_part = Placement(*shares, mirrored == 1), first
+    return found, one_is_part
 
 
 def _shape(part: float, whole: float) -> float:

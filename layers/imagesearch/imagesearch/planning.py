@@ -188,6 +188,7 @@ class Planner:
             place_read=self._wanted.place,
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
+            contrasts=details.contrasts if details else None,
             thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else no_small,
             truncated=image.truncated,
         )

@@ -7,8 +7,11 @@ from PIL import Image
 from models.copy_edits import COPIES
 from models.duplicate_evidence import Evidence
 from models.measure_duplicates import fit, table
+from models.page_copies import PAGE_COPIES
 
 PHOTOS = 12
+EDITS = COPIES | {f"page {kind}": edit for kind, edit in PAGE_COPIES.items()}
+ODD = np.arange(PHOTOS) % 2 == 1
 
 
 def evidence(kind, same, others):
@@ -28,25 +31,28 @@ def found():
 
 
 def test_copies_are_told_from_other_photos(found):
-    lines = table(found, fit(found))
+    lines = table(found, fit(found), ODD)
     assert lines[2:] == [
-        "| none: the photos themselves | – | – | 0 |",
+        "| none: the pictures themselves | – | – | 0 |",
         "| cropped | 100 | 100 | 0 |",
         "| grey | 100 | 100 | 0 |",
+        "| all copies | 100 | 100 | 0 |",
     ]
 
 
 def test_what_is_taken_for_another_photo_is_counted(found):
     weights = fit(found)
     found[1].features[1, 2] = (1, 1, 1)
-    assert "| cropped | 100 | 86 | 1 |" in table(found, weights)
+    lines = table(found, weights, ODD)
+    assert "| cropped | 100 | 86 | 1 |" in lines
+    assert "| all copies | 100 | 92 | 1 |" in lines
 
 
-@pytest.mark.parametrize("kind", COPIES)
+@pytest.mark.parametrize("kind", EDITS)
 def test_every_edit_makes_another_picture_of_any_shape(kind):
     for size in ((256, 192), (192, 256)):
         blobs = np.random.default_rng(1).integers(0, 255, (6, 8, 3), np.uint8)
         picture = Image.fromarray(blobs).resize(size, Image.Resampling.NEAREST)
-        edited = COPIES[kind](picture)
+        edited = EDITS[kind](picture)
         assert edited.mode == "RGB"
         assert edited.size != size or edited.tobytes() != picture.tobytes()

@@ -22,7 +22,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(("id", "bucket", "key", "collection", "status", "etag", "sha256"), _KEYWORD),
     **dict.fromkeys(("model", "decoder", "content_type", "folders", "phash"), _KEYWORD),
     **dict.fromkeys(("last_modified", "indexed_at", "taken_at", "deleted_at"), _DATE),
-    **dict.fromkeys(("reason", "thumbnail", "miniature"), _UNSEARCHED),
+    **dict.fromkeys(("reason", "thumbnail", "miniature", "contrasts"), _UNSEARCHED),
     # Read in thousands from their columns, and never looked for by value.
     "neighbours": {"type": "keyword", "index": False},
     "size": {"type": "long"},

@@ -11,7 +11,7 @@ DATES = ("last_modified", "indexed_at", "taken_at")
 PLAIN = (
     *("etag", "size", "model", "decoder", "reason"),
     *("sha256", "content_type", "width", "height"),
-    *("latitude", "longitude", "place_read", "phash", "miniature", "thumbnail"),
+    *("latitude", "longitude", "place_read", "phash", "miniature", "contrasts", "thumbnail"),
 )
 # A key of 1,024 bytes may lie 1,023 folders deep.
 FOLDER_LEVELS = 16

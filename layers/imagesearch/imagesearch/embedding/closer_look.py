@@ -9,8 +9,10 @@ from PIL import Image
 
 from imagesearch.details import Details, DetailsWanted
 from imagesearch.embedding.camera_notes import camera_and_lens, place_taken
+from imagesearch.embedding.contrast_map import contrast_map
 from imagesearch.embedding.miniature import miniature
 from imagesearch.embedding.orienting import turned, turned_size
+from imagesearch.embedding.page_look import looks_like_page
 from imagesearch.embedding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.preprocessing import Size
 from imagesearch.embedding.resampling import resample
@@ -32,6 +34,7 @@ def details_of(image: Image.Image, size: Size, orientation: int, wanted: Details
     return Details(
         phash=_made(lambda: perceptual_hash(small), "") if small else "",
         miniature=_made(lambda: miniature(small), "") if small else "",
+        contrasts=_made(lambda: _contrasts(small), "") if small else "",
         exif=_made(lambda: camera_and_lens(image), {}),
         latitude=latitude,
         longitude=longitude,
@@ -43,6 +46,10 @@ def _small(image: Image.Image, size: Size, orientation: int) -> Image.Image:
     small_size = turned_size(thumbnail_size(turned_size(size, orientation)), orientation)
     whole = (0, 0, image.width, image.height)
     return turned(resample(image, whole, small_size, "bicubic", _GAP), orientation)
+
+
+def _contrasts(small: Image.Image) -> str:
+    return contrast_map(small) if looks_like_page(small) else ""
 
 
 def _made(make: Callable[[], Detail], otherwise: Detail) -> Detail:

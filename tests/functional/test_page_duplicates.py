@@ -1,0 +1,73 @@
+"""Claims: with the model that ships, pages that say other things are no duplicates, and a page
+that was scanned again, or saved smaller, is still found."""
+
+import io
+import random
+from pathlib import Path
+
+import pytest
+
+from imagesearch.details import DetailsWanted
+from imagesearch.embedding.image_encoder import OnnxImageEncoder
+from imagesearch.embedding.manifest import load_manifest
+from imagesearch.likeness import LEAST_CONFIDENCE, THRESHOLD, Look, likeness
+from models.document_pages import chat, letter
+from models.page_copies import PAGE_COPIES
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "layers" / "starter_model" / "starter_model"
+PHOTOS = sorted((ROOT / "samples").glob("*/*.*"))[::17]
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return load_manifest(MODEL)
+
+
+@pytest.fixture(scope="module")
+def encoded(manifest):
+    encoder = OnnxImageEncoder(MODEL, manifest)
+
+    def encode(pictures):
+        files = [picture if isinstance(picture, bytes) else png(picture) for picture in pictures]
+        return encoder.encode_images(files, DetailsWanted())
+
+    yield encode
+    encoder.close()
+
+
+def png(picture):
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def confidence(manifest, one, other):
+    looks = [
+        Look(each.phash, each.miniature, each.contrasts) for each in (one.details, other.details)
+    ]
+    found = likeness(manifest.duplicates.weights, float(one.embedding @ other.embedding), *looks, 0)
+    return found.confidence
+
+
+@pytest.mark.parametrize("kind", [letter, chat])
+def test_pages_with_other_words_are_no_duplicates(manifest, encoded, kind):
+    pages = encoded([kind(random.Random(f"functional {seed}")) for seed in range(5)])
+    pairs = [(one, other) for place, one in enumerate(pages) for other in pages[:place]]
+    assert all(confidence(manifest, *pair) < LEAST_CONFIDENCE for pair in pairs)
+
+
+@pytest.mark.parametrize("copy", ["saved again", "a third of the size", "scanned again, 1° off"])
+def test_a_copy_of_a_page_is_found(manifest, encoded, copy):
+    page = letter(random.Random("functional copy"))
+    one, other = encoded([page, PAGE_COPIES[copy](page)])
+    assert confidence(manifest, one, other) > THRESHOLD
+
+
+def test_only_pages_have_a_contrast_map(encoded):
+    page, *photos = encoded([chat(random.Random("functional")), *map(Path.read_bytes, PHOTOS)])
+    assert page.details.contrasts
+    assert photos
+    assert {photo.details.contrasts for photo in photos} == {""}

@@ -1,0 +1,130 @@
+"""Claims: pages that share a layout are no duplicates, and scans of one page are."""
+
+import io
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageEnhance
+
+from imagesearch.contrast_maps import LONGEST_SIDE, SHORTEST_SIDE, from_text, to_text
+from imagesearch.embedding.contrast_map import contrast_map
+from imagesearch.embedding.manifest import DuplicateWeights
+from imagesearch.embedding.miniature import miniature
+from imagesearch.embedding.page_look import looks_like_page
+from imagesearch.embedding.perceptual_hash import perceptual_hash
+from imagesearch.likeness import THRESHOLD, Look, likeness
+from models.document_pages import book_page, chat, letter, receipt
+
+WEIGHTS = DuplicateWeights().weights
+# More than embeddings of two pages have in common: what is claimed holds for any model.
+ALIKE = 0.9999
+PAGES = [letter, book_page, receipt, chat]
+
+
+DAMAGED = ["", "8x8:", "8x8:AAAA", "0x8:", "9999x9999:", "ax8:", "8x8:!!!", "12", "8x8:ä"]
+
+
+def small(picture):
+    copy = picture.copy()
+    copy.thumbnail((320, 320))
+    return copy
+
+
+def look(picture):
+    seen = small(picture)
+    return Look(perceptual_hash(seen), miniature(seen), contrast_map(seen))
+
+
+def page(kind, seed):
+    return kind(random.Random(f"test {seed}"))
+
+
+def confidence(one, other):
+    found = likeness(WEIGHTS, ALIKE, one, other, 0.0)
+    assert found
+    return found.confidence
+
+
+def scanned(picture):
+    """Turned by a degree, flatter, a little noisy, smaller and recompressed."""
+    turned = picture.rotate(1, Image.Resampling.BICUBIC, fillcolor=picture.getpixel((2, 2)))
+    turned.thumbnail((800, 800))
+    noise = np.random.default_rng(1).normal(0, 4, (turned.height, turned.width, 1))
+    levels = np.clip(np.asarray(ImageEnhance.Contrast(turned).enhance(0.85)) + noise, 0, 255)
+    file = io.BytesIO()
+    Image.fromarray(levels.astype(np.uint8)).save(file, "JPEG", quality=70)
+    return Image.open(file).convert("RGB")
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_other_pages_of_one_kind_are_no_duplicates(kind):
+    looks = [look(page(kind, seed)) for seed in range(4)]
+    pairs = [(one, other) for place, one in enumerate(looks) for other in looks[:place]]
+    assert all(confidence(*pair) < THRESHOLD for pair in pairs)
+
+
+@pytest.mark.parametrize("kind", [letter, receipt])
+def test_a_scan_of_a_page_is_its_duplicate(kind):
+    assert confidence(look(scanned(page(kind, 1))), look(page(kind, 1))) > THRESHOLD
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_the_order_of_two_pages_makes_no_difference(kind):
+    one, other = look(page(kind, 1)), look(page(kind, 2))
+    assert (confidence(one, other) < THRESHOLD) == (confidence(other, one) < THRESHOLD)
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(
+    shapes=st.tuples(*[st.integers(1, 60)] * 4),
+    seed=st.integers(0, 99),
+    plain=st.booleans(),
+)
+def test_pictures_of_any_shape_have_a_confidence(shapes, seed, plain):
+    rng = np.random.default_rng(seed)
+    one = rng.integers(0, 1 if plain else 255, shapes[:2], np.uint8)
+    other = rng.integers(0, 255, shapes[2:], np.uint8)
+    assert 0 <= confidence(look(Image.fromarray(one)), look(Image.fromarray(other))) <= 1
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(
+    height=st.integers(SHORTEST_SIDE, LONGEST_SIDE),
+    width=st.integers(SHORTEST_SIDE, LONGEST_SIDE),
+    seed=st.integers(0, 99),
+)
+def test_contrasts_come_back_as_they_went_in(height, width, seed):
+    thirds = np.random.default_rng(seed).integers(-3, 4, (height, width))
+    contrasts = thirds.astype(np.float32) / 3
+    assert np.allclose(from_text(to_text(contrasts)), contrasts)
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_what_is_no_contrast_map_is_refused(text):
+    with pytest.raises(ValueError, match=r".+"):
+        from_text(text)
+
+
+@pytest.mark.parametrize("text", [*DAMAGED, None])
+def test_a_pair_without_two_contrast_maps_is_compared_without(text):
+    one, other = look(page(letter, 1)), look(page(letter, 2))
+    without = confidence(Look(one.phash, one.miniature_text), other)
+    assert without > THRESHOLD
+    assert confidence(Look(one.phash, one.miniature_text, text), other) == without
+
+
+ONE, OTHER = (look(page(letter, seed)) for seed in (1, 2))
+
+
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(text=st.text(max_size=40) | st.binary(max_size=40).map(lambda tail: f"8x8:{tail!r}"))
+def test_no_text_costs_more_than_the_comparison(text):
+    assert confidence(Look(ONE.phash, ONE.miniature_text, text), OTHER) > THRESHOLD
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_pages_look_like_pages(kind):
+    assert all(looks_like_page(small(page(kind, seed))) for seed in range(4))
