@@ -52,7 +52,7 @@ class Evidence:
         """Whether both are pages whose details do not agree with these log-odds."""
         copies, pictures = self.details
         one, other = (copies[row], pictures[column]) if copies and pictures else (None, None)
-        return bool(one and other and agreement_logit(one, other) < logit)
+        return agreement_logit(one, other) < logit
 
 
 def evidence(

@@ -17,6 +17,8 @@ LONGEST_SIDE = 192
 SHORTEST_SIDE = 8
 # Contrasts from -1 to 1 are kept in steps of a third.
 STEPS = 3
+# The text of a picture that may be a photo as well as a page begins with it.
+UNSURE = "?"
 
 
 def to_text(contrasts: Contrasts) -> str:

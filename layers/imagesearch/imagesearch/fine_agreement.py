@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.contrast_maps import Contrasts
+from imagesearch.contrast_maps import UNSURE, Contrasts
 from imagesearch.contrast_maps import from_text as contrasts_of
 from imagesearch.overlap import Miniature, best_placement
 from imagesearch.registration import Blocks, registered
@@ -20,7 +20,7 @@ _SURE = 2.944
 # Pages may share a template: the worst tenth of the blocks must agree nearly as well as the rest.
 _LOW, _MIDDLE = 0.1, 0.5
 _MIDDLE_SHARE = 0.337
-_LEAST_AGREEMENT = 0.38
+_LEAST_AGREEMENT = 0.425
 _SLOPE = 20.0
 # Root mean square of the contrasts; sample photos have 0.44 or more.
 _BLANK = 0.25
@@ -28,15 +28,16 @@ _BLANK = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Detail:
-    """A page's miniature and its contrast map."""
+    """A page's miniature and its contrast map; whether it may be a photo as well."""
 
     miniature: Miniature
     contrasts: Contrasts
+    is_unsure: bool = False
 
     @classmethod
     def of(cls, miniature: Miniature, text: str) -> "Detail":
         """Raises ValueError for a text that is no contrast map."""
-        return cls(miniature, contrasts_of(text))
+        return cls(miniature, contrasts_of(text.removeprefix(UNSURE)), text.startswith(UNSURE))
 
     @cached_property
     def is_blank(self) -> bool:
@@ -44,8 +45,14 @@ class Detail:
         return float(np.sqrt(np.mean(self.contrasts**2))) < _BLANK
 
 
-def agreement_logit(one: Detail, other: Detail) -> float:
-    """The log-odds that both are the same page, by their details alone; -inf without any."""
+def agreement_logit(one: Detail | None, other: Detail | None) -> float:
+    """The log-odds that both are the same page, by their details alone; -inf without any.
+
+    inf where they say nothing: one is missing, both may be photos, or one may be and something
+    of it is in the other: in a photo with a wide frame that is all a copy has in common.
+    """
+    if one is None or other is None or (one.is_unsure and other.is_unsure):
+        return math.inf
     if one.is_blank and other.is_blank:
         return -math.inf
     placement, one_is_part = best_placement(one.miniature, other.miniature)
@@ -53,6 +60,8 @@ def agreement_logit(one: Detail, other: Detail) -> float:
     blocks = registered(part.contrasts, whole.contrasts, placement)
     if blocks is None:
         return -math.inf
+    if one.is_unsure or other.is_unsure:
+        return math.inf
     low = _quantile(blocks, blocks.energy, _LOW)
     middle = _quantile(blocks, blocks.energy, _MIDDLE)
     return _SURE + _SLOPE * (low - _MIDDLE_SHARE * max(middle, 0.0) - _LEAST_AGREEMENT)

@@ -109,7 +109,8 @@ def likeness(
     """The likeness of two pictures whose embeddings have this cosine; None below `least`.
 
     Where a hash or miniature is missing, it is evidence for nothing. Contrast maps are never
-    evidence for a duplicate: where both are there, pages whose details differ are none.
+    evidence for a duplicate: where both are there, pages whose details differ are none. One of
+    the two must surely be a page.
     """
     distance = one.distance(other)
     agreement = 0.0 if distance is None else 1 - min(distance, FAR) / FAR
@@ -118,7 +119,7 @@ def likeness(
     if _sigmoid(known + weights.overlap) < least:
         return None
     confidence = _sigmoid(known + weights.overlap * _overlap(one, other))
-    if confidence >= least and one.detail and other.detail:
+    if confidence >= least:
         confidence = min(confidence, _sigmoid(agreement_logit(one.detail, other.detail)))
     return Likeness(score, distance, confidence) if confidence >= least else None
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from imagesearch.contrast_maps import LONGEST_SIDE, SHORTEST_SIDE, from_text, to_text
+from imagesearch.contrast_maps import LONGEST_SIDE, SHORTEST_SIDE, UNSURE, from_text, to_text
 from imagesearch.embedding.contrast_map import contrast_map
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.embedding.miniature import miniature
-from imagesearch.embedding.page_look import looks_like_page
+from imagesearch.embedding.page_look import LEAST_SURE, page_logit
 from imagesearch.embedding.perceptual_hash import perceptual_hash
 from imagesearch.likeness import THRESHOLD, Look, likeness
 from models.document_pages import book_page, chat, letter, receipt
@@ -125,6 +125,27 @@ def test_no_text_costs_more_than_the_comparison(text):
     assert confidence(Look(ONE.phash, ONE.miniature_text, text), OTHER) > THRESHOLD
 
 
+def unsure(look):
+    return Look(look.phash, look.miniature_text, UNSURE + look.contrasts_text)
+
+
+def test_a_page_and_what_may_be_one_are_no_duplicates_if_nothing_fits():
+    assert confidence(unsure(ONE), OTHER) < THRESHOLD
+    assert confidence(ONE, unsure(OTHER)) < THRESHOLD
+
+
+def test_a_page_and_what_may_be_a_scan_of_it_are_duplicates():
+    scan = look(scanned(page(letter, 1)))
+    assert confidence(unsure(scan), ONE) > THRESHOLD
+    assert confidence(scan, unsure(ONE)) > THRESHOLD
+
+
+def test_two_pictures_that_may_be_photos_are_compared_as_photos():
+    one, other = unsure(ONE), unsure(OTHER)
+    without = confidence(*(Look(each.phash, each.miniature_text) for each in (one, other)))
+    assert confidence(one, other) == without > THRESHOLD
+
+
 @pytest.mark.parametrize("kind", PAGES)
 def test_pages_look_like_pages(kind):
-    assert all(looks_like_page(small(page(kind, seed))) for seed in range(4))
+    assert all(page_logit(small(page(kind, seed))) > LEAST_SURE for seed in range(4))

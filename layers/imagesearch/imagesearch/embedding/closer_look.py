@@ -7,12 +7,13 @@ from typing import TypeVar
 
 from PIL import Image
 
+from imagesearch.contrast_maps import UNSURE
 from imagesearch.details import Details, DetailsWanted
 from imagesearch.embedding.camera_notes import camera_and_lens, place_taken
 from imagesearch.embedding.contrast_map import contrast_map
 from imagesearch.embedding.miniature import miniature
 from imagesearch.embedding.orienting import turned, turned_size
-from imagesearch.embedding.page_look import looks_like_page
+from imagesearch.embedding.page_look import LEAST, LEAST_SURE, page_logit
 from imagesearch.embedding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.preprocessing import Size
 from imagesearch.embedding.resampling import resample
@@ -49,7 +50,10 @@ def _small(image: Image.Image, size: Size, orientation: int) -> Image.Image:
 
 
 def _contrasts(small: Image.Image) -> str:
-    return contrast_map(small) if looks_like_page(small) else ""
+    logit = page_logit(small)
+    if logit <= LEAST:
+        return ""
+    return ("" if logit > LEAST_SURE else UNSURE) + contrast_map(small)
 
 
 def _made(make: Callable[[], Detail], otherwise: Detail) -> Detail:

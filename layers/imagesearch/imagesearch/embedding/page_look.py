@@ -5,6 +5,8 @@ Weights come from `models/document_pages.py`, other drawn pages, their scans, an
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,7 +15,9 @@ from PIL import Image
 _WEIGHTS = np.array([-15.99, -1.57, 16.7, 17.14, 10.65, -13.84, -13.13])
 _BIAS = -8.08
 # One of 85 sample photos comes to more, and nearly all pages do.
-_LEAST = 0.7
+LEAST_SURE = 0.7
+# Noisy scans of drawn pages come to more; nearly all edited photos come to less.
+LEAST = 0.1
 # Differences between neighbouring pixels, in levels of 255.
 _EVEN, _SLIGHT, _MIDDLING, _STRONG = 3, 8, 32, 48
 _BLOCK = 16
@@ -21,12 +25,12 @@ _BLOCK = 16
 _GROUND, _GROUND_LEVELS = 96, 6
 
 
-def looks_like_page(small: Image.Image) -> bool:
-    """`small` is a picture of some 320 pixels along its longer side."""
+def page_logit(small: Image.Image) -> float:
+    """The log-odds of a page; `small` is a picture of some 320 pixels along its longer side."""
     grey = small.convert("L")
     if min(grey.size) < _BLOCK:
-        return False
-    return float(_features(np.asarray(grey)) @ _WEIGHTS) + _BIAS > _LEAST
+        return -math.inf
+    return float(_features(np.asarray(grey)) @ _WEIGHTS) + _BIAS
 
 
 def _features(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
