@@ -53,11 +53,23 @@ def without_preview(picture: Image.Image, path: Path) -> None:
     path.write_bytes(dng(picture.convert("RGB")))
 
 
+def cut(name: str, part: float = 0.5) -> Make:
+    """The first part of a file of this format."""
+
+    def make(picture: Image.Image, path: Path) -> None:
+        picture.save(path, format=name)
+        data = path.read_bytes()
+        path.write_bytes(data[: int(len(data) * part)])
+
+    return make
+
+
 ODD: dict[str, Make] = {
     "cmyk.jpg": saved("CMYK"),
     "progressive.jpg": saved(progressive=True),
     "grey.jpg": saved("L"),
     "SHOUTING.JPG": as_format("JPEG"),
+    "nearly whole.jpg": cut("JPEG", 0.8),
     "rotated by its camera.jpg": rotated,
     "sixteen-bits.png": sixteen_bits,
     "sixteen-bits.tiff": sixteen_bits,
@@ -78,17 +90,6 @@ ODD: dict[str, Make] = {
     "снимок 写真 🦜.jpg": saved(),
     "x" * 196 + ".jpg": saved(),
 }
-
-
-def cut(name: str, part: float = 0.5) -> Make:
-    """The first part of a file of this format."""
-
-    def make(picture: Image.Image, path: Path) -> None:
-        picture.save(path, format=name)
-        data = path.read_bytes()
-        path.write_bytes(data[: int(len(data) * part)])
-
-    return make
 
 
 def holding(data: bytes) -> Make:
@@ -123,7 +124,7 @@ BROKEN: dict[str, Make] = {
     "noise.png": holding(bytes(range(256)) * 40),
     "bomb.png": bomb,
     "no-pixels.png": holding(_png(100, b"")),
-    "cut.jpg": cut("JPEG"),
+    "cut.jpg": cut("JPEG", 0.25),
     "cut.png": cut("PNG"),
     "cut.webp": cut("WEBP"),
     "cut.tiff": cut("TIFF"),
