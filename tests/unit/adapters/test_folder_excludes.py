@@ -9,7 +9,7 @@ import pytest
 
 from imagesearch.adapters.folder_changes import FolderChanges
 from imagesearch.adapters.folder_excludes import IGNORE_FILE, Excludes
-from imagesearch.adapters.folder_store import FolderStore
+from imagesearch.adapters.folder_store import FolderStore, LeftOut
 from imagesearch.adapters.own_data import mark, own_directory_around
 from imagesearch.domain import ImageRef
 from imagesearch.errors import InvalidQuery, Unavailable
@@ -107,7 +107,8 @@ def test_a_nearer_file_and_a_given_pattern_take_precedence(folder, put):
 def test_what_is_left_out_is_told_with_the_reason_a_folder_once(folder, put):
     put("@eaDir/a.jpg", "@eaDir/b.jpg", "x/a.raw", "b.gif", "c.jpg", "x/.upload-1")
     put(f"x/{IGNORE_FILE}", data="# not these\n*.raw\n")
-    left = FolderStore(folder, excludes=Excludes(folder, ["*.gif"])).left_out()
+    store = FolderStore(folder, excludes=Excludes(folder, ["*.gif"]))
+    left = (entry for entry in store.walk() if isinstance(entry, LeftOut))
     assert {(found.path, found.is_dir, found.reason) for found in left} == {
         ("@eaDir", True, "excluded by default: @eaDir"),
         ("x/a.raw", False, "excluded by x/.imagesearchignore: *.raw"),

@@ -284,10 +284,6 @@ class FolderStore:
             if isinstance(entry, PassedOver):
                 yield entry.path, entry.reason
 
-    def left_out(self) -> Iterator[LeftOut]:
-        """What is excluded in the folders that are seen, but for single files of the product."""
-        return (entry for entry in self.walk() if isinstance(entry, LeftOut))
-
     def trouble(self, folder: Path) -> str:
         """What is wrong with the ignore file in a folder; "" where nothing is."""
         return self.excludes.trouble(self._key(str(folder)))
