@@ -156,6 +156,7 @@ class Indexer:
         # First what is new, then what is gone: a renamed image is found by its old record.
         for batch in batches(readable, self._limits):
             yield from self._embed(batch)
+        self._contents.keep(planned)
         yield from self._write(planned)
 
     def _step(self, seen: Seen, spent: Spent) -> Outcome | Planned | Present | Again:

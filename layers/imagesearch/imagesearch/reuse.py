@@ -16,8 +16,8 @@ from imagesearch.ports import ContentLookup, ImageEncoder
 from imagesearch.writes import Delete
 
 # About 40 MB: a record, its embedding and its thumbnail have 20 KB. Two folders with as many images
-# can swap their names.
-MOST_REPLACED = 2_048
+# can swap their names, and a folder of as many can be renamed while it is looked at.
+MOST_KEPT = 2_048
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +41,9 @@ class ContentPlanner:
     """Plans the records of files that have been read; may be used from several threads.
 
     The first of the `sources` is the index that is written, and is asked first. A source that fails
-    costs time alone: what is not found is decoded and embedded. Where names are swapped, a record
-    is overwritten before its bytes turn up under another name, so the last ones are kept here.
+    costs time alone: what is not found is decoded and embedded. A record may be overwritten or
+    deleted before its bytes turn up under another name, so the last ones are kept here: names are
+    swapped, or an event about the old name of a renamed image comes first.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class ContentPlanner:
         self._sources = sources
         self._threads = threads
         self._failed: list[ContentSource] = []
-        self._replaced: dict[str, Known] = {}
+        self._kept: dict[str, Known] = {}
         self._lock = threading.Lock()
 
     def plan(self, read: Sequence[tuple[Present, bytes]]) -> list[Planned]:
@@ -78,7 +79,7 @@ class ContentPlanner:
         images = self._encoded(each for each in new if each.sha256 not in known)
         made = iter(self._recorded(new, known, images))
         planned = [plan or next(made) for plan in same]
-        self._keep_replaced(planned)
+        self.keep(planned)
         return planned
 
     def _recorded(
@@ -110,21 +111,22 @@ class ContentPlanner:
     def _known(self, hashes: Iterable[str]) -> dict[str, Known]:
         wanted = list(dict.fromkeys(hashes))
         with self._lock:
-            known = {each: self._replaced[each] for each in wanted if each in self._replaced}
+            known = {each: self._kept[each] for each in wanted if each in self._kept}
         for source in self._sources:
             if missing := [sha256 for sha256 in wanted if sha256 not in known]:
                 known |= self._found(source, missing)
         return known
 
-    def _keep_replaced(self, planned: Sequence[Planned]) -> None:
+    def keep(self, planned: Sequence[Planned]) -> None:
+        """Keep what these writes replace or delete: its bytes may turn up under another name."""
         old = {plan.seen.document.sha256 for plan in planned if plan.seen.document}
         new = {plan.write.document.sha256 for plan in planned if not isinstance(plan.write, Delete)}
-        if replaced := [sha256 for sha256 in old - new if sha256]:
-            found = self._found(self._sources[0], replaced)
+        if lost := [sha256 for sha256 in old - new if sha256]:
+            found = self._found(self._sources[0], lost)
             with self._lock:
-                self._replaced |= found
-                for oldest in list(self._replaced)[:-MOST_REPLACED]:
-                    del self._replaced[oldest]
+                self._kept |= found
+                for oldest in list(self._kept)[:-MOST_KEPT]:
+                    del self._kept[oldest]
 
     def _found(self, source: ContentSource, hashes: Sequence[str]) -> dict[str, Known]:
         try:

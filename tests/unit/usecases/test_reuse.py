@@ -129,8 +129,22 @@ def test_names_that_were_shifted_cost_nothing_whatever_the_batches(
     assert sorted(derived.files) == thumbnails(index)
 
 
-def test_no_more_than_some_replaced_contents_are_kept(new_indexer, store, images, monkeypatch):
-    monkeypatch.setattr(reuse, "MOST_REPLACED", 2)
+def test_a_name_looked_at_after_its_old_one_was_deleted_costs_nothing(
+    indexer, store, index, images, derived
+):
+    """Events come in any order: the old name of a renamed image may be gone from the index."""
+    store.put("old.png", picture("a"))
+    look(indexer, "old.png")
+    rename(store, "old.png", "new.png")
+    assert look(indexer, "old.png") == {"old.png": "deleted"}
+    assert look(indexer, "new.png") == {"new.png": "indexed"}
+    assert images.read == [picture("a")]
+    assert (index.embedding_of("new.png") == vector("a")).all()
+    assert sorted(derived.files) == thumbnails(index)
+
+
+def test_no_more_than_some_lost_contents_are_kept(new_indexer, store, images, monkeypatch):
+    monkeypatch.setattr(reuse, "MOST_KEPT", 2)
     indexer = new_indexer(limits=Limits(batch_images=1))
     keys = ["a.png", "b.png", "c.png", "d.png"]
     for key in keys:
