@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from benchmarks import (
     clip,
-    clip_graphs,
     duplicates,
     embedded_searching,
     indexing,
@@ -39,10 +38,6 @@ def _duplicates() -> None:
     show(f"{duplicates.TITLE}, {describe()}", duplicates.measure())
 
 
-def _clip_formats() -> None:
-    show(f"{clip_graphs.TITLE}, batch 1 · 4 · 8, {describe()}", clip_graphs.measure())
-
-
 PARTS: dict[str, Callable[[], None]] = {
     "functions": _functions,
     "embedded": _embedded,
@@ -50,7 +45,6 @@ PARTS: dict[str, Callable[[], None]] = {
     "labels": _labels,
     "duplicates": _duplicates,
     "clip": clip.show,
-    "clip-formats": _clip_formats,
 }
 
 

@@ -21,7 +21,7 @@ from models.starter_reference import Reference, open_tokenizer
 from models.starter_sources import Sources
 from models.starter_text_graph import WIDTH, build_text_graph
 
-# Both chosen by measurement: `python -m models.choose_preprocess`, `… models.choose_second_block`.
+# Both chosen by measurement: see the tables in models/README.md.
 PREPROCESS = Preprocess(
     size=SIZE,
     resize="pad",

@@ -21,7 +21,6 @@ from models.fit_relevance import (
     nearness_to_others,
     pair_weights,
 )
-from models.held_out import held
 from models.logistic import logistic_fit
 from models.relevance_evidence import (
     caption_evidence,
@@ -31,9 +30,7 @@ from models.relevance_evidence import (
     same_kind_evidence,
 )
 from models.relevance_figures import Judged
-from models.relevance_methods import METHODS
 from models.relevance_vectors import RelevanceVectors
-from models.resample_relevance import resampled, table
 from models.unanswerable_queries import CHOOSING, REPORTING, unanswerable_queries
 
 pytestmark = pytest.mark.slow
@@ -228,25 +225,6 @@ def test_a_calibration_that_is_unfit_is_told_with_every_reason(
     found = calibrate(folder, RelevanceVectors(**(vars(vectors) | {"captions": vague})))
     assert [fault for fault in faults(found) if "held out: the area is" in fault]
     assert [fault for fault in faults(found) if "on all: the area is" in fault]
-
-
-def test_the_shipped_way_has_the_same_figures_in_the_comparison(
-    folder: Path, vectors: RelevanceVectors
-) -> None:
-    shipped = calibrate(folder, vectors).held_out
-    sorts = evidence(vectors)
-    words = held(vectors, METHODS["cosine, nearness of 10"], sorts[Kind.TEXT], "labels").answers
-    assert words.auc() == pytest.approx(shipped.text_auc, abs=0.002)
-    assert words.let_through(0) == pytest.approx(shipped.text_let_through, abs=0.2)
-    mixed = held(vectors, METHODS["cosine, mean"], sorts[Kind.MIXED], "photos").answers
-    assert mixed.auc() == pytest.approx(shipped.mixed_auc, abs=0.002)
-
-
-def test_random_halves_differ_and_are_the_same_every_time(vectors: RelevanceVectors) -> None:
-    found = resampled(vectors, 3)
-    assert resampled(vectors, 3) == found
-    assert len({one.text_auc for one in found}) > 1
-    assert "every target is reached in" in table(found)
 
 
 def test_a_folder_that_is_no_model_is_named(
