@@ -11,8 +11,9 @@ from imagesearch.settings import Settings
 from local.api_keys import ApiKeys
 from local.bound_files import BoundFiles
 from local.files import KEEP, PREFIX, THUMBNAILS, Files
-from local.gateway import Gateway, Handler, request_path
+from local.gateway import Gateway, request_path
 from local.guard import Guard
+from local.lambda_context import Handler
 from local.uploads import Uploads
 from local.workspace import Workspace
 

@@ -4,7 +4,7 @@ import logging
 import sys
 
 from imagesearch.ports import ChangeQueue
-from local.gateway import Handler
+from local.lambda_context import Handler
 
 
 def index_images() -> Handler:

@@ -2,17 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from local.edge_errors import BROKEN, NOT_TEXT, EdgeError
-from local.lambda_context import LambdaContext
+from local.lambda_context import Handler, LambdaContext
 from local.proxy_events import HttpRequest, http_answer, proxy_event
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 MAX_QUERY_FIELDS = 100
 # Where the guard leaves the id of the key that came with a request.
 KEY_ID = "imagesearch.key_id"

@@ -8,9 +8,9 @@ from typing import Any, TypeGuard
 from imagesearch.domain import Document, ImageRef, Status
 from imagesearch.errors import Unavailable
 from imagesearch.ports import ImageStore, VectorIndex
+from local.lambda_context import Handler
 from local.report import printable
 from local.s3_events import image_of
-from local.worker import Handler
 
 # A copy under way is rejected with every piece that comes: what counts is what it ends as.
 QUIET_SECONDS = 2.0

@@ -14,9 +14,10 @@ from imagesearch.planning import Outcome, OutcomeKind
 from imagesearch.ports import VectorIndex
 from local.changed_keys import changed_keys
 from local.event_queue import EventQueue
+from local.lambda_context import Handler
 from local.s3_events import image_of, object_event
 from local.watcher import FolderWatcher
-from local.worker import Handler, work
+from local.worker import work
 
 RECONCILE_EVERY_SECONDS = 600.0
 RECONCILE_AGAIN_SECONDS = 5.0

@@ -1,15 +1,14 @@
 """Feeds the indexing function from the queue, as Lambda's event source mapping does."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from local.event_queue import EventQueue, Message
-from local.lambda_context import LambdaContext
+from local.lambda_context import Handler, LambdaContext
 
 BATCH_MESSAGES = 32
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 log = logging.getLogger(__name__)
 
 

@@ -115,9 +115,9 @@ class PostedFilter(BaseModel):
         for number in get_args(NumberField):
             if bounds := getattr(self, number):
                 yield NumberRange(number, **bounds.given())
-        for date in get_args(DateField):
-            if bounds := getattr(self, date):
-                yield DateRange(date, **bounds.given())
+        for moment in get_args(DateField):
+            if bounds := getattr(self, moment):
+                yield DateRange(moment, **bounds.given())
         for name, texts in sorted((self.model_extra or {}).items()):
             yield MetadataOneOf(name.removeprefix(METADATA), tuple(texts.in_))
 
