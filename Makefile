@@ -80,7 +80,7 @@ bench: .venv/test.stamp  ## what indexing and a query cost on this machine
 	@$(BIN)/python -m benchmarks
 
 verify-clip: .venv/test.stamp  ## fetches CLIP (0.8 GB), prints its quality beside the published one
-	@$(BIN)/python -m models.verify_clip
+	@$(BIN)/python -m models.clip.verify
 
 opensearch: setup  ## a real OpenSearch at port 9200 until Ctrl-C (Java 21 and Maven, or Docker)
 	@$(BIN)/python -m local.opensearch_server --port 9200

@@ -3,27 +3,19 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import (
-    clip,
-    duplicates,
-    embedded_searching,
-    indexing,
-    labels,
-    opensearch,
-    queries,
-    startup,
-)
+from benchmarks import duplicates, functions, indexing, labels, opensearch, queries, sqlite
+from benchmarks.clip import compare
 from benchmarks.machine import describe
-from benchmarks.table import show
+from benchmarks.report import show
 
 
 def _functions() -> None:
-    rows = [row for part in (startup, queries, indexing) for row in part.measure()]
+    rows = [row for part in (functions, queries, indexing) for row in part.measure()]
     show(f"starter model, {describe()}", rows)
 
 
 def _embedded() -> None:
-    show(f"{embedded_searching.TITLE}, {describe()}", embedded_searching.measure())
+    show(f"{sqlite.TITLE}, {describe()}", sqlite.measure())
 
 
 def _opensearch() -> None:
@@ -44,7 +36,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "opensearch": _opensearch,
     "labels": _labels,
     "duplicates": _duplicates,
-    "clip": clip.show,
+    "clip": compare.show,
 }
 
 

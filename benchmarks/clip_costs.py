@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from benchmarks.table import Row
+from benchmarks.report import Row
 
 GB_SECOND = 0.0000166667
 # HEAD, GET and HEAD again.

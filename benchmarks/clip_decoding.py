@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.table import Row
-from imagesearch.embedding.decoding import decode
+from benchmarks.report import Row
+from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.manifest import load_manifest
 
 ROUNDS = 5

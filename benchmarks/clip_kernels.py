@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.table import Row
-from imagesearch.embedding.sessions import open_session, session_options
-from models.clip_reference import random_pixels
+from benchmarks.report import Row
+from imagesearch.embedding.session import open_session, session_options
+from models.clip.reference import random_pixels
 from models.clip_shape import VIT_B_32
-from models.parity import cosines
+from models.evaluation.parity import cosines
 from models.quantise import Floats
 
 PRECISE = "session.x64quantprecision"

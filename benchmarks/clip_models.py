@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.clip_seed import SEED
 from benchmarks.workbench import REPOSITORY, SAMPLES
-from models.build_random_clip import build
+from models.clip.build_random import build
 from models.clip_shape import VIT_B_32
-from models.quantise_model import quantise
+from models.quantization.quantize import quantise
 from models.samples import read_samples
 
 TOKENIZER = REPOSITORY / "tests/unit/embedding/data/clip-tokenizer.json"

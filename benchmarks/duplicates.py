@@ -13,13 +13,13 @@ from pathlib import Path
 
 from opensearchpy import OpenSearch
 
-from benchmarks.opensearch_images import DIMENSION, Collection, document
-from benchmarks.table import Row, percentiles
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
-from imagesearch.domain import Document, Neighbour
-from imagesearch.duplicate_groups import DuplicateGroups
-from imagesearch.ports import VectorIndex
+from benchmarks.report import Row, percentiles
+from benchmarks.synthetic_images import DIMENSION, Collection, document
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.images import Document, Neighbour
+from imagesearch.domain.ports import VectorIndex
+from imagesearch.duplicates.groups import DuplicateGroups
 from imagesearch.writes import Put, Touch
 from local.opensearch_server import VERSION, running_server
 

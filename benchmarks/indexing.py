@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 
-from benchmarks.table import Row, percentiles
+from benchmarks.report import Row, percentiles
 from benchmarks.workbench import SAMPLES, workbench
 
 COPIES = 6

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 from opensearchpy import OpenSearch
 
-from benchmarks.opensearch_images import DIMENSION, Collection
-from benchmarks.table import Row, percentiles
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
-from imagesearch.classifying import NEAREST_LABELS
-from imagesearch.domain import Embedding
+from benchmarks.report import Row, percentiles
+from benchmarks.synthetic_images import DIMENSION, Collection
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.classification.classifier import NEAREST_LABELS
+from imagesearch.classification.label_sets import LabelSets
+from imagesearch.classification.prompts import LabelEncoder, Prompts
+from imagesearch.domain.images import Embedding
+from imagesearch.domain.ports import VectorIndex
 from imagesearch.label_records import collection_of, label_record, set_record
-from imagesearch.labelsets import LabelSets
-from imagesearch.ports import VectorIndex
-from imagesearch.prompting import LabelEncoder, Prompts
 from imagesearch.writes import Put
 from local.opensearch_server import VERSION, running_server
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from opensearchpy import OpenSearch
 
-from benchmarks import opensearch_searching, opensearch_writing
-from benchmarks.table import Row
+from benchmarks import opensearch_search, opensearch_writing
+from benchmarks.report import Row
 from local.opensearch_server import VERSION, running_server
 
 TITLE = f"OpenSearch {VERSION}, 512 MB heap, one node"
@@ -17,5 +17,5 @@ def measure() -> Iterator[Row]:
     with running_server() as url:
         raw = OpenSearch(url, timeout=LONGEST_MERGE_SECONDS, max_retries=0)
         yield from opensearch_writing.measure(url, raw)
-        yield from opensearch_searching.measure(url, raw)
+        yield from opensearch_search.measure(url, raw)
         raw.close()

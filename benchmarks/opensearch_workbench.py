@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from benchmarks.opensearch_images import DIMENSION
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from benchmarks.synthetic_images import DIMENSION
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.opensearch.mapping import index_body
 from imagesearch.adapters.opensearch_layout import IndexLayout
-from imagesearch.adapters.opensearch_schema import index_body
 
 # Lucene's files: full vectors, quantised vectors, graph, and what belongs to them.
 VECTOR_FILES = ("vec", "vemf", "veq", "vemq", "vex", "vem")

@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 
 from opensearchpy import helpers
 
-from benchmarks.opensearch_images import DIMENSION, collection
 from benchmarks.opensearch_workbench import bytes_a_document, make_bare, opened
-from benchmarks.table import Row
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from benchmarks.report import Row
+from benchmarks.synthetic_images import DIMENSION, collection
+from imagesearch.adapters.index_records import folders, to_record
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch_layout import IndexLayout
-from imagesearch.adapters.records import folders, to_record
 from imagesearch.writes import Put
 
 DOCUMENTS = 2000

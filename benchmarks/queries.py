@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from benchmarks.table import Row, percentiles
+from benchmarks.report import Row, percentiles
 from benchmarks.workbench import REPOSITORY, SAMPLES, Workbench, workbench
 
 WARM_UP = 10

@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Self
 
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
 
 KEY, KEYS = "IMAGESEARCH_API_KEY", "IMAGESEARCH_API_KEYS"
 DEFAULT_ID = "default"

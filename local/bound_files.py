@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from imagesearch.domain import ImageRef
+from imagesearch.domain.images import ImageRef
 from imagesearch.scoping import Scope
-from local.edge_errors import NO_FILE
-from local.files import PREFIX
 from local.gateway import KEY_ID, request_path, send_error
+from local.web.errors import NO_FILE
+from local.web.files import PREFIX
 
 
 class BoundFiles:

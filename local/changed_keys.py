@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.domain import ImageRef
-from imagesearch.ports import VectorIndex
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.domain.images import ImageRef
+from imagesearch.domain.ports import VectorIndex
 
 PAGE = 1_000
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from local.cli_options import DATA_DIR, DataDir, Endpoint, Model
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
 
 Image = Annotated[Path, typer.Argument(metavar="FILE", help="The image.")]
 Labels = Annotated[str | None, typer.Option(help="What it may be, between commas.")]
@@ -35,7 +35,7 @@ def classify(
     """Say what an image shows: one of the labels, or the subfolder of images like it."""
     if sum(each is not None for each in (labels, labelset, neighbours)) > 1:
         raise WrongUsage("give one of --labels and --labelset, or let --neighbours vote")
-    from local import classify_command as command
+    from local.commands import classify as command
     from local.workspace import last_used, workspace_of
 
     given = labels.split(",") if labels is not None else None

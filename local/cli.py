@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from imagesearch.errors import ImageSearchError
+from imagesearch.domain.errors import ImageSearchError
 from local.classify_cli import classify
 from local.cli_options import (
     DATA_DIR,
@@ -20,14 +20,14 @@ from local.cli_options import (
     ForgetMissing,
     Model,
 )
+from local.commands.reindex import reindex
 from local.duplicates_cli import duplicates
-from local.exclude_options import Exclude, NoDefaultExcludes, checked, use_excludes
+from local.errors import WrongUsage
 from local.feedback_cli import feedback
 from local.labels_cli import labels
-from local.model_choice import choice, known_models
+from local.models import choice, known_models
 from local.models_cli import models
-from local.refusal import WrongUsage
-from local.reindex_cli import reindex
+from local.options import Exclude, NoDefaultExcludes, checked, use_excludes
 from local.search_cli import search
 from local.workspace import Workspace, workspace_of
 
@@ -89,8 +89,8 @@ def serve(
     """Index a folder, keep it in step, and serve the API and the search page."""
     workspace = workspace_of(folder, data_dir)
     use_excludes(workspace.folder, exclude, no_default_excludes)
-    from imagesearch.uploading import Allowed
-    from local.serve_command import serve_folder
+    from imagesearch.uploads import Allowed
+    from local.commands.serve import serve_folder
 
     try:
         chosen = _told(model, workspace)
@@ -120,7 +120,7 @@ def index(
     """Index a folder; what has not changed since the last time is left alone."""
     workspace = workspace_of(folder, data_dir)
     use_excludes(workspace.folder, exclude, no_default_excludes)
-    from local.index_command import forgetting, index_folder
+    from local.commands.index import forgetting, index_folder
 
     console = Console(stderr=True)
     forget = forgetting(forget_missing, console)
@@ -144,9 +144,9 @@ def push(
     no_default_excludes: NoDefaultExcludes = False,
 ) -> None:
     """Upload a folder's images to a bucket; what is there already is left alone."""
-    from imagesearch.adapters.folder_excludes import Excludes
-    from local.aws_session import aws_client
-    from local.push_command import push_folder
+    from imagesearch.adapters.filesystem.excludes import Excludes
+    from local.aws import aws_client
+    from local.commands.push import push_folder
     from local.s3_location import s3_location
 
     location = s3_location(to)
@@ -171,8 +171,8 @@ def backfill(
     wait: Annotated[bool, typer.Option("--wait", help="Say how far it is until it ends.")] = False,
 ) -> None:
     """Have a deployed system index what its bucket held before."""
-    from local.aws_session import aws_client
-    from local.backfill_command import Wanted, follow, start_backfill
+    from local.aws import aws_client
+    from local.commands.backfill import Wanted, follow, start_backfill
     from local.s3_location import s3_location
 
     wanted = Wanted(s3_location(objects), models, stack, state_machine)

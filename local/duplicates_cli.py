@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from imagesearch.likeness import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
+from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
 from local.cli_options import DATA_DIR, DataDir, Endpoint, Model
-from local.model_choice import model_in_use
+from local.models import model_in_use
 from local.workspace import last_used, workspace_of
 
 Folder = Annotated[Path | None, typer.Option(help="Default: the last one indexed.")]
@@ -29,7 +29,7 @@ def duplicates(
     model: Model = None,
 ) -> None:
     """List images that show the same picture, in groups, the likeliest original first."""
-    from local import duplicates_command as command
+    from local.commands import duplicates as command
 
     wanted = command.Wanted(threshold, collection)
     if endpoint:

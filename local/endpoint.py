@@ -8,7 +8,7 @@ import httpx
 
 from imagesearch.client import ApiError, ImageSearch
 from local.cli_options import API_KEY
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
 
 
 @contextmanager

@@ -22,8 +22,8 @@ Folder = Annotated[Path | None, typer.Option(help="Default: the last one indexed
 @feedback.command()
 def export(origin: Origin = None, folder: Folder = None, data_dir: DataDir = DATA_DIR) -> None:
     """Print every pair of query and image to train with, one JSON line each."""
-    from local.aws_session import aws_client
-    from local.feedback_command import kept_here, kept_in_s3
+    from local.aws import aws_client
+    from local.commands.feedback import kept_here, kept_in_s3
     from local.s3_location import s3_location
 
     if origin:

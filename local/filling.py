@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from imagesearch.planning import Outcome
-from local.folder_engine import FolderEngine, Forget, never
-from local.index_command import say, tell
-from local.report import Report
+from imagesearch.indexing.planner import Outcome
+from local.commands.index import say, tell
+from local.output import Report
+from local.sync.reconcile import FolderEngine, Forget, never
 
 FOUND_WITHIN_SECONDS = 30.0
 

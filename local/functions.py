@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from imagesearch.ports import ChangeQueue
+from imagesearch.domain.ports import ChangeQueue
 from local.lambda_context import Handler
 
 

@@ -7,9 +7,9 @@ from http import HTTPStatus
 from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from local.edge_errors import BROKEN, NOT_TEXT, EdgeError
 from local.lambda_context import Handler, LambdaContext
-from local.proxy_events import HttpRequest, http_answer, proxy_event
+from local.web.errors import BROKEN, NOT_TEXT, EdgeError
+from local.web.gateway import HttpRequest, http_answer, proxy_event
 
 MAX_QUERY_FIELDS = 100
 # Where the guard leaves the id of the key that came with a request.

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from imagesearch.batches import Limits
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
 
 # An image that can be indexed can be asked about: nothing here goes through an API's limits.
 MOST_BYTES = Limits().file_bytes

@@ -25,7 +25,7 @@ def put(
     model: Model = None,
 ) -> None:
     """Make the lines of a file the labels of a set; any number of them."""
-    from local.labels_command import label_sets, put_labels
+    from local.commands.labels import label_sets, put_labels
 
     put_labels(label_sets(folder, data_dir, model), name, file, add, Console(stderr=True))
 
@@ -33,7 +33,7 @@ def put(
 @labels.command("list")
 def list_sets(folder: Folder = None, data_dir: DataDir = DATA_DIR, model: Model = None) -> None:
     """Show the sets that there are, and how many labels each has."""
-    from local.labels_command import label_sets
+    from local.commands.labels import label_sets
 
     for name, count in label_sets(folder, data_dir, model).counts().items():
         print(f"{name}\t{count}")  # noqa: T201
@@ -44,6 +44,6 @@ def delete(
     name: Name, folder: Folder = None, data_dir: DataDir = DATA_DIR, model: Model = None
 ) -> None:
     """Delete a set with its labels."""
-    from local.labels_command import label_sets
+    from local.commands.labels import label_sets
 
     label_sets(folder, data_dir, model).delete(name)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagesearch.settings import Settings
-from local.environment import settings_of
-from local.model_choice import STARTER, model_folder
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
+from local.lambda_runtime import settings_of
+from local.models import STARTER, model_folder
 from local.s3_location import s3_location
 from local.workspace import Workspace
 

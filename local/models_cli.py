@@ -18,7 +18,7 @@ Folder = Annotated[str, typer.Argument(metavar="PATH", help="A model's folder, o
 @models.command("list")
 def list_models(data_dir: DataDir = DATA_DIR) -> None:
     """Show the models that are here, and those that can be pulled."""
-    from local.models_command import listed
+    from local.commands.models import listed
 
     for line in listed(data_dir):
         print(line)  # noqa: T201
@@ -27,7 +27,7 @@ def list_models(data_dir: DataDir = DATA_DIR) -> None:
 @models.command()
 def pull(name: Name, allow_unpinned: Loose = False) -> None:
     """Fetch a model; what was cut goes on from where it was."""
-    from local.models_command import pull as pull_model
+    from local.commands.models import pull as pull_model
 
     console = Console(stderr=True)
     try:
@@ -41,7 +41,7 @@ def pull(name: Name, allow_unpinned: Loose = False) -> None:
 @models.command()
 def verify(path: Folder, data_dir: DataDir = DATA_DIR) -> None:
     """Check a model's files against their hashes, load it and embed something."""
-    from local.models_command import verify as verify_model
+    from local.commands.models import verify as verify_model
 
     folder = verify_model(path, data_dir)
     print(f"{folder} is whole, loads, and embeds images and texts")  # noqa: T201

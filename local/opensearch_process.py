@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local.java_home import find_java_home
-from local.opensearch_distribution import CannotStart, unpacked
+from local.opensearch_install import CannotStart, unpacked
 
 OLDEST_JAVA = 21
 HEAP = "-Xms512m -Xmx512m"

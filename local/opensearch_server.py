@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.opensearch_distribution import HASHES, CannotStart
+from local.opensearch_install import HASHES, CannotStart
 from local.opensearch_process import start
 
 VERSION = "3.5.0"

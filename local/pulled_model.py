@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from imagesearch.embedding.known_models import KnownModel
+from imagesearch.domain.errors import ConfigurationError
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
+from imagesearch.embedding.model_catalog import KnownModel
 from imagesearch.embedding.model_files import verified
-from imagesearch.errors import ConfigurationError
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
 
 
 def check_files(folder: Path) -> Manifest:

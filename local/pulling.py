@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from imagesearch.embedding.known_models import KnownModel, Pin
-from imagesearch.embedding.sessions import signed_weights_are_exact
-from imagesearch.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.embedding.model_catalog import KnownModel, Pin
+from imagesearch.embedding.session import signed_weights_are_exact
 from imagesearch.fetching.http_download import Downloader
 from imagesearch.fetching.model_file import bring, entry_of
+from local.errors import WrongUsage
 from local.pulled_model import alone, is_pulled, take_the_place, write_manifest
-from local.refusal import WrongUsage
 
 ELSEWHERE = "set IMAGESEARCH_CACHE to another folder"
 

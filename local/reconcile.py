@@ -2,12 +2,12 @@
 
 from collections.abc import Container, Iterable, Iterator
 
-from imagesearch.adapters.folder_store import FolderStore, Hidden
-from imagesearch.domain import ImageRef
-from imagesearch.errors import Unavailable
-from imagesearch.indexing import Indexer
-from imagesearch.planning import Outcome
-from imagesearch.ports import VectorIndex
+from imagesearch.adapters.filesystem.image_store import FolderStore, Hidden
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import ImageRef
+from imagesearch.domain.ports import VectorIndex
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import Outcome
 
 KEYS_AT_A_TIME = 64
 PAGE = 1_000

@@ -8,13 +8,13 @@ from rich.console import Console
 
 from imagesearch import bootstrap
 from local import functions
-from local.environment import settings_of
+from local.commands.index import fill, say
 from local.filling import Filling
-from local.folder_engine import FolderEngine, open_engine
-from local.index_command import fill, say
-from local.live_report import reporting
-from local.model_choice import STARTER, model_folder, model_name
-from local.sync import FolderSync
+from local.lambda_runtime import settings_of
+from local.models import STARTER, model_folder, model_name
+from local.sync.folder_sync import FolderSync
+from local.sync.live_report import reporting
+from local.sync.reconcile import FolderEngine, open_engine
 from local.termination import interrupt
 from local.workspace import Workspace
 

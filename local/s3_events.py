@@ -2,7 +2,7 @@
 
 import json
 
-from imagesearch.domain import ImageRef
+from imagesearch.domain.images import ImageRef
 
 
 def object_event(ref: ImageRef) -> str:

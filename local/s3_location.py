@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from local.cli_options import DATA_DIR, DataDir, Endpoint, Model
-from local.model_choice import model_in_use
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
+from local.models import model_in_use
 from local.workspace import last_used, workspace_of
 
 
@@ -28,7 +28,7 @@ def search(
     """Search an indexed folder, or a deployed system with --endpoint."""
     if (text is None) == (image is None):
         raise WrongUsage("say what to look for: either words, or a file with --image")
-    from local import search_command as command
+    from local.commands import search as command
 
     wanted = command.Wanted(text, image, limit, collection, min_relevance)
     if endpoint:

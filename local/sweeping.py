@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from imagesearch.derived_keys import UPLOADS
+from imagesearch.domain.storage_keys import UPLOADS
 
 KEPT_SECONDS = 86_400.0
 

@@ -1,11 +1,11 @@
 """`imagesearch reindex --status` and `--drop-old`: how far a switch is, and its end."""
 
 from imagesearch import bootstrap
-from imagesearch.agreement import Agreement, Disagreement, agreement
+from imagesearch.indexing.consistency import Agreement, Disagreement, agreement
 from imagesearch.settings import Settings
+from local.errors import WrongUsage
 from local.model_switch import ModelSwitch
-from local.refusal import WrongUsage
-from local.report import printable
+from local.output import printable
 
 
 def print_status(switch: ModelSwitch) -> bool:

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from imagesearch.adapters.folder_changes import FolderChanges
-from imagesearch.adapters.folder_excludes import UPLOAD_PREFIX
-from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.errors import Unavailable
+from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
+from imagesearch.adapters.filesystem.excludes import UPLOAD_PREFIX
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.domain.errors import Unavailable
 from imagesearch.upload_forms import UPLOAD_BYTES
-from local.edge_errors import (
+from local.gateway import send_error
+from local.web.errors import (
     BAD_FORM,
     NOT_SIGNED,
     NOT_WRITTEN,
@@ -23,8 +24,7 @@ from local.edge_errors import (
     UPLOAD_TOO_LARGE,
     EdgeError,
 )
-from local.gateway import send_error
-from local.multipart_form import BadForm, MultipartForm
+from local.web.uploads import BadForm, MultipartForm
 
 
 class Uploads:

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from local.event_queue import EventQueue, Message
 from local.lambda_context import Handler, LambdaContext
+from local.sync.queue import EventQueue, Message
 
 BATCH_MESSAGES = 32
 

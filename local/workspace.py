@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagesearch.adapters.own_data import DERIVED, INDEX, LAST_USED, RECORD, mark
-from local.refusal import WrongUsage
+from imagesearch.adapters.filesystem.own_data import DERIVED, INDEX, LAST_USED, RECORD, mark
+from local.errors import WrongUsage
 
 MOST_OTHERS = 16
 

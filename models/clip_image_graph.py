@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from models.clip_blocks import OPSET, Blocks
+from models.clip.graphs import OPSET, Blocks
+from models.clip.weights import IMAGE, Weights
 from models.clip_shape import ClipShape
-from models.clip_weights import IMAGE, Weights
-from models.graph_writer import FLOAT, GraphWriter
+from models.onnx_writer import FLOAT, GraphWriter
 
 
 def build_image_graph(shape: ClipShape, weights: Weights, *, fused: bool = True) -> onnx.ModelProto:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.clip_weights import IMAGE, TEXT, Weights
+from models.clip.weights import IMAGE, TEXT, Weights
 from models.quantise import Floats
 
 # transformers' name → open_clip's, for what stands outside the blocks.

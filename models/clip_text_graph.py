@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from models.clip_blocks import OPSET, Blocks
+from models.clip.graphs import OPSET, Blocks
+from models.clip.weights import TEXT, Weights
 from models.clip_shape import ClipShape
-from models.clip_weights import TEXT, Weights
-from models.graph_writer import FLOAT, INT64, GraphWriter
+from models.onnx_writer import FLOAT, INT64, GraphWriter
 
 # Far below every score, and within float16.
 NEVER = np.float32(-3e4)

@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image
 
 from imagesearch.details import DetailsWanted
-from imagesearch.domain import EncodedImage
+from imagesearch.domain.images import EncodedImage
+from imagesearch.duplicates.miniatures import Miniature, overlap
+from imagesearch.duplicates.page_agreement import Detail, agreement_logit
+from imagesearch.duplicates.similarity import FAR, Look
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
-from imagesearch.fine_agreement import Detail, agreement_logit
 from imagesearch.hash_distance import hash_distance
-from imagesearch.likeness import FAR, Look
-from imagesearch.overlap import Miniature, overlap
 from models.edits import Edit
 from models.quantise import Floats
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.folder_vectors import Vectors
-from models.parity import (
+from models.evaluation.parity import (
     Cosines,
     Limits,
     batch_faults,
@@ -17,6 +16,7 @@ from models.parity import (
     overlap_faults,
     recall_faults,
 )
+from models.evaluation.samples import Vectors
 from models.quantise import Floats
 from models.recall import Recall, recall, top_overlap
 

@@ -12,7 +12,7 @@ import onnx
 
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest
 from models.clip_shape import ClipShape
-from models.starter_sources import sha256
+from models.starter.sources import sha256
 
 TOKENIZER = "tokenizer.json"
 NO_SPACE_YET = "0" * 16

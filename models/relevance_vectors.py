@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imagesearch.domain import EncodedImage
+from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from models.edits import EDITS
-from models.imagenet_labels import label_sentences
-from models.likeness import kinds_of
+from models.evaluation.metrics import kinds_of
 from models.quantise import Floats
 from models.samples import Samples, read_samples
+from models.starter.imagenet_labels import label_sentences
 from models.unanswerable_queries import CHOOSING, REPORTING, unanswerable_queries
 
 

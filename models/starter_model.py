@@ -7,19 +7,14 @@ from pathlib import Path
 
 import onnx
 
-from models.imagenet_labels import label_sentences
 from models.preprocess import Preprocess
 from models.second_block import looks_directions
-from models.starter_image_graph import (
-    SIZE,
-    ImageBlocks,
-    build_image_graph,
-    classifier_weights,
-)
+from models.starter.image_graph import SIZE, ImageBlocks, build_image_graph, classifier_weights
+from models.starter.imagenet_labels import label_sentences
+from models.starter.reference import Reference, open_tokenizer
+from models.starter.sources import Sources
+from models.starter.text_graph import WIDTH, build_text_graph
 from models.starter_manifest import DIMENSION
-from models.starter_reference import Reference, open_tokenizer
-from models.starter_sources import Sources
-from models.starter_text_graph import WIDTH, build_text_graph
 
 # Both chosen by measurement: see the tables in models/README.md.
 PREPROCESS = Preprocess(

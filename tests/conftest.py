@@ -10,15 +10,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from imagesearch.adapters import opensearch_client, opensearch_connection, opensearch_index
+from imagesearch.adapters.opensearch import client, connection, index
 from imagesearch.embedding.manifest import Manifest
-from local.opensearch_distribution import CannotStart
+from local.opensearch_install import CannotStart
 from local.opensearch_process import SHORT_LIVED
 from local.opensearch_server import running_server
-
-from . import waiting
-from .forked_commands import ForkedCommands
-from .sharing import shared_by_workers
+from tests import waiting
+from tests.forked_commands import ForkedCommands
+from tests.sharing import shared_by_workers
 
 Eventually = Callable[..., None]
 STARTER_MODEL = Path(__file__).parents[1] / "layers/starter_model/starter_model"
@@ -65,9 +64,9 @@ def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def _be_patient() -> None:
     """The product gives up a request in seconds; on a busy machine a server may take longer."""
-    patient = opensearch_connection.Timeout(waiting.PATIENCE_SECONDS, waiting.PATIENCE_SECONDS)
-    opensearch_client.READ_TIMEOUT = patient
-    opensearch_index.BULK_TIMEOUT = patient
+    patient = connection.Timeout(waiting.PATIENCE_SECONDS, waiting.PATIENCE_SECONDS)
+    client.READ_TIMEOUT = patient
+    index.BULK_TIMEOUT = patient
 
 
 @pytest.fixture(scope="session")

@@ -18,15 +18,15 @@ from typing import Any
 # What the commands import when they are called, and its libraries.
 PRELOADED = (
     "local.cli",
-    "local.index_command",
-    "local.search_command",
-    "local.classify_command",
-    "local.duplicates_command",
-    "local.labels_command",
-    "local.push_command",
-    "local.backfill_command",
+    "local.commands.index",
+    "local.commands.search",
+    "local.commands.classify",
+    "local.commands.duplicates",
+    "local.commands.labels",
+    "local.commands.push",
+    "local.commands.backfill",
     "local.functions",
-    "imagesearch.embedding.sessions",
+    "imagesearch.embedding.session",
 )
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from .waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 
 class Sent(NamedTuple):

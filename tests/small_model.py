@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from imagesearch.embedding.known_models import KnownModel, Pin
-
-from .file_server import FileServer
+from imagesearch.embedding.model_catalog import KnownModel, Pin
+from tests.file_server import FileServer
 
 FILES = ("image.onnx", "text.onnx", "tokenizer.json")
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from .waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 
 class _Server(ThreadingHTTPServer):

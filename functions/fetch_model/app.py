@@ -5,11 +5,11 @@ import os
 import boto3
 from aws_lambda_powertools import Logger
 
-from imagesearch.adapters.s3_store import client_config
-from imagesearch.fetching.model_shelf import ModelShelf
+from imagesearch.adapters.s3 import client_config
+from imagesearch.downloads.model_store import ModelShelf
 
-from .answering import Answerer
-from .handling import make_handler
+from .cloudformation import Answerer
+from .handler import make_handler
 
 logger = Logger(service="fetch_model", level=os.environ.get("LOG_LEVEL", "INFO"))
 s3 = boto3.client("s3", config=client_config())

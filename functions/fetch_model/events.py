@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagesearch.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError
 
 REQUESTS = ("Create", "Update", "Delete")
 SAID = {

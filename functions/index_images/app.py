@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics
 from imagesearch import bootstrap
 from imagesearch.settings import Settings
 
-from .handling import make_handler
+from .handler import make_handler
 from .reporting import BatchReport
 
 settings = Settings.from_environment(os.environ)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import unquote_plus
 
-from imagesearch.domain import ImageRef
+from imagesearch.domain.images import ImageRef
 
 # A topic's text is what S3 or EventBridge said; nothing sensible lies deeper.
 MOST_ENVELOPES = 2

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from imagesearch.isolation import without_text
-from imagesearch.planning import Outcome, OutcomeKind
+from imagesearch.domain.isolation import without_text
+from imagesearch.indexing.planner import Outcome, OutcomeKind
 
 from .events import Message
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from imagesearch.bucket_ports import DerivedStore
-from imagesearch.domain import Document
-from imagesearch.ports import ImageStore
+from imagesearch.domain.images import Document
+from imagesearch.domain.ports import ImageStore
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConf
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
-from imagesearch.errors import InvalidQuery
+from imagesearch.domain.errors import InvalidQuery
 
 from .describing import Describing
-from .failures import MethodNotAllowed, UnknownRoute, failure
+from .errors import MethodNotAllowed, UnknownRoute, failure
 from .operation import Operation
 from .operations import operations
-from .parts import Parts
 from .request_log import RequestLog
+from .routing import Parts
 
 # As template.yaml answers a browser that asks before it calls.
 HEADERS = ["authorization", "content-type", "x-amz-date", "x-amz-security-token", "x-api-key"]

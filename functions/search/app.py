@@ -6,14 +6,14 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from imagesearch import bootstrap
-from imagesearch.ports import ChangeQueue
+from imagesearch.domain.ports import ChangeQueue
 from imagesearch.scoping import Scope, key_bindings
 from imagesearch.settings import Settings
 
 from .bound_keys import BoundKeys
-from .handling import Handler, make_handler
-from .parts import Parts
+from .handler import Handler, make_handler
 from .request_log import RequestLog
+from .routing import Parts
 
 settings = Settings.from_environment(os.environ)
 logger = Logger(service="search", level=settings.log_level)

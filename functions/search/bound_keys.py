@@ -6,7 +6,7 @@ from typing import Any
 
 from imagesearch.scoping import Scope
 
-from .parts import Parts
+from .routing import Parts
 
 
 @dataclass(frozen=True)

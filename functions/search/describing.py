@@ -6,8 +6,8 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.request import Request
 
-from .answers import JSON_HEADERS
 from .operation import Operation
+from .responses import JSON_HEADERS
 
 
 class Describing:

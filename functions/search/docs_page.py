@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from .pages import headers_of, html_response
+from .docs import headers_of, html_response
 
 HTML = """<!doctype html>
 <html lang="en">

@@ -8,14 +8,14 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from imagesearch.queries import MAX_TERMS
+from imagesearch.domain.queries import MAX_TERMS
 
-from .answers import Failure
-from .bodies import MAX_JSON_IMAGE, MAX_RAW_IMAGE, Body
 from .operation import Operation
-from .searches.bodies import MAX_SEARCHES
+from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, Body
+from .responses import Failure
+from .routes.search import MAX_SEARCHES
+from .routes.search_filters import MAX_LEVELS
 from .searches.conditions import MAX_VALUES
-from .searches.filters import MAX_LEVELS
 
 SCHEMAS = "#/components/schemas/"
 KEY = {"type": "apiKey", "in": "header", "name": "x-api-key"}

@@ -9,8 +9,8 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from .answers import Answer
-from .bodies import Body
+from .requests import Body
+from .responses import Answer
 
 UNREADABLE = (404, 413, 415, 422, 503)
 AWAY = (503,)

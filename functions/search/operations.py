@@ -1,14 +1,14 @@
 """Every operation of the API but those that describe them, in the order of the document."""
 
-from .classifying.routes import Classifications
-from .duplicates.routes import Duplicates
-from .feedback.routes import FeedbackRoute
-from .health import HealthRoute
+from .docs import search_page
 from .images.routes import Images
-from .labelsets.routes import LabelSetRoutes
 from .operation import Operation
-from .pages import search_page
-from .parts import Note, Parts
+from .routes.classify import Classifications
+from .routes.duplicates import Duplicates
+from .routes.feedback import FeedbackRoute
+from .routes.health import HealthRoute
+from .routes.label_sets import LabelSetRoutes
+from .routing import Note, Parts
 from .searches.routes import Searches
 
 

@@ -4,9 +4,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from imagesearch.domain import Status
+from imagesearch.domain.images import Status
 from imagesearch.paging import MAX_DEPTH, MAX_LIMIT
-from imagesearch.query_vectors import MAX_TEXT
+from imagesearch.search.query_encoder import MAX_TEXT
 
 LIMIT = 10
 LIST_LIMIT = 100

@@ -10,15 +10,14 @@ import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from functions.index_images.handling import make_handler
+from functions.index_images.handler import make_handler
 from functions.index_images.reporting import BatchReport
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.s3_store import S3Store
+from imagesearch.adapters.s3 import S3Store
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.details import Details, DetailsWanted
-from imagesearch.domain import EncodedImage, VectorQuery
-from imagesearch.indexing import Indexer
-
-from .conftest import BUCKET
+from imagesearch.domain.images import EncodedImage, VectorQuery
+from imagesearch.indexing.indexer import Indexer
+from tests.aws.conftest import BUCKET
 
 ODD = [
     "with space/a b.jpg",

@@ -7,11 +7,10 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from local.backfill_command import Wanted, follow, start_backfill
-from local.refusal import WrongUsage
+from local.commands.backfill import Wanted, follow, start_backfill
+from local.errors import WrongUsage
 from local.s3_location import s3_location
-
-from .conftest import BUCKET
+from tests.aws.conftest import BUCKET
 
 Wait = Callable[[str], tuple[bool, str]]
 

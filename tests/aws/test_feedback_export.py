@@ -2,11 +2,10 @@
 
 import pytest
 
-from local.feedback_command import kept_in_s3
-from local.refusal import WrongUsage
+from local.commands.feedback import kept_in_s3
+from local.errors import WrongUsage
 from local.s3_location import s3_location
-
-from .conftest import BUCKET
+from tests.aws.conftest import BUCKET
 
 
 @pytest.mark.parametrize(("origin", "prefix"), [(f"s3://{BUCKET}", ""), (f"s3://{BUCKET}/a", "a/")])

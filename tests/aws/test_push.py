@@ -9,11 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from local.push_command import push_folder
-from local.refusal import WrongUsage
+from local.commands.push import push_folder
+from local.errors import WrongUsage
 from local.s3_location import S3Location, s3_location
-
-from .conftest import BUCKET
+from tests.aws.conftest import BUCKET
 
 JPEG = b"\xff\xd8\xff and so on"
 Push = Callable[..., tuple[bool, str]]

@@ -12,18 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.opensearch_client import OpenSearchClient
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
-from imagesearch.domain import (
-    Document,
-    Embedding,
-    Hit,
-    ImageRef,
-    Status,
-    VectorQuery,
-)
-from imagesearch.ports import VectorIndex
+from imagesearch.adapters.opensearch.client import OpenSearchClient
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.images import Document, Embedding, Hit, ImageRef, Status, VectorQuery
+from imagesearch.domain.ports import VectorIndex
 from imagesearch.writes import Put, Version, Write, WriteStatus
 
 DIMENSION = 4

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagesearch import filters as f
-from imagesearch.domain import Document, ImageRef, Position, Status, VectorQuery
+from imagesearch.domain import filters as f
+from imagesearch.domain.images import Document, ImageRef, Position, Status, VectorQuery
 from imagesearch.writes import Delete, Put, Touch
 
 # Few keys, so that they are written again; few directions, so that scores tie.

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imagesearch.domain import Status
-from imagesearch.scoped_index import ScopedIndex
+from imagesearch.access import ScopedIndex
+from imagesearch.domain.images import Status
 from imagesearch.scoping import Scope
 from imagesearch.writes import Delete, Put
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from imagesearch.adapters import embedded_spaces, opensearch_spaces
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
 
 
 @pytest.fixture

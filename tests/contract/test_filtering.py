@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from imagesearch.filters import (
+from imagesearch.domain.filters import (
     AllOf,
     AnyOf,
     DateRange,

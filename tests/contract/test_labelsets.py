@@ -5,12 +5,11 @@ import hashlib
 import numpy as np
 import pytest
 
-from imagesearch.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
+from imagesearch.classification.label_sets import MAX_SETS, LabelSets
+from imagesearch.classification.prompts import LabelEncoder, Prompts
+from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
 from imagesearch.label_records import set_ref
-from imagesearch.labelsets import MAX_SETS, LabelSets
-from imagesearch.prompting import LabelEncoder, Prompts
-
-from .conftest import DIMENSION, NOON
+from tests.contract.conftest import DIMENSION, NOON
 
 
 class Texts:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from imagesearch.domain import Linked, Neighbour
+from imagesearch.domain.images import Linked, Neighbour
 from imagesearch.writes import Delete, Put, Touch
 
 ONE = Neighbour("one", "1" * 64, 0.9876, 0.97)

@@ -1,6 +1,6 @@
 """Listings are in the order of the keys' bytes and go on from a key; health counts."""
 
-from imagesearch.domain import Status
+from imagesearch.domain.images import Status
 from imagesearch.writes import Delete, Put
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagesearch.domain import Status, TakenPlace
-from imagesearch.filters import KeyPrefix
+from imagesearch.domain.filters import KeyPrefix
+from imagesearch.domain.images import Status, TakenPlace
 from imagesearch.writes import Delete, Put
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imagesearch.domain import Scanned, Status, VectorQuery
-from imagesearch.errors import InvalidQuery
-from imagesearch.filters import KeyPrefix
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.filters import KeyPrefix
+from imagesearch.domain.images import Scanned, Status, VectorQuery
 from imagesearch.writes import Delete, Put
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imagesearch.domain import Position, Status, VectorQuery
-from imagesearch.errors import InvalidQuery
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.images import Position, Status, VectorQuery
 from imagesearch.writes import Delete, Put
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from imagesearch.domain import Neighbour, Status
+from imagesearch.domain.images import Neighbour, Status
 from imagesearch.writes import Delete, Put, Touch, WriteStatus
 
 

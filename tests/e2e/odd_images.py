@@ -8,7 +8,7 @@ from pathlib import Path
 import pillow_jxl
 from PIL import Image
 
-from ..unit.embedding.raw_files import dng, tiff_like
+from tests.unit.embedding.raw_files import dng, tiff_like
 
 assert pillow_jxl, "Pillow writes JPEG XL once it is imported"
 HEIC = Path(__file__).parents[1] / "unit" / "embedding" / "data"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ..waiting import PATIENCE_SECONDS, run
+from tests.waiting import PATIENCE_SECONDS, run
 
 KEY = "the key"
 COMMAND = Path(sys.executable).with_name("schemathesis")

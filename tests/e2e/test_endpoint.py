@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ..forked_commands import ForkedCommands
+from tests.forked_commands import ForkedCommands
 
 KEY = "the key"
 Asked = Callable[..., subprocess.CompletedProcess[str]]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ..waiting import PATIENCE_SECONDS
-from .conftest import COMMAND
+from tests.e2e.conftest import COMMAND
+from tests.waiting import PATIENCE_SECONDS
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import FEW, with_few
+from tests.e2e.conftest import FEW, with_few
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.embedding.manifest import load_manifest
-
-from ..waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ..upload_steps import begin, send
-from ..waiting import PATIENCE_SECONDS
+from tests.upload_steps import begin, send
+from tests.waiting import PATIENCE_SECONDS
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from .. import waiting
+from tests import waiting
 
 BUCKET = "imagesearch-images"
 DERIVED = "imagesearch-derived"

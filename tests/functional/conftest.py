@@ -13,36 +13,35 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from moto.server import ThreadedMotoServer
 
-from functions.index_images.handling import make_handler as make_index_handler
+from functions.index_images.handler import make_handler as make_index_handler
 from functions.index_images.reporting import BatchReport
-from functions.search.handling import make_handler as make_search_handler
-from functions.search.parts import Parts
+from functions.search.handler import make_handler as make_search_handler
 from functions.search.request_log import RequestLog
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from functions.search.routing import Parts
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch_layout import IndexLayout
+from imagesearch.adapters.s3 import S3Store, client_config
 from imagesearch.adapters.s3_changes import S3Changes
 from imagesearch.adapters.s3_derived import S3Derived
-from imagesearch.adapters.s3_store import S3Store, client_config
-from imagesearch.classifying import Classifier
-from imagesearch.duplicate_check import DuplicateCheck
-from imagesearch.duplicate_groups import DuplicateGroups
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.classification.classifier import Classifier
+from imagesearch.classification.label_sets import LabelSets
+from imagesearch.classification.prompts import LabelEncoder
+from imagesearch.domain.ports import VectorIndex
+from imagesearch.duplicates.checker import DuplicateCheck
+from imagesearch.duplicates.groups import DuplicateGroups
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.feedback import Feedback
-from imagesearch.indexing import Indexer
-from imagesearch.labelsets import LabelSets
-from imagesearch.ports import VectorIndex
-from imagesearch.prompting import LabelEncoder
-from imagesearch.query_vectors import QueryVectors
-from imagesearch.search_ids import SearchIds
-from imagesearch.searching import Searcher
-from imagesearch.uploading import Allowed, Intake
-
-from ..waiting import PATIENCE_SECONDS
-from .cloud import BUCKET, DERIVED, REGION, Cloud, Queue
-from .counting import CountingEncoder
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.search.query_encoder import QueryVectors
+from imagesearch.search.search_ids import SearchIds
+from imagesearch.search.searcher import Searcher
+from imagesearch.uploads import Allowed, Intake
+from tests.functional.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
+from tests.functional.counting import CountingEncoder
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "layers/starter_model/starter_model"

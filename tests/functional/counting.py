@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from imagesearch.details import DetailsWanted
-from imagesearch.domain import EncodedImage
-from imagesearch.errors import UnreadableImage
-from imagesearch.ports import ImageEncoder
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.images import EncodedImage
+from imagesearch.domain.ports import ImageEncoder
 
 
 class CountingEncoder:

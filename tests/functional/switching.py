@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from imagesearch.agreement import Agreement, agreement
-from imagesearch.domain import Hit, ImageRef
-from imagesearch.indexing import Indexer
-from imagesearch.ports import ImageStore, VectorIndex
-from imagesearch.queries import ImageQuery, Search, TextQuery
-from imagesearch.searching import Searcher
-
-from ..waiting import PATIENCE_SECONDS
-from .cloud import BUCKET, Cloud, Handler, Queue, event_of
+from imagesearch.domain.images import Hit, ImageRef
+from imagesearch.domain.ports import ImageStore, VectorIndex
+from imagesearch.domain.queries import ImageQuery, Search, TextQuery
+from imagesearch.indexing.consistency import Agreement, agreement
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.search.searcher import Searcher
+from tests.functional.cloud import BUCKET, Cloud, Handler, Queue, event_of
+from tests.waiting import PATIENCE_SECONDS
 
 PACE_SECONDS = 0.2
 IDLE_SECONDS = 0.02

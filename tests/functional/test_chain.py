@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ..waiting import PATIENCE_SECONDS
-from .cloud import eventually
+from tests.functional.cloud import eventually
+from tests.waiting import PATIENCE_SECONDS
 
 EVENTS = Path(__file__).parents[2] / "events"
 

@@ -6,13 +6,12 @@ from threading import Barrier
 
 import pytest
 
-from functions.index_images.handling import make_handler
+from functions.index_images.handler import make_handler
 from functions.index_images.reporting import BatchReport
-from imagesearch.domain import ImageRef, Status
-from imagesearch.indexing import Indexer
-from imagesearch.planning import OutcomeKind
-
-from .cloud import BUCKET, event_of, eventually
+from imagesearch.domain.images import ImageRef, Status
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import OutcomeKind
+from tests.functional.cloud import BUCKET, event_of, eventually
 
 RACES = 10
 

@@ -10,16 +10,15 @@ from threading import Barrier
 import pytest
 from PIL import Image, ImageOps
 
-from functions.index_images.handling import make_handler
+from functions.index_images.handler import make_handler
 from functions.index_images.reporting import BatchReport
-from imagesearch.adapters.opensearch_client import OpenSearchClient
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
-from imagesearch.adapters.sqs_revisits import SqsRevisits
-from imagesearch.duplicate_groups import DuplicateGroups
-from imagesearch.indexing import Indexer
-from imagesearch.linking import Linker
-
-from .cloud import BUCKET, Queue, event_of
+from imagesearch.adapters.opensearch.client import OpenSearchClient
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.sqs import SqsRevisits
+from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.linker import Linker
+from imagesearch.indexing.indexer import Indexer
+from tests.functional.cloud import BUCKET, Queue, event_of
 
 WORKERS = 2
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from imagesearch.domain import ImageRef, Status
-
-from .cloud import BUCKET, DERIVED
-from .fetch_model.cloudformation import MODEL_EVENTS
+from imagesearch.domain.images import ImageRef, Status
+from tests.functional.cloud import BUCKET, DERIVED
+from tests.functional.fetch_model.cloudformation import MODEL_EVENTS
 
 EVENTS = Path(__file__).parents[2] / "events"
 PANDA = "animals/giant-panda.webp"

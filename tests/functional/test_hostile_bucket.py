@@ -23,19 +23,18 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from PIL import Image
 
-from functions.index_images.handling import make_handler
+from functions.index_images.handler import make_handler
 from functions.index_images.reporting import BatchReport
-from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.adapters.s3 import S3Store, client_config
 from imagesearch.adapters.s3_derived import S3Derived
-from imagesearch.adapters.s3_store import S3Store, client_config
-from imagesearch.agreement import agreement
-from imagesearch.domain import Document, ImageRef, Status
-from imagesearch.image_types import named_as_image, sniff
-from imagesearch.indexing import Indexer
-from imagesearch.linking import Linker
-from imagesearch.planning import OutcomeKind
-
-from .cloud import BUCKET, DERIVED, REGION
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.images import Document, ImageRef, Status
+from imagesearch.domain.media_types import named_as_image, sniff
+from imagesearch.duplicates.linker import Linker
+from imagesearch.indexing.consistency import agreement
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import OutcomeKind
+from tests.functional.cloud import BUCKET, DERIVED, REGION
 
 NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
 

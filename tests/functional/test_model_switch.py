@@ -8,22 +8,21 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from functions.index_images.handling import make_handler
+from functions.index_images.handler import make_handler
 from functions.index_images.reporting import BatchReport
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch_layout import IndexLayout
 from imagesearch.adapters.opensearch_spaces import index_dimensions
+from imagesearch.domain.queries import ImageQuery, Search
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from imagesearch.indexing import Indexer
-from imagesearch.queries import ImageQuery, Search
-from imagesearch.searching import Searcher
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.search.searcher import Searcher
 from local.reconcile import reconcile
-
-from .cloud import BUCKET, eventually
-from .conftest import MODEL, ROOT
-from .switching import Searching, Side, Uploading, running
+from tests.functional.cloud import BUCKET, eventually
+from tests.functional.conftest import MODEL, ROOT
+from tests.functional.switching import Searching, Side, Uploading, running
 
 LAYOUT = IndexLayout(refresh_interval="100ms")
 

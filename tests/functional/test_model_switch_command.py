@@ -7,11 +7,10 @@ import uuid
 import pytest
 
 from imagesearch import bootstrap
-from imagesearch.indexing import Indexer
+from imagesearch.indexing.indexer import Indexer
 from imagesearch.settings import Settings
-
-from .cloud import BUCKET, REGION, eventually
-from .conftest import MODEL
+from tests.functional.cloud import BUCKET, REGION, eventually
+from tests.functional.conftest import MODEL
 
 
 @pytest.fixture

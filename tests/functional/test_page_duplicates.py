@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.contrast_maps import UNSURE
 from imagesearch.details import DetailsWanted
+from imagesearch.duplicates.contrast_maps import UNSURE
+from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, THRESHOLD, Look, likeness
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.likeness import LEAST_CONFIDENCE, THRESHOLD, Look, likeness
-from models.document_pages import chat, letter
-from models.page_copies import PAGE_COPIES
+from models.evaluation.document_pages import chat, letter
+from models.evaluation.page_copies import PAGE_COPIES
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .cloud import BUCKET
+from tests.functional.cloud import BUCKET
 
 PANDA = "animals/giant-panda"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ..upload_steps import begin, send
-from .cloud import BUCKET, DERIVED
+from tests.functional.cloud import BUCKET, DERIVED
+from tests.upload_steps import begin, send
 
 TEMPLATE = json.loads((Path(__file__).parents[2] / "events/api-health.json").read_text())
 

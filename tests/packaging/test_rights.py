@@ -11,12 +11,11 @@ from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
 from imagesearch.adapters.s3_model import S3Model
-from imagesearch.errors import ConfigurationError
-from imagesearch.fetching.model_shelf import ModelShelf
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.downloads.model_store import ModelShelf
 from imagesearch.fetching.time_left import TimeLeft
-
-from ..file_server import FileServer
-from ..small_model import FILES, known, unsigned_graph
+from tests.file_server import FileServer
+from tests.small_model import FILES, known, unsigned_graph
 
 BUCKET = "imagesearch-models"
 REGION = "us-east-1"

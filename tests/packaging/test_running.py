@@ -10,8 +10,8 @@ import pillow_jxl
 import pytest
 from PIL import Image
 
-from ..functional.fetch_model.cloudformation import CloudFormation
-from ..unit.embedding.raw_files import dng, jpeg
+from tests.functional.fetch_model.cloudformation import CloudFormation
+from tests.unit.embedding.raw_files import dng, jpeg
 
 assert pillow_jxl, "Pillow writes JPEG XL once it is imported"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.image_types import EXTENSIONS
+from imagesearch.domain.media_types import EXTENSIONS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "models/README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from imagesearch.embedding.sessions import open_session
+from imagesearch.embedding.session import open_session
 
 LINE = [sys.executable, "-c", ""]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .. import waiting
-from ..waiting import PATIENCE_SECONDS, eventually
+from tests import waiting
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 TESTS = Path(__file__).resolve().parents[1]
 ASKING = {"get", "post", "put", "delete", "head", "patch", "request", "stream", "Client"}

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from imagesearch.classifying import Classification
+from imagesearch.classification.classifier import Classification
 
 from ..addresses import Addresses
-from ..answers import Answer
+from ..responses import Answer
 from ..searches.answers import FoundImage, Took, found_image
 
 

@@ -5,12 +5,18 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from imagesearch.classifying import MAX_LABELS, MAX_NEIGHBOURS, Asked, LabelSource, Vote
-from imagesearch.prompting import MAX_LABEL
-from imagesearch.queries import ImageQuery, StoredQuery, UrlQuery
+from imagesearch.classification.classifier import (
+    MAX_LABELS,
+    MAX_NEIGHBOURS,
+    Asked,
+    LabelSource,
+    Vote,
+)
+from imagesearch.classification.prompts import MAX_LABEL
+from imagesearch.domain.queries import ImageQuery, StoredQuery, UrlQuery
 
-from ..bodies import EXAMPLE_IMAGE, Base64, Body, ImageUrl, bounded
 from ..parameters import LIMIT, MAX_COLLECTION
+from ..requests import EXAMPLE_IMAGE, Base64, Body, ImageUrl, bounded
 
 NEIGHBOURS = 20
 Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL)]

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from imagesearch.domain import Document
-from imagesearch.duplicate_check import Match
-from imagesearch.duplicate_groups import MAX_SHOWN, Group, GroupPage
+from imagesearch.domain.images import Document
+from imagesearch.duplicates.checker import Match
+from imagesearch.duplicates.groups import MAX_SHOWN, Group, GroupPage
 from imagesearch.grouping import GroupKind
 
 from ..addresses import Addresses
-from ..answers import Answer, Cursor
-from ..images.answers import ImageRecord, image_record
+from ..responses import Answer, Cursor
+from ..routes.images import ImageRecord, image_record
 
 
 class Kind(StrEnum):

@@ -5,11 +5,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from imagesearch.likeness import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
-from imagesearch.queries import ImageQuery, StoredQuery
+from imagesearch.domain.queries import ImageQuery, StoredQuery
+from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
 
-from ..bodies import EXAMPLE_IMAGE, Base64, Body, bounded
 from ..parameters import MAX_COLLECTION
+from ..requests import EXAMPLE_IMAGE, Base64, Body, bounded
 
 
 class PostedCheck(BaseModel):

@@ -5,11 +5,11 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imagesearch.errors import InvalidQuery
-from imagesearch.image_types import EXTENSIONS_OF
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.media_types import EXTENSIONS_OF
 from imagesearch.new_images import MAX_METADATA_BYTES, MAX_NAME_BYTES, NewImage
 
-from ..bodies import Body, ImageUrl
+from ..requests import Body, ImageUrl
 
 # Letters of other scripts have up to four bytes.
 MAX_STEM = MAX_NAME_BYTES // 4

@@ -6,12 +6,10 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.request import Request
 
-from imagesearch.errors import NotAllowed, NotFound
-from imagesearch.listing import Listed, Order
-from imagesearch.uploading import DELETIONS_HINT, UPLOADS_HINT, Intake
+from imagesearch.domain.errors import NotAllowed, NotFound
+from imagesearch.search.listing import Listed, Order
+from imagesearch.uploads import DELETIONS_HINT, UPLOADS_HINT, Intake
 
-from ..answers import answer
-from ..bodies import posted_json
 from ..operation import AWAY, JSON_AWAY, MISSING, Operation
 from ..parameters import (
     LIST_LIMIT,
@@ -23,8 +21,9 @@ from ..parameters import (
     Prefix,
     Sort,
 )
-from ..parts import Note, Parts
-from .answers import (
+from ..requests import posted_json
+from ..responses import answer
+from ..routes.images import (
     DeletedImage,
     ImageList,
     ImageRecord,
@@ -34,6 +33,7 @@ from .answers import (
     image_record,
     pending_image,
 )
+from ..routing import Note, Parts
 from .bodies import NEW_IMAGE, PostedImage
 
 LISTED = "List images, by key or by when they were taken"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..answers import Answer, Cursor
+from ..responses import Answer, Cursor
 
 Name = Annotated[str, Field(description="What `labelset` of a classification names.")]
 Count = Annotated[

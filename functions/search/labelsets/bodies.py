@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imagesearch.prompting import checked_labels
+from imagesearch.classification.prompts import checked_labels
 
-from ..bodies import Body
 from ..classifying.bodies import Label
+from ..requests import Body
 
 # With three prompts a label this takes CLIP some seconds, where API Gateway waits for 29.
 MAX_WRITTEN = 300

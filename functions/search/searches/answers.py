@@ -5,12 +5,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from imagesearch.domain import Hit
-from imagesearch.errors import ImageSearchError
-from imagesearch.searching import SearchAnswer
+from imagesearch.domain.errors import ImageSearchError
+from imagesearch.domain.images import Hit
+from imagesearch.search.searcher import SearchAnswer
 
 from ..addresses import Addresses
-from ..answers import (
+from ..responses import (
     Answer,
     Cursor,
     Degrees,

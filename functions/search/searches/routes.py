@@ -6,17 +6,17 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.request import Request
 
-from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
-from imagesearch.searching import SearchAnswer
+from imagesearch.domain.queries import ImageQuery, Search, StoredQuery, TextQuery
+from imagesearch.search.searcher import SearchAnswer
 
-from ..answers import answer
-from ..bodies import is_json, posted_image, posted_json, require_json, without_parameters
 from ..operation import AWAY, JSON_AWAY, MISSING, UNREADABLE, Operation
 from ..parameters import LIMIT, Collection, Cursor, ImageId, Limit, MinRelevance, Text
-from ..parts import Note, Parts
 from ..request_log import short_digest
+from ..requests import is_json, posted_image, posted_json, require_json, without_parameters
+from ..responses import answer
+from ..routes.search import BATCH, MAX_IMAGES, MAX_SEARCHES, SEARCH, PostedBatch, PostedSearch
+from ..routing import Note, Parts
 from .answers import BatchResult, SearchResult, batch_result, search_result
-from .bodies import BATCH, MAX_IMAGES, MAX_SEARCHES, SEARCH, PostedBatch, PostedSearch
 
 PAGES = """Up to `limit` hits, nearest first. `cursor` of the answer gets the next page of the same
 search; every match comes once, to a depth of 1,000 hits. With `min_relevance`, what does not stand

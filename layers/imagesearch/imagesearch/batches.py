@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from imagesearch.planning import Present
+from imagesearch.indexing.planner import Present
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,18 @@
 
 from functools import cache, partial
 
-from imagesearch.classifying import Classifier
-from imagesearch.duplicate_check import DuplicateCheck
-from imagesearch.duplicate_groups import DuplicateGroups
+from imagesearch.access import ScopedIndex
+from imagesearch.classification.classifier import Classifier
+from imagesearch.classification.label_sets import LabelSets
+from imagesearch.classification.prompts import LabelEncoder
+from imagesearch.domain.ports import Revisits, VectorIndex
+from imagesearch.duplicates.checker import DuplicateCheck
+from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import IMAGE_SPACE
 from imagesearch.feedback import Feedback
-from imagesearch.indexing import Indexer
-from imagesearch.labelsets import LabelSets
-from imagesearch.linking import Linker
+from imagesearch.indexing.content_reuse import ContentSource
+from imagesearch.indexing.indexer import Indexer
 from imagesearch.model_in_use import (
     duplicate_weights,
     image_encoder,
@@ -17,22 +21,18 @@ from imagesearch.model_in_use import (
     relevance_of,
     text_encoder,
 )
-from imagesearch.ports import Revisits, VectorIndex
-from imagesearch.prompting import LabelEncoder
-from imagesearch.query_vectors import QueryVectors
 from imagesearch.restoring import after_restore
-from imagesearch.reuse import ContentSource
-from imagesearch.scoped_index import ScopedIndex
 from imagesearch.scoping import Scope, ScopedChanges, ScopedStore
-from imagesearch.search_ids import SearchIds
-from imagesearch.searching import Searcher
+from imagesearch.search.query_encoder import QueryVectors
+from imagesearch.search.search_ids import SearchIds
+from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
 from imagesearch.stores import bucket_changes, derived_at, local_path, web_images
 from imagesearch.stores import change_queue as change_queue
 from imagesearch.stores import derived_store as derived_store
 from imagesearch.stores import folder_store as folder_store
 from imagesearch.stores import image_store as image_store
-from imagesearch.uploading import Allowed, Intake
+from imagesearch.uploads import Allowed, Intake
 
 
 def indexer(settings: Settings, afresh: bool = False) -> Indexer:
@@ -106,7 +106,7 @@ def _content_sources(settings: Settings) -> list[ContentSource]:
     """Indexes of the same image space, besides the one that is written."""
     if not settings.reuse_from:
         return []
-    from imagesearch.adapters.embedded_content import EmbeddedContent
+    from imagesearch.adapters.sqlite.content_lookup import EmbeddedContent
 
     name, dimension = index_name(settings), manifest_of(settings.model_uri).dimension
     sources = [each.split(",") for each in settings.reuse_from.split()]
@@ -119,7 +119,7 @@ def _content_sources(settings: Settings) -> list[ContentSource]:
 def _revisits(settings: Settings) -> Revisits | None:
     if settings.revisit_queue_url is None:
         return None
-    from imagesearch.adapters.sqs_revisits import SqsRevisits
+    from imagesearch.adapters.sqs import SqsRevisits
 
     return SqsRevisits(settings.revisit_queue_url)
 
@@ -177,10 +177,10 @@ def vector_indexes(settings: Settings) -> dict[str, VectorIndex]:
 
 def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorIndex:
     if settings.index_url.startswith("sqlite:"):
-        from imagesearch.adapters.embedded_index import EmbeddedIndex
+        from imagesearch.adapters.sqlite.index import EmbeddedIndex
 
         return EmbeddedIndex(local_path(settings.index_url), name, dimension)
-    from imagesearch.adapters.opensearch_index import OpenSearchIndex
+    from imagesearch.adapters.opensearch.index import OpenSearchIndex
     from imagesearch.adapters.opensearch_layout import IndexLayout
 
     layout = IndexLayout(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
-from imagesearch.domain import ImageRef
+from imagesearch.domain.images import ImageRef
 from imagesearch.upload_forms import UploadForm
 
 

@@ -20,7 +20,7 @@ class Details:
 
     `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few greys, as
     `imagesearch.miniatures` writes it; `contrasts` the contrast map of a page, a screen or a
-    chart, or of what may be one, as `imagesearch.contrast_maps` writes it, and empty for other
+    chart, or of what may be one, as `imagesearch.duplicates.contrast_maps` writes it, and empty for other
     pictures; `exif` what the camera wrote: `camera` and `lens`; `latitude` and `longitude` degrees,
     north and east positive; `thumbnail` is a WebP file. A hash, miniature or thumbnail that was
     wanted and could not be made is empty.

@@ -6,12 +6,12 @@ import hashlib
 import json
 
 from imagesearch.bucket_ports import DerivedStore
-from imagesearch.derived_keys import feedback_key
-from imagesearch.domain import Embedding
-from imagesearch.errors import NotAllowed
-from imagesearch.ports import VectorIndex
-from imagesearch.query_vectors import no_such_image
-from imagesearch.search_ids import Searched, SearchIds
+from imagesearch.domain.errors import NotAllowed
+from imagesearch.domain.images import Embedding
+from imagesearch.domain.ports import VectorIndex
+from imagesearch.domain.storage_keys import feedback_key
+from imagesearch.search.query_encoder import no_such_image
+from imagesearch.search.search_ids import Searched, SearchIds
 
 DIGITS = 6
 

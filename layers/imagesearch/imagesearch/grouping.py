@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from imagesearch.domain import Document, Linked
-from imagesearch.image_types import is_raw, without_extensions
+from imagesearch.domain.images import Document, Linked
+from imagesearch.domain.media_types import is_raw, without_extensions
 
 
 class GroupKind(StrEnum):

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from imagesearch.domain import Embedding, Hit
-from imagesearch.errors import InvalidQuery
-from imagesearch.queries import Query, TextQuery, parts
-from imagesearch.relevance import Kind, QueryRelevance, Relevance
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.images import Embedding, Hit
+from imagesearch.domain.queries import Query, TextQuery, parts
+from imagesearch.search.relevance import Kind, QueryRelevance, Relevance
 
 
 @dataclass(frozen=True, slots=True)

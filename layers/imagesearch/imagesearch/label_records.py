@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from imagesearch.domain import Document, ImageRef, Status
+from imagesearch.domain.images import Document, ImageRef, Status
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # No set has such a name: a dot parts its name and its generation.

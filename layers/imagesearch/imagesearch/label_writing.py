@@ -8,12 +8,12 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeAlias, TypeVar
 
-from imagesearch.domain import Embedding, ImageRef
-from imagesearch.errors import Unavailable
-from imagesearch.filters import KeyPrefix
+from imagesearch.classification.prompts import LabelEncoder
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.filters import KeyPrefix
+from imagesearch.domain.images import Embedding, ImageRef
+from imagesearch.domain.ports import VectorIndex
 from imagesearch.label_records import label_record, label_ref
-from imagesearch.ports import VectorIndex
-from imagesearch.prompting import LabelEncoder
 from imagesearch.writes import Delete, Put, Write, WriteStatus
 
 LABELS_AT_A_TIME = 64

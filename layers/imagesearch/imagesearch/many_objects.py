@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from imagesearch.domain import ImageRef, ObjectState
-from imagesearch.planning import Present
-from imagesearch.ports import ImageStore
+from imagesearch.domain.images import ImageRef, ObjectState
+from imagesearch.domain.ports import ImageStore
+from imagesearch.indexing.planner import Present
 
 THREADS = 8
 

@@ -5,12 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesearch.embedding.background import relevance
+from imagesearch.duplicates.similarity import Weights
+from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from imagesearch.likeness import Weights
-from imagesearch.relevance import Relevance
+from imagesearch.search.relevance import Relevance
 
 if TYPE_CHECKING:
     from imagesearch.adapters.s3_model import S3Model

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from imagesearch.errors import InvalidQuery
-from imagesearch.image_types import EXTENSIONS_OF
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.media_types import EXTENSIONS_OF
 
 MAX_NAME_BYTES = 200
 MAX_METADATA_BYTES = 2_048

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagesearch.cursors import place, seal_place
-from imagesearch.domain import Embedding, Hit, Position, VectorQuery
-from imagesearch.errors import InvalidQuery
-from imagesearch.queries import Search, fingerprint, left_out
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.images import Embedding, Hit, Position, VectorQuery
+from imagesearch.domain.queries import Search, fingerprint, left_out
+from imagesearch.search.pagination import place, seal_place
 
 MAX_LIMIT = 100
 MAX_DEPTH = 1_000

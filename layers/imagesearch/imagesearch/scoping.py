@@ -6,13 +6,10 @@ from datetime import datetime
 from urllib.parse import unquote
 
 from imagesearch.bucket_ports import BucketChanges
-from imagesearch.domain import (
-    ImageRef,
-    ObjectState,
-)
-from imagesearch.errors import NotAllowed, NotFound
-from imagesearch.filters import AllOf, Filter, OneOf
-from imagesearch.ports import ImageStore
+from imagesearch.domain.errors import NotAllowed, NotFound
+from imagesearch.domain.filters import AllOf, Filter, OneOf
+from imagesearch.domain.images import ImageRef, ObjectState
+from imagesearch.domain.ports import ImageStore
 from imagesearch.upload_forms import UploadForm
 
 

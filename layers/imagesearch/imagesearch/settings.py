@@ -12,7 +12,7 @@ from pydantic import (
     field_validator,
 )
 
-from imagesearch.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError
 from imagesearch.scoping import key_bindings
 
 # What each engine can do with float vectors, asked of OpenSearch 3.3.0 and 3.5.0.

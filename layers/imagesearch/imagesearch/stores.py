@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from imagesearch.bucket_ports import BucketChanges, DerivedStore
-from imagesearch.ports import ChangeQueue, ImageStore, WebImages
+from imagesearch.domain.ports import ChangeQueue, ImageStore, WebImages
 from imagesearch.settings import Settings
 
 if TYPE_CHECKING:
-    from imagesearch.adapters.folder_store import FolderStore
+    from imagesearch.adapters.filesystem.image_store import FolderStore
 
 # Adapters are imported where they are chosen: a function pays at start only for what it uses.
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def image_store(settings: Settings) -> ImageStore:
     if settings.bucket.startswith("file://"):
         return folder_store(settings)
-    from imagesearch.adapters.s3_store import S3Store
+    from imagesearch.adapters.s3 import S3Store
 
     return S3Store(settings.bucket, tags=settings.read_tags)
 
@@ -27,8 +27,8 @@ def image_store(settings: Settings) -> ImageStore:
 @cache
 def folder_store(settings: Settings) -> "FolderStore":
     """The store over a folder: all readers of it in a process see the same part of it."""
-    from imagesearch.adapters.folder_excludes import Excludes
-    from imagesearch.adapters.folder_store import FolderStore
+    from imagesearch.adapters.filesystem.excludes import Excludes
+    from imagesearch.adapters.filesystem.image_store import FolderStore
 
     folder = local_path(settings.bucket)
     own = [local_path(uri) for uri in settings.own_folders.split()]
@@ -45,7 +45,7 @@ def derived_store(settings: Settings) -> DerivedStore | None:
 def derived_at(uri: str) -> DerivedStore:
     """The derived store in `s3://bucket` or `file:///folder`."""
     if uri.startswith("file://"):
-        from imagesearch.adapters.folder_derived import FolderDerived
+        from imagesearch.adapters.filesystem.derived_store import FolderDerived
 
         return FolderDerived(local_path(uri))
     from imagesearch.adapters.s3_derived import S3Derived
@@ -55,7 +55,7 @@ def derived_at(uri: str) -> DerivedStore:
 
 def bucket_changes(settings: Settings) -> BucketChanges:
     if settings.bucket.startswith("file://"):
-        from imagesearch.adapters.folder_changes import FolderChanges
+        from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
 
         return FolderChanges(
             local_path(settings.bucket),

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from imagesearch.errors import ImageSearchError, InvalidQuery, NotAllowed
-from imagesearch.ports import WebImages
-from imagesearch.queries import Part, UrlQuery
+from imagesearch.domain.errors import ImageSearchError, InvalidQuery, NotAllowed
+from imagesearch.domain.ports import WebImages
+from imagesearch.domain.queries import Part, UrlQuery
 
 # As many bytes as an image may have that is posted itself.
 MOST_BYTES = 4_500_000

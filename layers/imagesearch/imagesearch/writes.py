@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from imagesearch.domain import Document, Embedding, ImageRef
+from imagesearch.domain.images import Document, Embedding, ImageRef
 
 Version: TypeAlias = tuple[int, int]
 

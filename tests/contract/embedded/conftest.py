@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.adapters.embedded_index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
 
 WRITER = Path(__file__).with_name("writer.py")
 NAME = "images-test"

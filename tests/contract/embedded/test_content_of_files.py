@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from imagesearch.adapters.embedded_content import BY_CONTENT, EmbeddedContent
-from imagesearch.adapters.embedded_database import SCHEMA_VERSION
-from imagesearch.errors import Unavailable
+from imagesearch.adapters.sqlite.content_lookup import BY_CONTENT, EmbeddedContent
+from imagesearch.adapters.sqlite.database import SCHEMA_VERSION
+from imagesearch.domain.errors import Unavailable
 
 A, B = "a" * 64, "b" * 64
 NAME = "images-test"

@@ -7,8 +7,8 @@ from math import cos, radians
 import numpy as np
 import pytest
 
-from imagesearch.domain import VectorQuery
-from imagesearch.errors import ConfigurationError, Unavailable
+from imagesearch.domain.errors import ConfigurationError, Unavailable
+from imagesearch.domain.images import VectorQuery
 from imagesearch.writes import WriteStatus
 
 EAST = np.array([1, 0, 0, 0], np.float32)

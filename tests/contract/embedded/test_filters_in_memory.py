@@ -6,11 +6,10 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagesearch.adapters.embedded_columns import MAX_COLUMNS
-from imagesearch.domain import Status, VectorQuery
-from imagesearch.filters import KeyPrefix, MetadataOneOf, Not, NumberRange, OneOf
-
-from ..test_agreement import several, steps, the_write
+from imagesearch.adapters.sqlite.filter_columns import MAX_COLUMNS
+from imagesearch.domain.filters import KeyPrefix, MetadataOneOf, Not, NumberRange, OneOf
+from imagesearch.domain.images import Status, VectorQuery
+from tests.contract.test_agreement import several, steps, the_write
 
 EAST = np.array([1, 0, 0, 0], np.float32)
 

@@ -6,10 +6,9 @@ import threading
 
 import numpy as np
 
-from imagesearch.domain import VectorQuery
+from imagesearch.domain.images import VectorQuery
 from imagesearch.writes import Delete, WriteStatus
-
-from ...waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 EAST = np.array([1, 0, 0, 0], np.float32)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imagesearch.adapters.embedded_index import EmbeddedIndex
 from imagesearch.adapters.embedded_spaces import index_dimensions
-from imagesearch.domain import VectorQuery
-from imagesearch.errors import ConfigurationError, Unavailable
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.errors import ConfigurationError, Unavailable
+from imagesearch.domain.images import VectorQuery
 from imagesearch.writes import Put
 
 EAST = np.array([1, 0, 0, 0], np.float32)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.domain import Document, ImageRef, Status
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.writes import Put, WriteStatus
 
 

@@ -2,10 +2,9 @@
 
 import pytest
 
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
-from imagesearch.domain import Status, VectorQuery
-
-from ...opensearch_proxy import proxy_before
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.domain.images import Status, VectorQuery
+from tests.opensearch_proxy import proxy_before
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ import pytest
 from opensearchpy.exceptions import RequestError
 
 from imagesearch.adapters.opensearch_layout import IndexLayout
-from imagesearch.domain import VectorQuery
-from imagesearch.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.domain.images import VectorQuery
 from imagesearch.settings import COMPRESSIONS
 from imagesearch.writes import Delete, WriteStatus
-
-from ...waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 
 def test_an_index_that_was_deleted_is_made_again(

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from imagesearch.adapters.opensearch.mapping import FIELDS, index_body
+from imagesearch.adapters.opensearch.queries import ascending
 from imagesearch.adapters.opensearch_layout import IndexLayout
-from imagesearch.adapters.opensearch_queries import ascending
-from imagesearch.adapters.opensearch_schema import FIELDS, index_body
-from imagesearch.domain import Status, VectorQuery
-from imagesearch.filters import DateRange, KeyPrefix, NumberRange, OneOf
+from imagesearch.domain.filters import DateRange, KeyPrefix, NumberRange, OneOf
+from imagesearch.domain.images import Status, VectorQuery
 from imagesearch.writes import Put, Touch, WriteStatus
 
 KEYWORD = {"type": "keyword"}

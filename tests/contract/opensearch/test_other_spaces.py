@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from imagesearch.domain import VectorQuery
-from imagesearch.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.domain.images import VectorQuery
 
 
 @pytest.fixture(params=["space", "dimension"])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from imagesearch.domain import VectorQuery
-from imagesearch.errors import Unavailable
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import VectorQuery
 
 
 @pytest.fixture

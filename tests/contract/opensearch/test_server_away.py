@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
-from imagesearch.errors import Unavailable
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.domain.errors import Unavailable
 
 
 def test_a_server_that_is_away_is_unavailable_at_once(put, readings, monkeypatch):

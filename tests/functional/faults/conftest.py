@@ -13,20 +13,19 @@ import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from functions.index_images.handling import make_handler
+from functions.index_images.handler import make_handler
 from functions.index_images.reporting import BatchReport
-from imagesearch.adapters.opensearch_client import OpenSearchClient
-from imagesearch.adapters.opensearch_index import OpenSearchIndex
-from imagesearch.domain import Status
-from imagesearch.indexing import Indexer, Limits
-from local.opensearch_distribution import CannotStart
+from imagesearch.adapters.opensearch.client import OpenSearchClient
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.domain.images import Status
+from imagesearch.indexing.indexer import Indexer, Limits
+from local.opensearch_install import CannotStart
 from local.opensearch_process import SHORT_LIVED
 from local.opensearch_server import OpenSearchServer
-
-from ..cloud import BUCKET, Handler, Queue
-from .digest_encoder import DIMENSION, DigestEncoder, vector_of
-from .lambda_service import LambdaService
-from .pictures import IMAGES_OF_A_BULK, held
+from tests.functional.cloud import BUCKET, Handler, Queue
+from tests.functional.faults.digest_encoder import DIMENSION, DigestEncoder, vector_of
+from tests.functional.faults.lambda_service import LambdaService
+from tests.functional.faults.pictures import IMAGES_OF_A_BULK, held
 
 # Together longer than any trouble here lasts, as the hour is that the template allows for.
 AGAIN_SECONDS = 1

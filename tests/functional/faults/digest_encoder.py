@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from imagesearch.details import Details, DetailsWanted
-from imagesearch.domain import Embedding, EncodedImage
-from imagesearch.errors import UnreadableImage
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.images import Embedding, EncodedImage
 
 DIMENSION = 1024
 BROKEN = b"broken"

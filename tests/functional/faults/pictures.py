@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from imagesearch.domain import Status
-
-from ..cloud import BUCKET, Cloud
-from .digest_encoder import BROKEN
+from imagesearch.domain.images import Status
+from tests.functional.cloud import BUCKET, Cloud
+from tests.functional.faults.digest_encoder import BROKEN
 
 # In one bulk these are larger than what the server writes to its log in one go, 1 MB.
 IMAGES_OF_A_BULK = 120

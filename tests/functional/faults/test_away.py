@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ...opensearch_proxy import proxy_before
-from ...waiting import PATIENCE_SECONDS
-from ..cloud import BUCKET
-from .pictures import IMAGES_OF_A_BULK, change, fill
+from tests.functional.cloud import BUCKET
+from tests.functional.faults.pictures import IMAGES_OF_A_BULK, change, fill
+from tests.opensearch_proxy import proxy_before
+from tests.waiting import PATIENCE_SECONDS
 
 BULKS = 2
 CHANGED = 10

@@ -4,10 +4,9 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from imagesearch.adapters.opensearch_client import OpenSearchClient
-
-from ...opensearch_proxy import proxy_before
-from .pictures import change, fill
+from imagesearch.adapters.opensearch.client import OpenSearchClient
+from tests.functional.faults.pictures import change, fill
+from tests.opensearch_proxy import proxy_before
 
 IMAGES = 60
 CHANGED = 10

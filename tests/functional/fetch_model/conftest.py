@@ -7,19 +7,18 @@ import boto3
 import httpx
 import pytest
 
-from functions.fetch_model import answering
-from functions.fetch_model.answering import Answerer
-from functions.fetch_model.handling import make_handler
-from imagesearch.adapters.s3_store import client_config
-from imagesearch.embedding.known_models import KnownModel
-from imagesearch.fetching.model_shelf import ModelShelf
-
-from ...file_server import FileServer
-from ...small_model import known, unsigned_graph
-from ...waiting import PATIENCE_SECONDS
-from ..cloud import REGION
-from ..conftest import NOBODY
-from .cloudformation import CloudFormation
+from functions.fetch_model import cloudformation as answering
+from functions.fetch_model.cloudformation import Answerer
+from functions.fetch_model.handler import make_handler
+from imagesearch.adapters.s3 import client_config
+from imagesearch.downloads.model_store import ModelShelf
+from imagesearch.embedding.model_catalog import KnownModel
+from tests.file_server import FileServer
+from tests.functional.cloud import REGION
+from tests.functional.conftest import NOBODY
+from tests.functional.fetch_model.cloudformation import CloudFormation
+from tests.small_model import known, unsigned_graph
+from tests.waiting import PATIENCE_SECONDS
 
 BUCKET = "imagesearch-models"
 Keys = Callable[[], list[str]]

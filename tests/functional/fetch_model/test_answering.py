@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from functions.fetch_model.answering import ATTEMPTS, Answerer, NotAnswered
+from functions.fetch_model.cloudformation import ATTEMPTS, Answerer, NotAnswered
 from functions.fetch_model.events import NotARequest
-from functions.fetch_model.handling import make_handler
-
-from .cloudformation import SIGNATURE, Context
+from functions.fetch_model.handler import make_handler
+from tests.functional.fetch_model.cloudformation import SIGNATURE, Context
 
 
 def test_an_answer_has_no_content_type_because_none_is_signed(cloudformation):

@@ -8,9 +8,8 @@ import pytest
 from imagesearch import bootstrap, model_in_use
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
 from imagesearch.settings import Settings
-
-from ...conftest import STARTER_MODEL
-from .conftest import BUCKET
+from tests.conftest import STARTER_MODEL
+from tests.functional.fetch_model.conftest import BUCKET
 
 KEPT = (
     model_in_use.manifest_of,

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from imagesearch.adapters.s3_model import S3Model
-from imagesearch.embedding.known_models import Pin
 from imagesearch.embedding.manifest import MANIFEST, Manifest
+from imagesearch.embedding.model_catalog import Pin
 from local.pulled_model import check_files
-
-from ...small_model import FILES
-from .conftest import BUCKET
+from tests.functional.fetch_model.conftest import BUCKET
+from tests.small_model import FILES
 
 
 @pytest.fixture

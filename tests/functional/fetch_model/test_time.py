@@ -1,9 +1,8 @@
 """Claims: however long a fetch takes, CloudFormation is answered before Lambda ends it."""
 
-from functions.fetch_model.answering import ANSWERING_SECONDS
-from functions.fetch_model.handling import ENDING_SECONDS
-
-from .cloudformation import failed
+from functions.fetch_model.cloudformation import ANSWERING_SECONDS
+from functions.fetch_model.handler import ENDING_SECONDS
+from tests.functional.fetch_model.cloudformation import failed
 
 
 def test_a_fetch_that_takes_too_long_is_answered_before_the_function_ends(

@@ -3,11 +3,10 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from imagesearch.downloads.model_store import ModelShelf
 from imagesearch.fetching.http_download import ATTEMPTS
-from imagesearch.fetching.model_shelf import ModelShelf
-
-from ...small_model import FILES
-from .cloudformation import failed
+from tests.functional.fetch_model.cloudformation import failed
+from tests.small_model import FILES
 
 
 def test_a_wrong_hash_is_told_and_nothing_is_kept(cloudformation, hub, keys):

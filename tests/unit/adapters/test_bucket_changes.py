@@ -10,11 +10,11 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from imagesearch.adapters.folder_changes import FolderChanges
+from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
+from imagesearch.adapters.s3 import client_config
 from imagesearch.adapters.s3_changes import S3Changes
-from imagesearch.adapters.s3_store import client_config
-from imagesearch.domain import ImageRef
-from imagesearch.errors import InvalidQuery, Unavailable
+from imagesearch.domain.errors import InvalidQuery, Unavailable
+from imagesearch.domain.images import ImageRef
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.adapters.folder_changes import FolderChanges
-from imagesearch.adapters.folder_excludes import IGNORE_FILE, Excludes
-from imagesearch.adapters.folder_store import FolderStore, LeftOut
-from imagesearch.adapters.own_data import mark, own_directory_around
-from imagesearch.domain import ImageRef
-from imagesearch.errors import InvalidQuery, Unavailable
+from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
+from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, Excludes
+from imagesearch.adapters.filesystem.image_store import FolderStore, LeftOut
+from imagesearch.adapters.filesystem.own_data import mark, own_directory_around
+from imagesearch.domain.errors import InvalidQuery, Unavailable
+from imagesearch.domain.images import ImageRef
 
 LEFTOVERS = (
     "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg",

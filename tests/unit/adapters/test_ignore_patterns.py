@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from imagesearch.adapters.folder_excludes import IGNORE_FILE, Excludes
-from imagesearch.adapters.ignore_patterns import BrokenPattern, compiled
+from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, Excludes
+from imagesearch.adapters.filesystem.ignore_patterns import BrokenPattern, compiled
 
 pytestmark = pytest.mark.slow
 

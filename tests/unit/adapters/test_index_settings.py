@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagesearch.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError
 from imagesearch.settings import Settings
 
 NEEDED = {"BUCKET": "photos", "INDEX_URL": "https://search", "MODEL_URI": "/model"}

@@ -3,8 +3,8 @@
 import pytest
 
 from imagesearch import bootstrap
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.errors import Unavailable
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.errors import Unavailable
 from imagesearch.settings import Settings
 
 SPACE, OTHER = "0123456789abcdef", "fedcba9876543210"

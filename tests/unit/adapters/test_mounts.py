@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.adapters import mounts
-from imagesearch.adapters.mounts import Place, has_lasting_inodes, mount_points, place_of
+from imagesearch.adapters.filesystem import mounts
+from imagesearch.adapters.filesystem.mounts import Place, has_lasting_inodes, mount_points, place_of
 
 MOUNTINFO = r"""
 22 27 0:21 / /proc rw,relatime - proc proc rw

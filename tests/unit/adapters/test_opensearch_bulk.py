@@ -11,7 +11,7 @@ from opensearchpy.exceptions import (
 )
 from opensearchpy.exceptions import ConnectionError as NoConnection
 
-from imagesearch.adapters.opensearch_bulk import BULK_BYTES, BULK_ITEMS, Bulk
+from imagesearch.adapters.opensearch.bulk import BULK_BYTES, BULK_ITEMS, Bulk
 
 BLOCKED = {"status": 403, "error": {"type": "cluster_block_exception", "reason": "full"}}
 BUSY = {"status": 429, "error": {"type": "es_rejected_execution_exception", "reason": "full"}}

@@ -3,8 +3,8 @@
 import boto3
 import pytest
 
-from imagesearch.adapters.opensearch_client import OpenSearchClient, aws_signature
-from imagesearch.errors import ConfigurationError
+from imagesearch.adapters.opensearch.client import OpenSearchClient, aws_signature
+from imagesearch.domain.errors import ConfigurationError
 
 HOST = "search-images-abc.eu-west-1.es.amazonaws.com"
 

@@ -8,10 +8,9 @@ from opensearchpy import OpenSearchWarning
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import ConnectionTimeout, NotFoundError, SSLError
 
-from imagesearch.adapters.opensearch_connection import CONNECTIONS, StandardConnection, Timeout
-
-from ...talking_server import Answer, certificate, talking_server
-from ...waiting import PATIENCE_SECONDS
+from imagesearch.adapters.opensearch.connection import CONNECTIONS, StandardConnection, Timeout
+from tests.talking_server import Answer, certificate, talking_server
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 

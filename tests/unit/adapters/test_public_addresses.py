@@ -5,9 +5,8 @@ import threading
 import pytest
 
 from imagesearch.adapters.public_addresses import is_public, public_addresses, resolve
-from imagesearch.errors import InvalidQuery
-
-from ...waiting import PATIENCE_SECONDS
+from imagesearch.domain.errors import InvalidQuery
+from tests.waiting import PATIENCE_SECONDS
 
 PUBLIC, PRIVATE = "93.184.215.14", "10.0.0.7"
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagesearch.adapters.records import to_document, to_record
-from imagesearch.domain import Document, ImageRef, Neighbour, Status
+from imagesearch.adapters.index_records import to_document, to_record
+from imagesearch.domain.images import Document, ImageRef, Neighbour, Status
 
 TEXT = st.text(max_size=20)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

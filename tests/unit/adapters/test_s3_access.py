@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from imagesearch.adapters.s3 import S3Store, client_config
 from imagesearch.adapters.s3_access import CUSTOMER_KEY, archived, refusal
-from imagesearch.adapters.s3_store import S3Store, client_config
-from imagesearch.domain import ImageRef, ObjectState
-from imagesearch.errors import Unavailable, UnreadableObject
+from imagesearch.domain.errors import Unavailable, UnreadableObject
+from imagesearch.domain.images import ImageRef, ObjectState
 
 KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}
 A = ImageRef("pictures", "a.jpg")

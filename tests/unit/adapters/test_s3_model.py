@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from imagesearch.adapters.s3_model import S3Model
-from imagesearch.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError
 
 
 @pytest.fixture

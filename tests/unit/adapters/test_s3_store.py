@@ -12,9 +12,9 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from imagesearch.adapters.s3_store import S3Store, client_config
-from imagesearch.domain import ImageRef, ObjectState
-from imagesearch.errors import ObjectChanged, Unavailable
+from imagesearch.adapters.s3 import S3Store, client_config
+from imagesearch.domain.errors import ObjectChanged, Unavailable
+from imagesearch.domain.images import ImageRef, ObjectState
 
 BUCKET = "pictures"
 KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}

@@ -6,7 +6,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from imagesearch.adapters.sqs_queue import SqsQueue
-from imagesearch.errors import Unavailable
+from imagesearch.domain.errors import Unavailable
 from imagesearch.states import Lag
 
 KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}

@@ -9,9 +9,9 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from functions.index_images.events import read_event
-from imagesearch.adapters.sqs_revisits import SqsRevisits
-from imagesearch.domain import ImageRef
-from imagesearch.errors import Unavailable
+from imagesearch.adapters.sqs import SqsRevisits
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import ImageRef
 
 MINUTE = timedelta(minutes=1)
 URL = "https://sqs.test/1/images"

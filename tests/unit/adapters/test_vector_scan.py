@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagesearch.adapters.vector_scan import BLOCK_ROWS, Match, Row, VectorLog
-from imagesearch.domain import Position, VectorQuery
+from imagesearch.adapters.sqlite.exact_knn import BLOCK_ROWS, Match, Row, VectorLog
+from imagesearch.domain.images import Position, VectorQuery
 
 EAST = np.array([1, 0], np.float32)
 

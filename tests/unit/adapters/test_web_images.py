@@ -7,10 +7,9 @@ import threading
 import pytest
 
 from imagesearch.adapters.web_images import MAX_REDIRECTS, MAX_URL, WebImages, checked
-from imagesearch.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
-
-from ...waiting import PATIENCE_SECONDS
-from .web_server import HOST, WebServer, web_server
+from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
+from tests.unit.adapters.web_server import HOST, WebServer, web_server
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ...waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 HOST = "pictures.test"
 Serve = Callable[[ssl.SSLSocket, bytes], None]

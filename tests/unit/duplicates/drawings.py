@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from imagesearch.duplicates.miniatures import Miniature
+from imagesearch.duplicates.similarity import Look
+from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.miniature import miniature
-from imagesearch.embedding.perceptual_hash import perceptual_hash
-from imagesearch.likeness import Look
-from imagesearch.overlap import Miniature
 
 
 def drawing(seed: int, width: int = 320, height: int = 240) -> Image.Image:

@@ -4,10 +4,9 @@ from dataclasses import astuple
 
 import pytest
 
+from imagesearch.duplicates.similarity import Look, likeness
 from imagesearch.embedding.manifest import DuplicateWeights
-from imagesearch.likeness import Look, likeness
-
-from .drawings import drawing, look
+from tests.unit.duplicates.drawings import drawing, look
 
 WEIGHTS = DuplicateWeights().weights
 ORIGINAL, CROP = look(drawing(1)), look(drawing(1).crop((20, 30, 300, 220)))

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.miniature import miniature
-from imagesearch.embedding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.plain_frame import inside_frame
 from imagesearch.hash_distance import hash_distance
 from imagesearch.miniatures import from_text, to_text
-
-from .drawings import drawing
+from tests.unit.duplicates.drawings import drawing
 
 
 def test_greys_come_back_as_they_went_in():

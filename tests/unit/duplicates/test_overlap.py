@@ -6,12 +6,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from imagesearch.duplicates.miniatures import Miniature, overlap
+from imagesearch.duplicates.similarity import Look, likeness
 from imagesearch.embedding.manifest import DuplicateWeights
-from imagesearch.likeness import Look, likeness
 from imagesearch.miniatures import SIDE, to_text
-from imagesearch.overlap import Miniature, overlap
-
-from .drawings import drawing, mini
+from tests.unit.duplicates.drawings import drawing, mini
 
 WHOLE = drawing(1)
 PARTS = {

@@ -9,14 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from imagesearch.contrast_maps import LONGEST_SIDE, SHORTEST_SIDE, UNSURE, from_text, to_text
+from imagesearch.duplicates.contrast_maps import (
+    LONGEST_SIDE,
+    SHORTEST_SIDE,
+    UNSURE,
+    from_text,
+    to_text,
+)
+from imagesearch.duplicates.similarity import THRESHOLD, Look, likeness
 from imagesearch.embedding.contrast_map import contrast_map
+from imagesearch.embedding.decoding.document_pages import LEAST_SURE, page_logit
+from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.embedding.miniature import miniature
-from imagesearch.embedding.page_look import LEAST_SURE, page_logit
-from imagesearch.embedding.perceptual_hash import perceptual_hash
-from imagesearch.likeness import THRESHOLD, Look, likeness
-from models.document_pages import book_page, chat, letter, receipt
+from models.evaluation.document_pages import book_page, chat, letter, receipt
 
 WEIGHTS = DuplicateWeights().weights
 # More than embeddings of two pages have in common: what is claimed holds for any model.

@@ -19,12 +19,11 @@ from PIL import Image, ImageDraw
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from imagesearch.embedding.decoder_pool import DecoderPool
-from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.decoding.decoder import decode
+from imagesearch.embedding.decoding.preprocessing import Preprocessing
 from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.picture import Picture
-from imagesearch.embedding.preprocessing import Preprocessing
-
-from ...waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 Data = Callable[[str], bytes]
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from imagesearch.embedding.decoder_process import serve
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.embedding.decoding.worker import serve
 from imagesearch.embedding.picture import Picture
-from imagesearch.errors import UnreadableImage
 
 
 def grow(_):

@@ -4,8 +4,8 @@ import resource
 from dataclasses import replace
 from pathlib import Path
 
-from imagesearch.embedding.decoder_process import serve
-from imagesearch.embedding.decoding import decode, decoder_name
+from imagesearch.embedding.decoding.decoder import decode, decoder_name
+from imagesearch.embedding.decoding.worker import serve
 
 STATUS = Path("/proc/self/status")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imagesearch.embedding.background import relevance
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.errors import ConfigurationError
-from imagesearch.relevance import Kind
+from imagesearch.search.relevance import Kind
 
 KIND = {
     "background": "background.npy",

@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from imagesearch.details import DetailsWanted
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.media_types import EXTENSIONS_OF, named_as_image
 from imagesearch.embedding.decoder_pool import DecoderPool
-from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.decoding.decoder import decode
+from imagesearch.embedding.decoding.preprocessing import Preprocessing
 from imagesearch.embedding.picture import DecodingLimits, Picture
-from imagesearch.embedding.preprocessing import Preprocessing
-from imagesearch.errors import UnreadableImage
-from imagesearch.image_types import EXTENSIONS_OF, named_as_image
-
-from . import raw_files as raw
+from tests.unit.embedding import raw_files as raw
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]
@@ -278,8 +277,8 @@ def test_a_tiff_of_a_camera_is_still_a_tiff(options, scene, saved, stretched):
 def test_the_first_raw_file_imports_libraw_and_no_other_does():
     program = (
         "import io, sys; from PIL import Image;"
-        "from imagesearch.embedding.decoding import decode, decoder_name;"
-        "from imagesearch.embedding.preprocessing import Preprocessing;"
+        "from imagesearch.embedding.decoding.decoder import decode, decoder_name;"
+        "from imagesearch.embedding.decoding.preprocessing import Preprocessing;"
         "file = io.BytesIO(); Image.new('RGB', (9, 9)).save(file, 'TIFF'); decoder_name();"
         "decode(file.getvalue(), Preprocessing(8, 'pad', 'bicubic', (0,)*3, (1,)*3, (0,)*3));"
         "sys.exit(' '.join({'rawpy', 'pillow_jxl'} & set(sys.modules)))"

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from imagesearch.details import DetailsWanted
-from imagesearch.embedding.declared_colors import MOST_BYTES
-from imagesearch.embedding.decoding import decode
-from imagesearch.embedding.icc_profiles import coded_profile
-from imagesearch.embedding.iso_media import primary_colors
-from imagesearch.embedding.preprocessing import Preprocessing
+from imagesearch.embedding.decoding.color.declared_colors import MOST_BYTES
+from imagesearch.embedding.decoding.color.icc_profiles import coded_profile
+from imagesearch.embedding.decoding.decoder import decode
+from imagesearch.embedding.decoding.iso_media import primary_colors
+from imagesearch.embedding.decoding.preprocessing import Preprocessing
 from tests.unit.embedding import color_profiles as icc
 from tests.unit.embedding.heif_boxes import with_property
 

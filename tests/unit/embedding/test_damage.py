@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from imagesearch.domain.errors import UnreadableImage
 from imagesearch.embedding.decoder_pool import DecoderPool
-from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.decoding.decoder import decode
+from imagesearch.embedding.decoding.preprocessing import Preprocessing
 from imagesearch.embedding.picture import DecodingLimits, Picture
-from imagesearch.embedding.preprocessing import Preprocessing
-from imagesearch.errors import UnreadableImage
-
-from ...waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 WANTED = Preprocessing(16, "pad", "bicubic", (0, 0, 0), (1, 1, 1), (0, 0, 0))
 SMALL = DecodingLimits(pixels=10**6, memory_bytes=50 * 10**6)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps, TiffImagePlugin
 
 from imagesearch.details import Details, DetailsWanted
-from imagesearch.embedding import closer_look as details_module
-from imagesearch.embedding import picture_frames
-from imagesearch.embedding.decoding import decode
-from imagesearch.embedding.perceptual_hash import perceptual_hash
+from imagesearch.embedding.decoding import details as details_module
+from imagesearch.embedding.decoding import protocol
+from imagesearch.embedding.decoding.decoder import decode
+from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
+from imagesearch.embedding.decoding.preprocessing import Preprocessing
 from imagesearch.embedding.picture import Picture
-from imagesearch.embedding.preprocessing import Preprocessing
 from imagesearch.miniatures import from_text
 
 MAKE, MODEL, EXIF, GPS, LENS, ORIENTATION = 0x010F, 0x0110, 0x8769, 0x8825, 0xA434, 0x0112
@@ -196,7 +196,7 @@ LOST = {
 def test_a_thumbnail_that_could_not_be_made_is_told_from_one_that_was_not_wanted(thumbnail):
     details = Details("", "", thumbnail=thumbnail)
     picture = Picture(np.zeros((3, 2, 2), np.float32), 2, 2, "image/png", details=details)
-    assert picture_frames.read(picture_frames.written(picture)).details == details
+    assert protocol.read(protocol.written(picture)).details == details
 
 
 @pytest.mark.parametrize(

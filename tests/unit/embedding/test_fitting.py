@@ -10,10 +10,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from imagesearch.domain.errors import ConfigurationError
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from imagesearch.errors import ConfigurationError
 
 pytestmark = pytest.mark.slow
 

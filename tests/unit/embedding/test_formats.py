@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagesearch.embedding.decoding import decode
-from imagesearch.errors import UnreadableImage
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.embedding.decoding.decoder import decode
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]

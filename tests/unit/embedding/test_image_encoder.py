@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagesearch.domain import EncodedImage
+from imagesearch.domain.errors import ConfigurationError, UnreadableImage
+from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.errors import ConfigurationError, UnreadableImage
 
 pytestmark = pytest.mark.slow
 

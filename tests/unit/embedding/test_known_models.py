@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from imagesearch.embedding.known_models import Pin, known_model, known_models
+from imagesearch.domain.errors import NotFound
 from imagesearch.embedding.manifest import FileEntry
-from imagesearch.errors import NotFound
+from imagesearch.embedding.model_catalog import Pin, known_model, known_models
 
 MODELS = known_models()
 

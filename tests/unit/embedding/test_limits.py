@@ -8,9 +8,9 @@ import zlib
 import pytest
 from PIL import Image
 
-from imagesearch.embedding.decoding import decode
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.picture import DecodingLimits
-from imagesearch.errors import UnreadableImage
 
 HUGE = 30_000
 SIZES = {

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from imagesearch.classification.prompts import Prompts
+from imagesearch.domain.errors import ConfigurationError
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.model_files import verified
-from imagesearch.errors import ConfigurationError
-from imagesearch.prompting import Prompts
 
 ROOT = Path(__file__).parents[3]
 STARTER = ROOT / "layers" / "starter_model" / "starter_model"

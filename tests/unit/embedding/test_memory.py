@@ -10,8 +10,7 @@ import pytest
 from imagesearch.details import DetailsWanted
 from imagesearch.embedding.decoder_pool import MEMORY_BYTES, DecoderPool
 from imagesearch.embedding.picture import Picture
-
-from ...waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 

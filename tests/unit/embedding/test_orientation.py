@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
-from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.decoding.decoder import decode
 from tests.unit.embedding.heif_boxes import with_property
 
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"]

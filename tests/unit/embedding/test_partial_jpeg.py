@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imagesearch.details import DetailsWanted
+from imagesearch.domain.errors import UnreadableImage
 from imagesearch.embedding.decoder_pool import DecoderPool
-from imagesearch.embedding.decoding import decode
-from imagesearch.embedding.preprocessing import Preprocessing
-from imagesearch.errors import UnreadableImage
+from imagesearch.embedding.decoding.decoder import decode
+from imagesearch.embedding.decoding.preprocessing import Preprocessing
 
 THIRD = 1 / 255
 WANTED = Preprocessing(32, "stretch", "bicubic", (0, 0, 0), (THIRD,) * 3, (0, 0, 0))

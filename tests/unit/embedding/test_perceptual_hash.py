@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from imagesearch.embedding.perceptual_hash import perceptual_hash
+from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 PHOTOS = sorted(SAMPLES.rglob("*.webp"))[::8]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagesearch.embedding.decoding import decode
-from imagesearch.embedding.preprocessing import Preprocessing, place
+from imagesearch.embedding.decoding.decoder import decode
+from imagesearch.embedding.decoding.preprocessing import Preprocessing, place
 
 CLIP = Preprocessing(
     size=224,

@@ -8,15 +8,15 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from imagesearch.embedding.sessions import open_session
+from imagesearch.embedding.session import open_session
+from models.clip.reference import random_pixels
+from models.clip.weights import random_weights
 from models.clip_image_graph import build_image_graph
-from models.clip_reference import random_pixels
 from models.clip_shape import TINY
-from models.clip_weights import random_weights
-from models.quantisers import qdq_int8
+from models.quantization.methods import qdq_int8
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-FACTORY = REPOSITORY / "layers/imagesearch/imagesearch/embedding/sessions.py"
+FACTORY = REPOSITORY / "layers/imagesearch/imagesearch/embedding/session.py"
 # Refuses sessions to fast tests.
 GUARD = REPOSITORY / "tests/unit/conftest.py"
 # Assembled, so that this file does not contain the name that it looks for.
@@ -30,7 +30,7 @@ def test_no_other_module_names_the_class_of_sessions():
         for path in set(sources()) - {FACTORY, GUARD}
         if (lines := list(naming_sessions(path.read_text("utf-8"))))
     }
-    assert found == {}, "create sessions with imagesearch.embedding.sessions.open_session"
+    assert found == {}, "create sessions with imagesearch.embedding.session.open_session"
 
 
 def test_the_search_reads_every_part_of_the_repository():

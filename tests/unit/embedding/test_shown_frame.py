@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.decoding.decoder import decode
+from imagesearch.embedding.decoding.frames import MOST_FRAMES
 from imagesearch.embedding.picture import DecodingLimits
-from imagesearch.embedding.shown_frame import MOST_FRAMES
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]

@@ -8,13 +8,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from imagesearch.embedding.sessions import (
+from imagesearch.embedding.int8_weights import signed
+from imagesearch.embedding.session import (
     open_session,
     plainly_exact,
     session_options,
     signed_weights_are_exact,
 )
-from imagesearch.embedding.signed_weights import signed
 
 pytestmark = pytest.mark.slow
 

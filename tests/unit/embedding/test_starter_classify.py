@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imagesearch.classification.prompts import LabelEncoder
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from imagesearch.prompting import LabelEncoder
 
 pytestmark = pytest.mark.slow
 

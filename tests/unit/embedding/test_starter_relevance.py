@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from imagesearch import bootstrap
-from imagesearch.listing import Listed
-from imagesearch.queries import ImageQuery, Query, Search, StoredQuery, TextQuery
-from imagesearch.searching import Searcher
+from imagesearch.domain.queries import ImageQuery, Query, Search, StoredQuery, TextQuery
+from imagesearch.search.listing import Listed
+from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
-from models.likeness import KINDS, kinds_of
+from models.evaluation.metrics import KINDS, kinds_of
 from models.unanswerable_queries import CHOOSING, REPORTING, unanswerable_queries
 
 pytestmark = pytest.mark.slow

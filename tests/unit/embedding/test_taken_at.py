@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from PIL import Image
 
-from imagesearch.embedding.decoding import decode
+from imagesearch.embedding.decoding.decoder import decode
 
 MAKER, EXIF, ORIGINAL, OFFSET = 0x010F, 0x8769, 0x9003, 0x9011
 

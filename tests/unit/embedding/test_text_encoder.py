@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 import pytest
 
+from imagesearch.domain.errors import ConfigurationError, InvalidQuery
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from imagesearch.embedding.tokenising import TextTokenizer
-from imagesearch.errors import ConfigurationError, InvalidQuery
+from imagesearch.embedding.tokenizer import TextTokenizer
 
 pytestmark = pytest.mark.slow
 

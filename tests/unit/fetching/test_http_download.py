@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.embedding.known_models import Pin
-from imagesearch.errors import ConfigurationError, ImageSearchError, NotFound, Unavailable
-from imagesearch.fetching.half_file import HalfFile
+from imagesearch.domain.errors import ConfigurationError, ImageSearchError, NotFound, Unavailable
+from imagesearch.downloads.partial_file import HalfFile
+from imagesearch.embedding.model_catalog import Pin
 from imagesearch.fetching.http_download import ATTEMPTS, Downloader
-
-from ...file_server import FileServer
+from tests.file_server import FileServer
 
 pytestmark = pytest.mark.slow
 

@@ -10,11 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 from onnx import TensorProto, helper, numpy_helper
 
-from imagesearch.fetching.model_shelf import ModelShelf
+from imagesearch.downloads.model_store import ModelShelf
 from imagesearch.fetching.time_left import TimeLeft
-
-from ...file_server import FileServer
-from ...small_model import known
+from tests.file_server import FileServer
+from tests.small_model import known
 
 pytestmark = pytest.mark.slow
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.embedding.known_models import Pin
-from imagesearch.embedding.signed_weights import signed
+from imagesearch.embedding.int8_weights import signed
+from imagesearch.embedding.model_catalog import Pin
 from imagesearch.fetching.http_download import Downloader
 from imagesearch.fetching.model_file import bring, entry_of
-
-from ...file_server import FileServer
-from ...small_model import unsigned_graph
+from tests.file_server import FileServer
+from tests.small_model import unsigned_graph
 
 pytestmark = pytest.mark.slow
 

@@ -12,27 +12,27 @@ import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from functions.index_images.handling import make_handler as make_index_handler
+from functions.index_images.handler import make_handler as make_index_handler
 from functions.index_images.reporting import BatchReport
-from functions.search.handling import make_handler as make_search_handler
-from functions.search.parts import Parts
+from functions.search.handler import make_handler as make_search_handler
 from functions.search.request_log import RequestLog
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.classifying import Classifier
-from imagesearch.duplicate_check import DuplicateCheck
-from imagesearch.duplicate_groups import DuplicateGroups
+from functions.search.routing import Parts
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.classification.classifier import Classifier
+from imagesearch.classification.label_sets import LabelSets
+from imagesearch.classification.prompts import LabelEncoder, Prompts
+from imagesearch.duplicates.checker import DuplicateCheck
+from imagesearch.duplicates.groups import DuplicateGroups
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.feedback import Feedback
-from imagesearch.indexing import Indexer
-from imagesearch.labelsets import LabelSets
-from imagesearch.prompting import LabelEncoder, Prompts
-from imagesearch.query_vectors import QueryVectors
-from imagesearch.search_ids import SearchIds
-from imagesearch.searching import Searcher
-from imagesearch.uploading import Intake
-
-from ..usecases.fake_index import FakeIndex
-from ..usecases.fakes import (
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.search.query_encoder import QueryVectors
+from imagesearch.search.search_ids import SearchIds
+from imagesearch.search.searcher import Searcher
+from imagesearch.uploads import Intake
+from tests.unit.functions.calling import CONTEXT, Answer, Logs, answered, http
+from tests.unit.usecases.fake_index import FakeIndex
+from tests.unit.usecases.fakes import (
     RELEVANCE,
     FakeDerived,
     FakeImages,
@@ -42,7 +42,6 @@ from ..usecases.fakes import (
     FakeWeb,
     ref,
 )
-from .calling import CONTEXT, Answer, Logs, answered, http
 
 
 @pytest.fixture

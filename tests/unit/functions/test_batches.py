@@ -8,13 +8,12 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from hypothesis import given, settings
 
-from functions.index_images.handling import LookAgain, make_handler
+from functions.index_images.handler import LookAgain, make_handler
 from functions.index_images.reporting import BatchReport
-from imagesearch.domain import ImageRef
-
-from ..usecases.fakes import BUCKET, picture, ref
-from ..usecases.faults import FAULTS, World
-from .calling import CONTEXT, in_queue
+from imagesearch.domain.images import ImageRef
+from tests.unit.functions.calling import CONTEXT, in_queue
+from tests.unit.usecases.fakes import BUCKET, picture, ref
+from tests.unit.usecases.faults import FAULTS, World
 
 
 def created(key: str, bucket: str = BUCKET) -> dict:

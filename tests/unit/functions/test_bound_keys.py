@@ -6,19 +6,18 @@ from dataclasses import replace
 import pytest
 
 from functions.search.bound_keys import BoundKeys
-from functions.search.handling import make_handler
+from functions.search.handler import make_handler
 from functions.search.request_log import RequestLog
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.duplicate_check import DuplicateCheck
-from imagesearch.duplicate_groups import DuplicateGroups
+from imagesearch.access import ScopedIndex
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.duplicates.checker import DuplicateCheck
+from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import DuplicateWeights
-from imagesearch.linking import Linker
-from imagesearch.scoped_index import ScopedIndex
 from imagesearch.scoping import Scope
-from imagesearch.searching import Searcher
-
-from ..usecases.fakes import picture, ref
-from .calling import CONTEXT, answered, http
+from imagesearch.search.searcher import Searcher
+from tests.unit.functions.calling import CONTEXT, answered, http
+from tests.unit.usecases.fakes import picture, ref
 
 CATS = Scope(frozenset({"cats"}))
 WEIGHTS = DuplicateWeights().weights

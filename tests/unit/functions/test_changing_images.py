@@ -2,9 +2,8 @@
 
 import pytest
 
-from imagesearch.uploading import Allowed, Intake
-
-from ..usecases.fakes import START, FakeChanges, FakeDerived, picture, ref
+from imagesearch.uploads import Allowed, Intake
+from tests.unit.usecases.fakes import START, FakeChanges, FakeDerived, picture, ref
 
 BEACH = {"name": "beach.jpg", "content_type": "image/jpeg"}
 

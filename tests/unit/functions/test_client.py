@@ -3,12 +3,11 @@
 import httpx
 import pytest
 
-from functions.search.handling import make_handler
+from functions.search.handler import make_handler
 from functions.search.request_log import RequestLog
 from imagesearch.client import ApiError, ImageSearch
 from local.gateway import Gateway
-
-from ..usecases.fakes import picture, ref
+from tests.unit.usecases.fakes import picture, ref
 
 
 @pytest.fixture

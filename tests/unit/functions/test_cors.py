@@ -2,10 +2,9 @@
 
 import pytest
 
-from functions.search.handling import make_handler
+from functions.search.handler import make_handler
 from functions.search.request_log import RequestLog
-
-from .calling import CONTEXT, answered, http
+from tests.unit.functions.calling import CONTEXT, answered, http
 
 SITE = "https://shop.example"
 ALLOW = "Access-Control-Allow-Origin"

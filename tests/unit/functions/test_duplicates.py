@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import DuplicateWeights
-from imagesearch.indexing import Indexer
-from imagesearch.linking import Linker
+from imagesearch.indexing.indexer import Indexer
 from imagesearch.writes import Touch
-
-from ..usecases.fakes import FakeDerived, picture, ref
+from tests.unit.usecases.fakes import FakeDerived, picture, ref
 
 CAT, DOG = picture("a cat"), picture("a dog")
 

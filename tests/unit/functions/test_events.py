@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.index_images.events import Message, read_event
-from imagesearch.domain import ImageRef
-
-from .calling import EVENTS, in_queue
+from imagesearch.domain.images import ImageRef
+from tests.unit.functions.calling import EVENTS, in_queue
 
 BUCKET = "imagesearch-images"
 PANDA = ImageRef(BUCKET, "animals/giant-panda.webp")

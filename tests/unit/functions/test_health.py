@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..usecases.fakes import FakeQueue, picture
+from tests.unit.usecases.fakes import FakeQueue, picture
 
 HEALTHY = {
     "status": "ok",

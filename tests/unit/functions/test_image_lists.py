@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ..usecases.fakes import picture, ref
+from tests.unit.usecases.fakes import picture, ref
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ import base64
 import pytest
 
 from functions.search.labelsets.bodies import MAX_WRITTEN
-
-from ..usecases.fakes import picture
+from tests.unit.usecases.fakes import picture
 
 PETS = "/v1/labelsets/pets"
 CAT = base64.b64encode(picture("a cat")).decode()

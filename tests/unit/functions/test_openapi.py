@@ -6,7 +6,7 @@ import re
 import pytest
 from openapi_spec_validator import validate
 
-from ..usecases.fakes import picture, ref
+from tests.unit.usecases.fakes import picture, ref
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from functions.search.pages import headers_of
-from imagesearch.image_types import EXTENSIONS_OF, RAW_EXTENSIONS_OF
+from functions.search.docs import headers_of
+from imagesearch.domain.media_types import EXTENSIONS_OF, RAW_EXTENSIONS_OF
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..usecases.fakes import picture
+from tests.unit.usecases.fakes import picture
 
 
 def test_one_line_tells_of_a_search(ask, fill, logs):

@@ -4,9 +4,8 @@ import base64
 
 import pytest
 
-from functions.search.bodies import MAX_JSON
-
-from ..usecases.fakes import picture, ref
+from functions.search.requests import MAX_JSON
+from tests.unit.usecases.fakes import picture, ref
 
 
 @pytest.fixture

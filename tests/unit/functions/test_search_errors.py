@@ -4,9 +4,8 @@ import base64
 
 import pytest
 
-from functions.search.bodies import MAX_JSON_IMAGE, MAX_RAW_IMAGE
-
-from ..usecases.fakes import PNG, picture, ref
+from functions.search.requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE
+from tests.unit.usecases.fakes import PNG, picture, ref
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from imagesearch import filters as f
+from imagesearch.domain import filters as f
 
 JULY = datetime(2024, 7, 1, tzinfo=UTC)
 END_OF_JULY_1 = datetime(2024, 7, 1, 23, 59, 59, 999_999, UTC)

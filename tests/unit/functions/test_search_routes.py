@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from ..usecases.fakes import picture, ref
+from tests.unit.usecases.fakes import picture, ref
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 import pytest
 
-from imagesearch.indexing import Indexer
-
-from ..usecases.fakes import FakeDerived, picture, ref
+from imagesearch.indexing.indexer import Indexer
+from tests.unit.usecases.fakes import FakeDerived, picture, ref
 
 
 @pytest.fixture

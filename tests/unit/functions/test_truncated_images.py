@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from imagesearch.indexing import Indexer
-
-from ..usecases.fakes import FakeImages, picture, ref
+from imagesearch.indexing.indexer import Indexer
+from tests.unit.usecases.fakes import FakeImages, picture, ref
 
 
 class CutImages(FakeImages):

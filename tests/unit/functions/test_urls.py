@@ -4,11 +4,10 @@ import re
 
 import pytest
 
-from imagesearch.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
-from imagesearch.uploading import Allowed, Intake
+from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
+from imagesearch.uploads import Allowed, Intake
 from imagesearch.web_queries import MAX_URLS
-
-from ..usecases.fakes import FakeChanges, FakeDerived, FakeWeb, picture, ref
+from tests.unit.usecases.fakes import FakeChanges, FakeDerived, FakeWeb, picture, ref
 
 TOM, REX = "https://pets.test/tom.png", "https://pets.test/rex.png"
 

@@ -16,17 +16,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.domain import Document, ImageRef, Status
-from imagesearch.indexing import Indexer
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.images import Document, ImageRef, Status
+from imagesearch.indexing.indexer import Indexer
 from imagesearch.writes import Put
-from local.folder_engine import FolderEngine
-from local.report import Report
+from local.output import Report
+from local.sync.reconcile import FolderEngine
 from local.workspace import Workspace
-
-from ...forked_commands import ForkedCommands
-from ..usecases.fakes import FakeImages
+from tests.forked_commands import ForkedCommands
+from tests.unit.usecases.fakes import FakeImages
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 DAY = datetime(2026, 1, 1, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import pytest
 
 from local.api_keys import ApiKeys
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
 
 
 def test_one_key_and_more_are_read_from_the_environment() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.folder_store import FolderStore
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from local.changed_keys import changed_keys
 
 Keys = Callable[..., list[str]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from ..embedding.raw_files import dng, tiff_like
+from tests.unit.embedding.raw_files import dng, tiff_like
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,8 @@ import threading
 import pytest
 
 from imagesearch.states import Lag
-from local.event_queue import EventQueue
-
-from ...waiting import PATIENCE_SECONDS
+from local.sync.queue import EventQueue
+from tests.waiting import PATIENCE_SECONDS
 
 
 class Clock:

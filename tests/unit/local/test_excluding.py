@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local.exclude_options import use_excludes
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
+from local.options import use_excludes
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from local.feedback_command import kept_here
-from local.refusal import WrongUsage
+from local.commands.feedback import kept_here
+from local.errors import WrongUsage
 from local.workspace import workspace_of
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.domain import ImageRef
-from local.files import Files
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.domain.images import ImageRef
+from local.web.files import Files
 
 Call = Callable[..., Any]
 JPEG = b"\xff\xd8\xff" + bytes(100)

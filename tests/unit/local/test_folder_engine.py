@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.adapters import folder_store
-from imagesearch.adapters.mounts import Place
-from imagesearch.errors import Unreachable
-from imagesearch.planning import OutcomeKind
-from local.places import load_places, save_places
-
-from ..usecases.fakes import picture
-from .conftest import Library, Trouble
+from imagesearch.adapters.filesystem import image_store
+from imagesearch.adapters.filesystem.mounts import Place
+from imagesearch.domain.errors import Unreachable
+from imagesearch.indexing.planner import OutcomeKind
+from local.sync.mount_points import load_places, save_places
+from tests.unit.local.conftest import Library, Trouble
+from tests.unit.usecases.fakes import picture
 
 INDEXED, DELETED, UNCHANGED = OutcomeKind.INDEXED, OutcomeKind.DELETED, OutcomeKind.UNCHANGED
 
@@ -112,7 +111,7 @@ def test_a_file_of_a_folder_that_is_another_and_empty_is_not_deleted_before_our_
 @pytest.fixture
 def devices(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes folders lie on other devices than the rest, as mounted disks do."""
-    real = folder_store.place_of
+    real = image_store.place_of
 
     def lay(**numbers: int) -> None:
         def place_of(path: str) -> Place:
@@ -122,7 +121,7 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                     return Place(number, number, found.inode)
             return found
 
-        monkeypatch.setattr(folder_store, "place_of", place_of)
+        monkeypatch.setattr(image_store, "place_of", place_of)
 
     return lay
 
@@ -133,7 +132,7 @@ def on_a_disk(
 ) -> Library:
     """The folder `disk` is where a disk is mounted."""
     point = str(filled.folder / "disk")
-    monkeypatch.setattr(folder_store, "mount_points", lambda: frozenset({point}))
+    monkeypatch.setattr(image_store, "mount_points", lambda: frozenset({point}))
     devices(disk=7)
     assert filled.run().complete
     assert set(load_places(filled.directory)) == {"", "disk"}
@@ -147,7 +146,7 @@ def test_a_folder_whose_disk_is_not_mounted_keeps_its_records(
     on_a_disk: Library, devices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     devices()
-    monkeypatch.setattr(folder_store, "mount_points", frozenset)
+    monkeypatch.setattr(image_store, "mount_points", frozenset)
     unmount(on_a_disk.folder / "disk")
     (on_a_disk.folder / "other" / "3.png").unlink()
     line = f"{AWAY}; --forget-missing deletes them"
@@ -181,7 +180,7 @@ def test_files_under_a_new_mount_point_are_kept(
 ) -> None:
     """A disk that is mounted over a folder with indexed images hides them."""
     point = str(filled.folder / "disk")
-    monkeypatch.setattr(folder_store, "mount_points", lambda: frozenset({point}))
+    monkeypatch.setattr(image_store, "mount_points", lambda: frozenset({point}))
     devices(disk=7)
     unmount(filled.folder / "disk")
     (filled.folder / "disk" / "new.png").write_bytes(picture("new"))

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from imagesearch.adapters.folder_store import Hidden
-from local.folder_engine import never
-from local.index_command import forgetting
-from local.report import Report
+from imagesearch.adapters.filesystem.image_store import Hidden
+from local.commands.index import forgetting
+from local.output import Report
+from local.sync.reconcile import never
 
 
 class Terminal(io.StringIO):

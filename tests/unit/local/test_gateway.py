@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.gateway import Gateway
-
-from ...waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 Call = Callable[..., Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.api_keys import ApiKeys
-from local.guard import Guard, is_loopback
+from local.web.auth import Guard, is_loopback
 
 Call = Callable[..., Any]
 

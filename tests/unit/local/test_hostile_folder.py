@@ -12,13 +12,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from imagesearch.adapters.folder_excludes import Excludes
-from imagesearch.domain import Status
-from imagesearch.image_types import named_as_image
-from imagesearch.planning import OutcomeKind
-
-from ..usecases.fakes import picture
-from .conftest import Library, Trouble, opened_library
+from imagesearch.adapters.filesystem.excludes import Excludes
+from imagesearch.domain.images import Status
+from imagesearch.domain.media_types import named_as_image
+from imagesearch.indexing.planner import OutcomeKind
+from tests.unit.local.conftest import Library, Trouble, opened_library
+from tests.unit.usecases.fakes import picture
 
 INDEXED, REJECTED, TOLD, NOTHING = "indexed", "rejected", "told", "nothing"
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.domain import Document, ImageRef, Status
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.writes import Put
-from local.live_report import LiveReport
 from local.s3_events import object_event
+from local.sync.live_report import LiveReport
 
 VECTOR = np.array([1, 0, 0, 0], np.float32)
 

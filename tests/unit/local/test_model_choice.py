@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local.model_choice import choice, known_models, model_folder, model_name
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
+from local.models import choice, known_models, model_folder, model_name
 
 
 def make_model(folder: Path) -> Path:

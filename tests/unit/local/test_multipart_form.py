@@ -5,8 +5,8 @@ import io
 import httpx
 import pytest
 
-from local import multipart_form
-from local.multipart_form import BadForm, MultipartForm
+from local.web import uploads
+from local.web.uploads import BadForm, MultipartForm
 
 
 class Drops(io.RawIOBase):
@@ -35,10 +35,10 @@ def test_fields_and_file_come_out_as_they_went_in(size, file):
 
 
 def test_a_large_file_is_not_held_in_memory(monkeypatch):
-    file = b"x" * (8 * multipart_form.BLOCK)
+    file = b"x" * (8 * uploads.BLOCK)
     body, content_type = posted({"key": "a"}, file)
     blocks = list(MultipartForm(io.BytesIO(body), content_type).file())
-    assert max(map(len, blocks)) <= 2 * multipart_form.BLOCK
+    assert max(map(len, blocks)) <= 2 * uploads.BLOCK
     assert b"".join(blocks) == file
 
 

@@ -10,8 +10,7 @@ import urllib.request
 import pytest
 
 from local.opensearch_server import VERSION
-
-from ...waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from local.proxy_events import HttpRequest, http_answer, proxy_event
+from local.web.gateway import HttpRequest, http_answer, proxy_event
 
 
 def test_a_query_keeps_every_value_and_its_last_one() -> None:

@@ -10,16 +10,15 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from imagesearch.embedding.known_models import Pin
+from imagesearch.domain.errors import ConfigurationError, ImageSearchError
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.errors import ConfigurationError, ImageSearchError
+from imagesearch.embedding.model_catalog import Pin
+from local.errors import WrongUsage
 from local.model_cache import models_cache
 from local.pulled_model import alone, check_files
 from local.pulling import Puller
-from local.refusal import WrongUsage
-
-from ...file_server import FileServer
-from ...small_model import FILES, known, unsigned_graph
+from tests.file_server import FileServer
+from tests.small_model import FILES, known, unsigned_graph
 
 pytestmark = pytest.mark.slow
 

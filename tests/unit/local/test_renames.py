@@ -11,21 +11,20 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from PIL import Image
 
-from functions.index_images.handling import make_handler
+from functions.index_images.handler import make_handler
 from functions.index_images.reporting import BatchReport
-from imagesearch.adapters.embedded_content import EmbeddedContent
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.folder_derived import FolderDerived
-from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.filters import KeyPrefix
-from imagesearch.indexing import Indexer
-from imagesearch.planning import Outcome
-from imagesearch.reuse import ContentSource
+from imagesearch.adapters.filesystem.derived_store import FolderDerived
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.adapters.sqlite.content_lookup import EmbeddedContent
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.filters import KeyPrefix
+from imagesearch.indexing.content_reuse import ContentSource
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import Outcome
 from local.reconcile import reconcile, vanished
-from local.sync import FolderSync
+from local.sync.folder_sync import FolderSync
 from local.workspace import workspace_of
-
-from ..usecases.fakes import FakeImages, picture, vector
+from tests.unit.usecases.fakes import FakeImages, picture, vector
 
 FILES = 1_000
 NAME, DIMENSION = "images-test", 8

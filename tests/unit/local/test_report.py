@@ -1,9 +1,9 @@
 """The report counts what became of images, and names those that cannot be found."""
 
-from imagesearch.adapters.folder_store import Hidden, LeftOut
-from imagesearch.domain import ImageRef
-from imagesearch.planning import Outcome, OutcomeKind
-from local.report import Report
+from imagesearch.adapters.filesystem.image_store import Hidden, LeftOut
+from imagesearch.domain.images import ImageRef
+from imagesearch.indexing.planner import Outcome, OutcomeKind
+from local.output import Report
 
 
 def reported(*outcomes: tuple[str, OutcomeKind, str]) -> Report:

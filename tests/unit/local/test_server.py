@@ -12,10 +12,9 @@ from contextlib import closing
 import httpx
 import pytest
 
-from local.refusal import WrongUsage
-from local.server import MAX_BODY_BYTES, Server
-
-from ...waiting import PATIENCE_SECONDS
+from local.errors import WrongUsage
+from local.web.server import MAX_BODY_BYTES, Server
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -23,9 +22,9 @@ SERVING = """
 import sys
 from pathlib import Path
 from local.api_keys import ApiKeys
-from local.application import application
-from local.environment import settings_of
-from local.server import Server
+from local.web.application import application
+from local.lambda_runtime import settings_of
+from local.web.server import Server
 from local.workspace import workspace_of
 
 def handler(event, context):

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from imagesearch.adapters.embedded_index import EmbeddedIndex
-from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.domain import ImageRef
-from imagesearch.errors import Unavailable
-from imagesearch.planning import Outcome, OutcomeKind
-from local.sync import FolderSync
-
-from .conftest import Trouble
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import ImageRef
+from imagesearch.indexing.planner import Outcome, OutcomeKind
+from local.sync.folder_sync import FolderSync
+from tests.unit.local.conftest import Trouble
 
 Eventually = Callable[..., None]
 

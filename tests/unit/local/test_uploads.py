@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from imagesearch.adapters.folder_changes import UPLOAD_URL, FolderChanges
-from imagesearch.adapters.folder_store import FolderStore
-from imagesearch.domain import ImageRef
+from imagesearch.adapters.filesystem.bucket_changes import UPLOAD_URL, FolderChanges
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.domain.images import ImageRef
 from local import uploads
 from local.uploads import Uploads
 

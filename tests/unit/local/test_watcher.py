@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from local import watcher
-from local.watcher import FolderWatcher
-
-from ...waiting import PATIENCE_SECONDS
+from local.sync import watcher
+from local.sync.watcher import FolderWatcher
+from tests.waiting import PATIENCE_SECONDS
 
 Eventually = Callable[..., None]
 

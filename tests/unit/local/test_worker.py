@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from imagesearch.domain import ImageRef
+from imagesearch.domain.images import ImageRef
 from imagesearch.states import Lag
-from local.event_queue import EventQueue
 from local.s3_events import object_event
+from local.sync.queue import EventQueue
 from local.worker import work_on
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.refusal import WrongUsage
+from local.errors import WrongUsage
 from local.workspace import last_used, workspace_of
 
 

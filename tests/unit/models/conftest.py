@@ -13,9 +13,9 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
 
-from models.build_random_clip import build
+from models.clip.build_random import build
 from models.clip_shape import TINY, TowerShape
-from models.embedder import Embedder
+from models.evaluation.reference_pipeline import Embedder
 from models.quantise import Floats
 from models.samples import Samples, read_samples
 from models.starter_model import PREPROCESS

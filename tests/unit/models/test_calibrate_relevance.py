@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagesearch.embedding.background import relevance
+from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.relevance import Kind
-from models.calibrate_relevance import calibrate, faults, main
-from models.fit_relevance import (
+from imagesearch.search.relevance import Kind
+from models.logistic import logistic_fit
+from models.relevance.calibrate import calibrate, faults, main
+from models.relevance.evidence import (
+    caption_evidence,
+    edit_evidence,
+    evidence,
+    mixed_evidence,
+    same_kind_evidence,
+)
+from models.relevance.figures import Judged
+from models.relevance.fit import (
     PRIOR,
     Backgrounds,
     NothingToFit,
@@ -21,15 +30,6 @@ from models.fit_relevance import (
     nearness_to_others,
     pair_weights,
 )
-from models.logistic import logistic_fit
-from models.relevance_evidence import (
-    caption_evidence,
-    edit_evidence,
-    evidence,
-    mixed_evidence,
-    same_kind_evidence,
-)
-from models.relevance_figures import Judged
 from models.relevance_vectors import RelevanceVectors
 from models.unanswerable_queries import CHOOSING, REPORTING, unanswerable_queries
 

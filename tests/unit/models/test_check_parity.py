@@ -10,9 +10,9 @@ import pytest
 from onnx import numpy_helper
 
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
-from models.check_parity import main
+from models.evaluation.check_parity import main
 from models.model_folder import write_folder
-from models.quantise_model import main as quantise
+from models.quantization.quantize import main as quantise
 
 pytestmark = pytest.mark.slow
 

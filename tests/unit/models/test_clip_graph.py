@@ -11,18 +11,18 @@ import numpy as np
 import onnx
 import pytest
 
-from imagesearch.embedding.sessions import open_session
+from imagesearch.embedding.session import open_session
+from models.clip.reference import described, difference, random_ids, random_pixels
+from models.clip.weights import Weights, random_weights
 from models.clip_image_graph import build_image_graph
 from models.clip_names import from_open_clip, to_open_clip
-from models.clip_reference import described, difference, random_ids, random_pixels
 from models.clip_shape import TINY, VIT_B_32, ClipShape
 from models.clip_text_graph import build_text_graph
-from models.clip_weights import Weights, random_weights
 from models.quantise import Floats
 
 pytestmark = pytest.mark.slow
 
-# Recorded by `python -m models.check_clip_graph --record`.
+# Recorded by `python -m models.clip.check_graph --record`.
 REFERENCE = Path(__file__).parent / "data" / "clip_tiny.json"
 ROUNDING = 2e-6
 

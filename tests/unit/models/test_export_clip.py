@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from imagesearch.embedding.manifest import load_manifest
-from models.clip_checkpoint import Checkpoint, UnfitCheckpointError, fitting
+from models.clip.checkpoint import Checkpoint, UnfitCheckpointError, fitting
+from models.clip.export import export, main
+from models.clip.reference import Embeddings, Ids, run_graphs
+from models.clip.weights import Weights, random_weights
 from models.clip_image_graph import build_image_graph
-from models.clip_reference import Embeddings, Ids, run_graphs
 from models.clip_shape import TINY
 from models.clip_text_graph import build_text_graph
-from models.clip_weights import Weights, random_weights
-from models.export_clip import export, main
 from models.quantise import Floats
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.fit_prompts import fitted, judged, label_of, log_losses, row
+from models.evaluation.prompts import fitted, judged, label_of, log_losses, row
 
 PHOTOS = np.arange(400)
 

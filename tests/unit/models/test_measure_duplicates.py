@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.copy_edits import COPIES
 from models.duplicate_evidence import Evidence
-from models.measure_duplicates import fit, table
-from models.page_copies import PAGE_COPIES
+from models.evaluation.duplicates import fit, table
+from models.evaluation.edits import COPIES
+from models.evaluation.page_copies import PAGE_COPIES
 
 PHOTOS = 12
 EDITS = COPIES | {f"page {kind}": edit for kind, edit in PAGE_COPIES.items()}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.likeness import kinds_of, likeness
+from models.evaluation.metrics import kinds_of, likeness
 from models.preprocess import Preprocess
 from models.quantise import blocks_to_uint8, rows_to_int8
 from models.recall import mean_reciprocal_rank, recall

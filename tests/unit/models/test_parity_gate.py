@@ -9,10 +9,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from imagesearch.embedding.sessions import open_session
-from models.build_starter_model import main
-from models.embedder import Embedder
-from models.parity import (
+from imagesearch.embedding.session import open_session
+from models.evaluation.parity import (
     Cosines,
     ParityError,
     batch_faults,
@@ -22,9 +20,11 @@ from models.parity import (
     refuse,
     size_faults,
 )
+from models.evaluation.reference_pipeline import Embedder
 from models.quantise import Floats
 from models.recall import Recall
 from models.samples import Samples
+from models.starter.build import main
 
 pytestmark = pytest.mark.slow
 

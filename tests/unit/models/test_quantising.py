@@ -9,12 +9,12 @@ import onnx
 import pytest
 
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.sessions import open_session
-from models.clip_reference import random_ids, random_pixels
-from models.parity import cosines
+from imagesearch.embedding.session import open_session
+from models.clip.reference import random_ids, random_pixels
+from models.evaluation.parity import cosines
 from models.quantise import Floats
-from models.quantise_model import METHODS, main
-from models.quantisers import matrices
+from models.quantization.methods import matrices
+from models.quantization.quantize import METHODS, main
 from tests.unit.models.conftest import SMALL_CLIP
 
 pytestmark = pytest.mark.slow

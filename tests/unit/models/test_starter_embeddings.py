@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from models.edits import EDITS
-from models.embedder import Embedder
-from models.parity import RECALL_TARGETS, SMALLEST_BATCH_COSINE, cosines
+from models.evaluation.parity import RECALL_TARGETS, SMALLEST_BATCH_COSINE, cosines
+from models.evaluation.reference_pipeline import Embedder
 from models.quantise import Floats
 from models.recall import ranks, recall
 from models.samples import Samples
-from models.starter_quality import text_batch_cosines
-from models.starter_text_graph import WIDTH
+from models.starter.quality import text_batch_cosines
+from models.starter.text_graph import WIDTH
 
 pytestmark = pytest.mark.slow
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from models.embedder import Embedder
-from models.parity import LARGEST_FOLDER, RECALL_TARGETS
+from models.evaluation.parity import LARGEST_FOLDER, RECALL_TARGETS
+from models.evaluation.reference_pipeline import Embedder
+from models.starter.sources import sha256
 from models.starter_manifest import image_space, write_manifest
 from models.starter_model import PREPROCESS
-from models.starter_sources import sha256
 
 pytestmark = pytest.mark.slow
 

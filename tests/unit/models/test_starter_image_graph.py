@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 import pytest
 
-from imagesearch.embedding.sessions import open_session
-from models.graph_writer import FLOAT, GraphWriter
+from imagesearch.embedding.session import open_session
+from models.onnx_writer import FLOAT, GraphWriter
 from models.quantise import Floats
-from models.starter_image_graph import SIZE, ImageBlocks, build_image_graph, classifier_weights
-from models.starter_reference import image_embeddings, unit_length
+from models.starter.image_graph import SIZE, ImageBlocks, build_image_graph, classifier_weights
+from models.starter.reference import image_embeddings, unit_length
 
 pytestmark = pytest.mark.slow
 

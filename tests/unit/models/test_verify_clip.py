@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.embedding.known_models import KnownModel, Pin
 from imagesearch.embedding.manifest import MANIFEST
-from models.build_random_clip import build
-from models.quantise_model import main as quantise
-from models.verify_clip import ORIGINAL, SHIPPED, main
-
-from ...file_server import FileServer
-from .conftest import SMALL_CLIP
+from imagesearch.embedding.model_catalog import KnownModel, Pin
+from models.clip.build_random import build
+from models.clip.verify import ORIGINAL, SHIPPED, main
+from models.quantization.quantize import main as quantise
+from tests.file_server import FileServer
+from tests.unit.models.conftest import SMALL_CLIP
 
 pytestmark = pytest.mark.slow
 

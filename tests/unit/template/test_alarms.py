@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .dimensions import OF_SERVICE
+from tests.unit.template.dimensions import OF_SERVICE
 
 ROOT = Path(__file__).parents[3]
 WATCHED = {

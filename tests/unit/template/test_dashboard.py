@@ -11,8 +11,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from functions.index_images.reporting import BatchReport
 from functions.search.request_log import RequestLog
-
-from .dimensions import OF_SERVICE
+from tests.unit.template.dimensions import OF_SERVICE
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imagesearch.embedding.known_models import known_models
+from imagesearch.embedding.model_catalog import known_models
 
 MIB = 1 << 20
 SNAPSHOTS_DISK = 512 * MIB

@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from imagesearch.indexing import Indexer
-from imagesearch.searching import Searcher
-
-from .fake_index import FakeIndex
-from .fakes import START, FakeImages, FakeStore, FakeTexts, picture, ref
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.search.searcher import Searcher
+from tests.unit.usecases.fake_index import FakeIndex
+from tests.unit.usecases.fakes import START, FakeImages, FakeStore, FakeTexts, picture, ref
 
 
 @pytest.fixture

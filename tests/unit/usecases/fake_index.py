@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from imagesearch.domain import (
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.filters import Filter, KeyPrefix, MetadataRecorded, OneOf, Recorded
+from imagesearch.domain.images import (
     Document,
     Embedding,
     Hit,
@@ -16,12 +18,9 @@ from imagesearch.domain import (
     TakenPlace,
     VectorQuery,
 )
-from imagesearch.errors import Unavailable
-from imagesearch.filters import Filter, KeyPrefix, MetadataRecorded, OneOf, Recorded
 from imagesearch.states import IndexHealth
 from imagesearch.writes import Delete, Put, Stored, Write, WriteResult, WriteStatus
-
-from .fakes import START, Hooks, ref
+from tests.unit.usecases.fakes import START, Hooks, ref
 
 
 @dataclass

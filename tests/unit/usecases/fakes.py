@@ -10,16 +10,16 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from imagesearch.details import Details, DetailsWanted
-from imagesearch.domain import Embedding, EncodedImage, ImageRef, ObjectState
-from imagesearch.errors import (
+from imagesearch.domain.errors import (
     ImageSearchError,
     InvalidQuery,
     ObjectChanged,
     Unavailable,
     UnreadableImage,
 )
+from imagesearch.domain.images import Embedding, EncodedImage, ImageRef, ObjectState
 from imagesearch.miniatures import to_text
-from imagesearch.relevance import Background, Curve, Kind, Relevance
+from imagesearch.search.relevance import Background, Curve, Kind, Relevance
 from imagesearch.states import Lag
 from imagesearch.upload_forms import UPLOAD_SECONDS, UploadForm
 

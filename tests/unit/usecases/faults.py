@@ -7,12 +7,11 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
+from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import DuplicateWeights
-from imagesearch.indexing import Indexer
-from imagesearch.linking import Linker
-
-from .fake_index import FakeIndex
-from .fakes import START, FakeDerived, FakeImages, FakeStore, picture, ref
+from imagesearch.indexing.indexer import Indexer
+from tests.unit.usecases.fake_index import FakeIndex
+from tests.unit.usecases.fakes import START, FakeDerived, FakeImages, FakeStore, picture, ref
 
 STEPS = (
     *("head", "head after the write", "read", "sniff", "decode", "planning"),

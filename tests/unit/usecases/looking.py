@@ -1,9 +1,8 @@
 """What became of some keys, and which keys an answer holds."""
 
-from imagesearch.indexing import Indexer
-from imagesearch.searching import SearchAnswer
-
-from .fakes import ref
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.search.searcher import SearchAnswer
+from tests.unit.usecases.fakes import ref
 
 
 def look(indexer: Indexer, *keys: str) -> dict[str, str]:

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from imagesearch.agreement import FIRST_KEYS, PAGE, Agreement, agreement
-from imagesearch.domain import Document, ObjectState, Status
-from imagesearch.errors import Unavailable, Unreachable
-
-from .fakes import BUCKET, START, picture, ref
+from imagesearch.domain.errors import Unavailable, Unreachable
+from imagesearch.domain.images import Document, ObjectState, Status
+from imagesearch.indexing.consistency import FIRST_KEYS, PAGE, Agreement, agreement
+from tests.unit.usecases.fakes import BUCKET, START, picture, ref
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 import pytest
 
-from imagesearch.classifying import MAX_LABELS, Classifier, LabelSource, Vote
-from imagesearch.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
-from imagesearch.labelsets import LabelSets
-from imagesearch.prompting import LabelEncoder, Prompts
-from imagesearch.queries import ImageQuery, StoredQuery
-from imagesearch.query_vectors import QueryVectors
-
-from .fakes import FakeTexts, picture, ref
+from imagesearch.classification.classifier import MAX_LABELS, Classifier, LabelSource, Vote
+from imagesearch.classification.label_sets import LabelSets
+from imagesearch.classification.prompts import LabelEncoder, Prompts
+from imagesearch.domain.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
+from imagesearch.domain.queries import ImageQuery, StoredQuery
+from imagesearch.search.query_encoder import QueryVectors
+from tests.unit.usecases.fakes import FakeTexts, picture, ref
 
 CAT = ImageQuery(picture("a cat"))
 BY_FOLDER = Vote(source=LabelSource.COLLECTION)

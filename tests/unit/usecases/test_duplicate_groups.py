@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from imagesearch.domain import Document, Neighbour, Status
-from imagesearch.duplicate_groups import MAX_SHOWN, DuplicateGroups
-from imagesearch.errors import InvalidQuery
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.images import Document, Neighbour, Status
+from imagesearch.duplicates.groups import MAX_SHOWN, DuplicateGroups
 from imagesearch.writes import Put
-
-from .fakes import START, ref, vector
+from tests.unit.usecases.fakes import START, ref, vector
 
 
 @pytest.fixture

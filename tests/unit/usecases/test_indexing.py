@@ -2,11 +2,10 @@
 
 import pytest
 
-from imagesearch.domain import Status
-from imagesearch.indexing import Indexer
-
-from .fakes import FakeImages, picture, ref, vector
-from .looking import look
+from imagesearch.domain.images import Status
+from imagesearch.indexing.indexer import Indexer
+from tests.unit.usecases.fakes import FakeImages, picture, ref, vector
+from tests.unit.usecases.looking import look
 
 
 def test_a_new_image_is_recorded_with_what_its_file_says(indexer, store, index):

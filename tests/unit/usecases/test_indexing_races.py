@@ -3,12 +3,11 @@
 from functools import partial
 
 from imagesearch.details import DetailsWanted
-from imagesearch.indexing import ROUNDS, Indexer
-from imagesearch.planning import OutcomeKind, Planner, Present, Seen
+from imagesearch.indexing.indexer import ROUNDS, Indexer
+from imagesearch.indexing.planner import OutcomeKind, Planner, Present, Seen
 from imagesearch.writes import WriteStatus
-
-from .fakes import START, FakeImages, picture, ref, vector
-from .looking import look
+from tests.unit.usecases.fakes import START, FakeImages, picture, ref, vector
+from tests.unit.usecases.looking import look
 
 
 def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer, store, index):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from imagesearch import isolation
-from imagesearch.domain import ImageRef
-from imagesearch.errors import ConfigurationError, Unavailable
-from imagesearch.planning import OutcomeKind
-
-from .fakes import BUCKET, picture, ref, vector
-from .faults import FAULTS, STEPS, World
+from imagesearch.domain import isolation
+from imagesearch.domain.errors import ConfigurationError, Unavailable
+from imagesearch.domain.images import ImageRef
+from imagesearch.indexing.planner import OutcomeKind
+from tests.unit.usecases.fakes import BUCKET, picture, ref, vector
+from tests.unit.usecases.faults import FAULTS, STEPS, World
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)

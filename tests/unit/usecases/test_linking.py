@@ -5,16 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from imagesearch import linking
+from imagesearch.domain.errors import Unavailable
+from imagesearch.duplicates import linker as linking
+from imagesearch.duplicates.linker import NEAREST, ROUNDS, Linker
 from imagesearch.embedding.manifest import DuplicateWeights
-from imagesearch.errors import Unavailable
-from imagesearch.indexing import Indexer
-from imagesearch.linking import NEAREST, ROUNDS, Linker
-from imagesearch.planning import OutcomeKind
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import OutcomeKind
 from imagesearch.writes import Touch
-
-from .fakes import START, FakeImages, picture, ref, vector
-from .looking import look
+from tests.unit.usecases.fakes import START, FakeImages, picture, ref, vector
+from tests.unit.usecases.looking import look
 
 WEIGHTS = DuplicateWeights().weights
 MINUTE = timedelta(minutes=1)

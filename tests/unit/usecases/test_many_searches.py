@@ -2,12 +2,11 @@
 
 import pytest
 
-from imagesearch.errors import ImageSearchError, Unavailable
-from imagesearch.filters import KeyPrefix
-from imagesearch.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
-
-from .fakes import picture, ref
-from .looking import keys
+from imagesearch.domain.errors import ImageSearchError, Unavailable
+from imagesearch.domain.filters import KeyPrefix
+from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
+from tests.unit.usecases.fakes import picture, ref
+from tests.unit.usecases.looking import keys
 
 BAD = [
     (Search(TextQuery(" ")), "invalid_text"),

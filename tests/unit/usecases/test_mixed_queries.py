@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from imagesearch.errors import InvalidQuery, NotFound, UnreadableImage
-from imagesearch.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
-
-from .fakes import picture, ref, vector
-from .looking import keys
+from imagesearch.domain.errors import InvalidQuery, NotFound, UnreadableImage
+from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
+from tests.unit.usecases.fakes import picture, ref, vector
+from tests.unit.usecases.looking import keys
 
 
 @pytest.fixture

@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from imagesearch.domain import Status
-from imagesearch.errors import InvalidQuery
-from imagesearch.filters import KeyPrefix
-from imagesearch.listing import Listed, Order
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.filters import KeyPrefix
+from imagesearch.domain.images import Status
+from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
 from imagesearch.paging import MAX_DEPTH, MAX_LIMIT
-from imagesearch.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
-from imagesearch.searching import Searcher
-
-from .fakes import FakeTexts, picture
-from .looking import keys
+from imagesearch.search.listing import Listed, Order
+from imagesearch.search.searcher import Searcher
+from tests.unit.usecases.fakes import FakeTexts, picture
+from tests.unit.usecases.looking import keys
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 10, 100])

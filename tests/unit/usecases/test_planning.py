@@ -6,12 +6,11 @@ from datetime import timedelta
 import pytest
 
 from imagesearch.details import DetailsWanted
-from imagesearch.domain import ObjectState, Status
-from imagesearch.errors import UnreadableImage
-from imagesearch.planning import Outcome, OutcomeKind, Planned, Planner, Present, Seen
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.images import ObjectState, Status
+from imagesearch.indexing.planner import Outcome, OutcomeKind, Planned, Planner, Present, Seen
 from imagesearch.writes import Delete, Put, Stored, Touch
-
-from .fakes import START, FakeImages, picture, ref, vector
+from tests.unit.usecases.fakes import START, FakeImages, picture, ref, vector
 
 KEY = ref("a.png")
 STATE = ObjectState("etag", START, 10, {"label": "cat"})

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from imagesearch.errors import InvalidQuery
-from imagesearch.prompting import MAX_LABEL, LabelEncoder, Prompts, checked_labels
-
-from .fakes import FakeTexts, vector
+from imagesearch.classification.prompts import MAX_LABEL, LabelEncoder, Prompts, checked_labels
+from imagesearch.domain.errors import InvalidQuery
+from tests.unit.usecases.fakes import FakeTexts, vector
 
 
 def test_a_label_stands_where_the_template_says_whatever_it_holds():

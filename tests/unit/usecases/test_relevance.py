@@ -5,13 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from imagesearch.errors import InvalidQuery
-from imagesearch.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
-from imagesearch.relevance import Background, Curve, Kind, QueryRelevance, Relevance
-from imagesearch.searching import Searcher
-
-from .fakes import FakeTexts, picture, ref, vector
-from .looking import keys
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
+from imagesearch.search.relevance import Background, Curve, Kind, QueryRelevance, Relevance
+from imagesearch.search.searcher import Searcher
+from tests.unit.usecases.fakes import FakeTexts, picture, ref, vector
+from tests.unit.usecases.looking import keys
 
 CURVES = {
     Kind.TEXT: Curve(slope=10, base=0.1, nearness=0.5),

@@ -8,17 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagesearch import reuse
 from imagesearch.batches import Limits
-from imagesearch.domain import Document
-from imagesearch.errors import Unavailable
-from imagesearch.indexing import Indexer
-from imagesearch.reuse import ContentSource
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import Document
+from imagesearch.indexing import content_reuse
+from imagesearch.indexing.content_reuse import ContentSource
+from imagesearch.indexing.indexer import Indexer
 from imagesearch.writes import Touch
-
-from .fake_index import FakeIndex
-from .fakes import START, FakeDerived, FakeImages, FakeStore, picture, ref, vector
-from .looking import look
+from tests.unit.usecases.fake_index import FakeIndex
+from tests.unit.usecases.fakes import (
+    START,
+    FakeDerived,
+    FakeImages,
+    FakeStore,
+    picture,
+    ref,
+    vector,
+)
+from tests.unit.usecases.looking import look
 
 LATER = START + timedelta(days=1)
 
@@ -144,7 +151,7 @@ def test_a_name_looked_at_after_its_old_one_was_deleted_costs_nothing(
 
 
 def test_no_more_than_some_lost_contents_are_kept(new_indexer, store, images, monkeypatch):
-    monkeypatch.setattr(reuse, "MOST_KEPT", 2)
+    monkeypatch.setattr(content_reuse, "MOST_KEPT", 2)
     indexer = new_indexer(limits=Limits(batch_images=1))
     keys = ["a.png", "b.png", "c.png", "d.png"]
     for key in keys:

@@ -4,10 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from imagesearch.errors import NotAllowed, NotFound
+from imagesearch.domain.errors import NotAllowed, NotFound
 from imagesearch.scoping import Scope, ScopedChanges, ScopedStore, key_bindings
-
-from .fakes import FakeStore, ref
+from tests.unit.usecases.fakes import FakeStore, ref
 
 CATS = Scope(frozenset({"cats"}))
 

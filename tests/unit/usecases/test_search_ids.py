@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from imagesearch.errors import InvalidQuery
-from imagesearch.queries import ImageQuery, MixedQuery, StoredQuery, Term, TextQuery
-from imagesearch.search_ids import QueryKind, SearchIds
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.queries import ImageQuery, MixedQuery, StoredQuery, Term, TextQuery
+from imagesearch.search.search_ids import QueryKind, SearchIds
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CAT = TextQuery("a cat")

@@ -2,14 +2,13 @@
 
 import pytest
 
-from imagesearch.domain import Status
-from imagesearch.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
-from imagesearch.listing import Listed
-from imagesearch.queries import ImageQuery, Search, StoredQuery, TextQuery
-from imagesearch.query_vectors import MAX_TEXT
-
-from .fakes import picture, ref
-from .looking import keys
+from imagesearch.domain.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
+from imagesearch.domain.images import Status
+from imagesearch.domain.queries import ImageQuery, Search, StoredQuery, TextQuery
+from imagesearch.search.listing import Listed
+from imagesearch.search.query_encoder import MAX_TEXT
+from tests.unit.usecases.fakes import picture, ref
+from tests.unit.usecases.looking import keys
 
 
 def test_words_find_the_picture_that_shows_them(searcher, fill):

@@ -5,10 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from imagesearch.indexing import Indexer
-
-from .fakes import START, FakeDerived, FakeImages, picture, ref
-from .looking import look
+from imagesearch.indexing.indexer import Indexer
+from tests.unit.usecases.fakes import START, FakeDerived, FakeImages, picture, ref
+from tests.unit.usecases.looking import look
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from imagesearch.agreement import agreement
-from imagesearch.domain import Status
-from imagesearch.errors import UnreadableObject
-from imagesearch.indexing import Indexer
-from imagesearch.planning import UNREAD
-
-from .fakes import FakeDerived, FakeImages, FakeStore, picture, ref
-from .looking import look
+from imagesearch.domain.errors import UnreadableObject
+from imagesearch.domain.images import Status
+from imagesearch.indexing.consistency import agreement
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import UNREAD
+from tests.unit.usecases.fakes import FakeDerived, FakeImages, FakeStore, picture, ref
+from tests.unit.usecases.looking import look
 
 ARCHIVED = "archived in GLACIER: restore it first"
 NO_KEY = "its KMS key cannot be used"

@@ -4,14 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from imagesearch.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
-from imagesearch.image_types import EXTENSIONS, EXTENSIONS_OF, likely_type, named_as_image
+from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
+from imagesearch.domain.media_types import EXTENSIONS, EXTENSIONS_OF, likely_type, named_as_image
 from imagesearch.new_images import NewImage
 from imagesearch.upload_forms import UPLOAD_SECONDS
-from imagesearch.uploading import Allowed, Intake
-
-from .fakes import BUCKET, START, FakeChanges, FakeDerived, picture, ref
-from .looking import look
+from imagesearch.uploads import Allowed, Intake
+from tests.unit.usecases.fakes import BUCKET, START, FakeChanges, FakeDerived, picture, ref
+from tests.unit.usecases.looking import look
 
 
 @pytest.fixture

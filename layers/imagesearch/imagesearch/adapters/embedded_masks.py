@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from imagesearch.adapters.embedded_columns import (
+from imagesearch.adapters.sqlite.filter_columns import (
     ColumnStore,
     Mask,
     NumberColumn,
@@ -10,8 +10,8 @@ from imagesearch.adapters.embedded_columns import (
     Seqs,
     TextColumn,
 )
-from imagesearch.adapters.embedded_filters import bounds, compared
-from imagesearch.filters import (
+from imagesearch.adapters.sqlite.filters import bounds, compared
+from imagesearch.domain.filters import (
     AllOf,
     AnyOf,
     DateRange,

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imagesearch.adapters.embedded_database import HAS_NEIGHBOURS, EmbeddedDatabase
-from imagesearch.adapters.embedded_filters import Condition, matching
 from imagesearch.adapters.embedded_times import TAKEN, dated, undated
-from imagesearch.adapters.records import to_document, to_neighbour
-from imagesearch.domain import Document, Linked, Scanned, Status, TakenPlace
-from imagesearch.filters import Filter
+from imagesearch.adapters.index_records import to_document, to_neighbour
+from imagesearch.adapters.sqlite.database import HAS_NEIGHBOURS, EmbeddedDatabase
+from imagesearch.adapters.sqlite.filters import Condition, matching
+from imagesearch.domain.filters import Filter
+from imagesearch.domain.images import Document, Linked, Scanned, Status, TakenPlace
 from imagesearch.states import IndexHealth
 
 LINKED = ("id", "key", "sha256", "neighbours")

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from imagesearch.adapters.embedded_file import address
-from imagesearch.errors import Unavailable
+from imagesearch.domain.errors import Unavailable
 
 
 def index_dimensions(path: Path) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """When images were taken, in the embedded index: an SQL expression to sort by, and places in it."""
 
-from imagesearch.adapters.embedded_filters import Condition
-from imagesearch.adapters.records import epoch_milliseconds
-from imagesearch.domain import TakenPlace
+from imagesearch.adapters.index_records import epoch_milliseconds
+from imagesearch.adapters.sqlite.filters import Condition
+from imagesearch.domain.images import TakenPlace
 
 _TEXT = "json_extract(record, '$.taken_at')"
 _FINE = f"substr({_TEXT}, 20, 1) = '.'"

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from imagesearch.adapters.opensearch_client import OpenSearchClient
-from imagesearch.adapters.opensearch_schema import check_index
+from imagesearch.adapters.opensearch.client import OpenSearchClient
+from imagesearch.adapters.opensearch.mapping import check_index
 
 # Half an answer would look like a whole one.
 STRICT = {"allow_partial_search_results": "false"}

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from imagesearch.adapters.records import epoch_milliseconds, folders
-from imagesearch.filters import (
+from imagesearch.adapters.index_records import epoch_milliseconds, folders
+from imagesearch.domain.filters import (
     AllOf,
     AnyOf,
     DateRange,

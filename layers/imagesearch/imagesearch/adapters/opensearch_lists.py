@@ -7,8 +7,7 @@ from typing import Any
 
 from opensearchpy import OpenSearch
 
-from imagesearch.adapters.opensearch_asking import STRICT, OpenSearchAsking
-from imagesearch.adapters.opensearch_queries import (
+from imagesearch.adapters.opensearch.queries import (
     COUNTS,
     LINK_PATHS,
     LINKS_AT_A_TIME,
@@ -18,10 +17,11 @@ from imagesearch.adapters.opensearch_queries import (
     matching,
     scanning,
 )
-from imagesearch.adapters.opensearch_records import document, embedding, linked
-from imagesearch.domain import Document, Linked, Scanned, Status, TakenPlace
-from imagesearch.errors import ImageSearchError, Unavailable
-from imagesearch.filters import Filter
+from imagesearch.adapters.opensearch.records import document, embedding, linked
+from imagesearch.adapters.opensearch_asking import STRICT, OpenSearchAsking
+from imagesearch.domain.errors import ImageSearchError, Unavailable
+from imagesearch.domain.filters import Filter
+from imagesearch.domain.images import Document, Linked, Scanned, Status, TakenPlace
 from imagesearch.states import IndexHealth
 
 # A scan that is left half done costs the server this long.

@@ -4,19 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from imagesearch.adapters.opensearch.mapping import EMBEDDING
+from imagesearch.adapters.opensearch.queries import cosine, nearest, of_content, same_copy
+from imagesearch.adapters.opensearch.records import WITHOUT_EMBEDDING, document, embedding, stored
 from imagesearch.adapters.opensearch_asking import STRICT
 from imagesearch.adapters.opensearch_lists import OpenSearchLists
-from imagesearch.adapters.opensearch_queries import cosine, nearest, of_content, same_copy
-from imagesearch.adapters.opensearch_records import (
-    WITHOUT_EMBEDDING,
-    document,
-    embedding,
-    stored,
-)
-from imagesearch.adapters.opensearch_schema import EMBEDDING
 from imagesearch.adapters.unit_vectors import query_vector
-from imagesearch.domain import Embedding, Hit, Scanned, Status, VectorQuery
-from imagesearch.errors import Unavailable
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import Embedding, Hit, Scanned, Status, VectorQuery
 from imagesearch.writes import Stored
 
 LONGEST_ID = 512

@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from imagesearch.adapters.opensearch_client import OpenSearchClient
+from imagesearch.adapters.opensearch.client import OpenSearchClient
 
 
 def index_dimensions(url: str, prefix: str) -> dict[str, int]:

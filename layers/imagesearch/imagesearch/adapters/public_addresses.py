@@ -11,7 +11,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import TypeAlias
 
-from imagesearch.errors import InvalidQuery
+from imagesearch.domain.errors import InvalidQuery
 
 Resolve: TypeAlias = Callable[[str], Sequence[str]]
 HINT = "send the address of an image that anybody can reach"

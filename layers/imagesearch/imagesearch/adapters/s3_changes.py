@@ -7,9 +7,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagesearch.adapters.s3_store import client_config
-from imagesearch.domain import ImageRef
-from imagesearch.errors import Unavailable
+from imagesearch.adapters.s3 import client_config
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import ImageRef
 from imagesearch.upload_forms import UPLOAD_BYTES, UPLOAD_SECONDS, UploadForm
 
 

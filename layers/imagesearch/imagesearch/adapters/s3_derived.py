@@ -5,8 +5,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagesearch.adapters.s3_store import URL_SECONDS, client_config, status_of
-from imagesearch.errors import Unavailable
+from imagesearch.adapters.s3 import URL_SECONDS, client_config, status_of
+from imagesearch.domain.errors import Unavailable
 
 # What a key names never changes.
 CACHE_CONTROL = "private, max-age=31536000, immutable"

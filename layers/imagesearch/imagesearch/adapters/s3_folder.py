@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagesearch.errors import ConfigurationError, ImageSearchError, Unavailable
+from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagesearch.adapters.s3_store import client_config
-from imagesearch.errors import ConfigurationError
+from imagesearch.adapters.s3 import client_config
+from imagesearch.domain.errors import ConfigurationError
 
 
 class S3Model:

@@ -6,7 +6,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagesearch.errors import Unavailable
+from imagesearch.domain.errors import Unavailable
 from imagesearch.states import Lag
 
 WAITING = "ApproximateNumberOfMessages"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from imagesearch.domain import Embedding
-from imagesearch.errors import InvalidQuery
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.images import Embedding
 
 
 def unit_vector(embedding: Embedding, dimension: int) -> Embedding:

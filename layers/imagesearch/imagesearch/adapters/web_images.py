@@ -8,8 +8,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from imagesearch.adapters.public_addresses import Resolve, is_public, public_addresses, resolve
 from imagesearch.adapters.web_connection import WebConnection
-from imagesearch.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
-from imagesearch.image_types import SNIFF_BYTES, sniff
+from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
+from imagesearch.domain.media_types import SNIFF_BYTES, sniff
 
 MAX_URL = 2_048
 MAX_REDIRECTS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from imagesearch.embedding.srgb import Convert, Curve, conversion, gray_curve
+from imagesearch.embedding.decoding.color.srgb import Convert, Curve, conversion, gray_curve
 
 _GRAYS = ("1", "L", "LA", "La")
 _BYTE, _WORD = 255, 65_535

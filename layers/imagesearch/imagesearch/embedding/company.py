@@ -9,8 +9,8 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
-from imagesearch.embedding.protobuf_wire import Malformed, bytes_field, fields
-from imagesearch.embedding.signed_weights import GRAPH, NODE, OP_TYPE
+from imagesearch.embedding.int8_weights import GRAPH, NODE, OP_TYPE
+from imagesearch.embedding.protobuf import Malformed, bytes_field, fields
 
 OPERATORS = (b"DynamicQuantizeLinear", b"DynamicQuantizeMatMul")
 # As the field lies in a node, and in the nodes of a graph within it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from imagesearch.contrast_maps import LONGEST_SIDE, SHORTEST_SIDE, to_text
+from imagesearch.duplicates.contrast_maps import LONGEST_SIDE, SHORTEST_SIDE, to_text
 from imagesearch.embedding.plain_frame import inside_frame
 
 # Two passes of a box of 13 and 11 cells are the surroundings: about three lines of a letter.
@@ -17,7 +17,7 @@ _SOFTNESS = 0.7
 
 
 def contrast_map(upright: Image.Image) -> str:
-    """What `imagesearch.contrast_maps` makes of an upright picture inside its plain frame."""
+    """What `imagesearch.duplicates.contrast_maps` makes of an upright picture inside its plain frame."""
     inside = inside_frame(upright.convert("L"))
     scale = LONGEST_SIDE / max(inside.size)
     size = (

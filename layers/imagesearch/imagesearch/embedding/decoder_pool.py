@@ -9,16 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from imagesearch.details import DetailsWanted
+from imagesearch.domain.errors import UnreadableImage
 from imagesearch.embedding.ahead import in_order
-from imagesearch.embedding.decoder_child import (
-    COMMAND,
-    DecoderChild,
-    DecoderDied,
-    DecoderTimedOut,
-)
+from imagesearch.embedding.decoding.pool import COMMAND, DecoderChild, DecoderDied, DecoderTimedOut
+from imagesearch.embedding.decoding.preprocessing import Preprocessing
 from imagesearch.embedding.picture import Picture
-from imagesearch.embedding.preprocessing import Preprocessing
-from imagesearch.errors import UnreadableImage
 
 MOST_CHILDREN = 2
 SECONDS = 30.0

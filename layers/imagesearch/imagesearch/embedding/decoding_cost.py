@@ -7,10 +7,10 @@ from math import ceil
 from PIL import Image
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH
 
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.embedding.decoding.preprocessing import Size
 from imagesearch.embedding.jpeg_scans import has_several_scans
 from imagesearch.embedding.picture import MEGABYTE, DecodingLimits
-from imagesearch.embedding.preprocessing import Size
-from imagesearch.errors import UnreadableImage
 
 # Pillow keeps a pixel in 4 bytes, with these exceptions (its Storage.c).
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from imagesearch.details import DetailsWanted
-from imagesearch.domain import EncodedImage
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.ahead import in_order
 from imagesearch.embedding.decoder_pool import DecoderPool
 from imagesearch.embedding.manifest import Manifest
 from imagesearch.embedding.model_files import verified
 from imagesearch.embedding.picture import Picture
-from imagesearch.embedding.sessions import Graph
+from imagesearch.embedding.session import Graph
 from imagesearch.embedding.vectors import normalised
-from imagesearch.errors import UnreadableImage
 
 # Where embedding eight at a time gains nothing measurable any more, with half the memory.
 IMAGES_AT_A_TIME = 4

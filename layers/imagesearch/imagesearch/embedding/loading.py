@@ -8,13 +8,13 @@ from typing import NamedTuple, TypeAlias
 
 from PIL import Image
 
+from imagesearch.embedding.decoding.exif import forget_xmp
+from imagesearch.embedding.decoding.frames import seek_shown, several_frames, shows_anything
+from imagesearch.embedding.decoding.jpeg import decoded_rows, is_cut_short
+from imagesearch.embedding.decoding.preprocessing import Preprocessing, Size
 from imagesearch.embedding.decoding_cost import check_size, expected_memory, may_hold
-from imagesearch.embedding.exif import forget_xmp
 from imagesearch.embedding.opening import draft, opened
-from imagesearch.embedding.partial_jpeg import decoded_rows, is_cut_short
 from imagesearch.embedding.picture import DecodingLimits
-from imagesearch.embedding.preprocessing import Preprocessing, Size
-from imagesearch.embedding.shown_frame import seek_shown, several_frames, shows_anything
 
 JPEG = b"\xff\xd8\xff"
 BeforePixels: TypeAlias = Callable[[int], None]

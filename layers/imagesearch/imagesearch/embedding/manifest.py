@@ -10,6 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from imagesearch.classification.prompts import Prompts
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.manifest_parts import (
     Calibration,
     ClassifySection,
@@ -19,9 +22,6 @@ from imagesearch.embedding.manifest_parts import (
     Part,
     TextTower,
 )
-from imagesearch.errors import ConfigurationError
-from imagesearch.likeness import Weights
-from imagesearch.prompting import Prompts
 
 MANIFEST = "manifest.json"
 IMAGE_SPACE = re.compile(r"[0-9a-f]{16}")
@@ -41,7 +41,7 @@ class FileEntry(Part):
 
 
 class DuplicateWeights(Part):
-    """What each kind of evidence for a duplicate counts: `imagesearch.likeness`.
+    """What each kind of evidence for a duplicate counts: `imagesearch.duplicates.similarity`.
 
     Without other ones a model has those of the starter model.
     """

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imagesearch.embedding.preprocessing import Preprocessing
+from imagesearch.embedding.decoding.preprocessing import Preprocessing
 
 # A model folder may come from elsewhere: no name in it may lead out of it.
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
@@ -64,7 +64,7 @@ class TextTower(Part):
 
 
 class KindCalibration(Part):
-    """See `imagesearch.relevance`: `background` is npy, int8 [N, dimension], rows of any length."""
+    """See `imagesearch.search.relevance`: `background` is npy, int8 [N, dimension], rows of any length."""
 
     background: FileName
     neighbours: Annotated[int, Field(ge=1)]
@@ -74,7 +74,7 @@ class KindCalibration(Part):
 
 
 class Calibration(Part):
-    """By the kind of query; made by models/calibrate_relevance.py. It decides no image's vector."""
+    """By the kind of query; made by models/relevance/calibrate.py. It decides no image's vector."""
 
     text: KindCalibration
     image: KindCalibration

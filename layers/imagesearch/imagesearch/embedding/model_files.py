@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from imagesearch.domain.errors import ConfigurationError
 from imagesearch.embedding.manifest import Manifest
-from imagesearch.errors import ConfigurationError
 
 
 def verified(folder: Path, name: str, manifest: Manifest) -> Path:

@@ -9,13 +9,14 @@ from importlib import import_module
 import pi_heif
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
-from imagesearch.embedding import camera_raw, jpeg_xl
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.embedding.decoding import jpeg_xl
+from imagesearch.embedding.decoding.formats import declared_size, no_image
+from imagesearch.embedding.decoding.preprocessing import Preprocessing, place
+from imagesearch.embedding.decoding.raw import camera_raw
 from imagesearch.embedding.decoding_cost import check_size
 from imagesearch.embedding.picture import DecodingLimits
-from imagesearch.embedding.preprocessing import Preprocessing, place
 from imagesearch.embedding.thumbnails import thumbnail_size
-from imagesearch.embedding.what_it_is import declared_size, no_image
-from imagesearch.errors import UnreadableImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", jpeg_xl.FORMAT)
 # A JPEG's draft is at least this many times the target: drafts are smoothed less well than resizes.

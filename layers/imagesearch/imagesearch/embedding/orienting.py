@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from imagesearch.embedding.preprocessing import Box, Size
+from imagesearch.embedding.decoding.preprocessing import Box, Size
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from imagesearch.details import Details
-from imagesearch.domain import Embedding
+from imagesearch.domain.images import Embedding
 
 MEGABYTE = 10**6
 

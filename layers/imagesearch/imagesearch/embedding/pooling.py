@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.domain import Embedding
-from imagesearch.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.domain.images import Embedding
 
 ELEMENTS = {"F32": "<f4", "F16": "<f2"}
 LENGTH_BYTES = 8

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.embedding.protobuf_wire import bytes_field, varint_field
+from imagesearch.embedding.protobuf import bytes_field, varint_field
 
 DEPTH, WIDTH = 64, 64
 UINT8, INT8, INT32 = 2, 3, 6

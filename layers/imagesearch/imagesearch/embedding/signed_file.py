@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
-from imagesearch.embedding.signed_weights import signed_parts
+from imagesearch.embedding.int8_weights import signed_parts
 
 
 def make_signed(path: Path) -> bool:

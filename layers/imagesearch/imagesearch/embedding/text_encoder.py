@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from imagesearch.domain import Embedding
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.images import Embedding
 from imagesearch.embedding.clip_text import cleaned
 from imagesearch.embedding.manifest import Manifest
 from imagesearch.embedding.model_files import verified
 from imagesearch.embedding.pooling import mean_over, projection
-from imagesearch.embedding.sessions import Graph
-from imagesearch.embedding.tokenising import TextTokenizer, Tokens
+from imagesearch.embedding.session import Graph
+from imagesearch.embedding.tokenizer import TextTokenizer, Tokens
 from imagesearch.embedding.vectors import normalised
-from imagesearch.errors import InvalidQuery
 
 TEXTS_AT_A_TIME = 16
 

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from imagesearch.embedding.preprocessing import Size
+from imagesearch.embedding.decoding.preprocessing import Size
 
 LONGEST_SIDE = 320
 # Colors are then within 2 of 255 of the picture's on average; at 75 they are within 3.

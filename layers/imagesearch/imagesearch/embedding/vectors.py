@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.domain import Embedding
+from imagesearch.domain.images import Embedding
 
 SMALLEST_LENGTH = 1e-12
 

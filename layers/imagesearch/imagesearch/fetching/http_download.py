@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagesearch.embedding.known_models import Pin
-from imagesearch.errors import ConfigurationError, Unavailable
-from imagesearch.fetching.half_file import HalfFile
-from imagesearch.fetching.http_answers import Cut, ask
+from imagesearch.domain.errors import ConfigurationError, Unavailable
+from imagesearch.downloads.http_download import Cut, ask
+from imagesearch.downloads.partial_file import HalfFile
+from imagesearch.embedding.model_catalog import Pin
 
 ATTEMPTS = 8
 LONGEST_PAUSE = 15.0

@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from imagesearch.embedding.known_models import Pin
 from imagesearch.embedding.manifest import FileEntry
+from imagesearch.embedding.model_catalog import Pin
 from imagesearch.embedding.signed_file import make_signed
 from imagesearch.fetching.http_download import Downloader
 

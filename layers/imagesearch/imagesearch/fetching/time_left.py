@@ -2,7 +2,7 @@
 
 import threading
 
-from imagesearch.errors import Unavailable
+from imagesearch.domain.errors import Unavailable
 
 
 class OutOfTime(Unavailable):

@@ -1,0 +1,116 @@
+"""CLIP ViT-B/32, file to vector and words to vector, beside others: the tables of docs/clip.md."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import clip_costs, clip_decoding, clip_kernels, functions
+from benchmarks.clip import hardware
+from benchmarks.clip.inputs import LARGE, SMALL, clip_photos
+from benchmarks.clip.runner import (
+    OURS,
+    PEERS,
+    PULLED,
+    STATIC,
+    Times,
+    Worker,
+    contestants,
+    in_turns,
+    ours,
+)
+from benchmarks.clip_models import ClipFolders, clip_folders
+from benchmarks.machine import describe
+from benchmarks.report import Row, show_markdown
+from models.evaluation.parity import cosines
+
+ROUNDS, ROUNDS_LARGE, ROUNDS_TEXT = 5, 3, 10
+QUERIES = [
+    "a dog on a sunny beach",
+    "something to cut paper with",
+    "red bicycle",
+    "an old castle at night",
+    "two people dancing in the rain",
+]
+GOALS = {SMALL: "≥ 3", LARGE: "≥ 4"}
+COLUMNS = [*OURS, *PEERS]
+EXACT = "fastembed"
+Line = Sequence[str]
+
+
+def show() -> None:
+    """Print both tables; raises no error where a peer is not installed, and says so."""
+    load = os.getloadavg()[0]
+    print(f"CLIP ViT-B/32, random weights, {describe()}, load {load:.1f} at the start\n")
+    with clip_folders() as folders, clip_photos() as photos:
+        with contestants(folders) as workers:
+            show_markdown(["measured", "goal", *COLUMNS], _beside(workers, photos))
+        rows = ([r.what, r.goal, r.value, r.how] for r in _alone(folders, photos))
+        show_markdown(["measured", "goal", "figure", "how"], rows)
+
+
+def _beside(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) -> Iterator[Line]:
+    for size, paths in photos.items():
+        job = {"images": [str(path) for path in paths]}
+        rounds = ROUNDS_LARGE if size == LARGE else ROUNDS
+        spent = in_turns(workers, job, rounds)
+        rates = {name: f"{len(paths) / np.median(times):.1f}" for name, times in spent.items()}
+        yield _line(f"JPEG file to vector, {size}, images/s", "", rates)
+        yield _line("times as fast as the best of the others", GOALS.get(size, ""), _ratios(spent))
+    spent = in_turns(workers, {"texts": QUERIES}, ROUNDS_TEXT)
+    middles = {name: f"{1000 * np.median(times):.1f}" for name, times in spent.items()}
+    yield _line("text query to vector, ms at p50", "", middles)
+    for peer in PEERS:
+        if peer in workers:
+            yield _line(f"times as fast as {peer}", "≥ 5", _ratios(spent, peer))
+    yield _line(f"the same vectors: worst cosine to {EXACT}", "", _agreement(workers, photos))
+
+
+def _line(what: str, goal: str, figures: Mapping[str, str]) -> Line:
+    return [what, goal, *(figures.get(name, "") for name in COLUMNS)]
+
+
+def _ratios(spent: Times, peer: str | None = None) -> dict[str, str]:
+    """How many times as fast we are as a peer, or as the fastest of them: median over turns."""
+    peers = {name: times for name, times in spent.items() if name in PEERS}
+    if not peers:
+        return {}
+    rival = peers[peer or min(peers, key=lambda name: float(np.median(peers[name])))]
+    return {name: f"{np.median(np.array(rival) / np.array(spent[name])):.1f}" for name in OURS}
+
+
+def _agreement(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) -> dict[str, str]:
+    """On small pictures and the queries; open_clip rounds where it cuts the middle otherwise."""
+    if EXACT not in workers:
+        return {}
+    jobs = ({"images": list(map(str, photos[SMALL]))}, {"texts": QUERIES})
+    vectors = {
+        name: np.concatenate([worker.do(job)[1] for job in jobs])
+        for name, worker in workers.items()
+    }
+    exact = vectors.pop(EXACT)
+    return {name: f"{cosines(found, exact).worst:.4f}" for name, found in vectors.items()}
+
+
+def _alone(folders: ClipFolders, photos: Mapping[str, list[Path]]) -> Iterator[Row]:
+    yield clip_decoding.measure(folders.dynamic, photos[LARGE])
+    yield hardware.measure(folders.dynamic / "image.onnx", PULLED)
+    yield hardware.measure(folders.static / "image.onnx", STATIC)
+    yield clip_kernels.measure(folders.dynamic / "image.onnx", PULLED)
+    yield clip_kernels.measure(folders.static / "image.onnx", STATIC)
+    goal = "≤ 2.0 s, ≤ 700 MB"
+    for row in functions.measure(folders.dynamic):
+        yield Row(row.what, row.value, row.how, goal)
+    yield from _costs(folders.dynamic, photos[SMALL])
+
+
+def _costs(folder: Path, paths: Sequence[Path]) -> list[Row]:
+    images, texts = {}, {}
+    for cores in range(1, min(os.cpu_count() or 1, 2) + 1):
+        with ours(folder, cores) as worker:
+            spent = in_turns({"": worker}, {"images": list(map(str, paths))}, ROUNDS)
+            images[cores] = float(np.median(spent[""])) / len(paths)
+            asked = in_turns({"": worker}, {"texts": QUERIES}, ROUNDS_TEXT)
+            texts[cores] = float(np.median(asked[""]))
+    return clip_costs.rows(images, texts)

@@ -1,0 +1,108 @@
+"""Made-up images for OpenSearch: records as real ones are, and vectors that lie as CLIP's do.
+
+A vector is the sum of what all share, a topic and what is the image's own, brought to length 1.
+Topics are of uneven size, and both parts have a spectrum that falls off as 1/sqrt(rank), turned at
+random so that no axis stands out. Unrelated images have a cosine of about 0.5, those of a topic
+about 0.8; half of the queries are new images, half lie apart from all images, as texts do.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import numpy as np
+
+from imagesearch.domain.images import Document, Embedding, ImageRef, Status
+from imagesearch.domain.storage_keys import thumbnail_key
+from imagesearch.miniatures import Greys, to_text
+from imagesearch.writes import Put
+
+DIMENSION = 512
+TOPICS = 1000
+OWN = 0.8
+TAKEN = datetime(2024, 7, 1, 10, tzinfo=UTC)
+
+
+class Collection:
+    """`count` vectors [N, D] and `queries` [Q, D], the same ones every time."""
+
+    def __init__(self, count: int, queries: int) -> None:
+        random = np.random.default_rng(11)
+        self._spectrum = (1 + np.arange(DIMENSION)) ** -0.5
+        self._turn = np.linalg.qr(random.normal(size=(DIMENSION, DIMENSION)))[0]
+        length = np.linalg.norm(self._spectrum) * np.sqrt(1 + OWN**2)
+        self._topics = self._spread(random, TOPICS)
+        share = 1 / (10 + np.arange(TOPICS))
+        self._share = share / share.sum()
+        images, texts = (self._direction(random) * length for _ in range(2))
+        self.vectors = self._around(random, count, images)
+        half = queries // 2
+        new, words = self._around(random, queries - half, images), self._around(random, half, texts)
+        self.queries = np.concatenate([new, words])
+
+    def nearest(self, count: int, limit: int) -> list[set[int]]:
+        """The numbers of the exact nearest of the first `count` vectors, for each query."""
+        scores = self.queries @ self.vectors[:count].T
+        return [set(row) for row in np.argpartition(-scores, limit)[:, :limit].tolist()]
+
+    def puts(self, start: int, end: int) -> list[Put]:
+        return [Put(document(n), self.vectors[n], None) for n in range(start, end)]
+
+    def _around(self, random: np.random.Generator, count: int, common: Embedding) -> Embedding:
+        topics = self._topics[random.choice(TOPICS, count, p=self._share)]
+        found = topics + OWN * self._spread(random, count) + common
+        unit = found / np.linalg.norm(found, axis=1, keepdims=True)
+        return np.asarray(unit, np.float32)
+
+    def _spread(self, random: np.random.Generator, count: int) -> Embedding:
+        normal = random.standard_normal((count, DIMENSION), np.float32)
+        return np.asarray((normal * self._spectrum) @ self._turn, np.float32)
+
+    def _direction(self, random: np.random.Generator) -> Embedding:
+        found = random.normal(size=DIMENSION)
+        return np.asarray(found / np.linalg.norm(found), np.float32)
+
+
+@cache
+def collection(count: int, queries: int) -> Collection:
+    return Collection(count, queries)
+
+
+def document(number: int) -> Document:
+    """The record of an image whose key ends with the number; digests do not compress, as real."""
+    digest = hashlib.sha256(f"{number}".encode()).hexdigest()
+    ref = ImageRef("my-photos", f"2024/{number % 366:03}/holiday-at-the-sea/IMG_{number:08}.jpg")
+    taken = TAKEN + timedelta(seconds=int(digest[:6], 16))
+    return Document(
+        ref=ref,
+        status=Status.INDEXED,
+        etag=digest[-32:],
+        last_modified=taken + timedelta(days=1),
+        size=2_000_000 + int(digest[6:12], 16) // 8,
+        indexed_at=taken + timedelta(days=1, milliseconds=int(digest[:4], 16)),
+        model="clip-vit-b-32-int8",
+        decoder="pillow 12.0.0, pi-heif 1.1.1",
+        sha256=digest,
+        content_type="image/jpeg",
+        width=4000,
+        height=3000,
+        taken_at=taken,
+        metadata={"camera": "X100", "label": f"topic {number % 50}"},
+        exif={"camera": "X100"},
+        phash=digest[:16],
+        miniature=to_text(_greys(number), 4 / 3),
+        thumbnail=thumbnail_key(ref, digest, None),
+        neighbours=(),
+    )
+
+
+def _greys(number: int) -> Greys:
+    """As smooth as pictures are: a few waves, [24, 24] in 0 to 1."""
+    random = np.random.default_rng(number)
+    coarse = random.random((6, 6))
+    return np.asarray(np.kron(coarse, np.ones((4, 4))) * 0.9 + random.random((24, 24)) * 0.1)
+
+
+def numbers(keys: Iterator[str]) -> set[int]:
+    return {int(key[-12:-4]) for key in keys}

@@ -1,0 +1,76 @@
+"""Handles a request of CloudFormation's: it is answered whatever happens, and in time."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from aws_lambda_powertools import Logger
+
+from imagesearch.domain.errors import ImageSearchError
+from imagesearch.downloads.model_store import ModelShelf
+from imagesearch.fetching.time_left import TimeLeft
+
+from .cloudformation import ANSWERING_SECONDS, Answerer, Outcome
+from .events import Request, read_event
+from .timed_work import TimedWork
+
+Handler: TypeAlias = Callable[[Any, Any], None]
+Shelf: TypeAlias = Callable[[str, str], ModelShelf]
+ENDING_SECONDS = 5  # for what was stopped, and for Lambda itself
+NOT_MADE = "was-not-made"
+ADVICE = {
+    "Create": "Deploy again, or put the model into a bucket of your own and name it with ModelUri",
+    "Update": "Deploy again; until then everything works with the model that it had",
+    "Delete": "Empty the bucket of models by hand, and delete again",
+}
+
+
+def make_handler(shelf: Shelf, answerer: Answerer, logger: Logger) -> Handler:
+    """The Lambda handler. Raises NotARequest, and NotAnswered, after which Lambda tries again."""
+
+    def handle(event: Any, context: Any) -> None:
+        request = read_event(event)
+        logger.append_keys(request_id=getattr(context, "aws_request_id", None))
+        work = TimedWork(lambda time_left: _fulfil(request, shelf, time_left, logger))
+        seconds = _seconds(context) - ANSWERING_SECONDS - ENDING_SECONDS
+        outcome = _outcome(request, work, seconds, logger)
+        if outcome.trouble:
+            logger.error("model", request=request.kind, made=outcome.made, reason=outcome.trouble)
+        answerer.answer(request, outcome)
+        work.end(_seconds(context) - 1)
+
+    return handle
+
+
+def _fulfil(request: Request, shelf: Shelf, time_left: TimeLeft, logger: Logger) -> str:
+    """Do what is asked; the id of the resource, which is the model's address."""
+    if request.kind == "Delete" and _made(request).endswith(NOT_MADE):
+        return _made(request)
+    models = shelf(request.property("Bucket"), request.property("Part"))
+    if request.kind == "Delete":
+        deleted = models.remove(_made(request))
+        logger.info("model", request=request.kind, made=request.made, deleted=deleted)
+        return _made(request)
+    name = request.property("ModelName")
+    fetched = models.put(name, time_left)
+    logger.info("model", request=request.kind, made=models.uri(name), fetched=fetched)
+    return models.uri(name)
+
+
+def _outcome(request: Request, work: TimedWork[str], seconds: float, logger: Logger) -> Outcome:
+    """What failed keeps the id that it had: CloudFormation deletes what has another."""
+    try:
+        return Outcome(work.result(seconds))
+    except ImageSearchError as error:
+        trouble = "; ".join(filter(None, (error.message, error.hint)))
+    except Exception as error:  # CloudFormation must hear of this one, too
+        logger.exception("the request broke down")
+        trouble = f"{type(error).__name__}: {error}"
+    return Outcome(_made(request), f"{trouble}. {ADVICE[request.kind]}.")
+
+
+def _made(request: Request) -> str:
+    return request.made or f"{request.name}-{NOT_MADE}"
+
+
+def _seconds(context: Any) -> float:
+    return float(context.get_remaining_time_in_millis()) / 1000

@@ -1,0 +1,47 @@
+"""Handles an HTTP request: resolves its route and logs what came of it."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, TypeAlias
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+
+from imagesearch.scoping import Scope
+
+from .api import make_api
+from .bound_keys import BoundKeys
+from .request_log import RequestLog
+from .routing import Parts
+
+Event: TypeAlias = Mapping[str, Any]
+Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
+
+
+def make_handler(
+    parts: Parts, log: RequestLog, cors_origin: str | None = None, bound: BoundKeys | None = None
+) -> Handler:
+    """The Lambda handler of a REST API's proxy events.
+
+    One request at a time, as Lambda gives them: the resolver keeps the request in class attributes.
+    """
+    whole = make_api(parts, log, cors_origin)
+
+    @cache
+    def within(scope: Scope) -> APIGatewayRestResolver:
+        assert bound  # noqa: S101 - only it gives scopes
+        return make_api(bound.parts(scope), log, cors_origin)
+
+    def handle(event: Event, context: Any) -> dict[str, Any]:
+        scope = bound.scope_of(event) if bound else None
+        api = within(scope) if scope else whole
+        log.begin(getattr(context, "aws_request_id", ""))
+        answer: dict[str, Any] = api.resolve(_with_body(event), context)
+        log.end(answer["statusCode"])
+        return {**answer, "body": ""} if event.get("httpMethod") == "HEAD" else answer
+
+    return handle
+
+
+def _with_body(event: Event) -> Event:
+    """HEAD is answered as GET is, less the body (RFC 9110, 9.3.2)."""
+    return {**event, "httpMethod": "GET"} if event.get("httpMethod") == "HEAD" else event

@@ -1,0 +1,132 @@
+"""Changes of a folder: uploads by a signed form, as S3 has them, and deletions without loss."""
+
+import base64
+import errno
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from imagesearch.adapters.filesystem.excludes import UPLOAD_PREFIX, Excludes
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.domain.errors import InvalidQuery, Unavailable
+from imagesearch.domain.images import ImageRef
+from imagesearch.upload_forms import UPLOAD_SECONDS, UploadForm
+
+UPLOAD_URL = "/upload"
+SECRET = "upload-secret"  # noqa: S105 - a file's name
+DELETED = "deleted"
+
+
+class FolderChanges:
+    """`data` is another folder, which keeps the secret that signs, and what was deleted."""
+
+    def __init__(self, folder: Path, data: Path, excludes: Excludes | None = None) -> None:
+        self._store = FolderStore(folder, excludes=excludes)
+        self._data = data
+
+    def upload_form(
+        self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
+    ) -> UploadForm:
+        """The fields of a multipart POST to the server of this folder."""
+        _check_none(metadata)
+        self._check_visible(ref)
+        expires = now + timedelta(seconds=UPLOAD_SECONDS)
+        fields = {"key": ref.key, "Content-Type": content_type}
+        policy = _encoded({"expiration": expires.isoformat(), "fields": fields})
+        signed = {"policy": policy, "signature": _signature(self._secret(), policy)}
+        return UploadForm(UPLOAD_URL, {**fields, **signed}, expires)
+
+    def permitted(self, fields: Mapping[str, str], now: datetime) -> bool:
+        """Whether a form's fields are as they were signed, and in time."""
+        policy = fields.get("policy", "")
+        if not hmac.compare_digest(
+            _signature(self._secret(), policy).encode(), fields.get("signature", "").encode()
+        ):
+            return False
+        said: dict[str, Any] = json.loads(base64.b64decode(policy))
+        as_signed = all(fields.get(name) == value for name, value in said["fields"].items())
+        return as_signed and now <= datetime.fromisoformat(said["expiration"])
+
+    def put(
+        self,
+        ref: ImageRef,
+        data: bytes,
+        content_type: str,  # noqa: ARG002 - the name tells it
+        metadata: Mapping[str, str],
+    ) -> None:
+        """Beside its place under a hidden name, which nobody looks at, and then renamed."""
+        _check_none(metadata)
+        self._check_visible(ref)
+        path = self._store.path(ref.key)
+        try:
+            if path is None:
+                raise FileNotFoundError(errno.ENOENT, "there can be no such file")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f"{UPLOAD_PREFIX}{secrets.token_hex(8)}")
+            try:
+                part.write_bytes(data)
+                part.rename(path)
+            finally:
+                part.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"cannot write {ref.key}: {error.strerror}",
+                "check free disk space and the folder's permissions",
+            ) from error
+
+    def delete(self, ref: ImageRef) -> None:
+        """It is a person's folder: what is deleted is moved out of it, not destroyed."""
+        path = self._store.path(ref.key)
+        try:
+            if path and path.is_file():
+                kept = self._data / DELETED / f"{secrets.token_hex(4)}-{path.name}"
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, kept)
+        except OSError as error:
+            raise Unavailable(
+                f"cannot delete {ref.key}: {error.strerror}", "check the folder's permissions"
+            ) from error
+
+    def _check_visible(self, ref: ImageRef) -> None:
+        """What is excluded would be taken and never be found."""
+        if any(part.startswith(".") for part in ref.key.split("/")):
+            return
+        if reason := self._store.excludes.why(ref.key, is_dir=False):
+            raise InvalidQuery(
+                f"{ref.key} would not be indexed: {reason}",
+                "send another name or collection",
+                "excluded_name",
+            )
+
+    def _secret(self) -> bytes:
+        """Made once, for this server and those after it; nobody else may read it."""
+        path = self._data / SECRET
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as new:
+                new.write(secrets.token_bytes(32))
+        except FileExistsError:
+            pass
+        return path.read_bytes()
+
+
+def _check_none(metadata: Mapping[str, str]) -> None:
+    if metadata:
+        raise InvalidQuery(
+            "metadata: a folder's files have none", "upload without", "invalid_metadata"
+        )
+
+
+def _encoded(policy: Mapping[str, Any]) -> str:
+    return base64.b64encode(json.dumps(policy).encode()).decode()
+
+
+def _signature(secret: bytes, policy: str) -> str:
+    return hmac.new(secret, policy.encode(), hashlib.sha256).hexdigest()

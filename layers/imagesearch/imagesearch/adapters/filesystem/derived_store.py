@@ -1,0 +1,69 @@
+"""A derived store in a folder of this machine: keys are paths in it."""
+
+import os
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+from imagesearch.domain.errors import Unavailable
+
+
+class FolderDerived:
+    """Its keys are made here and hold nothing that leads out of the folder.
+
+    A file is there whole or not at all, whoever reads it meanwhile.
+    """
+
+    def __init__(self, folder: Path, base_url: str = "/") -> None:
+        self._folder = folder
+        self._base_url = base_url
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 - names tell it
+        path = self._folder / key
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                Path(part).replace(path)
+            except BaseException:
+                Path(part).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise self._unavailable("write", key, error) from error
+
+    def get(self, key: str) -> bytes | None:
+        try:
+            return (self._folder / key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._unavailable("read", key, error) from error
+
+    def delete(self, key: str) -> None:
+        path = self._folder / key
+        try:
+            path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return
+        except OSError as error:
+            raise self._unavailable("delete", key, error) from error
+        self._remove_empty(path.parent)
+
+    def url(self, key: str) -> str:
+        return self._base_url + quote(key)
+
+    def _remove_empty(self, folder: Path) -> None:
+        """Each image has a folder of its own; one that is in use again stays."""
+        if folder != self._folder:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+
+    def _unavailable(self, what: str, key: str, error: OSError) -> Unavailable:
+        return Unavailable(
+            f"cannot {what} {key} in {self._folder}: {error.strerror}",
+            "check free disk space and the folder's permissions",
+        )

@@ -1,0 +1,99 @@
+"""A document as JSON values and back, exactly: both indexes store records in this form."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from imagesearch.domain.images import Document, ImageRef, Neighbour, Status
+
+DATES = ("last_modified", "indexed_at", "taken_at")
+PLAIN = (
+    *("etag", "size", "model", "decoder", "reason"),
+    *("sha256", "content_type", "width", "height"),
+    *("latitude", "longitude", "place_read", "phash", "miniature", "contrasts", "thumbnail"),
+)
+# A key of 1,024 bytes may lie 1,023 folders deep.
+FOLDER_LEVELS = 16
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def folders(key: str) -> list[str]:
+    """The folders that a key lies in: of "a/b/c", "a/" and "a/b/"; the outermost ones if deep."""
+    ends = [place + 1 for place, letter in enumerate(key) if letter == "/"]
+    return [key[:end] for end in ends[:FOLDER_LEVELS]]
+
+
+def epoch_milliseconds(time: datetime) -> int:
+    """What OpenSearch compares times by; one without zone is taken as UTC."""
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (aware - EPOCH) // timedelta(milliseconds=1)
+
+
+def to_record(document: Document) -> dict[str, Any]:
+    """Every field, null where there is nothing: a partial update must clear what has gone."""
+    ref = document.ref
+    record = {
+        "id": ref.id,
+        "bucket": ref.bucket,
+        "key": ref.key,
+        "collection": ref.collection,
+        "status": document.status.value,
+        "metadata": dict(document.metadata),
+        "exif": dict(document.exif),
+        "neighbours": _texts(document.neighbours),
+        "truncated": document.truncated,
+    }
+    record.update({name: getattr(document, name) for name in PLAIN})
+    record.update({name: _text(getattr(document, name)) for name in DATES})
+    return record
+
+
+def as_json(record: Mapping[str, Any]) -> str:
+    """The record in ASCII; raises ValueError or TypeError for what no index could read again.
+
+    That is a number that is none (NaN or infinite), and half a surrogate pair in a text.
+    """
+    text = json.dumps(record, allow_nan=False)
+    if "\\ud" in text:
+        json.dumps(record, ensure_ascii=False).encode()
+    return text
+
+
+def to_document(record: Mapping[str, Any]) -> Document:
+    """The document of a record; what a record of an older version lacks is taken as null."""
+    fields: dict[str, Any] = {name: record.get(name) for name in PLAIN}
+    fields.update({name: _date(record.get(name)) for name in DATES})
+    return Document(
+        ref=ImageRef(record["bucket"], record["key"]),
+        status=Status(record["status"]),
+        metadata=dict(record.get("metadata") or {}),
+        exif=dict(record.get("exif") or {}),
+        neighbours=_neighbours(record.get("neighbours")),
+        truncated=bool(record.get("truncated")),
+        **fields,
+    )
+
+
+def to_neighbour(text: str) -> Neighbour:
+    id, sha256, score, confidence = text.split(" ")
+    return Neighbour(id, sha256, float(score), float(confidence))
+
+
+def _neighbours(texts: Sequence[str] | None) -> tuple[Neighbour, ...] | None:
+    return None if texts is None else tuple(map(to_neighbour, texts))
+
+
+def _texts(neighbours: Sequence[Neighbour] | None) -> list[str] | None:
+    """A text for each: OpenSearch keeps texts in columns, which are read without the records."""
+    if neighbours is None:
+        return None
+    return [f"{each.id} {each.sha256} {each.score!r} {each.confidence!r}" for each in neighbours]
+
+
+def _text(date: datetime | None) -> str | None:
+    return date.isoformat() if date else None
+
+
+def _date(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

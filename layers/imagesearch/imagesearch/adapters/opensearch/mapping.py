@@ -1,0 +1,105 @@
+"""The OpenSearch index: its mapping and settings, made or completed before the first write."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from opensearchpy.exceptions import NotFoundError, RequestError
+
+from imagesearch.adapters.opensearch_layout import IndexLayout
+from imagesearch.domain.errors import ConfigurationError
+
+EMBEDDING = "embedding"
+# Above the templates that a cluster may have for all of its indexes.
+TEMPLATE_PRIORITY = 500
+
+_KEYWORD = {"type": "keyword"}
+_UNSEARCHED = {"type": "keyword", "index": False, "doc_values": False}
+# What cannot be read as a date stays in the record and is only not found by date.
+_DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malformed": True}
+# A field of an index that is there cannot be changed: what is to be kept in another way is a field
+# of another name. Records that were written before a field came lack it.
+FIELDS: Mapping[str, Mapping[str, Any]] = {
+    **dict.fromkeys(("id", "bucket", "key", "collection", "status", "etag", "sha256"), _KEYWORD),
+    **dict.fromkeys(("model", "decoder", "content_type", "folders", "phash"), _KEYWORD),
+    **dict.fromkeys(("last_modified", "indexed_at", "taken_at", "deleted_at"), _DATE),
+    **dict.fromkeys(("reason", "thumbnail", "miniature", "contrasts"), _UNSEARCHED),
+    # Read in thousands from their columns, and never looked for by value.
+    "neighbours": {"type": "keyword", "index": False},
+    "size": {"type": "long"},
+    "width": {"type": "integer"},
+    "height": {"type": "integer"},
+    "latitude": {"type": "double"},
+    "longitude": {"type": "double"},
+    "place_read": {"type": "boolean", "index": False, "doc_values": False},
+    "metadata": {"type": "flat_object"},
+    "exif": {"type": "object", "enabled": False},
+    "truncated": {"type": "boolean"},
+}
+
+
+def ensure_index(client: Any, name: str, dimension: int, model: str, layout: IndexLayout) -> None:
+    """Make the index unless it is there, or add the fields it lacks; several may do so at once.
+
+    The template makes it right even where a write to a deleted index brings it back: a managed
+    domain allows that by default. Raises ConfigurationError for an index of another kind.
+    """
+    body = index_body({"space": name, "dimension": dimension, "model": model}, layout)
+    wanted = body["mappings"]["properties"]
+    found = _mapped_fields(client, name, dimension)
+    if found is not None and wanted.keys() <= found:
+        return
+    template = {"index_patterns": [name], "priority": TEMPLATE_PRIORITY, "template": body}
+    client.indices.put_index_template(name=name, body=template)
+    if found is None:
+        _create(client, name)
+        found = _mapped_fields(client, name, dimension) or set()
+    if missing := {field: wanted[field] for field in wanted.keys() - found}:
+        client.indices.put_mapping(index=name, body={"properties": missing})
+
+
+def check_index(client: Any, name: str, dimension: int) -> bool:
+    """Whether the index is there; raises ConfigurationError for one of another kind."""
+    return _mapped_fields(client, name, dimension) is not None
+
+
+def _mapped_fields(client: Any, name: str, dimension: int) -> set[str] | None:
+    try:
+        found = client.indices.get_mapping(index=name)
+    except NotFoundError:
+        return None
+    mappings = {index: description["mappings"] for index, description in found.items()}
+    for index, mapping in mappings.items():
+        _refuse_another_kind(
+            index, mapping.get("_meta", {}), {"space": name, "dimension": dimension}
+        )
+    return {field for mapping in mappings.values() for field in mapping.get("properties", {})}
+
+
+def _refuse_another_kind(index: str, meta: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Models may share a space: their name says only who made the index."""
+    for part, value in wanted.items():
+        if meta.get(part) != value:
+            raise ConfigurationError(
+                f"the OpenSearch index {index} is for the {part} {meta.get(part)},"
+                f" the model needs {value}",
+                "set another INDEX_PREFIX, or delete the index and backfill it",
+            )
+
+
+def _create(client: Any, name: str) -> None:
+    try:
+        client.indices.create(index=name)
+    except RequestError as error:
+        if error.error != "resource_already_exists_exception":
+            raise
+
+
+def index_body(meta: Mapping[str, Any], layout: IndexLayout) -> dict[str, Any]:
+    return {
+        "settings": layout.settings(),
+        "mappings": {
+            "dynamic": "strict",
+            "_meta": dict(meta),
+            "properties": {**FIELDS, EMBEDDING: layout.vector_field(meta["dimension"])},
+        },
+    }

@@ -1,0 +1,86 @@
+"""Index entries as OpenSearch keeps them, and the bulk actions that write them."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from imagesearch.adapters.index_records import (
+    as_json,
+    folders,
+    to_document,
+    to_neighbour,
+    to_record,
+)
+from imagesearch.adapters.opensearch.mapping import EMBEDDING
+from imagesearch.adapters.unit_vectors import unit_vector, vector_json
+from imagesearch.domain.images import Document, Embedding, Linked
+from imagesearch.writes import Delete, Stored, Touch, Version, Write
+
+DELETED = "deleted"
+OBJECTS = ("metadata", "exif")
+WITHOUT_EMBEDDING = {"excludes": [EMBEDDING]}
+
+
+def document(source: Mapping[str, Any]) -> Document:
+    unpacked = {name: (source.get(name) or [{}])[0] for name in OBJECTS}
+    return to_document({**source, **unpacked})
+
+
+def linked(hit: Mapping[str, Any]) -> Linked:
+    """From a hit that is sorted by key and id; its columns are lists of values."""
+    (key, id), columns = hit["sort"], hit["fields"]
+    (sha256,) = columns["sha256"]
+    return Linked(id, key, sha256, tuple(map(to_neighbour, columns["neighbours"])))
+
+
+def embedding(source: Mapping[str, Any]) -> Embedding | None:
+    vector = source.get(EMBEDDING)
+    return np.array(vector, np.float32) if vector else None
+
+
+def stored(found: Mapping[str, Any]) -> Stored:
+    source, version = found["_source"], (found["_seq_no"], found["_primary_term"])
+    return Stored(None if source["status"] == DELETED else document(source), version)
+
+
+def bulk_action(write: Write, index: str, dimension: int, now: datetime) -> str:
+    """The lines of a `_bulk` body, ASCII.
+
+    Raises ValueError or TypeError for an embedding that is none and a record that is no JSON.
+    """
+    if isinstance(write, Touch):
+        update = {"doc": _source(write.document), "detect_noop": False}
+        return _lines("update", write.ref.id, index, write.expected, as_json(update))
+    if isinstance(write, Delete):
+        gone = {"id": write.ref.id, "status": DELETED, "deleted_at": now.astimezone(UTC)}
+        source = json.dumps(gone, default=datetime.isoformat)
+    else:
+        source = as_json(_source(write.document))
+        if write.embedding is not None:
+            vector = vector_json(unit_vector(write.embedding, dimension))
+            source = f'{source[:-1]}, "{EMBEDDING}": {vector}}}'
+    verb = "create" if write.expected is None else "index"
+    return _lines(verb, write.ref.id, index, write.expected, source)
+
+
+def removal(index: str, found: Mapping[str, Any]) -> str:
+    """The line that removes an entry which is still as it was found."""
+    version = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+    return json.dumps({"delete": {"_index": index, "_id": found["_id"], **version}}) + "\n"
+
+
+def _source(document: Document) -> dict[str, Any]:
+    """Objects in lists: a partial update merges objects, but replaces lists."""
+    record = to_record(document)
+    packed = {name: [record[name]] for name in OBJECTS}
+    return {**record, **packed, "folders": folders(document.ref.key)}
+
+
+def _lines(verb: str, id: str, index: str, expected: Version | None, source: str) -> str:
+    action: dict[str, object] = {"_index": index, "_id": id}
+    if expected is not None:
+        action["if_seq_no"], action["if_primary_term"] = expected
+    return f"{json.dumps({verb: action})}\n{source}\n"

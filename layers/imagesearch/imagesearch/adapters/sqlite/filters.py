@@ -1,0 +1,145 @@
+"""Filters as SQL conditions on the embedded index's table, true or false and never null."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from imagesearch.adapters.index_records import epoch_milliseconds
+from imagesearch.domain.filters import (
+    AllOf,
+    AnyOf,
+    DateRange,
+    FieldFilter,
+    Filter,
+    KeyPrefix,
+    MetadataOneOf,
+    MetadataRecorded,
+    Not,
+    NumberRange,
+    OneOf,
+    Recorded,
+)
+from imagesearch.domain.images import Status
+
+_OPERATORS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<"}
+
+
+class Condition(NamedTuple):
+    """SQL and the values of its question marks."""
+
+    sql: str
+    values: tuple[object, ...] = ()
+
+    def select(self, columns: str, end: str = "") -> str:
+        """The statement that reads the entries for which it holds."""
+        return f"SELECT {columns} FROM entries WHERE {self.sql} {end}"  # noqa: S608 - values are bound
+
+    def also(self, other: "Condition") -> "Condition":
+        return Condition(f"({self.sql}) AND ({other.sql})", (*self.values, *other.values))
+
+
+def matching(
+    status: Status | None, collection: str | None, filter: Filter | None, after: str | None = None
+) -> Condition:
+    """Documents of a status or of any, of a collection, that a filter holds for, behind a key."""
+    wanted = [status.value] if status else [known.value for known in Status]
+    # The "+" keeps SQLite on the index by key, which needs no sorting.
+    parts = [Condition(f"+status IN ({places(wanted)})", tuple(wanted))]
+    if collection is not None:
+        # The keys of a collection lie side by side: behind "cats/" and before "cats0".
+        bounds = (collection, f"{collection}/", f"{collection}0")
+        parts.append(Condition("collection = ? AND key >= ? AND key < ?", bounds))
+    if after is not None:
+        parts.append(Condition("key > ?", (after,)))
+    if filter is not None:
+        parts.append(condition(filter))
+    return _joined("AND", parts)
+
+
+def condition(filter: Filter) -> Condition:
+    match filter:
+        case AllOf(filters):
+            return _joined("AND", [Condition("TRUE"), *map(condition, filters)])
+        case AnyOf(filters):
+            return _joined("OR", [Condition("FALSE"), *map(condition, filters)])
+        case Not(unwanted):
+            holds = condition(unwanted)
+            return Condition(f"NOT ({holds.sql})", holds.values)
+        case _:
+            return _of_one_field(filter)
+
+
+def _of_one_field(filter: FieldFilter) -> Condition:
+    match filter:
+        case KeyPrefix(prefix):
+            begins = "key >= ? AND substr(key, 1, ?) = ?"
+            return Condition(begins, (prefix, len(prefix), prefix))
+        case OneOf(values=values) | MetadataOneOf(values=values):
+            return _one_of(compared(filter), values)
+        case Recorded() | MetadataRecorded():
+            sought = compared(filter)
+            return Condition(f"{sought.sql} NOT NULL", sought.values)
+        case NumberRange() | DateRange():
+            return _range(compared(filter).sql, bounds(filter))
+
+
+def compared(leaf: FieldFilter) -> Condition:
+    """The expression that a filter compares with its values."""
+    match leaf:
+        case KeyPrefix():
+            return Condition("key")
+        case OneOf(field=field) | Recorded(field=field) | NumberRange(field=field):
+            return Condition(f"json_extract(record, '$.{field}')")
+        case MetadataOneOf(name=name) | MetadataRecorded(name=name):
+            return Condition("metadata_of(record, ?)", (name,))
+        case DateRange(field=field):
+            return Condition(f"milliseconds_of(json_extract(record, '$.{field}'))")
+
+
+def bounds(filter: NumberRange | DateRange) -> dict[str, float]:
+    """The bounds that bind, by their names; times in milliseconds."""
+    given = {name: getattr(filter, name) for name in _OPERATORS}
+    return {name: _number(bound) for name, bound in given.items() if bound is not None}
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """What the conditions call."""
+    connection.create_function("metadata_of", 2, _metadata_of, deterministic=True)
+    connection.create_function("milliseconds_of", 1, _milliseconds_of, deterministic=True)
+
+
+def places(values: Sequence[object]) -> str:
+    return ", ".join("?" for _ in values)
+
+
+def _one_of(text: Condition, values: tuple[str, ...]) -> Condition:
+    sql = f"ifnull({text.sql} IN ({places(values)}), FALSE)"
+    return Condition(sql, (*text.values, *values))
+
+
+def _range(sql: str, bounds: Mapping[str, float]) -> Condition:
+    parts = [
+        Condition(f"ifnull({sql} {_OPERATORS[name]} ?, FALSE)", (bound,))
+        for name, bound in bounds.items()
+    ]
+    return _joined("AND", [Condition(f"{sql} NOT NULL"), *parts])
+
+
+def _number(bound: float | datetime) -> float:
+    return epoch_milliseconds(bound) if isinstance(bound, datetime) else bound
+
+
+def _joined(word: str, parts: Sequence[Condition]) -> Condition:
+    sql = f" {word} ".join(f"({part.sql})" for part in parts)
+    return Condition(sql, tuple(value for part in parts for value in part.values))
+
+
+def _metadata_of(record: str | None, name: str) -> str | None:
+    value: str | None = json.loads(record)["metadata"].get(name) if record else None
+    return value
+
+
+def _milliseconds_of(time: str | None) -> int | None:
+    return epoch_milliseconds(datetime.fromisoformat(time)) if time else None

@@ -1,0 +1,197 @@
+"""What the use cases ask of the outside world; every adapter of a kind passes the same tests."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from imagesearch.details import DetailsWanted
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.filters import Filter
+from imagesearch.domain.images import (
+    Document,
+    Embedding,
+    EncodedImage,
+    Hit,
+    ImageRef,
+    Linked,
+    ObjectState,
+    Scanned,
+    Status,
+    TakenPlace,
+    VectorQuery,
+)
+from imagesearch.states import IndexHealth, Lag
+from imagesearch.writes import Stored, Write, WriteResult
+
+
+class ImageEncoder(Protocol):
+    """Turns images into vectors."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+
+    @property
+    def decoder(self) -> str:
+        """The decoder's name and version: a newer one may read what an older one rejected."""
+
+    def encode_images(
+        self, images: Sequence[bytes], details: DetailsWanted | None = None
+    ) -> list[EncodedImage | UnreadableImage]:
+        """Embed files, with details where they are wanted.
+
+        A file that cannot be read gives its error in its place, not an exception.
+        """
+
+
+class TextEncoder(Protocol):
+    """Turns words into vectors of the same space."""
+
+    @property
+    def model(self) -> str: ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Embedding:
+        """Embed texts: [N, D] float32, L2-normalised."""
+
+
+class ImageStore(Protocol):
+    """Where the images lie; its methods may be called from several threads."""
+
+    @property
+    def bucket(self) -> str: ...
+
+    def head(self, ref: ImageRef) -> ObjectState | None:
+        """What is there now; None when nothing is. Raises Unavailable."""
+
+    def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
+        """The object's bytes, or its `first` ones.
+
+        Raises ObjectChanged when it is gone or no longer in `state`, UnreadableObject when the
+        store does not give it until somebody acts, Unavailable.
+        """
+
+    def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
+        """Every object, in the order of the keys' UTF-8 bytes; the states have no metadata.
+
+        Otherwise a state is what `head` says. Raises Unavailable.
+        """
+
+    def url(self, ref: ImageRef) -> str:
+        """A short-lived address at which a browser can fetch the object."""
+
+
+class WebImages(Protocol):
+    """Images that lie somewhere on the web; may be used from several threads."""
+
+    def fetch(self, url: str, most: int) -> bytes:
+        """An image of up to `most` bytes, which may still be damaged.
+
+        Raises InvalidQuery, PayloadTooLarge, UnreadableImage.
+        """
+
+
+class ChangeQueue(Protocol):
+    """Where the bucket's changes wait for the index."""
+
+    def lag(self) -> Lag:
+        """How many there are, about. Raises Unavailable."""
+
+
+class Revisits(Protocol):
+    """Has the indexing function look at keys once more."""
+
+    def look_again(self, refs: Sequence[ImageRef], after: timedelta) -> None:
+        """Not before that time has passed. Raises Unavailable."""
+
+
+class ContentLookup(Protocol):
+    """Records of images, found by the SHA-256 of their files."""
+
+    def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
+        """One indexed image of each hash that this decoder read, with its embedding [D] float32.
+
+        Of several images it is the one that was indexed last; a hash without one is left out. An
+        image is found as soon as searches find it. Raises Unavailable.
+        """
+
+
+class VectorIndex(ContentLookup, Protocol):
+    """Records of images and k-NN over their embeddings; all methods raise Unavailable."""
+
+    def get(self, ids: Sequence[str]) -> Mapping[str, Stored]:
+        """The entries of these ids; an id without an entry is left out."""
+
+    def embeddings(self, ids: Sequence[str]) -> Mapping[str, Embedding]:
+        """The embeddings of indexed images, [D] float32; an id that is of none is left out."""
+
+    def write(self, writes: Sequence[Write]) -> list[WriteResult]:
+        """Write in bulk, each on condition that its entry still has the expected version.
+
+        `expected=None` means that no entry may be there. The results are in the order of the
+        writes; a failed one leaves the others untouched. What is written is seen by `get` at
+        once, and by `search` and `list_documents` shortly after.
+        """
+
+    def search(self, query: VectorQuery) -> list[Hit]:
+        """Nearest neighbours by cosine similarity: score descending, then id ascending."""
+
+    def search_many(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        """The answer to each query, asked all at once."""
+
+    def list_documents(
+        self,
+        *,
+        status: Status | None,
+        collection: str | None,
+        after: str | None,
+        limit: int,
+        filter: Filter | None = None,
+    ) -> list[Document]:
+        """Documents in the order of their keys' UTF-8 bytes, from behind the key `after`."""
+
+    def list_by_time(
+        self,
+        *,
+        newest_first: bool,
+        status: Status | None,
+        collection: str | None,
+        after: TakenPlace | None,
+        limit: int,
+        filter: Filter | None = None,
+    ) -> list[Document]:
+        """Documents in the order of when they were taken, then of their keys, or the other way.
+
+        Those that no camera dated come last, either way; a time without zone is taken as UTC.
+        """
+
+    def count(
+        self,
+        *,
+        status: Status | None = None,
+        collection: str | None = None,
+        filter: Filter | None = None,
+    ) -> int:
+        """How many documents there are."""
+
+    def scan(
+        self,
+        *,
+        status: Status | None = None,
+        collection: str | None = None,
+        filter: Filter | None = None,
+        embeddings: bool = False,
+    ) -> Iterator[Scanned]:
+        """Every document as of now, in the order of keys, a page at a time in memory."""
+
+    def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
+        """Every image that has neighbours, in the order of keys, without the rest of its record."""
+
+    @property
+    def settles_after(self) -> timedelta:
+        """How long after a record was made it is found by searches, whatever delayed its write."""
+
+    def health(self) -> IndexHealth:
+        """How the index is. Raises Unavailable when a search would fail."""
+
+    def drop(self) -> None:
+        """Delete the index with all that it holds; to use it again, open it anew."""

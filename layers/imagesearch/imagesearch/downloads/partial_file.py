@@ -1,0 +1,95 @@
+"""A file that is still arriving: under another name until it is whole and checked."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from errno import EDQUOT, ENOSPC
+from pathlib import Path
+
+from imagesearch.domain.errors import ConfigurationError
+
+
+class HalfFile:
+    """`x.part` beside `x`, with the etag of what it is a part of; `elsewhere` says what is to be
+    done where the disk cannot take it."""
+
+    def __init__(self, path: Path, elsewhere: str = "take a folder elsewhere") -> None:
+        self._path = path
+        self._elsewhere = elsewhere
+        self._part = path.with_name(f"{path.name}.part")
+        self._etag = path.with_name(f"{path.name}.part.etag")
+
+    @property
+    def size(self) -> int:
+        try:
+            return self._part.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @property
+    def etag(self) -> str | None:
+        try:
+            return self._etag.read_text()
+        except FileNotFoundError:
+            return None
+
+    def begin(self, etag: str | None) -> None:
+        """Start from nothing, with a file that has this etag."""
+        with self._in_a_sentence():
+            self._etag.unlink(missing_ok=True)
+            self._part.open("wb").close()
+            if etag:
+                self._etag.write_text(etag)
+
+    def add(self, chunks: Iterable[bytes]) -> Iterator[int]:
+        """Append; the size after each chunk. Raises ConfigurationError where it cannot be kept."""
+        size = self.size
+        with self._in_a_sentence(), self._part.open("ab", buffering=0) as file:
+            for chunk in chunks:
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[file.write(rest) or 0 :]
+                size += len(chunk)
+                yield size
+
+    def need_room_for(self, missing: int) -> None:
+        """Raises ConfigurationError where the disk has less free."""
+        free = shutil.disk_usage(self._part.parent).free
+        if missing > free:
+            raise self._no_room(f"{missing:,} bytes are needed and {free:,} are free")
+
+    def digest(self) -> str:
+        with self._part.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def keep(self) -> None:
+        """It is right: give it its name, once its bytes are on the disk."""
+        with self._in_a_sentence():
+            with self._part.open("rb") as file:
+                os.fsync(file.fileno())
+            self._part.replace(self._path)
+            self._etag.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        self._part.unlink(missing_ok=True)
+        self._etag.unlink(missing_ok=True)
+
+    @contextmanager
+    def _in_a_sentence(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (ENOSPC, EDQUOT):
+                raise self._no_room("it is full") from error
+            raise ConfigurationError(
+                f"cannot write {self._part}: {error.strerror}", self._elsewhere
+            ) from error
+
+    def _no_room(self, why: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"the disk of {self._part.parent} has no room for {self._path.name}: {why}",
+            f"make room or {self._elsewhere}; what has arrived is kept",
+            "disk_full",
+        )

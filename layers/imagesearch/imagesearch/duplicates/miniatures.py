@@ -1,0 +1,155 @@
+"""Whether one picture is cut out of another, by laying their miniatures over each other.
+
+Their edges are compared (normalised cross-correlation of gradients): greys alone are alike in any
+two pictures with a bright sky above.
+"""
+
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from typing import TypeAlias
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from imagesearch.duplicates.registration import Placement
+from imagesearch.miniatures import SIDE, Greys, from_text
+
+Size: TypeAlias = tuple[int, int]
+Places: TypeAlias = NDArray[np.int64]
+
+# Shares of the sides, from the whole down to a quarter of the area.
+SCALES = tuple(np.linspace(1.0, 0.5, 9).tolist())
+LEAST_SIDE = 6
+# The narrowest and the widest part that fills a whole in one direction: one that is narrower or
+# wider still is compared as if it had this shape, being LEAST_SIDE pixels there at any scale.
+NARROWEST, WIDEST = LEAST_SIDE / SIDE, SIDE / LEAST_SIDE
+# Of copies that overlap by 0.7 at the right size, every second size shows at least 0.6: what is
+# below this there is not worth the others.
+HOPELESS = 0.55
+# With this, strong edges count more than weak ones, and do not decide alone.
+SOFTNESS = 0.5
+PARTS_KEPT = 64
+# In a mirror, what rises to the right falls.
+_TURNED = np.array([-1, 1], np.float32).reshape(2, 1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Miniature:
+    """A picture's greys [24, 24], and how many times as wide as high the picture is."""
+
+    greys: Greys
+    ratio: float
+
+    @classmethod
+    def of(cls, text: str) -> "Miniature":
+        """Raises ValueError for a text that is no miniature."""
+        return cls(*from_text(text))
+
+    @cached_property
+    def edges(self) -> Greys:
+        return _edges(self.greys)
+
+
+def overlap(one: Miniature, other: Miniature) -> float:
+    """How well one picture's edges lie on the other's at the best place and size: up to 1.
+
+    Each may be the part: a crop lies in its original, and an original in a copy with a frame. A
+    part may be mirrored. Pictures that have nothing to do with each other come to about 0.4.
+    """
+    ways = [
+        (part, whole, size)
+        for part, whole in ((one, other), (other, one))
+        for size in _sizes(_shape(part.ratio, whole.ratio))
+    ]
+    rough = max(_best_place(*way) for way in ways[::2])
+    if rough < HOPELESS:
+        return rough
+    return max(rough, *(_best_place(*way) for way in ways[1::2]))
+
+
+def best_placement(one: Miniature, other: Miniature) -> tuple[Placement, bool]:
+    """Where one lies best in the other, and whether it is `one` that is the part."""
+    best, found, one_is_part = -2.0, Placement(0.0, 0.0, 1.0, 1.0, False), True
+    for part, whole, first in ((one, other, True), (other, one, False)):
+        for size in _sizes(_shape(part.ratio, whole.ratio)):
+            places, strengths = _places(whole, size)
+            fits = (places @ _shrunk(part, size)) / strengths[:, None]
+            place, mirrored = divmod(int(fits.argmax()), 2)
+            if fits.flat[2 * place + mirrored] > best:
+                best = float(fits.flat[2 * place + mirrored])
+                top, left = divmod(place, SIDE - size[1] + 1)
+                shares = (top / SIDE, left / SIDE, size[0] / SIDE, size[1] / SIDE)
+                found, one_is_part = Placement(*shares, mirrored == 1), first
+    return found, one_is_part
+
+
+def _shape(part: float, whole: float) -> float:
+    """How many times one ratio goes into another, as far as a part can be that shape."""
+    return round(min(max(part / whole, NARROWEST), WIDEST), 2)
+
+
+@cache
+def _sizes(ratio: float) -> list[Size]:
+    """Heights and widths of a part in a miniature whose ratio goes so many times into its own."""
+    height, width = min(1.0, 1 / ratio) * SIDE, min(1.0, ratio) * SIDE
+    sizes = {(round(height * scale), round(width * scale)) for scale in SCALES}
+    return sorted({(max(LEAST_SIDE, high), max(LEAST_SIDE, wide)) for high, wide in sizes})
+
+
+def _best_place(part: Miniature, whole: Miniature, size: Size) -> float:
+    places, strengths = _places(whole, size)
+    likeness = (places @ _shrunk(part, size)).max(axis=1) / strengths
+    return float(likeness.max())
+
+
+# One picture is compared with many: what is made of it is kept meanwhile.
+
+
+@lru_cache(PARTS_KEPT)
+def _shrunk(part: Miniature, size: Size) -> Greys:
+    """The edges of the part in that size, as it is and mirrored: [2 H W, 2], of length 1."""
+    height, width = size
+    small = _shrinking(height) @ part.greys @ _shrinking(width).T
+    edges = _edges(np.asarray(small, np.float32))
+    mirrored = edges[:, :, ::-1] * _TURNED
+    both = np.stack([edges.ravel(), mirrored.ravel()], axis=1)
+    unit: Greys = both / (np.sqrt(np.vdot(edges, edges)) + 1e-6)
+    return unit
+
+
+@lru_cache(PARTS_KEPT)
+def _places(whole: Miniature, size: Size) -> tuple[Greys, Greys]:
+    """The edges at each place where a part of that size can lie: [N, 2 H W], and their lengths."""
+    windows = sliding_window_view(whole.edges, size, axis=(1, 2)).transpose(1, 2, 0, 3, 4)
+    places = windows.reshape(-1, 2 * size[0] * size[1])
+    return places, np.sqrt(np.einsum("ij,ij->i", places, places)) + 1e-6
+
+
+def _edges(greys: Greys) -> Greys:
+    """Differences between the neighbours across and down, [2, H, W], strong ones toned down."""
+    height, width = greys.shape
+    differences = np.empty((2, height, width), np.float32)
+    (left, right), (above, below) = _neighbours(width), _neighbours(height)
+    np.subtract(greys[:, right], greys[:, left], out=differences[0])
+    np.subtract(greys[below], greys[above], out=differences[1])
+    strength = np.sqrt(np.einsum("ijk,ijk->jk", differences, differences))
+    differences /= np.sqrt(strength + SOFTNESS)
+    return differences
+
+
+@cache
+def _neighbours(length: int) -> tuple[Places, Places]:
+    """Of each line the one before and the one behind; the outermost ones are their own."""
+    lines = np.arange(length)
+    return np.maximum(lines - 1, 0), np.minimum(lines + 1, length - 1)
+
+
+@cache
+def _shrinking(side: int) -> Greys:
+    """[side, 24]: each new line is the mean of the old ones that it covers."""
+    borders, lines = np.linspace(0, SIDE, side + 1), np.arange(SIDE)
+    ends = np.minimum(borders[1:, None], lines + 1) - np.maximum(borders[:-1, None], lines)
+    covered = np.clip(ends, 0, None)
+    shares: Greys = (covered / covered.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares

@@ -1,0 +1,270 @@
+"""Use case: make the index say what the bucket says.
+
+Level-triggered: an event only says "look at this key". Lost, repeated, late and out-of-order
+events therefore all end in the same state, the bucket's.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from imagesearch.batches import Limits, batches
+from imagesearch.bucket_ports import DerivedStore
+from imagesearch.details import DetailsWanted
+from imagesearch.domain.errors import (
+    ConfigurationError,
+    ObjectChanged,
+    Unavailable,
+    UnreadableObject,
+)
+from imagesearch.domain.images import ImageRef
+from imagesearch.domain.isolation import each_alone, reason
+from imagesearch.domain.media_types import SNIFF_BYTES, named_as_image, sniff
+from imagesearch.domain.ports import ImageEncoder, ImageStore, VectorIndex
+from imagesearch.duplicates.linker import Linker
+from imagesearch.indexing.content_reuse import ContentPlanner, ContentSource
+from imagesearch.indexing.planner import Outcome, OutcomeKind, Planned, Planner, Present, Seen
+from imagesearch.indexing.thumbnails import NOTHING, Spent, Thumbnails, spent_by
+from imagesearch.many_objects import ManyObjects
+from imagesearch.writes import Write, WriteResult, WriteStatus
+
+ROUNDS = 3
+KEYS_AT_A_TIME = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A key to be looked at again, and what was done for a write of it that met another version."""
+
+    ref: ImageRef
+    spent: Spent = NOTHING
+
+
+class Indexer:
+    """Looks at keys and settles each of them; several may work on the same keys at once."""
+
+    def __init__(
+        self,
+        store: ImageStore,
+        index: VectorIndex,
+        encoder: ImageEncoder,
+        limits: Limits | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        places: bool = False,
+        derived: DerivedStore | None = None,
+        linker: Linker | None = None,
+        sources: Sequence[ContentSource] = (),
+        afresh: bool = False,
+    ) -> None:
+        """With `places` the index records where a picture was taken, as its camera wrote it.
+
+        Thumbnails are made where there is a derived store to put them into, and duplicates are
+        looked for where there is a `linker`. Bytes that the index does not know are looked for in
+        the other `sources` before they are decoded. With `afresh`, objects that have not changed by
+        their state are read all the same.
+        """
+        self._linker = linker
+        self._store = store
+        self._index = index
+        self._encoder = encoder
+        self._limits = limits or Limits()
+        self._thumbnails = Thumbnails(derived)
+        self._details = DetailsWanted(thumbnail=self._thumbnails.wanted, place=places)
+        self._planner = Planner(encoder, clock, self._details, afresh)
+        self._objects = ManyObjects(store)
+        self._contents = ContentPlanner(
+            self._planner,
+            encoder,
+            self._details,
+            (ContentSource(index, derived), *sources),
+            self._objects.threads,
+        )
+
+    def look_at(self, refs: Iterable[ImageRef]) -> list[Outcome]:
+        """Make the index agree with the bucket on these keys: one outcome for each distinct key.
+
+        Whatever goes wrong with one of them is its outcome. Raises ConfigurationError alone.
+        """
+        pending = [Again(ref) for ref in dict.fromkeys(refs)]
+        settled: list[Outcome] = []
+        for _ in range(ROUNDS):
+            again: list[Again] = []
+            for start in range(0, len(pending), KEYS_AT_A_TIME):
+                for result in self._isolated(pending[start : start + KEYS_AT_A_TIME]):
+                    if isinstance(result, Outcome):
+                        settled.append(result)
+                    else:
+                        again.append(result)
+            if not (pending := again):
+                break
+        settled += [_failed(one.ref, "it kept changing while looked at") for one in pending]
+        return self._linked(settled)
+
+    def _linked(self, settled: list[Outcome]) -> list[Outcome]:
+        """The same, but failed where looking for duplicates did: it is looked at again then."""
+        unlinked = [outcome.ref for outcome in settled if outcome.unlinked]
+        if not self._linker or not unlinked:
+            return settled
+        failures = self._failures(self._linker, unlinked)
+        return [
+            _failed(outcome.ref, failures[outcome.ref]) if outcome.ref in failures else outcome
+            for outcome in settled
+        ]
+
+    def _failures(self, linker: Linker, refs: Sequence[ImageRef]) -> dict[ImageRef, str]:
+        """Of each image that could not be linked, why."""
+
+        def link(some: Sequence[ImageRef]) -> list[str]:
+            failures = linker.link(some)
+            return [failures.get(ref, "") for ref in some]
+
+        reasons = each_alone(link, refs, lambda ref, error: reason(error, ref.id))
+        return {ref: why for ref, why in zip(refs, reasons, strict=True) if why}
+
+    def _isolated(self, pending: Sequence[Again]) -> Iterator[Outcome | Again]:
+        """A round; what it leaves without a result has another one, each key alone."""
+        waiting = {one.ref: one for one in pending}
+        try:
+            for result in self._round(pending):
+                del waiting[result.ref]
+                yield result
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            if len(pending) == 1:
+                yield from (_broken(ref, error) for ref in waiting)
+                return
+            for one in waiting.values():
+                yield from self._isolated([one])
+
+    def _round(self, pending: Sequence[Again]) -> Iterator[Outcome | Again]:
+        """One look at each key: its outcome, or that it must be looked at again."""
+        refs = [one.ref for one in pending]
+        try:
+            stored = self._index.get([ref.id for ref in refs])
+        except Unavailable as error:
+            yield from (_failed(ref, error.message) for ref in refs)
+            return
+        planned: list[Planned] = []
+        readable: list[Present] = []
+        for one, state in zip(pending, self._objects.heads(refs), strict=True):
+            if isinstance(state, Exception):
+                yield _broken(one.ref, state)
+                continue
+            step = self._step(Seen(one.ref, state, stored.get(one.ref.id)), one.spent)
+            if isinstance(step, Planned):
+                planned.append(step)
+            elif isinstance(step, Present):
+                readable.append(step)
+            else:
+                yield step
+        # First what is new, then what is gone: a renamed image is found by its old record.
+        for batch in batches(readable, self._limits):
+            yield from self._embed(batch)
+        self._contents.keep(planned)
+        yield from self._write(planned)
+
+    def _step(self, seen: Seen, spent: Spent) -> Outcome | Planned | Present | Again:
+        """What the planner decides, with what takes no decoder to reject or skip."""
+        try:
+            return self._decided(seen, spent)
+        except ObjectChanged:
+            return Again(seen.ref)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            return _broken(seen.ref, error)
+
+    def _decided(self, seen: Seen, spent: Spent) -> Outcome | Planned | Present:
+        self._thumbnails.give_up(spent, seen.document)
+        step = self._planner.decide(self._thumbnails.without(spent, seen))
+        if not isinstance(step, Present):
+            return step
+        if step.state.unreadable:
+            return self._planner.refuse(step, step.state.unreadable)
+        try:
+            if not self._claims_to_be_image(step):
+                return self._planner.skip(step)
+        except UnreadableObject as error:
+            return self._planner.refuse(step, error.message)
+        size, limit = step.state.size, self._limits.file_bytes
+        if size > limit:
+            return self._planner.reject(step, f"the file has {size:,} bytes, over {limit:,}")
+        return step
+
+    def _claims_to_be_image(self, found: Present) -> bool:
+        if named_as_image(found.ref.key):
+            return True
+        return found.state.size > 0 and bool(
+            sniff(self._store.read(found.ref, found.state, SNIFF_BYTES))
+        )
+
+    def _embed(self, batch: Sequence[Present]) -> Iterator[Outcome | Again]:
+        read: list[tuple[Present, bytes]] = []
+        planned: list[Planned] = []
+        for found, data in zip(batch, self._objects.contents(batch), strict=True):
+            if isinstance(data, ObjectChanged):
+                yield Again(found.ref)
+            elif isinstance(data, UnreadableObject):
+                refused = self._planner.refuse(found, data.message)
+                if isinstance(refused, Planned):
+                    planned.append(refused)
+                else:
+                    yield refused
+            elif isinstance(data, Exception):
+                yield _broken(found.ref, data)
+            else:
+                read.append((found, data))
+        for step in each_alone(self._contents.plan, read, _not_planned):
+            if isinstance(step, Planned):
+                planned.append(step)
+            else:
+                yield step
+        yield from self._write(planned)
+
+    def _write(self, planned: Sequence[Planned]) -> Iterator[Outcome | Again]:
+        """Write, then look at the bucket once more: it may have changed since it was read."""
+        prepared = list(self._objects.threads.map(self._thumbnails.prepare, planned))
+        for plan, error in zip(planned, prepared, strict=True):
+            if error:
+                yield _broken(plan.ref, error)
+        planned = [plan for plan, error in zip(planned, prepared, strict=True) if not error]
+        if not planned:
+            return
+        results = each_alone(self._index.write, [plan.write for plan in planned], _not_written)
+        states = self._objects.heads([plan.ref for plan in planned])
+        for plan, result, state in zip(planned, results, states, strict=True):
+            if result.status is WriteStatus.FAILED:
+                yield _failed(plan.ref, result.reason)
+            elif isinstance(state, Exception):
+                yield _broken(plan.ref, state)
+            elif result.status is WriteStatus.CONFLICT:
+                yield Again(plan.ref, spent_by(plan))
+            elif state != plan.seen.state:
+                yield Again(plan.ref)
+            else:
+                yield plan.outcome
+
+
+def _failed(ref: ImageRef, reason: str) -> Outcome:
+    return Outcome(ref, OutcomeKind.FAILED, reason)
+
+
+def _broken(ref: ImageRef, error: Exception) -> Outcome:
+    return _failed(ref, reason(error, _id(ref)))
+
+
+def _not_planned(read: tuple[Present, bytes], error: Exception) -> Planned | Outcome:
+    return _broken(read[0].ref, error)
+
+
+def _not_written(write: Write, error: Exception) -> WriteResult:
+    return WriteResult(WriteStatus.FAILED, reason(error, write.ref.id))
+
+
+def _id(ref: ImageRef) -> str:
+    """A key that is no text has no id: it may be what the exception is about."""
+    try:
+        return ref.id
+    except UnicodeError:
+        return "without id"

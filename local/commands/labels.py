@@ -1,0 +1,49 @@
+"""`imagesearch labels`: sets of labels beside an indexed folder."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from imagesearch import bootstrap
+from imagesearch.classification.label_sets import LabelSets
+from imagesearch.classification.prompts import checked_labels
+from local.errors import WrongUsage
+from local.lambda_runtime import settings_of
+from local.models import model_folder, model_in_use
+from local.workspace import last_used, workspace_of
+
+MOST_LABELS = 10_000_000
+
+
+def label_sets(folder: Path | None, data_dir: Path, model: str | None) -> LabelSets:
+    """Those of an indexed folder's model. Raises WrongUsage."""
+    workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
+    workspace.must_be_indexed()
+    used = model_folder(model_in_use(model, workspace), workspace.directory.parent)
+    return bootstrap.label_sets(settings_of(workspace, used))
+
+
+def put_labels(sets: LabelSets, name: str, file: Path, add: bool, console: Console) -> None:
+    """Raises WrongUsage for a file that cannot be read, and what the use case raises."""
+    labels = read_labels(file)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("embedding labels", total=len(labels))
+        write = sets.add if add else sets.replace
+        write(name, labels, progress=lambda count: progress.advance(task, count))
+    console.print(f"{name}: {len(labels):,} labels", highlight=False, markup=False)
+
+
+def read_labels(file: Path) -> list[str]:
+    """The lines that are not blank, each once. Raises WrongUsage, InvalidQuery."""
+    try:
+        lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise WrongUsage(f"{file} is not UTF-8 text: save it as that") from error
+    except OSError as error:
+        raise WrongUsage(f"cannot read {file}: {error.strerror}") from error
+    labels = [line for line in lines if line.strip()]
+    if not labels:
+        raise WrongUsage(f"{file} has no line with a label on it")
+    return checked_labels(labels, MOST_LABELS)

@@ -1,0 +1,54 @@
+"""Options of all commands that read a folder: what is left out of it beside what is no image."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagesearch.adapters.filesystem.ignore_patterns import BrokenPattern, compiled
+from imagesearch.adapters.filesystem.own_data import own_directory_around
+from local.errors import WrongUsage
+
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="GLOB",
+        help="Leave out what matches, in gitignore syntax; may be given several times. Holds for"
+        " this run: write it into a file .imagesearchignore in the folder to have it hold always.",
+    ),
+]
+NoDefaultExcludes = Annotated[
+    bool,
+    typer.Option(
+        "--no-default-excludes",
+        help="Take hidden files and leftovers of other software (@eaDir, *.tmp, …), too.",
+    ),
+]
+
+
+def use_excludes(folder: Path, exclude: Sequence[str] | None, no_defaults: bool) -> None:
+    """Have the functions of this process leave these out. Raises WrongUsage.
+
+    A folder of the product's own data is refused, as all in it is left out.
+    """
+    patterns = checked(exclude)
+    folder = folder.expanduser().resolve()
+    if own := own_directory_around(folder):
+        raise WrongUsage(f"{folder} belongs to the data directory {own}: give a folder of images")
+    os.environ["EXCLUDE"] = "\n".join(patterns)
+    os.environ["DEFAULT_EXCLUDES"] = str(not no_defaults)
+
+
+def checked(exclude: Sequence[str] | None) -> Sequence[str]:
+    """The patterns, none of them broken. Raises WrongUsage."""
+    for pattern in exclude or ():
+        try:
+            if "\n" in pattern or not pattern.isprintable():
+                raise BrokenPattern("it is not one line of printable text")
+            compiled(pattern)
+        except BrokenPattern as error:
+            raise WrongUsage(f"--exclude {pattern!r}: {error}") from error
+    return exclude or ()

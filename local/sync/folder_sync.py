@@ -1,0 +1,160 @@
+"""Keeps the index in step with the folder: a watcher, a queue, and a reconcile for every gap."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from imagesearch.adapters.filesystem.excludes import IGNORE_FILE
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.domain.errors import Unavailable, Unreachable
+from imagesearch.domain.images import ImageRef
+from imagesearch.domain.ports import VectorIndex
+from imagesearch.indexing.planner import Outcome, OutcomeKind
+from local.changed_keys import changed_keys
+from local.lambda_context import Handler
+from local.s3_events import image_of, object_event
+from local.sync.queue import EventQueue
+from local.sync.watcher import FolderWatcher
+from local.worker import work
+
+RECONCILE_EVERY_SECONDS = 600.0
+RECONCILE_AGAIN_SECONDS = 5.0
+STOP_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class FolderSync:
+    """Three threads: one watches, one feeds the indexing function, one reconciles.
+
+    `queue` holds the changes that the function has still to look at.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: FolderStore,
+        index: VectorIndex,
+        handler: Handler,
+        reconcile: Callable[[], Iterable[Outcome]],
+    ) -> None:
+        self._root = folder
+        self._store = store
+        self._index = index
+        self._reconcile = reconcile
+        self.queue = EventQueue()
+        self._stop = threading.Event()
+        self._gap = threading.Event()
+        watcher = FolderWatcher(
+            folder,
+            self._send_changed,
+            self._gap.set,
+            store.fingerprint,
+            self._files,
+            store.excludes,
+        )
+        self._handler = handler
+        self._threads = [
+            threading.Thread(target=watcher.run, args=(self._stop,), daemon=True, name="watcher"),
+            threading.Thread(
+                target=work, args=(self.queue, self._handle), daemon=True, name="worker"
+            ),
+            threading.Thread(target=self._fill_gaps, daemon=True, name="reconcile"),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the threads, each after the batch that it is at."""
+        self._stop.set()
+        self._gap.set()
+        self.queue.close()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+
+    def send(self, ref: ImageRef) -> None:
+        """Have a key looked at, soon and until it is settled."""
+        self.queue.send(object_event(ref))
+
+    def _send_changed(self, paths: set[Path]) -> None:
+        if rules := [path for path in paths if path.name == IGNORE_FILE]:
+            self._rules_changed(rules)
+        try:
+            for ref in changed_keys(paths, self._store, self._index):
+                self.send(ref)
+        except Unavailable as error:
+            log.warning("cannot tell what changed, so all is looked at: %s", error.message)
+            self._gap.set()
+
+    def _rules_changed(self, files: Iterable[Path]) -> None:
+        """Other images may be excluded now, anywhere below."""
+        self._store.excludes.forget()
+        for file in files:
+            if trouble := self._store.trouble(file.parent):
+                log.warning("%s: %s: nothing beside it is touched", file, trouble)
+        self._gap.set()
+
+    def _files(self) -> dict[Path, str]:
+        """The state of every image and ignore file, by its path."""
+        images = {self._root / ref.key: state.etag for ref, state in self._store.list_images()}
+        return images | self._store.excludes.ignore_files()
+
+    def _handle(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Have a batch handled; what failed because nobody can reach the file is not tried again.
+
+        It is told, and looked at again, with the whole folder.
+        """
+        answer = self._handler(event, context)
+        refs = {record["messageId"]: image_of(record["body"]) for record in event["Records"]}
+        failures = answer["batchItemFailures"]
+        again = [each for each in failures if self._is_reachable(refs[each["itemIdentifier"]])]
+        if len(again) < len(failures):
+            self._gap.set()
+        return {**answer, "batchItemFailures": again}
+
+    def _is_reachable(self, ref: ImageRef) -> bool:
+        try:
+            self._store.reach(ref)
+        except Unreachable:
+            return False
+        return True
+
+    def _fill_gaps(self) -> None:
+        self._gap.wait()
+        soon, said = RECONCILE_AGAIN_SECONDS, ""
+        while not self._stop.is_set():
+            self._gap.clear()
+            pause = RECONCILE_EVERY_SECONDS
+            try:
+                reached = self._reconcile_once()
+                soon = RECONCILE_AGAIN_SECONDS if reached else min(2 * soon, pause)
+                pause, said = pause if reached else soon, ""
+            except Unavailable as error:
+                if said != (said := error.message):
+                    log.warning("the folder is looked at again soon: %s", error.message)
+                pause = RECONCILE_AGAIN_SECONDS
+            except Exception:
+                # A process that ends while a batch is under way takes its threads from it; the
+                # next run looks at that batch again.
+                if self._stop.is_set():
+                    return
+                log.exception("the folder is looked at again soon")
+                pause = RECONCILE_AGAIN_SECONDS
+            self._gap.wait(pause)
+
+    def _reconcile_once(self) -> bool:
+        """Whether every file that was looked at could be reached; others are worth another look."""
+        reached = True
+        for outcome in self._reconcile():
+            if outcome.kind is OutcomeKind.FAILED:
+                if self._is_reachable(outcome.ref):
+                    self.send(outcome.ref)
+                else:
+                    reached = False
+            if self._stop.is_set():
+                break
+        return reached

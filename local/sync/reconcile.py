@@ -1,0 +1,146 @@
+"""One folder, its index and its model, joined as the functions join them."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TypeAlias
+
+from rich.console import Console
+
+from imagesearch import bootstrap
+from imagesearch.adapters.filesystem.image_store import (
+    FolderStore,
+    Hidden,
+    LeftOut,
+    Listed,
+    Mounted,
+)
+from imagesearch.adapters.filesystem.mounts import Place
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import ImageRef
+from imagesearch.domain.ports import VectorIndex
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import Outcome
+from imagesearch.settings import Settings
+from local.lambda_runtime import set_environment
+from local.models import model_folder, model_name
+from local.output import Report
+from local.progress import tracked
+from local.reconcile import reconcile, vanished
+from local.sync.mount_points import load_places, save_places
+from local.workspace import Workspace
+
+Forget: TypeAlias = Callable[[Report], bool]
+
+
+def never(_: Report) -> bool:
+    """What cannot be seen keeps its records."""
+    return False
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a walk over the folder found."""
+
+    present: list[ImageRef] = field(default_factory=list)
+    places: dict[str, Place] = field(default_factory=dict)
+    unlisted: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderEngine:
+    workspace: Workspace
+    settings: Settings
+    store: FolderStore
+    index: VectorIndex
+    indexer: Indexer
+
+    def reconcile(
+        self, report: Report, console: Console, forget: Forget = never
+    ) -> Iterator[Outcome]:
+        """Look at everything in the folder and in the index. Raises Unavailable.
+
+        `forget` is asked, once, whether the records of what cannot be seen are deleted.
+        """
+        if not os.path.isdir(self.workspace.folder):  # noqa: PTH112 - Path.is_dir raises
+            raise Unavailable(f"{self.workspace.folder} is not there")
+        self.store.excludes.forget()
+        known = load_places(self.workspace.directory)
+        survey = self._survey(report)
+        # A filesystem that is new here may hide files that were indexed below its mount point.
+        self.store.know(known or survey.places, survey.unlisted)
+        if survey.present and not known:
+            save_places(self.workspace.directory, survey.places)
+        hidden: dict[ImageRef, Hidden] = {}
+        listed = {ref.key for ref in survey.present}
+        outcomes = chain(
+            reconcile(self.indexer, survey.present),
+            reconcile(self.indexer, vanished(self.store, self.index, listed, hidden)),
+        )
+        for outcome in tracked(outcomes, len(survey.present), console):
+            report.add(outcome)
+            yield outcome
+        report.keep(hidden.values())
+        if hidden and forget(report):
+            report.kept.clear()
+            with self.store.giving_up([ref.key for ref in hidden]):
+                for outcome in reconcile(self.indexer, hidden):
+                    report.add(outcome)
+                    yield outcome
+            hidden.clear()
+        self._remember(known, survey, hidden)
+
+    def _survey(self, report: Report) -> Survey:
+        survey = Survey()
+        for entry in self.store.walk():
+            if isinstance(entry, Listed):
+                survey.present.append(entry.ref)
+            elif isinstance(entry, Mounted):
+                survey.places[entry.key] = entry.place
+            elif isinstance(entry, LeftOut):
+                report.leave_out(entry)
+            else:
+                if entry.unlisted:
+                    survey.unlisted.append(entry.path)
+                report.pass_over(entry.path, entry.reason)
+        return survey
+
+    def _remember(
+        self, known: dict[str, Place], survey: Survey, hidden: dict[ImageRef, Hidden]
+    ) -> None:
+        """Keep what the places are now, except for those from which something is away."""
+        missing = [ref.key for ref, why in hidden.items() if why.away]
+        away = {why.where for why in hidden.values() if why.away}
+        away |= {at for at in survey.places if any(key.startswith(at + "/") for key in missing)}
+        places = {key: place for key, place in survey.places.items() if key not in away}
+        places |= {key: place for key, place in known.items() if key in away}
+        self.store.know(places, survey.unlisted)
+        if places != known:
+            save_places(self.workspace.directory, places)
+
+
+def take_into_use(workspace: Workspace, model: str, afresh: bool = False) -> FolderEngine:
+    """The same as `open_engine`; a later search takes this folder and this model by default."""
+    data_dir = workspace.directory.parent
+    workspace.remember(model_name(model_folder(model, data_dir), data_dir))
+    return open_engine(workspace, model, afresh)
+
+
+def open_engine(workspace: Workspace, model: str, afresh: bool = False) -> FolderEngine:
+    """Load the model and open, or make, the index. Raises WrongUsage, ConfigurationError.
+
+    With `afresh`, the engine reads files that have not changed, too.
+    """
+    folder = model_folder(model, workspace.directory.parent)
+    settings = set_environment(workspace, folder)
+    # The very store with which the functions look at files: it knows what is away.
+    store = bootstrap.folder_store(settings)
+    store.know(load_places(workspace.directory))
+    return FolderEngine(
+        workspace,
+        settings,
+        store,
+        bootstrap.vector_index(settings),
+        bootstrap.indexer(settings, afresh),
+    )

@@ -1,0 +1,54 @@
+"""What the server answers with: the search function and the folder's files, behind the guard."""
+
+from collections.abc import Iterable, Mapping
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from imagesearch import bootstrap
+from imagesearch.adapters.filesystem.bucket_changes import UPLOAD_URL, FolderChanges
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.scoping import key_bindings
+from imagesearch.settings import Settings
+from local.api_keys import ApiKeys
+from local.bound_files import BoundFiles
+from local.gateway import Gateway, request_path
+from local.lambda_context import Handler
+from local.uploads import Uploads
+from local.web.auth import Guard
+from local.web.files import KEEP, PREFIX, THUMBNAILS, Files
+from local.workspace import Workspace
+
+
+class Routes:
+    """Each beginning of a path to its application, everything else to the search function."""
+
+    def __init__(self, parts: Mapping[str, WSGIApplication], api: WSGIApplication) -> None:
+        self._parts = parts
+        self._api = api
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = request_path(environ)
+        found = (app for begin, app in self._parts.items() if path.startswith(begin))
+        return next(found, self._api)(environ, start_response)
+
+
+def application(
+    workspace: Workspace,
+    handler: Handler,
+    host: str,
+    keys: ApiKeys,
+    settings: Settings,
+) -> WSGIApplication:
+    """The folder's files and their small copies, and everything else from the search function.
+
+    Where uploads are allowed it takes what a form that was signed here brings.
+    """
+    store = bootstrap.folder_store(settings)
+    small = FolderStore(workspace.derived / THUMBNAILS.strip("/"))
+    parts: dict[str, WSGIApplication] = {
+        PREFIX: BoundFiles(Files(store), key_bindings(settings.key_collections)),
+        THUMBNAILS: Files(small, THUMBNAILS, KEEP),
+    }
+    if settings.allow_uploads:
+        changes = FolderChanges(workspace.folder, workspace.derived, store.excludes)
+        parts[UPLOAD_URL] = Uploads(store, changes)
+    return Guard(Routes(parts, Gateway(handler)), host, keys, settings.cors_origin)

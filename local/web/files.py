@@ -1,0 +1,100 @@
+"""Serves files at /files/<key> and /thumbnails/<…>: what a presigned S3 URL is to a bucket."""
+
+from collections.abc import Iterable
+from email.utils import format_datetime
+from pathlib import PurePosixPath
+from typing import BinaryIO
+from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import ImageRef, ObjectState
+from imagesearch.domain.media_types import SNIFF_BYTES, is_raw, sniff
+from local.gateway import request_path, send_error
+from local.web.errors import FILES_ARE_READ_ONLY, NO_FILE
+
+PREFIX = "/files/"
+THUMBNAILS = "/thumbnails/"
+LOOK_AGAIN = "private, no-cache"
+# What the address of a small copy names never changes.
+KEEP = "private, max-age=31536000, immutable"
+BLOCK_BYTES = 1 << 16
+
+
+class Files:
+    """A WSGI application over the visible files of a folder.
+
+    Only what begins as a raster image does is shown in place: an SVG or HTML file would run its
+    script in the search page's origin, so it is offered for download instead. So are camera RAW and
+    TIFF, as which some RAW files begin: hardly a browser draws them.
+    """
+
+    def __init__(self, store: FolderStore, prefix: str = PREFIX, caching: str = LOOK_AGAIN) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._caching = caching
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return send_error(FILES_ARE_READ_ONLY, environ, start_response)
+        key = request_path(environ).removeprefix(self._prefix)
+        state = self._state(key)
+        if state is None:
+            return send_error(NO_FILE, environ, start_response)
+        headers = _validators(state, self._caching)
+        if environ.get("HTTP_IF_NONE_MATCH") == dict(headers)["ETag"]:
+            start_response("304 Not Modified", headers)
+            return []
+        return self._send(key, state, headers, environ, start_response)
+
+    def _state(self, key: str) -> ObjectState | None:
+        try:
+            return self._store.head(ImageRef(self._store.bucket, key))
+        except Unavailable:
+            return None
+
+    def _send(
+        self,
+        key: str,
+        state: ObjectState,
+        headers: list[tuple[str, str]],
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        try:
+            path = self._store.path(key)
+            file = path.open("rb") if path else None
+        except (OSError, Unavailable):
+            file = None
+        if file is None:
+            return send_error(NO_FILE, environ, start_response)
+        headers = [*headers, *_description(key, file), ("Content-Length", str(state.size))]
+        start_response("200 OK", headers)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            file.close()
+            return []
+        blocks: Iterable[bytes] = environ["wsgi.file_wrapper"](file, BLOCK_BYTES)
+        return blocks
+
+
+def _validators(state: ObjectState, caching: str) -> list[tuple[str, str]]:
+    return [
+        ("ETag", f'"{state.etag}"'),
+        ("Last-Modified", format_datetime(state.last_modified, usegmt=True)),
+        ("Cache-Control", caching),
+    ]
+
+
+def _description(key: str, file: BinaryIO) -> list[tuple[str, str]]:
+    content_type = sniff(file.read(SNIFF_BYTES))
+    file.seek(0)
+    drawn = content_type and content_type != "image/tiff" and not is_raw(content_type)
+    kind = "inline" if drawn else "attachment"
+    name = quote(PurePosixPath(key).name, safe="")
+    return [
+        ("Content-Type", content_type or "application/octet-stream"),
+        ("Content-Disposition", f"{kind}; filename*=UTF-8''{name}"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Content-Security-Policy", "default-src 'none'; sandbox"),
+    ]

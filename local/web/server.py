@@ -1,0 +1,119 @@
+"""The HTTP server: an application behind the limits of an API."""
+
+import errno
+import socket
+from copy import copy
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import create_server
+from waitress.task import ErrorTask
+
+from imagesearch.adapters.filesystem.bucket_changes import UPLOAD_URL
+from imagesearch.upload_forms import UPLOAD_BYTES
+from local.errors import WrongUsage
+from local.web.errors import EdgeError
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+MAX_BODY_BYTES = 10 * 2**20
+# The image, and the form around it.
+MAX_UPLOAD_BYTES = UPLOAD_BYTES + 2**16
+THREADS = 8
+
+
+_TOO_LARGE = EdgeError(
+    "413 Request Entity Too Large",
+    "image_too_large",
+    "The request is larger than the API takes.",
+    "Send at most 4.5 MB of image bytes, or upload the image, up to 64 MB, and search by its id.",
+)
+_BAD_REQUEST = EdgeError(
+    "400 Bad Request", "bad_request", "this is not HTTP as it should be", "check the client"
+)
+
+
+class Server:
+    """Binds its port when it is made, so that a taken one is known before anything is loaded."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Raises WrongUsage when the address cannot be had; port 0 takes a free one."""
+        self._host = host
+        self._socket = _bound(host, port)
+        self.port: int = self._socket.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def run(self, app: WSGIApplication) -> None:
+        """Answer until KeyboardInterrupt or SystemExit is raised in this thread."""
+        server: Any = create_server(
+            app,
+            sockets=[self._socket],
+            threads=THREADS,
+            ident=None,
+            # Waitress refuses what is as long as this limit; the API takes it.
+            max_request_body_size=MAX_BODY_BYTES + 1,
+            clear_untrusted_proxy_headers=True,
+        )
+        server.channel_class = _Channel
+        server.run()
+
+
+class _JsonErrorTask(ErrorTask):
+    """Waitress's own refusals, such as of a body that is too large, in the API's shape."""
+
+    def execute(self) -> None:
+        error: Any = vars(self.request)["error"]
+        refusal = _TOO_LARGE if error.code == 413 else _BAD_REQUEST
+        body = refusal.body()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers = [("Content-Type", "application/json")]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Parser(HTTPRequestParser):
+    """Lets uploads be as large as a bucket does; nothing else."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if getattr(self, "path", "") == UPLOAD_URL:
+            self.adj = copy(self.adj)
+            self.adj.max_request_body_size = MAX_UPLOAD_BYTES + 1
+
+
+class _Channel(HTTPChannel):
+    error_task_class: Any = _JsonErrorTask
+    parser_class: Any = _Parser
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return _listening(found[0])
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise WrongUsage(f"port {port} is in use: choose another with --port") from error
+        raise WrongUsage(f"cannot listen on {host} port {port}: {error.strerror}") from error
+
+
+def _listening(found: tuple[Any, ...]) -> socket.socket:
+    """Listening from the start: two sockets may share a port as long as neither does."""
+    family, kind, protocol, _, address = found
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+        made.listen()
+    except OSError:
+        made.close()
+        raise
+    return made

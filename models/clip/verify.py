@@ -1,0 +1,97 @@
+"""Fetches CLIP in int8 and float32, and prints what it is worth beside what is published.
+
+python -m models.clip.verify [--samples FOLDER] [--cache FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from imagesearch.domain.errors import ImageSearchError
+from imagesearch.embedding.model_catalog import KnownModel, known_model
+from local.byte_progress import watching
+from local.errors import WrongUsage
+from local.model_cache import models_cache
+from local.pulling import Puller
+from models.evaluation.check_parity import CLIP
+from models.evaluation.samples import read_captioned, vectors_of
+from models.gate import Parity, compare, faults
+from models.published_quality import RETRIEVAL, ZERO_SHOT_IMAGENET
+from models.recall import CUTS, Recall
+
+SHIPPED, ORIGINAL = "clip-vit-b-32", "clip-vit-b-32-fp32"
+Known = Callable[[str], KnownModel]
+
+
+def main(arguments: Sequence[str] | None = None, known: Known = known_model) -> int:
+    """Exit status: 0 fit, 1 too far from float32, with every reason, 2 it could not be fetched."""
+    asked = _parser().parse_args(arguments)
+    try:
+        folders = [_pulled(known(name), asked.cache) for name in (SHIPPED, ORIGINAL)]
+        found = _measured(asked.samples, folders)
+    except (ImageSearchError, WrongUsage) as wrong:
+        hint = getattr(wrong, "hint", "")
+        print(f"verify_clip: {wrong}{hint and f'; {hint}'}", file=sys.stderr)
+        return 2
+    print("\n".join(_table(found)))
+    unfit = faults(found, CLIP)
+    for fault in unfit:
+        print(f"verify_clip: {fault}", file=sys.stderr)
+    return 1 if unfit else 0
+
+
+def _pulled(model: KnownModel, cache: Path) -> Path:
+    with watching(Console(stderr=True)) as watch:
+        return Puller(cache, watch).pull(model)
+
+
+def _measured(samples: Path, folders: Sequence[Path]) -> Parity:
+    captioned = read_captioned(samples)
+    shipped, original = (vectors_of(folder, captioned) for folder in folders)
+    return compare(shipped, original.images_alone, original.texts_alone)
+
+
+def _table(found: Parity) -> Iterator[str]:
+    cuts = [f"R@{cut}" for cut in CUTS]
+    yield f"| text → image, percent | {' | '.join(cuts)} |"
+    yield "| --- |" + " --- |" * len(cuts)
+    yield _row(f"{SHIPPED}, {found.photos} samples", found.text_to_image)
+    yield _row(f"{ORIGINAL}, {found.photos} samples", found.text_to_image_float32)
+    for name, recall in RETRIEVAL.items():
+        yield _row(f"published, float32, {name}", recall)
+    yield ""
+    yield "| int8 against float32 | image | text |"
+    yield "| --- | --- | --- |"
+    near = (found.image_cosine_to_float32, found.text_cosine_to_float32)
+    yield "| cosine, median / worst | " + " | ".join(f"{c.median} / {c.worst}" for c in near) + " |"
+    alone = (found.image_cosine_alone_to_batch, found.text_cosine_alone_to_batch)
+    yield f"| cosine alone to in a batch, worst | {alone[0].worst} | {alone[1].worst} |"
+    kept = (found.image_to_image_top10_overlap, found.text_to_image_top10_overlap)
+    yield f"| of float32's first 10 kept, percent | {kept[0]} | {kept[1]} |"
+    yield ""
+    yield f"Published, float32, zero-shot ImageNet: {ZERO_SHOT_IMAGENET} % top-1."
+
+
+def _row(name: str, recall: Recall) -> str:
+    return f"| {name} | {' | '.join(str(recall[f'R@{cut}']) for cut in CUTS)} |"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="verify_clip",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--samples", type=Path, default=Path("samples"))
+    parser.add_argument("--cache", type=Path, default=models_cache(os.environ))
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,113 @@
+"""Fits how much each kind of evidence counts on one half of the photos, reports on the other.
+
+Then it reports on drawn pages, of kinds that the limits for pages come from and of other kinds.
+
+python -m models.evaluation.duplicates layers/starter_model/starter_model samples
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagesearch.embedding.image_encoder import OnnxImageEncoder
+from imagesearch.embedding.manifest import load_manifest
+from models.duplicate_evidence import Evidence, evidence
+from models.evaluation.document_pages import document_pages
+from models.evaluation.edits import COPIES
+from models.evaluation.page_copies import PAGE_COPIES
+from models.logistic import Doubles, logistic_fit
+from models.samples import read_samples
+
+Flags: TypeAlias = NDArray[np.bool_]
+
+THRESHOLD = 0.95
+# So that the photos of the other half stay clear of the threshold as well.
+RIDGE = 1e-3
+# What is fitted on are the photos that an index would offer, not the easy ones.
+NEAREST = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="measure_duplicates", description=__doc__)
+    parser.add_argument("model", type=Path, help="a model folder")
+    parser.add_argument("samples", type=Path, help="the folder of photos")
+    asked = parser.parse_args()
+    pages = list(document_pages())
+    encoder = OnnxImageEncoder(asked.model, load_manifest(asked.model))
+    try:
+        photos = list(evidence(encoder, read_samples(asked.samples).pictures, COPIES))
+        drawn = list(evidence(encoder, [page.picture for page in pages], PAGE_COPIES))
+    finally:
+        encoder.close()
+    weights = fit(photos)
+    names = ("cosine", "hash", "overlap", "bias")
+    print(dict(zip(names, np.round(weights, 2).tolist(), strict=True)))
+    even = np.arange(len(photos[0].features)) % 2 == 0
+    seen = np.array([page.seen for page in pages])
+    for title, found, rows in (
+        ("Photos that the weights were not fitted on", photos, ~even),
+        ("Photos that they were fitted on", photos, even),
+        ("Pages of kinds that the limits come from", drawn, seen),
+        ("Pages of other kinds", drawn, ~seen),
+    ):
+        print(f"\n{title}: {rows.sum()} of {len(rows)}\n", *table(found, weights, rows), sep="\n")
+
+
+def fit(found: Sequence[Evidence]) -> Doubles:
+    """On the photos with even numbers: their copies, and the nearest others of each."""
+    features, same = [], []
+    for each in found:
+        for row in range(0, len(each.features), 2):
+            others = [n for n in np.argsort(-each.features[row, :, 0]) if n != row][:NEAREST]
+            chosen = others + ([row] if each.kind else [])
+            features.append(each.features[row, chosen])
+            same.append(np.array(chosen) == row)
+    right = np.concatenate(same)
+    shares = np.where(right, 0.5 / right.sum(), 0.5 / (~right).sum())
+    return logistic_fit(np.concatenate(features), right, shares, RIDGE)
+
+
+def table(found: Sequence[Evidence], weights: Doubles, rows: Flags) -> list[str]:
+    """Recall and precision of each kind in percent, from the pictures in these rows."""
+    lines = [
+        "| copies | recall, % | precision, % | others taken for it |",
+        "| --- | --- | --- | --- |",
+    ]
+    rights = wrongs = 0
+    for each in found:
+        right, wrong = _counts(each, weights, rows)
+        if each.kind:
+            lines.append(f"| {each.kind} | {_figures(right, wrong, int(rows.sum()))} |")
+            rights, wrongs = rights + right, wrongs + wrong
+        else:
+            lines.append(f"| none: the pictures themselves | – | – | {wrong} |")
+    copies = int(rows.sum()) * sum(bool(each.kind) for each in found)
+    return [*lines, f"| all copies | {_figures(rights, wrongs, copies)} |"]
+
+
+def _figures(right: int, wrong: int, copies: int) -> str:
+    precision = 100 * right / max(1, right + wrong)
+    return f"{100 * right / copies:.0f} | {precision:.0f} | {wrong}"
+
+
+def _counts(found: Evidence, weights: Doubles, rows: Flags) -> tuple[int, int]:
+    """How many copies in these rows are found, and how many other pictures are taken for them."""
+    logit = float(np.log(THRESHOLD / (1 - THRESHOLD)))
+    alike = found.features @ weights[:-1] + weights[-1] >= logit
+    pairs = [
+        (row, column)
+        for row, column in np.argwhere(alike & rows[:, None])
+        if (found.kind or row != column) and not found.differ(row, column, logit)
+    ]
+    right = sum(row == column for row, column in pairs)
+    return right, len(pairs) - right
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""What a model folder makes of the samples, run as the product runs it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.images import EncodedImage
+from imagesearch.embedding.image_encoder import IMAGES_AT_A_TIME, OnnxImageEncoder
+from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.text_encoder import TEXTS_AT_A_TIME, OnnxTextEncoder
+from models.quantise import Floats
+
+Item = TypeVar("Item")
+# In a batch a scale that is taken over all of it follows the loudest: these are loud.
+LOUD_TEXT = "! " * 60 + "zzz qqq 0000000 lorem ipsum " * 4
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """Files of pictures and a caption of each."""
+
+    pictures: list[bytes]
+    captions: list[str]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """All [N, D], of length 1: in batches with loud strangers, and each on its own."""
+
+    images: Floats
+    texts: Floats
+    images_alone: Floats
+    texts_alone: Floats
+
+
+def read_captioned(folder: Path) -> Captioned:
+    with (folder / "samples.tsv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    pictures = [(folder / row["path"]).read_bytes() for row in rows]
+    return Captioned(pictures, [row["caption"] for row in rows])
+
+
+def vectors_of(folder: Path, captioned: Captioned) -> Vectors:
+    """Raises ConfigurationError where the folder is not what its manifest says."""
+    manifest = load_manifest(folder)
+    texts = OnnxTextEncoder(folder, manifest)
+    images = OnnxImageEncoder(folder, manifest)
+
+    def embed(pictures: Sequence[bytes]) -> Floats:
+        return np.stack([_vector(encoded) for encoded in images.encode_images(pictures)])
+
+    try:
+        return Vectors(
+            _in_company(embed, captioned.pictures, loud_picture(), IMAGES_AT_A_TIME),
+            _in_company(texts.encode_texts, captioned.captions, LOUD_TEXT, TEXTS_AT_A_TIME),
+            _in_company(embed, captioned.pictures, None, 1),
+            _in_company(texts.encode_texts, captioned.captions, None, 1),
+        )
+    finally:
+        images.close()
+
+
+def loud_picture() -> bytes:
+    """Black and white noise, PNG."""
+    noise = np.random.default_rng(0).integers(0, 2, (256, 256, 3), np.uint8) * np.uint8(255)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    return file.getvalue()
+
+
+def _in_company(
+    embed: Callable[[Sequence[Item]], Floats],
+    items: Sequence[Item],
+    stranger: Item | None,
+    batch: int,
+) -> Floats:
+    """Every batch has the stranger in it, whose vector is dropped."""
+    guests = [] if stranger is None else [stranger]
+    step = batch - len(guests)
+    starts = range(0, len(items), step)
+    parts = (items[start : start + step] for start in starts)
+    return np.concatenate([embed([*part, *guests])[: len(part)] for part in parts])
+
+
+def _vector(encoded: EncodedImage | UnreadableImage) -> Floats:
+    if isinstance(encoded, UnreadableImage):
+        raise encoded
+    return encoded.embedding

@@ -1,0 +1,183 @@
+"""Ways to write a float32 graph in fewer bits; each gives a new model and leaves its own alone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
+from onnxruntime.quantization.calibrate import MinMaxCalibrater, save_tensors_data
+
+from imagesearch.embedding.session import open_session, session_options
+from models.onnx_writer import FLOAT, ONNXRUNTIME_OPS
+from models.quantise import Floats
+
+Feed = Mapping[str, np.ndarray]
+# Products of two computed matrices stay float32: attention is small, and its scores are delicate.
+# onnxruntime's own operators have no shape inference, so their results' type has to be said.
+OPTIONS = {"MatMulConstBOnly": True, "DefaultTensorType": FLOAT}
+QUANTISED = ["MatMul"]
+SMALLEST_HALVED = 1024
+LARGEST_HALF = float(np.finfo(np.float16).max)
+
+
+def matrices(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """The nodes that multiply by a stored matrix."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    return [n for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in stored]
+
+
+def left_out(model: onnx.ModelProto, patterns: Sequence[str]) -> list[str]:
+    """Nodes whose own name or weight's name fits a pattern such as "*.layers.11.*".
+
+    Raises ValueError for a pattern that fits nothing: it is a mistake, and would pass unseen.
+    """
+    found: list[str] = []
+    for pattern in patterns:
+        fitting = [
+            node.name
+            for node in matrices(model)
+            if fnmatchcase(node.name, pattern) or fnmatchcase(node.input[1], pattern)
+        ]
+        if not fitting:
+            raise ValueError(f"no matrix is called {pattern!r}: see the names with --list")
+        found += fitting
+    return found
+
+
+def dynamic_int8(
+    model: onnx.ModelProto,
+    leave_out: Sequence[str] = (),
+    *,
+    signed: bool = True,
+    per_channel: bool = True,
+) -> onnx.ModelProto:
+    """int8 weights; activations become uint8 by a scale taken over the whole batch at run time.
+
+    Unsigned weights have much slower kernels where the processor has AMX.
+    """
+    return _saved(
+        lambda out: quantize_dynamic(
+            _copy(model),
+            out,
+            op_types_to_quantize=QUANTISED,
+            per_channel=per_channel,
+            weight_type=QuantType.QInt8 if signed else QuantType.QUInt8,
+            nodes_to_exclude=left_out(model, leave_out),
+            extra_options=OPTIONS,
+        )
+    )
+
+
+def qdq_int8(
+    model: onnx.ModelProto, feeds: Iterable[Feed], leave_out: Sequence[str] = ()
+) -> onnx.ModelProto:
+    """int8 weights by channel; activations by scales that calibration found once, written as pairs
+    of QuantizeLinear and DequantizeLinear, which onnxruntime fuses when it loads them."""
+    typed = _typed(model)
+    return _saved(
+        lambda out: quantize_static(
+            typed,
+            out,
+            calibration_cache_path=_calibrated(typed, feeds, out.with_name("ranges.json")),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=QUANTISED,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=left_out(model, leave_out),
+            extra_options=OPTIONS,
+        )
+    )
+
+
+def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Large float32 tensors kept as float16; onnxruntime computes in float32 all the same."""
+    halved = _copy(model)
+    casts = []
+    for tensor in halved.graph.initializer:
+        if tensor.data_type != FLOAT or np.prod(tensor.dims) < SMALLEST_HALVED:
+            continue
+        value = numpy_helper.to_array(tensor)
+        if np.abs(value).max() > LARGEST_HALF:
+            continue
+        name, half = tensor.name, f"{tensor.name}.half"
+        tensor.CopyFrom(numpy_helper.from_array(value.astype(np.float16), half))
+        casts.append(onnx.helper.make_node("Cast", [half], [name], name=f"{half}.cast", to=FLOAT))
+    _put_before(halved, casts)
+    return halved
+
+
+def _put_before(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
+    rest = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *rest])
+
+
+def _typed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that says what onnxruntime's own operators give: calibration skips the unknown."""
+    typed = _copy(model)
+    for node in model.graph.node:
+        if node.domain == ONNXRUNTIME_OPS:
+            value = onnx.helper.make_tensor_value_info(node.output[0], FLOAT, None)
+            typed.graph.value_info.append(value)
+    return typed
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The quantisers change what they are given."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    return copied
+
+
+def _calibrated(model: onnx.ModelProto, feeds: Iterable[Feed], out: Path) -> Path:
+    """Writes the range of every tensor that is quantised to `out`, and returns that path."""
+    source = out.with_name("calibrated.onnx")
+    onnx.save(model, source)
+    calibrater = _Calibrater(source, QUANTISED, str(out.with_name("augmented.onnx")))
+    calibrater.augment_graph()
+    calibrater.create_inference_session()
+    calibrater.collect_data(_Feeds(feeds))
+    save_tensors_data(calibrater.compute_data(), out)
+    return out
+
+
+def _saved(quantise: Callable[[Path], Any]) -> onnx.ModelProto:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "quantised.onnx"
+        quantise(out)
+        return onnx.load(out)
+
+
+class _Calibrater(MinMaxCalibrater):  # type: ignore[misc]
+    """Calibrates with the sessions of this repository instead of onnxruntime's plain ones."""
+
+    def create_inference_session(self) -> None:
+        """Overrides the base class. Without optimization, as there: it removes tensors."""
+        options = session_options(None)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self.infer_session = open_session(self.augmented_model_path, options=options)
+
+
+class _Feeds(CalibrationDataReader):  # type: ignore[misc]
+    """What onnxruntime reads its calibration from."""
+
+    def __init__(self, feeds: Iterable[Feed]) -> None:
+        self._feeds: Iterator[Feed] = iter(feeds)
+
+    def get_next(self) -> dict[str, Floats] | None:
+        return next((dict(feed) for feed in self._feeds), None)

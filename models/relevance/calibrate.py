@@ -1,0 +1,148 @@
+"""Calibrates a model folder: its background vectors and its curves from cosine to relevance.
+
+python -m models.relevance.calibrate FOLDER [--samples DIR]
+
+Writes the backgrounds and the manifest's `relevance`; no image's vector changes, so indexes stay
+good. The figures go into the manifest's `quality`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imagesearch.domain.errors import ImageSearchError
+from imagesearch.embedding.calibration import relevance
+from imagesearch.embedding.manifest import MANIFEST, load_manifest
+from imagesearch.search.relevance import Curve, Kind
+from models.quantise import Floats
+from models.relevance.evidence import evidence
+from models.relevance.figures import Figures, held_out, on_all
+from models.relevance.fit import PRIOR, Backgrounds, NothingToFit, background_rows, fit_relevance
+from models.relevance_vectors import RelevanceVectors, embed_samples
+from models.starter.sources import sha256
+
+LABELS, PHOTOS = "background-labels.npy", "background-photos.npy"
+COMMAND = "python -m models.relevance.calibrate"
+# What the starter model must reach: in percent, in pictures for a query, and an area.
+LEAST_KEPT, MOST_LET_THROUGH, MOST_NONSENSE, LEAST_AUC = 80, 4, 1, 0.97
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """Figures of fits on one half, measured on the other; and of the shipped fit on all."""
+
+    held_out: Figures
+    on_all: Figures
+
+    def as_manifest(self) -> dict[str, object]:
+        return asdict(self) | {"prior": PRIOR, "command": COMMAND}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 calibrated, 1 there is nothing to fit, 2 the folder is not a model."""
+    parser = argparse.ArgumentParser(
+        prog="calibrate_relevance",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--samples", type=Path, default=Path("samples"))
+    asked = parser.parse_args(arguments)
+    try:
+        found = calibrate(asked.folder, embed_samples(asked.folder, asked.samples))
+    except ImageSearchError as wrong:
+        print(f"calibrate_relevance: {wrong}", file=sys.stderr)
+        return 2
+    except NothingToFit as unfit:
+        print(f"calibrate_relevance: {asked.folder}: {unfit}", file=sys.stderr)
+        return 1
+    print(table(found))
+    return 0
+
+
+def calibrate(folder: Path, vectors: RelevanceVectors) -> Calibrated:
+    """Raises NothingToFit, and then leaves the folder as it was."""
+    backgrounds = backgrounds_of(vectors)
+    _, curves = fit_relevance(evidence(vectors), vectors.photos, backgrounds)
+    apart = held_out(vectors, backgrounds)
+    np.save(folder / LABELS, background_rows(vectors.labels))
+    np.save(folder / PHOTOS, background_rows(vectors.photos))
+    stated = {kind.value: _stated(kind, curve, backgrounds) for kind, curve in curves.items()}
+    _write(folder, stated)
+    shipped = relevance(folder, load_manifest(folder))
+    assert shipped is not None
+    found = Calibrated(apart, on_all(vectors, shipped))
+    _write(folder, stated, found)
+    return found
+
+
+def backgrounds_of(vectors: RelevanceVectors) -> Backgrounds:
+    """As the product reads them from their files."""
+    labels, photos = map(background_rows, (vectors.labels, vectors.photos))
+    return Backgrounds(unit_rows(labels), unit_rows(photos))
+
+
+def faults(found: Calibrated) -> list[str]:
+    """What keeps the starter model from shipping."""
+    return [
+        fault
+        for name, figures in (("held out", found.held_out), ("on all", found.on_all))
+        for fault in figure_faults(name, figures)
+    ]
+
+
+def table(found: Calibrated) -> str:
+    apart, shipped = found.held_out.as_manifest(), found.on_all.as_manifest()
+    rows = [("at relevance 0.5", "held out", "on all")]
+    rows += [(name.replace("_", " "), str(apart[name]), str(shipped[name])) for name in apart]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def unit_rows(rows: np.ndarray) -> Floats:
+    """int8 [N, D] as the product reads it: every row of length 1."""
+    wide = rows.astype(np.float64)
+    return np.asarray(wide / np.linalg.norm(wide, axis=1, keepdims=True), np.float32)
+
+
+def figure_faults(name: str, found: Figures) -> list[str]:
+    """The targets that these figures miss."""
+    wrong = []
+    if not found.text_kept >= LEAST_KEPT:
+        wrong.append(f"{name}: {found.text_kept} % of the right photos are kept: {LEAST_KEPT} must")
+    if not found.text_let_through <= MOST_LET_THROUGH:
+        wrong.append(f"{name}: {found.text_let_through} wrong photos a caption: {MOST_LET_THROUGH}")
+    if not found.nonsense_let_through <= MOST_NONSENSE:
+        wrong.append(f"{name}: {found.nonsense_let_through} photos for nonsense: {MOST_NONSENSE}")
+    if not found.text_auc >= LEAST_AUC:
+        wrong.append(f"{name}: the area is {found.text_auc}, below {LEAST_AUC}")
+    return wrong
+
+
+def _stated(kind: Kind, curve: Curve, backgrounds: Backgrounds) -> dict[str, object]:
+    name, neighbours = LABELS if kind is Kind.TEXT else PHOTOS, backgrounds.of(kind).neighbours
+    return {"background": name, "neighbours": neighbours} | asdict(curve)
+
+
+def _write(folder: Path, stated: Mapping[str, object], found: Calibrated | None = None) -> None:
+    """Everything else in the manifest stays as it is written there."""
+    path = folder / MANIFEST
+    manifest = json.loads(path.read_text("utf-8"))
+    for name in (LABELS, PHOTOS):
+        entry = {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
+        manifest["files"][name] = entry
+    manifest["relevance"] = stated
+    if found:
+        figures = {"relevance": found.as_manifest()}
+        manifest["quality"] = (manifest.pop("quality", None) or {}) | figures
+    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

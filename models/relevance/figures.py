@@ -1,0 +1,161 @@
+"""How well relevance keeps what is right and cuts what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imagesearch.search.relevance import Kind, Relevance
+from models.quantise import Floats
+from models.relevance.evidence import (
+    Evidence,
+    Marks,
+    caption_evidence,
+    edit_evidence,
+    evidence,
+    mixed_evidence,
+    same_kind_evidence,
+)
+from models.relevance.fit import Backgrounds, fit_relevance
+from models.relevance_vectors import RelevanceVectors
+from models.unanswerable_queries import CHOOSING, REPORTING
+
+AT = 0.5
+Trial = tuple[Marks, Relevance]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Relevance [Q, N] of photos for queries, with what is right and wrong."""
+
+    relevance: npt.NDArray[np.float64]
+    right: Marks
+    wrong: Marks
+
+    def kept(self, least: float = AT) -> float:
+        """How many of the right pictures are at least so relevant, in percent; 0 if none is."""
+        relevant = self.relevance[self.right] >= least
+        return 100 * float(relevant.mean()) if len(relevant) else 0.0
+
+    def let_through(self, least: float = AT) -> float:
+        """How many wrong pictures are, for a query on average."""
+        return float(((self.relevance >= least) & self.wrong).sum(axis=1).mean())
+
+    def auc(self) -> float:
+        """Area under the receiver operating characteristic, all queries pooled: the chance that a
+        right picture is more relevant than a wrong one. A tie counts half; 0 if none is right."""
+        right, wrong = self.relevance[self.right], np.sort(self.relevance[self.wrong])
+        if not len(right):
+            return 0.0
+        below = np.searchsorted(wrong, right, "left") + np.searchsorted(wrong, right, "right")
+        return float(below.mean() / 2 / len(wrong))
+
+
+@dataclass(frozen=True)
+class Figures:
+    """At relevance 0.5: what is kept of the right pictures, in percent, and how many wrong ones
+    are let through for a query, on average; and the areas under the curves."""
+
+    text_kept: float
+    text_let_through: float
+    text_auc: float
+    nonsense_let_through: float
+    nonsense_let_through_while_choosing: float
+    edits_kept: float
+    same_kind_kept: float
+    other_kinds_let_through: float
+    same_kind_auc: float
+    mixed_kept: float
+    mixed_let_through: float
+    mixed_auc: float
+
+    def as_manifest(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def on_all(vectors: RelevanceVectors, relevance: Relevance) -> Figures:
+    """Of one calibration on all queries, those that it was fitted on included."""
+    return figures(vectors, [(np.ones(len(vectors.photos), bool), relevance)])
+
+
+def held_out(
+    vectors: RelevanceVectors, backgrounds: Backgrounds, half: Marks | None = None
+) -> Figures:
+    """Fitted on one half of the photos and what is made of them, measured on the other's queries,
+    both ways. A query is asked of all photos; the background is of the first half alone.
+
+    Without `half` it is every second photo.
+    """
+    return figures(vectors, halves(vectors, backgrounds, half))
+
+
+def halves(
+    vectors: RelevanceVectors, backgrounds: Backgrounds, half: Marks | None = None
+) -> list[Trial]:
+    """The photos of a half, and the calibration that was fitted on the others; and the reverse."""
+    half = np.arange(len(vectors.photos)) % 2 == 0 if half is None else half
+    return [(test, _fitted(vectors, ~test, backgrounds)) for test in (half, ~half)]
+
+
+def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:
+    """Each trial is the photos whose queries are asked, and the calibration that judges them."""
+    text = judged(caption_evidence(vectors), Kind.TEXT, vectors.photos, trials)
+    edits = judged(edit_evidence(vectors), Kind.IMAGE, vectors.photos, trials)
+    alike = judged(same_kind_evidence(vectors), Kind.IMAGE, vectors.photos, trials)
+    mixed = judged(mixed_evidence(vectors), Kind.MIXED, vectors.photos, trials)
+    return Figures(
+        text_kept=round(text.kept(), 1),
+        text_let_through=round(text.let_through(), 2),
+        text_auc=round(text.auc(), 4),
+        nonsense_let_through=round(nonsense(vectors, REPORTING, trials).let_through(), 2),
+        nonsense_let_through_while_choosing=round(
+            nonsense(vectors, CHOOSING, trials).let_through(), 2
+        ),
+        edits_kept=round(edits.kept(), 1),
+        same_kind_kept=round(alike.kept(), 1),
+        other_kinds_let_through=round(alike.let_through(), 2),
+        same_kind_auc=round(alike.auc(), 4),
+        mixed_kept=round(mixed.kept(), 1),
+        mixed_let_through=round(mixed.let_through(), 2),
+        mixed_auc=round(mixed.auc(), 4),
+    )
+
+
+def judged(sort: Evidence, kind: Kind, photos: Floats, trials: Sequence[Trial]) -> Judged:
+    """What the product says of each query and photo."""
+    asked = [(sort.of_queries(of), relevance) for of, relevance in trials]
+    return Judged(
+        np.concatenate([_relevance(some.queries, kind, photos, by) for some, by in asked]),
+        np.concatenate([some.right for some, _ in asked]),
+        np.concatenate([some.wrong for some, _ in asked]),
+    )
+
+
+def nonsense(vectors: RelevanceVectors, which: str, trials: Sequence[Trial]) -> Judged:
+    """For queries without an answer, which no trial was fitted on, every photo is wrong."""
+    queries = vectors.unanswerable[which]
+    found = [_relevance(queries, Kind.TEXT, vectors.photos, by) for _, by in trials]
+    relevance = np.concatenate(found)
+    wrong = np.ones(relevance.shape, bool)
+    return Judged(relevance, ~wrong, wrong)
+
+
+def _relevance(
+    queries: Floats, kind: Kind, photos: Floats, relevance: Relevance
+) -> npt.NDArray[np.float64]:
+    """[Q, N]."""
+    rows = []
+    for query in queries:
+        of = relevance.for_query(query, kind).of
+        rows.append([of(float(score)) for score in photos @ query])
+    return np.array(rows, np.float64).reshape(len(queries), len(photos))
+
+
+def _fitted(vectors: RelevanceVectors, photos: Marks, backgrounds: Backgrounds) -> Relevance:
+    half = {
+        kind: [sort.within(photos) for sort in sorts] for kind, sorts in evidence(vectors).items()
+    }
+    return fit_relevance(half, vectors.photos, backgrounds.some(photos))[0]

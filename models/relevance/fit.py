@@ -1,0 +1,104 @@
+"""Fits the curves from a cosine, and how near its query is to a background, to relevance.
+
+Relevance is the chance that a picture is a right one, if `PRIOR` of those that a person looks at
+are right. So 0.5 lies where right pictures are (1 − PRIOR) / PRIOR times as dense as wrong ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from imagesearch.search.relevance import Background, Curve, Kind, Relevance
+from models.logistic import Doubles, logistic_fit
+from models.quantise import Floats
+from models.relevance.evidence import Evidence, Marks
+
+PRIOR = 0.19
+# The k of CSLS (Conneau et al. 2018).
+NEIGHBOURS = 10
+
+
+class NothingToFit(Exception):
+    """The model does not tell right pictures from wrong ones."""
+
+
+@dataclass(frozen=True)
+class Backgrounds:
+    """Of words the labels' sentences, of which the nearest count; of all else the photos."""
+
+    labels: Floats
+    photos: Floats
+
+    def of(self, kind: Kind) -> Background:
+        if kind is Kind.TEXT:
+            return Background(self.labels, NEIGHBOURS)
+        return Background(self.photos, len(self.photos))
+
+    def some(self, photos: Marks) -> Backgrounds:
+        return Backgrounds(self.labels, self.photos[photos])
+
+
+def background_rows(vectors: Floats) -> np.ndarray:
+    """int8 [N, D] with the directions of the vectors; each row has a scale of its own."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    return np.asarray(np.rint(vectors / largest * 127), np.int8)
+
+
+def fit_relevance(
+    evidence: Mapping[Kind, Sequence[Evidence]], photos: Floats, backgrounds: Backgrounds
+) -> tuple[Relevance, dict[Kind, Curve]]:
+    """Raises NothingToFit."""
+    curves = {kind: fit_curve(kind, sorts, photos, backgrounds) for kind, sorts in evidence.items()}
+    kinds = {kind: (backgrounds.of(kind), curve) for kind, curve in curves.items()}
+    return Relevance(kinds), curves
+
+
+def fit_curve(
+    kind: Kind, sorts: Sequence[Evidence], photos: Floats, backgrounds: Backgrounds
+) -> Curve:
+    """Every sort of evidence weighs the same, and in it every query with an answer."""
+    parts = [_pairs(kind, sort.answered(), photos, backgrounds) for sort in sorts]
+    features, right, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
+    slope, near, intercept = map(float, logistic_fit(features, right, weights))
+    if not slope > 0:
+        raise NothingToFit(
+            "right pictures have no higher cosines than wrong ones: the model has not been trained,"
+            " or the captions are not of these photos"
+        )
+    # More digits would mean nothing; with these, fits that are equal look equal.
+    base, weight = -intercept / slope, -near / slope
+    return Curve(round(slope, 3), round(base, 4), round(weight, 4))
+
+
+def pair_weights(sort: Evidence) -> Doubles:
+    """What each photo weighs for each query, [Q, N]: 1 for a query, `PRIOR` of it for the right."""
+    right = sort.right * PRIOR / sort.right.sum(axis=1, keepdims=True)
+    wrong = sort.wrong * (1 - PRIOR) / sort.wrong.sum(axis=1, keepdims=True)
+    return np.asarray(right + wrong, np.float64)
+
+
+def nearness_to_others(
+    kind: Kind, sort: Evidence, photos: Floats, backgrounds: Backgrounds
+) -> Floats:
+    """[Q]. The photo that a query is made from is left out: users' photos are no background."""
+    background = backgrounds.of(kind)
+    near = background.nearness(sort.queries)
+    if kind is Kind.TEXT:
+        return near
+    own = np.einsum("qd,qd->q", sort.queries, photos[sort.made_from])
+    return np.asarray((near * len(background.vectors) - own) / (len(background.vectors) - 1))
+
+
+def _pairs(
+    kind: Kind, sort: Evidence, photos: Floats, backgrounds: Backgrounds
+) -> tuple[np.ndarray, ...]:
+    """Of queries and photos: cosine and nearness [P, 2], whether it is right [P], weight [P]."""
+    cosines = sort.queries @ photos.T
+    near = nearness_to_others(kind, sort, photos, backgrounds)[:, None]
+    features = np.stack([cosines, np.broadcast_to(near, cosines.shape)], axis=-1)
+    counted = sort.right | sort.wrong
+    weights = pair_weights(sort) / max(1, len(sort.queries))
+    return features[counted], sort.right[counted], weights[counted]

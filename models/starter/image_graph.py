@@ -1,0 +1,114 @@
+"""The starter model's image graph: EfficientNet-Lite2, then two blocks for words and for looks.
+
+First block (384): ConSE (Norouzi et al. 2014, arXiv 1312.5650): the 20 likeliest ImageNet labels
+weigh the text embeddings of their descriptions, so a picture lands where its words are.
+Second block: the classifier's features along the directions in which it tells labels apart, so
+pictures that look alike are near each other even where their labels say no more.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import numpy_helper
+
+from imagesearch.embedding.session import open_session, session_options
+from models.onnx_writer import FLOAT, GraphWriter
+from models.quantise import Floats
+
+SIZE = 260
+LABELS_USED, TEMPERATURE = 20, 2.0
+
+
+@dataclass(frozen=True)
+class ImageBlocks:
+    """What joins the classifier to the embedding.
+
+    labels: [1000, 384] text embeddings of the labels' descriptions, L2-normalised.
+    directions: [1280, second block] what the roots of the features are multiplied by.
+    weight: share of the second block in the cosine of two images, 0–1.
+    """
+
+    labels: Floats
+    directions: Floats
+    weight: float
+
+
+def classifier_weights(source: onnx.ModelProto) -> Floats:
+    """The last layer, [1000 labels, 1280 features]."""
+    tensors = {tensor.name: tensor for tensor in source.graph.initializer}
+    last = next(node for node in source.graph.node if "logits" in node.output)
+    weights: Floats = numpy_helper.to_array(tensors[last.input[1]])
+    return weights
+
+
+def build_image_graph(source: Path, blocks: ImageBlocks) -> onnx.ModelProto:
+    """`pixel_values` [N, 3, 260, 260] → `image_embeds` [N, 384 + second block], L2-normalised."""
+    folded, graph = _with_constants_folded(source), GraphWriter()
+    _copy_with_half_weights(folded, graph)
+    words = _scaled(graph, _words_block(graph, blocks), 1 - blocks.weight)
+    looks = _scaled(graph, _looks_block(graph, blocks), blocks.weight)
+    graph.op("Concat", words, looks, output="image_embeds", axis=1)
+    width = blocks.labels.shape[1] + blocks.directions.shape[1]
+    return graph.model(
+        "starter_image",
+        next(opset.version for opset in folded.opset_import if opset.domain == ""),
+        {"pixel_values": (FLOAT, ["batch", 3, SIZE, SIZE])},
+        {"image_embeds": (FLOAT, ["batch", width])},
+    )
+
+
+def _words_block(graph: GraphWriter, blocks: ImageBlocks) -> str:
+    """ConSE; the softmax over the 20 largest is the softmax over all, renormalised to those 20."""
+    count = graph.constant("labels_used", np.array([LABELS_USED]))
+    logits, labels = graph.ops("TopK", "logits", count, outputs=["", ""], axis=1)
+    cooler = graph.constant("temperature", np.array(TEMPERATURE, np.float32))
+    shares = graph.op("Softmax", graph.op("Div", logits, cooler), axis=1)
+    axis = graph.constant("label_axis", np.array([1]))
+    texts = graph.op("Gather", graph.half_constant("label_texts", blocks.labels), labels)
+    mixed = graph.op("MatMul", graph.op("Unsqueeze", shares, axis), texts)
+    return graph.op("LpNormalization", graph.op("Squeeze", mixed, axis), axis=1, p=2)
+
+
+def _looks_block(graph: GraphWriter, blocks: ImageBlocks) -> str:
+    """Roots of the features, so that a few strong ones do not decide alone (as in RootSIFT,
+    Arandjelović and Zisserman 2012); they are means of ReLU6, hence never negative."""
+    directions = graph.half_constant("directions", blocks.directions)
+    looks = graph.op("MatMul", graph.op("Sqrt", "features"), directions)
+    return graph.op("LpNormalization", looks, axis=1, p=2)
+
+
+def _scaled(graph: GraphWriter, block: str, share: float) -> str:
+    """A block's share of the cosine is the square of its length."""
+    length = graph.constant(f"{block}.length", np.array(share**0.5, np.float32))
+    return graph.op("Mul", block, length)
+
+
+def _copy_with_half_weights(folded: onnx.ModelProto, graph: GraphWriter) -> None:
+    """Weights as float16: half the file, and plain float32 convolutions once it is loaded."""
+    renamed = {}
+    for tensor in folded.graph.initializer:
+        value = numpy_helper.to_array(tensor)
+        write = graph.half_constant if value.ndim > 1 else graph.constant
+        renamed[tensor.name] = write(tensor.name, value)
+    for node in folded.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        graph.nodes.append(node)
+
+
+def _with_constants_folded(source: Path) -> onnx.ModelProto:
+    """The same network without the nodes that the exporter spends on working out paddings.
+
+    Level "basic" keeps to standard operators, so the result runs on any processor.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        options = session_options(None)
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
+        open_session(source, options=options)
+        return onnx.load(options.optimized_model_filepath)
