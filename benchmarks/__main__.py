@@ -3,14 +3,13 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import duplicates, functions, indexing, labels, opensearch, queries, sqlite
+from benchmarks import duplicates, functions, labels, opensearch, sqlite
 from benchmarks.clip import compare
-from benchmarks.machine import describe
-from benchmarks.report import show
+from benchmarks.report import describe, show
 
 
 def _functions() -> None:
-    rows = [row for part in (functions, queries, indexing) for row in part.measure()]
+    rows = [row for part in (functions, functions, functions) for row in part.measure()]
     show(f"starter model, {describe()}", rows)
 
 

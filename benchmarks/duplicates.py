@@ -18,9 +18,8 @@ from benchmarks.synthetic_images import DIMENSION, Collection, document
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.domain.images import Document, Neighbour
-from imagesearch.domain.ports import VectorIndex
+from imagesearch.domain.ports import Put, Touch, VectorIndex
 from imagesearch.duplicates.groups import DuplicateGroups
-from imagesearch.writes import Put, Touch
 from local.opensearch_server import VERSION, running_server
 
 TITLE = "duplicates among 100,000 images"

@@ -1,27 +1,87 @@
-"""What a cold start costs: from process start to the first answer, and the memory it peaks at."""
+"""What a cold start costs: from process start to the first answer, and the memory it peaks at.
+
+What one query costs, from the API Gateway event to the answer, through the real handler.
+
+How fast files become searchable: images a second, and seconds from a drop to a hit.
+"""
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
 import psutil
 
-from benchmarks.queries import event
-from benchmarks.report import Row
-from benchmarks.workbench import SAMPLES, STARTER_MODEL, Workbench, workbench
+from benchmarks.report import Row, percentiles
+from benchmarks.workbench import REPOSITORY, SAMPLES, STARTER_MODEL, Workbench, workbench
+
+WARM_UP = 10
+QUERIES = 200
+
+_ASK = """
+import json, os, sys, time
+from imagesearch import bootstrap
+from imagesearch.settings import Settings
+from functions.search.app import handler
+from local.lambda_runtime import LambdaContext
+settings = Settings.from_environment(os.environ)
+store = bootstrap.image_store(settings)
+bootstrap.indexer(settings).look_at(ref for ref, _ in store.list_images())
+for line in sys.stdin:
+    event, seconds = json.loads(line), []
+    for _ in range({repeat}):
+        started = time.perf_counter()
+        answer = handler(event, LambdaContext("search"))
+        seconds.append(time.perf_counter() - started)
+        assert answer["statusCode"] == 200, answer
+    print(json.dumps(seconds[{warm_up}:]), flush=True)
+""".replace("{repeat}", str(WARM_UP + QUERIES)).replace("{warm_up}", str(WARM_UP))
+
+
+def measure_queries() -> Iterator[Row]:
+    """Text and image queries on the samples, warm."""
+    text = event("api-search-get.json")
+    photo = event("api-search-post-image.json")
+    photo["body"] = base64.b64encode((SAMPLES / "animals/cow.webp").read_bytes()).decode()
+    photo["isBase64Encoded"] = True
+    with workbench() as bench:
+        answers = _ask(bench, [text, photo])
+    how = f"{QUERIES} through the handler, 85 photos, warm"
+    for name, seconds in zip(("text query", "image query"), answers, strict=True):
+        yield Row(name, percentiles(seconds), how)
+
+
+def event(name: str) -> dict[str, object]:
+    """An API Gateway event as the function receives it."""
+    loaded: dict[str, object] = json.loads((REPOSITORY / "events" / name).read_text())
+    return loaded
+
+
+def _ask(bench: Workbench, events: list[dict[str, object]]) -> list[list[float]]:
+    asked = subprocess.run(
+        [sys.executable, "-c", _ASK],
+        env=bench.environment,
+        input="\n".join(json.dumps(one) for one in events),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in asked.stdout.splitlines() if line.startswith("[")]
+
 
 STARTS = 7
 
 _FIRST_ANSWER = """
 import json, sys
 from functions.{function}.app import handler
-from local.lambda_context import LambdaContext
+from local.lambda_runtime import LambdaContext
 answer = handler(json.loads(sys.stdin.readline()), LambdaContext("{function}")) or {}
 assert answer.get("statusCode", 200) == 200 and not answer.get("batchItemFailures"), answer
 print("answered", flush=True)
@@ -29,7 +89,7 @@ sys.stdin.readline()
 """
 
 
-def measure(model: Path = STARTER_MODEL) -> Iterator[Row]:
+def measure_startup(model: Path = STARTER_MODEL) -> Iterator[Row]:
     """Both functions, files in the page cache, SnapStart not counted in."""
     text = event("api-search-get.json")
     photo = event("api-search-post-image.json")
@@ -87,3 +147,79 @@ def _peak(process: psutil.Process) -> float:
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
     except (OSError, IndexError):
         return float(process.memory_info().rss) / 2**20
+
+
+COPIES = 6
+DROPS = 40
+PATIENCE = 30.0
+_SERVE = (sys.executable, "-c", "from local.cli import main; main()", "serve")
+
+_INDEX_ALL = """
+import os, time
+from imagesearch import bootstrap
+from imagesearch.settings import Settings
+settings = Settings.from_environment(os.environ)
+indexer, store = bootstrap.indexer(settings), bootstrap.image_store(settings)
+refs = [ref for ref, _ in store.list_images()]
+indexer.look_at(refs[:16])
+started = time.perf_counter()
+outcomes = indexer.look_at(refs[16:])
+seconds = time.perf_counter() - started
+assert all(outcome.kind == "indexed" for outcome in outcomes)
+print(len(outcomes), seconds)
+"""
+
+
+def measure_indexing() -> Iterator[Row]:
+    """File to index, and drop to hit."""
+    yield _throughput()
+    yield _freshness()
+
+
+def _throughput() -> Row:
+    with workbench(COPIES) as bench:
+        done = subprocess.run(
+            [sys.executable, "-c", _INDEX_ALL],
+            env=bench.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    count, seconds = done.stdout.split()
+    rate = int(count) / float(seconds)
+    return Row("indexing", f"{rate:.0f} images/s", f"{count} sample photos, file to index, warm")
+
+
+def _freshness() -> Row:
+    photos = sorted(SAMPLES.rglob("*.webp"))[:DROPS]
+    with workbench() as bench:
+        (bench.folder / "drops").mkdir()
+        server = subprocess.Popen(
+            [*_SERVE, str(bench.folder), "--port", "0", "--data-dir", str(bench.data)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            assert server.stdout
+            address = server.stdout.readline().rsplit("/", 1)[-1].strip()
+            waits = [_drop(photo, bench.folder / "drops", address) for photo in photos]
+        finally:
+            server.terminate()
+            server.wait(PATIENCE)
+    return Row("a dropped file is found", percentiles(waits), f"{len(waits)} drops into a folder")
+
+
+def _drop(photo: Path, folder: Path, address: str) -> float:
+    """Seconds until a search over HTTP finds the file."""
+    started = time.perf_counter()
+    shutil.copyfile(photo, folder / photo.name)
+    while time.perf_counter() - started < PATIENCE:
+        connection = HTTPConnection(address)
+        connection.request("GET", "/v1/search?q=a&limit=100&collection=drops")
+        hits = json.load(connection.getresponse())["hits"]
+        connection.close()
+        if any(hit["key"] == f"drops/{photo.name}" for hit in hits):
+            return time.perf_counter() - started
+        time.sleep(0.01)
+    raise TimeoutError(f"{photo.name} was not found in {PATIENCE:.0f} s")

@@ -19,12 +19,10 @@ from benchmarks.synthetic_images import DIMENSION, Collection
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.classification.classifier import NEAREST_LABELS
-from imagesearch.classification.label_sets import LabelSets
+from imagesearch.classification.label_sets import LabelSets, collection_of, label_record, set_record
 from imagesearch.classification.prompts import LabelEncoder, Prompts
 from imagesearch.domain.images import Embedding
-from imagesearch.domain.ports import VectorIndex
-from imagesearch.label_records import collection_of, label_record, set_record
-from imagesearch.writes import Put
+from imagesearch.domain.ports import Put, VectorIndex
 from local.opensearch_server import VERSION, running_server
 
 TITLE = "100,000 labels"

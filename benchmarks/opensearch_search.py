@@ -17,13 +17,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from benchmarks.opensearch_workbench import bytes_a_document, opened, segments
 from benchmarks.report import Row, percentiles
-from benchmarks.synthetic_images import collection, numbers
+from benchmarks.synthetic_images import bytes_a_document, collection, numbers, opened, segments
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.opensearch.mapping import IndexLayout
 from imagesearch.adapters.opensearch.queries import nearest
-from imagesearch.adapters.opensearch_layout import IndexLayout
-from imagesearch.domain.images import VectorQuery
+from imagesearch.domain.queries import VectorQuery
 
 SIZES = (20_000, 100_000)
 QUERIES = 100

@@ -12,13 +12,12 @@ from typing import Any, TypeAlias
 
 from opensearchpy import helpers
 
-from benchmarks.opensearch_workbench import bytes_a_document, make_bare, opened
 from benchmarks.report import Row
-from benchmarks.synthetic_images import DIMENSION, collection
+from benchmarks.synthetic_images import DIMENSION, bytes_a_document, collection, make_bare, opened
 from imagesearch.adapters.index_records import folders, to_record
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.opensearch_layout import IndexLayout
-from imagesearch.writes import Put
+from imagesearch.adapters.opensearch.mapping import IndexLayout
+from imagesearch.domain.ports import Put
 
 DOCUMENTS = 2000
 ROUNDS = 6

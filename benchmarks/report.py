@@ -1,7 +1,14 @@
-"""Rows of measured figures and the one table they are printed in."""
+"""Rows of measured figures and the one table they are printed in.
 
+What machine the figures were taken on: without it they mean nothing.
+"""
+
+import os
+import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -36,3 +43,23 @@ def show(title: str, rows: Iterable[Row]) -> None:
     for row in rows:
         table.add_row(row.what, row.value, row.how)
     Console(width=120).print(table)
+
+
+INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8")
+
+
+def describe() -> str:
+    """Cores, vector instructions, versions: one line."""
+    flags = ", ".join(flag for flag in INSTRUCTIONS if flag in _cpu_flags()) or platform.machine()
+    return (
+        f"{os.cpu_count()} cores ({flags}), Python {platform.python_version()},"
+        f" onnxruntime {version('onnxruntime')}"
+    )
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())

@@ -8,16 +8,16 @@ from itertools import count
 
 import numpy as np
 
-from benchmarks.queries import event
+from benchmarks.functions import event
 from benchmarks.synthetic_images import document
 from benchmarks.workbench import STARTER_MODEL
 from functions.search.app import handler, settings
 from imagesearch import bootstrap
 from imagesearch.domain.images import Embedding
+from imagesearch.domain.ports import Put
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from imagesearch.writes import Put
-from local.lambda_context import LambdaContext
+from local.lambda_runtime import LambdaContext
 
 IMAGES = 100_000
 AT_ONCE = 5_000

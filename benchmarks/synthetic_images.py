@@ -4,19 +4,24 @@ A vector is the sum of what all share, a topic and what is the image's own, brou
 Topics are of uneven size, and both parts have a spectrum that falls off as 1/sqrt(rank), turned at
 random so that no axis stands out. Unrelated images have a cosine of about 0.5, those of a topic
 about 0.8; half of the queries are new images, half lie apart from all images, as texts do.
+
+Indexes to measure in: made as the adapter makes them, and what they take on disk.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.opensearch.mapping import IndexLayout, index_body
 from imagesearch.domain.images import Document, Embedding, ImageRef, Status
+from imagesearch.domain.ports import Put
 from imagesearch.domain.storage_keys import thumbnail_key
-from imagesearch.miniatures import Greys, to_text
-from imagesearch.writes import Put
+from imagesearch.duplicates.miniatures import Greys, to_text
 
 DIMENSION = 512
 TOPICS = 1000
@@ -106,3 +111,49 @@ def _greys(number: int) -> Greys:
 
 def numbers(keys: Iterator[str]) -> set[int]:
     return {int(key[-12:-4]) for key in keys}
+
+
+# Lucene's files: full vectors, quantised vectors, graph, and what belongs to them.
+VECTOR_FILES = ("vec", "vemf", "veq", "vemq", "vex", "vem")
+
+
+class Bytes(NamedTuple):
+    """Bytes a document: everything, and what full vectors, short vectors and graph take of it."""
+
+    all: float
+    full: float
+    short: float
+    graph: float
+
+
+def opened(url: str, name: str, layout: IndexLayout | None = None) -> OpenSearchIndex:
+    return OpenSearchIndex(url, name, DIMENSION, model="bench", layout=layout or IndexLayout())
+
+
+def make_bare(raw: Any, name: str, layout: IndexLayout, **settings: Any) -> None:
+    """The index that the adapter would make, with other settings added."""
+    body = index_body({"space": name, "dimension": DIMENSION, "model": "bench"}, layout)
+    raw.indices.create(index=name, body=body | {"settings": body["settings"] | settings})
+
+
+def bytes_a_document(raw: Any, name: str) -> Bytes:
+    raw.indices.flush(index=name)
+    answer = raw.indices.stats(index=name, params={"include_segment_file_sizes": "true"})
+    total = answer["_all"]["primaries"]
+    count, files = total["docs"]["count"], total["segments"]["file_sizes"]
+    return Bytes(
+        total["store"]["size_in_bytes"] / count,
+        _size(files, "vec") / count,
+        _size(files, "veq") / count,
+        _size(files, "vex") / count,
+    )
+
+
+def segments(raw: Any, name: str) -> int:
+    answer = raw.indices.stats(index=name, metric="segments")
+    return int(answer["_all"]["primaries"]["segments"]["count"])
+
+
+def _size(files: Mapping[str, Any], kind: str) -> int:
+    found = files.get(kind, {})
+    return int(found.get("size_in_bytes", 0))

@@ -10,25 +10,28 @@ import typer
 from rich.console import Console
 
 from imagesearch.domain.errors import ImageSearchError
-from local.classify_cli import classify
-from local.cli_options import (
+from local.commands.classify import classify
+from local.commands.duplicates import duplicates
+from local.commands.feedback import feedback
+from local.commands.labels import labels
+from local.commands.models import models
+from local.commands.reindex import reindex
+from local.commands.search import search
+from local.errors import WrongUsage
+from local.models import choice, known_models
+from local.options import (
     DATA_DIR,
     INTERRUPTED,
     REJECTED,
     WRONG_USAGE,
     DataDir,
+    Exclude,
     ForgetMissing,
     Model,
+    NoDefaultExcludes,
+    checked,
+    use_excludes,
 )
-from local.commands.reindex import reindex
-from local.duplicates_cli import duplicates
-from local.errors import WrongUsage
-from local.feedback_cli import feedback
-from local.labels_cli import labels
-from local.models import choice, known_models
-from local.models_cli import models
-from local.options import Exclude, NoDefaultExcludes, checked, use_excludes
-from local.search_cli import search
 from local.workspace import Workspace, workspace_of
 
 app = typer.Typer(
@@ -145,9 +148,8 @@ def push(
 ) -> None:
     """Upload a folder's images to a bucket; what is there already is left alone."""
     from imagesearch.adapters.filesystem.excludes import Excludes
-    from local.aws import aws_client
+    from local.aws import aws_client, s3_location
     from local.commands.push import push_folder
-    from local.s3_location import s3_location
 
     location = s3_location(to)
     use_excludes(folder, exclude, no_default_excludes)
@@ -171,9 +173,8 @@ def backfill(
     wait: Annotated[bool, typer.Option("--wait", help="Say how far it is until it ends.")] = False,
 ) -> None:
     """Have a deployed system index what its bucket held before."""
-    from local.aws import aws_client
+    from local.aws import aws_client, s3_location
     from local.commands.backfill import Wanted, follow, start_backfill
-    from local.s3_location import s3_location
 
     wanted = Wanted(s3_location(objects), models, stack, state_machine)
     execution = start_backfill(wanted, aws_client)

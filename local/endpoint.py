@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import httpx
 
 from imagesearch.client import ApiError, ImageSearch
-from local.cli_options import API_KEY
 from local.errors import WrongUsage
+from local.options import API_KEY
 
 
 @contextmanager

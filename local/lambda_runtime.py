@@ -1,11 +1,23 @@
-"""The environment that the functions find on this machine, in place of what template.yaml sets."""
+"""The environment that the functions find on this machine, in place of what template.yaml sets.
 
+What Lambda tells a function of the call it is in.
+
+Brings the Lambda functions into this process, once the environment says what they work on.
+"""
+
+import logging
 import os
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from imagesearch.domain.ports import ChangeQueue
 from imagesearch.settings import Settings
-from local.model_cache import models_cache
+from local.models import models_cache
 from local.workspace import Workspace, uses_server
 
 # Linux passes at most 128 KiB in one variable, and decoder processes inherit this one.
@@ -59,3 +71,48 @@ def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
         "QUEUE_URL": "",
         "REVISIT_QUEUE_URL": "",
     }
+
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class LambdaContext:
+    """The attributes that functions read; there is no memory limit and no end of time here."""
+
+    function_name: str
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    function_version: str = "$LATEST"
+    memory_limit_in_mb: int = 0
+    log_group_name: str = "local"
+    log_stream_name: str = "local"
+
+    @property
+    def invoked_function_arn(self) -> str:
+        return f"arn:aws:lambda:local:000000000000:function:{self.function_name}"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 15 * 60 * 1000
+
+
+def index_images() -> Handler:
+    """The indexing function; import it after `set_environment`."""
+    from functions.index_images.app import handler
+
+    _log_to_stderr("index_images")
+    return handler
+
+
+def search(queue: ChangeQueue) -> Handler:
+    """The search function over a queue of this process; import it after `set_environment`."""
+    from functions.search.app import join
+
+    _log_to_stderr("search")
+    return join(queue)
+
+
+def _log_to_stderr(name: str) -> None:
+    """Lambda reads logs from standard output; here that is for results."""
+    for handler in logging.getLogger(name).handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)

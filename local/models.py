@@ -1,14 +1,52 @@
-"""Which model a word on the command line means."""
+"""Which model a word on the command line means.
+
+Where models that were pulled are kept: one folder for each user, whatever is indexed.
+
+A model's folder in the cache: whether it is whole, and how it comes to be there at once.
+
+Brings a known model into the cache: every file checked, and the folder there at once or not.
+"""
 
 import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import imagesearch
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.downloads.http_download import Downloader, bring, entry_of
+from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verified
+from imagesearch.embedding.model_catalog import KnownModel, Pin
 from imagesearch.embedding.model_catalog import known_models as models_to_pull
+from imagesearch.embedding.session import signed_weights_are_exact
 from local.errors import WrongUsage
-from local.model_cache import models_cache
 from local.workspace import Workspace
+
+CACHE = "IMAGESEARCH_CACHE"
+
+
+def models_cache(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
+    """The folder `models` of IMAGESEARCH_CACHE, or of the platform's place for caches."""
+    if given := environ.get(CACHE):
+        return Path(given).expanduser().absolute() / "models"
+    return _caches(environ, platform) / "imagesearch" / "models"
+
+
+def _caches(environ: Mapping[str, str], platform: str) -> Path:
+    """XDG: a path that is not absolute is to be ignored."""
+    if (given := Path(environ.get("XDG_CACHE_HOME", ""))).is_absolute():
+        return given
+    if platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if platform == "win32" and environ.get("LOCALAPPDATA"):
+        return Path(environ["LOCALAPPDATA"])
+    return Path.home() / ".cache"
+
 
 STARTER, BETTER = "starter", "clip-vit-b-32"
 _BETTER_NOTICE = (
@@ -84,3 +122,129 @@ def known_models(data_dir: Path, cache: Path | None = None) -> dict[str, Path]:
 
 def _holds_model(folder: Path) -> bool:
     return (folder / "manifest.json").is_file()
+
+
+def check_files(folder: Path) -> Manifest:
+    """The manifest of a folder whose files are all as it says; raises ConfigurationError."""
+    manifest = load_manifest(folder)
+    for name in manifest.files:
+        verified(folder, name, manifest)
+    return manifest
+
+
+def is_pulled(model: KnownModel, folder: Path) -> bool:
+    """Whether the folder holds these files, undamaged; its manifest is brought up to date."""
+    try:
+        manifest = check_files(folder)
+    except ConfigurationError:
+        return False
+    for name, pin in model.pins.items():
+        if name not in manifest.files or pin.sha256 not in (None, manifest.files[name].origin):
+            return False
+    measured = {"quality": manifest.quality, "relevance": manifest.relevance}
+    newest = model.manifest_with(manifest.files).model_copy(update=measured)
+    if newest != manifest:
+        write_manifest(folder, newest)
+    return True
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    coming = folder / f"{MANIFEST}.part"
+    coming.write_text(manifest.as_text())
+    coming.replace(folder / MANIFEST)
+
+
+def take_the_place(new: Path, folder: Path) -> None:
+    """The new folder becomes `folder`; what was there before is deleted."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No other process is at this folder meanwhile. Raises WrongUsage where one is.
+
+    The operating system lets go of the lock when a process ends, however it ends.
+    """
+    import fcntl
+
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WrongUsage(f"{folder.name} is being pulled by another process already") from error
+        yield
+
+
+ELSEWHERE = "set IMAGESEARCH_CACHE to another folder"
+
+
+class Watched(Protocol):
+    """Shows how far a file is: its name, its size where that is known, and the bytes here."""
+
+    def __call__(self, name: str, total: int | None, here: int) -> None: ...
+
+
+def _unwatched(name: str, total: int | None, here: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Puller:
+    """`signed_is_exact` says whether this machine computes the same with signed weights; `pause`
+    waits between attempts, in seconds."""
+
+    cache: Path
+    watch: Watched = _unwatched
+    signed_is_exact: Callable[[], bool] = signed_weights_are_exact
+    pause: Callable[[float], None] = time.sleep
+
+    def pull(self, model: KnownModel, *, allow_unpinned: bool = False) -> Path:
+        """The folder of the model, fetched where it is not there, or not whole.
+
+        Raises WrongUsage, Unavailable, NotFound, ConfigurationError.
+        """
+        folder = self.cache / model.name
+        if is_pulled(model, folder):
+            return folder
+        if model.unpinned and not allow_unpinned:
+            raise WrongUsage(
+                f"nobody vouches for the files of {model.name} ({', '.join(model.unpinned)}):"
+                " with --allow-unpinned they are taken as they come, and their hashes recorded"
+            )
+        self._make_cache()
+        with alone(folder):
+            if not is_pulled(model, folder):
+                self._fill(model, folder)
+        return folder
+
+    def _fill(self, model: KnownModel, folder: Path) -> None:
+        coming = folder.with_name(f".{folder.name}.coming")
+        coming.mkdir(exist_ok=True)
+        for name, pin in model.pins.items():
+            bring(pin, coming / name, self._downloader(name, pin))
+        graphs = model.graphs if self.signed_is_exact() else set()
+        files = {
+            name: entry_of(coming / name, make_weights_signed=name in graphs) for name in model.pins
+        }
+        write_manifest(coming, model.manifest_with(files))
+        take_the_place(coming, folder)
+
+    def _downloader(self, name: str, pin: Pin) -> Downloader:
+        def tell(here: int) -> None:
+            self.watch(name, pin.bytes, here)
+
+        return Downloader(tell, self.pause, ELSEWHERE, "the same command goes on from there")
+
+    def _make_cache(self) -> None:
+        try:
+            self.cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot make {self.cache}: {error.strerror}",
+                ELSEWHERE,
+            ) from error

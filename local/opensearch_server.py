@@ -1,9 +1,17 @@
-"""A real OpenSearch on this machine for tests and trials, without Docker where there is Java.
+"""The commands that run OpenSearch: as a process of this machine, or as a container.
+
+Finds a Java that is new enough.
+
+A real OpenSearch on this machine for tests and trials, without Docker where there is Java.
 
 `python -m local.opensearch_server` prints its address and runs until Ctrl-C.
 """
 
 import argparse
+import ctypes
+import os
+import pwd
+import re
 import shutil
 import signal
 import socket
@@ -13,12 +21,174 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.opensearch_install import HASHES, CannotStart
-from local.opensearch_process import start
+from local.opensearch_install import HASHES, CannotStart, unpacked
+
+# A Java virtual machine starts in a second; on a machine that is very busy, in a minute.
+VERSION_SECONDS = 300
+# Where Linux distributions and macOS put them.
+FOLDERS = (Path("/usr/lib/jvm"), Path("/opt/java"), Path("/Library/Java/JavaVirtualMachines"))
+
+
+def find_java_home(oldest: int, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of a Java of the major version `oldest` or newer; None when there is none."""
+    return next((home for home in _candidates(environ) if _major_version(home) >= oldest), None)
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
+    if named := environ.get("JAVA_HOME"):
+        yield Path(named)
+    if on_path := shutil.which("java", path=environ.get("PATH")):
+        yield Path(on_path).resolve().parent.parent
+    for folder in FOLDERS:
+        for found in sorted(folder.glob("*/bin/java")) + sorted(folder.glob("*/*/*/bin/java")):
+            yield found.parent.parent
+
+
+def _major_version(home: Path) -> int:
+    """What `java -version` says, as in `openjdk version "21.0.2"`; 0 where it cannot be run."""
+    try:
+        said = subprocess.run(  # noqa: S603
+            [home / "bin" / "java", "-version"],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_SECONDS,
+        ).stderr
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    version = re.search(r'version "(\d+)', said)
+    return int(version[1]) if version else 0
+
+
+OLDEST_JAVA = 21
+HEAP = "-Xms512m -Xmx512m"
+# For a server that lives for minutes: to compile its code further takes longer than it saves.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1"
+# The server refuses to run as root.
+UNPRIVILEGED = "nobody"
+IMAGE = "opensearchproject/opensearch"
+PR_SET_PDEATHSIG = 1
+SETTINGS = {
+    "discovery.type": "single-node",
+    # A write to a missing index must fail: made on the fly, it would have a wrong mapping.
+    "action.auto_create_index": "false",
+    "cluster.routing.allocation.disk.threshold_enabled": "false",
+}
+LOGGING = """\
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %m%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+"""
+
+
+def start(
+    version: str, port: int, folder: Path, log: Path, java_options: str = ""
+) -> "subprocess.Popen[bytes]":
+    """Start a server on the files in `folder`; in Docker they end with it. Raises CannotStart."""
+    java_options = f"{HEAP} {java_options}".strip()
+    java = find_java_home(OLDEST_JAVA) if shutil.which("mvn") else None
+    if java:
+        return _start_java(unpacked(version), java, port, folder, log, java_options)
+    if _docker_runs():
+        return run(_docker_command(version, port, java_options), dict(os.environ), log, user=None)
+    raise CannotStart(
+        f"OpenSearch needs Java {OLDEST_JAVA} or newer (JAVA_HOME) and Maven (`mvn` on PATH),"
+        " or Docker with its engine running; or set OPENSEARCH_URL to a server that is there"
+    )
+
+
+def _start_java(
+    home: Path, java: Path, port: int, folder: Path, log: Path, java_options: str
+) -> "subprocess.Popen[bytes]":
+    _configure(home, port, folder)
+    user = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
+    if user:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, user.pw_uid, user.pw_gid)
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "OPENSEARCH_JAVA_HOME": str(java),
+        "OPENSEARCH_JAVA_OPTS": java_options,
+        "OPENSEARCH_PATH_CONF": str(folder / "config"),
+        "OPENSEARCH_TMPDIR": str(folder),
+    }
+    return run(["bash", str(home / "bin" / "opensearch")], environment, log, user)
+
+
+def _configure(home: Path, port: int, folder: Path) -> None:
+    """The distribution's configuration, with every file that it writes put into `folder`."""
+    config = folder / "config"
+    shutil.copytree(home / "config", config, dirs_exist_ok=True)
+    settings = {
+        **SETTINGS,
+        "network.host": "127.0.0.1",
+        "http.port": str(port),
+        "transport.port": "0",
+        "path.data": str(folder / "data"),
+        "path.logs": str(folder / "logs"),
+    }
+    lines = [f'{name}: "{value}"\n' for name, value in settings.items()]
+    (config / "opensearch.yml").write_text("".join(lines))
+    (config / "log4j2.properties").write_text(LOGGING)
+    options = config / "jvm.options"
+    kept = [line for line in options.read_text().splitlines() if "=logs/" not in line]
+    options.write_text("\n".join(kept) + "\n")
+
+
+def _docker_runs() -> bool:
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    return subprocess.run([docker, "info"], capture_output=True).returncode == 0  # noqa: S603
+
+
+def _docker_command(version: str, port: int, java_options: str) -> list[str]:
+    settings = {
+        **SETTINGS,
+        "DISABLE_SECURITY_PLUGIN": "true",
+        "OPENSEARCH_JAVA_OPTS": java_options,
+    }
+    flags = [part for item in settings.items() for part in ("--env", "=".join(item))]
+    publish = ["--publish", f"127.0.0.1:{port}:9200"]
+    return ["docker", "run", "--rm", *publish, *flags, f"{IMAGE}:{version}"]
+
+
+def run(
+    command: list[str],
+    environment: Mapping[str, str],
+    log: Path,
+    user: pwd.struct_passwd | None,
+) -> "subprocess.Popen[bytes]":
+    """Start a command in a session of its own, so that Ctrl-C reaches only who waits for it."""
+    with log.open("wb") as output:
+        return subprocess.Popen(  # noqa: S603
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
+            start_new_session=True,
+            preexec_fn=_end_with_parent(),
+        )
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    """On Linux, even a parent that is killed takes the server with it."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
 
 VERSION = "3.5.0"
 # Without a new line in its log: a machine that is very busy takes minutes.

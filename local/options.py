@@ -1,4 +1,9 @@
-"""Options of all commands that read a folder: what is left out of it beside what is no image."""
+"""Options of all commands that read a folder: what is left out of it beside what is no image.
+
+What the commands have in common: options, and exit statuses.
+
+Reads the file of an image that something is asked about.
+"""
 
 import os
 from collections.abc import Sequence
@@ -9,6 +14,7 @@ import typer
 
 from imagesearch.adapters.filesystem.ignore_patterns import BrokenPattern, compiled
 from imagesearch.adapters.filesystem.own_data import own_directory_around
+from imagesearch.indexing.indexer import Limits
 from local.errors import WrongUsage
 
 Exclude = Annotated[
@@ -52,3 +58,38 @@ def checked(exclude: Sequence[str] | None) -> Sequence[str]:
         except BrokenPattern as error:
             raise WrongUsage(f"--exclude {pattern!r}: {error}") from error
     return exclude or ()
+
+
+API_KEY = "IMAGESEARCH_API_KEY"
+REJECTED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+DataDir = Annotated[Path, typer.Option(help="Where indexes are kept.")]
+Model = Annotated[str | None, typer.Option(help="A model's name, or the path of its folder.")]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help=f"Ask this API instead; its key is in {API_KEY}."),
+]
+ForgetMissing = Annotated[
+    bool,
+    typer.Option(
+        "--forget-missing",
+        help="Delete the records of files on a disk that is away, or where nothing may be read.",
+    ),
+]
+DATA_DIR = Path(".imagesearch")
+
+
+# An image that can be indexed can be asked about: nothing here goes through an API's limits.
+MOST_BYTES = Limits().file_bytes
+
+
+def image_bytes(image: Path) -> bytes:
+    """Raises WrongUsage for a file that cannot be read, or is too large."""
+    try:
+        with image.expanduser().open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise WrongUsage(f"cannot read {image}: {error.strerror}") from error
+    if len(data) > MOST_BYTES:
+        raise WrongUsage(f"{image} has more than {MOST_BYTES:,} bytes: save a smaller copy")
+    return data

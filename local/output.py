@@ -1,11 +1,32 @@
-"""What became of the images: counted, and told in a line."""
+"""What became of the images: counted, and told in a line.
 
+How far a long run is: a bar on a terminal, a plain line now and then elsewhere.
+
+How far a download is: a bar on a terminal, a plain line now and then elsewhere.
+"""
+
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from imagesearch.adapters.filesystem.image_store import Hidden, LeftOut
 from imagesearch.indexing.planner import Outcome, OutcomeKind
+from local.models import Watched
 
 MOST_KINDS = 8
 MOST_SUFFIX = 12
@@ -139,3 +160,85 @@ def _kind_of(path: str) -> str:
 def printable(key: str) -> str:
     """A key as one line of text: a file's name may hold what a terminal would obey."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in key)
+
+
+LINE_EVERY_SECONDS = 5.0
+Done = TypeVar("Done")
+
+
+def tracked(
+    outcomes: Iterable[Done], total: int, console: Console, doing: str = "looking at images"
+) -> Iterator[Done]:
+    """The same outcomes, with the progress shown on the console as they come."""
+    show = _with_bar if console.is_terminal else _with_lines
+    return show(outcomes, total, console, doing)
+
+
+def _with_bar(outcomes: Iterable[Done], total: int, console: Console, doing: str) -> Iterator[Done]:
+    columns = (
+        TextColumn(doing),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        for outcome in outcomes:
+            bar.advance(task)
+            yield outcome
+
+
+def _with_lines(
+    outcomes: Iterable[Done], total: int, console: Console, doing: str
+) -> Iterator[Done]:
+    told = time.monotonic()
+    for done, outcome in enumerate(outcomes, start=1):
+        if time.monotonic() - told >= LINE_EVERY_SECONDS:
+            console.print(f"{doing}: {done:,} of {total:,}", highlight=False)
+            told = time.monotonic()
+        yield outcome
+
+
+LINE_EVERY_SECONDS = 5.0
+
+
+@contextmanager
+def watching(console: Console) -> Iterator[Watched]:
+    """What is to be called with every step."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
+        yield _Bars(progress)
+
+
+class _Bars:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def __call__(self, name: str, total: int | None, here: int) -> None:
+        if name not in self._bars:
+            # What an earlier run has left here was not fetched at this speed.
+            self._bars[name] = self._progress.add_task(name, total=total, completed=here)
+        self._progress.update(self._bars[name], completed=here)
+
+
+class _Lines:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = time.monotonic()
+
+    def __call__(self, name: str, total: int | None, here: int) -> None:
+        if time.monotonic() - self._told >= LINE_EVERY_SECONDS:
+            of = f" of {total:,}" if total else ""
+            self._console.print(f"{name}: {here:,}{of} bytes", highlight=False)
+            self._told = time.monotonic()

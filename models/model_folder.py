@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest
-from models.clip_shape import ClipShape
+from models.clip.weights import ClipShape
 from models.starter.sources import sha256
 
 TOKENIZER = "tokenizer.json"

@@ -13,8 +13,7 @@ import pytest
 from imagesearch.adapters.opensearch import client, connection, index
 from imagesearch.embedding.manifest import Manifest
 from local.opensearch_install import CannotStart
-from local.opensearch_process import SHORT_LIVED
-from local.opensearch_server import running_server
+from local.opensearch_server import SHORT_LIVED, running_server
 from tests import waiting
 from tests.forked_commands import ForkedCommands
 from tests.sharing import shared_by_workers

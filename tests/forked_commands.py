@@ -25,7 +25,7 @@ PRELOADED = (
     "local.commands.labels",
     "local.commands.push",
     "local.commands.backfill",
-    "local.functions",
+    "local.lambda_runtime",
     "imagesearch.embedding.session",
 )
 

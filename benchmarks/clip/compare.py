@@ -1,4 +1,7 @@
-"""CLIP ViT-B/32, file to vector and words to vector, beside others: the tables of docs/clip.md."""
+"""CLIP ViT-B/32, file to vector and words to vector, beside others: the tables of docs/clip.md.
+
+Dollars per million, from measured seconds and list prices (us-east-1; docs/deploy.md).
+"""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import clip_costs, clip_decoding, clip_kernels, functions
+from benchmarks import functions
 from benchmarks.clip import hardware
-from benchmarks.clip.inputs import LARGE, SMALL, clip_photos
+from benchmarks.clip.inputs import LARGE, SMALL, ClipFolders, clip_folders, clip_photos
 from benchmarks.clip.runner import (
     OURS,
     PEERS,
@@ -20,10 +23,46 @@ from benchmarks.clip.runner import (
     in_turns,
     ours,
 )
-from benchmarks.clip_models import ClipFolders, clip_folders
-from benchmarks.machine import describe
-from benchmarks.report import Row, show_markdown
+from benchmarks.report import Row, describe, show_markdown
 from models.evaluation.parity import cosines
+
+GB_SECOND = 0.0000166667
+# HEAD, GET and HEAD again.
+S3_REQUESTS = 3 * 0.40
+# EventBridge sends each message; ten are received and deleted at once.
+SQS_REQUESTS = 1.2 * 0.40
+API_REQUEST = 3.50
+# Lambda gives one core at so much memory, and more of both in proportion.
+CORE_MB = 1769
+WAIT_MS = 10
+
+
+def rows(image_seconds: Mapping[int, float], text_seconds: Mapping[int, float]) -> list[Row]:
+    """Both are seconds by the number of cores."""
+    return [
+        _row("a million images indexed", image_seconds, S3_REQUESTS + SQS_REQUESTS, "S3 and SQS"),
+        _row("a million text queries", text_seconds, API_REQUEST, "the REST API"),
+    ]
+
+
+def compute_dollars(seconds: float, cores: int) -> float:
+    """Lambda's price for a million times so many seconds."""
+    return seconds * cores * CORE_MB / 1024 * GB_SECOND * 1e6
+
+
+def _row(what: str, seconds: Mapping[int, float], requests: float, of: str) -> Row:
+    figures = [
+        f"${compute_dollars(each, cores) + requests:.2f} at {cores * CORE_MB:,} MB"
+        f" ({1000 * each:.1f} ms)"
+        for cores, each in seconds.items()
+    ]
+    waiting = compute_dollars(WAIT_MS / 1000, 1)
+    how = (
+        f"${requests:.2f} of it for {of}; every {WAIT_MS} ms of waiting for the index or S3 add"
+        f" ${waiting:.2f} at {CORE_MB:,} MB"
+    )
+    return Row(f"cost of {what}", ", ".join(figures), how)
+
 
 ROUNDS, ROUNDS_LARGE, ROUNDS_TEXT = 5, 3, 10
 QUERIES = [
@@ -94,13 +133,13 @@ def _agreement(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) 
 
 
 def _alone(folders: ClipFolders, photos: Mapping[str, list[Path]]) -> Iterator[Row]:
-    yield clip_decoding.measure(folders.dynamic, photos[LARGE])
-    yield hardware.measure(folders.dynamic / "image.onnx", PULLED)
-    yield hardware.measure(folders.static / "image.onnx", STATIC)
-    yield clip_kernels.measure(folders.dynamic / "image.onnx", PULLED)
-    yield clip_kernels.measure(folders.static / "image.onnx", STATIC)
+    yield hardware.measure_decoding(folders.dynamic, photos[LARGE])
+    yield hardware.measure_peak(folders.dynamic / "image.onnx", PULLED)
+    yield hardware.measure_peak(folders.static / "image.onnx", STATIC)
+    yield hardware.measure_kernels(folders.dynamic / "image.onnx", PULLED)
+    yield hardware.measure_kernels(folders.static / "image.onnx", STATIC)
     goal = "≤ 2.0 s, ≤ 700 MB"
-    for row in functions.measure(folders.dynamic):
+    for row in functions.measure_startup(folders.dynamic):
         yield Row(row.what, row.value, row.how, goal)
     yield from _costs(folders.dynamic, photos[SMALL])
 
@@ -113,4 +152,4 @@ def _costs(folder: Path, paths: Sequence[Path]) -> list[Row]:
             images[cores] = float(np.median(spent[""])) / len(paths)
             asked = in_turns({"": worker}, {"texts": QUERIES}, ROUNDS_TEXT)
             texts[cores] = float(np.median(asked[""]))
-    return clip_costs.rows(images, texts)
+    return rows(images, texts)

@@ -1,25 +1,37 @@
-"""How much of this machine's int8 arithmetic the image tower's matrices reach."""
+"""How much of this machine's int8 arithmetic the image tower's matrices reach.
 
+A 12-megapixel JPEG to the model's tensor, beside Pillow that decodes all of it first.
+
+The kernel for signed weights beside the one that serves CPUs without VNNI: the same vectors?
+
+Of its kernels for x86, onnxruntime lets one choose between these two alone.
+"""
+
+import io
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from onnx import TensorProto, helper
+from PIL import Image
 
 from benchmarks.report import Row
-from imagesearch.embedding.company import needs_solitude
+from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.image_encoder import IMAGES_AT_A_TIME
-from imagesearch.embedding.session import open_session
+from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.session import needs_solitude, open_session, session_options
 from models.clip.reference import random_pixels
-from models.clip_shape import VIT_B_32, ClipShape
+from models.clip.weights import VIT_B_32, ClipShape
+from models.evaluation.parity import cosines
+from models.quantization.methods import Floats
 
-ROUNDS = 7
+PEAK_ROUNDS = 7
 PEAK_ROWS, PEAK_DEPTH, PEAK_WIDTH = 2048, 3072, 3072
 
 
-def measure(graph: Path, name: str) -> Row:
+def measure_peak(graph: Path, name: str) -> Row:
     """As many pictures at a time as the product runs. The whole tower's time counts, with all that
     is no product of matrices."""
     threads = os.cpu_count() or 1
@@ -28,7 +40,10 @@ def measure(graph: Path, name: str) -> Row:
     feed = {"pixel_values": random_pixels(VIT_B_32, 0)[:batch]}
     multiply = _bare_product(threads)
     seconds = np.array(
-        [[_seconds(multiply), _seconds(lambda: session.run(None, feed))] for _ in range(ROUNDS + 1)]
+        [
+            [_seconds(multiply), _seconds(lambda: session.run(None, feed))]
+            for _ in range(PEAK_ROUNDS + 1)
+        ]
     )[1:]
     peak = PEAK_ROWS * PEAK_DEPTH * PEAK_WIDTH / seconds[:, 0]
     reached = batch * products(VIT_B_32) / seconds[:, 1]
@@ -72,3 +87,61 @@ def _bare_product(threads: int) -> Callable[[], object]:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     session = open_session(model.SerializeToString(), threads)
     return lambda: session.run(None, {"left": left})
+
+
+DECODING_ROUNDS = 5
+
+
+def measure_decoding(folder: Path, photos: Sequence[Path]) -> Row:
+    image = load_manifest(folder).image
+    files = [path.read_bytes() for path in photos]
+
+    def ours(data: bytes) -> object:
+        return decode(data, image.preprocessing)
+
+    def pillow(data: bytes) -> object:
+        with Image.open(io.BytesIO(data)) as opened:
+            picture = opened.convert("RGB")
+        shrink = image.size / min(picture.size)
+        sides = round(picture.width * shrink), round(picture.height * shrink)
+        return np.asarray(picture.resize(sides, Image.Resampling.BICUBIC), np.float32) / 255
+
+    seconds = np.array(
+        [[_decoding_seconds(way, files) for way in (ours, pillow)] for _ in range(DECODING_ROUNDS)]
+    )
+    ratio = np.median(seconds[:, 1] / seconds[:, 0])
+    mine, theirs = 1000 * np.median(seconds, axis=0) / len(files)
+    size = np.mean([len(data) for data in files]) / 1e6
+    return Row(
+        "12-megapixel JPEG, decode and preprocess, one core",
+        f"{mine:.0f} ms, {ratio:.1f} times as fast",
+        f"Pillow's full decode and resize: {theirs:.0f} ms; files of {size:.1f} MB",
+        "≥ 3 times",
+    )
+
+
+def _decoding_seconds(way: Callable[[bytes], object], files: Sequence[bytes]) -> float:
+    started = time.perf_counter()
+    for data in files:
+        way(data)
+    return time.perf_counter() - started
+
+
+PRECISE = "session.x64quantprecision"
+
+
+def measure_kernels(graph: Path, name: str) -> Row:
+    signed, unsigned = (_vectors(graph, choice) for choice in ("0", "1"))
+    worst = cosines(unsigned, signed).worst
+    equal = "bit for bit" if np.array_equal(signed, unsigned) else f"worst cosine {worst:.6f}"
+    how = f"the kernel for signed weights against the one for unsigned, {len(signed)} pictures"
+    return Row(f"the same vectors from both int8 kernels, {name}", equal, how, "≥ 0.9999")
+
+
+def _vectors(graph: Path, precise: str) -> Floats:
+    options = session_options(None)
+    options.add_session_config_entry(PRECISE, precise)
+    session = open_session(graph, options=options)
+    pixels = random_pixels(VIT_B_32, 0)
+    alone = [session.run(None, {"pixel_values": picture[None]})[0] for picture in pixels]
+    return np.concatenate(alone)

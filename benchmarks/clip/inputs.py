@@ -1,13 +1,25 @@
-"""The samples as JPEG files of three sizes."""
+"""The samples as JPEG files of three sizes.
 
+The seed of the random weights that all contestants share.
+
+CLIP ViT-B/32 in full size with random weights, as folders that the product loads.
+"""
+
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from benchmarks.workbench import SAMPLES
+from benchmarks.workbench import REPOSITORY, SAMPLES
+from models.clip.build_random import build
+from models.clip.weights import VIT_B_32
+from models.evaluation.samples import read_samples
+from models.quantization.quantize import quantise
 
 QUALITY = 90
 SMALL_PIXELS = 100_000
@@ -43,3 +55,34 @@ def _sides(picture: Image.Image, size: str) -> tuple[int, int]:
         return LARGE_SIDES if width >= height else LARGE_SIDES[::-1]
     shrink = min(1.0, (SMALL_PIXELS / (width * height)) ** 0.5) if size == SMALL else 1.0
     return round(width * shrink), round(height * shrink)
+
+
+SEED = 0
+
+
+TOKENIZER = REPOSITORY / "tests/unit/embedding/data/clip-tokenizer.json"
+
+
+@dataclass(frozen=True)
+class ClipFolders:
+    """`dynamic` is as public int8 files are, once their weights are signed."""
+
+    fp32: Path
+    dynamic: Path
+    static: Path
+
+
+@contextmanager
+def clip_folders() -> Iterator[ClipFolders]:
+    """Folders that go when the measurement ends: about 850 MB."""
+    # onnxruntime's advice is for graphs that were exported, not built.
+    logging.disable(logging.WARNING)
+    with TemporaryDirectory(prefix="imagesearch-clip-") as temporary:
+        root = Path(temporary)
+        folders = ClipFolders(root / "fp32", root / "dynamic", root / "static")
+        build(VIT_B_32, TOKENIZER, folders.fp32, SEED)
+        samples = partial(read_samples, SAMPLES)
+        for method, folder in (("dynamic", folders.dynamic), ("static", folders.static)):
+            how = (method, ())
+            quantise(folders.fp32, folder, image=how, text=how, samples=samples)
+        yield folders

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from imagesearch.batches import Limits
 from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from models.quantise import Floats
+from imagesearch.indexing.indexer import Limits
+from models.quantization.methods import Floats
 
 
 class Ours:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from fastembed import ImageEmbedding, TextEmbedding
 
-from models.quantise import Floats
+from models.quantization.methods import Floats
 
 # As in Qdrant/clip-ViT-B-32-vision and -text.
 PREPROCESSOR = {

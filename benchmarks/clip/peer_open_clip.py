@@ -7,11 +7,9 @@ import open_clip
 import torch
 from PIL import Image
 
-from benchmarks.clip_seed import SEED
-from models.clip.weights import random_weights
-from models.clip_names import to_open_clip
-from models.clip_shape import VIT_B_32
-from models.quantise import Floats
+from benchmarks.clip.inputs import SEED
+from models.clip.weights import VIT_B_32, random_weights, to_open_clip
+from models.quantization.methods import Floats
 
 NAME = "ViT-B-32-quickgelu"
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.clip_models import ClipFolders
+from benchmarks.clip.inputs import ClipFolders
 from benchmarks.workbench import REPOSITORY
-from models.quantise import Floats
+from models.quantization.methods import Floats
 
 PULLED, STATIC = "int8 dynamic, as pulled", "int8 static"
 OURS = (PULLED, STATIC)

@@ -8,8 +8,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics
 from imagesearch import bootstrap
 from imagesearch.settings import Settings
 
-from .handler import make_handler
-from .reporting import BatchReport
+from .handler import BatchReport, make_handler
 
 settings = Settings.from_environment(os.environ)
 # The next model's function is this code, too; its logs and metrics go by another name.

@@ -1,4 +1,7 @@
-"""Joins routes, errors and the resolver."""
+"""Joins routes, errors and the resolver.
+
+Every operation of the API but those that describe them, in the order of the document.
+"""
 
 from typing import Any
 
@@ -8,12 +11,33 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from imagesearch.domain.errors import InvalidQuery
 
-from .describing import Describing
+from .docs import Describing, search_page
 from .errors import MethodNotAllowed, UnknownRoute, failure
-from .operation import Operation
-from .operations import operations
 from .request_log import RequestLog
-from .routing import Parts
+from .routes.classify import Classifications
+from .routes.duplicates import Duplicates
+from .routes.feedback import FeedbackRoute
+from .routes.health import HealthRoute
+from .routes.images import Images
+from .routes.label_sets import LabelSetRoutes
+from .routes.search import Searches
+from .routing import Note, Operation, Parts
+
+
+def operations(parts: Parts, note: Note) -> list[Operation]:
+    """Under /v1/ a key is needed where one is set."""
+    resources = (
+        Searches(parts, note),
+        Images(parts, note),
+        Duplicates(parts, note),
+        Classifications(parts, note),
+        LabelSetRoutes(parts, note),
+        FeedbackRoute(parts, note),
+        HealthRoute(parts),
+    )
+    page = Operation("GET", "/", search_page)
+    return [page, *(each for resource in resources for each in resource.operations())]
+
 
 # As template.yaml answers a browser that asks before it calls.
 HEADERS = ["authorization", "content-type", "x-amz-date", "x-amz-security-token", "x-api-key"]

@@ -6,12 +6,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from imagesearch import bootstrap
+from imagesearch.access import Scope, key_bindings
 from imagesearch.domain.ports import ChangeQueue
-from imagesearch.scoping import Scope, key_bindings
 from imagesearch.settings import Settings
 
-from .bound_keys import BoundKeys
-from .handler import Handler, make_handler
+from .handler import BoundKeys, Handler, make_handler
 from .request_log import RequestLog
 from .routing import Parts
 

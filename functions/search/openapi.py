@@ -10,12 +10,11 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from imagesearch.domain.queries import MAX_TERMS
 
-from .operation import Operation
 from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, Body
 from .responses import Failure
 from .routes.search import MAX_SEARCHES
-from .routes.search_filters import MAX_LEVELS
-from .searches.conditions import MAX_VALUES
+from .routes.search_filters import MAX_LEVELS, MAX_VALUES
+from .routing import Operation
 
 SCHEMAS = "#/components/schemas/"
 KEY = {"type": "apiKey", "in": "header", "name": "x-api-key"}

@@ -8,9 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from local.aws import in_a_sentence
+from local.aws import S3Location, in_a_sentence
 from local.errors import WrongUsage
-from local.s3_location import S3Location
 
 MODELS = ("all", "current", "next")
 POLL_SECONDS = 2.0

@@ -1,11 +1,15 @@
-"""`imagesearch classify`: what one image shows, as a table or JSON lines."""
+"""`imagesearch classify`: what one image shows, as a table or JSON lines.
+
+`imagesearch classify` as it is typed.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,9 +17,10 @@ from rich.text import Text
 from imagesearch import bootstrap
 from imagesearch.classification.classifier import LabelScore, LabelSource, Vote
 from imagesearch.domain.queries import ImageQuery
-from local.image_file import image_bytes
+from local.errors import WrongUsage
 from local.lambda_runtime import settings_of
 from local.models import model_folder, model_in_use
+from local.options import DATA_DIR, DataDir, Endpoint, Model, image_bytes
 from local.output import printable
 from local.workspace import Workspace
 
@@ -83,3 +88,42 @@ def print_table(labels: Sequence[Line]) -> None:
     for each in labels:
         table.add_row(f"{each['score']:.3f}", Text(printable(each["label"]), overflow="fold"))
     Console(highlight=False).print(table)
+
+
+Image = Annotated[Path, typer.Argument(metavar="FILE", help="The image.")]
+Labels = Annotated[str | None, typer.Option(help="What it may be, between commas.")]
+LabelSet = Annotated[str | None, typer.Option(help="A set that `imagesearch labels put` made.")]
+Neighbours = Annotated[
+    int | None,
+    typer.Option(min=1, max=100, help="Without labels: how many similar images vote."),
+]
+Limit = Annotated[int, typer.Option(min=1, max=200, help="How many labels to show.")]
+Folder = Annotated[Path | None, typer.Option(help="Default: the last one indexed.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines, no table.")]
+
+
+def classify(
+    image: Image,
+    labels: Labels = None,
+    labelset: LabelSet = None,
+    neighbours: Neighbours = None,
+    limit: Limit = 10,
+    folder: Folder = None,
+    as_json: Json = False,
+    endpoint: Endpoint = None,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """Say what an image shows: one of the labels, or the subfolder of images like it."""
+    if sum(each is not None for each in (labels, labelset, neighbours)) > 1:
+        raise WrongUsage("give one of --labels and --labelset, or let --neighbours vote")
+    from local.workspace import last_used, workspace_of
+
+    given = labels.split(",") if labels is not None else None
+    wanted = Wanted(image, given, labelset, neighbours, limit)
+    if endpoint:
+        found = classify_at_endpoint(endpoint, wanted)
+    else:
+        workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
+        found = classify_image(workspace, model, wanted)
+    (print_lines if as_json else print_table)(found)

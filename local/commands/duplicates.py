@@ -1,11 +1,15 @@
-"""`imagesearch duplicates`: groups of a folder's images or an API's, as a table or JSON lines."""
+"""`imagesearch duplicates`: groups of a folder's images or an API's, as a table or JSON lines.
+
+`imagesearch duplicates` as it is typed.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,10 +17,12 @@ from rich.text import Text
 from imagesearch import bootstrap
 from imagesearch.domain.images import Document
 from imagesearch.duplicates.groups import MAX_GROUPS, Group
+from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
 from local.lambda_runtime import settings_of
-from local.models import model_folder
+from local.models import model_folder, model_in_use
+from local.options import DATA_DIR, DataDir, Endpoint, Model
 from local.output import printable
-from local.workspace import Workspace
+from local.workspace import Workspace, last_used, workspace_of
 
 Line: TypeAlias = Mapping[str, Any]
 
@@ -96,3 +102,32 @@ def _image(document: Document, folder: Path) -> Line:
         "size": document.size,
         "content_type": document.content_type,
     }
+
+
+Folder = Annotated[Path | None, typer.Option(help="Default: the last one indexed.")]
+Collection = Annotated[str | None, typer.Option(help="Only below this subfolder.")]
+Threshold = Annotated[
+    float,
+    typer.Option(min=LEAST_CONFIDENCE, max=MOST_CONFIDENCE, help="How sure it must be at least."),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines, no table.")]
+
+
+def duplicates(
+    folder: Folder = None,
+    collection: Collection = None,
+    threshold: Threshold = THRESHOLD,
+    as_json: Json = False,
+    endpoint: Endpoint = None,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """List images that show the same picture, in groups, the likeliest original first."""
+
+    wanted = Wanted(threshold, collection)
+    if endpoint:
+        groups = groups_of_endpoint(endpoint, wanted)
+    else:
+        workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
+        groups = groups_of_folder(workspace, model_in_use(model, workspace), wanted)
+    (print_lines if as_json else print_table)(groups)

@@ -1,9 +1,14 @@
-"""`imagesearch models`: which are known, one that is fetched, one that is checked."""
+"""`imagesearch models`: which are known, one that is fetched, one that is checked.
+
+`imagesearch models` as it is typed: list, pull, verify.
+"""
 
 import io
 import os
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from PIL import Image
 from rich.console import Console
 
@@ -12,11 +17,9 @@ from imagesearch.embedding import model_catalog as registry
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.session import signed_weights_are_exact
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from local.byte_progress import watching
-from local.model_cache import models_cache
-from local.models import BETTER, known_models, model_folder
-from local.pulled_model import check_files
-from local.pulling import Puller
+from local.models import BETTER, Puller, check_files, known_models, model_folder, models_cache
+from local.options import DATA_DIR, INTERRUPTED, DataDir
+from local.output import watching
 
 MEGABYTE = 1_000_000
 _FOR_NEW = "what is not indexed yet is indexed with it"
@@ -34,7 +37,7 @@ def listed(data_dir: Path) -> list[str]:
     return lines
 
 
-def pull(name: str, allow_unpinned: bool, console: Console) -> Path:
+def pull_model(name: str, allow_unpinned: bool, console: Console) -> Path:
     """The folder of the model; says what can be done with it."""
     model = registry.known_model(name)
     with watching(console) as watch:
@@ -51,7 +54,7 @@ def pull(name: str, allow_unpinned: bool, console: Console) -> Path:
     return folder
 
 
-def verify(name_or_path: str, data_dir: Path) -> Path:
+def verify_model(name_or_path: str, data_dir: Path) -> Path:
     """Check every hash, load both graphs and embed something. Raises ConfigurationError."""
     folder = model_folder(name_or_path, data_dir)
     manifest = check_files(folder)
@@ -80,3 +83,40 @@ def _picture() -> bytes:
 
 def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+models = typer.Typer(help="See, fetch and check models.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A name that `imagesearch models list` shows.")]
+Loose = Annotated[
+    bool, typer.Option("--allow-unpinned", help="Take files that nobody vouches for.")
+]
+Folder = Annotated[str, typer.Argument(metavar="PATH", help="A model's folder, or its name.")]
+
+
+@models.command("list")
+def list_models(data_dir: DataDir = DATA_DIR) -> None:
+    """Show the models that are here, and those that can be pulled."""
+
+    for line in listed(data_dir):
+        print(line)  # noqa: T201
+
+
+@models.command()
+def pull(name: Name, allow_unpinned: Loose = False) -> None:
+    """Fetch a model; what was cut goes on from where it was."""
+
+    console = Console(stderr=True)
+    try:
+        folder = pull_model(name, allow_unpinned, console)
+    except KeyboardInterrupt as stopped:
+        console.print("stopped; the same command goes on from there", highlight=False)
+        raise typer.Exit(INTERRUPTED) from stopped
+    print(folder)  # noqa: T201
+
+
+@models.command()
+def verify(path: Folder, data_dir: DataDir = DATA_DIR) -> None:
+    """Check a model's files against their hashes, load it and embed something."""
+
+    folder = verify_model(path, data_dir)
+    print(f"{folder} is whole, loads, and embeds images and texts")  # noqa: T201

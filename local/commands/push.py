@@ -15,11 +15,9 @@ from rich.console import Console
 from imagesearch.adapters.filesystem.excludes import Excludes
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.domain.media_types import SNIFF_BYTES, likely_type, named_as_image
-from local.aws import in_a_sentence, reason
+from local.aws import S3Location, in_a_sentence, reason
 from local.errors import WrongUsage
-from local.output import printable
-from local.progress import tracked
-from local.s3_location import S3Location
+from local.output import printable, tracked
 
 AT_A_TIME = 8
 

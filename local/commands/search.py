@@ -1,23 +1,27 @@
-"""`imagesearch search`: one search in a folder's index or an API's, as a table or JSON lines."""
+"""`imagesearch search`: one search in a folder's index or an API's, as a table or JSON lines.
+
+`imagesearch search` as it is typed.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from imagesearch import bootstrap
-from imagesearch.domain.images import Hit
-from imagesearch.domain.queries import ImageQuery, Query, Search, TextQuery
-from local.image_file import image_bytes
+from imagesearch.domain.queries import Hit, ImageQuery, Query, Search, TextQuery
+from local.errors import WrongUsage
 from local.lambda_runtime import settings_of
-from local.models import model_folder
+from local.models import model_folder, model_in_use
+from local.options import DATA_DIR, DataDir, Endpoint, Model, image_bytes
 from local.output import printable
-from local.workspace import Workspace
+from local.workspace import Workspace, last_used, workspace_of
 
 Line: TypeAlias = Mapping[str, Any]
 
@@ -98,3 +102,30 @@ def _line(hit: Hit, folder: Path) -> Line:
         "taken_at": document.taken_at and document.taken_at.isoformat().replace("+00:00", "Z"),
         "metadata": dict(document.metadata),
     }
+
+
+def search(
+    text: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
+    image: Annotated[Path | None, typer.Option(help="An image file to look for.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Default: the last one indexed.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Only below this subfolder.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many hits.")] = 10,
+    min_relevance: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Only hits at least so relevant.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, no table.")] = False,
+    endpoint: Endpoint = None,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """Search an indexed folder, or a deployed system with --endpoint."""
+    if (text is None) == (image is None):
+        raise WrongUsage("say what to look for: either words, or a file with --image")
+
+    wanted = Wanted(text, image, limit, collection, min_relevance)
+    if endpoint:
+        hits = search_endpoint(endpoint, wanted)
+    else:
+        workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
+        hits = search_folder(workspace, model_in_use(model, workspace), wanted)
+    (print_lines if as_json else print_table)(hits)

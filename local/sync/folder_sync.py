@@ -12,12 +12,9 @@ from imagesearch.domain.errors import Unavailable, Unreachable
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import VectorIndex
 from imagesearch.indexing.planner import Outcome, OutcomeKind
-from local.changed_keys import changed_keys
-from local.lambda_context import Handler
-from local.s3_events import image_of, object_event
-from local.sync.queue import EventQueue
-from local.sync.watcher import FolderWatcher
-from local.worker import work
+from local.lambda_runtime import Handler
+from local.sync.queue import EventQueue, image_of, object_event, work
+from local.sync.watcher import FolderWatcher, changed_keys
 
 RECONCILE_EVERY_SECONDS = 600.0
 RECONCILE_AGAIN_SECONDS = 5.0

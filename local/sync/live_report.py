@@ -8,9 +8,9 @@ from typing import Any, TypeGuard
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import ImageStore, VectorIndex
-from local.lambda_context import Handler
+from local.lambda_runtime import Handler
 from local.output import printable
-from local.s3_events import image_of
+from local.sync.queue import image_of
 
 # A copy under way is rejected with every piece that comes: what counts is what it ends as.
 QUIET_SECONDS = 2.0

@@ -1,14 +1,23 @@
-"""What SQS is to the indexing function, in this process: redelivery, backoff, dead letters."""
+"""What SQS is to the indexing function, in this process: redelivery, backoff, dead letters.
+
+Feeds the indexing function from the queue, as Lambda's event source mapping does.
+
+File changes in the words of S3: the event that EventBridge puts on the indexing queue.
+"""
 
 import heapq
 import itertools
+import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from imagesearch.states import Lag
+from imagesearch.domain.images import ImageRef
+from imagesearch.domain.ports import Lag
+from local.lambda_runtime import Handler, LambdaContext
 
 MAX_RECEIVES = 5
 FIRST_RETRY_SECONDS = 0.5
@@ -112,3 +121,69 @@ class EventQueue:
             self._handed_out.add(message.id)
             taken.append(message)
         return taken
+
+
+BATCH_MESSAGES = 32
+
+
+def work(queue: EventQueue, handler: Handler) -> None:
+    """Hand batches to the handler until the queue is closed."""
+    while not queue.closed:
+        if batch := queue.receive(BATCH_MESSAGES):
+            work_on(batch, queue, handler)
+
+
+def work_on(batch: Sequence[Message], queue: EventQueue, handler: Handler) -> None:
+    """Settle what the handler did, and send back what it reports as failed: all, if it raises."""
+    try:
+        answer = handler(_sqs_event(batch), LambdaContext("index_images"))
+        failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
+    except Exception:
+        # A process that ends while a batch is under way takes the handler's threads from it.
+        if not queue.closed:
+            log.exception("the indexing function failed on a batch of %d", len(batch))
+        failed = {message.id for message in batch}
+    for message in batch:
+        if message.id in failed:
+            queue.retry(message)
+        else:
+            queue.settle(message)
+
+
+def _sqs_event(batch: Sequence[Message]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
+    return {"Records": [_sqs_record(message) for message in batch]}
+
+
+def _sqs_record(message: Message) -> dict[str, Any]:
+    return {
+        "messageId": message.id,
+        "receiptHandle": message.id,
+        "body": message.body,
+        "attributes": {"ApproximateReceiveCount": str(message.receives)},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:local:000000000000:images",
+        "awsRegion": "local",
+    }
+
+
+def object_event(ref: ImageRef) -> str:
+    """The body of a queue message that says "look at this key", whatever happened to it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    """
+    return json.dumps(
+        {
+            "version": "0",
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "detail": {"bucket": {"name": ref.bucket}, "object": {"key": ref.key}},
+        }
+    )
+
+
+def image_of(body: str) -> ImageRef:
+    """The image that such a body speaks of."""
+    detail = json.loads(body)["detail"]
+    return ImageRef(detail["bucket"]["name"], detail["object"]["key"])

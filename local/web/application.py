@@ -4,17 +4,15 @@ from collections.abc import Iterable, Mapping
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from imagesearch import bootstrap
+from imagesearch.access import key_bindings
 from imagesearch.adapters.filesystem.bucket_changes import UPLOAD_URL, FolderChanges
 from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.scoping import key_bindings
 from imagesearch.settings import Settings
-from local.api_keys import ApiKeys
-from local.bound_files import BoundFiles
-from local.gateway import Gateway, request_path
-from local.lambda_context import Handler
-from local.uploads import Uploads
-from local.web.auth import Guard
-from local.web.files import KEEP, PREFIX, THUMBNAILS, Files
+from local.lambda_runtime import Handler
+from local.web.auth import ApiKeys, Guard
+from local.web.files import KEEP, PREFIX, THUMBNAILS, BoundFiles, Files
+from local.web.gateway import Gateway, request_path
+from local.web.uploads import Uploads
 from local.workspace import Workspace
 
 

@@ -1,18 +1,22 @@
-"""Serves files at /files/<key> and /thumbnails/<…>: what a presigned S3 URL is to a bucket."""
+"""Serves files at /files/<key> and /thumbnails/<…>: what a presigned S3 URL is to a bucket.
 
-from collections.abc import Iterable
+Shows the holder of a bound API key the files of the key's collections, and no others.
+"""
+
+from collections.abc import Iterable, Mapping
 from email.utils import format_datetime
 from pathlib import PurePosixPath
 from typing import BinaryIO
 from urllib.parse import quote
-from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from imagesearch.access import Scope
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef, ObjectState
 from imagesearch.domain.media_types import SNIFF_BYTES, is_raw, sniff
-from local.gateway import request_path, send_error
 from local.web.errors import FILES_ARE_READ_ONLY, NO_FILE
+from local.web.gateway import KEY_ID, request_path, send_error
 
 PREFIX = "/files/"
 THUMBNAILS = "/thumbnails/"
@@ -98,3 +102,18 @@ def _description(key: str, file: BinaryIO) -> list[tuple[str, str]]:
         ("X-Content-Type-Options", "nosniff"),
         ("Content-Security-Policy", "default-src 'none'; sandbox"),
     ]
+
+
+class BoundFiles:
+    """Small copies need no such bound: their addresses hold a digest of what they show."""
+
+    def __init__(self, files: WSGIApplication, scopes: Mapping[str, Scope]) -> None:
+        self._files = files
+        self._scopes = scopes
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        scope = self._scopes.get(environ.get(KEY_ID) or "")
+        key = request_path(environ).removeprefix(PREFIX)
+        if scope and not scope.holds(ImageRef("", key)):
+            return send_error(NO_FILE, environ, start_response)
+        return self._files(environ, start_response)

@@ -12,7 +12,7 @@ from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from imagesearch.adapters.filesystem.bucket_changes import UPLOAD_URL
-from imagesearch.upload_forms import UPLOAD_BYTES
+from imagesearch.domain.ports import UPLOAD_BYTES
 from local.errors import WrongUsage
 from local.web.errors import EdgeError
 

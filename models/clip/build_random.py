@@ -9,10 +9,8 @@ import argparse
 from pathlib import Path
 
 from imagesearch.embedding.manifest import Manifest
-from models.clip.weights import random_weights
-from models.clip_image_graph import build_image_graph
-from models.clip_shape import VIT_B_32, ClipShape
-from models.clip_text_graph import build_text_graph
+from models.clip.graphs import build_image_graph, build_text_graph
+from models.clip.weights import VIT_B_32, ClipShape, random_weights
 from models.model_folder import clip_manifest, write_folder
 
 SAID = {

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from models.clip.graphs import build_image_graph, build_text_graph
 from models.clip.reference import (
     Embeddings,
     Ids,
@@ -24,11 +25,8 @@ from models.clip.reference import (
     run_graphs,
 )
 from models.clip.torch_models import in_open_clip, in_transformers
-from models.clip.weights import Weights, random_weights
-from models.clip_image_graph import build_image_graph
-from models.clip_shape import TINY, VIT_B_32, ClipShape
-from models.clip_text_graph import build_text_graph
-from models.quantise import Floats
+from models.clip.weights import TINY, VIT_B_32, ClipShape, Weights, random_weights
+from models.quantization.methods import Floats
 
 SEED = 5
 SMALLEST_COSINE, LARGEST_DIFFERENCE = 0.9999, 1e-4

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from models.clip.reference import Embeddings, Ids
-from models.clip.weights import Weights, weight_shapes
-from models.clip_names import from_open_clip
-from models.clip_shape import Activation, ClipShape, TowerShape
-from models.quantise import Floats
+from models.clip.weights import (
+    Activation,
+    ClipShape,
+    TowerShape,
+    Weights,
+    from_open_clip,
+    weight_shapes,
+)
+from models.quantization.methods import Floats
 
 # transformers reads this as "the end token has the largest id".
 OLD_RULE = 2

@@ -17,9 +17,8 @@ from pathlib import Path
 
 from imagesearch.embedding.manifest import Manifest
 from models.clip.checkpoint import Checkpoint, UnfitCheckpointError, read_checkpoint
+from models.clip.graphs import build_image_graph, build_text_graph
 from models.clip.reference import difference, random_ids, random_pixels, run_graphs
-from models.clip_image_graph import build_image_graph
-from models.clip_text_graph import build_text_graph
 from models.model_folder import clip_manifest, write_folder
 
 SEED, SMALLEST_COSINE = 1, 0.9999

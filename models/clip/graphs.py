@@ -1,4 +1,9 @@
-"""The transformer that both towers of CLIP are made of."""
+"""The transformer that both towers of CLIP are made of.
+
+CLIP's image tower (a vision transformer: Dosovitskiy et al. 2021) as an ONNX graph.
+
+CLIP's text tower (causal, read at the end token) as an ONNX graph.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import onnx
 
-from models.clip.weights import Weights
-from models.clip_shape import ClipShape, TowerShape
-from models.onnx_writer import ONNXRUNTIME_OPS, GraphWriter
+from models.clip.weights import IMAGE, TEXT, ClipShape, TowerShape, Weights
+from models.onnx_writer import FLOAT, INT64, ONNXRUNTIME_OPS, GraphWriter
 
 OPSET = 17
 QUICK_GELU_SLOPE = 1.702
@@ -115,3 +120,102 @@ class Blocks:
 
     def _constant(self, name: str) -> str:
         return self.graph.constant(name, self.weights[name])
+
+
+def build_image_graph(shape: ClipShape, weights: Weights, *, fused: bool = True) -> onnx.ModelProto:
+    """`pixel_values` [N, 3, S, S] → `image_embeds` [N, D], of length 1."""
+    graph = GraphWriter()
+    blocks = Blocks(graph, weights, shape, shape.image, IMAGE, fused)
+    tokens = _image_tokens(graph, shape, weights)
+    hidden = blocks.layer_norm(f"{IMAGE}.pre_layrnorm", tokens)
+    first = graph.constant("class_token", np.array([0]))
+    token = blocks.encode(hidden, "", lambda some: graph.op("Gather", some, first, axis=1), "")
+    normed = blocks.layer_norm(f"{IMAGE}.post_layernorm", token)
+    blocks.project("visual_projection.weight", normed, "image_embeds")
+    return graph.model(
+        "clip_image",
+        OPSET,
+        {"pixel_values": (FLOAT, ["batch", 3, shape.image_size, shape.image_size])},
+        {"image_embeds": (FLOAT, ["batch", shape.dimension])},
+    )
+
+
+def _image_tokens(graph: GraphWriter, shape: ClipShape, weights: Weights) -> str:
+    """[N, patches + 1, W], the class token first."""
+    positions = weights[f"{IMAGE}.embeddings.position_embedding.weight"].copy()
+    # A row of zeros is the class token's place: its vector comes with its position.
+    positions[0] += weights[f"{IMAGE}.embeddings.class_embedding"]
+    pads = graph.constant("class_token_before", np.array([0, 1, 0, 0, 0, 0]))
+    tokens = graph.op("Pad", _patches(graph, shape, weights), pads)
+    return graph.op("Add", tokens, graph.constant(f"{IMAGE}.embeddings.positions", positions))
+
+
+def _patches(graph: GraphWriter, shape: ClipShape, weights: Weights) -> str:
+    """[N, patches, W]. A convolution whose step is its width is a product of matrices, and those
+    have fast int8 kernels."""
+    side, patch = shape.patches_a_side, shape.patch
+    cut = graph.constant("cut_patches", np.array([0, 3, side, patch, side, patch]))
+    pixels = graph.op("Reshape", "pixel_values", cut)
+    rows = graph.constant("patch_rows", np.array([0, side * side, 3 * patch * patch]))
+    flat = graph.op("Reshape", graph.op("Transpose", pixels, perm=[0, 2, 4, 1, 3, 5]), rows)
+    name = f"{IMAGE}.embeddings.patch_embedding.weight"
+    weight = weights[name].reshape(shape.image.width, -1).T
+    return graph.op("MatMul", flat, graph.constant(name, weight))
+
+
+# Far below every score, and within float16.
+NEVER = np.float32(-3e4)
+TABLES = ("token", "position")
+
+
+def build_text_graph(shape: ClipShape, weights: Weights, *, fused: bool = True) -> onnx.ModelProto:
+    """`input_ids` [N, L], L ≤ context → `text_embeds` [N, D], of length 1.
+
+    The end token is found as OpenAI finds it: it has the largest id, and its first place counts.
+    What follows it changes nothing, so no text needs more padding than its batch.
+    """
+    graph = GraphWriter()
+    blocks = Blocks(graph, weights, shape, shape.text, TEXT, fused)
+    ends = graph.op("ArgMax", "input_ids", axis=1, keepdims=0)
+    last_axes = graph.constant("last_axes", np.array([1, 2]))
+    places = graph.op("Unsqueeze", ends, last_axes)
+    length = graph.op("Shape", "input_ids", start=1, end=2)
+    mask, end_mask = _masks(graph, shape.context, length, ends)
+    token = blocks.encode(
+        _text_tokens(graph, weights, length),
+        mask,
+        lambda some: graph.op("GatherND", some, places, batch_dims=1),
+        end_mask,
+    )
+    normed = blocks.layer_norm(f"{TEXT}.final_layer_norm", token)
+    blocks.project("text_projection.weight", normed, "text_embeds")
+    return graph.model(
+        "clip_text",
+        OPSET,
+        {"input_ids": (INT64, ["batch", "length"])},
+        {"text_embeds": (FLOAT, ["batch", shape.dimension])},
+    )
+
+
+def _text_tokens(graph: GraphWriter, weights: Weights, length: str) -> str:
+    """[N, L, W]."""
+    table, positions = (f"{TEXT}.embeddings.{kind}_embedding.weight" for kind in TABLES)
+    words = graph.op("Gather", graph.constant(table, weights[table]), "input_ids")
+    zero = graph.constant("zero", np.array([0]))
+    used = graph.op("Slice", graph.constant(positions, weights[positions]), zero, length, zero)
+    return graph.op("Add", words, used)
+
+
+def _masks(graph: GraphWriter, context: int, length: str, ends: str) -> tuple[str, str]:
+    """What a token may not see: [1, 1, L, L], and of the end tokens alone [N, 1, 1, L]."""
+    later = np.triu(np.full((context, context), NEVER, np.float32), 1)
+    square = graph.op(
+        "Slice",
+        graph.constant("causal_mask", later),
+        graph.constant("from_0_0", np.array([0, 0])),
+        graph.op("Concat", length, length, axis=0),
+        graph.constant("both_axes", np.array([0, 1])),
+    )
+    whole = graph.op("Unsqueeze", square, graph.constant("first_axes", np.array([0, 1])))
+    rows = graph.op("Gather", square, ends)
+    return whole, graph.op("Unsqueeze", rows, graph.constant("last_axes", np.array([1, 2])))

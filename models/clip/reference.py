@@ -11,9 +11,8 @@ import numpy.typing as npt
 import onnx
 
 from imagesearch.embedding.session import open_session
-from models.clip.weights import random_floats
-from models.clip_shape import ClipShape
-from models.quantise import Floats
+from models.clip.weights import ClipShape, random_floats
+from models.quantization.methods import Floats
 
 Ids = npt.NDArray[np.int64]
 Embeddings = dict[str, Floats]

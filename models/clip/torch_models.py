@@ -10,10 +10,8 @@ from torch.nn.functional import normalize
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
 from models.clip.reference import Embeddings, Ids
-from models.clip.weights import Weights
-from models.clip_names import to_open_clip
-from models.clip_shape import ClipShape, TowerShape
-from models.quantise import Floats
+from models.clip.weights import ClipShape, TowerShape, Weights, to_open_clip
+from models.quantization.methods import Floats
 
 
 def in_transformers(shape: ClipShape, weights: Weights, pixels: Floats, ids: Ids) -> Embeddings:

@@ -17,15 +17,13 @@ import numpy as np
 
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.manifest import MANIFEST
-from models.evaluation.parity import STARTER, Limits, ParityError, refuse
-from models.evaluation.samples import Captioned, read_captioned, vectors_of
-from models.gate import Parity, compare, faults
-from models.quantise import Floats
-from models.samples import read_samples
+from models.evaluation.parity import STARTER, Limits, Parity, ParityError, compare, faults, refuse
+from models.evaluation.samples import Captioned, read_captioned, read_samples, vectors_of
+from models.quantization.methods import Floats
+from models.starter.build import PREPROCESS, SECOND_BLOCK, image_blocks
 from models.starter.image_graph import ImageBlocks
 from models.starter.reference import Reference, image_embeddings
 from models.starter.sources import SourceError, find_sources
-from models.starter_model import PREPROCESS, SECOND_BLOCK, image_blocks
 
 # Rounding to 8 bits costs a CLIP more than the starter model: its limits leave room for it, and
 # what recall it has is its training's business.

@@ -24,7 +24,7 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from models.evaluation.samples import read_captioned
-from models.quantise import Floats
+from models.quantization.methods import Floats
 
 CANDIDATES = (
     ("{}",),

@@ -1,4 +1,7 @@
-"""What a model folder makes of the samples, run as the product runs it."""
+"""What a model folder makes of the samples, run as the product runs it.
+
+The captioned photos that quality is measured on.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from imagesearch.domain.errors import UnreadableImage
@@ -17,7 +21,8 @@ from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import IMAGES_AT_A_TIME, OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import TEXTS_AT_A_TIME, OnnxTextEncoder
-from models.quantise import Floats
+from models.evaluation.reference_pipeline import open_picture
+from models.quantization.methods import Floats
 
 Item = TypeVar("Item")
 # In a batch a scale that is taken over all of it follows the loudest: these are loud.
@@ -95,3 +100,25 @@ def _vector(encoded: EncodedImage | UnreadableImage) -> Floats:
     if isinstance(encoded, UnreadableImage):
         raise encoded
     return encoded.embedding
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Photos, with the caption, the folder and the file's stem of each."""
+
+    pictures: list[Image.Image]
+    captions: list[str]
+    folders: npt.NDArray[np.str_]
+    stems: list[str]
+
+
+def read_samples(folder: Path) -> Samples:
+    with (folder / "samples.tsv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    paths = [folder / row["path"] for row in rows]
+    return Samples(
+        pictures=[open_picture(path) for path in paths],
+        captions=[row["caption"] for row in rows],
+        folders=np.array([path.parent.name for path in paths]),
+        stems=[path.stem for path in paths],
+    )

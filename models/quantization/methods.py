@@ -1,4 +1,7 @@
-"""Ways to write a float32 graph in fewer bits; each gives a new model and leaves its own alone."""
+"""Ways to write a float32 graph in fewer bits; each gives a new model and leaves its own alone.
+
+Turns float32 weights into int8 rows and blocks, rounded to nearest, symmetric around zero.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 from onnx import numpy_helper
@@ -23,7 +27,39 @@ from onnxruntime.quantization.calibrate import MinMaxCalibrater, save_tensors_da
 
 from imagesearch.embedding.session import open_session, session_options
 from models.onnx_writer import FLOAT, ONNXRUNTIME_OPS
-from models.quantise import Floats
+
+Floats = npt.NDArray[np.float32]
+LARGEST_INT8 = 127
+# MatMulNBits keeps 8-bit weights unsigned, with zero at 128 unless told otherwise.
+UNSIGNED_ZERO = 128
+
+
+def rows_to_int8(table: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Table [rows, width] → int8 [rows, width] and scales [rows, 1]: row ≈ int8 · scale."""
+    scales = _scales(table)
+    return _rounded(table, scales).astype(np.int8), scales
+
+
+def blocks_to_uint8(weight: Floats, block: int) -> tuple[npt.NDArray[np.uint8], Floats]:
+    """Weight [inputs, outputs] in MatMulNBits' layout, one scale for `block` inputs of an output.
+
+    → uint8 [outputs, inputs / block, block] and scales [outputs, inputs / block].
+    """
+    inputs, outputs = weight.shape
+    blocks = weight.T.reshape(outputs, inputs // block, block)
+    scales = _scales(blocks)
+    return (_rounded(blocks, scales) + UNSIGNED_ZERO).astype(np.uint8), scales[..., 0]
+
+
+def _scales(values: Floats) -> Floats:
+    largest = np.abs(values).max(axis=-1, keepdims=True)
+    return np.where(largest > 0, largest / LARGEST_INT8, 1).astype(np.float32)
+
+
+def _rounded(values: Floats, scales: Floats) -> Floats:
+    rounded = np.clip(np.rint(values / scales), -LARGEST_INT8, LARGEST_INT8)
+    return np.asarray(rounded, np.float32)
+
 
 Feed = Mapping[str, np.ndarray]
 # Products of two computed matrices stay float32: attention is small, and its scores are delicate.

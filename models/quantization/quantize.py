@@ -16,12 +16,12 @@ import onnx
 
 from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.tokenizer import TextTokenizer
+from models.evaluation.reference_pipeline import Preprocess
+from models.evaluation.samples import Samples, read_samples
 from models.model_folder import write_folder
-from models.preprocess import Preprocess
 from models.quantization.methods import Feed, dynamic_int8, half_weights, matrices, qdq_int8
 from models.quantization.rows import blocks_int8, rows_int8, tables_int8
 from models.quantization.static import static_int8
-from models.samples import Samples, read_samples
 
 Calibration = Callable[[], Iterator[Feed]]
 Method = Callable[[onnx.ModelProto, Sequence[str], Calibration], onnx.ModelProto]

@@ -9,8 +9,14 @@ import onnx
 from onnx import helper, numpy_helper
 
 from models.onnx_writer import FLOAT, ONNXRUNTIME_OPS
-from models.quantise import LARGEST_INT8, UNSIGNED_ZERO, blocks_to_uint8, rows_to_int8
-from models.quantization.methods import left_out, matrices
+from models.quantization.methods import (
+    LARGEST_INT8,
+    UNSIGNED_ZERO,
+    blocks_to_uint8,
+    left_out,
+    matrices,
+    rows_to_int8,
+)
 
 # One scale for 32 weights, and onnxruntime's level 4: activations become int8 for each row and
 # block on their own.

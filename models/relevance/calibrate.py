@@ -21,11 +21,10 @@ from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
 from imagesearch.search.relevance import Curve, Kind
-from models.quantise import Floats
-from models.relevance.evidence import evidence
+from models.quantization.methods import Floats
+from models.relevance.evidence import RelevanceVectors, embed_samples, evidence
 from models.relevance.figures import Figures, held_out, on_all
 from models.relevance.fit import PRIOR, Backgrounds, NothingToFit, background_rows, fit_relevance
-from models.relevance_vectors import RelevanceVectors, embed_samples
 from models.starter.sources import sha256
 
 LABELS, PHOTOS = "background-labels.npy", "background-photos.npy"

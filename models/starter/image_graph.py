@@ -4,6 +4,8 @@ First block (384): ConSE (Norouzi et al. 2014, arXiv 1312.5650): the 20 likelies
 weigh the text embeddings of their descriptions, so a picture lands where its words are.
 Second block: the classifier's features along the directions in which it tells labels apart, so
 pictures that look alike are near each other even where their labels say no more.
+
+The directions of the second block: where the classifier's weights tell labels apart.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from onnx import numpy_helper
 
 from imagesearch.embedding.session import open_session, session_options
 from models.onnx_writer import FLOAT, GraphWriter
-from models.quantise import Floats
+from models.quantization.methods import Floats
 
 SIZE = 260
 LABELS_USED, TEMPERATURE = 20, 2.0
@@ -112,3 +114,23 @@ def _with_constants_folded(source: Path) -> onnx.ModelProto:
         options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
         open_session(source, options=options)
         return onnx.load(options.optimized_model_filepath)
+
+
+def singular_directions(classifier: Floats, count: int) -> tuple[Floats, Floats]:
+    """First right singular vectors [features, count] of the centred weights, and their values.
+
+    What all labels share is taken off first, because softmax does not see it. Signs are fixed
+    (largest entry positive): they are free in an SVD, and the file should not depend on them.
+    """
+    centred = (classifier - classifier.mean(axis=0)).astype(np.float64)
+    _, values, directions = np.linalg.svd(centred, full_matrices=False)
+    kept = directions[:count]
+    largest = np.take_along_axis(kept, np.abs(kept).argmax(axis=1)[:, None], axis=1)
+    kept = kept * np.sign(largest)
+    return kept.T.astype(np.float32), values[:count].astype(np.float32)
+
+
+def looks_directions(classifier: Floats, count: int) -> Floats:
+    """[features, count], each direction as long as the square root of its singular value."""
+    directions, values = singular_directions(classifier, count)
+    return directions * np.sqrt(values)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.edits import EDITS
-from models.evaluation.metrics import likeness
+from models.evaluation.edits import EDITS
+from models.evaluation.metrics import Recall, likeness, recall
 from models.evaluation.parity import (
     Cosines,
     batch_faults,
@@ -17,11 +17,9 @@ from models.evaluation.parity import (
     recall_faults,
     size_faults,
 )
-from models.evaluation.reference_pipeline import Embedder
-from models.preprocess import Preprocess
-from models.quantise import Floats
-from models.recall import Recall, recall
-from models.samples import Samples
+from models.evaluation.reference_pipeline import Embedder, Preprocess
+from models.evaluation.samples import Samples
+from models.quantization.methods import Floats
 from models.starter.image_graph import ImageBlocks
 from models.starter.reference import Reference, image_embeddings
 

@@ -10,12 +10,11 @@ import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from functions.index_images.handler import make_handler
-from functions.index_images.reporting import BatchReport
+from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.s3 import S3Store
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
-from imagesearch.details import Details, DetailsWanted
-from imagesearch.domain.images import EncodedImage, VectorQuery
+from imagesearch.domain.images import Details, DetailsWanted, EncodedImage
+from imagesearch.domain.queries import VectorQuery
 from imagesearch.indexing.indexer import Indexer
 from tests.aws.conftest import BUCKET
 

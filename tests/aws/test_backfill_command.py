@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from local.aws import s3_location
 from local.commands.backfill import Wanted, follow, start_backfill
 from local.errors import WrongUsage
-from local.s3_location import s3_location
 from tests.aws.conftest import BUCKET
 
 Wait = Callable[[str], tuple[bool, str]]

@@ -2,9 +2,9 @@
 
 import pytest
 
+from local.aws import s3_location
 from local.commands.feedback import kept_in_s3
 from local.errors import WrongUsage
-from local.s3_location import s3_location
 from tests.aws.conftest import BUCKET
 
 

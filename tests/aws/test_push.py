@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
+from local.aws import S3Location, s3_location
 from local.commands.push import push_folder
 from local.errors import WrongUsage
-from local.s3_location import S3Location, s3_location
 from tests.aws.conftest import BUCKET
 
 JPEG = b"\xff\xd8\xff and so on"

@@ -15,9 +15,9 @@ import pytest
 from imagesearch.adapters.opensearch.client import OpenSearchClient
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
-from imagesearch.domain.images import Document, Embedding, Hit, ImageRef, Status, VectorQuery
-from imagesearch.domain.ports import VectorIndex
-from imagesearch.writes import Put, Version, Write, WriteStatus
+from imagesearch.domain.images import Document, Embedding, ImageRef, Status
+from imagesearch.domain.ports import Put, VectorIndex, Version, Write, WriteStatus
+from imagesearch.domain.queries import Hit, VectorQuery
 
 DIMENSION = 4
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagesearch.domain import filters as f
-from imagesearch.domain.images import Document, ImageRef, Position, Status, VectorQuery
-from imagesearch.writes import Delete, Put, Touch
+from imagesearch.domain.images import Document, ImageRef, Status
+from imagesearch.domain.ports import Delete, Put, Touch
+from imagesearch.domain.queries import Position, VectorQuery
 
 # Few keys, so that they are written again; few directions, so that scores tie.
 LONG = "dogs/" + "日" * 339

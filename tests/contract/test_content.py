@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imagesearch.access import ScopedIndex
+from imagesearch.access import Scope, ScopedIndex
 from imagesearch.domain.images import Status
-from imagesearch.scoping import Scope
-from imagesearch.writes import Delete, Put
+from imagesearch.domain.ports import Delete, Put
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 DECODER = "decoder 1"

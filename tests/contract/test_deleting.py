@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from imagesearch.writes import Delete, Stored, WriteStatus
+from imagesearch.domain.ports import Delete, Stored, WriteStatus
 
 
 def test_a_deleted_image_leaves_the_index(subject, put, towards):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.adapters import embedded_spaces, opensearch_spaces
+from imagesearch.adapters.opensearch import client
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.sqlite import database
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 
 
@@ -47,9 +48,9 @@ def prefix(kind, request):
 @pytest.fixture
 def listed(kind, file, prefix, request):
     if kind == "embedded":
-        return lambda: embedded_spaces.index_dimensions(file)
+        return lambda: database.index_dimensions(file)
     url = request.getfixturevalue("opensearch_url")
-    return lambda: opensearch_spaces.index_dimensions(url, prefix)
+    return lambda: client.index_dimensions(url, prefix)
 
 
 def test_where_nothing_was_written_there_are_no_indexes(listed):

@@ -5,10 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from imagesearch.classification.label_sets import MAX_SETS, LabelSets
+from imagesearch.classification.label_sets import MAX_SETS, LabelSets, set_ref
 from imagesearch.classification.prompts import LabelEncoder, Prompts
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
-from imagesearch.label_records import set_ref
 from tests.contract.conftest import DIMENSION, NOON
 
 

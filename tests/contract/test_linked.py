@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from imagesearch.domain.images import Linked, Neighbour
-from imagesearch.writes import Delete, Put, Touch
+from imagesearch.domain.ports import Delete, Put, Touch
 
 ONE = Neighbour("one", "1" * 64, 0.9876, 0.97)
 OTHER = Neighbour("other", "2" * 64, -0.5, 0.8)

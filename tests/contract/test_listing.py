@@ -1,7 +1,7 @@
 """Listings are in the order of the keys' bytes and go on from a key; health counts."""
 
 from imagesearch.domain.images import Status
-from imagesearch.writes import Delete, Put
+from imagesearch.domain.ports import Delete, Put
 
 
 def rejected(document, key):

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagesearch.domain.filters import KeyPrefix
-from imagesearch.domain.images import Status, TakenPlace
-from imagesearch.writes import Delete, Put
+from imagesearch.domain.images import Status
+from imagesearch.domain.ports import Delete, Put
+from imagesearch.domain.queries import TakenPlace
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JULY = datetime(2024, 7, 1, 10, tzinfo=UTC)

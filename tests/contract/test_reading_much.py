@@ -7,8 +7,9 @@ import pytest
 
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.filters import KeyPrefix
-from imagesearch.domain.images import Scanned, Status, VectorQuery
-from imagesearch.writes import Delete, Put
+from imagesearch.domain.images import Scanned, Status
+from imagesearch.domain.ports import Delete, Put
+from imagesearch.domain.queries import VectorQuery
 
 
 @pytest.fixture

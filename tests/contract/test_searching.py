@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from imagesearch.domain.errors import InvalidQuery
-from imagesearch.domain.images import Position, Status, VectorQuery
-from imagesearch.writes import Delete, Put
+from imagesearch.domain.images import Status
+from imagesearch.domain.ports import Delete, Put
+from imagesearch.domain.queries import Position, VectorQuery
 
 
 def pages(subject, embedding, size, **more):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imagesearch.domain.images import Neighbour, Status
-from imagesearch.writes import Delete, Put, Touch, WriteStatus
+from imagesearch.domain.ports import Delete, Put, Touch, WriteStatus
 
 
 def statuses(results):

@@ -13,16 +13,14 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from moto.server import ThreadedMotoServer
 
+from functions.index_images.handler import BatchReport
 from functions.index_images.handler import make_handler as make_index_handler
-from functions.index_images.reporting import BatchReport
 from functions.search.handler import make_handler as make_search_handler
 from functions.search.request_log import RequestLog
 from functions.search.routing import Parts
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.opensearch_layout import IndexLayout
-from imagesearch.adapters.s3 import S3Store, client_config
-from imagesearch.adapters.s3_changes import S3Changes
-from imagesearch.adapters.s3_derived import S3Derived
+from imagesearch.adapters.opensearch.mapping import IndexLayout
+from imagesearch.adapters.s3 import S3Changes, S3Derived, S3Store, client_config
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets

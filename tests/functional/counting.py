@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import EncodedImage
+from imagesearch.domain.images import DetailsWanted, EncodedImage
 from imagesearch.domain.ports import ImageEncoder
 
 

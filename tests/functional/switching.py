@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from imagesearch.domain.images import Hit, ImageRef
+from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import ImageStore, VectorIndex
-from imagesearch.domain.queries import ImageQuery, Search, TextQuery
+from imagesearch.domain.queries import Hit, ImageQuery, Search, TextQuery
 from imagesearch.indexing.consistency import Agreement, agreement
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.searcher import Searcher

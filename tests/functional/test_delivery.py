@@ -6,8 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from functions.index_images.handler import make_handler
-from functions.index_images.reporting import BatchReport
+from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.domain.images import ImageRef, Status
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind

@@ -10,8 +10,7 @@ from threading import Barrier
 import pytest
 from PIL import Image, ImageOps
 
-from functions.index_images.handler import make_handler
-from functions.index_images.reporting import BatchReport
+from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.opensearch.client import OpenSearchClient
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqs import SqsRevisits

@@ -23,10 +23,8 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from PIL import Image
 
-from functions.index_images.handler import make_handler
-from functions.index_images.reporting import BatchReport
-from imagesearch.adapters.s3 import S3Store, client_config
-from imagesearch.adapters.s3_derived import S3Derived
+from functions.index_images.handler import BatchReport, make_handler
+from imagesearch.adapters.s3 import S3Derived, S3Store, client_config
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.media_types import named_as_image, sniff

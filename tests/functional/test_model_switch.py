@@ -8,18 +8,17 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from functions.index_images.handler import make_handler
-from functions.index_images.reporting import BatchReport
+from functions.index_images.handler import BatchReport, make_handler
+from imagesearch.adapters.opensearch.client import index_dimensions
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.opensearch_layout import IndexLayout
-from imagesearch.adapters.opensearch_spaces import index_dimensions
+from imagesearch.adapters.opensearch.mapping import IndexLayout
 from imagesearch.domain.queries import ImageQuery, Search
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.searcher import Searcher
-from local.reconcile import reconcile
+from local.sync.reconcile import reconcile
 from tests.functional.cloud import BUCKET, eventually
 from tests.functional.conftest import MODEL, ROOT
 from tests.functional.switching import Searching, Side, Uploading, running

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.details import DetailsWanted
+from imagesearch.domain.images import DetailsWanted
 from imagesearch.duplicates.contrast_maps import UNSURE
 from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, THRESHOLD, Look, likeness
 from imagesearch.embedding.image_encoder import OnnxImageEncoder

@@ -10,10 +10,9 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
-from imagesearch.adapters.s3_model import S3Model
+from imagesearch.adapters.s3 import S3Model
 from imagesearch.domain.errors import ConfigurationError
-from imagesearch.downloads.model_store import ModelShelf
-from imagesearch.fetching.time_left import TimeLeft
+from imagesearch.downloads.model_store import ModelShelf, TimeLeft
 from tests.file_server import FileServer
 from tests.small_model import FILES, known, unsigned_graph
 

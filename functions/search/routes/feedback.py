@@ -6,10 +6,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.request import Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..operation import Operation
 from ..requests import Body, posted_json, require_json
 from ..responses import Answer, answer
-from ..routing import Note, Parts
+from ..routing import Note, Operation, Parts
 
 SUMMARY = "Say whether a hit was what was looked for"
 DESCRIPTION = """Kept as a pair to train with: the vectors of query and image, and the opinion.

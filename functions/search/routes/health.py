@@ -9,9 +9,8 @@ from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import ChangeQueue
 from imagesearch.uploads import Allowed, Intake
 
-from ..operation import AWAY, Operation
 from ..responses import Answer, answer
-from ..routing import Parts
+from ..routing import AWAY, Operation, Parts
 
 Change: TypeAlias = Literal["uploads", "deletions"]
 SUMMARY = "Whether a search would succeed"

@@ -1,4 +1,9 @@
-"""Label sets over HTTP: parse, call the use case, shape the answer."""
+"""Label sets over HTTP: parse, call the use case, shape the answer.
+
+What can be posted to a label set.
+
+The shapes of label sets.
+"""
 
 from functools import partial
 from typing import Annotated, Any, TypeAlias
@@ -6,14 +11,70 @@ from typing import Annotated, Any, TypeAlias
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from aws_lambda_powertools.event_handler.request import Request
+from pydantic import BaseModel, ConfigDict, Field
 
-from ..labelsets.answers import Deleted, LabelSet, LabelSetLabels, LabelSetList, Written
-from ..labelsets.bodies import LABELS, MAX_WRITTEN, PostedLabels
-from ..operation import AWAY, MISSING, Operation
-from ..parameters import LIST_LIMIT, Cursor, Limit
-from ..requests import posted_json, require_json
-from ..responses import answer
-from ..routing import Note, Parts
+from imagesearch.classification.prompts import checked_labels
+
+from ..requests import LIST_LIMIT, Body, CursorParameter, Limit, posted_json, require_json
+from ..responses import Answer, Cursor, answer
+from ..routing import AWAY, MISSING, Note, Operation, Parts
+from .classify import Label
+
+# With three prompts a label this takes CLIP some seconds, where API Gateway waits for 29.
+MAX_WRITTEN = 300
+
+
+class PostedLabels(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    labels: Annotated[
+        list[Label],
+        Field(min_length=1, max_length=MAX_WRITTEN, description="In words, as in a caption."),
+    ]
+
+    def checked(self) -> list[str]:
+        """Raises InvalidQuery."""
+        return checked_labels(self.labels, MAX_WRITTEN)
+
+
+LABELS = Body(PostedLabels, {"labels": {"labels": ["a red fox", "an arctic fox", "a wolf"]}})
+
+
+Name = Annotated[str, Field(description="What `labelset` of a classification names.")]
+Count = Annotated[
+    int, Field(ge=0, description="Its labels; those just written are counted a second later.")
+]
+
+
+class LabelSet(Answer):
+    name: Name
+    count: Count
+
+
+class LabelSetList(Answer):
+    """In the order of their names."""
+
+    labelsets: Annotated[list[LabelSet], Field(description="All that there are.")]
+
+
+class LabelSetLabels(Answer):
+    """Labels in the order of their letters."""
+
+    name: Name
+    count: Count
+    labels: Annotated[list[str], Field(description="As many as the page holds.")]
+    cursor: Cursor
+
+
+class Written(Answer):
+    name: Name
+    written: Annotated[int, Field(ge=0, description="How many labels of the request it has now.")]
+
+
+class Deleted(Answer):
+    name: Name
+    deleted: Annotated[bool, Field(description="Always true: a set that is not there is an error.")]
+
 
 ONE, MORE = "/v1/labelsets/<name>", "/v1/labelsets/<name>/labels"
 ALL = "List the label sets"
@@ -53,7 +114,7 @@ class LabelSetRoutes:
         return answer(LabelSetList(labelsets=found))
 
     def label_set(
-        self, name: SetName, cursor: Cursor = None, limit: Limit = LIST_LIMIT
+        self, name: SetName, cursor: CursorParameter = None, limit: Limit = LIST_LIMIT
     ) -> Response[Any]:
         page = self._sets.page(name, cursor, limit)
         return answer(

@@ -1,38 +1,193 @@
-"""The one place where parts are joined: from settings to use cases."""
+"""The one place where parts are joined: from settings to use cases.
 
+Where images and what is made of them lie, as the settings say.
+
+The model of a deployment, each part loaded once and when it is first needed.
+
+What a function does when Lambda starts it from a snapshot: its connections have died.
+"""
+
+from collections.abc import Callable, Sequence
 from functools import cache, partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import unquote, urlsplit
 
-from imagesearch.access import ScopedIndex
+from imagesearch.access import Scope, ScopedChanges, ScopedIndex, ScopedStore
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import LabelEncoder
-from imagesearch.domain.ports import Revisits, VectorIndex
+from imagesearch.domain.ports import (
+    BucketChanges,
+    ChangeQueue,
+    DerivedStore,
+    ImageStore,
+    Revisits,
+    VectorIndex,
+    WebImages,
+)
 from imagesearch.duplicates.checker import DuplicateCheck
 from imagesearch.duplicates.groups import DuplicateGroups
 from imagesearch.duplicates.linker import Linker
-from imagesearch.embedding.manifest import IMAGE_SPACE
+from imagesearch.duplicates.similarity import Weights
+from imagesearch.embedding.calibration import relevance
+from imagesearch.embedding.image_encoder import OnnxImageEncoder
+from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
+from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
-from imagesearch.model_in_use import (
-    duplicate_weights,
-    image_encoder,
-    manifest_of,
-    relevance_of,
-    text_encoder,
-)
-from imagesearch.restoring import after_restore
-from imagesearch.scoping import Scope, ScopedChanges, ScopedStore
 from imagesearch.search.query_encoder import QueryVectors
+from imagesearch.search.relevance import Relevance
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
-from imagesearch.stores import bucket_changes, derived_at, local_path, web_images
-from imagesearch.stores import change_queue as change_queue
-from imagesearch.stores import derived_store as derived_store
-from imagesearch.stores import folder_store as folder_store
-from imagesearch.stores import image_store as image_store
 from imagesearch.uploads import Allowed, Intake
+
+if TYPE_CHECKING:
+    from imagesearch.adapters.filesystem.image_store import FolderStore
+
+# Adapters are imported where they are chosen: a function pays at start only for what it uses.
+
+
+@cache
+def image_store(settings: Settings) -> ImageStore:
+    if settings.bucket.startswith("file://"):
+        return folder_store(settings)
+    from imagesearch.adapters.s3 import S3Store
+
+    return S3Store(settings.bucket, tags=settings.read_tags)
+
+
+@cache
+def folder_store(settings: Settings) -> "FolderStore":
+    """The store over a folder: all readers of it in a process see the same part of it."""
+    from imagesearch.adapters.filesystem.excludes import Excludes
+    from imagesearch.adapters.filesystem.image_store import FolderStore
+
+    folder = local_path(settings.bucket)
+    own = [local_path(uri) for uri in settings.own_folders.split()]
+    excludes = Excludes(folder, settings.exclude.split("\n"), settings.default_excludes, own)
+    return FolderStore(folder, excludes=excludes)
+
+
+@cache
+def derived_store(settings: Settings) -> DerivedStore | None:
+    """Where small copies of images lie; None where none are made."""
+    return None if settings.derived_uri is None else derived_at(settings.derived_uri)
+
+
+def derived_at(uri: str) -> DerivedStore:
+    """The derived store in `s3://bucket` or `file:///folder`."""
+    if uri.startswith("file://"):
+        from imagesearch.adapters.filesystem.derived_store import FolderDerived
+
+        return FolderDerived(local_path(uri))
+    from imagesearch.adapters.s3 import S3Derived
+
+    return S3Derived(uri)
+
+
+def bucket_changes(settings: Settings) -> BucketChanges:
+    if settings.bucket.startswith("file://"):
+        from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
+
+        return FolderChanges(
+            local_path(settings.bucket),
+            local_path(settings.derived_uri or ""),
+            folder_store(settings).excludes,
+        )
+    from imagesearch.adapters.s3 import S3Changes
+
+    return S3Changes()
+
+
+@cache
+def web_images(settings: Settings) -> WebImages | None:
+    """Where images are fetched from by their address; None where that is not permitted."""
+    if not settings.allow_urls:
+        return None
+    from imagesearch.adapters.web_images import WebImages
+
+    return WebImages()
+
+
+def change_queue(settings: Settings) -> ChangeQueue | None:
+    if settings.queue_url is None:
+        return None
+    from imagesearch.adapters.sqs import SqsQueue
+
+    return SqsQueue(settings.queue_url)
+
+
+def local_path(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))
+
+
+if TYPE_CHECKING:
+    from imagesearch.adapters.s3 import S3Model
+
+
+@cache
+def manifest_of(model_uri: str) -> Manifest:
+    return load_manifest(_model_folder(model_uri, [MANIFEST]))
+
+
+def duplicate_weights(model_uri: str) -> Weights:
+    return manifest_of(model_uri).duplicates.weights
+
+
+@cache
+def image_encoder(model_uri: str) -> OnnxImageEncoder:
+    manifest = manifest_of(model_uri)
+    return OnnxImageEncoder(_model_folder(model_uri, [manifest.image.graph]), manifest)
+
+
+@cache
+def text_encoder(model_uri: str) -> OnnxTextEncoder:
+    manifest = manifest_of(model_uri)
+    text = manifest.text
+    names = [name for name in (text.graph, text.tokenizer, text.projection) if name]
+    return OnnxTextEncoder(_model_folder(model_uri, names), manifest)
+
+
+@cache
+def relevance_of(model_uri: str) -> Relevance | None:
+    manifest = manifest_of(model_uri)
+    names = manifest.relevance.backgrounds if manifest.relevance else []
+    return relevance(_model_folder(model_uri, names), manifest)
+
+
+def _model_folder(model_uri: str, names: Sequence[str]) -> Path:
+    """Where these files of the model lie on this machine."""
+    return _s3_model(model_uri).folder(names) if model_uri.startswith("s3://") else Path(model_uri)
+
+
+@cache
+def _s3_model(model_uri: str) -> "S3Model":
+    from imagesearch.adapters.s3 import S3Model
+
+    return S3Model(model_uri)
+
+
+Register: TypeAlias = Callable[[Callable[[], object]], object]
+
+
+def after_restore(action: Callable[[], object], register: Register | None = None) -> None:
+    """Have an action done after each restore; without a register, by Lambda if this runs there."""
+    if register := register or _lambda_register():
+        register(action)
+
+
+def _lambda_register() -> Register | None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html"""
+    try:
+        runtime: Any = import_module("snapshot_restore_py")
+    except ModuleNotFoundError:
+        return None
+    register: Register = runtime.register_after_restore
+    return register
 
 
 def indexer(settings: Settings, afresh: bool = False) -> Indexer:
@@ -160,13 +315,13 @@ def vector_indexes(settings: Settings) -> dict[str, VectorIndex]:
     """Every index of the prefix, of whatever model, by name. Raises Unavailable."""
     begin = f"{settings.index_prefix}-"
     if settings.index_url.startswith("sqlite:"):
-        from imagesearch.adapters import embedded_spaces
+        from imagesearch.adapters.sqlite import database
 
-        found = embedded_spaces.index_dimensions(local_path(settings.index_url))
+        found = database.index_dimensions(local_path(settings.index_url))
     else:
-        from imagesearch.adapters import opensearch_spaces
+        from imagesearch.adapters.opensearch import client
 
-        found = opensearch_spaces.index_dimensions(settings.index_url, begin)
+        found = client.index_dimensions(settings.index_url, begin)
     # Another system's prefix may begin with this one: behind it stands nothing but a space.
     return {
         name: _index(settings, name, dimension, model="")
@@ -181,7 +336,7 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
 
         return EmbeddedIndex(local_path(settings.index_url), name, dimension)
     from imagesearch.adapters.opensearch.index import OpenSearchIndex
-    from imagesearch.adapters.opensearch_layout import IndexLayout
+    from imagesearch.adapters.opensearch.mapping import IndexLayout
 
     layout = IndexLayout(
         engine=settings.index_engine,

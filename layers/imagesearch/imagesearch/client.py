@@ -1,24 +1,182 @@
-"""A client of the HTTP API, on one machine or deployed: needs httpx, and knows no other module."""
+"""A client of the HTTP API, on one machine or deployed: needs httpx, and knows no other module.
+
+What the API answers, as types for its client; the OpenAPI document describes each field.
+
+Requests to the API: sent again while it is busy or away, and its refusals raised as errors.
+"""
 
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
 
 import httpx
 
-from imagesearch.api_requests import ApiError, checked, send
-from imagesearch.client_answers import (
-    Classified,
-    DuplicateCheck,
-    DuplicateGroup,
-    Found,
-    Health,
-    Image,
-    Upload,
-)
+
+class Took(TypedDict):
+    """Milliseconds."""
+
+    embed: float
+    search: float
+    total: float
+
+
+class Hit(TypedDict):
+    id: str
+    key: str
+    score: float
+    relevance: float | None
+    url: str
+    thumbnail_url: str | None
+    width: int | None
+    height: int | None
+    content_type: str | None
+    taken_at: str | None
+    latitude: NotRequired[float | None]
+    longitude: NotRequired[float | None]
+    truncated: NotRequired[bool]
+    metadata: dict[str, str]
+
+
+class Found(TypedDict):
+    """Hits, nearest first."""
+
+    search_id: str
+    model: str
+    took_ms: Took
+    hits: list[Hit]
+    cursor: str | None
+
+
+class Image(TypedDict):
+    """An image's record; the fields in pixels only where it could be read."""
+
+    id: str
+    key: str
+    status: Literal["indexed", "rejected", "pending"]
+    reason: NotRequired[str]
+    url: str
+    thumbnail_url: str | None
+    collection: str | None
+    size: int
+    content_type: NotRequired[str | None]
+    width: NotRequired[int | None]
+    height: NotRequired[int | None]
+    taken_at: NotRequired[str | None]
+    truncated: NotRequired[bool]
+    metadata: NotRequired[dict[str, str]]
+    last_modified: str
+    indexed_at: NotRequired[str]
+    model: NotRequired[str]
+
+
+class UploadForm(TypedDict):
+    url: str
+    fields: dict[str, str]
+
+
+class Upload(TypedDict):
+    """Where to send the bytes; the image is found under `id` once it is indexed."""
+
+    id: str
+    key: str
+    upload: UploadForm
+    expires_at: str
+
+
+class ScoredLabel(TypedDict):
+    label: str
+    score: float
+    similarity: float | None
+
+
+class Classified(TypedDict):
+    """Labels, best first, and the images that voted where none were given."""
+
+    model: str
+    took_ms: Took
+    labels: list[ScoredLabel]
+    compared: int
+    evidence: list[Hit]
+
+
+class DuplicateGroup(TypedDict):
+    """Images that show the same picture, the suggested original first."""
+
+    kind: Literal["exact", "near"]
+    size: int
+    original: str
+    images: list[Image]
+
+
+class DuplicateMatch(TypedDict):
+    kind: Literal["exact", "near"]
+    confidence: float
+    score: float
+    distance: int | None
+    image: Image
+
+
+class DuplicateCheck(TypedDict):
+    duplicate: bool
+    matches: list[DuplicateMatch]
+
+
+class Health(TypedDict):
+    status: str
+    images: int
+    rejected: int
+    model: str
+    index: str
+    cluster: str
+    lag: NotRequired[dict[str, int] | None]
+
+
+RETRIED = frozenset({429, 502, 503, 504})
+MAX_WAIT_SECONDS = 30.0
+
+
+class ApiError(Exception):
+    """The API refused or failed: `status` is HTTP's, the rest is what its answer says."""
+
+    def __init__(self, status: int, code: str, message: str, hint: str) -> None:
+        super().__init__(f"{message}; {hint}" if hint else message)
+        self.status, self.code, self.message, self.hint = status, code, message, hint
+
+
+def send(client: httpx.Client, retries: int, method: str, path: str, **request: Any) -> Any:
+    """The answer's JSON; raises ApiError, httpx.HTTPError."""
+    for left in range(retries, -1, -1):
+        answer = client.request(method, path, **request)
+        if answer.status_code not in RETRIED or not left:
+            break
+        time.sleep(_wait(answer))
+    return checked(answer)
+
+
+def checked(answer: httpx.Response) -> Any:
+    """The answer's JSON, None where it has none; raises ApiError."""
+    if not answer.is_success:
+        raise _error(answer)
+    return answer.json() if answer.content else None
+
+
+def _error(answer: httpx.Response) -> ApiError:
+    try:
+        told = answer.json()["error"]
+        return ApiError(answer.status_code, told["code"], told["message"], told["hint"])
+    except (ValueError, KeyError, TypeError):
+        said = f"the server answered {answer.status_code} {answer.reason_phrase}"
+        return ApiError(answer.status_code, "no_api", said, "check that the address is the API's")
+
+
+def _wait(answer: httpx.Response) -> float:
+    told = answer.headers.get("retry-after", "")
+    return min(float(told), MAX_WAIT_SECONDS) if told.isdigit() else 1.0
+
 
 __all__ = ["ApiError", "ImageSearch", "Picture"]
 Picture: TypeAlias = bytes | Path

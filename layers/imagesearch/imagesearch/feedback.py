@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 
-from imagesearch.bucket_ports import DerivedStore
 from imagesearch.domain.errors import NotAllowed
 from imagesearch.domain.images import Embedding
-from imagesearch.domain.ports import VectorIndex
+from imagesearch.domain.ports import DerivedStore, VectorIndex
 from imagesearch.domain.storage_keys import feedback_key
 from imagesearch.search.query_encoder import no_such_image
 from imagesearch.search.search_ids import Searched, SearchIds

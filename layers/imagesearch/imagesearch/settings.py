@@ -12,8 +12,8 @@ from pydantic import (
     field_validator,
 )
 
+from imagesearch.access import key_bindings
 from imagesearch.domain.errors import ConfigurationError
-from imagesearch.scoping import key_bindings
 
 # What each engine can do with float vectors, asked of OpenSearch 3.3.0 and 3.5.0.
 COMPRESSIONS: Mapping[str, tuple[str, ...]] = {

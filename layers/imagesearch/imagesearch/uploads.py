@@ -1,20 +1,112 @@
-"""Use cases: take a new image into the bucket, and let one go."""
+"""Use cases: take a new image into the bucket, and let one go.
+
+What a new image may be called and carry, and under which key it comes to lie.
+"""
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
-from imagesearch.bucket_ports import BucketChanges, DerivedStore
-from imagesearch.domain.errors import NotAllowed, NotFound
+from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound
 from imagesearch.domain.images import ImageRef, ObjectState
-from imagesearch.domain.media_types import SNIFF_BYTES, likely_type
-from imagesearch.domain.ports import ImageStore, VectorIndex, WebImages
+from imagesearch.domain.media_types import EXTENSIONS_OF, SNIFF_BYTES, likely_type
+from imagesearch.domain.ports import (
+    UPLOAD_BYTES,
+    BucketChanges,
+    DerivedStore,
+    ImageStore,
+    UploadForm,
+    VectorIndex,
+    WebImages,
+)
 from imagesearch.domain.storage_keys import upload_key
-from imagesearch.new_images import NewImage, check, new_key
-from imagesearch.upload_forms import UPLOAD_BYTES, UploadForm
-from imagesearch.web_queries import urls_off
+from imagesearch.search.query_encoder import urls_off
+
+MAX_NAME_BYTES = 200
+MAX_METADATA_BYTES = 2_048
+RANDOM_BYTES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """What somebody wants to upload; `collection` is the folder that it goes to."""
+
+    name: str
+    content_type: str
+    collection: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def check(wanted: NewImage) -> None:
+    """Raises InvalidQuery."""
+    _check_part("name", wanted.name)
+    if wanted.collection is not None:
+        _check_part("collection", wanted.collection)
+    if wanted.content_type not in EXTENSIONS_OF:
+        raise InvalidQuery(
+            f"content_type is {wanted.content_type!r}",
+            f"send one of {', '.join(EXTENSIONS_OF)}",
+            "invalid_content_type",
+        )
+    _check_metadata(wanted.metadata)
+
+
+def new_key(wanted: NewImage) -> str:
+    """A name that nothing has yet, and that ends as its type does."""
+    name, extensions = PurePosixPath(wanted.name), EXTENSIONS_OF[wanted.content_type]
+    known = name.suffix.lower() in extensions
+    stem, suffix = (name.stem, name.suffix) if known else (wanted.name, extensions[0])
+    unique = f"{stem}-{secrets.token_hex(RANDOM_BYTES)}{suffix}"
+    return f"{wanted.collection}/{unique}" if wanted.collection else unique
+
+
+def _check_part(field: str, value: str) -> None:
+    """What becomes a folder's or a file's name, on whatever system."""
+    wrong = _wrong_with(value)
+    if wrong:
+        hint = f"send a plain name of up to {MAX_NAME_BYTES} bytes, such as beach.jpg or 2024"
+        raise InvalidQuery(f"{field} {wrong}", hint, f"invalid_{field}")
+
+
+def _wrong_with(value: str) -> str:
+    if not value.strip() or value != value.strip():
+        return "is empty, or begins or ends with a blank"
+    if not value.isprintable() or set(value) & set("/\\"):
+        return "holds a slash, a backslash or a character that cannot be printed"
+    if value.startswith("."):
+        return "begins with a dot"
+    if len(value.encode()) > MAX_NAME_BYTES:
+        return f"has more than {MAX_NAME_BYTES} bytes"
+    return ""
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    """What S3 takes as headers: ASCII, names in lower case, 2 KB in all.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+    """
+    for name, value in metadata.items():
+        if not _is_header_name(name):
+            raise _bad_metadata(f"the name {name!r} is not made of a to z, 0 to 9 and -")
+        if not (value.isascii() and value.isprintable() and value == value.strip() and value):
+            raise _bad_metadata(f"the value of {name!r} is not printable ASCII, or it is empty")
+    size = sum(len(name) + len(value) for name, value in metadata.items())
+    if size > MAX_METADATA_BYTES:
+        raise _bad_metadata(f"names and values have {size:,} bytes, over {MAX_METADATA_BYTES:,}")
+
+
+def _is_header_name(name: str) -> bool:
+    return name.isascii() and name.replace("-", "").isalnum() and name == name.lower()
+
+
+def _bad_metadata(why: str) -> InvalidQuery:
+    hint = "send what the headers x-amz-meta- can hold"
+    return InvalidQuery(f"metadata: {why}", hint, "invalid_metadata")
+
 
 IMAGE_ID = re.compile(r"[A-Za-z0-9_-]{24}")
 UPLOADS_HINT = "the operator can switch them on: --allow-uploads, or AllowUploads of the stack"

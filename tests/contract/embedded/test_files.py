@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from imagesearch.domain.errors import ConfigurationError, Unavailable
-from imagesearch.domain.images import VectorQuery
-from imagesearch.writes import WriteStatus
+from imagesearch.domain.ports import WriteStatus
+from imagesearch.domain.queries import VectorQuery
 
 EAST = np.array([1, 0, 0, 0], np.float32)
 

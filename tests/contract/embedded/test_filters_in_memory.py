@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from imagesearch.adapters.sqlite.filter_columns import MAX_COLUMNS
 from imagesearch.domain.filters import KeyPrefix, MetadataOneOf, Not, NumberRange, OneOf
-from imagesearch.domain.images import Status, VectorQuery
+from imagesearch.domain.images import Status
+from imagesearch.domain.queries import VectorQuery
 from tests.contract.test_agreement import several, steps, the_write
 
 EAST = np.array([1, 0, 0, 0], np.float32)

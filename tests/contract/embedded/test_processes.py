@@ -6,8 +6,8 @@ import threading
 
 import numpy as np
 
-from imagesearch.domain.images import VectorQuery
-from imagesearch.writes import Delete, WriteStatus
+from imagesearch.domain.ports import Delete, WriteStatus
+from imagesearch.domain.queries import VectorQuery
 from tests.waiting import PATIENCE_SECONDS
 
 EAST = np.array([1, 0, 0, 0], np.float32)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imagesearch.adapters.embedded_spaces import index_dimensions
+from imagesearch.adapters.sqlite.database import index_dimensions
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.domain.errors import ConfigurationError, Unavailable
-from imagesearch.domain.images import VectorQuery
-from imagesearch.writes import Put
+from imagesearch.domain.ports import Put
+from imagesearch.domain.queries import VectorQuery
 
 EAST = np.array([1, 0, 0, 0], np.float32)
 NOBODY = 65534

@@ -11,7 +11,7 @@ import numpy as np
 
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.domain.images import Document, ImageRef, Status
-from imagesearch.writes import Put, WriteStatus
+from imagesearch.domain.ports import Put, WriteStatus
 
 
 def main(path: str, index_name: str, writer: str, batch: str, batches: str) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.domain.images import Status, VectorQuery
+from imagesearch.domain.images import Status
+from imagesearch.domain.queries import VectorQuery
 from tests.opensearch_proxy import proxy_before
 
 

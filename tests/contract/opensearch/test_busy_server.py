@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagesearch.writes import Delete, WriteStatus
+from imagesearch.domain.ports import Delete, WriteStatus
 
 
 def refuse_bulks(answer, times):

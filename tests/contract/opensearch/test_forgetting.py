@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from imagesearch.writes import Delete, WriteStatus
+from imagesearch.domain.ports import Delete, WriteStatus
 
 TODAY = datetime(2026, 5, 20, 12, tzinfo=UTC)
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from opensearchpy.exceptions import RequestError
 
-from imagesearch.adapters.opensearch_layout import IndexLayout
+from imagesearch.adapters.opensearch.mapping import IndexLayout
 from imagesearch.domain.errors import ConfigurationError
-from imagesearch.domain.images import VectorQuery
+from imagesearch.domain.ports import Delete, WriteStatus
+from imagesearch.domain.queries import VectorQuery
 from imagesearch.settings import COMPRESSIONS
-from imagesearch.writes import Delete, WriteStatus
 from tests.waiting import PATIENCE_SECONDS
 
 

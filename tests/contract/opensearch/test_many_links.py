@@ -1,6 +1,6 @@
 """Links are read to the last one, however many pages they take."""
 
-from imagesearch.adapters import opensearch_lists
+from imagesearch.adapters.opensearch import index as opensearch_lists
 from imagesearch.domain.images import Neighbour
 
 

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from imagesearch.adapters.opensearch.mapping import FIELDS, index_body
+from imagesearch.adapters.opensearch.mapping import FIELDS, IndexLayout, index_body
 from imagesearch.adapters.opensearch.queries import ascending
-from imagesearch.adapters.opensearch_layout import IndexLayout
 from imagesearch.domain.filters import DateRange, KeyPrefix, NumberRange, OneOf
-from imagesearch.domain.images import Status, VectorQuery
-from imagesearch.writes import Put, Touch, WriteStatus
+from imagesearch.domain.images import Status
+from imagesearch.domain.ports import Put, Touch, WriteStatus
+from imagesearch.domain.queries import VectorQuery
 
 KEYWORD = {"type": "keyword"}
 DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malformed": True}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imagesearch.domain.errors import ConfigurationError
-from imagesearch.domain.images import VectorQuery
+from imagesearch.domain.queries import VectorQuery
 
 
 @pytest.fixture(params=["space", "dimension"])

@@ -3,7 +3,7 @@
 import pytest
 
 from imagesearch.domain.errors import Unavailable
-from imagesearch.domain.images import VectorQuery
+from imagesearch.domain.queries import VectorQuery
 
 
 @pytest.fixture

@@ -13,15 +13,13 @@ import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from functions.index_images.handler import make_handler
-from functions.index_images.reporting import BatchReport
+from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.opensearch.client import OpenSearchClient
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.domain.images import Status
 from imagesearch.indexing.indexer import Indexer, Limits
 from local.opensearch_install import CannotStart
-from local.opensearch_process import SHORT_LIVED
-from local.opensearch_server import OpenSearchServer
+from local.opensearch_server import SHORT_LIVED, OpenSearchServer
 from tests.functional.cloud import BUCKET, Handler, Queue
 from tests.functional.faults.digest_encoder import DIMENSION, DigestEncoder, vector_of
 from tests.functional.faults.lambda_service import LambdaService

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imagesearch.details import Details, DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import Embedding, EncodedImage
+from imagesearch.domain.images import Details, DetailsWanted, Embedding, EncodedImage
 
 DIMENSION = 1024
 BROKEN = b"broken"

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from functions.fetch_model.cloudformation import ATTEMPTS, Answerer, NotAnswered
-from functions.fetch_model.events import NotARequest
+from functions.fetch_model.cloudformation import ATTEMPTS, Answerer, NotAnswered, NotARequest
 from functions.fetch_model.handler import make_handler
 from tests.functional.fetch_model.cloudformation import SIGNATURE, Context
 

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch import bootstrap, model_in_use
+from imagesearch import bootstrap
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
 from imagesearch.settings import Settings
 from tests.conftest import STARTER_MODEL
 from tests.functional.fetch_model.conftest import BUCKET
 
 KEPT = (
-    model_in_use.manifest_of,
-    model_in_use.image_encoder,
-    model_in_use.text_encoder,
-    model_in_use._s3_model,
+    bootstrap.manifest_of,
+    bootstrap.image_encoder,
+    bootstrap.text_encoder,
+    bootstrap._s3_model,
     bootstrap.image_store,
     bootstrap.vector_index,
 )

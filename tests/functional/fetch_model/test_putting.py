@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from imagesearch.adapters.s3_model import S3Model
+from imagesearch.adapters.s3 import S3Model
 from imagesearch.embedding.manifest import MANIFEST, Manifest
 from imagesearch.embedding.model_catalog import Pin
-from local.pulled_model import check_files
+from local.models import check_files
 from tests.functional.fetch_model.conftest import BUCKET
 from tests.small_model import FILES
 

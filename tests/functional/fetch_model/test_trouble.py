@@ -3,8 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from imagesearch.downloads.http_download import ATTEMPTS
 from imagesearch.downloads.model_store import ModelShelf
-from imagesearch.fetching.http_download import ATTEMPTS
 from tests.functional.fetch_model.cloudformation import failed
 from tests.small_model import FILES
 

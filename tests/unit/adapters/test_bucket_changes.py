@@ -11,8 +11,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
-from imagesearch.adapters.s3 import client_config
-from imagesearch.adapters.s3_changes import S3Changes
+from imagesearch.adapters.s3 import S3Changes, client_config
 from imagesearch.domain.errors import InvalidQuery, Unavailable
 from imagesearch.domain.images import ImageRef
 

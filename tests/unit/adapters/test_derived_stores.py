@@ -10,8 +10,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from imagesearch.adapters.filesystem.derived_store import FolderDerived
-from imagesearch.adapters.s3 import client_config
-from imagesearch.adapters.s3_derived import S3Derived
+from imagesearch.adapters.s3 import S3Derived, client_config
 from imagesearch.domain.errors import Unavailable
 
 KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}

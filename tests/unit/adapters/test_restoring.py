@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.restoring import after_restore
+from imagesearch.bootstrap import after_restore
 
 pytestmark = pytest.mark.slow
 

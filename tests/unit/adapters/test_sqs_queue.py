@@ -5,9 +5,9 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from imagesearch.adapters.sqs_queue import SqsQueue
+from imagesearch.adapters.sqs import SqsQueue
 from imagesearch.domain.errors import Unavailable
-from imagesearch.states import Lag
+from imagesearch.domain.ports import Lag
 
 KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesearch.adapters.sqlite.exact_knn import BLOCK_ROWS, Match, Row, VectorLog
-from imagesearch.domain.images import Position, VectorQuery
+from imagesearch.domain.queries import Position, VectorQuery
 
 EAST = np.array([1, 0], np.float32)
 

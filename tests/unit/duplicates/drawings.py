@@ -7,8 +7,8 @@ from PIL import Image
 
 from imagesearch.duplicates.miniatures import Miniature
 from imagesearch.duplicates.similarity import Look
+from imagesearch.embedding.decoding.details import miniature
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
-from imagesearch.embedding.miniature import miniature
 
 
 def drawing(seed: int, width: int = 320, height: int = 240) -> Image.Image:

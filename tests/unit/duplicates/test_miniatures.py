@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from imagesearch.duplicates.miniatures import from_text, to_text
+from imagesearch.duplicates.similarity import hash_distance
+from imagesearch.embedding.decoding.details import inside_frame, miniature
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
-from imagesearch.embedding.miniature import miniature
-from imagesearch.embedding.plain_frame import inside_frame
-from imagesearch.hash_distance import hash_distance
-from imagesearch.miniatures import from_text, to_text
 from tests.unit.duplicates.drawings import drawing
 
 

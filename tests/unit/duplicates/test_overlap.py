@@ -6,10 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from imagesearch.duplicates.miniatures import Miniature, overlap
+from imagesearch.duplicates.miniatures import SIDE, Miniature, overlap, to_text
 from imagesearch.duplicates.similarity import Look, likeness
 from imagesearch.embedding.manifest import DuplicateWeights
-from imagesearch.miniatures import SIDE, to_text
 from tests.unit.duplicates.drawings import drawing, mini
 
 WHOLE = drawing(1)

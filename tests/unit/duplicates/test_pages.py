@@ -17,11 +17,10 @@ from imagesearch.duplicates.contrast_maps import (
     to_text,
 )
 from imagesearch.duplicates.similarity import THRESHOLD, Look, likeness
-from imagesearch.embedding.contrast_map import contrast_map
-from imagesearch.embedding.decoding.document_pages import LEAST_SURE, page_logit
+from imagesearch.embedding.decoding.details import miniature
+from imagesearch.embedding.decoding.document_pages import LEAST_SURE, contrast_map, page_logit
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.manifest import DuplicateWeights
-from imagesearch.embedding.miniature import miniature
 from models.evaluation.document_pages import book_page, chat, letter, receipt
 
 WEIGHTS = DuplicateWeights().weights

@@ -18,11 +18,10 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from imagesearch.embedding.decoder_pool import DecoderPool
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.decoding.preprocessing import Preprocessing
+from imagesearch.embedding.decoding.pool import DecoderPool
+from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 from imagesearch.embedding.manifest import Manifest, load_manifest
-from imagesearch.embedding.picture import Picture
 from tests.waiting import PATIENCE_SECONDS
 
 Data = Callable[[str], bytes]

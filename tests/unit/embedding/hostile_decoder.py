@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from imagesearch.domain.errors import UnreadableImage
+from imagesearch.embedding.decoding.preprocessing import Picture
 from imagesearch.embedding.decoding.worker import serve
-from imagesearch.embedding.picture import Picture
 
 
 def grow(_):

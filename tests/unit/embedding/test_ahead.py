@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from imagesearch.embedding.ahead import in_order
+from imagesearch.embedding.decoding.pool import in_order
 from tests.waiting import PATIENCE_SECONDS
 
 

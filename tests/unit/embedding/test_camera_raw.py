@@ -13,13 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.images import DetailsWanted
 from imagesearch.domain.media_types import EXTENSIONS_OF, named_as_image
-from imagesearch.embedding.decoder_pool import DecoderPool
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.decoding.preprocessing import Preprocessing
-from imagesearch.embedding.picture import DecodingLimits, Picture
+from imagesearch.embedding.decoding.pool import DecoderPool
+from imagesearch.embedding.decoding.preprocessing import DecodingLimits, Picture, Preprocessing
 from tests.unit.embedding import raw_files as raw
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.embedding.clip_text import cleaned
 from imagesearch.embedding.model_catalog import known_models
-from imagesearch.embedding.tokenizer import TextTokenizer
+from imagesearch.embedding.tokenizer import TextTokenizer, cleaned
 
 HERE = Path(__file__).parent
 START, END, LENGTH = 49406, 49407, 77

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from imagesearch.details import DetailsWanted
+from imagesearch.domain.images import DetailsWanted
 from imagesearch.embedding.decoding.color.declared_colors import MOST_BYTES
 from imagesearch.embedding.decoding.color.icc_profiles import coded_profile
 from imagesearch.embedding.decoding.decoder import decode

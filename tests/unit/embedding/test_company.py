@@ -8,10 +8,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from imagesearch.embedding.company import needs_solitude
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.session import open_session
+from imagesearch.embedding.session import needs_solitude, open_session
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 
 pytestmark = pytest.mark.slow

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.embedding.decoder_pool import DecoderPool
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.decoding.preprocessing import Preprocessing
-from imagesearch.embedding.picture import DecodingLimits, Picture
+from imagesearch.embedding.decoding.pool import DecoderPool
+from imagesearch.embedding.decoding.preprocessing import DecodingLimits, Picture, Preprocessing
 from tests.waiting import PATIENCE_SECONDS
 
 WANTED = Preprocessing(16, "pad", "bicubic", (0, 0, 0), (1, 1, 1), (0, 0, 0))

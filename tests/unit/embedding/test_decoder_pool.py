@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from imagesearch.domain.errors import ConfigurationError, Unavailable, UnreadableImage
-from imagesearch.embedding.decoder_pool import DecoderPool
-from imagesearch.embedding.picture import Picture
+from imagesearch.embedding.decoding.pool import DecoderPool
+from imagesearch.embedding.decoding.preprocessing import Picture
 from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -172,7 +172,7 @@ def test_a_killed_parent_leaves_no_orphan(busy_with, tmp_path, eventually):
     started = tmp_path / "started"
     program = textwrap.dedent(f"""
         import sys, threading
-        from imagesearch.embedding.decoder_pool import DecoderPool
+        from imagesearch.embedding.decoding.pool import DecoderPool
         from imagesearch.embedding.decoding.preprocessing import Preprocessing
         pool = DecoderPool(children=1, seconds=5, command={HOSTILE!r})
         wanted = Preprocessing(2, "pad", "bicubic", (0,) * 3, (1,) * 3, (0,) * 3)

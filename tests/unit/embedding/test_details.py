@@ -10,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, TiffImagePlugin
 
-from imagesearch.details import Details, DetailsWanted
+from imagesearch.domain.images import Details, DetailsWanted
+from imagesearch.duplicates.miniatures import from_text
 from imagesearch.embedding.decoding import details as details_module
 from imagesearch.embedding.decoding import protocol
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
-from imagesearch.embedding.decoding.preprocessing import Preprocessing
-from imagesearch.embedding.picture import Picture
-from imagesearch.miniatures import from_text
+from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 
 MAKE, MODEL, EXIF, GPS, LENS, ORIENTATION = 0x010F, 0x0110, 0x8769, 0x8825, 0xA434, 0x0112
 ALL = DetailsWanted(thumbnail=True, place=True)

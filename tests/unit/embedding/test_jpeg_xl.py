@@ -13,14 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.images import DetailsWanted
 from imagesearch.domain.media_types import SNIFF_BYTES, sniff
-from imagesearch.embedding.decoder_pool import DecoderPool
 from imagesearch.embedding.decoding import jpeg_xl
 from imagesearch.embedding.decoding.decoder import decode, decoder_name
-from imagesearch.embedding.decoding.preprocessing import Preprocessing
-from imagesearch.embedding.picture import DecodingLimits, Picture
+from imagesearch.embedding.decoding.pool import DecoderPool
+from imagesearch.embedding.decoding.preprocessing import DecodingLimits, Picture, Preprocessing
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]

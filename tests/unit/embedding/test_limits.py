@@ -10,7 +10,7 @@ from PIL import Image
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.picture import DecodingLimits
+from imagesearch.embedding.decoding.preprocessing import DecodingLimits
 
 HUGE = 30_000
 SIZES = {

@@ -9,8 +9,7 @@ import pytest
 
 from imagesearch.classification.prompts import Prompts
 from imagesearch.domain.errors import ConfigurationError
-from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.model_files import verified
+from imagesearch.embedding.manifest import load_manifest, verified
 
 ROOT = Path(__file__).parents[3]
 STARTER = ROOT / "layers" / "starter_model" / "starter_model"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.details import DetailsWanted
-from imagesearch.embedding.decoder_pool import MEMORY_BYTES, DecoderPool
-from imagesearch.embedding.picture import Picture
+from imagesearch.domain.images import DetailsWanted
+from imagesearch.embedding.decoding.pool import MEMORY_BYTES, DecoderPool
+from imagesearch.embedding.decoding.preprocessing import Picture
 from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow

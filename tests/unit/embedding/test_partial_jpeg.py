@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.embedding.decoder_pool import DecoderPool
+from imagesearch.domain.images import DetailsWanted
 from imagesearch.embedding.decoding.decoder import decode
+from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Preprocessing
 
 THIRD = 1 / 255

@@ -9,10 +9,9 @@ import onnxruntime
 import pytest
 
 from imagesearch.embedding.session import open_session
+from models.clip.graphs import build_image_graph
 from models.clip.reference import random_pixels
-from models.clip.weights import random_weights
-from models.clip_image_graph import build_image_graph
-from models.clip_shape import TINY
+from models.clip.weights import TINY, random_weights
 from models.quantization.methods import qdq_int8
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -12,7 +12,7 @@ from PIL import Image, TiffImagePlugin
 
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.frames import MOST_FRAMES
-from imagesearch.embedding.picture import DecodingLimits
+from imagesearch.embedding.decoding.preprocessing import DecodingLimits
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]

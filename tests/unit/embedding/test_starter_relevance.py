@@ -16,7 +16,7 @@ from imagesearch.search.listing import Listed
 from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
 from models.evaluation.metrics import KINDS, kinds_of
-from models.unanswerable_queries import CHOOSING, REPORTING, unanswerable_queries
+from models.relevance.evidence import CHOOSING, REPORTING, unanswerable_queries
 
 pytestmark = pytest.mark.slow
 

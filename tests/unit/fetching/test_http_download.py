@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, NotFound, Unavailable
+from imagesearch.downloads.http_download import ATTEMPTS, Downloader
 from imagesearch.downloads.partial_file import HalfFile
 from imagesearch.embedding.model_catalog import Pin
-from imagesearch.fetching.http_download import ATTEMPTS, Downloader
 from tests.file_server import FileServer
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from onnx import TensorProto, helper, numpy_helper
 
-from imagesearch.downloads.model_store import ModelShelf
-from imagesearch.fetching.time_left import TimeLeft
+from imagesearch.downloads.model_store import ModelShelf, TimeLeft
 from tests.file_server import FileServer
 from tests.small_model import known
 

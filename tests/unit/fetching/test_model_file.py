@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from imagesearch.downloads.http_download import Downloader, bring, entry_of
 from imagesearch.embedding.int8_weights import signed
 from imagesearch.embedding.model_catalog import Pin
-from imagesearch.fetching.http_download import Downloader
-from imagesearch.fetching.model_file import bring, entry_of
 from tests.file_server import FileServer
 from tests.small_model import unsigned_graph
 

@@ -12,8 +12,8 @@ import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
+from functions.index_images.handler import BatchReport
 from functions.index_images.handler import make_handler as make_index_handler
-from functions.index_images.reporting import BatchReport
 from functions.search.handler import make_handler as make_search_handler
 from functions.search.request_log import RequestLog
 from functions.search.routing import Parts

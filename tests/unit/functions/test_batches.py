@@ -8,8 +8,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from hypothesis import given, settings
 
-from functions.index_images.handler import LookAgain, make_handler
-from functions.index_images.reporting import BatchReport
+from functions.index_images.handler import BatchReport, LookAgain, make_handler
 from imagesearch.domain.images import ImageRef
 from tests.unit.functions.calling import CONTEXT, in_queue
 from tests.unit.usecases.fakes import BUCKET, picture, ref

@@ -5,16 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from functions.search.bound_keys import BoundKeys
-from functions.search.handler import make_handler
+from functions.search.handler import BoundKeys, make_handler
 from functions.search.request_log import RequestLog
-from imagesearch.access import ScopedIndex
+from imagesearch.access import Scope, ScopedIndex
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.duplicates.checker import DuplicateCheck
 from imagesearch.duplicates.groups import DuplicateGroups
 from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import DuplicateWeights
-from imagesearch.scoping import Scope
 from imagesearch.search.searcher import Searcher
 from tests.unit.functions.calling import CONTEXT, answered, http
 from tests.unit.usecases.fakes import picture, ref

@@ -6,7 +6,7 @@ import pytest
 from functions.search.handler import make_handler
 from functions.search.request_log import RequestLog
 from imagesearch.client import ApiError, ImageSearch
-from local.gateway import Gateway
+from local.web.gateway import Gateway
 from tests.unit.usecases.fakes import picture, ref
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from imagesearch.domain.ports import Touch
 from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.indexing.indexer import Indexer
-from imagesearch.writes import Touch
 from tests.unit.usecases.fakes import FakeDerived, picture, ref
 
 CAT, DOG = picture("a cat"), picture("a dog")

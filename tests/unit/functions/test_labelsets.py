@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from functions.search.labelsets.bodies import MAX_WRITTEN
+from functions.search.routes.label_sets import MAX_WRITTEN
 from tests.unit.usecases.fakes import picture
 
 PETS = "/v1/labelsets/pets"

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
+from imagesearch.search.query_encoder import MAX_URLS
 from imagesearch.uploads import Allowed, Intake
-from imagesearch.web_queries import MAX_URLS
 from tests.unit.usecases.fakes import FakeChanges, FakeDerived, FakeWeb, picture, ref
 
 TOM, REX = "https://pets.test/tom.png", "https://pets.test/rex.png"

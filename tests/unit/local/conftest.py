@@ -19,8 +19,8 @@ from rich.console import Console
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.domain.images import Document, ImageRef, Status
+from imagesearch.domain.ports import Put
 from imagesearch.indexing.indexer import Indexer
-from imagesearch.writes import Put
 from local.output import Report
 from local.sync.reconcile import FolderEngine
 from local.workspace import Workspace

@@ -2,8 +2,8 @@
 
 import pytest
 
-from local.api_keys import ApiKeys
 from local.errors import WrongUsage
+from local.web.auth import ApiKeys
 
 
 def test_one_key_and_more_are_read_from_the_environment() -> None:

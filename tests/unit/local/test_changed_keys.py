@@ -7,7 +7,7 @@ import pytest
 
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
-from local.changed_keys import changed_keys
+from local.sync.watcher import changed_keys
 
 Keys = Callable[..., list[str]]
 Remember = Callable[..., None]

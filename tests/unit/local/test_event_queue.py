@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from imagesearch.states import Lag
+from imagesearch.domain.ports import Lag
 from local.sync.queue import EventQueue
 from tests.waiting import PATIENCE_SECONDS
 

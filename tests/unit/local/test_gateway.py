@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from local.gateway import Gateway
+from local.web.gateway import Gateway
 from tests.waiting import PATIENCE_SECONDS
 
 Call = Callable[..., Any]

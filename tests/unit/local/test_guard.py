@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.api_keys import ApiKeys
-from local.web.auth import Guard, is_loopback
+from local.web.auth import ApiKeys, Guard, is_loopback
 
 Call = Callable[..., Any]
 

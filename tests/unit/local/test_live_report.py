@@ -12,9 +12,9 @@ import pytest
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.domain.images import Document, ImageRef, Status
-from imagesearch.writes import Put
-from local.s3_events import object_event
+from imagesearch.domain.ports import Put
 from local.sync.live_report import LiveReport
+from local.sync.queue import object_event
 
 VECTOR = np.array([1, 0, 0, 0], np.float32)
 

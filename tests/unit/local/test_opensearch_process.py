@@ -6,14 +6,14 @@ import sys
 import psutil
 import pytest
 
-from local.java_home import find_java_home
+from local.opensearch_server import find_java_home
 
 pytestmark = pytest.mark.slow
 
 STARTER = """
 import os, signal, sys
 from pathlib import Path
-from local.opensearch_process import run
+from local.opensearch_server import run
 process = run(["sleep", "600"], dict(os.environ), Path(sys.argv[1]), user=None)
 print(process.pid, flush=True)
 signal.pause()

@@ -14,9 +14,7 @@ from imagesearch.domain.errors import ConfigurationError, ImageSearchError
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.model_catalog import Pin
 from local.errors import WrongUsage
-from local.model_cache import models_cache
-from local.pulled_model import alone, check_files
-from local.pulling import Puller
+from local.models import Puller, alone, check_files, models_cache
 from tests.file_server import FileServer
 from tests.small_model import FILES, known, unsigned_graph
 

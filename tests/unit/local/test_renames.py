@@ -11,8 +11,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from PIL import Image
 
-from functions.index_images.handler import make_handler
-from functions.index_images.reporting import BatchReport
+from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.filesystem.derived_store import FolderDerived
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.adapters.sqlite.content_lookup import EmbeddedContent
@@ -21,8 +20,8 @@ from imagesearch.domain.filters import KeyPrefix
 from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import Outcome
-from local.reconcile import reconcile, vanished
 from local.sync.folder_sync import FolderSync
+from local.sync.reconcile import reconcile, vanished
 from local.workspace import workspace_of
 from tests.unit.usecases.fakes import FakeImages, picture, vector
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 SERVING = """
 import sys
 from pathlib import Path
-from local.api_keys import ApiKeys
+from local.web.auth import ApiKeys
 from local.web.application import application
 from local.lambda_runtime import settings_of
 from local.web.server import Server

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from local.sweeping import KEPT_SECONDS, sweep
+from local.commands.serve import KEPT_SECONDS, sweep
 
 
 def test_old_notes_go_and_everything_else_stays(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from imagesearch.adapters.filesystem.bucket_changes import UPLOAD_URL, FolderChanges
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.domain.images import ImageRef
-from local import uploads
-from local.uploads import Uploads
+from local.web import uploads
+from local.web.uploads import Uploads
 
 
 @pytest.fixture

@@ -4,10 +4,8 @@ import json
 from typing import Any
 
 from imagesearch.domain.images import ImageRef
-from imagesearch.states import Lag
-from local.s3_events import object_event
-from local.sync.queue import EventQueue
-from local.worker import work_on
+from imagesearch.domain.ports import Lag
+from local.sync.queue import EventQueue, object_event, work_on
 
 
 def eager_queue(*bodies: str) -> EventQueue:

@@ -14,11 +14,11 @@ from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
 
 from models.clip.build_random import build
-from models.clip_shape import TINY, TowerShape
+from models.clip.weights import TINY, TowerShape
 from models.evaluation.reference_pipeline import Embedder
-from models.quantise import Floats
-from models.samples import Samples, read_samples
-from models.starter_model import PREPROCESS
+from models.evaluation.samples import Samples, read_samples
+from models.quantization.methods import Floats
+from models.starter.build import PREPROCESS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

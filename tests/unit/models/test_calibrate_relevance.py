@@ -12,14 +12,17 @@ import pytest
 from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.search.relevance import Kind
-from models.logistic import logistic_fit
 from models.relevance.calibrate import calibrate, faults, main
 from models.relevance.evidence import (
+    CHOOSING,
+    REPORTING,
+    RelevanceVectors,
     caption_evidence,
     edit_evidence,
     evidence,
     mixed_evidence,
     same_kind_evidence,
+    unanswerable_queries,
 )
 from models.relevance.figures import Judged
 from models.relevance.fit import (
@@ -27,11 +30,10 @@ from models.relevance.fit import (
     Backgrounds,
     NothingToFit,
     background_rows,
+    logistic_fit,
     nearness_to_others,
     pair_weights,
 )
-from models.relevance_vectors import RelevanceVectors
-from models.unanswerable_queries import CHOOSING, REPORTING, unanswerable_queries
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,18 @@ import onnx
 import pytest
 
 from imagesearch.embedding.session import open_session
+from models.clip.graphs import build_image_graph, build_text_graph
 from models.clip.reference import described, difference, random_ids, random_pixels
-from models.clip.weights import Weights, random_weights
-from models.clip_image_graph import build_image_graph
-from models.clip_names import from_open_clip, to_open_clip
-from models.clip_shape import TINY, VIT_B_32, ClipShape
-from models.clip_text_graph import build_text_graph
-from models.quantise import Floats
+from models.clip.weights import (
+    TINY,
+    VIT_B_32,
+    ClipShape,
+    Weights,
+    from_open_clip,
+    random_weights,
+    to_open_clip,
+)
+from models.quantization.methods import Floats
 
 pytestmark = pytest.mark.slow
 

@@ -14,12 +14,10 @@ import pytest
 from imagesearch.embedding.manifest import load_manifest
 from models.clip.checkpoint import Checkpoint, UnfitCheckpointError, fitting
 from models.clip.export import export, main
+from models.clip.graphs import build_image_graph, build_text_graph
 from models.clip.reference import Embeddings, Ids, run_graphs
-from models.clip.weights import Weights, random_weights
-from models.clip_image_graph import build_image_graph
-from models.clip_shape import TINY
-from models.clip_text_graph import build_text_graph
-from models.quantise import Floats
+from models.clip.weights import TINY, Weights, random_weights
+from models.quantization.methods import Floats
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.duplicate_evidence import Evidence
-from models.evaluation.duplicates import fit, table
+from models.evaluation.duplicates import Evidence, fit, table
 from models.evaluation.edits import COPIES
 from models.evaluation.page_copies import PAGE_COPIES
 

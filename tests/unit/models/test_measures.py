@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.evaluation.metrics import kinds_of, likeness
-from models.preprocess import Preprocess
-from models.quantise import blocks_to_uint8, rows_to_int8
-from models.recall import mean_reciprocal_rank, recall
-from models.second_block import singular_directions
+from models.evaluation.metrics import kinds_of, likeness, mean_reciprocal_rank, recall
+from models.evaluation.reference_pipeline import Preprocess
+from models.quantization.methods import blocks_to_uint8, rows_to_int8
+from models.starter.image_graph import singular_directions
 
 CORNERS = np.eye(4, dtype=np.float32)
 

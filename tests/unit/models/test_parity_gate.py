@@ -10,6 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from imagesearch.embedding.session import open_session
+from models.evaluation.metrics import Recall
 from models.evaluation.parity import (
     Cosines,
     ParityError,
@@ -21,9 +22,8 @@ from models.evaluation.parity import (
     size_faults,
 )
 from models.evaluation.reference_pipeline import Embedder
-from models.quantise import Floats
-from models.recall import Recall
-from models.samples import Samples
+from models.evaluation.samples import Samples
+from models.quantization.methods import Floats
 from models.starter.build import main
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,7 @@ from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.session import open_session
 from models.clip.reference import random_ids, random_pixels
 from models.evaluation.parity import cosines
-from models.quantise import Floats
-from models.quantization.methods import matrices
+from models.quantization.methods import Floats, matrices
 from models.quantization.quantize import METHODS, main
 from tests.unit.models.conftest import SMALL_CLIP
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.edits import EDITS
+from models.evaluation.edits import EDITS
+from models.evaluation.metrics import ranks, recall
 from models.evaluation.parity import RECALL_TARGETS, SMALLEST_BATCH_COSINE, cosines
 from models.evaluation.reference_pipeline import Embedder
-from models.quantise import Floats
-from models.recall import ranks, recall
-from models.samples import Samples
+from models.evaluation.samples import Samples
+from models.quantization.methods import Floats
 from models.starter.quality import text_batch_cosines
 from models.starter.text_graph import WIDTH
 

@@ -13,9 +13,8 @@ from tokenizers import Tokenizer
 
 from models.evaluation.parity import LARGEST_FOLDER, RECALL_TARGETS
 from models.evaluation.reference_pipeline import Embedder
+from models.starter.build import PREPROCESS, image_space, write_manifest
 from models.starter.sources import sha256
-from models.starter_manifest import image_space, write_manifest
-from models.starter_model import PREPROCESS
 
 pytestmark = pytest.mark.slow
 

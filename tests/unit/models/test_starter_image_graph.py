@@ -10,7 +10,7 @@ import pytest
 
 from imagesearch.embedding.session import open_session
 from models.onnx_writer import FLOAT, GraphWriter
-from models.quantise import Floats
+from models.quantization.methods import Floats
 from models.starter.image_graph import SIZE, ImageBlocks, build_image_graph, classifier_weights
 from models.starter.reference import image_embeddings, unit_length
 

@@ -9,7 +9,7 @@ import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from functions.index_images.reporting import BatchReport
+from functions.index_images.handler import BatchReport
 from functions.search.request_log import RequestLog
 from tests.unit.template.dimensions import OF_SERVICE
 

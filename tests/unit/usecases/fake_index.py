@@ -8,18 +8,17 @@ from datetime import timedelta
 
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.filters import Filter, KeyPrefix, MetadataRecorded, OneOf, Recorded
-from imagesearch.domain.images import (
-    Document,
-    Embedding,
-    Hit,
-    Linked,
-    Scanned,
-    Status,
-    TakenPlace,
-    VectorQuery,
+from imagesearch.domain.images import Document, Embedding, Linked, Scanned, Status
+from imagesearch.domain.ports import (
+    Delete,
+    IndexHealth,
+    Put,
+    Stored,
+    Write,
+    WriteResult,
+    WriteStatus,
 )
-from imagesearch.states import IndexHealth
-from imagesearch.writes import Delete, Put, Stored, Write, WriteResult, WriteStatus
+from imagesearch.domain.queries import Hit, TakenPlace, VectorQuery
 from tests.unit.usecases.fakes import START, Hooks, ref
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from imagesearch.details import Details, DetailsWanted
 from imagesearch.domain.errors import (
     ImageSearchError,
     InvalidQuery,
@@ -17,11 +16,17 @@ from imagesearch.domain.errors import (
     Unavailable,
     UnreadableImage,
 )
-from imagesearch.domain.images import Embedding, EncodedImage, ImageRef, ObjectState
-from imagesearch.miniatures import to_text
+from imagesearch.domain.images import (
+    Details,
+    DetailsWanted,
+    Embedding,
+    EncodedImage,
+    ImageRef,
+    ObjectState,
+)
+from imagesearch.domain.ports import UPLOAD_SECONDS, Lag, UploadForm
+from imagesearch.duplicates.miniatures import to_text
 from imagesearch.search.relevance import Background, Curve, Kind, Relevance
-from imagesearch.states import Lag
-from imagesearch.upload_forms import UPLOAD_SECONDS, UploadForm
 
 BUCKET = "pictures"
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagesearch.domain.errors import InvalidQuery
-from imagesearch.domain.images import Position
+from imagesearch.domain.queries import Position
 from imagesearch.search.pagination import place, seal, seal_place, unseal
 
 values = st.lists(st.text() | st.integers() | st.floats(allow_nan=False) | st.none(), max_size=4)

@@ -7,8 +7,8 @@ import pytest
 
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Document, Neighbour, Status
+from imagesearch.domain.ports import Put
 from imagesearch.duplicates.groups import MAX_SHOWN, DuplicateGroups
-from imagesearch.writes import Put
 from tests.unit.usecases.fakes import START, ref, vector
 
 

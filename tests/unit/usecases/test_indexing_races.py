@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from imagesearch.details import DetailsWanted
+from imagesearch.domain.images import DetailsWanted
+from imagesearch.domain.ports import WriteStatus
 from imagesearch.indexing.indexer import ROUNDS, Indexer
 from imagesearch.indexing.planner import OutcomeKind, Planner, Present, Seen
-from imagesearch.writes import WriteStatus
 from tests.unit.usecases.fakes import START, FakeImages, picture, ref, vector
 from tests.unit.usecases.looking import look
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.ports import Touch
 from imagesearch.duplicates import linker as linking
 from imagesearch.duplicates.linker import NEAREST, ROUNDS, Linker
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
-from imagesearch.writes import Touch
 from tests.unit.usecases.fakes import START, FakeImages, picture, ref, vector
 from tests.unit.usecases.looking import look
 

@@ -8,8 +8,8 @@ from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.filters import KeyPrefix
 from imagesearch.domain.images import Status
 from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
-from imagesearch.paging import MAX_DEPTH, MAX_LIMIT
 from imagesearch.search.listing import Listed, Order
+from imagesearch.search.pagination import MAX_DEPTH, MAX_LIMIT
 from imagesearch.search.searcher import Searcher
 from tests.unit.usecases.fakes import FakeTexts, picture
 from tests.unit.usecases.looking import keys

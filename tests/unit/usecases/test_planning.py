@@ -5,11 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import ObjectState, Status
+from imagesearch.domain.images import DetailsWanted, ObjectState, Status
+from imagesearch.domain.ports import Delete, Put, Stored, Touch
 from imagesearch.indexing.planner import Outcome, OutcomeKind, Planned, Planner, Present, Seen
-from imagesearch.writes import Delete, Put, Stored, Touch
 from tests.unit.usecases.fakes import START, FakeImages, picture, ref, vector
 
 KEY = ref("a.png")

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagesearch.batches import Limits
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import Document
+from imagesearch.domain.ports import Touch
 from imagesearch.indexing import content_reuse
 from imagesearch.indexing.content_reuse import ContentSource
-from imagesearch.indexing.indexer import Indexer
-from imagesearch.writes import Touch
+from imagesearch.indexing.indexer import Indexer, Limits
 from tests.unit.usecases.fake_index import FakeIndex
 from tests.unit.usecases.fakes import (
     START,

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from imagesearch.access import Scope, ScopedChanges, ScopedStore, key_bindings
 from imagesearch.domain.errors import NotAllowed, NotFound
-from imagesearch.scoping import Scope, ScopedChanges, ScopedStore, key_bindings
 from tests.unit.usecases.fakes import FakeStore, ref
 
 CATS = Scope(frozenset({"cats"}))

@@ -6,9 +6,8 @@ import pytest
 
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
 from imagesearch.domain.media_types import EXTENSIONS, EXTENSIONS_OF, likely_type, named_as_image
-from imagesearch.new_images import NewImage
-from imagesearch.upload_forms import UPLOAD_SECONDS
-from imagesearch.uploads import Allowed, Intake
+from imagesearch.domain.ports import UPLOAD_SECONDS
+from imagesearch.uploads import Allowed, Intake, NewImage
 from tests.unit.usecases.fakes import BUCKET, START, FakeChanges, FakeDerived, picture, ref
 from tests.unit.usecases.looking import look
 

@@ -1,11 +1,17 @@
-"""A document as JSON values and back, exactly: both indexes store records in this form."""
+"""A document as JSON values and back, exactly: both indexes store records in this form.
+
+Which vectors an index works with, the same ones in both, and how they are written down.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from imagesearch.domain.images import Document, ImageRef, Neighbour, Status
+import numpy as np
+
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.images import Document, Embedding, ImageRef, Neighbour, Status
 
 DATES = ("last_modified", "indexed_at", "taken_at")
 PLAIN = (
@@ -97,3 +103,37 @@ def _text(date: datetime | None) -> str | None:
 
 def _date(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def unit_vector(embedding: Embedding, dimension: int) -> Embedding:
+    """The embedding [D] as float32 of length 1; raises ValueError for what has no direction."""
+    vector = np.asarray(embedding, np.float64)
+    if vector.shape != (dimension,):
+        raise ValueError(f"the embedding has the shape {vector.shape}, not ({dimension},)")
+    length = np.linalg.norm(vector)
+    if not np.isfinite(length) or length == 0:
+        raise ValueError("the embedding is zero or not finite")
+    return (vector / length).astype(np.float32)
+
+
+def query_vector(embedding: Embedding, dimension: int) -> Embedding:
+    """The same for a query; raises InvalidQuery."""
+    try:
+        return unit_vector(embedding, dimension)
+    except ValueError as error:
+        raise InvalidQuery(
+            f"the query points nowhere: {error}", "weigh its terms so that they do not cancel out"
+        ) from error
+
+
+def vector_json(vector: Embedding) -> str:
+    """Nine digits hold any float32 exactly; json.dumps writes 17 and takes three times as long."""
+    return f"[{','.join(['%.9g'] * len(vector)) % tuple(vector.tolist())}]"
+
+
+def direction_json(vector: Embedding) -> str:
+    """Where a unit vector points, in whole numbers: for cosines its length does not matter.
+
+    They have as many bits as a float32, and are written twice as fast as nine digits.
+    """
+    return str(np.rint(vector * np.float32(2**24)).astype(np.int32).tolist())

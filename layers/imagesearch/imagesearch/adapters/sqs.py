@@ -1,4 +1,7 @@
-"""Has keys looked at once more, by messages with a delay to a queue of the indexing function."""
+"""Has keys looked at once more, by messages with a delay to a queue of the indexing function.
+
+The queue of changes in SQS, seen from outside.
+"""
 
 import json
 from collections.abc import Sequence
@@ -12,13 +15,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef
+from imagesearch.domain.ports import Lag
 
 # As a backfill does: a function has time for as many, even if each has to be embedded.
 KEYS_A_MESSAGE = 10
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MESSAGES_A_REQUEST = 10
 LONGEST_DELAY = timedelta(minutes=15)
-CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3})
+SEND_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3})
 
 
 class SqsRevisits:
@@ -26,7 +30,7 @@ class SqsRevisits:
 
     def __init__(self, url: str, client: Any = None) -> None:
         self._url = url
-        self._sqs = client or boto3.client("sqs", config=CONFIG)
+        self._sqs = client or boto3.client("sqs", config=SEND_CONFIG)
 
     def look_again(self, refs: Sequence[ImageRef], after: timedelta) -> None:
         """Where that time is longer than SQS can wait, who looks too early sends them on."""
@@ -63,3 +67,28 @@ def _not_taken(reason: str) -> Unavailable:
         f"SQS does not take a message about keys to look at once more: {reason}",
         "check REVISIT_QUEUE_URL, and that the function's role has sqs:SendMessage on it",
     )
+
+
+WAITING = "ApproximateNumberOfMessages"
+IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
+# Whoever asks how the system is must not wait for this.
+LAG_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
+
+
+class SqsQueue:
+    def __init__(self, url: str, client: Any = None) -> None:
+        self._url = url
+        self._sqs = client or boto3.client("sqs", config=LAG_CONFIG)
+
+    def lag(self) -> Lag:
+        """SQS's own estimate: it may be a minute old."""
+        try:
+            found = self._sqs.get_queue_attributes(
+                QueueUrl=self._url, AttributeNames=[WAITING, IN_FLIGHT]
+            )["Attributes"]
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable(
+                f"SQS does not say how long the queue is: {error}",
+                "check QUEUE_URL, and that the function's role has sqs:GetQueueAttributes on it",
+            ) from error
+        return Lag(waiting=int(found[WAITING]), in_flight=int(found[IN_FLIGHT]))

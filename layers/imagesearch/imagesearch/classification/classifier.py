@@ -14,8 +14,8 @@ from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import LabelEncoder, checked_labels
 from imagesearch.domain.errors import InvalidQuery, NotFound
 from imagesearch.domain.filters import Filter, MetadataRecorded, Recorded
-from imagesearch.domain.images import Document, Hit, VectorQuery
-from imagesearch.domain.queries import ImageQuery, StoredQuery, UrlQuery
+from imagesearch.domain.images import Document
+from imagesearch.domain.queries import Hit, ImageQuery, StoredQuery, UrlQuery, VectorQuery
 from imagesearch.search.query_encoder import QueryVectors
 from imagesearch.search.timing import Stopwatch, Timing
 

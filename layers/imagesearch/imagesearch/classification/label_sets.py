@@ -1,29 +1,160 @@
-"""Use case: keep sets of labels, embedded once, for as many classes as there are."""
+"""Use case: keep sets of labels, embedded once, for as many classes as there are.
+
+How a label set lies in an index: a record of the set, and one document for each label.
+
+A set's labels are of one generation, which the set's record names: a set that is replaced is
+searched as it was until all of the new one is there, and then as it is.
+
+Writes the labels of a set, embedded in batches; and deletes those of generations gone by.
+"""
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
+from typing import TypeAlias, TypeVar
 
 from imagesearch.classification.prompts import LabelEncoder
-from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound
-from imagesearch.domain.images import Document, Embedding, VectorQuery
-from imagesearch.domain.ports import VectorIndex
-from imagesearch.label_records import (
-    GENERATION,
-    NAME,
-    SETS,
-    collection_of,
-    label_of,
-    set_name,
-    set_record,
-    set_ref,
-)
-from imagesearch.label_writing import LabelWriter, Progress
+from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
+from imagesearch.domain.filters import KeyPrefix
+from imagesearch.domain.images import Document, Embedding, ImageRef, Status
+from imagesearch.domain.ports import Delete, Put, Stored, VectorIndex, Write, WriteStatus
+from imagesearch.domain.queries import VectorQuery
 from imagesearch.search.pagination import seal, unseal
-from imagesearch.writes import Delete, Put, Stored
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+# No set has such a name: a dot parts its name and its generation.
+SETS = ".sets"
+BUCKET = "labelsets"
+GENERATION = "generation"
+
+
+def set_ref(name: str) -> ImageRef:
+    return ImageRef(BUCKET, f"{SETS}/{name}")
+
+
+def set_record(name: str, generation: str, model: str, now: datetime) -> Document:
+    return _document(set_ref(name), model, now, {GENERATION: generation})
+
+
+def set_name(record: Document) -> str:
+    return record.ref.key.removeprefix(f"{SETS}/")
+
+
+def collection_of(name: str, generation: str) -> str:
+    """The collection that holds a generation's labels."""
+    return f"{name}.{generation}"
+
+
+def label_ref(collection: str, label: str) -> ImageRef:
+    return ImageRef(BUCKET, f"{collection}/{label}")
+
+
+def label_record(collection: str, label: str, model: str, now: datetime) -> Document:
+    return _document(label_ref(collection, label), model, now, {})
+
+
+def label_of(record: Document) -> str:
+    return record.ref.key.partition("/")[2]
+
+
+def _document(ref: ImageRef, model: str, now: datetime, metadata: dict[str, str]) -> Document:
+    return Document(
+        ref=ref,
+        status=Status.INDEXED,
+        etag="",
+        last_modified=now,
+        size=0,
+        indexed_at=now,
+        model=model,
+        decoder="",
+        metadata=metadata,
+    )
+
+
+LABELS_AT_A_TIME = 64
+DELETED_AT_A_TIME = 500
+
+Progress: TypeAlias = Callable[[int], object]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelWriter:
+    """Raises Unavailable, also where somebody else writes the same set."""
+
+    index: VectorIndex
+    labels: LabelEncoder
+    clock: Callable[[], datetime]
+
+    def put(
+        self, collection: str, labels: Sequence[str], old: str | None, progress: Progress
+    ) -> None:
+        """Add labels to a collection; those that the `old` one has are not embedded again."""
+        for part in _parts(labels, LABELS_AT_A_TIME):
+            refs = {label: label_ref(collection, label) for label in part}
+            there = self.index.get([ref.id for ref in refs.values()])
+            missing = [
+                label
+                for label, ref in refs.items()
+                if ref.id not in there or there[ref.id].document is None
+            ]
+            vectors = self._vectors(missing, old)
+            now, model = self.clock(), self.labels.model
+            versions = {label: there.get(refs[label].id) for label in missing}
+            self._write(
+                Put(
+                    label_record(collection, label, model, now),
+                    vectors[label],
+                    known.version if known else None,
+                )
+                for label, known in versions.items()
+            )
+            progress(len(part))
+
+    def write_record(self, write: Write) -> None:
+        """Write a set's record, if nobody has since it was read."""
+        if WriteStatus.CONFLICT in self._write([write]):
+            raise Unavailable("the label set was written by somebody else meanwhile", "try again")
+
+    def sweep(self, name: str, keep: str | None) -> None:
+        """Delete every other generation's labels, also those that a broken replacement left."""
+        for refs in _parts(self._leftovers(name, keep), DELETED_AT_A_TIME):
+            stored = self.index.get([ref.id for ref in refs])
+            self._write(Delete(ref, stored[ref.id].version) for ref in refs if ref.id in stored)
+
+    def _leftovers(self, name: str, keep: str | None) -> Iterator[ImageRef]:
+        for found in self.index.scan(filter=KeyPrefix(f"{name}.")):
+            if found.document.ref.collection != keep:
+                yield found.document.ref
+
+    def _vectors(self, labels: Sequence[str], old: str | None) -> dict[str, Embedding]:
+        ids = {label: label_ref(old, label).id for label in labels} if old else {}
+        known = self.index.embeddings(list(ids.values())) if ids else {}
+        found = {label: known[id] for label, id in ids.items() if id in known}
+        new = [label for label in labels if label not in found]
+        if new:
+            found.update(zip(new, self.labels.encode_labels(new), strict=True))
+        return found
+
+    def _write(self, writes: Iterable[Write]) -> list[WriteStatus]:
+        """A conflict over a label means that somebody else has just put it there, or deleted it."""
+        results = self.index.write(list(writes))
+        for result in results:
+            if result.status is WriteStatus.FAILED:
+                raise Unavailable(f"a label cannot be written: {result.reason}", "try again")
+        return [result.status for result in results]
+
+
+def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
 
 MAX_SETS = 100
 

@@ -1,4 +1,7 @@
-"""What the system speaks of: images, what the index records of them, queries and hits."""
+"""What the system speaks of: images, what the index records of them, queries and hits.
+
+What a file tells beside its embedding, and which of it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,35 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.details import Details
-from imagesearch.domain.filters import Filter
+
+@dataclass(frozen=True, slots=True)
+class DetailsWanted:
+    """Which details cost something or are nobody's business unless somebody asks for them."""
+
+    thumbnail: bool = False
+    place: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a file gives beside its embedding; how it looks is meant as displayed, upright.
+
+    `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few greys, as
+    `imagesearch.duplicates.miniatures` writes it; `contrasts` the contrast map of a page, a screen
+    or a chart, or of what may be one, as `imagesearch.duplicates.contrast_maps` writes it, and
+    empty for other pictures; `exif` what the camera wrote: `camera` and `lens`; `latitude` and
+    `longitude` degrees, north and east positive; `thumbnail` is a WebP file. A hash, miniature or
+    thumbnail that was wanted and could not be made is empty.
+    """
+
+    phash: str
+    miniature: str
+    contrasts: str | None = None
+    exif: Mapping[str, str] = field(default_factory=dict)
+    latitude: float | None = None
+    longitude: float | None = None
+    thumbnail: bytes | None = None
+
 
 Embedding: TypeAlias = NDArray[np.float32]
 
@@ -132,51 +162,6 @@ class Document:
     @property
     def id(self) -> str:
         return self.ref.id
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The place behind a hit in the order of hits: score descending, then id ascending."""
-
-    score: float
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class TakenPlace:
-    """The place behind an image in a list by when the images were taken, to the millisecond."""
-
-    taken_at: datetime | None
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class VectorQuery:
-    """The `limit` indexed images nearest to `embedding` [D], behind `after`.
-
-    Only those of the collection, that the filter holds for, with a cosine from `min_score`, and
-    whose id is not in `exclude`.
-    """
-
-    embedding: Embedding
-    limit: int
-    collection: str | None = None
-    exclude: tuple[str, ...] = ()
-    after: Position | None = None
-    min_score: float | None = None
-    filter: Filter | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A found image; `score` is the cosine similarity in [-1, 1].
-
-    `relevance` in [0, 1] is comparable between queries; None where the model is not calibrated.
-    """
-
-    document: Document
-    score: float
-    relevance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,116 @@
-"""What the use cases ask of the outside world; every adapter of a kind passes the same tests."""
+"""What the use cases ask of the outside world; every adapter of a kind passes the same tests.
+
+Conditional writes: what an index entry is at a version, what is to become of it, what did.
+
+How the system is: what waits to be indexed, and how the index is.
+
+What it takes to upload an image straight to the bucket: a multipart POST with signed fields.
+
+What the use cases ask of who changes the bucket, and of where derived things lie.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
-from typing import Protocol
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol, TypeAlias
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.filters import Filter
 from imagesearch.domain.images import (
+    DetailsWanted,
     Document,
     Embedding,
     EncodedImage,
-    Hit,
     ImageRef,
     Linked,
     ObjectState,
     Scanned,
     Status,
-    TakenPlace,
-    VectorQuery,
 )
-from imagesearch.states import IndexHealth, Lag
-from imagesearch.writes import Stored, Write, WriteResult
+from imagesearch.domain.queries import Hit, TakenPlace, VectorQuery
+
+Version: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An index entry with the version that a conditional write must name.
+
+    `document` is None where the image was deleted: the entry outlives it for a while, so that a
+    write which was sent before the deletion and lands after it finds another version and fails.
+    """
+
+    document: Document | None
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Record a document and its embedding; without embedding it is not found by search."""
+
+    document: Document
+    embedding: Embedding | None
+    expected: Version | None
+
+    @property
+    def ref(self) -> ImageRef:
+        return self.document.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Record a document anew and keep the embedding that is there."""
+
+    document: Document
+    expected: Version
+
+    @property
+    def ref(self) -> ImageRef:
+        return self.document.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Record that the image is gone."""
+
+    ref: ImageRef
+    expected: Version | None
+
+
+Write: TypeAlias = Put | Touch | Delete
+
+
+class WriteStatus(StrEnum):
+    WRITTEN = "written"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of one write of a bulk; `reason` says why where it failed."""
+
+    status: WriteStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Changes of the bucket that the index has not settled: `in_flight` are being looked at."""
+
+    waiting: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexHealth:
+    """`status` is green, yellow or red; `images` counts those that search can find."""
+
+    name: str
+    status: str
+    images: int
+    rejected: int
 
 
 class ImageEncoder(Protocol):
@@ -195,3 +284,59 @@ class VectorIndex(ContentLookup, Protocol):
 
     def drop(self) -> None:
         """Delete the index with all that it holds; to use it again, open it anew."""
+
+
+UPLOAD_SECONDS = 900
+# As large as a file may be that is indexed.
+UPLOAD_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """POST `fields`, then the bytes as the field `file`, to `url` before `expires_at`."""
+
+    url: str
+    fields: Mapping[str, str]
+    expires_at: datetime
+
+
+class BucketChanges(Protocol):
+    """How the bucket is changed from here; all raise Unavailable."""
+
+    def upload_form(
+        self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
+    ) -> UploadForm:
+        """What a client sends to put one object there, of this type and of bounded size.
+
+        Raises InvalidQuery for metadata that the bucket cannot hold.
+        """
+
+    def put(
+        self, ref: ImageRef, data: bytes, content_type: str, metadata: Mapping[str, str]
+    ) -> None:
+        """Have a new object there whole, where nothing was before.
+
+        Raises InvalidQuery for metadata that the bucket cannot hold.
+        """
+
+    def delete(self, ref: ImageRef) -> None:
+        """Have no object there; none may have been there before."""
+
+
+class DerivedStore(Protocol):
+    """Where things lie that are made of images; its methods may be called from several threads.
+
+    All raise Unavailable.
+    """
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Have it there whole, in place of what was there."""
+
+    def get(self, key: str) -> bytes | None:
+        """What is there; None when nothing is."""
+
+    def delete(self, key: str) -> None:
+        """Have nothing there; nothing may have been there before."""
+
+    def url(self, key: str) -> str:
+        """A short-lived address at which a browser can fetch it, whether it is there or not."""

@@ -1,10 +1,60 @@
 """What can be asked: by words, by images, by a mixture of them, and which part of the answer."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeAlias
 
 from imagesearch.domain.filters import Filter
+from imagesearch.domain.images import Document, Embedding
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The place behind a hit in the order of hits: score descending, then id ascending."""
+
+    score: float
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenPlace:
+    """The place behind an image in a list by when the images were taken, to the millisecond."""
+
+    taken_at: datetime | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class VectorQuery:
+    """The `limit` indexed images nearest to `embedding` [D], behind `after`.
+
+    Only those of the collection, that the filter holds for, with a cosine from `min_score`, and
+    whose id is not in `exclude`.
+    """
+
+    embedding: Embedding
+    limit: int
+    collection: str | None = None
+    exclude: tuple[str, ...] = ()
+    after: Position | None = None
+    min_score: float | None = None
+    filter: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found image; `score` is the cosine similarity in [-1, 1].
+
+    `relevance` in [0, 1] is comparable between queries; None where the model is not calibrated.
+    """
+
+    document: Document
+    score: float
+    relevance: float | None = None
+
 
 MAX_TERMS = 16
 

@@ -1,19 +1,48 @@
-"""Known models in S3: put there file by file, checked, and taken away again."""
+"""Known models in S3: put there file by file, checked, and taken away again.
+
+How long a piece of work may go on: until somebody else says that it is over.
+"""
 
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagesearch.adapters.s3_folder import S3Folder
-from imagesearch.domain.errors import ConfigurationError, ImageSearchError
+from imagesearch.adapters.s3 import S3Folder
+from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
+from imagesearch.downloads.http_download import Downloader, bring, digest, entry_of
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest
 from imagesearch.embedding.model_catalog import KnownModel, Pin, known_model
-from imagesearch.fetching.http_download import Downloader
-from imagesearch.fetching.model_file import bring, digest, entry_of
-from imagesearch.fetching.time_left import TimeLeft
+
+
+class OutOfTime(Unavailable):
+    """The work was not done when its time was over."""
+
+    code = "out_of_time"
+
+
+class TimeLeft:
+    """Who works asks often; who waits for the work ends it."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+
+    def end(self) -> None:
+        self._over.set()
+
+    def check(self) -> None:
+        """Raises OutOfTime."""
+        if self._over.is_set():
+            raise OutOfTime("the time was over before the work was done", "try again")
+
+    def wait(self, seconds: float) -> None:
+        """Raises OutOfTime, as soon as it is."""
+        self._over.wait(seconds)
+        self.check()
+
 
 REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
 

@@ -4,13 +4,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.filters import OneOf
-from imagesearch.domain.images import Document, Embedding, Hit, VectorQuery
+from imagesearch.domain.images import DetailsWanted, Document, Embedding
 from imagesearch.domain.isolation import reason
 from imagesearch.domain.ports import ImageEncoder, VectorIndex
-from imagesearch.domain.queries import ImageQuery, StoredQuery
+from imagesearch.domain.queries import Hit, ImageQuery, StoredQuery, VectorQuery
 from imagesearch.duplicates.similarity import (
     THRESHOLD,
     Likeness,

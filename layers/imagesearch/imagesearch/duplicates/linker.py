@@ -8,19 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from imagesearch.domain.images import (
-    Document,
-    Embedding,
-    Hit,
-    ImageRef,
-    Neighbour,
-    Status,
-    VectorQuery,
-)
+from imagesearch.domain.images import Document, Embedding, ImageRef, Neighbour, Status
 from imagesearch.domain.isolation import each_alone, reason
-from imagesearch.domain.ports import Revisits, VectorIndex
+from imagesearch.domain.ports import Revisits, Stored, Touch, VectorIndex, WriteStatus
+from imagesearch.domain.queries import Hit, VectorQuery
 from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, Look, Weights, likeness
-from imagesearch.writes import Stored, Touch, WriteStatus
 
 # Among more copies than this each still has some of the others, and they form one group.
 NEAREST = 10

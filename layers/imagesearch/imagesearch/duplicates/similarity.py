@@ -1,4 +1,7 @@
-"""How sure one may be that two images show the same picture: copied, cut, edited or mirrored."""
+"""How sure one may be that two images show the same picture: copied, cut, edited or mirrored.
+
+How far two perceptual hashes are from each other, a mirrored picture being the same one.
+"""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +11,21 @@ from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Document
 from imagesearch.duplicates.miniatures import Miniature, overlap
 from imagesearch.duplicates.page_agreement import Detail, agreement_logit
-from imagesearch.hash_distance import BITS, hash_distance
+
+BITS = 64
+# A bit says whether one of 8 x 8 frequencies is positive, row by row: in a mirror, every second
+# column changes its sign.
+_MIRRORED = 0x5555_5555_5555_5555
+
+
+def hash_distance(one: str, other: str) -> int:
+    """In how many bits two hashes of 16 hexadecimal digits differ, or one and the other mirrored.
+
+    0 for copies, about 30 for pictures that have nothing to do with each other.
+    """
+    differing = int(one, 16) ^ int(other, 16)
+    return min(differing.bit_count(), (differing ^ _MIRRORED).bit_count())
+
 
 # What one may rely on without looking: docs/duplicates.md has what was measured at it.
 THRESHOLD = 0.95

@@ -8,10 +8,8 @@ import numpy as np
 
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.domain.images import Embedding
-from imagesearch.embedding.manifest import Manifest
-from imagesearch.embedding.manifest_parts import KindCalibration
-from imagesearch.embedding.model_files import verified
-from imagesearch.embedding.vectors import normalised
+from imagesearch.embedding.manifest import KindCalibration, Manifest, verified
+from imagesearch.embedding.session import normalised
 from imagesearch.search.relevance import Background, Curve, Kind, Relevance
 
 

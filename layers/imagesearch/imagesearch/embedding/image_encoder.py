@@ -9,16 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import EncodedImage
-from imagesearch.embedding.ahead import in_order
-from imagesearch.embedding.decoder_pool import DecoderPool
-from imagesearch.embedding.manifest import Manifest
-from imagesearch.embedding.model_files import verified
-from imagesearch.embedding.picture import Picture
-from imagesearch.embedding.session import Graph
-from imagesearch.embedding.vectors import normalised
+from imagesearch.domain.images import DetailsWanted, EncodedImage
+from imagesearch.embedding.decoding.pool import DecoderPool, in_order
+from imagesearch.embedding.decoding.preprocessing import Picture
+from imagesearch.embedding.manifest import Manifest, verified
+from imagesearch.embedding.session import Graph, normalised
 
 # Where embedding eight at a time gains nothing measurable any more, with half the memory.
 IMAGES_AT_A_TIME = 4

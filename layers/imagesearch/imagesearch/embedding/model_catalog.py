@@ -10,8 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from imagesearch.domain.errors import NotFound
-from imagesearch.embedding.manifest import FileEntry, Manifest
-from imagesearch.embedding.manifest_parts import Digest, FileName
+from imagesearch.embedding.manifest import Digest, FileEntry, FileName, Manifest
 
 KNOWN = Path(__file__).parent / "known"
 NOT_YET = "0" * 64

@@ -1,7 +1,17 @@
-"""Texts to token ids, no longer than the model reads and no more padded than it needs."""
+"""Texts to token ids, no longer than the model reads and no more padded than it needs.
+
+Text as CLIP was trained on it: entities, quotes, ligatures and widths made plain, in lower case.
+
+OpenAI's tokenizer, open_clip's and the one of transformers in Python clean with ftfy before they
+split; a tokenizer.json alone does not. These are ftfy's steps in its order, but for the repair of
+text that was decoded with a wrong encoding: https://ftfy.readthedocs.io/en/latest/config.html
+"""
 
 from __future__ import annotations
 
+import html
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -64,3 +74,44 @@ class TextTokenizer:
 def _valid(text: str) -> str:
     """JSON may carry half of a surrogate pair, which no tokenizer takes."""
     return text.encode("utf-8", "replace").decode()
+
+
+_TERMINAL = re.compile("\033\\[[\\d;]*[a-zA-Z]")
+_ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,24};")
+_LIGATURES = "ĲĳŉǱǲǳǄǅǆǇǈǉǊǋǌﬀﬁﬂﬃﬄﬅﬆ"
+_WIDTHS = [0x3000, *range(0xFF01, 0xFFF0)]
+_QUOTES = {"'": "\u02bc\u2018\u2019\u201a\u201b", '"': "\u201c\u201d\u201e\u201f"}
+_CONTROLS = [
+    *range(9), 0x0B, *range(0x0E, 0x20), 0x7F, *range(0x206A, 0x2070), 0xFEFF,
+    *range(0xFFF9, 0xFFFD),
+]  # fmt: skip
+_LINE_BREAKS = "\u2028\u2029"
+_PLAIN: dict[int, str | None] = (
+    # NFKC would turn the long s of its ligature into another letter.
+    {ord(letter): unicodedata.normalize("NFKC", letter) for letter in _LIGATURES}
+    | {ord("ŉ"): "ʼn", ord("ﬅ"): "ſt"}
+    | {code: unicodedata.normalize("NFKC", chr(code)) for code in _WIDTHS}
+    # Control characters of Latin-1 that nobody means: they are letters of Windows-1252.
+    | {code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)}
+)
+_PLAINER: dict[int, str | None] = (
+    {ord(curly): straight for straight, curled in _QUOTES.items() for curly in curled}
+    | dict.fromkeys(map(ord, _LINE_BREAKS), "\n")
+    | dict.fromkeys(_CONTROLS)
+)
+
+
+def cleaned(text: str) -> str:
+    """The text as the tokenizer is to see it."""
+    while (fixed := _fixed(text)) != text:
+        text = fixed
+    return " ".join(html.unescape(html.unescape(text)).split()).lower()
+
+
+def _fixed(text: str) -> str:
+    if "<" not in text:
+        # With a tag, entities may be meant to be there.
+        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+    text = _TERMINAL.sub("", text)
+    # A quote may be made of a ligature, so one table comes after the other.
+    return unicodedata.normalize("NFC", text.translate(_PLAIN).translate(_PLAINER))

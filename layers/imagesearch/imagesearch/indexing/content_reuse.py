@@ -7,13 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from imagesearch.bucket_ports import DerivedStore
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import EncodedImage
-from imagesearch.domain.ports import ContentLookup, ImageEncoder
+from imagesearch.domain.images import DetailsWanted, EncodedImage
+from imagesearch.domain.ports import ContentLookup, Delete, DerivedStore, ImageEncoder
 from imagesearch.indexing.planner import Known, Planned, Planner, Present
-from imagesearch.writes import Delete
 
 # About 40 MB: a record, its embedding and its thumbnail have 20 KB. Two folders with as many images
 # can swap their names, and a folder of as many can be renamed while it is looked at.

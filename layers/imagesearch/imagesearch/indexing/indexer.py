@@ -2,31 +2,91 @@
 
 Level-triggered: an event only says "look at this key". Lost, repeated, late and out-of-order
 events therefore all end in the same state, the bucket's.
+
+Asks an image store about many objects at once; what fails for one is its answer.
+
+Files in batches that fit into memory.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from imagesearch.batches import Limits, batches
-from imagesearch.bucket_ports import DerivedStore
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import (
     ConfigurationError,
     ObjectChanged,
     Unavailable,
     UnreadableObject,
 )
-from imagesearch.domain.images import ImageRef
+from imagesearch.domain.images import DetailsWanted, ImageRef, ObjectState
 from imagesearch.domain.isolation import each_alone, reason
 from imagesearch.domain.media_types import SNIFF_BYTES, named_as_image, sniff
-from imagesearch.domain.ports import ImageEncoder, ImageStore, VectorIndex
+from imagesearch.domain.ports import (
+    DerivedStore,
+    ImageEncoder,
+    ImageStore,
+    VectorIndex,
+    Write,
+    WriteResult,
+    WriteStatus,
+)
 from imagesearch.duplicates.linker import Linker
 from imagesearch.indexing.content_reuse import ContentPlanner, ContentSource
 from imagesearch.indexing.planner import Outcome, OutcomeKind, Planned, Planner, Present, Seen
 from imagesearch.indexing.thumbnails import NOTHING, Spent, Thumbnails, spent_by
-from imagesearch.many_objects import ManyObjects
-from imagesearch.writes import Write, WriteResult, WriteStatus
+
+THREADS = 8
+
+
+class ManyObjects:
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+
+    def heads(self, refs: Iterable[ImageRef]) -> Iterator[ObjectState | Exception | None]:
+        """What is there now, in the order of the refs."""
+        return self.threads.map(self._head, refs)
+
+    def contents(self, found: Iterable[Present]) -> Iterator[bytes | Exception]:
+        """Their bytes, in their order."""
+        return self.threads.map(self._read, found)
+
+    def _head(self, ref: ImageRef) -> ObjectState | Exception | None:
+        try:
+            return self._store.head(ref)
+        except Exception as error:
+            return error
+
+    def _read(self, found: Present) -> bytes | Exception:
+        try:
+            return self._store.read(found.ref, found.state)
+        except Exception as error:
+            return error
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one file, and on the files that are held in memory at a time."""
+
+    file_bytes: int = 64 * 2**20
+    batch_images: int = 16
+    batch_bytes: int = 96 * 2**20
+
+
+def batches(found: Iterable[Present], limits: Limits) -> Iterator[list[Present]]:
+    """Bounded in number and in bytes; one that is over the bytes alone is a batch of its own."""
+    batch: list[Present] = []
+    for one in found:
+        size = sum(other.state.size for other in batch) + one.state.size
+        full = len(batch) == limits.batch_images or size > limits.batch_bytes
+        if batch and full:
+            yield batch
+            batch = []
+        batch.append(one)
+    if batch:
+        yield batch
+
 
 ROUNDS = 3
 KEYS_AT_A_TIME = 256

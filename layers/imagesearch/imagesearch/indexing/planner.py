@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.images import (
+    DetailsWanted,
     Document,
     Embedding,
     EncodedImage,
@@ -15,9 +15,8 @@ from imagesearch.domain.images import (
     Status,
 )
 from imagesearch.domain.media_types import may_be_thumbnail, named_as_image
-from imagesearch.domain.ports import ImageEncoder
+from imagesearch.domain.ports import Delete, ImageEncoder, Put, Stored, Touch, Version, Write
 from imagesearch.domain.storage_keys import thumbnail_key
-from imagesearch.writes import Delete, Put, Stored, Touch, Version, Write
 
 # The decoder of what no decoder has seen: it is looked at again, whatever the release.
 UNREAD = "none"

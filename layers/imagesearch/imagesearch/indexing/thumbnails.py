@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from imagesearch.bucket_ports import DerivedStore
 from imagesearch.domain.images import Document
+from imagesearch.domain.ports import DerivedStore, Touch
 from imagesearch.indexing.planner import Planned, Seen
-from imagesearch.writes import Touch
 
 CONTENT_TYPE = "image/webp"
 

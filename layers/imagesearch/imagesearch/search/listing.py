@@ -5,10 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from imagesearch.domain.filters import Filter, KeyPrefix
-from imagesearch.domain.images import Document, Status, TakenPlace
+from imagesearch.domain.images import Document, Status
 from imagesearch.domain.ports import VectorIndex
-from imagesearch.paging import MAX_LIMIT, check_limit
-from imagesearch.search.pagination import seal, unseal
+from imagesearch.domain.queries import TakenPlace
+from imagesearch.search.pagination import MAX_LIMIT, check_limit, seal, unseal
 
 
 class Order(StrEnum):

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagesearch.domain.errors import ImageSearchError, InvalidQuery
-from imagesearch.domain.images import Document, Hit, VectorQuery
-from imagesearch.domain.ports import ImageEncoder, TextEncoder, VectorIndex, WebImages
-from imagesearch.domain.queries import Search
-from imagesearch.judging import Judge, check_min_relevance, judge
-from imagesearch.paging import Page, page_of
+from imagesearch.domain.images import Document
+from imagesearch.domain.ports import ImageEncoder, IndexHealth, TextEncoder, VectorIndex, WebImages
+from imagesearch.domain.queries import Hit, Search, VectorQuery
 from imagesearch.search.listing import Listed, Listing, list_page
+from imagesearch.search.pagination import Page, page_of
 from imagesearch.search.query_encoder import Found, QueryVectors, no_such_image
-from imagesearch.search.relevance import Relevance
+from imagesearch.search.relevance import Judge, Relevance, check_min_relevance, judge
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.timing import Stopwatch, Timing
-from imagesearch.states import IndexHealth
 
 
 @dataclass(frozen=True, slots=True)

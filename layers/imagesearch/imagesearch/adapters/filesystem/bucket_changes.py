@@ -17,7 +17,7 @@ from imagesearch.adapters.filesystem.excludes import UPLOAD_PREFIX, Excludes
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.domain.errors import InvalidQuery, Unavailable
 from imagesearch.domain.images import ImageRef
-from imagesearch.upload_forms import UPLOAD_SECONDS, UploadForm
+from imagesearch.domain.ports import UPLOAD_SECONDS, UploadForm
 
 UPLOAD_URL = "/upload"
 SECRET = "upload-secret"  # noqa: S105 - a file's name

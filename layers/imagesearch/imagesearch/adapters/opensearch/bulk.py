@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
-from imagesearch.writes import WriteResult, WriteStatus
+from imagesearch.domain.ports import WriteResult, WriteStatus
 
 BULK_BYTES = 5 * 2**20
 BULK_ITEMS = 500

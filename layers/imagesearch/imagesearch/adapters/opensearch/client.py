@@ -1,10 +1,13 @@
-"""The connection to OpenSearch: its address, how requests are signed, what its errors mean."""
+"""The connection to OpenSearch: its address, how requests are signed, what its errors mean.
+
+Which of the indexes on an OpenSearch server are ours.
+"""
 
 import json
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -157,3 +160,13 @@ def aws_signature(host: str, session: Any) -> Any:
             "give the function a role, or set AWS_REGION and credentials in the environment",
         )
     return Urllib3AWSV4SignerAuth(credentials, region, "es")
+
+
+def index_dimensions(url: str, prefix: str) -> dict[str, int]:
+    """The dimension of each index whose name begins so and that imagesearch made, by name."""
+    with closing(OpenSearchClient(url)) as server:
+        found = server.read(lambda client: client.indices.get_mapping(index=f"{prefix}*"))
+    metas = {name: index["mappings"].get("_meta", {}) for name, index in found.items()}
+    return {
+        name: int(meta["dimension"]) for name, meta in metas.items() if meta.get("space") == name
+    }

@@ -13,11 +13,12 @@ from imagesearch.adapters.index_records import (
     to_document,
     to_neighbour,
     to_record,
+    unit_vector,
+    vector_json,
 )
 from imagesearch.adapters.opensearch.mapping import EMBEDDING
-from imagesearch.adapters.unit_vectors import unit_vector, vector_json
 from imagesearch.domain.images import Document, Embedding, Linked
-from imagesearch.writes import Delete, Stored, Touch, Version, Write
+from imagesearch.domain.ports import Delete, Stored, Touch, Version, Write
 
 DELETED = "deleted"
 OBJECTS = ("metadata", "exif")

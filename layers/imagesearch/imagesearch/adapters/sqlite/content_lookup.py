@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from imagesearch.adapters.embedded_file import read_only_address
 from imagesearch.adapters.index_records import to_document
 from imagesearch.adapters.sqlite.database import (
     APPLICATION_ID,
@@ -17,6 +16,7 @@ from imagesearch.adapters.sqlite.database import (
     SCHEMA_VERSION,
     SEARCHABLE,
     SHA256,
+    read_only_address,
 )
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import Scanned

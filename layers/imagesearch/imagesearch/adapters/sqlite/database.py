@@ -1,5 +1,11 @@
-"""The embedded index's SQLite file: opening it, reading, writing in one transaction, its errors."""
+"""The embedded index's SQLite file: opening it, reading, writing in one transaction, its errors.
 
+How an embedded index's file is opened: to be written, or to be read where it cannot be.
+
+Which indexes an SQLite file holds.
+"""
+
+import os
 import re
 import sqlite3
 import threading
@@ -9,10 +15,40 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from imagesearch.adapters.embedded_file import address, is_read_only
-from imagesearch.adapters.embedded_times import TAKEN
-from imagesearch.adapters.sqlite.filters import add_functions
+from imagesearch.adapters.sqlite.filters import TAKEN, add_functions
 from imagesearch.domain.errors import ConfigurationError, Unavailable
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether the file is there and nothing can be written: SQLite writes beside it, too."""
+    return path.is_file() and not (_is_writable(path) and _is_writable(path.parent))
+
+
+def address(path: Path) -> str:
+    """The file as a URI (https://sqlite.org/uri.html), opened for no more than can be done."""
+    uri = path.absolute().as_uri()
+    if not is_read_only(path):
+        return uri
+    # Reading, too, takes a lock in a file beside it, which cannot be made here; where no log of
+    # writes lies there, nobody was writing when this began.
+    return f"{uri}?mode=ro" if _has_log(path) else f"{uri}?mode=ro&immutable=1"
+
+
+def read_only_address(path: Path) -> str:
+    """The file as a URI, opened for reading even where it could be written."""
+    return address(path) if is_read_only(path) else f"{path.absolute().as_uri()}?mode=ro"
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
 
 PATIENCE_SECONDS = 15.0
 # "imgs": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id)
@@ -203,3 +239,16 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def index_dimensions(path: Path) -> dict[str, int]:
+    """The dimension of each index in the file, by name; there is none where there is no file."""
+    if not path.is_file():
+        return {}
+    try:
+        with closing(sqlite3.connect(address(path), uri=True)) as file:
+            return dict(file.execute("SELECT name, dimension FROM spaces").fetchall())
+    except sqlite3.Error as error:
+        raise Unavailable(
+            f"cannot list the indexes in {path}: {error}", "check the file and its permissions"
+        ) from error

@@ -11,7 +11,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.domain.images import Embedding, VectorQuery
+from imagesearch.domain.images import Embedding
+from imagesearch.domain.queries import VectorQuery
 
 BLOCK_ROWS = 8192
 # Far above what float32 sums of up to some thousand products can be off, far below 1e-4.

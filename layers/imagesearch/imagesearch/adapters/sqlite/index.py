@@ -1,4 +1,7 @@
-"""A vector index in one SQLite file, for one machine: exact k-NN by numpy, nothing to install."""
+"""A vector index in one SQLite file, for one machine: exact k-NN by numpy, nothing to install.
+
+The embedded index's records without their vectors: listed, scanned, counted.
+"""
 
 import json
 import sqlite3
@@ -12,17 +15,134 @@ from typing import Any
 
 import numpy as np
 
-from imagesearch.adapters.embedded_masks import FilterMasks
-from imagesearch.adapters.embedded_records import EmbeddedRecords
-from imagesearch.adapters.index_records import as_json, to_document, to_record
+from imagesearch.adapters.index_records import (
+    as_json,
+    query_vector,
+    to_document,
+    to_neighbour,
+    to_record,
+    unit_vector,
+)
 from imagesearch.adapters.sqlite.content_lookup import BY_CONTENT, images_of
-from imagesearch.adapters.sqlite.database import PATIENCE_SECONDS, EmbeddedDatabase
+from imagesearch.adapters.sqlite.database import HAS_NEIGHBOURS, PATIENCE_SECONDS, EmbeddedDatabase
 from imagesearch.adapters.sqlite.exact_knn import Allowed, Match, Row, Snapshot, VectorLog
-from imagesearch.adapters.sqlite.filters import Condition, places
-from imagesearch.adapters.unit_vectors import query_vector, unit_vector
+from imagesearch.adapters.sqlite.filter_columns import FilterMasks
+from imagesearch.adapters.sqlite.filters import TAKEN, Condition, dated, matching, places, undated
 from imagesearch.domain.filters import Filter
-from imagesearch.domain.images import Document, Embedding, Hit, Scanned, VectorQuery
-from imagesearch.writes import Delete, Put, Stored, Touch, Write, WriteResult, WriteStatus
+from imagesearch.domain.images import Document, Embedding, Linked, Scanned, Status
+from imagesearch.domain.ports import (
+    Delete,
+    IndexHealth,
+    Put,
+    Stored,
+    Touch,
+    Write,
+    WriteResult,
+    WriteStatus,
+)
+from imagesearch.domain.queries import Hit, TakenPlace, VectorQuery
+
+LINKED = ("id", "key", "sha256", "neighbours")
+
+
+class EmbeddedRecords:
+    """What the database `_database` says of the images, whatever their vectors."""
+
+    _name: str
+    _database: EmbeddedDatabase
+
+    def list_documents(
+        self,
+        *,
+        status: Status | None,
+        collection: str | None,
+        after: str | None,
+        limit: int,
+        filter: Filter | None = None,
+    ) -> list[Document]:
+        wanted = matching(status, collection, filter, after)
+        with self._database.reading() as connection:
+            return self._listed(connection, wanted, "key, id", limit)
+
+    def list_by_time(
+        self,
+        *,
+        newest_first: bool,
+        status: Status | None,
+        collection: str | None,
+        after: TakenPlace | None,
+        limit: int,
+        filter: Filter | None = None,
+    ) -> list[Document]:
+        wanted = matching(status, collection, filter)
+        way = "DESC" if newest_first else "ASC"
+        found: list[Document] = []
+        with self._database.reading() as connection:
+            if after is None or after.taken_at is not None:
+                those = wanted.also(dated(after, newest_first))
+                found = self._listed(connection, those, f"{TAKEN} {way}, key {way}", limit)
+            if len(found) < limit:
+                those = wanted.also(undated(after, newest_first))
+                found += self._listed(connection, those, f"key {way}", limit - len(found))
+        return found
+
+    def count(
+        self,
+        *,
+        status: Status | None = None,
+        collection: str | None = None,
+        filter: Filter | None = None,
+    ) -> int:
+        wanted = matching(status, collection, filter)
+        statement = self._database.sql(wanted.select("count(*)"))
+        with self._database.reading() as connection:
+            return int(connection.execute(statement, wanted.values).fetchone()[0])
+
+    def scan(
+        self,
+        *,
+        status: Status | None = None,
+        collection: str | None = None,
+        filter: Filter | None = None,
+        embeddings: bool = False,
+    ) -> Iterator[Scanned]:
+        wanted = matching(status, collection, filter)
+        columns = "record, vector" if embeddings else "record, NULL"
+        statement = self._database.sql(wanted.select(columns, "ORDER BY key, id"))
+        with self._database.reading_long() as connection:
+            for record, vector in connection.execute(statement, wanted.values):
+                embedding = np.frombuffer(vector, "<f4") if vector else None
+                yield Scanned(to_document(json.loads(record)), embedding)
+
+    def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
+        """Images in one collection are few enough to be picked from all."""
+        columns = ", ".join(f"json_extract(record, '$.{name}')" for name in LINKED)
+        statement = self._database.sql(
+            f"SELECT {columns} FROM entries WHERE {HAS_NEIGHBOURS}"  # noqa: S608 - nothing given
+            " AND (?1 IS NULL OR collection = ?1) ORDER BY key, id"
+        )
+        with self._database.reading_long() as connection:
+            for id, key, sha256, neighbours in connection.execute(statement, (collection,)):
+                yield Linked(id, key, sha256, tuple(map(to_neighbour, json.loads(neighbours))))
+
+    def _listed(
+        self, connection: sqlite3.Connection, wanted: Condition, order: str, limit: int
+    ) -> list[Document]:
+        statement = self._database.sql(wanted.select("record", f"ORDER BY {order} LIMIT ?"))
+        rows = connection.execute(statement, (*wanted.values, limit)).fetchall()
+        return [to_document(json.loads(record)) for (record,) in rows]
+
+    def health(self) -> IndexHealth:
+        statement = "SELECT status, count(*) FROM entries GROUP BY status"
+        with self._database.reading() as connection:
+            counts = dict(connection.execute(self._database.sql(statement)).fetchall())
+        return IndexHealth(
+            name=self._name,
+            status="green",
+            images=counts.get(Status.INDEXED.value, 0),
+            rejected=counts.get(Status.REJECTED.value, 0),
+        )
+
 
 DELETED = "deleted"
 ROWS_AT_A_TIME = 4096

@@ -1,4 +1,9 @@
-"""One decoder child process, seen from its parent."""
+"""One decoder child process, seen from its parent.
+
+Work in threads, its results in order: ahead of who takes them, and not too far.
+
+Decoder children: as many as there are cores, started when needed, replaced when they die.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +12,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import ConfigurationError, Unavailable, UnreadableImage
-from imagesearch.embedding import frames
+from imagesearch.domain.images import DetailsWanted
 from imagesearch.embedding.decoding import protocol
-from imagesearch.embedding.decoding.preprocessing import Preprocessing
-from imagesearch.embedding.picture import Picture
+from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 
 COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "imagesearch.embedding.decoding.worker")
 # A decoder that a picture took over should find no credentials in its environment.
@@ -111,11 +118,11 @@ class DecoderChild:
             self._process.wait()
         self._pipes[1].close()
 
-    def _ask(self, head: dict[str, object], body: bytes = b"") -> frames.Frame:
+    def _ask(self, head: dict[str, object], body: bytes = b"") -> protocol.Frame:
         requests, answers = self._pipes
         try:
-            frames.send(requests, head, body)
-            return frames.receive(answers)
+            protocol.send(requests, head, body)
+            return protocol.receive(answers)
         except (OSError, EOFError, ValueError):
             # ValueError: the same nonsense, as a frame that is none.
             raise self._death() from None
@@ -139,7 +146,7 @@ class DecoderChild:
         return DecoderDied(f"ended with status {status}")
 
 
-def _result(answer: frames.Frame) -> Picture | UnreadableImage:
+def _result(answer: protocol.Frame) -> Picture | UnreadableImage:
     if "error" in answer.head:
         return UnreadableImage(*answer.head["error"])
     return protocol.read(answer)
@@ -151,3 +158,137 @@ def _environment() -> dict[str, str]:
     path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
     return passed | one | _KEPT_MEMORY | {"PYTHONPATH": path}
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(
+    threads: ThreadPoolExecutor,
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    most: int,
+) -> Iterator[Result]:
+    """What `work` makes of each item; at most so many are begun before the first is taken."""
+    begun: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            begun.append(threads.submit(work, item))
+            if len(begun) >= most:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        for future in begun:
+            future.cancel()
+
+
+MOST_CHILDREN = 2
+SECONDS = 30.0
+# What a picture is reckoned to take at most (picture.py), its file, and the interpreter.
+MEMORY_BYTES = 1_200 * 2**20
+# Of pictures that take more than this one is decoded at a time.
+LARGE_BYTES = 200 * 10**6
+AHEAD = 8
+ATTEMPTS = 2
+
+
+class DecoderPool:
+    """Decodes files in child processes; may be used from several threads.
+
+    A file that kills its decoder takes only itself down: it is tried once more in a fresh child,
+    so that a child which died of something else costs no picture.
+    """
+
+    def __init__(
+        self,
+        children: int | None = None,
+        seconds: float = SECONDS,
+        memory_bytes: int = MEMORY_BYTES,
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        self._children = children or min(MOST_CHILDREN, os.cpu_count() or 1)
+        self._seconds = seconds
+        self._memory_bytes = memory_bytes
+        self._command = command
+        self._idle: list[DecoderChild] = []
+        self.large_turn = threading.Lock()
+        self._threads = ThreadPoolExecutor(self._children, thread_name_prefix="decoder")
+        self._decoder = ""
+        self._finalizer = weakref.finalize(self, _stop, self._idle)
+
+    @property
+    def decoder(self) -> str:
+        """The decoder's name and version, from a child: what is installed there decides."""
+        if not self._decoder:
+            self._idle.append(self._child())
+        return self._decoder
+
+    def decode_in_order(
+        self,
+        images: Iterable[bytes],
+        wanted: Preprocessing,
+        details: DetailsWanted | None = None,
+    ) -> Iterator[Picture | UnreadableImage]:
+        """Decode ahead of the consumer, but not so far that the pictures fill the memory."""
+
+        def decode(data: bytes) -> Picture | UnreadableImage:
+            return self._decode(data, wanted, details)
+
+        return in_order(self._threads, decode, images, self._children + AHEAD)
+
+    def close(self) -> None:
+        """Stop the idle children; the next picture starts new ones."""
+        _stop(self._idle)
+
+    def _decode(
+        self, data: bytes, wanted: Preprocessing, details: DetailsWanted | None
+    ) -> Picture | UnreadableImage:
+        death = DecoderDied()
+        for _ in range(ATTEMPTS):
+            child = self._child()
+            try:
+                result = child.decode(
+                    data, wanted, self._seconds, LARGE_BYTES, self.large_turn, details
+                )
+            except DecoderTimedOut:
+                child.stop()
+                return UnreadableImage(
+                    f"decoding took longer than {self._seconds:g} seconds",
+                    "send a smaller copy, saved anew",
+                    code="decoder_timeout",
+                )
+            except DecoderDied as died:
+                child.stop()
+                death = died
+            except BaseException:
+                child.stop()
+                raise
+            else:
+                self._idle.append(child)
+                return result
+        return UnreadableImage(
+            f"the decoder crashed on this file: it {death}",
+            "save the picture anew, in another format",
+            code="decoder_crashed",
+        )
+
+    def _child(self) -> DecoderChild:
+        """An idle child, or a new one; one that died while idle is no picture's fault."""
+        while True:
+            try:
+                child = self._idle.pop()
+            except IndexError:  # also where another thread took the last one
+                break
+            if child.alive:
+                return child
+            child.stop()
+        child = DecoderChild(self._memory_bytes, self._command)
+        self._decoder = child.decoder
+        return child
+
+
+def _stop(idle: list[DecoderChild]) -> None:
+    while idle:
+        idle.pop().stop()

@@ -1,4 +1,9 @@
-"""From a decoded picture to the model's tensor, without a second picture of full size."""
+"""From a decoded picture to the model's tensor, without a second picture of full size.
+
+Between a picture as it is stored and as it is displayed (Exif orientations 1 to 8).
+
+From every mode that Pillow decodes to RGB over white.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +15,129 @@ import numpy as np
 from PIL import Image
 
 from imagesearch.domain.images import Embedding
-from imagesearch.embedding.colours import to_rgb
+from imagesearch.embedding.decoding.color.srgb import Convert, Curve, conversion, gray_curve
 from imagesearch.embedding.decoding.preprocessing import Box, Preprocessing, Size
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)
+_MIRRORED_X = (2, 3, 7, 8)
+_MIRRORED_Y = (3, 4, 6, 7)
+
+
+def turned_size(size: Size, orientation: int) -> Size:
+    """Width and height after turning, or before: it is its own inverse."""
+    return (size[1], size[0]) if orientation in _SIDEWAYS else size
+
+
+def stored_box(box: Box, stored: Size, orientation: int) -> Box:
+    """Where a box of the displayed picture lies in the stored one of size `stored`."""
+    left, top, right, bottom = box
+    if orientation in _SIDEWAYS:
+        left, top, right, bottom = top, left, bottom, right
+    if orientation in _MIRRORED_X:
+        left, right = stored[0] - right, stored[0] - left
+    if orientation in _MIRRORED_Y:
+        top, bottom = stored[1] - bottom, stored[1] - top
+    return left, top, right, bottom
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as displayed."""
+    turn = TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+_GRAYS = ("1", "L", "LA", "La")
+_BYTE, _WORD = 255, 65_535
+
+
+def to_rgb(image: Image.Image) -> Convert:
+    """How parts of this loaded picture become RGB; parts of one picture are all treated alike.
+
+    Of a profile that is left in `info` (srgb.py) the colors are converted, too.
+    """
+    profile = image.info.get("icc_profile")
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        low, high = _levels(image)
+        curve = gray_curve(profile)
+        return lambda part: _scaled(part, low, high, curve)
+    plain = "RGBA" if image.has_transparency_data else "RGB"
+    if image.mode in _GRAYS:
+        return _from_gray(gray_curve(profile), plain)
+    mode = "CMYK" if image.mode == "CMYK" else plain
+    # Pillow converts Lab itself, and a Lab profile has nothing to add.
+    convert = None if image.mode == "LAB" else conversion(profile, mode)
+
+    def rgb(part: Image.Image) -> Image.Image:
+        given = part.convert(mode) if convert and part.mode != mode else part
+        return _over_white(convert(given) if convert else given)
+
+    return rgb
+
+
+def _from_gray(curve: Curve | None, plain: str) -> Convert:
+    """Alpha stays as it is."""
+    table = [*curve * 3, *range(256)][: 256 * len(plain)] if curve else None
+
+    def rgb(part: Image.Image) -> Image.Image:
+        # Pillow takes premultiplied gray to RGBA by way of LA alone.
+        straight = part.convert("LA") if part.mode == "La" else part
+        return _over_white(straight.convert(plain).point(table) if table else straight)
+
+    return rgb
+
+
+def _over_white(part: Image.Image) -> Image.Image:
+    if not part.has_transparency_data:
+        return part if part.mode == "RGB" else part.convert("RGB")
+    rgba = part.convert("RGBA")
+    white = Image.new("RGB", part.size, "white")
+    white.paste(rgba, mask=rgba)
+    return white
+
+
+def _levels(image: Image.Image) -> tuple[float, float]:
+    """Which values mean black and white.
+
+    16-bit greys say so by their type. Of 32-bit ones nothing says it: a range in common use that
+    holds all values is taken, else the values' own.
+    """
+    if image.mode.startswith("I;16"):
+        return 0, _WORD
+    low, high = _extrema(image)
+    usual = (1, _BYTE) if image.mode == "F" else (_BYTE, _WORD)
+    for white in usual:
+        if low >= 0 and high <= white:
+            return 0, white
+    return low, high
+
+
+def _extrema(image: Image.Image) -> tuple[float, float]:
+    """The least and the greatest finite value, row by row: a whole copy may be 400 MB."""
+    low, high = np.inf, -np.inf
+    for top in range(image.height):
+        row = np.asarray(image.crop((0, top, image.width, top + 1)))
+        finite = row[np.isfinite(row)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return (low, high) if low <= high else (0, 1)
+
+
+def _scaled(part: Image.Image, low: float, high: float, curve: Curve | None) -> Image.Image:
+    values = np.nan_to_num(np.asarray(part, np.float64), nan=low, posinf=high, neginf=low)
+    gray = np.clip((values - low) * (_BYTE / ((high - low) or 1)), 0, _BYTE)
+    if curve:
+        gray = np.interp(gray, np.arange(_BYTE + 1), curve)
+    return Image.fromarray(np.rint(gray).astype(np.uint8)).convert("RGB")
+
 
 # Averaging whole pixels down to three times the target, then resampling once, cannot be told
 # from resampling alone (Pillow's documentation of `reducing_gap`).

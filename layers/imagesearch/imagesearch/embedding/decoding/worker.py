@@ -9,12 +9,10 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any, TypeAlias
 
-from imagesearch.details import DetailsWanted
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.embedding import frames
+from imagesearch.domain.images import DetailsWanted
 from imagesearch.embedding.decoding import protocol
-from imagesearch.embedding.decoding.preprocessing import Preprocessing
-from imagesearch.embedding.picture import Picture
+from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 
 Decode: TypeAlias = Callable[
     [bytes, Preprocessing, Callable[[int], None], DetailsWanted | None], Picture
@@ -25,11 +23,11 @@ def serve(decode: Decode, name: str) -> None:
     """Answer requests; a picture that is over its time ends this process by SIGALRM."""
     requests, answers = _private_pipes()
     with contextlib.suppress(EOFError, BrokenPipeError):
-        settings = frames.receive(requests).head
+        settings = protocol.receive(requests).head
         _bound_memory(settings["memory_bytes"])
-        frames.send(answers, {"decoder": name})
+        protocol.send(answers, {"decoder": name})
         while True:
-            head, data = frames.receive(requests)
+            head, data = protocol.receive(requests)
             _answer(decode, head, data, requests, answers)
     # Closing what is half written would raise again at exit.
     os._exit(0)
@@ -42,8 +40,8 @@ def _answer(
         """A picture that takes much memory waits for its turn, and its time does not run."""
         if needed > head["large_bytes"]:
             _alarm(0)
-            frames.send(answers, {"large": needed})
-            frames.receive(requests)
+            protocol.send(answers, {"large": needed})
+            protocol.receive(requests)
             _alarm(head["seconds"])
 
     _alarm(head["seconds"])
@@ -53,10 +51,10 @@ def _answer(
         picture = decode(data, wanted, ask, details)
     except UnreadableImage as error:
         _alarm(0)
-        frames.send(answers, {"error": [error.message, error.hint, error.code]})
+        protocol.send(answers, {"error": [error.message, error.hint, error.code]})
     else:
         _alarm(0)
-        frames.send(answers, *protocol.written(picture))
+        protocol.send(answers, *protocol.written(picture))
 
 
 def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:

@@ -27,7 +27,7 @@ from imagesearch.embedding.decoding.raw.previews import (
     undeclared_previews,
 )
 from imagesearch.embedding.decoding.raw.tiff_directories import Directory, Tag, directories
-from imagesearch.embedding.orienting import turned_size
+from imagesearch.embedding.decoding.transforms import turned_size
 
 if TYPE_CHECKING:
     from rawpy import RawPy

@@ -1,3 +1,0 @@
-"""The seed of the random weights that all contestants share."""
-
-SEED = 0

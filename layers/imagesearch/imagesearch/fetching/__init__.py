@@ -1,1 +1,0 @@
-"""Brings the files of a known model to where they are needed."""
