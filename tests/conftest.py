@@ -14,9 +14,9 @@ from imagesearch.adapters.opensearch import client, connection, index
 from imagesearch.embedding.manifest import Manifest
 from local.opensearch_install import CannotStart
 from local.opensearch_server import SHORT_LIVED, running_server
-from tests import waiting
-from tests.forked_commands import ForkedCommands
-from tests.sharing import shared_by_workers
+from tests.support import waiting
+from tests.support.forked_commands import ForkedCommands
+from tests.support.sharing import shared_by_workers
 
 Eventually = Callable[..., None]
 STARTER_MODEL = Path(__file__).parents[1] / "layers/starter_model/starter_model"

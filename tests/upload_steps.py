@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 Ask = Callable[[str, str, Any], Any]
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from local.aws import s3_location
 from local.commands.backfill import Wanted, follow, start_backfill
 from local.errors import WrongUsage
-from tests.aws.conftest import BUCKET
+from tests.integration.commands.conftest import BUCKET
 
 Wait = Callable[[str], tuple[bool, str]]
 

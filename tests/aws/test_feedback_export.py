@@ -5,7 +5,7 @@ import pytest
 from local.aws import s3_location
 from local.commands.feedback import kept_in_s3
 from local.errors import WrongUsage
-from tests.aws.conftest import BUCKET
+from tests.integration.commands.conftest import BUCKET
 
 
 @pytest.mark.parametrize(("origin", "prefix"), [(f"s3://{BUCKET}", ""), (f"s3://{BUCKET}/a", "a/")])

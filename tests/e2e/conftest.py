@@ -15,8 +15,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.forked_commands import ForkedCommands
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.forked_commands import ForkedCommands
+from tests.support.waiting import PATIENCE_SECONDS
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 FEW = (

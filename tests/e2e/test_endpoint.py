@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.forked_commands import ForkedCommands
+from tests.support.forked_commands import ForkedCommands
 
 KEY = "the key"
 Asked = Callable[..., subprocess.CompletedProcess[str]]

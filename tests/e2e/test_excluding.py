@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]

@@ -10,7 +10,7 @@ import pytest
 
 from imagesearch.adapters.sqlite.index import EmbeddedIndex
 from imagesearch.embedding.manifest import load_manifest
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]

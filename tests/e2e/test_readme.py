@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.waiting import PATIENCE_SECONDS, run
+from tests.support.waiting import PATIENCE_SECONDS, run
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()

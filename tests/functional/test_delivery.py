@@ -10,7 +10,7 @@ from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.domain.images import ImageRef, Status
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
-from tests.functional.cloud import BUCKET, event_of, eventually
+from tests.support.cloud import BUCKET, event_of, eventually
 
 RACES = 10
 

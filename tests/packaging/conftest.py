@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.sharing import shared_by_workers
+from tests.support.sharing import shared_by_workers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.sharing import shared_by_workers
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.sharing import shared_by_workers
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Factory:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import waiting
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support import waiting
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 TESTS = Path(__file__).resolve().parents[1]
 ASKING = {"get", "post", "put", "delete", "head", "patch", "request", "stream", "Client"}
@@ -64,7 +64,7 @@ def test_no_time_out_of_a_test_is_a_number():
         for path in sorted(TESTS.rglob("*.py"))
         if (lines := list(impatient(path.read_text("utf-8"))))
     }
-    assert found == {}, "pass PATIENCE_SECONDS of tests/waiting.py, or use `eventually`"
+    assert found == {}, "pass PATIENCE_SECONDS of tests/support/waiting.py, or use `eventually`"
 
 
 @pytest.mark.parametrize(

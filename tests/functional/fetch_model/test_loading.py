@@ -9,7 +9,7 @@ from imagesearch import bootstrap
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
 from imagesearch.settings import Settings
 from tests.conftest import STARTER_MODEL
-from tests.functional.fetch_model.conftest import BUCKET
+from tests.integration.fetch_model.conftest import BUCKET
 
 KEPT = (
     bootstrap.manifest_of,

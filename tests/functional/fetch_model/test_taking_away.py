@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.functional.fetch_model.conftest import BUCKET
+from tests.integration.fetch_model.conftest import BUCKET
 
 
 def test_a_bucket_can_go_once_its_model_is_deleted(cloudformation, s3, keys):

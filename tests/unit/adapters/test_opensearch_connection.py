@@ -9,8 +9,8 @@ from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import ConnectionTimeout, NotFoundError, SSLError
 
 from imagesearch.adapters.opensearch.connection import CONNECTIONS, StandardConnection, Timeout
-from tests.talking_server import Answer, certificate, talking_server
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.talking_server import Answer, certificate, talking_server
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 

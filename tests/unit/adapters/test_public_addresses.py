@@ -6,7 +6,7 @@ import pytest
 
 from imagesearch.adapters.public_addresses import is_public, public_addresses, resolve
 from imagesearch.domain.errors import InvalidQuery
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 PUBLIC, PRIVATE = "93.184.215.14", "10.0.0.7"
 

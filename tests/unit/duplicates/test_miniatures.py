@@ -8,7 +8,7 @@ from imagesearch.duplicates.miniatures import from_text, to_text
 from imagesearch.duplicates.similarity import hash_distance
 from imagesearch.embedding.decoding.details import inside_frame, miniature
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
-from tests.unit.duplicates.drawings import drawing
+from tests.support.drawings import drawing
 
 
 def test_greys_come_back_as_they_went_in():

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from imagesearch.duplicates.miniatures import SIDE, Miniature, overlap, to_text
 from imagesearch.duplicates.similarity import Look, likeness
 from imagesearch.embedding.manifest import DuplicateWeights
-from tests.unit.duplicates.drawings import drawing, mini
+from tests.support.drawings import drawing, mini
 
 WHOLE = drawing(1)
 PARTS = {

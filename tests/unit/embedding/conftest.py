@@ -22,7 +22,7 @@ from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 from imagesearch.embedding.manifest import Manifest, load_manifest
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 Data = Callable[[str], bytes]
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -30,9 +30,8 @@ from imagesearch.search.query_encoder import QueryVectors
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import Intake
-from tests.unit.functions.calling import CONTEXT, Answer, Logs, answered, http
-from tests.unit.usecases.fake_index import FakeIndex
-from tests.unit.usecases.fakes import (
+from tests.support.fake_index import FakeIndex
+from tests.support.fakes import (
     RELEVANCE,
     FakeDerived,
     FakeImages,
@@ -42,6 +41,7 @@ from tests.unit.usecases.fakes import (
     FakeWeb,
     ref,
 )
+from tests.support.handlers import CONTEXT, Answer, Logs, answered, http
 
 
 @pytest.fixture

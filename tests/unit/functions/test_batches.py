@@ -10,9 +10,9 @@ from hypothesis import given, settings
 
 from functions.index_images.handler import BatchReport, LookAgain, make_handler
 from imagesearch.domain.images import ImageRef
-from tests.unit.functions.calling import CONTEXT, in_queue
-from tests.unit.usecases.fakes import BUCKET, picture, ref
-from tests.unit.usecases.faults import FAULTS, World
+from tests.support.fakes import BUCKET, picture, ref
+from tests.support.faults import FAULTS, World
+from tests.support.handlers import CONTEXT, in_queue
 
 
 def created(key: str, bucket: str = BUCKET) -> dict:

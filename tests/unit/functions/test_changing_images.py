@@ -3,7 +3,7 @@
 import pytest
 
 from imagesearch.uploads import Allowed, Intake
-from tests.unit.usecases.fakes import START, FakeChanges, FakeDerived, picture, ref
+from tests.support.fakes import START, FakeChanges, FakeDerived, picture, ref
 
 BEACH = {"name": "beach.jpg", "content_type": "image/jpeg"}
 

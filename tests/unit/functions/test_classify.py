@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.unit.usecases.fakes import picture, ref
+from tests.support.fakes import picture, ref
 
 PATH = "/v1/classify"
 CAT = base64.b64encode(picture("a cat")).decode()

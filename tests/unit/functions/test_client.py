@@ -7,7 +7,7 @@ from functions.search.handler import make_handler
 from functions.search.request_log import RequestLog
 from imagesearch.client import ApiError, ImageSearch
 from local.web.gateway import Gateway
-from tests.unit.usecases.fakes import picture, ref
+from tests.support.fakes import picture, ref
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from functions.search.handler import make_handler
 from functions.search.request_log import RequestLog
-from tests.unit.functions.calling import CONTEXT, answered, http
+from tests.support.handlers import CONTEXT, answered, http
 
 SITE = "https://shop.example"
 ALLOW = "Access-Control-Allow-Origin"

@@ -9,7 +9,7 @@ from imagesearch.domain.ports import Touch
 from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.indexing.indexer import Indexer
-from tests.unit.usecases.fakes import FakeDerived, picture, ref
+from tests.support.fakes import FakeDerived, picture, ref
 
 CAT, DOG = picture("a cat"), picture("a dog")
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.unit.usecases.fakes import FakeDerived, picture, ref, vector
+from tests.support.fakes import FakeDerived, picture, ref, vector
 
 PATH = "/v1/feedback"
 TOM = ref("tom.png").id

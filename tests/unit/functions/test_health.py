@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.usecases.fakes import FakeQueue, picture
+from tests.support.fakes import FakeQueue, picture
 
 HEALTHY = {
     "status": "ok",

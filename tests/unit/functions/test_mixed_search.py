@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from functions.search.requests import MAX_JSON_IMAGE
-from tests.unit.usecases.fakes import PNG, picture, ref
+from tests.support.fakes import PNG, picture, ref
 
 ID = ref("pets/tom.png").id
 

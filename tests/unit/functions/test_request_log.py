@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.usecases.fakes import picture
+from tests.support.fakes import picture
 
 
 def test_one_line_tells_of_a_search(ask, fill, logs):

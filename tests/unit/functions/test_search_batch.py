@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from functions.search.requests import MAX_JSON
-from tests.unit.usecases.fakes import picture, ref
+from tests.support.fakes import picture, ref
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from imagesearch.indexing.indexer import Indexer
-from tests.unit.usecases.fakes import FakeDerived, picture, ref
+from tests.support.fakes import FakeDerived, picture, ref
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from imagesearch.indexing.indexer import Indexer
-from tests.unit.usecases.fakes import FakeImages, picture, ref
+from tests.support.fakes import FakeImages, picture, ref
 
 
 class CutImages(FakeImages):

@@ -24,8 +24,8 @@ from imagesearch.indexing.indexer import Indexer
 from local.output import Report
 from local.sync.reconcile import FolderEngine
 from local.workspace import Workspace
-from tests.forked_commands import ForkedCommands
-from tests.unit.usecases.fakes import FakeImages
+from tests.support.fakes import FakeImages
+from tests.support.forked_commands import ForkedCommands
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 DAY = datetime(2026, 1, 1, tzinfo=UTC)

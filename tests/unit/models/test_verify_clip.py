@@ -14,7 +14,7 @@ from imagesearch.embedding.model_catalog import KnownModel, Pin
 from models.clip.build_random import build
 from models.clip.verify import ORIGINAL, SHIPPED, main
 from models.quantization.quantize import main as quantise
-from tests.file_server import FileServer
+from tests.support.file_server import FileServer
 from tests.unit.models.conftest import SMALL_CLIP
 
 pytestmark = pytest.mark.slow

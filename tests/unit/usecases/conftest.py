@@ -6,8 +6,8 @@ import pytest
 
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.searcher import Searcher
-from tests.unit.usecases.fake_index import FakeIndex
-from tests.unit.usecases.fakes import START, FakeImages, FakeStore, FakeTexts, picture, ref
+from tests.support.fake_index import FakeIndex
+from tests.support.fakes import START, FakeImages, FakeStore, FakeTexts, picture, ref
 
 
 @pytest.fixture

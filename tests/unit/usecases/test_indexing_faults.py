@@ -1,8 +1,8 @@
 """Claims: a fault costs the keys that it touches, and bounds hold."""
 
 from imagesearch.indexing.indexer import KEYS_AT_A_TIME, Indexer, Limits
-from tests.unit.usecases.fakes import picture, ref
-from tests.unit.usecases.looking import look
+from tests.support.fakes import picture, ref
+from tests.support.looking import look
 
 
 def test_a_file_over_the_limit_is_rejected_unread(store, index, images):

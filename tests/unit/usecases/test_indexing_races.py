@@ -6,8 +6,8 @@ from imagesearch.domain.images import DetailsWanted
 from imagesearch.domain.ports import WriteStatus
 from imagesearch.indexing.indexer import ROUNDS, Indexer
 from imagesearch.indexing.planner import OutcomeKind, Planner, Present, Seen
-from tests.unit.usecases.fakes import START, FakeImages, picture, ref, vector
-from tests.unit.usecases.looking import look
+from tests.support.fakes import START, FakeImages, picture, ref, vector
+from tests.support.looking import look
 
 
 def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer, store, index):

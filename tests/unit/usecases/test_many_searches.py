@@ -5,8 +5,8 @@ import pytest
 from imagesearch.domain.errors import ImageSearchError, Unavailable
 from imagesearch.domain.filters import KeyPrefix
 from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
-from tests.unit.usecases.fakes import picture, ref
-from tests.unit.usecases.looking import keys
+from tests.support.fakes import picture, ref
+from tests.support.looking import keys
 
 BAD = [
     (Search(TextQuery(" ")), "invalid_text"),

@@ -5,7 +5,7 @@ import pytest
 
 from imagesearch.classification.prompts import MAX_LABEL, LabelEncoder, Prompts, checked_labels
 from imagesearch.domain.errors import InvalidQuery
-from tests.unit.usecases.fakes import FakeTexts, vector
+from tests.support.fakes import FakeTexts, vector
 
 
 def test_a_label_stands_where_the_template_says_whatever_it_holds():

@@ -1,0 +1,127 @@
+"""The OpenSearch index is made before it is written, by whoever comes first, and checked."""
+
+import threading
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+from opensearchpy.exceptions import RequestError
+
+from imagesearch.adapters.opensearch.mapping import IndexLayout
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.domain.ports import Delete, WriteStatus
+from imagesearch.domain.queries import VectorQuery
+from imagesearch.settings import COMPRESSIONS
+from tests.support.waiting import PATIENCE_SECONDS
+
+
+def test_an_index_that_was_deleted_is_made_again(
+    opensearch_url, raw_opensearch, connect, index_name, put
+):
+    index = connect(opensearch_url)
+    index.write([put("a")])
+    raw_opensearch.indices.delete(index=index_name)
+    assert index.health().images == 0
+    assert index.write([put("b")])[0].status is WriteStatus.WRITTEN
+    raw_opensearch.indices.refresh(index=index_name)
+    assert index.health().images == 1
+
+
+def test_several_may_make_the_index_at_once(opensearch_url, connect, put):
+    indexes = [connect(opensearch_url) for _ in range(6)]
+    results = []
+    threads = [
+        threading.Thread(target=lambda n=n, i=i: results.extend(i.write([put(f"{n}")])))
+        for n, i in enumerate(indexes)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert [result.status for result in results] == ["written"] * 6
+
+
+def test_an_index_for_another_dimension_is_refused(opensearch_url, connect, put):
+    connect(opensearch_url).write([put()])
+    with pytest.raises(ConfigurationError, match="dimension 4, the model needs 8"):
+        connect(opensearch_url, dimension=8).write([Delete(put("b").ref, None)])
+
+
+def test_an_index_that_another_program_made_is_refused(
+    opensearch_url, raw_opensearch, connect, index_name, put
+):
+    raw_opensearch.indices.create(index=index_name)
+    with pytest.raises(ConfigurationError, match=index_name):
+        connect(opensearch_url).write([put()])
+
+
+def test_an_index_of_another_space_is_not_searched(
+    opensearch_url, raw_opensearch, connect, index_name, put, towards
+):
+    connect(opensearch_url).write([put()])
+    other = {"_meta": {"space": "images-other", "dimension": 4}}
+    raw_opensearch.indices.put_mapping(index=index_name, body=other)
+    index, query = connect(opensearch_url), VectorQuery(towards(0), 1)
+    for search in (index.search, lambda query: index.search_many([query])):
+        with pytest.raises(ConfigurationError, match="images-other, the model needs"):
+            search(query)
+
+
+# Faiss compares all vectors here: the test server lacks its native library, and would die of
+# building a graph or bits (8x and more).
+LAYOUTS = [
+    IndexLayout(compression="4x"),
+    IndexLayout(shards=3, replicas=0),
+    IndexLayout("faiss", exact=True),
+    IndexLayout("faiss", "2x", exact=True),
+]
+CHOICES = [(engine, f"{2**n}x") for engine in COMPRESSIONS for n in range(6)]
+
+
+@pytest.mark.parametrize(("engine", "compression"), CHOICES)
+def test_the_server_takes_the_compressions_that_are_offered_and_no_others(
+    raw_opensearch, index_name, engine, compression
+):
+    layout = IndexLayout(engine, compression)
+    mapping = {"properties": {"embedding": layout.vector_field(512)}}
+    body = {"settings": layout.settings(), "mappings": mapping}
+    refused = nullcontext() if compression in COMPRESSIONS[engine] else pytest.raises(RequestError)
+    with refused:
+        raw_opensearch.indices.create(index=index_name, body=body)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+def test_every_layout_finds_the_nearest_with_their_cosines(
+    opensearch_url, raw_opensearch, connect, index_name, put, towards, layout
+):
+    index = connect(opensearch_url, layout=layout)
+    index.write([put(f"{angle}", angle) for angle in range(0, 180, 9)])
+    raw_opensearch.indices.refresh(index=index_name)
+    hits = index.search(VectorQuery(towards(0), 5, min_score=0.8))
+    assert [hit.document.ref.key for hit in hits] == ["0", "9", "18", "27", "36"]
+    cosines = np.cos(np.radians([0, 9, 18, 27, 36]))
+    np.testing.assert_allclose([hit.score for hit in hits], cosines, atol=1e-4)
+    id = put("27").ref.id
+    np.testing.assert_allclose(index.embeddings([id])[id], towards(27), atol=1e-3)
+
+
+def test_settings_are_those_of_the_layout(opensearch_url, raw_opensearch, connect, index_name, put):
+    layout = IndexLayout("lucene", "4x", shards=2, replicas=0, refresh_interval="30s")
+    connect(opensearch_url, layout=layout).write([put()])
+    made = raw_opensearch.indices.get(index=index_name)[index_name]
+    settings, field = made["settings"]["index"], made["mappings"]["properties"]["embedding"]
+    assert (settings["number_of_shards"], settings["number_of_replicas"]) == ("2", "0")
+    assert settings["refresh_interval"] == "30s"
+    assert (field["mode"], field["compression_level"]) == ("on_disk", "4x")
+    assert field["method"]["engine"] == "lucene"
+
+
+def test_records_are_kept_without_their_vectors(
+    opensearch_url, raw_opensearch, connect, index_name, put
+):
+    connect(opensearch_url).write([put()])
+    settings = raw_opensearch.indices.get_settings(
+        index=index_name, params={"include_defaults": "true", "flat_settings": "true"}
+    )[index_name]
+    known = settings["defaults"] | settings["settings"]
+    assert known["index.knn.derived_source.enabled"] == "true"

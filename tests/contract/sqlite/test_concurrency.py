@@ -1,0 +1,87 @@
+"""Several processes and threads share an embedded index, and may die while they write."""
+
+import signal
+import sqlite3
+import threading
+
+import numpy as np
+
+from imagesearch.domain.ports import Delete, WriteStatus
+from imagesearch.domain.queries import VectorQuery
+from tests.support.waiting import PATIENCE_SECONDS
+
+EAST = np.array([1, 0, 0, 0], np.float32)
+
+
+def test_a_reader_sees_at_once_what_another_process_wrote(opened, start_writer):
+    writer = start_writer(batches=30)
+    reader = None
+    for line in writer.stdout:
+        reader = reader or opened()
+        assert len(reader.search(VectorQuery(EAST, 1000))) >= int(line)
+    assert len(reader.search(VectorQuery(EAST, 1000))) == 300
+
+
+def test_a_reader_sees_what_another_process_deleted(opened, put):
+    writer, reader = opened(), opened()
+    writer.write([put("a"), put("b")])
+    assert len(reader.search(VectorQuery(EAST, 10))) == 2
+    version = writer.get([put("a").ref.id])[put("a").ref.id].version
+    writer.write([Delete(put("a").ref, version)])
+    assert [hit.document.ref.key for hit in reader.search(VectorQuery(EAST, 10))] == ["b"]
+
+
+def test_several_processes_may_make_and_fill_one_file(opened, start_writer):
+    writers = [start_writer(f"w{number}", batches=40) for number in range(4)]
+    assert [writer.wait(PATIENCE_SECONDS) for writer in writers] == [0] * 4
+    assert opened().health().images == 4 * 400
+
+
+def test_a_process_that_is_killed_while_writing_loses_whole_batches_only(opened, start_writer):
+    for attempt in range(3):
+        writer = start_writer(f"w{attempt}", batch=50)
+        for _ in range(4):
+            acknowledged = int(writer.stdout.readline())
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        index = opened()
+        keys = index.list_documents(
+            status=None, collection=f"w{attempt}", after=None, limit=1_000_000
+        )
+        assert len(keys) % 50 == 0
+        assert len(keys) >= acknowledged
+        assert len(index.search(VectorQuery(EAST, 1_000_000, f"w{attempt}"))) == len(keys)
+        assert index.write([]) == []
+
+
+def test_a_killed_writers_file_is_sound_and_can_be_written(opened, path, start_writer, put):
+    writer = start_writer(batch=50)
+    writer.stdout.readline()
+    writer.kill()
+    writer.wait()
+    (result,) = opened().write([put("other/1")])
+    assert result.status is WriteStatus.WRITTEN
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+def test_threads_search_while_others_write(opened, put):
+    index, failures, done = opened(), [], threading.Event()
+
+    def search():
+        while not done.is_set():
+            scores = [hit.score for hit in index.search(VectorQuery(EAST, 50))]
+            if scores != sorted(scores, reverse=True):
+                failures.append(scores)
+
+    readers = [threading.Thread(target=search) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for number in range(60):
+        index.write([put(f"{number}-{place}", place) for place in range(20)])
+    done.set()
+    for reader in readers:
+        reader.join(PATIENCE_SECONDS)
+    assert failures == []
+    assert len(index.search(VectorQuery(EAST, 2000))) == 1200

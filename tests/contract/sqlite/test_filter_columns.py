@@ -1,0 +1,83 @@
+"""A search tells from columns in memory what a scan tells by SQL: what a filter holds for."""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from imagesearch.adapters.sqlite.filter_columns import MAX_COLUMNS
+from imagesearch.domain.filters import KeyPrefix, MetadataOneOf, Not, NumberRange, OneOf
+from imagesearch.domain.images import Status
+from imagesearch.domain.queries import VectorQuery
+from tests.contract.test_equivalence import several, steps, the_write
+
+EAST = np.array([1, 0, 0, 0], np.float32)
+
+
+def found(index, filter):
+    return sorted(
+        hit.document.ref.key for hit in index.search(VectorQuery(EAST, 999, filter=filter))
+    )
+
+
+def scanned(index, filter):
+    images = index.scan(status=Status.INDEXED, filter=filter)
+    return sorted(image.document.ref.key for image in images)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    rounds=st.lists(st.lists(steps(), min_size=1, max_size=25), min_size=1, max_size=4),
+    filters=st.lists(several, min_size=1, max_size=4),
+)
+def test_a_filter_means_the_same_to_a_search_and_to_a_scan(new_embedded, rounds, filters):
+    """Columns grow between the searches, while images come, change and go."""
+    subject = new_embedded()
+    for batch in rounds:
+        subject.index.write([the_write(subject, *step) for step in batch])
+        for filter in filters:
+            assert found(subject.index, filter) == scanned(subject.index, filter)
+
+
+def test_a_filter_on_an_empty_index_holds_for_nothing(opened, put):
+    index = opened()
+    assert found(index, Not(OneOf("collection", ("a",)))) == []
+    index.write([put("b/1")])
+    assert found(index, Not(OneOf("collection", ("a",)))) == ["b/1"]
+
+
+def test_however_many_fields_are_asked_of_each_is_answered(opened, put):
+    index = opened()
+    names = [f"name{number}" for number in range(MAX_COLUMNS + 5)]
+    index.write([put(name, metadata={name: "x"}) for name in names])
+    for name in names + names[:3]:
+        assert found(index, MetadataOneOf(name, ("x",))) == [name]
+
+
+def test_a_prefix_of_any_letters_is_found_among_neighbours_in_order(opened, put):
+    keys = ["a", "a/", "a/\U0010ffff", "a/\U0010ffffb", "a0", "b", "é", "\U0001f43b/x"]
+    index = opened()
+    index.write([put(key) for key in reversed(keys)])
+    for prefix in [*keys, "", "z", "a/\U0010ffff\U0010ffff"]:
+        assert found(index, KeyPrefix(prefix)) == sorted(
+            key for key in keys if key.startswith(prefix)
+        )
+
+
+def test_columns_go_with_vectors_that_are_loaded_anew(opened, put):
+    """Three times 5,000 rows are more than the scan keeps beside 5,000 living ones."""
+    index, keys = opened(), [f"{number}" for number in range(5000)]
+    for width in (1, 2, 3):
+        known = index.get([put(key).ref.id for key in keys])
+        writes = [put(key, width=width + int(key) % 2) for key in keys]
+        index.write(
+            [
+                replace(write, expected=known[write.ref.id].version if known else None)
+                for write in writes
+            ]
+        )
+        assert index.count(filter=NumberRange("width", lte=width)) == 2500
+        hits = index.search(VectorQuery(EAST, 5000, filter=NumberRange("width", lte=width)))
+        assert {int(hit.document.ref.key) % 2 for hit in hits} == {0}
+        assert len(hits) == 2500

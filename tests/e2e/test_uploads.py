@@ -1,0 +1,87 @@
+"""An upload to the local server is found a moment later, and what is deleted is not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.waiting import PATIENCE_SECONDS
+from tests.upload_steps import begin, send
+
+Eventually = Callable[..., None]
+Serve = Callable[[Path], Any]
+
+
+@pytest.fixture
+def live(few: Path, serve: Serve) -> Any:
+    return serve(few).start("--allow-uploads", "--allow-delete").ready()
+
+
+@pytest.fixture
+def ask(live: Any) -> Callable[..., Any]:
+    def ask(method: str, path: str, body: Any = None) -> Any:
+        answer = httpx.request(method, live.url + path, json=body, timeout=PATIENCE_SECONDS)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    return ask
+
+
+@pytest.fixture
+def parrot(samples: list[Path]) -> bytes:
+    return next(path for path in samples if "parrot" in path.name).read_bytes()
+
+
+def test_an_uploaded_image_is_found_and_a_deleted_one_is_not(
+    live: Any, ask: Any, parrot: bytes, eventually: Eventually
+) -> None:
+    begun = begin(ask, "polly.webp", collection="new")
+    assert send(begun, parrot, live.url) == 204
+    path = f"/v1/images/{begun['id']}"
+    assert ask("GET", path)["status"] in ("pending", "indexed")
+    eventually("it is indexed", lambda: ask("GET", path)["status"] == "indexed")
+    eventually("it is found", lambda: live.keys("a parrot")[0] == begun["key"])
+    record = ask("GET", path)
+    assert live.fetch(record["url"]) == parrot
+    assert live.fetch(record["thumbnail_url"])[8:12] == b"WEBP"
+    assert ask("DELETE", path) == {"id": begun["id"], "key": begun["key"]}
+    eventually("it is gone", lambda: begun["key"] not in live.keys("a parrot"))
+    gone = httpx.get(live.url + record["thumbnail_url"], timeout=PATIENCE_SECONDS)
+    assert gone.status_code == 404
+    [kept] = live.data_dir.glob("*/derived/deleted/*")
+    assert kept.read_bytes() == parrot
+
+
+def test_an_upload_overwrites_nothing(live: Any, ask: Any, parrot: bytes) -> None:
+    begun = begin(ask, "polly.webp")
+    assert send(begun, parrot, live.url) == 204
+    assert send(begun, b"other", live.url) == 409
+    assert begin(ask, "polly.webp")["key"] != begun["key"]
+
+
+def test_a_form_that_was_changed_is_refused(live: Any, ask: Any, parrot: bytes) -> None:
+    begun = begin(ask, "polly.webp")
+    assert send(begun, parrot, live.url, key="animals/owl.webp") == 403
+    assert send(begun, parrot, live.url, Content_Type="text/html") == 403
+    assert "animals/owl.webp" in live.keys("an owl")
+
+
+def test_an_upload_may_have_64_megabytes_and_no_more(live: Any, ask: Any) -> None:
+    largest = bytes(64 * 2**20)
+    begun = begin(ask, "zeros.webp")
+    assert send(begun, largest, live.url) == 204
+    assert send(begin(ask, "more.webp"), largest + b"x", live.url) == 413
+    assert not list(live.folder.glob(".upload-*"))
+
+
+def test_a_folder_that_was_not_opened_to_changes_is_only_read(few: Path, serve: Serve) -> None:
+    shut = serve(few).start().ready()
+    upload = {"name": "a.webp", "content_type": "image/webp"}
+    with httpx.Client(base_url=shut.url, timeout=PATIENCE_SECONDS) as client:
+        assert client.post("/v1/images", json=upload).status_code == 403
+        [owl] = [image for key, image in shut.listed().items() if key == "animals/owl.webp"]
+        assert client.delete(f"/v1/images/{owl['id']}").status_code == 403
+        assert client.post("/upload", files={"file": b"data"}).status_code in (404, 405)
+    assert (few / "animals/owl.webp").exists()

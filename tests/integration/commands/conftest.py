@@ -1,0 +1,83 @@
+"""An empty account, made by moto in this process; its Step Functions run what is started."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from tests.support.state_machine import deployed, for_moto
+
+REGION = "us-east-1"
+BUCKET = "photos"
+ROLE = "arn:aws:iam::123456789012:role/backfill"
+Clients = Callable[[str], Any]
+
+
+@pytest.fixture
+def aws(monkeypatch) -> Iterator[Clients]:
+    """Clients of the account."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    # moto's item reader reads one page, and AWS's reads them all: so this page holds all.
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10000")
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        yield lambda service: boto3.client(service)
+
+
+@pytest.fixture
+def s3(aws) -> Any:
+    s3 = aws("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    return s3
+
+
+@pytest.fixture
+def queue(aws) -> Callable[[str], str]:
+    """Makes a queue; gives its URL."""
+    return lambda name: aws("sqs").create_queue(QueueName=name)["QueueUrl"]
+
+
+@pytest.fixture
+def machine(aws) -> Callable[..., str]:
+    """Makes the state machine over these queues; gives its ARN."""
+
+    def machine(backfill_queue: str, next_model_queue: str = "") -> str:
+        definition = deployed(
+            Partition="aws",
+            Bucket=BUCKET,
+            BackfillQueueUrl=backfill_queue,
+            NextModelQueueUrl=next_model_queue,
+        )
+        made = aws("stepfunctions").create_state_machine(
+            name="backfill", definition=json.dumps(for_moto(definition)), roleArn=ROLE
+        )
+        return made["stateMachineArn"]
+
+    return machine
+
+
+@pytest.fixture
+def drain(aws) -> Callable[[str], list[dict[str, Any]]]:
+    """Takes every message from a queue, as the records that Lambda hands over."""
+
+    def drain(url: str) -> list[dict[str, Any]]:
+        sqs, records = aws("sqs"), []
+        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for each in found:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+                records.append(
+                    {
+                        "messageId": each["MessageId"],
+                        "eventSource": "aws:sqs",
+                        "body": each["Body"],
+                    }
+                )
+        return records
+
+    return drain

@@ -1,0 +1,151 @@
+"""Claims: a bucket that was full before is searchable after a backfill, whatever its keys are."""
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+
+from functions.index_images.handler import BatchReport, make_handler
+from imagesearch.adapters.s3 import S3Store
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.images import Details, DetailsWanted, EncodedImage
+from imagesearch.domain.queries import VectorQuery
+from imagesearch.indexing.indexer import Indexer
+from tests.integration.commands.conftest import BUCKET
+
+ODD = [
+    "with space/a b.jpg",
+    "a+b.jpg",
+    "100%.jpg",
+    "%2F/a%20b.jpg",
+    "ünï/日本 🐼.jpg",
+    "quote\"s'and\\backslash.jpg",
+    "braces{}$.jpg",
+    "x" * 1020 + ".jpg",
+]
+# Three batches of the state machine, the last of which is not full.
+IMAGES = 590
+KEYS = [*ODD, *(f"2019/{number:04}.jpg" for number in range(IMAGES - len(ODD)))]
+
+
+class OneVectorEach:
+    """An encoder that reads a number and points into the direction that belongs to it."""
+
+    model, decoder = "fake", "fake"
+
+    def encode_images(
+        self, images: Sequence[bytes], details: DetailsWanted | None = None
+    ) -> list[EncodedImage]:
+        known = Details("0123456789abcdef", "1.000:" + "A" * 576)
+        return [
+            EncodedImage(direction(int(data)), 1, 1, "image/jpeg", details=known) for data in images
+        ]
+
+
+def direction(number: int) -> np.ndarray:
+    angle = number * np.pi / len(KEYS)
+    return np.array([np.cos(angle), np.sin(angle)], np.float32)
+
+
+@pytest.fixture
+def full(s3) -> None:
+    for number, key in enumerate(KEYS):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=str(number).encode())
+
+
+@pytest.fixture
+def run(aws, eventually) -> Callable[..., dict[str, Any]]:
+    """Runs the backfill to its end; gives how that was."""
+
+    def run(machine: str, **given: str) -> dict[str, Any]:
+        states = aws("stepfunctions")
+        started = states.start_execution(stateMachineArn=machine, input=json.dumps(given))
+        found: dict[str, Any] = {}
+
+        def ended() -> bool:
+            found.update(states.describe_execution(executionArn=started["executionArn"]))
+            return found["status"] != "RUNNING"
+
+        eventually("the backfill ends", ended)
+        return found
+
+    return run
+
+
+def keys(records: list[dict[str, Any]]) -> list[str]:
+    bodies = [json.loads(each["body"]) for each in records]
+    assert all(body["bucket"] == BUCKET for body in bodies)
+    return [key for body in bodies for key in body["keys"]]
+
+
+def test_a_bucket_that_was_full_before_is_searchable(
+    full, s3, queue, machine, run, drain, tmp_path
+):
+    work = queue("backfill")
+    assert run(machine(work))["status"] == "SUCCEEDED"
+    records = drain(work)
+    assert set(keys(records)) == set(KEYS)
+
+    index = EmbeddedIndex(tmp_path / "index.db", "images-fake", 2)
+    logger = Logger(service="backfill", stream=io.StringIO())
+    report = BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service="backfill"))
+    indexer = Indexer(S3Store(BUCKET, s3), index, OneVectorEach())
+    handler = make_handler(indexer, BUCKET, logger, report)
+    for record in records:
+        assert handler({"Records": [record]}, None) == {"batchItemFailures": []}
+    assert index.health().images == len(KEYS)
+    for number in (0, 3, 4, 7, IMAGES // 2, IMAGES - 1):
+        (hit,) = index.search(VectorQuery(direction(number), 1))
+        assert hit.document.ref.key == KEYS[number]
+    index.close()
+
+
+def test_a_message_names_as_many_images_as_are_looked_at_in_one_go(s3, queue, machine, run, drain):
+    for number in range(25):
+        s3.put_object(Bucket=BUCKET, Key=f"{number}.jpg", Body=b"")
+    work = queue("backfill")
+    run(machine(work))
+    assert sorted(len(keys([record])) for record in drain(work)) == [5, 10, 10]
+
+
+def test_a_prefix_bounds_what_is_sent(s3, queue, machine, run, drain):
+    for key in ("2019/a.jpg", "2019/b.jpg", "2020/a.jpg"):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
+    work = queue("backfill")
+    run(machine(work), prefix="2019/")
+    assert sorted(keys(drain(work))) == ["2019/a.jpg", "2019/b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("models", "current", "after"), [("all", 2, 2), ("current", 2, 0), ("next", 0, 2)]
+)
+def test_a_next_model_is_fed_beside_or_alone(
+    s3, queue, machine, run, drain, models, current, after
+):
+    for key in ("a.jpg", "b.jpg"):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
+    work, work_of_next = queue("backfill"), queue("next")
+    run(machine(work, work_of_next), models=models)
+    assert len(keys(drain(work))) == current
+    assert len(keys(drain(work_of_next))) == after
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ({"models": "next"}, "there is no next model: deploy with NextModelName first"),
+        ({"models": "both"}, "models is all, current or next"),
+        ({"bucket": "another"}, "this stack indexes the bucket photos, and no other"),
+    ],
+)
+def test_what_cannot_be_done_fails_with_a_sentence(s3, queue, machine, run, drain, given, cause):
+    s3.put_object(Bucket=BUCKET, Key="a.jpg", Body=b"")
+    work = queue("backfill")
+    ended = run(machine(work), **given)
+    assert (ended["status"], ended["cause"]) == ("FAILED", cause)
+    assert drain(work) == []

@@ -1,0 +1,112 @@
+"""Claims about `imagesearch push`: it brings what is not there, and says what it could not."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from rich.console import Console
+
+from local.aws import S3Location, s3_location
+from local.commands.push import push_folder
+from local.errors import WrongUsage
+from tests.integration.commands.conftest import BUCKET
+
+JPEG = b"\xff\xd8\xff and so on"
+Push = Callable[..., tuple[bool, str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.jpg", "dogs/b c+1.JPG", "dogs/ünï/100%.webp"):
+        path = tmp_path / "pictures" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(JPEG + name.encode())
+    (tmp_path / "pictures/notes.txt").write_text("not an image")
+    (tmp_path / "pictures/.hidden.jpg").write_bytes(JPEG)
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def push(s3, folder) -> Push:
+    """Pushes the folder; gives whether all of it is there, and what was said."""
+
+    def push(to: str = f"s3://{BUCKET}/2024", client=s3) -> tuple[bool, str]:
+        said = io.StringIO()
+        return push_folder(folder, s3_location(to), client, Console(file=said)), said.getvalue()
+
+    return push
+
+
+def keys(s3) -> list[str]:
+    return [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def test_images_go_below_the_prefix_under_their_names_and_nothing_else_goes(push, s3):
+    assert push() == (True, "3 uploaded\n")
+    assert keys(s3) == ["2024/a.jpg", "2024/dogs/b c+1.JPG", "2024/dogs/ünï/100%.webp"]
+
+
+@pytest.mark.parametrize("to", [f"s3://{BUCKET}", f"s3://{BUCKET}/"])
+def test_without_a_prefix_the_names_are_the_keys(push, s3, to):
+    push(to)
+    assert keys(s3) == ["a.jpg", "dogs/b c+1.JPG", "dogs/ünï/100%.webp"]
+
+
+def test_an_object_says_what_its_bytes_are_and_not_its_name(push, s3):
+    push()
+    found = s3.get_object(Bucket=BUCKET, Key="2024/dogs/ünï/100%.webp")
+    assert found["ContentType"] == "image/jpeg"
+    assert found["Body"].read() == JPEG + "dogs/ünï/100%.webp".encode()
+
+
+def test_what_is_there_already_is_left_alone(push):
+    push()
+    assert push() == (True, "3 there already\n")
+
+
+def test_another_image_of_the_same_size_is_uploaded(push, s3, folder):
+    push()
+    changed = (JPEG + b"a.jpg")[::-1]
+    (folder / "a.jpg").write_bytes(changed)
+    assert push() == (True, "1 uploaded, 2 there already\n")
+    assert s3.get_object(Bucket=BUCKET, Key="2024/a.jpg")["Body"].read() == changed
+
+
+class RefusesOne:
+    """S3, but one key is none for it."""
+
+    def __init__(self, s3: Any) -> None:
+        self._s3 = s3
+        self.get_paginator = s3.get_paginator
+
+    def put_object(self, **given: Any) -> None:
+        if given["Key"].endswith("a.jpg"):
+            said = {"Error": {"Code": "KeyTooLongError", "Message": "Your key is too long."}}
+            raise ClientError(said, "PutObject")
+        self._s3.put_object(**given)
+
+
+def test_a_file_that_cannot_be_uploaded_is_named_and_the_others_go(push, s3):
+    complete, said = push(client=RefusesOne(s3))
+    assert not complete
+    assert said.splitlines() == ["failed a.jpg: Your key is too long", "2 uploaded, 1 failed"]
+    assert len(keys(s3)) == 2
+
+
+def test_a_bucket_that_is_not_there_is_told_in_a_sentence(push):
+    with pytest.raises(WrongUsage, match=r"cannot list s3://nobodys/: .*does not exist"):
+        push("s3://nobodys")
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_else(s3, tmp_path):
+    with pytest.raises(WrongUsage, match="nowhere is not there"):
+        push_folder(tmp_path / "nowhere", S3Location(BUCKET, ""), s3, Console(file=io.StringIO()))
+
+
+@pytest.mark.parametrize("text", ["photos", "s3:/photos", "s3://", "s3://Photos", "file://photos"])
+def test_what_is_no_bucket_is_refused(text):
+    with pytest.raises(WrongUsage, match="is no bucket"):
+        s3_location(text)

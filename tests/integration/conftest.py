@@ -1,0 +1,208 @@
+"""The real parts, joined as they are deployed, over a stand-in for AWS on this machine."""
+
+import io
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from moto.server import ThreadedMotoServer
+
+from functions.index_images.handler import BatchReport
+from functions.index_images.handler import make_handler as make_index_handler
+from functions.search.handler import make_handler as make_search_handler
+from functions.search.request_log import RequestLog
+from functions.search.routing import Parts
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.opensearch.mapping import IndexLayout
+from imagesearch.adapters.s3 import S3Changes, S3Derived, S3Store, client_config
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.classification.classifier import Classifier
+from imagesearch.classification.label_sets import LabelSets
+from imagesearch.classification.prompts import LabelEncoder
+from imagesearch.domain.ports import VectorIndex
+from imagesearch.duplicates.checker import DuplicateCheck
+from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.embedding.image_encoder import OnnxImageEncoder
+from imagesearch.embedding.manifest import Manifest, load_manifest
+from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from imagesearch.feedback import Feedback
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.search.query_encoder import QueryVectors
+from imagesearch.search.search_ids import SearchIds
+from imagesearch.search.searcher import Searcher
+from imagesearch.uploads import Allowed, Intake
+from tests.functional.counting import CountingEncoder
+from tests.support.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
+from tests.support.waiting import PATIENCE_SECONDS
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "layers/starter_model/starter_model"
+NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
+
+
+@pytest.fixture(scope="session")
+def sample() -> Callable[[str], bytes]:
+    return lambda name: (ROOT / "samples" / f"{name}.webp").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Manifest:
+    return load_manifest(MODEL)
+
+
+@pytest.fixture(scope="session")
+def onnx_images(manifest) -> Iterator[OnnxImageEncoder]:
+    encoder = OnnxImageEncoder(MODEL, manifest)
+    yield encoder
+    encoder.close()
+
+
+@pytest.fixture(scope="session")
+def texts(manifest) -> OnnxTextEncoder:
+    return OnnxTextEncoder(MODEL, manifest)
+
+
+@pytest.fixture
+def images(onnx_images) -> CountingEncoder:
+    return CountingEncoder(onnx_images)
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[str]:
+    """The address of a moto server."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def sqs(aws) -> Any:
+    return boto3.client("sqs", region_name=REGION, endpoint_url=aws, **NOBODY)
+
+
+@pytest.fixture
+def cloud(aws, sqs) -> Cloud:
+    """An empty bucket, and nothing else."""
+    httpx.post(f"{aws}/moto-api/reset", timeout=PATIENCE_SECONDS).raise_for_status()
+    more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
+    s3 = boto3.client("s3", config=client_config(), **more)
+    return Cloud(s3, sqs, boto3.client("events", **more))
+
+
+@pytest.fixture(params=["s3", "eventbridge"])
+def queue(request, cloud) -> Queue:
+    """A queue that hears of the bucket's changes, by each of the ways that there are."""
+    return cloud.queue(request.param)
+
+
+@pytest.fixture
+def embedded_index(manifest, tmp_path) -> Iterator[VectorIndex]:
+    index = EmbeddedIndex(tmp_path / "index.db", "images-test", manifest.dimension)
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def label_index(manifest, tmp_path) -> Iterator[VectorIndex]:
+    index = EmbeddedIndex(tmp_path / "labels.db", "labels-test", manifest.dimension)
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def opensearch_index(manifest, opensearch_url) -> Iterator[VectorIndex]:
+    name = f"images-{uuid.uuid4().hex}"
+    index = OpenSearchIndex(
+        opensearch_url,
+        name,
+        manifest.dimension,
+        model=manifest.name,
+        layout=IndexLayout(refresh_interval="100ms"),
+    )
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def index(embedded_index) -> VectorIndex:
+    """Tests of the whole chain take the real server instead."""
+    return embedded_index
+
+
+@pytest.fixture
+def store(cloud) -> S3Store:
+    return S3Store(BUCKET, cloud.s3)
+
+
+@pytest.fixture
+def logs() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def logger(logs) -> Logger:
+    return Logger(service=uuid.uuid4().hex, stream=logs)
+
+
+@pytest.fixture
+def metrics() -> EphemeralMetrics:
+    return EphemeralMetrics(namespace="imagesearch", service="test")
+
+
+@pytest.fixture
+def indexer(store, index, images, derived) -> Indexer:
+    return Indexer(store, index, images, derived=derived)
+
+
+@pytest.fixture
+def index_images(indexer, logger, metrics) -> Callable[[Any], dict[str, Any]]:
+    handler = make_index_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
+    return lambda event: handler(event, None)
+
+
+@pytest.fixture
+def derived(cloud) -> S3Derived:
+    where = {"LocationConstraint": REGION}
+    cloud.s3.create_bucket(Bucket=DERIVED, CreateBucketConfiguration=where)
+    return S3Derived(f"s3://{DERIVED}", cloud.s3)
+
+
+@pytest.fixture
+def intake(store, index, cloud, derived) -> Intake:
+    allowed = Allowed(uploads=True, deletions=True)
+    return Intake(store, index, S3Changes(cloud.s3), derived, allowed)
+
+
+@pytest.fixture
+def parts(index, label_index, texts, images, store, derived, intake, manifest) -> Parts:
+    searcher = Searcher(index, texts, images)
+    labels = LabelEncoder(texts, manifest.prompts)
+    sets = LabelSets(lambda: label_index, labels)
+    classifier = Classifier(QueryVectors(index, texts, images), labels, sets)
+    feedback = Feedback(index, derived, SearchIds(manifest.name), manifest.image_space)
+    return Parts(
+        searcher,
+        store,
+        None,
+        derived,
+        intake,
+        classifier=classifier,
+        label_sets=sets,
+        feedback=feedback,
+        duplicate_groups=DuplicateGroups(index),
+        duplicate_check=DuplicateCheck(index, images, manifest.duplicates.weights),
+    )
+
+
+@pytest.fixture
+def search(parts, logger, metrics) -> Callable[[Any], dict[str, Any]]:
+    handler = make_search_handler(parts, RequestLog(logger, metrics))
+    return lambda event: handler(event, None)

@@ -1,0 +1,112 @@
+"""The indexing function over a cluster in trouble, and a bucket that its index must agree with."""
+
+import io
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+
+from functions.index_images.handler import BatchReport, make_handler
+from imagesearch.adapters.opensearch.client import OpenSearchClient
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.domain.images import Status
+from imagesearch.indexing.indexer import Indexer, Limits
+from local.opensearch_install import CannotStart
+from local.opensearch_server import SHORT_LIVED, OpenSearchServer
+from tests.support.cloud import BUCKET, Handler, Queue
+from tests.support.encoders import DIMENSION, DigestEncoder, vector_of
+from tests.support.fault_images import IMAGES_OF_A_BULK, held
+from tests.support.lambda_service import LambdaService
+
+# Together longer than any trouble here lasts, as the hour is that the template allows for.
+AGAIN_SECONDS = 1
+RECEIVES = 1_000
+PATIENCE_SECONDS = 0.3
+WORKERS = 2
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[OpenSearchServer]:
+    """A server that a test may end; it keeps its files and its address."""
+    with tempfile.TemporaryDirectory(prefix="imagesearch-faults-") as folder:
+        server = OpenSearchServer(Path(folder), java_options=SHORT_LIVED)
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def start(own_server) -> Callable[[], None]:
+    """Starts that server unless it runs; where it cannot, tests are skipped except in CI."""
+
+    def start_it() -> None:
+        try:
+            if not own_server.runs:
+                own_server.start()
+        except CannotStart as error:
+            if os.environ.get("CI"):
+                pytest.fail(str(error))
+            pytest.skip(str(error))
+
+    return start_it
+
+
+@pytest.fixture
+def hear(cloud) -> Callable[[], Queue]:
+    """Makes the queue that is told of the bucket's changes from then on."""
+    return lambda: cloud.queue("eventbridge", again=AGAIN_SECONDS, receives=RECEIVES)
+
+
+@pytest.fixture
+def index_name() -> str:
+    return f"images-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def function(store, index_name) -> Iterator[Callable[[str], Handler]]:
+    """Makes the indexing function for an index at an address; soon out of patience."""
+    with ExitStack() as stack:
+
+        def make(url: str) -> Handler:
+            index = OpenSearchIndex(
+                url, index_name, DIMENSION, model="digest", patience=PATIENCE_SECONDS
+            )
+            stack.callback(index.close)
+            indexer = Indexer(store, index, DigestEncoder(), Limits(batch_images=IMAGES_OF_A_BULK))
+            logger = Logger(service=uuid.uuid4().hex, stream=io.StringIO())
+            metrics = EphemeralMetrics(namespace="imagesearch", service="test")
+            handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
+            return lambda event: handler(event, None)
+
+        yield make
+
+
+@pytest.fixture
+def working(function) -> Callable[[Queue, str], LambdaService]:
+    """Functions at work on a queue, for an index at an address."""
+    return lambda queue, url: LambdaService(queue, [function(url) for _ in range(WORKERS)])
+
+
+@pytest.fixture
+def assert_agreed(cloud, index_name) -> Callable[[str], None]:
+    """Claims that the index at an address says of every image what the bucket does."""
+
+    def compare(url: str) -> None:
+        with closing(OpenSearchClient(url)) as client:
+            client.raw.indices.refresh(index=index_name)
+        with closing(OpenSearchIndex(url, index_name, DIMENSION, model="digest")) as index:
+            found = {each.document.ref.key: each for each in index.scan(embeddings=True)}
+        wanted = held(cloud)
+        said = {(key, one.document.etag, one.document.status) for key, one in found.items()}
+        assert said == {(key, etag, status) for key, (etag, status, _) in wanted.items()}
+        for key, (_, status, data) in wanted.items():
+            if status is Status.INDEXED:
+                assert np.dot(found[key].embedding, vector_of(data)) > 0.9999, key
+
+    return compare

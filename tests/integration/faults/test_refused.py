@@ -1,0 +1,97 @@
+"""Claims: a cluster that refuses writes for a while loses no image; the queue keeps them."""
+
+from contextlib import closing, contextmanager
+
+import pytest
+
+from imagesearch.adapters.opensearch.client import OpenSearchClient
+from tests.support.fault_images import change, fill
+from tests.support.opensearch_proxy import proxy_before
+
+IMAGES = 60
+CHANGED = 10
+OFTEN = "cluster.info.update.interval"
+
+
+@pytest.fixture
+def full(cloud, hear, working, opensearch_url, eventually):
+    """A bucket whose index agrees with it; the queue hears of what comes."""
+    queue = hear()
+    fill(cloud, IMAGES)
+    with working(queue, opensearch_url):
+        eventually("the bucket is indexed", queue.is_empty)
+    return queue
+
+
+@pytest.fixture
+def server(opensearch_url):
+    with closing(OpenSearchClient(opensearch_url)) as client:
+        yield client.raw
+
+
+@pytest.fixture
+def blocked(server, index_name):
+    """A block on the test's index, as the server itself sets it, for as long as it is entered."""
+
+    def put(setting, value):
+        server.indices.put_settings(index=index_name, body={f"index.blocks.{setting}": value})
+
+    @contextmanager
+    def block(setting):
+        # Where disks have room, the server takes its flood-stage block off when it looks again.
+        server.cluster.put_settings(body={"transient": {OFTEN: "1h"}})
+        put(setting, True)
+        try:
+            yield
+        finally:
+            put(setting, None)
+            server.cluster.put_settings(body={"transient": {OFTEN: None}})
+
+    return block
+
+
+@pytest.mark.parametrize("setting", ["read_only_allow_delete", "write"])
+def test_a_read_only_index_has_every_change_when_it_can_be_written_again(
+    cloud, full, working, opensearch_url, blocked, eventually, assert_agreed, setting
+):
+    """The flood stage's block, and the one that OpenSearch Service sets when storage is short."""
+    with working(full, opensearch_url) as service:
+        with blocked(setting):
+            messages = change(cloud, CHANGED)
+            eventually("every change came back", lambda: len(service.returned) == messages)
+        eventually("the queue is empty", full.is_empty)
+    assert full.dead() == []
+    assert_agreed(opensearch_url)
+
+
+def refuse_everything(proxy):
+    return lambda sent: (429, {"error": {"type": "rejected_execution_exception"}})
+
+
+def refuse_all_but_one_item(proxy):
+    """One item of a bulk is written, the others were too many."""
+
+    def trouble(sent):
+        if not sent.path.startswith("/_bulk"):
+            return None
+        lines = sent.body.splitlines(keepends=True)
+        status, found = proxy.pass_on(sent._replace(body=b"".join(lines[:2])))
+        error = {"type": "rejected_execution_exception", "reason": "queue full"}
+        found["items"] += [{"index": {"status": 429, "error": error}}] * (len(lines) // 2 - 1)
+        return status, found
+
+    return trouble
+
+
+@pytest.mark.parametrize("refuse", [refuse_everything, refuse_all_but_one_item])
+def test_a_cluster_that_was_too_busy_has_every_change_when_it_no_longer_is(
+    cloud, full, working, opensearch_url, eventually, assert_agreed, refuse
+):
+    change(cloud, CHANGED)
+    with proxy_before(opensearch_url) as proxy, working(full, proxy.url) as service:
+        proxy.trouble = refuse(proxy)
+        eventually("changes came back", lambda: len(service.returned) > 2)
+        proxy.trouble = lambda sent: None
+        eventually("the queue is empty", full.is_empty)
+    assert full.dead() == []
+    assert_agreed(opensearch_url)

@@ -1,0 +1,93 @@
+"""A hub with two models, a bucket for them, and a CloudFormation that asks the function."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from functions.fetch_model import cloudformation as answering
+from functions.fetch_model.cloudformation import Answerer
+from functions.fetch_model.handler import make_handler
+from imagesearch.adapters.s3 import client_config
+from imagesearch.downloads.model_store import ModelShelf
+from imagesearch.embedding.model_catalog import KnownModel
+from tests.integration.conftest import NOBODY
+from tests.support.cloud import REGION
+from tests.support.cloudformation import CloudFormation
+from tests.support.file_server import FileServer
+from tests.support.models import known, unsigned_graph
+from tests.support.waiting import PATIENCE_SECONDS
+
+BUCKET = "imagesearch-models"
+Keys = Callable[[], list[str]]
+
+
+@pytest.fixture
+def hub() -> Iterator[FileServer]:
+    made = FileServer()
+    made.files = {"/image.onnx": unsigned_graph(), "/text.onnx": b"text", "/tokenizer.json": b"{}"}
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def models(hub: FileServer) -> dict[str, KnownModel]:
+    """The names of the events, small."""
+    names = ("clip-vit-b-32", "multilingual-clip-vit-b-32")
+    small = known(hub)
+    return {
+        name: small.model_copy(update={"manifest": small.manifest | {"name": name}})
+        for name in names
+    }
+
+
+@pytest.fixture
+def s3(aws: str) -> Any:
+    """Of an account in which there is an empty bucket, and nothing else."""
+    httpx.post(f"{aws}/moto-api/reset", timeout=PATIENCE_SECONDS).raise_for_status()
+    more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
+    client = boto3.client("s3", config=client_config(), **more)
+    where = {"LocationConstraint": REGION}
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+    return client
+
+
+@pytest.fixture
+def used_s3(s3: Any) -> Any:
+    """The client that the function has."""
+    return s3
+
+
+@pytest.fixture
+def keys(s3: Any) -> Keys:
+    """What is in the bucket."""
+
+    def keys() -> list[str]:
+        found = s3.list_objects_v2(Bucket=BUCKET)
+        return [each["Key"] for each in found.get("Contents", ())]
+
+    return keys
+
+
+@pytest.fixture
+def shelf(used_s3: Any, models: dict[str, KnownModel]) -> Callable[[str, str], ModelShelf]:
+    """With models of this test, and without pauses between attempts."""
+
+    def shelf(bucket: str, part: str) -> ModelShelf:
+        return ModelShelf(
+            bucket, part, used_s3, models.__getitem__, lambda time_left, _: time_left.check()
+        )
+
+    return shelf
+
+
+@pytest.fixture
+def cloudformation(
+    shelf: Any, logger: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[CloudFormation]:
+    monkeypatch.setattr(answering, "SILENCE_SECONDS", PATIENCE_SECONDS)
+    handler = make_handler(shelf, Answerer(lambda _: None), logger)
+    with CloudFormation(handler).running() as running:
+        yield running

@@ -1,0 +1,141 @@
+"""Claims: of whatever goes wrong CloudFormation hears, with what to do; nothing half is left."""
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from imagesearch.downloads.http_download import ATTEMPTS
+from imagesearch.downloads.model_store import ModelShelf
+from tests.support.cloudformation import failed
+from tests.support.models import FILES
+
+
+def test_a_wrong_hash_is_told_and_nothing_is_kept(cloudformation, hub, keys):
+    hub.files["/text.onnx"] = b"evil"
+    failed(cloudformation.ask("model-create"), "text.onnx has the SHA-256", "Deploy again")
+    assert keys() == []
+
+
+def test_a_line_that_is_cut_again_and_again_is_told(cloudformation, hub, keys):
+    hub.cuts = [10] * ATTEMPTS
+    failed(cloudformation.ask("model-create"), "cannot download", "broke", "Deploy again")
+    assert keys() == []
+
+
+def test_a_hub_that_is_away_is_told(cloudformation, models, keys):
+    model = models["clip-vit-b-32"]
+    away = {
+        name: pin.model_copy(update={"url": "http://127.0.0.1:9/x"})
+        for name, pin in model.pins.items()
+    }
+    models["clip-vit-b-32"] = model.model_copy(update={"pins": away})
+    failed(cloudformation.ask("model-create"), "127.0.0.1 cannot be reached", "ModelUri")
+    assert keys() == []
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_hub_that_refuses_is_told(cloudformation, hub, keys, status):
+    hub.statuses = [200, status]
+    failed(cloudformation.ask("model-create"), f"answers {status}")
+    assert keys() == []
+
+
+def test_a_model_that_fails_to_come_leaves_the_one_in_use(cloudformation, hub, keys):
+    old = cloudformation.ask("model-create")["PhysicalResourceId"]
+    before = keys()
+    hub.statuses = [200, 404]
+    answer = cloudformation.ask("model-update", PhysicalResourceId=old)
+    failed(answer, "works with the model that it had")
+    assert answer["PhysicalResourceId"] == old
+    assert keys() == before
+
+
+def test_a_look_that_fails_leaves_the_model_in_use(cloudformation, hub, s3, keys):
+    made = cloudformation.ask("model-create")["PhysicalResourceId"]
+    bucket, _, begin = made.removeprefix("s3://").partition("/")
+    s3.put_object(Bucket=bucket, Key=f"{begin}/text.onnx", Body=b"damaged")
+    hub.statuses = [403]
+    failed(cloudformation.ask("model-again", PhysicalResourceId=made), "refused")
+    assert len(keys()) == len(FILES) + 1
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ({"ModelName": ""}, "has no ModelName"),
+        ({"ModelName": ["clip"]}, "has no ModelName"),
+        ({"Bucket": None}, "has no Bucket"),
+        ({"ModelName": "clip-vit-z"}, "no model is known as 'clip-vit-z'"),
+        ({"ModelName": "clip-vit-b-16"}, "nobody vouches for the files of clip-vit-b-16"),
+    ],
+)
+class TestOfAllKnownModels:
+    @pytest.fixture
+    def shelf(self, s3):
+        return lambda bucket, part: ModelShelf(bucket, part, s3)
+
+    def test_what_cannot_be_asked_for_is_named(self, cloudformation, keys, properties, said):
+        failed(cloudformation.ask("model-create", properties=properties), said)
+        assert keys() == []
+
+
+class Refusing:
+    """A client that may not do one thing."""
+
+    def __init__(self, s3, operation, error):
+        self._s3, self._operation, self._error = s3, operation, error
+
+    def __getattr__(self, name):
+        if name == self._operation:
+            return self._refuse
+        return getattr(self._s3, name)
+
+    def _refuse(self, **_):
+        raise self._error
+
+
+def denied(operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": "AccessDenied", "Message": "Access Denied"}}, operation)
+
+
+@pytest.mark.parametrize("operation", ["put_object", "head_object"])
+class TestWithoutTheRight:
+    @pytest.fixture
+    def used_s3(self, s3, operation):
+        return Refusing(s3, operation, denied(operation))
+
+    def test_a_bucket_that_may_not_be_used_is_told(self, cloudformation, keys, operation):
+        failed(cloudformation.ask("model-create"), "AccessDenied", "the function's role")
+        assert keys() == []
+
+
+class TestWithoutS3:
+    @pytest.fixture
+    def used_s3(self, s3):
+        return Refusing(s3, "put_object", EndpointConnectionError(endpoint_url="https://s3"))
+
+    def test_s3_that_is_away_is_told(self, cloudformation, keys):
+        failed(cloudformation.ask("model-create"), "Could not connect", "Deploy again")
+        assert keys() == []
+
+
+class TestWithoutTheRightToDelete:
+    @pytest.fixture
+    def used_s3(self, s3):
+        return Refusing(s3, "delete_object", denied("DeleteObject"))
+
+    def test_what_may_not_be_deleted_is_told(self, cloudformation, keys):
+        made = cloudformation.ask("model-create")["PhysicalResourceId"]
+        failed(cloudformation.ask("model-delete", PhysicalResourceId=made), "by hand")
+
+
+class TestBroken:
+    @pytest.fixture
+    def shelf(self):
+        def shelf(bucket, part):
+            raise ZeroDivisionError("what nobody thought of")
+
+        return shelf
+
+    def test_what_nobody_thought_of_is_told_and_the_log_says_where(self, cloudformation, logs):
+        failed(cloudformation.ask("model-create"), "ZeroDivisionError: what nobody thought of")
+        assert "in shelf" in logs.getvalue()

@@ -1,0 +1,118 @@
+"""Claims: what CloudFormation asks for lies in the bucket, whole, checked, and fetched once."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagesearch.adapters.s3 import S3Model
+from imagesearch.embedding.manifest import MANIFEST, Manifest
+from imagesearch.embedding.model_catalog import Pin
+from local.models import check_files
+from tests.integration.fetch_model.conftest import BUCKET
+from tests.support.models import FILES
+
+
+@pytest.fixture
+def pulled(s3: Any, tmp_path: Path) -> Any:
+    """The model of an address as a function gets it, every hash checked."""
+
+    def pulled(uri: str) -> Manifest:
+        folder = S3Model(uri, tmp_path, s3).folder([*FILES, MANIFEST])
+        return check_files(folder)
+
+    return pulled
+
+
+def test_a_model_that_is_asked_for_can_be_used_from_its_address(cloudformation, pulled, keys):
+    answer = cloudformation.ask("model-create")
+    assert answer["Status"] == "SUCCESS"
+    uri = answer["PhysicalResourceId"]
+    assert uri.startswith(f"s3://{BUCKET}/model/clip-vit-b-32/")
+    assert pulled(uri).name == "clip-vit-b-32"
+    begin = uri.removeprefix(f"s3://{BUCKET}/")
+    assert keys() == sorted(f"{begin}/{name}" for name in (*FILES, MANIFEST))
+
+
+def test_unsigned_weights_are_made_signed_once_and_both_hashes_are_kept(
+    cloudformation, pulled, models
+):
+    uri = cloudformation.ask("model-create")["PhysicalResourceId"]
+    cloudformation.ask("model-again", PhysicalResourceId=uri)
+    entry = pulled(uri).files["image.onnx"]
+    assert entry.rewritten_from == models["clip-vit-b-32"].pins["image.onnx"].sha256
+    assert entry.sha256 != entry.rewritten_from
+
+
+@pytest.mark.parametrize("again", ["model-create", "model-again"])
+def test_a_model_that_is_there_is_not_fetched_again(cloudformation, hub, s3, keys, again):
+    first = cloudformation.ask("model-create")
+    asked, times = len(hub.requests), changed(s3)
+    second = cloudformation.ask(again, PhysicalResourceId=first["PhysicalResourceId"])
+    assert second["Status"] == "SUCCESS"
+    assert second["PhysicalResourceId"] == first["PhysicalResourceId"]
+    assert len(hub.requests) == asked == len(FILES)
+    assert changed(s3) == times
+
+
+def changed(s3: Any) -> dict[str, Any]:
+    found = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    return {each["Key"]: (each["ETag"], each["LastModified"]) for each in found}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_missing_or_another_is_fetched_alone(cloudformation, hub, s3, pulled, name):
+    uri = cloudformation.ask("model-create")["PhysicalResourceId"]
+    key = f"{uri.removeprefix(f's3://{BUCKET}/')}/{name}"
+    s3.delete_object(Bucket=BUCKET, Key=key)
+    for _ in range(2):
+        hub.requests.clear()
+        cloudformation.ask("model-again", PhysicalResourceId=uri)
+        assert [path for path, _ in hub.requests] == [f"/{name}"]
+        assert pulled(uri)
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"somebody's own")
+
+
+def test_another_model_gets_an_address_of_its_own_and_the_old_one_stays_until_it_is_deleted(
+    cloudformation, pulled, keys
+):
+    old = cloudformation.ask("model-create")["PhysicalResourceId"]
+    new = cloudformation.ask("model-update", PhysicalResourceId=old)["PhysicalResourceId"]
+    assert new.startswith(f"s3://{BUCKET}/model/multilingual-clip-vit-b-32/")
+    assert len(keys()) == 2 * (len(FILES) + 1)
+    assert cloudformation.ask("model-delete", PhysicalResourceId=old)["Status"] == "SUCCESS"
+    assert pulled(new).name == "multilingual-clip-vit-b-32"
+    assert len(keys()) == len(FILES) + 1
+
+
+def test_a_model_that_is_pinned_anew_gets_another_address(cloudformation, hub, models):
+    old = cloudformation.ask("model-create")["PhysicalResourceId"]
+    hub.files["/text.onnx"] = b"other text"
+    model = models["clip-vit-b-32"]
+    pin = model.pins["text.onnx"]
+    digest = hashlib.sha256(b"other text").hexdigest()
+    other = Pin(url=pin.url, bytes=10, sha256=digest)
+    models["clip-vit-b-32"] = model.model_copy(update={"pins": model.pins | {"text.onnx": other}})
+    new = cloudformation.ask("model-again", PhysicalResourceId=old)
+    assert new["Status"] == "SUCCESS"
+    assert new["PhysicalResourceId"] != old
+
+
+def test_the_next_model_has_a_part_of_the_bucket_of_its_own(cloudformation, keys):
+    """So the one in use stays when the next one has taken its place and goes."""
+    current = cloudformation.ask("model-create")["PhysicalResourceId"]
+    part = {"Part": "next-model"}
+    after = cloudformation.ask("model-create", properties=part)["PhysicalResourceId"]
+    assert after != current
+    cloudformation.ask("model-delete", PhysicalResourceId=after, properties=part)
+    assert len(keys()) == len(FILES) + 1
+    assert all(key.startswith("model/") for key in keys())
+
+
+def test_a_cut_connection_goes_on_from_where_it_was(cloudformation, hub, pulled):
+    hub.cuts = [100]
+    answer = cloudformation.ask("model-create")
+    assert answer["Status"] == "SUCCESS"
+    assert pulled(answer["PhysicalResourceId"])
+    assert len(hub.requests) == len(FILES) + 1

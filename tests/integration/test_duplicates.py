@@ -1,0 +1,173 @@
+"""Claims: copies find each other, whoever indexes them when, by way of index and queue."""
+
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+
+import pytest
+from PIL import Image, ImageOps
+
+from functions.index_images.handler import BatchReport, make_handler
+from imagesearch.adapters.opensearch.client import OpenSearchClient
+from imagesearch.adapters.opensearch.index import OpenSearchIndex
+from imagesearch.adapters.sqs import SqsRevisits
+from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.linker import Linker
+from imagesearch.indexing.indexer import Indexer
+from tests.support.cloud import BUCKET, Queue, event_of
+
+WORKERS = 2
+
+
+class Clock:
+    """The time of those who link; it passes by `settle` alone, however long writes take."""
+
+    def __init__(self):
+        self.ahead = timedelta()
+
+    def __call__(self):
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def index(manifest, opensearch_url, opensearch_index):
+    """The real server; nothing that was written in this test has settled yet."""
+    index = OpenSearchIndex(
+        opensearch_url,
+        opensearch_index.health().name,
+        manifest.dimension,
+        model=manifest.name,
+        settling_margin=timedelta(hours=1),
+    )
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def settle(opensearch_url, index, clock):
+    """Makes everything that was written found by searches, and lets as long pass as that takes."""
+
+    def settle():
+        with closing(OpenSearchClient(opensearch_url)) as client:
+            client.raw.indices.refresh(index=index.health().name)
+        clock.ahead += index.settles_after
+
+    return settle
+
+
+@pytest.fixture
+def revisits(cloud, sqs):
+    """A queue of the function's own, for keys to be looked at once more."""
+    return Queue(sqs)
+
+
+@pytest.fixture
+def worker(store, index, images, manifest, sqs, revisits, logger, metrics, clock):
+    """Another instance of the indexing function."""
+
+    def worker(asked=None):
+        asked = asked or Soon(SqsRevisits(revisits.url, sqs))
+        linker = Linker(index, manifest.duplicates.weights, asked, clock)
+        indexer = Indexer(store, index, images, linker=linker)
+        handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
+        return lambda event: handler(event, None)
+
+    return worker
+
+
+class Soon:
+    """The queue without its delay: the test says when time has passed."""
+
+    def __init__(self, revisits):
+        self._revisits = revisits
+
+    def look_again(self, refs, after):
+        assert after > timedelta()
+        self._revisits.look_again(refs, timedelta())
+
+
+class Dying:
+    """Where a function is stopped before it has asked to come back."""
+
+    def look_again(self, refs, after):
+        raise KeyboardInterrupt
+
+
+def edited(photo: bytes) -> bytes:
+    """Mirrored, cut and saved again."""
+    picture, file = ImageOps.mirror(Image.open(io.BytesIO(photo)).convert("RGB")), io.BytesIO()
+    width, height = picture.size
+    picture.crop((width // 20, height // 20, width, height)).save(file, "JPEG", quality=70)
+    return file.getvalue()
+
+
+def groups(index):
+    """The keys of each group; their order is that of times, which may be those of one second."""
+    return [
+        sorted(document.ref.key for document in group.documents)
+        for group in DuplicateGroups(index).page().groups
+    ]
+
+
+def test_copies_that_are_indexed_at_the_same_moment_find_each_other(
+    cloud, sample, worker, index, revisits, settle
+):
+    owl = sample("animals/owl")
+    cloud.put("owl.webp", owl)
+    cloud.put("stolen.jpg", edited(owl))
+    cloud.put("panda.webp", sample("animals/giant-panda"))
+    together = Barrier(WORKERS)
+
+    def take(key):
+        handler, message = worker(), {"bucket": BUCKET, "keys": [key]}
+        together.wait()
+        return handler(event_of([fake_message(message)]))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        answers = list(pool.map(take, ["owl.webp", "stolen.jpg"]))
+    assert answers == [{"batchItemFailures": []}] * WORKERS
+    worker()(event_of([fake_message({"bucket": BUCKET, "keys": ["panda.webp"]})]))
+
+    settle()
+    revisits.drain(worker())
+    settle()
+    assert groups(index) == [["owl.webp", "stolen.jpg"]]
+    assert revisits.is_empty()
+    assert revisits.dead() == []
+
+
+def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
+    cloud, sample, worker, index, revisits, settle
+):
+    cloud.put("owl.webp", sample("animals/owl"))
+    cloud.put("copy.webp", sample("animals/owl"))
+    event = event_of([fake_message({"bucket": BUCKET, "keys": ["owl.webp", "copy.webp"]})])
+    with pytest.raises(KeyboardInterrupt):
+        worker(Dying())(event)
+    assert revisits.is_empty()
+    assert worker()(event) == {"batchItemFailures": []}
+
+    settle()
+    revisits.drain(worker())
+    settle()
+    assert groups(index) == [["copy.webp", "owl.webp"]]
+
+
+def test_a_queue_that_is_away_sends_the_event_back(cloud, sample, worker, sqs):
+    cloud.put("owl.webp", sample("animals/owl"))
+    gone = SqsRevisits(f"{sqs.meta.endpoint_url}/123456789012/no-such-queue", sqs)
+    message = fake_message({"bucket": BUCKET, "keys": ["owl.webp"]})
+    answer = worker(gone)(event_of([message]))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
+
+
+def fake_message(body):
+    return {"MessageId": "1", "ReceiptHandle": "1", "Body": json.dumps(body), "MD5OfBody": ""}

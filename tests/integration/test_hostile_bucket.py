@@ -1,0 +1,267 @@
+"""Claims: of any bucket, each object is indexed, skipped, or rejected with its reason, at once.
+
+Buckets are generated: odd keys, contents under wrong names, objects that S3 does not give.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import boto3
+import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+from PIL import Image
+
+from functions.index_images.handler import BatchReport, make_handler
+from imagesearch.adapters.s3 import S3Derived, S3Store, client_config
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.images import Document, ImageRef, Status
+from imagesearch.domain.media_types import named_as_image, sniff
+from imagesearch.duplicates.linker import Linker
+from imagesearch.indexing.consistency import agreement
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import OutcomeKind
+from tests.support.cloud import BUCKET, DERIVED, REGION
+
+NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
+
+
+def saved(size: tuple[int, int], format: str, mode: str = "RGB") -> bytes:
+    file = io.BytesIO()
+    picture = Image.linear_gradient("L").resize(size).convert(mode)
+    picture.save(file, format)
+    return file.getvalue()
+
+
+IMAGES = {
+    "jpeg": saved((64, 48), "JPEG"),
+    "png": saved((40, 40), "PNG", "RGBA"),
+    "webp": saved((64, 48), "WEBP"),
+    "gif": saved((30, 50), "GIF", "P"),
+    "tiff": saved((16, 16), "TIFF"),
+    "one pixel": saved((1, 1), "PNG"),
+    "a divider line": saved((800, 1), "PNG"),
+    "a thread": saved((1, 3_000), "PNG"),
+}
+NO_IMAGES = {
+    "nothing": b"",
+    "one byte": b"x",
+    "one zero": b"\0",
+    "zeros": bytes(5_000),
+    "text": b"a letter",
+    "a vector drawing": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "an archive": b"PK\x03\x04" + bytes(40),
+    "a signature alone": IMAGES["png"][:8],
+    "the first bytes of a JPEG": IMAGES["jpeg"][:40],
+}
+CONTENTS = IMAGES | NO_IMAGES
+
+KEPT = {
+    "STANDARD": "",
+    "STANDARD_IA": "",
+    "GLACIER_IR": "",
+    "GLACIER": "restore it first",
+    "DEEP_ARCHIVE": "restore it first",
+    "ARCHIVE_ACCESS": "restore it first",
+    "RESTORED": "",
+    "SSE-C": "SSE-C",
+    "SSE-KMS, denied": "kms:Decrypt",
+    "SSE-KMS, disabled": "enable it",
+}
+
+
+@dataclass
+class S3:
+    """moto's S3, which gives every object, and what AWS's does not give."""
+
+    client: Any
+    kept: dict[str, str] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def head_object(self, **asked: str) -> Any:
+        kept = self.kept.get(asked["Key"], "")
+        if kept == "SSE-C":
+            raise refusal("400", "Bad Request", 400)
+        found = self.client.head_object(**asked)
+        if kept == "ARCHIVE_ACCESS":
+            found |= {"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": kept}
+        if kept.startswith("SSE-KMS"):
+            found["ServerSideEncryption"] = "aws:kms"
+        return found
+
+    def get_object(self, **asked: str) -> Any:
+        kept = self.kept.get(asked["Key"], "")
+        if kept == "SSE-C":
+            message = "The object was stored using a form of Server Side Encryption. The correct"
+            raise refusal("InvalidRequest", message, 400)
+        if kept == "ARCHIVE_ACCESS":
+            raise refusal("InvalidObjectState", "not valid for the access tier", 403)
+        if kept == "SSE-KMS, denied":
+            raise refusal("AccessDenied", "Access Denied", 403)
+        if kept == "SSE-KMS, disabled":
+            raise refusal("KMS.DisabledException", "the key is disabled", 400)
+        return self.client.get_object(**asked)
+
+    def keep(self, key: str, data: bytes, kept: str, metadata: dict[str, str]) -> None:
+        there = {"Bucket": BUCKET, "Key": key}
+        storage = {"RESTORED": "GLACIER"}.get(kept, kept)
+        storage = storage if storage in self.STORAGE else "STANDARD"
+        self.client.put_object(**there, Body=data, StorageClass=storage, Metadata=metadata)
+        self.kept[key] = kept
+        if kept == "RESTORED":
+            self.client.restore_object(**there, RestoreRequest={"Days": 1})
+            self.client.head_object(**there)
+
+    STORAGE = ("STANDARD", "STANDARD_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
+
+
+def refusal(code: str, message: str, status: int) -> ClientError:
+    told = {"Code": code, "Message": message}
+    return ClientError({"Error": told, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
+
+
+@dataclass(frozen=True)
+class Object:
+    content: str
+    kept: str
+    metadata: dict[str, str]
+
+
+STEMS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12),
+    st.sampled_from(
+        [
+            *("../up", "a//b", "./x", "50%", "%2B", "a+b", "a b", "line\nbreak", "tab\t", "más/🐼"),
+            *(
+                ".hidden",
+                "..",
+                "~",
+                "a" * 1_000,
+                "é" * 500,
+                "a\\b",
+                "?query=1",
+                "#part",
+                "&",
+                "<x>",
+            ),
+        ]
+    ),
+)
+ENDS = st.sampled_from(["", "/", ".jpg", ".JPEG", ".png", ".webp", ".heic", ".txt", ".jpg.txt"])
+KEYS = st.builds(lambda stem, end: stem + end, STEMS, ENDS).filter(
+    lambda key: len(key.encode()) <= 1_024
+)
+METADATA = st.dictionaries(
+    st.sampled_from(["camera", "label", "a-b", "x.y", "1"]),
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40).map(str.strip),
+    max_size=3,
+)
+OBJECTS = st.builds(
+    Object, st.sampled_from(sorted(CONTENTS)), st.sampled_from(sorted(KEPT)), METADATA
+)
+BUCKETS = st.dictionaries(KEYS, OBJECTS, min_size=1, max_size=8)
+
+
+def batch_of(keys: list[str]) -> dict[str, Any]:
+    """Messages by the two ways that name one key."""
+    own = '{"Records": [{"s3": {"bucket": {"name": "%s"}, "object": {"key": "%s"}}}]}'
+    bodies = [own % (BUCKET, quote_plus(key)) for key in keys]
+    return {
+        "Records": [
+            {"eventSource": "aws:sqs", "messageId": str(n), "body": body}
+            for n, body in enumerate(bodies)
+        ]
+    }
+
+
+@pytest.fixture(scope="module")
+def examined(onnx_images, manifest):
+    """What a bucket's objects have become: run once for each generated bucket."""
+
+    def examine(objects: dict[str, Object]) -> None:
+        with mock_aws(), tempfile.TemporaryDirectory() as folder:
+            client = boto3.client("s3", region_name=REGION, config=client_config(), **NOBODY)
+            for name in (BUCKET, DERIVED):
+                place = {"LocationConstraint": REGION}
+                client.create_bucket(Bucket=name, CreateBucketConfiguration=place)
+            s3 = S3(client)
+            for key, each in objects.items():
+                s3.keep(key, CONTENTS[each.content], each.kept, each.metadata)
+            index = EmbeddedIndex(Path(folder) / "i.db", "images", manifest.dimension)
+            try:
+                claims(objects, s3, index, onnx_images, manifest)
+            finally:
+                index.close()
+
+    return examine
+
+
+def claims(objects: dict[str, Object], s3: S3, index: EmbeddedIndex, images, manifest) -> None:
+    store = S3Store(BUCKET, s3)
+    derived = S3Derived(f"s3://{DERIVED}", s3.client)
+    linker = Linker(index, manifest.duplicates.weights)
+    indexer = Indexer(store, index, images, derived=derived, linker=linker)
+    logger = Logger(service=uuid.uuid4().hex, stream=io.StringIO())
+    report = BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service="test"))
+    handler = make_handler(indexer, BUCKET, logger, report)
+    assert handler(batch_of(list(objects)), None) == {"batchItemFailures": []}
+    first = records(index, objects)
+    for key, each in objects.items():
+        is_as_expected(key, each, first[key])
+    refs = [ImageRef(BUCKET, key) for key in objects]
+    again = {outcome.ref.key: outcome.kind for outcome in indexer.look_at(refs)}
+    assert set(again) == set(objects)
+    assert set(again.values()) <= {OutcomeKind.UNCHANGED, OutcomeKind.SKIPPED}
+    assert records(index, objects) == first
+    assert agreement(store, index).holds
+
+
+def records(index: EmbeddedIndex, objects: dict[str, Object]) -> dict[str, Document | None]:
+    ids = {key: ImageRef(BUCKET, key).id for key in objects}
+    stored = index.get(list(ids.values()))
+    return {key: stored[id].document if id in stored else None for key, id in ids.items()}
+
+
+def is_as_expected(key: str, each: Object, document: Document | None) -> None:
+    data, told = CONTENTS[each.content], KEPT[each.kept]
+    if not named_as_image(key) and (told or not sniff(data)):
+        assert document is None, (key, each)
+        return
+    assert document is not None, (key, each)
+    if told or each.content in NO_IMAGES:
+        assert document.status is Status.REJECTED
+        assert document.reason
+        assert told in document.reason
+    else:
+        assert document.status is Status.INDEXED
+        assert document.neighbours is not None
+
+
+@settings(max_examples=12, derandomize=True, deadline=None)
+@given(BUCKETS)
+def test_every_object_is_settled_at_once_and_a_second_look_changes_nothing(examined, objects):
+    examined(objects)
+
+
+def test_each_content_in_each_way_that_s3_keeps_it(examined):
+    """Every second one of them has a name that tells of no image."""
+    ways = [(kept, content) for kept in KEPT for content in CONTENTS]
+    examined(
+        {
+            f"{kept}/{content}{'.png' if n % 2 else ''}": Object(content, kept, {})
+            for n, (kept, content) in enumerate(ways)
+        }
+    )

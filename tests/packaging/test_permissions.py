@@ -1,0 +1,111 @@
+"""The rights that the template gives are those that a model takes: no fewer, and no more."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from moto.core import set_initial_no_auth_action_count
+
+from imagesearch.adapters.s3 import S3Model
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.downloads.model_store import ModelShelf, TimeLeft
+from tests.support.file_server import FileServer
+from tests.support.models import FILES, known, unsigned_graph
+
+BUCKET = "imagesearch-models"
+REGION = "us-east-1"
+As = Callable[..., Any]
+
+
+@pytest.fixture
+def hub() -> Iterator[FileServer]:
+    made = FileServer()
+    made.files = {"/image.onnx": unsigned_graph(), "/text.onnx": b"text", "/tokenizer.json": b"{}"}
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def acting_as(translate, monkeypatch) -> Iterator[As]:
+    """S3 for somebody with a role's rights, in an account that asks for them."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    resources = translate(Release="1" * 40, ModelName="clip-vit-b-32")["Resources"]
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        iam = boto3.client("iam")
+
+        def acting_as(role: str, without: str = "") -> Any:
+            (policy,) = resources[role]["Properties"]["Policies"]
+            iam.create_user(UserName=role)
+            iam.put_user_policy(
+                UserName=role,
+                PolicyName=policy["PolicyName"],
+                PolicyDocument=json.dumps(of_the_bucket(policy["PolicyDocument"], without)),
+            )
+            key = iam.create_access_key(UserName=role)["AccessKey"]
+            return boto3.client(
+                "s3",
+                aws_access_key_id=key["AccessKeyId"],
+                aws_secret_access_key=key["SecretAccessKey"],
+            )
+
+        yield acting_as
+
+
+def of_the_bucket(document: dict[str, Any], without: str) -> dict[str, Any]:
+    """The statements about the models' bucket, filled in, but for one action."""
+    taken = [each["Fn::If"][1] if "Fn::If" in each else each for each in document["Statement"]]
+    arn = f"arn:aws:s3:::{BUCKET}"
+    filled = []
+    for each in taken:
+        actions = [each["Action"]] if isinstance(each["Action"], str) else each["Action"]
+        kept = {**each, "Action": [action for action in actions if action != without]}
+        on = each["Resource"]
+        if on == {"Fn::GetAtt": ["ModelBucket", "Arn"]}:
+            filled.append(kept | {"Resource": arn})
+        elif isinstance(on, dict) and "ModelBucket" in str(on.get("Fn::Sub")):
+            filled.append(kept | {"Resource": on["Fn::Sub"].replace("${ModelBucket.Arn}", arn)})
+    return document | {"Statement": [each for each in filled if each["Action"]]}
+
+
+def test_a_model_is_put_read_and_taken_away_by_these_rights_alone(hub, acting_as, tmp_path):
+    fetching, searching = acting_as("FetchModelRole"), acting_as("SearchRole")
+    shelf = ModelShelf(BUCKET, "model", fetching, lambda _: known(hub))
+    after = ModelShelf(BUCKET, "next-model", fetching, lambda _: known(hub))
+
+    @set_initial_no_auth_action_count(0)
+    def where_rights_are_asked_for() -> None:
+        assert shelf.put("tiny", TimeLeft()) == [*FILES]
+        assert shelf.put("tiny", TimeLeft()) == []
+        after.put("tiny", TimeLeft())
+        folder = S3Model(shelf.uri("tiny"), tmp_path, searching).folder(FILES)
+        assert (folder / "text.onnx").read_bytes() == b"text"
+        with pytest.raises(ConfigurationError, match="AccessDenied"):
+            S3Model(after.uri("tiny"), tmp_path / "next", searching).folder(FILES)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            searching.put_object(Bucket=BUCKET, Key="model/x", Body=b"")
+        assert shelf.remove(shelf.uri("tiny")) == len(FILES) + 1
+
+    where_rights_are_asked_for()
+
+
+@pytest.mark.parametrize(
+    "action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"]
+)
+def test_no_right_is_given_that_is_not_needed(hub, acting_as, action):
+    fetching = acting_as("FetchModelRole", without=action)
+    shelf = ModelShelf(BUCKET, "model", fetching, lambda _: known(hub))
+
+    @set_initial_no_auth_action_count(0)
+    def where_rights_are_asked_for() -> None:
+        shelf.put("tiny", TimeLeft())
+        shelf.remove(shelf.uri("tiny"))
+
+    with pytest.raises(ConfigurationError, match="AccessDenied"):
+        where_rights_are_asked_for()

@@ -1,0 +1,139 @@
+"""Claims about what an image is said to show."""
+
+import pytest
+
+from imagesearch.classification.classifier import MAX_LABELS, Classifier, LabelSource, Vote
+from imagesearch.classification.label_sets import LabelSets
+from imagesearch.classification.prompts import LabelEncoder, Prompts
+from imagesearch.domain.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
+from imagesearch.domain.queries import ImageQuery, StoredQuery
+from imagesearch.search.query_encoder import QueryVectors
+from tests.support.fakes import FakeTexts, picture, ref
+
+CAT = ImageQuery(picture("a cat"))
+BY_FOLDER = Vote(source=LabelSource.COLLECTION)
+
+
+@pytest.fixture
+def classifier(index, images) -> Classifier:
+    labels = LabelEncoder(FakeTexts(), Prompts(("{}",), 0.1))
+    sets = LabelSets(lambda: index, labels)
+    return Classifier(QueryVectors(index, FakeTexts(), images), labels, sets)
+
+
+@pytest.fixture
+def labelled(store, indexer):
+    """Indexes pictures with labels in their metadata: labelled({"a.png": ("a cat", "cat")})."""
+
+    def put(pictures: dict[str, tuple[str, str | None]]) -> None:
+        for key, (words, label) in pictures.items():
+            store.put(key, picture(words), {"label": label} if label is not None else {})
+        indexer.look_at([ref(key) for key in pictures])
+
+    return put
+
+
+def shares(found) -> dict[str, float]:
+    return {each.label: each.score for each in found.labels}
+
+
+def test_the_label_that_fits_comes_first_and_scores_sum_to_1(classifier):
+    found = classifier.by_labels(CAT, ["a dog", "a cat", "a house"])
+    assert found.labels[0].label == "a cat"
+    assert found.labels[0].similarity == pytest.approx(1)
+    assert sum(shares(found).values()) == pytest.approx(1)
+    assert (found.evidence, found.model) == ([], "fake")
+
+
+def test_nothing_needs_to_be_indexed_to_compare_labels(classifier, index):
+    index.away = True
+    assert shares(classifier.by_labels(CAT, ["a cat"])) == {"a cat": pytest.approx(1)}
+
+
+def test_an_indexed_image_is_compared_without_its_bytes(classifier, fill, images):
+    fill(a="a cat")
+    images.batches.clear()
+    found = classifier.by_labels(StoredQuery(ref("a.png").id), ["a dog", "a cat"])
+    assert found.labels[0].label == "a cat"
+    assert images.batches == []
+
+
+def test_as_many_labels_as_stated_are_compared_and_one_more_is_refused(classifier):
+    labels = [f"{number}" for number in range(MAX_LABELS)]
+    assert len(classifier.by_labels(CAT, labels).labels) == MAX_LABELS
+    with pytest.raises(InvalidQuery):
+        classifier.by_labels(CAT, [*labels, "one more"])
+
+
+def test_the_nearest_labelled_images_vote_and_are_the_evidence(classifier, labelled):
+    labelled(
+        {
+            "1.png": ("a cat", "cat"),
+            "2.png": ("a cat", "cat"),
+            "3.png": ("a dog", "dog"),
+            "4.png": ("a cat", None),
+        }
+    )
+    found = classifier.by_neighbours(CAT, Vote(neighbours=2))
+    assert shares(found) == {"cat": pytest.approx(1)}
+    assert {hit.document.ref.key for hit in found.evidence} == {"1.png", "2.png"}
+    assert found.labels[0].similarity is None
+
+
+def test_a_near_image_outweighs_many_far_ones_and_scores_sum_to_1(classifier, labelled):
+    dogs = {f"{number}.png": ("a dog", "dog") for number in range(9)}
+    labelled({"cat.png": ("a cat", "cat")} | dogs)
+    found = shares(classifier.by_neighbours(CAT, Vote()))
+    assert list(found) == ["cat", "dog"]
+    assert sum(found.values()) == pytest.approx(1)
+
+
+def test_an_indexed_image_has_no_say_about_itself(classifier, labelled):
+    labelled({"1.png": ("a cat", "mistaken"), "2.png": ("a cat", "cat")})
+    found = classifier.by_neighbours(StoredQuery(ref("1.png").id), Vote())
+    assert list(shares(found)) == ["cat"]
+
+
+def test_the_first_folder_is_a_label_too(classifier, fill):
+    fill(cats__1="a cat", dogs__1="a dog", top="a cat")
+    found = classifier.by_neighbours(CAT, BY_FOLDER)
+    assert set(shares(found)) == {"cats", "dogs"}
+
+
+def test_a_collection_votes_alone(classifier, labelled):
+    labelled({"old/1.png": ("a cat", "kitten"), "new/1.png": ("a cat", "cat")})
+    found = classifier.by_neighbours(CAT, Vote(collection="new"))
+    assert list(shares(found)) == ["cat"]
+
+
+def test_without_labelled_images_it_is_said_how_to_get_some(classifier, fill):
+    fill(top="a cat")
+    for vote, label in ((Vote(), "metadata.label"), (BY_FOLDER, "collection")):
+        with pytest.raises(NotFound, match=label) as refused:
+            classifier.by_neighbours(CAT, vote)
+        assert refused.value.code == "no_labelled_images"
+        assert "labels" in refused.value.hint
+
+
+@pytest.mark.parametrize("neighbours", [0, 101])
+def test_a_wrong_number_of_neighbours_is_refused(classifier, neighbours):
+    with pytest.raises(InvalidQuery) as refused:
+        classifier.by_neighbours(CAT, Vote(neighbours))
+    assert refused.value.code == "invalid_neighbours"
+
+
+def test_faults_are_told_as_those_of_a_search(classifier, labelled, index):
+    labelled({"1.png": ("a cat", "cat")})
+    with pytest.raises(UnreadableImage):
+        classifier.by_labels(ImageQuery(b"no image"), ["a"])
+    with pytest.raises(NotFound):
+        classifier.by_labels(StoredQuery("nobody"), ["a"])
+    index.away = True
+    with pytest.raises(Unavailable):
+        classifier.by_neighbours(CAT, Vote())
+
+
+def test_times_are_told(classifier):
+    took = classifier.by_labels(CAT, ["a cat"]).took_ms
+    assert 0 <= took.embed <= took.total
+    assert 0 <= took.search <= took.total

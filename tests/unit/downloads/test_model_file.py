@@ -1,0 +1,82 @@
+"""A file of a model is fetched once, and says what it was before it was rewritten."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagesearch.downloads.http_download import Downloader, bring, entry_of
+from imagesearch.embedding.int8_weights import signed
+from imagesearch.embedding.model_catalog import Pin
+from tests.support.file_server import FileServer
+from tests.support.models import unsigned_graph
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    made = FileServer()
+    made.files["/image.onnx"] = unsigned_graph()
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "image.onnx"
+
+
+def pin(server: FileServer, **changes: object) -> Pin:
+    data = server.files["/image.onnx"]
+    sha256 = hashlib.sha256(data).hexdigest()
+    made = Pin(url=f"{server.url}/image.onnx", bytes=len(data), sha256=sha256)
+    return made.model_copy(update=changes)
+
+
+def test_what_is_here_as_pinned_is_not_fetched_again(server: FileServer, path: Path) -> None:
+    for _ in range(2):
+        bring(pin(server), path, Downloader())
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("unpinned", [False, True])
+def test_what_is_here_and_may_be_another_is_fetched(
+    server: FileServer, path: Path, unpinned: bool
+) -> None:
+    path.write_bytes(b"of an earlier attempt")
+    bring(pin(server, sha256=None) if unpinned else pin(server), path, Downloader())
+    assert path.read_bytes() == server.files["/image.onnx"]
+
+
+def test_a_file_is_rewritten_as_its_bytes_would_be(path: Path) -> None:
+    path.write_bytes(unsigned_graph())
+    entry = entry_of(path, make_weights_signed=True)
+    rewritten = path.read_bytes()
+    assert rewritten == signed(unsigned_graph())
+    assert entry.sha256 == hashlib.sha256(rewritten).hexdigest()
+    assert entry.bytes == len(rewritten)
+    assert entry.rewritten_from == hashlib.sha256(unsigned_graph()).hexdigest()
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_file_is_rewritten_once(path: Path) -> None:
+    path.write_bytes(unsigned_graph())
+    first = entry_of(path, make_weights_signed=True)
+    again = entry_of(path, make_weights_signed=True)
+    assert (again.sha256, again.rewritten_from) == (first.sha256, None)
+
+
+@pytest.mark.parametrize("data", [b"", b"no graph", unsigned_graph()[:-1]])
+def test_what_is_not_understood_stays_as_it_is(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    entry = entry_of(path, make_weights_signed=True)
+    assert entry.rewritten_from is None
+    assert path.read_bytes() == data
+
+
+def test_a_file_stays_as_it_is_where_that_is_wanted(path: Path) -> None:
+    path.write_bytes(unsigned_graph())
+    assert entry_of(path, make_weights_signed=False).rewritten_from is None
+    assert path.read_bytes() == unsigned_graph()

@@ -1,0 +1,265 @@
+"""Claims: of any two images that show the same picture, at least one knows of the other."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.ports import Touch
+from imagesearch.duplicates import linker as linking
+from imagesearch.duplicates.linker import NEAREST, ROUNDS, Linker
+from imagesearch.embedding.manifest import DuplicateWeights
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import OutcomeKind
+from tests.support.fakes import START, FakeImages, picture, ref, vector
+from tests.support.looking import look
+
+WEIGHTS = DuplicateWeights().weights
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Clock:
+    now = START + timedelta(days=1)
+
+    def __call__(self):
+        return self.now
+
+
+@dataclass
+class FakeRevisits:
+    asked: list[tuple[str, timedelta]] = field(default_factory=list)
+    away: bool = False
+
+    def look_again(self, refs, after):
+        if self.away:
+            raise Unavailable("the queue is away")
+        self.asked += [(each.key, after) for each in refs]
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def revisits():
+    return FakeRevisits()
+
+
+@pytest.fixture
+def make(store, index, revisits, clock):
+    """Another worker on the same bucket and index."""
+
+    def make():
+        linker = Linker(index, WEIGHTS, revisits, clock)
+        return Indexer(store, index, FakeImages(), clock=clock, linker=linker)
+
+    return make
+
+
+@pytest.fixture
+def neighbours(index):
+    def neighbours(key):
+        found = index.document(key).neighbours
+        return None if found is None else {each.id: each for each in found}
+
+    return neighbours
+
+
+def test_a_copy_knows_its_original_and_a_stranger_nobody(make, store, neighbours):
+    store.put("a.png", picture("a cat"))
+    store.put("b.png", picture("a dog"))
+    look(make(), "a.png", "b.png")
+    store.put("copy.png", picture("a cat"))
+    assert look(make(), "copy.png") == {"copy.png": "indexed"}
+    assert neighbours("b.png") == {}
+    [found] = neighbours("copy.png").values()
+    assert found.id == ref("a.png").id
+    assert (found.score, found.confidence) == (pytest.approx(1), 1)
+
+
+def test_copies_in_one_batch_know_each_other(make, store, neighbours):
+    store.put("a.png", picture("a cat"))
+    store.put("b.png", picture("a cat"))
+    look(make(), "a.png", "b.png")
+    assert list(neighbours("a.png")) == [ref("b.png").id]
+    assert list(neighbours("b.png")) == [ref("a.png").id]
+
+
+def test_a_copy_in_another_file_knows_its_original(make, store, index, neighbours):
+    store.put("a.png", picture("a cat"))
+    look(make(), "a.png")
+    stored = index.get([ref("a.png").id])[ref("a.png").id]
+    other = replace(stored.document, sha256="0" * 64)
+    index.write([Touch(other, stored.version)])
+    store.put("copy.png", picture("a cat"))
+    look(make(), "copy.png")
+    [found] = neighbours("copy.png").values()
+    assert (found.sha256, found.confidence > 0.95) == ("0" * 64, True)
+
+
+def test_what_is_linked_is_not_looked_for_again(make, store, index):
+    store.put("a.png", picture("a cat"))
+    look(make(), "a.png")
+    writes = index.writes
+    assert look(make(), "a.png") == {"a.png": "unchanged"}
+    assert index.writes == writes
+
+
+def test_what_an_older_release_indexed_is_linked_at_the_next_look(
+    make, store, index, neighbours, clock
+):
+    store.put("a.png", picture("a cat"))
+    look(Indexer(store, index, FakeImages(), clock=clock), "a.png")
+    assert neighbours("a.png") is None
+    assert look(make(), "a.png") == {"a.png": "unchanged"}
+    assert neighbours("a.png") == {}
+
+
+def test_an_overwritten_image_is_linked_anew(make, store, neighbours):
+    store.put("a.png", picture("a cat"))
+    store.put("b.png", picture("a cat"))
+    look(make(), "a.png", "b.png")
+    store.put("b.png", picture("a dog"))
+    look(make(), "b.png")
+    assert neighbours("b.png") == {}
+
+
+def test_new_metadata_leaves_the_links(make, store, neighbours):
+    store.put("a.png", picture("a cat"))
+    store.put("b.png", picture("a cat"))
+    look(make(), "a.png", "b.png")
+    store.put("b.png", picture("a cat"), {"label": "new"})
+    assert look(make(), "b.png") == {"b.png": "updated"}
+    assert list(neighbours("b.png")) == [ref("a.png").id]
+
+
+def test_rejected_images_are_not_linked(make, store, revisits):
+    store.put("a.png", picture("broken"))
+    assert look(make(), "a.png") == {"a.png": "rejected"}
+    assert revisits.asked == []
+
+
+def test_an_image_that_searches_may_not_find_yet_is_left_for_later(
+    make, store, index, revisits, clock, neighbours
+):
+    index.settles_after = MINUTE
+    store.put("a.png", picture("a cat"))
+    look(make(), "a.png")
+    assert revisits.asked == [("a.png", MINUTE)]
+    assert neighbours("a.png") is None
+    clock.now += MINUTE
+    assert look(make(), "a.png") == {"a.png": "unchanged"}
+    assert neighbours("a.png") == {}
+    assert len(revisits.asked) == 1
+
+
+def test_two_workers_that_index_copies_at_the_same_moment_end_with_a_link(
+    make, store, index, clock, neighbours
+):
+    """Neither of them sees what the other writes; whoever comes back later does."""
+    index.settles_after = MINUTE
+    store.put("a.png", picture("a cat"))
+    store.put("b.png", picture("a cat"))
+    index.before_write.then(lambda: look(make(), "b.png"))
+    look(make(), "a.png")
+    assert (neighbours("a.png"), neighbours("b.png")) == (None, None)
+    clock.now += MINUTE
+    look(make(), "a.png")
+    look(make(), "b.png")
+    assert ref("a.png").id in neighbours("b.png")
+
+
+def test_a_record_that_changes_while_it_is_linked_is_linked_as_it_is_then(
+    make, store, index, neighbours
+):
+    store.put("a.png", picture("a cat"))
+    store.put("b.png", picture("a dog"))
+    look(make(), "a.png")
+
+    def meanwhile():
+        store.put("b.png", picture("a cat"))
+        look(make(), "b.png")
+
+    index.before_write.then(lambda: None, meanwhile)
+    look(make(), "b.png")
+    assert list(neighbours("b.png")) == [ref("a.png").id]
+
+
+def test_a_record_that_never_rests_fails_after_a_few_rounds(make, store, index, revisits, clock):
+    store.put("a.png", picture("a"))
+    look(Indexer(store, index, FakeImages(), clock=clock), "a.png")
+
+    def touch():
+        stored = index.get([ref("a.png").id])[ref("a.png").id]
+        index.write([Touch(stored.document, stored.version)])
+
+    index.before_write.then(*[nested(index, touch)] * ROUNDS)
+    failures = Linker(index, WEIGHTS, revisits, clock).link([ref("a.png")])
+    assert "kept changing" in failures[ref("a.png")]
+
+
+def nested(index, touch):
+    """A write by another worker while this one's is on its way."""
+
+    def run():
+        hooks, index.before_write = index.before_write, type(index.before_write)()
+        touch()
+        index.before_write = hooks
+
+    return run
+
+
+def test_an_image_that_cannot_be_linked_now_is_looked_at_again(make, store, index, clock):
+    store.put("a.png", picture("a"))
+    look(Indexer(store, index, FakeImages(), clock=clock), "a.png")
+    index.failing.add("a.png")
+    [outcome] = make().look_at([ref("a.png")])
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "no room")
+
+
+def test_images_fail_where_nobody_can_be_asked_to_come_back(make, store, index, revisits):
+    index.settles_after, revisits.away = MINUTE, True
+    store.put("a.png", picture("a"))
+    [outcome] = make().look_at([ref("a.png")])
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "the queue is away")
+
+
+def test_what_was_deleted_meanwhile_is_no_failure(store, index, revisits, clock):
+    assert Linker(index, WEIGHTS, revisits, clock).link([ref("gone.png")]) == {}
+
+
+def test_more_copies_than_each_can_note_still_hang_together(make, store, index):
+    names = [f"{number}.png" for number in range(3 * NEAREST)]
+    for name in names:
+        store.put(name, picture("a cat"))
+    look(make(), *names)
+    assert all(len(index.document(name).neighbours) == NEAREST for name in names)
+
+
+def test_two_images_that_cannot_be_compared_are_no_duplicates_and_others_are(
+    make, store, index, neighbours, monkeypatch
+):
+    store.put("a.png", picture("a cat"))
+    store.put("odd.png", picture("a cat by Odd"))
+    store.put("b.png", picture("a dog"))
+
+    def compare(weights, score, one, other, least):
+        raise ZeroDivisionError
+
+    class Alike(FakeImages):
+        def encode_images(self, images, details=None):
+            alike = {"embedding": vector("a cat")}
+            return [replace(each, **alike) for each in super().encode_images(images, details)]
+
+    monkeypatch.setattr(linking, "likeness", compare)
+    linker = Linker(index, WEIGHTS)
+    indexer = Indexer(store, index, Alike(), linker=linker)
+    keys = ("a.png", "b.png", "odd.png")
+    assert look(indexer, *keys) == dict.fromkeys(keys, "indexed")
+    assert [neighbours(key) for key in keys] == [{}, {}, {}]
+    store.put("copy.png", picture("a cat"))
+    assert look(indexer, "copy.png") == {"copy.png": "indexed"}
+    assert list(neighbours("copy.png")) == [ref("a.png").id]

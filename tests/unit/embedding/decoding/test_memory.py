@@ -1,0 +1,41 @@
+"""What decoding the largest pictures takes, measured in a child of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from imagesearch.domain.images import DetailsWanted
+from imagesearch.embedding.decoding.pool import MEMORY_BYTES, DecoderPool
+from imagesearch.embedding.decoding.preprocessing import Picture
+from tests.support.waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.slow
+
+MEASURING = (sys.executable, "-P", str(Path(__file__).with_name("measuring_decoder.py")))
+SIDE = 10_000
+# The picture itself takes 400 MB; the interpreter and its libraries about 40.
+MOST = 500 * 10**6
+ALL = DetailsWanted(thumbnail=True)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_hundred_megapixels_are_held_once(channels, flat_png, stretched, corners):
+    pool = DecoderPool(children=1, seconds=PATIENCE_SECONDS, command=MEASURING)
+    (picture,) = pool.decode_in_order([flat_png(SIDE, SIDE, channels)], stretched, ALL)
+    pool.close()
+    assert isinstance(picture, Picture)
+    assert (picture.width, picture.height) == (SIDE, SIDE)
+    assert 400 * 10**6 < int(picture.content_type) < MOST < MEMORY_BYTES
+    grey = 128 if channels == 3 else 191
+    assert corners(picture) == [(grey,) * 3] * 4
+
+
+def test_a_narrow_picture_of_many_pixels_is_held_once(flat_png, stretched):
+    pool = DecoderPool(children=1, seconds=PATIENCE_SECONDS, command=MEASURING)
+    (picture,) = pool.decode_in_order([flat_png(40, 1_000_000, 3)], stretched, ALL)
+    pool.close()
+    assert isinstance(picture, Picture)
+    assert int(picture.content_type) < 300 * 10**6

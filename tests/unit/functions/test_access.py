@@ -1,0 +1,104 @@
+"""Claims: the holder of a bound API key sees, uploads and deletes nothing but its collections."""
+
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from functions.search.handler import BoundKeys, make_handler
+from functions.search.request_log import RequestLog
+from imagesearch.access import Scope, ScopedIndex
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.duplicates.checker import DuplicateCheck
+from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.linker import Linker
+from imagesearch.embedding.manifest import DuplicateWeights
+from imagesearch.search.searcher import Searcher
+from tests.support.fakes import picture, ref
+from tests.support.handlers import CONTEXT, answered, http
+
+CATS = Scope(frozenset({"cats"}))
+WEIGHTS = DuplicateWeights().weights
+KEYS = ("cats/1.png", "cats/2.png", "dogs/1.png", "alone.png")
+
+
+@pytest.fixture
+def index(tmp_path):
+    """The embedded one: scopes are filters, and these are the index's to hold."""
+    with closing(EmbeddedIndex(tmp_path / "index.db", "images-test", 8)) as index:
+        yield index
+
+
+@pytest.fixture
+def ask(parts, index, texts, images, logger, metrics, fill):
+    """Sends a request with the key of this id; the one named `cat-shop` is bound to `cats`."""
+    fill({key: picture(f"a picture of {key}") for key in KEYS} | {"dogs/2.png": picture("broken")})
+
+    def within(scope):
+        seen = ScopedIndex(index, scope)
+        return replace(
+            parts,
+            searcher=Searcher(seen, texts, images),
+            duplicate_groups=DuplicateGroups(seen),
+            duplicate_check=DuplicateCheck(seen, images, WEIGHTS),
+        )
+
+    bound = BoundKeys({"cat-shop": CATS}, within)
+    handler = make_handler(parts, RequestLog(logger, metrics), bound=bound)
+
+    def ask(key_id, *request, **query):
+        event = http(*request, **query)
+        identity = {**event["requestContext"]["identity"], "apiKeyId": key_id}
+        context = {**event["requestContext"], "identity": identity}
+        return answered(handler({**event, "requestContext": context}, CONTEXT))
+
+    return ask
+
+
+def found(answer):
+    return {hit["key"] for hit in answer.json["hits"]}
+
+
+def test_a_search_finds_what_the_key_may_see(ask):
+    seen = {"cats/1.png", "cats/2.png"}
+    assert found(ask("cat-shop", "GET", "/v1/search", q="a picture", limit="100")) == seen
+    assert found(ask("other", "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
+    assert found(ask(None, "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
+
+
+def test_no_parameter_and_no_filter_leads_outside(ask):
+    outside = ask("cat-shop", "GET", "/v1/search", q="a picture", collection="dogs")
+    assert found(outside) == set()
+    wide = {"query": {"text": "a picture"}, "filter": {"or": [{"prefix": "dogs/"}, {"prefix": ""}]}}
+    assert found(ask("cat-shop", "POST", "/v1/search", wide)) <= {"cats/1.png", "cats/2.png"}
+
+
+def test_lists_and_counts_are_of_what_the_key_may_see(ask):
+    listed = ask("cat-shop", "GET", "/v1/images").json["images"]
+    assert [image["key"] for image in listed] == ["cats/1.png", "cats/2.png"]
+    assert ask("cat-shop", "GET", "/v1/images", status="rejected").json["images"] == []
+    health = ask("cat-shop", "GET", "/v1/health").json
+    assert (health["images"], health["rejected"]) == (2, 0)
+
+
+def test_an_image_outside_is_as_if_it_were_not_there(ask):
+    outside, inside = ref("dogs/1.png").id, ref("cats/1.png").id
+    for path in ("/v1/images/{}", "/v1/images/{}/similar"):
+        assert ask("cat-shop", "GET", path.format(outside)).status == 404
+        assert ask("cat-shop", "GET", path.format(inside)).status == 200
+    assert ask("cat-shop", "POST", "/v1/search", {"query": {"id": outside}}).status == 404
+    assert found(ask("cat-shop", "GET", f"/v1/images/{inside}/similar")) == {"cats/2.png"}
+
+
+def test_duplicates_outside_are_not_told_of(ask, index, fill):
+    same = {"cats/3.png": picture("twins"), "dogs/3.png": picture("twins")}
+    fill(same)
+    assert Linker(index, WEIGHTS).link([ref(key) for key in same]) == {}
+    check = ("POST", "/v1/duplicates/check", picture("twins"), "image/png")
+    assert len(ask("other", "GET", "/v1/duplicates").json["groups"]) == 1
+    assert len(ask("other", *check).json["matches"]) == 2
+    assert ask("cat-shop", "GET", "/v1/duplicates").json["groups"] == []
+    [match] = ask("cat-shop", *check).json["matches"]
+    assert match["image"]["key"] == "cats/3.png"
+    outside = {"id": ref("dogs/3.png").id}
+    assert ask("cat-shop", "POST", "/v1/duplicates/check", outside).status == 404

@@ -1,0 +1,185 @@
+"""Claims: the document is valid, complete, and true of the answers."""
+
+import json
+import re
+
+import pytest
+from openapi_spec_validator import validate
+
+from tests.support.fakes import picture, ref
+
+
+@pytest.fixture
+def document(ask) -> dict:
+    answer = ask("GET", "/openapi.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    return answer.json
+
+
+def operations(document: dict) -> list[tuple[str, str, dict]]:
+    return [
+        (method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_it_is_valid(document):
+    assert document["openapi"].startswith("3.1")
+    validate(document)
+
+
+def test_it_lists_every_operation_under_v1_and_no_page(document):
+    assert {(method, path) for method, path, _ in operations(document)} == {
+        ("get", "/v1/search"),
+        ("post", "/v1/search"),
+        ("post", "/v1/search/batch"),
+        ("get", "/v1/images"),
+        ("post", "/v1/images"),
+        ("delete", "/v1/images/{id}"),
+        ("get", "/v1/images/{id}"),
+        ("get", "/v1/images/{id}/similar"),
+        ("get", "/v1/duplicates"),
+        ("post", "/v1/duplicates/check"),
+        ("post", "/v1/classify"),
+        ("post", "/v1/feedback"),
+        ("get", "/v1/labelsets"),
+        ("get", "/v1/labelsets/{name}"),
+        ("put", "/v1/labelsets/{name}"),
+        ("delete", "/v1/labelsets/{name}"),
+        ("post", "/v1/labelsets/{name}/labels"),
+        ("get", "/v1/health"),
+    }
+
+
+def test_every_operation_asks_for_the_key(document):
+    assert document["security"] == [{"key": []}]
+    assert document["components"]["securitySchemes"]["key"] == {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-api-key",
+    }
+
+
+def test_every_operation_and_parameter_is_described(document):
+    for _, _, operation in operations(document):
+        assert operation["summary"]
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], parameter
+
+
+def test_every_field_is_described(document):
+    schemas = document["components"]["schemas"]
+
+    def told(field: dict) -> bool:
+        named = schemas[field["$ref"].rpartition("/")[2]] if "$ref" in field else {}
+        return (
+            "description" in field
+            or "description" in named
+            or any(map(told, field.get("anyOf", [])))
+        )
+
+    missing = [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, described in schema.get("properties", {}).items()
+        if not told(described)
+    ]
+    assert missing == []
+
+
+def test_the_examples_work(ask, document, fill):
+    """But for feedback's, which is about a search that was made a moment ago."""
+    fill({"a.png": picture("a dog on a beach")})
+    asked = [
+        (method.upper(), path.replace("{name}", "species"), example["value"])
+        for method, path, operation in operations(document)
+        for content in operation.get("requestBody", {}).get("content", {}).values()
+        for example in content.get("examples", {}).values()
+        if path not in ("/v1/feedback", "/v1/images")
+    ]
+    assert len(asked) > 8
+    for method, path, example in asked:
+        answer = ask(method, path, example)
+        assert answer.status in (200, 201), (path, answer.body)
+
+
+def test_every_error_has_the_shape_of_all_errors(document):
+    for _, _, operation in operations(document):
+        statuses = set(operation["responses"])
+        assert {"400", "403", "429", "500", "503"} <= statuses
+        [good] = [status for status in statuses if status < "300"]
+        for status in statuses - {good}:
+            response = operation["responses"][status]
+            schema = response["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Failure"}
+            assert ("Retry-After" in response.get("headers", {})) is (status in ("429", "503"))
+
+
+def test_a_search_can_be_json_or_an_image(document):
+    body = document["paths"]["/v1/search"]["post"]["requestBody"]
+    assert body["required"]
+    assert set(body["content"]) == {"application/json", "image/*"}
+    assert {"404", "413", "415", "422"} <= set(document["paths"]["/v1/search"]["post"]["responses"])
+
+
+def test_the_limits_are_stated(document):
+    [limit] = [
+        parameter["schema"]
+        for parameter in document["paths"]["/v1/search"]["get"]["parameters"]
+        if parameter["name"] == "limit"
+    ]
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 100, 10)
+    text = document["components"]["schemas"]["PostedQuery"]["properties"]["text"]["anyOf"][0]
+    assert (text["minLength"], text["maxLength"]) == (1, 2_000)
+    for figure in ("4,500,000 bytes", "3,000,000", "100 megapixels", "1,000 hits"):
+        assert figure in document["info"]["description"]
+
+
+def test_no_shape_of_the_framework_s_own_is_left(document):
+    assert "HTTPValidationError" not in json.dumps(document)
+
+
+def test_every_reference_leads_somewhere(document):
+    schemas = document["components"]["schemas"]
+    names = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert names <= set(schemas)
+
+
+def test_the_server_is_the_stage_that_the_request_came_through(document):
+    assert document["servers"] == [{"url": "/Prod"}]
+
+
+def test_what_is_posted_is_answered_as_it_is_described(ask, document, fill):
+    from jsonschema import Draft202012Validator
+
+    fill({"a.png": picture("a cat"), "b.png": picture("a dog")}, label="pet")
+    id = ref("a.png").id
+    for path, body in (
+        ("/v1/classify", {"id": id, "labels": ["a cat", "a dog"]}),
+        ("/v1/classify", {"id": id}),
+    ):
+        content = document["paths"][path]["post"]["responses"]["200"]["content"]
+        schema = {**content["application/json"]["schema"], "components": document["components"]}
+        Draft202012Validator(schema).validate(ask("POST", path, body).json)
+
+
+def test_answers_are_as_they_are_described(ask, document, fill):
+    from jsonschema import Draft202012Validator
+
+    fill({"a.png": picture("a cat"), "b.png": picture("a dog"), "c.png": picture("broken")})
+    id = ref("a.png").id
+    for path, query in (
+        ("/v1/search", {"q": "a cat"}),
+        ("/v1/images", {}),
+        ("/v1/images/{id}", {}),
+        ("/v1/images/{id}/similar", {"limit": "1"}),
+        ("/v1/health", {}),
+    ):
+        content = document["paths"][path]["get"]["responses"]["200"]["content"]
+        schema = {
+            **content["application/json"]["schema"],
+            "components": document["components"],
+        }
+        answer = ask("GET", path.replace("{id}", id), **query)
+        Draft202012Validator(schema).validate(answer.json)

@@ -1,0 +1,182 @@
+"""Claims: whatever is wrong with a request, the answer says what, in the shape of all errors."""
+
+import base64
+
+import pytest
+
+from functions.search.requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE
+from tests.support.fakes import PNG, picture, ref
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({}, "invalid_text"),
+        ({"q": ""}, "invalid_text"),
+        ({"q": " \t\n"}, "invalid_text"),
+        ({"q": "\u3000"}, "invalid_text"),
+        ({"q": "x" * 2_001}, "invalid_text"),
+        ({"q": ["a", "b"]}, "invalid_text"),
+        ({"q": "half \ud800 pair"}, "invalid_text"),
+        ({"q": "x", "limit": "0"}, "invalid_limit"),
+        ({"q": "x", "limit": "101"}, "invalid_limit"),
+        ({"q": "x", "limit": "-1"}, "invalid_limit"),
+        ({"q": "x", "limit": "ten"}, "invalid_limit"),
+        ({"q": "x", "limit": "1.5"}, "invalid_limit"),
+        ({"q": "x", "limit": ""}, "invalid_limit"),
+        ({"q": "x", "limit": "9" * 5_000}, "invalid_limit"),
+        ({"q": "x", "limit": ["1", "2"]}, "invalid_limit"),
+        ({"q": "x", "min_relevance": "-0.1"}, "invalid_min_relevance"),
+        ({"q": "x", "min_relevance": "1.1"}, "invalid_min_relevance"),
+        ({"q": "x", "min_relevance": "much"}, "invalid_min_relevance"),
+        ({"q": "x", "min_relevance": "nan"}, "invalid_min_relevance"),
+        ({"q": "x", "min_relevance": ""}, "invalid_min_relevance"),
+        ({"q": "x", "cursor": "made-up"}, "invalid_cursor"),
+        ({"q": "x", "cursor": "x" * 10_000}, "invalid_cursor"),
+        ({"q": "x", "cursor": "half \ud800 pair"}, "invalid_cursor"),
+        ({"q": "x", "collection": "half \ud800 pair"}, "invalid_query"),
+        ({"q": "x", "collection": "x" * 2_000}, "invalid_query"),
+        ({"q": "x", "colection": "pets"}, "unknown_parameter"),
+        ({"q": "x", "": ""}, "unknown_parameter"),
+    ],
+)
+def test_a_query_string_that_is_wrong(ask, query, code):
+    answer = ask("GET", "/v1/search", **query)
+    assert (answer.status, answer.error) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("", "invalid_json"),
+        ("{", "invalid_json"),
+        ("not JSON", "invalid_json"),
+        ("[" * 100_000, "invalid_json"),
+        ('{"query": {"text": "half \\ud800"}}', "invalid_json"),
+        ({"query": {"text": "a"}, "collection": "half \ud800"}, "invalid_json"),
+        ({"query": {"text": "a"}, "cursor": "half \ud800"}, "invalid_json"),
+        ({"query": {"id": "half \ud800"}}, "invalid_json"),
+        ({"query": {"text": "a", "half \ud800": 1}}, "invalid_json"),
+        ('{"query": {"text": "half \ud800"}}', "invalid_json"),
+        (b'{"query": {"text": "\xff"}}', "invalid_json"),
+        ('{"limit": ' + "1" * 5_000 + "}", "invalid_json"),
+        ("null", "invalid_query"),
+        ("[]", "invalid_query"),
+        ({}, "invalid_query"),
+        ({"query": None}, "invalid_query"),
+        ({"query": "a dog"}, "invalid_query"),
+        ({"query": {}}, "invalid_query"),
+        ({"query": {"text": None}}, "invalid_query"),
+        ({"query": {"text": "a", "id": "b"}}, "invalid_query"),
+        ({"query": {"text": ""}}, "invalid_text"),
+        ({"query": {"text": "  "}}, "invalid_text"),
+        ({"query": {"text": "x" * 2_001}}, "invalid_text"),
+        ({"query": {"text": 7}}, "invalid_text"),
+        ({"query": {"image": "not base64"}}, "invalid_image"),
+        ({"query": {"image": "data:image/png;base64,AAAA"}}, "invalid_image"),
+        ({"query": {"image": 7}}, "invalid_image"),
+        ({"query": {"text": "a"}, "limit": 0}, "invalid_limit"),
+        ({"query": {"text": "a"}, "limit": 101}, "invalid_limit"),
+        ({"query": {"text": "a"}, "limit": "10"}, "invalid_limit"),
+        ({"query": {"text": "a"}, "limit": True}, "invalid_limit"),
+        ({"query": {"text": "a"}, "min_relevance": 1.1}, "invalid_min_relevance"),
+        ({"query": {"text": "a"}, "min_relevance": -1}, "invalid_min_relevance"),
+        ({"query": {"text": "a"}, "min_relevance": "0.5"}, "invalid_min_relevance"),
+        ({"query": {"text": "a"}, "min_relevance": True}, "invalid_min_relevance"),
+        ('{"query": {"text": "a"}, "min_relevance": NaN}', "invalid_min_relevance"),
+        ({"query": {"text": "a"}, "cursor": "made-up"}, "invalid_cursor"),
+        ({"query": {"text": "a"}, "cursor": 7}, "invalid_cursor"),
+        ({"query": {"text": "a"}, "colection": "pets"}, "unknown_field"),
+        ({"query": {"text": "a", "weight": 1}}, "unknown_field"),
+    ],
+    ids=lambda value: str(value)[:50].encode("ascii", "replace").decode(),
+)
+def test_a_body_that_is_wrong(ask, body, code):
+    answer = ask("POST", "/v1/search", body)
+    assert (answer.status, answer.error) == (400, code)
+
+
+def test_an_unknown_field_is_named(ask):
+    answer = ask("POST", "/v1/search", {"query": {"text": "a", "weight": 1}})
+    assert "'query.weight'" in answer.json["error"]["message"]
+
+
+def test_parameters_beside_json_are_refused_rather_than_passed_over(ask):
+    answer = ask("POST", "/v1/search", {"query": {"text": "a"}}, limit="5")
+    assert (answer.status, answer.error) == (400, "invalid_query")
+
+
+@pytest.mark.parametrize(
+    "type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "image", ";"]
+)
+def test_a_body_of_another_type_is_415(ask, type):
+    answer = ask("POST", "/v1/search", "q=a dog", type)
+    assert answer.status == (400 if type == ";" else 415)
+
+
+def test_an_image_that_cannot_be_decoded_is_422(ask):
+    for answer in (
+        ask("POST", "/v1/search", b"not an image", "image/jpeg"),
+        ask("POST", "/v1/search", "text where bytes should be", "image/jpeg"),
+        ask("POST", "/v1/search", {"query": {"image": base64.b64encode(b"no").decode()}}),
+    ):
+        assert (answer.status, answer.error) == (422, "unreadable_image")
+
+
+def test_an_empty_image_is_400(ask):
+    assert ask("POST", "/v1/search", b"", "image/jpeg").status == 400
+
+
+def test_an_image_of_the_stated_size_is_taken_and_one_byte_more_is_413(ask):
+    raw = PNG + bytes(MAX_RAW_IMAGE - len(PNG))
+    assert ask("POST", "/v1/search", raw, "image/png").status == 200
+    answer = ask("POST", "/v1/search", raw + b"\0", "image/png")
+    assert (answer.status, answer.error) == (413, "image_too_large")
+
+
+def test_an_image_in_json_of_the_stated_size_is_taken_and_one_byte_more_is_413(ask):
+    def search(data: bytes):
+        image = base64.b64encode(data).decode()
+        return ask("POST", "/v1/search", {"query": {"image": image}})
+
+    data = PNG + bytes(MAX_JSON_IMAGE - len(PNG))
+    assert search(data).status == 200
+    assert search(data + b"\0").status == 413
+    assert search(data + bytes(500_000)).status == 413
+
+
+@pytest.mark.parametrize("path", ["/v1/images/nobody", "/v1/images/nobody/similar"])
+def test_an_image_that_is_not_there_is_404(ask, path):
+    assert (ask("GET", path).status, ask("GET", path).error) == (404, "not_found")
+
+
+def test_a_search_by_an_image_that_is_not_there_is_404(ask):
+    assert ask("POST", "/v1/search", {"query": {"id": "nobody"}}).status == 404
+
+
+def test_an_index_that_is_away_is_503_with_a_time_to_come_back(ask, index):
+    index.away = True
+    for path, query in (
+        ("/v1/search", {"q": "a"}),
+        ("/v1/images", {}),
+        ("/v1/images/x", {}),
+        ("/v1/health", {}),
+    ):
+        answer = ask("GET", path, **query)
+        assert (answer.status, answer.error) == (503, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_decoder_that_cannot_start_is_503(ask, images):
+    images.away = True
+    assert ask("POST", "/v1/search", picture("a cat"), "image/png").status == 503
+
+
+def test_a_bug_is_a_500_that_tells_the_request_and_no_more(ask, index, logs):
+    index.entries[ref("a.png").id] = "no entry at all"
+    answer = ask("GET", f"/v1/images/{ref('a.png').id}")
+    assert (answer.status, answer.error) == (500, "internal_error")
+    assert "request-1" in answer.json["error"]["hint"]
+    assert "Traceback" not in answer.body
+    [line] = logs.of("unexpected error")
+    assert "Traceback" in line["exception"]

@@ -1,0 +1,179 @@
+"""Claims about agreement: what a bucket and its index have in common, and what not."""
+
+from dataclasses import replace
+
+import pytest
+
+from imagesearch.domain.errors import Unavailable, Unreachable
+from imagesearch.domain.images import Document, ObjectState, Status
+from imagesearch.indexing.consistency import FIRST_KEYS, PAGE, Agreement, agreement
+from tests.support.fakes import BUCKET, START, picture, ref
+
+
+@pytest.fixture
+def compare(store, index):
+    return lambda: agreement(store, index)
+
+
+def test_an_empty_bucket_and_an_empty_index_agree(compare):
+    assert compare() == Agreement()
+    assert compare().holds
+
+
+def test_what_is_indexed_and_what_is_rejected_agrees(store, indexer, compare):
+    for key, words in {"a.png": "owl", "b/c.png": "cow", "b!.png": "broken", "é.png": "é"}.items():
+        store.put(key, picture(words))
+        indexer.look_at([ref(key)])
+    found = compare()
+    assert (found.images, found.indexed, found.rejected, found.done) == (4, 3, 1, 4)
+    assert found.holds
+
+
+def test_a_missing_image_and_an_overwritten_one_wait(store, fill, compare):
+    fill(a="owl", b="cow", c="dog")
+    store.put("b.png", picture("hen"))
+    store.put("aa.png", picture("new"))
+    found = compare()
+    assert (found.images, found.indexed) == (4, 2)
+    assert (found.waiting.count, found.waiting.keys) == (2, ["aa.png", "b.png"])
+    assert not found.holds
+
+
+def test_what_has_left_the_bucket_is_stale(store, fill, compare):
+    fill(a="owl", b="cow", c="dog", d="hen")
+    for key in ("a.png", "c.png", "d.png"):
+        store.delete(key)
+    found = compare()
+    assert (found.images, found.indexed) == (1, 1)
+    assert (found.stale.count, found.stale.keys) == (3, ["a.png", "c.png", "d.png"])
+    assert not found.holds
+
+
+def test_what_cannot_be_seen_is_neither_stale_nor_a_failure(store, index, fill, monkeypatch):
+    fill(a="owl", b="cow")
+    store.delete("a.png")
+
+    def head(ref):
+        raise Unreachable(f"cannot read {ref.key}")
+
+    monkeypatch.setattr(store, "head", head)
+    found = agreement(store, index)
+    assert (found.indexed, found.stale.count, found.waiting.count) == (1, 0, 0)
+
+
+def test_the_same_bytes_written_again_do_not_wait(store, fill, compare):
+    fill(a="owl")
+    store.put("a.png", picture("owl"), {"label": "bird"})
+    assert compare().holds
+
+
+def test_what_is_not_named_as_an_image_counts_when_the_index_knows_it(store, indexer, compare):
+    store.put("notes.txt", b"words")
+    store.put("no-extension", picture("owl"))
+    assert compare() == Agreement()
+    indexer.look_at([ref("notes.txt"), ref("no-extension")])
+    found = compare()
+    assert (found.images, found.indexed) == (1, 1)
+    assert found.holds
+
+
+def test_an_image_of_another_bucket_is_stale(store, index, fill, compare):
+    fill(a="owl")
+    id = ref("a.png").id
+    document, embedding, version = index.entries[id]
+    other = replace(document, ref=replace(document.ref, bucket="other"))
+    index.entries[other.id] = other, embedding, version
+    found = compare()
+    assert (found.indexed, found.stale.keys) == (1, ["a.png"])
+
+
+def test_only_the_first_keys_are_told(store, compare):
+    for number in range(10):
+        store.put(f"{number}.png", picture("owl"))
+    found = compare()
+    assert (found.waiting.count, len(found.waiting.keys)) == (10, FIRST_KEYS)
+
+
+def test_keys_are_merged_in_the_order_of_their_bytes(store, indexer, compare):
+    keys = ["a/1.png", "a!.png", "a.png", "B.png", "é.png", "～.png", "🐈.png", "a/b/2.png"]
+    for key in keys:
+        store.put(key, picture(key))
+    indexer.look_at([ref(key) for key in keys[::2]])
+    found = compare()
+    assert (found.indexed, found.waiting.count, found.stale.count) == (4, 4, 0)
+
+
+def test_an_image_that_is_indexed_while_the_bucket_is_listed_agrees(store, indexer, compare):
+    """The index's listing is a page behind: a second look finds what it did not show yet."""
+    for key in ("a.png", "b.png"):
+        store.put(key, picture(key))
+    listing = store.list_images
+
+    def list_images():
+        for number, listed in enumerate(listing()):
+            if number == 1:
+                indexer.look_at([ref("b.png")])
+            yield listed
+
+    indexer.look_at([ref("a.png")])
+    store.list_images = list_images
+    assert compare().holds
+
+
+def test_an_index_that_is_away_is_not_taken_for_an_empty_one(store, index, compare):
+    store.put("a.png", picture("owl"))
+    index.away = True
+    with pytest.raises(Unavailable):
+        compare()
+
+
+class Many:
+    """A bucket and its index at once, of so many images that are made as they are asked for.
+
+    `most` is how many of the states and documents that it made were in memory at once.
+    """
+
+    bucket = BUCKET
+
+    def __init__(self, images: int) -> None:
+        self._images = images
+        self._made = 0
+        self.most = 0
+        ended.clear()
+
+    def list_images(self):
+        for number in range(self._images):
+            yield ref(f"{number:06}.png"), self._counted(LivingState("etag", START, 1))
+
+    def list_documents(self, *, after, limit, **_):
+        first = int(after[:6]) + 1 if after else 0
+        keys = [f"{number:06}.png" for number in range(first, self._images)[:limit]]
+        told = (Status.INDEXED, "etag", START, 1, START, "model", "decoder")
+        return [self._counted(LivingDocument(ref(key), *told)) for key in keys]
+
+    def _counted(self, made):
+        self._made += 1
+        self.most = max(self.most, self._made - len(ended))
+        return made
+
+
+ended: list[None] = []
+
+
+class LivingState(ObjectState):
+    def __del__(self) -> None:
+        ended.append(None)
+
+
+class LivingDocument(Document):
+    def __del__(self) -> None:
+        ended.append(None)
+
+
+def test_ten_times_as_many_images_take_no_more_memory():
+    peaks = []
+    for images in (2 * PAGE, 20 * PAGE):
+        many = Many(images)
+        assert agreement(many, many).indexed == images
+        peaks.append(many.most)
+    assert peaks[0] == peaks[1] <= 2 * PAGE + 10

@@ -1,0 +1,333 @@
+"""Claims: bytes that a record describes are neither decoded nor embedded again."""
+
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import Document
+from imagesearch.domain.ports import Touch
+from imagesearch.indexing import content_reuse
+from imagesearch.indexing.content_reuse import ContentSource
+from imagesearch.indexing.indexer import Indexer, Limits
+from tests.support.fake_index import FakeIndex
+from tests.support.fakes import START, FakeDerived, FakeImages, FakeStore, picture, ref, vector
+from tests.support.looking import look
+
+LATER = START + timedelta(days=1)
+
+
+@pytest.fixture
+def derived() -> FakeDerived:
+    return FakeDerived()
+
+
+@pytest.fixture
+def new_indexer(store, index, images, derived):
+    """Makes an indexer; anything about it can be said by name."""
+
+    def make(**parts) -> Indexer:
+        given = {"clock": lambda: LATER, "derived": derived, **parts}
+        return Indexer(given.pop("store", store), index, given.pop("images", images), **given)
+
+    return make
+
+
+@pytest.fixture
+def indexer(new_indexer) -> Indexer:
+    return new_indexer()
+
+
+def rename(store: FakeStore, old: str, new: str) -> None:
+    data, state = store.objects[old]
+    store.delete(old)
+    store.put(new, data, state.metadata)
+
+
+def documents(index: FakeIndex) -> list[Document]:
+    return [document for document, _, _ in index.entries.values() if document]
+
+
+def thumbnails(index: FakeIndex) -> list[str]:
+    return sorted(document.thumbnail for document in documents(index) if document.thumbnail)
+
+
+def test_a_renamed_image_keeps_what_its_bytes_gave(indexer, store, index, images, derived):
+    store.put("old.png", picture("a cat by X100"))
+    look(indexer, "old.png")
+    before = index.document("old.png")
+    rename(store, "old.png", "new/name.png")
+    assert look(indexer, "old.png", "new/name.png") == {
+        "old.png": "deleted",
+        "new/name.png": "indexed",
+    }
+    assert images.read == [picture("a cat by X100")]
+    after = index.document("new/name.png")
+    own = {"ref", "etag", "last_modified", "thumbnail"}
+    assert after == replace(before, **{name: getattr(after, name) for name in own})
+    assert (index.embedding_of("new/name.png") == vector("a cat by X100")).all()
+    assert after.ref == ref("new/name.png")
+    assert derived.files == {after.thumbnail: (b"small a cat by X100", "image/webp")}
+
+
+def test_a_copy_has_metadata_of_its_own_object(indexer, store, index):
+    store.put("a.png", picture("a by X100"), {"label": "first"})
+    look(indexer, "a.png")
+    store.put("b.png", picture("a by X100"), {"note": "second"})
+    look(indexer, "b.png")
+    assert index.document("b.png").metadata == {"camera": "X100", "note": "second"}
+    assert index.document("a.png").metadata == {"camera": "X100", "label": "first"}
+
+
+def test_a_copy_is_linked_anew(indexer, store, index):
+    store.put("a.png", picture("a"))
+    look(indexer, "a.png")
+    entry = index.get([ref("a.png").id])[ref("a.png").id]
+    index.write([Touch(replace(entry.document, neighbours=()), entry.version)])
+    store.put("b.png", picture("a"))
+    [outcome] = indexer.look_at([ref("b.png")])
+    assert index.document("b.png").neighbours is None
+    assert outcome.unlinked
+    assert outcome.reused
+
+
+def test_names_that_were_swapped_cost_nothing(indexer, store, index, images):
+    store.put("a.png", picture("a"))
+    store.put("b.png", picture("b"))
+    look(indexer, "a.png", "b.png")
+    store.put("a.png", picture("b"))
+    store.put("b.png", picture("a"))
+    assert look(indexer, "a.png", "b.png") == {"a.png": "indexed", "b.png": "indexed"}
+    assert len(images.read) == 2
+    assert (index.embedding_of("a.png") == vector("b")).all()
+    assert (index.embedding_of("b.png") == vector("a")).all()
+
+
+@pytest.mark.parametrize("shift", [1, 3, 7])
+def test_names_that_were_shifted_cost_nothing_whatever_the_batches(
+    new_indexer, store, index, images, derived, shift
+):
+    """A record is overwritten before its bytes turn up under a later name."""
+    indexer = new_indexer(limits=Limits(batch_images=4))
+    keys = [f"{number:02}.png" for number in range(20)]
+    for number, key in enumerate(keys):
+        store.put(key, picture(f"{number}"))
+    look(indexer, *keys)
+    for number, key in enumerate(keys):
+        store.put(key, picture(f"{(number - shift) % 20}"))
+    assert set(look(indexer, *keys).values()) == {"indexed"}
+    assert len(images.read) == 20
+    assert all(
+        (index.embedding_of(keys[n]) == vector(f"{(n - shift) % 20}")).all() for n in range(20)
+    )
+    assert sorted(derived.files) == thumbnails(index)
+
+
+def test_a_name_looked_at_after_its_old_one_was_deleted_costs_nothing(
+    indexer, store, index, images, derived
+):
+    """Events come in any order: the old name of a renamed image may be gone from the index."""
+    store.put("old.png", picture("a"))
+    look(indexer, "old.png")
+    rename(store, "old.png", "new.png")
+    assert look(indexer, "old.png") == {"old.png": "deleted"}
+    assert look(indexer, "new.png") == {"new.png": "indexed"}
+    assert images.read == [picture("a")]
+    assert (index.embedding_of("new.png") == vector("a")).all()
+    assert sorted(derived.files) == thumbnails(index)
+
+
+def test_no_more_than_some_lost_contents_are_kept(new_indexer, store, images, monkeypatch):
+    monkeypatch.setattr(content_reuse, "MOST_KEPT", 2)
+    indexer = new_indexer(limits=Limits(batch_images=1))
+    keys = ["a.png", "b.png", "c.png", "d.png"]
+    for key in keys:
+        store.put(key, picture(key))
+    look(indexer, *keys)
+    for key, words in zip(keys, ("new", "new", "new", "a.png"), strict=True):
+        store.put(key, picture(words))
+    look(indexer, *keys)
+    assert images.read[4:] == [picture("new"), picture("a.png")]
+
+
+def test_copies_in_one_batch_are_decoded_once(indexer, store, images):
+    for key in ("a.png", "b.png", "c.png"):
+        store.put(key, picture("same"))
+    store.put("d.png", picture("other"))
+    outcomes = indexer.look_at([ref(key) for key in ("a.png", "b.png", "c.png", "d.png")])
+    assert [(outcome.ref.key, outcome.reused) for outcome in outcomes] == [
+        ("a.png", False),
+        ("b.png", True),
+        ("c.png", True),
+        ("d.png", False),
+    ]
+    assert images.read == [picture("same"), picture("other")]
+
+
+def test_copies_of_what_cannot_be_read_are_decoded_once_and_all_rejected(indexer, store, images):
+    store.put("a.png", picture("broken"))
+    store.put("b.png", picture("broken"))
+    assert look(indexer, "a.png", "b.png") == {"a.png": "rejected", "b.png": "rejected"}
+    assert images.read == [picture("broken")]
+
+
+def test_another_state_of_the_same_bytes_touches_the_record(indexer, store, index, images, derived):
+    """A multipart upload's ETag is another; a file's state tells when its inode changed."""
+    state = store.put("a.png", picture("a"), {"label": "cat"})
+    look(indexer, "a.png")
+    before, files = index.document("a.png"), dict(derived.files)
+    store.objects["a.png"] = picture("a"), replace(state, etag="other", metadata={"label": "dog"})
+    assert look(indexer, "a.png") == {"a.png": "updated"}
+    assert index.document("a.png") == replace(before, etag="other", metadata={"label": "dog"})
+    assert images.read == [picture("a")]
+    assert derived.files == files
+    assert look(indexer, "a.png") == {"a.png": "unchanged"}
+
+
+def test_a_newer_decoder_reads_copies_of_what_an_older_one_read(indexer, new_indexer, store):
+    store.put("a.png", picture("a"))
+    look(indexer, "a.png")
+    store.put("b.png", picture("a"))
+    newer = FakeImages(decoder="fake 2")
+    look(new_indexer(images=newer), "b.png")
+    assert newer.read == [picture("a")]
+
+
+def test_a_record_of_an_older_release_is_no_source(indexer, store, index, images):
+    store.put("a.png", picture("a"))
+    look(indexer, "a.png")
+    entry = index.get([ref("a.png").id])[ref("a.png").id]
+    index.write([Touch(replace(entry.document, miniature=None), entry.version)])
+    store.put("b.png", picture("a"))
+    look(indexer, "b.png")
+    assert len(images.read) == 2
+    assert index.document("b.png").miniature is not None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reads", "latitude"),
+    [
+        (True, True, 1, 48.5),
+        (False, False, 1, None),
+        (True, False, 1, None),
+        (False, True, 2, 48.5),
+    ],
+)
+def test_a_place_is_taken_over_where_places_are_wanted(
+    new_indexer, store, index, images, before, after, reads, latitude
+):
+    store.put("a.png", picture("a"))
+    look(new_indexer(places=before), "a.png")
+    store.put("b.png", picture("a"))
+    look(new_indexer(places=after), "b.png")
+    assert len(images.read) == reads
+    assert index.document("b.png").latitude == latitude
+
+
+def test_a_missing_thumbnail_is_made_from_the_file(indexer, store, index, images, derived):
+    store.put("a.png", picture("a"))
+    look(indexer, "a.png")
+    derived.files.clear()
+    store.put("b.png", picture("a"))
+    assert look(indexer, "b.png") == {"b.png": "indexed"}
+    assert len(images.read) == 2
+    assert sorted(derived.files) == [index.document("b.png").thumbnail]
+
+
+def test_a_thumbnail_that_may_not_be_read_is_made_from_the_file(
+    indexer, store, index, images, derived
+):
+    """S3 refuses what is not there to a role that may not list the bucket."""
+
+    def refused(_):
+        raise Unavailable("AccessDenied")
+
+    store.put("a.png", picture("a"))
+    look(indexer, "a.png")
+    store.put("b.png", picture("a"))
+    derived.get = refused
+    assert look(indexer, "b.png") == {"b.png": "indexed"}
+    assert len(images.read) == 2
+    assert sorted(derived.files) == thumbnails(index)
+
+
+def test_without_thumbnails_a_copy_names_none(indexer, new_indexer, store, index, images):
+    store.put("a.png", picture("a"))
+    look(indexer, "a.png")
+    store.put("b.png", picture("a"))
+    look(new_indexer(derived=None), "b.png")
+    assert len(images.read) == 1
+    assert index.document("b.png").thumbnail is None
+
+
+def test_the_copies_of_a_copy_outlive_the_first_image(indexer, store, index, images, derived):
+    store.put("a.png", picture("a"))
+    look(indexer, "a.png")
+    for old, new in (("a.png", "b.png"), ("b.png", "c.png"), ("c.png", "a.png")):
+        rename(store, old, new)
+        look(indexer, old, new)
+    assert index.keys() == ["a.png"]
+    assert images.read == [picture("a")]
+    assert sorted(derived.files) == thumbnails(index)
+
+
+def test_where_the_look_up_fails_the_file_is_embedded(indexer, store, index, images):
+    def away(*_):
+        raise Unavailable("no searches now")
+
+    store.put("a.png", picture("a"))
+    look(indexer, "a.png")
+    store.put("b.png", picture("a"))
+    index.by_sha256 = away
+    assert look(indexer, "b.png") == {"b.png": "indexed"}
+    assert len(images.read) == 2
+
+
+def test_another_library_of_the_same_model_is_a_source(new_indexer, store, index, images):
+    moved, thumbs, other = FakeStore(), FakeDerived(), FakeIndex()
+    moved.put("1.png", picture("one"))
+    moved.put("2.png", picture("two"))
+    first = FakeImages()
+    look(Indexer(moved, other, first, derived=thumbs), "1.png", "2.png")
+    store.put("x/1.png", picture("one"))
+    store.put("x/2.png", picture("two"))
+    store.put("x/3.png", picture("three"))
+    indexer = new_indexer(sources=[ContentSource(other, thumbs)])
+    assert set(look(indexer, "x/1.png", "x/2.png", "x/3.png").values()) == {"indexed"}
+    assert images.read == [picture("three")]
+    assert index.keys() == ["x/1.png", "x/2.png", "x/3.png"]
+    assert len(thumbnails(index)) == 3
+
+
+NAMES = st.sampled_from([f"{letter}.png" for letter in "abcdef"])
+CONTENTS = st.sampled_from(["cat", "dog", "owl", "broken"])
+CHANGES = st.lists(st.tuples(NAMES, st.none() | CONTENTS), max_size=8)
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.lists(CHANGES, max_size=6), st.integers(1, 4))
+def test_whatever_is_moved_the_index_says_what_the_bucket_holds(rounds, at_a_time):
+    """And what it held before the look is not embedded again."""
+    store, index, images, derived = FakeStore(), FakeIndex(), FakeImages(), FakeDerived()
+    indexer = Indexer(store, index, images, Limits(batch_images=at_a_time), derived=derived)
+    for changes in rounds:
+        for key, words in changes:
+            if words:
+                store.put(key, picture(words))
+            else:
+                store.delete(key)
+        known = {document.sha256 for document in documents(index)}
+        images.batches.clear()
+        look(indexer, *{key for key, _ in changes})
+        assert known.isdisjoint(hashlib.sha256(data).hexdigest() for data in images.read)
+        held = {key: data for key, (data, _) in store.objects.items()}
+        readable = {key for key, data in held.items() if data != picture("broken")}
+        assert index.keys() == sorted(readable)
+        for key in readable:
+            words = held[key].removeprefix(picture("")).decode()
+            assert (index.embedding_of(key) == vector(words)).all()
+        assert sorted(derived.files) == thumbnails(index)

@@ -1,0 +1,222 @@
+"""The rule for any folder: what can be an image is indexed, or listed with its reason.
+
+Nothing raises, and a second run changes nothing.
+"""
+
+import errno
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from imagesearch.adapters.filesystem.excludes import Excludes
+from imagesearch.domain.images import Status
+from imagesearch.domain.media_types import named_as_image
+from imagesearch.indexing.planner import OutcomeKind
+from tests.support.fakes import picture
+from tests.unit.local.conftest import Library, Trouble, opened_library
+
+INDEXED, REJECTED, TOLD, NOTHING = "indexed", "rejected", "told", "nothing"
+
+ODD = [
+    b"plain",
+    b"new\nline",
+    b"\x1b[31mred\x07",
+    b"tab\tand \xe2\x80\xae turned",
+    "e\u0301 \U0001f408".encode(),
+    b"a%2Fb?c#d&e",
+    b"-rf",
+    b"trailing ",
+    b"..dots...",
+    b"\xff not UTF-8",
+    b"caf\xe9",
+    b"x" * 200,
+]
+names = st.sampled_from(ODD) | st.binary(min_size=1, max_size=40).filter(
+    lambda name: not {0, 47} & set(name)
+)
+ENDINGS = ["", ".jpg", ".PNG", ".tiff", ".heic", ".txt", ".jpg~", "."]
+seconds = st.sampled_from([-(2**40), -62_135_596_801, -1, 0, 2**31, 253_402_300_800, 2**40])
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something in a folder: its kind, its name after a number, and its modification time."""
+
+    kind: str
+    name: bytes
+    ending: str
+    modified: int
+    folder: int
+
+
+KINDS = ["picture", "text", "empty", "one byte", "pipe", "itself", "nowhere", "through", "far"]
+KINDS += ["out", "inside", "folder", "locked", "dead"]
+things = st.builds(
+    Thing, st.sampled_from(KINDS), names, st.sampled_from(ENDINGS), seconds, st.integers(0, 3)
+)
+
+
+class Hostile:
+    """Makes things below a folder, and knows what is to become of each."""
+
+    def __init__(self, root: Path, trouble: Trouble) -> None:
+        self.root = root
+        self.expected: dict[str, str] = {}
+        self._trouble = trouble
+        self._folders = [(root, True)]
+        self._outside = root.parent / "outside.png"
+        self._outside.write_bytes(picture("outside"))
+
+    def make(self, number: int, thing: Thing) -> None:
+        parent, seen = self._folders[thing.folder % len(self._folders)]
+        path = parent / os.fsdecode(b"%d%b%b" % (number, thing.name, thing.ending.encode()))
+        key = str(path.relative_to(self.root))
+        end = getattr(self, f"_{thing.kind.replace(' ', '_')}")(path)
+        if not _is_utf8(path.name):
+            is_folder = thing.kind in ("folder", "locked", "dead")
+            end = TOLD if named_as_image(path.name) or is_folder else NOTHING
+        if seen and not Excludes(self.root).excluded(key):
+            self.expected[key] = end
+        if thing.kind in ("picture", "text", "empty", "one byte"):
+            try:
+                os.utime(path, (0, thing.modified))
+            except OverflowError:
+                return
+
+    def _picture(self, path: Path) -> str:
+        path.write_bytes(picture(ascii(path.name)))
+        return INDEXED
+
+    def _text(self, path: Path) -> str:
+        path.write_bytes(b"no picture")
+        return _as_named(path, REJECTED)
+
+    def _empty(self, path: Path) -> str:
+        path.write_bytes(b"")
+        return _as_named(path, REJECTED)
+
+    def _one_byte(self, path: Path) -> str:
+        path.write_bytes(b"\xff")
+        return _as_named(path, REJECTED)
+
+    def _pipe(self, path: Path) -> str:
+        os.mkfifo(path)
+        return _as_named(path, TOLD)
+
+    def _itself(self, path: Path) -> str:
+        path.symlink_to(path.name)
+        return TOLD
+
+    def _nowhere(self, path: Path) -> str:
+        path.symlink_to("nowhere at all")
+        return _as_named(path, TOLD)
+
+    def _through(self, path: Path) -> str:
+        path.symlink_to(self._outside / "x")
+        return TOLD
+
+    def _far(self, path: Path) -> str:
+        path.symlink_to("x" * 300)
+        return TOLD
+
+    def _out(self, path: Path) -> str:
+        path.symlink_to(self._outside)
+        return _as_named(path, TOLD)
+
+    def _inside(self, path: Path) -> str:
+        (self.root / "0.png").write_bytes(picture("inside"))
+        self.expected["0.png"] = INDEXED
+        path.symlink_to(self.root / "0.png")
+        return INDEXED
+
+    def _folder(self, path: Path) -> str:
+        path.mkdir()
+        self._folders.append((path, self._is_seen(path)))
+        return NOTHING
+
+    def _locked(self, path: Path) -> str:
+        path.mkdir()
+        (path / "in.jpg").write_bytes(picture("locked"))
+        self._trouble.locked(path)
+        return TOLD
+
+    def _dead(self, path: Path) -> str:
+        path.mkdir()
+        self._trouble.broken(path, errno.EHOSTDOWN)
+        return TOLD
+
+    def _is_seen(self, path: Path) -> bool:
+        return all(_is_utf8(part) for part in path.relative_to(self.root).parts)
+
+
+def _as_named(path: Path, end: str) -> str:
+    return end if named_as_image(path.name) else NOTHING
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def ends(library: Library, told: set[str]) -> dict[str, str]:
+    """What became of each key, by the index and by what the run told."""
+    found = dict.fromkeys(told, TOLD)
+    for key, record in library.records.items():
+        rejected = record.status is Status.REJECTED and record.reason
+        found[key] = REJECTED if rejected else INDEXED
+    return found
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],  # a small folder is found by the other test, and sooner
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(things, max_size=12))
+def test_whatever_is_in_a_folder_is_indexed_or_told(trouble: Trouble, made: list[Thing]) -> None:
+    trouble.over()
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place).resolve() / "pictures"
+        root.mkdir()
+        hostile = Hostile(root, trouble)
+        for number, thing in enumerate(made, start=1):
+            try:
+                hostile.make(number, thing)
+            except OSError as error:  # not every filesystem takes every name
+                if error.errno not in (errno.EILSEQ, errno.EINVAL, errno.EHOSTDOWN, errno.EACCES):
+                    raise
+        with opened_library(root, root.parent / "data") as library:
+            report = library.run()
+            told = {path for path, _ in report.passed_over}
+            expected = {key: end for key, end in hostile.expected.items() if end is not NOTHING}
+            assert ends(library, told) == expected
+            assert all(reason for _, reason in report.passed_over)
+            assert report.failed == []
+            assert report.complete == (not {REJECTED, TOLD} & set(expected.values()))
+            again = library.run()
+            assert again.lines() == report.lines()
+            assert set(again.counts) <= {OutcomeKind.UNCHANGED, OutcomeKind.SKIPPED}
+        trouble.over()
+
+
+def test_the_rule_is_put_to_the_test_by_every_kind(trouble: Trouble, tmp_path: Path) -> None:
+    """Each kind alone ends as it is said to: the rule above holds for more than empty folders."""
+    for kind in KINDS:
+        root = tmp_path / kind / "pictures"
+        root.mkdir(parents=True)
+        hostile = Hostile(root, trouble)
+        hostile.make(1, Thing(kind, b"plain", ".jpg", 0, 0))
+        with opened_library(root, root.parent / "data") as library:
+            told = {path for path, _ in library.run().passed_over}
+            expected = {key: end for key, end in hostile.expected.items() if end is not NOTHING}
+            assert ends(library, told) == expected, kind
+            assert bool(expected) == (kind != "folder")
+        trouble.over()

@@ -1,0 +1,300 @@
+"""Claims: what is away is not deleted, what is deleted is, and nothing small stops the rest."""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imagesearch.adapters.filesystem import image_store
+from imagesearch.adapters.filesystem.mounts import Place
+from imagesearch.domain.errors import Unreachable
+from imagesearch.indexing.planner import OutcomeKind
+from local.sync.mount_points import load_places, save_places
+from tests.support.fakes import picture
+from tests.unit.local.conftest import Library, Trouble
+
+INDEXED, DELETED, UNCHANGED = OutcomeKind.INDEXED, OutcomeKind.DELETED, OutcomeKind.UNCHANGED
+
+
+@pytest.fixture
+def filled(library: Library) -> Library:
+    """A folder with images in it and in two folders below, indexed."""
+    for key in ("a.png", "disk/1.png", "disk/deep/2.png", "other/3.png"):
+        path = library.folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(key))
+    assert library.run().counts == {INDEXED: 4}
+    return library
+
+
+def told(library: Library, **options: bool) -> tuple[dict[OutcomeKind, int], list[str], bool]:
+    report = library.run(**options)
+    return dict(report.counts), report.lines(), report.complete
+
+
+def unmount(folder: Path) -> None:
+    """Another, empty folder is in the place of one, as where its disk is not mounted."""
+    folder.rename(folder.with_name("." + folder.name))
+    folder.mkdir()
+
+
+def mount(folder: Path) -> None:
+    folder.rmdir()
+    folder.with_name("." + folder.name).rename(folder)
+
+
+EMPTY = "the folder is empty: is its disk mounted?"
+
+
+def test_an_empty_folder_keeps_its_records(filled: Library) -> None:
+    unmount(filled.folder)
+    line = f"kept 4 records: {EMPTY}; --forget-missing deletes them"
+    assert told(filled) == ({}, [line], False)
+    assert told(filled) == ({}, [line], False)
+    assert len(filled.records) == 4
+
+
+def test_what_is_back_is_there_again_and_nothing_is_read(filled: Library) -> None:
+    unmount(filled.folder)
+    filled.run()
+    mount(filled.folder)
+    filled.images.batches.clear()
+    assert told(filled) == ({UNCHANGED: 4}, [], True)
+    assert filled.images.batches == []
+
+
+def test_what_cannot_be_seen_is_forgotten_where_a_person_says_so(filled: Library) -> None:
+    unmount(filled.folder)
+    assert told(filled, forget=True) == ({DELETED: 4}, [], True)
+    assert filled.records == {}
+
+
+def test_a_folder_whose_files_were_all_deleted_keeps_its_records_until_a_person_says_otherwise(
+    filled: Library,
+) -> None:
+    """It looks no other than a disk that is away, and nobody has seen the deletions."""
+    for path in filled.folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert not filled.run().complete
+    assert len(filled.records) == 4
+
+
+def test_what_was_deleted_from_an_ordinary_folder_goes(filled: Library) -> None:
+    (filled.folder / "disk" / "1.png").unlink()
+    (filled.folder / "other" / "3.png").unlink()
+    assert told(filled) == ({UNCHANGED: 2, DELETED: 2}, [], True)
+
+
+def test_an_ordinary_folder_that_was_removed_goes(filled: Library) -> None:
+    shutil.rmtree(filled.folder / "disk")
+    assert told(filled) == ({UNCHANGED: 2, DELETED: 2}, [], True)
+
+
+def test_the_last_file_that_is_deleted_before_our_eyes_goes(filled: Library) -> None:
+    """The server hears of each deletion, and the folder is the very same as before."""
+    for path in filled.folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert filled.store.head(filled.records["a.png"].ref) is None
+
+
+def test_a_file_of_a_folder_that_is_another_and_empty_is_not_deleted_before_our_eyes(
+    filled: Library,
+) -> None:
+    unmount(filled.folder)
+    with pytest.raises(Unreachable, match=r"a\.png: the folder is empty"):
+        filled.store.head(filled.records["a.png"].ref)
+
+
+@pytest.fixture
+def devices(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes folders lie on other devices than the rest, as mounted disks do."""
+    real = image_store.place_of
+
+    def lay(**numbers: int) -> None:
+        def place_of(path: str) -> Place:
+            found = real(path)
+            for name, number in numbers.items():
+                if f"/{name}" in path.removesuffix("/."):
+                    return Place(number, number, found.inode)
+            return found
+
+        monkeypatch.setattr(image_store, "place_of", place_of)
+
+    return lay
+
+
+@pytest.fixture
+def on_a_disk(
+    filled: Library, devices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> Library:
+    """The folder `disk` is where a disk is mounted."""
+    point = str(filled.folder / "disk")
+    monkeypatch.setattr(image_store, "mount_points", lambda: frozenset({point}))
+    devices(disk=7)
+    assert filled.run().complete
+    assert set(load_places(filled.directory)) == {"", "disk"}
+    return filled
+
+
+AWAY = "kept 2 records below disk: another disk is mounted than before, or none"
+
+
+def test_a_folder_whose_disk_is_not_mounted_keeps_its_records(
+    on_a_disk: Library, devices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices()
+    monkeypatch.setattr(image_store, "mount_points", frozenset)
+    unmount(on_a_disk.folder / "disk")
+    (on_a_disk.folder / "other" / "3.png").unlink()
+    line = f"{AWAY}; --forget-missing deletes them"
+    assert told(on_a_disk) == ({UNCHANGED: 1, DELETED: 1}, [line], False)
+    assert told(on_a_disk) == ({UNCHANGED: 1}, [line], False)
+    with pytest.raises(Unreachable):
+        on_a_disk.store.head(on_a_disk.records["disk/1.png"].ref)
+    assert told(on_a_disk, forget=True) == ({UNCHANGED: 1, DELETED: 2}, [], True)
+    assert set(load_places(on_a_disk.directory)) == {""}
+
+
+def test_a_mount_point_that_is_gone_keeps_its_records(on_a_disk: Library) -> None:
+    shutil.rmtree(on_a_disk.folder / "disk")
+    report = on_a_disk.run()
+    assert (report.counts, report.kept.total()) == ({UNCHANGED: 2}, 2)
+
+
+def test_files_of_another_disk_are_indexed_and_those_of_the_first_are_kept(
+    on_a_disk: Library, devices: Callable[..., None]
+) -> None:
+    devices(disk=8)
+    unmount(on_a_disk.folder / "disk")
+    (on_a_disk.folder / "disk" / "new.png").write_bytes(picture("new"))
+    counts, lines, _ = told(on_a_disk)
+    assert counts == {UNCHANGED: 2, INDEXED: 1}
+    assert lines == [f"{AWAY}; --forget-missing deletes them"]
+
+
+def test_files_under_a_new_mount_point_are_kept(
+    filled: Library, devices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is mounted over a folder with indexed images hides them."""
+    point = str(filled.folder / "disk")
+    monkeypatch.setattr(image_store, "mount_points", lambda: frozenset({point}))
+    devices(disk=7)
+    unmount(filled.folder / "disk")
+    (filled.folder / "disk" / "new.png").write_bytes(picture("new"))
+    counts, lines, _ = told(filled)
+    assert counts == {UNCHANGED: 2, INDEXED: 1}
+    reason = "another disk is mounted than before, or none"
+    assert lines == [f"kept 2 records: {reason}; --forget-missing deletes them"]
+    assert told(filled) == ({UNCHANGED: 3}, lines, False)
+    devices()
+    shutil.rmtree(filled.folder / "disk")
+    (filled.folder / ".disk").rename(filled.folder / "disk")
+    assert told(filled) == ({UNCHANGED: 4, DELETED: 1}, [], True)
+
+
+def test_a_disk_with_another_number_and_all_of_its_files_is_the_new_place(
+    on_a_disk: Library, devices: Callable[..., None]
+) -> None:
+    devices(disk=8)
+    assert told(on_a_disk) == ({UNCHANGED: 4}, [], True)
+    (on_a_disk.folder / "disk" / "1.png").unlink()
+    assert told(on_a_disk) == ({UNCHANGED: 3, DELETED: 1}, [], True)
+
+
+def test_a_link_to_a_file_on_a_disk_that_is_away_keeps_its_record(
+    on_a_disk: Library, devices: Callable[..., None]
+) -> None:
+    (on_a_disk.folder / "best.png").symlink_to("disk/1.png")
+    assert on_a_disk.run().complete
+    devices()
+    unmount(on_a_disk.folder / "disk")
+    counts, lines, _ = told(on_a_disk)
+    assert counts == {UNCHANGED: 2}
+    assert "passed over best.png: the link leads nowhere: remove it or mend it" in lines
+    assert "best.png" in on_a_disk.records
+
+
+CODES = [errno.EACCES, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT]
+
+
+@pytest.mark.parametrize("code", CODES, ids=errno.errorcode.get)
+@pytest.mark.parametrize("whole", [True, False], ids=["not even seen", "not to be entered"])
+def test_a_folder_that_cannot_be_listed_keeps_its_records(
+    filled: Library, trouble: Trouble, code: int, whole: bool
+) -> None:
+    """The rest is brought into step: what was deleted goes, what is new comes."""
+    (filled.folder / "other" / "3.png").unlink()
+    (filled.folder / "z.png").write_bytes(picture("new"))
+    (trouble.broken if whole else trouble.locked)(filled.folder / "disk", code)
+    counts, lines, complete = told(filled)
+    reason = os.strerror(code)
+    assert counts == {UNCHANGED: 1, DELETED: 1, INDEXED: 1}
+    assert lines == [
+        f"passed over disk: it cannot be listed: {reason}",
+        f"kept 2 records below disk: {reason}; --forget-missing deletes them",
+    ]
+    assert not complete
+    trouble.over()
+    assert told(filled) == ({UNCHANGED: 4}, [], True)
+
+
+def test_what_may_not_be_seen_is_forgotten_where_a_person_says_so(
+    filled: Library, trouble: Trouble
+) -> None:
+    trouble.locked(filled.folder / "disk")
+    counts, lines, complete = told(filled, forget=True)
+    assert counts == {UNCHANGED: 2, DELETED: 2}
+    assert lines == ["passed over disk: it cannot be listed: Permission denied"]
+    assert not complete
+
+
+def test_a_file_that_cannot_be_read_costs_itself_alone(library: Library, trouble: Trouble) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        (library.folder / name).write_bytes(picture(name))
+    real_open = os.open
+
+    def failing(path: object, *rest: int) -> int:
+        if str(path).endswith("b.png"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real_open(path, *rest)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", failing)
+        counts, lines, complete = told(library)
+    assert counts == {INDEXED: 2, OutcomeKind.FAILED: 1}
+    assert lines == ["failed b.png: cannot read b.png: Permission denied"]
+    assert not complete
+
+
+def test_every_file_is_read_on_demand(filled: Library) -> None:
+    filled.images.batches.clear()
+    assert filled.run().counts == {OutcomeKind.UNCHANGED: 4}
+    assert filled.run(afresh=True).counts == {OutcomeKind.UPDATED: 4}
+    assert filled.images.read == []
+
+
+def test_two_files_that_swapped_their_names_are_noticed(library: Library) -> None:
+    first, second = (library.folder / name for name in ("a.png", "b.png"))
+    for path, words in ((first, "cat"), (second, "dog")):
+        path.write_bytes(picture(words))
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    library.run()
+    before = {key: record.sha256 for key, record in library.records.items()}
+    first.rename(library.folder / "c")
+    second.rename(first)
+    (library.folder / "c").rename(second)
+    library.run()
+    after = {key: record.sha256 for key, record in library.records.items()}
+    assert after == {"a.png": before["b.png"], "b.png": before["a.png"]}
+
+
+def test_places_that_cannot_be_read_are_unknown(tmp_path: Path) -> None:
+    for text in ("", "[]", "{", '{"": 1}', '{"": {"device": 1}}'):
+        (tmp_path / "places.json").write_text(text)
+        assert load_places(tmp_path) == {}
+    places = {"": Place(1, 2, 3), "a/b": Place(4, 0, 5, "server:/share")}
+    save_places(tmp_path, places)
+    assert load_places(tmp_path) == places

@@ -1,0 +1,248 @@
+"""Claims: renamed, moved and swapped files are read again, and never embedded again."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from PIL import Image
+
+from functions.index_images.handler import BatchReport, make_handler
+from imagesearch.adapters.filesystem.derived_store import FolderDerived
+from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.adapters.sqlite.content_lookup import EmbeddedContent
+from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.domain.filters import KeyPrefix
+from imagesearch.indexing.content_reuse import ContentSource
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import Outcome
+from local.sync.folder_sync import FolderSync
+from local.sync.reconcile import reconcile, vanished
+from local.workspace import workspace_of
+from tests.support.fakes import FakeImages, picture, vector
+
+FILES = 1_000
+NAME, DIMENSION = "images-test", 8
+PATIENCE_SECONDS = 300.0
+
+Eventually = Callable[..., None]
+Look = Callable[[], list[Outcome]]
+
+
+@pytest.fixture
+def images() -> FakeImages:
+    return FakeImages()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[EmbeddedIndex]:
+    made = EmbeddedIndex(tmp_path / "index.db", NAME, DIMENSION)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def derived(tmp_path: Path) -> FolderDerived:
+    return FolderDerived(tmp_path / "derived")
+
+
+@pytest.fixture
+def indexer(
+    store: FolderStore, index: EmbeddedIndex, images: FakeImages, derived: FolderDerived
+) -> Indexer:
+    return Indexer(store, index, images, derived=derived)
+
+
+@pytest.fixture
+def look(store: FolderStore, index: EmbeddedIndex, indexer: Indexer) -> Look:
+    """Reconciles the folder, as `index` and `serve` do."""
+
+    def look() -> list[Outcome]:
+        present = [ref for ref, _ in store.list_images()]
+        outcomes = list(reconcile(indexer, present))
+        listed = {ref.key for ref in present}
+        return outcomes + list(reconcile(indexer, vanished(store, index, listed, {})))
+
+    return look
+
+
+@pytest.fixture
+def live(
+    folder: Path, store: FolderStore, index: EmbeddedIndex, indexer: Indexer, look: Look
+) -> Iterator[FolderSync]:
+    """The folder is followed, and its images are handled by the indexing function."""
+    logger = Logger(service="renames", level=logging.ERROR, stream=StringIO())
+    metrics = EphemeralMetrics(namespace="imagesearch", service="renames")
+    handler = make_handler(indexer, store.bucket, logger, BatchReport(logger, metrics))
+    reconciled = threading.Event()
+
+    def first_look() -> Iterator[Outcome]:
+        yield from look()
+        reconciled.set()
+
+    sync = FolderSync(folder, store, index, handler, first_look)
+    sync.start()
+    # Until then two threads may look at the same new file, and both embed it.
+    assert reconciled.wait(PATIENCE_SECONDS)
+    yield sync
+    sync.stop()
+
+
+def fill(folder: Path, count: int = FILES) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        (folder / f"{number:04}.png").write_bytes(picture(f"{folder.name} {number}"))
+
+
+def keys(index: EmbeddedIndex) -> list[str]:
+    return [scanned.document.ref.key for scanned in index.scan()]
+
+
+def counted(index: EmbeddedIndex, prefix: str) -> int:
+    return index.count(filter=KeyPrefix(prefix))
+
+
+def names(folder: str, count: int = FILES) -> list[str]:
+    return [f"{folder}/{number:04}.png" for number in range(count)]
+
+
+def test_a_renamed_folder_is_embedded_once(
+    folder: Path, index: EmbeddedIndex, images: FakeImages, look: Look, tmp_path: Path
+) -> None:
+    count = 300
+    fill(folder / "trip", count)
+    look()
+    (folder / "trip").rename(folder / "a tour")
+    outcomes = look()
+    assert keys(index) == names("a tour", count)
+    assert len(images.read) == count
+    assert sum(outcome.reused for outcome in outcomes) == count
+    assert len(list((tmp_path / "derived").rglob("*.webp"))) == count
+
+
+@pytest.mark.slow
+def test_a_folder_renamed_while_it_is_followed_is_embedded_once(
+    folder: Path, index: EmbeddedIndex, images: FakeImages, live: FolderSync, eventually: Eventually
+) -> None:
+    fill(folder / "trip")
+    eventually("it is indexed", lambda: counted(index, "trip/") == FILES, PATIENCE_SECONDS)
+    (folder / "trip").rename(folder / "zoo")
+    eventually("it is renamed", lambda: counted(index, "zoo/") == FILES, PATIENCE_SECONDS)
+    eventually("the old is gone", lambda: counted(index, "") == FILES, PATIENCE_SECONDS)
+    assert keys(index) == names("zoo")
+    assert len(images.read) == FILES
+    assert live.queue.dead_letters == []
+
+
+@pytest.mark.usefixtures("live")
+@pytest.mark.slow
+def test_a_file_renamed_while_its_folder_is_followed_is_embedded_once(
+    folder: Path, index: EmbeddedIndex, images: FakeImages, eventually: Eventually
+) -> None:
+    (folder / "a.png").write_bytes(picture("a"))
+    eventually("it is indexed", lambda: keys(index) == ["a.png"], PATIENCE_SECONDS)
+    for old, new in (("a.png", "z.png"), ("z.png", "b.png")):
+        (folder / old).rename(folder / new)
+        eventually(f"it is {new}", lambda new=new: keys(index) == [new], PATIENCE_SECONDS)
+    assert images.read == [picture("a")]
+
+
+def test_folders_that_swap_their_names_are_embedded_once(
+    folder: Path, index: EmbeddedIndex, images: FakeImages, store: FolderStore, look: Look
+) -> None:
+    count = 200
+    for name in ("2023", "2024"):
+        fill(folder / name, count)
+    look()
+    (folder / "2023").rename(folder / "was")
+    (folder / "2024").rename(folder / "2023")
+    (folder / "was").rename(folder / "2024")
+    look()
+    assert keys(index) == names("2023", count) + names("2024", count)
+    assert len(images.read) == 2 * count
+    for scanned in index.scan(embeddings=True):
+        words = store.path(scanned.document.ref.key).read_bytes().removeprefix(picture(""))
+        assert scanned.embedding is not None
+        assert scanned.embedding == pytest.approx(vector(words.decode()), abs=1e-6)
+
+
+def test_a_touched_file_keeps_its_record(
+    folder: Path, index: EmbeddedIndex, images: FakeImages, look: Look
+) -> None:
+    fill(folder, 3)
+    look()
+    for file in folder.iterdir():
+        file.write_bytes(file.read_bytes())
+    assert {outcome.kind.value for outcome in look()} == {"updated"}
+    assert len(images.read) == 3
+    assert {outcome.kind.value for outcome in look()} == {"unchanged"}
+
+
+def test_a_moved_library_takes_all_from_its_old_index(
+    tmp_path: Path, index: EmbeddedIndex, derived: FolderDerived, folder: Path, look: Look
+) -> None:
+    fill(folder / "in", 20)
+    look()
+    folder = folder.rename(tmp_path / "elsewhere")
+    (folder / "new.png").write_bytes(picture("new"))
+    old = ContentSource(EmbeddedContent(tmp_path / "index.db", NAME, DIMENSION), derived)
+    moved = EmbeddedIndex(tmp_path / "moved.db", NAME, DIMENSION)
+    store, images = FolderStore(folder), FakeImages()
+    indexer = Indexer(
+        store, moved, images, derived=FolderDerived(tmp_path / "thumbs"), sources=[old]
+    )
+    outcomes = list(reconcile(indexer, [ref for ref, _ in store.list_images()]))
+    assert images.read == [picture("new")]
+    assert sum(outcome.reused for outcome in outcomes) == 20
+    assert keys(moved) == [*names("in", 20), "new.png"]
+    assert len(list((tmp_path / "thumbs").rglob("*.webp"))) == 21
+    moved.close()
+
+
+@pytest.fixture
+def photos(folder: Path) -> Path:
+    """Three pictures, two of them with the same bytes."""
+    for name, colour in (("red", "red"), ("blue", "blue"), ("also red", "red")):
+        Image.new("RGB", (64, 64), colour).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_command_says_what_was_known(run: Callable, photos: Path, tmp_path: Path) -> None:
+    assert "3 indexed (1 with known content) in" in run("index", str(photos)).stderr
+    moved = photos.rename(tmp_path / "mo ved, 50% #1")
+    done = run("index", str(moved))
+    assert done.returncode == 0
+    assert "3 indexed (3 with known content) in" in done.stderr
+    (moved / "red.png").rename(moved / "rot.png")
+    assert (
+        "1 indexed (1 with known content), 2 unchanged, 1 deleted"
+        in run("index", str(moved)).stderr
+    )
+    found = run("search", "red", "--folder", str(moved), "--json")
+    assert found.returncode == 0
+    assert "rot.png" in found.stdout
+
+
+def test_workspaces_whose_folder_is_gone_come_first_and_not_all_are_asked(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for number in range(20):
+        folder = tmp_path / f"library {number:02}"
+        folder.mkdir()
+        workspace = workspace_of(folder, data)
+        workspace.remember("starter")
+        if number != 7:
+            workspace.index_file.write_bytes(b"")
+    (tmp_path / "library 03").rmdir()
+    (data / "models").mkdir()
+    (data / "broken").mkdir()
+    (data / "broken" / "workspace.json").write_text("[")
+    mine = workspace_of(tmp_path / "library 05", data)
+    others = mine.others()
+    assert others[0].folder.name == "library 03"
+    assert len(others) == 16
+    assert not {"library 05", "library 07"} & {other.folder.name for other in others}

@@ -1,0 +1,232 @@
+"""The watcher tells of every change, and says so itself when it may have missed one."""
+
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.sync import watcher
+from local.sync.watcher import FolderWatcher
+from tests.support.waiting import PATIENCE_SECONDS
+
+Eventually = Callable[..., None]
+
+
+class Watched:
+    """A watcher at work, and what it told; `fail` is raised once out of the next change."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.paths: set[str] = set()
+        self.gaps = 0
+        self.fail: Exception | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=FolderWatcher(folder, self._changed, self._gap, **options).run,
+            args=(self._stop,),
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive()
+
+    def _changed(self, paths: set[Path]) -> None:
+        if self.fail:
+            error, self.fail = self.fail, None
+            raise error
+        self.paths |= {path.relative_to(self.folder).as_posix() for path in paths}
+
+    def _gap(self) -> None:
+        self.gaps += 1
+
+
+@pytest.fixture
+def watched(folder: Path, eventually: Eventually) -> Iterator[Watched]:
+    made = Watched(folder)
+    eventually("the watch stands", lambda: made.gaps == 1)
+    yield made
+    made.stop()
+
+
+def test_the_first_gap_comes_when_the_watch_stands(watched: Watched) -> None:
+    assert watched.gaps == 1
+    assert watched.paths == set()
+
+
+def test_a_new_a_changed_a_renamed_and_a_deleted_file_are_told(
+    watched: Watched, folder: Path, eventually: Eventually
+) -> None:
+    for name, change in {
+        "new.jpg": lambda: (folder / "new.jpg").write_text("x"),
+        "renamed.jpg": lambda: (folder / "new.jpg").rename(folder / "renamed.jpg"),
+    }.items():
+        change()
+        eventually(f"{name} is told", lambda name=name: name in watched.paths)
+    watched.paths.clear()
+    (folder / "renamed.jpg").write_text("more")
+    eventually("the change is told", lambda: "renamed.jpg" in watched.paths)
+    watched.paths.clear()
+    (folder / "renamed.jpg").unlink()
+    eventually("the deletion is told", lambda: "renamed.jpg" in watched.paths)
+
+
+def test_a_folder_moved_in_and_out_is_told(
+    watched: Watched, folder: Path, tmp_path: Path, eventually: Eventually
+) -> None:
+    (tmp_path / "trip").mkdir()
+    (tmp_path / "trip" / "1.jpg").touch()
+    (tmp_path / "trip").rename(folder / "trip")
+    eventually("the folder is told", lambda: "trip" in watched.paths)
+    watched.paths.clear()
+    (folder / "trip").rename(tmp_path / "trip")
+    eventually("that it is gone is told", lambda: "trip" in watched.paths)
+
+
+def test_hidden_files_are_not_told(watched: Watched, folder: Path, eventually: Eventually) -> None:
+    (folder / ".imagesearch").mkdir()
+    (folder / ".imagesearch" / "index.db").touch()
+    (folder / ".partial.jpg").touch()
+    (folder / "seen.jpg").touch()
+    eventually("the other file is told", lambda: "seen.jpg" in watched.paths)
+    assert watched.paths == {"seen.jpg"}
+
+
+def test_an_error_means_a_gap_and_the_watch_goes_on(
+    watched: Watched, folder: Path, eventually: Eventually
+) -> None:
+    watched.fail = OSError("overflow")
+    (folder / "lost.jpg").touch()
+    eventually("a gap is told", lambda: watched.gaps >= 2)
+    (folder / "next.jpg").touch()
+    eventually("the next change is told", lambda: "next.jpg" in watched.paths)
+
+
+def test_a_name_that_is_no_utf8_means_a_gap_and_the_watch_goes_on(
+    watched: Watched, folder: Path, eventually: Eventually
+) -> None:
+    try:
+        (folder / "\udcff.jpg").touch()
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    eventually("a gap is told", lambda: watched.gaps >= 2)
+    (folder / "next.jpg").touch()
+    eventually("the next change is told", lambda: "next.jpg" in watched.paths)
+
+
+def test_a_folder_that_is_made_anew_is_watched_again(
+    watched: Watched, folder: Path, eventually: Eventually
+) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    eventually("a gap is told", lambda: watched.gaps >= 2)
+    watched.paths.clear()
+    (folder / "anew.jpg").touch()
+    eventually("the new file is told", lambda: "anew.jpg" in watched.paths)
+
+
+def test_a_folder_that_cannot_be_watched_is_a_gap(tmp_path: Path, eventually: Eventually) -> None:
+    unwatchable = Watched(tmp_path / "nowhere")
+    try:
+        eventually("a gap is told", lambda: unwatchable.gaps)
+    finally:
+        unwatchable.stop()
+
+
+def states(folder: Path) -> Callable[[], dict[Path, str]]:
+    return lambda: {path: path.read_text() for path in folder.rglob("*.jpg")}
+
+
+# As watchfiles 1.3.0 says it, on Linux.
+REFUSALS = {
+    "fs.inotify.max_user_watches": OSError("OS file watch limit reached. about [...]"),
+    "fs.inotify.max_user_instances": RuntimeError(
+        "Error creating recommended watcher: Too many open files (os error 24)"
+    ),
+    "a folder in it may not be read": PermissionError("Permission denied (os error 13) about"),
+}
+
+
+@pytest.mark.parametrize("meaning", REFUSALS)
+def test_what_cannot_be_watched_is_looked_through_and_a_line_says_why(
+    folder: Path,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    meaning: str,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise REFUSALS[meaning]
+
+    monkeypatch.setattr(watcher, "watch", refuse)
+    (folder / "before.jpg").write_text("1")
+    polled = Watched(folder, files=states(folder))
+    try:
+        eventually("everything is looked at", lambda: polled.gaps == 1)
+        (folder / "new.jpg").write_text("1")
+        eventually("the new file is told", lambda: polled.paths == {"new.jpg"})
+        (folder / "new.jpg").write_text("2")
+        (folder / "before.jpg").unlink()
+        eventually("both are told", lambda: polled.paths == {"new.jpg", "before.jpg"})
+        assert polled.gaps == 1
+    finally:
+        polled.stop()
+    [line] = [record.getMessage() for record in caplog.records]
+    assert meaning in line
+    assert "looked through every few seconds" in line
+
+
+def test_a_folder_that_may_not_be_read_costs_no_other_its_changes(
+    folder: Path, eventually: Eventually
+) -> None:
+    """Read by anybody, or by nobody but root: what is in the others is told."""
+    for name in ("a", "b", "locked", "x", "y", "z"):
+        (folder / name).mkdir()
+    (folder / "locked").chmod(0)
+    watched = Watched(folder, files=states(folder))
+    try:
+        eventually("everything is looked at", lambda: watched.gaps)
+        made = {f"{name}/1.jpg" for name in "abxyz"}
+        for path in made:
+            (folder / path).write_text("1")
+        eventually("every file is told", lambda: made <= watched.paths)
+    finally:
+        watched.stop()
+        (folder / "locked").chmod(0o755)
+
+
+def test_the_watch_is_set_up_again_where_another_disk_is_mounted(
+    folder: Path, eventually: Eventually
+) -> None:
+    places = ["first disk"]
+    watched = Watched(folder, identity=lambda: places[0])
+    try:
+        eventually("the watch stands", lambda: watched.gaps == 1)
+        places[0] = "second disk"
+        eventually("a gap is told", lambda: watched.gaps == 2)
+        (folder / "new.jpg").touch()
+        eventually("the new file is told", lambda: "new.jpg" in watched.paths)
+    finally:
+        watched.stop()
+
+
+def test_a_folder_that_watchfiles_leaves_out_means_a_gap(
+    watched: Watched, folder: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where watches run out, it does not tell of a folder that is made later."""
+    monkeypatch.setattr(watcher, "_watched_inodes", frozenset)
+    (folder / "sub").mkdir()
+    eventually("a gap is told", lambda: watched.gaps >= 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
+def test_what_is_watched_is_known(watched: Watched, folder: Path, eventually: Eventually) -> None:
+    (folder / "sub").mkdir()
+    eventually("the new folder is watched", lambda: watcher._unwatched([folder / "sub"]) == [])
+    assert watcher._unwatched([folder, folder / "gone"]) == []
+    assert watcher._unwatched([Path("/")]) == [Path("/")]

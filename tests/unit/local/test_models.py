@@ -1,0 +1,209 @@
+"""A pulled model is whole, checked and usable, or it is not there."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto
+
+from imagesearch.domain.errors import ConfigurationError, ImageSearchError
+from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.model_catalog import Pin
+from local.errors import WrongUsage
+from local.models import Puller, alone, check_files, models_cache
+from tests.support.file_server import FileServer
+from tests.support.models import FILES, known, unsigned_graph
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    made = FileServer()
+    made.files = {"/image.onnx": unsigned_graph(), "/text.onnx": b"text", "/tokenizer.json": b"{}"}
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def puller(cache: Path, *, signed_is_exact: bool = True) -> Puller:
+    return Puller(cache, signed_is_exact=lambda: signed_is_exact, pause=lambda _: None)
+
+
+def test_a_pulled_model_is_a_folder_that_agrees_with_itself(
+    server: FileServer, cache: Path
+) -> None:
+    folder = puller(cache).pull(known(server))
+    manifest = check_files(folder)
+    assert folder == cache / "tiny"
+    assert manifest.text.image_space == manifest.image_space
+    assert {path.name for path in folder.iterdir()} == {*FILES, "manifest.json"}
+
+
+def test_unsigned_weights_are_made_signed_and_both_hashes_are_recorded(
+    server: FileServer, cache: Path
+) -> None:
+    model = known(server)
+    folder = puller(cache).pull(model)
+    entry = check_files(folder).files["image.onnx"]
+    assert entry.rewritten_from == model.pins["image.onnx"].sha256 != entry.sha256
+    weight = onnx.load(folder / "image.onnx").graph.initializer[0]
+    assert weight.data_type == TensorProto.INT8
+
+
+def test_where_signed_weights_are_not_exact_they_stay_unsigned(
+    server: FileServer, cache: Path, tmp_path: Path
+) -> None:
+    model = known(server)
+    folder = puller(cache, signed_is_exact=False).pull(model)
+    plain = load_manifest(folder)
+    assert plain.files["image.onnx"].sha256 == model.pins["image.onnx"].sha256
+    signed = load_manifest(puller(tmp_path / "other").pull(model))
+    assert plain.image_space == signed.image_space
+
+
+def test_what_is_here_is_not_fetched_again(server: FileServer, cache: Path) -> None:
+    for _ in range(2):
+        puller(cache).pull(known(server))
+    assert len(server.requests) == len(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_model_is_fetched_again(name: str, server: FileServer, cache: Path) -> None:
+    folder = puller(cache).pull(known(server))
+    (folder / name).write_bytes(b"damage")
+    assert check_files(puller(cache).pull(known(server)))
+
+
+def test_a_model_that_was_pinned_anew_is_fetched_again(server: FileServer, cache: Path) -> None:
+    puller(cache).pull(known(server))
+    server.files["/tokenizer.json"] = b'{"new": 1}'
+    folder = puller(cache).pull(known(server))
+    assert (folder / "tokenizer.json").read_bytes() == b'{"new": 1}'
+    assert [path.name for path in cache.iterdir() if path.is_dir()] == ["tiny"]
+
+
+def test_a_manifest_that_says_more_since_then_is_written_anew(
+    server: FileServer, cache: Path
+) -> None:
+    model = known(server)
+    before = load_manifest(puller(cache).pull(model))
+    told = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
+    folder = puller(cache).pull(model.model_copy(update={"manifest": told}))
+    after = load_manifest(folder)
+    assert (before.text.clean, after.text.clean) == (None, "clip")
+    assert (after.files, after.image_space) == (before.files, before.image_space)
+    assert len(server.requests) == len(FILES)
+
+
+def test_a_model_that_was_calibrated_here_stays_calibrated(server: FileServer, cache: Path) -> None:
+    model = known(server)
+    folder = puller(cache).pull(model)
+    background = b"rows of int8"
+    (folder / "background.npy").write_bytes(background)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    sha256 = hashlib.sha256(background).hexdigest()
+    manifest["files"]["background.npy"] = {"sha256": sha256, "bytes": len(background)}
+    kind = {"background": "background.npy", "neighbours": 10}
+    kind |= {"slope": 10.0, "base": 0.1, "nearness": 0.5}
+    manifest["relevance"] = dict.fromkeys(("text", "image", "mixed"), kind)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    calibrated = check_files(folder)
+    told = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
+    after = check_files(puller(cache).pull(model.model_copy(update={"manifest": told})))
+    assert after.text.clean == "clip"
+    assert after.relevance == calibrated.relevance is not None
+    assert len(server.requests) == len(FILES)
+
+
+@pytest.mark.parametrize("status", [404, 403])
+def test_a_pull_that_fails_leaves_no_model_and_the_next_goes_on(
+    status: int, server: FileServer, cache: Path
+) -> None:
+    server.statuses = [200, status]
+    with pytest.raises(ImageSearchError, match=str(status)):
+        puller(cache).pull(known(server))
+    assert not list(cache.glob("*/manifest.json"))
+    assert not (cache / "tiny").exists()
+    check_files(puller(cache).pull(known(server)))
+    assert [path for path, _ in server.requests].count("/image.onnx") == 1
+
+
+def test_a_wrong_hash_leaves_no_model(server: FileServer, cache: Path) -> None:
+    model = known(server)
+    server.files["/text.onnx"] = b"evil"
+    with pytest.raises(ConfigurationError, match="instead of"):
+        puller(cache).pull(model)
+    assert not (cache / "tiny").exists()
+
+
+def test_unpinned_files_are_taken_only_when_asked_and_recorded(
+    server: FileServer, cache: Path
+) -> None:
+    model = known(server, **{"text.onnx": Pin(url=f"{server.url}/text.onnx")})
+    with pytest.raises(WrongUsage, match=r"nobody vouches .*text\.onnx.* --allow-unpinned"):
+        puller(cache).pull(model)
+    assert not server.requests
+    folder = puller(cache).pull(model, allow_unpinned=True)
+    recorded = json.loads((folder / "manifest.json").read_text())["files"]["text.onnx"]
+    assert recorded == {"sha256": hashlib.sha256(b"text").hexdigest(), "bytes": 4}
+    assert puller(cache).pull(model) == folder
+
+
+def test_two_pulls_at_once_do_not_meet(server: FileServer, cache: Path) -> None:
+    cache.mkdir()
+    with alone(cache / "tiny"), pytest.raises(WrongUsage, match="another process"):
+        puller(cache).pull(known(server))
+    ends: list[object] = []
+
+    def pull() -> None:
+        try:
+            ends.append(check_files(puller(cache).pull(known(server))))
+        except WrongUsage as error:
+            ends.append(error)
+
+    threads = [threading.Thread(target=pull) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ends) == len(threads)
+    assert check_files(cache / "tiny")
+
+
+def test_the_progress_is_told_for_each_file(server: FileServer, cache: Path) -> None:
+    told: list[tuple[str, int | None, int]] = []
+    watched = Puller(cache, lambda *step: told.append(step), lambda: True, lambda _: None)
+    watched.pull(known(server))
+    assert ("text.onnx", 4, 4) in told
+    assert {name for name, _, _ in told} == set(FILES)
+
+
+def test_a_cache_that_cannot_be_made_is_named(server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"cannot make .*file"):
+        puller(tmp_path / "file" / "models").pull(known(server))
+
+
+@pytest.mark.parametrize(
+    ("environ", "platform", "end"),
+    [
+        ({"IMAGESEARCH_CACHE": "/big/disk", "XDG_CACHE_HOME": "/x"}, "linux", "/big/disk/models"),
+        ({"XDG_CACHE_HOME": "/x"}, "linux", "/x/imagesearch/models"),
+        ({"XDG_CACHE_HOME": "relative"}, "linux", "/.cache/imagesearch/models"),
+        ({}, "linux", "/.cache/imagesearch/models"),
+        ({}, "darwin", "/Library/Caches/imagesearch/models"),
+    ],
+)
+def test_models_are_kept_where_the_platform_keeps_caches(
+    environ: dict[str, str], platform: str, end: str
+) -> None:
+    assert str(models_cache(environ, platform)).endswith(end)

@@ -1,0 +1,137 @@
+"""Without Maven the server is a container; a stand-in for `docker` records how it is called."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from local.opensearch_server import VERSION
+from tests.support.waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.slow
+
+# As `docker run` in the foreground: output and exit status are the container's, signals reach it.
+STAND_IN = """
+import json, os, signal, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+def note(*said):
+    with open(os.environ["NOTES"], "a") as notes:
+        notes.write(json.dumps(said) + "\\n")
+
+def end(number, _):
+    note("ended by", number)
+    os._exit(128 + number)
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+signal.signal(signal.SIGTERM, end)
+note(*sys.argv[1:])
+if sys.argv[1] == "info":
+    sys.exit(int(os.environ.get("WITHOUT_ENGINE", 0)))
+if trouble := os.environ.get("TROUBLE"):
+    print("docker: Error response from daemon:", trouble, file=sys.stderr)
+    sys.exit(125)
+host, port, _ = sys.argv[sys.argv.index("--publish") + 1].split(":")
+HTTPServer((host, int(port)), Healthy).serve_forever()
+"""
+
+
+class Docker:
+    """A machine whose PATH has nothing but the stand-in; `said` is what it noted."""
+
+    def __init__(self, folder):
+        self.folder, self._notes, self.started = folder, folder / "notes", []
+        script = folder / "stand_in.py"
+        script.write_text(STAND_IN)
+        program = folder / "docker"
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
+        program.chmod(0o755)
+
+    def make_opensearch(self, path=None, **more):
+        """`make opensearch`, as a process."""
+        command = [sys.executable, "-m", "local.opensearch_server"]
+        environ = {"PATH": f"{path or self.folder}", "NOTES": f"{self._notes}", **more}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        self.started.append(subprocess.Popen(command, env=environ, **pipes))
+        return self.started[-1]
+
+    @property
+    def said(self):
+        lines = self._notes.read_text().splitlines() if self._notes.exists() else []
+        return [tuple(json.loads(line)) for line in lines]
+
+    def close(self):
+        for process in self.started:
+            process.terminate()
+            process.communicate(timeout=PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def docker(tmp_path):
+    docker = Docker(tmp_path)
+    yield docker
+    docker.close()
+
+
+def test_a_container_serves_at_the_address_that_is_printed(docker):
+    url = docker.make_opensearch().stdout.readline().strip()
+    assert url.startswith("http://127.0.0.1:")
+    assert urllib.request.urlopen(url, timeout=PATIENCE_SECONDS).status == 200  # noqa: S310
+    info, run = docker.said
+    assert info == ("info",)
+    port = url.removeprefix("http://127.0.0.1:")
+    assert run[:4] == ("run", "--rm", "--publish", f"127.0.0.1:{port}:9200")
+    assert run[-1] == f"opensearchproject/opensearch:{VERSION}"
+    given = {run[place + 1] for place, flag in enumerate(run) if flag == "--env"}
+    assert given >= {"discovery.type=single-node", "DISABLE_SECURITY_PLUGIN=true"}
+    assert "action.auto_create_index=false" in given
+
+
+@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_the_container_ends_with_who_started_it(docker, way):
+    starter = docker.make_opensearch()
+    starter.stdout.readline()
+    starter.send_signal(way)
+    assert starter.wait(PATIENCE_SECONDS) == 0
+    assert docker.said[-1] == ("ended by", signal.SIGTERM)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_the_container_ends_with_a_starter_that_is_killed(docker, eventually):
+    starter = docker.make_opensearch()
+    starter.stdout.readline()
+    starter.kill()
+    ended = ("ended by", signal.SIGTERM)
+    eventually("the container ends", lambda: docker.said[-1] == ended)
+
+
+def test_a_container_that_does_not_start_is_told_with_what_docker_said(docker):
+    starter = docker.make_opensearch(TROUBLE="port is already allocated")
+    out, err = starter.communicate(timeout=PATIENCE_SECONDS)
+    assert (starter.returncode, out) == (1, "")
+    assert "port is already allocated" in err
+
+
+def test_a_docker_without_its_engine_runs_nothing(docker):
+    starter = docker.make_opensearch(WITHOUT_ENGINE="1")
+    out, err = starter.communicate(timeout=PATIENCE_SECONDS)
+    assert (starter.returncode, out) == (1, "")
+    assert "Docker with its engine running" in err
+    assert docker.said == [("info",)]
+
+
+def test_a_machine_without_maven_and_docker_is_told_what_would_help(docker):
+    starter = docker.make_opensearch(path=os.devnull)
+    out, err = starter.communicate(timeout=PATIENCE_SECONDS)
+    assert (starter.returncode, out) == (1, "")
+    assert "Maven" in err
+    assert "OPENSEARCH_URL" in err
+    assert docker.said == []

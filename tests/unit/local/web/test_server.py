@@ -1,0 +1,161 @@
+"""The server keeps the limits of an API, whatever clients do to it."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import httpx
+import pytest
+
+from local.errors import WrongUsage
+from local.web.server import MAX_BODY_BYTES, Server
+from tests.support.waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.slow
+
+SERVING = """
+import sys
+from pathlib import Path
+from local.web.auth import ApiKeys
+from local.web.application import application
+from local.lambda_runtime import settings_of
+from local.web.server import Server
+from local.workspace import workspace_of
+
+def handler(event, context):
+    body = str(len(event["body"] or ""))
+    return {"statusCode": 200, "headers": {"Content-Type": "text/plain"}, "body": body}
+
+server = Server("127.0.0.1", 0)
+print(server.port, flush=True)
+workspace = workspace_of(Path(sys.argv[1]), Path(sys.argv[2]))
+settings = settings_of(workspace, Path("unused"))
+server.run(application(workspace, handler, "127.0.0.1", ApiKeys({}), settings))
+"""
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    command = [
+        sys.executable,
+        "-c",
+        SERVING,
+        *(str(tmp_path_factory.mktemp(name)) for name in ("served", "data")),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield int(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_SECONDS) == 0
+
+
+@pytest.fixture
+def client(port: int) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as made:
+        yield made
+
+
+def test_a_body_at_the_limit_is_taken(client: httpx.Client) -> None:
+    answer = client.post("/v1/search", content=b"x" * MAX_BODY_BYTES)
+    assert (answer.status_code, answer.text) == (200, str(MAX_BODY_BYTES))
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_read(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
+        connection.sendall(
+            b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\n"
+            + f"Content-Length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode()
+        )
+        answer = _all_of(connection)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"application/json" in head
+    assert json.loads(body)["error"]["code"] == "image_too_large"
+
+
+def test_a_body_of_unknown_length_over_the_limit_is_refused(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
+        connection.sendall(
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        chunk = b"100000\r\n" + bytes(0x100000) + b"\r\n"
+        try:
+            for _ in range(12):
+                connection.sendall(chunk)
+            answer = _all_of(connection)
+        except OSError:  # it hung up on us, which is as good
+            return
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: local",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 300_000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+def test_a_broken_client_harms_nobody_else(sent: bytes, port: int, client: httpx.Client) -> None:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
+        connection.sendall(sent)
+    assert client.get("/").status_code == 200
+
+
+def test_many_clients_at_once_are_all_answered(port: int) -> None:
+    statuses: list[int] = []
+
+    def ask() -> None:
+        statuses.append(
+            httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_SECONDS).status_code
+        )
+
+    threads = [threading.Thread(target=ask) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 40
+
+
+def test_head_answers_without_a_body(client: httpx.Client) -> None:
+    answer = client.head("/")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_port_in_use_is_refused_in_a_sentence() -> None:
+    with (
+        closing(Server("127.0.0.1", 0)) as first,
+        pytest.raises(WrongUsage, match=f"port {first.port} is in use"),
+    ):
+        Server("127.0.0.1", first.port)
+
+
+def test_an_address_that_is_not_ours_is_refused_in_a_sentence() -> None:
+    with pytest.raises(WrongUsage, match="cannot listen on"):
+        Server("no-such-host.invalid", 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")],  # noqa: S104
+)
+def test_the_address_shown_is_one_that_works(host: str, shown: str) -> None:
+    with closing(Server(host, 0)) as server:
+        assert server.url == f"http://{shown}:{server.port}"
+
+
+def _all_of(connection: socket.socket) -> bytes:
+    parts: list[bytes] = []
+    while part := connection.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)

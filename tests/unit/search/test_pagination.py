@@ -1,0 +1,145 @@
+"""Claims: pages bring every match once, and a cursor serves its own request alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.filters import KeyPrefix
+from imagesearch.domain.images import Status
+from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
+from imagesearch.search.listing import Listed, Order
+from imagesearch.search.pagination import MAX_DEPTH, MAX_LIMIT
+from imagesearch.search.searcher import Searcher
+from tests.support.fakes import FakeTexts, picture
+from tests.support.looking import keys
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 10, 100])
+def test_pages_return_every_match_once(searcher, fill, limit):
+    fill(**{f"n{n}": f"picture {n}" for n in range(20)})
+    whole = keys(searcher.search(Search(TextQuery("a cat"), limit=100)))
+    found, cursor = [], None
+    while True:
+        page = searcher.search(Search(TextQuery("a cat"), limit=limit, cursor=cursor))
+        found += keys(page)
+        if not (cursor := page.cursor):
+            break
+        assert len(page.hits) == limit
+    assert found == whole
+    assert len(set(found)) == 20
+
+
+def test_a_last_page_that_is_just_full_has_no_cursor(searcher, fill):
+    fill(a="a cat", b="a dog")
+    assert searcher.search(Search(TextQuery("a cat"), limit=2)).cursor is None
+
+
+def test_images_of_equal_score_come_once_each(searcher, fill):
+    fill(**{f"n{n}": "the same" for n in range(5)})
+    first = searcher.search(Search(TextQuery("a cat"), limit=3))
+    second = searcher.search(Search(TextQuery("a cat"), limit=3, cursor=first.cursor))
+    assert sorted(keys(first) + keys(second)) == [f"n{n}.png" for n in range(5)]
+
+
+def test_pages_end_at_the_stated_depth(searcher, fill):
+    fill(**{f"n{n:04}": f"picture {n}" for n in range(MAX_DEPTH + 10)})
+    found, cursor, pages = 0, None, 0
+    while pages == 0 or cursor:
+        page = searcher.search(Search(TextQuery("a cat"), limit=90, cursor=cursor))
+        found, cursor, pages = found + len(page.hits), page.cursor, pages + 1
+    assert (found, pages) == (MAX_DEPTH, 12)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Search(TextQuery("a dog")),
+        Search(TextQuery("a cat"), collection="n"),
+        Search(TextQuery("a cat"), filter=KeyPrefix("")),
+        Search(StoredQuery("a cat")),
+        Search(ImageQuery(picture("a cat"))),
+        Search(MixedQuery((Term(TextQuery("a cat")),))),
+    ],
+)
+def test_a_cursor_of_another_search_is_refused(searcher, fill, other):
+    fill(a="a cat", b="a dog")
+    cursor = searcher.search(Search(TextQuery("a cat"), limit=1)).cursor
+    with pytest.raises(InvalidQuery) as refused:
+        searcher.search(replace(other, limit=1, cursor=cursor))
+    assert refused.value.code == "invalid_cursor"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (Term(TextQuery("a cat"), 2), Term(ImageQuery(picture("b")))),
+        (Term(TextQuery("a cat")), Term(ImageQuery(picture("c")))),
+        (Term(ImageQuery(picture("b"))), Term(TextQuery("a cat"))),
+    ],
+)
+def test_a_cursor_of_other_terms_is_refused(searcher, fill, other):
+    fill(a="a cat", b="a dog")
+    mixed = MixedQuery((Term(TextQuery("a cat")), Term(ImageQuery(picture("b")))))
+    cursor = searcher.search(Search(mixed, limit=1)).cursor
+    assert len(searcher.search(Search(mixed, limit=1, cursor=cursor)).hits) == 1
+    with pytest.raises(InvalidQuery):
+        searcher.search(Search(MixedQuery(other), limit=1, cursor=cursor))
+
+
+def test_a_cursor_of_another_model_is_refused(searcher, fill, index, images):
+    fill(a="a cat", b="a dog")
+    cursor = searcher.search(Search(TextQuery("a cat"), limit=1)).cursor
+    other = Searcher(index, FakeTexts("another"), images)
+    with pytest.raises(InvalidQuery):
+        other.search(Search(TextQuery("a cat"), limit=1, cursor=cursor))
+
+
+def test_a_list_s_cursor_is_no_search_s(searcher, fill):
+    fill(a="a cat", b="a dog")
+    cursor = searcher.list_documents(Listed(limit=1)).cursor
+    with pytest.raises(InvalidQuery):
+        searcher.search(Search(TextQuery("a cat"), limit=1, cursor=cursor))
+
+
+def test_another_page_size_may_be_asked_for_on_the_way(searcher, fill):
+    fill(a="a cat", b="a dog", c="a cow")
+    first = searcher.search(Search(TextQuery("a cat"), limit=1))
+    rest = searcher.search(Search(TextQuery("a cat"), limit=50, cursor=first.cursor))
+    assert len(rest.hits) == 2
+
+
+@pytest.mark.parametrize("limit", [0, -1, MAX_LIMIT + 1])
+def test_a_limit_outside_the_stated_ones_is_refused(searcher, limit):
+    for ask in (
+        lambda: searcher.search(Search(TextQuery("a cat"), limit=limit)),
+        lambda: searcher.list_documents(Listed(limit=limit)),
+    ):
+        with pytest.raises(InvalidQuery) as refused:
+            ask()
+        assert refused.value.code == "invalid_limit"
+
+
+def test_lists_go_by_the_bytes_of_keys_and_return_each_once(searcher, fill):
+    fill(b="b", a="a", é="c", B="d", Z__z="e")
+    found, cursor = [], None
+    while True:
+        listing = searcher.list_documents(Listed(limit=2, cursor=cursor))
+        found += [document.ref.key for document in listing.documents]
+        if not (cursor := listing.cursor):
+            break
+    assert found == ["B.png", "Z/z.png", "a.png", "b.png", "é.png"]
+
+
+def test_a_list_s_cursor_is_refused_by_another_list(searcher, fill):
+    fill(a="a", b="b")
+    cursor = searcher.list_documents(Listed(limit=1)).cursor
+    for other in (
+        Listed(cursor=cursor, status=Status.INDEXED),
+        Listed(cursor=cursor, collection="a"),
+        Listed(cursor=cursor, prefix=""),
+        Listed(cursor=cursor, order=Order.NEWEST_FIRST),
+    ):
+        with pytest.raises(InvalidQuery) as refused:
+            searcher.list_documents(other)
+        assert refused.value.code == "invalid_cursor"

@@ -1,0 +1,164 @@
+"""Claims about relevance: it grows with the score, it can be asked for, and it asks no more."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
+from imagesearch.search.relevance import Background, Curve, Kind, QueryRelevance, Relevance
+from imagesearch.search.searcher import Searcher
+from tests.support.fakes import FakeTexts, picture, ref, vector
+from tests.support.looking import keys
+
+CURVES = {
+    Kind.TEXT: Curve(slope=10, base=0.1, nearness=0.5),
+    Kind.IMAGE: Curve(slope=4, base=0.4, nearness=0),
+    Kind.MIXED: Curve(slope=7, base=0.2, nearness=-0.5),
+}
+BACKGROUND = np.stack([vector(f"thing {n}") for n in range(6)])
+
+
+@pytest.fixture
+def relevance() -> Relevance:
+    background = Background(BACKGROUND, 2)
+    return Relevance({kind: (background, curve) for kind, curve in CURVES.items()})
+
+
+@pytest.fixture
+def calibrated(index, images, relevance) -> Searcher:
+    return Searcher(index, FakeTexts(), images, relevance)
+
+
+def test_a_higher_score_is_more_relevant():
+    of = QueryRelevance(slope=35, middle=0.4).of
+    relevances = [of(score) for score in np.linspace(-0.2, 1, 200)]
+    assert all(low < high for low, high in itertools.pairwise(relevances))
+    assert of(0.4) == 0.5
+
+
+@pytest.mark.parametrize("slope", [0.01, 14, 1e6])
+def test_relevance_stays_in_its_bounds(slope):
+    query = QueryRelevance(slope, 0.4)
+    assert all(0 <= query.of(score) <= 1 for score in (-1, 0, 0.4, 1))
+    assert all(-1 <= query.min_score(least) <= 2 for least in (0, 1e-300, 0.5, 1 - 1e-16, 1))
+
+
+@pytest.mark.parametrize("least", [0.01, 0.25, 0.5, 0.9, 0.99])
+def test_the_least_score_has_just_the_relevance_that_is_asked_for(least):
+    query = QueryRelevance(slope=20, middle=0.3)
+    assert query.of(query.min_score(least)) == pytest.approx(least)
+
+
+def test_a_relevance_of_1_keeps_nothing_and_of_0_everything():
+    query = QueryRelevance(slope=20, middle=0.3)
+    assert query.min_score(1) > 1
+    assert query.min_score(0) == -1
+
+
+def test_nearness_is_the_mean_of_the_highest_cosines():
+    background = np.array([[1, 0], [0.6, 0.8], [0, 1], [-1, 0]], np.float32)
+    queries = np.array([[1, 0], [0, 1]], np.float32)
+    assert Background(background, 2).nearness(queries) == pytest.approx([0.8, 0.9])
+    assert Background(background, 4).nearness(queries) == pytest.approx([0.15, 0.45])
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_each_kind_of_query_has_its_curve(kind, relevance):
+    query = vector("a cat")
+    near = float(np.sort(BACKGROUND @ query)[-2:].mean())
+    curve = CURVES[kind]
+    found = relevance.for_query(query, kind)
+    assert found.slope == curve.slope
+    assert found.middle == pytest.approx(curve.base + curve.nearness * near)
+
+
+def test_hits_say_how_relevant_they_are(calibrated, relevance, fill):
+    fill(a="a cat", b="a dog")
+    hits = calibrated.search(Search(TextQuery("a cat"))).hits
+    of = relevance.for_query(vector("a cat"), Kind.TEXT).of
+    assert [hit.relevance for hit in hits] == [of(hit.score) for hit in hits]
+
+
+@pytest.mark.parametrize("query", [ImageQuery(picture("a cat")), StoredQuery(ref("a.png").id)])
+def test_pictures_are_judged_as_pictures(query, calibrated, relevance, fill):
+    fill(a="a cat", b="a dog")
+    hits = calibrated.search(Search(query)).hits
+    of = relevance.for_query(vector("a cat"), Kind.IMAGE).of
+    assert [hit.relevance for hit in hits] == pytest.approx([of(hit.score) for hit in hits])
+
+
+@pytest.mark.parametrize(
+    ("terms", "kind"),
+    [
+        ((TextQuery("a cat"), TextQuery("a dog")), Kind.TEXT),
+        ((ImageQuery(picture("a cat")), StoredQuery(ref("a.png").id)), Kind.IMAGE),
+        ((TextQuery("a cat"), StoredQuery(ref("a.png").id)), Kind.MIXED),
+    ],
+)
+def test_a_mixture_is_judged_by_what_is_mixed(terms, kind, calibrated, index, relevance, fill):
+    fill(a="a cow", b="a dog")
+    mixed = MixedQuery(tuple(Term(part) for part in terms))
+    hits = calibrated.search(Search(mixed)).hits
+    of = relevance.for_query(index.asked[-1][0].embedding, kind).of
+    assert [hit.relevance for hit in hits] == pytest.approx([of(hit.score) for hit in hits])
+
+
+def test_what_is_less_relevant_is_left_out(calibrated, fill):
+    fill(**{f"n{n}": f"picture {n}" for n in range(20)})
+    everything = calibrated.search(Search(TextQuery("a cat"), limit=100)).hits
+    least = everything[7].relevance - 1e-9
+    kept = calibrated.search(Search(TextQuery("a cat"), limit=100, min_relevance=least)).hits
+    assert kept == everything[:8]
+    assert calibrated.search(Search(TextQuery("a cat"), min_relevance=1)).hits == []
+
+
+def test_a_relevance_of_0_leaves_nothing_out(calibrated, fill):
+    fill(**{f"n{n}": f"picture {n}" for n in range(20)})
+    everything = calibrated.search(Search(TextQuery("a cat"), limit=100))
+    asked = calibrated.search(Search(TextQuery("a cat"), limit=100, min_relevance=0.0))
+    assert asked.hits == everything.hits
+
+
+def test_pages_of_relevant_hits_return_each_once_and_end(calibrated, fill):
+    fill(**{f"n{n}": f"picture {n}" for n in range(20)})
+    everything = calibrated.search(Search(TextQuery("a cat"), limit=100)).hits
+    least = everything[7].relevance - 1e-9
+    found, cursor = [], None
+    while True:
+        page = calibrated.search(Search(TextQuery("a cat"), 3, cursor, min_relevance=least))
+        found += keys(page)
+        if not (cursor := page.cursor):
+            break
+    assert found == [hit.document.ref.key for hit in everything[:8]]
+
+
+def test_a_cursor_belongs_to_the_relevance_that_was_asked_for(calibrated, fill):
+    fill(**{f"n{n}": f"picture {n}" for n in range(20)})
+    cursor = calibrated.search(Search(TextQuery("a cat"), 3, min_relevance=0.01)).cursor
+    assert cursor
+    with pytest.raises(InvalidQuery) as refused:
+        calibrated.search(Search(TextQuery("a cat"), 3, cursor, min_relevance=0.02))
+    assert refused.value.code == "invalid_cursor"
+
+
+@pytest.mark.parametrize("least", [-0.01, 1.01, float("nan"), float("inf")])
+def test_a_relevance_outside_0_to_1_is_refused(least, calibrated):
+    with pytest.raises(InvalidQuery) as refused:
+        calibrated.search(Search(TextQuery("a cat"), min_relevance=least))
+    assert refused.value.code == "invalid_min_relevance"
+    assert "0 to 1" in refused.value.hint
+
+
+def test_a_model_that_is_not_calibrated_has_scores_alone(searcher, fill):
+    fill(a="a cat")
+    assert searcher.search(Search(TextQuery("a cat"))).hits[0].relevance is None
+
+
+@pytest.mark.parametrize("least", [0.0, 0.5])
+def test_a_model_that_is_not_calibrated_says_so_when_relevance_is_asked_for(least, searcher):
+    with pytest.raises(InvalidQuery, match="fake have no relevance") as refused:
+        searcher.search(Search(TextQuery("a cat"), min_relevance=least))
+    assert refused.value.code == "no_relevance"
+    assert "calibrate" in refused.value.hint

@@ -1,0 +1,114 @@
+"""Claims about what a search finds."""
+
+import pytest
+
+from imagesearch.domain.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
+from imagesearch.domain.images import Status
+from imagesearch.domain.queries import ImageQuery, Search, StoredQuery, TextQuery
+from imagesearch.search.listing import Listed
+from imagesearch.search.query_encoder import MAX_TEXT
+from tests.support.fakes import picture, ref
+from tests.support.looking import keys
+
+
+def test_words_find_the_picture_that_shows_them(searcher, fill):
+    fill(a="a cat", b="a dog")
+    answer = searcher.search(Search(TextQuery("a dog")))
+    assert keys(answer)[0] == "b.png"
+    assert answer.hits[0].score == pytest.approx(1)
+    assert answer.cursor is None
+    assert answer.model == "fake"
+
+
+def test_a_picture_finds_itself(searcher, fill):
+    fill(a="a cat", b="a dog")
+    assert keys(searcher.search(Search(ImageQuery(picture("a cat")))))[0] == "a.png"
+
+
+def test_an_indexed_image_finds_its_neighbours_and_not_itself(searcher, fill):
+    fill(a="a cat", b="a cat", c="a dog")
+    assert keys(searcher.search(Search(StoredQuery(ref("a.png").id)))) == ["b.png", "c.png"]
+
+
+def test_a_collection_keeps_to_itself(searcher, fill):
+    fill(cats__a="a cat", dogs__a="a dog", a="a cat")
+    found = searcher.search(Search(TextQuery("a cat"), collection="dogs"))
+    assert keys(found) == ["dogs/a.png"]
+
+
+def test_times_are_told_in_milliseconds(searcher, fill):
+    took = searcher.search(Search(TextQuery("a cat"))).took_ms
+    assert 0 <= took.embed <= took.total
+    assert 0 <= took.search <= took.total
+
+
+def test_each_search_has_an_id_of_its_own(searcher):
+    search = Search(TextQuery("a cat"))
+    assert searcher.search(search).search_id != searcher.search(search).search_id
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n\u3000", "x" * (MAX_TEXT + 1)])
+def test_a_text_that_is_blank_or_too_long_is_refused(searcher, text):
+    with pytest.raises(InvalidQuery) as refused:
+        searcher.search(Search(TextQuery(text)))
+    assert refused.value.code == "invalid_text"
+
+
+@pytest.mark.parametrize("text", ["x", "x" * MAX_TEXT, "🐈", "a\0b", "\x07"])
+def test_any_other_text_is_answered(searcher, text):
+    assert searcher.search(Search(TextQuery(text))).hits == []
+
+
+def test_an_unreadable_query_image_says_so(searcher):
+    with pytest.raises(UnreadableImage):
+        searcher.search(Search(ImageQuery(b"not an image")))
+
+
+def test_the_neighbours_of_an_unknown_image_are_not_found(searcher):
+    with pytest.raises(NotFound, match="'nobody'"):
+        searcher.search(Search(StoredQuery("nobody")))
+
+
+def test_the_neighbours_of_a_rejected_image_are_not_found(searcher, fill):
+    fill(a="broken")
+    with pytest.raises(NotFound):
+        searcher.search(Search(StoredQuery(ref("a.png").id)))
+
+
+def test_lists_can_be_of_one_status(searcher, fill):
+    fill(a="a cat", b="broken")
+    rejected = searcher.list_documents(Listed(status=Status.REJECTED)).documents
+    assert [document.ref.key for document in rejected] == ["b.png"]
+    indexed = searcher.list_documents(Listed(status=Status.INDEXED)).documents
+    assert [document.ref.key for document in indexed] == ["a.png"]
+
+
+def test_a_record_can_be_asked_for_by_id(searcher, fill):
+    fill(a="a cat")
+    assert searcher.document(ref("a.png").id).ref.key == "a.png"
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_a_record_that_is_not_there_is_not_found(searcher, store, indexer, fill, was_there):
+    if was_there:
+        fill(a="a cat")
+        store.delete("a.png")
+        indexer.look_at([ref("a.png")])
+    with pytest.raises(NotFound):
+        searcher.document(ref("a.png").id)
+
+
+def test_health_counts_what_search_can_find(searcher, fill):
+    fill(a="a cat", b="broken")
+    assert searcher.health().images == 1
+
+
+def test_an_index_that_is_away_is_said_to_be(searcher, index):
+    index.away = True
+    for ask in (
+        searcher.health,
+        searcher.list_documents,
+        lambda: searcher.search(Search(TextQuery("a cat"))),
+    ):
+        with pytest.raises(Unavailable):
+            ask()

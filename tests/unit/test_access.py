@@ -1,0 +1,67 @@
+"""Claims: within a scope nothing else is there, and nothing else is changed."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from imagesearch.access import Scope, ScopedChanges, ScopedStore, key_bindings
+from imagesearch.domain.errors import NotAllowed, NotFound
+from tests.support.fakes import FakeStore, ref
+
+CATS = Scope(frozenset({"cats"}))
+
+
+class Changes:
+    """Remembers what was changed."""
+
+    def __init__(self):
+        self.changed = []
+
+    def upload_form(self, ref, content_type, metadata, now):
+        self.changed.append(ref.key)
+
+    def delete(self, ref):
+        self.changed.append(ref.key)
+
+
+def test_a_store_holds_what_lies_within():
+    store = FakeStore()
+    for key in ("cats/1.png", "dogs/1.png", "1.png"):
+        store.put(key, b"")
+    scoped = ScopedStore(store, CATS)
+    assert [each.key for each, _ in scoped.list_images()] == ["cats/1.png"]
+    assert scoped.head(ref("cats/1.png"))
+    assert scoped.head(ref("dogs/1.png")) is None
+    with pytest.raises(NotAllowed):
+        scoped.url(ref("1.png"))
+
+
+def test_uploads_and_deletions_stay_within():
+    changes = Changes()
+    scoped = ScopedChanges(changes, CATS)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for key in ("dogs/1.png", "1.png"):
+        with pytest.raises(NotAllowed) as refused:
+            scoped.upload_form(ref(key), "image/png", {}, now)
+        assert "cats" in refused.value.hint
+        with pytest.raises(NotFound):
+            scoped.delete(ref(key))
+    assert changes.changed == []
+    scoped.upload_form(ref("cats/1.png"), "image/png", {}, now)
+    scoped.delete(ref("cats/1.png"))
+    assert changes.changed == ["cats/1.png", "cats/1.png"]
+
+
+def test_keys_are_bound_by_a_list():
+    bound = key_bindings("ab12=cats/dogs,cd34=a%2Cb")
+    assert bound == {
+        "ab12": Scope(frozenset({"cats", "dogs"})),
+        "cd34": Scope(frozenset({"a,b"})),
+    }
+    assert key_bindings("") == {}
+
+
+@pytest.mark.parametrize("text", ["ab12", "=cats", "ab12=", "ab12=/", "a=cats,a=dogs"])
+def test_a_list_that_binds_nothing_is_refused(text):
+    with pytest.raises(ValueError, match="key-id=cats/dogs"):
+        key_bindings(text)
