@@ -1,6 +1,6 @@
 """What a page of groups of duplicates costs among 100,000 images, on both indexes.
 
-Images and vectors are made up (`opensearch_images`); those that are linked stand in groups of two
+Images and vectors are made up (`synthetic_images`); those that are linked stand in groups of two
 to five, as the links of indexing have them: each image to those before it.
 """
 

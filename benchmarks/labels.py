@@ -1,6 +1,6 @@
 """What a search among 100,000 labels costs beyond embedding, on both indexes.
 
-The vectors are made up (`opensearch_images`): how long a search takes depends on how many there
+The vectors are made up (`synthetic_images`): how long a search takes depends on how many there
 are and how they lie, not on what they mean.
 """
 

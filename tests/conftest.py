@@ -16,10 +16,10 @@ from local.opensearch_install import CannotStart
 from local.opensearch_server import SHORT_LIVED, running_server
 from tests.support import waiting
 from tests.support.forked_commands import ForkedCommands
+from tests.support.paths import STARTER_MODEL
 from tests.support.sharing import shared_by_workers
 
 Eventually = Callable[..., None]
-STARTER_MODEL = Path(__file__).parents[1] / "layers/starter_model/starter_model"
 
 
 # An example may take as long as the machine needs.

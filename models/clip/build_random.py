@@ -21,7 +21,7 @@ SAID = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="build_random_clip", description=__doc__)
+    parser = argparse.ArgumentParser(prog="models.clip.build_random", description=__doc__)
     parser.add_argument("--tokenizer", type=Path, required=True, help="CLIP's tokenizer.json")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)

@@ -43,7 +43,7 @@ MAKERS: dict[str, Callable[[ClipShape, Weights, Floats, Ids], Embeddings]] = {
 
 def main() -> int:
     """Exit status 1 where any two differ by more than rounding."""
-    parser = argparse.ArgumentParser(prog="check_clip_graph", description=__doc__)
+    parser = argparse.ArgumentParser(prog="models.clip.check_graph", description=__doc__)
     parser.add_argument("--record", type=Path)
     asked = parser.parse_args()
     if asked.record:

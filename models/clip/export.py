@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def export(
     read: Checkpoint, name: str, said: dict[str, str], tokenizer: Path, out: Path
 ) -> Manifest:
-    """The folder that `quantise_model` and `check_parity` begin with.
+    """The folder that `models.quantization.quantize` and `models.evaluation.check_parity` begin
+    with.
 
     Raises UnfitCheckpointError, and writes nothing, where graphs and checkpoint disagree.
     """
@@ -65,7 +66,7 @@ def export(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="export_clip",
+        prog="models.clip.export",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -94,7 +94,7 @@ def _row(name: str, recall: Recall) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="verify_clip",
+        prog="models.clip.verify",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -96,7 +96,7 @@ _FIGURES = [field.name for field in fields(Limits) if field.name != "recall"]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="check_parity",
+        prog="models.evaluation.check_parity",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -125,7 +125,7 @@ NEAREST = 5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="measure_duplicates", description=__doc__)
+    parser = argparse.ArgumentParser(prog="models.evaluation.duplicates", description=__doc__)
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("samples", type=Path, help="the folder of photos")
     asked = parser.parse_args()

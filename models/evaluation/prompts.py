@@ -48,7 +48,7 @@ class Judged:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="fit_prompts", description=__doc__)
+    parser = argparse.ArgumentParser(prog="models.evaluation.prompts", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--samples", type=Path, default=Path("samples"))
     asked = parser.parse_args()

@@ -116,7 +116,7 @@ def _list(folder: Path, tower: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="quantise_model",
+        prog="models.quantization.quantize",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

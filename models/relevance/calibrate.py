@@ -47,7 +47,7 @@ class Calibrated:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 calibrated, 1 there is nothing to fit, 2 the folder is not a model."""
     parser = argparse.ArgumentParser(
-        prog="calibrate_relevance",
+        prog="models.relevance.calibrate",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

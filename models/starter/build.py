@@ -210,7 +210,7 @@ def source_options() -> argparse.ArgumentParser:
 
 def _parser() -> argparse.ArgumentParser:
     parser = source_options()
-    parser.prog, parser.description = "build_starter_model", __doc__
+    parser.prog, parser.description = "models.starter.build", __doc__
     parser.add_argument("--from-pypi", action="store_true", help="export from the packages")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
     return parser

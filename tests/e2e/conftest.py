@@ -16,9 +16,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.forked_commands import ForkedCommands
+from tests.support.paths import SAMPLES
 from tests.support.waiting import PATIENCE_SECONDS
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 FEW = (
     "animals/owl.webp",
     "animals/cow.webp",

@@ -1,4 +1,7 @@
-"""The commands ask a server as they ask a folder."""
+"""The commands ask a server as they ask a folder.
+
+One machine with OpenSearch in place of the embedded index: same commands, same answers.
+"""
 
 import json
 import os
@@ -64,3 +67,14 @@ def test_an_address_where_no_api_is_is_told(asked: Asked, url: str) -> None:
     assert done.returncode == 2
     assert "give the address of a deployed API" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_is_indexed_and_searched_on_the_server_that_index_url_names(
+    few: Path, serve: Callable[[Path], Any], opensearch_url: str
+) -> None:
+    serving = serve(few).start(INDEX_URL=opensearch_url).ready()
+    health = serving.get("/v1/health")
+    assert health["images"] == 4
+    assert health["index"].startswith("images-")
+    assert not list(serving.data_dir.glob("*/index.db"))
+    assert serving.keys("an owl")[0] == "animals/owl.webp"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.paths import REPOSITORY
 from tests.support.waiting import PATIENCE_SECONDS, run
 
-REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()
 COMMANDS = [
     line.split("  #")[0].strip()

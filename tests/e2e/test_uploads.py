@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.handlers import begin, send
 from tests.support.waiting import PATIENCE_SECONDS
-from tests.upload_steps import begin, send
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]

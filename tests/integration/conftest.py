@@ -3,7 +3,6 @@
 import io
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -37,11 +36,12 @@ from imagesearch.search.query_encoder import QueryVectors
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import Allowed, Intake
-from tests.functional.counting import CountingEncoder
 from tests.support.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
+from tests.support.encoders import CountingEncoder
+from tests.support.paths import REPOSITORY
 from tests.support.waiting import PATIENCE_SECONDS
 
-ROOT = Path(__file__).parents[2]
+ROOT = REPOSITORY
 MODEL = ROOT / "layers/starter_model/starter_model"
 NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
 

@@ -1,7 +1,6 @@
 """Claims: every event that is described by a file is answered as it should be."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +8,8 @@ import pytest
 from imagesearch.domain.images import ImageRef, Status
 from tests.support.cloud import BUCKET, DERIVED
 from tests.support.cloudformation import MODEL_EVENTS
+from tests.support.paths import EVENTS
 
-EVENTS = Path(__file__).parents[2] / "events"
 PANDA = "animals/giant-panda.webp"
 OWL = "animals/owl.webp"
 HOLIDAY = "summer 2024/50% off + más 🐼.webp"

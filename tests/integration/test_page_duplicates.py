@@ -14,10 +14,11 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from models.evaluation.document_pages import chat, letter
 from models.evaluation.page_copies import PAGE_COPIES
+from tests.support.paths import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
+ROOT = REPOSITORY
 MODEL = ROOT / "layers" / "starter_model" / "starter_model"
 PHOTOS = sorted((ROOT / "samples").glob("*/*.*"))[::17]
 

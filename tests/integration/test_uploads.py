@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.cloud import BUCKET, DERIVED
-from tests.upload_steps import begin, send
+from tests.support.handlers import begin, send
 
 TEMPLATE = json.loads((Path(__file__).parents[2] / "events/api-health.json").read_text())
 

@@ -1,8 +1,15 @@
-"""What is deployed: small enough, whole, and nothing else."""
+"""What is deployed: small enough, whole, and nothing else.
 
+The digest that `make deploy` hands over as Release: another as soon as anything deployed is.
+"""
+
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.support.paths import REPOSITORY
 
 MIB = 2**20
 UNZIPPED_LIMIT = 250 * MIB  # of Lambda, for a function with its layers
@@ -52,3 +59,23 @@ def test_licences_go_with_what_they_license(shipped):
         (metadata,) = layer.glob(f"{package}-*.dist-info")
         assert [*metadata.rglob("LICENSE*"), *layer.glob(f"{package}/LICENSE*")], package
     assert (model / "starter_model/LICENSE").exists()
+
+
+ROOT = REPOSITORY
+
+
+def release(parameters: str = "") -> str:
+    """What make would run, without running it."""
+    command = ["make", "--dry-run", "deploy", f"PARAMETERS={parameters}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    (found,) = re.findall(r"Release=([0-9a-f]{40}) ", done.stdout)
+    return found
+
+
+def test_the_same_settings_are_the_same_release():
+    assert release("ModelName=clip-vit-b-32") == release("ModelName=clip-vit-b-32")
+
+
+def test_another_model_is_another_release():
+    models = ("", "ModelName=clip-vit-b-32", "NextModelName=clip-vit-b-32")
+    assert len({release(each) for each in models}) == len(models)

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
-EVENTS = Path(__file__).parents[3] / "events"
+from tests.support.paths import EVENTS
+
 MODEL_EVENTS = {"model-create", "model-again", "model-update", "model-delete"}
 SIGNATURE = "X-Amz-Signature=5ec7e7"
 Handler = Callable[[Any, Any], None]

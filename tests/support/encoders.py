@@ -1,4 +1,7 @@
-"""An encoder whose vectors follow from the bytes alone: thousands of images take no time."""
+"""An encoder whose vectors follow from the bytes alone: thousands of images take no time.
+
+An encoder that counts what it is given, and otherwise leaves it to another.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,6 +10,7 @@ import numpy as np
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import Details, DetailsWanted, Embedding, EncodedImage
+from imagesearch.domain.ports import ImageEncoder
 
 DIMENSION = 1024
 BROKEN = b"broken"
@@ -33,3 +37,23 @@ def vector_of(data: bytes) -> Embedding:
     seed = int.from_bytes(hashlib.sha256(data).digest()[:8])
     vector = np.random.default_rng(seed).standard_normal(DIMENSION, np.float32)
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+
+class CountingEncoder:
+    def __init__(self, encoder: ImageEncoder) -> None:
+        self._encoder = encoder
+        self.images = 0
+
+    @property
+    def model(self) -> str:
+        return self._encoder.model
+
+    @property
+    def decoder(self) -> str:
+        return self._encoder.decoder
+
+    def encode_images(
+        self, images: Sequence[bytes], details: DetailsWanted | None = None
+    ) -> list[EncodedImage | UnreadableImage]:
+        self.images += len(images)
+        return self._encoder.encode_images(images, details)

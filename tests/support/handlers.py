@@ -1,14 +1,22 @@
-"""How the handlers are called and what they leave behind."""
+"""How the handlers are called and what they leave behind.
+
+What a client does to upload an image: the same steps whatever takes it.
+"""
 
 import base64
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urljoin
 
-EVENTS = Path(__file__).parents[3] / "events"
+import httpx
+
+from tests.support.paths import EVENTS
+from tests.support.waiting import PATIENCE_SECONDS
+
 CONTEXT = SimpleNamespace(aws_request_id="request-1")
 
 
@@ -97,3 +105,19 @@ def answered(answer: dict[str, Any]) -> Answer:
     assert answer["isBase64Encoded"] is False
     headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
     return Answer(answer["statusCode"], headers, answer["body"])
+
+
+Ask = Callable[[str, str, Any], Any]
+
+
+def begin(ask: Ask, name: str, **more: Any) -> dict[str, Any]:
+    """`ask(method, path, body)` answers the JSON of an API's answer."""
+    return ask("POST", "/v1/images", {"name": name, "content_type": "image/webp", **more})
+
+
+def send(begun: dict[str, Any], data: bytes, base: str, **changed: str) -> int:
+    """Sends the form as it was given, but for what is changed; the answer's status."""
+    to = begun["upload"]
+    fields = to["fields"] | {name.replace("_", "-"): value for name, value in changed.items()}
+    url = urljoin(base, to["url"])
+    return httpx.post(url, data=fields, files={"file": data}, timeout=PATIENCE_SECONDS).status_code

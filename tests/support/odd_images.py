@@ -8,10 +8,11 @@ from pathlib import Path
 import pillow_jxl
 from PIL import Image
 
+from tests.support.paths import TESTS
 from tests.support.raw_files import dng, tiff_like
 
 assert pillow_jxl, "Pillow writes JPEG XL once it is imported"
-HEIC = Path(__file__).parents[1] / "unit" / "embedding" / "data"
+HEIC = TESTS / "unit" / "embedding" / "data"
 Make = Callable[[Image.Image, Path], None]
 
 

@@ -8,10 +8,11 @@ is deployed.
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
-DEFINITION = Path(__file__).parents[2] / "statemachines/backfill.asl.json"
+from tests.support.paths import REPOSITORY
+
+DEFINITION = REPOSITORY / "statemachines/backfill.asl.json"
 
 
 def deployed(**substitutions: str) -> dict[str, Any]:

@@ -1,15 +1,23 @@
 """Unit tests are fast: one that starts a process, listens or loads a model is marked as slow.
 
 `make check` runs the others, so the rule is held here: they cannot do any of these.
+
+A bucket, an index and an indexer between them, all in memory.
 """
 
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 import pytest
+
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.search.searcher import Searcher
+from tests.support.fake_index import FakeIndex
+from tests.support.fakes import START, FakeImages, FakeStore, FakeTexts, picture, ref
 
 # Of what Python reports of itself: https://docs.python.org/3/library/audit_events.html
 SLOW_EVENTS = frozenset(
@@ -58,3 +66,46 @@ def _watch_sessions() -> None:
         create(session, *arguments, **more)
 
     onnxruntime.InferenceSession.__init__ = reported
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
+@pytest.fixture
+def index() -> FakeIndex:
+    return FakeIndex()
+
+
+@pytest.fixture
+def images() -> FakeImages:
+    return FakeImages()
+
+
+@pytest.fixture
+def indexer(store, index, images) -> Indexer:
+    return Indexer(store, index, images, clock=lambda: START + timedelta(days=1))
+
+
+@pytest.fixture
+def texts() -> FakeTexts:
+    return FakeTexts()
+
+
+@pytest.fixture
+def searcher(index, texts, images) -> Searcher:
+    return Searcher(index, texts, images)
+
+
+@pytest.fixture
+def fill(store, indexer):
+    """Puts pictures of these words under these keys and indexes them."""
+
+    def fill(**words: str) -> None:
+        keyed = {name.replace("__", "/") + ".png": said for name, said in words.items()}
+        for key, said in keyed.items():
+            store.put(key, picture(said))
+        indexer.look_at([ref(key) for key in keyed])
+
+    return fill

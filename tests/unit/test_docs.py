@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from imagesearch.domain.media_types import EXTENSIONS
+from tests.support.paths import REPOSITORY
 
-ROOT = Path(__file__).parents[2]
+ROOT = REPOSITORY
 PAGES = [ROOT / "README.md", ROOT / "models/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from imagesearch.bootstrap import after_restore
+from tests.support.paths import STARTER_MODEL
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ settings = Settings(bucket="b", index_url="http://127.0.0.1:1", model_uri=%r)
 index = bootstrap.vector_index(settings)
 assert snapshot_restore_py.registered == [index.close]
 """
-MODEL = Path(__file__).parents[3] / "layers/starter_model/starter_model"
+MODEL = STARTER_MODEL
 
 
 def test_an_action_is_left_with_the_register():

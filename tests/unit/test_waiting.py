@@ -2,14 +2,13 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support import waiting
+from tests.support.paths import TESTS
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
-TESTS = Path(__file__).resolve().parents[1]
 ASKING = {"get", "post", "put", "delete", "head", "patch", "request", "stream", "Client"}
 WAITING = {"wait", "join", "communicate", "wait_procs"}
 

@@ -1,4 +1,7 @@
-"""The OpenSearch index is made before it is written, by whoever comes first, and checked."""
+"""The OpenSearch index is made before it is written, by whoever comes first, and checked.
+
+An index that holds vectors of another space is neither written nor read.
+"""
 
 import threading
 from contextlib import nullcontext
@@ -125,3 +128,36 @@ def test_records_are_kept_without_their_vectors(
     )[index_name]
     known = settings["defaults"] | settings["settings"]
     assert known["index.knn.derived_source.enabled"] == "true"
+
+
+@pytest.fixture(params=["space", "dimension"])
+def stranger(request, opensearch_url, raw_opensearch, connect, index_name, put):
+    """An index over another's: its vectors have the same name, and another space or dimension."""
+    connect(opensearch_url).write([put()])
+    if request.param == "dimension":
+        return connect(opensearch_url, dimension=8)
+    meta = {"_meta": {"space": "images-other", "dimension": 4}}
+    raw_opensearch.indices.put_mapping(index=index_name, body=meta)
+    return connect(opensearch_url)
+
+
+def test_it_is_not_written(stranger, put):
+    with pytest.raises(ConfigurationError, match="the model needs"):
+        stranger.write([put("b")])
+
+
+@pytest.mark.parametrize("stranger", ["space"], indirect=True)
+def test_another_space_is_not_searched(stranger, towards):
+    with pytest.raises(ConfigurationError, match="images-other, the model needs"):
+        stranger.search(VectorQuery(towards(0), 1))
+
+
+@pytest.mark.parametrize("stranger", ["dimension"], indirect=True)
+def test_another_dimension_is_not_searched(stranger):
+    with pytest.raises(ConfigurationError, match="dimension 4, the model needs 8"):
+        stranger.search(VectorQuery(np.ones(8, np.float32), 1))
+
+
+def test_it_is_not_listed(stranger):
+    with pytest.raises(ConfigurationError, match="the model needs"):
+        stranger.list_documents(status=None, collection=None, after=None, limit=1)

@@ -1,10 +1,19 @@
-"""What deleted images leave behind is removed when nothing can come late any more."""
+"""What deleted images leave behind is removed when nothing can come late any more.
+
+A search costs one round trip, and so do many.
+
+Links are read to the last one, however many pages they take.
+"""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from imagesearch.adapters.opensearch import index as opensearch_lists
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import Neighbour
 from imagesearch.domain.ports import Delete, WriteStatus
+from imagesearch.domain.queries import VectorQuery
 
 TODAY = datetime(2026, 5, 20, 12, tzinfo=UTC)
 
@@ -44,3 +53,47 @@ def test_a_write_is_good_even_where_forgetting_fails(proxy, connect, put):
 
 def test_nothing_is_forgotten_where_nothing_is(at):
     assert at(0).forget_deletions() == 0
+
+
+@pytest.fixture
+def filled(proxy, connect, put, raw_opensearch, index_name, towards):
+    """An index behind the proxy that has been searched before."""
+    index = connect(proxy.url)
+    index.write([put("a"), put("b", 90)])
+    raw_opensearch.indices.refresh(index=index_name)
+    index.search(VectorQuery(towards(0), 1))
+    proxy.seen.clear()
+    return index
+
+
+def test_a_search_is_one_request(filled, proxy, towards):
+    filled.search(VectorQuery(towards(0), 10))
+    assert len(proxy.seen) == 1
+
+
+def test_many_searches_are_one_request(filled, proxy, towards):
+    answers = filled.search_many([VectorQuery(towards(n), 1) for n in (0, 10, 80)])
+    assert [hits[0].document.ref.key for hits in answers] == ["a", "a", "b"]
+    assert len(proxy.seen) == 1
+
+
+def test_a_search_that_fails_among_many_fails_all(filled, proxy, towards):
+    def fail_the_second(sent):
+        status, found = proxy.pass_on(sent)
+        error = {"type": "search_phase_execution_exception", "reason": "a shard is away"}
+        found["responses"][1] = {"status": 503, "error": error}
+        return status, found
+
+    proxy.trouble = fail_the_second
+    with pytest.raises(Unavailable, match="a shard is away"):
+        filled.search_many([VectorQuery(towards(0), 1)] * 2)
+
+
+def test_more_links_than_fit_one_answer_are_all_read_once(new_opensearch, put, monkeypatch):
+    subject = new_opensearch()
+    near = (Neighbour("one", "1" * 64, 1.0, 1.0),)
+    keys = [f"{number:02d}" for number in range(25)]
+    subject.store(*(put(key, sha256="a" * 64, neighbours=near) for key in keys))
+    monkeypatch.setattr(opensearch_lists, "LINKS_AT_A_TIME", 10)
+    monkeypatch.setattr("imagesearch.adapters.opensearch.queries.LINKS_AT_A_TIME", 10)
+    assert [each.key for each in subject.index.linked()] == keys

@@ -1,4 +1,7 @@
-"""Claims about what is typed: exit statuses, and results apart from messages."""
+"""Claims about what is typed: exit statuses, and results apart from messages.
+
+Claims about `imagesearch feedback export` of a deployed system.
+"""
 
 import os
 import subprocess
@@ -7,6 +10,11 @@ from pathlib import Path
 
 import pytest
 from moto.server import ThreadedMotoServer
+
+from local.aws import s3_location
+from local.commands.feedback import kept_in_s3
+from local.errors import WrongUsage
+from tests.integration.commands.conftest import BUCKET
 
 Result = subprocess.CompletedProcess[str]
 
@@ -73,3 +81,16 @@ def test_what_was_pushed_is_counted_on_stderr(run, endpoint, tmp_path: Path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "1 uploaded\n")
     assert done.returncode == 0
     assert s3.head_object(Bucket="photos", Key="a.jpg")["ContentType"] == "image/jpeg"
+
+
+@pytest.mark.parametrize(("origin", "prefix"), [(f"s3://{BUCKET}", ""), (f"s3://{BUCKET}/a", "a/")])
+def test_every_pair_is_read_and_nothing_else(s3, origin, prefix):
+    for day in ("2026/01/02", "2025/12/31"):
+        s3.put_object(Bucket=BUCKET, Key=f"{prefix}feedback/{day}/0a.json", Body=day.encode())
+    s3.put_object(Bucket=BUCKET, Key=f"{prefix}thumbnails/x.webp", Body=b"picture")
+    assert list(kept_in_s3(s3_location(origin), s3)) == ["2025/12/31", "2026/01/02"]
+
+
+def test_a_bucket_that_is_not_there_is_named(s3):
+    with pytest.raises(WrongUsage, match="cannot read s3://nowhere"):
+        list(kept_in_s3(s3_location("s3://nowhere"), s3))

@@ -1,15 +1,24 @@
-"""Claims: what CloudFormation asks for lies in the bucket, whole, checked, and fetched once."""
+"""Claims: what CloudFormation asks for lies in the bucket, whole, checked, and fetched once.
+
+Claims: a model that is deleted leaves the bucket empty, and nothing else is touched.
+
+Claims: the functions find their model in S3 when they start, and fetch of it what they need.
+"""
 
 import hashlib
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from imagesearch import bootstrap
 from imagesearch.adapters.s3 import S3Model
-from imagesearch.embedding.manifest import MANIFEST, Manifest
+from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import Pin
+from imagesearch.settings import Settings
 from local.models import check_files
+from tests.conftest import STARTER_MODEL
 from tests.integration.fetch_model.conftest import BUCKET
 from tests.support.models import FILES
 
@@ -116,3 +125,110 @@ def test_a_cut_connection_goes_on_from_where_it_was(cloudformation, hub, pulled)
     assert answer["Status"] == "SUCCESS"
     assert pulled(answer["PhysicalResourceId"])
     assert len(hub.requests) == len(FILES) + 1
+
+
+def test_a_bucket_can_go_once_its_model_is_deleted(cloudformation, s3, keys):
+    made = cloudformation.ask("model-create")["PhysicalResourceId"]
+    assert cloudformation.ask("model-delete", PhysicalResourceId=made)["Status"] == "SUCCESS"
+    assert keys() == []
+    s3.delete_bucket(Bucket=BUCKET)
+
+
+def test_what_is_not_of_the_model_stays(cloudformation, s3, keys):
+    made = cloudformation.ask("model-create")["PhysicalResourceId"]
+    begin = made.removeprefix(f"s3://{BUCKET}/")
+    others = [f"{begin}-other/x", "model/y", "z"]
+    for key in others:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
+    cloudformation.ask("model-delete", PhysicalResourceId=made)
+    assert keys() == sorted(others)
+
+
+@pytest.mark.parametrize(
+    "id",
+    [
+        "Model-was-not-made",
+        "something",
+        "s3://somebody-elses/model/clip/1",
+        f"s3://{BUCKET}/next-model/clip/1",
+        f"s3://{BUCKET}/model/",
+        f"s3://{BUCKET}/model/clip",
+        f"s3://{BUCKET}/model/clip/",
+        f"s3://{BUCKET}/model//1",
+        f"s3://{BUCKET}/",
+    ],
+)
+def test_what_was_not_made_here_is_deleted_without_a_touch(cloudformation, s3, keys, id):
+    theirs = ["model/clip/2/x", "next-model/clip/1/x", "x"]
+    for key in theirs:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
+    answer = cloudformation.ask("model-delete", PhysicalResourceId=id)
+    assert answer["Status"] == "SUCCESS"
+    assert answer["PhysicalResourceId"] == id
+    assert keys() == sorted(theirs)
+
+
+def test_a_bucket_that_is_gone_already_holds_nothing_up(cloudformation, s3):
+    s3.delete_bucket(Bucket=BUCKET)
+    assert cloudformation.ask("model-delete")["Status"] == "SUCCESS"
+
+
+def test_what_was_never_asked_for_rightly_can_be_deleted(cloudformation):
+    """A stack that could not be made for want of a property must be able to go."""
+    failed = cloudformation.ask("model-create", ResourceProperties={})
+    assert failed["Status"] == "FAILED"
+    id = failed["PhysicalResourceId"]
+    deleted = cloudformation.ask("model-delete", PhysicalResourceId=id, ResourceProperties={})
+    assert deleted["Status"] == "SUCCESS"
+
+
+KEPT = (
+    bootstrap.manifest_of,
+    bootstrap.image_encoder,
+    bootstrap.text_encoder,
+    bootstrap._s3_model,
+    bootstrap.image_store,
+    bootstrap.vector_index,
+)
+
+
+@pytest.fixture
+def settings(aws, s3, tmp_path, monkeypatch) -> Settings:
+    """A function's, whose model is in S3 and whose disk is empty."""
+    for name in (MANIFEST, *load_manifest(STARTER_MODEL).files):
+        s3.upload_file(str(STARTER_MODEL / name), BUCKET, f"model/starter/1/{name}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "disk"))
+    return Settings(
+        bucket="photos",
+        index_url=f"sqlite://{tmp_path}/index.db",
+        model_uri=f"s3://{BUCKET}/model/starter/1",
+    )
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    """As in a new process: nothing is kept from another test, or for one."""
+    for kept in KEPT:
+        kept.cache_clear()
+    yield
+    for kept in KEPT:
+        kept.cache_clear()
+
+
+def fetched(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("disk/model-*/*")}
+
+
+def test_indexing_fetches_the_image_side_alone(settings, tmp_path):
+    bootstrap.indexer(settings)
+    assert fetched(tmp_path) == {MANIFEST, "image.onnx"}
+
+
+def test_a_search_has_both_sides(settings, tmp_path):
+    bootstrap.searcher(settings)
+    assert fetched(tmp_path) >= {MANIFEST, "image.onnx", "text.onnx", "tokenizer.json"}

@@ -1,55 +1,171 @@
-"""An address says how OpenSearch is reached and how requests are signed."""
+"""A connection is kept while it is good, and what goes wrong is told by opensearch-py's errors."""
 
-import boto3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from opensearchpy import OpenSearchWarning
+from opensearchpy.exceptions import ConnectionError as NoConnection
+from opensearchpy.exceptions import ConnectionTimeout, NotFoundError, SSLError
 
-from imagesearch.adapters.opensearch.client import OpenSearchClient, aws_signature
-from imagesearch.domain.errors import ConfigurationError
+from imagesearch.adapters.opensearch.connection import CONNECTIONS, StandardConnection, Timeout
+from tests.support.talking_server import Answer, certificate, talking_server
+from tests.support.waiting import PATIENCE_SECONDS
 
-HOST = "search-images-abc.eu-west-1.es.amazonaws.com"
+pytestmark = pytest.mark.slow
 
-
-def connection(url):
-    return OpenSearchClient(url).raw.transport.get_connection()
-
-
-@pytest.mark.parametrize(("url", "reached"), [
-    ("http://localhost", "http://localhost:9200"),
-    ("http://localhost:9250/", "http://localhost:9250"),
-    ("https://search.example.org", "https://search.example.org:443"),
-    ("https://example.org:8443/behind/proxy", "https://example.org:8443/behind/proxy"),
-])  # fmt: skip
-def test_the_port_follows_from_the_scheme(url, reached):
-    found = connection(url)
-    assert found.host + found.url_prefix == reached
+PATIENT = Timeout(connect=PATIENCE_SECONDS, read=PATIENCE_SECONDS)
 
 
-def test_user_and_password_may_hold_any_character():
-    headers = connection("http://me:p%40ss%2Fword@localhost").headers
-    assert headers["authorization"] == "Basic bWU6cEBzcy93b3Jk"
+def connection(server, **more):
+    host = {"host": "localhost", "port": server.port, "use_ssl": server.secure}
+    return StandardConnection(**host, timeout=PATIENT, **more)
 
 
-def session(**more):
-    return boto3.Session(aws_access_key_id="AKID", aws_secret_access_key="s", **more)
+@pytest.fixture
+def server():
+    with talking_server() as server:
+        yield server
 
 
-@pytest.mark.parametrize(("host", "region"), [
-    (HOST, "eu-west-1"),
-    ("vpc-images-abc.us-gov-west-1.es.amazonaws.com", "us-gov-west-1"),
-    ("search-images-abc.aos.ap-southeast-2.on.aws", "ap-southeast-2"),
-])  # fmt: skip
-def test_requests_to_aws_are_signed_for_the_hosts_region(host, region):
-    sign = aws_signature(host, session(region_name="sa-east-1"))
-    headers = sign("POST", f"https://{host}/_bulk", b"{}")
-    assert f"/{region}/es/aws4_request" in headers["Authorization"]
+@pytest.fixture
+def found(server):
+    connected = connection(server)
+    yield connected
+    connected.close()
 
 
-def test_a_session_without_credentials_is_a_wrong_configuration():
-    class Nobody:
-        region_name = "eu-west-1"
+def test_an_answer_has_status_headers_and_text(server, found):
+    server.answer = Answer(201, '{"a": "ü"}')
+    status, headers, text = found.perform_request("POST", "/x", {"a": "b c"}, b"body")
+    assert (status, headers["Content-Type"], text) == (201, "application/json", '{"a": "ü"}')
+    (seen,) = server.seen
+    assert (seen.method, seen.path, seen.body) == ("POST", "/x?a=b+c", b"body")
+    assert seen.headers["content-type"] == "application/json"
 
-        def get_credentials(self):
-            return None
 
-    with pytest.raises(ConfigurationError, match="no AWS credentials"):
-        aws_signature(HOST, Nobody())
+def test_one_connection_serves_one_request_after_the_other(server, found):
+    for _ in range(3):
+        found.perform_request("GET", "/")
+    assert len({seen.peer for seen in server.seen}) == 1
+
+
+def test_a_connection_that_the_server_has_closed_is_made_anew(server, found):
+    server.answer = Answer(close="silently")
+    found.perform_request("POST", "/", body=b"1")
+    server.gone.wait(PATIENCE_SECONDS)
+    found.perform_request("POST", "/", body=b"2")
+    assert [seen.body for seen in server.seen] == [b"1", b"2"]
+
+
+def test_a_server_may_announce_that_it_closes(server, found):
+    server.answer = Answer(close="announced")
+    for _ in range(2):
+        found.perform_request("GET", "/")
+    assert len({seen.peer for seen in server.seen}) == 2
+
+
+@pytest.mark.parametrize("close", ["before the answer", "within the answer"])
+def test_half_an_answer_is_an_error_and_its_connection_is_not_used_again(server, found, close):
+    server.answer = Answer(close=close)
+    with pytest.raises(NoConnection) as broken:
+        found.perform_request("POST", "/", body=b"1")
+    assert broken.value.info is not None
+    assert not isinstance(broken.value, ConnectionTimeout)
+    server.answer = Answer(text="whole")
+    assert found.perform_request("GET", "/")[2] == "whole"
+    assert [seen.body for seen in server.seen] == [b"1", b""]
+
+
+def test_a_late_answer_is_not_taken_for_that_of_the_next_request(server, found):
+    found.perform_request("GET", "/")
+    server.answer = Answer(text="late", after=threading.Event())
+    with pytest.raises(ConnectionTimeout):
+        found.perform_request("GET", "/", timeout=Timeout(connect=PATIENCE_SECONDS, read=0.05))
+    server.answer.after.set()
+    server.answer = Answer(text="prompt")
+    assert found.perform_request("GET", "/")[2] == "prompt"
+
+
+def test_nobody_there_is_no_connection(server):
+    alone = connection(server)
+    server.stop()
+    with pytest.raises(NoConnection, match="refused"):
+        alone.perform_request("GET", "/")
+
+
+def test_many_threads_get_their_own_answers(server, found):
+    server.answer = Answer(text="{body}")
+    with ThreadPoolExecutor(32) as pool:
+        sent = [f"{number}" for number in range(200)]
+        answers = pool.map(lambda n: found.perform_request("POST", "/", body=n.encode()), sent)
+        assert [text for _, _, text in answers] == sent
+
+
+def test_no_more_stay_open_than_are_stated(server, found):
+    for _ in range(2):
+        server.answer = Answer(after=threading.Event())
+        with ThreadPoolExecutor(CONNECTIONS + 5) as pool:
+            asked = [pool.submit(found.perform_request, "GET", "/") for _ in range(CONNECTIONS + 5)]
+            server.everyone_waits(CONNECTIONS + 5)
+            server.answer.after.set()
+            assert {answer.result()[0] for answer in asked} == {200}
+    peers = [seen.peer for seen in server.seen]
+    assert len(peers) - len(set(peers)) == CONNECTIONS
+
+
+def test_a_status_is_an_error_unless_it_is_expected(server, found):
+    server.answer = Answer(404, '{"error": {"type": "index_not_found_exception"}}')
+    with pytest.raises(NotFoundError) as missing:
+        found.perform_request("GET", "/x")
+    assert missing.value.error == "index_not_found_exception"
+    assert found.perform_request("GET", "/x", ignore=(404,))[0] == 404
+
+
+def test_the_servers_warnings_are_passed_on(server, found):
+    server.answer = Answer(headers={"Warning": '299 OpenSearch-3.5.0-1 "out of date"'})
+    with pytest.warns(OpenSearchWarning, match="out of date"):
+        found.perform_request("GET", "/x")
+
+
+def test_what_is_signed_is_what_is_sent(server):
+    signed = []
+
+    def sign(*request):
+        signed.append(request)
+        return {"authorization": "signed"}
+
+    behind = connection(server, http_auth=sign, url_prefix="behind")
+    behind.perform_request("POST", "/x", {"a": "b c"}, b"body")
+    behind.close()
+    (seen,) = server.seen
+    assert signed == [("POST", f"http://localhost:{server.port}/behind/x?a=b+c", b"body")]
+    assert (seen.path, seen.headers["authorization"]) == ("/behind/x?a=b+c", "signed")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path):
+    with talking_server(certificate(tmp_path, "localhost")) as server:
+        with pytest.raises(SSLError, match=r"self.signed"):
+            connection(server).perform_request("GET", "/")
+        assert server.seen == []
+
+
+def test_a_certificate_that_is_trusted_is_taken(tmp_path, monkeypatch):
+    made = certificate(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", f"{made}")
+    with talking_server(made) as server:
+        trusting = connection(server)
+        for _ in range(2):
+            assert trusting.perform_request("POST", "/", body=b"x")[0] == 200
+        trusting.close()
+        assert len({seen.peer for seen in server.seen}) == 1
+
+
+def test_a_trusted_certificate_of_another_host_is_refused(tmp_path, monkeypatch):
+    made = certificate(tmp_path, "elsewhere.example")
+    monkeypatch.setenv("SSL_CERT_FILE", f"{made}")
+    with (
+        talking_server(made) as server,
+        pytest.raises(SSLError, match="not valid for 'localhost'"),
+    ):
+        connection(server).perform_request("GET", "/")

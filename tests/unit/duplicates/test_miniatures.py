@@ -1,14 +1,21 @@
-"""Claims: a miniature keeps how a picture looks inside its frame, and says when it is none."""
+"""Claims: a picture is found in what it was cut from or framed by, and in no other.
+
+Claims: a miniature keeps how a picture looks inside its frame, and says when it is none.
+"""
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from imagesearch.duplicates.miniatures import from_text, to_text
-from imagesearch.duplicates.similarity import hash_distance
-from imagesearch.embedding.decoding.details import inside_frame, miniature
+from imagesearch.duplicates.miniatures import SIDE, Miniature, from_text, overlap, to_text
+from imagesearch.duplicates.similarity import Look, hash_distance, likeness
+from imagesearch.embedding.decoding.details import miniature
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
-from tests.support.drawings import drawing
+from imagesearch.embedding.decoding.transforms import inside_frame
+from imagesearch.embedding.manifest import DuplicateWeights
+from tests.support.drawings import drawing, mini
 
 
 def test_greys_come_back_as_they_went_in():
@@ -74,3 +81,88 @@ def test_a_mirrored_picture_has_the_same_hash_for_what_distance_means():
 def test_hashes_of_other_pictures_are_far_away():
     hashes = [perceptual_hash(drawing(seed)) for seed in range(8)]
     assert min(hash_distance(hashes[0], other) for other in hashes[1:]) > 12
+
+
+WHOLE = drawing(1)
+PARTS = {
+    "the same": lambda picture: picture,
+    "an 80 % crop": lambda picture: picture.crop((20, 30, 300, 220)),
+    "a crop to the half of each side": lambda picture: picture.crop((100, 60, 260, 180)),
+    "a crop of another shape": lambda picture: picture.crop((60, 0, 240, 240)),
+    "a mirrored crop": lambda picture: ImageOps.mirror(picture.crop((20, 30, 300, 220))),
+    "a darker copy": lambda picture: picture.point(lambda level: level // 2),
+    "a black frame": lambda picture: ImageOps.expand(picture, 60, 0),
+    "a white bar": lambda picture: ImageOps.expand(picture, (0, 0, 0, 80), 255),
+}
+
+
+@pytest.mark.parametrize("edit", PARTS)
+def test_a_copy_overlaps_with_its_original_whichever_is_asked_for(edit):
+    original, copy = mini(WHOLE), mini(PARTS[edit](WHOLE))
+    assert overlap(copy, original) > 0.8
+    assert overlap(original, copy) == pytest.approx(overlap(copy, original))
+
+
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_another_picture_overlaps_less_than_any_copy(seed):
+    assert overlap(mini(WHOLE), mini(drawing(seed))) < 0.7
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (400, 3), (3, 400)])
+def test_pictures_of_odd_shapes_are_compared_without_trouble(shape):
+    odd = mini(drawing(3, *shape))
+    assert -1 <= overlap(odd, mini(WHOLE)) <= 1.001
+    assert -1 <= overlap(odd, odd) <= 1.001
+
+
+def test_a_picture_of_one_colour_overlaps_with_nothing():
+    empty = mini(drawing(1).point(lambda _: 128))
+    assert overlap(empty, mini(WHOLE)) < 0.1
+    assert overlap(empty, empty) == pytest.approx(0)
+
+
+SIDES = st.integers(1, 30_000)
+
+
+@st.composite
+def looks(draw):
+    """Pictures of every shape, in one colour, drawn or of noise, as the index records them."""
+    width, height, seed = draw(SIDES), draw(SIDES), draw(st.integers(0, 5))
+    greys = {
+        0: np.full((SIDE, SIDE), 128, np.float32),
+        1: np.random.default_rng(seed).integers(0, 255, (SIDE, SIDE)).astype(np.float32),
+    }.get(seed, np.asarray(drawing(seed, SIDE, SIDE), np.float32))
+    phash = draw(st.integers(0, 2**64 - 1).map("{:016x}".format))
+    return Look(phash, to_text(greys, width / height))
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(looks(), looks(), st.floats(-1, 1))
+def test_pictures_of_any_two_shapes_are_compared(one, other, score):
+    assert one.miniature
+    assert other.miniature
+    assert -1.001 <= overlap(one.miniature, other.miniature) <= 1.001
+    found = likeness(DuplicateWeights().weights, score, one, other, 0.0)
+    assert found is not None
+    assert 0 <= found.confidence <= 1
+
+
+RATIOS = st.floats(1 / 70_000, 70_000)
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(RATIOS, RATIOS)
+@example(1 / 70_000, 70_000)
+def test_a_part_longer_and_thinner_than_any_is_compared_as_the_thinnest(one, other):
+    """At a quarter of the other side it is as thin as can be seen; the sizes stay a few."""
+    greys = np.asarray(drawing(1, SIDE, SIDE), np.float32)
+    first, second = Miniature(greys, one), Miniature(greys, other)
+    quotient = min(max(one / other, 0.25), 4)
+    assert overlap(first, second) == overlap(Miniature(greys, quotient), Miniature(greys, 1))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 30_000), (30_000, 1), (600, 1), (1, 800)])
+@pytest.mark.parametrize("colour", [0, 128, 255])
+def test_a_divider_line_is_noted_and_compared_with_a_square(size, colour):
+    line, square = mini(Image.new("L", size, colour)), mini(Image.new("L", (100, 100), colour))
+    assert overlap(line, square) == pytest.approx(0)

@@ -1,15 +1,22 @@
-"""Files become vectors in their order, and a bad one leaves the others alone."""
+"""A picture and a text have one vector each, whatever they are embedded together with.
+
+Files become vectors in their order, and a bad one leaves the others alone.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from imagesearch.domain.errors import ConfigurationError, UnreadableImage
 from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.session import needs_solitude, open_session
+from imagesearch.embedding.text_encoder import OnnxTextEncoder
 
 pytestmark = pytest.mark.slow
 
@@ -88,3 +95,115 @@ def test_a_graph_that_is_not_as_the_manifest_says_is_refused(
     rewrite(model_copy, change)
     with pytest.raises(ConfigurationError, match=said):
         OnnxImageEncoder(model_copy, load_manifest(model_copy), decoders=pool)
+
+
+pytestmark = pytest.mark.slow
+
+DIM, LOUD, STD = (9, 40, 70), (255, 255, 255), [0.3, 0.5, 0.7]
+DYNAMIC = [
+    helper.make_node("DynamicQuantizeLinear", ["exact"], ["q", "scale", "zero"]),
+    helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["rounded"]),
+]
+
+
+def round_dynamically(path, name):
+    """What makes the tensor `name` makes `exact`, which takes its place once it is rounded."""
+    model = onnx.load(path)
+    nodes = list(model.graph.node)
+    at = next(place for place, node in enumerate(nodes) if name in node.output)
+    for node in nodes[at + 1 :]:
+        node.input[:] = ["rounded" if each == name else each for each in node.input]
+    nodes[at].output[:] = ["exact"]
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes[: at + 1], *DYNAMIC, *nodes[at + 1 :]])
+    onnx.save(model, path)
+
+
+@pytest.fixture
+def images(model_copy, rewrite, pool):
+    round_dynamically(model_copy / "image.onnx", "mean")
+    rewrite(model_copy, {"image": {"mean": [0.0] * 3, "std": STD}})
+    return OnnxImageEncoder(model_copy, load_manifest(model_copy), decoders=pool)
+
+
+@pytest.fixture
+def texts(model_copy, rewrite):
+    path = model_copy / "text.onnx"
+    model = onnx.load(path)
+    table = next(part for part in model.graph.initializer if part.name == "table")
+    rows = numpy_helper.to_array(table) * np.geomspace(1, 1000, table.dims[0])[:, None]
+    table.CopyFrom(numpy_helper.from_array(rows.astype(np.float32), "table"))
+    onnx.save(model, path)
+    round_dynamically(path, "rows")
+    rewrite(model_copy, {})
+    return OnnxTextEncoder(model_copy, load_manifest(model_copy))
+
+
+def test_in_such_a_graph_a_loud_picture_changes_its_neighbour(images, model_copy):
+    """Else the next tests would prove nothing."""
+    session = open_session(model_copy / "image.onnx")
+    values = np.array([DIM, LOUD], np.float32) / 255 / np.array(STD, np.float32)
+    pixels = np.broadcast_to(values[..., None, None], (2, 3, 32, 32))
+    (alone,) = session.run(None, {"pixel_values": pixels[:1]})
+    (together,) = session.run(None, {"pixel_values": pixels})
+    assert not np.allclose(alone[0], together[0], rtol=1e-3)
+
+
+def test_a_picture_has_the_same_vector_alone_and_beside_a_loud_one(images, saved):
+    dim, loud = (saved(Image.new("RGB", (40, 40), colour), "PNG") for colour in (DIM, LOUD))
+    (alone,) = images.encode_images([dim])
+    for others in ([loud], [loud] * 7):
+        first, *_ = images.encode_images([dim, *others])
+        assert np.array_equal(first.embedding, alone.embedding)
+
+
+def test_a_text_has_the_same_vector_alone_and_beside_a_louder_one(texts):
+    """The last words of the tiny model are the loudest."""
+    alone = texts.encode_texts(["red"])[0]
+    together = texts.encode_texts(["a blue bicycle", "red", "green"])
+    assert np.array_equal(together[1], alone)
+
+
+@pytest.fixture
+def graph_of(tmp_path):
+    def write(*nodes):
+        x = helper.make_tensor_value_info("exact", TensorProto.FLOAT, None)
+        y = helper.make_tensor_value_info("rounded", TensorProto.FLOAT, None)
+        path = tmp_path / "graph.onnx"
+        onnx.save(helper.make_model(helper.make_graph(nodes, "g", [x], [y])), path)
+        return path
+
+    return write
+
+
+def inside(*nodes):
+    branch = helper.make_graph(nodes, "branch", [], [])
+    return helper.make_node("If", ["condition"], ["rounded"], then_branch=branch)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        DYNAMIC,
+        [inside(*DYNAMIC)],
+        [helper.make_node("DynamicQuantizeMatMul", ["exact", "w"], ["rounded"])],
+    ],
+)
+def test_a_graph_with_scales_of_the_whole_batch_is_run_one_by_one(nodes, graph_of):
+    assert needs_solitude(graph_of(*nodes))
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("QuantizeLinear", ["exact", "scale", "zero"], ["rounded"]),
+        helper.make_node("Relu", ["exact"], ["rounded"], name="DynamicQuantizeLinear"),
+    ],
+)
+def test_a_graph_with_fixed_scales_is_run_in_batches(node, graph_of):
+    assert not needs_solitude(graph_of(node))
+
+
+def test_what_is_not_understood_is_run_one_by_one(tmp_path):
+    (tmp_path / "graph.onnx").write_bytes(b"\xff" * 40)
+    assert needs_solitude(tmp_path / "graph.onnx")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from imagesearch.classification.prompts import Prompts
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.embedding.manifest import load_manifest, verified
+from tests.support.paths import REPOSITORY
 
-ROOT = Path(__file__).parents[3]
+ROOT = REPOSITORY
 STARTER = ROOT / "layers" / "starter_model" / "starter_model"
 
 

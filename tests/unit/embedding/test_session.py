@@ -13,8 +13,8 @@ from models.clip.graphs import build_image_graph
 from models.clip.reference import random_pixels
 from models.clip.weights import TINY, random_weights
 from models.quantization.methods import qdq_int8
+from tests.support.paths import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 FACTORY = REPOSITORY / "layers/imagesearch/imagesearch/embedding/session.py"
 # Refuses sessions to fast tests.
 GUARD = REPOSITORY / "tests/unit/conftest.py"

@@ -1,7 +1,6 @@
 """The model that ships says what the sample photos show, and how sure it is, within reason."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ from imagesearch.classification.prompts import LabelEncoder
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from tests.support.paths import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).parents[3]
 STARTER_MODEL = REPOSITORY / "layers/starter_model/starter_model"
 
 

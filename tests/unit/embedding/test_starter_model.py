@@ -1,51 +1,135 @@
-"""The model that ships runs through the same code: alone as in a batch, and sensibly."""
+"""The model that ships tells hits that stand out from those that do not, through the product."""
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from imagesearch.embedding.decoding.pool import DecoderPool
-from imagesearch.embedding.image_encoder import OnnxImageEncoder
-from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from imagesearch import bootstrap
+from imagesearch.domain.queries import ImageQuery, Query, Search, StoredQuery, TextQuery
+from imagesearch.search.listing import Listed
+from imagesearch.search.searcher import Searcher
+from imagesearch.settings import Settings
+from models.evaluation.metrics import KINDS, kinds_of
+from models.relevance.evidence import CHOOSING, REPORTING, unanswerable_queries
+from tests.support.paths import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[3]
-FOLDER = ROOT / "layers" / "starter_model" / "starter_model"
-ANIMALS = ROOT / "samples" / "animals"
-NAMES = ["american-bison", "clownfish", "giant-panda", "polar-bear-on-snow", "owl"]
+ROOT = REPOSITORY
+SAMPLES = ROOT / "samples"
+HOOFED = [f"animals/{stem}.webp" for stem in KINDS["hoofed"].split()]
+
+
+def settings(data: Path, prefix: str) -> Settings:
+    return Settings(
+        bucket=f"file://{SAMPLES}",
+        index_url=f"sqlite://{data / prefix}.db",
+        index_prefix=prefix,
+        model_uri=str(ROOT / "layers/starter_model/starter_model"),
+    )
+
+
+def searcher_of(keys: list[str], where: Settings) -> Searcher:
+    store = bootstrap.image_store(where)
+    refs = {ref.key: ref for ref, _ in store.list_images()}
+    outcomes = bootstrap.indexer(where).look_at([refs[key] for key in keys])
+    assert {outcome.kind.value for outcome in outcomes} == {"indexed"}
+    return bootstrap.searcher(where)
 
 
 @pytest.fixture(scope="module")
-def images():
-    pool = DecoderPool()
-    yield OnnxImageEncoder(FOLDER, load_manifest(FOLDER), decoders=pool)
-    pool.close()
+def captions() -> dict[str, str]:
+    """By key."""
+    with (SAMPLES / "samples.tsv").open(encoding="utf-8", newline="") as lines:
+        return {row["path"]: row["caption"] for row in csv.DictReader(lines, delimiter="\t")}
 
 
 @pytest.fixture(scope="module")
-def texts():
-    return OnnxTextEncoder(FOLDER, load_manifest(FOLDER))
+def searcher(captions, tmp_path_factory):
+    return searcher_of(list(captions), settings(tmp_path_factory.mktemp("all"), "all"))
 
 
-def test_an_embedding_does_not_depend_on_its_batch_mates(images, texts):
-    files = [(ANIMALS / f"{name}.webp").read_bytes() for name in NAMES]
-    together = np.stack([image.embedding for image in images.encode_images(files)])
-    alone = np.stack([images.encode_images([file])[0].embedding for file in files])
-    assert (together * alone).sum(axis=1).min() >= 0.9999
-
-    words = ["owl", "a long text about a bear that walks over the snow of a cold country", "fish"]
-    together = texts.encode_texts(words)
-    alone = np.concatenate([texts.encode_texts([word]) for word in words])
-    assert (together * alone).sum(axis=1).min() >= 0.9999
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory):
+    """A bucket of hoofed animals and nothing else."""
+    return searcher_of(HOOFED, settings(tmp_path_factory.mktemp("farm"), "farm"))
 
 
-def test_words_find_their_pictures(images, texts):
-    files = [(ANIMALS / f"{name}.webp").read_bytes() for name in NAMES]
-    pictures = np.stack([image.embedding for image in images.encode_images(files)])
-    words = texts.encode_texts(["a bison", "an orange fish", "a panda", "a white bear", "an owl"])
-    assert (words @ pictures.T).argmax(axis=1).tolist() == [0, 1, 2, 3, 4]
+def relevant(searcher, query: Query, least: float = 0.5) -> list[str]:
+    hits = searcher.search(Search(query, 100, min_relevance=least)).hits
+    return [hit.document.ref.key for hit in hits]
+
+
+def test_captions_keep_their_photo_and_little_else(searcher, captions):
+    found = {key: relevant(searcher, TextQuery(caption)) for key, caption in captions.items()}
+    kept = [key in keys for key, keys in found.items()]
+    others = [len(set(keys) - {key}) for key, keys in found.items()]
+    assert len(found) == 85
+    assert np.mean(kept) >= 0.8
+    assert np.mean(others) <= 4
+
+
+@pytest.mark.parametrize("which", [CHOOSING, REPORTING])
+def test_nonsense_and_foreign_words_find_next_to_nothing(which, searcher):
+    queries = ["invoice 2024", "asdfgh", *unanswerable_queries(which)]
+    assert len(queries) >= 40
+    assert np.mean([len(relevant(searcher, TextQuery(query))) for query in queries]) <= 1
+
+
+def test_relevance_compares_between_queries_better_than_the_cosine(searcher, captions):
+    right, wrong = [], []
+    for key, caption in captions.items():
+        for hit in searcher.search(Search(TextQuery(caption), 100)).hits:
+            own = hit.document.ref.key == key
+            (right if own else wrong).append((hit.relevance, hit.score))
+    relevance, cosine = (
+        np.mean([(one[n] > np.array(wrong)[:, n]).mean() for one in right]) for n in (0, 1)
+    )
+    assert (len(right), len(wrong)) == (85, 85 * 84)
+    assert relevance >= 0.97
+    assert relevance > cosine + 0.01
+
+
+def test_a_bucket_of_one_kind_still_finds_it(farm, captions):
+    own = [key in relevant(farm, TextQuery(captions[key])) for key in HOOFED]
+    assert sum(own) >= 5
+    assert len(relevant(farm, TextQuery("a hoofed animal"))) >= 4
+    assert relevant(farm, TextQuery("a screwdriver")) == []
+
+
+def test_relevance_does_not_depend_on_what_else_is_there(searcher, farm, captions):
+    for key in HOOFED:
+        search = Search(TextQuery(captions[key]), 100)
+        among_all, among_them = (
+            {hit.document.ref.key: hit.relevance for hit in some.search(search).hits}
+            for some in (searcher, farm)
+        )
+        assert among_them == pytest.approx({other: among_all[other] for other in HOOFED})
+
+
+def test_photos_find_their_kind_and_few_others(searcher):
+    documents = searcher.list_documents(Listed(limit=100)).documents
+    keys = [document.ref.key for document in documents]
+    kinds = dict(zip(keys, kinds_of([Path(key).stem for key in keys]), strict=True))
+    kept, others = [], []
+    for document in documents:
+        key, kind = document.ref.key, kinds[document.ref.key]
+        found = relevant(searcher, StoredQuery(document.id))
+        kept += [other in found for other in kinds if kinds[other] == kind and other != key]
+        others.append(sum(kinds[other] != kind for other in found))
+    assert np.mean(kept) >= 0.65
+    assert np.mean(others) <= 3
+
+
+@pytest.mark.parametrize("key", ["animals/owl.webp", "landmarks/taj-mahal.webp"])
+def test_a_small_copy_finds_its_original(key, searcher):
+    file = io.BytesIO()
+    with Image.open(SAMPLES / key) as photo:
+        photo.convert("RGB").resize((200, 200)).save(file, "JPEG", quality=30)
+    assert relevant(searcher, ImageQuery(file.getvalue()), 0.8)[:1] == [key]

@@ -1,4 +1,9 @@
-"""Nothing leaves the machine."""
+"""Nothing leaves the machine.
+
+What a function imports at its start is light.
+"""
+
+from __future__ import annotations
 
 import os
 import subprocess
@@ -7,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paths import STARTER_MODEL
+
 pytestmark = pytest.mark.slow
 
-STARTER_MODEL = Path(__file__).parents[3] / "layers/starter_model/starter_model"
 _EMBED = """
 import sys
 from pathlib import Path
@@ -34,3 +40,15 @@ def test_onnxruntime_keeps_no_device_id_and_so_reports_to_nobody(tmp_path: Path)
     assert done.stdout.strip() == "(1, 512)"
     assert list(tmp_path.rglob("*")) == []
     assert "telemetry" not in done.stderr
+
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_encoders_do_not_import_what_only_the_decoder_needs():
+    program = (
+        "import sys, imagesearch.embedding.image_encoder, imagesearch.embedding.text_encoder;"
+        "sys.exit(' '.join({'PIL', 'pi_heif', 'rawpy', 'pillow_jxl'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.stderr == b"\n"

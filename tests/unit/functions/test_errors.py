@@ -1,8 +1,15 @@
-"""Claims: whatever is wrong with a request, the answer says what, in the shape of all errors."""
+"""Claims: whatever is wrong with a request, the answer says what, in the shape of all errors.
+
+Claims: an address or a method that nothing answers is told as an error like all others.
+
+Claim: no request, however odd, is answered as if the system were broken.
+"""
 
 import base64
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from functions.search.requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE
 from tests.support.fakes import PNG, picture, ref
@@ -180,3 +187,55 @@ def test_a_bug_is_a_500_that_tells_the_request_and_no_more(ask, index, logs):
     assert "Traceback" not in answer.body
     [line] = logs.of("unexpected error")
     assert "Traceback" in line["exception"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1", "/v1/", "/v2/search", "/v1/images/a/b", "/nothing", "/../etc", "/é"]
+)
+def test_an_address_with_nothing_behind_it_is_404(ask, path):
+    answer = ask("GET", path)
+    assert (answer.status, answer.error) == (404, "unknown_route")
+
+
+@pytest.mark.parametrize("id", ["%00", "a%0Ab", "%E2%82%AC", "a\x00", "€", "a\nb"])
+def test_an_id_of_odd_characters_is_of_no_image(ask, id):
+    for path in (f"/v1/images/{id}", f"/v1/images/{id}/similar"):
+        assert ask("GET", path).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("DELETE", "/v1/search", "GET, POST"),
+        ("PUT", "/v1/images", "GET, POST"),
+        ("OPTIONS", "/v1/images/x", "DELETE, GET"),
+        ("POST", "/v1/images/x/similar", "GET"),
+        ("POST", "/", "GET"),
+        ("PATCH", "/openapi.json", "GET"),
+        ("GET", "/v1/search/batch", "POST"),
+    ],
+)
+def test_a_method_that_an_address_does_not_know_is_405(ask, method, path, allow):
+    answer = ask(method, path)
+    assert (answer.status, answer.error) == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == allow
+
+
+ADDRESSES = ["/v1/search", "/v1/search/batch", "/v1/images", "/v1/images/x", "/v1/health"]
+ADDRESSES += ["/v1/images/x/similar"]
+TYPES = ["application/json", "image/png", "application/octet-stream"]
+NAMES = ["q", "limit", "cursor", "collection", "status", "sort", "prefix"]
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]),
+    path=st.sampled_from(ADDRESSES) | st.text().map(lambda text: f"/{text}"),
+    body=st.text() | st.binary(),
+    type=st.sampled_from(TYPES) | st.text(),
+    query=st.dictionaries(
+        st.sampled_from(NAMES) | st.uuids().map(str), st.text() | st.lists(st.text(), min_size=1)
+    ),
+)
+def test_no_request_at_all_is_answered_with_500(ask, method, path, body, type, query):
+    assert ask(method, path, body, type, **query).status < 500

@@ -1,10 +1,19 @@
-"""Claims: after a look, the index says what the bucket says."""
+"""Claims: after a look, the index says what the bucket says.
+
+Claims: a fault costs the keys that it touches, and bounds hold.
+
+Claims: whoever changes what meanwhile, the index ends where the bucket does.
+"""
+
+from functools import partial
 
 import pytest
 
-from imagesearch.domain.images import Status
-from imagesearch.indexing.indexer import Indexer
-from tests.support.fakes import FakeImages, picture, ref, vector
+from imagesearch.domain.images import DetailsWanted, Status
+from imagesearch.domain.ports import WriteStatus
+from imagesearch.indexing.indexer import KEYS_AT_A_TIME, ROUNDS, Indexer, Limits
+from imagesearch.indexing.planner import OutcomeKind, Planner, Present, Seen
+from tests.support.fakes import START, FakeImages, picture, ref, vector
 from tests.support.looking import look
 
 
@@ -153,3 +162,153 @@ def test_a_newer_decoder_leaves_indexed_images_alone(store, index, indexer):
     newer = FakeImages(decoder="fake 2")
     assert look(Indexer(store, index, newer), "a.png") == {"a.png": "unchanged"}
     assert newer.read == []
+
+
+def test_a_file_over_the_limit_is_rejected_unread(store, index, images):
+    store.put("big.png", picture("x" * 200))
+    small = Indexer(store, index, images, Limits(file_bytes=100))
+    assert look(small, "big.png") == {"big.png": "rejected"}
+    assert "208 bytes, over 100" in index.document("big.png").reason
+    assert store.reads == []
+
+
+def test_a_fault_of_the_store_for_one_key_leaves_the_others_alone(indexer, store, index):
+    for key in ("a.png", "b.png", "c.png"):
+        store.put(key, picture(key))
+    store.away.add("b.png")
+    assert look(indexer, "a.png", "b.png", "c.png") == {
+        "a.png": "indexed",
+        "b.png": "failed",
+        "c.png": "indexed",
+    }
+    assert index.keys() == ["a.png", "c.png"]
+
+
+def test_a_store_that_goes_away_between_look_and_reading_fails_that_key(indexer, store, index):
+    store.put("a.png", picture("a"))
+    store.before_read.then(lambda: store.away.add("a.png"))
+    assert look(indexer, "a.png") == {"a.png": "failed"}
+    assert index.keys() == []
+
+
+def test_a_write_that_fails_fails_its_key_alone(indexer, store, index):
+    store.put("a.png", picture("a"))
+    store.put("b.png", picture("b"))
+    index.failing.add("b.png")
+    assert look(indexer, "a.png", "b.png") == {"a.png": "indexed", "b.png": "failed"}
+
+
+def test_an_index_that_is_away_fails_every_key_and_loses_none(indexer, store, index):
+    store.put("a.png", picture("a"))
+    index.away = True
+    assert look(indexer, "a.png", "gone.png") == {"a.png": "failed", "gone.png": "failed"}
+
+
+def test_an_index_that_goes_away_before_the_write_fails_the_keys_of_that_write(
+    indexer, store, index
+):
+    store.put("a.png", picture("a"))
+    index.before_write.then(lambda: setattr(index, "away", True))
+    assert look(indexer, "a.png") == {"a.png": "failed"}
+
+
+def test_a_decoder_that_cannot_start_fails_the_images_and_not_the_deletions(indexer, store, images):
+    store.put("a.png", picture("a"))
+    images.away = True
+    assert look(indexer, "a.png", "gone.png") == {"a.png": "failed", "gone.png": "deleted"}
+
+
+def test_batches_are_bounded_in_number(store, index, images):
+    for n in range(10):
+        store.put(f"{n}.png", picture(f"{n}"))
+    indexer = Indexer(store, index, images, Limits(batch_images=4))
+    indexer.look_at([ref(f"{n}.png") for n in range(10)])
+    assert [len(batch) for batch in images.batches] == [4, 4, 2]
+
+
+def test_batches_are_bounded_in_bytes(store, index, images):
+    for n in range(6):
+        store.put(f"{n}.png", picture(f"{n}" * 92))
+    indexer = Indexer(store, index, images, Limits(batch_bytes=250))
+    indexer.look_at([ref(f"{n}.png") for n in range(6)])
+    assert [len(batch) for batch in images.batches] == [2, 2, 2]
+
+
+def test_one_file_over_a_batch_s_bytes_is_a_batch_of_its_own(store, index, images):
+    store.put("a.png", picture("x" * 300))
+    indexer = Indexer(store, index, images, Limits(batch_bytes=100))
+    assert look(indexer, "a.png") == {"a.png": "indexed"}
+
+
+def test_more_keys_than_are_looked_at_at_a_time_all_settle(indexer, store, index):
+    keys = [f"{n:04}.png" for n in range(KEYS_AT_A_TIME + 3)]
+    for key in keys:
+        store.put(key, picture(key))
+    assert set(look(indexer, *keys).values()) == {"indexed"}
+    assert index.keys() == keys
+
+
+def test_no_keys_are_no_work(indexer, index):
+    assert indexer.look_at([]) == []
+    assert index.writes == 0
+
+
+def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer, store, index):
+    state = store.put("a.png", picture("a"))
+    [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
+    found = Present(Seen(ref("a.png"), state, None), state)
+    sent = Planner(FakeImages(), lambda: START).record(found, 64 * "a", image)
+    store.delete("a.png")
+    assert look(indexer, "a.png") == {"a.png": "deleted"}
+    assert [result.status for result in index.write([sent.write])] == [WriteStatus.CONFLICT]
+    assert index.keys() == []
+
+
+def test_a_conflict_is_looked_at_again(indexer, store, index, images):
+    """Another worker writes the older picture between this one's look and its write."""
+    store.put("a.png", picture("old"))
+    other = Indexer(store, index, FakeImages())
+
+    def meanwhile() -> None:
+        other.look_at([ref("a.png")])
+        store.put("a.png", picture("new"))
+
+    index.before_write.then(meanwhile)
+    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert (index.embedding_of("a.png") == vector("new")).all()
+
+
+def test_an_object_that_changed_while_it_was_read_is_read_again(indexer, store, index):
+    store.put("a.png", picture("old"))
+    store.before_read.then(lambda: store.put("a.png", picture("new")))
+    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert (index.embedding_of("a.png") == vector("new")).all()
+
+
+def test_an_object_deleted_while_it_was_read_leaves_nothing_behind(indexer, store, index):
+    store.put("a.png", picture("a"))
+    store.before_read.then(lambda: store.delete("a.png"))
+    assert look(indexer, "a.png") == {"a.png": "deleted"}
+    assert index.keys() == []
+
+
+def test_an_object_deleted_while_its_record_is_written_is_deleted_again(indexer, store, index):
+    store.put("a.png", picture("a"))
+    index.before_write.then(lambda: store.delete("a.png"))
+    assert look(indexer, "a.png") == {"a.png": "deleted"}
+    assert index.keys() == []
+
+
+def test_an_object_created_while_its_deletion_is_written_is_indexed(indexer, store, index):
+    index.before_write.then(lambda: store.put("a.png", picture("a")))
+    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert index.keys() == ["a.png"]
+
+
+def test_an_object_that_never_rests_fails_after_a_few_rounds(indexer, store):
+    store.put("a.png", picture("0"))
+    changes = [partial(store.put, "a.png", picture(str(number))) for number in range(1, 2 * ROUNDS)]
+    store.before_read.then(*changes)
+    [outcome] = indexer.look_at([ref("a.png")])
+    assert outcome.kind is OutcomeKind.FAILED
+    assert "kept changing" in outcome.reason

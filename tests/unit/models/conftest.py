@@ -19,8 +19,7 @@ from models.evaluation.reference_pipeline import Embedder
 from models.evaluation.samples import Samples, read_samples
 from models.quantization.methods import Floats
 from models.starter.build import PREPROCESS
-
-REPOSITORY = Path(__file__).resolve().parents[3]
+from tests.support.paths import REPOSITORY
 
 
 @pytest.fixture(scope="session")

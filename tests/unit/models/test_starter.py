@@ -1,4 +1,9 @@
-"""The shipped folder is what its manifest says."""
+"""The shipped folder is what its manifest says.
+
+What the shipped graphs compute: unit vectors, free of batch-mates, that find the right photo.
+
+The image graph computes the formula of its reference, shown on a network of four nodes.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from tokenizers import Tokenizer
 
-from models.evaluation.parity import LARGEST_FOLDER, RECALL_TARGETS
+from imagesearch.embedding.session import open_session
+from models.evaluation.edits import EDITS
+from models.evaluation.metrics import ranks, recall
+from models.evaluation.parity import LARGEST_FOLDER, RECALL_TARGETS, SMALLEST_BATCH_COSINE, cosines
 from models.evaluation.reference_pipeline import Embedder
+from models.evaluation.samples import Samples
+from models.onnx_writer import FLOAT, GraphWriter
+from models.quantization.methods import Floats
 from models.starter.build import PREPROCESS, image_space, write_manifest
+from models.starter.image_graph import SIZE, ImageBlocks, build_image_graph, classifier_weights
+from models.starter.quality import text_batch_cosines
+from models.starter.reference import image_embeddings, unit_length
 from models.starter.sources import sha256
+from models.starter.text_graph import WIDTH
 
 pytestmark = pytest.mark.slow
 
@@ -97,3 +113,124 @@ def test_the_manifest_carries_the_figures_and_the_command(manifest: dict[str, An
     assert quality["command"].startswith("python -m models.")
     for cut, target in RECALL_TARGETS.items():
         assert quality["text_to_image"][cut] >= target
+
+
+pytestmark = pytest.mark.slow
+
+
+def test_vectors_have_length_1(sample_images: Floats, sample_texts: Floats) -> None:
+    for vectors in (sample_images, sample_texts):
+        assert vectors.dtype == np.float32
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_picture_alone_and_in_a_batch_is_the_same(
+    starter: Embedder, samples: Samples, sample_images: Floats
+) -> None:
+    some = slice(0, 16)
+    alone = starter.images(samples.pictures[some], batch=1)
+    assert cosines(sample_images[some], alone).worst >= SMALLEST_BATCH_COSINE
+
+
+def test_a_text_alone_and_in_a_padded_batch_is_the_same(
+    starter: Embedder, samples: Samples
+) -> None:
+    assert text_batch_cosines(starter, samples.captions).worst >= SMALLEST_BATCH_COSINE
+
+
+def test_captions_find_their_photos(sample_texts: Floats, sample_images: Floats) -> None:
+    found = recall(sample_texts, sample_images)
+    assert {cut: found[cut] >= target for cut, target in RECALL_TARGETS.items()} == {
+        "R@1": True,
+        "R@5": True,
+        "R@10": True,
+    }, found
+
+
+def test_the_stated_recall_is_the_measured_one(
+    sample_texts: Floats, sample_images: Floats, manifest: dict[str, Any]
+) -> None:
+    # Processors round differently: one photo of 85 may change places.
+    stated = manifest["quality"]["text_to_image"]
+    assert recall(sample_texts, sample_images) == pytest.approx(stated, abs=1.3)
+
+
+def test_a_text_ranks_by_the_first_block_alone(sample_texts: Floats, sample_images: Floats) -> None:
+    assert not sample_texts[:, WIDTH:].any()
+    first = ranks(sample_texts[:, :WIDTH], sample_images[:, :WIDTH])
+    assert (ranks(sample_texts, sample_images) == first).all()
+
+
+def test_the_second_block_finds_the_originals_of_watermarked_photos(
+    starter: Embedder, samples: Samples, sample_images: Floats
+) -> None:
+    edited = starter.images([EDITS["watermark"](picture) for picture in samples.pictures])
+    both = (ranks(edited, sample_images) == 0).mean()
+    first = (ranks(edited[:, :WIDTH], sample_images[:, :WIDTH]) == 0).mean()
+    assert both > first + 0.1
+
+
+def test_words_and_picture_of_one_thing_are_nearer_than_of_two(starter: Embedder) -> None:
+    dog, cat, spanner = starter.texts(["a dog", "a puppy", "a steel wrench"])
+    assert dog @ cat > dog @ spanner
+
+
+pytestmark = pytest.mark.slow
+
+FEATURES, LABELS, WORDS, DIRECTIONS = 6, 40, 16, 4
+Network = tuple[Path, Floats]
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Network:
+    """Three mean colours, spread to features by a 1 × 1 convolution; labels by a matrix."""
+    chance = np.random.default_rng(7)
+    classifier = chance.standard_normal((LABELS, FEATURES)).astype(np.float16).astype(np.float32)
+    kernel = chance.uniform(0, 1, (FEATURES, 3, 1, 1)).astype(np.float16).astype(np.float32)
+    graph = GraphWriter()
+    spread = graph.op("Relu", graph.op("Conv", "pixel_values", graph.constant("kernel", kernel)))
+    graph.op("ReduceMean", spread, output="features", axes=[2, 3], keepdims=0)
+    graph.op(
+        "Gemm", "features", graph.constant("classifier", classifier), output="logits", transB=1
+    )
+    pixels = {"pixel_values": (FLOAT, ["batch", 3, SIZE, SIZE])}
+    outputs = {"features": (FLOAT, ["batch", FEATURES]), "logits": (FLOAT, ["batch", LABELS])}
+    path = tmp_path / "network.onnx"
+    onnx.save(graph.model("network", 17, pixels, outputs), path)
+    return path, classifier
+
+
+@pytest.fixture
+def blocks() -> ImageBlocks:
+    chance = np.random.default_rng(8)
+    labels = unit_length(chance.standard_normal((LABELS, WORDS)).astype(np.float32))
+    directions = chance.standard_normal((FEATURES, DIRECTIONS)).astype(np.float32)
+    return ImageBlocks(labels, directions, weight=0.3)
+
+
+def test_the_graph_computes_the_reference(network: Network, blocks: ImageBlocks) -> None:
+    path, _ = network
+    pixels = np.random.default_rng(9).uniform(-1, 1, (3, 3, SIZE, SIZE)).astype(np.float32)
+    features, logits = _run(path.read_bytes(), ["features", "logits"], pixels)
+    built = build_image_graph(path, blocks).SerializeToString()
+    (embeds,) = _run(built, ["image_embeds"], pixels)
+    assert embeds.shape == (3, WORDS + DIRECTIONS)
+    assert (embeds * image_embeddings(features, logits, blocks)).sum(axis=1) == pytest.approx(
+        1, abs=1e-5
+    )
+
+
+def test_equal_sources_give_equal_bytes(network: Network, blocks: ImageBlocks) -> None:
+    first, second = (build_image_graph(network[0], blocks).SerializeToString() for _ in range(2))
+    assert first == second
+
+
+def test_the_classifier_is_found_by_what_makes_the_logits(network: Network) -> None:
+    path, classifier = network
+    assert (classifier_weights(onnx.load(path)) == classifier).all()
+
+
+def _run(model: bytes, outputs: list[str], pixels: Floats) -> list[Floats]:
+    session = open_session(model)
+    results: list[Floats] = session.run(outputs, {"pixel_values": pixels})
+    return results

@@ -1,12 +1,16 @@
-"""template.yaml as data: `!Ref X` is {"Ref": "X"} and `!Sub x` is {"Fn::Sub": "x"}."""
+"""template.yaml as data: `!Ref X` is {"Ref": "X"} and `!Sub x` is {"Fn::Sub": "x"}.
 
-from pathlib import Path
+The dimensions by which AWS's services tell their metrics apart.
+"""
+
 from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[3]
+from tests.support.paths import REPOSITORY
+
+ROOT = REPOSITORY
 
 
 class _Loader(yaml.SafeLoader):
@@ -58,3 +62,12 @@ def functions(template, of_type) -> dict[str, Any]:
     """The functions as SAM sees them: with what Globals say."""
     shared = template["Globals"]["Function"]
     return {name: shared | each for name, each in of_type("AWS::Serverless::Function").items()}
+
+
+OF_SERVICE = {
+    "AWS/SQS": {"QueueName"},
+    "AWS/Lambda": {"FunctionName"},
+    "AWS/States": {"StateMachineArn"},
+    "AWS/ApiGateway": {"ApiName", "Stage"},
+    "AWS/ES": {"DomainName", "ClientId"},
+}

@@ -1,10 +1,19 @@
-"""What template.yaml promises of the functions and the index."""
+"""What template.yaml promises of the functions and the index.
 
+What template.yaml promises of the bucket and the queues.
+
+What template.yaml and the state machine's definition promise of a backfill and a next model.
+"""
+
+import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from imagesearch.settings import COMPRESSIONS, FOLDER_SETTINGS, Settings
+from tests.support.paths import REPOSITORY
 
 
 def test_what_somebody_waits_for_is_called_as_a_snapshot(template, functions):
@@ -108,3 +117,178 @@ def test_nothing_is_fetched_from_the_web_unless_the_operator_says_so(template):
     assert template["Parameters"]["AllowUrls"]["Default"] == "false"
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     assert variables["ALLOW_URLS"] == {"Ref": "AllowUrls"}
+
+
+WORK = ("ImageQueue", "BackfillQueue", "NextModelQueue")
+
+
+BUCKETS = ("ImageBucket", "DerivedBucket")
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_shuts_the_public_out(resources, bucket):
+    block = resources[bucket]["Properties"]["PublicAccessBlockConfiguration"]
+    assert block == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_is_encrypted_and_speaks_tls_only(resources, bucket):
+    assert resources[bucket]["Properties"]["BucketEncryption"]
+    (deny,) = resources[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert deny["Effect"] == "Deny"
+    assert deny["Principal"] == "*"
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_what_is_made_of_images_raises_no_events(resources):
+    assert "NotificationConfiguration" not in resources["DerivedBucket"]["Properties"]
+
+
+def test_the_images_outlive_the_stack(resources):
+    for name in (*BUCKETS, *(f"{bucket}Policy" for bucket in BUCKETS)):
+        assert resources[name]["DeletionPolicy"] == "Retain"
+        assert resources[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_objects_that_come_or_go_become_messages(resources):
+    notification = resources["ImageBucket"]["Properties"]["NotificationConfiguration"]
+    assert notification["EventBridgeConfiguration"]["EventBridgeEnabled"] is True
+    rule = resources["ObjectChanges"]["Properties"]
+    assert rule["EventPattern"]["source"] == ["aws.s3"]
+    changes = ["Object Created", "Object Deleted", "Object Restore Completed"]
+    tags = ["Object Tags Added", "Object Tags Deleted"]
+    assert rule["EventPattern"]["detail-type"] == {
+        "Fn::If": ["ReadsTags", [*changes, *tags], changes]
+    }
+    assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["ImageQueue", "Arn"]}
+
+
+def test_events_of_other_buckets_stay_out(resources):
+    (name,) = resources["ObjectChanges"]["Properties"]["EventPattern"]["detail"]["bucket"]["name"]
+    assert name == {
+        "Fn::If": ["MakesBucket", {"Ref": "ImageBucket"}, {"Ref": "ExistingBucketName"}]
+    }
+
+
+def test_only_the_rule_may_send_to_the_queues(resources):
+    policy = resources["QueuesTakeObjectChanges"]["Properties"]
+    (allow,) = policy["PolicyDocument"]["Statement"]
+    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allow["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ObjectChanges", "Arn"]}}
+    }
+
+
+def test_a_message_stays_hidden_for_six_times_the_functions_timeout(template, functions, of_type):
+    index_images = functions["IndexImages"]
+    window = index_images["Events"]["ImageQueue"]["Properties"]["MaximumBatchingWindowInSeconds"]
+    timeouts = template["Parameters"]["IndexTimeoutSeconds"]["AllowedValues"]
+    visibility = template["Mappings"]["VisibilityTimeout"]
+    assert set(visibility) == set(timeouts)
+    for timeout, row in visibility.items():
+        assert row["Seconds"] >= 6 * int(timeout) + window
+    looked_up = {"Fn::FindInMap": ["VisibilityTimeout", {"Ref": "IndexTimeoutSeconds"}, "Seconds"]}
+    for name in WORK:
+        assert of_type("AWS::SQS::Queue")[name]["VisibilityTimeout"] == looked_up
+    for function in ("IndexImages", "IndexNextModel"):
+        assert functions[function]["Timeout"] == {"Ref": "IndexTimeoutSeconds"}
+
+
+def test_what_cannot_be_delivered_or_indexed_is_kept_for_two_weeks(resources, of_type):
+    dead_letters = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    queues = of_type("AWS::SQS::Queue")
+    assert set(queues) == {*WORK, "DeadLetterQueue"}
+    for name in WORK:
+        assert queues[name]["RedrivePolicy"]["deadLetterTargetArn"] == dead_letters
+    for target in resources["ObjectChanges"]["Properties"]["Targets"]:
+        target = target["Fn::If"][1] if "Fn::If" in target else target
+        assert target["DeadLetterConfig"]["Arn"] == dead_letters
+    assert queues["DeadLetterQueue"]["MessageRetentionPeriod"] == 14 * 86400
+    assert queues["ImageQueue"]["MessageRetentionPeriod"] < 14 * 86400
+
+
+def test_the_queues_are_encrypted(of_type):
+    assert all(each["SqsManagedSseEnabled"] is True for each in of_type("AWS::SQS::Queue").values())
+
+
+ROOT = REPOSITORY
+
+
+@pytest.fixture
+def machine(resources) -> dict[str, Any]:
+    return resources["Backfill"]["Properties"]
+
+
+@pytest.fixture
+def text(machine) -> str:
+    return (ROOT / machine["DefinitionUri"]).read_text()
+
+
+@pytest.fixture
+def objects(text) -> dict[str, Any]:
+    return json.loads(text)["States"]["Objects"]
+
+
+def tasks(state: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The tasks of a map, however deep."""
+    for each in state["ItemProcessor"]["States"].values():
+        if each["Type"] == "Map":
+            yield from tasks(each)
+        if each["Type"] == "Task":
+            yield each
+
+
+def test_every_name_in_the_definition_is_filled_in(machine, text):
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(machine["DefinitionSubstitutions"])
+
+
+def test_the_listing_is_read_by_a_distributed_map_with_express_children(objects):
+    assert objects["ItemReader"]["Resource"].endswith(":s3:listObjectsV2")
+    assert objects["ItemProcessor"]["ProcessorConfig"] == {
+        "Mode": "DISTRIBUTED",
+        "ExecutionType": "EXPRESS",
+    }
+
+
+def test_one_batch_that_fails_fails_the_backfill(objects):
+    assert not [field for field in objects if field.startswith("Tolerated")]
+
+
+def test_the_results_of_ten_million_objects_fit_into_what_a_state_may_answer(objects):
+    children = 10_000_000 / objects["ItemBatcher"]["MaxItemsPerBatch"]
+    assert objects["ItemProcessor"]["States"]["AllSent"]["Result"] == {}
+    assert children * len("{},") < 256 * 1024
+    assert objects["ItemBatcher"]["MaxInputBytesPerBatch"] < 256 * 1024
+
+
+def test_what_a_queue_does_not_take_is_sent_again_ever_more_slowly(objects):
+    for task in tasks(objects):
+        (retry,) = task["Retry"]
+        assert retry["ErrorEquals"] == ["States.ALL"]
+        assert retry["MaxAttempts"] >= 5
+        assert retry["BackoffRate"] > 1
+        assert retry["JitterStrategy"] == "FULL"
+
+
+def test_both_queues_get_the_same_messages(objects):
+    bodies = [task["Parameters"]["MessageBody"] for task in tasks(objects)]
+    assert len(bodies) == 2
+    assert bodies[0] == bodies[1]
+
+
+def test_a_next_model_is_told_of_every_change(resources):
+    _, second = resources["ObjectChanges"]["Properties"]["Targets"]
+    condition, target, otherwise = second["Fn::If"]
+    assert condition == "HasNextModel"
+    assert target["Arn"] == {"Fn::GetAtt": ["NextModelQueue", "Arn"]}
+    assert otherwise == {"Ref": "AWS::NoValue"}
+
+
+def test_a_next_model_is_indexed_by_the_same_code_with_another_model(functions):
+    index, after = functions["IndexImages"], functions["IndexNextModel"]
+    own = {"Role", "LoggingConfig", "Events", "Environment", "SnapStart"}
+    assert {name: index[name] for name in index if name not in own} == {
+        name: after[name] for name in after if name not in own
+    }

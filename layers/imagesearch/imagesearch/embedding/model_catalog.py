@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from imagesearch.domain.errors import NotFound
 from imagesearch.embedding.manifest import Digest, FileEntry, FileName, Manifest
 
-KNOWN = Path(__file__).parent / "known"
+KNOWN = Path(__file__).parent / "catalog"
 NOT_YET = "0" * 64
 
 

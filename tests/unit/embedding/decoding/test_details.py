@@ -1,14 +1,19 @@
-"""What indexing learns of a picture beside its vector: a hash, a small copy, camera and place."""
+"""What indexing learns of a picture beside its vector: a hash, a small copy, camera and place.
+
+Pictures that look alike have nearly the same hash, others have not.
+"""
 
 from __future__ import annotations
 
 import io
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, ImageEnhance, ImageOps, TiffImagePlugin
 
 from imagesearch.domain.images import Details, DetailsWanted
 from imagesearch.duplicates.miniatures import from_text
@@ -17,6 +22,7 @@ from imagesearch.embedding.decoding import protocol
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
+from tests.support.paths import SAMPLES
 
 MAKE, MODEL, EXIF, GPS, LENS, ORIENTATION = 0x010F, 0x0110, 0x8769, 0x8825, 0xA434, 0x0112
 ALL = DetailsWanted(thumbnail=True, place=True)
@@ -232,3 +238,59 @@ def test_an_odd_note_of_a_camera_never_costs_the_picture(notes):
     found = decode(file.getvalue(), wanted, details=ALL)
     assert sorted((found.width, found.height)) == [30, 40]
     assert found.details.miniature
+
+
+PHOTOS = sorted(SAMPLES.rglob("*.webp"))[::8]
+
+
+def photo(path: Path) -> Image.Image:
+    return Image.open(path).convert("RGB")
+
+
+def distance(one: str, other: str) -> int:
+    return (int(one, 16) ^ int(other, 16)).bit_count()
+
+
+def recompressed(image: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=30)
+    return Image.open(file)
+
+
+EDITS = {
+    "half the size": lambda image: image.reduce(2),
+    "recompressed": recompressed,
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.15),
+    "grey": lambda image: image.convert("L").convert("RGB"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_that_keeps_the_picture_changes_few_bits(edit):
+    for path in PHOTOS:
+        image = photo(path)
+        assert distance(perceptual_hash(image), perceptual_hash(EDITS[edit](image))) <= 8
+
+
+def test_different_pictures_differ_in_many_bits():
+    hashes = [perceptual_hash(photo(path)) for path in PHOTOS]
+    assert min(distance(*pair) for pair in combinations(hashes, 2)) > 12
+
+
+def test_a_hash_is_sixteen_hexadecimal_digits_that_say_how_dark_and_light_lie():
+    gradient = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+    found = perceptual_hash(Image.fromarray(gradient))
+    assert len(found) == 16
+    # From dark to light: only the mean and nothing across or down lies above the median.
+    assert found[0] in "89abcdef"
+    assert perceptual_hash(Image.fromarray(gradient[:, ::-1].copy())) != found
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (12, 200, 77)])
+def test_pictures_in_one_colour_have_no_bits_but_that_of_their_mean(colour):
+    bit = "8" if any(colour) else "0"
+    assert perceptual_hash(Image.new("RGB", (50, 20), colour)) == bit + "0" * 15
+
+
+def test_a_picture_of_one_pixel_has_a_hash():
+    assert len(perceptual_hash(Image.new("RGB", (1, 1), "red"))) == 16

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from PIL import Image
 
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.preprocessing import Preprocessing, place
+from tests.support.paths import SAMPLES, TESTS
 
 CLIP = Preprocessing(
     size=224,
@@ -21,7 +21,6 @@ CLIP = Preprocessing(
     std=(0.26862954, 0.26130258, 0.27577711),
     pad_color=(0, 0, 0),
 )
-SAMPLES = Path(__file__).parents[3] / "samples"
 
 
 def cosine(one, other):
@@ -40,7 +39,7 @@ def without_profile(path):
 
 
 def test_every_sample_agrees_with_hugging_face():
-    with np.load(Path(__file__).parent / "reference" / "clip.npz") as reference:
+    with np.load(TESTS / "unit/embedding/reference/clip.npz") as reference:
         places = reference["places"]
         wanted = {name: reference[name] for name in reference.files if name != "places"}
     cosines = {

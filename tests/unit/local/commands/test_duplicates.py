@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+from tests.support.paths import SAMPLES
 from tests.support.raw_files import dng, tiff_like
 
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-SAMPLES = Path(__file__).parents[3] / "samples"
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ import pytest
 
 from local.errors import WrongUsage
 from local.options import use_excludes
+from tests.support.paths import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-SAMPLES = Path(__file__).parents[3] / "samples" / "animals"
+SAMPLES = REPOSITORY / "samples" / "animals"
 
 
 def test_skipped_files_are_counted_by_kind_and_named_on_demand(run: Run, folder: Path) -> None:

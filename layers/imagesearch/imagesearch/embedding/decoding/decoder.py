@@ -1,6 +1,6 @@
 """From a file's bytes to the tensor that a model takes: the only place that looks into pictures.
 
-Runs in a child process (decoder_process.py), because a file may kill its decoder.
+Runs in a child process (worker.py), because a file may kill its decoder.
 
 What decoding a picture takes, reckoned from its header: bombs are refused before they go off.
 

@@ -1,7 +1,5 @@
 """What indexing wants to know of a decoded picture beside its tensor.
 
-The part of a picture inside a frame of one colour: bars of a screenshot, a white border.
-
 A picture's miniature, by which copies that were cut or framed are told from other pictures.
 
 A small copy of a picture for people to look at.
@@ -14,7 +12,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from imagesearch.domain.images import Details, DetailsWanted
@@ -29,29 +26,7 @@ from imagesearch.embedding.decoding.document_pages import (
 from imagesearch.embedding.decoding.exif import camera_and_lens, place_taken
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.decoding.preprocessing import Size
-from imagesearch.embedding.decoding.transforms import resample, turned, turned_size
-
-# JPEG blurs a frame's edge and roughens its colour by this many levels of 255.
-_TOLERANCE = 12
-# What would leave less than this share of a side is no frame but an empty picture.
-_LEAST_LEFT = 0.25
-
-
-def inside_frame(grey: Image.Image) -> Image.Image:
-    """The grey picture without its frame, or as it is where it has none."""
-    levels = np.asarray(grey, np.int16)
-    top, bottom = _plain_lines(levels), _plain_lines(levels[::-1])
-    left, right = _plain_lines(levels.T), _plain_lines(levels.T[::-1])
-    width, height = grey.width - left - right, grey.height - top - bottom
-    if width < _LEAST_LEFT * grey.width or height < _LEAST_LEFT * grey.height:
-        return grey
-    return grey.crop((left, top, left + width, top + height))
-
-
-def _plain_lines(lines: NDArray[np.int16]) -> int:
-    """How many lines at the beginning have the colour of the first one throughout."""
-    uneven = (np.abs(lines - int(np.median(lines[0]))) > _TOLERANCE).any(axis=1)
-    return int(uneven.argmax()) if uneven.any() else len(lines)
+from imagesearch.embedding.decoding.transforms import inside_frame, resample, turned, turned_size
 
 
 def miniature(upright: Image.Image) -> str:

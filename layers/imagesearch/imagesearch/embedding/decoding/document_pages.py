@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from imagesearch.duplicates.contrast_maps import LONGEST_SIDE, SHORTEST_SIDE, to_text
-from imagesearch.embedding.decoding.details import inside_frame
+from imagesearch.embedding.decoding.transforms import inside_frame
 
 # What `_features` returns, in its order.
 _WEIGHTS = np.array([-15.99, -1.57, 16.7, 17.14, 10.65, -13.84, -13.13])
