@@ -16,7 +16,7 @@ from opensearchpy import OpenSearch
 from benchmarks.report import Row, percentiles
 from benchmarks.synthetic_images import DIMENSION, Collection, document
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, Neighbour
 from imagesearch.domain.ports import Put, Touch, VectorIndex
 from imagesearch.duplicates.groups import DuplicateGroups
@@ -35,7 +35,7 @@ def measure() -> Iterator[Row]:
     images = Collection(IMAGES, 2)
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(EmbeddedIndex(Path(folder) / "index.db", NAME, DIMENSION)) as embedded,
+        closing(SqliteIndex(Path(folder) / "index.db", NAME, DIMENSION)) as embedded,
     ):
         yield from _measured("embedded", embedded, images, settle=lambda: None)
     with running_server() as url:

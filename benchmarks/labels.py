@@ -17,7 +17,7 @@ from opensearchpy import OpenSearch
 from benchmarks.report import Row, percentiles
 from benchmarks.synthetic_images import DIMENSION, Collection
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.classification.classifier import NEAREST_LABELS
 from imagesearch.classification.label_sets import LabelSets, collection_of, label_record, set_record
 from imagesearch.classification.prompts import LabelEncoder, Prompts
@@ -43,7 +43,7 @@ def measure() -> Iterator[Row]:
     labels = Collection(COUNT, QUERIES)
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(EmbeddedIndex(Path(folder) / "index.db", NAME, DIMENSION)) as embedded,
+        closing(SqliteIndex(Path(folder) / "index.db", NAME, DIMENSION)) as embedded,
     ):
         yield from _measured("embedded", embedded, labels, settle=lambda: None)
     with running_server() as url:

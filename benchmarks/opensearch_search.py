@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.report import Row, percentiles
 from benchmarks.synthetic_images import bytes_a_document, collection, numbers, opened, segments
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.opensearch.mapping import IndexLayout
+from imagesearch.adapters.opensearch.mapping import IndexSettings
 from imagesearch.adapters.opensearch.queries import nearest
 from imagesearch.domain.queries import VectorQuery
 
@@ -34,9 +34,9 @@ AT_ONCE = 1000
 Pair: TypeAlias = tuple[list[float], list[float]]
 # Faiss builds no graph here: the test server lacks its native library.
 LAYOUTS = {
-    "lucene 1x": IndexLayout(refresh_interval="30s"),
-    "lucene 4x on disk": IndexLayout(compression="4x", refresh_interval="30s"),
-    "faiss, exact": IndexLayout("faiss", refresh_interval="30s", exact=True),
+    "lucene 1x": IndexSettings(refresh_interval="30s"),
+    "lucene 4x on disk": IndexSettings(compression="4x", refresh_interval="30s"),
+    "faiss, exact": IndexSettings("faiss", refresh_interval="30s", exact=True),
 }
 
 

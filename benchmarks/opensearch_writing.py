@@ -16,7 +16,7 @@ from benchmarks.report import Row
 from benchmarks.synthetic_images import DIMENSION, bytes_a_document, collection, make_bare, opened
 from imagesearch.adapters.index_records import folders, to_record
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.opensearch.mapping import IndexLayout
+from imagesearch.adapters.opensearch.mapping import IndexSettings
 from imagesearch.domain.ports import Put
 
 DOCUMENTS = 2000
@@ -65,7 +65,7 @@ def _ours(url: str, raw: Any, puts: list[Put]) -> tuple[float, float]:
 
 def _theirs(raw: Any, puts: list[Put]) -> tuple[float, float]:
     name = f"bench-{uuid.uuid4().hex}"
-    make_bare(raw, name, IndexLayout())
+    make_bare(raw, name, IndexSettings())
     sources = [_source(put) for put in puts]
     actions = (
         source | {"_op_type": "create", "_index": name, "embedding": put.embedding.tolist()}
@@ -89,7 +89,7 @@ def _source(put: Put) -> dict[str, Any]:
 
 def _stored(url: str, raw: Any, puts: list[Put], derived: bool) -> float:
     name = f"bench-{uuid.uuid4().hex}"
-    make_bare(raw, name, IndexLayout(), **{DERIVED: derived})
+    make_bare(raw, name, IndexSettings(), **{DERIVED: derived})
     index = OpenSearchIndex(url, name, DIMENSION, model="bench")
     index.write(puts)
     index.close()

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.opensearch.mapping import IndexLayout, index_body
+from imagesearch.adapters.opensearch.mapping import IndexSettings, index_body
 from imagesearch.domain.images import Document, Embedding, ImageRef, Status
 from imagesearch.domain.ports import Put
 from imagesearch.domain.storage_keys import thumbnail_key
@@ -126,11 +126,11 @@ class Bytes(NamedTuple):
     graph: float
 
 
-def opened(url: str, name: str, layout: IndexLayout | None = None) -> OpenSearchIndex:
-    return OpenSearchIndex(url, name, DIMENSION, model="bench", layout=layout or IndexLayout())
+def opened(url: str, name: str, layout: IndexSettings | None = None) -> OpenSearchIndex:
+    return OpenSearchIndex(url, name, DIMENSION, model="bench", layout=layout or IndexSettings())
 
 
-def make_bare(raw: Any, name: str, layout: IndexLayout, **settings: Any) -> None:
+def make_bare(raw: Any, name: str, layout: IndexSettings, **settings: Any) -> None:
     """The index that the adapter would make, with other settings added."""
     body = index_body({"space": name, "dimension": DIMENSION, "model": "bench"}, layout)
     raw.indices.create(index=name, body=body | {"settings": body["settings"] | settings})

@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.errors import WrongUsage
+from local.errors import UsageError
 
 CONNECTIONS = 16
 
@@ -36,7 +36,7 @@ def in_a_sentence(what_failed: str) -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise WrongUsage(f"{what_failed}: {reason(error)}") from error
+        raise UsageError(f"{what_failed}: {reason(error)}") from error
 
 
 def reason(error: Exception) -> str:
@@ -68,5 +68,5 @@ def s3_location(text: str) -> S3Location:
     scheme, _, rest = text.partition("://")
     bucket, _, prefix = rest.partition("/")
     if scheme != "s3" or not _BUCKET.fullmatch(bucket):
-        raise WrongUsage(f"{text!r} is no bucket: say s3://bucket or s3://bucket/prefix")
+        raise UsageError(f"{text!r} is no bucket: say s3://bucket or s3://bucket/prefix")
     return S3Location(bucket, prefix)

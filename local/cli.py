@@ -17,8 +17,8 @@ from local.commands.labels import labels
 from local.commands.models import models
 from local.commands.reindex import reindex
 from local.commands.search import search
-from local.errors import WrongUsage
-from local.models import choice, known_models
+from local.errors import UsageError
+from local.models import choice, installed_models
 from local.options import (
     DATA_DIR,
     INTERRUPTED,
@@ -47,7 +47,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         app()
-    except WrongUsage as error:
+    except UsageError as error:
         _leave(str(error))
     except ImageSearchError as error:
         _leave("; ".join(filter(None, (error.message, error.hint))))
@@ -198,7 +198,7 @@ app.add_typer(models, name="models")
 
 def _told(given: str | None, workspace: Workspace) -> str:
     """The model; what the user should know of it is said."""
-    chosen = choice(given, workspace.model, known_models(workspace.directory.parent))
+    chosen = choice(given, workspace.model, installed_models(workspace.directory.parent))
     if chosen.notice:
         _say(chosen.notice)
     return chosen.model

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import httpx
 
 from imagesearch.client import ApiError, ImageSearch
-from local.errors import WrongUsage
+from local.errors import UsageError
 from local.options import API_KEY
 
 
@@ -19,8 +19,8 @@ def api_at(endpoint: str) -> Iterator[ImageSearch]:
             yield api
     except ApiError as error:
         hint = f"set {API_KEY} to a key of this API" if error.status == 403 else error.hint
-        raise WrongUsage("; ".join(filter(None, (error.message, hint)))) from error
+        raise UsageError("; ".join(filter(None, (error.message, hint)))) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise WrongUsage(
+        raise UsageError(
             f"{endpoint} cannot be asked: {error}; give the address of a deployed API"
         ) from error

@@ -1,5 +1,5 @@
 """What the command line refuses, said in one sentence."""
 
 
-class WrongUsage(Exception):
+class UsageError(Exception):
     """The user must type something else: the command ends with exit status 2."""

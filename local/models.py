@@ -21,10 +21,10 @@ import imagesearch
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.downloads.http_download import Downloader, bring, entry_of
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verified
-from imagesearch.embedding.model_catalog import KnownModel, Pin
-from imagesearch.embedding.model_catalog import known_models as models_to_pull
+from imagesearch.embedding.model_catalog import CatalogEntry, Pin
+from imagesearch.embedding.model_catalog import catalog_entries as models_to_pull
 from imagesearch.embedding.session import signed_weights_are_exact
-from local.errors import WrongUsage
+from local.errors import UsageError
 from local.workspace import Workspace
 
 CACHE = "IMAGESEARCH_CACHE"
@@ -86,19 +86,19 @@ def choice(given: str | None, recorded: str | None, known: dict[str, Path]) -> C
 
 def model_in_use(given: str | None, workspace: Workspace) -> str:
     """The model that a question about an indexed folder is put to."""
-    return choice(given, workspace.model, known_models(workspace.directory.parent)).model
+    return choice(given, workspace.model, installed_models(workspace.directory.parent)).model
 
 
 def model_folder(wanted: str, data_dir: Path) -> Path:
     """The folder of a model known by name, or given as a path; raises WrongUsage."""
-    known = known_models(data_dir)
+    known = installed_models(data_dir)
     if wanted in known:
         return known[wanted]
     if _holds_model(folder := Path(wanted).expanduser()):
         return folder.resolve()
     if wanted in (model.name for model in models_to_pull()):
-        raise WrongUsage(f"{wanted} is not here yet: `imagesearch models pull {wanted}` gets it")
-    raise WrongUsage(
+        raise UsageError(f"{wanted} is not here yet: `imagesearch models pull {wanted}` gets it")
+    raise UsageError(
         f"there is no model {wanted!r}: take one of {', '.join(known) or 'none'},"
         " or the path of a folder with a manifest.json"
     )
@@ -106,11 +106,11 @@ def model_folder(wanted: str, data_dir: Path) -> Path:
 
 def model_name(folder: Path, data_dir: Path) -> str:
     """What names this model in every working directory."""
-    names = (name for name, known in known_models(data_dir).items() if known == folder)
+    names = (name for name, known in installed_models(data_dir).items() if known == folder)
     return next(names, str(folder))
 
 
-def known_models(data_dir: Path, cache: Path | None = None) -> dict[str, Path]:
+def installed_models(data_dir: Path, cache: Path | None = None) -> dict[str, Path]:
     """The starter model, those in the data directory's `models`, and those pulled, by name."""
     folders = {STARTER: _LAYERS / "starter_model" / "starter_model"}
     for place in (data_dir.expanduser() / "models", cache or models_cache(os.environ)):
@@ -132,7 +132,7 @@ def check_files(folder: Path) -> Manifest:
     return manifest
 
 
-def is_pulled(model: KnownModel, folder: Path) -> bool:
+def is_pulled(model: CatalogEntry, folder: Path) -> bool:
     """Whether the folder holds these files, undamaged; its manifest is brought up to date."""
     try:
         manifest = check_files(folder)
@@ -154,7 +154,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     coming.replace(folder / MANIFEST)
 
 
-def take_the_place(new: Path, folder: Path) -> None:
+def replace_directory(new: Path, folder: Path) -> None:
     """The new folder becomes `folder`; what was there before is deleted."""
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
@@ -165,7 +165,7 @@ def take_the_place(new: Path, folder: Path) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """No other process is at this folder meanwhile. Raises WrongUsage where one is.
 
     The operating system lets go of the lock when a process ends, however it ends.
@@ -176,7 +176,7 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise WrongUsage(f"{folder.name} is being pulled by another process already") from error
+            raise UsageError(f"{folder.name} is being pulled by another process already") from error
         yield
 
 
@@ -203,7 +203,7 @@ class Puller:
     signed_is_exact: Callable[[], bool] = signed_weights_are_exact
     pause: Callable[[float], None] = time.sleep
 
-    def pull(self, model: KnownModel, *, allow_unpinned: bool = False) -> Path:
+    def pull(self, model: CatalogEntry, *, allow_unpinned: bool = False) -> Path:
         """The folder of the model, fetched where it is not there, or not whole.
 
         Raises WrongUsage, Unavailable, NotFound, ConfigurationError.
@@ -212,17 +212,17 @@ class Puller:
         if is_pulled(model, folder):
             return folder
         if model.unpinned and not allow_unpinned:
-            raise WrongUsage(
+            raise UsageError(
                 f"nobody vouches for the files of {model.name} ({', '.join(model.unpinned)}):"
                 " with --allow-unpinned they are taken as they come, and their hashes recorded"
             )
         self._make_cache()
-        with alone(folder):
+        with exclusive_lock(folder):
             if not is_pulled(model, folder):
                 self._fill(model, folder)
         return folder
 
-    def _fill(self, model: KnownModel, folder: Path) -> None:
+    def _fill(self, model: CatalogEntry, folder: Path) -> None:
         coming = folder.with_name(f".{folder.name}.coming")
         coming.mkdir(exist_ok=True)
         for name, pin in model.pins.items():
@@ -232,7 +232,7 @@ class Puller:
             name: entry_of(coming / name, make_weights_signed=name in graphs) for name in model.pins
         }
         write_manifest(coming, model.manifest_with(files))
-        take_the_place(coming, folder)
+        replace_directory(coming, folder)
 
     def _downloader(self, name: str, pin: Pin) -> Downloader:
         def tell(here: int) -> None:

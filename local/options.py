@@ -15,7 +15,7 @@ import typer
 from imagesearch.adapters.filesystem.ignore_patterns import BrokenPattern, compiled
 from imagesearch.adapters.filesystem.own_data import own_directory_around
 from imagesearch.indexing.indexer import Limits
-from local.errors import WrongUsage
+from local.errors import UsageError
 
 Exclude = Annotated[
     list[str] | None,
@@ -43,7 +43,7 @@ def use_excludes(folder: Path, exclude: Sequence[str] | None, no_defaults: bool)
     patterns = checked(exclude)
     folder = folder.expanduser().resolve()
     if own := own_directory_around(folder):
-        raise WrongUsage(f"{folder} belongs to the data directory {own}: give a folder of images")
+        raise UsageError(f"{folder} belongs to the data directory {own}: give a folder of images")
     os.environ["EXCLUDE"] = "\n".join(patterns)
     os.environ["DEFAULT_EXCLUDES"] = str(not no_defaults)
 
@@ -56,7 +56,7 @@ def checked(exclude: Sequence[str] | None) -> Sequence[str]:
                 raise BrokenPattern("it is not one line of printable text")
             compiled(pattern)
         except BrokenPattern as error:
-            raise WrongUsage(f"--exclude {pattern!r}: {error}") from error
+            raise UsageError(f"--exclude {pattern!r}: {error}") from error
     return exclude or ()
 
 
@@ -89,7 +89,7 @@ def image_bytes(image: Path) -> bytes:
         with image.expanduser().open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise WrongUsage(f"cannot read {image}: {error.strerror}") from error
+        raise UsageError(f"cannot read {image}: {error.strerror}") from error
     if len(data) > MOST_BYTES:
-        raise WrongUsage(f"{image} has more than {MOST_BYTES:,} bytes: save a smaller copy")
+        raise UsageError(f"{image} has more than {MOST_BYTES:,} bytes: save a smaller copy")
     return data

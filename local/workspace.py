@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesearch.adapters.filesystem.own_data import DERIVED, INDEX, LAST_USED, RECORD, mark
-from local.errors import WrongUsage
+from local.errors import UsageError
 
 MOST_OTHERS = 16
 
@@ -55,7 +55,7 @@ class Workspace:
     def must_be_indexed(self) -> None:
         """Raises WrongUsage where it is not."""
         if not uses_server() and not self.index_file.is_file():
-            raise WrongUsage(
+            raise UsageError(
                 f"there is no index of {self.folder} yet: run `imagesearch index` with it first"
             )
 
@@ -86,7 +86,7 @@ class Workspace:
         try:
             yield
         except OSError as error:
-            raise WrongUsage(
+            raise UsageError(
                 f"cannot keep an index in {self.directory}: {error.strerror}"
             ) from error
 
@@ -100,9 +100,9 @@ def workspace_of(folder: Path, data_dir: Path) -> Workspace:
     """The workspace of a folder that is there; raises WrongUsage."""
     folder = folder.expanduser().resolve()
     if not folder.is_dir():
-        raise WrongUsage(f"{folder} is {'not a folder' if folder.exists() else 'not there'}")
+        raise UsageError(f"{folder} is {'not a folder' if folder.exists() else 'not there'}")
     if not _is_utf8(folder):
-        raise WrongUsage("the folder's path is not valid UTF-8: give the folder another name")
+        raise UsageError("the folder's path is not valid UTF-8: give the folder another name")
     directory = data_dir.expanduser().resolve() / f"{folder.name or 'root'}-{_digest(folder)}"
     recorded = _recorded(directory)
     return Workspace(folder, directory, recorded.get("model"), recorded.get("next_model"))
@@ -114,7 +114,7 @@ def last_used(data_dir: Path) -> Workspace:
         name = (data_dir.expanduser() / LAST_USED).read_text().strip()
         folder = _recorded(data_dir.expanduser() / name)["folder"]
     except (OSError, KeyError) as error:
-        raise WrongUsage(
+        raise UsageError(
             f"there is no index in {data_dir} yet: run `imagesearch index FOLDER` first"
         ) from error
     return workspace_of(Path(folder), data_dir)

@@ -6,17 +6,17 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from imagesearch.adapters.s3 import client_config
-from imagesearch.downloads.model_store import ModelShelf
+from imagesearch.downloads.model_store import S3ModelStore
 
-from .cloudformation import Answerer
+from .cloudformation import ResponseSender
 from .handler import make_handler
 
 logger = Logger(service="fetch_model", level=os.environ.get("LOG_LEVEL", "INFO"))
 s3 = boto3.client("s3", config=client_config())
 
 
-def shelf(bucket: str, part: str) -> ModelShelf:
-    return ModelShelf(bucket, part, s3)
+def shelf(bucket: str, part: str) -> S3ModelStore:
+    return S3ModelStore(bucket, part, s3)
 
 
-handler = make_handler(shelf, Answerer(), logger)
+handler = make_handler(shelf, ResponseSender(), logger)

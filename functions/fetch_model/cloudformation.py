@@ -79,7 +79,7 @@ class NotAnswered(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Result:
     """`made` is the id of the resource; `trouble` says why it failed, if it did."""
 
     made: str
@@ -87,12 +87,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Answerer:
+class ResponseSender:
     """`pause` waits between attempts, in seconds."""
 
     pause: Callable[[float], None] = time.sleep
 
-    def answer(self, request: Request, outcome: Outcome) -> None:
+    def answer(self, request: Request, outcome: Result) -> None:
         """Raises NotAnswered, whose message holds nothing of the signed address."""
         body, why = _body(request, outcome), ""
         for attempt in range(ATTEMPTS):
@@ -118,7 +118,7 @@ def _put(url: str, body: bytes) -> str:
     return "" if answer.ok else f"it answers {answer.status_code}"
 
 
-def _body(request: Request, outcome: Outcome) -> bytes:
+def _body(request: Request, outcome: Result) -> bytes:
     answer = {
         "Status": "FAILED" if outcome.trouble else "SUCCESS",
         "Reason": outcome.trouble.encode()[:LONGEST_REASON].decode(errors="ignore"),

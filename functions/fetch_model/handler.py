@@ -10,25 +10,25 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from aws_lambda_powertools import Logger
 
 from imagesearch.domain.errors import ImageSearchError
-from imagesearch.downloads.model_store import ModelShelf, OutOfTime, TimeLeft
+from imagesearch.downloads.model_store import Deadline, OutOfTime, S3ModelStore
 
-from .cloudformation import ANSWERING_SECONDS, Answerer, Outcome, Request, read_event
+from .cloudformation import ANSWERING_SECONDS, Request, ResponseSender, Result, read_event
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
-class TimedWork(Generic[Result]):
+class TimedWork(Generic[T]):
     """In a thread of its own, because a socket that is silent cannot be asked to stop."""
 
-    def __init__(self, work: Callable[[TimeLeft], Result]) -> None:
+    def __init__(self, work: Callable[[Deadline], T]) -> None:
         self._work = work
-        self._time_left = TimeLeft()
-        self._result: list[Result] = []
+        self._time_left = Deadline()
+        self._result: list[T] = []
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def result(self, seconds: float) -> Result:
+    def result(self, seconds: float) -> T:
         """What the work gave, or raises what it raised; OutOfTime when it takes longer."""
         self._thread.join(max(0.0, seconds))
         if self._thread.is_alive():
@@ -52,7 +52,7 @@ class TimedWork(Generic[Result]):
 
 
 Handler: TypeAlias = Callable[[Any, Any], None]
-Shelf: TypeAlias = Callable[[str, str], ModelShelf]
+Shelf: TypeAlias = Callable[[str, str], S3ModelStore]
 ENDING_SECONDS = 5  # for what was stopped, and for Lambda itself
 NOT_MADE = "was-not-made"
 ADVICE = {
@@ -62,7 +62,7 @@ ADVICE = {
 }
 
 
-def make_handler(shelf: Shelf, answerer: Answerer, logger: Logger) -> Handler:
+def make_handler(shelf: Shelf, answerer: ResponseSender, logger: Logger) -> Handler:
     """The Lambda handler. Raises NotARequest, and NotAnswered, after which Lambda tries again."""
 
     def handle(event: Any, context: Any) -> None:
@@ -79,7 +79,7 @@ def make_handler(shelf: Shelf, answerer: Answerer, logger: Logger) -> Handler:
     return handle
 
 
-def _fulfil(request: Request, shelf: Shelf, time_left: TimeLeft, logger: Logger) -> str:
+def _fulfil(request: Request, shelf: Shelf, time_left: Deadline, logger: Logger) -> str:
     """Do what is asked; the id of the resource, which is the model's address."""
     if request.kind == "Delete" and _made(request).endswith(NOT_MADE):
         return _made(request)
@@ -94,16 +94,16 @@ def _fulfil(request: Request, shelf: Shelf, time_left: TimeLeft, logger: Logger)
     return models.uri(name)
 
 
-def _outcome(request: Request, work: TimedWork[str], seconds: float, logger: Logger) -> Outcome:
+def _outcome(request: Request, work: TimedWork[str], seconds: float, logger: Logger) -> Result:
     """What failed keeps the id that it had: CloudFormation deletes what has another."""
     try:
-        return Outcome(work.result(seconds))
+        return Result(work.result(seconds))
     except ImageSearchError as error:
         trouble = "; ".join(filter(None, (error.message, error.hint)))
     except Exception as error:  # CloudFormation must hear of this one, too
         logger.exception("the request broke down")
         trouble = f"{type(error).__name__}: {error}"
-    return Outcome(_made(request), f"{trouble}. {ADVICE[request.kind]}.")
+    return Result(_made(request), f"{trouble}. {ADVICE[request.kind]}.")
 
 
 def _made(request: Request) -> str:

@@ -72,7 +72,7 @@ class BatchReport:
 Handler: TypeAlias = Callable[[Any, object], dict[str, Any]]
 
 
-class LookAgain(Exception):
+class RetryEvent(Exception):
     """Raised where no queue stands behind the event, so that Lambda itself sends it again."""
 
 
@@ -87,7 +87,7 @@ def make_handler(indexer: Indexer, bucket: str, logger: Logger, report: BatchRep
         failed = [message for message in messages if _failed(message, outcomes)]
         report.of(messages, failed, list(outcomes.values()), time.perf_counter() - started)
         if any(message.id is None for message in failed):
-            raise LookAgain("the event could not be settled: the log says why")
+            raise RetryEvent("the event could not be settled: the log says why")
         return {"batchItemFailures": [{"itemIdentifier": message.id} for message in failed]}
 
     return handle

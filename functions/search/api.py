@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from imagesearch.domain.errors import InvalidQuery
 
-from .docs import Describing, search_page
+from .docs import Docs, search_page
 from .errors import MethodNotAllowed, UnknownRoute, failure
 from .request_log import RequestLog
 from .routes.classify import Classifications
@@ -21,10 +21,10 @@ from .routes.health import HealthRoute
 from .routes.images import Images
 from .routes.label_sets import LabelSetRoutes
 from .routes.search import Searches
-from .routing import Note, Operation, Parts
+from .routing import Dependencies, LogFields, Operation
 
 
-def operations(parts: Parts, note: Note) -> list[Operation]:
+def operations(parts: Dependencies, note: LogFields) -> list[Operation]:
     """Under /v1/ a key is needed where one is set."""
     resources = (
         Searches(parts, note),
@@ -45,7 +45,7 @@ PREFLIGHT_SECONDS = 3600
 
 
 def make_api(
-    parts: Parts, log: RequestLog, cors_origin: str | None = None
+    parts: Dependencies, log: RequestLog, cors_origin: str | None = None
 ) -> APIGatewayRestResolver:
     """The resolver of every operation; whatever is raised in one leaves it as an answer.
 
@@ -53,7 +53,7 @@ def make_api(
     """
     api = APIGatewayRestResolver(enable_validation=True, cors=_cors(cors_origin))
     known = operations(parts, log.note)
-    known += Describing(api, known).operations()
+    known += Docs(api, known).operations()
     for each in known:
         api.route(
             each.path,

@@ -10,9 +10,9 @@ from imagesearch.access import Scope, key_bindings
 from imagesearch.domain.ports import ChangeQueue
 from imagesearch.settings import Settings
 
-from .handler import BoundKeys, Handler, make_handler
+from .handler import Handler, KeyScopes, make_handler
 from .request_log import RequestLog
-from .routing import Parts
+from .routing import Dependencies
 
 settings = Settings.from_environment(os.environ)
 logger = Logger(service="search", level=settings.log_level)
@@ -22,8 +22,8 @@ metrics = EphemeralMetrics(namespace="imagesearch", service="search")
 def join(queue: ChangeQueue | None) -> Handler:
     """The handler over these settings; health tells how long `queue` is."""
 
-    def parts(scope: Scope | None = None) -> Parts:
-        return Parts(
+    def parts(scope: Scope | None = None) -> Dependencies:
+        return Dependencies(
             bootstrap.searcher(settings, scope),
             bootstrap.image_store(settings),
             queue,
@@ -36,7 +36,7 @@ def join(queue: ChangeQueue | None) -> Handler:
             duplicate_check=bootstrap.duplicate_check(settings, scope),
         )
 
-    bound = BoundKeys(key_bindings(settings.key_collections), parts)
+    bound = KeyScopes(key_bindings(settings.key_collections), parts)
     return make_handler(parts(), RequestLog(logger, metrics), settings.cors_origin, bound)
 
 

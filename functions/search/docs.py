@@ -72,7 +72,7 @@ def _digests(html: str) -> list[str]:
     return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
 
 
-class Describing:
+class Docs:
     """What it takes to describe is imported by who asks for it: searches start without."""
 
     def __init__(self, api: APIGatewayRestResolver, operations: Sequence[Operation]) -> None:

@@ -14,15 +14,15 @@ from imagesearch.access import Scope
 
 from .api import make_api
 from .request_log import RequestLog
-from .routing import Parts
+from .routing import Dependencies
 
 
 @dataclass(frozen=True)
-class BoundKeys:
+class KeyScopes:
     """The scope of each bound key by the key's id; the holder of any other key sees everything."""
 
     scopes: Mapping[str, Scope]
-    parts: Callable[[Scope], Parts]
+    parts: Callable[[Scope], Dependencies]
 
     def scope_of(self, event: Mapping[str, Any]) -> Scope | None:
         """By the id of the key, which API Gateway has checked; the key itself is not looked at."""
@@ -35,7 +35,10 @@ Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
 
 
 def make_handler(
-    parts: Parts, log: RequestLog, cors_origin: str | None = None, bound: BoundKeys | None = None
+    parts: Dependencies,
+    log: RequestLog,
+    cors_origin: str | None = None,
+    bound: KeyScopes | None = None,
 ) -> Handler:
     """The Lambda handler of a REST API's proxy events.
 

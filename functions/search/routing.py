@@ -22,7 +22,7 @@ from imagesearch.duplicates.checker import DuplicateCheck
 from imagesearch.duplicates.groups import DuplicateGroups
 from imagesearch.feedback import Feedback
 from imagesearch.search.searcher import Searcher
-from imagesearch.uploads import Intake
+from imagesearch.uploads import UploadService
 
 from .requests import Body
 from .responses import Answer
@@ -66,7 +66,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Addresses:
+class ImageUrls:
     """Without a derived store there are no small copies."""
 
     images: ImageStore
@@ -83,7 +83,7 @@ class Addresses:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Dependencies:
     """`queue` is where changes of the bucket wait, for health to tell; None where none is known.
 
     Without `derived` there are no small copies of images; without `intake` the bucket is only read.
@@ -93,7 +93,7 @@ class Parts:
     store: ImageStore
     queue: ChangeQueue | None = None
     derived: DerivedStore | None = None
-    intake: Intake | None = None
+    intake: UploadService | None = None
     classifier: Classifier = field(kw_only=True)
     label_sets: LabelSets = field(kw_only=True)
     feedback: Feedback = field(kw_only=True)
@@ -101,11 +101,11 @@ class Parts:
     duplicate_check: DuplicateCheck = field(kw_only=True)
 
     @property
-    def addresses(self) -> Addresses:
-        return Addresses(self.store, self.derived)
+    def addresses(self) -> ImageUrls:
+        return ImageUrls(self.store, self.derived)
 
 
-class Note(Protocol):
+class LogFields(Protocol):
     """Where facts of a request are left for its line in the log."""
 
     def __call__(self, **facts: object) -> None: ...

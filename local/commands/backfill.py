@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from local.aws import S3Location, in_a_sentence
-from local.errors import WrongUsage
+from local.errors import UsageError
 
 MODELS = ("all", "current", "next")
 POLL_SECONDS = 2.0
@@ -29,7 +29,7 @@ class Wanted:
 def start_backfill(wanted: Wanted, clients: Clients) -> str:
     """The ARN of the execution that was started. Raises WrongUsage."""
     if wanted.models not in MODELS:
-        raise WrongUsage(f"--models is one of {', '.join(MODELS)}")
+        raise UsageError(f"--models is one of {', '.join(MODELS)}")
     machine = wanted.state_machine or _of_stack(wanted, clients("cloudformation"))
     given = {
         "bucket": wanted.objects.bucket,
@@ -69,11 +69,11 @@ def _of_stack(wanted: Wanted, cloudformation: Any) -> str:
         stacks = cloudformation.describe_stacks(StackName=wanted.stack)["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stacks[0].get("Outputs", [])}
     if "BackfillStateMachineArn" not in outputs:
-        raise WrongUsage(
+        raise UsageError(
             f"the stack {wanted.stack} has no backfill: deploy it anew, or use --stack"
         )
     if outputs["BucketName"] != wanted.objects.bucket:
-        raise WrongUsage(
+        raise UsageError(
             f"the stack {wanted.stack} indexes s3://{outputs['BucketName']}, "
             f"not s3://{wanted.objects.bucket}: name its bucket, or another stack with --stack"
         )

@@ -17,7 +17,7 @@ from rich.text import Text
 from imagesearch import bootstrap
 from imagesearch.classification.classifier import LabelScore, LabelSource, Vote
 from imagesearch.domain.queries import ImageQuery
-from local.errors import WrongUsage
+from local.errors import UsageError
 from local.lambda_runtime import settings_of
 from local.models import model_folder, model_in_use
 from local.options import DATA_DIR, DataDir, Endpoint, Model, image_bytes
@@ -116,7 +116,7 @@ def classify(
 ) -> None:
     """Say what an image shows: one of the labels, or the subfolder of images like it."""
     if sum(each is not None for each in (labels, labelset, neighbours)) > 1:
-        raise WrongUsage("give one of --labels and --labelset, or let --neighbours vote")
+        raise UsageError("give one of --labels and --labelset, or let --neighbours vote")
     from local.workspace import last_used, workspace_of
 
     given = labels.split(",") if labels is not None else None

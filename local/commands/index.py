@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from local.output import Report
-from local.sync.reconcile import FolderEngine, Forget, never, take_into_use
+from local.sync.reconcile import FolderEngine, Forget, activate, never
 from local.workspace import Workspace
 
 
@@ -25,7 +25,7 @@ def index_folder(
     With `afresh`, files that have not changed are read, too. With `verbose`, each file that is
     skipped is named.
     """
-    return fill(take_into_use(workspace, model, afresh), console, forget, verbose)
+    return fill(activate(workspace, model, afresh), console, forget, verbose)
 
 
 def forgetting(wanted: bool, console: Console) -> Forget:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from imagesearch import bootstrap
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import checked_labels
-from local.errors import WrongUsage
+from local.errors import UsageError
 from local.lambda_runtime import settings_of
 from local.models import model_folder, model_in_use
 from local.options import DATA_DIR, DataDir, Model
@@ -46,12 +46,12 @@ def read_labels(file: Path) -> list[str]:
     try:
         lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise WrongUsage(f"{file} is not UTF-8 text: save it as that") from error
+        raise UsageError(f"{file} is not UTF-8 text: save it as that") from error
     except OSError as error:
-        raise WrongUsage(f"cannot read {file}: {error.strerror}") from error
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
     labels = [line for line in lines if line.strip()]
     if not labels:
-        raise WrongUsage(f"{file} has no line with a label on it")
+        raise UsageError(f"{file} has no line with a label on it")
     return checked_labels(labels, MOST_LABELS)
 
 

@@ -17,7 +17,7 @@ from imagesearch.embedding import model_catalog as registry
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.session import signed_weights_are_exact
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from local.models import BETTER, Puller, check_files, known_models, model_folder, models_cache
+from local.models import BETTER, Puller, check_files, installed_models, model_folder, models_cache
 from local.options import DATA_DIR, INTERRUPTED, DataDir
 from local.output import watching
 
@@ -27,9 +27,9 @@ _FOR_NEW = "what is not indexed yet is indexed with it"
 
 def listed(data_dir: Path) -> list[str]:
     """A line for each model: what can be used now, then what can be pulled."""
-    here = known_models(data_dir)
+    here = installed_models(data_dir)
     lines = [f"{name}\there\t{folder}" for name, folder in here.items()]
-    for model in registry.known_models():
+    for model in registry.catalog_entries():
         if model.name not in here:
             size = f"{model.bytes / MEGABYTE:,.0f} MB" if model.bytes else "size not known"
             state = "unpinned" if model.unpinned else "pinned"
@@ -39,7 +39,7 @@ def listed(data_dir: Path) -> list[str]:
 
 def pull_model(name: str, allow_unpinned: bool, console: Console) -> Path:
     """The folder of the model; says what can be done with it."""
-    model = registry.known_model(name)
+    model = registry.catalog_entry(name)
     with watching(console) as watch:
         folder = Puller(models_cache(os.environ), watch).pull(model, allow_unpinned=allow_unpinned)
     _say(

@@ -16,7 +16,7 @@ from imagesearch.adapters.filesystem.excludes import Excludes
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.domain.media_types import SNIFF_BYTES, likely_type, named_as_image
 from local.aws import S3Location, in_a_sentence, reason
-from local.errors import WrongUsage
+from local.errors import UsageError
 from local.output import printable, tracked
 
 AT_A_TIME = 8
@@ -42,7 +42,7 @@ def push_folder(
 ) -> bool:
     """Upload what is new or has changed; whether all of it is there now. Raises WrongUsage."""
     if not folder.is_dir():
-        raise WrongUsage(f"{folder} is not there, or is no folder")
+        raise UsageError(f"{folder} is not there, or is no folder")
     store = FolderStore(folder, excludes=excludes)
     for path, why in (troubles := list(store.passed_over())):
         _say(console, f"passed over {printable(path)}: {why}")

@@ -18,13 +18,13 @@ import typer
 from rich.console import Console
 
 from imagesearch import bootstrap
-from imagesearch.indexing.consistency import Agreement, Disagreement, agreement
+from imagesearch.indexing.consistency import ConsistencyReport, Drift, check_consistency
 from imagesearch.settings import Settings
 from local import lambda_runtime as functions
 from local.aws import s3_location
 from local.commands.index import fill, say
-from local.commands.serve import Filling, interrupt
-from local.errors import WrongUsage
+from local.commands.serve import InitialIndexing, interrupt
+from local.errors import UsageError
 from local.lambda_runtime import settings_of
 from local.models import STARTER, model_folder, model_name
 from local.options import (
@@ -76,13 +76,13 @@ def reindex(
 ) -> None:
     """Fill another model's index while the one in use goes on serving."""
     if status + drop_old + follow > 1:
-        raise WrongUsage("--status, --drop-old and --follow are for one at a time")
+        raise UsageError("--status, --drop-old and --follow are for one at a time")
     deployed = folder if folder and folder.startswith("s3://") else None
     if not deployed:
         use_excludes(_workspace(folder, data_dir).folder, exclude, no_default_excludes)
     if not (status or drop_old):
         if deployed:
-            raise WrongUsage(
+            raise UsageError(
                 "a deployed system fills the next index itself: deploy it with NextModelName,"
                 f" then run `imagesearch backfill {deployed} --models next`"
             )
@@ -101,7 +101,7 @@ def reindex(
 
 def _fill(workspace: Workspace, model: str | None, follow: bool) -> None:
     if not model:
-        raise WrongUsage("say which model to fill an index for: --model NAME, or its folder")
+        raise UsageError("say which model to fill an index for: --model NAME, or its folder")
 
     console = Console(stderr=True)
     if follow:
@@ -134,7 +134,7 @@ def fill_and_follow(workspace: Workspace, model: str, console: Console) -> None:
     engine = _engine_to_come(workspace, model, console)
     if not engine:
         return
-    filling = Filling(engine, model, console)
+    filling = InitialIndexing(engine, model, console)
     handler = reporting(functions.index_images(), engine.store, engine.index, partial(say, console))
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, filling.outcomes)
     sync.start()
@@ -192,7 +192,7 @@ def deployed_switch(
 ) -> ModelSwitch:
     """Bucket and OpenSearch as the user's own credentials reach them. Raises WrongUsage."""
     if not (index_url and model):
-        raise WrongUsage("of a deployed system say --index-url, and --model for the one in use")
+        raise UsageError("of a deployed system say --index-url, and --model for the one in use")
 
     def settings(name: str) -> Settings:
         names = {"BUCKET": s3_location(bucket).bucket, "INDEX_URL": index_url}
@@ -223,14 +223,14 @@ def drop_others(switch: ModelSwitch) -> None:
     found = _agreement(switch.in_use)
     if not found.holds:
         name = bootstrap.index_name(switch.in_use)
-        raise WrongUsage(f"nothing is dropped: {name}, which is in use, has {told(found)}")
+        raise UsageError(f"nothing is dropped: {name}, which is in use, has {told(found)}")
     for name, index in bootstrap.vector_indexes(switch.in_use).items():
         if name not in kept:
             index.drop()
             print(f"dropped {name}")  # noqa: T201
 
 
-def told(found: Agreement) -> str:
+def told(found: ConsistencyReport) -> str:
     """Such as `2 waiting (a.jpg, b.jpg)`, or that all agrees."""
     parts = [_part(found.waiting, "waiting"), _part(found.stale, "no longer in the bucket")]
     disagreeing = ", ".join(filter(None, parts))
@@ -238,12 +238,12 @@ def told(found: Agreement) -> str:
     return disagreeing or f"agrees with the bucket{rejected}"
 
 
-def _part(found: Disagreement, words: str) -> str:
+def _part(found: Drift, words: str) -> str:
     if not found.count:
         return ""
     more = ", …" if found.count > len(found.keys) else ""
     return f"{found.count:,} {words} ({', '.join(map(printable, found.keys))}{more})"
 
 
-def _agreement(settings: Settings) -> Agreement:
-    return agreement(bootstrap.image_store(settings), bootstrap.vector_index(settings))
+def _agreement(settings: Settings) -> ConsistencyReport:
+    return check_consistency(bootstrap.image_store(settings), bootstrap.vector_index(settings))

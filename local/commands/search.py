@@ -16,7 +16,7 @@ from rich.text import Text
 
 from imagesearch import bootstrap
 from imagesearch.domain.queries import Hit, ImageQuery, Query, Search, TextQuery
-from local.errors import WrongUsage
+from local.errors import UsageError
 from local.lambda_runtime import settings_of
 from local.models import model_folder, model_in_use
 from local.options import DATA_DIR, DataDir, Endpoint, Model, image_bytes
@@ -120,7 +120,7 @@ def search(
 ) -> None:
     """Search an indexed folder, or a deployed system with --endpoint."""
     if (text is None) == (image is None):
-        raise WrongUsage("say what to look for: either words, or a file with --image")
+        raise UsageError("say what to look for: either words, or a file with --image")
 
     wanted = Wanted(text, image, limit, collection, min_relevance)
     if endpoint:

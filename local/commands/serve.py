@@ -26,7 +26,7 @@ from local.options import API_KEY
 from local.output import Report, printable
 from local.sync.folder_sync import FolderSync
 from local.sync.live_report import reporting
-from local.sync.reconcile import FolderEngine, Forget, never, take_into_use
+from local.sync.reconcile import FolderEngine, Forget, activate, never
 from local.web.application import application
 from local.web.auth import ApiKeys, is_loopback
 from local.web.server import Server
@@ -35,7 +35,7 @@ from local.workspace import Workspace
 FOUND_WITHIN_SECONDS = 30.0
 
 
-class Filling:
+class InitialIndexing:
     """Reconciles with progress the first time, and quietly after that; `what` is then ready.
 
     Later it tells what has become of files, links and folders that it had no trouble with before.
@@ -85,7 +85,7 @@ class Filling:
 KEPT_SECONDS = 86_400.0
 
 
-def sweep(derived: Path, now: float | None = None) -> None:
+def clean_up(derived: Path, now: float | None = None) -> None:
     """Notes of uploads that are older than a day; what cannot be cleared stays for another time."""
     oldest = (time.time() if now is None else now) - KEPT_SECONDS
     for note in (derived / UPLOADS).glob("*"):
@@ -119,13 +119,13 @@ def serve_folder(
     os.environ["ALLOW_URLS"] = str(allowed.urls)
     signal.signal(signal.SIGTERM, interrupt)
     server = Server(host, port)
-    engine = take_into_use(workspace, model)
+    engine = activate(workspace, model)
     say(console, f"serving {printable(str(workspace.folder))} at {server.url}")
-    sweep(workspace.derived)
+    clean_up(workspace.derived)
     keys = ApiKeys.from_environment(os.environ)
     if not keys and not is_loopback(host):
         say(console, f"anyone who reaches {host} can {_what(allowed)} these images: set {API_KEY}")
-    filling = Filling(engine, server.url, console, (lambda _: True) if forget else never)
+    filling = InitialIndexing(engine, server.url, console, (lambda _: True) if forget else never)
     handler = reporting(
         lambda_runtime.index_images(), engine.store, engine.index, partial(say, console)
     )

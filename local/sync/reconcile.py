@@ -180,7 +180,7 @@ class FolderEngine:
             save_places(self.workspace.directory, places)
 
 
-def take_into_use(workspace: Workspace, model: str, afresh: bool = False) -> FolderEngine:
+def activate(workspace: Workspace, model: str, afresh: bool = False) -> FolderEngine:
     """The same as `open_engine`; a later search takes this folder and this model by default."""
     data_dir = workspace.directory.parent
     workspace.remember(model_name(model_folder(model, data_dir), data_dir))

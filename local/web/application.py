@@ -9,8 +9,8 @@ from imagesearch.adapters.filesystem.bucket_changes import UPLOAD_URL, FolderCha
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.settings import Settings
 from local.lambda_runtime import Handler
-from local.web.auth import ApiKeys, Guard
-from local.web.files import KEEP, PREFIX, THUMBNAILS, BoundFiles, Files
+from local.web.auth import ApiKeys, Auth
+from local.web.files import KEEP, PREFIX, THUMBNAILS, Files, ScopedFiles
 from local.web.gateway import Gateway, request_path
 from local.web.uploads import Uploads
 from local.workspace import Workspace
@@ -43,10 +43,10 @@ def application(
     store = bootstrap.folder_store(settings)
     small = FolderStore(workspace.derived / THUMBNAILS.strip("/"))
     parts: dict[str, WSGIApplication] = {
-        PREFIX: BoundFiles(Files(store), key_bindings(settings.key_collections)),
+        PREFIX: ScopedFiles(Files(store), key_bindings(settings.key_collections)),
         THUMBNAILS: Files(small, THUMBNAILS, KEEP),
     }
     if settings.allow_uploads:
         changes = FolderChanges(workspace.folder, workspace.derived, store.excludes)
         parts[UPLOAD_URL] = Uploads(store, changes)
-    return Guard(Routes(parts, Gateway(handler)), host, keys, settings.cors_origin)
+    return Auth(Routes(parts, Gateway(handler)), host, keys, settings.cors_origin)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from local.errors import WrongUsage
-from local.web.errors import FORBIDDEN, EdgeError, foreign_host, foreign_origin
+from local.errors import UsageError
+from local.web.errors import FORBIDDEN, ErrorResponse, foreign_host, foreign_origin
 from local.web.files import PREFIX as FILES
 from local.web.files import THUMBNAILS
 from local.web.gateway import KEY_ID, request_path, send_error
@@ -38,7 +38,7 @@ class ApiKeys:
         for part in filter(None, environ.get(KEYS, "").split(",")):
             id, _, key = part.partition("=")
             if not (id and key) or id in keys:
-                raise WrongUsage(f"{KEYS} is a list such as shop=key1,office=key2, each id once")
+                raise UsageError(f"{KEYS} is a list such as shop=key1,office=key2, each id once")
             keys[id] = key
         return cls(keys)
 
@@ -75,7 +75,7 @@ COOKIE = "imagesearch-files"
 SHOWN = (FILES, THUMBNAILS)
 
 
-class Guard:
+class Auth:
     """Lets a request through, or answers it with the reason why not.
 
     A server on the loopback answers to its own names only: another name that leads here is a
@@ -107,7 +107,7 @@ class Guard:
             start_response = _with_header(start_response, "Set-Cookie", cookie)
         return self._app(environ, start_response)
 
-    def _objection(self, environ: WSGIEnvironment, path: str) -> EdgeError | None:
+    def _objection(self, environ: WSGIEnvironment, path: str) -> ErrorResponse | None:
         host = str(environ.get("HTTP_HOST", ""))
         if self._only_loopback and _name(host) not in LOOPBACK_NAMES:
             return foreign_host(host)

@@ -104,7 +104,7 @@ def _description(key: str, file: BinaryIO) -> list[tuple[str, str]]:
     ]
 
 
-class BoundFiles:
+class ScopedFiles:
     """Small copies need no such bound: their addresses hold a digest of what they show."""
 
     def __init__(self, files: WSGIApplication, scopes: Mapping[str, Scope]) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from local.lambda_runtime import Handler, LambdaContext
-from local.web.errors import BROKEN, NOT_TEXT, EdgeError
+from local.web.errors import BROKEN, NOT_TEXT, ErrorResponse
 
 STAGE = "local"
 # What template.yaml names as binary: anything else reaches the function as text.
@@ -165,7 +165,7 @@ def request_path(environ: WSGIEnvironment) -> str:
 
 
 def send_error(
-    error: EdgeError, environ: WSGIEnvironment, start_response: StartResponse
+    error: ErrorResponse, environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
     body = error.body()
     start_response(

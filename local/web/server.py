@@ -13,8 +13,8 @@ from waitress.task import ErrorTask
 
 from imagesearch.adapters.filesystem.bucket_changes import UPLOAD_URL
 from imagesearch.domain.ports import UPLOAD_BYTES
-from local.errors import WrongUsage
-from local.web.errors import EdgeError
+from local.errors import UsageError
+from local.web.errors import ErrorResponse
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY_BYTES = 10 * 2**20
@@ -23,13 +23,13 @@ MAX_UPLOAD_BYTES = UPLOAD_BYTES + 2**16
 THREADS = 8
 
 
-_TOO_LARGE = EdgeError(
+_TOO_LARGE = ErrorResponse(
     "413 Request Entity Too Large",
     "image_too_large",
     "The request is larger than the API takes.",
     "Send at most 4.5 MB of image bytes, or upload the image, up to 64 MB, and search by its id.",
 )
-_BAD_REQUEST = EdgeError(
+_BAD_REQUEST = ErrorResponse(
     "400 Bad Request", "bad_request", "this is not HTTP as it should be", "check the client"
 )
 
@@ -101,8 +101,8 @@ def _bound(host: str, port: int) -> socket.socket:
         return _listening(found[0])
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise WrongUsage(f"port {port} is in use: choose another with --port") from error
-        raise WrongUsage(f"cannot listen on {host} port {port}: {error.strerror}") from error
+            raise UsageError(f"port {port} is in use: choose another with --port") from error
+        raise UsageError(f"cannot listen on {host} port {port}: {error.strerror}") from error
 
 
 def _listening(found: tuple[Any, ...]) -> socket.socket:

@@ -27,7 +27,7 @@ from local.web.errors import (
     POST_ONLY,
     TAKEN,
     UPLOAD_TOO_LARGE,
-    EdgeError,
+    ErrorResponse,
 )
 from local.web.gateway import send_error
 
@@ -118,7 +118,7 @@ class Uploads:
         start_response("204 No Content", [])
         return []
 
-    def _take(self, environ: WSGIEnvironment) -> EdgeError | None:
+    def _take(self, environ: WSGIEnvironment) -> ErrorResponse | None:
         if environ["REQUEST_METHOD"] != "POST":
             return POST_ONLY
         try:
@@ -132,7 +132,7 @@ class Uploads:
         except (OSError, Unavailable):
             return NOT_WRITTEN
 
-    def _write(self, form: MultipartForm, path: Path) -> EdgeError | None:
+    def _write(self, form: MultipartForm, path: Path) -> ErrorResponse | None:
         """Beside its place under a hidden name, which nobody looks at, and then renamed."""
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=UPLOAD_PREFIX)

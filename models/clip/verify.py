@@ -19,8 +19,8 @@ from pathlib import Path
 from rich.console import Console
 
 from imagesearch.domain.errors import ImageSearchError
-from imagesearch.embedding.model_catalog import KnownModel, known_model
-from local.errors import WrongUsage
+from imagesearch.embedding.model_catalog import CatalogEntry, catalog_entry
+from local.errors import UsageError
 from local.models import Puller, models_cache
 from local.output import watching
 from models.evaluation.check_parity import CLIP
@@ -36,16 +36,16 @@ ZERO_SHOT_IMAGENET = 63.3  # top-1
 
 
 SHIPPED, ORIGINAL = "clip-vit-b-32", "clip-vit-b-32-fp32"
-Known = Callable[[str], KnownModel]
+Known = Callable[[str], CatalogEntry]
 
 
-def main(arguments: Sequence[str] | None = None, known: Known = known_model) -> int:
+def main(arguments: Sequence[str] | None = None, known: Known = catalog_entry) -> int:
     """Exit status: 0 fit, 1 too far from float32, with every reason, 2 it could not be fetched."""
     asked = _parser().parse_args(arguments)
     try:
         folders = [_pulled(known(name), asked.cache) for name in (SHIPPED, ORIGINAL)]
         found = _measured(asked.samples, folders)
-    except (ImageSearchError, WrongUsage) as wrong:
+    except (ImageSearchError, UsageError) as wrong:
         hint = getattr(wrong, "hint", "")
         print(f"verify_clip: {wrong}{hint and f'; {hint}'}", file=sys.stderr)
         return 2
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, known: Known = known_model) -> 
     return 1 if unfit else 0
 
 
-def _pulled(model: KnownModel, cache: Path) -> Path:
+def _pulled(model: CatalogEntry, cache: Path) -> Path:
     with watching(Console(stderr=True)) as watch:
         return Puller(cache, watch).pull(model)
 

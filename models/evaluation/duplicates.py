@@ -23,7 +23,7 @@ from PIL import Image
 from imagesearch.domain.images import DetailsWanted, EncodedImage
 from imagesearch.duplicates.miniatures import Miniature, overlap
 from imagesearch.duplicates.page_agreement import Detail, agreement_logit
-from imagesearch.duplicates.similarity import FAR, Look, hash_distance
+from imagesearch.duplicates.similarity import FAR, Fingerprint, hash_distance
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from models.evaluation.document_pages import document_pages
@@ -93,7 +93,7 @@ def _encoded(encoder: OnnxImageEncoder, photos: Sequence[Image.Image], edit: Edi
         np.stack([image.embedding for image in images]),
         [each.phash for each in details],
         [Miniature.of(each.miniature) for each in details],
-        [Look(each.phash, each.miniature, each.contrasts).detail for each in details],
+        [Fingerprint(each.phash, each.miniature, each.contrasts).detail for each in details],
     )
 
 

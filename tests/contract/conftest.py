@@ -14,7 +14,7 @@ import pytest
 
 from imagesearch.adapters.opensearch.client import OpenSearchClient
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, Embedding, ImageRef, Status
 from imagesearch.domain.ports import Put, VectorIndex, Version, Write, WriteStatus
 from imagesearch.domain.queries import Hit, VectorQuery
@@ -74,7 +74,7 @@ def new_embedded(tmp_path: Path) -> Iterator[Callable[[], Subject]]:
     with ExitStack() as stack:
 
         def make() -> Subject:
-            index = EmbeddedIndex(tmp_path / f"{uuid.uuid4().hex}.db", "images-test", DIMENSION)
+            index = SqliteIndex(tmp_path / f"{uuid.uuid4().hex}.db", "images-test", DIMENSION)
             stack.callback(index.close)
             return Subject(index, settle=lambda: None)
 

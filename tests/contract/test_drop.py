@@ -8,7 +8,7 @@ import pytest
 from imagesearch.adapters.opensearch import client
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite import database
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def opened(kind, file, request):
 
     def open_index(name, dimension=4):
         if kind == "embedded":
-            index = EmbeddedIndex(file, name, dimension)
+            index = SqliteIndex(file, name, dimension)
         else:
             url = request.getfixturevalue("opensearch_url")
             index = OpenSearchIndex(url, name, dimension, model="test")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.embedding.manifest import load_manifest
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -87,7 +87,7 @@ def test_filling_that_was_killed_goes_on_from_there(
     filling = idle.begin("reindex", folder, "--model", stretched_model)
     [file] = idle.data_dir.glob("many-*/index.db")
     manifest = load_manifest(stretched_model)
-    index = EmbeddedIndex(file, f"images-{manifest.image_space}", manifest.dimension)
+    index = SqliteIndex(file, f"images-{manifest.image_space}", manifest.dimension)
     eventually("some images are in the new index", lambda: index.health().images > 0)
     filling.kill()
     filling.wait()

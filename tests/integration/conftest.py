@@ -16,11 +16,11 @@ from functions.index_images.handler import BatchReport
 from functions.index_images.handler import make_handler as make_index_handler
 from functions.search.handler import make_handler as make_search_handler
 from functions.search.request_log import RequestLog
-from functions.search.routing import Parts
+from functions.search.routing import Dependencies
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.opensearch.mapping import IndexLayout
+from imagesearch.adapters.opensearch.mapping import IndexSettings
 from imagesearch.adapters.s3 import S3Changes, S3Derived, S3Store, client_config
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import LabelEncoder
@@ -32,10 +32,10 @@ from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.indexer import Indexer
-from imagesearch.search.query_encoder import QueryVectors
+from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
-from imagesearch.uploads import Allowed, Intake
+from imagesearch.uploads import Allowed, UploadService
 from tests.support.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
 from tests.support.encoders import CountingEncoder
 from tests.support.paths import REPOSITORY
@@ -105,14 +105,14 @@ def queue(request, cloud) -> Queue:
 
 @pytest.fixture
 def embedded_index(manifest, tmp_path) -> Iterator[VectorIndex]:
-    index = EmbeddedIndex(tmp_path / "index.db", "images-test", manifest.dimension)
+    index = SqliteIndex(tmp_path / "index.db", "images-test", manifest.dimension)
     yield index
     index.close()
 
 
 @pytest.fixture
 def label_index(manifest, tmp_path) -> Iterator[VectorIndex]:
-    index = EmbeddedIndex(tmp_path / "labels.db", "labels-test", manifest.dimension)
+    index = SqliteIndex(tmp_path / "labels.db", "labels-test", manifest.dimension)
     yield index
     index.close()
 
@@ -125,7 +125,7 @@ def opensearch_index(manifest, opensearch_url) -> Iterator[VectorIndex]:
         name,
         manifest.dimension,
         model=manifest.name,
-        layout=IndexLayout(refresh_interval="100ms"),
+        layout=IndexSettings(refresh_interval="100ms"),
     )
     yield index
     index.close()
@@ -176,19 +176,19 @@ def derived(cloud) -> S3Derived:
 
 
 @pytest.fixture
-def intake(store, index, cloud, derived) -> Intake:
+def intake(store, index, cloud, derived) -> UploadService:
     allowed = Allowed(uploads=True, deletions=True)
-    return Intake(store, index, S3Changes(cloud.s3), derived, allowed)
+    return UploadService(store, index, S3Changes(cloud.s3), derived, allowed)
 
 
 @pytest.fixture
-def parts(index, label_index, texts, images, store, derived, intake, manifest) -> Parts:
+def parts(index, label_index, texts, images, store, derived, intake, manifest) -> Dependencies:
     searcher = Searcher(index, texts, images)
     labels = LabelEncoder(texts, manifest.prompts)
     sets = LabelSets(lambda: label_index, labels)
-    classifier = Classifier(QueryVectors(index, texts, images), labels, sets)
+    classifier = Classifier(QueryEncoder(index, texts, images), labels, sets)
     feedback = Feedback(index, derived, SearchIds(manifest.name), manifest.image_space)
-    return Parts(
+    return Dependencies(
         searcher,
         store,
         None,

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.opensearch.client import OpenSearchClient
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.sqs import SqsRevisits
+from imagesearch.adapters.sqs import SqsRecheckQueue
 from imagesearch.duplicates.groups import DuplicateGroups
 from imagesearch.duplicates.linker import Linker
 from imagesearch.indexing.indexer import Indexer
@@ -74,7 +74,7 @@ def worker(store, index, images, manifest, sqs, revisits, logger, metrics, clock
     """Another instance of the indexing function."""
 
     def worker(asked=None):
-        asked = asked or Soon(SqsRevisits(revisits.url, sqs))
+        asked = asked or Soon(SqsRecheckQueue(revisits.url, sqs))
         linker = Linker(index, manifest.duplicates.weights, asked, clock)
         indexer = Indexer(store, index, images, linker=linker)
         handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
@@ -163,7 +163,7 @@ def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
 
 def test_a_queue_that_is_away_sends_the_event_back(cloud, sample, worker, sqs):
     cloud.put("owl.webp", sample("animals/owl"))
-    gone = SqsRevisits(f"{sqs.meta.endpoint_url}/123456789012/no-such-queue", sqs)
+    gone = SqsRecheckQueue(f"{sqs.meta.endpoint_url}/123456789012/no-such-queue", sqs)
     message = fake_message({"bucket": BUCKET, "keys": ["owl.webp"]})
     answer = worker(gone)(event_of([message]))
     assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}

@@ -25,11 +25,11 @@ from PIL import Image
 
 from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.s3 import S3Derived, S3Store, client_config
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.media_types import named_as_image, sniff
 from imagesearch.duplicates.linker import Linker
-from imagesearch.indexing.consistency import agreement
+from imagesearch.indexing.consistency import check_consistency
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
 from tests.support.cloud import BUCKET, DERIVED, REGION
@@ -200,7 +200,7 @@ def examined(onnx_images, manifest):
             s3 = S3(client)
             for key, each in objects.items():
                 s3.keep(key, CONTENTS[each.content], each.kept, each.metadata)
-            index = EmbeddedIndex(Path(folder) / "i.db", "images", manifest.dimension)
+            index = SqliteIndex(Path(folder) / "i.db", "images", manifest.dimension)
             try:
                 claims(objects, s3, index, onnx_images, manifest)
             finally:
@@ -209,7 +209,7 @@ def examined(onnx_images, manifest):
     return examine
 
 
-def claims(objects: dict[str, Object], s3: S3, index: EmbeddedIndex, images, manifest) -> None:
+def claims(objects: dict[str, Object], s3: S3, index: SqliteIndex, images, manifest) -> None:
     store = S3Store(BUCKET, s3)
     derived = S3Derived(f"s3://{DERIVED}", s3.client)
     linker = Linker(index, manifest.duplicates.weights)
@@ -226,10 +226,10 @@ def claims(objects: dict[str, Object], s3: S3, index: EmbeddedIndex, images, man
     assert set(again) == set(objects)
     assert set(again.values()) <= {OutcomeKind.UNCHANGED, OutcomeKind.SKIPPED}
     assert records(index, objects) == first
-    assert agreement(store, index).holds
+    assert check_consistency(store, index).holds
 
 
-def records(index: EmbeddedIndex, objects: dict[str, Object]) -> dict[str, Document | None]:
+def records(index: SqliteIndex, objects: dict[str, Object]) -> dict[str, Document | None]:
     ids = {key: ImageRef(BUCKET, key).id for key in objects}
     stored = index.get(list(ids.values()))
     return {key: stored[id].document if id in stored else None for key, id in ids.items()}

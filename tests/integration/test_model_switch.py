@@ -11,7 +11,7 @@ import pytest
 from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.opensearch.client import index_dimensions
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from imagesearch.adapters.opensearch.mapping import IndexLayout
+from imagesearch.adapters.opensearch.mapping import IndexSettings
 from imagesearch.domain.queries import ImageQuery, Search
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
@@ -23,7 +23,7 @@ from tests.integration.conftest import MODEL, ROOT
 from tests.support.cloud import BUCKET, eventually
 from tests.support.model_switch import Searching, Side, Uploading, running
 
-LAYOUT = IndexLayout(refresh_interval="100ms")
+LAYOUT = IndexSettings(refresh_interval="100ms")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from imagesearch.domain.images import DetailsWanted
 from imagesearch.duplicates.contrast_maps import UNSURE
-from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, THRESHOLD, Look, likeness
+from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, THRESHOLD, Fingerprint, similarity
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from models.evaluation.document_pages import chat, letter
@@ -48,9 +48,12 @@ def png(picture):
 
 def confidence(manifest, one, other):
     looks = [
-        Look(each.phash, each.miniature, each.contrasts) for each in (one.details, other.details)
+        Fingerprint(each.phash, each.miniature, each.contrasts)
+        for each in (one.details, other.details)
     ]
-    found = likeness(manifest.duplicates.weights, float(one.embedding @ other.embedding), *looks, 0)
+    found = similarity(
+        manifest.duplicates.weights, float(one.embedding @ other.embedding), *looks, 0
+    )
     return found.confidence
 
 

@@ -12,7 +12,7 @@ from moto.core import set_initial_no_auth_action_count
 
 from imagesearch.adapters.s3 import S3Model
 from imagesearch.domain.errors import ConfigurationError
-from imagesearch.downloads.model_store import ModelShelf, TimeLeft
+from imagesearch.downloads.model_store import Deadline, S3ModelStore
 from tests.support.file_server import FileServer
 from tests.support.models import FILES, known, unsigned_graph
 
@@ -76,14 +76,14 @@ def of_the_bucket(document: dict[str, Any], without: str) -> dict[str, Any]:
 
 def test_a_model_is_put_read_and_taken_away_by_these_rights_alone(hub, acting_as, tmp_path):
     fetching, searching = acting_as("FetchModelRole"), acting_as("SearchRole")
-    shelf = ModelShelf(BUCKET, "model", fetching, lambda _: known(hub))
-    after = ModelShelf(BUCKET, "next-model", fetching, lambda _: known(hub))
+    shelf = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub))
+    after = S3ModelStore(BUCKET, "next-model", fetching, lambda _: known(hub))
 
     @set_initial_no_auth_action_count(0)
     def where_rights_are_asked_for() -> None:
-        assert shelf.put("tiny", TimeLeft()) == [*FILES]
-        assert shelf.put("tiny", TimeLeft()) == []
-        after.put("tiny", TimeLeft())
+        assert shelf.put("tiny", Deadline()) == [*FILES]
+        assert shelf.put("tiny", Deadline()) == []
+        after.put("tiny", Deadline())
         folder = S3Model(shelf.uri("tiny"), tmp_path, searching).folder(FILES)
         assert (folder / "text.onnx").read_bytes() == b"text"
         with pytest.raises(ConfigurationError, match="AccessDenied"):
@@ -100,11 +100,11 @@ def test_a_model_is_put_read_and_taken_away_by_these_rights_alone(hub, acting_as
 )
 def test_no_right_is_given_that_is_not_needed(hub, acting_as, action):
     fetching = acting_as("FetchModelRole", without=action)
-    shelf = ModelShelf(BUCKET, "model", fetching, lambda _: known(hub))
+    shelf = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub))
 
     @set_initial_no_auth_action_count(0)
     def where_rights_are_asked_for() -> None:
-        shelf.put("tiny", TimeLeft())
+        shelf.put("tiny", Deadline())
         shelf.remove(shelf.uri("tiny"))
 
     with pytest.raises(ConfigurationError, match="AccessDenied"):

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from imagesearch.duplicates.miniatures import Miniature
-from imagesearch.duplicates.similarity import Look
+from imagesearch.duplicates.similarity import Fingerprint
 from imagesearch.embedding.decoding.details import miniature
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 
@@ -21,5 +21,5 @@ def mini(picture: Image.Image) -> Miniature:
     return Miniature.of(miniature(picture))
 
 
-def look(picture: Image.Image) -> Look:
-    return Look(perceptual_hash(picture), miniature(picture))
+def look(picture: Image.Image) -> Fingerprint:
+    return Fingerprint(perceptual_hash(picture), miniature(picture))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import ImageStore, VectorIndex
 from imagesearch.domain.queries import Hit, ImageQuery, Search, TextQuery
-from imagesearch.indexing.consistency import Agreement, agreement
+from imagesearch.indexing.consistency import ConsistencyReport, check_consistency
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.searcher import Searcher
 from tests.support.cloud import BUCKET, Cloud, Handler, Queue, event_of
@@ -30,8 +30,8 @@ class Side:
     queue: Queue
     handler: Handler
 
-    def agreement(self) -> Agreement:
-        return agreement(self.store, self.index)
+    def check_consistency(self) -> ConsistencyReport:
+        return check_consistency(self.store, self.index)
 
     def work(self, stop: threading.Event) -> None:
         """Empty the queue as it fills."""

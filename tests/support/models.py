@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from imagesearch.embedding.model_catalog import KnownModel, Pin
+from imagesearch.embedding.model_catalog import CatalogEntry, Pin
 from tests.support.file_server import FileServer
 
 FILES = ("image.onnx", "text.onnx", "tokenizer.json")
@@ -29,7 +29,7 @@ def unsigned_graph() -> bytes:
     return bytes(helper.make_model(graph).SerializeToString())
 
 
-def known(server: FileServer, **changes: Any) -> KnownModel:
+def known(server: FileServer, **changes: Any) -> CatalogEntry:
     """A model of the server's files, pinned as they are."""
     image = {
         "graph": "image.onnx", "input": "x", "output": "y", "size": 8, "resize": "pad",
@@ -51,4 +51,4 @@ def known(server: FileServer, **changes: Any) -> KnownModel:
         )
         for name in FILES
     }
-    return KnownModel(manifest=manifest, pins=pins | changes, evidence=["this test"])
+    return CatalogEntry(manifest=manifest, pins=pins | changes, evidence=["this test"])

@@ -3,7 +3,7 @@
 import pytest
 
 from imagesearch import bootstrap
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.errors import Unavailable
 from imagesearch.settings import Settings
 
@@ -22,7 +22,7 @@ def settings(file):
 
 def test_only_indexes_of_the_very_prefix_are_listed(file, settings):
     for name in (f"images-{SPACE}", f"images-{OTHER}", f"images-test-{SPACE}", "images-old"):
-        EmbeddedIndex(file, name, 4).close()
+        SqliteIndex(file, name, 4).close()
     assert list(bootstrap.vector_indexes(settings)) == [f"images-{SPACE}", f"images-{OTHER}"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
 from imagesearch.domain.media_types import EXTENSIONS, EXTENSIONS_OF, likely_type, named_as_image
 from imagesearch.domain.ports import UPLOAD_SECONDS
-from imagesearch.uploads import Allowed, Intake, NewImage
+from imagesearch.uploads import Allowed, NewImage, UploadService
 from tests.support.fakes import BUCKET, START, FakeChanges, FakeDerived, picture, ref
 from tests.support.looking import look
 
@@ -23,8 +23,8 @@ def notes() -> FakeDerived:
 
 
 @pytest.fixture
-def intake(store, index, changes, notes) -> Intake:
-    return Intake(store, index, changes, notes, Allowed(True, True), clock=lambda: START)
+def intake(store, index, changes, notes) -> UploadService:
+    return UploadService(store, index, changes, notes, Allowed(True, True), clock=lambda: START)
 
 
 BEACH = NewImage("beach.jpg", "image/jpeg", "2024")
@@ -153,9 +153,9 @@ def test_what_is_not_allowed_is_not_done(store, index, changes, notes, indexer):
     store.put("a.png", picture("a"))
     look(indexer, "a.png")
     with pytest.raises(NotAllowed, match="uploads"):
-        Intake(store, index, changes, notes, Allowed(deletions=True)).begin(BEACH)
+        UploadService(store, index, changes, notes, Allowed(deletions=True)).begin(BEACH)
     with pytest.raises(NotAllowed, match="deletions"):
-        Intake(store, index, changes, notes, Allowed(uploads=True)).delete(ref("a.png").id)
+        UploadService(store, index, changes, notes, Allowed(uploads=True)).delete(ref("a.png").id)
     assert (changes.signed, list(store.objects)) == ([], ["a.png"])
 
 

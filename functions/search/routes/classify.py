@@ -42,7 +42,7 @@ from ..requests import (
     without_parameters,
 )
 from ..responses import Answer, answer
-from ..routing import UNREADABLE, Addresses, Note, Operation, Parts
+from ..routing import UNREADABLE, Dependencies, ImageUrls, LogFields, Operation
 from .search import FoundImage, Took, found_image
 
 NEIGHBOURS = 20
@@ -128,7 +128,7 @@ class ClassifyResult(Answer):
     ]
 
 
-def classify_result(found: Classification, limit: int, addresses: Addresses) -> ClassifyResult:
+def classify_result(found: Classification, limit: int, addresses: ImageUrls) -> ClassifyResult:
     """The best `limit` labels."""
     took = found.took_ms
     return ClassifyResult(
@@ -186,7 +186,7 @@ class Among:
 class Classifications:
     """Raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Parts, note: Note) -> None:
+    def __init__(self, parts: Dependencies, note: LogFields) -> None:
         self._parts = parts
         self._note = note
 

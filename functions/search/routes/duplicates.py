@@ -34,7 +34,7 @@ from ..requests import (
     without_parameters,
 )
 from ..responses import Answer, Cursor, answer
-from ..routing import AWAY, UNREADABLE, Addresses, Note, Operation, Parts
+from ..routing import AWAY, UNREADABLE, Dependencies, ImageUrls, LogFields, Operation
 from .images import ImageRecord, image_record
 
 
@@ -133,19 +133,19 @@ class DuplicateAnswer(Answer):
     ]
 
 
-def duplicate_groups(page: GroupPage, addresses: Addresses) -> DuplicateGroups:
+def duplicate_groups(page: GroupPage, addresses: ImageUrls) -> DuplicateGroups:
     return DuplicateGroups(
         groups=[_group(each, addresses) for each in page.groups], cursor=page.cursor
     )
 
 
-def duplicate_answer(matches: list[Match], addresses: Addresses) -> DuplicateAnswer:
+def duplicate_answer(matches: list[Match], addresses: ImageUrls) -> DuplicateAnswer:
     return DuplicateAnswer(
         duplicate=bool(matches), matches=[_match(each, addresses) for each in matches]
     )
 
 
-def _group(group: Group, addresses: Addresses) -> DuplicateGroup:
+def _group(group: Group, addresses: ImageUrls) -> DuplicateGroup:
     return DuplicateGroup(
         kind=group.kind,
         size=group.size,
@@ -154,8 +154,8 @@ def _group(group: Group, addresses: Addresses) -> DuplicateGroup:
     )
 
 
-def _match(match: Match, addresses: Addresses) -> DuplicateMatch:
-    found = match.likeness
+def _match(match: Match, addresses: ImageUrls) -> DuplicateMatch:
+    found = match.similarity
     return DuplicateMatch(
         kind=Kind.EXACT if match.is_exact else Kind.NEAR,
         confidence=round(found.confidence, 4),
@@ -165,7 +165,7 @@ def _match(match: Match, addresses: Addresses) -> DuplicateMatch:
     )
 
 
-def _records(documents: list[Document], addresses: Addresses) -> list[ImageRecord]:
+def _records(documents: list[Document], addresses: ImageUrls) -> list[ImageRecord]:
     return [image_record(each, addresses) for each in documents]
 
 
@@ -192,7 +192,7 @@ GroupLimit = Annotated[int, Query(ge=1, le=MAX_GROUPS, description="How many gro
 class Duplicates:
     """Each method raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Parts, note: Note) -> None:
+    def __init__(self, parts: Dependencies, note: LogFields) -> None:
         self._parts = parts
         self._note = note
 

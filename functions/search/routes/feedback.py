@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..requests import Body, posted_json, require_json
 from ..responses import Answer, answer
-from ..routing import Note, Operation, Parts
+from ..routing import Dependencies, LogFields, Operation
 
 SUMMARY = "Say whether a hit was what was looked for"
 DESCRIPTION = """Kept as a pair to train with: the vectors of query and image, and the opinion.
@@ -46,7 +46,7 @@ FEEDBACK = Body(
 class FeedbackRoute:
     """Raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Parts, note: Note) -> None:
+    def __init__(self, parts: Dependencies, note: LogFields) -> None:
         self._feedback = parts.feedback
         self._note = note
 

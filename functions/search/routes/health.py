@@ -7,10 +7,10 @@ from pydantic import Field
 
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import ChangeQueue
-from imagesearch.uploads import Allowed, Intake
+from imagesearch.uploads import Allowed, UploadService
 
 from ..responses import Answer, answer
-from ..routing import AWAY, Operation, Parts
+from ..routing import AWAY, Dependencies, Operation
 
 Change: TypeAlias = Literal["uploads", "deletions"]
 SUMMARY = "Whether a search would succeed"
@@ -40,7 +40,7 @@ class Health(Answer):
 
 
 class HealthRoute:
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Dependencies) -> None:
         self._parts = parts
 
     def operations(self) -> list[Operation]:
@@ -63,7 +63,7 @@ class HealthRoute:
         )
 
 
-def _allowed(intake: Intake | None) -> list[Change]:
+def _allowed(intake: UploadService | None) -> list[Change]:
     allowed = intake.allowed if intake else Allowed()
     changes: dict[Change, bool] = {"uploads": allowed.uploads, "deletions": allowed.deletions}
     return [change for change, may_be in changes.items() if may_be]

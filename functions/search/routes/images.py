@@ -22,10 +22,10 @@ from imagesearch.uploads import (
     MAX_METADATA_BYTES,
     MAX_NAME_BYTES,
     UPLOADS_HINT,
-    BegunUpload,
-    Intake,
+    CreatedUpload,
     NewImage,
     PendingImage,
+    UploadService,
 )
 
 from ..requests import (
@@ -56,7 +56,7 @@ from ..responses import (
     place_of,
     truncated,
 )
-from ..routing import AWAY, JSON_AWAY, MISSING, Addresses, Note, Operation, Parts
+from ..routing import AWAY, JSON_AWAY, MISSING, Dependencies, ImageUrls, LogFields, Operation
 
 
 class ImageRecord(Answer):
@@ -125,7 +125,7 @@ class ImageList(Answer):
     cursor: Cursor
 
 
-def begun_upload(begun: BegunUpload) -> Upload:
+def begun_upload(begun: CreatedUpload) -> Upload:
     form = begun.form
     return Upload(
         id=begun.ref.id,
@@ -135,7 +135,7 @@ def begun_upload(begun: BegunUpload) -> Upload:
     )
 
 
-def pending_image(pending: PendingImage, addresses: Addresses) -> ImageRecord:
+def pending_image(pending: PendingImage, addresses: ImageUrls) -> ImageRecord:
     ref, state = pending.ref, pending.state
     return ImageRecord(
         id=ref.id,
@@ -149,13 +149,13 @@ def pending_image(pending: PendingImage, addresses: Addresses) -> ImageRecord:
     )
 
 
-def image_list(listing: Listing, addresses: Addresses) -> ImageList:
+def image_list(listing: Listing, addresses: ImageUrls) -> ImageList:
     return ImageList(
         images=[image_record(each, addresses) for each in listing.documents], cursor=listing.cursor
     )
 
 
-def image_record(document: Document, addresses: Addresses) -> ImageRecord:
+def image_record(document: Document, addresses: ImageUrls) -> ImageRecord:
     return ImageRecord(
         id=document.id,
         key=document.ref.key,
@@ -267,7 +267,7 @@ versioned bucket the older versions stay. Locally the file is moved out of the f
 class Images:
     """Each method raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Parts, note: Note) -> None:
+    def __init__(self, parts: Dependencies, note: LogFields) -> None:
         self._parts = parts
         self._note = note
 
@@ -318,7 +318,7 @@ class Images:
         return answer(DeletedImage(id=deleted.id, key=deleted.key), 202)
 
     @property
-    def _intake(self) -> Intake:
+    def _intake(self) -> UploadService:
         """Raises NotAllowed."""
         if self._parts.intake is None:
             raise NotAllowed("images are only read here", f"{UPLOADS_HINT}; {DELETIONS_HINT}")

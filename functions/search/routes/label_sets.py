@@ -17,7 +17,7 @@ from imagesearch.classification.prompts import checked_labels
 
 from ..requests import LIST_LIMIT, Body, CursorParameter, Limit, posted_json, require_json
 from ..responses import Answer, Cursor, answer
-from ..routing import AWAY, MISSING, Note, Operation, Parts
+from ..routing import AWAY, MISSING, Dependencies, LogFields, Operation
 from .classify import Label
 
 # With three prompts a label this takes CLIP some seconds, where API Gateway waits for 29.
@@ -94,7 +94,7 @@ SetName: TypeAlias = Annotated[
 class LabelSetRoutes:
     """Each method raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Parts, note: Note) -> None:
+    def __init__(self, parts: Dependencies, note: LogFields) -> None:
         self._sets = parts.label_sets
         self._note = note
 

@@ -71,7 +71,16 @@ from ..responses import (
     refusal,
     truncated,
 )
-from ..routing import AWAY, JSON_AWAY, MISSING, UNREADABLE, Addresses, Note, Operation, Parts
+from ..routing import (
+    AWAY,
+    JSON_AWAY,
+    MISSING,
+    UNREADABLE,
+    Dependencies,
+    ImageUrls,
+    LogFields,
+    Operation,
+)
 from .search_filters import EXAMPLE, SearchFilter
 
 MAX_WEIGHT = 100
@@ -285,7 +294,7 @@ class BatchResult(Answer):
 
 
 def batch_result(
-    found: Sequence[SearchAnswer | ImageSearchError], addresses: Addresses
+    found: Sequence[SearchAnswer | ImageSearchError], addresses: ImageUrls
 ) -> BatchResult:
     return BatchResult(
         results=[
@@ -295,7 +304,7 @@ def batch_result(
     )
 
 
-def search_result(found: SearchAnswer, addresses: Addresses) -> SearchResult:
+def search_result(found: SearchAnswer, addresses: ImageUrls) -> SearchResult:
     took = found.took_ms
     return SearchResult(
         search_id=found.search_id,
@@ -306,7 +315,7 @@ def search_result(found: SearchAnswer, addresses: Addresses) -> SearchResult:
     )
 
 
-def found_image(hit: Hit, addresses: Addresses) -> FoundImage:
+def found_image(hit: Hit, addresses: ImageUrls) -> FoundImage:
     document = hit.document
     return FoundImage(
         id=document.id,
@@ -346,7 +355,7 @@ SIMILAR = "The neighbours of an indexed image, itself left out"
 class Searches:
     """Each method raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Parts, note: Note) -> None:
+    def __init__(self, parts: Dependencies, note: LogFields) -> None:
         self._parts = parts
         self._note = note
 

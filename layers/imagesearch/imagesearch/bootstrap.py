@@ -23,7 +23,7 @@ from imagesearch.domain.ports import (
     ChangeQueue,
     DerivedStore,
     ImageStore,
-    Revisits,
+    RecheckQueue,
     VectorIndex,
     WebImages,
 )
@@ -38,12 +38,12 @@ from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
-from imagesearch.search.query_encoder import QueryVectors
+from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.relevance import Relevance
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
-from imagesearch.uploads import Allowed, Intake
+from imagesearch.uploads import Allowed, UploadService
 
 if TYPE_CHECKING:
     from imagesearch.adapters.filesystem.image_store import FolderStore
@@ -223,7 +223,7 @@ def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:
 def classifier(settings: Settings, scope: Scope | None = None) -> Classifier:
     """The same parts as the searcher's, and how the model is told labels."""
     texts, images = text_encoder(settings.model_uri), image_encoder(settings.model_uri)
-    vectors = QueryVectors(_index_within(settings, scope), texts, images, web_images(settings))
+    vectors = QueryEncoder(_index_within(settings, scope), texts, images, web_images(settings))
     return Classifier(vectors, _label_encoder(settings), label_sets(settings, scope))
 
 
@@ -261,25 +261,25 @@ def _content_sources(settings: Settings) -> list[ContentSource]:
     """Indexes of the same image space, besides the one that is written."""
     if not settings.reuse_from:
         return []
-    from imagesearch.adapters.sqlite.content_lookup import EmbeddedContent
+    from imagesearch.adapters.sqlite.content_lookup import SqliteContentLookup
 
     name, dimension = index_name(settings), manifest_of(settings.model_uri).dimension
     sources = [each.split(",") for each in settings.reuse_from.split()]
     return [
-        ContentSource(EmbeddedContent(local_path(index), name, dimension), derived_at(derived))
+        ContentSource(SqliteContentLookup(local_path(index), name, dimension), derived_at(derived))
         for index, derived in sources
     ]
 
 
-def _revisits(settings: Settings) -> Revisits | None:
+def _revisits(settings: Settings) -> RecheckQueue | None:
     if settings.revisit_queue_url is None:
         return None
-    from imagesearch.adapters.sqs import SqsRevisits
+    from imagesearch.adapters.sqs import SqsRecheckQueue
 
-    return SqsRevisits(settings.revisit_queue_url)
+    return SqsRecheckQueue(settings.revisit_queue_url)
 
 
-def intake(settings: Settings, scope: Scope | None = None) -> Intake | None:
+def intake(settings: Settings, scope: Scope | None = None) -> UploadService | None:
     """What changes the bucket; None where that is not permitted."""
     derived = derived_store(settings)
     allowed = Allowed(settings.allow_uploads, settings.allow_delete)
@@ -289,7 +289,7 @@ def intake(settings: Settings, scope: Scope | None = None) -> Intake | None:
     if scope:
         store, changes = ScopedStore(store, scope), ScopedChanges(changes, scope)
     index, web = _index_within(settings, scope), web_images(settings)
-    return Intake(store, index, changes, derived, allowed, web=web)
+    return UploadService(store, index, changes, derived, allowed, web=web)
 
 
 def _index_within(settings: Settings, scope: Scope | None) -> VectorIndex:
@@ -332,13 +332,13 @@ def vector_indexes(settings: Settings) -> dict[str, VectorIndex]:
 
 def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorIndex:
     if settings.index_url.startswith("sqlite:"):
-        from imagesearch.adapters.sqlite.index import EmbeddedIndex
+        from imagesearch.adapters.sqlite.index import SqliteIndex
 
-        return EmbeddedIndex(local_path(settings.index_url), name, dimension)
+        return SqliteIndex(local_path(settings.index_url), name, dimension)
     from imagesearch.adapters.opensearch.index import OpenSearchIndex
-    from imagesearch.adapters.opensearch.mapping import IndexLayout
+    from imagesearch.adapters.opensearch.mapping import IndexSettings
 
-    layout = IndexLayout(
+    layout = IndexSettings(
         engine=settings.index_engine,
         compression=settings.index_compression,
         shards=settings.index_shards,

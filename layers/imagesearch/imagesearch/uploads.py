@@ -114,7 +114,7 @@ DELETIONS_HINT = "the operator can switch them on: --allow-delete, or AllowDelet
 
 
 @dataclass(frozen=True, slots=True)
-class BegunUpload:
+class CreatedUpload:
     ref: ImageRef
     form: UploadForm
 
@@ -136,7 +136,7 @@ class Allowed:
     urls: bool = False
 
 
-class Intake:
+class UploadService:
     """Changes what the bucket holds, where that is allowed; the index follows by the events.
 
     Its methods raise InvalidQuery, NotAllowed, NotFound, Unavailable.
@@ -161,14 +161,14 @@ class Intake:
         self._clock = clock
         self._web = web
 
-    def begin(self, wanted: NewImage) -> BegunUpload:
+    def begin(self, wanted: NewImage) -> CreatedUpload:
         """What it takes to upload it straight to the bucket, where it overwrites nothing."""
         self._check_uploads()
         check(wanted)
         ref = ImageRef(self._store.bucket, new_key(wanted))
         form = self._changes.upload_form(ref, wanted.content_type, wanted.metadata, self._clock())
         self._note(ref)
-        return BegunUpload(ref, form)
+        return CreatedUpload(ref, form)
 
     def take(self, url: str, wanted: NewImage) -> ImageRef:
         """Fetch an image from the web and put it into the bucket, where it overwrites nothing.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from opensearchpy.exceptions import RequestError
 
-from imagesearch.adapters.opensearch.mapping import IndexLayout
+from imagesearch.adapters.opensearch.mapping import IndexSettings
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.domain.ports import Delete, WriteStatus
 from imagesearch.domain.queries import VectorQuery
@@ -73,10 +73,10 @@ def test_an_index_of_another_space_is_not_searched(
 # Faiss compares all vectors here: the test server lacks its native library, and would die of
 # building a graph or bits (8x and more).
 LAYOUTS = [
-    IndexLayout(compression="4x"),
-    IndexLayout(shards=3, replicas=0),
-    IndexLayout("faiss", exact=True),
-    IndexLayout("faiss", "2x", exact=True),
+    IndexSettings(compression="4x"),
+    IndexSettings(shards=3, replicas=0),
+    IndexSettings("faiss", exact=True),
+    IndexSettings("faiss", "2x", exact=True),
 ]
 CHOICES = [(engine, f"{2**n}x") for engine in COMPRESSIONS for n in range(6)]
 
@@ -85,7 +85,7 @@ CHOICES = [(engine, f"{2**n}x") for engine in COMPRESSIONS for n in range(6)]
 def test_the_server_takes_the_compressions_that_are_offered_and_no_others(
     raw_opensearch, index_name, engine, compression
 ):
-    layout = IndexLayout(engine, compression)
+    layout = IndexSettings(engine, compression)
     mapping = {"properties": {"embedding": layout.vector_field(512)}}
     body = {"settings": layout.settings(), "mappings": mapping}
     refused = nullcontext() if compression in COMPRESSIONS[engine] else pytest.raises(RequestError)
@@ -109,7 +109,7 @@ def test_every_layout_finds_the_nearest_with_their_cosines(
 
 
 def test_settings_are_those_of_the_layout(opensearch_url, raw_opensearch, connect, index_name, put):
-    layout = IndexLayout("lucene", "4x", shards=2, replicas=0, refresh_interval="30s")
+    layout = IndexSettings("lucene", "4x", shards=2, replicas=0, refresh_interval="30s")
     connect(opensearch_url, layout=layout).write([put()])
     made = raw_opensearch.indices.get(index=index_name)[index_name]
     settings, field = made["settings"]["index"], made["mappings"]["properties"]["embedding"]

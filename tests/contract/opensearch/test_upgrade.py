@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from imagesearch.adapters.opensearch.mapping import FIELDS, IndexLayout, index_body
+from imagesearch.adapters.opensearch.mapping import FIELDS, IndexSettings, index_body
 from imagesearch.adapters.opensearch.queries import ascending
 from imagesearch.domain.filters import DateRange, KeyPrefix, NumberRange, OneOf
 from imagesearch.domain.images import Status
@@ -61,7 +61,7 @@ def make_older(raw_opensearch, index_name, towards, lacking):
     """Makes the index as an older version did, with its template and an image from it."""
 
     def make():
-        body = index_body({"space": index_name, "dimension": 4, "model": "test"}, IndexLayout())
+        body = index_body({"space": index_name, "dimension": 4, "model": "test"}, IndexSettings())
         embedding = body["mappings"]["properties"]["embedding"]
         kept = {name: field for name, field in FIRST_FIELDS.items() if name not in lacking}
         body["mappings"]["properties"] = kept | {"embedding": embedding}

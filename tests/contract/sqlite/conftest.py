@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 
 WRITER = Path(__file__).with_name("writer.py")
 NAME = "images-test"
@@ -23,7 +23,7 @@ def opened(path):
     indexes = []
 
     def open_index(name=NAME, dimension=4, file=path, **more):
-        indexes.append(EmbeddedIndex(file, name, dimension, **more))
+        indexes.append(SqliteIndex(file, name, dimension, **more))
         return indexes[-1]
 
     yield open_index

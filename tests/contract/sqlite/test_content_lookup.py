@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from imagesearch.adapters.sqlite.content_lookup import BY_CONTENT, EmbeddedContent
+from imagesearch.adapters.sqlite.content_lookup import BY_CONTENT, SqliteContentLookup
 from imagesearch.adapters.sqlite.database import SCHEMA_VERSION
 from imagesearch.domain.errors import Unavailable
 
@@ -19,7 +19,7 @@ def look_up(path):
     opened = []
 
     def look_up(*hashes, name=NAME, dimension=4):
-        opened.append(EmbeddedContent(path, name, dimension))
+        opened.append(SqliteContentLookup(path, name, dimension))
         found = opened[-1].by_sha256(hashes, "decoder 1")
         return [scanned.document.ref.key for scanned in found.values()]
 
@@ -39,7 +39,7 @@ def test_an_image_of_another_folder_is_found(opened, put, look_up):
 
 
 def test_what_is_written_later_is_found_as_well(opened, put, path):
-    index, content = opened(), EmbeddedContent(path, NAME, 4)
+    index, content = opened(), SqliteContentLookup(path, NAME, 4)
     assert content.by_sha256([A], "decoder 1") == {}
     index.write([put("a.jpg", sha256=A)])
     assert content.by_sha256([A], "decoder 1").keys() == {A}

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from imagesearch.adapters.sqlite.database import index_dimensions
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.errors import ConfigurationError, Unavailable
 from imagesearch.domain.ports import Put
 from imagesearch.domain.queries import VectorQuery
 
 EAST = np.array([1, 0, 0, 0], np.float32)
 NOBODY = 65534
-Open = Callable[..., EmbeddedIndex]
+Open = Callable[..., SqliteIndex]
 
 
 @pytest.fixture

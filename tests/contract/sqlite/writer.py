@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import Put, WriteStatus
 
 
 def main(path: str, index_name: str, writer: str, batch: str, batches: str) -> None:
     size = int(batch)
-    index = EmbeddedIndex(Path(path), index_name, 4)
+    index = SqliteIndex(Path(path), index_name, 4)
     for number in range(int(batches)):
         first = number * size
         results = index.write([put(f"{writer}/{first + place:06}") for place in range(size)])

@@ -16,13 +16,13 @@ from rich.console import Console
 
 from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.s3 import S3Store
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Details, DetailsWanted, EncodedImage
 from imagesearch.domain.queries import VectorQuery
 from imagesearch.indexing.indexer import Indexer
 from local.aws import s3_location
 from local.commands.backfill import Wanted, follow, start_backfill
-from local.errors import WrongUsage
+from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
 
 ODD = [
@@ -98,7 +98,7 @@ def test_a_bucket_that_was_full_before_is_searchable(
     records = drain(work)
     assert set(keys(records)) == set(KEYS)
 
-    index = EmbeddedIndex(tmp_path / "index.db", "images-fake", 2)
+    index = SqliteIndex(tmp_path / "index.db", "images-fake", 2)
     logger = Logger(service="backfill", stream=io.StringIO())
     report = BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service="backfill"))
     indexer = Indexer(S3Store(BUCKET, s3), index, OneVectorEach())
@@ -241,5 +241,5 @@ def test_a_backfill_that_fails_says_why(aws, work, machine, wait):
 def test_what_cannot_be_started_is_told_in_a_sentence(aws, work, machine, stack, given, said):
     stack("images", machine(work))
     stack("old", "")
-    with pytest.raises(WrongUsage, match=said):
+    with pytest.raises(UsageError, match=said):
         start_backfill(given, aws)

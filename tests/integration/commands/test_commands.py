@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from local.aws import s3_location
 from local.commands.feedback import kept_in_s3
-from local.errors import WrongUsage
+from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
 
 Result = subprocess.CompletedProcess[str]
@@ -92,5 +92,5 @@ def test_every_pair_is_read_and_nothing_else(s3, origin, prefix):
 
 
 def test_a_bucket_that_is_not_there_is_named(s3):
-    with pytest.raises(WrongUsage, match="cannot read s3://nowhere"):
+    with pytest.raises(UsageError, match="cannot read s3://nowhere"):
         list(kept_in_s3(s3_location("s3://nowhere"), s3))

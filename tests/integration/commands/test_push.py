@@ -11,7 +11,7 @@ from rich.console import Console
 
 from local.aws import S3Location, s3_location
 from local.commands.push import push_folder
-from local.errors import WrongUsage
+from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
 
 JPEG = b"\xff\xd8\xff and so on"
@@ -97,16 +97,16 @@ def test_a_file_that_cannot_be_uploaded_is_named_and_the_others_go(push, s3):
 
 
 def test_a_bucket_that_is_not_there_is_told_in_a_sentence(push):
-    with pytest.raises(WrongUsage, match=r"cannot list s3://nobodys/: .*does not exist"):
+    with pytest.raises(UsageError, match=r"cannot list s3://nobodys/: .*does not exist"):
         push("s3://nobodys")
 
 
 def test_a_folder_that_is_not_there_is_told_before_anything_else(s3, tmp_path):
-    with pytest.raises(WrongUsage, match="nowhere is not there"):
+    with pytest.raises(UsageError, match="nowhere is not there"):
         push_folder(tmp_path / "nowhere", S3Location(BUCKET, ""), s3, Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize("text", ["photos", "s3:/photos", "s3://", "s3://Photos", "file://photos"])
 def test_what_is_no_bucket_is_refused(text):
-    with pytest.raises(WrongUsage, match="is no bucket"):
+    with pytest.raises(UsageError, match="is no bucket"):
         s3_location(text)

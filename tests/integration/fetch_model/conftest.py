@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from functions.fetch_model import cloudformation as answering
-from functions.fetch_model.cloudformation import Answerer
+from functions.fetch_model.cloudformation import ResponseSender
 from functions.fetch_model.handler import make_handler
 from imagesearch.adapters.s3 import client_config
-from imagesearch.downloads.model_store import ModelShelf
-from imagesearch.embedding.model_catalog import KnownModel
+from imagesearch.downloads.model_store import S3ModelStore
+from imagesearch.embedding.model_catalog import CatalogEntry
 from tests.integration.conftest import NOBODY
 from tests.support.cloud import REGION
 from tests.support.cloudformation import CloudFormation
@@ -33,7 +33,7 @@ def hub() -> Iterator[FileServer]:
 
 
 @pytest.fixture
-def models(hub: FileServer) -> dict[str, KnownModel]:
+def models(hub: FileServer) -> dict[str, CatalogEntry]:
     """The names of the events, small."""
     names = ("clip-vit-b-32", "multilingual-clip-vit-b-32")
     small = known(hub)
@@ -72,11 +72,11 @@ def keys(s3: Any) -> Keys:
 
 
 @pytest.fixture
-def shelf(used_s3: Any, models: dict[str, KnownModel]) -> Callable[[str, str], ModelShelf]:
+def shelf(used_s3: Any, models: dict[str, CatalogEntry]) -> Callable[[str, str], S3ModelStore]:
     """With models of this test, and without pauses between attempts."""
 
-    def shelf(bucket: str, part: str) -> ModelShelf:
-        return ModelShelf(
+    def shelf(bucket: str, part: str) -> S3ModelStore:
+        return S3ModelStore(
             bucket, part, used_s3, models.__getitem__, lambda time_left, _: time_left.check()
         )
 
@@ -88,6 +88,6 @@ def cloudformation(
     shelf: Any, logger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[CloudFormation]:
     monkeypatch.setattr(answering, "SILENCE_SECONDS", PATIENCE_SECONDS)
-    handler = make_handler(shelf, Answerer(lambda _: None), logger)
+    handler = make_handler(shelf, ResponseSender(lambda _: None), logger)
     with CloudFormation(handler).running() as running:
         yield running

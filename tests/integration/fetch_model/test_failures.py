@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from imagesearch.downloads.http_download import ATTEMPTS
-from imagesearch.downloads.model_store import ModelShelf
+from imagesearch.downloads.model_store import S3ModelStore
 from tests.support.cloudformation import failed
 from tests.support.models import FILES
 
@@ -71,7 +71,7 @@ def test_a_look_that_fails_leaves_the_model_in_use(cloudformation, hub, s3, keys
 class TestOfAllKnownModels:
     @pytest.fixture
     def shelf(self, s3):
-        return lambda bucket, part: ModelShelf(bucket, part, s3)
+        return lambda bucket, part: S3ModelStore(bucket, part, s3)
 
     def test_what_cannot_be_asked_for_is_named(self, cloudformation, keys, properties, said):
         failed(cloudformation.ask("model-create", properties=properties), said)

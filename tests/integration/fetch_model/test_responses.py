@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from functions.fetch_model.cloudformation import ATTEMPTS, Answerer, NotAnswered, NotARequest
+from functions.fetch_model.cloudformation import ATTEMPTS, NotAnswered, NotARequest, ResponseSender
 from functions.fetch_model.handler import make_handler
 from tests.support.cloudformation import SIGNATURE, Context
 
@@ -81,4 +81,4 @@ def test_a_reason_that_is_long_is_cut(cloudformation, models):
 )
 def test_what_cloudformation_does_not_send_is_an_error(shelf, logger, event):
     with pytest.raises(NotARequest):
-        make_handler(shelf, Answerer(), logger)(event, Context(900))
+        make_handler(shelf, ResponseSender(), logger)(event, Context(900))

@@ -11,7 +11,7 @@ from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import MAX_LABEL, LabelEncoder, Prompts, checked_labels
 from imagesearch.domain.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage
 from imagesearch.domain.queries import ImageQuery, StoredQuery
-from imagesearch.search.query_encoder import QueryVectors
+from imagesearch.search.query_encoder import QueryEncoder
 from tests.support.fakes import FakeTexts, picture, ref, vector
 
 CAT = ImageQuery(picture("a cat"))
@@ -22,7 +22,7 @@ BY_FOLDER = Vote(source=LabelSource.COLLECTION)
 def classifier(index, images) -> Classifier:
     labels = LabelEncoder(FakeTexts(), Prompts(("{}",), 0.1))
     sets = LabelSets(lambda: index, labels)
-    return Classifier(QueryVectors(index, FakeTexts(), images), labels, sets)
+    return Classifier(QueryEncoder(index, FakeTexts(), images), labels, sets)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, NotFound, Unavailable
 from imagesearch.downloads.http_download import ATTEMPTS, Downloader
-from imagesearch.downloads.partial_file import HalfFile
+from imagesearch.downloads.partial_file import PartialFile
 from imagesearch.embedding.model_catalog import Pin
 from tests.support.file_server import FileServer
 
@@ -76,7 +76,7 @@ def test_a_line_that_is_cut_again_and_again_keeps_what_has_arrived(
         download(pin, to)
     assert "goes on from there" in caught.value.hint
     assert not to.exists()
-    kept = HalfFile(to).size
+    kept = PartialFile(to).size
     assert kept > 0
     assert download(pin, to) == HASH
     assert ranges(server)[-1] == f"bytes={kept}-"
@@ -180,7 +180,7 @@ def test_nothing_is_fetched_in_the_clear_from_elsewhere(to: Path) -> None:
 
 
 def test_a_disk_without_room_is_told_before_anything_is_written(to: Path) -> None:
-    half = HalfFile(to)
+    half = PartialFile(to)
     with pytest.raises(ConfigurationError, match=r"no room for file: .* are needed"):
         half.need_room_for(1 << 60)
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from onnx import TensorProto, helper, numpy_helper
 
-from imagesearch.downloads.model_store import ModelShelf, TimeLeft
+from imagesearch.downloads.model_store import Deadline, S3ModelStore
 from tests.support.file_server import FileServer
 from tests.support.models import known
 
@@ -63,7 +63,7 @@ def test_a_large_graph_is_fetched_rewritten_and_uploaded_in_little_memory(hub: F
     model, sink = known(hub), Sink()
     tracemalloc.start()
     try:
-        ModelShelf("models", "model", sink, lambda _: model).put("tiny", TimeLeft())
+        S3ModelStore("models", "model", sink, lambda _: model).put("tiny", Deadline())
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from imagesearch.duplicates.miniatures import SIDE, Miniature, from_text, overlap, to_text
-from imagesearch.duplicates.similarity import Look, hash_distance, likeness
+from imagesearch.duplicates.similarity import Fingerprint, hash_distance, similarity
 from imagesearch.embedding.decoding.details import miniature
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.decoding.transforms import inside_frame
@@ -133,7 +133,7 @@ def looks(draw):
         1: np.random.default_rng(seed).integers(0, 255, (SIDE, SIDE)).astype(np.float32),
     }.get(seed, np.asarray(drawing(seed, SIDE, SIDE), np.float32))
     phash = draw(st.integers(0, 2**64 - 1).map("{:016x}".format))
-    return Look(phash, to_text(greys, width / height))
+    return Fingerprint(phash, to_text(greys, width / height))
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)
@@ -142,7 +142,7 @@ def test_pictures_of_any_two_shapes_are_compared(one, other, score):
     assert one.miniature
     assert other.miniature
     assert -1.001 <= overlap(one.miniature, other.miniature) <= 1.001
-    found = likeness(DuplicateWeights().weights, score, one, other, 0.0)
+    found = similarity(DuplicateWeights().weights, score, one, other, 0.0)
     assert found is not None
     assert 0 <= found.confidence <= 1
 

@@ -16,7 +16,7 @@ from imagesearch.duplicates.contrast_maps import (
     from_text,
     to_text,
 )
-from imagesearch.duplicates.similarity import THRESHOLD, Look, likeness
+from imagesearch.duplicates.similarity import THRESHOLD, Fingerprint, similarity
 from imagesearch.embedding.decoding.details import miniature
 from imagesearch.embedding.decoding.document_pages import LEAST_SURE, contrast_map, page_logit
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
@@ -40,7 +40,7 @@ def small(picture):
 
 def look(picture):
     seen = small(picture)
-    return Look(perceptual_hash(seen), miniature(seen), contrast_map(seen))
+    return Fingerprint(perceptual_hash(seen), miniature(seen), contrast_map(seen))
 
 
 def page(kind, seed):
@@ -48,7 +48,7 @@ def page(kind, seed):
 
 
 def confidence(one, other):
-    found = likeness(WEIGHTS, ALIKE, one, other, 0.0)
+    found = similarity(WEIGHTS, ALIKE, one, other, 0.0)
     assert found
     return found.confidence
 
@@ -116,9 +116,9 @@ def test_what_is_no_contrast_map_is_refused(text):
 @pytest.mark.parametrize("text", [*DAMAGED, None])
 def test_a_pair_without_two_contrast_maps_is_compared_without(text):
     one, other = look(page(letter, 1)), look(page(letter, 2))
-    without = confidence(Look(one.phash, one.miniature_text), other)
+    without = confidence(Fingerprint(one.phash, one.miniature_text), other)
     assert without > THRESHOLD
-    assert confidence(Look(one.phash, one.miniature_text, text), other) == without
+    assert confidence(Fingerprint(one.phash, one.miniature_text, text), other) == without
 
 
 ONE, OTHER = (look(page(letter, seed)) for seed in (1, 2))
@@ -127,11 +127,11 @@ ONE, OTHER = (look(page(letter, seed)) for seed in (1, 2))
 @settings(max_examples=50, derandomize=True, deadline=None)
 @given(text=st.text(max_size=40) | st.binary(max_size=40).map(lambda tail: f"8x8:{tail!r}"))
 def test_no_text_costs_more_than_the_comparison(text):
-    assert confidence(Look(ONE.phash, ONE.miniature_text, text), OTHER) > THRESHOLD
+    assert confidence(Fingerprint(ONE.phash, ONE.miniature_text, text), OTHER) > THRESHOLD
 
 
 def unsure(look):
-    return Look(look.phash, look.miniature_text, UNSURE + look.contrasts_text)
+    return Fingerprint(look.phash, look.miniature_text, UNSURE + look.contrasts_text)
 
 
 def test_a_page_and_what_may_be_one_are_no_duplicates_if_nothing_fits():
@@ -147,7 +147,7 @@ def test_a_page_and_what_may_be_a_scan_of_it_are_duplicates():
 
 def test_two_pictures_that_may_be_photos_are_compared_as_photos():
     one, other = unsure(ONE), unsure(OTHER)
-    without = confidence(*(Look(each.phash, each.miniature_text) for each in (one, other)))
+    without = confidence(*(Fingerprint(each.phash, each.miniature_text) for each in (one, other)))
     assert confidence(one, other) == without > THRESHOLD
 
 

@@ -4,7 +4,7 @@ from dataclasses import astuple
 
 import pytest
 
-from imagesearch.duplicates.similarity import Look, likeness
+from imagesearch.duplicates.similarity import Fingerprint, similarity
 from imagesearch.embedding.manifest import DuplicateWeights
 from tests.support.drawings import drawing, look
 
@@ -13,14 +13,14 @@ ORIGINAL, CROP = look(drawing(1)), look(drawing(1).crop((20, 30, 300, 220)))
 OTHER = look(drawing(2))
 
 
-def confidence(score: float, one: Look, other: Look) -> float:
-    found = likeness(WEIGHTS, score, one, other, 0.0)
+def confidence(score: float, one: Fingerprint, other: Fingerprint) -> float:
+    found = similarity(WEIGHTS, score, one, other, 0.0)
     assert found
     return found.confidence
 
 
 def test_a_copy_is_sure():
-    found = likeness(WEIGHTS, 1.0, ORIGINAL, ORIGINAL, 0.95)
+    found = similarity(WEIGHTS, 1.0, ORIGINAL, ORIGINAL, 0.95)
     assert found
     assert (found.score, found.distance) == (1.0, 0)
     assert found.confidence > 0.99
@@ -42,13 +42,13 @@ def test_two_pictures_that_only_look_alike_are_no_duplicates():
 @pytest.mark.parametrize("score", [0.2, 0.6, 0.9, 0.95])
 def test_what_is_below_the_least_confidence_is_nothing_however_that_is_found_out(score):
     sure = confidence(score, ORIGINAL, CROP)
-    assert likeness(WEIGHTS, score, ORIGINAL, CROP, sure + 1e-6) is None
-    assert likeness(WEIGHTS, score, ORIGINAL, CROP, sure - 1e-6) is not None
+    assert similarity(WEIGHTS, score, ORIGINAL, CROP, sure + 1e-6) is None
+    assert similarity(WEIGHTS, score, ORIGINAL, CROP, sure - 1e-6) is not None
 
 
 def test_what_an_older_release_recorded_is_no_evidence():
-    bare = Look(None, None)
-    found = likeness(WEIGHTS, 1.0, bare, ORIGINAL, 0.0)
+    bare = Fingerprint(None, None)
+    found = similarity(WEIGHTS, 1.0, bare, ORIGINAL, 0.0)
     assert found
     assert found.distance is None
     assert found.confidence < 0.5
@@ -57,23 +57,23 @@ def test_what_an_older_release_recorded_is_no_evidence():
 def test_confidence_stays_a_number_for_any_weights():
     for weight in (1e6, -1e6):
         weights = type(WEIGHTS)(*[weight] * len(astuple(WEIGHTS)))
-        found = likeness(weights, 1.0, ORIGINAL, ORIGINAL, 0.0)
+        found = similarity(weights, 1.0, ORIGINAL, ORIGINAL, 0.0)
         assert found
         assert 0 <= found.confidence <= 1
 
 
 @pytest.mark.parametrize("text", ["nonsense", "nan:" + "A" * 768, "1.000:" + "\u00e9" * 768])
 def test_a_miniature_that_cannot_be_read_is_evidence_for_nothing(text):
-    odd = Look(ORIGINAL.phash, text)
-    without = Look(ORIGINAL.phash, None)
-    assert likeness(WEIGHTS, 0.9, odd, ORIGINAL, 0.0) == likeness(
+    odd = Fingerprint(ORIGINAL.phash, text)
+    without = Fingerprint(ORIGINAL.phash, None)
+    assert similarity(WEIGHTS, 0.9, odd, ORIGINAL, 0.0) == similarity(
         WEIGHTS, 0.9, without, ORIGINAL, 0.0
     )
 
 
 @pytest.mark.parametrize("phash", ["no hash", "0x", "", None])
 def test_a_hash_that_cannot_be_read_is_evidence_for_nothing(phash):
-    odd = Look(phash, ORIGINAL.miniature_text)
-    found = likeness(WEIGHTS, 0.9, odd, ORIGINAL, 0.0)
+    odd = Fingerprint(phash, ORIGINAL.miniature_text)
+    found = similarity(WEIGHTS, 0.9, odd, ORIGINAL, 0.0)
     assert found
     assert found.distance is None

@@ -15,7 +15,7 @@ from imagesearch.domain.errors import ConfigurationError, UnreadableImage
 from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.session import needs_solitude, open_session
+from imagesearch.embedding.session import depends_on_batch, open_session
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 
 pytestmark = pytest.mark.slow
@@ -190,7 +190,7 @@ def inside(*nodes):
     ],
 )
 def test_a_graph_with_scales_of_the_whole_batch_is_run_one_by_one(nodes, graph_of):
-    assert needs_solitude(graph_of(*nodes))
+    assert depends_on_batch(graph_of(*nodes))
 
 
 @pytest.mark.parametrize(
@@ -201,9 +201,9 @@ def test_a_graph_with_scales_of_the_whole_batch_is_run_one_by_one(nodes, graph_o
     ],
 )
 def test_a_graph_with_fixed_scales_is_run_in_batches(node, graph_of):
-    assert not needs_solitude(graph_of(node))
+    assert not depends_on_batch(graph_of(node))
 
 
 def test_what_is_not_understood_is_run_one_by_one(tmp_path):
     (tmp_path / "graph.onnx").write_bytes(b"\xff" * 40)
-    assert needs_solitude(tmp_path / "graph.onnx")
+    assert depends_on_batch(tmp_path / "graph.onnx")

@@ -6,9 +6,9 @@ import pytest
 
 from imagesearch.domain.errors import NotFound
 from imagesearch.embedding.manifest import FileEntry
-from imagesearch.embedding.model_catalog import Pin, known_model, known_models
+from imagesearch.embedding.model_catalog import Pin, catalog_entries, catalog_entry
 
-MODELS = known_models()
+MODELS = catalog_entries()
 
 
 def entries(model, digest="0" * 64):
@@ -39,14 +39,14 @@ def test_what_is_pinned_names_a_revision_that_cannot_move():
 
 
 def test_the_multilingual_model_speaks_to_the_vectors_of_clip():
-    clip, many = known_model("clip-vit-b-32"), known_model("multilingual-clip-vit-b-32")
+    clip, many = catalog_entry("clip-vit-b-32"), catalog_entry("multilingual-clip-vit-b-32")
     space = clip.manifest_with(entries(clip)).image_space
     assert many.manifest["text"]["image_space"] == space
     assert many.pins["image.onnx"] == clip.pins["image.onnx"]
 
 
 def test_a_file_that_is_rewritten_exactly_stays_in_its_space():
-    clip = known_model("clip-vit-b-32")
+    clip = catalog_entry("clip-vit-b-32")
     files = entries(clip)
     rewritten = FileEntry(sha256="1" * 64, bytes=3, rewritten_from=files["image.onnx"].sha256)
     made = clip.manifest_with(files | {"image.onnx": rewritten})
@@ -54,19 +54,19 @@ def test_a_file_that_is_rewritten_exactly_stays_in_its_space():
 
 
 def test_an_unpinned_model_gets_the_space_of_what_was_pulled():
-    model = known_model("clip-vit-b-16")
+    model = catalog_entry("clip-vit-b-16")
     assert set(model.unpinned) == set(model.pins)
     one, other = (model.manifest_with(entries(model, digit * 64)) for digit in "12")
     assert one.image_space != other.image_space
 
 
 def test_a_hash_without_a_size_pins_nothing():
-    clip = known_model("clip-vit-b-32")
+    clip = catalog_entry("clip-vit-b-32")
     loose = Pin(url="https://example.org/x", sha256="0" * 64)
     assert clip.model_copy(update={"pins": {"x": loose}}).unpinned == ["x"]
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(NotFound, match="clop") as caught:
-        known_model("clop")
+        catalog_entry("clop")
     assert "clip-vit-b-32" in caught.value.hint

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.embedding.model_catalog import known_models
+from imagesearch.embedding.model_catalog import catalog_entries
 from imagesearch.embedding.tokenizer import TextTokenizer, cleaned
 
 HERE = Path(__file__).parent
@@ -72,5 +72,5 @@ def test_quotes_of_a_phone_are_those_of_a_keyboard(tokenizer):
 
 
 def test_every_clip_in_english_is_cleaned_so():
-    for model in known_models():
+    for model in catalog_entries():
         assert (model.manifest["text"].get("clean") == "clip") == model.name.startswith("clip-")

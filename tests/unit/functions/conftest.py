@@ -16,8 +16,8 @@ from functions.index_images.handler import BatchReport
 from functions.index_images.handler import make_handler as make_index_handler
 from functions.search.handler import make_handler as make_search_handler
 from functions.search.request_log import RequestLog
-from functions.search.routing import Parts
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from functions.search.routing import Dependencies
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import LabelEncoder, Prompts
@@ -26,10 +26,10 @@ from imagesearch.duplicates.groups import DuplicateGroups
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.indexer import Indexer
-from imagesearch.search.query_encoder import QueryVectors
+from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
-from imagesearch.uploads import Intake
+from imagesearch.uploads import UploadService
 from tests.support.fake_index import FakeIndex
 from tests.support.fakes import (
     RELEVANCE,
@@ -120,13 +120,13 @@ def labels() -> LabelEncoder:
 
 @pytest.fixture
 def label_sets(labels, tmp_path) -> Iterator[LabelSets]:
-    with closing(EmbeddedIndex(tmp_path / "labels.db", "labels-test", dimension=8)) as index:
+    with closing(SqliteIndex(tmp_path / "labels.db", "labels-test", dimension=8)) as index:
         yield LabelSets(lambda: index, labels)
 
 
 @pytest.fixture
 def classifier(index, images, labels, label_sets, web) -> Classifier:
-    return Classifier(QueryVectors(index, FakeTexts(), images, web), labels, label_sets)
+    return Classifier(QueryEncoder(index, FakeTexts(), images, web), labels, label_sets)
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def derived() -> FakeDerived | None:
 
 
 @pytest.fixture
-def intake() -> Intake | None:
+def intake() -> UploadService | None:
     """Without one the bucket is only read."""
     return None
 
@@ -167,8 +167,8 @@ def feedback(index, derived) -> Feedback:
 @pytest.fixture
 def parts(
     searcher, store, queue, derived, intake, classifier, label_sets, feedback, index, images
-) -> Parts:
-    return Parts(
+) -> Dependencies:
+    return Dependencies(
         searcher,
         store,
         queue,
@@ -195,6 +195,6 @@ def uncalibrated(parts, index, texts, images, logger, metrics) -> Callable[..., 
     return asked(without, RequestLog(logger, metrics))
 
 
-def asked(parts: Parts, log: RequestLog) -> Callable[..., Answer]:
+def asked(parts: Dependencies, log: RequestLog) -> Callable[..., Answer]:
     handler = make_search_handler(parts, log)
     return lambda *request, **query: answered(handler(http(*request, **query), CONTEXT))

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from functions.search.handler import BoundKeys, make_handler
+from functions.search.handler import KeyScopes, make_handler
 from functions.search.request_log import RequestLog
 from imagesearch.access import Scope, ScopedIndex
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.duplicates.checker import DuplicateCheck
 from imagesearch.duplicates.groups import DuplicateGroups
 from imagesearch.duplicates.linker import Linker
@@ -25,7 +25,7 @@ KEYS = ("cats/1.png", "cats/2.png", "dogs/1.png", "alone.png")
 @pytest.fixture
 def index(tmp_path):
     """The embedded one: scopes are filters, and these are the index's to hold."""
-    with closing(EmbeddedIndex(tmp_path / "index.db", "images-test", 8)) as index:
+    with closing(SqliteIndex(tmp_path / "index.db", "images-test", 8)) as index:
         yield index
 
 
@@ -43,7 +43,7 @@ def ask(parts, index, texts, images, logger, metrics, fill):
             duplicate_check=DuplicateCheck(seen, images, WEIGHTS),
         )
 
-    bound = BoundKeys({"cat-shop": CATS}, within)
+    bound = KeyScopes({"cat-shop": CATS}, within)
     handler = make_handler(parts, RequestLog(logger, metrics), bound=bound)
 
     def ask(key_id, *request, **query):

@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from hypothesis import given, settings
 
-from functions.index_images.handler import BatchReport, LookAgain, make_handler
+from functions.index_images.handler import BatchReport, RetryEvent, make_handler
 from imagesearch.domain.images import ImageRef
 from tests.support.fakes import BUCKET, picture, ref
 from tests.support.faults import FAULTS, World
@@ -143,14 +143,14 @@ def test_a_direct_event_that_fails_raises_after_the_work(index_images, store, in
         {"eventSource": "aws:s3", "s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}
         for key in ("a.png", "b.png")
     ]
-    with pytest.raises(LookAgain):
+    with pytest.raises(RetryEvent):
         index_images({"Records": records})
     assert index.keys() == ["a.png"]
 
 
 @pytest.mark.parametrize("event", [None, {}, "text", created("a.png", bucket="another")])
 def test_a_direct_event_that_is_not_understood_raises(index_images, event):
-    with pytest.raises(LookAgain):
+    with pytest.raises(RetryEvent):
         index_images(event)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagesearch.uploads import Allowed, Intake
+from imagesearch.uploads import Allowed, UploadService
 from tests.support.fakes import START, FakeChanges, FakeDerived, picture, ref
 
 BEACH = {"name": "beach.jpg", "content_type": "image/jpeg"}
@@ -19,9 +19,9 @@ def derived() -> FakeDerived:
 
 
 @pytest.fixture
-def intake(store, index, derived, allowed) -> Intake:
+def intake(store, index, derived, allowed) -> UploadService:
     changes = FakeChanges(store)
-    return Intake(store, index, changes, derived, allowed, clock=lambda: START)
+    return UploadService(store, index, changes, derived, allowed, clock=lambda: START)
 
 
 def test_an_upload_begins_with_a_form_to_send(ask):

@@ -6,7 +6,7 @@ import pytest
 
 from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
 from imagesearch.search.query_encoder import MAX_URLS
-from imagesearch.uploads import Allowed, Intake
+from imagesearch.uploads import Allowed, UploadService
 from tests.support.fakes import FakeChanges, FakeDerived, FakeWeb, picture, ref
 
 TOM, REX = "https://pets.test/tom.png", "https://pets.test/rex.png"
@@ -122,8 +122,8 @@ class TestUploads:
         return Allowed(uploads=True)
 
     @pytest.fixture
-    def intake(self, store, index, derived, allowed, web) -> Intake:
-        return Intake(store, index, FakeChanges(store), derived, allowed, web=web)
+    def intake(self, store, index, derived, allowed, web) -> UploadService:
+        return UploadService(store, index, FakeChanges(store), derived, allowed, web=web)
 
     def test_it_lies_in_the_bucket_and_waits_to_be_indexed(self, ask, store):
         body = {"url": TOM, "collection": "pets", "metadata": {"label": "cat"}}

@@ -6,17 +6,17 @@ import pytest
 
 from imagesearch.domain.errors import Unavailable, Unreachable
 from imagesearch.domain.images import Document, ObjectState, Status
-from imagesearch.indexing.consistency import FIRST_KEYS, PAGE, Agreement, agreement
+from imagesearch.indexing.consistency import FIRST_KEYS, PAGE, ConsistencyReport, check_consistency
 from tests.support.fakes import BUCKET, START, picture, ref
 
 
 @pytest.fixture
 def compare(store, index):
-    return lambda: agreement(store, index)
+    return lambda: check_consistency(store, index)
 
 
 def test_an_empty_bucket_and_an_empty_index_agree(compare):
-    assert compare() == Agreement()
+    assert compare() == ConsistencyReport()
     assert compare().holds
 
 
@@ -57,7 +57,7 @@ def test_what_cannot_be_seen_is_neither_stale_nor_a_failure(store, index, fill, 
         raise Unreachable(f"cannot read {ref.key}")
 
     monkeypatch.setattr(store, "head", head)
-    found = agreement(store, index)
+    found = check_consistency(store, index)
     assert (found.indexed, found.stale.count, found.waiting.count) == (1, 0, 0)
 
 
@@ -70,7 +70,7 @@ def test_the_same_bytes_written_again_do_not_wait(store, fill, compare):
 def test_what_is_not_named_as_an_image_counts_when_the_index_knows_it(store, indexer, compare):
     store.put("notes.txt", b"words")
     store.put("no-extension", picture("owl"))
-    assert compare() == Agreement()
+    assert compare() == ConsistencyReport()
     indexer.look_at([ref("notes.txt"), ref("no-extension")])
     found = compare()
     assert (found.images, found.indexed) == (1, 1)
@@ -174,6 +174,6 @@ def test_ten_times_as_many_images_take_no_more_memory():
     peaks = []
     for images in (2 * PAGE, 20 * PAGE):
         many = Many(images)
-        assert agreement(many, many).indexed == images
+        assert check_consistency(many, many).indexed == images
         peaks.append(many.most)
     assert peaks[0] == peaks[1] <= 2 * PAGE + 10

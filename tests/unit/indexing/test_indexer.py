@@ -12,7 +12,7 @@ import pytest
 from imagesearch.domain.images import DetailsWanted, Status
 from imagesearch.domain.ports import WriteStatus
 from imagesearch.indexing.indexer import KEYS_AT_A_TIME, ROUNDS, Indexer, Limits
-from imagesearch.indexing.planner import OutcomeKind, Planner, Present, Seen
+from imagesearch.indexing.planner import ExistingObject, Observed, OutcomeKind, Planner
 from tests.support.fakes import START, FakeImages, picture, ref, vector
 from tests.support.looking import look
 
@@ -256,7 +256,7 @@ def test_no_keys_are_no_work(indexer, index):
 def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer, store, index):
     state = store.put("a.png", picture("a"))
     [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
-    found = Present(Seen(ref("a.png"), state, None), state)
+    found = ExistingObject(Observed(ref("a.png"), state, None), state)
     sent = Planner(FakeImages(), lambda: START).record(found, 64 * "a", image)
     store.delete("a.png")
     assert look(indexer, "a.png") == {"a.png": "deleted"}

@@ -8,7 +8,14 @@ import pytest
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailsWanted, ObjectState, Status
 from imagesearch.domain.ports import Delete, Put, Stored, Touch
-from imagesearch.indexing.planner import Outcome, OutcomeKind, Planned, Planner, Present, Seen
+from imagesearch.indexing.planner import (
+    ExistingObject,
+    Observed,
+    Outcome,
+    OutcomeKind,
+    PlannedWrite,
+    Planner,
+)
 from tests.support.fakes import START, FakeImages, picture, ref, vector
 
 KEY = ref("a.png")
@@ -25,13 +32,13 @@ def planner() -> Planner:
 @pytest.fixture
 def indexed(planner) -> Stored:
     [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
-    planned = planner.record(Present(Seen(KEY, STATE, None), STATE), SHA256, image)
+    planned = planner.record(ExistingObject(Observed(KEY, STATE, None), STATE), SHA256, image)
     return Stored(planned.write.document, (4, 1))
 
 
 @pytest.fixture
 def rejected(planner) -> Stored:
-    planned = planner.reject(Present(Seen(KEY, STATE, None), STATE), "cannot be decoded")
+    planned = planner.reject(ExistingObject(Observed(KEY, STATE, None), STATE), "cannot be decoded")
     return Stored(planned.write.document, (5, 1))
 
 
@@ -51,62 +58,64 @@ def test_camera_raw_that_an_older_decoder_took_for_tiff_is_read_again(
     changed = replace(
         indexed.document, ref=ref(key), content_type=content_type, decoder=decoder, neighbours=()
     )
-    decided = planner.decide(Seen(ref(key), STATE, Stored(changed, (4, 1))))
-    assert isinstance(decided, Present) is again
+    decided = planner.decide(Observed(ref(key), STATE, Stored(changed, (4, 1))))
+    assert isinstance(decided, ExistingObject) is again
 
 
 DELETED = Stored(None, (6, 1))
 
 
 def test_nothing_known_and_something_there_is_read(planner):
-    assert isinstance(planner.decide(Seen(KEY, STATE, None)), Present)
+    assert isinstance(planner.decide(Observed(KEY, STATE, None)), ExistingObject)
 
 
 def test_something_there_after_a_deletion_is_read(planner):
-    assert isinstance(planner.decide(Seen(KEY, STATE, DELETED)), Present)
+    assert isinstance(planner.decide(Observed(KEY, STATE, DELETED)), ExistingObject)
 
 
 def test_the_same_state_is_left_alone(planner, indexed):
     linked = Stored(replace(indexed.document, neighbours=()), indexed.version)
-    assert planner.decide(Seen(KEY, STATE, linked)) == Outcome(KEY, OutcomeKind.UNCHANGED)
+    assert planner.decide(Observed(KEY, STATE, linked)) == Outcome(KEY, OutcomeKind.UNCHANGED)
 
 
 def test_the_same_state_is_told_to_be_unlinked_until_it_has_been_linked(planner, indexed):
     unchanged = Outcome(KEY, OutcomeKind.UNCHANGED, unlinked=True)
-    assert planner.decide(Seen(KEY, STATE, indexed)) == unchanged
+    assert planner.decide(Observed(KEY, STATE, indexed)) == unchanged
 
 
 def test_what_the_file_told_stays_when_the_object_gets_other_metadata(planner):
     [image] = FakeImages().encode_images([picture("a by X100")], DetailsWanted())
-    found = Present(Seen(KEY, STATE, None), STATE)
+    found = ExistingObject(Observed(KEY, STATE, None), STATE)
     document = planner.record(found, SHA256, image).write.document
     assert document.metadata == {"camera": "X100", "label": "cat"}
-    seen = Seen(KEY, replace(STATE, metadata={"label": "dog"}), Stored(document, (4, 1)))
+    seen = Observed(KEY, replace(STATE, metadata={"label": "dog"}), Stored(document, (4, 1)))
     touched = planner.decide(seen).write.document
     assert touched.metadata == {"camera": "X100", "label": "dog"}
     assert touched.phash == document.phash == image.details.phash
     assert touched.miniature == document.miniature == image.details.miniature
-    again = Seen(KEY, seen.state, Stored(touched, (5, 1)))
+    again = Observed(KEY, seen.state, Stored(touched, (5, 1)))
     assert planner.decide(again).kind is OutcomeKind.UNCHANGED
 
 
 def test_the_objects_own_metadata_goes_before_what_the_file_told(planner):
     [image] = FakeImages().encode_images([picture("a by X100")], DetailsWanted())
     state = replace(STATE, metadata={"camera": "a Leica"})
-    planned = planner.record(Present(Seen(KEY, state, None), state), SHA256, image)
+    planned = planner.record(ExistingObject(Observed(KEY, state, None), state), SHA256, image)
     document = planned.write.document
     assert document.metadata == {"camera": "a Leica"}
-    back = planner.decide(Seen(KEY, replace(STATE, metadata={}), Stored(document, (4, 1))))
+    back = planner.decide(Observed(KEY, replace(STATE, metadata={}), Stored(document, (4, 1))))
     assert back.write.document.metadata == {"camera": "X100"}
 
 
 def test_what_an_older_release_recorded_is_read_for_what_it_did_not_look_for(planner, indexed):
     older = Stored(replace(indexed.document, miniature=None), indexed.version)
-    assert isinstance(planner.decide(Seen(KEY, STATE, older)), Present)
+    assert isinstance(planner.decide(Observed(KEY, STATE, older)), ExistingObject)
 
 
 def test_another_etag_is_read(planner, indexed):
-    assert isinstance(planner.decide(Seen(KEY, replace(STATE, etag="new"), indexed)), Present)
+    assert isinstance(
+        planner.decide(Observed(KEY, replace(STATE, etag="new"), indexed)), ExistingObject
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,8 +123,8 @@ def test_another_etag_is_read(planner, indexed):
 )
 def test_new_metadata_or_time_touches_the_record_and_keeps_the_embedding(planner, indexed, change):
     state = replace(STATE, **change)
-    step = planner.decide(Seen(KEY, state, indexed))
-    assert isinstance(step, Planned)
+    step = planner.decide(Observed(KEY, state, indexed))
+    assert isinstance(step, PlannedWrite)
     assert isinstance(step.write, Touch)
     assert step.write.expected == (4, 1)
     assert step.write.document == replace(indexed.document, indexed_at=NOW, **change)
@@ -123,50 +132,52 @@ def test_new_metadata_or_time_touches_the_record_and_keeps_the_embedding(planner
 
 
 def test_nothing_there_deletes_on_condition_of_what_was_seen(planner, indexed):
-    step = planner.decide(Seen(KEY, None, indexed))
-    assert isinstance(step, Planned)
+    step = planner.decide(Observed(KEY, None, indexed))
+    assert isinstance(step, PlannedWrite)
     assert step.write == Delete(KEY, (4, 1))
 
 
 def test_nothing_there_and_nothing_known_records_the_deletion(planner):
-    step = planner.decide(Seen(KEY, None, None))
-    assert isinstance(step, Planned)
+    step = planner.decide(Observed(KEY, None, None))
+    assert isinstance(step, PlannedWrite)
     assert step.write == Delete(KEY, None)
 
 
 def test_a_recorded_deletion_is_not_recorded_again(planner):
-    assert planner.decide(Seen(KEY, None, DELETED)) == Outcome(KEY, OutcomeKind.DELETED)
+    assert planner.decide(Observed(KEY, None, DELETED)) == Outcome(KEY, OutcomeKind.DELETED)
 
 
 def test_a_rejected_image_stays_rejected_with_its_reason(planner, rejected):
-    step = planner.decide(Seen(KEY, STATE, rejected))
+    step = planner.decide(Observed(KEY, STATE, rejected))
     assert step == Outcome(KEY, OutcomeKind.UNCHANGED, "cannot be decoded")
 
 
 def test_new_metadata_of_a_rejected_image_is_recorded_without_reading_it(planner, rejected):
-    step = planner.decide(Seen(KEY, replace(STATE, last_modified=NOW), rejected))
-    assert isinstance(step, Planned)
+    step = planner.decide(Observed(KEY, replace(STATE, last_modified=NOW), rejected))
+    assert isinstance(step, PlannedWrite)
     assert step.write.document.status is Status.REJECTED
     assert step.outcome.reason == "cannot be decoded"
 
 
 def test_a_newer_decoder_reads_what_was_rejected(rejected):
     newer = Planner(FakeImages(decoder="fake 2"), clock=lambda: NOW)
-    assert isinstance(newer.decide(Seen(KEY, STATE, rejected)), Present)
+    assert isinstance(newer.decide(Observed(KEY, STATE, rejected)), ExistingObject)
 
 
 def test_a_rejection_holds_no_embedding_and_replaces_what_was_there(planner, indexed):
-    planned = planner.reject(Present(Seen(KEY, STATE, indexed), STATE), "cannot be decoded")
+    planned = planner.reject(
+        ExistingObject(Observed(KEY, STATE, indexed), STATE), "cannot be decoded"
+    )
     assert isinstance(planned.write, Put)
     assert planned.write.embedding is None
     assert planned.write.expected == (4, 1)
 
 
 def test_what_is_no_image_is_skipped_and_forgotten_if_it_was_one(planner, indexed):
-    found = Present(Seen(KEY, STATE, None), STATE)
+    found = ExistingObject(Observed(KEY, STATE, None), STATE)
     assert planner.skip(found) == Outcome(KEY, OutcomeKind.SKIPPED)
-    step = planner.skip(Present(Seen(KEY, STATE, indexed), STATE))
-    assert isinstance(step, Planned)
+    step = planner.skip(ExistingObject(Observed(KEY, STATE, indexed), STATE))
+    assert isinstance(step, PlannedWrite)
     assert step.write == Delete(KEY, (4, 1))
     assert step.outcome.kind is OutcomeKind.SKIPPED
 
@@ -174,6 +185,6 @@ def test_what_is_no_image_is_skipped_and_forgotten_if_it_was_one(planner, indexe
 def test_a_record_keeps_the_embedding_that_the_encoder_gave(planner):
     [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
     assert not isinstance(image, UnreadableImage)
-    planned = planner.record(Present(Seen(KEY, STATE, None), STATE), SHA256, image)
+    planned = planner.record(ExistingObject(Observed(KEY, STATE, None), STATE), SHA256, image)
     assert (planned.write.embedding == vector("a")).all()
     assert planned.write.document.indexed_at == NOW

@@ -8,7 +8,7 @@ import pytest
 
 from imagesearch.domain.errors import UnreadableObject
 from imagesearch.domain.images import Status
-from imagesearch.indexing.consistency import agreement
+from imagesearch.indexing.consistency import check_consistency
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import UNREAD
 from tests.support.fakes import FakeDerived, FakeImages, FakeStore, picture, ref
@@ -49,7 +49,7 @@ def test_an_archived_image_is_rejected_with_what_to_do(indexer, store, index):
     document = index.document("a.png")
     assert (document.status, document.reason) == (Status.REJECTED, ARCHIVED)
     assert document.decoder == UNREAD
-    assert agreement(store, index).holds
+    assert check_consistency(store, index).holds
 
 
 def test_a_later_look_neither_asks_for_it_nor_writes_again(indexer, store, index):

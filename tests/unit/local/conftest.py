@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import Put
 from imagesearch.indexing.indexer import Indexer
@@ -50,14 +50,14 @@ def store(folder: Path) -> FolderStore:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterable[EmbeddedIndex]:
-    made = EmbeddedIndex(tmp_path / "index.db", "images-test", 4)
+def index(tmp_path: Path) -> Iterable[SqliteIndex]:
+    made = SqliteIndex(tmp_path / "index.db", "images-test", 4)
     yield made
     made.close()
 
 
 @pytest.fixture
-def remember(store: FolderStore, index: EmbeddedIndex) -> Callable[..., None]:
+def remember(store: FolderStore, index: SqliteIndex) -> Callable[..., None]:
     """Makes the index hold these keys, whether or not there are such files."""
 
     def put(*keys: str) -> None:
@@ -77,7 +77,7 @@ class Library:
 
     folder: Path
     directory: Path
-    index: EmbeddedIndex
+    index: SqliteIndex
     store: FolderStore
     images: FakeImages
 
@@ -99,7 +99,7 @@ class Library:
 @contextmanager
 def opened_library(folder: Path, directory: Path) -> Iterator[Library]:
     directory.mkdir(exist_ok=True)
-    index = EmbeddedIndex(directory / "index.db", "images-fake", 8)
+    index = SqliteIndex(directory / "index.db", "images-fake", 8)
     try:
         yield Library(folder, directory, index, FolderStore(folder), FakeImages())
     finally:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local.errors import WrongUsage
-from local.models import choice, known_models, model_folder, model_name
+from local.errors import UsageError
+from local.models import choice, installed_models, model_folder, model_name
 
 
 def make_model(folder: Path) -> Path:
@@ -21,7 +21,7 @@ def test_the_starter_model_is_known_everywhere(tmp_path: Path) -> None:
 def test_a_model_in_the_data_directory_is_known_by_name(tmp_path: Path) -> None:
     made = make_model(tmp_path / "models" / "clip")
     (tmp_path / "models" / "half-fetched").mkdir()
-    assert sorted(known_models(tmp_path)) == ["clip", "starter"]
+    assert sorted(installed_models(tmp_path)) == ["clip", "starter"]
     assert model_folder("clip", tmp_path) == made
     assert model_name(made, tmp_path) == "clip"
 
@@ -33,20 +33,20 @@ def test_any_other_folder_with_a_manifest_goes_by_its_path(tmp_path: Path) -> No
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(WrongUsage, match="no model 'clop': take one of starter"):
+    with pytest.raises(UsageError, match="no model 'clop': take one of starter"):
         model_folder("clop", tmp_path)
 
 
 def test_a_pulled_model_is_known_once_it_is_whole(tmp_path: Path) -> None:
     made = make_model(tmp_path / "cache" / "clip-vit-b-32")
     make_model(tmp_path / "cache" / ".other.coming")
-    known = known_models(tmp_path, tmp_path / "cache")
+    known = installed_models(tmp_path, tmp_path / "cache")
     assert sorted(known) == ["clip-vit-b-32", "starter"]
     assert known["clip-vit-b-32"] == made
 
 
 def test_a_model_that_can_be_pulled_says_how(tmp_path: Path) -> None:
-    with pytest.raises(WrongUsage, match="imagesearch models pull clip-vit-l-14"):
+    with pytest.raises(UsageError, match="imagesearch models pull clip-vit-l-14"):
         model_folder("clip-vit-l-14", tmp_path)
 
 

@@ -13,8 +13,8 @@ from onnx import TensorProto
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.model_catalog import Pin
-from local.errors import WrongUsage
-from local.models import Puller, alone, check_files, models_cache
+from local.errors import UsageError
+from local.models import Puller, check_files, exclusive_lock, models_cache
 from tests.support.file_server import FileServer
 from tests.support.models import FILES, known, unsigned_graph
 
@@ -149,7 +149,7 @@ def test_unpinned_files_are_taken_only_when_asked_and_recorded(
     server: FileServer, cache: Path
 ) -> None:
     model = known(server, **{"text.onnx": Pin(url=f"{server.url}/text.onnx")})
-    with pytest.raises(WrongUsage, match=r"nobody vouches .*text\.onnx.* --allow-unpinned"):
+    with pytest.raises(UsageError, match=r"nobody vouches .*text\.onnx.* --allow-unpinned"):
         puller(cache).pull(model)
     assert not server.requests
     folder = puller(cache).pull(model, allow_unpinned=True)
@@ -160,14 +160,14 @@ def test_unpinned_files_are_taken_only_when_asked_and_recorded(
 
 def test_two_pulls_at_once_do_not_meet(server: FileServer, cache: Path) -> None:
     cache.mkdir()
-    with alone(cache / "tiny"), pytest.raises(WrongUsage, match="another process"):
+    with exclusive_lock(cache / "tiny"), pytest.raises(UsageError, match="another process"):
         puller(cache).pull(known(server))
     ends: list[object] = []
 
     def pull() -> None:
         try:
             ends.append(check_files(puller(cache).pull(known(server))))
-        except WrongUsage as error:
+        except UsageError as error:
             ends.append(error)
 
     threads = [threading.Thread(target=pull) for _ in range(4)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.errors import WrongUsage
+from local.errors import UsageError
 from local.workspace import last_used, workspace_of
 
 
@@ -62,15 +62,15 @@ def test_a_model_to_come_does_not_change_which_folder_is_the_last(
 
 
 def test_without_an_index_there_is_no_last_folder(data_dir: Path) -> None:
-    with pytest.raises(WrongUsage, match="imagesearch index FOLDER"):
+    with pytest.raises(UsageError, match="imagesearch index FOLDER"):
         last_used(data_dir)
 
 
 def test_a_folder_that_is_not_there_or_none_is_refused(tmp_path: Path, data_dir: Path) -> None:
-    with pytest.raises(WrongUsage, match="is not there"):
+    with pytest.raises(UsageError, match="is not there"):
         workspace_of(tmp_path / "nowhere", data_dir)
     (tmp_path / "file").touch()
-    with pytest.raises(WrongUsage, match="is not a folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         workspace_of(tmp_path / "file", data_dir)
 
 
@@ -87,5 +87,5 @@ def test_a_path_that_is_no_utf8_is_refused(tmp_path: Path, data_dir: Path) -> No
         odd.mkdir()
     except OSError:
         pytest.skip("this file system has UTF-8 names only")
-    with pytest.raises(WrongUsage, match="UTF-8"):
+    with pytest.raises(UsageError, match="UTF-8"):
         workspace_of(odd, data_dir)

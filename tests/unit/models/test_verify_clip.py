@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagesearch.embedding.manifest import MANIFEST
-from imagesearch.embedding.model_catalog import KnownModel, Pin
+from imagesearch.embedding.model_catalog import CatalogEntry, Pin
 from models.clip.build_random import build
 from models.clip.verify import ORIGINAL, SHIPPED, main
 from models.quantization.quantize import main as quantise
@@ -29,12 +29,12 @@ def hub() -> Iterator[FileServer]:
 
 
 @pytest.fixture
-def models() -> dict[str, KnownModel]:
+def models() -> dict[str, CatalogEntry]:
     return {}
 
 
 @pytest.fixture
-def offer(hub: FileServer, models: dict[str, KnownModel]) -> Callable[[str, Path], None]:
+def offer(hub: FileServer, models: dict[str, CatalogEntry]) -> Callable[[str, Path], None]:
     """Put a folder's files onto the hub, pinned, under a known name."""
 
     def offer(name: str, folder: Path) -> None:
@@ -46,13 +46,13 @@ def offer(hub: FileServer, models: dict[str, KnownModel]) -> Callable[[str, Path
             data = hub.files[f"/{name}/{file}"] = (folder / file).read_bytes()
             sha256 = hashlib.sha256(data).hexdigest()
             pins[file] = Pin(url=f"{hub.url}/{name}/{file}", bytes=len(data), sha256=sha256)
-        models[name] = KnownModel(manifest=manifest, pins=pins, evidence=["this test"])
+        models[name] = CatalogEntry(manifest=manifest, pins=pins, evidence=["this test"])
 
     return offer
 
 
 @pytest.fixture
-def verify(models: dict[str, KnownModel], few_samples: Path, tmp_path: Path) -> Verify:
+def verify(models: dict[str, CatalogEntry], few_samples: Path, tmp_path: Path) -> Verify:
     arguments = ["--samples", str(few_samples), "--cache", str(tmp_path / "cache")]
     return lambda: main(arguments, models.__getitem__)
 

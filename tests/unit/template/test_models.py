@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imagesearch.embedding.model_catalog import known_models
+from imagesearch.embedding.model_catalog import catalog_entries
 
 MIB = 1 << 20
 SNAPSHOTS_DISK = 512 * MIB
@@ -26,7 +26,7 @@ def test_the_default_model_is_the_one_that_ships(template):
 def test_every_pinned_model_is_offered_that_a_function_has_room_for(template, offered):
     fitting = {
         model.name
-        for model in known_models()
+        for model in catalog_entries()
         if not model.unpinned and model.bytes < SNAPSHOTS_DISK
     }
     assert set(offered) == {"starter", *fitting}
@@ -86,7 +86,7 @@ def test_a_function_that_cannot_begin_holds_nobody_up_for_an_hour(asked, functio
 def test_a_file_is_rewritten_on_the_disk_that_is_there(functions, offered):
     files = [
         pin.bytes
-        for model in known_models()
+        for model in catalog_entries()
         if model.name in offered
         for pin in model.pins.values()
     ]

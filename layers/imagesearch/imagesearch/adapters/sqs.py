@@ -25,7 +25,7 @@ LONGEST_DELAY = timedelta(minutes=15)
 SEND_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3})
 
 
-class SqsRevisits:
+class SqsRecheckQueue:
     """Messages say `{"bucket": …, "keys": […]}`, as those of a backfill do."""
 
     def __init__(self, url: str, client: Any = None) -> None:

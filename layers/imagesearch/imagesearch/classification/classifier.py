@@ -16,7 +16,7 @@ from imagesearch.domain.errors import InvalidQuery, NotFound
 from imagesearch.domain.filters import Filter, MetadataRecorded, Recorded
 from imagesearch.domain.images import Document
 from imagesearch.domain.queries import Hit, ImageQuery, StoredQuery, UrlQuery, VectorQuery
-from imagesearch.search.query_encoder import QueryVectors
+from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.timing import Stopwatch, Timing
 
 MAX_LABELS = 200
@@ -83,7 +83,7 @@ class Classification:
 class Classifier:
     """Raises InvalidQuery, NotFound, UnreadableImage, Unavailable."""
 
-    def __init__(self, vectors: QueryVectors, labels: LabelEncoder, sets: LabelSets) -> None:
+    def __init__(self, vectors: QueryEncoder, labels: LabelEncoder, sets: LabelSets) -> None:
         self._vectors = vectors
         self._labels = labels
         self._sets = sets

@@ -186,7 +186,7 @@ class ChangeQueue(Protocol):
         """How many there are, about. Raises Unavailable."""
 
 
-class Revisits(Protocol):
+class RecheckQueue(Protocol):
     """Has the indexing function look at keys once more."""
 
     def look_again(self, refs: Sequence[ImageRef], after: timedelta) -> None:

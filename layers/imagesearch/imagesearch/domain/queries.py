@@ -129,7 +129,7 @@ def terms(query: Query) -> tuple[Term, ...]:
     return query.terms if isinstance(query, MixedQuery) else (Term(query),)
 
 
-def left_out(query: Query) -> tuple[str, ...]:
+def excluded_ids(query: Query) -> tuple[str, ...]:
     """The ids of the images that are asked with: to find them again would tell nothing."""
     named = (term.part for term in terms(query) if term.weight > 0)
     return tuple(dict.fromkeys(part.id for part in named if isinstance(part, StoredQuery)))

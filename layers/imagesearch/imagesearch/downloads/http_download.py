@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from imagesearch.domain.errors import ConfigurationError, NotFound, Unavailable
-from imagesearch.downloads.partial_file import HalfFile
+from imagesearch.downloads.partial_file import PartialFile
 from imagesearch.embedding.int8_weights import make_signed
 from imagesearch.embedding.manifest import FileEntry
 from imagesearch.embedding.model_catalog import Pin
@@ -157,7 +157,7 @@ class Downloader:
         Raises Unavailable, NotFound, ConfigurationError; what has arrived is kept for the next
         time, unless it is wrong.
         """
-        half = HalfFile(to, self.elsewhere)
+        half = PartialFile(to, self.elsewhere)
         earlier = half.size > 0
         self._complete(pin, half)
         if earlier and pin.sha256 not in (None, half.digest()):
@@ -175,7 +175,7 @@ class Downloader:
         half.keep()
         return digest
 
-    def _complete(self, pin: Pin, half: HalfFile) -> None:
+    def _complete(self, pin: Pin, half: PartialFile) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._go_on(pin, half)
@@ -188,7 +188,7 @@ class Downloader:
             self.pause(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
         return None
 
-    def _go_on(self, pin: Pin, half: HalfFile) -> None:
+    def _go_on(self, pin: Pin, half: PartialFile) -> None:
         """One request, for what is missing. Raises Cut where another may do better."""
         # Without an etag or a hash nothing tells whether the rest is of the same file.
         if (pin.bytes and half.size > pin.bytes) or not (half.etag or pin.sha256):
@@ -212,7 +212,7 @@ class Downloader:
         if half.size < (pin.bytes or answer.total or 0):
             raise Cut("the answer ended early")
 
-    def _next(self, half: HalfFile) -> str:
+    def _next(self, half: PartialFile) -> str:
         if half.size:
             return f"{half.size:,} bytes have arrived; {self.resume}"
         return "check the network, and HTTPS_PROXY where there is a proxy"

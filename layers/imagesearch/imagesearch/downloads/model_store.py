@@ -15,7 +15,7 @@ from imagesearch.adapters.s3 import S3Folder
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
 from imagesearch.downloads.http_download import Downloader, bring, digest, entry_of
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest
-from imagesearch.embedding.model_catalog import KnownModel, Pin, known_model
+from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entry
 
 
 class OutOfTime(Unavailable):
@@ -24,7 +24,7 @@ class OutOfTime(Unavailable):
     code = "out_of_time"
 
 
-class TimeLeft:
+class Deadline:
     """Who works asks often; who waits for the work ends it."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
 
 
 @dataclass(frozen=True)
-class ModelShelf:
+class S3ModelStore:
     """A part of a bucket that holds models: `s3://bucket/part/name/version`.
 
     `pause` waits between attempts to download, in seconds.
@@ -57,15 +57,15 @@ class ModelShelf:
     bucket: str
     part: str
     s3: Any
-    known: Callable[[str], KnownModel] = known_model
-    pause: Callable[[TimeLeft, float], None] = TimeLeft.wait
+    known: Callable[[str], CatalogEntry] = catalog_entry
+    pause: Callable[[Deadline, float], None] = Deadline.wait
 
     def uri(self, name: str) -> str:
         """What MODEL_URI is to be for the model. Raises NotFound, ConfigurationError."""
         model = self._pinned(name)
         return f"{self._begin}{model.name}/{model.version}"
 
-    def put(self, name: str, time_left: TimeLeft) -> list[str]:
+    def put(self, name: str, time_left: Deadline) -> list[str]:
         """Have the model there, and nothing half of it; the names of the files that were fetched.
 
         Raises Unavailable, NotFound, ConfigurationError.
@@ -91,7 +91,7 @@ class ModelShelf:
     def _folder(self, uri: str) -> S3Folder:
         return S3Folder(uri, self.s3)
 
-    def _pinned(self, name: str) -> KnownModel:
+    def _pinned(self, name: str) -> CatalogEntry:
         model = self.known(name)
         if model.unpinned:
             raise ConfigurationError(
@@ -101,7 +101,7 @@ class ModelShelf:
             )
         return model
 
-    def _fill(self, model: KnownModel, folder: S3Folder, time_left: TimeLeft) -> list[str]:
+    def _fill(self, model: CatalogEntry, folder: S3Folder, time_left: Deadline) -> list[str]:
         there = {name: _entry_there(name, pin, folder) for name, pin in model.pins.items()}
         files = {
             name: entry or self._bring(name, model, folder, time_left)
@@ -112,7 +112,7 @@ class ModelShelf:
         return [name for name, entry in there.items() if entry is None]
 
     def _bring(
-        self, name: str, model: KnownModel, folder: S3Folder, time_left: TimeLeft
+        self, name: str, model: CatalogEntry, folder: S3Folder, time_left: Deadline
     ) -> FileEntry:
         """One file is on this machine at a time, twice while it is rewritten."""
         downloader = Downloader(

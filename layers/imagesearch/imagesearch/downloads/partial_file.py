@@ -11,7 +11,7 @@ from pathlib import Path
 from imagesearch.domain.errors import ConfigurationError
 
 
-class HalfFile:
+class PartialFile:
     """`x.part` beside `x`, with the etag of what it is a part of; `elsewhere` says what is to be
     done where the disk cannot take it."""
 

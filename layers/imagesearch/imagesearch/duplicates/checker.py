@@ -12,11 +12,11 @@ from imagesearch.domain.ports import ImageEncoder, VectorIndex
 from imagesearch.domain.queries import Hit, ImageQuery, StoredQuery, VectorQuery
 from imagesearch.duplicates.similarity import (
     THRESHOLD,
-    Likeness,
-    Look,
+    Fingerprint,
+    Similarity,
     Weights,
     check_threshold,
-    likeness,
+    similarity,
 )
 from imagesearch.search.query_encoder import no_such_image
 
@@ -30,13 +30,13 @@ class Match:
 
     document: Document
     is_exact: bool
-    likeness: Likeness
+    similarity: Similarity
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
     embedding: Embedding
-    look: Look
+    look: Fingerprint
     sha256: str | None
     id: str | None = None
 
@@ -69,16 +69,16 @@ class DuplicateCheck:
         if isinstance(image, UnreadableImage):
             raise image
         details = image.details
-        look = Look(None, None)
+        look = Fingerprint(None, None)
         if details:
-            look = Look(details.phash, details.miniature, details.contrasts)
+            look = Fingerprint(details.phash, details.miniature, details.contrasts)
         return _Asked(image.embedding, look, hashlib.sha256(query.data).hexdigest())
 
     def _stored(self, id: str) -> _Asked:
         stored, embedding = self._index.get([id]).get(id), self._index.embeddings([id]).get(id)
         if not stored or not stored.document or embedding is None:
             raise no_such_image(id)
-        return _Asked(embedding, Look.of(stored.document), stored.document.sha256, id)
+        return _Asked(embedding, Fingerprint.of(stored.document), stored.document.sha256, id)
 
     def _near(self, asked: _Asked, threshold: float, collection: str | None) -> Iterable[Hit]:
         """The same bytes are looked for by their digest: there may be more than are near."""
@@ -94,12 +94,12 @@ class DuplicateCheck:
         return {hit.document.id: hit for hits in answers for hit in hits}.values()
 
     def _match(self, asked: _Asked, hit: Hit, threshold: float) -> Match | None:
-        look = Look.of(hit.document)
+        look = Fingerprint.of(hit.document)
         if asked.sha256 and hit.document.sha256 == asked.sha256:
             distance = asked.look.distance(look)
-            return Match(hit.document, True, Likeness(hit.score, distance, 1.0))
+            return Match(hit.document, True, Similarity(hit.score, distance, 1.0))
         try:
-            near = likeness(self._weights, hit.score, asked.look, look, threshold)
+            near = similarity(self._weights, hit.score, asked.look, look, threshold)
         except Exception as error:  # two images that cannot be compared are no duplicates
             reason(error, hit.document.id)
             return None
@@ -107,5 +107,5 @@ class DuplicateCheck:
 
 
 def _surest_first(match: Match) -> tuple[bool, float, float, str]:
-    found = match.likeness
+    found = match.similarity
     return not match.is_exact, -found.confidence, -found.score, match.document.ref.key

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 from imagesearch.domain.images import Document, Embedding, ImageRef, Neighbour, Status
 from imagesearch.domain.isolation import each_alone, reason
-from imagesearch.domain.ports import Revisits, Stored, Touch, VectorIndex, WriteStatus
+from imagesearch.domain.ports import RecheckQueue, Stored, Touch, VectorIndex, WriteStatus
 from imagesearch.domain.queries import Hit, VectorQuery
-from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, Look, Weights, likeness
+from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, Fingerprint, Weights, similarity
 
 # Among more copies than this each still has some of the others, and they form one group.
 NEAREST = 10
@@ -30,7 +30,7 @@ class Linker:
         self,
         index: VectorIndex,
         weights: Weights,
-        revisits: Revisits | None = None,
+        revisits: RecheckQueue | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._index = index
@@ -114,18 +114,20 @@ class Linker:
         ]
 
     def _neighbours(self, document: Document, hits: Sequence[Hit]) -> tuple[Neighbour, ...]:
-        look = Look.of(document)
+        look = Fingerprint.of(document)
         found = (self._neighbour(document, look, hit) for hit in hits)
         return tuple(neighbour for neighbour in found if neighbour)
 
-    def _neighbour(self, document: Document, look: Look, hit: Hit) -> Neighbour | None:
+    def _neighbour(self, document: Document, look: Fingerprint, hit: Hit) -> Neighbour | None:
         other, score = hit.document, round(hit.score, 6)
         if other.sha256 is None:
             return None
         if other.sha256 == document.sha256:
             return Neighbour(other.id, other.sha256, score, 1.0)
         try:
-            found = likeness(self._weights, hit.score, look, Look.of(other), LEAST_CONFIDENCE)
+            found = similarity(
+                self._weights, hit.score, look, Fingerprint.of(other), LEAST_CONFIDENCE
+            )
         except Exception as error:  # two images that cannot be compared are no duplicates
             reason(error, document.id)
             return None

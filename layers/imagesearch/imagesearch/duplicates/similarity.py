@@ -58,7 +58,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Look:
+class Fingerprint:
     """How a picture looks, apart from its embedding; None where that was not recorded.
 
     What is recorded and cannot be read is as if it had not been recorded.
@@ -69,7 +69,7 @@ class Look:
     contrasts_text: str | None = None
 
     @classmethod
-    def of(cls, document: Document) -> "Look":
+    def of(cls, document: Document) -> "Fingerprint":
         return cls(document.phash, document.miniature, document.contrasts)
 
     @cached_property
@@ -79,7 +79,7 @@ class Look:
         except ValueError:
             return None
 
-    def distance(self, other: "Look") -> int | None:
+    def distance(self, other: "Fingerprint") -> int | None:
         """How many bits of both hashes differ; None where one is missing."""
         if not (self.phash and other.phash):
             return None
@@ -100,7 +100,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class Similarity:
     """`score` is the cosine of the embeddings, `distance` that of the hashes in bits of 64.
 
     `confidence` from 0 to 1 is what both and the overlap come to.
@@ -120,9 +120,9 @@ def check_threshold(threshold: float) -> None:
         )
 
 
-def likeness(
-    weights: Weights, score: float, one: Look, other: Look, least: float
-) -> Likeness | None:
+def similarity(
+    weights: Weights, score: float, one: Fingerprint, other: Fingerprint, least: float
+) -> Similarity | None:
     """The likeness of two pictures whose embeddings have this cosine; None below `least`.
 
     Where a hash or miniature is missing, it is evidence for nothing. Contrast maps are never
@@ -138,10 +138,10 @@ def likeness(
     confidence = _sigmoid(known + weights.overlap * _overlap(one, other))
     if confidence >= least:
         confidence = min(confidence, _sigmoid(agreement_logit(one.detail, other.detail)))
-    return Likeness(score, distance, confidence) if confidence >= least else None
+    return Similarity(score, distance, confidence) if confidence >= least else None
 
 
-def _overlap(one: Look, other: Look) -> float:
+def _overlap(one: Fingerprint, other: Fingerprint) -> float:
     if one.miniature is None or other.miniature is None:
         return 0.0
     return overlap(one.miniature, other.miniature)

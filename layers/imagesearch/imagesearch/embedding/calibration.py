@@ -9,7 +9,7 @@ import numpy as np
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.domain.images import Embedding
 from imagesearch.embedding.manifest import KindCalibration, Manifest, verified
-from imagesearch.embedding.session import normalised
+from imagesearch.embedding.session import normalized
 from imagesearch.search.relevance import Background, Curve, Kind, Relevance
 
 
@@ -45,7 +45,7 @@ def _vectors(path: Path, dimension: int) -> Embedding:
     if rows.dtype != np.int8 or rows.ndim != 2 or rows.shape[1] != dimension:
         found, wanted = f"{rows.dtype} {list(rows.shape)}", f"int8 [N, {dimension}]"
         raise _wrong(f"{path} holds {found} instead of {wanted}")
-    vectors, good = normalised(rows)
+    vectors, good = normalized(rows)
     if not good.all():
         raise _wrong(f"{path} has a vector without a direction in row {int(np.argmin(good))}")
     return vectors

@@ -11,10 +11,10 @@ import numpy as np
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailsWanted, EncodedImage
-from imagesearch.embedding.decoding.pool import DecoderPool, in_order
+from imagesearch.embedding.decoding.pool import DecoderPool, map_ordered
 from imagesearch.embedding.decoding.preprocessing import Picture
 from imagesearch.embedding.manifest import Manifest, verified
-from imagesearch.embedding.session import Graph, normalised
+from imagesearch.embedding.session import OnnxSession, normalized
 
 # Where embedding eight at a time gains nothing measurable any more, with half the memory.
 IMAGES_AT_A_TIME = 4
@@ -38,7 +38,7 @@ class OnnxImageEncoder:
         self._manifest = manifest
         self._preprocessing = manifest.image.preprocessing
         path = verified(folder, manifest.image.graph, manifest)
-        self._graph = Graph(path, [manifest.image.input], manifest.image.output, threads)
+        self._graph = OnnxSession(path, [manifest.image.input], manifest.image.output, threads)
         self._at_a_time = self._graph.at_a_time(IMAGES_AT_A_TIME)
         self._decoders = decoders or DecoderPool()
         self._threads = ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="embedding")
@@ -61,7 +61,7 @@ class OnnxImageEncoder:
         """
         pictures = self._decoders.decode_in_order(images, self._preprocessing, details)
         parts = iter(lambda: list(islice(pictures, self._at_a_time)), [])
-        embedded = in_order(self._threads, self._embed, parts, RUNS_AT_ONCE + 1)
+        embedded = map_ordered(self._threads, self._embed, parts, RUNS_AT_ONCE + 1)
         return list(chain.from_iterable(embedded))
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class OnnxImageEncoder:
         if not pictures:
             return
         pixels = np.stack([picture.pixels for picture in pictures])
-        vectors, good = normalised(self._graph.run({self._manifest.image.input: pixels}))
+        vectors, good = normalized(self._graph.run({self._manifest.image.input: pixels}))
         for picture, vector, has_direction in zip(pictures, vectors, good, strict=True):
             if has_direction:
                 yield EncodedImage(

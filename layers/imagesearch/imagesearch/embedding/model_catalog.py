@@ -26,7 +26,7 @@ class Pin(BaseModel):
     sha256: Digest | None = None
 
 
-class KnownModel(BaseModel):
+class CatalogEntry(BaseModel):
     """`manifest` is a manifest without `files`, and without the image space where a file that
     decides it is unpinned; `evidence` says where the pins come from."""
 
@@ -71,16 +71,16 @@ class KnownModel(BaseModel):
         return made.model_copy(update={"text": fitting})
 
 
-def known_model(name: str, folder: Path = KNOWN) -> KnownModel:
+def catalog_entry(name: str, folder: Path = KNOWN) -> CatalogEntry:
     """Raises NotFound, which names those that are known."""
-    models = {model.name: model for model in known_models(folder)}
+    models = {model.name: model for model in catalog_entries(folder)}
     if name not in models:
         known = ", ".join(models)
         raise NotFound(f"no model is known as {name!r}", f"take one of {known}", "unknown_model")
     return models[name]
 
 
-def known_models(folder: Path = KNOWN) -> list[KnownModel]:
+def catalog_entries(folder: Path = KNOWN) -> list[CatalogEntry]:
     """All of them, by name."""
     paths = sorted(folder.glob("*.json"), key=lambda path: path.stem)
-    return [KnownModel.model_validate(json.loads(path.read_bytes())) for path in paths]
+    return [CatalogEntry.model_validate(json.loads(path.read_bytes())) for path in paths]

@@ -91,7 +91,7 @@ OPERATORS = (b"DynamicQuantizeLinear", b"DynamicQuantizeMatMul")
 _SAID = tuple(bytes_field(OP_TYPE, [name]) for name in OPERATORS)
 
 
-def needs_solitude(path: Path) -> bool:
+def depends_on_batch(path: Path) -> bool:
     """Whether inputs have to be run one at a time. Weights are stepped over, not read."""
     with path.open("rb") as file:
         model = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -120,7 +120,7 @@ ELEMENTS: dict[str, type[np.generic]] = {
 }
 
 
-class Graph:
+class OnnxSession:
     """One graph with one output; `run` may be called from several threads."""
 
     def __init__(self, path: Path, inputs: list[str], output: str, threads: int | None) -> None:
@@ -137,7 +137,7 @@ class Graph:
         gives = [node.name for node in self._session.get_outputs()]
         if output not in gives:
             raise _wrong(f"{path} has the outputs {gives}, and not {output!r}")
-        self._solitary = needs_solitude(path)
+        self._solitary = depends_on_batch(path)
 
     def at_a_time(self, wanted: int) -> int:
         """How many inputs a run may have, so that none changes another's vector."""
@@ -213,7 +213,7 @@ def _wrong(message: str) -> ConfigurationError:
 SMALLEST_LENGTH = 1e-12
 
 
-def normalised(vectors: Embedding) -> tuple[Embedding, NDArray[np.bool_]]:
+def normalized(vectors: Embedding) -> tuple[Embedding, NDArray[np.bool_]]:
     """[N, D] with every row L2-normalised, and [N]: which rows have a direction at all.
 
     A row without one (zero or not finite) has no meaningful values. Lengths are taken in float64:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imagesearch.domain.errors import ConfigurationError, InvalidQuery
 from imagesearch.domain.images import Embedding
 from imagesearch.embedding.manifest import Manifest, verified
-from imagesearch.embedding.session import Graph, normalised
+from imagesearch.embedding.session import OnnxSession, normalized
 from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaned
 
 ELEMENTS = {"F32": "<f4", "F16": "<f2"}
@@ -82,7 +82,7 @@ class OnnxTextEncoder:
             else None
         )
         path = verified(folder, tower.graph, manifest)
-        self._graph = Graph(path, self._inputs, tower.output, threads)
+        self._graph = OnnxSession(path, self._inputs, tower.output, threads)
         self._at_a_time = self._graph.at_a_time(TEXTS_AT_A_TIME)
 
     @property
@@ -96,7 +96,7 @@ class OnnxTextEncoder:
         """
         parts = [self._embed(tokens) for tokens in self._batches(texts)]
         empty = np.empty((0, self._manifest.dimension), np.float32)
-        vectors, good = normalised(np.concatenate([empty, *parts]))
+        vectors, good = normalized(np.concatenate([empty, *parts]))
         if not good.all():
             text = texts[int(np.argmin(good))]
             raise InvalidQuery(

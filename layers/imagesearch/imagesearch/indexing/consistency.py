@@ -20,7 +20,7 @@ SECOND_LOOKS = 1_000
 
 
 @dataclass(slots=True)
-class Disagreement:
+class Drift:
     """Images of one kind: how many, and the keys of the first few."""
 
     count: int = 0
@@ -33,7 +33,7 @@ class Disagreement:
 
 
 @dataclass(slots=True)
-class Agreement:
+class ConsistencyReport:
     """`images` are in the bucket; of them the index has `indexed` or `rejected` as they are now.
 
     `waiting` are in the bucket, and the index does not know them or knows other bytes;
@@ -43,8 +43,8 @@ class Agreement:
     images: int = 0
     indexed: int = 0
     rejected: int = 0
-    waiting: Disagreement = field(default_factory=Disagreement)
-    stale: Disagreement = field(default_factory=Disagreement)
+    waiting: Drift = field(default_factory=Drift)
+    stale: Drift = field(default_factory=Drift)
 
     @property
     def done(self) -> int:
@@ -72,9 +72,9 @@ class Agreement:
             self.rejected += 1
 
 
-def agreement(store: ImageStore, index: VectorIndex) -> Agreement:
+def check_consistency(store: ImageStore, index: VectorIndex) -> ConsistencyReport:
     """Compare all of the bucket with all of the index. Raises Unavailable."""
-    found = Agreement()
+    found = ConsistencyReport()
     looks = SECOND_LOOKS
     for ref, state, document in _joined(store, index):
         if not _agrees(state, document) and looks:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailsWanted, EncodedImage
 from imagesearch.domain.ports import ContentLookup, Delete, DerivedStore, ImageEncoder
-from imagesearch.indexing.planner import Known, Planned, Planner, Present
+from imagesearch.indexing.planner import ExistingObject, Known, PlannedWrite, Planner
 
 # About 40 MB: a record, its embedding and its thumbnail have 20 KB. Two folders with as many images
 # can swap their names, and a folder of as many can be renamed while it is looked at.
@@ -29,7 +29,7 @@ class ContentSource:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    found: Present
+    found: ExistingObject
     data: bytes
     sha256: str
 
@@ -60,7 +60,7 @@ class ContentPlanner:
         self._kept: dict[str, Known] = {}
         self._lock = threading.Lock()
 
-    def plan(self, read: Sequence[tuple[Present, bytes]]) -> list[Planned]:
+    def plan(self, read: Sequence[tuple[ExistingObject, bytes]]) -> list[PlannedWrite]:
         """A write for each file, in their order; bytes that no record describes are decoded once.
 
         Raises Unavailable where no decoder can be started.
@@ -84,7 +84,7 @@ class ContentPlanner:
         new: Sequence[_Content],
         known: Mapping[str, Known],
         images: Mapping[str, EncodedImage | UnreadableImage],
-    ) -> Iterable[Planned]:
+    ) -> Iterable[PlannedWrite]:
         recorded: set[str] = set()
         for each in new:
             if record := known.get(each.sha256):
@@ -114,7 +114,7 @@ class ContentPlanner:
                 known |= self._found(source, missing)
         return known
 
-    def keep(self, planned: Sequence[Planned]) -> None:
+    def keep(self, planned: Sequence[PlannedWrite]) -> None:
         """Keep what these writes replace or delete: its bytes may turn up under another name."""
         old = {plan.seen.document.sha256 for plan in planned if plan.seen.document}
         new = {plan.write.document.sha256 for plan in planned if not isinstance(plan.write, Delete)}

@@ -33,13 +33,20 @@ from imagesearch.domain.ports import (
 )
 from imagesearch.duplicates.linker import Linker
 from imagesearch.indexing.content_reuse import ContentPlanner, ContentSource
-from imagesearch.indexing.planner import Outcome, OutcomeKind, Planned, Planner, Present, Seen
-from imagesearch.indexing.thumbnails import NOTHING, Spent, Thumbnails, spent_by
+from imagesearch.indexing.planner import (
+    ExistingObject,
+    Observed,
+    Outcome,
+    OutcomeKind,
+    PlannedWrite,
+    Planner,
+)
+from imagesearch.indexing.thumbnails import UNCHANGED, ThumbnailChange, Thumbnails, thumbnail_change
 
 THREADS = 8
 
 
-class ManyObjects:
+class StoreReader:
     def __init__(self, store: ImageStore) -> None:
         self._store = store
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
@@ -48,7 +55,7 @@ class ManyObjects:
         """What is there now, in the order of the refs."""
         return self.threads.map(self._head, refs)
 
-    def contents(self, found: Iterable[Present]) -> Iterator[bytes | Exception]:
+    def contents(self, found: Iterable[ExistingObject]) -> Iterator[bytes | Exception]:
         """Their bytes, in their order."""
         return self.threads.map(self._read, found)
 
@@ -58,7 +65,7 @@ class ManyObjects:
         except Exception as error:
             return error
 
-    def _read(self, found: Present) -> bytes | Exception:
+    def _read(self, found: ExistingObject) -> bytes | Exception:
         try:
             return self._store.read(found.ref, found.state)
         except Exception as error:
@@ -74,9 +81,9 @@ class Limits:
     batch_bytes: int = 96 * 2**20
 
 
-def batches(found: Iterable[Present], limits: Limits) -> Iterator[list[Present]]:
+def batches(found: Iterable[ExistingObject], limits: Limits) -> Iterator[list[ExistingObject]]:
     """Bounded in number and in bytes; one that is over the bytes alone is a batch of its own."""
-    batch: list[Present] = []
+    batch: list[ExistingObject] = []
     for one in found:
         size = sum(other.state.size for other in batch) + one.state.size
         full = len(batch) == limits.batch_images or size > limits.batch_bytes
@@ -93,11 +100,11 @@ KEYS_AT_A_TIME = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """A key to be looked at again, and what was done for a write of it that met another version."""
 
     ref: ImageRef
-    spent: Spent = NOTHING
+    spent: ThumbnailChange = UNCHANGED
 
 
 class Indexer:
@@ -131,7 +138,7 @@ class Indexer:
         self._thumbnails = Thumbnails(derived)
         self._details = DetailsWanted(thumbnail=self._thumbnails.wanted, place=places)
         self._planner = Planner(encoder, clock, self._details, afresh)
-        self._objects = ManyObjects(store)
+        self._objects = StoreReader(store)
         self._contents = ContentPlanner(
             self._planner,
             encoder,
@@ -145,10 +152,10 @@ class Indexer:
 
         Whatever goes wrong with one of them is its outcome. Raises ConfigurationError alone.
         """
-        pending = [Again(ref) for ref in dict.fromkeys(refs)]
+        pending = [Retry(ref) for ref in dict.fromkeys(refs)]
         settled: list[Outcome] = []
         for _ in range(ROUNDS):
-            again: list[Again] = []
+            again: list[Retry] = []
             for start in range(0, len(pending), KEYS_AT_A_TIME):
                 for result in self._isolated(pending[start : start + KEYS_AT_A_TIME]):
                     if isinstance(result, Outcome):
@@ -181,7 +188,7 @@ class Indexer:
         reasons = each_alone(link, refs, lambda ref, error: reason(error, ref.id))
         return {ref: why for ref, why in zip(refs, reasons, strict=True) if why}
 
-    def _isolated(self, pending: Sequence[Again]) -> Iterator[Outcome | Again]:
+    def _isolated(self, pending: Sequence[Retry]) -> Iterator[Outcome | Retry]:
         """A round; what it leaves without a result has another one, each key alone."""
         waiting = {one.ref: one for one in pending}
         try:
@@ -197,7 +204,7 @@ class Indexer:
             for one in waiting.values():
                 yield from self._isolated([one])
 
-    def _round(self, pending: Sequence[Again]) -> Iterator[Outcome | Again]:
+    def _round(self, pending: Sequence[Retry]) -> Iterator[Outcome | Retry]:
         """One look at each key: its outcome, or that it must be looked at again."""
         refs = [one.ref for one in pending]
         try:
@@ -205,16 +212,16 @@ class Indexer:
         except Unavailable as error:
             yield from (_failed(ref, error.message) for ref in refs)
             return
-        planned: list[Planned] = []
-        readable: list[Present] = []
+        planned: list[PlannedWrite] = []
+        readable: list[ExistingObject] = []
         for one, state in zip(pending, self._objects.heads(refs), strict=True):
             if isinstance(state, Exception):
                 yield _broken(one.ref, state)
                 continue
-            step = self._step(Seen(one.ref, state, stored.get(one.ref.id)), one.spent)
-            if isinstance(step, Planned):
+            step = self._step(Observed(one.ref, state, stored.get(one.ref.id)), one.spent)
+            if isinstance(step, PlannedWrite):
                 planned.append(step)
-            elif isinstance(step, Present):
+            elif isinstance(step, ExistingObject):
                 readable.append(step)
             else:
                 yield step
@@ -224,21 +231,25 @@ class Indexer:
         self._contents.keep(planned)
         yield from self._write(planned)
 
-    def _step(self, seen: Seen, spent: Spent) -> Outcome | Planned | Present | Again:
+    def _step(
+        self, seen: Observed, spent: ThumbnailChange
+    ) -> Outcome | PlannedWrite | ExistingObject | Retry:
         """What the planner decides, with what takes no decoder to reject or skip."""
         try:
             return self._decided(seen, spent)
         except ObjectChanged:
-            return Again(seen.ref)
+            return Retry(seen.ref)
         except ConfigurationError:
             raise
         except Exception as error:
             return _broken(seen.ref, error)
 
-    def _decided(self, seen: Seen, spent: Spent) -> Outcome | Planned | Present:
+    def _decided(
+        self, seen: Observed, spent: ThumbnailChange
+    ) -> Outcome | PlannedWrite | ExistingObject:
         self._thumbnails.give_up(spent, seen.document)
         step = self._planner.decide(self._thumbnails.without(spent, seen))
-        if not isinstance(step, Present):
+        if not isinstance(step, ExistingObject):
             return step
         if step.state.unreadable:
             return self._planner.refuse(step, step.state.unreadable)
@@ -252,22 +263,22 @@ class Indexer:
             return self._planner.reject(step, f"the file has {size:,} bytes, over {limit:,}")
         return step
 
-    def _claims_to_be_image(self, found: Present) -> bool:
+    def _claims_to_be_image(self, found: ExistingObject) -> bool:
         if named_as_image(found.ref.key):
             return True
         return found.state.size > 0 and bool(
             sniff(self._store.read(found.ref, found.state, SNIFF_BYTES))
         )
 
-    def _embed(self, batch: Sequence[Present]) -> Iterator[Outcome | Again]:
-        read: list[tuple[Present, bytes]] = []
-        planned: list[Planned] = []
+    def _embed(self, batch: Sequence[ExistingObject]) -> Iterator[Outcome | Retry]:
+        read: list[tuple[ExistingObject, bytes]] = []
+        planned: list[PlannedWrite] = []
         for found, data in zip(batch, self._objects.contents(batch), strict=True):
             if isinstance(data, ObjectChanged):
-                yield Again(found.ref)
+                yield Retry(found.ref)
             elif isinstance(data, UnreadableObject):
                 refused = self._planner.refuse(found, data.message)
-                if isinstance(refused, Planned):
+                if isinstance(refused, PlannedWrite):
                     planned.append(refused)
                 else:
                     yield refused
@@ -276,13 +287,13 @@ class Indexer:
             else:
                 read.append((found, data))
         for step in each_alone(self._contents.plan, read, _not_planned):
-            if isinstance(step, Planned):
+            if isinstance(step, PlannedWrite):
                 planned.append(step)
             else:
                 yield step
         yield from self._write(planned)
 
-    def _write(self, planned: Sequence[Planned]) -> Iterator[Outcome | Again]:
+    def _write(self, planned: Sequence[PlannedWrite]) -> Iterator[Outcome | Retry]:
         """Write, then look at the bucket once more: it may have changed since it was read."""
         prepared = list(self._objects.threads.map(self._thumbnails.prepare, planned))
         for plan, error in zip(planned, prepared, strict=True):
@@ -299,9 +310,9 @@ class Indexer:
             elif isinstance(state, Exception):
                 yield _broken(plan.ref, state)
             elif result.status is WriteStatus.CONFLICT:
-                yield Again(plan.ref, spent_by(plan))
+                yield Retry(plan.ref, thumbnail_change(plan))
             elif state != plan.seen.state:
-                yield Again(plan.ref)
+                yield Retry(plan.ref)
             else:
                 yield plan.outcome
 
@@ -314,7 +325,7 @@ def _broken(ref: ImageRef, error: Exception) -> Outcome:
     return _failed(ref, reason(error, _id(ref)))
 
 
-def _not_planned(read: tuple[Present, bytes], error: Exception) -> Planned | Outcome:
+def _not_planned(read: tuple[ExistingObject, bytes], error: Exception) -> PlannedWrite | Outcome:
     return _broken(read[0].ref, error)
 
 

@@ -48,7 +48,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observed:
     """A key as the bucket (`state`, None: nothing there) and the index showed it in one round."""
 
     ref: ImageRef
@@ -65,10 +65,10 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class ExistingObject:
     """A key with an object behind it, which may have to be read."""
 
-    seen: Seen
+    seen: Observed
     state: ObjectState
 
     @property
@@ -77,13 +77,13 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedWrite:
     """A write and what to report once it is written and the bucket is still as it was seen.
 
     `thumbnail` is the small copy that its document names.
     """
 
-    seen: Seen
+    seen: Observed
     write: Write
     outcome: Outcome
     thumbnail: bytes | None = None
@@ -122,7 +122,7 @@ class Planner:
         self._clock = clock
         self._wanted = wanted
 
-    def decide(self, seen: Seen) -> Outcome | Planned | Present:
+    def decide(self, seen: Observed) -> Outcome | PlannedWrite | ExistingObject:
         """Nothing to do, a write, or a Present whose object must be read."""
         state, known = seen.state, seen.document
         if state is None:
@@ -134,7 +134,7 @@ class Planner:
             if (known.last_modified, known.metadata) == (state.last_modified, metadata):
                 return _outcome(known, OutcomeKind.UNCHANGED)
             return self._update(seen, state, known, seen.stored.version)
-        return Present(seen, state)
+        return ExistingObject(seen, state)
 
     def _stands(self, known: Document, state: ObjectState) -> bool:
         """Whether what these bytes gave still holds.
@@ -166,8 +166,8 @@ class Planner:
         )
 
     def record(
-        self, found: Present, sha256: str, image: EncodedImage, *, reused: bool = False
-    ) -> Planned:
+        self, found: ExistingObject, sha256: str, image: EncodedImage, *, reused: bool = False
+    ) -> PlannedWrite:
         """Index a readable image; `reused` where another one of the same bytes was encoded."""
         details = image.details
         exif = dict(details.exif) if details else {}
@@ -193,9 +193,9 @@ class Planner:
         )
         put = Put(document, image.embedding, found.seen.version)
         outcome = _outcome(document, OutcomeKind.INDEXED, reused)
-        return Planned(found.seen, put, outcome, small)
+        return PlannedWrite(found.seen, put, outcome, small)
 
-    def same_bytes(self, found: Present, sha256: str) -> Planned | None:
+    def same_bytes(self, found: ExistingObject, sha256: str) -> PlannedWrite | None:
         """Only the state is new where these are the bytes that the key's record describes."""
         known, version = found.seen.document, found.seen.version
         if not (known and version and known.sha256 == sha256 and self.is_complete(known)):
@@ -203,7 +203,7 @@ class Planner:
         same = replace(self._without_unwanted(known), etag=found.state.etag, size=found.state.size)
         return self._update(found.seen, found.state, same, version)
 
-    def reuse(self, found: Present, known: Known) -> Planned:
+    def reuse(self, found: ExistingObject, known: Known) -> PlannedWrite:
         """Index an image by the record of another one of the same bytes."""
         small = known.thumbnail if self._wanted.thumbnail else None
         no_small = "" if self._wanted.thumbnail and known.document.thumbnail is not None else None
@@ -223,7 +223,7 @@ class Planner:
         )
         put = Put(document, known.embedding, found.seen.version)
         outcome = _outcome(document, OutcomeKind.INDEXED, reused=True)
-        return Planned(found.seen, put, outcome, small)
+        return PlannedWrite(found.seen, put, outcome, small)
 
     def _without_unwanted(self, known: Document) -> Document:
         """Where a picture was taken is kept only as long as that is wanted."""
@@ -231,13 +231,13 @@ class Planner:
             return known
         return replace(known, latitude=None, longitude=None, place_read=False)
 
-    def reject(self, found: Present, reason: str) -> Planned:
+    def reject(self, found: ExistingObject, reason: str) -> PlannedWrite:
         """List an unreadable image with its reason; an older good version is found no more."""
         document = replace(self._document(found), status=Status.REJECTED, reason=reason)
         put = Put(document, None, found.seen.version)
-        return Planned(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
+        return PlannedWrite(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
 
-    def refuse(self, found: Present, reason: str) -> Outcome | Planned:
+    def refuse(self, found: ExistingObject, reason: str) -> Outcome | PlannedWrite:
         """List an image whose bytes the bucket does not give, until a later look gets them.
 
         An image that was indexed with these bytes stays so. An object whose name is no image's is
@@ -254,20 +254,22 @@ class Planner:
         if known and replace(document, indexed_at=known.indexed_at, model=known.model) == known:
             return _outcome(known, OutcomeKind.UNCHANGED)
         put = Put(document, None, found.seen.version)
-        return Planned(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
+        return PlannedWrite(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
 
-    def skip(self, found: Present) -> Outcome | Planned:
+    def skip(self, found: ExistingObject) -> Outcome | PlannedWrite:
         """Leave alone what is no image; what it overwrote is forgotten."""
         outcome = Outcome(found.ref, OutcomeKind.SKIPPED)
         return self.forget(found.seen, outcome) if found.seen.document else outcome
 
-    def forget(self, seen: Seen, outcome: Outcome) -> Outcome | Planned:
+    def forget(self, seen: Observed, outcome: Outcome) -> Outcome | PlannedWrite:
         """Delete even what the index does not hold: a write on its way must find it deleted."""
         if seen.stored and seen.document is None:
             return outcome
-        return Planned(seen, Delete(seen.ref, seen.version), outcome)
+        return PlannedWrite(seen, Delete(seen.ref, seen.version), outcome)
 
-    def _update(self, seen: Seen, state: ObjectState, known: Document, version: Version) -> Planned:
+    def _update(
+        self, seen: Observed, state: ObjectState, known: Document, version: Version
+    ) -> PlannedWrite:
         """The same bytes were written again, perhaps with other metadata: nothing to embed."""
         document = replace(
             known,
@@ -275,9 +277,9 @@ class Planner:
             metadata=_shown(known.exif, state),
             indexed_at=self._clock(),
         )
-        return Planned(seen, Touch(document, version), _outcome(document, OutcomeKind.UPDATED))
+        return PlannedWrite(seen, Touch(document, version), _outcome(document, OutcomeKind.UPDATED))
 
-    def _document(self, found: Present) -> Document:
+    def _document(self, found: ExistingObject) -> Document:
         return Document(
             ref=found.ref,
             status=Status.INDEXED,

@@ -4,20 +4,20 @@ from dataclasses import dataclass, replace
 
 from imagesearch.domain.images import Document
 from imagesearch.domain.ports import DerivedStore, Touch
-from imagesearch.indexing.planner import Planned, Seen
+from imagesearch.indexing.planner import Observed, PlannedWrite
 
 CONTENT_TYPE = "image/webp"
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class ThumbnailChange:
     """What was done for a write that then met another version: copies `removed` and `made`."""
 
     removed: str | None = None
     made: str | None = None
 
 
-NOTHING = Spent()
+UNCHANGED = ThumbnailChange()
 
 
 class Thumbnails:
@@ -35,10 +35,10 @@ class Thumbnails:
     def wanted(self) -> bool:
         return self._store is not None
 
-    def prepare(self, plan: Planned) -> Exception | None:
+    def prepare(self, plan: PlannedWrite) -> Exception | None:
         """What is to be done before a write; may be called from several threads."""
         try:
-            spent = spent_by(plan)
+            spent = thumbnail_change(plan)
             if self._store and spent.removed:
                 self._store.delete(spent.removed)
             if self._store and spent.made and plan.thumbnail:
@@ -47,7 +47,7 @@ class Thumbnails:
             return error
         return None
 
-    def give_up(self, spent: Spent, document: Document | None) -> None:
+    def give_up(self, spent: ThumbnailChange, document: Document | None) -> None:
         """Remove what was made for a write that failed, unless the write it met made the same.
 
         The version in its name has passed: no later write can name it. Raises Unavailable.
@@ -56,7 +56,7 @@ class Thumbnails:
         if self._store and spent.made and spent.made != named:
             self._store.delete(spent.made)
 
-    def without(self, spent: Spent, seen: Seen) -> Seen:
+    def without(self, spent: ThumbnailChange, seen: Observed) -> Observed:
         """What was seen; a document that still names a copy that was removed has none."""
         document = seen.document
         if not (document and seen.stored and spent.removed and spent.removed == document.thumbnail):
@@ -65,12 +65,12 @@ class Thumbnails:
         return replace(seen, stored=replace(seen.stored, document=bare))
 
 
-def spent_by(plan: Planned) -> Spent:
+def thumbnail_change(plan: PlannedWrite) -> ThumbnailChange:
     """Which copies come and go with a write; one that only touches a record keeps what it has."""
     write, known = plan.write, plan.seen.document
     if isinstance(write, Touch):
-        return NOTHING
+        return UNCHANGED
     new = getattr(write, "document", None)
     made = new.thumbnail if new else None
     old = known.thumbnail if known else None
-    return Spent(old if old != made else None, made)
+    return ThumbnailChange(old if old != made else None, made)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Embedding
-from imagesearch.domain.queries import Hit, Position, Search, VectorQuery, fingerprint, left_out
+from imagesearch.domain.queries import Hit, Position, Search, VectorQuery, excluded_ids, fingerprint
 
 CHECK_BYTES = 8
 
@@ -89,7 +89,7 @@ class Page:
             embedding,
             self.limit + 1,
             search.collection,
-            exclude=left_out(search.query),
+            exclude=excluded_ids(search.query),
             after=self.after,
             min_score=min_score,
             filter=search.filter,

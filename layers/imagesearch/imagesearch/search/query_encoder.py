@@ -74,7 +74,7 @@ Found: TypeAlias = Embedding | ImageSearchError
 
 
 @dataclass(frozen=True, slots=True)
-class QueryVectors:
+class QueryEncoder:
     """Embeds queries; what is asked for twice is embedded once."""
 
     index: VectorIndex

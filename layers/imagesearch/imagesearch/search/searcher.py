@@ -9,7 +9,7 @@ from imagesearch.domain.ports import ImageEncoder, IndexHealth, TextEncoder, Vec
 from imagesearch.domain.queries import Hit, Search, VectorQuery
 from imagesearch.search.listing import Listed, Listing, list_page
 from imagesearch.search.pagination import Page, page_of
-from imagesearch.search.query_encoder import Found, QueryVectors, no_such_image
+from imagesearch.search.query_encoder import Found, QueryEncoder, no_such_image
 from imagesearch.search.relevance import Judge, Relevance, check_min_relevance, judge
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.timing import Stopwatch, Timing
@@ -42,7 +42,7 @@ class Searcher:
         self._index = index
         self._texts = texts
         self._relevance = relevance
-        self._vectors = QueryVectors(index, texts, images, web)
+        self._vectors = QueryEncoder(index, texts, images, web)
         self._ids = SearchIds(texts.model)
 
     @property

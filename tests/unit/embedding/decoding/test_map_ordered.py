@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from imagesearch.embedding.decoding.pool import in_order
+from imagesearch.embedding.decoding.pool import map_ordered
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -20,13 +20,13 @@ def threads():
 @pytest.mark.parametrize("most", [1, 2, 9])
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_results_come_in_the_order_of_the_items(most, count, threads):
-    squares = in_order(threads, lambda item: item * item, range(count), most)
+    squares = map_ordered(threads, lambda item: item * item, range(count), most)
     assert list(squares) == [item * item for item in range(count)]
 
 
 def test_no_more_items_are_taken_than_may_be_begun(threads):
     taken = []
-    results = in_order(threads, str, (taken.append(item) or item for item in range(9)), 3)
+    results = map_ordered(threads, str, (taken.append(item) or item for item in range(9)), 3)
     assert next(results) == "0"
     assert taken == [0, 1, 2]
 
@@ -34,7 +34,7 @@ def test_no_more_items_are_taken_than_may_be_begun(threads):
 def test_two_items_are_worked_on_at_once(threads):
     """Each waits for the other: one after the other would never end."""
     both = threading.Barrier(2, timeout=PATIENCE_SECONDS)
-    assert sorted(in_order(threads, lambda _: both.wait(), range(2), 2)) == [0, 1]
+    assert sorted(map_ordered(threads, lambda _: both.wait(), range(2), 2)) == [0, 1]
 
 
 def test_an_error_reaches_who_takes_the_results_and_nothing_more_is_begun(threads):
@@ -45,5 +45,5 @@ def test_an_error_reaches_who_takes_the_results_and_nothing_more_is_begun(thread
         return 1 / item
 
     with pytest.raises(ZeroDivisionError):
-        list(in_order(threads, work, [0, *range(1, 100)], 2))
+        list(map_ordered(threads, work, [0, *range(1, 100)], 2))
     assert len(begun) <= 2

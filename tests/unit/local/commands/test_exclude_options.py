@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.errors import WrongUsage
+from local.errors import UsageError
 from local.options import use_excludes
 from tests.support.paths import REPOSITORY
 
@@ -67,11 +67,11 @@ def test_a_folder_of_the_product_s_own_data_is_refused(tmp_path: Path, inside: s
     (tmp_path / "data" / "pictures-1" / "derived" / "thumbnails").mkdir(parents=True)
     (tmp_path / "data" / "models").mkdir()
     (tmp_path / "data" / ".imagesearch-data").touch()
-    with pytest.raises(WrongUsage, match="belongs to the data directory"):
+    with pytest.raises(UsageError, match="belongs to the data directory"):
         use_excludes(tmp_path / "data" / inside, [], no_defaults=False)
 
 
 @pytest.mark.parametrize("pattern", ["[a", "a\nb", "a//b", "\udcff"])
 def test_a_broken_pattern_is_wrong_usage(tmp_path: Path, pattern: str) -> None:
-    with pytest.raises(WrongUsage, match="--exclude"):
+    with pytest.raises(UsageError, match="--exclude"):
         use_excludes(tmp_path, [pattern], no_defaults=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local.commands.feedback import kept_here
-from local.errors import WrongUsage
+from local.errors import UsageError
 from local.workspace import workspace_of
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def test_every_pair_is_a_line_in_the_order_of_days(folder: Path, tmp_path: Path,
 
 def test_nothing_said_is_no_line(folder: Path, tmp_path: Path) -> None:
     assert list(kept_here(folder, tmp_path / ".imagesearch")) == []
-    with pytest.raises(WrongUsage):
+    with pytest.raises(UsageError):
         list(kept_here(None, tmp_path / ".imagesearch"))
 
 

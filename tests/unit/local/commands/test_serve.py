@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from local.commands.serve import KEPT_SECONDS, sweep
+from local.commands.serve import KEPT_SECONDS, clean_up
 
 
 def test_old_notes_go_and_everything_else_stays(tmp_path: Path) -> None:
@@ -11,12 +11,12 @@ def test_old_notes_go_and_everything_else_stays(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True)
         path.touch()
     written = note.stat().st_mtime
-    sweep(tmp_path, written + KEPT_SECONDS)
+    clean_up(tmp_path, written + KEPT_SECONDS)
     assert note.exists()
-    sweep(tmp_path, written + KEPT_SECONDS + 1)
+    clean_up(tmp_path, written + KEPT_SECONDS + 1)
     assert not note.exists()
     assert copy.exists()
 
 
 def test_where_nothing_was_uploaded_there_is_nothing_to_clear(tmp_path: Path) -> None:
-    sweep(tmp_path / "nothing")
+    clean_up(tmp_path / "nothing")

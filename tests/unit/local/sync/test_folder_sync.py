@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.indexing.planner import Outcome, OutcomeKind
@@ -44,7 +44,7 @@ class Work:
 
 
 @pytest.fixture
-def work(folder: Path, store: FolderStore, index: EmbeddedIndex) -> Iterator[Work]:
+def work(folder: Path, store: FolderStore, index: SqliteIndex) -> Iterator[Work]:
     made = Work(store)
     sync = FolderSync(folder, store, index, made.handler, made.reconcile)
     sync.start()
@@ -66,7 +66,7 @@ def test_a_changed_file_goes_to_the_queue(work: Work, folder: Path, eventually: 
 
 
 def test_a_folder_that_cannot_be_reconciled_now_stops_nothing(
-    folder: Path, store: FolderStore, index: EmbeddedIndex, eventually: Eventually
+    folder: Path, store: FolderStore, index: SqliteIndex, eventually: Eventually
 ) -> None:
     work = Work(store)
     tried: list[int] = []
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_reconciled_now_stops_nothing(
 def test_a_file_that_nobody_can_reach_is_not_tried_again_but_looked_at_with_the_rest(
     folder: Path,
     store: FolderStore,
-    index: EmbeddedIndex,
+    index: SqliteIndex,
     trouble: Trouble,
     eventually: Eventually,
 ) -> None:

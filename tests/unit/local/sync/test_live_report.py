@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import Put
 from local.sync.live_report import LiveReport
@@ -25,7 +25,7 @@ class Scene:
 
     folder: Path
     store: FolderStore
-    index: EmbeddedIndex
+    index: SqliteIndex
     said: list[str] = field(default_factory=list)
     now: float = 0.0
 
@@ -63,7 +63,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(folder: Path, store: FolderStore, index: EmbeddedIndex) -> Scene:
+def scene(folder: Path, store: FolderStore, index: SqliteIndex) -> Scene:
     return Scene(folder, store, index)
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.filesystem.derived_store import FolderDerived
 from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.adapters.sqlite.content_lookup import EmbeddedContent
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.content_lookup import SqliteContentLookup
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.filters import KeyPrefix
 from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
@@ -39,8 +39,8 @@ def images() -> FakeImages:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[EmbeddedIndex]:
-    made = EmbeddedIndex(tmp_path / "index.db", NAME, DIMENSION)
+def index(tmp_path: Path) -> Iterator[SqliteIndex]:
+    made = SqliteIndex(tmp_path / "index.db", NAME, DIMENSION)
     yield made
     made.close()
 
@@ -52,13 +52,13 @@ def derived(tmp_path: Path) -> FolderDerived:
 
 @pytest.fixture
 def indexer(
-    store: FolderStore, index: EmbeddedIndex, images: FakeImages, derived: FolderDerived
+    store: FolderStore, index: SqliteIndex, images: FakeImages, derived: FolderDerived
 ) -> Indexer:
     return Indexer(store, index, images, derived=derived)
 
 
 @pytest.fixture
-def look(store: FolderStore, index: EmbeddedIndex, indexer: Indexer) -> Look:
+def look(store: FolderStore, index: SqliteIndex, indexer: Indexer) -> Look:
     """Reconciles the folder, as `index` and `serve` do."""
 
     def look() -> list[Outcome]:
@@ -72,7 +72,7 @@ def look(store: FolderStore, index: EmbeddedIndex, indexer: Indexer) -> Look:
 
 @pytest.fixture
 def live(
-    folder: Path, store: FolderStore, index: EmbeddedIndex, indexer: Indexer, look: Look
+    folder: Path, store: FolderStore, index: SqliteIndex, indexer: Indexer, look: Look
 ) -> Iterator[FolderSync]:
     """The folder is followed, and its images are handled by the indexing function."""
     logger = Logger(service="renames", level=logging.ERROR, stream=StringIO())
@@ -98,11 +98,11 @@ def fill(folder: Path, count: int = FILES) -> None:
         (folder / f"{number:04}.png").write_bytes(picture(f"{folder.name} {number}"))
 
 
-def keys(index: EmbeddedIndex) -> list[str]:
+def keys(index: SqliteIndex) -> list[str]:
     return [scanned.document.ref.key for scanned in index.scan()]
 
 
-def counted(index: EmbeddedIndex, prefix: str) -> int:
+def counted(index: SqliteIndex, prefix: str) -> int:
     return index.count(filter=KeyPrefix(prefix))
 
 
@@ -111,7 +111,7 @@ def names(folder: str, count: int = FILES) -> list[str]:
 
 
 def test_a_renamed_folder_is_embedded_once(
-    folder: Path, index: EmbeddedIndex, images: FakeImages, look: Look, tmp_path: Path
+    folder: Path, index: SqliteIndex, images: FakeImages, look: Look, tmp_path: Path
 ) -> None:
     count = 300
     fill(folder / "trip", count)
@@ -126,7 +126,7 @@ def test_a_renamed_folder_is_embedded_once(
 
 @pytest.mark.slow
 def test_a_folder_renamed_while_it_is_followed_is_embedded_once(
-    folder: Path, index: EmbeddedIndex, images: FakeImages, live: FolderSync, eventually: Eventually
+    folder: Path, index: SqliteIndex, images: FakeImages, live: FolderSync, eventually: Eventually
 ) -> None:
     fill(folder / "trip")
     eventually("it is indexed", lambda: counted(index, "trip/") == FILES, PATIENCE_SECONDS)
@@ -141,7 +141,7 @@ def test_a_folder_renamed_while_it_is_followed_is_embedded_once(
 @pytest.mark.usefixtures("live")
 @pytest.mark.slow
 def test_a_file_renamed_while_its_folder_is_followed_is_embedded_once(
-    folder: Path, index: EmbeddedIndex, images: FakeImages, eventually: Eventually
+    folder: Path, index: SqliteIndex, images: FakeImages, eventually: Eventually
 ) -> None:
     (folder / "a.png").write_bytes(picture("a"))
     eventually("it is indexed", lambda: keys(index) == ["a.png"], PATIENCE_SECONDS)
@@ -152,7 +152,7 @@ def test_a_file_renamed_while_its_folder_is_followed_is_embedded_once(
 
 
 def test_folders_that_swap_their_names_are_embedded_once(
-    folder: Path, index: EmbeddedIndex, images: FakeImages, store: FolderStore, look: Look
+    folder: Path, index: SqliteIndex, images: FakeImages, store: FolderStore, look: Look
 ) -> None:
     count = 200
     for name in ("2023", "2024"):
@@ -171,7 +171,7 @@ def test_folders_that_swap_their_names_are_embedded_once(
 
 
 def test_a_touched_file_keeps_its_record(
-    folder: Path, index: EmbeddedIndex, images: FakeImages, look: Look
+    folder: Path, index: SqliteIndex, images: FakeImages, look: Look
 ) -> None:
     fill(folder, 3)
     look()
@@ -183,14 +183,14 @@ def test_a_touched_file_keeps_its_record(
 
 
 def test_a_moved_library_takes_all_from_its_old_index(
-    tmp_path: Path, index: EmbeddedIndex, derived: FolderDerived, folder: Path, look: Look
+    tmp_path: Path, index: SqliteIndex, derived: FolderDerived, folder: Path, look: Look
 ) -> None:
     fill(folder / "in", 20)
     look()
     folder = folder.rename(tmp_path / "elsewhere")
     (folder / "new.png").write_bytes(picture("new"))
-    old = ContentSource(EmbeddedContent(tmp_path / "index.db", NAME, DIMENSION), derived)
-    moved = EmbeddedIndex(tmp_path / "moved.db", NAME, DIMENSION)
+    old = ContentSource(SqliteContentLookup(tmp_path / "index.db", NAME, DIMENSION), derived)
+    moved = SqliteIndex(tmp_path / "moved.db", NAME, DIMENSION)
     store, images = FolderStore(folder), FakeImages()
     indexer = Indexer(
         store, moved, images, derived=FolderDerived(tmp_path / "thumbs"), sources=[old]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.adapters.sqlite.index import EmbeddedIndex
+from imagesearch.adapters.sqlite.index import SqliteIndex
 from local.sync import watcher
 from local.sync.watcher import FolderWatcher, changed_keys
 from tests.support.waiting import PATIENCE_SECONDS
@@ -242,7 +242,7 @@ Remember = Callable[..., None]
 
 
 @pytest.fixture
-def keys(folder: Path, store: FolderStore, index: EmbeddedIndex) -> Keys:
+def keys(folder: Path, store: FolderStore, index: SqliteIndex) -> Keys:
     def at(*paths: str) -> list[str]:
         refs = changed_keys([folder / path for path in paths], store, index)
         return sorted(ref.key for ref in refs)
@@ -286,7 +286,7 @@ def test_a_renamed_folder_concerns_old_and_new_keys(
 
 
 def test_what_is_there_comes_before_what_is_gone(
-    folder: Path, store: FolderStore, index: EmbeddedIndex, remember: Remember
+    folder: Path, store: FolderStore, index: SqliteIndex, remember: Remember
 ) -> None:
     """A renamed image is embedded again unless its old record is there when it is looked at."""
     remember("a/1.jpg", "a/2.jpg", "c/was/3.jpg", "d.jpg")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.errors import WrongUsage
-from local.web.auth import ApiKeys, Guard, is_loopback
+from local.errors import UsageError
+from local.web.auth import ApiKeys, Auth, is_loopback
 
 Call = Callable[..., Any]
 
@@ -19,9 +19,9 @@ def app(_: Any, start_response: Any) -> Iterable[bytes]:
     return [b"fine"]
 
 
-LOCAL = Guard(app, "127.0.0.1", ApiKeys({}))
-KEYED = Guard(app, "127.0.0.1", ApiKeys({"default": "the key"}))
-PUBLIC = Guard(app, "0.0.0.0", ApiKeys({}))  # noqa: S104
+LOCAL = Auth(app, "127.0.0.1", ApiKeys({}))
+KEYED = Auth(app, "127.0.0.1", ApiKeys({"default": "the key"}))
+PUBLIC = Auth(app, "0.0.0.0", ApiKeys({}))  # noqa: S104
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1"])
@@ -87,7 +87,7 @@ def test_what_is_loopback(host: str, loopback: bool) -> None:
 
 
 SITE = "https://shop.example"
-OPEN = Guard(app, "127.0.0.1", ApiKeys({"default": "the key"}), SITE)
+OPEN = Auth(app, "127.0.0.1", ApiKeys({"default": "the key"}), SITE)
 
 
 def test_pages_of_the_site_that_is_named_may_call_with_the_key(call: Call) -> None:
@@ -125,5 +125,5 @@ def test_the_cookie_of_a_key_leads_back_to_it_and_tells_it_to_nobody() -> None:
 
 @pytest.mark.parametrize("text", ["shop", "=key", "shop=", "shop=a,shop=b", "default=a"])
 def test_a_list_that_names_no_keys_is_refused(text: str) -> None:
-    with pytest.raises(WrongUsage, match="shop=key1"):
+    with pytest.raises(UsageError, match="shop=key1"):
         ApiKeys.from_environment({"IMAGESEARCH_API_KEY": "x", "IMAGESEARCH_API_KEYS": text})

@@ -12,7 +12,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-from local.errors import WrongUsage
+from local.errors import UsageError
 from local.web.server import MAX_BODY_BYTES, Server
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -135,13 +135,13 @@ def test_head_answers_without_a_body(client: httpx.Client) -> None:
 def test_a_port_in_use_is_refused_in_a_sentence() -> None:
     with (
         closing(Server("127.0.0.1", 0)) as first,
-        pytest.raises(WrongUsage, match=f"port {first.port} is in use"),
+        pytest.raises(UsageError, match=f"port {first.port} is in use"),
     ):
         Server("127.0.0.1", first.port)
 
 
 def test_an_address_that_is_not_ours_is_refused_in_a_sentence() -> None:
-    with pytest.raises(WrongUsage, match="cannot listen on"):
+    with pytest.raises(UsageError, match="cannot listen on"):
         Server("no-such-host.invalid", 0)
 
 

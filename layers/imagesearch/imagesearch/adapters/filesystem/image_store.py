@@ -33,7 +33,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOver:
+class Skipped:
     """What may be an image, or hold some, and cannot be handled: its path from the folder, and why.
 
     A folder stands for all that is in it: it is `unlisted` where that cannot be told. Of what
@@ -78,7 +78,7 @@ class LeftOut:
     reason: str
 
 
-Entry: TypeAlias = Listed | PassedOver | Mounted | LeftOut
+Entry: TypeAlias = Listed | Skipped | Mounted | LeftOut
 
 
 class FolderStore:
@@ -281,7 +281,7 @@ class FolderStore:
     def passed_over(self) -> Iterator[tuple[str, str]]:
         """Path and reason of what cannot be handled, as `walk` meets it."""
         for entry in self.walk():
-            if isinstance(entry, PassedOver):
+            if isinstance(entry, Skipped):
                 yield entry.path, entry.reason
 
     def trouble(self, folder: Path) -> str:
@@ -300,7 +300,7 @@ class FolderStore:
             entry, device = waiting.pop()
             if not _can_be_a_key(entry.name):
                 if named_as_image(entry.name) or _leads_to_folder(entry):
-                    yield PassedOver(self._key(entry.path), "its name is not UTF-8: rename it")
+                    yield Skipped(self._key(entry.path), "its name is not UTF-8: rename it")
             elif _is_folder(entry):
                 yield from self._open(entry.path, device, points, waiting)
             elif found := self._file(entry):
@@ -312,7 +312,7 @@ class FolderStore:
         parent_device: int,
         points: frozenset[str],
         waiting: list[tuple[os.DirEntry[str], int]],
-    ) -> Iterator[PassedOver | Mounted | LeftOut]:
+    ) -> Iterator[Skipped | Mounted | LeftOut]:
         """Put what is in a folder on the stack, last key first; tell what of it is left out.
 
         An ignore file that cannot be read stands for all that is in its folder.
@@ -330,13 +330,13 @@ class FolderStore:
             return  # it went away since it was listed
         except OSError as error:
             reason = f"it cannot be listed: {said(error)}"
-            yield PassedOver(self._key(path) or ".", reason, unlisted=True)
+            yield Skipped(self._key(path) or ".", reason, unlisted=True)
         try:
             rules = self.excludes.of(self._key(path))
         except Unavailable:
             at = self._key(path)
             reason = f"{self.excludes.trouble(at)}: nothing beside it is touched"
-            yield PassedOver(f"{at}/{IGNORE_FILE}".lstrip("/"), reason)
+            yield Skipped(f"{at}/{IGNORE_FILE}".lstrip("/"), reason)
             return
         seen.sort(key=_key_bytes, reverse=True)
         for entry in seen:
@@ -346,7 +346,7 @@ class FolderStore:
             elif is_dir or why != OWN:
                 yield LeftOut(self._key(entry.path), is_dir, why)
 
-    def _file(self, entry: os.DirEntry[str]) -> Listed | PassedOver | None:
+    def _file(self, entry: os.DirEntry[str]) -> Listed | Skipped | None:
         """What is no folder: None for what is no image, and for what went away meanwhile."""
         key = self._key(entry.path)
         try:
@@ -354,22 +354,22 @@ class FolderStore:
             found = entry.stat()
         except FileNotFoundError:
             if named_as_image(entry.name) and _is_link(entry):
-                return PassedOver(key, "the link leads nowhere: remove it or mend it")
+                return Skipped(key, "the link leads nowhere: remove it or mend it")
             return None
         except OSError as error:
             what = "the link cannot be followed" if _is_link(entry) else "it cannot be looked at"
-            return PassedOver(key, f"{what}: {said(error)}")
+            return Skipped(key, f"{what}: {said(error)}")
         image = named_as_image(entry.name)
         real = Path(os.path.realpath(entry.path)) if is_link else Path(entry.path)
         if self.excludes.leads_to_own_data(Path(entry.path), real):
             return None
         if not real.is_relative_to(self._root):
             out = "it leads out of the folder: put the images themselves here"
-            return PassedOver(key, out) if image or S_ISDIR(found.st_mode) else None
+            return Skipped(key, out) if image or S_ISDIR(found.st_mode) else None
         if S_ISREG(found.st_mode):
             return Listed(ImageRef(self.bucket, key), _state(found))
         if image and not S_ISDIR(found.st_mode):
-            return PassedOver(key, f"it is {_kind(found.st_mode)}, not a file")
+            return Skipped(key, f"it is {_kind(found.st_mode)}, not a file")
         return None
 
     def _key(self, path: str) -> str:

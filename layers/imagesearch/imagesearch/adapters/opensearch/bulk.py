@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """A write that is to be sent once more, and why."""
 
     reason: str
@@ -54,11 +54,11 @@ class Bulk:
     def write(self, actions: Sequence[str]) -> list[WriteResult]:
         """Send actions, each with its source line; a repeated one that had landed conflicts."""
         deadline = self.clock() + self.patience
-        results: list[WriteResult | Again] = [Again("not sent")] * len(actions)
+        results: list[WriteResult | Retry] = [Retry("not sent")] * len(actions)
         pause = FIRST_PAUSE
         while True:
             self._attempt(actions, results, deadline)
-            waiting = [result for result in results if isinstance(result, Again)]
+            waiting = [result for result in results if isinstance(result, Retry)]
             if not waiting or self.clock() + pause > deadline:
                 return [_settled(result) for result in results]
             _log.warning("%d writes are sent again: %s", len(waiting), waiting[0].reason)
@@ -68,9 +68,9 @@ class Bulk:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _attempt(
-        self, actions: Sequence[str], results: list[WriteResult | Again], deadline: float
+        self, actions: Sequence[str], results: list[WriteResult | Retry], deadline: float
     ) -> None:
-        numbers = [number for number, result in enumerate(results) if isinstance(result, Again)]
+        numbers = [number for number, result in enumerate(results) if isinstance(result, Retry)]
         for place, part in enumerate(_parts(numbers, actions)):
             if place and self.clock() > deadline:
                 return
@@ -78,7 +78,7 @@ class Bulk:
             for number, answer in zip(part, answers, strict=True):
                 results[number] = answer
 
-    def _answers(self, actions: Sequence[str], deadline: float) -> list[WriteResult | Again]:
+    def _answers(self, actions: Sequence[str], deadline: float) -> list[WriteResult | Retry]:
         """One for each; where the server refuses them together, one may be to blame: by halves."""
         try:
             items = self.send("".join(actions))["items"]
@@ -112,33 +112,33 @@ def _is_refused(error: OpenSearchException) -> bool:
     return isinstance(error, TransportError) and error.status_code in REFUSED
 
 
-def _of_request(error: OpenSearchException) -> WriteResult | Again:
+def _of_request(error: OpenSearchException) -> WriteResult | Retry:
     if isinstance(error, NoConnection):
-        return Again(str(error.info))
+        return Retry(str(error.info))
     if isinstance(error, TransportError) and (error.status_code in BUSY or error.error == BLOCKED):
-        return Again(f"OpenSearch answered {error.status_code} {error.error}")
+        return Retry(f"OpenSearch answered {error.status_code} {error.error}")
     return WriteResult(WriteStatus.FAILED, f"OpenSearch refuses the request: {error}")
 
 
-def _of_item(item: Mapping[str, Any]) -> WriteResult | Again:
+def _of_item(item: Mapping[str, Any]) -> WriteResult | Retry:
     status, error = item["status"], item.get("error", {})
     if status < 300:
         return WriteResult(WriteStatus.WRITTEN)
     if error.get("type") == "index_not_found_exception":
-        return Again("the index is gone", make_index=True)
+        return Retry("the index is gone", make_index=True)
     # An older version of this code made the index again, after this one had completed it.
     if error.get("type") == "strict_dynamic_mapping_exception":
-        return Again(str(error.get("reason")), make_index=True)
+        return Retry(str(error.get("reason")), make_index=True)
     # 404: what was to be updated is not there, so it has not the expected version either.
     if status in (404, 409):
         return WriteResult(WriteStatus.CONFLICT, "the entry has another version")
     reason = f"{error.get('type')}: {error.get('reason')}"
     if status in BUSY or error.get("type") == BLOCKED:
-        return Again(reason)
+        return Retry(reason)
     return WriteResult(WriteStatus.FAILED, reason)
 
 
-def _settled(result: WriteResult | Again) -> WriteResult:
+def _settled(result: WriteResult | Retry) -> WriteResult:
     if isinstance(result, WriteResult):
         return result
     return WriteResult(WriteStatus.FAILED, result.reason)

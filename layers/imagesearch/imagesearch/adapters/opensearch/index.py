@@ -24,7 +24,7 @@ from imagesearch.adapters.opensearch.bulk import PATIENCE_SECONDS, Bulk
 from imagesearch.adapters.opensearch.client import BULK_TIMEOUT, OpenSearchClient
 from imagesearch.adapters.opensearch.mapping import (
     EMBEDDING,
-    IndexLayout,
+    IndexSettings,
     check_index,
     ensure_index,
 )
@@ -306,7 +306,7 @@ class OpenSearchIndex(OpenSearchReads):
         dimension: int,
         *,
         model: str,
-        layout: IndexLayout = IndexLayout(),  # noqa: B008 - frozen
+        layout: IndexSettings = IndexSettings(),  # noqa: B008 - frozen
         patience: float = PATIENCE_SECONDS,
         settling_margin: timedelta = SETTLING_MARGIN,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),

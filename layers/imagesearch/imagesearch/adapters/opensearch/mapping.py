@@ -13,7 +13,7 @@ from imagesearch.domain.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
-class IndexLayout:
+class IndexSettings:
     """Without `replicas` there is one as soon as there are two nodes.
 
     `compression` above 1x keeps full vectors on disk, and the nearest ones are ranked by them.
@@ -86,7 +86,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def ensure_index(client: Any, name: str, dimension: int, model: str, layout: IndexLayout) -> None:
+def ensure_index(client: Any, name: str, dimension: int, model: str, layout: IndexSettings) -> None:
     """Make the index unless it is there, or add the fields it lacks; several may do so at once.
 
     The template makes it right even where a write to a deleted index brings it back: a managed
@@ -143,7 +143,7 @@ def _create(client: Any, name: str) -> None:
             raise
 
 
-def index_body(meta: Mapping[str, Any], layout: IndexLayout) -> dict[str, Any]:
+def index_body(meta: Mapping[str, Any], layout: IndexSettings) -> dict[str, Any]:
     return {
         "settings": layout.settings(),
         "mappings": {

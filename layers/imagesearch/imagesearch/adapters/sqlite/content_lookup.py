@@ -45,7 +45,7 @@ def images_of(
     return found
 
 
-class EmbeddedContent:
+class SqliteContentLookup:
     """The look-up alone in an index file of another folder, which is never written.
 
     A file that is not there, holds no index of this name and dimension, or comes from a release

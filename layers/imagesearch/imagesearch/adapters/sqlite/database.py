@@ -86,7 +86,7 @@ CREATE INDEX IF NOT EXISTS entries_by_content ON entries ({SHA256}, {DECODER}) W
 """
 
 
-class EmbeddedDatabase:
+class SqliteDatabase:
     """One table in one file, for many threads and processes.
 
     Statements speak of the table `entries`; the table's name in the file is the index's name.

@@ -24,7 +24,7 @@ from imagesearch.adapters.index_records import (
     unit_vector,
 )
 from imagesearch.adapters.sqlite.content_lookup import BY_CONTENT, images_of
-from imagesearch.adapters.sqlite.database import HAS_NEIGHBOURS, PATIENCE_SECONDS, EmbeddedDatabase
+from imagesearch.adapters.sqlite.database import HAS_NEIGHBOURS, PATIENCE_SECONDS, SqliteDatabase
 from imagesearch.adapters.sqlite.exact_knn import Allowed, Match, Row, Snapshot, VectorLog
 from imagesearch.adapters.sqlite.filter_columns import FilterMasks
 from imagesearch.adapters.sqlite.filters import TAKEN, Condition, dated, matching, places, undated
@@ -45,11 +45,11 @@ from imagesearch.domain.queries import Hit, TakenPlace, VectorQuery
 LINKED = ("id", "key", "sha256", "neighbours")
 
 
-class EmbeddedRecords:
+class SqliteRecords:
     """What the database `_database` says of the images, whatever their vectors."""
 
     _name: str
-    _database: EmbeddedDatabase
+    _database: SqliteDatabase
 
     def list_documents(
         self,
@@ -154,7 +154,7 @@ REFUSED = (ValueError, TypeError, OverflowError, sqlite3.DataError, sqlite3.Inte
 ROUNDS = 5
 
 
-class EmbeddedIndex(EmbeddedRecords):
+class SqliteIndex(SqliteRecords):
     """Safe for several processes and threads; a process that dies while writing loses its batch.
 
     `patience` is for how many seconds a write waits while other processes write.
@@ -165,7 +165,7 @@ class EmbeddedIndex(EmbeddedRecords):
     ) -> None:
         self._name = name
         self._dimension = dimension
-        self._database = EmbeddedDatabase(path, name, dimension, patience)
+        self._database = SqliteDatabase(path, name, dimension, patience)
         self._vectors = VectorLog(dimension)
         self._masks = FilterMasks()
         self._refreshing = threading.Lock()

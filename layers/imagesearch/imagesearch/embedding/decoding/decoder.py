@@ -30,9 +30,9 @@ from imagesearch.domain.images import DetailsWanted
 from imagesearch.embedding.decoding import exif, jpeg_xl
 from imagesearch.embedding.decoding.color.declared_colors import declared_profile
 from imagesearch.embedding.decoding.color.srgb import to_srgb
-from imagesearch.embedding.decoding.details import details_of, thumbnail_size
+from imagesearch.embedding.decoding.details import extract_details, thumbnail_size
 from imagesearch.embedding.decoding.exif import forget_xmp
-from imagesearch.embedding.decoding.formats import content_type, declared_size, no_image
+from imagesearch.embedding.decoding.formats import content_type, declared_size, unsupported_format
 from imagesearch.embedding.decoding.frames import seek_shown, several_frames, shows_anything
 from imagesearch.embedding.decoding.jpeg import decoded_rows, has_several_scans, is_cut_short
 from imagesearch.embedding.decoding.preprocessing import (
@@ -45,11 +45,11 @@ from imagesearch.embedding.decoding.preprocessing import (
 )
 from imagesearch.embedding.decoding.raw import camera_raw
 from imagesearch.embedding.decoding.transforms import (
+    oriented,
+    oriented_size,
     resample,
     stored_box,
     tensor,
-    turned,
-    turned_size,
 )
 
 # Pillow keeps a pixel in 4 bytes, with these exceptions (its Storage.c).
@@ -148,7 +148,7 @@ pi_heif.register_heif_opener(
 jpeg_xl.register()
 
 
-def opened(data: bytes, limits: DecodingLimits) -> Image.Image:
+def open_image(data: bytes, limits: DecodingLimits) -> Image.Image:
     """A picture whose header was read, and nothing else; raises UnreadableImage.
 
     Its size is checked when it is known at which scale it is decoded (loading.py). Of a camera RAW
@@ -175,7 +175,7 @@ def _opened(data: bytes, limits: DecodingLimits) -> Image.Image:
     except UnidentifiedImageError as error:
         # libavif refuses what is larger than its own limit as it refuses what is damaged.
         check_size(declared_size(data) or (1, 1), limits)
-        raise no_image(data) from error
+        raise unsupported_format(data) from error
     finally:
         # Pillow raises above twice this figure, for tiles and frames that exceed the header's size.
         Image.MAX_IMAGE_PIXELS = limits.pixels // 2
@@ -183,7 +183,7 @@ def _opened(data: bytes, limits: DecodingLimits) -> Image.Image:
     return image
 
 
-def draft(image: Image.Image, wanted: Preprocessing) -> None:
+def set_draft_size(image: Image.Image, wanted: Preprocessing) -> None:
     """Let a JPEG be decoded at a half, a quarter or an eighth where nobody sees more.
 
     A thumbnail is thought of even where none is wanted: the embedding must not depend on that.
@@ -235,7 +235,7 @@ class Loader:
 
     def load(self) -> Loaded:
         """The first frame that shows anything, or the first; raises whatever a parser raises."""
-        image = opened(self._data, self._limits)
+        image = open_image(self._data, self._limits)
         # Asked before pixels are loaded: a GIF loses them when it looks for its second frame.
         several = several_frames(image)
         try:
@@ -248,7 +248,7 @@ class Loader:
             shown = seek_shown(image, lambda: self._load(image))
             if shown is None:
                 image.close()
-                image = opened(self._data, self._limits)
+                image = open_image(self._data, self._limits)
                 size = self._load(image)
             else:
                 size = shown
@@ -263,11 +263,11 @@ class Loader:
 
     def _load_partly(self) -> Loaded:
         def prepared() -> Image.Image:
-            image = opened(self._data, self._limits)
+            image = open_image(self._data, self._limits)
             self._prepare(image)
             return image
 
-        first = opened(self._data, self._limits)
+        first = open_image(self._data, self._limits)
         size = first.size
         image, rows = decoded_rows(prepared, self._content(first))
         part = size[0], max(1, round(size[1] * rows / image.height))
@@ -281,7 +281,7 @@ class Loader:
         header, content = image.size, self._content(image)
         if not may_hold(header, image, content):
             check_size(header, self._limits)
-        draft(image, self._wanted)
+        set_draft_size(image, self._wanted)
         check_size(image.size, self._limits)
         self._before_pixels(expected_memory(image, header, content, self._limits))
         return header
@@ -360,21 +360,21 @@ def _decode(
     raw = camera_raw.facts(image)
     return Picture(
         tensor(_square(image, part, orientation, wanted), wanted),
-        *((raw and raw.size) or turned_size(loaded.size, orientation)),
+        *((raw and raw.size) or oriented_size(loaded.size, orientation)),
         raw.content_type if raw else content_type(image, data),
         exif.taken_at(image),
-        details_of(image, part, orientation, details) if details else None,
+        extract_details(image, part, orientation, details) if details else None,
         loaded.truncated,
     )
 
 
 def _square(image: Image.Image, size: Size, orientation: int, wanted: Preprocessing) -> Image.Image:
     """The upright square; `size` is the stored one, of which `image` may be a draft."""
-    placement = place(turned_size(size, orientation), wanted)
+    placement = place(oriented_size(size, orientation), wanted)
     x, y = image.width / size[0], image.height / size[1]
     left, top, right, bottom = stored_box(placement.box, size, orientation)
     box = (left * x, top * y, right * x, bottom * y)
-    part = resample(image, box, turned_size(placement.size, orientation), wanted.resample)
+    part = resample(image, box, oriented_size(placement.size, orientation), wanted.resample)
     square = Image.new("RGB", (wanted.size, wanted.size), wanted.pad_color)
-    square.paste(turned(part, orientation), placement.offset)
+    square.paste(oriented(part, orientation), placement.offset)
     return square

@@ -26,7 +26,12 @@ from imagesearch.embedding.decoding.document_pages import (
 from imagesearch.embedding.decoding.exif import camera_and_lens, place_taken
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.decoding.preprocessing import Size
-from imagesearch.embedding.decoding.transforms import inside_frame, resample, turned, turned_size
+from imagesearch.embedding.decoding.transforms import (
+    inside_frame,
+    oriented,
+    oriented_size,
+    resample,
+)
 
 
 def miniature(upright: Image.Image) -> str:
@@ -63,7 +68,9 @@ _GAP = 1.5
 Detail = TypeVar("Detail")
 
 
-def details_of(image: Image.Image, size: Size, orientation: int, wanted: DetailsWanted) -> Details:
+def extract_details(
+    image: Image.Image, size: Size, orientation: int, wanted: DetailsWanted
+) -> Details:
     """The details of a loaded picture of the stored `size`, of which it may be a draft.
 
     A detail that cannot be made costs itself alone: the picture can be embedded all the same.
@@ -82,9 +89,9 @@ def details_of(image: Image.Image, size: Size, orientation: int, wanted: Details
 
 
 def _small(image: Image.Image, size: Size, orientation: int) -> Image.Image:
-    small_size = turned_size(thumbnail_size(turned_size(size, orientation)), orientation)
+    small_size = oriented_size(thumbnail_size(oriented_size(size, orientation)), orientation)
     whole = (0, 0, image.width, image.height)
-    return turned(resample(image, whole, small_size, "bicubic", _GAP), orientation)
+    return oriented(resample(image, whole, small_size, "bicubic", _GAP), orientation)
 
 
 def _contrasts(small: Image.Image) -> str:

@@ -47,7 +47,7 @@ def declared_size(data: bytes) -> Size | None:
     return width, height
 
 
-def no_image(data: bytes) -> UnreadableImage:
+def unsupported_format(data: bytes) -> UnreadableImage:
     """Why no decoder takes these bytes."""
     hint = "send a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC, JPEG XL or camera RAW picture"
     if not data:

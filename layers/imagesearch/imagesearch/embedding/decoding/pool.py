@@ -47,7 +47,7 @@ class DecoderTimedOut(DecoderDied):
     """The child ended because its time was over."""
 
 
-class DecoderChild:
+class DecoderProcess:
     """A running child; used by one thread at a time."""
 
     def __init__(self, memory_bytes: int, command: Sequence[str] = COMMAND) -> None:
@@ -118,7 +118,7 @@ class DecoderChild:
             self._process.wait()
         self._pipes[1].close()
 
-    def _ask(self, head: dict[str, object], body: bytes = b"") -> protocol.Frame:
+    def _ask(self, head: dict[str, object], body: bytes = b"") -> protocol.Message:
         requests, answers = self._pipes
         try:
             protocol.send(requests, head, body)
@@ -146,7 +146,7 @@ class DecoderChild:
         return DecoderDied(f"ended with status {status}")
 
 
-def _result(answer: protocol.Frame) -> Picture | UnreadableImage:
+def _result(answer: protocol.Message) -> Picture | UnreadableImage:
     if "error" in answer.head:
         return UnreadableImage(*answer.head["error"])
     return protocol.read(answer)
@@ -164,7 +164,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(
+def map_ordered(
     threads: ThreadPoolExecutor,
     work: Callable[[Item], Result],
     items: Iterable[Item],
@@ -212,7 +212,7 @@ class DecoderPool:
         self._seconds = seconds
         self._memory_bytes = memory_bytes
         self._command = command
-        self._idle: list[DecoderChild] = []
+        self._idle: list[DecoderProcess] = []
         self.large_turn = threading.Lock()
         self._threads = ThreadPoolExecutor(self._children, thread_name_prefix="decoder")
         self._decoder = ""
@@ -236,7 +236,7 @@ class DecoderPool:
         def decode(data: bytes) -> Picture | UnreadableImage:
             return self._decode(data, wanted, details)
 
-        return in_order(self._threads, decode, images, self._children + AHEAD)
+        return map_ordered(self._threads, decode, images, self._children + AHEAD)
 
     def close(self) -> None:
         """Stop the idle children; the next picture starts new ones."""
@@ -274,7 +274,7 @@ class DecoderPool:
             code="decoder_crashed",
         )
 
-    def _child(self) -> DecoderChild:
+    def _child(self) -> DecoderProcess:
         """An idle child, or a new one; one that died while idle is no picture's fault."""
         while True:
             try:
@@ -284,11 +284,11 @@ class DecoderPool:
             if child.alive:
                 return child
             child.stop()
-        child = DecoderChild(self._memory_bytes, self._command)
+        child = DecoderProcess(self._memory_bytes, self._command)
         self._decoder = child.decoder
         return child
 
 
-def _stop(idle: list[DecoderChild]) -> None:
+def _stop(idle: list[DecoderProcess]) -> None:
     while idle:
         idle.pop().stop()

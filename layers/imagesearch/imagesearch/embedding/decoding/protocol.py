@@ -20,7 +20,7 @@ from imagesearch.embedding.decoding.preprocessing import Picture
 _LENGTHS = struct.Struct("<IQ")
 
 
-class Frame(NamedTuple):
+class Message(NamedTuple):
     head: dict[str, Any]
     body: bytes
 
@@ -33,10 +33,10 @@ def send(stream: IO[bytes], head: Mapping[str, Any], body: bytes | memoryview = 
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> Frame:
+def receive(stream: IO[bytes]) -> Message:
     """The next frame; raises EOFError where the other end closed, even within a frame."""
     head, body = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
-    return Frame(json.loads(_exactly(stream, head)), _exactly(stream, body))
+    return Message(json.loads(_exactly(stream, head)), _exactly(stream, body))
 
 
 def _exactly(stream: IO[bytes], length: int) -> bytes:
@@ -46,7 +46,7 @@ def _exactly(stream: IO[bytes], length: int) -> bytes:
     return data
 
 
-def written(picture: Picture) -> Frame:
+def written(picture: Picture) -> Message:
     """The body is the tensor, and behind it the thumbnail."""
     details = picture.details
     head = {
@@ -59,10 +59,10 @@ def written(picture: Picture) -> Frame:
         else None,
     }
     thumbnail = (details and details.thumbnail) or b""
-    return Frame(head, picture.pixels.tobytes() + thumbnail)
+    return Message(head, picture.pixels.tobytes() + thumbnail)
 
 
-def read(frame: Frame) -> Picture:
+def read(frame: Message) -> Picture:
     head, body = frame
     shape = head["shape"]
     count = int(np.prod(shape))

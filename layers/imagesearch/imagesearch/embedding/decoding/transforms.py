@@ -33,7 +33,7 @@ _MIRRORED_X = (2, 3, 7, 8)
 _MIRRORED_Y = (3, 4, 6, 7)
 
 
-def turned_size(size: Size, orientation: int) -> Size:
+def oriented_size(size: Size, orientation: int) -> Size:
     """Width and height after turning, or before: it is its own inverse."""
     return (size[1], size[0]) if orientation in _SIDEWAYS else size
 
@@ -50,7 +50,7 @@ def stored_box(box: Box, stored: Size, orientation: int) -> Box:
     return left, top, right, bottom
 
 
-def turned(image: Image.Image, orientation: int) -> Image.Image:
+def oriented(image: Image.Image, orientation: int) -> Image.Image:
     """The picture as displayed."""
     turn = TURNS.get(orientation)
     return image if turn is None else image.transpose(turn)

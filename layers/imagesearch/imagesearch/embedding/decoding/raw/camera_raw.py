@@ -27,7 +27,7 @@ from imagesearch.embedding.decoding.raw.previews import (
     undeclared_previews,
 )
 from imagesearch.embedding.decoding.raw.tiff_directories import Directory, Tag, directories
-from imagesearch.embedding.decoding.transforms import turned_size
+from imagesearch.embedding.decoding.transforms import oriented_size
 
 if TYPE_CHECKING:
     from rawpy import RawPy
@@ -84,7 +84,7 @@ class _Sensor:
 
     @property
     def displayed(self) -> Size | None:
-        return turned_size(self.size, self.orientation) if self.size else None
+        return oriented_size(self.size, self.orientation) if self.size else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def opened(data: bytes, content_type: str, open_picture: OpenPicture) -> Image.I
         own = maker_notes.of_image(image)
         notes = own.and_over_them(notes)
         notes = notes.turned(shown.orientation or _orientation(shown.size, own, sensor))
-        size = _whole_size(sensor.displayed, turned_size(shown.size, notes.orientation or 1))
+        size = _whole_size(sensor.displayed, oriented_size(shown.size, notes.orientation or 1))
     maker_notes.write(notes, image)
     image.info[_FACTS] = Facts(content_type, size)
     return image
@@ -252,7 +252,7 @@ def _orientation(preview: Size, own: maker_notes.Notes, sensor: _Sensor) -> int:
     if sensor.displayed is None:
         return ways[0]
     fitting = (
-        way for way in ways if _is_tall(turned_size(preview, way)) == _is_tall(sensor.displayed)
+        way for way in ways if _is_tall(oriented_size(preview, way)) == _is_tall(sensor.displayed)
     )
     return next(fitting, ways[0])
 
