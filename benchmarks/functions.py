@@ -33,7 +33,7 @@ from functions.search.app import handler
 from local.lambda_runtime import LambdaContext
 settings = Settings.from_environment(os.environ)
 store = bootstrap.image_store(settings)
-bootstrap.indexer(settings).look_at(ref for ref, _ in store.list_images())
+bootstrap.indexer(settings).process(ref for ref, _ in store.list_images())
 for line in sys.stdin:
     event, seconds = json.loads(line), []
     for _ in range({repeat}):
@@ -161,9 +161,9 @@ from imagesearch.settings import Settings
 settings = Settings.from_environment(os.environ)
 indexer, store = bootstrap.indexer(settings), bootstrap.image_store(settings)
 refs = [ref for ref, _ in store.list_images()]
-indexer.look_at(refs[:16])
+indexer.process(refs[:16])
 started = time.perf_counter()
-outcomes = indexer.look_at(refs[16:])
+outcomes = indexer.process(refs[16:])
 seconds = time.perf_counter() - started
 assert all(outcome.kind == "indexed" for outcome in outcomes)
 print(len(outcomes), seconds)

@@ -21,7 +21,7 @@ from imagesearch.adapters.opensearch.mapping import IndexSettings, index_body
 from imagesearch.domain.images import Document, Embedding, ImageRef, Status
 from imagesearch.domain.ports import Put
 from imagesearch.domain.storage_keys import thumbnail_key
-from imagesearch.duplicates.miniatures import Greys, to_text
+from imagesearch.duplicates.miniatures import Grays, to_text
 
 DIMENSION = 512
 TOPICS = 1000
@@ -96,13 +96,13 @@ def document(number: int) -> Document:
         metadata={"camera": "X100", "label": f"topic {number % 50}"},
         exif={"camera": "X100"},
         phash=digest[:16],
-        miniature=to_text(_greys(number), 4 / 3),
+        miniature=to_text(_grays(number), 4 / 3),
         thumbnail=thumbnail_key(ref, digest, None),
         neighbours=(),
     )
 
 
-def _greys(number: int) -> Greys:
+def _grays(number: int) -> Grays:
     """As smooth as pictures are: a few waves, [24, 24] in 0 to 1."""
     random = np.random.default_rng(number)
     coarse = random.random((6, 6))
@@ -113,7 +113,7 @@ def numbers(keys: Iterator[str]) -> set[int]:
     return {int(key[-12:-4]) for key in keys}
 
 
-# Lucene's files: full vectors, quantised vectors, graph, and what belongs to them.
+# Lucene's files: full vectors, quantized vectors, graph, and what belongs to them.
 VECTOR_FILES = ("vec", "vemf", "veq", "vemq", "vex", "vem")
 
 

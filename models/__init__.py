@@ -1,4 +1,4 @@
-"""How a model is made: build, quantise, check parity, pin. Tools; nothing here is shipped."""
+"""How a model is made: build, quantize, check parity, pin. Tools; nothing here is shipped."""
 
 import os
 

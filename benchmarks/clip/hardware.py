@@ -75,7 +75,7 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 def _bare_product(threads: int) -> Callable[[], object]:
-    """uint8 times int8, as quantised graphs multiply, and large enough to be at its best."""
+    """uint8 times int8, as quantized graphs multiply, and large enough to be at its best."""
     random = np.random.default_rng(0)
     left = random.integers(0, 255, (PEAK_ROWS, PEAK_DEPTH), np.uint8)
     right = random.integers(-127, 127, (PEAK_DEPTH, PEAK_WIDTH), np.int8)

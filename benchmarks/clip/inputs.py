@@ -19,7 +19,7 @@ from benchmarks.workbench import REPOSITORY, SAMPLES
 from models.clip.build_random import build
 from models.clip.weights import VIT_B_32
 from models.evaluation.samples import read_samples
-from models.quantization.quantize import quantise
+from models.quantization.quantize import quantize
 
 QUALITY = 90
 SMALL_PIXELS = 100_000
@@ -84,5 +84,5 @@ def clip_folders() -> Iterator[ClipFolders]:
         samples = partial(read_samples, SAMPLES)
         for method, folder in (("dynamic", folders.dynamic), ("static", folders.static)):
             how = (method, ())
-            quantise(folders.fp32, folder, image=how, text=how, samples=samples)
+            quantize(folders.fp32, folder, image=how, text=how, samples=samples)
         yield folders

@@ -15,8 +15,8 @@ logger = Logger(service="fetch_model", level=os.environ.get("LOG_LEVEL", "INFO")
 s3 = boto3.client("s3", config=client_config())
 
 
-def shelf(bucket: str, part: str) -> S3ModelStore:
+def store(bucket: str, part: str) -> S3ModelStore:
     return S3ModelStore(bucket, part, s3)
 
 
-handler = make_handler(shelf, ResponseSender(), logger)
+handler = make_handler(store, ResponseSender(), logger)

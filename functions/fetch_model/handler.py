@@ -52,7 +52,7 @@ class TimedWork(Generic[T]):
 
 
 Handler: TypeAlias = Callable[[Any, Any], None]
-Shelf: TypeAlias = Callable[[str, str], S3ModelStore]
+StoreFactory: TypeAlias = Callable[[str, str], S3ModelStore]
 ENDING_SECONDS = 5  # for what was stopped, and for Lambda itself
 NOT_MADE = "was-not-made"
 ADVICE = {
@@ -62,28 +62,28 @@ ADVICE = {
 }
 
 
-def make_handler(shelf: Shelf, answerer: ResponseSender, logger: Logger) -> Handler:
+def make_handler(store: StoreFactory, sender: ResponseSender, logger: Logger) -> Handler:
     """The Lambda handler. Raises NotARequest, and NotAnswered, after which Lambda tries again."""
 
     def handle(event: Any, context: Any) -> None:
         request = read_event(event)
         logger.append_keys(request_id=getattr(context, "aws_request_id", None))
-        work = TimedWork(lambda time_left: _fulfil(request, shelf, time_left, logger))
+        work = TimedWork(lambda time_left: _fulfil(request, store, time_left, logger))
         seconds = _seconds(context) - ANSWERING_SECONDS - ENDING_SECONDS
         outcome = _outcome(request, work, seconds, logger)
         if outcome.trouble:
             logger.error("model", request=request.kind, made=outcome.made, reason=outcome.trouble)
-        answerer.answer(request, outcome)
+        sender.answer(request, outcome)
         work.end(_seconds(context) - 1)
 
     return handle
 
 
-def _fulfil(request: Request, shelf: Shelf, time_left: Deadline, logger: Logger) -> str:
+def _fulfil(request: Request, store: StoreFactory, time_left: Deadline, logger: Logger) -> str:
     """Do what is asked; the id of the resource, which is the model's address."""
     if request.kind == "Delete" and _made(request).endswith(NOT_MADE):
         return _made(request)
-    models = shelf(request.property("Bucket"), request.property("Part"))
+    models = store(request.property("Bucket"), request.property("Part"))
     if request.kind == "Delete":
         deleted = models.remove(_made(request))
         logger.info("model", request=request.kind, made=request.made, deleted=deleted)

@@ -83,7 +83,7 @@ def make_handler(indexer: Indexer, bucket: str, logger: Logger, report: BatchRep
         logger.append_keys(request_id=getattr(context, "aws_request_id", None))
         started = time.perf_counter()
         messages = read_event(event, bucket)
-        outcomes = _look_at(indexer, messages, logger)
+        outcomes = _process(indexer, messages, logger)
         failed = [message for message in messages if _failed(message, outcomes)]
         report.of(messages, failed, list(outcomes.values()), time.perf_counter() - started)
         if any(message.id is None for message in failed):
@@ -93,13 +93,13 @@ def make_handler(indexer: Indexer, bucket: str, logger: Logger, report: BatchRep
     return handle
 
 
-def _look_at(
+def _process(
     indexer: Indexer, messages: Sequence[Message], logger: Logger
 ) -> dict[ImageRef, Outcome]:
     """What became of each image; none is missing, even where the indexer itself broke down."""
     images = list(dict.fromkeys(image for message in messages for image in message.images))
     try:
-        outcomes = indexer.look_at(images) if images else []
+        outcomes = indexer.process(images) if images else []
     except Exception:
         logger.exception("the batch broke down: each image is looked at alone")
         outcomes = [outcome for image in images for outcome in _look_alone(indexer, image)]
@@ -108,7 +108,7 @@ def _look_at(
 
 def _look_alone(indexer: Indexer, image: ImageRef) -> Sequence[Outcome]:
     try:
-        return indexer.look_at([image])
+        return indexer.process([image])
     except Exception as error:  # nothing is known of this image now, so it goes back to the queue
         return [Outcome(image, OutcomeKind.FAILED, reason(error, image.id))]
 

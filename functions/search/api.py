@@ -24,16 +24,16 @@ from .routes.search import Searches
 from .routing import Dependencies, LogFields, Operation
 
 
-def operations(parts: Dependencies, note: LogFields) -> list[Operation]:
+def operations(dependencies: Dependencies, note: LogFields) -> list[Operation]:
     """Under /v1/ a key is needed where one is set."""
     resources = (
-        Searches(parts, note),
-        Images(parts, note),
-        Duplicates(parts, note),
-        Classifications(parts, note),
-        LabelSetRoutes(parts, note),
-        FeedbackRoute(parts, note),
-        HealthRoute(parts),
+        Searches(dependencies, note),
+        Images(dependencies, note),
+        Duplicates(dependencies, note),
+        Classifications(dependencies, note),
+        LabelSetRoutes(dependencies, note),
+        FeedbackRoute(dependencies, note),
+        HealthRoute(dependencies),
     )
     page = Operation("GET", "/", search_page)
     return [page, *(each for resource in resources for each in resource.operations())]
@@ -45,14 +45,14 @@ PREFLIGHT_SECONDS = 3600
 
 
 def make_api(
-    parts: Dependencies, log: RequestLog, cors_origin: str | None = None
+    dependencies: Dependencies, log: RequestLog, cors_origin: str | None = None
 ) -> APIGatewayRestResolver:
     """The resolver of every operation; whatever is raised in one leaves it as an answer.
 
     Pages of `cors_origin` may read the answers.
     """
     api = APIGatewayRestResolver(enable_validation=True, cors=_cors(cors_origin))
-    known = operations(parts, log.note)
+    known = operations(dependencies, log.note)
     known += Docs(api, known).operations()
     for each in known:
         api.route(

@@ -28,7 +28,7 @@ def join(queue: ChangeQueue | None) -> Handler:
             bootstrap.image_store(settings),
             queue,
             bootstrap.derived_store(settings),
-            bootstrap.intake(settings, scope),
+            bootstrap.uploads(settings, scope),
             classifier=bootstrap.classifier(settings, scope),
             label_sets=bootstrap.label_sets(settings, scope),
             feedback=bootstrap.feedback(settings, scope),

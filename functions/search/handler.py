@@ -22,7 +22,7 @@ class KeyScopes:
     """The scope of each bound key by the key's id; the holder of any other key sees everything."""
 
     scopes: Mapping[str, Scope]
-    parts: Callable[[Scope], Dependencies]
+    dependencies: Callable[[Scope], Dependencies]
 
     def scope_of(self, event: Mapping[str, Any]) -> Scope | None:
         """By the id of the key, which API Gateway has checked; the key itself is not looked at."""
@@ -35,7 +35,7 @@ Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
 
 
 def make_handler(
-    parts: Dependencies,
+    dependencies: Dependencies,
     log: RequestLog,
     cors_origin: str | None = None,
     bound: KeyScopes | None = None,
@@ -44,12 +44,12 @@ def make_handler(
 
     One request at a time, as Lambda gives them: the resolver keeps the request in class attributes.
     """
-    whole = make_api(parts, log, cors_origin)
+    whole = make_api(dependencies, log, cors_origin)
 
     @cache
     def within(scope: Scope) -> APIGatewayRestResolver:
         assert bound  # noqa: S101 - only it gives scopes
-        return make_api(bound.parts(scope), log, cors_origin)
+        return make_api(bound.dependencies(scope), log, cors_origin)
 
     def handle(event: Event, context: Any) -> dict[str, Any]:
         scope = bound.scope_of(event) if bound else None

@@ -86,14 +86,15 @@ class ImageUrls:
 class Dependencies:
     """`queue` is where changes of the bucket wait, for health to tell; None where none is known.
 
-    Without `derived` there are no small copies of images; without `intake` the bucket is only read.
+    Without `derived` there are no small copies of images; without `uploads` the bucket is only
+    read.
     """
 
     searcher: Searcher
     store: ImageStore
     queue: ChangeQueue | None = None
     derived: DerivedStore | None = None
-    intake: UploadService | None = None
+    uploads: UploadService | None = None
     classifier: Classifier = field(kw_only=True)
     label_sets: LabelSets = field(kw_only=True)
     feedback: Feedback = field(kw_only=True)

@@ -39,7 +39,7 @@ PAGE = 1_000
 def reconcile(indexer: Indexer, present: Iterable[ImageRef]) -> Iterator[Outcome]:
     """Look at every key that is there: one outcome for each, as they are settled."""
     for refs in _chunks(present):
-        yield from indexer.look_at(refs)
+        yield from indexer.process(refs)
 
 
 def vanished(

@@ -25,7 +25,7 @@ def crop(area: float, place: float) -> Edit:
     return cropped
 
 
-def other_colours(picture: Image.Image) -> Image.Image:
+def other_colors(picture: Image.Image) -> Image.Image:
     brighter = ImageEnhance.Brightness(picture).enhance(1.25)
     flatter = ImageEnhance.Contrast(brighter).enhance(0.8)
     return ImageEnhance.Color(flatter).enhance(0.5)
@@ -57,7 +57,7 @@ EDITS: dict[str, Edit] = {
     "crop to 60 %": crop(0.6, 0.3),
     "crop to 30 %": crop(0.3, 0.5),
     "mirror": ImageOps.mirror,
-    "other colours": other_colours,
+    "other colours": other_colors,
     "grey": lambda picture: picture.convert("L").convert("RGB"),
     "tilt by 10°": tilt,
     "watermark": watermark,

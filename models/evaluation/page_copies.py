@@ -1,4 +1,4 @@
-"""Six ways in which a page comes back: saved again, smaller, grey, or scanned once more."""
+"""Six ways in which a page comes back: saved again, smaller, gray, or scanned once more."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ RESAMPLING = {
 
 @dataclass(frozen=True)
 class Preprocess:
-    """The manifest's words: resize is "crop", "pad" or "stretch"; colours are 0–255, RGB."""
+    """The manifest's words: resize is "crop", "pad" or "stretch"; colors are 0–255, RGB."""
 
     size: int
     resize: str

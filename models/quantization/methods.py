@@ -174,14 +174,14 @@ def _typed(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The quantisers change what they are given."""
+    """The quantizers change what they are given."""
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
     return copied
 
 
 def _calibrated(model: onnx.ModelProto, feeds: Iterable[Feed], out: Path) -> Path:
-    """Writes the range of every tensor that is quantised to `out`, and returns that path."""
+    """Writes the range of every tensor that is quantized to `out`, and returns that path."""
     source = out.with_name("calibrated.onnx")
     onnx.save(model, source)
     calibrater = _Calibrater(source, QUANTISED, str(out.with_name("augmented.onnx")))
@@ -192,10 +192,10 @@ def _calibrated(model: onnx.ModelProto, feeds: Iterable[Feed], out: Path) -> Pat
     return out
 
 
-def _saved(quantise: Callable[[Path], Any]) -> onnx.ModelProto:
+def _saved(quantize: Callable[[Path], Any]) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "quantised.onnx"
-        quantise(out)
+        quantize(out)
         return onnx.load(out)
 
 

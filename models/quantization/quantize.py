@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _list(asked.folder, graph)
         return 0
     try:
-        manifest = quantise(
+        manifest = quantize(
             asked.folder,
             asked.out,
             image=(asked.image, asked.leave_out_image),
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def quantise(
+def quantize(
     folder: Path,
     out: Path,
     *,

@@ -35,12 +35,12 @@ def logistic_fit(
     They make sigmoid(features · coefficients + intercept) the likeliest for right [N] under the
     weights [N], whose sum is about 1; a larger `ridge` keeps the coefficients smaller.
     """
-    centre, spread = features.mean(axis=0), features.std(axis=0)
+    center, spread = features.mean(axis=0), features.std(axis=0)
     spread = np.where(spread > 0, spread, 1)
-    design = np.column_stack([(features - centre) / spread, np.ones(len(features))])
+    design = np.column_stack([(features - center) / spread, np.ones(len(features))])
     found = _newton(design.astype(np.float64), right.astype(np.float64), weights, ridge)
     coefficients = found[:-1] / spread
-    return np.append(coefficients, found[-1] - coefficients @ centre)
+    return np.append(coefficients, found[-1] - coefficients @ center)
 
 
 def _newton(design: Doubles, right: Doubles, weights: Doubles, ridge: float) -> Doubles:

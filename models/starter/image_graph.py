@@ -31,7 +31,7 @@ LABELS_USED, TEMPERATURE = 20, 2.0
 class ImageBlocks:
     """What joins the classifier to the embedding.
 
-    labels: [1000, 384] text embeddings of the labels' descriptions, L2-normalised.
+    labels: [1000, 384] text embeddings of the labels' descriptions, L2-normalized.
     directions: [1280, second block] what the roots of the features are multiplied by.
     weight: share of the second block in the cosine of two images, 0–1.
     """
@@ -50,7 +50,7 @@ def classifier_weights(source: onnx.ModelProto) -> Floats:
 
 
 def build_image_graph(source: Path, blocks: ImageBlocks) -> onnx.ModelProto:
-    """`pixel_values` [N, 3, 260, 260] → `image_embeds` [N, 384 + second block], L2-normalised."""
+    """`pixel_values` [N, 3, 260, 260] → `image_embeds` [N, 384 + second block], L2-normalized."""
     folded, graph = _with_constants_folded(source), GraphWriter()
     _copy_with_half_weights(folded, graph)
     words = _scaled(graph, _words_block(graph, blocks), 1 - blocks.weight)
@@ -66,7 +66,7 @@ def build_image_graph(source: Path, blocks: ImageBlocks) -> onnx.ModelProto:
 
 
 def _words_block(graph: GraphWriter, blocks: ImageBlocks) -> str:
-    """ConSE; the softmax over the 20 largest is the softmax over all, renormalised to those 20."""
+    """ConSE; the softmax over the 20 largest is the softmax over all, renormalized to those 20."""
     count = graph.constant("labels_used", np.array([LABELS_USED]))
     logits, labels = graph.ops("TopK", "logits", count, outputs=["", ""], axis=1)
     cooler = graph.constant("temperature", np.array(TEMPERATURE, np.float32))
@@ -117,13 +117,13 @@ def _with_constants_folded(source: Path) -> onnx.ModelProto:
 
 
 def singular_directions(classifier: Floats, count: int) -> tuple[Floats, Floats]:
-    """First right singular vectors [features, count] of the centred weights, and their values.
+    """First right singular vectors [features, count] of the centerd weights, and their values.
 
     What all labels share is taken off first, because softmax does not see it. Signs are fixed
     (largest entry positive): they are free in an SVD, and the file should not depend on them.
     """
-    centred = (classifier - classifier.mean(axis=0)).astype(np.float64)
-    _, values, directions = np.linalg.svd(centred, full_matrices=False)
+    centerd = (classifier - classifier.mean(axis=0)).astype(np.float64)
+    _, values, directions = np.linalg.svd(centerd, full_matrices=False)
     kept = directions[:count]
     largest = np.take_along_axis(kept, np.abs(kept).argmax(axis=1)[:, None], axis=1)
     kept = kept * np.sign(largest)

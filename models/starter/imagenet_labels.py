@@ -1,6 +1,6 @@
 """The 1000 labels of ImageNet as sentences, in the classifier's order.
 
-Names and definitions are WordNet's (Princeton University, WordNet licence: see NOTICE in the
+Names and definitions are WordNet's (Princeton University, WordNet license: see NOTICE in the
 model's folder); the order is that of ILSVRC 2012.
 """
 

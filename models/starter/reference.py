@@ -46,7 +46,7 @@ class Reference:
 
 
 def conse(logits: Floats, labels: Floats) -> Floats:
-    """Mean of the likeliest labels' texts, weighted by their renormalised shares; [N, 384]."""
+    """Mean of the likeliest labels' texts, weighted by their renormalized shares; [N, 384]."""
     cooled = np.exp((logits - logits.max(axis=1, keepdims=True)) / TEMPERATURE)
     likeliest = np.argsort(-cooled, axis=1, kind="stable")[:, :LABELS_USED]
     shares = np.take_along_axis(cooled, likeliest, axis=1)

@@ -269,4 +269,4 @@ def test_writing_links_leaves_the_image_as_it_is_found(subject, put, document, t
 
 
 def test_an_index_says_how_long_a_write_takes_to_be_found(subject):
-    assert timedelta(0) <= subject.index.settles_after < timedelta(minutes=15)
+    assert timedelta(0) <= subject.index.visibility_delay < timedelta(minutes=15)

@@ -176,13 +176,13 @@ def derived(cloud) -> S3Derived:
 
 
 @pytest.fixture
-def intake(store, index, cloud, derived) -> UploadService:
+def uploads(store, index, cloud, derived) -> UploadService:
     allowed = Allowed(uploads=True, deletions=True)
     return UploadService(store, index, S3Changes(cloud.s3), derived, allowed)
 
 
 @pytest.fixture
-def parts(index, label_index, texts, images, store, derived, intake, manifest) -> Dependencies:
+def parts(index, label_index, texts, images, store, derived, uploads, manifest) -> Dependencies:
     searcher = Searcher(index, texts, images)
     labels = LabelEncoder(texts, manifest.prompts)
     sets = LabelSets(lambda: label_index, labels)
@@ -193,7 +193,7 @@ def parts(index, label_index, texts, images, store, derived, intake, manifest) -
         store,
         None,
         derived,
-        intake,
+        uploads,
         classifier=classifier,
         label_sets=sets,
         feedback=feedback,

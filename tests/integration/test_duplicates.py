@@ -58,23 +58,23 @@ def settle(opensearch_url, index, clock):
     def settle():
         with closing(OpenSearchClient(opensearch_url)) as client:
             client.raw.indices.refresh(index=index.health().name)
-        clock.ahead += index.settles_after
+        clock.ahead += index.visibility_delay
 
     return settle
 
 
 @pytest.fixture
-def revisits(cloud, sqs):
+def recheck_queue(cloud, sqs):
     """A queue of the function's own, for keys to be looked at once more."""
     return Queue(sqs)
 
 
 @pytest.fixture
-def worker(store, index, images, manifest, sqs, revisits, logger, metrics, clock):
+def worker(store, index, images, manifest, sqs, recheck_queue, logger, metrics, clock):
     """Another instance of the indexing function."""
 
     def worker(asked=None):
-        asked = asked or Soon(SqsRecheckQueue(revisits.url, sqs))
+        asked = asked or Soon(SqsRecheckQueue(recheck_queue.url, sqs))
         linker = Linker(index, manifest.duplicates.weights, asked, clock)
         indexer = Indexer(store, index, images, linker=linker)
         handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
@@ -86,18 +86,18 @@ def worker(store, index, images, manifest, sqs, revisits, logger, metrics, clock
 class Soon:
     """The queue without its delay: the test says when time has passed."""
 
-    def __init__(self, revisits):
-        self._revisits = revisits
+    def __init__(self, recheck_queue):
+        self._recheck_queue = recheck_queue
 
-    def look_again(self, refs, after):
+    def schedule(self, refs, after):
         assert after > timedelta()
-        self._revisits.look_again(refs, timedelta())
+        self._recheck_queue.schedule(refs, timedelta())
 
 
 class Dying:
     """Where a function is stopped before it has asked to come back."""
 
-    def look_again(self, refs, after):
+    def schedule(self, refs, after):
         raise KeyboardInterrupt
 
 
@@ -118,7 +118,7 @@ def groups(index):
 
 
 def test_copies_that_are_indexed_at_the_same_moment_find_each_other(
-    cloud, sample, worker, index, revisits, settle
+    cloud, sample, worker, index, recheck_queue, settle
 ):
     owl = sample("animals/owl")
     cloud.put("owl.webp", owl)
@@ -137,26 +137,26 @@ def test_copies_that_are_indexed_at_the_same_moment_find_each_other(
     worker()(event_of([fake_message({"bucket": BUCKET, "keys": ["panda.webp"]})]))
 
     settle()
-    revisits.drain(worker())
+    recheck_queue.drain(worker())
     settle()
     assert groups(index) == [["owl.webp", "stolen.jpg"]]
-    assert revisits.is_empty()
-    assert revisits.dead() == []
+    assert recheck_queue.is_empty()
+    assert recheck_queue.dead() == []
 
 
 def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
-    cloud, sample, worker, index, revisits, settle
+    cloud, sample, worker, index, recheck_queue, settle
 ):
     cloud.put("owl.webp", sample("animals/owl"))
     cloud.put("copy.webp", sample("animals/owl"))
     event = event_of([fake_message({"bucket": BUCKET, "keys": ["owl.webp", "copy.webp"]})])
     with pytest.raises(KeyboardInterrupt):
         worker(Dying())(event)
-    assert revisits.is_empty()
+    assert recheck_queue.is_empty()
     assert worker()(event) == {"batchItemFailures": []}
 
     settle()
-    revisits.drain(worker())
+    recheck_queue.drain(worker())
     settle()
     assert groups(index) == [["copy.webp", "owl.webp"]]
 

@@ -98,7 +98,7 @@ def bucket(cloud, sample):
 @pytest.fixture
 def full(bucket, indexer):
     """That bucket, and an index that holds all of it."""
-    indexer.look_at([ImageRef(BUCKET, key) for key in (PANDA, OWL, HOLIDAY)])
+    indexer.process([ImageRef(BUCKET, key) for key in (PANDA, OWL, HOLIDAY)])
     return bucket
 
 

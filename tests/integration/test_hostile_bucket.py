@@ -222,7 +222,7 @@ def claims(objects: dict[str, Object], s3: S3, index: SqliteIndex, images, manif
     for key, each in objects.items():
         is_as_expected(key, each, first[key])
     refs = [ImageRef(BUCKET, key) for key in objects]
-    again = {outcome.ref.key: outcome.kind for outcome in indexer.look_at(refs)}
+    again = {outcome.ref.key: outcome.kind for outcome in indexer.process(refs)}
     assert set(again) == set(objects)
     assert set(again.values()) <= {OutcomeKind.UNCHANGED, OutcomeKind.SKIPPED}
     assert records(index, objects) == first

@@ -58,7 +58,7 @@ def test_a_deployed_switch_is_followed_and_tidied_up(
     cloud, reindex, index_of, stretched_model, sample, store, onnx_images
 ):
     def fill(model):
-        Indexer(store, index_of(model), onnx_images).look_at(
+        Indexer(store, index_of(model), onnx_images).process(
             [ref for ref, _ in store.list_images()]
         )
 

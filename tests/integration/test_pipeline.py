@@ -202,11 +202,11 @@ def test_what_fails_for_a_while_is_done_when_it_comes_back(
     deliveries = []
 
     class Away:
-        def look_at(self, refs):
+        def process(self, refs):
             deliveries.append(refs)
             if len(deliveries) < 3:
                 raise ConnectionError("away")
-            return Indexer(store, index, images).look_at(refs)
+            return Indexer(store, index, images).process(refs)
 
     handler = make_handler(Away(), BUCKET, logger, BatchReport(logger, metrics))
     cloud.put("a.webp", sample("animals/owl"))
@@ -235,7 +235,7 @@ def test_two_workers_on_one_key_end_in_the_bucket_s_state(
 
         def work(indexer: Indexer) -> OutcomeKind:
             start.wait()
-            [outcome] = indexer.look_at([ref])
+            [outcome] = indexer.process([ref])
             return outcome.kind
 
         with ThreadPoolExecutor(2) as threads:
@@ -243,7 +243,7 @@ def test_two_workers_on_one_key_end_in_the_bucket_s_state(
             start.wait()
             change()
         if OutcomeKind.FAILED in [end.result() for end in ends]:
-            workers[0].look_at([ref])  # as the queue would deliver it again
+            workers[0].process([ref])  # as the queue would deliver it again
 
     def change() -> None:
         if last:

@@ -52,8 +52,8 @@ def test_no_machines_path_is_in_the_layer(shipped):
     assert not scripts.exists(), "scripts name the interpreter of the machine that built them"
 
 
-def test_licences_go_with_what_they_license(shipped):
-    """tokenizers is not among them: its wheel names its licence and brings no text of it."""
+def test_licenses_go_with_what_they_license(shipped):
+    """tokenizers is not among them: its wheel names its license and brings no text of it."""
     layer, model = shipped["ImageSearchLayer"] / "python", shipped["StarterModelLayer"]
     for package in ("numpy", "onnxruntime", "pillow", "pi_heif", "rawpy", "pillow_jxl_plugin"):
         (metadata,) = layer.glob(f"{package}-*.dist-info")

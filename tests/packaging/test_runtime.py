@@ -139,7 +139,7 @@ def test_every_module_of_the_layer_imports(invoke, shipped):
     assert len(invoke("Search", "importlib.import_module", names)) == len(names) > 20
 
 
-def test_running_leaves_the_artefacts_as_they_are(invoke, indexed, shipped, lambda_roots):
+def test_running_leaves_the_artifacts_as_they_are(invoke, indexed, shipped, lambda_roots):
     invoke("Search", "search.app.handler", [request("GET", "/v1/search", query={"q": "an owl"})])
     layers = (shipped["ImageSearchLayer"], shipped["StarterModelLayer"])
     opt = lambda_roots["Search"] / "opt"

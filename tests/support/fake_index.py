@@ -33,7 +33,7 @@ class FakeIndex:
     entries: dict[str, tuple[Document | None, Embedding | None, int]] = field(default_factory=dict)
     away: bool = False
     failing: set[str] = field(default_factory=set)
-    settles_after: timedelta = timedelta(0)
+    visibility_delay: timedelta = timedelta(0)
     before_write: Hooks = field(default_factory=Hooks)
     writes: int = 0
     asked: list[list[VectorQuery]] = field(default_factory=list)

@@ -8,7 +8,7 @@ from tests.support.fakes import ref
 def look(indexer: Indexer, *keys: str) -> dict[str, str]:
     """What became of each key."""
     return {
-        outcome.ref.key: outcome.kind.value for outcome in indexer.look_at([ref(k) for k in keys])
+        outcome.ref.key: outcome.kind.value for outcome in indexer.process([ref(k) for k in keys])
     }
 
 

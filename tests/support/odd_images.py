@@ -37,9 +37,9 @@ def rotated(picture: Image.Image, path: Path) -> None:
 
 
 def sixteen_bits(picture: Image.Image, path: Path) -> None:
-    grey = picture.convert("L")
-    deep = b"".join(bytes((value, value)) for value in grey.tobytes())
-    Image.frombytes("I;16", grey.size, deep).save(path)
+    gray = picture.convert("L")
+    deep = b"".join(bytes((value, value)) for value in gray.tobytes())
+    Image.frombytes("I;16", gray.size, deep).save(path)
 
 
 def copied(name: str) -> Make:

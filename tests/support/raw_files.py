@@ -54,7 +54,7 @@ def jpeg(image: Image.Image, **options: object) -> bytes:
 
 
 def stamp(image: Image.Image) -> Image.Image:
-    """The thumbnail of a camera: small, and recognisable, as it is in other colours."""
+    """The thumbnail of a camera: small, and recognizable, as it is in other colors."""
     red, green, blue = image.convert("RGB").resize(STAMP).split()
     return Image.merge("RGB", (blue, red, green))
 
@@ -178,7 +178,7 @@ def dng(
         ORIENTATION: shorts(orientation),
         SUB_DIRECTORIES: longs(*subs),
         50708: text("Made by hand"),
-        # From XYZ to the camera's colours: sRGB's, so that developing gives the picture back.
+        # From XYZ to the camera's colors: sRGB's, so that developing gives the picture back.
         50721: rationals(
             (32405, 10000), (-15371, 10000), (-4985, 10000),
             (-9693, 10000), (18760, 10000), (416, 10000),

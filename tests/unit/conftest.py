@@ -106,6 +106,6 @@ def fill(store, indexer):
         keyed = {name.replace("__", "/") + ".png": said for name, said in words.items()}
         for key, said in keyed.items():
             store.put(key, picture(said))
-        indexer.look_at([ref(key) for key in keyed])
+        indexer.process([ref(key) for key in keyed])
 
     return fill

@@ -23,15 +23,15 @@ def notes() -> FakeDerived:
 
 
 @pytest.fixture
-def intake(store, index, changes, notes) -> UploadService:
+def uploads(store, index, changes, notes) -> UploadService:
     return UploadService(store, index, changes, notes, Allowed(True, True), clock=lambda: START)
 
 
 BEACH = NewImage("beach.jpg", "image/jpeg", "2024")
 
 
-def test_an_upload_goes_to_its_collection_under_a_name_of_its_own(intake):
-    one, other = intake.begin(BEACH), intake.begin(BEACH)
+def test_an_upload_goes_to_its_collection_under_a_name_of_its_own(uploads):
+    one, other = uploads.begin(BEACH), uploads.begin(BEACH)
     assert one.ref.bucket == BUCKET
     assert one.ref.collection == "2024"
     assert one.ref.key.startswith("2024/beach-")
@@ -40,8 +40,8 @@ def test_an_upload_goes_to_its_collection_under_a_name_of_its_own(intake):
     assert one.form.expires_at == START + timedelta(seconds=UPLOAD_SECONDS)
 
 
-def test_the_form_is_signed_for_type_and_metadata(intake, changes):
-    begun = intake.begin(NewImage("a.png", "image/png", metadata={"label": "cat"}))
+def test_the_form_is_signed_for_type_and_metadata(uploads, changes):
+    begun = uploads.begin(NewImage("a.png", "image/png", metadata={"label": "cat"}))
     assert changes.signed == [(begun.ref.key, "image/png", {"label": "cat"})]
     assert "/" not in begun.ref.key
 
@@ -52,8 +52,8 @@ def test_the_form_is_signed_for_type_and_metadata(intake, changes):
      ("beach", "image/webp", "beach-", ".webp"), ("a.exe", "image/gif", "a.exe-", ".gif"),
      ("日本.jpg", "image/jpeg", "日本-", ".jpg"), ("a.b.tif", "image/tiff", "a.b-", ".tif")],
 )  # fmt: skip
-def test_a_key_ends_as_its_type_does(intake, name, content_type, begin, end):
-    key = intake.begin(NewImage(name, content_type)).ref.key
+def test_a_key_ends_as_its_type_does(uploads, name, content_type, begin, end):
+    key = uploads.begin(NewImage(name, content_type)).ref.key
     assert key.startswith(begin)
     assert key.endswith(end)
 
@@ -70,18 +70,18 @@ def test_every_type_that_can_be_uploaded_is_looked_at_by_its_name():
      "a\0.jpg", "a\n.jpg", "a\u202e.jpg", "\ud800.jpg", "x" * 201, "日" * 67],
 )  # fmt: skip
 @pytest.mark.parametrize("field", ["name", "collection"])
-def test_a_name_that_leads_elsewhere_is_refused(intake, notes, field, name):
+def test_a_name_that_leads_elsewhere_is_refused(uploads, notes, field, name):
     wanted = {"name": "a.jpg", "content_type": "image/jpeg", field: name}
     with pytest.raises(InvalidQuery) as refused:
-        intake.begin(NewImage(**wanted))
+        uploads.begin(NewImage(**wanted))
     assert refused.value.code == f"invalid_{field}"
     assert notes.files == {}
 
 
 @pytest.mark.parametrize("type", ["", "image/svg+xml", "text/html", "image/jpeg; a=b", "IMAGE/PNG"])
-def test_a_type_that_is_not_read_is_refused(intake, type):
+def test_a_type_that_is_not_read_is_refused(uploads, type):
     with pytest.raises(InvalidQuery, match="content_type"):
-        intake.begin(NewImage("a.jpg", type))
+        uploads.begin(NewImage("a.jpg", type))
 
 
 @pytest.mark.parametrize(
@@ -89,64 +89,64 @@ def test_a_type_that_is_not_read_is_refused(intake, type):
     [{"": "a"}, {"Label": "a"}, {"a b": "a"}, {"ä": "a"}, {"a": "ä"}, {"a": "b\nc: d"}, {"a": ""},
      {"a": " b"}, {"a": "x" * 2048}, {f"a{n}": "x" * 100 for n in range(30)}, {"-": "a"}],
 )  # fmt: skip
-def test_metadata_that_no_header_can_hold_is_refused(intake, metadata):
+def test_metadata_that_no_header_can_hold_is_refused(uploads, metadata):
     with pytest.raises(InvalidQuery) as refused:
-        intake.begin(NewImage("a.jpg", "image/jpeg", metadata=metadata))
+        uploads.begin(NewImage("a.jpg", "image/jpeg", metadata=metadata))
     assert refused.value.code == "invalid_metadata"
 
 
-def test_metadata_may_fill_what_headers_hold(intake):
-    intake.begin(NewImage("a.jpg", "image/jpeg", metadata={"a-1": "x" * 2045}))
+def test_metadata_may_fill_what_headers_hold(uploads):
+    uploads.begin(NewImage("a.jpg", "image/jpeg", metadata={"a-1": "x" * 2045}))
 
 
 def test_an_image_is_pending_from_when_it_is_there_until_it_is_looked_at(
-    intake, store, index, indexer
+    uploads, store, index, indexer
 ):
-    begun = intake.begin(BEACH)
-    assert intake.pending(begun.ref.id) is None
+    begun = uploads.begin(BEACH)
+    assert uploads.pending(begun.ref.id) is None
     store.put(begun.ref.key, picture("a beach"))
-    pending = intake.pending(begun.ref.id)
+    pending = uploads.pending(begun.ref.id)
     assert (pending.ref, pending.state.size) == (begun.ref, len(picture("a beach")))
     look(indexer, begun.ref.key)
     assert index.document(begun.ref.key).id == begun.ref.id
 
 
 @pytest.mark.parametrize("id", ["", "nobody", "../../etc", "x" * 24, "a/b", "é" * 24])
-def test_an_id_that_nobody_began_is_not_pending(intake, id):
-    assert intake.pending(id) is None
+def test_an_id_that_nobody_began_is_not_pending(uploads, id):
+    assert uploads.pending(id) is None
 
 
-def test_nothing_begins_while_its_note_cannot_be_kept(intake, notes):
+def test_nothing_begins_while_its_note_cannot_be_kept(uploads, notes):
     notes.away = "uploads/"
     with pytest.raises(Unavailable):
-        intake.begin(BEACH)
+        uploads.begin(BEACH)
 
 
 def test_an_indexed_image_is_deleted_and_leaves_the_index_by_the_event(
-    intake, store, index, indexer
+    uploads, store, index, indexer
 ):
     store.put("a.png", picture("a"))
     look(indexer, "a.png")
-    assert intake.delete(ref("a.png").id) == ref("a.png")
+    assert uploads.delete(ref("a.png").id) == ref("a.png")
     assert store.objects == {}
     assert look(indexer, "a.png") == {"a.png": "deleted"}
     with pytest.raises(NotFound):
-        intake.delete(ref("a.png").id)
+        uploads.delete(ref("a.png").id)
 
 
-def test_a_rejected_and_a_pending_image_can_be_deleted(intake, store, indexer):
+def test_a_rejected_and_a_pending_image_can_be_deleted(uploads, store, indexer):
     store.put("a.png", picture("broken"))
     look(indexer, "a.png")
-    intake.delete(ref("a.png").id)
-    begun = intake.begin(BEACH)
+    uploads.delete(ref("a.png").id)
+    begun = uploads.begin(BEACH)
     store.put(begun.ref.key, picture("a beach"))
-    intake.delete(begun.ref.id)
+    uploads.delete(begun.ref.id)
     assert store.objects == {}
 
 
-def test_what_is_not_there_cannot_be_deleted(intake):
+def test_what_is_not_there_cannot_be_deleted(uploads):
     with pytest.raises(NotFound, match="nobody"):
-        intake.delete("nobody")
+        uploads.delete("nobody")
 
 
 def test_what_is_not_allowed_is_not_done(store, index, changes, notes, indexer):

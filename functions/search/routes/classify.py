@@ -186,8 +186,8 @@ class Among:
 class Classifications:
     """Raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Dependencies, note: LogFields) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+        self._dependencies = dependencies
         self._note = note
 
     def operations(self) -> list[Operation]:
@@ -227,7 +227,7 @@ class Classifications:
 
     def _classify(self, image: Asked, among: Among) -> Classification:
         """Raises InvalidQuery."""
-        classifier = self._parts.classifier
+        classifier = self._dependencies.classifier
         if among.labels is not None and among.labelset is not None:
             raise InvalidQuery("there are both labels and a labelset", "send one of the two")
         if among.labels is not None:
@@ -239,4 +239,4 @@ class Classifications:
     def _answer(self, found: Classification, limit: int) -> Response[Any]:
         took = found.took_ms
         self._note(labels=len(found.labels), embed_ms=took.embed, search_ms=took.search)
-        return answer(classify_result(found, limit, self._parts.addresses))
+        return answer(classify_result(found, limit, self._dependencies.addresses))

@@ -171,7 +171,7 @@ def _records(documents: list[Document], addresses: ImageUrls) -> list[ImageRecor
 
 GROUPED = "Groups of images that show the same picture"
 CHECKED = "Whether a picture, or what it was made from, is already there"
-PAGES = """Copies that were cropped, resized, recompressed, mirrored, recoloured, framed or written
+PAGES = """Copies that were cropped, resized, recompressed, mirrored, recolored, framed or written
 over are near duplicates; other photos of the same thing are not. Images are compared when they are
 indexed, so new ones come into groups some time later: at once on one machine, on AWS within two
 minutes. A page may hold fewer groups than `limit`; the last page has no cursor."""
@@ -192,8 +192,8 @@ GroupLimit = Annotated[int, Query(ge=1, le=MAX_GROUPS, description="How many gro
 class Duplicates:
     """Each method raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Dependencies, note: LogFields) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+        self._dependencies = dependencies
         self._note = note
 
     def operations(self) -> list[Operation]:
@@ -219,11 +219,11 @@ class Duplicates:
         cursor: CursorParameter = None,
         limit: GroupLimit = GROUPS,
     ) -> Response[Any]:
-        page = self._parts.duplicate_groups.page(
+        page = self._dependencies.duplicate_groups.page(
             threshold=threshold, collection=collection or None, cursor=cursor, limit=limit
         )
         self._note(groups=len(page.groups))
-        return answer(duplicate_groups(page, self._parts.addresses))
+        return answer(duplicate_groups(page, self._dependencies.addresses))
 
     def check_duplicates(
         self, request: Request, threshold: Threshold = THRESHOLD, collection: Collection = None
@@ -238,8 +238,8 @@ class Duplicates:
     def _check(
         self, query: ImageQuery | StoredQuery, threshold: float, collection: str | None
     ) -> Response[Any]:
-        matches = self._parts.duplicate_check.matches(
+        matches = self._dependencies.duplicate_check.matches(
             query, threshold=threshold, collection=collection or None
         )
         self._note(matches=len(matches))
-        return answer(duplicate_answer(matches, self._parts.addresses))
+        return answer(duplicate_answer(matches, self._dependencies.addresses))

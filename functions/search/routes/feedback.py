@@ -46,8 +46,8 @@ FEEDBACK = Body(
 class FeedbackRoute:
     """Raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Dependencies, note: LogFields) -> None:
-        self._feedback = parts.feedback
+    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+        self._feedback = dependencies.feedback
         self._note = note
 
     def operations(self) -> list[Operation]:

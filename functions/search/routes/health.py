@@ -40,14 +40,14 @@ class Health(Answer):
 
 
 class HealthRoute:
-    def __init__(self, parts: Dependencies) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
 
     def operations(self) -> list[Operation]:
         return [Operation("GET", "/v1/health", self.health, Health, SUMMARY, AWAY)]
 
     def health(self) -> Response[Any]:
-        searcher, queue = self._parts.searcher, self._parts.queue
+        searcher, queue = self._dependencies.searcher, self._dependencies.queue
         found = searcher.health()
         return answer(
             Health(
@@ -57,14 +57,14 @@ class HealthRoute:
                 model=searcher.model,
                 index=found.name,
                 cluster=found.status,
-                allows=_allowed(self._parts.intake),
+                allows=_allowed(self._dependencies.uploads),
                 **({"lag": _lag(queue)} if queue else {}),
             )
         )
 
 
-def _allowed(intake: UploadService | None) -> list[Change]:
-    allowed = intake.allowed if intake else Allowed()
+def _allowed(uploads: UploadService | None) -> list[Change]:
+    allowed = uploads.allowed if uploads else Allowed()
     changes: dict[Change, bool] = {"uploads": allowed.uploads, "deletions": allowed.deletions}
     return [change for change, may_be in changes.items() if may_be]
 

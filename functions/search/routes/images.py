@@ -267,8 +267,8 @@ versioned bucket the older versions stay. Locally the file is moved out of the f
 class Images:
     """Each method raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Dependencies, note: LogFields) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+        self._dependencies = dependencies
         self._note = note
 
     def operations(self) -> list[Operation]:
@@ -292,34 +292,34 @@ class Images:
         limit: Limit = LIST_LIMIT,
     ) -> Response[Any]:
         wanted = Listed(status, collection or None, prefix or None, Order(sort), cursor, limit)
-        listing = self._parts.searcher.list_documents(wanted)
+        listing = self._dependencies.searcher.list_documents(wanted)
         self._note(images=len(listing.documents))
-        return answer(image_list(listing, self._parts.addresses))
+        return answer(image_list(listing, self._dependencies.addresses))
 
     def image(self, id: ImageId) -> Response[Any]:
-        intake, addresses = self._parts.intake, self._parts.addresses
+        uploads, addresses = self._dependencies.uploads, self._dependencies.addresses
         try:
-            return answer(image_record(self._parts.searcher.document(id), addresses))
+            return answer(image_record(self._dependencies.searcher.document(id), addresses))
         except NotFound:
-            if intake and (pending := intake.pending(id)):
+            if uploads and (pending := uploads.pending(id)):
                 return answer(pending_image(pending, addresses))
             raise
 
     def begin_upload(self, request: Request) -> Response[Any]:
         posted = posted_json(request.resolved_event, PostedImage)
         if posted.url is not None:
-            ref = self._intake.take(posted.url, posted.new_image())
+            ref = self._uploads.take(posted.url, posted.new_image())
             return answer(Upload(id=ref.id, key=ref.key), 201)
-        begun = self._intake.begin(posted.new_image())
+        begun = self._uploads.begin(posted.new_image())
         return answer(begun_upload(begun), 201)
 
     def delete(self, id: ImageId) -> Response[Any]:
-        deleted = self._intake.delete(id)
+        deleted = self._uploads.delete(id)
         return answer(DeletedImage(id=deleted.id, key=deleted.key), 202)
 
     @property
-    def _intake(self) -> UploadService:
+    def _uploads(self) -> UploadService:
         """Raises NotAllowed."""
-        if self._parts.intake is None:
+        if self._dependencies.uploads is None:
             raise NotAllowed("images are only read here", f"{UPLOADS_HINT}; {DELETIONS_HINT}")
-        return self._parts.intake
+        return self._dependencies.uploads

@@ -94,8 +94,8 @@ SetName: TypeAlias = Annotated[
 class LabelSetRoutes:
     """Each method raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Dependencies, note: LogFields) -> None:
-        self._sets = parts.label_sets
+    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+        self._sets = dependencies.label_sets
         self._note = note
 
     def operations(self) -> list[Operation]:

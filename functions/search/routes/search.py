@@ -355,8 +355,8 @@ SIMILAR = "The neighbours of an indexed image, itself left out"
 class Searches:
     """Each method raises the errors of its use case; they are mapped to answers at one place."""
 
-    def __init__(self, parts: Dependencies, note: LogFields) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+        self._dependencies = dependencies
         self._note = note
 
     def operations(self) -> list[Operation]:
@@ -403,10 +403,10 @@ class Searches:
         event = request.resolved_event
         require_json(event.headers.get("content-type", ""))
         posted = posted_json(event, PostedBatch)
-        found = self._parts.searcher.search_many([each.search() for each in posted.searches])
+        found = self._dependencies.searcher.search_many([each.search() for each in posted.searches])
         answered = [each for each in found if isinstance(each, SearchAnswer)]
         self._note(searches=len(found), hits=sum(len(each.hits) for each in answered))
-        return answer(batch_result(found, self._parts.addresses))
+        return answer(batch_result(found, self._dependencies.addresses))
 
     def similar(
         self,
@@ -421,9 +421,9 @@ class Searches:
         )
 
     def _search(self, search: Search) -> Response[Any]:
-        found = self._parts.searcher.search(search)
+        found = self._dependencies.searcher.search(search)
         took = found.took_ms
         self._note(search=short_digest(found.search_id), hits=len(found.hits))
         self._note(embed_ms=took.embed)
         self._note(search_ms=took.search)
-        return answer(search_result(found, self._parts.addresses))
+        return answer(search_result(found, self._dependencies.addresses))

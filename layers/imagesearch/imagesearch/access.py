@@ -224,8 +224,8 @@ class ScopedIndex:
             yield from self._index.linked(collection=each)
 
     @property
-    def settles_after(self) -> timedelta:
-        return self._index.settles_after
+    def visibility_delay(self) -> timedelta:
+        return self._index.visibility_delay
 
     def health(self) -> IndexHealth:
         return replace(

@@ -202,7 +202,7 @@ def indexer(settings: Settings, afresh: bool = False) -> Indexer:
         places=settings.exif_gps,
         derived=derived_store(settings),
         linker=Linker(
-            vector_index(settings), duplicate_weights(settings.model_uri), _revisits(settings)
+            vector_index(settings), duplicate_weights(settings.model_uri), _recheck_queue(settings)
         ),
         sources=_content_sources(settings),
         afresh=afresh,
@@ -271,7 +271,7 @@ def _content_sources(settings: Settings) -> list[ContentSource]:
     ]
 
 
-def _revisits(settings: Settings) -> RecheckQueue | None:
+def _recheck_queue(settings: Settings) -> RecheckQueue | None:
     if settings.revisit_queue_url is None:
         return None
     from imagesearch.adapters.sqs import SqsRecheckQueue
@@ -279,7 +279,7 @@ def _revisits(settings: Settings) -> RecheckQueue | None:
     return SqsRecheckQueue(settings.revisit_queue_url)
 
 
-def intake(settings: Settings, scope: Scope | None = None) -> UploadService | None:
+def uploads(settings: Settings, scope: Scope | None = None) -> UploadService | None:
     """What changes the bucket; None where that is not permitted."""
     derived = derived_store(settings)
     allowed = Allowed(settings.allow_uploads, settings.allow_delete)

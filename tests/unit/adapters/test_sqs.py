@@ -31,7 +31,7 @@ def refs(count, key="2024/ünï 日本 {}.jpg"):
 @pytest.mark.parametrize("count", [1, 10, 11, 256])
 def test_every_key_is_asked_for_once(sqs, count):
     url = sqs.create_queue(QueueName="images")["QueueUrl"]
-    SqsRecheckQueue(url, sqs).look_again(refs(count), timedelta(0))
+    SqsRecheckQueue(url, sqs).schedule(refs(count), timedelta(0))
     found = []
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         records = [
@@ -52,13 +52,13 @@ def test_a_message_waits_as_long_as_is_asked_and_no_longer_than_sqs_can(sqs):
         entry = {"Id": "0", "MessageBody": body, "DelaySeconds": seconds}
         sending.add_response("send_message_batch", ALL_TAKEN, {"QueueUrl": URL, "Entries": [entry]})
         with sending:
-            SqsRecheckQueue(URL, sqs).look_again([ImageRef("photos", "a")], after)
+            SqsRecheckQueue(URL, sqs).schedule([ImageRef("photos", "a")], after)
             sending.assert_no_pending_responses()
 
 
 def test_a_delayed_message_is_not_handed_out_at_once(sqs):
     url = sqs.create_queue(QueueName="images")["QueueUrl"]
-    SqsRecheckQueue(url, sqs).look_again(refs(1), MINUTE)
+    SqsRecheckQueue(url, sqs).schedule(refs(1), MINUTE)
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
 
 
@@ -66,7 +66,7 @@ def test_a_queue_that_refuses_is_unavailable(sqs):
     refusing = Stubber(sqs)
     refusing.add_client_error("send_message_batch", "AccessDenied")
     with refusing, pytest.raises(Unavailable) as refused:
-        SqsRecheckQueue(URL, sqs).look_again(refs(1), MINUTE)
+        SqsRecheckQueue(URL, sqs).schedule(refs(1), MINUTE)
     assert "sqs:SendMessage" in refused.value.hint
 
 
@@ -75,4 +75,4 @@ def test_a_message_that_alone_was_not_taken_is_an_error_too(sqs):
     failed = {"Id": "0", "SenderFault": False, "Code": "InternalError", "Message": "try again"}
     failing.add_response("send_message_batch", {"Successful": [], "Failed": [failed]})
     with failing, pytest.raises(Unavailable, match="try again"):
-        SqsRecheckQueue(URL, sqs).look_again(refs(1), MINUTE)
+        SqsRecheckQueue(URL, sqs).schedule(refs(1), MINUTE)

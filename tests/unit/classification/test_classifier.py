@@ -32,7 +32,7 @@ def labelled(store, indexer):
     def put(pictures: dict[str, tuple[str, str | None]]) -> None:
         for key, (words, label) in pictures.items():
             store.put(key, picture(words), {"label": label} if label is not None else {})
-        indexer.look_at([ref(key) for key in pictures])
+        indexer.process([ref(key) for key in pictures])
 
     return put
 

@@ -17,7 +17,7 @@ from tests.support.faults import FAULTS, STEPS, World
 @given(FAULTS)
 def test_a_fault_costs_its_own_image_alone(faults):
     world = World(faults)
-    outcomes = world.indexer.look_at([ref(key) for key in world.keys])
+    outcomes = world.indexer.process([ref(key) for key in world.keys])
     assert sorted(outcome.ref.key for outcome in outcomes) == sorted(world.keys)
     kinds = {outcome.ref.key: outcome.kind for outcome in outcomes}
     for key in world.keys:
@@ -32,9 +32,9 @@ def test_a_fault_costs_its_own_image_alone(faults):
 def test_what_failed_is_indexed_once_its_fault_is_mended(faults):
     world = World(faults)
     refs = [ref(key) for key in world.keys]
-    world.indexer.look_at(refs)
+    world.indexer.process(refs)
     world.index.faults.of.clear()
-    outcomes = world.indexer.look_at(refs)
+    outcomes = world.indexer.process(refs)
     assert not [outcome for outcome in outcomes if outcome.kind is OutcomeKind.FAILED]
     assert world.index.keys() == sorted(world.keys)
     assert all(world.index.document(key).neighbours is not None for key in world.keys)
@@ -44,14 +44,14 @@ def test_what_failed_is_indexed_once_its_fault_is_mended(faults):
 def test_the_reason_names_what_was_raised_and_asks_for_a_report(step):
     world = World({0: (step, ZeroDivisionError)})
     kind = "LookupError" if step == "planning" else "ZeroDivisionError"
-    [outcome] = world.indexer.look_at([ref("0")])
+    [outcome] = world.indexer.process([ref("0")])
     assert outcome.reason == f"internal error: {kind}: a fault at {step}; please report it"
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_fault_is_logged_once_with_its_place_and_without_what_the_exception_says(step, caplog):
     caplog.set_level("INFO", isolation.__name__)
-    World({0: (step, ZeroDivisionError)}).indexer.look_at([ref(f"{n}") for n in (0, 3, 6)])
+    World({0: (step, ZeroDivisionError)}).indexer.process([ref(f"{n}") for n in (0, 3, 6)])
     [line] = [record.getMessage() for record in caplog.records]
     assert ref("0").id in line
     assert 'File "' in line
@@ -60,10 +60,10 @@ def test_a_fault_is_logged_once_with_its_place_and_without_what_the_exception_sa
 
 def test_an_older_good_version_stays_found_where_a_newer_one_breaks_this_program():
     world = World({})
-    world.indexer.look_at([ref("0")])
+    world.indexer.process([ref("0")])
     world.store.put("0", picture("newer"))
     world.index.faults.of["newer"] = ("decode", ZeroDivisionError)
-    [outcome] = world.indexer.look_at([ref("0")])
+    [outcome] = world.indexer.process([ref("0")])
     assert outcome.kind is OutcomeKind.FAILED
     assert (world.index.embedding_of("0") == vector("0")).all()
 
@@ -72,7 +72,7 @@ def test_a_key_that_is_no_text_costs_itself_alone():
     world = World({})
     odd = ImageRef(BUCKET, "half \ud800 a pair.png")
     failed, indexed = sorted(
-        world.indexer.look_at([odd, ref("0")]), key=lambda outcome: outcome.kind.value
+        world.indexer.process([odd, ref("0")]), key=lambda outcome: outcome.kind.value
     )
     assert (failed.ref, failed.kind) == (odd, OutcomeKind.FAILED)
     assert (indexed.ref, indexed.kind) == (ref("0"), OutcomeKind.INDEXED)
@@ -81,16 +81,16 @@ def test_a_key_that_is_no_text_costs_itself_alone():
 @pytest.mark.parametrize("step", ["get", "write", "decode"])
 def test_what_is_wrong_with_the_whole_system_is_said_at_once(step):
     with pytest.raises(ConfigurationError):
-        World({0: (step, ConfigurationError)}).indexer.look_at([ref("0"), ref("3")])
+        World({0: (step, ConfigurationError)}).indexer.process([ref("0"), ref("3")])
 
 
 def test_a_service_that_is_away_is_asked_once_for_all():
     world = World({0: ("write", Unavailable)})
-    outcomes = world.indexer.look_at([ref("0"), ref("3")])
+    outcomes = world.indexer.process([ref("0"), ref("3")])
     assert {outcome.kind for outcome in outcomes} == {OutcomeKind.FAILED}
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
 def test_an_interrupt_is_no_fault_of_an_image(exception):
     with pytest.raises(exception):
-        World({0: ("decode", exception)}).indexer.look_at([ref("0")])
+        World({0: ("decode", exception)}).indexer.process([ref("0")])

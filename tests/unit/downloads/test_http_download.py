@@ -180,9 +180,9 @@ def test_nothing_is_fetched_in_the_clear_from_elsewhere(to: Path) -> None:
 
 
 def test_a_disk_without_room_is_told_before_anything_is_written(to: Path) -> None:
-    half = PartialFile(to)
+    partial = PartialFile(to)
     with pytest.raises(ConfigurationError, match=r"no room for file: .* are needed"):
-        half.need_room_for(1 << 60)
+        partial.need_room_for(1 << 60)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

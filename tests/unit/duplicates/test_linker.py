@@ -32,7 +32,7 @@ class FakeRevisits:
     asked: list[tuple[str, timedelta]] = field(default_factory=list)
     away: bool = False
 
-    def look_again(self, refs, after):
+    def schedule(self, refs, after):
         if self.away:
             raise Unavailable("the queue is away")
         self.asked += [(each.key, after) for each in refs]
@@ -44,16 +44,16 @@ def clock():
 
 
 @pytest.fixture
-def revisits():
+def recheck_queue():
     return FakeRevisits()
 
 
 @pytest.fixture
-def make(store, index, revisits, clock):
+def make(store, index, recheck_queue, clock):
     """Another worker on the same bucket and index."""
 
     def make():
-        linker = Linker(index, WEIGHTS, revisits, clock)
+        linker = Linker(index, WEIGHTS, recheck_queue, clock)
         return Indexer(store, index, FakeImages(), clock=clock, linker=linker)
 
     return make
@@ -136,31 +136,31 @@ def test_new_metadata_leaves_the_links(make, store, neighbours):
     assert list(neighbours("b.png")) == [ref("a.png").id]
 
 
-def test_rejected_images_are_not_linked(make, store, revisits):
+def test_rejected_images_are_not_linked(make, store, recheck_queue):
     store.put("a.png", picture("broken"))
     assert look(make(), "a.png") == {"a.png": "rejected"}
-    assert revisits.asked == []
+    assert recheck_queue.asked == []
 
 
 def test_an_image_that_searches_may_not_find_yet_is_left_for_later(
-    make, store, index, revisits, clock, neighbours
+    make, store, index, recheck_queue, clock, neighbours
 ):
-    index.settles_after = MINUTE
+    index.visibility_delay = MINUTE
     store.put("a.png", picture("a cat"))
     look(make(), "a.png")
-    assert revisits.asked == [("a.png", MINUTE)]
+    assert recheck_queue.asked == [("a.png", MINUTE)]
     assert neighbours("a.png") is None
     clock.now += MINUTE
     assert look(make(), "a.png") == {"a.png": "unchanged"}
     assert neighbours("a.png") == {}
-    assert len(revisits.asked) == 1
+    assert len(recheck_queue.asked) == 1
 
 
 def test_two_workers_that_index_copies_at_the_same_moment_end_with_a_link(
     make, store, index, clock, neighbours
 ):
     """Neither of them sees what the other writes; whoever comes back later does."""
-    index.settles_after = MINUTE
+    index.visibility_delay = MINUTE
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
     index.before_write.then(lambda: look(make(), "b.png"))
@@ -188,7 +188,9 @@ def test_a_record_that_changes_while_it_is_linked_is_linked_as_it_is_then(
     assert list(neighbours("b.png")) == [ref("a.png").id]
 
 
-def test_a_record_that_never_rests_fails_after_a_few_rounds(make, store, index, revisits, clock):
+def test_a_record_that_never_rests_fails_after_a_few_rounds(
+    make, store, index, recheck_queue, clock
+):
     store.put("a.png", picture("a"))
     look(Indexer(store, index, FakeImages(), clock=clock), "a.png")
 
@@ -197,7 +199,7 @@ def test_a_record_that_never_rests_fails_after_a_few_rounds(make, store, index, 
         index.write([Touch(stored.document, stored.version)])
 
     index.before_write.then(*[nested(index, touch)] * ROUNDS)
-    failures = Linker(index, WEIGHTS, revisits, clock).link([ref("a.png")])
+    failures = Linker(index, WEIGHTS, recheck_queue, clock).link([ref("a.png")])
     assert "kept changing" in failures[ref("a.png")]
 
 
@@ -216,19 +218,19 @@ def test_an_image_that_cannot_be_linked_now_is_looked_at_again(make, store, inde
     store.put("a.png", picture("a"))
     look(Indexer(store, index, FakeImages(), clock=clock), "a.png")
     index.failing.add("a.png")
-    [outcome] = make().look_at([ref("a.png")])
+    [outcome] = make().process([ref("a.png")])
     assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "no room")
 
 
-def test_images_fail_where_nobody_can_be_asked_to_come_back(make, store, index, revisits):
-    index.settles_after, revisits.away = MINUTE, True
+def test_images_fail_where_nobody_can_be_asked_to_come_back(make, store, index, recheck_queue):
+    index.visibility_delay, recheck_queue.away = MINUTE, True
     store.put("a.png", picture("a"))
-    [outcome] = make().look_at([ref("a.png")])
+    [outcome] = make().process([ref("a.png")])
     assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "the queue is away")
 
 
-def test_what_was_deleted_meanwhile_is_no_failure(store, index, revisits, clock):
-    assert Linker(index, WEIGHTS, revisits, clock).link([ref("gone.png")]) == {}
+def test_what_was_deleted_meanwhile_is_no_failure(store, index, recheck_queue, clock):
+    assert Linker(index, WEIGHTS, recheck_queue, clock).link([ref("gone.png")]) == {}
 
 
 def test_more_copies_than_each_can_note_still_hang_together(make, store, index):

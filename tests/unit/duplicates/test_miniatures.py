@@ -18,24 +18,24 @@ from imagesearch.embedding.manifest import DuplicateWeights
 from tests.support.drawings import drawing, mini
 
 
-def test_greys_come_back_as_they_went_in():
-    greys = np.arange(576, dtype=np.float32).reshape(24, 24) % 64
-    found, ratio = from_text(to_text(greys, 1.5))
-    assert (found == greys).all()
+def test_grays_come_back_as_they_went_in():
+    grays = np.arange(576, dtype=np.float32).reshape(24, 24) % 64
+    found, ratio = from_text(to_text(grays, 1.5))
+    assert (found == grays).all()
     assert ratio == 1.5
 
 
 @pytest.mark.parametrize("ratio", [1 / 30_000, 0.0004, 0.001])
 def test_a_picture_however_thin_has_a_ratio_above_nothing(ratio):
-    greys = np.zeros((24, 24), np.float32)
-    text = to_text(greys, ratio)
+    grays = np.zeros((24, 24), np.float32)
+    text = to_text(grays, ratio)
     assert from_text(text)[1] == 0.001
     assert from_text("0.000" + text[5:])[1] == 0.001  # as older releases wrote it
 
 
 def test_brightness_and_contrast_make_no_difference():
-    greys = np.arange(576, dtype=np.float32).reshape(24, 24) % 64
-    assert to_text(greys * 3 + 20, 1.0) == to_text(greys, 1.0)
+    grays = np.arange(576, dtype=np.float32).reshape(24, 24) % 64
+    assert to_text(grays * 3 + 20, 1.0) == to_text(grays, 1.0)
 
 
 def test_a_miniature_is_short_and_plain_ascii():
@@ -57,13 +57,13 @@ def test_what_is_no_miniature_is_refused(text):
 
 
 @pytest.mark.parametrize("colour", [0, 128, 255])
-def test_a_frame_of_one_colour_is_left_out(colour):
-    framed = ImageOps.expand(drawing(1), (30, 10, 5, 80), colour)
+def test_a_frame_of_one_color_is_left_out(color):
+    framed = ImageOps.expand(drawing(1), (30, 10, 5, 80), color)
     assert inside_frame(framed).size == pytest.approx((320, 240), abs=3)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (320, 1), (64, 64)])
-def test_a_picture_of_one_colour_is_no_frame(size):
+def test_a_picture_of_one_color_is_no_frame(size):
     assert inside_frame(Image.new("L", size, 200)).size == size
 
 
@@ -115,7 +115,7 @@ def test_pictures_of_odd_shapes_are_compared_without_trouble(shape):
     assert -1 <= overlap(odd, odd) <= 1.001
 
 
-def test_a_picture_of_one_colour_overlaps_with_nothing():
+def test_a_picture_of_one_color_overlaps_with_nothing():
     empty = mini(drawing(1).point(lambda _: 128))
     assert overlap(empty, mini(WHOLE)) < 0.1
     assert overlap(empty, empty) == pytest.approx(0)
@@ -126,14 +126,14 @@ SIDES = st.integers(1, 30_000)
 
 @st.composite
 def looks(draw):
-    """Pictures of every shape, in one colour, drawn or of noise, as the index records them."""
+    """Pictures of every shape, in one color, drawn or of noise, as the index records them."""
     width, height, seed = draw(SIDES), draw(SIDES), draw(st.integers(0, 5))
-    greys = {
+    grays = {
         0: np.full((SIDE, SIDE), 128, np.float32),
         1: np.random.default_rng(seed).integers(0, 255, (SIDE, SIDE)).astype(np.float32),
     }.get(seed, np.asarray(drawing(seed, SIDE, SIDE), np.float32))
     phash = draw(st.integers(0, 2**64 - 1).map("{:016x}".format))
-    return Fingerprint(phash, to_text(greys, width / height))
+    return Fingerprint(phash, to_text(grays, width / height))
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)
@@ -155,14 +155,14 @@ RATIOS = st.floats(1 / 70_000, 70_000)
 @example(1 / 70_000, 70_000)
 def test_a_part_longer_and_thinner_than_any_is_compared_as_the_thinnest(one, other):
     """At a quarter of the other side it is as thin as can be seen; the sizes stay a few."""
-    greys = np.asarray(drawing(1, SIDE, SIDE), np.float32)
-    first, second = Miniature(greys, one), Miniature(greys, other)
+    grays = np.asarray(drawing(1, SIDE, SIDE), np.float32)
+    first, second = Miniature(grays, one), Miniature(grays, other)
     quotient = min(max(one / other, 0.25), 4)
-    assert overlap(first, second) == overlap(Miniature(greys, quotient), Miniature(greys, 1))
+    assert overlap(first, second) == overlap(Miniature(grays, quotient), Miniature(grays, 1))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30_000), (30_000, 1), (600, 1), (1, 800)])
 @pytest.mark.parametrize("colour", [0, 128, 255])
-def test_a_divider_line_is_noted_and_compared_with_a_square(size, colour):
-    line, square = mini(Image.new("L", size, colour)), mini(Image.new("L", (100, 100), colour))
+def test_a_divider_line_is_noted_and_compared_with_a_square(size, color):
+    line, square = mini(Image.new("L", size, color)), mini(Image.new("L", (100, 100), color))
     assert overlap(line, square) == pytest.approx(0)

@@ -69,7 +69,7 @@ def stretched() -> Preprocessing:
 
 @pytest.fixture(scope="session")
 def corners(stretched: Preprocessing) -> Callable[..., list[tuple[int, ...]]]:
-    """The colours in the middle of the four quarters, in reading order, rounded to 0–255."""
+    """The colors in the middle of the four quarters, in reading order, rounded to 0–255."""
 
     def look(picture: Picture | bytes) -> list[tuple[int, ...]]:
         if isinstance(picture, bytes):
@@ -83,7 +83,7 @@ def corners(stretched: Preprocessing) -> Callable[..., list[tuple[int, ...]]]:
 
 @pytest.fixture(scope="session")
 def flat_png() -> Callable[[int, int, int], bytes]:
-    """A grey PNG of any size with 3 or 4 channels, made without an image in memory."""
+    """A gray PNG of any size with 3 or 4 channels, made without an image in memory."""
     return make_flat_png
 
 
@@ -114,7 +114,7 @@ def pool() -> Iterator[DecoderPool]:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder: an image's vector is its mean colour, a text's the mean of its words'."""
+    """A model folder: an image's vector is its mean color, a text's the mean of its words'."""
     folder = tmp_path_factory.mktemp("tiny-model")
     onnx.save(_image_graph(), folder / "image.onnx")
     onnx.save(_text_graph(), folder / "text.onnx")
@@ -190,7 +190,7 @@ def write_manifest(folder: Path, changes: dict[str, Any]) -> None:
 
 
 def _image_graph() -> onnx.ModelProto:
-    """The mean of each channel, and a fourth number that keeps grey from being zero."""
+    """The mean of each channel, and a fourth number that keeps gray from being zero."""
     weight = np.zeros((3, DIMENSION), np.float32)
     weight[:3, :3] = np.eye(3)
     nodes = [

@@ -27,7 +27,7 @@ def encoder(tiny_model, manifest, pool):
 
 
 @pytest.fixture
-def colour(saved):
+def color(saved):
     return lambda *rgb: saved(Image.new("RGB", (40, 40), rgb), "PNG")
 
 
@@ -40,16 +40,16 @@ def test_a_picture_is_embedded_with_what_is_known_of_it(encoder, quadrants, save
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 19])
-def test_any_number_of_pictures_keeps_its_order(count, encoder, colour):
+def test_any_number_of_pictures_keeps_its_order(count, encoder, color):
     reds = np.linspace(0, 120, count).astype(int)
-    found = encoder.encode_images([colour(red, 0, 0) for red in reds])
+    found = encoder.encode_images([color(red, 0, 0) for red in reds])
     assert len(found) == count
     first = [image.embedding[0] for image in found]
     assert first == sorted(first, reverse=False)
 
 
-def test_an_unreadable_picture_gives_its_error_in_its_place(encoder, colour):
-    files = [colour(255, 0, 0), b"", colour(0, 255, 0), b"text", colour(0, 0, 255)]
+def test_an_unreadable_picture_gives_its_error_in_its_place(encoder, color):
+    files = [color(255, 0, 0), b"", color(0, 255, 0), b"text", color(0, 0, 255)]
     found = encoder.encode_images(files)
     kinds = [EncodedImage, UnreadableImage] * 2 + [EncodedImage]
     assert [type(image) for image in found] == kinds
@@ -62,11 +62,11 @@ def test_unreadable_pictures_alone_are_a_batch_too(encoder):
 
 
 def test_a_picture_without_a_direction_is_unreadable_and_its_neighbours_are_not(
-    model_copy, rewrite, pool, colour
+    model_copy, rewrite, pool, color
 ):
     rewrite(model_copy, {"image": {"mean": [0.0, 0.0, 0.0]}})
     encoder = OnnxImageEncoder(model_copy, load_manifest(model_copy), decoders=pool)
-    black, red = encoder.encode_images([colour(0, 0, 0), colour(255, 0, 0)])
+    black, red = encoder.encode_images([color(0, 0, 0), color(255, 0, 0)])
     assert black.code == "no_embedding"
     assert red.embedding.tolist() == [1, 0, 0, 0]
 
@@ -76,10 +76,10 @@ def test_it_names_its_model_and_its_decoder(encoder):
     assert "pillow-" in encoder.decoder
 
 
-def test_a_closed_encoder_starts_again(encoder, colour):
-    encoder.encode_images([colour(1, 2, 3)])
+def test_a_closed_encoder_starts_again(encoder, color):
+    encoder.encode_images([color(1, 2, 3)])
     encoder.close()
-    assert isinstance(encoder.encode_images([colour(1, 2, 3)])[0], EncodedImage)
+    assert isinstance(encoder.encode_images([color(1, 2, 3)])[0], EncodedImage)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_in_such_a_graph_a_loud_picture_changes_its_neighbour(images, model_copy
 
 
 def test_a_picture_has_the_same_vector_alone_and_beside_a_loud_one(images, saved):
-    dim, loud = (saved(Image.new("RGB", (40, 40), colour), "PNG") for colour in (DIM, LOUD))
+    dim, loud = (saved(Image.new("RGB", (40, 40), color), "PNG") for color in (DIM, LOUD))
     (alone,) = images.encode_images([dim])
     for others in ([loud], [loud] * 7):
         first, *_ = images.encode_images([dim, *others])

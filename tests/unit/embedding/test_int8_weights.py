@@ -22,8 +22,8 @@ RNG = np.random.default_rng(5)
 WIDE, DEEP = 24, 40
 
 
-def quantised(zero_point: int | list[int], *, raw: bool = True, nodes=(), op="MatMulInteger"):
-    """x → DynamicQuantizeLinear → MatMulInteger → Cast, Mul, as the usual quantiser writes it."""
+def quantized(zero_point: int | list[int], *, raw: bool = True, nodes=(), op="MatMulInteger"):
+    """x → DynamicQuantizeLinear → MatMulInteger → Cast, Mul, as the usual quantizer writes it."""
     zeros = np.array(zero_point, np.uint8)
     weight = RNG.integers(0, 256, (DEEP, WIDE), np.uint8)
     chain = [
@@ -74,7 +74,7 @@ def test_a_cpu_that_is_exact_anyway_keeps_its_fast_kernel():
 @pytest.mark.parametrize("raw", [True, False])
 @pytest.mark.parametrize("zero_point", [0, 7, 127, 128, 255, list(range(WIDE))])
 def test_the_numbers_are_the_same(zero_point, raw):
-    before = quantised(zero_point, raw=raw)
+    before = quantized(zero_point, raw=raw)
     after = signed(before)
     assert after is not None
     for scale in (1, 1000):
@@ -83,7 +83,7 @@ def test_the_numbers_are_the_same(zero_point, raw):
 
 
 def test_the_weights_are_signed_and_all_else_is_as_it_was():
-    before = quantised(130, raw=False)
+    before = quantized(130, raw=False)
     after = signed(before)
     old, new = initializers(before), initializers(after)
     assert new["w"].dtype == new["w_zero"].dtype == np.int8
@@ -96,11 +96,11 @@ def test_the_weights_are_signed_and_all_else_is_as_it_was():
 
 
 def test_it_is_done_once():
-    assert signed(signed(quantised(7))) is None
+    assert signed(signed(quantized(7))) is None
 
 
 def test_the_same_file_gives_the_same_bytes():
-    before = quantised(7)
+    before = quantized(7)
     assert signed(before) == signed(before)
 
 
@@ -129,12 +129,12 @@ def test_a_convolution_keeps_its_weights():
     ],
 )
 def test_what_is_used_in_another_way_too_is_left_alone(nodes):
-    assert signed(quantised(7, nodes=nodes)) is None
+    assert signed(quantized(7, nodes=nodes)) is None
 
 
 def test_a_zero_point_that_one_weight_needs_as_it_is_holds_back_the_other():
     other = numpy_helper.from_array(RNG.integers(-9, 9, (WIDE, 4), np.int8), "signed")
-    made = onnx.load_from_string(quantised(7))
+    made = onnx.load_from_string(quantized(7))
     made.graph.initializer.append(other)
     made.graph.node.append(
         helper.make_node("MatMulInteger", ["q", "signed", "zero", "w_zero"], ["also"])
@@ -145,29 +145,29 @@ def test_a_zero_point_that_one_weight_needs_as_it_is_holds_back_the_other():
 def test_a_graph_with_a_graph_inside_is_left_alone():
     inner = helper.make_graph([helper.make_node("Identity", ["w"], ["o"])], "inner", [], [])
     node = helper.make_node("If", ["condition"], ["also"], then_branch=inner, else_branch=inner)
-    assert signed(quantised(7, nodes=[node])) is None
+    assert signed(quantized(7, nodes=[node])) is None
 
 
 def test_a_weight_that_is_an_input_or_an_output_is_left_alone():
-    made = onnx.load_from_string(quantised(7))
+    made = onnx.load_from_string(quantized(7))
     made.graph.output.append(helper.make_tensor_value_info("w", TensorProto.UINT8, [DEEP, WIDE]))
     assert signed(made.SerializeToString()) is None
 
 
 def test_an_operator_of_another_domain_is_not_known():
-    made = onnx.load_from_string(quantised(7))
+    made = onnx.load_from_string(quantized(7))
     made.graph.node[1].domain = "elsewhere"
     assert signed(made.SerializeToString()) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"\xff" * 40, quantised(7)[:-9]])
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\xff" * 40, quantized(7)[:-9]])
 def test_what_is_no_whole_model_is_left_alone(content):
     assert signed(content) is None
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
-def test_what_onnxruntimes_own_quantiser_writes_is_understood(per_channel, tmp_path):
-    """A convolution and two products, quantised as public models usually are."""
+def test_what_onnxruntimes_own_quantizer_writes_is_understood(per_channel, tmp_path):
+    """A convolution and two products, quantized as public models usually are."""
     shapes = {"kernel": (8, 3, 4, 4), "one": (8, 16), "two": (16, 5)}
     constants = [
         numpy_helper.from_array(RNG.normal(0.1, 1, shape).astype(np.float32), name)

@@ -63,8 +63,8 @@ def test_calibration_creates_no_session_of_its_own(monkeypatch):
     monkeypatch.setattr(calibrate, type("Runtime", (), {MAKER: plain}))
     graph = build_image_graph(TINY, random_weights(TINY, 0))
     pixels = random_pixels(TINY, 0)
-    quantised = open_session(qdq_int8(graph, [{"pixel_values": pixels}]).SerializeToString())
-    (vectors,) = quantised.run(None, {"pixel_values": pixels})
+    quantized = open_session(qdq_int8(graph, [{"pixel_values": pixels}]).SerializeToString())
+    (vectors,) = quantized.run(None, {"pixel_values": pixels})
     assert np.isfinite(vectors).all()
 
 

@@ -38,7 +38,7 @@ def settings(data: Path, prefix: str) -> Settings:
 def searcher_of(keys: list[str], where: Settings) -> Searcher:
     store = bootstrap.image_store(where)
     refs = {ref.key: ref for ref, _ in store.list_images()}
-    outcomes = bootstrap.indexer(where).look_at([refs[key] for key in keys])
+    outcomes = bootstrap.indexer(where).process([refs[key] for key in keys])
     assert {outcome.kind.value for outcome in outcomes} == {"indexed"}
     return bootstrap.searcher(where)
 

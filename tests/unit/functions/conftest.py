@@ -136,7 +136,7 @@ def fill(store, indexer) -> Callable[..., None]:
     def fill(files: dict[str, bytes], **metadata: str) -> None:
         for key, data in files.items():
             store.put(key, data, metadata)
-        indexer.look_at([ref(key) for key in files])
+        indexer.process([ref(key) for key in files])
 
     return fill
 
@@ -154,7 +154,7 @@ def derived() -> FakeDerived | None:
 
 
 @pytest.fixture
-def intake() -> UploadService | None:
+def uploads() -> UploadService | None:
     """Without one the bucket is only read."""
     return None
 
@@ -166,14 +166,14 @@ def feedback(index, derived) -> Feedback:
 
 @pytest.fixture
 def parts(
-    searcher, store, queue, derived, intake, classifier, label_sets, feedback, index, images
+    searcher, store, queue, derived, uploads, classifier, label_sets, feedback, index, images
 ) -> Dependencies:
     return Dependencies(
         searcher,
         store,
         queue,
         derived,
-        intake,
+        uploads,
         classifier=classifier,
         label_sets=label_sets,
         feedback=feedback,

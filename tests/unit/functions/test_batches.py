@@ -71,7 +71,7 @@ def test_an_index_that_is_away_sends_the_whole_batch_back(index_images, index):
 
 
 class Broken:
-    def look_at(self, _: list[ImageRef]) -> None:
+    def process(self, _: list[ImageRef]) -> None:
         raise RuntimeError("a bug")
 
 
@@ -96,10 +96,10 @@ class BrokenFor(Broken):
         self._indexer = indexer
         self._key = key
 
-    def look_at(self, refs):
+    def process(self, refs):
         if any(ref.key == self._key for ref in refs):
             raise SystemError("a bug")
-        return self._indexer.look_at(refs)
+        return self._indexer.process(refs)
 
 
 def test_an_image_that_breaks_the_indexer_sends_its_own_message_back(

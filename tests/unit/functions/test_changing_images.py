@@ -19,7 +19,7 @@ def derived() -> FakeDerived:
 
 
 @pytest.fixture
-def intake(store, index, derived, allowed) -> UploadService:
+def uploads(store, index, derived, allowed) -> UploadService:
     changes = FakeChanges(store)
     return UploadService(store, index, changes, derived, allowed, clock=lambda: START)
 
@@ -44,7 +44,7 @@ def test_an_uploaded_image_is_pending_and_then_indexed(ask, store, indexer):
     assert (pending["status"], pending["key"]) == ("pending", begun["key"])
     assert pending["url"] == f"https://pictures.test/{begun['key']}"
     assert not {"indexed_at", "model", "metadata", "reason"} & set(pending)
-    indexer.look_at([ref(begun["key"])])
+    indexer.process([ref(begun["key"])])
     assert ask("GET", path).json["status"] == "indexed"
 
 
@@ -109,7 +109,7 @@ class TestNotAllowed:
 
 class TestOnlyRead:
     @pytest.fixture
-    def intake(self) -> None:
+    def uploads(self) -> None:
         return None
 
     def test_nothing_is_changed(self, ask):

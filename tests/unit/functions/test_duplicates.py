@@ -1,4 +1,4 @@
-"""Claims: duplicates come in groups, and a picture that is there already is recognised."""
+"""Claims: duplicates come in groups, and a picture that is there already is recognized."""
 
 import base64
 from dataclasses import replace
@@ -88,7 +88,7 @@ def test_groups_of_one_collection(ask, fill):
     assert keys(group) == ["cats/a.png", "cats/b.png"]
 
 
-def test_the_bytes_of_a_picture_that_is_there_are_recognised(ask, fill):
+def test_the_bytes_of_a_picture_that_is_there_are_recognized(ask, fill):
     fill({"a.png": CAT, "b.png": DOG})
     answer = ask("POST", "/v1/duplicates/check", CAT, type="image/png")
     assert answer.status == 200
@@ -98,7 +98,7 @@ def test_the_bytes_of_a_picture_that_is_there_are_recognised(ask, fill):
     assert (match["score"], match["image"]["key"]) == (pytest.approx(1), "a.png")
 
 
-def test_an_edited_copy_of_a_picture_is_recognised(ask, fill, edited):
+def test_an_edited_copy_of_a_picture_is_recognized(ask, fill, edited):
     fill({"a.png": CAT})
     edited("a.png")
     answer = check(ask, image=base64.b64encode(CAT).decode())

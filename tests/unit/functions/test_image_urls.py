@@ -122,7 +122,7 @@ class TestUploads:
         return Allowed(uploads=True)
 
     @pytest.fixture
-    def intake(self, store, index, derived, allowed, web) -> UploadService:
+    def uploads(self, store, index, derived, allowed, web) -> UploadService:
         return UploadService(store, index, FakeChanges(store), derived, allowed, web=web)
 
     def test_it_lies_in_the_bucket_and_waits_to_be_indexed(self, ask, store):

@@ -15,7 +15,7 @@ class CutImages(FakeImages):
 
 def test_hits_lists_and_records_say_that_a_file_was_cut_short(ask, store, index):
     store.put("a.png", picture("a"))
-    Indexer(store, index, CutImages()).look_at([ref("a.png")])
+    Indexer(store, index, CutImages()).process([ref("a.png")])
     assert ask("GET", "/v1/search", q="a").json["hits"][0]["truncated"] is True
     assert ask("GET", "/v1/images").json["images"][0]["truncated"] is True
     assert ask("GET", f"/v1/images/{ref('a.png').id}").json["truncated"] is True

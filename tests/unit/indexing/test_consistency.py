@@ -23,7 +23,7 @@ def test_an_empty_bucket_and_an_empty_index_agree(compare):
 def test_what_is_indexed_and_what_is_rejected_agrees(store, indexer, compare):
     for key, words in {"a.png": "owl", "b/c.png": "cow", "b!.png": "broken", "é.png": "é"}.items():
         store.put(key, picture(words))
-        indexer.look_at([ref(key)])
+        indexer.process([ref(key)])
     found = compare()
     assert (found.images, found.indexed, found.rejected, found.done) == (4, 3, 1, 4)
     assert found.holds
@@ -71,7 +71,7 @@ def test_what_is_not_named_as_an_image_counts_when_the_index_knows_it(store, ind
     store.put("notes.txt", b"words")
     store.put("no-extension", picture("owl"))
     assert compare() == ConsistencyReport()
-    indexer.look_at([ref("notes.txt"), ref("no-extension")])
+    indexer.process([ref("notes.txt"), ref("no-extension")])
     found = compare()
     assert (found.images, found.indexed) == (1, 1)
     assert found.holds
@@ -98,7 +98,7 @@ def test_keys_are_merged_in_the_order_of_their_bytes(store, indexer, compare):
     keys = ["a/1.png", "a!.png", "a.png", "B.png", "é.png", "～.png", "🐈.png", "a/b/2.png"]
     for key in keys:
         store.put(key, picture(key))
-    indexer.look_at([ref(key) for key in keys[::2]])
+    indexer.process([ref(key) for key in keys[::2]])
     found = compare()
     assert (found.indexed, found.waiting.count, found.stale.count) == (4, 4, 0)
 
@@ -112,10 +112,10 @@ def test_an_image_that_is_indexed_while_the_bucket_is_listed_agrees(store, index
     def list_images():
         for number, listed in enumerate(listing()):
             if number == 1:
-                indexer.look_at([ref("b.png")])
+                indexer.process([ref("b.png")])
             yield listed
 
-    indexer.look_at([ref("a.png")])
+    indexer.process([ref("a.png")])
     store.list_images = list_images
     assert compare().holds
 

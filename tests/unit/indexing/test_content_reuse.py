@@ -89,7 +89,7 @@ def test_a_copy_is_linked_anew(indexer, store, index):
     entry = index.get([ref("a.png").id])[ref("a.png").id]
     index.write([Touch(replace(entry.document, neighbours=()), entry.version)])
     store.put("b.png", picture("a"))
-    [outcome] = indexer.look_at([ref("b.png")])
+    [outcome] = indexer.process([ref("b.png")])
     assert index.document("b.png").neighbours is None
     assert outcome.unlinked
     assert outcome.reused
@@ -158,7 +158,7 @@ def test_copies_in_one_batch_are_decoded_once(indexer, store, images):
     for key in ("a.png", "b.png", "c.png"):
         store.put(key, picture("same"))
     store.put("d.png", picture("other"))
-    outcomes = indexer.look_at([ref(key) for key in ("a.png", "b.png", "c.png", "d.png")])
+    outcomes = indexer.process([ref(key) for key in ("a.png", "b.png", "c.png", "d.png")])
     assert [(outcome.ref.key, outcome.reused) for outcome in outcomes] == [
         ("a.png", False),
         ("b.png", True),
@@ -310,10 +310,10 @@ CHANGES = st.lists(st.tuples(NAMES, st.none() | CONTENTS), max_size=8)
 
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.lists(CHANGES, max_size=6), st.integers(1, 4))
-def test_whatever_is_moved_the_index_says_what_the_bucket_holds(rounds, at_a_time):
+def test_whatever_is_moved_the_index_says_what_the_bucket_holds(rounds, max_batch_size):
     """And what it held before the look is not embedded again."""
     store, index, images, derived = FakeStore(), FakeIndex(), FakeImages(), FakeDerived()
-    indexer = Indexer(store, index, images, Limits(batch_images=at_a_time), derived=derived)
+    indexer = Indexer(store, index, images, Limits(batch_images=max_batch_size), derived=derived)
     for changes in rounds:
         for key, words in changes:
             if words:

@@ -52,7 +52,7 @@ def test_the_same_event_again_reads_nothing_and_writes_nothing(indexer, store, i
 
 def test_a_key_named_twice_is_looked_at_once(indexer, store, images):
     store.put("a.png", picture("a"))
-    assert len(indexer.look_at([ref("a.png"), ref("a.png")])) == 1
+    assert len(indexer.process([ref("a.png"), ref("a.png")])) == 1
     assert len(images.read) == 1
 
 
@@ -222,7 +222,7 @@ def test_batches_are_bounded_in_number(store, index, images):
     for n in range(10):
         store.put(f"{n}.png", picture(f"{n}"))
     indexer = Indexer(store, index, images, Limits(batch_images=4))
-    indexer.look_at([ref(f"{n}.png") for n in range(10)])
+    indexer.process([ref(f"{n}.png") for n in range(10)])
     assert [len(batch) for batch in images.batches] == [4, 4, 2]
 
 
@@ -230,7 +230,7 @@ def test_batches_are_bounded_in_bytes(store, index, images):
     for n in range(6):
         store.put(f"{n}.png", picture(f"{n}" * 92))
     indexer = Indexer(store, index, images, Limits(batch_bytes=250))
-    indexer.look_at([ref(f"{n}.png") for n in range(6)])
+    indexer.process([ref(f"{n}.png") for n in range(6)])
     assert [len(batch) for batch in images.batches] == [2, 2, 2]
 
 
@@ -249,7 +249,7 @@ def test_more_keys_than_are_looked_at_at_a_time_all_settle(indexer, store, index
 
 
 def test_no_keys_are_no_work(indexer, index):
-    assert indexer.look_at([]) == []
+    assert indexer.process([]) == []
     assert index.writes == 0
 
 
@@ -270,7 +270,7 @@ def test_a_conflict_is_looked_at_again(indexer, store, index, images):
     other = Indexer(store, index, FakeImages())
 
     def meanwhile() -> None:
-        other.look_at([ref("a.png")])
+        other.process([ref("a.png")])
         store.put("a.png", picture("new"))
 
     index.before_write.then(meanwhile)
@@ -309,6 +309,6 @@ def test_an_object_that_never_rests_fails_after_a_few_rounds(indexer, store):
     store.put("a.png", picture("0"))
     changes = [partial(store.put, "a.png", picture(str(number))) for number in range(1, 2 * ROUNDS)]
     store.before_read.then(*changes)
-    [outcome] = indexer.look_at([ref("a.png")])
+    [outcome] = indexer.process([ref("a.png")])
     assert outcome.kind is OutcomeKind.FAILED
     assert "kept changing" in outcome.reason

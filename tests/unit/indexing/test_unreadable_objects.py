@@ -57,7 +57,7 @@ def test_a_later_look_neither_asks_for_it_nor_writes_again(indexer, store, index
     store.archived["a.png"] = ARCHIVED
     look(indexer, "a.png")
     writes = index.writes
-    [outcome] = indexer.look_at([ref("a.png")])
+    [outcome] = indexer.process([ref("a.png")])
     assert (outcome.kind.value, outcome.reason) == ("unchanged", ARCHIVED)
     assert index.writes == writes
 

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
 from models.evaluation.check_parity import main
 from models.model_folder import write_folder
-from models.quantization.quantize import main as quantise
+from models.quantization.quantize import main as quantize
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def shipped(small_clip: Path, few_samples: Path, tmp_path: Path) -> Path:
     arguments = ["--image", "half", "--text", "half", "--out", str(tmp_path)]
-    assert quantise([str(small_clip), *arguments]) == 0
+    assert quantize([str(small_clip), *arguments]) == 0
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""Every way to quantise keeps the vectors, and what is said to be left alone is left alone."""
+"""Every way to quantize keeps the vectors, and what is said to be left alone is left alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 FREE_OF_BATCH = [name for name in METHODS if "dynamic" not in name]
 
 
-def quantised(small_clip: Path, few_samples: Path, out: Path, *more: str) -> Path:
+def quantized(small_clip: Path, few_samples: Path, out: Path, *more: str) -> Path:
     arguments = [str(small_clip), "--out", str(out), "--samples", str(few_samples), *more]
     assert main(arguments) == 0
     return out
@@ -41,7 +41,7 @@ def vectors(folder: Path, batch: int = 8) -> dict[str, Floats]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_vectors_stay(small_clip: Path, few_samples: Path, tmp_path: Path, method: str) -> None:
-    out = quantised(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
+    out = quantized(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
     exact = vectors(small_clip)
     for tower, found in vectors(out).items():
         # A text of no letters lies outside of what static scales were calibrated on.
@@ -52,7 +52,7 @@ def test_the_vectors_stay(small_clip: Path, few_samples: Path, tmp_path: Path, m
 def test_scales_that_are_not_taken_over_the_batch_leave_a_vector_alone(
     small_clip: Path, few_samples: Path, tmp_path: Path, method: str
 ) -> None:
-    out = quantised(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
+    out = quantized(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
     alone = vectors(out, batch=1)
     for tower, together in vectors(out).items():
         assert cosines(together, alone[tower]).worst >= 0.9999, tower
@@ -62,7 +62,7 @@ def test_scales_that_are_not_taken_over_the_batch_leave_a_vector_alone(
 def test_the_folder_shrinks_and_its_manifest_fits_it(
     small_clip: Path, few_samples: Path, tmp_path: Path, method: str
 ) -> None:
-    out = quantised(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
+    out = quantized(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
     before, after = load_manifest(small_clip), load_manifest(out)
     for name in ("image.onnx", "text.onnx"):
         assert after.files[name].bytes < before.files[name].bytes
@@ -74,7 +74,7 @@ def test_the_folder_shrinks_and_its_manifest_fits_it(
 def test_an_image_graph_that_is_kept_keeps_its_space(
     small_clip: Path, few_samples: Path, tmp_path: Path
 ) -> None:
-    out = quantised(small_clip, few_samples, tmp_path, "--image", "keep", "--text", "dynamic")
+    out = quantized(small_clip, few_samples, tmp_path, "--image", "keep", "--text", "dynamic")
     assert load_manifest(out).image_space == load_manifest(small_clip).image_space
 
 
@@ -82,7 +82,7 @@ def test_what_is_left_out_stays_as_it_was(
     small_clip: Path, few_samples: Path, tmp_path: Path
 ) -> None:
     left = ["*.layers.1.*", "visual_projection.weight"]
-    out = quantised(small_clip, few_samples, tmp_path, "--leave-out-image", *left)
+    out = quantized(small_clip, few_samples, tmp_path, "--leave-out-image", *left)
     kept = {node.input[1] for node in matrices(onnx.load(out / "image.onnx"))}
     name = "vision_model.encoder.layers.1"
     assert kept == {
@@ -100,7 +100,7 @@ def test_static_products_take_their_bias_along_and_are_not_rounded_again(
 ) -> None:
     left = "*.layers.1.*"
     how = ["--image", "static", "--leave-out-image", left]
-    graph = onnx.load(quantised(small_clip, few_samples, tmp_path, *how) / "image.onnx").graph
+    graph = onnx.load(quantized(small_clip, few_samples, tmp_path, *how) / "image.onnx").graph
     products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
     with_bias = [node.name for node in products if len(node.input) == 7]
     assert len(with_bias) == len(products) - 2  # patches and the last projection have none

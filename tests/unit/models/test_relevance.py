@@ -52,15 +52,15 @@ def vectors(small_clip: Path) -> RelevanceVectors:
         return unit(rows + noise * rng.normal(size=rows.shape) / dimension**0.5)
 
     kinds = np.array([f"kind {n // 3}" for n in range(24)])
-    centres = np.repeat(unit(rng.normal(size=(8, dimension))), 3, axis=0)
-    photos = near(centres, 1.2)
+    centers = np.repeat(unit(rng.normal(size=(8, dimension))), 3, axis=0)
+    photos = near(centers, 1.2)
     noise = unit(rng.normal(size=(20, dimension)))
     return RelevanceVectors(
         captions=near(photos, 0.6),
         photos=photos,
         edits={"crop to 60 %": near(photos, 0.4), "mirror": near(photos, 0.2)},
         unanswerable={CHOOSING: noise[:10], REPORTING: noise[10:]},
-        labels=near(np.repeat(centres, 4, axis=0), 1.0),
+        labels=near(np.repeat(centers, 4, axis=0), 1.0),
         kinds=kinds,
     )
 

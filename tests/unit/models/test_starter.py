@@ -47,7 +47,7 @@ def test_the_folder_fits_the_layer(starter_folder: Path) -> None:
     assert sum(file.stat().st_size for file in starter_folder.iterdir()) <= LARGEST_FOLDER
 
 
-def test_the_licences_travel_with_the_model(starter_folder: Path) -> None:
+def test_the_licenses_travel_with_the_model(starter_folder: Path) -> None:
     assert "TERMS AND CONDITIONS FOR USE" in (starter_folder / "LICENSE").read_text("utf-8")
     notice = (starter_folder / "NOTICE").read_text("utf-8")
     assert all(name in notice for name in ("EfficientNet-Lite2", "MiniLM", "WordNet", "MIT"))
@@ -183,7 +183,7 @@ Network = tuple[Path, Floats]
 
 @pytest.fixture
 def network(tmp_path: Path) -> Network:
-    """Three mean colours, spread to features by a 1 × 1 convolution; labels by a matrix."""
+    """Three mean colors, spread to features by a 1 × 1 convolution; labels by a matrix."""
     chance = np.random.default_rng(7)
     classifier = chance.standard_normal((LABELS, FEATURES)).astype(np.float16).astype(np.float32)
     kernel = chance.uniform(0, 1, (FEATURES, 3, 1, 1)).astype(np.float16).astype(np.float32)

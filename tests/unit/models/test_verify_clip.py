@@ -13,7 +13,7 @@ from imagesearch.embedding.manifest import MANIFEST
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin
 from models.clip.build_random import build
 from models.clip.verify import ORIGINAL, SHIPPED, main
-from models.quantization.quantize import main as quantise
+from models.quantization.quantize import main as quantize
 from tests.support.file_server import FileServer
 from tests.unit.models.conftest import SMALL_CLIP
 
@@ -61,7 +61,7 @@ def verify(models: dict[str, CatalogEntry], few_samples: Path, tmp_path: Path) -
 def halved(small_clip: Path, tmp_path: Path) -> Path:
     out = tmp_path / "halved"
     arguments = ["--image", "half", "--text", "half", "--out", str(out)]
-    assert quantise([str(small_clip), *arguments]) == 0
+    assert quantize([str(small_clip), *arguments]) == 0
     return out
 
 

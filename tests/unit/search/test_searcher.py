@@ -103,7 +103,7 @@ def test_a_record_that_is_not_there_is_not_found(searcher, store, indexer, fill,
     if was_there:
         fill(a="a cat")
         store.delete("a.png")
-        indexer.look_at([ref("a.png")])
+        indexer.process([ref("a.png")])
     with pytest.raises(NotFound):
         searcher.document(ref("a.png").id)
 

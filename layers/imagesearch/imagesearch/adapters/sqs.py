@@ -32,7 +32,7 @@ class SqsRecheckQueue:
         self._url = url
         self._sqs = client or boto3.client("sqs", config=SEND_CONFIG)
 
-    def look_again(self, refs: Sequence[ImageRef], after: timedelta) -> None:
+    def schedule(self, refs: Sequence[ImageRef], after: timedelta) -> None:
         """Where that time is longer than SQS can wait, who looks too early sends them on."""
         seconds = ceil(min(after, LONGEST_DELAY).total_seconds())
         messages = [

@@ -42,7 +42,7 @@ class LabelEncoder:
         return self._texts.model
 
     def encode_labels(self, labels: Sequence[str]) -> Embedding:
-        """[N, D] float32, L2-normalised: each the mean direction of the label's prompts.
+        """[N, D] float32, L2-normalized: each the mean direction of the label's prompts.
 
         Raises InvalidQuery for a label to which the model gives no direction.
         """

@@ -29,7 +29,7 @@ class DetailsWanted:
 class Details:
     """What a file gives beside its embedding; how it looks is meant as displayed, upright.
 
-    `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few greys, as
+    `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few grays, as
     `imagesearch.duplicates.miniatures` writes it; `contrasts` the contrast map of a page, a screen
     or a chart, or of what may be one, as `imagesearch.duplicates.contrast_maps` writes it, and
     empty for other pictures; `exif` what the camera wrote: `camera` and `lens`; `latitude` and
@@ -92,7 +92,7 @@ class ObjectState:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An image as the model sees it: `embedding` [D] float32, L2-normalised; size as displayed.
+    """An image as the model sees it: `embedding` [D] float32, L2-normalized; size as displayed.
 
     A file that is `truncated` ends before its last row; the embedding is that of the rows there.
     """

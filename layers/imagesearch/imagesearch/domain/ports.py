@@ -140,7 +140,7 @@ class TextEncoder(Protocol):
     def model(self) -> str: ...
 
     def encode_texts(self, texts: Sequence[str]) -> Embedding:
-        """Embed texts: [N, D] float32, L2-normalised."""
+        """Embed texts: [N, D] float32, L2-normalized."""
 
 
 class ImageStore(Protocol):
@@ -189,7 +189,7 @@ class ChangeQueue(Protocol):
 class RecheckQueue(Protocol):
     """Has the indexing function look at keys once more."""
 
-    def look_again(self, refs: Sequence[ImageRef], after: timedelta) -> None:
+    def schedule(self, refs: Sequence[ImageRef], after: timedelta) -> None:
         """Not before that time has passed. Raises Unavailable."""
 
 
@@ -276,7 +276,7 @@ class VectorIndex(ContentLookup, Protocol):
         """Every image that has neighbours, in the order of keys, without the rest of its record."""
 
     @property
-    def settles_after(self) -> timedelta:
+    def visibility_delay(self) -> timedelta:
         """How long after a record was made it is found by searches, whatever delayed its write."""
 
     def health(self) -> IndexHealth:

@@ -157,64 +157,64 @@ class Downloader:
         Raises Unavailable, NotFound, ConfigurationError; what has arrived is kept for the next
         time, unless it is wrong.
         """
-        half = PartialFile(to, self.elsewhere)
-        earlier = half.size > 0
-        self._complete(pin, half)
-        if earlier and pin.sha256 not in (None, half.digest()):
+        partial = PartialFile(to, self.elsewhere)
+        earlier = partial.size > 0
+        self._complete(pin, partial)
+        if earlier and pin.sha256 not in (None, partial.digest()):
             # What an earlier run left may be what is wrong.
-            half.forget()
-            self._complete(pin, half)
-        digest = half.digest()
+            partial.discard()
+            self._complete(pin, partial)
+        digest = partial.digest()
         if pin.sha256 not in (None, digest):
-            half.forget()
+            partial.discard()
             raise ConfigurationError(
                 f"{pin.url} has the SHA-256 {digest} instead of {pin.sha256}",
                 "nothing of it is kept: the file, or something on the way, is not to be trusted",
                 "wrong_hash",
             )
-        half.keep()
+        partial.commit()
         return digest
 
-    def _complete(self, pin: Pin, half: PartialFile) -> None:
+    def _complete(self, pin: Pin, partial: PartialFile) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._go_on(pin, half)
+                return self._go_on(pin, partial)
             except Cut as cut:
                 offline = cut.no_connection and attempt == 1
                 if offline or attempt == ATTEMPTS:
                     raise Unavailable(
-                        f"cannot download {pin.url}: {cut}", self._next(half)
+                        f"cannot download {pin.url}: {cut}", self._next(partial)
                     ) from cut
             self.pause(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
         return None
 
-    def _go_on(self, pin: Pin, half: PartialFile) -> None:
+    def _go_on(self, pin: Pin, partial: PartialFile) -> None:
         """One request, for what is missing. Raises Cut where another may do better."""
         # Without an etag or a hash nothing tells whether the rest is of the same file.
-        if (pin.bytes and half.size > pin.bytes) or not (half.etag or pin.sha256):
-            half.forget()
-        if pin.bytes and half.size == pin.bytes:
+        if (pin.bytes and partial.size > pin.bytes) or not (partial.etag or pin.sha256):
+            partial.discard()
+        if pin.bytes and partial.size == pin.bytes:
             return
-        with ask(pin.url, half.size, half.etag) as answer:
+        with ask(pin.url, partial.size, partial.etag) as answer:
             if answer.begin < 0:
-                half.forget()
+                partial.discard()
                 raise Cut("the server does not go on from where it was cut")
             if pin.bytes and answer.total not in (None, pin.bytes):
                 raise _another_size(pin, f"{answer.total:,}")
             if not answer.begin:
-                half.begin(answer.etag)
-            half.need_room_for((pin.bytes or answer.total or 0) - half.size)
-            for here in half.add(answer.chunks(CHUNK)):
+                partial.begin(answer.etag)
+            partial.need_room_for((pin.bytes or answer.total or 0) - partial.size)
+            for here in partial.add(answer.chunks(CHUNK)):
                 if pin.bytes and here > pin.bytes:
-                    half.forget()
+                    partial.discard()
                     raise _another_size(pin, "more")
                 self.tell(here)
-        if half.size < (pin.bytes or answer.total or 0):
+        if partial.size < (pin.bytes or answer.total or 0):
             raise Cut("the answer ended early")
 
-    def _next(self, half: PartialFile) -> str:
-        if half.size:
-            return f"{half.size:,} bytes have arrived; {self.resume}"
+    def _next(self, partial: PartialFile) -> str:
+        if partial.size:
+            return f"{partial.size:,} bytes have arrived; {self.resume}"
         return "check the network, and HTTPS_PROXY where there is a proxy"
 
 

@@ -64,7 +64,7 @@ class PartialFile:
         with self._part.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def keep(self) -> None:
+    def commit(self) -> None:
         """It is right: give it its name, once its bytes are on the disk."""
         with self._in_a_sentence():
             with self._part.open("rb") as file:
@@ -72,7 +72,7 @@ class PartialFile:
             self._part.replace(self._path)
             self._etag.unlink(missing_ok=True)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         self._part.unlink(missing_ok=True)
         self._etag.unlink(missing_ok=True)
 

@@ -83,7 +83,7 @@ class DuplicateCheck:
     def _near(self, asked: _Asked, threshold: float, collection: str | None) -> Iterable[Hit]:
         """The same bytes are looked for by their digest: there may be more than are near."""
         exclude = (asked.id,) if asked.id else ()
-        least = self._weights.least_score(threshold)
+        least = self._weights.min_cosine(threshold)
         queries = [VectorQuery(asked.embedding, NEAREST, collection, exclude, min_score=least)]
         if asked.sha256:
             same = OneOf("sha256", (asked.sha256,))

@@ -1,6 +1,6 @@
 """A contrast map: where a picture is lighter or darker than its surroundings, as fine as words.
 
-In a miniature all pages of text are the same grey lines. In a contrast map their words differ.
+In a miniature all pages of text are the same gray lines. In a contrast map their words differ.
 """
 
 import binascii

@@ -23,19 +23,20 @@ ROUNDS = 3
 class Linker:
     """Links images that have not been linked; several may work on the same ones at once.
 
-    Those that searches may not find yet are left to `revisits`, or to any later look without them.
+    Those that searches may not find yet are left to `recheck_queue`, or to any later look without
+    them.
     """
 
     def __init__(
         self,
         index: VectorIndex,
         weights: Weights,
-        revisits: RecheckQueue | None = None,
+        recheck_queue: RecheckQueue | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._index = index
         self._weights = weights
-        self._revisits = revisits
+        self._recheck_queue = recheck_queue
         self._clock = clock
 
     def link(self, refs: Sequence[ImageRef]) -> dict[ImageRef, str]:
@@ -80,7 +81,7 @@ class Linker:
         return again
 
     def _settled(self, unlinked: Mapping[str, Stored]) -> dict[str, Stored]:
-        wait = self._index.settles_after
+        wait = self._index.visibility_delay
         settled: dict[str, Stored] = {}
         fresh: list[ImageRef] = []
         for id, stored in unlinked.items():
@@ -90,8 +91,8 @@ class Linker:
                 settled[id] = stored
             else:
                 fresh.append(stored.document.ref)
-        if fresh and self._revisits:
-            self._revisits.look_again(fresh, wait)
+        if fresh and self._recheck_queue:
+            self._recheck_queue.schedule(fresh, wait)
         return settled
 
     def _linked(
@@ -102,7 +103,7 @@ class Linker:
             for id, stored in settled.items()
             if stored.document is not None and id in embeddings
         ]
-        least = self._weights.least_score(LEAST_CONFIDENCE)
+        least = self._weights.min_cosine(LEAST_CONFIDENCE)
         queries = [
             VectorQuery(embeddings[each.id], NEAREST, exclude=(each.id,), min_score=least)
             for each in documents

@@ -1,9 +1,9 @@
 """Whether one picture is cut out of another, by laying their miniatures over each other.
 
-Their edges are compared (normalised cross-correlation of gradients): greys alone are alike in any
+Their edges are compared (normalized cross-correlation of gradients): grays alone are alike in any
 two pictures with a bright sky above.
 
-A miniature: 24 x 24 greys of a picture, enough to see whether one is cut out of another.
+A miniature: 24 x 24 grays of a picture, enough to see whether one is cut out of another.
 """
 
 import binascii
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from imagesearch.duplicates.registration import Placement
 
-Greys: TypeAlias = NDArray[np.float32]
+Grays: TypeAlias = NDArray[np.float32]
 
 SIDE = 24
 # Six bits make a digit of base64.
@@ -29,21 +29,21 @@ CHARACTERS = SIDE * SIDE
 LEAST_RATIO = 0.001
 
 
-def to_text(greys: Greys, ratio: float) -> str:
-    """[24, 24] greys of a picture `ratio` times as wide as high, such as `1.500:` and 576 digits.
+def to_text(grays: Grays, ratio: float) -> str:
+    """[24, 24] grays of a picture `ratio` times as wide as high, such as `1.500:` and 576 digits.
 
     They go from the darkest to the lightest in 64 levels, row by row, so that another brightness
     or contrast makes no difference.
     """
-    low, high = float(greys.min()), float(greys.max())
-    levels = np.round((greys - low) * ((LEVELS - 1) / max(high - low, 1.0))).astype(np.uint8)
+    low, high = float(grays.min()), float(grays.max())
+    levels = np.round((grays - low) * ((LEVELS - 1) / max(high - low, 1.0))).astype(np.uint8)
     six_bits = np.unpackbits(levels.reshape(-1, 1), axis=1)[:, 2:]
     digits = urlsafe_b64encode(np.packbits(six_bits).tobytes()).decode()
     return f"{max(ratio, LEAST_RATIO):.3f}:{digits}"
 
 
-def from_text(text: str) -> tuple[Greys, float]:
-    """The greys in 0..63 and the ratio, above 0. Raises ValueError for what is no miniature.
+def from_text(text: str) -> tuple[Grays, float]:
+    """The grays in 0..63 and the ratio, above 0. Raises ValueError for what is no miniature.
 
     Older releases wrote 0.000 for a ratio below LEAST_RATIO.
     """
@@ -58,8 +58,8 @@ def from_text(text: str) -> tuple[Greys, float]:
     except binascii.Error as error:
         raise ValueError("a miniature is written in base64") from error
     six_bits = np.unpackbits(packed).reshape(-1, 6)
-    greys = (six_bits @ (1 << np.arange(5, -1, -1))).astype(np.float32).reshape(SIDE, SIDE)
-    return greys, max(ratio, LEAST_RATIO)
+    grays = (six_bits @ (1 << np.arange(5, -1, -1))).astype(np.float32).reshape(SIDE, SIDE)
+    return grays, max(ratio, LEAST_RATIO)
 
 
 Size: TypeAlias = tuple[int, int]
@@ -83,9 +83,9 @@ _TURNED = np.array([-1, 1], np.float32).reshape(2, 1, 1)
 
 @dataclass(frozen=True, eq=False)
 class Miniature:
-    """A picture's greys [24, 24], and how many times as wide as high the picture is."""
+    """A picture's grays [24, 24], and how many times as wide as high the picture is."""
 
-    greys: Greys
+    grays: Grays
     ratio: float
 
     @classmethod
@@ -94,8 +94,8 @@ class Miniature:
         return cls(*from_text(text))
 
     @cached_property
-    def edges(self) -> Greys:
-        return _edges(self.greys)
+    def edges(self) -> Grays:
+        return _edges(self.grays)
 
 
 def overlap(one: Miniature, other: Miniature) -> float:
@@ -154,32 +154,32 @@ def _best_place(part: Miniature, whole: Miniature, size: Size) -> float:
 
 
 @lru_cache(PARTS_KEPT)
-def _shrunk(part: Miniature, size: Size) -> Greys:
+def _shrunk(part: Miniature, size: Size) -> Grays:
     """The edges of the part in that size, as it is and mirrored: [2 H W, 2], of length 1."""
     height, width = size
-    small = _shrinking(height) @ part.greys @ _shrinking(width).T
+    small = _shrinking(height) @ part.grays @ _shrinking(width).T
     edges = _edges(np.asarray(small, np.float32))
     mirrored = edges[:, :, ::-1] * _TURNED
     both = np.stack([edges.ravel(), mirrored.ravel()], axis=1)
-    unit: Greys = both / (np.sqrt(np.vdot(edges, edges)) + 1e-6)
+    unit: Grays = both / (np.sqrt(np.vdot(edges, edges)) + 1e-6)
     return unit
 
 
 @lru_cache(PARTS_KEPT)
-def _places(whole: Miniature, size: Size) -> tuple[Greys, Greys]:
+def _places(whole: Miniature, size: Size) -> tuple[Grays, Grays]:
     """The edges at each place where a part of that size can lie: [N, 2 H W], and their lengths."""
     windows = sliding_window_view(whole.edges, size, axis=(1, 2)).transpose(1, 2, 0, 3, 4)
     places = windows.reshape(-1, 2 * size[0] * size[1])
     return places, np.sqrt(np.einsum("ij,ij->i", places, places)) + 1e-6
 
 
-def _edges(greys: Greys) -> Greys:
+def _edges(grays: Grays) -> Grays:
     """Differences between the neighbours across and down, [2, H, W], strong ones toned down."""
-    height, width = greys.shape
+    height, width = grays.shape
     differences = np.empty((2, height, width), np.float32)
     (left, right), (above, below) = _neighbours(width), _neighbours(height)
-    np.subtract(greys[:, right], greys[:, left], out=differences[0])
-    np.subtract(greys[below], greys[above], out=differences[1])
+    np.subtract(grays[:, right], grays[:, left], out=differences[0])
+    np.subtract(grays[below], grays[above], out=differences[1])
     strength = np.sqrt(np.einsum("ijk,ijk->jk", differences, differences))
     differences /= np.sqrt(strength + SOFTNESS)
     return differences
@@ -193,10 +193,10 @@ def _neighbours(length: int) -> tuple[Places, Places]:
 
 
 @cache
-def _shrinking(side: int) -> Greys:
+def _shrinking(side: int) -> Grays:
     """[side, 24]: each new line is the mean of the old ones that it covers."""
     borders, lines = np.linspace(0, SIDE, side + 1), np.arange(SIDE)
     ends = np.minimum(borders[1:, None], lines + 1) - np.maximum(borders[:-1, None], lines)
     covered = np.clip(ends, 0, None)
-    shares: Greys = (covered / covered.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: Grays = (covered / covered.sum(axis=1, keepdims=True)).astype(np.float32)
     return shares

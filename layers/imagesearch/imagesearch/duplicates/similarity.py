@@ -49,7 +49,7 @@ class Weights:
     overlap: float
     bias: float
 
-    def least_score(self, confidence: float) -> float | None:
+    def min_cosine(self, confidence: float) -> float | None:
         """The cosine below which no other evidence gets there; None where any may do."""
         if self.cosine <= 0:
             return None

@@ -1,4 +1,4 @@
-"""From files and words to vectors: decoding, preprocessing, tokenising and the ONNX sessions."""
+"""From files and words to vectors: decoding, preprocessing, tokenizing and the ONNX sessions."""
 
 import os
 

@@ -36,7 +36,7 @@ def _calibrated(
 
 
 def _vectors(path: Path, dimension: int) -> Embedding:
-    """[N, D], L2-normalised; a row of int8 is a direction, so it needs no scale."""
+    """[N, D], L2-normalized; a row of int8 is a direction, so it needs no scale."""
     try:
         with path.open("rb") as file:
             rows = np.lib.format.read_array(file, allow_pickle=False)

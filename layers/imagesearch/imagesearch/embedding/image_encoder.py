@@ -39,7 +39,7 @@ class OnnxImageEncoder:
         self._preprocessing = manifest.image.preprocessing
         path = verified(folder, manifest.image.graph, manifest)
         self._graph = OnnxSession(path, [manifest.image.input], manifest.image.output, threads)
-        self._at_a_time = self._graph.at_a_time(IMAGES_AT_A_TIME)
+        self._max_batch_size = self._graph.max_batch_size(IMAGES_AT_A_TIME)
         self._decoders = decoders or DecoderPool()
         self._threads = ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="embedding")
 
@@ -60,7 +60,7 @@ class OnnxImageEncoder:
         where no decoder can be started.
         """
         pictures = self._decoders.decode_in_order(images, self._preprocessing, details)
-        parts = iter(lambda: list(islice(pictures, self._at_a_time)), [])
+        parts = iter(lambda: list(islice(pictures, self._max_batch_size)), [])
         embedded = map_ordered(self._threads, self._embed, parts, RUNS_AT_ONCE + 1)
         return list(chain.from_iterable(embedded))
 

@@ -2,7 +2,7 @@
 
 A MatMulInteger multiplies by (weight - zero point), which does not change when both are lowered
 by 128; measured on AMX it then runs 3.5 times as fast. What is used in any other way is left alone.
-The graph's bytes are edited in place of a parse and a new serialisation, so the same file gives
+The graph's bytes are edited in place of a parse and a new serialization, so the same file gives
 the same bytes with every library version. Field numbers: onnx/onnx.proto.
 
 A graph's file with its weights made signed, in a memory that does not grow with the file.

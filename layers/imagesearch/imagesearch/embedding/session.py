@@ -139,7 +139,7 @@ class OnnxSession:
             raise _wrong(f"{path} has the outputs {gives}, and not {output!r}")
         self._solitary = depends_on_batch(path)
 
-    def at_a_time(self, wanted: int) -> int:
+    def max_batch_size(self, wanted: int) -> int:
         """How many inputs a run may have, so that none changes another's vector."""
         return 1 if self._solitary else wanted
 
@@ -214,7 +214,7 @@ SMALLEST_LENGTH = 1e-12
 
 
 def normalized(vectors: Embedding) -> tuple[Embedding, NDArray[np.bool_]]:
-    """[N, D] with every row L2-normalised, and [N]: which rows have a direction at all.
+    """[N, D] with every row L2-normalized, and [N]: which rows have a direction at all.
 
     A row without one (zero or not finite) has no meaningful values. Lengths are taken in float64:
     the square of a large float32 overflows.

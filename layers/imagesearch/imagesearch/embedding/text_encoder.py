@@ -1,4 +1,4 @@
-"""Words to vectors: tokenised and embedded in one process.
+"""Words to vectors: tokenized and embedded in one process.
 
 What some models leave to who runs them: the mean of the tokens, and a matrix behind it.
 """
@@ -83,14 +83,14 @@ class OnnxTextEncoder:
         )
         path = verified(folder, tower.graph, manifest)
         self._graph = OnnxSession(path, self._inputs, tower.output, threads)
-        self._at_a_time = self._graph.at_a_time(TEXTS_AT_A_TIME)
+        self._max_batch_size = self._graph.max_batch_size(TEXTS_AT_A_TIME)
 
     @property
     def model(self) -> str:
         return self._manifest.name
 
     def encode_texts(self, texts: Sequence[str]) -> Embedding:
-        """Embed texts: [N, D] float32, L2-normalised, in their order.
+        """Embed texts: [N, D] float32, L2-normalized, in their order.
 
         Raises InvalidQuery for a text to which the model gives no direction.
         """
@@ -107,8 +107,8 @@ class OnnxTextEncoder:
         return vectors
 
     def _batches(self, texts: Sequence[str]) -> Iterator[Tokens]:
-        for start in range(0, len(texts), self._at_a_time):
-            yield self._tokenizer(texts[start : start + self._at_a_time])
+        for start in range(0, len(texts), self._max_batch_size):
+            yield self._tokenizer(texts[start : start + self._max_batch_size])
 
     def _embed(self, tokens: Tokens) -> Embedding:
         given = self._graph.run(dict(zip(self._inputs, tokens, strict=False)))

@@ -147,7 +147,7 @@ class Indexer:
             self._objects.threads,
         )
 
-    def look_at(self, refs: Iterable[ImageRef]) -> list[Outcome]:
+    def process(self, refs: Iterable[ImageRef]) -> list[Outcome]:
         """Make the index agree with the bucket on these keys: one outcome for each distinct key.
 
         Whatever goes wrong with one of them is its outcome. Raises ConfigurationError alone.
@@ -247,8 +247,8 @@ class Indexer:
     def _decided(
         self, seen: Observed, spent: ThumbnailChange
     ) -> Outcome | PlannedWrite | ExistingObject:
-        self._thumbnails.give_up(spent, seen.document)
-        step = self._planner.decide(self._thumbnails.without(spent, seen))
+        self._thumbnails.discard(spent, seen.document)
+        step = self._planner.decide(self._thumbnails.drop_removed_thumbnail(spent, seen))
         if not isinstance(step, ExistingObject):
             return step
         if step.state.unreadable:

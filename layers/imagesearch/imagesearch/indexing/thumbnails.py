@@ -47,7 +47,7 @@ class Thumbnails:
             return error
         return None
 
-    def give_up(self, spent: ThumbnailChange, document: Document | None) -> None:
+    def discard(self, spent: ThumbnailChange, document: Document | None) -> None:
         """Remove what was made for a write that failed, unless the write it met made the same.
 
         The version in its name has passed: no later write can name it. Raises Unavailable.
@@ -56,7 +56,7 @@ class Thumbnails:
         if self._store and spent.made and spent.made != named:
             self._store.delete(spent.made)
 
-    def without(self, spent: ThumbnailChange, seen: Observed) -> Observed:
+    def drop_removed_thumbnail(self, spent: ThumbnailChange, seen: Observed) -> Observed:
         """What was seen; a document that still names a copy that was removed has none."""
         document = seen.document
         if not (document and seen.stored and spent.removed and spent.removed == document.thumbnail):

@@ -84,13 +84,13 @@ class QueryEncoder:
 
     def one(self, query: Query) -> Embedding:
         """The vector of one query; raises why it has none."""
-        [found] = self.of([query])
+        [found] = self.encode([query])
         if isinstance(found, ImageSearchError):
             raise found
         return found
 
-    def of(self, queries: Sequence[Query]) -> list[Found]:
-        """A vector [D] float32, L2-normalised, for each query, or why it has none.
+    def encode(self, queries: Sequence[Query]) -> list[Found]:
+        """A vector [D] float32, L2-normalized, for each query, or why it has none.
 
         Raises Unavailable.
         """

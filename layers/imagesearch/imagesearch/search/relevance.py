@@ -70,7 +70,7 @@ class QueryRelevance:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What queries stand out from: `vectors` [N, D], L2-normalised, N ≥ `neighbours` ≥ 1."""
+    """What queries stand out from: `vectors` [N, D], L2-normalized, N ≥ `neighbours` ≥ 1."""
 
     vectors: Embedding
     neighbours: int
@@ -90,7 +90,7 @@ class Relevance:
         self._kinds = dict(kinds)
 
     def for_query(self, embedding: Embedding, kind: Kind) -> QueryRelevance:
-        """For a query's embedding [D], L2-normalised."""
+        """For a query's embedding [D], L2-normalized."""
         background, curve = self._kinds[kind]
         nearness = float(background.nearness(embedding[None])[0])
         return QueryRelevance(curve.slope, curve.base + curve.nearness * nearness)

@@ -42,7 +42,7 @@ class Searcher:
         self._index = index
         self._texts = texts
         self._relevance = relevance
-        self._vectors = QueryEncoder(index, texts, images, web)
+        self._query_encoder = QueryEncoder(index, texts, images, web)
         self._ids = SearchIds(texts.model)
 
     @property
@@ -92,7 +92,7 @@ class Searcher:
         """What to ask of the index for each search, or why that cannot be asked."""
         pages = [self._page(search) for search in searches]
         good = [page.search.query for page in pages if isinstance(page, Page)]
-        vectors = iter(self._vectors.of(good))
+        vectors = iter(self._query_encoder.encode(good))
         return [
             self._ask(page, next(vectors)) if isinstance(page, Page) else page for page in pages
         ]

@@ -287,9 +287,9 @@ def test_a_hash_is_sixteen_hexadecimal_digits_that_say_how_dark_and_light_lie():
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (12, 200, 77)])
-def test_pictures_in_one_colour_have_no_bits_but_that_of_their_mean(colour):
-    bit = "8" if any(colour) else "0"
-    assert perceptual_hash(Image.new("RGB", (50, 20), colour)) == bit + "0" * 15
+def test_pictures_in_one_color_have_no_bits_but_that_of_their_mean(color):
+    bit = "8" if any(color) else "0"
+    assert perceptual_hash(Image.new("RGB", (50, 20), color)) == bit + "0" * 15
 
 
 def test_a_picture_of_one_pixel_has_a_hash():

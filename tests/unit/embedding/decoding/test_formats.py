@@ -1,4 +1,4 @@
-"""Every format and colour mode is read as a viewer shows it."""
+"""Every format and color mode is read as a viewer shows it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagesearch.embedding.decoding.decoder import decode
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]
-# Chroma is stored at half resolution and quantised: what a viewer shows is off by a little too.
+# Chroma is stored at half resolution and quantized: what a viewer shows is off by a little too.
 LOSSY = 12
 
 
@@ -59,28 +59,28 @@ def test_of_an_animation_the_first_frame_is_read(format, quadrants, saved, corne
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK", "YCbCr", "LAB", "I", "F"])
-def test_a_mode_that_tiff_knows_is_read_as_grey_or_colour(mode, saved, corners):
-    grey = Image.new("L", (96, 64), 0)
-    grey.paste(255, (48, 0, 96, 64))
-    image = Image.merge("RGB", [grey] * 3)
-    image = grey.convert(mode) if mode in ("1", "I", "F") else image.convert(mode)
+def test_a_mode_that_tiff_knows_is_read_as_gray_or_color(mode, saved, corners):
+    gray = Image.new("L", (96, 64), 0)
+    gray.paste(255, (48, 0, 96, 64))
+    image = Image.merge("RGB", [gray] * 3)
+    image = gray.convert(mode) if mode in ("1", "I", "F") else image.convert(mode)
     assert near(corners(saved(image, "TIFF")), [(0, 0, 0), WHITE] * 2)
 
 
-def test_sixteen_bit_grey_is_scaled_and_not_clipped(saved, corners):
+def test_sixteen_bit_gray_is_scaled_and_not_clipped(saved, corners):
     values = np.full((64, 96), 0x8000, np.uint16)
     values[:, 48:] = 0xFFFF
     for format in ("PNG", "TIFF"):
         assert corners(saved(Image.fromarray(values), format)) == [(128,) * 3, WHITE] * 2
 
 
-def test_floating_point_grey_from_zero_to_one_is_scaled(saved, corners):
+def test_floating_point_gray_from_zero_to_one_is_scaled(saved, corners):
     values = np.full((64, 96), 0.5, np.float32)
     values[:, 48:] = 1
     assert near(corners(saved(Image.fromarray(values), "TIFF")), [(128,) * 3, WHITE] * 2, 1)
 
 
-def test_grey_of_an_unusual_range_is_stretched_over_its_own(saved, corners):
+def test_gray_of_an_unusual_range_is_stretched_over_its_own(saved, corners):
     values = np.full((64, 96), -1_000, np.int32)
     values[:, 48:] = 9_000_000
     assert corners(saved(Image.fromarray(values), "TIFF")) == [(0, 0, 0), WHITE] * 2
@@ -119,7 +119,7 @@ def test_what_is_transparent_is_white(format, mode, saved, corners):
     assert near(corners(saved(image, format, **options)), [(0, 0, 0), WHITE] * 2, 3)
 
 
-def test_a_transparent_key_colour_is_white(saved, corners):
+def test_a_transparent_key_color_is_white(saved, corners):
     image = Image.new("RGB", (96, 64), RED)
     image.paste(BLUE, (48, 0, 96, 64))
     assert corners(saved(image, "PNG", transparency=BLUE)) == [RED, WHITE] * 2

@@ -74,7 +74,7 @@ def test_a_picture_is_read(container, lossless, quadrants, saved, stretched, cor
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "I;16", "F"])
-def test_a_mode_is_read_as_grey_or_colour(mode, saved, corners):
+def test_a_mode_is_read_as_gray_or_color(mode, saved, corners):
     levels = np.zeros((64, 96), np.uint8)
     levels[:, 48:] = 255
     image = Image.fromarray(levels)

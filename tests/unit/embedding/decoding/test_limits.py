@@ -50,9 +50,9 @@ def png_bomb():
 
 
 def tiff_bomb():
-    grey = [(256, HUGE), (257, HUGE), (258, 8), (259, 1), (262, 1), (273, 8), (278, HUGE), (279, 8)]
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in grey)
-    return struct.pack("<2sHIH", b"II", 42, 8, len(grey)) + entries + bytes(4)
+    gray = [(256, HUGE), (257, HUGE), (258, 8), (259, 1), (262, 1), (273, 8), (278, HUGE), (279, 8)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in gray)
+    return struct.pack("<2sHIH", b"II", 42, 8, len(gray)) + entries + bytes(4)
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ def test_a_hundred_megapixels_are_held_once(channels, flat_png, stretched, corne
     assert isinstance(picture, Picture)
     assert (picture.width, picture.height) == (SIDE, SIDE)
     assert 400 * 10**6 < int(picture.content_type) < MOST < MEMORY_BYTES
-    grey = 128 if channels == 3 else 191
-    assert corners(picture) == [(grey,) * 3] * 4
+    gray = 128 if channels == 3 else 191
+    assert corners(picture) == [(gray,) * 3] * 4
 
 
 def test_a_narrow_picture_of_many_pixels_is_held_once(flat_png, stretched):

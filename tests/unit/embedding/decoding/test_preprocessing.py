@@ -73,7 +73,7 @@ def test_a_reduced_picture_agrees_with_one_resized_in_full(resize, format, least
     assert cosine(found.pixels, values.transpose(2, 0, 1)) >= least
 
 
-def test_padding_has_the_stated_colour_and_the_picture_lies_in_the_middle(saved):
+def test_padding_has_the_stated_color_and_the_picture_lies_in_the_middle(saved):
     wanted = Preprocessing(8, "pad", "bilinear", (0, 0, 0), (1 / 255,) * 3, (1, 2, 3))
     pixels = decode(saved(Image.new("RGB", (80, 40), (9, 9, 9)), "PNG"), wanted).pixels
     assert pixels.dtype == np.float32

@@ -15,11 +15,11 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def indexed(run: Run, folder: Path) -> Path:
-    """Two folders of pictures of one colour each, indexed."""
-    for colour in ("red", "blue"):
-        (folder / colour).mkdir()
+    """Two folders of pictures of one color each, indexed."""
+    for color in ("red", "blue"):
+        (folder / color).mkdir()
         for size in (64, 80):
-            Image.new("RGB", (size, size), colour).save(folder / colour / f"{size}.png")
+            Image.new("RGB", (size, size), color).save(folder / color / f"{size}.png")
     assert run("index", str(folder)).returncode == 0
     return folder
 

@@ -17,8 +17,8 @@ API_WORDS = ("GET ", "POST ", "openapi", "bucket", " q:")
 @pytest.fixture
 def indexed(run: Run, folder: Path) -> Path:
     """A red and a blue picture, indexed."""
-    for name, colour in (("red.png", "red"), ("blue.png", "blue")):
-        Image.new("RGB", (64, 64), colour).save(folder / name)
+    for name, color in (("red.png", "red"), ("blue.png", "blue")):
+        Image.new("RGB", (64, 64), color).save(folder / name)
     assert run("index", str(folder)).returncode == 0
     return folder
 

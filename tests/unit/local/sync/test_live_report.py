@@ -41,7 +41,7 @@ class Scene:
         (self.folder / key).write_text(text)
         self._handle({"Records": [{"body": object_event(self.ref(key))}]}, key)
 
-    def look_at(self, key: str) -> None:
+    def process(self, key: str) -> None:
         """As a run over the whole folder does, of which the live report hears nothing."""
         self._look_at({}, key)
 
@@ -110,7 +110,7 @@ def test_a_rejected_file_that_recovers_is_told_at_once(scene: Scene) -> None:
 
 def test_what_an_index_run_rejected_is_told_when_it_recovers(scene: Scene) -> None:
     (scene.folder / "a.jpg").write_text("half")
-    scene.look_at("a.jpg")
+    scene.process("a.jpg")
     scene.write("a.jpg", "good")
     assert scene.said == ["searchable now: a.jpg"]
 

@@ -206,8 +206,8 @@ def test_a_moved_library_takes_all_from_its_old_index(
 @pytest.fixture
 def photos(folder: Path) -> Path:
     """Three pictures, two of them with the same bytes."""
-    for name, colour in (("red", "red"), ("blue", "blue"), ("also red", "red")):
-        Image.new("RGB", (64, 64), colour).save(folder / f"{name}.png")
+    for name, color in (("red", "red"), ("blue", "blue"), ("also red", "red")):
+        Image.new("RGB", (64, 64), color).save(folder / f"{name}.png")
     return folder
 
 

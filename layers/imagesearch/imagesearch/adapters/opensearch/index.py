@@ -322,7 +322,7 @@ class OpenSearchIndex(OpenSearchReads):
         self._forgot: datetime | None = None
 
     @property
-    def settles_after(self) -> timedelta:
+    def visibility_delay(self) -> timedelta:
         """A record is made before its write, which may be repeated while patience lasts."""
         return timedelta(seconds=self._layout.refresh_seconds) + self._longest_write
 

@@ -171,7 +171,7 @@ class SqliteIndex(SqliteRecords):
         self._refreshing = threading.Lock()
 
     @property
-    def settles_after(self) -> timedelta:
+    def visibility_delay(self) -> timedelta:
         """What is committed is found by the next search, whoever asks."""
         return timedelta(0)
 

@@ -311,7 +311,7 @@ def decode(
     details: DetailsWanted | None = None,
     limits: DecodingLimits | None = None,
 ) -> Picture:
-    """Decode, turn upright, flatten over white, resize and normalise; look for details if wanted.
+    """Decode, turn upright, flatten over white, resize and normalize; look for details if wanted.
 
     `before_pixels` hears how many bytes of memory decoding is reckoned to take, before it takes
     them. Raises UnreadableImage, whatever the bytes are.

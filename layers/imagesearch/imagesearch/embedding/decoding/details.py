@@ -38,8 +38,8 @@ def miniature(upright: Image.Image) -> str:
     """What `imagesearch.duplicates.miniatures` makes of an upright picture inside its frame, if it
     has one."""
     inside = inside_frame(upright.convert("L"))
-    greys = inside.resize((SIDE, SIDE), Image.Resampling.BOX)
-    return to_text(np.asarray(greys, np.float32), inside.width / inside.height)
+    grays = inside.resize((SIDE, SIDE), Image.Resampling.BOX)
+    return to_text(np.asarray(grays, np.float32), inside.width / inside.height)
 
 
 LONGEST_SIDE = 320

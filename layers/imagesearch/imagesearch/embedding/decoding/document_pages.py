@@ -33,16 +33,16 @@ _GROUND, _GROUND_LEVELS = 96, 6
 
 def page_logit(small: Image.Image) -> float:
     """The log-odds of a page; `small` is a picture of some 320 pixels along its longer side."""
-    grey = small.convert("L")
-    if min(grey.size) < _BLOCK:
+    gray = small.convert("L")
+    if min(gray.size) < _BLOCK:
         return -math.inf
-    return float(_features(np.asarray(grey)) @ _WEIGHTS) + _BIAS
+    return float(_features(np.asarray(gray)) @ _WEIGHTS) + _BIAS
 
 
-def _features(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _features(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
     """[7]: even pixels, strong edges, edges along the axes, plain ground, lines along both axes,
     and how many of the edges are soft."""
-    levels = grey.astype(np.float32)
+    levels = gray.astype(np.float32)
     across = np.abs(np.diff(levels, axis=1))[:-1]
     down = np.abs(np.diff(levels, axis=0))[:, :-1]
     edges = np.maximum(across, down)
@@ -55,7 +55,7 @@ def _features(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
             (edges <= _EVEN).mean(),
             np.log(strong + 0.003),
             np.abs(across - down).sum() / ((across + down).sum() + 1e-3),
-            _ground(grey),
+            _ground(gray),
             rows,
             columns,
             soft / (strong + soft + 0.003),
@@ -63,10 +63,10 @@ def _features(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
     )
 
 
-def _ground(grey: NDArray[np.uint8]) -> float:
+def _ground(gray: NDArray[np.uint8]) -> float:
     """The share of the blocks that have a ground."""
-    height, width = (side // _BLOCK for side in grey.shape)
-    blocks = grey[: height * _BLOCK, : width * _BLOCK].reshape(height, _BLOCK, width, _BLOCK)
+    height, width = (side // _BLOCK for side in gray.shape)
+    blocks = gray[: height * _BLOCK, : width * _BLOCK].reshape(height, _BLOCK, width, _BLOCK)
     ordered = np.sort(blocks.transpose(0, 2, 1, 3).reshape(height * width, -1), axis=1)
     ranges = (ordered[:, _GROUND:] - ordered[:, :-_GROUND]).min(axis=1)
     return float((ranges <= _GROUND_LEVELS).mean())
@@ -89,10 +89,10 @@ def contrast_map(upright: Image.Image) -> str:
         max(SHORTEST_SIDE, round(inside.width * scale)),
         max(SHORTEST_SIDE, round(inside.height * scale)),
     )
-    grey = inside.resize(size, Image.Resampling.BOX)
-    around = grey
+    gray = inside.resize(size, Image.Resampling.BOX)
+    around = gray
     for radius in _RADII:
         around = around.filter(ImageFilter.BoxBlur(radius))
-    difference = np.asarray(grey, np.float32) - np.asarray(around, np.float32)
+    difference = np.asarray(gray, np.float32) - np.asarray(around, np.float32)
     soft = max(_NOISE, _SOFTNESS * float(np.sqrt(np.mean(difference**2))))
     return to_text(difference / np.sqrt(difference**2 + soft**2))

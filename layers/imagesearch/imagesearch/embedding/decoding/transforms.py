@@ -108,7 +108,7 @@ def _over_white(part: Image.Image) -> Image.Image:
 def _levels(image: Image.Image) -> tuple[float, float]:
     """Which values mean black and white.
 
-    16-bit greys say so by their type. Of 32-bit ones nothing says it: a range in common use that
+    16-bit grays say so by their type. Of 32-bit ones nothing says it: a range in common use that
     holds all values is taken, else the values' own.
     """
     if image.mode.startswith("I;16"):
@@ -179,7 +179,7 @@ def resample(
 
 def tensor(square: Image.Image, wanted: Preprocessing) -> Embedding:
     """[3, size, size] float32 from RGB: (x / 255 − mean) / std."""
-    # In the tensor's own order first: numpy is six times as fast along rows as along three colours.
+    # In the tensor's own order first: numpy is six times as fast along rows as along three colors.
     values = np.asarray(square).transpose(2, 0, 1).astype(np.float32, order="C")
     values /= np.float32(255)
     values -= np.asarray(wanted.mean, np.float32)[:, None, None]
@@ -215,24 +215,24 @@ def _parts(region: tuple[int, int, int, int], factor: Size) -> Iterator[tuple[in
             yield x, y, min(x + columns, right), min(y + rows, bottom)
 
 
-# JPEG blurs a frame's edge and roughens its colour by this many levels of 255.
+# JPEG blurs a frame's edge and roughens its color by this many levels of 255.
 _TOLERANCE = 12
 # What would leave less than this share of a side is no frame but an empty picture.
 _LEAST_LEFT = 0.25
 
 
-def inside_frame(grey: Image.Image) -> Image.Image:
-    """The grey picture without its frame, or as it is where it has none."""
-    levels = np.asarray(grey, np.int16)
+def inside_frame(gray: Image.Image) -> Image.Image:
+    """The gray picture without its frame, or as it is where it has none."""
+    levels = np.asarray(gray, np.int16)
     top, bottom = _plain_lines(levels), _plain_lines(levels[::-1])
     left, right = _plain_lines(levels.T), _plain_lines(levels.T[::-1])
-    width, height = grey.width - left - right, grey.height - top - bottom
-    if width < _LEAST_LEFT * grey.width or height < _LEAST_LEFT * grey.height:
-        return grey
-    return grey.crop((left, top, left + width, top + height))
+    width, height = gray.width - left - right, gray.height - top - bottom
+    if width < _LEAST_LEFT * gray.width or height < _LEAST_LEFT * gray.height:
+        return gray
+    return gray.crop((left, top, left + width, top + height))
 
 
 def _plain_lines(lines: NDArray[np.int16]) -> int:
-    """How many lines at the beginning have the colour of the first one throughout."""
+    """How many lines at the beginning have the color of the first one throughout."""
     uneven = (np.abs(lines - int(np.median(lines[0]))) > _TOLERANCE).any(axis=1)
     return int(uneven.argmax()) if uneven.any() else len(lines)

@@ -32,7 +32,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
     """A loaded picture in the colors of sRGB; in place, for it may fill the memory.
 
     Its profile is `info["icc_profile"]`, which is then gone. Modes that cannot be converted in
-    place keep theirs and are converted by parts, when these become RGB (colours.py).
+    place keep theirs and are converted by parts, when these become RGB (colors.py).
     """
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("P", "RGB", "RGBA", "RGBX"):

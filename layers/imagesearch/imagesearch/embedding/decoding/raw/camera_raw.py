@@ -292,7 +292,7 @@ def _undeveloped(
 class _Undeveloped(Image.Image):
     """A RAW picture that is developed when its pixels are asked for, upright, at half its size.
 
-    What has all colours in each of its pixels keeps its size.
+    What has all colors in each of its pixels keeps its size.
     """
 
     format = FORMAT
