@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.support.cloud import Handler, Queue, event_of
 
-PAUSE = 0.05
+PAUSE = 0.2
 
 
 class LambdaService:

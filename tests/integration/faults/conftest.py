@@ -26,7 +26,7 @@ from tests.support.fault_images import IMAGES_OF_A_BULK, held
 from tests.support.lambda_service import LambdaService
 
 # Together longer than any trouble here lasts, as the hour is that the template allows for.
-AGAIN_SECONDS = 1
+AGAIN_SECONDS = 3
 RECEIVES = 1_000
 PATIENCE_SECONDS = 0.3
 WORKERS = 2
