@@ -54,7 +54,7 @@ def vanished(
     """
     after = None
     folders: dict[str, Hidden] = {}
-    while page := index.list_documents(status=None, collection=None, after=after, limit=PAGE):
+    while page := index.list_documents(after=after, limit=PAGE):
         for ref in (document.ref for document in page if document.ref.key not in listed):
             folder = ref.key.rpartition("/")[0]
             if why := folders.get(folder) or _hidden(store, ref.key):

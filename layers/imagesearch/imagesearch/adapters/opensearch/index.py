@@ -53,10 +53,9 @@ from imagesearch.adapters.opensearch.records import (
     stored,
 )
 from imagesearch.domain.errors import ImageSearchError, Unavailable
-from imagesearch.domain.filters import Filter
 from imagesearch.domain.images import Document, Embedding, Linked, Scanned, Status
 from imagesearch.domain.ports import IndexHealth, Stored, Write, WriteResult, WriteStatus
-from imagesearch.domain.queries import Hit, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
 
 # Half an answer would look like a whole one.
 STRICT = {"allow_partial_search_results": "false"}
@@ -98,53 +97,34 @@ class OpenSearchLists(OpenSearchAsking):
     """What the index says of the images, whatever their vectors."""
 
     def list_documents(
-        self,
-        *,
-        status: Status | None,
-        collection: str | None,
-        after: str | None,
-        limit: int,
-        filter: Filter | None = None,
+        self, selection: Selection = ALL_DOCUMENTS, *, after: str | None = None, limit: int
     ) -> list[Document]:
-        hits = self._search(listing(matching(status, collection, filter), after, limit))
+        hits = self._search(listing(matching(selection), after, limit))
         return [document(hit["_source"]) for hit in hits]
 
     def list_by_time(
         self,
+        selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        status: Status | None,
-        collection: str | None,
-        after: TakenPlace | None,
+        after: TakenPlace | None = None,
         limit: int,
-        filter: Filter | None = None,
     ) -> list[Document]:
-        query = matching(status, collection, filter)
+        query = matching(selection)
         hits = self._search(listing_by_time(query, after, limit, newest_first))
         return [document(hit["_source"]) for hit in hits]
 
-    def count(
-        self,
-        *,
-        status: Status | None = None,
-        collection: str | None = None,
-        filter: Filter | None = None,
-    ) -> int:
-        body = {"query": matching(status, collection, filter)}
+    def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
+        body = {"query": matching(selection)}
         answer = self._client.read_index(lambda client: client.count(index=self._name, body=body))
         if answer and answer["_shards"]["failed"]:
             raise Unavailable("OpenSearch cannot count: a part of the index is away", "try again")
         return int(answer["count"]) if answer else 0
 
     def scan(
-        self,
-        *,
-        status: Status | None = None,
-        collection: str | None = None,
-        filter: Filter | None = None,
-        embeddings: bool = False,
+        self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
     ) -> Iterator[Scanned]:
-        query = matching(status, collection, filter)
+        query = matching(selection)
         view = self._client.read_index(
             lambda client: client.create_pit(index=self._name, params={"keep_alive": SCAN_PAUSE})
         )

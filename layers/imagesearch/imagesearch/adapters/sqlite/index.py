@@ -40,7 +40,7 @@ from imagesearch.domain.ports import (
     WriteResult,
     WriteStatus,
 )
-from imagesearch.domain.queries import Hit, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
 
 LINKED = ("id", "key", "sha256", "neighbours")
 
@@ -52,29 +52,21 @@ class SqliteRecords:
     _database: SqliteDatabase
 
     def list_documents(
-        self,
-        *,
-        status: Status | None,
-        collection: str | None,
-        after: str | None,
-        limit: int,
-        filter: Filter | None = None,
+        self, selection: Selection = ALL_DOCUMENTS, *, after: str | None = None, limit: int
     ) -> list[Document]:
-        wanted = matching(status, collection, filter, after)
+        wanted = matching(selection, after)
         with self._database.reading() as connection:
             return self._listed(connection, wanted, "key, id", limit)
 
     def list_by_time(
         self,
+        selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        status: Status | None,
-        collection: str | None,
-        after: TakenPlace | None,
+        after: TakenPlace | None = None,
         limit: int,
-        filter: Filter | None = None,
     ) -> list[Document]:
-        wanted = matching(status, collection, filter)
+        wanted = matching(selection)
         way = "DESC" if newest_first else "ASC"
         found: list[Document] = []
         with self._database.reading() as connection:
@@ -86,27 +78,16 @@ class SqliteRecords:
                 found += self._listed(connection, those, f"key {way}", limit - len(found))
         return found
 
-    def count(
-        self,
-        *,
-        status: Status | None = None,
-        collection: str | None = None,
-        filter: Filter | None = None,
-    ) -> int:
-        wanted = matching(status, collection, filter)
+    def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
+        wanted = matching(selection)
         statement = self._database.sql(wanted.select("count(*)"))
         with self._database.reading() as connection:
             return int(connection.execute(statement, wanted.values).fetchone()[0])
 
     def scan(
-        self,
-        *,
-        status: Status | None = None,
-        collection: str | None = None,
-        filter: Filter | None = None,
-        embeddings: bool = False,
+        self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
     ) -> Iterator[Scanned]:
-        wanted = matching(status, collection, filter)
+        wanted = matching(selection)
         columns = "record, vector" if embeddings else "record, NULL"
         statement = self._database.sql(wanted.select(columns, "ORDER BY key, id"))
         with self._database.reading_long() as connection:
