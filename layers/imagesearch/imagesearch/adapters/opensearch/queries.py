@@ -83,7 +83,7 @@ def _nothing() -> dict[str, Any]:
 NEIGHBOURS = 1000
 COUNTS = {"size": 0, "aggs": {"statuses": {"terms": {"field": "status"}}}}
 # As many as one answer may have.
-LINKS_AT_A_TIME = 10_000
+LINKS_PER_PAGE = 10_000
 LINK_COLUMNS = ("sha256", "neighbours")
 # Thousands of hits: what is not read is half of the answer. Key and id are what it is sorted by.
 LINK_PATHS = "hits.hits.sort,hits.hits.fields"
@@ -185,7 +185,7 @@ def links(collection: str | None, after: Sequence[Any] | None) -> dict[str, Any]
     body = {
         "query": query,
         "sort": [ascending("key"), ascending("id")],
-        "size": LINKS_AT_A_TIME,
+        "size": LINKS_PER_PAGE,
         "_source": False,
         "docvalue_fields": [*LINK_COLUMNS],
         "track_total_hits": False,

@@ -49,7 +49,7 @@ def matching(selection: Selection, after: str | None = None) -> Condition:
     collection = selection.collection
     statuses = [status.value for status in ([selection.status] if selection.status else Status)]
     # The "+" keeps SQLite on the index by key, which needs no sorting.
-    parts = [Condition(f"+status IN ({places(statuses)})", tuple(statuses))]
+    parts = [Condition(f"+status IN ({placeholders(statuses)})", tuple(statuses))]
     if collection is not None:
         # The keys of a collection lie side by side: behind "cats/" and before "cats0".
         bounds = (collection, f"{collection}/", f"{collection}0")
@@ -113,12 +113,12 @@ def add_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("milliseconds_of", 1, _milliseconds_of, deterministic=True)
 
 
-def places(values: Sequence[object]) -> str:
+def placeholders(values: Sequence[object]) -> str:
     return ", ".join("?" for _ in values)
 
 
 def _one_of(text: Condition, values: tuple[str, ...]) -> Condition:
-    sql = f"ifnull({text.sql} IN ({places(values)}), FALSE)"
+    sql = f"ifnull({text.sql} IN ({placeholders(values)}), FALSE)"
     return Condition(sql, (*text.values, *values))
 
 
