@@ -12,14 +12,9 @@ from typing import TypeAlias
 from rich.console import Console
 
 from imagesearch import bootstrap
-from imagesearch.adapters.filesystem.image_store import (
-    FolderStore,
-    Hidden,
-    LeftOut,
-    Listed,
-    Mounted,
-)
+from imagesearch.adapters.filesystem.image_store import FolderStore, Hidden
 from imagesearch.adapters.filesystem.mounts import Place
+from imagesearch.adapters.filesystem.walk import LeftOut, Listed, Mounted
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import VectorIndex
