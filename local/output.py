@@ -24,7 +24,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from imagesearch.adapters.filesystem.image_store import Hidden, LeftOut
+from imagesearch.adapters.filesystem.image_store import Hidden
+from imagesearch.adapters.filesystem.walk import LeftOut
 from imagesearch.indexing.planner import Outcome, OutcomeKind
 from local.models import Watched
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import urllib3
 
-from imagesearch.adapters.opensearch import client, connection, index
+from imagesearch.adapters.opensearch import client, index
 from imagesearch.embedding.manifest import Manifest
 from local.opensearch_install import CannotStart
 from local.opensearch_server import SHORT_LIVED, running_server
@@ -63,7 +64,7 @@ def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def _be_patient() -> None:
     """The product gives up a request in seconds; on a busy machine a server may take longer."""
-    patient = connection.Timeout(waiting.PATIENCE_SECONDS, waiting.PATIENCE_SECONDS)
+    patient = urllib3.Timeout(waiting.PATIENCE_SECONDS, waiting.PATIENCE_SECONDS)
     client.READ_TIMEOUT = patient
     index.BULK_TIMEOUT = patient
 

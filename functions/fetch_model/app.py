@@ -5,7 +5,7 @@ import os
 import boto3
 from aws_lambda_powertools import Logger
 
-from imagesearch.adapters.s3 import client_config
+from imagesearch.adapters.s3.client import client_config
 from imagesearch.downloads.model_store import S3ModelStore
 
 from .cloudformation import ResponseSender

@@ -12,14 +12,9 @@ from typing import TypeAlias
 from rich.console import Console
 
 from imagesearch import bootstrap
-from imagesearch.adapters.filesystem.image_store import (
-    FolderStore,
-    Hidden,
-    LeftOut,
-    Listed,
-    Mounted,
-)
+from imagesearch.adapters.filesystem.image_store import FolderStore, Hidden
 from imagesearch.adapters.filesystem.mounts import Place
+from imagesearch.adapters.filesystem.walk import LeftOut, Listed, Mounted
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import VectorIndex
@@ -54,7 +49,7 @@ def vanished(
     """
     after = None
     folders: dict[str, Hidden] = {}
-    while page := index.list_documents(status=None, collection=None, after=after, limit=PAGE):
+    while page := index.list_documents(after=after, limit=PAGE):
         for ref in (document.ref for document in page if document.ref.key not in listed):
             folder = ref.key.rpartition("/")[0]
             if why := folders.get(folder) or _hidden(store, ref.key):

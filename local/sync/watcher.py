@@ -271,7 +271,7 @@ def _indexed_below(folder: ImageRef, index: VectorIndex) -> Iterator[ImageRef]:
     """A folder that is gone says nothing of what was in it: the index remembers."""
     prefix = after = folder.key + "/"
     while True:
-        page = index.list_documents(status=None, collection=None, after=after, limit=PAGE)
+        page = index.list_documents(after=after, limit=PAGE)
         for document in page:
             if not document.ref.key.startswith(prefix):
                 return

@@ -17,7 +17,7 @@ from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, Embedding, ImageRef, Status
 from imagesearch.domain.ports import Put, VectorIndex, Version, Write, WriteStatus
-from imagesearch.domain.queries import Hit, VectorQuery
+from imagesearch.domain.queries import Hit, Selection, TakenPlace, VectorQuery
 
 DIMENSION = 4
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -51,14 +51,23 @@ class Subject:
     def found_keys(self, embedding: Embedding, limit: int = 10, **more: Any) -> list[str]:
         return [hit.document.ref.key for hit in self.nearest(embedding, limit, **more)]
 
-    def listed_keys(self, limit: int = 100, **more: Any) -> list[str]:
-        wanted = {"status": None, "collection": None, "after": None, **more}
-        documents = self.index.list_documents(**wanted, limit=limit)
+    def listed_keys(
+        self, limit: int = 100, *, after: str | None = None, **selection: Any
+    ) -> list[str]:
+        documents = self.index.list_documents(Selection(**selection), after=after, limit=limit)
         return [document.ref.key for document in documents]
 
-    def keys_by_time(self, limit: int = 100, **more: Any) -> list[str]:
-        wanted = {"newest_first": False, "status": None, "collection": None, "after": None, **more}
-        documents = self.index.list_by_time(**wanted, limit=limit)
+    def keys_by_time(
+        self,
+        limit: int = 100,
+        *,
+        newest_first: bool = False,
+        after: TakenPlace | None = None,
+        **selection: Any,
+    ) -> list[str]:
+        documents = self.index.list_by_time(
+            Selection(**selection), newest_first=newest_first, after=after, limit=limit
+        )
         return [document.ref.key for document in documents]
 
 

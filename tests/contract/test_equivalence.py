@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from imagesearch.domain import filters as f
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import Delete, Put, Touch
-from imagesearch.domain.queries import Position, VectorQuery
+from imagesearch.domain.queries import Position, Selection, VectorQuery
 
 # Few keys, so that they are written again; few directions, so that scores tie.
 LONG = "dogs/" + "日" * 339
@@ -118,13 +118,13 @@ def assert_same_hits(ours, theirs):
 
 
 def assert_same_records(embedded, opensearch, collection, filter):
-    narrowed = {"collection": collection, "filter": filter}
+    selection = Selection(collection=collection, filter=filter)
     ours, theirs = (
-        [found.document for found in subject.index.scan(**narrowed)]
+        [found.document for found in subject.index.scan(selection)]
         for subject in (embedded, opensearch)
     )
     assert ours == theirs
-    assert embedded.index.count(**narrowed) == opensearch.index.count(**narrowed) == len(ours)
+    assert embedded.index.count(selection) == opensearch.index.count(selection) == len(ours)
     listed = (subject.listed_keys(collection=collection) for subject in (embedded, opensearch))
     assert next(listed) == next(listed)
 

@@ -126,7 +126,7 @@ def test_a_deleted_set_is_gone_with_its_labels_and_can_be_made_again(settled, su
     for ask in (lambda: settled.page("pets", None, 1), lambda: settled.delete("pets")):
         with pytest.raises(NotFound):
             ask()
-    assert subject.index.count(collection=None) == 2
+    assert subject.index.count() == 2
     settled.replace("pets", ["fish"])
     assert labels(settled, "pets") == ["fish"]
 

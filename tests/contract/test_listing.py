@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from imagesearch.domain.filters import KeyPrefix
 from imagesearch.domain.images import Linked, Neighbour, Status
 from imagesearch.domain.ports import Delete, Put, Touch
-from imagesearch.domain.queries import TakenPlace
+from imagesearch.domain.queries import Selection, TakenPlace
 
 
 def rejected(document, key):
@@ -50,9 +50,7 @@ def test_rejected_images_are_listed_with_their_reason(subject, put, document):
     subject.store(put("good"), rejected(document, "bad"))
     assert subject.listed_keys() == ["bad", "good"]
     assert subject.listed_keys(status=Status.INDEXED) == ["good"]
-    (bad,) = subject.index.list_documents(
-        status=Status.REJECTED, collection=None, after=None, limit=10
-    )
+    (bad,) = subject.index.list_documents(Selection(Status.REJECTED), limit=10)
     assert (bad.ref.key, bad.reason) == ("bad", "bad is broken")
 
 
@@ -100,8 +98,7 @@ WITHOUT_ZONE = MOMENTS.map(lambda moment: moment.astimezone(UTC).replace(tzinfo=
 def pages(subject, size, newest_first):
     """The keys of all pages, one after the other."""
     found, after = [], None
-    wanted = {"newest_first": newest_first, "status": None, "collection": None}
-    while page := subject.index.list_by_time(**wanted, after=after, limit=size):
+    while page := subject.index.list_by_time(newest_first=newest_first, after=after, limit=size):
         assert len(page) <= size
         found += [document.ref.key for document in page]
         after = TakenPlace(page[-1].taken_at, page[-1].ref.key)

@@ -12,7 +12,7 @@ from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.filters import KeyPrefix
 from imagesearch.domain.images import Scanned, Status
 from imagesearch.domain.ports import Delete, Put
-from imagesearch.domain.queries import Position, VectorQuery
+from imagesearch.domain.queries import Position, Selection, VectorQuery
 
 
 def pages(subject, embedding, size, **more):
@@ -133,7 +133,9 @@ def test_a_query_without_direction_is_refused(subject, put, query):
 
 @pytest.fixture
 def keys_of_scan(subject):
-    return lambda **more: [found.document.ref.key for found in subject.index.scan(**more)]
+    return lambda **selection: [
+        found.document.ref.key for found in subject.index.scan(Selection(**selection))
+    ]
 
 
 def test_hits_below_the_minimum_score_are_left_out(subject, put, towards):
@@ -178,9 +180,11 @@ def test_documents_are_counted(subject, put, document):
     subject.store(put("cats/1"), put("cats/2"), put("dogs/1"), broken)
     subject.store(Delete(put("cats/2").ref, subject.version(put("cats/2").ref)))
     count = subject.index.count
-    assert (count(), count(collection="cats"), count(status=Status.REJECTED)) == (3, 2, 1)
-    assert count(status=Status.INDEXED, collection="cats") == 1
-    assert count(filter=KeyPrefix("dogs/")) == 1
+    assert count() == 3
+    assert count(Selection(collection="cats")) == 2
+    assert count(Selection(Status.REJECTED)) == 1
+    assert count(Selection(Status.INDEXED, "cats")) == 1
+    assert count(Selection(filter=KeyPrefix("dogs/"))) == 1
 
 
 def test_a_scan_gives_every_document_once_in_the_order_of_keys(subject, put, keys_of_scan):

@@ -19,7 +19,10 @@ from functions.search.request_log import RequestLog
 from functions.search.routing import Dependencies
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch.mapping import IndexSettings
-from imagesearch.adapters.s3 import S3Changes, S3Derived, S3Store, client_config
+from imagesearch.adapters.s3.bucket_changes import S3Changes
+from imagesearch.adapters.s3.client import client_config
+from imagesearch.adapters.s3.derived_store import S3Derived
+from imagesearch.adapters.s3.image_store import S3Store
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets

@@ -103,7 +103,7 @@ def full(bucket, indexer):
 
 
 def keys(index) -> list[str]:
-    documents = index.list_documents(status=None, collection=None, after=None, limit=100)
+    documents = index.list_documents(limit=100)
     return [document.ref.key for document in documents]
 
 
@@ -125,7 +125,7 @@ def test_an_archived_image_is_listed_with_what_to_do_and_indexed_once_it_is_rest
     there = {"Bucket": BUCKET, "Key": PANDA}
     bucket.s3.put_object(**there, Body=sample("animals/giant-panda"), StorageClass="GLACIER")
     assert index_images(event("eventbridge-object-created")) == {"batchItemFailures": []}
-    [archived] = index.list_documents(status=None, collection=None, after=None, limit=9)
+    [archived] = index.list_documents(limit=9)
     assert (archived.status, archived.reason) == (
         Status.REJECTED,
         "archived in GLACIER: restore it first",
@@ -133,7 +133,7 @@ def test_an_archived_image_is_listed_with_what_to_do_and_indexed_once_it_is_rest
     bucket.s3.restore_object(**there, RestoreRequest={"Days": 1})
     bucket.s3.head_object(**there)  # the stand-in completes a restore when it is looked at
     assert index_images(event(name)) == {"batchItemFailures": []}
-    [restored] = index.list_documents(status=None, collection=None, after=None, limit=9)
+    [restored] = index.list_documents(limit=9)
     assert restored.status is Status.INDEXED
 
 

@@ -24,7 +24,9 @@ from moto import mock_aws
 from PIL import Image
 
 from functions.index_images.handler import BatchReport, make_handler
-from imagesearch.adapters.s3 import S3Derived, S3Store, client_config
+from imagesearch.adapters.s3.client import client_config
+from imagesearch.adapters.s3.derived_store import S3Derived
+from imagesearch.adapters.s3.image_store import S3Store
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.media_types import named_as_image, sniff

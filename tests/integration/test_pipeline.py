@@ -13,6 +13,7 @@ import pytest
 
 from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.domain.images import ImageRef, Status
+from imagesearch.domain.queries import Selection
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
 from tests.support.cloud import BUCKET, event_of, eventually
@@ -154,7 +155,7 @@ RACES = 10
 
 
 def keys(index, status: Status = Status.INDEXED) -> list[str]:
-    documents = index.list_documents(status=status, collection=None, after=None, limit=100)
+    documents = index.list_documents(Selection(status), limit=100)
     return [document.ref.key for document in documents]
 
 

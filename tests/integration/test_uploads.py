@@ -54,5 +54,5 @@ def test_small_copies_raise_no_events(cloud, queue, index_images, sample, index,
     cloud.put("a.webp", sample("animals/owl"))
     queue.drain(index_images)
     assert queue.is_empty()
-    [document] = index.list_documents(status=None, collection=None, after=None, limit=10)
+    [document] = index.list_documents(limit=10)
     assert derived.get(document.thumbnail)[8:12] == b"WEBP"

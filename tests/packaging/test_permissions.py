@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
-from imagesearch.adapters.s3 import S3Model
+from imagesearch.adapters.s3.model_folder import S3Model
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.downloads.model_store import Deadline, S3ModelStore
 from tests.support.file_server import FileServer

@@ -18,7 +18,7 @@ from imagesearch.domain.ports import (
     WriteResult,
     WriteStatus,
 )
-from imagesearch.domain.queries import Hit, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
 from tests.support.fakes import START, Hooks, ref
 
 
@@ -88,50 +88,39 @@ class FakeIndex:
         return hits[: query.limit]
 
     def list_documents(
-        self,
-        *,
-        status: Status | None,
-        collection: str | None,
-        after: str | None,
-        limit: int,
-        filter: Filter | None = None,
+        self, selection: Selection = ALL_DOCUMENTS, *, after: str | None = None, limit: int
     ) -> list[Document]:
-        found = sorted(self._documents(status, collection, filter), key=_key)
+        found = sorted(self._documents(selection), key=_key)
         return [each for each in found if after is None or _key(each) > after.encode()][:limit]
 
     def list_by_time(
         self,
+        selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        status: Status | None,
-        collection: str | None,
-        after: TakenPlace | None,
+        after: TakenPlace | None = None,
         limit: int,
-        filter: Filter | None = None,
     ) -> list[Document]:
-        found = self._documents(status, collection, filter)
+        found = self._documents(selection)
         found.sort(key=lambda each: (each.taken_at or START, _key(each)), reverse=newest_first)
         found.sort(key=lambda each: each.taken_at is None)
         places = [TakenPlace(each.taken_at, each.ref.key) for each in found]
         return found[places.index(after) + 1 if after else 0 :][:limit]
 
-    def _documents(
-        self, status: Status | None, collection: str | None, filter: Filter | None
-    ) -> list[Document]:
+    def _documents(self, selection: Selection) -> list[Document]:
         self._answer()
+        filter = selection.filter
         prefix = filter.prefix if isinstance(filter, KeyPrefix) else ""
         return [
             document
             for document, _, _ in self.entries.values()
-            if document and status in (None, document.status)
-            if collection in (None, document.ref.collection)
+            if document and selection.status in (None, document.status)
+            if selection.collection in (None, document.ref.collection)
             if document.ref.key.startswith(prefix)
         ]
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
-        documents = self.list_documents(
-            status=Status.INDEXED, collection=collection, after=None, limit=10_000
-        )
+        documents = self.list_documents(Selection(Status.INDEXED, collection), limit=10_000)
         for each in documents:
             if each.neighbours and each.sha256:
                 yield Linked(each.id, each.ref.key, each.sha256, each.neighbours)
@@ -152,7 +141,7 @@ class FakeIndex:
         return self.embeddings([ref(key).id])[ref(key).id]
 
     def keys(self, status: Status = Status.INDEXED) -> list[str]:
-        documents = self.list_documents(status=status, collection=None, after=None, limit=10_000)
+        documents = self.list_documents(Selection(status), limit=10_000)
         return [document.ref.key for document in documents]
 
     def _write(self, write: Write) -> WriteResult:

@@ -29,7 +29,7 @@ from imagesearch.domain.ports import (
     Write,
     WriteResult,
 )
-from imagesearch.domain.queries import Hit, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,63 +159,29 @@ class ScopedIndex:
         return self._index.search_many([self._narrowed(query) for query in queries])
 
     def list_documents(
-        self,
-        *,
-        status: Status | None,
-        collection: str | None,
-        after: str | None,
-        limit: int,
-        filter: Filter | None = None,
+        self, selection: Selection = ALL_DOCUMENTS, *, after: str | None = None, limit: int
     ) -> list[Document]:
-        return self._index.list_documents(
-            status=status,
-            collection=collection,
-            after=after,
-            limit=limit,
-            filter=self._scope.narrowed(filter),
-        )
+        return self._index.list_documents(self._within(selection), after=after, limit=limit)
 
     def list_by_time(
         self,
+        selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        status: Status | None,
-        collection: str | None,
-        after: TakenPlace | None,
+        after: TakenPlace | None = None,
         limit: int,
-        filter: Filter | None = None,
     ) -> list[Document]:
         return self._index.list_by_time(
-            newest_first=newest_first,
-            status=status,
-            collection=collection,
-            after=after,
-            limit=limit,
-            filter=self._scope.narrowed(filter),
+            self._within(selection), newest_first=newest_first, after=after, limit=limit
         )
 
-    def count(
-        self,
-        *,
-        status: Status | None = None,
-        collection: str | None = None,
-        filter: Filter | None = None,
-    ) -> int:
-        within = self._scope.narrowed(filter)
-        return self._index.count(status=status, collection=collection, filter=within)
+    def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
+        return self._index.count(self._within(selection))
 
     def scan(
-        self,
-        *,
-        status: Status | None = None,
-        collection: str | None = None,
-        filter: Filter | None = None,
-        embeddings: bool = False,
+        self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
     ) -> Iterator[Scanned]:
-        within = self._scope.narrowed(filter)
-        return self._index.scan(
-            status=status, collection=collection, filter=within, embeddings=embeddings
-        )
+        return self._index.scan(self._within(selection), embeddings=embeddings)
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
         wanted = self._scope.collections & ({collection} if collection else self._scope.collections)
@@ -230,8 +196,8 @@ class ScopedIndex:
     def health(self) -> IndexHealth:
         return replace(
             self._index.health(),
-            images=self.count(status=Status.INDEXED),
-            rejected=self.count(status=Status.REJECTED),
+            images=self.count(Selection(Status.INDEXED)),
+            rejected=self.count(Selection(Status.REJECTED)),
         )
 
     def drop(self) -> None:
@@ -239,6 +205,9 @@ class ScopedIndex:
 
     def _holds(self, stored: Stored) -> bool:
         return stored.document is not None and self._scope.holds(stored.document.ref)
+
+    def _within(self, selection: Selection) -> Selection:
+        return replace(selection, filter=self._scope.narrowed(selection.filter))
 
     def _narrowed(self, query: VectorQuery) -> VectorQuery:
         return replace(query, filter=self._scope.narrowed(query.filter))

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 def image_store(settings: Settings) -> ImageStore:
     if settings.bucket.startswith("file://"):
         return folder_store(settings)
-    from imagesearch.adapters.s3 import S3Store
+    from imagesearch.adapters.s3.image_store import S3Store
 
     return S3Store(settings.bucket, tags=settings.read_tags)
 
@@ -84,7 +84,7 @@ def derived_at(uri: str) -> DerivedStore:
         from imagesearch.adapters.filesystem.derived_store import FolderDerived
 
         return FolderDerived(local_path(uri))
-    from imagesearch.adapters.s3 import S3Derived
+    from imagesearch.adapters.s3.derived_store import S3Derived
 
     return S3Derived(uri)
 
@@ -98,7 +98,7 @@ def bucket_changes(settings: Settings) -> BucketChanges:
             local_path(settings.derived_uri or ""),
             folder_store(settings).excludes,
         )
-    from imagesearch.adapters.s3 import S3Changes
+    from imagesearch.adapters.s3.bucket_changes import S3Changes
 
     return S3Changes()
 
@@ -126,7 +126,7 @@ def local_path(url: str) -> Path:
 
 
 if TYPE_CHECKING:
-    from imagesearch.adapters.s3 import S3Model
+    from imagesearch.adapters.s3.model_folder import S3Model
 
 
 @cache
@@ -166,7 +166,7 @@ def _model_folder(model_uri: str, names: Sequence[str]) -> Path:
 
 @cache
 def _s3_model(model_uri: str) -> "S3Model":
-    from imagesearch.adapters.s3 import S3Model
+    from imagesearch.adapters.s3.model_folder import S3Model
 
     return S3Model(model_uri)
 

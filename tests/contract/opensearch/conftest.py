@@ -4,7 +4,7 @@ import pytest
 
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.domain.images import Status
-from imagesearch.domain.queries import VectorQuery
+from imagesearch.domain.queries import Selection, VectorQuery
 from tests.support.opensearch_proxy import proxy_before
 
 
@@ -39,8 +39,6 @@ def readings(put, towards):
         lambda index: index.search_many([VectorQuery(towards(0), 10)] * 2),
         lambda index: index.count(),
         lambda index: list(index.scan()),
-        lambda index: index.list_documents(
-            status=Status.INDEXED, collection=None, after=None, limit=1
-        ),
+        lambda index: index.list_documents(Selection(Status.INDEXED), limit=1),
         lambda index: index.health(),
     ]

@@ -160,4 +160,4 @@ def test_another_dimension_is_not_searched(stranger):
 
 def test_it_is_not_listed(stranger):
     with pytest.raises(ConfigurationError, match="the model needs"):
-        stranger.list_documents(status=None, collection=None, after=None, limit=1)
+        stranger.list_documents(limit=1)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from imagesearch.adapters.opensearch import index as opensearch_lists
+from imagesearch.adapters.opensearch import index
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import Neighbour
 from imagesearch.domain.ports import Delete, WriteStatus
@@ -32,8 +32,8 @@ def at(connect, opensearch_url, raw_opensearch, index_name):
 
 def test_a_deletion_is_kept_for_a_week(at, put):
     at(0).write([Delete(put("a").ref, None), put("b")])
-    assert at(6.9).forget_deletions() == 0
-    assert at(7.1).forget_deletions() == 1
+    assert at(6.9).delete_tombstones() == 0
+    assert at(7.1).delete_tombstones() == 1
     found = at(8).get([put("a").ref.id, put("b").ref.id])
     assert list(found) == [put("b").ref.id]
     assert at(8).write([put("a")])[0].status is WriteStatus.WRITTEN
@@ -52,7 +52,7 @@ def test_a_write_is_good_even_where_forgetting_fails(proxy, connect, put):
 
 
 def test_nothing_is_forgotten_where_nothing_is(at):
-    assert at(0).forget_deletions() == 0
+    assert at(0).delete_tombstones() == 0
 
 
 @pytest.fixture
@@ -94,6 +94,6 @@ def test_more_links_than_fit_one_answer_are_all_read_once(new_opensearch, put, m
     near = (Neighbour("one", "1" * 64, 1.0, 1.0),)
     keys = [f"{number:02d}" for number in range(25)]
     subject.store(*(put(key, sha256="a" * 64, neighbours=near) for key in keys))
-    monkeypatch.setattr(opensearch_lists, "LINKS_AT_A_TIME", 10)
-    monkeypatch.setattr("imagesearch.adapters.opensearch.queries.LINKS_AT_A_TIME", 10)
+    monkeypatch.setattr(index, "LINKS_PER_PAGE", 10)
+    monkeypatch.setattr("imagesearch.adapters.opensearch.queries.LINKS_PER_PAGE", 10)
     assert [each.key for each in subject.index.linked()] == keys

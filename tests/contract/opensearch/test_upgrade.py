@@ -9,7 +9,7 @@ from imagesearch.adapters.opensearch.queries import ascending
 from imagesearch.domain.filters import DateRange, KeyPrefix, NumberRange, OneOf
 from imagesearch.domain.images import Status
 from imagesearch.domain.ports import Put, Touch, WriteStatus
-from imagesearch.domain.queries import VectorQuery
+from imagesearch.domain.queries import Selection, VectorQuery
 
 KEYWORD = {"type": "keyword"}
 DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malformed": True}
@@ -181,7 +181,7 @@ def test_an_order_by_a_field_that_it_lacks_does_not_fail(older, raw_opensearch, 
 
 
 def test_it_is_listed_scanned_and_counted_before_the_first_write(older):
-    listed = older.list_documents(status=Status.INDEXED, collection=None, after=None, limit=9)
+    listed = older.list_documents(Selection(Status.INDEXED), limit=9)
     assert [document.ref.key for document in listed] == ["2024/old.jpg"]
     assert [found.document for found in older.scan()] == listed
     assert older.count() == older.health().images == 1

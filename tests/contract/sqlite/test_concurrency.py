@@ -7,7 +7,7 @@ import threading
 import numpy as np
 
 from imagesearch.domain.ports import Delete, WriteStatus
-from imagesearch.domain.queries import VectorQuery
+from imagesearch.domain.queries import Selection, VectorQuery
 from tests.support.waiting import PATIENCE_SECONDS
 
 EAST = np.array([1, 0, 0, 0], np.float32)
@@ -45,9 +45,7 @@ def test_a_process_that_is_killed_while_writing_loses_whole_batches_only(opened,
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         index = opened()
-        keys = index.list_documents(
-            status=None, collection=f"w{attempt}", after=None, limit=1_000_000
-        )
+        keys = index.list_documents(Selection(collection=f"w{attempt}"), limit=1_000_000)
         assert len(keys) % 50 == 0
         assert len(keys) >= acknowledged
         assert len(index.search(VectorQuery(EAST, 1_000_000, f"w{attempt}"))) == len(keys)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from imagesearch.adapters.sqlite.filter_columns import MAX_COLUMNS
 from imagesearch.domain.filters import KeyPrefix, MetadataOneOf, Not, NumberRange, OneOf
 from imagesearch.domain.images import Status
-from imagesearch.domain.queries import VectorQuery
+from imagesearch.domain.queries import Selection, VectorQuery
 from tests.contract.test_equivalence import several, steps, the_write
 
 EAST = np.array([1, 0, 0, 0], np.float32)
@@ -22,7 +22,7 @@ def found(index, filter):
 
 
 def scanned(index, filter):
-    images = index.scan(status=Status.INDEXED, filter=filter)
+    images = index.scan(Selection(Status.INDEXED, filter=filter))
     return sorted(image.document.ref.key for image in images)
 
 
@@ -77,7 +77,7 @@ def test_columns_go_with_vectors_that_are_loaded_anew(opened, put):
                 for write in writes
             ]
         )
-        assert index.count(filter=NumberRange("width", lte=width)) == 2500
+        assert index.count(Selection(filter=NumberRange("width", lte=width))) == 2500
         hits = index.search(VectorQuery(EAST, 5000, filter=NumberRange("width", lte=width)))
         assert {int(hit.document.ref.key) % 2 for hit in hits} == {0}
         assert len(hits) == 2500

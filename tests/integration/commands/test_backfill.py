@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics
 from rich.console import Console
 
 from functions.index_images.handler import BatchReport, make_handler
-from imagesearch.adapters.s3 import S3Store
+from imagesearch.adapters.s3.image_store import S3Store
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Details, DetailsWanted, EncodedImage
 from imagesearch.domain.queries import VectorQuery

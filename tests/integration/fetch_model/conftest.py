@@ -10,7 +10,7 @@ import pytest
 from functions.fetch_model import cloudformation as answering
 from functions.fetch_model.cloudformation import ResponseSender
 from functions.fetch_model.handler import make_handler
-from imagesearch.adapters.s3 import client_config
+from imagesearch.adapters.s3.client import client_config
 from imagesearch.downloads.model_store import S3ModelStore
 from imagesearch.embedding.model_catalog import CatalogEntry
 from tests.integration.conftest import NOBODY

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from imagesearch import bootstrap
-from imagesearch.adapters.s3 import S3Model
+from imagesearch.adapters.s3.model_folder import S3Model
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import Pin
 from imagesearch.settings import Settings

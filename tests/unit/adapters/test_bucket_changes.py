@@ -11,7 +11,8 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
-from imagesearch.adapters.s3 import S3Changes, client_config
+from imagesearch.adapters.s3.bucket_changes import S3Changes
+from imagesearch.adapters.s3.client import client_config
 from imagesearch.domain.errors import InvalidQuery, Unavailable
 from imagesearch.domain.images import ImageRef
 

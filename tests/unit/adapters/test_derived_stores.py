@@ -10,7 +10,8 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from imagesearch.adapters.filesystem.derived_store import FolderDerived
-from imagesearch.adapters.s3 import S3Derived, client_config
+from imagesearch.adapters.s3.client import client_config
+from imagesearch.adapters.s3.derived_store import S3Derived
 from imagesearch.domain.errors import Unavailable
 
 KEYS = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}

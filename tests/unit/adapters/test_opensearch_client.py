@@ -1,25 +1,32 @@
-"""A connection is kept while it is good, and what goes wrong is told by opensearch-py's errors."""
+"""Connections are reused while they are good; failures are raised as opensearch-py's errors."""
 
 import threading
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from opensearchpy import OpenSearchWarning
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import ConnectionTimeout, NotFoundError, SSLError
+from urllib3 import Timeout
 
-from imagesearch.adapters.opensearch.connection import CONNECTIONS, StandardConnection, Timeout
+from imagesearch.adapters.opensearch import client
+from imagesearch.adapters.opensearch.client import MAX_CONNECTIONS, OpenSearchClient
 from tests.support.talking_server import Answer, certificate, talking_server
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
-PATIENT = Timeout(connect=PATIENCE_SECONDS, read=PATIENCE_SECONDS)
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    timeout = Timeout(connect=PATIENCE_SECONDS, read=PATIENCE_SECONDS)
+    monkeypatch.setattr(client, "READ_TIMEOUT", timeout)
 
 
-def connection(server, **more):
-    host = {"host": "localhost", "port": server.port, "use_ssl": server.secure}
-    return StandardConnection(**host, timeout=PATIENT, **more)
+def connection(server, user="", path=""):
+    url = f"http{'s' if server.secure else ''}://{user}localhost:{server.port}{path}"
+    return OpenSearchClient(url).raw.transport.get_connection()
 
 
 @pytest.fixture
@@ -105,13 +112,15 @@ def test_many_threads_get_their_own_answers(server, found):
 def test_no_more_stay_open_than_are_stated(server, found):
     for _ in range(2):
         server.answer = Answer(after=threading.Event())
-        with ThreadPoolExecutor(CONNECTIONS + 5) as pool:
-            asked = [pool.submit(found.perform_request, "GET", "/") for _ in range(CONNECTIONS + 5)]
-            server.everyone_waits(CONNECTIONS + 5)
+        with ThreadPoolExecutor(MAX_CONNECTIONS + 5) as pool:
+            asked = [
+                pool.submit(found.perform_request, "GET", "/") for _ in range(MAX_CONNECTIONS + 5)
+            ]
+            server.everyone_waits(MAX_CONNECTIONS + 5)
             server.answer.after.set()
             assert {answer.result()[0] for answer in asked} == {200}
     peers = [seen.peer for seen in server.seen]
-    assert len(peers) - len(set(peers)) == CONNECTIONS
+    assert len(peers) - len(set(peers)) == MAX_CONNECTIONS
 
 
 def test_a_status_is_an_error_unless_it_is_expected(server, found):
@@ -128,14 +137,24 @@ def test_the_servers_warnings_are_passed_on(server, found):
         found.perform_request("GET", "/x")
 
 
-def test_what_is_signed_is_what_is_sent(server):
+def test_user_and_password_of_the_address_are_sent_as_utf_8(server):
+    named = connection(server, user="ann:p%C3%A4ss%E2%82%AC@")
+    named.perform_request("GET", "/")
+    named.close()
+    (seen,) = server.seen
+    encoded = b64encode("ann:päss€".encode()).decode()
+    assert seen.headers["authorization"] == f"Basic {encoded}"
+
+
+def test_what_is_signed_is_what_is_sent(server, monkeypatch):
     signed = []
 
     def sign(*request):
         signed.append(request)
         return {"authorization": "signed"}
 
-    behind = connection(server, http_auth=sign, url_prefix="behind")
+    monkeypatch.setattr(client, "_authentication", lambda parts: {"http_auth": sign})
+    behind = connection(server, path="/behind")
     behind.perform_request("POST", "/x", {"a": "b c"}, b"body")
     behind.close()
     (seen,) = server.seen

@@ -12,7 +12,8 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from imagesearch.adapters.s3 import S3Store, client_config
+from imagesearch.adapters.s3.client import client_config
+from imagesearch.adapters.s3.image_store import S3Store
 from imagesearch.domain.errors import ObjectChanged, Unavailable
 from imagesearch.domain.images import ImageRef, ObjectState
 

@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from imagesearch.adapters.s3 import S3Store, client_config
-from imagesearch.adapters.s3_access import CUSTOMER_KEY, archived, refusal
+from imagesearch.adapters.s3.access import CUSTOMER_KEY, archived, refusal
+from imagesearch.adapters.s3.client import client_config
+from imagesearch.adapters.s3.image_store import S3Store
 from imagesearch.domain.errors import Unavailable, UnreadableObject
 from imagesearch.domain.images import ImageRef, ObjectState
 

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from imagesearch.adapters.s3 import S3Model
+from imagesearch.adapters.s3.model_folder import S3Model
 from imagesearch.domain.errors import ConfigurationError
 
 

@@ -145,7 +145,7 @@ class Many:
         for number in range(self._images):
             yield ref(f"{number:06}.png"), self._counted(LivingState("etag", START, 1))
 
-    def list_documents(self, *, after, limit, **_):
+    def list_documents(self, *, after, limit):
         first = int(after[:6]) + 1 if after else 0
         keys = [f"{number:06}.png" for number in range(first, self._images)[:limit]]
         told = (Status.INDEXED, "etag", START, 1, START, "model", "decoder")

@@ -1,6 +1,7 @@
 """The report counts what became of images, and names those that cannot be found."""
 
-from imagesearch.adapters.filesystem.image_store import Hidden, LeftOut
+from imagesearch.adapters.filesystem.image_store import Hidden
+from imagesearch.adapters.filesystem.walk import LeftOut
 from imagesearch.domain.images import ImageRef
 from imagesearch.indexing.planner import Outcome, OutcomeKind
 from local.output import Report

@@ -23,7 +23,7 @@ from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavai
 from imagesearch.domain.filters import KeyPrefix
 from imagesearch.domain.images import Document, Embedding, ImageRef, Status
 from imagesearch.domain.ports import Delete, Put, Stored, VectorIndex, Write, WriteStatus
-from imagesearch.domain.queries import VectorQuery
+from imagesearch.domain.queries import Selection, VectorQuery
 from imagesearch.search.pagination import seal, unseal
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -128,7 +128,7 @@ class LabelWriter:
             self._write(Delete(ref, stored[ref.id].version) for ref in refs if ref.id in stored)
 
     def _leftovers(self, name: str, keep: str | None) -> Iterator[ImageRef]:
-        for found in self.index.scan(filter=KeyPrefix(f"{name}.")):
+        for found in self.index.scan(Selection(filter=KeyPrefix(f"{name}."))):
             if found.document.ref.collection != keep:
                 yield found.document.ref
 
@@ -231,20 +231,22 @@ class LabelSets:
             set_name(record): collection_of(set_name(record), record.metadata[GENERATION])
             for record in self._records()
         }
-        return {name: self._index.count(collection=each) for name, each in collections.items()}
+        return {
+            name: self._index.count(Selection(collection=each))
+            for name, each in collections.items()
+        }
 
     def page(self, name: str, cursor: str | None, limit: int) -> LabelPage:
         """Labels in the order of their letters."""
         collection = self._collection(name)
         request = f"labels of {collection}"
         after = str(unseal(cursor, request)[0]) if cursor else None
-        found = self._index.list_documents(
-            status=None, collection=collection, after=after, limit=limit + 1
-        )
+        labels = Selection(collection=collection)
+        found = self._index.list_documents(labels, after=after, limit=limit + 1)
         more = len(found) > limit
         return LabelPage(
             name,
-            self._index.count(collection=collection),
+            self._index.count(labels),
             [label_of(record) for record in found[:limit]],
             seal([found[limit - 1].ref.key], request) if more else None,
         )
@@ -262,7 +264,7 @@ class LabelSets:
         return [(label_of(hit.document), hit.score) for hit in hits]
 
     def _records(self) -> list[Document]:
-        return self._index.list_documents(status=None, collection=SETS, after=None, limit=MAX_SETS)
+        return self._index.list_documents(Selection(collection=SETS), limit=MAX_SETS)
 
     def _collection(self, name: str) -> str:
         _check_name(name)

@@ -16,7 +16,6 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.filters import Filter
 from imagesearch.domain.images import (
     DetailsWanted,
     Document,
@@ -26,9 +25,8 @@ from imagesearch.domain.images import (
     Linked,
     ObjectState,
     Scanned,
-    Status,
 )
-from imagesearch.domain.queries import Hit, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
 
 Version: TypeAlias = tuple[int, int]
 
@@ -228,47 +226,28 @@ class VectorIndex(ContentLookup, Protocol):
         """The answer to each query, asked all at once."""
 
     def list_documents(
-        self,
-        *,
-        status: Status | None,
-        collection: str | None,
-        after: str | None,
-        limit: int,
-        filter: Filter | None = None,
+        self, selection: Selection = ALL_DOCUMENTS, *, after: str | None = None, limit: int
     ) -> list[Document]:
         """Documents in the order of their keys' UTF-8 bytes, from behind the key `after`."""
 
     def list_by_time(
         self,
+        selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        status: Status | None,
-        collection: str | None,
-        after: TakenPlace | None,
+        after: TakenPlace | None = None,
         limit: int,
-        filter: Filter | None = None,
     ) -> list[Document]:
         """Documents in the order of when they were taken, then of their keys, or the other way.
 
         Those that no camera dated come last, either way; a time without zone is taken as UTC.
         """
 
-    def count(
-        self,
-        *,
-        status: Status | None = None,
-        collection: str | None = None,
-        filter: Filter | None = None,
-    ) -> int:
+    def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
         """How many documents there are."""
 
     def scan(
-        self,
-        *,
-        status: Status | None = None,
-        collection: str | None = None,
-        filter: Filter | None = None,
-        embeddings: bool = False,
+        self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
     ) -> Iterator[Scanned]:
         """Every document as of now, in the order of keys, a page at a time in memory."""
 

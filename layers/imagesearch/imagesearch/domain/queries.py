@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from imagesearch.domain.filters import Filter
-from imagesearch.domain.images import Document, Embedding
+from imagesearch.domain.images import Document, Embedding, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,18 @@ class TakenPlace:
 
     taken_at: datetime | None
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The documents of a status, of a collection and that a filter holds for; None is any."""
+
+    status: Status | None = None
+    collection: str | None = None
+    filter: Filter | None = None
+
+
+ALL_DOCUMENTS = Selection()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagesearch.adapters.s3 import S3Folder
+from imagesearch.adapters.s3.model_folder import S3Folder
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
 from imagesearch.downloads.http_download import Downloader, bring, digest, entry_of
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest

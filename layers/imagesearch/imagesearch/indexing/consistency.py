@@ -125,7 +125,7 @@ def _joined(store: ImageStore, index: VectorIndex) -> Iterator[Joined]:
 
 def _documents(index: VectorIndex) -> Iterator[Document]:
     after = None
-    while page := index.list_documents(status=None, collection=None, after=after, limit=PAGE):
+    while page := index.list_documents(after=after, limit=PAGE):
         yield from page
         after = page[-1].ref.key
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from imagesearch.domain.filters import Filter, KeyPrefix
 from imagesearch.domain.images import Document, Status
 from imagesearch.domain.ports import VectorIndex
-from imagesearch.domain.queries import TakenPlace
+from imagesearch.domain.queries import Selection, TakenPlace
 from imagesearch.search.pagination import MAX_LIMIT, check_limit, seal, unseal
 
 
@@ -50,21 +50,13 @@ def list_page(index: VectorIndex, wanted: Listed) -> Listing:
 
 def _found(index: VectorIndex, wanted: Listed, after: TakenPlace | None) -> list[Document]:
     filter: Filter | None = None if wanted.prefix is None else KeyPrefix(wanted.prefix)
+    selection = Selection(wanted.status, wanted.collection, filter)
     if wanted.order is Order.KEY:
-        return index.list_documents(
-            status=wanted.status,
-            collection=wanted.collection,
-            filter=filter,
-            after=after.key if after else None,
-            limit=wanted.limit + 1,
-        )
+        last = after.key if after else None
+        return index.list_documents(selection, after=last, limit=wanted.limit + 1)
+    newest_first = wanted.order is Order.NEWEST_FIRST
     return index.list_by_time(
-        newest_first=wanted.order is Order.NEWEST_FIRST,
-        status=wanted.status,
-        collection=wanted.collection,
-        filter=filter,
-        after=after,
-        limit=wanted.limit + 1,
+        selection, newest_first=newest_first, after=after, limit=wanted.limit + 1
     )
 
 

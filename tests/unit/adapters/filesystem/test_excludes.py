@@ -9,8 +9,9 @@ import pytest
 
 from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
 from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, Excludes
-from imagesearch.adapters.filesystem.image_store import FolderStore, LeftOut
+from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.adapters.filesystem.own_data import mark, own_directory_around
+from imagesearch.adapters.filesystem.walk import LeftOut
 from imagesearch.domain.errors import InvalidQuery, Unavailable
 from imagesearch.domain.images import ImageRef
 

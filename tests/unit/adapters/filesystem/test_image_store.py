@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.adapters.filesystem import image_store
+from imagesearch.adapters.filesystem import file_state
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.adapters.filesystem.mounts import place_of
 from imagesearch.domain.errors import ObjectChanged, Unavailable
@@ -292,7 +292,7 @@ TIMES = {
 def test_a_time_that_no_calendar_holds_is_the_nearest_that_one_does(store, seconds):
     found = os.stat_result([0o100644, 1, 1, 1, 0, 0, 4, 0, seconds, 0])
     # What the system tells in nanoseconds has no place in a result that Python makes.
-    state = image_store._state(Stat(found, seconds * 10**9))
+    state = file_state.object_state(Stat(found, seconds * 10**9))
     assert state.last_modified == TIMES[seconds]
 
 
@@ -330,9 +330,9 @@ def test_an_edit_that_keeps_size_and_time_has_another_state(store, folder, ref):
 def test_an_inode_counts_where_the_filesystem_keeps_it(store, folder, ref, monkeypatch):
     (folder / "a.jpg").write_bytes(b"data")
     inode = f"{(folder / 'a.jpg').stat().st_ino:x}"
-    monkeypatch.setattr(image_store, "has_lasting_inodes", lambda _: True)
+    monkeypatch.setattr(file_state, "has_lasting_inodes", lambda _: True)
     assert store.head(ref("a.jpg")).etag.split("-")[-1] == inode
-    monkeypatch.setattr(image_store, "has_lasting_inodes", lambda _: False)
+    monkeypatch.setattr(file_state, "has_lasting_inodes", lambda _: False)
     assert store.head(ref("a.jpg")).etag.split("-")[-1] == "0"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.adapters.filesystem import image_store
+from imagesearch.adapters.filesystem import image_store, walk
 from imagesearch.adapters.filesystem.mounts import Place
 from imagesearch.domain.errors import Unreachable
 from imagesearch.indexing.planner import OutcomeKind
@@ -121,7 +121,8 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                     return Place(number, number, found.inode)
             return found
 
-        monkeypatch.setattr(image_store, "place_of", place_of)
+        for module in (image_store, walk):
+            monkeypatch.setattr(module, "place_of", place_of)
 
     return lay
 
@@ -132,7 +133,7 @@ def on_a_disk(
 ) -> Library:
     """The folder `disk` is where a disk is mounted."""
     point = str(filled.folder / "disk")
-    monkeypatch.setattr(image_store, "mount_points", lambda: frozenset({point}))
+    monkeypatch.setattr(walk, "mount_points", lambda: frozenset({point}))
     devices(disk=7)
     assert filled.run().complete
     assert set(load_places(filled.directory)) == {"", "disk"}
@@ -146,7 +147,7 @@ def test_a_folder_whose_disk_is_not_mounted_keeps_its_records(
     on_a_disk: Library, devices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     devices()
-    monkeypatch.setattr(image_store, "mount_points", frozenset)
+    monkeypatch.setattr(walk, "mount_points", frozenset)
     unmount(on_a_disk.folder / "disk")
     (on_a_disk.folder / "other" / "3.png").unlink()
     line = f"{AWAY}; --forget-missing deletes them"
@@ -180,7 +181,7 @@ def test_files_under_a_new_mount_point_are_kept(
 ) -> None:
     """A disk that is mounted over a folder with indexed images hides them."""
     point = str(filled.folder / "disk")
-    monkeypatch.setattr(image_store, "mount_points", lambda: frozenset({point}))
+    monkeypatch.setattr(walk, "mount_points", lambda: frozenset({point}))
     devices(disk=7)
     unmount(filled.folder / "disk")
     (filled.folder / "disk" / "new.png").write_bytes(picture("new"))

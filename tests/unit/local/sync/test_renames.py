@@ -17,6 +17,7 @@ from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.adapters.sqlite.content_lookup import SqliteContentLookup
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.filters import KeyPrefix
+from imagesearch.domain.queries import Selection
 from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import Outcome
@@ -103,7 +104,7 @@ def keys(index: SqliteIndex) -> list[str]:
 
 
 def counted(index: SqliteIndex, prefix: str) -> int:
-    return index.count(filter=KeyPrefix(prefix))
+    return index.count(Selection(filter=KeyPrefix(prefix)))
 
 
 def names(folder: str, count: int = FILES) -> list[str]:

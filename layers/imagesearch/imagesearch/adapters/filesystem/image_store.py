@@ -5,52 +5,16 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
-from typing import TypeAlias
+from stat import S_ISDIR, S_ISREG
 from urllib.parse import quote
 
-from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, OWN, Excludes
-from imagesearch.adapters.filesystem.mounts import Place, has_lasting_inodes, mount_points, place_of
+from imagesearch.adapters.filesystem.excludes import Excludes
+from imagesearch.adapters.filesystem.file_state import can_be_key, error_text, object_state
+from imagesearch.adapters.filesystem.mounts import Place, place_of
+from imagesearch.adapters.filesystem.walk import Entry, FolderWalk, Listed, Skipped
 from imagesearch.domain.errors import ObjectChanged, Unavailable, Unreachable
 from imagesearch.domain.images import ImageRef, ObjectState
-from imagesearch.domain.media_types import named_as_image
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# A file's time may be any number; so far apart are those that a datetime in any zone can hold.
-EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
-LATEST = datetime(9999, 12, 30, tzinfo=UTC)
-NO_DEVICE = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A file that has a key; whether it is an image its bytes tell."""
-
-    ref: ImageRef
-    state: ObjectState
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """What may be an image, or hold some, and cannot be handled: its path from the folder, and why.
-
-    A folder stands for all that is in it: it is `unlisted` where that cannot be told. Of what
-    cannot be printed, there are surrogates.
-    """
-
-    path: str
-    reason: str
-    unlisted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Mounted:
-    """A folder at which another filesystem begins; the root has the key ""."""
-
-    key: str
-    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +33,6 @@ class Hidden:
         return not self.where or folder == self.where or folder.startswith(self.where + "/")
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A file, or a folder with all in it, that is no part of the library, and why."""
-
-    path: str
-    is_dir: bool
-    reason: str
-
-
-Entry: TypeAlias = Listed | Skipped | Mounted | LeftOut
-
-
 class FolderStore:
     """What `excludes` excludes is not seen; without, that is what the defaults exclude."""
 
@@ -92,6 +44,7 @@ class FolderStore:
         self._prefix = os.path.join(self._root, "")  # noqa: PTH118 - with a slash at its end
         self._bucket = self._root.as_uri()
         self._files_url = files_url
+        self._walk = FolderWalk(self._root, self._bucket, self.excludes)
         self._places: Mapping[str, Place] = {}
         self._unlisted: Collection[str] = ()
         self._given_up: Collection[str] = ()
@@ -132,7 +85,7 @@ class FolderStore:
         Raises Unavailable where it cannot be told what is visible.
         """
         parts = key.split("/")
-        if any(part in ("", ".", "..") for part in parts) or not _can_be_a_key(key):
+        if any(part in ("", ".", "..") for part in parts) or not can_be_key(key):
             return None
         if self.excludes.excluded(key):
             return None
@@ -180,9 +133,9 @@ class FolderStore:
             if self._look(key):
                 return None
         except _Away as error:
-            return Hidden(error.filename, said(error), away=True)
+            return Hidden(error.filename, error_text(error), away=True)
         except OSError as error:
-            return Hidden(self._obstacle(key), said(error))
+            return Hidden(self._obstacle(key), error_text(error))
         at = self._place(key)
         if _is_empty(self._prefix + at):
             return Hidden(at, "the folder is empty: is its disk mounted?", away=True)
@@ -202,7 +155,7 @@ class FolderStore:
             if error.errno in _NO_SUCH_NAME or key in self._given_up:
                 return None
             raise
-        return _state(found) if S_ISREG(found.st_mode) else None
+        return object_state(found) if S_ISREG(found.st_mode) else None
 
     def _must_be_there(self, key: str, path: Path) -> None:
         """Raise _Away where what a file lay on is away; a link's target counts, too."""
@@ -221,7 +174,7 @@ class FolderStore:
             here = place_of(self._prefix + at)
             deepest = place_of(self._deepest_folder(key))
         except OSError as error:
-            return f"its folder is away: {said(error)}"
+            return f"its folder is away: {error_text(error)}"
         if not (here.has_filesystem_of(known) and deepest.has_filesystem_of(known)):
             return "another disk is mounted than before, or none"
         if not here.is_directory_of(known) and _is_empty(self._prefix + at):
@@ -263,7 +216,7 @@ class FolderStore:
                 raise FileNotFoundError
             with os.fdopen(_open_at_once(path), "rb") as file:
                 data = file.read(-1 if first is None else first)
-                if _state(os.fstat(file.fileno())) == state:
+                if object_state(os.fstat(file.fileno())) == state:
                     return data
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             pass
@@ -289,88 +242,8 @@ class FolderStore:
         return self.excludes.trouble(self._key(str(folder)))
 
     def walk(self, below: Path | None = None) -> Iterator[Entry]:
-        """Everything visible in the folder, files in the order of their keys' UTF-8 bytes.
-
-        Raises no OSError: what cannot be listed or followed is passed over with its reason.
-        """
-        points = mount_points()
-        waiting: list[tuple[os.DirEntry[str], int]] = []
-        yield from self._open(str(below or self._root), NO_DEVICE, points, waiting)
-        while waiting:
-            entry, device = waiting.pop()
-            if not _can_be_a_key(entry.name):
-                if named_as_image(entry.name) or _leads_to_folder(entry):
-                    yield Skipped(self._key(entry.path), "its name is not UTF-8: rename it")
-            elif _is_folder(entry):
-                yield from self._open(entry.path, device, points, waiting)
-            elif found := self._file(entry):
-                yield found
-
-    def _open(
-        self,
-        path: str,
-        parent_device: int,
-        points: frozenset[str],
-        waiting: list[tuple[os.DirEntry[str], int]],
-    ) -> Iterator[Skipped | Mounted | LeftOut]:
-        """Put what is in a folder on the stack, last key first; tell what of it is left out.
-
-        An ignore file that cannot be read stands for all that is in its folder.
-        """
-        device = parent_device
-        seen: list[os.DirEntry[str]] = []
-        try:
-            # The dot asks for the right to enter, without which nothing in there can be looked at.
-            device = os.stat(path + "/.").st_dev  # noqa: PTH116
-            if device != parent_device or path in points:
-                yield Mounted(self._key(path), place_of(path))
-            with os.scandir(path) as entries:
-                seen += entries
-        except (FileNotFoundError, NotADirectoryError):
-            return  # it went away since it was listed
-        except OSError as error:
-            reason = f"it cannot be listed: {said(error)}"
-            yield Skipped(self._key(path) or ".", reason, unlisted=True)
-        try:
-            rules = self.excludes.of(self._key(path))
-        except Unavailable:
-            at = self._key(path)
-            reason = f"{self.excludes.trouble(at)}: nothing beside it is touched"
-            yield Skipped(f"{at}/{IGNORE_FILE}".lstrip("/"), reason)
-            return
-        seen.sort(key=_key_bytes, reverse=True)
-        for entry in seen:
-            is_dir = _is_folder(entry)
-            if not (why := rules.why(entry.name, is_dir)):
-                waiting.append((entry, device))
-            elif is_dir or why != OWN:
-                yield LeftOut(self._key(entry.path), is_dir, why)
-
-    def _file(self, entry: os.DirEntry[str]) -> Listed | Skipped | None:
-        """What is no folder: None for what is no image, and for what went away meanwhile."""
-        key = self._key(entry.path)
-        try:
-            is_link = entry.is_symlink()
-            found = entry.stat()
-        except FileNotFoundError:
-            if named_as_image(entry.name) and _is_link(entry):
-                return Skipped(key, "the link leads nowhere: remove it or mend it")
-            return None
-        except OSError as error:
-            what = "the link cannot be followed" if _is_link(entry) else "it cannot be looked at"
-            return Skipped(key, f"{what}: {said(error)}")
-        image = named_as_image(entry.name)
-        real = Path(os.path.realpath(entry.path)) if is_link else Path(entry.path)
-        if self.excludes.leads_to_own_data(Path(entry.path), real):
-            return None
-        if not real.is_relative_to(self._root):
-            out = "it leads out of the folder: put the images themselves here"
-            return Skipped(key, out) if image or S_ISDIR(found.st_mode) else None
-        if S_ISREG(found.st_mode):
-            return Listed(ImageRef(self.bucket, key), _state(found))
-        if image and not S_ISDIR(found.st_mode):
-            return Skipped(key, f"it is {_kind(found.st_mode)}, not a file")
-        return None
+        """Everything visible in the folder; see FolderWalk."""
+        return self._walk.entries(below)
 
     def _key(self, path: str) -> str:
         return path[len(self._prefix) :]
@@ -387,52 +260,13 @@ class _Away(OSError):
 _NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 # What the machine runs short of for a moment.
 _PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
-_KINDS = (
-    (S_ISFIFO, "a named pipe"),
-    (S_ISSOCK, "a socket"),
-    (S_ISBLK, "a device"),
-    (S_ISCHR, "a device"),
-)
-
-
-def _can_be_a_key(name: str) -> bool:
-    """A name that is no valid UTF-8, or holds a NUL, cannot be one."""
-    try:
-        return b"\0" not in name.encode()
-    except UnicodeEncodeError:
-        return False
-
-
-def _state(found: os.stat_result) -> ObjectState:
-    """Size, times and inode stand for the content, as they do for git and borg.
-
-    A program can set the modification time back, but not the time of change (ctime). The inode
-    number is left out where the filesystem does not keep it.
-    """
-    inode = found.st_ino if has_lasting_inodes(found.st_dev) else 0
-    etag = f"{found.st_size:x}-{found.st_mtime_ns:x}-{found.st_ctime_ns:x}-{inode:x}"
-    return ObjectState(etag, _moment(found.st_mtime_ns), found.st_size)
-
-
-def _moment(nanoseconds: int) -> datetime:
-    """The nearest time that a datetime can hold."""
-    try:
-        moment = EPOCH + timedelta(microseconds=nanoseconds // 1000)
-    except OverflowError:
-        return LATEST if nanoseconds > 0 else EARLIEST
-    return max(EARLIEST, min(moment, LATEST))
 
 
 def _unavailable(ref: ImageRef, error: OSError) -> Unavailable:
-    message = f"cannot read {ref.key}: {said(error)}"
+    message = f"cannot read {ref.key}: {error_text(error)}"
     if error.errno in _PASSING:
         return Unavailable(message, "try again")
     return Unreachable(message, "check the file's permissions and its disk")
-
-
-def said(error: OSError) -> str:
-    """What the system says, such as `Permission denied`."""
-    return error.strerror or str(error) or type(error).__name__
 
 
 def _is_empty(folder: str) -> bool:
@@ -455,33 +289,3 @@ def _identity(path: str) -> tuple[int, ...]:
 def _open_at_once(path: Path) -> int:
     """Open without waiting: a named pipe in the place of a file has perhaps nobody at its end."""
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir(follow_symlinks=False)
-    except OSError:  # then it is told where it is looked at
-        return False
-
-
-def _is_link(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_symlink()
-    except OSError:
-        return False
-
-
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _kind(mode: int) -> str:
-    return next((name for is_it, name in _KINDS if is_it(mode)), "something else")
-
-
-def _key_bytes(entry: os.DirEntry[str]) -> bytes:
-    """Where the keys of an entry stand in order: all keys in a folder go on with a slash."""
-    return os.fsencode(entry.name) + (b"/" if _is_folder(entry) else b"")

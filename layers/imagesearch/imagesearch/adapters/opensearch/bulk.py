@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
+from imagesearch.adapters.opensearch.client import connection_error
 from imagesearch.domain.ports import WriteResult, WriteStatus
 
 BULK_BYTES = 5 * 2**20
@@ -114,7 +115,7 @@ def _is_refused(error: OpenSearchException) -> bool:
 
 def _of_request(error: OpenSearchException) -> WriteResult | Retry:
     if isinstance(error, NoConnection):
-        return Retry(str(error.info))
+        return Retry(connection_error(error))
     if isinstance(error, TransportError) and (error.status_code in BUSY or error.error == BLOCKED):
         return Retry(f"OpenSearch answered {error.status_code} {error.error}")
     return WriteResult(WriteStatus.FAILED, f"OpenSearch refuses the request: {error}")

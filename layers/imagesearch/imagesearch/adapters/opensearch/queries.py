@@ -28,7 +28,7 @@ from imagesearch.domain.filters import (
     Recorded,
 )
 from imagesearch.domain.images import Embedding, Status
-from imagesearch.domain.queries import TakenPlace, VectorQuery
+from imagesearch.domain.queries import Selection, TakenPlace, VectorQuery
 
 BOUNDS = ("gte", "lte", "gt", "lt")
 
@@ -83,7 +83,7 @@ def _nothing() -> dict[str, Any]:
 NEIGHBOURS = 1000
 COUNTS = {"size": 0, "aggs": {"statuses": {"terms": {"field": "status"}}}}
 # As many as one answer may have.
-LINKS_AT_A_TIME = 10_000
+LINKS_PER_PAGE = 10_000
 LINK_COLUMNS = ("sha256", "neighbours")
 # Thousands of hits: what is not read is half of the answer. Key and id are what it is sorted by.
 LINK_PATHS = "hits.hits.sort,hits.hits.fields"
@@ -93,7 +93,7 @@ _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
 
 def nearest(query: VectorQuery, vector: Embedding, neighbours: int = NEIGHBOURS) -> str:
     """The body of a k-NN search; the filter is applied while the graph is walked, not after."""
-    filter = matching(Status.INDEXED, query.collection, query.filter)
+    filter = matching(Selection(Status.INDEXED, query.collection, query.filter))
     if query.exclude:
         filter["bool"]["must_not"] = [{"terms": {"id": query.exclude}}]
     knn = {"vector": _VECTOR, "k": neighbours, "filter": filter}
@@ -159,20 +159,19 @@ def scanning(
     return body | ({"search_after": list(after)} if after else {})
 
 
-def matching(
-    status: Status | None, collection: str | None, filter: Filter | None
-) -> dict[str, Any]:
-    wanted: list[dict[str, Any]] = [{"terms": {"status": [status] if status else list(Status)}}]
-    if collection is not None:
-        wanted.append({"term": {"collection": collection}})
-    if filter is not None:
-        wanted.append(filter_query(filter))
-    return {"bool": {"filter": wanted}}
+def matching(selection: Selection) -> dict[str, Any]:
+    statuses = [selection.status] if selection.status else list(Status)
+    clauses: list[dict[str, Any]] = [{"terms": {"status": statuses}}]
+    if selection.collection is not None:
+        clauses.append({"term": {"collection": selection.collection}})
+    if selection.filter is not None:
+        clauses.append(filter_query(selection.filter))
+    return {"bool": {"filter": clauses}}
 
 
 def of_content(sha256: str, decoder: str) -> dict[str, Any]:
     """The image of this content that this decoder read last, with its embedding."""
-    query = matching(Status.INDEXED, None, None)
+    query = matching(Selection(Status.INDEXED))
     query["bool"]["filter"] += [{"term": {"sha256": sha256}}, {"term": {"decoder": decoder}}]
     newest = {"indexed_at": {**ascending("indexed_at")["indexed_at"], "order": "desc"}}
     sort = [newest, ascending("id")]
@@ -181,12 +180,12 @@ def of_content(sha256: str, decoder: str) -> dict[str, Any]:
 
 def links(collection: str | None, after: Sequence[Any] | None) -> dict[str, Any]:
     """Images with neighbours, from columns: a record would have to be read with its vector."""
-    query = matching(Status.INDEXED, collection, None)
+    query = matching(Selection(Status.INDEXED, collection))
     query["bool"]["filter"].append({"exists": {"field": "neighbours"}})
     body = {
         "query": query,
         "sort": [ascending("key"), ascending("id")],
-        "size": LINKS_AT_A_TIME,
+        "size": LINKS_PER_PAGE,
         "_source": False,
         "docvalue_fields": [*LINK_COLUMNS],
         "track_total_hits": False,

@@ -25,7 +25,7 @@ from imagesearch.domain.filters import (
     Recorded,
 )
 from imagesearch.domain.images import Status
-from imagesearch.domain.queries import TakenPlace
+from imagesearch.domain.queries import Selection, TakenPlace
 
 _OPERATORS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<"}
 
@@ -44,21 +44,20 @@ class Condition(NamedTuple):
         return Condition(f"({self.sql}) AND ({other.sql})", (*self.values, *other.values))
 
 
-def matching(
-    status: Status | None, collection: str | None, filter: Filter | None, after: str | None = None
-) -> Condition:
-    """Documents of a status or of any, of a collection, that a filter holds for, behind a key."""
-    wanted = [status.value] if status else [known.value for known in Status]
+def matching(selection: Selection, after: str | None = None) -> Condition:
+    """The documents of a selection, after a key."""
+    collection = selection.collection
+    statuses = [status.value for status in ([selection.status] if selection.status else Status)]
     # The "+" keeps SQLite on the index by key, which needs no sorting.
-    parts = [Condition(f"+status IN ({places(wanted)})", tuple(wanted))]
+    parts = [Condition(f"+status IN ({placeholders(statuses)})", tuple(statuses))]
     if collection is not None:
         # The keys of a collection lie side by side: behind "cats/" and before "cats0".
         bounds = (collection, f"{collection}/", f"{collection}0")
         parts.append(Condition("collection = ? AND key >= ? AND key < ?", bounds))
     if after is not None:
         parts.append(Condition("key > ?", (after,)))
-    if filter is not None:
-        parts.append(condition(filter))
+    if selection.filter is not None:
+        parts.append(condition(selection.filter))
     return _joined("AND", parts)
 
 
@@ -114,12 +113,12 @@ def add_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("milliseconds_of", 1, _milliseconds_of, deterministic=True)
 
 
-def places(values: Sequence[object]) -> str:
+def placeholders(values: Sequence[object]) -> str:
     return ", ".join("?" for _ in values)
 
 
 def _one_of(text: Condition, values: tuple[str, ...]) -> Condition:
-    sql = f"ifnull({text.sql} IN ({places(values)}), FALSE)"
+    sql = f"ifnull({text.sql} IN ({placeholders(values)}), FALSE)"
     return Condition(sql, (*text.values, *values))
 
 

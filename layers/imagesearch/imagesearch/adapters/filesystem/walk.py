@@ -1,0 +1,191 @@
+"""The walk of a folder: its files in the order of keys, and what is excluded or skipped."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
+from typing import TypeAlias
+
+from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, OWN, Excludes
+from imagesearch.adapters.filesystem.file_state import can_be_key, error_text, object_state
+from imagesearch.adapters.filesystem.mounts import Place, mount_points, place_of
+from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.images import ImageRef, ObjectState
+from imagesearch.domain.media_types import named_as_image
+
+NO_DEVICE = -1
+_KINDS = (
+    (S_ISFIFO, "a named pipe"),
+    (S_ISSOCK, "a socket"),
+    (S_ISBLK, "a device"),
+    (S_ISCHR, "a device"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file that has a key; whether it is an image its bytes tell."""
+
+    ref: ImageRef
+    state: ObjectState
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What may be an image, or hold some, and cannot be handled: its path from the folder, and why.
+
+    A folder stands for all that is in it: it is `unlisted` where that cannot be told. Of what
+    cannot be printed, there are surrogates.
+    """
+
+    path: str
+    reason: str
+    unlisted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A folder at which another filesystem begins; the root has the key ""."""
+
+    key: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file, or a folder with all in it, that is no part of the library, and why."""
+
+    path: str
+    is_dir: bool
+    reason: str
+
+
+Entry: TypeAlias = Listed | Skipped | Mounted | LeftOut
+
+
+class FolderWalk:
+    """Walks the folder `root`, an absolute path, whose entries get keys of `bucket`."""
+
+    def __init__(self, root: Path, bucket: str, excludes: Excludes) -> None:
+        self._root = root
+        self._prefix = os.path.join(root, "")  # noqa: PTH118 - with a slash at its end
+        self._bucket = bucket
+        self._excludes = excludes
+
+    def entries(self, below: Path | None = None) -> Iterator[Entry]:
+        """Everything visible in the folder, files in the order of their keys' UTF-8 bytes.
+
+        Raises no OSError: what cannot be listed or followed is passed over with its reason.
+        """
+        points = mount_points()
+        waiting: list[tuple[os.DirEntry[str], int]] = []
+        yield from self._open(str(below or self._root), NO_DEVICE, points, waiting)
+        while waiting:
+            entry, device = waiting.pop()
+            if not can_be_key(entry.name):
+                if named_as_image(entry.name) or _leads_to_folder(entry):
+                    yield Skipped(self._key(entry.path), "its name is not UTF-8: rename it")
+            elif _is_folder(entry):
+                yield from self._open(entry.path, device, points, waiting)
+            elif found := self._file(entry):
+                yield found
+
+    def _open(
+        self,
+        path: str,
+        parent_device: int,
+        points: frozenset[str],
+        waiting: list[tuple[os.DirEntry[str], int]],
+    ) -> Iterator[Skipped | Mounted | LeftOut]:
+        """Put what is in a folder on the stack, last key first; tell what of it is left out.
+
+        An ignore file that cannot be read stands for all that is in its folder.
+        """
+        device = parent_device
+        seen: list[os.DirEntry[str]] = []
+        try:
+            # The dot asks for the right to enter, without which nothing in there can be looked at.
+            device = os.stat(path + "/.").st_dev  # noqa: PTH116
+            if device != parent_device or path in points:
+                yield Mounted(self._key(path), place_of(path))
+            with os.scandir(path) as entries:
+                seen += entries
+        except (FileNotFoundError, NotADirectoryError):
+            return  # it went away since it was listed
+        except OSError as error:
+            reason = f"it cannot be listed: {error_text(error)}"
+            yield Skipped(self._key(path) or ".", reason, unlisted=True)
+        try:
+            rules = self._excludes.of(self._key(path))
+        except Unavailable:
+            at = self._key(path)
+            reason = f"{self._excludes.trouble(at)}: nothing beside it is touched"
+            yield Skipped(f"{at}/{IGNORE_FILE}".lstrip("/"), reason)
+            return
+        seen.sort(key=_key_bytes, reverse=True)
+        for entry in seen:
+            is_dir = _is_folder(entry)
+            if not (why := rules.why(entry.name, is_dir)):
+                waiting.append((entry, device))
+            elif is_dir or why != OWN:
+                yield LeftOut(self._key(entry.path), is_dir, why)
+
+    def _file(self, entry: os.DirEntry[str]) -> Listed | Skipped | None:
+        """What is no folder: None for what is no image, and for what went away meanwhile."""
+        key = self._key(entry.path)
+        try:
+            is_link = entry.is_symlink()
+            found = entry.stat()
+        except FileNotFoundError:
+            if named_as_image(entry.name) and _is_link(entry):
+                return Skipped(key, "the link leads nowhere: remove it or mend it")
+            return None
+        except OSError as error:
+            what = "the link cannot be followed" if _is_link(entry) else "it cannot be looked at"
+            return Skipped(key, f"{what}: {error_text(error)}")
+        image = named_as_image(entry.name)
+        real = Path(os.path.realpath(entry.path)) if is_link else Path(entry.path)
+        if self._excludes.leads_to_own_data(Path(entry.path), real):
+            return None
+        if not real.is_relative_to(self._root):
+            out = "it leads out of the folder: put the images themselves here"
+            return Skipped(key, out) if image or S_ISDIR(found.st_mode) else None
+        if S_ISREG(found.st_mode):
+            return Listed(ImageRef(self._bucket, key), object_state(found))
+        if image and not S_ISDIR(found.st_mode):
+            return Skipped(key, f"it is {_kind(found.st_mode)}, not a file")
+        return None
+
+    def _key(self, path: str) -> str:
+        return path[len(self._prefix) :]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:  # then it is told where it is looked at
+        return False
+
+
+def _is_link(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_symlink()
+    except OSError:
+        return False
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _kind(mode: int) -> str:
+    return next((name for is_it, name in _KINDS if is_it(mode)), "something else")
+
+
+def _key_bytes(entry: os.DirEntry[str]) -> bytes:
+    """Where the keys of an entry stand in order: all keys in a folder go on with a slash."""
+    return os.fsencode(entry.name) + (b"/" if _is_folder(entry) else b"")

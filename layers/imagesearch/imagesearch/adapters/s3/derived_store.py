@@ -1,0 +1,62 @@
+"""The derived store in S3: a bucket of its own, whose objects do not start indexing."""
+
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from imagesearch.adapters.s3.client import URL_SECONDS, client_config, status_of
+from imagesearch.domain.errors import Unavailable
+
+# What a key names never changes.
+CACHE_CONTROL = "private, max-age=31536000, immutable"
+
+
+class S3Derived:
+    """A folder of S3, `s3://bucket` or `s3://bucket/prefix`."""
+
+    def __init__(self, uri: str, client: Any = None) -> None:
+        self._bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._s3 = client or boto3.client("s3", config=client_config())
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        try:
+            self._s3.put_object(
+                **self._there(key), Body=data, ContentType=content_type, CacheControl=CACHE_CONTROL
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable("write", key, error) from error
+
+    def get(self, key: str) -> bytes | None:
+        try:
+            data: bytes = self._s3.get_object(**self._there(key))["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            if status_of(error) == 404:
+                return None
+            raise self._unavailable("read", key, error) from error
+        return data
+
+    def delete(self, key: str) -> None:
+        try:
+            self._s3.delete_object(**self._there(key))
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable("delete", key, error) from error
+
+    def url(self, key: str) -> str:
+        try:
+            url: str = self._s3.generate_presigned_url(
+                "get_object", Params=self._there(key), ExpiresIn=URL_SECONDS
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable("sign an address for", key, error) from error
+        return url
+
+    def _there(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": self._prefix + key}
+
+    def _unavailable(self, what: str, key: str, error: Exception) -> Unavailable:
+        return Unavailable(
+            f"cannot {what} s3://{self._bucket}/{self._prefix}{key}: {error}",
+            "check DERIVED_URI and that the function's role may do this there",
+        )
