@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.filters import OneOf
-from imagesearch.domain.images import DetailsWanted, Document, Embedding
+from imagesearch.domain.images import DetailOptions, Document, Embedding
 from imagesearch.domain.isolation import reason
 from imagesearch.domain.ports import ImageEncoder, VectorIndex
 from imagesearch.domain.queries import Hit, ImageQuery, StoredQuery, VectorQuery
@@ -65,7 +65,7 @@ class DuplicateCheck:
         return sorted((match for match in matches if match), key=_surest_first)
 
     def _given(self, query: ImageQuery) -> _Asked:
-        [image] = self._images.encode_images([query.data], DetailsWanted())
+        [image] = self._images.encode_images([query.data], DetailOptions())
         if isinstance(image, UnreadableImage):
             raise image
         details = image.details

@@ -12,7 +12,7 @@ from imagesearch.domain.images import Document, Embedding, ImageRef, Neighbour, 
 from imagesearch.domain.isolation import each_alone, reason
 from imagesearch.domain.ports import RecheckQueue, Stored, Touch, VectorIndex, WriteStatus
 from imagesearch.domain.queries import Hit, VectorQuery
-from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, Fingerprint, Weights, similarity
+from imagesearch.duplicates.similarity import MIN_CONFIDENCE, Fingerprint, Weights, similarity
 
 # Among more copies than this each still has some of the others, and they form one group.
 NEAREST = 10
@@ -103,7 +103,7 @@ class Linker:
             for id, stored in settled.items()
             if stored.document is not None and id in embeddings
         ]
-        least = self._weights.min_cosine(LEAST_CONFIDENCE)
+        least = self._weights.min_cosine(MIN_CONFIDENCE)
         queries = [
             VectorQuery(embeddings[each.id], NEAREST, exclude=(each.id,), min_score=least)
             for each in documents
@@ -127,7 +127,7 @@ class Linker:
             return Neighbour(other.id, other.sha256, score, 1.0)
         try:
             found = similarity(
-                self._weights, hit.score, look, Fingerprint.of(other), LEAST_CONFIDENCE
+                self._weights, hit.score, look, Fingerprint.of(other), MIN_CONFIDENCE
             )
         except Exception as error:  # two images that cannot be compared are no duplicates
             reason(error, document.id)

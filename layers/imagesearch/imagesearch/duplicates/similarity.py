@@ -30,8 +30,8 @@ def hash_distance(one: str, other: str) -> int:
 # What one may rely on without looking: docs/duplicates.md has what was measured at it.
 THRESHOLD = 0.95
 # Less sure pairs are not noted when images are linked.
-LEAST_CONFIDENCE = 0.8
-MOST_CONFIDENCE = 0.9999
+MIN_CONFIDENCE = 0.8
+MAX_CONFIDENCE = 0.9999
 # From here two hashes are as far apart as those of pictures that have nothing in common.
 FAR = BITS // 2
 
@@ -112,10 +112,10 @@ class Similarity:
 
 
 def check_threshold(threshold: float) -> None:
-    if not LEAST_CONFIDENCE <= threshold <= MOST_CONFIDENCE:
+    if not MIN_CONFIDENCE <= threshold <= MAX_CONFIDENCE:
         raise InvalidQuery(
             f"threshold is {threshold}",
-            f"it is the least confidence: ask for {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}",
+            f"it is the least confidence: ask for {MIN_CONFIDENCE} to {MAX_CONFIDENCE}",
             "invalid_threshold",
         )
 
