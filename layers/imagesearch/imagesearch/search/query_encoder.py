@@ -36,7 +36,7 @@ MAX_URLS = 4
 MAX_IMAGE_BYTES = 4_500_000
 # Below this length, relative to the weights, a sum of vectors consists of rounding errors.
 _MIN_LENGTH = 1e-5
-_URLS_HINT = "ask the operator to enable it: --allow-urls, or the stack parameter AllowUrls"
+_URLS_HINT = "ask the operator to enable it: --allow-urls, or stack parameter AllowUrls"
 
 EncodingResult: TypeAlias = Embedding | ImageSearchError
 
