@@ -17,7 +17,14 @@ from pydantic_core import PydanticCustomError
 from imagesearch.domain.images import Document
 from imagesearch.domain.queries import ImageQuery, StoredQuery
 from imagesearch.duplicates.checker import Match
-from imagesearch.duplicates.groups import GROUPS, MAX_GROUPS, MAX_SHOWN, Group, GroupKind, GroupPage
+from imagesearch.duplicates.groups import (
+    DEFAULT_GROUPS,
+    MAX_GROUPS,
+    MAX_SHOWN,
+    Group,
+    GroupKind,
+    GroupPage,
+)
 from imagesearch.duplicates.similarity import MAX_CONFIDENCE, MIN_CONFIDENCE, THRESHOLD
 
 from ..requests import (
@@ -217,7 +224,7 @@ class Duplicates:
         threshold: Threshold = THRESHOLD,
         collection: Collection = None,
         cursor: CursorParameter = None,
-        limit: GroupLimit = GROUPS,
+        limit: GroupLimit = DEFAULT_GROUPS,
     ) -> Response[Any]:
         page = self._dependencies.duplicate_groups.page(
             threshold=threshold, collection=collection or None, cursor=cursor, limit=limit

@@ -286,7 +286,7 @@ def test_a_hash_is_sixteen_hexadecimal_digits_that_say_how_dark_and_light_lie():
     assert perceptual_hash(Image.fromarray(gradient[:, ::-1].copy())) != found
 
 
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (12, 200, 77)])
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (12, 200, 77)])
 def test_pictures_in_one_color_have_no_bits_but_that_of_their_mean(color):
     bit = "8" if any(color) else "0"
     assert perceptual_hash(Image.new("RGB", (50, 20), color)) == bit + "0" * 15
