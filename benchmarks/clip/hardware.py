@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks.report import Row
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.image_encoder import IMAGES_AT_A_TIME
+from imagesearch.embedding.image_encoder import IMAGE_BATCH_SIZE
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.session import depends_on_batch, open_session, session_options
 from models.clip.reference import random_pixels
@@ -36,7 +36,7 @@ def measure_peak(graph: Path, name: str) -> Row:
     is no product of matrices."""
     threads = os.cpu_count() or 1
     session = open_session(graph, threads)
-    batch = 1 if depends_on_batch(graph) else IMAGES_AT_A_TIME
+    batch = 1 if depends_on_batch(graph) else IMAGE_BATCH_SIZE
     feed = {"pixel_values": random_pixels(VIT_B_32, 0)[:batch]}
     multiply = _bare_product(threads)
     seconds = np.array(

@@ -17,10 +17,10 @@ from pydantic_core import PydanticCustomError
 from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnsupportedMediaType
 from imagesearch.domain.images import Status
 from imagesearch.search.pagination import MAX_DEPTH, MAX_LIMIT
-from imagesearch.search.query_encoder import MAX_TEXT, MAX_URLS, MOST_BYTES
+from imagesearch.search.query_encoder import MAX_IMAGE_BYTES, MAX_TEXT, MAX_URLS
 
 # In base64 both come near to the 6,291,456 bytes that a Lambda request may have.
-MAX_RAW_IMAGE = MOST_BYTES
+MAX_RAW_IMAGE = MAX_IMAGE_BYTES
 MAX_JSON_IMAGE = 3_000_000
 MAX_URL = 2_048
 MAX_JSON = MAX_JSON_IMAGE * 4 // 3 + 100_000
@@ -64,7 +64,7 @@ ImageUrl = Annotated[
         min_length=1,
         max_length=MAX_URL,
         description="https://…, where the operator allows it: the address of an image of up to"
-        f" {MOST_BYTES:,} bytes on the public internet, fetched within 10 seconds. Up to"
+        f" {MAX_IMAGE_BYTES:,} bytes on the public internet, fetched within 10 seconds. Up to"
         f" {MAX_URLS} in a request.",
     ),
 ]

@@ -17,7 +17,7 @@ from rich.text import Text
 from imagesearch import bootstrap
 from imagesearch.domain.images import Document
 from imagesearch.duplicates.groups import MAX_GROUPS, Group
-from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
+from imagesearch.duplicates.similarity import MAX_CONFIDENCE, MIN_CONFIDENCE, THRESHOLD
 from local.lambda_runtime import settings_of
 from local.models import model_folder, model_in_use
 from local.options import DATA_DIR, DataDir, Endpoint, Model
@@ -108,7 +108,7 @@ Folder = Annotated[Path | None, typer.Option(help="Default: the last one indexed
 Collection = Annotated[str | None, typer.Option(help="Only below this subfolder.")]
 Threshold = Annotated[
     float,
-    typer.Option(min=LEAST_CONFIDENCE, max=MOST_CONFIDENCE, help="How sure it must be at least."),
+    typer.Option(min=MIN_CONFIDENCE, max=MAX_CONFIDENCE, help="How sure it must be at least."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines, no table.")]
 

@@ -208,7 +208,7 @@ def print_status(switch: ModelSwitch) -> bool:
     for role, settings in (("in use", switch.in_use), ("to come", switch.to_come)):
         if settings:
             found = _agreement(settings)
-            agreed = agreed and found.holds
+            agreed = agreed and found.is_consistent
             name, done = bootstrap.index_name(settings), f"{found.done:,} of {found.images:,}"
             print(f"{role:7}  {name}  {done}: {told(found)}")  # noqa: T201
     return agreed
@@ -221,7 +221,7 @@ def drop_others(switch: ModelSwitch) -> None:
     """
     kept = {bootstrap.index_name(each) for each in (switch.in_use, switch.to_come) if each}
     found = _agreement(switch.in_use)
-    if not found.holds:
+    if not found.is_consistent:
         name = bootstrap.index_name(switch.in_use)
         raise UsageError(f"nothing is dropped: {name}, which is in use, has {told(found)}")
     for name, index in bootstrap.vector_indexes(switch.in_use).items():
@@ -232,7 +232,7 @@ def drop_others(switch: ModelSwitch) -> None:
 
 def told(found: ConsistencyReport) -> str:
     """Such as `2 waiting (a.jpg, b.jpg)`, or that all agrees."""
-    parts = [_part(found.waiting, "waiting"), _part(found.stale, "no longer in the bucket")]
+    parts = [_part(found.pending, "waiting"), _part(found.orphaned, "no longer in the bucket")]
     disagreeing = ", ".join(filter(None, parts))
     rejected = f", {found.rejected:,} of them rejected" if found.rejected else ""
     return disagreeing or f"agrees with the bucket{rejected}"

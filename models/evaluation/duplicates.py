@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagesearch.domain.images import DetailsWanted, EncodedImage
+from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.duplicates.miniatures import Miniature, overlap
 from imagesearch.duplicates.page_agreement import Detail, agreement_logit
 from imagesearch.duplicates.similarity import FAR, Fingerprint, hash_distance
@@ -85,7 +85,7 @@ def _encoded(encoder: OnnxImageEncoder, photos: Sequence[Image.Image], edit: Edi
     images: list[EncodedImage] = []
     for start in range(0, len(photos), AT_A_TIME):
         files = [_file(edit(photo)) for photo in photos[start : start + AT_A_TIME]]
-        for image in encoder.encode_images(files, DetailsWanted()):
+        for image in encoder.encode_images(files, DetailOptions()):
             assert isinstance(image, EncodedImage), image
             images.append(image)
     details = [image.details for image in images if image.details]

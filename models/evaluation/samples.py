@@ -18,9 +18,9 @@ from PIL import Image
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import EncodedImage
-from imagesearch.embedding.image_encoder import IMAGES_AT_A_TIME, OnnxImageEncoder
+from imagesearch.embedding.image_encoder import IMAGE_BATCH_SIZE, OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.text_encoder import TEXTS_AT_A_TIME, OnnxTextEncoder
+from imagesearch.embedding.text_encoder import TEXT_BATCH_SIZE, OnnxTextEncoder
 from models.evaluation.reference_pipeline import open_picture
 from models.quantization.methods import Floats
 
@@ -65,8 +65,8 @@ def vectors_of(folder: Path, captioned: Captioned) -> Vectors:
 
     try:
         return Vectors(
-            _in_company(embed, captioned.pictures, loud_picture(), IMAGES_AT_A_TIME),
-            _in_company(texts.encode_texts, captioned.captions, LOUD_TEXT, TEXTS_AT_A_TIME),
+            _in_company(embed, captioned.pictures, loud_picture(), IMAGE_BATCH_SIZE),
+            _in_company(texts.encode_texts, captioned.captions, LOUD_TEXT, TEXT_BATCH_SIZE),
             _in_company(embed, captioned.pictures, None, 1),
             _in_company(texts.encode_texts, captioned.captions, None, 1),
         )

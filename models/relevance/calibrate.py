@@ -20,7 +20,7 @@ import numpy as np
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
-from imagesearch.search.relevance import Curve, Kind
+from imagesearch.search.relevance import Curve, Modality
 from models.quantization.methods import Floats
 from models.relevance.evidence import RelevanceVectors, embed_samples, evidence
 from models.relevance.figures import Figures, held_out, on_all
@@ -124,8 +124,8 @@ def figure_faults(name: str, found: Figures) -> list[str]:
     return wrong
 
 
-def _stated(kind: Kind, curve: Curve, backgrounds: Backgrounds) -> dict[str, object]:
-    name, neighbours = LABELS if kind is Kind.TEXT else PHOTOS, backgrounds.of(kind).neighbours
+def _stated(kind: Modality, curve: Curve, backgrounds: Backgrounds) -> dict[str, object]:
+    name, neighbours = LABELS if kind is Modality.TEXT else PHOTOS, backgrounds.of(kind).neighbours
     return {"background": name, "neighbours": neighbours} | asdict(curve)
 
 

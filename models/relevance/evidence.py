@@ -25,7 +25,7 @@ from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from imagesearch.search.relevance import Kind
+from imagesearch.search.relevance import Modality
 from models.evaluation.edits import EDITS
 from models.evaluation.metrics import kinds_of
 from models.evaluation.samples import Samples, read_samples
@@ -140,12 +140,12 @@ class Evidence:
         )
 
 
-def evidence(vectors: RelevanceVectors) -> dict[Kind, list[Evidence]]:
+def evidence(vectors: RelevanceVectors) -> dict[Modality, list[Evidence]]:
     """For each kind of query one or more sorts, which count alike."""
     return {
-        Kind.TEXT: [caption_evidence(vectors)],
-        Kind.IMAGE: [same_kind_evidence(vectors), edit_evidence(vectors)],
-        Kind.MIXED: [mixed_evidence(vectors)],
+        Modality.TEXT: [caption_evidence(vectors)],
+        Modality.IMAGE: [same_kind_evidence(vectors), edit_evidence(vectors)],
+        Modality.MIXED: [mixed_evidence(vectors)],
     }
 
 

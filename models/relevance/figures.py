@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagesearch.search.relevance import Kind, Relevance
+from imagesearch.search.relevance import Modality, Relevance
 from models.quantization.methods import Floats
 from models.relevance.evidence import (
     CHOOSING,
@@ -103,10 +103,10 @@ def halves(
 
 def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:
     """Each trial is the photos whose queries are asked, and the calibration that judges them."""
-    text = judged(caption_evidence(vectors), Kind.TEXT, vectors.photos, trials)
-    edits = judged(edit_evidence(vectors), Kind.IMAGE, vectors.photos, trials)
-    alike = judged(same_kind_evidence(vectors), Kind.IMAGE, vectors.photos, trials)
-    mixed = judged(mixed_evidence(vectors), Kind.MIXED, vectors.photos, trials)
+    text = judged(caption_evidence(vectors), Modality.TEXT, vectors.photos, trials)
+    edits = judged(edit_evidence(vectors), Modality.IMAGE, vectors.photos, trials)
+    alike = judged(same_kind_evidence(vectors), Modality.IMAGE, vectors.photos, trials)
+    mixed = judged(mixed_evidence(vectors), Modality.MIXED, vectors.photos, trials)
     return Figures(
         text_kept=round(text.kept(), 1),
         text_let_through=round(text.let_through(), 2),
@@ -125,7 +125,7 @@ def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:
     )
 
 
-def judged(sort: Evidence, kind: Kind, photos: Floats, trials: Sequence[Trial]) -> Judged:
+def judged(sort: Evidence, kind: Modality, photos: Floats, trials: Sequence[Trial]) -> Judged:
     """What the product says of each query and photo."""
     asked = [(sort.of_queries(of), relevance) for of, relevance in trials]
     return Judged(
@@ -138,14 +138,14 @@ def judged(sort: Evidence, kind: Kind, photos: Floats, trials: Sequence[Trial]) 
 def nonsense(vectors: RelevanceVectors, which: str, trials: Sequence[Trial]) -> Judged:
     """For queries without an answer, which no trial was fitted on, every photo is wrong."""
     queries = vectors.unanswerable[which]
-    found = [_relevance(queries, Kind.TEXT, vectors.photos, by) for _, by in trials]
+    found = [_relevance(queries, Modality.TEXT, vectors.photos, by) for _, by in trials]
     relevance = np.concatenate(found)
     wrong = np.ones(relevance.shape, bool)
     return Judged(relevance, ~wrong, wrong)
 
 
 def _relevance(
-    queries: Floats, kind: Kind, photos: Floats, relevance: Relevance
+    queries: Floats, kind: Modality, photos: Floats, relevance: Relevance
 ) -> npt.NDArray[np.float64]:
     """[Q, N]."""
     rows = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagesearch.search.relevance import Background, Curve, Kind, Relevance
+from imagesearch.search.relevance import Background, Curve, Modality, Relevance
 from models.quantization.methods import Floats
 from models.relevance.evidence import Evidence, Marks
 
@@ -73,8 +73,8 @@ class Backgrounds:
     labels: Floats
     photos: Floats
 
-    def of(self, kind: Kind) -> Background:
-        if kind is Kind.TEXT:
+    def of(self, kind: Modality) -> Background:
+        if kind is Modality.TEXT:
             return Background(self.labels, NEIGHBOURS)
         return Background(self.photos, len(self.photos))
 
@@ -89,8 +89,8 @@ def background_rows(vectors: Floats) -> np.ndarray:
 
 
 def fit_relevance(
-    evidence: Mapping[Kind, Sequence[Evidence]], photos: Floats, backgrounds: Backgrounds
-) -> tuple[Relevance, dict[Kind, Curve]]:
+    evidence: Mapping[Modality, Sequence[Evidence]], photos: Floats, backgrounds: Backgrounds
+) -> tuple[Relevance, dict[Modality, Curve]]:
     """Raises NothingToFit."""
     curves = {kind: fit_curve(kind, sorts, photos, backgrounds) for kind, sorts in evidence.items()}
     kinds = {kind: (backgrounds.of(kind), curve) for kind, curve in curves.items()}
@@ -98,7 +98,7 @@ def fit_relevance(
 
 
 def fit_curve(
-    kind: Kind, sorts: Sequence[Evidence], photos: Floats, backgrounds: Backgrounds
+    kind: Modality, sorts: Sequence[Evidence], photos: Floats, backgrounds: Backgrounds
 ) -> Curve:
     """Every sort of evidence weighs the same, and in it every query with an answer."""
     parts = [_pairs(kind, sort.answered(), photos, backgrounds) for sort in sorts]
@@ -122,19 +122,19 @@ def pair_weights(sort: Evidence) -> Doubles:
 
 
 def nearness_to_others(
-    kind: Kind, sort: Evidence, photos: Floats, backgrounds: Backgrounds
+    kind: Modality, sort: Evidence, photos: Floats, backgrounds: Backgrounds
 ) -> Floats:
     """[Q]. The photo that a query is made from is left out: users' photos are no background."""
     background = backgrounds.of(kind)
     near = background.nearness(sort.queries)
-    if kind is Kind.TEXT:
+    if kind is Modality.TEXT:
         return near
     own = np.einsum("qd,qd->q", sort.queries, photos[sort.made_from])
     return np.asarray((near * len(background.vectors) - own) / (len(background.vectors) - 1))
 
 
 def _pairs(
-    kind: Kind, sort: Evidence, photos: Floats, backgrounds: Backgrounds
+    kind: Modality, sort: Evidence, photos: Floats, backgrounds: Backgrounds
 ) -> tuple[np.ndarray, ...]:
     """Of queries and photos: cosine and nearness [P, 2], whether it is right [P], weight [P]."""
     cosines = sort.queries @ photos.T

@@ -149,7 +149,7 @@ def test_a_set_is_searched_as_it_was_until_all_of_the_new_one_is_there(subject, 
 def test_of_two_who_replace_a_set_at_once_one_fails_and_the_set_is_whole(subject, texts):
     sets = LabelSets(lambda: subject.index, LabelEncoder(texts, Prompts(("{}",))), lambda: NOON)
     sets.replace("pets", ["dog"])
-    with pytest.raises(Unavailable, match="somebody else"):
+    with pytest.raises(Unavailable, match="another request"):
         sets.replace("pets", ["cat"], progress=lambda _: sets.replace("pets", ["fish", "bird"]))
     subject.settle()
     assert labels(sets, "pets") == ["bird", "fish"]

@@ -228,7 +228,7 @@ def claims(objects: dict[str, Object], s3: S3, index: SqliteIndex, images, manif
     assert set(again) == set(objects)
     assert set(again.values()) <= {OutcomeKind.UNCHANGED, OutcomeKind.SKIPPED}
     assert records(index, objects) == first
-    assert check_consistency(store, index).holds
+    assert check_consistency(store, index).is_consistent
 
 
 def records(index: SqliteIndex, objects: dict[str, Object]) -> dict[str, Document | None]:

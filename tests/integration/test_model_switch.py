@@ -74,7 +74,7 @@ def test_a_switch_loses_no_search_and_no_image(
     for key, data in fixed.items():
         cloud.put(key, data)
     old.queue.drain(old.handler)
-    assert eventually(lambda: old.agreement().indexed == 40)
+    assert eventually(lambda: old.check_consistency().indexed == 40)
 
     key = "animals/owl.webp"
     searching = Searching(old.searcher, key, fixed[key])
@@ -92,9 +92,9 @@ def test_a_switch_loses_no_search_and_no_image(
         each.queue.drain(each.handler)
 
     assert searching.wrong == []
-    assert eventually(lambda: old.agreement().holds and new.agreement().holds)
-    assert old.agreement() == new.agreement()
-    assert new.agreement().indexed >= 40
+    assert eventually(lambda: all(each.check_consistency().is_consistent for each in (old, new)))
+    assert old.check_consistency() == new.check_consistency()
+    assert new.check_consistency().indexed >= 40
 
     old.index.drop()
     assert list(index_dimensions(opensearch_url, prefix)) == [new.index.health().name]
@@ -107,9 +107,9 @@ def begin_and_break_off(side: Side) -> None:
     """The first attempt to fill the index ends after some of the images."""
     refs = [ref for ref, _ in islice(side.store.list_images(), 10)]
     assert len(list(reconcile(side.indexer, refs))) == 10
-    found = side.agreement()
+    found = side.check_consistency()
     assert found.done >= 10
-    assert not found.holds
+    assert not found.is_consistent
 
 
 def finish(side: Side) -> None:

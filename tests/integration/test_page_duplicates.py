@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.domain.images import DetailsWanted
+from imagesearch.domain.images import DetailOptions
 from imagesearch.duplicates.contrast_maps import UNSURE
-from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, THRESHOLD, Fingerprint, similarity
+from imagesearch.duplicates.similarity import MIN_CONFIDENCE, THRESHOLD, Fingerprint, similarity
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from models.evaluation.document_pages import chat, letter
@@ -34,7 +34,7 @@ def encoded(manifest):
 
     def encode(pictures):
         files = [picture if isinstance(picture, bytes) else png(picture) for picture in pictures]
-        return encoder.encode_images(files, DetailsWanted())
+        return encoder.encode_images(files, DetailOptions())
 
     yield encode
     encoder.close()
@@ -61,7 +61,7 @@ def confidence(manifest, one, other):
 def test_pages_with_other_words_are_no_duplicates(manifest, encoded, kind):
     pages = encoded([kind(random.Random(f"functional {seed}")) for seed in range(5)])
     pairs = [(one, other) for place, one in enumerate(pages) for other in pages[:place]]
-    assert all(confidence(manifest, *pair) < LEAST_CONFIDENCE for pair in pairs)
+    assert all(confidence(manifest, *pair) < MIN_CONFIDENCE for pair in pairs)
 
 
 @pytest.mark.parametrize("copy", ["saved again", "a third of the size", "scanned again, 1° off"])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import Details, DetailsWanted, Embedding, EncodedImage
+from imagesearch.domain.images import DetailOptions, Details, Embedding, EncodedImage
 from imagesearch.domain.ports import ImageEncoder
 
 DIMENSION = 1024
@@ -23,7 +23,7 @@ class DigestEncoder:
     decoder = "digest 1"
 
     def encode_images(
-        self, images: Sequence[bytes], details: DetailsWanted | None = None
+        self, images: Sequence[bytes], details: DetailOptions | None = None
     ) -> list[EncodedImage | UnreadableImage]:
         return [
             UnreadableImage("it is broken")
@@ -53,7 +53,7 @@ class CountingEncoder:
         return self._encoder.decoder
 
     def encode_images(
-        self, images: Sequence[bytes], details: DetailsWanted | None = None
+        self, images: Sequence[bytes], details: DetailOptions | None = None
     ) -> list[EncodedImage | UnreadableImage]:
         self.images += len(images)
         return self._encoder.encode_images(images, details)

@@ -17,8 +17,8 @@ from imagesearch.domain.errors import (
     UnreadableImage,
 )
 from imagesearch.domain.images import (
+    DetailOptions,
     Details,
-    DetailsWanted,
     Embedding,
     EncodedImage,
     ImageRef,
@@ -26,7 +26,7 @@ from imagesearch.domain.images import (
 )
 from imagesearch.domain.ports import UPLOAD_SECONDS, Lag, UploadForm
 from imagesearch.duplicates.miniatures import to_text
-from imagesearch.search.relevance import Background, Curve, Kind, Relevance
+from imagesearch.search.relevance import Background, Curve, Modality, Relevance
 
 BUCKET = "pictures"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -132,14 +132,14 @@ class FakeImages:
         return [data for batch in self.batches for data in batch]
 
     def encode_images(
-        self, images: Sequence[bytes], details: DetailsWanted | None = None
+        self, images: Sequence[bytes], details: DetailOptions | None = None
     ) -> list[EncodedImage | UnreadableImage]:
         if self.away:
             raise Unavailable("no decoder can be started")
         self.batches.append(list(images))
         return [self._encode(data, details) for data in images]
 
-    def _encode(self, data: bytes, details: DetailsWanted | None) -> EncodedImage | UnreadableImage:
+    def _encode(self, data: bytes, details: DetailOptions | None) -> EncodedImage | UnreadableImage:
         words = data.removeprefix(PNG).decode(errors="replace")
         if not data.startswith(PNG) or self.unreadable in words:
             return UnreadableImage("cannot be decoded", "send another file")
@@ -147,15 +147,15 @@ class FakeImages:
         return EncodedImage(vector(words), 640, 480, "image/png", details=found)
 
 
-def _details(words: str, wanted: DetailsWanted) -> Details:
+def _details(words: str, wanted: DetailOptions) -> Details:
     """The camera that the words end with, and what was asked for."""
     _, by, camera = words.partition(" by ")
     return Details(
         phash=hashlib.sha256(words.encode()).hexdigest()[:16],
         miniature=miniature(words),
         exif={"camera": camera} if by else {},
-        latitude=48.5 if wanted.place else None,
-        longitude=-2.25 if wanted.place else None,
+        latitude=48.5 if wanted.gps else None,
+        longitude=-2.25 if wanted.gps else None,
         thumbnail=f"small {words}".encode() if wanted.thumbnail else None,
     )
 
@@ -177,7 +177,7 @@ class FakeTexts:
 
 # Half as relevant as can be where the cosine is 0.5, whatever the query.
 ANYTHING = Background(np.eye(8, dtype=np.float32), neighbours=1)
-RELEVANCE = Relevance(dict.fromkeys(Kind, (ANYTHING, Curve(slope=8, base=0.5, nearness=0))))
+RELEVANCE = Relevance(dict.fromkeys(Modality, (ANYTHING, Curve(slope=8, base=0.5, nearness=0))))
 
 
 @dataclass
@@ -251,7 +251,7 @@ class FakeWeb:
     images: dict[str, bytes | ImageSearchError]
     asked: list[str] = field(default_factory=list)
 
-    def fetch(self, url: str, most: int) -> bytes:
+    def fetch(self, url: str, max_bytes: int) -> bytes:
         self.asked.append(url)
         found = self.images[url]
         if isinstance(found, ImageSearchError):

@@ -31,7 +31,7 @@ BEACH = NewImage("beach.jpg", "image/jpeg", "2024")
 
 
 def test_an_upload_goes_to_its_collection_under_a_name_of_its_own(uploads):
-    one, other = uploads.begin(BEACH), uploads.begin(BEACH)
+    one, other = uploads.create_upload(BEACH), uploads.create_upload(BEACH)
     assert one.ref.bucket == BUCKET
     assert one.ref.collection == "2024"
     assert one.ref.key.startswith("2024/beach-")
@@ -41,7 +41,7 @@ def test_an_upload_goes_to_its_collection_under_a_name_of_its_own(uploads):
 
 
 def test_the_form_is_signed_for_type_and_metadata(uploads, changes):
-    begun = uploads.begin(NewImage("a.png", "image/png", metadata={"label": "cat"}))
+    begun = uploads.create_upload(NewImage("a.png", "image/png", metadata={"label": "cat"}))
     assert changes.signed == [(begun.ref.key, "image/png", {"label": "cat"})]
     assert "/" not in begun.ref.key
 
@@ -53,7 +53,7 @@ def test_the_form_is_signed_for_type_and_metadata(uploads, changes):
      ("日本.jpg", "image/jpeg", "日本-", ".jpg"), ("a.b.tif", "image/tiff", "a.b-", ".tif")],
 )  # fmt: skip
 def test_a_key_ends_as_its_type_does(uploads, name, content_type, begin, end):
-    key = uploads.begin(NewImage(name, content_type)).ref.key
+    key = uploads.create_upload(NewImage(name, content_type)).ref.key
     assert key.startswith(begin)
     assert key.endswith(end)
 
@@ -73,7 +73,7 @@ def test_every_type_that_can_be_uploaded_is_looked_at_by_its_name():
 def test_a_name_that_leads_elsewhere_is_refused(uploads, notes, field, name):
     wanted = {"name": "a.jpg", "content_type": "image/jpeg", field: name}
     with pytest.raises(InvalidQuery) as refused:
-        uploads.begin(NewImage(**wanted))
+        uploads.create_upload(NewImage(**wanted))
     assert refused.value.code == f"invalid_{field}"
     assert notes.files == {}
 
@@ -81,7 +81,7 @@ def test_a_name_that_leads_elsewhere_is_refused(uploads, notes, field, name):
 @pytest.mark.parametrize("type", ["", "image/svg+xml", "text/html", "image/jpeg; a=b", "IMAGE/PNG"])
 def test_a_type_that_is_not_read_is_refused(uploads, type):
     with pytest.raises(InvalidQuery, match="content_type"):
-        uploads.begin(NewImage("a.jpg", type))
+        uploads.create_upload(NewImage("a.jpg", type))
 
 
 @pytest.mark.parametrize(
@@ -91,18 +91,18 @@ def test_a_type_that_is_not_read_is_refused(uploads, type):
 )  # fmt: skip
 def test_metadata_that_no_header_can_hold_is_refused(uploads, metadata):
     with pytest.raises(InvalidQuery) as refused:
-        uploads.begin(NewImage("a.jpg", "image/jpeg", metadata=metadata))
+        uploads.create_upload(NewImage("a.jpg", "image/jpeg", metadata=metadata))
     assert refused.value.code == "invalid_metadata"
 
 
 def test_metadata_may_fill_what_headers_hold(uploads):
-    uploads.begin(NewImage("a.jpg", "image/jpeg", metadata={"a-1": "x" * 2045}))
+    uploads.create_upload(NewImage("a.jpg", "image/jpeg", metadata={"a-1": "x" * 2045}))
 
 
 def test_an_image_is_pending_from_when_it_is_there_until_it_is_looked_at(
     uploads, store, index, indexer
 ):
-    begun = uploads.begin(BEACH)
+    begun = uploads.create_upload(BEACH)
     assert uploads.pending(begun.ref.id) is None
     store.put(begun.ref.key, picture("a beach"))
     pending = uploads.pending(begun.ref.id)
@@ -119,7 +119,7 @@ def test_an_id_that_nobody_began_is_not_pending(uploads, id):
 def test_nothing_begins_while_its_note_cannot_be_kept(uploads, notes):
     notes.away = "uploads/"
     with pytest.raises(Unavailable):
-        uploads.begin(BEACH)
+        uploads.create_upload(BEACH)
 
 
 def test_an_indexed_image_is_deleted_and_leaves_the_index_by_the_event(
@@ -138,7 +138,7 @@ def test_a_rejected_and_a_pending_image_can_be_deleted(uploads, store, indexer):
     store.put("a.png", picture("broken"))
     look(indexer, "a.png")
     uploads.delete(ref("a.png").id)
-    begun = uploads.begin(BEACH)
+    begun = uploads.create_upload(BEACH)
     store.put(begun.ref.key, picture("a beach"))
     uploads.delete(begun.ref.id)
     assert store.objects == {}
@@ -153,7 +153,7 @@ def test_what_is_not_allowed_is_not_done(store, index, changes, notes, indexer):
     store.put("a.png", picture("a"))
     look(indexer, "a.png")
     with pytest.raises(NotAllowed, match="uploads"):
-        UploadService(store, index, changes, notes, Allowed(deletions=True)).begin(BEACH)
+        UploadService(store, index, changes, notes, Allowed(deletions=True)).create_upload(BEACH)
     with pytest.raises(NotAllowed, match="deletions"):
         UploadService(store, index, changes, notes, Allowed(uploads=True)).delete(ref("a.png").id)
     assert (changes.signed, list(store.objects)) == ([], ["a.png"])

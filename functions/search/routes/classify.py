@@ -18,9 +18,9 @@ from imagesearch.classification.classifier import (
     MAX_LABELS,
     MAX_NEIGHBOURS,
     NEAREST_LABELS,
-    Asked,
     Classification,
     LabelSource,
+    SingleImage,
     Vote,
 )
 from imagesearch.classification.prompts import MAX_LABEL
@@ -86,7 +86,7 @@ class PostedClassify(BaseModel):
             raise PydanticCustomError("one_of", "Input should have exactly one of image, id, url")
         return self
 
-    def query(self) -> Asked:
+    def query(self) -> SingleImage:
         """Raises PayloadTooLarge."""
         if self.image is not None:
             return ImageQuery(bounded(self.image))
@@ -225,7 +225,7 @@ class Classifications:
         among = Among(given, labelset, Vote(neighbours, source, collection or None))
         return self._answer(self._classify(image, among), limit)
 
-    def _classify(self, image: Asked, among: Among) -> Classification:
+    def _classify(self, image: SingleImage, among: Among) -> Classification:
         """Raises InvalidQuery."""
         classifier = self._dependencies.classifier
         if among.labels is not None and among.labelset is not None:

@@ -17,8 +17,15 @@ from pydantic_core import PydanticCustomError
 from imagesearch.domain.images import Document
 from imagesearch.domain.queries import ImageQuery, StoredQuery
 from imagesearch.duplicates.checker import Match
-from imagesearch.duplicates.groups import GROUPS, MAX_GROUPS, MAX_SHOWN, Group, GroupKind, GroupPage
-from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
+from imagesearch.duplicates.groups import (
+    DEFAULT_GROUPS,
+    MAX_GROUPS,
+    MAX_SHOWN,
+    Group,
+    GroupKind,
+    GroupPage,
+)
+from imagesearch.duplicates.similarity import MAX_CONFIDENCE, MIN_CONFIDENCE, THRESHOLD
 
 from ..requests import (
     EXAMPLE_IMAGE,
@@ -49,8 +56,8 @@ class PostedCheck(BaseModel):
         float,
         Field(
             strict=True,
-            ge=LEAST_CONFIDENCE,
-            le=MOST_CONFIDENCE,
+            ge=MIN_CONFIDENCE,
+            le=MAX_CONFIDENCE,
             allow_inf_nan=False,
             description="The least confidence of a match.",
         ),
@@ -180,8 +187,8 @@ are parameters."""
 Threshold = Annotated[
     float,
     Query(
-        ge=LEAST_CONFIDENCE,
-        le=MOST_CONFIDENCE,
+        ge=MIN_CONFIDENCE,
+        le=MAX_CONFIDENCE,
         allow_inf_nan=False,
         description="The least confidence that two images show the same picture.",
     ),
@@ -217,7 +224,7 @@ class Duplicates:
         threshold: Threshold = THRESHOLD,
         collection: Collection = None,
         cursor: CursorParameter = None,
-        limit: GroupLimit = GROUPS,
+        limit: GroupLimit = DEFAULT_GROUPS,
     ) -> Response[Any]:
         page = self._dependencies.duplicate_groups.page(
             threshold=threshold, collection=collection or None, cursor=cursor, limit=limit

@@ -308,9 +308,9 @@ class Images:
     def begin_upload(self, request: Request) -> Response[Any]:
         posted = posted_json(request.resolved_event, PostedImage)
         if posted.url is not None:
-            ref = self._uploads.take(posted.url, posted.new_image())
+            ref = self._uploads.upload_from_url(posted.url, posted.new_image())
             return answer(Upload(id=ref.id, key=ref.key), 201)
-        begun = self._uploads.begin(posted.new_image())
+        begun = self._uploads.create_upload(posted.new_image())
         return answer(begun_upload(begun), 201)
 
     def delete(self, id: ImageId) -> Response[Any]:

@@ -19,15 +19,15 @@ from imagesearch.domain.queries import (
     MAX_TERMS,
     Hit,
     ImageQuery,
+    LeafQuery,
     MixedQuery,
-    Part,
     Query,
     Search,
     StoredQuery,
     Term,
     TextQuery,
     UrlQuery,
-    parts,
+    leaf_queries,
 )
 from imagesearch.search.pagination import MAX_LIMIT
 from imagesearch.search.query_encoder import MAX_TEXT
@@ -109,7 +109,7 @@ class PostedPart(BaseModel):
             raise PydanticCustomError("one_of", message)
         return self
 
-    def part(self) -> Part:
+    def part(self) -> LeafQuery:
         """Raises PayloadTooLarge."""
         if self.text is not None:
             return TextQuery(self.text)
@@ -203,7 +203,8 @@ class PostedBatch(BaseModel):
     @model_validator(mode="after")
     def _has_few_images(self) -> "PostedBatch":
         queries = [search.query.query() for search in self.searches]
-        images = sum(isinstance(part, ImageQuery) for each in queries for part in parts(each))
+        leaves = [leaf for each in queries for leaf in leaf_queries(each)]
+        images = sum(isinstance(leaf, ImageQuery) for leaf in leaves)
         if images > MAX_IMAGES:
             raise PydanticCustomError(
                 "too_many_images",

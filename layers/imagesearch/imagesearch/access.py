@@ -1,14 +1,11 @@
-"""A vector index as the holder of a bound API key sees it.
-
-What the holder of an API key may see and change: the collections that the key is bound to.
-"""
+"""API keys that are bound to collections, and the ports limited to these collections."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import unquote
 
-from imagesearch.domain.errors import NotAllowed, NotFound
+from imagesearch.domain.errors import NotAllowed
 from imagesearch.domain.filters import AllOf, Filter, OneOf
 from imagesearch.domain.images import (
     Document,
@@ -30,11 +27,12 @@ from imagesearch.domain.ports import (
     WriteResult,
 )
 from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.uploads import no_such_image
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The collections that may be seen. What lies in no collection is outside of every scope."""
+    """The collections that a key may access; an image without a collection is in no scope."""
 
     collections: frozenset[str]
 
@@ -42,39 +40,39 @@ class Scope:
         return ref.collection in self.collections
 
     def require(self, ref: ImageRef) -> None:
-        """Raises NotAllowed for what lies outside."""
+        """Raises NotAllowed for an image outside the scope."""
         if not self.holds(ref):
-            told = ", ".join(sorted(self.collections))
-            where = f"the collection {ref.collection!r}" if ref.collection else "no collection"
+            names = ", ".join(sorted(self.collections))
+            where = f"in {ref.collection!r}" if ref.collection else "outside of collections"
             raise NotAllowed(
-                f"this key may change nothing in {where}",
-                f"name a collection that it is bound to: {told}",
+                f"this key does not permit changes {where}",
+                f"use a collection that the key is bound to: {names}",
                 "collection_not_allowed",
             )
 
     def narrowed(self, filter: Filter | None) -> Filter:
-        """The filter, and that the image is within."""
+        """The filter, limited to images in the scope."""
         within = OneOf("collection", tuple(sorted(self.collections)))
         return AllOf((within, filter)) if filter else within
 
 
 def key_bindings(text: str) -> dict[str, Scope]:
-    """The scope of each key that is bound, by the key's id: `id=cats/dogs,other=birds`.
+    """The scope of each bound key by its id, parsed from `id=cats/dogs,other=birds`.
 
-    A collection's name is percent-encoded where it holds one of these signs. Raises ValueError.
+    The characters `,`, `=`, `/` and `%` in names are percent-encoded. Raises ValueError.
     """
-    found: dict[str, Scope] = {}
-    for part in filter(None, text.split(",")):
-        id, equals, names = part.partition("=")
+    scopes: dict[str, Scope] = {}
+    for binding in filter(None, text.split(",")):
+        id, equals, names = binding.partition("=")
         collections = frozenset(unquote(name) for name in names.split("/") if name)
-        if not (id and equals and collections) or id in found:
-            raise ValueError("is a list such as key-id=cats/dogs,other-id=birds, each id once")
-        found[id] = Scope(collections)
-    return found
+        if not (id and equals and collections) or id in scopes:
+            raise ValueError("must be a list such as key-id=cats/dogs,other-id=birds, each id once")
+        scopes[id] = Scope(collections)
+    return scopes
 
 
 class ScopedStore:
-    """An image store in which nothing is there but what the scope holds."""
+    """An image store limited to a scope; `head` reports other objects as missing."""
 
     def __init__(self, store: ImageStore, scope: Scope) -> None:
         self._store = store
@@ -100,7 +98,7 @@ class ScopedStore:
 
 
 class ScopedChanges:
-    """Changes of the bucket within the scope."""
+    """Uploads and deletions limited to a scope."""
 
     def __init__(self, changes: BucketChanges, scope: Scope) -> None:
         self._changes = changes
@@ -120,12 +118,12 @@ class ScopedChanges:
 
     def delete(self, ref: ImageRef) -> None:
         if not self._scope.holds(ref):
-            raise NotFound(f"there is no image with the id {ref.id!r}", "take an id from a hit")
+            raise no_such_image(ref.id)
         self._changes.delete(ref)
 
 
 class ScopedIndex:
-    """A vector index of which nothing is seen or written but what the scope holds."""
+    """A vector index limited to a scope; other entries are reported as missing."""
 
     def __init__(self, index: VectorIndex, scope: Scope) -> None:
         self._index = index
@@ -139,7 +137,7 @@ class ScopedIndex:
         return self._index.embeddings(list(self.get(ids)))
 
     def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
-        """A hash is left out where the image that was indexed last is outside of the scope."""
+        """Omits a hash if the image that was indexed last is outside the scope."""
         found = self._index.by_sha256(hashes, decoder)
         return {
             sha256: scanned
@@ -185,7 +183,7 @@ class ScopedIndex:
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
         wanted = self._scope.collections & ({collection} if collection else self._scope.collections)
-        # In the order of keys, which go on with a slash.
+        # The order of keys: in a key, a slash follows the collection.
         for each in sorted(wanted, key=lambda name: f"{name}/".encode()):
             yield from self._index.linked(collection=each)
 
@@ -201,13 +199,15 @@ class ScopedIndex:
         )
 
     def drop(self) -> None:
-        raise NotAllowed("this key may not drop the index", "use one that is bound to nothing")
+        raise NotAllowed(
+            "this key may not drop the index", "use a key that is not bound to collections"
+        )
 
     def _holds(self, stored: Stored) -> bool:
         return stored.document is not None and self._scope.holds(stored.document.ref)
 
-    def _within(self, selection: Selection) -> Selection:
-        return replace(selection, filter=self._scope.narrowed(selection.filter))
-
     def _narrowed(self, query: VectorQuery) -> VectorQuery:
         return replace(query, filter=self._scope.narrowed(query.filter))
+
+    def _within(self, selection: Selection) -> Selection:
+        return replace(selection, filter=self._scope.narrowed(selection.filter))

@@ -1,10 +1,7 @@
-"""The one place where parts are joined: from settings to use cases.
+"""Composition root: creates the use cases and their adapters from the settings.
 
-Where images and what is made of them lie, as the settings say.
-
-The model of a deployment, each part loaded once and when it is first needed.
-
-What a function does when Lambda starts it from a snapshot: its connections have died.
+Adapters are imported where they are chosen, so that a function loads only those it uses. Stores,
+encoders and indexes are created once per process.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,170 +44,32 @@ from imagesearch.uploads import Allowed, UploadService
 
 if TYPE_CHECKING:
     from imagesearch.adapters.filesystem.image_store import FolderStore
-
-# Adapters are imported where they are chosen: a function pays at start only for what it uses.
-
-
-@cache
-def image_store(settings: Settings) -> ImageStore:
-    if settings.bucket.startswith("file://"):
-        return folder_store(settings)
-    from imagesearch.adapters.s3.image_store import S3Store
-
-    return S3Store(settings.bucket, tags=settings.read_tags)
-
-
-@cache
-def folder_store(settings: Settings) -> "FolderStore":
-    """The store over a folder: all readers of it in a process see the same part of it."""
-    from imagesearch.adapters.filesystem.excludes import Excludes
-    from imagesearch.adapters.filesystem.image_store import FolderStore
-
-    folder = local_path(settings.bucket)
-    own = [local_path(uri) for uri in settings.own_folders.split()]
-    excludes = Excludes(folder, settings.exclude.split("\n"), settings.default_excludes, own)
-    return FolderStore(folder, excludes=excludes)
-
-
-@cache
-def derived_store(settings: Settings) -> DerivedStore | None:
-    """Where small copies of images lie; None where none are made."""
-    return None if settings.derived_uri is None else derived_at(settings.derived_uri)
-
-
-def derived_at(uri: str) -> DerivedStore:
-    """The derived store in `s3://bucket` or `file:///folder`."""
-    if uri.startswith("file://"):
-        from imagesearch.adapters.filesystem.derived_store import FolderDerived
-
-        return FolderDerived(local_path(uri))
-    from imagesearch.adapters.s3.derived_store import S3Derived
-
-    return S3Derived(uri)
-
-
-def bucket_changes(settings: Settings) -> BucketChanges:
-    if settings.bucket.startswith("file://"):
-        from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
-
-        return FolderChanges(
-            local_path(settings.bucket),
-            local_path(settings.derived_uri or ""),
-            folder_store(settings).excludes,
-        )
-    from imagesearch.adapters.s3.bucket_changes import S3Changes
-
-    return S3Changes()
-
-
-@cache
-def web_images(settings: Settings) -> WebImages | None:
-    """Where images are fetched from by their address; None where that is not permitted."""
-    if not settings.allow_urls:
-        return None
-    from imagesearch.adapters.web_images import WebImages
-
-    return WebImages()
-
-
-def change_queue(settings: Settings) -> ChangeQueue | None:
-    if settings.queue_url is None:
-        return None
-    from imagesearch.adapters.sqs import SqsQueue
-
-    return SqsQueue(settings.queue_url)
-
-
-def local_path(url: str) -> Path:
-    return Path(unquote(urlsplit(url).path))
-
-
-if TYPE_CHECKING:
     from imagesearch.adapters.s3.model_folder import S3Model
-
-
-@cache
-def manifest_of(model_uri: str) -> Manifest:
-    return load_manifest(_model_folder(model_uri, [MANIFEST]))
-
-
-def duplicate_weights(model_uri: str) -> Weights:
-    return manifest_of(model_uri).duplicates.weights
-
-
-@cache
-def image_encoder(model_uri: str) -> OnnxImageEncoder:
-    manifest = manifest_of(model_uri)
-    return OnnxImageEncoder(_model_folder(model_uri, [manifest.image.graph]), manifest)
-
-
-@cache
-def text_encoder(model_uri: str) -> OnnxTextEncoder:
-    manifest = manifest_of(model_uri)
-    text = manifest.text
-    names = [name for name in (text.graph, text.tokenizer, text.projection) if name]
-    return OnnxTextEncoder(_model_folder(model_uri, names), manifest)
-
-
-@cache
-def relevance_of(model_uri: str) -> Relevance | None:
-    manifest = manifest_of(model_uri)
-    names = manifest.relevance.backgrounds if manifest.relevance else []
-    return relevance(_model_folder(model_uri, names), manifest)
-
-
-def _model_folder(model_uri: str, names: Sequence[str]) -> Path:
-    """Where these files of the model lie on this machine."""
-    return _s3_model(model_uri).folder(names) if model_uri.startswith("s3://") else Path(model_uri)
-
-
-@cache
-def _s3_model(model_uri: str) -> "S3Model":
-    from imagesearch.adapters.s3.model_folder import S3Model
-
-    return S3Model(model_uri)
-
 
 Register: TypeAlias = Callable[[Callable[[], object]], object]
 
 
-def after_restore(action: Callable[[], object], register: Register | None = None) -> None:
-    """Have an action done after each restore; without a register, by Lambda if this runs there."""
-    if register := register or _lambda_register():
-        register(action)
+def indexer(settings: Settings, force: bool = False) -> Indexer:
+    """The use case of the indexing function; loads the image encoder only.
 
-
-def _lambda_register() -> Register | None:
-    """https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html"""
-    try:
-        runtime: Any = import_module("snapshot_restore_py")
-    except ModuleNotFoundError:
-        return None
-    register: Register = runtime.register_after_restore
-    return register
-
-
-def indexer(settings: Settings, afresh: bool = False) -> Indexer:
-    """What the indexing function needs; loads the image side of the model alone.
-
-    With `afresh`, it reads objects that have not changed, too.
+    With `force`, objects are read even if their state has not changed.
     """
     return Indexer(
         image_store(settings),
         vector_index(settings),
         image_encoder(settings.model_uri),
-        places=settings.exif_gps,
+        gps=settings.exif_gps,
         derived=derived_store(settings),
         linker=Linker(
             vector_index(settings), duplicate_weights(settings.model_uri), _recheck_queue(settings)
         ),
         sources=_content_sources(settings),
-        afresh=afresh,
+        force=force,
     )
 
 
 def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:
-    """What the search function needs; loads both sides of the model."""
+    """The searches within a scope; loads both encoders."""
     return Searcher(
         _index_within(settings, scope),
         text_encoder(settings.model_uri),
@@ -221,22 +80,23 @@ def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:
 
 
 def classifier(settings: Settings, scope: Scope | None = None) -> Classifier:
-    """The same parts as the searcher's, and how the model is told labels."""
+    """Classification of images, by labels or by neighbors within a scope; loads both encoders."""
     texts, images = text_encoder(settings.model_uri), image_encoder(settings.model_uri)
     vectors = QueryEncoder(_index_within(settings, scope), texts, images, web_images(settings))
     return Classifier(vectors, _label_encoder(settings), label_sets(settings, scope))
 
 
 def label_sets(settings: Settings, scope: Scope | None = None) -> LabelSets:
-    """Sets of labels; their index is opened when it is needed.
+    """The label sets, whose index is opened on first use.
 
-    They are everybody's: whoever is bound to some collections only reads them.
+    Label sets are shared by all keys and read-only for keys that are bound to collections.
     """
     index = partial(_label_index, settings)
     return LabelSets(index, _label_encoder(settings), read_only=scope is not None)
 
 
 def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
+    """Relevance feedback on images within a scope."""
     manifest = manifest_of(settings.model_uri)
     return Feedback(
         _index_within(settings, scope),
@@ -247,18 +107,36 @@ def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
 
 
 def duplicate_groups(settings: Settings, scope: Scope | None = None) -> DuplicateGroups:
-    """The groups within a scope; images outside of it are in none."""
+    """Groups of duplicates among the images within a scope."""
     return DuplicateGroups(_index_within(settings, scope))
 
 
 def duplicate_check(settings: Settings, scope: Scope | None = None) -> DuplicateCheck:
-    """What tells whether a picture is there, within a scope."""
+    """The check for duplicates of one image among those within a scope."""
     images, weights = image_encoder(settings.model_uri), duplicate_weights(settings.model_uri)
     return DuplicateCheck(_index_within(settings, scope), images, weights)
 
 
+def uploads(settings: Settings, scope: Scope | None = None) -> UploadService | None:
+    """Uploads and deletions within a scope; None if both are off or there is no derived store."""
+    derived = derived_store(settings)
+    allowed = Allowed(settings.allow_uploads, settings.allow_delete)
+    if derived is None or not (allowed.uploads or allowed.deletions):
+        return None
+    store, changes = image_store(settings), bucket_changes(settings)
+    if scope:
+        store, changes = ScopedStore(store, scope), ScopedChanges(changes, scope)
+    index, web = _index_within(settings, scope), web_images(settings)
+    return UploadService(store, index, changes, derived, allowed, web=web)
+
+
+def _index_within(settings: Settings, scope: Scope | None) -> VectorIndex:
+    index = vector_index(settings)
+    return ScopedIndex(index, scope) if scope else index
+
+
 def _content_sources(settings: Settings) -> list[ContentSource]:
-    """Indexes of the same image space, besides the one that is written."""
+    """Other indexes of the same image space, from REUSE_FROM."""
     if not settings.reuse_from:
         return []
     from imagesearch.adapters.sqlite.content_lookup import SqliteContentLookup
@@ -279,41 +157,21 @@ def _recheck_queue(settings: Settings) -> RecheckQueue | None:
     return SqsRecheckQueue(settings.revisit_queue_url)
 
 
-def uploads(settings: Settings, scope: Scope | None = None) -> UploadService | None:
-    """What changes the bucket; None where that is not permitted."""
-    derived = derived_store(settings)
-    allowed = Allowed(settings.allow_uploads, settings.allow_delete)
-    if derived is None or not (allowed.uploads or allowed.deletions):
-        return None
-    store, changes = image_store(settings), bucket_changes(settings)
-    if scope:
-        store, changes = ScopedStore(store, scope), ScopedChanges(changes, scope)
-    index, web = _index_within(settings, scope), web_images(settings)
-    return UploadService(store, index, changes, derived, allowed, web=web)
-
-
-def _index_within(settings: Settings, scope: Scope | None) -> VectorIndex:
-    index = vector_index(settings)
-    return ScopedIndex(index, scope) if scope else index
-
-
-# Adapters are imported where they are chosen: a function pays at start only for what it uses.
-
-
 @cache
 def vector_index(settings: Settings) -> VectorIndex:
-    """The index of the model's own image space: no other model's vectors can be met there."""
+    """The index of the model's image space, which contains no vectors of other models."""
     model = manifest_of(settings.model_uri)
     return _index(settings, index_name(settings), model.dimension, model.name)
 
 
 def index_name(settings: Settings) -> str:
+    """The name of the index: the prefix and the model's image space."""
     return f"{settings.index_prefix}-{manifest_of(settings.model_uri).image_space}"
 
 
 def vector_indexes(settings: Settings) -> dict[str, VectorIndex]:
-    """Every index of the prefix, of whatever model, by name. Raises Unavailable."""
-    begin = f"{settings.index_prefix}-"
+    """The indexes of all models with this prefix, by name. Raises Unavailable."""
+    start = f"{settings.index_prefix}-"
     if settings.index_url.startswith("sqlite:"):
         from imagesearch.adapters.sqlite import database
 
@@ -321,12 +179,12 @@ def vector_indexes(settings: Settings) -> dict[str, VectorIndex]:
     else:
         from imagesearch.adapters.opensearch import client
 
-        found = client.index_dimensions(settings.index_url, begin)
-    # Another system's prefix may begin with this one: behind it stands nothing but a space.
+        found = client.index_dimensions(settings.index_url, start)
+    # The prefix of another deployment may begin with this one: only an image space may follow.
     return {
         name: _index(settings, name, dimension, model="")
         for name, dimension in sorted(found.items())
-        if name.startswith(begin) and IMAGE_SPACE.fullmatch(name.removeprefix(begin))
+        if name.startswith(start) and IMAGE_SPACE.fullmatch(name.removeprefix(start))
     }
 
 
@@ -352,7 +210,7 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
 
 @cache
 def _label_index(settings: Settings) -> VectorIndex:
-    """The index of labels as this model is told them: no other prompts' vectors are met there."""
+    """The index of the model's label space, which contains no vectors of other prompts."""
     model = manifest_of(settings.model_uri)
     name = f"{settings.index_prefix}-labels-{model.label_space}"
     return _index(settings, name, model.dimension, model.name)
@@ -360,3 +218,147 @@ def _label_index(settings: Settings) -> VectorIndex:
 
 def _label_encoder(settings: Settings) -> LabelEncoder:
     return LabelEncoder(text_encoder(settings.model_uri), manifest_of(settings.model_uri).prompts)
+
+
+@cache
+def manifest_of(model_uri: str) -> Manifest:
+    """The manifest of a model; raises ConfigurationError."""
+    return load_manifest(_model_folder(model_uri, [MANIFEST]))
+
+
+def duplicate_weights(model_uri: str) -> Weights:
+    """The weights of the evidence for duplicates."""
+    return manifest_of(model_uri).duplicates.weights
+
+
+@cache
+def image_encoder(model_uri: str) -> OnnxImageEncoder:
+    """The model's image encoder; raises ConfigurationError."""
+    manifest = manifest_of(model_uri)
+    return OnnxImageEncoder(_model_folder(model_uri, [manifest.image.graph]), manifest)
+
+
+@cache
+def text_encoder(model_uri: str) -> OnnxTextEncoder:
+    """The model's text encoder; raises ConfigurationError."""
+    manifest = manifest_of(model_uri)
+    text = manifest.text
+    names = [name for name in (text.graph, text.tokenizer, text.projection) if name]
+    return OnnxTextEncoder(_model_folder(model_uri, names), manifest)
+
+
+@cache
+def relevance_of(model_uri: str) -> Relevance | None:
+    """The model's calibration; None if it is not calibrated. Raises ConfigurationError."""
+    manifest = manifest_of(model_uri)
+    names = manifest.relevance.backgrounds if manifest.relevance else []
+    return relevance(_model_folder(model_uri, names), manifest)
+
+
+def _model_folder(model_uri: str, names: Sequence[str]) -> Path:
+    """A local folder with these files of the model; downloads them from S3 if necessary."""
+    return _s3_model(model_uri).folder(names) if model_uri.startswith("s3://") else Path(model_uri)
+
+
+@cache
+def _s3_model(model_uri: str) -> "S3Model":
+    from imagesearch.adapters.s3.model_folder import S3Model
+
+    return S3Model(model_uri)
+
+
+@cache
+def image_store(settings: Settings) -> ImageStore:
+    """The store of the images: an S3 bucket or a folder."""
+    if settings.bucket.startswith("file://"):
+        return folder_store(settings)
+    from imagesearch.adapters.s3.image_store import S3Store
+
+    return S3Store(settings.bucket, tags=settings.read_tags)
+
+
+@cache
+def folder_store(settings: Settings) -> "FolderStore":
+    """The image store of a folder, with its exclusions."""
+    from imagesearch.adapters.filesystem.excludes import Excludes
+    from imagesearch.adapters.filesystem.image_store import FolderStore
+
+    folder = local_path(settings.bucket)
+    own = [local_path(uri) for uri in settings.own_folders.split()]
+    excludes = Excludes(folder, settings.exclude.split("\n"), settings.default_excludes, own)
+    return FolderStore(folder, excludes=excludes)
+
+
+@cache
+def derived_store(settings: Settings) -> DerivedStore | None:
+    """The store of thumbnails, pending uploads and feedback; None if DERIVED_URI is not set."""
+    return None if settings.derived_uri is None else derived_at(settings.derived_uri)
+
+
+def derived_at(uri: str) -> DerivedStore:
+    """The derived store at `s3://bucket` or `file:///folder`."""
+    if uri.startswith("file://"):
+        from imagesearch.adapters.filesystem.derived_store import FolderDerived
+
+        return FolderDerived(local_path(uri))
+    from imagesearch.adapters.s3.derived_store import S3Derived
+
+    return S3Derived(uri)
+
+
+def bucket_changes(settings: Settings) -> BucketChanges:
+    """Uploads to and deletions from the bucket or the folder."""
+    if settings.bucket.startswith("file://"):
+        from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
+
+        return FolderChanges(
+            local_path(settings.bucket),
+            local_path(settings.derived_uri or ""),
+            folder_store(settings).excludes,
+        )
+    from imagesearch.adapters.s3.bucket_changes import S3Changes
+
+    return S3Changes()
+
+
+@cache
+def web_images(settings: Settings) -> WebImages | None:
+    """Downloads images by URL; None if ALLOW_URLS is off."""
+    if not settings.allow_urls:
+        return None
+    from imagesearch.adapters.web_images import WebImages
+
+    return WebImages()
+
+
+def change_queue(settings: Settings) -> ChangeQueue | None:
+    """The queue of changes that are to be indexed; None if QUEUE_URL is not set."""
+    if settings.queue_url is None:
+        return None
+    from imagesearch.adapters.sqs import SqsQueue
+
+    return SqsQueue(settings.queue_url)
+
+
+def local_path(url: str) -> Path:
+    """The path of a `file://` or `sqlite://` URL."""
+    return Path(unquote(urlsplit(url).path))
+
+
+def after_restore(action: Callable[[], object], register: Register | None = None) -> None:
+    """Run an action each time Lambda restores the function from a snapshot.
+
+    Connections do not survive a restore. `register` is for tests; outside Lambda nothing happens.
+    """
+    if register := register or _lambda_register():
+        register(action)
+
+
+def _lambda_register() -> Register | None:
+    """See https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html."""
+    try:
+        runtime: Any = import_module("snapshot_restore_py")
+    except ModuleNotFoundError:
+        return None
+    register: Register = runtime.register_after_restore
+    return register

@@ -1,4 +1,4 @@
-"""Use case: keep what users say of hits, as pairs to train with; nothing tells who said it."""
+"""Use case: store relevance feedback on hits as training pairs, without the user's identity."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from imagesearch.domain.storage_keys import feedback_key
 from imagesearch.search.query_encoder import no_such_image
 from imagesearch.search.search_ids import Searched, SearchIds
 
-DIGITS = 6
+_DIGITS = 6
 
 
 class Feedback:
-    """Raises InvalidQuery, NotFound, NotAllowed where nothing can be kept, Unavailable."""
+    """Stores feedback; without a derived store, every call raises NotAllowed."""
 
     def __init__(
         self, index: VectorIndex, store: DerivedStore | None, ids: SearchIds, image_space: str
@@ -27,9 +27,12 @@ class Feedback:
         self._image_space = image_space
 
     def give(self, search_id: str, image_id: str, relevant: bool) -> None:
-        """Keep one opinion; the same one again changes nothing."""
+        """Store one judgment; repeating it has no effect.
+
+        Raises InvalidQuery, NotFound, NotAllowed, Unavailable.
+        """
         if self._store is None:
-            raise NotAllowed("feedback is not kept here", "set DERIVED_URI to where it shall be")
+            raise NotAllowed("feedback is not stored here", "set DERIVED_URI to a bucket or folder")
         searched = self._ids.unseal(search_id)
         embedding = self._index.embeddings([image_id]).get(image_id)
         if embedding is None:
@@ -55,4 +58,4 @@ class Feedback:
 
 
 def _numbers(vector: Embedding) -> list[float]:
-    return [round(float(each), DIGITS) for each in vector]
+    return [round(float(each), _DIGITS) for each in vector]

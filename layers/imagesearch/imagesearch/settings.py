@@ -1,4 +1,4 @@
-"""The one reader of the environment; a wrong value stops the function with a sentence naming it."""
+"""Settings from environment variables; the only module that reads the environment."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -15,37 +15,43 @@ from pydantic import (
 from imagesearch.access import key_bindings
 from imagesearch.domain.errors import ConfigurationError
 
-# What each engine can do with float vectors, asked of OpenSearch 3.3.0 and 3.5.0.
+# The compression levels of each engine for float vectors, tested with OpenSearch 3.3.0 and 3.5.0.
 COMPRESSIONS: Mapping[str, tuple[str, ...]] = {
     "lucene": ("1x", "4x"),
     "faiss": ("1x", "2x", "8x", "16x", "32x"),
 }
-# What concerns a folder of one machine alone: no deployment sets these.
+# Settings of a local folder, which no deployment on AWS sets.
 FOLDER_SETTINGS = frozenset(("exclude", "default_excludes", "own_folders", "reuse_from"))
 
 _SOURCE = r"sqlite:///[^ ,]+,file:///[^ ,]+"
 
 
 class Settings(BaseModel):
-    """What a deployment decides; each field is read from the variable of the same name, upper case.
+    """The settings of a deployment; each field is read from the variable of its upper-case name.
 
-    `bucket` is a bucket's name or `file:///folder`, `index_url` an OpenSearch endpoint or
-    `sqlite:///path`, `model_uri` a folder with a manifest, here or `s3://bucket/prefix`.
-    From `index_engine` to `index_refresh_seconds` is how OpenSearch lays an index out when it is
-    made; without `index_replicas` there is one as soon as there are two nodes. `queue_url` is where
-    changes of the bucket wait: with it, health tells how many. Through `revisit_queue_url` the
-    indexing function looks for duplicates of images as soon as searches find them; without it, at
-    any later look. Pages of `cors_origin` may call the API from a browser; `*` is any site. What is
-    made of images goes to `derived_uri`, `s3://bucket` or `file:///folder`, which is not the
-    images' bucket; without it there are no thumbnails and nothing can be changed, which
-    `allow_uploads` and `allow_delete` permit. With `allow_urls` images are fetched from the web.
-    Where pictures were taken is recorded with `exif_gps` only, and objects' tags with `read_tags`.
-    `reuse_from` names other SQLite indexes in which images of the same bytes are looked up, each
-    with the folder of its thumbnails, percent-encoded: `sqlite:///path,file:///path sqlite:///…`.
-    Of a folder, what the patterns in `exclude` say is left out, one a line in gitignore syntax; so
-    are leftovers of other software by `default_excludes`, and always the product's own data, which
-    lies in `own_folders`, too: `file:///folder`, with blanks between them.
-    `key_collections` binds API keys, by their ids, to collections: `id=cats/dogs,other=birds`.
+    bucket: the name of a bucket, or `file:///folder`.
+    index_url: an OpenSearch endpoint, or `sqlite:///path`.
+    model_uri: a folder with a manifest, local or `s3://bucket/prefix`.
+    index_engine to index_refresh_seconds: the OpenSearch settings of a new index. Without
+        `index_replicas`, there is one replica as soon as the cluster has two nodes.
+    queue_url: the queue of changes of the bucket, whose length is part of the health.
+    revisit_queue_url: the queue through which images are processed again for linking duplicates
+        once searches find them; without it, they are linked the next time they are processed.
+    cors_origin: the origin whose pages may call the API; `*` for all.
+    derived_uri: the store of thumbnails, pending uploads and feedback, `s3://bucket` or
+        `file:///folder`, not the bucket of the images. Required for thumbnails and for changes.
+    exif_gps: record the coordinates in EXIF.
+    read_tags: record the tags of S3 objects.
+    allow_uploads, allow_delete: permit changes of the bucket.
+    allow_urls: permit downloading images by URL.
+    exclude: patterns of excluded files of a folder, one a line in the syntax of gitignore.
+    default_excludes: exclude temporary and hidden files of other software.
+    own_folders: folders with data of imagesearch, which are always excluded: `file:///folder`,
+        separated by spaces.
+    key_collections: the collections that API keys are bound to, by key id:
+        `id=cats/dogs,other=birds`.
+    reuse_from: other SQLite indexes in which records of the same bytes are looked up, each with
+        its thumbnail folder, percent-encoded: `sqlite:///path,file:///path`, separated by spaces.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -77,32 +83,32 @@ class Settings(BaseModel):
 
     @field_validator("key_collections")
     @classmethod
-    def _binds_keys(cls, text: str) -> str:
+    def _check_key_collections(cls, text: str) -> str:
         key_bindings(text)
         return text
 
     @field_validator("index_compression")
     @classmethod
-    def _known_to_the_engine(cls, compression: str, known: ValidationInfo) -> str:
+    def _check_compression(cls, compression: str, known: ValidationInfo) -> str:
         engine = known.data.get("index_engine", "")
         offered = COMPRESSIONS.get(engine, (compression,))
         if compression not in offered:
-            raise ValueError(f"the engine {engine} offers {', '.join(offered)}")
+            raise ValueError(f"the engine {engine} supports {', '.join(offered)}")
         return compression
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the variables; raises ConfigurationError."""
-        given = {
+        values = {
             name: environ[name.upper()] for name in cls.model_fields if environ.get(name.upper())
         }
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]).upper()
             value = environ.get(name)
-            wrong = f"{name} is not set" if not value else f"{name} is {value!r}: {first['msg']}"
+            problem = f"{name} is not set" if not value else f"{name} is {value!r}: {first['msg']}"
             raise ConfigurationError(
-                wrong, f"set {name} in the function's environment", code="invalid_setting"
+                problem, f"set {name} in the function's environment", code="invalid_setting"
             ) from error

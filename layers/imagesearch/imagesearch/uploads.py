@@ -1,7 +1,4 @@
-"""Use cases: take a new image into the bucket, and let one go.
-
-What a new image may be called and carry, and under which key it comes to lie.
-"""
+"""Use cases: upload images to the bucket, and delete them. The index follows by events."""
 
 import json
 import re
@@ -27,13 +24,17 @@ from imagesearch.domain.storage_keys import upload_key
 from imagesearch.search.query_encoder import urls_off
 
 MAX_NAME_BYTES = 200
+# The limit of S3 for user-defined metadata.
 MAX_METADATA_BYTES = 2_048
-RANDOM_BYTES = 6
+_RANDOM_BYTES = 6
+_IMAGE_ID = re.compile(r"[A-Za-z0-9_-]{24}")
+UPLOADS_HINT = "ask the operator to enable them: --allow-uploads, or stack parameter AllowUploads"
+DELETIONS_HINT = "ask the operator to enable them: --allow-delete, or stack parameter AllowDelete"
 
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """What somebody wants to upload; `collection` is the folder that it goes to."""
+    """An image to upload; `collection` is its folder in the bucket."""
 
     name: str
     content_type: str
@@ -41,42 +42,157 @@ class NewImage:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def check(wanted: NewImage) -> None:
-    """Raises InvalidQuery."""
-    _check_part("name", wanted.name)
-    if wanted.collection is not None:
-        _check_part("collection", wanted.collection)
-    if wanted.content_type not in EXTENSIONS_OF:
+@dataclass(frozen=True, slots=True)
+class CreatedUpload:
+    """The key of a new image, and the form with which a client uploads it."""
+
+    ref: ImageRef
+    form: UploadForm
+
+
+@dataclass(frozen=True, slots=True)
+class PendingImage:
+    """An uploaded object that has not been indexed."""
+
+    ref: ImageRef
+    state: ObjectState
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The operations that the operator has enabled."""
+
+    uploads: bool = False
+    deletions: bool = False
+    urls: bool = False
+
+
+class UploadService:
+    """Uploads and deletes images, as far as enabled.
+
+    Methods raise InvalidQuery, NotAllowed, NotFound and Unavailable.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        index: VectorIndex,
+        changes: BucketChanges,
+        pending: DerivedStore,
+        allowed: Allowed,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        web: WebImages | None = None,
+    ) -> None:
+        """`pending` stores the key of each upload by its image id."""
+        self._store = store
+        self._index = index
+        self._changes = changes
+        self._pending = pending
+        self.allowed = allowed
+        self._clock = clock
+        self._web = web
+
+    def create_upload(self, image: NewImage) -> CreatedUpload:
+        """Create a form for a direct upload to the bucket, under a new key."""
+        self._check_uploads()
+        check(image)
+        ref = ImageRef(self._store.bucket, new_key(image))
+        form = self._changes.upload_form(ref, image.content_type, image.metadata, self._clock())
+        self._record(ref)
+        return CreatedUpload(ref, form)
+
+    def upload_from_url(self, url: str, image: NewImage) -> ImageRef:
+        """Download an image and store it in the bucket, under a new key.
+
+        The content type is detected; that of `image` is used if detection fails. Also raises
+        PayloadTooLarge and UnreadableImage.
+        """
+        self._check_uploads()
+        if self._web is None:
+            raise urls_off()
+        data = self._web.fetch(url, UPLOAD_BYTES)
+        type = likely_type(data[:SNIFF_BYTES], image.name)
+        typed = replace(image, content_type=type or image.content_type)
+        check(typed)
+        ref = ImageRef(self._store.bucket, new_key(typed))
+        self._record(ref)
+        self._changes.put(ref, data, typed.content_type, typed.metadata)
+        return ref
+
+    def pending(self, id: str) -> PendingImage | None:
+        """The uploaded object with this image id that is not indexed yet; None if there is none."""
+        ref = self._recorded(id)
+        state = self._store.head(ref) if ref else None
+        return PendingImage(ref, state) if ref and state else None
+
+    def delete(self, id: str) -> ImageRef:
+        """Delete the object of an indexed, rejected or pending image, also if it has changed."""
+        if not self.allowed.deletions:
+            raise NotAllowed("deletions are disabled", DELETIONS_HINT, "deletions_off")
+        stored = self._index.get([id]).get(id)
+        ref = stored.document.ref if stored and stored.document else self._recorded(id)
+        if ref is None:
+            raise no_such_image(id)
+        self._changes.delete(ref)
+        return ref
+
+    def _check_uploads(self) -> None:
+        if not self.allowed.uploads:
+            raise NotAllowed("uploads are disabled", UPLOADS_HINT, "uploads_off")
+
+    def _record(self, ref: ImageRef) -> None:
+        record = json.dumps({"key": ref.key}).encode()
+        self._pending.put(upload_key(ref.id), record, "application/json")
+
+    def _recorded(self, id: str) -> ImageRef | None:
+        """The upload with this image id; text that is no image id never becomes a storage key."""
+        if not (self.allowed.uploads and _IMAGE_ID.fullmatch(id)):
+            return None
+        record = self._pending.get(upload_key(id))
+        return ImageRef(self._store.bucket, json.loads(record)["key"]) if record else None
+
+
+def no_such_image(id: str) -> NotFound:
+    """The error for an id that no image has, indexed, rejected or pending."""
+    return NotFound(f"there is no image with the id {id!r}", "use the id of a hit")
+
+
+def check(image: NewImage) -> None:
+    """Raises InvalidQuery for a name, collection, content type or metadata that is not accepted."""
+    _check_name("name", image.name)
+    if image.collection is not None:
+        _check_name("collection", image.collection)
+    if image.content_type not in EXTENSIONS_OF:
         raise InvalidQuery(
-            f"content_type is {wanted.content_type!r}",
-            f"send one of {', '.join(EXTENSIONS_OF)}",
+            f"content_type is {image.content_type!r}",
+            f"use one of {', '.join(EXTENSIONS_OF)}",
             "invalid_content_type",
         )
-    _check_metadata(wanted.metadata)
+    _check_metadata(image.metadata)
 
 
-def new_key(wanted: NewImage) -> str:
-    """A name that nothing has yet, and that ends as its type does."""
-    name, extensions = PurePosixPath(wanted.name), EXTENSIONS_OF[wanted.content_type]
+def new_key(image: NewImage) -> str:
+    """A unique key with an extension of the content type."""
+    name, extensions = PurePosixPath(image.name), EXTENSIONS_OF[image.content_type]
     known = name.suffix.lower() in extensions
-    stem, suffix = (name.stem, name.suffix) if known else (wanted.name, extensions[0])
-    unique = f"{stem}-{secrets.token_hex(RANDOM_BYTES)}{suffix}"
-    return f"{wanted.collection}/{unique}" if wanted.collection else unique
+    stem, suffix = (name.stem, name.suffix) if known else (image.name, extensions[0])
+    unique = f"{stem}-{secrets.token_hex(_RANDOM_BYTES)}{suffix}"
+    return f"{image.collection}/{unique}" if image.collection else unique
 
 
-def _check_part(field: str, value: str) -> None:
-    """What becomes a folder's or a file's name, on whatever system."""
-    wrong = _wrong_with(value)
-    if wrong:
-        hint = f"send a plain name of up to {MAX_NAME_BYTES} bytes, such as beach.jpg or 2024"
-        raise InvalidQuery(f"{field} {wrong}", hint, f"invalid_{field}")
+def _check_name(field: str, value: str) -> None:
+    """Accepts names of files and folders that are valid on every file system."""
+    problem = _problem(value)
+    if problem:
+        hint = f"use a plain name of up to {MAX_NAME_BYTES} bytes, such as beach.jpg or 2024"
+        raise InvalidQuery(f"{field} {problem}", hint, f"invalid_{field}")
 
 
-def _wrong_with(value: str) -> str:
+def _problem(value: str) -> str:
     if not value.strip() or value != value.strip():
-        return "is empty, or begins or ends with a blank"
+        return "is empty, or begins or ends with white space"
     if not value.isprintable() or set(value) & set("/\\"):
-        return "holds a slash, a backslash or a character that cannot be printed"
+        return "contains a slash, a backslash or a character that is not printable"
     if value.startswith("."):
         return "begins with a dot"
     if len(value.encode()) > MAX_NAME_BYTES:
@@ -85,18 +201,20 @@ def _wrong_with(value: str) -> str:
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
-    """What S3 takes as headers: ASCII, names in lower case, 2 KB in all.
+    """Accepts what S3 stores as headers: ASCII, names in lower case, 2 KB in total.
 
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
     """
     for name, value in metadata.items():
         if not _is_header_name(name):
-            raise _bad_metadata(f"the name {name!r} is not made of a to z, 0 to 9 and -")
+            raise _bad_metadata(f"the name {name!r} has characters other than a-z, 0-9 and -")
         if not (value.isascii() and value.isprintable() and value == value.strip() and value):
-            raise _bad_metadata(f"the value of {name!r} is not printable ASCII, or it is empty")
+            raise _bad_metadata(f"the value of {name!r} is empty or not printable ASCII")
     size = sum(len(name) + len(value) for name, value in metadata.items())
     if size > MAX_METADATA_BYTES:
-        raise _bad_metadata(f"names and values have {size:,} bytes, over {MAX_METADATA_BYTES:,}")
+        raise _bad_metadata(
+            f"names and values have {size:,} bytes, over the limit of {MAX_METADATA_BYTES:,}"
+        )
 
 
 def _is_header_name(name: str) -> bool:
@@ -104,118 +222,5 @@ def _is_header_name(name: str) -> bool:
 
 
 def _bad_metadata(why: str) -> InvalidQuery:
-    hint = "send what the headers x-amz-meta- can hold"
+    hint = "use names and values that are valid in x-amz-meta- headers"
     return InvalidQuery(f"metadata: {why}", hint, "invalid_metadata")
-
-
-IMAGE_ID = re.compile(r"[A-Za-z0-9_-]{24}")
-UPLOADS_HINT = "the operator can switch them on: --allow-uploads, or AllowUploads of the stack"
-DELETIONS_HINT = "the operator can switch them on: --allow-delete, or AllowDelete of the stack"
-
-
-@dataclass(frozen=True, slots=True)
-class CreatedUpload:
-    ref: ImageRef
-    form: UploadForm
-
-
-@dataclass(frozen=True, slots=True)
-class PendingImage:
-    """An object that is there and that the index has not looked at."""
-
-    ref: ImageRef
-    state: ObjectState
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """What may be changed in the bucket from here, and whether images are fetched from the web."""
-
-    uploads: bool = False
-    deletions: bool = False
-    urls: bool = False
-
-
-class UploadService:
-    """Changes what the bucket holds, where that is allowed; the index follows by the events.
-
-    Its methods raise InvalidQuery, NotAllowed, NotFound, Unavailable.
-    """
-
-    def __init__(
-        self,
-        store: ImageStore,
-        index: VectorIndex,
-        changes: BucketChanges,
-        notes: DerivedStore,
-        allowed: Allowed,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        web: WebImages | None = None,
-    ) -> None:
-        """`notes` keeps which key an upload's id stands for, until the image is indexed."""
-        self._store = store
-        self._index = index
-        self._changes = changes
-        self._notes = notes
-        self.allowed = allowed
-        self._clock = clock
-        self._web = web
-
-    def begin(self, wanted: NewImage) -> CreatedUpload:
-        """What it takes to upload it straight to the bucket, where it overwrites nothing."""
-        self._check_uploads()
-        check(wanted)
-        ref = ImageRef(self._store.bucket, new_key(wanted))
-        form = self._changes.upload_form(ref, wanted.content_type, wanted.metadata, self._clock())
-        self._note(ref)
-        return CreatedUpload(ref, form)
-
-    def take(self, url: str, wanted: NewImage) -> ImageRef:
-        """Fetch an image from the web and put it into the bucket, where it overwrites nothing.
-
-        Its type is what its bytes tell, whatever `wanted` says of it.
-        Raises PayloadTooLarge and UnreadableImage, too.
-        """
-        self._check_uploads()
-        if self._web is None:
-            raise urls_off()
-        data = self._web.fetch(url, UPLOAD_BYTES)
-        type = likely_type(data[:SNIFF_BYTES], wanted.name)
-        found = replace(wanted, content_type=type or wanted.content_type)
-        check(found)
-        ref = ImageRef(self._store.bucket, new_key(found))
-        self._note(ref)
-        self._changes.put(ref, data, found.content_type, found.metadata)
-        return ref
-
-    def pending(self, id: str) -> PendingImage | None:
-        """What was uploaded under an id that the index does not know yet; None: nothing."""
-        ref = self._begun(id)
-        state = self._store.head(ref) if ref else None
-        return PendingImage(ref, state) if ref and state else None
-
-    def delete(self, id: str) -> ImageRef:
-        """Have the object gone, whatever it is now, whether it is indexed, rejected or pending."""
-        if not self.allowed.deletions:
-            raise NotAllowed("deletions are switched off here", DELETIONS_HINT, "deletions_off")
-        stored = self._index.get([id]).get(id)
-        ref = stored.document.ref if stored and stored.document else self._begun(id)
-        if ref is None:
-            raise NotFound(f"there is no image with the id {id!r}", "take an id from a hit")
-        self._changes.delete(ref)
-        return ref
-
-    def _check_uploads(self) -> None:
-        if not self.allowed.uploads:
-            raise NotAllowed("uploads are switched off here", UPLOADS_HINT, "uploads_off")
-
-    def _note(self, ref: ImageRef) -> None:
-        note = json.dumps({"key": ref.key}).encode()
-        self._notes.put(upload_key(ref.id), note, "application/json")
-
-    def _begun(self, id: str) -> ImageRef | None:
-        """What an upload was begun for; only our own ids become names in the store of notes."""
-        if not (self.allowed.uploads and IMAGE_ID.fullmatch(id)):
-            return None
-        note = self._notes.get(upload_key(id))
-        return ImageRef(self._store.bucket, json.loads(note)["key"]) if note else None

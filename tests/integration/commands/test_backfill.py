@@ -17,7 +17,7 @@ from rich.console import Console
 from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.s3.image_store import S3Store
 from imagesearch.adapters.sqlite.index import SqliteIndex
-from imagesearch.domain.images import Details, DetailsWanted, EncodedImage
+from imagesearch.domain.images import DetailOptions, Details, EncodedImage
 from imagesearch.domain.queries import VectorQuery
 from imagesearch.indexing.indexer import Indexer
 from local.aws import s3_location
@@ -46,7 +46,7 @@ class OneVectorEach:
     model, decoder = "fake", "fake"
 
     def encode_images(
-        self, images: Sequence[bytes], details: DetailsWanted | None = None
+        self, images: Sequence[bytes], details: DetailOptions | None = None
     ) -> list[EncodedImage]:
         known = Details("0123456789abcdef", "1.000:" + "A" * 576)
         return [

@@ -182,7 +182,7 @@ def test_probabilities_are_the_softmax():
 
 
 def test_labels_lose_their_blanks_and_their_doubles():
-    assert checked_labels([" cat", "dog ", "cat"], most=2) == ["cat", "dog"]
+    assert checked_labels([" cat", "dog ", "cat"], max_labels=2) == ["cat", "dog"]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +196,6 @@ def test_labels_lose_their_blanks_and_their_doubles():
 )
 def test_wrong_labels_are_refused_by_name(labels, says):
     with pytest.raises(InvalidQuery, match=says) as refused:
-        checked_labels(labels, most=2)
+        checked_labels(labels, max_labels=2)
     assert refused.value.code == "invalid_labels"
     assert refused.value.hint

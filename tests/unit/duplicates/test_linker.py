@@ -8,7 +8,7 @@ import pytest
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import Touch
 from imagesearch.duplicates import linker as linking
-from imagesearch.duplicates.linker import NEAREST, ROUNDS, Linker
+from imagesearch.duplicates.linker import MAX_NEIGHBOURS, MAX_ROUNDS, Linker
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
@@ -198,7 +198,7 @@ def test_a_record_that_never_rests_fails_after_a_few_rounds(
         stored = index.get([ref("a.png").id])[ref("a.png").id]
         index.write([Touch(stored.document, stored.version)])
 
-    index.before_write.then(*[nested(index, touch)] * ROUNDS)
+    index.before_write.then(*[nested(index, touch)] * MAX_ROUNDS)
     failures = Linker(index, WEIGHTS, recheck_queue, clock).link([ref("a.png")])
     assert "kept changing" in failures[ref("a.png")]
 
@@ -234,11 +234,11 @@ def test_what_was_deleted_meanwhile_is_no_failure(store, index, recheck_queue, c
 
 
 def test_more_copies_than_each_can_note_still_hang_together(make, store, index):
-    names = [f"{number}.png" for number in range(3 * NEAREST)]
+    names = [f"{number}.png" for number in range(3 * MAX_NEIGHBOURS)]
     for name in names:
         store.put(name, picture("a cat"))
     look(make(), *names)
-    assert all(len(index.document(name).neighbours) == NEAREST for name in names)
+    assert all(len(index.document(name).neighbours) == MAX_NEIGHBOURS for name in names)
 
 
 def test_two_images_that_cannot_be_compared_are_no_duplicates_and_others_are(

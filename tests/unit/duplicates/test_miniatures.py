@@ -56,7 +56,7 @@ def test_what_is_no_miniature_is_refused(text):
         from_text(text)
 
 
-@pytest.mark.parametrize("colour", [0, 128, 255])
+@pytest.mark.parametrize("color", [0, 128, 255])
 def test_a_frame_of_one_color_is_left_out(color):
     framed = ImageOps.expand(drawing(1), (30, 10, 5, 80), color)
     assert inside_frame(framed).size == pytest.approx((320, 240), abs=3)
@@ -162,7 +162,7 @@ def test_a_part_longer_and_thinner_than_any_is_compared_as_the_thinnest(one, oth
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30_000), (30_000, 1), (600, 1), (1, 800)])
-@pytest.mark.parametrize("colour", [0, 128, 255])
+@pytest.mark.parametrize("color", [0, 128, 255])
 def test_a_divider_line_is_noted_and_compared_with_a_square(size, color):
     line, square = mini(Image.new("L", size, color)), mini(Image.new("L", (100, 100), color))
     assert overlap(line, square) == pytest.approx(0)

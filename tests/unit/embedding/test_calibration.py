@@ -13,7 +13,7 @@ import pytest
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.search.relevance import Kind
+from imagesearch.search.relevance import Modality
 
 KIND = {
     "background": "background.npy",
@@ -35,7 +35,7 @@ def calibrate(model_copy):
         manifest = json.loads((model_copy / "manifest.json").read_text())
         entry = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
         manifest["files"]["background.npy"] = entry
-        manifest["relevance"] = {kind.value: KIND for kind in Kind} | said
+        manifest["relevance"] = {kind.value: KIND for kind in Modality} | said
         (model_copy / "manifest.json").write_text(json.dumps(manifest))
         return model_copy
 
@@ -52,7 +52,7 @@ def test_a_row_is_a_direction_whatever_its_length(calibrate):
     folder = calibrate(image=KIND | {"slope": 3.0})
     found = relevance(folder, load_manifest(folder))
     query = np.array([1, 0, 0, 0], np.float32)
-    text, image = (found.for_query(query, kind) for kind in (Kind.TEXT, Kind.IMAGE))
+    text, image = (found.for_query(query, kind) for kind in (Modality.TEXT, Modality.IMAGE))
     # The cosines are 1, 0 and a half.
     assert text.middle == pytest.approx(0.1 + 0.5 * 0.75)
     assert (text.slope, image.slope) == (10, 3)

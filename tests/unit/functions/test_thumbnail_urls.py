@@ -27,6 +27,6 @@ def test_a_rejected_image_has_none(ask, fill):
 
 def test_a_place_is_told_where_it_is_recorded(ask, store, index, images):
     store.put("a.png", picture("a"))
-    Indexer(store, index, images, places=True).process([ref("a.png")])
+    Indexer(store, index, images, gps=True).process([ref("a.png")])
     record = ask("GET", f"/v1/images/{ref('a.png').id}").json
     assert (record["latitude"], record["longitude"]) == (48.5, -2.25)

@@ -6,7 +6,12 @@ import pytest
 
 from imagesearch.domain.errors import Unavailable, Unreachable
 from imagesearch.domain.images import Document, ObjectState, Status
-from imagesearch.indexing.consistency import FIRST_KEYS, PAGE, ConsistencyReport, check_consistency
+from imagesearch.indexing.consistency import (
+    LISTED_KEYS,
+    PAGE_SIZE,
+    ConsistencyReport,
+    check_consistency,
+)
 from tests.support.fakes import BUCKET, START, picture, ref
 
 
@@ -17,7 +22,7 @@ def compare(store, index):
 
 def test_an_empty_bucket_and_an_empty_index_agree(compare):
     assert compare() == ConsistencyReport()
-    assert compare().holds
+    assert compare().is_consistent
 
 
 def test_what_is_indexed_and_what_is_rejected_agrees(store, indexer, compare):
@@ -26,7 +31,7 @@ def test_what_is_indexed_and_what_is_rejected_agrees(store, indexer, compare):
         indexer.process([ref(key)])
     found = compare()
     assert (found.images, found.indexed, found.rejected, found.done) == (4, 3, 1, 4)
-    assert found.holds
+    assert found.is_consistent
 
 
 def test_a_missing_image_and_an_overwritten_one_wait(store, fill, compare):
@@ -35,8 +40,8 @@ def test_a_missing_image_and_an_overwritten_one_wait(store, fill, compare):
     store.put("aa.png", picture("new"))
     found = compare()
     assert (found.images, found.indexed) == (4, 2)
-    assert (found.waiting.count, found.waiting.keys) == (2, ["aa.png", "b.png"])
-    assert not found.holds
+    assert (found.pending.count, found.pending.keys) == (2, ["aa.png", "b.png"])
+    assert not found.is_consistent
 
 
 def test_what_has_left_the_bucket_is_stale(store, fill, compare):
@@ -45,8 +50,8 @@ def test_what_has_left_the_bucket_is_stale(store, fill, compare):
         store.delete(key)
     found = compare()
     assert (found.images, found.indexed) == (1, 1)
-    assert (found.stale.count, found.stale.keys) == (3, ["a.png", "c.png", "d.png"])
-    assert not found.holds
+    assert (found.orphaned.count, found.orphaned.keys) == (3, ["a.png", "c.png", "d.png"])
+    assert not found.is_consistent
 
 
 def test_what_cannot_be_seen_is_neither_stale_nor_a_failure(store, index, fill, monkeypatch):
@@ -58,13 +63,13 @@ def test_what_cannot_be_seen_is_neither_stale_nor_a_failure(store, index, fill, 
 
     monkeypatch.setattr(store, "head", head)
     found = check_consistency(store, index)
-    assert (found.indexed, found.stale.count, found.waiting.count) == (1, 0, 0)
+    assert (found.indexed, found.orphaned.count, found.pending.count) == (1, 0, 0)
 
 
 def test_the_same_bytes_written_again_do_not_wait(store, fill, compare):
     fill(a="owl")
     store.put("a.png", picture("owl"), {"label": "bird"})
-    assert compare().holds
+    assert compare().is_consistent
 
 
 def test_what_is_not_named_as_an_image_counts_when_the_index_knows_it(store, indexer, compare):
@@ -74,7 +79,7 @@ def test_what_is_not_named_as_an_image_counts_when_the_index_knows_it(store, ind
     indexer.process([ref("notes.txt"), ref("no-extension")])
     found = compare()
     assert (found.images, found.indexed) == (1, 1)
-    assert found.holds
+    assert found.is_consistent
 
 
 def test_an_image_of_another_bucket_is_stale(store, index, fill, compare):
@@ -84,14 +89,14 @@ def test_an_image_of_another_bucket_is_stale(store, index, fill, compare):
     other = replace(document, ref=replace(document.ref, bucket="other"))
     index.entries[other.id] = other, embedding, version
     found = compare()
-    assert (found.indexed, found.stale.keys) == (1, ["a.png"])
+    assert (found.indexed, found.orphaned.keys) == (1, ["a.png"])
 
 
 def test_only_the_first_keys_are_told(store, compare):
     for number in range(10):
         store.put(f"{number}.png", picture("owl"))
     found = compare()
-    assert (found.waiting.count, len(found.waiting.keys)) == (10, FIRST_KEYS)
+    assert (found.pending.count, len(found.pending.keys)) == (10, LISTED_KEYS)
 
 
 def test_keys_are_merged_in_the_order_of_their_bytes(store, indexer, compare):
@@ -100,7 +105,7 @@ def test_keys_are_merged_in_the_order_of_their_bytes(store, indexer, compare):
         store.put(key, picture(key))
     indexer.process([ref(key) for key in keys[::2]])
     found = compare()
-    assert (found.indexed, found.waiting.count, found.stale.count) == (4, 4, 0)
+    assert (found.indexed, found.pending.count, found.orphaned.count) == (4, 4, 0)
 
 
 def test_an_image_that_is_indexed_while_the_bucket_is_listed_agrees(store, indexer, compare):
@@ -117,7 +122,7 @@ def test_an_image_that_is_indexed_while_the_bucket_is_listed_agrees(store, index
 
     indexer.process([ref("a.png")])
     store.list_images = list_images
-    assert compare().holds
+    assert compare().is_consistent
 
 
 def test_an_index_that_is_away_is_not_taken_for_an_empty_one(store, index, compare):
@@ -172,8 +177,8 @@ class LivingDocument(Document):
 
 def test_ten_times_as_many_images_take_no_more_memory():
     peaks = []
-    for images in (2 * PAGE, 20 * PAGE):
+    for images in (2 * PAGE_SIZE, 20 * PAGE_SIZE):
         many = Many(images)
         assert check_consistency(many, many).indexed == images
         peaks.append(many.most)
-    assert peaks[0] == peaks[1] <= 2 * PAGE + 10
+    assert peaks[0] == peaks[1] <= 2 * PAGE_SIZE + 10

@@ -142,7 +142,7 @@ def test_a_name_looked_at_after_its_old_one_was_deleted_costs_nothing(
 
 
 def test_no_more_than_some_lost_contents_are_kept(new_indexer, store, images, monkeypatch):
-    monkeypatch.setattr(content_reuse, "MOST_KEPT", 2)
+    monkeypatch.setattr(content_reuse, "MAX_CACHED", 2)
     indexer = new_indexer(limits=Limits(batch_images=1))
     keys = ["a.png", "b.png", "c.png", "d.png"]
     for key in keys:
@@ -221,9 +221,9 @@ def test_a_place_is_taken_over_where_places_are_wanted(
     new_indexer, store, index, images, before, after, reads, latitude
 ):
     store.put("a.png", picture("a"))
-    look(new_indexer(places=before), "a.png")
+    look(new_indexer(gps=before), "a.png")
     store.put("b.png", picture("a"))
-    look(new_indexer(places=after), "b.png")
+    look(new_indexer(gps=after), "b.png")
     assert len(images.read) == reads
     assert index.document("b.png").latitude == latitude
 

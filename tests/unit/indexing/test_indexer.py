@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from imagesearch.domain.images import DetailsWanted, Status
+from imagesearch.domain.images import DetailOptions, Status
 from imagesearch.domain.ports import WriteStatus
-from imagesearch.indexing.indexer import KEYS_AT_A_TIME, ROUNDS, Indexer, Limits
+from imagesearch.indexing.indexer import KEYS_PER_BATCH, MAX_ROUNDS, Indexer, Limits
 from imagesearch.indexing.planner import ExistingObject, Observed, OutcomeKind, Planner
 from tests.support.fakes import START, FakeImages, picture, ref, vector
 from tests.support.looking import look
@@ -38,7 +38,7 @@ def test_where_a_picture_was_taken_is_recorded_only_when_asked_for(store, index,
     look(Indexer(store, index, images), "a.png")
     assert (index.document("a.png").latitude, index.document("a.png").longitude) == (None, None)
     store.put("b.png", picture("b"))
-    look(Indexer(store, index, images, places=True), "b.png")
+    look(Indexer(store, index, images, gps=True), "b.png")
     assert (index.document("b.png").latitude, index.document("b.png").longitude) == (48.5, -2.25)
 
 
@@ -168,7 +168,7 @@ def test_a_file_over_the_limit_is_rejected_unread(store, index, images):
     store.put("big.png", picture("x" * 200))
     small = Indexer(store, index, images, Limits(file_bytes=100))
     assert look(small, "big.png") == {"big.png": "rejected"}
-    assert "208 bytes, over 100" in index.document("big.png").reason
+    assert "208 bytes, over the limit of 100" in index.document("big.png").reason
     assert store.reads == []
 
 
@@ -241,7 +241,7 @@ def test_one_file_over_a_batch_s_bytes_is_a_batch_of_its_own(store, index, image
 
 
 def test_more_keys_than_are_looked_at_at_a_time_all_settle(indexer, store, index):
-    keys = [f"{n:04}.png" for n in range(KEYS_AT_A_TIME + 3)]
+    keys = [f"{n:04}.png" for n in range(KEYS_PER_BATCH + 3)]
     for key in keys:
         store.put(key, picture(key))
     assert set(look(indexer, *keys).values()) == {"indexed"}
@@ -255,7 +255,7 @@ def test_no_keys_are_no_work(indexer, index):
 
 def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer, store, index):
     state = store.put("a.png", picture("a"))
-    [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
+    [image] = FakeImages().encode_images([picture("a")], DetailOptions())
     found = ExistingObject(Observed(ref("a.png"), state, None), state)
     sent = Planner(FakeImages(), lambda: START).record(found, 64 * "a", image)
     store.delete("a.png")
@@ -307,7 +307,9 @@ def test_an_object_created_while_its_deletion_is_written_is_indexed(indexer, sto
 
 def test_an_object_that_never_rests_fails_after_a_few_rounds(indexer, store):
     store.put("a.png", picture("0"))
-    changes = [partial(store.put, "a.png", picture(str(number))) for number in range(1, 2 * ROUNDS)]
+    changes = [
+        partial(store.put, "a.png", picture(str(number))) for number in range(1, 2 * MAX_ROUNDS)
+    ]
     store.before_read.then(*changes)
     [outcome] = indexer.process([ref("a.png")])
     assert outcome.kind is OutcomeKind.FAILED

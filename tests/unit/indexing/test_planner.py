@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import DetailsWanted, ObjectState, Status
+from imagesearch.domain.images import DetailOptions, ObjectState, Status
 from imagesearch.domain.ports import Delete, Put, Stored, Touch
 from imagesearch.indexing.planner import (
     ExistingObject,
@@ -31,7 +31,7 @@ def planner() -> Planner:
 
 @pytest.fixture
 def indexed(planner) -> Stored:
-    [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
+    [image] = FakeImages().encode_images([picture("a")], DetailOptions())
     planned = planner.record(ExistingObject(Observed(KEY, STATE, None), STATE), SHA256, image)
     return Stored(planned.write.document, (4, 1))
 
@@ -84,7 +84,7 @@ def test_the_same_state_is_told_to_be_unlinked_until_it_has_been_linked(planner,
 
 
 def test_what_the_file_told_stays_when_the_object_gets_other_metadata(planner):
-    [image] = FakeImages().encode_images([picture("a by X100")], DetailsWanted())
+    [image] = FakeImages().encode_images([picture("a by X100")], DetailOptions())
     found = ExistingObject(Observed(KEY, STATE, None), STATE)
     document = planner.record(found, SHA256, image).write.document
     assert document.metadata == {"camera": "X100", "label": "cat"}
@@ -98,7 +98,7 @@ def test_what_the_file_told_stays_when_the_object_gets_other_metadata(planner):
 
 
 def test_the_objects_own_metadata_goes_before_what_the_file_told(planner):
-    [image] = FakeImages().encode_images([picture("a by X100")], DetailsWanted())
+    [image] = FakeImages().encode_images([picture("a by X100")], DetailOptions())
     state = replace(STATE, metadata={"camera": "a Leica"})
     planned = planner.record(ExistingObject(Observed(KEY, state, None), state), SHA256, image)
     document = planned.write.document
@@ -183,7 +183,7 @@ def test_what_is_no_image_is_skipped_and_forgotten_if_it_was_one(planner, indexe
 
 
 def test_a_record_keeps_the_embedding_that_the_encoder_gave(planner):
-    [image] = FakeImages().encode_images([picture("a")], DetailsWanted())
+    [image] = FakeImages().encode_images([picture("a")], DetailOptions())
     assert not isinstance(image, UnreadableImage)
     planned = planner.record(ExistingObject(Observed(KEY, STATE, None), STATE), SHA256, image)
     assert (planned.write.embedding == vector("a")).all()

@@ -49,7 +49,7 @@ def test_an_archived_image_is_rejected_with_what_to_do(indexer, store, index):
     document = index.document("a.png")
     assert (document.status, document.reason) == (Status.REJECTED, ARCHIVED)
     assert document.decoder == UNREAD
-    assert check_consistency(store, index).holds
+    assert check_consistency(store, index).is_consistent
 
 
 def test_a_later_look_neither_asks_for_it_nor_writes_again(indexer, store, index):

@@ -83,7 +83,7 @@ class Library:
 
     def run(self, forget: bool = False, afresh: bool = False) -> Report:
         report = Report()
-        indexer = Indexer(self.store, self.index, self.images, afresh=afresh)
+        indexer = Indexer(self.store, self.index, self.images, force=afresh)
         workspace = Workspace(self.folder, self.directory)
         settings: Any = None
         engine = FolderEngine(workspace, settings, self.store, self.index, indexer)

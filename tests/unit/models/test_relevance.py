@@ -11,7 +11,7 @@ import pytest
 
 from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.search.relevance import Kind
+from imagesearch.search.relevance import Modality
 from models.relevance.calibrate import calibrate, faults, main
 from models.relevance.evidence import (
     CHOOSING,
@@ -142,7 +142,7 @@ def test_a_half_knows_nothing_of_the_other(vectors: RelevanceVectors) -> None:
 def test_a_photo_is_no_background_of_what_is_made_from_it(vectors: RelevanceVectors) -> None:
     backgrounds = Backgrounds(vectors.labels, vectors.photos)
     photos = same_kind_evidence(vectors)
-    found = nearness_to_others(Kind.IMAGE, photos, vectors.photos, backgrounds)
+    found = nearness_to_others(Modality.IMAGE, photos, vectors.photos, backgrounds)
     cosines = vectors.photos @ vectors.photos.T
     expected = [np.delete(row, place).mean() for place, row in enumerate(cosines)]
     assert found == pytest.approx(expected, abs=1e-5)
@@ -186,7 +186,7 @@ def test_a_calibrated_folder_loads_and_tells_its_figures(
     assert manifest.quality["relevance"]["command"].startswith("python -m models.")
     shipped = relevance(folder, manifest)
     assert shipped
-    query = shipped.for_query(vectors.captions[0], Kind.TEXT)
+    query = shipped.for_query(vectors.captions[0], Modality.TEXT)
     scores = vectors.photos @ vectors.captions[0]
     assert query.of(float(scores[0])) > 0.5 > query.of(float(np.median(scores)))
 

@@ -22,7 +22,14 @@ from imagesearch.domain.queries import (
     TextQuery,
 )
 from imagesearch.search.listing import Listed, Order
-from imagesearch.search.pagination import MAX_DEPTH, MAX_LIMIT, place, seal, seal_place, unseal
+from imagesearch.search.pagination import (
+    MAX_DEPTH,
+    MAX_LIMIT,
+    seal,
+    seal_position,
+    unseal,
+    unseal_position,
+)
 from imagesearch.search.searcher import Searcher
 from tests.support.fakes import FakeTexts, picture
 from tests.support.looking import keys
@@ -199,10 +206,10 @@ def test_any_text_is_refused_without_another_error(text):
 
 def test_a_place_keeps_its_score_to_the_last_bit():
     score = 0.1 + 0.2
-    cursor = seal_place(score, "an id", 20, "dogs")
-    assert place(cursor, "dogs") == (Position(score, "an id"), 20)
+    cursor = seal_position(Position(score, "an id"), 20, "dogs")
+    assert unseal_position(cursor, "dogs") == (Position(score, "an id"), 20)
 
 
 def test_no_cursor_is_the_beginning():
-    assert place(None, "dogs") == (None, 0)
-    assert place("", "dogs") == (None, 0)
+    assert unseal_position(None, "dogs") == (None, 0)
+    assert unseal_position("", "dogs") == (None, 0)

@@ -7,15 +7,15 @@ import pytest
 
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
-from imagesearch.search.relevance import Background, Curve, Kind, QueryRelevance, Relevance
+from imagesearch.search.relevance import Background, Curve, Modality, QueryRelevance, Relevance
 from imagesearch.search.searcher import Searcher
 from tests.support.fakes import FakeTexts, picture, ref, vector
 from tests.support.looking import keys
 
 CURVES = {
-    Kind.TEXT: Curve(slope=10, base=0.1, nearness=0.5),
-    Kind.IMAGE: Curve(slope=4, base=0.4, nearness=0),
-    Kind.MIXED: Curve(slope=7, base=0.2, nearness=-0.5),
+    Modality.TEXT: Curve(slope=10, base=0.1, nearness=0.5),
+    Modality.IMAGE: Curve(slope=4, base=0.4, nearness=0),
+    Modality.MIXED: Curve(slope=7, base=0.2, nearness=-0.5),
 }
 BACKGROUND = np.stack([vector(f"thing {n}") for n in range(6)])
 
@@ -64,7 +64,7 @@ def test_nearness_is_the_mean_of_the_highest_cosines():
     assert Background(background, 4).nearness(queries) == pytest.approx([0.15, 0.45])
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(Modality))
 def test_each_kind_of_query_has_its_curve(kind, relevance):
     query = vector("a cat")
     near = float(np.sort(BACKGROUND @ query)[-2:].mean())
@@ -77,7 +77,7 @@ def test_each_kind_of_query_has_its_curve(kind, relevance):
 def test_hits_say_how_relevant_they_are(calibrated, relevance, fill):
     fill(a="a cat", b="a dog")
     hits = calibrated.search(Search(TextQuery("a cat"))).hits
-    of = relevance.for_query(vector("a cat"), Kind.TEXT).of
+    of = relevance.for_query(vector("a cat"), Modality.TEXT).of
     assert [hit.relevance for hit in hits] == [of(hit.score) for hit in hits]
 
 
@@ -85,16 +85,16 @@ def test_hits_say_how_relevant_they_are(calibrated, relevance, fill):
 def test_pictures_are_judged_as_pictures(query, calibrated, relevance, fill):
     fill(a="a cat", b="a dog")
     hits = calibrated.search(Search(query)).hits
-    of = relevance.for_query(vector("a cat"), Kind.IMAGE).of
+    of = relevance.for_query(vector("a cat"), Modality.IMAGE).of
     assert [hit.relevance for hit in hits] == pytest.approx([of(hit.score) for hit in hits])
 
 
 @pytest.mark.parametrize(
     ("terms", "kind"),
     [
-        ((TextQuery("a cat"), TextQuery("a dog")), Kind.TEXT),
-        ((ImageQuery(picture("a cat")), StoredQuery(ref("a.png").id)), Kind.IMAGE),
-        ((TextQuery("a cat"), StoredQuery(ref("a.png").id)), Kind.MIXED),
+        ((TextQuery("a cat"), TextQuery("a dog")), Modality.TEXT),
+        ((ImageQuery(picture("a cat")), StoredQuery(ref("a.png").id)), Modality.IMAGE),
+        ((TextQuery("a cat"), StoredQuery(ref("a.png").id)), Modality.MIXED),
     ],
 )
 def test_a_mixture_is_judged_by_what_is_mixed(terms, kind, calibrated, index, relevance, fill):
@@ -158,7 +158,7 @@ def test_a_model_that_is_not_calibrated_has_scores_alone(searcher, fill):
 
 @pytest.mark.parametrize("least", [0.0, 0.5])
 def test_a_model_that_is_not_calibrated_says_so_when_relevance_is_asked_for(least, searcher):
-    with pytest.raises(InvalidQuery, match="fake have no relevance") as refused:
+    with pytest.raises(InvalidQuery, match="fake is not calibrated") as refused:
         searcher.search(Search(TextQuery("a cat"), min_relevance=least))
     assert refused.value.code == "no_relevance"
     assert "calibrate" in refused.value.hint

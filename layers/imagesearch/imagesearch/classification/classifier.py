@@ -1,4 +1,4 @@
-"""Use case: say what an image shows, by given labels or by the labels of images like it."""
+"""Use case: classify an image, zero-shot by labels or by a vote of its labeled neighbors."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ from imagesearch.search.timing import Stopwatch, Timing
 
 MAX_LABELS = 200
 MAX_NEIGHBOURS = 100
-# Of a label set, so many labels are compared: what the softmax leaves out is next to nothing.
+# Only this many labels of a set are compared: the softmax weights of the others are negligible.
 NEAREST_LABELS = 1_000
-# How fast a neighbour's vote falls with its distance: Wu et al. 2018, https://arxiv.org/abs/1805.01978
-VOTE_TEMPERATURE = 0.07
-METADATA_LABEL = "label"
+# Temperature of the weights of votes: Wu et al. 2018, https://arxiv.org/abs/1805.01978
+_VOTE_TEMPERATURE = 0.07
+_METADATA_LABEL = "label"
 
-
-Asked: TypeAlias = ImageQuery | StoredQuery | UrlQuery
+SingleImage: TypeAlias = ImageQuery | StoredQuery | UrlQuery
 
 
 class LabelSource(StrEnum):
-    """Where an indexed image's label is written."""
+    """The field that holds the label of an indexed image."""
 
     METADATA = "metadata.label"
     COLLECTION = "collection"
@@ -41,17 +40,17 @@ class LabelSource(StrEnum):
     def filter(self) -> Filter:
         if self is LabelSource.COLLECTION:
             return Recorded("collection")
-        return MetadataRecorded(METADATA_LABEL)
+        return MetadataRecorded(_METADATA_LABEL)
 
     def label(self, document: Document) -> str:
         if self is LabelSource.COLLECTION:
             return document.ref.collection or ""
-        return document.metadata.get(METADATA_LABEL, "")
+        return document.metadata.get(_METADATA_LABEL, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """Which indexed images have a say: the nearest `neighbours` labelled ones."""
+    """A vote of the `neighbours` nearest images that have a label in `source`."""
 
     neighbours: int = 20
     source: LabelSource = LabelSource.METADATA
@@ -60,7 +59,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """`score` is the label's share; `similarity` its cosine to the image, None in a vote."""
+    """`score` is the share of the label, `similarity` its cosine to the image, None in a vote."""
 
     label: str
     score: float
@@ -69,10 +68,7 @@ class LabelScore:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Labels, best first; over all that were compared, the scores sum to 1.
-
-    `evidence` are the images that voted, nearest first.
-    """
+    """Labels, best first, whose scores sum to 1; `evidence` are the voters, nearest first."""
 
     model: str
     took_ms: Timing
@@ -81,25 +77,25 @@ class Classification:
 
 
 class Classifier:
-    """Raises InvalidQuery, NotFound, UnreadableImage, Unavailable."""
+    """Classifies images; methods raise InvalidQuery, NotFound, UnreadableImage, Unavailable."""
 
     def __init__(self, vectors: QueryEncoder, labels: LabelEncoder, sets: LabelSets) -> None:
         self._vectors = vectors
         self._labels = labels
         self._sets = sets
 
-    def by_labels(self, image: Asked, labels: Sequence[str]) -> Classification:
-        """Zero-shot: which of up to `MAX_LABELS` labels fits, whatever is indexed."""
-        wanted = checked_labels(labels, MAX_LABELS)
+    def by_labels(self, image: SingleImage, labels: Sequence[str]) -> Classification:
+        """Zero-shot classification with up to `MAX_LABELS` labels; independent of the index."""
+        checked = checked_labels(labels, MAX_LABELS)
         watch = Stopwatch()
-        vectors = self._labels.encode_labels(wanted)
+        vectors = self._labels.encode_labels(checked)
         embedding = self._vectors.one(image)
         watch.embedded()
-        found = scored(self._labels, wanted, (vectors @ embedding).tolist())
+        found = scored(self._labels, checked, (vectors @ embedding).tolist())
         return Classification(self._labels.model, watch.read(), found, [])
 
-    def by_labelset(self, image: Asked, name: str) -> Classification:
-        """Zero-shot among all labels of a set: the nearest `NEAREST_LABELS` are compared."""
+    def by_labelset(self, image: SingleImage, name: str) -> Classification:
+        """Zero-shot classification with the labels of a label set."""
         watch = Stopwatch()
         embedding = self._vectors.one(image)
         watch.embedded()
@@ -107,8 +103,8 @@ class Classifier:
         found = scored(self._labels, *zip(*nearest, strict=True)) if nearest else []
         return Classification(self._labels.model, watch.read(), found, [])
 
-    def by_neighbours(self, image: Asked, vote: Vote) -> Classification:
-        """What the most similar labelled images say; an indexed image has no say about itself."""
+    def by_neighbours(self, image: SingleImage, vote: Vote) -> Classification:
+        """k-NN classification: a weighted vote of the nearest labeled images, without `image`."""
         _check(vote)
         watch = Stopwatch()
         embedding = self._vectors.one(image)
@@ -123,14 +119,14 @@ class Classifier:
             )
         )
         if not hits:
-            raise _nobody_votes(vote.source)
+            raise _no_labeled_images(vote.source)
         return Classification(self._labels.model, watch.read(), _shares(hits, vote.source), hits)
 
 
 def scored(
     encoder: LabelEncoder, labels: Sequence[str], cosines: Sequence[float]
 ) -> list[LabelScore]:
-    """Each label's share of all of them, best first, equal ones in the order of their letters."""
+    """The softmax share of each label, highest first; equal shares in the order of the labels."""
     shares = encoder.probabilities(cosines).tolist()
     found = map(LabelScore, labels, shares, cosines)
     return sorted(found, key=lambda one: (-one.score, -(one.similarity or 0.0), one.label))
@@ -141,7 +137,7 @@ def _shares(hits: Sequence[Hit], source: LabelSource) -> list[LabelScore]:
     weights: dict[str, float] = defaultdict(float)
     for hit in hits:
         weights[source.label(hit.document)] += float(
-            np.exp((hit.score - nearest) / VOTE_TEMPERATURE)
+            np.exp((hit.score - nearest) / _VOTE_TEMPERATURE)
         )
     total = sum(weights.values())
     found = [LabelScore(label, weight / total) for label, weight in weights.items()]
@@ -152,14 +148,14 @@ def _check(vote: Vote) -> None:
     if not 1 <= vote.neighbours <= MAX_NEIGHBOURS:
         raise InvalidQuery(
             f"neighbours is {vote.neighbours}",
-            f"let 1 to {MAX_NEIGHBOURS} images vote",
+            f"use 1 to {MAX_NEIGHBOURS} neighbours",
             code="invalid_neighbours",
         )
 
 
-def _nobody_votes(source: LabelSource) -> NotFound:
+def _no_labeled_images(source: LabelSource) -> NotFound:
     return NotFound(
-        f"no indexed image has a {source.value} to vote with",
+        f"no indexed image has a label in {source.value}",
         "send `labels`, or upload images with the header x-amz-meta-label",
         code="no_labelled_images",
     )

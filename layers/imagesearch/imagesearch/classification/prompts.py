@@ -1,4 +1,4 @@
-"""How labels are put into words, and how their vectors and scores come of it: zero-shot.
+"""Zero-shot classification: prompts for labels, their embeddings and probabilities.
 
 Method: Radford et al. 2021, https://arxiv.org/abs/2103.00020, section 3.1.
 """
@@ -16,22 +16,22 @@ from imagesearch.domain.images import Embedding
 from imagesearch.domain.ports import TextEncoder
 
 MAX_LABEL = 200
-BLANK = "{}"
+_PLACEHOLDER = "{}"
 
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """In each template `{}` is where the label goes; a cosine over `temperature` is a logit."""
+    """Templates, in which `{}` is replaced by the label, and the softmax `temperature`."""
 
     templates: tuple[str, ...] = ("a photo of a {}.",)
     temperature: float = 0.01
 
     def texts(self, label: str) -> list[str]:
-        return [template.replace(BLANK, label) for template in self.templates]
+        return [template.replace(_PLACEHOLDER, label) for template in self.templates]
 
 
 class LabelEncoder:
-    """Turns labels into vectors that an image's vector can be compared with."""
+    """Embeds labels into the space of the image embeddings."""
 
     def __init__(self, texts: TextEncoder, prompts: Prompts) -> None:
         self._texts = texts
@@ -42,9 +42,9 @@ class LabelEncoder:
         return self._texts.model
 
     def encode_labels(self, labels: Sequence[str]) -> Embedding:
-        """[N, D] float32, L2-normalized: each the mean direction of the label's prompts.
+        """[N, D] float32, L2-normalized: the mean of the embeddings of each label's prompts.
 
-        Raises InvalidQuery for a label to which the model gives no direction.
+        Raises InvalidQuery for a label to which the model assigns no usable vector.
         """
         prompts = [text for label in labels for text in self.prompts.texts(label)]
         each = self._texts.encode_texts(prompts)
@@ -53,27 +53,30 @@ class LabelEncoder:
         return np.asarray(means / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
 
     def probabilities(self, cosines: Sequence[float]) -> NDArray[np.float64]:
-        """The softmax of the cosines [N] at the model's temperature: they sum to 1."""
+        """[N] float64: the softmax of cosine / temperature."""
         logits = np.asarray(cosines, np.float64) / self.prompts.temperature
         weights = np.exp(logits - logits.max(initial=-np.inf))
         return np.asarray(weights / weights.sum(), np.float64)
 
 
-def checked_labels(labels: Sequence[str], most: int) -> list[str]:
-    """The labels without blanks around them, each once, in their order; raises InvalidQuery."""
-    trimmed = [label.strip() for label in labels]
-    for place, label in enumerate(trimmed):
+def checked_labels(labels: Sequence[str], max_labels: int) -> list[str]:
+    """The labels, stripped and without repetitions, in their order.
+
+    Raises InvalidQuery for more than `max_labels` labels, none, or one of an invalid length.
+    """
+    stripped = [label.strip() for label in labels]
+    for number, label in enumerate(stripped):
         if not 1 <= len(label) <= MAX_LABEL:
             raise InvalidQuery(
-                f"labels.{place} has {len(label)} characters",
-                f"a label has 1 to {MAX_LABEL} characters that are not all blanks",
+                f"labels.{number} has {len(label)} characters",
+                f"use 1 to {MAX_LABEL} characters that are not all white space",
                 code="invalid_labels",
             )
-    found = list(dict.fromkeys(trimmed))
-    if not 1 <= len(found) <= most:
+    unique = list(dict.fromkeys(stripped))
+    if not 1 <= len(unique) <= max_labels:
         raise InvalidQuery(
-            f"there are {len(found):,} labels",
-            f"send 1 to {most:,}; PUT /v1/labelsets/{{name}} keeps any number of them",
+            f"there are {len(unique):,} labels",
+            f"send 1 to {max_labels:,}, or store more with PUT /v1/labelsets/{{name}}",
             code="invalid_labels",
         )
-    return found
+    return unique

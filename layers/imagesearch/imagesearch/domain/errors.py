@@ -1,11 +1,11 @@
-"""The errors of imagesearch: one class for each decision that a caller takes.
+"""Exceptions: one class for each way in which a caller reacts to an error.
 
-A handler maps them to an HTTP status or to a retry at one place; nothing else looks inside.
+Each handler maps the classes to HTTP statuses or retries in one place.
 """
 
 
 class ImageSearchError(Exception):
-    """Says what was wrong (`message`), what to do next (`hint`), and a `code` for programs."""
+    """Base class: `message` states the error, `hint` the remedy, `code` identifies the error."""
 
     code = "internal_error"
 
@@ -23,65 +23,66 @@ class InvalidQuery(ImageSearchError):
 
 
 class NotAllowed(ImageSearchError):
-    """The operator has not allowed this here."""
+    """The operation is disabled, or the API key does not permit it."""
 
     code = "not_allowed"
 
 
 class NotFound(ImageSearchError):
-    """What the caller names is not there."""
+    """The named resource does not exist."""
 
     code = "not_found"
 
 
 class PayloadTooLarge(ImageSearchError):
-    """The request is over a stated limit in bytes."""
+    """The request or a file exceeds a limit in bytes."""
 
     code = "image_too_large"
 
 
 class UnsupportedMediaType(ImageSearchError):
-    """The request body is of a kind that is not read here."""
+    """The media type of the request body is not supported."""
 
     code = "unsupported_media_type"
 
 
 class UnreadableImage(ImageSearchError):
-    """These bytes will never decode with this decoder: reject the image, do not retry it."""
+    """This version of the decoder cannot decode the file: reject the image, do not retry."""
 
     code = "unreadable_image"
 
 
 class UnreadableObject(ImageSearchError):
-    """The store holds the object and does not give its bytes until somebody acts.
+    """The object exists, but its content cannot be read without action by an operator.
 
-    Reject the image and do not retry it; at each later look it is tried again.
+    An archived object is an example. Reject the image and do not retry; the content is requested
+    again each time the key is processed.
     """
 
     code = "unreadable_object"
 
 
 class ObjectChanged(ImageSearchError):
-    """The object is no longer what was looked at: look again."""
+    """The object changed after its state was read: process the key again."""
 
     code = "object_changed"
 
 
 class Unavailable(ImageSearchError):
-    """A service that is needed did not answer: the same request may succeed later."""
+    """A required service did not respond: the same request may succeed later."""
 
     code = "unavailable"
 
 
 class Unreachable(Unavailable):
-    """The object cannot be seen until someone acts: what is known of it is kept.
+    """Whether the object exists cannot be determined without action by an operator.
 
-    A disk is not mounted, a permission is missing, a share does not answer. Trying again at once
-    does not help; the object is looked at again with everything else.
+    Examples are an unmounted disk, a missing permission and a network share that does not respond.
+    Keep the index entry and do not retry immediately; the next synchronization includes the key.
     """
 
 
 class ConfigurationError(ImageSearchError):
-    """The system cannot start as it is configured: an operator must act."""
+    """The configuration is invalid, and an operator must correct it."""
 
     code = "configuration_error"

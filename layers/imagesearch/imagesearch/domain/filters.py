@@ -1,6 +1,7 @@
-"""What a search may be narrowed to: filters that hold while neighbours are looked for, not after.
+"""Filters of searches and lists. They apply during the k-NN search, not to its result.
 
-A filter on what a document does not record holds for no document, and its negation for that one.
+A filter on a field that a document does not have does not match, and its negation does. The class
+and field names are part of cursors (see `queries.fingerprint`).
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ TextField: TypeAlias = Literal["collection", "content_type", "sha256", "phash", 
 
 @dataclass(frozen=True, slots=True)
 class KeyPrefix:
-    """The key begins with `prefix`, a whole folder ("2024/") or any text ("2024/be")."""
+    """The key begins with `prefix`, which may end within a name ("2024/" or "2024/be")."""
 
     prefix: str
 
 
 @dataclass(frozen=True, slots=True)
 class NumberRange:
-    """Pixels, bytes or degrees within bounds; one that is None does not bind."""
+    """The number (pixels, bytes or degrees) is within the bounds that are not None."""
 
     field: NumberField
     gte: float | None = None
@@ -34,7 +35,10 @@ class NumberRange:
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """A time within bounds, to the millisecond; a time without zone is taken as UTC."""
+    """The time is within the bounds that are not None.
+
+    Compared with millisecond precision; a time without a time zone is interpreted as UTC.
+    """
 
     field: DateField
     gte: datetime | None = None
@@ -45,7 +49,7 @@ class DateRange:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """A recorded text is one of these."""
+    """The field has one of these values."""
 
     field: TextField
     values: tuple[str, ...]
@@ -53,7 +57,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class MetadataOneOf:
-    """The metadata's entry `name` is one of these."""
+    """The metadata entry `name` has one of these values."""
 
     name: str
     values: tuple[str, ...]
@@ -61,34 +65,36 @@ class MetadataOneOf:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """There is something in this field."""
+    """The field has a value."""
 
     field: TextField
 
 
 @dataclass(frozen=True, slots=True)
 class MetadataRecorded:
-    """The metadata has an entry of this name, whatever it says."""
+    """The metadata has an entry `name`."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every one holds; true of everything when there is none."""
+    """All filters match; with no filters, every document matches."""
 
     filters: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """At least one holds; true of nothing when there is none."""
+    """At least one filter matches; with no filters, no document matches."""
 
     filters: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
+    """The filter does not match."""
+
     filter: Filter
 
 

@@ -1,7 +1,4 @@
-"""What the system speaks of: images, what the index records of them, queries and hits.
-
-What a file tells beside its embedding, and which of it is asked for.
-"""
+"""Images: objects in the bucket, the result of encoding a file, and the records of the index."""
 
 from __future__ import annotations
 
@@ -16,25 +13,74 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+Embedding: TypeAlias = NDArray[np.float32]
+
+
+class Status(StrEnum):
+    """The state of an image in the index."""
+
+    INDEXED = "indexed"
+    REJECTED = "rejected"
+
 
 @dataclass(frozen=True, slots=True)
-class DetailsWanted:
-    """Which details cost something or are nobody's business unless somebody asks for them."""
+class ImageRef:
+    """The location of an image: a bucket and a key."""
+
+    bucket: str
+    key: str
+
+    @property
+    def id(self) -> str:
+        """The image id: 24 URL-safe characters.
+
+        A digest, because S3 keys have up to 1,024 bytes and OpenSearch ids up to 512.
+        """
+        digest = hashlib.sha256(f"{self.bucket}\0{self.key}".encode()).digest()
+        return base64.urlsafe_b64encode(digest[:18]).decode()
+
+    @property
+    def collection(self) -> str | None:
+        """The first folder of the key: `cats` for `cats/1.jpg`, None for `1.jpg`."""
+        first, slash, _ = self.key.partition("/")
+        return first if slash else None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """The state of an object at one time; `size` in bytes.
+
+    `unreadable` is the reason why the content cannot be read, with the remedy; empty if it can be.
+    """
+
+    etag: str
+    last_modified: datetime
+    size: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DetailOptions:
+    """Optional details: `thumbnail` costs time and storage, `gps` coordinates are personal data."""
 
     thumbnail: bool = False
-    place: bool = False
+    gps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a file gives beside its embedding; how it looks is meant as displayed, upright.
+    """Details of an image file; `phash`, `miniature` and `contrasts` are of the upright image.
 
-    `phash` is its perceptual hash, 16 hexadecimal digits; `miniature` the picture in few grays, as
-    `imagesearch.duplicates.miniatures` writes it; `contrasts` the contrast map of a page, a screen
-    or a chart, or of what may be one, as `imagesearch.duplicates.contrast_maps` writes it, and
-    empty for other pictures; `exif` what the camera wrote: `camera` and `lens`; `latitude` and
-    `longitude` degrees, north and east positive; `thumbnail` is a WebP file. A hash, miniature or
-    thumbnail that was wanted and could not be made is empty.
+    phash: the perceptual hash, 16 hexadecimal digits.
+    miniature: see `imagesearch.duplicates.miniatures`.
+    contrasts: the contrast map of a page, a screenshot, a chart or what may be one, see
+        `imagesearch.duplicates.contrast_maps`; empty for other images.
+    exif: `camera` and `lens`, if the file has them.
+    latitude, longitude: degrees, north and east positive.
+    thumbnail: a WebP file.
+
+    A hash, miniature or thumbnail that could not be created is empty.
     """
 
     phash: str
@@ -46,55 +92,11 @@ class Details:
     thumbnail: bytes | None = None
 
 
-Embedding: TypeAlias = NDArray[np.float32]
-
-
-class Status(StrEnum):
-    """What the index says of an image that it has looked at."""
-
-    INDEXED = "indexed"
-    REJECTED = "rejected"
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRef:
-    """Where an image lies."""
-
-    bucket: str
-    key: str
-
-    @property
-    def id(self) -> str:
-        """A URL-safe digest: an S3 key may have 1,024 bytes, an OpenSearch `_id` only 512."""
-        digest = hashlib.sha256(f"{self.bucket}\0{self.key}".encode()).digest()
-        return base64.urlsafe_b64encode(digest[:18]).decode()
-
-    @property
-    def collection(self) -> str | None:
-        """The first part of the key: `cats/1.jpg` is in `cats`, `1.jpg` in none."""
-        first, slash, _ = self.key.partition("/")
-        return first if slash else None
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectState:
-    """What the bucket holds under a key at one moment; `size` in bytes.
-
-    `unreadable` says why the bucket does not give its bytes now, and what to do; empty if it does.
-    """
-
-    etag: str
-    last_modified: datetime
-    size: int
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    unreadable: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An image as the model sees it: `embedding` [D] float32, L2-normalized; size as displayed.
+    """The result of encoding a file: `embedding` [D] float32, L2-normalized; size as displayed.
 
-    A file that is `truncated` ends before its last row; the embedding is that of the rows there.
+    A `truncated` file ends before its last row; its embedding is that of the existing rows.
     """
 
     embedding: Embedding
@@ -107,10 +109,11 @@ class EncodedImage:
 
 
 class Neighbour(NamedTuple):
-    """An image found to show the same picture as another one, when that one was linked.
+    """A duplicate of an image, found when that image was linked.
 
-    A tuple, as `Linked` is: ten thousands are read for one answer, and it is made in half the time.
-    `sha256` is of its bytes then, `score` the cosine of both embeddings, `confidence` in [0, 1].
+    `sha256` is of the duplicate's content at that time, `score` the cosine similarity of both
+    embeddings, `confidence` in [0, 1]. A tuple, like `Linked`: one answer needs tens of thousands,
+    and tuples are created in half the time.
     """
 
     id: str
@@ -121,16 +124,20 @@ class Neighbour(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What the index records of one image; the embedding is kept beside it, not in it.
+    """The index record of one image; the embedding is stored separately.
 
-    `model` is the model that embedded it and `decoder` the decoder that read or rejected it; it is
-    "none" where the bucket did not give the bytes.
-    A rejected image has a `reason` and neither size in pixels nor embedding. `metadata` is what is
-    shown and filtered by: what the file itself told (`exif`), and over it the object's own.
-    `phash`, `miniature` and `contrasts` are as in Details, `thumbnail` is the key of the small
-    copy, `latitude` and `longitude` are degrees, looked for where `place_read`. What an older
-    release did not look for is None, and what was looked for and could not be made is empty.
-    `neighbours` are None until the image has been linked. `truncated` is as in EncodedImage.
+    model: the model that created the embedding.
+    decoder: the decoder that decoded or rejected the file, "none" if the content was unreadable.
+    reason: the reason for a rejection. A rejected image has no size in pixels and no embedding.
+    metadata: the entries that are shown and filtered by: `exif`, overridden by the object's own.
+    phash, miniature, contrasts, latitude, longitude: see `Details`.
+    place_read: True if coordinates were extracted, or would have been, had the file had any.
+    thumbnail: the key of the thumbnail in the derived store.
+    neighbours: the duplicates; None until the image has been linked.
+    truncated: see `EncodedImage`.
+
+    A detail is None if the release that wrote the record did not extract it, and empty if it could
+    not be created.
     """
 
     ref: ImageRef
@@ -166,14 +173,14 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """A document of a scan, with its embedding [D] where that was asked for and there is one."""
+    """A document and its embedding [D] float32; None if not requested or not present."""
 
     document: Document
     embedding: Embedding | None
 
 
 class Linked(NamedTuple):
-    """What tells the duplicates in a collection apart, of one image that has some."""
+    """The part of an image's record from which groups of duplicates are computed."""
 
     id: str
     key: str

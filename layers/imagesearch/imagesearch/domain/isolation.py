@@ -1,13 +1,12 @@
-"""Isolation: an unexpected exception in the work on one image costs that image alone.
+"""Fault isolation: an unexpected exception affects only the image that causes it.
 
-Such an exception is a fault of this program, or of the machine that it runs on; which of them, its
-type does not tell. The image is therefore `failed` and not rejected: a rejection is final, and
-takes an older good version out of searches. A failed image is looked at again, and where nothing
-else helps it ends in the dead-letter queue, with an alarm, and can be sent again after an update.
+The cause is a defect of this program or a condition of the machine, and the exception's type does
+not distinguish them. The image therefore fails instead of being rejected: a rejection is final and
+removes an older valid version from searches. A failed image is retried; after the last attempt its
+event is in the dead-letter queue, raises an alarm and can be redriven after an update.
 
-MemoryError is treated the same: alone, or later, an image may have the memory that it lacked in a
-batch. KeyboardInterrupt and SystemExit are meant for the whole process and pass. ConfigurationError
-concerns every image, and passes for that reason.
+MemoryError is handled in the same way: a single image may fit into memory when a batch does not.
+KeyboardInterrupt, SystemExit and ConfigurationError concern the whole process and propagate.
 """
 
 import logging
@@ -29,11 +28,11 @@ def each_alone(
     items: Sequence[Item],
     failed: Callable[[Item, Exception], Result],
 ) -> list[Result]:
-    """The results of `work` on all items at once, in their order.
+    """The results of `work` on all items in one call, in the order of the items.
 
-    Where that raises an unexpected exception, `work` is done on each item alone; an item that
-    raises again gets what `failed` makes of its exception. Unavailable fails all items at once: a
-    service that is away is not asked for each of them.
+    If the call raises an unexpected exception, `work` is called with each item alone; the result
+    for an item that raises again is that of `failed`. Unavailable fails all items without a call
+    for each. Raises ConfigurationError.
     """
     try:
         return list(work(items))
@@ -48,9 +47,9 @@ def each_alone(
 
 
 def reason(error: Exception, id: str) -> str:
-    """Why the image of this id failed; what is unexpected is logged, with its traceback.
+    """The reason for the failure of an image; logs the traceback of an unexpected exception.
 
-    Texts of exceptions may hold what a user wrote, so they are logged at DEBUG alone.
+    The text of an exception may contain user data and is logged at DEBUG level only.
     """
     if isinstance(error, ImageSearchError):
         return error.message
@@ -58,12 +57,12 @@ def reason(error: Exception, id: str) -> str:
     frames = "".join(traceback.format_tb(error.__traceback__))
     _log.error("internal error at image %s: %s\n%s", id, kind, frames)
     _log.debug("internal error at image %s: %s", id, error)
-    said = f": {error}" if str(error) else ""
-    return f"{INTERNAL_ERROR}{kind}{said}; please report it"
+    text = f": {error}" if str(error) else ""
+    return f"{INTERNAL_ERROR}{kind}{text}; please report it"
 
 
 def without_text(reason: str) -> str:
-    """A reason as it may be logged: of an internal error, the type of the exception alone."""
+    """A reason without user data, for logs: of an internal error, only the exception's type."""
     if not reason.startswith(INTERNAL_ERROR):
         return reason
     kind, _, _ = reason.removeprefix(INTERNAL_ERROR).partition(":")

@@ -1,10 +1,10 @@
-"""Which objects claim to be images, by name, and which are, by their first bytes."""
+"""Media types of image files, by file name extension and by magic number."""
 
 from pathlib import PurePosixPath
 
-# Camera RAW: types as freedesktop's shared-mime-info names them, where it knows them, else as
-# ExifTool does; `RAW` is freedesktop's parent type of them all. One type may go by several names:
-# what distinguishes NEF from NRW or RW2 from RWL is not in the file.
+# Camera RAW types have the names of freedesktop's shared-mime-info, else those of ExifTool; `RAW`
+# is freedesktop's parent type of them. A type may have several extensions that the content does
+# not distinguish, such as NEF and NRW or RW2 and RWL.
 RAW = "image/x-dcraw"
 RAW_EXTENSIONS_OF = {
     "image/x-adobe-dng": (".dng", ".gpr"),
@@ -26,7 +26,7 @@ RAW_EXTENSIONS_OF = {
     "image/x-sony-arw": (".arw", ".sr2", ".srf"),
     RAW: (".iiq", ".mos"),
 }
-# What can be uploaded, and how such files' names end, the usual way first.
+# Media types that can be uploaded, with their extensions, the usual one first.
 EXTENSIONS_OF = {
     "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "image/png": (".png", ".apng"),
@@ -41,7 +41,7 @@ EXTENSIONS_OF = {
 } | RAW_EXTENSIONS_OF
 EXTENSIONS = frozenset(ending for endings in EXTENSIONS_OF.values() for ending in endings)
 SNIFF_BYTES = 32
-# The first that fits counts: some RAW files begin as TIFF does.
+# The first match counts: some RAW files begin as TIFF does.
 _MAGIC = {
     b"FUJIFILMCCD-RAW ": "image/x-fuji-raf",
     b"II\x1a\0\0\0HEAPCCDR": "image/x-canon-crw",
@@ -63,9 +63,9 @@ _MAGIC = {
     b"MM\x00+": "image/tiff",
 }
 _TIFF = (b"II*\0", b"MM\0*")
-# What comes after a TIFF's header in files of Canon and of Phase One.
+# The bytes after the TIFF header in files of Canon and Phase One.
 _RAW_AT_EIGHT = {b"CR\2\0": "image/x-canon-cr2", b"IIII": RAW, b"MMMM": RAW}
-# ISO base media files say their brand behind "ftyp": https://mp4ra.org/registered-types/brands
+# Brands of ISO base media files, after "ftyp": https://mp4ra.org/registered-types/brands
 _BRANDS = {
     b"avif": "image/avif",
     b"avis": "image/avif",
@@ -82,17 +82,17 @@ _BRANDS = {
 
 
 def named_as_image(key: str) -> bool:
-    """Whether the key ends as an image's does."""
+    """True if the key has the extension of an image."""
     return PurePosixPath(key).suffix.lower() in EXTENSIONS
 
 
 def is_raw(content_type: str | None) -> bool:
-    """Whether it is the type of a camera RAW file."""
+    """True for the media types of camera RAW files."""
     return content_type in RAW_EXTENSIONS_OF
 
 
 def without_extensions(key: str) -> str:
-    """The key without the endings of images: `a/1` of `a/1.CR2` and of `a/1.CR2.jpg`."""
+    """The key without image extensions: `a/1` for `a/1.CR2` and `a/1.CR2.jpg`."""
     path = PurePosixPath(key)
     while path.suffix.lower() in EXTENSIONS:
         path = path.with_suffix("")
@@ -100,13 +100,13 @@ def without_extensions(key: str) -> str:
 
 
 def likely_type(head: bytes, name: str) -> str | None:
-    """The content type that the first bytes tell, and of what begins as TIFF its name."""
-    told = sniff(head)
-    return (_raw_named(name) or told) if told == "image/tiff" else told
+    """The content type by the first bytes; for files that begin as TIFF, by the extension first."""
+    sniffed = sniff(head)
+    return (_raw_named(name) or sniffed) if sniffed == "image/tiff" else sniffed
 
 
 def may_be_thumbnail(key: str, content_type: str | None) -> bool:
-    """Whether camera RAW, by its name, was read as TIFF: then what was read was its thumbnail."""
+    """True if a file with a camera RAW extension was decoded as TIFF, that is, its thumbnail."""
     return content_type == "image/tiff" and _raw_named(key) is not None
 
 
@@ -116,9 +116,10 @@ def _raw_named(name: str) -> str | None:
 
 
 def sniff(head: bytes) -> str | None:
-    """The content type that the first `SNIFF_BYTES` bytes tell; None when it is no image's.
+    """The content type by the first `SNIFF_BYTES` bytes; None if they are not those of an image.
 
-    NEF, DNG, ARW and other camera RAW begin as any TIFF does: only a decoder tells them apart.
+    NEF, DNG, ARW and other camera RAW files are reported as TIFF: only a decoder distinguishes
+    them.
     """
     if head[:4] in _TIFF and head[8:12] in _RAW_AT_EIGHT:
         return _RAW_AT_EIGHT[head[8:12]]

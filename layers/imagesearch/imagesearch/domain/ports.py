@@ -1,12 +1,6 @@
-"""What the use cases ask of the outside world; every adapter of a kind passes the same tests.
+"""Ports: the interfaces through which the use cases reach the outside world, and their data types.
 
-Conditional writes: what an index entry is at a version, what is to become of it, what did.
-
-How the system is: what waits to be indexed, and how the index is.
-
-What it takes to upload an image straight to the bucket: a multipart POST with signed fields.
-
-What the use cases ask of who changes the bucket, and of where derived things lie.
+An adapter implements one port. All adapters of a port pass the same contract tests.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +11,7 @@ from typing import Protocol, TypeAlias
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import (
-    DetailsWanted,
+    DetailOptions,
     Document,
     Embedding,
     EncodedImage,
@@ -28,15 +22,19 @@ from imagesearch.domain.images import (
 )
 from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
 
+# An upload form is valid for this long, and accepts files of up to the size that is indexed.
+UPLOAD_SECONDS = 900
+UPLOAD_BYTES = 64 * 2**20
+
 Version: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An index entry with the version that a conditional write must name.
+    """An index entry and the version that a conditional write of it must expect.
 
-    `document` is None where the image was deleted: the entry outlives it for a while, so that a
-    write which was sent before the deletion and lands after it finds another version and fails.
+    `document` is None for a deleted image. Its entry remains for some time, so that a write that
+    was sent before the deletion and arrives after it finds another version and fails.
     """
 
     document: Document | None
@@ -45,7 +43,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Record a document and its embedding; without embedding it is not found by search."""
+    """Write a document and its embedding [D]; without an embedding, searches do not find it."""
 
     document: Document
     embedding: Embedding | None
@@ -58,7 +56,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Record a document anew and keep the embedding that is there."""
+    """Write a document and keep the stored embedding."""
 
     document: Document
     expected: Version
@@ -70,7 +68,7 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Record that the image is gone."""
+    """Write that the image was deleted."""
 
     ref: ImageRef
     expected: Version | None
@@ -80,6 +78,8 @@ Write: TypeAlias = Put | Touch | Delete
 
 
 class WriteStatus(StrEnum):
+    """CONFLICT: the entry had another version than expected."""
+
     WRITTEN = "written"
     CONFLICT = "conflict"
     FAILED = "failed"
@@ -87,7 +87,7 @@ class WriteStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What became of one write of a bulk; `reason` says why where it failed."""
+    """The result of one write of a batch; `reason` explains FAILED."""
 
     status: WriteStatus
     reason: str = ""
@@ -95,7 +95,7 @@ class WriteResult:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Changes of the bucket that the index has not settled: `in_flight` are being looked at."""
+    """Approximate numbers of changes that are not indexed; `in_flight` are being processed."""
 
     waiting: int
     in_flight: int
@@ -103,7 +103,7 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class IndexHealth:
-    """`status` is green, yellow or red; `images` counts those that search can find."""
+    """`status` is green, yellow or red, `images` the number of searchable images."""
 
     name: str
     status: str
@@ -111,124 +111,152 @@ class IndexHealth:
     rejected: int
 
 
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A multipart form: POST `fields`, then the file as `file`, to `url` before `expires_at`."""
+
+    url: str
+    fields: Mapping[str, str]
+    expires_at: datetime
+
+
 class ImageEncoder(Protocol):
-    """Turns images into vectors."""
+    """Embeds images; may be used from several threads."""
 
     @property
     def model(self) -> str:
-        """The model's name."""
+        """The name of the model."""
 
     @property
     def decoder(self) -> str:
-        """The decoder's name and version: a newer one may read what an older one rejected."""
+        """The decoder's name and version; a new version may decode files that an old one rejected.
+
+        Raises Unavailable, ConfigurationError.
+        """
 
     def encode_images(
-        self, images: Sequence[bytes], details: DetailsWanted | None = None
+        self, images: Sequence[bytes], details: DetailOptions | None = None
     ) -> list[EncodedImage | UnreadableImage]:
-        """Embed files, with details where they are wanted.
+        """Embed image files; with `details`, also extract the image details that it selects.
 
-        A file that cannot be read gives its error in its place, not an exception.
+        The results are in the order of `images`. The result for an unreadable file is its error,
+        which is not raised. Raises Unavailable, ConfigurationError.
         """
 
 
 class TextEncoder(Protocol):
-    """Turns words into vectors of the same space."""
+    """Embeds texts into the space of the image embeddings; may be used from several threads."""
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """The name of the model."""
 
     def encode_texts(self, texts: Sequence[str]) -> Embedding:
-        """Embed texts: [N, D] float32, L2-normalized."""
+        """Embed texts, in their order: [N, D] float32, L2-normalized.
+
+        Raises InvalidQuery for a text to which the model assigns no usable vector.
+        """
 
 
 class ImageStore(Protocol):
-    """Where the images lie; its methods may be called from several threads."""
+    """The bucket that holds the images; may be used from several threads."""
 
     @property
-    def bucket(self) -> str: ...
+    def bucket(self) -> str:
+        """The name of the bucket."""
 
     def head(self, ref: ImageRef) -> ObjectState | None:
-        """What is there now; None when nothing is. Raises Unavailable."""
+        """The current state of an object; None if it does not exist.
+
+        Raises Unavailable, and Unreachable while the object's existence cannot be determined.
+        """
 
     def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
-        """The object's bytes, or its `first` ones.
+        """The content of an object, or its `first` bytes.
 
-        Raises ObjectChanged when it is gone or no longer in `state`, UnreadableObject when the
-        store does not give it until somebody acts, Unavailable.
+        Raises ObjectChanged if the object was deleted or is not in `state` any more,
+        UnreadableObject if its content cannot be read without action by an operator, Unavailable.
         """
 
     def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
-        """Every object, in the order of the keys' UTF-8 bytes; the states have no metadata.
+        """Every object and its state, ordered by the UTF-8 bytes of the keys.
 
-        Otherwise a state is what `head` says. Raises Unavailable.
+        A state equals that of `head` except that `metadata` is empty. Raises Unavailable.
         """
 
     def url(self, ref: ImageRef) -> str:
-        """A short-lived address at which a browser can fetch the object."""
+        """A URL from which a browser can download the object for a limited time.
+
+        Does not check that the object exists. Raises Unavailable.
+        """
 
 
 class WebImages(Protocol):
-    """Images that lie somewhere on the web; may be used from several threads."""
+    """Downloads images from the web; may be used from several threads."""
 
-    def fetch(self, url: str, most: int) -> bytes:
-        """An image of up to `most` bytes, which may still be damaged.
+    def fetch(self, url: str, max_bytes: int) -> bytes:
+        """Download a file that begins as an image does; it may be damaged.
 
-        Raises InvalidQuery, PayloadTooLarge, UnreadableImage.
+        Raises InvalidQuery for a URL that is invalid, not public or not retrievable,
+        PayloadTooLarge above `max_bytes`, UnreadableImage for content that is no image.
         """
 
 
 class ChangeQueue(Protocol):
-    """Where the bucket's changes wait for the index."""
+    """The queue of changes of the bucket that are to be indexed."""
 
     def lag(self) -> Lag:
-        """How many there are, about. Raises Unavailable."""
+        """The approximate length of the queue. Raises Unavailable."""
 
 
 class RecheckQueue(Protocol):
-    """Has the indexing function look at keys once more."""
+    """Schedules keys for another pass of the indexing function."""
 
     def schedule(self, refs: Sequence[ImageRef], after: timedelta) -> None:
-        """Not before that time has passed. Raises Unavailable."""
+        """Process the keys again, not before `after` has passed. Raises Unavailable."""
 
 
 class ContentLookup(Protocol):
-    """Records of images, found by the SHA-256 of their files."""
+    """Finds index records by the SHA-256 of the image files."""
 
     def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
-        """One indexed image of each hash that this decoder read, with its embedding [D] float32.
+        """For each hash one image with this content that `decoder` decoded, with its embedding.
 
-        Of several images it is the one that was indexed last; a hash without one is left out. An
-        image is found as soon as searches find it. Raises Unavailable.
+        Of several images the one that was indexed last is returned; a hash without an image is
+        omitted. A written image is found as soon as searches find it. Raises Unavailable.
         """
 
 
 class VectorIndex(ContentLookup, Protocol):
-    """Records of images and k-NN over their embeddings; all methods raise Unavailable."""
+    """Records of images and k-NN search over their embeddings; all methods raise Unavailable.
+
+    May be used from several threads.
+    """
 
     def get(self, ids: Sequence[str]) -> Mapping[str, Stored]:
-        """The entries of these ids; an id without an entry is left out."""
+        """The entries with these ids, as last written; an id without an entry is omitted."""
 
     def embeddings(self, ids: Sequence[str]) -> Mapping[str, Embedding]:
-        """The embeddings of indexed images, [D] float32; an id that is of none is left out."""
+        """The embeddings of indexed images, [D] float32; any other id is omitted."""
 
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
-        """Write in bulk, each on condition that its entry still has the expected version.
+        """Write a batch; each write requires that its entry still has the version `expected`.
 
-        `expected=None` means that no entry may be there. The results are in the order of the
-        writes; a failed one leaves the others untouched. What is written is seen by `get` at
-        once, and by `search` and `list_documents` shortly after.
+        `expected=None` requires that there is no entry. The results are in the order of `writes`,
+        and a failed write does not affect the others. `get` returns a write immediately, searches
+        and lists after a delay.
         """
 
     def search(self, query: VectorQuery) -> list[Hit]:
-        """Nearest neighbours by cosine similarity: score descending, then id ascending."""
+        """The nearest images by cosine similarity: highest score first, then by id."""
 
     def search_many(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
-        """The answer to each query, asked all at once."""
+        """The hits of each query, in the order of `queries`; one request for all of them."""
 
     def list_documents(
         self, selection: Selection = ALL_DOCUMENTS, *, after: str | None = None, limit: int
     ) -> list[Document]:
-        """Documents in the order of their keys' UTF-8 bytes, from behind the key `after`."""
+        """Documents ordered by the UTF-8 bytes of their keys, the first after the key `after`."""
 
     def list_by_time(
         self,
@@ -238,84 +266,77 @@ class VectorIndex(ContentLookup, Protocol):
         after: TakenPlace | None = None,
         limit: int,
     ) -> list[Document]:
-        """Documents in the order of when they were taken, then of their keys, or the other way.
+        """Documents ordered by capture time, then key, both descending if `newest_first`.
 
-        Those that no camera dated come last, either way; a time without zone is taken as UTC.
+        Documents without a capture time are last in both orders. A time without a time zone is
+        interpreted as UTC.
         """
 
     def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
-        """How many documents there are."""
+        """The number of matching documents."""
 
     def scan(
         self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
     ) -> Iterator[Scanned]:
-        """Every document as of now, in the order of keys, a page at a time in memory."""
+        """All matching documents as of the call, in the order of keys, in constant memory.
+
+        With `embeddings`, each document is returned with its embedding.
+        """
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
-        """Every image that has neighbours, in the order of keys, without the rest of its record."""
+        """Every image with neighbours, in the order of keys, without the rest of its record."""
 
     @property
     def visibility_delay(self) -> timedelta:
-        """How long after a record was made it is found by searches, whatever delayed its write."""
+        """The longest time from `indexed_at` of a record until searches find it."""
 
     def health(self) -> IndexHealth:
-        """How the index is. Raises Unavailable when a search would fail."""
+        """The health of the index. Raises Unavailable if a search would fail."""
 
     def drop(self) -> None:
-        """Delete the index with all that it holds; to use it again, open it anew."""
-
-
-UPLOAD_SECONDS = 900
-# As large as a file may be that is indexed.
-UPLOAD_BYTES = 64 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class UploadForm:
-    """POST `fields`, then the bytes as the field `file`, to `url` before `expires_at`."""
-
-    url: str
-    fields: Mapping[str, str]
-    expires_at: datetime
+        """Delete the index and its content; afterwards, only a newly opened index can be used."""
 
 
 class BucketChanges(Protocol):
-    """How the bucket is changed from here; all raise Unavailable."""
+    """Uploads and deletions of objects; all methods raise Unavailable."""
 
     def upload_form(
         self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
     ) -> UploadForm:
-        """What a client sends to put one object there, of this type and of bounded size.
+        """A form with which a client uploads one object of this type, up to `UPLOAD_BYTES`.
 
-        Raises InvalidQuery for metadata that the bucket cannot hold.
+        Raises InvalidQuery for metadata that the bucket cannot store.
         """
 
     def put(
         self, ref: ImageRef, data: bytes, content_type: str, metadata: Mapping[str, str]
     ) -> None:
-        """Have a new object there whole, where nothing was before.
+        """Create an object under a key that does not exist; readers never see a part of it.
 
-        Raises InvalidQuery for metadata that the bucket cannot hold.
+        Raises InvalidQuery for metadata that the bucket cannot store.
         """
 
     def delete(self, ref: ImageRef) -> None:
-        """Have no object there; none may have been there before."""
+        """Delete an object; succeeds if there is none."""
 
 
 class DerivedStore(Protocol):
-    """Where things lie that are made of images; its methods may be called from several threads.
+    """Stores data derived from images, such as thumbnails; may be used from several threads.
 
-    All raise Unavailable.
+    All methods raise Unavailable.
     """
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Have it there whole, in place of what was there."""
+        """Create or replace an object; readers never see a part of it."""
 
     def get(self, key: str) -> bytes | None:
-        """What is there; None when nothing is."""
+        """The content of an object; None if it does not exist."""
 
     def delete(self, key: str) -> None:
-        """Have nothing there; nothing may have been there before."""
+        """Delete an object; succeeds if there is none."""
 
     def url(self, key: str) -> str:
-        """A short-lived address at which a browser can fetch it, whether it is there or not."""
+        """A URL from which a browser can download the object for a limited time.
+
+        Does not check that the object exists.
+        """

@@ -1,4 +1,4 @@
-"""What can be asked: by words, by images, by a mixture of them, and which part of the answer."""
+"""Searches: queries by text, by image or by a mixture of both, and the vector query they become."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imagesearch.domain.images import Document, Embedding, Status
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The place behind a hit in the order of hits: score descending, then id ascending."""
+    """A hit's position in the order of hits: by score, highest first, then by id."""
 
     score: float
     id: str
@@ -21,7 +21,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class TakenPlace:
-    """The place behind an image in a list by when the images were taken, to the millisecond."""
+    """An image's position in a list by capture time, with millisecond precision, then by key."""
 
     taken_at: datetime | None
     key: str
@@ -41,10 +41,10 @@ ALL_DOCUMENTS = Selection()
 
 @dataclass(frozen=True, slots=True)
 class VectorQuery:
-    """The `limit` indexed images nearest to `embedding` [D], behind `after`.
+    """The `limit` indexed images nearest to `embedding` [D] that follow `after`.
 
-    Only those of the collection, that the filter holds for, with a cosine from `min_score`, and
-    whose id is not in `exclude`.
+    Limited to images in `collection`, that match `filter`, with a cosine similarity of at least
+    `min_score` and an id that is not in `exclude`. A filter applies during the search, not after.
     """
 
     embedding: Embedding
@@ -58,9 +58,9 @@ class VectorQuery:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A found image; `score` is the cosine similarity in [-1, 1].
+    """An image in the answer of a search; `score` is the cosine similarity in [-1, 1].
 
-    `relevance` in [0, 1] is comparable between queries; None where the model is not calibrated.
+    `relevance` in [0, 1] is comparable between queries; None if the model is not calibrated.
     """
 
     document: Document
@@ -73,55 +73,62 @@ MAX_TERMS = 16
 
 @dataclass(frozen=True, slots=True)
 class TextQuery:
+    """Images that match a text."""
+
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ImageQuery:
+    """Images similar to an image file."""
+
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class StoredQuery:
-    """The neighbours of an indexed image, itself left out."""
+    """Images similar to the indexed image with this id, which is excluded from the hits."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class UrlQuery:
-    """An image that is fetched from the web when it is asked with."""
+    """Images similar to an image that is downloaded from a URL."""
 
     url: str
 
 
-Part: TypeAlias = TextQuery | ImageQuery | StoredQuery | UrlQuery
+LeafQuery: TypeAlias = TextQuery | ImageQuery | StoredQuery | UrlQuery
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A part of a mixture; a negative `weight` pushes away from it."""
+    """A weighted query in a mixture; a negative weight moves the result away from the query."""
 
-    part: Part
+    query: LeafQuery
     weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class MixedQuery:
-    """Near to all of the terms; the indexed images among those of positive weight are left out."""
+    """Images near the weighted sum of the terms.
+
+    Indexed images among the terms of positive weight are excluded from the hits.
+    """
 
     terms: tuple[Term, ...]
 
 
-Query: TypeAlias = Part | MixedQuery
+Query: TypeAlias = LeafQuery | MixedQuery
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A query and which part of its answer is wanted: up to `limit` hits, from behind `cursor`.
+    """A query and the page of its answer: up to `limit` hits, from `cursor` on.
 
-    Only images of the collection, that the filter holds for, and that are at least so relevant,
-    in [0, 1].
+    Limited to images in `collection`, that match `filter`, with a relevance of at least
+    `min_relevance`, in [0, 1].
     """
 
     query: Query
@@ -132,33 +139,34 @@ class Search:
     min_relevance: float | None = None
 
 
-def parts(query: Query) -> tuple[Part, ...]:
-    """What has to be embedded or looked up to answer the query."""
-    return tuple(term.part for term in terms(query))
+def leaf_queries(query: Query) -> tuple[LeafQuery, ...]:
+    """The queries that have to be embedded or looked up."""
+    return tuple(term.query for term in terms(query))
 
 
 def terms(query: Query) -> tuple[Term, ...]:
+    """The terms of a mixture; a leaf query is a single term of weight 1."""
     return query.terms if isinstance(query, MixedQuery) else (Term(query),)
 
 
 def excluded_ids(query: Query) -> tuple[str, ...]:
-    """The ids of the images that are asked with: to find them again would tell nothing."""
-    named = (term.part for term in terms(query) if term.weight > 0)
-    return tuple(dict.fromkeys(part.id for part in named if isinstance(part, StoredQuery)))
+    """The ids of indexed images in the query with a positive weight, which are never hits."""
+    positive = (term.query for term in terms(query) if term.weight > 0)
+    return tuple(dict.fromkeys(each.id for each in positive if isinstance(each, StoredQuery)))
 
 
 def fingerprint(search: Search) -> str:
-    """What a cursor belongs to: all of the search, whatever the size and the place of the page."""
+    """Identifies a search regardless of page and page size; its cursors belong to it."""
     return repr(replace(search, query=_digested(search.query), limit=0, cursor=None))
 
 
 def _digested(query: Query) -> Query:
     if isinstance(query, MixedQuery):
-        return MixedQuery(tuple(replace(one, part=_short(one.part)) for one in query.terms))
-    return _short(query)
+        return MixedQuery(tuple(replace(one, query=_hashed(one.query)) for one in query.terms))
+    return _hashed(query)
 
 
-def _short(part: Part) -> Part:
-    if isinstance(part, ImageQuery):
-        return ImageQuery(hashlib.sha256(part.data).digest())
-    return part
+def _hashed(query: LeafQuery) -> LeafQuery:
+    if isinstance(query, ImageQuery):
+        return ImageQuery(hashlib.sha256(query.data).digest())
+    return query

@@ -1,4 +1,4 @@
-"""Use case: is a picture, or what it was made from, already in the index?"""
+"""Use case: find the duplicates of one image in the index."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.filters import OneOf
-from imagesearch.domain.images import DetailsWanted, Document, Embedding
+from imagesearch.domain.images import DetailOptions, Document, Embedding
 from imagesearch.domain.isolation import reason
 from imagesearch.domain.ports import ImageEncoder, VectorIndex
 from imagesearch.domain.queries import Hit, ImageQuery, StoredQuery, VectorQuery
@@ -20,13 +20,13 @@ from imagesearch.duplicates.similarity import (
 )
 from imagesearch.search.query_encoder import no_such_image
 
-NEAREST = 50
-SAME_BYTES = 100
+_MAX_NEAR = 50
+_MAX_EXACT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An image that shows the picture asked about; `is_exact`: with the same bytes."""
+    """A duplicate of the checked image; `is_exact` if it has the same bytes."""
 
     document: Document
     is_exact: bool
@@ -34,15 +34,15 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Image:
     embedding: Embedding
-    look: Fingerprint
+    fingerprint: Fingerprint
     sha256: str | None
     id: str | None = None
 
 
 class DuplicateCheck:
-    """Raises InvalidQuery, NotFound, UnreadableImage, Unavailable."""
+    """Finds duplicates; raises InvalidQuery, NotFound, UnreadableImage, Unavailable."""
 
     def __init__(self, index: VectorIndex, images: ImageEncoder, weights: Weights) -> None:
         self._index = index
@@ -56,56 +56,62 @@ class DuplicateCheck:
         threshold: float = THRESHOLD,
         collection: str | None = None,
     ) -> list[Match]:
-        """Those with the same bytes first, then the surest; a stored image itself is left out."""
-        check_threshold(threshold)
-        asked = self._stored(query.id) if isinstance(query, StoredQuery) else self._given(query)
-        matches = (
-            self._match(asked, hit, threshold) for hit in self._near(asked, threshold, collection)
-        )
-        return sorted((match for match in matches if match), key=_surest_first)
+        """Duplicates with a confidence of at least `threshold`, without the stored image itself.
 
-    def _given(self, query: ImageQuery) -> _Asked:
-        [image] = self._images.encode_images([query.data], DetailsWanted())
+        Exact duplicates are first, then the others by confidence, highest first.
+        """
+        check_threshold(threshold)
+        image = self._stored(query.id) if isinstance(query, StoredQuery) else self._decoded(query)
+        matches = (
+            self._match(image, hit, threshold)
+            for hit in self._candidates(image, threshold, collection)
+        )
+        return sorted((match for match in matches if match), key=_order)
+
+    def _decoded(self, query: ImageQuery) -> _Image:
+        [image] = self._images.encode_images([query.data], DetailOptions())
         if isinstance(image, UnreadableImage):
             raise image
         details = image.details
-        look = Fingerprint(None, None)
+        fingerprint = Fingerprint(None, None)
         if details:
-            look = Fingerprint(details.phash, details.miniature, details.contrasts)
-        return _Asked(image.embedding, look, hashlib.sha256(query.data).hexdigest())
+            fingerprint = Fingerprint(details.phash, details.miniature, details.contrasts)
+        return _Image(image.embedding, fingerprint, hashlib.sha256(query.data).hexdigest())
 
-    def _stored(self, id: str) -> _Asked:
+    def _stored(self, id: str) -> _Image:
         stored, embedding = self._index.get([id]).get(id), self._index.embeddings([id]).get(id)
         if not stored or not stored.document or embedding is None:
             raise no_such_image(id)
-        return _Asked(embedding, Fingerprint.of(stored.document), stored.document.sha256, id)
+        return _Image(embedding, Fingerprint.of(stored.document), stored.document.sha256, id)
 
-    def _near(self, asked: _Asked, threshold: float, collection: str | None) -> Iterable[Hit]:
-        """The same bytes are looked for by their digest: there may be more than are near."""
-        exclude = (asked.id,) if asked.id else ()
-        least = self._weights.min_cosine(threshold)
-        queries = [VectorQuery(asked.embedding, NEAREST, collection, exclude, min_score=least)]
-        if asked.sha256:
-            same = OneOf("sha256", (asked.sha256,))
+    def _candidates(self, image: _Image, threshold: float, collection: str | None) -> Iterable[Hit]:
+        """The nearest images, and those with the same bytes, of which there may be more."""
+        exclude = (image.id,) if image.id else ()
+        min_score = self._weights.min_cosine(threshold)
+        queries = [
+            VectorQuery(image.embedding, _MAX_NEAR, collection, exclude, min_score=min_score)
+        ]
+        if image.sha256:
+            same = OneOf("sha256", (image.sha256,))
             queries.append(
-                VectorQuery(asked.embedding, SAME_BYTES, collection, exclude, filter=same)
+                VectorQuery(image.embedding, _MAX_EXACT, collection, exclude, filter=same)
             )
         answers = self._index.search_many(queries)
         return {hit.document.id: hit for hits in answers for hit in hits}.values()
 
-    def _match(self, asked: _Asked, hit: Hit, threshold: float) -> Match | None:
-        look = Fingerprint.of(hit.document)
-        if asked.sha256 and hit.document.sha256 == asked.sha256:
-            distance = asked.look.distance(look)
+    def _match(self, image: _Image, hit: Hit, threshold: float) -> Match | None:
+        other = Fingerprint.of(hit.document)
+        if image.sha256 and hit.document.sha256 == image.sha256:
+            distance = image.fingerprint.distance(other)
             return Match(hit.document, True, Similarity(hit.score, distance, 1.0))
         try:
-            near = similarity(self._weights, hit.score, asked.look, look, threshold)
-        except Exception as error:  # two images that cannot be compared are no duplicates
+            near = similarity(self._weights, hit.score, image.fingerprint, other, threshold)
+        except Exception as error:  # images that cannot be compared are not duplicates
             reason(error, hit.document.id)
             return None
         return Match(hit.document, False, near) if near else None
 
 
-def _surest_first(match: Match) -> tuple[bool, float, float, str]:
+def _order(match: Match) -> tuple[bool, float, float, str]:
     found = match.similarity
     return not match.is_exact, -found.confidence, -found.score, match.document.ref.key

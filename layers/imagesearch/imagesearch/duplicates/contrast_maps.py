@@ -1,6 +1,6 @@
-"""A contrast map: where a picture is lighter or darker than its surroundings, as fine as words.
+"""Contrast maps: the local contrast of an image at a resolution that shows words of a page.
 
-In a miniature all pages of text are the same gray lines. In a contrast map their words differ.
+Miniatures of all pages of text are nearly equal; contrast maps distinguish them.
 """
 
 import binascii
@@ -15,22 +15,22 @@ Contrasts: TypeAlias = NDArray[np.float32]
 
 LONGEST_SIDE = 192
 SHORTEST_SIDE = 8
-# Contrasts from -1 to 1 are kept in steps of a third.
-STEPS = 3
-# The text of a picture that may be a photo as well as a page begins with it.
+# Prefix of the text for an image that may be a page or a photo.
 UNSURE = "?"
+# Contrasts from -1 to 1 are stored in steps of a third.
+_STEPS = 3
 
 
 def to_text(contrasts: Contrasts) -> str:
-    """[H, W] contrasts from -1 to 1, such as `136x192:` and up to about 10,000 digits of base64."""
+    """Contrasts [H, W] from -1 to 1 as text: `136x192:` and up to 10,000 characters of base64."""
     height, width = contrasts.shape
-    levels = (np.round(contrasts * STEPS) + STEPS).astype(np.uint8)
+    levels = (np.round(contrasts * _STEPS) + _STEPS).astype(np.uint8)
     packed = zlib.compress(_pairs(levels.ravel()).tobytes(), 9)
     return f"{width}x{height}:{urlsafe_b64encode(packed).decode()}"
 
 
 def from_text(text: str) -> Contrasts:
-    """The contrasts in steps of a third. Raises ValueError for what is no contrast map."""
+    """The contrasts [H, W] float32 in steps of a third. Raises ValueError for an invalid text."""
     size, _, digits = text.partition(":")
     width, height = (int(side) for side in size.split("x"))
     if not all(SHORTEST_SIDE <= side <= LONGEST_SIDE for side in (width, height)):
@@ -41,16 +41,16 @@ def from_text(text: str) -> Contrasts:
     try:
         packed = zlib.decompressobj().decompress(urlsafe_b64decode(digits), cells)
     except (binascii.Error, zlib.error) as error:
-        raise ValueError("a contrast map is deflated and written in base64") from error
+        raise ValueError("a contrast map is compressed with deflate, in base64") from error
     pairs = np.frombuffer(packed, np.uint8)
     if len(pairs) != (cells + 1) // 2:
-        raise ValueError(f"a contrast map of {size} has {cells} cells, this one {2 * len(pairs)}")
+        raise ValueError(f"a contrast map of {size} has {cells} cells, not {2 * len(pairs)}")
     levels = np.column_stack([pairs >> 4, pairs & 15]).ravel()[:cells].reshape(height, width)
-    contrasts: Contrasts = (levels.astype(np.float32) - STEPS) / np.float32(STEPS)
+    contrasts: Contrasts = (levels.astype(np.float32) - _STEPS) / np.float32(_STEPS)
     return contrasts
 
 
 def _pairs(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Two levels in a byte: deflate packs half as many bytes in less time."""
+    """Two levels in each byte, because deflate is faster with half the bytes."""
     even = np.append(levels, np.zeros(len(levels) % 2, np.uint8)).reshape(-1, 2)
     return (even[:, 0] * 16 + even[:, 1]).astype(np.uint8)

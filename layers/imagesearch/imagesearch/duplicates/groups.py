@@ -1,6 +1,6 @@
-"""Use case: which images of the index show the same picture, in groups, a page at a time.
+"""Use case: list the groups of duplicates in the index, page by page.
 
-Groups of duplicates from the links between them.
+Groups are the connected components of the links between images (see `linker`).
 """
 
 from collections import Counter
@@ -16,11 +16,20 @@ from imagesearch.domain.ports import VectorIndex
 from imagesearch.duplicates.similarity import THRESHOLD, check_threshold
 from imagesearch.search.pagination import seal, unseal
 
+DEFAULT_GROUPS = 20
+MAX_GROUPS = 100
+# Documents that are returned of one group.
+MAX_SHOWN = 100
+# Members of one group that are checked.
+MAX_IN_GROUP = 5_000
+# Documents on one page, which keep an answer below Lambda's limit of 6 MB.
+MAX_ON_PAGE = 1_000
+
 
 class GroupKind(StrEnum):
     """EXACT: all have the same bytes. RAW_AND_JPEG: one shot, as camera RAW and in other formats.
 
-    NEAR: the same picture otherwise, perhaps edited.
+    NEAR: any other group of duplicates, which may be edited versions.
     """
 
     EXACT = "exact"
@@ -28,17 +37,97 @@ class GroupKind(StrEnum):
     NEAR = "near"
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Duplicates of each other, the most likely original first.
+
+    `size` is the number of all members, of which `documents` has up to `MAX_SHOWN`.
+    """
+
+    size: int
+    kind: GroupKind
+    documents: list[Document]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPage:
+    """One page of groups; `cursor` is that of the next page, None on the last one."""
+
+    groups: list[Group]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A group by the stored links, not checked against the documents; `key` is its first key."""
+
+    key: str
+    ids: list[str]
+
+
+class DuplicateGroups:
+    """Lists groups of duplicates; raises InvalidQuery, Unavailable."""
+
+    def __init__(self, index: VectorIndex) -> None:
+        self._index = index
+
+    def page(
+        self,
+        *,
+        threshold: float = THRESHOLD,
+        collection: str | None = None,
+        cursor: str | None = None,
+        limit: int = DEFAULT_GROUPS,
+    ) -> GroupPage:
+        """Groups by their first keys; only the last page is empty, others may have fewer groups."""
+        check_threshold(threshold)
+        _check_limit(limit)
+        request = f"duplicates {threshold!r} {collection!r}"
+        after = str(unseal(cursor, request)[0]) if cursor else ""
+        images = {each.id: each for each in self._index.linked(collection=collection)}
+        rest = [each for each in _candidates(images, threshold) if each.key > after]
+        found: list[Group] = []
+        while rest and not found:
+            page, rest = _split(rest, limit)
+            after = page[-1].key
+            found = self._current_groups(page, images, threshold, collection)
+        return GroupPage(found, seal([after], request) if rest else None)
+
+    def _current_groups(
+        self,
+        candidates: Sequence[_Candidate],
+        images: Mapping[str, Linked],
+        threshold: float,
+        collection: str | None,
+    ) -> list[Group]:
+        """The groups without images that were deleted or replaced since they were linked."""
+        ids = [id for each in candidates for id in each.ids]
+        documents = {
+            id: stored.document
+            for id, stored in self._index.get(ids).items()
+            if stored.document and stored.document.status is Status.INDEXED
+            if collection in (None, stored.document.ref.collection)
+        }
+        found: list[Group] = []
+        for each in candidates:
+            members = {id: documents[id] for id in each.ids if id in documents}
+            linked = [images[id] for id in members if id in images]
+            current = groups(current_links(linked, members, threshold))
+            found += [_group([members[id] for id in group]) for group in current]
+        return found
+
+
 def kind_of(documents: Sequence[Document]) -> GroupKind:
-    """The kind of a group, of which all members are given."""
+    """The kind of a group with these members."""
     if len({document.sha256 for document in documents}) == 1:
         return GroupKind.EXACT
     return GroupKind.RAW_AND_JPEG if _is_one_shot(documents) else GroupKind.NEAR
 
 
 def _is_one_shot(documents: Sequence[Document]) -> bool:
-    """RAW and others of one name in one folder, or one RAW file and one other, wherever they are.
+    """True for files of one name in one folder, or for one RAW file and one other in any folders.
 
-    More files of several names may well be edits: whoever cleans up should look at each.
+    Several files with different names may be edited versions.
     """
     raw = {document.sha256 for document in documents if is_raw(document.content_type)}
     others = {document.sha256 for document in documents} - raw
@@ -47,7 +136,7 @@ def _is_one_shot(documents: Sequence[Document]) -> bool:
 
 
 def links(images: Iterable[Linked], threshold: float) -> list[tuple[str, str]]:
-    """Pairs of ids that are duplicates with at least that confidence, or have the same bytes."""
+    """Pairs of ids of images with at least this confidence, or with the same bytes."""
     found: list[tuple[str, str]] = []
     first_with: dict[str, str] = {}
     for image in images:
@@ -59,138 +148,53 @@ def links(images: Iterable[Linked], threshold: float) -> list[tuple[str, str]]:
     return found
 
 
-def still_hold(
+def current_links(
     images: Iterable[Linked], documents: Mapping[str, Document], threshold: float
 ) -> list[tuple[str, str]]:
-    """The links between documents whose bytes are still those that were linked."""
-    current = {id: document.sha256 for id, document in documents.items()}
-    standing = [image for image in images if current.get(image.id) == image.sha256]
-    bytes_then = {
-        (image.id, other.id): other.sha256 for image in standing for other in image.neighbours
+    """The links between documents whose content has not changed since they were linked."""
+    hashes = {id: document.sha256 for id, document in documents.items()}
+    unchanged = [image for image in images if hashes.get(image.id) == image.sha256]
+    linked_hashes = {
+        (image.id, other.id): other.sha256 for image in unchanged for other in image.neighbours
     }
     return [
         (one, other)
-        for one, other in links(standing, threshold)
-        if other in current
-        if bytes_then.get((one, other), current[other]) == current[other]
+        for one, other in links(unchanged, threshold)
+        if other in hashes
+        if linked_hashes.get((one, other), hashes[other]) == hashes[other]
     ]
 
 
 def groups(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """What hangs together, each group and its ids in no particular order."""
-    leaders: dict[str, str] = {}
+    """The connected components, in no particular order (union-find)."""
+    roots: dict[str, str] = {}
     for one, other in pairs:
-        leaders[_leader(leaders, one)] = _leader(leaders, other)
+        roots[_root(roots, one)] = _root(roots, other)
     found: dict[str, list[str]] = {}
-    for id in leaders:
-        found.setdefault(_leader(leaders, id), []).append(id)
+    for id in roots:
+        found.setdefault(_root(roots, id), []).append(id)
     return [members for members in found.values() if len(members) > 1]
 
 
-def _leader(leaders: dict[str, str], id: str) -> str:
-    leader = leaders.setdefault(id, id)
-    while leader != leaders[leader]:
-        leaders[id] = leaders[leader]
-        id, leader = leader, leaders[leader]
-    return leader
+def _root(roots: dict[str, str], id: str) -> str:
+    root = roots.setdefault(id, id)
+    while root != roots[root]:
+        roots[id] = roots[root]
+        id, root = root, roots[root]
+    return root
 
 
 def most_original_first(documents: Iterable[Document]) -> list[Document]:
-    """Camera RAW, then the one with most pixels, then the oldest, then the one with most bytes."""
+    """By camera RAW first, most pixels, earliest time, most bytes, key."""
     return sorted(documents, key=_originality)
 
 
 def _originality(document: Document) -> tuple[bool, int, datetime, int, str]:
     pixels = (document.width or 0) * (document.height or 0)
     made = document.taken_at or document.last_modified
-    # Cameras write no time zone.
+    # EXIF times have no time zone.
     made = made if made.tzinfo else made.replace(tzinfo=UTC)
     return not is_raw(document.content_type), -pixels, made, -document.size, document.ref.key
-
-
-GROUPS = 20
-MAX_GROUPS = 100
-# Whoever sees a hundred copies has seen enough.
-MAX_SHOWN = 100
-# Of a still larger group so many are looked at.
-MAX_IN_GROUP = 5_000
-# With more of them, an answer would come near to what Lambda can send.
-MAX_ON_PAGE = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Duplicates of each other, the likeliest original first; `size` counts all of them."""
-
-    size: int
-    kind: GroupKind
-    documents: list[Document]
-
-
-@dataclass(frozen=True, slots=True)
-class GroupPage:
-    groups: list[Group]
-    cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Supposed:
-    """A group as the links have it; `key` is the first one of its images."""
-
-    key: str
-    ids: list[str]
-
-
-class DuplicateGroups:
-    """Raises InvalidQuery, Unavailable."""
-
-    def __init__(self, index: VectorIndex) -> None:
-        self._index = index
-
-    def page(
-        self,
-        *,
-        threshold: float = THRESHOLD,
-        collection: str | None = None,
-        cursor: str | None = None,
-        limit: int = GROUPS,
-    ) -> GroupPage:
-        """Groups in the order of their first keys; a page may hold fewer than `limit`."""
-        check_threshold(threshold)
-        _check_limit(limit)
-        request = f"duplicates {threshold!r} {collection!r}"
-        after = str(unseal(cursor, request)[0]) if cursor else ""
-        images = {each.id: each for each in self._index.linked(collection=collection)}
-        waiting = [each for each in _supposed(images, threshold) if each.key > after]
-        found: list[Group] = []
-        while waiting and not found:
-            taken, waiting = _split(waiting, limit)
-            after = taken[-1].key
-            found = self._standing(taken, images, threshold, collection)
-        return GroupPage(found, seal([after], request) if waiting else None)
-
-    def _standing(
-        self,
-        supposed: Sequence[_Supposed],
-        images: Mapping[str, Linked],
-        threshold: float,
-        collection: str | None,
-    ) -> list[Group]:
-        """Images may have gone or been overwritten since they were linked: groups fall apart."""
-        ids = [id for each in supposed for id in each.ids]
-        documents = {
-            id: stored.document
-            for id, stored in self._index.get(ids).items()
-            if stored.document and stored.document.status is Status.INDEXED
-            if collection in (None, stored.document.ref.collection)
-        }
-        found: list[Group] = []
-        for each in supposed:
-            members = {id: documents[id] for id in each.ids if id in documents}
-            linked = [images[id] for id in members if id in images]
-            standing = groups(still_hold(linked, members, threshold))
-            found += [_group([members[id] for id in group]) for group in standing]
-        return found
 
 
 def _group(documents: Sequence[Document]) -> Group:
@@ -198,31 +202,31 @@ def _group(documents: Sequence[Document]) -> Group:
     return Group(len(documents), kind_of(documents), shown)
 
 
-def _supposed(images: Mapping[str, Linked], threshold: float) -> list[_Supposed]:
-    """The ids of each group that hold most of it together come first."""
+def _candidates(images: Mapping[str, Linked], threshold: float) -> list[_Candidate]:
+    """The groups by the stored links, ordered by key; ids with the most links are first."""
     pairs = links(images.values(), threshold)
     degrees = Counter(id for pair in pairs for id in pair)
     found = []
     for ids in groups(pairs):
         first = min(images[id].key for id in ids if id in images)
-        closest = sorted(ids, key=degrees.__getitem__, reverse=True)
-        found.append(_Supposed(first, closest[:MAX_IN_GROUP]))
+        by_degree = sorted(ids, key=degrees.__getitem__, reverse=True)
+        found.append(_Candidate(first, by_degree[:MAX_IN_GROUP]))
     return sorted(found, key=lambda each: each.key)
 
 
-def _split(waiting: list[_Supposed], limit: int) -> tuple[list[_Supposed], list[_Supposed]]:
-    """So many as make a page, at least one, and the rest."""
+def _split(candidates: list[_Candidate], limit: int) -> tuple[list[_Candidate], list[_Candidate]]:
+    """The groups of one page, at least one, and the rest."""
     images = end = 0
-    for each in waiting[:limit]:
+    for each in candidates[:limit]:
         images += min(len(each.ids), MAX_SHOWN)
         if end and images > MAX_ON_PAGE:
             break
         end += 1
-    return waiting[:end], waiting[end:]
+    return candidates[:end], candidates[end:]
 
 
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MAX_GROUPS:
         raise InvalidQuery(
-            f"limit is {limit}", f"ask for 1 to {MAX_GROUPS} groups at a time", "invalid_limit"
+            f"limit is {limit}", f"use a limit from 1 to {MAX_GROUPS} groups", "invalid_limit"
         )

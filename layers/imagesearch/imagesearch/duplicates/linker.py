@@ -1,7 +1,7 @@
-"""Use case: note of each indexed image which others show the same picture.
+"""Use case: link each indexed image to its duplicates.
 
-Two copies that are indexed at the same moment may not see each other. An image is therefore linked
-only once searches find it: of any two, the one that is linked later finds the other.
+Two copies that are indexed at the same time may not find each other. An image is therefore linked
+after the visibility delay of the index: of two copies, the later one finds the other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,19 +12,19 @@ from imagesearch.domain.images import Document, Embedding, ImageRef, Neighbour, 
 from imagesearch.domain.isolation import each_alone, reason
 from imagesearch.domain.ports import RecheckQueue, Stored, Touch, VectorIndex, WriteStatus
 from imagesearch.domain.queries import Hit, VectorQuery
-from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, Fingerprint, Weights, similarity
+from imagesearch.duplicates.similarity import MIN_CONFIDENCE, Fingerprint, Weights, similarity
 
-# Among more copies than this each still has some of the others, and they form one group.
-NEAREST = 10
-IMAGES_AT_A_TIME = 32
-ROUNDS = 3
+# Larger groups of copies stay connected, because each copy is linked to some of the others.
+MAX_NEIGHBOURS = 10
+_BATCH_SIZE = 32
+MAX_ROUNDS = 3
 
 
 class Linker:
-    """Links images that have not been linked; several may work on the same ones at once.
+    """Links images that have not been linked; several instances may process the same images.
 
-    Those that searches may not find yet are left to `recheck_queue`, or to any later look without
-    them.
+    Images that searches may not find yet are scheduled in `recheck_queue`. Without it, they are
+    linked the next time they are processed.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class Linker:
         self._clock = clock
 
     def link(self, refs: Sequence[ImageRef]) -> dict[ImageRef, str]:
-        """Link them, or see to it that they are; of each that failed, why."""
+        """Link the images or schedule them; returns the reason for each image that failed."""
         failures: dict[ImageRef, str] = {}
-        for start in range(0, len(refs), IMAGES_AT_A_TIME):
-            failures |= self._link(refs[start : start + IMAGES_AT_A_TIME])
+        for start in range(0, len(refs), _BATCH_SIZE):
+            failures |= self._link(refs[start : start + _BATCH_SIZE])
         return failures
 
     def _link(self, refs: Sequence[ImageRef]) -> dict[ImageRef, str]:
@@ -51,10 +51,10 @@ class Linker:
         return {ref: why for ref, why in zip(refs, reasons, strict=True) if why}
 
     def _reasons(self, refs: Sequence[ImageRef]) -> list[str]:
-        """Of each, why it could not be linked; nothing where it could."""
+        """The reason for each image that failed; empty for the others."""
         failures: dict[ImageRef, str] = {}
         pending = list(refs)
-        for _ in range(ROUNDS):
+        for _ in range(MAX_ROUNDS):
             if not pending:
                 break
             pending = self._round(pending, failures)
@@ -62,50 +62,53 @@ class Linker:
         return [failures.get(ref, "") for ref in refs]
 
     def _round(self, refs: Sequence[ImageRef], failures: dict[ImageRef, str]) -> list[ImageRef]:
-        """Those whose record has changed meanwhile."""
+        """Link once; returns the images whose records have changed in the meantime."""
         found = self._index.get([ref.id for ref in refs])
         unlinked = {id: stored for id, stored in found.items() if _is_unlinked(stored.document)}
-        settled = self._settled(unlinked)
-        embeddings = self._index.embeddings(list(settled))
+        visible = self._visible(unlinked)
+        embeddings = self._index.embeddings(list(visible))
         touches = [
-            Touch(document, settled[document.id].version)
-            for document in self._linked(settled, embeddings)
+            Touch(document, visible[document.id].version)
+            for document in self._linked(visible, embeddings)
         ]
-        again = [ref for ref in refs if ref.id in settled and ref.id not in embeddings]
+        retries = [ref for ref in refs if ref.id in visible and ref.id not in embeddings]
         results = self._index.write(touches) if touches else []
         for touch, result in zip(touches, results, strict=True):
             if result.status is WriteStatus.FAILED:
                 failures[touch.ref] = result.reason
             elif result.status is WriteStatus.CONFLICT:
-                again.append(touch.ref)
-        return again
+                retries.append(touch.ref)
+        return retries
 
-    def _settled(self, unlinked: Mapping[str, Stored]) -> dict[str, Stored]:
-        wait = self._index.visibility_delay
-        settled: dict[str, Stored] = {}
-        fresh: list[ImageRef] = []
+    def _visible(self, unlinked: Mapping[str, Stored]) -> dict[str, Stored]:
+        """The entries that searches find; schedules the others."""
+        delay = self._index.visibility_delay
+        visible: dict[str, Stored] = {}
+        recent: list[ImageRef] = []
         for id, stored in unlinked.items():
             if stored.document is None:
                 continue
-            if self._clock() - stored.document.indexed_at >= wait:
-                settled[id] = stored
+            if self._clock() - stored.document.indexed_at >= delay:
+                visible[id] = stored
             else:
-                fresh.append(stored.document.ref)
-        if fresh and self._recheck_queue:
-            self._recheck_queue.schedule(fresh, wait)
-        return settled
+                recent.append(stored.document.ref)
+        if recent and self._recheck_queue:
+            self._recheck_queue.schedule(recent, delay)
+        return visible
 
     def _linked(
-        self, settled: Mapping[str, Stored], embeddings: Mapping[str, Embedding]
+        self, visible: Mapping[str, Stored], embeddings: Mapping[str, Embedding]
     ) -> list[Document]:
         documents = [
             stored.document
-            for id, stored in settled.items()
+            for id, stored in visible.items()
             if stored.document is not None and id in embeddings
         ]
-        least = self._weights.min_cosine(LEAST_CONFIDENCE)
+        min_score = self._weights.min_cosine(MIN_CONFIDENCE)
         queries = [
-            VectorQuery(embeddings[each.id], NEAREST, exclude=(each.id,), min_score=least)
+            VectorQuery(
+                embeddings[each.id], MAX_NEIGHBOURS, exclude=(each.id,), min_score=min_score
+            )
             for each in documents
         ]
         answers = self._index.search_many(queries)
@@ -115,11 +118,13 @@ class Linker:
         ]
 
     def _neighbours(self, document: Document, hits: Sequence[Hit]) -> tuple[Neighbour, ...]:
-        look = Fingerprint.of(document)
-        found = (self._neighbour(document, look, hit) for hit in hits)
+        fingerprint = Fingerprint.of(document)
+        found = (self._neighbour(document, fingerprint, hit) for hit in hits)
         return tuple(neighbour for neighbour in found if neighbour)
 
-    def _neighbour(self, document: Document, look: Fingerprint, hit: Hit) -> Neighbour | None:
+    def _neighbour(
+        self, document: Document, fingerprint: Fingerprint, hit: Hit
+    ) -> Neighbour | None:
         other, score = hit.document, round(hit.score, 6)
         if other.sha256 is None:
             return None
@@ -127,9 +132,9 @@ class Linker:
             return Neighbour(other.id, other.sha256, score, 1.0)
         try:
             found = similarity(
-                self._weights, hit.score, look, Fingerprint.of(other), LEAST_CONFIDENCE
+                self._weights, hit.score, fingerprint, Fingerprint.of(other), MIN_CONFIDENCE
             )
-        except Exception as error:  # two images that cannot be compared are no duplicates
+        except Exception as error:  # images that cannot be compared are not duplicates
             reason(error, document.id)
             return None
         if found is None:

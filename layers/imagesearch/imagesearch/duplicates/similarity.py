@@ -1,7 +1,4 @@
-"""How sure one may be that two images show the same picture: copied, cut, edited or mirrored.
-
-How far two perceptual hashes are from each other, a mirrored picture being the same one.
-"""
+"""Similarity: the confidence that two images are duplicates (copied, cropped, edited, mirrored)."""
 
 import math
 from dataclasses import dataclass
@@ -12,36 +9,25 @@ from imagesearch.domain.images import Document
 from imagesearch.duplicates.miniatures import Miniature, overlap
 from imagesearch.duplicates.page_agreement import Detail, agreement_logit
 
-BITS = 64
-# A bit says whether one of 8 x 8 frequencies is positive, row by row: in a mirror, every second
-# column changes its sign.
-_MIRRORED = 0x5555_5555_5555_5555
-
-
-def hash_distance(one: str, other: str) -> int:
-    """In how many bits two hashes of 16 hexadecimal digits differ, or one and the other mirrored.
-
-    0 for copies, about 30 for pictures that have nothing to do with each other.
-    """
-    differing = int(one, 16) ^ int(other, 16)
-    return min(differing.bit_count(), (differing ^ _MIRRORED).bit_count())
-
-
-# What one may rely on without looking: docs/duplicates.md has what was measured at it.
+# The default confidence of a duplicate; docs/duplicates.md has the measurements.
 THRESHOLD = 0.95
-# Less sure pairs are not noted when images are linked.
-LEAST_CONFIDENCE = 0.8
-MOST_CONFIDENCE = 0.9999
-# From here two hashes are as far apart as those of pictures that have nothing in common.
-FAR = BITS // 2
+# Pairs with a lower confidence are not linked.
+MIN_CONFIDENCE = 0.8
+MAX_CONFIDENCE = 0.9999
+HASH_BITS = 64
+# Hashes of unrelated images differ in about half of their bits.
+FAR = HASH_BITS // 2
+# Each bit is the sign of one of 8 x 8 frequencies, row by row: mirroring an image inverts the sign
+# of every second column.
+_MIRROR_MASK = 0x5555_5555_5555_5555
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each kind of evidence counts, fitted for a model by `models/evaluation/duplicates.py`.
+    """The weights of the evidence for a duplicate, fitted by `models/evaluation/duplicates.py`.
 
-    The embedding knows what a picture shows and would take two red cars for one; hash and overlap
-    know where it is light and dark and nothing else: a duplicate has both for it.
+    Embeddings represent the content: those of two red cars are similar. Hash and overlap represent
+    the distribution of light and dark. A duplicate has to be similar in both.
     """
 
     cosine: float
@@ -50,7 +36,7 @@ class Weights:
     bias: float
 
     def min_cosine(self, confidence: float) -> float | None:
-        """The cosine below which no other evidence gets there; None where any may do."""
+        """The cosine below which no other evidence suffices for this confidence; None if none."""
         if self.cosine <= 0:
             return None
         logit = math.log(confidence / (1 - confidence))
@@ -59,9 +45,9 @@ class Weights:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """How a picture looks, apart from its embedding; None where that was not recorded.
+    """The recorded hash, miniature and contrast map of an image; None if not recorded.
 
-    What is recorded and cannot be read is as if it had not been recorded.
+    Invalid values are treated as not recorded.
     """
 
     phash: str | None
@@ -80,7 +66,7 @@ class Fingerprint:
             return None
 
     def distance(self, other: "Fingerprint") -> int | None:
-        """How many bits of both hashes differ; None where one is missing."""
+        """The distance of the hashes in bits; None if one is missing."""
         if not (self.phash and other.phash):
             return None
         try:
@@ -90,7 +76,7 @@ class Fingerprint:
 
     @cached_property
     def detail(self) -> Detail | None:
-        """None for what looks like a photo, was recorded by an older release or is damaged."""
+        """The details of a page; None for photos and records of older releases."""
         if self.miniature is None or not self.contrasts_text:
             return None
         try:
@@ -101,9 +87,11 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """`score` is the cosine of the embeddings, `distance` that of the hashes in bits of 64.
+    """The similarity of two images.
 
-    `confidence` from 0 to 1 is what both and the overlap come to.
+    score: the cosine of the embeddings.
+    distance: the distance of the hashes, in bits of 64; None if one is missing.
+    confidence: the probability in [0, 1] that the images are duplicates.
     """
 
     score: float
@@ -112,33 +100,33 @@ class Similarity:
 
 
 def check_threshold(threshold: float) -> None:
-    if not LEAST_CONFIDENCE <= threshold <= MOST_CONFIDENCE:
+    """Raises InvalidQuery for a confidence out of range."""
+    if not MIN_CONFIDENCE <= threshold <= MAX_CONFIDENCE:
         raise InvalidQuery(
             f"threshold is {threshold}",
-            f"it is the least confidence: ask for {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}",
+            f"use a confidence from {MIN_CONFIDENCE} to {MAX_CONFIDENCE}",
             "invalid_threshold",
         )
 
 
 def similarity(
-    weights: Weights, score: float, one: Fingerprint, other: Fingerprint, least: float
+    weights: Weights, score: float, one: Fingerprint, other: Fingerprint, threshold: float
 ) -> Similarity | None:
-    """The likeness of two pictures whose embeddings have this cosine; None below `least`.
+    """The similarity of two images with the cosine `score`; None below the confidence `threshold`.
 
-    Where a hash or miniature is missing, it is evidence for nothing. Contrast maps are never
-    evidence for a duplicate: where both are there, pages whose details differ are none. One of
-    the two must surely be a page.
+    A missing hash or miniature is no evidence. Contrast maps can only lower the confidence: pages
+    whose details differ are not duplicates, if at least one of the two is certainly a page.
     """
     distance = one.distance(other)
     agreement = 0.0 if distance is None else 1 - min(distance, FAR) / FAR
     known = weights.bias + weights.cosine * score + weights.hash * agreement
-    # Overlap takes a thousand times as long as the rest: most pairs cannot get there with it.
-    if _sigmoid(known + weights.overlap) < least:
+    # The overlap takes 1,000 times as long as the rest; most pairs cannot reach the threshold.
+    if _sigmoid(known + weights.overlap) < threshold:
         return None
     confidence = _sigmoid(known + weights.overlap * _overlap(one, other))
-    if confidence >= least:
+    if confidence >= threshold:
         confidence = min(confidence, _sigmoid(agreement_logit(one.detail, other.detail)))
-    return Similarity(score, distance, confidence) if confidence >= least else None
+    return Similarity(score, distance, confidence) if confidence >= threshold else None
 
 
 def _overlap(one: Fingerprint, other: Fingerprint) -> float:
@@ -149,3 +137,12 @@ def _overlap(one: Fingerprint, other: Fingerprint) -> float:
 
 def _sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
+
+
+def hash_distance(one: str, other: str) -> int:
+    """The Hamming distance of two hashes of 16 hexadecimal digits, the lower one with mirroring.
+
+    0 for copies, about 30 for unrelated images.
+    """
+    differing = int(one, 16) ^ int(other, 16)
+    return min(differing.bit_count(), (differing ^ _MIRROR_MASK).bit_count())

@@ -10,7 +10,7 @@ from imagesearch.domain.errors import ConfigurationError
 from imagesearch.domain.images import Embedding
 from imagesearch.embedding.manifest import KindCalibration, Manifest, verified
 from imagesearch.embedding.session import normalized
-from imagesearch.search.relevance import Background, Curve, Kind, Relevance
+from imagesearch.search.relevance import Background, Curve, Modality, Relevance
 
 
 def relevance(folder: Path, manifest: Manifest) -> Relevance | None:
@@ -22,7 +22,7 @@ def relevance(folder: Path, manifest: Manifest) -> Relevance | None:
         name: _vectors(verified(folder, name, manifest), manifest.dimension)
         for name in said.backgrounds
     }
-    return Relevance({kind: _calibrated(folder, getattr(said, kind), vectors) for kind in Kind})
+    return Relevance({kind: _calibrated(folder, getattr(said, kind), vectors) for kind in Modality})
 
 
 def _calibrated(

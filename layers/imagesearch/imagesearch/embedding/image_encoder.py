@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import DetailsWanted, EncodedImage
+from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.embedding.decoding.pool import DecoderPool, map_ordered
 from imagesearch.embedding.decoding.preprocessing import Picture
 from imagesearch.embedding.manifest import Manifest, verified
 from imagesearch.embedding.session import OnnxSession, normalized
 
 # Where embedding eight at a time gains nothing measurable any more, with half the memory.
-IMAGES_AT_A_TIME = 4
+IMAGE_BATCH_SIZE = 4
 # The threads of a run wait for each other after every product, and another run uses the time:
 # measured on two cores, one picture at a time takes 17 ms instead of 20.
 RUNS_AT_ONCE = 2
@@ -39,7 +39,7 @@ class OnnxImageEncoder:
         self._preprocessing = manifest.image.preprocessing
         path = verified(folder, manifest.image.graph, manifest)
         self._graph = OnnxSession(path, [manifest.image.input], manifest.image.output, threads)
-        self._max_batch_size = self._graph.max_batch_size(IMAGES_AT_A_TIME)
+        self._max_batch_size = self._graph.max_batch_size(IMAGE_BATCH_SIZE)
         self._decoders = decoders or DecoderPool()
         self._threads = ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="embedding")
 
@@ -52,7 +52,7 @@ class OnnxImageEncoder:
         return self._decoders.decoder
 
     def encode_images(
-        self, images: Sequence[bytes], details: DetailsWanted | None = None
+        self, images: Sequence[bytes], details: DetailOptions | None = None
     ) -> list[EncodedImage | UnreadableImage]:
         """Embed files, in their order; an unreadable one gives its error in its place.
 

@@ -58,7 +58,7 @@ def _wrong(message: str) -> ConfigurationError:
     return ConfigurationError(message, "fetch the model again", "invalid_model")
 
 
-TEXTS_AT_A_TIME = 16
+TEXT_BATCH_SIZE = 16
 
 
 class OnnxTextEncoder:
@@ -83,7 +83,7 @@ class OnnxTextEncoder:
         )
         path = verified(folder, tower.graph, manifest)
         self._graph = OnnxSession(path, self._inputs, tower.output, threads)
-        self._max_batch_size = self._graph.max_batch_size(TEXTS_AT_A_TIME)
+        self._max_batch_size = self._graph.max_batch_size(TEXT_BATCH_SIZE)
 
     @property
     def model(self) -> str:

@@ -1,71 +1,75 @@
-"""Use case: does the index say what the bucket says?
+"""Use case: check that the index is consistent with the bucket.
 
-The bucket's listing and the index's are merged as they come, both in the order of the keys'
-UTF-8 bytes: memory stays the same however many images there are.
+Merges the listings of bucket and index, both ordered by the UTF-8 bytes of the keys, in constant
+memory.
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from imagesearch.domain.errors import Unreachable
 from imagesearch.domain.images import Document, ImageRef, ObjectState, Status
 from imagesearch.domain.media_types import named_as_image
 from imagesearch.domain.ports import ImageStore, VectorIndex
 
-PAGE = 1_000
-FIRST_KEYS = 3
-# So many disagreements are looked at once more; a bucket in use always has some under way.
-SECOND_LOOKS = 1_000
+PAGE_SIZE = 1_000
+LISTED_KEYS = 3
+# Differences are checked once more, up to this number: a bucket in use always has pending changes.
+_MAX_RECHECKS = 1_000
+
+_Entry: TypeAlias = tuple[ImageRef, ObjectState | None, Document | None]
 
 
 @dataclass(slots=True)
 class Drift:
-    """Images of one kind: how many, and the keys of the first few."""
+    """Images that differ in one way: their number, and the keys of the first of them."""
 
     count: int = 0
     keys: list[str] = field(default_factory=list)
 
     def add(self, key: str) -> None:
         self.count += 1
-        if len(self.keys) < FIRST_KEYS:
+        if len(self.keys) < LISTED_KEYS:
             self.keys.append(key)
 
 
 @dataclass(slots=True)
 class ConsistencyReport:
-    """`images` are in the bucket; of them the index has `indexed` or `rejected` as they are now.
+    """Numbers of images in the bucket (`images`) and in the index.
 
-    `waiting` are in the bucket, and the index does not know them or knows other bytes;
-    `stale` are in the index, and the bucket does not hold them.
+    indexed, rejected: images whose current content is in the index.
+    pending: images in the bucket that the index does not contain or contains with other content.
+    orphaned: images in the index that the bucket does not contain.
     """
 
     images: int = 0
     indexed: int = 0
     rejected: int = 0
-    waiting: Drift = field(default_factory=Drift)
-    stale: Drift = field(default_factory=Drift)
+    pending: Drift = field(default_factory=Drift)
+    orphaned: Drift = field(default_factory=Drift)
 
     @property
     def done(self) -> int:
         return self.indexed + self.rejected
 
     @property
-    def holds(self) -> bool:
-        return not self.waiting.count and not self.stale.count
+    def is_consistent(self) -> bool:
+        return not self.pending.count and not self.orphaned.count
 
     def add(self, ref: ImageRef, state: ObjectState | None, document: Document | None) -> None:
-        """Count one key as bucket and index have it."""
+        """Count one key by its state in the bucket and its document in the index."""
         if state is None:
             if document:
-                self.stale.add(ref.key)
+                self.orphaned.add(ref.key)
             return
-        # What is not named as an image is one only if its bytes say so: the index knows.
+        # Without an image extension, only the content shows an image: the index has the result.
         if document is None and not named_as_image(ref.key):
             return
         self.images += 1
-        if not _agrees(state, document):
-            self.waiting.add(ref.key)
+        if not _is_equal(state, document):
+            self.pending.add(ref.key)
         elif document and document.status is Status.INDEXED:
             self.indexed += 1
         else:
@@ -73,40 +77,37 @@ class ConsistencyReport:
 
 
 def check_consistency(store: ImageStore, index: VectorIndex) -> ConsistencyReport:
-    """Compare all of the bucket with all of the index. Raises Unavailable."""
-    found = ConsistencyReport()
-    looks = SECOND_LOOKS
-    for ref, state, document in _joined(store, index):
-        if not _agrees(state, document) and looks:
-            looks -= 1
-            with suppress(Unreachable):  # it may be as the index says, or not
-                found.add(ref, *_look(store, index, ref))
+    """Compare the whole bucket with the whole index. Raises Unavailable."""
+    report = ConsistencyReport()
+    rechecks = _MAX_RECHECKS
+    for ref, state, document in _merged(store, index):
+        if not _is_equal(state, document) and rechecks:
+            rechecks -= 1
+            with suppress(Unreachable):  # the state of the object is unknown
+                report.add(ref, *_recheck(store, index, ref))
         else:
-            found.add(ref, state, document)
-    return found
+            report.add(ref, state, document)
+    return report
 
 
-def _look(
+def _recheck(
     store: ImageStore, index: VectorIndex, ref: ImageRef
 ) -> tuple[ObjectState | None, Document | None]:
-    """Both sides now: their listings are not of one moment, and an index lists a write late."""
+    """The current entries of both: the listings differ in time, and an index lists writes late."""
     stored = index.get([ref.id]).get(ref.id)
     state = store.head(ref) if ref.bucket == store.bucket else None
     return state, stored.document if stored else None
 
 
-def _agrees(state: ObjectState | None, document: Document | None) -> bool:
-    """The ETag decides alone: an upload in parts has one time in a listing, another in a look."""
+def _is_equal(state: ObjectState | None, document: Document | None) -> bool:
+    """Compares ETags only: the time of a multipart upload differs between list and head."""
     if state is None or document is None:
         return state is None and document is None
     return state.etag == document.etag
 
 
-Joined = tuple[ImageRef, ObjectState | None, Document | None]
-
-
-def _joined(store: ImageStore, index: VectorIndex) -> Iterator[Joined]:
-    """Each key of either side once, with what both sides have of it."""
+def _merged(store: ImageStore, index: VectorIndex) -> Iterator[_Entry]:
+    """Each key in the bucket or the index once, with the state and the document."""
     documents = _documents(index)
     document = next(documents, None)
     for ref, state in store.list_images():
@@ -125,11 +126,11 @@ def _joined(store: ImageStore, index: VectorIndex) -> Iterator[Joined]:
 
 def _documents(index: VectorIndex) -> Iterator[Document]:
     after = None
-    while page := index.list_documents(after=after, limit=PAGE):
+    while page := index.list_documents(after=after, limit=PAGE_SIZE):
         yield from page
         after = page[-1].ref.key
 
 
 def _is_later(indexed: ImageRef, listed: ImageRef) -> bool:
-    """What is of another bucket has no place in the listing: it is told where it is met."""
+    """False for a document of another bucket, which is never listed: it is reported at once."""
     return indexed.bucket == listed.bucket and indexed.key.encode() > listed.key.encode()

@@ -1,4 +1,4 @@
-"""The same bytes are never embedded twice: what a record says of them is used again."""
+"""Reuse of index records for files with the same bytes, which are decoded and embedded once."""
 
 import hashlib
 import logging
@@ -8,20 +8,20 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import DetailsWanted, EncodedImage
+from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.domain.ports import ContentLookup, Delete, DerivedStore, ImageEncoder
 from imagesearch.indexing.planner import ExistingObject, Known, PlannedWrite, Planner
 
-# About 40 MB: a record, its embedding and its thumbnail have 20 KB. Two folders with as many images
-# can swap their names, and a folder of as many can be renamed while it is looked at.
-MOST_KEPT = 2_048
+# About 40 MB: a record, its embedding and its thumbnail have 20 KB. Enough for two folders of this
+# many images that swap their names, or a folder that is renamed while it is indexed.
+MAX_CACHED = 2_048
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ContentSource:
-    """An index of the encoder's image space, and the store of the thumbnails it names, if any."""
+    """An index of the encoder's image space, and the store of its thumbnails."""
 
     records: ContentLookup
     thumbnails: DerivedStore | None
@@ -35,19 +35,19 @@ class _Content:
 
 
 class ContentPlanner:
-    """Plans the records of files that have been read; may be used from several threads.
+    """Plans the writes for files that have been read; may be used from several threads.
 
-    The first of the `sources` is the index that is written, and is asked first. A source that fails
-    costs time alone: what is not found is decoded and embedded. A record may be overwritten or
-    deleted before its bytes turn up under another name, so the last ones are kept here: names are
-    swapped, or an event about the old name of a renamed image comes first.
+    The first of the `sources` is the index that is written. If a source fails, files whose records
+    are not found elsewhere are decoded. Records that are about to be replaced or deleted are cached
+    in memory, because their bytes may follow under another key: when files swap names, or when the
+    event of a renamed image's old key comes first.
     """
 
     def __init__(
         self,
         planner: Planner,
         encoder: ImageEncoder,
-        details: DetailsWanted,
+        details: DetailOptions,
         sources: Sequence[ContentSource],
         threads: Executor,
     ) -> None:
@@ -57,13 +57,13 @@ class ContentPlanner:
         self._sources = sources
         self._threads = threads
         self._failed: list[ContentSource] = []
-        self._kept: dict[str, Known] = {}
+        self._cache: dict[str, Known] = {}
         self._lock = threading.Lock()
 
     def plan(self, read: Sequence[tuple[ExistingObject, bytes]]) -> list[PlannedWrite]:
         """A write for each file, in their order; bytes that no record describes are decoded once.
 
-        Raises Unavailable where no decoder can be started.
+        Raises Unavailable or ConfigurationError if no decoder can be started.
         """
         hashes = self._threads.map(_sha256, [data for _, data in read])
         contents = [
@@ -106,24 +106,24 @@ class ContentPlanner:
         return dict(zip(files, images, strict=True))
 
     def _known(self, hashes: Iterable[str]) -> dict[str, Known]:
-        wanted = list(dict.fromkeys(hashes))
+        unique = list(dict.fromkeys(hashes))
         with self._lock:
-            known = {each: self._kept[each] for each in wanted if each in self._kept}
+            known = {each: self._cache[each] for each in unique if each in self._cache}
         for source in self._sources:
-            if missing := [sha256 for sha256 in wanted if sha256 not in known]:
+            if missing := [sha256 for sha256 in unique if sha256 not in known]:
                 known |= self._found(source, missing)
         return known
 
     def keep(self, planned: Sequence[PlannedWrite]) -> None:
-        """Keep what these writes replace or delete: its bytes may turn up under another name."""
+        """Cache the records that these writes replace or delete."""
         old = {plan.seen.document.sha256 for plan in planned if plan.seen.document}
         new = {plan.write.document.sha256 for plan in planned if not isinstance(plan.write, Delete)}
         if lost := [sha256 for sha256 in old - new if sha256]:
             found = self._found(self._sources[0], lost)
             with self._lock:
-                self._kept |= found
-                for oldest in list(self._kept)[:-MOST_KEPT]:
-                    del self._kept[oldest]
+                self._cache |= found
+                for oldest in list(self._cache)[:-MAX_CACHED]:
+                    del self._cache[oldest]
 
     def _found(self, source: ContentSource, hashes: Sequence[str]) -> dict[str, Known]:
         try:
@@ -131,27 +131,29 @@ class ContentPlanner:
         except Exception as error:
             if source not in self._failed:
                 self._failed.append(source)
-                _log.warning("known content cannot be looked up in an index: %s", error)
+                _log.warning("looking up known content in an index failed: %s", error)
             return {}
         usable = [
             Known(each.document, each.embedding)
             for each in found.values()
             if each.embedding is not None and self._planner.is_complete(each.document)
         ]
-        whole = self._threads.map(lambda known: _with_thumbnail(known, source.thumbnails), usable)
-        return {known.sha256: known for known in whole if known}
+        complete = self._threads.map(
+            lambda known: _with_thumbnail(known, source.thumbnails), usable
+        )
+        return {known.sha256: known for known in complete if known}
 
 
 def _with_thumbnail(known: Known, store: DerivedStore | None) -> Known | None:
-    """The same with the thumbnail that its document names; None where that cannot be read."""
-    name = known.document.thumbnail
-    if not name or store is None:
+    """The record with its thumbnail; None if the thumbnail cannot be read."""
+    key = known.document.thumbnail
+    if not key or store is None:
         return known
     try:
-        thumbnail = store.get(name)
+        thumbnail = store.get(key)
     except Exception as error:
-        # A role without s3:ListBucket is refused (403) what is not there.
-        _log.debug("a thumbnail cannot be read, so its image is decoded again: %s", error)
+        # Without s3:ListBucket, S3 answers 403 for a key that does not exist.
+        _log.debug("a thumbnail cannot be read, its image is decoded again: %s", error)
         return None
     return None if thumbnail is None else Known(known.document, known.embedding, thumbnail)
 

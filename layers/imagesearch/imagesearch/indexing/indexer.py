@@ -1,11 +1,7 @@
-"""Use case: make the index say what the bucket says.
+"""Use case: make the index equal the bucket.
 
-Level-triggered: an event only says "look at this key". Lost, repeated, late and out-of-order
-events therefore all end in the same state, the bucket's.
-
-Asks an image store about many objects at once; what fails for one is its answer.
-
-Files in batches that fit into memory.
+Indexing is level-triggered: an event names a key, and the indexer compares the key's object with
+its index entry. Lost, repeated, late and out-of-order events therefore end in the same state.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +15,7 @@ from imagesearch.domain.errors import (
     Unavailable,
     UnreadableObject,
 )
-from imagesearch.domain.images import DetailsWanted, ImageRef, ObjectState
+from imagesearch.domain.images import DetailOptions, ImageRef, ObjectState
 from imagesearch.domain.isolation import each_alone, reason
 from imagesearch.domain.media_types import SNIFF_BYTES, named_as_image, sniff
 from imagesearch.domain.ports import (
@@ -43,72 +39,33 @@ from imagesearch.indexing.planner import (
 )
 from imagesearch.indexing.thumbnails import UNCHANGED, ThumbnailChange, Thumbnails, thumbnail_change
 
-THREADS = 8
-
-
-class StoreReader:
-    def __init__(self, store: ImageStore) -> None:
-        self._store = store
-        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
-
-    def heads(self, refs: Iterable[ImageRef]) -> Iterator[ObjectState | Exception | None]:
-        """What is there now, in the order of the refs."""
-        return self.threads.map(self._head, refs)
-
-    def contents(self, found: Iterable[ExistingObject]) -> Iterator[bytes | Exception]:
-        """Their bytes, in their order."""
-        return self.threads.map(self._read, found)
-
-    def _head(self, ref: ImageRef) -> ObjectState | Exception | None:
-        try:
-            return self._store.head(ref)
-        except Exception as error:
-            return error
-
-    def _read(self, found: ExistingObject) -> bytes | Exception:
-        try:
-            return self._store.read(found.ref, found.state)
-        except Exception as error:
-            return error
+MAX_ROUNDS = 3
+KEYS_PER_BATCH = 256
+_STORE_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on one file, and on the files that are held in memory at a time."""
+    """Bounds on one file and on the files that are held in memory together."""
 
     file_bytes: int = 64 * 2**20
     batch_images: int = 16
     batch_bytes: int = 96 * 2**20
 
 
-def batches(found: Iterable[ExistingObject], limits: Limits) -> Iterator[list[ExistingObject]]:
-    """Bounded in number and in bytes; one that is over the bytes alone is a batch of its own."""
-    batch: list[ExistingObject] = []
-    for one in found:
-        size = sum(other.state.size for other in batch) + one.state.size
-        full = len(batch) == limits.batch_images or size > limits.batch_bytes
-        if batch and full:
-            yield batch
-            batch = []
-        batch.append(one)
-    if batch:
-        yield batch
-
-
-ROUNDS = 3
-KEYS_AT_A_TIME = 256
-
-
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A key to be looked at again, and what was done for a write of it that met another version."""
+    """A key to process in the next round.
+
+    `change` lists the thumbnails that were deleted and stored for a write that met a conflict.
+    """
 
     ref: ImageRef
-    spent: ThumbnailChange = UNCHANGED
+    change: ThumbnailChange = UNCHANGED
 
 
 class Indexer:
-    """Looks at keys and settles each of them; several may work on the same keys at once."""
+    """Processes keys until bucket and index agree on each; instances may share the same keys."""
 
     def __init__(
         self,
@@ -117,18 +74,17 @@ class Indexer:
         encoder: ImageEncoder,
         limits: Limits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        places: bool = False,
+        gps: bool = False,
         derived: DerivedStore | None = None,
         linker: Linker | None = None,
         sources: Sequence[ContentSource] = (),
-        afresh: bool = False,
+        force: bool = False,
     ) -> None:
-        """With `places` the index records where a picture was taken, as its camera wrote it.
+        """With `gps`, the index records the coordinates in an image's EXIF.
 
-        Thumbnails are made where there is a derived store to put them into, and duplicates are
-        looked for where there is a `linker`. Bytes that the index does not know are looked for in
-        the other `sources` before they are decoded. With `afresh`, objects that have not changed by
-        their state are read all the same.
+        Thumbnails are made if `derived` is given, duplicates are linked if `linker` is given.
+        `sources` are other indexes in which records of the same bytes are looked up before a file
+        is decoded. With `force`, objects are read even if their state has not changed.
         """
         self._linker = linker
         self._store = store
@@ -136,50 +92,50 @@ class Indexer:
         self._encoder = encoder
         self._limits = limits or Limits()
         self._thumbnails = Thumbnails(derived)
-        self._details = DetailsWanted(thumbnail=self._thumbnails.wanted, place=places)
-        self._planner = Planner(encoder, clock, self._details, afresh)
-        self._objects = StoreReader(store)
+        self._details = DetailOptions(thumbnail=self._thumbnails.wanted, gps=gps)
+        self._planner = Planner(encoder, clock, self._details, force)
+        self._threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="store")
         self._contents = ContentPlanner(
             self._planner,
             encoder,
             self._details,
             (ContentSource(index, derived), *sources),
-            self._objects.threads,
+            self._threads,
         )
 
     def process(self, refs: Iterable[ImageRef]) -> list[Outcome]:
-        """Make the index agree with the bucket on these keys: one outcome for each distinct key.
+        """Make the index equal the bucket on these keys; one outcome for each distinct key.
 
-        Whatever goes wrong with one of them is its outcome. Raises ConfigurationError alone.
+        An error with one key is the outcome of that key. Raises ConfigurationError only.
         """
         pending = [Retry(ref) for ref in dict.fromkeys(refs)]
         settled: list[Outcome] = []
-        for _ in range(ROUNDS):
-            again: list[Retry] = []
-            for start in range(0, len(pending), KEYS_AT_A_TIME):
-                for result in self._isolated(pending[start : start + KEYS_AT_A_TIME]):
+        for _ in range(MAX_ROUNDS):
+            retries: list[Retry] = []
+            for start in range(0, len(pending), KEYS_PER_BATCH):
+                for result in self._isolated(pending[start : start + KEYS_PER_BATCH]):
                     if isinstance(result, Outcome):
                         settled.append(result)
                     else:
-                        again.append(result)
-            if not (pending := again):
+                        retries.append(result)
+            if not (pending := retries):
                 break
-        settled += [_failed(one.ref, "it kept changing while looked at") for one in pending]
+        settled += [_failed(one.ref, "it kept changing while it was indexed") for one in pending]
         return self._linked(settled)
 
     def _linked(self, settled: list[Outcome]) -> list[Outcome]:
-        """The same, but failed where looking for duplicates did: it is looked at again then."""
+        """The outcomes, failed for each image whose duplicates could not be linked."""
         unlinked = [outcome.ref for outcome in settled if outcome.unlinked]
         if not self._linker or not unlinked:
             return settled
-        failures = self._failures(self._linker, unlinked)
+        failures = self._link_failures(self._linker, unlinked)
         return [
             _failed(outcome.ref, failures[outcome.ref]) if outcome.ref in failures else outcome
             for outcome in settled
         ]
 
-    def _failures(self, linker: Linker, refs: Sequence[ImageRef]) -> dict[ImageRef, str]:
-        """Of each image that could not be linked, why."""
+    def _link_failures(self, linker: Linker, refs: Sequence[ImageRef]) -> dict[ImageRef, str]:
+        """The reason for each image that could not be linked."""
 
         def link(some: Sequence[ImageRef]) -> list[str]:
             failures = linker.link(some)
@@ -189,7 +145,7 @@ class Indexer:
         return {ref: why for ref, why in zip(refs, reasons, strict=True) if why}
 
     def _isolated(self, pending: Sequence[Retry]) -> Iterator[Outcome | Retry]:
-        """A round; what it leaves without a result has another one, each key alone."""
+        """One round; after an unexpected exception, one more round for each unsettled key alone."""
         waiting = {one.ref: one for one in pending}
         try:
             for result in self._round(pending):
@@ -205,7 +161,7 @@ class Indexer:
                 yield from self._isolated([one])
 
     def _round(self, pending: Sequence[Retry]) -> Iterator[Outcome | Retry]:
-        """One look at each key: its outcome, or that it must be looked at again."""
+        """Process each key once: yields its outcome, or a Retry."""
         refs = [one.ref for one in pending]
         try:
             stored = self._index.get([ref.id for ref in refs])
@@ -214,29 +170,29 @@ class Indexer:
             return
         planned: list[PlannedWrite] = []
         readable: list[ExistingObject] = []
-        for one, state in zip(pending, self._objects.heads(refs), strict=True):
+        for one, state in zip(pending, self._heads(refs), strict=True):
             if isinstance(state, Exception):
                 yield _broken(one.ref, state)
                 continue
-            step = self._step(Observed(one.ref, state, stored.get(one.ref.id)), one.spent)
+            step = self._step(Observed(one.ref, state, stored.get(one.ref.id)), one.change)
             if isinstance(step, PlannedWrite):
                 planned.append(step)
             elif isinstance(step, ExistingObject):
                 readable.append(step)
             else:
                 yield step
-        # First what is new, then what is gone: a renamed image is found by its old record.
-        for batch in batches(readable, self._limits):
+        # New objects before deletions: a renamed image is found by its old record.
+        for batch in _batches(readable, self._limits):
             yield from self._embed(batch)
         self._contents.keep(planned)
         yield from self._write(planned)
 
     def _step(
-        self, seen: Observed, spent: ThumbnailChange
+        self, seen: Observed, change: ThumbnailChange
     ) -> Outcome | PlannedWrite | ExistingObject | Retry:
-        """What the planner decides, with what takes no decoder to reject or skip."""
+        """The planner's decision, or the rejection of what needs no decoder to be rejected."""
         try:
-            return self._decided(seen, spent)
+            return self._decided(seen, change)
         except ObjectChanged:
             return Retry(seen.ref)
         except ConfigurationError:
@@ -245,10 +201,10 @@ class Indexer:
             return _broken(seen.ref, error)
 
     def _decided(
-        self, seen: Observed, spent: ThumbnailChange
+        self, seen: Observed, change: ThumbnailChange
     ) -> Outcome | PlannedWrite | ExistingObject:
-        self._thumbnails.discard(spent, seen.document)
-        step = self._planner.decide(self._thumbnails.drop_removed_thumbnail(spent, seen))
+        self._thumbnails.discard(change, seen.document)
+        step = self._planner.decide(self._thumbnails.drop_removed_thumbnail(change, seen))
         if not isinstance(step, ExistingObject):
             return step
         if step.state.unreadable:
@@ -260,7 +216,9 @@ class Indexer:
             return self._planner.refuse(step, error.message)
         size, limit = step.state.size, self._limits.file_bytes
         if size > limit:
-            return self._planner.reject(step, f"the file has {size:,} bytes, over {limit:,}")
+            return self._planner.reject(
+                step, f"the file has {size:,} bytes, over the limit of {limit:,}"
+            )
         return step
 
     def _claims_to_be_image(self, found: ExistingObject) -> bool:
@@ -273,7 +231,7 @@ class Indexer:
     def _embed(self, batch: Sequence[ExistingObject]) -> Iterator[Outcome | Retry]:
         read: list[tuple[ExistingObject, bytes]] = []
         planned: list[PlannedWrite] = []
-        for found, data in zip(batch, self._objects.contents(batch), strict=True):
+        for found, data in zip(batch, self._threads.map(self._read, batch), strict=True):
             if isinstance(data, ObjectChanged):
                 yield Retry(found.ref)
             elif isinstance(data, UnreadableObject):
@@ -294,8 +252,8 @@ class Indexer:
         yield from self._write(planned)
 
     def _write(self, planned: Sequence[PlannedWrite]) -> Iterator[Outcome | Retry]:
-        """Write, then look at the bucket once more: it may have changed since it was read."""
-        prepared = list(self._objects.threads.map(self._thumbnails.prepare, planned))
+        """Write, then check the bucket again: an object may have changed since it was read."""
+        prepared = list(self._threads.map(self._thumbnails.prepare, planned))
         for plan, error in zip(planned, prepared, strict=True):
             if error:
                 yield _broken(plan.ref, error)
@@ -303,7 +261,7 @@ class Indexer:
         if not planned:
             return
         results = each_alone(self._index.write, [plan.write for plan in planned], _not_written)
-        states = self._objects.heads([plan.ref for plan in planned])
+        states = self._heads([plan.ref for plan in planned])
         for plan, result, state in zip(planned, results, states, strict=True):
             if result.status is WriteStatus.FAILED:
                 yield _failed(plan.ref, result.reason)
@@ -315,6 +273,36 @@ class Indexer:
                 yield Retry(plan.ref)
             else:
                 yield plan.outcome
+
+    def _heads(self, refs: Iterable[ImageRef]) -> Iterator[ObjectState | Exception | None]:
+        """The current state of each object or the error of reading it, in the order of `refs`."""
+        return self._threads.map(self._head, refs)
+
+    def _head(self, ref: ImageRef) -> ObjectState | Exception | None:
+        try:
+            return self._store.head(ref)
+        except Exception as error:
+            return error
+
+    def _read(self, found: ExistingObject) -> bytes | Exception:
+        try:
+            return self._store.read(found.ref, found.state)
+        except Exception as error:
+            return error
+
+
+def _batches(found: Iterable[ExistingObject], limits: Limits) -> Iterator[list[ExistingObject]]:
+    """Batches within the limits; a file over `batch_bytes` is a batch of its own."""
+    batch: list[ExistingObject] = []
+    for one in found:
+        size = sum(other.state.size for other in batch) + one.state.size
+        full = len(batch) == limits.batch_images or size > limits.batch_bytes
+        if batch and full:
+            yield batch
+            batch = []
+        batch.append(one)
+    if batch:
+        yield batch
 
 
 def _failed(ref: ImageRef, reason: str) -> Outcome:
@@ -334,7 +322,7 @@ def _not_written(write: Write, error: Exception) -> WriteResult:
 
 
 def _id(ref: ImageRef) -> str:
-    """A key that is no text has no id: it may be what the exception is about."""
+    """The id for the log; a key with unpaired surrogates has none and may be the error's cause."""
     try:
         return ref.id
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""What one key needs so that the index agrees with the bucket: decided here, done by indexing."""
+"""Plans the write that makes the index equal the bucket on one key; the indexer executes it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from imagesearch.domain.images import (
-    DetailsWanted,
+    DetailOptions,
     Document,
     Embedding,
     EncodedImage,
@@ -18,11 +18,16 @@ from imagesearch.domain.media_types import may_be_thumbnail, named_as_image
 from imagesearch.domain.ports import Delete, ImageEncoder, Put, Stored, Touch, Version, Write
 from imagesearch.domain.storage_keys import thumbnail_key
 
-# The decoder of what no decoder has seen: it is looked at again, whatever the release.
+# The `decoder` in the record of an image that was not read: every decoder is newer than that.
 UNREAD = "none"
 
 
 class OutcomeKind(StrEnum):
+    """The result of processing a key; FAILED keys must be processed again, the others are final.
+
+    UPDATED: the metadata or the state changed, the content did not. SKIPPED: not an image.
+    """
+
     INDEXED = "indexed"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
@@ -34,10 +39,10 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one key; `failed` is to be looked at again later, all others are settled.
+    """The outcome of processing one key.
 
-    An image that is `unlinked` may have duplicates that nobody has looked for. One that is `reused`
-    took its embedding from an image of the same bytes.
+    unlinked: the duplicates of the image have not been searched for.
+    reused: the embedding was taken from an image with the same bytes.
     """
 
     ref: ImageRef
@@ -49,7 +54,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A key as the bucket (`state`, None: nothing there) and the index showed it in one round."""
+    """A key as observed in one round; `state` is None if the bucket has no such object."""
 
     ref: ImageRef
     state: ObjectState | None
@@ -66,7 +71,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class ExistingObject:
-    """A key with an object behind it, which may have to be read."""
+    """An observed key whose object exists and may have to be read."""
 
     seen: Observed
     state: ObjectState
@@ -78,9 +83,9 @@ class ExistingObject:
 
 @dataclass(frozen=True, slots=True)
 class PlannedWrite:
-    """A write and what to report once it is written and the bucket is still as it was seen.
+    """A write and its outcome if it succeeds and the object has not changed in the meantime.
 
-    `thumbnail` is the small copy that its document names.
+    `thumbnail` is the content of the thumbnail that the document names.
     """
 
     seen: Observed
@@ -95,7 +100,7 @@ class PlannedWrite:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a record says of some bytes: `embedding` [D] float32, `thumbnail` the file it names."""
+    """A record that describes some bytes, with its embedding [D] float32 and its thumbnail."""
 
     document: Document
     embedding: Embedding
@@ -107,41 +112,41 @@ class Known:
 
 
 class Planner:
-    """Decides from what was seen, and makes the documents; knows no I/O."""
+    """Decides by the observed states, and creates the documents; performs no I/O."""
 
     def __init__(
         self,
         encoder: ImageEncoder,
         clock: Callable[[], datetime],
-        wanted: DetailsWanted = DetailsWanted(),  # noqa: B008 - frozen
-        afresh: bool = False,
+        details: DetailOptions = DetailOptions(),  # noqa: B008 - frozen
+        force: bool = False,
     ) -> None:
-        """With `afresh`, every object is read, whatever its state says."""
-        self._afresh = afresh
+        """With `force`, objects are read even if their state has not changed."""
+        self._force = force
         self._encoder = encoder
         self._clock = clock
-        self._wanted = wanted
+        self._details = details
 
     def decide(self, seen: Observed) -> Outcome | PlannedWrite | ExistingObject:
-        """Nothing to do, a write, or a Present whose object must be read."""
+        """An outcome if there is nothing to do, a write, or an object that must be read."""
         state, known = seen.state, seen.document
         if state is None:
             return self.forget(seen, Outcome(seen.ref, OutcomeKind.DELETED))
-        same = known and known.etag == state.etag and not self._afresh
-        if known and seen.stored and same and self._stands(known, state):
-            # S3 tells times in seconds: metadata can be new though the time is not.
-            metadata = _shown(known.exif, state)
+        same = known and known.etag == state.etag and not self._force
+        if known and seen.stored and same and self._is_current(known, state):
+            # S3 rounds times to seconds: metadata can change while the time does not.
+            metadata = _metadata(known.exif, state)
             if (known.last_modified, known.metadata) == (state.last_modified, metadata):
                 return _outcome(known, OutcomeKind.UNCHANGED)
             return self._update(seen, state, known, seen.stored.version)
         return ExistingObject(seen, state)
 
-    def _stands(self, known: Document, state: ObjectState) -> bool:
-        """Whether what these bytes gave still holds.
+    def _is_current(self, known: Document, state: ObjectState) -> bool:
+        """True if decoding the same bytes again would not change the record.
 
-        A newer decoder may read what was rejected; an older release made no miniature, and one
-        without a derived store no thumbnail, and some took camera RAW for the TIFF that its
-        thumbnail is. An image that was indexed stays so when it is archived, with the same bytes.
+        A newer decoder may decode a rejected file. Older releases created no miniature, deployments
+        without a derived store no thumbnail, and some decoders returned the thumbnail of a camera
+        RAW file as a TIFF. An indexed image remains indexed when its object is archived.
         """
         if known.status is Status.INDEXED:
             if state.unreadable:
@@ -153,26 +158,26 @@ class Planner:
         return known.decoder == self._encoder.decoder
 
     def _has_details(self, known: Document) -> bool:
-        has_thumbnail = known.thumbnail is not None or not self._wanted.thumbnail
+        has_thumbnail = known.thumbnail is not None or not self._details.thumbnail
         return known.miniature is not None and has_thumbnail
 
     def is_complete(self, known: Document) -> bool:
-        """Whether the record of an indexed image holds what its bytes would give now."""
+        """True if the record of an indexed image has all that decoding its file would add now."""
         return (
             known.status is Status.INDEXED
             and known.decoder == self._encoder.decoder
             and self._has_details(known)
-            and (known.place_read or not self._wanted.place)
+            and (known.place_read or not self._details.gps)
         )
 
     def record(
         self, found: ExistingObject, sha256: str, image: EncodedImage, *, reused: bool = False
     ) -> PlannedWrite:
-        """Index a readable image; `reused` where another one of the same bytes was encoded."""
+        """Index a decoded image; `reused` if an image with the same bytes was encoded before it."""
         details = image.details
         exif = dict(details.exif) if details else {}
-        small = details.thumbnail if details else None
-        no_small = None if small is None else ""
+        thumbnail = details.thumbnail if details else None
+        no_thumbnail = None if thumbnail is None else ""
         document = replace(
             self._document(found),
             sha256=sha256,
@@ -180,68 +185,72 @@ class Planner:
             width=image.width,
             height=image.height,
             taken_at=image.taken_at,
-            metadata=_shown(exif, found.state),
+            metadata=_metadata(exif, found.state),
             exif=exif,
             latitude=details.latitude if details else None,
             longitude=details.longitude if details else None,
-            place_read=self._wanted.place,
+            place_read=self._details.gps,
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
             contrasts=details.contrasts if details else None,
-            thumbnail=thumbnail_key(found.ref, sha256, found.seen.version) if small else no_small,
+            thumbnail=thumbnail_key(found.ref, sha256, found.seen.version)
+            if thumbnail
+            else no_thumbnail,
             truncated=image.truncated,
         )
         put = Put(document, image.embedding, found.seen.version)
         outcome = _outcome(document, OutcomeKind.INDEXED, reused)
-        return PlannedWrite(found.seen, put, outcome, small)
+        return PlannedWrite(found.seen, put, outcome, thumbnail)
 
     def same_bytes(self, found: ExistingObject, sha256: str) -> PlannedWrite | None:
-        """Only the state is new where these are the bytes that the key's record describes."""
+        """An update of the state if the key's record describes these bytes; else None."""
         known, version = found.seen.document, found.seen.version
         if not (known and version and known.sha256 == sha256 and self.is_complete(known)):
             return None
-        same = replace(self._without_unwanted(known), etag=found.state.etag, size=found.state.size)
+        same = replace(
+            self._without_unrequested(known), etag=found.state.etag, size=found.state.size
+        )
         return self._update(found.seen, found.state, same, version)
 
     def reuse(self, found: ExistingObject, known: Known) -> PlannedWrite:
-        """Index an image by the record of another one of the same bytes."""
-        small = known.thumbnail if self._wanted.thumbnail else None
-        no_small = "" if self._wanted.thumbnail and known.document.thumbnail is not None else None
+        """Index an image by the record of another image with the same bytes."""
+        thumbnail = known.thumbnail if self._details.thumbnail else None
+        has_none = self._details.thumbnail and known.document.thumbnail is not None
         own = self._document(found)
         document = replace(
-            self._without_unwanted(known.document),
+            self._without_unrequested(known.document),
             ref=own.ref,
             etag=own.etag,
             last_modified=own.last_modified,
             size=own.size,
             indexed_at=own.indexed_at,
-            metadata=_shown(known.document.exif, found.state),
+            metadata=_metadata(known.document.exif, found.state),
             thumbnail=thumbnail_key(found.ref, known.sha256, found.seen.version)
-            if small
-            else no_small,
+            if thumbnail
+            else ("" if has_none else None),
             neighbours=None,
         )
         put = Put(document, known.embedding, found.seen.version)
         outcome = _outcome(document, OutcomeKind.INDEXED, reused=True)
-        return PlannedWrite(found.seen, put, outcome, small)
+        return PlannedWrite(found.seen, put, outcome, thumbnail)
 
-    def _without_unwanted(self, known: Document) -> Document:
-        """Where a picture was taken is kept only as long as that is wanted."""
-        if self._wanted.place:
+    def _without_unrequested(self, known: Document) -> Document:
+        """The record without coordinates, unless they are requested now."""
+        if self._details.gps:
             return known
         return replace(known, latitude=None, longitude=None, place_read=False)
 
     def reject(self, found: ExistingObject, reason: str) -> PlannedWrite:
-        """List an unreadable image with its reason; an older good version is found no more."""
+        """Record that a file cannot be decoded; searches no longer find an older version of it."""
         document = replace(self._document(found), status=Status.REJECTED, reason=reason)
         put = Put(document, None, found.seen.version)
         return PlannedWrite(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
 
     def refuse(self, found: ExistingObject, reason: str) -> Outcome | PlannedWrite:
-        """List an image whose bytes the bucket does not give, until a later look gets them.
+        """Record that the content of an image cannot be read now.
 
-        An image that was indexed with these bytes stays so. An object whose name is no image's is
-        left alone: only its bytes could tell.
+        An image that was indexed with this content remains indexed. An object without an image
+        extension is skipped: only its content would show that it is an image.
         """
         known = found.seen.document
         if known and known.status is Status.INDEXED and known.etag == found.state.etag:
@@ -257,12 +266,12 @@ class Planner:
         return PlannedWrite(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
 
     def skip(self, found: ExistingObject) -> Outcome | PlannedWrite:
-        """Leave alone what is no image; what it overwrote is forgotten."""
+        """Skip an object that is not an image; delete the record of an image that it replaced."""
         outcome = Outcome(found.ref, OutcomeKind.SKIPPED)
         return self.forget(found.seen, outcome) if found.seen.document else outcome
 
     def forget(self, seen: Observed, outcome: Outcome) -> Outcome | PlannedWrite:
-        """Delete even what the index does not hold: a write on its way must find it deleted."""
+        """Delete an entry, also one that does not exist: a pending write must meet a conflict."""
         if seen.stored and seen.document is None:
             return outcome
         return PlannedWrite(seen, Delete(seen.ref, seen.version), outcome)
@@ -270,11 +279,11 @@ class Planner:
     def _update(
         self, seen: Observed, state: ObjectState, known: Document, version: Version
     ) -> PlannedWrite:
-        """The same bytes were written again, perhaps with other metadata: nothing to embed."""
+        """Write the state and the metadata of an object whose content has not changed."""
         document = replace(
             known,
             last_modified=state.last_modified,
-            metadata=_shown(known.exif, state),
+            metadata=_metadata(known.exif, state),
             indexed_at=self._clock(),
         )
         return PlannedWrite(seen, Touch(document, version), _outcome(document, OutcomeKind.UPDATED))
@@ -298,6 +307,6 @@ def _outcome(document: Document, kind: OutcomeKind, reused: bool = False) -> Out
     return Outcome(document.ref, kind, document.reason or "", unlinked, reused)
 
 
-def _shown(exif: Mapping[str, str], state: ObjectState) -> dict[str, str]:
-    """What the file tells, unless who wrote the object says otherwise."""
+def _metadata(exif: Mapping[str, str], state: ObjectState) -> dict[str, str]:
+    """The EXIF entries, overridden by the metadata of the object."""
     return {**exif, **state.metadata}

@@ -1,4 +1,4 @@
-"""Keeps the small copies of images in step with the documents that name them."""
+"""Stores and deletes thumbnails together with the documents that name them."""
 
 from dataclasses import dataclass, replace
 
@@ -11,21 +11,21 @@ CONTENT_TYPE = "image/webp"
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailChange:
-    """What was done for a write that then met another version: copies `removed` and `made`."""
+    """The keys of the thumbnails that a write deletes and stores."""
 
     removed: str | None = None
-    made: str | None = None
+    added: str | None = None
 
 
 UNCHANGED = ThumbnailChange()
 
 
 class Thumbnails:
-    """Without a store there are none.
+    """Manages the thumbnails in a store; does nothing without one.
 
-    A copy is there before a document names it. What a document named goes before that is replaced:
-    if either fails, the image is looked at again as it was, and no copy of what somebody deleted
-    is left behind.
+    A new thumbnail is stored before a document names it, and the old one is deleted before the
+    document that names it is replaced. If either step fails, the key is processed again from the
+    same state, and no thumbnail of a deleted image remains.
     """
 
     def __init__(self, store: DerivedStore | None) -> None:
@@ -36,41 +36,47 @@ class Thumbnails:
         return self._store is not None
 
     def prepare(self, plan: PlannedWrite) -> Exception | None:
-        """What is to be done before a write; may be called from several threads."""
+        """Delete and store thumbnails before a write; returns the error instead of raising it.
+
+        May be called from several threads.
+        """
         try:
-            spent = thumbnail_change(plan)
-            if self._store and spent.removed:
-                self._store.delete(spent.removed)
-            if self._store and spent.made and plan.thumbnail:
-                self._store.put(spent.made, plan.thumbnail, CONTENT_TYPE)
+            change = thumbnail_change(plan)
+            if self._store and change.removed:
+                self._store.delete(change.removed)
+            if self._store and change.added and plan.thumbnail:
+                self._store.put(change.added, plan.thumbnail, CONTENT_TYPE)
         except Exception as error:
             return error
         return None
 
-    def discard(self, spent: ThumbnailChange, document: Document | None) -> None:
-        """Remove what was made for a write that failed, unless the write it met made the same.
+    def discard(self, change: ThumbnailChange, document: Document | None) -> None:
+        """Delete the thumbnail that was stored for a write that met a conflict.
 
-        The version in its name has passed: no later write can name it. Raises Unavailable.
+        It is kept if the current document names it. No later write can name it, because its key
+        contains a version that is not reused. Raises Unavailable.
         """
         named = document.thumbnail if document else None
-        if self._store and spent.made and spent.made != named:
-            self._store.delete(spent.made)
+        if self._store and change.added and change.added != named:
+            self._store.delete(change.added)
 
-    def drop_removed_thumbnail(self, spent: ThumbnailChange, seen: Observed) -> Observed:
-        """What was seen; a document that still names a copy that was removed has none."""
+    def drop_removed_thumbnail(self, change: ThumbnailChange, seen: Observed) -> Observed:
+        """The observation, without the document's thumbnail if it has been deleted."""
         document = seen.document
-        if not (document and seen.stored and spent.removed and spent.removed == document.thumbnail):
+        if not (document and seen.stored and document.thumbnail):
             return seen
-        bare = replace(document, thumbnail=None)
-        return replace(seen, stored=replace(seen.stored, document=bare))
+        if document.thumbnail != change.removed:
+            return seen
+        without = replace(document, thumbnail=None)
+        return replace(seen, stored=replace(seen.stored, document=without))
 
 
 def thumbnail_change(plan: PlannedWrite) -> ThumbnailChange:
-    """Which copies come and go with a write; one that only touches a record keeps what it has."""
+    """The thumbnails that a write adds and removes; a Touch changes none."""
     write, known = plan.write, plan.seen.document
     if isinstance(write, Touch):
         return UNCHANGED
     new = getattr(write, "document", None)
-    made = new.thumbnail if new else None
+    added = new.thumbnail if new else None
     old = known.thumbnail if known else None
-    return ThumbnailChange(old if old != made else None, made)
+    return ThumbnailChange(old if old != added else None, added)

@@ -1,4 +1,4 @@
-"""Use case: records page by page, by key or by when the images were taken."""
+"""Use case: list the records of the index page by page, by key or by capture time."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from imagesearch.search.pagination import MAX_LIMIT, check_limit, seal, unseal
 
 
 class Order(StrEnum):
-    """By when they were taken, those that no camera dated come last, either way round."""
+    """The order of a list; images without a capture time are last in both orders by time."""
 
     KEY = "key"
     OLDEST_FIRST = "taken_at"
@@ -21,7 +21,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Which records are wanted, up to `limit` of them, and in which order."""
+    """A request for one page of records."""
 
     status: Status | None = None
     collection: str | None = None
@@ -33,16 +33,18 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
+    """One page of records; `cursor` is that of the next page, None on the last one."""
+
     documents: list[Document]
     cursor: str | None
 
 
 def list_page(index: VectorIndex, wanted: Listed) -> Listing:
-    """The records behind the cursor; raises InvalidQuery, Unavailable."""
+    """The page of records from the cursor on; raises InvalidQuery, Unavailable."""
     check_limit(wanted.limit)
     request = f"list {wanted.order} {wanted.status} {wanted.collection!r} {wanted.prefix!r}"
-    after = _place(wanted.cursor, request)
-    # One more than the page holds tells whether there is another page.
+    after = _position(wanted.cursor, request)
+    # One record more than the page holds shows that a next page exists.
     found = _found(index, wanted, after)
     page, more = found[: wanted.limit], len(found) > wanted.limit
     return Listing(page, _cursor(page[-1], request) if more else None)
@@ -60,7 +62,7 @@ def _found(index: VectorIndex, wanted: Listed, after: TakenPlace | None) -> list
     )
 
 
-def _place(cursor: str | None, request: str) -> TakenPlace | None:
+def _position(cursor: str | None, request: str) -> TakenPlace | None:
     if not cursor:
         return None
     key, taken = unseal(cursor, request)

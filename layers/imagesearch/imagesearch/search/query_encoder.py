@@ -1,6 +1,6 @@
-"""Queries to vectors: one batch of texts, one of images and one look into the index for all.
+"""Queries to vectors: all texts in one batch, all images in one, one lookup for stored images.
 
-Fetches the images that queries name by their address: all at once, each for itself.
+Images that a query names by URL are fetched in parallel; the error of one does not affect others.
 """
 
 from collections.abc import Sequence
@@ -21,61 +21,29 @@ from imagesearch.domain.images import Embedding
 from imagesearch.domain.ports import ImageEncoder, TextEncoder, VectorIndex, WebImages
 from imagesearch.domain.queries import (
     ImageQuery,
+    LeafQuery,
     MixedQuery,
-    Part,
     Query,
     StoredQuery,
     TextQuery,
     UrlQuery,
-    parts,
+    leaf_queries,
 )
 
-# As many bytes as an image may have that is posted itself.
-MOST_BYTES = 4_500_000
-MAX_URLS = 4
-HINT = "the operator can switch it on: --allow-urls, or AllowUrls of the stack"
-
-
-def fetched(
-    wanted: Sequence[UrlQuery], web: WebImages | None
-) -> dict[Part, bytes | ImageSearchError]:
-    """The bytes of each image, or why there are none. It takes as long as the slowest."""
-    if len(wanted) > MAX_URLS:
-        few = InvalidQuery(
-            f"there are {len(wanted)} addresses in the request",
-            f"send up to {MAX_URLS} at a time",
-            "too_many_urls",
-        )
-        return dict.fromkeys(wanted, few)
-    if not wanted:
-        return {}
-    with ThreadPoolExecutor(len(wanted)) as threads:
-        return dict(zip(wanted, threads.map(lambda one: _fetch(one.url, web), wanted), strict=True))
-
-
-def _fetch(url: str, web: WebImages | None) -> bytes | ImageSearchError:
-    if web is None:
-        return urls_off()
-    try:
-        return web.fetch(url, MOST_BYTES)
-    except ImageSearchError as error:
-        return error
-
-
-def urls_off() -> NotAllowed:
-    return NotAllowed("images are not fetched from the web here", HINT, "urls_off")
-
-
 MAX_TEXT = 2_000
-# Shorter sums are made of what float32 rounds off, and point anywhere.
-SHORTEST = 1e-5
+MAX_URLS = 4
+# The limit for an image in a request body, too.
+MAX_IMAGE_BYTES = 4_500_000
+# Below this length, relative to the weights, a sum of vectors consists of rounding errors.
+_MIN_LENGTH = 1e-5
+_URLS_HINT = "ask the operator to enable it: --allow-urls, or stack parameter AllowUrls"
 
-Found: TypeAlias = Embedding | ImageSearchError
+EncodingResult: TypeAlias = Embedding | ImageSearchError
 
 
 @dataclass(frozen=True, slots=True)
 class QueryEncoder:
-    """Embeds queries; what is asked for twice is embedded once."""
+    """Embeds queries; a text or image that occurs several times is embedded once."""
 
     index: VectorIndex
     texts: TextEncoder
@@ -83,90 +51,125 @@ class QueryEncoder:
     web: WebImages | None = None
 
     def one(self, query: Query) -> Embedding:
-        """The vector of one query; raises why it has none."""
+        """The vector [D] of one query; raises its error."""
         [found] = self.encode([query])
         if isinstance(found, ImageSearchError):
             raise found
         return found
 
-    def encode(self, queries: Sequence[Query]) -> list[Found]:
-        """A vector [D] float32, L2-normalized, for each query, or why it has none.
+    def encode(self, queries: Sequence[Query]) -> list[EncodingResult]:
+        """For each query its vector, [D] float32, L2-normalized, or its error.
 
         Raises Unavailable.
         """
-        wanted = list(dict.fromkeys(part for query in queries for part in parts(query)))
-        found: dict[Part, Found] = {}
-        found |= self._of_texts([part for part in wanted if isinstance(part, TextQuery)])
-        found |= self._of_images(wanted)
-        found |= self._of_stored([part for part in wanted if isinstance(part, StoredQuery)])
+        terms = list(dict.fromkeys(term for query in queries for term in leaf_queries(query)))
+        found: dict[LeafQuery, EncodingResult] = {}
+        found |= self._of_texts([term for term in terms if isinstance(term, TextQuery)])
+        found |= self._of_images(terms)
+        found |= self._of_stored([term for term in terms if isinstance(term, StoredQuery)])
         return [
             _mixed(query, found) if isinstance(query, MixedQuery) else found[query]
             for query in queries
         ]
 
-    def _of_texts(self, wanted: Sequence[TextQuery]) -> dict[Part, Found]:
-        good = [query for query in wanted if _is_text(query.text)]
-        found: dict[Part, Found] = {query: _no_text(query.text) for query in wanted}
-        return found | dict(zip(good, self._encoded([each.text for each in good]), strict=True))
+    def _of_texts(self, queries: Sequence[TextQuery]) -> dict[LeafQuery, EncodingResult]:
+        valid = [query for query in queries if _is_valid_text(query.text)]
+        found: dict[LeafQuery, EncodingResult] = {
+            query: _invalid_text(query.text) for query in queries
+        }
+        return found | dict(zip(valid, self._encoded([each.text for each in valid]), strict=True))
 
-    def _encoded(self, texts: Sequence[str]) -> list[Found]:
+    def _encoded(self, texts: Sequence[str]) -> list[EncodingResult]:
         if not texts:
             return []
         try:
             return [np.asarray(vector, np.float32) for vector in self.texts.encode_texts(texts)]
         except InvalidQuery as error:
-            # One text to which the model gives no direction must not cost the others theirs.
+            # Only the text without a usable vector fails; the others are encoded one by one.
             return [error] if len(texts) == 1 else [self._encoded([text])[0] for text in texts]
 
-    def _of_images(self, wanted: Sequence[Part]) -> dict[Part, Found]:
-        given = fetched([part for part in wanted if isinstance(part, UrlQuery)], self.web)
-        given |= {part: part.data for part in wanted if isinstance(part, ImageQuery)}
-        found: dict[Part, Found] = {
-            part: data for part, data in given.items() if isinstance(data, ImageSearchError)
+    def _of_images(self, terms: Sequence[LeafQuery]) -> dict[LeafQuery, EncodingResult]:
+        files = fetched([term for term in terms if isinstance(term, UrlQuery)], self.web)
+        files |= {term: term.data for term in terms if isinstance(term, ImageQuery)}
+        found: dict[LeafQuery, EncodingResult] = {
+            term: data for term, data in files.items() if isinstance(data, ImageSearchError)
         }
-        good = {part: data for part, data in given.items() if isinstance(data, bytes)}
-        encoded = self.images.encode_images(list(good.values())) if good else []
+        valid = {term: data for term, data in files.items() if isinstance(data, bytes)}
+        encoded = self.images.encode_images(list(valid.values())) if valid else []
         vectors = [one if isinstance(one, UnreadableImage) else one.embedding for one in encoded]
-        return found | dict(zip(good, vectors, strict=True))
+        return found | dict(zip(valid, vectors, strict=True))
 
-    def _of_stored(self, wanted: Sequence[StoredQuery]) -> dict[Part, Found]:
-        if not wanted:
+    def _of_stored(self, queries: Sequence[StoredQuery]) -> dict[LeafQuery, EncodingResult]:
+        if not queries:
             return {}
-        vectors = self.index.embeddings([query.id for query in wanted])
-        return {query: vectors.get(query.id, no_such_image(query.id)) for query in wanted}
+        vectors = self.index.embeddings([query.id for query in queries])
+        return {query: vectors.get(query.id, no_such_image(query.id)) for query in queries}
 
 
 def no_such_image(id: str) -> NotFound:
-    return NotFound(f"there is no indexed image with the id {id!r}", "take an id from a hit")
+    """The error for an id that no indexed image has."""
+    return NotFound(f"there is no indexed image with the id {id!r}", "use the id of a hit")
 
 
-def _mixed(query: MixedQuery, found: dict[Part, Found]) -> Found:
-    """The sum of the terms' directions times their weights, brought to length 1."""
+def _mixed(query: MixedQuery, found: dict[LeafQuery, EncodingResult]) -> EncodingResult:
+    """The sum of the terms' unit vectors times their weights, L2-normalized: [D] float32."""
     directions = []
-    for place, term in enumerate(query.terms):
-        vector = found[term.part]
+    for number, term in enumerate(query.terms):
+        vector = found[term.query]
         if isinstance(vector, ImageSearchError):
-            return type(vector)(f"terms.{place}: {vector.message}", vector.hint, vector.code)
+            return type(vector)(f"terms.{number}: {vector.message}", vector.hint, vector.code)
         directions.append(vector / np.linalg.norm(vector.astype(np.float64)))
     weights = np.array([term.weight for term in query.terms])
     total = weights @ np.array(directions)
     length = np.linalg.norm(total)
-    if length <= SHORTEST * np.abs(weights).sum():
+    if length <= _MIN_LENGTH * np.abs(weights).sum():
         return InvalidQuery(
             "the terms cancel each other out",
-            "change a weight or leave a term out",
+            "change a weight, or remove a term",
             "invalid_terms",
         )
     return np.asarray(total / length, np.float32)
 
 
-def _is_text(text: str) -> bool:
+def _is_valid_text(text: str) -> bool:
     return bool(text.strip()) and len(text) <= MAX_TEXT
 
 
-def _no_text(text: str) -> InvalidQuery:
+def _invalid_text(text: str) -> InvalidQuery:
     return InvalidQuery(
         f"the text has {len(text)} characters",
-        f"send 1 to {MAX_TEXT:,} characters that are not all blanks",
+        f"send 1 to {MAX_TEXT:,} characters that are not all white space",
         code="invalid_text",
     )
+
+
+def fetched(
+    queries: Sequence[UrlQuery], web: WebImages | None
+) -> dict[LeafQuery, bytes | ImageSearchError]:
+    """The bytes of each image or the error of fetching it; all are fetched in parallel."""
+    if len(queries) > MAX_URLS:
+        too_many = InvalidQuery(
+            f"there are {len(queries)} URLs in the request",
+            f"send up to {MAX_URLS} URLs in one request",
+            "too_many_urls",
+        )
+        return dict.fromkeys(queries, too_many)
+    if not queries:
+        return {}
+    with ThreadPoolExecutor(len(queries)) as threads:
+        files = threads.map(lambda query: _fetch(query.url, web), queries)
+        return dict(zip(queries, files, strict=True))
+
+
+def _fetch(url: str, web: WebImages | None) -> bytes | ImageSearchError:
+    if web is None:
+        return urls_off()
+    try:
+        return web.fetch(url, MAX_IMAGE_BYTES)
+    except ImageSearchError as error:
+        return error
+
+
+def urls_off() -> NotAllowed:
+    """The error where images may not be fetched by URL."""
+    return NotAllowed("fetching images by URL is disabled", _URLS_HINT, "urls_off")

@@ -1,12 +1,9 @@
-"""How far a hit stands out for its query: cosines made comparable between queries.
+"""Relevance: cosine similarities converted to scores that are comparable between queries.
 
-The cosine of a right picture depends on the query: one that lies amid much comes near to every
-picture, one that the model hardly understands comes near to none. The mean cosine to its nearest
-background vectors says which it is (the query's side of CSLS, Conneau et al. 2018, arXiv
-1710.04087). The background ships with the model, so what is relevant does not depend on what else
-a collection holds.
-
-Which scores a search asks for, and how relevant its hits are, where the model is calibrated.
+The cosine of a correct match depends on the query: some queries are close to every image, others
+to none. The mean cosine of a query to its nearest background vectors measures this (the query side
+of CSLS, Conneau et al. 2018, https://arxiv.org/abs/1710.04087). The background vectors ship with
+the model, so relevance does not depend on the other images of a collection.
 """
 
 import math
@@ -18,14 +15,18 @@ import numpy as np
 
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Embedding
-from imagesearch.domain.queries import Hit, Query, TextQuery, parts
+from imagesearch.domain.queries import Hit, Query, TextQuery, leaf_queries
 
-LEAST_COSINE = -1.0
-ABOVE_ALL_COSINES = 2.0
+_MIN_COSINE = -1.0
+_ABOVE_ALL_COSINES = 2.0
 
 
-class Kind(StrEnum):
-    """What a query's embedding was made of: cosines between words and pictures are other ones."""
+class Modality(StrEnum):
+    """The inputs of a query's embedding, each with a curve of its own in a model's calibration.
+
+    Text-to-image cosines are lower than image-to-image ones. A `QueryKind` in contrast is the form
+    of the request: a mixture of texts alone is `terms` there and TEXT here.
+    """
 
     TEXT = "text"
     IMAGE = "image"
@@ -34,10 +35,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Relevance is sigmoid(slope · (cosine − middle)), where middle = base + nearness · the mean
-    cosine of the query to its nearest background vectors.
+    """Parameters of relevance = sigmoid(slope · (cosine − middle)).
 
-    `slope` is above 0, so that a higher score is always more relevant.
+    middle = base + nearness · (mean cosine of the query to its nearest background vectors).
+    `slope` is above 0: relevance increases with the score.
     """
 
     slope: float
@@ -47,97 +48,92 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class QueryRelevance:
-    """The relevance of scores for one query, which is 0.5 at the score `middle`."""
+    """Converts the scores of one query to relevance and back; relevance is 0.5 at `middle`."""
 
     slope: float
     middle: float
 
     def of(self, score: float) -> float:
-        """In [0, 1], and strictly higher for a higher score as far as floats can tell."""
-        # By tanh: exp would overflow for a score far below.
+        """The relevance of a score: in [0, 1], strictly increasing up to float precision."""
+        # tanh in place of exp, which overflows for scores far below the middle.
         return 0.5 + 0.5 * math.tanh(self.slope * (score - self.middle) / 2)
 
     def min_score(self, relevance: float) -> float:
-        """The least score with this relevance, from -1, which keeps everything, to above 1, where
-        no cosine is: nothing is relevant for certain."""
+        """The lowest score with this relevance.
+
+        -1, which every cosine reaches, for a relevance of 0; above 1, which none reaches, for 1.
+        """
         if relevance <= 0:
-            return LEAST_COSINE
+            return _MIN_COSINE
         if relevance >= 1:
-            return ABOVE_ALL_COSINES
+            return _ABOVE_ALL_COSINES
         score = self.middle + math.log(relevance / (1 - relevance)) / self.slope
-        return max(LEAST_COSINE, min(ABOVE_ALL_COSINES, score))
+        return max(_MIN_COSINE, min(_ABOVE_ALL_COSINES, score))
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What queries stand out from: `vectors` [N, D], L2-normalized, N ≥ `neighbours` ≥ 1."""
+    """Background vectors [N, D], L2-normalized, with N ≥ `neighbours` ≥ 1."""
 
     vectors: Embedding
     neighbours: int
 
     def nearness(self, queries: Embedding) -> Embedding:
-        """The mean cosine of each of [Q, D] to its nearest `neighbours`: [Q]."""
-        # Not by matmul: on a busy machine BLAS threads wait a hundred times longer than one works.
+        """[Q]: the mean cosine of each query of [Q, D] to its `neighbours` nearest vectors."""
+        # Not matmul: on a busy machine, synchronizing BLAS threads takes 100 times the computation.
         cosines = np.einsum("qd,bd->qb", queries, self.vectors)
         nearest = np.partition(cosines, -self.neighbours, axis=1)[:, -self.neighbours :]
         return np.asarray(nearest.mean(axis=1), np.float32)
 
 
 class Relevance:
-    """A model's calibration: for each kind of query its background and its curve."""
+    """A model's calibration: the background vectors and the curve of each modality."""
 
-    def __init__(self, kinds: Mapping[Kind, tuple[Background, Curve]]) -> None:
-        self._kinds = dict(kinds)
+    def __init__(self, calibration: Mapping[Modality, tuple[Background, Curve]]) -> None:
+        self._calibration = dict(calibration)
 
-    def for_query(self, embedding: Embedding, kind: Kind) -> QueryRelevance:
-        """For a query's embedding [D], L2-normalized."""
-        background, curve = self._kinds[kind]
+    def for_query(self, embedding: Embedding, modality: Modality) -> QueryRelevance:
+        """The conversion for a query's embedding [D], L2-normalized."""
+        background, curve = self._calibration[modality]
         nearness = float(background.nearness(embedding[None])[0])
         return QueryRelevance(curve.slope, curve.base + curve.nearness * nearness)
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """Judges the hits of one query; without `relevance` they have a score alone."""
-
-    relevance: QueryRelevance | None
-
-    def min_score(self, least: float | None) -> float | None:
-        """The least score of a hit that is as relevant as `least`; None for any."""
-        return self.relevance.min_score(least) if self.relevance and least else None
-
-    def judged(self, hits: Sequence[Hit]) -> list[Hit]:
-        """The hits with their relevance."""
-        relevance = self.relevance
-        if relevance is None:
-            return list(hits)
-        return [replace(hit, relevance=relevance.of(hit.score)) for hit in hits]
+def query_relevance(
+    relevance: Relevance | None, embedding: Embedding, query: Query
+) -> QueryRelevance | None:
+    """The conversion for a query with this embedding [D]; None if the model is not calibrated."""
+    return None if relevance is None else relevance.for_query(embedding, _modality(query))
 
 
-def judge(relevance: Relevance | None, embedding: Embedding, query: Query) -> Judge:
+def with_relevance(hits: Sequence[Hit], relevance: QueryRelevance | None) -> list[Hit]:
+    """The hits with their relevance set; unchanged if the model is not calibrated."""
     if relevance is None:
-        return Judge(None)
-    return Judge(relevance.for_query(embedding, _kind(query)))
+        return list(hits)
+    return [replace(hit, relevance=relevance.of(hit.score)) for hit in hits]
 
 
-def _kind(query: Query) -> Kind:
-    """A mixture of words alone lies where words lie, one of images alone where images do."""
-    words = {isinstance(part, TextQuery) for part in parts(query)}
-    return Kind.MIXED if len(words) > 1 else Kind.TEXT if words == {True} else Kind.IMAGE
+def _modality(query: Query) -> Modality:
+    is_text = {isinstance(term, TextQuery) for term in leaf_queries(query)}
+    if len(is_text) > 1:
+        return Modality.MIXED
+    return Modality.TEXT if is_text == {True} else Modality.IMAGE
 
 
-def check_min_relevance(least: float | None, relevance: Relevance | None, model: str) -> None:
-    """Raises InvalidQuery."""
-    if least is None:
+def check_min_relevance(value: float | None, relevance: Relevance | None, model: str) -> None:
+    """Raises InvalidQuery for a value outside [0, 1], or any value if there is no calibration."""
+    if value is None:
         return
-    if not 0 <= least <= 1:
+    if not 0 <= value <= 1:
         raise InvalidQuery(
-            f"min_relevance is {least}", "say a number from 0 to 1", code="invalid_min_relevance"
+            f"min_relevance is {value}",
+            "use a number from 0 to 1",
+            code="invalid_min_relevance",
         )
     if relevance is None:
         raise InvalidQuery(
-            f"min_relevance is {least}, and the hits of {model} have no relevance: it is not"
-            " calibrated",
+            f"min_relevance is {value}, but the model {model} is not calibrated: its hits have no"
+            " relevance",
             "search without min_relevance, or calibrate the model (docs/relevance.md)",
             code="no_relevance",
         )

@@ -1,7 +1,7 @@
-"""What a search's id holds: its own query as a vector. So nothing is kept of any search.
+"""Search ids: the query's vector in a URL-safe string, so that no search is stored.
 
-An id is sealed, not secret: who has it has the vector, and no word or picture of the query. The
-check tells a cut or mistyped one from a whole one; it keeps nobody from making one up.
+An id is not encrypted: its holder can read the vector, but not the text or image of the query. Its
+checksum detects truncated and mistyped ids; it does not authenticate them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from imagesearch.domain.images import Embedding
 from imagesearch.domain.queries import MixedQuery, Query, StoredQuery, TextQuery
 
 VALID_FOR = timedelta(days=1)
-CHECK_BYTES = 8
-HINT = "search again and send the search_id of that answer"
-# Seconds since 1970, four bytes by chance, the kind of query, the largest component.
-_HEAD = struct.Struct(">I4sBf")
+_CHECKSUM_BYTES = 8
+_HINT = "search again, and send the search_id of that answer"
+# Seconds since 1970, four random bytes, the index of the query's kind, the largest component.
+_HEADER = struct.Struct(">I4sBf")
 
 
 class QueryKind(StrEnum):
+    """The form of a query in a request, named as its field; the order is part of stored ids."""
+
     TEXT = "text"
     IMAGE = "image"
     STORED = "id"
@@ -40,7 +42,7 @@ class QueryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """When a search was made, of what kind it was, and its query [D] to a cosine of 0.9999."""
+    """The content of an id; `embedding` [D] has a cosine of 0.9999 to the query's vector."""
 
     time: datetime
     kind: QueryKind
@@ -49,43 +51,48 @@ class Searched:
 
 @dataclass(frozen=True, slots=True)
 class SearchIds:
-    """The ids of one model's searches; another model's are not understood."""
+    """The ids of one model's searches; ids of other models are invalid."""
 
     model: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def seal(self, query: Query, embedding: Embedding) -> str:
-        """An id for a search of now, unlike any other."""
-        largest, steps = _steps(embedding)
-        place = list(QueryKind).index(kind_of(query))
-        head = _HEAD.pack(int(self.clock().timestamp()), secrets.token_bytes(4), place, largest)
-        payload = head + steps.tobytes()
-        return base64.urlsafe_b64encode(self._check(payload) + payload).rstrip(b"=").decode()
+        """A unique id for a search with this embedding [D], made now."""
+        largest, steps = _quantized(embedding)
+        kind = list(QueryKind).index(kind_of(query))
+        header = _HEADER.pack(int(self.clock().timestamp()), secrets.token_bytes(4), kind, largest)
+        payload = header + steps.tobytes()
+        return base64.urlsafe_b64encode(self._checksum(payload) + payload).rstrip(b"=").decode()
 
     def unseal(self, search_id: str) -> Searched:
-        """What the id stands for, for a day; raises InvalidQuery."""
+        """The content of an id of the last 24 hours; raises InvalidQuery."""
         try:
             packed = base64.urlsafe_b64decode(search_id + "=" * (-len(search_id) % 4))
-            check, payload = packed[:CHECK_BYTES], packed[CHECK_BYTES:]
-            if not hmac.compare_digest(check, self._check(payload)):
+            checksum, payload = packed[:_CHECKSUM_BYTES], packed[_CHECKSUM_BYTES:]
+            if not hmac.compare_digest(checksum, self._checksum(payload)):
                 raise ValueError
-            seconds, _, place, largest = _HEAD.unpack_from(payload)
+            seconds, _, kind, largest = _HEADER.unpack_from(payload)
         except (ValueError, binascii.Error, struct.error) as error:
             raise InvalidQuery(
-                "the search_id is of no search of this model", HINT, "invalid_search_id"
+                "the search_id is not valid for this model", _HINT, "invalid_search_id"
             ) from error
         time = datetime.fromtimestamp(seconds, UTC)
         if not timedelta(minutes=-5) <= self.clock() - time <= VALID_FOR:
-            raise InvalidQuery("the search is more than a day ago", HINT, "search_id_expired")
-        steps = np.frombuffer(payload, np.int8, offset=_HEAD.size)
-        return Searched(time, list(QueryKind)[place], _vector(largest, steps))
+            raise InvalidQuery(
+                "the search_id has expired: the search is more than a day old",
+                _HINT,
+                "search_id_expired",
+            )
+        steps = np.frombuffer(payload, np.int8, offset=_HEADER.size)
+        return Searched(time, list(QueryKind)[kind], _vector(largest, steps))
 
-    def _check(self, payload: bytes) -> bytes:
+    def _checksum(self, payload: bytes) -> bytes:
         key = hashlib.sha256(b"imagesearch search" + self.model.encode()).digest()
-        return hashlib.blake2b(payload, key=key, digest_size=CHECK_BYTES).digest()
+        return hashlib.blake2b(payload, key=key, digest_size=_CHECKSUM_BYTES).digest()
 
 
 def kind_of(query: Query) -> QueryKind:
+    """The form of a query, regardless of the inputs of a mixture (see `relevance.Modality`)."""
     if isinstance(query, MixedQuery):
         return QueryKind.MIXED
     if isinstance(query, TextQuery):
@@ -93,8 +100,11 @@ def kind_of(query: Query) -> QueryKind:
     return QueryKind.STORED if isinstance(query, StoredQuery) else QueryKind.IMAGE
 
 
-def _steps(embedding: Embedding) -> tuple[float, NDArray[np.int8]]:
-    """Roots of the components in 127 steps: a few large ones leave the small ones exact enough."""
+def _quantized(embedding: Embedding) -> tuple[float, NDArray[np.int8]]:
+    """The largest component, and the square root of each in steps of 1/127 of its root.
+
+    Square roots keep small components precise next to a few large ones.
+    """
     largest = float(np.abs(embedding).max())
     roots = np.sign(embedding) * np.sqrt(np.abs(embedding) / largest)
     return largest, np.rint(roots * 127).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Use case: turn queries into hits, and tell what the index holds."""
+"""Use case: answer searches, and read the records of the index."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,22 @@ from imagesearch.domain.ports import ImageEncoder, IndexHealth, TextEncoder, Vec
 from imagesearch.domain.queries import Hit, Search, VectorQuery
 from imagesearch.search.listing import Listed, Listing, list_page
 from imagesearch.search.pagination import Page, page_of
-from imagesearch.search.query_encoder import Found, QueryEncoder, no_such_image
-from imagesearch.search.relevance import Judge, Relevance, check_min_relevance, judge
+from imagesearch.search.query_encoder import EncodingResult, QueryEncoder, no_such_image
+from imagesearch.search.relevance import (
+    QueryRelevance,
+    Relevance,
+    check_min_relevance,
+    query_relevance,
+    with_relevance,
+)
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.timing import Stopwatch, Timing
 
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
+    """One page of hits, nearest first; `cursor` is that of the next page, None on the last one."""
+
     search_id: str
     model: str
     took_ms: Timing
@@ -25,10 +33,10 @@ class SearchAnswer:
 
 
 class Searcher:
-    """Answers from the index; raises InvalidQuery, NotFound, UnreadableImage, Unavailable.
+    """Answers searches from an index; raises InvalidQuery, NotFound, UnreadableImage, Unavailable.
 
-    Without `relevance` (a model that is not calibrated) hits have a score alone; without `web`
-    nothing is fetched.
+    Without `relevance` (the model is not calibrated), hits have a score only. Without `web`, images
+    cannot be given by URL.
     """
 
     def __init__(
@@ -51,50 +59,50 @@ class Searcher:
         return self._texts.model
 
     def health(self) -> IndexHealth:
-        """How the index is; raises Unavailable when a search would fail."""
+        """The health of the index; raises Unavailable if a search would fail."""
         self._texts.encode_texts(["a photo"])
         return self._index.health()
 
     def search(self, search: Search) -> SearchAnswer:
-        """The nearest images, nearest first; pages go to a depth of `MAX_DEPTH` hits."""
+        """The nearest images, nearest first; cursors lead to a depth of `MAX_DEPTH` hits."""
         [answer] = self.search_many([search])
         if isinstance(answer, ImageSearchError):
             raise answer
         return answer
 
     def search_many(self, searches: Sequence[Search]) -> list[SearchAnswer | ImageSearchError]:
-        """The answer to each search or why it has none, asked all at once.
+        """Answer several searches in one batch: for each its answer, or its error.
 
-        The times are those of all together. Raises Unavailable alone.
+        `took_ms` is the time of the whole batch. Raises Unavailable only.
         """
         watch = Stopwatch()
-        asked = self._asked(searches)
+        requests = self._requests(searches)
         watch.embedded()
-        hits = iter(self._nearest([each.query for each in asked if isinstance(each, _Asked)]))
+        hits = iter(self._nearest([each.query for each in requests if isinstance(each, _Request)]))
         took = watch.read()
         return [
-            self._answer(each, next(hits), took) if isinstance(each, _Asked) else each
-            for each in asked
+            self._answer(each, next(hits), took) if isinstance(each, _Request) else each
+            for each in requests
         ]
 
-    def list_documents(self, wanted: Listed = Listed()) -> Listing:  # noqa: B008 - frozen
-        """Records of what the index has looked at."""
-        return list_page(self._index, wanted)
+    def list_documents(self, request: Listed = Listed()) -> Listing:  # noqa: B008 - frozen
+        """One page of the records of indexed and rejected images."""
+        return list_page(self._index, request)
 
     def document(self, id: str) -> Document:
-        """One image's record; raises NotFound."""
+        """The record of one image; raises NotFound."""
         stored = self._index.get([id]).get(id)
         if not stored or not stored.document:
             raise no_such_image(id)
         return stored.document
 
-    def _asked(self, searches: Sequence[Search]) -> list["_Asked | ImageSearchError"]:
-        """What to ask of the index for each search, or why that cannot be asked."""
+    def _requests(self, searches: Sequence[Search]) -> list["_Request | ImageSearchError"]:
+        """The request to the index for each search, or the error of the search."""
         pages = [self._page(search) for search in searches]
-        good = [page.search.query for page in pages if isinstance(page, Page)]
-        vectors = iter(self._query_encoder.encode(good))
+        valid = [page.search.query for page in pages if isinstance(page, Page)]
+        vectors = iter(self._query_encoder.encode(valid))
         return [
-            self._ask(page, next(vectors)) if isinstance(page, Page) else page for page in pages
+            self._request(page, next(vectors)) if isinstance(page, Page) else page for page in pages
         ]
 
     def _page(self, search: Search) -> Page | InvalidQuery:
@@ -104,33 +112,34 @@ class Searcher:
         except InvalidQuery as error:
             return error
 
-    def _ask(self, page: Page, vector: Found) -> "_Asked | ImageSearchError":
+    def _request(self, page: Page, vector: EncodingResult) -> "_Request | ImageSearchError":
         if isinstance(vector, ImageSearchError):
             return vector
-        judging = judge(self._relevance, vector, page.search.query)
-        least = judging.min_score(page.search.min_relevance)
-        return _Asked(page, judging, page.wanted(vector, least))
+        relevance = query_relevance(self._relevance, vector, page.search.query)
+        minimum = page.search.min_relevance
+        min_score = relevance.min_score(minimum) if relevance and minimum else None
+        return _Request(page, relevance, page.vector_query(vector, min_score))
 
     def _nearest(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         if len(queries) == 1:
             return [self._index.search(queries[0])]
         return self._index.search_many(queries) if queries else []
 
-    def _answer(self, asked: "_Asked", hits: list[Hit], took: Timing) -> SearchAnswer:
-        page = asked.page
+    def _answer(self, request: "_Request", hits: list[Hit], took: Timing) -> SearchAnswer:
+        page = request.page
         return SearchAnswer(
-            search_id=self._ids.seal(page.search.query, asked.query.embedding),
+            search_id=self._ids.seal(page.search.query, request.query.embedding),
             model=self.model,
             took_ms=took,
-            hits=asked.judge.judged(hits[: page.limit]),
+            hits=with_relevance(hits[: page.limit], request.relevance),
             cursor=page.cursor(hits),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A page of a search, what is asked of the index for it, and how its hits are judged."""
+class _Request:
+    """The request to the index for one page of a search."""
 
     page: Page
-    judge: Judge
+    relevance: QueryRelevance | None
     query: VectorQuery

@@ -1,4 +1,4 @@
-"""How long the parts of an answer took."""
+"""Timing of the two phases of an answer: embedding and searching."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds that an answer took, and its parts."""
+    """Milliseconds for embedding the query, for searching the index, and for both."""
 
     embed: float
     search: float
@@ -16,7 +16,7 @@ class Timing:
 
 
 class Stopwatch:
-    """Started when it is made; `embedded` marks where embedding ends and searching begins."""
+    """Starts on creation; `embedded` marks the end of embedding and the start of searching."""
 
     def __init__(self) -> None:
         self._started = self._embedded = time.perf_counter()

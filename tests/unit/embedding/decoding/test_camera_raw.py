@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import DetailsWanted
+from imagesearch.domain.images import DetailOptions
 from imagesearch.domain.media_types import EXTENSIONS_OF, named_as_image
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.pool import DecoderPool
@@ -27,7 +27,7 @@ SIZE = (960, 640)
 HALF = (480, 320)
 # What LibRaw makes of made-up sensor data differs more than a JPEG does.
 LOSSY, DEVELOPED = 12, 60
-ALL = DetailsWanted(thumbnail=True, place=True)
+ALL = DetailOptions(thumbnail=True, gps=True)
 NAMES = sorted(raw.look_alikes(Image.new("RGB", (16, 16))))
 # What an orientation leaves of the quadrants: each as (top left, top right, bottom left, ...).
 TURNED = {

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from imagesearch.domain.images import DetailsWanted
-from imagesearch.embedding.decoding.color.declared_colors import MOST_BYTES
+from imagesearch.domain.images import DetailOptions
+from imagesearch.embedding.decoding.color.declared_colors import MAX_PROFILE_BYTES
 from imagesearch.embedding.decoding.color.icc_profiles import coded_profile
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.iso_media import primary_colors
@@ -102,7 +102,7 @@ def test_a_heic_pictures_profile_is_converted(data):
 def test_a_thumbnail_has_the_colors_of_srgb(picture, saved):
     profile = RGB_PROFILES["rotated"]
     file = saved(picture, "PNG", icc_profile=profile)
-    details = decode(file, WANTED, details=DetailsWanted(thumbnail=True)).details
+    details = decode(file, WANTED, details=DetailOptions(thumbnail=True)).details
     small = Image.open(io.BytesIO(details.thumbnail))
     assert "icc_profile" not in small.info
     assert error(np.asarray(small.convert("RGB"), float), right(picture, profile)) < 6
@@ -212,7 +212,7 @@ def without_colors():
         "text": b"not a profile" * 20,
         "cut": icc.rgb()[:200],
         "its header": icc.rgb()[:128],
-        "too large": icc.rgb() + bytes(MOST_BYTES),
+        "too large": icc.rgb() + bytes(MAX_PROFILE_BYTES),
         "for gray": icc.gray(),
         "for a press": icc.press(),
         "link": link[:12] + b"link" + link[16:],

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps, TiffImagePlugin
 
-from imagesearch.domain.images import Details, DetailsWanted
+from imagesearch.domain.images import DetailOptions, Details
 from imagesearch.duplicates.miniatures import from_text
 from imagesearch.embedding.decoding import details as details_module
 from imagesearch.embedding.decoding import protocol
@@ -25,7 +25,7 @@ from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 from tests.support.paths import SAMPLES
 
 MAKE, MODEL, EXIF, GPS, LENS, ORIENTATION = 0x010F, 0x0110, 0x8769, 0x8825, 0xA434, 0x0112
-ALL = DetailsWanted(thumbnail=True, place=True)
+ALL = DetailOptions(thumbnail=True, gps=True)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def placed(latitude, longitude, north="N", east="E") -> Image.Exif:
 def test_details_are_looked_for_only_when_they_are_wanted(quadrants, saved, stretched, look):
     data = saved(quadrants, "PNG")
     assert decode(data, stretched).details is None
-    assert look(data, DetailsWanted()).thumbnail is None
+    assert look(data, DetailOptions()).thumbnail is None
     assert look(data).thumbnail is not None
 
 
@@ -137,7 +137,7 @@ def test_a_place_is_told_only_when_it_is_wanted(quadrants, saved, look):
     data = saved(quadrants, "JPEG", exif=placed((33, 51, 24), (151, 12, 36), "S"))
     details = look(data)
     assert (details.latitude, details.longitude) == (-33.856667, 151.21)
-    hidden = look(data, DetailsWanted())
+    hidden = look(data, DetailOptions())
     assert (hidden.latitude, hidden.longitude) == (None, None)
 
 
@@ -286,7 +286,7 @@ def test_a_hash_is_sixteen_hexadecimal_digits_that_say_how_dark_and_light_lie():
     assert perceptual_hash(Image.fromarray(gradient[:, ::-1].copy())) != found
 
 
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (12, 200, 77)])
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (12, 200, 77)])
 def test_pictures_in_one_color_have_no_bits_but_that_of_their_mean(color):
     bit = "8" if any(color) else "0"
     assert perceptual_hash(Image.new("RGB", (50, 20), color)) == bit + "0" * 15

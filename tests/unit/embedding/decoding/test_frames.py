@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.decoding.frames import MOST_FRAMES
+from imagesearch.embedding.decoding.frames import MAX_FRAMES
 from imagesearch.embedding.decoding.preprocessing import DecodingLimits
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -75,7 +75,7 @@ def test_where_nothing_shows_anything_the_first_frame_stands(format, animation, 
 
 
 def test_a_frame_far_behind_is_not_looked_for(animation, quadrants, corners):
-    grays = [plain(value) for value in range(MOST_FRAMES)]
+    grays = [plain(value) for value in range(MAX_FRAMES)]
     assert is_quadrants(corners(animation("TIFF", [*grays[:-1], quadrants])))
     assert not is_quadrants(corners(animation("TIFF", [*grays, quadrants])))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import DetailsWanted
+from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Preprocessing
@@ -44,7 +44,7 @@ def jpeg(image, **options):
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_three_quarters_of_a_file_are_read_and_noted(mode, options):
     file = jpeg(noise(mode), **options)
-    picture = decode(file[: len(file) * 3 // 4], WANTED, details=DetailsWanted(thumbnail=True))
+    picture = decode(file[: len(file) * 3 // 4], WANTED, details=DetailOptions(thumbnail=True))
     assert picture.truncated
     assert (picture.width, picture.height) == (WIDTH, HEIGHT)
     small = Image.open(io.BytesIO(picture.details.thumbnail))
@@ -84,7 +84,7 @@ def test_rows_of_one_color_that_are_there_count(value):
     image = Image.new("RGB", (WIDTH, HEIGHT), (value,) * 3)
     image.paste(noise().crop((0, 0, WIDTH, 40)))
     file = jpeg(image)
-    picture = decode(file[:-2], WANTED, details=DetailsWanted(thumbnail=True))
+    picture = decode(file[:-2], WANTED, details=DetailOptions(thumbnail=True))
     assert picture.truncated
     small = Image.open(io.BytesIO(picture.details.thumbnail))
     assert small.height / small.width == pytest.approx(HEIGHT / WIDTH, rel=0.05)
@@ -123,7 +123,7 @@ def test_a_whole_file_is_not_truncated_and_another_format_stays_rejected():
 def test_a_draft_is_cut_where_the_picture_is():
     large = noise().resize((4_000, 3_000))
     file = jpeg(large)
-    picture = decode(file[: len(file) * 3 // 4], WANTED, details=DetailsWanted(thumbnail=True))
+    picture = decode(file[: len(file) * 3 // 4], WANTED, details=DetailOptions(thumbnail=True))
     assert picture.truncated
     assert (picture.width, picture.height) == (4_000, 3_000)
     small = Image.open(io.BytesIO(picture.details.thumbnail))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import DetailsWanted
+from imagesearch.domain.images import DetailOptions
 from imagesearch.domain.media_types import SNIFF_BYTES, sniff
 from imagesearch.embedding.decoding import jpeg_xl
 from imagesearch.embedding.decoding.decoder import decode, decoder_name
@@ -25,7 +25,7 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]
 ORIENTATION, MODEL, EXIF = 0x0112, 0x0110, 0x8769
 LOSSY = 12
-ALL = DetailsWanted(thumbnail=True)
+ALL = DetailOptions(thumbnail=True)
 WANTED = Preprocessing(16, "stretch", "bicubic", (0, 0, 0), (1 / 255,) * 3, (0, 0, 0))
 
 assert pillow_jxl, "Pillow writes JPEG XL once it is imported"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.domain.images import DetailsWanted
+from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding.pool import MEMORY_BYTES, DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Picture
 from tests.support.waiting import PATIENCE_SECONDS
@@ -18,7 +18,7 @@ MEASURING = (sys.executable, "-P", str(Path(__file__).with_name("measuring_decod
 SIDE = 10_000
 # The picture itself takes 400 MB; the interpreter and its libraries about 40.
 MOST = 500 * 10**6
-ALL = DetailsWanted(thumbnail=True)
+ALL = DetailOptions(thumbnail=True)
 
 
 @pytest.mark.parametrize("channels", [3, 4])

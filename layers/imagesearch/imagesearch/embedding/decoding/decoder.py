@@ -26,7 +26,7 @@ from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedI
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import DetailsWanted
+from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding import exif, jpeg_xl
 from imagesearch.embedding.decoding.color.declared_colors import declared_profile
 from imagesearch.embedding.decoding.color.srgb import to_srgb
@@ -308,7 +308,7 @@ def decode(
     data: bytes,
     wanted: Preprocessing,
     before_pixels: BeforePixels = lambda _: None,
-    details: DetailsWanted | None = None,
+    details: DetailOptions | None = None,
     limits: DecodingLimits | None = None,
 ) -> Picture:
     """Decode, turn upright, flatten over white, resize and normalize; look for details if wanted.
@@ -343,7 +343,7 @@ def _decode(
     data: bytes,
     wanted: Preprocessing,
     before_pixels: BeforePixels,
-    details: DetailsWanted | None,
+    details: DetailOptions | None,
     limits: DecodingLimits,
 ) -> Picture:
     if len(data) > limits.file_bytes:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from imagesearch.domain.images import Details, DetailsWanted
+from imagesearch.domain.images import DetailOptions, Details
 from imagesearch.duplicates.contrast_maps import UNSURE
 from imagesearch.duplicates.miniatures import SIDE, to_text
 from imagesearch.embedding.decoding.document_pages import (
@@ -69,14 +69,14 @@ Detail = TypeVar("Detail")
 
 
 def extract_details(
-    image: Image.Image, size: Size, orientation: int, wanted: DetailsWanted
+    image: Image.Image, size: Size, orientation: int, wanted: DetailOptions
 ) -> Details:
     """The details of a loaded picture of the stored `size`, of which it may be a draft.
 
     A detail that cannot be made costs itself alone: the picture can be embedded all the same.
     """
     small = _made(lambda: _small(image, size, orientation), None)
-    latitude, longitude = (wanted.place and _made(lambda: place_taken(image), None)) or (None, None)
+    latitude, longitude = (wanted.gps and _made(lambda: place_taken(image), None)) or (None, None)
     return Details(
         phash=_made(lambda: perceptual_hash(small), "") if small else "",
         miniature=_made(lambda: miniature(small), "") if small else "",

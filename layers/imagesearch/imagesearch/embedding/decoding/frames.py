@@ -12,7 +12,7 @@ from PIL import Image
 from imagesearch.embedding.decoding.preprocessing import Size
 
 # Both bound the time; a film of many frames has shown something by then.
-MOST_FRAMES = 30
+MAX_FRAMES = 30
 _MOST_PIXELS = 100_000_000
 # Lossy formats roughen a plain color by this many levels of 255.
 _TOLERANCE = 8
@@ -57,7 +57,7 @@ def seek_shown(image: Image.Image, load: Callable[[], Size]) -> Size | None:
     # Of larger frames the one before and the parts that are put back might fill the memory.
     if image.width * image.height > _MOST_PIXELS // 2:
         return None
-    for frame in range(1, MOST_FRAMES):
+    for frame in range(1, MAX_FRAMES):
         pixels += image.width * image.height
         if pixels > _MOST_PIXELS:
             return None

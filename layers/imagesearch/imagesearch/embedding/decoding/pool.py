@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from imagesearch.domain.errors import ConfigurationError, Unavailable, UnreadableImage
-from imagesearch.domain.images import DetailsWanted
+from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding import protocol
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 
@@ -84,7 +84,7 @@ class DecoderProcess:
         seconds: float,
         large_bytes: int,
         turn: AbstractContextManager[object],
-        details: DetailsWanted | None = None,
+        details: DetailOptions | None = None,
     ) -> Picture | UnreadableImage:
         """What the child makes of a file; raises DecoderDied.
 
@@ -229,7 +229,7 @@ class DecoderPool:
         self,
         images: Iterable[bytes],
         wanted: Preprocessing,
-        details: DetailsWanted | None = None,
+        details: DetailOptions | None = None,
     ) -> Iterator[Picture | UnreadableImage]:
         """Decode ahead of the consumer, but not so far that the pictures fill the memory."""
 
@@ -243,7 +243,7 @@ class DecoderPool:
         _stop(self._idle)
 
     def _decode(
-        self, data: bytes, wanted: Preprocessing, details: DetailsWanted | None
+        self, data: bytes, wanted: Preprocessing, details: DetailOptions | None
     ) -> Picture | UnreadableImage:
         death = DecoderDied()
         for _ in range(ATTEMPTS):

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import IO, Any, TypeAlias
 
 from imagesearch.domain.errors import UnreadableImage
-from imagesearch.domain.images import DetailsWanted
+from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding import protocol
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 
 Decode: TypeAlias = Callable[
-    [bytes, Preprocessing, Callable[[int], None], DetailsWanted | None], Picture
+    [bytes, Preprocessing, Callable[[int], None], DetailOptions | None], Picture
 ]
 
 
@@ -47,7 +47,7 @@ def _answer(
     _alarm(head["seconds"])
     try:
         wanted = Preprocessing.from_json(head["preprocessing"])
-        details = DetailsWanted(**head["details"]) if head["details"] else None
+        details = DetailOptions(**head["details"]) if head["details"] else None
         picture = decode(data, wanted, ask, details)
     except UnreadableImage as error:
         _alarm(0)

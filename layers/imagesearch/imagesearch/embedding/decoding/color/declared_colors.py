@@ -16,7 +16,7 @@ from imagesearch.embedding.decoding.color.icc_profiles import (
 from imagesearch.embedding.decoding.iso_media import primary_colors
 
 # Of JPEG, TIFF, WebP, AVIF and HEIF; press profiles with fine tables take up to 4 MB.
-MOST_BYTES = 8 * 2**20
+MAX_PROFILE_BYTES = 8 * 2**20
 # Chunks before the pixels; editors write few.
 _MOST_CHUNKS = 1_000
 # 1 / 2.2, by which PNG files mean sRGB's curve (PNG, third edition, 11.3.2.5), and its rounding.
@@ -37,7 +37,7 @@ def declared_profile(image: Image.Image, data: bytes) -> bytes | None:
         profile = image.info.get("icc_profile")
         if not profile and image.format in ("AVIF", "HEIF"):
             profile = _of_iso_media(data)
-    return profile if profile and len(profile) <= MOST_BYTES else None
+    return profile if profile and len(profile) <= MAX_PROFILE_BYTES else None
 
 
 def _of_png(image: Image.Image, data: bytes) -> bytes | None:
