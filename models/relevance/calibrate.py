@@ -21,7 +21,7 @@ from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
 from imagesearch.search.relevance import Curve, Kind
-from models.quantization.methods import Floats
+from models import Floats
 from models.relevance.evidence import RelevanceVectors, embed_samples, evidence
 from models.relevance.figures import Figures, held_out, on_all
 from models.relevance.fit import PRIOR, Backgrounds, NothingToFit, background_rows, fit_relevance

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagesearch.search.relevance import Kind, Relevance
-from models.quantization.methods import Floats
+from models import Floats
 from models.relevance.evidence import (
     CHOOSING,
     REPORTING,

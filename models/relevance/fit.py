@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagesearch.search.relevance import Background, Curve, Kind, Relevance
-from models.quantization.methods import Floats
+from models import Floats
 from models.relevance.evidence import Evidence, Marks
 
 Doubles = npt.NDArray[np.float64]
