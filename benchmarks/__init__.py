@@ -1,1 +1,1 @@
-"""What indexing and a query cost, measured on the machine at hand."""
+"""Benchmarks of indexing and search on this machine. They may import everything but the tests."""

@@ -1,4 +1,7 @@
-"""Measure everything and print the tables: `make bench`; or one part by its name."""
+"""Runs all benchmarks, or those named, and prints their tables.
+
+python -m benchmarks [NAME...]
+"""
 
 import sys
 from collections.abc import Callable
@@ -9,11 +12,15 @@ from benchmarks.report import describe, show
 
 
 def _functions() -> None:
-    rows = [row for part in (functions, functions, functions) for row in part.measure()]
+    rows = [
+        *functions.measure_startup(),
+        *functions.measure_queries(),
+        *functions.measure_indexing(),
+    ]
     show(f"starter model, {describe()}", rows)
 
 
-def _embedded() -> None:
+def _sqlite() -> None:
     show(f"{sqlite.TITLE}, {describe()}", sqlite.measure())
 
 
@@ -29,9 +36,9 @@ def _duplicates() -> None:
     show(f"{duplicates.TITLE}, {describe()}", duplicates.measure())
 
 
-PARTS: dict[str, Callable[[], None]] = {
+BENCHMARKS: dict[str, Callable[[], None]] = {
     "functions": _functions,
-    "embedded": _embedded,
+    "sqlite": _sqlite,
     "opensearch": _opensearch,
     "labels": _labels,
     "duplicates": _duplicates,
@@ -40,11 +47,11 @@ PARTS: dict[str, Callable[[], None]] = {
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(PARTS)
-    if unknown := set(names) - set(PARTS):
-        sys.exit(f"no part is named {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    names = sys.argv[1:] or list(BENCHMARKS)
+    if unknown := set(names) - set(BENCHMARKS):
+        sys.exit(f"unknown: {', '.join(unknown)}; choose from {', '.join(BENCHMARKS)}")
     for name in names:
-        PARTS[name]()
+        BENCHMARKS[name]()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a page of groups of duplicates costs among 100,000 images, on both indexes.
+"""The cost of a page of duplicate groups among 100,000 images, on both indexes.
 
-Images and vectors are made up (`synthetic_images`); those that are linked stand in groups of two
-to five, as the links of indexing have them: each image to those before it.
+Images and vectors are synthetic. Duplicates form groups of two to five, linked as in indexing: each
+image to the earlier ones of its group.
 """
 
 import tempfile
@@ -23,11 +23,12 @@ from imagesearch.duplicates.groups import DuplicateGroups
 from local.opensearch_server import VERSION, running_server
 
 TITLE = "duplicates among 100,000 images"
-IMAGES, AT_A_TIME, NAME = 100_000, 500, "bench"
+IMAGES, WRITE_SIZE, NAME = 100_000, 500, "bench"
 SHARES = (0.05, 0.2)
 SIZES = (2, 3, 4, 5)
 PAGES, WARM_UP = 30, 3
-# As long as a real one is, and nothing is read from it here.
+HOW = f"{PAGES} consecutive pages of 20 groups"
+# Of realistic length; its content is not read here.
 MINIATURE = "1.333:" + "A" * 576
 
 
@@ -35,13 +36,13 @@ def measure() -> Iterator[Row]:
     images = Collection(IMAGES, 2)
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(SqliteIndex(Path(folder) / "index.db", NAME, DIMENSION)) as embedded,
+        closing(SqliteIndex(Path(folder) / "index.db", NAME, DIMENSION)) as sqlite,
     ):
-        yield from _measured("embedded", embedded, images, settle=lambda: None)
+        yield from _measure("SQLite", sqlite, images, settle=lambda: None)
     with running_server() as url:
         raw = OpenSearch(url, timeout=60, max_retries=0)
         with closing(OpenSearchIndex(url, NAME, DIMENSION, model="bench")) as opensearch:
-            yield from _measured(
+            yield from _measure(
                 f"OpenSearch {VERSION}",
                 opensearch,
                 images,
@@ -49,31 +50,28 @@ def measure() -> Iterator[Row]:
             )
 
 
-def _measured(
-    what: str, index: VectorIndex, images: Collection, settle: Callable[[], object]
+def _measure(
+    name: str, index: VectorIndex, images: Collection, settle: Callable[[], object]
 ) -> Iterator[Row]:
-    for start in range(0, IMAGES, AT_A_TIME):
-        numbers = range(start, start + AT_A_TIME)
+    for start in range(0, IMAGES, WRITE_SIZE):
+        numbers = range(start, start + WRITE_SIZE)
         index.write(
             [Put(_document(number, ()), images.vectors[number], None) for number in numbers]
         )
     linked = 0
     for share in SHARES:
-        wanted = int(share * IMAGES)
-        _link(index, linked, wanted)
-        linked = wanted
+        target = int(share * IMAGES)
+        _link(index, linked, target)
+        linked = target
         settle()
-        yield Row(f"{what}: a page, {share:.0%} duplicates", percentiles(_pages(index)), _HOW)
-
-
-_HOW = f"{PAGES} pages of 20 groups, one after the other"
+        yield Row(f"{name}: a page, {share:.0%} duplicates", percentiles(_pages(index)), HOW)
 
 
 def _link(index: VectorIndex, start: int, end: int) -> None:
-    """Write what linking would have written of the images from `start` to `end`."""
-    for first in range(start, end, AT_A_TIME):
+    """Write the links of the images from `start` to `end`, as the linker does."""
+    for first in range(start, end, WRITE_SIZE):
         documents = [
-            _document(number, _others(number)) for number in range(first, first + AT_A_TIME)
+            _document(number, _others(number)) for number in range(first, first + WRITE_SIZE)
         ]
         stored = index.get([each.id for each in documents])
         results = index.write([Touch(each, stored[each.id].version) for each in documents])
@@ -81,7 +79,7 @@ def _link(index: VectorIndex, start: int, end: int) -> None:
 
 
 def _others(number: int) -> tuple[Neighbour, ...]:
-    """The links of the members of a group to those before them: groups of 2, 3, 4 and 5 in turn."""
+    """Links to the earlier members of the group; groups have 2, 3, 4 and 5 members in turn."""
     first = number - number % sum(SIZES)
     for size in SIZES:
         if first + size > number:

@@ -1,8 +1,8 @@
-"""What a cold start costs: from process start to the first answer, and the memory it peaks at.
+"""Cold start, query latency and indexing throughput of the functions.
 
-What one query costs, from the API Gateway event to the answer, through the real handler.
-
-How fast files become searchable: images a second, and seconds from a drop to a hit.
+Cold starts are measured from process start to the first response, with peak memory; queries from
+the API Gateway event to the response; indexing in images per second, and in seconds from a new file
+in a folder to the first hit.
 """
 
 import base64
@@ -24,8 +24,13 @@ from benchmarks.workbench import REPOSITORY, SAMPLES, STARTER_MODEL, Workbench, 
 
 WARM_UP = 10
 QUERIES = 200
+STARTS = 7
+COPIES = 6
+DROPS = 40
+PATIENCE = 30.0
+_SERVE = (sys.executable, "-c", "from local.cli import main; main()", "serve")
 
-_ASK = """
+_QUERIES = """
 import json, os, sys, time
 from imagesearch import bootstrap
 from imagesearch.settings import Settings
@@ -38,24 +43,37 @@ for line in sys.stdin:
     event, seconds = json.loads(line), []
     for _ in range({repeat}):
         started = time.perf_counter()
-        answer = handler(event, LambdaContext("search"))
+        response = handler(event, LambdaContext("search"))
         seconds.append(time.perf_counter() - started)
-        assert answer["statusCode"] == 200, answer
+        assert response["statusCode"] == 200, response
     print(json.dumps(seconds[{warm_up}:]), flush=True)
 """.replace("{repeat}", str(WARM_UP + QUERIES)).replace("{warm_up}", str(WARM_UP))
 
 
-def measure_queries() -> Iterator[Row]:
-    """Text and image queries on the samples, warm."""
-    text = event("api-search-get.json")
-    photo = event("api-search-post-image.json")
-    photo["body"] = base64.b64encode((SAMPLES / "animals/cow.webp").read_bytes()).decode()
-    photo["isBase64Encoded"] = True
-    with workbench() as bench:
-        answers = _ask(bench, [text, photo])
-    how = f"{QUERIES} through the handler, 85 photos, warm"
-    for name, seconds in zip(("text query", "image query"), answers, strict=True):
-        yield Row(name, percentiles(seconds), how)
+_FIRST_RESPONSE = """
+import json, sys
+from functions.{function}.app import handler
+from local.lambda_runtime import LambdaContext
+response = handler(json.loads(sys.stdin.readline()), LambdaContext("{function}")) or {}
+assert response.get("statusCode", 200) == 200 and not response.get("batchItemFailures"), response
+print("response", flush=True)
+sys.stdin.readline()
+"""
+
+_INDEX_ALL = """
+import os, time
+from imagesearch import bootstrap
+from imagesearch.settings import Settings
+settings = Settings.from_environment(os.environ)
+indexer, store = bootstrap.indexer(settings), bootstrap.image_store(settings)
+refs = [ref for ref, _ in store.list_images()]
+indexer.process(refs[:16])
+started = time.perf_counter()
+outcomes = indexer.process(refs[16:])
+seconds = time.perf_counter() - started
+assert all(outcome.kind == "indexed" for outcome in outcomes)
+print(len(outcomes), seconds)
+"""
 
 
 def event(name: str) -> dict[str, object]:
@@ -64,42 +82,29 @@ def event(name: str) -> dict[str, object]:
     return loaded
 
 
-def _ask(bench: Workbench, events: list[dict[str, object]]) -> list[list[float]]:
-    asked = subprocess.run(
-        [sys.executable, "-c", _ASK],
+def _query(bench: Workbench, events: list[dict[str, object]]) -> list[list[float]]:
+    child = subprocess.run(
+        [sys.executable, "-c", _QUERIES],
         env=bench.environment,
         input="\n".join(json.dumps(one) for one in events),
         capture_output=True,
         text=True,
         check=True,
     )
-    return [json.loads(line) for line in asked.stdout.splitlines() if line.startswith("[")]
-
-
-STARTS = 7
-
-_FIRST_ANSWER = """
-import json, sys
-from functions.{function}.app import handler
-from local.lambda_runtime import LambdaContext
-answer = handler(json.loads(sys.stdin.readline()), LambdaContext("{function}")) or {}
-assert answer.get("statusCode", 200) == 200 and not answer.get("batchItemFailures"), answer
-print("answered", flush=True)
-sys.stdin.readline()
-"""
+    return [json.loads(line) for line in child.stdout.splitlines() if line.startswith("[")]
 
 
 def measure_startup(model: Path = STARTER_MODEL) -> Iterator[Row]:
-    """Both functions, files in the page cache, SnapStart not counted in."""
+    """Both functions, with files in the page cache and without SnapStart."""
     text = event("api-search-get.json")
     photo = event("api-search-post-image.json")
     photo["body"] = base64.b64encode((SAMPLES / "animals/cow.webp").read_bytes()).decode()
     photo["isBase64Encoded"] = True
     with workbench(model=model) as bench:
         new = (_created(bench, path) for path in sorted(bench.folder.rglob("*.webp")))
-        yield _cold(bench, "search", repeat(text), "search: process start to a text answer")
-        yield _cold(bench, "search", repeat(photo), "search: process start to an image answer")
-        yield _cold(bench, "index_images", new, "index_images: process start to an image indexed")
+        yield _cold(bench, "search", repeat(text), "search: start to the first text result")
+        yield _cold(bench, "search", repeat(photo), "search: start to the first image result")
+        yield _cold(bench, "index_images", new, "index_images: start to the first indexed image")
 
 
 def _created(bench: Workbench, path: Path) -> dict[str, object]:
@@ -119,10 +124,10 @@ def _cold(bench: Workbench, function: str, events: Iterator[dict[str, object]], 
 
 
 def _start(bench: Workbench, function: str, sent: dict[str, object]) -> tuple[float, float]:
-    """Seconds to the first answer; peak MB of the function and its decoder together."""
+    """Seconds to the first response; peak MB of the function and its decoder together."""
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-c", _FIRST_ANSWER.replace("{function}", function)],
+        [sys.executable, "-c", _FIRST_RESPONSE.replace("{function}", function)],
         env=bench.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -133,7 +138,7 @@ def _start(bench: Workbench, function: str, sent: dict[str, object]) -> tuple[fl
         assert process.stdout
         process.stdin.write(json.dumps(sent) + "\n")
         process.stdin.flush()
-        next(line for line in process.stdout if line.startswith("answered"))
+        next(line for line in process.stdout if line.startswith("response"))
         seconds = time.perf_counter() - started
         family = [psutil.Process(process.pid)]
         family += family[0].children(recursive=True)
@@ -141,7 +146,7 @@ def _start(bench: Workbench, function: str, sent: dict[str, object]) -> tuple[fl
 
 
 def _peak(process: psutil.Process) -> float:
-    """The most memory that the process ever held, MB; what it holds now where that is not told."""
+    """Peak resident memory in MB; without /proc, the current one."""
     try:
         status = Path(f"/proc/{process.pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
@@ -149,43 +154,35 @@ def _peak(process: psutil.Process) -> float:
         return float(process.memory_info().rss) / 2**20
 
 
-COPIES = 6
-DROPS = 40
-PATIENCE = 30.0
-_SERVE = (sys.executable, "-c", "from local.cli import main; main()", "serve")
-
-_INDEX_ALL = """
-import os, time
-from imagesearch import bootstrap
-from imagesearch.settings import Settings
-settings = Settings.from_environment(os.environ)
-indexer, store = bootstrap.indexer(settings), bootstrap.image_store(settings)
-refs = [ref for ref, _ in store.list_images()]
-indexer.process(refs[:16])
-started = time.perf_counter()
-outcomes = indexer.process(refs[16:])
-seconds = time.perf_counter() - started
-assert all(outcome.kind == "indexed" for outcome in outcomes)
-print(len(outcomes), seconds)
-"""
+def measure_queries() -> Iterator[Row]:
+    """Text and image queries on the samples, after a warm-up."""
+    text = event("api-search-get.json")
+    photo = event("api-search-post-image.json")
+    photo["body"] = base64.b64encode((SAMPLES / "animals/cow.webp").read_bytes()).decode()
+    photo["isBase64Encoded"] = True
+    with workbench() as bench:
+        results = _query(bench, [text, photo])
+    how = f"{QUERIES} through the handler, 85 photos, warm"
+    for name, seconds in zip(("text query", "image query"), results, strict=True):
+        yield Row(name, percentiles(seconds), how)
 
 
 def measure_indexing() -> Iterator[Row]:
-    """File to index, and drop to hit."""
+    """Throughput of indexing, and the delay from a new file to a hit."""
     yield _throughput()
     yield _freshness()
 
 
 def _throughput() -> Row:
     with workbench(COPIES) as bench:
-        done = subprocess.run(
+        child = subprocess.run(
             [sys.executable, "-c", _INDEX_ALL],
             env=bench.environment,
             capture_output=True,
             text=True,
             check=True,
         )
-    count, seconds = done.stdout.split()
+    count, seconds = child.stdout.split()
     rate = int(count) / float(seconds)
     return Row("indexing", f"{rate:.0f} images/s", f"{count} sample photos, file to index, warm")
 
@@ -207,7 +204,7 @@ def _freshness() -> Row:
         finally:
             server.terminate()
             server.wait(PATIENCE)
-    return Row("a dropped file is found", percentiles(waits), f"{len(waits)} drops into a folder")
+    return Row("new file to hit", percentiles(waits), f"{len(waits)} files copied into a folder")
 
 
 def _drop(photo: Path, folder: Path, address: str) -> float:

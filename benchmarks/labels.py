@@ -1,7 +1,6 @@
-"""What a search among 100,000 labels costs beyond embedding, on both indexes.
+"""The cost of a search among 100,000 labels without embedding, on both indexes.
 
-The vectors are made up (`synthetic_images`): how long a search takes depends on how many there
-are and how they lie, not on what they mean.
+The vectors are synthetic: the time depends on their number and distribution, not on their meaning.
 """
 
 import tempfile
@@ -26,7 +25,7 @@ from imagesearch.domain.ports import Put, VectorIndex
 from local.opensearch_server import VERSION, running_server
 
 TITLE = "100,000 labels"
-COUNT, QUERIES, WARM_UP, AT_A_TIME = 100_000, 200, 10, 500
+COUNT, QUERIES, WARM_UP, WRITE_SIZE = 100_000, 200, 10, 500
 NAME, GENERATION = "bench", "one"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MERGE_SECONDS = 1_200
@@ -36,20 +35,20 @@ class _NoTexts:
     model = "bench"
 
     def encode_texts(self, texts: object) -> Embedding:
-        raise AssertionError(f"the vectors are made up, not of {texts}")
+        raise AssertionError(f"vectors are synthetic: cannot embed {texts}")
 
 
 def measure() -> Iterator[Row]:
     labels = Collection(COUNT, QUERIES)
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(SqliteIndex(Path(folder) / "index.db", NAME, DIMENSION)) as embedded,
+        closing(SqliteIndex(Path(folder) / "index.db", NAME, DIMENSION)) as sqlite,
     ):
-        yield from _measured("embedded", embedded, labels, settle=lambda: None)
+        yield from _measure("SQLite", sqlite, labels, settle=lambda: None)
     with running_server() as url:
         raw = OpenSearch(url, timeout=MERGE_SECONDS, max_retries=0)
         with closing(OpenSearchIndex(url, NAME, DIMENSION, model="bench")) as opensearch:
-            yield from _measured(
+            yield from _measure(
                 f"OpenSearch {VERSION}",
                 opensearch,
                 labels,
@@ -57,27 +56,27 @@ def measure() -> Iterator[Row]:
             )
 
 
-def _measured(
-    what: str, index: VectorIndex, labels: Collection, settle: Callable[[], object]
+def _measure(
+    name: str, index: VectorIndex, labels: Collection, settle: Callable[[], object]
 ) -> Iterator[Row]:
     collection = collection_of(NAME, GENERATION)
     index.write([Put(set_record(NAME, GENERATION, "bench", NOW), None, None)])
-    for start in range(0, COUNT, AT_A_TIME):
-        numbers = range(start, start + AT_A_TIME)
+    for start in range(0, COUNT, WRITE_SIZE):
+        numbers = range(start, start + WRITE_SIZE)
         records = [label_record(collection, f"label {number}", "bench", NOW) for number in numbers]
-        vectors = labels.vectors[start : start + AT_A_TIME]
+        vectors = labels.vectors[start : start + WRITE_SIZE]
         index.write([Put(*each, None) for each in zip(records, vectors, strict=True)])
     settle()
     sets = LabelSets(lambda: index, LabelEncoder(_NoTexts(), Prompts()))
     sets.nearest(NAME, labels.queries[0], 1)
-    seconds, found = [], []
+    seconds, results = [], []
     for query in labels.queries:
         started = time.perf_counter()
-        found.append(sets.nearest(NAME, query, NEAREST_LABELS))
+        results.append(sets.nearest(NAME, query, NEAREST_LABELS))
         seconds.append(time.perf_counter() - started)
     how = f"{QUERIES} searches for the nearest {NEAREST_LABELS:,} of {COUNT:,}, of one set"
-    yield Row(f"{what}: label search", percentiles(seconds[WARM_UP:]), how)
+    yield Row(f"{name}: label search", percentiles(seconds[WARM_UP:]), how)
     exact = labels.nearest(COUNT, 10)
-    firsts = [{int(label.split()[1]) for label, _ in each[:10]} for each in found]
+    firsts = [{int(label.split()[1]) for label, _ in each[:10]} for each in results]
     recall = np.mean([len(a & b) / 10 for a, b in zip(firsts, exact, strict=True)])
-    yield Row(f"{what}: recall@10", f"{recall:.3f}", "against comparing with every label")
+    yield Row(f"{name}: recall@10", f"{recall:.3f}", "compared with exact search")

@@ -1,6 +1,6 @@
-"""How near the exact answer a search comes, how long it takes, and what an image takes on disk.
+"""Recall and latency of OpenSearch searches, and bytes per document on disk.
 
-For each layout, at two sizes, as written and after merging all into one segment.
+For each index layout at two sizes, as written and merged into one segment.
 """
 
 import http.client
@@ -18,7 +18,13 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from benchmarks.report import Row, percentiles
-from benchmarks.synthetic_images import bytes_a_document, collection, numbers, opened, segments
+from benchmarks.synthetic_images import (
+    bytes_per_document,
+    collection,
+    numbers,
+    open_index,
+    segments,
+)
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch.mapping import IndexSettings
 from imagesearch.adapters.opensearch.queries import nearest
@@ -30,9 +36,9 @@ LIMIT = 10
 PAIRS = 200
 ROUNDS = 3
 WARM_UP = 10
-AT_ONCE = 1000
+WRITE_SIZE = 1000
 Pair: TypeAlias = tuple[list[float], list[float]]
-# Faiss builds no graph here: the test server lacks its native library.
+# Faiss only with exact search: the test server lacks the native library for its graphs.
 LAYOUTS = {
     "lucene 1x": IndexSettings(refresh_interval="30s"),
     "lucene 4x on disk": IndexSettings(compression="4x", refresh_interval="30s"),
@@ -43,7 +49,7 @@ LAYOUTS = {
 def measure(url: str, raw: Any) -> Iterator[Row]:
     for label, layout in LAYOUTS.items():
         name = f"bench-{uuid.uuid4().hex}"
-        index = opened(url, name, layout)
+        index = open_index(url, name, layout)
         start = 0
         for size in SIZES:
             rate = _fill(index, start, size)
@@ -59,10 +65,10 @@ def measure(url: str, raw: Any) -> Iterator[Row]:
             if label == "lucene 1x" and size == SIZES[0]:
                 yield _overhead(url, raw, name, index)
         _merge(raw, name)
-        taken = bytes_a_document(raw, name)
+        taken = bytes_per_document(raw, name)
         yield Row(
             f"{label}: on disk",
-            f"{taken.all:,.0f} B a document",
+            f"{taken.all:,.0f} B per document",
             f"full vector {taken.full:,.0f}, short {taken.short:,.0f}, graph {taken.graph:,.0f}",
         )
         index.close()
@@ -70,10 +76,10 @@ def measure(url: str, raw: Any) -> Iterator[Row]:
 
 
 def _fill(index: OpenSearchIndex, start: int, end: int) -> float:
-    """Images a second."""
+    """Images per second."""
     images, seconds = collection(SIZES[-1], QUERIES), 0.0
-    for first in range(start, end, AT_ONCE):
-        puts = images.puts(first, first + AT_ONCE)
+    for first in range(start, end, WRITE_SIZE):
+        puts = images.puts(first, first + WRITE_SIZE)
         started = time.perf_counter()
         results = index.write(puts)
         seconds += time.perf_counter() - started
@@ -88,41 +94,41 @@ def _merge(raw: Any, name: str) -> float:
     return time.perf_counter() - started
 
 
-def _row(what: str, index: OpenSearchIndex, raw: Any, name: str, size: int, how: str) -> Row:
-    """As the adapter asks, for the 1,000 nearest, and for the ten nearest alone."""
+def _row(label: str, index: OpenSearchIndex, raw: Any, name: str, size: int, how: str) -> Row:
+    """With k = 1,000 as the adapter searches, and with k = 10."""
 
     def ask(query: VectorQuery) -> set[int]:
         return numbers(hit.document.ref.key for hit in index.search(query))
 
     def ask_for_ten(query: VectorQuery) -> set[int]:
-        answer = raw.search(index=name, body=nearest(query, query.embedding, LIMIT))
-        return numbers(hit["_source"]["key"] for hit in answer["hits"]["hits"])
+        response = raw.search(index=name, body=nearest(query, query.embedding, LIMIT))
+        return numbers(hit["_source"]["key"] for hit in response["hits"]["hits"])
 
     recall, seconds = _quality(size, ask)
     lower, sooner = _quality(size, ask_for_ten)
     p50 = statistics.median(sooner) * 1000
     value = f"recall@10 {recall:.3f}, {percentiles(seconds)}"
-    return Row(what, value, f"{how}; with k = 10: {lower:.3f}, {p50:.1f} ms")
+    return Row(label, value, f"{how}; with k = 10: {lower:.3f}, {p50:.1f} ms")
 
 
 def _quality(size: int, ask: Callable[[VectorQuery], set[int]]) -> tuple[float, list[float]]:
     """Recall@10 among the first `size` images, and the seconds of each query."""
     images = collection(SIZES[-1], QUERIES)
-    exact, found, seconds = images.nearest(size, LIMIT), [], []
+    exact, recalls, seconds = images.nearest(size, LIMIT), [], []
     order = np.random.default_rng(0).permutation(QUERIES).tolist()
     for number in [*order[:WARM_UP], *order]:
         query = VectorQuery(images.queries[number], LIMIT)
         started = time.perf_counter()
         hits = ask(query)
         seconds.append(time.perf_counter() - started)
-        found.append(len(exact[number] & hits) / LIMIT)
-    return statistics.fmean(found[WARM_UP:]), seconds[WARM_UP:]
+        recalls.append(len(exact[number] & hits) / LIMIT)
+    return statistics.fmean(recalls[WARM_UP:]), seconds[WARM_UP:]
 
 
 def _overhead(url: str, raw: Any, name: str, index: OpenSearchIndex) -> Row:
     """Each query twice, in turns: through the adapter, and its body on a bare connection.
 
-    What is told is the median of the differences, which other work on the machine hardly moves.
+    Reports the median of the differences, which is robust against other load on the machine.
     """
     connection = http.client.HTTPConnection(urlsplit(url).netloc)
     bare = partial(_search_bare, connection, name)
@@ -133,7 +139,7 @@ def _overhead(url: str, raw: Any, name: str, index: OpenSearchIndex) -> Row:
     more = [1000 * statistics.median(map(operator.sub, *taken)) for taken in rounds]
     ours, theirs = (list(chain.from_iterable(part)) for part in zip(*rounds, strict=True))
     return Row(
-        "search, beside a bare _search",
+        "search, compared with a bare _search",
         f"{statistics.median(more):+.2f} ms at the median ({min(more):+.2f} to {max(more):+.2f})",
         f"{percentiles(ours)}, bare {percentiles(theirs)}; {ROUNDS} x {PAIRS} pairs,"
         " one request each",
@@ -141,7 +147,7 @@ def _overhead(url: str, raw: Any, name: str, index: OpenSearchIndex) -> Row:
 
 
 def _in_turns(index: OpenSearchIndex, bare: Callable[[bytes], object]) -> Pair:
-    """Seconds of each search: through the adapter, and bare."""
+    """Seconds of each search: through the adapter, and on the bare connection."""
     vectors = collection(SIZES[-1], QUERIES).queries
     taken: Pair = ([], [])
     for number in range(PAIRS):
@@ -161,5 +167,5 @@ def _search_bare(connection: http.client.HTTPConnection, name: str, body: bytes)
 
 
 def _searches(raw: Any, name: str) -> int:
-    answer = raw.indices.stats(index=name, metric="search")
-    return int(answer["_all"]["primaries"]["search"]["query_total"])
+    stats = raw.indices.stats(index=name, metric="search")
+    return int(stats["_all"]["primaries"]["search"]["query_total"])

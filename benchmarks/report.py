@@ -1,7 +1,4 @@
-"""Rows of measured figures and the one table they are printed in.
-
-What machine the figures were taken on: without it they mean nothing.
-"""
+"""Tables of measured figures, and the description of the machine that they were measured on."""
 
 import os
 import platform
@@ -14,10 +11,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: what was measured, the value with its unit, how, and what it should be."""
+    """One figure: its name, value with unit, method of measurement, and goal."""
 
     what: str
     value: str
@@ -32,7 +31,7 @@ def percentiles(seconds: Sequence[float]) -> str:
 
 
 def show_markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table as it stands in docs/."""
+    """Print a Markdown table, as in docs/."""
     for row in (header, ["---"] * len(header), *rows):
         print(f"| {' | '.join(row)} |", flush=True)
     print()
@@ -45,11 +44,8 @@ def show(title: str, rows: Iterable[Row]) -> None:
     Console(width=120).print(table)
 
 
-INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8")
-
-
 def describe() -> str:
-    """Cores, vector instructions, versions: one line."""
+    """Cores, vector instructions and versions of this machine, in one line."""
     flags = ", ".join(flag for flag in INSTRUCTIONS if flag in _cpu_flags()) or platform.machine()
     return (
         f"{os.cpu_count()} cores ({flags}), Python {platform.python_version()},"

@@ -1,11 +1,11 @@
-"""Made-up images for OpenSearch: records as real ones are, and vectors that lie as CLIP's do.
+"""Synthetic images: realistic records, and vectors distributed like those of CLIP.
 
-A vector is the sum of what all share, a topic and what is the image's own, brought to length 1.
-Topics are of uneven size, and both parts have a spectrum that falls off as 1/sqrt(rank), turned at
-random so that no axis stands out. Unrelated images have a cosine of about 0.5, those of a topic
-about 0.8; half of the queries are new images, half lie apart from all images, as texts do.
+A vector is the normalized sum of a component shared by all images, a topic and an individual part.
+Topics have uneven sizes, and both parts have a spectrum that falls as 1/sqrt(rank), randomly
+rotated so that no axis dominates. Unrelated images have a cosine of about 0.5, images of a topic
+about 0.8. Half of the queries are new images, half are apart from all images, as texts are.
 
-Indexes to measure in: made as the adapter makes them, and what they take on disk.
+Also creates indexes for benchmarks, and measures their size on disk.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ TAKEN = datetime(2024, 7, 1, 10, tzinfo=UTC)
 
 
 class Collection:
-    """`count` vectors [N, D] and `queries` [Q, D], the same ones every time."""
+    """`count` vectors [N, D] and `queries` [Q, D], from a fixed seed."""
 
     def __init__(self, count: int, queries: int) -> None:
         random = np.random.default_rng(11)
@@ -47,7 +47,7 @@ class Collection:
         self.queries = np.concatenate([new, words])
 
     def nearest(self, count: int, limit: int) -> list[set[int]]:
-        """The numbers of the exact nearest of the first `count` vectors, for each query."""
+        """The exact nearest neighbors of each query among the first `count` vectors, by number."""
         scores = self.queries @ self.vectors[:count].T
         return [set(row) for row in np.argpartition(-scores, limit)[:, :limit].tolist()]
 
@@ -56,8 +56,8 @@ class Collection:
 
     def _around(self, random: np.random.Generator, count: int, common: Embedding) -> Embedding:
         topics = self._topics[random.choice(TOPICS, count, p=self._share)]
-        found = topics + OWN * self._spread(random, count) + common
-        unit = found / np.linalg.norm(found, axis=1, keepdims=True)
+        total = topics + OWN * self._spread(random, count) + common
+        unit = total / np.linalg.norm(total, axis=1, keepdims=True)
         return np.asarray(unit, np.float32)
 
     def _spread(self, random: np.random.Generator, count: int) -> Embedding:
@@ -65,8 +65,8 @@ class Collection:
         return np.asarray((normal * self._spectrum) @ self._turn, np.float32)
 
     def _direction(self, random: np.random.Generator) -> Embedding:
-        found = random.normal(size=DIMENSION)
-        return np.asarray(found / np.linalg.norm(found), np.float32)
+        normal = random.normal(size=DIMENSION)
+        return np.asarray(normal / np.linalg.norm(normal), np.float32)
 
 
 @cache
@@ -75,7 +75,7 @@ def collection(count: int, queries: int) -> Collection:
 
 
 def document(number: int) -> Document:
-    """The record of an image whose key ends with the number; digests do not compress, as real."""
+    """The record of an image whose key ends with the number; its digests do not compress."""
     digest = hashlib.sha256(f"{number}".encode()).hexdigest()
     ref = ImageRef("my-photos", f"2024/{number % 366:03}/holiday-at-the-sea/IMG_{number:08}.jpg")
     taken = TAKEN + timedelta(seconds=int(digest[:6], 16))
@@ -103,7 +103,7 @@ def document(number: int) -> Document:
 
 
 def _grays(number: int) -> Grays:
-    """As smooth as pictures are: a few waves, [24, 24] in 0 to 1."""
+    """A smooth thumbnail with some noise: [24, 24], 0 to 1."""
     random = np.random.default_rng(number)
     coarse = random.random((6, 6))
     return np.asarray(np.kron(coarse, np.ones((4, 4))) * 0.9 + random.random((24, 24)) * 0.1)
@@ -113,12 +113,12 @@ def numbers(keys: Iterator[str]) -> set[int]:
     return {int(key[-12:-4]) for key in keys}
 
 
-# Lucene's files: full vectors, quantized vectors, graph, and what belongs to them.
+# Lucene's files: full vectors, quantized vectors, graph, and their metadata.
 VECTOR_FILES = ("vec", "vemf", "veq", "vemq", "vex", "vem")
 
 
 class Bytes(NamedTuple):
-    """Bytes a document: everything, and what full vectors, short vectors and graph take of it."""
+    """Bytes per document: in total, of full vectors, of quantized vectors, and of the graph."""
 
     all: float
     full: float
@@ -126,17 +126,17 @@ class Bytes(NamedTuple):
     graph: float
 
 
-def opened(url: str, name: str, layout: IndexSettings | None = None) -> OpenSearchIndex:
+def open_index(url: str, name: str, layout: IndexSettings | None = None) -> OpenSearchIndex:
     return OpenSearchIndex(url, name, DIMENSION, model="bench", layout=layout or IndexSettings())
 
 
-def make_bare(raw: Any, name: str, layout: IndexSettings, **settings: Any) -> None:
-    """The index that the adapter would make, with other settings added."""
+def create_index(raw: Any, name: str, layout: IndexSettings, **settings: Any) -> None:
+    """The index as the adapter creates it, with additional settings."""
     body = index_body({"space": name, "dimension": DIMENSION, "model": "bench"}, layout)
     raw.indices.create(index=name, body=body | {"settings": body["settings"] | settings})
 
 
-def bytes_a_document(raw: Any, name: str) -> Bytes:
+def bytes_per_document(raw: Any, name: str) -> Bytes:
     raw.indices.flush(index=name)
     answer = raw.indices.stats(index=name, params={"include_segment_file_sizes": "true"})
     total = answer["_all"]["primaries"]
@@ -155,5 +155,5 @@ def segments(raw: Any, name: str) -> int:
 
 
 def _size(files: Mapping[str, Any], kind: str) -> int:
-    found = files.get(kind, {})
-    return int(found.get("size_in_bytes", 0))
+    file = files.get(kind, {})
+    return int(file.get("size_in_bytes", 0))

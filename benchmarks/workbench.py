@@ -1,4 +1,4 @@
-"""A place to measure in: photos in a folder, an empty index, and the functions' environment."""
+"""The environment of a measurement: sample photos, an empty index, and the functions' settings."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ STARTER_MODEL = REPOSITORY / "layers/starter_model/starter_model"
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """Temporary folders that go when the measurement ends."""
+    """Temporary folders of a measurement."""
 
     folder: Path
     data: Path
@@ -23,7 +23,7 @@ class Workbench:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the functions read; everything else as it is."""
+        """The environment of this process with the functions' settings."""
         return os.environ | {
             "BUCKET": self.folder.as_uri(),
             "INDEX_URL": f"sqlite://{self.data / 'index.db'}",
@@ -36,7 +36,7 @@ class Workbench:
 
 @contextmanager
 def workbench(copies: int = 1, model: Path = STARTER_MODEL) -> Iterator[Workbench]:
-    """The samples, `copies` times over under different names."""
+    """A workbench with `copies` copies of the samples, under different keys."""
     with TemporaryDirectory(prefix="imagesearch-bench-") as temporary:
         root = Path(temporary)
         for copy in range(copies):

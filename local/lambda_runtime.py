@@ -105,10 +105,10 @@ def index_images() -> Handler:
 
 def search(queue: ChangeQueue) -> Handler:
     """The search function over a queue of this process; import it after `set_environment`."""
-    from functions.search.app import join
+    from functions.search.app import build_handler
 
     _log_to_stderr("search")
-    return join(queue)
+    return build_handler(queue)
 
 
 def _log_to_stderr(name: str) -> None:

@@ -1,6 +1,14 @@
-"""How a model is made: build, quantize, check parity, pin. Tools; nothing here is shipped."""
+"""Tools that build, quantize and evaluate models; not part of the deployed layer.
+
+They may import the packages of the layer and `local`.
+"""
 
 import os
 
-# onnxruntime reports to its maker, from the moment of its import, unless it is told not to before.
+import numpy as np
+import numpy.typing as npt
+
+# onnxruntime sends telemetry from its import on unless this is set before.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+Floats = npt.NDArray[np.float32]

@@ -1,6 +1,7 @@
-"""CLIP ViT-B/32, file to vector and words to vector, beside others: the tables of docs/clip.md.
+"""The CLIP benchmark: speed and cost of CLIP ViT-B/32 compared with other libraries.
 
-Dollars per million, from measured seconds and list prices (us-east-1; docs/deploy.md).
+Prints the tables of docs/clip.md. Costs are computed from measured seconds and list prices
+(us-east-1, see docs/deploy.md).
 """
 
 import os
@@ -27,43 +28,14 @@ from benchmarks.report import Row, describe, show_markdown
 from models.evaluation.parity import cosines
 
 GB_SECOND = 0.0000166667
-# HEAD, GET and HEAD again.
+# Per million images: HEAD, GET, and a second HEAD.
 S3_REQUESTS = 3 * 0.40
-# EventBridge sends each message; ten are received and deleted at once.
+# One send per image by EventBridge; ten messages per receive and per delete.
 SQS_REQUESTS = 1.2 * 0.40
 API_REQUEST = 3.50
-# Lambda gives one core at so much memory, and more of both in proportion.
+# Lambda's memory for one vCPU; CPU is proportional to memory.
 CORE_MB = 1769
 WAIT_MS = 10
-
-
-def rows(image_seconds: Mapping[int, float], text_seconds: Mapping[int, float]) -> list[Row]:
-    """Both are seconds by the number of cores."""
-    return [
-        _row("a million images indexed", image_seconds, S3_REQUESTS + SQS_REQUESTS, "S3 and SQS"),
-        _row("a million text queries", text_seconds, API_REQUEST, "the REST API"),
-    ]
-
-
-def compute_dollars(seconds: float, cores: int) -> float:
-    """Lambda's price for a million times so many seconds."""
-    return seconds * cores * CORE_MB / 1024 * GB_SECOND * 1e6
-
-
-def _row(what: str, seconds: Mapping[int, float], requests: float, of: str) -> Row:
-    figures = [
-        f"${compute_dollars(each, cores) + requests:.2f} at {cores * CORE_MB:,} MB"
-        f" ({1000 * each:.1f} ms)"
-        for cores, each in seconds.items()
-    ]
-    waiting = compute_dollars(WAIT_MS / 1000, 1)
-    how = (
-        f"${requests:.2f} of it for {of}; every {WAIT_MS} ms of waiting for the index or S3 add"
-        f" ${waiting:.2f} at {CORE_MB:,} MB"
-    )
-    return Row(f"cost of {what}", ", ".join(figures), how)
-
-
 ROUNDS, ROUNDS_LARGE, ROUNDS_TEXT = 5, 3, 10
 QUERIES = [
     "a dog on a sunny beach",
@@ -78,18 +50,45 @@ EXACT = "fastembed"
 Line = Sequence[str]
 
 
+def rows(image_seconds: Mapping[int, float], text_seconds: Mapping[int, float]) -> list[Row]:
+    """Rows of the costs; both arguments are seconds by number of cores."""
+    return [
+        _row("a million images indexed", image_seconds, S3_REQUESTS + SQS_REQUESTS, "S3 and SQS"),
+        _row("a million text queries", text_seconds, API_REQUEST, "the REST API"),
+    ]
+
+
+def compute_dollars(seconds: float, cores: int) -> float:
+    """Lambda's price of a million invocations of this duration, in USD."""
+    return seconds * cores * CORE_MB / 1024 * GB_SECOND * 1e6
+
+
+def _row(name: str, seconds: Mapping[int, float], requests: float, service: str) -> Row:
+    figures = [
+        f"${compute_dollars(each, cores) + requests:.2f} at {cores * CORE_MB:,} MB"
+        f" ({1000 * each:.1f} ms)"
+        for cores, each in seconds.items()
+    ]
+    waiting = compute_dollars(WAIT_MS / 1000, 1)
+    how = (
+        f"${requests:.2f} of it for {service}; each {WAIT_MS} ms of waiting for the index or S3"
+        f" adds ${waiting:.2f} at {CORE_MB:,} MB"
+    )
+    return Row(f"cost of {name}", ", ".join(figures), how)
+
+
 def show() -> None:
-    """Print both tables; raises no error where a peer is not installed, and says so."""
+    """Print both tables; libraries that are not installed are skipped with a message."""
     load = os.getloadavg()[0]
     print(f"CLIP ViT-B/32, random weights, {describe()}, load {load:.1f} at the start\n")
     with clip_folders() as folders, clip_photos() as photos:
         with contestants(folders) as workers:
-            show_markdown(["measured", "goal", *COLUMNS], _beside(workers, photos))
-        rows = ([r.what, r.goal, r.value, r.how] for r in _alone(folders, photos))
+            show_markdown(["measured", "goal", *COLUMNS], _comparison(workers, photos))
+        rows = ([r.what, r.goal, r.value, r.how] for r in _own_figures(folders, photos))
         show_markdown(["measured", "goal", "figure", "how"], rows)
 
 
-def _beside(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) -> Iterator[Line]:
+def _comparison(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) -> Iterator[Line]:
     for size, paths in photos.items():
         job = {"images": [str(path) for path in paths]}
         rounds = ROUNDS_LARGE if size == LARGE else ROUNDS
@@ -103,15 +102,15 @@ def _beside(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) -> 
     for peer in PEERS:
         if peer in workers:
             yield _line(f"times as fast as {peer}", "≥ 5", _ratios(spent, peer))
-    yield _line(f"the same vectors: worst cosine to {EXACT}", "", _agreement(workers, photos))
+    yield _line(f"the same vectors: worst cosine to {EXACT}", "", _equivalence(workers, photos))
 
 
-def _line(what: str, goal: str, figures: Mapping[str, str]) -> Line:
-    return [what, goal, *(figures.get(name, "") for name in COLUMNS)]
+def _line(name: str, goal: str, figures: Mapping[str, str]) -> Line:
+    return [name, goal, *(figures.get(column, "") for column in COLUMNS)]
 
 
 def _ratios(spent: Times, peer: str | None = None) -> dict[str, str]:
-    """How many times as fast we are as a peer, or as the fastest of them: median over turns."""
+    """The speed-up over `peer`, or over the fastest library: the median of all turns."""
     peers = {name: times for name, times in spent.items() if name in PEERS}
     if not peers:
         return {}
@@ -119,8 +118,8 @@ def _ratios(spent: Times, peer: str | None = None) -> dict[str, str]:
     return {name: f"{np.median(np.array(rival) / np.array(spent[name])):.1f}" for name in OURS}
 
 
-def _agreement(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) -> dict[str, str]:
-    """On small pictures and the queries; open_clip rounds where it cuts the middle otherwise."""
+def _equivalence(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) -> dict[str, str]:
+    """Worst cosine over small images and queries; open_clip rounds its center crop differently."""
     if EXACT not in workers:
         return {}
     jobs = ({"images": list(map(str, photos[SMALL]))}, {"texts": QUERIES})
@@ -132,7 +131,7 @@ def _agreement(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) 
     return {name: f"{cosines(found, exact).worst:.4f}" for name, found in vectors.items()}
 
 
-def _alone(folders: ClipFolders, photos: Mapping[str, list[Path]]) -> Iterator[Row]:
+def _own_figures(folders: ClipFolders, photos: Mapping[str, list[Path]]) -> Iterator[Row]:
     yield hardware.measure_decoding(folders.dynamic, photos[LARGE])
     yield hardware.measure_peak(folders.dynamic / "image.onnx", PULLED)
     yield hardware.measure_peak(folders.static / "image.onnx", STATIC)

@@ -1,10 +1,8 @@
-"""How much of this machine's int8 arithmetic the image tower's matrices reach.
+"""Hardware limits of the CLIP benchmark: matrix throughput, JPEG decoding, and int8 kernels.
 
-A 12-megapixel JPEG to the model's tensor, beside Pillow that decodes all of it first.
-
-The kernel for signed weights beside the one that serves CPUs without VNNI: the same vectors?
-
-Of its kernels for x86, onnxruntime lets one choose between these two alone.
+The image graph is compared with a bare int8 MatMul, the decoder with Pillow's full decode, and
+onnxruntime's kernel for signed weights with that for unsigned ones, the only two of its x86 kernels
+that an option selects.
 """
 
 import io
@@ -22,18 +20,22 @@ from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.image_encoder import IMAGE_BATCH_SIZE
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.session import depends_on_batch, open_session, session_options
+from models import Floats
 from models.clip.reference import random_pixels
 from models.clip.weights import VIT_B_32, ClipShape
 from models.evaluation.parity import cosines
-from models.quantization.methods import Floats
 
 PEAK_ROUNDS = 7
 PEAK_ROWS, PEAK_DEPTH, PEAK_WIDTH = 2048, 3072, 3072
+DECODING_ROUNDS = 5
+PRECISE = "session.x64quantprecision"
 
 
 def measure_peak(graph: Path, name: str) -> Row:
-    """As many pictures at a time as the product runs. The whole tower's time counts, with all that
-    is no product of matrices."""
+    """Throughput of the image graph, as a share of a bare MatMul.
+
+    In batches of the indexer's size; the time of all other operators of the graph is included.
+    """
     threads = os.cpu_count() or 1
     session = open_session(graph, threads)
     batch = 1 if depends_on_batch(graph) else IMAGE_BATCH_SIZE
@@ -57,12 +59,12 @@ def measure_peak(graph: Path, name: str) -> Row:
 
 
 def products(shape: ClipShape) -> float:
-    """Multiplications by weights for one picture; those between tokens are not counted."""
+    """Multiplications by weights per image, without those of attention between tokens."""
     tower, patches = shape.image, shape.patches_a_side**2
     tokens = patches + 1
     square, wide = tower.width**2, tower.width * tower.inner
     block = tokens * (4 * square + 2 * wide)
-    # The last block is computed for the class token alone, but for its keys and values.
+    # The last block computes keys and values of all tokens, the rest for the class token only.
     last = tokens * 2 * square + 2 * square + 2 * wide
     ends = patches * 3 * shape.patch**2 * tower.width + tower.width * shape.dimension
     return float((tower.layers - 1) * block + last + ends)
@@ -75,7 +77,7 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 def _bare_product(threads: int) -> Callable[[], object]:
-    """uint8 times int8, as quantized graphs multiply, and large enough to be at its best."""
+    """uint8 times int8, as in quantized graphs, at a size that reaches peak throughput."""
     random = np.random.default_rng(0)
     left = random.integers(0, 255, (PEAK_ROWS, PEAK_DEPTH), np.uint8)
     right = random.integers(-127, 127, (PEAK_DEPTH, PEAK_WIDTH), np.int8)
@@ -89,10 +91,8 @@ def _bare_product(threads: int) -> Callable[[], object]:
     return lambda: session.run(None, {"left": left})
 
 
-DECODING_ROUNDS = 5
-
-
 def measure_decoding(folder: Path, photos: Sequence[Path]) -> Row:
+    """Decoding and preprocessing of large JPEGs, compared with Pillow."""
     image = load_manifest(folder).image
     files = [path.read_bytes() for path in photos]
 
@@ -127,10 +127,8 @@ def _decoding_seconds(way: Callable[[bytes], object], files: Sequence[bytes]) ->
     return time.perf_counter() - started
 
 
-PRECISE = "session.x64quantprecision"
-
-
 def measure_kernels(graph: Path, name: str) -> Row:
+    """Vectors of the kernel for signed weights, compared with the one for unsigned weights."""
     signed, unsigned = (_vectors(graph, choice) for choice in ("0", "1"))
     worst = cosines(unsigned, signed).worst
     equal = "bit for bit" if np.array_equal(signed, unsigned) else f"worst cosine {worst:.6f}"

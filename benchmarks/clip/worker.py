@@ -1,61 +1,57 @@
-"""One contestant in a process of its own: jobs come by stdin, seconds and vectors go by stdout.
+"""Runs one contestant in its own process: reads jobs from stdin, writes results to stdout.
 
-python -m benchmarks.clip.worker MODULE FOLDER [CORES]
+python -m benchmarks.clip.worker CONTESTANT FOLDER [CORES]
 
-Imports nothing but the contestant, so that an environment which has only that can run it.
+CONTESTANT is the name of a class in contestants.py. Jobs and results are JSON, one per line.
 """
 
 import json
 import os
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
-
-class Contestant(Protocol):
-    """What a contestant's module has to `load`; vectors are [N, D]."""
-
-    def images(self, paths: list[Path]) -> Any: ...
-
-    def texts(self, texts: list[str]) -> Any: ...
+from benchmarks.clip import contestants
+from benchmarks.clip.contestants import Contestant
 
 
 def main() -> None:
-    module, folder, *cores = sys.argv[1:]
+    name, folder, *cores = sys.argv[1:]
     if cores:
         os.sched_setaffinity(0, range(int(cores[0])))
-    # What a library prints is no answer.
-    answers, sys.stdout = sys.stdout, sys.stderr
+    # Libraries that print must not write between the results.
+    results, sys.stdout = sys.stdout, sys.stderr
     try:
-        contestant: Contestant = import_module(module).load(Path(folder))
+        contestant: Contestant = getattr(contestants, name)(Path(folder))
     except ImportError as missing:
-        _say(answers, {"missing": str(missing)})
+        _write(results, {"missing": str(missing)})
         return
-    _say(answers, {"ready": True})
+    _write(results, {"ready": True})
     for line in sys.stdin:
-        _say(answers, _done(contestant, json.loads(line)))
+        _write(results, _run(contestant, json.loads(line)))
 
 
-def _done(contestant: Contestant, job: dict[str, list[str]]) -> dict[str, Any]:
-    """Files are embedded all at once, texts one by one, as queries come."""
+def _run(contestant: Contestant, job: dict[str, list[str]]) -> dict[str, Any]:
+    """Embeds all images together, and texts one by one, as queries arrive."""
     seconds: list[float] = []
     vectors: list[list[float]] = []
-    jobs = [[text] for text in job["texts"]] if "texts" in job else [job["images"]]
-    for one in jobs:
+    calls = [[text] for text in job["texts"]] if "texts" in job else [job["images"]]
+    for inputs in calls:
         started = time.perf_counter()
-        found = (
-            contestant.texts(one) if "texts" in job else contestant.images([Path(p) for p in one])
+        embedded = (
+            contestant.texts(inputs)
+            if "texts" in job
+            else contestant.images([Path(path) for path in inputs])
         )
         seconds.append(time.perf_counter() - started)
-        vectors.extend([float(value) for value in vector] for vector in found)
+        vectors.extend([float(value) for value in vector] for vector in embedded)
     return {"seconds": seconds, "vectors": vectors}
 
 
-def _say(answers: TextIO, answer: dict[str, Any]) -> None:
-    answers.write(json.dumps(answer) + "\n")
-    answers.flush()
+def _write(results: TextIO, result: dict[str, Any]) -> None:
+    results.write(json.dumps(result) + "\n")
+    results.flush()
 
 
 if __name__ == "__main__":

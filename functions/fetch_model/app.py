@@ -1,4 +1,4 @@
-"""The function that puts a model into the stack's bucket, asked by CloudFormation."""
+"""Entry point of the custom resource that downloads a model into the stack's bucket."""
 
 import os
 
@@ -15,8 +15,8 @@ logger = Logger(service="fetch_model", level=os.environ.get("LOG_LEVEL", "INFO")
 s3 = boto3.client("s3", config=client_config())
 
 
-def store(bucket: str, part: str) -> S3ModelStore:
-    return S3ModelStore(bucket, part, s3)
+def store(bucket: str, prefix: str) -> S3ModelStore:
+    return S3ModelStore(bucket, prefix, s3)
 
 
 handler = make_handler(store, ResponseSender(), logger)

@@ -1,6 +1,4 @@
-"""Tells CloudFormation how it went: without an answer it waits for as long as it may.
-
-Reads what CloudFormation asks for a custom resource.
+"""Requests of a CloudFormation custom resource, and responses to their presigned URLs.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/crpg-ref-requests.html
 """
@@ -15,116 +13,123 @@ import requests
 
 from imagesearch.domain.errors import ConfigurationError
 
-REQUESTS = ("Create", "Update", "Delete")
-SAID = {
-    "kind": "RequestType",
-    "answer_to": "ResponseURL",
+REQUEST_TYPES = ("Create", "Update", "Delete")
+FIELDS = {
+    "type": "RequestType",
+    "response_url": "ResponseURL",
     "stack": "StackId",
     "id": "RequestId",
     "name": "LogicalResourceId",
 }
+ATTEMPTS, CONNECT_SECONDS, READ_SECONDS = 4, 2, 3
+# A response has at most 4,096 bytes, including the IDs that it repeats.
+MAX_REASON = 2000
+# The longest time that a response takes: all attempts time out, with pauses between them.
+RESPONSE_SECONDS = ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS) + sum(range(1, ATTEMPTS))
 
 
 class NotARequest(Exception):
-    """Nobody can be answered: the event does not say where to."""
+    """The event is not a custom resource request: there is no URL to respond to."""
+
+
+class ResponseNotSent(Exception):
+    """The presigned URL did not accept the response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`made` is the id of what an earlier request made; `answer_to` is signed, and never logged."""
+    """A custom resource request.
 
-    kind: str
-    answer_to: str
+    `resource_id` is the physical ID of an existing resource, None on creation; `response_url` is
+    presigned and must not be logged.
+    """
+
+    type: str
+    response_url: str
     stack: str
     id: str
     name: str
-    made: str | None
+    resource_id: str | None
     properties: Mapping[str, Any]
 
     def property(self, name: str) -> str:
-        """Raises ConfigurationError."""
+        """A property of type string. Raises ConfigurationError."""
         value = self.properties.get(name)
         if not (isinstance(value, str) and value):
             raise ConfigurationError(
-                f"the resource {self.name} has no {name}", f"give it {name} in the template"
+                f"the resource {self.name} has no {name}", f"set {name} in the template"
             )
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`resource_id` is the physical ID; `error` is the reason of a failure, else empty."""
+
+    resource_id: str
+    error: str = ""
 
 
 def read_event(event: Any) -> Request:
     """Raises NotARequest."""
     try:
-        said = {field: event[name] for field, name in SAID.items()}
-        made, properties = event.get("PhysicalResourceId"), event.get("ResourceProperties")
+        fields = {field: event[name] for field, name in FIELDS.items()}
+        resource_id = event.get("PhysicalResourceId")
+        properties = event.get("ResourceProperties")
     except (KeyError, TypeError, AttributeError) as error:
-        raise NotARequest("the event is none that CloudFormation sends") from error
-    if said["kind"] not in REQUESTS or not all(isinstance(each, str) for each in said.values()):
-        raise NotARequest("the event is none that CloudFormation sends")
+        raise NotARequest("the event is not a custom resource request") from error
+    are_strings = all(isinstance(each, str) for each in fields.values())
+    if fields["type"] not in REQUEST_TYPES or not are_strings:
+        raise NotARequest("the event is not a custom resource request")
     return Request(
-        **said,
-        made=made if isinstance(made, str) else None,
+        **fields,
+        resource_id=resource_id if isinstance(resource_id, str) else None,
         properties=properties if isinstance(properties, Mapping) else {},
     )
 
 
-ATTEMPTS, CONNECT_SECONDS, SILENCE_SECONDS = 4, 2, 3
-# CloudFormation takes 4,096 bytes, with the names that the answer repeats.
-LONGEST_REASON = 2000
-# Attempts that all fail, with the pauses between them.
-ANSWERING_SECONDS = ATTEMPTS * (CONNECT_SECONDS + SILENCE_SECONDS) + sum(range(1, ATTEMPTS))
-
-
-class NotAnswered(Exception):
-    """CloudFormation's address did not take the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """`made` is the id of the resource; `trouble` says why it failed, if it did."""
-
-    made: str
-    trouble: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class ResponseSender:
-    """`pause` waits between attempts, in seconds."""
+    """Sends responses to CloudFormation, which without one waits until its timeout.
+
+    `pause` waits between attempts, in seconds.
+    """
 
     pause: Callable[[float], None] = time.sleep
 
-    def answer(self, request: Request, outcome: Result) -> None:
-        """Raises NotAnswered, whose message holds nothing of the signed address."""
-        body, why = _body(request, outcome), ""
+    def send(self, request: Request, result: Result) -> None:
+        """Raises ResponseNotSent, whose message does not contain the presigned URL."""
+        body, error = _body(request, result), ""
         for attempt in range(ATTEMPTS):
             self.pause(attempt)
-            why = _put(request.answer_to, body)
-            if not why:
+            error = _put(request.response_url, body)
+            if not error:
                 return
-        raise NotAnswered(f"CloudFormation's address does not take the answer: {why}")
+        raise ResponseNotSent(f"CloudFormation did not accept the response: {error}")
 
 
 def _put(url: str, body: bytes) -> str:
-    """Why it was not taken, or nothing. The address is signed for no content type."""
+    """An error message, empty on success. The signature of the URL covers no content type."""
     try:
-        answer = requests.put(
+        response = requests.put(
             url,
             data=body,
             headers={"content-type": ""},
-            timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
             allow_redirects=False,
         )
     except requests.RequestException as error:
         return type(error).__name__
-    return "" if answer.ok else f"it answers {answer.status_code}"
+    return "" if response.ok else f"status {response.status_code}"
 
 
-def _body(request: Request, outcome: Result) -> bytes:
-    answer = {
-        "Status": "FAILED" if outcome.trouble else "SUCCESS",
-        "Reason": outcome.trouble.encode()[:LONGEST_REASON].decode(errors="ignore"),
-        "PhysicalResourceId": outcome.made,
+def _body(request: Request, result: Result) -> bytes:
+    response = {
+        "Status": "FAILED" if result.error else "SUCCESS",
+        "Reason": result.error.encode()[:MAX_REASON].decode(errors="ignore"),
+        "PhysicalResourceId": result.resource_id,
         "StackId": request.stack,
         "RequestId": request.id,
         "LogicalResourceId": request.name,
     }
-    return json.dumps(answer, ensure_ascii=False).encode()
+    return json.dumps(response, ensure_ascii=False).encode()

@@ -1,7 +1,4 @@
-"""Handles a request of CloudFormation's: it is answered whatever happens, and in time.
-
-Work that is waited for no longer than there is time.
-"""
+"""The Lambda handler of the model's custom resource: responds to every request, and in time."""
 
 import threading
 from collections.abc import Callable
@@ -12,103 +9,109 @@ from aws_lambda_powertools import Logger
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.downloads.model_store import Deadline, OutOfTime, S3ModelStore
 
-from .cloudformation import ANSWERING_SECONDS, Request, ResponseSender, Result, read_event
+from .cloudformation import RESPONSE_SECONDS, Request, ResponseSender, Result, read_event
 
 T = TypeVar("T")
+Handler: TypeAlias = Callable[[Any, Any], None]
+StoreFactory: TypeAlias = Callable[[str, str], S3ModelStore]
+SHUTDOWN_SECONDS = 5  # for stopped work, and for Lambda itself
+NOT_CREATED = "was-not-made"
+HINTS = {
+    "Create": "Deploy again, or upload the model to your own bucket and set ModelUri",
+    "Update": "Deploy again; until then the previous model stays in use",
+    "Delete": "Empty the bucket of models manually, and delete the stack again",
+}
 
 
-class TimedWork(Generic[T]):
-    """In a thread of its own, because a socket that is silent cannot be asked to stop."""
+class DeadlineTask(Generic[T]):
+    """Work with a deadline, in a thread of its own: a blocked socket cannot be interrupted."""
 
     def __init__(self, work: Callable[[Deadline], T]) -> None:
         self._work = work
-        self._time_left = Deadline()
+        self._deadline = Deadline()
         self._result: list[T] = []
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def result(self, seconds: float) -> T:
-        """What the work gave, or raises what it raised; OutOfTime when it takes longer."""
+        """The result of the work, after at most `seconds`.
+
+        Raises the error of the work, or OutOfTime at the deadline.
+        """
         self._thread.join(max(0.0, seconds))
         if self._thread.is_alive():
-            self._time_left.end()
+            self._deadline.end()
             raise OutOfTime(f"the model was not in place after {seconds:.0f} seconds", "try again")
         if self._error:
             raise self._error
         return self._result[0]
 
-    def end(self, seconds: float) -> None:
-        """Let work that was stopped put away what it holds: Lambda freezes it, and thaws it in the
-        midst of another request."""
-        self._time_left.end()
+    def stop(self, seconds: float) -> None:
+        """Let the work clean up, for at most `seconds`.
+
+        Lambda would freeze a thread that still runs, and resume it during another request.
+        """
+        self._deadline.end()
         self._thread.join(max(0.0, seconds))
 
     def _run(self) -> None:
         try:
-            self._result.append(self._work(self._time_left))
+            self._result.append(self._work(self._deadline))
         except BaseException as error:
             self._error = error
 
 
-Handler: TypeAlias = Callable[[Any, Any], None]
-StoreFactory: TypeAlias = Callable[[str, str], S3ModelStore]
-ENDING_SECONDS = 5  # for what was stopped, and for Lambda itself
-NOT_MADE = "was-not-made"
-ADVICE = {
-    "Create": "Deploy again, or put the model into a bucket of your own and name it with ModelUri",
-    "Update": "Deploy again; until then everything works with the model that it had",
-    "Delete": "Empty the bucket of models by hand, and delete again",
-}
-
-
 def make_handler(store: StoreFactory, sender: ResponseSender, logger: Logger) -> Handler:
-    """The Lambda handler. Raises NotARequest, and NotAnswered, after which Lambda tries again."""
+    """The handler. Raises NotARequest, and ResponseNotSent, after which Lambda retries."""
 
     def handle(event: Any, context: Any) -> None:
         request = read_event(event)
         logger.append_keys(request_id=getattr(context, "aws_request_id", None))
-        work = TimedWork(lambda time_left: _fulfil(request, store, time_left, logger))
-        seconds = _seconds(context) - ANSWERING_SECONDS - ENDING_SECONDS
-        outcome = _outcome(request, work, seconds, logger)
-        if outcome.trouble:
-            logger.error("model", request=request.kind, made=outcome.made, reason=outcome.trouble)
-        sender.answer(request, outcome)
-        work.end(_seconds(context) - 1)
+        task = DeadlineTask(lambda deadline: _apply(request, store, deadline, logger))
+        seconds = _seconds_left(context) - RESPONSE_SECONDS - SHUTDOWN_SECONDS
+        result = _result(request, task, seconds, logger)
+        if result.error:
+            logger.error(
+                "model", request=request.type, made=result.resource_id, reason=result.error
+            )
+        sender.send(request, result)
+        task.stop(_seconds_left(context) - 1)
 
     return handle
 
 
-def _fulfil(request: Request, store: StoreFactory, time_left: Deadline, logger: Logger) -> str:
-    """Do what is asked; the id of the resource, which is the model's address."""
-    if request.kind == "Delete" and _made(request).endswith(NOT_MADE):
-        return _made(request)
+def _apply(request: Request, store: StoreFactory, deadline: Deadline, logger: Logger) -> str:
+    """Create, update or delete the model. Returns the physical ID: the URI of the model."""
+    resource_id = _resource_id(request)
+    if request.type == "Delete" and resource_id.endswith(NOT_CREATED):
+        return resource_id
     models = store(request.property("Bucket"), request.property("Part"))
-    if request.kind == "Delete":
-        deleted = models.remove(_made(request))
-        logger.info("model", request=request.kind, made=request.made, deleted=deleted)
-        return _made(request)
+    if request.type == "Delete":
+        deleted = models.remove(resource_id)
+        logger.info("model", request=request.type, made=request.resource_id, deleted=deleted)
+        return resource_id
     name = request.property("ModelName")
-    fetched = models.put(name, time_left)
-    logger.info("model", request=request.kind, made=models.uri(name), fetched=fetched)
+    fetched = models.put(name, deadline)
+    logger.info("model", request=request.type, made=models.uri(name), fetched=fetched)
     return models.uri(name)
 
 
-def _outcome(request: Request, work: TimedWork[str], seconds: float, logger: Logger) -> Result:
-    """What failed keeps the id that it had: CloudFormation deletes what has another."""
+def _result(request: Request, task: DeadlineTask[str], seconds: float, logger: Logger) -> Result:
+    """A failure keeps the physical ID: CloudFormation deletes the resource of a replaced ID."""
     try:
-        return Result(work.result(seconds))
+        return Result(task.result(seconds))
     except ImageSearchError as error:
-        trouble = "; ".join(filter(None, (error.message, error.hint)))
-    except Exception as error:  # CloudFormation must hear of this one, too
-        logger.exception("the request broke down")
-        trouble = f"{type(error).__name__}: {error}"
-    return Result(_made(request), f"{trouble}. {ADVICE[request.kind]}.")
+        reason = "; ".join(filter(None, (error.message, error.hint)))
+    except Exception as error:  # CloudFormation needs a response to unexpected errors too
+        logger.exception("request failed")
+        reason = f"{type(error).__name__}: {error}"
+    return Result(_resource_id(request), f"{reason}. {HINTS[request.type]}.")
 
 
-def _made(request: Request) -> str:
-    return request.made or f"{request.name}-{NOT_MADE}"
+def _resource_id(request: Request) -> str:
+    return request.resource_id or f"{request.name}-{NOT_CREATED}"
 
 
-def _seconds(context: Any) -> float:
+def _seconds_left(context: Any) -> float:
     return float(context.get_remaining_time_in_millis()) / 1000

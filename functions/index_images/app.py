@@ -1,4 +1,4 @@
-"""The indexing function: joins its parts once; Lambda keeps them between batches."""
+"""Entry point of the indexing function. Lambda keeps its objects between batches."""
 
 import os
 
@@ -11,7 +11,7 @@ from imagesearch.settings import Settings
 from .handler import BatchReport, make_handler
 
 settings = Settings.from_environment(os.environ)
-# The next model's function is this code, too; its logs and metrics go by another name.
+# The function of the next model runs the same code under another service name.
 service = os.environ.get("POWERTOOLS_SERVICE_NAME", "index_images")
 logger = Logger(service=service, level=settings.log_level)
 metrics = EphemeralMetrics(namespace="imagesearch", service=service)

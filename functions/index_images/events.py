@@ -1,7 +1,8 @@
-"""Reads an event into messages, and a message into the images it speaks of.
+"""Parses S3 events into messages, and messages into references to images.
 
-Only bucket and key are taken from an event: what happened to the object is looked up, not believed.
-Events come from EventBridge, from S3's own notifications, and either of them by way of SNS.
+Events come from EventBridge or as S3 event notifications, either of them also through SNS. Only
+bucket and key are used: the indexer reads the current state of the object instead of trusting the
+event's type.
 """
 
 import json
@@ -12,29 +13,30 @@ from urllib.parse import unquote_plus
 
 from imagesearch.domain.images import ImageRef
 
-# A topic's text is what S3 or EventBridge said; nothing sensible lies deeper.
-MOST_ENVELOPES = 2
-NAMES_NOTHING = "the message names no bucket and key where S3's events do"
+# Depth limit of nested SNS notifications; real configurations have one level, at most two.
+MAX_ENVELOPES = 2
+NO_BUCKET_OR_KEY = "no bucket and key where S3 events have them"
 
 
 class NotUnderstood(Exception):
-    """A message that no retry will make readable: it belongs into the dead-letter queue."""
+    """A message that no retry makes readable: it belongs in the dead-letter queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a batch; `id` is None where the event came straight to the function.
+    """One message of a batch; `id` is None for an event that invoked the function directly.
 
-    `trouble` says why some of the message could not be understood; `images` are of the rest.
+    `error` is the first reason why a part of the message is unreadable, else empty; `images` are
+    the references of its readable parts.
     """
 
     id: str | None
     images: tuple[ImageRef, ...] = ()
-    trouble: str = ""
+    error: str = ""
 
 
 def read_event(event: Any, bucket: str) -> list[Message]:
-    """The messages of an SQS batch, or the one message that the event itself is."""
+    """The messages of an SQS batch, or one message for any other event."""
     records = event.get("Records") if isinstance(event, Mapping) else None
     if isinstance(records, list) and records and all(map(_is_from_queue, records)):
         return [_message(record.get("messageId"), record.get("body"), bucket) for record in records]
@@ -46,23 +48,23 @@ def _is_from_queue(record: object) -> bool:
 
 
 def _message(id: str | None, body: object, bucket: str) -> Message:
-    found = [_of_bucket(each, bucket) for each in _named(body)]
-    images = tuple(each for each in found if isinstance(each, ImageRef))
-    troubles = [str(each) for each in found if isinstance(each, NotUnderstood)]
-    return Message(id, images, troubles[0] if troubles else "")
+    parsed = [_check_bucket(each, bucket) for each in _parse(body)]
+    images = tuple(each for each in parsed if isinstance(each, ImageRef))
+    errors = [str(each) for each in parsed if isinstance(each, NotUnderstood)]
+    return Message(id, images, errors[0] if errors else "")
 
 
-Named: TypeAlias = ImageRef | NotUnderstood
+Parsed: TypeAlias = ImageRef | NotUnderstood
 
 
-def _named(body: object, envelopes: int = MOST_ENVELOPES) -> list[Named]:
-    """The images that a text or a JSON value names, and what of it is not understood."""
+def _parse(body: object, envelopes: int = MAX_ENVELOPES) -> list[Parsed]:
+    """A reference or an error for each object in a JSON text or value."""
     try:
         return _objects(_json(body), envelopes)
     except NotUnderstood as error:
         return [error]
     except (KeyError, TypeError, AttributeError):
-        return [NotUnderstood(NAMES_NOTHING)]
+        return [NotUnderstood(NO_BUCKET_OR_KEY)]
 
 
 def _json(body: object) -> Any:
@@ -72,8 +74,8 @@ def _json(body: object) -> Any:
         raise NotUnderstood("the message is not JSON") from error
 
 
-def _objects(notification: Any, envelopes: int) -> list[Named]:
-    """Those of S3's notification or greeting (none), an EventBridge event, a backfill, or SNS."""
+def _objects(notification: Any, envelopes: int) -> list[Parsed]:
+    """The objects of an S3, EventBridge, SNS or backfill message; none for S3's test event."""
     if notification.get("Event") == "s3:TestEvent":
         return []
     if isinstance(keys := notification.get("keys"), list):
@@ -82,49 +84,49 @@ def _objects(notification: Any, envelopes: int) -> list[Named]:
         detail = notification["detail"]
         return [_ref(detail["bucket"]["name"], detail["object"]["key"])]
     if "TopicArn" in notification or notification.get("Type") == "Notification":
-        return _in_envelope(notification, envelopes)
-    return [each for record in notification["Records"] for each in _of_record(record, envelopes)]
+        return _from_envelope(notification, envelopes)
+    return [each for record in notification["Records"] for each in _from_record(record, envelopes)]
 
 
-def _in_envelope(notification: Any, envelopes: int) -> list[Named]:
+def _from_envelope(notification: Any, envelopes: int) -> list[Parsed]:
     """https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html"""
     kind = notification.get("Type", "Notification")
     if kind != "Notification":
         raise NotUnderstood(
-            "the message is of SNS itself, about a subscription: confirm it by its SubscribeURL"
+            "an SNS message about a subscription: confirm the subscription by its SubscribeURL"
         )
     if not envelopes:
-        raise NotUnderstood("the message is too many SNS notifications in each other")
-    return _named(notification["Message"], envelopes - 1)
+        raise NotUnderstood("too many nested SNS notifications")
+    return _parse(notification["Message"], envelopes - 1)
 
 
-def _of_record(record: Any, envelopes: int) -> list[Named]:
-    """S3 writes keys into its own notifications as a form does: decoded once, here."""
+def _from_record(record: Any, envelopes: int) -> list[Parsed]:
+    """Keys are form-encoded in S3 event notifications, unlike in EventBridge events."""
     try:
         if record.get("EventSource") == "aws:sns":
-            return _in_envelope(record["Sns"], envelopes)
+            return _from_envelope(record["Sns"], envelopes)
         s3 = record["s3"]
         return [_ref(s3["bucket"]["name"], unquote_plus(s3["object"]["key"], errors="strict"))]
     except UnicodeDecodeError:
-        return [NotUnderstood("the message's key is not URL-encoded UTF-8")]
+        return [NotUnderstood("the key is not URL-encoded UTF-8")]
     except NotUnderstood as error:
         return [error]
     except (KeyError, TypeError, AttributeError):
-        return [NotUnderstood(NAMES_NOTHING)]
+        return [NotUnderstood(NO_BUCKET_OR_KEY)]
 
 
-def _ref(bucket: object, key: object) -> Named:
+def _ref(bucket: object, key: object) -> Parsed:
     if not (isinstance(bucket, str) and isinstance(key, str) and key and _is_utf8(key)):
-        return NotUnderstood("the message's key is empty or no text")
+        return NotUnderstood("the key is empty or not a string")
     return ImageRef(bucket, key)
 
 
 def _is_utf8(key: str) -> bool:
-    """JSON can say half a surrogate pair, which no key can hold."""
+    """False for lone surrogates, which JSON allows and keys do not."""
     return not any("\ud800" <= character <= "\udfff" for character in key)
 
 
-def _of_bucket(named: Named, bucket: str) -> Named:
-    if isinstance(named, ImageRef) and named.bucket != bucket:
-        return NotUnderstood("the message is about another bucket than the function's")
-    return named
+def _check_bucket(parsed: Parsed, bucket: str) -> Parsed:
+    if isinstance(parsed, ImageRef) and parsed.bucket != bucket:
+        return NotUnderstood("the object is in a different bucket from the function's")
+    return parsed

@@ -1,7 +1,4 @@
-"""Handles a batch: every image of every message looked at in one go, and which messages failed.
-
-Says what became of a batch: one line, one more for each image in trouble, and the metrics.
-"""
+"""The Lambda handler of indexing: processes the images of a batch, and reports failed messages."""
 
 import time
 from collections import Counter
@@ -18,17 +15,25 @@ from imagesearch.indexing.planner import Outcome, OutcomeKind
 
 from .events import Message, read_event
 
-TROUBLE = (OutcomeKind.FAILED, OutcomeKind.REJECTED)
+UNSUCCESSFUL = (OutcomeKind.FAILED, OutcomeKind.REJECTED)
+Handler: TypeAlias = Callable[[Any, object], dict[str, Any]]
+
+
+class RetryEvent(Exception):
+    """Raised for an event that came without a queue, so that Lambda retries it."""
 
 
 class BatchReport:
-    """Logs and counts. A key is a user's text: above DEBUG an image goes by its id."""
+    """The log lines and metrics of a batch.
+
+    Keys are user content: above level DEBUG, images are logged by ID.
+    """
 
     def __init__(self, logger: Logger, metrics: EphemeralMetrics) -> None:
         self._logger = logger
         self._metrics = metrics
 
-    def of(
+    def write(
         self,
         messages: Sequence[Message],
         failed: Sequence[Message],
@@ -36,12 +41,12 @@ class BatchReport:
         seconds: float,
     ) -> None:
         for message in messages:
-            if message.trouble:
+            if message.error:
                 self._logger.error(
-                    "message not understood", message_id=message.id, reason=message.trouble
+                    "message not understood", message_id=message.id, reason=message.error
                 )
         for outcome in outcomes:
-            self._tell(outcome)
+            self._log(outcome)
         counts = dict(Counter(outcome.kind.value for outcome in outcomes))
         self._logger.info(
             "batch",
@@ -52,10 +57,10 @@ class BatchReport:
         )
         self._count(counts, len(failed), seconds)
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _log(self, outcome: Outcome) -> None:
         ref = outcome.ref
         self._logger.debug("image", id=ref.id, key=ref.key, outcome=outcome.kind.value)
-        if outcome.kind in TROUBLE:
+        if outcome.kind in UNSUCCESSFUL:
             reason = without_text(outcome.reason).replace(ref.key, ref.id)
             self._logger.warning("image %s", outcome.kind.value, id=ref.id, reason=reason)
 
@@ -66,18 +71,14 @@ class BatchReport:
         self._metrics.add_metric("FailedMessages", MetricUnit.Count, failed)
         self._metrics.add_metric("BatchDuration", MetricUnit.Milliseconds, seconds * 1000)
         self._metrics.flush_metrics()
-        self._metrics.clear_metrics()  # where metrics are switched off, flushing keeps them all
-
-
-Handler: TypeAlias = Callable[[Any, object], dict[str, Any]]
-
-
-class RetryEvent(Exception):
-    """Raised where no queue stands behind the event, so that Lambda itself sends it again."""
+        self._metrics.clear_metrics()  # flushing clears nothing when metrics are disabled
 
 
 def make_handler(indexer: Indexer, bucket: str, logger: Logger, report: BatchReport) -> Handler:
-    """The Lambda handler: answers a partial batch response; a direct event that fails raises."""
+    """The handler: returns a partial batch response of SQS.
+
+    Raises RetryEvent for a direct event of which an image failed.
+    """
 
     def handle(event: Any, context: object) -> dict[str, Any]:
         logger.append_keys(request_id=getattr(context, "aws_request_id", None))
@@ -85,9 +86,9 @@ def make_handler(indexer: Indexer, bucket: str, logger: Logger, report: BatchRep
         messages = read_event(event, bucket)
         outcomes = _process(indexer, messages, logger)
         failed = [message for message in messages if _failed(message, outcomes)]
-        report.of(messages, failed, list(outcomes.values()), time.perf_counter() - started)
+        report.write(messages, failed, list(outcomes.values()), time.perf_counter() - started)
         if any(message.id is None for message in failed):
-            raise RetryEvent("the event could not be settled: the log says why")
+            raise RetryEvent("the event was not processed: see the log for the reason")
         return {"batchItemFailures": [{"itemIdentifier": message.id} for message in failed]}
 
     return handle
@@ -96,24 +97,24 @@ def make_handler(indexer: Indexer, bucket: str, logger: Logger, report: BatchRep
 def _process(
     indexer: Indexer, messages: Sequence[Message], logger: Logger
 ) -> dict[ImageRef, Outcome]:
-    """What became of each image; none is missing, even where the indexer itself broke down."""
+    """The outcome of every image, even if the indexer raises."""
     images = list(dict.fromkeys(image for message in messages for image in message.images))
     try:
         outcomes = indexer.process(images) if images else []
     except Exception:
-        logger.exception("the batch broke down: each image is looked at alone")
-        outcomes = [outcome for image in images for outcome in _look_alone(indexer, image)]
+        logger.exception("batch failed: processing its images one by one")
+        outcomes = [outcome for image in images for outcome in _process_one(indexer, image)]
     return {outcome.ref: outcome for outcome in outcomes}
 
 
-def _look_alone(indexer: Indexer, image: ImageRef) -> Sequence[Outcome]:
+def _process_one(indexer: Indexer, image: ImageRef) -> Sequence[Outcome]:
     try:
         return indexer.process([image])
-    except Exception as error:  # nothing is known of this image now, so it goes back to the queue
+    except Exception as error:  # its state is unknown: back to the queue
         return [Outcome(image, OutcomeKind.FAILED, reason(error, image.id))]
 
 
 def _failed(message: Message, outcomes: Mapping[ImageRef, Outcome]) -> bool:
-    return bool(message.trouble) or any(
+    return bool(message.error) or any(
         outcomes[image].kind is OutcomeKind.FAILED for image in message.images
     )

@@ -1,7 +1,4 @@
-"""Joins routes, errors and the resolver.
-
-Every operation of the API but those that describe them, in the order of the document.
-"""
+"""The API: its operations, registered with the resolver, and the handling of unknown requests."""
 
 from typing import Any
 
@@ -12,7 +9,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from imagesearch.domain.errors import InvalidQuery
 
 from .docs import Docs, search_page
-from .errors import MethodNotAllowed, UnknownRoute, failure
+from .errors import MethodNotAllowed, UnknownRoute, error_response
 from .request_log import RequestLog
 from .routes.classify import Classifications
 from .routes.duplicates import Duplicates
@@ -23,64 +20,48 @@ from .routes.label_sets import LabelSetRoutes
 from .routes.search import Searches
 from .routing import Dependencies, LogFields, Operation
 
-
-def operations(dependencies: Dependencies, note: LogFields) -> list[Operation]:
-    """Under /v1/ a key is needed where one is set."""
-    resources = (
-        Searches(dependencies, note),
-        Images(dependencies, note),
-        Duplicates(dependencies, note),
-        Classifications(dependencies, note),
-        LabelSetRoutes(dependencies, note),
-        FeedbackRoute(dependencies, note),
-        HealthRoute(dependencies),
-    )
-    page = Operation("GET", "/", search_page)
-    return [page, *(each for resource in resources for each in resource.operations())]
-
-
-# As template.yaml answers a browser that asks before it calls.
-HEADERS = ["authorization", "content-type", "x-amz-date", "x-amz-security-token", "x-api-key"]
+# The same as the preflight response of API Gateway in template.yaml.
+CORS_HEADERS = ["authorization", "content-type", "x-amz-date", "x-amz-security-token", "x-api-key"]
 PREFLIGHT_SECONDS = 3600
 
 
 def make_api(
     dependencies: Dependencies, log: RequestLog, cors_origin: str | None = None
 ) -> APIGatewayRestResolver:
-    """The resolver of every operation; whatever is raised in one leaves it as an answer.
+    """The resolver of every operation; each exception becomes an error response.
 
-    Pages of `cors_origin` may read the answers.
+    `cors_origin` is the origin whose pages may call the API from a browser.
     """
     api = APIGatewayRestResolver(enable_validation=True, cors=_cors(cors_origin))
-    known = operations(dependencies, log.note)
-    known += Docs(api, known).operations()
-    for each in known:
+    operations = _operations(dependencies, log.add)
+    operations += Docs(api, operations).operations()
+    for each in operations:
         api.route(
             each.path,
             each.method,
             summary=each.summary,
             description=each.description,
-            include_in_schema=each.answers is not None,
+            include_in_schema=each.response is not None,
         )(each.function)
-    by_route = {(each.method, each.openapi_path): each for each in known}
+    by_route = {(each.method, each.openapi_path): each for each in operations}
 
-    def current() -> Operation | None:
+    def current_operation() -> Operation | None:
         return by_route.get((api.current_event.http_method, api.request.route))
 
     def check_parameters(app: APIGatewayRestResolver, next: NextMiddleware) -> Response[Any]:
-        if operation := current():
-            log.note(route=operation.path)
-            _refuse_unknown(app.current_event.query_string_parameters, operation)
+        if operation := current_operation():
+            log.add(route=operation.path)
+            _reject_unknown_parameters(app.current_event.query_string_parameters, operation)
         return next(app)
 
     def not_found(_: NotFoundError) -> Response[Any]:
-        path = api.current_event.path
-        raise _no_such_route(known, api.current_event.http_method, path)
+        event = api.current_event
+        raise _unknown_request(operations, event.http_method, event.path)
 
     def failed(error: Exception) -> Response[Any]:
-        if operation := current():
-            log.note(route=operation.path)
-        return failure(error, log)
+        if operation := current_operation():
+            log.add(route=operation.path)
+        return error_response(error, log)
 
     api.use([check_parameters])
     api.not_found(not_found)
@@ -88,28 +69,47 @@ def make_api(
     return api
 
 
+def _operations(dependencies: Dependencies, log: LogFields) -> list[Operation]:
+    """The search page and the operations under /v1/, in the order of the OpenAPI document."""
+    resources = (
+        Searches(dependencies, log),
+        Images(dependencies, log),
+        Duplicates(dependencies, log),
+        Classifications(dependencies, log),
+        LabelSetRoutes(dependencies, log),
+        FeedbackRoute(dependencies, log),
+        HealthRoute(dependencies),
+    )
+    page = Operation("GET", "/", search_page)
+    return [page, *(each for resource in resources for each in resource.operations())]
+
+
 def _cors(origin: str | None) -> CORSConfig | None:
     if origin is None:
         return None
     return CORSConfig(
-        origin, allow_headers=HEADERS, expose_headers=["Retry-After"], max_age=PREFLIGHT_SECONDS
+        origin,
+        allow_headers=CORS_HEADERS,
+        expose_headers=["Retry-After"],
+        max_age=PREFLIGHT_SECONDS,
     )
 
 
-def _refuse_unknown(given: dict[str, str], operation: Operation) -> None:
-    """A misspelt filter that is passed over would answer another question than was asked."""
+def _reject_unknown_parameters(parameters: dict[str, str], operation: Operation) -> None:
+    """Raises InvalidQuery: a misspelled filter that is ignored would give wrong results."""
     known = operation.parameters
-    for name in given if operation.answers else ():
+    for name in parameters if operation.response else ():
         if name not in known:
             raise InvalidQuery(
-                f"there is no parameter {name!r} here",
-                f"known are: {', '.join(sorted(known)) or 'none'}",
+                f"unknown parameter {name!r}",
+                f"use one of: {', '.join(sorted(known))}" if known else "send no parameters",
                 code="unknown_parameter",
             )
 
 
-def _no_such_route(known: list[Operation], method: str, path: str) -> Exception:
-    allowed = sorted({each.method for each in known if each.pattern.fullmatch(path)})
-    # The resolver matches few characters in an id; with any other there is no such image.
-    other = allowed and method not in allowed
-    return MethodNotAllowed(method, allowed) if other else UnknownRoute()
+def _unknown_request(operations: list[Operation], method: str, path: str) -> Exception:
+    allowed = sorted({each.method for each in operations if each.pattern.fullmatch(path)})
+    # The resolver does not match an ID with unusual characters: with an allowed method this is an
+    # unknown path, not a wrong method.
+    wrong_method = allowed and method not in allowed
+    return MethodNotAllowed(method, allowed) if wrong_method else UnknownRoute()

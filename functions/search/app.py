@@ -1,4 +1,4 @@
-"""The search function: joins its parts once; Lambda keeps them between requests."""
+"""Entry point of the search function. Lambda keeps its objects between requests."""
 
 import os
 
@@ -19,10 +19,10 @@ logger = Logger(service="search", level=settings.log_level)
 metrics = EphemeralMetrics(namespace="imagesearch", service="search")
 
 
-def join(queue: ChangeQueue | None) -> Handler:
-    """The handler over these settings; health tells how long `queue` is."""
+def build_handler(queue: ChangeQueue | None) -> Handler:
+    """The handler for the settings of the environment; the health check reports on `queue`."""
 
-    def parts(scope: Scope | None = None) -> Dependencies:
+    def dependencies(scope: Scope | None = None) -> Dependencies:
         return Dependencies(
             bootstrap.searcher(settings, scope),
             bootstrap.image_store(settings),
@@ -36,8 +36,10 @@ def join(queue: ChangeQueue | None) -> Handler:
             duplicate_check=bootstrap.duplicate_check(settings, scope),
         )
 
-    bound = KeyScopes(key_bindings(settings.key_collections), parts)
-    return make_handler(parts(), RequestLog(logger, metrics), settings.cors_origin, bound)
+    key_scopes = KeyScopes(key_bindings(settings.key_collections), dependencies)
+    return make_handler(
+        dependencies(), RequestLog(logger, metrics), settings.cors_origin, key_scopes
+    )
 
 
-handler = join(bootstrap.change_queue(settings))
+handler = build_handler(bootstrap.change_queue(settings))

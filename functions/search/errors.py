@@ -1,4 +1,4 @@
-"""The one mapping from what can go wrong to the answer that says so."""
+"""The mapping of every error to its HTTP status, headers and body."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from imagesearch.domain.errors import (
 )
 
 from .request_log import RequestLog
-from .responses import answer, refusal
+from .responses import error_body, json_response
 
 RETRY_SECONDS = 5
 STATUS: dict[type[ImageSearchError], int] = {
@@ -31,56 +31,8 @@ STATUS: dict[type[ImageSearchError], int] = {
     UnreadableImage: 422,
     Unavailable: 503,
 }
-
-
-class UnknownRoute(NotFound):
-    code = "unknown_route"
-
-    def __init__(self) -> None:
-        super().__init__("there is nothing at this address", "GET /openapi.json lists what is")
-
-
-class MethodNotAllowed(ImageSearchError):
-    code = "method_not_allowed"
-
-    def __init__(self, method: str, allowed: Sequence[str]) -> None:
-        self.allow = ", ".join(allowed)
-        super().__init__(f"{method} is not answered here", f"use {self.allow}")
-
-
-def failure(error: Exception, log: RequestLog) -> Response[str]:
-    """The answer to an error, in the shape that every error has."""
-    said = _as_ours(error)
-    status, headers = _status(said)
-    if not isinstance(said, ImageSearchError) or status == 500:
-        log.unexpected(error)
-        said = ImageSearchError("something broke here", f"quote the request {log.request_id}")
-    log.note(code=said.code)
-    return answer(refusal(said), status, headers)
-
-
-def _as_ours(error: Exception) -> Exception:
-    if isinstance(error, RequestValidationError):  # its places begin with "query" or "path"
-        first = error.errors()[0]
-        repeated = isinstance(first["input"], list)
-        return _invalid(first, first["loc"][1:], "it is given more than once" if repeated else "")
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_context=False)[0]
-        return _invalid(first, first["loc"])
-    return error
-
-
-def _status(error: Exception) -> tuple[int, dict[str, str]]:
-    if isinstance(error, MethodNotAllowed):
-        return 405, {"Allow": error.allow}
-    for kind, status in STATUS.items():
-        if isinstance(error, kind):
-            return status, {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
-    return 500, {}
-
-
-# A rule has one code, wherever the parameter or field sits that it is about; the outermost counts:
-# what a filter says of an entry "image" is about the filter.
+# One code for one rule, in whichever parameter or field it is broken. The outermost field decides:
+# an error in the condition "image" of a filter is an error of the filter.
 _CODES = {
     "filter": "invalid_filter",
     "q": "invalid_text",
@@ -101,16 +53,65 @@ _CODES = {
 }
 
 
-def _invalid(found: Any, place: Sequence[object], message: str = "") -> InvalidQuery:
-    """The first thing that is wrong with the request, and in which field."""
-    field = ".".join(str(part) for part in place)
-    hint = "GET /openapi.json says what is possible here"
-    if found["type"] == "extra_forbidden":
-        return InvalidQuery(f"there is no field {field!r}", hint, "unknown_field")
-    if found["type"] == "unknown_condition":
-        return InvalidQuery(f"{field}: {found['msg']}", hint, "unknown_field")
-    if found["type"] == "json_invalid":
-        return InvalidQuery(f"the body: {found['msg']}", hint, "invalid_json")
-    message = message or found["msg"]
-    code = next((_CODES[part] for part in map(str, place) if part in _CODES), "invalid_query")
+class UnknownRoute(NotFound):
+    code = "unknown_route"
+
+    def __init__(self) -> None:
+        super().__init__("no such path", "GET /openapi.json lists the paths")
+
+
+class MethodNotAllowed(ImageSearchError):
+    code = "method_not_allowed"
+
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
+        self.allow = ", ".join(allowed)
+        super().__init__(f"the path does not support {method}", f"use {self.allow}")
+
+
+def error_response(error: Exception, log: RequestLog) -> Response[str]:
+    """The response to an error; an unexpected one is logged with its stack and reported as 500."""
+    known = _known_error(error)
+    status, headers = _status(known)
+    if not isinstance(known, ImageSearchError) or status == 500:
+        log.unexpected(error)
+        known = ImageSearchError("internal error", f"report it with request ID {log.request_id}")
+    log.add(code=known.code)
+    return json_response(error_body(known), status, headers)
+
+
+def _known_error(error: Exception) -> Exception:
+    """The first validation error as InvalidQuery; any other error unchanged."""
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        repeated = isinstance(first["input"], list)
+        # The first element of the location is "query" or "path".
+        return _invalid(first, first["loc"][1:], "the parameter is repeated" if repeated else "")
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_context=False)[0]
+        return _invalid(first, first["loc"])
+    return error
+
+
+def _status(error: Exception) -> tuple[int, dict[str, str]]:
+    """The HTTP status and its headers."""
+    if isinstance(error, MethodNotAllowed):
+        return 405, {"Allow": error.allow}
+    for kind, status in STATUS.items():
+        if isinstance(error, kind):
+            return status, {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
+    return 500, {}
+
+
+def _invalid(error: Any, location: Sequence[object], message: str = "") -> InvalidQuery:
+    """A pydantic error as InvalidQuery that names the field."""
+    field = ".".join(map(str, location))
+    hint = "GET /openapi.json describes the request"
+    if error["type"] == "extra_forbidden":
+        return InvalidQuery(f"unknown field {field!r}", hint, "unknown_field")
+    if error["type"] == "unknown_condition":
+        return InvalidQuery(f"{field}: {error['msg']}", hint, "unknown_field")
+    if error["type"] == "json_invalid":
+        return InvalidQuery(f"the body: {error['msg']}", hint, "invalid_json")
+    message = message or error["msg"]
+    code = next((_CODES[name] for name in map(str, location) if name in _CODES), "invalid_query")
     return InvalidQuery(f"{field or 'the body'}: {message}", hint, code)

@@ -1,7 +1,4 @@
-"""Handles an HTTP request: resolves its route and logs what came of it.
-
-API keys that are bound to collections: what their holders reach is made over these alone.
-"""
+"""The Lambda handler of the API: resolves the route of a request within the scope of its key."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,52 +13,53 @@ from .api import make_api
 from .request_log import RequestLog
 from .routing import Dependencies
 
+Event: TypeAlias = Mapping[str, Any]
+Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class KeyScopes:
-    """The scope of each bound key by the key's id; the holder of any other key sees everything."""
+    """The scopes of API keys that are limited to collections, by key ID.
+
+    Keys without a scope have access to all images.
+    """
 
     scopes: Mapping[str, Scope]
     dependencies: Callable[[Scope], Dependencies]
 
     def scope_of(self, event: Mapping[str, Any]) -> Scope | None:
-        """By the id of the key, which API Gateway has checked; the key itself is not looked at."""
+        """The scope of the request's key, by its ID; API Gateway has verified the key itself."""
         identity = (event.get("requestContext") or {}).get("identity") or {}
         return self.scopes.get(identity.get("apiKeyId") or "")
-
-
-Event: TypeAlias = Mapping[str, Any]
-Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
 
 
 def make_handler(
     dependencies: Dependencies,
     log: RequestLog,
     cors_origin: str | None = None,
-    bound: KeyScopes | None = None,
+    key_scopes: KeyScopes | None = None,
 ) -> Handler:
-    """The Lambda handler of a REST API's proxy events.
+    """The handler of proxy events of an API Gateway REST API.
 
-    One request at a time, as Lambda gives them: the resolver keeps the request in class attributes.
+    Not thread-safe: the resolver keeps the current request in class attributes.
     """
-    whole = make_api(dependencies, log, cors_origin)
+    unscoped_api = make_api(dependencies, log, cors_origin)
 
     @cache
-    def within(scope: Scope) -> APIGatewayRestResolver:
-        assert bound  # noqa: S101 - only it gives scopes
-        return make_api(bound.dependencies(scope), log, cors_origin)
+    def scoped_api(scope: Scope) -> APIGatewayRestResolver:
+        assert key_scopes  # noqa: S101 - scopes have no other origin
+        return make_api(key_scopes.dependencies(scope), log, cors_origin)
 
     def handle(event: Event, context: Any) -> dict[str, Any]:
-        scope = bound.scope_of(event) if bound else None
-        api = within(scope) if scope else whole
+        scope = key_scopes.scope_of(event) if key_scopes else None
+        api = scoped_api(scope) if scope else unscoped_api
         log.begin(getattr(context, "aws_request_id", ""))
-        answer: dict[str, Any] = api.resolve(_with_body(event), context)
-        log.end(answer["statusCode"])
-        return {**answer, "body": ""} if event.get("httpMethod") == "HEAD" else answer
+        is_head = event.get("httpMethod") == "HEAD"
+        # HEAD has the response of GET without its body: RFC 9110, 9.3.2.
+        response: dict[str, Any] = api.resolve(
+            {**event, "httpMethod": "GET"} if is_head else event, context
+        )
+        log.end(response["statusCode"])
+        return {**response, "body": ""} if is_head else response
 
     return handle
-
-
-def _with_body(event: Event) -> Event:
-    """HEAD is answered as GET is, less the body (RFC 9110, 9.3.2)."""
-    return {**event, "httpMethod": "GET"} if event.get("httpMethod") == "HEAD" else event

@@ -1,4 +1,4 @@
-"""One line and the metrics of each request."""
+"""One log line and the metrics of each request."""
 
 import hashlib
 import time
@@ -9,39 +9,40 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 
 class RequestLog:
-    """Collects facts of the request under way; nothing that a user wrote is among them."""
+    """Collects the fields of the current request's log line, none of which is user content."""
 
     def __init__(self, logger: Logger, metrics: EphemeralMetrics) -> None:
         self._logger = logger
         self._metrics = metrics
-        self._facts: dict[str, Any] = {}
+        self._fields: dict[str, Any] = {}
         self._started = 0.0
         self.request_id = ""
 
     def begin(self, request_id: str) -> None:
-        self._facts = {}
+        self._fields = {}
         self._started = time.perf_counter()
         self.request_id = request_id
         self._logger.append_keys(request_id=request_id)
 
-    def note(self, **facts: Any) -> None:
-        self._facts.update(facts)
+    def add(self, **fields: Any) -> None:
+        self._fields.update(fields)
 
     def unexpected(self, error: Exception) -> None:
-        """Something is broken here: the stack goes into the log, never into the answer."""
+        """Logs the stack trace, which is never part of a response."""
         self._logger.error("unexpected error", exc_info=error)
 
     def end(self, status: int) -> None:
+        """Writes the log line, and the metrics in CloudWatch's embedded metric format."""
         ms = round((time.perf_counter() - self._started) * 1000, 2)
-        self._logger.info("request", status=status, ms=ms, **self._facts)
-        self._metrics.add_dimension("route", str(self._facts.get("route", "none")))
-        self._metrics.add_dimension("code", str(self._facts.get("code", "ok")))
+        self._logger.info("request", status=status, ms=ms, **self._fields)
+        self._metrics.add_dimension("route", str(self._fields.get("route", "none")))
+        self._metrics.add_dimension("code", str(self._fields.get("code", "ok")))
         self._metrics.add_metric("Requests", MetricUnit.Count, 1)
         self._metrics.add_metric("Latency", MetricUnit.Milliseconds, ms)
         self._metrics.flush_metrics()
-        self._metrics.clear_metrics()  # where metrics are switched off, flushing keeps them all
+        self._metrics.clear_metrics()  # flushing clears nothing when metrics are disabled
 
 
 def short_digest(search_id: str) -> str:
-    """Tells one search from another; what its id holds of the query is in no log."""
+    """Identifies a search in the log without the query that its ID contains."""
     return hashlib.sha256(search_id.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""What every answer is made of, as the OpenAPI document tells it, and how it is written."""
+"""The fields that response models share, the error model, and the JSON response."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,79 +13,93 @@ from imagesearch.domain.images import Document
 
 
 def _utc(moment: datetime) -> datetime:
-    """Cameras write no time zone; the index takes their time for UTC, so the answer does too."""
+    """EXIF times have no time zone: the index stores them as UTC, so responses say UTC too."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 Moment = Annotated[datetime, AfterValidator(_utc)]
-Id = Annotated[str, Field(description="A URL-safe digest of bucket and key.")]
-Key = Annotated[str, Field(description="The object's key in the bucket.")]
-Url = Annotated[str, Field(description="Where the image can be fetched for the next minutes.")]
+Id = Annotated[str, Field(description="Image ID: a URL-safe digest of bucket and key.")]
+Key = Annotated[str, Field(description="Key of the object in the bucket.")]
+Url = Annotated[str, Field(description="URL of the image; valid for some minutes.")]
 ThumbnailUrl = Annotated[
     str | None,
-    Field(description="Where a small copy can be fetched, WebP, 320 pixels at most; null: none."),
+    Field(
+        description="URL of the thumbnail (WebP, at most 320 pixels on the longer side); null if"
+        " there is none."
+    ),
 ]
 Degrees = Annotated[
-    float | None, Field(description="Where it was taken; only where the operator has it recorded.")
+    float | None,
+    Field(description="Where the image was taken, in degrees; only if location storage is on."),
 ]
 Truncated = Annotated[
     bool,
     Field(
-        description="True where the file ends before its last row, and what is missing was not"
-        " seen; else left out."
+        description="True if the file ends before its last row of pixels, so that the rest could"
+        " not be decoded; otherwise absent."
     ),
 ]
 Metadata = Annotated[
     dict[str, str],
-    Field(description="What the file tells, camera and lens; over it the x-amz-meta- headers."),
+    Field(
+        description="User metadata: camera and lens from the file, overridden by the object's"
+        " x-amz-meta- headers."
+    ),
 ]
 Cursor = Annotated[
-    str | None, Field(description="Send it back to get the next page; null at the end.")
+    str | None,
+    Field(description="Cursor of the next page; null on the last page."),
 ]
-# Answers hold addresses that expire, so none is kept; and none is taken for anything but JSON.
+# URLs in responses expire, so responses must not be cached; nosniff keeps browsers from
+# interpreting JSON as another type.
 JSON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     model_config = ConfigDict(protected_namespaces=())
 
 
-class Wrong(Answer):
-    code: Annotated[str, Field(description="For programs.", examples=["image_too_large"])]
-    message: Annotated[str, Field(description="What was wrong.")]
-    hint: Annotated[str, Field(description="What to do next.")]
+class Wrong(ResponseModel):
+    code: Annotated[str, Field(description="Stable error code.", examples=["image_too_large"])]
+    message: Annotated[str, Field(description="The cause of the error.")]
+    hint: Annotated[str, Field(description="How to resolve it.")]
 
 
-class Failure(Answer):
-    """Every error has this shape."""
+class Failure(ResponseModel):
+    """The body of every error response."""
 
-    error: Annotated[Wrong, Field(description="What went wrong.")]
+    error: Annotated[Wrong, Field(description="The error.")]
 
 
-def refusal(error: ImageSearchError) -> Failure:
-    """What is wrong; a request may hold half of a surrogate pair, which no answer can."""
-    said = (error.code, error.message, error.hint)
-    code, message, hint = (text.encode(errors="backslashreplace").decode() for text in said)
+def error_body(error: ImageSearchError) -> Failure:
+    """The error as a response body; lone surrogates of the request are escaped."""
+    texts = (error.code, error.message, error.hint)
+    code, message, hint = (text.encode(errors="backslashreplace").decode() for text in texts)
     return Failure(error=Wrong(code=code, message=message, hint=hint))
 
 
-def place_of(document: Document) -> dict[str, Any]:
-    """The fields `latitude` and `longitude`, where they are recorded."""
+def location_fields(document: Document) -> dict[str, Any]:
+    """The fields `latitude` and `longitude`, if recorded."""
     degrees = {"latitude": document.latitude, "longitude": document.longitude}
     return {name: value for name, value in degrees.items() if value is not None}
 
 
-def truncated(document: Document) -> dict[str, Any]:
-    """The field `truncated`, where it is true."""
+def truncated_field(document: Document) -> dict[str, Any]:
+    """The field `truncated`, if true."""
     return {"truncated": True} if document.truncated else {}
 
 
-def answer(
-    model: Answer, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
-) -> Response[str]:
-    """In JSON: validated and written once, here, so that the resolver passes it on as it is.
+def rounded_cosine(value: float) -> float:
+    """Six decimals, within -1 and 1: rounding errors of float32 go beyond."""
+    return max(-1.0, min(1.0, round(value, 6)))
 
-    Fields that were not set are left out.
+
+def json_response(
+    model: ResponseModel, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
+) -> Response[str]:
+    """The model as JSON, without fields that are not set.
+
+    The body is a string, so that the resolver does not validate and serialize it a second time.
     """
     body = model.model_dump_json(exclude_unset=True)
     return Response(status, "application/json", body, {**JSON_HEADERS, **headers})

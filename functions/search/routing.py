@@ -1,8 +1,7 @@
-"""What the routes are made over: the use cases and ports of one deployment.
+"""API operations and the dependencies that their handlers use.
 
-An operation of the API: which request is answered by which function, and with what.
-
-Where an image and its small copy can be fetched for the next minutes.
+`Operation` is one method and path with its handler, models and error statuses; `Dependencies`
+holds the use cases and ports of one deployment.
 """
 
 import inspect
@@ -24,50 +23,55 @@ from imagesearch.feedback import Feedback
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import UploadService
 
-from .requests import Body
-from .responses import Answer
+from .requests import RequestBody
+from .responses import ResponseModel
 
-UNREADABLE = (404, 413, 415, 422, 503)
-AWAY = (503,)
-JSON_AWAY = (413, 415, 503)
-MISSING = (404, 503)
+# Error statuses of an operation, in addition to those that every operation has.
+UNAVAILABLE = (503,)
+NOT_FOUND = (404, 503)
+JSON_ERRORS = (413, 415, 503)
+IMAGE_ERRORS = (404, 413, 415, 422, 503)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """`errors` are the statuses that this one can answer besides those that all can.
+    """One method and path of the API.
 
-    One without `answers` is a page for people: it needs no key and is not in the document.
+    `errors` are its error statuses in addition to those that every operation has. An operation
+    without a `response` model is an HTML page: it needs no API key and is not in the OpenAPI
+    document.
     """
 
     method: str
     path: str
     function: Callable[..., Response[Any]]
-    answers: type[Answer] | None = None
+    response: type[ResponseModel] | None = None
     summary: str = ""
     errors: tuple[int, ...] = ()
     description: str = ""
-    body: Body | None = None
+    body: RequestBody | None = None
     status: int = 200
 
     @property
     def openapi_path(self) -> str:
+        """The path in OpenAPI's notation: `/v1/images/{id}`."""
         return re.sub(r"<(\w+)>", r"{\1}", self.path)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
+        """Matches request paths, with or without trailing slashes."""
         return re.compile(re.sub(r"<\w+>", "[^/]+", self.path).rstrip("/") + "/*")
 
     @cached_property
     def parameters(self) -> frozenset[str]:
-        """The names that its query string may hold."""
+        """The names of its query parameters."""
         names = set(inspect.signature(self.function).parameters)
         return frozenset(names - set(re.findall(r"<(\w+)>", self.path)) - {"request"})
 
 
 @dataclass(frozen=True)
 class ImageUrls:
-    """Without a derived store there are no small copies."""
+    """Temporary URLs of images and thumbnails; without a derived store there are no thumbnails."""
 
     images: ImageStore
     derived: DerivedStore | None = None
@@ -84,10 +88,10 @@ class ImageUrls:
 
 @dataclass(frozen=True)
 class Dependencies:
-    """`queue` is where changes of the bucket wait, for health to tell; None where none is known.
+    """The use cases and ports behind the routes.
 
-    Without `derived` there are no small copies of images; without `uploads` the bucket is only
-    read.
+    `queue` holds pending bucket changes, for the health check; None where it is not accessible.
+    Without `derived` there are no thumbnails; without `uploads` the bucket is read-only.
     """
 
     searcher: Searcher
@@ -102,11 +106,11 @@ class Dependencies:
     duplicate_check: DuplicateCheck = field(kw_only=True)
 
     @property
-    def addresses(self) -> ImageUrls:
+    def image_urls(self) -> ImageUrls:
         return ImageUrls(self.store, self.derived)
 
 
 class LogFields(Protocol):
-    """Where facts of a request are left for its line in the log."""
+    """Adds fields to the log line of the current request."""
 
-    def __call__(self, **facts: object) -> None: ...
+    def __call__(self, **fields: object) -> None: ...

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from models import Floats
 from models.clip.graphs import build_image_graph, build_text_graph
 from models.clip.reference import (
     Embeddings,
@@ -26,7 +27,6 @@ from models.clip.reference import (
 )
 from models.clip.torch_models import in_open_clip, in_transformers
 from models.clip.weights import TINY, VIT_B_32, ClipShape, Weights, random_weights
-from models.quantization.methods import Floats
 
 SEED = 5
 SMALLEST_COSINE, LARGEST_DIFFERENCE = 0.9999, 1e-4

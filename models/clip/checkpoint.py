@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from models import Floats
 from models.clip.reference import Embeddings, Ids
 from models.clip.weights import (
     Activation,
@@ -18,7 +19,6 @@ from models.clip.weights import (
     from_open_clip,
     weight_shapes,
 )
-from models.quantization.methods import Floats
 
 # transformers reads this as "the end token has the largest id".
 OLD_RULE = 2

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import onnx
 
 from imagesearch.embedding.session import open_session
+from models import Floats
 from models.clip.weights import ClipShape, random_floats
-from models.quantization.methods import Floats
 
 Ids = npt.NDArray[np.int64]
 Embeddings = dict[str, Floats]

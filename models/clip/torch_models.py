@@ -9,9 +9,9 @@ import torch
 from torch.nn.functional import normalize
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
+from models import Floats
 from models.clip.reference import Embeddings, Ids
 from models.clip.weights import ClipShape, TowerShape, Weights, to_open_clip
-from models.quantization.methods import Floats
 
 
 def in_transformers(shape: ClipShape, weights: Weights, pixels: Floats, ids: Ids) -> Embeddings:

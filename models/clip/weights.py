@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from models.quantization.methods import Floats
+from models import Floats
 
 Activation = Literal["quick_gelu", "gelu"]
 

@@ -17,9 +17,9 @@ import numpy as np
 
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.manifest import MANIFEST
+from models import Floats
 from models.evaluation.parity import STARTER, Limits, Parity, ParityError, compare, faults, refuse
 from models.evaluation.samples import Captioned, read_captioned, read_samples, vectors_of
-from models.quantization.methods import Floats
 from models.starter.build import PREPROCESS, SECOND_BLOCK, image_blocks
 from models.starter.image_graph import ImageBlocks
 from models.starter.reference import Reference, image_embeddings

@@ -26,11 +26,11 @@ from imagesearch.duplicates.page_agreement import Detail, agreement_logit
 from imagesearch.duplicates.similarity import FAR, Fingerprint, hash_distance
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
+from models import Floats
 from models.evaluation.document_pages import document_pages
 from models.evaluation.edits import COPIES, Edit
 from models.evaluation.page_copies import PAGE_COPIES
 from models.evaluation.samples import read_samples
-from models.quantization.methods import Floats
 from models.relevance.fit import Doubles, logistic_fit
 
 # Edited copies go around at the size of a web page, not of a camera.

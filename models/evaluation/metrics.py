@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.quantization.methods import Floats
+from models import Floats
 
 CUTS = (1, 5, 10)
 Recall = dict[str, float]

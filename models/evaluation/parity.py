@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from models import Floats
 from models.evaluation.metrics import Recall, recall, top_overlap
 from models.evaluation.samples import Vectors
-from models.quantization.methods import Floats
 
 RECALL_TARGETS: Recall = {"R@1": 50, "R@5": 78, "R@10": 88}
 # With 85 photos one is 1.2 points: one may be lost, two may not.

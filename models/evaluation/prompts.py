@@ -23,8 +23,8 @@ from imagesearch.domain.errors import UnreadableImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from models import Floats
 from models.evaluation.samples import read_captioned
-from models.quantization.methods import Floats
 
 CANDIDATES = (
     ("{}",),

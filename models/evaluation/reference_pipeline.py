@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from tokenizers import Tokenizer
 
 from imagesearch.embedding.session import Session, open_session
-from models.quantization.methods import Floats
+from models import Floats
 
 Sides = tuple[int, int]
 RESAMPLING = {

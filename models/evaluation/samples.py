@@ -20,9 +20,9 @@ from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import IMAGE_BATCH_SIZE, OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.text_encoder import TEXT_BATCH_SIZE, OnnxTextEncoder
+from imagesearch.embedding.text_encoder import TEXTS_AT_A_TIME, OnnxTextEncoder
+from models import Floats
 from models.evaluation.reference_pipeline import open_picture
-from models.quantization.methods import Floats
 
 Item = TypeVar("Item")
 # In a batch a scale that is taken over all of it follows the loudest: these are loud.

@@ -26,9 +26,9 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.calibrate import MinMaxCalibrater, save_tensors_data
 
 from imagesearch.embedding.session import open_session, session_options
+from models import Floats
 from models.onnx_writer import FLOAT, ONNXRUNTIME_OPS
 
-Floats = npt.NDArray[np.float32]
 LARGEST_INT8 = 127
 # MatMulNBits keeps 8-bit weights unsigned, with zero at 128 unless told otherwise.
 UNSIGNED_ZERO = 128

@@ -25,11 +25,11 @@ from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from imagesearch.search.relevance import Modality
+from imagesearch.search.relevance import Kind
+from models import Floats
 from models.evaluation.edits import EDITS
 from models.evaluation.metrics import kinds_of
 from models.evaluation.samples import Samples, read_samples
-from models.quantization.methods import Floats
 from models.starter.imagenet_labels import label_sentences
 
 QUERIES_FILE = Path(__file__).with_name("unanswerable-queries.tsv")

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagesearch.search.relevance import Modality, Relevance
-from models.quantization.methods import Floats
+from imagesearch.search.relevance import Kind, Relevance
+from models import Floats
 from models.relevance.evidence import (
     CHOOSING,
     REPORTING,

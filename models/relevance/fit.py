@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagesearch.search.relevance import Background, Curve, Modality, Relevance
-from models.quantization.methods import Floats
+from imagesearch.search.relevance import Background, Curve, Kind, Relevance
+from models import Floats
 from models.relevance.evidence import Evidence, Marks
 
 Doubles = npt.NDArray[np.float64]

@@ -20,8 +20,8 @@ import onnxruntime as ort
 from onnx import numpy_helper
 
 from imagesearch.embedding.session import open_session, session_options
+from models import Floats
 from models.onnx_writer import FLOAT, GraphWriter
-from models.quantization.methods import Floats
 
 SIZE = 260
 LABELS_USED, TEMPERATURE = 20, 2.0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models import Floats
 from models.evaluation.edits import EDITS
 from models.evaluation.metrics import Recall, likeness, recall
 from models.evaluation.parity import (
@@ -19,7 +20,6 @@ from models.evaluation.parity import (
 )
 from models.evaluation.reference_pipeline import Embedder, Preprocess
 from models.evaluation.samples import Samples
-from models.quantization.methods import Floats
 from models.starter.image_graph import ImageBlocks
 from models.starter.reference import Reference, image_embeddings
 

@@ -12,8 +12,8 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from imagesearch.embedding.session import open_session
+from models import Floats
 from models.evaluation.reference_pipeline import Preprocess, token_batch
-from models.quantization.methods import Floats
 from models.starter.image_graph import LABELS_USED, TEMPERATURE, ImageBlocks
 from models.starter.sources import Sources
 

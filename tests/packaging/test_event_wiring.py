@@ -92,7 +92,7 @@ def waiting(aws) -> Callable[[str], list[dict[str, Any]]]:
 
 def images(records: list[dict[str, Any]], bucket: str) -> list[str]:
     messages = read_event({"Records": records}, bucket)
-    assert not any(message.trouble for message in messages)
+    assert not any(message.error for message in messages)
     return [image.key for message in messages for image in message.images]
 
 

@@ -48,7 +48,7 @@ def for_moto(definition: dict[str, Any]) -> dict[str, Any]:
     states["Cut"] = {
         "Type": "Pass",
         "Parameters": {
-            "wanted.$": "$.wanted",
+            "input.$": "$.input",
             "nextModelQueue.$": "$.nextModelQueue",
             "batches.$": cut,
         },

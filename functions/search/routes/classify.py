@@ -1,9 +1,4 @@
-"""Classifying over HTTP: parse, call the use case, shape the answer.
-
-What can be posted to classify.
-
-The shape of what classifying answers.
-"""
+"""Classification route: zero-shot by labels or a label set, or a vote of similar images."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -32,48 +27,73 @@ from ..requests import (
     LIMIT,
     MAX_COLLECTION,
     Base64,
-    Body,
     Collection,
     ImageUrl,
-    bounded,
+    RequestBody,
+    check_image_size,
     is_json,
     posted_image,
     posted_json,
-    without_parameters,
+    reject_parameters,
 )
-from ..responses import Answer, answer
-from ..routing import UNREADABLE, Dependencies, ImageUrls, LogFields, Operation
+from ..responses import ResponseModel, json_response, rounded_cosine
+from ..routing import IMAGE_ERRORS, Dependencies, ImageUrls, LogFields, Operation
 from .search import FoundImage, Took, found_image
 
 NEIGHBOURS = 20
 Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL)]
+Labels = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=MAX_LABELS * (MAX_LABEL + 1),
+        description="Labels separated by commas: a cat,a dog",
+    ),
+]
+LabelLimit = Annotated[
+    int, Query(ge=1, le=MAX_LABELS, description="Maximum number of labels to return.")
+]
+LabelSetName = Annotated[
+    str | None, Query(max_length=64, description="Name of a stored label set.")
+]
+Neighbours = Annotated[
+    int, Query(ge=1, le=MAX_NEIGHBOURS, description="Number of nearest labeled images that vote.")
+]
+Source = Annotated[LabelSource, Query(description="Source of the label of each image that votes.")]
 
 
 class PostedClassify(BaseModel):
-    """An image, and what to compare it with: labels, or by default the labelled images."""
+    """The image, and the labels to compare it with; by default those of the labeled images."""
 
     model_config = ConfigDict(extra="forbid")
 
     image: Base64 | None = None
-    id: Annotated[str | None, Field(description="An indexed image instead of `image`.")] = None
+    id: Annotated[str | None, Field(description="ID of an indexed image, instead of `image`.")] = (
+        None
+    )
     url: ImageUrl | None = None
     labels: Annotated[
         list[Label] | None,
-        Field(min_length=1, max_length=MAX_LABELS, description="In words, as in a caption."),
+        Field(min_length=1, max_length=MAX_LABELS, description="Labels, worded as in a caption."),
     ] = None
     labelset: Annotated[
-        str | None, Field(description="The name of a stored set of labels instead of `labels`.")
+        str | None, Field(description="Name of a stored label set, instead of `labels`.")
     ] = None
     limit: Annotated[
         int,
-        Field(strict=True, ge=1, le=MAX_LABELS, description="How many labels to answer."),
+        Field(strict=True, ge=1, le=MAX_LABELS, description="Maximum number of labels to return."),
     ] = LIMIT
     neighbours: Annotated[
         int,
-        Field(strict=True, ge=1, le=MAX_NEIGHBOURS, description="How many images vote."),
+        Field(
+            strict=True,
+            ge=1,
+            le=MAX_NEIGHBOURS,
+            description="Number of nearest labeled images that vote.",
+        ),
     ] = NEIGHBOURS
     source: Annotated[
-        LabelSource, Field(description="Where the label of an image that votes is written.")
+        LabelSource, Field(description="Source of the label of each image that votes.")
     ] = LabelSource.METADATA
     collection: Annotated[
         str | None,
@@ -89,94 +109,59 @@ class PostedClassify(BaseModel):
     def query(self) -> SingleImage:
         """Raises PayloadTooLarge."""
         if self.image is not None:
-            return ImageQuery(bounded(self.image))
+            return ImageQuery(check_image_size(self.image))
         return StoredQuery(self.id) if self.id is not None else UrlQuery(self.url or "")
 
     def vote(self) -> Vote:
         return Vote(self.neighbours, self.source, self.collection or None)
 
 
-CLASSIFY = Body(
-    PostedClassify,
-    {
-        "labels": {"image": EXAMPLE_IMAGE, "labels": ["a red square", "a cat"]},
-    },
-    or_image=True,
-)
-
-
-class ScoredLabel(Answer):
+class ScoredLabel(ResponseModel):
     label: Annotated[
-        str, Field(description="As it was given, or as the images that voted have it.")
+        str, Field(description="The label as sent, as stored, or as recorded of the images.")
     ]
-    score: Annotated[float, Field(ge=0, le=1, description="Over all that were compared: sum 1.")]
+    score: Annotated[
+        float, Field(ge=0, le=1, description="Share of this label; the sum of all compared is 1.")
+    ]
     similarity: Annotated[
         float | None,
         Field(ge=-1, le=1, description="Cosine similarity of label and image; null in a vote."),
     ]
 
 
-class ClassifyResult(Answer):
-    """Labels, best first."""
+class ClassifyResult(ResponseModel):
+    """Labels by descending score."""
 
-    model: Annotated[str, Field(description="The model that embedded image and labels.")]
+    model: Annotated[str, Field(description="Model that embedded the image and the labels.")]
     took_ms: Took
-    labels: Annotated[list[ScoredLabel], Field(description="Best first.")]
-    compared: Annotated[int, Field(description="How many labels the scores are shares of.")]
+    labels: Annotated[list[ScoredLabel], Field(description="Highest score first.")]
+    compared: Annotated[int, Field(description="Number of labels compared.")]
     evidence: Annotated[
-        list[FoundImage], Field(description="The images that voted, nearest first.")
+        list[FoundImage], Field(description="The images that voted, most similar first.")
     ]
 
 
-def classify_result(found: Classification, limit: int, addresses: ImageUrls) -> ClassifyResult:
-    """The best `limit` labels."""
-    took = found.took_ms
-    return ClassifyResult(
-        model=found.model,
-        took_ms=Took(embed=took.embed, search=took.search, total=took.total),
-        labels=[
-            ScoredLabel(
-                label=each.label,
-                score=round(each.score, 6),
-                similarity=None if each.similarity is None else _cosine(each.similarity),
-            )
-            for each in found.labels[:limit]
-        ],
-        compared=len(found.labels),
-        evidence=[found_image(hit, addresses) for hit in found.evidence],
-    )
+CLASSIFY = RequestBody(
+    PostedClassify,
+    {
+        "labels": {"image": EXAMPLE_IMAGE, "labels": ["a red square", "a cat"]},
+    },
+    accepts_image=True,
+)
+SUMMARY = "Classify an image"
+DESCRIPTION = f"""With `labels`: zero-shot classification among up to {MAX_LABELS} labels of up to
+{MAX_LABEL} characters. With `labelset`: the same among the labels of a stored set, of which the
+nearest {NEAREST_LABELS:,} are compared. Without either: a vote of the nearest labeled images, which
+are returned as `evidence`; `source` selects where their label is recorded. The scores of all
+compared labels sum to 1.
 
-
-def _cosine(value: float) -> float:
-    return max(-1.0, min(1.0, round(value, 6)))
-
-
-SUMMARY = "Say what an image shows"
-DESCRIPTION = f"""With `labels`, zero-shot: up to {MAX_LABELS} labels of up to {MAX_LABEL}
-characters, put to the model in words. With `labelset`, the same among all labels of a stored set,
-of which the nearest {NEAREST_LABELS:,} are compared. Without either, the nearest labelled images
-vote, and come back as `evidence`; `source` says where their label is written. Scores sum to 1 over
-all that is compared.
-
-Send JSON, or the bytes of an image; beside image bytes, everything else is a parameter, and
-`labels` are separated by commas."""
-Labels = Annotated[
-    str | None,
-    Query(min_length=1, max_length=MAX_LABELS * (MAX_LABEL + 1), description="a cat,a dog"),
-]
-LabelLimit = Annotated[int, Query(ge=1, le=MAX_LABELS, description="How many labels to answer.")]
-LabelSetName = Annotated[
-    str | None, Query(max_length=64, description="The name of a stored set of labels.")
-]
-Neighbours = Annotated[int, Query(ge=1, le=MAX_NEIGHBOURS, description="How many images vote.")]
-Source = Annotated[
-    LabelSource, Query(description="Where the label of an image that votes is written.")
-]
+The body is JSON or the bytes of an image. With an image as the body, all other fields are query
+parameters, and `labels` are separated by commas."""
 
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """What an image is compared with: one of these, the vote where the others are not given."""
+    """The labels to compare an image with: `labels`, else those of `labelset`, else of a vote."""
 
     labels: list[str] | None
     labelset: str | None
@@ -184,11 +169,11 @@ class Among:
 
 
 class Classifications:
-    """Raises the errors of its use case; they are mapped to answers at one place."""
+    """A route that raises the errors of its use case; `errors.py` maps them to responses."""
 
-    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+    def __init__(self, dependencies: Dependencies, log: LogFields) -> None:
         self._dependencies = dependencies
-        self._note = note
+        self._log = log
 
     def operations(self) -> list[Operation]:
         return [
@@ -198,7 +183,7 @@ class Classifications:
                 self.classify,
                 ClassifyResult,
                 SUMMARY,
-                UNREADABLE,
+                IMAGE_ERRORS,
                 DESCRIPTION,
                 CLASSIFY,
             )
@@ -216,27 +201,45 @@ class Classifications:
     ) -> Response[Any]:
         event = request.resolved_event
         if is_json(event.headers.get("content-type", "")):
-            without_parameters(request)
+            reject_parameters(request)
             posted = posted_json(event, PostedClassify)
             among = Among(posted.labels, posted.labelset, posted.vote())
-            return self._answer(self._classify(posted.query(), among), posted.limit)
+            return self._response(self._classify(posted.query(), among), posted.limit)
         image = ImageQuery(posted_image(event))
-        given = labels.split(",") if labels is not None else None
-        among = Among(given, labelset, Vote(neighbours, source, collection or None))
-        return self._answer(self._classify(image, among), limit)
+        split = labels.split(",") if labels is not None else None
+        among = Among(split, labelset, Vote(neighbours, source, collection or None))
+        return self._response(self._classify(image, among), limit)
 
-    def _classify(self, image: SingleImage, among: Among) -> Classification:
-        """Raises InvalidQuery."""
+    def _classify(self, image: Asked, among: Among) -> Classification:
+        """Raises InvalidQuery for both labels and a label set."""
         classifier = self._dependencies.classifier
         if among.labels is not None and among.labelset is not None:
-            raise InvalidQuery("there are both labels and a labelset", "send one of the two")
+            raise InvalidQuery("labels and labelset exclude each other", "send one of the two")
         if among.labels is not None:
             return classifier.by_labels(image, among.labels)
         if among.labelset is not None:
             return classifier.by_labelset(image, among.labelset)
         return classifier.by_neighbours(image, among.vote)
 
-    def _answer(self, found: Classification, limit: int) -> Response[Any]:
-        took = found.took_ms
-        self._note(labels=len(found.labels), embed_ms=took.embed, search_ms=took.search)
-        return answer(classify_result(found, limit, self._dependencies.addresses))
+    def _response(self, result: Classification, limit: int) -> Response[Any]:
+        took = result.took_ms
+        self._log(labels=len(result.labels), embed_ms=took.embed, search_ms=took.search)
+        return json_response(_classify_result(result, limit, self._dependencies.image_urls))
+
+
+def _classify_result(result: Classification, limit: int, urls: ImageUrls) -> ClassifyResult:
+    took = result.took_ms
+    return ClassifyResult(
+        model=result.model,
+        took_ms=Took(embed=took.embed, search=took.search, total=took.total),
+        labels=[
+            ScoredLabel(
+                label=each.label,
+                score=round(each.score, 6),
+                similarity=None if each.similarity is None else rounded_cosine(each.similarity),
+            )
+            for each in result.labels[:limit]
+        ],
+        compared=len(result.labels),
+        evidence=[found_image(hit, urls) for hit in result.evidence],
+    )

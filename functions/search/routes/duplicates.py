@@ -1,9 +1,4 @@
-"""Duplicates over HTTP: parse, call the use case, shape the answer.
-
-What can be posted to a check for duplicates.
-
-The shapes of groups of duplicates, and of what a check finds.
-"""
+"""Duplicate routes: groups of duplicates, and the check of one image."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -14,7 +9,6 @@ from aws_lambda_powertools.event_handler.request import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from imagesearch.domain.images import Document
 from imagesearch.domain.queries import ImageQuery, StoredQuery
 from imagesearch.duplicates.checker import Match
 from imagesearch.duplicates.groups import (
@@ -31,27 +25,43 @@ from ..requests import (
     EXAMPLE_IMAGE,
     MAX_COLLECTION,
     Base64,
-    Body,
     Collection,
     CursorParameter,
-    bounded,
+    RequestBody,
+    check_image_size,
     is_json,
     posted_image,
     posted_json,
-    without_parameters,
+    reject_parameters,
 )
-from ..responses import Answer, Cursor, answer
-from ..routing import AWAY, UNREADABLE, Dependencies, ImageUrls, LogFields, Operation
+from ..responses import Cursor, ResponseModel, json_response, rounded_cosine
+from ..routing import IMAGE_ERRORS, UNAVAILABLE, Dependencies, ImageUrls, LogFields, Operation
 from .images import ImageRecord, image_record
+
+Threshold = Annotated[
+    float,
+    Query(
+        ge=LEAST_CONFIDENCE,
+        le=MOST_CONFIDENCE,
+        allow_inf_nan=False,
+        description="Minimum confidence that two images are duplicates.",
+    ),
+]
+GroupLimit = Annotated[
+    int, Query(ge=1, le=MAX_GROUPS, description="Maximum number of groups per page.")
+]
 
 
 class PostedCheck(BaseModel):
-    """A picture, and how sure a match must be."""
+    """The image to check, and the minimum confidence."""
 
     model_config = ConfigDict(extra="forbid")
 
     image: Base64 | None = None
-    id: Annotated[str | None, Field(description="An indexed image, itself left out.")] = None
+    id: Annotated[
+        str | None,
+        Field(description="ID of an indexed image; the image itself is excluded from the matches."),
+    ] = None
     threshold: Annotated[
         float,
         Field(
@@ -59,12 +69,15 @@ class PostedCheck(BaseModel):
             ge=MIN_CONFIDENCE,
             le=MAX_CONFIDENCE,
             allow_inf_nan=False,
-            description="The least confidence of a match.",
+            description="Minimum confidence of a match.",
         ),
     ] = THRESHOLD
     collection: Annotated[
         str | None,
-        Field(max_length=MAX_COLLECTION, description="Only images of this collection."),
+        Field(
+            max_length=MAX_COLLECTION,
+            description="Only images of this collection: the first folder of the key.",
+        ),
     ] = None
 
     @model_validator(mode="after")
@@ -75,10 +88,9 @@ class PostedCheck(BaseModel):
 
     def query(self) -> ImageQuery | StoredQuery:
         """Raises PayloadTooLarge."""
-        return StoredQuery(self.id or "") if self.image is None else ImageQuery(bounded(self.image))
-
-
-CHECK = Body(PostedCheck, {"image": {"image": EXAMPLE_IMAGE}}, or_image=True)
+        if self.image is None:
+            return StoredQuery(self.id or "")
+        return ImageQuery(check_image_size(self.image))
 
 
 class Kind(StrEnum):
@@ -87,134 +99,97 @@ class Kind(StrEnum):
 
 
 DuplicateKind = Annotated[
-    Kind, Field(description="exact: the same bytes; near: the same picture, perhaps edited.")
+    Kind,
+    Field(description="`exact`: identical files; `near`: the same picture, possibly edited."),
 ]
-
-
 GroupKindField = Annotated[
     GroupKind,
     Field(
-        description="exact: the same bytes; raw+jpeg: one shot as camera RAW and in another format;"
-        " near: the same picture, perhaps edited."
+        description="`exact`: identical files; `raw+jpeg`: one shot as camera RAW and in another"
+        " format; `near`: the same picture, possibly edited."
     ),
 ]
 
 
-class DuplicateGroup(Answer):
-    """Images that show the same picture; `original` is a suggestion, not a proof."""
+class DuplicateGroup(ResponseModel):
+    """Duplicates of one picture; `original` is a suggestion."""
 
     kind: GroupKindField
-    size: Annotated[int, Field(ge=2, description=f"How many they are; up to {MAX_SHOWN} are here.")]
+    size: Annotated[
+        int,
+        Field(ge=2, description=f"Number of images; `images` has at most {MAX_SHOWN} of them."),
+    ]
     original: Annotated[
-        str, Field(description="Id of the camera RAW or the largest; if several, the oldest.")
+        str,
+        Field(
+            description="ID of the camera RAW or else the largest image; of several, the oldest."
+        ),
     ]
     images: Annotated[list[ImageRecord], Field(description="The original first.")]
 
 
-class DuplicateGroups(Answer):
+class DuplicateGroups(ResponseModel):
     """Groups in the order of their first keys."""
 
-    groups: Annotated[list[DuplicateGroup], Field(description="As many as the page holds.")]
+    groups: Annotated[list[DuplicateGroup], Field(description="The groups of this page.")]
     cursor: Cursor
 
 
-class DuplicateMatch(Answer):
-    """An image that shows the picture asked about."""
+class DuplicateMatch(ResponseModel):
+    """A duplicate of the checked image."""
 
     kind: DuplicateKind
-    confidence: Annotated[float, Field(ge=0, le=1, description="How sure it is; 1 when exact.")]
-    score: Annotated[float, Field(ge=-1, le=1, description="Cosine of both embeddings.")]
+    confidence: Annotated[
+        float, Field(ge=0, le=1, description="Confidence of the match; 1 for identical files.")
+    ]
+    score: Annotated[float, Field(ge=-1, le=1, description="Cosine similarity of the embeddings.")]
     distance: Annotated[
         int | None,
-        Field(ge=0, le=64, description="In how many of 64 bits both perceptual hashes differ."),
+        Field(ge=0, le=64, description="Hamming distance of the 64-bit perceptual hashes."),
     ]
     image: ImageRecord
 
 
-class DuplicateAnswer(Answer):
-    """Whether the picture is there, and where; the surest first."""
+class DuplicateAnswer(ResponseModel):
+    """Matches by descending confidence."""
 
-    duplicate: Annotated[bool, Field(description="Whether there is a match.")]
+    duplicate: Annotated[bool, Field(description="True if there is a match.")]
     matches: Annotated[
-        list[DuplicateMatch], Field(description="The same bytes first, then the surest.")
+        list[DuplicateMatch],
+        Field(description="Identical files first, then by descending confidence."),
     ]
 
 
-def duplicate_groups(page: GroupPage, addresses: ImageUrls) -> DuplicateGroups:
-    return DuplicateGroups(
-        groups=[_group(each, addresses) for each in page.groups], cursor=page.cursor
-    )
-
-
-def duplicate_answer(matches: list[Match], addresses: ImageUrls) -> DuplicateAnswer:
-    return DuplicateAnswer(
-        duplicate=bool(matches), matches=[_match(each, addresses) for each in matches]
-    )
-
-
-def _group(group: Group, addresses: ImageUrls) -> DuplicateGroup:
-    return DuplicateGroup(
-        kind=group.kind,
-        size=group.size,
-        original=group.documents[0].id,
-        images=_records(group.documents, addresses),
-    )
-
-
-def _match(match: Match, addresses: ImageUrls) -> DuplicateMatch:
-    found = match.similarity
-    return DuplicateMatch(
-        kind=Kind.EXACT if match.is_exact else Kind.NEAR,
-        confidence=round(found.confidence, 4),
-        score=max(-1.0, min(1.0, round(found.score, 6))),
-        distance=found.distance,
-        image=image_record(match.document, addresses),
-    )
-
-
-def _records(documents: list[Document], addresses: ImageUrls) -> list[ImageRecord]:
-    return [image_record(each, addresses) for each in documents]
-
-
-GROUPED = "Groups of images that show the same picture"
-CHECKED = "Whether a picture, or what it was made from, is already there"
-PAGES = """Copies that were cropped, resized, recompressed, mirrored, recolored, framed or written
-over are near duplicates; other photos of the same thing are not. Images are compared when they are
-indexed, so new ones come into groups some time later: at once on one machine, on AWS within two
-minutes. A page may hold fewer groups than `limit`; the last page has no cursor."""
-POSTED = """Send JSON, or the bytes of an image; beside image bytes, `threshold` and `collection`
-are parameters."""
-Threshold = Annotated[
-    float,
-    Query(
-        ge=MIN_CONFIDENCE,
-        le=MAX_CONFIDENCE,
-        allow_inf_nan=False,
-        description="The least confidence that two images show the same picture.",
-    ),
-]
-GroupLimit = Annotated[int, Query(ge=1, le=MAX_GROUPS, description="How many groups on this page.")]
+CHECK = RequestBody(PostedCheck, {"image": {"image": EXAMPLE_IMAGE}}, accepts_image=True)
+LIST = "List groups of duplicate images"
+LIST_RULES = """Copies that were cropped, resized, recompressed, mirrored, recolored, framed or
+overlaid with text are near duplicates; different photos of one subject are not. Images are compared
+when they are indexed, so new images join groups with a delay: at once on a local server, within two
+minutes on AWS. A page may have fewer groups than `limit`; the last page has no cursor."""
+CHECK_IMAGE = "Check for duplicates of an image"
+CHECK_RULES = """The body is JSON or the bytes of an image. With an image as the body, `threshold`
+and `collection` are query parameters."""
 
 
 class Duplicates:
-    """Each method raises the errors of its use case; they are mapped to answers at one place."""
+    """Routes that raise the errors of their use case; `errors.py` maps them to responses."""
 
-    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+    def __init__(self, dependencies: Dependencies, log: LogFields) -> None:
         self._dependencies = dependencies
-        self._note = note
+        self._log = log
 
     def operations(self) -> list[Operation]:
         path = "/v1/duplicates"
         return [
-            Operation("GET", path, self.duplicates, DuplicateGroups, GROUPED, AWAY, PAGES),
+            Operation("GET", path, self.duplicates, DuplicateGroups, LIST, UNAVAILABLE, LIST_RULES),
             Operation(
                 "POST",
                 f"{path}/check",
                 self.check_duplicates,
                 DuplicateAnswer,
-                CHECKED,
-                UNREADABLE,
-                POSTED,
+                CHECK_IMAGE,
+                IMAGE_ERRORS,
+                CHECK_RULES,
                 CHECK,
             ),
         ]
@@ -229,15 +204,15 @@ class Duplicates:
         page = self._dependencies.duplicate_groups.page(
             threshold=threshold, collection=collection or None, cursor=cursor, limit=limit
         )
-        self._note(groups=len(page.groups))
-        return answer(duplicate_groups(page, self._dependencies.addresses))
+        self._log(groups=len(page.groups))
+        return json_response(_groups(page, self._dependencies.image_urls))
 
     def check_duplicates(
         self, request: Request, threshold: Threshold = THRESHOLD, collection: Collection = None
     ) -> Response[Any]:
         event = request.resolved_event
         if is_json(event.headers.get("content-type", "")):
-            without_parameters(request)
+            reject_parameters(request)
             posted = posted_json(event, PostedCheck)
             return self._check(posted.query(), posted.threshold, posted.collection)
         return self._check(ImageQuery(posted_image(event)), threshold, collection)
@@ -248,5 +223,34 @@ class Duplicates:
         matches = self._dependencies.duplicate_check.matches(
             query, threshold=threshold, collection=collection or None
         )
-        self._note(matches=len(matches))
-        return answer(duplicate_answer(matches, self._dependencies.addresses))
+        self._log(matches=len(matches))
+        urls = self._dependencies.image_urls
+        return json_response(
+            DuplicateAnswer(
+                duplicate=bool(matches), matches=[_match(each, urls) for each in matches]
+            )
+        )
+
+
+def _groups(page: GroupPage, urls: ImageUrls) -> DuplicateGroups:
+    return DuplicateGroups(groups=[_group(each, urls) for each in page.groups], cursor=page.cursor)
+
+
+def _group(group: Group, urls: ImageUrls) -> DuplicateGroup:
+    return DuplicateGroup(
+        kind=group.kind,
+        size=group.size,
+        original=group.documents[0].id,
+        images=[image_record(each, urls) for each in group.documents],
+    )
+
+
+def _match(match: Match, urls: ImageUrls) -> DuplicateMatch:
+    similarity = match.similarity
+    return DuplicateMatch(
+        kind=Kind.EXACT if match.is_exact else Kind.NEAR,
+        confidence=round(similarity.confidence, 4),
+        score=rounded_cosine(similarity.score),
+        distance=similarity.distance,
+        image=image_record(match.document, urls),
+    )

@@ -1,4 +1,4 @@
-"""Feedback over HTTP: parse, call the use case, shape the answer."""
+"""Feedback route: whether a hit was relevant."""
 
 from typing import Annotated, Any
 
@@ -6,15 +6,11 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.request import Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..requests import Body, posted_json, require_json
-from ..responses import Answer, answer
+from ..requests import RequestBody, posted_json, require_json
+from ..responses import ResponseModel, json_response
 from ..routing import Dependencies, LogFields, Operation
 
-SUMMARY = "Say whether a hit was what was looked for"
-DESCRIPTION = """Kept as a pair to train with: the vectors of query and image, and the opinion.
-Nothing tells who gave it, and no word or picture of the query is kept. The same one again changes
-nothing."""
-# Of a model with 8,192 dimensions.
+# The longest search ID: that of a model with 8,192 dimensions.
 MAX_SEARCH_ID = 12_000
 
 
@@ -26,29 +22,32 @@ class PostedFeedback(BaseModel):
         Field(
             min_length=1,
             max_length=MAX_SEARCH_ID,
-            description="Of the search's answer, at most a day ago.",
+            description="`search_id` of the search, at most one day old.",
         ),
     ]
-    id: Annotated[str, Field(min_length=1, description="The hit's id.")]
-    relevant: Annotated[bool, Field(strict=True, description="Whether it was.")]
+    id: Annotated[str, Field(min_length=1, description="ID of the hit.")]
+    relevant: Annotated[bool, Field(strict=True, description="True if the hit was relevant.")]
 
 
-class Kept(Answer):
-    kept: Annotated[bool, Field(description="Always true: what cannot be kept is an error.")]
+class Kept(ResponseModel):
+    kept: Annotated[bool, Field(description="Always true: feedback that fails is an error.")]
 
 
-FEEDBACK = Body(
+FEEDBACK = RequestBody(
     PostedFeedback,
     {"relevant": {"search_id": "aKw9…", "id": "2J6Tn4a9QYXvZ2mD5oHkR8cW", "relevant": True}},
 )
+SUMMARY = "Report whether a hit was relevant"
+DESCRIPTION = """Stored as training data: the embeddings of query and image, and the verdict. The
+user is not recorded, nor the text or image of the query. Repeated feedback is stored once."""
 
 
 class FeedbackRoute:
-    """Raises the errors of its use case; they are mapped to answers at one place."""
+    """A route that raises the errors of its use case; `errors.py` maps them to responses."""
 
-    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+    def __init__(self, dependencies: Dependencies, log: LogFields) -> None:
         self._feedback = dependencies.feedback
-        self._note = note
+        self._log = log
 
     def operations(self) -> list[Operation]:
         return [
@@ -70,5 +69,5 @@ class FeedbackRoute:
         require_json(event.headers.get("content-type", ""))
         posted = posted_json(event, PostedFeedback)
         self._feedback.give(posted.search_id, posted.id, posted.relevant)
-        self._note(relevant=posted.relevant)
-        return answer(Kept(kept=True), status=201)
+        self._log(relevant=posted.relevant)
+        return json_response(Kept(kept=True), status=201)

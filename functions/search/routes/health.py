@@ -1,4 +1,4 @@
-"""Whether a search would succeed, over HTTP."""
+"""Health route: the state of the index, the model and the queue."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -9,33 +9,38 @@ from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import ChangeQueue
 from imagesearch.uploads import Allowed, UploadService
 
-from ..responses import Answer, answer
-from ..routing import AWAY, Dependencies, Operation
+from ..responses import ResponseModel, json_response
+from ..routing import UNAVAILABLE, Dependencies, Operation
 
 Change: TypeAlias = Literal["uploads", "deletions"]
-SUMMARY = "Whether a search would succeed"
+SUMMARY = "Check that searches succeed"
 
 
-class Waiting(Answer):
-    """Changes of the bucket that the index has still to follow."""
+class Waiting(ResponseModel):
+    """Bucket changes that are not in the index yet."""
 
-    waiting: Annotated[int, Field(ge=0, description="Not begun yet.")]
-    in_flight: Annotated[int, Field(ge=0, description="Under way, or to be tried again.")]
-
-
-class Health(Answer):
-    status: Annotated[str, Field(description="ok; where a search would fail, the answer is 503.")]
-    images: Annotated[int, Field(description="How many images a search can find.")]
-    rejected: Annotated[int, Field(description="How many could not be read.")]
-    model: Annotated[str, Field(description="The model that embeds queries.")]
-    index: Annotated[
-        str, Field(description="The name of the index: its prefix and the space of its vectors.")
+    waiting: Annotated[int, Field(ge=0, description="Messages waiting in the queue.")]
+    in_flight: Annotated[
+        int, Field(ge=0, description="Messages in progress or waiting for a retry.")
     ]
-    cluster: Annotated[str, Field(description="green; yellow where a copy is missing.")]
-    allows: Annotated[list[Change], Field(description="What may be changed from here.")]
+
+
+class Health(ResponseModel):
+    status: Annotated[str, Field(description="Always `ok`: if searches fail, the status is 503.")]
+    images: Annotated[int, Field(description="Number of searchable images.")]
+    rejected: Annotated[int, Field(description="Number of rejected images.")]
+    model: Annotated[str, Field(description="Model that embeds queries.")]
+    index: Annotated[
+        str,
+        Field(description="Name of the index: its prefix and the embedding space of its vectors."),
+    ]
+    cluster: Annotated[
+        str, Field(description="Cluster status: `green`, or `yellow` if a replica is missing.")
+    ]
+    allows: Annotated[list[Change], Field(description="Changes of the bucket that the API allows.")]
     lag: Annotated[
         Waiting | None,
-        Field(description="About; null where the queue does not answer, absent where none is."),
+        Field(description="Approximate; null if the queue is unavailable, absent without a queue."),
     ] = None
 
 
@@ -44,19 +49,19 @@ class HealthRoute:
         self._dependencies = dependencies
 
     def operations(self) -> list[Operation]:
-        return [Operation("GET", "/v1/health", self.health, Health, SUMMARY, AWAY)]
+        return [Operation("GET", "/v1/health", self.health, Health, SUMMARY, UNAVAILABLE)]
 
     def health(self) -> Response[Any]:
         searcher, queue = self._dependencies.searcher, self._dependencies.queue
-        found = searcher.health()
-        return answer(
+        index = searcher.health()
+        return json_response(
             Health(
                 status="ok",
-                images=found.images,
-                rejected=found.rejected,
+                images=index.images,
+                rejected=index.rejected,
                 model=searcher.model,
-                index=found.name,
-                cluster=found.status,
+                index=index.name,
+                cluster=index.status,
                 allows=_allowed(self._dependencies.uploads),
                 **({"lag": _lag(queue)} if queue else {}),
             )
@@ -66,11 +71,11 @@ class HealthRoute:
 def _allowed(uploads: UploadService | None) -> list[Change]:
     allowed = uploads.allowed if uploads else Allowed()
     changes: dict[Change, bool] = {"uploads": allowed.uploads, "deletions": allowed.deletions}
-    return [change for change, may_be in changes.items() if may_be]
+    return [change for change, is_allowed in changes.items() if is_allowed]
 
 
 def _lag(queue: ChangeQueue) -> Waiting | None:
-    """Searches do not need the queue: where it is away, the rest is still well."""
+    """None if the queue is unavailable, which does not affect searches."""
     try:
         lag = queue.lag()
     except Unavailable:

@@ -1,9 +1,4 @@
-"""The shapes of an image's record and of lists of them.
-
-What is posted to begin an upload, or to have an image fetched.
-
-The images' records over HTTP: parse, call the use case, shape the answer.
-"""
+"""Image routes: records, lists, uploads and deletions."""
 
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -30,7 +25,6 @@ from imagesearch.uploads import (
 
 from ..requests import (
     LIST_LIMIT,
-    Body,
     Collection,
     CursorParameter,
     ImageId,
@@ -38,156 +32,42 @@ from ..requests import (
     Limit,
     ListedStatus,
     Prefix,
+    RequestBody,
     Sort,
     posted_json,
 )
 from ..responses import (
-    Answer,
     Cursor,
     Degrees,
     Id,
     Key,
     Metadata,
     Moment,
+    ResponseModel,
     ThumbnailUrl,
     Truncated,
     Url,
-    answer,
-    place_of,
-    truncated,
+    json_response,
+    location_fields,
+    truncated_field,
 )
-from ..routing import AWAY, JSON_AWAY, MISSING, Dependencies, ImageUrls, LogFields, Operation
+from ..routing import (
+    JSON_ERRORS,
+    NOT_FOUND,
+    UNAVAILABLE,
+    Dependencies,
+    ImageUrls,
+    LogFields,
+    Operation,
+)
 
-
-class ImageRecord(Answer):
-    """What the index records of an image; the fields in pixels only where it could be read.
-
-    Of one that is pending no more is known than what the bucket tells.
-    """
-
-    id: Id
-    key: Key
-    status: Annotated[
-        Status | Literal["pending"],
-        Field(description="pending: uploaded, and not yet looked at."),
-    ]
-    reason: Annotated[str, Field(description="Why it was rejected.")] = ""
-    decoder: Annotated[str, Field(description="What rejected it; a newer one tries again.")] = ""
-    url: Url
-    thumbnail_url: ThumbnailUrl
-    collection: Annotated[str | None, Field(description="The first part of the key.")]
-    size: Annotated[int, Field(description="Bytes.")]
-    content_type: Annotated[str | None, Field(description="What its bytes are.")] = None
-    width: Annotated[int | None, Field(description="Pixels, as displayed.")] = None
-    height: Annotated[int | None, Field(description="Pixels, as displayed.")] = None
-    taken_at: Annotated[Moment | None, Field(description="When the camera says it was taken.")] = (
-        None
-    )
-    latitude: Degrees = None
-    longitude: Degrees = None
-    truncated: Truncated = False
-    metadata: Metadata | None = None
-    last_modified: Annotated[Moment, Field(description="When the object was written.")]
-    indexed_at: Annotated[Moment | None, Field(description="When the index looked at it.")] = None
-    model: Annotated[str | None, Field(description="The model that embedded it.")] = None
-
-
-class UploadTo(Answer):
-    """A multipart form: POST these fields, and behind them the bytes as the field `file`."""
-
-    url: Annotated[str, Field(description="Where to; it may begin at this server's root.")]
-    fields: Annotated[dict[str, str], Field(description="To be sent as they are, before the file.")]
-
-
-class Upload(Answer):
-    """An upload that may begin. The image is found under this id once it is indexed.
-
-    Of an image that was fetched, id and key alone.
-    """
-
-    id: Id
-    key: Key
-    upload: UploadTo | None = None
-    expires_at: Annotated[Moment | None, Field(description="Until when the form is taken.")] = None
-
-
-class DeletedImage(Answer):
-    """The object is gone; the index follows a moment later."""
-
-    id: Id
-    key: Key
-
-
-class ImageList(Answer):
-    """Records in the order that was asked for."""
-
-    images: Annotated[list[ImageRecord], Field(description="As many as the page holds.")]
-    cursor: Cursor
-
-
-def begun_upload(begun: CreatedUpload) -> Upload:
-    form = begun.form
-    return Upload(
-        id=begun.ref.id,
-        key=begun.ref.key,
-        upload=UploadTo(url=form.url, fields=dict(form.fields)),
-        expires_at=form.expires_at,
-    )
-
-
-def pending_image(pending: PendingImage, addresses: ImageUrls) -> ImageRecord:
-    ref, state = pending.ref, pending.state
-    return ImageRecord(
-        id=ref.id,
-        key=ref.key,
-        status="pending",
-        url=addresses.images.url(ref),
-        thumbnail_url=None,
-        collection=ref.collection,
-        size=state.size,
-        last_modified=state.last_modified,
-    )
-
-
-def image_list(listing: Listing, addresses: ImageUrls) -> ImageList:
-    return ImageList(
-        images=[image_record(each, addresses) for each in listing.documents], cursor=listing.cursor
-    )
-
-
-def image_record(document: Document, addresses: ImageUrls) -> ImageRecord:
-    return ImageRecord(
-        id=document.id,
-        key=document.ref.key,
-        status=document.status,
-        collection=document.ref.collection,
-        size=document.size,
-        metadata=dict(document.metadata),
-        last_modified=document.last_modified,
-        indexed_at=document.indexed_at,
-        model=document.model,
-        url=addresses.image(document),
-        thumbnail_url=addresses.thumbnail(document),
-        **place_of(document),
-        **truncated(document),
-        **_by_status(document),
-    )
-
-
-def _by_status(document: Document) -> dict[str, Any]:
-    if document.status is Status.REJECTED:
-        return {"reason": document.reason or "", "decoder": document.decoder}
-    names = ("content_type", "width", "height", "taken_at")
-    return {name: getattr(document, name) for name in names}
-
-
-# Letters of other scripts have up to four bytes.
+# A character has up to four bytes in UTF-8.
 MAX_STEM = MAX_NAME_BYTES // 4
 TYPES = ", ".join(EXTENSIONS_OF)
 
 
 class PostedImage(BaseModel):
-    """An image that is to be uploaded, or with `url` one that is fetched from there."""
+    """An image to upload or, with `url`, to fetch."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -196,90 +76,167 @@ class PostedImage(BaseModel):
         Field(
             min_length=1,
             max_length=MAX_NAME_BYTES,
-            description="A file name; what keeps it from overwriting another is added. With `url`"
-            " it may be left out.",
+            description="File name; a suffix makes it unique, so that no image is overwritten."
+            " Optional with `url`.",
         ),
     ] = None
     content_type: Annotated[
-        str | None, Field(description=f"One of {TYPES}; with `url` it is what the bytes tell.")
+        str | None,
+        Field(
+            description=f"Media type: one of {TYPES}. Not allowed with `url`: it is detected from"
+            " the bytes."
+        ),
     ] = None
     url: ImageUrl | None = None
-    collection: Annotated[str | None, Field(description="The folder that it goes to.")] = None
+    collection: Annotated[
+        str | None, Field(description="Collection: the first folder of the new key.")
+    ] = None
     metadata: Annotated[
         dict[str, str] | None,
         Field(
-            description=f"Becomes x-amz-meta- headers: ASCII, up to {MAX_METADATA_BYTES:,} bytes."
+            description="User metadata, stored as x-amz-meta- headers: ASCII, up to"
+            f" {MAX_METADATA_BYTES:,} bytes."
         ),
     ] = None
 
     def new_image(self) -> NewImage:
-        """Raises InvalidQuery where it is neither described nor somewhere to be fetched from."""
+        """Raises InvalidQuery for a field that is missing or contradicts `url`."""
         if self.url is None:
-            name = _given("name", self.name)
-            type = _given("content_type", self.content_type)
+            name = _required("name", self.name)
+            type = _required("content_type", self.content_type)
             return NewImage(name, type, self.collection, self.metadata or {})
         if self.content_type is not None:
             raise InvalidQuery(
-                "there is a content_type beside url",
-                "leave it out: it is what the bytes tell",
+                "content_type is not allowed with url",
+                "omit it: the type is detected from the bytes",
                 "invalid_content_type",
             )
-        name = self.name or _last_part(self.url)
+        name = self.name or _name_from_url(self.url)
         return NewImage(name, "", self.collection, self.metadata or {})
 
 
-def _given(field: str, value: str | None) -> str:
-    if value is None:
-        raise InvalidQuery(f"{field} is missing", "send it, or url", f"invalid_{field}")
-    return value
+class ImageRecord(ResponseModel):
+    """The index record of an image.
+
+    Dimensions and times of rejected images are absent; a pending image has only the fields that
+    the bucket lists.
+    """
+
+    id: Id
+    key: Key
+    status: Annotated[
+        Status | Literal["pending"],
+        Field(description="`pending`: uploaded, and not processed yet."),
+    ]
+    reason: Annotated[str, Field(description="Why the image was rejected.")] = ""
+    decoder: Annotated[
+        str, Field(description="Decoder that rejected the image; a newer decoder tries it again.")
+    ] = ""
+    url: Url
+    thumbnail_url: ThumbnailUrl
+    collection: Annotated[str | None, Field(description="Collection: the first folder of the key.")]
+    size: Annotated[int, Field(description="File size in bytes.")]
+    content_type: Annotated[
+        str | None, Field(description="Media type, detected from the bytes of the file.")
+    ] = None
+    width: Annotated[int | None, Field(description="Width in pixels, as displayed.")] = None
+    height: Annotated[int | None, Field(description="Height in pixels, as displayed.")] = None
+    taken_at: Annotated[
+        Moment | None, Field(description="When the image was taken, from its EXIF data.")
+    ] = None
+    latitude: Degrees = None
+    longitude: Degrees = None
+    truncated: Truncated = False
+    metadata: Metadata | None = None
+    last_modified: Annotated[Moment, Field(description="When the object was last modified.")]
+    indexed_at: Annotated[Moment | None, Field(description="When the image was indexed.")] = None
+    model: Annotated[str | None, Field(description="Model that embedded the image.")] = None
 
 
-def _last_part(url: str) -> str:
-    """A name that says where it came from, whatever signs the address is made of."""
-    last = unquote(urlsplit(url).path).rpartition("/")[2]
-    plain = "".join(letter for letter in last if letter.isalnum() or letter in "-_.")
-    return plain.lstrip(".")[:MAX_STEM] or "image"
+class UploadTo(ResponseModel):
+    """A multipart form: POST these fields, followed by the bytes as the field `file`."""
+
+    url: Annotated[
+        str, Field(description="URL to POST the form to; may be relative to this server.")
+    ]
+    fields: Annotated[
+        dict[str, str], Field(description="Form fields to send unchanged, before the file.")
+    ]
 
 
-NEW_IMAGE = Body(
+class Upload(ResponseModel):
+    """The new image. Its ID is valid in searches once it is indexed.
+
+    An image fetched from `url` has only `id` and `key`.
+    """
+
+    id: Id
+    key: Key
+    upload: UploadTo | None = None
+    expires_at: Annotated[Moment | None, Field(description="When the upload form expires.")] = None
+
+
+class DeletedImage(ResponseModel):
+    """The object is deleted; the index is updated shortly after."""
+
+    id: Id
+    key: Key
+
+
+class ImageList(ResponseModel):
+    """Records in the requested order."""
+
+    images: Annotated[list[ImageRecord], Field(description="The records of this page.")]
+    cursor: Cursor
+
+
+NEW_IMAGE = RequestBody(
     PostedImage,
     {
         "photo": {"name": "beach.jpg", "content_type": "image/jpeg", "collection": "2024"},
         "url": {"url": "https://example.com/beach.jpg", "collection": "2024"},
     },
 )
-
-
-LISTED = "List images, by key or by when they were taken"
-RECORD = "One image's record"
-UPLOAD = "Begin an upload, or have an image fetched"
-UPLOADED = """The image itself goes straight to the bucket: POST the fields to the address that the
-answer names, as a multipart form with the bytes as the last field, `file`. Its type is as said
-here, its size up to 64 MB. With `url` the image is fetched and put there before the answer comes,
-which then names no address. Then `GET /v1/images/{id}` says `pending`, and a moment later `indexed`
-or `rejected`."""
-TAKING = (*JSON_AWAY, 422)
+LIST = "List images by key or by the time they were taken"
+RECORD = "Get the record of an image"
+UPLOAD = "Create an upload, or fetch an image from a URL"
+UPLOAD_STEPS = """The image itself is uploaded directly to the bucket: POST the returned fields to
+the returned URL, as a multipart form with the bytes as the last field, `file`. The image must have
+the declared type and at most 64 MB. With `url`, the image is fetched and stored before the response
+is sent, and the response has no `upload`. Afterwards `GET /v1/images/{id}` reports `pending`, then
+`indexed` or `rejected`."""
+UPLOAD_ERRORS = (*JSON_ERRORS, 422)
 DELETE = "Delete an image"
-DELETED = """Deletes the object in the bucket; the index follows by the event, a moment later. In a
-versioned bucket the older versions stay. Locally the file is moved out of the folder."""
+DELETE_RULES = """Deletes the object in the bucket; its event removes the image from the index
+shortly after. In a versioned bucket, older versions remain. On a local server, the file is moved
+out of the folder."""
 
 
 class Images:
-    """Each method raises the errors of its use case; they are mapped to answers at one place."""
+    """Routes that raise the errors of their use case; `errors.py` maps them to responses."""
 
-    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+    def __init__(self, dependencies: Dependencies, log: LogFields) -> None:
         self._dependencies = dependencies
-        self._note = note
+        self._log = log
 
     def operations(self) -> list[Operation]:
         get, post = partial(Operation, "GET"), partial(Operation, "POST")
         delete = partial(Operation, "DELETE")
         path, one = "/v1/images", "/v1/images/<id>"
         return [
-            get(path, self.images, ImageList, LISTED, AWAY),
-            post(path, self.begin_upload, Upload, UPLOAD, TAKING, UPLOADED, NEW_IMAGE, 201),
-            get(one, self.image, ImageRecord, RECORD, MISSING),
-            delete(one, self.delete, DeletedImage, DELETE, MISSING, DELETED, status=202),
+            get(path, self.images, ImageList, LIST, UNAVAILABLE),
+            post(
+                path,
+                self.begin_upload,
+                Upload,
+                UPLOAD,
+                UPLOAD_ERRORS,
+                UPLOAD_STEPS,
+                NEW_IMAGE,
+                201,
+            ),
+            get(one, self.image, ImageRecord, RECORD, NOT_FOUND),
+            delete(one, self.delete, DeletedImage, DELETE, NOT_FOUND, DELETE_RULES, status=202),
         ]
 
     def images(
@@ -291,35 +248,105 @@ class Images:
         cursor: CursorParameter = None,
         limit: Limit = LIST_LIMIT,
     ) -> Response[Any]:
-        wanted = Listed(status, collection or None, prefix or None, Order(sort), cursor, limit)
-        listing = self._dependencies.searcher.list_documents(wanted)
-        self._note(images=len(listing.documents))
-        return answer(image_list(listing, self._dependencies.addresses))
+        listed = Listed(status, collection or None, prefix or None, Order(sort), cursor, limit)
+        listing = self._dependencies.searcher.list_documents(listed)
+        self._log(images=len(listing.documents))
+        return json_response(_image_list(listing, self._dependencies.image_urls))
 
     def image(self, id: ImageId) -> Response[Any]:
-        uploads, addresses = self._dependencies.uploads, self._dependencies.addresses
+        uploads, urls = self._dependencies.uploads, self._dependencies.image_urls
         try:
-            return answer(image_record(self._dependencies.searcher.document(id), addresses))
+            return json_response(image_record(self._dependencies.searcher.document(id), urls))
         except NotFound:
             if uploads and (pending := uploads.pending(id)):
-                return answer(pending_image(pending, addresses))
+                return json_response(_pending_record(pending, urls))
             raise
 
     def begin_upload(self, request: Request) -> Response[Any]:
         posted = posted_json(request.resolved_event, PostedImage)
         if posted.url is not None:
-            ref = self._uploads.upload_from_url(posted.url, posted.new_image())
-            return answer(Upload(id=ref.id, key=ref.key), 201)
-        begun = self._uploads.create_upload(posted.new_image())
-        return answer(begun_upload(begun), 201)
+            ref = self._uploads.take(posted.url, posted.new_image())
+            return json_response(Upload(id=ref.id, key=ref.key), 201)
+        created = self._uploads.begin(posted.new_image())
+        return json_response(_upload(created), 201)
 
     def delete(self, id: ImageId) -> Response[Any]:
         deleted = self._uploads.delete(id)
-        return answer(DeletedImage(id=deleted.id, key=deleted.key), 202)
+        return json_response(DeletedImage(id=deleted.id, key=deleted.key), 202)
 
     @property
     def _uploads(self) -> UploadService:
         """Raises NotAllowed."""
         if self._dependencies.uploads is None:
-            raise NotAllowed("images are only read here", f"{UPLOADS_HINT}; {DELETIONS_HINT}")
+            raise NotAllowed("the bucket is read-only", f"{UPLOADS_HINT}; {DELETIONS_HINT}")
         return self._dependencies.uploads
+
+
+def image_record(document: Document, urls: ImageUrls) -> ImageRecord:
+    return ImageRecord(
+        id=document.id,
+        key=document.ref.key,
+        status=document.status,
+        collection=document.ref.collection,
+        size=document.size,
+        metadata=dict(document.metadata),
+        last_modified=document.last_modified,
+        indexed_at=document.indexed_at,
+        model=document.model,
+        url=urls.image(document),
+        thumbnail_url=urls.thumbnail(document),
+        **location_fields(document),
+        **truncated_field(document),
+        **_status_fields(document),
+    )
+
+
+def _status_fields(document: Document) -> dict[str, Any]:
+    """The fields that only indexed, or only rejected images have."""
+    if document.status is Status.REJECTED:
+        return {"reason": document.reason or "", "decoder": document.decoder}
+    names = ("content_type", "width", "height", "taken_at")
+    return {name: getattr(document, name) for name in names}
+
+
+def _image_list(listing: Listing, urls: ImageUrls) -> ImageList:
+    return ImageList(
+        images=[image_record(each, urls) for each in listing.documents], cursor=listing.cursor
+    )
+
+
+def _pending_record(pending: PendingImage, urls: ImageUrls) -> ImageRecord:
+    ref, state = pending.ref, pending.state
+    return ImageRecord(
+        id=ref.id,
+        key=ref.key,
+        status="pending",
+        url=urls.images.url(ref),
+        thumbnail_url=None,
+        collection=ref.collection,
+        size=state.size,
+        last_modified=state.last_modified,
+    )
+
+
+def _upload(created: CreatedUpload) -> Upload:
+    form = created.form
+    return Upload(
+        id=created.ref.id,
+        key=created.ref.key,
+        upload=UploadTo(url=form.url, fields=dict(form.fields)),
+        expires_at=form.expires_at,
+    )
+
+
+def _required(field: str, value: str | None) -> str:
+    if value is None:
+        raise InvalidQuery(f"{field} is missing", f"send {field}, or url", f"invalid_{field}")
+    return value
+
+
+def _name_from_url(url: str) -> str:
+    """The last segment of the URL's path, without special characters, or "image"."""
+    segment = unquote(urlsplit(url).path).rpartition("/")[2]
+    plain = "".join(letter for letter in segment if letter.isalnum() or letter in "-_.")
+    return plain.lstrip(".")[:MAX_STEM] or "image"

@@ -1,9 +1,4 @@
-"""Label sets over HTTP: parse, call the use case, shape the answer.
-
-What can be posted to a label set.
-
-The shapes of label sets.
-"""
+"""Label set routes: list, read, write and delete stored sets of labels."""
 
 from functools import partial
 from typing import Annotated, Any, TypeAlias
@@ -15,13 +10,32 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from imagesearch.classification.prompts import checked_labels
 
-from ..requests import LIST_LIMIT, Body, CursorParameter, Limit, posted_json, require_json
-from ..responses import Answer, Cursor, answer
-from ..routing import AWAY, MISSING, Dependencies, LogFields, Operation
+from ..requests import (
+    LIST_LIMIT,
+    CursorParameter,
+    Limit,
+    RequestBody,
+    posted_json,
+    require_json,
+)
+from ..responses import Cursor, ResponseModel, json_response
+from ..routing import NOT_FOUND, UNAVAILABLE, Dependencies, LogFields, Operation
 from .classify import Label
 
-# With three prompts a label this takes CLIP some seconds, where API Gateway waits for 29.
+# Embedding them takes CLIP some seconds at three prompts per label; API Gateway times out after 29.
 MAX_WRITTEN = 300
+SetName: TypeAlias = Annotated[
+    str,
+    Path(
+        description="Name of the label set: 1 to 64 of the characters a-z, 0-9, - and _, starting"
+        " with a letter or digit."
+    ),
+]
+Name = Annotated[str, Field(description="Name of the label set, as in `labelset`.")]
+Count = Annotated[
+    int,
+    Field(ge=0, description="Number of labels; new labels are counted after about a second."),
+]
 
 
 class PostedLabels(BaseModel):
@@ -29,7 +43,7 @@ class PostedLabels(BaseModel):
 
     labels: Annotated[
         list[Label],
-        Field(min_length=1, max_length=MAX_WRITTEN, description="In words, as in a caption."),
+        Field(min_length=1, max_length=MAX_WRITTEN, description="Labels, worded as in a caption."),
     ]
 
     def checked(self) -> list[str]:
@@ -37,107 +51,100 @@ class PostedLabels(BaseModel):
         return checked_labels(self.labels, MAX_WRITTEN)
 
 
-LABELS = Body(PostedLabels, {"labels": {"labels": ["a red fox", "an arctic fox", "a wolf"]}})
-
-
-Name = Annotated[str, Field(description="What `labelset` of a classification names.")]
-Count = Annotated[
-    int, Field(ge=0, description="Its labels; those just written are counted a second later.")
-]
-
-
-class LabelSet(Answer):
+class LabelSet(ResponseModel):
     name: Name
     count: Count
 
 
-class LabelSetList(Answer):
-    """In the order of their names."""
+class LabelSetList(ResponseModel):
+    """Label sets in the order of their names."""
 
-    labelsets: Annotated[list[LabelSet], Field(description="All that there are.")]
+    labelsets: Annotated[list[LabelSet], Field(description="All label sets.")]
 
 
-class LabelSetLabels(Answer):
-    """Labels in the order of their letters."""
+class LabelSetLabels(ResponseModel):
+    """Labels in alphabetical order."""
 
     name: Name
     count: Count
-    labels: Annotated[list[str], Field(description="As many as the page holds.")]
+    labels: Annotated[list[str], Field(description="The labels of this page.")]
     cursor: Cursor
 
 
-class Written(Answer):
+class Written(ResponseModel):
     name: Name
-    written: Annotated[int, Field(ge=0, description="How many labels of the request it has now.")]
+    written: Annotated[int, Field(ge=0, description="Number of distinct labels in the request.")]
 
 
-class Deleted(Answer):
+class Deleted(ResponseModel):
     name: Name
-    deleted: Annotated[bool, Field(description="Always true: a set that is not there is an error.")]
+    deleted: Annotated[bool, Field(description="Always true: a missing set is an error.")]
 
 
-ONE, MORE = "/v1/labelsets/<name>", "/v1/labelsets/<name>/labels"
-ALL = "List the label sets"
+LABELS = RequestBody(PostedLabels, {"labels": {"labels": ["a red fox", "an arctic fox", "a wolf"]}})
+SETS = "/v1/labelsets"
+SET = f"{SETS}/<name>"
+LABELS_OF_SET = f"{SET}/labels"
+LIST = "List the label sets"
 READ = "List the labels of a set"
-REPLACE = "Make these the labels of a set"
+REPLACE = "Create a label set or replace its labels"
 ADD = "Add labels to a set"
-DELETE = "Delete a set with its labels"
-BOUND = f"""Up to {MAX_WRITTEN} labels a request: each is embedded before the answer comes. Begin a
-larger set with PUT and go on with POST; `imagesearch labels put` does so from a file."""
-REPLACED = f"{BOUND} What the set had already is not embedded again."
-WRITING = (404, 413, 415, 503)
-SetName: TypeAlias = Annotated[
-    str, Path(description="1 to 64 of a-z, 0-9, - and _; begins with a letter or digit.")
-]
+DELETE = "Delete a label set"
+ADD_RULES = f"""Up to {MAX_WRITTEN} labels per request: each is embedded before the response is
+sent. Create a larger set with PUT and add the rest with POST; `imagesearch labels put` does this
+from a file."""
+REPLACE_RULES = f"{ADD_RULES} Labels that the set has already are not embedded again."
+WRITE_ERRORS = (404, 413, 415, 503)
 
 
 class LabelSetRoutes:
-    """Each method raises the errors of its use case; they are mapped to answers at one place."""
+    """Routes that raise the errors of their use case; `errors.py` maps them to responses."""
 
-    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+    def __init__(self, dependencies: Dependencies, log: LogFields) -> None:
         self._sets = dependencies.label_sets
-        self._note = note
+        self._log = log
 
     def operations(self) -> list[Operation]:
         get, delete = partial(Operation, "GET"), partial(Operation, "DELETE")
         put, post = partial(Operation, "PUT"), partial(Operation, "POST")
         return [
-            get("/v1/labelsets", self.label_sets, LabelSetList, ALL, AWAY),
-            get(ONE, self.label_set, LabelSetLabels, READ, MISSING),
-            put(ONE, self.put_label_set, Written, REPLACE, WRITING, REPLACED, LABELS),
-            post(MORE, self.add_labels, Written, ADD, WRITING, BOUND, LABELS),
-            delete(ONE, self.delete_label_set, Deleted, DELETE, MISSING),
+            get(SETS, self.label_sets, LabelSetList, LIST, UNAVAILABLE),
+            get(SET, self.label_set, LabelSetLabels, READ, NOT_FOUND),
+            put(SET, self.put_label_set, Written, REPLACE, WRITE_ERRORS, REPLACE_RULES, LABELS),
+            post(LABELS_OF_SET, self.add_labels, Written, ADD, WRITE_ERRORS, ADD_RULES, LABELS),
+            delete(SET, self.delete_label_set, Deleted, DELETE, NOT_FOUND),
         ]
 
     def label_sets(self) -> Response[Any]:
-        found = [LabelSet(name=name, count=count) for name, count in self._sets.counts().items()]
-        return answer(LabelSetList(labelsets=found))
+        counts = self._sets.counts().items()
+        sets = [LabelSet(name=name, count=count) for name, count in counts]
+        return json_response(LabelSetList(labelsets=sets))
 
     def label_set(
         self, name: SetName, cursor: CursorParameter = None, limit: Limit = LIST_LIMIT
     ) -> Response[Any]:
         page = self._sets.page(name, cursor, limit)
-        return answer(
+        return json_response(
             LabelSetLabels(name=page.name, count=page.count, labels=page.labels, cursor=page.cursor)
         )
 
     def put_label_set(self, name: SetName, request: Request) -> Response[Any]:
         labels = self._labels(request)
         self._sets.replace(name, labels)
-        return answer(Written(name=name, written=len(labels)))
+        return json_response(Written(name=name, written=len(labels)))
 
     def add_labels(self, name: SetName, request: Request) -> Response[Any]:
         labels = self._labels(request)
         self._sets.add(name, labels)
-        return answer(Written(name=name, written=len(labels)))
+        return json_response(Written(name=name, written=len(labels)))
 
     def delete_label_set(self, name: SetName) -> Response[Any]:
         self._sets.delete(name)
-        return answer(Deleted(name=name, deleted=True))
+        return json_response(Deleted(name=name, deleted=True))
 
     def _labels(self, request: Request) -> list[str]:
         event = request.resolved_event
         require_json(event.headers.get("content-type", ""))
         labels = posted_json(event, PostedLabels).checked()
-        self._note(labels=len(labels))
+        self._log(labels=len(labels))
         return labels

@@ -1,9 +1,4 @@
-"""What can be posted to search.
-
-The shape of what a search answers.
-
-Searching over HTTP: parse, call the use case, shape the answer.
-"""
+"""Search routes: by text, by image, by an indexed image, by a mixture, and in batches."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -39,23 +34,22 @@ from ..requests import (
     MAX_COLLECTION,
     MAX_CURSOR,
     Base64,
-    Body,
     Collection,
     CursorParameter,
     ImageId,
     ImageUrl,
     Limit,
     MinRelevance,
+    RequestBody,
     Text,
-    bounded,
+    check_image_size,
     is_json,
     posted_image,
     posted_json,
+    reject_parameters,
     require_json,
-    without_parameters,
 )
 from ..responses import (
-    Answer,
     Cursor,
     Degrees,
     Failure,
@@ -63,19 +57,21 @@ from ..responses import (
     Key,
     Metadata,
     Moment,
+    ResponseModel,
     ThumbnailUrl,
     Truncated,
     Url,
-    answer,
-    place_of,
-    refusal,
-    truncated,
+    error_body,
+    json_response,
+    location_fields,
+    rounded_cosine,
+    truncated_field,
 )
 from ..routing import (
-    AWAY,
-    JSON_AWAY,
-    MISSING,
-    UNREADABLE,
+    IMAGE_ERRORS,
+    JSON_ERRORS,
+    NOT_FOUND,
+    UNAVAILABLE,
     Dependencies,
     ImageUrls,
     LogFields,
@@ -85,21 +81,25 @@ from .search_filters import EXAMPLE, SearchFilter
 
 MAX_WEIGHT = 100
 MAX_SEARCHES = 32
-# Each takes tens of milliseconds, a hostile one far more: together they must end in time.
+# Decoding takes tens of milliseconds per image, and far longer for a malicious one: a batch must
+# still finish before the timeout.
 MAX_IMAGES = 32
 
 
 class PostedPart(BaseModel):
-    """Exactly one of these."""
+    """Exactly one of these fields."""
 
     model_config = ConfigDict(extra="forbid")
     _choices: ClassVar[tuple[str, ...]] = ("text", "image", "id", "url")
 
     text: Annotated[
-        str | None, Field(min_length=1, max_length=MAX_TEXT, description="What to find, in words.")
+        str | None, Field(min_length=1, max_length=MAX_TEXT, description="Text to search for.")
     ] = None
     image: Base64 | None = None
-    id: Annotated[str | None, Field(description="An indexed image, itself left out.")] = None
+    id: Annotated[
+        str | None,
+        Field(description="ID of an indexed image; the image itself is excluded from the hits."),
+    ] = None
     url: ImageUrl | None = None
 
     @model_validator(mode="after")
@@ -114,12 +114,12 @@ class PostedPart(BaseModel):
         if self.text is not None:
             return TextQuery(self.text)
         if self.image is not None:
-            return ImageQuery(bounded(self.image))
+            return ImageQuery(check_image_size(self.image))
         return StoredQuery(self.id) if self.id is not None else UrlQuery(self.url or "")
 
 
 class PostedTerm(PostedPart):
-    """Exactly one of `text`, `image`, `id`, `url`, and how much it counts."""
+    """Exactly one of `text`, `image`, `id` and `url`, with a weight."""
 
     weight: Annotated[
         float,
@@ -128,14 +128,14 @@ class PostedTerm(PostedPart):
             ge=-MAX_WEIGHT,
             le=MAX_WEIGHT,
             allow_inf_nan=False,
-            description="A negative one pushes away. What is named by id with a positive one is"
-            " left out of the hits.",
+            description="Weight of the term; a negative weight moves results away from it. An"
+            " image named by `id` with a positive weight is excluded from the hits.",
         ),
     ] = 1.0
 
 
 class PostedQuery(PostedPart):
-    """Exactly one of these."""
+    """Exactly one of these fields."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
     _choices: ClassVar[tuple[str, ...]] = (*PostedPart._choices, "terms")
@@ -145,7 +145,7 @@ class PostedQuery(PostedPart):
         Field(
             min_length=1,
             max_length=MAX_TERMS,
-            description="A mixture: the weighted sum of what each term means.",
+            description="Mixed query: the weighted sum of the terms' embeddings.",
         ),
     ] = None
 
@@ -157,25 +157,28 @@ class PostedQuery(PostedPart):
 
 
 class PostedSearch(BaseModel):
-    """A search; fields that are left out are as they are described."""
+    """One search."""
 
     model_config = ConfigDict(extra="forbid")
 
     query: PostedQuery
     limit: Annotated[
-        int, Field(strict=True, ge=1, le=MAX_LIMIT, description="How many on this page.")
+        int, Field(strict=True, ge=1, le=MAX_LIMIT, description="Maximum number of hits per page.")
     ] = LIMIT
     cursor: Annotated[
-        str | None, Field(max_length=MAX_CURSOR, description="The cursor of the page before.")
+        str | None, Field(max_length=MAX_CURSOR, description="`cursor` of the previous page.")
     ] = None
     collection: Annotated[
         str | None,
-        Field(max_length=MAX_COLLECTION, description="Only images of this collection."),
+        Field(
+            max_length=MAX_COLLECTION,
+            description="Only images of this collection: the first folder of the key.",
+        ),
     ] = None
     filter: SearchFilter | None = None
     min_relevance: Annotated[
         float | None,
-        Field(strict=True, ge=0, le=1, description="Only hits with at least this relevance."),
+        Field(strict=True, ge=0, le=1, description="Minimum relevance of a hit."),
     ] = None
 
     def search(self) -> Search:
@@ -191,13 +194,17 @@ class PostedSearch(BaseModel):
 
 
 class PostedBatch(BaseModel):
-    """Several searches, each as it would be posted alone."""
+    """Several searches in one request."""
 
     model_config = ConfigDict(extra="forbid")
 
     searches: Annotated[
         list[PostedSearch],
-        Field(min_length=1, max_length=MAX_SEARCHES, description="Each as it is posted alone."),
+        Field(
+            min_length=1,
+            max_length=MAX_SEARCHES,
+            description="Each in the format of POST /v1/search.",
+        ),
     ]
 
     @model_validator(mode="after")
@@ -208,17 +215,74 @@ class PostedBatch(BaseModel):
         if images > MAX_IMAGES:
             raise PydanticCustomError(
                 "too_many_images",
-                "Input should have at most {limit} images in all, not {images}",
+                "Input should have at most {limit} images in total, not {images}",
                 {"limit": MAX_IMAGES, "images": images},
             )
         return self
+
+
+class Took(ResponseModel):
+    """Durations in milliseconds."""
+
+    embed: Annotated[float, Field(description="Embedding the query.")]
+    search: Annotated[float, Field(description="Searching the index.")]
+    total: Annotated[float, Field(description="Total time in the function.")]
+
+
+class FoundImage(ResponseModel):
+    id: Id
+    key: Key
+    score: Annotated[float, Field(ge=-1, le=1, description="Cosine similarity to the query.")]
+    relevance: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="Relevance to the query, comparable between queries; 0.5 separates relevant"
+            " images from others. Null if the model is not calibrated.",
+        ),
+    ]
+    url: Url
+    thumbnail_url: ThumbnailUrl
+    width: Annotated[int | None, Field(description="Width in pixels, as displayed.")]
+    height: Annotated[int | None, Field(description="Height in pixels, as displayed.")]
+    content_type: Annotated[
+        str | None, Field(description="Media type, detected from the bytes of the file.")
+    ]
+    taken_at: Annotated[
+        Moment | None, Field(description="When the image was taken, from its EXIF data.")
+    ]
+    latitude: Degrees = None
+    longitude: Degrees = None
+    truncated: Truncated = False
+    metadata: Metadata
+
+
+class SearchResult(ResponseModel):
+    """Hits by descending similarity."""
+
+    search_id: Annotated[
+        str, Field(description="Identifies the search in feedback; valid for one day.")
+    ]
+    model: Annotated[str, Field(description="Model that embedded the query.")]
+    took_ms: Took
+    hits: Annotated[list[FoundImage], Field(description="Most similar image first.")]
+    cursor: Cursor
+
+
+class BatchResult(ResponseModel):
+    """One result per search, in the order of the request; `took_ms` is that of the whole batch."""
+
+    results: Annotated[
+        list[SearchResult | Failure], Field(description="In the order of the searches.")
+    ]
 
 
 TERMS = [
     {"text": "a dog on a beach"},
     {"text": "people", "weight": -0.5},
 ]
-SEARCH = Body(
+SEARCH = RequestBody(
     PostedSearch,
     {
         "text": {"query": {"text": "a dog on a beach"}, "limit": 10},
@@ -226,9 +290,9 @@ SEARCH = Body(
         "terms": {"query": {"terms": TERMS}},
         "relevant": {"query": {"text": "a dog on a beach"}, "min_relevance": 0.5},
     },
-    or_image=True,
+    accepts_image=True,
 )
-BATCH = Body(
+BATCH = RequestBody(
     PostedBatch,
     {
         "two": {
@@ -239,136 +303,41 @@ BATCH = Body(
         }
     },
 )
-
-
-class Took(Answer):
-    """Milliseconds."""
-
-    embed: Annotated[float, Field(description="Making vectors of the query.")]
-    search: Annotated[float, Field(description="Asking the index.")]
-    total: Annotated[float, Field(description="All of it, within the function.")]
-
-
-class FoundImage(Answer):
-    id: Id
-    key: Key
-    score: Annotated[float, Field(ge=-1, le=1, description="Cosine similarity to the query.")]
-    relevance: Annotated[
-        float | None,
-        Field(
-            ge=0,
-            le=1,
-            description="Whether it stands out for this query, comparable between queries; 0.5 is"
-            " where right and wrong hits part. Null where the model is not calibrated.",
-        ),
-    ]
-    url: Url
-    thumbnail_url: ThumbnailUrl
-    width: Annotated[int | None, Field(description="Pixels, as displayed.")]
-    height: Annotated[int | None, Field(description="Pixels, as displayed.")]
-    content_type: Annotated[
-        str | None, Field(description="What its bytes are, whatever its name says.")
-    ]
-    taken_at: Annotated[Moment | None, Field(description="When the camera says it was taken.")]
-    latitude: Degrees = None
-    longitude: Degrees = None
-    truncated: Truncated = False
-    metadata: Metadata
-
-
-class SearchResult(Answer):
-    """Hits, nearest first."""
-
-    search_id: Annotated[str, Field(description="What feedback names, for a day.")]
-    model: Annotated[str, Field(description="The model that embedded the query.")]
-    took_ms: Took
-    hits: Annotated[list[FoundImage], Field(description="Nearest first.")]
-    cursor: Cursor
-
-
-class BatchResult(Answer):
-    """An answer for each search, in their order; `took_ms` is that of all together."""
-
-    results: Annotated[
-        list[SearchResult | Failure], Field(description="In the order of the searches.")
-    ]
-
-
-def batch_result(
-    found: Sequence[SearchAnswer | ImageSearchError], addresses: ImageUrls
-) -> BatchResult:
-    return BatchResult(
-        results=[
-            refusal(one) if isinstance(one, ImageSearchError) else search_result(one, addresses)
-            for one in found
-        ]
-    )
-
-
-def search_result(found: SearchAnswer, addresses: ImageUrls) -> SearchResult:
-    took = found.took_ms
-    return SearchResult(
-        search_id=found.search_id,
-        model=found.model,
-        took_ms=Took(embed=took.embed, search=took.search, total=took.total),
-        hits=[found_image(hit, addresses) for hit in found.hits],
-        cursor=found.cursor,
-    )
-
-
-def found_image(hit: Hit, addresses: ImageUrls) -> FoundImage:
-    document = hit.document
-    return FoundImage(
-        id=document.id,
-        key=document.ref.key,
-        score=max(-1.0, min(1.0, round(hit.score, 6))),
-        relevance=hit.relevance if hit.relevance is None else round(hit.relevance, 4),
-        url=addresses.image(document),
-        thumbnail_url=addresses.thumbnail(document),
-        width=document.width,
-        height=document.height,
-        content_type=document.content_type,
-        taken_at=document.taken_at,
-        metadata=dict(document.metadata),
-        **place_of(document),
-        **truncated(document),
-    )
-
-
-PAGES = """Up to `limit` hits, nearest first. `cursor` of the answer gets the next page of the same
-search; every match comes once, to a depth of 1,000 hits. With `min_relevance`, what does not stand
-out for the query is left out, and a query that nothing fits has no hits."""
+BY_TEXT = "Search by text"
+BY_ANYTHING = "Search by text, by image, by an indexed image, or by a mixture of these"
+BATCHED = "Run several searches in one request"
+SIMILAR = "Find images similar to an indexed image"
+PAGES = """Returns up to `limit` hits, most similar first. Send the `cursor` of the response to get
+the next page of the same search; each image appears once, and pages end at 1,000 hits. With
+`min_relevance`, irrelevant images are excluded, and a query that no image matches has no hits."""
 POSTED = f"""{PAGES}
 
-Send JSON, or the bytes of an image; beside image bytes, `limit`, `cursor`, `collection` and
-`min_relevance` are parameters."""
-BATCHED = f"""Up to {MAX_SEARCHES} searches in one request, with up to {MAX_IMAGES} images in all.
+The body is JSON or the bytes of an image. With an image as the body, `limit`, `cursor`,
+`collection` and `min_relevance` are query parameters."""
+BATCH_RULES = f"""Up to {MAX_SEARCHES} searches per request, with up to {MAX_IMAGES} images in
+total.
 
-The answers are in the order of the searches. A body that is not as described is refused as a
-whole, and `message` names the search. A search that fails by itself (an id that is not there, an
-image that cannot be decoded) has an `error` in its place."""
-BY_WORDS = "Find images by words"
-BY_ANYTHING = "Find images by words, by an image, by an indexed image, or by a mixture of these"
-MANY = "Several searches at once"
-SIMILAR = "The neighbours of an indexed image, itself left out"
+Results are in the order of the searches. An invalid body is rejected as a whole, and `message`
+names the search. A search that fails on its own (an unknown ID, an image that cannot be decoded)
+has an `error` as its result."""
 
 
 class Searches:
-    """Each method raises the errors of its use case; they are mapped to answers at one place."""
+    """Routes that raise the errors of their use case; `errors.py` maps them to responses."""
 
-    def __init__(self, dependencies: Dependencies, note: LogFields) -> None:
+    def __init__(self, dependencies: Dependencies, log: LogFields) -> None:
         self._dependencies = dependencies
-        self._note = note
+        self._log = log
 
     def operations(self) -> list[Operation]:
         get, post = partial(Operation, "GET"), partial(Operation, "POST")
         path, similar = "/v1/search", "/v1/images/<id>/similar"
         batch = "/v1/search/batch"
         return [
-            get(path, self.search_text, SearchResult, BY_WORDS, AWAY, PAGES),
-            post(path, self.search_posted, SearchResult, BY_ANYTHING, UNREADABLE, POSTED, SEARCH),
-            post(batch, self.search_batch, BatchResult, MANY, JSON_AWAY, BATCHED, BATCH),
-            get(similar, self.similar, SearchResult, SIMILAR, MISSING, PAGES),
+            get(path, self.search_text, SearchResult, BY_TEXT, UNAVAILABLE, PAGES),
+            post(path, self.search_posted, SearchResult, BY_ANYTHING, IMAGE_ERRORS, POSTED, SEARCH),
+            post(batch, self.search_batch, BatchResult, BATCHED, JSON_ERRORS, BATCH_RULES, BATCH),
+            get(similar, self.similar, SearchResult, SIMILAR, NOT_FOUND, PAGES),
         ]
 
     def search_text(
@@ -397,17 +366,19 @@ class Searches:
             return self._search(
                 Search(image, limit, cursor, collection or None, min_relevance=min_relevance)
             )
-        without_parameters(request)
+        reject_parameters(request)
         return self._search(posted_json(event, PostedSearch).search())
 
     def search_batch(self, request: Request) -> Response[Any]:
         event = request.resolved_event
         require_json(event.headers.get("content-type", ""))
         posted = posted_json(event, PostedBatch)
-        found = self._dependencies.searcher.search_many([each.search() for each in posted.searches])
-        answered = [each for each in found if isinstance(each, SearchAnswer)]
-        self._note(searches=len(found), hits=sum(len(each.hits) for each in answered))
-        return answer(batch_result(found, self._dependencies.addresses))
+        results = self._dependencies.searcher.search_many(
+            [each.search() for each in posted.searches]
+        )
+        succeeded = [each for each in results if isinstance(each, SearchAnswer)]
+        self._log(searches=len(results), hits=sum(len(each.hits) for each in succeeded))
+        return json_response(_batch_result(results, self._dependencies.image_urls))
 
     def similar(
         self,
@@ -422,9 +393,53 @@ class Searches:
         )
 
     def _search(self, search: Search) -> Response[Any]:
-        found = self._dependencies.searcher.search(search)
-        took = found.took_ms
-        self._note(search=short_digest(found.search_id), hits=len(found.hits))
-        self._note(embed_ms=took.embed)
-        self._note(search_ms=took.search)
-        return answer(search_result(found, self._dependencies.addresses))
+        result = self._dependencies.searcher.search(search)
+        took = result.took_ms
+        self._log(
+            search=short_digest(result.search_id),
+            hits=len(result.hits),
+            embed_ms=took.embed,
+            search_ms=took.search,
+        )
+        return json_response(_search_result(result, self._dependencies.image_urls))
+
+
+def found_image(hit: Hit, urls: ImageUrls) -> FoundImage:
+    document = hit.document
+    return FoundImage(
+        id=document.id,
+        key=document.ref.key,
+        score=rounded_cosine(hit.score),
+        relevance=None if hit.relevance is None else round(hit.relevance, 4),
+        url=urls.image(document),
+        thumbnail_url=urls.thumbnail(document),
+        width=document.width,
+        height=document.height,
+        content_type=document.content_type,
+        taken_at=document.taken_at,
+        metadata=dict(document.metadata),
+        **location_fields(document),
+        **truncated_field(document),
+    )
+
+
+def _search_result(result: SearchAnswer, urls: ImageUrls) -> SearchResult:
+    took = result.took_ms
+    return SearchResult(
+        search_id=result.search_id,
+        model=result.model,
+        took_ms=Took(embed=took.embed, search=took.search, total=took.total),
+        hits=[found_image(hit, urls) for hit in result.hits],
+        cursor=result.cursor,
+    )
+
+
+def _batch_result(
+    results: Sequence[SearchAnswer | ImageSearchError], urls: ImageUrls
+) -> BatchResult:
+    return BatchResult(
+        results=[
+            error_body(each) if isinstance(each, ImageSearchError) else _search_result(each, urls)
+            for each in results
+        ]
+    )

@@ -1,6 +1,6 @@
-"""The filter that narrows a posted search: its fields, its limits, and what it means.
+"""The filter of a posted search: its conditions, its limits, and its conversion to the domain.
 
-What a filter may ask of one field: texts, numbers or times, each in short or in full.
+A condition on a field is an object (`{"gte": 1000}`) or a value as its short form.
 """
 
 import re
@@ -28,8 +28,18 @@ from imagesearch.domain.filters import (
 
 MAX_VALUES = 100
 MAX_VALUE = 2_048
-# What OpenSearch's integers hold: https://docs.opensearch.org/latest/mappings/supported-field-types/numeric/
+MAX_LEVELS = 5
+# The maximum of OpenSearch's type integer: https://docs.opensearch.org/latest/mappings/supported-field-types/numeric/
 MAX_NUMBER = 2**31 - 1
+METADATA = "metadata."
+TEXTS: tuple[TextField, ...] = ("collection", "content_type")
+EXAMPLE = {
+    "prefix": "2024/",
+    "width": {"gte": 1000},
+    "taken_at": {"gte": "2024-01-01", "lt": "2024-07-01T12:00:00Z"},
+    "metadata.camera": ["X100", "X200"],
+    "not": {"content_type": "image/gif"},
+}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # https://www.rfc-editor.org/rfc/rfc3339#section-5.6, with or without seconds and zone
 _MOMENT = re.compile(rf"{_DAY.pattern}T\d\d:\d\d(:\d\d(\.\d{{1,6}})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
@@ -44,80 +54,83 @@ MomentText: TypeAlias = Annotated[
 
 
 class OneOfTexts(BaseModel):
-    """The text is one of these."""
+    """The value is one of these."""
 
     model_config = ConfigDict(extra="forbid")
 
-    in_: Annotated[Values, Field(alias="in", description="One of these fits.")]
+    in_: Annotated[Values, Field(alias="in", description="Accepted values.")]
 
 
 class Bounds(BaseModel):
-    """Bounds, each of which holds."""
+    """A range with at least one bound."""
 
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="after")
-    def _bind(self) -> "Bounds":
-        if not self.given():
+    def _is_bounded(self) -> "Bounds":
+        if not self.bounds():
             raise PydanticCustomError("bounds", "Input should have one of gte, gt, lte, lt")
         return self
 
-    def given(self) -> dict[str, Any]:
+    def bounds(self) -> dict[str, Any]:
         return self.model_dump(exclude_none=True)
 
 
 class NumberBounds(Bounds):
-    """The whole number lies within all of these."""
+    """A range of integers."""
 
-    gte: Annotated[Number | None, Field(description="At least.")] = None
-    gt: Annotated[Number | None, Field(description="More than.")] = None
-    lte: Annotated[Number | None, Field(description="At most.")] = None
+    gte: Annotated[Number | None, Field(description="Greater than or equal to.")] = None
+    gt: Annotated[Number | None, Field(description="Greater than.")] = None
+    lte: Annotated[Number | None, Field(description="Less than or equal to.")] = None
     lt: Annotated[Number | None, Field(description="Less than.")] = None
 
 
 class DegreesBounds(Bounds):
-    """The degrees lie within all of these."""
+    """A range of degrees."""
 
-    gte: Annotated[Degrees | None, Field(description="At least.")] = None
-    gt: Annotated[Degrees | None, Field(description="More than.")] = None
-    lte: Annotated[Degrees | None, Field(description="At most.")] = None
+    gte: Annotated[Degrees | None, Field(description="Greater than or equal to.")] = None
+    gt: Annotated[Degrees | None, Field(description="Greater than.")] = None
+    lte: Annotated[Degrees | None, Field(description="Less than or equal to.")] = None
     lt: Annotated[Degrees | None, Field(description="Less than.")] = None
 
 
-def _begin(value: object) -> datetime:
-    """The moment of a text; of a day its first."""
-    return _moment(value, time.min)
+def _start(value: object) -> datetime:
+    """The time; of a date, its first instant."""
+    return _parse_time(value, time.min)
 
 
 def _end(value: object) -> datetime:
-    return _moment(value, time.max)
+    """The time; of a date, its last instant."""
+    return _parse_time(value, time.max)
 
 
-def _moment(value: object, of_day: time) -> datetime:
+def _parse_time(value: object, time_of_date: time) -> datetime:
     text = value if isinstance(value, str) else ""
     try:
         if _DAY.fullmatch(text):
-            return datetime.combine(date.fromisoformat(text), of_day, UTC)
+            return datetime.combine(date.fromisoformat(text), time_of_date, UTC)
         if _MOMENT.fullmatch(text):
-            found = datetime.fromisoformat(text)
-            return found if found.tzinfo else found.replace(tzinfo=UTC)
+            parsed = datetime.fromisoformat(text)
+            return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     except ValueError:
         pass
-    message = "Input should be a day or a time, like 2024-07-01 or 2024-07-01T10:00:00Z"
+    message = "Input should be a date or a time, like 2024-07-01 or 2024-07-01T10:00:00Z"
     raise PydanticCustomError("moment", message)
 
 
-Begin: TypeAlias = Annotated[datetime, BeforeValidator(_begin, json_schema_input_type=MomentText)]
+Start: TypeAlias = Annotated[datetime, BeforeValidator(_start, json_schema_input_type=MomentText)]
 End: TypeAlias = Annotated[datetime, BeforeValidator(_end, json_schema_input_type=MomentText)]
 
 
 class TimeBounds(Bounds):
-    """The time lies within all of these; a day is all of it: "lte" reaches to its end."""
+    """A range of times. A date means the whole day: `lte` includes it to its end."""
 
-    gte: Annotated[Begin | None, Field(description="Then or later.")] = None
-    gt: Annotated[End | None, Field(description="Later; of a day, behind its end.")] = None
-    lte: Annotated[End | None, Field(description="Then or earlier; of a day, to its end.")] = None
-    lt: Annotated[Begin | None, Field(description="Earlier.")] = None
+    gte: Annotated[Start | None, Field(description="At or after this time.")] = None
+    gt: Annotated[End | None, Field(description="After this time, or after the date's end.")] = None
+    lte: Annotated[
+        End | None, Field(description="At or before this time, or by the end of the date.")
+    ] = None
+    lt: Annotated[Start | None, Field(description="Before this time.")] = None
 
 
 def _texts(value: object) -> object:
@@ -125,31 +138,31 @@ def _texts(value: object) -> object:
         return {"in": [value]}
     if isinstance(value, list):
         return {"in": value}
-    return _full(value, "a text, a list of texts or an object with 'in'")
+    return _object(value, "a string, a list of strings or an object with 'in'")
 
 
 def _numbers(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return {"gte": value, "lte": value}
-    return _full(value, "a whole number or an object with gte, gt, lte, lt")
+    return _object(value, "an integer or an object with gte, gt, lte, lt")
 
 
 def _degrees(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"gte": value, "lte": value}
-    return _full(value, "degrees or an object with gte, gt, lte, lt")
+    return _object(value, "a number of degrees or an object with gte, gt, lte, lt")
 
 
 def _times(value: object) -> object:
     if isinstance(value, str):
         return {"gte": value, "lte": value}
-    return _full(value, "a day, a time or an object with gte, gt, lte, lt")
+    return _object(value, "a date, a time or an object with gte, gt, lte, lt")
 
 
-def _full(value: object, known: str) -> object:
+def _object(value: object, expected: str) -> object:
     if isinstance(value, Mapping):
         return value
-    raise PydanticCustomError("condition", "Input should be {known}", {"known": known})
+    raise PydanticCustomError("condition", "Input should be {expected}", {"expected": expected})
 
 
 Texts: TypeAlias = Annotated[
@@ -158,24 +171,12 @@ Texts: TypeAlias = Annotated[
 Numbers: TypeAlias = Annotated[
     NumberBounds, BeforeValidator(_numbers, json_schema_input_type=Number | NumberBounds)
 ]
-Place: TypeAlias = Annotated[
+Coordinate: TypeAlias = Annotated[
     DegreesBounds, BeforeValidator(_degrees, json_schema_input_type=Degrees | DegreesBounds)
 ]
 Times: TypeAlias = Annotated[
     TimeBounds, BeforeValidator(_times, json_schema_input_type=MomentText | TimeBounds)
 ]
-
-
-MAX_LEVELS = 5
-METADATA = "metadata."
-TEXTS: tuple[TextField, ...] = ("collection", "content_type")
-EXAMPLE = {
-    "prefix": "2024/",
-    "width": {"gte": 1000},
-    "taken_at": {"gte": "2024-01-01", "lt": "2024-07-01T12:00:00Z"},
-    "metadata.camera": ["X100", "X200"],
-    "not": {"content_type": "image/gif"},
-}
 
 
 def _metadata_by_pattern(schema: dict[str, Any]) -> None:
@@ -185,41 +186,61 @@ def _metadata_by_pattern(schema: dict[str, Any]) -> None:
 
 
 class PostedFilter(BaseModel):
-    """Every field holds. A text is one of those named; a number or a time is equal or in bounds.
+    """Conditions that an image must all meet.
 
-    `metadata.NAME` is an entry of an image's metadata. A time without zone is taken as UTC, and
-    a day is all of it. What an image does not record is no value and within no bounds.
+    A string field equals one of the given values; a number or time equals the value or is within
+    the range. `metadata.NAME` is an entry of the image's user metadata. Times without a zone are
+    UTC, and a date means the whole day. An image without the field does not match.
     """
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_metadata_by_pattern)
     __pydantic_extra__: dict[str, Texts] = Field(init=False)
 
     prefix: Annotated[
-        Texts | None, Field(description='The key begins so: a folder ("2024/") or any text.')
+        Texts | None,
+        Field(description='Prefix of the key: a folder ("2024/") or any other string.'),
     ] = None
-    collection: Annotated[Texts | None, Field(description="The first part of the key.")] = None
+    collection: Annotated[
+        Texts | None, Field(description="Collection: the first folder of the key.")
+    ] = None
     content_type: Annotated[
-        Texts | None, Field(description="What its bytes are.", examples=["image/jpeg"])
+        Texts | None, Field(description="Media type of the file.", examples=["image/jpeg"])
     ] = None
-    width: Annotated[Numbers | None, Field(description="Pixels, as displayed.")] = None
-    height: Annotated[Numbers | None, Field(description="Pixels, as displayed.")] = None
-    size: Annotated[Numbers | None, Field(description="Bytes.")] = None
-    latitude: Annotated[Place | None, Field(description="Degrees, north positive.")] = None
-    longitude: Annotated[Place | None, Field(description="Degrees, east positive.")] = None
-    taken_at: Annotated[Times | None, Field(description="When the camera took it.")] = None
-    indexed_at: Annotated[Times | None, Field(description="When it was indexed.")] = None
-    last_modified: Annotated[Times | None, Field(description="When it was uploaded.")] = None
+    width: Annotated[Numbers | None, Field(description="Width in pixels, as displayed.")] = None
+    height: Annotated[Numbers | None, Field(description="Height in pixels, as displayed.")] = None
+    size: Annotated[Numbers | None, Field(description="File size in bytes.")] = None
+    latitude: Annotated[
+        Coordinate | None, Field(description="Latitude in degrees; north is positive.")
+    ] = None
+    longitude: Annotated[
+        Coordinate | None, Field(description="Longitude in degrees; east is positive.")
+    ] = None
+    taken_at: Annotated[Times | None, Field(description="When the image was taken.")] = None
+    indexed_at: Annotated[Times | None, Field(description="When the image was indexed.")] = None
+    last_modified: Annotated[Times | None, Field(description="When the object was uploaded.")] = (
+        None
+    )
     and_: Annotated[
         list["PostedFilter"] | None,
-        Field(alias="and", min_length=1, max_length=MAX_VALUES, description="Every one holds."),
+        Field(
+            alias="and",
+            min_length=1,
+            max_length=MAX_VALUES,
+            description="Filters that must all match.",
+        ),
     ] = None
     or_: Annotated[
         list["PostedFilter"] | None,
-        Field(alias="or", min_length=1, max_length=MAX_VALUES, description="At least one holds."),
+        Field(
+            alias="or",
+            min_length=1,
+            max_length=MAX_VALUES,
+            description="Filters of which at least one must match.",
+        ),
     ] = None
-    not_: Annotated["PostedFilter | None", Field(alias="not", description="It does not hold.")] = (
-        None
-    )
+    not_: Annotated[
+        "PostedFilter | None", Field(alias="not", description="A filter that must not match.")
+    ] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -229,24 +250,25 @@ class PostedFilter(BaseModel):
             if name not in known and not (name.startswith(METADATA) and name != METADATA):
                 raise PydanticCustomError(
                     "unknown_condition",
-                    "there is no field {name} to filter by; known are {known}",
+                    "unknown filter field {name}; use one of {known}",
                     {"name": repr(name[:100]), "known": ", ".join([*known, f"{METADATA}NAME"])},
                 )
         return value
 
     def filter(self) -> Filter:
-        """In the same order whatever the order of the fields: a cursor belongs to the filter."""
-        found = [*self._leaves(), *self._nested()]
-        return found[0] if len(found) == 1 else AllOf(tuple(found))
+        """The domain filter. Its order does not depend on that of the fields, so that cursors of
+        equal filters are interchangeable."""
+        filters = [*self._leaves(), *self._nested()]
+        return filters[0] if len(filters) == 1 else AllOf(tuple(filters))
 
     def values(self) -> int:
-        """How many values are compared with; one that compares with none costs as much."""
+        """The number of values compared; an empty filter counts as one."""
         own = sum(_values(leaf) for leaf in self._leaves())
-        return max(1, own + sum(inner.values() for inner in self._inner()))
+        return max(1, own + sum(child.values() for child in self._children()))
 
     def levels(self) -> int:
-        """How deep filters lie within filters."""
-        return max((1 + inner.levels() for inner in self._inner()), default=0)
+        """The depth of nested filters; 0 without any."""
+        return max((1 + child.levels() for child in self._children()), default=0)
 
     def _leaves(self) -> Iterator[Filter]:
         if self.prefix:
@@ -257,22 +279,22 @@ class PostedFilter(BaseModel):
                 yield OneOf(text, tuple(texts.in_))
         for number in get_args(NumberField):
             if bounds := getattr(self, number):
-                yield NumberRange(number, **bounds.given())
+                yield NumberRange(number, **bounds.bounds())
         for moment in get_args(DateField):
             if bounds := getattr(self, moment):
-                yield DateRange(moment, **bounds.given())
+                yield DateRange(moment, **bounds.bounds())
         for name, texts in sorted((self.model_extra or {}).items()):
             yield MetadataOneOf(name.removeprefix(METADATA), tuple(texts.in_))
 
     def _nested(self) -> Iterator[Filter]:
         if self.and_:
-            yield AllOf(tuple(inner.filter() for inner in self.and_))
+            yield AllOf(tuple(child.filter() for child in self.and_))
         if self.or_:
-            yield AnyOf(tuple(inner.filter() for inner in self.or_))
+            yield AnyOf(tuple(child.filter() for child in self.or_))
         if self.not_:
             yield Not(self.not_.filter())
 
-    def _inner(self) -> Iterator["PostedFilter"]:
+    def _children(self) -> Iterator["PostedFilter"]:
         yield from self.and_ or ()
         yield from self.or_ or ()
         if self.not_:
@@ -293,21 +315,21 @@ def _values(leaf: Filter) -> int:
 
 def _within_limits(filter: PostedFilter) -> PostedFilter:
     if (levels := filter.levels()) > MAX_LEVELS:
-        raise _too_much(f"it is {levels} levels deep, over {MAX_LEVELS}")
+        raise _too_large(f"{levels} levels of nesting; the maximum is {MAX_LEVELS}")
     if (values := filter.values()) > MAX_VALUES:
-        raise _too_much(f"it compares with {values} values, over {MAX_VALUES}")
+        raise _too_large(f"{values} values; the maximum is {MAX_VALUES}")
     return filter
 
 
-def _too_much(message: str) -> PydanticCustomError:
-    return PydanticCustomError("too_much", "{message}", {"message": message})
+def _too_large(message: str) -> PydanticCustomError:
+    return PydanticCustomError("too_large", "{message}", {"message": message})
 
 
 SearchFilter: TypeAlias = Annotated[
     PostedFilter,
     AfterValidator(_within_limits),
     Field(
-        description=f"Only images for which it holds: up to {MAX_VALUES} values, and {MAX_LEVELS}"
-        " levels of `and`, `or` and `not`. It is applied during the search, not after."
+        description=f"Only images that match: up to {MAX_VALUES} values, and {MAX_LEVELS} levels of"
+        " `and`, `or` and `not`. The filter is applied during the search, not to its results."
     ),
 ]

@@ -145,9 +145,9 @@ def test_a_next_model_is_fed_beside_or_alone(
 @pytest.mark.parametrize(
     ("given", "cause"),
     [
-        ({"models": "next"}, "there is no next model: deploy with NextModelName first"),
-        ({"models": "both"}, "models is all, current or next"),
-        ({"bucket": "another"}, "this stack indexes the bucket photos, and no other"),
+        ({"models": "next"}, "the stack has no next model: deploy with NextModelName first"),
+        ({"models": "both"}, "models must be all, current or next"),
+        ({"bucket": "another"}, "bucket must be photos, the bucket of this stack"),
     ],
 )
 def test_what_cannot_be_done_fails_with_a_sentence(s3, queue, machine, run, drain, given, cause):
@@ -225,7 +225,7 @@ def test_a_backfill_that_fails_says_why(aws, work, machine, wait):
     started = start_backfill(wanted(f"s3://{BUCKET}", models="next", arn=machine(work)), aws)
     done, said = wait(started)
     assert not done
-    assert "FAILED: there is no next model: deploy with NextModelName first" in said
+    assert "FAILED: the stack has no next model: deploy with NextModelName first" in said
 
 
 @pytest.mark.parametrize(

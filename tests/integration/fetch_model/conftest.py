@@ -7,7 +7,7 @@ import boto3
 import httpx
 import pytest
 
-from functions.fetch_model import cloudformation as answering
+from functions.fetch_model import cloudformation as responses
 from functions.fetch_model.cloudformation import ResponseSender
 from functions.fetch_model.handler import make_handler
 from imagesearch.adapters.s3.client import client_config
@@ -87,7 +87,7 @@ def shelf(used_s3: Any, models: dict[str, CatalogEntry]) -> Callable[[str, str],
 def cloudformation(
     shelf: Any, logger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[CloudFormation]:
-    monkeypatch.setattr(answering, "SILENCE_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(responses, "READ_SECONDS", PATIENCE_SECONDS)
     handler = make_handler(shelf, ResponseSender(lambda _: None), logger)
     with CloudFormation(handler).running() as running:
         yield running

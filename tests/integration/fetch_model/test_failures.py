@@ -44,7 +44,7 @@ def test_a_model_that_fails_to_come_leaves_the_one_in_use(cloudformation, hub, k
     before = keys()
     hub.statuses = [200, 404]
     answer = cloudformation.ask("model-update", PhysicalResourceId=old)
-    failed(answer, "works with the model that it had")
+    failed(answer, "previous model stays in use")
     assert answer["PhysicalResourceId"] == old
     assert keys() == before
 
@@ -125,7 +125,7 @@ class TestWithoutTheRightToDelete:
 
     def test_what_may_not_be_deleted_is_told(self, cloudformation, keys):
         made = cloudformation.ask("model-create")["PhysicalResourceId"]
-        failed(cloudformation.ask("model-delete", PhysicalResourceId=made), "by hand")
+        failed(cloudformation.ask("model-delete", PhysicalResourceId=made), "manually")
 
 
 class TestBroken:

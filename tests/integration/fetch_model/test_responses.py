@@ -4,7 +4,12 @@ import json
 
 import pytest
 
-from functions.fetch_model.cloudformation import ATTEMPTS, NotAnswered, NotARequest, ResponseSender
+from functions.fetch_model.cloudformation import (
+    ATTEMPTS,
+    NotARequest,
+    ResponseNotSent,
+    ResponseSender,
+)
 from functions.fetch_model.handler import make_handler
 from tests.support.cloudformation import SIGNATURE, Context
 
@@ -23,14 +28,14 @@ def test_an_answer_that_is_never_taken_ends_in_an_error_so_that_lambda_tries_aga
     cloudformation, keys
 ):
     cloudformation.refusals = [503] * ATTEMPTS
-    with pytest.raises(NotAnswered, match="it answers 503") as caught:
+    with pytest.raises(ResponseNotSent, match="status 503") as caught:
         cloudformation.ask("model-create")
     assert SIGNATURE not in str(caught.value)
     assert cloudformation.ask("model-create")["Status"] == "SUCCESS"
 
 
 def test_an_address_that_is_away_is_told_without_its_signature(cloudformation):
-    with pytest.raises(NotAnswered, match="ConnectionError") as caught:
+    with pytest.raises(ResponseNotSent, match="ConnectionError") as caught:
         cloudformation.ask("model-delete", ResponseURL=f"http://127.0.0.1:9/?{SIGNATURE}")
     assert SIGNATURE not in str(caught.value)
 

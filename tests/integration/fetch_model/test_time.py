@@ -1,7 +1,7 @@
 """Claims: however long a fetch takes, CloudFormation is answered before Lambda ends it."""
 
-from functions.fetch_model.cloudformation import ANSWERING_SECONDS
-from functions.fetch_model.handler import ENDING_SECONDS
+from functions.fetch_model.cloudformation import RESPONSE_SECONDS
+from functions.fetch_model.handler import SHUTDOWN_SECONDS
 from tests.support.cloudformation import failed
 
 
@@ -10,7 +10,7 @@ def test_a_fetch_that_takes_too_long_is_answered_before_the_function_ends(
 ):
     hub.speaks.clear()
     cloudformation.when_answered = hub.speaks.set
-    seconds = ANSWERING_SECONDS + ENDING_SECONDS + 0.2
+    seconds = RESPONSE_SECONDS + SHUTDOWN_SECONDS + 0.2
     failed(
         cloudformation.ask("model-create", seconds=seconds), "not in place after", "Deploy again"
     )

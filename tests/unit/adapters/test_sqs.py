@@ -39,7 +39,7 @@ def test_every_key_is_asked_for_once(sqs, count):
             for each in messages
         ]
         for message in read_event({"Records": records}, "photos"):
-            assert message.trouble == ""
+            assert message.error == ""
             assert len(message.images) <= 10
             found += message.images
     assert sorted(found, key=str) == sorted(refs(count), key=str)

@@ -165,7 +165,7 @@ def feedback(index, derived) -> Feedback:
 
 
 @pytest.fixture
-def parts(
+def dependencies(
     searcher, store, queue, derived, uploads, classifier, label_sets, feedback, index, images
 ) -> Dependencies:
     return Dependencies(
@@ -183,18 +183,18 @@ def parts(
 
 
 @pytest.fixture
-def ask(parts, logger, metrics) -> Callable[..., Answer]:
+def ask(dependencies, logger, metrics) -> Callable[..., Answer]:
     """Sends a request as API Gateway does: bytes in base64, text as it is."""
-    return asked(parts, RequestLog(logger, metrics))
+    return asked(dependencies, RequestLog(logger, metrics))
 
 
 @pytest.fixture
-def uncalibrated(parts, index, texts, images, logger, metrics) -> Callable[..., Answer]:
+def uncalibrated(dependencies, index, texts, images, logger, metrics) -> Callable[..., Answer]:
     """As `ask`, of a model that is not calibrated."""
-    without = replace(parts, searcher=Searcher(index, texts, images))
+    without = replace(dependencies, searcher=Searcher(index, texts, images))
     return asked(without, RequestLog(logger, metrics))
 
 
-def asked(parts: Dependencies, log: RequestLog) -> Callable[..., Answer]:
-    handler = make_search_handler(parts, log)
+def asked(dependencies: Dependencies, log: RequestLog) -> Callable[..., Answer]:
+    handler = make_search_handler(dependencies, log)
     return lambda *request, **query: answered(handler(http(*request, **query), CONTEXT))

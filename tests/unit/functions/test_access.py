@@ -30,21 +30,21 @@ def index(tmp_path):
 
 
 @pytest.fixture
-def ask(parts, index, texts, images, logger, metrics, fill):
+def ask(dependencies, index, texts, images, logger, metrics, fill):
     """Sends a request with the key of this id; the one named `cat-shop` is bound to `cats`."""
     fill({key: picture(f"a picture of {key}") for key in KEYS} | {"dogs/2.png": picture("broken")})
 
     def within(scope):
         seen = ScopedIndex(index, scope)
         return replace(
-            parts,
+            dependencies,
             searcher=Searcher(seen, texts, images),
             duplicate_groups=DuplicateGroups(seen),
             duplicate_check=DuplicateCheck(seen, images, WEIGHTS),
         )
 
     bound = KeyScopes({"cat-shop": CATS}, within)
-    handler = make_handler(parts, RequestLog(logger, metrics), bound=bound)
+    handler = make_handler(dependencies, RequestLog(logger, metrics), key_scopes=bound)
 
     def ask(key_id, *request, **query):
         event = http(*request, **query)

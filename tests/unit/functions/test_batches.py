@@ -85,7 +85,7 @@ def test_a_bug_sends_every_message_with_an_image_back_and_is_logged(broken, logs
     greeting = {"Service": "Amazon S3", "Event": "s3:TestEvent"}
     batch = in_queue(created("a.png"), greeting, created("b.png"))
     assert came_back(broken(batch)) == ["0", "2"]
-    [line] = logs.of("the batch broke down: each image is looked at alone")
+    [line] = logs.of("batch failed: processing its images one by one")
     assert "a bug" in line["exception"]
 
 

@@ -11,8 +11,8 @@ from tests.support.fakes import picture, ref
 
 
 @pytest.fixture
-def api(parts, logger, metrics):
-    gateway = Gateway(make_handler(parts, RequestLog(logger, metrics)))
+def api(dependencies, logger, metrics):
+    gateway = Gateway(make_handler(dependencies, RequestLog(logger, metrics)))
     transport = httpx.WSGITransport(gateway)
     with ImageSearch("http://api.test/v1", transport=transport) as api:
         yield api

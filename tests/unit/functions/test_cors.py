@@ -11,11 +11,11 @@ ALLOW = "Access-Control-Allow-Origin"
 
 
 @pytest.fixture
-def ask(parts, logger, metrics):
+def ask(dependencies, logger, metrics):
     """Sends a request as a browser does from a page of `origin`."""
 
     def ask(method, path, origin, site=SITE):
-        handler = make_handler(parts, RequestLog(logger, metrics), site)
+        handler = make_handler(dependencies, RequestLog(logger, metrics), site)
         request = http(method, path)
         request["headers"] = {"Origin": origin}
         request["multiValueHeaders"] = {"Origin": [origin]}

@@ -11,7 +11,7 @@ import re
 import pytest
 from openapi_spec_validator import validate
 
-from functions.search.docs import headers_of
+from functions.search.docs import security_headers
 from imagesearch.domain.media_types import EXTENSIONS_OF, RAW_EXTENSIONS_OF
 from tests.support.fakes import picture, ref
 
@@ -227,7 +227,7 @@ def test_scripts_are_allowed_by_their_own_digest_alone():
     html = "<script>one()</script><SCRIPT type=module>\ntwo()\n</SCRIPT>"
     [rule] = [
         rule
-        for rule in headers_of(html)["Content-Security-Policy"].split("; ")
+        for rule in security_headers(html)["Content-Security-Policy"].split("; ")
         if rule.startswith("script-src")
     ]
     digests = [

@@ -57,17 +57,17 @@ def test_a_backfill_s_message_names_many_keys_as_they_are():
 @pytest.mark.parametrize("body", [{"keys": ["a"]}, {"bucket": BUCKET, "keys": [1]}])
 def test_a_backfill_s_message_without_bucket_or_with_odd_keys_is_trouble(body):
     [message] = read_event(in_queue(json.dumps(body)), BUCKET)
-    assert message.trouble
+    assert message.error
 
 
 def test_s3_s_greeting_names_no_image_and_is_no_trouble():
     [message] = read("sqs-test-event")
-    assert (message.images, message.trouble) == ((), "")
+    assert (message.images, message.error) == ((), "")
 
 
 def test_garbage_is_trouble_for_its_own_message_alone():
     messages = read("sqs-mixed-with-garbage")
-    assert [bool(message.trouble) for message in messages] == [False, True, True, True, False]
+    assert [bool(message.error) for message in messages] == [False, True, True, True, False]
     assert len({message.id for message in messages}) == 5
 
 
@@ -112,7 +112,7 @@ def eventbridge(key: object, bucket: object = BUCKET) -> dict:
 )
 def test_what_is_not_understood_says_so_and_names_no_image(body):
     [message] = read_event(in_queue(body), BUCKET)
-    assert message.trouble
+    assert message.error
     assert message.images == ()
 
 
@@ -120,12 +120,12 @@ def test_what_is_not_understood_says_so_and_names_no_image(body):
 def test_an_event_that_is_nothing_known_is_trouble(event):
     [message] = read_event(event, BUCKET)
     assert message.id is None
-    assert message.trouble
+    assert message.error
 
 
 def test_no_trouble_s_wording_repeats_what_a_user_wrote():
     [message] = read_event(in_queue(eventbridge("a secret.jpg", bucket="a secret")), BUCKET)
-    assert "secret" not in message.trouble
+    assert "secret" not in message.error
 
 
 @pytest.mark.parametrize("name", ["sqs-sns-s3-put", "sqs-sns-eventbridge-created"])
@@ -135,7 +135,7 @@ def test_an_envelope_of_sns_is_opened(name):
 
 def test_s3_s_greeting_by_way_of_sns_names_no_image_and_is_no_trouble():
     greeting = read("sqs-sns-s3-put")[1]
-    assert (greeting.images, greeting.trouble) == ((), "")
+    assert (greeting.images, greeting.error) == ((), "")
 
 
 def test_a_notification_of_sns_may_come_straight_to_the_function():
@@ -185,14 +185,14 @@ def deep(levels: int) -> object:
 )
 def test_an_envelope_without_an_event_is_not_understood(body):
     [message] = read_event(in_queue(body), BUCKET)
-    assert message.trouble
+    assert message.error
     assert message.images == ()
 
 
 def test_a_subscription_that_waits_to_be_confirmed_is_named_as_such():
     body = envelope("You have chosen to subscribe", "SubscriptionConfirmation")
     [message] = read_event(in_queue(body), BUCKET)
-    assert "SubscribeURL" in message.trouble
+    assert "SubscribeURL" in message.error
 
 
 def s3_record(key: object, bucket: object = BUCKET) -> dict:
@@ -214,7 +214,7 @@ def test_what_is_understood_of_a_message_is_looked_at_and_the_message_fails_for_
     body = {"Records": [s3_record("a.jpg"), odd, s3_record("b%2B+c.jpg")]}
     [message] = read_event(in_queue(envelope(body) if wrapped else body), BUCKET)
     assert [image.key for image in message.images] == ["a.jpg", "b+ c.jpg"]
-    assert message.trouble
+    assert message.error
 
 
 @pytest.mark.parametrize("odd", [1, None, "", "\ud800", []])
@@ -222,7 +222,7 @@ def test_one_odd_key_of_a_backfill_costs_itself_alone(odd):
     body = {"bucket": BUCKET, "keys": ["a.jpg", odd, "b.jpg"]}
     [message] = read_event(in_queue(body), BUCKET)
     assert [image.key for image in message.images] == ["a.jpg", "b.jpg"]
-    assert message.trouble
+    assert message.error
 
 
 JSON = st.recursive(

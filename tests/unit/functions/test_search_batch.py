@@ -87,8 +87,8 @@ def test_one_that_fails_has_its_error_in_its_place(batch, pets, failing, code):
         (by_text(""), "searches.1.query.text", "invalid_text"),
         ({"query": {"text": "a", "id": "b"}}, "searches.1.query", "invalid_query"),
         (by_text("a", filter={"width": "x"}), "searches.1.filter.width", "invalid_filter"),
-        (by_text("a", filter={"colour": "x"}), "searches.1.filter", "unknown_field"),
-        (by_text("a", color="x"), "there is no field 'searches.1.color'", "unknown_field"),
+        (by_text("a", filter={"color": "x"}), "searches.1.filter", "unknown_field"),
+        (by_text("a", color="x"), "unknown field 'searches.1.color'", "unknown_field"),
         ("a dog", "searches.1", "invalid_query"),
     ],
 )

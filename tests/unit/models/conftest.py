@@ -13,11 +13,11 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
 
+from models import Floats
 from models.clip.build_random import build
 from models.clip.weights import TINY, TowerShape
 from models.evaluation.reference_pipeline import Embedder
 from models.evaluation.samples import Samples, read_samples
-from models.quantization.methods import Floats
 from models.starter.build import PREPROCESS
 from tests.support.paths import REPOSITORY
 

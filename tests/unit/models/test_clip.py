@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from imagesearch.embedding.session import open_session
+from models import Floats
 from models.clip.graphs import build_image_graph, build_text_graph
 from models.clip.reference import described, difference, random_ids, random_pixels
 from models.clip.weights import (
@@ -23,7 +24,6 @@ from models.clip.weights import (
     random_weights,
     to_open_clip,
 )
-from models.quantization.methods import Floats
 
 pytestmark = pytest.mark.slow
 

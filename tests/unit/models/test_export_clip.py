@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from imagesearch.embedding.manifest import load_manifest
+from models import Floats
 from models.clip.checkpoint import Checkpoint, UnfitCheckpointError, fitting
 from models.clip.export import export, main
 from models.clip.graphs import build_image_graph, build_text_graph
 from models.clip.reference import Embeddings, Ids, run_graphs
 from models.clip.weights import TINY, Weights, random_weights
-from models.quantization.methods import Floats
 
 pytestmark = pytest.mark.slow
 

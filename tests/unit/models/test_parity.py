@@ -10,6 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from imagesearch.embedding.session import open_session
+from models import Floats
 from models.evaluation.metrics import Recall
 from models.evaluation.parity import (
     Cosines,
@@ -23,7 +24,6 @@ from models.evaluation.parity import (
 )
 from models.evaluation.reference_pipeline import Embedder
 from models.evaluation.samples import Samples
-from models.quantization.methods import Floats
 from models.starter.build import main
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,10 @@ import pytest
 
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.session import open_session
+from models import Floats
 from models.clip.reference import random_ids, random_pixels
 from models.evaluation.parity import cosines
-from models.quantization.methods import Floats, matrices
+from models.quantization.methods import matrices
 from models.quantization.quantize import METHODS, main
 from tests.unit.models.conftest import SMALL_CLIP
 

@@ -18,13 +18,13 @@ import pytest
 from tokenizers import Tokenizer
 
 from imagesearch.embedding.session import open_session
+from models import Floats
 from models.evaluation.edits import EDITS
 from models.evaluation.metrics import ranks, recall
 from models.evaluation.parity import LARGEST_FOLDER, RECALL_TARGETS, SMALLEST_BATCH_COSINE, cosines
 from models.evaluation.reference_pipeline import Embedder
 from models.evaluation.samples import Samples
 from models.onnx_writer import FLOAT, GraphWriter
-from models.quantization.methods import Floats
 from models.starter.build import PREPROCESS, image_space, write_manifest
 from models.starter.image_graph import SIZE, ImageBlocks, build_image_graph, classifier_weights
 from models.starter.quality import text_batch_cosines

@@ -1,7 +1,4 @@
-"""template.yaml as data: `!Ref X` is {"Ref": "X"} and `!Sub x` is {"Fn::Sub": "x"}.
-
-The dimensions by which AWS's services tell their metrics apart.
-"""
+"""template.yaml as data: `!Ref X` is {"Ref": "X"} and `!Sub x` is {"Fn::Sub": "x"}."""
 
 from typing import Any
 
@@ -14,7 +11,7 @@ ROOT = REPOSITORY
 
 
 class _Loader(yaml.SafeLoader):
-    """Knows CloudFormation's short forms."""
+    """Parses the short forms of intrinsic functions."""
 
 
 def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
@@ -59,7 +56,7 @@ def of_type(resources):
 
 @pytest.fixture(scope="session")
 def functions(template, of_type) -> dict[str, Any]:
-    """The functions as SAM sees them: with what Globals say."""
+    """The functions with their Globals."""
     shared = template["Globals"]["Function"]
     return {name: shared | each for name, each in of_type("AWS::Serverless::Function").items()}
 

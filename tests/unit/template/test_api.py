@@ -1,4 +1,4 @@
-"""What template.yaml promises of the API."""
+"""Claims about the API in template.yaml."""
 
 import json
 import re
@@ -19,11 +19,11 @@ def routes(api) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def answers(api) -> dict[str, dict[str, Any]]:
-    """API Gateway's own answers, with what it fills in filled in."""
+    """The gateway responses of API Gateway, with its variables filled in."""
     return {
         kind: json.loads(
             answer["ResponseTemplates"]["application/json"].replace(
-                "$context.error.messageString", '"said by API Gateway"'
+                "$context.error.messageString", '"message of API Gateway"'
             )
         )
         for kind, answer in api["GatewayResponses"].items()
@@ -36,16 +36,16 @@ def test_everything_under_v1_needs_what_access_says(routes):
     assert path == "/v1/{proxy+}"
     assert methods["x-amazon-apigateway-any-method"]["security"] == {
         "Fn::If": [
-            "AsksForKey",
+            "UsesApiKey",
             [{"api_key": []}],
-            {"Fn::If": ["AsksForToken", [{"cognito": []}], [{"sigv4": []}]]},
+            {"Fn::If": ["UsesCognito", [{"cognito": []}], [{"sigv4": []}]]},
         ]
     }
 
 
 def test_by_default_that_is_a_key(template):
     assert template["Parameters"]["Access"]["Default"] == "ApiKey"
-    assert template["Conditions"]["AsksForKey"] == {"Fn::Equals": [{"Ref": "Access"}, "ApiKey"]}
+    assert template["Conditions"]["UsesApiKey"] == {"Fn::Equals": [{"Ref": "Access"}, "ApiKey"]}
 
 
 def test_the_page_and_the_documents_need_nothing(routes):
@@ -69,7 +69,7 @@ def test_every_route_leads_to_the_published_function(routes, functions):
 
 def test_a_browser_may_ask_before_it_has_a_key_where_another_site_may_call(routes):
     condition, preflight, otherwise = routes["/v1/{proxy+}"]["options"]["Fn::If"]
-    assert (condition, otherwise) == ("AnswersOtherOrigins", {"Ref": "AWS::NoValue"})
+    assert (condition, otherwise) == ("HasCorsOrigin", {"Ref": "AWS::NoValue"})
     assert preflight["security"] == []
     answer = preflight["x-amazon-apigateway-integration"]["responses"]["default"]
     headers = answer["responseParameters"]
@@ -81,7 +81,7 @@ def test_a_browser_may_ask_before_it_has_a_key_where_another_site_may_call(route
 
 
 def test_a_user_pool_is_given_where_tokens_are_asked_for(template):
-    rule = template["Rules"]["CognitoHasItsUserPool"]
+    rule = template["Rules"]["CognitoHasUserPool"]
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Access"}, "Cognito"]}
 
 
@@ -144,7 +144,7 @@ def test_who_must_wait_is_told_how_long(api):
 
 
 def test_whatever_else_goes_wrong_has_an_answer_too(answers):
-    assert answers["DEFAULT_4XX"]["error"]["message"] == "said by API Gateway"
+    assert answers["DEFAULT_4XX"]["error"]["message"] == "message of API Gateway"
     assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(answers)
 
 

@@ -1,9 +1,4 @@
-"""What template.yaml promises of the functions and the index.
-
-What template.yaml promises of the bucket and the queues.
-
-What template.yaml and the state machine's definition promise of a backfill and a next model.
-"""
+"""Claims about functions, index, buckets, queues and backfill in template.yaml."""
 
 import json
 import re
@@ -16,7 +11,7 @@ from imagesearch.settings import COMPRESSIONS, FOLDER_SETTINGS, Settings
 from tests.support.paths import REPOSITORY
 
 
-def test_what_somebody_waits_for_is_called_as_a_snapshot(template, functions):
+def test_functions_that_callers_wait_for_use_snapstart(template, functions):
     assert set(functions) == {"FetchModel", "IndexImages", "IndexNextModel", "Search"}
     for name in ("FetchModel", "IndexNextModel"):
         assert functions[name]["SnapStart"] == {"ApplyOn": "None"}
@@ -46,15 +41,15 @@ def test_the_settings_of_the_functions_are_the_ones_that_are_read(template, func
     own = [functions[name]["Environment"]["Variables"] for name in ("Search", "IndexImages")]
     read = {name.upper() for name in Settings.model_fields.keys() - FOLDER_SETTINGS}
     libraries = ("POWERTOOLS_", "ORT_")
-    told = shared.keys() | own[0].keys() | own[1].keys()
-    assert {name for name in told if not name.startswith(libraries)} == read
+    provided = shared.keys() | own[0].keys() | own[1].keys()
+    assert {name for name in provided if not name.startswith(libraries)} == read
 
 
 def test_what_the_template_offers_of_an_index_is_what_the_settings_take(template):
     offered = template["Parameters"]["IndexEngine"]["AllowedValues"]
     assert offered == list(COMPRESSIONS)
     for engine in offered:
-        rule = template["Rules"][f"{engine.capitalize()}Compresses"]
+        rule = template["Rules"][f"{engine.capitalize()}SupportsCompression"]
         assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "IndexEngine"}, engine]}
         (values, _) = rule["Assertions"][0]["Assert"]["Fn::Contains"]
         assert tuple(values) == COMPRESSIONS[engine]
@@ -69,7 +64,7 @@ def test_logs_of_everything_end_some_day(functions, of_type):
 
 @pytest.fixture
 def queues(functions) -> dict[str, dict[str, Any]]:
-    """The queues that functions are fed from, with how."""
+    """The SQS event sources of the functions, by name."""
     return {
         name: event["Properties"]
         for function in functions.values()
@@ -84,8 +79,8 @@ def test_a_bad_image_does_not_fail_its_batch(queues):
         assert queue["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_a_function_looks_at_ten_images_in_one_go(queues):
-    """A backfill's message names ten of them; an upload's, one."""
+def test_a_function_processes_ten_images_per_batch(queues):
+    """A message of a backfill has ten keys, that of an upload one."""
     assert queues["ImageQueue"]["BatchSize"] == 10
     assert queues["BackfillQueue"]["BatchSize"] == queues["NextModelQueue"]["BatchSize"] == 1
 
@@ -168,7 +163,7 @@ def test_objects_that_come_or_go_become_messages(resources):
 def test_events_of_other_buckets_stay_out(resources):
     (name,) = resources["ObjectChanges"]["Properties"]["EventPattern"]["detail"]["bucket"]["name"]
     assert name == {
-        "Fn::If": ["MakesBucket", {"Ref": "ImageBucket"}, {"Ref": "ExistingBucketName"}]
+        "Fn::If": ["CreatesBucket", {"Ref": "ImageBucket"}, {"Ref": "ExistingBucketName"}]
     }
 
 
@@ -278,7 +273,7 @@ def test_both_queues_get_the_same_messages(objects):
     assert bodies[0] == bodies[1]
 
 
-def test_a_next_model_is_told_of_every_change(resources):
+def test_a_next_model_gets_every_change(resources):
     _, second = resources["ObjectChanges"]["Properties"]["Targets"]
     condition, target, otherwise = second["Fn::If"]
     assert condition == "HasNextModel"

@@ -1,4 +1,4 @@
-"""What template.yaml promises of the model: known by name or address, there before it is read."""
+"""Claims about the models in template.yaml: selected by name or URI, downloaded before use."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_a_model_of_ones_own_goes_before_one_that_is_named(template, functions, 
 
 @pytest.mark.parametrize(("next", "nothing"), [("", "starter"), ("Next", "none")])
 def test_a_model_is_named_once(template, next, nothing):
-    rule = template["Rules"][f"{next}ModelIsNamedOnce"]
+    rule = template["Rules"][f"{next}ModelIsUnambiguous"]
     assert rule["RuleCondition"] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": f"{next}ModelUri"}, "none"]}]
     }
@@ -73,12 +73,12 @@ def test_the_two_models_have_parts_of_the_bucket_of_their_own(asked):
         assert each["Bucket"] == {"Ref": "ModelBucket"}
 
 
-def test_a_new_release_has_the_model_looked_at(asked):
+def test_a_new_release_updates_the_model(asked):
     """It may pin other files of the same model."""
     assert all(each["Release"] == {"Ref": "Release"} for each in asked.values())
 
 
-def test_a_function_that_cannot_begin_holds_nobody_up_for_an_hour(asked, functions):
+def test_a_function_that_cannot_start_does_not_block_the_stack_for_an_hour(asked, functions):
     for each in asked.values():
         assert functions["FetchModel"]["Timeout"] < each["ServiceTimeout"] < 3600
 

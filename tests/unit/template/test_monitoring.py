@@ -1,7 +1,4 @@
-"""What template.yaml promises an operator: an alarm and a line of the runbook for each trouble.
-
-What template.yaml promises of the dashboard: it shows metrics that there are.
-"""
+"""Claims about alarms, runbook and dashboard: each problem has an alarm, each metric exists."""
 
 import io
 import json
@@ -40,7 +37,7 @@ def alarms(of_type) -> dict[str, Any]:
 
 
 def metric(alarm: dict[str, Any]) -> dict[str, Any]:
-    """What an alarm watches; one that calculates says it among its metrics."""
+    """The metric of an alarm; with an expression, it is among its metrics."""
     found = [
         each["MetricStat"]["Metric"]
         for each in alarm.get("Metrics", [])
@@ -80,7 +77,7 @@ def test_the_first_dead_letter_raises_the_alarm(alarms):
 
 
 def test_a_delay_that_one_retry_explains_raises_none(alarms, template):
-    """A failed image is tried again after the visibility timeout."""
+    """A failed image is retried after the visibility timeout."""
     default = template["Parameters"]["IndexTimeoutSeconds"]["Default"]
     assert (
         alarms["UploadsWait"]["Threshold"]
@@ -88,16 +85,16 @@ def test_a_delay_that_one_retry_explains_raises_none(alarms, template):
     )
 
 
-def test_storage_is_told_of_before_the_service_blocks_writes(alarms):
+def test_low_storage_raises_an_alarm_before_the_service_blocks_writes(alarms):
     alarm = alarms["ClusterStorageLow"]
     assert alarm["ComparisonOperator"] == "LessThanThreshold"
     assert alarm["Threshold"] > 20
 
 
-def test_somebody_is_told_of_every_alarm_and_of_its_end(alarms):
-    told = {"Fn::If": ["TellsSomebody", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+def test_every_alarm_notifies_of_its_start_and_its_end(alarms):
+    actions = {"Fn::If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
     for alarm in alarms.values():
-        assert alarm["AlarmActions"] == alarm["OKActions"] == told
+        assert alarm["AlarmActions"] == alarm["OKActions"] == actions
         assert alarm["TreatMissingData"] == "notBreaching"
 
 
@@ -123,9 +120,11 @@ def shown(widgets) -> list[list[str]]:
 
 @pytest.fixture
 def emitted(capsys) -> set[tuple[str, ...]]:
-    """What the functions count: metric and dimensions."""
+    """Name and dimensions of each metric of the functions."""
     logger = Logger(service="test", stream=io.StringIO())
-    BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service="a")).of([], [], [], 0.1)
+    BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service="a")).write(
+        [], [], [], 0.1
+    )
     log = RequestLog(logger, EphemeralMetrics(namespace="imagesearch", service="b"))
     log.begin("request")
     log.end(200)

@@ -1,4 +1,4 @@
-"""What template.yaml lets whom do: as little as it can."""
+"""Claims about IAM policies in template.yaml: least privilege."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ def as_list(value: Any) -> list[Any]:
 
 @pytest.fixture
 def allowed(resources):
-    """What a role may do: resource by Sid, and the actions."""
+    """Actions and resources that a role allows, by Sid."""
 
     def allowed(role: str) -> dict[str, tuple[list[str], list[Any]]]:
         (policy,) = resources[role]["Properties"]["Policies"]
@@ -62,8 +62,8 @@ def test_only_lambda_takes_the_roles(resources):
 def test_indexing_reads_this_bucket_and_only_search_changes_it(allowed):
     for role in INDEXING:
         assert allowed(role)["ReadImages"][0] == ["s3:GetObject"]
-        assert allowed(role)["TellMissingFromForbidden"][0] == ["s3:ListBucket"]
-    bucket = {"Fn::If": ["MakesBucket", {"Ref": "ImageBucket"}, {"Ref": "ExistingBucketName"}]}
+        assert allowed(role)["DistinguishMissingFromForbidden"][0] == ["s3:ListBucket"]
+    bucket = {"Fn::If": ["CreatesBucket", {"Ref": "ImageBucket"}, {"Ref": "ExistingBucketName"}]}
     changes = {"SignUploads": "s3:PutObject", "DeleteImages": "s3:DeleteObject"}
     for role in OUR_ROLES:
         for sid, (actions, (on, *_)) in allowed(role).items():
@@ -80,16 +80,16 @@ def test_indexing_reads_this_bucket_and_only_search_changes_it(allowed):
     ("condition", "parameter", "sids"),
     [
         (
-            "SignsUploads",
+            "AllowsUploads",
             "AllowUploads",
             {
                 "SignUploads",
-                "NoteUploads",
-                "TellMissingNoteFromForbidden",
-                "TellMissingFromForbidden",
+                "RecordPendingUploads",
+                "ListPendingUploads",
+                "DistinguishMissingFromForbidden",
             },
         ),
-        ("DeletesImages", "AllowDelete", {"DeleteImages"}),
+        ("AllowsDelete", "AllowDelete", {"DeleteImages"}),
     ],
 )
 def test_search_may_change_the_bucket_only_where_the_operator_says_so(
@@ -110,7 +110,7 @@ def test_indexing_keeps_thumbnails_and_search_shows_them(allowed):
     thumbnails = [{"Fn::Sub": "${DerivedBucket.Arn}/thumbnails/*"}]
     for role in INDEXING:
         keep = (["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], thumbnails)
-        assert allowed(role)["KeepThumbnails"] == keep
+        assert allowed(role)["ManageThumbnails"] == keep
     assert allowed("SearchRole")["SignThumbnailUrls"] == (["s3:GetObject"], thumbnails)
 
 
@@ -139,8 +139,8 @@ def test_a_fetched_model_is_read_from_its_part_of_the_bucket_alone(allowed, role
 def test_only_what_fetches_models_writes_and_only_into_their_bucket(allowed):
     bucket = {"Fn::GetAtt": ["ModelBucket", "Arn"]}
     may = allowed("FetchModelRole")
-    assert set(may) == {"KeepModels", "ListModels", "WriteLog", "Trace"}
-    assert may["KeepModels"] == (
+    assert set(may) == {"ManageModels", "ListModels", "WriteLog", "Trace"}
+    assert may["ManageModels"] == (
         ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
         [{"Fn::Sub": "${ModelBucket.Arn}/*"}],
     )
@@ -155,7 +155,7 @@ def test_only_what_fetches_models_writes_and_only_into_their_bucket(allowed):
     ],
 )
 def test_a_function_takes_messages_from_its_own_queues_alone(allowed, role, queues):
-    actions, on = allowed(role)["TakeMessages"]
+    actions, on = allowed(role)["ReceiveMessages"]
     assert set(actions) == {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert on == [{"Fn::GetAtt": [queue, "Arn"]} for queue in queues]
 
@@ -167,7 +167,7 @@ def test_indexing_sends_messages_to_the_one_queue_that_brings_it_back(
     allowed, functions, function, queue
 ):
     sending = (["sqs:SendMessage"], [{"Fn::GetAtt": [queue, "Arn"]}])
-    assert allowed(f"{function}Role")["ComeBackForDuplicates"] == sending
+    assert allowed(f"{function}Role")["ScheduleRechecks"] == sending
     told = functions[function]["Environment"]["Variables"]["REVISIT_QUEUE_URL"]
     assert told == {"Ref": queue}
 
@@ -199,13 +199,13 @@ def test_the_index_lets_in_these_roles_and_only_indexing_makes_indexes(resources
     for each in granted:
         if each["Principal"]["AWS"]["Fn::GetAtt"] == ["SearchRole", "Arn"]:
             puts = "es:ESHttpPut" in as_list(each["Action"])
-            assert puts == (each["Sid"] == "MakeLabelIndexes")
+            assert puts == (each["Sid"] == "CreateLabelIndexes")
 
 
 def test_search_makes_indexes_of_labels_alone(resources, allowed):
     policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
-    [own] = [each for each in statements(policy) if each["Sid"] == "MakeLabelIndexes"]
-    actions, existing = allowed("SearchRole")["MakeLabelIndexes"]
+    [own] = [each for each in statements(policy) if each["Sid"] == "CreateLabelIndexes"]
+    actions, existing = allowed("SearchRole")["CreateLabelIndexes"]
     assert actions == as_list(own["Action"]) == ["es:ESHttpPut"]
     for on, domain in ((own["Resource"], "*"), (existing, "${ExistingOpenSearchDomainName}")):
         paths = [each["Fn::Sub"].partition(f"domain/{domain}/")[2] for each in on]
@@ -220,7 +220,7 @@ def test_an_existing_domain_is_used_by_the_same_rights(resources, allowed):
     granted = {
         each["Principal"]["AWS"]["Fn::GetAtt"][0]: each["Action"]
         for each in statements(policy)
-        if each["Sid"] != "MakeLabelIndexes"
+        if each["Sid"] != "CreateLabelIndexes"
     }
     for role in INDEXING:
         assert allowed(role)["WriteExistingIndex"][0] == granted[role]
@@ -247,6 +247,6 @@ def test_a_backfill_starts_no_other_state_machine(resources):
 
 
 def test_search_keeps_feedback_and_cannot_read_it(allowed):
-    actions, on = allowed("SearchRole")["KeepFeedback"]
+    actions, on = allowed("SearchRole")["WriteFeedback"]
     assert actions == ["s3:PutObject"]
     assert on == [{"Fn::Sub": "${DerivedBucket.Arn}/feedback/*"}]
