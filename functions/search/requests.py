@@ -17,7 +17,7 @@ from imagesearch.search.pagination import MAX_DEPTH, MAX_LIMIT
 from imagesearch.search.query_encoder import MAX_IMAGE_BYTES, MAX_TEXT, MAX_URLS
 
 # In base64 both are close to 6,291,456 bytes, the quota of a Lambda request.
-MAX_RAW_IMAGE = MOST_BYTES
+MAX_RAW_IMAGE = MAX_IMAGE_BYTES
 MAX_JSON_IMAGE = 3_000_000
 MAX_JSON = MAX_JSON_IMAGE * 4 // 3 + 100_000
 MAX_URL = 2_048
@@ -54,7 +54,7 @@ ImageUrl = Annotated[
         min_length=1,
         max_length=MAX_URL,
         description="https:// URL of an image on the public internet, if the operator allows URLs:"
-        f" up to {MOST_BYTES:,} bytes, fetched within 10 seconds, at most {MAX_URLS} URLs per"
+        f" up to {MAX_IMAGE_BYTES:,} bytes, fetched within 10 seconds, at most {MAX_URLS} URLs per"
         " request.",
     ),
 ]

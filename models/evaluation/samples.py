@@ -20,7 +20,7 @@ from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import IMAGE_BATCH_SIZE, OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.text_encoder import TEXTS_AT_A_TIME, OnnxTextEncoder
+from imagesearch.embedding.text_encoder import TEXT_BATCH_SIZE, OnnxTextEncoder
 from models import Floats
 from models.evaluation.reference_pipeline import open_picture
 

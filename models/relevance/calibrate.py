@@ -20,7 +20,7 @@ import numpy as np
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
-from imagesearch.search.relevance import Curve, Kind
+from imagesearch.search.relevance import Curve, Modality
 from models import Floats
 from models.relevance.evidence import RelevanceVectors, embed_samples, evidence
 from models.relevance.figures import Figures, held_out, on_all

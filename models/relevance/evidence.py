@@ -25,7 +25,7 @@ from imagesearch.domain.images import EncodedImage
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from imagesearch.search.relevance import Kind
+from imagesearch.search.relevance import Modality
 from models import Floats
 from models.evaluation.edits import EDITS
 from models.evaluation.metrics import kinds_of

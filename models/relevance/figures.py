@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagesearch.search.relevance import Kind, Relevance
+from imagesearch.search.relevance import Modality, Relevance
 from models import Floats
 from models.relevance.evidence import (
     CHOOSING,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagesearch.search.relevance import Background, Curve, Kind, Relevance
+from imagesearch.search.relevance import Background, Curve, Modality, Relevance
 from models import Floats
 from models.relevance.evidence import Evidence, Marks
 

@@ -210,7 +210,7 @@ class Classifications:
         among = Among(split, labelset, Vote(neighbours, source, collection or None))
         return self._response(self._classify(image, among), limit)
 
-    def _classify(self, image: Asked, among: Among) -> Classification:
+    def _classify(self, image: SingleImage, among: Among) -> Classification:
         """Raises InvalidQuery for both labels and a label set."""
         classifier = self._dependencies.classifier
         if among.labels is not None and among.labelset is not None:

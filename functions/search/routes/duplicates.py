@@ -41,8 +41,8 @@ from .images import ImageRecord, image_record
 Threshold = Annotated[
     float,
     Query(
-        ge=LEAST_CONFIDENCE,
-        le=MOST_CONFIDENCE,
+        ge=MIN_CONFIDENCE,
+        le=MAX_CONFIDENCE,
         allow_inf_nan=False,
         description="Minimum confidence that two images are duplicates.",
     ),

@@ -265,9 +265,9 @@ class Images:
     def begin_upload(self, request: Request) -> Response[Any]:
         posted = posted_json(request.resolved_event, PostedImage)
         if posted.url is not None:
-            ref = self._uploads.take(posted.url, posted.new_image())
+            ref = self._uploads.upload_from_url(posted.url, posted.new_image())
             return json_response(Upload(id=ref.id, key=ref.key), 201)
-        created = self._uploads.begin(posted.new_image())
+        created = self._uploads.create_upload(posted.new_image())
         return json_response(_upload(created), 201)
 
     def delete(self, id: ImageId) -> Response[Any]:
