@@ -40,8 +40,8 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
     if on_path := shutil.which("java", path=environ.get("PATH")):
         yield Path(on_path).resolve().parent.parent
     for folder in FOLDERS:
-        for found in sorted(folder.glob("*/bin/java")) + sorted(folder.glob("*/*/*/bin/java")):
-            yield found.parent.parent
+        for java in sorted(folder.glob("*/bin/java")) + sorted(folder.glob("*/*/*/bin/java")):
+            yield java.parent.parent
 
 
 def _major_version(home: Path) -> int:

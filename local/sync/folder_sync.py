@@ -62,6 +62,7 @@ class FolderSync:
         ]
 
     def start(self) -> None:
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 

@@ -188,8 +188,8 @@ class FolderWatcher:
             return True
 
     def _identity(self) -> tuple[object, ...]:
-        found = self._folder.stat()
-        return found.st_dev, found.st_ino, self._mount_identity()
+        state = self._folder.stat()
+        return state.st_dev, state.st_ino, self._mount_identity()
 
 
 def _unwatched(folders: Iterable[Path]) -> list[Path]:
@@ -220,16 +220,16 @@ def _watched_inodes() -> frozenset[int] | None:
 
     https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html
     """
-    found: set[int] = set()
+    inodes: set[int] = set()
     try:
         for descriptor in Path("/proc/self/fd").iterdir():
             with suppress(FileNotFoundError):  # the descriptor of this listing
                 if str(descriptor.readlink()) == "anon_inode:inotify":
                     info = Path("/proc/self/fdinfo", descriptor.name).read_text()
-                    found.update(int(inode, 16) for inode in re.findall(r" ino:([0-9a-f]+)", info))
+                    inodes.update(int(inode, 16) for inode in re.findall(r" ino:([0-9a-f]+)", info))
     except OSError:
         return None
-    return frozenset(found)
+    return frozenset(inodes)
 
 
 def changed_keys(
@@ -255,7 +255,7 @@ def _present_at(path: Path, ref: ImageRef, store: FolderStore) -> Iterator[Image
     if os.path.lexists(path):
         yield ref
     if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 - Path's raise
-        yield from (found for found, _ in store.list_images(path))
+        yield from (image for image, _ in store.list_images(path))
 
 
 def _known_at(ref: ImageRef, index: VectorIndex) -> Iterator[ImageRef]:

@@ -106,17 +106,17 @@ class _Channel(HTTPChannel):
 
 def _bound(host: str, port: int) -> socket.socket:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return _listening(found[0])
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return _listening(addresses[0])
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UsageError(f"port {port} is in use: choose another with --port") from error
         raise UsageError(f"cannot listen on {host} port {port}: {error.strerror}") from error
 
 
-def _listening(found: tuple[Any, ...]) -> socket.socket:
+def _listening(address_info: tuple[Any, ...]) -> socket.socket:
     """Listen at once: two sockets may share a port as long as neither listens."""
-    family, kind, protocol, _, address = found
+    family, kind, protocol, _, address = address_info
     made = socket.socket(family, kind, protocol)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -106,15 +106,15 @@ def test_an_image_that_cannot_be_read_cannot_be_searched_with(run: Run, folder: 
 def test_the_models_that_are_here_and_those_to_pull_are_listed(run: Run) -> None:
     done = run("models", "list")
     lines = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [lines[0][:2], done.returncode] == [["starter", "here"], 0]
+    assert [lines[0][:2], done.returncode] == [["starter", "installed"], 0]
     assert ["clip-vit-b-32", "pinned, 156 MB"] in [line[:2] for line in lines]
-    assert ["clip-vit-b-16", "unpinned, size not known"] in [line[:2] for line in lines]
+    assert ["clip-vit-b-16", "unpinned, size unknown"] in [line[:2] for line in lines]
 
 
 def test_a_model_is_verified_by_name_and_by_path(run: Run, tmp_path: Path) -> None:
     done = run("models", "verify", "starter")
     assert done.returncode == 0
-    folder = Path(done.stdout.split(" is whole")[0])
+    folder = Path(done.stdout.split(" is complete")[0])
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     (copy / "text.onnx").write_bytes(b"not a graph")
