@@ -1,4 +1,4 @@
-"""A deployed API as the commands ask it: `--endpoint URL`, with the key from the environment."""
+"""Client of a deployed API for `--endpoint URL`, with the API key from the environment."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from local.options import API_KEY
 
 @contextmanager
 def api_at(endpoint: str) -> Iterator[ImageSearch]:
-    """A client of the API; what it raises comes out as WrongUsage."""
+    """A client of the API; its errors are raised as UsageError."""
     try:
         with ImageSearch(endpoint, os.environ.get(API_KEY)) as api:
             yield api
@@ -22,5 +22,5 @@ def api_at(endpoint: str) -> Iterator[ImageSearch]:
         raise UsageError("; ".join(filter(None, (error.message, hint)))) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UsageError(
-            f"{endpoint} cannot be asked: {error}; give the address of a deployed API"
+            f"cannot reach {endpoint}: {error}; give the address of a deployed API"
         ) from error

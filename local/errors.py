@@ -1,5 +1,9 @@
-"""What the command line refuses, said in one sentence."""
+"""Errors of the command line, which `local.cli` maps to messages and exit statuses."""
 
 
 class UsageError(Exception):
-    """The user must type something else: the command ends with exit status 2."""
+    """The command cannot run as typed; the message gives cause and correction (status 2)."""
+
+
+class Interrupted(Exception):
+    """The user stopped the command with Ctrl-C; the message says what was kept (status 130)."""

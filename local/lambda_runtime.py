@@ -1,8 +1,6 @@
-"""The environment that the functions find on this machine, in place of what template.yaml sets.
+"""The Lambda functions in this process: their environment variables, context and handlers.
 
-What Lambda tells a function of the call it is in.
-
-Brings the Lambda functions into this process, once the environment says what they work on.
+The variables replace those that template.yaml sets.
 """
 
 import logging
@@ -20,14 +18,16 @@ from imagesearch.settings import Settings
 from local.models import models_cache
 from local.workspace import Workspace, uses_server
 
-# Linux passes at most 128 KiB in one variable, and decoder processes inherit this one.
-MOST_REUSE_CHARACTERS = 65_536
+# Linux limits a variable to 128 KiB, and decoder processes inherit this one.
+MAX_REUSE_CHARACTERS = 65_536
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
-    """Set the variables that the functions read when they are imported.
+    """Set the variables that the functions read on import.
 
-    Metrics and traces have nobody here to read them, and of the logs only errors concern a person.
+    Metrics and traces are disabled, and the log level is ERROR unless it is set.
     """
     os.environ.update(
         _names(workspace, model_folder),
@@ -40,17 +40,17 @@ def set_environment(workspace: Workspace, model_folder: Path) -> Settings:
 
 
 def settings_of(workspace: Workspace, model_folder: Path) -> Settings:
-    """The settings with which the functions would work on this folder, with this model."""
+    """The functions' settings for this folder and model, without a change of the environment."""
     return Settings.from_environment(os.environ | _names(workspace, model_folder))
 
 
 def _reuse_from(workspace: Workspace) -> str:
-    """The indexes of other folders, or as many of them as a variable can well hold."""
+    """The indexes of other folders, as many as fit into MAX_REUSE_CHARACTERS."""
     text = ""
     for other in workspace.others():
         index, derived = (quote(os.fsencode(path)) for path in (other.index_file, other.derived))
         more = f"{text} sqlite://{index},file://{derived}".lstrip()
-        if len(more) > MOST_REUSE_CHARACTERS:
+        if len(more) > MAX_REUSE_CHARACTERS:
             break
         text = more
     return text
@@ -67,18 +67,15 @@ def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
         "DERIVED_URI": f"file://{quote(os.fsencode(workspace.derived))}",
         "MODEL_URI": str(model_folder),
         "OWN_FOLDERS": f"file://{quote(os.fsencode(models_cache(os.environ)))}",
-        # Whatever queues the variables name, they are not about this folder.
+        # Queues that the environment names do not belong to this folder.
         "QUEUE_URL": "",
         "REVISIT_QUEUE_URL": "",
     }
 
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
-
-
 @dataclass(frozen=True, slots=True)
 class LambdaContext:
-    """The attributes that functions read; there is no memory limit and no end of time here."""
+    """The attributes of Lambda's context that functions read, without limits of memory and time."""
 
     function_name: str
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -112,7 +109,7 @@ def search(queue: ChangeQueue) -> Handler:
 
 
 def _log_to_stderr(name: str) -> None:
-    """Lambda reads logs from standard output; here that is for results."""
+    """Write logs to standard error: standard output is for results."""
     for handler in logging.getLogger(name).handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(sys.stderr)

@@ -1,11 +1,9 @@
-"""Which model a word on the command line means.
+"""Models on this machine: which one a command uses, where it is installed, and its download.
 
-Where models that were pulled are kept: one folder for each user, whatever is indexed.
-
-A model's folder in the cache: whether it is whole, and how it comes to be there at once.
-
-Brings a known model into the cache: every file checked, and the folder there at once or not.
+Downloaded models are shared by all folders: they are installed in one cache directory per user.
 """
+
+from __future__ import annotations
 
 import os
 import shutil
@@ -15,32 +13,44 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import imagesearch
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.downloads.http_download import Downloader, bring, entry_of
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verified
-from imagesearch.embedding.model_catalog import CatalogEntry, Pin
-from imagesearch.embedding.model_catalog import catalog_entries as models_to_pull
+from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entries
 from imagesearch.embedding.session import signed_weights_are_exact
 from local.errors import UsageError
 from local.workspace import Workspace
 
+if TYPE_CHECKING:
+    from local.output import DownloadProgress
+
 CACHE = "IMAGESEARCH_CACHE"
+STARTER, BETTER = "starter", "clip-vit-b-32"
+_BETTER_NOTICE = (
+    f"using the starter model; `imagesearch models pull {BETTER}` installs CLIP, which recognizes"
+    " far more"
+)
+_CACHE_HINT = f"set {CACHE} to another folder"
+_LAYERS = Path(imagesearch.__file__).resolve().parents[2]
 
 
 def models_cache(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
-    """The folder `models` of IMAGESEARCH_CACHE, or of the platform's place for caches."""
-    if given := environ.get(CACHE):
-        return Path(given).expanduser().absolute() / "models"
-    return _caches(environ, platform) / "imagesearch" / "models"
+    """The folder `models` of IMAGESEARCH_CACHE, or of the platform's cache directory."""
+    if path := environ.get(CACHE):
+        return Path(path).expanduser().absolute() / "models"
+    return _platform_cache(environ, platform) / "imagesearch" / "models"
 
 
-def _caches(environ: Mapping[str, str], platform: str) -> Path:
-    """XDG: a path that is not absolute is to be ignored."""
-    if (given := Path(environ.get("XDG_CACHE_HOME", ""))).is_absolute():
-        return given
+def _platform_cache(environ: Mapping[str, str], platform: str) -> Path:
+    """XDG requires that a relative path is ignored.
+
+    https://specifications.freedesktop.org/basedir-spec/latest/
+    """
+    if (path := Path(environ.get("XDG_CACHE_HOME", ""))).is_absolute():
+        return path
     if platform == "darwin":
         return Path.home() / "Library" / "Caches"
     if platform == "win32" and environ.get("LOCALAPPDATA"):
@@ -48,84 +58,86 @@ def _caches(environ: Mapping[str, str], platform: str) -> Path:
     return Path.home() / ".cache"
 
 
-STARTER, BETTER = "starter", "clip-vit-b-32"
-_BETTER_NOTICE = (
-    f"the starter model is in use; `imagesearch models pull {BETTER}` gets CLIP,"
-    " which knows far more"
-)
-_LAYERS = Path(imagesearch.__file__).resolve().parents[2]
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model, and what a user who did not ask for it should hear."""
+    """A model, and a notice for a user who did not name one."""
 
     model: str
     notice: str = ""
 
 
-def choice(given: str | None, recorded: str | None, known: dict[str, Path]) -> Choice:
-    """What was asked for, else what the folder is indexed with, else the best that is here.
+def choice(requested: str | None, recorded: str | None, installed: dict[str, Path]) -> Choice:
+    """The requested model, else the one of the folder's index, else the best that is installed.
 
-    A folder keeps its model: with another it would be embedded anew, unasked.
+    A folder keeps its model: another one would embed every image again without a request.
     """
-    if given:
-        return Choice(given)
-    if recorded == STARTER and BETTER in known:
+    if requested:
+        return Choice(requested)
+    if recorded == STARTER and BETTER in installed:
         return Choice(
             STARTER,
-            f"this folder is indexed with the starter model; {BETTER} is here too:"
-            f" `imagesearch reindex --model {BETTER}` fills an index for it,"
-            f" and `--model {BETTER}` then takes it into use",
+            f"this folder is indexed with the starter model, and {BETTER} is installed: build its"
+            f" index with `imagesearch reindex --model {BETTER}`, then activate it with"
+            f" `--model {BETTER}`",
         )
     if recorded:
         notice = _BETTER_NOTICE if recorded == STARTER else ""
         return Choice(recorded, notice)
-    return Choice(BETTER) if BETTER in known else Choice(STARTER, _BETTER_NOTICE)
+    return Choice(BETTER) if BETTER in installed else Choice(STARTER, _BETTER_NOTICE)
 
 
-def model_in_use(given: str | None, workspace: Workspace) -> str:
-    """The model that a question about an indexed folder is put to."""
-    return choice(given, workspace.model, installed_models(workspace.directory.parent)).model
+def model_in_use(requested: str | None, workspace: Workspace) -> str:
+    """The model that answers queries about an indexed folder."""
+    return choice(requested, workspace.model, installed_models(workspace.directory.parent)).model
 
 
-def model_folder(wanted: str, data_dir: Path) -> Path:
-    """The folder of a model known by name, or given as a path; raises WrongUsage."""
-    known = installed_models(data_dir)
-    if wanted in known:
-        return known[wanted]
-    if _holds_model(folder := Path(wanted).expanduser()):
+def model_to_index_with(requested: str | None, workspace: Workspace) -> str:
+    """The model to index a folder with; prints the notice of the choice on standard error."""
+    chosen = choice(requested, workspace.model, installed_models(workspace.directory.parent))
+    if chosen.notice:
+        print(f"imagesearch: {chosen.notice}", file=sys.stderr)  # noqa: T201
+    return chosen.model
+
+
+def model_folder(name_or_path: str, data_dir: Path) -> Path:
+    """The folder of an installed model or of a path. Raises UsageError."""
+    installed = installed_models(data_dir)
+    if name_or_path in installed:
+        return installed[name_or_path]
+    if _holds_model(folder := Path(name_or_path).expanduser()):
         return folder.resolve()
-    if wanted in (model.name for model in models_to_pull()):
-        raise UsageError(f"{wanted} is not here yet: `imagesearch models pull {wanted}` gets it")
+    if name_or_path in (model.name for model in catalog_entries()):
+        raise UsageError(
+            f"{name_or_path} is not installed: run `imagesearch models pull {name_or_path}`"
+        )
     raise UsageError(
-        f"there is no model {wanted!r}: take one of {', '.join(known) or 'none'},"
+        f"there is no model {name_or_path!r}: use one of {', '.join(installed) or 'none'},"
         " or the path of a folder with a manifest.json"
     )
 
 
 def model_name(folder: Path, data_dir: Path) -> str:
-    """What names this model in every working directory."""
+    """The name of an installed model, else its path: valid in every working directory."""
     names = (name for name, known in installed_models(data_dir).items() if known == folder)
     return next(names, str(folder))
 
 
 def installed_models(data_dir: Path, cache: Path | None = None) -> dict[str, Path]:
-    """The starter model, those in the data directory's `models`, and those pulled, by name."""
+    """Folders by name: the starter model, then the data directory's `models`, then the cache."""
     folders = {STARTER: _LAYERS / "starter_model" / "starter_model"}
-    for place in (data_dir.expanduser() / "models", cache or models_cache(os.environ)):
-        # A name that begins with a dot is of a model that is still coming, or going.
-        for folder in sorted(place.glob("[!.]*")):
+    for parent in (data_dir.expanduser() / "models", cache or models_cache(os.environ)):
+        # A leading dot marks a download under way, or a folder being replaced.
+        for folder in sorted(parent.glob("[!.]*")):
             folders.setdefault(folder.name, folder.resolve())
     return {name: folder for name, folder in folders.items() if _holds_model(folder)}
 
 
 def _holds_model(folder: Path) -> bool:
-    return (folder / "manifest.json").is_file()
+    return (folder / MANIFEST).is_file()
 
 
 def check_files(folder: Path) -> Manifest:
-    """The manifest of a folder whose files are all as it says; raises ConfigurationError."""
+    """The manifest of a folder whose files match their hashes. Raises ConfigurationError."""
     manifest = load_manifest(folder)
     for name in manifest.files:
         verified(folder, name, manifest)
@@ -133,7 +145,7 @@ def check_files(folder: Path) -> Manifest:
 
 
 def is_pulled(model: CatalogEntry, folder: Path) -> bool:
-    """Whether the folder holds these files, undamaged; its manifest is brought up to date."""
+    """True if the folder holds the catalog's files, undamaged; updates its manifest."""
     try:
         manifest = check_files(folder)
     except ConfigurationError:
@@ -149,13 +161,18 @@ def is_pulled(model: CatalogEntry, folder: Path) -> bool:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    coming = folder / f"{MANIFEST}.part"
-    coming.write_text(manifest.as_text())
-    coming.replace(folder / MANIFEST)
+    """Replace the manifest atomically."""
+    part = folder / f"{MANIFEST}.part"
+    part.write_text(manifest.as_text())
+    part.replace(folder / MANIFEST)
 
 
 def replace_directory(new: Path, folder: Path) -> None:
-    """The new folder becomes `folder`; what was there before is deleted."""
+    """Rename `new` to `folder`, and delete the previous `folder`.
+
+    POSIX has no atomic replacement of a directory that is not empty, so there is a moment without
+    `folder`; readers never see a mixture.
+    """
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     with suppress(FileNotFoundError):
@@ -166,9 +183,9 @@ def replace_directory(new: Path, folder: Path) -> None:
 
 @contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
-    """No other process is at this folder meanwhile. Raises WrongUsage where one is.
+    """Hold the lock of a model folder. Raises UsageError while another process holds it.
 
-    The operating system lets go of the lock when a process ends, however it ends.
+    The operating system releases the lock when the process ends, however it ends.
     """
     import fcntl
 
@@ -176,75 +193,70 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UsageError(f"{folder.name} is being pulled by another process already") from error
+            raise UsageError(f"another process is downloading {folder.name} already") from error
         yield
 
 
-ELSEWHERE = "set IMAGESEARCH_CACHE to another folder"
-
-
-class Watched(Protocol):
-    """Shows how far a file is: its name, its size where that is known, and the bytes here."""
-
-    def __call__(self, name: str, total: int | None, here: int) -> None: ...
-
-
-def _unwatched(name: str, total: int | None, here: int) -> None:
+def _no_progress(name: str, total: int | None, present: int) -> None:
     pass
 
 
 @dataclass(frozen=True)
 class Puller:
-    """`signed_is_exact` says whether this machine computes the same with signed weights; `pause`
-    waits between attempts, in seconds."""
+    """Downloads models of the catalog into the cache, every file checked.
+
+    `signed_is_exact` returns True if this machine computes the same with signed weights; `pause`
+    waits between attempts, in seconds.
+    """
 
     cache: Path
-    watch: Watched = _unwatched
+    progress: DownloadProgress = _no_progress
     signed_is_exact: Callable[[], bool] = signed_weights_are_exact
     pause: Callable[[float], None] = time.sleep
 
     def pull(self, model: CatalogEntry, *, allow_unpinned: bool = False) -> Path:
-        """The folder of the model, fetched where it is not there, or not whole.
+        """The folder of the model, downloaded unless it is installed and undamaged.
 
-        Raises WrongUsage, Unavailable, NotFound, ConfigurationError.
+        Raises UsageError, Unavailable, NotFound, ConfigurationError.
         """
         folder = self.cache / model.name
         if is_pulled(model, folder):
             return folder
         if model.unpinned and not allow_unpinned:
             raise UsageError(
-                f"nobody vouches for the files of {model.name} ({', '.join(model.unpinned)}):"
-                " with --allow-unpinned they are taken as they come, and their hashes recorded"
+                f"{model.name} has no recorded SHA-256 ({', '.join(model.unpinned)});"
+                " use --allow-unpinned to download it unverified"
             )
         self._make_cache()
         with exclusive_lock(folder):
             if not is_pulled(model, folder):
-                self._fill(model, folder)
+                self._download(model, folder)
         return folder
 
-    def _fill(self, model: CatalogEntry, folder: Path) -> None:
-        coming = folder.with_name(f".{folder.name}.coming")
-        coming.mkdir(exist_ok=True)
+    def _download(self, model: CatalogEntry, folder: Path) -> None:
+        # The suffix of the staging folder stays, so that downloads of earlier versions resume.
+        staging = folder.with_name(f".{folder.name}.coming")
+        staging.mkdir(exist_ok=True)
         for name, pin in model.pins.items():
-            bring(pin, coming / name, self._downloader(name, pin))
+            bring(pin, staging / name, self._downloader(name, pin))
         graphs = model.graphs if self.signed_is_exact() else set()
         files = {
-            name: entry_of(coming / name, make_weights_signed=name in graphs) for name in model.pins
+            name: entry_of(staging / name, make_weights_signed=name in graphs)
+            for name in model.pins
         }
-        write_manifest(coming, model.manifest_with(files))
-        replace_directory(coming, folder)
+        write_manifest(staging, model.manifest_with(files))
+        replace_directory(staging, folder)
 
     def _downloader(self, name: str, pin: Pin) -> Downloader:
-        def tell(here: int) -> None:
-            self.watch(name, pin.bytes, here)
+        def report(present: int) -> None:
+            self.progress(name, pin.bytes, present)
 
-        return Downloader(tell, self.pause, ELSEWHERE, "the same command goes on from there")
+        return Downloader(report, self.pause, _CACHE_HINT, "run the same command again to resume")
 
     def _make_cache(self) -> None:
         try:
             self.cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(
-                f"cannot make {self.cache}: {error.strerror}",
-                ELSEWHERE,
+                f"cannot create {self.cache}: {error.strerror}", _CACHE_HINT
             ) from error

@@ -1,10 +1,6 @@
-"""The commands that run OpenSearch: as a process of this machine, or as a container.
+"""An OpenSearch server on this machine, for tests and trials: with Java, or else with Docker.
 
-Finds a Java that is new enough.
-
-A real OpenSearch on this machine for tests and trials, without Docker where there is Java.
-
-`python -m local.opensearch_server` prints its address and runs until Ctrl-C.
+`python -m local.opensearch_server` prints its URL and runs until Ctrl-C.
 """
 
 import argparse
@@ -27,14 +23,14 @@ from pathlib import Path
 
 from local.opensearch_install import HASHES, CannotStart, unpacked
 
-# A Java virtual machine starts in a second; on a machine that is very busy, in a minute.
+# A Java virtual machine starts within a second, or within minutes on a busy machine.
 VERSION_SECONDS = 300
-# Where Linux distributions and macOS put them.
+# Locations of Java on Linux distributions and macOS.
 FOLDERS = (Path("/usr/lib/jvm"), Path("/opt/java"), Path("/Library/Java/JavaVirtualMachines"))
 
 
 def find_java_home(oldest: int, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The folder of a Java of the major version `oldest` or newer; None when there is none."""
+    """The home of a Java of major version `oldest` or newer, or None."""
     return next((home for home in _candidates(environ) if _major_version(home) >= oldest), None)
 
 
@@ -44,14 +40,14 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
     if on_path := shutil.which("java", path=environ.get("PATH")):
         yield Path(on_path).resolve().parent.parent
     for folder in FOLDERS:
-        for found in sorted(folder.glob("*/bin/java")) + sorted(folder.glob("*/*/*/bin/java")):
-            yield found.parent.parent
+        for java in sorted(folder.glob("*/bin/java")) + sorted(folder.glob("*/*/*/bin/java")):
+            yield java.parent.parent
 
 
 def _major_version(home: Path) -> int:
-    """What `java -version` says, as in `openjdk version "21.0.2"`; 0 where it cannot be run."""
+    """The major version that `java -version` prints, such as 21 for "21.0.2"; 0 if it fails."""
     try:
-        said = subprocess.run(  # noqa: S603
+        output = subprocess.run(  # noqa: S603
             [home / "bin" / "java", "-version"],
             capture_output=True,
             text=True,
@@ -59,21 +55,21 @@ def _major_version(home: Path) -> int:
         ).stderr
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    version = re.search(r'version "(\d+)', said)
+    version = re.search(r'version "(\d+)', output)
     return int(version[1]) if version else 0
 
 
 OLDEST_JAVA = 21
 HEAP = "-Xms512m -Xmx512m"
-# For a server that lives for minutes: to compile its code further takes longer than it saves.
+# For a server that runs for minutes: the optimizing compiler takes longer than it saves.
 SHORT_LIVED = "-XX:TieredStopAtLevel=1"
-# The server refuses to run as root.
+# OpenSearch does not run as root.
 UNPRIVILEGED = "nobody"
 IMAGE = "opensearchproject/opensearch"
 PR_SET_PDEATHSIG = 1
 SETTINGS = {
     "discovery.type": "single-node",
-    # A write to a missing index must fail: made on the fly, it would have a wrong mapping.
+    # A write to a missing index must fail: OpenSearch would create it with a wrong mapping.
     "action.auto_create_index": "false",
     "cluster.routing.allocation.disk.threshold_enabled": "false",
 }
@@ -100,7 +96,7 @@ def start(
         return run(_docker_command(version, port, java_options), dict(os.environ), log, user=None)
     raise CannotStart(
         f"OpenSearch needs Java {OLDEST_JAVA} or newer (JAVA_HOME) and Maven (`mvn` on PATH),"
-        " or Docker with its engine running; or set OPENSEARCH_URL to a server that is there"
+        " or Docker with its engine running; or set OPENSEARCH_URL to a running server"
     )
 
 
@@ -123,7 +119,7 @@ def _start_java(
 
 
 def _configure(home: Path, port: int, folder: Path) -> None:
-    """The distribution's configuration, with every file that it writes put into `folder`."""
+    """Write the distribution's configuration with every output file below `folder`."""
     config = folder / "config"
     shutil.copytree(home / "config", config, dirs_exist_ok=True)
     settings = {
@@ -166,7 +162,7 @@ def run(
     log: Path,
     user: pwd.struct_passwd | None,
 ) -> "subprocess.Popen[bytes]":
-    """Start a command in a session of its own, so that Ctrl-C reaches only who waits for it."""
+    """Start a command in its own session, so that Ctrl-C reaches only the parent."""
     with log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603
             command,
@@ -183,7 +179,7 @@ def run(
 
 
 def _end_with_parent() -> Callable[[], object] | None:
-    """On Linux, even a parent that is killed takes the server with it."""
+    """On Linux, the server ends with its parent even if that is killed."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
@@ -191,14 +187,14 @@ def _end_with_parent() -> Callable[[], object] | None:
 
 
 VERSION = "3.5.0"
-# Without a new line in its log: a machine that is very busy takes minutes.
+# Time without a new line in the log: a busy machine takes minutes.
 SILENT_SECONDS = 300.0
 STOP_SECONDS = 30.0
 LOG_TAIL = 3000
 
 
 class OpenSearchServer:
-    """A server of a folder and a port: both stay its own when it ends and is started again."""
+    """A server with a data folder and a port, which it keeps over a restart."""
 
     def __init__(
         self, folder: Path, version: str = VERSION, port: int = 0, java_options: str = ""
@@ -211,21 +207,23 @@ class OpenSearchServer:
         self.url = f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Returns when it answers; raises CannotStart."""
+        """Start the server, and wait until it responds. Raises CannotStart."""
         log = self.folder / "server.log"
         self._process = start(self._version, self._port, self.folder, log, self._java_options)
         _wait_until_ready(self.url, self._process, log)
 
     @property
     def runs(self) -> bool:
+        """True while the process is alive."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
+        """Terminate the server in order."""
         if self._process:
             _stop(self._process)
 
     def kill(self) -> None:
-        """End it as a failing machine does: it has no moment left to save anything."""
+        """Kill the server, as a failing machine does: it cannot save anything."""
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -233,7 +231,7 @@ class OpenSearchServer:
 
 @contextmanager
 def running_server(version: str = VERSION, port: int = 0, java_options: str = "") -> Iterator[str]:
-    """The address of a fresh, empty server; port 0 takes a free one. Raises CannotStart."""
+    """The URL of a new, empty server; port 0 takes a free one. Raises CannotStart."""
     folder = Path(tempfile.mkdtemp(prefix="imagesearch-opensearch-run-"))
     server = OpenSearchServer(folder, version, port, java_options)
     try:
@@ -251,21 +249,21 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    said, heard = 0, time.monotonic()
-    while not _answers(url):
-        if (size := log.stat().st_size) != said:
-            said, heard = size, time.monotonic()
-        if process.poll() is not None or time.monotonic() - heard > SILENT_SECONDS:
+    log_size, changed = 0, time.monotonic()
+    while not _responds(url):
+        if (size := log.stat().st_size) != log_size:
+            log_size, changed = size, time.monotonic()
+        if process.poll() is not None or time.monotonic() - changed > SILENT_SECONDS:
             tail = log.read_text(errors="replace")[-LOG_TAIL:]
-            raise CannotStart(f"OpenSearch did not come up at {url}; its log ends with:\n{tail}")
+            raise CannotStart(f"OpenSearch did not start at {url}; its log ends with:\n{tail}")
         time.sleep(0.2)
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         health = f"{url}/_cluster/health?wait_for_status=yellow&timeout=1s"
-        with urllib.request.urlopen(health, timeout=5) as answer:  # noqa: S310
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(health, timeout=5) as response:  # noqa: S310
+            return bool(response.status == 200)
     except (OSError, urllib.error.URLError):
         return False
 
@@ -280,13 +278,15 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Run a real OpenSearch until Ctrl-C.")
-    parser.add_argument("--port", type=int, default=0, help="a free one if not given")
+    parser = argparse.ArgumentParser(description="Run OpenSearch until Ctrl-C.")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port to listen on (default: a free one)"
+    )
     parser.add_argument("--version", choices=sorted(HASHES), default=VERSION)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with running_server(given.version, given.port) as url:
+        with running_server(arguments.version, arguments.port) as url:
             print(url, flush=True)  # noqa: T201
             signal.pause()
     except CannotStart as error:

@@ -1,8 +1,6 @@
-"""Options of all commands that read a folder: what is left out of it beside what is no image.
+"""Options that several commands share, their validation, and the exit statuses.
 
-What the commands have in common: options, and exit statuses.
-
-Reads the file of an image that something is asked about.
+Imports only what `--help` can afford: no numpy, no pydantic.
 """
 
 import os
@@ -12,35 +10,60 @@ from typing import Annotated
 
 import typer
 
-from imagesearch.adapters.filesystem.ignore_patterns import BrokenPattern, compiled
-from imagesearch.adapters.filesystem.own_data import own_directory_around
-from imagesearch.indexing.indexer import Limits
 from local.errors import UsageError
 
+API_KEY = "IMAGESEARCH_API_KEY"
+DATA_DIR = Path(".imagesearch")
+INCOMPLETE, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+RESUMABLE = "Stopped. Progress is saved; run again to resume."
+
+ImageFolder = Annotated[Path, typer.Argument(help="Folder of images.")]
+Folder = Annotated[Path | None, typer.Option(help="Indexed folder. Default: the last one used.")]
+Collection = Annotated[str | None, typer.Option(help="Only images below this subfolder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]
+DataDir = Annotated[Path, typer.Option(help="Directory of the indexes.")]
+Model = Annotated[str | None, typer.Option(help="Model name, or path of a model folder.")]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help=f"Send the request to this deployed API; its key is read from {API_KEY}.",
+    ),
+]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(
         "--exclude",
         metavar="GLOB",
-        help="Leave out what matches, in gitignore syntax; may be given several times. Holds for"
-        " this run: write it into a file .imagesearchignore in the folder to have it hold always.",
+        help="Exclude files that match this gitignore pattern from this run; may be repeated."
+        " For every run, write the pattern into a file .imagesearchignore in the folder.",
     ),
 ]
 NoDefaultExcludes = Annotated[
     bool,
     typer.Option(
         "--no-default-excludes",
-        help="Take hidden files and leftovers of other software (@eaDir, *.tmp, …), too.",
+        help="Include hidden files and files of other software (@eaDir, *.tmp, …).",
+    ),
+]
+ForgetMissing = Annotated[
+    bool,
+    typer.Option(
+        "--forget-missing",
+        help="Delete the records of files on an unmounted disk or without read permission.",
     ),
 ]
 
 
-def use_excludes(folder: Path, exclude: Sequence[str] | None, no_defaults: bool) -> None:
-    """Have the functions of this process leave these out. Raises WrongUsage.
+def set_excludes(folder: Path, exclude: Sequence[str] | None, no_defaults: bool) -> None:
+    """Set the excludes of this process's functions.
 
-    A folder of the product's own data is refused, as all in it is left out.
+    Raises UsageError for an invalid pattern, and for a folder inside a data directory, whose files
+    are all excluded.
     """
-    patterns = checked(exclude)
+    from imagesearch.adapters.filesystem.own_data import own_directory_around
+
+    patterns = validated_patterns(exclude)
     folder = folder.expanduser().resolve()
     if own := own_directory_around(folder):
         raise UsageError(f"{folder} belongs to the data directory {own}: give a folder of images")
@@ -48,8 +71,10 @@ def use_excludes(folder: Path, exclude: Sequence[str] | None, no_defaults: bool)
     os.environ["DEFAULT_EXCLUDES"] = str(not no_defaults)
 
 
-def checked(exclude: Sequence[str] | None) -> Sequence[str]:
-    """The patterns, none of them broken. Raises WrongUsage."""
+def validated_patterns(exclude: Sequence[str] | None) -> Sequence[str]:
+    """The patterns of `--exclude`. Raises UsageError for an invalid one."""
+    from imagesearch.adapters.filesystem.ignore_patterns import BrokenPattern, compiled
+
     for pattern in exclude or ():
         try:
             if "\n" in pattern or not pattern.isprintable():
@@ -60,36 +85,19 @@ def checked(exclude: Sequence[str] | None) -> Sequence[str]:
     return exclude or ()
 
 
-API_KEY = "IMAGESEARCH_API_KEY"
-REJECTED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
-
-DataDir = Annotated[Path, typer.Option(help="Where indexes are kept.")]
-Model = Annotated[str | None, typer.Option(help="A model's name, or the path of its folder.")]
-Endpoint = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help=f"Ask this API instead; its key is in {API_KEY}."),
-]
-ForgetMissing = Annotated[
-    bool,
-    typer.Option(
-        "--forget-missing",
-        help="Delete the records of files on a disk that is away, or where nothing may be read.",
-    ),
-]
-DATA_DIR = Path(".imagesearch")
-
-
-# An image that can be indexed can be asked about: nothing here goes through an API's limits.
-MOST_BYTES = Limits().file_bytes
-
-
 def image_bytes(image: Path) -> bytes:
-    """Raises WrongUsage for a file that cannot be read, or is too large."""
+    """The content of a query image. Raises UsageError for a file that is unreadable or too large.
+
+    The limit is that of indexing: every image that can be indexed can be a query.
+    """
+    from imagesearch.indexing.indexer import Limits
+
+    max_bytes = Limits().file_bytes
     try:
         with image.expanduser().open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(max_bytes + 1)
     except OSError as error:
         raise UsageError(f"cannot read {image}: {error.strerror}") from error
-    if len(data) > MOST_BYTES:
-        raise UsageError(f"{image} has more than {MOST_BYTES:,} bytes: save a smaller copy")
+    if len(data) > max_bytes:
+        raise UsageError(f"{image} has more than {max_bytes:,} bytes: save a smaller copy")
     return data

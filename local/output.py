@@ -1,16 +1,15 @@
-"""What became of the images: counted, and told in a line.
+"""Output of the commands: the report on indexed images, progress bars, and single lines.
 
-How far a long run is: a bar on a terminal, a plain line now and then elsewhere.
-
-How far a download is: a bar on a terminal, a plain line now and then elsewhere.
+Progress is a bar on a terminal, and a plain line every few seconds elsewhere.
 """
 
+import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -27,30 +26,48 @@ from rich.progress import (
 from imagesearch.adapters.filesystem.image_store import Hidden
 from imagesearch.adapters.filesystem.walk import LeftOut
 from imagesearch.indexing.planner import Outcome, OutcomeKind
-from local.models import Watched
 
-MOST_KINDS = 8
-MOST_SUFFIX = 12
+MAX_KINDS = 8
+MAX_SUFFIX = 12
 NO_SUFFIX = "without extension"
+LINE_EVERY_SECONDS = 5.0
+T = TypeVar("T")
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print a line without rich markup, which a file name may contain, and without wrapping."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print one JSON object a line on standard output."""
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False))  # noqa: T201
+
+
+def printable(key: str) -> str:
+    """A key with every control character replaced: a terminal would obey them."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in key)
 
 
 class Report:
-    """Counts outcomes and keeps those that a person should see."""
+    """Counts the outcomes of a run, and keeps those that a user must see."""
 
     def __init__(self, verbose: bool = False) -> None:
-        """With `verbose` each file that is skipped is kept, too."""
+        """With `verbose`, the name of each skipped file is kept."""
         self._verbose = verbose
         self.skipped: Counter[str] = Counter()
         self._skipped_names: list[tuple[str, str]] = []
         self.counts: Counter[OutcomeKind] = Counter()
         self.rejected: list[Outcome] = []
         self.failed: list[Outcome] = []
-        self.passed_over: list[tuple[str, str]] = []
+        self.inaccessible: list[tuple[str, str]] = []
         self.kept: Counter[Hidden] = Counter()
         self._rejected_before = 0
         self._reused = 0
 
     def add(self, outcome: Outcome) -> None:
+        """Count one outcome of the indexer."""
         if outcome.kind is OutcomeKind.SKIPPED:
             self._skip(outcome.ref.key, outcome.reason or "not an image")
             return
@@ -59,84 +76,84 @@ class Report:
         if outcome.kind is OutcomeKind.FAILED:
             self.failed.append(outcome)
         elif outcome.reason:
-            # An image that was rejected before and has not changed is still rejected.
+            # An unchanged image that was rejected before is still rejected.
             self.rejected.append(outcome)
             self._rejected_before += outcome.kind is not OutcomeKind.REJECTED
 
-    def pass_over(self, path: str, reason: str) -> None:
-        """A file or folder that can have no key, so that nothing else tells of it."""
-        self.passed_over.append((path, reason))
+    def add_inaccessible(self, path: str, reason: str) -> None:
+        """Record a file or folder that cannot have a key, and so has no outcome."""
+        self.inaccessible.append((path, reason))
 
-    def leave_out(self, found: LeftOut) -> None:
-        """What is excluded: a folder with all that is in it is not counted, only named."""
-        if not found.is_dir:
-            self._skip(found.path, found.reason)
+    def add_excluded(self, entry: LeftOut) -> None:
+        """Count an excluded file; an excluded folder is named with `verbose`, and not counted."""
+        if not entry.is_dir:
+            self._skip(entry.path, entry.reason)
         elif self._verbose:
-            self._skipped_names.append((f"{found.path}/", found.reason))
+            self._skipped_names.append((f"{entry.path}/", entry.reason))
+
+    def add_kept(self, hidden: Iterable[Hidden]) -> None:
+        """Count records kept for files that are unavailable, by their reason."""
+        self.kept.update(hidden)
 
     def _skip(self, path: str, reason: str) -> None:
         self.skipped[_kind_of(path)] += 1
         if self._verbose:
             self._skipped_names.append((path, reason))
 
-    def keep(self, hidden: Iterable[Hidden]) -> None:
-        """Records of files that cannot be seen: one reason for each."""
-        self.kept.update(hidden)
-
     @property
     def searchable(self) -> int:
-        """How many images the index holds that a search can find."""
+        """Number of images in the index that a search can return."""
         held = (OutcomeKind.INDEXED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED)
         return sum(self.counts[kind] for kind in held) - self._rejected_before
 
     @property
     def complete(self) -> bool:
-        """Whether every image that was met is searchable now."""
-        return not (self.rejected or self.failed or self.passed_over or self.kept)
+        """True if every image of the folder is searchable now."""
+        return not (self.rejected or self.failed or self.inaccessible or self.kept)
 
     @property
     def summary(self) -> str:
         """Such as `80 indexed (27 with known content), 4 unchanged, 1 rejected`."""
-        told = [self._counted(kind) for kind in OutcomeKind if self.counts[kind]]
-        if self.passed_over:
-            told.append(f"{len(self.passed_over):,} passed over")
+        counted = [self._count_text(kind) for kind in OutcomeKind if self.counts[kind]]
+        if self.inaccessible:
+            counted.append(f"{len(self.inaccessible):,} skipped with errors")
         if self.kept:
-            told.append(f"{self.kept.total():,} kept")
-        return ", ".join(told) or "no images"
+            counted.append(f"{self.kept.total():,} kept")
+        return ", ".join(counted) or "no images"
 
-    def _counted(self, kind: OutcomeKind) -> str:
+    def _count_text(self, kind: OutcomeKind) -> str:
         known = kind is OutcomeKind.INDEXED and self._reused
         suffix = f" ({self._reused:,} with known content)" if known else ""
         return f"{self.counts[kind]:,} {kind.value}{suffix}"
 
     @property
     def skipped_summary(self) -> str:
-        """Such as `12 files skipped: 8 .mov, 3 .psd, 1 .txt`; "" where none is."""
+        """Such as `12 files skipped: 8 .mov, 3 .psd, 1 .txt`; empty if none was skipped."""
         if not (count := self.skipped.total()):
             return ""
         kinds = sorted(self.skipped.items(), key=lambda each: (-each[1], each[0]))
-        told = [f"{number:,} {kind}" for kind, number in kinds[:MOST_KINDS]]
-        if rest := kinds[MOST_KINDS:]:
+        listed = [f"{number:,} {kind}" for kind, number in kinds[:MAX_KINDS]]
+        if rest := kinds[MAX_KINDS:]:
             word = "kind" if len(rest) == 1 else "kinds"
             others = sum(number for _, number in rest)
-            told.append(f"{others:,} of {len(rest):,} other {word}")
-        return f"{count:,} {'file' if count == 1 else 'files'} skipped: {', '.join(told)}"
+            listed.append(f"{others:,} of {len(rest):,} other {word}")
+        return f"{count:,} {'file' if count == 1 else 'files'} skipped: {', '.join(listed)}"
 
     def lines(self) -> list[str]:
-        """One line for each image that is not searchable, with the reason; last, what is skipped.
+        """A line with the reason for each image that is not searchable, then the skipped files.
 
-        With `verbose` one for each file that is skipped, and for each folder.
+        With `verbose`, also a line for each skipped file and folder.
         """
         named = [f"skipped {printable(path)}: {reason}" for path, reason in self._skipped_names]
         skipped = filter(None, [self.skipped_summary])
-        return [*_lines("rejected", self.rejected), *self.troubles(), *named, *skipped]
+        return [*_lines("rejected", self.rejected), *self.problems(), *named, *skipped]
 
-    def troubles(self) -> list[str]:
-        """The lines of what the decoder has not seen."""
+    def problems(self) -> list[str]:
+        """A line for each file or folder that could not be processed or read."""
         return [
             *_lines("failed", self.failed),
-            *(f"passed over {printable(path)}: {reason}" for path, reason in self.passed_over),
-            *(_kept(hidden, count) for hidden, count in self.kept.items()),
+            *(f"skipped {printable(path)}: {reason}" for path, reason in self.inaccessible),
+            *(_kept_text(hidden, count) for hidden, count in self.kept.items()),
         ]
 
 
@@ -144,7 +161,7 @@ def _lines(word: str, outcomes: Iterable[Outcome]) -> list[str]:
     return [printable(f"{word} {outcome.ref.key}: {outcome.reason}") for outcome in outcomes]
 
 
-def _kept(hidden: Hidden, count: int) -> str:
+def _kept_text(hidden: Hidden, count: int) -> str:
     """Such as `kept 27 records below animals: Permission denied; --forget-missing deletes them`."""
     records, them = ("1 record", "it") if count == 1 else (f"{count:,} records", "them")
     below = f" below {printable(hidden.where)}" if hidden.where else ""
@@ -152,62 +169,49 @@ def _kept(hidden: Hidden, count: int) -> str:
 
 
 def _kind_of(path: str) -> str:
-    """The extension in lower case; what follows a dot in a sentence is none."""
+    """The extension in lower case; a long one, or one with a space, is part of a sentence."""
     suffix = PurePosixPath(path).suffix.lower()
-    plain = len(suffix) <= MOST_SUFFIX and suffix.isprintable() and " " not in suffix
+    plain = len(suffix) <= MAX_SUFFIX and suffix.isprintable() and " " not in suffix
     return suffix if suffix and plain else NO_SUFFIX
 
 
-def printable(key: str) -> str:
-    """A key as one line of text: a file's name may hold what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in key)
-
-
-LINE_EVERY_SECONDS = 5.0
-Done = TypeVar("Done")
-
-
 def tracked(
-    outcomes: Iterable[Done], total: int, console: Console, doing: str = "looking at images"
-) -> Iterator[Done]:
-    """The same outcomes, with the progress shown on the console as they come."""
+    items: Iterable[T], total: int, console: Console, description: str = "processing images"
+) -> Iterator[T]:
+    """Yield the items, and show the progress on the console."""
     show = _with_bar if console.is_terminal else _with_lines
-    return show(outcomes, total, console, doing)
+    return show(items, total, console, description)
 
 
-def _with_bar(outcomes: Iterable[Done], total: int, console: Console, doing: str) -> Iterator[Done]:
-    columns = (
-        TextColumn(doing),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
+def _with_bar(items: Iterable[T], total: int, console: Console, description: str) -> Iterator[T]:
+    columns = (TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
-        for outcome in outcomes:
+        for item in items:
             bar.advance(task)
-            yield outcome
+            yield item
 
 
-def _with_lines(
-    outcomes: Iterable[Done], total: int, console: Console, doing: str
-) -> Iterator[Done]:
-    told = time.monotonic()
-    for done, outcome in enumerate(outcomes, start=1):
-        if time.monotonic() - told >= LINE_EVERY_SECONDS:
-            console.print(f"{doing}: {done:,} of {total:,}", highlight=False)
-            told = time.monotonic()
-        yield outcome
+def _with_lines(items: Iterable[T], total: int, console: Console, description: str) -> Iterator[T]:
+    printed = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        if time.monotonic() - printed >= LINE_EVERY_SECONDS:
+            console.print(f"{description}: {done:,} of {total:,}", highlight=False)
+            printed = time.monotonic()
+        yield item
 
 
-LINE_EVERY_SECONDS = 5.0
+class DownloadProgress(Protocol):
+    """Called with a file's name, its size in bytes or None if unknown, and the bytes present."""
+
+    def __call__(self, name: str, total: int | None, present: int) -> None: ...
 
 
 @contextmanager
-def watching(console: Console) -> Iterator[Watched]:
-    """What is to be called with every step."""
+def download_progress(console: Console) -> Iterator[DownloadProgress]:
+    """Shows the progress of each file on the console while the context is open."""
     if not console.is_terminal:
-        yield _Lines(console)
+        yield _DownloadLines(console)
         return
     with Progress(
         TextColumn("{task.description}"),
@@ -218,28 +222,28 @@ def watching(console: Console) -> Iterator[Watched]:
         console=console,
         transient=True,
     ) as progress:
-        yield _Bars(progress)
+        yield _DownloadBars(progress)
 
 
-class _Bars:
+class _DownloadBars:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
 
-    def __call__(self, name: str, total: int | None, here: int) -> None:
+    def __call__(self, name: str, total: int | None, present: int) -> None:
         if name not in self._bars:
-            # What an earlier run has left here was not fetched at this speed.
-            self._bars[name] = self._progress.add_task(name, total=total, completed=here)
-        self._progress.update(self._bars[name], completed=here)
+            # Bytes of an earlier run must not count towards the speed.
+            self._bars[name] = self._progress.add_task(name, total=total, completed=present)
+        self._progress.update(self._bars[name], completed=present)
 
 
-class _Lines:
+class _DownloadLines:
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._told = time.monotonic()
+        self._printed = time.monotonic()
 
-    def __call__(self, name: str, total: int | None, here: int) -> None:
-        if time.monotonic() - self._told >= LINE_EVERY_SECONDS:
+    def __call__(self, name: str, total: int | None, present: int) -> None:
+        if time.monotonic() - self._printed >= LINE_EVERY_SECONDS:
             of = f" of {total:,}" if total else ""
-            self._console.print(f"{name}: {here:,}{of} bytes", highlight=False)
-            self._told = time.monotonic()
+            self._console.print(f"{name}: {present:,}{of} bytes", highlight=False)
+            self._printed = time.monotonic()

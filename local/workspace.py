@@ -1,4 +1,4 @@
-"""Where a folder's index lies: one data directory holds the indexes of many folders."""
+"""Workspaces: the index and the recorded models of each folder, below one data directory."""
 
 import hashlib
 import json
@@ -12,12 +12,12 @@ from typing import Any
 from imagesearch.adapters.filesystem.own_data import DERIVED, INDEX, LAST_USED, RECORD, mark
 from local.errors import UsageError
 
-MOST_OTHERS = 16
+MAX_OTHERS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A folder of images, the place of its indexes, the model in use, and the one to come."""
+    """A folder of images, the directory of its indexes, its current model and its next model."""
 
     folder: Path
     directory: Path
@@ -26,7 +26,7 @@ class Workspace:
 
     @property
     def digest(self) -> str:
-        """Tells the folder from others of the same name."""
+        """Distinguishes folders of the same name: 8 hexadecimal digits."""
         return _digest(self.folder)
 
     @property
@@ -35,43 +35,42 @@ class Workspace:
 
     @property
     def derived(self) -> Path:
-        """What is made of the images and can be made again."""
+        """The directory of derived data, which can be created again from the images."""
         return self.directory / DERIVED
 
     def others(self) -> list["Workspace"]:
-        """Workspaces in the same data directory that have an index of their own, up to 16.
+        """Up to 16 other workspaces of the data directory that have an index of their own.
 
-        Those whose folder is gone come first, because it may have been moved here, then the newest.
+        Those whose folder no longer exists come first, because it may have been moved here; then
+        the newest.
         """
-        found = [
+        candidates = [
             Workspace(Path(str(_recorded(directory).get("folder", ""))), directory)
             for directory in _directories(self.directory.parent)
             if directory != self.directory or uses_server()
         ]
-        dated = [(each.folder.is_dir(), -_changed(each.index_file), each) for each in found]
+        dated = [(each.folder.is_dir(), -_changed(each.index_file), each) for each in candidates]
         dated.sort(key=lambda one: one[:2])
-        return [each for _, changed, each in dated if changed][:MOST_OTHERS]
+        return [each for _, changed, each in dated if changed][:MAX_OTHERS]
 
     def must_be_indexed(self) -> None:
-        """Raises WrongUsage where it is not."""
+        """Raise UsageError unless the folder has an index."""
         if not uses_server() and not self.index_file.is_file():
-            raise UsageError(
-                f"there is no index of {self.folder} yet: run `imagesearch index` with it first"
-            )
+            raise UsageError(f"{self.folder} has no index: run `imagesearch index` with it first")
 
     def remember(self, model: str) -> None:
-        """Make this the folder, and this the model, that a later search takes by default.
+        """Make this folder and this model the defaults of later searches.
 
-        Raises WrongUsage where nothing can be kept.
+        Raises UsageError if the data directory is not writable.
         """
-        to_come = _recorded(self.directory).get("next_model")
-        with self._keeping():
-            self._record(model, to_come if to_come != model else None)
+        next_model = _recorded(self.directory).get("next_model")
+        with self._write_errors():
+            self._record(model, next_model if next_model != model else None)
             (self.directory.parent / LAST_USED).write_text(self.directory.name + "\n")
 
     def expect(self, next_model: str | None) -> None:
-        """Note which model is to come; what is taken by default stays. Raises WrongUsage."""
-        with self._keeping():
+        """Record the next model; the defaults of searches stay the same. Raises UsageError."""
+        with self._write_errors():
             self._record(_recorded(self.directory).get("model"), next_model)
 
     def _record(self, model: str | None, next_model: str | None) -> None:
@@ -82,42 +81,47 @@ class Workspace:
         (self.directory / RECORD).write_text(json.dumps(record, indent=2) + "\n")
 
     @contextmanager
-    def _keeping(self) -> Iterator[None]:
+    def _write_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise UsageError(
-                f"cannot keep an index in {self.directory}: {error.strerror}"
+                f"cannot write the index to {self.directory}: {error.strerror}"
             ) from error
 
 
 def uses_server() -> bool:
-    """Whether INDEX_URL names an OpenSearch server in place of the embedded index."""
+    """True if INDEX_URL names an OpenSearch server instead of the SQLite index."""
     return os.environ.get("INDEX_URL", "").startswith(("http://", "https://"))
 
 
 def workspace_of(folder: Path, data_dir: Path) -> Workspace:
-    """The workspace of a folder that is there; raises WrongUsage."""
+    """The workspace of an existing folder. Raises UsageError."""
     folder = folder.expanduser().resolve()
     if not folder.is_dir():
-        raise UsageError(f"{folder} is {'not a folder' if folder.exists() else 'not there'}")
+        raise UsageError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}")
     if not _is_utf8(folder):
-        raise UsageError("the folder's path is not valid UTF-8: give the folder another name")
+        raise UsageError("the path of the folder is not valid UTF-8: rename the folder")
     directory = data_dir.expanduser().resolve() / f"{folder.name or 'root'}-{_digest(folder)}"
     recorded = _recorded(directory)
     return Workspace(folder, directory, recorded.get("model"), recorded.get("next_model"))
 
 
 def last_used(data_dir: Path) -> Workspace:
-    """The workspace that was indexed or served last; raises WrongUsage when there is none."""
+    """The workspace that was indexed or served last. Raises UsageError if there is none."""
     try:
         name = (data_dir.expanduser() / LAST_USED).read_text().strip()
         folder = _recorded(data_dir.expanduser() / name)["folder"]
     except (OSError, KeyError) as error:
         raise UsageError(
-            f"there is no index in {data_dir} yet: run `imagesearch index FOLDER` first"
+            f"{data_dir} has no index: run `imagesearch index FOLDER` first"
         ) from error
     return workspace_of(Path(folder), data_dir)
+
+
+def selected_workspace(folder: Path | None, data_dir: Path) -> Workspace:
+    """The workspace of the folder, or without one the last used. Raises UsageError."""
+    return workspace_of(folder, data_dir) if folder else last_used(data_dir)
 
 
 def _directories(data_dir: Path) -> list[Path]:
@@ -128,7 +132,7 @@ def _directories(data_dir: Path) -> list[Path]:
 
 
 def _changed(file: Path) -> float:
-    """Seconds since 1970; 0 where there is no such file."""
+    """Seconds since 1970; 0 if there is no such file."""
     try:
         return file.stat().st_mtime
     except OSError:

@@ -1,24 +1,56 @@
-"""`imagesearch backfill`: have a deployed system look at everything that its bucket holds."""
+"""`imagesearch backfill`: have a deployed system index the existing objects of its bucket."""
+
+from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
+import typer
 
-from local.aws import S3Location, in_a_sentence
-from local.errors import UsageError
+from local.errors import Interrupted, UsageError
+from local.options import INCOMPLETE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from local.aws import S3Location
 
 MODELS = ("all", "current", "next")
 POLL_SECONDS = 2.0
+# A boto3 client by the name of its service.
 Clients = Callable[[str], Any]
 
 
+def backfill(
+    objects: Annotated[str, typer.Argument(metavar="S3://BUCKET/PREFIX", help="Objects to index.")],
+    stack: Annotated[str, typer.Option(help="Name of the deployed stack.")] = "imagesearch",
+    state_machine: Annotated[
+        str | None, typer.Option(help="ARN of the backfill state machine, instead of --stack.")
+    ] = None,
+    models: Annotated[str, typer.Option(help="Models to index for: all, current or next.")] = "all",
+    wait: Annotated[bool, typer.Option("--wait", help="Report progress until it ends.")] = False,
+) -> None:
+    """Index the objects that a deployed system's bucket already holds."""
+    from rich.console import Console
+
+    from local.aws import aws_client, s3_location
+
+    options = BackfillOptions(s3_location(objects), models, stack, state_machine)
+    execution = start_backfill(options, aws_client)
+    print(execution)  # noqa: T201
+    try:
+        if wait and not follow(execution, aws_client, Console(stderr=True)):
+            raise typer.Exit(INCOMPLETE)
+    except KeyboardInterrupt as stopped:
+        raise Interrupted("Stopped waiting. The backfill continues.") from stopped
+
+
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be looked at, for which models, and the state machine that sees to it."""
+class BackfillOptions:
+    """The objects, the models to index them for, and the state machine or the stack that has it."""
 
     objects: S3Location
     models: str
@@ -26,66 +58,73 @@ class Wanted:
     state_machine: str | None = None
 
 
-def start_backfill(wanted: Wanted, clients: Clients) -> str:
-    """The ARN of the execution that was started. Raises WrongUsage."""
-    if wanted.models not in MODELS:
+def start_backfill(options: BackfillOptions, clients: Clients) -> str:
+    """Start an execution and return its ARN. Raises UsageError."""
+    from local.aws import aws_errors_as_usage_errors
+
+    if options.models not in MODELS:
         raise UsageError(f"--models is one of {', '.join(MODELS)}")
-    machine = wanted.state_machine or _of_stack(wanted, clients("cloudformation"))
-    given = {
-        "bucket": wanted.objects.bucket,
-        "prefix": wanted.objects.prefix,
-        "models": wanted.models,
+    machine = options.state_machine or _state_machine_of_stack(options, clients("cloudformation"))
+    execution_input = {
+        "bucket": options.objects.bucket,
+        "prefix": options.objects.prefix,
+        "models": options.models,
     }
-    with in_a_sentence("cannot start the backfill"):
+    with aws_errors_as_usage_errors("cannot start the backfill"):
         started = clients("stepfunctions").start_execution(
-            stateMachineArn=machine, input=json.dumps(given)
+            stateMachineArn=machine, input=json.dumps(execution_input)
         )
     return str(started["executionArn"])
 
 
 def follow(execution: str, clients: Clients, console: Console, every: float = POLL_SECONDS) -> bool:
-    """Say how far it is until it ends; whether every object was sent. Raises WrongUsage."""
-    states = clients("stepfunctions")
-    told = ""
-    with in_a_sentence("cannot follow the backfill"):
+    """Print the progress until the execution ends; True if it succeeded. Raises UsageError."""
+    from local.aws import aws_errors_as_usage_errors
+    from local.output import print_line
+
+    step_functions = clients("stepfunctions")
+    printed = ""
+    with aws_errors_as_usage_errors("cannot read the progress of the backfill"):
         while True:
-            found = states.describe_execution(executionArn=execution)
-            progress = _progress(states, execution)
-            if progress != told:
-                _say(console, told := progress)
-            if found["status"] != "RUNNING":
+            description = step_functions.describe_execution(executionArn=execution)
+            progress = _progress(step_functions, execution)
+            if progress != printed:
+                print_line(console, printed := progress)
+            if description["status"] != "RUNNING":
                 break
             time.sleep(every)
-    if found["status"] == "SUCCEEDED":
-        _say(console, "all are sent; they are searchable when the backfill's queue is empty")
+    if description["status"] == "SUCCEEDED":
+        print_line(
+            console, "all objects sent; they are searchable when the backfill queue is empty"
+        )
         return True
-    cause = found.get("cause") or found.get("error") or "no cause was given"
-    _say(console, f"the backfill ended as {found['status']}: {cause}")
+    cause = description.get("cause") or description.get("error") or "no cause reported"
+    print_line(console, f"the backfill ended as {description['status']}: {cause}")
     return False
 
 
-def _of_stack(wanted: Wanted, cloudformation: Any) -> str:
-    with in_a_sentence(f"cannot read the stack {wanted.stack}"):
-        stacks = cloudformation.describe_stacks(StackName=wanted.stack)["Stacks"]
+def _state_machine_of_stack(options: BackfillOptions, cloudformation: Any) -> str:
+    from local.aws import aws_errors_as_usage_errors
+
+    with aws_errors_as_usage_errors(f"cannot read the stack {options.stack}"):
+        stacks = cloudformation.describe_stacks(StackName=options.stack)["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stacks[0].get("Outputs", [])}
     if "BackfillStateMachineArn" not in outputs:
         raise UsageError(
-            f"the stack {wanted.stack} has no backfill: deploy it anew, or use --stack"
+            f"the stack {options.stack} has no backfill: deploy it again, or use --stack"
         )
-    if outputs["BucketName"] != wanted.objects.bucket:
+    if outputs["BucketName"] != options.objects.bucket:
         raise UsageError(
-            f"the stack {wanted.stack} indexes s3://{outputs['BucketName']}, "
-            f"not s3://{wanted.objects.bucket}: name its bucket, or another stack with --stack"
+            f"the stack {options.stack} indexes s3://{outputs['BucketName']}, "
+            f"not s3://{options.objects.bucket}: name its bucket, or another stack with --stack"
         )
     return str(outputs["BackfillStateMachineArn"])
 
 
-def _progress(states: Any, execution: str) -> str:
-    runs = states.list_map_runs(executionArn=execution)["mapRuns"]
-    counts = [states.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"] for run in runs]
+def _progress(step_functions: Any, execution: str) -> str:
+    runs = step_functions.list_map_runs(executionArn=execution)["mapRuns"]
+    counts = [
+        step_functions.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"] for run in runs
+    ]
     sent, total = (sum(each[name] for each in counts) for name in ("succeeded", "total"))
     return f"{sent:,} of {total:,} objects sent" if total else "listing the bucket"
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,78 +1,114 @@
-"""`imagesearch duplicates`: groups of a folder's images or an API's, as a table or JSON lines.
+"""`imagesearch duplicates`: list groups of duplicate images in a folder or a deployed system."""
 
-`imagesearch duplicates` as it is typed.
-"""
+from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from imagesearch import bootstrap
-from imagesearch.domain.images import Document
-from imagesearch.duplicates.groups import MAX_GROUPS, Group
-from imagesearch.duplicates.similarity import MAX_CONFIDENCE, MIN_CONFIDENCE, THRESHOLD
-from local.lambda_runtime import settings_of
-from local.models import model_folder, model_in_use
-from local.options import DATA_DIR, DataDir, Endpoint, Model
-from local.output import printable
-from local.workspace import Workspace, last_used, workspace_of
+from local.options import DATA_DIR, Collection, DataDir, Endpoint, Folder, Json, Model
+from local.workspace import Workspace, selected_workspace
 
-Line: TypeAlias = Mapping[str, Any]
+if TYPE_CHECKING:
+    from imagesearch.domain.images import Document
+    from imagesearch.duplicates.groups import Group
+
+# Copies of the constants in imagesearch.duplicates.similarity, whose import loads numpy. A unit
+# test holds them equal.
+DEFAULT_CONFIDENCE, MIN_CONFIDENCE, MAX_CONFIDENCE = 0.95, 0.8, 0.9999
+
+GroupRow: TypeAlias = dict[str, Any]
+
+
+def duplicates(
+    folder: Folder = None,
+    collection: Collection = None,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            min=MIN_CONFIDENCE, max=MAX_CONFIDENCE, help="Minimum confidence of a duplicate."
+        ),
+    ] = DEFAULT_CONFIDENCE,
+    as_json: Json = False,
+    endpoint: Endpoint = None,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """List groups of duplicate images, the likeliest original of each group first."""
+    options = DuplicatesOptions(threshold, collection)
+    if endpoint:
+        groups = groups_of_endpoint(endpoint, options)
+    else:
+        from local.models import model_in_use
+
+        workspace = selected_workspace(folder, data_dir)
+        groups = groups_of_folder(workspace, model_in_use(model, workspace), options)
+    if as_json:
+        from local.output import print_json_lines
+
+        print_json_lines(groups)
+    else:
+        print_table(groups)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """How sure duplicates must be, and where they are looked for."""
+class DuplicatesOptions:
+    """The minimum confidence of a duplicate, and the collection to search or None for all."""
 
     threshold: float
     collection: str | None
 
 
-def groups_of_folder(workspace: Workspace, model: str, wanted: Wanted) -> Iterator[Line]:
-    """All groups, with files' paths in place of addresses.
+def groups_of_folder(
+    workspace: Workspace, model: str, options: DuplicatesOptions
+) -> Iterator[GroupRow]:
+    """All groups in the API's shape, with file paths instead of URLs.
 
-    Raises WrongUsage, and what the use case raises.
+    Raises UsageError, and the errors of the use case.
     """
+    from imagesearch import bootstrap
+    from imagesearch.duplicates.groups import MAX_GROUPS
+    from local.lambda_runtime import settings_of
+    from local.models import model_folder
+
     workspace.must_be_indexed()
     settings = settings_of(workspace, model_folder(model, workspace.directory.parent))
     duplicates = bootstrap.duplicate_groups(settings)
     cursor = None
     while True:
         page = duplicates.page(
-            threshold=wanted.threshold,
-            collection=wanted.collection or None,
+            threshold=options.threshold,
+            collection=options.collection or None,
             cursor=cursor,
             limit=MAX_GROUPS,
         )
-        yield from (_line(group, workspace.folder) for group in page.groups)
+        yield from (_group_row(group, workspace.folder) for group in page.groups)
         if (cursor := page.cursor) is None:
             return
 
 
-def groups_of_endpoint(endpoint: str, wanted: Wanted) -> Iterator[Line]:
-    """All groups of a deployed system, as its API answers. Raises WrongUsage."""
+def groups_of_endpoint(endpoint: str, options: DuplicatesOptions) -> Iterator[GroupRow]:
+    """All groups as a deployed API returns them. Raises UsageError."""
+    from imagesearch.duplicates.groups import MAX_GROUPS
     from local.endpoint import api_at
 
-    options = {"collection": wanted.collection} if wanted.collection else {}
+    fields = {"collection": options.collection} if options.collection else {}
     with api_at(endpoint) as api:
-        for group in api.duplicates(threshold=wanted.threshold, limit=MAX_GROUPS, **options):
+        for group in api.duplicates(threshold=options.threshold, limit=MAX_GROUPS, **fields):
             yield dict(group)
 
 
-def print_lines(groups: Iterable[Line]) -> None:
-    for group in groups:
-        print(json.dumps(group, ensure_ascii=False))  # noqa: T201
+def print_table(groups: Iterable[GroupRow]) -> None:
+    """Print one row an image. Keys are printed as plain text: names may contain rich markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
+    from local.output import printable
 
-def print_table(groups: Iterable[Line]) -> None:
-    """Keys are shown as text: a file's name may look like markup."""
     table = Table("group", "kind", "pixels", "bytes", "key", box=None, pad_edge=False)
     for number, group in enumerate(groups, 1):
         for image in group["images"]:
@@ -82,17 +118,16 @@ def print_table(groups: Iterable[Line]) -> None:
     Console(highlight=False).print(table)
 
 
-def _line(group: Group, folder: Path) -> Line:
-    """A group as the API has it, with the files' paths: no server runs."""
+def _group_row(group: Group, folder: Path) -> GroupRow:
     return {
         "kind": group.kind.value,
         "size": group.size,
         "original": group.documents[0].id,
-        "images": [_image(document, folder) for document in group.documents],
+        "images": [_image_row(document, folder) for document in group.documents],
     }
 
 
-def _image(document: Document, folder: Path) -> Line:
+def _image_row(document: Document, folder: Path) -> dict[str, Any]:
     return {
         "id": document.id,
         "key": document.ref.key,
@@ -102,32 +137,3 @@ def _image(document: Document, folder: Path) -> Line:
         "size": document.size,
         "content_type": document.content_type,
     }
-
-
-Folder = Annotated[Path | None, typer.Option(help="Default: the last one indexed.")]
-Collection = Annotated[str | None, typer.Option(help="Only below this subfolder.")]
-Threshold = Annotated[
-    float,
-    typer.Option(min=MIN_CONFIDENCE, max=MAX_CONFIDENCE, help="How sure it must be at least."),
-]
-Json = Annotated[bool, typer.Option("--json", help="JSON lines, no table.")]
-
-
-def duplicates(
-    folder: Folder = None,
-    collection: Collection = None,
-    threshold: Threshold = THRESHOLD,
-    as_json: Json = False,
-    endpoint: Endpoint = None,
-    data_dir: DataDir = DATA_DIR,
-    model: Model = None,
-) -> None:
-    """List images that show the same picture, in groups, the likeliest original first."""
-
-    wanted = Wanted(threshold, collection)
-    if endpoint:
-        groups = groups_of_endpoint(endpoint, wanted)
-    else:
-        workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
-        groups = groups_of_folder(workspace, model_in_use(model, workspace), wanted)
-    (print_lines if as_json else print_table)(groups)

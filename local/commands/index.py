@@ -1,71 +1,89 @@
-"""`imagesearch index`: bring a folder's index up to date, and leave."""
+"""`imagesearch index`: bring the index of a folder up to date."""
+
+from __future__ import annotations
 
 import sys
-import time
 from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from local.output import Report
-from local.sync.reconcile import FolderEngine, Forget, activate, never
-from local.workspace import Workspace
+from local.errors import Interrupted
+from local.options import (
+    DATA_DIR,
+    INCOMPLETE,
+    RESUMABLE,
+    DataDir,
+    Exclude,
+    ForgetMissing,
+    ImageFolder,
+    Model,
+    NoDefaultExcludes,
+    set_excludes,
+)
+from local.workspace import workspace_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from local.output import Report
+    from local.sync.reconcile import Forget
 
 
-def index_folder(
-    workspace: Workspace,
-    model: str,
-    console: Console,
-    forget: Forget = never,
-    afresh: bool = False,
-    verbose: bool = False,
-) -> bool:
-    """Index what is new, forget what is gone; whether every image is searchable now.
+def index(
+    folder: ImageFolder,
+    exclude: Exclude = None,
+    no_default_excludes: NoDefaultExcludes = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Name each skipped file and the reason.")
+    ] = False,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+    all_files: Annotated[
+        bool, typer.Option("--all", help="Read every file, including unchanged ones.")
+    ] = False,
+    forget_missing: ForgetMissing = False,
+) -> None:
+    """Index a folder; unchanged files are not read again."""
+    workspace = workspace_of(folder, data_dir)
+    set_excludes(workspace.folder, exclude, no_default_excludes)
+    from rich.console import Console
 
-    With `afresh`, files that have not changed are read, too. With `verbose`, each file that is
-    skipped is named.
+    from local.models import model_to_index_with
+    from local.sync.initial_indexing import index_with_progress
+    from local.sync.reconcile import activate
+
+    console = Console(stderr=True)
+    forget = forget_policy(forget_missing, console)
+    try:
+        engine = activate(workspace, model_to_index_with(model, workspace), all_files)
+        complete = index_with_progress(engine, console, forget, verbose)
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(RESUMABLE) from stopped
+    if not complete:
+        raise typer.Exit(INCOMPLETE)
+
+
+def forget_policy(forget_missing: bool, console: Console) -> Forget:
+    """Decides on the records of unavailable files: by the option, else by a prompt on a terminal.
+
+    Without a terminal the records are kept.
     """
-    return fill(activate(workspace, model, afresh), console, forget, verbose)
+    from local.sync.reconcile import never
 
-
-def forgetting(wanted: bool, console: Console) -> Forget:
-    """What decides on the records of files that cannot be seen: the option, or who is asked.
-
-    Nobody is asked where nobody sits at a terminal.
-    """
-    if wanted:
+    if forget_missing:
         return lambda _: True
     if sys.stdin.isatty() and sys.stderr.isatty():
-        return partial(_ask, console)
+        return partial(_confirm, console)
     return never
 
 
-def _ask(console: Console, report: Report) -> bool:
-    for line in report.troubles():
-        say(console, line)
+def _confirm(console: Console, report: Report) -> bool:
+    from local.output import print_line
+
+    for line in report.problems():
+        print_line(console, line)
     try:
-        return typer.confirm("Delete the records of what cannot be seen?", err=True)
+        return typer.confirm("Delete the records of unavailable files?", err=True)
     except typer.Abort:
         return False
-
-
-def fill(
-    engine: FolderEngine, console: Console, forget: Forget = never, verbose: bool = False
-) -> bool:
-    """Look at every image, with progress; whether every one is searchable now."""
-    report = Report(verbose)
-    started = time.perf_counter()
-    for _ in engine.reconcile(report, console, forget):
-        pass
-    tell(report, time.perf_counter() - started, console)
-    return report.complete
-
-
-def tell(report: Report, seconds: float, console: Console) -> None:
-    for line in [*report.lines(), f"{report.summary} in {seconds:.1f} s"]:
-        say(console, line)
-
-
-def say(console: Console, line: str) -> None:
-    """A line as it is: a file's name may look like markup."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,61 +1,110 @@
-"""`imagesearch models`: which are known, one that is fetched, one that is checked.
+"""`imagesearch models`: list, download and verify models."""
 
-`imagesearch models` as it is typed: list, pull, verify.
-"""
+from __future__ import annotations
 
 import io
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from PIL import Image
-from rich.console import Console
 
-from imagesearch.domain.errors import ConfigurationError, UnreadableImage
-from imagesearch.embedding import model_catalog as registry
-from imagesearch.embedding.image_encoder import OnnxImageEncoder
-from imagesearch.embedding.session import signed_weights_are_exact
-from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from local.models import BETTER, Puller, check_files, installed_models, model_folder, models_cache
-from local.options import DATA_DIR, INTERRUPTED, DataDir
-from local.output import watching
+from local.errors import Interrupted
+from local.options import DATA_DIR, RESUMABLE, DataDir
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 MEGABYTE = 1_000_000
-_FOR_NEW = "what is not indexed yet is indexed with it"
+
+models = typer.Typer(help="List, download and verify models.", no_args_is_help=True)
 
 
-def listed(data_dir: Path) -> list[str]:
-    """A line for each model: what can be used now, then what can be pulled."""
-    here = installed_models(data_dir)
-    lines = [f"{name}\there\t{folder}" for name, folder in here.items()]
-    for model in registry.catalog_entries():
-        if model.name not in here:
-            size = f"{model.bytes / MEGABYTE:,.0f} MB" if model.bytes else "size not known"
+@models.command("list")
+def list_models(data_dir: DataDir = DATA_DIR) -> None:
+    """List the installed models, then those that can be downloaded."""
+    for line in model_lines(data_dir):
+        print(line)  # noqa: T201
+
+
+@models.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="Model name, as `imagesearch models list` shows it.")],
+    allow_unpinned: Annotated[
+        bool,
+        typer.Option("--allow-unpinned", help="Allow files without a recorded SHA-256."),
+    ] = False,
+) -> None:
+    """Download a model; an interrupted download resumes."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    try:
+        folder = pull_model(name, allow_unpinned, console)
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(RESUMABLE) from stopped
+    print(folder)  # noqa: T201
+
+
+@models.command()
+def verify(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Model folder, or model name.")],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Check the SHA-256 of a model's files, load the model and embed an image and a text."""
+    folder = verify_model(path, data_dir)
+    print(f"{folder} is complete, loads, and embeds images and texts")  # noqa: T201
+
+
+def model_lines(data_dir: Path) -> list[str]:
+    """A tab-separated line for each model: installed ones first, then those of the catalog."""
+    from imagesearch.embedding.model_catalog import catalog_entries
+    from local.models import installed_models
+
+    installed = installed_models(data_dir)
+    lines = [f"{name}\tinstalled\t{folder}" for name, folder in installed.items()]
+    for model in catalog_entries():
+        if model.name not in installed:
+            size = f"{model.bytes / MEGABYTE:,.0f} MB" if model.bytes else "size unknown"
             state = "unpinned" if model.unpinned else "pinned"
             lines.append(f"{model.name}\t{state}, {size}\t{model.manifest['description']}")
     return lines
 
 
 def pull_model(name: str, allow_unpinned: bool, console: Console) -> Path:
-    """The folder of the model; says what can be done with it."""
-    model = registry.catalog_entry(name)
-    with watching(console) as watch:
-        folder = Puller(models_cache(os.environ), watch).pull(model, allow_unpinned=allow_unpinned)
-    _say(
+    """Download a model, print how to use it, and return its folder.
+
+    Raises UsageError, Unavailable, NotFound, ConfigurationError.
+    """
+    from imagesearch.embedding.model_catalog import catalog_entry
+    from local.models import BETTER, Puller, models_cache
+    from local.output import download_progress, print_line
+
+    model = catalog_entry(name)
+    with download_progress(console) as progress:
+        puller = Puller(models_cache(os.environ), progress)
+        folder = puller.pull(model, allow_unpinned=allow_unpinned)
+    use = "new folders are indexed with it" if name == BETTER else f"index with `--model {name}`"
+    print_line(console, f"{name} is installed; {use}")
+    print_line(
         console,
-        f"{name} is here; {_FOR_NEW if name == BETTER else f'`--model {name}` indexes with it'}",
-    )
-    _say(
-        console,
-        f"a folder that is indexed already keeps its model: `imagesearch reindex FOLDER --model"
-        f" {name}` fills an index for the new one, and `--model {name}` then takes it into use",
+        "an indexed folder keeps its model: build an index for the new one with"
+        f" `imagesearch reindex FOLDER --model {name}`, then activate it with `--model {name}`",
     )
     return folder
 
 
 def verify_model(name_or_path: str, data_dir: Path) -> Path:
-    """Check every hash, load both graphs and embed something. Raises ConfigurationError."""
+    """Check every hash, load both graphs, and embed an image and a text.
+
+    Raises UsageError, ConfigurationError.
+    """
+    from imagesearch.domain.errors import ConfigurationError, UnreadableImage
+    from imagesearch.embedding.image_encoder import OnnxImageEncoder
+    from imagesearch.embedding.session import signed_weights_are_exact
+    from imagesearch.embedding.text_encoder import OnnxTextEncoder
+    from local.models import check_files, model_folder
+
     folder = model_folder(name_or_path, data_dir)
     manifest = check_files(folder)
     rewritten = any(entry.rewritten_from for entry in manifest.files.values())
@@ -66,57 +115,20 @@ def verify_model(name_or_path: str, data_dir: Path) -> Path:
         )
     images = OnnxImageEncoder(folder, manifest)
     try:
-        (picture,) = images.encode_images([_picture()])
+        (image,) = images.encode_images([_test_image()])
     finally:
         images.close()
     (text,) = OnnxTextEncoder(folder, manifest).encode_texts(["a photo of a dog"])
-    if isinstance(picture, UnreadableImage) or picture.embedding.shape != text.shape:
-        raise ConfigurationError(f"{folder} gives no vectors that can be compared", "pull it again")
+    if isinstance(image, UnreadableImage) or image.embedding.shape != text.shape:
+        raise ConfigurationError(
+            f"{folder} gives image and text vectors that cannot be compared", "pull it again"
+        )
     return folder
 
 
-def _picture() -> bytes:
+def _test_image() -> bytes:
+    from PIL import Image
+
     data = io.BytesIO()
     Image.linear_gradient("L").save(data, "PNG")
     return data.getvalue()
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-models = typer.Typer(help="See, fetch and check models.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="A name that `imagesearch models list` shows.")]
-Loose = Annotated[
-    bool, typer.Option("--allow-unpinned", help="Take files that nobody vouches for.")
-]
-Folder = Annotated[str, typer.Argument(metavar="PATH", help="A model's folder, or its name.")]
-
-
-@models.command("list")
-def list_models(data_dir: DataDir = DATA_DIR) -> None:
-    """Show the models that are here, and those that can be pulled."""
-
-    for line in listed(data_dir):
-        print(line)  # noqa: T201
-
-
-@models.command()
-def pull(name: Name, allow_unpinned: Loose = False) -> None:
-    """Fetch a model; what was cut goes on from where it was."""
-
-    console = Console(stderr=True)
-    try:
-        folder = pull_model(name, allow_unpinned, console)
-    except KeyboardInterrupt as stopped:
-        console.print("stopped; the same command goes on from there", highlight=False)
-        raise typer.Exit(INTERRUPTED) from stopped
-    print(folder)  # noqa: T201
-
-
-@models.command()
-def verify(path: Folder, data_dir: DataDir = DATA_DIR) -> None:
-    """Check a model's files against their hashes, load it and embed something."""
-
-    folder = verify_model(path, data_dir)
-    print(f"{folder} is whole, loads, and embeds images and texts")  # noqa: T201

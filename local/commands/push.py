@@ -1,67 +1,112 @@
-"""`imagesearch push`: bring a folder's images into a bucket, those that are not there already."""
+"""`imagesearch push`: upload the images of a folder that a bucket does not hold yet."""
+
+from __future__ import annotations
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
+import typer
 
-from imagesearch.adapters.filesystem.excludes import Excludes
-from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.domain.media_types import SNIFF_BYTES, likely_type, named_as_image
-from local.aws import S3Location, in_a_sentence, reason
-from local.errors import UsageError
-from local.output import printable, tracked
+from local.errors import Interrupted, UsageError
+from local.options import (
+    INCOMPLETE,
+    RESUMABLE,
+    Exclude,
+    ImageFolder,
+    NoDefaultExcludes,
+    set_excludes,
+    validated_patterns,
+)
 
-AT_A_TIME = 8
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imagesearch.adapters.filesystem.excludes import Excludes
+    from local.aws import S3Location
+
+THREADS = 8
 
 
-class Ending(StrEnum):
+def push(
+    folder: ImageFolder,
+    to: Annotated[
+        str, typer.Argument(metavar="S3://BUCKET/PREFIX", help="Destination of the images.")
+    ],
+    exclude: Exclude = None,
+    no_default_excludes: NoDefaultExcludes = False,
+) -> None:
+    """Upload a folder's images to a bucket; unchanged objects are not uploaded again."""
+    from rich.console import Console
+
+    from imagesearch.adapters.filesystem.excludes import Excludes
+    from local.aws import aws_client, s3_location
+
+    location = s3_location(to)
+    set_excludes(folder, exclude, no_default_excludes)
+    excludes = Excludes(folder, validated_patterns(exclude), defaults=not no_default_excludes)
+    try:
+        s3, console = aws_client("s3"), Console(stderr=True)
+        complete = push_folder(folder, location, s3, console, excludes)
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(RESUMABLE) from stopped
+    if not complete:
+        raise typer.Exit(INCOMPLETE)
+
+
+class PushStatus(StrEnum):
+    """Results of one file, in the words and the order of the summary."""
+
     UPLOADED = "uploaded"
-    THERE = "there already"
+    UNCHANGED = "unchanged"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed:
-    """What became of one file, and why where it failed."""
+class PushResult:
+    """The result of one file, with a reason if it failed."""
 
     path: str
-    ending: Ending
+    status: PushStatus
     reason: str = ""
 
 
 def push_folder(
     folder: Path, to: S3Location, s3: Any, console: Console, excludes: Excludes | None = None
 ) -> bool:
-    """Upload what is new or has changed; whether all of it is there now. Raises WrongUsage."""
+    """Upload new and changed images; True if the bucket holds all of them. Raises UsageError."""
+    from imagesearch.adapters.filesystem.image_store import FolderStore
+    from imagesearch.domain.media_types import named_as_image
+    from local.output import print_line, printable, tracked
+
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not there, or is no folder")
+        raise UsageError(f"{folder} does not exist or is not a folder")
     store = FolderStore(folder, excludes=excludes)
-    for path, why in (troubles := list(store.passed_over())):
-        _say(console, f"passed over {printable(path)}: {why}")
+    for path, why in (unreadable := list(store.passed_over())):
+        print_line(console, f"skipped {printable(path)}: {why}")
     images = [ref.key for ref, _ in store.list_images() if named_as_image(ref.key)]
-    there = _there(to, s3)
-    counts: Counter[Ending] = Counter()
-    for pushed in tracked(_push(images, folder, to, there, s3), len(images), console, "uploading"):
-        counts[pushed.ending] += 1
-        if pushed.ending is Ending.FAILED:
-            _say(console, f"failed {printable(pushed.path)}: {pushed.reason}")
-    told = [f"{counts[ending]:,} {ending.value}" for ending in Ending if counts[ending]]
-    _say(console, ", ".join(told) or "no images")
-    return not (counts[Ending.FAILED] or troubles)
+    existing = _existing_objects(to, s3)
+    counts: Counter[PushStatus] = Counter()
+    results = _upload_all(images, folder, to, existing, s3)
+    for result in tracked(results, len(images), console, "uploading"):
+        counts[result.status] += 1
+        if result.status is PushStatus.FAILED:
+            print_line(console, f"failed {printable(result.path)}: {result.reason}")
+    summary = [f"{counts[status]:,} {status.value}" for status in PushStatus if counts[status]]
+    print_line(console, ", ".join(summary) or "no images")
+    return not (counts[PushStatus.FAILED] or unreadable)
 
 
-def _there(to: S3Location, s3: Any) -> dict[str, tuple[int, str]]:
-    """Size and ETag of what the bucket holds where the folder goes."""
+def _existing_objects(to: S3Location, s3: Any) -> dict[str, tuple[int, str]]:
+    """Size and ETag of each object below the destination, by key."""
+    from local.aws import aws_errors_as_usage_errors
+
     pages = s3.get_paginator("list_objects_v2")
-    with in_a_sentence(f"cannot list {to}"):
+    with aws_errors_as_usage_errors(f"cannot list {to}"):
         return {
             each["Key"]: (each["Size"], each["ETag"].strip('"'))
             for page in pages.paginate(Bucket=to.bucket, Prefix=to.key(""))
@@ -69,38 +114,47 @@ def _there(to: S3Location, s3: Any) -> dict[str, tuple[int, str]]:
         }
 
 
-def _push(
-    images: list[str], folder: Path, to: S3Location, there: dict[str, tuple[int, str]], s3: Any
-) -> Iterator[Pushed]:
-    def push(path: str) -> Pushed:
+def _upload_all(
+    images: list[str], folder: Path, to: S3Location, existing: dict[str, tuple[int, str]], s3: Any
+) -> Iterator[PushResult]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from local.aws import error_message
+
+    def upload(path: str) -> PushResult:
         key = to.key(path)
         try:
-            return Pushed(path, _put(folder / path, to.bucket, key, there.get(key), s3))
+            return PushResult(path, _upload(folder / path, to.bucket, key, existing.get(key), s3))
         except (ClientError, BotoCoreError) as error:
-            return Pushed(path, Ending.FAILED, reason(error))
+            return PushResult(path, PushStatus.FAILED, error_message(error))
         except OSError as error:
-            return Pushed(path, Ending.FAILED, str(error.strerror))
+            return PushResult(path, PushStatus.FAILED, str(error.strerror))
 
-    threads = ThreadPoolExecutor(AT_A_TIME)
+    threads = ThreadPoolExecutor(THREADS)
     try:
-        yield from threads.map(push, images)
+        yield from threads.map(upload, images)
     finally:
         threads.shutdown(cancel_futures=True)
 
 
-def _put(file: Path, bucket: str, key: str, there: tuple[int, str] | None, s3: Any) -> Ending:
-    """An ETag is the MD5 of what was uploaded in one part; any other is uploaded again."""
+def _upload(
+    file: Path, bucket: str, key: str, existing: tuple[int, str] | None, s3: Any
+) -> PushStatus:
+    """Upload one file unless its size and MD5 equal those of the object.
+
+    The ETag of a multipart upload is no MD5; such an object is uploaded again.
+    """
+    from imagesearch.domain.media_types import SNIFF_BYTES, likely_type
+
     with file.open("rb") as data:
         content_type = likely_type(data.read(SNIFF_BYTES), key) or "application/octet-stream"
         data.seek(0)
-        if there and there[0] == file.stat().st_size:
+        if existing and existing[0] == file.stat().st_size:
             digest = hashlib.file_digest(data, lambda: hashlib.md5(usedforsecurity=False))
-            if digest.hexdigest() == there[1]:
-                return Ending.THERE
+            if digest.hexdigest() == existing[1]:
+                return PushStatus.UNCHANGED
             data.seek(0)
         s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
-    return Ending.UPLOADED
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return PushStatus.UPLOADED

@@ -1,92 +1,89 @@
-"""`imagesearch reindex` as it is typed: fill the next model's index, say how far it is, tidy up.
+"""`imagesearch reindex`: build the index of the next model, report the switch, drop old indexes.
 
-`imagesearch reindex`: fill the next model's index beside the one in use.
-
-A switch between two models: the settings of the system in use, and of the one to come.
-
-`imagesearch reindex --status` and `--drop-old`: how far a switch is, and its end.
+A switch between models has two sides: the current model, which serves searches, and the next one,
+whose index is built meanwhile.
 """
+
+from __future__ import annotations
 
 import signal
 import threading
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from imagesearch import bootstrap
-from imagesearch.indexing.consistency import ConsistencyReport, Drift, check_consistency
-from imagesearch.settings import Settings
-from local import lambda_runtime as functions
-from local.aws import s3_location
-from local.commands.index import fill, say
-from local.commands.serve import InitialIndexing, interrupt
-from local.errors import UsageError
-from local.lambda_runtime import settings_of
-from local.models import STARTER, model_folder, model_name
+from local.commands.serve import interrupt
+from local.errors import Interrupted, UsageError
 from local.options import (
     DATA_DIR,
-    INTERRUPTED,
-    REJECTED,
+    INCOMPLETE,
+    RESUMABLE,
     DataDir,
     Exclude,
     NoDefaultExcludes,
-    use_excludes,
+    set_excludes,
 )
-from local.output import printable
-from local.sync.folder_sync import FolderSync
-from local.sync.live_report import reporting
-from local.sync.reconcile import FolderEngine, open_engine
-from local.workspace import Workspace, last_used, workspace_of
+from local.workspace import Workspace, selected_workspace
 
-Bucket = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="FOLDER",
-        help="Default: the last one indexed. s3://BUCKET looks at a deployed system.",
-    ),
-]
-Filled = Annotated[
-    str | None,
-    typer.Option(help="The model to fill an index for; with --status, --drop-old the one in use."),
-]
-Coming = Annotated[str | None, typer.Option(help="With --status, --drop-old: the one to come.")]
-Follow = Annotated[bool, typer.Option("--follow", help="Keep the new index in step until stopped.")]
-Status = Annotated[bool, typer.Option("--status", help="How far the indexes are; 0: they agree.")]
-DropOld = Annotated[bool, typer.Option("--drop-old", help="Delete the indexes of other models.")]
-Url = Annotated[str | None, typer.Option(help="The deployed system's OpenSearch endpoint.")]
-Prefix = Annotated[str, typer.Option(help="What the deployed system's indexes begin with.")]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imagesearch.indexing.consistency import ConsistencyReport, Drift
+    from imagesearch.settings import Settings
+    from local.sync.reconcile import FolderEngine
 
 
 def reindex(
-    folder: Bucket = None,
-    model: Filled = None,
-    next_model: Coming = None,
-    follow: Follow = False,
-    status: Status = False,
-    drop_old: DropOld = False,
-    index_url: Url = None,
-    index_prefix: Prefix = "images",
+    folder: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Indexed folder, or s3://BUCKET of a deployed system. Default: the last folder.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The next model; with --status and --drop-old, the current model."),
+    ] = None,
+    next_model: Annotated[
+        str | None, typer.Option(help="With --status and --drop-old, the next model.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Keep the new index in sync until stopped.")
+    ] = False,
+    status: Annotated[
+        bool,
+        typer.Option("--status", help="Report the indexes; exit status 0 if they are consistent."),
+    ] = False,
+    drop_old: Annotated[
+        bool, typer.Option("--drop-old", help="Delete the indexes of other models.")
+    ] = False,
+    index_url: Annotated[
+        str | None, typer.Option(help="OpenSearch endpoint of the deployed system.")
+    ] = None,
+    index_prefix: Annotated[
+        str, typer.Option(help="Prefix of the deployed system's index names.")
+    ] = "images",
     exclude: Exclude = None,
     no_default_excludes: NoDefaultExcludes = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Fill another model's index while the one in use goes on serving."""
+    """Build the index of another model while the current one keeps serving."""
     if status + drop_old + follow > 1:
-        raise UsageError("--status, --drop-old and --follow are for one at a time")
+        raise UsageError("give only one of --status, --drop-old and --follow")
     deployed = folder if folder and folder.startswith("s3://") else None
     if not deployed:
-        use_excludes(_workspace(folder, data_dir).folder, exclude, no_default_excludes)
+        set_excludes(_workspace(folder, data_dir).folder, exclude, no_default_excludes)
     if not (status or drop_old):
         if deployed:
             raise UsageError(
-                "a deployed system fills the next index itself: deploy it with NextModelName,"
+                "a deployed system builds the next index itself: deploy it with NextModelName,"
                 f" then run `imagesearch backfill {deployed} --models next`"
             )
-        _fill(_workspace(folder, data_dir), model, follow)
+        _build(_workspace(folder, data_dir), model, follow)
         return
 
     if deployed:
@@ -96,89 +93,109 @@ def reindex(
     if drop_old:
         drop_others(switch)
     elif not print_status(switch):
-        raise typer.Exit(REJECTED)
-
-
-def _fill(workspace: Workspace, model: str | None, follow: bool) -> None:
-    if not model:
-        raise UsageError("say which model to fill an index for: --model NAME, or its folder")
-
-    console = Console(stderr=True)
-    if follow:
-        fill_and_follow(workspace, model, console)
-        return
-    try:
-        complete = fill_once(workspace, model, console)
-    except KeyboardInterrupt as stopped:
-        console.print("stopped; what is done is kept, and the next run goes on from there")
-        raise typer.Exit(INTERRUPTED) from stopped
-    if not complete:
-        raise typer.Exit(REJECTED)
+        raise typer.Exit(INCOMPLETE)
 
 
 def _workspace(folder: str | None, data_dir: Path) -> Workspace:
-    found = workspace_of(Path(folder), data_dir) if folder else last_used(data_dir)
-    found.must_be_indexed()
-    return found
+    workspace = selected_workspace(Path(folder) if folder else None, data_dir)
+    workspace.must_be_indexed()
+    return workspace
 
 
-def fill_once(workspace: Workspace, model: str, console: Console) -> bool:
-    """Bring the new index up to date, and leave; whether every image is searchable in it."""
-    engine = _engine_to_come(workspace, model, console)
-    return fill(engine, console) if engine else True
+def _build(workspace: Workspace, model: str | None, follow: bool) -> None:
+    if not model:
+        raise UsageError("name the next model: --model NAME, or --model with its folder")
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if follow:
+        build_and_follow(workspace, model, console)
+        return
+    try:
+        complete = build_once(workspace, model, console)
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(RESUMABLE) from stopped
+    if not complete:
+        raise typer.Exit(INCOMPLETE)
 
 
-def fill_and_follow(workspace: Workspace, model: str, console: Console) -> None:
-    """Fill the new index and keep it in step with the folder until interrupted or terminated."""
+def build_once(workspace: Workspace, model: str, console: Console) -> bool:
+    """Bring the new index up to date; True if every image is searchable in it."""
+    from local.sync.initial_indexing import index_with_progress
+
+    engine = _next_engine(workspace, model, console)
+    return index_with_progress(engine, console) if engine else True
+
+
+def build_and_follow(workspace: Workspace, model: str, console: Console) -> None:
+    """Build the new index and keep it in sync with the folder until SIGINT or SIGTERM."""
+    from local import lambda_runtime
+    from local.output import print_line
+    from local.sync.folder_sync import FolderSync
+    from local.sync.initial_indexing import InitialIndexing
+    from local.sync.live_report import reporting
+
     signal.signal(signal.SIGTERM, interrupt)
-    engine = _engine_to_come(workspace, model, console)
+    engine = _next_engine(workspace, model, console)
     if not engine:
         return
-    filling = InitialIndexing(engine, model, console)
-    handler = reporting(functions.index_images(), engine.store, engine.index, partial(say, console))
-    sync = FolderSync(workspace.folder, engine.store, engine.index, handler, filling.outcomes)
+    say = partial(print_line, console)
+    indexing = InitialIndexing(engine, model, console)
+    handler = reporting(lambda_runtime.index_images(), engine.store, engine.index, say)
+    sync = FolderSync(workspace.folder, engine.store, engine.index, handler, indexing.outcomes)
     sync.start()
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
-        say(console, "stopped; the new index is brought up to date when it is taken into use")
+        say("Stopped. The new index is brought up to date when its model is activated.")
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sync.stop()
 
 
-def _engine_to_come(workspace: Workspace, model: str, console: Console) -> FolderEngine | None:
-    """None where the model in use has filled the very same index already."""
+def _next_engine(workspace: Workspace, model: str, console: Console) -> FolderEngine | None:
+    """The engine of the next model; None if the current model uses the same index."""
+    from imagesearch import bootstrap
+    from local.lambda_runtime import settings_of
+    from local.models import STARTER, model_folder, model_name
+    from local.output import print_line
+    from local.sync.reconcile import open_engine
+
     data_dir = workspace.directory.parent
-    in_use = model_folder(workspace.model or STARTER, data_dir)
-    to_come = model_folder(model, data_dir)
-    names = [bootstrap.index_name(settings_of(workspace, folder)) for folder in (in_use, to_come)]
+    current = model_folder(workspace.model or STARTER, data_dir)
+    next_folder = model_folder(model, data_dir)
+    names = [
+        bootstrap.index_name(settings_of(workspace, folder)) for folder in (current, next_folder)
+    ]
     if names[0] == names[1]:
         workspace.expect(None)
-        say(console, f"{model} uses the index that is in use already: there is nothing to fill")
+        print_line(console, f"{model} uses the current index: there is nothing to build")
         return None
-    workspace.expect(model_name(to_come, data_dir))
+    workspace.expect(model_name(next_folder, data_dir))
     return open_engine(workspace, model)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSwitch:
-    """`to_come` is None where no other model is known to be filled."""
+    """Settings with the current model and with the next one, or None without a next model."""
 
-    in_use: Settings
-    to_come: Settings | None
+    current: Settings
+    next: Settings | None
 
 
 def local_switch(workspace: Workspace, model: str | None, next_model: str | None) -> ModelSwitch:
-    """What is not given is as the workspace remembers it. Raises WrongUsage."""
+    """The switch of a folder; the models default to those recorded. Raises UsageError."""
+    from local.lambda_runtime import settings_of
+    from local.models import STARTER, model_folder
+
     data_dir = workspace.directory.parent
 
     def settings(name: str) -> Settings:
         return settings_of(workspace, model_folder(name, data_dir))
 
-    to_come = next_model or workspace.next_model
+    following = next_model or workspace.next_model
     return ModelSwitch(
-        settings(model or workspace.model or STARTER), settings(to_come) if to_come else None
+        settings(model or workspace.model or STARTER), settings(following) if following else None
     )
 
 
@@ -190,9 +207,13 @@ def deployed_switch(
     next_model: str | None,
     data_dir: Path,
 ) -> ModelSwitch:
-    """Bucket and OpenSearch as the user's own credentials reach them. Raises WrongUsage."""
+    """The switch of a deployed system, read with the user's AWS credentials. Raises UsageError."""
+    from imagesearch.settings import Settings
+    from local.aws import s3_location
+    from local.models import model_folder
+
     if not (index_url and model):
-        raise UsageError("of a deployed system say --index-url, and --model for the one in use")
+        raise UsageError("a deployed system needs --index-url, and --model with its current model")
 
     def settings(name: str) -> Settings:
         names = {"BUCKET": s3_location(bucket).bucket, "INDEX_URL": index_url}
@@ -203,47 +224,60 @@ def deployed_switch(
 
 
 def print_status(switch: ModelSwitch) -> bool:
-    """One line for each index; whether all of them agree with the bucket."""
-    agreed = True
-    for role, settings in (("in use", switch.in_use), ("to come", switch.to_come)):
+    """Print one line an index; True if all of them are consistent with the bucket."""
+    from imagesearch import bootstrap
+
+    consistent = True
+    for role, settings in (("current", switch.current), ("next", switch.next)):
         if settings:
-            found = _agreement(settings)
-            agreed = agreed and found.is_consistent
-            name, done = bootstrap.index_name(settings), f"{found.done:,} of {found.images:,}"
-            print(f"{role:7}  {name}  {done}: {told(found)}")  # noqa: T201
-    return agreed
+            report = _consistency(settings)
+            consistent = consistent and report.holds
+            name, done = bootstrap.index_name(settings), f"{report.done:,} of {report.images:,}"
+            print(f"{role:7}  {name}  {done}: {consistency_text(report)}")  # noqa: T201
+    return consistent
 
 
 def drop_others(switch: ModelSwitch) -> None:
-    """Drop every index but that in use, and the one to come where there is one.
+    """Drop every index except those of the current and the next model.
 
-    Raises WrongUsage unless the index in use agrees with the bucket: an older one may be needed.
+    Raises UsageError unless the current index is consistent: an older one may still be needed.
     """
-    kept = {bootstrap.index_name(each) for each in (switch.in_use, switch.to_come) if each}
-    found = _agreement(switch.in_use)
-    if not found.is_consistent:
-        name = bootstrap.index_name(switch.in_use)
-        raise UsageError(f"nothing is dropped: {name}, which is in use, has {told(found)}")
-    for name, index in bootstrap.vector_indexes(switch.in_use).items():
+    from imagesearch import bootstrap
+
+    kept = {bootstrap.index_name(each) for each in (switch.current, switch.next) if each}
+    report = _consistency(switch.current)
+    if not report.holds:
+        name = bootstrap.index_name(switch.current)
+        raise UsageError(
+            f"no index was dropped: the current index {name} has {consistency_text(report)}"
+        )
+    for name, index in bootstrap.vector_indexes(switch.current).items():
         if name not in kept:
             index.drop()
             print(f"dropped {name}")  # noqa: T201
 
 
-def told(found: ConsistencyReport) -> str:
-    """Such as `2 waiting (a.jpg, b.jpg)`, or that all agrees."""
-    parts = [_part(found.pending, "waiting"), _part(found.orphaned, "no longer in the bucket")]
-    disagreeing = ", ".join(filter(None, parts))
-    rejected = f", {found.rejected:,} of them rejected" if found.rejected else ""
-    return disagreeing or f"agrees with the bucket{rejected}"
+def consistency_text(report: ConsistencyReport) -> str:
+    """Such as `2 pending (a.jpg, b.jpg)`, or `consistent with the bucket`."""
+    differences = [
+        _drift_text(report.waiting, "pending"),
+        _drift_text(report.stale, "no longer in the bucket"),
+    ]
+    rejected = f", {report.rejected:,} of them rejected" if report.rejected else ""
+    return ", ".join(filter(None, differences)) or f"consistent with the bucket{rejected}"
 
 
-def _part(found: Drift, words: str) -> str:
-    if not found.count:
+def _drift_text(drift: Drift, words: str) -> str:
+    from local.output import printable
+
+    if not drift.count:
         return ""
-    more = ", …" if found.count > len(found.keys) else ""
-    return f"{found.count:,} {words} ({', '.join(map(printable, found.keys))}{more})"
+    more = ", …" if drift.count > len(drift.keys) else ""
+    return f"{drift.count:,} {words} ({', '.join(map(printable, drift.keys))}{more})"
 
 
-def _agreement(settings: Settings) -> ConsistencyReport:
+def _consistency(settings: Settings) -> ConsistencyReport:
+    from imagesearch import bootstrap
+    from imagesearch.indexing.consistency import check_consistency
+
     return check_consistency(bootstrap.image_store(settings), bootstrap.vector_index(settings))

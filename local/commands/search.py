@@ -1,34 +1,70 @@
-"""`imagesearch search`: one search in a folder's index or an API's, as a table or JSON lines.
+"""`imagesearch search`: search an indexed folder or a deployed API by text or by image."""
 
-`imagesearch search` as it is typed.
-"""
+from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from imagesearch import bootstrap
-from imagesearch.domain.queries import Hit, ImageQuery, Query, Search, TextQuery
 from local.errors import UsageError
-from local.lambda_runtime import settings_of
-from local.models import model_folder, model_in_use
-from local.options import DATA_DIR, DataDir, Endpoint, Model, image_bytes
-from local.output import printable
-from local.workspace import Workspace, last_used, workspace_of
+from local.options import (
+    DATA_DIR,
+    Collection,
+    DataDir,
+    Endpoint,
+    Folder,
+    Json,
+    Model,
+    image_bytes,
+)
+from local.workspace import Workspace, selected_workspace
 
-Line: TypeAlias = Mapping[str, Any]
+if TYPE_CHECKING:
+    from imagesearch.domain.queries import Hit, Query, Search
+
+HitRow: TypeAlias = dict[str, Any]
+
+
+def search(
+    text: Annotated[str | None, typer.Argument(help="Text to search for.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image file to search for.")] = None,
+    folder: Folder = None,
+    collection: Collection = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Maximum number of hits.")] = 10,
+    min_relevance: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Minimum relevance of a hit.")
+    ] = None,
+    as_json: Json = False,
+    endpoint: Endpoint = None,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """Search an indexed folder, or a deployed system with --endpoint."""
+    if (text is None) == (image is None):
+        raise UsageError("give a query: either text, or an image file with --image")
+
+    options = SearchOptions(text, image, limit, collection, min_relevance)
+    if endpoint:
+        hits = search_endpoint(endpoint, options)
+    else:
+        from local.models import model_in_use
+
+        workspace = selected_workspace(folder, data_dir)
+        hits = search_folder(workspace, model_in_use(model, workspace), options)
+    if as_json:
+        from local.output import print_json_lines
+
+        print_json_lines(hits)
+    else:
+        print_table(hits)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is searched for: words or the image in a file, and how much of it is shown."""
+class SearchOptions:
+    """The query, which is either a text or an image file, and the limits on the hits."""
 
     text: str | None
     image: Path | None
@@ -36,8 +72,10 @@ class Wanted:
     collection: str | None
     min_relevance: float | None
 
-    def search(self) -> Search:
-        """Raises WrongUsage for a file that cannot be read."""
+    def as_search(self) -> Search:
+        """The search for the use case. Raises UsageError for an unreadable image file."""
+        from imagesearch.domain.queries import ImageQuery, Search, TextQuery
+
         query: Query = (
             ImageQuery(image_bytes(self.image)) if self.image else TextQuery(self.text or "")
         )
@@ -49,36 +87,41 @@ class Wanted:
         )
 
 
-def search_folder(workspace: Workspace, model: str, wanted: Wanted) -> list[Line]:
-    """The nearest images, with files' paths in place of addresses.
+def search_folder(workspace: Workspace, model: str, options: SearchOptions) -> list[HitRow]:
+    """The hits in the API's shape, with file paths instead of URLs.
 
-    Raises WrongUsage, and what the search use case raises.
+    Raises UsageError, and the errors of the search use case.
     """
+    from imagesearch import bootstrap
+    from local.lambda_runtime import settings_of
+    from local.models import model_folder
+
     workspace.must_be_indexed()
-    search = wanted.search()
+    search = options.as_search()
     settings = settings_of(workspace, model_folder(model, workspace.directory.parent))
     hits = bootstrap.searcher(settings).search(search).hits
-    return [_line(hit, workspace.folder) for hit in hits]
+    return [_hit_row(hit, workspace.folder) for hit in hits]
 
 
-def search_endpoint(endpoint: str, wanted: Wanted) -> list[Line]:
-    """The nearest images of a deployed system, as its API answers. Raises WrongUsage."""
+def search_endpoint(endpoint: str, options: SearchOptions) -> list[HitRow]:
+    """The hits as a deployed API returns them. Raises UsageError."""
     from local.endpoint import api_at
 
-    query = image_bytes(wanted.image) if wanted.image else wanted.text or ""
-    options = {"limit": wanted.limit, "collection": wanted.collection}
+    query = image_bytes(options.image) if options.image else options.text or ""
+    fields = {"limit": options.limit, "collection": options.collection}
     with api_at(endpoint) as api:
-        found = api.search(query, **options, min_relevance=wanted.min_relevance)
-    return [dict(hit) for hit in found["hits"]]
+        response = api.search(query, **fields, min_relevance=options.min_relevance)
+    return [dict(hit) for hit in response["hits"]]
 
 
-def print_lines(hits: Sequence[Line]) -> None:
-    for hit in hits:
-        print(json.dumps(hit, ensure_ascii=False))  # noqa: T201
+def print_table(hits: Sequence[HitRow]) -> None:
+    """Print one row a hit. Keys are printed as plain text: file names may contain rich markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
+    from local.output import printable
 
-def print_table(hits: Sequence[Line]) -> None:
-    """Keys are shown as text: a file's name may look like markup."""
     table = Table("relevance", "score", "key", box=None, pad_edge=False)
     for hit in hits:
         key = Text(printable(hit["key"]), overflow="fold")
@@ -87,8 +130,7 @@ def print_table(hits: Sequence[Line]) -> None:
     Console(highlight=False).print(table)
 
 
-def _line(hit: Hit, folder: Path) -> Line:
-    """A hit as the API has it, with the file's path: no server runs."""
+def _hit_row(hit: Hit, folder: Path) -> HitRow:
     document = hit.document
     return {
         "id": document.id,
@@ -102,30 +144,3 @@ def _line(hit: Hit, folder: Path) -> Line:
         "taken_at": document.taken_at and document.taken_at.isoformat().replace("+00:00", "Z"),
         "metadata": dict(document.metadata),
     }
-
-
-def search(
-    text: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
-    image: Annotated[Path | None, typer.Option(help="An image file to look for.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Default: the last one indexed.")] = None,
-    collection: Annotated[str | None, typer.Option(help="Only below this subfolder.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many hits.")] = 10,
-    min_relevance: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Only hits at least so relevant.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, no table.")] = False,
-    endpoint: Endpoint = None,
-    data_dir: DataDir = DATA_DIR,
-    model: Model = None,
-) -> None:
-    """Search an indexed folder, or a deployed system with --endpoint."""
-    if (text is None) == (image is None):
-        raise UsageError("say what to look for: either words, or a file with --image")
-
-    wanted = Wanted(text, image, limit, collection, min_relevance)
-    if endpoint:
-        hits = search_endpoint(endpoint, wanted)
-    else:
-        workspace = workspace_of(folder, data_dir) if folder else last_used(data_dir)
-        hits = search_folder(workspace, model_in_use(model, workspace), wanted)
-    (print_lines if as_json else print_table)(hits)

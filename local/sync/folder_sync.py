@@ -1,4 +1,4 @@
-"""Keeps the index in step with the folder: a watcher, a queue, and a reconcile for every gap."""
+"""Synchronization of the index with the folder: a watcher, a queue, and runs over everything."""
 
 import logging
 import threading
@@ -17,16 +17,16 @@ from local.sync.queue import EventQueue, image_of, object_event, work
 from local.sync.watcher import FolderWatcher, changed_keys
 
 RECONCILE_EVERY_SECONDS = 600.0
-RECONCILE_AGAIN_SECONDS = 5.0
+RETRY_SECONDS = 5.0
 STOP_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
 
 class FolderSync:
-    """Three threads: one watches, one feeds the indexing function, one reconciles.
+    """Three threads: one watches the folder, one feeds the indexing function, one reconciles.
 
-    `queue` holds the changes that the function has still to look at.
+    `queue` holds the changes that are not processed yet.
     """
 
     def __init__(
@@ -62,11 +62,12 @@ class FolderSync:
         ]
 
     def start(self) -> None:
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End the threads, each after the batch that it is at."""
+        """Stop the threads, each after its current batch."""
         self._stop.set()
         self._gap.set()
         self.queue.close()
@@ -74,7 +75,7 @@ class FolderSync:
             thread.join(STOP_SECONDS)
 
     def send(self, ref: ImageRef) -> None:
-        """Have a key looked at, soon and until it is settled."""
+        """Queue a key for processing."""
         self.queue.send(object_event(ref))
 
     def _send_changed(self, paths: set[Path]) -> None:
@@ -84,34 +85,36 @@ class FolderSync:
             for ref in changed_keys(paths, self._store, self._index):
                 self.send(ref)
         except Unavailable as error:
-            log.warning("cannot tell what changed, so all is looked at: %s", error.message)
+            log.warning(
+                "cannot determine what changed, reconciling the whole folder: %s", error.message
+            )
             self._gap.set()
 
     def _rules_changed(self, files: Iterable[Path]) -> None:
-        """Other images may be excluded now, anywhere below."""
+        """Reconcile: other images may be excluded now."""
         self._store.excludes.forget()
         for file in files:
             if trouble := self._store.trouble(file.parent):
-                log.warning("%s: %s: nothing beside it is touched", file, trouble)
+                log.warning("%s: %s: the files next to it keep their records", file, trouble)
         self._gap.set()
 
     def _files(self) -> dict[Path, str]:
-        """The state of every image and ignore file, by its path."""
+        """The state of every image and every ignore file, by path."""
         images = {self._root / ref.key: state.etag for ref, state in self._store.list_images()}
         return images | self._store.excludes.ignore_files()
 
     def _handle(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """Have a batch handled; what failed because nobody can reach the file is not tried again.
+        """Process a batch, without retries for files that are unreachable.
 
-        It is told, and looked at again, with the whole folder.
+        Those are reported and processed again with the whole folder.
         """
-        answer = self._handler(event, context)
+        response = self._handler(event, context)
         refs = {record["messageId"]: image_of(record["body"]) for record in event["Records"]}
-        failures = answer["batchItemFailures"]
-        again = [each for each in failures if self._is_reachable(refs[each["itemIdentifier"]])]
-        if len(again) < len(failures):
+        failures = response["batchItemFailures"]
+        retried = [each for each in failures if self._is_reachable(refs[each["itemIdentifier"]])]
+        if len(retried) < len(failures):
             self._gap.set()
-        return {**answer, "batchItemFailures": again}
+        return {**response, "batchItemFailures": retried}
 
     def _is_reachable(self, ref: ImageRef) -> bool:
         try:
@@ -122,29 +125,28 @@ class FolderSync:
 
     def _fill_gaps(self) -> None:
         self._gap.wait()
-        soon, said = RECONCILE_AGAIN_SECONDS, ""
+        delay, logged = RETRY_SECONDS, ""
         while not self._stop.is_set():
             self._gap.clear()
             pause = RECONCILE_EVERY_SECONDS
             try:
                 reached = self._reconcile_once()
-                soon = RECONCILE_AGAIN_SECONDS if reached else min(2 * soon, pause)
-                pause, said = pause if reached else soon, ""
+                delay = RETRY_SECONDS if reached else min(2 * delay, pause)
+                pause, logged = pause if reached else delay, ""
             except Unavailable as error:
-                if said != (said := error.message):
-                    log.warning("the folder is looked at again soon: %s", error.message)
-                pause = RECONCILE_AGAIN_SECONDS
+                if logged != (logged := error.message):
+                    log.warning("reconciling the folder failed, retrying soon: %s", error.message)
+                pause = RETRY_SECONDS
             except Exception:
-                # A process that ends while a batch is under way takes its threads from it; the
-                # next run looks at that batch again.
+                # At shutdown a batch loses its threads; the next run processes it again.
                 if self._stop.is_set():
                     return
-                log.exception("the folder is looked at again soon")
-                pause = RECONCILE_AGAIN_SECONDS
+                log.exception("reconciling the folder failed, retrying soon")
+                pause = RETRY_SECONDS
             self._gap.wait(pause)
 
     def _reconcile_once(self) -> bool:
-        """Whether every file that was looked at could be reached; others are worth another look."""
+        """True if every file was reachable; otherwise a retry is due."""
         reached = True
         for outcome in self._reconcile():
             if outcome.kind is OutcomeKind.FAILED:

@@ -1,4 +1,4 @@
-"""Tells on the terminal which images are rejected while the server runs, and which recover."""
+"""Report on rejected and recovered images while the server runs."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from local.lambda_runtime import Handler
 from local.output import printable
 from local.sync.queue import image_of
 
-# A copy under way is rejected with every piece that comes: what counts is what it ends as.
+# A file that is being copied is rejected with every write: only its final content counts.
 QUIET_SECONDS = 2.0
 
 Documents = Mapping[str, Document]
@@ -20,9 +20,9 @@ Say = Callable[[str], None]
 
 
 def reporting(handler: Handler, store: ImageStore, index: VectorIndex, say: Say) -> Handler:
-    """The same handler, and a thread that tells what became of its images.
+    """Wrap the handler, and start a thread that reports on its images.
 
-    The function's own log, made for CloudWatch, leaves keys out.
+    The function's own log, meant for CloudWatch, contains no keys.
     """
     report = LiveReport(store, index, say)
     threading.Thread(target=report.run, daemon=True, name="live report").start()
@@ -30,7 +30,7 @@ def reporting(handler: Handler, store: ImageStore, index: VectorIndex, say: Say)
 
 
 class LiveReport:
-    """A rejection is told once for each content, when the file has stood still for `quiet` s."""
+    """Reports each rejected content once, when the file has not changed for `quiet` seconds."""
 
     def __init__(
         self,
@@ -46,29 +46,30 @@ class LiveReport:
         self._quiet = quiet
         self._clock = clock
         self._due: dict[ImageRef, float] = {}
-        self._told: dict[ImageRef, str] = {}
+        self._reported: dict[ImageRef, str] = {}
         self._changed = threading.Condition()
 
     def watching(self, handler: Handler) -> Handler:
-        """The same handler; before and after each batch the index is asked about its images."""
+        """Wrap the handler: compare the index before and after each batch."""
 
         def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
             refs = [image_of(record["body"]) for record in event["Records"]]
             before = self._documents(refs)
-            answer = handler(event, context)
+            response = handler(event, context)
             self._note(refs, before, self._documents(refs))
-            return answer
+            return response
 
         return handle
 
     def run(self) -> None:
-        """Tell what is due, for as long as the process runs."""
+        """Report what is due, until the process ends."""
         while True:
-            self.tell_due()
+            self.report_due()
             with self._changed:
                 self._changed.wait(min(self._due.values()) - self._clock() if self._due else None)
 
-    def tell_due(self) -> None:
+    def report_due(self) -> None:
+        """Report the rejections whose quiet time is over."""
         now = self._clock()
         with self._changed:
             due = [ref for ref, time in self._due.items() if time <= now]
@@ -81,7 +82,7 @@ class LiveReport:
                     self._due[ref] = now + self._quiet
                 else:
                     del self._due[ref]
-                    self._told[ref] = document.etag
+                    self._reported[ref] = document.etag
                     self._say(f"rejected {printable(ref.key)}: {document.reason}")
 
     def _note(self, refs: Sequence[ImageRef], before: Documents, after: Documents) -> None:
@@ -89,20 +90,20 @@ class LiveReport:
             for ref in refs:
                 document = after.get(ref.id)
                 if _is_rejected(document):
-                    if self._told.get(ref) != document.etag:
+                    if self._reported.get(ref) != document.etag:
                         self._due[ref] = self._clock() + self._quiet
                     continue
                 waited = self._due.pop(ref, None) is not None
-                # What stood rejected before this server heard of it was told by an index run.
-                told = self._told.pop(ref, None) or (
+                # An image rejected before the server started was reported by an index run.
+                reported = self._reported.pop(ref, None) or (
                     _is_rejected(before.get(ref.id)) and not waited
                 )
-                if document and told:
+                if document and reported:
                     self._say(f"searchable now: {printable(ref.key)}")
             self._changed.notify()
 
     def _is_of(self, document: Document) -> bool:
-        """Whether the file is still what was rejected: a change may wait for its turn."""
+        """True if the file is still the rejected content: a newer one may be queued."""
         try:
             state = self._store.head(document.ref)
         except Unavailable:
@@ -110,7 +111,7 @@ class LiveReport:
         return state is not None and state.etag == document.etag
 
     def _documents(self, refs: Sequence[ImageRef]) -> Documents:
-        """What the index says of them; nothing while it is away, which others report."""
+        """The documents by id; none while the index is unavailable, which others report."""
         try:
             stored = self._index.get([ref.id for ref in refs])
         except Unavailable:

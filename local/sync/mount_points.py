@@ -1,4 +1,4 @@
-"""Where a folder's files lay when they were last seen: kept beside the index, as JSON."""
+"""The mount points of a folder's files at the last run, stored next to the index as JSON."""
 
 import json
 import logging
@@ -14,20 +14,20 @@ log = logging.getLogger(__name__)
 
 
 def load_places(directory: Path) -> dict[str, Place]:
-    """The places by their keys; none where nothing was kept, or nothing that can be read."""
+    """The places by key; empty if the file is missing or invalid."""
     try:
-        kept = json.loads((directory / PLACES).read_text())
-        return {str(key): Place(**place) for key, place in kept.items()}
+        stored = json.loads((directory / PLACES).read_text())
+        return {str(key): Place(**place) for key, place in stored.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
 def save_places(directory: Path, places: Mapping[str, Place]) -> None:
-    """Whole or not at all. Where that fails, the places of before stay known."""
-    kept = {key: asdict(place) for key, place in sorted(places.items())}
+    """Replace the file atomically; on an error, the previous file stays."""
+    stored = {key: asdict(place) for key, place in sorted(places.items())}
     part = directory / f"{PLACES}.part"
     try:
-        part.write_text(json.dumps(kept, indent=2) + "\n")
+        part.write_text(json.dumps(stored, indent=2) + "\n")
         part.replace(directory / PLACES)
     except OSError as error:
-        log.warning("cannot keep %s in %s: %s", PLACES, directory, error.strerror)
+        log.warning("cannot write %s to %s: %s", PLACES, directory, error.strerror)

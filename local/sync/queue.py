@@ -1,8 +1,7 @@
-"""What SQS is to the indexing function, in this process: redelivery, backoff, dead letters.
+"""Queue of file changes and its worker, in place of SQS and Lambda's event source mapping.
 
-Feeds the indexing function from the queue, as Lambda's event source mapping does.
-
-File changes in the words of S3: the event that EventBridge puts on the indexing queue.
+Messages are S3 events as EventBridge sends them. Failed ones are retried with exponential backoff,
+and end in a dead-letter list.
 """
 
 import heapq
@@ -21,13 +20,14 @@ from local.lambda_runtime import Handler, LambdaContext
 
 MAX_RECEIVES = 5
 FIRST_RETRY_SECONDS = 0.5
+BATCH_MESSAGES = 32
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Message:
-    """A body under way; `receives` counts how often it was handed out."""
+    """A message body; `receives` counts its deliveries."""
 
     id: str
     body: str
@@ -35,7 +35,7 @@ class Message:
 
 
 class EventQueue:
-    """Hands each message out until it is settled; its methods may be called from any thread."""
+    """Delivers each message until it is settled; thread-safe."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class EventQueue:
             self._changed.notify()
 
     def receive(self, limit: int, wait: float | None = None) -> list[Message]:
-        """Up to `limit` messages; waits `wait` seconds for the first, None: until closed."""
+        """Up to `limit` messages; waits `wait` seconds for the first, or until closed if None."""
         until = None if wait is None else self._clock() + wait
         with self._changed:
             while not self._closed and not self._is_due():
@@ -70,24 +70,24 @@ class EventQueue:
             return [] if self._closed else self._take(limit)
 
     def settle(self, message: Message) -> None:
-        """Never hand the message out again: it is done."""
+        """Remove a processed message."""
         with self._changed:
             self._handed_out.discard(message.id)
 
     def retry(self, message: Message) -> None:
-        """Hand a failed message out again later, each time twice as late, or give it up."""
+        """Deliver a failed message later, with exponential backoff, or move it to dead letters."""
         with self._changed:
             self._handed_out.discard(message.id)
             if message.receives >= self._max_receives:
                 self.dead_letters.append(message)
-                log.error("given up after %d tries: %s", message.receives, message.body)
+                log.error("dropped after %d attempts: %s", message.receives, message.body)
                 return
             due = self._clock() + self._first_retry_seconds * 2 ** (message.receives - 1)
             heapq.heappush(self._waiting, (due, next(self._numbers), message))
             self._changed.notify()
 
     def lag(self) -> Lag:
-        """As SQS counts: what is to be tried again later is in flight, not waiting."""
+        """Counts as SQS has them: a message that waits for its retry is in flight."""
         now = self._clock()
         with self._changed:
             due = sum(moment <= now for moment, _, _ in self._waiting)
@@ -95,7 +95,7 @@ class EventQueue:
             return Lag(waiting=due, in_flight=later + len(self._handed_out))
 
     def close(self) -> None:
-        """Release everyone who waits; nothing is handed out any more."""
+        """Wake all receivers; nothing is delivered any more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -108,7 +108,7 @@ class EventQueue:
         return bool(self._waiting) and self._waiting[0][0] <= self._clock()
 
     def _pause(self, until: float | None) -> float | None:
-        """Seconds until something can happen by itself; None: nothing will."""
+        """Seconds until the next message or the deadline; None if there is neither."""
         ends = [self._waiting[0][0]] if self._waiting else []
         ends += [] if until is None else [until]
         return max(0.0, min(ends) - self._clock()) if ends else None
@@ -123,23 +123,20 @@ class EventQueue:
         return taken
 
 
-BATCH_MESSAGES = 32
-
-
 def work(queue: EventQueue, handler: Handler) -> None:
-    """Hand batches to the handler until the queue is closed."""
+    """Pass batches to the handler until the queue is closed."""
     while not queue.closed:
         if batch := queue.receive(BATCH_MESSAGES):
             work_on(batch, queue, handler)
 
 
 def work_on(batch: Sequence[Message], queue: EventQueue, handler: Handler) -> None:
-    """Settle what the handler did, and send back what it reports as failed: all, if it raises."""
+    """Settle the processed messages, retry those reported as failed; all of them on an error."""
     try:
-        answer = handler(_sqs_event(batch), LambdaContext("index_images"))
-        failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
+        response = handler(_sqs_event(batch), LambdaContext("index_images"))
+        failed = {item["itemIdentifier"] for item in response["batchItemFailures"]}
     except Exception:
-        # A process that ends while a batch is under way takes the handler's threads from it.
+        # At shutdown the handler loses its threads in the middle of a batch.
         if not queue.closed:
             log.exception("the indexing function failed on a batch of %d", len(batch))
         failed = {message.id for message in batch}
@@ -169,7 +166,7 @@ def _sqs_record(message: Message) -> dict[str, Any]:
 
 
 def object_event(ref: ImageRef) -> str:
-    """The body of a queue message that says "look at this key", whatever happened to it.
+    """The body of a message that has a key processed, for creation, change and deletion alike.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     """
@@ -184,6 +181,6 @@ def object_event(ref: ImageRef) -> str:
 
 
 def image_of(body: str) -> ImageRef:
-    """The image that such a body speaks of."""
+    """The image that a message body names."""
     detail = json.loads(body)["detail"]
     return ImageRef(detail["bucket"]["name"], detail["object"]["key"])

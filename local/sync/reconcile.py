@@ -1,6 +1,6 @@
-"""One folder, its index and its model, joined as the functions join them.
+"""Reconciliation of the index with the whole folder, including changes that were not watched.
 
-Makes the index agree with the whole folder, whatever happened while nobody looked.
+`FolderEngine` joins a folder, its index and its model as the functions do.
 """
 
 import os
@@ -27,12 +27,20 @@ from local.output import Report, tracked
 from local.sync.mount_points import load_places, save_places
 from local.workspace import Workspace
 
-KEYS_AT_A_TIME = 64
+CHUNK_KEYS = 64
 PAGE = 1_000
+
+# Decides on the records of unavailable files: True deletes them.
+Forget: TypeAlias = Callable[[Report], bool]
+
+
+def never(_: Report) -> bool:
+    """Keep the records of unavailable files."""
+    return False
 
 
 def reconcile(indexer: Indexer, present: Iterable[ImageRef]) -> Iterator[Outcome]:
-    """Look at every key that is there: one outcome for each, as they are settled."""
+    """Process every key, and yield an outcome for each."""
     for refs in _chunks(present):
         yield from indexer.process(refs)
 
@@ -43,9 +51,10 @@ def vanished(
     listed: Container[str],
     hidden: dict[ImageRef, Hidden],
 ) -> Iterator[ImageRef]:
-    """What the index holds and the folder no longer does; `listed` are keys that are there.
+    """Images that the index holds and the folder does not; `listed` are the keys of the folder.
 
-    What cannot be seen, and so may be there, is put into `hidden` instead. Raises Unavailable.
+    Images that are unavailable, and so may still exist, are added to `hidden` instead. Raises
+    Unavailable.
     """
     after = None
     folders: dict[str, Hidden] = {}
@@ -71,7 +80,7 @@ def _hidden(store: FolderStore, key: str) -> Hidden | None:
 def _is_gone(store: FolderStore, ref: ImageRef) -> bool:
     try:
         return store.head(ref) is None
-    except Unavailable:  # only just; the next look tells
+    except Unavailable:  # since a moment ago; the next run decides
         return False
 
 
@@ -79,24 +88,16 @@ def _chunks(refs: Iterable[ImageRef]) -> Iterator[list[ImageRef]]:
     chunk: list[ImageRef] = []
     for ref in refs:
         chunk.append(ref)
-        if len(chunk) == KEYS_AT_A_TIME:
+        if len(chunk) == CHUNK_KEYS:
             yield chunk
             chunk = []
     if chunk:
         yield chunk
 
 
-Forget: TypeAlias = Callable[[Report], bool]
-
-
-def never(_: Report) -> bool:
-    """What cannot be seen keeps its records."""
-    return False
-
-
 @dataclass(slots=True)
 class Survey:
-    """What a walk over the folder found."""
+    """The result of a walk over the folder: keys, mount points, folders that cannot be listed."""
 
     present: list[ImageRef] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
@@ -105,6 +106,8 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class FolderEngine:
+    """A folder, its index, and the indexer with its model."""
+
     workspace: Workspace
     settings: Settings
     store: FolderStore
@@ -114,16 +117,16 @@ class FolderEngine:
     def reconcile(
         self, report: Report, console: Console, forget: Forget = never
     ) -> Iterator[Outcome]:
-        """Look at everything in the folder and in the index. Raises Unavailable.
+        """Process every key of the folder and of the index. Raises Unavailable.
 
-        `forget` is asked, once, whether the records of what cannot be seen are deleted.
+        `forget` is called at most once, and decides on the records of unavailable files.
         """
         if not os.path.isdir(self.workspace.folder):  # noqa: PTH112 - Path.is_dir raises
-            raise Unavailable(f"{self.workspace.folder} is not there")
+            raise Unavailable(f"{self.workspace.folder} does not exist")
         self.store.excludes.forget()
         known = load_places(self.workspace.directory)
         survey = self._survey(report)
-        # A filesystem that is new here may hide files that were indexed below its mount point.
+        # A new mount may hide files that were indexed below its mount point.
         self.store.know(known or survey.places, survey.unlisted)
         if survey.present and not known:
             save_places(self.workspace.directory, survey.places)
@@ -136,7 +139,7 @@ class FolderEngine:
         for outcome in tracked(outcomes, len(survey.present), console):
             report.add(outcome)
             yield outcome
-        report.keep(hidden.values())
+        report.add_kept(hidden.values())
         if hidden and forget(report):
             report.kept.clear()
             with self.store.giving_up([ref.key for ref in hidden]):
@@ -154,17 +157,17 @@ class FolderEngine:
             elif isinstance(entry, Mounted):
                 survey.places[entry.key] = entry.place
             elif isinstance(entry, LeftOut):
-                report.leave_out(entry)
+                report.add_excluded(entry)
             else:
                 if entry.unlisted:
                     survey.unlisted.append(entry.path)
-                report.pass_over(entry.path, entry.reason)
+                report.add_inaccessible(entry.path, entry.reason)
         return survey
 
     def _remember(
         self, known: dict[str, Place], survey: Survey, hidden: dict[ImageRef, Hidden]
     ) -> None:
-        """Keep what the places are now, except for those from which something is away."""
+        """Store the current places, and keep the previous ones from which files are missing."""
         missing = [ref.key for ref, why in hidden.items() if why.away]
         away = {why.where for why in hidden.values() if why.away}
         away |= {at for at in survey.places if any(key.startswith(at + "/") for key in missing)}
@@ -175,21 +178,24 @@ class FolderEngine:
             save_places(self.workspace.directory, places)
 
 
-def activate(workspace: Workspace, model: str, afresh: bool = False) -> FolderEngine:
-    """The same as `open_engine`; a later search takes this folder and this model by default."""
+def activate(workspace: Workspace, model: str, reread: bool = False) -> FolderEngine:
+    """Open the engine, and make this folder and this model the defaults of later searches.
+
+    With `reread`, unchanged files are read, too. Raises UsageError, ConfigurationError.
+    """
     data_dir = workspace.directory.parent
     workspace.remember(model_name(model_folder(model, data_dir), data_dir))
-    return open_engine(workspace, model, afresh)
+    return open_engine(workspace, model, reread)
 
 
-def open_engine(workspace: Workspace, model: str, afresh: bool = False) -> FolderEngine:
-    """Load the model and open, or make, the index. Raises WrongUsage, ConfigurationError.
+def open_engine(workspace: Workspace, model: str, reread: bool = False) -> FolderEngine:
+    """Load the model, and open or create the index.
 
-    With `afresh`, the engine reads files that have not changed, too.
+    With `reread`, unchanged files are read, too. Raises UsageError, ConfigurationError.
     """
     folder = model_folder(model, workspace.directory.parent)
     settings = set_environment(workspace, folder)
-    # The very store with which the functions look at files: it knows what is away.
+    # The store that the functions use: it records which mount points are missing.
     store = bootstrap.folder_store(settings)
     store.know(load_places(workspace.directory))
     return FolderEngine(
@@ -197,5 +203,5 @@ def open_engine(workspace: Workspace, model: str, afresh: bool = False) -> Folde
         settings,
         store,
         bootstrap.vector_index(settings),
-        bootstrap.indexer(settings, afresh),
+        bootstrap.indexer(settings, reread),
     )

@@ -1,7 +1,4 @@
-"""Tells what changes in a folder, and when something may have been missed.
-
-Which keys to look at when something happened at a path: a file, or a folder with all in it.
-"""
+"""Watcher of a folder: reports changed paths and possible gaps, and maps paths to image keys."""
 
 import logging
 import os
@@ -22,51 +19,52 @@ from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import VectorIndex
 
-# A file dropped in is to be found within a second: a change waits for others 50 ms, and while
-# they keep coming 200 ms at most.
+# A new file must be searchable within a second: changes are grouped for 50 ms, and for at most
+# 200 ms while more arrive.
 STEP_MS = 50
 DEBOUNCE_MS = 200
-# How often the watch looks whether it shall stop, and whether the folder is still the same.
+# Interval of the checks for a stop, and for a replaced folder.
 IDLE_MS = 250
-# The kernel drops events beyond 16,384 that nobody has fetched yet, and does not say so here.
-SUSPICIOUSLY_MANY = 4_096
+# The kernel drops events beyond a queue of 16,384, and watchfiles does not report it.
+OVERFLOW_CHANGES = 4_096
 RESTART_SECONDS = 1.0
-MOST_RESTART_SECONDS = 60.0
-# Looking through a folder that cannot be watched takes a tenth of the time at most.
-REST = 10
+MAX_RESTART_SECONDS = 60.0
+# Polling takes at most a tenth of the time.
+POLL_PAUSE_FACTOR = 10
 # After this time a new folder should be watched.
 SETTLED_SECONDS = 1.0
 WATCH_AGAIN_SECONDS = 600.0
+PAGE = 1_000
 
-# What watchfiles, which hands on the text alone, says where watches or instances run out. Its
-# option to ignore folders that may not be read is of no use: it gives up all folders after the
-# first of them, and says nothing where watches run out.
+# Messages of watchfiles, which passes on no error code, when watches or instances run out. Its
+# option to ignore unreadable folders is unusable: it skips every folder after the first of them,
+# and reports no shortage of watches.
 NO_WATCHES = (
-    "the system has no more inotify watches: raise their number with"
+    "the system has no inotify watches left: raise the limit with"
     " `sudo sysctl fs.inotify.max_user_watches=1048576`"
 )
 LIMITS = {
     "file watch limit": NO_WATCHES,
     "No space left": NO_WATCHES,
-    "Too many open files": "the system has no more inotify instances: raise their number with"
+    "Too many open files": "the system has no inotify instances left: raise the limit with"
     " `sudo sysctl fs.inotify.max_user_instances=1024`, or the limit on open files",
-    "ermission denied": "a folder in it may not be read",
+    "ermission denied": "a subfolder is not readable",
 }
 
 log = logging.getLogger(__name__)
 
 
 class Unwatchable(Exception):
-    """Not all of the folder can be watched: the message says why, and what to do."""
+    """A part of the folder cannot be watched; the message gives the cause and the correction."""
 
 
 class FolderWatcher:
     """Calls `on_change` with paths that changed, `on_gap` when changes may have been missed.
 
-    The first `on_gap` comes when the watch stands, so that what is looked at from then on is
-    complete; or when it cannot be set up. Where not all of the folder can be watched, `files` is
-    asked for the state of every file every few seconds instead. The watch is set up again where
-    `identity` changes: another disk is mounted, or a folder may be read now.
+    The first `on_gap` follows the start of the watch, so that a reconciliation misses nothing, or
+    its failure. If a part of the folder cannot be watched, the watcher polls: it compares the
+    states of all `files` every few seconds. The watch restarts when `identity` changes: another
+    disk was mounted, or a folder became readable.
     """
 
     def __init__(
@@ -78,47 +76,47 @@ class FolderWatcher:
         files: Callable[[], Mapping[Path, str]] | None = None,
         excludes: Excludes | None = None,
     ) -> None:
-        """What `excludes` excludes is not told of; a change of an ignore file is."""
+        """Changes of excluded paths are not reported; those of ignore files are."""
         self._excludes = excludes or Excludes(folder)
         self._folder = folder
         self._on_change = on_change
         self._on_gap = on_gap
-        self._of_places = identity or tuple
+        self._mount_identity = identity or tuple
         self._files = files
-        self._stands = False
+        self._active = False
 
     def run(self, stop: threading.Event) -> None:
-        """Watch until `stop` is set; a watch that ends by itself is renewed."""
-        said = ""
+        """Watch until `stop` is set, and restart a watch that ends."""
+        logged = ""
         pause = RESTART_SECONDS
         while not stop.is_set():
-            self._stands = False
+            self._active = False
             try:
                 try:
                     self._watch(stop)
                 except Unwatchable as error:
-                    if said != (said := str(error)):
+                    if logged != (logged := str(error)):
                         log.warning(
-                            "cannot watch %s: %s. It is looked through every few seconds instead",
+                            "cannot watch %s: %s. It is polled every few seconds instead",
                             self._folder,
                             error,
                         )
                     self._poll(stop)
             except Exception as error:
-                if said != (said := str(error)):
-                    log.warning("the watch over %s ended, to begin anew: %s", self._folder, error)
-            if self._stands:
+                if logged != (logged := str(error)):
+                    log.warning("the watch of %s ended and restarts: %s", self._folder, error)
+            if self._active:
                 pause = RESTART_SECONDS
-            else:  # a folder that cannot be watched is looked at now and then
+            else:  # a folder without a watch is reconciled at intervals
                 self._on_gap()
-                pause = min(2 * pause, MOST_RESTART_SECONDS)
+                pause = min(2 * pause, MAX_RESTART_SECONDS)
             stop.wait(pause)
 
     def _watch(self, stop: threading.Event) -> None:
         identity = self._identity()
         for changes in self._changes(stop):
-            if not self._stands or len(changes) > SUSPICIOUSLY_MANY:
-                self._stands = True
+            if not self._active or len(changes) > OVERFLOW_CHANGES:
+                self._active = True
                 self._on_gap()
             if changes:
                 self._on_change({Path(path) for _, path in changes})
@@ -128,18 +126,18 @@ class FolderWatcher:
                 return
 
     def _leaves_out(self, changes: set[FileChange], stop: threading.Event) -> bool:
-        """Whether folders are not watched that could be.
+        """True if readable folders are not watched.
 
-        Where watches run out, watchfiles says so only when the watch is set up again.
+        watchfiles reports a shortage of watches only when a watch starts.
         """
         left_out = _unwatched(folders) if (folders := _folders_in(changes)) else []
-        if left_out:  # or not yet
+        if left_out:  # or are not watched yet
             stop.wait(SETTLED_SECONDS)
             left_out = _unwatched(left_out)
         return bool(left_out)
 
     def _changes(self, stop: threading.Event) -> Iterator[set[FileChange]]:
-        """What watchfiles tells; raises Unwatchable where it leaves out a part of the folder."""
+        """The changes that watchfiles reports. Raises Unwatchable for a folder it cannot watch."""
         try:
             yield from watch(
                 self._folder,
@@ -159,12 +157,12 @@ class FolderWatcher:
             raise
 
     def _poll(self, stop: threading.Event) -> None:
-        """Compare the states of all files until it is time to try to watch them again."""
+        """Compare the states of all files until it is time to try a watch again."""
         if self._files is None:
             return
         identity = self._identity()
         before = self._files()
-        self._stands = True
+        self._active = True
         self._on_gap()
         end = time.monotonic() + WATCH_AGAIN_SECONDS
         pause = RESTART_SECONDS
@@ -172,7 +170,8 @@ class FolderWatcher:
             started = time.monotonic()
             now = self._files()
             pause = min(
-                max(RESTART_SECONDS, REST * (time.monotonic() - started)), MOST_RESTART_SECONDS
+                max(RESTART_SECONDS, POLL_PAUSE_FACTOR * (time.monotonic() - started)),
+                MAX_RESTART_SECONDS,
             )
             changed = {path for path in before.keys() | now if before.get(path) != now.get(path)}
             if changed:
@@ -185,16 +184,16 @@ class FolderWatcher:
             return True
         try:
             return not self._excludes.excluded(key)
-        except Unavailable:  # whoever looks at it hears why
+        except Unavailable:  # processing the path reports the cause
             return True
 
     def _identity(self) -> tuple[object, ...]:
-        found = self._folder.stat()
-        return found.st_dev, found.st_ino, self._of_places()
+        state = self._folder.stat()
+        return state.st_dev, state.st_ino, self._mount_identity()
 
 
 def _unwatched(folders: Iterable[Path]) -> list[Path]:
-    """Those of these folders that nobody watches though they may be read."""
+    """Those of these folders that are readable and not watched."""
     watched = _watched_inodes()
     return [] if watched is None else [each for each in folders if _is_left_out(each, watched)]
 
@@ -202,14 +201,14 @@ def _unwatched(folders: Iterable[Path]) -> list[Path]:
 def _is_left_out(folder: Path, watched: Container[int]) -> bool:
     try:
         return folder.stat().st_ino not in watched and os.access(folder, os.R_OK)
-    except OSError:  # it is gone again
+    except OSError:  # deleted in the meantime
         return False
 
 
 def _folders_in(changes: set[FileChange]) -> list[Path]:
-    """Every folder that is new, or may be read now, with those in it."""
-    told = [path for change, path in changes if change is not Change.deleted and _is_folder(path)]
-    return [Path(at) for path in told for at, _, _ in os.walk(path)]
+    """Every folder that is new or became readable, with its subfolders."""
+    paths = [path for change, path in changes if change is not Change.deleted and _is_folder(path)]
+    return [Path(at) for path in paths for at, _, _ in os.walk(path)]
 
 
 def _is_folder(path: str) -> bool:
@@ -217,41 +216,38 @@ def _is_folder(path: str) -> bool:
 
 
 def _watched_inodes() -> frozenset[int] | None:
-    """The inodes of all that this process watches; None where the system does not tell.
+    """The inodes that this process watches; None on systems without /proc.
 
     https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html
     """
-    found: set[int] = set()
+    inodes: set[int] = set()
     try:
         for descriptor in Path("/proc/self/fd").iterdir():
-            with suppress(FileNotFoundError):  # the one of this very list
+            with suppress(FileNotFoundError):  # the descriptor of this listing
                 if str(descriptor.readlink()) == "anon_inode:inotify":
-                    told = Path("/proc/self/fdinfo", descriptor.name).read_text()
-                    found.update(int(inode, 16) for inode in re.findall(r" ino:([0-9a-f]+)", told))
+                    info = Path("/proc/self/fdinfo", descriptor.name).read_text()
+                    inodes.update(int(inode, 16) for inode in re.findall(r" ino:([0-9a-f]+)", info))
     except OSError:
         return None
-    return frozenset(found)
-
-
-PAGE = 1_000
+    return frozenset(inodes)
 
 
 def changed_keys(
     paths: Iterable[Path], store: FolderStore, index: VectorIndex
 ) -> Iterator[ImageRef]:
-    """Every key that the changes may concern, once: what is there, then what was there before.
+    """Every key that the changes may concern, once: existing files first, then indexed images.
 
-    In this order the records of renamed images are still there when their new names are looked at.
+    In this order the records of renamed images still exist when their new keys are processed.
     """
     topmost = [(path, ref) for path in _topmost(paths) if (ref := store.ref(path))]
-    given: set[ImageRef] = set()
+    yielded: set[ImageRef] = set()
     for refs in chain(
         (_present_at(path, ref, store) for path, ref in topmost),
         (_known_at(ref, index) for _, ref in topmost),
     ):
         for ref in refs:
-            if ref not in given:
-                given.add(ref)
+            if ref not in yielded:
+                yielded.add(ref)
                 yield ref
 
 
@@ -259,7 +255,7 @@ def _present_at(path: Path, ref: ImageRef, store: FolderStore) -> Iterator[Image
     if os.path.lexists(path):
         yield ref
     if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 - Path's raise
-        yield from (found for found, _ in store.list_images(path))
+        yield from (image for image, _ in store.list_images(path))
 
 
 def _known_at(ref: ImageRef, index: VectorIndex) -> Iterator[ImageRef]:
@@ -268,7 +264,7 @@ def _known_at(ref: ImageRef, index: VectorIndex) -> Iterator[ImageRef]:
 
 
 def _indexed_below(folder: ImageRef, index: VectorIndex) -> Iterator[ImageRef]:
-    """A folder that is gone says nothing of what was in it: the index remembers."""
+    """The indexed images below a folder, which may be deleted."""
     prefix = after = folder.key + "/"
     while True:
         page = index.list_documents(after=after, limit=PAGE)
@@ -282,7 +278,7 @@ def _indexed_below(folder: ImageRef, index: VectorIndex) -> Iterator[ImageRef]:
 
 
 def _topmost(paths: Iterable[Path]) -> Iterator[Path]:
-    """Leave out what lies below another path that is gone: that one stands for it."""
+    """Leave out paths below another path that no longer exists."""
     gone: set[Path] = set()
     for path in sorted(set(paths)):
         if gone.isdisjoint(path.parents):

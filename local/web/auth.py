@@ -1,13 +1,12 @@
-"""What stands before the application: foreign names and pages, and the API key.
+"""Authentication and host check: API keys, the cookie for image files, foreign hosts and origins.
 
-The API keys of this server, and the cookies by which a page may show images.
+The host check prevents DNS rebinding; the origin check prevents cross-site requests.
 """
 
 import hashlib
 import hmac
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -18,12 +17,20 @@ from local.web.files import PREFIX as FILES
 from local.web.files import THUMBNAILS
 from local.web.gateway import KEY_ID, request_path, send_error
 
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+
 KEY, KEYS = "IMAGESEARCH_API_KEY", "IMAGESEARCH_API_KEYS"
 DEFAULT_ID = "default"
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+API = "/v1/"
+COOKIE = "imagesearch-files"
+FILE_PREFIXES = (FILES, THUMBNAILS)
 
 
 class ApiKeys:
-    """Keys by their ids, as API Gateway has them. Without any, everybody may call."""
+    """API keys by their ids, as in API Gateway. Without keys, every client has access."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._keys = dict(keys)
@@ -33,12 +40,14 @@ class ApiKeys:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """One key, and more as `id=key,other=key`; raises WrongUsage."""
+        """IMAGESEARCH_API_KEY, IMAGESEARCH_API_KEYS as `id=key,other=key`. Raises UsageError."""
         keys = {DEFAULT_ID: environ[KEY]} if environ.get(KEY) else {}
         for part in filter(None, environ.get(KEYS, "").split(",")):
             id, _, key = part.partition("=")
             if not (id and key) or id in keys:
-                raise UsageError(f"{KEYS} is a list such as shop=key1,office=key2, each id once")
+                raise UsageError(
+                    f"{KEYS} must be a list such as shop=key1,office=key2 with unique ids"
+                )
             keys[id] = key
         return cls(keys)
 
@@ -46,43 +55,35 @@ class ApiKeys:
         return bool(self._keys)
 
     def holder(self, key: str) -> str | None:
-        """The id of a key; None for one that is none."""
-        return _found(self._keys, key)
+        """The id of a key, or None if the key is unknown."""
+        return _holder(self._keys, key)
 
     def cookie(self, id: str) -> str:
+        """The cookie value that grants access to files: a SHA-256 over the id and the key."""
         return self._cookies[id]
 
     def holder_of_cookie(self, cookie: str) -> str | None:
-        return _found(self._cookies, cookie)
+        """The id of the key behind a cookie value, or None if it is unknown."""
+        return _holder(self._cookies, cookie)
 
 
-def _found(secrets: Mapping[str, str], given: str) -> str | None:
-    """Whose secret it is; how long that takes does not tell how much of it was right."""
-    found = None
-    for id, secret in secrets.items():
-        if hmac.compare_digest(secret.encode(), given.encode()):
-            found = id
-    return found
-
-
-if TYPE_CHECKING:
-    from _typeshed import OptExcInfo
-
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-API = "/v1/"
-COOKIE = "imagesearch-files"
-SHOWN = (FILES, THUMBNAILS)
+def _holder(secrets: Mapping[str, str], secret: str) -> str | None:
+    """The id of a secret, compared in constant time."""
+    holder = None
+    for id, known in secrets.items():
+        if hmac.compare_digest(known.encode(), secret.encode()):
+            holder = id
+    return holder
 
 
 class Auth:
-    """Lets a request through, or answers it with the reason why not.
+    """Passes a request on to the application, or responds with the error.
 
-    A server on the loopback answers to its own names only: another name that leads here is a
-    page of another site (DNS rebinding). With a key, the API needs it in `x-api-key`; the files,
-    which a page shows without being able to send headers, need the cookie that an answer of the
-    API sets, as a bucket's need the signature in the URL that the API gives. Pages of `cors_origin`
-    may call, too; what their browser asks before that has no key yet.
+    A server on a loopback address accepts only its own host names: another name that resolves to
+    it belongs to a page of another site (DNS rebinding). With API keys, the API requires one in
+    `x-api-key`. Files require the key or the cookie that every API response sets, because a page
+    cannot send headers with an image; the cookie replaces the signature in a presigned URL. Pages
+    of `cors_origin` have access, and their preflight requests need no key.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Auth:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = request_path(environ)
-        if error := self._objection(environ, path):
+        if error := self._error(environ, path):
             return send_error(error, environ, start_response)
         holder = environ.get(KEY_ID)
         if holder and path.startswith(API):
@@ -107,33 +108,33 @@ class Auth:
             start_response = _with_header(start_response, "Set-Cookie", cookie)
         return self._app(environ, start_response)
 
-    def _objection(self, environ: WSGIEnvironment, path: str) -> ErrorResponse | None:
+    def _error(self, environ: WSGIEnvironment, path: str) -> ErrorResponse | None:
         host = str(environ.get("HTTP_HOST", ""))
         if self._only_loopback and _name(host) not in LOOPBACK_NAMES:
             return foreign_host(host)
         origin = environ.get("HTTP_ORIGIN")
         changes = environ["REQUEST_METHOD"] not in SAFE_METHODS
-        if origin and changes and not self._is_known(origin, host):
+        if origin and changes and not self._is_allowed_origin(origin, host):
             return foreign_origin(origin)
-        return None if self._may_pass(environ, path) else FORBIDDEN
+        return None if self._is_authorized(environ, path) else FORBIDDEN
 
-    def _is_known(self, origin: str, host: str) -> bool:
+    def _is_allowed_origin(self, origin: str, host: str) -> bool:
         return urlsplit(origin).netloc == host or self._cors_origin in ("*", origin)
 
-    def _may_pass(self, environ: WSGIEnvironment, path: str) -> bool:
-        if not self._keys or not path.startswith((API, *SHOWN)):
+    def _is_authorized(self, environ: WSGIEnvironment, path: str) -> bool:
+        if not self._keys or not path.startswith((API, *FILE_PREFIXES)):
             return True
         if self._cors_origin and environ["REQUEST_METHOD"] == "OPTIONS" and path.startswith(API):
             return True
         holder = self._keys.holder(str(environ.get("HTTP_X_API_KEY", "")))
-        if not holder and path.startswith(SHOWN):
+        if not holder and path.startswith(FILE_PREFIXES):
             holder = self._keys.holder_of_cookie(_cookie(environ))
         environ[KEY_ID] = holder
         return holder is not None
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server bound to this host can be reached from this machine alone."""
+    """True if a server bound to this host is reachable from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -160,8 +161,12 @@ def _name(host: str) -> str | None:
 
 
 def _cookie(environ: WSGIEnvironment) -> str:
-    try:
-        morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
+    """The value of the files cookie, which is hexadecimal and so never quoted.
+
+    http.cookies takes quadratic time for a value of backslashes.
+    """
+    for pair in str(environ.get("HTTP_COOKIE", "")).split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return ""

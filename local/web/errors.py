@@ -1,4 +1,4 @@
-"""The answers that API Gateway would give by itself, in the shape of the API's errors."""
+"""Error responses that API Gateway or S3 would send, in the shape of the API's errors."""
 
 import json
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An error answer that never reaches the search function."""
+    """An error response that does not come from the search function."""
 
     status: str
     code: str
@@ -14,35 +14,36 @@ class ErrorResponse:
     hint: str = ""
 
     def body(self) -> bytes:
+        """The response body, as JSON."""
         error = {"code": self.code, "message": self.message, "hint": self.hint}
         return json.dumps({"error": error}).encode()
 
 
-# In the words of template.yaml.
+# Same text as in template.yaml.
 FORBIDDEN = ErrorResponse(
     "403 Forbidden",
     "forbidden",
     "The request has no API key or a wrong one.",
     "Send the key in the header x-api-key.",
 )
-NO_FILE = ErrorResponse("404 Not Found", "not_found", "there is no such file in the folder")
+NO_FILE = ErrorResponse("404 Not Found", "not_found", "the folder has no such file")
 FILES_ARE_READ_ONLY = ErrorResponse(
-    "405 Method Not Allowed", "method_not_allowed", "files are only read here", "use GET or HEAD"
+    "405 Method Not Allowed", "method_not_allowed", "files are read-only", "use GET or HEAD"
 )
 POST_ONLY = ErrorResponse(
-    "405 Method Not Allowed", "method_not_allowed", "uploads are only posted", "use POST"
+    "405 Method Not Allowed", "method_not_allowed", "an upload needs the method POST", "use POST"
 )
 NOT_SIGNED = ErrorResponse(
     "403 Forbidden",
     "upload_not_signed",
-    "the form is not as it was signed, or its time is over",
-    "begin another upload: POST /v1/images",
+    "the form does not match its signature, or has expired",
+    "create another upload: POST /v1/images",
 )
 BAD_FORM = ErrorResponse(
     "400 Bad Request",
     "bad_form",
-    "the body is no multipart form whose last field is a file that is not empty",
-    "send the fields that POST /v1/images gave, and behind them the bytes as the field file",
+    "the body is not a multipart form whose last field is a file with content",
+    "send the fields that POST /v1/images returned, and after them the bytes as the field file",
 )
 UPLOAD_TOO_LARGE = ErrorResponse(
     "413 Request Entity Too Large",
@@ -53,8 +54,8 @@ UPLOAD_TOO_LARGE = ErrorResponse(
 TAKEN = ErrorResponse(
     "409 Conflict",
     "already_uploaded",
-    "something was uploaded with this form already",
-    "begin another upload: POST /v1/images",
+    "this form was used for an upload already",
+    "create another upload: POST /v1/images",
 )
 NOT_WRITTEN = ErrorResponse(
     "503 Service Unavailable",
@@ -66,29 +67,31 @@ NOT_TEXT = ErrorResponse(
     "400 Bad Request",
     "invalid_body",
     "the body is not UTF-8 text",
-    "name the type of image bytes in the header content-type, such as image/jpeg",
+    "set the header content-type of image bytes, such as image/jpeg",
 )
 BROKEN = ErrorResponse(
     "502 Bad Gateway",
     "internal_error",
     "the search function failed",
-    "look at what the server wrote on its terminal",
+    "read the log on the terminal of the server",
 )
 
 
 def foreign_host(host: str) -> ErrorResponse:
+    """The Host header names another server: possibly DNS rebinding."""
     return ErrorResponse(
         "421 Misdirected Request",
         "foreign_host",
-        f"this server does not answer to the name {host!r}",
+        f"this server does not accept the host name {host!r}",
         "use http://127.0.0.1 or http://localhost, or start the server with --host",
     )
 
 
 def foreign_origin(origin: str) -> ErrorResponse:
+    """A page of another site sent the request."""
     return ErrorResponse(
         "403 Forbidden",
         "foreign_origin",
-        f"pages of {origin!r} may not change anything here",
+        f"pages of {origin!r} have no write access",
         "send the request from the search page, or without a browser",
     )

@@ -1,6 +1,6 @@
-"""Serves files at /files/<key> and /thumbnails/<…>: what a presigned S3 URL is to a bucket.
+"""Files at /files/<key> and /thumbnails/<…>, in place of presigned S3 URLs.
 
-Shows the holder of a bound API key the files of the key's collections, and no others.
+A scoped API key gives access to the files of its collections only.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,24 +20,26 @@ from local.web.gateway import KEY_ID, request_path, send_error
 
 PREFIX = "/files/"
 THUMBNAILS = "/thumbnails/"
-LOOK_AGAIN = "private, no-cache"
-# What the address of a small copy names never changes.
-KEEP = "private, max-age=31536000, immutable"
+REVALIDATE = "private, no-cache"
+# The URL of a thumbnail contains a digest of its content.
+IMMUTABLE = "private, max-age=31536000, immutable"
 BLOCK_BYTES = 1 << 16
 
 
 class Files:
     """A WSGI application over the visible files of a folder.
 
-    Only what begins as a raster image does is shown in place: an SVG or HTML file would run its
-    script in the search page's origin, so it is offered for download instead. So are camera RAW and
-    TIFF, as which some RAW files begin: hardly a browser draws them.
+    Only raster images, recognized by their first bytes, are displayed inline: the scripts of an SVG
+    or HTML file would run in the origin of the search page, so these are sent as attachments.
+    Camera RAW and TIFF are attachments, too: few browsers display them.
     """
 
-    def __init__(self, store: FolderStore, prefix: str = PREFIX, caching: str = LOOK_AGAIN) -> None:
+    def __init__(
+        self, store: FolderStore, prefix: str = PREFIX, cache_control: str = REVALIDATE
+    ) -> None:
         self._store = store
         self._prefix = prefix
-        self._caching = caching
+        self._cache_control = cache_control
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
@@ -46,7 +48,7 @@ class Files:
         state = self._state(key)
         if state is None:
             return send_error(NO_FILE, environ, start_response)
-        headers = _validators(state, self._caching)
+        headers = _validators(state, self._cache_control)
         if environ.get("HTTP_IF_NONE_MATCH") == dict(headers)["ETag"]:
             start_response("304 Not Modified", headers)
             return []
@@ -82,19 +84,19 @@ class Files:
         return blocks
 
 
-def _validators(state: ObjectState, caching: str) -> list[tuple[str, str]]:
+def _validators(state: ObjectState, cache_control: str) -> list[tuple[str, str]]:
     return [
         ("ETag", f'"{state.etag}"'),
         ("Last-Modified", format_datetime(state.last_modified, usegmt=True)),
-        ("Cache-Control", caching),
+        ("Cache-Control", cache_control),
     ]
 
 
 def _description(key: str, file: BinaryIO) -> list[tuple[str, str]]:
     content_type = sniff(file.read(SNIFF_BYTES))
     file.seek(0)
-    drawn = content_type and content_type != "image/tiff" and not is_raw(content_type)
-    kind = "inline" if drawn else "attachment"
+    displayable = content_type and content_type != "image/tiff" and not is_raw(content_type)
+    kind = "inline" if displayable else "attachment"
     name = quote(PurePosixPath(key).name, safe="")
     return [
         ("Content-Type", content_type or "application/octet-stream"),
@@ -105,7 +107,10 @@ def _description(key: str, file: BinaryIO) -> list[tuple[str, str]]:
 
 
 class ScopedFiles:
-    """Small copies need no such bound: their addresses hold a digest of what they show."""
+    """Files within the scope of the request's API key.
+
+    Thumbnails need no scope: their URLs contain a digest that cannot be guessed.
+    """
 
     def __init__(self, files: WSGIApplication, scopes: Mapping[str, Scope]) -> None:
         self._files = files

@@ -1,8 +1,6 @@
-"""HTTP requests and answers as API Gateway's Lambda proxy integration writes them.
+"""API Gateway's Lambda proxy integration as a WSGI application over the search function.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
-
-What API Gateway does between HTTP and the search function, as a WSGI application.
 """
 
 import base64
@@ -21,13 +19,17 @@ from local.lambda_runtime import Handler, LambdaContext
 from local.web.errors import BROKEN, NOT_TEXT, ErrorResponse
 
 STAGE = "local"
-# What template.yaml names as binary: anything else reaches the function as text.
+# The binary media types of template.yaml; every other body reaches the function as text.
 BINARY_TYPE = "image/"
+MAX_QUERY_FIELDS = 100
+# The WSGI variable in which Auth stores the id of the request's API key.
+KEY_ID = "imagesearch.key_id"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """Header names are in lower case; `path` is decoded, without the query."""
+    """An HTTP request; header names are in lower case, and `path` is decoded, without the query."""
 
     method: str
     path: str
@@ -39,14 +41,16 @@ class HttpRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpResponse:
+    """An HTTP response; a header may occur several times."""
+
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
 
 def proxy_event(request: HttpRequest) -> dict[str, Any]:
-    """Raises UnicodeDecodeError for a body that is neither text nor of a binary type."""
+    """The event of a request. Raises UnicodeDecodeError for a text body that is not UTF-8."""
     query = _grouped(request.query)
     body, is_base64 = _event_body(request)
     proxied = request.path != "/"
@@ -66,17 +70,17 @@ def proxy_event(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def http_answer(answer: Mapping[str, Any]) -> HttpAnswer:
-    """What a proxy answer says; a header in `multiValueHeaders` goes before one in `headers`."""
-    several = answer.get("multiValueHeaders") or {}
-    given = {name.lower() for name in several} | {"content-length"}
+def http_response(result: Mapping[str, Any]) -> HttpResponse:
+    """The response of a handler's result; `multiValueHeaders` take precedence over `headers`."""
+    several = result.get("multiValueHeaders") or {}
+    taken = {name.lower() for name in several} | {"content-length"}
     headers = [(name, str(value)) for name, values in several.items() for value in values]
-    for name, value in (answer.get("headers") or {}).items():
-        if name.lower() not in given:
+    for name, value in (result.get("headers") or {}).items():
+        if name.lower() not in taken:
             headers.append((name, str(value)))
-    text = answer.get("body") or ""
-    body = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
-    return HttpAnswer(int(answer["statusCode"]), headers, body)
+    text = result.get("body") or ""
+    body = base64.b64decode(text) if result.get("isBase64Encoded") else text.encode()
+    return HttpResponse(int(result["statusCode"]), headers, body)
 
 
 def _event_body(request: HttpRequest) -> tuple[str | None, bool]:
@@ -112,19 +116,13 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return grouped
 
 
-MAX_QUERY_FIELDS = 100
-# Where the guard leaves the id of the key that came with a request.
-KEY_ID = "imagesearch.key_id"
-log = logging.getLogger(__name__)
-
-
 class Gateway:
-    """Calls a proxy handler for each request; several threads may call it."""
+    """Calls a proxy handler for each request; thread-safe."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
-        # Lambda gives an environment one event at a time, and the router inside relies on it.
-        self._one_at_a_time = threading.Lock()
+        # A Lambda environment processes one event at a time, and the router relies on it.
+        self._lock = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -132,21 +130,21 @@ class Gateway:
         except ValueError:
             return send_error(NOT_TEXT, environ, start_response)
         try:
-            with self._one_at_a_time:
-                answer = http_answer(self._handler(event, LambdaContext("search")))
+            with self._lock:
+                response = http_response(self._handler(event, LambdaContext("search")))
         except Exception:
             log.exception("the search function failed on %s %s", event["httpMethod"], event["path"])
             return send_error(BROKEN, environ, start_response)
-        length = ("Content-Length", str(len(answer.body)))
+        length = ("Content-Length", str(len(response.body)))
         if environ["REQUEST_METHOD"] == "HEAD":
-            start_response(_status_line(answer.status), answer.headers)
+            start_response(_status_line(response.status), response.headers)
             return []
-        start_response(_status_line(answer.status), [*answer.headers, length])
-        return [answer.body]
+        start_response(_status_line(response.status), [*response.headers, length])
+        return [response.body]
 
 
 def http_request(environ: WSGIEnvironment) -> HttpRequest:
-    """Raises ValueError for a query of very many fields."""
+    """The request of a WSGI environment. Raises ValueError for more than 100 query fields."""
     query = environ.get("QUERY_STRING", "")
     return HttpRequest(
         method=environ["REQUEST_METHOD"],
@@ -160,13 +158,14 @@ def http_request(environ: WSGIEnvironment) -> HttpRequest:
 
 
 def request_path(environ: WSGIEnvironment) -> str:
-    """The path as the client meant it: WSGI hands UTF-8 out as Latin-1."""
+    """The decoded path; WSGI passes UTF-8 as Latin-1."""
     return str(environ.get("PATH_INFO") or "/").encode("latin-1").decode("utf-8", "replace")
 
 
 def send_error(
     error: ErrorResponse, environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
+    """Send an error response; without a body for HEAD."""
     body = error.body()
     start_response(
         error.status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]

@@ -1,4 +1,4 @@
-"""The HTTP server: an application behind the limits of an API."""
+"""HTTP server (waitress) with the limits of API Gateway and S3, and errors in the API's shape."""
 
 import errno
 import socket
@@ -18,7 +18,9 @@ from local.web.errors import ErrorResponse
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY_BYTES = 10 * 2**20
-# The image, and the form around it.
+# The request line and all headers; API Gateway takes 10,240 bytes.
+MAX_HEADER_BYTES = 16 * 2**10
+# The image and the form around it.
 MAX_UPLOAD_BYTES = UPLOAD_BYTES + 2**16
 THREADS = 8
 
@@ -29,16 +31,23 @@ _TOO_LARGE = ErrorResponse(
     "The request is larger than the API takes.",
     "Send at most 4.5 MB of image bytes, or upload the image, up to 64 MB, and search by its id.",
 )
-_BAD_REQUEST = ErrorResponse(
-    "400 Bad Request", "bad_request", "this is not HTTP as it should be", "check the client"
+_HEADERS_TOO_LARGE = ErrorResponse(
+    "431 Request Header Fields Too Large",
+    "bad_request",
+    f"the request line and the headers have more than {MAX_HEADER_BYTES:,} bytes",
+    "send shorter headers, and long queries with POST",
 )
+_BAD_REQUEST = ErrorResponse(
+    "400 Bad Request", "bad_request", "the request is not valid HTTP", "check the client"
+)
+_ERRORS = {413: _TOO_LARGE, 431: _HEADERS_TOO_LARGE}
 
 
 class Server:
-    """Binds its port when it is made, so that a taken one is known before anything is loaded."""
+    """Binds its port on creation, so that a port in use is reported before anything is loaded."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Raises WrongUsage when the address cannot be had; port 0 takes a free one."""
+        """Port 0 takes a free one. Raises UsageError if the address is not available."""
         self._host = host
         self._socket = _bound(host, port)
         self.port: int = self._socket.getsockname()[1]
@@ -52,13 +61,14 @@ class Server:
         self._socket.close()
 
     def run(self, app: WSGIApplication) -> None:
-        """Answer until KeyboardInterrupt or SystemExit is raised in this thread."""
+        """Serve until KeyboardInterrupt or SystemExit is raised in this thread."""
         server: Any = create_server(
             app,
             sockets=[self._socket],
             threads=THREADS,
             ident=None,
-            # Waitress refuses what is as long as this limit; the API takes it.
+            max_request_header_size=MAX_HEADER_BYTES,
+            # Waitress rejects a body of exactly this size, which the API accepts.
             max_request_body_size=MAX_BODY_BYTES + 1,
             clear_untrusted_proxy_headers=True,
         )
@@ -67,12 +77,11 @@ class Server:
 
 
 class _JsonErrorTask(ErrorTask):
-    """Waitress's own refusals, such as of a body that is too large, in the API's shape."""
+    """Errors that waitress raises itself, such as for a body that is too large."""
 
     def execute(self) -> None:
         error: Any = vars(self.request)["error"]
-        refusal = _TOO_LARGE if error.code == 413 else _BAD_REQUEST
-        body = refusal.body()
+        body = _ERRORS.get(error.code, _BAD_REQUEST).body()
         self.status = f"{error.code} {error.reason}"
         self.response_headers = [("Content-Type", "application/json")]
         self.set_close_on_finish()
@@ -81,7 +90,7 @@ class _JsonErrorTask(ErrorTask):
 
 
 class _Parser(HTTPRequestParser):
-    """Lets uploads be as large as a bucket does; nothing else."""
+    """Raises the body limit for uploads to that of a bucket."""
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
@@ -97,17 +106,17 @@ class _Channel(HTTPChannel):
 
 def _bound(host: str, port: int) -> socket.socket:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return _listening(found[0])
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return _listening(addresses[0])
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UsageError(f"port {port} is in use: choose another with --port") from error
         raise UsageError(f"cannot listen on {host} port {port}: {error.strerror}") from error
 
 
-def _listening(found: tuple[Any, ...]) -> socket.socket:
-    """Listening from the start: two sockets may share a port as long as neither does."""
-    family, kind, protocol, _, address = found
+def _listening(address_info: tuple[Any, ...]) -> socket.socket:
+    """Listen at once: two sockets may share a port as long as neither listens."""
+    family, kind, protocol, _, address = address_info
     made = socket.socket(family, kind, protocol)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

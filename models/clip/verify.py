@@ -22,7 +22,7 @@ from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.model_catalog import CatalogEntry, catalog_entry
 from local.errors import UsageError
 from local.models import Puller, models_cache
-from local.output import watching
+from local.output import download_progress
 from models.evaluation.check_parity import CLIP
 from models.evaluation.metrics import CUTS, Recall
 from models.evaluation.parity import Parity, compare, faults
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None, known: Known = catalog_entry) -
 
 
 def _pulled(model: CatalogEntry, cache: Path) -> Path:
-    with watching(Console(stderr=True)) as watch:
+    with download_progress(Console(stderr=True)) as watch:
         return Puller(cache, watch).pull(model)
 
 

@@ -52,14 +52,14 @@ def test_everything_else_is_indexed_and_what_is_not_is_listed(hostile: Path, ser
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     for path in TOLD:
-        assert any(line.startswith(f"passed over {path}: ") for line in lines), path
+        assert any(line.startswith(f"skipped {path}: ") for line in lines), path
     for path in ("empty.jpg", "text.jpg"):
         assert any(line.startswith(f"rejected {path}: ") for line in lines), path
     assert "1 file skipped: 1 .txt" in lines
-    assert lines[-1].startswith("7 indexed, 2 rejected, 8 passed over in ")
+    assert lines[-1].startswith("7 indexed, 2 rejected, 8 skipped with errors in ")
     again = serving.run("index", hostile)
     assert again.returncode == 1
-    assert again.stderr.splitlines()[-1].startswith("9 unchanged, 8 passed over in ")
+    assert again.stderr.splitlines()[-1].startswith("9 unchanged, 8 skipped with errors in ")
     everything = serving.run("index", hostile, "--all")
     assert everything.returncode == 1
     serving.start().ready()
@@ -78,7 +78,7 @@ def test_a_folder_that_is_emptied_while_it_is_served_is_told_and_comes_back(
     assert len(serving.listed()) == 4
     few.rmdir()
     (tmp_path / "disk").rename(few)
-    eventually("it is told", lambda: any("can be seen again" in line for line in serving.err), 60)
+    eventually("it is told", lambda: any("are available again" in line for line in serving.err), 60)
     (few / "animals" / "cow.webp").unlink()
     eventually("the deletion is followed", lambda: len(serving.listed()) == 3, 60)
 
@@ -116,7 +116,7 @@ def test_a_folder_that_may_not_be_entered_keeps_its_records(few: Path, serve: Se
         finally:
             (few / "animals").chmod(0o755)
         assert status == 1
-        assert "passed over animals: it cannot be listed: Permission denied" in lines
+        assert "skipped animals: it cannot be listed: Permission denied" in lines
         assert (
             "kept 2 records below animals: Permission denied; --forget-missing deletes them"
             in lines

@@ -39,7 +39,7 @@ def test_a_switch_while_the_folder_is_served(
     eventually: Eventually,
 ) -> None:
     live = serve(few).start().ready()
-    status(live, 0, "in use", "4 of 4: agrees")
+    status(live, 0, "current", "4 of 4: consistent")
 
     follower = live.begin("reindex", few, "--model", stretched_model, "--follow")
     try:
@@ -47,7 +47,7 @@ def test_a_switch_while_the_folder_is_served(
         parrot = next(path for path in samples if "parrot" in path.name)
         shutil.copyfile(parrot, few / "parrot.webp")
         (few / "animals" / "cow.webp").unlink()
-        status(live, 0, "in use", "to come", "4 of 4: agrees")
+        status(live, 0, "current", "next", "4 of 4: consistent")
         assert live.keys("a parrot")[0] == "parrot.webp"
         assert live.get("/v1/health")["model"] == "starter"
     finally:
@@ -57,11 +57,11 @@ def test_a_switch_while_the_folder_is_served(
 
     # Not followed any more, the new index falls behind; its release makes that good.
     shutil.copyfile(parrot, few / "again.webp")
-    status(live, 1, "5 of 5: agrees", "4 of 5: 1 waiting (again.webp)")
+    status(live, 1, "5 of 5: consistent", "4 of 5: 1 pending (again.webp)")
     assert live.run("reindex", "--drop-old").stdout == ""
     live.stop()
     live.start("--model", stretched_model).ready()
-    status(live, 0, "in use", "5 of 5: agrees")
+    status(live, 0, "current", "5 of 5: consistent")
     assert live.get("/v1/search", q="a parrot")["model"] == "stretched"
 
     dropped = live.run("reindex", "--drop-old")
@@ -111,8 +111,8 @@ def test_nothing_is_dropped_while_the_index_in_use_lacks_an_image(
     shutil.copyfile(samples[0], few / "late.webp")
     refused = idle.run("reindex", "--drop-old")
     assert refused.returncode == 2
-    assert "nothing is dropped" in refused.stderr
-    assert "1 waiting (late.webp)" in refused.stderr
+    assert "no index was dropped" in refused.stderr
+    assert "1 pending (late.webp)" in refused.stderr
     assert idle.run("search", "an owl", "--model", stretched_model).returncode == 0
 
 
@@ -123,6 +123,6 @@ def test_a_switch_that_is_given_up_leaves_nothing(
     idle.run("index", few)
     idle.run("reindex", few, "--model", stretched_model)
     assert idle.run("reindex", "--drop-old").stdout == ""
-    assert "nothing to fill" in idle.run("reindex", "--model", "starter").stderr
+    assert "nothing to build" in idle.run("reindex", "--model", "starter").stderr
     assert idle.run("reindex", "--drop-old").stdout.count("dropped images-") == 1
-    assert idle.run("reindex", "--status").stdout.count("in use") == 1
+    assert idle.run("reindex", "--status").stdout.count("current") == 1

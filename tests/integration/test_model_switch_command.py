@@ -69,13 +69,13 @@ def test_a_deployed_switch_is_followed_and_tidied_up(
 
     alone = reindex("--model", MODEL, "--status")
     assert (alone.returncode, alone.stderr) == (0, "")
-    assert "2 of 2: agrees with the bucket" in alone.stdout
+    assert "2 of 2: consistent with the bucket" in alone.stdout
     behind = reindex(*both, "--status")
     assert behind.returncode == 1
     assert "0 of 2: 2 waiting (animals/cow.webp, animals/owl.webp)" in behind.stdout
 
     fill(stretched_model)
-    assert reindex(*both, "--status").stdout.count("2 of 2: agrees") == 2
+    assert reindex(*both, "--status").stdout.count("2 of 2: consistent") == 2
     assert eventually(lambda: index_of(stretched_model).health().images == 2)
     assert reindex(*both, "--drop-old").stdout == ""
     dropped = reindex("--model", stretched_model, "--drop-old")

@@ -18,15 +18,17 @@ from typing import Any
 # What the commands import when they are called, and its libraries.
 PRELOADED = (
     "local.cli",
-    "local.commands.index",
-    "local.commands.search",
-    "local.commands.classify",
-    "local.commands.duplicates",
-    "local.commands.labels",
-    "local.commands.push",
-    "local.commands.backfill",
+    "local.aws",
+    "local.endpoint",
     "local.lambda_runtime",
-    "imagesearch.embedding.session",
+    "local.models",
+    "local.output",
+    "local.sync.initial_indexing",
+    "imagesearch.bootstrap",
+    "imagesearch.embedding.image_encoder",
+    "imagesearch.embedding.text_encoder",
+    "imagesearch.indexing.consistency",
+    "rich.table",
 )
 
 

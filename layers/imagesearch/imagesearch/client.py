@@ -1,8 +1,6 @@
-"""A client of the HTTP API, on one machine or deployed: needs httpx, and knows no other module.
+"""Client of the HTTP API, local or deployed: response types, retries and errors.
 
-What the API answers, as types for its client; the OpenAPI document describes each field.
-
-Requests to the API: sent again while it is busy or away, and its refusals raised as errors.
+It needs httpx and no other module of the package. The OpenAPI document describes each field.
 """
 
 from __future__ import annotations
@@ -15,9 +13,16 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
 
 import httpx
 
+__all__ = ["ApiError", "ImageSearch", "Picture"]
+
+RETRIED = frozenset({429, 502, 503, 504})
+MAX_WAIT_SECONDS = 30.0
+# Image bytes, or the path of an image file.
+Picture: TypeAlias = bytes | Path
+
 
 class Took(TypedDict):
-    """Milliseconds."""
+    """Durations in milliseconds."""
 
     embed: float
     search: float
@@ -25,6 +30,8 @@ class Took(TypedDict):
 
 
 class Hit(TypedDict):
+    """An image found by a search, with its cosine similarity as `score`."""
+
     id: str
     key: str
     score: float
@@ -42,7 +49,7 @@ class Hit(TypedDict):
 
 
 class Found(TypedDict):
-    """Hits, nearest first."""
+    """The response of a search: hits, nearest first."""
 
     search_id: str
     model: str
@@ -52,7 +59,7 @@ class Found(TypedDict):
 
 
 class Image(TypedDict):
-    """An image's record; the fields in pixels only where it could be read."""
+    """The record of an image; it has dimensions only if the image could be decoded."""
 
     id: str
     key: str
@@ -74,12 +81,14 @@ class Image(TypedDict):
 
 
 class UploadForm(TypedDict):
+    """A presigned POST."""
+
     url: str
     fields: dict[str, str]
 
 
 class Upload(TypedDict):
-    """Where to send the bytes; the image is found under `id` once it is indexed."""
+    """The form for the bytes; the image is available under `id` once it is indexed."""
 
     id: str
     key: str
@@ -88,13 +97,15 @@ class Upload(TypedDict):
 
 
 class ScoredLabel(TypedDict):
+    """A label with its score; `similarity` is null for labels of a vote."""
+
     label: str
     score: float
     similarity: float | None
 
 
 class Classified(TypedDict):
-    """Labels, best first, and the images that voted where none were given."""
+    """Labels, best first, and the images that voted if no labels were given."""
 
     model: str
     took_ms: Took
@@ -113,6 +124,8 @@ class DuplicateGroup(TypedDict):
 
 
 class DuplicateMatch(TypedDict):
+    """A stored image that shows the same picture; `distance` is in bits of the perceptual hash."""
+
     kind: Literal["exact", "near"]
     confidence: float
     score: float
@@ -121,11 +134,15 @@ class DuplicateMatch(TypedDict):
 
 
 class DuplicateCheck(TypedDict):
+    """The duplicates of one image, surest first."""
+
     duplicate: bool
     matches: list[DuplicateMatch]
 
 
 class Health(TypedDict):
+    """The state of the index; `lag` counts queued changes."""
+
     status: str
     images: int
     rejected: int
@@ -135,12 +152,8 @@ class Health(TypedDict):
     lag: NotRequired[dict[str, int] | None]
 
 
-RETRIED = frozenset({429, 502, 503, 504})
-MAX_WAIT_SECONDS = 30.0
-
-
 class ApiError(Exception):
-    """The API refused or failed: `status` is HTTP's, the rest is what its answer says."""
+    """An error response: its HTTP status, and the code, message and hint of its body."""
 
     def __init__(self, status: int, code: str, message: str, hint: str) -> None:
         super().__init__(f"{message}; {hint}" if hint else message)
@@ -148,45 +161,47 @@ class ApiError(Exception):
 
 
 def send(client: httpx.Client, retries: int, method: str, path: str, **request: Any) -> Any:
-    """The answer's JSON; raises ApiError, httpx.HTTPError."""
+    """Send a request, with retries, and return the JSON of the response.
+
+    Raises ApiError, httpx.HTTPError.
+    """
     for left in range(retries, -1, -1):
-        answer = client.request(method, path, **request)
-        if answer.status_code not in RETRIED or not left:
+        response = client.request(method, path, **request)
+        if response.status_code not in RETRIED or not left:
             break
-        time.sleep(_wait(answer))
-    return checked(answer)
+        time.sleep(_retry_after(response))
+    return checked(response)
 
 
-def checked(answer: httpx.Response) -> Any:
-    """The answer's JSON, None where it has none; raises ApiError."""
-    if not answer.is_success:
-        raise _error(answer)
-    return answer.json() if answer.content else None
+def checked(response: httpx.Response) -> Any:
+    """The JSON of a response, or None without a body. Raises ApiError."""
+    if not response.is_success:
+        raise _error(response)
+    return response.json() if response.content else None
 
 
-def _error(answer: httpx.Response) -> ApiError:
+def _error(response: httpx.Response) -> ApiError:
+    status = response.status_code
     try:
-        told = answer.json()["error"]
-        return ApiError(answer.status_code, told["code"], told["message"], told["hint"])
+        error = response.json()["error"]
+        return ApiError(status, error["code"], error["message"], error["hint"])
     except (ValueError, KeyError, TypeError):
-        said = f"the server answered {answer.status_code} {answer.reason_phrase}"
-        return ApiError(answer.status_code, "no_api", said, "check that the address is the API's")
+        message = f"the server responded with {status} {response.reason_phrase}"
+        return ApiError(status, "no_api", message, "check that the address is that of the API")
 
 
-def _wait(answer: httpx.Response) -> float:
-    told = answer.headers.get("retry-after", "")
-    return min(float(told), MAX_WAIT_SECONDS) if told.isdigit() else 1.0
-
-
-__all__ = ["ApiError", "ImageSearch", "Picture"]
-Picture: TypeAlias = bytes | Path
+def _retry_after(response: httpx.Response) -> float:
+    """Seconds until the next attempt."""
+    header = response.headers.get("retry-after", "")
+    return min(float(header), MAX_WAIT_SECONDS) if header.isdigit() else 1.0
 
 
 class ImageSearch:
-    """Calls the API at `url`, with or without `/v1` at its end; raises ApiError, httpx.HTTPError.
+    """A client of the API at `url`, with or without `/v1` at its end.
 
-    What is refused for being too much at once, or fails for now, is sent again `retries` times.
-    `options` are the fields of a request by the names that the API gives them.
+    Throttled requests and temporary failures (429, 502, 503, 504) are retried `retries` times.
+    `options` are fields of the request, by their names in the API. Every method raises ApiError and
+    httpx.HTTPError.
     """
 
     def __init__(
@@ -204,11 +219,12 @@ class ImageSearch:
             timeout=timeout,
             transport=transport,
         )
-        # Uploads go elsewhere: the key is none of the bucket's business.
+        # Uploads go to the bucket, which must not receive the API key.
         self._bucket = httpx.Client(timeout=timeout, transport=transport)
         self._retries = retries
 
     def close(self) -> None:
+        """Close the connections."""
         self._api.close()
         self._bucket.close()
 
@@ -219,60 +235,66 @@ class ImageSearch:
         self.close()
 
     def search(self, query: str | Picture | Mapping[str, Any], **options: Any) -> Found:
-        """Up to `limit` hits for words, for an image, or for a query as the API has it."""
+        """Up to `limit` hits for a text, an image, or a query in the API's form."""
         return cast(Found, self._send("POST", "search", {"query": _query(query), **options}))
 
     def search_many(self, searches: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """An answer or an error for each of up to 32 searches, as the API has them."""
+        """A response or an error for each of up to 32 searches in the API's form."""
         return list(self._send("POST", "search/batch", {"searches": searches})["results"])
 
     def similar(self, id: str, **options: Any) -> Found:
+        """Images similar to a stored one."""
         return cast(Found, self._get(f"images/{id}/similar", options))
 
     def images(self, **options: Any) -> Iterator[Image]:
-        """Every record, page by page."""
+        """All records, fetched page by page."""
         return self._pages("images", "images", options)
 
     def image(self, id: str) -> Image:
+        """The record of one image."""
         return cast(Image, self._get(f"images/{id}"))
 
     def upload(self, file: Path, content_type: str, **options: Any) -> Upload:
-        """Put a file into the bucket; it is found once it is indexed."""
+        """Upload a file to the bucket; it is searchable once it is indexed."""
         body = {"name": file.name, "content_type": content_type, **options}
-        begun = cast(Upload, self._send("POST", "images", body))
-        form = begun["upload"]
+        upload = cast(Upload, self._send("POST", "images", body))
+        form = upload["upload"]
         address = self._api.base_url.join(form["url"])
         with file.open("rb") as data:
             checked(self._bucket.post(address, data=form["fields"], files={"file": data}))
-        return begun
+        return upload
 
     def delete(self, id: str) -> None:
+        """Delete an image from the bucket and the index."""
         self._send("DELETE", f"images/{id}")
 
     def duplicates(self, **options: Any) -> Iterator[DuplicateGroup]:
-        """Every group of exact and near duplicates, page by page."""
+        """All groups of exact and near duplicates, fetched page by page."""
         return self._pages("duplicates", "groups", options)
 
     def check_duplicate(self, picture: Picture | str) -> DuplicateCheck:
-        """Whether an image, or the stored one of this id, is there already, perhaps edited."""
+        """The stored duplicates of an image, or of the stored image with this id."""
         return cast(DuplicateCheck, self._send("POST", "duplicates/check", _subject(picture)))
 
     def classify(self, picture: Picture | str, **options: Any) -> Classified:
-        """How well labels fit an image, or the stored one of this id."""
+        """Labels ranked for an image, or for the stored image with this id."""
         return cast(Classified, self._send("POST", "classify", _subject(picture) | options))
 
     def put_labels(self, name: str, labels: Sequence[str]) -> None:
-        """Make these the labels of a set."""
+        """Create a label set, or replace its labels."""
         self._send("PUT", f"labelsets/{name}", {"labels": labels})
 
     def add_labels(self, name: str, labels: Sequence[str]) -> None:
+        """Add labels to a set."""
         self._send("POST", f"labelsets/{name}/labels", {"labels": labels})
 
     def feedback(self, search_id: str, id: str, relevant: bool) -> None:
+        """Record that a hit of a search is relevant, or not."""
         body = {"search_id": search_id, "id": id, "relevant": relevant}
         self._send("POST", "feedback", body)
 
     def health(self) -> Health:
+        """The state of the index and of the queue."""
         return cast(Health, self._get("health"))
 
     def _pages(self, path: str, name: str, options: Mapping[str, Any]) -> Iterator[Any]:
@@ -284,8 +306,8 @@ class ImageSearch:
                 return
 
     def _get(self, path: str, options: Mapping[str, Any] | None = None) -> Any:
-        given = {name: value for name, value in (options or {}).items() if value is not None}
-        return send(self._api, self._retries, "GET", path, params=given)
+        params = {name: value for name, value in (options or {}).items() if value is not None}
+        return send(self._api, self._retries, "GET", path, params=params)
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return send(self._api, self._retries, method, path, json=body)

@@ -21,7 +21,7 @@ from imagesearch.domain.images import DetailOptions, Details, EncodedImage
 from imagesearch.domain.queries import VectorQuery
 from imagesearch.indexing.indexer import Indexer
 from local.aws import s3_location
-from local.commands.backfill import Wanted, follow, start_backfill
+from local.commands.backfill import BackfillOptions, follow, start_backfill
 from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
 
@@ -204,14 +204,14 @@ def wait(aws, eventually) -> Wait:
 
 
 def wanted(objects: str, models: str = "all", stack: str = "images", arn: str | None = None):
-    return Wanted(s3_location(objects), models, stack, arn)
+    return BackfillOptions(s3_location(objects), models, stack, arn)
 
 
 def test_the_stack_says_which_state_machine_it_is(aws, work, machine, stack, wait, drain):
     stack("images", machine(work))
     done, said = wait(start_backfill(wanted(f"s3://{BUCKET}"), aws))
     assert done
-    assert said.splitlines()[-1].startswith("all are sent")
+    assert said.splitlines()[-1].startswith("all objects sent")
     assert len(drain(work)) == 2
 
 

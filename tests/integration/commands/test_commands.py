@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from local.aws import s3_location
-from local.commands.feedback import kept_in_s3
+from local.commands.feedback import feedback_in_s3
 from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
 
@@ -49,10 +49,10 @@ def run(commands, endpoint, tmp_path) -> Callable[..., Result]:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["push", ".", "photos"], "'photos' is no bucket"),
+        (["push", ".", "photos"], "'photos' is not a bucket"),
         (["push", ".", "s3://nobodys"], "cannot list s3://nobodys/"),
-        (["push", "nowhere", "s3://nobodys"], "nowhere is not there"),
-        (["backfill", "photos"], "'photos' is no bucket"),
+        (["push", "nowhere", "s3://nobodys"], "nowhere does not exist"),
+        (["backfill", "photos"], "'photos' is not a bucket"),
         (["backfill", "s3://photos"], "cannot read the stack imagesearch"),
     ],
 )
@@ -88,9 +88,9 @@ def test_every_pair_is_read_and_nothing_else(s3, origin, prefix):
     for day in ("2026/01/02", "2025/12/31"):
         s3.put_object(Bucket=BUCKET, Key=f"{prefix}feedback/{day}/0a.json", Body=day.encode())
     s3.put_object(Bucket=BUCKET, Key=f"{prefix}thumbnails/x.webp", Body=b"picture")
-    assert list(kept_in_s3(s3_location(origin), s3)) == ["2025/12/31", "2026/01/02"]
+    assert list(feedback_in_s3(s3_location(origin), s3)) == ["2025/12/31", "2026/01/02"]
 
 
 def test_a_bucket_that_is_not_there_is_named(s3):
     with pytest.raises(UsageError, match="cannot read s3://nowhere"):
-        list(kept_in_s3(s3_location("s3://nowhere"), s3))
+        list(feedback_in_s3(s3_location("s3://nowhere"), s3))

@@ -64,14 +64,14 @@ def test_an_object_says_what_its_bytes_are_and_not_its_name(push, s3):
 
 def test_what_is_there_already_is_left_alone(push):
     push()
-    assert push() == (True, "3 there already\n")
+    assert push() == (True, "3 unchanged\n")
 
 
 def test_another_image_of_the_same_size_is_uploaded(push, s3, folder):
     push()
     changed = (JPEG + b"a.jpg")[::-1]
     (folder / "a.jpg").write_bytes(changed)
-    assert push() == (True, "1 uploaded, 2 there already\n")
+    assert push() == (True, "1 uploaded, 2 unchanged\n")
     assert s3.get_object(Bucket=BUCKET, Key="2024/a.jpg")["Body"].read() == changed
 
 
@@ -102,11 +102,11 @@ def test_a_bucket_that_is_not_there_is_told_in_a_sentence(push):
 
 
 def test_a_folder_that_is_not_there_is_told_before_anything_else(s3, tmp_path):
-    with pytest.raises(UsageError, match="nowhere is not there"):
+    with pytest.raises(UsageError, match="nowhere does not exist"):
         push_folder(tmp_path / "nowhere", S3Location(BUCKET, ""), s3, Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize("text", ["photos", "s3:/photos", "s3://", "s3://Photos", "file://photos"])
 def test_what_is_no_bucket_is_refused(text):
-    with pytest.raises(UsageError, match="is no bucket"):
+    with pytest.raises(UsageError, match="is not a bucket"):
         s3_location(text)

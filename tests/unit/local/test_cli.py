@@ -18,22 +18,22 @@ Run = Callable[..., Result]
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["index", "nowhere"], "nowhere is not there"),
-        (["serve", "nowhere"], "nowhere is not there"),
+        (["index", "nowhere"], "nowhere does not exist"),
+        (["serve", "nowhere"], "nowhere does not exist"),
         (["search", "a dog"], "imagesearch index FOLDER"),
-        (["search"], "say what to look for"),
-        (["search", "a dog", "--image", "x.jpg"], "say what to look for"),
+        (["search"], "give a query"),
+        (["search", "a dog", "--image", "x.jpg"], "give a query"),
         (["search", "a dog", "--limit", "101"], "limit"),
-        (["search", "a dog", "--folder", "."], "there is no index of"),
-        (["index", ".", "--model", "clop"], "no model 'clop': take one of starter"),
+        (["search", "a dog", "--folder", "."], "has no index"),
+        (["index", ".", "--model", "clop"], "no model 'clop': use one of starter"),
         (["index", ".", "--model", "clip-vit-b-32"], "imagesearch models pull clip-vit-b-32"),
         (["models", "pull", "clop"], "no model is known as 'clop'"),
         (["models", "pull", "clip-vit-b-16"], "--allow-unpinned"),
         (["models", "verify", "nowhere"], "no model 'nowhere'"),
         (["index"], "FOLDER"),
         (["reindex", "--model", "starter"], "imagesearch index FOLDER"),
-        (["reindex", ".", "--status"], "there is no index of"),
-        (["reindex", "--status", "--drop-old"], "one at a time"),
+        (["reindex", ".", "--status"], "has no index"),
+        (["reindex", "--status", "--drop-old"], "only one of --status"),
         (["reindex", "s3://photos", "--model", "starter"], "NextModelName"),
         (["reindex", "s3://photos", "--status"], "--index-url"),
         (["find"], "find"),
@@ -90,8 +90,8 @@ def test_images_that_can_have_no_key_are_listed_and_the_status_is_1(
     (folder / "linked.jpg").symlink_to(tmp_path / "elsewhere.jpg")
     done = run("index", str(folder))
     assert done.returncode == 1
-    assert done.stderr.count("passed over linked.jpg: it leads out of the folder") == 1
-    assert "1 passed over in " in done.stderr
+    assert done.stderr.count("skipped linked.jpg: it leads out of the folder") == 1
+    assert "1 skipped with errors in " in done.stderr
 
 
 def test_an_image_that_cannot_be_read_cannot_be_searched_with(run: Run, folder: Path) -> None:
@@ -106,15 +106,15 @@ def test_an_image_that_cannot_be_read_cannot_be_searched_with(run: Run, folder: 
 def test_the_models_that_are_here_and_those_to_pull_are_listed(run: Run) -> None:
     done = run("models", "list")
     lines = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [lines[0][:2], done.returncode] == [["starter", "here"], 0]
+    assert [lines[0][:2], done.returncode] == [["starter", "installed"], 0]
     assert ["clip-vit-b-32", "pinned, 156 MB"] in [line[:2] for line in lines]
-    assert ["clip-vit-b-16", "unpinned, size not known"] in [line[:2] for line in lines]
+    assert ["clip-vit-b-16", "unpinned, size unknown"] in [line[:2] for line in lines]
 
 
 def test_a_model_is_verified_by_name_and_by_path(run: Run, tmp_path: Path) -> None:
     done = run("models", "verify", "starter")
     assert done.returncode == 0
-    folder = Path(done.stdout.split(" is whole")[0])
+    folder = Path(done.stdout.split(" is complete")[0])
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     (copy / "text.onnx").write_bytes(b"not a graph")

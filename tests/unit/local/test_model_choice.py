@@ -33,7 +33,7 @@ def test_any_other_folder_with_a_manifest_goes_by_its_path(tmp_path: Path) -> No
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no model 'clop': take one of starter"):
+    with pytest.raises(UsageError, match="no model 'clop': use one of starter"):
         model_folder("clop", tmp_path)
 
 

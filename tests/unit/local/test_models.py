@@ -149,7 +149,7 @@ def test_unpinned_files_are_taken_only_when_asked_and_recorded(
     server: FileServer, cache: Path
 ) -> None:
     model = known(server, **{"text.onnx": Pin(url=f"{server.url}/text.onnx")})
-    with pytest.raises(UsageError, match=r"nobody vouches .*text\.onnx.* --allow-unpinned"):
+    with pytest.raises(UsageError, match=r"no recorded SHA-256 .*text\.onnx.* --allow-unpinned"):
         puller(cache).pull(model)
     assert not server.requests
     folder = puller(cache).pull(model, allow_unpinned=True)

@@ -55,8 +55,8 @@ def test_only_the_most_frequent_kinds_of_skipped_files_are_named() -> None:
 
 def test_each_skipped_file_is_named_on_demand() -> None:
     report = skipped("a.mov", verbose=True)
-    report.leave_out(LeftOut("b.raw", False, "excluded by .imagesearchignore: *.raw"))
-    report.leave_out(LeftOut("x/@eaDir", True, "excluded by default: @eaDir"))
+    report.add_excluded(LeftOut("b.raw", False, "excluded by .imagesearchignore: *.raw"))
+    report.add_excluded(LeftOut("x/@eaDir", True, "excluded by default: @eaDir"))
     assert report.lines() == [
         "skipped a.mov: not an image",
         "skipped b.raw: excluded by .imagesearchignore: *.raw",
@@ -68,9 +68,9 @@ def test_each_skipped_file_is_named_on_demand() -> None:
 
 def test_what_can_have_no_key_is_named_and_counted() -> None:
     report = reported(("a", OutcomeKind.INDEXED, ""))
-    report.pass_over("caf\udce9.jpg", "its name is not UTF-8: rename it")
-    assert report.lines() == ["passed over caf\ufffd.jpg: its name is not UTF-8: rename it"]
-    assert report.summary == "1 indexed, 1 passed over"
+    report.add_inaccessible("caf\udce9.jpg", "its name is not UTF-8: rename it")
+    assert report.lines() == ["skipped caf\ufffd.jpg: its name is not UTF-8: rename it"]
+    assert report.summary == "1 indexed, 1 skipped with errors"
     assert not report.complete
 
 
@@ -111,7 +111,9 @@ def test_what_was_rejected_before_is_not_counted_as_searchable() -> None:
 
 def test_records_of_what_cannot_be_seen_are_counted_by_their_place() -> None:
     report = reported(("a", OutcomeKind.INDEXED, ""))
-    report.keep([Hidden("trip", "Permission denied")] * 2 + [Hidden("", "it is empty", away=True)])
+    report.add_kept(
+        [Hidden("trip", "Permission denied")] * 2 + [Hidden("", "it is empty", away=True)]
+    )
     assert report.summary == "1 indexed, 3 kept"
     assert report.lines() == [
         "kept 2 records below trip: Permission denied; --forget-missing deletes them",

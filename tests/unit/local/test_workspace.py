@@ -67,7 +67,7 @@ def test_without_an_index_there_is_no_last_folder(data_dir: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_or_none_is_refused(tmp_path: Path, data_dir: Path) -> None:
-    with pytest.raises(UsageError, match="is not there"):
+    with pytest.raises(UsageError, match="does not exist"):
         workspace_of(tmp_path / "nowhere", data_dir)
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="is not a folder"):

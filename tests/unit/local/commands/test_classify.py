@@ -70,4 +70,4 @@ def test_what_is_not_there_is_named(run: Run, folder: Path, indexed: Path, tmp_p
     (tmp_path / "other").mkdir()
     other = run("classify", str(folder / "red/64.png"), "--folder", str(tmp_path / "other"))
     assert other.returncode == 2
-    assert "no index of" in " ".join(other.stderr.split())
+    assert "has no index" in " ".join(other.stderr.split())

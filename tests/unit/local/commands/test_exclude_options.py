@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import UsageError
-from local.options import use_excludes
+from local.options import set_excludes
 from tests.support.paths import REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def test_an_image_leaves_the_index_when_it_is_excluded_and_comes_back(
     (folder / ".imagesearchignore").write_text("[a\n")
     broken = run("index", str(folder), "--no-default-excludes")
     assert broken.returncode == 1
-    assert "passed over .imagesearchignore: line 1, '[a': a bracket is not" in broken.stderr
+    assert "skipped .imagesearchignore: line 1, '[a': a bracket is not" in broken.stderr
     assert "deleted" not in broken.stderr
     (folder / ".imagesearchignore").unlink()
     assert "2 unchanged in" in run("index", str(folder), "--no-default-excludes").stderr
@@ -68,10 +68,10 @@ def test_a_folder_of_the_product_s_own_data_is_refused(tmp_path: Path, inside: s
     (tmp_path / "data" / "models").mkdir()
     (tmp_path / "data" / ".imagesearch-data").touch()
     with pytest.raises(UsageError, match="belongs to the data directory"):
-        use_excludes(tmp_path / "data" / inside, [], no_defaults=False)
+        set_excludes(tmp_path / "data" / inside, [], no_defaults=False)
 
 
 @pytest.mark.parametrize("pattern", ["[a", "a\nb", "a//b", "\udcff"])
 def test_a_broken_pattern_is_wrong_usage(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(UsageError, match="--exclude"):
-        use_excludes(tmp_path, [pattern], no_defaults=False)
+        set_excludes(tmp_path, [pattern], no_defaults=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.commands.feedback import kept_here
+from local.commands.feedback import feedback_in_folder
 from local.errors import UsageError
 from local.workspace import workspace_of
 
@@ -26,12 +26,12 @@ def test_every_pair_is_a_line_in_the_order_of_days(folder: Path, tmp_path: Path,
 
 
 def test_nothing_said_is_no_line(folder: Path, tmp_path: Path) -> None:
-    assert list(kept_here(folder, tmp_path / ".imagesearch")) == []
+    assert list(feedback_in_folder(folder, tmp_path / ".imagesearch")) == []
     with pytest.raises(UsageError):
-        list(kept_here(None, tmp_path / ".imagesearch"))
+        list(feedback_in_folder(None, tmp_path / ".imagesearch"))
 
 
 def test_what_is_no_bucket_is_refused(run) -> None:
     done = run("feedback", "export", "--from", "https://bucket")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "is no bucket" in done.stderr
+    assert "is not a bucket" in done.stderr

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from imagesearch.adapters.filesystem.image_store import Hidden
-from local.commands.index import forgetting
+from local.commands.index import forget_policy
 from local.output import Report
 from local.sync.reconcile import never
 
@@ -33,7 +33,7 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
 
 def report() -> Report:
     made = Report()
-    made.keep([Hidden("disk", "the folder is empty: is its disk mounted?", away=True)])
+    made.add_kept([Hidden("disk", "the folder is empty: is its disk mounted?", away=True)])
     return made
 
 
@@ -44,14 +44,14 @@ def test_the_answer_at_the_terminal_counts(
     at_terminal: Callable[[str], Any], typed: str, forgets: bool
 ) -> None:
     shown = at_terminal(typed)
-    forget = forgetting(False, Console(file=shown))
+    forget = forget_policy(False, Console(file=shown))
     assert forget(report()) is forgets
     assert "kept 1 record below disk" in shown.getvalue()
-    assert "Delete the records of what cannot be seen? [y/N]" in shown.getvalue()
+    assert "Delete the records of unavailable files? [y/N]" in shown.getvalue()
 
 
 def test_the_option_needs_no_answer() -> None:
-    assert forgetting(True, Console(quiet=True))(report())
+    assert forget_policy(True, Console(quiet=True))(report())
 
 
 def test_nobody_is_asked_where_input_or_messages_go_elsewhere(
@@ -59,7 +59,7 @@ def test_nobody_is_asked_where_input_or_messages_go_elsewhere(
 ) -> None:
     at_terminal("y\n")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    assert forgetting(False, Console(quiet=True)) is never
+    assert forget_policy(False, Console(quiet=True)) is never
     at_terminal("y\n")
     monkeypatch.setattr("sys.stderr", io.StringIO())
-    assert forgetting(False, Console(quiet=True)) is never
+    assert forget_policy(False, Console(quiet=True)) is never

@@ -195,10 +195,10 @@ def test_whatever_is_in_a_folder_is_indexed_or_told(trouble: Trouble, made: list
                     raise
         with opened_library(root, root.parent / "data") as library:
             report = library.run()
-            told = {path for path, _ in report.passed_over}
+            told = {path for path, _ in report.inaccessible}
             expected = {key: end for key, end in hostile.expected.items() if end is not NOTHING}
             assert ends(library, told) == expected
-            assert all(reason for _, reason in report.passed_over)
+            assert all(reason for _, reason in report.inaccessible)
             assert report.failed == []
             assert report.complete == (not {REJECTED, TOLD} & set(expected.values()))
             again = library.run()
@@ -215,7 +215,7 @@ def test_the_rule_is_put_to_the_test_by_every_kind(trouble: Trouble, tmp_path: P
         hostile = Hostile(root, trouble)
         hostile.make(1, Thing(kind, b"plain", ".jpg", 0, 0))
         with opened_library(root, root.parent / "data") as library:
-            told = {path for path, _ in library.run().passed_over}
+            told = {path for path, _ in library.run().inaccessible}
             expected = {key: end for key, end in hostile.expected.items() if end is not NOTHING}
             assert ends(library, told) == expected, kind
             assert bool(expected) == (kind != "folder")

@@ -47,7 +47,7 @@ class Scene:
 
     def passes(self, seconds: float) -> None:
         self.now += seconds
-        self.report.tell_due()
+        self.report.report_due()
 
     def _look_at(self, _: Any, key: str) -> dict[str, Any]:
         ref, state = self.ref(key), self.store.head(self.ref(key))

@@ -214,7 +214,7 @@ def test_a_link_to_a_file_on_a_disk_that_is_away_keeps_its_record(
     unmount(on_a_disk.folder / "disk")
     counts, lines, _ = told(on_a_disk)
     assert counts == {UNCHANGED: 2}
-    assert "passed over best.png: the link leads nowhere: remove it or mend it" in lines
+    assert "skipped best.png: the link leads nowhere: remove it or mend it" in lines
     assert "best.png" in on_a_disk.records
 
 
@@ -234,7 +234,7 @@ def test_a_folder_that_cannot_be_listed_keeps_its_records(
     reason = os.strerror(code)
     assert counts == {UNCHANGED: 1, DELETED: 1, INDEXED: 1}
     assert lines == [
-        f"passed over disk: it cannot be listed: {reason}",
+        f"skipped disk: it cannot be listed: {reason}",
         f"kept 2 records below disk: {reason}; --forget-missing deletes them",
     ]
     assert not complete
@@ -248,7 +248,7 @@ def test_what_may_not_be_seen_is_forgotten_where_a_person_says_so(
     trouble.locked(filled.folder / "disk")
     counts, lines, complete = told(filled, forget=True)
     assert counts == {UNCHANGED: 2, DELETED: 2}
-    assert lines == ["passed over disk: it cannot be listed: Permission denied"]
+    assert lines == ["skipped disk: it cannot be listed: Permission denied"]
     assert not complete
 
 

@@ -153,7 +153,7 @@ REFUSALS = {
     "fs.inotify.max_user_instances": RuntimeError(
         "Error creating recommended watcher: Too many open files (os error 24)"
     ),
-    "a folder in it may not be read": PermissionError("Permission denied (os error 13) about"),
+    "a subfolder is not readable": PermissionError("Permission denied (os error 13) about"),
 }
 
 
@@ -183,7 +183,7 @@ def test_what_cannot_be_watched_is_looked_through_and_a_line_says_why(
         polled.stop()
     [line] = [record.getMessage() for record in caplog.records]
     assert meaning in line
-    assert "looked through every few seconds" in line
+    assert "polled every few seconds" in line
 
 
 def test_a_folder_that_may_not_be_read_costs_no_other_its_changes(

@@ -3,6 +3,7 @@
 A server may have one key, or several that have names.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -76,6 +77,19 @@ def test_the_cookie_of_an_answer_opens_the_files_and_nothing_else(call: Call) ->
     assert call(KEYED, "/v1/health", **given).status == "403 Forbidden"
     forged = {"HTTP_COOKIE": "imagesearch-files=forged"}
     assert call(KEYED, "/files/a.jpg", **forged).status == "403 Forbidden"
+
+
+def test_the_cookie_is_found_among_others(call: Call) -> None:
+    cookie = call(KEYED, "/v1/health", HTTP_X_API_KEY="the key").headers["Set-Cookie"]
+    several = {"HTTP_COOKIE": f'a=b; broken;{cookie.partition(";")[0]} ; c="d\\'}
+    assert call(KEYED, "/files/a.jpg", **several).status == "200 OK"
+
+
+def test_a_cookie_that_is_costly_to_parse_is_refused_at_once(call: Call) -> None:
+    started = time.process_time()
+    cookie = {"HTTP_COOKIE": 'imagesearch-files="' + "\\" * 120_000}
+    assert call(KEYED, "/files/a.jpg", **cookie).status == "403 Forbidden"
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

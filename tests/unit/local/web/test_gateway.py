@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.web.gateway import Gateway, HttpRequest, http_answer, proxy_event
+from local.web.gateway import Gateway, HttpRequest, http_response, proxy_event
 from tests.support.waiting import PATIENCE_SECONDS
 
 Call = Callable[..., Any]
@@ -125,14 +125,14 @@ def test_bytes_that_claim_to_be_text_are_refused() -> None:
 
 
 def test_an_answer_in_base64_turns_into_its_bytes() -> None:
-    answer = http_answer(
+    answer = http_response(
         {"statusCode": 200, "body": base64.b64encode(b"\xff\x00").decode(), "isBase64Encoded": True}
     )
     assert (answer.status, answer.body) == (200, b"\xff\x00")
 
 
 def test_an_answer_keeps_several_values_of_a_header_and_no_length_of_its_own() -> None:
-    answer = http_answer(
+    answer = http_response(
         {
             "statusCode": 201,
             "headers": {"Set-Cookie": "lost", "X-One": 1, "Content-Length": "999"},

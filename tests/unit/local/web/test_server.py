@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from local.errors import UsageError
-from local.web.server import MAX_BODY_BYTES, Server
+from local.web.server import MAX_BODY_BYTES, MAX_HEADER_BYTES, Server
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -91,6 +91,13 @@ def test_a_body_of_unknown_length_over_the_limit_is_refused(port: int) -> None:
         except OSError:  # it hung up on us, which is as good
             return
     assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_headers_over_the_limit_are_refused_in_the_shape_of_the_api(client: httpx.Client) -> None:
+    assert client.get("/", headers={"x": "y" * (MAX_HEADER_BYTES - 1_000)}).status_code == 200
+    answer = client.get("/", headers={"x": "y" * MAX_HEADER_BYTES})
+    assert answer.status_code == 431
+    assert answer.json()["error"]["code"] == "bad_request"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ A form is read part by part, however its bytes come, and a bad one is refused.
 """
 
 import io
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -177,5 +178,13 @@ def test_what_is_no_form_with_a_file_is_refused(body):
 def test_a_file_that_is_cut_short_is_refused():
     body, content_type = posted({"key": "a"}, b"data")
     form = MultipartForm(io.BytesIO(body[:-20]), content_type)
-    with pytest.raises(BadForm, match="cut short"):
+    with pytest.raises(BadForm, match="Unexpected end"):
         list(form.file())
+
+
+def test_a_content_type_that_is_costly_to_parse_is_refused_at_once():
+    content_type = 'multipart/form-data; a="' + ";" * 240_000
+    started = time.process_time()
+    with pytest.raises(BadForm):
+        MultipartForm(io.BytesIO(b""), content_type)
+    assert time.process_time() - started < 5

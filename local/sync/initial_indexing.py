@@ -1,0 +1,83 @@
+"""Indexing of a whole folder with progress on the terminal: once, or first and then repeatedly."""
+
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from imagesearch.indexing.planner import Outcome
+from local.output import Report, print_line
+from local.sync.reconcile import FolderEngine, Forget, never
+
+MAX_VISIBILITY_SECONDS = 30.0
+
+
+def index_with_progress(
+    engine: FolderEngine, console: Console, forget: Forget = never, verbose: bool = False
+) -> bool:
+    """Process every image; True if every one is searchable now.
+
+    With `verbose`, the report names each skipped file.
+    """
+    report = Report(verbose)
+    started = time.perf_counter()
+    for _ in engine.reconcile(report, console, forget):
+        pass
+    _print_report(report, time.perf_counter() - started, console)
+    return report.complete
+
+
+class InitialIndexing:
+    """Reconciles with progress the first time, then prints that `address` is ready.
+
+    Later runs are silent, except for problems with files that had none before. `forget` applies to
+    the first run only.
+    """
+
+    def __init__(
+        self, engine: FolderEngine, address: str, console: Console, forget: Forget = never
+    ) -> None:
+        self._engine = engine
+        self._address = address
+        self._console = console
+        self._forget = forget
+        self._ready = False
+        self._reported: set[str] = set()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """The outcomes of one run over the folder. Raises Unavailable."""
+        report = Report()
+        started = time.perf_counter()
+        console = Console(quiet=True) if self._ready else self._console
+        forget = never if self._ready else self._forget
+        yield from self._engine.reconcile(report, console, forget)
+        _print_report(report, time.perf_counter() - started, console)
+        if self._ready:
+            self._print_new_problems(report)
+        self._reported = set(report.problems())
+        if not self._ready:
+            self._wait_until_visible(report.searchable)
+            self._ready = True
+            print(f"ready {self._address}", flush=True)  # noqa: T201
+
+    def _print_new_problems(self, report: Report) -> None:
+        lines = report.problems()
+        for line in lines:
+            if line not in self._reported:
+                print_line(self._console, line)
+        if self._reported and not lines:
+            print_line(self._console, "all files and folders are available again")
+
+    def _wait_until_visible(self, images: int) -> None:
+        """Wait for the server's refresh.
+
+        The deadline covers images that were deleted since: their count is never reached.
+        """
+        deadline = time.monotonic() + MAX_VISIBILITY_SECONDS
+        while self._engine.index.health().images < images and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
+def _print_report(report: Report, seconds: float, console: Console) -> None:
+    for line in [*report.lines(), f"{report.summary} in {seconds:.1f} s"]:
+        print_line(console, line)
