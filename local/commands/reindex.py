@@ -231,7 +231,7 @@ def print_status(switch: ModelSwitch) -> bool:
     for role, settings in (("current", switch.current), ("next", switch.next)):
         if settings:
             report = _consistency(settings)
-            consistent = consistent and report.holds
+            consistent = consistent and report.is_consistent
             name, done = bootstrap.index_name(settings), f"{report.done:,} of {report.images:,}"
             print(f"{role:7}  {name}  {done}: {consistency_text(report)}")  # noqa: T201
     return consistent
@@ -246,7 +246,7 @@ def drop_others(switch: ModelSwitch) -> None:
 
     kept = {bootstrap.index_name(each) for each in (switch.current, switch.next) if each}
     report = _consistency(switch.current)
-    if not report.holds:
+    if not report.is_consistent:
         name = bootstrap.index_name(switch.current)
         raise UsageError(
             f"no index was dropped: the current index {name} has {consistency_text(report)}"
@@ -260,8 +260,8 @@ def drop_others(switch: ModelSwitch) -> None:
 def consistency_text(report: ConsistencyReport) -> str:
     """Such as `2 pending (a.jpg, b.jpg)`, or `consistent with the bucket`."""
     differences = [
-        _drift_text(report.waiting, "pending"),
-        _drift_text(report.stale, "no longer in the bucket"),
+        _drift_text(report.pending, "pending"),
+        _drift_text(report.orphaned, "no longer in the bucket"),
     ]
     rejected = f", {report.rejected:,} of them rejected" if report.rejected else ""
     return ", ".join(filter(None, differences)) or f"consistent with the bucket{rejected}"
