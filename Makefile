@@ -11,7 +11,7 @@ PARAMETERS ?=
 WORKERS ?= 2
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check check-code check-tests bench build deploy lint lint-template setup setup-sam setup-test lock opensearch verify-clip
+.PHONY: run test check check-code check-tests bench build deploy lint lint-template setup setup-sam setup-test lock opensearch verify-clip docs
 .DEFAULT_GOAL := run
 
 # A list that has not changed since it was installed costs nothing: the stamps are newer than it.
@@ -81,6 +81,9 @@ bench: .venv/test.stamp  ## what indexing and a query cost on this machine
 
 verify-clip: .venv/test.stamp  ## fetches CLIP (0.8 GB), prints its quality beside the published one
 	@$(BIN)/python -m models.clip.verify
+
+docs: .venv/test.stamp  ## write docs/reference/ from the code
+	@$(BIN)/python docs/generate_reference.py
 
 opensearch: setup  ## a real OpenSearch at port 9200 until Ctrl-C (Java 21 and Maven, or Docker)
 	@$(BIN)/python -m local.opensearch_server --port 9200

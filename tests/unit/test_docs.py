@@ -1,6 +1,7 @@
 """What the documentation leads to is there: files, headings, and the tests that prove a claim."""
 
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from imagesearch.domain.media_types import EXTENSIONS
 from tests.support.paths import REPOSITORY
 
 ROOT = REPOSITORY
-PAGES = [ROOT / "README.md", ROOT / "models/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(
+        path
+        for name in ("README", "CONTRIBUTING", "CHANGELOG", "models/README")
+        if (path := ROOT / f"{name}.md").exists()
+    ),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
@@ -43,3 +51,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     for file, place in links(page):
         assert file.exists(), file
         assert not place or place in places(file), f"{file}#{place}"
+
+
+def test_the_reference_is_generated_from_the_code_of_today() -> None:
+    pages = runpy.run_path(str(ROOT / "docs/generate_reference.py"))["pages"]()
+    written = {path.name: path.read_text() for path in (ROOT / "docs/reference").iterdir()}
+    stale = sorted(name for name in pages | written if pages.get(name) != written.get(name))
+    assert not stale, f"docs/reference/ is not fresh ({', '.join(stale)}): run `make docs`"
