@@ -1,6 +1,6 @@
-"""CLIP ViT-B/32, file to vector and words to vector, beside others: the tables of docs/clip.md.
+"""CLIP ViT-B/32 compared with other programs: the tables of docs/explanation/clip-speed.md.
 
-Dollars per million, from measured seconds and list prices (us-east-1; docs/deploy.md).
+Dollars per million, from measured seconds and list prices (us-east-1; docs/explanation/cost.md).
 """
 
 import os

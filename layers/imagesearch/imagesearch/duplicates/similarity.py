@@ -27,7 +27,7 @@ def hash_distance(one: str, other: str) -> int:
     return min(differing.bit_count(), (differing ^ _MIRRORED).bit_count())
 
 
-# What one may rely on without looking: docs/duplicates.md has what was measured at it.
+# What one may rely on without looking: docs/explanation/duplicates.md has what was measured at it.
 THRESHOLD = 0.95
 # Less sure pairs are not noted when images are linked.
 LEAST_CONFIDENCE = 0.8

@@ -138,6 +138,6 @@ def check_min_relevance(least: float | None, relevance: Relevance | None, model:
         raise InvalidQuery(
             f"min_relevance is {least}, and the hits of {model} have no relevance: it is not"
             " calibrated",
-            "search without min_relevance, or calibrate the model (docs/relevance.md)",
+            "search without min_relevance, or calibrate the model (docs/how-to/tune-relevance.md)",
             code="no_relevance",
         )
