@@ -1,77 +1,85 @@
-"""What the README tells people to type does what it says."""
+"""The commands of README and docs do what the text says: every block without a marker is run."""
 
 import json
 import os
-import re
 import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.paths import REPOSITORY
+from tests.e2e.conftest import with_few
+from tests.support.command_blocks import Block, blocks
+from tests.support.paths import REPOSITORY, SAMPLES
 from tests.support.waiting import PATIENCE_SECONDS, run
 
-README = (REPOSITORY / "README.md").read_text()
-COMMANDS = [
-    line.split("  #")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
+BLOCKS = list(blocks())
+RUN = [block for block in BLOCKS if not block.marker]
+SERVE = [
+    line.partition("  #")[0].strip()
+    for block in BLOCKS
+    if block.marker == "serves"
+    for line in block.text.splitlines()
 ]
-# Proved by .ci/run itself, by tests/packaging, or not to be proved without Docker or an account.
-ELSEWHERE = ("make test", "make build", "make deploy", "make bench", "make lint", "sam local")
-RUN_HERE = ("index", "search", "classify", "duplicates")
+ADDRESS = "http://127.0.0.1:8000"
+# A curl that fails by the status of the response, and is quiet.
+CURL = 'curl() { command curl --silent --show-error --fail-with-body "$@" && echo; }\n'
 
 Eventually = Callable[..., None]
 
 
-def starting(word: str) -> list[str]:
-    return [command for command in COMMANDS if command.startswith(word)]
+@dataclass(frozen=True)
+class Place:
+    """Where the blocks run: the samples and photo.jpg in a folder, some photos in ~/Pictures."""
 
-
-def test_every_command_is_run_by_a_test_or_named_as_run_elsewhere() -> None:
-    known = (*ELSEWHERE, "make run", "curl ", "imagesearch ")
-    assert [command for command in COMMANDS if not command.startswith(known)] == []
-    assert len(starting("curl ")) >= 4
-    assert len(starting("imagesearch ")) >= 4
+    folder: Path
+    url: str
+    environment: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def served(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("samples") / "samples"
-    shutil.copytree(REPOSITORY / "samples", folder)
-    return serve(folder).start("--allow-uploads").ready()
+def place(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("docs")
+    shutil.copyfile(SAMPLES / "animals/owl.webp", folder / "photo.jpg")
+    home = folder / "home"
+    for images in (folder / "samples", home / "Pictures"):
+        with_few(images)
+    served = serve(folder / "samples").start("--allow-uploads").ready()
+    found = served.get("/v1/search", q="an owl")
+    environment = os.environ | {
+        "HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "ID": found["hits"][0]["id"],
+        "SEARCH_ID": found["search_id"],
+    }
+    done = run(["imagesearch", "index", home / "Pictures"], cwd=folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    return Place(folder, served.url, environment)
 
 
-@pytest.mark.parametrize("command", starting("curl "))
-def test_curl_lines_are_answered(served: Any, command: str) -> None:
-    line = command.replace("http://127.0.0.1:8000", served.url)
-    silent = ["--silent", "--show-error", "--fail-with-body"]
-    done = run([*shlex.split(line), *silent], cwd=REPOSITORY)
+@pytest.mark.parametrize("block", RUN, ids=str)
+def test_a_block_ends_with_status_0(block: Block, place: Place) -> None:
+    text = block.text.replace(ADDRESS, place.url).replace("REPOSITORY", str(REPOSITORY))
+    command = {
+        "python": [sys.executable, "-c", text],
+        "sh": ["bash", "-euo", "pipefail", "-c", CURL + text],
+    }[block.language]
+    done = run(command, cwd=place.folder, env=place.environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    answer = json.loads(done.stdout)
-    results = answer.get("results", [answer])
-    told = ("hits", "labels", "status", "images", "upload", "groups", "matches")
-    assert all(any(one.get(name) is not None for name in told) for one in results)
+    if block.language == "sh" and "curl " in text:
+        answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        assert len(answers) >= text.count("curl ")
+        assert not any("error" in one for each in answers for one in each.get("results", [each]))
 
 
-def test_imagesearch_lines_leave_with_status_0(few: Path, tmp_path: Path) -> None:
-    photo = tmp_path / "photo.jpg"
-    shutil.copyfile(few / "animals/owl.webp", photo)
-    for command in [line for word in RUN_HERE for line in starting(f"imagesearch {word}")]:
-        line = [str(few) if word == "~/Pictures" else word for word in shlex.split(command)]
-        done = run([REPOSITORY / ".venv/bin" / line[0], *line[1:]], cwd=tmp_path)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-
-
-@pytest.mark.parametrize("command", starting("make run"))
-def test_make_run_gets_ready_and_ends_quietly(
-    command: str, few: Path, eventually: Eventually
-) -> None:
+def test_a_served_block_gets_ready_and_ends_quietly(few: Path, eventually: Eventually) -> None:
+    command = next(line for line in SERVE if line.startswith("make run FOLDER="))
     words = [f"FOLDER={few}" if word.startswith("FOLDER=") else word for word in command.split()]
     with subprocess.Popen(
         [*words, "PORT=0"],
@@ -91,22 +99,36 @@ def test_make_run_gets_ready_and_ends_quietly(
         assert "Traceback" not in making.stderr.read()
 
 
-def test_sam_local_lines_name_functions_and_events_that_are_there() -> None:
-    template = (REPOSITORY / "template.yaml").read_text()
-    for command in starting("sam local"):
-        words = shlex.split(command)
-        function, event = words[3], words[words.index("--event") + 1]
-        assert f"\n  {function}:\n" in template
-        assert (REPOSITORY / event).exists()
-        variables = json.loads((REPOSITORY / words[words.index("--env-vars") + 1]).read_text())
-        assert function in variables
+@pytest.mark.parametrize("command", [each for each in SERVE if "imagesearch serve" in each])
+def test_a_serve_line_starts(command: str, place: Place, few: Path) -> None:
+    words = [str(few) if word == "~/Pictures" else word for word in shlex.split(command)]
+    settings = dict(word.split("=", 1) for word in words[: words.index("imagesearch")])
+    line = [*words[words.index("imagesearch") :], "--port", "0"]
+    with subprocess.Popen(
+        line,
+        cwd=place.folder,
+        env=place.environment | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as serving:
+        assert serving.stdout
+        assert serving.stdout.readline().startswith("ready http://")
+        serving.terminate()
+        assert serving.wait(PATIENCE_SECONDS) == 0
 
 
-def test_every_event_file_is_named() -> None:
-    for event in (REPOSITORY / "events").glob("*.json"):
-        assert f"`{event.name}`" in README
+def test_every_server_line_is_one_of_those() -> None:
+    assert [
+        line
+        for line in SERVE
+        if not line.startswith("make run") and "imagesearch serve" not in line
+    ] == []
 
 
-def test_links_lead_to_files_that_are_there() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
-        assert (REPOSITORY / target).exists(), target
+def test_the_two_commands_are_there() -> None:
+    readme = [block for block in BLOCKS if block.page == REPOSITORY / "README.md"]
+    lines = [
+        line.partition("  #")[0].strip() for block in readme for line in block.text.splitlines()
+    ]
+    assert {"make run", "make test"} <= set(lines)

@@ -99,9 +99,11 @@ def test_every_alarm_notifies_of_its_start_and_its_end(alarms):
 
 
 def test_the_runbook_says_what_to_do_at_every_alarm(alarms):
-    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \|", (ROOT / "docs/how-to/operate.md").read_text(), re.MULTILINE
+    )
     assert set(rows) == set(alarms)
-    assert all("docs/operations.md" in alarm["AlarmDescription"] for alarm in alarms.values())
+    assert all("docs/how-to/operate.md" in alarm["AlarmDescription"] for alarm in alarms.values())
 
 
 @pytest.fixture

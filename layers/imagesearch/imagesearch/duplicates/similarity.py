@@ -9,7 +9,7 @@ from imagesearch.domain.images import Document
 from imagesearch.duplicates.miniatures import Miniature, overlap
 from imagesearch.duplicates.page_agreement import Detail, agreement_logit
 
-# The default confidence of a duplicate; docs/duplicates.md has the measurements.
+# The default confidence of a duplicate; docs/explanation/duplicates.md has the measurements.
 THRESHOLD = 0.95
 # Pairs with a lower confidence are not linked.
 MIN_CONFIDENCE = 0.8

@@ -52,5 +52,5 @@ def _vectors(path: Path, dimension: int) -> Embedding:
 
 
 def _wrong(message: str) -> ConfigurationError:
-    hint = "calibrate the model again (docs/relevance.md), or fetch it again"
+    hint = "calibrate the model again (docs/how-to/tune-relevance.md), or fetch it again"
     return ConfigurationError(message, hint, code="invalid_model")

@@ -134,6 +134,6 @@ def check_min_relevance(value: float | None, relevance: Relevance | None, model:
         raise InvalidQuery(
             f"min_relevance is {value}, but the model {model} is not calibrated: its hits have no"
             " relevance",
-            "search without min_relevance, or calibrate the model (docs/relevance.md)",
+            "search without min_relevance, or calibrate the model (docs/how-to/tune-relevance.md)",
             code="no_relevance",
         )
