@@ -11,7 +11,7 @@ PARAMETERS ?=
 WORKERS ?= 2
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-sam setup-test lock opensearch verify-clip
+.PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-sam setup-test lock opensearch verify-clip docs
 .DEFAULT_GOAL := run
 
 # A stamp newer than its list means that the list is installed.
@@ -60,6 +60,9 @@ check-code: .venv/test.stamp  ## Run linters, type checks and the import rule
 
 check-tests: .venv/test.stamp  ## Run the tests that need no process, server or model
 	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" tests/unit
+
+docs: .venv/test.stamp  ## write docs/reference/ from the code
+	@$(BIN)/python docs/generate_reference.py
 
 lint: setup-test lint-template check-code  ## Run check-code, and validate the template
 
