@@ -189,7 +189,7 @@ def test_the_progress_is_told_for_each_file(server: FileServer, cache: Path) -> 
 
 def test_a_cache_that_cannot_be_made_is_named(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match=r"cannot make .*file"):
+    with pytest.raises(ConfigurationError, match=r"cannot create .*file"):
         puller(tmp_path / "file" / "models").pull(known(server))
 
 
