@@ -200,13 +200,13 @@ def test_the_real_decoder_names_itself(pool):
 
 NONSENSE = """
 import sys
-from imagesearch.embedding import frames
-requests, answers = sys.stdin.buffer, sys.stdout.buffer
-frames.receive(requests)
-frames.send(answers, {"decoder": "nonsense-1"})
+from imagesearch.embedding.decoding import protocol
+requests, responses = sys.stdin.buffer, sys.stdout.buffer
+protocol.receive(requests)
+protocol.send(responses, {"decoder": "nonsense-1"})
 while True:
-    frames.receive(requests)
-    frames.send(answers, %s)
+    protocol.receive(requests)
+    protocol.send(responses, %s)
 """
 
 

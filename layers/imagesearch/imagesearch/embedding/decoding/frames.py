@@ -10,6 +10,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from imagesearch.embedding.decoding.preprocessing import Size
+from imagesearch.embedding.decoding.transforms import over_white
 
 # Both limit the time for the search.
 MAX_FRAMES = 30
@@ -84,9 +85,4 @@ def _extremes(strip: Image.Image) -> list[tuple[float, float]]:
     if strip.mode in ("I", "F") or strip.mode.startswith("I;16"):
         low, high = strip.getextrema()
         return [(float(low), float(high))]  # type: ignore[arg-type]
-    if strip.has_transparency_data:
-        straight = strip.convert("LA") if strip.mode == "La" else strip
-        rgba = straight.convert("RGBA")
-        strip = Image.new("RGB", strip.size, "white")
-        strip.paste(rgba, mask=rgba)
-    return list(strip.convert("RGB").getextrema())  # type: ignore[arg-type]
+    return list(over_white(strip).getextrema())  # type: ignore[arg-type]

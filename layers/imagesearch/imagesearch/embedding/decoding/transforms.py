@@ -130,7 +130,7 @@ def to_rgb(image: Image.Image) -> Convert:
 
     def rgb(chunk: Image.Image) -> Image.Image:
         converted = chunk.convert(mode) if convert and chunk.mode != mode else chunk
-        return _over_white(convert(converted) if convert else converted)
+        return over_white(convert(converted) if convert else converted)
 
     return rgb
 
@@ -140,20 +140,24 @@ def _from_gray(curve: Curve | None, plain: str) -> Convert:
     table = [*curve * 3, *range(256)][: 256 * len(plain)] if curve else None
 
     def rgb(chunk: Image.Image) -> Image.Image:
-        # Pillow converts premultiplied gray (La) to RGBA only via LA.
-        straight = chunk.convert("LA") if chunk.mode == "La" else chunk
-        return _over_white(straight.convert(plain).point(table) if table else straight)
+        return over_white(_straight(chunk).convert(plain).point(table) if table else chunk)
 
     return rgb
 
 
-def _over_white(chunk: Image.Image) -> Image.Image:
+def over_white(chunk: Image.Image) -> Image.Image:
+    """RGB, with transparency flattened over white."""
     if not chunk.has_transparency_data:
         return chunk if chunk.mode == "RGB" else chunk.convert("RGB")
-    rgba = chunk.convert("RGBA")
+    rgba = _straight(chunk).convert("RGBA")
     white = Image.new("RGB", chunk.size, "white")
     white.paste(rgba, mask=rgba)
     return white
+
+
+def _straight(chunk: Image.Image) -> Image.Image:
+    """Pillow converts premultiplied gray (La) to RGBA only via LA."""
+    return chunk.convert("LA") if chunk.mode == "La" else chunk
 
 
 def _levels(image: Image.Image) -> tuple[float, float]:
