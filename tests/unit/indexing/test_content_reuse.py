@@ -311,7 +311,7 @@ CHANGES = st.lists(st.tuples(NAMES, st.none() | CONTENTS), max_size=8)
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.lists(CHANGES, max_size=6), st.integers(1, 4))
 def test_whatever_is_moved_the_index_says_what_the_bucket_holds(rounds, max_batch_size):
-    """And what it held before the look is not embedded again."""
+    """What it contained before is not embedded again."""
     store, index, images, derived = FakeStore(), FakeIndex(), FakeImages(), FakeDerived()
     indexer = Indexer(store, index, images, Limits(batch_images=max_batch_size), derived=derived)
     for changes in rounds:

@@ -260,7 +260,7 @@ def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer
 
 
 def test_a_conflict_is_looked_at_again(indexer, store, index, images):
-    """Another worker writes the older picture between this one's look and its write."""
+    """Another worker writes the older picture between this one's head request and its write."""
     store.put("a.png", picture("old"))
     other = Indexer(store, index, FakeImages())
 

@@ -120,7 +120,7 @@ def test_a_copy_that_cannot_be_deleted_is_tried_again(indexer, store, derived, n
 
 
 def test_the_loser_of_a_race_leaves_no_copy_and_takes_none(store, index, derived, named):
-    """Two look at once: one has read older bytes when the other writes newer ones."""
+    """Two workers: one has read older bytes when the other writes newer ones."""
     slow = Indexer(store, index, FakeImages(), derived=derived)
     fast = Indexer(store, index, FakeImages(), derived=derived)
     store.put("a.png", picture("old"))
@@ -148,7 +148,7 @@ def test_two_that_see_the_same_share_one_copy(store, index, derived, named):
 def test_a_copy_that_was_removed_for_a_deletion_that_did_not_come_is_made_again(
     store, index, derived, named
 ):
-    """The object comes back, the same, between the look at the bucket and the write."""
+    """The object comes back, the same, between the head request and the write."""
     indexer = Indexer(store, index, FakeImages(), derived=derived)
     other = Indexer(store, index, FakeImages(), derived=derived)
     store.put("a.png", picture("a"))

@@ -78,7 +78,7 @@ class DuplicateGroups:
         cursor: str | None = None,
         limit: int = DEFAULT_GROUPS,
     ) -> GroupPage:
-        """Groups by their first keys; only the last page is empty, others may have fewer groups."""
+        """Groups ordered by their first keys; a page may have fewer than `limit` groups."""
         check_threshold(threshold)
         check_limit(limit, MAX_GROUPS)
         request = f"duplicates {threshold!r} {collection!r}"

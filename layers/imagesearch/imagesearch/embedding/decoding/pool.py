@@ -1,4 +1,4 @@
-"""Decoder pool: a pool of decoder processes, started on demand and replaced when they die."""
+"""Decoder pool: decoder processes that are started on demand and replaced when they die."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Result = TypeVar("Result")
 
 
 class DecoderPool:
-    """Decodes files in process processes; may be used from several threads.
+    """Decodes files in decoder processes; may be used from several threads.
 
     A file that crashes its decoder affects no other file. It is decoded once more in a new process,
     because the first one may have died for another reason.
