@@ -1,7 +1,7 @@
 """The CLIP benchmark: speed and cost of CLIP ViT-B/32 compared with other libraries.
 
-Prints the tables of docs/explanation/clip-speed.md. Costs are computed from measured seconds and list prices
-(us-east-1, see docs/explanation/cost.md).
+Prints the tables of docs/explanation/clip-speed.md. Costs are computed from measured seconds and
+list prices (us-east-1, see docs/explanation/cost.md).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""In-memory ports: small enough to trust, with a hook at each moment where the world may change."""
+"""In-memory adapters of the ports, with hooks at each step where state may change concurrently."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ def ref(key: str) -> ImageRef:
 
 
 def picture(words: str) -> bytes:
-    """A file that FakeImages reads, and that begins as an image does."""
+    """A file that FakeImages can decode, with the magic number of a PNG."""
     return PNG + words.encode()
 
 
 def vector(words: str) -> Embedding:
-    """[8] float32, unit length, the same for the same words."""
+    """[8] float32, L2-normalized, determined by the words."""
     seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")
     drawn = np.random.default_rng(seed).normal(size=8)
     return (drawn / np.linalg.norm(drawn)).astype(np.float32)
 
 
 def miniature(words: str) -> str:
-    """Blobs of light and dark, the same for the same words."""
+    """A pattern of light and dark blobs, determined by the words."""
     seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")
     blobs = np.random.default_rng(seed).integers(0, 255, (8, 8))
     return to_text(np.kron(blobs, np.ones((3, 3))).astype(np.float32), 4 / 3)
 
 
 class Hooks:
-    """Calls that are run once each, in turn, when their moment comes."""
+    """Calls that are run once each, in order, one at each execution of a step."""
 
     def __init__(self) -> None:
         self._waiting: list[Callable[[], object]] = []
@@ -72,7 +72,7 @@ class Hooks:
 
 @dataclass
 class FakeStore:
-    """A bucket that takes new objects, tells time in its own seconds and can be away for a key."""
+    """A bucket with a clock of its own, and keys in `away` for which it is unavailable."""
 
     bucket: str = BUCKET
     objects: dict[str, tuple[bytes, ObjectState]] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class FakeStore:
 
 @dataclass
 class FakeImages:
-    """Reads what `picture` makes, and remembers the batches that it was given."""
+    """Decodes the files of `picture`, and records the batches."""
 
     model: str = "fake"
     decoder: str = "fake 1"
@@ -148,7 +148,7 @@ class FakeImages:
 
 
 def _details(words: str, wanted: DetailOptions) -> Details:
-    """The camera that the words end with, and what was asked for."""
+    """The camera that the words end with, and the requested details."""
     _, by, camera = words.partition(" by ")
     return Details(
         phash=hashlib.sha256(words.encode()).hexdigest()[:16],
@@ -162,7 +162,7 @@ def _details(words: str, wanted: DetailOptions) -> Details:
 
 @dataclass
 class FakeTexts:
-    """Words and the picture of these words have the same vector; remembers the batches."""
+    """Gives words the vector of their picture, and records the batches."""
 
     model: str = "fake"
     meaningless: str = "nothing at all"
@@ -171,11 +171,11 @@ class FakeTexts:
     def encode_texts(self, texts: Sequence[str]) -> Embedding:
         self.batches.append(list(texts))
         if self.meaningless in texts:
-            raise InvalidQuery("no usable vector", "say it in other words", "invalid_text")
+            raise InvalidQuery("no usable vector", "use other words", "invalid_text")
         return np.stack([vector(text) for text in texts])
 
 
-# Half as relevant as can be where the cosine is 0.5, whatever the query.
+# The relevance is 0.5 at a cosine of 0.5 for every query.
 ANYTHING = Background(np.eye(8, dtype=np.float32), neighbours=1)
 RELEVANCE = Relevance(dict.fromkeys(Modality, (ANYTHING, Curve(slope=8, base=0.5, nearness=0))))
 
@@ -188,13 +188,13 @@ class FakeQueue:
 
     def lag(self) -> Lag:
         if self.away:
-            raise Unavailable("the queue is away")
+            raise Unavailable("the queue is unavailable")
         return Lag(self.waiting, self.in_flight)
 
 
 @dataclass
 class FakeDerived:
-    """Holds what is made of images, and can be away for what a key begins with."""
+    """A derived store, unavailable for keys with the prefix `away`."""
 
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     away: str | None = None
@@ -218,12 +218,12 @@ class FakeDerived:
 
     def _answer(self, key: str) -> None:
         if self.away is not None and key.startswith(self.away):
-            raise Unavailable(f"the derived store is away for {key}")
+            raise Unavailable(f"the derived store is unavailable for {key}")
 
 
 @dataclass
 class FakeChanges:
-    """Signs everything, and deletes from the fake store."""
+    """Records the signed forms, and changes the fake store."""
 
     store: FakeStore
     signed: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -246,7 +246,7 @@ class FakeChanges:
 
 @dataclass
 class FakeWeb:
-    """Holds images by their address, or why there are none."""
+    """Images, or the errors of downloading them, by URL."""
 
     images: dict[str, bytes | ImageSearchError]
     asked: list[str] = field(default_factory=list)

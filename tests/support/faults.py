@@ -1,4 +1,4 @@
-"""Ports that raise what nobody expects them to raise: for some images, each at one step."""
+"""Fault injection: ports that raise unexpected exceptions for some images, each at one step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAULTS = st.dictionaries(KEYS, st.tuples(st.sampled_from(STEPS), st.sampled_from
 
 @dataclass
 class Faults:
-    """Which step raises what for which key."""
+    """The step and the exception by key."""
 
     of: dict[str, tuple[str, type[Exception]]]
 
@@ -63,7 +63,7 @@ class FaultyStore(FakeStore):
 
 
 class Unreadable(dict):
-    """Metadata that cannot be copied, for a step that has no port to raise in."""
+    """Metadata that cannot be copied, for a step without a port."""
 
     def keys(self):
         step = "planning"
@@ -121,12 +121,12 @@ class FaultyIndex(FakeIndex):
 
 @dataclass
 class World:
-    """A bucket of twelve images, of which some have faults, and an indexer of it."""
+    """A bucket of twelve images, some of them faulty, and its indexer."""
 
     numbered: dict[int, tuple[str, type[Exception]]]
 
     def __post_init__(self):
-        # Those without an ending are known by their first bytes, which takes a read of its own.
+        # Without an extension, the first bytes are read to detect an image.
         self.keys = [f"{n}.png" if n % 3 else f"{n}" for n in range(12)]
         faults = Faults({self.keys[n]: fault for n, fault in self.numbered.items()})
         self.store = FaultyStore(faults=faults)
@@ -147,7 +147,7 @@ class World:
 
     @property
     def sound(self):
-        """A name that ends as an image's does is not looked into."""
+        """The keys without faults; files with an extension are never sniffed."""
         faulty = {
             self.keys[n]
             for n, (step, _) in self.numbered.items()

@@ -1,4 +1,4 @@
-"""Claims: within a scope nothing else is there, and nothing else is changed."""
+"""Scopes: only images in the collections of a key are visible and can be changed."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""How an index is laid out is read from the environment, and a wrong value is named."""
+"""Settings of an index: read from the environment, with errors that name the variable."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The indexes of a prefix are told from those of another prefix that begins the same."""
+"""Listing indexes by prefix, without those of a longer prefix."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Claims: a function that starts from a snapshot of itself makes its connections anew."""
+"""Restore: connections are renewed after a start from a snapshot."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Claims: an upload overwrites nothing and has an id at once; a deletion is the bucket's."""
+"""Uploads: a new key and an image id at once; deletions of the bucket."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from imagesearch.domain.media_types import EXTENSIONS, EXTENSIONS_OF, likely_typ
 from imagesearch.domain.ports import UPLOAD_SECONDS
 from imagesearch.uploads import Allowed, NewImage, UploadService
 from tests.support.fakes import BUCKET, START, FakeChanges, FakeDerived, picture, ref
-from tests.support.looking import look
+from tests.support.outcomes import process
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_an_image_is_pending_from_when_it_is_there_until_it_is_looked_at(
     store.put(begun.ref.key, picture("a beach"))
     pending = uploads.pending(begun.ref.id)
     assert (pending.ref, pending.state.size) == (begun.ref, len(picture("a beach")))
-    look(indexer, begun.ref.key)
+    process(indexer, begun.ref.key)
     assert index.document(begun.ref.key).id == begun.ref.id
 
 
@@ -126,17 +126,17 @@ def test_an_indexed_image_is_deleted_and_leaves_the_index_by_the_event(
     uploads, store, index, indexer
 ):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     assert uploads.delete(ref("a.png").id) == ref("a.png")
     assert store.objects == {}
-    assert look(indexer, "a.png") == {"a.png": "deleted"}
+    assert process(indexer, "a.png") == {"a.png": "deleted"}
     with pytest.raises(NotFound):
         uploads.delete(ref("a.png").id)
 
 
 def test_a_rejected_and_a_pending_image_can_be_deleted(uploads, store, indexer):
     store.put("a.png", picture("broken"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     uploads.delete(ref("a.png").id)
     begun = uploads.create_upload(BEACH)
     store.put(begun.ref.key, picture("a beach"))
@@ -151,7 +151,7 @@ def test_what_is_not_there_cannot_be_deleted(uploads):
 
 def test_what_is_not_allowed_is_not_done(store, index, changes, notes, indexer):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     with pytest.raises(NotAllowed, match="uploads"):
         UploadService(store, index, changes, notes, Allowed(deletions=True)).create_upload(BEACH)
     with pytest.raises(NotAllowed, match="deletions"):

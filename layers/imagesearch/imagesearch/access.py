@@ -27,7 +27,7 @@ from imagesearch.domain.ports import (
     WriteResult,
 )
 from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
-from imagesearch.uploads import no_such_image
+from imagesearch.uploads import unknown_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class ScopedChanges:
 
     def delete(self, ref: ImageRef) -> None:
         if not self._scope.holds(ref):
-            raise no_such_image(ref.id)
+            raise unknown_image(ref.id)
         self._changes.delete(ref)
 
 
@@ -182,9 +182,9 @@ class ScopedIndex:
         return self._index.scan(self._within(selection), embeddings=embeddings)
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
-        wanted = self._scope.collections & ({collection} if collection else self._scope.collections)
+        visible = self._scope.collections & ({collection} if collection else self._scope.collections)
         # The order of keys: in a key, a slash follows the collection.
-        for each in sorted(wanted, key=lambda name: f"{name}/".encode()):
+        for each in sorted(visible, key=lambda name: f"{name}/".encode()):
             yield from self._index.linked(collection=each)
 
     @property

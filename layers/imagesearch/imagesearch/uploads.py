@@ -132,7 +132,7 @@ class UploadService:
         stored = self._index.get([id]).get(id)
         ref = stored.document.ref if stored and stored.document else self._recorded(id)
         if ref is None:
-            raise no_such_image(id)
+            raise unknown_image(id)
         self._changes.delete(ref)
         return ref
 
@@ -152,7 +152,7 @@ class UploadService:
         return ImageRef(self._store.bucket, json.loads(record)["key"]) if record else None
 
 
-def no_such_image(id: str) -> NotFound:
+def unknown_image(id: str) -> NotFound:
     """The error for an id that no image has, indexed, rejected or pending."""
     return NotFound(f"there is no image with the id {id!r}", "use the id of a hit")
 

@@ -1,7 +1,4 @@
-"""Claims about what an image is said to show.
-
-Claims about labels: how they are put to the model, and what becomes of the cosines.
-"""
+"""Classification by labels, label sets and neighbors; prompts and probabilities."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Claims: whatever goes wrong with some images, each of the others is indexed all the same."""
+"""Isolation: a fault of one image does not affect the others."""
 
 from __future__ import annotations
 

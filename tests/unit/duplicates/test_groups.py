@@ -1,4 +1,4 @@
-"""Claims: groups hold what shows the same picture now, each group once, the original first."""
+"""Groups: each group of current duplicates once, the most likely original first."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

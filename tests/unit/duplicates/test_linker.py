@@ -1,4 +1,4 @@
-"""Claims: of any two images that show the same picture, at least one knows of the other."""
+"""Linker: of any two duplicates, at least one is linked to the other."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,7 +13,7 @@ from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
 from tests.support.fakes import START, FakeImages, picture, ref, vector
-from tests.support.looking import look
+from tests.support.outcomes import process
 
 WEIGHTS = DuplicateWeights().weights
 MINUTE = timedelta(minutes=1)
@@ -71,9 +71,9 @@ def neighbours(index):
 def test_a_copy_knows_its_original_and_a_stranger_nobody(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a dog"))
-    look(make(), "a.png", "b.png")
+    process(make(), "a.png", "b.png")
     store.put("copy.png", picture("a cat"))
-    assert look(make(), "copy.png") == {"copy.png": "indexed"}
+    assert process(make(), "copy.png") == {"copy.png": "indexed"}
     assert neighbours("b.png") == {}
     [found] = neighbours("copy.png").values()
     assert found.id == ref("a.png").id
@@ -83,28 +83,28 @@ def test_a_copy_knows_its_original_and_a_stranger_nobody(make, store, neighbours
 def test_copies_in_one_batch_know_each_other(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
-    look(make(), "a.png", "b.png")
+    process(make(), "a.png", "b.png")
     assert list(neighbours("a.png")) == [ref("b.png").id]
     assert list(neighbours("b.png")) == [ref("a.png").id]
 
 
 def test_a_copy_in_another_file_knows_its_original(make, store, index, neighbours):
     store.put("a.png", picture("a cat"))
-    look(make(), "a.png")
+    process(make(), "a.png")
     stored = index.get([ref("a.png").id])[ref("a.png").id]
     other = replace(stored.document, sha256="0" * 64)
     index.write([Touch(other, stored.version)])
     store.put("copy.png", picture("a cat"))
-    look(make(), "copy.png")
+    process(make(), "copy.png")
     [found] = neighbours("copy.png").values()
     assert (found.sha256, found.confidence > 0.95) == ("0" * 64, True)
 
 
 def test_what_is_linked_is_not_looked_for_again(make, store, index):
     store.put("a.png", picture("a cat"))
-    look(make(), "a.png")
+    process(make(), "a.png")
     writes = index.writes
-    assert look(make(), "a.png") == {"a.png": "unchanged"}
+    assert process(make(), "a.png") == {"a.png": "unchanged"}
     assert index.writes == writes
 
 
@@ -112,33 +112,33 @@ def test_what_an_older_release_indexed_is_linked_at_the_next_look(
     make, store, index, neighbours, clock
 ):
     store.put("a.png", picture("a cat"))
-    look(Indexer(store, index, FakeImages(), clock=clock), "a.png")
+    process(Indexer(store, index, FakeImages(), clock=clock), "a.png")
     assert neighbours("a.png") is None
-    assert look(make(), "a.png") == {"a.png": "unchanged"}
+    assert process(make(), "a.png") == {"a.png": "unchanged"}
     assert neighbours("a.png") == {}
 
 
 def test_an_overwritten_image_is_linked_anew(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
-    look(make(), "a.png", "b.png")
+    process(make(), "a.png", "b.png")
     store.put("b.png", picture("a dog"))
-    look(make(), "b.png")
+    process(make(), "b.png")
     assert neighbours("b.png") == {}
 
 
 def test_new_metadata_leaves_the_links(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
-    look(make(), "a.png", "b.png")
+    process(make(), "a.png", "b.png")
     store.put("b.png", picture("a cat"), {"label": "new"})
-    assert look(make(), "b.png") == {"b.png": "updated"}
+    assert process(make(), "b.png") == {"b.png": "updated"}
     assert list(neighbours("b.png")) == [ref("a.png").id]
 
 
 def test_rejected_images_are_not_linked(make, store, recheck_queue):
     store.put("a.png", picture("broken"))
-    assert look(make(), "a.png") == {"a.png": "rejected"}
+    assert process(make(), "a.png") == {"a.png": "rejected"}
     assert recheck_queue.asked == []
 
 
@@ -147,11 +147,11 @@ def test_an_image_that_searches_may_not_find_yet_is_left_for_later(
 ):
     index.visibility_delay = MINUTE
     store.put("a.png", picture("a cat"))
-    look(make(), "a.png")
+    process(make(), "a.png")
     assert recheck_queue.asked == [("a.png", MINUTE)]
     assert neighbours("a.png") is None
     clock.now += MINUTE
-    assert look(make(), "a.png") == {"a.png": "unchanged"}
+    assert process(make(), "a.png") == {"a.png": "unchanged"}
     assert neighbours("a.png") == {}
     assert len(recheck_queue.asked) == 1
 
@@ -163,12 +163,12 @@ def test_two_workers_that_index_copies_at_the_same_moment_end_with_a_link(
     index.visibility_delay = MINUTE
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
-    index.before_write.then(lambda: look(make(), "b.png"))
-    look(make(), "a.png")
+    index.before_write.then(lambda: process(make(), "b.png"))
+    process(make(), "a.png")
     assert (neighbours("a.png"), neighbours("b.png")) == (None, None)
     clock.now += MINUTE
-    look(make(), "a.png")
-    look(make(), "b.png")
+    process(make(), "a.png")
+    process(make(), "b.png")
     assert ref("a.png").id in neighbours("b.png")
 
 
@@ -177,14 +177,14 @@ def test_a_record_that_changes_while_it_is_linked_is_linked_as_it_is_then(
 ):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a dog"))
-    look(make(), "a.png")
+    process(make(), "a.png")
 
     def meanwhile():
         store.put("b.png", picture("a cat"))
-        look(make(), "b.png")
+        process(make(), "b.png")
 
     index.before_write.then(lambda: None, meanwhile)
-    look(make(), "b.png")
+    process(make(), "b.png")
     assert list(neighbours("b.png")) == [ref("a.png").id]
 
 
@@ -192,7 +192,7 @@ def test_a_record_that_never_rests_fails_after_a_few_rounds(
     make, store, index, recheck_queue, clock
 ):
     store.put("a.png", picture("a"))
-    look(Indexer(store, index, FakeImages(), clock=clock), "a.png")
+    process(Indexer(store, index, FakeImages(), clock=clock), "a.png")
 
     def touch():
         stored = index.get([ref("a.png").id])[ref("a.png").id]
@@ -216,7 +216,7 @@ def nested(index, touch):
 
 def test_an_image_that_cannot_be_linked_now_is_looked_at_again(make, store, index, clock):
     store.put("a.png", picture("a"))
-    look(Indexer(store, index, FakeImages(), clock=clock), "a.png")
+    process(Indexer(store, index, FakeImages(), clock=clock), "a.png")
     index.failing.add("a.png")
     [outcome] = make().process([ref("a.png")])
     assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "no room")
@@ -237,7 +237,7 @@ def test_more_copies_than_each_can_note_still_hang_together(make, store, index):
     names = [f"{number}.png" for number in range(3 * MAX_NEIGHBOURS)]
     for name in names:
         store.put(name, picture("a cat"))
-    look(make(), *names)
+    process(make(), *names)
     assert all(len(index.document(name).neighbours) == MAX_NEIGHBOURS for name in names)
 
 
@@ -256,12 +256,12 @@ def test_two_images_that_cannot_be_compared_are_no_duplicates_and_others_are(
             alike = {"embedding": vector("a cat")}
             return [replace(each, **alike) for each in super().encode_images(images, details)]
 
-    monkeypatch.setattr(linking, "likeness", compare)
+    monkeypatch.setattr(linking, "similarity", compare)
     linker = Linker(index, WEIGHTS)
     indexer = Indexer(store, index, Alike(), linker=linker)
     keys = ("a.png", "b.png", "odd.png")
-    assert look(indexer, *keys) == dict.fromkeys(keys, "indexed")
+    assert process(indexer, *keys) == dict.fromkeys(keys, "indexed")
     assert [neighbours(key) for key in keys] == [{}, {}, {}]
     store.put("copy.png", picture("a cat"))
-    assert look(indexer, "copy.png") == {"copy.png": "indexed"}
+    assert process(indexer, "copy.png") == {"copy.png": "indexed"}
     assert list(neighbours("copy.png")) == [ref("a.png").id]

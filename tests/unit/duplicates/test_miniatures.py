@@ -1,7 +1,4 @@
-"""Claims: a picture is found in what it was cut from or framed by, and in no other.
-
-Claims: a miniature keeps how a picture looks inside its frame, and says when it is none.
-"""
+"""Miniatures: their text format, and matching of crops, borders and mirrored images."""
 
 import numpy as np
 import pytest
@@ -13,7 +10,7 @@ from imagesearch.duplicates.miniatures import SIDE, Miniature, from_text, overla
 from imagesearch.duplicates.similarity import Fingerprint, hash_distance, similarity
 from imagesearch.embedding.decoding.details import miniature
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
-from imagesearch.embedding.decoding.transforms import inside_frame
+from imagesearch.embedding.decoding.transforms import without_border
 from imagesearch.embedding.manifest import DuplicateWeights
 from tests.support.drawings import drawing, mini
 
@@ -59,18 +56,18 @@ def test_what_is_no_miniature_is_refused(text):
 @pytest.mark.parametrize("color", [0, 128, 255])
 def test_a_frame_of_one_color_is_left_out(color):
     framed = ImageOps.expand(drawing(1), (30, 10, 5, 80), color)
-    assert inside_frame(framed).size == pytest.approx((320, 240), abs=3)
+    assert without_border(framed).size == pytest.approx((320, 240), abs=3)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (320, 1), (64, 64)])
 def test_a_picture_of_one_color_is_no_frame(size):
-    assert inside_frame(Image.new("L", size, 200)).size == size
+    assert without_border(Image.new("L", size, 200)).size == size
 
 
 def test_a_small_thing_on_a_plain_ground_is_not_cut_out_of_it():
     ground = Image.new("L", (300, 300), 255)
     ground.paste(drawing(1, 30, 30), (130, 130))
-    assert inside_frame(ground).size == (300, 300)
+    assert without_border(ground).size == (300, 300)
 
 
 def test_a_mirrored_picture_has_the_same_hash_for_what_distance_means():

@@ -1,4 +1,4 @@
-"""Claims: pages that share a layout are no duplicates, and scans of one page are."""
+"""Pages with a common layout are not duplicates, scans of one page are."""
 
 import io
 import random
@@ -18,7 +18,7 @@ from imagesearch.duplicates.contrast_maps import (
 )
 from imagesearch.duplicates.similarity import THRESHOLD, Fingerprint, similarity
 from imagesearch.embedding.decoding.details import miniature
-from imagesearch.embedding.decoding.document_pages import LEAST_SURE, contrast_map, page_logit
+from imagesearch.embedding.decoding.document_pages import MIN_SURE_LOGIT, contrast_map, page_logit
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.manifest import DuplicateWeights
 from models.evaluation.document_pages import book_page, chat, letter, receipt
@@ -153,4 +153,4 @@ def test_two_pictures_that_may_be_photos_are_compared_as_photos():
 
 @pytest.mark.parametrize("kind", PAGES)
 def test_pages_look_like_pages(kind):
-    assert all(page_logit(small(page(kind, seed))) > LEAST_SURE for seed in range(4))
+    assert all(page_logit(small(page(kind, seed))) > MIN_SURE_LOGIT for seed in range(4))

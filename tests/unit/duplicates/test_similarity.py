@@ -1,4 +1,4 @@
-"""Claims: evidence of both kinds makes a duplicate, and neither kind does alone."""
+"""Similarity: a duplicate needs the evidence of embedding and appearance."""
 
 from dataclasses import astuple
 

@@ -1,4 +1,4 @@
-"""Pictures made on the spot, a model of a few numbers, and decoding in this process."""
+"""Generated images, a tiny model, and decoding in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A calibration is what the manifest says, or the model is not loaded."""
+"""Calibration: an invalid background file is an error that names the file."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def test_a_calibration_changes_no_space(calibrate, manifest):
 
 @pytest.mark.parametrize(
     ("background", "said"),
-    [(b"", "no array"), (b"\x93NUMPY", "no array"), (b"PK\x03\x04" * 9, "no array"),
-     (_npy(ROWS)[:-1], "no array"), (ROWS.astype(np.float32), "float32"),
+    [(b"", "not a NumPy"), (b"\x93NUMPY", "not a NumPy"), (b"PK\x03\x04" * 9, "not a NumPy"),
+     (_npy(ROWS)[:-1], "not a NumPy"), (ROWS.astype(np.float32), "float32"),
      (ROWS[:, :3], r"int8 \[3, 3\] instead of int8 \[N, 4\]"), (ROWS[0], r"int8 \[4\]"),
      (ROWS[:1], "1 vectors, fewer than the 2"), (ROWS[:0], "0 vectors"),
-     (ROWS * np.int8([[1], [0], [1]]), "without a direction in row 1")],
+     (ROWS * np.int8([[1], [0], [1]]), "of length 0 in row 1")],
 )  # fmt: skip
 def test_a_file_that_is_no_background_is_named(background, said, calibrate):
     folder = calibrate(background)
@@ -86,7 +86,7 @@ def test_objects_in_the_file_are_not_made(calibrate):
     pickled = io.BytesIO()
     np.save(pickled, np.array([{}, {}], object), allow_pickle=True)
     folder = calibrate(pickled.getvalue())
-    with pytest.raises(ConfigurationError, match="no array"):
+    with pytest.raises(ConfigurationError, match="not a NumPy array"):
         relevance(folder, load_manifest(folder))
 
 

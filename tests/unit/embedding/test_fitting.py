@@ -1,4 +1,4 @@
-"""Graphs that were exported in other ways run through the same code: the manifest says how."""
+"""Graphs of other exporters run through the same code, configured by the manifest."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A picture and a text have one vector each, whatever they are embedded together with.
-
-Files become vectors in their order, and a bad one leaves the others alone.
-"""
+"""Image encoder: order, unreadable files, and vectors that do not depend on the batch."""
 
 from __future__ import annotations
 

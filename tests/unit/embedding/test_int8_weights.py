@@ -1,4 +1,4 @@
-"""Unsigned weights become signed ones, and not one number that the graph gives changes."""
+"""Conversion of unsigned weights to signed ones does not change any result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A manifest is what it must be, or the model is not loaded and the operator is told why."""
+"""Manifest: invalid manifests and files are errors that name the cause."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_what_changes_no_image_vector_changes_no_space(where, value, changed, ma
 def test_what_changes_image_vectors_changes_the_space_that_the_text_must_speak(
     where, value, changed
 ):
-    with pytest.raises(ConfigurationError, match="text tower is made for the image space"):
+    with pytest.raises(ConfigurationError, match="text tower requires the image space"):
         changed(where, value)
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_is_not_the_manifests_is_not_loaded(spoil, said, model_copy,
     with pytest.raises(ConfigurationError, match=said) as caught:
         verified(model_copy, "image.onnx", manifest)
     assert str(model_copy / "image.onnx") in caught.value.message
-    assert "fetch" in caught.value.hint
+    assert "download" in caught.value.hint
 
 
 def test_what_a_manifest_may_say_since_then_leaves_the_starter_model_in_its_space():

@@ -1,4 +1,4 @@
-"""The models that are known by name fit the manifest, and say from where each file comes."""
+"""Model catalog: entries match the manifest schema and name the sources of their files."""
 
 from __future__ import annotations
 

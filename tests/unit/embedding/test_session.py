@@ -1,4 +1,4 @@
-"""One function creates every ONNX session of the repository, with the product's options."""
+"""Sessions: all are created by one function with the same options."""
 
 import ast
 from collections.abc import Iterator

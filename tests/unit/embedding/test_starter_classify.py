@@ -1,4 +1,4 @@
-"""The model that ships says what the sample photos show, and how sure it is, within reason."""
+"""Starter model: classification of the sample photos."""
 
 import csv
 

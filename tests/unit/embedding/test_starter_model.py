@@ -1,4 +1,4 @@
-"""The model that ships tells hits that stand out from those that do not, through the product."""
+"""Starter model: relevance of hits and duplicates among the sample photos."""
 
 from __future__ import annotations
 

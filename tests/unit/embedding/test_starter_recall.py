@@ -1,4 +1,4 @@
-"""The model that ships finds the sample photos by their captions, through the product itself."""
+"""Starter model: recall of the sample photos by their captions."""
 
 import csv
 

@@ -1,7 +1,4 @@
-"""Nothing leaves the machine.
-
-What a function imports at its start is light.
-"""
+"""Startup: no telemetry, and light imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words become vectors: cut to the model's length, padded no more than the batch needs."""
+"""Text encoder: truncation, padding and normalized vectors."""
 
 from __future__ import annotations
 

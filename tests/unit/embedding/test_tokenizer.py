@@ -1,4 +1,4 @@
-"""Texts become the tokens that CLIP was trained on, whatever is in them."""
+"""Tokenizer: the same tokens as in the training of CLIP."""
 
 from __future__ import annotations
 

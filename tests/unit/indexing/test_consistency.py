@@ -1,4 +1,4 @@
-"""Claims about agreement: what a bucket and its index have in common, and what not."""
+"""Consistency check of bucket and index."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Claims: bytes that a record describes are neither decoded nor embedded again."""
+"""Reuse of records: known bytes are neither decoded nor embedded again."""
 
 import hashlib
 from dataclasses import replace
@@ -16,7 +16,7 @@ from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer, Limits
 from tests.support.fake_index import FakeIndex
 from tests.support.fakes import START, FakeDerived, FakeImages, FakeStore, picture, ref, vector
-from tests.support.looking import look
+from tests.support.outcomes import process
 
 LATER = START + timedelta(days=1)
 
@@ -58,10 +58,10 @@ def thumbnails(index: FakeIndex) -> list[str]:
 
 def test_a_renamed_image_keeps_what_its_bytes_gave(indexer, store, index, images, derived):
     store.put("old.png", picture("a cat by X100"))
-    look(indexer, "old.png")
+    process(indexer, "old.png")
     before = index.document("old.png")
     rename(store, "old.png", "new/name.png")
-    assert look(indexer, "old.png", "new/name.png") == {
+    assert process(indexer, "old.png", "new/name.png") == {
         "old.png": "deleted",
         "new/name.png": "indexed",
     }
@@ -76,16 +76,16 @@ def test_a_renamed_image_keeps_what_its_bytes_gave(indexer, store, index, images
 
 def test_a_copy_has_metadata_of_its_own_object(indexer, store, index):
     store.put("a.png", picture("a by X100"), {"label": "first"})
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("b.png", picture("a by X100"), {"note": "second"})
-    look(indexer, "b.png")
+    process(indexer, "b.png")
     assert index.document("b.png").metadata == {"camera": "X100", "note": "second"}
     assert index.document("a.png").metadata == {"camera": "X100", "label": "first"}
 
 
 def test_a_copy_is_linked_anew(indexer, store, index):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     entry = index.get([ref("a.png").id])[ref("a.png").id]
     index.write([Touch(replace(entry.document, neighbours=()), entry.version)])
     store.put("b.png", picture("a"))
@@ -98,10 +98,10 @@ def test_a_copy_is_linked_anew(indexer, store, index):
 def test_names_that_were_swapped_cost_nothing(indexer, store, index, images):
     store.put("a.png", picture("a"))
     store.put("b.png", picture("b"))
-    look(indexer, "a.png", "b.png")
+    process(indexer, "a.png", "b.png")
     store.put("a.png", picture("b"))
     store.put("b.png", picture("a"))
-    assert look(indexer, "a.png", "b.png") == {"a.png": "indexed", "b.png": "indexed"}
+    assert process(indexer, "a.png", "b.png") == {"a.png": "indexed", "b.png": "indexed"}
     assert len(images.read) == 2
     assert (index.embedding_of("a.png") == vector("b")).all()
     assert (index.embedding_of("b.png") == vector("a")).all()
@@ -116,10 +116,10 @@ def test_names_that_were_shifted_cost_nothing_whatever_the_batches(
     keys = [f"{number:02}.png" for number in range(20)]
     for number, key in enumerate(keys):
         store.put(key, picture(f"{number}"))
-    look(indexer, *keys)
+    process(indexer, *keys)
     for number, key in enumerate(keys):
         store.put(key, picture(f"{(number - shift) % 20}"))
-    assert set(look(indexer, *keys).values()) == {"indexed"}
+    assert set(process(indexer, *keys).values()) == {"indexed"}
     assert len(images.read) == 20
     assert all(
         (index.embedding_of(keys[n]) == vector(f"{(n - shift) % 20}")).all() for n in range(20)
@@ -132,10 +132,10 @@ def test_a_name_looked_at_after_its_old_one_was_deleted_costs_nothing(
 ):
     """Events come in any order: the old name of a renamed image may be gone from the index."""
     store.put("old.png", picture("a"))
-    look(indexer, "old.png")
+    process(indexer, "old.png")
     rename(store, "old.png", "new.png")
-    assert look(indexer, "old.png") == {"old.png": "deleted"}
-    assert look(indexer, "new.png") == {"new.png": "indexed"}
+    assert process(indexer, "old.png") == {"old.png": "deleted"}
+    assert process(indexer, "new.png") == {"new.png": "indexed"}
     assert images.read == [picture("a")]
     assert (index.embedding_of("new.png") == vector("a")).all()
     assert sorted(derived.files) == thumbnails(index)
@@ -147,10 +147,10 @@ def test_no_more_than_some_lost_contents_are_kept(new_indexer, store, images, mo
     keys = ["a.png", "b.png", "c.png", "d.png"]
     for key in keys:
         store.put(key, picture(key))
-    look(indexer, *keys)
+    process(indexer, *keys)
     for key, words in zip(keys, ("new", "new", "new", "a.png"), strict=True):
         store.put(key, picture(words))
-    look(indexer, *keys)
+    process(indexer, *keys)
     assert images.read[4:] == [picture("new"), picture("a.png")]
 
 
@@ -171,39 +171,39 @@ def test_copies_in_one_batch_are_decoded_once(indexer, store, images):
 def test_copies_of_what_cannot_be_read_are_decoded_once_and_all_rejected(indexer, store, images):
     store.put("a.png", picture("broken"))
     store.put("b.png", picture("broken"))
-    assert look(indexer, "a.png", "b.png") == {"a.png": "rejected", "b.png": "rejected"}
+    assert process(indexer, "a.png", "b.png") == {"a.png": "rejected", "b.png": "rejected"}
     assert images.read == [picture("broken")]
 
 
 def test_another_state_of_the_same_bytes_touches_the_record(indexer, store, index, images, derived):
     """A multipart upload's ETag is another; a file's state tells when its inode changed."""
     state = store.put("a.png", picture("a"), {"label": "cat"})
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     before, files = index.document("a.png"), dict(derived.files)
     store.objects["a.png"] = picture("a"), replace(state, etag="other", metadata={"label": "dog"})
-    assert look(indexer, "a.png") == {"a.png": "updated"}
+    assert process(indexer, "a.png") == {"a.png": "updated"}
     assert index.document("a.png") == replace(before, etag="other", metadata={"label": "dog"})
     assert images.read == [picture("a")]
     assert derived.files == files
-    assert look(indexer, "a.png") == {"a.png": "unchanged"}
+    assert process(indexer, "a.png") == {"a.png": "unchanged"}
 
 
 def test_a_newer_decoder_reads_copies_of_what_an_older_one_read(indexer, new_indexer, store):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("b.png", picture("a"))
     newer = FakeImages(decoder="fake 2")
-    look(new_indexer(images=newer), "b.png")
+    process(new_indexer(images=newer), "b.png")
     assert newer.read == [picture("a")]
 
 
 def test_a_record_of_an_older_release_is_no_source(indexer, store, index, images):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     entry = index.get([ref("a.png").id])[ref("a.png").id]
     index.write([Touch(replace(entry.document, miniature=None), entry.version)])
     store.put("b.png", picture("a"))
-    look(indexer, "b.png")
+    process(indexer, "b.png")
     assert len(images.read) == 2
     assert index.document("b.png").miniature is not None
 
@@ -221,19 +221,19 @@ def test_a_place_is_taken_over_where_places_are_wanted(
     new_indexer, store, index, images, before, after, reads, latitude
 ):
     store.put("a.png", picture("a"))
-    look(new_indexer(gps=before), "a.png")
+    process(new_indexer(gps=before), "a.png")
     store.put("b.png", picture("a"))
-    look(new_indexer(gps=after), "b.png")
+    process(new_indexer(gps=after), "b.png")
     assert len(images.read) == reads
     assert index.document("b.png").latitude == latitude
 
 
 def test_a_missing_thumbnail_is_made_from_the_file(indexer, store, index, images, derived):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     derived.files.clear()
     store.put("b.png", picture("a"))
-    assert look(indexer, "b.png") == {"b.png": "indexed"}
+    assert process(indexer, "b.png") == {"b.png": "indexed"}
     assert len(images.read) == 2
     assert sorted(derived.files) == [index.document("b.png").thumbnail]
 
@@ -247,29 +247,29 @@ def test_a_thumbnail_that_may_not_be_read_is_made_from_the_file(
         raise Unavailable("AccessDenied")
 
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("b.png", picture("a"))
     derived.get = refused
-    assert look(indexer, "b.png") == {"b.png": "indexed"}
+    assert process(indexer, "b.png") == {"b.png": "indexed"}
     assert len(images.read) == 2
     assert sorted(derived.files) == thumbnails(index)
 
 
 def test_without_thumbnails_a_copy_names_none(indexer, new_indexer, store, index, images):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("b.png", picture("a"))
-    look(new_indexer(derived=None), "b.png")
+    process(new_indexer(derived=None), "b.png")
     assert len(images.read) == 1
     assert index.document("b.png").thumbnail is None
 
 
 def test_the_copies_of_a_copy_outlive_the_first_image(indexer, store, index, images, derived):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     for old, new in (("a.png", "b.png"), ("b.png", "c.png"), ("c.png", "a.png")):
         rename(store, old, new)
-        look(indexer, old, new)
+        process(indexer, old, new)
     assert index.keys() == ["a.png"]
     assert images.read == [picture("a")]
     assert sorted(derived.files) == thumbnails(index)
@@ -280,10 +280,10 @@ def test_where_the_look_up_fails_the_file_is_embedded(indexer, store, index, ima
         raise Unavailable("no searches now")
 
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("b.png", picture("a"))
     index.by_sha256 = away
-    assert look(indexer, "b.png") == {"b.png": "indexed"}
+    assert process(indexer, "b.png") == {"b.png": "indexed"}
     assert len(images.read) == 2
 
 
@@ -292,12 +292,12 @@ def test_another_library_of_the_same_model_is_a_source(new_indexer, store, index
     moved.put("1.png", picture("one"))
     moved.put("2.png", picture("two"))
     first = FakeImages()
-    look(Indexer(moved, other, first, derived=thumbs), "1.png", "2.png")
+    process(Indexer(moved, other, first, derived=thumbs), "1.png", "2.png")
     store.put("x/1.png", picture("one"))
     store.put("x/2.png", picture("two"))
     store.put("x/3.png", picture("three"))
     indexer = new_indexer(sources=[ContentSource(other, thumbs)])
-    assert set(look(indexer, "x/1.png", "x/2.png", "x/3.png").values()) == {"indexed"}
+    assert set(process(indexer, "x/1.png", "x/2.png", "x/3.png").values()) == {"indexed"}
     assert images.read == [picture("three")]
     assert index.keys() == ["x/1.png", "x/2.png", "x/3.png"]
     assert len(thumbnails(index)) == 3
@@ -311,7 +311,7 @@ CHANGES = st.lists(st.tuples(NAMES, st.none() | CONTENTS), max_size=8)
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.lists(CHANGES, max_size=6), st.integers(1, 4))
 def test_whatever_is_moved_the_index_says_what_the_bucket_holds(rounds, max_batch_size):
-    """And what it held before the look is not embedded again."""
+    """What it contained before is not embedded again."""
     store, index, images, derived = FakeStore(), FakeIndex(), FakeImages(), FakeDerived()
     indexer = Indexer(store, index, images, Limits(batch_images=max_batch_size), derived=derived)
     for changes in rounds:
@@ -322,7 +322,7 @@ def test_whatever_is_moved_the_index_says_what_the_bucket_holds(rounds, max_batc
                 store.delete(key)
         known = {document.sha256 for document in documents(index)}
         images.batches.clear()
-        look(indexer, *{key for key, _ in changes})
+        process(indexer, *{key for key, _ in changes})
         assert known.isdisjoint(hashlib.sha256(data).hexdigest() for data in images.read)
         held = {key: data for key, (data, _) in store.objects.items()}
         readable = {key for key, data in held.items() if data != picture("broken")}

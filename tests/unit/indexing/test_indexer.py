@@ -1,9 +1,4 @@
-"""Claims: after a look, the index says what the bucket says.
-
-Claims: a fault costs the keys that it touches, and bounds hold.
-
-Claims: whoever changes what meanwhile, the index ends where the bucket does.
-"""
+"""Indexer: the index ends equal to the bucket, despite faults and concurrent changes."""
 
 from functools import partial
 
@@ -14,12 +9,12 @@ from imagesearch.domain.ports import WriteStatus
 from imagesearch.indexing.indexer import KEYS_PER_BATCH, MAX_ROUNDS, Indexer, Limits
 from imagesearch.indexing.planner import ExistingObject, Observed, OutcomeKind, Planner
 from tests.support.fakes import START, FakeImages, picture, ref, vector
-from tests.support.looking import look
+from tests.support.outcomes import process
 
 
 def test_a_new_image_is_recorded_with_what_its_file_says(indexer, store, index):
     state = store.put("cats/tom.png", picture("a cat"), {"camera": "X100"})
-    assert look(indexer, "cats/tom.png") == {"cats/tom.png": "indexed"}
+    assert process(indexer, "cats/tom.png") == {"cats/tom.png": "indexed"}
     document = index.document("cats/tom.png")
     assert (document.etag, document.size, document.last_modified) == (
         state.etag,
@@ -35,18 +30,18 @@ def test_a_new_image_is_recorded_with_what_its_file_says(indexer, store, index):
 
 def test_where_a_picture_was_taken_is_recorded_only_when_asked_for(store, index, images):
     store.put("a.png", picture("a"))
-    look(Indexer(store, index, images), "a.png")
+    process(Indexer(store, index, images), "a.png")
     assert (index.document("a.png").latitude, index.document("a.png").longitude) == (None, None)
     store.put("b.png", picture("b"))
-    look(Indexer(store, index, images, gps=True), "b.png")
+    process(Indexer(store, index, images, gps=True), "b.png")
     assert (index.document("b.png").latitude, index.document("b.png").longitude) == (48.5, -2.25)
 
 
 def test_the_same_event_again_reads_nothing_and_writes_nothing(indexer, store, index):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     writes, reads = index.writes, list(store.reads)
-    assert look(indexer, "a.png") == {"a.png": "unchanged"}
+    assert process(indexer, "a.png") == {"a.png": "unchanged"}
     assert (index.writes, store.reads) == (writes, reads)
 
 
@@ -58,9 +53,9 @@ def test_a_key_named_twice_is_looked_at_once(indexer, store, images):
 
 def test_an_overwritten_image_is_embedded_anew(indexer, store, index):
     store.put("a.png", picture("a cat"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("a.png", picture("a dog"))
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert (index.embedding_of("a.png") == vector("a dog")).all()
 
 
@@ -68,9 +63,9 @@ def test_new_metadata_on_the_same_bytes_is_recorded_without_embedding(
     indexer, store, index, images
 ):
     store.put("a.png", picture("a"), {"label": "old"})
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("a.png", picture("a"), {"label": "new"})
-    assert look(indexer, "a.png") == {"a.png": "updated"}
+    assert process(indexer, "a.png") == {"a.png": "updated"}
     assert index.document("a.png").metadata == {"label": "new"}
     assert len(images.read) == 1
     assert (index.embedding_of("a.png") == vector("a")).all()
@@ -78,63 +73,63 @@ def test_new_metadata_on_the_same_bytes_is_recorded_without_embedding(
 
 def test_metadata_that_changed_within_one_second_is_recorded(indexer, store, index):
     store.put("a.png", picture("a"), {"label": "old"})
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.seconds -= 1
     store.put("a.png", picture("a"), {"label": "new"})
-    assert look(indexer, "a.png") == {"a.png": "updated"}
+    assert process(indexer, "a.png") == {"a.png": "updated"}
     assert index.document("a.png").metadata == {"label": "new"}
 
 
 def test_a_deleted_object_leaves_the_index(indexer, store, index):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.delete("a.png")
-    assert look(indexer, "a.png") == {"a.png": "deleted"}
+    assert process(indexer, "a.png") == {"a.png": "deleted"}
     assert index.keys() == []
 
 
 def test_an_object_that_comes_back_is_found_again(indexer, store, index):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.delete("a.png")
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("a.png", picture("a"))
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert index.keys() == ["a.png"]
 
 
 @pytest.mark.parametrize("key", ["notes.txt", "archive", "folder/"])
 def test_what_is_no_image_is_skipped(indexer, store, index, key):
     store.put(key, b"some words")
-    assert look(indexer, key) == {key: "skipped"}
+    assert process(indexer, key) == {key: "skipped"}
     assert index.entries == {}
 
 
 def test_an_image_without_an_extension_is_indexed(indexer, store, index):
     store.put("photo", picture("a photo"))
-    assert look(indexer, "photo") == {"photo": "indexed"}
+    assert process(indexer, "photo") == {"photo": "indexed"}
     assert index.keys() == ["photo"]
 
 
 def test_an_empty_object_without_an_extension_is_skipped_unread(indexer, store):
     store.put("folder/", b"")
-    assert look(indexer, "folder/") == {"folder/": "skipped"}
+    assert process(indexer, "folder/") == {"folder/": "skipped"}
     assert store.reads == []
 
 
 def test_an_image_overwritten_by_something_else_is_forgotten(indexer, store, index):
     store.put("photo", picture("a photo"))
-    look(indexer, "photo")
+    process(indexer, "photo")
     store.put("photo", b"some words")
-    assert look(indexer, "photo") == {"photo": "skipped"}
+    assert process(indexer, "photo") == {"photo": "skipped"}
     assert index.keys() == []
 
 
 def test_an_unreadable_image_is_listed_with_its_reason_and_not_found(indexer, store, index):
     store.put("a.png", picture("a cat"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("a.png", picture("broken"))
-    assert look(indexer, "a.png") == {"a.png": "rejected"}
+    assert process(indexer, "a.png") == {"a.png": "rejected"}
     document = index.document("a.png")
     assert (document.status, document.reason) == (Status.REJECTED, "cannot be decoded")
     assert index.embeddings([document.id]) == {}
@@ -143,31 +138,31 @@ def test_an_unreadable_image_is_listed_with_its_reason_and_not_found(indexer, st
 
 def test_a_rejected_image_is_not_read_again_by_the_same_decoder(indexer, store, images):
     store.put("a.png", picture("broken"))
-    look(indexer, "a.png")
-    assert look(indexer, "a.png") == {"a.png": "unchanged"}
+    process(indexer, "a.png")
+    assert process(indexer, "a.png") == {"a.png": "unchanged"}
     assert len(images.read) == 1
 
 
 def test_a_newer_decoder_reads_a_rejected_image_again(store, index, indexer):
     store.put("a.png", picture("broken"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     newer = FakeImages(decoder="fake 2", unreadable="other bytes")
-    assert look(Indexer(store, index, newer), "a.png") == {"a.png": "indexed"}
+    assert process(Indexer(store, index, newer), "a.png") == {"a.png": "indexed"}
     assert index.document("a.png").decoder == "fake 2"
 
 
 def test_a_newer_decoder_leaves_indexed_images_alone(store, index, indexer):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     newer = FakeImages(decoder="fake 2")
-    assert look(Indexer(store, index, newer), "a.png") == {"a.png": "unchanged"}
+    assert process(Indexer(store, index, newer), "a.png") == {"a.png": "unchanged"}
     assert newer.read == []
 
 
 def test_a_file_over_the_limit_is_rejected_unread(store, index, images):
     store.put("big.png", picture("x" * 200))
     small = Indexer(store, index, images, Limits(file_bytes=100))
-    assert look(small, "big.png") == {"big.png": "rejected"}
+    assert process(small, "big.png") == {"big.png": "rejected"}
     assert "208 bytes, over the limit of 100" in index.document("big.png").reason
     assert store.reads == []
 
@@ -176,7 +171,7 @@ def test_a_fault_of_the_store_for_one_key_leaves_the_others_alone(indexer, store
     for key in ("a.png", "b.png", "c.png"):
         store.put(key, picture(key))
     store.away.add("b.png")
-    assert look(indexer, "a.png", "b.png", "c.png") == {
+    assert process(indexer, "a.png", "b.png", "c.png") == {
         "a.png": "indexed",
         "b.png": "failed",
         "c.png": "indexed",
@@ -187,7 +182,7 @@ def test_a_fault_of_the_store_for_one_key_leaves_the_others_alone(indexer, store
 def test_a_store_that_goes_away_between_look_and_reading_fails_that_key(indexer, store, index):
     store.put("a.png", picture("a"))
     store.before_read.then(lambda: store.away.add("a.png"))
-    assert look(indexer, "a.png") == {"a.png": "failed"}
+    assert process(indexer, "a.png") == {"a.png": "failed"}
     assert index.keys() == []
 
 
@@ -195,13 +190,13 @@ def test_a_write_that_fails_fails_its_key_alone(indexer, store, index):
     store.put("a.png", picture("a"))
     store.put("b.png", picture("b"))
     index.failing.add("b.png")
-    assert look(indexer, "a.png", "b.png") == {"a.png": "indexed", "b.png": "failed"}
+    assert process(indexer, "a.png", "b.png") == {"a.png": "indexed", "b.png": "failed"}
 
 
 def test_an_index_that_is_away_fails_every_key_and_loses_none(indexer, store, index):
     store.put("a.png", picture("a"))
     index.away = True
-    assert look(indexer, "a.png", "gone.png") == {"a.png": "failed", "gone.png": "failed"}
+    assert process(indexer, "a.png", "gone.png") == {"a.png": "failed", "gone.png": "failed"}
 
 
 def test_an_index_that_goes_away_before_the_write_fails_the_keys_of_that_write(
@@ -209,13 +204,13 @@ def test_an_index_that_goes_away_before_the_write_fails_the_keys_of_that_write(
 ):
     store.put("a.png", picture("a"))
     index.before_write.then(lambda: setattr(index, "away", True))
-    assert look(indexer, "a.png") == {"a.png": "failed"}
+    assert process(indexer, "a.png") == {"a.png": "failed"}
 
 
 def test_a_decoder_that_cannot_start_fails_the_images_and_not_the_deletions(indexer, store, images):
     store.put("a.png", picture("a"))
     images.away = True
-    assert look(indexer, "a.png", "gone.png") == {"a.png": "failed", "gone.png": "deleted"}
+    assert process(indexer, "a.png", "gone.png") == {"a.png": "failed", "gone.png": "deleted"}
 
 
 def test_batches_are_bounded_in_number(store, index, images):
@@ -237,14 +232,14 @@ def test_batches_are_bounded_in_bytes(store, index, images):
 def test_one_file_over_a_batch_s_bytes_is_a_batch_of_its_own(store, index, images):
     store.put("a.png", picture("x" * 300))
     indexer = Indexer(store, index, images, Limits(batch_bytes=100))
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
 
 
 def test_more_keys_than_are_looked_at_at_a_time_all_settle(indexer, store, index):
     keys = [f"{n:04}.png" for n in range(KEYS_PER_BATCH + 3)]
     for key in keys:
         store.put(key, picture(key))
-    assert set(look(indexer, *keys).values()) == {"indexed"}
+    assert set(process(indexer, *keys).values()) == {"indexed"}
     assert index.keys() == keys
 
 
@@ -259,13 +254,13 @@ def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer
     found = ExistingObject(Observed(ref("a.png"), state, None), state)
     sent = Planner(FakeImages(), lambda: START).record(found, 64 * "a", image)
     store.delete("a.png")
-    assert look(indexer, "a.png") == {"a.png": "deleted"}
+    assert process(indexer, "a.png") == {"a.png": "deleted"}
     assert [result.status for result in index.write([sent.write])] == [WriteStatus.CONFLICT]
     assert index.keys() == []
 
 
 def test_a_conflict_is_looked_at_again(indexer, store, index, images):
-    """Another worker writes the older picture between this one's look and its write."""
+    """Another worker writes the older picture between this one's head request and its write."""
     store.put("a.png", picture("old"))
     other = Indexer(store, index, FakeImages())
 
@@ -274,34 +269,34 @@ def test_a_conflict_is_looked_at_again(indexer, store, index, images):
         store.put("a.png", picture("new"))
 
     index.before_write.then(meanwhile)
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert (index.embedding_of("a.png") == vector("new")).all()
 
 
 def test_an_object_that_changed_while_it_was_read_is_read_again(indexer, store, index):
     store.put("a.png", picture("old"))
     store.before_read.then(lambda: store.put("a.png", picture("new")))
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert (index.embedding_of("a.png") == vector("new")).all()
 
 
 def test_an_object_deleted_while_it_was_read_leaves_nothing_behind(indexer, store, index):
     store.put("a.png", picture("a"))
     store.before_read.then(lambda: store.delete("a.png"))
-    assert look(indexer, "a.png") == {"a.png": "deleted"}
+    assert process(indexer, "a.png") == {"a.png": "deleted"}
     assert index.keys() == []
 
 
 def test_an_object_deleted_while_its_record_is_written_is_deleted_again(indexer, store, index):
     store.put("a.png", picture("a"))
     index.before_write.then(lambda: store.delete("a.png"))
-    assert look(indexer, "a.png") == {"a.png": "deleted"}
+    assert process(indexer, "a.png") == {"a.png": "deleted"}
     assert index.keys() == []
 
 
 def test_an_object_created_while_its_deletion_is_written_is_indexed(indexer, store, index):
     index.before_write.then(lambda: store.put("a.png", picture("a")))
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert index.keys() == ["a.png"]
 
 

@@ -1,4 +1,4 @@
-"""Claims about decisions, made without any I/O."""
+"""Planner: decisions without I/O."""
 
 from dataclasses import replace
 from datetime import timedelta

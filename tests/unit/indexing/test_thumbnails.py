@@ -1,4 +1,4 @@
-"""Claims: a document names a small copy that is there, and no copy is there that none names."""
+"""Thumbnails: each named thumbnail exists, and no other one remains."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,7 +7,7 @@ import pytest
 
 from imagesearch.indexing.indexer import Indexer
 from tests.support.fakes import START, FakeDerived, FakeImages, picture, ref
-from tests.support.looking import look
+from tests.support.outcomes import process
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def named(index):
 
 def test_a_new_image_has_a_small_copy(indexer, store, derived, named):
     store.put("a.png", picture("a"))
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     [key] = named()
     assert key.startswith(f"thumbnails/{ref('a.png').id}/")
     assert derived.files == {key: (b"small a", "image/webp")}
@@ -40,16 +40,16 @@ def test_a_new_image_has_a_small_copy(indexer, store, derived, named):
 
 def test_without_a_derived_store_none_is_made(store, index, images, named):
     store.put("a.png", picture("a"))
-    look(Indexer(store, index, images), "a.png")
+    process(Indexer(store, index, images), "a.png")
     assert named() == []
 
 
 def test_images_of_the_same_bytes_have_copies_of_their_own(indexer, store, derived, named):
     store.put("a.png", picture("a"))
     store.put("b.png", picture("a"))
-    look(indexer, "a.png", "b.png")
+    process(indexer, "a.png", "b.png")
     store.delete("a.png")
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     assert sorted(derived.files) == named()
     assert len(named()) == 1
 
@@ -57,42 +57,42 @@ def test_images_of_the_same_bytes_have_copies_of_their_own(indexer, store, deriv
 @pytest.mark.parametrize("data", [picture("a dog"), picture("broken"), b"no image", None])
 def test_what_is_replaced_loses_its_copy(indexer, store, derived, named, data):
     store.put("photo", picture("a cat"))
-    look(indexer, "photo")
+    process(indexer, "photo")
     [old] = named()
     if data is None:
         store.delete("photo")
     else:
         store.put("photo", data)
-    look(indexer, "photo")
+    process(indexer, "photo")
     assert old not in derived.files
     assert sorted(derived.files) == named()
 
 
 def test_new_metadata_keeps_the_copy(indexer, store, derived, named):
     store.put("a.png", picture("a"), {"label": "old"})
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     before = dict(derived.files)
     store.put("a.png", picture("a"), {"label": "new"})
-    assert look(indexer, "a.png") == {"a.png": "updated"}
+    assert process(indexer, "a.png") == {"a.png": "updated"}
     assert derived.files == before
     assert sorted(derived.files) == named()
 
 
 def test_an_image_that_was_indexed_without_gets_one(indexer, store, index, images, derived, named):
     store.put("a.png", picture("a"))
-    look(Indexer(store, index, images), "a.png")
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    process(Indexer(store, index, images), "a.png")
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert sorted(derived.files) == named() != []
-    assert look(indexer, "a.png") == {"a.png": "unchanged"}
+    assert process(indexer, "a.png") == {"a.png": "unchanged"}
 
 
 def test_while_the_derived_store_is_away_nothing_is_lost(indexer, store, derived, named):
     store.put("a.png", picture("a"))
     derived.away = "thumbnails/"
-    assert look(indexer, "a.png") == {"a.png": "failed"}
+    assert process(indexer, "a.png") == {"a.png": "failed"}
     assert named() == []
     derived.away = None
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert sorted(derived.files) == named() != []
 
 
@@ -100,37 +100,37 @@ def test_one_copy_that_cannot_be_put_fails_alone(indexer, store, derived, named)
     store.put("a.png", picture("a"))
     store.put("b.png", picture("b"))
     derived.away = f"thumbnails/{ref('a.png').id}"
-    assert look(indexer, "a.png", "b.png") == {"a.png": "failed", "b.png": "indexed"}
+    assert process(indexer, "a.png", "b.png") == {"a.png": "failed", "b.png": "indexed"}
     assert len(named()) == 1
 
 
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_copy_that_cannot_be_deleted_is_tried_again(indexer, store, derived, named, gone):
     store.put("a.png", picture("a cat"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     if gone:
         store.delete("a.png")
     else:
         store.put("a.png", picture("a dog"))
     derived.away = "thumbnails/"
-    assert look(indexer, "a.png") == {"a.png": "failed"}
+    assert process(indexer, "a.png") == {"a.png": "failed"}
     derived.away = None
-    assert look(indexer, "a.png") == {"a.png": "deleted" if gone else "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "deleted" if gone else "indexed"}
     assert sorted(derived.files) == named()
 
 
 def test_the_loser_of_a_race_leaves_no_copy_and_takes_none(store, index, derived, named):
-    """Two look at once: one has read older bytes when the other writes newer ones."""
+    """Two workers: one has read older bytes when the other writes newer ones."""
     slow = Indexer(store, index, FakeImages(), derived=derived)
     fast = Indexer(store, index, FakeImages(), derived=derived)
     store.put("a.png", picture("old"))
 
     def overtake():
         store.put("a.png", picture("new"))
-        assert look(fast, "a.png") == {"a.png": "indexed"}
+        assert process(fast, "a.png") == {"a.png": "indexed"}
 
     derived.before_put.then(overtake)
-    assert look(slow, "a.png") == {"a.png": "unchanged"}
+    assert process(slow, "a.png") == {"a.png": "unchanged"}
     assert sorted(derived.files) == named()
     assert [data for data, _ in derived.files.values()] == [b"small new"]
 
@@ -139,8 +139,8 @@ def test_two_that_see_the_same_share_one_copy(store, index, derived, named):
     slow = Indexer(store, index, FakeImages(), derived=derived)
     fast = Indexer(store, index, FakeImages(), derived=derived)
     store.put("a.png", picture("a"))
-    derived.before_put.then(lambda: look(fast, "a.png"))
-    assert look(slow, "a.png") == {"a.png": "unchanged"}
+    derived.before_put.then(lambda: process(fast, "a.png"))
+    assert process(slow, "a.png") == {"a.png": "unchanged"}
     assert sorted(derived.files) == named()
     assert len(named()) == 1
 
@@ -148,19 +148,19 @@ def test_two_that_see_the_same_share_one_copy(store, index, derived, named):
 def test_a_copy_that_was_removed_for_a_deletion_that_did_not_come_is_made_again(
     store, index, derived, named
 ):
-    """The object comes back, the same, between the look at the bucket and the write."""
+    """The object comes back, the same, between the head request and the write."""
     indexer = Indexer(store, index, FakeImages(), derived=derived)
     other = Indexer(store, index, FakeImages(), derived=derived)
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.delete("a.png")
 
     def come_back():
         store.put("a.png", picture("a"))
-        assert look(other, "a.png") == {"a.png": "updated"}
+        assert process(other, "a.png") == {"a.png": "updated"}
 
     index.before_write.then(come_back)
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert sorted(derived.files) == named()
     assert len(named()) == 1
 
@@ -175,7 +175,7 @@ def test_a_small_copy_that_cannot_be_made_is_not_tried_at_each_look(store, index
     images = Images()
     indexer = Indexer(store, index, images, derived=derived)
     store.put("a.png", picture("a"))
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
-    assert look(indexer, "a.png") == {"a.png": "unchanged"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "unchanged"}
     assert derived.files == {}
     assert len(images.read) == 1

@@ -1,4 +1,4 @@
-"""Claims: what the bucket does not give is settled at once, and indexed as soon as it gives it."""
+"""Unreadable objects: recorded at once, and indexed as soon as they can be read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagesearch.indexing.consistency import check_consistency
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import UNREAD
 from tests.support.fakes import FakeDerived, FakeImages, FakeStore, picture, ref
-from tests.support.looking import look
+from tests.support.outcomes import process
 
 ARCHIVED = "archived in GLACIER: restore it first"
 NO_KEY = "its KMS key cannot be used"
@@ -45,7 +45,7 @@ def store() -> ArchivingStore:
 def test_an_archived_image_is_rejected_with_what_to_do(indexer, store, index):
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
-    assert look(indexer, "a.png") == {"a.png": "rejected"}
+    assert process(indexer, "a.png") == {"a.png": "rejected"}
     document = index.document("a.png")
     assert (document.status, document.reason) == (Status.REJECTED, ARCHIVED)
     assert document.decoder == UNREAD
@@ -55,7 +55,7 @@ def test_an_archived_image_is_rejected_with_what_to_do(indexer, store, index):
 def test_a_later_look_neither_asks_for_it_nor_writes_again(indexer, store, index):
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     writes = index.writes
     [outcome] = indexer.process([ref("a.png")])
     assert (outcome.kind.value, outcome.reason) == ("unchanged", ARCHIVED)
@@ -65,30 +65,30 @@ def test_a_later_look_neither_asks_for_it_nor_writes_again(indexer, store, index
 def test_a_restored_image_is_indexed_and_stays_so_when_its_copy_expires(indexer, store, index):
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.archived["a.png"] = "archived in GLACIER: its restore is under way"
-    assert look(indexer, "a.png") == {"a.png": "rejected"}
+    assert process(indexer, "a.png") == {"a.png": "rejected"}
     store.archived.clear()
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     store.archived["a.png"] = ARCHIVED
-    assert look(indexer, "a.png") == {"a.png": "unchanged"}
+    assert process(indexer, "a.png") == {"a.png": "unchanged"}
     assert index.keys() == ["a.png"]
 
 
 def test_an_indexed_image_that_a_lifecycle_rule_archives_stays_indexed(indexer, store, index):
     store.put("a.png", picture("a"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.archived["a.png"] = ARCHIVED
-    assert look(indexer, "a.png") == {"a.png": "unchanged"}
+    assert process(indexer, "a.png") == {"a.png": "unchanged"}
     assert index.keys() == ["a.png"]
 
 
 def test_an_archived_image_of_an_older_release_is_not_made_again(store, index):
     store.put("a.png", picture("a"))
-    look(Indexer(store, index, FakeImages()), "a.png")
+    process(Indexer(store, index, FakeImages()), "a.png")
     store.archived["a.png"] = ARCHIVED
     with_thumbnails = Indexer(store, index, FakeImages(), derived=FakeDerived())
-    assert look(with_thumbnails, "a.png") == {"a.png": "unchanged"}
+    assert process(with_thumbnails, "a.png") == {"a.png": "unchanged"}
     assert index.keys() == ["a.png"]
 
 
@@ -96,52 +96,52 @@ def test_an_indexed_image_that_is_to_be_read_again_and_cannot_be_stays_indexed(s
     """A newer release wants a thumbnail, and the bucket's key was disabled since."""
     for key in ("a.png", "a"):
         store.put(key, picture("a"))
-    look(Indexer(store, index, FakeImages()), "a.png", "a")
+    process(Indexer(store, index, FakeImages()), "a.png", "a")
     store.denied.update(("a.png", "a"))
     with_thumbnails = Indexer(store, index, FakeImages(), derived=FakeDerived())
-    assert look(with_thumbnails, "a.png", "a") == {"a.png": "unchanged", "a": "unchanged"}
+    assert process(with_thumbnails, "a.png", "a") == {"a.png": "unchanged", "a": "unchanged"}
     assert index.keys() == ["a", "a.png"]
 
 
 def test_metadata_of_an_archived_image_follows_the_object(indexer, store, index):
     store.put("a.png", picture("a"), {"label": "cat"})
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("a.png", picture("a"), {"label": "dog"})
     store.archived["a.png"] = ARCHIVED
-    assert look(indexer, "a.png") == {"a.png": "updated"}
+    assert process(indexer, "a.png") == {"a.png": "updated"}
     assert index.document("a.png").metadata == {"label": "dog"}
     store.put("b.png", picture("b"), {"label": "cat"})
     store.archived["b.png"] = ARCHIVED
-    look(indexer, "b.png")
+    process(indexer, "b.png")
     store.put("b.png", picture("b"), {"label": "dog"})
-    assert look(indexer, "b.png") == {"b.png": "rejected"}
+    assert process(indexer, "b.png") == {"b.png": "rejected"}
     assert index.document("b.png").metadata == {"label": "dog"}
 
 
 def test_other_bytes_that_were_archived_take_the_older_ones_out_of_searches(indexer, store, index):
     store.put("a.png", picture("old"))
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.put("a.png", picture("new"))
     store.archived["a.png"] = ARCHIVED
-    assert look(indexer, "a.png") == {"a.png": "rejected"}
+    assert process(indexer, "a.png") == {"a.png": "rejected"}
     assert index.keys() == []
 
 
 def test_an_archived_object_whose_name_is_no_image_s_is_left_alone(indexer, store, index):
     store.put("backup.tar", picture("perhaps an image"))
     store.archived["backup.tar"] = ARCHIVED
-    assert look(indexer, "backup.tar") == {"backup.tar": "skipped"}
+    assert process(indexer, "backup.tar") == {"backup.tar": "skipped"}
     assert index.document("backup.tar") is None
     store.archived.clear()
-    assert look(indexer, "backup.tar") == {"backup.tar": "indexed"}
+    assert process(indexer, "backup.tar") == {"backup.tar": "indexed"}
 
 
 def test_an_archived_object_that_is_deleted_is_forgotten(indexer, store, index):
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     store.delete("a.png")
-    assert look(indexer, "a.png") == {"a.png": "deleted"}
+    assert process(indexer, "a.png") == {"a.png": "deleted"}
     assert index.document("a.png") is None
 
 
@@ -149,7 +149,7 @@ def test_an_object_without_access_to_its_key_costs_itself_alone(indexer, store, 
     for key in ("a.png", "b.png", "c"):
         store.put(key, picture(key))
     store.denied.update(("b.png", "c"))
-    assert look(indexer, "a.png", "b.png", "c") == {
+    assert process(indexer, "a.png", "b.png", "c") == {
         "a.png": "indexed",
         "b.png": "rejected",
         "c": "skipped",
@@ -160,16 +160,16 @@ def test_an_object_without_access_to_its_key_costs_itself_alone(indexer, store, 
 def test_access_to_a_key_is_tried_at_each_look_and_used_once_it_is_there(indexer, store, index):
     store.put("a.png", picture("a"))
     store.denied.add("a.png")
-    look(indexer, "a.png")
+    process(indexer, "a.png")
     writes = index.writes
-    assert look(indexer, "a.png") == {"a.png": "unchanged"}
+    assert process(indexer, "a.png") == {"a.png": "unchanged"}
     assert (store.reads, index.writes) == (["a.png", "a.png"], writes)
     store.denied.clear()
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
 
 
 def test_an_object_that_is_restored_while_it_is_rejected_is_indexed(indexer, store, index):
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
     index.before_write.then(store.archived.clear)
-    assert look(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}

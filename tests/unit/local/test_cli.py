@@ -27,7 +27,7 @@ Run = Callable[..., Result]
         (["search", "a dog", "--folder", "."], "has no index"),
         (["index", ".", "--model", "clop"], "no model 'clop': use one of starter"),
         (["index", ".", "--model", "clip-vit-b-32"], "imagesearch models pull clip-vit-b-32"),
-        (["models", "pull", "clop"], "no model is known as 'clop'"),
+        (["models", "pull", "clop"], "no model is named 'clop'"),
         (["models", "pull", "clip-vit-b-16"], "--allow-unpinned"),
         (["models", "verify", "nowhere"], "no model 'nowhere'"),
         (["index"], "FOLDER"),

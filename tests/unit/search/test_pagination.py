@@ -1,7 +1,4 @@
-"""Claims: pages bring every match once, and a cursor serves its own request alone.
-
-Claims: a cursor brings back what was sealed, for its own request and for no other text.
-"""
+"""Pagination: each match is on one page, and a cursor is valid for its own request only."""
 
 from dataclasses import replace
 
@@ -32,7 +29,7 @@ from imagesearch.search.pagination import (
 )
 from imagesearch.search.searcher import Searcher
 from tests.support.fakes import FakeTexts, picture
-from tests.support.looking import keys
+from tests.support.outcomes import keys
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 10, 100])

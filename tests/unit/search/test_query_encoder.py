@@ -1,4 +1,4 @@
-"""Claims: a mixture is the weighted sum of its terms, and is made in one go."""
+"""Query encoder: a mixture is the weighted sum of its terms, encoded in one batch."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from imagesearch.domain.errors import InvalidQuery, NotFound, UnreadableImage
 from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
 from tests.support.fakes import picture, ref, vector
-from tests.support.looking import keys
+from tests.support.outcomes import keys
 
 
 @pytest.fixture

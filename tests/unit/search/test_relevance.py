@@ -1,4 +1,4 @@
-"""Claims about relevance: it grows with the score, it can be asked for, and it asks no more."""
+"""Relevance: increases with the score, and can be a minimum of a search."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQue
 from imagesearch.search.relevance import Background, Curve, Modality, QueryRelevance, Relevance
 from imagesearch.search.searcher import Searcher
 from tests.support.fakes import FakeTexts, picture, ref, vector
-from tests.support.looking import keys
+from tests.support.outcomes import keys
 
 CURVES = {
     Modality.TEXT: Curve(slope=10, base=0.1, nearness=0.5),

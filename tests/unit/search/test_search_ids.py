@@ -1,4 +1,4 @@
-"""Claims about search ids: they hold a search's own query for a day, and nothing else does."""
+"""Search ids: contain the query, and are valid for one day."""
 
 from datetime import UTC, datetime, timedelta
 

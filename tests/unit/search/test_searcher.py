@@ -1,7 +1,4 @@
-"""Claims about what a search finds.
-
-Claims: many searches are answered as each alone, in one go, and none spoils another.
-"""
+"""Searcher: hits of single searches and of batches, whose searches do not affect each other."""
 
 import pytest
 
@@ -18,7 +15,7 @@ from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQue
 from imagesearch.search.listing import Listed
 from imagesearch.search.query_encoder import MAX_TEXT
 from tests.support.fakes import picture, ref
-from tests.support.looking import keys
+from tests.support.outcomes import keys
 
 
 def test_words_find_the_picture_that_shows_them(searcher, fill):

@@ -75,7 +75,7 @@ class Unavailable(ImageSearchError):
 
 
 class Unreachable(Unavailable):
-    """Whether the object exists cannot be determined without action by an operator.
+    """The existence of an object cannot be determined without action by an operator.
 
     Examples are an unmounted disk, a missing permission and a network share that does not respond.
     Keep the index entry and do not retry immediately; the next synchronization includes the key.

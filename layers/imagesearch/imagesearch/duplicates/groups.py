@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Document, Linked, Status
 from imagesearch.domain.media_types import is_raw, without_extensions
 from imagesearch.domain.ports import VectorIndex
 from imagesearch.duplicates.similarity import THRESHOLD, check_threshold
-from imagesearch.search.pagination import seal, unseal
+from imagesearch.search.pagination import check_limit, seal, unseal
 
 DEFAULT_GROUPS = 20
 MAX_GROUPS = 100
@@ -79,9 +78,9 @@ class DuplicateGroups:
         cursor: str | None = None,
         limit: int = DEFAULT_GROUPS,
     ) -> GroupPage:
-        """Groups by their first keys; only the last page is empty, others may have fewer groups."""
+        """Groups ordered by their first keys; a page may have fewer than `limit` groups."""
         check_threshold(threshold)
-        _check_limit(limit)
+        check_limit(limit, MAX_GROUPS)
         request = f"duplicates {threshold!r} {collection!r}"
         after = str(unseal(cursor, request)[0]) if cursor else ""
         images = {each.id: each for each in self._index.linked(collection=collection)}
@@ -223,10 +222,3 @@ def _split(candidates: list[_Candidate], limit: int) -> tuple[list[_Candidate], 
             break
         end += 1
     return candidates[:end], candidates[end:]
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_GROUPS:
-        raise InvalidQuery(
-            f"limit is {limit}", f"use a limit from 1 to {MAX_GROUPS} groups", "invalid_limit"
-        )

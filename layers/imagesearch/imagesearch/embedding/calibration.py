@@ -1,4 +1,4 @@
-"""A model's calibration: the background vectors that its queries are held against, and curves."""
+"""The relevance calibration of a model: background vectors and curves, from its folder."""
 
 from __future__ import annotations
 
@@ -14,43 +14,49 @@ from imagesearch.search.relevance import Background, Curve, Modality, Relevance
 
 
 def relevance(folder: Path, manifest: Manifest) -> Relevance | None:
-    """None for a model that is not calibrated; raises ConfigurationError."""
-    said = manifest.relevance
-    if said is None:
+    """The calibration; None for a model without one. Raises ConfigurationError."""
+    calibration = manifest.relevance
+    if calibration is None:
         return None
     vectors = {
         name: _vectors(verified(folder, name, manifest), manifest.dimension)
-        for name in said.backgrounds
+        for name in calibration.backgrounds
     }
-    return Relevance({kind: _calibrated(folder, getattr(said, kind), vectors) for kind in Modality})
+    return Relevance(
+        {kind: _calibrated(folder, getattr(calibration, kind), vectors) for kind in Modality}
+    )
 
 
 def _calibrated(
-    folder: Path, said: KindCalibration, vectors: dict[str, Embedding]
+    folder: Path, section: KindCalibration, vectors: dict[str, Embedding]
 ) -> tuple[Background, Curve]:
-    rows = vectors[said.background]
-    if len(rows) < said.neighbours:
-        path = folder / said.background
-        raise _wrong(f"{path} has {len(rows)} vectors, fewer than the {said.neighbours} neighbours")
-    return Background(rows, said.neighbours), Curve(said.slope, said.base, said.nearness)
+    rows = vectors[section.background]
+    if len(rows) < section.neighbours:
+        path = folder / section.background
+        raise _invalid(
+            f"{path} has {len(rows)} vectors, fewer than the {section.neighbours} neighbours"
+        )
+    return Background(rows, section.neighbours), Curve(
+        section.slope, section.base, section.nearness
+    )
 
 
 def _vectors(path: Path, dimension: int) -> Embedding:
-    """[N, D], L2-normalized; a row of int8 is a direction, so it needs no scale."""
+    """[N, D] float32, L2-normalized; the file has int8 without a scale."""
     try:
         with path.open("rb") as file:
             rows = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise _wrong(f"{path} is no array of numpy's: {error}") from error
+        raise _invalid(f"{path} is not a NumPy array: {error}") from error
     if rows.dtype != np.int8 or rows.ndim != 2 or rows.shape[1] != dimension:
-        found, wanted = f"{rows.dtype} {list(rows.shape)}", f"int8 [N, {dimension}]"
-        raise _wrong(f"{path} holds {found} instead of {wanted}")
+        actual, expected = f"{rows.dtype} {list(rows.shape)}", f"int8 [N, {dimension}]"
+        raise _invalid(f"{path} contains {actual} instead of {expected}")
     vectors, good = normalized(rows)
     if not good.all():
-        raise _wrong(f"{path} has a vector without a direction in row {int(np.argmin(good))}")
+        raise _invalid(f"{path} has a vector of length 0 in row {int(np.argmin(good))}")
     return vectors
 
 
-def _wrong(message: str) -> ConfigurationError:
-    hint = "calibrate the model again (docs/how-to/tune-relevance.md), or fetch it again"
+def _invalid(message: str) -> ConfigurationError:
+    hint = "calibrate the model again (docs/how-to/tune-relevance.md), or download it again"
     return ConfigurationError(message, hint, code="invalid_model")

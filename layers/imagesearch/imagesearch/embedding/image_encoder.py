@@ -1,4 +1,4 @@
-"""Files to vectors: decoded in child processes, embedded here."""
+"""Image encoder: files are decoded in worker processes and embedded in this process."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from imagesearch.embedding.decoding.preprocessing import Picture
 from imagesearch.embedding.manifest import Manifest, verified
 from imagesearch.embedding.session import OnnxSession, normalized
 
-# Where embedding eight at a time gains nothing measurable any more, with half the memory.
+# As fast as batches of 8 in measurements, with half the memory.
 IMAGE_BATCH_SIZE = 4
-# The threads of a run wait for each other after every product, and another run uses the time:
-# measured on two cores, one picture at a time takes 17 ms instead of 20.
-RUNS_AT_ONCE = 2
+# The threads of a run synchronize after each matrix product, and a second run uses the idle time:
+# on two cores, single images take 17 ms each instead of 20 ms.
+_CONCURRENT_RUNS = 2
 
 
 class OnnxImageEncoder:
-    """Embeds images with a manifest's image tower; may be used from several threads."""
+    """Embeds images with the image tower of a model; may be used from several threads."""
 
     def __init__(
         self,
@@ -34,14 +34,14 @@ class OnnxImageEncoder:
         threads: int | None = None,
         decoders: DecoderPool | None = None,
     ) -> None:
-        """Load the graph, [N, 3, H, W] → [N, D]; raises ConfigurationError."""
+        """Load the graph, [N, 3, H, W] float32 → [N, D]; raises ConfigurationError."""
         self._manifest = manifest
         self._preprocessing = manifest.image.preprocessing
         path = verified(folder, manifest.image.graph, manifest)
-        self._graph = OnnxSession(path, [manifest.image.input], manifest.image.output, threads)
-        self._max_batch_size = self._graph.max_batch_size(IMAGE_BATCH_SIZE)
+        self._session = OnnxSession(path, [manifest.image.input], manifest.image.output, threads)
+        self._max_batch_size = self._session.max_batch_size(IMAGE_BATCH_SIZE)
         self._decoders = decoders or DecoderPool()
-        self._threads = ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="embedding")
+        self._threads = ThreadPoolExecutor(_CONCURRENT_RUNS, thread_name_prefix="embedding")
 
     @property
     def model(self) -> str:
@@ -54,34 +54,34 @@ class OnnxImageEncoder:
     def encode_images(
         self, images: Sequence[bytes], details: DetailOptions | None = None
     ) -> list[EncodedImage | UnreadableImage]:
-        """Embed files, in their order; an unreadable one gives its error in its place.
+        """Embed files, in their order; the result for an unreadable file is its error.
 
-        While one part is embedded the next is decoded. Raises Unavailable or ConfigurationError
-        where no decoder can be started.
+        Decoding and embedding overlap. Raises Unavailable or ConfigurationError if no decoder
+        process can be started.
         """
         pictures = self._decoders.decode_in_order(images, self._preprocessing, details)
-        parts = iter(lambda: list(islice(pictures, self._max_batch_size)), [])
-        embedded = map_ordered(self._threads, self._embed, parts, RUNS_AT_ONCE + 1)
+        batches = iter(lambda: list(islice(pictures, self._max_batch_size)), [])
+        embedded = map_ordered(self._threads, self._embed, batches, _CONCURRENT_RUNS + 1)
         return list(chain.from_iterable(embedded))
 
     def close(self) -> None:
-        """Stop the decoders; they start anew when they are needed."""
+        """Stop the decoder processes; the next call starts new ones."""
         self._decoders.close()
 
     def _embed(
-        self, part: Sequence[Picture | UnreadableImage]
+        self, batch: Sequence[Picture | UnreadableImage]
     ) -> list[EncodedImage | UnreadableImage]:
-        readable = [picture for picture in part if isinstance(picture, Picture)]
+        readable = [picture for picture in batch if isinstance(picture, Picture)]
         embedded = iter(self._vectors(readable))
         return [
-            picture if isinstance(picture, UnreadableImage) else next(embedded) for picture in part
+            picture if isinstance(picture, UnreadableImage) else next(embedded) for picture in batch
         ]
 
     def _vectors(self, pictures: Sequence[Picture]) -> Iterator[EncodedImage | UnreadableImage]:
         if not pictures:
             return
         pixels = np.stack([picture.pixels for picture in pictures])
-        vectors, good = normalized(self._graph.run({self._manifest.image.input: pixels}))
+        vectors, good = normalized(self._session.run({self._manifest.image.input: pixels}))
         for picture, vector, has_direction in zip(pictures, vectors, good, strict=True):
             if has_direction:
                 yield EncodedImage(
@@ -95,7 +95,7 @@ class OnnxImageEncoder:
                 )
             else:
                 yield UnreadableImage(
-                    f"{self.model} gives no usable vector for this picture",
-                    "check that the picture shows something",
+                    f"{self.model} returns no usable vector for this image",
+                    "check that the image is not blank",
                     code="no_embedding",
                 )

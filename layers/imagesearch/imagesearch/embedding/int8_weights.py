@@ -1,11 +1,9 @@
-"""Rewrites unsigned 8-bit weights as signed ones: the same integers, and a much faster kernel.
+"""Converts unsigned 8-bit weights to signed ones: the same results with a faster kernel.
 
-A MatMulInteger multiplies by (weight - zero point), which does not change when both are lowered
-by 128; measured on AMX it then runs 3.5 times as fast. What is used in any other way is left alone.
-The graph's bytes are edited in place of a parse and a new serialization, so the same file gives
-the same bytes with every library version. Field numbers: onnx/onnx.proto.
-
-A graph's file with its weights made signed, in a memory that does not grow with the file.
+The result of MatMulInteger depends on (weight - zero point), which does not change if both are
+lowered by 128; on AMX it is then 3.5 times as fast. Tensors with any other use are not changed.
+The bytes of the graph are edited in place of parsing and serializing it, so that the result does
+not depend on library versions. Field numbers: onnx/onnx.proto.
 """
 
 from __future__ import annotations
@@ -48,14 +46,16 @@ class _Node(NamedTuple):
 
 
 def signed(model: bytes) -> bytes | None:
-    """The model with signed weights; None as `signed_parts`."""
+    """The model with signed weights; None if `signed_parts` returns None."""
     parts = signed_parts(memoryview(model))
     return None if parts is None else b"".join(parts)
 
 
 def signed_parts(model: memoryview) -> Iterator[bytes | memoryview] | None:
-    """The bytes of the model with signed weights, a tensor at a time; None where there is nothing
-    to rewrite, or where the graph is not understood as a whole."""
+    """The bytes of the model with signed weights, tensor by tensor.
+
+    None if there is nothing to convert or the graph cannot be parsed completely.
+    """
     try:
         return _rewritten(model)
     except (Malformed, UnicodeDecodeError):
@@ -71,7 +71,7 @@ def _rewritten(model: memoryview) -> Iterator[bytes | memoryview] | None:
     to_rewrite = _rewritable(graph)
     if not to_rewrite:
         return None
-    # Its length stands before the graph: so it is made twice, and never kept.
+    # The length precedes the graph: it is generated twice instead of being held in memory.
     size = sum(len(part) for part in _graph_parts(graph, to_rewrite))
     return _model_parts(top, graphs[0], size, _graph_parts(graph, to_rewrite))
 
@@ -96,34 +96,36 @@ def _graph_parts(graph: list[Field], to_rewrite: set[str]) -> Iterator[bytes | m
 
 
 def _rewritable(graph: list[Field]) -> set[str]:
-    """Weights and zero points that are used by MatMulInteger as such, and by nothing else."""
+    """The weights and zero points that are used by MatMulInteger as such, and by nothing else."""
     nodes = [_node(field.data) for field in graph if field.number == NODE]
     if any(node is None for node in nodes):
         return set()
     uses: dict[str, set[Use]] = defaultdict(set)
     pairs: set[tuple[str, str]] = set()
     for node in filter(None, nodes):
-        for place, name in enumerate(node.inputs):
-            uses[name].add((node.op, place))
+        for position, name in enumerate(node.inputs):
+            uses[name].add((node.op, position))
         if node.op == "MatMulInteger":
-            # Without a zero point the weight is not shifted, and cannot be.
+            # Without a zero point, the weight cannot be shifted.
             point = node.inputs[ZERO_POINT] if len(node.inputs) > ZERO_POINT else ""
             pairs.add((node.inputs[WEIGHT], point))
     unsigned = {_name(field.data) for field in graph if _is_unsigned_tensor(field)}
-    # Who runs the graph may replace or read these.
-    seen = {_name(field.data, 1) for field in graph if field.number in (GRAPH_INPUT, GRAPH_OUTPUT)}
-    return _agreeing(pairs, uses, unsigned - seen)
+    # Inputs and outputs of the graph are visible to its callers.
+    public = {
+        _name(field.data, 1) for field in graph if field.number in (GRAPH_INPUT, GRAPH_OUTPUT)
+    }
+    return _convertible(pairs, uses, unsigned - public)
 
 
-def _agreeing(
+def _convertible(
     pairs: set[tuple[str, str]], uses: dict[str, set[Use]], unsigned: set[str]
 ) -> set[str]:
-    """The names in pairs of which both parts, with all that they are paired with, can change."""
+    """The names in pairs whose members can all be converted, including those of shared members."""
     good = {
         name
         for pair in pairs
-        for name, place in zip(pair, (WEIGHT, ZERO_POINT), strict=True)
-        if name in unsigned and uses[name] == {("MatMulInteger", place)}
+        for name, position in zip(pair, (WEIGHT, ZERO_POINT), strict=True)
+        if name in unsigned and uses[name] == {("MatMulInteger", position)}
     }
     while bad := {name for pair in pairs if not good.issuperset(pair) for name in pair} & good:
         good -= bad
@@ -131,7 +133,7 @@ def _agreeing(
 
 
 def _node(message: memoryview) -> _Node | None:
-    """None for a node that holds a graph: names are used in there that are not seen here."""
+    """None for a node with a subgraph, which may use names of the graph."""
     op = domain = ""
     inputs = []
     for field in fields(message):
@@ -161,7 +163,7 @@ def _name(message: memoryview, number: int = NAME) -> str:
 
 
 def _lowered(tensor: memoryview) -> list[bytes | memoryview]:
-    """The fields of the tensor as int8, every value less by 128."""
+    """The fields of the tensor as int8, with every value lowered by 128."""
     return [_lowered_field(field) for field in fields(tensor)]
 
 
@@ -180,9 +182,9 @@ def _lowered_field(field: Field) -> bytes | memoryview:
 
 
 def make_signed(path: Path) -> bool:
-    """Put the rewritten graph in the file's place; False where there is nothing to rewrite.
+    """Replace a file by the converted graph; False if there is nothing to convert.
 
-    The old file is read as pages that the system may drop, the new one is written beside it.
+    Memory use does not depend on the size of the file, which is memory-mapped.
     """
     if not path.stat().st_size:
         return False

@@ -1,9 +1,4 @@
-"""A model is data: the manifest that says how a folder of graphs is to be run.
-
-The parts of a manifest: how each tower is run, and what a model brings beside its graphs.
-
-A model's files are what its manifest says, or the model is not loaded.
-"""
+"""The manifest of a model folder: how its graphs are run, and the SHA-256 of its files."""
 
 from __future__ import annotations
 
@@ -20,7 +15,10 @@ from imagesearch.domain.errors import ConfigurationError
 from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.decoding.preprocessing import Preprocessing
 
-# A model folder may come from elsewhere: no name in it may lead out of it.
+MANIFEST = "manifest.json"
+IMAGE_SPACE = re.compile(r"[0-9a-f]{16}")
+
+# A model folder may be untrusted: no file name may lead out of it.
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Channel = Annotated[int, Field(ge=0, le=255)]
@@ -28,12 +26,14 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Part(BaseModel):
+class ManifestModel(BaseModel):
+    """Base class of the sections: immutable, and unknown fields are errors."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
-class ImageTower(Part):
-    """`pixel_values` [N, 3, size, size] float32 → embeddings [N, dimension]."""
+class ImageTower(ManifestModel):
+    """The image graph: `input` [N, 3, size, size] float32 → `output` [N, dimension]."""
 
     graph: FileName
     input: str
@@ -52,13 +52,14 @@ class ImageTower(Part):
         )
 
 
-class TextTower(Part):
-    """`input_ids` (and `attention_mask` where the graph has it) [N, L] → [N, dimension].
+class TextTower(ManifestModel):
+    """The text graph: `input_ids` and, if the graph has it, `attention_mask` [N, L] → `output`.
 
-    `image_space` is the space of image vectors that the text vectors are meant for. With the
-    `length` `fixed` every text is padded to `max_length`. With `pooling` the output is [N, L, W],
-    whose mean over the mask is the vector; a `projection` (safetensors, [dimension, W]) follows.
-    `clean` says how texts are made plain before they are split into tokens.
+    output: [N, dimension]; with `pooling` [N, L, W], whose mean over the mask is the vector.
+    image_space: the space of the image vectors that the text vectors are compared with.
+    length: with `fixed`, every text is padded to `max_length`.
+    projection: a safetensors file with a matrix [dimension, W] that follows the pooling.
+    clean: normalization of the texts before tokenization, see `tokenizer`.
     """
 
     graph: FileName
@@ -75,9 +76,11 @@ class TextTower(Part):
     clean: Literal["clip"] | None = None
 
 
-class KindCalibration(Part):
-    """See `imagesearch.search.relevance`: `background` is npy, int8 [N, dimension], rows of any
-    length."""
+class KindCalibration(ManifestModel):
+    """The calibration of one modality, see `imagesearch.search.relevance`.
+
+    `background` is an npy file, int8 [N, dimension], with rows of any length.
+    """
 
     background: FileName
     neighbours: Annotated[int, Field(ge=1)]
@@ -86,8 +89,11 @@ class KindCalibration(Part):
     nearness: Finite
 
 
-class Calibration(Part):
-    """By the kind of query; made by models/relevance/calibrate.py. It decides no image's vector."""
+class Calibration(ManifestModel):
+    """The calibration of each modality, from models/relevance/calibrate.py.
+
+    Not part of the image space, because no image vector depends on it.
+    """
 
     text: KindCalibration
     image: KindCalibration
@@ -95,13 +101,13 @@ class Calibration(Part):
 
     @property
     def backgrounds(self) -> list[str]:
-        """The files, each once."""
+        """The files with background vectors, without repetitions."""
         kinds = self.text, self.image, self.mixed
         return list(dict.fromkeys(kind.background for kind in kinds))
 
 
-class ClassifySection(Part):
-    """How labels are put to the model: see Prompts. Without it, as OpenAI puts them to CLIP."""
+class ClassifySection(ManifestModel):
+    """The prompts for labels, see `Prompts`; by default those of OpenAI for CLIP."""
 
     templates: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")], ...],
@@ -110,13 +116,11 @@ class ClassifySection(Part):
     temperature: Positive
 
 
-MANIFEST = "manifest.json"
-IMAGE_SPACE = re.compile(r"[0-9a-f]{16}")
+class FileEntry(ManifestModel):
+    """A file; `rewritten_from` is the SHA-256 of the file from which it was converted.
 
-
-class FileEntry(Part):
-    """`rewritten_from` is the SHA-256 of the file of which this is an exact rewrite: the same
-    vectors, and so the same space."""
+    The conversion gives the same vectors, therefore the space depends on the original file.
+    """
 
     sha256: Digest
     bytes: Annotated[int, Field(ge=0)]
@@ -127,10 +131,10 @@ class FileEntry(Part):
         return self.rewritten_from or self.sha256
 
 
-class DuplicateWeights(Part):
-    """What each kind of evidence for a duplicate counts: `imagesearch.duplicates.similarity`.
+class DuplicateWeights(ManifestModel):
+    """The weights of the evidence for duplicates, see `imagesearch.duplicates.similarity`.
 
-    Without other ones a model has those of the starter model.
+    The defaults are those of the starter model.
     """
 
     cosine: float = 23.36
@@ -143,10 +147,11 @@ class DuplicateWeights(Part):
         return Weights(self.cosine, self.hash, self.overlap, self.bias)
 
 
-class Manifest(Part):
-    """What `manifest.json` says; `quality` holds figures that change no vector.
+class Manifest(ManifestModel):
+    """The content of `manifest.json`.
 
-    A model without `relevance` is not calibrated: its hits have a score alone.
+    relevance: without it, the model is not calibrated, and its hits have a score only.
+    quality: measured figures, for information.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -170,19 +175,19 @@ class Manifest(Part):
 
     @property
     def label_space(self) -> str:
-        """A digest of what decides a label's vector, and of nothing else: 16 hex digits."""
+        """A digest of everything that determines the vectors of labels: 16 hexadecimal digits."""
         text = self.text
         files = [text.graph, text.tokenizer, *([text.projection] if text.projection else [])]
-        decides = text.model_dump(mode="json") | {
+        inputs = text.model_dump(mode="json") | {
             "files": [self.files[name].origin for name in files],
             "dimension": self.dimension,
             "templates": self.prompts.templates,
         }
-        return _digest(decides)
+        return _digest(inputs)
 
     @property
     def needs(self) -> list[str]:
-        """The files that the towers and the calibration name."""
+        """The names of all files that the towers and the calibration use."""
         text = self.text
         names = [self.image.graph, text.graph, text.tokenizer, text.projection]
         backgrounds = self.relevance.backgrounds if self.relevance else []
@@ -190,59 +195,54 @@ class Manifest(Part):
 
     @property
     def image_space(self) -> str:
-        """A digest of what decides an image's vector, and of nothing else: 16 hex digits."""
+        """A digest of everything that determines the vectors of images: 16 hexadecimal digits."""
         image = self.image.model_dump(mode="json")
-        decides = image | {
+        inputs = image | {
             "graph": self.files[self.image.graph].origin,
             "dimension": self.dimension,
         }
-        return _digest(decides)
+        return _digest(inputs)
 
     def as_text(self) -> str:
-        """What is written into the file."""
+        """The content of `manifest.json`."""
         return self.model_dump_json(indent=2, exclude_defaults=True) + "\n"
 
 
-def _digest(decides: dict[str, Any]) -> str:
-    text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def load_manifest(folder: Path) -> Manifest:
-    """Read `folder`/manifest.json and check that it agrees with itself.
+    """Read and validate `folder`/manifest.json; raises ConfigurationError.
 
-    The files that it names are checked when they are loaded. Raises ConfigurationError.
+    The files that it names are verified when they are loaded.
     """
     path = folder / MANIFEST
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise _wrong(f"{path} cannot be read: {error.strerror}") from error
+        raise _invalid(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise _wrong(f"{path}: {where}: {first['msg']}") from error
+        raise _invalid(f"{path}: {where}: {first['msg']}") from error
     for name in manifest.needs:
         if name not in manifest.files:
-            raise _wrong(f"{path} names {name}, and `files` has no size and SHA-256 for it")
+            raise _invalid(f"{path} names {name}, but `files` has no size and SHA-256 of it")
     if manifest.text.image_space != manifest.image_space:
-        raise _wrong(
-            f"{path}: the text tower is made for the image space {manifest.text.image_space}, "
-            f"and the image tower makes {manifest.image_space}"
+        raise _invalid(
+            f"{path}: the text tower requires the image space {manifest.text.image_space}, "
+            f"but the image tower has {manifest.image_space}"
         )
     return manifest
 
 
-def _wrong(message: str) -> ConfigurationError:
-    hint = "set MODEL_URI to a complete model folder, or fetch the model again"
+def _invalid(message: str) -> ConfigurationError:
+    hint = "set MODEL_URI to a complete model folder, or download the model again"
     return ConfigurationError(message, hint, code="invalid_model")
 
 
 def verified(folder: Path, name: str, manifest: Manifest) -> Path:
-    """The path of a file whose size and SHA-256 are the manifest's; raises ConfigurationError.
+    """The path of a file, after checking its size and SHA-256; raises ConfigurationError.
 
-    Hashed, then loaded by path: the runtime reads it anew from the page cache, and no copy of
-    the file's bytes lies beside the parsed graph.
+    The caller loads the file by path: it is read again from the page cache, and memory holds no
+    copy of its bytes next to the parsed graph.
     """
     path, entry = folder / name, manifest.files[name]
     try:
@@ -260,5 +260,12 @@ def verified(folder: Path, name: str, manifest: Manifest) -> Path:
 
 def _damaged(message: str) -> ConfigurationError:
     return ConfigurationError(
-        message, "the model's file is damaged or another's: fetch the model again", "invalid_model"
+        message,
+        "download the model again: the file is damaged or wrong",
+        "invalid_model",
     )
+
+
+def _digest(inputs: dict[str, Any]) -> str:
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

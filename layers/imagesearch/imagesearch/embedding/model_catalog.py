@@ -1,4 +1,4 @@
-"""The models that are known by name: where their files are, and the manifest that they get."""
+"""The model catalog: the models that can be installed by name, with their files and manifests."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from imagesearch.domain.errors import NotFound
 from imagesearch.embedding.manifest import Digest, FileEntry, FileName, Manifest
 
-KNOWN = Path(__file__).parent / "catalog"
-NOT_YET = "0" * 64
+CATALOG = Path(__file__).parent / "catalog"
+_UNKNOWN_SPACE = "0" * 64
 
 
 class Pin(BaseModel):
-    """Where a file is; without `sha256` it is unpinned: nobody vouches for its bytes."""
+    """The URL of a file; without `sha256` and `bytes` it is unpinned and cannot be verified."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,8 +27,12 @@ class Pin(BaseModel):
 
 
 class CatalogEntry(BaseModel):
-    """`manifest` is a manifest without `files`, and without the image space where a file that
-    decides it is unpinned; `evidence` says where the pins come from."""
+    """A model of the catalog.
+
+    manifest: a manifest without `files`, and without `text.image_space` if a file that determines
+        it is unpinned.
+    evidence: the sources of the pinned hashes.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +46,7 @@ class CatalogEntry(BaseModel):
 
     @property
     def version(self) -> str:
-        """Another as soon as another file is pinned or the manifest says something else."""
+        """A digest that changes with the pinned files and the manifest: 12 hexadecimal digits."""
         hashes = {name: pin.sha256 for name, pin in self.pins.items()}
         text = json.dumps([self.manifest, hashes], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -57,30 +61,32 @@ class CatalogEntry(BaseModel):
 
     @property
     def bytes(self) -> int:
-        """The size of what is downloaded, as far as it is known."""
+        """The total size of the pinned files."""
         return sum(pin.bytes or 0 for pin in self.pins.values())
 
     def manifest_with(self, files: dict[FileName, FileEntry]) -> Manifest:
-        """The manifest of the pulled model; its text tower speaks to its own image tower, unless
-        the known model says to which space it must."""
-        text = {"image_space": NOT_YET} | self.manifest["text"]
-        made = Manifest.model_validate(self.manifest | {"text": text, "files": files})
-        if text["image_space"] != NOT_YET:
-            return made
-        fitting = made.text.model_copy(update={"image_space": made.image_space})
-        return made.model_copy(update={"text": fitting})
+        """The manifest of the installed model with these files.
+
+        Without an image space in the catalog, its text tower is for its own image tower.
+        """
+        text = {"image_space": _UNKNOWN_SPACE} | self.manifest["text"]
+        manifest = Manifest.model_validate(self.manifest | {"text": text, "files": files})
+        if text["image_space"] != _UNKNOWN_SPACE:
+            return manifest
+        tower = manifest.text.model_copy(update={"image_space": manifest.image_space})
+        return manifest.model_copy(update={"text": tower})
 
 
-def catalog_entry(name: str, folder: Path = KNOWN) -> CatalogEntry:
-    """Raises NotFound, which names those that are known."""
+def catalog_entry(name: str, folder: Path = CATALOG) -> CatalogEntry:
+    """The model with this name; raises NotFound, which lists the catalog."""
     models = {model.name: model for model in catalog_entries(folder)}
     if name not in models:
-        known = ", ".join(models)
-        raise NotFound(f"no model is known as {name!r}", f"take one of {known}", "unknown_model")
+        names = ", ".join(models)
+        raise NotFound(f"no model is named {name!r}", f"use one of {names}", "unknown_model")
     return models[name]
 
 
-def catalog_entries(folder: Path = KNOWN) -> list[CatalogEntry]:
-    """All of them, by name."""
+def catalog_entries(folder: Path = CATALOG) -> list[CatalogEntry]:
+    """All models of the catalog, by name."""
     paths = sorted(folder.glob("*.json"), key=lambda path: path.stem)
     return [CatalogEntry.model_validate(json.loads(path.read_bytes())) for path in paths]

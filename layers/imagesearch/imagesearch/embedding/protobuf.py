@@ -1,4 +1,6 @@
-"""Protocol buffers as they lie in a file: enough to find and replace a field, without a schema.
+"""Protocol Buffers wire format: finds and replaces fields of a message without a schema.
+
+Used instead of the `onnx` package, which is too large for the Lambda layer.
 
 Format: https://protobuf.dev/programming-guides/encoding/
 """
@@ -10,17 +12,16 @@ from typing import NamedTuple
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _FIXED = {FIXED64: 8, FIXED32: 4}
-_LONGEST_VARINT = 10
+_MAX_VARINT_BYTES = 10
 _ALL_64_BITS = (1 << 64) - 1
 
 
 class Malformed(ValueError):
-    """These bytes are no message."""
+    """The bytes are not a valid message."""
 
 
 class Field(NamedTuple):
-    """One field: `value` is the number of a varint, `data` the bytes of anything else, and `raw`
-    the field as it lies there, with its tag."""
+    """A field: `value` of a varint, `data` of any other wire type, `raw` with the tag included."""
 
     number: int
     kind: int
@@ -30,7 +31,7 @@ class Field(NamedTuple):
 
 
 def fields(message: memoryview) -> Iterator[Field]:
-    """The fields in their order; raises Malformed."""
+    """The fields of a message, in their order; raises Malformed."""
     at = 0
     while at < len(message):
         start = at
@@ -53,7 +54,7 @@ def fields(message: memoryview) -> Iterator[Field]:
 
 
 def varints(packed: memoryview) -> Iterator[int]:
-    """The numbers of a packed repeated field; raises Malformed."""
+    """The values of a packed repeated field; raises Malformed."""
     at = 0
     while at < len(packed):
         value, at = _varint(packed, at)
@@ -61,7 +62,7 @@ def varints(packed: memoryview) -> Iterator[int]:
 
 
 def varint(value: int) -> bytes:
-    """A number; a negative one in two's complement of 64 bits."""
+    """An encoded varint; a negative value in two's complement with 64 bits."""
     left = value & _ALL_64_BITS
     encoded = bytearray()
     while left > 0x7F:
@@ -72,24 +73,25 @@ def varint(value: int) -> bytes:
 
 
 def varint_field(number: int, value: int) -> bytes:
+    """An encoded field with a varint."""
     return varint(number << 3 | VARINT) + varint(value)
 
 
 def bytes_field(number: int, parts: Iterable[bytes | memoryview]) -> bytes:
-    """A field of bytes, such as a string or a message, made of these parts."""
+    """An encoded length-delimited field, such as a string or a message, of concatenated parts."""
     data = b"".join(parts)
     return bytes_head(number, len(data)) + data
 
 
 def bytes_head(number: int, size: int) -> bytes:
-    """What stands before the bytes of a field of that size."""
+    """The tag and length of a length-delimited field of `size` bytes."""
     return varint(number << 3 | BYTES) + varint(size)
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
     value = 0
-    for count, byte in enumerate(message[at : at + _LONGEST_VARINT]):
+    for count, byte in enumerate(message[at : at + _MAX_VARINT_BYTES]):
         value |= (byte & 0x7F) << 7 * count
         if byte < 0x80:
             return value & _ALL_64_BITS, at + count + 1
-    raise Malformed(f"no number at byte {at}")
+    raise Malformed(f"no varint at byte {at}")

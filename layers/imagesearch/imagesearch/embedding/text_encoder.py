@@ -1,7 +1,4 @@
-"""Words to vectors: tokenized and embedded in one process.
-
-What some models leave to who runs them: the mean of the tokens, and a matrix behind it.
-"""
+"""Text encoder: texts are tokenized, run through the ONNX graph, pooled and projected."""
 
 from __future__ import annotations
 
@@ -19,53 +16,16 @@ from imagesearch.embedding.manifest import Manifest, verified
 from imagesearch.embedding.session import OnnxSession, normalized
 from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaned
 
-ELEMENTS = {"F32": "<f4", "F16": "<f2"}
-LENGTH_BYTES = 8
-
-
-def mean_over(mask: NDArray[np.int64], tokens: Embedding) -> Embedding:
-    """The mean of tokens [N, L, W] where the mask [N, L] is 1: [N, W]."""
-    weights = mask.astype(np.float32)[..., None]
-    total: Embedding = (tokens * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1)
-    return total
-
-
-def projection(path: Path, dimension: int) -> Embedding:
-    """The one matrix of a safetensors file, [dimension, W] there, as [W, dimension].
-
-    Raises ConfigurationError. Format: https://github.com/huggingface/safetensors#format
-    """
-    try:
-        data = path.read_bytes()
-        behind = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "little")
-        tensors = json.loads(data[LENGTH_BYTES:behind])
-        tensors.pop("__metadata__", None)
-        (tensor,) = tensors.values()
-        matrix = _matrix(tensor, data[behind:])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _wrong(f"{path} does not hold one matrix: {error}") from error
-    if matrix.ndim != 2 or matrix.shape[0] != dimension:
-        raise _wrong(f"{path} makes {matrix.shape[0]} numbers, and the model has {dimension}")
-    return np.ascontiguousarray(matrix.T, np.float32)
-
-
-def _matrix(tensor: dict[str, Any], data: bytes) -> NDArray[Any]:
-    begin, end = tensor["data_offsets"]
-    return np.frombuffer(data[begin:end], ELEMENTS[tensor["dtype"]]).reshape(tensor["shape"])
-
-
-def _wrong(message: str) -> ConfigurationError:
-    return ConfigurationError(message, "fetch the model again", "invalid_model")
-
-
 TEXT_BATCH_SIZE = 16
+_ELEMENTS = {"F32": "<f4", "F16": "<f2"}
+_LENGTH_BYTES = 8
 
 
 class OnnxTextEncoder:
-    """Embeds texts with a manifest's text tower; may be used from several threads."""
+    """Embeds texts with the text tower of a model; may be used from several threads."""
 
     def __init__(self, folder: Path, manifest: Manifest, *, threads: int | None = None) -> None:
-        """Load tokenizer and graph; raises ConfigurationError."""
+        """Load the tokenizer and the graph; raises ConfigurationError."""
         self._manifest = manifest
         tower = manifest.text
         self._inputs = [name for name in (tower.input_ids, tower.attention_mask) if name]
@@ -82,8 +42,8 @@ class OnnxTextEncoder:
             else None
         )
         path = verified(folder, tower.graph, manifest)
-        self._graph = OnnxSession(path, self._inputs, tower.output, threads)
-        self._max_batch_size = self._graph.max_batch_size(TEXT_BATCH_SIZE)
+        self._session = OnnxSession(path, self._inputs, tower.output, threads)
+        self._max_batch_size = self._session.max_batch_size(TEXT_BATCH_SIZE)
 
     @property
     def model(self) -> str:
@@ -92,16 +52,16 @@ class OnnxTextEncoder:
     def encode_texts(self, texts: Sequence[str]) -> Embedding:
         """Embed texts: [N, D] float32, L2-normalized, in their order.
 
-        Raises InvalidQuery for a text to which the model gives no direction.
+        Raises InvalidQuery for a text to which the model assigns no usable vector.
         """
-        parts = [self._embed(tokens) for tokens in self._batches(texts)]
+        outputs = [self._embed(tokens) for tokens in self._batches(texts)]
         empty = np.empty((0, self._manifest.dimension), np.float32)
-        vectors, good = normalized(np.concatenate([empty, *parts]))
+        vectors, good = normalized(np.concatenate([empty, *outputs]))
         if not good.all():
             text = texts[int(np.argmin(good))]
             raise InvalidQuery(
-                f"{self.model} gives no usable vector for {text[:80]!r}",
-                "say it in other words",
+                f"{self.model} returns no usable vector for {text[:80]!r}",
+                "use other words",
                 code="invalid_text",
             )
         return vectors
@@ -111,7 +71,42 @@ class OnnxTextEncoder:
             yield self._tokenizer(texts[start : start + self._max_batch_size])
 
     def _embed(self, tokens: Tokens) -> Embedding:
-        given = self._graph.run(dict(zip(self._inputs, tokens, strict=False)))
+        output = self._session.run(dict(zip(self._inputs, tokens, strict=False)))
         if self._manifest.text.pooling == "mean":
-            given = mean_over(tokens.attention_mask, given)
-        return given if self._projection is None else given @ self._projection
+            output = mean_over(tokens.attention_mask, output)
+        return output if self._projection is None else output @ self._projection
+
+
+def mean_over(mask: NDArray[np.int64], tokens: Embedding) -> Embedding:
+    """Mean pooling: [N, W] from tokens [N, L, W], over the tokens whose mask [N, L] is 1."""
+    weights = mask.astype(np.float32)[..., None]
+    total: Embedding = (tokens * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1)
+    return total
+
+
+def projection(path: Path, dimension: int) -> Embedding:
+    """The single matrix [dimension, W] of a safetensors file, transposed: [W, dimension] float32.
+
+    Raises ConfigurationError. Format: https://github.com/huggingface/safetensors#format
+    """
+    try:
+        data = path.read_bytes()
+        header_end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
+        tensors = json.loads(data[_LENGTH_BYTES:header_end])
+        tensors.pop("__metadata__", None)
+        (tensor,) = tensors.values()
+        matrix = _matrix(tensor, data[header_end:])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _invalid(f"{path} does not contain exactly one matrix: {error}") from error
+    if matrix.ndim != 2 or matrix.shape[0] != dimension:
+        raise _invalid(f"{path} has {matrix.shape[0]} dimensions, but the model has {dimension}")
+    return np.ascontiguousarray(matrix.T, np.float32)
+
+
+def _matrix(tensor: dict[str, Any], data: bytes) -> NDArray[Any]:
+    begin, end = tensor["data_offsets"]
+    return np.frombuffer(data[begin:end], _ELEMENTS[tensor["dtype"]]).reshape(tensor["shape"])
+
+
+def _invalid(message: str) -> ConfigurationError:
+    return ConfigurationError(message, "download the model again", "invalid_model")

@@ -1,10 +1,9 @@
-"""Texts to token ids, no longer than the model reads and no more padded than it needs.
+"""Tokenizer: texts to token ids, truncated to the model's length and padded to the batch.
 
-Text as CLIP was trained on it: entities, quotes, ligatures and widths made plain, in lower case.
-
-OpenAI's tokenizer, open_clip's and the one of transformers in Python clean with ftfy before they
-split; a tokenizer.json alone does not. These are ftfy's steps in its order, but for the repair of
-text that was decoded with a wrong encoding: https://ftfy.readthedocs.io/en/latest/config.html
+`cleaned` normalizes texts as for CLIP's training. The tokenizers of OpenAI, open_clip and
+transformers in Python call ftfy before tokenization, which tokenizer.json does not include. These
+are the steps of ftfy in its order, without the repair of wrongly decoded text:
+https://ftfy.readthedocs.io/en/latest/config.html
 """
 
 from __future__ import annotations
@@ -22,17 +21,44 @@ from tokenizers import Tokenizer
 
 from imagesearch.domain.errors import ConfigurationError
 
+_TERMINAL = re.compile("\033\\[[\\d;]*[a-zA-Z]")
+_ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,24};")
+_LIGATURES = "ĲĳŉǱǲǳǄǅǆǇǈǉǊǋǌﬀﬁﬂﬃﬄﬅﬆ"
+_WIDTHS = [0x3000, *range(0xFF01, 0xFFF0)]
+_QUOTES = {"'": "\u02bc\u2018\u2019\u201a\u201b", '"': "\u201c\u201d\u201e\u201f"}
+_CONTROLS = [
+    *range(9), 0x0B, *range(0x0E, 0x20), 0x7F, *range(0x206A, 0x2070), 0xFEFF,
+    *range(0xFFF9, 0xFFFD),
+]  # fmt: skip
+_LINE_BREAKS = "\u2028\u2029"
+_PLAIN: dict[int, str | None] = (
+    # NFKC would replace the long s of its ligature.
+    {ord(letter): unicodedata.normalize("NFKC", letter) for letter in _LIGATURES}
+    | {ord("ŉ"): "ʼn", ord("ﬅ"): "ſt"}
+    | {code: unicodedata.normalize("NFKC", chr(code)) for code in _WIDTHS}
+    # Control characters of Latin-1 are usually letters of Windows-1252.
+    | {code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)}
+)
+_PLAINER: dict[int, str | None] = (
+    {ord(curly): straight for straight, curled in _QUOTES.items() for curly in curled}
+    | dict.fromkeys(map(ord, _LINE_BREAKS), "\n")
+    | dict.fromkeys(_CONTROLS)
+)
+
 
 class Tokens(NamedTuple):
-    """Both [N, L] int64, L the longest text of the batch, or the model's length where that is
-    fixed; the mask is 1 where a token is."""
+    """Token ids and attention mask, both [N, L] int64.
+
+    L is the longest text of the batch, or the model's length if that is fixed. The mask is 1 at
+    tokens and 0 at padding.
+    """
 
     input_ids: NDArray[np.int64]
     attention_mask: NDArray[np.int64]
 
 
 class TextTokenizer:
-    """A tokenizer.json with this model's length and padding instead of its own."""
+    """A tokenizer.json with the length and padding of the manifest."""
 
     def __init__(
         self,
@@ -43,14 +69,14 @@ class TextTokenizer:
         fixed: bool = False,
         clean: Callable[[str], str] | None = None,
     ) -> None:
-        """Raises ConfigurationError."""
+        """Load the file; raises ConfigurationError."""
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exception
             raise ConfigurationError(
-                f"{path} cannot be loaded: {error}", "fetch the model again", "invalid_model"
+                f"{path} cannot be loaded: {error}", "download the model again", "invalid_model"
             ) from error
-        # Truncation is done before the end token is added, so that a long text keeps it.
+        # Truncation precedes the addition of the end token, so that a long text keeps it.
         self._tokenizer.enable_truncation(max_length)
         self._tokenizer.no_padding()
         self._pad = pad_token_id
@@ -72,37 +98,12 @@ class TextTokenizer:
 
 
 def _valid(text: str) -> str:
-    """JSON may carry half of a surrogate pair, which no tokenizer takes."""
+    """Replaces unpaired surrogates, which JSON permits and tokenizers reject."""
     return text.encode("utf-8", "replace").decode()
 
 
-_TERMINAL = re.compile("\033\\[[\\d;]*[a-zA-Z]")
-_ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,24};")
-_LIGATURES = "ĲĳŉǱǲǳǄǅǆǇǈǉǊǋǌﬀﬁﬂﬃﬄﬅﬆ"
-_WIDTHS = [0x3000, *range(0xFF01, 0xFFF0)]
-_QUOTES = {"'": "\u02bc\u2018\u2019\u201a\u201b", '"': "\u201c\u201d\u201e\u201f"}
-_CONTROLS = [
-    *range(9), 0x0B, *range(0x0E, 0x20), 0x7F, *range(0x206A, 0x2070), 0xFEFF,
-    *range(0xFFF9, 0xFFFD),
-]  # fmt: skip
-_LINE_BREAKS = "\u2028\u2029"
-_PLAIN: dict[int, str | None] = (
-    # NFKC would turn the long s of its ligature into another letter.
-    {ord(letter): unicodedata.normalize("NFKC", letter) for letter in _LIGATURES}
-    | {ord("ŉ"): "ʼn", ord("ﬅ"): "ſt"}
-    | {code: unicodedata.normalize("NFKC", chr(code)) for code in _WIDTHS}
-    # Control characters of Latin-1 that nobody means: they are letters of Windows-1252.
-    | {code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)}
-)
-_PLAINER: dict[int, str | None] = (
-    {ord(curly): straight for straight, curled in _QUOTES.items() for curly in curled}
-    | dict.fromkeys(map(ord, _LINE_BREAKS), "\n")
-    | dict.fromkeys(_CONTROLS)
-)
-
-
 def cleaned(text: str) -> str:
-    """The text as the tokenizer is to see it."""
+    """The normalized text, in lower case, with single spaces."""
     while (fixed := _fixed(text)) != text:
         text = fixed
     return " ".join(html.unescape(html.unescape(text)).split()).lower()
@@ -110,8 +111,8 @@ def cleaned(text: str) -> str:
 
 def _fixed(text: str) -> str:
     if "<" not in text:
-        # With a tag, entities may be meant to be there.
+        # With a tag, the text may be HTML, whose entities are intended.
         text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     text = _TERMINAL.sub("", text)
-    # A quote may be made of a ligature, so one table comes after the other.
+    # Two passes, because the first one may create a quote that the second one replaces.
     return unicodedata.normalize("NFC", text.translate(_PLAIN).translate(_PLAINER))

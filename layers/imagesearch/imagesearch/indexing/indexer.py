@@ -92,7 +92,7 @@ class Indexer:
         self._encoder = encoder
         self._limits = limits or Limits()
         self._thumbnails = Thumbnails(derived)
-        self._details = DetailOptions(thumbnail=self._thumbnails.wanted, gps=gps)
+        self._details = DetailOptions(thumbnail=self._thumbnails.enabled, gps=gps)
         self._planner = Planner(encoder, clock, self._details, force)
         self._threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="store")
         self._contents = ContentPlanner(

@@ -32,7 +32,7 @@ class Thumbnails:
         self._store = store
 
     @property
-    def wanted(self) -> bool:
+    def enabled(self) -> bool:
         return self._store is not None
 
     def prepare(self, plan: PlannedWrite) -> Exception | None:

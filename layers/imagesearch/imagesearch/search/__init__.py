@@ -1,0 +1,4 @@
+"""Search: query encoding, relevance, pagination and lists of records.
+
+May import `domain`, the standard library and numpy only.
+"""

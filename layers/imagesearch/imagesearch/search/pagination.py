@@ -62,11 +62,11 @@ def page_of(search: Search, model: str) -> Page:
     return Page(search, request, *unseal_position(search.cursor, request))
 
 
-def check_limit(limit: int) -> None:
-    """Raises InvalidQuery for a page size outside 1 to `MAX_LIMIT`."""
-    if not 1 <= limit <= MAX_LIMIT:
+def check_limit(limit: int, maximum: int = MAX_LIMIT) -> None:
+    """Raises InvalidQuery for a page size outside 1 to `maximum`."""
+    if not 1 <= limit <= maximum:
         raise InvalidQuery(
-            f"limit is {limit}", f"use a limit from 1 to {MAX_LIMIT}", code="invalid_limit"
+            f"limit is {limit}", f"use a limit from 1 to {maximum}", code="invalid_limit"
         )
 
 

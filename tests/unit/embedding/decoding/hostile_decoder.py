@@ -1,4 +1,4 @@
-"""A child process whose decoder does what a file tells it to: run by test_decoder_pool.py."""
+"""Decoder process that crashes, hangs or sends invalid data on request; see test_pool.py."""
 
 import ctypes
 import os

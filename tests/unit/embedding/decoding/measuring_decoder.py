@@ -1,4 +1,4 @@
-"""The real decoder, telling its process's peak memory in bytes as the content type."""
+"""The real decoder, which reports its peak memory in bytes as the content type."""
 
 import resource
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Camera RAW is read by its largest preview, else developed, upright; never by its thumbnail."""
+"""Camera RAW: the largest preview, else development, upright; never the thumbnail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture has the colors that a color-managed viewer shows, whatever its profile and format."""
+"""Color management: the colors that a color-managed viewer shows, in all formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever the bytes are, they give a picture or UnreadableImage, and nothing else."""
+"""Damaged files: any bytes result in an image or UnreadableImage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture is embedded and measured as it is displayed."""
+"""Decoder: images and sizes as displayed."""
 
 from __future__ import annotations
 

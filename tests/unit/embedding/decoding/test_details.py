@@ -1,7 +1,4 @@
-"""What indexing learns of a picture beside its vector: a hash, a small copy, camera and place.
-
-Pictures that look alike have nearly the same hash, others have not.
-"""
+"""Image details: hash, miniature, thumbnail, camera and coordinates."""
 
 from __future__ import annotations
 
@@ -164,7 +161,7 @@ def test_details_come_through_the_decoder_process(pool, stretched, quadrants, sa
     assert bare.details is None
 
 
-MADE = ("perceptual_hash", "miniature", "webp", "camera_and_lens", "place_taken", "resample")
+MADE = ("perceptual_hash", "miniature", "webp", "camera_and_lens", "coordinates", "resample")
 
 
 @pytest.mark.parametrize("broken", MADE)
@@ -192,7 +189,7 @@ LOST = {
     "miniature": {"miniature"},
     "webp": {"thumbnail"},
     "camera_and_lens": set(),
-    "place_taken": {"latitude", "longitude"},
+    "coordinates": {"latitude", "longitude"},
     "resample": {"phash", "miniature", "thumbnail"},
 }
 
@@ -201,7 +198,7 @@ LOST = {
 def test_a_thumbnail_that_could_not_be_made_is_told_from_one_that_was_not_wanted(thumbnail):
     details = Details("", "", thumbnail=thumbnail)
     picture = Picture(np.zeros((3, 2, 2), np.float32), 2, 2, "image/png", details=details)
-    assert protocol.read(protocol.written(picture)).details == details
+    assert protocol.read_picture(protocol.picture_message(picture)).details == details
 
 
 @pytest.mark.parametrize(

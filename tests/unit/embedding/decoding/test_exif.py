@@ -1,4 +1,4 @@
-"""When a picture was taken, from its EXIF; a damaged EXIF rejects no picture."""
+"""EXIF: capture times; a damaged EXIF does not reject an image."""
 
 from __future__ import annotations
 

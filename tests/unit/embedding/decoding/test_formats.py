@@ -1,4 +1,4 @@
-"""Every format and color mode is read as a viewer shows it."""
+"""Formats and color modes are decoded as a viewer shows them."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_half_transparent_is_half_white(data, saved, corners):
         (b"\n<!DOCTYPE html>", "not_an_image", "HTML"),
         (b"\0\0\0\x18ftypmp42", "not_an_image", "video"),
         (bytes(100), "not_an_image", "zeros"),
-        (b"\x93\xf1\x02\x00\xee", "not_an_image", "of no kind"),
+        (b"\x93\xf1\x02\x00\xee", "not_an_image", "unknown format"),
         (b"\xff\xd8\xff\xe0", "damaged_image", "image/jpeg"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Of an animation or a file of several pages the first frame that shows anything is read."""
+"""Frames: the first frame of an animation or multi-page file that is not blank."""
 
 from __future__ import annotations
 

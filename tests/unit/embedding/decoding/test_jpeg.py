@@ -1,4 +1,4 @@
-"""A JPEG that was cut short is read as far as it goes, and says so."""
+"""Truncated JPEG files: the existing rows are decoded and marked as truncated."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_what_is_embedded_are_the_rows_that_are_there(options):
 @pytest.mark.parametrize("part", [0.05, 0.2, 0.4])
 def test_less_than_half_of_the_rows_is_too_little(part):
     file = jpeg(noise())
-    with pytest.raises(UnreadableImage, match=r"cut short: \d+% of its rows are there") as caught:
+    with pytest.raises(UnreadableImage, match=r"truncated: \d+% of its rows exist") as caught:
         decode(file[: int(len(file) * part)], WANTED)
     assert caught.value.code == "damaged_image"
 
@@ -149,7 +149,7 @@ def test_a_file_cut_anywhere_is_read_or_says_why(options, part, zeros):
 @pytest.mark.slow
 def test_the_note_comes_through_the_decoders_process():
     file = jpeg(noise())
-    pool = DecoderPool(children=1)
+    pool = DecoderPool(processes=1)
     whole, cut = pool.decode_in_order([file, file[: len(file) * 3 // 4]], WANTED)
     pool.close()
     assert (whole.truncated, cut.truncated) == (False, True)

@@ -1,4 +1,4 @@
-"""JPEG XL is read as a viewer shows it, upright once, and its size is known before its pixels."""
+"""JPEG XL: orientation, and the size before pixels are decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is too large is refused from its header, before memory is taken for it."""
+"""Limits: images that are too large are rejected before memory is allocated."""
 
 from __future__ import annotations
 

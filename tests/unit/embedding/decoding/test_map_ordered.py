@@ -1,4 +1,4 @@
-"""Work is begun ahead of who takes its results, in order, and not too far."""
+"""map_ordered: results in order, with bounded prefetching."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decoding the largest pictures takes, measured in a child of its own."""
+"""Memory for decoding the largest images, measured in a process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALL = DetailOptions(thumbnail=True)
 
 @pytest.mark.parametrize("channels", [3, 4])
 def test_a_hundred_megapixels_are_held_once(channels, flat_png, stretched, corners):
-    pool = DecoderPool(children=1, seconds=PATIENCE_SECONDS, command=MEASURING)
+    pool = DecoderPool(processes=1, seconds=PATIENCE_SECONDS, command=MEASURING)
     (picture,) = pool.decode_in_order([flat_png(SIDE, SIDE, channels)], stretched, ALL)
     pool.close()
     assert isinstance(picture, Picture)
@@ -34,7 +34,7 @@ def test_a_hundred_megapixels_are_held_once(channels, flat_png, stretched, corne
 
 
 def test_a_narrow_picture_of_many_pixels_is_held_once(flat_png, stretched):
-    pool = DecoderPool(children=1, seconds=PATIENCE_SECONDS, command=MEASURING)
+    pool = DecoderPool(processes=1, seconds=PATIENCE_SECONDS, command=MEASURING)
     (picture,) = pool.decode_in_order([flat_png(40, 1_000_000, 3)], stretched, ALL)
     pool.close()
     assert isinstance(picture, Picture)

@@ -1,4 +1,4 @@
-"""A file that kills its decoder takes only itself down."""
+"""Decoder pool: a file that crashes its decoder affects no other file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pool_of():
     with ExitStack() as stack:
 
         def make(seconds):
-            pool = DecoderPool(children=2, seconds=seconds, memory_bytes=MEMORY, command=HOSTILE)
+            pool = DecoderPool(processes=2, seconds=seconds, memory_bytes=MEMORY, command=HOSTILE)
             stack.callback(pool.close)
             return pool
 
@@ -117,7 +117,7 @@ def test_a_decoder_finds_no_secrets_of_its_parents_environment(hostile, stretche
 
 def test_large_pictures_wait_for_their_turn_and_their_time_does_not_run(stretched):
     seconds = 2
-    pool = DecoderPool(children=2, seconds=seconds, memory_bytes=MEMORY, command=HOSTILE)
+    pool = DecoderPool(processes=2, seconds=seconds, memory_bytes=MEMORY, command=HOSTILE)
     with pool.large_turn:
         waiting = pool.decode_in_order([b"small", b"large 999999999"], stretched)
         assert next(waiting).content_type.startswith("small")
@@ -174,7 +174,7 @@ def test_a_killed_parent_leaves_no_orphan(busy_with, tmp_path, eventually):
         import sys, threading
         from imagesearch.embedding.decoding.pool import DecoderPool
         from imagesearch.embedding.decoding.preprocessing import Preprocessing
-        pool = DecoderPool(children=1, seconds=5, command={HOSTILE!r})
+        pool = DecoderPool(processes=1, seconds=5, command={HOSTILE!r})
         wanted = Preprocessing(2, "pad", "bicubic", (0,) * 3, (1,) * 3, (0,) * 3)
         (first,) = pool.decode_in_order([b"a"], wanted)
         print(int(first.pixels[0, 0, 0]), flush=True)
@@ -200,13 +200,13 @@ def test_the_real_decoder_names_itself(pool):
 
 NONSENSE = """
 import sys
-from imagesearch.embedding import frames
-requests, answers = sys.stdin.buffer, sys.stdout.buffer
-frames.receive(requests)
-frames.send(answers, {"decoder": "nonsense-1"})
+from imagesearch.embedding.decoding import protocol
+requests, responses = sys.stdin.buffer, sys.stdout.buffer
+protocol.receive(requests)
+protocol.send(responses, {"decoder": "nonsense-1"})
 while True:
-    frames.receive(requests)
-    frames.send(answers, %s)
+    protocol.receive(requests)
+    protocol.send(responses, %s)
 """
 
 
@@ -218,7 +218,7 @@ while True:
     ],
 )
 def test_a_child_that_answers_nonsense_crashed_and_is_not_used_again(answer, stretched):
-    pool = DecoderPool(children=1, command=(sys.executable, "-c", NONSENSE % answer))
+    pool = DecoderPool(processes=1, command=(sys.executable, "-c", NONSENSE % answer))
     (culprit,) = decoded(pool, stretched, "a")
     assert culprit.code == "decoder_crashed"
     assert not pool._idle

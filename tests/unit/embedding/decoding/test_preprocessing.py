@@ -1,4 +1,4 @@
-"""Preprocessing agrees with the reference implementations, drafted and reduced or not."""
+"""Preprocessing: equal to the reference implementations, with drafts and reduction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.decoding.preprocessing import Preprocessing, place
+from imagesearch.embedding.decoding.preprocessing import Preprocessing, placement_of
 from tests.support.paths import SAMPLES, TESTS
 
 CLIP = Preprocessing(
@@ -63,7 +63,7 @@ def large():
 @pytest.mark.parametrize(("format", "least"), [("JPEG", 0.995), ("BMP", 0.9995)])
 def test_a_reduced_picture_agrees_with_one_resized_in_full(resize, format, least, large, saved):
     wanted = replace(CLIP, resize=resize)
-    placement = place(large.size, wanted)
+    placement = placement_of(large.size, wanted)
     square = Image.new("RGB", (224, 224), wanted.pad_color)
     whole = large.resize(placement.size, Image.Resampling.BICUBIC, placement.box)
     square.paste(whole, placement.offset)

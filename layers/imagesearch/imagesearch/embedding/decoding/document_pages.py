@@ -1,9 +1,7 @@
-"""Whether a picture looks like a page, a screen or a chart rather than a photo.
+"""Document pages: detection of pages, screenshots and charts, and their contrast maps.
 
-Weights come from `models/evaluation/document_pages.py`, other drawn pages, their scans, and sample
-photos.
-
-A picture's contrast map, by which copies of a page are distinguished from other pages.
+The classifier's weights were fitted on synthetic pages, their scans and sample photos by
+`models/evaluation/document_pages.py`.
 """
 
 from __future__ import annotations
@@ -15,24 +13,30 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from imagesearch.duplicates.contrast_maps import LONGEST_SIDE, SHORTEST_SIDE, to_text
-from imagesearch.embedding.decoding.transforms import inside_frame
+from imagesearch.embedding.decoding.transforms import without_border
 
-# What `_features` returns, in its order.
+# Of the features in the order of `_features`.
 _WEIGHTS = np.array([-15.99, -1.57, 16.7, 17.14, 10.65, -13.84, -13.13])
 _BIAS = -8.08
-# One of 85 sample photos comes to more, and nearly all pages do.
-LEAST_SURE = 0.7
-# Noisy scans of drawn pages come to more; nearly all edited photos come to less.
-LEAST = 0.1
-# Differences between neighbouring pixels, in levels of 255.
+# Nearly all pages and one of 85 sample photos have a higher logit.
+MIN_SURE_LOGIT = 0.7
+# Noisy scans of pages have a higher logit, nearly all edited photos a lower one.
+MIN_LOGIT = 0.1
+# Differences between neighboring pixels, in levels of 255.
 _EVEN, _SLIGHT, _MIDDLING, _STRONG = 3, 8, 32, 48
 _BLOCK = 16
-# A block has a ground if so many of its 256 pixels are within so many levels.
+# A block has a uniform background if this many of its 256 pixels are within this many levels.
 _GROUND, _GROUND_LEVELS = 96, 6
+# Two box blurs of 13 and 11 cells give the surroundings, about three lines of a letter.
+_RADII = (6, 5)
+# Contrast of this many levels of 255 is noise.
+_NOISE = 3.0
+# The share of the image's RMS contrast at which a contrast is halved.
+_SOFTNESS = 0.7
 
 
 def page_logit(small: Image.Image) -> float:
-    """The log-odds of a page; `small` is a picture of some 320 pixels along its longer side."""
+    """The log-odds of a page; `small` is the image at about 320 pixels on the longer side."""
     gray = small.convert("L")
     if min(gray.size) < _BLOCK:
         return -math.inf
@@ -40,8 +44,8 @@ def page_logit(small: Image.Image) -> float:
 
 
 def _features(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """[7]: even pixels, strong edges, edges along the axes, plain ground, lines along both axes,
-    and how many of the edges are soft."""
+    """[7]: shares of even pixels, strong edges (log), edges along the axes, uniform background,
+    horizontal and vertical line structure, and soft edges among all edges."""
     levels = gray.astype(np.float32)
     across = np.abs(np.diff(levels, axis=1))[:-1]
     down = np.abs(np.diff(levels, axis=0))[:, :-1]
@@ -64,7 +68,7 @@ def _features(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _ground(gray: NDArray[np.uint8]) -> float:
-    """The share of the blocks that have a ground."""
+    """The share of blocks with a uniform background."""
     height, width = (side // _BLOCK for side in gray.shape)
     blocks = gray[: height * _BLOCK, : width * _BLOCK].reshape(height, _BLOCK, width, _BLOCK)
     ordered = np.sort(blocks.transpose(0, 2, 1, 3).reshape(height * width, -1), axis=1)
@@ -72,18 +76,12 @@ def _ground(gray: NDArray[np.uint8]) -> float:
     return float((ranges <= _GROUND_LEVELS).mean())
 
 
-# Two passes of a box of 13 and 11 cells are the surroundings: about three lines of a letter.
-_RADII = (6, 5)
-# Contrast of so many levels of 255 is noise: plain surfaces stay plain.
-_NOISE = 3.0
-# Contrast of this share of the picture's own counts half.
-_SOFTNESS = 0.7
-
-
 def contrast_map(upright: Image.Image) -> str:
-    """What `imagesearch.duplicates.contrast_maps` makes of an upright picture inside its plain
-    frame."""
-    inside = inside_frame(upright.convert("L"))
+    """The contrast map of an upright image, without its border.
+
+    Format: `imagesearch.duplicates.contrast_maps`.
+    """
+    inside = without_border(upright.convert("L"))
     scale = LONGEST_SIDE / max(inside.size)
     size = (
         max(SHORTEST_SIDE, round(inside.width * scale)),

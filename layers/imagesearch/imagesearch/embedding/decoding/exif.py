@@ -1,7 +1,4 @@
-"""What a camera wrote beside the pixels; what it wrote wrongly is as if it had not been written.
-
-Which camera and lens took a picture, and where, as its EXIF says.
-"""
+"""EXIF: orientation, capture time, camera, lens and coordinates; invalid values are ignored."""
 
 from __future__ import annotations
 
@@ -12,38 +9,44 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-_ITEMS = 4_096
-# Of JPEG XL only what was packed from a JPEG has an orientation. The last is camera_raw.BITMAP.
-_TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "JPEGXL", "RAW preview")
+_HEADER_BYTES = 4_096
+# Of JPEG XL files, only recompressed JPEGs have an orientation. The last one is camera_raw.BITMAP.
+_ORIENTED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "JPEGXL", "RAW preview")
 _XMP = ("xmp", "XML:com.adobe.xmp")
+_MAX_CHARACTERS = 120
+_BASE, _GPS = ExifTags.Base, ExifTags.GPS
+_COMPANY_SUFFIXES = frozenset(
+    {"corp", "corporation", "company", "co", "inc", "ltd", "co.,ltd", "imaging"}
+)
+_SIGNS = {"N": 1, "E": 1, "S": -1, "W": -1}
 
 
 def orientation(image: Image.Image) -> int:
-    """How the loaded picture is to be turned, 1 to 8 (Exif 3.0, tag 274); 1 is not at all.
+    """The orientation of a loaded image, 1 to 8 (Exif 3.0, tag 274); 1 for no change.
 
-    Only EXIF is asked; what Pillow says of an AVIF's EXIF is its `irot` and `imir`. TIFF and HEIF
-    pictures were turned when they were loaded.
+    Only EXIF counts. Pillow derives the EXIF orientation of AVIF files from `irot` and `imir`, and
+    applies the orientation of TIFF and HEIF files when it loads them.
     """
     block = image.info.get("exif")
-    if image.format not in _TURNED_BY_EXIF or not isinstance(block, bytes):
+    if image.format not in _ORIENTED_BY_EXIF or not isinstance(block, bytes):
         return 1
     tags = Image.Exif()
     try:
         tags.load(block)
         value = tags.get(ExifTags.Base.Orientation, 1)
-    except Exception:  # whatever a damaged block makes of the parser, the pixels are still good
+    except Exception:  # any exception of a parser; the pixels of the image are valid
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def forget_xmp(image: Image.Image) -> None:
-    """Pillow would take an orientation from XMP where EXIF has none; browsers do not."""
+def remove_xmp(image: Image.Image) -> None:
+    """Remove XMP, from which Pillow would read an orientation and browsers do not."""
     for name in _XMP:
         image.info.pop(name, None)
 
 
 def taken_at(image: Image.Image) -> datetime | None:
-    """DateTimeOriginal in UTC; without OffsetTimeOriginal the camera's clock is taken as UTC."""
+    """DateTimeOriginal in UTC; without OffsetTimeOriginal, it is interpreted as UTC."""
     try:
         tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
         taken = datetime.strptime(
@@ -51,19 +54,41 @@ def taken_at(image: Image.Image) -> datetime | None:
         ).replace(tzinfo=UTC)
         offset = _offset(tags.get(ExifTags.Base.OffsetTimeOriginal))
         return taken.replace(tzinfo=offset).astimezone(UTC) if offset else taken
-    except Exception:  # as above; a missing tag is the ordinary case
+    except Exception:  # as above; a missing tag is the usual case
         return None
 
 
-def hidden(data: bytes) -> bytes | None:
-    """An AVIF or HEIF file with its EXIF out of sight, None where there is nothing to hide.
+def without_exif(data: bytes) -> bytes | None:
+    """An AVIF or HEIF file whose EXIF item is disabled; None if it has none.
 
-    libavif rejects a whole picture for a damaged EXIF block: without the item's type (ISO/IEC
-    14496-12, `infe`) it does not know that there is one.
+    libavif rejects an image with a damaged EXIF block. With another item type (ISO/IEC 14496-12,
+    `infe`), it ignores the block.
     """
-    if data[4:8] != b"ftyp" or b"Exif" not in data[:_ITEMS]:
+    if data[4:8] != b"ftyp" or b"Exif" not in data[:_HEADER_BYTES]:
         return None
-    return data[:_ITEMS].replace(b"Exif", b"skip") + data[_ITEMS:]
+    return data[:_HEADER_BYTES].replace(b"Exif", b"skip") + data[_HEADER_BYTES:]
+
+
+def camera_and_lens(image: Image.Image) -> dict[str, str]:
+    """`camera` and `lens`, as far as EXIF has them."""
+    try:
+        tags = image.getexif()
+        camera = _camera(_name(tags.get(_BASE.Make)), _name(tags.get(_BASE.Model)))
+        lens = _name(tags.get_ifd(ExifTags.IFD.Exif).get(_BASE.LensModel))
+    except Exception:  # any exception of a parser; the pixels of the image are valid
+        return {}
+    return {name: value for name, value in (("camera", camera), ("lens", lens)) if value}
+
+
+def coordinates(image: Image.Image) -> tuple[float, float] | None:
+    """Latitude and longitude in degrees, north and east positive (Exif 3.0, 4.6.7)."""
+    try:
+        tags = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+        latitude = _degrees(tags, _GPS.GPSLatitude, _GPS.GPSLatitudeRef, 90)
+        longitude = _degrees(tags, _GPS.GPSLongitude, _GPS.GPSLongitudeRef, 180)
+    except Exception:  # as above; a missing tag is the usual case
+        return None
+    return latitude, longitude
 
 
 def _offset(value: Any) -> Any:
@@ -78,39 +103,11 @@ def _text(value: Any) -> str:
     return text.strip("\0 ")
 
 
-MOST_CHARACTERS = 120
-_BASE, _GPS = ExifTags.Base, ExifTags.GPS
-_COMPANY = frozenset({"corp", "corporation", "company", "co", "inc", "ltd", "co.,ltd", "imaging"})
-_SIGNS = {"N": 1, "E": 1, "S": -1, "W": -1}
-
-
-def camera_and_lens(image: Image.Image) -> dict[str, str]:
-    """`camera` and `lens`, where they are told; a damaged block tells nothing."""
-    try:
-        tags = image.getexif()
-        camera = _camera(_name(tags.get(_BASE.Make)), _name(tags.get(_BASE.Model)))
-        lens = _name(tags.get_ifd(ExifTags.IFD.Exif).get(_BASE.LensModel))
-    except Exception:  # whatever a damaged block makes of the parser, the pixels are still good
-        return {}
-    return {name: value for name, value in (("camera", camera), ("lens", lens)) if value}
-
-
-def place_taken(image: Image.Image) -> tuple[float, float] | None:
-    """Latitude and longitude in degrees, north and east positive (Exif 3.0, 4.6.7)."""
-    try:
-        tags = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
-        latitude = _degrees(tags, _GPS.GPSLatitude, _GPS.GPSLatitudeRef, 90)
-        longitude = _degrees(tags, _GPS.GPSLongitude, _GPS.GPSLongitudeRef, 180)
-    except Exception:  # as above; a missing tag is the ordinary case
-        return None
-    return latitude, longitude
-
-
 def _camera(make: str, model: str) -> str:
-    """Many models repeat their maker's name, which tells what kind of company it is, too."""
+    """Maker and model; many models repeat the maker, and makers include a company suffix."""
     if not (make and model):
         return model or make
-    maker = [word for word in make.split() if word.lower().strip(".,") not in _COMPANY]
+    maker = [word for word in make.split() if word.lower().strip(".,") not in _COMPANY_SUFFIXES]
     repeated = model.split()[0].lower() in (word.lower() for word in maker)
     return model if repeated or not maker else " ".join([*maker, model])
 
@@ -118,15 +115,15 @@ def _camera(make: str, model: str) -> str:
 def _name(value: Any) -> str:
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(printable.split())[:MOST_CHARACTERS].rstrip()
+    return " ".join(printable.split())[:_MAX_CHARACTERS].rstrip()
 
 
-def _degrees(tags: Mapping[int, Any], value: int, side: int, most: int) -> float:
-    """Raises KeyError, ValueError and the like for what is no angle."""
+def _degrees(tags: Mapping[int, Any], value: int, reference: int, maximum: int) -> float:
+    """An angle in degrees; raises KeyError, TypeError or ValueError for invalid tags."""
     parts: Sequence[Any] = tags[value]
     degrees, minutes, seconds = (float(part) for part in parts)
     angle = degrees + minutes / 60 + seconds / 3600
-    if not (math.isfinite(angle) and 0 <= angle <= most):
-        raise ValueError("no angle on the globe")
-    # Six digits are a tenth of a metre.
-    return round(angle * _SIGNS[str(tags[side]).strip("\0 ")], 6)
+    if not (math.isfinite(angle) and 0 <= angle <= maximum):
+        raise ValueError("the angle is out of range")
+    # Six digits are a resolution of 0.1 m.
+    return round(angle * _SIGNS[str(tags[reference]).strip("\0 ")], 6)

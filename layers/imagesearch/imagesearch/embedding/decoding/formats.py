@@ -1,4 +1,4 @@
-"""Naming what a file is: its content type, or what it is instead of an image."""
+"""File format detection: the media type of an image, or the error for an unsupported file."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _OTHERS = {
     b"<!doctype html": "an HTML page",
     b"<html": "an HTML page",
 }
-_LOOK_AT = 4_096
+_SCANNED_BYTES = 4_096
 
 
 def content_type(image: Image.Image, data: bytes) -> str:
-    """The media type of a picture that was opened."""
+    """The media type of an opened image."""
     return _TYPES.get(image.format or "") or sniff(data) or "image/heif"
 
 
 def declared_size(data: bytes) -> Size | None:
-    """What the first `ispe` property (ISO/IEC 23008-12, 6.5.3) of an AVIF or HEIF file tells."""
-    start = data.find(b"ispe", 0, _LOOK_AT)
+    """The size in the first `ispe` property of an AVIF or HEIF file (ISO/IEC 23008-12, 6.5.3)."""
+    start = data.find(b"ispe", 0, _SCANNED_BYTES)
     if data[4:8] != b"ftyp" or start < 0 or len(data) < start + 16:
         return None
     width, height = struct.unpack_from(">II", data, start + 8)
@@ -48,22 +48,22 @@ def declared_size(data: bytes) -> Size | None:
 
 
 def unsupported_format(data: bytes) -> UnreadableImage:
-    """Why no decoder takes these bytes."""
-    hint = "send a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC, JPEG XL or camera RAW picture"
+    """The error for a file that no decoder accepts."""
+    hint = "send a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC, JPEG XL or camera RAW image"
     if not data:
         return UnreadableImage("the file is empty", hint, code="empty_file")
     claimed = sniff(data)
     if claimed:
         return UnreadableImage(
-            f"it begins like {claimed}, and its header is damaged or cut short",
-            "check that it opens in a viewer, and save it anew",
+            f"the file begins like {claimed}, but its header is damaged or truncated",
+            "check that it opens in an image viewer, and save it again",
             code="damaged_image",
         )
     return UnreadableImage(f"not an image: the content is {_content(data)}", hint, "not_an_image")
 
 
 def _content(data: bytes) -> str:
-    head = data[:_LOOK_AT]
+    head = data[:_SCANNED_BYTES]
     for magic, name in _OTHERS.items():
         if head.lstrip().lower().startswith(magic.lower()):
             return name
@@ -71,14 +71,14 @@ def _content(data: bytes) -> str:
         return "a video or another kind of ISO media file"
     if not any(head):
         return "zeros"
-    return "text" if _is_text(head) else "of no kind that is known here"
+    return "text" if _is_text(head) else "in an unknown format"
 
 
 def _is_text(head: bytes) -> bool:
     try:
         text = head.decode()
     except UnicodeDecodeError as error:
-        # The cut may have gone through the last character.
+        # The last character may be truncated.
         if error.start < len(head) - 3:
             return False
         text = head[: error.start].decode()

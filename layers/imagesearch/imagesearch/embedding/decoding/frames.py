@@ -1,6 +1,6 @@
-"""The frame that stands for an animation or a file of several pages: the first that shows anything.
+"""The representative frame of an animation or a multi-page file: the first that is not blank.
 
-Animations begin with an empty frame, scans with an empty page.
+Animations often begin with a blank frame, scans with a blank page.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from collections.abc import Callable
 from PIL import Image
 
 from imagesearch.embedding.decoding.preprocessing import Size
+from imagesearch.embedding.decoding.transforms import over_white
 
-# Both bound the time; a film of many frames has shown something by then.
+# Both limit the time for the search.
 MAX_FRAMES = 30
-_MOST_PIXELS = 100_000_000
-# Lossy formats roughen a plain color by this many levels of 255.
+_MAX_PIXELS = 100_000_000
+# Lossy compression changes a uniform color by up to this many levels of 255.
 _TOLERANCE = 8
 _STRIP_PIXELS = 1_000_000
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
@@ -22,17 +23,17 @@ _NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 
 
-def several_frames(image: Image.Image) -> bool:
-    """Whether another frame than the first may be the picture.
+def may_have_frames(image: Image.Image) -> bool:
+    """True if a frame other than the first may be representative.
 
-    A HEIF file names the one that is meant.
+    A HEIF file declares its primary image.
     """
     return image.format != "HEIF" and bool(getattr(image, "is_animated", False))
 
 
-def shows_anything(image: Image.Image) -> bool:
-    """Whether the frame in view, which is loaded, is more than one plain color over white."""
-    if _is_beside(image):
+def is_not_blank(image: Image.Image) -> bool:
+    """True if the current, loaded frame has more than one color over white."""
+    if _is_auxiliary(image):
         return False
     rows = max(1, _STRIP_PIXELS // image.width)
     lows, highs = [], []
@@ -48,33 +49,33 @@ def shows_anything(image: Image.Image) -> bool:
     )
 
 
-def seek_shown(image: Image.Image, load: Callable[[], Size]) -> Size | None:
-    """Go on from the first frame to one that shows anything, and load it by `load`.
+def seek_not_blank(image: Image.Image, load: Callable[[], Size]) -> Size | None:
+    """Seek the next frame that is not blank, and load it by `load`; returns its size.
 
-    Its size; None where there is none among the first frames, or one of them is damaged.
+    None if there is none among the first frames, or one of them is damaged.
     """
     pixels = 0
-    # Of larger frames the one before and the parts that are put back might fill the memory.
-    if image.width * image.height > _MOST_PIXELS // 2:
+    # Larger frames may exhaust memory together with the previous frame and disposed regions.
+    if image.width * image.height > _MAX_PIXELS // 2:
         return None
     for frame in range(1, MAX_FRAMES):
         pixels += image.width * image.height
-        if pixels > _MOST_PIXELS:
+        if pixels > _MAX_PIXELS:
             return None
         try:
             image.seek(frame)
             size = load()
-            if shows_anything(image):
+            if is_not_blank(image):
                 return size
-        except Exception:  # whatever is wrong with a later frame, the first one can be read
+        except Exception:  # an error in a later frame does not affect the first one
             return None
     return None
 
 
-def _is_beside(image: Image.Image) -> bool:
-    """Whether a frame is not one of those that the file is made of."""
+def _is_auxiliary(image: Image.Image) -> bool:
+    """True for a thumbnail, a mask, or the default image of an animated PNG."""
     if getattr(image, "default_image", False) and image.tell() == 0:
-        return True  # For viewers that know no animated PNG: browsers do not show it.
+        return True  # Only viewers without APNG support show it.
     tags = getattr(image, "tag_v2", {})
     kind = tags.get(_NEW_SUBFILE_TYPE, 0)
     return bool(kind & (_REDUCED | _MASK)) or tags.get(_SUBFILE_TYPE) == _OLD_REDUCED
@@ -84,9 +85,4 @@ def _extremes(strip: Image.Image) -> list[tuple[float, float]]:
     if strip.mode in ("I", "F") or strip.mode.startswith("I;16"):
         low, high = strip.getextrema()
         return [(float(low), float(high))]  # type: ignore[arg-type]
-    if strip.has_transparency_data:
-        straight = strip.convert("LA") if strip.mode == "La" else strip
-        rgba = straight.convert("RGBA")
-        strip = Image.new("RGB", strip.size, "white")
-        strip.paste(rgba, mask=rgba)
-    return list(strip.convert("RGB").getextrema())  # type: ignore[arg-type]
+    return list(over_white(strip).getextrema())  # type: ignore[arg-type]

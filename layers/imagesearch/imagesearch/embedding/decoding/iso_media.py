@@ -8,8 +8,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
-_MOST_BOXES = 4_096
-_FULL = 4
+_MAX_BOXES = 4_096
+_FULL_BOX_HEADER = 4
 
 
 class _Box(NamedTuple):
@@ -28,8 +28,8 @@ def primary_colors(data: bytes) -> tuple[int, int] | None:
 
 
 def _primary_properties(data: bytes) -> list[_Box]:
-    """Raises struct.error, IndexError or ValueError where the file's structure is damaged."""
-    meta = dict(_boxes(_one(_boxes(memoryview(data)), b"meta")[_FULL:]))
+    """Raises struct.error, IndexError or ValueError for an invalid structure."""
+    meta = dict(_boxes(_body(_boxes(memoryview(data)), b"meta")[_FULL_BOX_HEADER:]))
     properties = list(_boxes(meta[b"iprp"])) if b"iprp" in meta else []
     known = [box for kind, body in properties if kind == b"ipco" for box in _boxes(body)]
     primary = _primary_item(meta.get(b"pitm", memoryview(b"")))
@@ -44,7 +44,7 @@ def _primary_properties(data: bytes) -> list[_Box]:
 
 
 def _boxes(data: memoryview) -> Iterator[_Box]:
-    return islice(_every_box(data), _MOST_BOXES)
+    return islice(_every_box(data), _MAX_BOXES)
 
 
 def _every_box(data: memoryview) -> Iterator[_Box]:
@@ -56,29 +56,29 @@ def _every_box(data: memoryview) -> Iterator[_Box]:
             (length,), head = struct.unpack_from(">Q", data, start + 8), 16
         length = length or len(data) - start
         if length < head:
-            raise ValueError("a box is shorter than its head")
+            raise ValueError("a box is shorter than its header")
         yield _Box(kind, data[start + head : start + length])
         start += length
 
 
-def _one(boxes: Iterator[_Box], wanted: bytes) -> memoryview:
+def _body(boxes: Iterator[_Box], name: bytes) -> memoryview:
     for kind, body in boxes:
-        if kind == wanted:
+        if kind == name:
             return body
     raise ValueError("a box is missing")
 
 
 def _primary_item(body: memoryview) -> int:
-    (item,) = struct.unpack_from(">I" if body[0] else ">H", body, _FULL)
+    (item,) = struct.unpack_from(">I" if body[0] else ">H", body, _FULL_BOX_HEADER)
     return int(item)
 
 
 def _associations(body: memoryview) -> Iterator[tuple[int, int]]:
     """Items and the indexes of their properties, from 1 (`ipma`, ISO/IEC 23008-12, 9.3)."""
     item_format, wide = ">I" if body[0] else ">H", body[3] & 1
-    (count,) = struct.unpack_from(">I", body, _FULL)
-    start = _FULL + 4
-    for _ in range(min(count, _MOST_BOXES)):
+    (count,) = struct.unpack_from(">I", body, _FULL_BOX_HEADER)
+    start = _FULL_BOX_HEADER + 4
+    for _ in range(min(count, _MAX_BOXES)):
         (item,) = struct.unpack_from(item_format, body, start)
         start += struct.calcsize(item_format)
         associations, start = body[start], start + 1

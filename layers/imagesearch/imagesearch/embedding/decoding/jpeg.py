@@ -1,7 +1,4 @@
-"""JPEG files that were cut short: viewers show the rows that are there, and they can be found.
-
-How the coefficients of an opened JPEG are stored: in one scan, or in several.
-"""
+"""JPEG files: detection of several scans, and recovery of the rows of a truncated file."""
 
 from __future__ import annotations
 
@@ -14,11 +11,18 @@ from PIL import Image, ImageFile
 
 from imagesearch.domain.errors import UnreadableImage
 
+# With less than half of the rows, the content of the image is unknown.
+_MIN_SHARE = 0.5
+_FILLS = (0, 255)
+# The gray of missing data in libjpeg, that of coefficients of zero.
+_MISSING_GRAY = 128
+_STRIP_ROWS = 64
+
 
 def has_several_scans(image: Image.Image, data: bytes) -> bool:
-    """Whether libjpeg must hold all coefficients before it can give the first row.
+    """True if libjpeg holds all coefficients in memory before it returns the first row.
 
-    That is so of progressive files, and of others whose first scan lacks a component.
+    That applies to progressive files, and to others whose first scan lacks a component.
     """
     if image.info.get("progressive"):
         return True
@@ -26,7 +30,7 @@ def has_several_scans(image: Image.Image, data: bytes) -> bool:
     layers = len(getattr(image, "layer", []))
     if not layers or file is None:
         return False
-    # The file was read up to the end of the first scan's header (ITU-T T.81, B.2.3).
+    # Pillow has read the file up to the end of the first scan's header (ITU-T T.81, B.2.3).
     end = file.tell()
     for components in range(1, layers):
         length = 6 + 2 * components
@@ -37,65 +41,57 @@ def has_several_scans(image: Image.Image, data: bytes) -> bool:
     return False
 
 
-# With less than half of a picture nobody knows what it shows.
-LEAST_SHARE = 0.5
-_FILLS = (0, 255)
-# libjpeg's gray for what is missing: that of coefficients that are all zero.
-_MISSING = 128
-_ROWS = 64
-
-
-def is_cut_short(image: Image.Image) -> bool:
-    """Whether an error in loading a picture may mean that its file ends too early."""
+def may_be_truncated(image: Image.Image) -> bool:
+    """True if an error in loading the image may be caused by a truncated file."""
     return image.format in ("JPEG", "MPO") and getattr(image, "tell", lambda: 0)() == 0
 
 
-def decoded_rows(prepared: Callable[[], Image.Image], data: bytes) -> tuple[Image.Image, int]:
-    """A JPEG without an end, loaded, and how many of its rows are there.
+def load_truncated(prepared: Callable[[], Image.Image], data: bytes) -> tuple[Image.Image, int]:
+    """A loaded truncated JPEG, and the number of its existing rows.
 
-    `prepared` opens it, ready to be loaded. Raises UnreadableImage where less than half are there.
+    `prepared` opens the file, ready for loading. Raises UnreadableImage below half the rows.
     """
     image = prepared()
     several = has_several_scans(image, data)
-    rows = _to_the_end(image) if several else _as_far_as_it_goes(image, prepared())
-    if rows < LEAST_SHARE * image.height:
+    rows = _rows_of_scans(image) if several else _rows_of_one_scan(image, prepared())
+    if rows < _MIN_SHARE * image.height:
         raise UnreadableImage(
-            f"the picture is cut short: {rows / image.height:.0%} of its rows are there",
-            "check that it opens in a viewer, and copy it from its source again",
+            f"the image is truncated: {rows / image.height:.0%} of its rows exist",
+            "check that it opens in an image viewer, and copy it from its source again",
             code="damaged_image",
         )
     return image, rows
 
 
-def _as_far_as_it_goes(image: Image.Image, again: Image.Image) -> int:
-    """Rows of a picture in one scan: without more data its decoder leaves the others alone.
+def _rows_of_one_scan(image: Image.Image, copy: Image.Image) -> int:
+    """The existing rows of an image with one scan, whose decoder does not write the others.
 
-    They are those that keep what was there before, twice: once it was black, and once white.
+    Missing rows keep the previous content in two runs, one over black and one over white.
     """
     untouched = np.ones(image.height, bool)
-    for each, fill in zip((again, image), _FILLS, strict=True):
+    for each, fill in zip((copy, image), _FILLS, strict=True):
         _fill(each, fill)
-        # In place of the method that adds an end, by which libjpeg would paint the rest gray.
+        # Replaces the method that appends an end marker, for which libjpeg would write gray rows.
         each.load_read = each.fp.read  # type: ignore[attr-defined]
         _load(each)
-        untouched &= _rows_of(each, fill)
-    return _count(untouched)
+        untouched &= _rows_with(each, fill)
+    return _existing_rows(untouched)
 
 
-def _to_the_end(image: Image.Image) -> int:
-    """Rows of a picture in several scans: all of them where the first scan is there.
+def _rows_of_scans(image: Image.Image) -> int:
+    """The existing rows of an image with several scans: all, if the first scan is complete.
 
-    Those that are missing even in the first scan are gray.
+    Rows that are missing in the first scan are gray.
     """
     # Pillow inverts CMYK.
-    gray = 255 - _MISSING if image.mode == "CMYK" else _MISSING
+    gray = 255 - _MISSING_GRAY if image.mode == "CMYK" else _MISSING_GRAY
     _fill(image, gray)
     _load(image)
-    return _count(_rows_of(image, gray))
+    return _existing_rows(_rows_with(image, gray))
 
 
 def _fill(image: Image.Image, value: int) -> None:
-    """Make the pixels that a decoder is to write."""
+    """Fill the pixels that the decoder is going to write."""
     image.im = Image.new(image.mode, image.size, (value,) * len(image.getbands())).im
 
 
@@ -107,17 +103,17 @@ def _load(image: Image.Image) -> None:
         ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
-def _rows_of(image: Image.Image, value: int) -> NDArray[np.bool_]:
-    """Which rows have this value throughout."""
+def _rows_with(image: Image.Image, value: int) -> NDArray[np.bool_]:
+    """A mask of the rows in which all values equal `value`."""
     found = np.empty(image.height, bool)
-    for top in range(0, image.height, _ROWS):
-        bottom = min(top + _ROWS, image.height)
+    for top in range(0, image.height, _STRIP_ROWS):
+        bottom = min(top + _STRIP_ROWS, image.height)
         strip = np.asarray(image.crop((0, top, image.width, bottom)))
         found[top:bottom] = (strip.reshape(bottom - top, -1) == value).all(axis=1)
     return found
 
 
-def _count(missing: NDArray[np.bool_]) -> int:
-    """How many rows come before those that are missing down to the last one."""
+def _existing_rows(missing: NDArray[np.bool_]) -> int:
+    """The number of rows before the missing rows at the end."""
     there = np.flatnonzero(~missing)
     return int(there[-1]) + 1 if there.size else 0

@@ -1,7 +1,7 @@
-"""JPEG XL (ISO/IEC 18181) for Pillow: the size from the header, the pixels when they are loaded.
+"""JPEG XL (ISO/IEC 18181) plugin for Pillow that reads the size without decoding.
 
-`pillow_jxl` decodes a whole picture in order to open it, so it is called once the size is known to
-be within limits, and imported when the first such picture comes.
+The plugin of `pillow_jxl` decodes the whole image when it opens a file. Its decoder is therefore
+called only after the size has been checked, and imported on first use.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from imagesearch.embedding.decoding.preprocessing import Size
 FORMAT = "JPEGXL"
 _CODESTREAM = b"\xff\x0a"
 _CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
-_MOST_BOXES = 1_024
+_MAX_BOXES = 1_024
 # Width divided by height for each of the header's ratios (18181-1, table of SizeHeader).
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _HEADER_BYTES = 16
 
 
 class JpegXlFile(ImageFile.ImageFile):
-    """One that was opened; of an animation the decoder passes on the last frame."""
+    """A JPEG XL file; the decoder returns the last frame of an animation."""
 
     format = FORMAT
     format_description = "JPEG XL"
@@ -37,7 +37,7 @@ class JpegXlFile(ImageFile.ImageFile):
         if size is None:
             raise SyntaxError("no JPEG XL header")
         self._size = size
-        # Known when it is decoded; none takes more memory.
+        # The mode is known after decoding; no other mode takes more memory.
         self._mode = "RGBA"
 
     def load(self) -> Any:
@@ -50,7 +50,7 @@ class JpegXlFile(ImageFile.ImageFile):
 
 
 def declared_size(data: bytes) -> Size | None:
-    """Width and height as stored, from the header; None where there is none."""
+    """Width and height as stored, from the header; None if it is missing."""
     header = data[:_HEADER_BYTES] if data.startswith(_CODESTREAM) else _first_bytes(data)
     if not header.startswith(_CODESTREAM) or len(header) < _HEADER_BYTES // 2:
         return None
@@ -65,7 +65,7 @@ def declared_size(data: bytes) -> Size | None:
 
 
 def register() -> None:
-    """Let `Image.open` open them."""
+    """Register the format with Pillow."""
     Image.register_open(FORMAT, JpegXlFile, _accept)
 
 
@@ -74,13 +74,13 @@ def _accept(prefix: bytes) -> bool:
 
 
 def _decoded(content: bytes) -> Image.Image:
-    """The loaded picture, turned upright by the decoder, or as the JPEG that it was made from."""
+    """The loaded image, oriented by the decoder, or the JPEG from which the file was compressed."""
     from pillow_jxl import Decoder
 
-    # Pictures are decoded side by side in several processes: each needs one thread.
+    # One thread each, because several processes decode in parallel.
     try:
         is_jpeg, header, pixels, profile, boxes = Decoder(num_threads=0)(content)
-    except RuntimeError as error:  # it says that debugging it would say more
+    except RuntimeError as error:  # its message has no further information
         raise OSError("libjxl cannot decode it") from error
     if is_jpeg:
         image: Image.Image = Image.open(io.BytesIO(pixels), formats=("JPEG",))
@@ -95,25 +95,25 @@ def _decoded(content: bytes) -> Image.Image:
 
 
 def _upright_exif(boxes: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """EXIF without its orientation: the codestream's alone counts, and the decoder obeyed it."""
+    """EXIF without the orientation, which the decoder applies from the codestream."""
     block = next((data for name, data in boxes if bytes(name) == b"Exif"), None)
     if block is None:
         return None
     try:
         content = bytes(block)
-        # The box begins with how many bytes there are before TIFF's header; some lack that number.
+        # The box begins with the offset of the TIFF header, which some files omit.
         if content[:4] not in (b"II*\0", b"MM\0*"):
             content = content[4 + int.from_bytes(content[:4], "big") :]
         tags = Image.Exif()
         tags.load(content)
         tags.pop(ExifTags.Base.Orientation, None)
         return tags.tobytes()
-    except Exception:  # whatever a damaged block makes of the parser, the pixels are still good
+    except Exception:  # any exception of the parser; the pixels are valid
         return None
 
 
 class _Bits:
-    """Bits of a header, the least significant one of each byte first; zeros behind its end."""
+    """A bit reader, least significant bit first; returns zeros after the end."""
 
     def __init__(self, data: bytes) -> None:
         self._left = int.from_bytes(data, "little")
@@ -131,7 +131,7 @@ def _side(bits: _Bits, small: int) -> int:
 
 
 def _first_bytes(data: bytes) -> bytes:
-    """Of the codestream in a container (18181-2), which may be cut into parts."""
+    """The first bytes of the codestream in a container (18181-2), which may be split over boxes."""
     if not data.startswith(_CONTAINER):
         return b""
     found = b""
@@ -146,9 +146,9 @@ def _first_bytes(data: bytes) -> bytes:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Names of the outermost boxes, and where their contents begin and end."""
+    """The names of the top-level boxes, with the start and end of their contents."""
     at = 0
-    for _ in range(_MOST_BOXES):
+    for _ in range(_MAX_BOXES):
         if at + 8 > len(data):
             return
         length, start = int.from_bytes(data[at : at + 4], "big"), at + 8

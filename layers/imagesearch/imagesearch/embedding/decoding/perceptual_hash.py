@@ -1,4 +1,4 @@
-"""A perceptual hash: pictures that look alike differ in few of its bits."""
+"""Perceptual hash (pHash): the hashes of similar images differ in few bits."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from PIL import Image
 
 _SIDE = 32
 _FREQUENCIES = 8
-# DCT-II without its scale, which changes no sign.
+# DCT-II without scale factors, which do not change signs.
 _COSINES = np.cos(np.pi * np.outer(np.arange(_FREQUENCIES), 2 * np.arange(_SIDE) + 1) / (2 * _SIDE))
-# Of a picture in one color nothing but rounding errors is left.
+# Rounded, because an image of one color leaves only rounding errors.
 _DIGITS = 6
 
 
 def perceptual_hash(upright: Image.Image) -> str:
-    """The 64 bits of an upright picture's pHash as 16 hexadecimal digits.
+    """The 64 bits of an upright image's pHash as 16 hexadecimal digits.
 
-    A bit says whether one of the 8 x 8 lowest frequencies of 32 x 32 grays is positive, row by row,
-    the mean first: Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf, who takes their
-    median for zero; without it, a mirrored picture's hash follows from the picture's.
+    Each bit is the sign of one of the 8 x 8 lowest frequencies of 32 x 32 gray levels, row by row,
+    the mean first. Zauner (2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf) compares with
+    the median instead; with signs, the hash of a mirrored image follows from that of the image.
     """
     small = upright.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     lowest = np.round(_COSINES @ np.asarray(small, np.float64) @ _COSINES.T, _DIGITS)

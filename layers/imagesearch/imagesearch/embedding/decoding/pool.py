@@ -1,9 +1,4 @@
-"""One decoder child process, seen from its parent.
-
-Work in threads, its results in order: ahead of who takes them, and not too far.
-
-Decoder children: as many as there are cores, started when needed, replaced when they die.
-"""
+"""Decoder pool: decoder processes that are started on demand and replaced when they die."""
 
 from __future__ import annotations
 
@@ -28,31 +23,151 @@ from imagesearch.embedding.decoding import protocol
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 
 COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "imagesearch.embedding.decoding.worker")
-# A decoder that a picture took over should find no credentials in its environment.
-_PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PATH", "LANG", "TZ", "TMPDIR")
-# What a picture took is kept for the next one: to give it back to the kernel and fault it in anew
-# costs as much as decoding. Pieces over 32 MiB, glibc's bound, go back all the same.
-_KEPT_MEMORY = {
+# Only these variables are passed: a compromised decoder must not find credentials.
+_PASSED_VARIABLES = (
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "PYTHONHOME",
+    "PATH",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+)
+# Memory is kept for the next image: returning it to the kernel and faulting it in again takes as
+# long as decoding. Blocks over 32 MiB, the limit of glibc, are returned regardless.
+_MALLOC_SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
 }
 _STOP_SECONDS = 2.0
+_MAX_PROCESSES = 2
+_TIMEOUT_SECONDS = 30.0
+# The memory limit of DecodingLimits, the file and the interpreter.
+MEMORY_BYTES = 1_200 * 2**20
+# Images above this expected memory are decoded one at a time.
+_LARGE_BYTES = 200 * 10**6
+_PREFETCH = 8
+_MAX_ATTEMPTS = 2
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class DecoderPool:
+    """Decodes files in decoder processes; may be used from several threads.
+
+    A file that crashes its decoder affects no other file. It is decoded once more in a new process,
+    because the first one may have died for another reason.
+    """
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        seconds: float = _TIMEOUT_SECONDS,
+        memory_bytes: int = MEMORY_BYTES,
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        self._processes = processes or min(_MAX_PROCESSES, os.cpu_count() or 1)
+        self._seconds = seconds
+        self._memory_bytes = memory_bytes
+        self._command = command
+        self._idle: list[DecoderProcess] = []
+        self.large_turn = threading.Lock()
+        self._threads = ThreadPoolExecutor(self._processes, thread_name_prefix="decoder")
+        self._decoder = ""
+        self._finalizer = weakref.finalize(self, _stop, self._idle)
+
+    @property
+    def decoder(self) -> str:
+        """The decoder's name and version, as reported by a decoder process."""
+        if not self._decoder:
+            self._idle.append(self._process_from_pool())
+        return self._decoder
+
+    def decode_in_order(
+        self,
+        images: Iterable[bytes],
+        preprocessing: Preprocessing,
+        details: DetailOptions | None = None,
+    ) -> Iterator[Picture | UnreadableImage]:
+        """The results in the order of `images`; prefetches a bounded number of them."""
+
+        def decode(data: bytes) -> Picture | UnreadableImage:
+            return self._decode(data, preprocessing, details)
+
+        return map_ordered(self._threads, decode, images, self._processes + _PREFETCH)
+
+    def close(self) -> None:
+        """Stop the idle processes; the next image starts new ones."""
+        _stop(self._idle)
+
+    def _decode(
+        self, data: bytes, preprocessing: Preprocessing, details: DetailOptions | None
+    ) -> Picture | UnreadableImage:
+        death = DecoderDied()
+        for _ in range(_MAX_ATTEMPTS):
+            process = self._process_from_pool()
+            try:
+                result = process.decode(
+                    data, preprocessing, self._seconds, _LARGE_BYTES, self.large_turn, details
+                )
+            except DecoderTimedOut:
+                process.stop()
+                return UnreadableImage(
+                    f"decoding took longer than {self._seconds:g} seconds",
+                    "send a smaller copy of the image",
+                    code="decoder_timeout",
+                )
+            except DecoderDied as died:
+                process.stop()
+                death = died
+            except BaseException:
+                process.stop()
+                raise
+            else:
+                self._idle.append(process)
+                return result
+        return UnreadableImage(
+            f"the decoder crashed on this file: it {death}",
+            "convert the image to another format",
+            code="decoder_crashed",
+        )
+
+    def _process_from_pool(self) -> DecoderProcess:
+        """An idle process, or a new one; processes that died while idle are discarded."""
+        while True:
+            try:
+                process = self._idle.pop()
+            except IndexError:  # also where another thread took the last one
+                break
+            if process.alive:
+                return process
+            process.stop()
+        process = DecoderProcess(self._memory_bytes, self._command)
+        self._decoder = process.decoder
+        return process
+
+
+def _stop(idle: list[DecoderProcess]) -> None:
+    while idle:
+        idle.pop().stop()
 
 
 class DecoderDied(Exception):
-    """The child ended before it answered; says how."""
+    """The process ended before it responded; the message is the cause."""
 
 
 class DecoderTimedOut(DecoderDied):
-    """The child ended because its time was over."""
+    """The process exceeded its time limit."""
 
 
 class DecoderProcess:
-    """A running child; used by one thread at a time."""
+    """A running decoder process; not to be used by several threads at once."""
 
     def __init__(self, memory_bytes: int, command: Sequence[str] = COMMAND) -> None:
-        """Start it. Raises Unavailable where no process can be started, ConfigurationError
-        where the decoder's code does not run.
+        """Start the process.
+
+        Raises Unavailable if it cannot be started, ConfigurationError if the decoder fails to load.
         """
         try:
             self._process = subprocess.Popen(  # noqa: S603
@@ -65,12 +180,12 @@ class DecoderProcess:
         except OSError as error:
             raise Unavailable(f"no decoder process can be started: {error}") from error
         try:
-            self.decoder = str(self._ask({"memory_bytes": memory_bytes}).head["decoder"])
+            self.decoder = str(self._request({"memory_bytes": memory_bytes}).head["decoder"])
         except DecoderDied as death:
             self.stop()
             raise ConfigurationError(
                 f"the decoder process does not start: it {death}",
-                "its message is in the log; check that pillow and pi-heif are installed",
+                "read its message in the log, and check that pillow and pi-heif are installed",
             ) from death
 
     @property
@@ -80,35 +195,35 @@ class DecoderProcess:
     def decode(
         self,
         data: bytes,
-        wanted: Preprocessing,
+        preprocessing: Preprocessing,
         seconds: float,
         large_bytes: int,
         turn: AbstractContextManager[object],
         details: DetailOptions | None = None,
     ) -> Picture | UnreadableImage:
-        """What the child makes of a file; raises DecoderDied.
+        """Decode a file; raises DecoderDied.
 
-        A picture that takes more than `large_bytes` is decoded while `turn` is held.
+        An image with an expected memory above `large_bytes` is decoded while `turn` is held.
         """
         head = {
-            "preprocessing": wanted.as_json(),
+            "preprocessing": preprocessing.as_json(),
             "seconds": seconds,
             "large_bytes": large_bytes,
             "details": asdict(details) if details else None,
         }
-        answer = self._ask(head, data)
-        while "large" in answer.head:
+        response = self._request(head, data)
+        while "large" in response.head:
             with turn:
-                answer = self._ask({})
+                response = self._request({})
         try:
-            return _result(answer)
+            return _result(response)
         except (KeyError, TypeError, ValueError):
-            # A child with a spoilt memory may answer nonsense before it dies.
+            # A process with corrupted memory may send an invalid response before it dies.
             self._process.kill()
             raise self._death() from None
 
     def stop(self) -> None:
-        """End it and take its exit status, so that no zombie stays."""
+        """End the process and collect its exit status, so that it does not become a zombie."""
         with contextlib.suppress(OSError):
             self._pipes[0].close()
         try:
@@ -118,13 +233,13 @@ class DecoderProcess:
             self._process.wait()
         self._pipes[1].close()
 
-    def _ask(self, head: dict[str, object], body: bytes = b"") -> protocol.Message:
-        requests, answers = self._pipes
+    def _request(self, head: dict[str, object], body: bytes = b"") -> protocol.Message:
+        requests, responses = self._pipes
         try:
             protocol.send(requests, head, body)
-            return protocol.receive(answers)
+            return protocol.receive(responses)
         except (OSError, EOFError, ValueError):
-            # ValueError: the same nonsense, as a frame that is none.
+            # ValueError: an invalid message, as above.
             raise self._death() from None
 
     @property
@@ -146,149 +261,38 @@ class DecoderProcess:
         return DecoderDied(f"ended with status {status}")
 
 
-def _result(answer: protocol.Message) -> Picture | UnreadableImage:
-    if "error" in answer.head:
-        return UnreadableImage(*answer.head["error"])
-    return protocol.read(answer)
-
-
-def _environment() -> dict[str, str]:
-    """Modules are found as this process finds them; arithmetic libraries start no threads."""
-    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
-    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-    return passed | one | _KEPT_MEMORY | {"PYTHONPATH": path}
-
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
 def map_ordered(
     threads: ThreadPoolExecutor,
     work: Callable[[Item], Result],
     items: Iterable[Item],
-    most: int,
+    max_pending: int,
 ) -> Iterator[Result]:
-    """What `work` makes of each item; at most so many are begun before the first is taken."""
-    begun: deque[Future[Result]] = deque()
+    """The results of `work` in the order of the items, computed in threads.
+
+    At most `max_pending` items are started before the consumer takes the first result.
+    """
+    pending: deque[Future[Result]] = deque()
     try:
         for item in items:
-            begun.append(threads.submit(work, item))
-            if len(begun) >= most:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+            pending.append(threads.submit(work, item))
+            if len(pending) >= max_pending:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
-        for future in begun:
+        for future in pending:
             future.cancel()
 
 
-MOST_CHILDREN = 2
-SECONDS = 30.0
-# What a picture is reckoned to take at most (picture.py), its file, and the interpreter.
-MEMORY_BYTES = 1_200 * 2**20
-# Of pictures that take more than this one is decoded at a time.
-LARGE_BYTES = 200 * 10**6
-AHEAD = 8
-ATTEMPTS = 2
+def _result(response: protocol.Message) -> Picture | UnreadableImage:
+    if "error" in response.head:
+        return UnreadableImage(*response.head["error"])
+    return protocol.read_picture(response)
 
 
-class DecoderPool:
-    """Decodes files in child processes; may be used from several threads.
-
-    A file that kills its decoder takes only itself down: it is tried once more in a fresh child,
-    so that a child which died of something else costs no picture.
-    """
-
-    def __init__(
-        self,
-        children: int | None = None,
-        seconds: float = SECONDS,
-        memory_bytes: int = MEMORY_BYTES,
-        command: Sequence[str] = COMMAND,
-    ) -> None:
-        self._children = children or min(MOST_CHILDREN, os.cpu_count() or 1)
-        self._seconds = seconds
-        self._memory_bytes = memory_bytes
-        self._command = command
-        self._idle: list[DecoderProcess] = []
-        self.large_turn = threading.Lock()
-        self._threads = ThreadPoolExecutor(self._children, thread_name_prefix="decoder")
-        self._decoder = ""
-        self._finalizer = weakref.finalize(self, _stop, self._idle)
-
-    @property
-    def decoder(self) -> str:
-        """The decoder's name and version, from a child: what is installed there decides."""
-        if not self._decoder:
-            self._idle.append(self._child())
-        return self._decoder
-
-    def decode_in_order(
-        self,
-        images: Iterable[bytes],
-        wanted: Preprocessing,
-        details: DetailOptions | None = None,
-    ) -> Iterator[Picture | UnreadableImage]:
-        """Decode ahead of the consumer, but not so far that the pictures fill the memory."""
-
-        def decode(data: bytes) -> Picture | UnreadableImage:
-            return self._decode(data, wanted, details)
-
-        return map_ordered(self._threads, decode, images, self._children + AHEAD)
-
-    def close(self) -> None:
-        """Stop the idle children; the next picture starts new ones."""
-        _stop(self._idle)
-
-    def _decode(
-        self, data: bytes, wanted: Preprocessing, details: DetailOptions | None
-    ) -> Picture | UnreadableImage:
-        death = DecoderDied()
-        for _ in range(ATTEMPTS):
-            child = self._child()
-            try:
-                result = child.decode(
-                    data, wanted, self._seconds, LARGE_BYTES, self.large_turn, details
-                )
-            except DecoderTimedOut:
-                child.stop()
-                return UnreadableImage(
-                    f"decoding took longer than {self._seconds:g} seconds",
-                    "send a smaller copy, saved anew",
-                    code="decoder_timeout",
-                )
-            except DecoderDied as died:
-                child.stop()
-                death = died
-            except BaseException:
-                child.stop()
-                raise
-            else:
-                self._idle.append(child)
-                return result
-        return UnreadableImage(
-            f"the decoder crashed on this file: it {death}",
-            "save the picture anew, in another format",
-            code="decoder_crashed",
-        )
-
-    def _child(self) -> DecoderProcess:
-        """An idle child, or a new one; one that died while idle is no picture's fault."""
-        while True:
-            try:
-                child = self._idle.pop()
-            except IndexError:  # also where another thread took the last one
-                break
-            if child.alive:
-                return child
-            child.stop()
-        child = DecoderProcess(self._memory_bytes, self._command)
-        self._decoder = child.decoder
-        return child
-
-
-def _stop(idle: list[DecoderProcess]) -> None:
-    while idle:
-        idle.pop().stop()
+def _environment() -> dict[str, str]:
+    """The variables of the process: the module search path of this one, single-threaded BLAS."""
+    passed = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
+    path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    single_threaded = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    return passed | single_threaded | _MALLOC_SETTINGS | {"PYTHONPATH": path}

@@ -1,6 +1,6 @@
-"""What a model asks of a picture before it looks at it, and where its pixels come to lie.
+"""Preprocessing parameters, limits and the result of decoding, shared by parent and worker.
 
-A decoded picture, and the bounds within which a file is decoded.
+Imports no decoder.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from imagesearch.domain.images import Details, Embedding
 Box: TypeAlias = tuple[float, float, float, float]
 Size: TypeAlias = tuple[int, int]
 
+MEGABYTE = 10**6
+
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """The manifest's words: `size` of the square in pixels, `mean` and `std` of values in [0, 1].
+    """The preprocessing of a model, from its manifest.
 
-    `resize` says how a picture becomes a square: "crop" its middle, "pad" it with `pad_color`
-    (RGB, 0–255), or "stretch" it.
+    size: width and height of the model's input in pixels.
+    resize: "crop" the center, "pad" with `pad_color` (RGB, 0 to 255), or "stretch".
+    mean, std: normalization of values in [0, 1].
     """
 
     size: int
@@ -32,63 +35,32 @@ class Preprocessing:
     pad_color: tuple[int, int, int]
 
     def as_json(self) -> dict[str, Any]:
+        """The parameters for the protocol."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Preprocessing:
-        """Lists become tuples: JSON knows no tuples."""
+        """The parameters from the protocol; lists become tuples."""
         tuples: dict[str, Any] = {
-            name: tuple(part) if isinstance(part, list) else part for name, part in value.items()
+            name: tuple(each) if isinstance(each, list) else each for name, each in value.items()
         }
         return cls(**tuples)
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Resample `box` of the source (left, top, right, bottom) to `size`; put it at `offset`."""
+    """Resample `box` (left, top, right, bottom) of an image to `size`; paste it at `offset`."""
 
     box: Box
     size: Size
     offset: tuple[int, int] = (0, 0)
 
 
-def place(source: Size, wanted: Preprocessing) -> Placement:
-    """Where a picture of `source` (width, height) comes to lie on the model's square."""
-    width, height = source
-    if wanted.resize == "crop":
-        return _middle(source, wanted.size)
-    if wanted.resize == "stretch":
-        return Placement((0, 0, width, height), (wanted.size, wanted.size))
-    scale = wanted.size / max(source)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    offset = (wanted.size - size[0]) // 2, (wanted.size - size[1]) // 2
-    return Placement((0, 0, width, height), size, offset)
-
-
-def _middle(source: Size, side: int) -> Placement:
-    """The shortest side becomes `side`, then the middle is kept.
-
-    The rounding is that of Hugging Face's CLIPImageProcessor (get_resize_output_image_size with
-    default_to_square=False, then center_crop), expressed in the source's pixels.
-    """
-    shortest = min(source)
-    spans = []
-    for length in source:
-        resized = int(side * length / shortest)
-        before = (resized - side) // 2
-        spans.append((before * length / resized, (before + side) * length / resized))
-    (left, right), (top, bottom) = spans
-    return Placement((left, top, right, bottom), (side, side))
-
-
-MEGABYTE = 10**6
-
-
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as the model takes it: `pixels` [3, H, W] float32; width, height as displayed.
+    """A decoded image: the model's input `pixels` [3, H, W] float32; width, height as displayed.
 
-    One that is `truncated` has fewer rows than its file declares, and `pixels` shows these alone.
+    A `truncated` image has fewer rows than its file declares; `pixels` shows the existing rows.
     """
 
     pixels: Embedding
@@ -102,11 +74,41 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class DecodingLimits:
-    """Checked before pixels are decoded; `memory_bytes` is what decoding is expected to take.
+    """Limits that are checked before pixels are decoded.
 
-    `pixels` are those that are decoded, which of a JPEG may be fewer than its file declares.
+    pixels: the decoded pixels, which for a JPEG may be fewer than its file declares.
+    memory_bytes: the expected memory for decoding.
     """
 
     file_bytes: int = 64 * 2**20
     pixels: int = 100_000_000
     memory_bytes: int = 1_050 * MEGABYTE
+
+
+def placement_of(source: Size, preprocessing: Preprocessing) -> Placement:
+    """The placement of an image of size `source` (width, height) in the model's input."""
+    width, height = source
+    if preprocessing.resize == "crop":
+        return _center(source, preprocessing.size)
+    if preprocessing.resize == "stretch":
+        return Placement((0, 0, width, height), (preprocessing.size, preprocessing.size))
+    scale = preprocessing.size / max(source)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    offset = (preprocessing.size - size[0]) // 2, (preprocessing.size - size[1]) // 2
+    return Placement((0, 0, width, height), size, offset)
+
+
+def _center(source: Size, side: int) -> Placement:
+    """The shortest side is resized to `side`, then the center is cropped.
+
+    The rounding is that of Hugging Face's CLIPImageProcessor (get_resize_output_image_size with
+    default_to_square=False, then center_crop), in pixels of the source.
+    """
+    shortest = min(source)
+    spans = []
+    for length in source:
+        resized = int(side * length / shortest)
+        before = (resized - side) // 2
+        spans.append((before * length / resized, (before + side) * length / resized))
+    (left, right), (top, bottom) = spans
+    return Placement((left, top, right, bottom), (side, side))

@@ -1,6 +1,6 @@
-"""A decoded picture as a frame of the protocol between a decoder's parent and child, and back.
+"""Protocol between parent and decoder process: messages of JSON and binary data.
 
-The protocol between a decoder's parent and child: JSON and raw bytes, each with its length.
+Each message starts with the lengths of both parts.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ _LENGTHS = struct.Struct("<IQ")
 
 
 class Message(NamedTuple):
+    """A JSON object and binary data."""
+
     head: dict[str, Any]
     body: bytes
 
 
 def send(stream: IO[bytes], head: Mapping[str, Any], body: bytes | memoryview = b"") -> None:
-    """Raises OSError where nobody reads any more."""
+    """Send a message; raises OSError if the other end is closed."""
     encoded = json.dumps(head).encode()
     stream.write(_LENGTHS.pack(len(encoded), len(body)) + encoded)
     stream.write(body)
@@ -34,7 +36,7 @@ def send(stream: IO[bytes], head: Mapping[str, Any], body: bytes | memoryview = 
 
 
 def receive(stream: IO[bytes]) -> Message:
-    """The next frame; raises EOFError where the other end closed, even within a frame."""
+    """The next message; raises EOFError if the other end was closed, even within a message."""
     head, body = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
     return Message(json.loads(_exactly(stream, head)), _exactly(stream, body))
 
@@ -46,8 +48,8 @@ def _exactly(stream: IO[bytes], length: int) -> bytes:
     return data
 
 
-def written(picture: Picture) -> Message:
-    """The body is the tensor, and behind it the thumbnail."""
+def picture_message(picture: Picture) -> Message:
+    """The message for a decoded image; the body is the tensor followed by the thumbnail."""
     details = picture.details
     head = {
         "picture": [picture.width, picture.height, picture.content_type],
@@ -62,8 +64,9 @@ def written(picture: Picture) -> Message:
     return Message(head, picture.pixels.tobytes() + thumbnail)
 
 
-def read(frame: Message) -> Picture:
-    head, body = frame
+def read_picture(message: Message) -> Picture:
+    """The decoded image of a message; raises KeyError, TypeError or ValueError if malformed."""
+    head, body = message
     shape = head["shape"]
     count = int(np.prod(shape))
     pixels = np.frombuffer(body, np.float32, count).reshape(shape)
@@ -73,7 +76,7 @@ def read(frame: Message) -> Picture:
     return Picture(pixels, width, height, content_type, taken_at, details, head["truncated"])
 
 
-def _details(told: dict[str, Any] | None, thumbnail: bytes) -> Details | None:
-    if not told:
+def _details(fields: dict[str, Any] | None, thumbnail: bytes) -> Details | None:
+    if not fields:
         return None
-    return Details(**{**told, "thumbnail": thumbnail if told["thumbnail"] else None})
+    return Details(**{**fields, "thumbnail": thumbnail if fields["thumbnail"] else None})

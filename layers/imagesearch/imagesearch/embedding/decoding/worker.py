@@ -1,4 +1,4 @@
-"""The child process in which pictures are decoded: one request, one answer, until stdin closes."""
+"""Decoder process: reads requests from stdin and writes responses to stdout until stdin closes."""
 
 from __future__ import annotations
 
@@ -20,58 +20,58 @@ Decode: TypeAlias = Callable[
 
 
 def serve(decode: Decode, name: str) -> None:
-    """Answer requests; a picture that is over its time ends this process by SIGALRM."""
-    requests, answers = _private_pipes()
+    """Respond to requests; SIGALRM ends this process if decoding exceeds its time limit."""
+    requests, responses = _private_pipes()
     with contextlib.suppress(EOFError, BrokenPipeError):
         settings = protocol.receive(requests).head
         _bound_memory(settings["memory_bytes"])
-        protocol.send(answers, {"decoder": name})
+        protocol.send(responses, {"decoder": name})
         while True:
             head, data = protocol.receive(requests)
-            _answer(decode, head, data, requests, answers)
-    # Closing what is half written would raise again at exit.
+            _respond(decode, head, data, requests, responses)
+    # A normal exit would flush a partly written response, which raises again.
     os._exit(0)
 
 
-def _answer(
-    decode: Decode, head: dict[str, Any], data: bytes, requests: IO[bytes], answers: IO[bytes]
+def _respond(
+    decode: Decode, head: dict[str, Any], data: bytes, requests: IO[bytes], responses: IO[bytes]
 ) -> None:
-    def ask(needed: int) -> None:
-        """A picture that takes much memory waits for its turn, and its time does not run."""
+    def wait_if_large(needed: int) -> None:
+        """Let the parent serialize the decoding of large images; the timer stops meanwhile."""
         if needed > head["large_bytes"]:
             _alarm(0)
-            protocol.send(answers, {"large": needed})
+            protocol.send(responses, {"large": needed})
             protocol.receive(requests)
             _alarm(head["seconds"])
 
     _alarm(head["seconds"])
     try:
-        wanted = Preprocessing.from_json(head["preprocessing"])
+        preprocessing = Preprocessing.from_json(head["preprocessing"])
         details = DetailOptions(**head["details"]) if head["details"] else None
-        picture = decode(data, wanted, ask, details)
+        picture = decode(data, preprocessing, wait_if_large, details)
     except UnreadableImage as error:
         _alarm(0)
-        protocol.send(answers, {"error": [error.message, error.hint, error.code]})
+        protocol.send(responses, {"error": [error.message, error.hint, error.code]})
     else:
         _alarm(0)
-        protocol.send(answers, *protocol.written(picture))
+        protocol.send(responses, *protocol.picture_message(picture))
 
 
 def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """stdin and stdout, out of the reach of a library that prints.
+    """Duplicates of stdin and stdout, so that output of a library cannot corrupt the protocol.
 
-    What native code says of a bad picture on stderr is in nobody's interest; a traceback is.
+    Python's stderr is kept for tracebacks; messages of native libraries are discarded.
     """
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    requests, responses = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     sys.stderr = os.fdopen(os.dup(2), "w")
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
-        os.dup2(nowhere, standard)
-    return requests, answers
+        os.dup2(null, standard)
+    return requests, responses
 
 
 def _bound_memory(limit: int) -> None:
-    # macOS refuses the one on memory; those on pixels and reckoned memory still hold.
+    # macOS rejects RLIMIT_AS; the limits on pixels and expected memory apply nevertheless.
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -80,7 +80,7 @@ def _bound_memory(limit: int) -> None:
 
 
 def _alarm(seconds: float) -> None:
-    """The kernel ends this process when the time is over: no loop in native code outlasts it."""
+    """Have the kernel end this process after `seconds`, even in a loop in native code."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
 

@@ -1,4 +1,4 @@
-"""The colors that a file declares, as an ICC profile: embedded, or stated in another way."""
+"""Declared colors of a file as an ICC profile: embedded, or created from other declarations."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from imagesearch.embedding.decoding.color.icc_profiles import (
 )
 from imagesearch.embedding.decoding.iso_media import primary_colors
 
-# Of JPEG, TIFF, WebP, AVIF and HEIF; press profiles with fine tables take up to 4 MB.
+# Press profiles with large tables have up to 4 MB.
 MAX_PROFILE_BYTES = 8 * 2**20
-# Chunks before the pixels; editors write few.
-_MOST_CHUNKS = 1_000
-# 1 / 2.2, by which PNG files mean sRGB's curve (PNG, third edition, 11.3.2.5), and its rounding.
+# Chunks that are read before the pixels of a PNG.
+_MAX_CHUNKS = 1_000
+# 1 / 2.2 with rounding, which declares the sRGB curve in a PNG (third edition, 11.3.2.5).
 _SRGB_GAMMA = range(45_000, 45_956)
 _SRGB_TOLERANCE = 0.002
 
 
 def declared_profile(image: Image.Image, data: bytes) -> bytes | None:
-    """The profile of an opened picture's colors; None where they are sRGB or nothing is stated.
+    """The profile of an opened image; None for sRGB and undeclared colors.
 
-    An EXIF ColorSpace and a GIF's profile are not looked at: browsers do not look at them.
+    The ColorSpace of EXIF and profiles of GIF files are ignored, as in browsers.
     """
     if image.format == "PNG":
         profile = _of_png(image, data)
@@ -44,7 +44,7 @@ def _of_png(image: Image.Image, data: bytes) -> bytes | None:
     """cICP before iCCP before sRGB before gAMA and cHRM (PNG, third edition, 4.3, table 1)."""
     chunks = dict(_chunks(data))
     coded = chunks.get(b"cICP", b"")
-    # Other matrices than that of RGB, and ranges other than full, have no meaning in a PNG.
+    # A PNG can only have the RGB matrix and the full range.
     if len(coded) >= 4 and coded[2:4] == b"\0\1" and (known := coded_profile(coded[0], coded[1])):
         return known
     if embedded := image.info.get("icc_profile"):
@@ -56,7 +56,7 @@ def _of_png(image: Image.Image, data: bytes) -> bytes | None:
 
 def _of_gamma(gama: bytes, chrm: bytes) -> bytes | None:
     gamma = struct.unpack(">I", gama)[0] if len(gama) == 4 else 0
-    # libpng rejects others, too: no picture is stored like that.
+    # libpng rejects other values, too.
     stated = 1_000 <= gamma <= 10_000_000
     primaries = _primaries(chrm)
     is_srgb = all(
@@ -78,7 +78,7 @@ def _primaries(chrm: bytes) -> Primaries:
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """A PNG's chunks before its pixels."""
     start = 8
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MAX_CHUNKS):
         if start + 8 > len(data):
             return
         length, name = struct.unpack_from(">I4s", data, start)
@@ -89,7 +89,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _of_bmp(data: bytes) -> bytes | None:
-    """PROFILE_EMBEDDED of a BITMAPV5HEADER, which lies after the file header's 14 bytes."""
+    """PROFILE_EMBEDDED of a BITMAPV5HEADER, which follows the file header of 14 bytes."""
     if len(data) < 138 or data[14:18] != b"\x7c\0\0\0" or data[70:74] != b"DEBM":
         return None
     start, length = struct.unpack_from("<II", data, 126)

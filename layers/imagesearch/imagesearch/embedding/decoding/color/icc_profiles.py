@@ -1,4 +1,4 @@
-"""ICC profiles made from primaries and a transfer function, for files that state these instead."""
+"""ICC profiles created from primaries and a transfer function, for files that declare these."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
 _SAMPLES = 4_096
-# ITU-R BT.2408: HDR reference white, and the peak for which most pictures are graded, in cd/m².
+# ITU-R BT.2408: HDR reference white and the usual peak luminance of grading, in cd/m².
 _REFERENCE_WHITE, _PEAK = 203, 1_000
 
 
 def gamma_profile(primaries: Primaries, gamma: float | None) -> bytes | None:
-    """The profile of a picture with these primaries; without a gamma its curve is that of sRGB.
+    """The profile for primaries and a gamma, or the sRGB curve without one.
 
-    None where the primaries span no colors.
+    None if the primaries are degenerate.
     """
     return _profile(primaries, _srgb if gamma is None else lambda x: x**gamma)
 
 
 @lru_cache(maxsize=16)
 def coded_profile(primaries: int, transfer: int) -> bytes | None:
-    """The profile of a pair of code points of ITU-T H.273; None where they mean nothing here.
+    """The profile for code points of ITU-T H.273; None if they are not supported.
 
-    Code point 2, unspecified, is taken as sRGB.
+    Code point 2, unspecified, is interpreted as sRGB.
     """
     known, curve = _PRIMARIES.get(1 if primaries == 2 else primaries), _CURVES.get(transfer)
     return _profile(known, curve) if known and curve else None
@@ -78,13 +78,13 @@ def _hlg(x: Values) -> Values:
 
 
 def _toned(light: Values) -> Values:
-    """From cd/m² to [0, 1] as Reinhard's extended operator does (2002, equation 4)."""
+    """Tone mapping from cd/m² to [0, 1] by Reinhard's extended operator (2002, equation 4)."""
     relative, white = light / _REFERENCE_WHITE, _PEAK / _REFERENCE_WHITE
     return np.clip(relative * (1 + relative / white**2) / (1 + relative), 0, 1)
 
 
-# ITU-T H.273, table 3. Those that are like BT.709's are shown as sRGB: so does Chromium
-# (`prefer_srgb_trfn` in its skia/ext/cicp.h), and so do other viewers of still pictures.
+# ITU-T H.273, table 3. Functions similar to that of BT.709 are interpreted as sRGB, as in Chromium
+# (`prefer_srgb_trfn` in skia/ext/cicp.h) and other viewers of still images.
 _CURVES: dict[int, Callable[[Values], Values]] = {
     **dict.fromkeys((1, 2, 6, 11, 12, 13, 14, 15), _srgb),
     4: lambda x: x**2.2,
@@ -110,7 +110,7 @@ def _profile(primaries: Primaries, curve: Callable[[Values], Values]) -> bytes |
 
 
 def _colorants(primaries: Primaries) -> Values | None:
-    """XYZ of the primaries in columns, adapted to D50, as a profile holds them."""
+    """XYZ of the primaries in columns, adapted to D50 as required in a profile."""
     points = np.array(primaries).reshape(4, 2)
     if not np.isfinite(points).all() or (points[:, 1] <= 0).any():
         return None

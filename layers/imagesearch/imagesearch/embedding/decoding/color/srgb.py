@@ -1,4 +1,4 @@
-"""From the colors of an ICC profile to those of sRGB."""
+"""Color conversion from an ICC profile to sRGB."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from PIL import Image, ImageCms
 Convert: TypeAlias = Callable[[Image.Image], Image.Image]
 Curve: TypeAlias = tuple[int, ...]
 
-# Perceptual, as Chromium and Firefox prefer a profile's tables (skcms_Parse in skcms.h; preference
-# gfx.color_management.rendering_intent); with the black points matched, so that printed black is
-# black. Profiles of three primaries and curves have one intent alone.
+# The perceptual intent, as in Chromium and Firefox (skcms_Parse in skcms.h; preference
+# gfx.color_management.rendering_intent), with black point compensation, so that printed black is
+# black. Profiles of three primaries and curves have a single intent.
 _INTENT = ImageCms.Intent.PERCEPTUAL
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
-# ICC.1:2022, 7.2.6: others have no colors of their own.
+# ICC.1:2022, 7.2.6: other classes do not describe colors of an image.
 _CLASSES = (b"scnr", b"mntr", b"prtr", b"spac")
 _SPACES = {b"GRAY": "L", b"RGB ": "RGB", b"CMYK": "CMYK"}
-# A profile that changes no color by more levels of 255 is one of sRGB.
-_SAME = 2
-# A profile that leaves less between the darkest and the lightest color is damaged.
-_LEAST_SPAN = 32
-_KEPT = 8
+# A profile that changes no color by more than this many levels of 255 is equivalent to sRGB.
+_MAX_DIFFERENCE = 2
+# A profile with a smaller range from the darkest to the lightest color is damaged.
+_MIN_SPAN = 32
+_CACHED_PROFILES = 8
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """A loaded picture in the colors of sRGB; in place, for it may fill the memory.
+    """Convert a loaded image to sRGB in place, because a copy may exceed the memory.
 
-    Its profile is `info["icc_profile"]`, which is then gone. Modes that cannot be converted in
-    place keep theirs and are converted by parts, when these become RGB (colors.py).
+    Removes the profile, `info["icc_profile"]`. Modes that cannot be converted in place keep it and
+    are converted in chunks by `transforms.to_rgb`.
     """
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("P", "RGB", "RGBA", "RGBX"):
@@ -40,7 +40,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
     if image.mode == "P":
         _convert_palette(image, profile)
     elif "transparency" in image.info:
-        return image  # The transparent color is stated in the file's own colors.
+        return image  # The transparent color is one of the original colors.
     elif transform := _transform(profile, image.mode):
         ImageCms.applyTransform(image, transform, inPlace=True)
     del image.info["icc_profile"]
@@ -48,20 +48,20 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def conversion(profile: bytes | None, mode: str) -> Convert | None:
-    """From a picture in RGB, RGBA or CMYK to RGB, or to RGBA; None where nothing is to be done."""
+    """A conversion from RGB, RGBA or CMYK to RGB or RGBA; None if none is necessary."""
     transform = _transform(profile, mode) if profile else None
     return (lambda part: _applied(part, transform)) if transform else None
 
 
 def gray_curve(profile: bytes | None) -> Curve | None:
-    """What 256 grays become; None where they stay as they are.
+    """The table that converts 256 gray levels; None if they do not change.
 
-    Browsers take a gray picture's profile of RGB colors, too.
+    RGB profiles are applied to grayscale images, too, as in browsers.
     """
     return _gray_curve(profile) if profile else None
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHED_PROFILES)
 def _gray_curve(profile: bytes) -> Curve | None:
     if (space := _space(profile)) not in ("L", "RGB"):
         return None
@@ -78,9 +78,9 @@ def _convert_palette(image: Image.Image, profile: bytes) -> None:
         image.putpalette(convert(row).tobytes())
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHED_PROFILES)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """None where the profile is that of sRGB, is damaged, or is for pictures of other modes."""
+    """The transform; None for a profile of sRGB, a damaged one, or one for other modes."""
     plain = "RGB" if mode in ("RGBA", "RGBX") else mode
     if _space(profile) != plain:
         return None
@@ -93,22 +93,22 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         after = np.asarray(_applied(before, transform).convert("RGB"), np.int16)
     except (ImageCms.PyCMSError, OSError, ValueError, MemoryError):
         return None
-    if np.ptp(after) < _LEAST_SPAN:
+    if np.ptp(after) < _MIN_SPAN:
         return None
     seen = np.asarray(before.convert("RGB"), np.int16)
-    same = plain != "CMYK" and np.abs(after - seen).max() <= _SAME
+    same = plain != "CMYK" and np.abs(after - seen).max() <= _MAX_DIFFERENCE
     return None if same else transform
 
 
 def _space(profile: bytes) -> str | None:
-    """The mode of pictures that such a profile is for, as its header says."""
+    """The mode of the images that a profile applies to, from its header."""
     if profile[36:40] != b"acsp" or profile[12:16] not in _CLASSES:
         return None
     return _SPACES.get(profile[16:20])
 
 
 def _samples(mode: str) -> Image.Image:
-    """All grays, and for colors a grid of 9 levels a channel."""
+    """An image with all gray levels, and for colors a grid of 9 levels per channel."""
     if mode == "L":
         return Image.frombytes("L", (256, 1), bytes(range(256)))
     levels = np.linspace(0, 255, 9).astype(np.uint8)
@@ -121,5 +121,5 @@ def _samples(mode: str) -> Image.Image:
 
 def _applied(part: Image.Image, transform: ImageCms.ImageCmsTransform | None) -> Image.Image:
     result = ImageCms.applyTransform(part, transform) if transform else part
-    assert result is not None  # noqa: S101 - None is what a conversion in place returns
+    assert result is not None  # noqa: S101 - None is returned for conversions in place only
     return result

@@ -1,7 +1,7 @@
-"""Camera RAW: the picture that the camera put into the file to be shown, else the developed one.
+"""Camera RAW files: the preview that the camera embedded, or the developed image if there is none.
 
-`rawpy` (LibRaw) is imported when the first RAW file comes. What it does not open is searched for
-previews all the same. A file's thumbnail, of the size of a stamp, is never taken for its picture.
+`rawpy` (LibRaw) is imported for the first RAW file. Files that it cannot open are also searched for
+previews. Small thumbnails are never used as previews.
 """
 
 from __future__ import annotations
@@ -33,21 +33,20 @@ if TYPE_CHECKING:
     from rawpy import RawPy
 
 OpenPicture: TypeAlias = Callable[[bytes], Image.Image]
-# A preview is shown if its longest side has so many pixels, or nearly those of the whole picture.
-# Models look at 224 to 384 pixels and people at thumbnails of 320; the stamps that cameras write
-# beside the preview have 160, some 320.
-LEAST_SIDE = 512
-_LEAST_PART = 0.9
-# A preview with this part of the sensor's lines and columns shows all that its maker shows.
-_FULL = 0.95
-# A developed picture with a larger part of black lines is not taken for a picture.
-_MOST_BLACK = 0.5
-# Of what is developed; a preview has the format of its own.
+# The minimum for the longest side of a preview, unless it has nearly the size of the whole image.
+# Models use 224 to 384 pixels, thumbnails have 320; thumbnails in RAW files have 160, some 320.
+_MIN_SIDE = 512
+_MIN_SHARE = 0.9
+# A preview with this share of the sensor's rows and columns shows the whole image.
+_FULL_SHARE = 0.95
+# A developed image with a higher share of black lines is rejected.
+_MAX_BLACK = 0.5
+# The format of a developed image; a preview keeps its own format.
 FORMAT = "RAW"
-# Of a preview that is no file of any format.
+# The format of a preview that is a bitmap instead of a file.
 BITMAP = "RAW preview"
-_FACTS = "camera_raw"
-# Sensor data as the cameras of some makers compress it; no TIFF decoder reads it.
+_INFO_KEY = "camera_raw"
+# Compression types of sensor data, which TIFF decoders do not support.
 _SENSOR_COMPRESSIONS = frozenset({32_767, 32_769, 32_770, 34_713, 34_892, 52_546, 65_000, 65_535})
 _OLD_JPEG, _LINEAR_RAW, _REDUCED = 6, 34_892, 1
 _MAKERS = {
@@ -68,8 +67,8 @@ _ORIENTATION_OF_FLIP = (1, 2, 4, 3, 5, 8, 6, 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What a RAW file is, whatever is shown of it; `size` is of its picture as displayed."""
+class RawInfo:
+    """The media type of a RAW file, and the size of its whole image as displayed."""
 
     content_type: str
     size: Size | None
@@ -77,7 +76,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Sensor:
-    """The whole picture as stored, its size where it is known, and how it is to be turned."""
+    """The whole image as stored: its size, if known, and its EXIF orientation."""
 
     size: Size | None
     orientation: int
@@ -88,10 +87,10 @@ class _Sensor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """A picture that may be shown in place of the developed one.
+class _Candidate:
+    """A preview of the stored `size`.
 
-    `orientation` is that of a TIFF's directory, which its decoder obeys by itself.
+    `orientation` is that of a TIFF directory, which the TIFF decoder applies itself.
     """
 
     size: Size
@@ -99,14 +98,14 @@ class _Shown:
     orientation: int | None = None
 
 
-def facts(image: Image.Image) -> Facts | None:
-    """Of an image that came out of a RAW file; None for any other."""
-    found = image.info.get(_FACTS)
-    return found if isinstance(found, Facts) else None
+def raw_info(image: Image.Image) -> RawInfo | None:
+    """The information on the RAW file that an image was opened from; None for other images."""
+    found = image.info.get(_INFO_KEY)
+    return found if isinstance(found, RawInfo) else None
 
 
 def raw_type(data: bytes) -> str | None:
-    """The media type of a camera RAW file, by its content; None for everything else."""
+    """The media type of a camera RAW file by its content; None for other files."""
     known = sniff(data[:SNIFF_BYTES])
     if known == RAW or known in RAW_EXTENSIONS_OF:
         return known
@@ -121,10 +120,11 @@ def raw_type(data: bytes) -> str | None:
     return next((type for name, type in _MAKERS.items() if maker.startswith(name)), RAW)
 
 
-def opened(data: bytes, content_type: str, open_picture: OpenPicture) -> Image.Image:
-    """What is shown of a RAW file: its header is read, and its EXIF says how it is turned.
+def open_raw(data: bytes, content_type: str, open_picture: OpenPicture) -> Image.Image:
+    """Open the preview of a RAW file, or prepare its development, without decoding pixels.
 
-    `open_picture` opens a JPEG or TIFF. Raises UnreadableImage where nothing can be shown.
+    The EXIF of the result has the orientation and the tags of the RAW file. `open_picture` opens a
+    JPEG or TIFF. Raises UnreadableImage if there is neither a preview nor a way to develop.
     """
     found = directories(data)
     notes = maker_notes.of_container(data, found)
@@ -132,23 +132,23 @@ def opened(data: bytes, content_type: str, open_picture: OpenPicture) -> Image.I
     sensor = _sensor(raw, found, notes)
     shown = _largest(data, found, raw, sensor)
     if shown is None:
-        image = _undeveloped(raw, content_type, sensor, found)
-        size, notes = sensor.displayed, notes.turned(1)
+        image = _lazily_developed(raw, content_type, sensor, found)
+        size, notes = sensor.displayed, notes.with_orientation(1)
     else:
         if raw:
             raw.close()
         image = shown.open(open_picture)
         own = maker_notes.of_image(image)
-        notes = own.and_over_them(notes)
-        notes = notes.turned(shown.orientation or _orientation(shown.size, own, sensor))
-        size = _whole_size(sensor.displayed, oriented_size(shown.size, notes.orientation or 1))
+        notes = own.updated(notes)
+        notes = notes.with_orientation(shown.orientation or _orientation(shown.size, own, sensor))
+        size = _displayed_size(sensor.displayed, oriented_size(shown.size, notes.orientation or 1))
     maker_notes.write(notes, image)
-    image.info[_FACTS] = Facts(content_type, size)
+    image.info[_INFO_KEY] = RawInfo(content_type, size)
     return image
 
 
 def _is_raw(found: Sequence[Directory]) -> bool:
-    """Whether a TIFF holds what a sensor saw, or shows a thumbnail of what lies elsewhere in it."""
+    """True for a TIFF with sensor data, or whose first image is the thumbnail of another one."""
     first = found[0]
     if first.number(Tag.SUBFILE_TYPE) & _REDUCED and Tag.SUB_DIRECTORIES in first:
         return True
@@ -164,9 +164,10 @@ def _is_raw(found: Sequence[Directory]) -> bool:
 
 
 def _libraw(data: bytes) -> RawPy | None:
-    """The file, opened by LibRaw; None if it does not know its kind or its camera, or is not there.
+    """The file opened by LibRaw; None if its format or camera is not supported.
 
-    There is no wheel of it for every machine; most files can be shown without it.
+    Also None if rawpy is not installed, because there is no wheel for every platform; most RAW
+    files have a preview that is found without it.
     """
     try:
         from rawpy import RawPy
@@ -182,15 +183,15 @@ def _libraw(data: bytes) -> RawPy | None:
 
 
 def _sensor(raw: RawPy | None, found: Sequence[Directory], notes: maker_notes.Notes) -> _Sensor:
-    """As LibRaw knows it, else as the file's own tables have it."""
+    """The sensor by LibRaw, else by the directories of the file."""
     if raw:
         sizes = raw.sizes
         whole = sizes.width, sizes.height
         cropped = sizes.crop_width, sizes.crop_height
-        # What the maker wants to be seen; some files tell nonsense.
-        sane = all(part <= all <= 2 * part for part, all in zip(cropped, whole, strict=True))
+        # The area that the camera's maker defines as visible; some files have invalid values.
+        valid = all(crop <= side <= 2 * crop for crop, side in zip(cropped, whole, strict=True))
         flip = sizes.flip if 0 <= sizes.flip < len(_ORIENTATION_OF_FLIP) else 0
-        size = cropped if sane else whole
+        size = cropped if valid else whole
         return _Sensor(size if all(size) else None, _ORIENTATION_OF_FLIP[flip])
     stored = [
         (each.number(Tag.WIDTH), each.number(Tag.HEIGHT)) for each in found if is_sensor(each)
@@ -201,71 +202,70 @@ def _sensor(raw: RawPy | None, found: Sequence[Directory], notes: maker_notes.No
 
 def _largest(
     data: bytes, found: Sequence[Directory], raw: RawPy | None, sensor: _Sensor
-) -> _Shown | None:
-    """The largest preview, if it is large enough; all bytes are searched only if it must be."""
+) -> _Candidate | None:
+    """The largest preview, if large enough; the whole file is searched only if none is declared."""
     shown = [_in_file(data, each) for each in declared_previews(data, found)]
-    if raw and (thumb := _thumb(raw)):
+    if raw and (thumb := _libraw_preview(raw)):
         shown.append(thumb)
     largest = max(shown, key=lambda each: _pixels(each.size), default=None)
-    if largest is None or not _is_enough(largest.size, sensor):
+    if largest is None or not _is_large_enough(largest.size, sensor):
         shown = [_in_file(data, each) for each in undeclared_previews(data, found)]
         largest = max(shown, key=lambda each: _pixels(each.size), default=None)
-    return largest if largest and _is_enough(largest.size, sensor) else None
+    return largest if largest and _is_large_enough(largest.size, sensor) else None
 
 
-def _is_enough(size: Size, sensor: _Sensor) -> bool:
+def _is_large_enough(size: Size, sensor: _Sensor) -> bool:
     longest = max(size)
-    part = longest / max(sensor.size) if sensor.size else 0
-    return longest >= LEAST_SIDE or part >= _LEAST_PART
+    share = longest / max(sensor.size) if sensor.size else 0
+    return longest >= _MIN_SIDE or share >= _MIN_SHARE
 
 
-def _in_file(data: bytes, preview: Preview) -> _Shown:
-    turned = preview.directory.number(Tag.ORIENTATION) if preview.directory else 0
-    return _Shown(
+def _in_file(data: bytes, preview: Preview) -> _Candidate:
+    orientation = preview.directory.number(Tag.ORIENTATION) if preview.directory else 0
+    return _Candidate(
         preview.size,
         lambda open_picture: open_picture(preview.content(data)),
-        turned if 1 <= turned <= 8 else None,
+        orientation if 1 <= orientation <= 8 else None,
     )
 
 
-def _thumb(raw: RawPy) -> _Shown | None:
-    """The largest preview that LibRaw finds; it knows makers' own tables."""
+def _libraw_preview(raw: RawPy) -> _Candidate | None:
+    """The largest preview that LibRaw finds, also in proprietary tables."""
     try:
         thumb = raw.extract_thumb()
-    except Exception:  # there is none, or of a kind that LibRaw does not pass on
+    except Exception:  # there is none, or LibRaw does not support its format
         return None
     if not isinstance(thumb.data, bytes):
         bitmap = Image.fromarray(thumb.data)
         bitmap.format = BITMAP
-        return _Shown(bitmap.size, lambda _: bitmap)
+        return _Candidate(bitmap.size, lambda _: bitmap)
     found = jpeg(thumb.data)
     return _in_file(thumb.data, found) if found else None
 
 
 def _orientation(preview: Size, own: maker_notes.Notes, sensor: _Sensor) -> int:
-    """How a preview is to be turned: as it says itself, else as the file says of its picture.
+    """The orientation of a preview: its own, else that of the whole image.
 
-    Some are upright already without saying so: the shape of the whole picture decides.
+    Some previews are upright without declaring it. The orientation must therefore give the same
+    aspect (portrait or landscape) as the whole image.
     """
-    said = [own.orientation, sensor.orientation, 1]
-    ways = [each for each in said if each]
+    declared = [each for each in (own.orientation, sensor.orientation, 1) if each]
     if sensor.displayed is None:
-        return ways[0]
-    fitting = (
-        way for way in ways if _is_tall(oriented_size(preview, way)) == _is_tall(sensor.displayed)
-    )
-    return next(fitting, ways[0])
+        return declared[0]
+    portrait = _is_portrait(sensor.displayed)
+    matching = (each for each in declared if _is_portrait(oriented_size(preview, each)) == portrait)
+    return next(matching, declared[0])
 
 
-def _is_tall(size: Size) -> bool:
+def _is_portrait(size: Size) -> bool:
     return size[1] > size[0]
 
 
-def _whole_size(sensor: Size | None, preview: Size) -> Size:
-    """The size of the whole picture: a full preview lacks only the sensor's margins."""
+def _displayed_size(sensor: Size | None, preview: Size) -> Size:
+    """The size of the whole image; a full preview lacks only the margins of the sensor."""
     if sensor is None:
         return preview
-    full = all(part >= _FULL * all for part, all in zip(preview, sensor, strict=True))
+    full = all(side >= _FULL_SHARE * all for side, all in zip(preview, sensor, strict=True))
     return preview if full else sensor
 
 
@@ -273,26 +273,26 @@ def _pixels(size: Size) -> int:
     return size[0] * size[1]
 
 
-def _undeveloped(
+def _lazily_developed(
     raw: RawPy | None, content_type: str, sensor: _Sensor, found: Sequence[Directory]
 ) -> Image.Image:
     if raw is None or sensor.displayed is None:
         raise UnreadableImage(
-            f"the camera RAW file ({content_type}) has no preview of at least {LEAST_SIDE} pixels,"
-            " and LibRaw does not know how to develop it",
+            f"the camera RAW file ({content_type}) has no preview of at least {_MIN_SIDE} pixels,"
+            " and LibRaw cannot develop it",
             "convert it to DNG or JPEG",
             code="unsupported_raw",
         )
-    kept = any(each.number(Tag.PHOTOMETRIC) == _LINEAR_RAW for each in found)
+    is_linear = any(each.number(Tag.PHOTOMETRIC) == _LINEAR_RAW for each in found)
     width, height = sensor.displayed
-    size = (width, height) if kept else ((width + 1) // 2, (height + 1) // 2)
-    return _Undeveloped(raw, content_type, size)
+    size = (width, height) if is_linear else ((width + 1) // 2, (height + 1) // 2)
+    return _LazilyDeveloped(raw, content_type, size)
 
 
-class _Undeveloped(Image.Image):
-    """A RAW picture that is developed when its pixels are asked for, upright, at half its size.
+class _LazilyDeveloped(Image.Image):
+    """A RAW image that is developed when it is loaded, upright, at half its size.
 
-    What has all colors in each of its pixels keeps its size.
+    LinearRaw data, which has all colors in each pixel, keeps its size.
     """
 
     format = FORMAT
@@ -324,21 +324,21 @@ class _Undeveloped(Image.Image):
             raise self._failed(reason) from error
         finally:
             raw.close()
-        # LibRaw passes over damaged data, and leaves black what it cannot fill.
-        if _share_of_black_lines(pixels) > _MOST_BLACK:
-            raise self._failed("its sensor data is damaged or cut short")
+        # LibRaw ignores damaged data and leaves missing pixels black.
+        if _share_of_black_lines(pixels) > _MAX_BLACK:
+            raise self._failed("its sensor data is damaged or truncated")
         return Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0])
 
     def _failed(self, reason: str) -> UnreadableImage:
         return UnreadableImage(
             f"the camera RAW file ({self._content_type}) has no preview of at least"
-            f" {LEAST_SIDE} pixels, and developing it fails: {reason}",
-            "check that it opens in a viewer, or convert it to JPEG",
+            f" {_MIN_SIDE} pixels, and developing it fails: {reason}",
+            "check that it opens in an image viewer, or convert it to JPEG",
             code="damaged_image",
         )
 
 
 def _share_of_black_lines(pixels: NDArray[np.uint8]) -> float:
-    """Of the rows or of the columns, whichever are more."""
+    """The share of black rows or black columns, the higher one."""
     lit = pixels.max(axis=2) > 0
     return max(1 - float(np.mean(lit.max(axis=other))) for other in (0, 1))

@@ -1,7 +1,4 @@
-"""What a RAW file says of how its picture was taken, and handing it to the picture that is shown.
-
-Of the preview alone the rest would be left out: most have no EXIF of their own.
-"""
+"""EXIF tags of a RAW file, and their transfer to the preview, which often has no EXIF."""
 
 from __future__ import annotations
 
@@ -22,39 +19,39 @@ from imagesearch.embedding.decoding.raw.tiff_directories import (
 _BASE, _GPS, _IFD = ExifTags.Base, ExifTags.GPS, ExifTags.IFD
 _TEXTS = (_BASE.Make, _BASE.Model)
 _EXIF_TEXTS = (_BASE.DateTimeOriginal, _BASE.OffsetTimeOriginal, _BASE.LensModel)
-_PLACES = (_GPS.GPSLatitude, _GPS.GPSLongitude)
-_SIDES = (_GPS.GPSLatitudeRef, _GPS.GPSLongitudeRef)
-# CR3 has its EXIF in boxes, one for each directory; MRW has it in a block.
+_COORDINATES = (_GPS.GPSLatitude, _GPS.GPSLongitude)
+_REFERENCES = (_GPS.GPSLatitudeRef, _GPS.GPSLongitudeRef)
+# CR3 files have a box for each EXIF directory, MRW files have a block with EXIF.
 _CR3_BOXES = (b"CMT1", b"CMT2", b"CMT4")
-_LOOK_AT = 2**20
+_SCANNED_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """Tags of EXIF and their values: of the first directory, of EXIF's own, and of the place."""
+    """EXIF tags and their values: of the first directory, the EXIF IFD and the GPS IFD."""
 
     base: Mapping[int, Any] = field(default_factory=dict)
     exif: Mapping[int, Any] = field(default_factory=dict)
-    place: Mapping[int, Any] = field(default_factory=dict)
+    gps: Mapping[int, Any] = field(default_factory=dict)
 
     @property
     def orientation(self) -> int | None:
         value = self.base.get(_BASE.Orientation)
         return value if isinstance(value, int) and 1 <= value <= 8 else None
 
-    def turned(self, orientation: int) -> Notes:
-        """The same of a picture that is to be turned so."""
+    def with_orientation(self, orientation: int) -> Notes:
+        """These tags with another orientation."""
         return replace(self, base={**self.base, _BASE.Orientation: orientation})
 
-    def and_over_them(self, other: Notes) -> Notes:
-        """These, and what the other ones know better."""
+    def updated(self, other: Notes) -> Notes:
+        """These tags, overridden by those of `other`."""
         return Notes(
-            {**self.base, **other.base}, {**self.exif, **other.exif}, other.place or self.place
+            {**self.base, **other.base}, {**self.exif, **other.exif}, other.gps or self.gps
         )
 
 
 def of_container(data: bytes, found: Sequence[Directory]) -> Notes:
-    """What the RAW file itself says, beside its pictures."""
+    """The EXIF tags of the RAW file itself."""
     if found:
         first = found[0]
         return _notes(first, sub_directory(first, _IFD.Exif), sub_directory(first, _IFD.GPSInfo))
@@ -66,43 +63,43 @@ def of_container(data: bytes, found: Sequence[Directory]) -> Notes:
 
 
 def of_image(image: Image.Image) -> Notes:
-    """What an opened picture's own EXIF says; a damaged block says nothing."""
+    """The EXIF tags of an opened image; none if its EXIF is damaged."""
     try:
         tags = Image.Exif()
         tags.load(image.info.get("exif", b""))
-        exif, place = tags.get_ifd(_IFD.Exif), tags.get_ifd(_IFD.GPSInfo)
+        exif, gps = tags.get_ifd(_IFD.Exif), tags.get_ifd(_IFD.GPSInfo)
         return Notes(
             {tag: tags[tag] for tag in (*_TEXTS, _BASE.Orientation) if tag in tags},
             {tag: exif[tag] for tag in _EXIF_TEXTS if tag in exif},
-            {tag: place[tag] for tag in (*_PLACES, *_SIDES) if tag in place},
+            {tag: gps[tag] for tag in (*_COORDINATES, *_REFERENCES) if tag in gps},
         )
-    except Exception:  # whatever a damaged block makes of the parser, the pixels are still good
+    except Exception:  # any exception of the parser; the pixels are valid
         return Notes()
 
 
 def write(notes: Notes, image: Image.Image) -> None:
-    """Make them the EXIF of a picture that is opened and not yet loaded, in place of its own."""
+    """Replace the EXIF of an image that is opened and not yet loaded."""
     tags = Image.Exif()
     for tag, value in notes.base.items():
         tags[tag] = value
-    for directory, values in ((_IFD.Exif, notes.exif), (_IFD.GPSInfo, notes.place)):
+    for directory, values in ((_IFD.Exif, notes.exif), (_IFD.GPSInfo, notes.gps)):
         if values:
             tags[directory] = dict(values)
     content = tags.tobytes()
-    # XMP speaks of the RAW file's picture, and of the preview only perhaps.
+    # XMP describes the image of the RAW file, not necessarily the preview.
     for name in ("xmp", "XML:com.adobe.xmp"):
         image.info.pop(name, None)
     image.info["exif"] = content
-    # Some were looked into when the picture was opened.
+    # Pillow may have cached the EXIF when it opened the image.
     image.getexif().load(content)
 
 
-def _notes(first: Directory | None, exif: Directory | None, place: Directory | None) -> Notes:
+def _notes(first: Directory | None, exif: Directory | None, gps: Directory | None) -> Notes:
     base: dict[int, Any] = _texts(first, _TEXTS)
     if first and (orientation := first.number(_BASE.Orientation)):
         base[_BASE.Orientation] = orientation
-    angles: dict[int, Any] = {tag: value for tag in _PLACES if (value := _rationals(place, tag))}
-    return Notes(base, _texts(exif, _EXIF_TEXTS), {**_texts(place, _SIDES), **angles})
+    angles: dict[int, Any] = {tag: value for tag in _COORDINATES if (value := _rationals(gps, tag))}
+    return Notes(base, _texts(exif, _EXIF_TEXTS), {**_texts(gps, _REFERENCES), **angles})
 
 
 def _texts(directory: Directory | None, tags: Sequence[int]) -> dict[int, Any]:
@@ -121,7 +118,7 @@ def _first(block: bytes) -> Directory | None:
 
 
 def _cr3_box(data: bytes, name: bytes) -> bytes:
-    at = data.find(name, 0, _LOOK_AT)
+    at = data.find(name, 0, _SCANNED_BYTES)
     if at < 4:
         return b""
     (length,) = struct.unpack_from(">I", data, at - 4)
@@ -129,7 +126,7 @@ def _cr3_box(data: bytes, name: bytes) -> bytes:
 
 
 def _mrw_block(data: bytes) -> bytes:
-    at = data.find(b"\0TTW", 0, _LOOK_AT)
+    at = data.find(b"\0TTW", 0, _SCANNED_BYTES)
     if at < 0 or at + 8 > len(data):
         return b""
     (length,) = struct.unpack_from(">I", data, at + 4)

@@ -1,7 +1,4 @@
-"""The pictures that a camera put into a RAW file to be shown in its place.
-
-LibRaw finds them in the files of the cameras that it knows; this finds them without it, too.
-"""
+"""Previews in RAW files: embedded JPEG and TIFF images, found without LibRaw."""
 
 from __future__ import annotations
 
@@ -15,26 +12,26 @@ from imagesearch.embedding.decoding.raw.tiff_directories import Directory, Tag, 
 
 # Photometric interpretations of sensor data: CFA (TIFF/EP) and LinearRaw (DNG).
 SENSOR = frozenset({32_803, 34_892})
-_PLAIN = frozenset({0, 1, 2, 6})
+_PHOTOMETRIC = frozenset({0, 1, 2, 6})
 _JPEG = frozenset({6, 7})
 # Uncompressed, LZW, JPEG, Deflate by two numbers, PackBits.
-_UNPACKED_BY_PILLOW = frozenset({1, 5, 7, 8, 32_773, 32_946})
+_COMPRESSIONS_OF_PILLOW = frozenset({1, 5, 7, 8, 32_773, 32_946})
 _FUJI = b"FUJIFILMCCD-RAW "
 _FUJI_JPEG = 84
 _START, _END = b"\xff\xd8\xff", b"\xff\xd9"
-_MOST_STARTS = 4_096
-_MOST_SEGMENTS = 256
-_MOST_FOUND = 64
-# Baseline, extended and progressive DCT; cameras pack sensor data as lossless JPEG (SOF3).
+_MAX_STARTS = 4_096
+_MAX_SEGMENTS = 256
+_MAX_PREVIEWS = 64
+# Baseline, extended and progressive DCT; lossless JPEG (SOF3) is used for sensor data.
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _OTHER_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
-_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
+_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A picture of this stored size: the file's bytes from `start` to `end`, or a directory's."""
+    """An image of the stored `size`: the bytes from `start` to `end`, or that of a directory."""
 
     size: Size
     start: int = 0
@@ -42,14 +39,14 @@ class Preview:
     directory: Directory | None = None
 
     def content(self, data: bytes) -> bytes:
-        """It as a file of its own: a JPEG, or a TIFF."""
+        """The preview as a JPEG or TIFF file."""
         if self.directory:
             return with_first_directory(data, self.directory)
         return data[self.start : self.end]
 
 
 def jpeg(data: bytes, start: int = 0, end: int | None = None) -> Preview | None:
-    """The JPEG between these bytes, if it is whole and of a kind that is shown."""
+    """The JPEG between these offsets, if it is complete and no sensor data."""
     end = len(data) if end is None else end
     if not 0 <= start < end <= len(data):
         return None
@@ -57,35 +54,35 @@ def jpeg(data: bytes, start: int = 0, end: int | None = None) -> Preview | None:
     if header is None:
         return None
     size, scan = header
-    # Behind its header a JPEG has these two bytes at its end alone.
+    # After the header of a JPEG, these two bytes occur at its end only.
     return Preview(size, start, end) if data.find(_END, scan, end) > 0 else None
 
 
 def declared_previews(data: bytes, directories: Sequence[Directory]) -> list[Preview]:
-    """What the file's own tables name as pictures."""
+    """The images that the tables of the file declare."""
     found = [jpeg(data, start, end) for start, end in _declared_jpegs(data, directories)]
     found += [_in_directory(data, each) for each in directories]
     return [each for each in found if each]
 
 
 def undeclared_previews(data: bytes, directories: Sequence[Directory]) -> list[Preview]:
-    """JPEGs anywhere in the file, but for those that are parts of a picture: strips and tiles."""
+    """JPEGs anywhere in the file, except strips and tiles of an image."""
     parts = _Intervals(part for each in directories if _is_in_parts(each) for part in _extent(each))
     found: list[Preview] = []
     at = 0
-    for _ in range(_MOST_STARTS):
+    for _ in range(_MAX_STARTS):
         at = data.find(_START, at)
-        if at < 0 or len(found) >= _MOST_FOUND:
+        if at < 0 or len(found) >= _MAX_PREVIEWS:
             break
-        behind = parts.end_around(at)
-        if behind is None and (preview := jpeg(data, at)):
+        end = parts.end_around(at)
+        if end is None and (preview := jpeg(data, at)):
             found.append(preview)
-        at = behind or at + 1
+        at = end or at + 1
     return found
 
 
 class _Intervals:
-    """Ranges of bytes, in which a place is looked up."""
+    """Merged ranges of offsets."""
 
     def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
         self._starts: list[int] = []
@@ -98,7 +95,7 @@ class _Intervals:
                 self._ends.append(end)
 
     def end_around(self, at: int) -> int | None:
-        """The end of the range that the place is in."""
+        """The end of the range that contains an offset; None if there is none."""
         last = bisect_right(self._starts, at) - 1
         return self._ends[last] if last >= 0 and at < self._ends[last] else None
 
@@ -117,17 +114,21 @@ def _declared_jpegs(data: bytes, directories: Sequence[Directory]) -> Iterator[t
 
 
 def is_sensor(directory: Directory) -> bool:
-    """Whether it holds what the sensor saw, and no picture."""
+    """True for a directory of sensor data."""
     return directory.number(Tag.PHOTOMETRIC, -1) in SENSOR or Tag.CFA_PATTERN in directory
 
 
 def _in_directory(data: bytes, directory: Directory) -> Preview | None:
-    """A picture that only a TIFF decoder can read: plain pixels, or JPEG in several parts."""
+    """An image that requires a TIFF decoder: uncompressed pixels, or JPEG in several strips."""
     size = directory.number(Tag.WIDTH), directory.number(Tag.HEIGHT)
     compression = directory.number(Tag.COMPRESSION, 1)
-    if is_sensor(directory) or directory.number(Tag.PHOTOMETRIC, -1) not in _PLAIN or not all(size):
+    if (
+        is_sensor(directory)
+        or directory.number(Tag.PHOTOMETRIC, -1) not in _PHOTOMETRIC
+        or not all(size)
+    ):
         return None
-    if compression not in _UNPACKED_BY_PILLOW or not _extent(directory):
+    if compression not in _COMPRESSIONS_OF_PILLOW or not _extent(directory):
         return None
     if any(end > len(data) for _, end in _extent(directory)):
         return None
@@ -141,7 +142,7 @@ def _is_in_parts(directory: Directory) -> bool:
 
 
 def _extent(directory: Directory) -> list[tuple[int, int]]:
-    """Where its strips and tiles begin and end."""
+    """The offsets of the starts and ends of strips and tiles."""
     return [
         (start, start + length)
         for offsets, lengths in (
@@ -155,15 +156,15 @@ def _extent(directory: Directory) -> list[tuple[int, int]]:
 
 
 def _header(data: bytes, start: int) -> tuple[Size, int] | None:
-    """Of a JPEG (ITU-T T.81, B.2) of 8 bits a sample: its size, and where its first scan begins."""
+    """The size of a JPEG with 8 bits per sample, and the offset of its first scan (T.81, B.2)."""
     if data[start : start + 3] != _START:
         return None
     at, size = start + 2, None
-    for _ in range(_MOST_SEGMENTS):
+    for _ in range(_MAX_SEGMENTS):
         if data[at : at + 1] != b"\xff" or at + 4 > len(data):
             return None
         kind = data[at + 1]
-        if kind in _BARE or kind == 0xFF:
+        if kind in _WITHOUT_LENGTH or kind == 0xFF:
             at += 1 if kind == 0xFF else 2
             continue
         (length,) = struct.unpack_from(">H", data, at + 2)

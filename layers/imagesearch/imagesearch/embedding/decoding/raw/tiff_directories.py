@@ -1,6 +1,7 @@
-"""The image file directories (IFDs) of TIFF, and of camera RAW files that are built like it.
+"""Image file directories (IFDs) of TIFF and of camera RAW files with the structure of TIFF.
 
-Bounded, whatever the bytes are: nothing is followed twice, and what lies outside the file is empty.
+Parsing is bounded for any input: no offset is followed twice, and data beyond the end of the file
+is treated as missing.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-MOST_DIRECTORIES = 64
-_MOST_ENTRIES = 1_024
-_MOST_VALUES = 16_384
+MAX_DIRECTORIES = 64
+_MAX_ENTRIES = 1_024
+_MAX_VALUES = 16_384
 _TIFF, _BIG_TIFF = 42, 43
-# What Olympus ("RO", "RS") and Panasonic ("U") write in place of 42.
+# Olympus ("RO", "RS") and Panasonic ("U") write these values instead of 42.
 _VARIANTS = frozenset({_TIFF, 0x4F52, 0x5352, 0x0055})
-_RATIONAL, _OF_AN_ANGLE = 5, 3
-# How `struct` calls the types of whole numbers.
-_LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_RATIONAL, _MAX_RATIONALS = 5, 3
+# The `struct` formats of the integer types.
+_STRUCT_FORMATS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _BYTES_OF_BIG = {16: 8, 17: 8, 18: 8}
 
 
 class Tag(IntEnum):
-    """TIFF 6.0, TIFF/EP (ISO 12234-2), DNG 1.7, and Panasonic's two that are used here."""
+    """Tags of TIFF 6.0, TIFF/EP (ISO 12234-2), DNG 1.7 and Panasonic."""
 
     JPG_FROM_RAW = 0x002E
     SUBFILE_TYPE = 254
@@ -55,7 +56,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One IFD at `offset`; `order` is that of `struct`."""
+    """An IFD at `offset`; `order` is the byte order in the notation of `struct`."""
 
     data: bytes = field(repr=False)
     offset: int
@@ -66,12 +67,12 @@ class Directory:
         return tag in self.entries
 
     def numbers(self, tag: int) -> tuple[int, ...]:
-        """The whole numbers of a tag, at most 16,384; none where it has no such numbers."""
+        """The integers of a tag, at most 16,384; empty for a missing tag or another type."""
         entry = self.entries.get(tag)
-        letter = _LETTERS.get(entry.type) if entry else None
+        letter = _STRUCT_FORMATS.get(entry.type) if entry else None
         if entry is None or letter is None:
             return ()
-        layout = f"{self.order}{min(entry.count, _MOST_VALUES)}{letter}"
+        layout = f"{self.order}{min(entry.count, _MAX_VALUES)}{letter}"
         if entry.at + struct.calcsize(layout) > len(self.data):
             return ()
         return struct.unpack_from(layout, self.data, entry.at)
@@ -80,9 +81,9 @@ class Directory:
         return next(iter(self.numbers(tag)), default)
 
     def rationals(self, tag: int) -> tuple[tuple[int, int], ...]:
-        """Numerators and denominators of a tag of at most three of them, as angles have."""
+        """Numerators and denominators of a tag with up to three rationals, such as an angle."""
         entry = self.entries.get(tag)
-        if entry is None or entry.type != _RATIONAL or entry.count > _OF_AN_ANGLE:
+        if entry is None or entry.type != _RATIONAL or entry.count > _MAX_RATIONALS:
             return ()
         layout = f"{self.order}{2 * entry.count}I"
         if entry.at + struct.calcsize(layout) > len(self.data):
@@ -91,7 +92,7 @@ class Directory:
         return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
     def content(self, tag: int) -> tuple[int, int]:
-        """Where the bytes of a tag begin and end in the file."""
+        """The offsets of the start and end of a tag's data; (0, 0) for a missing tag."""
         entry = self.entries.get(tag)
         return (entry.at, entry.at + entry.count) if entry else (0, 0)
 
@@ -101,9 +102,9 @@ class Directory:
 
 
 def directories(data: bytes) -> list[Directory]:
-    """Of a file: the chain of IFDs and what they name as sub-IFDs, the first one first.
+    """The IFDs of a file, in the order of the chain, with their sub-IFDs.
 
-    None of a file that does not begin as TIFF or one of its variants does.
+    Empty for a file that does not have the header of TIFF or one of its variants.
     """
     layout = _layout(data)
     if layout is None:
@@ -111,7 +112,7 @@ def directories(data: bytes) -> list[Directory]:
     order, big = layout
     first = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
     waiting, seen, found = [first], set[int](), list[Directory]()
-    while waiting and len(found) < MOST_DIRECTORIES:
+    while waiting and len(found) < MAX_DIRECTORIES:
         offset = waiting.pop(0)
         if offset in seen:
             continue
@@ -121,12 +122,12 @@ def directories(data: bytes) -> list[Directory]:
             continue
         directory, following = read
         found.append(directory)
-        waiting += [*directory.numbers(Tag.SUB_DIRECTORIES)[:MOST_DIRECTORIES], following]
+        waiting += [*directory.numbers(Tag.SUB_DIRECTORIES)[:MAX_DIRECTORIES], following]
     return found
 
 
 def sub_directory(directory: Directory, tag: int) -> Directory | None:
-    """The IFD that a tag points to, as those of EXIF and of the place are."""
+    """The IFD that a tag points to, such as the EXIF IFD and the GPS IFD."""
     offset = directory.number(tag)
     big = _is_big(directory.data, directory.order)
     read = _read(directory.data, offset, directory.order, big) if offset else None
@@ -134,7 +135,7 @@ def sub_directory(directory: Directory, tag: int) -> Directory | None:
 
 
 def with_first_directory(data: bytes, directory: Directory) -> bytes:
-    """The file as plain TIFF whose first IFD is that one, so that any TIFF decoder shows it."""
+    """The file as a TIFF with this IFD as the first one, for any TIFF decoder."""
     order = directory.order
     if _is_big(data, order):
         return data[:8] + struct.pack(order + "Q", directory.offset) + data[16:]
@@ -143,7 +144,7 @@ def with_first_directory(data: bytes, directory: Directory) -> bytes:
 
 
 def _layout(data: bytes) -> tuple[str, bool] | None:
-    """The byte order, and whether it is BigTIFF."""
+    """The byte order, and True for BigTIFF; None for another format."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 16:
         return None
@@ -158,12 +159,12 @@ def _is_big(data: bytes, order: str) -> bool:
 
 
 def _read(data: bytes, offset: int, order: str, big: bool) -> tuple[Directory, int] | None:
-    """The IFD and where the next one is; None outside the file."""
+    """An IFD and the offset of the next one; None beyond the end of the file."""
     count_layout, width = (order + "Q", 20) if big else (order + "H", 12)
     start = offset + struct.calcsize(count_layout)
     if not offset >= 8 or start > len(data):
         return None
-    count = min(struct.unpack_from(count_layout, data, offset)[0], _MOST_ENTRIES)
+    count = min(struct.unpack_from(count_layout, data, offset)[0], _MAX_ENTRIES)
     end = start + count * width
     entries = dict(_entries(data[start:end], start, order, big, len(data)))
     pointer = order + ("Q" if big else "I")

@@ -1,16 +1,17 @@
-"""What became of some keys, and which keys an answer holds."""
+"""Shorthands for the outcomes of indexing and the keys of hits."""
 
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.searcher import SearchAnswer
 from tests.support.fakes import ref
 
 
-def look(indexer: Indexer, *keys: str) -> dict[str, str]:
-    """What became of each key."""
+def process(indexer: Indexer, *keys: str) -> dict[str, str]:
+    """The kind of outcome for each key."""
     return {
         outcome.ref.key: outcome.kind.value for outcome in indexer.process([ref(k) for k in keys])
     }
 
 
 def keys(answer: SearchAnswer) -> list[str]:
+    """The keys of the hits, in their order."""
     return [hit.document.ref.key for hit in answer.hits]
