@@ -44,7 +44,7 @@ def push_folder(
     if not folder.is_dir():
         raise UsageError(f"{folder} is not there, or is no folder")
     store = FolderStore(folder, excludes=excludes)
-    for path, why in (troubles := list(store.passed_over())):
+    for path, why in (troubles := list(store.skipped())):
         _say(console, f"passed over {printable(path)}: {why}")
     images = [ref.key for ref, _ in store.list_images() if named_as_image(ref.key)]
     there = _there(to, s3)
