@@ -86,7 +86,7 @@ def push_folder(
     if not folder.is_dir():
         raise UsageError(f"{folder} does not exist or is not a folder")
     store = FolderStore(folder, excludes=excludes)
-    for path, why in (unreadable := list(store.passed_over())):
+    for path, why in (unreadable := list(store.skipped())):
         print_line(console, f"skipped {printable(path)}: {why}")
     images = [ref.key for ref, _ in store.list_images() if named_as_image(ref.key)]
     existing = _existing_objects(to, s3)

@@ -1,4 +1,4 @@
-"""The indexes that keep the contract, each fresh for each test, and small data to fill them."""
+"""The indexes under contract, the tests' fake included, fresh for each test, and small data."""
 
 import math
 import uuid
@@ -18,6 +18,7 @@ from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, Embedding, ImageRef, Status
 from imagesearch.domain.ports import Put, VectorIndex, Version, Write, WriteStatus
 from imagesearch.domain.queries import Hit, Selection, TakenPlace, VectorQuery
+from tests.support.fake_index import FakeIndex
 
 DIMENSION = 4
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -79,7 +80,7 @@ def raw_opensearch(opensearch_url: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def new_embedded(tmp_path: Path) -> Iterator[Callable[[], Subject]]:
+def new_sqlite(tmp_path: Path) -> Iterator[Callable[[], Subject]]:
     with ExitStack() as stack:
 
         def make() -> Subject:
@@ -114,7 +115,12 @@ def new_opensearch(
         yield make
 
 
-@pytest.fixture(params=["embedded", "opensearch"])
+@pytest.fixture
+def new_fake() -> Callable[[], Subject]:
+    return lambda: Subject(FakeIndex(dimension=DIMENSION), settle=lambda: None)
+
+
+@pytest.fixture(params=["fake", "sqlite", "opensearch"])
 def subject(request: pytest.FixtureRequest) -> Subject:
     make: Callable[[], Subject] = request.getfixturevalue(f"new_{request.param}")
     return make()

@@ -16,7 +16,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "index.db"
 
 
-@pytest.fixture(params=["embedded", "opensearch"])
+@pytest.fixture(params=["sqlite", "opensearch"])
 def kind(request):
     return request.param
 
@@ -27,7 +27,7 @@ def opened(kind, file, request):
     indexes = []
 
     def open_index(name, dimension=4):
-        if kind == "embedded":
+        if kind == "sqlite":
             index = SqliteIndex(file, name, dimension)
         else:
             url = request.getfixturevalue("opensearch_url")
@@ -47,7 +47,7 @@ def prefix(kind, request):
 
 @pytest.fixture
 def listed(kind, file, prefix, request):
-    if kind == "embedded":
+    if kind == "sqlite":
         return lambda: database.index_dimensions(file)
     url = request.getfixturevalue("opensearch_url")
     return lambda: client.index_dimensions(url, prefix)

@@ -134,8 +134,8 @@ def assert_same_records(embedded, opensearch, collection, filter):
     rounds=st.lists(st.lists(steps(), min_size=1, max_size=25), min_size=1, max_size=4),
     queries=st.lists(searches, min_size=1, max_size=4),
 )
-def test_both_indexes_say_the_same(new_embedded, new_opensearch, rounds, queries):
-    embedded, opensearch = new_embedded(), new_opensearch()
+def test_both_indexes_say_the_same(new_sqlite, new_opensearch, rounds, queries):
+    embedded, opensearch = new_sqlite(), new_opensearch()
     for batch in rounds:
         outcomes = []
         for subject in (embedded, opensearch):

@@ -191,9 +191,9 @@ def test_an_empty_index_lists_nothing_by_time(subject):
     size=st.integers(1, 7),
 )
 def test_pages_give_each_image_once_in_order(
-    new_embedded, new_opensearch, put, times, size, newest_first
+    new_sqlite, new_opensearch, put, times, size, newest_first
 ):
-    for new in (new_embedded, new_opensearch):
+    for new in (new_sqlite, new_opensearch):
         subject = new()
         subject.store(*(put(key, taken_at=time) for key, time in times.items()))
         assert pages(subject, size, newest_first) == in_order(times, newest_first)

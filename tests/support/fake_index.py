@@ -1,13 +1,29 @@
-"""An index in memory, with the versions and traces of deletion that the real ones have."""
+"""A vector index in memory, which passes the same contract tests as the real ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from operator import ge, gt, le, lt
 
+import numpy as np
+
+from imagesearch.adapters.index_records import epoch_milliseconds, query_vector, unit_vector
 from imagesearch.domain.errors import Unavailable
-from imagesearch.domain.filters import Filter, KeyPrefix, MetadataRecorded, OneOf, Recorded
+from imagesearch.domain.filters import (
+    AllOf,
+    AnyOf,
+    DateRange,
+    Filter,
+    KeyPrefix,
+    MetadataOneOf,
+    MetadataRecorded,
+    Not,
+    NumberRange,
+    OneOf,
+    Recorded,
+)
 from imagesearch.domain.images import Document, Embedding, Linked, Scanned, Status
 from imagesearch.domain.ports import (
     Delete,
@@ -19,16 +35,20 @@ from imagesearch.domain.ports import (
     WriteStatus,
 )
 from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
-from tests.support.fakes import START, Hooks, ref
+from tests.support.fakes import Hooks, ref
+
+COMPARE = {"gte": ge, "lte": le, "gt": gt, "lt": lt}
 
 
 @dataclass
 class FakeIndex:
-    """Entries with versions; a deleted one stays as an entry without a document.
+    """Entries with versions; a deleted one is kept without its document.
 
-    `asked` are the searches of each round trip, whose filters it passes over; `looks` counts how
-    often embeddings were read.
+    `asked` has the searches of each round trip, `looks` counts the reads of embeddings. Without a
+    `dimension` embeddings of any length are accepted.
     """
+
+    dimension: int | None = None
 
     entries: dict[str, tuple[Document | None, Embedding | None, int]] = field(default_factory=dict)
     away: bool = False
@@ -47,22 +67,21 @@ class FakeIndex:
     def embeddings(self, ids: Sequence[str]) -> dict[str, Embedding]:
         self._answer()
         self.looks += 1
-        found = {id: self.entries[id][1] for id in ids if id in self.entries}
-        return {id: embedding for id, embedding in found.items() if embedding is not None}
+        found = {id: self.entries[id] for id in ids if id in self.entries}
+        return {
+            id: embedding
+            for id, (document, embedding, _) in found.items()
+            if document and document.status is Status.INDEXED and embedding is not None
+        }
 
     def by_sha256(self, hashes: Sequence[str], decoder: str) -> dict[str, Scanned]:
         self._answer()
         return {
             document.sha256: Scanned(document, embedding)
-            for document, embedding, _ in self.entries.values()
+            for document, embedding, _ in sorted(self.entries.values(), key=lambda entry: entry[2])
             if document and document.sha256 in hashes and document.decoder == decoder
-            if document.sha256 and embedding is not None
+            if document.sha256 and embedding is not None and document.status is Status.INDEXED
         }
-
-    def write(self, writes: Sequence[Write]) -> list[WriteResult]:
-        self.before_write.run()
-        self._answer()
-        return [self._write(write) for write in writes]
 
     def search(self, query: VectorQuery) -> list[Hit]:
         return self.search_many([query])[0]
@@ -72,26 +91,11 @@ class FakeIndex:
         self.asked.append(list(queries))
         return [self._nearest(query) for query in queries]
 
-    def _nearest(self, query: VectorQuery) -> list[Hit]:
-        hits = [
-            Hit(document, float(embedding @ query.embedding))
-            for document, embedding, _ in self.entries.values()
-            if document and embedding is not None and document.id not in query.exclude
-            if query.collection in (None, document.ref.collection)
-            if query.filter is None or _holds(query.filter, document)
-        ]
-        hits.sort(key=_place)
-        if query.min_score is not None:
-            hits = [hit for hit in hits if hit.score >= query.min_score]
-        if query.after:
-            hits = [hit for hit in hits if _place(hit) > (-query.after.score, query.after.id)]
-        return hits[: query.limit]
-
     def list_documents(
         self, selection: Selection = ALL_DOCUMENTS, *, after: str | None = None, limit: int
     ) -> list[Document]:
-        found = sorted(self._documents(selection), key=_key)
-        return [each for each in found if after is None or _key(each) > after.encode()][:limit]
+        documents = sorted(self._selected(selection), key=_key)
+        return [each for each in documents if after is None or _key(each) > after.encode()][:limit]
 
     def list_by_time(
         self,
@@ -101,27 +105,24 @@ class FakeIndex:
         after: TakenPlace | None = None,
         limit: int,
     ) -> list[Document]:
-        found = self._documents(selection)
-        found.sort(key=lambda each: (each.taken_at or START, _key(each)), reverse=newest_first)
-        found.sort(key=lambda each: each.taken_at is None)
-        places = [TakenPlace(each.taken_at, each.ref.key) for each in found]
-        return found[places.index(after) + 1 if after else 0 :][:limit]
+        documents = sorted(self._selected(selection), key=_time_and_key, reverse=newest_first)
+        documents.sort(key=lambda each: each.taken_at is None)
+        if after:
+            documents = [each for each in documents if _is_after(each, after, newest_first)]
+        return documents[:limit]
 
-    def _documents(self, selection: Selection) -> list[Document]:
-        self._answer()
-        filter = selection.filter
-        prefix = filter.prefix if isinstance(filter, KeyPrefix) else ""
-        return [
-            document
-            for document, _, _ in self.entries.values()
-            if document and selection.status in (None, document.status)
-            if selection.collection in (None, document.ref.collection)
-            if document.ref.key.startswith(prefix)
-        ]
+    def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
+        return len(self._selected(selection))
+
+    def scan(
+        self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
+    ) -> Iterator[Scanned]:
+        documents = sorted(self._selected(selection), key=_key)
+        for each, embedding in [(each, self.entries[each.id][1]) for each in documents]:
+            yield Scanned(each, embedding if embeddings else None)
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
-        documents = self.list_documents(Selection(Status.INDEXED, collection), limit=10_000)
-        for each in documents:
+        for each in sorted(self._selected(Selection(Status.INDEXED, collection)), key=_key):
             if each.neighbours and each.sha256:
                 yield Linked(each.id, each.ref.key, each.sha256, each.neighbours)
 
@@ -130,6 +131,11 @@ class FakeIndex:
         statuses = [document.status for document, _, _ in self.entries.values() if document]
         rejected = statuses.count(Status.REJECTED)
         return IndexHealth("images-fake", "green", len(statuses) - rejected, rejected)
+
+    def write(self, writes: Sequence[Write]) -> list[WriteResult]:
+        self.before_write.run()
+        self._answer()
+        return [self._write(write) for write in writes]
 
     def drop(self) -> None:
         self.entries.clear()
@@ -144,6 +150,26 @@ class FakeIndex:
         documents = self.list_documents(Selection(status), limit=10_000)
         return [document.ref.key for document in documents]
 
+    def _nearest(self, query: VectorQuery) -> list[Hit]:
+        vector = query_vector(query.embedding, self.dimension or len(query.embedding))
+        hits = [
+            Hit(document, _cosine(embedding, vector))
+            for document, embedding, _ in self.entries.values()
+            if document and embedding is not None and document.id not in query.exclude
+            if _matches(document, Selection(Status.INDEXED, query.collection, query.filter))
+        ]
+        hits.sort(key=_place)
+        if query.min_score is not None:
+            hits = [hit for hit in hits if hit.score >= query.min_score]
+        if query.after:
+            hits = [hit for hit in hits if _place(hit) > (-query.after.score, query.after.id)]
+        return hits[: query.limit]
+
+    def _selected(self, selection: Selection) -> list[Document]:
+        self._answer()
+        documents = (document for document, _, _ in self.entries.values() if document)
+        return [document for document in documents if _matches(document, selection)]
+
     def _write(self, write: Write) -> WriteResult:
         id = write.ref.id
         if write.ref.key in self.failing:
@@ -151,11 +177,18 @@ class FakeIndex:
         known = self.entries.get(id)
         if write.expected != ((known[2], 1) if known else None):
             return WriteResult(WriteStatus.CONFLICT)
+        embedding = None
+        if isinstance(write, Put) and write.embedding is not None:
+            try:
+                dimension = self.dimension or len(write.embedding)
+                embedding = unit_vector(write.embedding, dimension)
+            except ValueError as error:
+                return WriteResult(WriteStatus.FAILED, str(error))
         self.writes += 1
         if isinstance(write, Delete):
             self.entries[id] = None, None, self.writes
         elif isinstance(write, Put):
-            self.entries[id] = write.document, write.embedding, self.writes
+            self.entries[id] = write.document, embedding, self.writes
         else:
             self.entries[id] = write.document, known[1] if known else None, self.writes
         return WriteResult(WriteStatus.WRITTEN)
@@ -165,17 +198,75 @@ class FakeIndex:
             raise Unavailable("the index is away")
 
 
+def _matches(document: Document, selection: Selection) -> bool:
+    return (
+        selection.status in (None, document.status)
+        and selection.collection in (None, document.ref.collection)
+        and (selection.filter is None or _holds(selection.filter, document))
+    )
+
+
 def _holds(filter: Filter, document: Document) -> bool:
-    """Filters that use cases make themselves; what callers ask for is the adapters' matter."""
-    if isinstance(filter, MetadataRecorded):
-        return filter.name in document.metadata
-    if isinstance(filter, OneOf):
-        return getattr(document, filter.field) in filter.values
-    return filter != Recorded("collection") or document.ref.collection is not None
+    match filter:
+        case KeyPrefix(prefix):
+            return document.ref.key.startswith(prefix)
+        case OneOf(field, values):
+            return _text(document, field) in values
+        case MetadataOneOf(name, values):
+            return document.metadata.get(name) in values
+        case Recorded(field):
+            return _text(document, field) is not None
+        case MetadataRecorded(name):
+            return name in document.metadata
+        case NumberRange() | DateRange():
+            return _within(filter, getattr(document, filter.field))
+        case AllOf(filters):
+            return all(_holds(each, document) for each in filters)
+        case AnyOf(filters):
+            return any(_holds(each, document) for each in filters)
+        case Not(negated):
+            return not _holds(negated, document)
+
+
+def _text(document: Document, field: str) -> str | None:
+    value: str | None = getattr(document.ref if field == "collection" else document, field)
+    return value
+
+
+def _within(filter: NumberRange | DateRange, value: float | datetime | None) -> bool:
+    if value is None:
+        return False
+    bounds = {name: getattr(filter, name) for name in COMPARE}
+    return all(
+        COMPARE[name](_number(value), _number(bound))
+        for name, bound in bounds.items()
+        if bound is not None
+    )
+
+
+def _number(value: float | datetime) -> float:
+    return epoch_milliseconds(value) if isinstance(value, datetime) else value
+
+
+def _cosine(embedding: Embedding, vector: Embedding) -> float:
+    product = embedding.astype(np.float64) @ vector.astype(np.float64)
+    return float(np.clip(product, -1, 1))
 
 
 def _key(document: Document) -> bytes:
     return document.ref.key.encode()
+
+
+def _time_and_key(document: Document) -> tuple[float, bytes]:
+    return _number(document.taken_at) if document.taken_at else 0, _key(document)
+
+
+def _is_after(document: Document, place: TakenPlace, newest_first: bool) -> bool:
+    if (document.taken_at is None) != (place.taken_at is None):
+        return document.taken_at is None
+    reached = (_number(place.taken_at) if place.taken_at else 0), place.key.encode()
+    this = _time_and_key(document)
+    return this < reached if newest_first else this > reached
 
 
 def _place(hit: Hit) -> tuple[float, str]:

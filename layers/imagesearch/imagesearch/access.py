@@ -182,7 +182,9 @@ class ScopedIndex:
         return self._index.scan(self._within(selection), embeddings=embeddings)
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
-        visible = self._scope.collections & ({collection} if collection else self._scope.collections)
+        visible = self._scope.collections & (
+            {collection} if collection else self._scope.collections
+        )
         # The order of keys: in a key, a slash follows the collection.
         for each in sorted(visible, key=lambda name: f"{name}/".encode()):
             yield from self._index.linked(collection=each)

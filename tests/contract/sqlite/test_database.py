@@ -74,13 +74,13 @@ def test_a_damaged_file_is_reported(opened, path, put):
     data = bytearray(path.read_bytes())
     data[20_000:-1000] = b"\xff" * (len(data) - 21_000)
     path.write_bytes(data)
-    with pytest.raises(ConfigurationError, match="no sound database"):
+    with pytest.raises(ConfigurationError, match="is not a valid database"):
         opened().search(VectorQuery(EAST, 10))
 
 
 def test_a_folder_that_cannot_be_made_is_reported(opened, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="cannot be made"):
+    with pytest.raises(ConfigurationError, match="cannot be created"):
         opened(file=tmp_path / "file" / "index.db")
     with pytest.raises((ConfigurationError, Unavailable)):
         opened(file=tmp_path)

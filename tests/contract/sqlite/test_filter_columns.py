@@ -31,9 +31,9 @@ def scanned(index, filter):
     rounds=st.lists(st.lists(steps(), min_size=1, max_size=25), min_size=1, max_size=4),
     filters=st.lists(several, min_size=1, max_size=4),
 )
-def test_a_filter_means_the_same_to_a_search_and_to_a_scan(new_embedded, rounds, filters):
+def test_a_filter_means_the_same_to_a_search_and_to_a_scan(new_sqlite, rounds, filters):
     """Columns grow between the searches, while images come, change and go."""
-    subject = new_embedded()
+    subject = new_sqlite()
     for batch in rounds:
         subject.index.write([the_write(subject, *step) for step in batch])
         for filter in filters:

@@ -68,7 +68,7 @@ def s3(client):
         ),
         (
             {"StorageClass": "GLACIER", "Restore": 'ongoing-request="true"'},
-            "archived in GLACIER: its restore is under way, it is looked at when that ends",
+            "archived in GLACIER: its restore is in progress, it is processed when that ends",
         ),
         (
             {

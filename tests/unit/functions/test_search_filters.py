@@ -184,13 +184,13 @@ def test_a_filter_of_the_stated_depth_is_taken_and_a_deeper_one_is_not(asked, re
 
 
 def test_a_cursor_belongs_to_its_filter(ask, fill):
-    fill({"a.png": b"\x89PNG\r\n\x1a\na", "b.png": b"\x89PNG\r\n\x1a\nb"})
+    fill({f"a{n}.png": f"\x89PNG\r\n\x1a\n{n}".encode("latin-1") for n in range(3)})
 
     def page(filter, cursor=None):
         body = {"query": {"text": "a"}, "limit": 1, "filter": filter, "cursor": cursor}
         return ask("POST", "/v1/search", body)
 
-    cursor = page({"width": 1, "prefix": "a"}).json["cursor"]
-    assert page({"prefix": "a", "width": 1}, cursor).status == 200
-    assert page({"prefix": "b", "width": 1}, cursor).error == "invalid_cursor"
+    cursor = page({"size": {"gte": 1}, "prefix": "a"}).json["cursor"]
+    assert page({"prefix": "a", "size": {"gte": 1}}, cursor).status == 200
+    assert page({"prefix": "b", "size": {"gte": 1}}, cursor).error == "invalid_cursor"
     assert page(None, cursor).error == "invalid_cursor"

@@ -66,7 +66,7 @@ def test_a_restored_image_is_indexed_and_stays_so_when_its_copy_expires(indexer,
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
     process(indexer, "a.png")
-    store.archived["a.png"] = "archived in GLACIER: its restore is under way"
+    store.archived["a.png"] = "archived in GLACIER: its restore is in progress"
     assert process(indexer, "a.png") == {"a.png": "rejected"}
     store.archived.clear()
     assert process(indexer, "a.png") == {"a.png": "indexed"}

@@ -132,4 +132,4 @@ def test_without_a_hub_it_says_what_is_missing(
     offer(ORIGINAL, small_clip)
     hub.files.clear()
     assert verify() == 2
-    assert "is not there (the server answers 404)" in capsys.readouterr().err
+    assert "does not exist (status 404)" in capsys.readouterr().err

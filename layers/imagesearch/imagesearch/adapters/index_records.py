@@ -1,7 +1,4 @@
-"""A document as JSON values and back, exactly: both indexes store records in this form.
-
-Which vectors an index works with, the same ones in both, and how they are written down.
-"""
+"""The record of a document as JSON values, and unit vectors: the same in every index."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,25 +16,25 @@ PLAIN = (
     *("sha256", "content_type", "width", "height"),
     *("latitude", "longitude", "place_read", "phash", "miniature", "contrasts", "thumbnail"),
 )
-# A key of 1,024 bytes may lie 1,023 folders deep.
+# A key of 1,024 bytes may have 1,023 folders.
 FOLDER_LEVELS = 16
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def folders(key: str) -> list[str]:
-    """The folders that a key lies in: of "a/b/c", "a/" and "a/b/"; the outermost ones if deep."""
-    ends = [place + 1 for place, letter in enumerate(key) if letter == "/"]
+    """The folders of a key, outermost first: "a/" and "a/b/" of "a/b/c"; FOLDER_LEVELS at most."""
+    ends = [position + 1 for position, letter in enumerate(key) if letter == "/"]
     return [key[:end] for end in ends[:FOLDER_LEVELS]]
 
 
 def epoch_milliseconds(time: datetime) -> int:
-    """What OpenSearch compares times by; one without zone is taken as UTC."""
+    """Milliseconds since 1970, the resolution of OpenSearch; a time without zone counts as UTC."""
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     return (aware - EPOCH) // timedelta(milliseconds=1)
 
 
 def to_record(document: Document) -> dict[str, Any]:
-    """Every field, null where there is nothing: a partial update must clear what has gone."""
+    """Every field, null if unset: a partial update must clear values that are gone."""
     ref = document.ref
     record = {
         "id": ref.id,
@@ -56,9 +53,10 @@ def to_record(document: Document) -> dict[str, Any]:
 
 
 def as_json(record: Mapping[str, Any]) -> str:
-    """The record in ASCII; raises ValueError or TypeError for what no index could read again.
+    """The record in ASCII.
 
-    That is a number that is none (NaN or infinite), and half a surrogate pair in a text.
+    Raises ValueError or TypeError for values that no index could read back: NaN, infinity, and
+    unpaired surrogates.
     """
     text = json.dumps(record, allow_nan=False)
     if "\\ud" in text:
@@ -67,7 +65,7 @@ def as_json(record: Mapping[str, Any]) -> str:
 
 
 def to_document(record: Mapping[str, Any]) -> Document:
-    """The document of a record; what a record of an older version lacks is taken as null."""
+    """The document of a record; fields that an older version did not write are null."""
     fields: dict[str, Any] = {name: record.get(name) for name in PLAIN}
     fields.update({name: _date(record.get(name)) for name in DATES})
     return Document(
@@ -91,7 +89,7 @@ def _neighbours(texts: Sequence[str] | None) -> tuple[Neighbour, ...] | None:
 
 
 def _texts(neighbours: Sequence[Neighbour] | None) -> list[str] | None:
-    """A text for each: OpenSearch keeps texts in columns, which are read without the records."""
+    """One string each: OpenSearch reads strings from doc values, without the records."""
     if neighbours is None:
         return None
     return [f"{each.id} {each.sha256} {each.score!r} {each.confidence!r}" for each in neighbours]
@@ -106,7 +104,7 @@ def _date(text: str | None) -> datetime | None:
 
 
 def unit_vector(embedding: Embedding, dimension: int) -> Embedding:
-    """The embedding [D] as float32 of length 1; raises ValueError for what has no direction."""
+    """The embedding [D] as float32 of length 1; raises ValueError if zero or not finite."""
     vector = np.asarray(embedding, np.float64)
     if vector.shape != (dimension,):
         raise ValueError(f"the embedding has the shape {vector.shape}, not ({dimension},)")
@@ -117,23 +115,24 @@ def unit_vector(embedding: Embedding, dimension: int) -> Embedding:
 
 
 def query_vector(embedding: Embedding, dimension: int) -> Embedding:
-    """The same for a query; raises InvalidQuery."""
+    """The unit vector [D] of a query; raises InvalidQuery."""
     try:
         return unit_vector(embedding, dimension)
     except ValueError as error:
         raise InvalidQuery(
-            f"the query points nowhere: {error}", "weigh its terms so that they do not cancel out"
+            f"the query vector has no direction: {error}",
+            "change the weights so that the terms do not cancel out",
         ) from error
 
 
 def vector_json(vector: Embedding) -> str:
-    """Nine digits hold any float32 exactly; json.dumps writes 17 and takes three times as long."""
+    """A JSON array; nine digits represent any float32 exactly, in a third of json.dumps' time."""
     return f"[{','.join(['%.9g'] * len(vector)) % tuple(vector.tolist())}]"
 
 
 def direction_json(vector: Embedding) -> str:
-    """Where a unit vector points, in whole numbers: for cosines its length does not matter.
+    """A JSON array of integers with the direction of a unit vector, which is all a cosine needs.
 
-    They have as many bits as a float32, and are written twice as fast as nine digits.
+    They have the precision of float32 and are formatted twice as fast as nine digits.
     """
     return str(np.rint(vector * np.float32(2**24)).astype(np.int32).tolist())

@@ -1,7 +1,7 @@
-"""Which addresses are of the public internet, and where a host of it is.
+"""Protection against server-side request forgery (SSRF): public IP addresses of a host name.
 
-A name is resolved once and what it resolves to is checked: whoever connects to these addresses, and
-not to the name again, is not led elsewhere by another answer (DNS rebinding).
+The name is resolved once and each address is checked. A client that connects to these addresses,
+rather than resolving the name again, is safe from DNS rebinding.
 """
 
 import ipaddress
@@ -14,8 +14,8 @@ from typing import TypeAlias
 from imagesearch.domain.errors import InvalidQuery
 
 Resolve: TypeAlias = Callable[[str], Sequence[str]]
-HINT = "send the address of an image that anybody can reach"
-# Addresses that stand for one of another kind, wherever that leads:
+HINT = "send the URL of an image on the public internet"
+# Translated addresses embed an IPv4 address, which may be private:
 # https://www.iana.org/assignments/iana-ipv6-special-registry
 _TRANSLATED = tuple(
     ipaddress.IPv6Network(network)
@@ -27,13 +27,13 @@ _TRANSLATED = tuple(
 
 
 def resolve(host: str) -> list[str]:
-    """The addresses of a host as the system's resolver tells them; raises OSError."""
+    """The addresses of a host by the system's resolver; raises OSError."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def is_public(address: str) -> bool:
-    """Whether anybody may be reached there: no private, local, shared, translated or group one."""
+    """False for private, local, shared, reserved, translated and multicast addresses."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:  # with a zone, such as fe80::1%eth0
@@ -46,7 +46,7 @@ def is_public(address: str) -> bool:
 def public_addresses(
     host: str, resolve: Resolve, permitted: Callable[[str], bool], seconds: float
 ) -> Sequence[str]:
-    """Where the host is, if it is nowhere else than on the public internet; raises InvalidQuery."""
+    """All addresses of the host; raises InvalidQuery unless every one of them is permitted."""
     try:
         addresses = _in_time(lambda: resolve(host), seconds)
     except (OSError, UnicodeError) as error:
@@ -56,13 +56,13 @@ def public_addresses(
     return addresses
 
 
-def _in_time(look: Callable[[], Sequence[str]], seconds: float) -> Sequence[str]:
-    """The system's resolver has no deadline of its own; raises what it does, and TimeoutError."""
+def _in_time(lookup: Callable[[], Sequence[str]], seconds: float) -> Sequence[str]:
+    """Add a timeout, which the system's resolver lacks; raises its errors and TimeoutError."""
     found: Queue[Sequence[str] | Exception] = Queue()
 
     def answer() -> None:
         try:
-            found.put(look())
+            found.put(lookup())
         except Exception as error:
             found.put(error)
 

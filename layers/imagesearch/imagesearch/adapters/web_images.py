@@ -1,6 +1,7 @@
-"""Images from the web: over HTTPS from public addresses, bounded in size and time.
+"""Images from the web: HTTPS to public addresses only (SSRF), with limits of size and time.
 
-One HTTPS connection to addresses that are known already, which ends at a deadline.
+http.client rather than a library: the connection must go to the addresses that were checked, and
+end at a deadline for the whole response, which urllib3 and requests do not offer.
 """
 
 import socket
@@ -19,7 +20,10 @@ from imagesearch.domain.media_types import SNIFF_BYTES, sniff
 
 
 class WebConnection(HTTPConnection):
-    """The certificate must be the host's, whichever of its addresses answers."""
+    """HTTPS to the first of the resolved addresses that accepts; closed at a deadline.
+
+    The certificate must be valid for the host name.
+    """
 
     def __init__(
         self,
@@ -34,7 +38,7 @@ class WebConnection(HTTPConnection):
         self._tls = tls
         self._deadline = deadline
         self._socket: ssl.SSLSocket | None = None
-        self._end = threading.Timer(max(0.0, deadline - time.monotonic()), self._cut)
+        self._end = threading.Timer(max(0.0, deadline - time.monotonic()), self._abort)
         self._end.daemon = True
 
     def __enter__(self) -> "WebConnection":
@@ -52,7 +56,7 @@ class WebConnection(HTTPConnection):
 
     def connect(self) -> None:
         """Raises OSError."""
-        raw = self._connected()
+        raw = self._open_socket()
         try:
             secure = self._tls.wrap_socket(
                 raw, server_hostname=self.host, do_handshake_on_connect=False
@@ -60,13 +64,13 @@ class WebConnection(HTTPConnection):
         except BaseException:
             raw.close()
             raise
-        # Known before the handshake, which a host may draw out; and `sock` is given up before the
-        # answer has ended.
+        # Set before the handshake, which a host may delay; HTTPConnection clears `sock` before the
+        # end of the response.
         self.sock = self._socket = secure
         secure.do_handshake()
 
-    def _connected(self) -> socket.socket:
-        failed: OSError = OSError("there is no address")
+    def _open_socket(self) -> socket.socket:
+        failed: OSError = OSError("no address")
         for address in self._addresses:
             left = self._deadline - time.monotonic()
             if left <= 0:
@@ -77,10 +81,10 @@ class WebConnection(HTTPConnection):
                 failed = error
         raise failed
 
-    def _cut(self) -> None:
-        """Each byte that comes in time would keep a socket's own timeout from ending it.
+    def _abort(self) -> None:
+        """End the transfer: a socket's own timeout starts again with each byte received.
 
-        Not by the TLS socket's own method, which another thread must not call while this one reads.
+        The TLS socket's method must not be called by another thread during a read.
         """
         if self._socket is not None:
             with suppress(OSError):
@@ -98,13 +102,13 @@ HEADERS = {
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
-HINT = "send https:// and a host, without a port, a user or a password; escape other signs"
+HINT = "send https:// and a host, without port, user or password; percent-encode other characters"
 
 
 class WebImages:
-    """May be used from several threads; keeps nothing between two fetches, not even a cookie.
+    """Implements WebImages; thread-safe, and without state or cookies between two fetches.
 
-    No proxy of the environment is asked: it would resolve names itself.
+    Proxies of the environment are ignored: they would resolve names themselves.
     """
 
     def __init__(
@@ -125,7 +129,8 @@ class WebImages:
     def fetch(self, url: str, most: int) -> bytes:
         """An image of up to `most` bytes.
 
-        Raises InvalidQuery, PayloadTooLarge, and UnreadableImage for what begins as no image does.
+        Raises InvalidQuery, PayloadTooLarge, and UnreadableImage where the first bytes are those of
+        no image format.
         """
         deadline = time.monotonic() + self._seconds
         for _ in range(MAX_REDIRECTS + 1):
@@ -136,7 +141,7 @@ class WebImages:
         raise _unreachable(f"it redirects more than {MAX_REDIRECTS} times")
 
     def _get(self, url: SplitResult, most: int, deadline: float) -> tuple[bytes, str | None]:
-        """The bytes, or where they are instead."""
+        """The bytes, or the location of a redirect."""
         host = url.hostname or ""
         left = deadline - time.monotonic()
         addresses = public_addresses(host, self._resolve, self._permitted, left)
@@ -159,14 +164,14 @@ class WebImages:
 
 
 def checked(url: str) -> SplitResult:
-    """The parts of an address that may be fetched; raises InvalidQuery."""
+    """The parts of a URL that may be fetched; raises InvalidQuery."""
     if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
-        raise _invalid(f"it has more than {MAX_URL:,} characters, or such as belong in no address")
+        raise _invalid(f"it has more than {MAX_URL:,} characters, or invalid ones")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise _invalid("it is no address") from error
+        raise _invalid("it is not a URL") from error
     if parts.scheme != "https" or not parts.hostname:
         raise _invalid("it does not begin with https:// and a host")
     if "@" in parts.netloc or port not in (None, 443):
@@ -182,16 +187,16 @@ def _read(answer: HTTPResponse, most: int, deadline: float) -> bytes:
         data += block
         if len(data) > most:
             raise _too_large(most)
-    # Where no length was told, an answer that is cut at the deadline looks like a whole one.
+    # Without Content-Length, a response that is aborted at the deadline looks complete.
     if answer.length or time.monotonic() >= deadline:
-        raise OSError("the answer was cut")
+        raise OSError("the response is incomplete")
     return bytes(data)
 
 
 def _image(data: bytes) -> bytes:
     if sniff(data[:SNIFF_BYTES]) is None:
         raise UnreadableImage(
-            "url: what is there is no image", "send the address of the image's file itself"
+            "url: the response is not an image", "send the URL of the image file itself"
         )
     return data
 

@@ -1,7 +1,4 @@
-"""Known models in S3: put there file by file, checked, and taken away again.
-
-How long a piece of work may go on: until somebody else says that it is over.
-"""
+"""Catalog models in S3: uploaded file by file with verified hashes, and removed again."""
 
 import tempfile
 import threading
@@ -19,13 +16,13 @@ from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entry
 
 
 class OutOfTime(Unavailable):
-    """The work was not done when its time was over."""
+    """The deadline passed before the work was done."""
 
     code = "out_of_time"
 
 
 class Deadline:
-    """Who works asks often; who waits for the work ends it."""
+    """A deadline that the waiting thread ends and the working thread checks."""
 
     def __init__(self) -> None:
         self._over = threading.Event()
@@ -36,10 +33,10 @@ class Deadline:
     def check(self) -> None:
         """Raises OutOfTime."""
         if self._over.is_set():
-            raise OutOfTime("the time was over before the work was done", "try again")
+            raise OutOfTime("the deadline passed before the work was done", "try again")
 
     def wait(self, seconds: float) -> None:
-        """Raises OutOfTime, as soon as it is."""
+        """Sleep; raises OutOfTime as soon as the deadline passes."""
         self._over.wait(seconds)
         self.check()
 
@@ -49,7 +46,7 @@ REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
 
 @dataclass(frozen=True)
 class S3ModelStore:
-    """A part of a bucket that holds models: `s3://bucket/part/name/version`.
+    """Models below a prefix of a bucket: `s3://bucket/part/name/version`.
 
     `pause` waits between attempts to download, in seconds.
     """
@@ -61,12 +58,12 @@ class S3ModelStore:
     pause: Callable[[Deadline, float], None] = Deadline.wait
 
     def uri(self, name: str) -> str:
-        """What MODEL_URI is to be for the model. Raises NotFound, ConfigurationError."""
+        """The MODEL_URI of a model. Raises NotFound, ConfigurationError."""
         model = self._pinned(name)
         return f"{self._begin}{model.name}/{model.version}"
 
     def put(self, name: str, time_left: Deadline) -> list[str]:
-        """Have the model there, and nothing half of it; the names of the files that were fetched.
+        """Upload the missing files of a model, or nothing; returns the names of those files.
 
         Raises Unavailable, NotFound, ConfigurationError.
         """
@@ -74,11 +71,11 @@ class S3ModelStore:
         try:
             return self._fill(model, folder, time_left)
         except BaseException:
-            _forget_half(folder)
+            _remove_incomplete(folder)
             raise
 
     def remove(self, uri: str) -> int:
-        """Delete the model's objects, and say how many; 0 where the model is not of this shelf."""
+        """Delete the objects of a model and return their number; 0 for a URI of another store."""
         name, _, version = uri.removeprefix(self._begin).partition("/")
         if not (uri.startswith(self._begin) and name and version) or "/" in version:
             return 0
@@ -95,36 +92,36 @@ class S3ModelStore:
         model = self.known(name)
         if model.unpinned:
             raise ConfigurationError(
-                f"nobody vouches for the files of {name} ({', '.join(model.unpinned)})",
-                "take a model that `imagesearch models list` calls pinned",
+                f"{name} has no recorded SHA-256 for {', '.join(model.unpinned)}",
+                "choose a model that `imagesearch models list` shows as pinned",
                 "unpinned_model",
             )
         return model
 
     def _fill(self, model: CatalogEntry, folder: S3Folder, time_left: Deadline) -> list[str]:
-        there = {name: _entry_there(name, pin, folder) for name, pin in model.pins.items()}
+        stored = {name: _stored_entry(name, pin, folder) for name, pin in model.pins.items()}
         files = {
             name: entry or self._bring(name, model, folder, time_left)
-            for name, entry in there.items()
+            for name, entry in stored.items()
         }
         time_left.check()
         _put_manifest(model.manifest_with(files), folder)
-        return [name for name, entry in there.items() if entry is None]
+        return [name for name, entry in stored.items() if entry is None]
 
     def _bring(
         self, name: str, model: CatalogEntry, folder: S3Folder, time_left: Deadline
     ) -> FileEntry:
-        """One file is on this machine at a time, twice while it is rewritten."""
+        """Download, convert and upload one file; the disk holds one file, two during conversion."""
         downloader = Downloader(
             lambda _: time_left.check(),
             lambda seconds: self.pause(time_left, seconds),
             "give the function more EphemeralStorage",
-            "they are fetched anew next time",
+            "the next attempt starts again",
         )
         with tempfile.TemporaryDirectory(prefix="model-") as here:
             path = Path(here) / name
             bring(model.pins[name], path, downloader)
-            # Whatever CPU this is: graphs are run so that signed weights are exact on any.
+            # On any CPU: int8 weights are exact on all of them.
             entry = entry_of(path, make_weights_signed=name in model.graphs)
             time_left.check()
             origin = {REWRITTEN_FROM: entry.rewritten_from} if entry.rewritten_from else {}
@@ -132,15 +129,15 @@ class S3ModelStore:
         return entry
 
 
-def _forget_half(folder: S3Folder) -> None:
-    """A model without a manifest is in use nowhere, and must not keep the bucket from going."""
+def _remove_incomplete(folder: S3Folder) -> None:
+    """A model without manifest is unused, and its objects would block deletion of the bucket."""
     with suppress(ImageSearchError):
         if folder.find(MANIFEST) is None:
             folder.empty()
 
 
-def _entry_there(name: str, pin: Pin, folder: S3Folder) -> FileEntry | None:
-    """What the manifest says of a file that is there already, if it is the one that is pinned."""
+def _stored_entry(name: str, pin: Pin, folder: S3Folder) -> FileEntry | None:
+    """The manifest entry of a file that is stored already, if it is the pinned one."""
     found = folder.find(name)
     if found is None or found.sha256 is None:
         return None
@@ -153,7 +150,7 @@ def _entry_there(name: str, pin: Pin, folder: S3Folder) -> FileEntry | None:
 
 
 def _put_manifest(manifest: Manifest, folder: S3Folder) -> None:
-    """Last, so that a model with a manifest is whole."""
+    """Upload the manifest last, so that a model with manifest is complete."""
     with tempfile.TemporaryDirectory(prefix="model-") as here:
         path = Path(here) / MANIFEST
         path.write_text(manifest.as_text())

@@ -1,4 +1,4 @@
-"""A file that is still arriving: under another name until it is whole and checked."""
+"""A partial download: under another name until it is complete and verified."""
 
 import hashlib
 import os
@@ -12,8 +12,10 @@ from imagesearch.domain.errors import ConfigurationError
 
 
 class PartialFile:
-    """`x.part` beside `x`, with the etag of what it is a part of; `elsewhere` says what is to be
-    done where the disk cannot take it."""
+    """`x.part` next to `x`, with the ETag of the complete file in `x.part.etag`.
+
+    `elsewhere` is the hint for a disk that cannot store it.
+    """
 
     def __init__(self, path: Path, elsewhere: str = "take a folder elsewhere") -> None:
         self._path = path
@@ -36,17 +38,17 @@ class PartialFile:
             return None
 
     def begin(self, etag: str | None) -> None:
-        """Start from nothing, with a file that has this etag."""
-        with self._in_a_sentence():
+        """Start an empty file, with the ETag of the complete one."""
+        with self._disk_errors():
             self._etag.unlink(missing_ok=True)
             self._part.open("wb").close()
             if etag:
                 self._etag.write_text(etag)
 
     def add(self, chunks: Iterable[bytes]) -> Iterator[int]:
-        """Append; the size after each chunk. Raises ConfigurationError where it cannot be kept."""
+        """Append; yields the size after each chunk. Raises ConfigurationError if not writable."""
         size = self.size
-        with self._in_a_sentence(), self._part.open("ab", buffering=0) as file:
+        with self._disk_errors(), self._part.open("ab", buffering=0) as file:
             for chunk in chunks:
                 rest = memoryview(chunk)
                 while rest:
@@ -54,19 +56,19 @@ class PartialFile:
                 size += len(chunk)
                 yield size
 
-    def need_room_for(self, missing: int) -> None:
-        """Raises ConfigurationError where the disk has less free."""
+    def require_space(self, missing: int) -> None:
+        """Raises ConfigurationError if the disk has less free space."""
         free = shutil.disk_usage(self._part.parent).free
         if missing > free:
-            raise self._no_room(f"{missing:,} bytes are needed and {free:,} are free")
+            raise self._disk_full(f"{missing:,} bytes are needed and {free:,} are free")
 
     def digest(self) -> str:
         with self._part.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def commit(self) -> None:
-        """It is right: give it its name, once its bytes are on the disk."""
-        with self._in_a_sentence():
+        """Rename to the final name, once the bytes are on the disk."""
+        with self._disk_errors():
             with self._part.open("rb") as file:
                 os.fsync(file.fileno())
             self._part.replace(self._path)
@@ -77,19 +79,19 @@ class PartialFile:
         self._etag.unlink(missing_ok=True)
 
     @contextmanager
-    def _in_a_sentence(self) -> Iterator[None]:
+    def _disk_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             if error.errno in (ENOSPC, EDQUOT):
-                raise self._no_room("it is full") from error
+                raise self._disk_full("it is full") from error
             raise ConfigurationError(
                 f"cannot write {self._part}: {error.strerror}", self._elsewhere
             ) from error
 
-    def _no_room(self, why: str) -> ConfigurationError:
+    def _disk_full(self, why: str) -> ConfigurationError:
         return ConfigurationError(
-            f"the disk of {self._part.parent} has no room for {self._path.name}: {why}",
-            f"make room or {self._elsewhere}; what has arrived is kept",
+            f"the disk of {self._part.parent} has no space for {self._path.name}: {why}",
+            f"free space or {self._elsewhere}; the partial download is kept",
             "disk_full",
         )

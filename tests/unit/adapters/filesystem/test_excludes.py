@@ -150,8 +150,8 @@ def make_pipe(file: Path) -> None:
     [
         (break_pattern, "line 2, '[a': a bracket is not closed"),
         (break_encoding, "line 1 is not UTF-8"),
-        (make_folder, "no regular file"),
-        (make_pipe, "no regular file"),
+        (make_folder, "not a regular file"),
+        (make_pipe, "not a regular file"),
     ],
 )
 def test_an_ignore_file_that_cannot_be_read_holds_its_folder_as_it_is(folder, put, spoil, said):
@@ -161,7 +161,7 @@ def test_an_ignore_file_that_cannot_be_read_holds_its_folder_as_it_is(folder, pu
     assert [ref.key for ref, _ in store.list_images()] == ["a.jpg"]
     with pytest.raises(Unavailable, match=rf"x/{IGNORE_FILE}"):
         store.head(ImageRef(store.bucket, "x/deep/c.jpg"))
-    ((path, reason),) = store.passed_over()
+    ((path, reason),) = store.skipped()
     assert path == f"x/{IGNORE_FILE}"
     assert said in reason
 
@@ -172,7 +172,7 @@ def test_an_ignore_file_that_may_not_be_read_is_told(folder, put):
     (folder / IGNORE_FILE).chmod(0)
     store = FolderStore(folder)
     assert list(store.list_images()) == []
-    assert "Permission denied" in dict(store.passed_over())[IGNORE_FILE]
+    assert "Permission denied" in dict(store.skipped())[IGNORE_FILE]
 
 
 RECORD = json.dumps({"folder": "/pictures", "model": "starter"})

@@ -124,7 +124,7 @@ def test_what_looks_like_images_and_can_have_no_key_is_told(store, folder):
     (folder / "sub").mkdir()
     (folder / "sub" / "trip").symlink_to(folder.parent)
     out = "it leads out of the folder: put the images themselves here"
-    assert dict(store.passed_over()) == {"out.jpg": out, "sub/trip": out}
+    assert dict(store.skipped()) == {"out.jpg": out, "sub/trip": out}
 
 
 def test_a_name_that_is_no_utf8_is_told_once_for_all_below_it(store, folder):
@@ -136,7 +136,7 @@ def test_a_name_that_is_no_utf8_is_told_once_for_all_below_it(store, folder):
             Path(os.fsdecode(root + b"/" + name)).write_bytes(b"data")
     except OSError:
         pytest.skip("this file system takes no such name")
-    told = dict(store.passed_over())
+    told = dict(store.skipped())
     assert {os.fsencode(name) for name in told} == names
     assert set(told.values()) == {"its name is not UTF-8: rename it"}
 
@@ -221,20 +221,20 @@ def test_a_link_that_cannot_be_followed_costs_itself_alone(store, folder, kind, 
     (folder / "z" / "z.jpg").write_bytes(b"data")
     (folder / name).symlink_to(name if kind == "itself" else target)
     assert keys(store) == ["a.jpg", "z/z.jpg"]
-    assert dict(store.passed_over()) == {name: f"the link cannot be followed: {reason}"}
+    assert dict(store.skipped()) == {name: f"the link cannot be followed: {reason}"}
 
 
 def test_links_in_a_circle_are_passed_over_each(store, folder):
     (folder / "one").symlink_to("two")
     (folder / "two").symlink_to("one")
-    assert sorted(dict(store.passed_over())) == ["one", "two"]
+    assert sorted(dict(store.skipped())) == ["one", "two"]
 
 
 def test_a_link_that_leads_nowhere_is_told_where_it_is_named_as_an_image(store, folder):
     (folder / "gone.jpg").symlink_to("nowhere")
     (folder / "lock").symlink_to("someone@host.123")
-    nowhere = "the link leads nowhere: remove it or mend it"
-    assert dict(store.passed_over()) == {"gone.jpg": nowhere}
+    nowhere = "the link is broken: remove or repair it"
+    assert dict(store.skipped()) == {"gone.jpg": nowhere}
 
 
 def test_a_folder_is_not_looked_into_through_a_link(store, folder, ref):
@@ -251,7 +251,7 @@ def test_a_chain_of_links_that_is_too_long_is_nothing(store, folder, ref):
     for number in range(1, 1_200):
         (folder / f"{number}.jpg").symlink_to(f"{number - 1}.jpg")
     assert store.head(ref("1199.jpg")) is None
-    assert "1199.jpg" in dict(store.passed_over())
+    assert "1199.jpg" in dict(store.skipped())
 
 
 @pytest.mark.slow
@@ -261,7 +261,7 @@ def test_what_is_named_as_an_image_and_is_no_file_is_told(store, folder, ref, mo
     with socket.socket(socket.AF_UNIX) as made:
         monkeypatch.chdir(folder)  # such an address has 107 bytes at most
         made.bind("socket.png")
-    assert dict(store.passed_over()) == {
+    assert dict(store.skipped()) == {
         "pipe.jpg": "it is a named pipe, not a file",
         "socket.png": "it is a socket, not a file",
     }
@@ -311,7 +311,7 @@ def test_files_with_the_oddest_times_that_the_system_takes_are_listed(store, fol
         with suppress(OSError, OverflowError):
             os.utime(path, ns=(0, seconds * 10**9 + 123_456_789))
     assert len(keys(store)) == len(TIMES)
-    assert list(store.passed_over()) == []
+    assert list(store.skipped()) == []
 
 
 def test_an_edit_that_keeps_size_and_time_has_another_state(store, folder, ref):
@@ -346,7 +346,7 @@ def test_a_path_that_is_too_long_costs_itself_alone(store, folder):
         at = inner
     os.close(at)
     assert keys(store) == ["z.jpg"]
-    assert set(dict(store.passed_over()).values()) == {"it cannot be listed: File name too long"}
+    assert set(dict(store.skipped()).values()) == {"it cannot be listed: File name too long"}
 
 
 def test_a_long_name_and_a_long_key_are_keys(store, folder, ref):

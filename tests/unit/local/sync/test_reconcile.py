@@ -214,7 +214,7 @@ def test_a_link_to_a_file_on_a_disk_that_is_away_keeps_its_record(
     unmount(on_a_disk.folder / "disk")
     counts, lines, _ = told(on_a_disk)
     assert counts == {UNCHANGED: 2}
-    assert "skipped best.png: the link leads nowhere: remove it or mend it" in lines
+    assert "skipped best.png: the link is broken: remove or repair it" in lines
     assert "best.png" in on_a_disk.records
 
 

@@ -1,4 +1,4 @@
-"""Changes of a folder: uploads by a signed form, as S3 has them, and deletions without loss."""
+"""Changes of a folder: uploads by signed form, as in S3, and deletions that keep the file."""
 
 import base64
 import errno
@@ -25,7 +25,7 @@ DELETED = "deleted"
 
 
 class FolderChanges:
-    """`data` is another folder, which keeps the secret that signs, and what was deleted."""
+    """Implements BucketChanges; the folder `data` holds the signing secret and deleted files."""
 
     def __init__(self, folder: Path, data: Path, excludes: Excludes | None = None) -> None:
         self._store = FolderStore(folder, excludes=excludes)
@@ -34,7 +34,7 @@ class FolderChanges:
     def upload_form(
         self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
     ) -> UploadForm:
-        """The fields of a multipart POST to the server of this folder."""
+        """A form for a multipart POST to the local server."""
         _check_none(metadata)
         self._check_visible(ref)
         expires = now + timedelta(seconds=UPLOAD_SECONDS)
@@ -44,30 +44,30 @@ class FolderChanges:
         return UploadForm(UPLOAD_URL, {**fields, **signed}, expires)
 
     def permitted(self, fields: Mapping[str, str], now: datetime) -> bool:
-        """Whether a form's fields are as they were signed, and in time."""
+        """True if a form's fields are as signed and it has not expired."""
         policy = fields.get("policy", "")
         if not hmac.compare_digest(
             _signature(self._secret(), policy).encode(), fields.get("signature", "").encode()
         ):
             return False
-        said: dict[str, Any] = json.loads(base64.b64decode(policy))
-        as_signed = all(fields.get(name) == value for name, value in said["fields"].items())
-        return as_signed and now <= datetime.fromisoformat(said["expiration"])
+        parsed: dict[str, Any] = json.loads(base64.b64decode(policy))
+        as_signed = all(fields.get(name) == value for name, value in parsed["fields"].items())
+        return as_signed and now <= datetime.fromisoformat(parsed["expiration"])
 
     def put(
         self,
         ref: ImageRef,
         data: bytes,
-        content_type: str,  # noqa: ARG002 - the name tells it
+        content_type: str,  # noqa: ARG002 - the file name decides
         metadata: Mapping[str, str],
     ) -> None:
-        """Beside its place under a hidden name, which nobody looks at, and then renamed."""
+        """Write under a hidden name in the same folder, which is never indexed, then rename."""
         _check_none(metadata)
         self._check_visible(ref)
         path = self._store.path(ref.key)
         try:
             if path is None:
-                raise FileNotFoundError(errno.ENOENT, "there can be no such file")
+                raise FileNotFoundError(errno.ENOENT, "not a valid file name")
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f"{UPLOAD_PREFIX}{secrets.token_hex(8)}")
             try:
@@ -82,7 +82,7 @@ class FolderChanges:
             ) from error
 
     def delete(self, ref: ImageRef) -> None:
-        """It is a person's folder: what is deleted is moved out of it, not destroyed."""
+        """Move the file to the data folder: it is a user's own file and is not destroyed."""
         path = self._store.path(ref.key)
         try:
             if path and path.is_file():
@@ -95,7 +95,7 @@ class FolderChanges:
             ) from error
 
     def _check_visible(self, ref: ImageRef) -> None:
-        """What is excluded would be taken and never be found."""
+        """Reject an excluded name, whose image would be stored and never found."""
         if any(part.startswith(".") for part in ref.key.split("/")):
             return
         if reason := self._store.excludes.why(ref.key, is_dir=False):
@@ -106,7 +106,7 @@ class FolderChanges:
             )
 
     def _secret(self) -> bytes:
-        """Made once, for this server and those after it; nobody else may read it."""
+        """The secret, created once for this server and later ones; readable by the owner only."""
         path = self._data / SECRET
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ class FolderChanges:
 def _check_none(metadata: Mapping[str, str]) -> None:
     if metadata:
         raise InvalidQuery(
-            "metadata: a folder's files have none", "upload without", "invalid_metadata"
+            "metadata: files of a folder have none", "upload without metadata", "invalid_metadata"
         )
 
 

@@ -1,4 +1,4 @@
-"""A derived store in a folder of this machine: keys are paths in it."""
+"""The derived store in a folder of this machine: keys are relative paths."""
 
 import os
 import tempfile
@@ -9,16 +9,16 @@ from imagesearch.domain.errors import Unavailable
 
 
 class FolderDerived:
-    """Its keys are made here and hold nothing that leads out of the folder.
+    """Implements DerivedStore; keys are generated, so that none leads out of the folder.
 
-    A file is there whole or not at all, whoever reads it meanwhile.
+    Writes are atomic: a reader gets a complete file or none.
     """
 
     def __init__(self, folder: Path, base_url: str = "/") -> None:
         self._folder = folder
         self._base_url = base_url
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 - names tell it
+    def put(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002
         path = self._folder / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class FolderDerived:
         return self._base_url + quote(key)
 
     def _remove_empty(self, folder: Path) -> None:
-        """Each image has a folder of its own; one that is in use again stays."""
+        """Remove the folder of an image unless it is in use again."""
         if folder != self._folder:
             try:
                 folder.rmdir()

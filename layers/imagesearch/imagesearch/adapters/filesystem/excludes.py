@@ -1,9 +1,8 @@
-"""Which files of a folder are no part of the library: decided here for every reader of it.
+"""Excluded files and folders of a library, the same for every reader of the folder.
 
-In order of precedence: the product's own data (always excluded), `--exclude`, the nearest
-`.imagesearchignore` that says something of a path, those above it, the defaults.
-
-Leftovers of other software, which no library has in mind: skipped by name, whatever the case.
+In order of precedence: the program's own data (always excluded), `--exclude`, the nearest
+`.imagesearchignore` with a matching pattern, those above it, and default patterns for files of
+other software, which ignore case.
 """
 
 import os
@@ -25,26 +24,26 @@ from imagesearch.adapters.filesystem.own_data import MARKER, is_own_directory
 from imagesearch.domain.errors import Unavailable
 
 HIDDEN = "hidden"
-# Of files and of folders; hidden ones (`.Trash-1000`, `.stversions`, `._x.jpg`) need no pattern.
+# For files and folders; hidden ones (`.Trash-1000`, `.stversions`, `._x.jpg`) need no pattern.
 PATTERNS = (
     # NAS and file systems: Synology, QNAP, ext4, Windows, macOS
     *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", "@__thumb"),
     *("*@SynoEAStream", "*@SynoResource", "lost+found", "$RECYCLE.BIN", "RECYCLER"),
     *("System Volume Information", "Thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"),
     *("__MACOSX", "Network Trash Folder", "Temporary Items"),
-    # synchronization, downloads and editors: what is not whole yet, and what was before
+    # synchronization, downloads and editors: partial and backup files
     *("~syncthing~*", "*.!sync", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.download"),
     *("*.tmp", "*.temp", "*~", "~$*", "*.bak", "*_exiftool_tmp", "*.*_original"),
-    # small copies and catalogs of photo software and clouds
+    # thumbnails and catalogs of photo software and clouds
     *("*.lrdata", "*.lrcat-data", "appdata_*", "files_trashbin", "files_versions", "node_modules"),
 )
-# Libraries of Apple's programs: what a user put in is in these folders, the rest is made of it.
+# Libraries of Apple's programs: the user's images are in ORIGINALS, the rest is derived.
 LIBRARIES = ("*.photoslibrary", "*.photolibrary", "*.migratedphotolibrary", "*.aplibrary")
 ORIGINALS = frozenset(("originals", "masters"))
 
 
 def default_exclude(name: str, parent: str) -> str:
-    """The default that excludes a file or folder of this name in a folder of that; "": none."""
+    """The default pattern that excludes this name in a folder `parent`; "" if none."""
     if name.startswith("."):
         return HIDDEN
     name = name.casefold()
@@ -67,18 +66,18 @@ _NAMES, _LIBRARIES = _any_of(PATTERNS), _any_of(LIBRARIES)
 
 
 IGNORE_FILE = ".imagesearchignore"
-# What an upload is written to before it gets its name.
+# The temporary name of an upload.
 UPLOAD_PREFIX = ".upload-"
 OWN = "data of imagesearch"
 MOST_BYTES = 1_000_000
-# FAT tells times in steps of two seconds.
+# FAT has a time resolution of two seconds.
 TICK_NS = 5_000_000_000
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Patterns and where they are from; paths are relative to `base`, "" or `folder/`."""
+    """Patterns of one source; paths are relative to `base`, "" or `folder/`."""
 
     name: str
     base: str
@@ -90,7 +89,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class KnownFolder:
-    """What a folder holds that decides: the product's own data, an ignore file."""
+    """The properties of a folder that affect exclusion."""
 
     own: bool = False
     ignore_file: bool = False
@@ -98,7 +97,7 @@ class KnownFolder:
 
 @dataclass(frozen=True, slots=True)
 class FolderRules:
-    """What holds for the entries of one folder; all of an excluded one is excluded for `reason`."""
+    """The rules for the entries of one folder; an excluded folder has a `reason`."""
 
     excludes: "Excludes"
     folder: str
@@ -106,7 +105,7 @@ class FolderRules:
     reason: str = ""
 
     def why(self, name: str, is_dir: bool | None) -> str:
-        """Why the entry of this name is excluded; "" where it is not. None: whatever it is now."""
+        """The reason why an entry is excluded, or ""; `is_dir` None: look it up."""
         if self.reason:
             return self.reason
         own = is_dir and self.excludes._folder(self.folder + name).own
@@ -119,8 +118,8 @@ NOT_THERE = KnownFolder()
 class Excludes:
     """Paths are relative to the root, with `/`. Ignore files are read again when they change.
 
-    A folder whose ignore file cannot be read may hold what a user wants excluded: a question about
-    anything in it raises Unavailable, so that nothing in it comes in or goes.
+    A folder whose ignore file cannot be read may contain images that a user wants excluded: queries
+    about its content raise Unavailable, so that nothing in it is added or removed.
     """
 
     def __init__(
@@ -130,35 +129,35 @@ class Excludes:
         defaults: bool = True,
         own: Sequence[Path] = (),
     ) -> None:
-        """`own` are directories of the product that cannot be recognized by what they hold.
+        """`own` are directories of the program that cannot be recognized by their content.
 
         Raises BrokenPattern for `patterns`, which are relative to the root.
         """
         self._root = os.path.realpath(root)
         self._defaults = defaults
         self._own = frozenset(os.path.realpath(each) for each in own)
-        self._given = Source("--exclude", "", Patterns(filter(None, map(compiled, patterns))))
+        self._options = Source("--exclude", "", Patterns(filter(None, map(compiled, patterns))))
         self._folders: dict[str, tuple[tuple[int, ...], KnownFolder]] = {}
         self._read: dict[str, tuple[tuple[int, ...], Patterns | str]] = {}
 
     def forget(self) -> None:
-        """Look at every folder again: not all file systems tell when one has changed."""
+        """Clear the caches: not all filesystems update the time of a changed folder."""
         self._folders.clear()
         self._read.clear()
 
     def ignore_files(self) -> dict[Path, str]:
-        """The state of every ignore file that decided so far, by its path."""
+        """The state of every ignore file in use, by its path."""
         return {
             Path(self._at(folder + IGNORE_FILE)): repr(state)
             for folder, (state, _) in dict(self._read).items()
         }
 
     def excluded(self, path: str, is_dir: bool | None = None) -> bool:
-        """Whether a path is no part of the library. Raises Unavailable."""
+        """True if a path is excluded. Raises Unavailable."""
         return bool(self.why(path, is_dir))
 
     def leads_to_own_data(self, path: Path, real: Path) -> bool:
-        """Whether a path, which is `real` without links, is another name of the product's data."""
+        """True if a path, which resolves to `real`, is a link to the program's own data."""
         if real == path:
             return False
         folders = [str(each) for each in (real, *real.parents)]
@@ -166,7 +165,7 @@ class Excludes:
         return any(map(self._is_own, folders[:above]))
 
     def why(self, path: str, is_dir: bool | None = None) -> str:
-        """The reason for which a path is excluded; "" where it is not. Raises Unavailable."""
+        """The reason why a path is excluded, or "". Raises Unavailable."""
         folder, _, name = path.rpartition("/")
         return self.of(folder).why(name, is_dir)
 
@@ -176,7 +175,7 @@ class Excludes:
         rules = FolderRules(self, "", self._source("", known))
         for name in filter(None, folder.split("/")):
             path = f"{rules.folder}{name}"
-            # Below a folder that is not there, there is none.
+            # A missing folder has no subfolders.
             known = self._folder(path) if known is not NOT_THERE else NOT_THERE
             if reason := self._why(rules, name, True, known.own):
                 return FolderRules(self, folder, reason=reason)
@@ -185,7 +184,7 @@ class Excludes:
         return rules
 
     def trouble(self, folder: str) -> str:
-        """What is wrong with a folder's own ignore file; "" where nothing is."""
+        """The error of a folder's own ignore file, or ""."""
         found = self._ignore_file(f"{folder}/" if folder else "")
         return found if isinstance(found, str) else ""
 
@@ -193,7 +192,7 @@ class Excludes:
         path = rules.folder + name
         if own or name in (IGNORE_FILE, MARKER) or name.startswith(UPLOAD_PREFIX):
             return OWN
-        sources = (self._given, *rules.sources) if self._given.patterns else rules.sources
+        sources = (self._options, *rules.sources) if self._options.patterns else rules.sources
         if sources and is_dir is None:
             is_dir = os.path.isdir(self._at(path)) and not os.path.islink(self._at(path))  # noqa: PTH112, PTH114
         for source in sources:
@@ -209,10 +208,10 @@ class Excludes:
         return path.rstrip("/") in self._own or is_own_directory(path)
 
     def _folder(self, folder: str) -> KnownFolder:
-        """What is known of a folder as it is now, from one look where it has not changed."""
+        """The properties of a folder, cached until it changes."""
         path = self._at(folder)
         try:
-            found = os.stat(path)  # noqa: PTH116 - asked for every file
+            found = os.stat(path)  # noqa: PTH116 - called for every file
         except OSError:
             return NOT_THERE
         state = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
@@ -223,7 +222,7 @@ class Excludes:
             own=bool(folder) and self._is_own(path),
             ignore_file=os.access(f"{path}/{IGNORE_FILE}", os.F_OK),
         )
-        # What happens within one tick of a file system's clock leaves no other trace.
+        # A change within one tick of the filesystem's clock would not be visible in its times.
         if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > TICK_NS:
             self._folders[folder] = (state, made)
         return made
@@ -234,23 +233,23 @@ class Excludes:
         found = self._ignore_file(folder) if known.ignore_file else None
         if isinstance(found, str):
             raise Unavailable(
-                f"cannot tell what is excluded in {folder or 'the folder'}:"
+                f"cannot determine what is excluded in {folder or 'the folder'}:"
                 f" {folder}{IGNORE_FILE}: {found}",
-                f"mend {IGNORE_FILE}, or remove it",
+                f"repair or remove {IGNORE_FILE}",
             )
         return (Source(folder + IGNORE_FILE, folder, found),) if found else ()
 
     def _ignore_file(self, folder: str) -> Patterns | str | None:
-        """Its patterns; what is wrong with it; None where there is none."""
+        """Its patterns, its error, or None if it does not exist."""
         path = self._at(folder + IGNORE_FILE)
         try:
-            found = os.stat(path)  # noqa: PTH116 - asked for every file
+            found = os.stat(path)  # noqa: PTH116 - called for every file
             state = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
             known = self._read.get(folder)
             if known and known[0] == state:
                 return known[1]
             if not S_ISREG(found.st_mode):
-                return "it is no regular file"
+                return "it is not a regular file"
             if found.st_size > MOST_BYTES:
                 return f"it has {found.st_size:,} bytes, over {MOST_BYTES:,}"
             read = _parsed(Path(path).read_bytes())

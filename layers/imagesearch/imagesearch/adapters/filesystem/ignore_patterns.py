@@ -1,4 +1,4 @@
-"""Patterns in gitignore syntax, compiled by pathspec and applied as git applies them.
+"""Patterns in gitignore syntax, compiled by pathspec and matched as git matches them.
 
 pathspec is no part of the Lambda layer: it is imported when the first pattern is compiled.
 """
@@ -29,12 +29,12 @@ _warnings_are_global = threading.Lock()
 
 
 class BrokenPattern(Exception):
-    """A pattern that matches nothing in git, which says nothing of it; the text says why."""
+    """An invalid pattern, which git ignores silently; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One line: `text` as it was written; where it is negated, what it matches is included."""
+    """One line, `text`; matches of a negated pattern are included."""
 
     text: str
     negated: bool
@@ -43,7 +43,7 @@ class Pattern:
     regex: re.Pattern[str]
 
     def matches(self, path: str, is_dir: bool) -> bool:
-        """Whether it matches this path itself, rather than a folder above it."""
+        """True if it matches this path itself, rather than a folder above it."""
         if self.folders_only and not is_dir:
             return False
         found = self.regex.search(path.rpartition("/")[2] if self.by_name else path)
@@ -57,7 +57,7 @@ class Patterns:
         self._last_first = tuple(patterns)[::-1]
 
     def decisive(self, path: str, is_dir: bool) -> Pattern | None:
-        """The last pattern that matches: it decides."""
+        """The last pattern that matches, which has precedence."""
         matching = (each for each in self._last_first if each.matches(path, is_dir))
         return next(matching, None)
 
@@ -84,9 +84,9 @@ def compiled(line: str) -> Pattern | None:
 
 def _check(pattern: str) -> None:
     if not pattern.strip("/"):
-        raise BrokenPattern("it names nothing")
+        raise BrokenPattern("it matches nothing")
     if "//" in pattern:
-        raise BrokenPattern("a part between its slashes is empty")
+        raise BrokenPattern("it has an empty path segment")
     if any("\\" in (found[1] or "") for found in _BRACKETS.finditer(pattern)):
         raise BrokenPattern("write what is in brackets without a backslash, and ] as the first")
 

@@ -1,4 +1,4 @@
-"""An image store over a folder of this machine: its path is the bucket, relative paths the keys."""
+"""The image store of a folder: its URI is the bucket, relative paths are keys."""
 
 import errno
 import os
@@ -19,9 +19,9 @@ from imagesearch.domain.images import ImageRef, ObjectState
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Why a file cannot be seen though it may be there: the trouble is with `where`, a path.
+    """The reason why a file that may exist cannot be seen; the cause is at the path `where`.
 
-    `away` where a whole filesystem is: nothing is known of the folder's present content.
+    With `away` a whole filesystem is unavailable, and the content of the folder is unknown.
     """
 
     where: str
@@ -29,12 +29,12 @@ class Hidden:
     away: bool = False
 
     def holds(self, folder: str) -> bool:
-        """Whether all files of a folder are hidden by this, not the one alone."""
+        """True if this hides all files of a folder."""
         return not self.where or folder == self.where or folder.startswith(self.where + "/")
 
 
 class FolderStore:
-    """What `excludes` excludes is not seen; without, that is what the defaults exclude."""
+    """Implements ImageStore without the excluded files; `excludes` has the defaults if None."""
 
     def __init__(
         self, folder: Path, files_url: str = "/files/", excludes: Excludes | None = None
@@ -47,10 +47,10 @@ class FolderStore:
         self._walk = FolderWalk(self._root, self._bucket, self.excludes)
         self._places: Mapping[str, Place] = {}
         self._unlisted: Collection[str] = ()
-        self._given_up: Collection[str] = ()
+        self._treated_as_deleted: Collection[str] = ()
 
     def know(self, places: Mapping[str, Place], unlisted: Collection[str] = ()) -> None:
-        """Take nothing below these places for deleted while they are away.
+        """Report nothing below these places as deleted while they are unavailable.
 
         Their keys are those of `Mounted`; `unlisted` are folders that could not be listed.
         """
@@ -59,17 +59,17 @@ class FolderStore:
 
     @contextmanager
     def giving_up(self, keys: Collection[str]) -> Iterator[None]:
-        """Meanwhile, of these keys, what cannot be seen is taken for deleted."""
-        self._given_up = frozenset(keys)
+        """In this context, files of these keys that cannot be seen count as deleted."""
+        self._treated_as_deleted = frozenset(keys)
         try:
             yield
         finally:
-            self._given_up = ()
+            self._treated_as_deleted = ()
 
     def fingerprint(self) -> tuple[object, ...]:
-        """Another one when a place has come or gone, or a folder may be listed that could not be.
+        """A value that changes when a place is mounted or unmounted, or a folder becomes listable.
 
-        It takes one look at each of them, so it can be asked for often.
+        One system call for each of them: cheap enough for polling.
         """
         keys = {"", *self._places, *self._unlisted}
         return tuple((key, _identity(self._prefix + key)) for key in sorted(keys))
@@ -79,10 +79,10 @@ class FolderStore:
         return self._bucket
 
     def path(self, key: str) -> Path | None:
-        """Where a key's file lies; None for a key that names no visible file of the folder.
+        """The path of a key; None for a key of no visible file of the folder.
 
-        The file may be a link to another file of the folder; the folders on its way are none.
-        Raises Unavailable where it cannot be told what is visible.
+        The file may be a link to another file of the folder; its folders may not be links. Raises
+        Unavailable where excludes cannot be read.
         """
         parts = key.split("/")
         if any(part in ("", ".", "..") for part in parts) or not can_be_key(key):
@@ -91,11 +91,11 @@ class FolderStore:
             return None
         path = self._root.joinpath(*parts)
         try:
-            # Unlike Path.resolve, realpath stands links that lead round in a circle.
+            # Unlike Path.resolve, realpath accepts circular links.
             root = Path(os.path.realpath(self._root))
             real = Path(os.path.realpath(path))
             folder = os.path.realpath(path.parent)
-        except (OSError, RecursionError):  # the system follows no chain of so many links, either
+        except (OSError, RecursionError):  # too many links
             return None
         in_place = folder == str(root.joinpath(*parts[:-1]))
         if not in_place or not real.is_relative_to(root):
@@ -103,34 +103,34 @@ class FolderStore:
         return None if self.excludes.leads_to_own_data(path, real) else path
 
     def ref(self, path: Path) -> ImageRef | None:
-        """The image that a path below the folder stands for; None for what is not seen."""
+        """The image reference of a path below the folder; None if it is not visible."""
         key = path.relative_to(self._root).as_posix()
         try:
             return ImageRef(self.bucket, key) if self.path(key) else None
-        except Unavailable:  # whoever looks at it hears why
+        except Unavailable:  # reported when the image is processed
             return ImageRef(self.bucket, key)
 
     def head(self, ref: ImageRef) -> ObjectState | None:
-        """What is there now; raises Unreachable for what may be there and cannot be seen."""
+        """The state of the file; raises Unreachable if it may exist and cannot be seen."""
         try:
-            return self._look(ref.key)
+            return self._stat(ref.key)
         except OSError as error:
             raise _unavailable(ref, error) from error
 
     def reach(self, ref: ImageRef) -> None:
-        """Raises Unreachable where a file cannot be seen, or not be read, until someone acts."""
+        """Raises Unreachable if a file cannot be seen or read until a user intervenes."""
         if state := self.head(ref):
             with suppress(ObjectChanged):
                 self.read(ref, state, 1)
 
     def hidden(self, key: str) -> Hidden | None:
-        """Why the file of a key may be there though a look finds none; None: it was deleted.
+        """The reason why the file of a key may exist though it is not found; None: deleted.
 
-        Stricter than `head`, for which an empty folder that is the same as ever is just empty:
-        nobody has told of the deletions here.
+        Stricter than `head`, for which an empty but otherwise unchanged folder is empty: here no
+        event has reported the deletions.
         """
         try:
-            if self._look(key):
+            if self._stat(key):
                 return None
         except _Away as error:
             return Hidden(error.filename, error_text(error), away=True)
@@ -141,25 +141,25 @@ class FolderStore:
             return Hidden(at, "the folder is empty: is its disk mounted?", away=True)
         return None
 
-    def _look(self, key: str) -> ObjectState | None:
-        """Raises OSError for what may be there and cannot be seen."""
+    def _stat(self, key: str) -> ObjectState | None:
+        """Raises OSError if the file may exist and cannot be seen."""
         path = self.path(key)
         if path is None:
             return None
         try:
             found = path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            self._must_be_there(key, path)
+            self._check_place(key, path)
             return None
         except OSError as error:
-            if error.errno in _NO_SUCH_NAME or key in self._given_up:
+            if error.errno in _NO_SUCH_NAME or key in self._treated_as_deleted:
                 return None
             raise
         return object_state(found) if S_ISREG(found.st_mode) else None
 
-    def _must_be_there(self, key: str, path: Path) -> None:
-        """Raise _Away where what a file lay on is away; a link's target counts, too."""
-        if not self._places or key in self._given_up:
+    def _check_place(self, key: str, path: Path) -> None:
+        """Raises _Away if the filesystem of a file or of a link's target is unavailable."""
+        if not self._places or key in self._treated_as_deleted:
             return
         real = os.path.realpath(path)
         for each in {key, self._key(real) if real.startswith(self._prefix) else key}:
@@ -168,13 +168,13 @@ class FolderStore:
                 raise _Away(errno.ENODEV, reason, at)
 
     def _away(self, key: str, at: str) -> str:
-        """Why what a place holds cannot be seen; "" where it is there as it was known."""
+        """The reason why the content of a place cannot be seen; "" if it is as recorded."""
         known = self._places[at]
         try:
             here = place_of(self._prefix + at)
             deepest = place_of(self._deepest_folder(key))
         except OSError as error:
-            return f"its folder is away: {error_text(error)}"
+            return f"its folder is unavailable: {error_text(error)}"
         if not (here.has_filesystem_of(known) and deepest.has_filesystem_of(known)):
             return "another disk is mounted than before, or none"
         if not here.is_directory_of(known) and _is_empty(self._prefix + at):
@@ -182,12 +182,12 @@ class FolderStore:
         return ""
 
     def _place(self, key: str) -> str:
-        """The key of the innermost known place in which a file lies."""
+        """The key of the innermost known place that contains a file."""
         around = [at for at in self._places if not at or key.startswith(at + "/")]
         return max(around, key=len, default="")
 
     def _deepest_folder(self, key: str) -> str:
-        """The innermost folder on the way to a file that is there. Raises OSError."""
+        """The innermost existing folder of a file. Raises OSError."""
         path = self._prefix + key
         while path.startswith(self._prefix):
             path = os.path.dirname(path)  # noqa: PTH120
@@ -199,7 +199,7 @@ class FolderStore:
         return str(self._root)
 
     def _obstacle(self, key: str) -> str:
-        """The outermost folder on the way to a file that may not be entered, or the file."""
+        """The outermost folder of a file that cannot be entered, or the file."""
         parts = key.split("/")
         for depth in range(len(parts)):
             folder = "/".join(parts[:depth])
@@ -214,7 +214,7 @@ class FolderStore:
         try:
             if path is None:
                 raise FileNotFoundError
-            with os.fdopen(_open_at_once(path), "rb") as file:
+            with os.fdopen(_open_nonblocking(path), "rb") as file:
                 data = file.read(-1 if first is None else first)
                 if object_state(os.fstat(file.fileno())) == state:
                     return data
@@ -226,19 +226,19 @@ class FolderStore:
         raise ObjectChanged(f"{ref.key} changed while it was read")
 
     def list_images(self, below: Path | None = None) -> Iterator[tuple[ImageRef, ObjectState]]:
-        """Every visible file, as `walk` meets them."""
+        """Every visible file, in the order of `walk`."""
         for entry in self.walk(below):
             if isinstance(entry, Listed):
                 yield entry.ref, entry.state
 
-    def passed_over(self) -> Iterator[tuple[str, str]]:
-        """Path and reason of what cannot be handled, as `walk` meets it."""
+    def skipped(self) -> Iterator[tuple[str, str]]:
+        """Path and reason of each entry that cannot be processed, in the order of `walk`."""
         for entry in self.walk():
             if isinstance(entry, Skipped):
                 yield entry.path, entry.reason
 
     def trouble(self, folder: Path) -> str:
-        """What is wrong with the ignore file in a folder; "" where nothing is."""
+        """The error of the ignore file in a folder, or ""."""
         return self.excludes.trouble(self._key(str(folder)))
 
     def walk(self, below: Path | None = None) -> Iterator[Entry]:
@@ -253,24 +253,24 @@ class FolderStore:
 
 
 class _Away(OSError):
-    """A file's filesystem is not there: `filename` is the key of its place."""
+    """The filesystem of a file is unavailable; `filename` is the key of its place."""
 
 
-# No file of this machine can have such a name.
+# No file can have such a name.
 _NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
-# What the machine runs short of for a moment.
-_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
+# Temporary shortages of the machine.
+_TEMPORARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
 
 
 def _unavailable(ref: ImageRef, error: OSError) -> Unavailable:
     message = f"cannot read {ref.key}: {error_text(error)}"
-    if error.errno in _PASSING:
+    if error.errno in _TEMPORARY:
         return Unavailable(message, "try again")
     return Unreachable(message, "check the file's permissions and its disk")
 
 
 def _is_empty(folder: str) -> bool:
-    """Whether nothing visible is in a folder; false for one that cannot be listed."""
+    """True if a folder has no visible entries; false if it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
             return all(entry.name.startswith(".") for entry in entries)
@@ -286,6 +286,6 @@ def _identity(path: str) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid
 
 
-def _open_at_once(path: Path) -> int:
-    """Open without waiting: a named pipe in the place of a file has perhaps nobody at its end."""
+def _open_nonblocking(path: Path) -> int:
+    """Open without blocking, as a named pipe without writer would."""
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

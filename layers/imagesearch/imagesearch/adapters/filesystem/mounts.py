@@ -1,4 +1,4 @@
-"""Mounted filesystems: which one holds a directory, and whether its inode numbers last."""
+"""Mounted filesystems: the one of a directory, and the stability of its inode numbers."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 MOUNTINFO = Path("/proc/self/mountinfo")
-# These make inode numbers up when files are looked up, or may do so.
+# Filesystems that generate inode numbers at lookup, or may do so.
 _VOLATILE_INODES = ("vfat", "msdos", "exfat", "9p", "cifs", "smb3", "fuse", "fuseblk")
 
 
@@ -36,7 +36,7 @@ class Place:
     source: str = ""
 
     def has_filesystem_of(self, other: "Place") -> bool:
-        """Whether both lie on one filesystem, though it may have been mounted again."""
+        """True if both are on one filesystem, which may have been mounted again."""
         if self.source or other.source:
             return self.source == other.source
         if self.filesystem and other.filesystem:
@@ -48,8 +48,8 @@ class Place:
 
 
 def place_of(path: str) -> Place:
-    """The place that a directory is, with whatever is mounted on it. Raises OSError."""
-    found = os.stat(path)  # noqa: PTH116 - Path does not take every name that a folder may hold
+    """The place of a directory, that of a filesystem mounted on it. Raises OSError."""
+    found = os.stat(path)  # noqa: PTH116 - Path does not accept every name
     filesystem = 0
     with suppress(OSError):
         filesystem = os.statvfs(path).f_fsid
@@ -67,13 +67,13 @@ def mount_points() -> frozenset[str]:
 
 @cache
 def has_lasting_inodes(device: int) -> bool:
-    """Whether a file on this device keeps its inode number; true where that is unknown."""
+    """True if files on this device keep their inode numbers, and where that is unknown."""
     kinds = (mount.kind for mount in mounts() if mount.device == device)
     return not any(kind in _VOLATILE_INODES or kind.startswith("fuse.") for kind in kinds)
 
 
 def mounts() -> Iterator[Mount]:
-    """Everything mounted; nothing where the system does not tell."""
+    """All mounts; none on a system without /proc/self/mountinfo."""
     try:
         lines = os.fsdecode(MOUNTINFO.read_bytes()).splitlines()
     except OSError:

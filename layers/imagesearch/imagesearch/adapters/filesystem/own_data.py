@@ -1,7 +1,7 @@
-"""The product's own directories, which are never part of a library: recognized by what they hold.
+"""Recognition of the program's own directories, which are never indexed.
 
-A data directory has workspaces, one for each folder that is indexed; each holds an index, small
-copies of images, and images that were deleted through the API.
+A data directory has a workspace for each indexed folder, with its index, thumbnails, and images
+that were deleted through the API.
 """
 
 import json
@@ -18,19 +18,20 @@ _OTHER_PARTS = frozenset((MARKER, LAST_USED, MODELS))
 
 
 def is_own_directory(folder: str | Path) -> bool:
-    """Whether a directory is a data directory or a workspace, of whatever release."""
+    """True for a data directory or workspace of any release."""
     return is_marked(folder) or (_holds(folder, LAST_USED) and _holds_nothing_else(folder))
 
 
 def is_marked(folder: str | Path) -> bool:
-    """The same, without a data directory of an older release, which holds no marker."""
+    """True for a workspace or a data directory with marker; older releases wrote none."""
     return _is_workspace(folder) or _holds(folder, MARKER)
 
 
 def mark(data_dir: Path) -> None:
-    """Make a data directory that everybody can recognize. Raises OSError.
+    """Create a data directory with marker. Raises OSError.
 
-    One that holds anything already may hold images, too: its workspaces alone are recognized.
+    A directory that is not empty gets no marker, as it may contain images: its workspaces are
+    recognized one by one.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     if not any(data_dir.iterdir()):
@@ -38,12 +39,12 @@ def mark(data_dir: Path) -> None:
 
 
 def own_directory_around(folder: Path) -> Path | None:
-    """The data directory or workspace that a folder is, or is in; None where it is in none."""
+    """The data directory or workspace that contains a folder, or is it; else None."""
     return next((each for each in (folder, *folder.parents) if is_marked(each)), None)
 
 
 def _is_workspace(folder: str | Path) -> bool:
-    """By its record; where that is gone or damaged, by an index and what is derived of images."""
+    """By its record; if that is missing or damaged, by its index and derived files."""
     recorded, indexed = _holds(folder, RECORD), _holds(folder, INDEX)
     if not (recorded or indexed):
         return False
@@ -51,7 +52,7 @@ def _is_workspace(folder: str | Path) -> bool:
 
 
 def _is_record(folder: str | Path) -> bool:
-    """Other programs call their files `workspace.json`, too."""
+    """Other programs use the name `workspace.json`, too."""
     try:
         with Path(folder, RECORD).open("rb") as file:
             record = json.loads(file.read(_RECORD_BYTES))
@@ -61,7 +62,7 @@ def _is_record(folder: str | Path) -> bool:
 
 
 def _holds_nothing_else(folder: str | Path) -> bool:
-    """A user may have put a data directory of an older release where images are."""
+    """A data directory of an older release may contain images."""
     try:
         with os.scandir(folder) as entries:
             return all(entry.name in _OTHER_PARTS or _is_workspace(entry.path) for entry in entries)

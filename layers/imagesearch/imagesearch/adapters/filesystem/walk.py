@@ -1,4 +1,4 @@
-"""The walk of a folder: its files in the order of keys, and what is excluded or skipped."""
+"""The walk of a folder: files in the order of keys, and entries excluded or skipped."""
 
 import os
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A file that has a key; whether it is an image its bytes tell."""
+    """A file that has a key and may be an image."""
 
     ref: ImageRef
     state: ObjectState
@@ -33,10 +33,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """What may be an image, or hold some, and cannot be handled: its path from the folder, and why.
+    """A possible image, or a folder of them, that cannot be processed; `path` is relative.
 
-    A folder stands for all that is in it: it is `unlisted` where that cannot be told. Of what
-    cannot be printed, there are surrogates.
+    A folder that cannot be listed is `unlisted` and stands for all its files. Bytes of a path that
+    are not UTF-8 are surrogates.
     """
 
     path: str
@@ -46,7 +46,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A folder at which another filesystem begins; the root has the key ""."""
+    """A folder at which another filesystem is mounted; the root has the key ""."""
 
     key: str
     place: Place
@@ -54,7 +54,7 @@ class Mounted:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file, or a folder with all in it, that is no part of the library, and why."""
+    """An excluded file, or folder with its content, and the reason."""
 
     path: str
     is_dir: bool
@@ -76,18 +76,18 @@ class FolderWalk:
     def entries(self, below: Path | None = None) -> Iterator[Entry]:
         """Everything visible in the folder, files in the order of their keys' UTF-8 bytes.
 
-        Raises no OSError: what cannot be listed or followed is passed over with its reason.
+        Raises no OSError: an entry that cannot be listed or followed is Skipped with the reason.
         """
         points = mount_points()
-        waiting: list[tuple[os.DirEntry[str], int]] = []
-        yield from self._open(str(below or self._root), NO_DEVICE, points, waiting)
-        while waiting:
-            entry, device = waiting.pop()
+        stack: list[tuple[os.DirEntry[str], int]] = []
+        yield from self._open(str(below or self._root), NO_DEVICE, points, stack)
+        while stack:
+            entry, device = stack.pop()
             if not can_be_key(entry.name):
                 if named_as_image(entry.name) or _leads_to_folder(entry):
                     yield Skipped(self._key(entry.path), "its name is not UTF-8: rename it")
             elif _is_folder(entry):
-                yield from self._open(entry.path, device, points, waiting)
+                yield from self._open(entry.path, device, points, stack)
             elif found := self._file(entry):
                 yield found
 
@@ -96,23 +96,23 @@ class FolderWalk:
         path: str,
         parent_device: int,
         points: frozenset[str],
-        waiting: list[tuple[os.DirEntry[str], int]],
+        stack: list[tuple[os.DirEntry[str], int]],
     ) -> Iterator[Skipped | Mounted | LeftOut]:
-        """Put what is in a folder on the stack, last key first; tell what of it is left out.
+        """Push the entries of a folder on the stack, last key first; yield the excluded ones.
 
-        An ignore file that cannot be read stands for all that is in its folder.
+        A folder whose ignore file cannot be read is skipped with all its content.
         """
         device = parent_device
         seen: list[os.DirEntry[str]] = []
         try:
-            # The dot asks for the right to enter, without which nothing in there can be looked at.
+            # The dot requires permission to enter the folder, which its files need.
             device = os.stat(path + "/.").st_dev  # noqa: PTH116
             if device != parent_device or path in points:
                 yield Mounted(self._key(path), place_of(path))
             with os.scandir(path) as entries:
                 seen += entries
         except (FileNotFoundError, NotADirectoryError):
-            return  # it went away since it was listed
+            return  # removed since it was listed
         except OSError as error:
             reason = f"it cannot be listed: {error_text(error)}"
             yield Skipped(self._key(path) or ".", reason, unlisted=True)
@@ -120,29 +120,29 @@ class FolderWalk:
             rules = self._excludes.of(self._key(path))
         except Unavailable:
             at = self._key(path)
-            reason = f"{self._excludes.trouble(at)}: nothing beside it is touched"
+            reason = f"{self._excludes.trouble(at)}: files in its folder are not processed"
             yield Skipped(f"{at}/{IGNORE_FILE}".lstrip("/"), reason)
             return
         seen.sort(key=_key_bytes, reverse=True)
         for entry in seen:
             is_dir = _is_folder(entry)
             if not (why := rules.why(entry.name, is_dir)):
-                waiting.append((entry, device))
+                stack.append((entry, device))
             elif is_dir or why != OWN:
                 yield LeftOut(self._key(entry.path), is_dir, why)
 
     def _file(self, entry: os.DirEntry[str]) -> Listed | Skipped | None:
-        """What is no folder: None for what is no image, and for what went away meanwhile."""
+        """An entry that is not a folder; None if not an image, or removed since it was listed."""
         key = self._key(entry.path)
         try:
             is_link = entry.is_symlink()
             found = entry.stat()
         except FileNotFoundError:
             if named_as_image(entry.name) and _is_link(entry):
-                return Skipped(key, "the link leads nowhere: remove it or mend it")
+                return Skipped(key, "the link is broken: remove or repair it")
             return None
         except OSError as error:
-            what = "the link cannot be followed" if _is_link(entry) else "it cannot be looked at"
+            what = "the link cannot be followed" if _is_link(entry) else "it cannot be read"
             return Skipped(key, f"{what}: {error_text(error)}")
         image = named_as_image(entry.name)
         real = Path(os.path.realpath(entry.path)) if is_link else Path(entry.path)
@@ -164,7 +164,7 @@ class FolderWalk:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir(follow_symlinks=False)
-    except OSError:  # then it is told where it is looked at
+    except OSError:  # reported where it is processed
         return False
 
 
@@ -187,5 +187,5 @@ def _kind(mode: int) -> str:
 
 
 def _key_bytes(entry: os.DirEntry[str]) -> bytes:
-    """Where the keys of an entry stand in order: all keys in a folder go on with a slash."""
+    """The sort key of an entry: all keys in a folder continue with a slash."""
     return os.fsencode(entry.name) + (b"/" if _is_folder(entry) else b"")

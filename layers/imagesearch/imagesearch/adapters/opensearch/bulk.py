@@ -1,4 +1,8 @@
-"""Bulk writes to OpenSearch: split, repeated while the server is busy, one result for each."""
+"""Bulk writes to OpenSearch: split by size, retried with back-off, one result for each action.
+
+opensearch-py's `streaming_bulk` retries 429 alone, has no deadline, and fails a whole chunk for
+one malformed action.
+"""
 
 import logging
 import random
@@ -15,12 +19,12 @@ from imagesearch.domain.ports import WriteResult, WriteStatus
 
 BULK_BYTES = 5 * 2**20
 BULK_ITEMS = 500
-FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 5.0
+INITIAL_BACKOFF = 0.2
+MAX_BACKOFF = 5.0
 PATIENCE_SECONDS = 25.0
 BUSY = frozenset({429, 500, 502, 503, 504})
-REFUSED = frozenset({400, 413})
-# Writes are blocked while disks are full: with 429 by the server itself, with 403 by AWS.
+REJECTED = frozenset({400, 413})
+# Writes are blocked while disks are full: status 429 by OpenSearch, 403 by the AWS service.
 BLOCKED = "cluster_block_exception"
 
 Send: TypeAlias = Callable[[str], Mapping[str, Any]]
@@ -29,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A write that is to be sent once more, and why."""
+    """An action to send again, with the reason."""
 
     reason: str
     make_index: bool = False
@@ -37,11 +41,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """How bulk requests are sent; time is passed in so that tests need not wait.
+    """Sends actions as `_bulk` requests until each is written, conflicts or fails.
 
-    `send` takes the body of one `_bulk` request, `make_index` is called where the index is gone or
-    lacks a field. No further request begins after `patience` seconds; the last one ends by its own
-    timeout.
+    `send` takes the body of one `_bulk` request. `make_index` is called where the index is missing
+    or lacks a field. No request starts after `patience` seconds; the last one ends by its timeout.
     """
 
     send: Send
@@ -49,42 +52,42 @@ class Bulk:
     patience: float = PATIENCE_SECONDS
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
-    # Functions that start from one snapshot share the state of `random`, and would pause alike.
+    # Functions restored from one snapshot share the state of `random` and would not spread.
     jitter: Callable[[], float] = field(default=random.SystemRandom().random)
 
     def write(self, actions: Sequence[str]) -> list[WriteResult]:
-        """Send actions, each with its source line; a repeated one that had landed conflicts."""
+        """Send actions, each with its source line; a retry of an applied action conflicts."""
         deadline = self.clock() + self.patience
         results: list[WriteResult | Retry] = [Retry("not sent")] * len(actions)
-        pause = FIRST_PAUSE
+        pause = INITIAL_BACKOFF
         while True:
             self._attempt(actions, results, deadline)
             waiting = [result for result in results if isinstance(result, Retry)]
             if not waiting or self.clock() + pause > deadline:
-                return [_settled(result) for result in results]
-            _log.warning("%d writes are sent again: %s", len(waiting), waiting[0].reason)
+                return [_final(result) for result in results]
+            _log.warning("retrying %d writes: %s", len(waiting), waiting[0].reason)
             if any(result.make_index for result in waiting):
                 self.make_index()
             self.sleep(pause * (0.5 + self.jitter() / 2))
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_BACKOFF)
 
     def _attempt(
         self, actions: Sequence[str], results: list[WriteResult | Retry], deadline: float
     ) -> None:
         numbers = [number for number, result in enumerate(results) if isinstance(result, Retry)]
-        for place, part in enumerate(_parts(numbers, actions)):
-            if place and self.clock() > deadline:
+        for position, chunk in enumerate(_chunks(numbers, actions)):
+            if position and self.clock() > deadline:
                 return
-            answers = self._answers([actions[number] for number in part], deadline)
-            for number, answer in zip(part, answers, strict=True):
+            answers = self._answers([actions[number] for number in chunk], deadline)
+            for number, answer in zip(chunk, answers, strict=True):
                 results[number] = answer
 
     def _answers(self, actions: Sequence[str], deadline: float) -> list[WriteResult | Retry]:
-        """One for each; where the server refuses them together, one may be to blame: by halves."""
+        """One for each action; a rejected request is halved to isolate the invalid action."""
         try:
             items = self.send("".join(actions))["items"]
         except OpenSearchException as error:
-            if len(actions) > 1 and _is_refused(error) and self.clock() <= deadline:
+            if len(actions) > 1 and _is_rejected(error) and self.clock() <= deadline:
                 half = len(actions) // 2
                 return [
                     *self._answers(actions[:half], deadline),
@@ -94,23 +97,23 @@ class Bulk:
         return [_of_item(item) for entry in items for item in entry.values()]
 
 
-def _parts(numbers: Iterable[int], actions: Sequence[str]) -> Iterator[list[int]]:
-    part: list[int] = []
+def _chunks(numbers: Iterable[int], actions: Sequence[str]) -> Iterator[list[int]]:
+    chunk: list[int] = []
     size = 0
     for number in numbers:
         # Actions are ASCII: characters are bytes.
-        if part and (len(part) == BULK_ITEMS or size + len(actions[number]) > BULK_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(number)
+        if chunk and (len(chunk) == BULK_ITEMS or size + len(actions[number]) > BULK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(number)
         size += len(actions[number])
-    if part:
-        yield part
+    if chunk:
+        yield chunk
 
 
-def _is_refused(error: OpenSearchException) -> bool:
-    """Whether a request's content is refused (400, 413), and not its sender or its moment."""
-    return isinstance(error, TransportError) and error.status_code in REFUSED
+def _is_rejected(error: OpenSearchException) -> bool:
+    """True where the content is rejected (400, 413), rather than the sender or the moment."""
+    return isinstance(error, TransportError) and error.status_code in REJECTED
 
 
 def _of_request(error: OpenSearchException) -> WriteResult | Retry:
@@ -118,7 +121,7 @@ def _of_request(error: OpenSearchException) -> WriteResult | Retry:
         return Retry(connection_error(error))
     if isinstance(error, TransportError) and (error.status_code in BUSY or error.error == BLOCKED):
         return Retry(f"OpenSearch answered {error.status_code} {error.error}")
-    return WriteResult(WriteStatus.FAILED, f"OpenSearch refuses the request: {error}")
+    return WriteResult(WriteStatus.FAILED, f"OpenSearch rejects the request: {error}")
 
 
 def _of_item(item: Mapping[str, Any]) -> WriteResult | Retry:
@@ -126,11 +129,11 @@ def _of_item(item: Mapping[str, Any]) -> WriteResult | Retry:
     if status < 300:
         return WriteResult(WriteStatus.WRITTEN)
     if error.get("type") == "index_not_found_exception":
-        return Retry("the index is gone", make_index=True)
-    # An older version of this code made the index again, after this one had completed it.
+        return Retry("the index is missing", make_index=True)
+    # An older version of this code recreated the index after this one had added fields.
     if error.get("type") == "strict_dynamic_mapping_exception":
         return Retry(str(error.get("reason")), make_index=True)
-    # 404: what was to be updated is not there, so it has not the expected version either.
+    # 404: the document to update is missing, so it does not have the expected version.
     if status in (404, 409):
         return WriteResult(WriteStatus.CONFLICT, "the entry has another version")
     reason = f"{error.get('type')}: {error.get('reason')}"
@@ -139,7 +142,7 @@ def _of_item(item: Mapping[str, Any]) -> WriteResult | Retry:
     return WriteResult(WriteStatus.FAILED, reason)
 
 
-def _settled(result: WriteResult | Retry) -> WriteResult:
+def _final(result: WriteResult | Retry) -> WriteResult:
     if isinstance(result, WriteResult):
         return result
     return WriteResult(WriteStatus.FAILED, result.reason)

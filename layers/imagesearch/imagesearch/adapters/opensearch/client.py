@@ -97,13 +97,13 @@ class OpenSearchClient:
             if error.error == "cluster_block_exception":
                 raise self._unavailable(error) from error
             raise Unavailable(
-                f"OpenSearch at {self._host} refuses access: {_reason(error)}",
+                f"OpenSearch at {self._host} denies access: {_reason(error)}",
                 "check the domain's access policy, and user and password where INDEX_URL has them",
             ) from error
         except RequestError as error:
             raise ConfigurationError(
-                f"OpenSearch at {self._host} does not understand a request: {_reason(error)}",
-                "use a version from 3.3 with the k-NN plugin, and an index made by imagesearch",
+                f"OpenSearch at {self._host} rejects a request: {_reason(error)}",
+                "use OpenSearch 3.3 or later with k-NN, and an index created by imagesearch",
             ) from error
         except NotFoundError as error:
             if error.error == "index_not_found_exception":
@@ -114,8 +114,8 @@ class OpenSearchClient:
 
     def _unavailable(self, error: OpenSearchException) -> Unavailable:
         return Unavailable(
-            f"OpenSearch at {self._host} does not answer: {_reason(error)}",
-            "try again; check that the domain runs and that INDEX_URL names it",
+            f"OpenSearch at {self._host} is unavailable: {_reason(error)}",
+            "try again; check that the domain is running and that INDEX_URL is its address",
         )
 
 

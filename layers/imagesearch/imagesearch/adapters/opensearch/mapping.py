@@ -1,7 +1,4 @@
-"""The OpenSearch index: its mapping and settings, made or completed before the first write.
-
-How an OpenSearch index is laid out; it matters when the index is made, not after.
-"""
+"""The mapping and settings of an OpenSearch index, created or extended before the first write."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +11,11 @@ from imagesearch.domain.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class IndexSettings:
-    """Without `replicas` there is one as soon as there are two nodes.
+    """Settings of an index, which apply when it is created.
 
-    `compression` above 1x keeps full vectors on disk, and the nearest ones are ranked by them.
-    `exact` makes the engine compare all vectors and build no graph.
+    Without `replicas` there is one as soon as the cluster has two nodes. With a `compression` above
+    1x the full vectors stay on disk and rescore the nearest candidates. With `exact` the engine
+    builds no graph and compares all vectors.
     """
 
     engine: str = "lucene"
@@ -29,7 +27,7 @@ class IndexSettings:
 
     @property
     def refresh_seconds(self) -> float:
-        """After how long what is written is found by searches."""
+        """The delay until writes are searchable."""
         number, thousandths = self.refresh_interval.rstrip("ms"), self.refresh_interval[-2:] == "ms"
         return float(number) / (1000 if thousandths else 1)
 
@@ -46,7 +44,7 @@ class IndexSettings:
         return settings | ({"index.knn.advanced.approximate_threshold": -1} if self.exact else {})
 
     def vector_field(self, dimension: int) -> dict[str, Any]:
-        """The engine is named, as the server's default has changed between versions."""
+        """The engine is explicit: the default of OpenSearch has changed between versions."""
         compressed = {"mode": "on_disk", "compression_level": self.compression}
         return {
             "type": "knn_vector",
@@ -58,21 +56,21 @@ class IndexSettings:
 
 
 EMBEDDING = "embedding"
-# Above the templates that a cluster may have for all of its indexes.
+# Higher than templates that a cluster may have for all indexes.
 TEMPLATE_PRIORITY = 500
 
 _KEYWORD = {"type": "keyword"}
 _UNSEARCHED = {"type": "keyword", "index": False, "doc_values": False}
-# What cannot be read as a date stays in the record and is only not found by date.
+# A malformed date stays in the record and cannot be searched by date.
 _DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malformed": True}
-# A field of an index that is there cannot be changed: what is to be kept in another way is a field
-# of another name. Records that were written before a field came lack it.
+# The mapping of an existing field cannot be changed: another mapping needs another field name.
+# Records written before a field was added lack it.
 FIELDS: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(("id", "bucket", "key", "collection", "status", "etag", "sha256"), _KEYWORD),
     **dict.fromkeys(("model", "decoder", "content_type", "folders", "phash"), _KEYWORD),
     **dict.fromkeys(("last_modified", "indexed_at", "taken_at", "deleted_at"), _DATE),
     **dict.fromkeys(("reason", "thumbnail", "miniature", "contrasts"), _UNSEARCHED),
-    # Read in thousands from their columns, and never looked for by value.
+    # Read by thousands from doc values, and never searched by value.
     "neighbours": {"type": "keyword", "index": False},
     "size": {"type": "long"},
     "width": {"type": "integer"},
@@ -87,27 +85,27 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
 
 
 def ensure_index(client: Any, name: str, dimension: int, model: str, layout: IndexSettings) -> None:
-    """Make the index unless it is there, or add the fields it lacks; several may do so at once.
+    """Create the index, or add missing fields to it; safe to call concurrently.
 
-    The template makes it right even where a write to a deleted index brings it back: a managed
-    domain allows that by default. Raises ConfigurationError for an index of another kind.
+    The template applies where a write recreates a deleted index, which managed domains allow by
+    default. Raises ConfigurationError for an index of another space or dimension.
     """
     body = index_body({"space": name, "dimension": dimension, "model": model}, layout)
-    wanted = body["mappings"]["properties"]
+    fields = body["mappings"]["properties"]
     found = _mapped_fields(client, name, dimension)
-    if found is not None and wanted.keys() <= found:
+    if found is not None and fields.keys() <= found:
         return
     template = {"index_patterns": [name], "priority": TEMPLATE_PRIORITY, "template": body}
     client.indices.put_index_template(name=name, body=template)
     if found is None:
         _create(client, name)
         found = _mapped_fields(client, name, dimension) or set()
-    if missing := {field: wanted[field] for field in wanted.keys() - found}:
+    if missing := {field: fields[field] for field in fields.keys() - found}:
         client.indices.put_mapping(index=name, body={"properties": missing})
 
 
 def check_index(client: Any, name: str, dimension: int) -> bool:
-    """Whether the index is there; raises ConfigurationError for one of another kind."""
+    """True if the index exists; raises ConfigurationError for another space or dimension."""
     return _mapped_fields(client, name, dimension) is not None
 
 
@@ -118,20 +116,18 @@ def _mapped_fields(client: Any, name: str, dimension: int) -> set[str] | None:
         return None
     mappings = {index: description["mappings"] for index, description in found.items()}
     for index, mapping in mappings.items():
-        _refuse_another_kind(
-            index, mapping.get("_meta", {}), {"space": name, "dimension": dimension}
-        )
+        _check_meta(index, mapping.get("_meta", {}), {"space": name, "dimension": dimension})
     return {field for mapping in mappings.values() for field in mapping.get("properties", {})}
 
 
-def _refuse_another_kind(index: str, meta: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Models may share a space: their name says only who made the index."""
+def _check_meta(index: str, meta: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """The model is not compared: models may share a space."""
     for part, value in wanted.items():
         if meta.get(part) != value:
             raise ConfigurationError(
                 f"the OpenSearch index {index} is for the {part} {meta.get(part)},"
                 f" the model needs {value}",
-                "set another INDEX_PREFIX, or delete the index and backfill it",
+                "set another INDEX_PREFIX, or delete the index and run a backfill",
             )
 
 

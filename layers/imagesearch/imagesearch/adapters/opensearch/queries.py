@@ -1,7 +1,4 @@
-"""What OpenSearch is asked: k-NN searches, listings, scans, counts.
-
-Filters as OpenSearch queries.
-"""
+"""OpenSearch query DSL: k-NN searches, listings, scans and filters."""
 
 import hashlib
 import json
@@ -51,17 +48,17 @@ def filter_query(filter: Filter) -> dict[str, Any]:
             return {"bool": {"filter": [{"match_all": {}}, *map(filter_query, filters)]}}
         case AnyOf(filters):
             return {"bool": {"should": [filter_query(one) for one in filters] or [_nothing()]}}
-        case Not(unwanted):
-            return {"bool": {"must_not": [filter_query(unwanted)]}}
+        case Not(negated):
+            return {"bool": {"must_not": [filter_query(negated)]}}
 
 
 def _prefix(prefix: str) -> dict[str, Any]:
-    """A folder is one term; looking through every key below it would take seconds on millions."""
+    """A folder is one term: a prefix query on millions of keys would take seconds."""
     parents = folders(prefix)
-    wanted: list[dict[str, Any]] = [{"term": {"folders": parents[-1]}}] if parents else []
+    clauses: list[dict[str, Any]] = [{"term": {"folders": parents[-1]}}] if parents else []
     if not parents or parents[-1] != prefix:
-        wanted.append({"prefix": {"key": prefix}})
-    return {"bool": {"filter": wanted}}
+        clauses.append({"prefix": {"key": prefix}})
+    return {"bool": {"filter": clauses}}
 
 
 def _bounds(filter: NumberRange | DateRange) -> dict[str, Any]:
@@ -78,21 +75,21 @@ def _nothing() -> dict[str, Any]:
     return {"match_none": {}}
 
 
-# Every page asks for as many neighbours as the deepest page reaches: HNSW finds other ones for
-# another k, and pages would then repeat and miss hits.
+# The same k for every page: HNSW returns other neighbours for another k, and pages would repeat and
+# miss hits.
 NEIGHBOURS = 1000
 COUNTS = {"size": 0, "aggs": {"statuses": {"terms": {"field": "status"}}}}
-# As many as one answer may have.
+# The default of index.max_result_window.
 LINKS_PER_PAGE = 10_000
-LINK_COLUMNS = ("sha256", "neighbours")
-# Thousands of hits: what is not read is half of the answer. Key and id are what it is sorted by.
+LINK_FIELDS = ("sha256", "neighbours")
+# Without it, unused fields are half of a response of thousands of hits; `sort` holds key and id.
 LINK_PATHS = "hits.hits.sort,hits.hits.fields"
 _VECTOR = "$vector"
 _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
 
 
 def nearest(query: VectorQuery, vector: Embedding, neighbours: int = NEIGHBOURS) -> str:
-    """The body of a k-NN search; the filter is applied while the graph is walked, not after."""
+    """The body of a k-NN search; the filter applies during the graph traversal, not after it."""
     filter = matching(Selection(Status.INDEXED, query.collection, query.filter))
     if query.exclude:
         filter["bool"]["must_not"] = [{"terms": {"id": query.exclude}}]
@@ -107,34 +104,34 @@ def nearest(query: VectorQuery, vector: Embedding, neighbours: int = NEIGHBOURS)
         body["min_score"] = _lucene_score(query.min_score)
     if query.after:
         body["search_after"] = [_lucene_score(query.after.score), query.after.id]
-    # The first one is ours, whatever a filter may look for.
+    # The first occurrence is the placeholder; a filter may contain the same text later.
     return json.dumps(body).replace(f'"{_VECTOR}"', direction_json(vector), 1)
 
 
 def ascending(field: str) -> dict[str, Any]:
-    """Searches may come before the first write, which adds what an older index lacks."""
+    """A sort that works before the first write, which adds fields that an older index lacks."""
     return {field: {"order": "asc", "unmapped_type": FIELDS[field]["type"]}}
 
 
 def same_copy(vector: Embedding) -> str:
-    """Sends all pages of a query to one copy of the shard: another copy has another graph."""
+    """The search preference: all pages go to one copy of the shard, as each has its own graph."""
     return hashlib.sha256(vector.tobytes()).hexdigest()[:16]
 
 
 def listing_by_time(
     query: dict[str, Any], after: TakenPlace | None, limit: int, newest_first: bool
 ) -> dict[str, Any]:
-    """What has no time comes last, either way: OpenSearch gives it the farthest one there is."""
-    way = {"order": "desc" if newest_first else "asc"}
+    """Documents without time come last in both orders, by the sort value `_last` stands for."""
+    order = {"order": "desc" if newest_first else "asc"}
     sort = [
-        {"taken_at": {**ascending("taken_at")["taken_at"], **way, "missing": "_last"}},
-        {"key": {**ascending("key")["key"], **way}},
+        {"taken_at": {**ascending("taken_at")["taken_at"], **order, "missing": "_last"}},
+        {"key": {**ascending("key")["key"], **order}},
     ]
     body = {"query": query, "sort": sort, "size": limit, **_RECORDS}
     if after is None:
         return body
-    farthest = -(2**63) if newest_first else 2**63 - 1
-    then = epoch_milliseconds(after.taken_at) if after.taken_at else farthest
+    missing = -(2**63) if newest_first else 2**63 - 1
+    then = epoch_milliseconds(after.taken_at) if after.taken_at else missing
     return body | {"search_after": [then, after.key]}
 
 
@@ -146,7 +143,7 @@ def listing(query: dict[str, Any], after: str | None, limit: int) -> dict[str, A
 def scanning(
     query: dict[str, Any], pit: str, keep_alive: str, after: Sequence[Any] | None, embeddings: bool
 ) -> dict[str, Any]:
-    """The next documents of a view of the index that stays as it was: a point in time."""
+    """The next page of a point in time, which does not change."""
     body = {
         "query": query,
         "sort": [ascending("key"), ascending("id")],
@@ -170,7 +167,7 @@ def matching(selection: Selection) -> dict[str, Any]:
 
 
 def of_content(sha256: str, decoder: str) -> dict[str, Any]:
-    """The image of this content that this decoder read last, with its embedding."""
+    """The image of this content that this decoder indexed last, with its embedding."""
     query = matching(Selection(Status.INDEXED))
     query["bool"]["filter"] += [{"term": {"sha256": sha256}}, {"term": {"decoder": decoder}}]
     newest = {"indexed_at": {**ascending("indexed_at")["indexed_at"], "order": "desc"}}
@@ -179,7 +176,7 @@ def of_content(sha256: str, decoder: str) -> dict[str, Any]:
 
 
 def links(collection: str | None, after: Sequence[Any] | None) -> dict[str, Any]:
-    """Images with neighbours, from columns: a record would have to be read with its vector."""
+    """Images with neighbours, from doc values: `_source` would load the vectors, too."""
     query = matching(Selection(Status.INDEXED, collection))
     query["bool"]["filter"].append({"exists": {"field": "neighbours"}})
     body = {
@@ -187,7 +184,7 @@ def links(collection: str | None, after: Sequence[Any] | None) -> dict[str, Any]
         "sort": [ascending("key"), ascending("id")],
         "size": LINKS_PER_PAGE,
         "_source": False,
-        "docvalue_fields": [*LINK_COLUMNS],
+        "docvalue_fields": [*LINK_FIELDS],
         "track_total_hits": False,
     }
     return body | ({"search_after": list(after)} if after else {})
@@ -195,9 +192,9 @@ def links(collection: str | None, after: Sequence[Any] | None) -> dict[str, Any]
 
 def deleted_before(time: datetime, limit: int) -> dict[str, Any]:
     bound = {"lt": epoch_milliseconds(time), "format": "epoch_millis"}
-    wanted = [{"term": {"status": DELETED}}, {"range": {"deleted_at": bound}}]
+    clauses = [{"term": {"status": DELETED}}, {"range": {"deleted_at": bound}}]
     return {
-        "query": {"bool": {"filter": wanted}},
+        "query": {"bool": {"filter": clauses}},
         "size": limit,
         "_source": False,
         "seq_no_primary_term": True,
@@ -205,7 +202,7 @@ def deleted_before(time: datetime, limit: int) -> dict[str, Any]:
 
 
 def cosine(score: float) -> float:
-    """Lucene's score is (1 + cos) / 2 as float32: taken so, the way back to it is exact."""
+    """From Lucene's score, (1 + cos) / 2 in float32; exactly invertible by _lucene_score."""
     return float(2 * np.float64(np.float32(score)) - 1)
 
 

@@ -1,4 +1,4 @@
-"""Index entries as OpenSearch keeps them, and the bulk actions that write them."""
+"""Conversion between index entries and OpenSearch documents or bulk actions."""
 
 import json
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def document(source: Mapping[str, Any]) -> Document:
 
 
 def linked(hit: Mapping[str, Any]) -> Linked:
-    """From a hit that is sorted by key and id; its columns are lists of values."""
+    """From a hit sorted by key and id; doc values are lists."""
     (key, id), columns = hit["sort"], hit["fields"]
     (sha256,) = columns["sha256"]
     return Linked(id, key, sha256, tuple(map(to_neighbour, columns["neighbours"])))
@@ -48,16 +48,16 @@ def stored(found: Mapping[str, Any]) -> Stored:
 
 
 def bulk_action(write: Write, index: str, dimension: int, now: datetime) -> str:
-    """The lines of a `_bulk` body, ASCII.
+    """The lines of a `_bulk` body, in ASCII.
 
-    Raises ValueError or TypeError for an embedding that is none and a record that is no JSON.
+    Raises ValueError or TypeError for an invalid embedding and for a record that is not valid JSON.
     """
     if isinstance(write, Touch):
         update = {"doc": _source(write.document), "detect_noop": False}
         return _lines("update", write.ref.id, index, write.expected, as_json(update))
     if isinstance(write, Delete):
-        gone = {"id": write.ref.id, "status": DELETED, "deleted_at": now.astimezone(UTC)}
-        source = json.dumps(gone, default=datetime.isoformat)
+        tombstone = {"id": write.ref.id, "status": DELETED, "deleted_at": now.astimezone(UTC)}
+        source = json.dumps(tombstone, default=datetime.isoformat)
     else:
         source = as_json(_source(write.document))
         if write.embedding is not None:
@@ -68,13 +68,13 @@ def bulk_action(write: Write, index: str, dimension: int, now: datetime) -> str:
 
 
 def removal(index: str, found: Mapping[str, Any]) -> str:
-    """The line that removes an entry which is still as it was found."""
+    """The action that deletes an entry if it has not changed since it was read."""
     version = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
     return json.dumps({"delete": {"_index": index, "_id": found["_id"], **version}}) + "\n"
 
 
 def _source(document: Document) -> dict[str, Any]:
-    """Objects in lists: a partial update merges objects, but replaces lists."""
+    """Objects are wrapped in lists: a partial update merges objects but replaces lists."""
     record = to_record(document)
     packed = {name: [record[name]] for name in OBJECTS}
     return {**record, **packed, "folders": folders(document.ref.key)}

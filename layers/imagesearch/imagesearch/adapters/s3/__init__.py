@@ -1,4 +1,4 @@
 """The ports over Amazon S3: images, bucket changes, derived files and model folders.
 
-Imports boto3, the domain and nothing else of this project.
+Imports boto3 and the domain.
 """

@@ -1,7 +1,7 @@
-"""Objects that S3 holds and whose bytes it does not give: archived, or encrypted with other keys.
+"""Detection of S3 objects that cannot be read: archived, or encrypted with an unavailable key.
 
-Neither waiting nor repeating changes that, so such an object is told apart from a service or a role
-that is at fault, which is Unavailable. A 403 or 400 that is not known here stays Unavailable.
+Retrying does not help, so that such an object is distinguished from an outage or a missing
+permission, which are Unavailable. An unknown 403 or 400 stays Unavailable.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 # GLACIER_IR (Instant Retrieval) is read like any other.
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-KMS_TROUBLE = {
+KMS_REMEDIES = {
     "KMS.DisabledException": "enable it",
     "KMS.NotFoundException": "store the object again with another key",
     "KMS.InvalidKeyUsageException": "store the object again with another key",
@@ -22,13 +22,13 @@ KMS_TROUBLE = {
     "KMS.AccessDeniedException": "allow kms:Decrypt on it to the function's role",
 }
 CUSTOMER_KEY = (
-    "encrypted with a key that its uploader keeps (SSE-C):"
+    "encrypted with a customer-provided key (SSE-C):"
     " store it again with SSE-S3 or SSE-KMS to have it indexed"
 )
 
 
 def archived(head: Mapping[str, Any]) -> str:
-    """Why the object of a HeadObject answer cannot be read now; nothing where it can.
+    """The reason why the object of a HeadObject response cannot be read; "" where it can.
 
     A restored copy can be read until it expires:
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
@@ -42,30 +42,29 @@ def archived(head: Mapping[str, Any]) -> str:
         return ""
     where = f"{storage}, {tier}" if tier else storage
     if 'ongoing-request="true"' in restore:
-        return f"archived in {where}: its restore is under way, it is looked at when that ends"
+        return f"archived in {where}: its restore is in progress, it is processed when that ends"
     return f"archived in {where}: restore it first"
 
 
 def refusal(error: Exception) -> str:
-    """Why S3 does not give an object's bytes, by the error of a GetObject; nothing if unknown."""
+    """The reason why an object cannot be read, by the error of GetObject; "" if unknown."""
     code, message = _code_and_message(error)
     if code == "InvalidObjectState":
         return "archived: restore it first"
     if code == "InvalidRequest" and "server side encryption" in message.lower():
         return CUSTOMER_KEY
-    if code in KMS_TROUBLE:
-        return _key_trouble(code, KMS_TROUBLE[code])
+    if code in KMS_REMEDIES:
+        return _key_reason(code, KMS_REMEDIES[code])
     if code == "AccessDenied" and "kms:" in message.lower():
         return _key_denied(code)
     return ""
 
 
 def refused_by_key(error: Exception, head: Mapping[str, Any]) -> str:
-    """The same of an AccessDenied that names no cause, with the object's HeadObject answer.
+    """The reason of an AccessDenied without details, by the object's HeadObject response.
 
-    HeadObject needs the same permission on the object as GetObject and none on its key: what is
-    seen and not read is refused for its key. Older answers of S3 do not say so:
-    https://github.com/boto/boto3/issues/2952
+    HeadObject needs the same permission on the object as GetObject, and none on its KMS key. Older
+    responses of S3 do not name the key: https://github.com/boto/boto3/issues/2952
     """
     code, _ = _code_and_message(error)
     if code == "AccessDenied" and head.get("ServerSideEncryption", "").startswith("aws:kms"):
@@ -74,15 +73,15 @@ def refused_by_key(error: Exception, head: Mapping[str, Any]) -> str:
 
 
 def _key_denied(code: str) -> str:
-    return _key_trouble(code, KMS_TROUBLE["KMS.AccessDeniedException"])
+    return _key_reason(code, KMS_REMEDIES["KMS.AccessDeniedException"])
 
 
-def _key_trouble(code: str, remedy: str) -> str:
+def _key_reason(code: str, remedy: str) -> str:
     return f"its KMS key cannot be used ({code}): {remedy}, then start a backfill"
 
 
 def _code_and_message(error: Exception) -> tuple[str, str]:
     if not isinstance(error, ClientError):
         return "", ""
-    told = error.response.get("Error", {})
-    return str(told.get("Code", "")), str(told.get("Message", ""))
+    details = error.response.get("Error", {})
+    return str(details.get("Code", "")), str(details.get("Message", ""))

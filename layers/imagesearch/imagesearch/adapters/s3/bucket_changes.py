@@ -14,13 +14,15 @@ from imagesearch.domain.ports import UPLOAD_BYTES, UPLOAD_SECONDS, UploadForm
 
 
 class S3Changes:
+    """Implements BucketChanges."""
+
     def __init__(self, client: Any = None) -> None:
         self._s3 = client or boto3.client("s3", config=client_config())
 
     def upload_form(
         self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
     ) -> UploadForm:
-        """A presigned POST, as a presigned PUT cannot bound the size.
+        """A presigned POST: a presigned PUT cannot limit the size.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
         """
@@ -51,7 +53,7 @@ class S3Changes:
             raise _unavailable("upload to", ref, error) from error
 
     def delete(self, ref: ImageRef) -> None:
-        """In a versioned bucket the older versions stay behind a delete marker."""
+        """In a versioned bucket this adds a delete marker."""
         try:
             self._s3.delete_object(Bucket=ref.bucket, Key=ref.key)
         except (ClientError, BotoCoreError) as error:

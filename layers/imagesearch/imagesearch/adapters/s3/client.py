@@ -9,7 +9,7 @@ MAX_CONNECTIONS = 16
 
 
 def client_config() -> Config:
-    """Signature version 4 at the regional endpoint, so that presigned URLs hold everywhere."""
+    """Signature version 4 and the regional endpoint: presigned URLs are valid in every region."""
     return Config(
         signature_version="s3v4",
         s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},

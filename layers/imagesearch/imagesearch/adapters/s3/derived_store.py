@@ -8,12 +8,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from imagesearch.adapters.s3.client import URL_SECONDS, client_config, status_of
 from imagesearch.domain.errors import Unavailable
 
-# What a key names never changes.
+# The content of a key never changes.
 CACHE_CONTROL = "private, max-age=31536000, immutable"
 
 
 class S3Derived:
-    """A folder of S3, `s3://bucket` or `s3://bucket/prefix`."""
+    """Implements DerivedStore; `uri` is `s3://bucket` or `s3://bucket/prefix`."""
 
     def __init__(self, uri: str, client: Any = None) -> None:
         self._bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
@@ -23,14 +23,17 @@ class S3Derived:
     def put(self, key: str, data: bytes, content_type: str) -> None:
         try:
             self._s3.put_object(
-                **self._there(key), Body=data, ContentType=content_type, CacheControl=CACHE_CONTROL
+                **self._location(key),
+                Body=data,
+                ContentType=content_type,
+                CacheControl=CACHE_CONTROL,
             )
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable("write", key, error) from error
 
     def get(self, key: str) -> bytes | None:
         try:
-            data: bytes = self._s3.get_object(**self._there(key))["Body"].read()
+            data: bytes = self._s3.get_object(**self._location(key))["Body"].read()
         except (ClientError, BotoCoreError) as error:
             if status_of(error) == 404:
                 return None
@@ -39,20 +42,20 @@ class S3Derived:
 
     def delete(self, key: str) -> None:
         try:
-            self._s3.delete_object(**self._there(key))
+            self._s3.delete_object(**self._location(key))
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable("delete", key, error) from error
 
     def url(self, key: str) -> str:
         try:
             url: str = self._s3.generate_presigned_url(
-                "get_object", Params=self._there(key), ExpiresIn=URL_SECONDS
+                "get_object", Params=self._location(key), ExpiresIn=URL_SECONDS
             )
         except (ClientError, BotoCoreError) as error:
-            raise self._unavailable("sign an address for", key, error) from error
+            raise self._unavailable("sign a URL of", key, error) from error
         return url
 
-    def _there(self, key: str) -> dict[str, str]:
+    def _location(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}
 
     def _unavailable(self, what: str, key: str, error: Exception) -> Unavailable:

@@ -15,12 +15,11 @@ from imagesearch.domain.images import ImageRef, ObjectState
 
 
 class S3Store:
-    """Reads objects on condition that they are as they were seen.
+    """Implements ImageStore; reads are conditional on the ETag.
 
-    An object that is archived, or encrypted with a key that may not be used here, is one that
-    cannot be read; a role that may not read is Unavailable.
-
-    With `tags` an object's tags count as metadata, each named `tag.` and its key.
+    An archived object, or one encrypted with an unavailable key, is unreadable; a role without
+    permission raises Unavailable. With `tags` the tags of an object are part of its metadata, with
+    the prefix `tag.`.
     """
 
     def __init__(self, bucket: str, client: Any = None, *, tags: bool = False) -> None:
@@ -58,7 +57,7 @@ class S3Store:
             )
             data: bytes = found["Body"].read()
         except (ClientError, BotoCoreError) as error:
-            # 416: an empty object has no first bytes; this one was not empty when it was seen.
+            # 416: the object is empty now and was not when it was seen.
             if status_of(error) in (404, 412, 416):
                 raise ObjectChanged(f"{ref.key} changed while it was read") from error
             if why := refusal(error) or self._refused_by_key(ref, error):
@@ -67,7 +66,7 @@ class S3Store:
         return data
 
     def _refusal(self, ref: ImageRef) -> str:
-        """Why an object cannot be read: the answer to HeadObject has no body that would say so."""
+        """The reason why an object cannot be read: a HeadObject response has no error body."""
         try:
             self._s3.get_object(Bucket=ref.bucket, Key=ref.key, Range="bytes=0-0")["Body"].close()
         except (ClientError, BotoCoreError) as error:
@@ -83,7 +82,7 @@ class S3Store:
             return ""
 
     def _state_without_head(self, ref: ImageRef, unreadable: str) -> ObjectState | None:
-        """A listing tells of an object what HeadObject does not tell without the object's key."""
+        """The state from a listing, which needs no SSE-C key, unlike HeadObject."""
         try:
             found = self._s3.list_objects_v2(Bucket=ref.bucket, Prefix=ref.key, MaxKeys=1)
         except (ClientError, BotoCoreError) as error:
@@ -98,7 +97,7 @@ class S3Store:
         return {f"tag.{tag['Key']}": tag["Value"] for tag in found}
 
     def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
-        """S3 lists a general purpose bucket in the order of the keys' UTF-8 bytes.
+        """In the order of the keys' UTF-8 bytes, as S3 lists a general purpose bucket.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
         """
@@ -115,10 +114,10 @@ class S3Store:
 
         Raises Unavailable when there are no credentials to sign with.
         """
-        there = {"Bucket": ref.bucket, "Key": ref.key}
+        location = {"Bucket": ref.bucket, "Key": ref.key}
         try:
             url: str = self._s3.generate_presigned_url(
-                "get_object", Params=there, ExpiresIn=URL_SECONDS
+                "get_object", Params=location, ExpiresIn=URL_SECONDS
             )
         except (ClientError, BotoCoreError) as error:
             raise _cannot_read(ref, error) from error
@@ -126,7 +125,7 @@ class S3Store:
 
 
 def _listed(found: Mapping[str, Any]) -> ObjectState:
-    """A listing may tell fractions of a second, where a header cannot."""
+    """A listing may have fractions of a second, which a header lacks."""
     modified = found["LastModified"].astimezone(UTC).replace(microsecond=0)
     return ObjectState(found["ETag"].strip('"'), modified, found["Size"])
 
@@ -134,5 +133,5 @@ def _listed(found: Mapping[str, Any]) -> ObjectState:
 def _cannot_read(ref: ImageRef, error: Exception) -> Unavailable:
     return Unavailable(
         f"cannot read s3://{ref.bucket}/{ref.key}: {error}",
-        "check that the bucket is there and that the function's role may read and list it",
+        "check that the bucket exists and that the function's role may read and list it",
     )

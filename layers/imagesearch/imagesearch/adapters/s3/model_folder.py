@@ -16,7 +16,7 @@ from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unav
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """`sha256` is S3's own of all the bytes, in hex; None where the file was put without one."""
+    """`sha256` is the checksum of S3 over all bytes, in hex; None if uploaded without one."""
 
     bytes: int
     sha256: str | None
@@ -24,7 +24,10 @@ class StoredFile:
 
 
 class S3Folder:
-    """`uri` is `s3://bucket/prefix`; all methods raise Unavailable and ConfigurationError."""
+    """Uploads to the folder `uri`, `s3://bucket/prefix`.
+
+    All methods raise Unavailable and ConfigurationError.
+    """
 
     def __init__(self, uri: str, client: Any) -> None:
         self.uri = uri
@@ -32,20 +35,20 @@ class S3Folder:
         self._s3 = client
 
     def find(self, name: str) -> StoredFile | None:
-        there = {"Bucket": self._bucket, "Key": self._key(name)}
+        location = {"Bucket": self._bucket, "Key": self._key(name)}
         try:
-            found = self._s3.head_object(**there, ChecksumMode="ENABLED")
+            found = self._s3.head_object(**location, ChecksumMode="ENABLED")
         except (ClientError, BotoCoreError) as error:
             if _code(error) in ("404", "NoSuchKey", "NoSuchBucket"):
                 return None
-            raise self._trouble(f"look at {name}", error) from error
-        # The hash of an upload in parts is one of its parts' hashes, with their number behind it.
+            raise self._error(f"find {name}", error) from error
+        # The checksum of a multipart upload is a hash of the parts' hashes, with a suffix `-N`.
         encoded = found.get("ChecksumSHA256", "")
         sha256 = base64.b64decode(encoded).hex() if encoded and "-" not in encoded else None
         return StoredFile(found["ContentLength"], sha256, found["Metadata"])
 
     def put(self, name: str, path: Path, sha256: str, metadata: Mapping[str, str]) -> None:
-        """Upload as it is read, in one part; S3 refuses bytes that have another hash."""
+        """Upload in one part, without loading the file; S3 rejects bytes with another hash."""
         try:
             with path.open("rb") as file:
                 self._s3.put_object(
@@ -57,10 +60,10 @@ class S3Folder:
                     Metadata=dict(metadata),
                 )
         except (ClientError, BotoCoreError) as error:
-            raise self._trouble(f"write {name}", error) from error
+            raise self._error(f"write {name}", error) from error
 
     def empty(self) -> int:
-        """Delete every object of the folder, and say how many; a bucket that is gone has none."""
+        """Delete every object of the folder and return their number; 0 without the bucket."""
         pages = self._s3.get_paginator("list_objects_v2")
         deleted = 0
         try:
@@ -71,13 +74,13 @@ class S3Folder:
         except (ClientError, BotoCoreError) as error:
             if _code(error) == "NoSuchBucket":
                 return deleted
-            raise self._trouble("delete what is there", error) from error
+            raise self._error("delete the objects", error) from error
         return deleted
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}"
 
-    def _trouble(self, what: str, error: Exception) -> ImageSearchError:
+    def _error(self, what: str, error: Exception) -> ImageSearchError:
         message = f"cannot {what} in {self.uri}: {error}"
         if _code(error) in ("403", "AccessDenied"):
             hint = "check that the function's role and the bucket's policy allow it"
@@ -90,7 +93,7 @@ def _code(error: Exception) -> str:
 
 
 class S3Model:
-    """A folder of S3, `s3://bucket/prefix`; who reads its files checks them."""
+    """Downloads from the folder `uri`, `s3://bucket/prefix`; the caller verifies the files."""
 
     def __init__(self, uri: str, cache: Path | None = None, client: Any = None) -> None:
         self._uri = uri.rstrip("/")
@@ -99,14 +102,14 @@ class S3Model:
         self._s3 = client or boto3.client("s3", config=client_config())
 
     def folder(self, names: Iterable[str]) -> Path:
-        """A folder that holds these files; raises ConfigurationError."""
+        """A local folder with these files; raises ConfigurationError."""
         for name in names:
             if not (self._cache / name).exists():
                 self._fetch(name)
         return self._cache
 
     def _fetch(self, name: str) -> None:
-        """A file appears whole or not at all."""
+        """Download under another name, then rename: a file is complete or absent."""
         part = self._cache / f"{name}.part"
         key = f"{self._prefix}/{name}" if self._prefix else name
         try:

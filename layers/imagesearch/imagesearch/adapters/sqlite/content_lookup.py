@@ -1,4 +1,4 @@
-"""Look-up of records by content in an SQLite index: its own, or another folder's, only read."""
+"""Lookup of records by the SHA-256 of their files in an SQLite index, also of another folder."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ from imagesearch.adapters.sqlite.database import (
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import Scanned
 
-# For each hash the end of its part of the index `entries_by_content`, however many copies it has.
+# For each hash the last entry of its range in `entries_by_content`, however many copies it has.
 _NEWEST = (
     f"SELECT max(seq) FROM entries"  # noqa: S608 - values are bound
     f" WHERE {SHA256} = wanted.value AND {DECODER} = ?2 AND {SEARCHABLE}"
@@ -35,7 +35,7 @@ BY_CONTENT = (
 def images_of(
     connection: sqlite3.Connection, statement: str, hashes: Sequence[str], decoder: str
 ) -> dict[str, Scanned]:
-    """The answers to `BY_CONTENT`, as said for this index's table, by their hashes."""
+    """The images of these hashes; `statement` is `BY_CONTENT` for the index's table."""
     wanted = json.dumps(list(dict.fromkeys(hashes)))
     found: dict[str, Scanned] = {}
     for record, vector in connection.execute(statement, (wanted, decoder)):
@@ -46,10 +46,10 @@ def images_of(
 
 
 class SqliteContentLookup:
-    """The look-up alone in an index file of another folder, which is never written.
+    """Implements ContentLookup over the index file of another folder, read-only and thread-safe.
 
-    A file that is not there, holds no index of this name and dimension, or comes from a release
-    before the look-up finds nothing. Safe for several threads.
+    Returns nothing for a missing file, for one without an index of this name and dimension, and for
+    one of a release without this lookup.
     """
 
     def __init__(self, path: Path, name: str, dimension: int) -> None:

@@ -1,9 +1,4 @@
-"""The embedded index's SQLite file: opening it, reading, writing in one transaction, its errors.
-
-How an embedded index's file is opened: to be written, or to be read where it cannot be.
-
-Which indexes an SQLite file holds.
-"""
+"""The SQLite file of an index: schema, connections, transactions and mapping of errors."""
 
 import os
 import re
@@ -20,17 +15,17 @@ from imagesearch.domain.errors import ConfigurationError, Unavailable
 
 
 def is_read_only(path: Path) -> bool:
-    """Whether the file is there and nothing can be written: SQLite writes beside it, too."""
+    """True for a file that cannot be written, or whose folder cannot: SQLite writes next to it."""
     return path.is_file() and not (_is_writable(path) and _is_writable(path.parent))
 
 
 def address(path: Path) -> str:
-    """The file as a URI (https://sqlite.org/uri.html), opened for no more than can be done."""
+    """The file as a URI (https://sqlite.org/uri.html), read-only where it cannot be written."""
     uri = path.absolute().as_uri()
     if not is_read_only(path):
         return uri
-    # Reading, too, takes a lock in a file beside it, which cannot be made here; where no log of
-    # writes lies there, nobody was writing when this began.
+    # A reader needs a lock file next to it, which cannot be created here. Without a write-ahead log
+    # there is no writer, and no lock is needed.
     return f"{uri}?mode=ro" if _has_log(path) else f"{uri}?mode=ro&immutable=1"
 
 
@@ -51,13 +46,13 @@ def _is_writable(path: Path) -> bool:
 
 
 PATIENCE_SECONDS = 15.0
-# "imgs": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id)
+# "imgs" identifies files of imagesearch (https://sqlite.org/pragma.html#pragma_application_id)
 APPLICATION_ID = 0x696D6773
 SCHEMA_VERSION = 1
 # Three rows of 512 floats fit a page of 8 KiB, one fits a page of the usual 4.
 PAGE_BYTES = 8192
 
-# Word for word in the index and in what is asked, or SQLite does not use the one for the other:
+# Literally the same in the partial index and in queries, or SQLite does not use the index:
 # https://sqlite.org/partialindex.html
 HAS_NEIGHBOURS = "json_array_length(record, '$.neighbours') > 0"
 
@@ -65,8 +60,8 @@ SHA256 = "json_extract(record, '$.sha256')"
 DECODER = "json_extract(record, '$.decoder')"
 SEARCHABLE = "status = 'indexed' AND vector NOT NULL"
 
-# A row's `seq` is its version and grows with every write, so `seq > last seen` is what is new.
-# A deleted image keeps its row: readers learn of it, and a late write meets another version.
+# A row's `seq` is its version and grows with every write, so `seq > last` selects changes. A
+# deleted image keeps its row: readers see the deletion, and a late write finds another version.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS spaces (name TEXT PRIMARY KEY, dimension INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS entries (
@@ -89,9 +84,9 @@ CREATE INDEX IF NOT EXISTS entries_by_content ON entries ({SHA256}, {DECODER}) W
 class SqliteDatabase:
     """One table in one file, for many threads and processes.
 
-    Statements speak of the table `entries`; the table's name in the file is the index's name.
-    A writer waits up to `patience` seconds for another one.
-    Raises ConfigurationError for a file that cannot be used, Unavailable when it cannot be now.
+    Statements name the table `entries`; in the file it has the name of the index. A writer waits up
+    to `patience` seconds for another one. Raises ConfigurationError for a file that cannot be used,
+    Unavailable where it temporarily cannot.
     """
 
     def __init__(self, path: Path, name: str, dimension: int, patience: float) -> None:
@@ -113,13 +108,13 @@ class SqliteDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """What is read within is as it was at one moment."""
+        """A read transaction: all reads see one snapshot."""
         with self._reader_lock, self._errors(), _transaction(self._reader, "BEGIN"):
             yield self._reader
 
     @contextmanager
     def reading_long(self) -> Iterator[sqlite3.Connection]:
-        """The same, on a connection of its own: nobody else waits."""
+        """A read transaction on a connection of its own, which blocks no other reader."""
         with (
             self._errors(),
             closing(self._connect()) as connection,
@@ -129,16 +124,16 @@ class SqliteDatabase:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is written, or nothing."""
+        """A write transaction: all or nothing."""
         with self._writer_lock, self._errors(), _transaction(self._writer, "BEGIN IMMEDIATE"):
             yield self._writer
 
     def sql(self, statement: str) -> str:
-        """The statement for this index's table; `entries_by_x` are the indexes on it."""
+        """The statement for this index's table and its indexes, `entries_by_x`."""
         return re.sub(r"\bentries(\w*)", lambda found: f'"{self._name}{found[1]}"', statement)
 
     def drop(self) -> None:
-        """The table goes; its pages stay in the file, for what is written next."""
+        """Drop the table; SQLite reuses its pages in the file."""
         with self.writing() as connection:
             connection.execute(self.sql("DROP TABLE IF EXISTS entries"))
             connection.execute("DELETE FROM spaces WHERE name = ?", (self._space,))
@@ -182,7 +177,7 @@ class SqliteDatabase:
             raise self._unusable(f"holds vectors of {known[0]} dimensions, the model {dimension}")
 
     def _check_owner(self) -> None:
-        """Leave a file of another program, or of a newer release, exactly as it is."""
+        """Raises ConfigurationError for a file of another program or of a newer release."""
         (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
         owner = self._writer.execute("PRAGMA application_id").fetchone()[0]
         version = self._writer.execute("PRAGMA user_version").fetchone()[0]
@@ -192,7 +187,7 @@ class SqliteDatabase:
             raise self._unusable("was written by a newer release")
 
     def _use_write_ahead_log(self) -> None:
-        """Readers then never wait; SQLite does not wait itself where two switch to it at once."""
+        """Readers never wait with WAL; the switch itself needs retries, as SQLite does not wait."""
         deadline = time.monotonic() + self._patience
         while True:
             try:
@@ -212,16 +207,16 @@ class SqliteDatabase:
             if is_read_only(self._path):
                 raise Unavailable(
                     f"the index file {self._path} is read-only here: {error}",
-                    "let it and its folder be written, or copy the folder to where that is so",
+                    "make the file and its folder writable, or copy the folder to a writable place",
                 ) from error
             raise Unavailable(
-                f"the index file {self._path} cannot be used now: {error}",
-                "check free disk space, the folder's permissions, and who else writes to it",
+                f"the index file {self._path} is unavailable: {error}",
+                "check free disk space, the folder's permissions and other writers of the file",
             ) from error
         except sqlite3.DatabaseError as error:
-            raise self._unusable(f"is no sound database: {error}") from error
+            raise self._unusable(f"is not a valid database: {error}") from error
         except OSError as error:
-            raise self._unusable(f"cannot be made: {error}") from error
+            raise self._unusable(f"cannot be created: {error}") from error
 
     def _unusable(self, why: str) -> ConfigurationError:
         return ConfigurationError(
@@ -242,7 +237,7 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
 
 
 def index_dimensions(path: Path) -> dict[str, int]:
-    """The dimension of each index in the file, by name; there is none where there is no file."""
+    """The dimension of each index in the file, by name; empty if the file does not exist."""
     if not path.is_file():
         return {}
     try:

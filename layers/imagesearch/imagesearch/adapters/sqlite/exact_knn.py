@@ -1,6 +1,8 @@
-"""The embedded index's vectors in memory, and exact k-NN over them.
+"""Exact k-NN over the vectors of an SQLite index, held in memory.
 
-Rows are only ever appended; a search works on an immutable snapshot and needs no lock.
+By numpy rather than a vector library: faiss and sqlite-vec add a native dependency, and filters,
+minimum scores and cursors need every score. Rows are only appended, so that a search works on an
+immutable snapshot without a lock.
 """
 
 from collections.abc import Sequence
@@ -15,18 +17,18 @@ from imagesearch.domain.images import Embedding
 from imagesearch.domain.queries import VectorQuery
 
 BLOCK_ROWS = 8192
-# Far above what float32 sums of up to some thousand products can be off, far below 1e-4.
+# Far above the rounding error of float32 sums of some thousand products, far below 1e-4.
 MARGIN = 2e-5
-# Rows that stay in a core's cache while one query after the other is compared with them.
+# Rows that stay in a core's cache while several queries are compared with them.
 CACHED_ROWS = 256
 
 
-# Which of the rows may be found, [N]; None: all.
+# The rows that may be returned, [N]; None: all.
 Allowed: TypeAlias = NDArray[np.bool_] | None
 
 
 class Row(NamedTuple):
-    """What a search needs of an entry; `vector` is the bytes of [D] float32, None: not found."""
+    """The part of an entry that a search needs; `vector` is [D] float32 as bytes, None: deleted."""
 
     seq: int
     id: str
@@ -42,7 +44,7 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The rows up to `last_seq`: n of them, in blocks [BLOCK_ROWS, D]; replaced ones not alive."""
+    """The N rows up to `last_seq`, in blocks [BLOCK_ROWS, D]; replaced rows are not `alive`."""
 
     last_seq: int
     blocks: tuple[Embedding, ...]
@@ -59,7 +61,7 @@ class Snapshot:
     def nearest_of_each(
         self, queries: Sequence[VectorQuery], allowed: Sequence[Allowed]
     ) -> list[list[Match]]:
-        """The matches of each query in one walk through the vectors."""
+        """The matches of each query, from one pass over the vectors."""
         rough = self._rough_scores([query.embedding for query in queries])
         return [
             self._matches(query, self._candidates(query, scores, seqs))
@@ -71,37 +73,41 @@ class Snapshot:
         found = sorted(
             (-score, self.ids[row], row) for row, score in zip(rows.tolist(), scores, strict=True)
         )
-        behind = (-query.after.score, query.after.id) if query.after else None
-        least = -np.inf if query.min_score is None else query.min_score
+        after = (-query.after.score, query.after.id) if query.after else None
+        minimum = -np.inf if query.min_score is None else query.min_score
         matches = (
             Match(int(self.seqs[row]), id, -negative)
             for negative, id, row in found
-            if id not in query.exclude and -negative >= least
-            if behind is None or (negative, id) > behind
+            if id not in query.exclude and -negative >= minimum
+            if after is None or (negative, id) > after
         )
         return list(islice(matches, query.limit))
 
     def _candidates(
         self, query: VectorQuery, rough: Embedding, allowed: Allowed
     ) -> NDArray[np.int64]:
-        """Rows that hold all matches: a row's float32 sum depends on its neighbours, a little."""
+        """Rows that contain all matches: a float32 sum depends slightly on the row's position."""
         rows: NDArray[np.int64] = np.flatnonzero(self._eligible(query.collection, allowed))
         scores = rough[rows]
-        least = -np.inf if query.min_score is None else query.min_score - MARGIN
-        most = query.after.score + MARGIN if query.after else np.inf
-        within = (scores >= least) & (scores <= most)
-        # What cannot be found is left out first: to select among many equal numbers is slow.
+        minimum = -np.inf if query.min_score is None else query.min_score - MARGIN
+        maximum = query.after.score + MARGIN if query.after else np.inf
+        within = (scores >= minimum) & (scores <= maximum)
+        # Ineligible rows are removed first: np.partition is slow with many equal values.
         rows, scores = rows[within], scores[within]
-        wanted = query.limit + len(query.exclude)
+        count = query.limit + len(query.exclude)
         if query.after:
-            wanted += int(np.count_nonzero(scores > query.after.score - MARGIN))
-        if wanted < len(rows):
-            last = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]
+            count += int(np.count_nonzero(scores > query.after.score - MARGIN))
+        if count < len(rows):
+            last = np.partition(scores, len(scores) - count)[len(scores) - count]
             rows = rows[scores >= last - MARGIN]
         return rows
 
     def _rough_scores(self, vectors: Sequence[Embedding]) -> Embedding:
-        """Not by matmul: memory bounds a scan, and BLAS threads wait 100 ms on a busy machine."""
+        """Cosines [Q, N] in float32.
+
+        By einsum, not matmul: memory limits a scan, and BLAS threads wait for each other for up to
+        100 ms on a busy machine.
+        """
         scores = np.empty((len(vectors), len(self.seqs)), np.float32)
         step = BLOCK_ROWS if len(vectors) == 1 else CACHED_ROWS
         for start in range(0, len(self.seqs), step):
@@ -119,23 +125,23 @@ class Snapshot:
         return eligible if allowed is None else eligible & allowed
 
     def _scores(self, vector: Embedding, rows: NDArray[np.int64]) -> list[float]:
-        """The same number for the same two vectors always, so that pages fit together."""
+        """Cosines in float64, the same for the same two vectors, so that pages do not overlap."""
         double = vector.astype(np.float64)
         scores = [np.empty(0)]
         for number in np.unique(rows // BLOCK_ROWS):
-            places = rows[rows // BLOCK_ROWS == number] % BLOCK_ROWS
-            scores.append((self.blocks[number][places] * double).sum(axis=1))
+            positions = rows[rows // BLOCK_ROWS == number] % BLOCK_ROWS
+            scores.append((self.blocks[number][positions] * double).sum(axis=1))
         found: list[float] = np.clip(np.concatenate(scores), -1.0, 1.0).tolist()
         return found
 
 
 class VectorLog:
-    """Makes snapshots; one thread at a time may extend it, while others use older snapshots."""
+    """Builds snapshots; one thread at a time may extend it while others use older snapshots."""
 
     def __init__(self, dimension: int) -> None:
         self._dimension = dimension
         self._ids: list[str] = []
-        self._places: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
         self._codes: dict[str | None, int] = {}
         self.snapshot = Snapshot(
             *(0, (), self._ids),
@@ -145,25 +151,25 @@ class VectorLog:
 
     @property
     def mostly_dead(self) -> bool:
-        """Whether loading anew would free a third of the memory.
+        """True if a reload would free a third of the memory.
 
-        Each image is written twice, as it is indexed and as it is linked: half of the rows die.
+        Each image is written twice, when it is indexed and when it is linked.
         """
         rows = len(self._ids)
-        return rows > BLOCK_ROWS and 3 * len(self._places) < 2 * rows
+        return rows > BLOCK_ROWS and 3 * len(self._positions) < 2 * rows
 
     def extend(self, rows: Sequence[Row]) -> None:
-        """Take in rows, in the order of their seq; an id's newest row replaces the older one."""
+        """Append rows in the order of their seq; the newest row of an id replaces the older one."""
         old = self.snapshot
         found = [row for row in rows if row.vector is not None]
         alive = np.concatenate([old.alive, np.ones(len(found), np.bool_)])
-        place = len(self._ids)
+        position = len(self._ids)
         for row in rows:
-            if (known := self._places.pop(row.id, None)) is not None:
+            if (known := self._positions.pop(row.id, None)) is not None:
                 alive[known] = False
             if row.vector is not None:
-                self._places[row.id] = place
-                place += 1
+                self._positions[row.id] = position
+                position += 1
         codes = [self._codes.setdefault(row.collection, len(self._codes)) for row in found]
         blocks = self._append([row.vector for row in found if row.vector is not None])
         self._ids.extend(row.id for row in found)
@@ -178,7 +184,7 @@ class VectorLog:
         )
 
     def _append(self, vectors: Sequence[bytes]) -> tuple[Embedding, ...]:
-        """Fill the free rows of the last block, which no snapshot looks at, and add blocks."""
+        """Fill the free rows of the last block, which no snapshot reads, and add blocks."""
         added = np.frombuffer(b"".join(vectors), "<f4").reshape(-1, self._dimension)
         blocks, used = list(self.snapshot.blocks), len(self._ids) % BLOCK_ROWS
         while len(added):

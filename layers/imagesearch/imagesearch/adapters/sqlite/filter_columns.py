@@ -1,9 +1,7 @@
-"""Columns of the embedded index in memory, for filters to compare with while a search goes on.
+"""Filters as masks over the rows of a vector scan, computed from columns in memory.
 
-SQL would read every record for each search; a column is read when a filter first asks of its
-field, and from then on grows with the index.
-
-Filters as masks: for which rows of a scan one holds, told from columns in memory.
+SQL would read every record for each search. A column is loaded when a filter first uses its field,
+and extended as the index grows.
 """
 
 from bisect import bisect_left, bisect_right
@@ -30,30 +28,30 @@ from imagesearch.domain.filters import (
     Recorded,
 )
 
-# Names of metadata are the caller's: however many are asked for, memory is bounded.
+# Metadata names come from the caller: this bounds memory.
 MAX_COLUMNS = 32
 _COMPARE = {"gte": ge, "lte": le, "gt": gt, "lt": lt}
 
 Mask: TypeAlias = NDArray[np.bool_]
 Seqs: TypeAlias = NDArray[np.int64]
-# What an expression is worth in each row behind a seq, after the row's seq.
+# The values of an expression in the rows after a seq, as pairs of seq and value.
 Read: TypeAlias = Callable[[Condition, int], Sequence[tuple[int, Any]]]
 
 
 class NumberColumn:
-    """A number for each row, NaN where there is none: milliseconds are exact, and so are bytes."""
+    """A float64 for each row, NaN if missing; exact for milliseconds and file sizes."""
 
     def __init__(self) -> None:
         self._values = np.empty(0)
 
-    def extend(self, rows: int, places: Seqs, values: Sequence[float | None]) -> None:
-        """Grow to so many rows, with these values at these places."""
+    def extend(self, rows: int, positions: Seqs, values: Sequence[float | None]) -> None:
+        """Extend to so many rows, with these values at these positions."""
         new = np.full(rows - len(self._values), np.nan)
         self._values = np.concatenate([self._values, new])
-        self._values[places] = [np.nan if value is None else value for value in values]
+        self._values[positions] = [np.nan if value is None else value for value in values]
 
     def within(self, bounds: Mapping[str, float]) -> Mask:
-        """Where there is a number, and it is within all of these."""
+        """Rows with a number within all bounds."""
         holds = ~np.isnan(self._values)
         for name, bound in bounds.items():
             holds &= _COMPARE[name](self._values, bound)
@@ -61,7 +59,7 @@ class NumberColumn:
 
 
 class TextColumn:
-    """A text for each row, kept as its number among the different ones; -1 where there is none."""
+    """A string for each row, dictionary-encoded; -1 if missing."""
 
     def __init__(self) -> None:
         self._codes = np.empty(0, np.int32)
@@ -69,22 +67,24 @@ class TextColumn:
         self._sorted: list[str] = []
         self._ranks = np.empty(0, np.int32)
 
-    def extend(self, rows: int, places: Seqs, values: Sequence[str | None]) -> None:
-        """Grow to so many rows, with these values at these places."""
+    def extend(self, rows: int, positions: Seqs, values: Sequence[str | None]) -> None:
+        """Extend to so many rows, with these values at these positions."""
         new = np.full(rows - len(self._codes), -1, np.int32)
         self._codes = np.concatenate([self._codes, new])
-        self._codes[places] = [self._code(value) for value in values]
+        self._codes[positions] = [self._code(value) for value in values]
 
     def among(self, values: Sequence[str]) -> Mask:
+        """Rows with one of these strings."""
         holds = np.zeros(len(self._known) + 1, np.bool_)
         holds[[self._known[value] for value in values if value in self._known]] = True
         return self._of_each_row(holds)
 
     def recorded(self) -> Mask:
+        """Rows with a string."""
         return self._codes >= 0
 
     def beginning(self, prefix: str) -> Mask:
-        """What begins so lies side by side in the order of the texts."""
+        """Rows with this prefix, which are contiguous in sorted order."""
         self._sort()
         first = bisect_left(self._sorted, prefix)
         end = bisect_right(self._sorted, prefix, first, key=lambda text: text[: len(prefix)])
@@ -92,7 +92,7 @@ class TextColumn:
         return self._of_each_row(np.append(holds, False))
 
     def _of_each_row(self, holds: Mask) -> Mask:
-        """The code -1, of no text, finds what is at the end."""
+        """The code -1, of a missing string, selects the last element."""
         return holds[self._codes]
 
     def _sort(self) -> None:
@@ -112,7 +112,7 @@ Column = TypeVar("Column", NumberColumn, TextColumn)
 
 
 class ColumnStore(Generic[Column]):
-    """The columns of a log's rows by their expressions; one thread at a time may use it."""
+    """The columns of a VectorLog's rows by expression; not thread-safe."""
 
     def __init__(self, new: type[Column]) -> None:
         self._new: type[Column] = new
@@ -121,31 +121,31 @@ class ColumnStore(Generic[Column]):
     def column(self, expression: Condition, seqs: Seqs, read: Read) -> Column:
         """The expression's column for the rows with these seqs, [N] in their order.
 
-        What it holds of a row that has been replaced means nothing.
+        Values of replaced rows are undefined.
         """
         column, last = self._columns.pop(expression, (self._new(), 0))
         if len(self._columns) == MAX_COLUMNS:
-            del self._columns[next(iter(self._columns))]  # what was not asked for the longest time
+            del self._columns[next(iter(self._columns))]  # least recently used
         if seqs.size and seqs[-1] > last:
             cells = read(expression, last)
-            places = np.searchsorted(seqs, [seq for seq, _ in cells])
-            column.extend(len(seqs), places, [value for _, value in cells])
+            positions = np.searchsorted(seqs, [seq for seq, _ in cells])
+            column.extend(len(seqs), positions, [value for _, value in cells])
             last = int(seqs[-1])
         self._columns[expression] = column, last
         return column
 
 
 class FilterMasks:
-    """Over the rows of one log; as the log, for one thread at a time."""
+    """Masks over the rows of one VectorLog; not thread-safe."""
 
     def __init__(self) -> None:
         self._numbers = ColumnStore(NumberColumn)
         self._texts = ColumnStore(TextColumn)
 
     def mask(self, filter: Filter, seqs: Seqs, read: Read) -> Mask:
-        """Whether it holds for each of the rows with these seqs, [N] in their order.
+        """The rows for which the filter holds, of those with these seqs, [N] in their order.
 
-        Of a row that has been replaced it says nothing.
+        Values of replaced rows are undefined.
         """
         match filter:
             case KeyPrefix(prefix):
@@ -166,5 +166,5 @@ class FilterMasks:
                 for one in filters:
                     holds |= self.mask(one, seqs, read)
                 return holds
-            case Not(unwanted):
-                return ~self.mask(unwanted, seqs, read)
+            case Not(negated):
+                return ~self.mask(negated, seqs, read)

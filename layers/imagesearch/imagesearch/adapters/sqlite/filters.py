@@ -1,6 +1,6 @@
-"""Filters as SQL conditions on the embedded index's table, true or false and never null.
+"""Filters and positions as SQL conditions on the table of an SQLite index.
 
-When images were taken, in the embedded index: an SQL expression to sort by, and places in it.
+Conditions are true or false, never null, so that they can be negated.
 """
 
 import json
@@ -31,13 +31,13 @@ _OPERATORS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<"}
 
 
 class Condition(NamedTuple):
-    """SQL and the values of its question marks."""
+    """An SQL expression and the values of its placeholders."""
 
     sql: str
     values: tuple[object, ...] = ()
 
     def select(self, columns: str, end: str = "") -> str:
-        """The statement that reads the entries for which it holds."""
+        """The statement that selects the entries for which the condition holds."""
         return f"SELECT {columns} FROM entries WHERE {self.sql} {end}"  # noqa: S608 - values are bound
 
     def also(self, other: "Condition") -> "Condition":
@@ -51,7 +51,7 @@ def matching(selection: Selection, after: str | None = None) -> Condition:
     # The "+" keeps SQLite on the index by key, which needs no sorting.
     parts = [Condition(f"+status IN ({placeholders(statuses)})", tuple(statuses))]
     if collection is not None:
-        # The keys of a collection lie side by side: behind "cats/" and before "cats0".
+        # The keys of a collection are contiguous: from "cats/" to before "cats0".
         bounds = (collection, f"{collection}/", f"{collection}0")
         parts.append(Condition("collection = ? AND key >= ? AND key < ?", bounds))
     if after is not None:
@@ -67,8 +67,8 @@ def condition(filter: Filter) -> Condition:
             return _joined("AND", [Condition("TRUE"), *map(condition, filters)])
         case AnyOf(filters):
             return _joined("OR", [Condition("FALSE"), *map(condition, filters)])
-        case Not(unwanted):
-            holds = condition(unwanted)
+        case Not(negated):
+            holds = condition(negated)
             return Condition(f"NOT ({holds.sql})", holds.values)
         case _:
             return _of_one_field(filter)
@@ -82,14 +82,14 @@ def _of_one_field(filter: FieldFilter) -> Condition:
         case OneOf(values=values) | MetadataOneOf(values=values):
             return _one_of(compared(filter), values)
         case Recorded() | MetadataRecorded():
-            sought = compared(filter)
-            return Condition(f"{sought.sql} NOT NULL", sought.values)
+            value = compared(filter)
+            return Condition(f"{value.sql} NOT NULL", value.values)
         case NumberRange() | DateRange():
             return _range(compared(filter).sql, bounds(filter))
 
 
 def compared(leaf: FieldFilter) -> Condition:
-    """The expression that a filter compares with its values."""
+    """The expression whose value a filter compares."""
     match leaf:
         case KeyPrefix():
             return Condition("key")
@@ -102,13 +102,13 @@ def compared(leaf: FieldFilter) -> Condition:
 
 
 def bounds(filter: NumberRange | DateRange) -> dict[str, float]:
-    """The bounds that bind, by their names; times in milliseconds."""
+    """The bounds that are set, by operator name; times in milliseconds since 1970."""
     given = {name: getattr(filter, name) for name in _OPERATORS}
     return {name: _number(bound) for name, bound in given.items() if bound is not None}
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """What the conditions call."""
+    """Register the SQL functions that conditions call."""
     connection.create_function("metadata_of", 2, _metadata_of, deterministic=True)
     connection.create_function("milliseconds_of", 1, _milliseconds_of, deterministic=True)
 
@@ -152,25 +152,25 @@ _TEXT = "json_extract(record, '$.taken_at')"
 _FINE = f"substr({_TEXT}, 20, 1) = '.'"
 _ZONE = f"iif({_FINE}, substr({_TEXT}, 27), substr({_TEXT}, 20))"
 _FRACTION = f"iif({_FINE}, substr({_TEXT}, 21, 3), 0)"
-# Milliseconds, null where there is none: seconds by SQLite, which takes a time without zone for
-# UTC, and the first three digits of what Python writes behind them. An index has no function of
-# ours, or other programs could not check the file.
+# Milliseconds since 1970, or null: seconds by SQLite, which takes a time without zone as UTC, and
+# the first three digits of Python's fraction. An index uses no custom function: other programs
+# could not check the file.
 TAKEN = f"(strftime('%s', substr({_TEXT}, 1, 19) || {_ZONE}) * 1000 + {_FRACTION})"
 
 
 def dated(place: TakenPlace | None, newest_first: bool) -> Condition:
-    """Those that a camera dated, behind a place among them."""
+    """Images with a time, after a position among them."""
     if place is None or place.taken_at is None:
         return Condition(f"{TAKEN} NOT NULL")
     then = epoch_milliseconds(place.taken_at)
     sign = "<" if newest_first else ">"
-    # The bound alone lets SQLite begin at the place: it makes no use of the other for that.
+    # SQLite seeks by the first bound alone.
     behind = f"{TAKEN} {sign}= ? AND ({TAKEN} {sign} ? OR key {sign} ?)"
     return Condition(behind, (then, then, place.key))
 
 
 def undated(place: TakenPlace | None, newest_first: bool) -> Condition:
-    """Those that no camera dated, behind a place among them; they come after all others."""
+    """Images without a time, which come last, after a position among them."""
     if place is None or place.taken_at is not None:
         return Condition(f"{TAKEN} IS NULL")
     return Condition(f"{TAKEN} IS NULL AND key {'<' if newest_first else '>'} ?", (place.key,))
