@@ -1,4 +1,4 @@
-"""The real parts, joined as they are deployed, over a stand-in for AWS on this machine."""
+"""The components as deployed, over a local emulation of AWS (moto)."""
 
 import io
 import uuid

@@ -1,4 +1,4 @@
-"""Claims: copies, new names and new uploads of the same bytes are embedded once, on S3 too."""
+"""Claims: identical bytes under other keys or as new uploads are embedded once, also on S3."""
 
 from collections.abc import Callable
 

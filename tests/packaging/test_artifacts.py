@@ -1,7 +1,4 @@
-"""What is deployed: small enough, whole, and nothing else.
-
-The digest that `make deploy` hands over as Release: another as soon as anything deployed is.
-"""
+"""Claims: artifacts are small, complete and contain nothing else; Release is a digest of them."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The template's own bucket, rule and queues, made by moto: what happens to an object arrives."""
+"""Claims: events of the template's bucket reach its queues, in moto."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def aws(monkeypatch) -> Iterator[Callable[[str], Any]]:
 
 @pytest.fixture
 def deploy(aws, translate) -> Callable[..., dict[str, str]]:
-    """Makes the parts; gives their names by logical id."""
+    """Creates the resources; returns their names by logical ID."""
 
     def deploy(*parts: str, **parameters: str) -> dict[str, str]:
         parameters = {"Release": "1" * 40} | parameters
@@ -96,7 +96,7 @@ def images(records: list[dict[str, Any]], bucket: str) -> list[str]:
     return [image.key for message in messages for image in message.images]
 
 
-def test_an_object_that_comes_and_goes_is_looked_at_twice(aws, deploy, notifying, waiting):
+def test_creation_and_deletion_of_an_object_are_two_messages(aws, deploy, notifying, waiting):
     made = deploy(*PARTS)
     notifying(made["ImageBucket"])
     aws("s3").put_object(Bucket=made["ImageBucket"], Key=KEY, Body=b"pixels")
@@ -105,7 +105,7 @@ def test_an_object_that_comes_and_goes_is_looked_at_twice(aws, deploy, notifying
     assert waiting(made["DeadLetterQueue"]) == []
 
 
-def test_another_buckets_objects_are_not_looked_at(aws, deploy, notifying, waiting):
+def test_objects_of_other_buckets_are_ignored(aws, deploy, notifying, waiting):
     made = deploy(*PARTS)
     aws("s3").create_bucket(Bucket="another")
     notifying("another")

@@ -1,4 +1,4 @@
-"""A stack with a model that is known by name: what waits for what, and what goes before what."""
+"""Claims about the order of creation and deletion in a stack with a model of the catalog."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is deployed runs: with Lambda's Python, from read-only folders, with nothing else there."""
+"""Claims: the artifacts run with Lambda's Python, from read-only folders, without packages."""
 
 import base64
 import io

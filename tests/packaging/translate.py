@@ -1,6 +1,6 @@
-"""Prints the CloudFormation template that SAM makes of ours: python translate.py NAME=VALUE…
+"""Prints the template after the SAM transform: python translate.py NAME=VALUE...
 
-Runs where aws-sam-cli is installed; it brings the translator that AWS runs on its side.
+Needs aws-sam-cli, which includes the translator that AWS runs.
 """
 
 import json
