@@ -56,7 +56,7 @@ def deploy(aws, translate) -> Callable[..., dict[str, str]]:
 def without_holes(
     targets: list[dict[str, Any]], parameters: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """The rule's targets: moto leaves a hole where an item of a list is AWS::NoValue."""
+    """The targets of the rule, without the gaps that moto leaves for AWS::NoValue."""
     for target in targets:
         if "Fn::If" not in target:
             yield target
@@ -66,7 +66,7 @@ def without_holes(
 
 @pytest.fixture
 def notifying(aws) -> Callable[[str], None]:
-    """Switches a bucket's events on, which the template does and moto's CloudFormation leaves."""
+    """Enables a bucket's EventBridge events, which moto's CloudFormation ignores."""
 
     def notifying(bucket: str) -> None:
         aws("s3").put_bucket_notification_configuration(
@@ -78,7 +78,7 @@ def notifying(aws) -> Callable[[str], None]:
 
 @pytest.fixture
 def waiting(aws) -> Callable[[str], list[dict[str, Any]]]:
-    """The messages in a queue, as Lambda hands them over."""
+    """The messages of a queue, as records of a Lambda event."""
 
     def waiting(queue: str) -> list[dict[str, Any]]:
         messages = aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)

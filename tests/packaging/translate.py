@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class NoManagedPolicies:
-    """What the translator asks for names of managed policies; the template uses none."""
+    """A loader of managed policies, of which the template uses none."""
 
     def load(self) -> dict[str, str]:
         return {}
