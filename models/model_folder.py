@@ -1,4 +1,4 @@
-"""A model's folder: graphs, tokenizer and the manifest that binds them."""
+"""Writes model folders: graphs, tokenizer and manifest."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from models.clip.weights import ClipShape
 from models.starter.sources import sha256
 
 TOKENIZER = "tokenizer.json"
-NO_SPACE_YET = "0" * 16
-# The figures of OpenAI's preprocessing, from its repository.
+PLACEHOLDER_SPACE = "0" * 16
+# From https://github.com/openai/CLIP.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def write_manifest(folder: Path, about: Mapping[str, Any]) -> Manifest:
-    """`about` is a manifest; sizes, hashes and the image space are taken anew from the files.
+    """Write the manifest `about` with the sizes, hashes and image space of the actual files.
 
-    A file that `about` knows already keeps its entry, and so what it was rewritten from.
+    A file with the hash of an entry in `about` keeps that entry, with its `rewritten_from`.
     """
-    text = dict(about["text"]) | {"image_space": NO_SPACE_YET}
+    text = dict(about["text"]) | {"image_space": PLACEHOLDER_SPACE}
     draft = Manifest.model_validate(dict(about) | {"text": text, "files": {}})
     known = [FileEntry.model_validate(entry) for entry in about.get("files", {}).values()]
     by_hash = {entry.sha256: entry for entry in known}
@@ -61,8 +61,8 @@ def write_folder(
     return write_manifest(folder, about)
 
 
-def clip_manifest(name: str, shape: ClipShape, said: Mapping[str, str]) -> dict[str, Any]:
-    """What a CLIP of this shape needs said of it; `said` has description, license and source."""
+def clip_manifest(name: str, shape: ClipShape, details: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest of a CLIP of this shape; `details` has description, license and source."""
     return {
         "name": name,
         "dimension": shape.dimension,
@@ -86,7 +86,7 @@ def clip_manifest(name: str, shape: ClipShape, said: Mapping[str, str]) -> dict[
             "max_length": shape.context,
             "pad_token_id": shape.vocabulary - 1,
         },
-        **said,
+        **details,
     }
 
 

@@ -1,4 +1,4 @@
-"""Writes an ONNX graph node by node, so that a builder reads like the formula it stands for."""
+"""Writes ONNX graphs node by node."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 FLOAT, INT32, INT64 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64
 ONNXRUNTIME_OPS = "com.microsoft"
-# onnxruntime reads this version of the format, and opset 20, since 1.17.
+# Supported, with opset 20, since onnxruntime 1.17.
 IR_VERSION = 9
 
-# Name → element type and shape; a word in the shape is a size that may vary.
+# Name → element type and shape; a string in the shape is a dynamic axis.
 TensorTypes = Mapping[str, tuple[int, Sequence[int | str]]]
 
 
 @dataclass
 class GraphWriter:
-    """Collects nodes and constants; every method returns the name of the tensor it made."""
+    """Collects nodes and constants; methods return the name of the new tensor."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class GraphWriter:
         return name
 
     def half_constant(self, name: str, value: npt.NDArray[np.float32]) -> str:
-        """A float32 tensor kept as float16; onnxruntime folds the Cast while it loads."""
+        """A float32 tensor stored as float16; onnxruntime folds the Cast on load."""
         return self.op("Cast", self.constant(name, value.astype(np.float16)), to=FLOAT)
 
     def op(
@@ -48,9 +48,9 @@ class GraphWriter:
         domain: str = "",
         **attributes: object,
     ) -> list[str]:
-        """Like `op`, for a node with several outputs; an empty name is filled in."""
+        """Like `op`, for several outputs; empty names are generated."""
         name = f"{op_type}_{len(self.nodes)}"
-        names = [given or f"{name}_{place}" for place, given in enumerate(outputs)]
+        names = [output or f"{name}_{number}" for number, output in enumerate(outputs)]
         self.nodes.append(
             helper.make_node(op_type, inputs, names, name=name, domain=domain, **attributes)
         )
@@ -59,7 +59,7 @@ class GraphWriter:
     def model(
         self, name: str, opset: int, inputs: TensorTypes, outputs: TensorTypes
     ) -> onnx.ModelProto:
-        """The finished model; it carries no date and no path, so equal parts give equal bytes."""
+        """The model, without dates or paths, so that equal content gives equal bytes."""
         graph = helper.make_graph(
             self.nodes,
             name,

@@ -1,4 +1,4 @@
-"""Builds a folder with CLIP ViT-B/32's graphs and random weights: its speed is CLIP's speed.
+"""Builds a model folder of CLIP ViT-B/32 with random weights, to measure speed.
 
 python -m models.clip.build_random --tokenizer FILE --out DIR
 """
@@ -13,8 +13,8 @@ from models.clip.graphs import build_image_graph, build_text_graph
 from models.clip.weights import VIT_B_32, ClipShape, random_weights
 from models.model_folder import clip_manifest, write_folder
 
-SAID = {
-    "description": "CLIP's graphs with random weights: for measuring speed, finds nothing.",
+DETAILS = {
+    "description": "CLIP's graphs with random weights, to measure speed: results are meaningless.",
     "license": "Apache-2.0",
     "source": "made by models/clip/build_random.py",
 }
@@ -25,8 +25,8 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="CLIP's tokenizer.json")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    print(build(VIT_B_32, asked.tokenizer, asked.out, asked.seed).image_space)
+    options = parser.parse_args()
+    print(build(VIT_B_32, options.tokenizer, options.out, options.seed).image_space)
 
 
 def build(
@@ -35,7 +35,7 @@ def build(
     weights = random_weights(shape, seed)
     return write_folder(
         out,
-        clip_manifest("random-clip", shape, SAID),
+        clip_manifest("random-clip", shape, DETAILS),
         image=build_image_graph(shape, weights, fused=fused),
         text=build_text_graph(shape, weights, fused=fused),
         tokenizer=tokenizer,

@@ -1,11 +1,11 @@
-"""Exports a CLIP checkpoint (transformers or open_clip) as a float32 model folder.
+"""Exports a CLIP checkpoint of transformers or open_clip as a float32 model folder.
 
 pip install --group export -e .
 python -m models.clip.export CHECKPOINT --tokenizer FILE --name NAME --license TEXT --out DIR
 
-CHECKPOINT is a folder of transformers' CLIPModel (config.json beside its weights), or "MODEL:FILE",
-an architecture of open_clip and a file of its weights. Nothing is traced: the weights go by their
-names into the built graphs, whose vectors must then equal those of the checkpoint's own code.
+CHECKPOINT is a folder of transformers' CLIPModel with config.json and weights, or "MODEL:FILE", an
+architecture of open_clip and a file of its weights. The graphs are built from the weights, not
+traced, and their embeddings are compared with those of the checkpoint's own code.
 """
 
 from __future__ import annotations
@@ -25,42 +25,45 @@ SEED, SMALLEST_COSINE = 1, 0.9999
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 2 for a checkpoint that is no CLIP of this make."""
-    asked = _parser().parse_args(arguments)
-    said = {
-        "description": asked.description or f"{asked.name}, float32.",
-        "license": asked.license,
-        "source": asked.source or Path(asked.checkpoint.rpartition(":")[2]).name,
+    """Exit status 2 for an unsupported checkpoint."""
+    options = _parser().parse_args(arguments)
+    details = {
+        "description": options.description or f"{options.name}, float32.",
+        "license": options.license,
+        "source": options.source or Path(options.checkpoint.rpartition(":")[2]).name,
     }
     try:
         manifest = export(
-            read_checkpoint(asked.checkpoint), asked.name, said, asked.tokenizer, asked.out
+            read_checkpoint(options.checkpoint),
+            options.name,
+            details,
+            options.tokenizer,
+            options.out,
         )
     except UnfitCheckpointError as wrong:
-        print(f"export_clip: {wrong}", file=sys.stderr)
+        print(f"models.clip.export: {wrong}", file=sys.stderr)
         return 2
-    print(f"{asked.out}: {manifest.name}, image space {manifest.image_space}")
+    print(f"{options.out}: {manifest.name}, image space {manifest.image_space}")
     return 0
 
 
 def export(
-    read: Checkpoint, name: str, said: dict[str, str], tokenizer: Path, out: Path
+    read: Checkpoint, name: str, details: dict[str, str], tokenizer: Path, out: Path
 ) -> Manifest:
-    """The folder that `models.quantization.quantize` and `models.evaluation.check_parity` begin
-    with.
+    """Write a folder for `models.quantization.quantize` and `models.evaluation.check_parity`.
 
-    Raises UnfitCheckpointError, and writes nothing, where graphs and checkpoint disagree.
+    Raises UnfitCheckpointError, and writes nothing, if graphs and checkpoint differ.
     """
-    about = clip_manifest(name, read.shape, said)
+    about = clip_manifest(name, read.shape, details)
     about["text"]["pad_token_id"] = read.pad_token_id
     image = build_image_graph(read.shape, read.weights)
     text = build_text_graph(read.shape, read.weights)
     pixels, ids = random_pixels(read.shape, SEED), random_ids(read.shape, SEED)
     expected = read.embed(pixels, ids)
-    for tower, found in run_graphs(image, text, pixels, ids).items():
-        cosine, _ = difference(found, expected[tower])
+    for tower, vectors in run_graphs(image, text, pixels, ids).items():
+        cosine, _ = difference(vectors, expected[tower])
         if not cosine >= SMALLEST_COSINE:
-            raise UnfitCheckpointError(f"{tower}: worst cosine to the checkpoint's is {cosine:.6f}")
+            raise UnfitCheckpointError(f"{tower}: worst cosine to the checkpoint is {cosine:.6f}")
     return write_folder(out, about, image=image, text=text, tokenizer=tokenizer)
 
 

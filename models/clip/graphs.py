@@ -1,8 +1,7 @@
-"""The transformer that both towers of CLIP are made of.
+"""CLIP's image and text towers as ONNX graphs.
 
-CLIP's image tower (a vision transformer: Dosovitskiy et al. 2021) as an ONNX graph.
-
-CLIP's text tower (causal, read at the end token) as an ONNX graph.
+The image tower is a vision transformer (Dosovitskiy et al. 2021); the text tower is causal, and its
+embedding is that of the end token.
 """
 
 from __future__ import annotations
@@ -23,8 +22,11 @@ Pick = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Blocks:
-    """Writes the blocks of one tower. `fused` takes onnxruntime's own attention instead of plain
-    ONNX: the same values, in fewer passes over memory."""
+    """Writes the blocks of one tower.
+
+    `fused` uses onnxruntime's attention operator instead of plain ONNX: the same values in fewer
+    passes over memory.
+    """
 
     graph: GraphWriter
     weights: Weights
@@ -34,10 +36,10 @@ class Blocks:
     fused: bool
 
     def encode(self, hidden: str, mask: str, pick: Pick, picked_mask: str) -> str:
-        """All blocks: [N, L, W] → [N, 1, W], the token that `pick` takes; a mask is added to the
-        scores, and is "" where every token sees every other.
+        """All blocks: [N, L, W] → [N, 1, W], the token selected by `pick`.
 
-        The last block is computed for that token alone: nobody reads the others.
+        Masks are added to the scores; "" means no mask. The last block is computed for the selected
+        token only.
         """
         for layer in range(self.tower.layers - 1):
             name = f"{self.prefix}.encoder.layers.{layer}"
@@ -56,14 +58,14 @@ class Blocks:
         return self.graph.op("LayerNormalization", hidden, scale, shift, epsilon=epsilon)
 
     def project(self, name: str, token: str, output: str) -> None:
-        """[N, 1, W] → `output` [N, D], of length 1."""
+        """[N, 1, W] → `output` [N, D], normalized."""
         axis = self.graph.constant("token_axis", np.array([1]))
         weight = self.graph.constant(name, self.weights[name].T)
         projected = self.graph.op("MatMul", self.graph.op("Squeeze", token, axis), weight)
         self.graph.op("LpNormalization", projected, output=output, axis=-1, p=2)
 
     def _joined(self, name: str, parts: str, hidden: str) -> list[str]:
-        """Projections of the same tokens as one matrix, cut apart again."""
+        """Projections of the same tokens as one matrix product, split afterwards."""
         names = [f"{name}.self_attn.{part}_proj" for part in parts]
         joined = self._linear(names, hidden)
         if len(parts) == 1:
@@ -100,7 +102,7 @@ class Blocks:
         return self.graph.op("Add", hidden, self._linear([f"{name}.mlp.fc2"], inner))
 
     def _activation(self, inner: str) -> str:
-        """Both in the form that onnxruntime knows and fuses."""
+        """Both activations in the form that onnxruntime fuses."""
         graph = self.graph
         if self.shape.activation == "quick_gelu":
             slope = graph.constant("quick_gelu_slope", np.float32(QUICK_GELU_SLOPE))
@@ -113,7 +115,7 @@ class Blocks:
     def _linear(self, names: list[str], hidden: str) -> str:
         weight = np.concatenate([self.weights[f"{name}.weight"] for name in names]).T
         bias = np.concatenate([self.weights[f"{name}.bias"] for name in names])
-        # One name for several matrices: the block's, then the parts', as in "….q_proj+k_proj".
+        # One name for several matrices: "….q_proj+k_proj".
         joined = "+".join([names[0], *(name.rpartition(".")[2] for name in names[1:])])
         product = self.graph.op("MatMul", hidden, self.graph.constant(f"{joined}.weight", weight))
         return self.graph.op("Add", product, self.graph.constant(f"{joined}.bias", bias))
@@ -123,7 +125,7 @@ class Blocks:
 
 
 def build_image_graph(shape: ClipShape, weights: Weights, *, fused: bool = True) -> onnx.ModelProto:
-    """`pixel_values` [N, 3, S, S] → `image_embeds` [N, D], of length 1."""
+    """`pixel_values` [N, 3, S, S] → `image_embeds` [N, D], normalized."""
     graph = GraphWriter()
     blocks = Blocks(graph, weights, shape, shape.image, IMAGE, fused)
     tokens = _image_tokens(graph, shape, weights)
@@ -143,7 +145,7 @@ def build_image_graph(shape: ClipShape, weights: Weights, *, fused: bool = True)
 def _image_tokens(graph: GraphWriter, shape: ClipShape, weights: Weights) -> str:
     """[N, patches + 1, W], the class token first."""
     positions = weights[f"{IMAGE}.embeddings.position_embedding.weight"].copy()
-    # A row of zeros is the class token's place: its vector comes with its position.
+    # A row of zeros for the class token, whose vector is added with its position.
     positions[0] += weights[f"{IMAGE}.embeddings.class_embedding"]
     pads = graph.constant("class_token_before", np.array([0, 1, 0, 0, 0, 0]))
     tokens = graph.op("Pad", _patches(graph, shape, weights), pads)
@@ -151,8 +153,8 @@ def _image_tokens(graph: GraphWriter, shape: ClipShape, weights: Weights) -> str
 
 
 def _patches(graph: GraphWriter, shape: ClipShape, weights: Weights) -> str:
-    """[N, patches, W]. A convolution whose step is its width is a product of matrices, and those
-    have fast int8 kernels."""
+    """[N, patches, W]. A convolution whose stride is its width is a matrix product, which has fast
+    int8 kernels."""
     side, patch = shape.patches_a_side, shape.patch
     cut = graph.constant("cut_patches", np.array([0, 3, side, patch, side, patch]))
     pixels = graph.op("Reshape", "pixel_values", cut)
@@ -163,16 +165,16 @@ def _patches(graph: GraphWriter, shape: ClipShape, weights: Weights) -> str:
     return graph.op("MatMul", flat, graph.constant(name, weight))
 
 
-# Far below every score, and within float16.
+# Far below all scores, and within the range of float16.
 NEVER = np.float32(-3e4)
 TABLES = ("token", "position")
 
 
 def build_text_graph(shape: ClipShape, weights: Weights, *, fused: bool = True) -> onnx.ModelProto:
-    """`input_ids` [N, L], L ≤ context → `text_embeds` [N, D], of length 1.
+    """`input_ids` [N, L], L ≤ context → `text_embeds` [N, D], normalized.
 
-    The end token is found as OpenAI finds it: it has the largest id, and its first place counts.
-    What follows it changes nothing, so no text needs more padding than its batch.
+    The end token is the first one with the largest ID, as in OpenAI's code. Tokens after it have no
+    effect, so that texts need no padding beyond their batch.
     """
     graph = GraphWriter()
     blocks = Blocks(graph, weights, shape, shape.text, TEXT, fused)
@@ -207,7 +209,7 @@ def _text_tokens(graph: GraphWriter, weights: Weights, length: str) -> str:
 
 
 def _masks(graph: GraphWriter, context: int, length: str, ends: str) -> tuple[str, str]:
-    """What a token may not see: [1, 1, L, L], and of the end tokens alone [N, 1, 1, L]."""
+    """The attention masks: causal [1, 1, L, L], and of the end tokens only [N, 1, 1, L]."""
     later = np.triu(np.full((context, context), NEVER, np.float32), 1)
     square = graph.op(
         "Slice",

@@ -1,4 +1,4 @@
-"""Inputs on which a CLIP graph is compared with CLIP in torch: the same with every numpy."""
+"""Inputs to compare CLIP graphs with CLIP in torch, reproducible with every version of numpy."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def random_pixels(shape: ClipShape, seed: int) -> Floats:
 
 
 def random_ids(shape: ClipShape, seed: int) -> Ids:
-    """[5, context]: texts of every length, from none to too long, padded as OpenAI pads (with 0)
-    and as transformers pads (with the end token)."""
+    """[5, context]: texts from empty to full length, padded with 0 as by OpenAI, or with the end
+    token as by transformers."""
     end, start = shape.vocabulary - 1, shape.vocabulary - 2
     spread = random_floats((seed, "ids"), (TEXTS, shape.context))
     ids = (np.abs(spread) * 1000).astype(np.int64) % start
@@ -45,7 +45,7 @@ def described(shape: ClipShape) -> dict[str, Any]:
 def run_graphs(
     image: onnx.ModelProto, text: onnx.ModelProto, pixels: Floats, ids: Ids
 ) -> Embeddings:
-    """`image_embeds`, `text_embeds` of built graphs."""
+    """`image_embeds` and `text_embeds` of built graphs."""
     return {
         "image_embeds": _run(image, {"pixel_values": pixels}),
         "text_embeds": _run(text, {"input_ids": ids}),
@@ -53,7 +53,7 @@ def run_graphs(
 
 
 def difference(found: Floats, expected: Floats) -> tuple[float, float]:
-    """Worst cosine and largest difference of two sets of vectors of length 1, [N, D]."""
+    """Worst cosine and largest difference of two matrices of normalized vectors, [N, D]."""
     cosine = float((found.astype(np.float64) * expected).sum(axis=1).min())
     return cosine, float(np.abs(found - expected).max())
 

@@ -1,11 +1,7 @@
-"""Fetches CLIP in int8 and float32, and prints what it is worth beside what is published.
+"""Downloads CLIP in int8 and float32, and compares their quality with each other and with
+published figures.
 
 python -m models.clip.verify [--samples FOLDER] [--cache FOLDER]
-
-What is published of CLIP ViT-B/32 in float32, to hold one's own figures against.
-
-`ViT-B-32,openai` in open_clip's docs/openclip_retrieval_results.csv (image retrieval) and
-docs/openclip_results.csv, https://github.com/mlfoundations/open_clip; in percent.
 """
 
 from __future__ import annotations
@@ -28,40 +24,40 @@ from models.evaluation.metrics import CUTS, Recall
 from models.evaluation.parity import Parity, compare, faults
 from models.evaluation.samples import read_captioned, vectors_of
 
+# CLIP ViT-B/32 in float32, in percent: `ViT-B-32,openai` in docs/openclip_retrieval_results.csv
+# (image retrieval) and docs/openclip_results.csv of https://github.com/mlfoundations/open_clip.
 RETRIEVAL: dict[str, Recall] = {
     "Flickr30k, 1,000 photos": {"R@1": 58.8, "R@5": 83.6, "R@10": 90.0},
     "COCO, 5,000 photos": {"R@1": 30.4, "R@5": 55.9, "R@10": 66.9},
 }
 ZERO_SHOT_IMAGENET = 63.3  # top-1
-
-
 SHIPPED, ORIGINAL = "clip-vit-b-32", "clip-vit-b-32-fp32"
-Known = Callable[[str], CatalogEntry]
+Catalog = Callable[[str], CatalogEntry]
 
 
-def main(arguments: Sequence[str] | None = None, known: Known = catalog_entry) -> int:
-    """Exit status: 0 fit, 1 too far from float32, with every reason, 2 it could not be fetched."""
-    asked = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, catalog: Catalog = catalog_entry) -> int:
+    """Exit status: 0 accepted, 1 rejected with all reasons, 2 the download failed."""
+    options = _parser().parse_args(arguments)
     try:
-        folders = [_pulled(known(name), asked.cache) for name in (SHIPPED, ORIGINAL)]
-        found = _measured(asked.samples, folders)
+        folders = [_pull(catalog(name), options.cache) for name in (SHIPPED, ORIGINAL)]
+        found = _measure(options.samples, folders)
     except (ImageSearchError, UsageError) as wrong:
         hint = getattr(wrong, "hint", "")
-        print(f"verify_clip: {wrong}{hint and f'; {hint}'}", file=sys.stderr)
+        print(f"models.clip.verify: {wrong}{hint and f'; {hint}'}", file=sys.stderr)
         return 2
     print("\n".join(_table(found)))
     unfit = faults(found, CLIP)
     for fault in unfit:
-        print(f"verify_clip: {fault}", file=sys.stderr)
+        print(f"models.clip.verify: {fault}", file=sys.stderr)
     return 1 if unfit else 0
 
 
-def _pulled(model: CatalogEntry, cache: Path) -> Path:
-    with download_progress(Console(stderr=True)) as watch:
+def _pull(model: CatalogEntry, cache: Path) -> Path:
+    with watching(Console(stderr=True)) as watch:
         return Puller(cache, watch).pull(model)
 
 
-def _measured(samples: Path, folders: Sequence[Path]) -> Parity:
+def _measure(samples: Path, folders: Sequence[Path]) -> Parity:
     captioned = read_captioned(samples)
     shipped, original = (vectors_of(folder, captioned) for folder in folders)
     return compare(shipped, original.images_alone, original.texts_alone)
@@ -81,9 +77,9 @@ def _table(found: Parity) -> Iterator[str]:
     near = (found.image_cosine_to_float32, found.text_cosine_to_float32)
     yield "| cosine, median / worst | " + " | ".join(f"{c.median} / {c.worst}" for c in near) + " |"
     alone = (found.image_cosine_alone_to_batch, found.text_cosine_alone_to_batch)
-    yield f"| cosine alone to in a batch, worst | {alone[0].worst} | {alone[1].worst} |"
+    yield f"| cosine alone to batch, worst | {alone[0].worst} | {alone[1].worst} |"
     kept = (found.image_to_image_top10_overlap, found.text_to_image_top10_overlap)
-    yield f"| of float32's first 10 kept, percent | {kept[0]} | {kept[1]} |"
+    yield f"| overlap of the first 10, percent | {kept[0]} | {kept[1]} |"
     yield ""
     yield f"Published, float32, zero-shot ImageNet: {ZERO_SHOT_IMAGENET} % top-1."
 

@@ -1,8 +1,7 @@
-"""A CLIP's weights under the names of transformers' CLIPModel, and random ones for any shape.
+"""Sizes and weights of CLIP models, under the names of transformers' CLIPModel.
 
-The sizes that make one CLIP differ from another.
-
-The same CLIP weights under other names: those of OpenAI's code and of open_clip.
+Includes random weights for any shape, and the names of the same weights in open_clip and OpenAI's
+code.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Activation = Literal["quick_gelu", "gelu"]
 
 @dataclass(frozen=True)
 class TowerShape:
-    """A transformer: `width` of a token's vector, `inner` of the widest layer within a block."""
+    """Sizes of a transformer: `width` of a token, `inner` of the MLP's hidden layer."""
 
     width: int
     layers: int
@@ -58,7 +57,7 @@ VIT_B_32 = ClipShape(
     context=77,
     text=TowerShape(width=512, layers=12, heads=8, inner=2048),
 )
-# No two sizes are equal, so that an axis mistaken for another cannot go unseen.
+# All sizes differ, so that swapped axes are detected.
 TINY = ClipShape(
     dimension=12,
     image_size=24,
@@ -73,13 +72,13 @@ TINY = ClipShape(
 Weights = dict[str, Floats]
 Shape = tuple[int, ...]
 IMAGE, TEXT = "vision_model", "text_model"
-# Four numbers of 16 bits, each uniform, have nearly a normal sum; this is its deviation.
+# The standard deviation of the sum of four uniform 16-bit numbers, which is nearly normal.
 DEVIATION_OF_FOUR = 2 * 2**16 / 12**0.5
 
 
 def random_weights(shape: ClipShape, seed: int) -> Weights:
-    """The same with every version of numpy: only the generator's raw bits are taken, which numpy
-    guarantees. Deviations keep a token's values near 1 in every layer, whatever the shape."""
+    """Reproducible with every version of numpy: uses only the generator's raw bits, which numpy
+    guarantees. The deviations keep a token's values near 1 in every layer of any shape."""
     drawn = {}
     for name, size in weight_shapes(shape).items():
         mean, deviation = _spread(name, size)
@@ -88,7 +87,7 @@ def random_weights(shape: ClipShape, seed: int) -> Weights:
 
 
 def random_floats(key: tuple[int, str], size: Shape) -> Floats:
-    """Nearly normal, mean 0, deviation 1; each key has numbers of its own."""
+    """Nearly normal numbers of mean 0 and deviation 1, different for each key."""
     seed, name = key
     bits = np.random.PCG64([seed, zlib.crc32(name.encode())]).random_raw(int(np.prod(size)))
     sixteen = bits.astype("<u8", copy=False).view("<i2").reshape(-1, 4)
@@ -99,7 +98,7 @@ def random_floats(key: tuple[int, str], size: Shape) -> Floats:
 
 
 def weight_shapes(shape: ClipShape) -> dict[str, Shape]:
-    """Every tensor that the two towers use; matrices are [outputs, inputs]."""
+    """The shapes of all tensors of both towers; matrices are [outputs, inputs]."""
     image, text, patch = shape.image, shape.text, shape.patch
     return {
         f"{IMAGE}.embeddings.class_embedding": (image.width,),
@@ -108,7 +107,7 @@ def weight_shapes(shape: ClipShape) -> dict[str, Shape]:
             shape.patches_a_side**2 + 1,
             image.width,
         ),
-        # The name is spelt so.
+        # The name has this typo in transformers.
         **dict(_affine(f"{IMAGE}.pre_layrnorm", (image.width,))),
         **dict(_blocks(IMAGE, image)),
         **dict(_affine(f"{IMAGE}.post_layernorm", (image.width,))),
@@ -149,7 +148,7 @@ def _spread(name: str, size: Shape) -> tuple[float, float]:
     return 0.0, float(np.prod(size[1:])) ** -0.5
 
 
-# transformers' name → open_clip's, for what stands outside the blocks.
+# transformers' name → open_clip's, for tensors outside the blocks.
 OUTSIDE = {
     f"{IMAGE}.embeddings.class_embedding": "visual.class_embedding",
     f"{IMAGE}.embeddings.patch_embedding.weight": "visual.conv1.weight",
@@ -162,7 +161,7 @@ NORMS = {
     f"{IMAGE}.post_layernorm": "visual.ln_post",
     f"{TEXT}.final_layer_norm": "ln_final",
 }
-# open_clip keeps these [inputs, outputs].
+# Stored as [inputs, outputs] in open_clip.
 TURNED = {"visual_projection.weight": "visual.proj", "text_projection.weight": "text_projection"}
 STACKS = {
     f"{IMAGE}.encoder.layers": "visual.transformer.resblocks",
@@ -183,7 +182,7 @@ def is_open_clip(state: Mapping[str, object]) -> bool:
 
 
 def from_open_clip(state: Mapping[str, Floats]) -> Weights:
-    """Raises KeyError for a CLIP of another make (a ResNet, or a text tower of its own)."""
+    """Raises KeyError for other architectures (a ResNet, or a custom text tower)."""
     found = {name: state[theirs] for name, theirs in _plain_names(state).items()}
     found |= {name: state[theirs].T for name, theirs in TURNED.items()}
     for ours, theirs in _named_blocks(state):
@@ -195,7 +194,7 @@ def from_open_clip(state: Mapping[str, Floats]) -> Weights:
 
 
 def to_open_clip(weights: Weights, theirs: Mapping[str, object]) -> Weights:
-    """The other way round; `theirs` has the names that are wanted."""
+    """The reverse of `from_open_clip`; `theirs` has the names to return."""
     state = {name: weights[ours] for ours, name in _plain_names(theirs).items()}
     state |= {name: weights[ours].T for ours, name in TURNED.items()}
     for ours, block in _named_blocks(theirs):
@@ -214,7 +213,7 @@ def _plain_names(theirs: Mapping[str, object]) -> dict[str, str]:
 
 
 def _named_blocks(theirs: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The names of every block, in both ways."""
+    """The names of every block, in both libraries."""
     return [
         (f"{ours}.{layer}", f"{stack}.{layer}")
         for ours, stack in STACKS.items()

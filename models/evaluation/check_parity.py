@@ -1,4 +1,4 @@
-"""The parity gate: refuses a model folder that is too far from its float32 original.
+"""The parity gate: rejects a model folder that differs too much from its float32 original.
 
 python -m models.evaluation.check_parity FOLDER --against FLOAT32_FOLDER [--write]
 python -m models.evaluation.check_parity layers/starter_model/starter_model --starter-sources DIR
@@ -25,35 +25,36 @@ from models.starter.image_graph import ImageBlocks
 from models.starter.reference import Reference, image_embeddings
 from models.starter.sources import SourceError, find_sources
 
-# Rounding to 8 bits costs a CLIP more than the starter model: its limits leave room for it, and
-# what recall it has is its training's business.
+# 8-bit rounding costs CLIP more than the starter model. Its absolute recall depends on its training
+# and has no limit.
 CLIP = Limits(median_cosine=0.99, worst_cosine=0.97, recall={})
-COMMAND = "python -m models.evaluation.check_parity"
+PROGRAM = "models.evaluation.check_parity"
+COMMAND = f"python -m {PROGRAM}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 fit, 1 refused with every reason, 2 the folders are not what they should be.
+    """Exit status: 0 accepted, 1 rejected with all reasons, 2 invalid folders.
 
-    With --write the figures of a fit model go into its manifest's `quality`.
+    With --write the figures of an accepted model are written to its manifest's `quality`.
     """
-    asked = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        found = _measured(asked)
+        found = _measured(options)
         print(json.dumps(found.as_manifest(), indent=2))
-        refuse(faults(found, _limits(asked)))
+        refuse(faults(found, _limits(options)))
     except (ImageSearchError, SourceError) as wrong:
-        print(f"check_parity: {wrong}", file=sys.stderr)
+        print(f"{PROGRAM}: {wrong}", file=sys.stderr)
         return 2
     except ParityError as unfit:
-        print(f"check_parity: {asked.folder} is {unfit}", file=sys.stderr)
+        print(f"{PROGRAM}: {options.folder}: {unfit}", file=sys.stderr)
         return 1
-    if asked.write:
-        write_quality(asked.folder, found)
+    if options.write:
+        write_quality(options.folder, found)
     return 0
 
 
 def write_quality(folder: Path, found: Parity) -> None:
-    """Beside the figures that are there; no vector changes with them, so the space stays."""
+    """Add the figures to those in the manifest; the embedding space does not change."""
     path = folder / MANIFEST
     manifest = json.loads(path.read_text("utf-8"))
     figures = found.as_manifest() | {"command": COMMAND}
@@ -61,12 +62,12 @@ def write_quality(folder: Path, found: Parity) -> None:
     path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _measured(asked: argparse.Namespace) -> Parity:
-    captioned = read_captioned(asked.samples)
-    shipped = vectors_of(asked.folder, captioned)
-    if asked.starter_sources:
-        return compare(shipped, *_starter(asked.starter_sources, asked.samples))
-    return compare(shipped, *_float32(asked.against, captioned))
+def _measured(options: argparse.Namespace) -> Parity:
+    captioned = read_captioned(options.samples)
+    shipped = vectors_of(options.folder, captioned)
+    if options.starter_sources:
+        return compare(shipped, *_starter(options.starter_sources, options.samples))
+    return compare(shipped, *_float32(options.against, captioned))
 
 
 def _float32(folder: Path, captioned: Captioned) -> tuple[Floats, Floats]:
@@ -75,7 +76,7 @@ def _float32(folder: Path, captioned: Captioned) -> tuple[Floats, Floats]:
 
 
 def _starter(sources: Path, samples: Path) -> tuple[Floats, Floats]:
-    """The starter model has no float32 folder: its reference is computed from its sources."""
+    """The reference of the starter model, which has no float32 folder, from its sources."""
     found, photos = find_sources(sources), read_samples(samples)
     reference = Reference(found)
     blocks: ImageBlocks = image_blocks(found, reference)
@@ -84,11 +85,13 @@ def _starter(sources: Path, samples: Path) -> tuple[Floats, Floats]:
     return images, np.pad(words, ((0, 0), (0, SECOND_BLOCK)))
 
 
-def _limits(asked: argparse.Namespace) -> Limits:
-    """The model's kind decides, then what was said."""
-    kind = STARTER if asked.starter_sources else CLIP
-    said = {name: getattr(asked, name) for name in _FIGURES if getattr(asked, name) is not None}
-    return Limits(**({field.name: getattr(kind, field.name) for field in fields(Limits)} | said))
+def _limits(options: argparse.Namespace) -> Limits:
+    """The limits of the kind of model, overridden by the options."""
+    kind = STARTER if options.starter_sources else CLIP
+    given = {
+        name: getattr(options, name) for name in _FIGURES if getattr(options, name) is not None
+    }
+    return Limits(**({field.name: getattr(kind, field.name) for field in fields(Limits)} | given))
 
 
 _FIGURES = [field.name for field in fields(Limits) if field.name != "recall"]
@@ -96,16 +99,18 @@ _FIGURES = [field.name for field in fields(Limits) if field.name != "recall"]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="models.evaluation.check_parity",
+        prog=PROGRAM,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path)
     original = parser.add_mutually_exclusive_group(required=True)
-    original.add_argument("--against", type=Path, help="the folder it was quantised from")
+    original.add_argument(
+        "--against", type=Path, help="the float32 folder that it was quantized from"
+    )
     original.add_argument("--starter-sources", type=Path)
     parser.add_argument("--samples", type=Path, default=Path("samples"))
-    parser.add_argument("--write", action="store_true", help="keep the figures in the manifest")
+    parser.add_argument("--write", action="store_true", help="write the figures to the manifest")
     for name in _FIGURES:
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="LIMIT")
     return parser

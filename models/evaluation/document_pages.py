@@ -1,6 +1,6 @@
-"""Pages as phones and scanners hold them, drawn from seeds: letters, receipts, screens, charts.
+"""Synthetic document pages from seeds: letters, receipts, screenshots, charts and others.
 
-The pages of one kind share a template and differ in all they say. No two of them are duplicates.
+Pages of one kind share a template and differ in content: no two of them are duplicates.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ENDS = ["", "", "", "l", "m", "n", "r", "s", "t", "nd", "ng", "ck", "st"]
 
 @dataclass(frozen=True)
 class Page:
-    """A drawn page; `seen`: fitting may use pages of its kind."""
+    """A page; `seen` kinds may be used for fitting."""
 
     kind: str
     seen: bool
@@ -33,7 +33,7 @@ class Page:
 
 
 def document_pages() -> Iterator[Page]:
-    """Five pages of each kind, the same ones every time."""
+    """Five pages of each kind, always the same."""
     for kind, draw in {**SEEN_KINDS, **UNSEEN_KINDS}.items():
         for number in range(PAGES_OF_A_KIND):
             yield Page(kind, kind in SEEN_KINDS, draw(_seeded(f"{kind} {number}")))
@@ -64,7 +64,7 @@ def _write(draw: Draw, place: tuple[float, float], text: str, size: int, ink: Co
 
 
 def _line(rng: random.Random, width: float, size: int) -> str:
-    """Words that fill a line of that width in pixels."""
+    """Words that fill a line of `width` pixels."""
     font, line = ImageFont.load_default(size), _word(rng)
     while font.getlength(longer := f"{line} {_word(rng)}") < width:
         line = longer
@@ -74,7 +74,7 @@ def _line(rng: random.Random, width: float, size: int) -> str:
 def _paragraphs(
     rng: random.Random, draw: Draw, box: tuple[int, int, int, int], size: int, ink: Color = BLACK
 ) -> None:
-    """Text from the left to the right of the box until its bottom."""
+    """Fill the box with text."""
     left, top, right, bottom = box
     pitch, y = round(size * rng.uniform(1.3, 1.6)), float(top)
     while y < bottom - pitch:
@@ -145,7 +145,7 @@ def receipt(rng: random.Random) -> Image.Image:
 
 
 def invoice(rng: random.Random) -> Image.Image:
-    """One firm's invoices: the same logo and table, other customers and items."""
+    """Invoices of one company: the same logo and table, different customers and items."""
     picture, draw = _sheet(PAPER)
     draw.ellipse((100, 90, 220, 210), fill=ACCENTS[1])
     _write(draw, (245, 115), "NORDWIND", 60, ACCENTS[1])
@@ -167,7 +167,7 @@ def invoice(rng: random.Random) -> Image.Image:
 
 
 def form(rng: random.Random) -> Image.Image:
-    """The same form each time, filled in by somebody else."""
+    """The same form with different entries."""
     picture, draw = _sheet(PAPER)
     _write(draw, (120, 100), "Application for residence", 48, BLACK)
     template = _seeded("form")
@@ -200,7 +200,7 @@ def chat(rng: random.Random) -> Image.Image:
 
 
 def app_list(rng: random.Random) -> Image.Image:
-    """Lists of one app, such as mails or settings: a picture, two lines of text, an arrow."""
+    """Lists of one app, such as mails or settings: an image, two lines of text, an arrow."""
     picture, draw = _sheet(PHONE)
     draw.rectangle((0, 0, 1080, 200), fill=ACCENTS[4])
     _write(draw, (60, 90), _words(rng, 1, 2).title(), 56, WHITE)
@@ -279,7 +279,7 @@ def line_chart(rng: random.Random) -> Image.Image:
 
 
 def slide(rng: random.Random) -> Image.Image:
-    """One firm's slides."""
+    """Slides with one design."""
     picture, draw = _sheet((1600, 900))
     draw.rectangle((0, 0, 1600, 130), fill=ACCENTS[0])
     draw.ellipse((1450, 780, 1550, 880), fill=ACCENTS[0])
@@ -395,7 +395,7 @@ SEEN_KINDS: dict[str, Drawing] = {
     "slide": slide,
     "street map": street_map,
 }
-# Only measured: whether what was fitted holds for pages of other kinds.
+# Not used for fitting: they measure generalization to other kinds of pages.
 UNSEEN_KINDS: dict[str, Drawing] = {
     "paper": paper,
     "home screen": home_screen,

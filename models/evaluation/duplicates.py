@@ -1,10 +1,9 @@
-"""Fits how much each kind of evidence counts on one half of the photos, reports on the other.
-
-Then it reports on drawn pages, of kinds that the limits for pages come from and of other kinds.
+"""Fits the weights of duplicate detection, and measures its recall and precision.
 
 python -m models.evaluation.duplicates layers/starter_model/starter_model samples
 
-Pictures and copies of them, encoded as the product does, and what there is for each pair.
+The weights are fitted on one half of the photos and their edited copies, and measured on the other
+half and on synthetic document pages.
 """
 
 from __future__ import annotations
@@ -33,16 +32,22 @@ from models.evaluation.page_copies import PAGE_COPIES
 from models.evaluation.samples import read_samples
 from models.relevance.fit import Doubles, logistic_fit
 
-# Edited copies go around at the size of a web page, not of a camera.
+# Edited copies are usually of web size, not of camera size.
 LONGEST_SIDE = 1024
-AT_A_TIME = 16
-# As many photos as a new one is compared with when it is indexed: those behind have no overlap.
-OFFERED = 10
+BATCH = 16
+# The number of candidates that indexing compares; all others have no overlap.
+CANDIDATES = 10
+THRESHOLD = 0.95
+# Keeps the photos of the other half away from the threshold.
+RIDGE = 1e-3
+# Fitted on the nearest other photos, which an index would return, not on easy pairs.
+NEAREST = 5
+Flags: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Pictures in their order: embeddings [N, D], and how each looks; pages have a detail."""
+    """Embeddings [N, D], hashes and miniatures of images; document pages also have details."""
 
     embeddings: Floats
     hashes: list[str]
@@ -52,10 +57,10 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of copies [N] of one kind against pictures [M], what there is for each pair.
+    """The features of each pair of copies [N] of one kind and images [M].
 
-    `features` [N, M, 3] are cosine, agreement of the hashes and overlap; `details` those of the
-    copies and those of the pictures.
+    `features` [N, M, 3] are cosine, hash similarity and overlap; `details` are those of the copies
+    and of the images.
     """
 
     kind: str
@@ -63,7 +68,7 @@ class Evidence:
     details: tuple[Sequence[Detail | None], Sequence[Detail | None]] = ((), ())
 
     def differ(self, row: int, column: int, logit: float) -> bool:
-        """Whether both are pages whose details do not agree with these log-odds."""
+        """True for two pages whose details differ, at these log-odds."""
         copies, pictures = self.details
         one, other = (copies[row], pictures[column]) if copies and pictures else (None, None)
         return agreement_logit(one, other) < logit
@@ -72,7 +77,7 @@ class Evidence:
 def evidence(
     encoder: OnnxImageEncoder, pictures: Sequence[Image.Image], edits: Mapping[str, Edit]
 ) -> Iterator[Evidence]:
-    """Each kind of copy against all pictures; the first is the pictures against one another."""
+    """Each kind of copy against all images; the first are the images against each other."""
     originals = _encoded(encoder, pictures, lambda picture: picture)
     details = originals.details
     yield Evidence("", _features(originals, originals), (details, details))
@@ -83,9 +88,9 @@ def evidence(
 
 def _encoded(encoder: OnnxImageEncoder, photos: Sequence[Image.Image], edit: Edit) -> Encoded:
     images: list[EncodedImage] = []
-    for start in range(0, len(photos), AT_A_TIME):
-        files = [_file(edit(photo)) for photo in photos[start : start + AT_A_TIME]]
-        for image in encoder.encode_images(files, DetailOptions()):
+    for start in range(0, len(photos), BATCH):
+        files = [_file(edit(photo)) for photo in photos[start : start + BATCH]]
+        for image in encoder.encode_images(files, DetailsWanted()):
             assert isinstance(image, EncodedImage), image
             images.append(image)
     details = [image.details for image in images if image.details]
@@ -108,31 +113,22 @@ def _features(copies: Encoded, photos: Encoded) -> Floats:
     cosines = copies.embeddings @ photos.embeddings.T
     features = np.stack([cosines, np.zeros_like(cosines), np.zeros_like(cosines)], axis=-1)
     for row, (phash, miniature) in enumerate(zip(copies.hashes, copies.miniatures, strict=True)):
-        for column in np.argsort(-cosines[row])[: OFFERED + 1]:
+        for column in np.argsort(-cosines[row])[: CANDIDATES + 1]:
             distance = hash_distance(phash, photos.hashes[column])
             features[row, column, 1] = 1 - min(distance, FAR) / FAR
             features[row, column, 2] = overlap(miniature, photos.miniatures[column])
     return features.astype(np.float32)
 
 
-Flags: TypeAlias = NDArray[np.bool_]
-
-THRESHOLD = 0.95
-# So that the photos of the other half stay clear of the threshold as well.
-RIDGE = 1e-3
-# What is fitted on are the photos that an index would offer, not the easy ones.
-NEAREST = 5
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="models.evaluation.duplicates", description=__doc__)
     parser.add_argument("model", type=Path, help="a model folder")
-    parser.add_argument("samples", type=Path, help="the folder of photos")
-    asked = parser.parse_args()
+    parser.add_argument("samples", type=Path, help="folder of photos")
+    options = parser.parse_args()
     pages = list(document_pages())
-    encoder = OnnxImageEncoder(asked.model, load_manifest(asked.model))
+    encoder = OnnxImageEncoder(options.model, load_manifest(options.model))
     try:
-        photos = list(evidence(encoder, read_samples(asked.samples).pictures, COPIES))
+        photos = list(evidence(encoder, read_samples(options.samples).pictures, COPIES))
         drawn = list(evidence(encoder, [page.picture for page in pages], PAGE_COPIES))
     finally:
         encoder.close()
@@ -142,16 +138,16 @@ def main() -> None:
     even = np.arange(len(photos[0].features)) % 2 == 0
     seen = np.array([page.seen for page in pages])
     for title, found, rows in (
-        ("Photos that the weights were not fitted on", photos, ~even),
-        ("Photos that they were fitted on", photos, even),
-        ("Pages of kinds that the limits come from", drawn, seen),
+        ("Photos not used for fitting", photos, ~even),
+        ("Photos used for fitting", photos, even),
+        ("Pages of kinds used for the limits", drawn, seen),
         ("Pages of other kinds", drawn, ~seen),
     ):
         print(f"\n{title}: {rows.sum()} of {len(rows)}\n", *table(found, weights, rows), sep="\n")
 
 
 def fit(found: Sequence[Evidence]) -> Doubles:
-    """On the photos with even numbers: their copies, and the nearest others of each."""
+    """Fit on the photos with even numbers: their copies, and the nearest other photos of each."""
     features, same = [], []
     for each in found:
         for row in range(0, len(each.features), 2):
@@ -165,9 +161,9 @@ def fit(found: Sequence[Evidence]) -> Doubles:
 
 
 def table(found: Sequence[Evidence], weights: Doubles, rows: Flags) -> list[str]:
-    """Recall and precision of each kind in percent, from the pictures in these rows."""
+    """Recall and precision of each kind in percent, for the images in these rows."""
     lines = [
-        "| copies | recall, % | precision, % | others taken for it |",
+        "| copies | recall, % | precision, % | false positives |",
         "| --- | --- | --- | --- |",
     ]
     rights = wrongs = 0
@@ -177,7 +173,7 @@ def table(found: Sequence[Evidence], weights: Doubles, rows: Flags) -> list[str]
             lines.append(f"| {each.kind} | {_figures(right, wrong, int(rows.sum()))} |")
             rights, wrongs = rights + right, wrongs + wrong
         else:
-            lines.append(f"| none: the pictures themselves | – | – | {wrong} |")
+            lines.append(f"| none: the images themselves | – | – | {wrong} |")
     copies = int(rows.sum()) * sum(bool(each.kind) for each in found)
     return [*lines, f"| all copies | {_figures(rights, wrongs, copies)} |"]
 
@@ -188,7 +184,7 @@ def _figures(right: int, wrong: int, copies: int) -> str:
 
 
 def _counts(found: Evidence, weights: Doubles, rows: Flags) -> tuple[int, int]:
-    """How many copies in these rows are found, and how many other pictures are taken for them."""
+    """Numbers of true and false positives among the copies in these rows."""
     logit = float(np.log(THRESHOLD / (1 - THRESHOLD)))
     alike = found.features @ weights[:-1] + weights[-1] >= logit
     pairs = [

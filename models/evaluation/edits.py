@@ -1,7 +1,4 @@
-"""Seventeen ways to pass a picture off as another one, for asking whether it is noticed.
-
-Edits that a picture meets on its way around, for asking whether its original is still found.
-"""
+"""Edited copies of images: EDITS to measure retrieval, COPIES to measure duplicate detection."""
 
 from __future__ import annotations
 
@@ -12,14 +9,15 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 Edit = Callable[[Image.Image], Image.Image]
 GREY = (127, 127, 127)
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
-def crop(area: float, place: float) -> Edit:
-    """Keep a share of the area; `place` 0 is the top left corner, 0.5 the middle."""
+def crop(area: float, position: float) -> Edit:
+    """Keep a share of the area; `position` 0 is the top left corner, 0.5 the center."""
 
     def cropped(picture: Image.Image) -> Image.Image:
         kept = [int(side * area**0.5) for side in picture.size]
-        left, top = (int((side - k) * place) for side, k in zip(picture.size, kept, strict=True))
+        left, top = (int((side - k) * position) for side, k in zip(picture.size, kept, strict=True))
         return picture.crop((left, top, left + kept[0], top + kept[1]))
 
     return cropped
@@ -40,8 +38,8 @@ def watermark(picture: Image.Image) -> Image.Image:
     layer = Image.new("RGBA", picture.size)
     draw, (width, height) = ImageDraw.Draw(layer), picture.size
     font = ImageFont.load_default(size=max(12, width // 8))
-    for place in (0.15, 0.5, 0.8):
-        draw.text((width * 0.1, height * place), "SAMPLE PHOTO", (255, 255, 255, 140), font)
+    for y in (0.15, 0.5, 0.8):
+        draw.text((width * 0.1, height * y), "SAMPLE PHOTO", (255, 255, 255, 140), font)
     return Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
 
 
@@ -65,9 +63,6 @@ EDITS: dict[str, Edit] = {
 }
 
 
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-
-
 def quarter_size(picture: Image.Image) -> Image.Image:
     return picture.resize((max(1, picture.width // 4), max(1, picture.height // 4)))
 
@@ -77,7 +72,7 @@ def tilt_a_little(picture: Image.Image) -> Image.Image:
 
 
 def caption(picture: Image.Image) -> Image.Image:
-    """White words on a black bar over the lowest 18 % of the picture."""
+    """White text on a black bar over the lowest 18 % of the image."""
     captioned, (width, height) = picture.copy(), picture.size
     draw, font = ImageDraw.Draw(captioned), ImageFont.load_default(size=max(12, width // 12))
     draw.rectangle((0, int(height * 0.82), width, height), fill=BLACK)
@@ -94,7 +89,7 @@ def white_border(picture: Image.Image) -> Image.Image:
 
 
 def letterbox(picture: Image.Image) -> Image.Image:
-    """In the middle of a black square that is a fifth larger than its longest side."""
+    """Centered on a black square 1.2 times as large as the longest side."""
     side = int(1.2 * max(picture.size))
     boxed = Image.new("RGB", (side, side), BLACK)
     boxed.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))

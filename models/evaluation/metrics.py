@@ -1,6 +1,6 @@
-"""Image → image: is an edited picture's original found, and are the nearest of the same sort?
+"""Retrieval metrics: recall of text to image, and of edited images and similar ones.
 
-Text → image: for how many captions is their own photo among the first k?
+KINDS groups the samples by subject, for image-to-image metrics.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Recall = dict[str, float]
 
 
 def ranks(queries: Floats, items: Floats) -> npt.NDArray[np.int64]:
-    """How many items score higher than the query's own, which has the same row number; [N].
+    """The number of items that score higher than the query's own, which has the same row; [N].
 
-    An item that ties with the own one counts as higher, so equal vectors cannot look like a find.
+    A tie counts as higher, so that equal vectors do not count as found.
     """
     scores = queries @ items.T
     others = ~np.eye(len(scores), dtype=bool)
@@ -40,23 +40,22 @@ def mean_reciprocal_rank(queries: Floats, items: Floats) -> float:
 def top_overlap(
     queries: Floats, items: Floats, other_queries: Floats, other_items: Floats
 ) -> float:
-    """How much of the other's first 10 is among the own first 10, in percent of all queries."""
+    """Overlap of the first 10 results of both, in percent, as a mean of the queries."""
     own, others = first_10(queries @ items.T), first_10(other_queries @ other_items.T)
     kept = [np.intersect1d(*pair).size / pair[0].size for pair in zip(own, others, strict=True)]
     return round(100 * float(np.mean(kept)), 1)
 
 
 def first_10(scores: Floats) -> npt.NDArray[np.int64]:
-    """[queries, items] → the items with the highest scores, [queries, 10], in any order."""
+    """Scores [queries, items] → the 10 items with the highest scores, [queries, 10], unordered."""
     return np.asarray(np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10])
 
 
 NEIGHBOURS = 5
-# The API's threshold for near duplicates when none is given.
+# The API's default threshold for near duplicates.
 DUPLICATE = 0.95
 
-# Groups that a person would sort the samples into, by the stems of the files; the others stand
-# alone and are only in the way.
+# Manual groups of the samples, by file stem; samples without a group are distractors.
 KINDS = {
     "fish": "clownfish goldfish orange-discus-fish-in-an-aquarium spotted-puffer-fish",
     "bird": "chickens owl scarlet-macaw-parrot white-duck",
@@ -86,13 +85,13 @@ KINDS = {
 }
 
 
-def likeness(
+def image_retrieval(
     originals: Floats,
     edited: Mapping[str, Floats],
     folders: npt.NDArray[np.str_],
     stems: Sequence[str],
 ) -> dict[str, float]:
-    """All figures in percent, but for the pairs, which are a count."""
+    """Figures in percent; pairs are a count."""
     found = [100 * float((ranks(e, originals) == 0).mean()) for e in edited.values()]
     reciprocal = [mean_reciprocal_rank(e, originals) for e in edited.values()]
     close = [100 * float(((e * originals).sum(1) >= DUPLICATE).mean()) for e in edited.values()]
@@ -107,13 +106,13 @@ def likeness(
 
 
 def kinds_of(stems: Sequence[str]) -> npt.NDArray[np.str_]:
-    """The kind of each file; a file without one is a kind of its own."""
+    """The kind of each file; a file without a group is its own kind."""
     known = {stem: kind for kind, members in KINDS.items() for stem in members.split()}
     return np.array([known.get(stem, stem) for stem in stems])
 
 
 def _neighbours(vectors: Floats) -> npt.NDArray[np.int64]:
-    """The others, nearest first; [N, N − 1]."""
+    """The other rows by descending similarity; [N, N − 1]."""
     scores = vectors @ vectors.T
     np.fill_diagonal(scores, -np.inf)
     return np.argsort(-scores, axis=1, kind="stable")[:, :-1]
@@ -125,7 +124,7 @@ def _precision(vectors: Floats, groups: npt.NDArray[np.str_]) -> float:
 
 
 def _average_precision(vectors: Floats, groups: npt.NDArray[np.str_]) -> float:
-    """Mean average precision over the pictures that have another of their group; 0 if none."""
+    """Mean average precision over images with others in their group; 0 if there are none."""
     relevant = groups[_neighbours(vectors)] == groups[:, None]
     so_far = relevant.cumsum(axis=1) / np.arange(1, relevant.shape[1] + 1)
     per_picture = [row[hit].mean() for row, hit in zip(so_far, relevant, strict=True) if hit.any()]

@@ -1,4 +1,4 @@
-"""Six ways in which a page comes back: saved again, smaller, gray, or scanned once more."""
+"""Six kinds of copies of a document page: recompressed, smaller, gray, or rescanned."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def third(picture: Image.Image) -> Image.Image:
 
 
 def scan(degrees: float, scale: float, quality: int) -> Edit:
-    """Turned, cut a little unevenly, darker, flatter, noisy, smaller and recompressed."""
+    """Rotated, cropped unevenly, darker, with less contrast, noisy, smaller and recompressed."""
 
     def scanned(picture: Image.Image) -> Image.Image:
         ground = picture.getpixel((2, 2))

@@ -1,7 +1,4 @@
-"""The gate: a shipped graph that differs too much from its float32 source is refused.
-
-Measures a model against its float32 original, and says what speaks against shipping it.
-"""
+"""Parity of a quantized model with its float32 original: figures, limits and faults."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from models.evaluation.metrics import Recall, recall, top_overlap
 from models.evaluation.samples import Vectors
 
 RECALL_TARGETS: Recall = {"R@1": 50, "R@5": 78, "R@10": 88}
-# With 85 photos one is 1.2 points: one may be lost, two may not.
+# One of 85 photos is 1.2 points: a loss of one is accepted, a loss of two is not.
 LARGEST_RECALL_LOSS = 2.0
 SMALLEST_MEDIAN_COSINE, SMALLEST_COSINE = 0.999, 0.99
 SMALLEST_BATCH_COSINE = 0.9999
@@ -24,7 +21,7 @@ LARGEST_FOLDER = 40_000_000
 
 @dataclass(frozen=True)
 class Limits:
-    """What a model may not fall below; those of the starter model unless said otherwise.
+    """Minimum figures of an accepted model; the defaults are those of the starter model.
 
     Recalls and overlaps are in percent, `recall_loss` in points; `recall` is absolute.
     """
@@ -41,19 +38,19 @@ STARTER = Limits()
 
 
 class ParityError(Exception):
-    """The model is not fit to ship; the message lists every reason."""
+    """The model is rejected; the message lists all reasons."""
 
 
 @dataclass(frozen=True)
 class Cosines:
-    """How near vectors are to those that they should equal."""
+    """Cosines of vectors with their reference."""
 
     median: float
     worst: float
 
 
 def cosines(shipped: Floats, reference: Floats) -> Cosines:
-    """Row by row; both [N, D]."""
+    """Row by row, of two matrices [N, D]."""
     lengths = np.linalg.norm(shipped, axis=1) * np.linalg.norm(reference, axis=1)
     each = (shipped * reference).sum(axis=1) / lengths
     return Cosines(round(float(np.median(each)), 6), round(float(each.min()), 6))
@@ -74,7 +71,7 @@ def batch_faults(name: str, found: Cosines, limits: Limits = STARTER) -> list[st
     if found.worst >= limits.batch_cosine:
         return []
     return [
-        f"{name}: alone and in a batch differ, worst cosine {found.worst:.6f}, "
+        f"{name}: vectors depend on the batch, worst cosine {found.worst:.6f}, "
         f"below {limits.batch_cosine}"
     ]
 
@@ -96,7 +93,7 @@ def recall_faults(shipped: Recall, reference: Recall, limits: Limits = STARTER) 
 def overlap_faults(name: str, overlap: float, limits: Limits = STARTER) -> list[str]:
     if overlap >= limits.top10_overlap:
         return []
-    return [f"{name}: {overlap} % of float32's first 10 are kept, below {limits.top10_overlap}"]
+    return [f"{name}: {overlap} % overlap with float32's first 10, below {limits.top10_overlap}"]
 
 
 def size_faults(total_bytes: int) -> list[str]:
@@ -108,7 +105,7 @@ def size_faults(total_bytes: int) -> list[str]:
 def refuse(faults: list[str]) -> None:
     """Raises ParityError if there is any fault."""
     if faults:
-        raise ParityError("not fit to ship:\n" + "\n".join(f"- {fault}" for fault in faults))
+        raise ParityError("rejected:\n" + "\n".join(f"- {fault}" for fault in faults))
 
 
 @dataclass(frozen=True)
@@ -130,15 +127,15 @@ class Parity:
 
 
 def compare(shipped: Vectors, images: Floats, texts: Floats) -> Parity:
-    """`images` and `texts` are float32's: [N, D], in the same order.
+    """Compare with float32 `images` and `texts`, [N, D], in the same order.
 
-    Pictures are indexed in batches and words are asked one by one, so recalls are taken so.
+    As in use, recalls compare images embedded in batches with texts embedded one by one.
     """
     return Parity(
         text_to_image_float32=recall(texts, images),
         text_to_image=recall(shipped.texts_alone, shipped.images),
         text_to_image_top10_overlap=top_overlap(shipped.texts_alone, shipped.images, texts, images),
-        image_to_image_top10_overlap=_likeness_overlap(shipped.images, images),
+        image_to_image_top10_overlap=_image_overlap(shipped.images, images),
         image_cosine_to_float32=cosines(shipped.images, images),
         text_cosine_to_float32=cosines(shipped.texts_alone, texts),
         image_cosine_alone_to_batch=cosines(shipped.images, shipped.images_alone),
@@ -148,12 +145,12 @@ def compare(shipped: Vectors, images: Floats, texts: Floats) -> Parity:
 
 
 def faults(found: Parity, limits: Limits) -> list[str]:
-    """Every reason to refuse the model; empty if there is none."""
-    words, likeness = found.text_to_image_top10_overlap, found.image_to_image_top10_overlap
+    """The reasons to reject the model; empty if there are none."""
+    texts, images = found.text_to_image_top10_overlap, found.image_to_image_top10_overlap
     return [
         *recall_faults(found.text_to_image, found.text_to_image_float32, limits),
-        *overlap_faults("text → image", words, limits),
-        *overlap_faults("image → image", likeness, limits),
+        *overlap_faults("text → image", texts, limits),
+        *overlap_faults("image → image", images, limits),
         *cosine_faults("image graph", found.image_cosine_to_float32, limits),
         *cosine_faults("text graph", found.text_cosine_to_float32, limits),
         *batch_faults("image graph", found.image_cosine_alone_to_batch, limits),
@@ -161,11 +158,11 @@ def faults(found: Parity, limits: Limits) -> list[str]:
     ]
 
 
-def _likeness_overlap(shipped: Floats, exact: Floats) -> float:
-    """Pictures are asked for their likes; each is its own, which is no merit."""
+def _image_overlap(shipped: Floats, exact: Floats) -> float:
+    """Overlap of image-to-image results, without each query itself."""
     overlaps = []
-    for place in range(len(exact)):
-        others = np.arange(len(exact)) != place
-        one = slice(place, place + 1)
+    for row in range(len(exact)):
+        others = np.arange(len(exact)) != row
+        one = slice(row, row + 1)
         overlaps.append(top_overlap(shipped[one], shipped[others], exact[one], exact[others]))
     return round(float(np.mean(overlaps)), 1)

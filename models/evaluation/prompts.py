@@ -1,10 +1,10 @@
-"""Which words a model should be told labels in, and how sure of itself it may be.
+"""Fits prompt templates and the softmax temperature for zero-shot classification.
 
 python -m models.evaluation.prompts MODEL_FOLDER --samples samples
 
-For each set of templates the temperature is fitted on every other photo and judged on the rest,
-then the other way round; the last column is the one fitted on all. `classify` of a manifest holds
-what is chosen.
+Each set of templates is cross-validated: the temperature is fitted on every second photo and
+evaluated on the others, and vice versa. The last column is the temperature fitted on all photos.
+The chosen values are `classify` in the manifest.
 """
 
 from __future__ import annotations
@@ -34,29 +34,32 @@ CANDIDATES = (
     ("a photo of a {}.", "itap of a {}.", "a bad photo of the {}."),
 )
 TEMPERATURES = np.geomspace(0.002, 0.5, 400)
-Places = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Of photos that the temperature was not fitted on; `sureness` is the mean score of the best
-    label, which is right as often as `right` says."""
+class Scores:
+    """Figures of photos that the temperature was not fitted on.
 
-    right: float
+    `accuracy` is that of the best label; `confidence` is its mean score, and equals the accuracy of
+    a calibrated model.
+    """
+
+    accuracy: float
     loss: float
-    sureness: float
+    confidence: float
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="models.evaluation.prompts", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--samples", type=Path, default=Path("samples"))
-    asked = parser.parse_args()
-    captioned = read_captioned(asked.samples)
+    options = parser.parse_args()
+    captioned = read_captioned(options.samples)
     labels = [label_of(caption) for caption in captioned.captions]
-    images = image_vectors(asked.folder, captioned.pictures)
-    texts = OnnxTextEncoder(asked.folder, load_manifest(asked.folder))
-    print("| templates | best label is right | log loss | mean score of the best | temperature |")
+    images = image_vectors(options.folder, captioned.pictures)
+    texts = OnnxTextEncoder(options.folder, load_manifest(options.folder))
+    print("| templates | accuracy | log loss | mean score of the best label | temperature |")
     print("| --- | --- | --- | --- | --- |")
     for templates in CANDIDATES:
         cosines = images @ LabelEncoder(texts, Prompts(templates)).encode_labels(labels).T
@@ -64,45 +67,45 @@ def main() -> None:
 
 
 def label_of(caption: str) -> str:
-    """The caption without its article, as labels are given."""
+    """The caption without its article."""
     return re.sub(r"^(a|an|the) ", "", caption)
 
 
 def image_vectors(folder: Path, pictures: Sequence[bytes]) -> Floats:
     encoder = OnnxImageEncoder(folder, load_manifest(folder))
     try:
-        found = encoder.encode_images(pictures)
+        images = encoder.encode_images(pictures)
     finally:
         encoder.close()
-    return np.stack([each.embedding for each in found if not isinstance(each, UnreadableImage)])
+    return np.stack([each.embedding for each in images if not isinstance(each, UnreadableImage)])
 
 
 def row(templates: Sequence[str], cosines: Floats) -> str:
     even, odd = np.arange(0, len(cosines), 2), np.arange(1, len(cosines), 2)
-    halves = [judged(cosines, odd, fitted(cosines, even))]
-    halves.append(judged(cosines, even, fitted(cosines, odd)))
-    right, loss, sureness = (
+    halves = [evaluate(cosines, odd, fit(cosines, even))]
+    halves.append(evaluate(cosines, even, fit(cosines, odd)))
+    accuracy, loss, confidence = (
         f"{np.mean([getattr(half, name) for half in halves]):.2f}"
-        for name in ("right", "loss", "sureness")
+        for name in ("accuracy", "loss", "confidence")
     )
-    temperature = fitted(cosines, np.arange(len(cosines)))
-    return f"| {' · '.join(templates)} | {right} | {loss} | {sureness} | {temperature:.3f} |"
+    temperature = fit(cosines, np.arange(len(cosines)))
+    return f"| {' · '.join(templates)} | {accuracy} | {loss} | {confidence} | {temperature:.3f} |"
 
 
-def fitted(cosines: Floats, photos: Places) -> float:
-    """The temperature at which these photos' own labels, of the same number, are likeliest."""
+def fit(cosines: Floats, photos: Rows) -> float:
+    """The temperature with the lowest log loss of these photos; photo and label have equal rows."""
     losses = [log_losses(cosines[photos], photos, each).mean() for each in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(losses))])
 
 
-def judged(cosines: Floats, photos: Places, temperature: float) -> Judged:
+def evaluate(cosines: Floats, photos: Rows, temperature: float) -> Scores:
     logits = log_probabilities(cosines[photos], temperature)
     right = logits.argmax(axis=1) == photos
     loss = log_losses(cosines[photos], photos, temperature).mean()
-    return Judged(float(right.mean()), float(loss), float(np.exp(logits.max(axis=1)).mean()))
+    return Scores(float(right.mean()), float(loss), float(np.exp(logits.max(axis=1)).mean()))
 
 
-def log_losses(cosines: Floats, own: Places, temperature: float) -> npt.NDArray[np.float64]:
+def log_losses(cosines: Floats, own: Rows, temperature: float) -> npt.NDArray[np.float64]:
     """-log of the probability of each row's own column."""
     logits = log_probabilities(cosines, temperature)
     return np.asarray(-logits[np.arange(len(own)), own], np.float64)

@@ -1,7 +1,4 @@
-"""Runs a model folder's two graphs on pictures and on texts, for measuring.
-
-From a picture to `pixel_values`, by the rules that a manifest states.
-"""
+"""Reference preprocessing and embedding with Pillow, independent of the product's pipeline."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ from tokenizers import Tokenizer
 from imagesearch.embedding.session import Session, open_session
 from models import Floats
 
+BATCH, MAX_TOKENS = 8, 128
 Sides = tuple[int, int]
 RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -25,7 +23,7 @@ RESAMPLING = {
 
 @dataclass(frozen=True)
 class Preprocess:
-    """The manifest's words: resize is "crop", "pad" or "stretch"; colors are 0–255, RGB."""
+    """Fields of the manifest: resize is "crop", "pad" or "stretch"; colors are RGB, 0 to 255."""
 
     size: int
     resize: str
@@ -53,19 +51,16 @@ class Preprocess:
         width, height = (max(1, round(side * scale)) for side in picture.size)
         resized = picture.resize((width, height), filtering)
         left, top = (self.size - width) // 2, (self.size - height) // 2
-        # One paste serves both: for "crop" the offsets are negative, and the rest falls away.
+        # With negative offsets, for "crop", pasting cuts off the excess.
         square = Image.new("RGB", target, self.pad_color)
         square.paste(resized, (left, top))
         return square
 
 
 def open_picture(path: Path) -> Image.Image:
-    """RGB, the right way up."""
+    """RGB, with the EXIF orientation applied."""
     with Image.open(path) as picture:
         return ImageOps.exif_transpose(picture).convert("RGB")
-
-
-BATCH, MAX_TOKENS = 8, 128
 
 
 def token_batch(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, np.ndarray]:
@@ -94,17 +89,17 @@ class Embedder:
         )
 
     def images(self, pictures: Sequence[Image.Image], batch: int = BATCH) -> Floats:
-        """[N, D]; one batch at a time is in memory."""
-        parts = []
+        """[N, D]; holds one batch in memory."""
+        batches = []
         for start in range(0, len(pictures), batch):
             pixels = [self.preprocess.pixel_values(p) for p in pictures[start : start + batch]]
-            parts.append(self.image.run(["image_embeds"], {"pixel_values": np.stack(pixels)})[0])
-        return np.concatenate(parts)
+            batches.append(self.image.run(["image_embeds"], {"pixel_values": np.stack(pixels)})[0])
+        return np.concatenate(batches)
 
     def texts(self, texts: Sequence[str], batch: int = BATCH) -> Floats:
         """[N, D]."""
-        parts = []
+        batches = []
         for start in range(0, len(texts), batch):
             tokens = token_batch(self.tokenizer, texts[start : start + batch])
-            parts.append(self.text.run(["text_embeds"], tokens)[0])
-        return np.concatenate(parts)
+            batches.append(self.text.run(["text_embeds"], tokens)[0])
+        return np.concatenate(batches)

@@ -1,7 +1,4 @@
-"""What a model folder makes of the samples, run as the product runs it.
-
-The captioned photos that quality is measured on.
-"""
+"""The captioned sample photos, and their embeddings by the product's encoders."""
 
 from __future__ import annotations
 
@@ -25,13 +22,13 @@ from models import Floats
 from models.evaluation.reference_pipeline import open_picture
 
 Item = TypeVar("Item")
-# In a batch a scale that is taken over all of it follows the loudest: these are loud.
-LOUD_TEXT = "! " * 60 + "zzz qqq 0000000 lorem ipsum " * 4
+# An outlier, which dominates quantization scales that are computed over a batch.
+OUTLIER_TEXT = "! " * 60 + "zzz qqq 0000000 lorem ipsum " * 4
 
 
 @dataclass(frozen=True)
 class Captioned:
-    """Files of pictures and a caption of each."""
+    """Image files with their captions."""
 
     pictures: list[bytes]
     captions: list[str]
@@ -39,7 +36,7 @@ class Captioned:
 
 @dataclass(frozen=True)
 class Vectors:
-    """All [N, D], of length 1: in batches with loud strangers, and each on its own."""
+    """All [N, D], normalized: embedded in batches with outliers, and one by one."""
 
     images: Floats
     texts: Floats
@@ -55,7 +52,7 @@ def read_captioned(folder: Path) -> Captioned:
 
 
 def vectors_of(folder: Path, captioned: Captioned) -> Vectors:
-    """Raises ConfigurationError where the folder is not what its manifest says."""
+    """Raises ConfigurationError for a folder that does not match its manifest."""
     manifest = load_manifest(folder)
     texts = OnnxTextEncoder(folder, manifest)
     images = OnnxImageEncoder(folder, manifest)
@@ -65,16 +62,16 @@ def vectors_of(folder: Path, captioned: Captioned) -> Vectors:
 
     try:
         return Vectors(
-            _in_company(embed, captioned.pictures, loud_picture(), IMAGE_BATCH_SIZE),
-            _in_company(texts.encode_texts, captioned.captions, LOUD_TEXT, TEXT_BATCH_SIZE),
-            _in_company(embed, captioned.pictures, None, 1),
-            _in_company(texts.encode_texts, captioned.captions, None, 1),
+            _in_batches(embed, captioned.pictures, outlier_image(), IMAGES_AT_A_TIME),
+            _in_batches(texts.encode_texts, captioned.captions, OUTLIER_TEXT, TEXTS_AT_A_TIME),
+            _in_batches(embed, captioned.pictures, None, 1),
+            _in_batches(texts.encode_texts, captioned.captions, None, 1),
         )
     finally:
         images.close()
 
 
-def loud_picture() -> bytes:
+def outlier_image() -> bytes:
     """Black and white noise, PNG."""
     noise = np.random.default_rng(0).integers(0, 2, (256, 256, 3), np.uint8) * np.uint8(255)
     file = io.BytesIO()
@@ -82,18 +79,18 @@ def loud_picture() -> bytes:
     return file.getvalue()
 
 
-def _in_company(
+def _in_batches(
     embed: Callable[[Sequence[Item]], Floats],
     items: Sequence[Item],
-    stranger: Item | None,
+    outlier: Item | None,
     batch: int,
 ) -> Floats:
-    """Every batch has the stranger in it, whose vector is dropped."""
-    guests = [] if stranger is None else [stranger]
-    step = batch - len(guests)
+    """Embeds in batches that contain the outlier, whose vector is dropped."""
+    outliers = [] if outlier is None else [outlier]
+    step = batch - len(outliers)
     starts = range(0, len(items), step)
-    parts = (items[start : start + step] for start in starts)
-    return np.concatenate([embed([*part, *guests])[: len(part)] for part in parts])
+    chunks = (items[start : start + step] for start in starts)
+    return np.concatenate([embed([*chunk, *outliers])[: len(chunk)] for chunk in chunks])
 
 
 def _vector(encoded: EncodedImage | UnreadableImage) -> Floats:
@@ -104,7 +101,7 @@ def _vector(encoded: EncodedImage | UnreadableImage) -> Floats:
 
 @dataclass(frozen=True)
 class Samples:
-    """Photos, with the caption, the folder and the file's stem of each."""
+    """Photos with caption, folder and file stem."""
 
     pictures: list[Image.Image]
     captions: list[str]

@@ -1,6 +1,6 @@
-"""Ways to write a float32 graph in fewer bits; each gives a new model and leaves its own alone.
+"""Quantization methods for ONNX graphs; each returns a new model.
 
-Turns float32 weights into int8 rows and blocks, rounded to nearest, symmetric around zero.
+int8 weights are rounded to nearest, symmetric around zero.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from models import Floats
 from models.onnx_writer import FLOAT, ONNXRUNTIME_OPS
 
 LARGEST_INT8 = 127
-# MatMulNBits keeps 8-bit weights unsigned, with zero at 128 unless told otherwise.
+# MatMulNBits stores 8-bit weights unsigned, with a default zero point of 128.
 UNSIGNED_ZERO = 128
 
 
@@ -41,7 +41,7 @@ def rows_to_int8(table: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
 
 
 def blocks_to_uint8(weight: Floats, block: int) -> tuple[npt.NDArray[np.uint8], Floats]:
-    """Weight [inputs, outputs] in MatMulNBits' layout, one scale for `block` inputs of an output.
+    """Weight [inputs, outputs] in the layout of MatMulNBits, one scale per `block` inputs.
 
     → uint8 [outputs, inputs / block, block] and scales [outputs, inputs / block].
     """
@@ -62,36 +62,36 @@ def _rounded(values: Floats, scales: Floats) -> Floats:
 
 
 Feed = Mapping[str, np.ndarray]
-# Products of two computed matrices stay float32: attention is small, and its scores are delicate.
-# onnxruntime's own operators have no shape inference, so their results' type has to be said.
+# Products of two computed matrices stay float32: attention is cheap, and sensitive to rounding.
+# The type of results of onnxruntime's own operators is given, as they have no shape inference.
 OPTIONS = {"MatMulConstBOnly": True, "DefaultTensorType": FLOAT}
-QUANTISED = ["MatMul"]
+QUANTIZED = ["MatMul"]
 SMALLEST_HALVED = 1024
 LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def matrices(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """The nodes that multiply by a stored matrix."""
+    """The MatMul nodes with a constant matrix."""
     stored = {tensor.name for tensor in model.graph.initializer}
     return [n for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in stored]
 
 
-def left_out(model: onnx.ModelProto, patterns: Sequence[str]) -> list[str]:
-    """Nodes whose own name or weight's name fits a pattern such as "*.layers.11.*".
+def excluded_nodes(model: onnx.ModelProto, patterns: Sequence[str]) -> list[str]:
+    """The nodes whose name or weight's name matches a pattern such as "*.layers.11.*".
 
-    Raises ValueError for a pattern that fits nothing: it is a mistake, and would pass unseen.
+    Raises ValueError for a pattern without a match, which is a mistake.
     """
-    found: list[str] = []
+    excluded: list[str] = []
     for pattern in patterns:
-        fitting = [
+        matching = [
             node.name
             for node in matrices(model)
             if fnmatchcase(node.name, pattern) or fnmatchcase(node.input[1], pattern)
         ]
-        if not fitting:
-            raise ValueError(f"no matrix is called {pattern!r}: see the names with --list")
-        found += fitting
-    return found
+        if not matching:
+            raise ValueError(f"no matrix matches {pattern!r}: print the names with --list")
+        excluded += matching
+    return excluded
 
 
 def dynamic_int8(
@@ -101,18 +101,18 @@ def dynamic_int8(
     signed: bool = True,
     per_channel: bool = True,
 ) -> onnx.ModelProto:
-    """int8 weights; activations become uint8 by a scale taken over the whole batch at run time.
+    """int8 weights; activations become uint8 with a scale of the whole batch at run time.
 
-    Unsigned weights have much slower kernels where the processor has AMX.
+    Unsigned weights are much slower on processors with AMX.
     """
     return _saved(
         lambda out: quantize_dynamic(
             _copy(model),
             out,
-            op_types_to_quantize=QUANTISED,
+            op_types_to_quantize=QUANTIZED,
             per_channel=per_channel,
             weight_type=QuantType.QInt8 if signed else QuantType.QUInt8,
-            nodes_to_exclude=left_out(model, leave_out),
+            nodes_to_exclude=excluded_nodes(model, leave_out),
             extra_options=OPTIONS,
         )
     )
@@ -121,8 +121,10 @@ def dynamic_int8(
 def qdq_int8(
     model: onnx.ModelProto, feeds: Iterable[Feed], leave_out: Sequence[str] = ()
 ) -> onnx.ModelProto:
-    """int8 weights by channel; activations by scales that calibration found once, written as pairs
-    of QuantizeLinear and DequantizeLinear, which onnxruntime fuses when it loads them."""
+    """int8 weights per channel; activations with scales from calibration.
+
+    Written as pairs of QuantizeLinear and DequantizeLinear, which onnxruntime fuses on load.
+    """
     typed = _typed(model)
     return _saved(
         lambda out: quantize_static(
@@ -130,18 +132,18 @@ def qdq_int8(
             out,
             calibration_cache_path=_calibrated(typed, feeds, out.with_name("ranges.json")),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=QUANTISED,
+            op_types_to_quantize=QUANTIZED,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=left_out(model, leave_out),
+            nodes_to_exclude=excluded_nodes(model, leave_out),
             extra_options=OPTIONS,
         )
     )
 
 
 def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Large float32 tensors kept as float16; onnxruntime computes in float32 all the same."""
+    """Large float32 tensors stored as float16; onnxruntime computes in float32."""
     halved = _copy(model)
     casts = []
     for tensor in halved.graph.initializer:
@@ -164,7 +166,7 @@ def _put_before(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
 
 
 def _typed(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that says what onnxruntime's own operators give: calibration skips the unknown."""
+    """A copy with the output types of onnxruntime's operators: calibration skips unknown types."""
     typed = _copy(model)
     for node in model.graph.node:
         if node.domain == ONNXRUNTIME_OPS:
@@ -174,17 +176,17 @@ def _typed(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The quantizers change what they are given."""
+    """A copy, because the quantizers modify their input."""
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
     return copied
 
 
 def _calibrated(model: onnx.ModelProto, feeds: Iterable[Feed], out: Path) -> Path:
-    """Writes the range of every tensor that is quantized to `out`, and returns that path."""
+    """Write the range of every quantized tensor to `out`, and return `out`."""
     source = out.with_name("calibrated.onnx")
     onnx.save(model, source)
-    calibrater = _Calibrater(source, QUANTISED, str(out.with_name("augmented.onnx")))
+    calibrater = _Calibrater(source, QUANTIZED, str(out.with_name("augmented.onnx")))
     calibrater.augment_graph()
     calibrater.create_inference_session()
     calibrater.collect_data(_Feeds(feeds))
@@ -194,23 +196,23 @@ def _calibrated(model: onnx.ModelProto, feeds: Iterable[Feed], out: Path) -> Pat
 
 def _saved(quantize: Callable[[Path], Any]) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "quantised.onnx"
+        out = Path(folder) / "quantized.onnx"
         quantize(out)
         return onnx.load(out)
 
 
 class _Calibrater(MinMaxCalibrater):  # type: ignore[misc]
-    """Calibrates with the sessions of this repository instead of onnxruntime's plain ones."""
+    """Calibration with sessions configured as in the product."""
 
     def create_inference_session(self) -> None:
-        """Overrides the base class. Without optimization, as there: it removes tensors."""
+        """Without optimization, which removes tensors, as in the base class."""
         options = session_options(None)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self.infer_session = open_session(self.augmented_model_path, options=options)
 
 
 class _Feeds(CalibrationDataReader):  # type: ignore[misc]
-    """What onnxruntime reads its calibration from."""
+    """The calibration inputs."""
 
     def __init__(self, feeds: Iterable[Feed]) -> None:
         self._feeds: Iterator[Feed] = iter(feeds)

@@ -1,4 +1,4 @@
-"""Writes a model folder anew with its graphs in fewer bits.
+"""Writes a quantized copy of a model folder.
 
 python -m models.quantization.quantize FOLDER --image dynamic --text blocks --out DIR
 """
@@ -40,24 +40,24 @@ WITH_FLOAT_TABLES = ("keep", "half")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 2 where a name to leave out fits nothing."""
-    asked = _parser().parse_args(arguments)
-    # onnxruntime advises a preparation that merges convolutions; these graphs have none.
+    """Exit status 2 for a pattern without a match."""
+    options = _parser().parse_args(arguments)
+    # onnxruntime recommends a preparation for convolutions, which these graphs do not have.
     logging.disable(logging.WARNING)
-    if asked.list:
+    if options.list:
         for graph in ("image", "text"):
-            _list(asked.folder, graph)
+            _print_matrices(options.folder, graph)
         return 0
     try:
         manifest = quantize(
-            asked.folder,
-            asked.out,
-            image=(asked.image, asked.leave_out_image),
-            text=(asked.text, asked.leave_out_text),
-            samples=partial(read_samples, asked.samples),
+            options.folder,
+            options.out,
+            image=(options.image, options.leave_out_image),
+            text=(options.text, options.leave_out_text),
+            samples=partial(read_samples, options.samples),
         )
     except ValueError as wrong:
-        print(f"quantise_model: {wrong}", file=sys.stderr)
+        print(f"models.quantization.quantize: {wrong}", file=sys.stderr)
         return 2
     print({name: entry.bytes for name, entry in manifest.files.items()})
     return 0
@@ -71,10 +71,9 @@ def quantize(
     text: tuple[str, Sequence[str]],
     samples: Callable[[], Samples],
 ) -> Manifest:
-    """`image` and `text` are a method each, with the matrices that it leaves alone.
+    """`image` and `text` are a method, and patterns of matrices to leave in float32.
 
-    The new folder has neither figures of quality nor a calibration: those of the old one are not
-    its own.
+    The new manifest has no `quality` and no `relevance`, which do not apply to the new model.
     """
     manifest = load_manifest(folder)
     image_graph = onnx.load(folder / manifest.image.graph)
@@ -107,7 +106,7 @@ def _captions(folder: Path, manifest: Manifest, samples: Callable[[], Samples]) 
         yield {text.input_ids: ids} | ({text.attention_mask: mask} if text.attention_mask else {})
 
 
-def _list(folder: Path, tower: str) -> None:
+def _print_matrices(folder: Path, tower: str) -> None:
     manifest = load_manifest(folder)
     graph = onnx.load(folder / getattr(manifest, tower).graph)
     for node in matrices(graph):
@@ -124,9 +123,13 @@ def _parser() -> argparse.ArgumentParser:
     for tower in ("image", "text"):
         parser.add_argument(f"--{tower}", choices=METHODS, default="dynamic")
         parser.add_argument(f"--leave-out-{tower}", nargs="*", default=[], metavar="PATTERN")
-    parser.add_argument("--list", action="store_true", help="print the matrices and their names")
-    parser.add_argument("--out", type=Path, default=Path("quantised"))
-    parser.add_argument("--samples", type=Path, default=Path("samples"), help="for calibration")
+    parser.add_argument(
+        "--list", action="store_true", help="print the names of the matrices and exit"
+    )
+    parser.add_argument("--out", type=Path, default=Path("quantized"))
+    parser.add_argument(
+        "--samples", type=Path, default=Path("samples"), help="photos for calibration"
+    )
     return parser
 
 

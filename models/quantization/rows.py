@@ -1,4 +1,4 @@
-"""Rounding that never looks beyond one row or block, so that no vector depends on its batch."""
+"""Quantization per row or block, without batch dependence."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from models.quantization.methods import (
     LARGEST_INT8,
     UNSIGNED_ZERO,
     blocks_to_uint8,
-    left_out,
+    excluded_nodes,
     matrices,
     rows_to_int8,
 )
 
-# One scale for 32 weights, and onnxruntime's level 4: activations become int8 for each row and
-# block on their own.
+# One scale per 32 weights, and onnxruntime's accuracy level 4: activations are quantized to int8
+# per row and block.
 BLOCK, INT8_ACTIVATIONS = 32, 4
 FIXED = {
     "row_scale": np.float32(1 / LARGEST_INT8),
@@ -29,8 +29,8 @@ FIXED = {
 
 
 def blocks_int8(model: onnx.ModelProto, leave_out: Sequence[str] = ()) -> onnx.ModelProto:
-    """Matrices in blocks of 32 (MatMulNBits); one whose height is no multiple of 32 is kept."""
-    kept = set(left_out(model, leave_out))
+    """Matrices in blocks of 32 (MatMulNBits); other heights than multiples of 32 stay float32."""
+    kept = set(excluded_nodes(model, leave_out))
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     new: dict[str, list[onnx.NodeProto]] = {}
     made: list[onnx.TensorProto] = []
@@ -46,12 +46,12 @@ def blocks_int8(model: onnx.ModelProto, leave_out: Sequence[str] = ()) -> onnx.M
 
 
 def rows_int8(model: onnx.ModelProto, leave_out: Sequence[str] = ()) -> onnx.ModelProto:
-    """int8 weights by channel; activations become uint8 with a scale for each token.
+    """int8 weights per channel; activations become uint8 with a scale per token.
 
-    Every token is brought to the largest value 1, multiplied with one fixed scale, and brought
-    back: the fast kernel of whole-tensor scales, with scales of rows.
+    Each token is divided by its largest value, multiplied with a fixed scale, and scaled back: the
+    fast kernel for per-tensor scales then computes per-row scales.
     """
-    kept = set(left_out(model, leave_out))
+    kept = set(excluded_nodes(model, leave_out))
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     new: dict[str, list[onnx.NodeProto]] = {}
     made = [numpy_helper.from_array(np.asarray(value), name) for name, value in FIXED.items()]
@@ -66,7 +66,7 @@ def rows_int8(model: onnx.ModelProto, leave_out: Sequence[str] = ()) -> onnx.Mod
 
 
 def tables_int8(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Tables of which rows are taken by number (token embeddings) as int8, a scale for each row."""
+    """Embedding tables (inputs of Gather) as int8, with a scale per row."""
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     new: dict[str, list[onnx.NodeProto]] = {}
     made: list[onnx.TensorProto] = []
@@ -85,7 +85,7 @@ def tables_int8(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _rows_taken(node: onnx.NodeProto, rows: str, scales: str) -> Iterator[onnx.NodeProto]:
-    """Cast after Gather: only the rows in use become float, never the whole table."""
+    """Cast after Gather, so that only the used rows become float."""
     indices, name = node.input[1], node.name
     for source, output in ((rows, f"{name}.int8"), (scales, f"{name}.scale")):
         yield helper.make_node("Gather", [source, indices], [output], name=f"{output}.taken")
@@ -117,7 +117,7 @@ def _row_product(node: onnx.NodeProto, weight: str) -> Iterator[onnx.NodeProto]:
 
 
 def int8_columns(weight: onnx.TensorProto) -> list[onnx.TensorProto]:
-    """`….int8` and `….scale`, one scale for each column."""
+    """The tensors `….int8` and `….scale`, with a scale per column."""
     columns, scales = rows_to_int8(np.ascontiguousarray(numpy_helper.to_array(weight).T))
     return [
         numpy_helper.from_array(np.ascontiguousarray(columns.T), f"{weight.name}.int8"),
@@ -155,7 +155,7 @@ def rebuilt(
     made: list[onnx.TensorProto],
     replaced: set[str],
 ) -> onnx.ModelProto:
-    """`new` nodes in the places of the old ones with these names, `made` tensors for `replaced`."""
+    """A copy with `new` nodes by the name of the old, and `made` tensors for `replaced`."""
     rebuilt = onnx.ModelProto()
     rebuilt.CopyFrom(model)
     nodes = [part for node in model.graph.node for part in new.get(node.name, [node])]

@@ -1,7 +1,7 @@
-"""int8 with scales that calibration found once, in the form that onnxruntime runs fastest.
+"""Static int8 quantization in the form that is fastest in onnxruntime.
 
-The usual form, QDQ, rounds every product to 8 bits again and adds its bias later; here a product
-leaves its kernel as float32 with the bias in it. Fewer passes over memory, and one rounding less.
+The common form, QDQ, rounds each product to 8 bits again and adds its bias later. Here the kernel
+returns float32 with the bias added: fewer passes over memory, and one rounding less.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ Tensors = dict[str, onnx.TensorProto]
 def static_int8(
     model: onnx.ModelProto, feeds: Iterable[Feed], leave_out: Sequence[str] = ()
 ) -> onnx.ModelProto:
-    """int8 weights by channel; activations by one scale each, so that a vector does not depend on
-    its batch."""
+    """int8 weights per channel; activations with one fixed scale each, without batch dependence."""
     calibrated, tensors = _tensors(qdq_int8(model, feeds, leave_out)), _tensors(model)
     new: dict[str, list[onnx.NodeProto]] = {}
     made: Tensors = {}
@@ -51,7 +50,7 @@ def _rounding(tokens: str, point: Sequence[str]) -> onnx.NodeProto:
 def _product(
     node: onnx.NodeProto, point: Sequence[str], bias: str, adding: onnx.NodeProto | None
 ) -> onnx.NodeProto:
-    """The product and its bias, in the place of `node` and of what added the bias."""
+    """The product with its bias, instead of `node` and of the node that added the bias."""
     (tokens, weight), (scale, zero) = node.input, point
     columns = [f"{weight}.int8", scale, f"{weight}.scale", zero]
     return helper.make_node(
@@ -66,7 +65,7 @@ def _product(
 def _bias(
     model: onnx.ModelProto, node: onnx.NodeProto, tensors: Tensors
 ) -> tuple[onnx.NodeProto | None, str]:
-    """The only node that reads the product, where it adds a stored vector, and that vector."""
+    """The only consumer of the product, if it adds a constant vector, and that vector's name."""
     readers = [other for other in model.graph.node if node.output[0] in other.input]
     if len(readers) == 1 and readers[0].op_type == "Add":
         (other,) = (name for name in readers[0].input if name != node.output[0])

@@ -1,9 +1,9 @@
-"""Calibrates a model folder: its background vectors and its curves from cosine to relevance.
+"""Calibrates the relevance of a model folder: backgrounds, and curves from cosine to relevance.
 
 python -m models.relevance.calibrate FOLDER [--samples DIR]
 
-Writes the backgrounds and the manifest's `relevance`; no image's vector changes, so indexes stay
-good. The figures go into the manifest's `quality`.
+Writes the backgrounds, the manifest's `relevance` and the figures in its `quality`. Image vectors
+do not change, so indexes stay valid.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from models.starter.sources import sha256
 
 LABELS, PHOTOS = "background-labels.npy", "background-photos.npy"
 COMMAND = "python -m models.relevance.calibrate"
-# What the starter model must reach: in percent, in pictures for a query, and an area.
+# Targets of the starter model: in percent, in images per query, and an area under the curve.
 LEAST_KEPT, MOST_LET_THROUGH, MOST_NONSENSE, LEAST_AUC = 80, 4, 1, 0.97
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """Figures of fits on one half, measured on the other; and of the shipped fit on all."""
+    """Figures of cross-validation, and of the final fit on all samples."""
 
     held_out: Figures
     on_all: Figures
@@ -45,7 +45,7 @@ class Calibrated:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 calibrated, 1 there is nothing to fit, 2 the folder is not a model."""
+    """Exit status: 0 calibrated, 1 no calibration possible, 2 not a model folder."""
     parser = argparse.ArgumentParser(
         prog="models.relevance.calibrate",
         description=__doc__,
@@ -53,21 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--samples", type=Path, default=Path("samples"))
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        found = calibrate(asked.folder, embed_samples(asked.folder, asked.samples))
+        found = calibrate(options.folder, embed_samples(options.folder, options.samples))
     except ImageSearchError as wrong:
-        print(f"calibrate_relevance: {wrong}", file=sys.stderr)
+        print(f"models.relevance.calibrate: {wrong}", file=sys.stderr)
         return 2
     except NothingToFit as unfit:
-        print(f"calibrate_relevance: {asked.folder}: {unfit}", file=sys.stderr)
+        print(f"models.relevance.calibrate: {options.folder}: {unfit}", file=sys.stderr)
         return 1
     print(table(found))
     return 0
 
 
 def calibrate(folder: Path, vectors: RelevanceVectors) -> Calibrated:
-    """Raises NothingToFit, and then leaves the folder as it was."""
+    """Raises NothingToFit, and then leaves the folder unchanged."""
     backgrounds = backgrounds_of(vectors)
     _, curves = fit_relevance(evidence(vectors), vectors.photos, backgrounds)
     apart = held_out(vectors, backgrounds)
@@ -83,13 +83,13 @@ def calibrate(folder: Path, vectors: RelevanceVectors) -> Calibrated:
 
 
 def backgrounds_of(vectors: RelevanceVectors) -> Backgrounds:
-    """As the product reads them from their files."""
+    """The backgrounds as the product reads them from their files."""
     labels, photos = map(background_rows, (vectors.labels, vectors.photos))
     return Backgrounds(unit_rows(labels), unit_rows(photos))
 
 
 def faults(found: Calibrated) -> list[str]:
-    """What keeps the starter model from shipping."""
+    """The reasons to reject the starter model; empty if there are none."""
     return [
         fault
         for name, figures in (("held out", found.held_out), ("on all", found.on_all))
@@ -105,13 +105,13 @@ def table(found: Calibrated) -> str:
 
 
 def unit_rows(rows: np.ndarray) -> Floats:
-    """int8 [N, D] as the product reads it: every row of length 1."""
+    """int8 [N, D] as the product reads it, with normalized rows."""
     wide = rows.astype(np.float64)
     return np.asarray(wide / np.linalg.norm(wide, axis=1, keepdims=True), np.float32)
 
 
 def figure_faults(name: str, found: Figures) -> list[str]:
-    """The targets that these figures miss."""
+    """The targets that the figures miss."""
     wrong = []
     if not found.text_kept >= LEAST_KEPT:
         wrong.append(f"{name}: {found.text_kept} % of the right photos are kept: {LEAST_KEPT} must")
@@ -130,7 +130,7 @@ def _stated(kind: Modality, curve: Curve, backgrounds: Backgrounds) -> dict[str,
 
 
 def _write(folder: Path, stated: Mapping[str, object], found: Calibrated | None = None) -> None:
-    """Everything else in the manifest stays as it is written there."""
+    """Update the manifest; all other fields stay unchanged."""
     path = folder / MANIFEST
     manifest = json.loads(path.read_text("utf-8"))
     for name in (LABELS, PHOTOS):

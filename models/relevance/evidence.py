@@ -1,12 +1,8 @@
-"""Queries of each kind with what they should find, for fitting relevance and for measuring it.
+"""The data that relevance is fitted on and measured by: queries, with the photos to find.
 
-Queries to which no photo of the samples is an answer: noise, documents, abstractions, code, and
-words in other languages for things that the samples do not show.
-
-Those of the set `choosing` were looked at while the method of relevance was chosen; those of
-`reporting` were written afterwards, and are reported on alone.
-
-What relevance is fitted on and measured by: the samples as a model folder embeds them.
+Queries without a match are noise, documents, abstractions, code, and words in other languages for
+things that the samples do not show. The set `choosing` was used to choose the method; the set
+`reporting` was written afterwards, and is used for reporting only.
 """
 
 from __future__ import annotations
@@ -37,7 +33,7 @@ CHOOSING, REPORTING = "choosing", "reporting"
 
 
 def unanswerable_queries(which: str, path: Path = QUERIES_FILE) -> list[str]:
-    """Those of one set."""
+    """The queries of one set."""
     with path.open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         return [row["text"] for row in rows if row["set"] == which]
@@ -45,8 +41,8 @@ def unanswerable_queries(which: str, path: Path = QUERIES_FILE) -> list[str]:
 
 @dataclass(frozen=True)
 class RelevanceVectors:
-    """Rows of length 1: of the captions and of the photos [N, D], of each edit of the photos, of
-    queries without an answer, set by set, and of the labels' sentences; and the photos' kinds."""
+    """Normalized embeddings of captions, photos, edits of the photos, queries without a match (by
+    set) and label sentences, each [N, D]; and the kinds of the photos."""
 
     captions: Floats
     photos: Floats
@@ -57,7 +53,7 @@ class RelevanceVectors:
 
 
 def embed_samples(folder: Path, samples: Path) -> RelevanceVectors:
-    """Raises ConfigurationError where the folder is not what its manifest says."""
+    """Raises ConfigurationError for a folder that does not match its manifest."""
     manifest, photos = load_manifest(folder), read_samples(samples)
     texts = OnnxTextEncoder(folder, manifest)
     images = OnnxImageEncoder(folder, manifest)
@@ -79,7 +75,7 @@ def embed_samples(folder: Path, samples: Path) -> RelevanceVectors:
 
 
 def embed_alone(encoder: OnnxTextEncoder, texts: Sequence[str]) -> Floats:
-    """[N, D]; one at a time, as a query is embedded."""
+    """[N, D]; embedded one by one, like queries."""
     return np.concatenate([encoder.encode_texts([text]) for text in texts])
 
 
@@ -97,7 +93,7 @@ def _embedded(encoder: OnnxImageEncoder, pictures: Sequence[Image.Image]) -> Flo
 
 def _vector(encoder: OnnxImageEncoder, picture: Image.Image) -> Floats:
     file = io.BytesIO()
-    # Nothing is lost in it, and no time on packing.
+    # Lossless, and fast without compression.
     picture.save(file, "BMP")
     (encoded,) = encoder.encode_images([file.getvalue()])
     if not isinstance(encoded, EncodedImage):
@@ -106,15 +102,18 @@ def _vector(encoder: OnnxImageEncoder, picture: Image.Image) -> Floats:
 
 
 Marks = npt.NDArray[np.bool_]
-# How much words and picture weigh in mixed queries.
+# Weights of text and image in mixed queries.
 MIXTURES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
 PARTNER_EDIT = "crop to 60 %"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Queries [Q, D] of one sort, the photo [Q] that each is made from, and for every photo
-    whether it is `right` or `wrong` for the query, [Q, N]; where it is neither, nobody can say."""
+    """Queries [Q, D] of one sort, with the photo [Q] that each is made from.
+
+    `right` and `wrong` are masks of the photos for each query, [Q, N]; photos in neither are
+    ambiguous.
+    """
 
     queries: Floats
     made_from: npt.NDArray[np.int64]
@@ -122,16 +121,16 @@ class Evidence:
     wrong: Marks
 
     def within(self, photos: Marks) -> Evidence:
-        """The part that knows of no others than these photos, [N] marks."""
+        """The evidence among these photos only; `photos` is a mask [N]."""
         some = self.of_queries(photos)
         return replace(some, right=some.right & photos, wrong=some.wrong & photos)
 
     def of_queries(self, photos: Marks) -> Evidence:
-        """The queries that are made from these photos, against all photos."""
+        """The queries made from these photos, compared with all photos."""
         return self._rows(photos[self.made_from])
 
     def answered(self) -> Evidence:
-        """The queries for which some photo is right and some is wrong."""
+        """The queries that have both right and wrong photos."""
         return self._rows(np.asarray(self.right.any(axis=1) & self.wrong.any(axis=1)))
 
     def _rows(self, rows: Marks) -> Evidence:
@@ -140,8 +139,8 @@ class Evidence:
         )
 
 
-def evidence(vectors: RelevanceVectors) -> dict[Modality, list[Evidence]]:
-    """For each kind of query one or more sorts, which count alike."""
+def evidence(vectors: RelevanceVectors) -> dict[Kind, list[Evidence]]:
+    """One or more sorts for each kind of query, with equal weights."""
     return {
         Modality.TEXT: [caption_evidence(vectors)],
         Modality.IMAGE: [same_kind_evidence(vectors), edit_evidence(vectors)],
@@ -150,7 +149,7 @@ def evidence(vectors: RelevanceVectors) -> dict[Modality, list[Evidence]]:
 
 
 def caption_evidence(vectors: RelevanceVectors) -> Evidence:
-    """A caption is right for its own photo and wrong for every other one, however like it is."""
+    """A caption is right for its own photo, and wrong for all others, even similar ones."""
     own = np.eye(len(vectors.photos), dtype=bool)
     return Evidence(vectors.captions, np.arange(len(own)), own, ~own)
 
@@ -174,7 +173,7 @@ def edit_evidence(vectors: RelevanceVectors) -> Evidence:
 
 
 def mixed_evidence(vectors: RelevanceVectors) -> Evidence:
-    """A caption and a picture of the same kind should find the photo with the caption."""
+    """A caption and an image of the same kind should find the photo with the caption."""
     same, own = _same_kind(vectors), np.eye(len(vectors.photos), dtype=bool)
     partners = _partners(vectors)
     queries = [_mixed(vectors.captions * words + partners * look) for words, look in MIXTURES]
@@ -188,7 +187,7 @@ def mixed_evidence(vectors: RelevanceVectors) -> Evidence:
 
 
 def _partners(vectors: RelevanceVectors) -> Floats:
-    """For each photo the next one of its kind, or where it is alone a part of itself: [N, D]."""
+    """For each photo the next of its kind, or without one a crop of itself: [N, D]."""
     chosen = []
     for place, kind in enumerate(vectors.kinds):
         members = np.flatnonzero(vectors.kinds == kind)

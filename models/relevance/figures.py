@@ -1,4 +1,4 @@
-"""How well relevance keeps what is right and cuts what is not."""
+"""Metrics of relevance: how many right results it keeps, and how many wrong ones it cuts."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ Trial = tuple[Marks, Relevance]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Relevance [Q, N] of photos for queries, with what is right and wrong."""
+class Scored:
+    """Relevance [Q, N] of photos for queries, with masks of right and wrong photos."""
 
     relevance: npt.NDArray[np.float64]
     right: Marks
     wrong: Marks
 
     def kept(self, least: float = AT) -> float:
-        """How many of the right pictures are at least so relevant, in percent; 0 if none is."""
+        """The share of right photos with at least this relevance, in percent."""
         relevant = self.relevance[self.right] >= least
         return 100 * float(relevant.mean()) if len(relevant) else 0.0
 
     def let_through(self, least: float = AT) -> float:
-        """How many wrong pictures are, for a query on average."""
+        """The mean number of wrong photos per query with at least this relevance."""
         return float(((self.relevance >= least) & self.wrong).sum(axis=1).mean())
 
     def auc(self) -> float:
-        """Area under the receiver operating characteristic, all queries pooled: the chance that a
-        right picture is more relevant than a wrong one. A tie counts half; 0 if none is right."""
+        """Area under the ROC curve of all queries pooled: the probability that a right photo is
+        more relevant than a wrong one. A tie counts half; 0 without right photos."""
         right, wrong = self.relevance[self.right], np.sort(self.relevance[self.wrong])
         if not len(right):
             return 0.0
@@ -57,8 +57,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class Figures:
-    """At relevance 0.5: what is kept of the right pictures, in percent, and how many wrong ones
-    are let through for a query, on average; and the areas under the curves."""
+    """Figures at relevance 0.5: the share of right photos kept, in percent, and the mean number of
+    wrong photos kept per query; and the areas under the ROC curves."""
 
     text_kept: float
     text_let_through: float
@@ -78,17 +78,17 @@ class Figures:
 
 
 def on_all(vectors: RelevanceVectors, relevance: Relevance) -> Figures:
-    """Of one calibration on all queries, those that it was fitted on included."""
+    """Figures of one calibration on all queries, including those it was fitted on."""
     return figures(vectors, [(np.ones(len(vectors.photos), bool), relevance)])
 
 
 def held_out(
     vectors: RelevanceVectors, backgrounds: Backgrounds, half: Marks | None = None
 ) -> Figures:
-    """Fitted on one half of the photos and what is made of them, measured on the other's queries,
-    both ways. A query is asked of all photos; the background is of the first half alone.
+    """Two-fold cross-validation: fitted on one half of the photos, measured on the other half.
 
-    Without `half` it is every second photo.
+    Queries search all photos; the background has the first half only. The default half is every
+    second photo.
     """
     return figures(vectors, halves(vectors, backgrounds, half))
 
@@ -96,17 +96,17 @@ def held_out(
 def halves(
     vectors: RelevanceVectors, backgrounds: Backgrounds, half: Marks | None = None
 ) -> list[Trial]:
-    """The photos of a half, and the calibration that was fitted on the others; and the reverse."""
+    """Each half of the photos, with the calibration fitted on the other half."""
     half = np.arange(len(vectors.photos)) % 2 == 0 if half is None else half
     return [(test, _fitted(vectors, ~test, backgrounds)) for test in (half, ~half)]
 
 
 def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:
-    """Each trial is the photos whose queries are asked, and the calibration that judges them."""
-    text = judged(caption_evidence(vectors), Modality.TEXT, vectors.photos, trials)
-    edits = judged(edit_evidence(vectors), Modality.IMAGE, vectors.photos, trials)
-    alike = judged(same_kind_evidence(vectors), Modality.IMAGE, vectors.photos, trials)
-    mixed = judged(mixed_evidence(vectors), Modality.MIXED, vectors.photos, trials)
+    """Each trial is a set of photos to query, and the calibration to evaluate."""
+    text = scored(caption_evidence(vectors), Kind.TEXT, vectors.photos, trials)
+    edits = scored(edit_evidence(vectors), Kind.IMAGE, vectors.photos, trials)
+    alike = scored(same_kind_evidence(vectors), Kind.IMAGE, vectors.photos, trials)
+    mixed = scored(mixed_evidence(vectors), Kind.MIXED, vectors.photos, trials)
     return Figures(
         text_kept=round(text.kept(), 1),
         text_let_through=round(text.let_through(), 2),
@@ -125,23 +125,23 @@ def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:
     )
 
 
-def judged(sort: Evidence, kind: Modality, photos: Floats, trials: Sequence[Trial]) -> Judged:
-    """What the product says of each query and photo."""
+def scored(sort: Evidence, kind: Kind, photos: Floats, trials: Sequence[Trial]) -> Scored:
+    """The product's relevance of each query and photo."""
     asked = [(sort.of_queries(of), relevance) for of, relevance in trials]
-    return Judged(
+    return Scored(
         np.concatenate([_relevance(some.queries, kind, photos, by) for some, by in asked]),
         np.concatenate([some.right for some, _ in asked]),
         np.concatenate([some.wrong for some, _ in asked]),
     )
 
 
-def nonsense(vectors: RelevanceVectors, which: str, trials: Sequence[Trial]) -> Judged:
-    """For queries without an answer, which no trial was fitted on, every photo is wrong."""
+def nonsense(vectors: RelevanceVectors, which: str, trials: Sequence[Trial]) -> Scored:
+    """For queries without a match, which are not used for fitting, every photo is wrong."""
     queries = vectors.unanswerable[which]
     found = [_relevance(queries, Modality.TEXT, vectors.photos, by) for _, by in trials]
     relevance = np.concatenate(found)
     wrong = np.ones(relevance.shape, bool)
-    return Judged(relevance, ~wrong, wrong)
+    return Scored(relevance, ~wrong, wrong)
 
 
 def _relevance(

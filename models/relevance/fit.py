@@ -1,9 +1,8 @@
-"""Fits the curves from a cosine, and how near its query is to a background, to relevance.
+"""Fits the curves from cosine and nearness of the query to a background, to relevance.
 
-Relevance is the chance that a picture is a right one, if `PRIOR` of those that a person looks at
-are right. So 0.5 lies where right pictures are (1 − PRIOR) / PRIOR times as dense as wrong ones.
-
-Weighted logistic regression with a handful of features, by Newton's method.
+Relevance is the probability that an image is right, if a share of `PRIOR` of the images that a
+person views is right: at 0.5, right images are (1 − PRIOR) / PRIOR times as dense as wrong ones.
+The fit is a weighted logistic regression by Newton's method.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from models.relevance.evidence import Evidence, Marks
 
 Doubles = npt.NDArray[np.float64]
 STEPS, NEAR_ENOUGH = 100, 1e-10
-# Next to nothing: it keeps the step finite where a feature separates right from wrong.
+# A small ridge keeps the step finite if a feature separates right from wrong.
 RIDGE = 1e-5
 
 
@@ -63,12 +62,12 @@ NEIGHBOURS = 10
 
 
 class NothingToFit(Exception):
-    """The model does not tell right pictures from wrong ones."""
+    """The model does not separate right from wrong images."""
 
 
 @dataclass(frozen=True)
 class Backgrounds:
-    """Of words the labels' sentences, of which the nearest count; of all else the photos."""
+    """Label sentences for text queries, of which the nearest count; photos for all others."""
 
     labels: Floats
     photos: Floats
@@ -83,7 +82,7 @@ class Backgrounds:
 
 
 def background_rows(vectors: Floats) -> np.ndarray:
-    """int8 [N, D] with the directions of the vectors; each row has a scale of its own."""
+    """int8 [N, D], with a scale per row, which keeps only directions."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     return np.asarray(np.rint(vectors / largest * 127), np.int8)
 
@@ -100,7 +99,7 @@ def fit_relevance(
 def fit_curve(
     kind: Modality, sorts: Sequence[Evidence], photos: Floats, backgrounds: Backgrounds
 ) -> Curve:
-    """Every sort of evidence weighs the same, and in it every query with an answer."""
+    """All sorts of evidence have equal weight, and so have the queries with a match of one sort."""
     parts = [_pairs(kind, sort.answered(), photos, backgrounds) for sort in sorts]
     features, right, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
     slope, near, intercept = map(float, logistic_fit(features, right, weights))
@@ -109,13 +108,13 @@ def fit_curve(
             "right pictures have no higher cosines than wrong ones: the model has not been trained,"
             " or the captions are not of these photos"
         )
-    # More digits would mean nothing; with these, fits that are equal look equal.
+    # More digits are not significant, and would differ between equal fits.
     base, weight = -intercept / slope, -near / slope
     return Curve(round(slope, 3), round(base, 4), round(weight, 4))
 
 
 def pair_weights(sort: Evidence) -> Doubles:
-    """What each photo weighs for each query, [Q, N]: 1 for a query, `PRIOR` of it for the right."""
+    """Weights of photos, [Q, N]: 1 in total per query, of which `PRIOR` for right photos."""
     right = sort.right * PRIOR / sort.right.sum(axis=1, keepdims=True)
     wrong = sort.wrong * (1 - PRIOR) / sort.wrong.sum(axis=1, keepdims=True)
     return np.asarray(right + wrong, np.float64)
@@ -124,7 +123,7 @@ def pair_weights(sort: Evidence) -> Doubles:
 def nearness_to_others(
     kind: Modality, sort: Evidence, photos: Floats, backgrounds: Backgrounds
 ) -> Floats:
-    """[Q]. The photo that a query is made from is left out: users' photos are no background."""
+    """[Q]. Excludes the photo that a query is made from, as users' photos are no background."""
     background = backgrounds.of(kind)
     near = background.nearness(sort.queries)
     if kind is Modality.TEXT:
@@ -136,7 +135,7 @@ def nearness_to_others(
 def _pairs(
     kind: Modality, sort: Evidence, photos: Floats, backgrounds: Backgrounds
 ) -> tuple[np.ndarray, ...]:
-    """Of queries and photos: cosine and nearness [P, 2], whether it is right [P], weight [P]."""
+    """Pairs of queries and photos: cosine and nearness [P, 2], right or wrong [P], weight [P]."""
     cosines = sort.queries @ photos.T
     near = nearness_to_others(kind, sort, photos, backgrounds)[:, None]
     features = np.stack([cosines, np.broadcast_to(near, cosines.shape)], axis=-1)

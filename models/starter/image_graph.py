@@ -1,11 +1,9 @@
-"""The starter model's image graph: EfficientNet-Lite2, then two blocks for words and for looks.
+"""The starter model's image graph: EfficientNet-Lite2, and two blocks for words and appearance.
 
-First block (384): ConSE (Norouzi et al. 2014, arXiv 1312.5650): the 20 likeliest ImageNet labels
-weigh the text embeddings of their descriptions, so a picture lands where its words are.
-Second block: the classifier's features along the directions in which it tells labels apart, so
-pictures that look alike are near each other even where their labels say no more.
-
-The directions of the second block: where the classifier's weights tell labels apart.
+First block (384): ConSE (Norouzi et al. 2014, arXiv 1312.5650), the mean of the text embeddings of
+the 20 likeliest ImageNet labels, weighted by their probabilities, so that an image is near its
+description. Second block (128): the classifier's features along the directions in which its weights
+separate the labels, so that images of similar appearance are near each other within a label.
 """
 
 from __future__ import annotations
@@ -29,11 +27,11 @@ LABELS_USED, TEMPERATURE = 20, 2.0
 
 @dataclass(frozen=True)
 class ImageBlocks:
-    """What joins the classifier to the embedding.
+    """The parameters that turn the classifier's outputs into an embedding.
 
-    labels: [1000, 384] text embeddings of the labels' descriptions, L2-normalized.
-    directions: [1280, second block] what the roots of the features are multiplied by.
-    weight: share of the second block in the cosine of two images, 0–1.
+    labels: [1000, 384], text embeddings of the labels' descriptions, L2-normalized.
+    directions: [1280, second block], the matrix for the square roots of the features.
+    weight: share of the second block in the cosine of two images, 0 to 1.
     """
 
     labels: Floats
@@ -42,7 +40,7 @@ class ImageBlocks:
 
 
 def classifier_weights(source: onnx.ModelProto) -> Floats:
-    """The last layer, [1000 labels, 1280 features]."""
+    """The weights of the last layer, [1000 labels, 1280 features]."""
     tensors = {tensor.name: tensor for tensor in source.graph.initializer}
     last = next(node for node in source.graph.node if "logits" in node.output)
     weights: Floats = numpy_helper.to_array(tensors[last.input[1]])
@@ -54,7 +52,7 @@ def build_image_graph(source: Path, blocks: ImageBlocks) -> onnx.ModelProto:
     folded, graph = _with_constants_folded(source), GraphWriter()
     _copy_with_half_weights(folded, graph)
     words = _scaled(graph, _words_block(graph, blocks), 1 - blocks.weight)
-    looks = _scaled(graph, _looks_block(graph, blocks), blocks.weight)
+    looks = _scaled(graph, _appearance_block(graph, blocks), blocks.weight)
     graph.op("Concat", words, looks, output="image_embeds", axis=1)
     width = blocks.labels.shape[1] + blocks.directions.shape[1]
     return graph.model(
@@ -77,22 +75,22 @@ def _words_block(graph: GraphWriter, blocks: ImageBlocks) -> str:
     return graph.op("LpNormalization", graph.op("Squeeze", mixed, axis), axis=1, p=2)
 
 
-def _looks_block(graph: GraphWriter, blocks: ImageBlocks) -> str:
-    """Roots of the features, so that a few strong ones do not decide alone (as in RootSIFT,
-    Arandjelović and Zisserman 2012); they are means of ReLU6, hence never negative."""
+def _appearance_block(graph: GraphWriter, blocks: ImageBlocks) -> str:
+    """Square roots of the features limit the influence of the largest ones, as in RootSIFT
+    (Arandjelović and Zisserman 2012). Features are means of ReLU6 and therefore not negative."""
     directions = graph.half_constant("directions", blocks.directions)
     looks = graph.op("MatMul", graph.op("Sqrt", "features"), directions)
     return graph.op("LpNormalization", looks, axis=1, p=2)
 
 
 def _scaled(graph: GraphWriter, block: str, share: float) -> str:
-    """A block's share of the cosine is the square of its length."""
+    """The share of a block in the cosine is the square of its length."""
     length = graph.constant(f"{block}.length", np.array(share**0.5, np.float32))
     return graph.op("Mul", block, length)
 
 
 def _copy_with_half_weights(folded: onnx.ModelProto, graph: GraphWriter) -> None:
-    """Weights as float16: half the file, and plain float32 convolutions once it is loaded."""
+    """Weights are stored as float16 and computed as float32 convolutions after loading."""
     renamed = {}
     for tensor in folded.graph.initializer:
         value = numpy_helper.to_array(tensor)
@@ -104,9 +102,9 @@ def _copy_with_half_weights(folded: onnx.ModelProto, graph: GraphWriter) -> None
 
 
 def _with_constants_folded(source: Path) -> onnx.ModelProto:
-    """The same network without the nodes that the exporter spends on working out paddings.
+    """The network without the nodes in which the exporter computes paddings.
 
-    Level "basic" keeps to standard operators, so the result runs on any processor.
+    Level "basic" uses standard operators only, so the result runs on any processor.
     """
     with tempfile.TemporaryDirectory() as folder:
         options = session_options(None)
@@ -117,20 +115,20 @@ def _with_constants_folded(source: Path) -> onnx.ModelProto:
 
 
 def singular_directions(classifier: Floats, count: int) -> tuple[Floats, Floats]:
-    """First right singular vectors [features, count] of the centerd weights, and their values.
+    """The first right singular vectors [features, count] of the centered weights, and their values.
 
-    What all labels share is taken off first, because softmax does not see it. Signs are fixed
-    (largest entry positive): they are free in an SVD, and the file should not depend on them.
+    The mean over the labels is subtracted because softmax is invariant to it. The sign, which an
+    SVD leaves open, is fixed by a positive largest entry, so that the file is reproducible.
     """
-    centerd = (classifier - classifier.mean(axis=0)).astype(np.float64)
-    _, values, directions = np.linalg.svd(centerd, full_matrices=False)
+    centered = (classifier - classifier.mean(axis=0)).astype(np.float64)
+    _, values, directions = np.linalg.svd(centered, full_matrices=False)
     kept = directions[:count]
     largest = np.take_along_axis(kept, np.abs(kept).argmax(axis=1)[:, None], axis=1)
     kept = kept * np.sign(largest)
     return kept.T.astype(np.float32), values[:count].astype(np.float32)
 
 
-def looks_directions(classifier: Floats, count: int) -> Floats:
+def appearance_directions(classifier: Floats, count: int) -> Floats:
     """[features, count], each direction as long as the square root of its singular value."""
     directions, values = singular_directions(classifier, count)
     return directions * np.sqrt(values)

@@ -1,4 +1,4 @@
-"""Measures a starter folder against its float32 reference, and says what is wrong with it."""
+"""Quality of a starter model folder compared with its float32 reference, and its faults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from models import Floats
 from models.evaluation.edits import EDITS
-from models.evaluation.metrics import Recall, likeness, recall
+from models.evaluation.metrics import Recall, image_retrieval, recall
 from models.evaluation.parity import (
     Cosines,
     batch_faults,
@@ -28,7 +28,7 @@ COMMAND = "python -m models.starter.build"
 
 @dataclass(frozen=True)
 class Quality:
-    """Every figure of the manifest's `quality`; recalls in percent of the captions."""
+    """The figures of the manifest's `quality`; recalls in percent of the captions."""
 
     text_to_image_float32: Recall
     text_to_image: Recall
@@ -64,8 +64,8 @@ def measure(
         text_to_image_float32=recall(exact_texts, _first(exact_images, width)),
         text_to_image=recall(texts, images),
         text_to_image_first_block_alone=recall(texts[:, :width], first),
-        image_to_image=likeness(images, edited, *sorts),
-        image_to_image_first_block_alone=likeness(alone, first_edited, *sorts),
+        image_to_image=image_retrieval(images, edited, *sorts),
+        image_to_image_first_block_alone=image_retrieval(alone, first_edited, *sorts),
         image_cosine_to_float32=cosines(images, exact_images),
         text_cosine_to_float32=cosines(texts[:, :width], exact_texts),
         image_cosine_alone_to_batch=cosines(images, model.images(samples.pictures, batch=1)),
@@ -75,7 +75,7 @@ def measure(
 
 
 def faults(quality: Quality, folder: Path) -> list[str]:
-    """Everything that keeps the folder from shipping; empty if it is fit."""
+    """The reasons to reject the folder; empty if there are none."""
     with_second, without = quality.image_to_image, quality.image_to_image_first_block_alone
     return [
         *recall_faults(quality.text_to_image, quality.text_to_image_float32),
@@ -85,7 +85,7 @@ def faults(quality: Quality, folder: Path) -> list[str]:
         *batch_faults("text graph", quality.text_cosine_alone_to_batch),
         *size_faults(sum(file.stat().st_size for file in folder.iterdir())),
         *(
-            f"the second block makes {name} worse: {with_second[name]} instead of {without[name]}"
+            f"the second block lowers {name} from {without[name]} to {with_second[name]}"
             for name in ("edit_R@1", "edit_MRR", "folder_precision@5", "same_kind_mAP")
             if with_second[name] < without[name]
         ),
@@ -93,12 +93,12 @@ def faults(quality: Quality, folder: Path) -> list[str]:
 
 
 def text_batch_cosines(model: Embedder, captions: list[str]) -> Cosines:
-    """Each caption alone, against one batch of all: the shortest is mostly padding there.
+    """Each caption alone, compared with one batch of all, in which most captions are padded.
 
-    A loud stranger joins the batch, because a scale taken over the batch would follow it.
+    An outlier is added to the batch, because quantization scales of a whole batch would follow it.
     """
-    stranger = "! " * 60 + "zzz qqq 0000000 lorem ipsum " * 4
-    together = model.texts([*captions, stranger], batch=len(captions) + 1)[:-1]
+    outlier = "! " * 60 + "zzz qqq 0000000 lorem ipsum " * 4
+    together = model.texts([*captions, outlier], batch=len(captions) + 1)[:-1]
     return cosines(together, model.texts(captions, batch=1))
 
 

@@ -1,6 +1,6 @@
-"""The starter model in float32 and numpy, from the source graphs: what the shipped one must match.
+"""The starter model in float32 and numpy: the reference for the shipped graphs.
 
-It shares no code with the graph builders, so a mistake there shows as a lost cosine.
+Shares no code with the graph builders, so that an error there lowers the cosine.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from models.starter.sources import Sources
 
 
 class Reference:
-    """Embeds like the shipped model; one text or picture at a time, so nothing is padded."""
+    """Embeds texts and images one by one, so that nothing is padded."""
 
     def __init__(self, sources: Sources) -> None:
-        # One thread: the label embeddings go into the graph and must be the same on every run.
+        # One thread: label embeddings become part of the graph and must be reproducible.
         self._text = open_session(sources.text, threads=1)
         self._image = open_session(sources.image)
         self._tokenizer = open_tokenizer(sources)
@@ -46,7 +46,7 @@ class Reference:
 
 
 def conse(logits: Floats, labels: Floats) -> Floats:
-    """Mean of the likeliest labels' texts, weighted by their renormalized shares; [N, 384]."""
+    """Mean of the likeliest labels' embeddings, weighted by probability; [N, 384]."""
     cooled = np.exp((logits - logits.max(axis=1, keepdims=True)) / TEMPERATURE)
     likeliest = np.argsort(-cooled, axis=1, kind="stable")[:, :LABELS_USED]
     shares = np.take_along_axis(cooled, likeliest, axis=1)
@@ -54,20 +54,20 @@ def conse(logits: Floats, labels: Floats) -> Floats:
     return unit_length(np.einsum("nk,nkd->nd", shares, labels[likeliest]))
 
 
-def looks(features: Floats, directions: Floats) -> Floats:
+def appearance(features: Floats, directions: Floats) -> Floats:
     """Second block, [N, directions]."""
     return unit_length(np.sqrt(features) @ directions)
 
 
 def joined(words: Floats, second: Floats, weight: float) -> Floats:
-    """Both blocks in one vector of length 1; `weight` is the second block's share of a cosine."""
+    """Both blocks as one normalized vector; `weight` is the second block's share of the cosine."""
     return np.concatenate([(1 - weight) ** 0.5 * words, weight**0.5 * second], axis=1)
 
 
 def image_embeddings(features: Floats, logits: Floats, blocks: ImageBlocks) -> Floats:
     """[N, 512]."""
     first = conse(logits, blocks.labels)
-    return joined(first, looks(features, blocks.directions), blocks.weight)
+    return joined(first, appearance(features, blocks.directions), blocks.weight)
 
 
 def unit_length(rows: Floats) -> Floats:
@@ -75,7 +75,7 @@ def unit_length(rows: Floats) -> Floats:
 
 
 def open_tokenizer(sources: Sources) -> Tokenizer:
-    """MiniLM's own, which pads and cuts to 128: both are the caller's to decide."""
+    """MiniLM's tokenizer without its padding and truncation to 128, which the caller decides."""
     tokenizer = Tokenizer.from_file(str(sources.tokenizer))
     tokenizer.no_padding()
     tokenizer.no_truncation()

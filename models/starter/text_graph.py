@@ -1,7 +1,7 @@
-"""The starter model's text graph: MiniLM in int8, mean-pooled, beside an empty second block.
+"""The starter model's text graph: MiniLM in int8, mean pooling, and a second block of zeros.
 
-Written out from the float32 weights (BERT: Devlin et al. 2019; MiniLM: Wang et al. 2020) instead
-of patched, because the exported graph has three times as many nodes, and most of them do nothing.
+Built from the float32 weights (BERT: Devlin et al. 2019; MiniLM: Wang et al. 2020), because the
+exported graph has three times as many nodes, most of them without effect.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from models.quantization.methods import blocks_to_uint8, rows_to_int8
 LAYERS, HEADS, WIDTH = 6, 12, 384
 LAYER_NORM_EPSILON = 1e-12
 OPSET_WITH_GELU = 20
-# One scale for 32 weights, and onnxruntime's level 4: activations become int8 for each row and
-# block on their own, so a text's embedding does not depend on the others in its batch.
+# One scale per 32 weights, and onnxruntime's accuracy level 4: activations are quantized to int8
+# per row and block, so that a text's embedding does not depend on its batch.
 BLOCK, INT8_ACTIVATIONS = 32, 4
 
 
 def read_weights(source: onnx.ModelProto) -> dict[str, Floats]:
-    """Weights by MiniLM's own names; matrices are [inputs, outputs]."""
+    """Weights by their names in MiniLM; matrices are [inputs, outputs]."""
     tensors = {t.name: numpy_helper.to_array(t) for t in source.graph.initializer}
     weights = {name.removeprefix("m."): value for name, value in tensors.items()}
     for node in source.graph.node:
-        # The exporter keeps a matrix's name only in the name of the node that multiplies by it.
+        # The exporter keeps the name of a matrix only in the name of its MatMul node.
         if node.op_type == "MatMul" and node.input[1] in tensors:
             module = node.name.removeprefix("/m/").removesuffix("/MatMul").replace("/", ".")
             weights[f"{module}.weight"] = tensors[node.input[1]]
@@ -42,7 +42,7 @@ def build_text_graph(source: onnx.ModelProto, second_block: int) -> onnx.ModelPr
     for layer in range(LAYERS):
         hidden = _layer(graph, weights, f"encoder.layer.{layer}", hidden, mask)
     pooled = graph.op("LpNormalization", _sum_of_tokens(graph, hidden), axis=-1, p=2)
-    # Zeros meet the image's second block, so a text ranks images by the first block alone.
+    # Zeros in the second block: texts rank images by the first block only.
     zeros = graph.constant("second_block", np.array([0, 0, 0, second_block]))
     graph.op("Pad", pooled, zeros, output="text_embeds")
     tokens = (INT64, ["batch", "sequence"])
@@ -56,11 +56,11 @@ def build_text_graph(source: onnx.ModelProto, second_block: int) -> onnx.ModelPr
 
 def _embeddings(graph: GraphWriter, weights: dict[str, Floats]) -> str:
     rows, scales = rows_to_int8(weights["embeddings.word_embeddings.weight"])
-    # Cast after Gather: only the rows in use become float, never the whole table.
+    # Cast after Gather, so that only the used rows become float.
     words = graph.op("Gather", graph.constant("words.int8", rows), "input_ids")
     scale = graph.op("Gather", graph.constant("words.scale", scales), "input_ids")
     words = graph.op("Mul", graph.op("Cast", words, to=FLOAT), scale)
-    # All tokens have type 0, so that row joins the table of positions.
+    # All tokens have type 0: its row is added to the position table.
     positions = weights["embeddings.position_embeddings.weight"]
     positions = positions + weights["embeddings.token_type_embeddings.weight"][0]
     first = graph.constant("first_axis", np.array([0]))
@@ -99,7 +99,7 @@ def _attention(
 
 
 def _linear(graph: GraphWriter, weights: dict[str, Floats], names: list[str], hidden: str) -> str:
-    """x · W + b, for matrices side by side."""
+    """x · W + b, with the matrices of `names` concatenated by columns."""
     weight = np.concatenate([weights[f"{name}.weight"] for name in names], axis=1)
     bias = np.concatenate([weights[f"{name}.bias"] for name in names])
     blocks, scales = blocks_to_uint8(weight, BLOCK)
@@ -126,7 +126,7 @@ def _layer_norm(graph: GraphWriter, weights: dict[str, Floats], name: str, hidde
 
 
 def _sum_of_tokens(graph: GraphWriter, hidden: str) -> str:
-    """Σ mask · hidden, [N, 384]: the mean over the mask but for its length, which L2 removes."""
+    """Σ mask · hidden, [N, 384]: mean pooling up to a factor that normalization removes."""
     axis = graph.constant("token_axis", np.array([1]))
     mask = graph.op("Unsqueeze", graph.op("Cast", "attention_mask", to=FLOAT), axis)
     return graph.op("Squeeze", graph.op("MatMul", mask, hidden), axis)

@@ -1,4 +1,4 @@
-"""The real parts, joined as they are deployed, over a stand-in for AWS on this machine."""
+"""The components as deployed, over a local emulation of AWS (moto)."""
 
 import io
 import uuid
@@ -78,7 +78,7 @@ def images(onnx_images) -> CountingEncoder:
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
-    """The address of a moto server."""
+    """The URL of a moto server."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -93,7 +93,7 @@ def sqs(aws) -> Any:
 
 @pytest.fixture
 def cloud(aws, sqs) -> Cloud:
-    """An empty bucket, and nothing else."""
+    """An account with one empty bucket."""
     httpx.post(f"{aws}/moto-api/reset", timeout=PATIENCE_SECONDS).raise_for_status()
     more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
     s3 = boto3.client("s3", config=client_config(), **more)
@@ -102,7 +102,7 @@ def cloud(aws, sqs) -> Cloud:
 
 @pytest.fixture(params=["s3", "eventbridge"])
 def queue(request, cloud) -> Queue:
-    """A queue that hears of the bucket's changes, by each of the ways that there are."""
+    """A queue that gets the bucket's changes, by each kind of notification."""
     return cloud.queue(request.param)
 
 
@@ -136,7 +136,7 @@ def opensearch_index(manifest, opensearch_url) -> Iterator[VectorIndex]:
 
 @pytest.fixture
 def index(embedded_index) -> VectorIndex:
-    """Tests of the whole chain take the real server instead."""
+    """Tests of the pipeline use the real server instead."""
     return embedded_index
 
 

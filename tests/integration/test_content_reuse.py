@@ -1,4 +1,4 @@
-"""Claims: copies, new names and new uploads of the same bytes are embedded once, on S3 too."""
+"""Claims: identical bytes under other keys or as new uploads are embedded once, also on S3."""
 
 from collections.abc import Callable
 
@@ -41,7 +41,7 @@ def test_a_copied_object_is_not_embedded(cloud, work, images, records, derived, 
 
 
 def test_a_renamed_object_is_not_embedded(cloud, work, images, records, sample):
-    """S3 knows no renaming: the copy comes first, then the deletion, often in one batch."""
+    """S3 has no rename: a copy is followed by a deletion, often in one batch."""
     cloud.put("a.webp", sample(PANDA))
     work()
     copy(cloud, "a.webp", "b.webp")
@@ -54,7 +54,7 @@ def test_a_renamed_object_is_not_embedded(cloud, work, images, records, sample):
 def test_a_multipart_upload_of_the_same_bytes_is_not_embedded(
     cloud, work, images, records, derived, sample
 ):
-    """Its ETag is of its parts, not of its bytes."""
+    """The ETag of a multipart upload is not a digest of its bytes."""
     cloud.put("a.webp", sample(PANDA))
     work()
     before = records()["a.webp"]

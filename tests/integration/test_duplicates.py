@@ -1,4 +1,4 @@
-"""Claims: copies find each other, whoever indexes them when, by way of index and queue."""
+"""Claims: copies are linked across index and queue, in any order of indexing."""
 
 import io
 import json
@@ -23,7 +23,7 @@ WORKERS = 2
 
 
 class Clock:
-    """The time of those who link; it passes by `settle` alone, however long writes take."""
+    """The clock of linking, which only `settle` advances."""
 
     def __init__(self):
         self.ahead = timedelta()
@@ -39,7 +39,7 @@ def clock():
 
 @pytest.fixture
 def index(manifest, opensearch_url, opensearch_index):
-    """The real server; nothing that was written in this test has settled yet."""
+    """The real server; writes of this test are not searchable yet."""
     index = OpenSearchIndex(
         opensearch_url,
         opensearch_index.health().name,
@@ -53,7 +53,7 @@ def index(manifest, opensearch_url, opensearch_index):
 
 @pytest.fixture
 def settle(opensearch_url, index, clock):
-    """Makes everything that was written found by searches, and lets as long pass as that takes."""
+    """Makes all writes searchable, and advances the clock by the delay."""
 
     def settle():
         with closing(OpenSearchClient(opensearch_url)) as client:
@@ -65,7 +65,7 @@ def settle(opensearch_url, index, clock):
 
 @pytest.fixture
 def recheck_queue(cloud, sqs):
-    """A queue of the function's own, for keys to be looked at once more."""
+    """The recheck queue of the function."""
     return Queue(sqs)
 
 
@@ -84,7 +84,7 @@ def worker(store, index, images, manifest, sqs, recheck_queue, logger, metrics, 
 
 
 class Soon:
-    """The queue without its delay: the test says when time has passed."""
+    """The queue without its delay, which the test controls."""
 
     def __init__(self, recheck_queue):
         self._recheck_queue = recheck_queue
@@ -95,14 +95,14 @@ class Soon:
 
 
 class Dying:
-    """Where a function is stopped before it has asked to come back."""
+    """Stops a function before it schedules a recheck."""
 
     def schedule(self, refs, after):
         raise KeyboardInterrupt
 
 
 def edited(photo: bytes) -> bytes:
-    """Mirrored, cut and saved again."""
+    """Mirrored, cropped and recompressed."""
     picture, file = ImageOps.mirror(Image.open(io.BytesIO(photo)).convert("RGB")), io.BytesIO()
     width, height = picture.size
     picture.crop((width // 20, height // 20, width, height)).save(file, "JPEG", quality=70)
@@ -161,7 +161,7 @@ def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
     assert groups(index) == [["copy.webp", "owl.webp"]]
 
 
-def test_a_queue_that_is_away_sends_the_event_back(cloud, sample, worker, sqs):
+def test_an_unavailable_queue_sends_the_event_back(cloud, sample, worker, sqs):
     cloud.put("owl.webp", sample("animals/owl"))
     gone = SqsRecheckQueue(f"{sqs.meta.endpoint_url}/123456789012/no-such-queue", sqs)
     message = fake_message({"bucket": BUCKET, "keys": ["owl.webp"]})

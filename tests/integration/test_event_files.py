@@ -1,4 +1,4 @@
-"""Claims: every event that is described by a file is answered as it should be."""
+"""Claims: each event file in events/ has the expected response."""
 
 import json
 from typing import Any

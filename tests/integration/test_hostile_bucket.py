@@ -1,6 +1,6 @@
-"""Claims: of any bucket, each object is indexed, skipped, or rejected with its reason, at once.
+"""Claims: each object of any bucket is indexed, skipped or rejected with a reason.
 
-Buckets are generated: odd keys, contents under wrong names, objects that S3 does not give.
+Buckets are generated: unusual keys, mismatched contents, and objects that S3 does not return.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ KEPT = {
 
 @dataclass
 class S3:
-    """moto's S3, which gives every object, and what AWS's does not give."""
+    """moto's S3, with errors for the objects that S3 does not return."""
 
     client: Any
     kept: dict[str, str] = field(default_factory=dict)
@@ -191,7 +191,7 @@ def batch_of(keys: list[str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def examined(onnx_images, manifest):
-    """What a bucket's objects have become: run once for each generated bucket."""
+    """The outcomes of a bucket's objects, for each generated bucket."""
 
     def examine(objects: dict[str, Object]) -> None:
         with mock_aws(), tempfile.TemporaryDirectory() as folder:
@@ -259,7 +259,7 @@ def test_every_object_is_settled_at_once_and_a_second_look_changes_nothing(exami
 
 
 def test_each_content_in_each_way_that_s3_keeps_it(examined):
-    """Every second one of them has a name that tells of no image."""
+    """Every second key has no image extension."""
     ways = [(kept, content) for kept in KEPT for content in CONTENTS]
     examined(
         {

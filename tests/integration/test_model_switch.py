@@ -1,4 +1,4 @@
-"""Claims about switching models: searches and uploads go on all the while, and nothing is lost."""
+"""Claims: searches and uploads continue during a switch of models, and no image is lost."""
 
 import uuid
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def prefix() -> str:
 
 @pytest.fixture
 def side(cloud, store, prefix, opensearch_url, logger, metrics):
-    """Joins the parts of a model as the deployed functions do; its index is that of its space."""
+    """Builds the components of a model as the functions do, with the index of its space."""
     with ExitStack() as stack:
 
         def make(folder) -> Side:
@@ -104,7 +104,7 @@ def test_a_switch_loses_no_search_and_no_image(
 
 
 def begin_and_break_off(side: Side) -> None:
-    """The first attempt to fill the index ends after some of the images."""
+    """The first backfill stops after some of the images."""
     refs = [ref for ref, _ in islice(side.store.list_images(), 10)]
     assert len(list(reconcile(side.indexer, refs))) == 10
     found = side.check_consistency()
@@ -125,8 +125,8 @@ def finish(side: Side) -> None:
     assert eventually(seen), pending
 
 
-def test_the_two_models_would_be_told_apart(side: Made, pictures, cloud, stretched_model):
-    """What makes the claims above mean something: a vector of the other space is not the same."""
+def test_the_two_models_have_different_vectors(side: Made, pictures, cloud, stretched_model):
+    """A precondition of the other tests: vectors of the two spaces differ."""
     old, new = side(MODEL), side(stretched_model)
     key = "animals/owl.webp"
     cloud.put(key, pictures[key])

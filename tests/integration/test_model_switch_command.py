@@ -1,4 +1,4 @@
-"""Claims about `imagesearch reindex` on a deployed system: its bucket, its OpenSearch."""
+"""Claims about `imagesearch reindex` on a deployed system with bucket and OpenSearch."""
 
 import os
 import subprocess
@@ -84,7 +84,7 @@ def test_a_deployed_switch_is_followed_and_tidied_up(
     assert index_of(stretched_model).health().images == 2
 
 
-def test_a_bucket_that_is_not_there_is_told_in_a_sentence(cloud, reindex):
+def test_a_missing_bucket_is_reported_in_a_sentence(cloud, reindex):
     cloud.s3.delete_bucket(Bucket=BUCKET)
     done = reindex("--model", MODEL, "--status")
     assert done.returncode == 2

@@ -1,5 +1,4 @@
-"""Claims: with the model that ships, pages that say other things are no duplicates, and a page
-that was scanned again, or saved smaller, is still found."""
+"""Claims: with the starter model, different pages are no duplicates, but rescanned ones are."""
 
 import io
 import random

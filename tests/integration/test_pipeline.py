@@ -1,6 +1,6 @@
-"""Claims about the whole chain: bucket → queue → index_images → OpenSearch ← search.
+"""Claims about the pipeline: bucket → queue → index_images → OpenSearch ← search.
 
-Claims: events may repeat, swap, fail and race; the index ends where the bucket does.
+Events may repeat, arrive out of order, fail and race; the index ends consistent with the bucket.
 """
 
 import json
@@ -28,7 +28,7 @@ def index(opensearch_index):
 
 @pytest.fixture
 def ask(search) -> Callable[..., dict]:
-    """The JSON that the API answers to a GET."""
+    """The JSON response of a GET request."""
     template = json.loads((EVENTS / "api-search-get.json").read_text())
 
     def ask(path: str, **query: str) -> dict:
@@ -46,7 +46,7 @@ def ask(search) -> Callable[..., dict]:
 
 @pytest.fixture
 def found(ask) -> Callable[[str], list[str]]:
-    """The keys that a search in words finds."""
+    """The keys that a text search finds."""
     return lambda q: [hit["key"] for hit in ask("/v1/search", q=q, limit="100")["hits"]]
 
 
@@ -199,7 +199,7 @@ def test_a_poisoned_message_reaches_the_dead_letter_queue_and_holds_nobody_up(
 def test_what_fails_for_a_while_is_done_when_it_comes_back(
     cloud, queue, store, images, index, logger, metrics, sample
 ):
-    """The index is away for the first two deliveries; a third is within what the queue allows."""
+    """The index is unavailable for two deliveries; a third is within the queue's limit."""
     deliveries = []
 
     class Away:

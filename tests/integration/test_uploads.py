@@ -1,4 +1,4 @@
-"""Claims about uploads that go straight to a bucket, and deletions of what is there."""
+"""Claims about uploads directly to a bucket, and deletions."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What `sam build` makes, laid out as Lambda lays it out, and a Python as Lambda's to run it."""
+"""The output of `sam build` in Lambda's file layout, and a Python like Lambda's to run it."""
 
 import json
 import os
@@ -22,7 +22,7 @@ RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "
 
 
 def missing(what: str) -> Any:
-    """A tool that is not there: on the build machine that is an error, elsewhere a skip."""
+    """A missing tool: an error in CI, elsewhere a skip."""
     if os.environ.get("CI"):
         pytest.fail(what, pytrace=False)
     pytest.skip(what)
@@ -77,7 +77,7 @@ def _build(sam_python: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def shipped(built) -> dict[str, Path]:
-    """The folders that a deployment would zip, by logical id."""
+    """The folders of the deployment packages, by logical ID."""
     loader = type("Loader", (yaml.SafeLoader,), {})
     loader.add_multi_constructor("!", lambda *_: None)
     template = yaml.load((built / "template.yaml").read_text(), loader)  # noqa: S506
@@ -117,7 +117,7 @@ def lambda_roots(shipped, tmp_path_factory) -> Iterator[dict[str, Path]]:
 
 @pytest.fixture(scope="session")
 def lambda_python(tmp_path_factory) -> Path:
-    """Lambda's Python in an environment without any package."""
+    """Lambda's Python in an environment without packages."""
     folder = tmp_path_factory.mktemp("python")
     for candidate in _pythons():
         command = [candidate, "-m", "venv", "--without-pip", folder]
@@ -149,7 +149,7 @@ Invoke = Callable[[str, str, list[Any]], list[dict[str, Any]]]
 
 @pytest.fixture
 def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
-    """Calls a function's handler in a process of its own, once with each event."""
+    """Calls a function's handler in its own process, once with each event."""
 
     def invoke(function: str, handler: str, events: list[Any]) -> list[dict[str, Any]]:
         root = lambda_roots[function]

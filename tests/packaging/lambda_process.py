@@ -1,4 +1,4 @@
-"""A process that finds code where Lambda's does: reads events, calls a handler, writes answers.
+"""Runs a handler with Lambda's import path: reads events, writes responses.
 
 python lambda_process.py ROOT HANDLER EVENTS ANSWERS
 """

@@ -1,7 +1,4 @@
-"""What is deployed: small enough, whole, and nothing else.
-
-The digest that `make deploy` hands over as Release: another as soon as anything deployed is.
-"""
+"""Claims: artifacts are small, complete and contain nothing else; Release is a digest of them."""
 
 import re
 import subprocess
@@ -53,7 +50,7 @@ def test_no_machines_path_is_in_the_layer(shipped):
 
 
 def test_licenses_go_with_what_they_license(shipped):
-    """tokenizers is not among them: its wheel names its license and brings no text of it."""
+    """Except tokenizers, whose wheel has no license text."""
     layer, model = shipped["ImageSearchLayer"] / "python", shipped["StarterModelLayer"]
     for package in ("numpy", "onnxruntime", "pillow", "pi_heif", "rawpy", "pillow_jxl_plugin"):
         (metadata,) = layer.glob(f"{package}-*.dist-info")
@@ -65,7 +62,7 @@ ROOT = REPOSITORY
 
 
 def release(parameters: str = "") -> str:
-    """What make would run, without running it."""
+    """The commands that make would run."""
     command = ["make", "--dry-run", "deploy", f"PARAMETERS={parameters}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     (found,) = re.findall(r"Release=([0-9a-f]{40}) ", done.stdout)

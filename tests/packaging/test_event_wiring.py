@@ -1,4 +1,4 @@
-"""The template's own bucket, rule and queues, made by moto: what happens to an object arrives."""
+"""Claims: events of the template's bucket reach its queues, in moto."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def aws(monkeypatch) -> Iterator[Callable[[str], Any]]:
 
 @pytest.fixture
 def deploy(aws, translate) -> Callable[..., dict[str, str]]:
-    """Makes the parts; gives their names by logical id."""
+    """Creates the resources; returns their names by logical ID."""
 
     def deploy(*parts: str, **parameters: str) -> dict[str, str]:
         parameters = {"Release": "1" * 40} | parameters
@@ -56,7 +56,7 @@ def deploy(aws, translate) -> Callable[..., dict[str, str]]:
 def without_holes(
     targets: list[dict[str, Any]], parameters: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """The rule's targets: moto leaves a hole where an item of a list is AWS::NoValue."""
+    """The targets of the rule, without the gaps that moto leaves for AWS::NoValue."""
     for target in targets:
         if "Fn::If" not in target:
             yield target
@@ -66,7 +66,7 @@ def without_holes(
 
 @pytest.fixture
 def notifying(aws) -> Callable[[str], None]:
-    """Switches a bucket's events on, which the template does and moto's CloudFormation leaves."""
+    """Enables a bucket's EventBridge events, which moto's CloudFormation ignores."""
 
     def notifying(bucket: str) -> None:
         aws("s3").put_bucket_notification_configuration(
@@ -78,7 +78,7 @@ def notifying(aws) -> Callable[[str], None]:
 
 @pytest.fixture
 def waiting(aws) -> Callable[[str], list[dict[str, Any]]]:
-    """The messages in a queue, as Lambda hands them over."""
+    """The messages of a queue, as records of a Lambda event."""
 
     def waiting(queue: str) -> list[dict[str, Any]]:
         messages = aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
@@ -96,7 +96,7 @@ def images(records: list[dict[str, Any]], bucket: str) -> list[str]:
     return [image.key for message in messages for image in message.images]
 
 
-def test_an_object_that_comes_and_goes_is_looked_at_twice(aws, deploy, notifying, waiting):
+def test_creation_and_deletion_of_an_object_are_two_messages(aws, deploy, notifying, waiting):
     made = deploy(*PARTS)
     notifying(made["ImageBucket"])
     aws("s3").put_object(Bucket=made["ImageBucket"], Key=KEY, Body=b"pixels")
@@ -105,7 +105,7 @@ def test_an_object_that_comes_and_goes_is_looked_at_twice(aws, deploy, notifying
     assert waiting(made["DeadLetterQueue"]) == []
 
 
-def test_another_buckets_objects_are_not_looked_at(aws, deploy, notifying, waiting):
+def test_objects_of_other_buckets_are_ignored(aws, deploy, notifying, waiting):
     made = deploy(*PARTS)
     aws("s3").create_bucket(Bucket="another")
     notifying("another")

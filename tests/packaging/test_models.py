@@ -1,4 +1,4 @@
-"""A stack with a model that is known by name: what waits for what, and what goes before what."""
+"""Claims about the order of creation and deletion in a stack with a model of the catalog."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def resources(translate) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def waits_for(resources):
-    """All that CloudFormation makes before a resource, whatever the conditions are."""
+    """The resources that CloudFormation creates before this one, with all conditions true."""
 
     def waits_for(name: str) -> set[str]:
         found, left = set(), [name]
@@ -33,7 +33,7 @@ def depends_on(resource: dict[str, Any]) -> set[str]:
 
 
 def named(value: Any) -> set[str]:
-    """What `Ref`, `Fn::GetAtt` and `Fn::Sub` name in here."""
+    """The names in `Ref`, `Fn::GetAtt` and `Fn::Sub`."""
     if isinstance(value, list):
         return set().union(*map(named, value))
     if not isinstance(value, dict):
@@ -75,5 +75,5 @@ def test_cloudformation_asks_the_published_function(resources):
 
 
 def test_a_bucket_goes_after_what_empties_it(waits_for):
-    """CloudFormation deletes in the reverse of the order in which it makes."""
+    """CloudFormation deletes in the reverse order of creation."""
     assert "ModelBucket" in waits_for("Model") & waits_for("NextModel")

@@ -1,4 +1,4 @@
-"""The rights that the template gives are those that a model takes: no fewer, and no more."""
+"""Claims: the IAM permissions of the model function are necessary and sufficient."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def hub() -> Iterator[FileServer]:
 
 @pytest.fixture
 def acting_as(translate, monkeypatch) -> Iterator[As]:
-    """S3 for somebody with a role's rights, in an account that asks for them."""
+    """An S3 client with the permissions of a role, in an account that enforces them."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -59,7 +59,7 @@ def acting_as(translate, monkeypatch) -> Iterator[As]:
 
 
 def of_the_bucket(document: dict[str, Any], without: str) -> dict[str, Any]:
-    """The statements about the models' bucket, filled in, but for one action."""
+    """The resolved statements of the models' bucket, without one action."""
     taken = [each["Fn::If"][1] if "Fn::If" in each else each for each in document["Statement"]]
     arn = f"arn:aws:s3:::{BUCKET}"
     filled = []
@@ -74,7 +74,7 @@ def of_the_bucket(document: dict[str, Any], without: str) -> dict[str, Any]:
     return document | {"Statement": [each for each in filled if each["Action"]]}
 
 
-def test_a_model_is_put_read_and_taken_away_by_these_rights_alone(hub, acting_as, tmp_path):
+def test_a_model_is_stored_read_and_deleted_with_these_permissions_only(hub, acting_as, tmp_path):
     fetching, searching = acting_as("FetchModelRole"), acting_as("SearchRole")
     shelf = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub))
     after = S3ModelStore(BUCKET, "next-model", fetching, lambda _: known(hub))

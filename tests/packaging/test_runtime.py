@@ -1,4 +1,4 @@
-"""What is deployed runs: with Lambda's Python, from read-only folders, with nothing else there."""
+"""Claims: the artifacts run with Lambda's Python, from read-only folders, without packages."""
 
 import base64
 import io
@@ -71,7 +71,7 @@ def keys(photos) -> list[str]:
 
 @pytest.fixture
 def indexed(invoke, photos, keys) -> dict[str, Any]:
-    """The indexing function's answer to a batch about every photo."""
+    """The response of the indexing function to a batch of all photos."""
     event = changed(photos.resolve().as_uri(), *keys)
     (answer,) = invoke("IndexImages", "index_images.app.handler", [event])
     return answer
@@ -119,7 +119,7 @@ def test_the_page_and_the_documents_ship(invoke):
 
 
 def test_cloudformation_is_answered(invoke):
-    """Of a model that is not known, so that nothing is asked of a network."""
+    """With an unknown model, so that nothing is downloaded."""
 
     def in_its_own_process(event: Any, context: Any) -> None:
         invoke("FetchModel", "fetch_model.app.handler", [event])
@@ -149,6 +149,6 @@ def test_running_leaves_the_artifacts_as_they_are(invoke, indexed, shipped, lamb
 
 
 def files_of(folder: Path) -> set[Path]:
-    """But compiled Python, which a superuser's run may leave and Lambda's never can."""
+    """Except bytecode, which a run as superuser may write."""
     files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     return {file for file in files if file.suffix != ".pyc"}

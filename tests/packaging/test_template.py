@@ -1,4 +1,4 @@
-"""What AWS makes of template.yaml, by the translator that it runs itself."""
+"""Claims about template.yaml after the SAM transform."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def test_the_same_release_keeps_the_snapshots(translate, resources):
     assert versions(translate(Release="1" * 40)["Resources"]) == versions(resources)
 
 
-def test_a_new_release_publishes_every_function_anew(translate, resources):
+def test_a_new_release_publishes_new_versions_of_every_function(translate, resources):
     assert not versions(translate(Release="2" * 40)["Resources"]) & versions(resources)
     assert len(versions(resources)) == 4
 
@@ -34,7 +34,7 @@ def test_without_a_next_model_nothing_of_it_is_made(resources):
 
 
 def test_a_changed_setting_alone_would_not_publish(translate, resources):
-    """Why `make deploy` takes the settings into the release."""
+    """The reason for settings in the digest of `make deploy`."""
     assert versions(translate(Release="1" * 40, LogLevel="DEBUG")["Resources"]) == versions(
         resources
     )

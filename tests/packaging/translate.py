@@ -1,6 +1,6 @@
-"""Prints the CloudFormation template that SAM makes of ours: python translate.py NAME=VALUE…
+"""Prints the template after the SAM transform: python translate.py NAME=VALUE...
 
-Runs where aws-sam-cli is installed; it brings the translator that AWS runs on its side.
+Needs aws-sam-cli, which includes the translator that AWS runs.
 """
 
 import json
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class NoManagedPolicies:
-    """What the translator asks for names of managed policies; the template uses none."""
+    """A loader of managed policies, of which the template uses none."""
 
     def load(self) -> dict[str, str]:
         return {}

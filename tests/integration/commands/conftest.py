@@ -1,4 +1,4 @@
-"""An empty account, made by moto in this process; its Step Functions run what is started."""
+"""An empty account in moto, whose Step Functions execute what is started."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -39,13 +39,13 @@ def s3(aws) -> Any:
 
 @pytest.fixture
 def queue(aws) -> Callable[[str], str]:
-    """Makes a queue; gives its URL."""
+    """Creates a queue; returns its URL."""
     return lambda name: aws("sqs").create_queue(QueueName=name)["QueueUrl"]
 
 
 @pytest.fixture
 def machine(aws) -> Callable[..., str]:
-    """Makes the state machine over these queues; gives its ARN."""
+    """Creates the state machine for these queues; returns its ARN."""
 
     def machine(backfill_queue: str, next_model_queue: str = "") -> str:
         definition = deployed(
@@ -64,7 +64,7 @@ def machine(aws) -> Callable[..., str]:
 
 @pytest.fixture
 def drain(aws) -> Callable[[str], list[dict[str, Any]]]:
-    """Takes every message from a queue, as the records that Lambda hands over."""
+    """Receives all messages of a queue, as records of a Lambda event."""
 
     def drain(url: str) -> list[dict[str, Any]]:
         sqs, records = aws("sqs"), []

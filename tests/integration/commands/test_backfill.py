@@ -1,7 +1,4 @@
-"""Claims: a bucket that was full before is searchable after a backfill, whatever its keys are.
-
-Claims about `imagesearch backfill`: it starts the right state machine and says how far it is.
-"""
+"""Claims: a backfill makes an existing bucket searchable, and its command reports progress."""
 
 import io
 import json
@@ -67,7 +64,7 @@ def full(s3) -> None:
 
 @pytest.fixture
 def run(aws, eventually) -> Callable[..., dict[str, Any]]:
-    """Runs the backfill to its end; gives how that was."""
+    """Runs the backfill to its end; returns the execution."""
 
     def run(machine: str, **given: str) -> dict[str, Any]:
         states = aws("stepfunctions")
@@ -112,7 +109,7 @@ def test_a_bucket_that_was_full_before_is_searchable(
     index.close()
 
 
-def test_a_message_names_as_many_images_as_are_looked_at_in_one_go(s3, queue, machine, run, drain):
+def test_a_message_has_as_many_keys_as_a_batch_has_images(s3, queue, machine, run, drain):
     for number in range(25):
         s3.put_object(Bucket=BUCKET, Key=f"{number}.jpg", Body=b"")
     work = queue("backfill")
@@ -171,7 +168,7 @@ def work(s3, queue) -> str:
 
 @pytest.fixture
 def stack(aws) -> Callable[[str, str], None]:
-    """Makes a stack with the outputs that the template has."""
+    """Creates a stack with the outputs of the template."""
 
     def stack(name: str, machine: str) -> None:
         outputs = {"BucketName": BUCKET, "BackfillStateMachineArn": machine}
@@ -186,7 +183,7 @@ def stack(aws) -> Callable[[str, str], None]:
 
 @pytest.fixture
 def wait(aws, eventually) -> Wait:
-    """Follows an execution; gives whether all was sent, and what was said."""
+    """Follows an execution; returns its success and the messages."""
 
     def wait(execution: str) -> tuple[bool, str]:
         def begun() -> bool:
@@ -238,7 +235,7 @@ def test_a_backfill_that_fails_says_why(aws, work, machine, wait):
         (wanted(f"s3://{BUCKET}", arn="backfill"), "cannot start the backfill: "),
     ],
 )
-def test_what_cannot_be_started_is_told_in_a_sentence(aws, work, machine, stack, given, said):
+def test_what_cannot_be_started_is_reported_in_a_sentence(aws, work, machine, stack, given, said):
     stack("images", machine(work))
     stack("old", "")
     with pytest.raises(UsageError, match=said):

@@ -1,7 +1,4 @@
-"""Claims about what is typed: exit statuses, and results apart from messages.
-
-Claims about `imagesearch feedback export` of a deployed system.
-"""
+"""Claims about the command line: exit statuses, results on stdout, messages on stderr."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Claims about `imagesearch push`: it brings what is not there, and says what it could not."""
+"""Claims about `imagesearch push`: it uploads missing files and reports those that failed."""
 
 import io
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def push(s3, folder) -> Push:
-    """Pushes the folder; gives whether all of it is there, and what was said."""
+    """Pushes the folder; returns its success and the messages."""
 
     def push(to: str = f"s3://{BUCKET}/2024", client=s3) -> tuple[bool, str]:
         said = io.StringIO()
@@ -96,13 +96,13 @@ def test_a_file_that_cannot_be_uploaded_is_named_and_the_others_go(push, s3):
     assert len(keys(s3)) == 2
 
 
-def test_a_bucket_that_is_not_there_is_told_in_a_sentence(push):
+def test_a_missing_bucket_is_reported_in_a_sentence(push):
     with pytest.raises(UsageError, match=r"cannot list s3://nobodys/: .*does not exist"):
         push("s3://nobodys")
 
 
-def test_a_folder_that_is_not_there_is_told_before_anything_else(s3, tmp_path):
-    with pytest.raises(UsageError, match="nowhere does not exist"):
+def test_a_missing_folder_is_reported_before_anything_else(s3, tmp_path):
+    with pytest.raises(UsageError, match="nowhere is not there"):
         push_folder(tmp_path / "nowhere", S3Location(BUCKET, ""), s3, Console(file=io.StringIO()))
 
 

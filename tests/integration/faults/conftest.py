@@ -1,4 +1,4 @@
-"""The indexing function over a cluster in trouble, and a bucket that its index must agree with."""
+"""The indexing function with a failing cluster, and a bucket to compare the index with."""
 
 import io
 import os
@@ -34,7 +34,7 @@ WORKERS = 2
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[OpenSearchServer]:
-    """A server that a test may end; it keeps its files and its address."""
+    """A server that a test may stop; files and address persist."""
     with tempfile.TemporaryDirectory(prefix="imagesearch-faults-") as folder:
         server = OpenSearchServer(Path(folder), java_options=SHORT_LIVED)
         yield server
@@ -43,7 +43,7 @@ def own_server() -> Iterator[OpenSearchServer]:
 
 @pytest.fixture
 def start(own_server) -> Callable[[], None]:
-    """Starts that server unless it runs; where it cannot, tests are skipped except in CI."""
+    """Starts the server if it is stopped; without one, tests are skipped except in CI."""
 
     def start_it() -> None:
         try:
@@ -59,7 +59,7 @@ def start(own_server) -> Callable[[], None]:
 
 @pytest.fixture
 def hear(cloud) -> Callable[[], Queue]:
-    """Makes the queue that is told of the bucket's changes from then on."""
+    """Creates a queue that gets the later changes of the bucket."""
     return lambda: cloud.queue("eventbridge", again=AGAIN_SECONDS, receives=RECEIVES)
 
 
@@ -70,7 +70,7 @@ def index_name() -> str:
 
 @pytest.fixture
 def function(store, index_name) -> Iterator[Callable[[str], Handler]]:
-    """Makes the indexing function for an index at an address; soon out of patience."""
+    """Creates the indexing function for an index at an address, with short timeouts."""
     with ExitStack() as stack:
 
         def make(url: str) -> Handler:
@@ -89,13 +89,13 @@ def function(store, index_name) -> Iterator[Callable[[str], Handler]]:
 
 @pytest.fixture
 def working(function) -> Callable[[Queue, str], LambdaService]:
-    """Functions at work on a queue, for an index at an address."""
+    """Runs functions on a queue, for an index at an address."""
     return lambda queue, url: LambdaService(queue, [function(url) for _ in range(WORKERS)])
 
 
 @pytest.fixture
 def assert_agreed(cloud, index_name) -> Callable[[str], None]:
-    """Claims that the index at an address says of every image what the bucket does."""
+    """Asserts that the index at an address is consistent with the bucket."""
 
     def compare(url: str) -> None:
         with closing(OpenSearchClient(url)) as client:

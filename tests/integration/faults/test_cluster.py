@@ -1,4 +1,4 @@
-"""Claims: a cluster that is killed and comes back, or comes late, loses no image."""
+"""Claims: a cluster that is killed and restarted, or starts late, loses no image."""
 
 import json
 import threading
@@ -33,7 +33,7 @@ def test_what_came_before_the_cluster_did_is_indexed(
 
 
 def kill_half_way(server, sent):
-    """The server has written a part of the bulk to its log when it ends, and answered nothing."""
+    """The server has written a part of the bulk to its log, and sent no response."""
     before = written(server.folder)
     connection = HTTPConnection(urlsplit(server.url).netloc)
     connection.request(sent.method, sent.path, sent.body, {"content-type": "application/x-ndjson"})
@@ -46,7 +46,7 @@ def kill_half_way(server, sent):
 
 
 def kill_before_the_answer(server, sent):
-    """The server has done all of the bulk, and nobody will hear of it."""
+    """The server has completed the bulk, and sent no response."""
     connection = HTTPConnection(urlsplit(server.url).netloc)
     connection.request(sent.method, sent.path, sent.body, {"content-type": "application/x-ndjson"})
     connection.getresponse().read()
@@ -55,7 +55,7 @@ def kill_before_the_answer(server, sent):
 
 
 def written(folder: Path) -> int:
-    """The bytes in the logs of operations of all shards."""
+    """The bytes of the transaction logs of all shards."""
     return sum(path.stat().st_size for path in folder.glob("data/**/translog/*.tlog"))
 
 
@@ -66,7 +66,7 @@ def killed():
 
 @pytest.fixture
 def killing(own_server, killed):
-    """Trouble with the last bulk: the server is killed, at a moment of it."""
+    """A fault that kills the server at a point of the last bulk."""
 
     def at(moment, proxy):
         def trouble(sent):
@@ -102,5 +102,5 @@ def test_a_cluster_that_is_killed_in_a_bulk_and_comes_back_has_every_image(
 
 
 def message(keys: list[str]) -> str:
-    """What a backfill sends."""
+    """The messages of a backfill."""
     return json.dumps({"bucket": BUCKET, "keys": keys})

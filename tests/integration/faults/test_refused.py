@@ -1,4 +1,4 @@
-"""Claims: a cluster that refuses writes for a while loses no image; the queue keeps them."""
+"""Claims: while a cluster blocks writes no image is lost; the queue keeps the messages."""
 
 from contextlib import closing, contextmanager
 
@@ -15,7 +15,7 @@ OFTEN = "cluster.info.update.interval"
 
 @pytest.fixture
 def full(cloud, hear, working, opensearch_url, eventually):
-    """A bucket whose index agrees with it; the queue hears of what comes."""
+    """A bucket with a consistent index; the queue gets later changes."""
     queue = hear()
     fill(cloud, IMAGES)
     with working(queue, opensearch_url):
@@ -31,7 +31,7 @@ def server(opensearch_url):
 
 @pytest.fixture
 def blocked(server, index_name):
-    """A block on the test's index, as the server itself sets it, for as long as it is entered."""
+    """An index block on the test's index, as the server sets it, within the context."""
 
     def put(setting, value):
         server.indices.put_settings(index=index_name, body={f"index.blocks.{setting}": value})
@@ -54,7 +54,7 @@ def blocked(server, index_name):
 def test_a_read_only_index_has_every_change_when_it_can_be_written_again(
     cloud, full, working, opensearch_url, blocked, eventually, assert_agreed, setting
 ):
-    """The flood stage's block, and the one that OpenSearch Service sets when storage is short."""
+    """The blocks of the flood-stage watermark and of OpenSearch Service at low storage."""
     with working(full, opensearch_url) as service:
         with blocked(setting):
             messages = change(cloud, CHANGED)
@@ -69,7 +69,7 @@ def refuse_everything(proxy):
 
 
 def refuse_all_but_one_item(proxy):
-    """One item of a bulk is written, the others were too many."""
+    """One item of a bulk is written, the others are rejected with status 429."""
 
     def trouble(sent):
         if not sent.path.startswith("/_bulk"):

@@ -1,4 +1,4 @@
-"""A hub with two models, a bucket for them, and a CloudFormation that asks the function."""
+"""A model hub, a bucket, and an emulation of CloudFormation that invokes the function."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,7 +34,7 @@ def hub() -> Iterator[FileServer]:
 
 @pytest.fixture
 def models(hub: FileServer) -> dict[str, CatalogEntry]:
-    """The names of the events, small."""
+    """Small models with the names in the events."""
     names = ("clip-vit-b-32", "multilingual-clip-vit-b-32")
     small = known(hub)
     return {
@@ -45,7 +45,7 @@ def models(hub: FileServer) -> dict[str, CatalogEntry]:
 
 @pytest.fixture
 def s3(aws: str) -> Any:
-    """Of an account in which there is an empty bucket, and nothing else."""
+    """A client of an account with one empty bucket."""
     httpx.post(f"{aws}/moto-api/reset", timeout=PATIENCE_SECONDS).raise_for_status()
     more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
     client = boto3.client("s3", config=client_config(), **more)
@@ -56,13 +56,13 @@ def s3(aws: str) -> Any:
 
 @pytest.fixture
 def used_s3(s3: Any) -> Any:
-    """The client that the function has."""
+    """The client of the function."""
     return s3
 
 
 @pytest.fixture
 def keys(s3: Any) -> Keys:
-    """What is in the bucket."""
+    """The keys in the bucket."""
 
     def keys() -> list[str]:
         found = s3.list_objects_v2(Bucket=BUCKET)
@@ -73,7 +73,7 @@ def keys(s3: Any) -> Keys:
 
 @pytest.fixture
 def shelf(used_s3: Any, models: dict[str, CatalogEntry]) -> Callable[[str, str], S3ModelStore]:
-    """With models of this test, and without pauses between attempts."""
+    """A store with the models of this test, without pauses between attempts."""
 
     def shelf(bucket: str, part: str) -> S3ModelStore:
         return S3ModelStore(

@@ -1,4 +1,4 @@
-"""Claims: of whatever goes wrong CloudFormation hears, with what to do; nothing half is left."""
+"""Claims: CloudFormation gets the reason of every failure, and no incomplete model is left."""
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -79,7 +79,7 @@ class TestOfAllKnownModels:
 
 
 class Refusing:
-    """A client that may not do one thing."""
+    """A client without permission for one operation."""
 
     def __init__(self, s3, operation, error):
         self._s3, self._operation, self._error = s3, operation, error
@@ -132,10 +132,10 @@ class TestBroken:
     @pytest.fixture
     def shelf(self):
         def shelf(bucket, part):
-            raise ZeroDivisionError("what nobody thought of")
+            raise ZeroDivisionError("an unexpected error")
 
         return shelf
 
     def test_what_nobody_thought_of_is_told_and_the_log_says_where(self, cloudformation, logs):
-        failed(cloudformation.ask("model-create"), "ZeroDivisionError: what nobody thought of")
+        failed(cloudformation.ask("model-create"), "ZeroDivisionError: an unexpected error")
         assert "in shelf" in logs.getvalue()

@@ -1,9 +1,4 @@
-"""Claims: what CloudFormation asks for lies in the bucket, whole, checked, and fetched once.
-
-Claims: a model that is deleted leaves the bucket empty, and nothing else is touched.
-
-Claims: the functions find their model in S3 when they start, and fetch of it what they need.
-"""
+"""Claims: a model is stored complete and verified, downloaded once, loaded, and deleted cleanly."""
 
 import hashlib
 import tempfile
@@ -25,7 +20,7 @@ from tests.support.models import FILES
 
 @pytest.fixture
 def pulled(s3: Any, tmp_path: Path) -> Any:
-    """The model of an address as a function gets it, every hash checked."""
+    """Loads the model of a URI as a function does, and verifies all hashes."""
 
     def pulled(uri: str) -> Manifest:
         folder = S3Model(uri, tmp_path, s3).folder([*FILES, MANIFEST])
@@ -80,7 +75,7 @@ def test_a_file_that_is_missing_or_another_is_fetched_alone(cloudformation, hub,
         cloudformation.ask("model-again", PhysicalResourceId=uri)
         assert [path for path, _ in hub.requests] == [f"/{name}"]
         assert pulled(uri)
-        s3.put_object(Bucket=BUCKET, Key=key, Body=b"somebody's own")
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"changed")
 
 
 def test_another_model_gets_an_address_of_its_own_and_the_old_one_stays_until_it_is_deleted(
@@ -109,7 +104,7 @@ def test_a_model_that_is_pinned_anew_gets_another_address(cloudformation, hub, m
 
 
 def test_the_next_model_has_a_part_of_the_bucket_of_its_own(cloudformation, keys):
-    """So the one in use stays when the next one has taken its place and goes."""
+    """So that the current model stays when the next one is promoted and deleted."""
     current = cloudformation.ask("model-create")["PhysicalResourceId"]
     part = {"Part": "next-model"}
     after = cloudformation.ask("model-create", properties=part)["PhysicalResourceId"]
@@ -174,7 +169,7 @@ def test_a_bucket_that_is_gone_already_holds_nothing_up(cloudformation, s3):
 
 
 def test_what_was_never_asked_for_rightly_can_be_deleted(cloudformation):
-    """A stack that could not be made for want of a property must be able to go."""
+    """A stack that failed on a missing property can be deleted."""
     failed = cloudformation.ask("model-create", ResourceProperties={})
     assert failed["Status"] == "FAILED"
     id = failed["PhysicalResourceId"]
@@ -194,7 +189,7 @@ KEPT = (
 
 @pytest.fixture
 def settings(aws, s3, tmp_path, monkeypatch) -> Settings:
-    """A function's, whose model is in S3 and whose disk is empty."""
+    """Settings of a function with its model in S3 and an empty disk."""
     for name in (MANIFEST, *load_manifest(STARTER_MODEL).files):
         s3.upload_file(str(STARTER_MODEL / name), BUCKET, f"model/starter/1/{name}")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -212,7 +207,7 @@ def settings(aws, s3, tmp_path, monkeypatch) -> Settings:
 
 @pytest.fixture(autouse=True)
 def fresh():
-    """As in a new process: nothing is kept from another test, or for one."""
+    """Clears the caches of bootstrap, as in a new process."""
     for kept in KEPT:
         kept.cache_clear()
     yield

@@ -1,4 +1,4 @@
-"""Claims: an answer reaches CloudFormation, and its signed address reaches nobody else."""
+"""Claims: each response reaches CloudFormation, and its presigned URL is not logged."""
 
 import json
 

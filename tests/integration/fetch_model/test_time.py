@@ -1,4 +1,4 @@
-"""Claims: however long a fetch takes, CloudFormation is answered before Lambda ends it."""
+"""Claims: CloudFormation gets a response before the function times out."""
 
 from functions.fetch_model.cloudformation import RESPONSE_SECONDS
 from functions.fetch_model.handler import SHUTDOWN_SECONDS

@@ -1,4 +1,4 @@
-"""The handlers over in-memory ports, called with events as AWS makes them."""
+"""The handlers with in-memory ports, called with events of AWS."""
 
 import io
 import json
@@ -76,7 +76,7 @@ def logs() -> Logs:
 
 @pytest.fixture
 def logger(logs, level) -> Logger:
-    """A logger of this test alone: loggers of one service share their stream."""
+    """A logger with its own service name: loggers of one service share their stream."""
     return Logger(service=uuid4().hex, level=level, stream=logs.stream)
 
 
@@ -87,7 +87,7 @@ def metrics() -> EphemeralMetrics:
 
 @pytest.fixture
 def emitted(capsys) -> Callable[[], list[dict[str, Any]]]:
-    """The metrics that were printed since the last call, in CloudWatch's embedded format."""
+    """The metrics printed since the last call, in CloudWatch's embedded metric format."""
     return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -104,7 +104,7 @@ def texts() -> FakeTexts:
 
 @pytest.fixture
 def web() -> FakeWeb | None:
-    """Without it nothing is fetched."""
+    """None: URLs of images are not allowed."""
     return None
 
 
@@ -131,7 +131,7 @@ def classifier(index, images, labels, label_sets, web) -> Classifier:
 
 @pytest.fixture
 def fill(store, indexer) -> Callable[..., None]:
-    """Puts these files under these keys and indexes them."""
+    """Stores files under their keys and indexes them."""
 
     def fill(files: dict[str, bytes], **metadata: str) -> None:
         for key, data in files.items():
@@ -143,19 +143,19 @@ def fill(store, indexer) -> Callable[..., None]:
 
 @pytest.fixture
 def queue() -> FakeQueue | None:
-    """Locally there is none that search knows of."""
+    """None, as on a local server."""
     return None
 
 
 @pytest.fixture
 def derived() -> FakeDerived | None:
-    """Without one there are no small copies."""
+    """None: there are no thumbnails."""
     return None
 
 
 @pytest.fixture
 def uploads() -> UploadService | None:
-    """Without one the bucket is only read."""
+    """None: the bucket is read-only."""
     return None
 
 
@@ -184,13 +184,13 @@ def dependencies(
 
 @pytest.fixture
 def ask(dependencies, logger, metrics) -> Callable[..., Answer]:
-    """Sends a request as API Gateway does: bytes in base64, text as it is."""
+    """Sends a request as API Gateway does: bytes in base64, text unchanged."""
     return asked(dependencies, RequestLog(logger, metrics))
 
 
 @pytest.fixture
 def uncalibrated(dependencies, index, texts, images, logger, metrics) -> Callable[..., Answer]:
-    """As `ask`, of a model that is not calibrated."""
+    """As `ask`, with a model that is not calibrated."""
     without = replace(dependencies, searcher=Searcher(index, texts, images))
     return asked(without, RequestLog(logger, metrics))
 

@@ -1,4 +1,4 @@
-"""Claims: the holder of a bound API key sees, uploads and deletes nothing but its collections."""
+"""Claims: a limited API key reads, uploads and deletes images of its collections only."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -24,7 +24,7 @@ KEYS = ("cats/1.png", "cats/2.png", "dogs/1.png", "alone.png")
 
 @pytest.fixture
 def index(tmp_path):
-    """The embedded one: scopes are filters, and these are the index's to hold."""
+    """The SQLite index, which applies the filters of scopes."""
     with closing(SqliteIndex(tmp_path / "index.db", "images-test", 8)) as index:
         yield index
 

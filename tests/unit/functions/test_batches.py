@@ -1,4 +1,4 @@
-"""Claims: what is done goes from the queue, what is not done comes back, nothing else."""
+"""Claims: exactly the messages that failed return to the queue."""
 
 import io
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Claims about POST /v1/classify: what it answers, and what it refuses."""
+"""Claims about POST /v1/classify: results and errors."""
 
 import base64
 

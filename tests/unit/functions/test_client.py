@@ -1,4 +1,4 @@
-"""Claims: the Python client says over HTTP what its methods say, and what went wrong."""
+"""Claims: the Python client sends the requests of its methods, and raises API errors."""
 
 import httpx
 import pytest

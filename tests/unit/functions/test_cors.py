@@ -1,4 +1,4 @@
-"""Claims: pages of the site that is named may call the API from a browser, and of no other."""
+"""Claims: only pages of the configured origin may call the API from a browser."""
 
 import pytest
 

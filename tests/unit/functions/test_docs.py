@@ -1,7 +1,4 @@
-"""Claims: the document is valid, complete, and true of the answers.
-
-Claims about the pages: they are self-contained, and only their own scripts can run.
-"""
+"""Claims: the OpenAPI document is valid and complete; pages are self-contained and restricted."""
 
 import base64
 import hashlib
@@ -78,25 +75,25 @@ def test_every_operation_and_parameter_is_described(document):
 def test_every_field_is_described(document):
     schemas = document["components"]["schemas"]
 
-    def told(field: dict) -> bool:
+    def is_described(field: dict) -> bool:
         named = schemas[field["$ref"].rpartition("/")[2]] if "$ref" in field else {}
         return (
             "description" in field
             or "description" in named
-            or any(map(told, field.get("anyOf", [])))
+            or any(map(is_described, field.get("anyOf", [])))
         )
 
     missing = [
         f"{name}.{field}"
         for name, schema in schemas.items()
         for field, described in schema.get("properties", {}).items()
-        if not told(described)
+        if not is_described(described)
     ]
     assert missing == []
 
 
 def test_the_examples_work(ask, document, fill):
-    """But for feedback's, which is about a search that was made a moment ago."""
+    """Except that of feedback, which needs a recent search."""
     fill({"a.png": picture("a dog on a beach")})
     asked = [
         (method.upper(), path.replace("{name}", "species"), example["value"])
@@ -214,7 +211,7 @@ def test_a_page_loads_nothing_from_elsewhere(ask, path):
 
 
 def test_the_page_uploads_each_format_as_the_type_that_the_api_takes(ask):
-    """Browsers name camera RAW by other types, or by none."""
+    """Browsers report other types for camera RAW, or none."""
     [block] = re.findall(r"const TYPES = \{(.*?)\};", ask("GET", "/").body, flags=re.DOTALL)
     told = dict(re.findall(r'"?(\w+)"?: "(image/[\w.+-]+)"', block))
     rare = {*RAW_EXTENSIONS_OF, "image/jxl"}

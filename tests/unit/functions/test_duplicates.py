@@ -1,4 +1,4 @@
-"""Claims: duplicates come in groups, and a picture that is there already is recognized."""
+"""Claims: duplicates are listed in groups, and a check finds an image that is already indexed."""
 
 import base64
 from dataclasses import replace

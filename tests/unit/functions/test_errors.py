@@ -1,9 +1,4 @@
-"""Claims: whatever is wrong with a request, the answer says what, in the shape of all errors.
-
-Claims: an address or a method that nothing answers is told as an error like all others.
-
-Claim: no request, however odd, is answered as if the system were broken.
-"""
+"""Claims: every error has the same format and names its cause; no request causes a 500."""
 
 import base64
 

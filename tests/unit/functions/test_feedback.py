@@ -1,4 +1,4 @@
-"""Claims about POST /v1/feedback: what is kept of an opinion, and what is refused."""
+"""Claims about POST /v1/feedback: the stored record and the errors."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Claims: whoever asks how the system is hears of its index, and of what waits for it."""
+"""Claims: the health check reports index, model and queue."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Claims about images that a request names by their address."""
+"""Claims about images that a request names by URL."""
 
 import re
 

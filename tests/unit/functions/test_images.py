@@ -1,4 +1,4 @@
-"""Claims about lists of images and their records, over HTTP."""
+"""Claims about lists of images and their records."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Claims about how events are read, with the files that describe them."""
+"""Claims about parsing of events, with the files in events/."""
 
 import json
 from urllib.parse import quote_plus

@@ -1,4 +1,4 @@
-"""Claims about /v1/labelsets, and about classifying with a set of them."""
+"""Claims about /v1/labelsets, and about classification with a label set."""
 
 import base64
 

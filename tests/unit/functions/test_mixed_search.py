@@ -1,4 +1,4 @@
-"""Claims about searches by several terms, over HTTP."""
+"""Claims about searches with several terms."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""Claims about the one line and the metrics of a request."""
+"""Claims about the log line and the metrics of a request."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Claims about what each route answers."""
+"""Claims about the results of each search route."""
 
 import base64
 

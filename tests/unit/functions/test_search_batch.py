@@ -1,4 +1,4 @@
-"""Claims: a batch answers each of its searches as if it were alone, and none spoils another."""
+"""Claims: each search of a batch has the result that it has alone, independent of the others."""
 
 import base64
 
@@ -23,7 +23,7 @@ def by_text(words: str, **more):
 
 
 def alone(answer: dict):
-    """What of an answer is the same when it is asked for again."""
+    """The part of a response that is equal in repeated requests."""
     return [(hit["id"], hit["score"]) for hit in answer["hits"]], answer["cursor"]
 
 

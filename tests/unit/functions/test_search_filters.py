@@ -1,4 +1,4 @@
-"""Claims: what a filter in JSON says is what the index is asked for, and nothing is passed over."""
+"""Claims: a JSON filter is converted completely, and unknown fields are errors."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -12,7 +12,7 @@ END_OF_JULY_1 = datetime(2024, 7, 1, 23, 59, 59, 999_999, UTC)
 
 @pytest.fixture
 def asked(ask, index):
-    """The filter that the index is asked with, when this one is posted."""
+    """The domain filter of a posted one."""
 
     def asked(filter):
         answer = ask("POST", "/v1/search", {"query": {"text": "a dog"}, "filter": filter})
@@ -24,7 +24,7 @@ def asked(ask, index):
 
 @pytest.fixture
 def refused(ask):
-    """The error that this filter is refused with."""
+    """The error of an invalid filter."""
 
     def refused(filter):
         answer = ask("POST", "/v1/search", {"query": {"text": "a dog"}, "filter": filter})

@@ -1,4 +1,4 @@
-"""Claims: hits, lists and records lead to small copies where there are some."""
+"""Claims: hits, lists and records have URLs of thumbnails."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An image whose file was cut short says so wherever it is shown; others say nothing."""
+"""Claims: `truncated` is true for images whose file is incomplete, else absent."""
 
 from dataclasses import replace
 

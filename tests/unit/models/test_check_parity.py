@@ -1,4 +1,4 @@
-"""The gate on folders: a faithful model gets its figures, a damaged one is refused with reasons."""
+"""Claims: the gate accepts a faithful model folder and rejects a damaged one with reasons."""
 
 from __future__ import annotations
 

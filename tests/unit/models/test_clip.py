@@ -1,4 +1,4 @@
-"""The built graphs are CLIP's: equal to transformers', and blind to padding."""
+"""Claims: the built graphs equal CLIP of transformers and do not depend on padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitted weights tell copies from neighbours, and the table counts on photos they have not seen."""
+"""Claims: fitted weights separate copies from other photos, on photos not used for fitting."""
 
 import numpy as np
 import pytest
@@ -29,10 +29,10 @@ def found():
     ]
 
 
-def test_copies_are_told_from_other_photos(found):
+def test_copies_are_separated_from_other_photos(found):
     lines = table(found, fit(found), ODD)
     assert lines[2:] == [
-        "| none: the pictures themselves | – | – | 0 |",
+        "| none: the images themselves | – | – | 0 |",
         "| cropped | 100 | 100 | 0 |",
         "| grey | 100 | 100 | 0 |",
         "| all copies | 100 | 100 | 0 |",

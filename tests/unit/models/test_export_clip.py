@@ -1,6 +1,6 @@
-"""A checkpoint is exported only if the written graphs compute what its own code computes.
+"""Claims: a checkpoint is exported only if graphs and checkpoint have equal embeddings.
 
-Checkpoints on disk need torch; models/README.md says how they were tried.
+Reading checkpoints needs torch: see models/README.md.
 """
 
 from __future__ import annotations
@@ -81,4 +81,4 @@ def test_what_is_no_checkpoint_is_said_to_be_none(
     tokenizer = str(small_clip / "tokenizer.json")
     needed = ["--tokenizer", tokenizer, "--name", "x", "--license", "x", "--out", str(tmp_path)]
     assert main([str(tmp_path / "nothing"), *needed]) == 2
-    assert "nothing is no folder, and names no open_clip MODEL:FILE" in capsys.readouterr().err
+    assert "nothing is neither a folder nor MODEL:FILE of open_clip" in capsys.readouterr().err

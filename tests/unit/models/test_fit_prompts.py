@@ -1,11 +1,11 @@
-"""The temperature that is fitted is the one that the scores were made with."""
+"""Claims: fitting recovers the temperature that generated the scores."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from models.evaluation.prompts import fitted, judged, label_of, log_losses, row
+from models.evaluation.prompts import evaluate, fit, label_of, log_losses, row
 
 PHOTOS = np.arange(400)
 
@@ -23,13 +23,13 @@ def drawn(temperature: float) -> np.ndarray:
 
 @pytest.mark.parametrize("temperature", [0.02, 0.05, 0.1])
 def test_the_temperature_is_found_again(temperature: float) -> None:
-    assert fitted(drawn(temperature), PHOTOS) == pytest.approx(temperature, rel=0.25)
+    assert fit(drawn(temperature), PHOTOS) == pytest.approx(temperature, rel=0.25)
 
 
 def test_scores_at_the_fitted_temperature_are_as_sure_as_they_are_right() -> None:
     cosines = drawn(0.02)
-    found = judged(cosines, PHOTOS[1::2], fitted(cosines, PHOTOS[::2]))
-    assert found.sureness == pytest.approx(found.right, abs=0.08)
+    found = evaluate(cosines, PHOTOS[1::2], fit(cosines, PHOTOS[::2]))
+    assert found.confidence == pytest.approx(found.accuracy, abs=0.08)
 
 
 def test_the_loss_of_a_certain_label_is_nothing_and_of_a_guess_its_logarithm() -> None:

@@ -1,4 +1,4 @@
-"""The measures on cases small enough to reckon by hand, and the rounding of weights."""
+"""Claims about the metrics on small cases, and about the rounding of weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.evaluation.metrics import kinds_of, likeness, mean_reciprocal_rank, recall
+from models.evaluation.metrics import image_retrieval, kinds_of, mean_reciprocal_rank, recall
 from models.evaluation.reference_pipeline import Preprocess
 from models.quantization.methods import blocks_to_uint8, rows_to_int8
 from models.starter.image_graph import singular_directions
@@ -27,7 +27,7 @@ def test_equal_vectors_are_not_a_find() -> None:
 
 def test_likeness_of_pairs() -> None:
     pairs = CORNERS[[0, 0, 1, 1]]
-    figures = likeness(
+    figures = image_retrieval(
         pairs,
         {"none": pairs},
         np.array(["a", "a", "b", "b"]),

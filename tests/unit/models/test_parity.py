@@ -1,4 +1,4 @@
-"""The gate lets a faithful model through and refuses a damaged one, with the reason."""
+"""Claims: the gate accepts a faithful model and rejects a damaged one with the reason."""
 
 from __future__ import annotations
 

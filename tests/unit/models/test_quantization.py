@@ -1,4 +1,4 @@
-"""Every way to quantize keeps the vectors, and what is said to be left alone is left alone."""
+"""Claims: each method preserves the embeddings, and excluded matrices stay unchanged."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_name_that_fits_nothing_is_a_mistake(
     small_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(small_clip), "--out", str(tmp_path), "--leave-out-image", "layer_1*"]) == 2
-    assert "no matrix is called 'layer_1*'" in capsys.readouterr().err
+    assert "no matrix matches 'layer_1*'" in capsys.readouterr().err
 
 
 def test_the_matrices_are_listed_by_name(

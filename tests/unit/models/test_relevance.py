@@ -1,4 +1,4 @@
-"""Fitting relevance: what it is fitted on, what is measured, and when there is nothing to fit."""
+"""Claims about fitting relevance: its data, its figures, and models that cannot be fitted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from models.relevance.evidence import (
     same_kind_evidence,
     unanswerable_queries,
 )
-from models.relevance.figures import Judged
+from models.relevance.figures import Scored
 from models.relevance.fit import (
     PRIOR,
     Backgrounds,
@@ -92,7 +92,7 @@ def test_weights_count_as_repetitions() -> None:
 
 
 def test_figures_of_a_case_that_can_be_reckoned_by_hand() -> None:
-    found = Judged(
+    found = Scored(
         np.array([[0.9, 0.6, 0.2], [0.7, 0.4, 0.1]]),
         right=np.array([[True, False, False], [False, True, False]]),
         wrong=np.array([[False, True, True], [True, False, False]]),
@@ -105,7 +105,7 @@ def test_figures_of_a_case_that_can_be_reckoned_by_hand() -> None:
 
 def test_equal_relevances_count_half_in_the_area() -> None:
     mark = np.array([[True, False]])
-    assert Judged(np.array([[0.5, 0.5]]), mark, ~mark).auc() == 0.5
+    assert Scored(np.array([[0.5, 0.5]]), mark, ~mark).auc() == 0.5
 
 
 def test_a_caption_has_one_right_photo_and_all_others_are_wrong(vectors: RelevanceVectors) -> None:

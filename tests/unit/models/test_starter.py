@@ -1,9 +1,4 @@
-"""The shipped folder is what its manifest says.
-
-What the shipped graphs compute: unit vectors, free of batch-mates, that find the right photo.
-
-The image graph computes the formula of its reference, shown on a network of four nodes.
-"""
+"""Claims: the shipped folder matches its manifest, and its graphs match their reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make verify-clip` with small models on a hub of this machine."""
+"""Claims about `make verify-clip`, with small models on a local server."""
 
 from __future__ import annotations
 
