@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog = catalog_entr
 
 
 def _pull(model: CatalogEntry, cache: Path) -> Path:
-    with watching(Console(stderr=True)) as watch:
+    with download_progress(Console(stderr=True)) as watch:
         return Puller(cache, watch).pull(model)
 
 

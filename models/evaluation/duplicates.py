@@ -90,7 +90,7 @@ def _encoded(encoder: OnnxImageEncoder, photos: Sequence[Image.Image], edit: Edi
     images: list[EncodedImage] = []
     for start in range(0, len(photos), BATCH):
         files = [_file(edit(photo)) for photo in photos[start : start + BATCH]]
-        for image in encoder.encode_images(files, DetailsWanted()):
+        for image in encoder.encode_images(files, DetailOptions()):
             assert isinstance(image, EncodedImage), image
             images.append(image)
     details = [image.details for image in images if image.details]

@@ -62,8 +62,8 @@ def vectors_of(folder: Path, captioned: Captioned) -> Vectors:
 
     try:
         return Vectors(
-            _in_batches(embed, captioned.pictures, outlier_image(), IMAGES_AT_A_TIME),
-            _in_batches(texts.encode_texts, captioned.captions, OUTLIER_TEXT, TEXTS_AT_A_TIME),
+            _in_batches(embed, captioned.pictures, outlier_image(), IMAGE_BATCH_SIZE),
+            _in_batches(texts.encode_texts, captioned.captions, OUTLIER_TEXT, TEXT_BATCH_SIZE),
             _in_batches(embed, captioned.pictures, None, 1),
             _in_batches(texts.encode_texts, captioned.captions, None, 1),
         )

@@ -139,7 +139,7 @@ class Evidence:
         )
 
 
-def evidence(vectors: RelevanceVectors) -> dict[Kind, list[Evidence]]:
+def evidence(vectors: RelevanceVectors) -> dict[Modality, list[Evidence]]:
     """One or more sorts for each kind of query, with equal weights."""
     return {
         Modality.TEXT: [caption_evidence(vectors)],

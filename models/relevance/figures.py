@@ -103,10 +103,10 @@ def halves(
 
 def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:
     """Each trial is a set of photos to query, and the calibration to evaluate."""
-    text = scored(caption_evidence(vectors), Kind.TEXT, vectors.photos, trials)
-    edits = scored(edit_evidence(vectors), Kind.IMAGE, vectors.photos, trials)
-    alike = scored(same_kind_evidence(vectors), Kind.IMAGE, vectors.photos, trials)
-    mixed = scored(mixed_evidence(vectors), Kind.MIXED, vectors.photos, trials)
+    text = scored(caption_evidence(vectors), Modality.TEXT, vectors.photos, trials)
+    edits = scored(edit_evidence(vectors), Modality.IMAGE, vectors.photos, trials)
+    alike = scored(same_kind_evidence(vectors), Modality.IMAGE, vectors.photos, trials)
+    mixed = scored(mixed_evidence(vectors), Modality.MIXED, vectors.photos, trials)
     return Figures(
         text_kept=round(text.kept(), 1),
         text_let_through=round(text.let_through(), 2),
@@ -125,7 +125,7 @@ def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:
     )
 
 
-def scored(sort: Evidence, kind: Kind, photos: Floats, trials: Sequence[Trial]) -> Scored:
+def scored(sort: Evidence, kind: Modality, photos: Floats, trials: Sequence[Trial]) -> Scored:
     """The product's relevance of each query and photo."""
     asked = [(sort.of_queries(of), relevance) for of, relevance in trials]
     return Scored(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from imagesearch.duplicates.similarity import LEAST_CONFIDENCE, MOST_CONFIDENCE, THRESHOLD
+from imagesearch.duplicates import similarity
 from local.commands.duplicates import DEFAULT_CONFIDENCE, MAX_CONFIDENCE, MIN_CONFIDENCE
 from tests.support.paths import SAMPLES
 from tests.support.raw_files import dng, tiff_like
@@ -99,7 +99,7 @@ def test_a_threshold_that_means_nothing_is_refused(run: Run, threshold: str) -> 
 
 def test_the_range_of_the_threshold_is_that_of_the_use_case() -> None:
     assert (DEFAULT_CONFIDENCE, MIN_CONFIDENCE, MAX_CONFIDENCE) == (
-        THRESHOLD,
-        LEAST_CONFIDENCE,
-        MOST_CONFIDENCE,
+        similarity.THRESHOLD,
+        similarity.MIN_CONFIDENCE,
+        similarity.MAX_CONFIDENCE,
     )
