@@ -1,7 +1,4 @@
-"""A server that is away or refuses is told apart from an index that is empty.
-
-Writes to a server that is busy are repeated; those that land late bring nothing back.
-"""
+"""OpenSearch unavailable, busy or refusing: errors, retries and late writes."""
 
 import socket
 import time
