@@ -1,4 +1,4 @@
-"""Claims: a look-up by SHA-256 finds one indexed image of each content, with its embedding."""
+"""Lookup by SHA-256: one indexed image of each content, with its embedding."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Indexes can be listed by the beginning of their names, and dropped with all they hold."""
+"""Listing of indexes by name prefix, and dropping them with their content."""
 
 import uuid
 from pathlib import Path

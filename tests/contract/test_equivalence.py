@@ -1,4 +1,4 @@
-"""The embedded index and the real OpenSearch agree hit by hit, whatever is done to them."""
+"""SQLite and a real OpenSearch return the same hits, records and results of writes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -117,15 +117,15 @@ def assert_same_hits(ours, theirs):
         assert abs(hit.score - other.score) < 1e-4
 
 
-def assert_same_records(embedded, opensearch, collection, filter):
+def assert_same_records(sqlite, opensearch, collection, filter):
     selection = Selection(collection=collection, filter=filter)
     ours, theirs = (
         [found.document for found in subject.index.scan(selection)]
-        for subject in (embedded, opensearch)
+        for subject in (sqlite, opensearch)
     )
     assert ours == theirs
-    assert embedded.index.count(selection) == opensearch.index.count(selection) == len(ours)
-    listed = (subject.listed_keys(collection=collection) for subject in (embedded, opensearch))
+    assert sqlite.index.count(selection) == opensearch.index.count(selection) == len(ours)
+    listed = (subject.listed_keys(collection=collection) for subject in (sqlite, opensearch))
     assert next(listed) == next(listed)
 
 
@@ -135,21 +135,21 @@ def assert_same_records(embedded, opensearch, collection, filter):
     queries=st.lists(searches, min_size=1, max_size=4),
 )
 def test_both_indexes_say_the_same(new_sqlite, new_opensearch, rounds, queries):
-    embedded, opensearch = new_sqlite(), new_opensearch()
+    sqlite, opensearch = new_sqlite(), new_opensearch()
     for batch in rounds:
         outcomes = []
-        for subject in (embedded, opensearch):
+        for subject in (sqlite, opensearch):
             results = subject.index.write([the_write(subject, *step) for step in batch])
             outcomes.append([result.status for result in results])
         assert outcomes[0] == outcomes[1]
         opensearch.settle()
         for query in queries:
-            assert_same_hits(all_pages(embedded, query), all_pages(opensearch, query))
-        answers = [subject.index.search_many(queries) for subject in (embedded, opensearch)]
+            assert_same_hits(all_pages(sqlite, query), all_pages(opensearch, query))
+        answers = [subject.index.search_many(queries) for subject in (sqlite, opensearch)]
         for ours, theirs in zip(*answers, strict=True):
             assert [hit.score for hit in ours] == pytest.approx(
                 [hit.score for hit in theirs], abs=1e-4
             )
-        ours, theirs = embedded.index.health(), opensearch.index.health()
+        ours, theirs = sqlite.index.health(), opensearch.index.health()
         assert (ours.images, ours.rejected) == (theirs.images, theirs.rejected)
-        assert_same_records(embedded, opensearch, queries[0].collection, queries[0].filter)
+        assert_same_records(sqlite, opensearch, queries[0].collection, queries[0].filter)

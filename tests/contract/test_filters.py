@@ -1,4 +1,4 @@
-"""Filters narrow a search while it goes on: what they let through is found, however far away."""
+"""Filters apply during a search: matching images are found however far they are."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

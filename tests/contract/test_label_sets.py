@@ -1,4 +1,4 @@
-"""Label sets on every index: replaced at one moment, embedded once, searched among any number."""
+"""Label sets on every index: replaced atomically, embedded once, searched by size."""
 
 import hashlib
 

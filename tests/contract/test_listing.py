@@ -1,9 +1,4 @@
-"""Listings by when images were taken: to the millisecond, ties by key, undated ones last.
-
-Listings are in the order of the keys' bytes and go on from a key; health counts.
-
-Images with neighbours are read without the rest; those without any are not among them.
-"""
+"""Listings by key and by time, linked images, and the counts of health."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,7 +1,4 @@
-"""Search gives every match once, nearest first, with the cosine as its score.
-
-Many queries at once, a minimum score, counts, and scans of everything.
-"""
+"""Search: cosine scores, order, pages, minimum score, batches; counts and scans."""
 
 from dataclasses import replace
 

@@ -1,7 +1,4 @@
-"""Writes are conditional, one by one; what is written is read back as it was.
-
-What is deleted stays deleted, until somebody who knows of the deletion writes it anew.
-"""
+"""Conditional writes: versions, exact round trip, tombstones of deleted images."""
 
 import math
 from dataclasses import replace

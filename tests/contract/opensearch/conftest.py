@@ -1,4 +1,4 @@
-"""OpenSearch behind a proxy that makes trouble on demand."""
+"""OpenSearch behind a proxy that injects faults."""
 
 import pytest
 

@@ -1,12 +1,10 @@
-"""A server that is away or refuses is told apart from an index that is empty.
-
-Writes to a server that is busy are repeated; those that land late bring nothing back.
-"""
+"""OpenSearch unavailable, busy or refusing: errors, retries and late writes."""
 
 import socket
 import time
 
 import pytest
+from urllib3.util import connection
 
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.domain.errors import Unavailable
@@ -15,13 +13,13 @@ from imagesearch.domain.ports import Delete, WriteStatus
 
 def test_a_server_that_is_away_is_unavailable_at_once(put, readings, monkeypatch):
     """At once: nothing is waited for, and a refused connection is tried once more at most."""
-    connect, tried = socket.create_connection, []
+    connect, tried = connection.create_connection, []
 
     def counted(*arguments, **more):
         tried.append(arguments)
         return connect(*arguments, **more)
 
-    monkeypatch.setattr(socket, "create_connection", counted)
+    monkeypatch.setattr(connection, "create_connection", counted)
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits"))
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

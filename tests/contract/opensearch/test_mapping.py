@@ -1,7 +1,4 @@
-"""The OpenSearch index is made before it is written, by whoever comes first, and checked.
-
-An index that holds vectors of another space is neither written nor read.
-"""
+"""The OpenSearch index is created before the first write; another space is rejected."""
 
 import threading
 from contextlib import nullcontext

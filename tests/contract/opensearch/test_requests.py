@@ -1,9 +1,4 @@
-"""What deleted images leave behind is removed when nothing can come late any more.
-
-A search costs one round trip, and so do many.
-
-Links are read to the last one, however many pages they take.
-"""
+"""Number of requests of a search, pages of links, and the cleanup of tombstones."""
 
 from datetime import UTC, datetime, timedelta
 

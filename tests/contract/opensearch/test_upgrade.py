@@ -1,4 +1,4 @@
-"""An index that an older version made is completed before it is written, and read before that."""
+"""An index of an older version is extended before a write, and readable before that."""
 
 from datetime import UTC, datetime
 

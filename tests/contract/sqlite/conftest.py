@@ -1,4 +1,4 @@
-"""An embedded index's file, opened here and written by other processes."""
+"""The file of an SQLite index, opened here and written by other processes."""
 
 import subprocess
 import sys

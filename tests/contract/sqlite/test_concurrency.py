@@ -1,4 +1,4 @@
-"""Several processes and threads share an embedded index, and may die while they write."""
+"""Several processes and threads share an SQLite index; writers may be killed."""
 
 import signal
 import sqlite3

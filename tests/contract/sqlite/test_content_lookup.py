@@ -1,4 +1,4 @@
-"""An index file of another folder is looked up by content, and never written."""
+"""Lookup by content in the index file of another folder, which is never written."""
 
 import sqlite3
 from contextlib import closing

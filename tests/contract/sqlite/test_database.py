@@ -1,4 +1,4 @@
-"""An embedded index's file is checked when it is opened; other programs' files are left alone."""
+"""The file of an SQLite index is checked when opened; other programs' files stay unchanged."""
 
 import sqlite3
 from dataclasses import replace

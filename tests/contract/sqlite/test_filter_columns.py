@@ -1,4 +1,4 @@
-"""A search tells from columns in memory what a scan tells by SQL: what a filter holds for."""
+"""A filter selects the same images by columns in memory as by SQL."""
 
 from dataclasses import replace
 

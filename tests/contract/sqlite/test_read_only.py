@@ -1,4 +1,4 @@
-"""An embedded index that cannot be written can be searched, and says why it takes no write."""
+"""A read-only SQLite index is searchable; a write reports the reason."""
 
 import os
 import sqlite3

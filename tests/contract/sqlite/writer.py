@@ -1,4 +1,4 @@
-"""A process that writes images into an embedded index, batch by batch, and says so after each.
+"""A process that writes batches of images into an SQLite index and reports each one.
 
 Arguments: file, index, name of the writer, images in a batch, number of batches.
 """

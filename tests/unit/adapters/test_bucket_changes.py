@@ -1,4 +1,4 @@
-"""Claims about what is signed for a bucket and for a folder, and how things are deleted there."""
+"""Signed uploads and deletions, in a bucket and in a folder."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Every derived store keeps what it is given until it is told otherwise."""
+"""Derived stores return what was put until it is deleted."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The scan finds what a plain sort finds, while rows come, change and go."""
+"""The scan returns what a plain sort does, while rows are added, changed and deleted."""
 
 import numpy as np
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""A document comes back from its record exactly as it was."""
+"""A record converts back to exactly the same document."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""Bulk requests are split, and repeated with growing pauses for as long as patience lasts."""
+"""Bulk requests are split, and retried with growing back-off within a time limit."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Claims about which addresses are of the public internet, and about names that lead elsewhere."""
+"""Public and private addresses, and names that resolve to either."""
 
 import threading
 

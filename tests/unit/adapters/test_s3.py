@@ -1,4 +1,4 @@
-"""Claims about objects in S3: read as they were seen, or not at all."""
+"""S3 objects are read in the state in which they were seen, or not at all."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Claims: what S3 does not give is told apart from a role, a network or a service at fault."""
+"""Unreadable S3 objects are distinguished from outages and missing permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model in S3 is brought here file by file."""
+"""Files of a model in S3 are downloaded on first use."""
 
 from collections.abc import Iterator
 from pathlib import Path

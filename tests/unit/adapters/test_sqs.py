@@ -1,4 +1,4 @@
-"""Claims: every key is asked for again once, in messages that the indexing function understands."""
+"""Each key is scheduled once, in messages that the indexing function parses."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Claims about the queue of changes: how many wait is told, or that nobody knows."""
+"""The length of the queue of changes, or an error."""
 
 import boto3
 import pytest

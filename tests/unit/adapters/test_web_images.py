@@ -1,4 +1,4 @@
-"""Claims about images from the web: what is fetched, and what is refused however it is hidden."""
+"""Images from the web: what is fetched, and which URLs are rejected."""
 
 import socket
 import ssl
@@ -81,7 +81,7 @@ def test_an_answer_that_is_cut_is_no_image(server):
 
 def test_a_page_is_no_image(server):
     server.answer(OK + b"\r\n", b"<!doctype html>")
-    with pytest.raises(UnreadableImage, match="no image"):
+    with pytest.raises(UnreadableImage, match="not an image"):
         images(server).fetch(URL, 1_000)
 
 

@@ -1,4 +1,4 @@
-"""A file arrives whole and right, or not under its name, and one sentence says why."""
+"""Downloads are complete and verified, or fail with one sentence."""
 
 import hashlib
 import os
@@ -139,14 +139,14 @@ def test_a_file_of_another_size_is_told_before_it_is_fetched(size: int, pin: Pin
 
 
 def test_a_file_that_is_not_there_is_named(server: FileServer, to: Path) -> None:
-    with pytest.raises(NotFound, match=r"/nowhere is not there .*404"):
+    with pytest.raises(NotFound, match=r"/nowhere does not exist .*404"):
         download(Pin(url=f"{server.url}/nowhere", bytes=1, sha256=HASH), to)
     assert len(server.requests) == 1
 
 
 def test_a_refusal_is_not_repeated(pin: Pin, to: Path, server: FileServer) -> None:
     server.statuses = [403]
-    with pytest.raises(Unavailable, match=r"refused .*403"):
+    with pytest.raises(Unavailable, match=r"cannot download .*403"):
         download(pin, to)
 
 
@@ -181,8 +181,8 @@ def test_nothing_is_fetched_in_the_clear_from_elsewhere(to: Path) -> None:
 
 def test_a_disk_without_room_is_told_before_anything_is_written(to: Path) -> None:
     partial = PartialFile(to)
-    with pytest.raises(ConfigurationError, match=r"no room for file: .* are needed"):
-        partial.need_room_for(1 << 60)
+    with pytest.raises(ConfigurationError, match=r"no space for file: .* are needed"):
+        partial.require_space(1 << 60)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -1,4 +1,4 @@
-"""Fetching takes a memory that does not grow with the model."""
+"""The memory of a download does not depend on the size of the model."""
 
 import hashlib
 import tracemalloc

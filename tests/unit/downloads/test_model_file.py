@@ -1,4 +1,4 @@
-"""A file of a model is fetched once, and says what it was before it was rewritten."""
+"""A model file is downloaded once, and its entry names the original hash."""
 
 import hashlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Claims: who reads a folder sees the library alone: no leftovers, no data of the product."""
+"""Excluded files: leftovers of other software, own data, ignore files and options."""
 
 import json
 import os

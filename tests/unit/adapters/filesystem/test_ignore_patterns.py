@@ -1,4 +1,4 @@
-"""Claims: patterns exclude what git ignores, and a broken one says what is wrong with it."""
+"""Patterns exclude what git ignores; an invalid pattern is reported."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Claims: a folder is a bucket, and nothing outside it can be reached through it."""
+"""A folder as a bucket, out of which no key leads."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Claims: a filesystem is known again when it is mounted again, and no other is taken for it."""
+"""A filesystem is recognized when mounted again, and distinguished from others."""
 
 import os
 from pathlib import Path
