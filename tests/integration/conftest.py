@@ -39,7 +39,7 @@ from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import Allowed, UploadService
-from tests.support.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
+from tests.support.aws.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
 from tests.support.encoders import CountingEncoder
 from tests.support.paths import REPOSITORY
 from tests.support.waiting import PATIENCE_SECONDS

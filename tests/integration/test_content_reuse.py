@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.cloud import BUCKET
+from tests.support.aws.cloud import BUCKET
 
 PANDA = "animals/giant-panda"
 

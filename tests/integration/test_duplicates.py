@@ -17,7 +17,7 @@ from imagesearch.adapters.sqs import SqsRecheckQueue
 from imagesearch.duplicates.groups import DuplicateGroups
 from imagesearch.duplicates.linker import Linker
 from imagesearch.indexing.indexer import Indexer
-from tests.support.cloud import BUCKET, Queue, event_of
+from tests.support.aws.cloud import BUCKET, Queue, event_of
 
 WORKERS = 2
 

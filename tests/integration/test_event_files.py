@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from imagesearch.domain.images import ImageRef, Status
-from tests.support.cloud import BUCKET, DERIVED
-from tests.support.cloudformation import MODEL_EVENTS
+from tests.support.aws.cloud import BUCKET, DERIVED
+from tests.support.aws.cloudformation import MODEL_EVENTS
 from tests.support.paths import EVENTS
 
 PANDA = "animals/giant-panda.webp"

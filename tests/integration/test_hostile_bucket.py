@@ -34,7 +34,7 @@ from imagesearch.duplicates.linker import Linker
 from imagesearch.indexing.consistency import check_consistency
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
-from tests.support.cloud import BUCKET, DERIVED, REGION
+from tests.support.aws.cloud import BUCKET, DERIVED, REGION
 
 NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
 

@@ -20,7 +20,7 @@ from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.searcher import Searcher
 from local.sync.reconcile import reconcile
 from tests.integration.conftest import MODEL, ROOT
-from tests.support.cloud import BUCKET, eventually
+from tests.support.aws.cloud import BUCKET, eventually
 from tests.support.model_switch import Searching, Side, Uploading, running
 
 LAYOUT = IndexSettings(refresh_interval="100ms")

@@ -10,7 +10,7 @@ from imagesearch import bootstrap
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.settings import Settings
 from tests.integration.conftest import MODEL
-from tests.support.cloud import BUCKET, REGION, eventually
+from tests.support.aws.cloud import BUCKET, REGION, eventually
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from imagesearch.domain.images import ImageRef, Status
 from imagesearch.domain.queries import Selection
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
-from tests.support.cloud import BUCKET, event_of, eventually
+from tests.support.aws.cloud import BUCKET, event_of, eventually
 from tests.support.paths import EVENTS
 from tests.support.waiting import PATIENCE_SECONDS
 

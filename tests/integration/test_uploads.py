@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cloud import BUCKET, DERIVED
+from tests.support.aws.cloud import BUCKET, DERIVED
 from tests.support.handlers import begin, send
 
 TEMPLATE = json.loads((Path(__file__).parents[2] / "events/api-health.json").read_text())

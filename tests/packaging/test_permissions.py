@@ -13,8 +13,8 @@ from moto.core import set_initial_no_auth_action_count
 from imagesearch.adapters.s3.model_folder import S3Model
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.downloads.model_store import Deadline, S3ModelStore
-from tests.support.file_server import FileServer
 from tests.support.models import FILES, known, unsigned_graph
+from tests.support.servers.file_server import FileServer
 
 BUCKET = "imagesearch-models"
 REGION = "us-east-1"

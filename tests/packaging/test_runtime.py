@@ -10,8 +10,8 @@ import pillow_jxl
 import pytest
 from PIL import Image
 
-from tests.support.cloudformation import CloudFormation
-from tests.support.raw_files import dng, jpeg
+from tests.support.aws.cloudformation import CloudFormation
+from tests.support.images.raw_files import dng, jpeg
 
 assert pillow_jxl, "Pillow writes JPEG XL once it is imported"
 

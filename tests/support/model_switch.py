@@ -12,7 +12,7 @@ from imagesearch.domain.queries import Hit, ImageQuery, Search, TextQuery
 from imagesearch.indexing.consistency import ConsistencyReport, check_consistency
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.searcher import Searcher
-from tests.support.cloud import BUCKET, Cloud, Handler, Queue, event_of
+from tests.support.aws.cloud import BUCKET, Cloud, Handler, Queue, event_of
 from tests.support.waiting import PATIENCE_SECONDS
 
 PACE_SECONDS = 0.2

@@ -7,7 +7,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin
-from tests.support.file_server import FileServer
+from tests.support.servers.file_server import FileServer
 
 FILES = ("image.onnx", "text.onnx", "tokenizer.json")
 

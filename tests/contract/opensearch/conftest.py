@@ -5,7 +5,7 @@ import pytest
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.domain.images import Status
 from imagesearch.domain.queries import Selection, VectorQuery
-from tests.support.opensearch_proxy import proxy_before
+from tests.support.servers.opensearch_proxy import proxy_before
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.support.state_machine import deployed, for_moto
+from tests.support.aws.state_machine import deployed, for_moto
 
 REGION = "us-east-1"
 BUCKET = "photos"

@@ -20,10 +20,10 @@ from imagesearch.domain.images import Status
 from imagesearch.indexing.indexer import Indexer, Limits
 from local.opensearch_install import CannotStart
 from local.opensearch_server import SHORT_LIVED, OpenSearchServer
-from tests.support.cloud import BUCKET, Handler, Queue
+from tests.support.aws.cloud import BUCKET, Handler, Queue
+from tests.support.aws.lambda_service import LambdaService
 from tests.support.encoders import DIMENSION, DigestEncoder, vector_of
-from tests.support.fault_images import IMAGES_OF_A_BULK, held
-from tests.support.lambda_service import LambdaService
+from tests.support.images.fault_images import IMAGES_OF_A_BULK, held
 
 # Together longer than any trouble here lasts, as the hour is that the template allows for.
 AGAIN_SECONDS = 3

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.cloud import BUCKET
-from tests.support.fault_images import IMAGES_OF_A_BULK, change, fill
-from tests.support.opensearch_proxy import proxy_before
+from tests.support.aws.cloud import BUCKET
+from tests.support.images.fault_images import IMAGES_OF_A_BULK, change, fill
+from tests.support.servers.opensearch_proxy import proxy_before
 from tests.support.waiting import PATIENCE_SECONDS
 
 BULKS = 2

@@ -5,8 +5,8 @@ from contextlib import closing, contextmanager
 import pytest
 
 from imagesearch.adapters.opensearch.client import OpenSearchClient
-from tests.support.fault_images import change, fill
-from tests.support.opensearch_proxy import proxy_before
+from tests.support.images.fault_images import change, fill
+from tests.support.servers.opensearch_proxy import proxy_before
 
 IMAGES = 60
 CHANGED = 10

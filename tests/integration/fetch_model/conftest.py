@@ -14,10 +14,10 @@ from imagesearch.adapters.s3.client import client_config
 from imagesearch.downloads.model_store import S3ModelStore
 from imagesearch.embedding.model_catalog import CatalogEntry
 from tests.integration.conftest import NOBODY
-from tests.support.cloud import REGION
-from tests.support.cloudformation import CloudFormation
-from tests.support.file_server import FileServer
+from tests.support.aws.cloud import REGION
+from tests.support.aws.cloudformation import CloudFormation
 from tests.support.models import known, unsigned_graph
+from tests.support.servers.file_server import FileServer
 from tests.support.waiting import PATIENCE_SECONDS
 
 BUCKET = "imagesearch-models"

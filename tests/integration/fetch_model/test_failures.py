@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from imagesearch.downloads.http_download import ATTEMPTS
 from imagesearch.downloads.model_store import S3ModelStore
-from tests.support.cloudformation import failed
+from tests.support.aws.cloudformation import failed
 from tests.support.models import FILES
 
 

@@ -11,7 +11,7 @@ from functions.fetch_model.cloudformation import (
     ResponseSender,
 )
 from functions.fetch_model.handler import make_handler
-from tests.support.cloudformation import SIGNATURE, Context
+from tests.support.aws.cloudformation import SIGNATURE, Context
 
 
 def test_an_answer_has_no_content_type_because_none_is_signed(cloudformation):

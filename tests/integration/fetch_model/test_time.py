@@ -2,7 +2,7 @@
 
 from functions.fetch_model.cloudformation import RESPONSE_SECONDS
 from functions.fetch_model.handler import SHUTDOWN_SECONDS
-from tests.support.cloudformation import failed
+from tests.support.aws.cloudformation import failed
 
 
 def test_a_fetch_that_takes_too_long_is_answered_before_the_function_ends(

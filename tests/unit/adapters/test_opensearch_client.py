@@ -12,7 +12,7 @@ from urllib3 import Timeout
 
 from imagesearch.adapters.opensearch import client
 from imagesearch.adapters.opensearch.client import MAX_CONNECTIONS, OpenSearchClient
-from tests.support.talking_server import Answer, certificate, talking_server
+from tests.support.servers.talking_server import Answer, certificate, talking_server
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 
 from imagesearch.adapters.web_images import MAX_REDIRECTS, MAX_URL, WebImages, checked
 from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
+from tests.support.servers.web_server import HOST, WebServer, web_server
 from tests.support.waiting import PATIENCE_SECONDS
-from tests.support.web_server import HOST, WebServer, web_server
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from imagesearch.domain.errors import ConfigurationError, ImageSearchError, NotF
 from imagesearch.downloads.http_download import ATTEMPTS, Downloader
 from imagesearch.downloads.partial_file import PartialFile
 from imagesearch.embedding.model_catalog import Pin
-from tests.support.file_server import FileServer
+from tests.support.servers.file_server import FileServer
 
 pytestmark = pytest.mark.slow
 

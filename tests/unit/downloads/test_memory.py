@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from onnx import TensorProto, helper, numpy_helper
 
 from imagesearch.downloads.model_store import Deadline, S3ModelStore
-from tests.support.file_server import FileServer
 from tests.support.models import known
+from tests.support.servers.file_server import FileServer
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ import pytest
 from imagesearch.downloads.http_download import Downloader, bring, entry_of
 from imagesearch.embedding.int8_weights import signed
 from imagesearch.embedding.model_catalog import Pin
-from tests.support.file_server import FileServer
 from tests.support.models import unsigned_graph
+from tests.support.servers.file_server import FileServer
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from imagesearch.embedding.decoding.details import miniature
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.decoding.transforms import without_border
 from imagesearch.embedding.manifest import DuplicateWeights
-from tests.support.drawings import drawing, mini
+from tests.support.images.drawings import drawing, mini
 
 
 def test_grays_come_back_as_they_went_in():

@@ -6,7 +6,7 @@ import pytest
 
 from imagesearch.duplicates.similarity import Fingerprint, similarity
 from imagesearch.embedding.manifest import DuplicateWeights
-from tests.support.drawings import drawing, look
+from tests.support.images.drawings import drawing, look
 
 WEIGHTS = DuplicateWeights().weights
 ORIGINAL, CROP = look(drawing(1)), look(drawing(1).crop((20, 30, 300, 220)))

@@ -15,8 +15,8 @@ from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.model_catalog import Pin
 from local.errors import UsageError
 from local.models import Puller, check_files, exclusive_lock, models_cache
-from tests.support.file_server import FileServer
 from tests.support.models import FILES, known, unsigned_graph
+from tests.support.servers.file_server import FileServer
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from imagesearch.embedding.model_catalog import CatalogEntry, Pin
 from models.clip.build_random import build
 from models.clip.verify import ORIGINAL, SHIPPED, main
 from models.quantization.quantize import main as quantize
-from tests.support.file_server import FileServer
+from tests.support.servers.file_server import FileServer
 from tests.unit.models.conftest import SMALL_CLIP
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from imagesearch.embedding.decoding.decoder import decode
-from tests.support.heif_boxes import with_property
+from tests.support.images.heif_boxes import with_property
 
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"]
 

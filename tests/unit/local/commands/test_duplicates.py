@@ -11,8 +11,8 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from imagesearch.duplicates import similarity
 from local.commands.duplicates import DEFAULT_CONFIDENCE, MAX_CONFIDENCE, MIN_CONFIDENCE
+from tests.support.images.raw_files import dng, tiff_like
 from tests.support.paths import SAMPLES
-from tests.support.raw_files import dng, tiff_like
 
 pytestmark = pytest.mark.slow
 

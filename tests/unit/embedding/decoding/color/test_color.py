@@ -18,8 +18,8 @@ from imagesearch.embedding.decoding.color.icc_profiles import coded_profile
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.iso_media import primary_colors
 from imagesearch.embedding.decoding.preprocessing import Preprocessing
-from tests.support import color_profiles as icc
-from tests.support.heif_boxes import with_property
+from tests.support.images import color_profiles as icc
+from tests.support.images.heif_boxes import with_property
 
 SIDE = 64
 WANTED = Preprocessing(SIDE, "stretch", "bicubic", (0, 0, 0), (1 / 255,) * 3, (0, 0, 0))

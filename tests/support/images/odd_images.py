@@ -8,8 +8,8 @@ from pathlib import Path
 import pillow_jxl
 from PIL import Image
 
+from tests.support.images.raw_files import dng, tiff_like
 from tests.support.paths import TESTS
-from tests.support.raw_files import dng, tiff_like
 
 assert pillow_jxl, "Pillow writes JPEG XL once it is imported"
 HEIC = TESTS / "unit" / "embedding" / "data"

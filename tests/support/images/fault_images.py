@@ -3,7 +3,7 @@
 from typing import Any
 
 from imagesearch.domain.images import Status
-from tests.support.cloud import BUCKET, Cloud
+from tests.support.aws.cloud import BUCKET, Cloud
 from tests.support.encoders import BROKEN
 
 # In one bulk these are larger than what the server writes to its log in one go, 1 MB.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from tests.support.cloud import Handler, Queue, event_of
+from tests.support.aws.cloud import Handler, Queue, event_of
 
 PAUSE = 0.2
 

@@ -19,7 +19,7 @@ from imagesearch.domain.media_types import EXTENSIONS_OF, named_as_image
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import DecodingLimits, Picture, Preprocessing
-from tests.support import raw_files as raw
+from tests.support.images import raw_files as raw
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]
