@@ -19,7 +19,7 @@ from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, Neighbour
 from imagesearch.domain.ports import Put, Touch, VectorIndex
-from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.groups import DuplicateFinder
 from local.opensearch_server import VERSION, running_server
 
 TITLE = "duplicates among 100,000 images"
@@ -95,7 +95,7 @@ def _document(number: int, neighbours: tuple[Neighbour, ...]) -> Document:
 
 
 def _pages(index: VectorIndex) -> list[float]:
-    groups, cursor, seconds = DuplicateGroups(index), None, []
+    groups, cursor, seconds = DuplicateFinder(index), None, []
     for _ in range(PAGES + WARM_UP):
         started = time.perf_counter()
         page = groups.page(cursor=cursor)

@@ -113,10 +113,6 @@ def numbers(keys: Iterator[str]) -> set[int]:
     return {int(key[-12:-4]) for key in keys}
 
 
-# Lucene's files: full vectors, quantized vectors, graph, and their metadata.
-VECTOR_FILES = ("vec", "vemf", "veq", "vemq", "vex", "vem")
-
-
 class Bytes(NamedTuple):
     """Bytes per document: in total, of full vectors, of quantized vectors, and of the graph."""
 

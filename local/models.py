@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import imagesearch
 from imagesearch.domain.errors import ConfigurationError
-from imagesearch.downloads.http_download import Downloader, bring, entry_of
-from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verified
+from imagesearch.downloads.http_download import Downloader, download_if_missing, entry_of
+from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verify_file
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entries
 from imagesearch.embedding.session import signed_weights_are_exact
 from local.errors import UsageError
@@ -140,7 +140,7 @@ def check_files(folder: Path) -> Manifest:
     """The manifest of a folder whose files match their hashes. Raises ConfigurationError."""
     manifest = load_manifest(folder)
     for name in manifest.files:
-        verified(folder, name, manifest)
+        verify_file(folder, name, manifest)
     return manifest
 
 
@@ -238,7 +238,7 @@ class Puller:
         staging = folder.with_name(f".{folder.name}.coming")
         staging.mkdir(exist_ok=True)
         for name, pin in model.pins.items():
-            bring(pin, staging / name, self._downloader(name, pin))
+            download_if_missing(pin, staging / name, self._downloader(name, pin))
         graphs = model.graphs if self.signed_is_exact() else set()
         files = {
             name: entry_of(staging / name, make_weights_signed=name in graphs)

@@ -23,7 +23,7 @@ class NotUnderstood(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ParsedMessage:
     """One message of a batch; `id` is None for an event that invoked the function directly.
 
     `error` is the first reason why a part of the message is unreadable, else empty; `images` are
@@ -35,7 +35,7 @@ class Message:
     error: str = ""
 
 
-def read_event(event: Any, bucket: str) -> list[Message]:
+def read_event(event: Any, bucket: str) -> list[ParsedMessage]:
     """The messages of an SQS batch, or one message for any other event."""
     records = event.get("Records") if isinstance(event, Mapping) else None
     if isinstance(records, list) and records and all(map(_is_from_queue, records)):
@@ -47,11 +47,11 @@ def _is_from_queue(record: object) -> bool:
     return isinstance(record, Mapping) and record.get("eventSource") == "aws:sqs"
 
 
-def _message(id: str | None, body: object, bucket: str) -> Message:
+def _message(id: str | None, body: object, bucket: str) -> ParsedMessage:
     parsed = [_check_bucket(each, bucket) for each in _parse(body)]
     images = tuple(each for each in parsed if isinstance(each, ImageRef))
     errors = [str(each) for each in parsed if isinstance(each, NotUnderstood)]
-    return Message(id, images, errors[0] if errors else "")
+    return ParsedMessage(id, images, errors[0] if errors else "")
 
 
 Parsed: TypeAlias = ImageRef | NotUnderstood

@@ -13,7 +13,7 @@ from imagesearch.domain.isolation import reason, without_text
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import Outcome, OutcomeKind
 
-from .events import Message, read_event
+from .events import ParsedMessage, read_event
 
 UNSUCCESSFUL = (OutcomeKind.FAILED, OutcomeKind.REJECTED)
 Handler: TypeAlias = Callable[[Any, object], dict[str, Any]]
@@ -35,8 +35,8 @@ class BatchReport:
 
     def write(
         self,
-        messages: Sequence[Message],
-        failed: Sequence[Message],
+        messages: Sequence[ParsedMessage],
+        failed: Sequence[ParsedMessage],
         outcomes: Sequence[Outcome],
         seconds: float,
     ) -> None:
@@ -95,7 +95,7 @@ def make_handler(indexer: Indexer, bucket: str, logger: Logger, report: BatchRep
 
 
 def _process(
-    indexer: Indexer, messages: Sequence[Message], logger: Logger
+    indexer: Indexer, messages: Sequence[ParsedMessage], logger: Logger
 ) -> dict[ImageRef, Outcome]:
     """The outcome of every image, even if the indexer raises."""
     images = list(dict.fromkeys(image for message in messages for image in message.images))
@@ -114,7 +114,7 @@ def _process_one(indexer: Indexer, image: ImageRef) -> Sequence[Outcome]:
         return [Outcome(image, OutcomeKind.FAILED, reason(error, image.id))]
 
 
-def _failed(message: Message, outcomes: Mapping[ImageRef, Outcome]) -> bool:
+def _failed(message: ParsedMessage, outcomes: Mapping[ImageRef, Outcome]) -> bool:
     return bool(message.error) or any(
         outcomes[image].kind is OutcomeKind.FAILED for image in message.images
     )

@@ -11,13 +11,13 @@ from imagesearch.domain.errors import InvalidQuery
 from .docs import Docs, search_page
 from .errors import MethodNotAllowed, UnknownRoute, error_response
 from .request_log import RequestLog
-from .routes.classify import Classifications
-from .routes.duplicates import Duplicates
-from .routes.feedback import FeedbackRoute
-from .routes.health import HealthRoute
-from .routes.images import Images
+from .routes.classify import ClassifyRoutes
+from .routes.duplicates import DuplicateRoutes
+from .routes.feedback import FeedbackRoutes
+from .routes.health import HealthRoutes
+from .routes.images import ImageRoutes
 from .routes.label_sets import LabelSetRoutes
-from .routes.search import Searches
+from .routes.search import SearchRoutes
 from .routing import Dependencies, LogFields, Operation
 
 # The same as the preflight response of API Gateway in template.yaml.
@@ -72,13 +72,13 @@ def make_api(
 def _operations(dependencies: Dependencies, log: LogFields) -> list[Operation]:
     """The search page and the operations under /v1/, in the order of the OpenAPI document."""
     resources = (
-        Searches(dependencies, log),
-        Images(dependencies, log),
-        Duplicates(dependencies, log),
-        Classifications(dependencies, log),
+        SearchRoutes(dependencies, log),
+        ImageRoutes(dependencies, log),
+        DuplicateRoutes(dependencies, log),
+        ClassifyRoutes(dependencies, log),
         LabelSetRoutes(dependencies, log),
-        FeedbackRoute(dependencies, log),
-        HealthRoute(dependencies),
+        FeedbackRoutes(dependencies, log),
+        HealthRoutes(dependencies),
     )
     page = Operation("GET", "/", search_page)
     return [page, *(each for resource in resources for each in resource.operations())]

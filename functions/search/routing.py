@@ -17,8 +17,8 @@ from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.domain.images import Document
 from imagesearch.domain.ports import ChangeQueue, DerivedStore, ImageStore
-from imagesearch.duplicates.checker import DuplicateCheck
-from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.checker import DuplicateChecker
+from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.feedback import Feedback
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import UploadService
@@ -102,8 +102,8 @@ class Dependencies:
     classifier: Classifier = field(kw_only=True)
     label_sets: LabelSets = field(kw_only=True)
     feedback: Feedback = field(kw_only=True)
-    duplicate_groups: DuplicateGroups = field(kw_only=True)
-    duplicate_check: DuplicateCheck = field(kw_only=True)
+    duplicate_groups: DuplicateFinder = field(kw_only=True)
+    duplicate_check: DuplicateChecker = field(kw_only=True)
 
     @property
     def image_urls(self) -> ImageUrls:

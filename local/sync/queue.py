@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Message:
+class QueuedMessage:
     """A message body; `receives` counts its deliveries."""
 
     id: str
@@ -47,19 +47,19 @@ class EventQueue:
         self._first_retry_seconds = first_retry_seconds
         self._clock = clock
         self._numbers = itertools.count(1)
-        self._waiting: list[tuple[float, int, Message]] = []
+        self._waiting: list[tuple[float, int, QueuedMessage]] = []
         self._changed = threading.Condition()
         self._handed_out: set[str] = set()
         self._closed = False
-        self.dead_letters: list[Message] = []
+        self.dead_letters: list[QueuedMessage] = []
 
     def send(self, body: str) -> None:
         with self._changed:
             number = next(self._numbers)
-            heapq.heappush(self._waiting, (self._clock(), number, Message(str(number), body)))
+            heapq.heappush(self._waiting, (self._clock(), number, QueuedMessage(str(number), body)))
             self._changed.notify()
 
-    def receive(self, limit: int, wait: float | None = None) -> list[Message]:
+    def receive(self, limit: int, wait: float | None = None) -> list[QueuedMessage]:
         """Up to `limit` messages; waits `wait` seconds for the first, or until closed if None."""
         until = None if wait is None else self._clock() + wait
         with self._changed:
@@ -69,12 +69,12 @@ class EventQueue:
                 self._changed.wait(self._pause(until))
             return [] if self._closed else self._take(limit)
 
-    def settle(self, message: Message) -> None:
+    def settle(self, message: QueuedMessage) -> None:
         """Remove a processed message."""
         with self._changed:
             self._handed_out.discard(message.id)
 
-    def retry(self, message: Message) -> None:
+    def retry(self, message: QueuedMessage) -> None:
         """Deliver a failed message later, with exponential backoff, or move it to dead letters."""
         with self._changed:
             self._handed_out.discard(message.id)
@@ -113,8 +113,8 @@ class EventQueue:
         ends += [] if until is None else [until]
         return max(0.0, min(ends) - self._clock()) if ends else None
 
-    def _take(self, limit: int) -> list[Message]:
-        taken: list[Message] = []
+    def _take(self, limit: int) -> list[QueuedMessage]:
+        taken: list[QueuedMessage] = []
         while len(taken) < limit and self._is_due():
             message = heapq.heappop(self._waiting)[2]
             message.receives += 1
@@ -130,7 +130,7 @@ def work(queue: EventQueue, handler: Handler) -> None:
             work_on(batch, queue, handler)
 
 
-def work_on(batch: Sequence[Message], queue: EventQueue, handler: Handler) -> None:
+def work_on(batch: Sequence[QueuedMessage], queue: EventQueue, handler: Handler) -> None:
     """Settle the processed messages, retry those reported as failed; all of them on an error."""
     try:
         response = handler(_sqs_event(batch), LambdaContext("index_images"))
@@ -147,12 +147,12 @@ def work_on(batch: Sequence[Message], queue: EventQueue, handler: Handler) -> No
             queue.settle(message)
 
 
-def _sqs_event(batch: Sequence[Message]) -> dict[str, Any]:
+def _sqs_event(batch: Sequence[QueuedMessage]) -> dict[str, Any]:
     """https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
     return {"Records": [_sqs_record(message) for message in batch]}
 
 
-def _sqs_record(message: Message) -> dict[str, Any]:
+def _sqs_record(message: QueuedMessage) -> dict[str, Any]:
     return {
         "messageId": message.id,
         "receiptHandle": message.id,

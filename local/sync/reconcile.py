@@ -14,7 +14,7 @@ from rich.console import Console
 from imagesearch import bootstrap
 from imagesearch.adapters.filesystem.image_store import FolderStore, Hidden
 from imagesearch.adapters.filesystem.mounts import Place
-from imagesearch.adapters.filesystem.walk import LeftOut, Listed, Mounted
+from imagesearch.adapters.filesystem.walk import LeftOut, ListedFile, Mounted
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import VectorIndex
@@ -152,7 +152,7 @@ class FolderEngine:
     def _survey(self, report: Report) -> Survey:
         survey = Survey()
         for entry in self.store.walk():
-            if isinstance(entry, Listed):
+            if isinstance(entry, ListedFile):
                 survey.present.append(entry.ref)
             elif isinstance(entry, Mounted):
                 survey.places[entry.key] = entry.place

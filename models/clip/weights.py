@@ -177,10 +177,6 @@ WITHIN = {
 THIRDS = ("q_proj", "k_proj", "v_proj")
 
 
-def is_open_clip(state: Mapping[str, object]) -> bool:
-    return "visual.conv1.weight" in state
-
-
 def from_open_clip(state: Mapping[str, Floats]) -> Weights:
     """Raises KeyError for other architectures (a ResNet, or a custom text tower)."""
     found = {name: state[theirs] for name, theirs in _plain_names(state).items()}

@@ -28,8 +28,8 @@ from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import LabelEncoder
 from imagesearch.domain.ports import VectorIndex
-from imagesearch.duplicates.checker import DuplicateCheck
-from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.checker import DuplicateChecker
+from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
@@ -200,8 +200,8 @@ def parts(index, label_index, texts, images, store, derived, uploads, manifest) 
         classifier=classifier,
         label_sets=sets,
         feedback=feedback,
-        duplicate_groups=DuplicateGroups(index),
-        duplicate_check=DuplicateCheck(index, images, manifest.duplicates.weights),
+        duplicate_groups=DuplicateFinder(index),
+        duplicate_check=DuplicateChecker(index, images, manifest.duplicates.weights),
     )
 
 

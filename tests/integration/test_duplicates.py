@@ -14,7 +14,7 @@ from functions.index_images.handler import BatchReport, make_handler
 from imagesearch.adapters.opensearch.client import OpenSearchClient
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqs import SqsRecheckQueue
-from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.duplicates.linker import Linker
 from imagesearch.indexing.indexer import Indexer
 from tests.support.aws.cloud import BUCKET, Queue, event_of
@@ -113,7 +113,7 @@ def groups(index):
     """The keys of each group; their order is that of times, which may be those of one second."""
     return [
         sorted(document.ref.key for document in group.documents)
-        for group in DuplicateGroups(index).page().groups
+        for group in DuplicateFinder(index).page().groups
     ]
 
 

@@ -168,7 +168,7 @@ class Among:
     vote: Vote
 
 
-class Classifications:
+class ClassifyRoutes:
     """A route that raises the errors of its use case; `errors.py` maps them to responses."""
 
     def __init__(self, dependencies: Dependencies, log: LogFields) -> None:

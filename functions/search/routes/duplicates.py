@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from imagesearch.domain.queries import ImageQuery, StoredQuery
-from imagesearch.duplicates.checker import Match
+from imagesearch.duplicates.checker import MatchedImage
 from imagesearch.duplicates.groups import (
     DEFAULT_GROUPS,
     MAX_GROUPS,
@@ -171,7 +171,7 @@ CHECK_RULES = """The body is JSON or the bytes of an image. With an image as the
 and `collection` are query parameters."""
 
 
-class Duplicates:
+class DuplicateRoutes:
     """Routes that raise the errors of their use case; `errors.py` maps them to responses."""
 
     def __init__(self, dependencies: Dependencies, log: LogFields) -> None:
@@ -245,7 +245,7 @@ def _group(group: Group, urls: ImageUrls) -> DuplicateGroup:
     )
 
 
-def _match(match: Match, urls: ImageUrls) -> DuplicateMatch:
+def _match(match: MatchedImage, urls: ImageUrls) -> DuplicateMatch:
     similarity = match.similarity
     return DuplicateMatch(
         kind=Kind.EXACT if match.is_exact else Kind.NEAR,

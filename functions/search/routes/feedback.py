@@ -42,7 +42,7 @@ DESCRIPTION = """Stored as training data: the embeddings of query and image, and
 user is not recorded, nor the text or image of the query. Repeated feedback is stored once."""
 
 
-class FeedbackRoute:
+class FeedbackRoutes:
     """A route that raises the errors of its use case; `errors.py` maps them to responses."""
 
     def __init__(self, dependencies: Dependencies, log: LogFields) -> None:

@@ -44,7 +44,7 @@ class Health(ResponseModel):
     ] = None
 
 
-class HealthRoute:
+class HealthRoutes:
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 

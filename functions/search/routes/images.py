@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound
 from imagesearch.domain.images import Document, Status
 from imagesearch.domain.media_types import EXTENSIONS_OF
-from imagesearch.search.listing import Listed, Listing, Order
+from imagesearch.search.listing import ListPage, ListRequest, Order
 from imagesearch.uploads import (
     DELETIONS_HINT,
     MAX_METADATA_BYTES,
@@ -212,7 +212,7 @@ shortly after. In a versioned bucket, older versions remain. On a local server, 
 out of the folder."""
 
 
-class Images:
+class ImageRoutes:
     """Routes that raise the errors of their use case; `errors.py` maps them to responses."""
 
     def __init__(self, dependencies: Dependencies, log: LogFields) -> None:
@@ -248,7 +248,7 @@ class Images:
         cursor: CursorParameter = None,
         limit: Limit = LIST_LIMIT,
     ) -> Response[Any]:
-        listed = Listed(status, collection or None, prefix or None, Order(sort), cursor, limit)
+        listed = ListRequest(status, collection or None, prefix or None, Order(sort), cursor, limit)
         listing = self._dependencies.searcher.list_documents(listed)
         self._log(images=len(listing.documents))
         return json_response(_image_list(listing, self._dependencies.image_urls))
@@ -309,7 +309,7 @@ def _status_fields(document: Document) -> dict[str, Any]:
     return {name: getattr(document, name) for name in names}
 
 
-def _image_list(listing: Listing, urls: ImageUrls) -> ImageList:
+def _image_list(listing: ListPage, urls: ImageUrls) -> ImageList:
     return ImageList(
         images=[image_record(each, urls) for each in listing.documents], cursor=listing.cursor
     )

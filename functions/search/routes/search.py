@@ -322,7 +322,7 @@ names the search. A search that fails on its own (an unknown ID, an image that c
 has an `error` as its result."""
 
 
-class Searches:
+class SearchRoutes:
     """Routes that raise the errors of their use case; `errors.py` maps them to responses."""
 
     def __init__(self, dependencies: Dependencies, log: LogFields) -> None:

@@ -24,8 +24,8 @@ from imagesearch.domain.ports import (
     VectorIndex,
     WebImages,
 )
-from imagesearch.duplicates.checker import DuplicateCheck
-from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.checker import DuplicateChecker
+from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.duplicates.linker import Linker
 from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.calibration import relevance
@@ -106,15 +106,15 @@ def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
     )
 
 
-def duplicate_groups(settings: Settings, scope: Scope | None = None) -> DuplicateGroups:
+def duplicate_groups(settings: Settings, scope: Scope | None = None) -> DuplicateFinder:
     """Groups of duplicates among the images within a scope."""
-    return DuplicateGroups(_index_within(settings, scope))
+    return DuplicateFinder(_index_within(settings, scope))
 
 
-def duplicate_check(settings: Settings, scope: Scope | None = None) -> DuplicateCheck:
+def duplicate_check(settings: Settings, scope: Scope | None = None) -> DuplicateChecker:
     """The check for duplicates of one image among those within a scope."""
     images, weights = image_encoder(settings.model_uri), duplicate_weights(settings.model_uri)
-    return DuplicateCheck(_index_within(settings, scope), images, weights)
+    return DuplicateChecker(_index_within(settings, scope), images, weights)
 
 
 def uploads(settings: Settings, scope: Scope | None = None) -> UploadService | None:
@@ -326,9 +326,9 @@ def web_images(settings: Settings) -> WebImages | None:
     """Downloads images by URL; None if ALLOW_URLS is off."""
     if not settings.allow_urls:
         return None
-    from imagesearch.adapters.web_images import WebImages
+    from imagesearch.adapters.web_images import HttpsImages
 
-    return WebImages()
+    return HttpsImages()
 
 
 def change_queue(settings: Settings) -> ChangeQueue | None:

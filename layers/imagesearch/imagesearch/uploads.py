@@ -64,7 +64,6 @@ class Allowed:
 
     uploads: bool = False
     deletions: bool = False
-    urls: bool = False
 
 
 class UploadService:

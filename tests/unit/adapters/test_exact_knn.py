@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagesearch.adapters.sqlite.exact_knn import BLOCK_ROWS, Match, Row, VectorLog
+from imagesearch.adapters.sqlite.exact_knn import BLOCK_ROWS, Row, RowMatch, VectorLog
 from imagesearch.domain.queries import Position, VectorQuery
 
 EAST = np.array([1, 0], np.float32)
@@ -26,7 +26,7 @@ def test_nothing_is_found_in_nothing():
 def test_a_match_names_its_row():
     log = VectorLog(2)
     log.extend([row(7, "a", (1, 0))])
-    assert log.snapshot.nearest(VectorQuery(EAST, 10)) == [Match(7, "a", 1.0)]
+    assert log.snapshot.nearest(VectorQuery(EAST, 10)) == [RowMatch(7, "a", 1.0)]
 
 
 def test_an_older_snapshot_stays_as_it_was():
@@ -41,7 +41,7 @@ def test_an_older_snapshot_stays_as_it_was():
 def test_rows_may_change_within_one_step():
     log = VectorLog(2)
     log.extend([row(1, "a", (0, 1)), row(2, "a", (1, 0)), row(3, "b", (1, 0)), row(4, "b", None)])
-    assert log.snapshot.nearest(VectorQuery(EAST, 10)) == [Match(2, "a", 1.0)]
+    assert log.snapshot.nearest(VectorQuery(EAST, 10)) == [RowMatch(2, "a", 1.0)]
 
 
 def test_equal_vectors_score_equally_wherever_they_lie():

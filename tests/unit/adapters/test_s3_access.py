@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from imagesearch.adapters.s3.access import CUSTOMER_KEY, archived, refusal
+from imagesearch.adapters.s3.access import CUSTOMER_KEY, archive_reason, unreadable_reason
 from imagesearch.adapters.s3.client import client_config
 from imagesearch.adapters.s3.image_store import S3Store
 from imagesearch.domain.errors import Unavailable, UnreadableObject
@@ -80,7 +80,7 @@ def s3(client):
     ],
 )
 def test_an_archived_object_is_known_by_its_storage_class_and_its_restore(s3, client, head, reason):
-    assert archived(head) == reason
+    assert archive_reason(head) == reason
     s3.add_response("head_object", FOUND | head)
     state = S3Store("pictures", client).head(A)
     assert (state.etag, state.unreadable) == ("e", reason)
@@ -145,7 +145,7 @@ def test_what_passes_or_concerns_every_object_is_no_refusal(code, message, statu
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
-    assert refusal(ClientError(answer, "GetObject")) == ""
+    assert unreadable_reason(ClientError(answer, "GetObject")) == ""
 
 
 def test_a_forbidden_look_is_unavailable_whatever_the_object(s3, client):

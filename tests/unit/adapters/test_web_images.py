@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from imagesearch.adapters.web_images import MAX_REDIRECTS, MAX_URL, WebImages, checked
+from imagesearch.adapters.web_images import MAX_REDIRECTS, MAX_URL, HttpsImages, checked
 from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
 from tests.support.servers.web_server import HOST, WebServer, web_server
 from tests.support.waiting import PATIENCE_SECONDS
@@ -25,14 +25,14 @@ def server(tmp_path):
         yield server
 
 
-def images(server: WebServer, **more) -> WebImages:
+def images(server: WebServer, **more) -> HttpsImages:
     """Every name is this machine's, and this machine is permitted."""
     known = {"tls": server.trusting, "port": server.port, "permitted": lambda _: True}
     known |= {"seconds": PATIENCE_SECONDS}
-    return WebImages(lambda _: ["127.0.0.1"], **(known | more))
+    return HttpsImages(lambda _: ["127.0.0.1"], **(known | more))
 
 
-def refusal(images: WebImages, url: str = URL, most: int = 1_000) -> str:
+def refusal(images: HttpsImages, url: str = URL, most: int = 1_000) -> str:
     with pytest.raises(InvalidQuery) as refused:
         images.fetch(url, most)
     assert refused.value.hint
@@ -128,7 +128,7 @@ def test_a_redirect_leads_nowhere_that_one_may_not_begin(server, to):
 def test_a_redirect_to_a_private_host_is_refused_unasked(server):
     server.answer(redirect("https://inside.test/secret"))
     where = {HOST: ["127.0.0.1"], "inside.test": ["10.0.0.7"]}
-    web = WebImages(
+    web = HttpsImages(
         where.__getitem__,
         lambda address: address == "127.0.0.1",
         tls=server.trusting,
@@ -145,13 +145,13 @@ def test_a_host_is_asked_at_the_addresses_that_were_checked_and_resolved_once(se
         asked.append(host)
         return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.7"]
 
-    web = WebImages(once, lambda _: True, tls=server.trusting, port=server.port)
+    web = HttpsImages(once, lambda _: True, tls=server.trusting, port=server.port)
     assert web.fetch(URL, 1_000) == PNG
     assert asked == [HOST]
 
 
 def test_by_default_this_machine_is_no_place_to_fetch_from(server):
-    assert refusal(WebImages(lambda _: ["127.0.0.1"], port=server.port)) == "invalid_url"
+    assert refusal(HttpsImages(lambda _: ["127.0.0.1"], port=server.port)) == "invalid_url"
     assert server.requests == []
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesearch.downloads.http_download import Downloader, bring, entry_of
+from imagesearch.downloads.http_download import Downloader, download_if_missing, entry_of
 from imagesearch.embedding.int8_weights import signed
 from imagesearch.embedding.model_catalog import Pin
 from tests.support.models import unsigned_graph
@@ -37,7 +37,7 @@ def pin(server: FileServer, **changes: object) -> Pin:
 
 def test_what_is_here_as_pinned_is_not_fetched_again(server: FileServer, path: Path) -> None:
     for _ in range(2):
-        bring(pin(server), path, Downloader())
+        download_if_missing(pin(server), path, Downloader())
     assert len(server.requests) == 1
 
 
@@ -46,7 +46,7 @@ def test_what_is_here_and_may_be_another_is_fetched(
     server: FileServer, path: Path, unpinned: bool
 ) -> None:
     path.write_bytes(b"of an earlier attempt")
-    bring(pin(server, sha256=None) if unpinned else pin(server), path, Downloader())
+    download_if_missing(pin(server, sha256=None) if unpinned else pin(server), path, Downloader())
     assert path.read_bytes() == server.files["/image.onnx"]
 
 

@@ -8,13 +8,13 @@ import pytest
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Document, Neighbour, Status
 from imagesearch.domain.ports import Put
-from imagesearch.duplicates.groups import MAX_SHOWN, DuplicateGroups
+from imagesearch.duplicates.groups import MAX_SHOWN, DuplicateFinder
 from tests.support.fakes import START, ref, vector
 
 
 @pytest.fixture
 def groups(index):
-    return DuplicateGroups(index)
+    return DuplicateFinder(index)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from imagesearch.classification.prompts import Prompts
 from imagesearch.domain.errors import ConfigurationError
-from imagesearch.embedding.manifest import load_manifest, verified
+from imagesearch.embedding.manifest import load_manifest, verify_file
 from tests.support.paths import REPOSITORY
 
 ROOT = REPOSITORY
@@ -102,7 +102,7 @@ def test_a_folder_without_a_manifest_is_named(tmp_path):
 def test_a_file_that_is_not_the_manifests_is_not_loaded(spoil, said, model_copy, manifest):
     spoil(model_copy / "image.onnx")
     with pytest.raises(ConfigurationError, match=said) as caught:
-        verified(model_copy, "image.onnx", manifest)
+        verify_file(model_copy, "image.onnx", manifest)
     assert str(model_copy / "image.onnx") in caught.value.message
     assert "download" in caught.value.hint
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from imagesearch import bootstrap
 from imagesearch.domain.queries import ImageQuery, Query, Search, StoredQuery, TextQuery
-from imagesearch.search.listing import Listed
+from imagesearch.search.listing import ListRequest
 from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
 from models.evaluation.metrics import KINDS, kinds_of
@@ -114,7 +114,7 @@ def test_relevance_does_not_depend_on_what_else_is_there(searcher, farm, caption
 
 
 def test_photos_find_their_kind_and_few_others(searcher):
-    documents = searcher.list_documents(Listed(limit=100)).documents
+    documents = searcher.list_documents(ListRequest(limit=100)).documents
     keys = [document.ref.key for document in documents]
     kinds = dict(zip(keys, kinds_of([Path(key).stem for key in keys]), strict=True))
     kept, others = [], []

@@ -21,8 +21,8 @@ from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import LabelEncoder, Prompts
-from imagesearch.duplicates.checker import DuplicateCheck
-from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.checker import DuplicateChecker
+from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.indexer import Indexer
@@ -177,8 +177,8 @@ def dependencies(
         classifier=classifier,
         label_sets=label_sets,
         feedback=feedback,
-        duplicate_groups=DuplicateGroups(index),
-        duplicate_check=DuplicateCheck(index, images, DuplicateWeights().weights),
+        duplicate_groups=DuplicateFinder(index),
+        duplicate_check=DuplicateChecker(index, images, DuplicateWeights().weights),
     )
 
 

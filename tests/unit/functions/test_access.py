@@ -9,8 +9,8 @@ from functions.search.handler import KeyScopes, make_handler
 from functions.search.request_log import RequestLog
 from imagesearch.access import Scope, ScopedIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
-from imagesearch.duplicates.checker import DuplicateCheck
-from imagesearch.duplicates.groups import DuplicateGroups
+from imagesearch.duplicates.checker import DuplicateChecker
+from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.search.searcher import Searcher
@@ -39,8 +39,8 @@ def ask(dependencies, index, texts, images, logger, metrics, fill):
         return replace(
             dependencies,
             searcher=Searcher(seen, texts, images),
-            duplicate_groups=DuplicateGroups(seen),
-            duplicate_check=DuplicateCheck(seen, images, WEIGHTS),
+            duplicate_groups=DuplicateFinder(seen),
+            duplicate_check=DuplicateChecker(seen, images, WEIGHTS),
         )
 
     bound = KeyScopes({"cat-shop": CATS}, within)

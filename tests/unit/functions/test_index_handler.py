@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.index_images.events import Message, read_event
+from functions.index_images.events import ParsedMessage, read_event
 from imagesearch.domain.images import ImageRef
 from tests.support.handlers import EVENTS, in_queue
 
@@ -16,7 +16,7 @@ PANDA = ImageRef(BUCKET, "animals/giant-panda.webp")
 HOLIDAY = ImageRef(BUCKET, "summer 2024/50% off + más 🐼.webp")
 
 
-def read(name: str) -> list[Message]:
+def read(name: str) -> list[ParsedMessage]:
     return read_event(json.loads((EVENTS / f"{name}.json").read_text()), BUCKET)
 
 
@@ -30,7 +30,7 @@ def read(name: str) -> list[Message]:
     ],
 )
 def test_an_event_that_comes_straight_is_one_message_without_an_id(name):
-    assert read(name) == [Message(None, (PANDA,))]
+    assert read(name) == [ParsedMessage(None, (PANDA,))]
 
 
 @pytest.mark.parametrize("name", ["sqs-eventbridge-deleted", "sqs-s3-delete-marker"])
@@ -139,7 +139,7 @@ def test_s3_s_greeting_by_way_of_sns_names_no_image_and_is_no_trouble():
 
 
 def test_a_notification_of_sns_may_come_straight_to_the_function():
-    assert read("sns-s3-put-direct") == [Message(None, (PANDA,))]
+    assert read("sns-s3-put-direct") == [ParsedMessage(None, (PANDA,))]
 
 
 @pytest.mark.parametrize("name", ["sqs-eventbridge-restored", "sqs-s3-restored"])
@@ -247,13 +247,13 @@ JSON = st.recursive(
 def test_whatever_comes_is_read_into_one_message_each(bodies):
     messages = read_event(in_queue(*bodies, eventbridge("a.jpg")), BUCKET)
     assert [message.id for message in messages] == [str(n) for n in range(len(bodies) + 1)]
-    assert messages[-1] == Message(str(len(bodies)), (ImageRef(BUCKET, "a.jpg"),))
+    assert messages[-1] == ParsedMessage(str(len(bodies)), (ImageRef(BUCKET, "a.jpg"),))
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(JSON)
 def test_whatever_comes_straight_is_read_into_messages(event):
-    assert all(isinstance(message, Message) for message in read_event(event, BUCKET))
+    assert all(isinstance(message, ParsedMessage) for message in read_event(event, BUCKET))
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)

@@ -18,7 +18,7 @@ from imagesearch.domain.queries import (
     Term,
     TextQuery,
 )
-from imagesearch.search.listing import Listed, Order
+from imagesearch.search.listing import ListRequest, Order
 from imagesearch.search.pagination import (
     MAX_DEPTH,
     MAX_LIMIT,
@@ -114,7 +114,7 @@ def test_a_cursor_of_another_model_is_refused(searcher, fill, index, images):
 
 def test_a_list_s_cursor_is_no_search_s(searcher, fill):
     fill(a="a cat", b="a dog")
-    cursor = searcher.list_documents(Listed(limit=1)).cursor
+    cursor = searcher.list_documents(ListRequest(limit=1)).cursor
     with pytest.raises(InvalidQuery):
         searcher.search(Search(TextQuery("a cat"), limit=1, cursor=cursor))
 
@@ -130,7 +130,7 @@ def test_another_page_size_may_be_asked_for_on_the_way(searcher, fill):
 def test_a_limit_outside_the_stated_ones_is_refused(searcher, limit):
     for ask in (
         lambda: searcher.search(Search(TextQuery("a cat"), limit=limit)),
-        lambda: searcher.list_documents(Listed(limit=limit)),
+        lambda: searcher.list_documents(ListRequest(limit=limit)),
     ):
         with pytest.raises(InvalidQuery) as refused:
             ask()
@@ -141,7 +141,7 @@ def test_lists_go_by_the_bytes_of_keys_and_return_each_once(searcher, fill):
     fill(b="b", a="a", é="c", B="d", Z__z="e")
     found, cursor = [], None
     while True:
-        listing = searcher.list_documents(Listed(limit=2, cursor=cursor))
+        listing = searcher.list_documents(ListRequest(limit=2, cursor=cursor))
         found += [document.ref.key for document in listing.documents]
         if not (cursor := listing.cursor):
             break
@@ -150,12 +150,12 @@ def test_lists_go_by_the_bytes_of_keys_and_return_each_once(searcher, fill):
 
 def test_a_list_s_cursor_is_refused_by_another_list(searcher, fill):
     fill(a="a", b="b")
-    cursor = searcher.list_documents(Listed(limit=1)).cursor
+    cursor = searcher.list_documents(ListRequest(limit=1)).cursor
     for other in (
-        Listed(cursor=cursor, status=Status.INDEXED),
-        Listed(cursor=cursor, collection="a"),
-        Listed(cursor=cursor, prefix=""),
-        Listed(cursor=cursor, order=Order.NEWEST_FIRST),
+        ListRequest(cursor=cursor, status=Status.INDEXED),
+        ListRequest(cursor=cursor, collection="a"),
+        ListRequest(cursor=cursor, prefix=""),
+        ListRequest(cursor=cursor, order=Order.NEWEST_FIRST),
     ):
         with pytest.raises(InvalidQuery) as refused:
             searcher.list_documents(other)

@@ -12,7 +12,7 @@ from imagesearch.domain.errors import (
 from imagesearch.domain.filters import KeyPrefix
 from imagesearch.domain.images import Status
 from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
-from imagesearch.search.listing import Listed
+from imagesearch.search.listing import ListRequest
 from imagesearch.search.query_encoder import MAX_TEXT
 from tests.support.fakes import picture, ref
 from tests.support.outcomes import keys
@@ -84,9 +84,9 @@ def test_the_neighbours_of_a_rejected_image_are_not_found(searcher, fill):
 
 def test_lists_can_be_of_one_status(searcher, fill):
     fill(a="a cat", b="broken")
-    rejected = searcher.list_documents(Listed(status=Status.REJECTED)).documents
+    rejected = searcher.list_documents(ListRequest(status=Status.REJECTED)).documents
     assert [document.ref.key for document in rejected] == ["b.png"]
-    indexed = searcher.list_documents(Listed(status=Status.INDEXED)).documents
+    indexed = searcher.list_documents(ListRequest(status=Status.INDEXED)).documents
     assert [document.ref.key for document in indexed] == ["a.png"]
 
 

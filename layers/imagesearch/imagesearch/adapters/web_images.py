@@ -105,7 +105,7 @@ HEADERS = {
 HINT = "send https:// and a host, without port, user or password; percent-encode other characters"
 
 
-class WebImages:
+class HttpsImages:
     """Implements WebImages; thread-safe, and without state or cookies between two fetches.
 
     Proxies of the environment are ignored: they would resolve names themselves.

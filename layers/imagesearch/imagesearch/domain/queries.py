@@ -155,7 +155,7 @@ def excluded_ids(query: Query) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.id for each in positive if isinstance(each, StoredQuery)))
 
 
-def fingerprint(search: Search) -> str:
+def search_digest(search: Search) -> str:
     """Identifies a search regardless of page and page size; its cursors belong to it."""
     return repr(replace(search, query=_digested(search.query), limit=0, cursor=None))
 

@@ -28,7 +28,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
-class Interrupted(Exception):
+class TransferInterrupted(Exception):
     """The transfer is incomplete; a retry may succeed."""
 
     def __init__(self, why: str, *, no_connection: bool = False) -> None:
@@ -50,7 +50,7 @@ class Answer:
         try:
             yield from self.body.iter_content(size)
         except requests.RequestException as error:
-            raise Interrupted(f"the connection broke ({_short(error)})") from error
+            raise TransferInterrupted(f"the connection broke ({_short(error)})") from error
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def _follow(session: requests.Session, url: str, headers: dict[str, str]) -> req
             raise Unavailable(f"{asked} has no valid certificate: {_short(error)}") from error
         except requests.RequestException as error:
             why = f"{urlsplit(asked).hostname} cannot be reached ({_short(error)})"
-            raise Interrupted(why, no_connection=True) from error
+            raise TransferInterrupted(why, no_connection=True) from error
         if body.status_code not in REDIRECTS:
             return body
         body.close()
@@ -106,7 +106,7 @@ def _check_https(url: str, may_be_plain: bool) -> None:
 
 def _check_status(url: str, status: int) -> None:
     if status == 429 or status >= 500:
-        raise Interrupted(f"the server returned status {status}")
+        raise TransferInterrupted(f"the server returned status {status}")
     if status in (404, 410):
         raise NotFound(f"{url} does not exist (status {status})", code="no_such_file")
     if status not in (200, 206, 416):
@@ -180,7 +180,7 @@ class Downloader:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._resume(pin, partial)
-            except Interrupted as interruption:
+            except TransferInterrupted as interruption:
                 offline = interruption.no_connection and attempt == 1
                 if offline or attempt == ATTEMPTS:
                     raise Unavailable(
@@ -199,7 +199,7 @@ class Downloader:
         with get_from(pin.url, partial.size, partial.etag) as answer:
             if answer.begin < 0:
                 partial.discard()
-                raise Interrupted("the server does not resume the download")
+                raise TransferInterrupted("the server does not resume the download")
             if pin.bytes and answer.total not in (None, pin.bytes):
                 raise _wrong_size(pin, f"{answer.total:,}")
             if not answer.begin:
@@ -211,7 +211,7 @@ class Downloader:
                     raise _wrong_size(pin, "more")
                 self.tell(here)
         if partial.size < (pin.bytes or answer.total or 0):
-            raise Interrupted("the response ended early")
+            raise TransferInterrupted("the response ended early")
 
     def _next(self, partial: PartialFile) -> str:
         if partial.size:
@@ -227,7 +227,7 @@ def _wrong_size(pin: Pin, size: str) -> ConfigurationError:
     )
 
 
-def bring(pin: Pin, path: Path, downloader: Downloader) -> None:
+def download_if_missing(pin: Pin, path: Path, downloader: Downloader) -> None:
     """Download the file to `path` unless it exists there with the pinned hash.
 
     Raises Unavailable, NotFound, ConfigurationError.

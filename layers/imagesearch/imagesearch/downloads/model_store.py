@@ -10,7 +10,7 @@ from typing import Any
 
 from imagesearch.adapters.s3.model_folder import S3Folder
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
-from imagesearch.downloads.http_download import Downloader, bring, digest, entry_of
+from imagesearch.downloads.http_download import Downloader, digest, download_if_missing, entry_of
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entry
 
@@ -120,7 +120,7 @@ class S3ModelStore:
         )
         with tempfile.TemporaryDirectory(prefix="model-") as here:
             path = Path(here) / name
-            bring(model.pins[name], path, downloader)
+            download_if_missing(model.pins[name], path, downloader)
             # On any CPU: int8 weights are exact on all of them.
             entry = entry_of(path, make_weights_signed=name in model.graphs)
             time_left.check()

@@ -25,7 +25,7 @@ _MAX_EXACT = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class MatchedImage:
     """A duplicate of the checked image; `is_exact` if it has the same bytes."""
 
     document: Document
@@ -41,7 +41,7 @@ class _Image:
     id: str | None = None
 
 
-class DuplicateCheck:
+class DuplicateChecker:
     """Finds duplicates; raises InvalidQuery, NotFound, UnreadableImage, Unavailable."""
 
     def __init__(self, index: VectorIndex, images: ImageEncoder, weights: Weights) -> None:
@@ -55,7 +55,7 @@ class DuplicateCheck:
         *,
         threshold: float = THRESHOLD,
         collection: str | None = None,
-    ) -> list[Match]:
+    ) -> list[MatchedImage]:
         """Duplicates with a confidence of at least `threshold`, without the stored image itself.
 
         Exact duplicates are first, then the others by confidence, highest first.
@@ -99,19 +99,19 @@ class DuplicateCheck:
         answers = self._index.search_many(queries)
         return {hit.document.id: hit for hits in answers for hit in hits}.values()
 
-    def _match(self, image: _Image, hit: Hit, threshold: float) -> Match | None:
+    def _match(self, image: _Image, hit: Hit, threshold: float) -> MatchedImage | None:
         other = Fingerprint.of(hit.document)
         if image.sha256 and hit.document.sha256 == image.sha256:
             distance = image.fingerprint.distance(other)
-            return Match(hit.document, True, Similarity(hit.score, distance, 1.0))
+            return MatchedImage(hit.document, True, Similarity(hit.score, distance, 1.0))
         try:
             near = similarity(self._weights, hit.score, image.fingerprint, other, threshold)
         except Exception as error:  # images that cannot be compared are not duplicates
             reason(error, hit.document.id)
             return None
-        return Match(hit.document, False, near) if near else None
+        return MatchedImage(hit.document, False, near) if near else None
 
 
-def _order(match: Match) -> tuple[bool, float, float, str]:
+def _order(match: MatchedImage) -> tuple[bool, float, float, str]:
     found = match.similarity
     return not match.is_exact, -found.confidence, -found.score, match.document.ref.key

@@ -64,7 +64,7 @@ class _Candidate:
     ids: list[str]
 
 
-class DuplicateGroups:
+class DuplicateFinder:
     """Lists groups of duplicates; raises InvalidQuery, Unavailable."""
 
     def __init__(self, index: VectorIndex) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from imagesearch.duplicates.registration import Placement
+from imagesearch.duplicates.registration import Alignment
 
 Grays: TypeAlias = NDArray[np.float32]
 Size: TypeAlias = tuple[int, int]
@@ -78,9 +78,9 @@ def overlap(one: Miniature, other: Miniature) -> float:
     return max(rough, *(_best_correlation(*each) for each in comparisons[1::2]))
 
 
-def best_placement(one: Miniature, other: Miniature) -> tuple[Placement, bool]:
+def best_placement(one: Miniature, other: Miniature) -> tuple[Alignment, bool]:
     """The best placement of one image in the other, and whether `one` is the part."""
-    best, found, one_is_part = -2.0, Placement(0.0, 0.0, 1.0, 1.0, False), True
+    best, found, one_is_part = -2.0, Alignment(0.0, 0.0, 1.0, 1.0, False), True
     for part, whole, first in ((one, other, True), (other, one, False)):
         for size in _sizes(_shape(part.ratio, whole.ratio)):
             windows, lengths = _windows(whole, size)
@@ -90,7 +90,7 @@ def best_placement(one: Miniature, other: Miniature) -> tuple[Placement, bool]:
                 best = float(correlations.flat[2 * window + mirrored])
                 top, left = divmod(window, SIDE - size[1] + 1)
                 shares = (top / SIDE, left / SIDE, size[0] / SIDE, size[1] / SIDE)
-                found, one_is_part = Placement(*shares, mirrored == 1), first
+                found, one_is_part = Alignment(*shares, mirrored == 1), first
     return found, one_is_part
 
 

@@ -41,7 +41,7 @@ _MIN_SCALE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class Alignment:
     """The rectangle of a part in a whole, in shares of the whole's height and width."""
 
     top: float
@@ -63,7 +63,7 @@ class Blocks:
     common: Floats
 
 
-def registered(part: Contrasts, whole: Contrasts, placement: Placement) -> Blocks | None:
+def registered(part: Contrasts, whole: Contrasts, placement: Alignment) -> Blocks | None:
     """The blocks of the whole that the part covers after alignment.
 
     None if the maps do not match at half the resolution, as with most pairs of pages.
@@ -107,7 +107,7 @@ def _mean_correlation(matches: _Matches) -> float:
     return float((best * weights).sum() / (weights.sum() + 1e-9))
 
 
-def _affine(placement: Placement, part: tuple[int, ...], whole: tuple[int, ...]) -> Affine:
+def _affine(placement: Alignment, part: tuple[int, ...], whole: tuple[int, ...]) -> Affine:
     """[2, 3]: maps a cell (y, x, 1) of the whole to coordinates in the part."""
     down = part[0] / (placement.height * whole[0])
     across = part[1] / (placement.width * whole[1])

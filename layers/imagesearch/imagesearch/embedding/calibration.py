@@ -8,7 +8,7 @@ import numpy as np
 
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.domain.images import Embedding
-from imagesearch.embedding.manifest import KindCalibration, Manifest, verified
+from imagesearch.embedding.manifest import KindCalibration, Manifest, verify_file
 from imagesearch.embedding.session import normalized
 from imagesearch.search.relevance import Background, Curve, Modality, Relevance
 
@@ -19,7 +19,7 @@ def relevance(folder: Path, manifest: Manifest) -> Relevance | None:
     if calibration is None:
         return None
     vectors = {
-        name: _vectors(verified(folder, name, manifest), manifest.dimension)
+        name: _vectors(verify_file(folder, name, manifest), manifest.dimension)
         for name in calibration.backgrounds
     }
     return Relevance(

@@ -13,7 +13,7 @@ from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.embedding.decoding.pool import DecoderPool, map_ordered
 from imagesearch.embedding.decoding.preprocessing import Picture
-from imagesearch.embedding.manifest import Manifest, verified
+from imagesearch.embedding.manifest import Manifest, verify_file
 from imagesearch.embedding.session import OnnxSession, normalized
 
 # As fast as batches of 8 in measurements, with half the memory.
@@ -37,7 +37,7 @@ class OnnxImageEncoder:
         """Load the graph, [N, 3, H, W] float32 → [N, D]; raises ConfigurationError."""
         self._manifest = manifest
         self._preprocessing = manifest.image.preprocessing
-        path = verified(folder, manifest.image.graph, manifest)
+        path = verify_file(folder, manifest.image.graph, manifest)
         self._session = OnnxSession(path, [manifest.image.input], manifest.image.output, threads)
         self._max_batch_size = self._session.max_batch_size(IMAGE_BATCH_SIZE)
         self._decoders = decoders or DecoderPool()

@@ -238,7 +238,7 @@ def _invalid(message: str) -> ConfigurationError:
     return ConfigurationError(message, hint, code="invalid_model")
 
 
-def verified(folder: Path, name: str, manifest: Manifest) -> Path:
+def verify_file(folder: Path, name: str, manifest: Manifest) -> Path:
     """The path of a file, after checking its size and SHA-256; raises ConfigurationError.
 
     The caller loads the file by path: it is read again from the page cache, and memory holds no

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imagesearch.domain.errors import ConfigurationError, InvalidQuery
 from imagesearch.domain.images import Embedding
-from imagesearch.embedding.manifest import Manifest, verified
+from imagesearch.embedding.manifest import Manifest, verify_file
 from imagesearch.embedding.session import OnnxSession, normalized
 from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaned
 
@@ -30,18 +30,18 @@ class OnnxTextEncoder:
         tower = manifest.text
         self._inputs = [name for name in (tower.input_ids, tower.attention_mask) if name]
         self._tokenizer = TextTokenizer(
-            verified(folder, tower.tokenizer, manifest),
+            verify_file(folder, tower.tokenizer, manifest),
             tower.max_length,
             tower.pad_token_id,
             fixed=tower.length == "fixed",
             clean=cleaned if tower.clean == "clip" else None,
         )
         self._projection = (
-            projection(verified(folder, tower.projection, manifest), manifest.dimension)
+            projection(verify_file(folder, tower.projection, manifest), manifest.dimension)
             if tower.projection
             else None
         )
-        path = verified(folder, tower.graph, manifest)
+        path = verify_file(folder, tower.graph, manifest)
         self._session = OnnxSession(path, self._inputs, tower.output, threads)
         self._max_batch_size = self._session.max_batch_size(TEXT_BATCH_SIZE)
 

@@ -20,7 +20,7 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListRequest:
     """A request for one page of records."""
 
     status: Status | None = None
@@ -32,14 +32,14 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ListPage:
     """One page of records; `cursor` is that of the next page, None on the last one."""
 
     documents: list[Document]
     cursor: str | None
 
 
-def list_page(index: VectorIndex, wanted: Listed) -> Listing:
+def list_page(index: VectorIndex, wanted: ListRequest) -> ListPage:
     """The page of records from the cursor on; raises InvalidQuery, Unavailable."""
     check_limit(wanted.limit)
     request = f"list {wanted.order} {wanted.status} {wanted.collection!r} {wanted.prefix!r}"
@@ -47,10 +47,10 @@ def list_page(index: VectorIndex, wanted: Listed) -> Listing:
     # One record more than the page holds shows that a next page exists.
     found = _found(index, wanted, after)
     page, more = found[: wanted.limit], len(found) > wanted.limit
-    return Listing(page, _cursor(page[-1], request) if more else None)
+    return ListPage(page, _cursor(page[-1], request) if more else None)
 
 
-def _found(index: VectorIndex, wanted: Listed, after: TakenPlace | None) -> list[Document]:
+def _found(index: VectorIndex, wanted: ListRequest, after: TakenPlace | None) -> list[Document]:
     filter: Filter | None = None if wanted.prefix is None else KeyPrefix(wanted.prefix)
     selection = Selection(wanted.status, wanted.collection, filter)
     if wanted.order is Order.KEY:

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Embedding
-from imagesearch.domain.queries import Hit, Position, Search, VectorQuery, excluded_ids, fingerprint
+from imagesearch.domain.queries import (
+    Hit,
+    Position,
+    Search,
+    VectorQuery,
+    excluded_ids,
+    search_digest,
+)
 
 MAX_LIMIT = 100
 MAX_DEPTH = 1_000
@@ -58,7 +65,7 @@ class Page:
 def page_of(search: Search, model: str) -> Page:
     """The page that a search requests; raises InvalidQuery for an invalid limit or cursor."""
     check_limit(search.limit)
-    request = f"{model} {fingerprint(search)}"
+    request = f"{model} {search_digest(search)}"
     return Page(search, request, *unseal_position(search.cursor, request))
 
 

@@ -7,7 +7,7 @@ from imagesearch.domain.errors import ImageSearchError, InvalidQuery
 from imagesearch.domain.images import Document
 from imagesearch.domain.ports import ImageEncoder, IndexHealth, TextEncoder, VectorIndex, WebImages
 from imagesearch.domain.queries import Hit, Search, VectorQuery
-from imagesearch.search.listing import Listed, Listing, list_page
+from imagesearch.search.listing import ListPage, ListRequest, list_page
 from imagesearch.search.pagination import Page, page_of
 from imagesearch.search.query_encoder import EncodingResult, QueryEncoder, no_such_image
 from imagesearch.search.relevance import (
@@ -85,7 +85,7 @@ class Searcher:
             for each in requests
         ]
 
-    def list_documents(self, request: Listed = Listed()) -> Listing:  # noqa: B008 - frozen
+    def list_documents(self, request: ListRequest = ListRequest()) -> ListPage:  # noqa: B008 - frozen
         """One page of the records of indexed and rejected images."""
         return list_page(self._index, request)
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from imagesearch.adapters.filesystem.excludes import Excludes
 from imagesearch.adapters.filesystem.file_state import can_be_key, error_text, object_state
 from imagesearch.adapters.filesystem.mounts import Place, place_of
-from imagesearch.adapters.filesystem.walk import Entry, FolderWalk, Listed, Skipped
+from imagesearch.adapters.filesystem.walk import Entry, FolderWalk, ListedFile, Skipped
 from imagesearch.domain.errors import ObjectChanged, Unavailable, Unreachable
 from imagesearch.domain.images import ImageRef, ObjectState
 
@@ -228,7 +228,7 @@ class FolderStore:
     def list_images(self, below: Path | None = None) -> Iterator[tuple[ImageRef, ObjectState]]:
         """Every visible file, in the order of `walk`."""
         for entry in self.walk(below):
-            if isinstance(entry, Listed):
+            if isinstance(entry, ListedFile):
                 yield entry.ref, entry.state
 
     def skipped(self) -> Iterator[tuple[str, str]]:

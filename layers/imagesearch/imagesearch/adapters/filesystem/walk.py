@@ -24,7 +24,7 @@ _KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedFile:
     """A file that has a key and may be an image."""
 
     ref: ImageRef
@@ -61,7 +61,7 @@ class LeftOut:
     reason: str
 
 
-Entry: TypeAlias = Listed | Skipped | Mounted | LeftOut
+Entry: TypeAlias = ListedFile | Skipped | Mounted | LeftOut
 
 
 class FolderWalk:
@@ -131,7 +131,7 @@ class FolderWalk:
             elif is_dir or why != OWN:
                 yield LeftOut(self._key(entry.path), is_dir, why)
 
-    def _file(self, entry: os.DirEntry[str]) -> Listed | Skipped | None:
+    def _file(self, entry: os.DirEntry[str]) -> ListedFile | Skipped | None:
         """An entry that is not a folder; None if not an image, or removed since it was listed."""
         key = self._key(entry.path)
         try:
@@ -152,7 +152,7 @@ class FolderWalk:
             out = "it leads out of the folder: put the images themselves here"
             return Skipped(key, out) if image or S_ISDIR(found.st_mode) else None
         if S_ISREG(found.st_mode):
-            return Listed(ImageRef(self._bucket, key), object_state(found))
+            return ListedFile(ImageRef(self._bucket, key), object_state(found))
         if image and not S_ISDIR(found.st_mode):
             return Skipped(key, f"it is {_kind(found.st_mode)}, not a file")
         return None

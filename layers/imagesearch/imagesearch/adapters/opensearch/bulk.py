@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class RetryAction:
     """An action to send again, with the reason."""
 
     reason: str
@@ -58,11 +58,11 @@ class Bulk:
     def write(self, actions: Sequence[str]) -> list[WriteResult]:
         """Send actions, each with its source line; a retry of an applied action conflicts."""
         deadline = self.clock() + self.patience
-        results: list[WriteResult | Retry] = [Retry("not sent")] * len(actions)
+        results: list[WriteResult | RetryAction] = [RetryAction("not sent")] * len(actions)
         pause = INITIAL_BACKOFF
         while True:
             self._attempt(actions, results, deadline)
-            waiting = [result for result in results if isinstance(result, Retry)]
+            waiting = [result for result in results if isinstance(result, RetryAction)]
             if not waiting or self.clock() + pause > deadline:
                 return [_final(result) for result in results]
             _log.warning("retrying %d writes: %s", len(waiting), waiting[0].reason)
@@ -72,9 +72,11 @@ class Bulk:
             pause = min(2 * pause, MAX_BACKOFF)
 
     def _attempt(
-        self, actions: Sequence[str], results: list[WriteResult | Retry], deadline: float
+        self, actions: Sequence[str], results: list[WriteResult | RetryAction], deadline: float
     ) -> None:
-        numbers = [number for number, result in enumerate(results) if isinstance(result, Retry)]
+        numbers = [
+            number for number, result in enumerate(results) if isinstance(result, RetryAction)
+        ]
         for position, chunk in enumerate(_chunks(numbers, actions)):
             if position and self.clock() > deadline:
                 return
@@ -82,7 +84,7 @@ class Bulk:
             for number, answer in zip(chunk, answers, strict=True):
                 results[number] = answer
 
-    def _answers(self, actions: Sequence[str], deadline: float) -> list[WriteResult | Retry]:
+    def _answers(self, actions: Sequence[str], deadline: float) -> list[WriteResult | RetryAction]:
         """One for each action; a rejected request is halved to isolate the invalid action."""
         try:
             items = self.send("".join(actions))["items"]
@@ -116,33 +118,33 @@ def _is_rejected(error: OpenSearchException) -> bool:
     return isinstance(error, TransportError) and error.status_code in REJECTED
 
 
-def _of_request(error: OpenSearchException) -> WriteResult | Retry:
+def _of_request(error: OpenSearchException) -> WriteResult | RetryAction:
     if isinstance(error, NoConnection):
-        return Retry(connection_error(error))
+        return RetryAction(connection_error(error))
     if isinstance(error, TransportError) and (error.status_code in BUSY or error.error == BLOCKED):
-        return Retry(f"OpenSearch answered {error.status_code} {error.error}")
+        return RetryAction(f"OpenSearch answered {error.status_code} {error.error}")
     return WriteResult(WriteStatus.FAILED, f"OpenSearch rejects the request: {error}")
 
 
-def _of_item(item: Mapping[str, Any]) -> WriteResult | Retry:
+def _of_item(item: Mapping[str, Any]) -> WriteResult | RetryAction:
     status, error = item["status"], item.get("error", {})
     if status < 300:
         return WriteResult(WriteStatus.WRITTEN)
     if error.get("type") == "index_not_found_exception":
-        return Retry("the index is missing", make_index=True)
+        return RetryAction("the index is missing", make_index=True)
     # An older version of this code recreated the index after this one had added fields.
     if error.get("type") == "strict_dynamic_mapping_exception":
-        return Retry(str(error.get("reason")), make_index=True)
+        return RetryAction(str(error.get("reason")), make_index=True)
     # 404: the document to update is missing, so it does not have the expected version.
     if status in (404, 409):
         return WriteResult(WriteStatus.CONFLICT, "the entry has another version")
     reason = f"{error.get('type')}: {error.get('reason')}"
     if status in BUSY or error.get("type") == BLOCKED:
-        return Retry(reason)
+        return RetryAction(reason)
     return WriteResult(WriteStatus.FAILED, reason)
 
 
-def _final(result: WriteResult | Retry) -> WriteResult:
+def _final(result: WriteResult | RetryAction) -> WriteResult:
     if isinstance(result, WriteResult):
         return result
     return WriteResult(WriteStatus.FAILED, result.reason)

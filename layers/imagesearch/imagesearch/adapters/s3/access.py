@@ -27,7 +27,7 @@ CUSTOMER_KEY = (
 )
 
 
-def archived(head: Mapping[str, Any]) -> str:
+def archive_reason(head: Mapping[str, Any]) -> str:
     """The reason why the object of a HeadObject response cannot be read; "" where it can.
 
     A restored copy can be read until it expires:
@@ -46,7 +46,7 @@ def archived(head: Mapping[str, Any]) -> str:
     return f"archived in {where}: restore it first"
 
 
-def refusal(error: Exception) -> str:
+def unreadable_reason(error: Exception) -> str:
     """The reason why an object cannot be read, by the error of GetObject; "" if unknown."""
     code, message = _code_and_message(error)
     if code == "InvalidObjectState":
@@ -60,7 +60,7 @@ def refusal(error: Exception) -> str:
     return ""
 
 
-def refused_by_key(error: Exception, head: Mapping[str, Any]) -> str:
+def key_reason(error: Exception, head: Mapping[str, Any]) -> str:
     """The reason of an AccessDenied without details, by the object's HeadObject response.
 
     HeadObject needs the same permission on the object as GetObject, and none on its KMS key. Older

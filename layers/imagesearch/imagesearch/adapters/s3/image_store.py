@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagesearch.adapters.s3.access import archived, refusal, refused_by_key
+from imagesearch.adapters.s3.access import archive_reason, key_reason, unreadable_reason
 from imagesearch.adapters.s3.client import URL_SECONDS, client_config, status_of
 from imagesearch.domain.errors import ObjectChanged, Unavailable, UnreadableObject
 from imagesearch.domain.images import ImageRef, ObjectState
@@ -46,7 +46,7 @@ class S3Store:
             last_modified=found["LastModified"].astimezone(UTC),
             size=found["ContentLength"],
             metadata=found["Metadata"] | tags,
-            unreadable=archived(found),
+            unreadable=archive_reason(found),
         )
 
     def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
@@ -60,7 +60,7 @@ class S3Store:
             # 416: the object is empty now and was not when it was seen.
             if status_of(error) in (404, 412, 416):
                 raise ObjectChanged(f"{ref.key} changed while it was read") from error
-            if why := refusal(error) or self._refused_by_key(ref, error):
+            if why := unreadable_reason(error) or self._refused_by_key(ref, error):
                 raise UnreadableObject(why) from error
             raise _cannot_read(ref, error) from error
         return data
@@ -70,14 +70,14 @@ class S3Store:
         try:
             self._s3.get_object(Bucket=ref.bucket, Key=ref.key, Range="bytes=0-0")["Body"].close()
         except (ClientError, BotoCoreError) as error:
-            return refusal(error)
+            return unreadable_reason(error)
         return ""
 
     def _refused_by_key(self, ref: ImageRef, error: Exception) -> str:
         if status_of(error) != 403:
             return ""
         try:
-            return refused_by_key(error, self._s3.head_object(Bucket=ref.bucket, Key=ref.key))
+            return key_reason(error, self._s3.head_object(Bucket=ref.bucket, Key=ref.key))
         except (ClientError, BotoCoreError):
             return ""
 

@@ -36,7 +36,7 @@ class Row(NamedTuple):
     vector: bytes | None
 
 
-class Match(NamedTuple):
+class RowMatch(NamedTuple):
     seq: int
     id: str
     score: float
@@ -54,13 +54,13 @@ class Snapshot:
     alive: NDArray[np.bool_]
     codes: dict[str | None, int]
 
-    def nearest(self, query: VectorQuery, allowed: Allowed = None) -> list[Match]:
+    def nearest(self, query: VectorQuery, allowed: Allowed = None) -> list[RowMatch]:
         """The query's matches, scores exact to float64; score descending, then id ascending."""
         return self.nearest_of_each([query], [allowed])[0]
 
     def nearest_of_each(
         self, queries: Sequence[VectorQuery], allowed: Sequence[Allowed]
-    ) -> list[list[Match]]:
+    ) -> list[list[RowMatch]]:
         """The matches of each query, from one pass over the vectors."""
         rough = self._rough_scores([query.embedding for query in queries])
         return [
@@ -68,7 +68,7 @@ class Snapshot:
             for query, scores, seqs in zip(queries, rough, allowed, strict=True)
         ]
 
-    def _matches(self, query: VectorQuery, rows: NDArray[np.int64]) -> list[Match]:
+    def _matches(self, query: VectorQuery, rows: NDArray[np.int64]) -> list[RowMatch]:
         scores = self._scores(query.embedding, rows)
         found = sorted(
             (-score, self.ids[row], row) for row, score in zip(rows.tolist(), scores, strict=True)
@@ -76,7 +76,7 @@ class Snapshot:
         after = (-query.after.score, query.after.id) if query.after else None
         minimum = -np.inf if query.min_score is None else query.min_score
         matches = (
-            Match(int(self.seqs[row]), id, -negative)
+            RowMatch(int(self.seqs[row]), id, -negative)
             for negative, id, row in found
             if id not in query.exclude and -negative >= minimum
             if after is None or (negative, id) > after

@@ -22,7 +22,7 @@ from imagesearch.adapters.index_records import (
 )
 from imagesearch.adapters.sqlite.content_lookup import BY_CONTENT, images_of
 from imagesearch.adapters.sqlite.database import HAS_NEIGHBOURS, PATIENCE_SECONDS, SqliteDatabase
-from imagesearch.adapters.sqlite.exact_knn import Allowed, Match, Row, Snapshot, VectorLog
+from imagesearch.adapters.sqlite.exact_knn import Allowed, Row, RowMatch, Snapshot, VectorLog
 from imagesearch.adapters.sqlite.filter_columns import FilterMasks
 from imagesearch.adapters.sqlite.filters import (
     TAKEN,
@@ -235,7 +235,7 @@ class SqliteIndex:
         )
         return connection.execute(statement, (*expression.values, after)).fetchall()
 
-    def _hits(self, matches: Sequence[Sequence[Match]]) -> list[list[Hit]]:
+    def _hits(self, matches: Sequence[Sequence[RowMatch]]) -> list[list[Hit]]:
         """The matches with their documents; a match overwritten since has another seq: omitted."""
         seqs = list({match.seq for found in matches for match in found})
         rows = self._rows("SELECT seq, record FROM entries WHERE seq IN (?)", seqs)

@@ -233,7 +233,7 @@ class DecoderProcess:
             self._process.wait()
         self._pipes[1].close()
 
-    def _request(self, head: dict[str, object], body: bytes = b"") -> protocol.Message:
+    def _request(self, head: dict[str, object], body: bytes = b"") -> protocol.WorkerMessage:
         requests, responses = self._pipes
         try:
             protocol.send(requests, head, body)
@@ -284,7 +284,7 @@ def map_ordered(
             future.cancel()
 
 
-def _result(response: protocol.Message) -> Picture | UnreadableImage:
+def _result(response: protocol.WorkerMessage) -> Picture | UnreadableImage:
     if "error" in response.head:
         return UnreadableImage(*response.head["error"])
     return protocol.read_picture(response)

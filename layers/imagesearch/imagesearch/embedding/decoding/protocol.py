@@ -20,7 +20,7 @@ from imagesearch.embedding.decoding.preprocessing import Picture
 _LENGTHS = struct.Struct("<IQ")
 
 
-class Message(NamedTuple):
+class WorkerMessage(NamedTuple):
     """A JSON object and binary data."""
 
     head: dict[str, Any]
@@ -35,10 +35,10 @@ def send(stream: IO[bytes], head: Mapping[str, Any], body: bytes | memoryview = 
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> Message:
+def receive(stream: IO[bytes]) -> WorkerMessage:
     """The next message; raises EOFError if the other end was closed, even within a message."""
     head, body = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
-    return Message(json.loads(_exactly(stream, head)), _exactly(stream, body))
+    return WorkerMessage(json.loads(_exactly(stream, head)), _exactly(stream, body))
 
 
 def _exactly(stream: IO[bytes], length: int) -> bytes:
@@ -48,7 +48,7 @@ def _exactly(stream: IO[bytes], length: int) -> bytes:
     return data
 
 
-def picture_message(picture: Picture) -> Message:
+def picture_message(picture: Picture) -> WorkerMessage:
     """The message for a decoded image; the body is the tensor followed by the thumbnail."""
     details = picture.details
     head = {
@@ -61,10 +61,10 @@ def picture_message(picture: Picture) -> Message:
         else None,
     }
     thumbnail = (details and details.thumbnail) or b""
-    return Message(head, picture.pixels.tobytes() + thumbnail)
+    return WorkerMessage(head, picture.pixels.tobytes() + thumbnail)
 
 
-def read_picture(message: Message) -> Picture:
+def read_picture(message: WorkerMessage) -> Picture:
     """The decoded image of a message; raises KeyError, TypeError or ValueError if malformed."""
     head, body = message
     shape = head["shape"]
