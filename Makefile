@@ -61,7 +61,7 @@ check-code: .venv/test.stamp  ## Run linters, type checks and the import rule
 check-tests: .venv/test.stamp  ## Run the tests that need no process, server or model
 	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" tests/unit
 
-docs: .venv/test.stamp  ## write docs/reference/ from the code
+docs: .venv/test.stamp  ## Generate docs/reference/ from the code
 	@$(BIN)/python docs/generate_reference.py
 
 lint: setup-test lint-template check-code  ## Run check-code, and validate the template

@@ -1,0 +1,1 @@
+"""The custom resource that copies a model into the bucket of the stack."""

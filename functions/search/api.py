@@ -8,8 +8,8 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from imagesearch.domain.errors import InvalidQuery
 
-from .docs import Docs, search_page
 from .errors import MethodNotAllowed, UnknownRoute, error_response
+from .pages import Docs, search_page
 from .request_log import RequestLog
 from .routes.classify import ClassifyRoutes
 from .routes.duplicates import DuplicateRoutes

@@ -64,6 +64,7 @@ class Allowed:
 
     uploads: bool = False
     deletions: bool = False
+    urls: bool = False
 
 
 class UploadService:

@@ -8,7 +8,7 @@ import re
 import pytest
 from openapi_spec_validator import validate
 
-from functions.search.docs import security_headers
+from functions.search.pages import security_headers
 from imagesearch.domain.media_types import EXTENSIONS_OF, RAW_EXTENSIONS_OF
 from tests.support.fakes import picture, ref
 

@@ -1,4 +1,7 @@
-"""Catalog models in S3: uploaded file by file with verified hashes, and removed again."""
+"""Catalog models in S3: uploaded file by file, and removed again.
+
+Hashes are verified on download (`http_download.Downloader`) and on load (`manifest.verify_file`).
+"""
 
 import tempfile
 import threading

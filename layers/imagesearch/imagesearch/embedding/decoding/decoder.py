@@ -25,11 +25,18 @@ from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding import exif, jpeg_xl
 from imagesearch.embedding.decoding.color.declared_colors import declared_profile
 from imagesearch.embedding.decoding.color.srgb import to_srgb
-from imagesearch.embedding.decoding.details import extract_details, thumbnail_size
+from imagesearch.embedding.decoding.details import extract_details
 from imagesearch.embedding.decoding.exif import remove_xmp
 from imagesearch.embedding.decoding.formats import content_type, declared_size, unsupported_format
 from imagesearch.embedding.decoding.frames import is_not_blank, may_have_frames, seek_not_blank
-from imagesearch.embedding.decoding.jpeg import has_several_scans, load_truncated, may_be_truncated
+from imagesearch.embedding.decoding.jpeg import (
+    coefficient_bytes,
+    has_several_scans,
+    load_truncated,
+    may_be_truncated,
+    may_hold,
+    set_draft_size,
+)
 from imagesearch.embedding.decoding.preprocessing import (
     MEGABYTE,
     DecodingLimits,
@@ -51,9 +58,6 @@ _JPEG = b"\xff\xd8\xff"
 BeforePixels: TypeAlias = Callable[[int], None]
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", jpeg_xl.FORMAT)
-# A JPEG draft is at least this many times as large as the target, because scaling in the decoder
-# is less smooth than resizing.
-_DRAFT_FACTOR = 2
 # To be raised when this module accepts more files: rejected images are then processed again.
 _VERSION = 2
 # Versions are spelled out for libraries that are imported on first use.
@@ -285,26 +289,6 @@ def _opened(data: bytes, limits: DecodingLimits) -> Image.Image:
     return image
 
 
-def set_draft_size(image: Image.Image, preprocessing: Preprocessing) -> None:
-    """Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the model's input and the thumbnail allow.
-
-    Regardless of whether a thumbnail is requested, so that the embedding does not depend on it.
-    """
-    if image.format not in ("JPEG", "MPO"):
-        return
-    # Pillow does not set a second draft size; a file's next frame needs its own.
-    image.decoderconfig = ()  # type: ignore[attr-defined]
-    placement = placement_of(image.size, preprocessing)
-    left, top, right, bottom = placement.box
-    across, down = placement.size[0] / (right - left), placement.size[1] / (bottom - top)
-    minimum = (
-        int(image.width * across * _DRAFT_FACTOR) + 1,
-        int(image.height * down * _DRAFT_FACTOR) + 1,
-    )
-    small = thumbnail_size(image.size)
-    image.draft(None, (max(minimum[0], small[0]), max(minimum[1], small[1])))
-
-
 def check_size(size: Size, limits: DecodingLimits) -> None:
     """Raises UnreadableImage for an image with too many pixels, or none."""
     width, height = size
@@ -319,16 +303,6 @@ def check_size(size: Size, limits: DecodingLimits) -> None:
         raise UnreadableImage(f"the image has {width} x {height} pixels", code="damaged_image")
 
 
-def may_hold(size: Size, image: Image.Image, data: bytes) -> bool:
-    """True if a JPEG file is large enough for half of its declared pixels.
-
-    A block of 8 x 8 samples takes at least one bit. Decompression bombs are far smaller.
-    """
-    if image.format not in ("JPEG", "MPO"):
-        return False
-    return len(data) * 8 >= _samples(image) * size[0] * size[1] / 64 / 2
-
-
 def expected_memory(image: Image.Image, header: Size, data: bytes, limits: DecodingLimits) -> int:
     """The expected memory for loading an image, in bytes; `header` is its size before drafting.
 
@@ -337,7 +311,7 @@ def expected_memory(image: Image.Image, header: Size, data: bytes, limits: Decod
     needed = image.width * image.height * _bytes_per_pixel(image) + len(data)
     needed += _tile(image)
     if has_several_scans(image, data):
-        needed += _coefficients(image, header)
+        needed += coefficient_bytes(image, header)
     if needed > limits.memory_bytes:
         raise UnreadableImage(
             f"the image ({image.width} x {image.height}, {image.format}) needs "
@@ -359,17 +333,3 @@ def _tile(image: Image.Image) -> int:
     """The memory of a TIFF tile, which is decoded whole and may be larger than the image."""
     tags = getattr(image, "tag_v2", {})
     return 4 * int(tags.get(TILEWIDTH, 0)) * int(tags.get(TILELENGTH, 0))
-
-
-def _coefficients(image: Image.Image, header: Size) -> int:
-    """The memory of a JPEG with several scans: two bytes for each coefficient, at any scale."""
-    return int(2 * _samples(image) * header[0] * header[1])
-
-
-def _samples(image: Image.Image) -> float:
-    """Samples per pixel of a JPEG: 1 for grayscale, 1.5 for 4:2:0 chroma subsampling."""
-    sampling = [(across, down) for _, across, down, _ in getattr(image, "layer", [])]
-    most = max((across for across, _ in sampling), default=0) * max(
-        (down for _, down in sampling), default=0
-    )
-    return sum(across * down for across, down in sampling) / most if most else 0

@@ -1,4 +1,7 @@
-"""JPEG files: detection of several scans, and recovery of the rows of a truncated file."""
+"""JPEG files: the reduced size of decoding, its memory, and the rows of a truncated file.
+
+Pillow decodes them; `decoder.py` calls it for all formats.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,62 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from imagesearch.domain.errors import UnreadableImage
+from imagesearch.embedding.decoding.details import thumbnail_size
+from imagesearch.embedding.decoding.preprocessing import Preprocessing, Size, placement_of
 
+# A JPEG draft is at least this many times as large as the target, because scaling in the decoder
+# is less smooth than resizing.
+_DRAFT_FACTOR = 2
 # With less than half of the rows, the content of the image is unknown.
 _MIN_SHARE = 0.5
 _FILLS = (0, 255)
 # The gray of missing data in libjpeg, that of coefficients of zero.
 _MISSING_GRAY = 128
 _STRIP_ROWS = 64
+
+
+def set_draft_size(image: Image.Image, preprocessing: Preprocessing) -> None:
+    """Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the model's input and the thumbnail allow.
+
+    Regardless of whether a thumbnail is requested, so that the embedding does not depend on it.
+    """
+    if image.format not in ("JPEG", "MPO"):
+        return
+    # Pillow does not set a second draft size; a file's next frame needs its own.
+    image.decoderconfig = ()  # type: ignore[attr-defined]
+    placement = placement_of(image.size, preprocessing)
+    left, top, right, bottom = placement.box
+    across, down = placement.size[0] / (right - left), placement.size[1] / (bottom - top)
+    minimum = (
+        int(image.width * across * _DRAFT_FACTOR) + 1,
+        int(image.height * down * _DRAFT_FACTOR) + 1,
+    )
+    small = thumbnail_size(image.size)
+    image.draft(None, (max(minimum[0], small[0]), max(minimum[1], small[1])))
+
+
+def may_hold(size: Size, image: Image.Image, data: bytes) -> bool:
+    """True if a JPEG file is large enough for half of its declared pixels.
+
+    A block of 8 x 8 samples takes at least one bit. Decompression bombs are far smaller.
+    """
+    if image.format not in ("JPEG", "MPO"):
+        return False
+    return len(data) * 8 >= _samples(image) * size[0] * size[1] / 64 / 2
+
+
+def coefficient_bytes(image: Image.Image, header: Size) -> int:
+    """The memory of a JPEG with several scans: two bytes for each coefficient, at any scale."""
+    return int(2 * _samples(image) * header[0] * header[1])
+
+
+def _samples(image: Image.Image) -> float:
+    """Samples per pixel of a JPEG: 1 for grayscale, 1.5 for 4:2:0 chroma subsampling."""
+    sampling = [(across, down) for _, across, down, _ in getattr(image, "layer", [])]
+    most = max((across for across, _ in sampling), default=0) * max(
+        (down for _, down in sampling), default=0
+    )
+    return sum(across * down for across, down in sampling) / most if most else 0
 
 
 def has_several_scans(image: Image.Image, data: bytes) -> bool:
