@@ -19,7 +19,7 @@ from local.web.errors import ErrorResponse
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY_BYTES = 10 * 2**20
 # The request line and all headers; API Gateway takes 10,240 bytes.
-MAX_HEADER_BYTES = 16 * 2**10
+MAX_HEADER_BYTES = 256 * 2**10
 # The image and the form around it.
 MAX_UPLOAD_BYTES = UPLOAD_BYTES + 2**16
 THREADS = 8

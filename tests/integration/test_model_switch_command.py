@@ -72,7 +72,7 @@ def test_a_deployed_switch_is_followed_and_tidied_up(
     assert "2 of 2: consistent with the bucket" in alone.stdout
     behind = reindex(*both, "--status")
     assert behind.returncode == 1
-    assert "0 of 2: 2 waiting (animals/cow.webp, animals/owl.webp)" in behind.stdout
+    assert "0 of 2: 2 pending (animals/cow.webp, animals/owl.webp)" in behind.stdout
 
     fill(stretched_model)
     assert reindex(*both, "--status").stdout.count("2 of 2: consistent") == 2

@@ -102,7 +102,7 @@ def test_a_missing_bucket_is_reported_in_a_sentence(push):
 
 
 def test_a_missing_folder_is_reported_before_anything_else(s3, tmp_path):
-    with pytest.raises(UsageError, match="nowhere is not there"):
+    with pytest.raises(UsageError, match="nowhere does not exist"):
         push_folder(tmp_path / "nowhere", S3Location(BUCKET, ""), s3, Console(file=io.StringIO()))
 
 

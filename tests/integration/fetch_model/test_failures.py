@@ -35,7 +35,7 @@ def test_a_hub_that_is_away_is_told(cloudformation, models, keys):
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_hub_that_refuses_is_told(cloudformation, hub, keys, status):
     hub.statuses = [200, status]
-    failed(cloudformation.ask("model-create"), f"answers {status}")
+    failed(cloudformation.ask("model-create"), f"status {status}")
     assert keys() == []
 
 
@@ -54,7 +54,7 @@ def test_a_look_that_fails_leaves_the_model_in_use(cloudformation, hub, s3, keys
     bucket, _, begin = made.removeprefix("s3://").partition("/")
     s3.put_object(Bucket=bucket, Key=f"{begin}/text.onnx", Body=b"damaged")
     hub.statuses = [403]
-    failed(cloudformation.ask("model-again", PhysicalResourceId=made), "refused")
+    failed(cloudformation.ask("model-again", PhysicalResourceId=made), "status 403")
     assert len(keys()) == len(FILES) + 1
 
 
