@@ -56,7 +56,7 @@ def test_what_is_wrong_is_said(run: Run, photo: Path, lines, tmp_path: Path) -> 
         (("put", "things", "none.txt"), "cannot read none.txt"),
         (("put", "things", "binary"), "not UTF-8"),
         (("put", "things", str(lines("", " "))), "has no labels"),
-        (("put", "Things", str(lines("a"))), "cannot be named"),
+        (("put", "Things", str(lines("a"))), "is not a valid name"),
         (("put", "things", str(lines("x" * 201))), "1 to 200 characters"),
         (("delete", "things"), "no label set"),
     ):
