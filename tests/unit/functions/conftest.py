@@ -30,33 +30,15 @@ from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import UploadService
-from tests.support.fake_index import FakeIndex
 from tests.support.fakes import (
     RELEVANCE,
     FakeDerived,
-    FakeImages,
     FakeQueue,
-    FakeStore,
     FakeTexts,
     FakeWeb,
     ref,
 )
 from tests.support.handlers import CONTEXT, Answer, Logs, answered, http
-
-
-@pytest.fixture
-def store() -> FakeStore:
-    return FakeStore()
-
-
-@pytest.fixture
-def index() -> FakeIndex:
-    return FakeIndex()
-
-
-@pytest.fixture
-def images() -> FakeImages:
-    return FakeImages()
 
 
 @pytest.fixture
