@@ -25,7 +25,7 @@ from benchmarks.clip.runner import (
     ours,
 )
 from benchmarks.report import Row, describe, show_markdown
-from models.evaluation.parity import cosines
+from imagesearch.calibration.parity import cosines
 
 GB_SECOND = 0.0000166667
 # Per million images: HEAD, GET, and a second HEAD.

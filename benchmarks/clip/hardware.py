@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from benchmarks.report import Row
+from imagesearch.calibration.parity import cosines
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.image_encoder import IMAGE_BATCH_SIZE
 from imagesearch.embedding.manifest import load_manifest
@@ -23,7 +24,6 @@ from imagesearch.embedding.session import depends_on_batch, open_session, sessio
 from models import Floats
 from models.clip.reference import random_pixels
 from models.clip.weights import VIT_B_32, ClipShape
-from models.evaluation.parity import cosines
 
 PEAK_ROUNDS = 7
 PEAK_ROWS, PEAK_DEPTH, PEAK_WIDTH = 2048, 3072, 3072

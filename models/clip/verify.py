@@ -14,14 +14,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from imagesearch.calibration.parity import QUANTIZED, Parity, compare, faults
+from imagesearch.calibration.retrieval import CUTS, Recall
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.model_catalog import CatalogEntry, catalog_entry
 from local.errors import UsageError
 from local.models import Puller, models_cache
 from local.output import download_progress
-from models.evaluation.check_parity import CLIP
-from models.evaluation.metrics import CUTS, Recall
-from models.evaluation.parity import Parity, compare, faults
 from models.evaluation.samples import read_captioned, vectors_of
 
 # CLIP ViT-B/32 in float32, in percent: `ViT-B-32,openai` in docs/openclip_retrieval_results.csv
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str] | None = None, catalog: Catalog = catalog_entr
         print(f"models.clip.verify: {wrong}{hint and f'; {hint}'}", file=sys.stderr)
         return 2
     print("\n".join(_table(found)))
-    unfit = faults(found, CLIP)
+    unfit = faults(found, QUANTIZED)
     for fault in unfit:
         print(f"models.clip.verify: {fault}", file=sys.stderr)
     return 1 if unfit else 0

@@ -15,19 +15,25 @@ from pathlib import Path
 
 import numpy as np
 
+from imagesearch.calibration.parity import (
+    QUANTIZED,
+    Limits,
+    Parity,
+    ParityError,
+    compare,
+    faults,
+    refuse,
+)
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.manifest import MANIFEST
 from models import Floats
-from models.evaluation.parity import STARTER, Limits, Parity, ParityError, compare, faults, refuse
 from models.evaluation.samples import Captioned, read_captioned, read_samples, vectors_of
 from models.starter.build import PREPROCESS, SECOND_BLOCK, image_blocks
 from models.starter.image_graph import ImageBlocks
+from models.starter.quality import STARTER
 from models.starter.reference import Reference, image_embeddings
 from models.starter.sources import SourceError, find_sources
 
-# 8-bit rounding costs CLIP more than the starter model. Its absolute recall depends on its training
-# and has no limit.
-CLIP = Limits(median_cosine=0.99, worst_cosine=0.97, recall={})
 PROGRAM = "models.evaluation.check_parity"
 COMMAND = f"python -m {PROGRAM}"
 
@@ -87,7 +93,7 @@ def _starter(sources: Path, samples: Path) -> tuple[Floats, Floats]:
 
 def _limits(options: argparse.Namespace) -> Limits:
     """The limits of the kind of model, overridden by the options."""
-    kind = STARTER if options.starter_sources else CLIP
+    kind = STARTER if options.starter_sources else QUANTIZED
     given = {
         name: getattr(options, name) for name in _FIGURES if getattr(options, name) is not None
     }

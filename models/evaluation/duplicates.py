@@ -19,39 +19,37 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imagesearch.calibration.duplicate_weights import (
+    Fingerprints,
+    compared,
+    evidence_of_pair,
+    fit_weights,
+    fitted_columns,
+)
+from imagesearch.calibration.logistic_regression import Doubles
 from imagesearch.domain.images import DetailOptions, EncodedImage
-from imagesearch.duplicates.miniatures import Miniature, overlap
+from imagesearch.duplicates.miniatures import Miniature
 from imagesearch.duplicates.page_agreement import Detail, agreement_logit
-from imagesearch.duplicates.similarity import FAR, Fingerprint, hash_distance
+from imagesearch.duplicates.similarity import Fingerprint
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
+from imagesearch.embedding.self_test.edits import EDITS, Edit
 from models import Floats
 from models.evaluation.document_pages import document_pages
-from models.evaluation.edits import COPIES, Edit
 from models.evaluation.page_copies import PAGE_COPIES
 from models.evaluation.samples import read_samples
-from models.relevance.fit import Doubles, logistic_fit
 
 # Edited copies are usually of web size, not of camera size.
 LONGEST_SIDE = 1024
 BATCH = 16
-# The number of candidates that indexing compares; all others have no overlap.
-CANDIDATES = 10
 THRESHOLD = 0.95
-# Keeps the photos of the other half away from the threshold.
-RIDGE = 1e-3
-# Fitted on the nearest other photos, which an index would return, not on easy pairs.
-NEAREST = 5
 Flags: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """Embeddings [N, D], hashes and miniatures of images; document pages also have details."""
+class Encoded(Fingerprints):
+    """Fingerprints; document pages also have details."""
 
-    embeddings: Floats
-    hashes: list[str]
-    miniatures: list[Miniature]
     details: list[Detail | None]
 
 
@@ -112,11 +110,9 @@ def _file(picture: Image.Image) -> bytes:
 def _features(copies: Encoded, photos: Encoded) -> Floats:
     cosines = copies.embeddings @ photos.embeddings.T
     features = np.stack([cosines, np.zeros_like(cosines), np.zeros_like(cosines)], axis=-1)
-    for row, (phash, miniature) in enumerate(zip(copies.hashes, copies.miniatures, strict=True)):
-        for column in np.argsort(-cosines[row])[: CANDIDATES + 1]:
-            distance = hash_distance(phash, photos.hashes[column])
-            features[row, column, 1] = 1 - min(distance, FAR) / FAR
-            features[row, column, 2] = overlap(miniature, photos.miniatures[column])
+    for row in range(len(cosines)):
+        for column in compared(cosines[row]):
+            features[row, column, 1:] = evidence_of_pair(copies, row, photos, column)
     return features.astype(np.float32)
 
 
@@ -128,7 +124,7 @@ def main() -> None:
     pages = list(document_pages())
     encoder = OnnxImageEncoder(options.model, load_manifest(options.model))
     try:
-        photos = list(evidence(encoder, read_samples(options.samples).pictures, COPIES))
+        photos = list(evidence(encoder, read_samples(options.samples).pictures, EDITS))
         drawn = list(evidence(encoder, [page.picture for page in pages], PAGE_COPIES))
     finally:
         encoder.close()
@@ -151,13 +147,10 @@ def fit(found: Sequence[Evidence]) -> Doubles:
     features, same = [], []
     for each in found:
         for row in range(0, len(each.features), 2):
-            others = [n for n in np.argsort(-each.features[row, :, 0]) if n != row][:NEAREST]
-            chosen = others + ([row] if each.kind else [])
+            chosen = fitted_columns(each.features[row, :, 0], row, is_copy=bool(each.kind))
             features.append(each.features[row, chosen])
             same.append(np.array(chosen) == row)
-    right = np.concatenate(same)
-    shares = np.where(right, 0.5 / right.sum(), 0.5 / (~right).sum())
-    return logistic_fit(np.concatenate(features), right, shares, RIDGE)
+    return fit_weights(np.concatenate(features), np.concatenate(same))
 
 
 def table(found: Sequence[Evidence], weights: Doubles, rows: Flags) -> list[str]:

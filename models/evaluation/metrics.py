@@ -1,4 +1,4 @@
-"""Retrieval metrics: recall of text to image, and of edited images and similar ones.
+"""Image-to-image metrics: retrieval of edited images and of similar ones.
 
 KINDS groups the samples by subject, for image-to-image metrics.
 """
@@ -10,46 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from imagesearch.calibration.retrieval import mean_reciprocal_rank, ranks
 from models import Floats
-
-CUTS = (1, 5, 10)
-Recall = dict[str, float]
-
-
-def ranks(queries: Floats, items: Floats) -> npt.NDArray[np.int64]:
-    """The number of items that score higher than the query's own, which has the same row; [N].
-
-    A tie counts as higher, so that equal vectors do not count as found.
-    """
-    scores = queries @ items.T
-    others = ~np.eye(len(scores), dtype=bool)
-    return np.asarray(((scores >= np.diag(scores)[:, None]) & others).sum(axis=1), np.int64)
-
-
-def recall(queries: Floats, items: Floats) -> Recall:
-    """R@1, R@5 and R@10 in percent."""
-    rank = ranks(queries, items)
-    return {f"R@{k}": round(100 * float((rank < k).mean()), 1) for k in CUTS}
-
-
-def mean_reciprocal_rank(queries: Floats, items: Floats) -> float:
-    """In percent."""
-    return 100 * float((1 / (1 + ranks(queries, items))).mean())
-
-
-def top_overlap(
-    queries: Floats, items: Floats, other_queries: Floats, other_items: Floats
-) -> float:
-    """Overlap of the first 10 results of both, in percent, as a mean of the queries."""
-    own, others = first_10(queries @ items.T), first_10(other_queries @ other_items.T)
-    kept = [np.intersect1d(*pair).size / pair[0].size for pair in zip(own, others, strict=True)]
-    return round(100 * float(np.mean(kept)), 1)
-
-
-def first_10(scores: Floats) -> npt.NDArray[np.int64]:
-    """Scores [queries, items] → the 10 items with the highest scores, [queries, 10], unordered."""
-    return np.asarray(np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10])
-
 
 NEIGHBOURS = 5
 # The API's default threshold for near duplicates.

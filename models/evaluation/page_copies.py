@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from models.evaluation.edits import EDITS, Edit
+from imagesearch.embedding.self_test.edits import EDITS, Edit
 
 
 def _saved(picture: Image.Image, quality: int) -> Image.Image:

@@ -1,9 +1,9 @@
-"""Calibrates the relevance of a model folder: backgrounds, and curves from cosine to relevance.
+"""Calibrates the relevance of the starter model: backgrounds, and curves from cosine to relevance.
 
 python -m models.relevance.calibrate FOLDER [--samples DIR]
 
 Writes the backgrounds, the manifest's `relevance` and the figures in its `quality`. Image vectors
-do not change, so indexes stay valid.
+do not change, so indexes stay valid. `imagesearch models calibrate` calibrates other models.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
+from imagesearch.calibration.calibration_set import CalibrationSet
+from imagesearch.calibration.calibrator import Calibrator, Fitted
+from imagesearch.calibration.relevance_figures import Figures
+from imagesearch.calibration.relevance_fit import PRIOR, NothingToFit
 from imagesearch.domain.errors import ImageSearchError
-from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.manifest import MANIFEST, load_manifest
-from imagesearch.search.relevance import Curve, Modality
-from models import Floats
-from models.relevance.evidence import RelevanceVectors, embed_samples, evidence
-from models.relevance.figures import Figures, held_out, on_all
-from models.relevance.fit import PRIOR, Backgrounds, NothingToFit, background_rows, fit_relevance
+from imagesearch.embedding.self_test.edits import PillowEditor
+from imagesearch.embedding.self_test.onnx_model import OnnxModel
+from imagesearch.search.relevance import Modality
+from models.calibration_set import samples_set
 from models.starter.sources import sha256
 
 LABELS, PHOTOS = "background-labels.npy", "background-photos.npy"
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--samples", type=Path, default=Path("samples"))
     options = parser.parse_args(arguments)
     try:
-        found = calibrate(options.folder, embed_samples(options.folder, options.samples))
+        found = calibrate(options.folder, samples_set(options.samples))
     except ImageSearchError as wrong:
         print(f"models.relevance.calibrate: {wrong}", file=sys.stderr)
         return 2
@@ -66,26 +68,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def calibrate(folder: Path, vectors: RelevanceVectors) -> Calibrated:
+def calibrate(folder: Path, photos: CalibrationSet) -> Calibrated:
     """Raises NothingToFit, and then leaves the folder unchanged."""
-    backgrounds = backgrounds_of(vectors)
-    _, curves = fit_relevance(evidence(vectors), vectors.photos, backgrounds)
-    apart = held_out(vectors, backgrounds)
-    np.save(folder / LABELS, background_rows(vectors.labels))
-    np.save(folder / PHOTOS, background_rows(vectors.photos))
-    stated = {kind.value: _stated(kind, curve, backgrounds) for kind, curve in curves.items()}
-    _write(folder, stated)
-    shipped = relevance(folder, load_manifest(folder))
-    assert shipped is not None
-    found = Calibrated(apart, on_all(vectors, shipped))
-    _write(folder, stated, found)
+    model = OnnxModel(folder, load_manifest(folder))
+    try:
+        outcome = Calibrator(model, photos, PillowEditor()).run()
+    finally:
+        model.close()
+    if outcome.fitted is None:
+        raise NothingToFit(outcome.refusal)
+    return write_calibration(folder, outcome.fitted)
+
+
+def write_calibration(folder: Path, fitted: Fitted) -> Calibrated:
+    """Write the calibration to the manifest; all other fields stay unchanged."""
+    np.save(folder / LABELS, fitted.labels)
+    np.save(folder / PHOTOS, fitted.photos)
+    found = Calibrated(fitted.held_out, fitted.on_all)
+    path = folder / MANIFEST
+    manifest = json.loads(path.read_text("utf-8"))
+    for name in (LABELS, PHOTOS):
+        entry = {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
+        manifest["files"][name] = entry
+    manifest["relevance"] = _stated(fitted)
+    figures = {"relevance": found.as_manifest()}
+    manifest["quality"] = (manifest.pop("quality", None) or {}) | figures
+    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return found
-
-
-def backgrounds_of(vectors: RelevanceVectors) -> Backgrounds:
-    """The backgrounds as the product reads them from their files."""
-    labels, photos = map(background_rows, (vectors.labels, vectors.photos))
-    return Backgrounds(unit_rows(labels), unit_rows(photos))
 
 
 def faults(found: Calibrated) -> list[str]:
@@ -104,12 +113,6 @@ def table(found: Calibrated) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def unit_rows(rows: np.ndarray) -> Floats:
-    """int8 [N, D] as the product reads it, with normalized rows."""
-    wide = rows.astype(np.float64)
-    return np.asarray(wide / np.linalg.norm(wide, axis=1, keepdims=True), np.float32)
-
-
 def figure_faults(name: str, found: Figures) -> list[str]:
     """The targets that the figures miss."""
     wrong = []
@@ -124,23 +127,15 @@ def figure_faults(name: str, found: Figures) -> list[str]:
     return wrong
 
 
-def _stated(kind: Modality, curve: Curve, backgrounds: Backgrounds) -> dict[str, object]:
-    name, neighbours = LABELS if kind is Modality.TEXT else PHOTOS, backgrounds.of(kind).neighbours
-    return {"background": name, "neighbours": neighbours} | asdict(curve)
-
-
-def _write(folder: Path, stated: Mapping[str, object], found: Calibrated | None = None) -> None:
-    """Update the manifest; all other fields stay unchanged."""
-    path = folder / MANIFEST
-    manifest = json.loads(path.read_text("utf-8"))
-    for name in (LABELS, PHOTOS):
-        entry = {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
-        manifest["files"][name] = entry
-    manifest["relevance"] = stated
-    if found:
-        figures = {"relevance": found.as_manifest()}
-        manifest["quality"] = (manifest.pop("quality", None) or {}) | figures
-    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
+def _stated(fitted: Fitted) -> Mapping[str, object]:
+    return {
+        kind.value: {
+            "background": LABELS if kind is Modality.TEXT else PHOTOS,
+            "neighbours": fitted.neighbours[kind],
+        }
+        | asdict(curve)
+        for kind, curve in fitted.curves.items()
+    }
 
 
 if __name__ == "__main__":

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import onnx
 
-from models.evaluation.parity import ParityError, refuse
+from imagesearch.calibration.parity import ParityError, refuse
+from imagesearch.calibration.relevance_fit import NothingToFit
+from models.calibration_set import samples_set
 from models.evaluation.reference_pipeline import Preprocess
 from models.evaluation.samples import read_samples
 from models.relevance.calibrate import Calibrated, calibrate
 from models.relevance.calibrate import faults as relevance_faults
 from models.relevance.calibrate import table as relevance_table
-from models.relevance.evidence import embed_samples
-from models.relevance.fit import NothingToFit
 from models.starter.image_graph import (
     SIZE,
     ImageBlocks,
@@ -154,7 +154,7 @@ def build(sources: Sources, samples: Path, out: Path) -> tuple[Quality, Calibrat
         write_graphs(sources, blocks, folder)
         quality = measure(folder, PREPROCESS, read_samples(samples), reference, blocks)
         write_manifest(folder, PREPROCESS, quality.as_manifest())
-        calibrated = calibrate(folder, embed_samples(folder, samples))
+        calibrated = calibrate(folder, samples_set(samples))
         refuse(faults(quality, folder) + relevance_faults(calibrated))
         out.mkdir(parents=True, exist_ok=True)
         for file in sorted(folder.iterdir()):

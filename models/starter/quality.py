@@ -7,23 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
-from models import Floats
-from models.evaluation.edits import EDITS
-from models.evaluation.metrics import Recall, image_retrieval, recall
-from models.evaluation.parity import (
+from imagesearch.calibration.evidence import EDITS as EDIT_NAMES
+from imagesearch.calibration.parity import (
     Cosines,
+    Limits,
     batch_faults,
     cosine_faults,
     cosines,
     recall_faults,
-    size_faults,
 )
+from imagesearch.calibration.retrieval import Recall, recall
+from imagesearch.embedding.self_test.edits import EDITS
+from models import Floats
+from models.evaluation.metrics import image_retrieval
 from models.evaluation.reference_pipeline import Embedder, Preprocess
 from models.evaluation.samples import Samples
 from models.starter.image_graph import ImageBlocks
 from models.starter.reference import Reference, image_embeddings
 
 COMMAND = "python -m models.starter.build"
+RECALL_TARGETS: Recall = {"R@1": 50, "R@5": 78, "R@10": 88}
+STARTER = Limits(median_cosine=0.999, worst_cosine=0.99, recall=RECALL_TARGETS)
+LARGEST_FOLDER = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -78,11 +83,11 @@ def faults(quality: Quality, folder: Path) -> list[str]:
     """The reasons to reject the folder; empty if there are none."""
     with_second, without = quality.image_to_image, quality.image_to_image_first_block_alone
     return [
-        *recall_faults(quality.text_to_image, quality.text_to_image_float32),
-        *cosine_faults("image graph", quality.image_cosine_to_float32),
-        *cosine_faults("text graph", quality.text_cosine_to_float32),
-        *batch_faults("image graph", quality.image_cosine_alone_to_batch),
-        *batch_faults("text graph", quality.text_cosine_alone_to_batch),
+        *recall_faults(quality.text_to_image, quality.text_to_image_float32, STARTER),
+        *cosine_faults("image graph", quality.image_cosine_to_float32, STARTER),
+        *cosine_faults("text graph", quality.text_cosine_to_float32, STARTER),
+        *batch_faults("image graph", quality.image_cosine_alone_to_batch, STARTER),
+        *batch_faults("text graph", quality.text_cosine_alone_to_batch, STARTER),
         *size_faults(sum(file.stat().st_size for file in folder.iterdir())),
         *(
             f"the second block lowers {name} from {without[name]} to {with_second[name]}"
@@ -90,6 +95,12 @@ def faults(quality: Quality, folder: Path) -> list[str]:
             if with_second[name] < without[name]
         ),
     ]
+
+
+def size_faults(total_bytes: int) -> list[str]:
+    if total_bytes <= LARGEST_FOLDER:
+        return []
+    return [f"the folder has {total_bytes:,} bytes, more than {LARGEST_FOLDER:,}"]
 
 
 def text_batch_cosines(model: Embedder, captions: list[str]) -> Cosines:
@@ -104,8 +115,8 @@ def text_batch_cosines(model: Embedder, captions: list[str]) -> Cosines:
 
 def _edited(model: Embedder, samples: Samples) -> dict[str, Floats]:
     return {
-        name: model.images([edit(picture) for picture in samples.pictures])
-        for name, edit in EDITS.items()
+        name: model.images([EDITS[name](picture) for picture in samples.pictures])
+        for name in EDIT_NAMES
     }
 
 

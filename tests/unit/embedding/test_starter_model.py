@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 from imagesearch import bootstrap
+from imagesearch.calibration.calibration_set import unanswerable_queries
+from imagesearch.calibration.evidence import CHOOSING, REPORTING
 from imagesearch.domain.queries import ImageQuery, Query, Search, StoredQuery, TextQuery
 from imagesearch.search.listing import ListRequest
 from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
 from models.evaluation.metrics import KINDS, kinds_of
-from models.relevance.evidence import CHOOSING, REPORTING, unanswerable_queries
 from tests.support.paths import REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -77,7 +78,7 @@ def test_captions_keep_their_photo_and_little_else(searcher, captions):
 
 @pytest.mark.parametrize("which", [CHOOSING, REPORTING])
 def test_nonsense_and_foreign_words_find_next_to_nothing(which, searcher):
-    queries = ["invoice 2024", "asdfgh", *unanswerable_queries(which)]
+    queries = ["invoice 2024", "asdfgh", *unanswerable_queries()[which]]
     assert len(queries) >= 40
     assert np.mean([len(relevant(searcher, TextQuery(query))) for query in queries]) <= 1
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imagesearch.embedding.self_test.edits import EDITS as COPIES
 from models.evaluation.duplicates import Evidence, fit, table
-from models.evaluation.edits import COPIES
 from models.evaluation.page_copies import PAGE_COPIES
+from models.evaluation.prompts import row as prompts_row
 
 PHOTOS = 12
 EDITS = COPIES | {f"page {kind}": edit for kind, edit in PAGE_COPIES.items()}
@@ -55,3 +56,9 @@ def test_every_edit_makes_another_picture_of_any_shape(kind):
         edited = EDITS[kind](picture)
         assert edited.mode == "RGB"
         assert edited.size != size or edited.tobytes() != picture.tobytes()
+
+
+def test_a_row_of_prompts_has_templates_and_five_figures():
+    cosines = np.random.default_rng(7).uniform(-0.2, 0.2, (40, 40)).astype(np.float32)
+    assert prompts_row(("a {}", "one {}"), cosines).startswith("| a {} · one {} | ")
+    assert prompts_row(("{}",), cosines).count("|") == 6

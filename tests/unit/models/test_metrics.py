@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.evaluation.metrics import image_retrieval, kinds_of, mean_reciprocal_rank, recall
+from imagesearch.calibration.retrieval import mean_reciprocal_rank, recall
+from models.evaluation.metrics import image_retrieval, kinds_of
 from models.evaluation.reference_pipeline import Preprocess
 from models.quantization.methods import blocks_to_uint8, rows_to_int8
 from models.starter.image_graph import singular_directions

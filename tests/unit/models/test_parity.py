@@ -9,10 +9,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from imagesearch.embedding.session import open_session
-from models import Floats
-from models.evaluation.metrics import Recall
-from models.evaluation.parity import (
+from imagesearch.calibration.parity import (
     Cosines,
     ParityError,
     batch_faults,
@@ -20,11 +17,14 @@ from models.evaluation.parity import (
     cosines,
     recall_faults,
     refuse,
-    size_faults,
 )
+from imagesearch.calibration.retrieval import Recall
+from imagesearch.embedding.session import open_session
+from models import Floats
 from models.evaluation.reference_pipeline import Embedder
 from models.evaluation.samples import Samples
 from models.starter.build import main
+from models.starter.quality import STARTER, size_faults
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,9 @@ def damaged(starter: Embedder, starter_folder: Path, tmp_path: Path) -> Embedder
 def test_a_damaged_graph_is_refused(
     damaged: Embedder, samples: Samples, sample_texts: Floats
 ) -> None:
-    faults = cosine_faults("text graph", cosines(damaged.texts(samples.captions), sample_texts))
+    faults = cosine_faults(
+        "text graph", cosines(damaged.texts(samples.captions), sample_texts), STARTER
+    )
     with pytest.raises(ParityError, match="text graph: median cosine to float32 is 0"):
         refuse(faults)
 
@@ -54,30 +56,32 @@ def test_a_damaged_graph_is_refused(
 def test_the_shipped_graph_passes(
     starter: Embedder, samples: Samples, sample_texts: Floats
 ) -> None:
-    refuse(cosine_faults("text graph", cosines(starter.texts(samples.captions), sample_texts)))
+    refuse(
+        cosine_faults("text graph", cosines(starter.texts(samples.captions), sample_texts), STARTER)
+    )
 
 
 def test_one_photo_lost_of_85_is_allowed_and_two_are_not() -> None:
-    assert recall_faults(GOOD | {"R@1": 57.6}, GOOD) == []
-    assert recall_faults(GOOD | {"R@1": 56.5}, GOOD) == [
+    assert recall_faults(GOOD | {"R@1": 57.6}, GOOD, STARTER) == []
+    assert recall_faults(GOOD | {"R@1": 56.5}, GOOD, STARTER) == [
         "R@1 is 56.5, more than 2.0 below float32's 58.8"
     ]
 
 
 def test_a_model_as_poor_as_its_source_is_refused_below_the_target() -> None:
     poor = GOOD | {"R@5": 70.0}
-    assert recall_faults(poor, poor) == ["R@5 is 70.0, below the target of 78"]
+    assert recall_faults(poor, poor, STARTER) == ["R@5 is 70.0, below the target of 78"]
 
 
 def test_vectors_that_are_not_numbers_are_refused() -> None:
     not_a_number = cosines(np.full((2, 3), np.nan, np.float32), np.ones((2, 3), np.float32))
-    assert len(cosine_faults("image graph", not_a_number)) == 2
-    assert batch_faults("image graph", not_a_number)
+    assert len(cosine_faults("image graph", not_a_number, STARTER)) == 2
+    assert batch_faults("image graph", not_a_number, STARTER)
 
 
 def test_a_graph_that_depends_on_its_batch_is_refused() -> None:
-    assert batch_faults("text graph", Cosines(median=1.0, worst=0.9993))
-    assert not batch_faults("text graph", Cosines(median=1.0, worst=0.99999))
+    assert batch_faults("text graph", Cosines(median=1.0, worst=0.9993), STARTER)
+    assert not batch_faults("text graph", Cosines(median=1.0, worst=0.99999), STARTER)
 
 
 def test_a_folder_that_is_too_large_is_refused() -> None:

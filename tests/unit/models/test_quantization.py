@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 import pytest
 
+from imagesearch.calibration.parity import cosines
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.session import open_session
 from models import Floats
 from models.clip.reference import random_ids, random_pixels
-from models.evaluation.parity import cosines
 from models.quantization.methods import matrices
 from models.quantization.quantize import METHODS, main
 from tests.unit.models.conftest import SMALL_CLIP

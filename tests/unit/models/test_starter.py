@@ -12,17 +12,17 @@ import onnx
 import pytest
 from tokenizers import Tokenizer
 
+from imagesearch.calibration.parity import cosines
+from imagesearch.calibration.retrieval import ranks, recall
+from imagesearch.embedding.self_test.edits import EDITS
 from imagesearch.embedding.session import open_session
 from models import Floats
-from models.evaluation.edits import EDITS
-from models.evaluation.metrics import ranks, recall
-from models.evaluation.parity import LARGEST_FOLDER, RECALL_TARGETS, SMALLEST_BATCH_COSINE, cosines
 from models.evaluation.reference_pipeline import Embedder
 from models.evaluation.samples import Samples
 from models.onnx_writer import FLOAT, GraphWriter
 from models.starter.build import PREPROCESS, image_space, write_manifest
 from models.starter.image_graph import SIZE, ImageBlocks, build_image_graph, classifier_weights
-from models.starter.quality import text_batch_cosines
+from models.starter.quality import LARGEST_FOLDER, RECALL_TARGETS, STARTER, text_batch_cosines
 from models.starter.reference import image_embeddings, unit_length
 from models.starter.sources import sha256
 from models.starter.text_graph import WIDTH
@@ -124,13 +124,13 @@ def test_a_picture_alone_and_in_a_batch_is_the_same(
 ) -> None:
     some = slice(0, 16)
     alone = starter.images(samples.pictures[some], batch=1)
-    assert cosines(sample_images[some], alone).worst >= SMALLEST_BATCH_COSINE
+    assert cosines(sample_images[some], alone).worst >= STARTER.batch_cosine
 
 
 def test_a_text_alone_and_in_a_padded_batch_is_the_same(
     starter: Embedder, samples: Samples
 ) -> None:
-    assert text_batch_cosines(starter, samples.captions).worst >= SMALLEST_BATCH_COSINE
+    assert text_batch_cosines(starter, samples.captions).worst >= STARTER.batch_cosine
 
 
 def test_captions_find_their_photos(sample_texts: Floats, sample_images: Floats) -> None:
@@ -159,7 +159,7 @@ def test_a_text_ranks_by_the_first_block_alone(sample_texts: Floats, sample_imag
 def test_the_second_block_finds_the_originals_of_watermarked_photos(
     starter: Embedder, samples: Samples, sample_images: Floats
 ) -> None:
-    edited = starter.images([EDITS["watermark"](picture) for picture in samples.pictures])
+    edited = starter.images([EDITS["watermarked"](picture) for picture in samples.pictures])
     both = (ranks(edited, sample_images) == 0).mean()
     first = (ranks(edited[:, :WIDTH], sample_images[:, :WIDTH]) == 0).mean()
     assert both > first + 0.1

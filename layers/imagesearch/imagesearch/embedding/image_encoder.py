@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
@@ -12,7 +13,7 @@ import numpy as np
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.embedding.decoding.pool import DecoderPool, map_ordered
-from imagesearch.embedding.decoding.preprocessing import Picture
+from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 from imagesearch.embedding.manifest import Manifest, verify_file
 from imagesearch.embedding.session import OnnxSession, normalized
 
@@ -63,6 +64,12 @@ class OnnxImageEncoder:
         batches = iter(lambda: list(islice(pictures, self._max_batch_size)), [])
         embedded = map_ordered(self._threads, self._embed, batches, _CONCURRENT_RUNS + 1)
         return list(chain.from_iterable(embedded))
+
+    def with_preprocessing(self, preprocessing: Preprocessing) -> OnnxImageEncoder:
+        """An encoder with other preprocessing, which shares the graph and the decoders."""
+        other = copy.copy(self)
+        other._preprocessing = preprocessing
+        return other
 
     def close(self) -> None:
         """Stop the decoder processes; the next call starts new ones."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -65,6 +66,12 @@ class OnnxTextEncoder:
                 code="invalid_text",
             )
         return vectors
+
+    def with_length(self, length: int | None) -> OnnxTextEncoder:
+        """An encoder that pads texts to `length` tokens, or to the longest; shares the graph."""
+        other = copy.copy(self)
+        other._tokenizer = self._tokenizer.with_length(length)
+        return other
 
     def _batches(self, texts: Sequence[str]) -> Iterator[Tokens]:
         for start in range(0, len(texts), self._max_batch_size):

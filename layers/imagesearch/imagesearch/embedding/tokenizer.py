@@ -8,6 +8,7 @@ https://ftfy.readthedocs.io/en/latest/config.html
 
 from __future__ import annotations
 
+import copy
 import html
 import re
 import unicodedata
@@ -82,6 +83,12 @@ class TextTokenizer:
         self._pad = pad_token_id
         self._shortest = max_length if fixed else 0
         self._clean = clean
+
+    def with_length(self, length: int | None) -> TextTokenizer:
+        """The tokenizer with padding to at least `length` tokens, or to the longest of a batch."""
+        other = copy.copy(self)
+        other._shortest = length or 0
+        return other
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         valid = [_valid(text) for text in texts]

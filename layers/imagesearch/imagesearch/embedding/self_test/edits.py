@@ -1,4 +1,7 @@
-"""Edited copies of images: EDITS to measure retrieval, COPIES to measure duplicate detection."""
+"""Edited copies of photos, to calibrate and test models.
+
+Runs in this process: it decodes photos that ship with the product, or that it encoded itself.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 Edit = Callable[[Image.Image], Image.Image]
-GREY = (127, 127, 127)
+GRAY = (127, 127, 127)
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
@@ -30,7 +33,7 @@ def other_colors(picture: Image.Image) -> Image.Image:
 
 
 def tilt(picture: Image.Image) -> Image.Image:
-    return picture.rotate(10, Image.Resampling.BICUBIC, fillcolor=GREY)
+    return picture.rotate(10, Image.Resampling.BICUBIC, fillcolor=GRAY)
 
 
 def watermark(picture: Image.Image) -> Image.Image:
@@ -51,24 +54,12 @@ def recompress(picture: Image.Image) -> Image.Image:
     return Image.open(jpeg).convert("RGB")
 
 
-EDITS: dict[str, Edit] = {
-    "crop to 60 %": crop(0.6, 0.3),
-    "crop to 30 %": crop(0.3, 0.5),
-    "mirror": ImageOps.mirror,
-    "other colours": other_colors,
-    "grey": lambda picture: picture.convert("L").convert("RGB"),
-    "tilt by 10°": tilt,
-    "watermark": watermark,
-    "recompress": recompress,
-}
-
-
 def quarter_size(picture: Image.Image) -> Image.Image:
     return picture.resize((max(1, picture.width // 4), max(1, picture.height // 4)))
 
 
 def tilt_a_little(picture: Image.Image) -> Image.Image:
-    return picture.rotate(3, Image.Resampling.BICUBIC, fillcolor=GREY)
+    return picture.rotate(3, Image.Resampling.BICUBIC, fillcolor=GRAY)
 
 
 def caption(picture: Image.Image) -> Image.Image:
@@ -96,7 +87,7 @@ def letterbox(picture: Image.Image) -> Image.Image:
     return boxed
 
 
-COPIES: dict[str, Edit] = {
+EDITS: dict[str, Edit] = {
     "resized to a quarter": quarter_size,
     "recompressed at 200 pixels": recompress,
     "cropped to 90 %": crop(0.9, 0.5),
@@ -105,13 +96,36 @@ COPIES: dict[str, Edit] = {
     "cropped to 30 %": crop(0.3, 0.5),
     "mirrored": ImageOps.mirror,
     "mirrored, cropped to 80 %": lambda picture: crop(0.8, 0.3)(ImageOps.mirror(picture)),
-    "other colours": EDITS["other colours"],
-    "grey": EDITS["grey"],
+    "other colours": other_colors,
+    "grey": lambda picture: picture.convert("L").convert("RGB"),
     "blurred": blur,
     "watermarked": watermark,
     "captioned": caption,
     "white border": white_border,
     "letterboxed": letterbox,
     "tilted by 3°": tilt_a_little,
-    "tilted by 10°": EDITS["tilt by 10°"],
+    "tilted by 10°": tilt,
 }
+
+
+class PillowEditor:
+    """Edits photos with Pillow."""
+
+    def edited(self, photo: bytes, edit: str) -> bytes:
+        """A BMP file: lossless, and written fast."""
+        with Image.open(io.BytesIO(photo)) as picture:
+            return bitmap(EDITS[edit](picture.convert("RGB")))
+
+
+def with_swapped_channels(photo: bytes) -> bytes:
+    """A BMP file of the photo with red and blue exchanged."""
+    with Image.open(io.BytesIO(photo)) as picture:
+        red, green, blue = picture.convert("RGB").split()
+    return bitmap(Image.merge("RGB", (blue, green, red)))
+
+
+def bitmap(picture: Image.Image) -> bytes:
+    """The picture as a BMP file."""
+    file = io.BytesIO()
+    picture.save(file, "BMP")
+    return file.getvalue()

@@ -8,21 +8,21 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imagesearch.search.relevance import Modality, Relevance
-from models import Floats
-from models.relevance.evidence import (
+from imagesearch.calibration.evidence import (
     CHOOSING,
     REPORTING,
+    CalibrationVectors,
     Evidence,
     Marks,
-    RelevanceVectors,
     caption_evidence,
     edit_evidence,
     evidence,
     mixed_evidence,
     same_kind_evidence,
 )
-from models.relevance.fit import Backgrounds, fit_relevance
+from imagesearch.calibration.relevance_fit import Backgrounds, fit_relevance
+from imagesearch.domain.images import Embedding
+from imagesearch.search.relevance import Modality, Relevance
 
 AT = 0.5
 Trial = tuple[Marks, Relevance]
@@ -77,13 +77,13 @@ class Figures:
         return asdict(self)
 
 
-def on_all(vectors: RelevanceVectors, relevance: Relevance) -> Figures:
+def on_all(vectors: CalibrationVectors, relevance: Relevance) -> Figures:
     """Figures of one calibration on all queries, including those it was fitted on."""
     return figures(vectors, [(np.ones(len(vectors.photos), bool), relevance)])
 
 
 def held_out(
-    vectors: RelevanceVectors, backgrounds: Backgrounds, half: Marks | None = None
+    vectors: CalibrationVectors, backgrounds: Backgrounds, half: Marks | None = None
 ) -> Figures:
     """Two-fold cross-validation: fitted on one half of the photos, measured on the other half.
 
@@ -94,14 +94,14 @@ def held_out(
 
 
 def halves(
-    vectors: RelevanceVectors, backgrounds: Backgrounds, half: Marks | None = None
+    vectors: CalibrationVectors, backgrounds: Backgrounds, half: Marks | None = None
 ) -> list[Trial]:
     """Each half of the photos, with the calibration fitted on the other half."""
     half = np.arange(len(vectors.photos)) % 2 == 0 if half is None else half
     return [(test, _fitted(vectors, ~test, backgrounds)) for test in (half, ~half)]
 
 
-def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:
+def figures(vectors: CalibrationVectors, trials: Sequence[Trial]) -> Figures:
     """Each trial is a set of photos to query, and the calibration to evaluate."""
     text = scored(caption_evidence(vectors), Modality.TEXT, vectors.photos, trials)
     edits = scored(edit_evidence(vectors), Modality.IMAGE, vectors.photos, trials)
@@ -125,7 +125,7 @@ def figures(vectors: RelevanceVectors, trials: Sequence[Trial]) -> Figures:
     )
 
 
-def scored(sort: Evidence, kind: Modality, photos: Floats, trials: Sequence[Trial]) -> Scored:
+def scored(sort: Evidence, kind: Modality, photos: Embedding, trials: Sequence[Trial]) -> Scored:
     """The product's relevance of each query and photo."""
     asked = [(sort.of_queries(of), relevance) for of, relevance in trials]
     return Scored(
@@ -135,7 +135,7 @@ def scored(sort: Evidence, kind: Modality, photos: Floats, trials: Sequence[Tria
     )
 
 
-def nonsense(vectors: RelevanceVectors, which: str, trials: Sequence[Trial]) -> Scored:
+def nonsense(vectors: CalibrationVectors, which: str, trials: Sequence[Trial]) -> Scored:
     """For queries without a match, which are not used for fitting, every photo is wrong."""
     queries = vectors.unanswerable[which]
     found = [_relevance(queries, Modality.TEXT, vectors.photos, by) for _, by in trials]
@@ -145,7 +145,7 @@ def nonsense(vectors: RelevanceVectors, which: str, trials: Sequence[Trial]) -> 
 
 
 def _relevance(
-    queries: Floats, kind: Modality, photos: Floats, relevance: Relevance
+    queries: Embedding, kind: Modality, photos: Embedding, relevance: Relevance
 ) -> npt.NDArray[np.float64]:
     """[Q, N]."""
     rows = []
@@ -155,7 +155,7 @@ def _relevance(
     return np.array(rows, np.float64).reshape(len(queries), len(photos))
 
 
-def _fitted(vectors: RelevanceVectors, photos: Marks, backgrounds: Backgrounds) -> Relevance:
+def _fitted(vectors: CalibrationVectors, photos: Marks, backgrounds: Backgrounds) -> Relevance:
     half = {
         kind: [sort.within(photos) for sort in sorts] for kind, sorts in evidence(vectors).items()
     }

@@ -1,110 +1,63 @@
 """The data that relevance is fitted on and measured by: queries, with the photos to find.
 
 Queries without a match are noise, documents, abstractions, code, and words in other languages for
-things that the samples do not show. The set `choosing` was used to choose the method; the set
+things that the photos do not show. The set `choosing` was used to choose the method; the set
 `reporting` was written afterwards, and is used for reporting only.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from imagesearch.domain.images import EncodedImage
-from imagesearch.embedding.image_encoder import OnnxImageEncoder
-from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from imagesearch.domain.images import Embedding
 from imagesearch.search.relevance import Modality
-from models import Floats
-from models.evaluation.edits import EDITS
-from models.evaluation.metrics import kinds_of
-from models.evaluation.samples import Samples, read_samples
-from models.starter.imagenet_labels import label_sentences
 
-QUERIES_FILE = Path(__file__).with_name("unanswerable-queries.tsv")
 CHOOSING, REPORTING = "choosing", "reporting"
-
-
-def unanswerable_queries(which: str, path: Path = QUERIES_FILE) -> list[str]:
-    """The queries of one set."""
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [row["text"] for row in rows if row["set"] == which]
+# Edits by which retrieval and relevance are measured, and further copies for the duplicates.
+EDITS = (
+    "cropped to 60 %",
+    "cropped to 30 %",
+    "mirrored",
+    "other colours",
+    "grey",
+    "tilted by 10°",
+    "watermarked",
+    "recompressed at 200 pixels",
+)
+COPIES = (
+    "resized to a quarter",
+    "cropped to 90 %",
+    "cropped to 80 %",
+    "mirrored, cropped to 80 %",
+    "blurred",
+    "captioned",
+    "white border",
+    "letterboxed",
+    "tilted by 3°",
+)
 
 
 @dataclass(frozen=True)
-class RelevanceVectors:
+class CalibrationVectors:
     """Normalized embeddings of captions, photos, edits of the photos, queries without a match (by
     set) and label sentences, each [N, D]; and the kinds of the photos."""
 
-    captions: Floats
-    photos: Floats
-    edits: dict[str, Floats]
-    unanswerable: dict[str, Floats]
-    labels: Floats
+    captions: Embedding
+    photos: Embedding
+    edits: Mapping[str, Embedding]
+    unanswerable: Mapping[str, Embedding]
+    labels: Embedding
     kinds: npt.NDArray[np.str_]
-
-
-def embed_samples(folder: Path, samples: Path) -> RelevanceVectors:
-    """Raises ConfigurationError for a folder that does not match its manifest."""
-    manifest, photos = load_manifest(folder), read_samples(samples)
-    texts = OnnxTextEncoder(folder, manifest)
-    images = OnnxImageEncoder(folder, manifest)
-    try:
-        pictures, edits = _pictures(images, photos)
-    finally:
-        images.close()
-    return RelevanceVectors(
-        captions=embed_alone(texts, photos.captions),
-        photos=pictures,
-        edits=edits,
-        unanswerable={
-            which: embed_alone(texts, unanswerable_queries(which))
-            for which in (CHOOSING, REPORTING)
-        },
-        labels=embed_alone(texts, label_sentences()),
-        kinds=kinds_of(photos.stems),
-    )
-
-
-def embed_alone(encoder: OnnxTextEncoder, texts: Sequence[str]) -> Floats:
-    """[N, D]; embedded one by one, like queries."""
-    return np.concatenate([encoder.encode_texts([text]) for text in texts])
-
-
-def _pictures(encoder: OnnxImageEncoder, samples: Samples) -> tuple[Floats, dict[str, Floats]]:
-    edits = {
-        name: _embedded(encoder, [edit(picture) for picture in samples.pictures])
-        for name, edit in EDITS.items()
-    }
-    return _embedded(encoder, samples.pictures), edits
-
-
-def _embedded(encoder: OnnxImageEncoder, pictures: Sequence[Image.Image]) -> Floats:
-    return np.stack([_vector(encoder, picture) for picture in pictures])
-
-
-def _vector(encoder: OnnxImageEncoder, picture: Image.Image) -> Floats:
-    file = io.BytesIO()
-    # Lossless, and fast without compression.
-    picture.save(file, "BMP")
-    (encoded,) = encoder.encode_images([file.getvalue()])
-    if not isinstance(encoded, EncodedImage):
-        raise encoded
-    return encoded.embedding
 
 
 Marks = npt.NDArray[np.bool_]
 # Weights of text and image in mixed queries.
 MIXTURES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
-PARTNER_EDIT = "crop to 60 %"
+PARTNER_EDIT = "cropped to 60 %"
 
 
 @dataclass(frozen=True)
@@ -115,7 +68,7 @@ class Evidence:
     ambiguous.
     """
 
-    queries: Floats
+    queries: Embedding
     made_from: npt.NDArray[np.int64]
     right: Marks
     wrong: Marks
@@ -139,7 +92,7 @@ class Evidence:
         )
 
 
-def evidence(vectors: RelevanceVectors) -> dict[Modality, list[Evidence]]:
+def evidence(vectors: CalibrationVectors) -> dict[Modality, list[Evidence]]:
     """One or more sorts for each kind of query, with equal weights."""
     return {
         Modality.TEXT: [caption_evidence(vectors)],
@@ -148,19 +101,19 @@ def evidence(vectors: RelevanceVectors) -> dict[Modality, list[Evidence]]:
     }
 
 
-def caption_evidence(vectors: RelevanceVectors) -> Evidence:
+def caption_evidence(vectors: CalibrationVectors) -> Evidence:
     """A caption is right for its own photo, and wrong for all others, even similar ones."""
     own = np.eye(len(vectors.photos), dtype=bool)
     return Evidence(vectors.captions, np.arange(len(own)), own, ~own)
 
 
-def same_kind_evidence(vectors: RelevanceVectors) -> Evidence:
+def same_kind_evidence(vectors: CalibrationVectors) -> Evidence:
     """An indexed photo should find the others of its kind."""
     same, own = _same_kind(vectors), np.eye(len(vectors.photos), dtype=bool)
     return Evidence(vectors.photos, np.arange(len(own)), same & ~own, ~same)
 
 
-def edit_evidence(vectors: RelevanceVectors) -> Evidence:
+def edit_evidence(vectors: CalibrationVectors) -> Evidence:
     """An edited photo should find its original."""
     same, own = _same_kind(vectors), np.eye(len(vectors.photos), dtype=bool)
     times = len(vectors.edits)
@@ -172,7 +125,7 @@ def edit_evidence(vectors: RelevanceVectors) -> Evidence:
     )
 
 
-def mixed_evidence(vectors: RelevanceVectors) -> Evidence:
+def mixed_evidence(vectors: CalibrationVectors) -> Evidence:
     """A caption and an image of the same kind should find the photo with the caption."""
     same, own = _same_kind(vectors), np.eye(len(vectors.photos), dtype=bool)
     partners = _partners(vectors)
@@ -186,7 +139,7 @@ def mixed_evidence(vectors: RelevanceVectors) -> Evidence:
     )
 
 
-def _partners(vectors: RelevanceVectors) -> Floats:
+def _partners(vectors: CalibrationVectors) -> Embedding:
     """For each photo the next of its kind, or without one a crop of itself: [N, D]."""
     chosen = []
     for place, kind in enumerate(vectors.kinds):
@@ -197,9 +150,9 @@ def _partners(vectors: RelevanceVectors) -> Floats:
     return np.stack(chosen)
 
 
-def _mixed(sums: Floats) -> Floats:
+def _mixed(sums: Embedding) -> Embedding:
     return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), np.float32)
 
 
-def _same_kind(vectors: RelevanceVectors) -> Marks:
+def _same_kind(vectors: CalibrationVectors) -> Marks:
     return np.asarray(vectors.kinds[:, None] == vectors.kinds)

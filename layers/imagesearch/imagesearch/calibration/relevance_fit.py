@@ -2,7 +2,6 @@
 
 Relevance is the probability that an image is right, if a share of `PRIOR` of the images that a
 person views is right: at 0.5, right images are (1 − PRIOR) / PRIOR times as dense as wrong ones.
-The fit is a weighted logistic regression by Newton's method.
 """
 
 from __future__ import annotations
@@ -13,48 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from imagesearch.calibration.evidence import Evidence, Marks
+from imagesearch.calibration.logistic_regression import Doubles, logistic_fit
+from imagesearch.domain.images import Embedding
 from imagesearch.search.relevance import Background, Curve, Modality, Relevance
-from models import Floats
-from models.relevance.evidence import Evidence, Marks
-
-Doubles = npt.NDArray[np.float64]
-STEPS, NEAR_ENOUGH = 100, 1e-10
-# A small ridge keeps the step finite if a feature separates right from wrong.
-RIDGE = 1e-5
-
-
-def logistic_fit(
-    features: npt.NDArray[np.floating],
-    right: npt.NDArray[np.bool_],
-    weights: Doubles,
-    ridge: float = RIDGE,
-) -> Doubles:
-    """Coefficients of features [N, F] and, last, the intercept: [F + 1].
-
-    They make sigmoid(features · coefficients + intercept) the likeliest for right [N] under the
-    weights [N], whose sum is about 1; a larger `ridge` keeps the coefficients smaller.
-    """
-    center, spread = features.mean(axis=0), features.std(axis=0)
-    spread = np.where(spread > 0, spread, 1)
-    design = np.column_stack([(features - center) / spread, np.ones(len(features))])
-    found = _newton(design.astype(np.float64), right.astype(np.float64), weights, ridge)
-    coefficients = found[:-1] / spread
-    return np.append(coefficients, found[-1] - coefficients @ center)
-
-
-def _newton(design: Doubles, right: Doubles, weights: Doubles, ridge: float) -> Doubles:
-    penalty = np.diag(np.append(np.full(design.shape[1] - 1, ridge), 0))
-    found = np.zeros(design.shape[1])
-    for _ in range(STEPS):
-        likely = 0.5 + 0.5 * np.tanh(design @ found / 2)
-        gradient = design.T @ (weights * (right - likely)) - penalty @ found
-        curvature = (design * (weights * likely * (1 - likely))[:, None]).T @ design + penalty
-        step = np.linalg.solve(curvature, gradient)
-        found += step
-        if np.abs(step).max() < NEAR_ENOUGH:
-            break
-    return found
-
 
 PRIOR = 0.19
 # The k of CSLS (Conneau et al. 2018).
@@ -69,26 +30,37 @@ class NothingToFit(Exception):
 class Backgrounds:
     """Label sentences for text queries, of which the nearest count; photos for all others."""
 
-    labels: Floats
-    photos: Floats
+    labels: Embedding
+    photos: Embedding
 
     def of(self, kind: Modality) -> Background:
         if kind is Modality.TEXT:
             return Background(self.labels, NEIGHBOURS)
         return Background(self.photos, len(self.photos))
 
+    @classmethod
+    def of_rows(cls, labels: npt.NDArray[np.int8], photos: npt.NDArray[np.int8]) -> Backgrounds:
+        """The backgrounds as the product reads them from their files."""
+        return cls(unit_rows(labels), unit_rows(photos))
+
     def some(self, photos: Marks) -> Backgrounds:
         return Backgrounds(self.labels, self.photos[photos])
 
 
-def background_rows(vectors: Floats) -> np.ndarray:
+def unit_rows(rows: npt.NDArray[np.int8]) -> Embedding:
+    """int8 [N, D] with normalized rows."""
+    wide = rows.astype(np.float64)
+    return np.asarray(wide / np.linalg.norm(wide, axis=1, keepdims=True), np.float32)
+
+
+def background_rows(vectors: Embedding) -> npt.NDArray[np.int8]:
     """int8 [N, D], with a scale per row, which keeps only directions."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     return np.asarray(np.rint(vectors / largest * 127), np.int8)
 
 
 def fit_relevance(
-    evidence: Mapping[Modality, Sequence[Evidence]], photos: Floats, backgrounds: Backgrounds
+    evidence: Mapping[Modality, Sequence[Evidence]], photos: Embedding, backgrounds: Backgrounds
 ) -> tuple[Relevance, dict[Modality, Curve]]:
     """Raises NothingToFit."""
     curves = {kind: fit_curve(kind, sorts, photos, backgrounds) for kind, sorts in evidence.items()}
@@ -97,7 +69,7 @@ def fit_relevance(
 
 
 def fit_curve(
-    kind: Modality, sorts: Sequence[Evidence], photos: Floats, backgrounds: Backgrounds
+    kind: Modality, sorts: Sequence[Evidence], photos: Embedding, backgrounds: Backgrounds
 ) -> Curve:
     """All sorts of evidence have equal weight, and so have the queries with a match of one sort."""
     parts = [_pairs(kind, sort.answered(), photos, backgrounds) for sort in sorts]
@@ -121,8 +93,8 @@ def pair_weights(sort: Evidence) -> Doubles:
 
 
 def nearness_to_others(
-    kind: Modality, sort: Evidence, photos: Floats, backgrounds: Backgrounds
-) -> Floats:
+    kind: Modality, sort: Evidence, photos: Embedding, backgrounds: Backgrounds
+) -> Embedding:
     """[Q]. Excludes the photo that a query is made from, as users' photos are no background."""
     background = backgrounds.of(kind)
     near = background.nearness(sort.queries)
@@ -133,7 +105,7 @@ def nearness_to_others(
 
 
 def _pairs(
-    kind: Modality, sort: Evidence, photos: Floats, backgrounds: Backgrounds
+    kind: Modality, sort: Evidence, photos: Embedding, backgrounds: Backgrounds
 ) -> tuple[np.ndarray, ...]:
     """Pairs of queries and photos: cosine and nearness [P, 2], right or wrong [P], weight [P]."""
     cosines = sort.queries @ photos.T

@@ -1,0 +1,304 @@
+"""Tests a model on photos with captions, and calibrates it: relevance, labels and duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagesearch.calibration.calibration_set import CalibrationSet
+from imagesearch.calibration.duplicate_weights import (
+    Fingerprints,
+    fit_weights,
+    rounded,
+    training_pairs,
+)
+from imagesearch.calibration.evidence import (
+    COPIES,
+    EDITS,
+    REPORTING,
+    CalibrationVectors,
+    evidence,
+)
+from imagesearch.calibration.label_temperature import fit_temperature, label_of
+from imagesearch.calibration.photo_embeddings import PhotoEmbeddings
+from imagesearch.calibration.ports import Model, PhotoEditor, Variant
+from imagesearch.calibration.preprocessing_check import Better, Measured, better_variant
+from imagesearch.calibration.relevance_figures import Figures, held_out, nonsense, on_all
+from imagesearch.calibration.relevance_fit import (
+    PRIOR,
+    Backgrounds,
+    NothingToFit,
+    background_rows,
+    fit_relevance,
+)
+from imagesearch.calibration.retrieval import Recall, ranks, recall
+from imagesearch.classification.prompts import LabelEncoder
+from imagesearch.domain.errors import ImageSearchError
+from imagesearch.domain.images import Embedding
+from imagesearch.domain.ports import TextEncoder
+from imagesearch.duplicates.similarity import Weights
+from imagesearch.search.relevance import Curve, Modality, Relevance
+
+# A trained model finds far more of the samples first; by chance it is one.
+LEAST_FOUND = 0.25
+Progress = Callable[[int, int], None]
+
+
+class ModelRefused(ImageSearchError):
+    """The model does not find the right photos, or would with other preprocessing."""
+
+    code = "model_refused"
+
+
+@dataclass(frozen=True)
+class TestFigures:
+    """The results of the self-test.
+
+    found_first: the number of the captions whose own photo ranks first, among `photos`.
+    text_to_image: R@1, R@5 and R@10 of the captions, in percent.
+    edit_to_original: R@1 of edited photos, in percent; None if the test ended before.
+    """
+
+    photos: int
+    found_first: int
+    text_to_image: Recall
+    edit_to_original: float | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A calibration: backgrounds as int8 [N, D], and everything that was fitted on them.
+
+    nonsense_share: the share of queries without a match that find a photo at relevance 0.5.
+    """
+
+    labels: NDArray[np.int8]
+    photos: NDArray[np.int8]
+    curves: Mapping[Modality, Curve]
+    neighbours: Mapping[Modality, int]
+    temperature: float
+    duplicates: Weights
+    held_out: Figures
+    on_all: Figures
+    nonsense_share: float
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "held_out": asdict(self.held_out),
+            "on_all": asdict(self.on_all),
+            "nonsense_queries_let_through": self.nonsense_share,
+            "prior": PRIOR,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The figures of the test and, unless the model was refused, the calibration.
+
+    `refusal` is the reason to refuse the model; empty if there is none.
+    """
+
+    test: TestFigures
+    fitted: Fitted | None
+    refusal: str = ""
+
+
+class Calibrator:
+    """Tests and calibrates one model with one set; `progress` gets the embedded and all items."""
+
+    def __init__(
+        self,
+        model: Model,
+        calibration_set: CalibrationSet,
+        editor: PhotoEditor,
+        progress: Progress = lambda _, __: None,
+    ) -> None:
+        self._model = model
+        self._set = calibration_set
+        self._editor = editor
+        self._progress = progress
+        self._done = 0
+        photos, half = len(calibration_set.photos), len(self._fitted_rows)
+        queries = sum(map(len, calibration_set.unanswerable.values()))
+        texts = (2 * photos) + len(calibration_set.labels) + queries
+        self._total = texts + photos * (1 + len(EDITS)) + half * len(COPIES)
+
+    def run(self, faults: Callable[[], Sequence[str]] = lambda: ()) -> Outcome:
+        """Test the model, and calibrate it unless it is refused.
+
+        `faults` returns further reasons to refuse the model, and is called if there is no other.
+        Raises UnreadableImage for a photo that cannot be decoded, InvalidQuery for a text to which
+        the model assigns no usable vector.
+        """
+        captions = self._alone(self._model.texts, self._set.captions)
+        images = self._photos()
+        originals = images.fingerprints(range(len(self._set.photos)))
+        photos = originals.embeddings
+        test = TestFigures(
+            len(photos),
+            int((ranks(captions, photos) == 0).sum()),
+            recall(captions, photos),
+        )
+        least = LEAST_FOUND * test.photos
+        if test.found_first < least:
+            better = self._better(Measured(captions, photos, captions))
+            if better and better.found >= least:
+                return Outcome(test, None, self._wrong_preprocessing(better))
+            return Outcome(test, None, self._too_few(test))
+        labels = self._alone(self._model.texts, self._set.labels)
+        if better := self._better(Measured(captions, photos, labels)):
+            return Outcome(test, None, self._wrong_preprocessing(better))
+        if reasons := list(faults()):
+            return Outcome(test, None, f"{self._model.name} is inaccurate: {'; '.join(reasons)}")
+        return self._fit(test, captions, originals, labels, images)
+
+    def _fit(
+        self,
+        test: TestFigures,
+        captions: Embedding,
+        originals: Fingerprints,
+        labels: Embedding,
+        images: PhotoEmbeddings,
+    ) -> Outcome:
+        edits, weights = self._edits(images, originals)
+        vectors = CalibrationVectors(
+            captions=captions,
+            photos=originals.embeddings,
+            edits=edits,
+            unanswerable={
+                name: self._alone(self._model.texts, texts)
+                for name, texts in self._set.unanswerable.items()
+            },
+            labels=labels,
+            kinds=self._set.kind_names,
+        )
+        found = [float((ranks(each, vectors.photos) == 0).mean()) for each in edits.values()]
+        test = TestFigures(
+            test.photos,
+            test.found_first,
+            test.text_to_image,
+            round(100 * float(np.mean(found)), 1),
+        )
+        try:
+            fitted = fit(vectors, self._temperature(vectors.photos), weights)
+        except NothingToFit as unfit:
+            return Outcome(test, None, f"{self._model.name} cannot be calibrated: {unfit}")
+        self._progress(self._total, self._total)
+        return Outcome(test, fitted)
+
+    def _edits(
+        self, images: PhotoEmbeddings, originals: Fingerprints
+    ) -> tuple[dict[str, Embedding], Weights]:
+        """The embeddings of the edits by name, and the weights fitted on half of all copies."""
+        half = self._fitted_rows
+        rest = [row for row in range(len(self._set.photos)) if row not in half]
+        pairs = [training_pairs(_some(originals, half), originals, half, is_copy=False)]
+        edits = {}
+        for name in (*EDITS, *COPIES):
+            copies = images.fingerprints(half, name)
+            pairs.append(training_pairs(copies, originals, half, is_copy=True))
+            if name in EDITS:
+                vectors = np.empty_like(originals.embeddings)
+                vectors[list(half)] = copies.embeddings
+                vectors[rest] = images.vectors(rest, name)
+                edits[name] = vectors
+        features, same = (np.concatenate(column) for column in zip(*pairs, strict=True))
+        return edits, rounded(fit_weights(features, same))
+
+    @property
+    def _fitted_rows(self) -> Sequence[int]:
+        """The photos whose copies the duplicate weights are fitted on."""
+        return range(0, len(self._set.photos), 2)
+
+    def _temperature(self, photos: Embedding) -> float:
+        labels = [label_of(caption) for caption in self._set.captions]
+        encoder = LabelEncoder(self._model.texts, self._model.prompts)
+        cosines = photos @ encoder.encode_labels(labels).T
+        self._report(len(labels))
+        return round(fit_temperature(cosines, np.arange(len(photos))), 4)
+
+    def _better(self, measured: Measured) -> Better | None:
+        variants = self._model.variants()
+        return better_variant(measured, variants, self._variant_photos, self._variant_captions)
+
+    def _variant_photos(self, variant: Variant, rows: Sequence[int]) -> Embedding:
+        images = variant.images or self._model.images
+        report = self._report_more
+        return PhotoEmbeddings(self._set.photos, images, self._editor, report).vectors(rows)
+
+    def _variant_captions(self, variant: Variant, rows: Sequence[int]) -> Embedding:
+        texts = variant.texts or self._model.texts
+        return np.concatenate([texts.encode_texts([self._set.captions[row]]) for row in rows])
+
+    def _photos(self) -> PhotoEmbeddings:
+        return PhotoEmbeddings(self._set.photos, self._model.images, self._editor, self._report)
+
+    def _alone(self, encoder: TextEncoder, texts: Sequence[str]) -> Embedding:
+        """[N, D]; embedded one by one, like queries."""
+        rows = []
+        for text in texts:
+            rows.append(encoder.encode_texts([text]))
+            self._report(1)
+        return np.concatenate(rows)
+
+    def _report(self, embedded: int) -> None:
+        self._done += embedded
+        self._progress(self._done, self._total)
+
+    def _report_more(self, embedded: int) -> None:
+        """Items that are embedded only if a variant is compared in full."""
+        self._total += embedded
+        self._report(embedded)
+
+    def _too_few(self, test: TestFigures) -> str:
+        return (
+            f"{self._model.name} finds the right {self._photo} first for {test.found_first} of"
+            f" {test.photos} captions, fewer than {LEAST_FOUND:.0%}: it does not recognize what"
+            " these photos show"
+        )
+
+    def _wrong_preprocessing(self, better: Better) -> str:
+        return (
+            f"{self._model.name} has the wrong preprocessing in its manifest: with"
+            f" {better.variant.description} it finds the right {self._photo} first for"
+            f" {better.found} of {len(self._set.photos)} captions, with {better.variant.stated} for"
+            f" {better.stated_found}"
+        )
+
+    @property
+    def _photo(self) -> str:
+        return "sample photo" if self._set.starter_found is not None else "photo"
+
+
+def fit(vectors: CalibrationVectors, temperature: float, duplicates: Weights) -> Fitted:
+    """Fit relevance, and measure it. Raises NothingToFit."""
+    labels, photos = background_rows(vectors.labels), background_rows(vectors.photos)
+    backgrounds = Backgrounds.of_rows(labels, photos)
+    _, curves = fit_relevance(evidence(vectors), vectors.photos, backgrounds)
+    apart = held_out(vectors, backgrounds)
+    relevance = Relevance({kind: (backgrounds.of(kind), curve) for kind, curve in curves.items()})
+    every = np.ones(len(vectors.photos), bool)
+    passed = nonsense(vectors, REPORTING, [(every, relevance)]).relevance >= 0.5
+    return Fitted(
+        labels=labels,
+        photos=photos,
+        curves=curves,
+        neighbours={kind: backgrounds.of(kind).neighbours for kind in curves},
+        temperature=temperature,
+        duplicates=duplicates,
+        held_out=apart,
+        on_all=on_all(vectors, relevance),
+        nonsense_share=round(float(passed.any(axis=1).mean()), 3),
+    )
+
+
+def _some(images: Fingerprints, rows: Sequence[int]) -> Fingerprints:
+    return Fingerprints(
+        images.embeddings[list(rows)],
+        [images.hashes[row] for row in rows],
+        [images.miniatures[row] for row in rows],
+    )
