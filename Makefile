@@ -11,7 +11,7 @@ PARAMETERS ?=
 WORKERS ?= 2
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-sam setup-test lock opensearch verify-clip docs
+.PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-sam setup-test lock opensearch docs
 .DEFAULT_GOAL := run
 
 # A stamp newer than its list means that the list is installed.
@@ -84,9 +84,6 @@ deploy: build  ## Deploy the stack to AWS: make deploy PARAMETERS="AlarmEmail=me
 
 bench: .venv/test.stamp  ## Measure indexing and queries on this machine
 	@$(BIN)/python -m benchmarks
-
-verify-clip: .venv/test.stamp  ## Download CLIP (0.8 GB) and compare its quality with the published values
-	@$(BIN)/python -m models.clip.verify
 
 opensearch: setup  ## Run OpenSearch on port 9200 until Ctrl-C (needs Java 21 and Maven, or Docker)
 	@$(BIN)/python -m local.opensearch_server --port 9200

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from imagesearch.domain.errors import ImageSearchError
+from imagesearch.domain.errors import ImageSearchError, ModelRefused
 from local.commands.backfill import backfill
 from local.commands.classify import classify
 from local.commands.duplicates import duplicates
@@ -23,7 +23,7 @@ from local.commands.reindex import reindex
 from local.commands.search import search
 from local.commands.serve import serve
 from local.errors import Interrupted, UsageError
-from local.options import INTERRUPTED, WRONG_USAGE
+from local.options import INCOMPLETE, INTERRUPTED, WRONG_USAGE
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +40,8 @@ def main() -> None:
         app()
     except UsageError as error:
         _exit(str(error), WRONG_USAGE)
+    except ModelRefused as error:
+        _exit("; ".join(filter(None, (error.message, error.hint))), INCOMPLETE)
     except ImageSearchError as error:
         _exit("; ".join(filter(None, (error.message, error.hint))), WRONG_USAGE)
     except Interrupted as stopped:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import imagesearch
-from imagesearch.domain.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from imagesearch.downloads.http_download import Downloader, download_if_missing, entry_of
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verify_file
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entries
@@ -160,6 +160,11 @@ def is_pulled(model: CatalogEntry, folder: Path) -> bool:
     return True
 
 
+def _staging(folder: Path) -> Path:
+    # The suffix stays, so that downloads of earlier versions resume.
+    return folder.with_name(f".{folder.name}.coming")
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest atomically."""
     part = folder / f"{MANIFEST}.part"
@@ -201,26 +206,36 @@ def _no_progress(name: str, total: int | None, present: int) -> None:
     pass
 
 
+def _no_test(folder: Path) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Puller:
     """Downloads models of the catalog into the cache, every file checked.
 
     `signed_is_exact` returns True if this machine computes the same with signed weights; `pause`
-    waits between attempts, in seconds.
+    waits between attempts, in seconds. `self_test` raises ModelRefused for a folder with a model
+    that must not be used.
     """
 
     cache: Path
     progress: DownloadProgress = _no_progress
     signed_is_exact: Callable[[], bool] = signed_weights_are_exact
     pause: Callable[[float], None] = time.sleep
+    self_test: Callable[[Path], None] = _no_test
 
     def pull(self, model: CatalogEntry, *, allow_unpinned: bool = False) -> Path:
-        """The folder of the model, downloaded unless it is installed and undamaged.
+        """The folder of the model, tested, and downloaded unless it is installed and undamaged.
 
-        Raises UsageError, Unavailable, NotFound, ConfigurationError.
+        A refused model is not installed; its files are kept for another attempt.
+
+        Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
         """
         folder = self.cache / model.name
         if is_pulled(model, folder):
+            with exclusive_lock(folder):
+                self._test_installed(folder)
             return folder
         if model.unpinned and not allow_unpinned:
             raise UsageError(
@@ -234,9 +249,23 @@ class Puller:
         return folder
 
     def _download(self, model: CatalogEntry, folder: Path) -> None:
-        # The suffix of the staging folder stays, so that downloads of earlier versions resume.
-        staging = folder.with_name(f".{folder.name}.coming")
+        staging = _staging(folder)
         staging.mkdir(exist_ok=True)
+        if not is_pulled(model, staging):
+            self._fill(model, staging)
+        self.self_test(staging)
+        replace_directory(staging, folder)
+
+    def _test_installed(self, folder: Path) -> None:
+        try:
+            self.self_test(folder)
+        except ModelRefused:
+            shutil.rmtree(_staging(folder), ignore_errors=True)
+            folder.rename(_staging(folder))
+            raise
+
+    def _fill(self, model: CatalogEntry, staging: Path) -> None:
+        (staging / MANIFEST).unlink(missing_ok=True)
         for name, pin in model.pins.items():
             download_if_missing(pin, staging / name, self._downloader(name, pin))
         graphs = model.graphs if self.signed_is_exact() else set()
@@ -245,7 +274,6 @@ class Puller:
             for name in model.pins
         }
         write_manifest(staging, model.manifest_with(files))
-        replace_directory(staging, folder)
 
     def _downloader(self, name: str, pin: Pin) -> Downloader:
         def report(present: int) -> None:

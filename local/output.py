@@ -6,7 +6,7 @@ Progress is a bar on a terminal, and a plain line every few seconds elsewhere.
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, Protocol, TypeVar
@@ -199,6 +199,30 @@ def _with_lines(items: Iterable[T], total: int, console: Console, description: s
             console.print(f"{description}: {done:,} of {total:,}", highlight=False)
             printed = time.monotonic()
         yield item
+
+
+@contextmanager
+def counted_progress(console: Console, description: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows a progress bar; the function that it yields gets the done and all items."""
+    if not console.is_terminal:
+        yield _CountedLines(console, description)
+        return
+    columns = (TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _CountedLines:
+    def __init__(self, console: Console, description: str) -> None:
+        self._console = console
+        self._description = description
+        self._printed = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self._printed >= LINE_EVERY_SECONDS:
+            self._console.print(f"{self._description}: {done:,} of {total:,}", highlight=False)
+            self._printed = time.monotonic()
 
 
 class DownloadProgress(Protocol):

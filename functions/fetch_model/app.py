@@ -1,4 +1,4 @@
-"""Entry point of the custom resource that downloads a model into the stack's bucket."""
+"""Entry point of the custom resource that downloads, tests and calibrates a model."""
 
 import os
 
@@ -7,6 +7,7 @@ from aws_lambda_powertools import Logger
 
 from imagesearch.adapters.s3.client import client_config
 from imagesearch.downloads.model_store import S3ModelStore
+from imagesearch.embedding.self_test.run import SampleSelfTest
 
 from .cloudformation import ResponseSender
 from .handler import make_handler
@@ -15,8 +16,13 @@ logger = Logger(service="fetch_model", level=os.environ.get("LOG_LEVEL", "INFO")
 s3 = boto3.client("s3", config=client_config())
 
 
+self_test = SampleSelfTest(
+    lambda summary, figures: logger.info("self-test", result=summary, figures=figures)
+)
+
+
 def store(bucket: str, prefix: str) -> S3ModelStore:
-    return S3ModelStore(bucket, prefix, s3)
+    return S3ModelStore(bucket, prefix, s3, self_test=self_test)
 
 
 handler = make_handler(store, ResponseSender(), logger)

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from aws_lambda_powertools import Logger
 
-from imagesearch.domain.errors import ImageSearchError
+from imagesearch.domain.errors import ImageSearchError, ModelRefused
 from imagesearch.downloads.model_store import Deadline, OutOfTime, S3ModelStore
 
 from .cloudformation import RESPONSE_SECONDS, Request, ResponseSender, Result, read_event
@@ -16,6 +16,7 @@ Handler: TypeAlias = Callable[[Any, Any], None]
 StoreFactory: TypeAlias = Callable[[str, str], S3ModelStore]
 SHUTDOWN_SECONDS = 5  # for stopped work, and for Lambda itself
 NOT_CREATED = "was-not-made"
+REFUSED_HINT = "Set ModelName to another model"
 HINTS = {
     "Create": "Deploy again, or upload the model to your own bucket and set ModelUri",
     "Update": "Deploy again; until then the previous model stays in use",
@@ -101,6 +102,8 @@ def _result(request: Request, task: DeadlineTask[str], seconds: float, logger: L
     """A failure keeps the physical ID: CloudFormation deletes the resource of a replaced ID."""
     try:
         return Result(task.result(seconds))
+    except ModelRefused as error:
+        return Result(_resource_id(request), f"{error.message}. {REFUSED_HINT}.")
     except ImageSearchError as error:
         reason = "; ".join(filter(None, (error.message, error.hint)))
     except Exception as error:  # CloudFormation needs a response to unexpected errors too

@@ -1,9 +1,10 @@
-"""`imagesearch models`: list, download and verify models."""
+"""`imagesearch models`: list, download, test, calibrate and verify models."""
 
 from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +16,32 @@ from local.options import DATA_DIR, RESUMABLE, DataDir
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from imagesearch.calibration.calibration_set import CalibrationSet
+    from imagesearch.embedding.model_catalog import CatalogEntry
+
 MEGABYTE = 1_000_000
 
-models = typer.Typer(help="List, download and verify models.", no_args_is_help=True)
+Accept = Annotated[
+    bool,
+    typer.Option(
+        "--accept",
+        help="Install a model that the self-test refuses, such as one for X-rays or drawings; its"
+        " figures are recorded.",
+    ),
+]
+Captions = Annotated[
+    Path | None,
+    typer.Option(
+        "--captions",
+        metavar="FILE",
+        help="Test and calibrate with your own photos: a .tsv or .csv file with the columns path"
+        " and caption.",
+    ),
+]
+
+models = typer.Typer(
+    help="List, download, test, calibrate and verify models.", no_args_is_help=True
+)
 
 
 @models.command("list")
@@ -34,16 +58,45 @@ def pull(
         bool,
         typer.Option("--allow-unpinned", help="Allow files without a recorded SHA-256."),
     ] = False,
+    accept: Accept = False,
+    captions: Captions = None,
 ) -> None:
-    """Download a model; an interrupted download resumes."""
+    """Download a model, test it and calibrate it; an interrupted download resumes.
+
+    Exit status 1: the self-test refused the model, and it is not installed.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
     try:
-        folder = pull_model(name, allow_unpinned, console)
+        folder = pull_model(name, allow_unpinned, console, accept, captions)
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
     print(folder)  # noqa: T201
+
+
+@models.command()
+def calibrate(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="Model folder or name, or s3://bucket/prefix.")
+    ],
+    captions: Captions = None,
+    accept: Accept = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH", help="The float32 model that this model was quantized from, to compare."
+        ),
+    ] = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Test a model, and calibrate relevance, label scores and duplicates for it.
+
+    Exit status 1: the self-test refused the model, and nothing was written.
+    """
+    from rich.console import Console
+
+    print(calibrate_model(path, data_dir, Console(stderr=True), captions, accept, against))  # noqa: T201
 
 
 @models.command()
@@ -71,18 +124,34 @@ def model_lines(data_dir: Path) -> list[str]:
     return lines
 
 
-def pull_model(name: str, allow_unpinned: bool, console: Console) -> Path:
-    """Download a model, print how to use it, and return its folder.
+def pull_model(
+    name: str,
+    allow_unpinned: bool,
+    console: Console,
+    accept: bool = False,
+    captions: Path | None = None,
+    catalog: Callable[[str], CatalogEntry] | None = None,
+) -> Path:
+    """Download a model, test and calibrate it, print how to use it, and return its folder.
 
-    Raises UsageError, Unavailable, NotFound, ConfigurationError.
+    Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
+    from imagesearch.embedding.manifest import MANIFEST
     from imagesearch.embedding.model_catalog import catalog_entry
     from local.models import BETTER, Puller, models_cache
     from local.output import download_progress, print_line
 
-    model = catalog_entry(name)
+    model = (catalog or catalog_entry)(name)
+    cache = models_cache(os.environ)
+    photos = calibration_set(captions)
+    float32 = cache / model.quantized_from if model.quantized_from else None
+
+    def self_test(folder: Path) -> None:
+        original = float32 if float32 and (float32 / MANIFEST).is_file() else None
+        print_line(console, run_with_progress(folder, photos, console, accept, original))
+
     with download_progress(console) as progress:
-        puller = Puller(models_cache(os.environ), progress)
+        puller = Puller(cache, progress, self_test=self_test)
         folder = puller.pull(model, allow_unpinned=allow_unpinned)
     use = "new folders are indexed with it" if name == BETTER else f"index with `--model {name}`"
     print_line(console, f"{name} is installed; {use}")
@@ -92,6 +161,72 @@ def pull_model(name: str, allow_unpinned: bool, console: Console) -> Path:
         f" `imagesearch reindex FOLDER --model {name}`, then activate it with `--model {name}`",
     )
     return folder
+
+
+def calibrate_model(
+    path: str,
+    data_dir: Path,
+    console: Console,
+    captions: Path | None = None,
+    accept: bool = False,
+    against: str | None = None,
+) -> str:
+    """Test and calibrate a model folder, or one in S3; returns the result as a line.
+
+    Raises UsageError, Unavailable, ConfigurationError, ModelRefused.
+    """
+    from local.models import model_folder
+
+    photos = calibration_set(captions)
+    float32 = model_folder(against, data_dir) if against else None
+
+    def run(folder: Path) -> str:
+        return run_with_progress(folder, photos, console, accept, float32, again=True)
+
+    return _in_s3(path, run) if path.startswith("s3://") else run(model_folder(path, data_dir))
+
+
+def _in_s3(uri: str, run: Callable[[Path], str]) -> str:
+    """Run in a copy of the folder, and upload the calibration."""
+    import boto3
+
+    from imagesearch.adapters.s3.client import client_config
+    from imagesearch.downloads.model_store import copied_model, put_calibration
+
+    s3 = boto3.client("s3", config=client_config())
+    with copied_model(uri.rstrip("/"), s3) as folder:
+        line = run(folder)
+        put_calibration(folder, uri.rstrip("/"), s3)
+    return line
+
+
+def calibration_set(captions: Path | None) -> CalibrationSet:
+    """The sample photos, or those of a file. Raises ConfigurationError."""
+    from imagesearch.calibration.calibration_set import shipped_set
+    from imagesearch.embedding.self_test.own_photos import own_set
+
+    samples = shipped_set()
+    return own_set(captions, samples) if captions else samples
+
+
+def run_with_progress(
+    folder: Path,
+    photos: CalibrationSet,
+    console: Console,
+    accept: bool,
+    float32: Path | None,
+    *,
+    again: bool = False,
+) -> str:
+    """Test a folder, unless it has the result already; returns the result as a line."""
+    from imagesearch.embedding.self_test.run import self_tested, summary
+    from local.output import counted_progress
+
+    with counted_progress(console, "testing the model") as progress:
+        found = self_tested(
+            folder, photos, float32=float32, accept=accept, progress=progress, again=again
+        )
+    return summary(folder, photos, found)
 
 
 def verify_model(name_or_path: str, data_dir: Path) -> Path:

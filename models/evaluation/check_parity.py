@@ -23,9 +23,11 @@ from imagesearch.calibration.parity import (
     compare,
     faults,
     refuse,
+    vectors_alone,
 )
 from imagesearch.domain.errors import ImageSearchError
-from imagesearch.embedding.manifest import MANIFEST
+from imagesearch.embedding.manifest import MANIFEST, load_manifest
+from imagesearch.embedding.self_test.onnx_model import OnnxModel
 from models import Floats
 from models.evaluation.samples import Captioned, read_captioned, read_samples, vectors_of
 from models.starter.build import PREPROCESS, SECOND_BLOCK, image_blocks
@@ -77,8 +79,11 @@ def _measured(options: argparse.Namespace) -> Parity:
 
 
 def _float32(folder: Path, captioned: Captioned) -> tuple[Floats, Floats]:
-    exact = vectors_of(folder, captioned)
-    return exact.images_alone, exact.texts_alone
+    model = OnnxModel(folder, load_manifest(folder))
+    try:
+        return vectors_alone(model.images, model.texts, captioned.pictures, captioned.captions)
+    finally:
+        model.close()
 
 
 def _starter(sources: Path, samples: Path) -> tuple[Floats, Floats]:

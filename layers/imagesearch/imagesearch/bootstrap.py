@@ -29,6 +29,7 @@ from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.duplicates.linker import Linker
 from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.calibration import relevance
+from imagesearch.embedding.calibration_file import CALIBRATION, calibrated
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
@@ -222,8 +223,11 @@ def _label_encoder(settings: Settings) -> LabelEncoder:
 
 @cache
 def manifest_of(model_uri: str) -> Manifest:
-    """The manifest of a model; raises ConfigurationError."""
-    return load_manifest(_model_folder(model_uri, [MANIFEST]))
+    """The manifest of a model, with its calibration; raises ConfigurationError."""
+    folder = _model_folder(model_uri, [MANIFEST])
+    if model_uri.startswith("s3://"):
+        _s3_model(model_uri).fetch_if_present(CALIBRATION)
+    return calibrated(folder, load_manifest(folder))
 
 
 def duplicate_weights(model_uri: str) -> Weights:

@@ -11,7 +11,7 @@ from functions.fetch_model import cloudformation as responses
 from functions.fetch_model.cloudformation import ResponseSender
 from functions.fetch_model.handler import make_handler
 from imagesearch.adapters.s3.client import client_config
-from imagesearch.downloads.model_store import S3ModelStore
+from imagesearch.downloads.model_store import S3ModelStore, SelfTest
 from imagesearch.embedding.model_catalog import CatalogEntry
 from tests.integration.conftest import NOBODY
 from tests.support.aws.cloud import REGION
@@ -72,12 +72,25 @@ def keys(s3: Any) -> Keys:
 
 
 @pytest.fixture
-def shelf(used_s3: Any, models: dict[str, CatalogEntry]) -> Callable[[str, str], S3ModelStore]:
+def self_test() -> SelfTest | None:
+    """No test, because the graphs of these models are not real."""
+    return None
+
+
+@pytest.fixture
+def shelf(
+    used_s3: Any, models: dict[str, CatalogEntry], self_test: SelfTest | None
+) -> Callable[[str, str], S3ModelStore]:
     """A store with the models of this test, without pauses between attempts."""
 
     def shelf(bucket: str, part: str) -> S3ModelStore:
         return S3ModelStore(
-            bucket, part, used_s3, models.__getitem__, lambda time_left, _: time_left.check()
+            bucket,
+            part,
+            used_s3,
+            models.__getitem__,
+            lambda time_left, _: time_left.check(),
+            self_test,
         )
 
     return shelf

@@ -55,15 +55,28 @@ def vectors_of(
 ) -> Vectors:
     """Raises UnreadableImage."""
 
+    return Vectors(
+        _in_batches(_embed_with(images), photos, outlier_image(), _IMAGE_BATCH),
+        _in_batches(texts.encode_texts, captions, OUTLIER_TEXT, _TEXT_BATCH),
+        *vectors_alone(images, texts, photos, captions),
+    )
+
+
+def vectors_alone(
+    images: ImageEncoder, texts: TextEncoder, photos: Sequence[bytes], captions: Sequence[str]
+) -> tuple[Embedding, Embedding]:
+    """Photos and captions, embedded one by one: [N, D] each. Raises UnreadableImage."""
+    return (
+        _in_batches(_embed_with(images), photos, None, 1),
+        _in_batches(texts.encode_texts, captions, None, 1),
+    )
+
+
+def _embed_with(images: ImageEncoder) -> Callable[[Sequence[bytes]], Embedding]:
     def embed(files: Sequence[bytes]) -> Embedding:
         return np.stack([_vector(encoded) for encoded in images.encode_images(files)])
 
-    return Vectors(
-        _in_batches(embed, photos, outlier_image(), _IMAGE_BATCH),
-        _in_batches(texts.encode_texts, captions, OUTLIER_TEXT, _TEXT_BATCH),
-        _in_batches(embed, photos, None, 1),
-        _in_batches(texts.encode_texts, captions, None, 1),
-    )
+    return embed
 
 
 def outlier_image() -> bytes:

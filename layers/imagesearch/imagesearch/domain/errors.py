@@ -82,6 +82,12 @@ class Unreachable(Unavailable):
     """
 
 
+class ModelRefused(ImageSearchError):
+    """The self-test of a model failed: the model must not be used."""
+
+    code = "model_refused"
+
+
 class ConfigurationError(ImageSearchError):
     """The configuration is invalid, and an operator must correct it."""
 

@@ -5,16 +5,17 @@ Hashes are verified on download (`http_download.Downloader`) and on load (`manif
 
 import tempfile
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from imagesearch.adapters.s3.model_folder import S3Folder
+from imagesearch.adapters.s3.model_folder import S3Folder, S3Model
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
 from imagesearch.downloads.http_download import Downloader, digest, download_if_missing, entry_of
-from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest
+from imagesearch.embedding.calibration_file import CALIBRATION, calibrated, read_calibration
+from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entry
 
 
@@ -44,6 +45,16 @@ class Deadline:
         self.check()
 
 
+class SelfTest(Protocol):
+    """Tests and calibrates model folders."""
+
+    def is_current(self, folder: Path) -> bool:
+        """True if the folder has a manifest and the current result of the test."""
+
+    def run(self, folder: Path, progress: Callable[[int, int], None]) -> None:
+        """Write the result into the folder. Raises ModelRefused, ConfigurationError."""
+
+
 REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
 
 
@@ -51,7 +62,8 @@ REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
 class S3ModelStore:
     """Models below a prefix of a bucket: `s3://bucket/part/name/version`.
 
-    `pause` waits between attempts to download, in seconds.
+    `pause` waits between attempts to download, in seconds. `self_test` calibrates a model folder,
+    and raises ModelRefused for a model that must not be used.
     """
 
     bucket: str
@@ -59,6 +71,7 @@ class S3ModelStore:
     s3: Any
     known: Callable[[str], CatalogEntry] = catalog_entry
     pause: Callable[[Deadline, float], None] = Deadline.wait
+    self_test: SelfTest | None = None
 
     def uri(self, name: str) -> str:
         """The MODEL_URI of a model. Raises NotFound, ConfigurationError."""
@@ -68,7 +81,9 @@ class S3ModelStore:
     def put(self, name: str, time_left: Deadline) -> list[str]:
         """Upload the missing files of a model, or nothing; returns the names of those files.
 
-        Raises Unavailable, NotFound, ConfigurationError.
+        The model is tested and calibrated before its manifest is uploaded.
+
+        Raises Unavailable, NotFound, ConfigurationError, ModelRefused.
         """
         model, folder = self._pinned(name), self._folder(self.uri(name))
         try:
@@ -108,8 +123,26 @@ class S3ModelStore:
             for name, entry in stored.items()
         }
         time_left.check()
-        _put_manifest(model.manifest_with(files), folder)
+        manifest = model.manifest_with(files)
+        self._calibrate(manifest, folder, time_left)
+        _put_manifest(manifest, folder)
         return [name for name, entry in stored.items() if entry is None]
+
+    def _calibrate(self, manifest: Manifest, folder: S3Folder, time_left: Deadline) -> None:
+        """Test the model in a copy of its folder, and upload the calibration unless it is there."""
+        if self.self_test is None:
+            return
+        with tempfile.TemporaryDirectory(prefix="model-") as here:
+            copy = S3Model(folder.uri, Path(here), self.s3)
+            (Path(here) / MANIFEST).write_text(manifest.as_text())
+            fetch_calibration(copy, Path(here))
+            if self.self_test.is_current(Path(here)):
+                return
+            for name in manifest.files:
+                time_left.check()
+                copy.folder([name])
+            self.self_test.run(Path(here), lambda _, __: time_left.check())
+            put_calibration(Path(here), folder.uri, self.s3)
 
     def _bring(
         self, name: str, model: CatalogEntry, folder: S3Folder, time_left: Deadline
@@ -160,3 +193,33 @@ def _put_manifest(manifest: Manifest, folder: S3Folder) -> None:
         sha256, found = digest(path), folder.find(MANIFEST)
         if found is None or found.sha256 != sha256:
             folder.put(MANIFEST, path, sha256, {})
+
+
+@contextmanager
+def copied_model(uri: str, s3: Any) -> Iterator[Path]:
+    """A temporary copy of the model at `uri`, `s3://bucket/prefix`. Raises ConfigurationError."""
+    with tempfile.TemporaryDirectory(prefix="model-") as here:
+        copy = S3Model(uri, Path(here), s3)
+        manifest = load_manifest(copy.folder([MANIFEST]))
+        copy.folder(manifest.files)
+        fetch_calibration(copy, Path(here))
+        yield Path(here)
+
+
+def fetch_calibration(model: S3Model, folder: Path) -> None:
+    """Download the calibration of a model, if it has one, and its backgrounds."""
+    model.fetch_if_present(CALIBRATION)
+    with suppress(ConfigurationError):
+        model.folder(calibrated(folder, load_manifest(folder)).needs)
+
+
+def put_calibration(folder: Path, uri: str, s3: Any) -> None:
+    """Upload the calibration of a local folder, after its backgrounds; unchanged files stay."""
+    found = read_calibration(folder, load_manifest(folder))
+    if found is None:
+        return
+    stored = S3Folder(uri, s3)
+    for name in (*found.files, CALIBRATION):
+        sha256, there = digest(folder / name), stored.find(name)
+        if there is None or there.sha256 != sha256:
+            stored.put(name, folder / name, sha256, {})

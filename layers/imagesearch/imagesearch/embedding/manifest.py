@@ -90,7 +90,7 @@ class KindCalibration(ManifestModel):
 
 
 class Calibration(ManifestModel):
-    """The calibration of each modality, from models/relevance/calibrate.py.
+    """The calibration of each modality, see `imagesearch.calibration`.
 
     Not part of the image space, because no image vector depends on it.
     """
@@ -183,7 +183,7 @@ class Manifest(ManifestModel):
             "dimension": self.dimension,
             "templates": self.prompts.templates,
         }
-        return _digest(inputs)
+        return digest_of(inputs)
 
     @property
     def needs(self) -> list[str]:
@@ -201,7 +201,7 @@ class Manifest(ManifestModel):
             "graph": self.files[self.image.graph].origin,
             "dimension": self.dimension,
         }
-        return _digest(inputs)
+        return digest_of(inputs)
 
     def as_text(self) -> str:
         """The content of `manifest.json`."""
@@ -266,6 +266,7 @@ def _damaged(message: str) -> ConfigurationError:
     )
 
 
-def _digest(inputs: dict[str, Any]) -> str:
+def digest_of(inputs: dict[str, Any]) -> str:
+    """A digest of JSON values: 16 hexadecimal digits."""
     text = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -32,6 +32,8 @@ class CatalogEntry(BaseModel):
     manifest: a manifest without `files`, and without `text.image_space` if a file that determines
         it is unpinned.
     evidence: the sources of the pinned hashes.
+    quantized_from: the name of the float32 model, with which this model is compared if both are
+        installed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +41,7 @@ class CatalogEntry(BaseModel):
     manifest: dict[str, Any]
     pins: dict[FileName, Pin]
     evidence: list[str]
+    quantized_from: str | None = None
 
     @property
     def name(self) -> str:

@@ -108,16 +108,37 @@ class S3Model:
                 self._fetch(name)
         return self._cache
 
+    def fetch_if_present(self, name: str) -> None:
+        """Download a file that the folder may lack.
+
+        Without permission to list the bucket, a missing object is a 403. Raises ConfigurationError.
+        """
+        if (self._cache / name).exists():
+            return
+        try:
+            self._download(name)
+        except ClientError as error:
+            if _code(error) not in ("403", "404", "AccessDenied", "NoSuchKey"):
+                raise self._unreadable(name, error) from error
+        except BotoCoreError as error:
+            raise self._unreadable(name, error) from error
+
     def _fetch(self, name: str) -> None:
+        try:
+            self._download(name)
+        except (ClientError, BotoCoreError) as error:
+            raise self._unreadable(name, error) from error
+
+    def _download(self, name: str) -> None:
         """Download under another name, then rename: a file is complete or absent."""
         part = self._cache / f"{name}.part"
         key = f"{self._prefix}/{name}" if self._prefix else name
-        try:
-            self._s3.download_file(self._bucket, key, str(part))
-        except (ClientError, BotoCoreError) as error:
-            raise ConfigurationError(
-                f"cannot read {self._uri}/{name}: {error}",
-                "check MODEL_URI and that the function's role may read it",
-                code="invalid_model",
-            ) from error
+        self._s3.download_file(self._bucket, key, str(part))
         part.rename(self._cache / name)
+
+    def _unreadable(self, name: str, error: Exception) -> ConfigurationError:
+        return ConfigurationError(
+            f"cannot read {self._uri}/{name}: {error}",
+            "check MODEL_URI and that the function's role may read it",
+            code="invalid_model",
+        )

@@ -1,0 +1,103 @@
+"""The file `calibration.json` of a model folder: what the self-test measured and calibrated.
+
+It overrides the calibration of the manifest, which it leaves as it is, and with it the image space
+and the name of the index. It is bound to the model by a digest: the file of another model, or of
+another version of the format, is ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from imagesearch.domain.errors import ConfigurationError
+from imagesearch.embedding.manifest import (
+    Calibration,
+    ClassifySection,
+    DuplicateWeights,
+    FileEntry,
+    FileName,
+    Manifest,
+    ManifestModel,
+    Positive,
+    digest_of,
+)
+
+CALIBRATION = "calibration.json"
+SCHEMA_VERSION = 1
+ShortDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
+class CalibrationFile(ManifestModel):
+    """The content of `calibration.json`.
+
+    model: see `model_digest`.
+    calibration_set: name and digest of the set of photos.
+    figures: the results of the self-test, for information.
+    refusal: the reason why the self-test refused the model, if it was accepted nevertheless. It is
+        then not calibrated.
+    """
+
+    schema_version: Literal[1] = 1
+    model: ShortDigest
+    calibration_set: tuple[str, ShortDigest]
+    relevance: Calibration | None = None
+    temperature: Positive | None = None
+    duplicates: DuplicateWeights | None = None
+    files: dict[FileName, FileEntry] = Field(default_factory=dict)
+    figures: dict[str, Any]
+    refusal: str = ""
+
+    def applied_to(self, manifest: Manifest) -> Manifest:
+        """The manifest with this calibration."""
+        if self.relevance is None:
+            return manifest
+        prompts = manifest.prompts
+        temperature = self.temperature or prompts.temperature
+        classify = ClassifySection(templates=prompts.templates, temperature=temperature)
+        update = {
+            "relevance": self.relevance,
+            "classify": classify,
+            "duplicates": self.duplicates or manifest.duplicates,
+            "files": manifest.files | self.files,
+        }
+        return manifest.model_copy(update=update)
+
+    def as_text(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def model_digest(manifest: Manifest) -> str:
+    """A digest of everything that determines the vectors of images, texts and labels."""
+    return digest_of({"image": manifest.image_space, "text": manifest.label_space})
+
+
+def read_calibration(folder: Path, manifest: Manifest) -> CalibrationFile | None:
+    """The file of this model; None if there is none. Raises ConfigurationError if it is damaged."""
+    path = folder / CALIBRATION
+    try:
+        content = json.loads(path.read_bytes())
+        if content["schema_version"] != SCHEMA_VERSION:
+            return None
+        found = CalibrationFile.model_validate(content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}",
+            "delete it, and calibrate the model again (docs/how-to/tune-relevance.md)",
+            "invalid_model",
+        ) from error
+    return found if found.model == model_digest(manifest) else None
+
+
+def calibrated(folder: Path, manifest: Manifest) -> Manifest:
+    """The manifest with the calibration of the folder, if it has one.
+
+    Raises ConfigurationError.
+    """
+    found = read_calibration(folder, manifest)
+    return found.applied_to(manifest) if found else manifest

@@ -1,0 +1,210 @@
+"""Runs the self-test on a model folder, and writes `calibration.json` with its backgrounds."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagesearch.calibration.calibration_set import CalibrationSet, shipped_set
+from imagesearch.calibration.calibrator import (
+    Calibrator,
+    Fitted,
+    Outcome,
+    Progress,
+)
+from imagesearch.calibration.parity import QUANTIZED, compare, faults, vectors_alone, vectors_of
+from imagesearch.domain.errors import ConfigurationError, ModelRefused
+from imagesearch.embedding.calibration_file import (
+    CALIBRATION,
+    CalibrationFile,
+    model_digest,
+    read_calibration,
+)
+from imagesearch.embedding.manifest import (
+    Calibration,
+    DuplicateWeights,
+    FileEntry,
+    KindCalibration,
+    Manifest,
+    load_manifest,
+)
+from imagesearch.embedding.self_test.edits import PillowEditor
+from imagesearch.embedding.self_test.onnx_model import OnnxModel
+from imagesearch.search.relevance import Modality
+
+_BACKGROUNDS = "calibration-*.npy"
+
+
+def current_result(folder: Path, photos: CalibrationSet) -> CalibrationFile | None:
+    """The result of this set for this model; None if it is missing, incomplete or damaged."""
+    try:
+        found = read_calibration(folder, load_manifest(folder))
+    except ConfigurationError:
+        return None
+    if found is None or found.calibration_set != (photos.name, photos.digest):
+        return None
+    return found if all((folder / name).is_file() for name in found.files) else None
+
+
+class SampleSelfTest:
+    """Tests model folders with the sample photos; `report` gets the summary and the figures."""
+
+    def __init__(self, report: Callable[[str, dict[str, Any]], object]) -> None:
+        self._report = report
+
+    @cached_property
+    def _photos(self) -> CalibrationSet:
+        return shipped_set()
+
+    def is_current(self, folder: Path) -> bool:
+        """True if the folder has the result of these photos for its model."""
+        return current_result(folder, self._photos) is not None
+
+    def run(self, folder: Path, progress: Progress) -> None:
+        """Write the result into the folder. Raises ModelRefused, ConfigurationError."""
+        found = run_self_test(folder, self._photos, progress=progress)
+        self._report(summary(folder, self._photos, found), found.figures)
+
+
+def self_tested(
+    folder: Path,
+    photos: CalibrationSet,
+    *,
+    float32: Path | None = None,
+    accept: bool = False,
+    progress: Progress = lambda _, __: None,
+    again: bool = False,
+) -> CalibrationFile:
+    """The result of this set in the folder; runs the test if there is none, or `again`.
+
+    Arguments and exceptions are those of `run_self_test`.
+    """
+    found = None if again else current_result(folder, photos)
+    if found and (accept or not found.refusal):
+        return found
+    return run_self_test(folder, photos, float32=float32, accept=accept, progress=progress)
+
+
+def run_self_test(
+    folder: Path,
+    photos: CalibrationSet,
+    *,
+    float32: Path | None = None,
+    accept: bool = False,
+    progress: Progress = lambda _, __: None,
+) -> CalibrationFile:
+    """Test and calibrate the model of a folder, and write the result into the folder.
+
+    float32: the folder of the float32 model from which the model was quantized.
+    accept: record the figures of a model that is refused, without a calibration.
+
+    Raises ModelRefused, and then leaves the folder unchanged; ConfigurationError.
+    """
+    manifest = load_manifest(folder)
+    model = OnnxModel(folder, manifest)
+    try:
+        calibrator = Calibrator(model, photos, PillowEditor(), progress)
+        outcome = calibrator.run(lambda: parity_faults(model, float32, photos))
+    finally:
+        model.close()
+    if outcome.refusal and not accept:
+        hint = (
+            "if it is for other images than photos, --accept installs it, and --captions FILE"
+            " calibrates it with your own"
+        )
+        raise ModelRefused(outcome.refusal, hint)
+    return write_outcome(folder, manifest, photos, outcome)
+
+
+def write_outcome(
+    folder: Path, manifest: Manifest, photos: CalibrationSet, outcome: Outcome
+) -> CalibrationFile:
+    """Write the backgrounds under names of their content, then `calibration.json`, atomically."""
+    files: dict[str, FileEntry] = {}
+    fitted = outcome.fitted
+    names = dict.fromkeys(Modality, "")
+    if fitted:
+        labels = _write_background(folder, "labels", fitted.labels, files)
+        pictures = _write_background(folder, "photos", fitted.photos, files)
+        names = {Modality.TEXT: labels, Modality.IMAGE: pictures, Modality.MIXED: pictures}
+    written = CalibrationFile(
+        model=model_digest(manifest),
+        calibration_set=(photos.name, photos.digest),
+        relevance=_relevance(fitted, names) if fitted else None,
+        temperature=fitted.temperature if fitted else None,
+        duplicates=DuplicateWeights(**asdict(fitted.duplicates)) if fitted else None,
+        files=files,
+        figures=_figures(outcome),
+        refusal=outcome.refusal,
+    )
+    part = folder / f"{CALIBRATION}.part"
+    part.write_text(written.as_text(), "utf-8")
+    part.replace(folder / CALIBRATION)
+    for path in folder.glob(_BACKGROUNDS):
+        if path.name not in files:
+            path.unlink()
+    return written
+
+
+def summary(folder: Path, photos: CalibrationSet, found: CalibrationFile) -> str:
+    """Such as `clip: finds the right sample photo first for 71 of 85 captions; calibrated.`"""
+    name = load_manifest(folder).name
+    test = found.figures["test"]
+    starter = f" (starter: {photos.starter_found})" if photos.starter_found is not None else ""
+    photo = "sample photo" if photos.starter_found is not None else f"photo of {photos.name}"
+    state = "calibrated" if found.relevance else f"not calibrated: {found.refusal}"
+    return (
+        f"{name}: finds the right {photo} first for {test['found_first']} of {test['photos']}"
+        f" captions{starter}; {state}."
+    )
+
+
+def parity_faults(model: OnnxModel, float32: Path | None, photos: CalibrationSet) -> Sequence[str]:
+    """The reasons to refuse a model that was quantized from this one; empty without it."""
+    if float32 is None:
+        return ()
+    exact = OnnxModel(float32, load_manifest(float32))
+    try:
+        originals = vectors_alone(exact.images, exact.texts, photos.photos, photos.captions)
+    finally:
+        exact.close()
+    shipped = vectors_of(model.images, model.texts, photos.photos, photos.captions)
+    return faults(compare(shipped, *originals), QUANTIZED)
+
+
+def _relevance(fitted: Fitted, backgrounds: dict[Modality, str]) -> Calibration:
+    kinds = {
+        kind.value: KindCalibration(
+            background=backgrounds[kind], neighbours=fitted.neighbours[kind], **asdict(curve)
+        )
+        for kind, curve in fitted.curves.items()
+    }
+    return Calibration(**kinds)
+
+
+def _figures(outcome: Outcome) -> dict[str, Any]:
+    fitted = {"relevance": outcome.fitted.figures()} if outcome.fitted else {}
+    return {"test": asdict(outcome.test)} | fitted
+
+
+def _write_background(
+    folder: Path, name: str, rows: NDArray[np.int8], files: dict[str, FileEntry]
+) -> str:
+    file = io.BytesIO()
+    np.save(file, rows)
+    data = file.getvalue()
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = folder / f"calibration-{name}-{sha256[:12]}.npy"
+    part = folder / f"{path.name}.part"
+    part.write_bytes(data)
+    part.replace(path)
+    files[path.name] = FileEntry(sha256=sha256, bytes=len(data))
+    return path.name

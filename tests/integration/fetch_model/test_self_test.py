@@ -1,0 +1,132 @@
+"""Claims: a model is tested after its download; the result is stored with it, or it is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imagesearch import bootstrap
+from imagesearch.domain.errors import ModelRefused
+from imagesearch.downloads.http_download import digest
+from imagesearch.downloads.model_store import put_calibration
+from imagesearch.embedding.calibration_file import CALIBRATION, CalibrationFile, model_digest
+from imagesearch.embedding.manifest import MANIFEST, FileEntry, load_manifest
+from tests.integration.fetch_model.conftest import BUCKET
+from tests.support.models import FILES
+
+BACKGROUND = "calibration-labels-000000000000.npy"
+
+
+class RecordingTest:
+    """Counts its runs, and refuses a model if it has a `refusal`."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.refusal = ""
+
+    def is_current(self, folder: Path) -> bool:
+        return (folder / CALIBRATION).is_file() and (folder / BACKGROUND).is_file()
+
+    def run(self, folder: Path, progress: Callable[[int, int], None]) -> None:
+        self.runs += 1
+        assert all((folder / name).is_file() for name in (*FILES, MANIFEST))
+        progress(1, 2)
+        if self.refusal:
+            raise ModelRefused(self.refusal)
+        write_result(folder)
+
+
+def write_result(folder: Path) -> None:
+    np.save(folder / BACKGROUND, np.ones((10, 4), np.int8))
+    path = folder / BACKGROUND
+    kind = {"background": BACKGROUND, "neighbours": 10, "slope": 9.0, "base": 0.1, "nearness": 0.5}
+    written = CalibrationFile(
+        model=model_digest(load_manifest(folder)),
+        calibration_set=("samples", "0" * 16),
+        relevance=dict.fromkeys(("text", "image", "mixed"), kind),  # type: ignore[arg-type]
+        files={BACKGROUND: FileEntry(sha256=digest(path), bytes=path.stat().st_size)},
+        figures={},
+    )
+    (folder / CALIBRATION).write_text(written.as_text())
+
+
+@pytest.fixture
+def self_test() -> RecordingTest:
+    return RecordingTest()
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Any:
+    for kept in (bootstrap.manifest_of, bootstrap.relevance_of, bootstrap._s3_model):
+        kept.cache_clear()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def connected(aws: str, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+
+def test_the_calibration_is_stored_with_the_model_and_used(
+    cloudformation: Any, keys: Any, connected: None
+) -> None:
+    uri = cloudformation.ask("model-create")["PhysicalResourceId"]
+    begin = uri.removeprefix(f"s3://{BUCKET}/")
+    assert keys() == sorted(
+        f"{begin}/{each}" for each in (*FILES, MANIFEST, CALIBRATION, BACKGROUND)
+    )
+    assert bootstrap.manifest_of(uri).relevance
+    assert bootstrap.relevance_of(uri)
+
+
+def test_a_model_without_a_calibration_is_used_without_relevance(
+    cloudformation: Any, s3: Any, connected: None
+) -> None:
+    uri = cloudformation.ask("model-create")["PhysicalResourceId"]
+    s3.delete_object(Bucket=BUCKET, Key=f"{uri.removeprefix(f's3://{BUCKET}/')}/{CALIBRATION}")
+    assert bootstrap.manifest_of(uri).relevance is None
+    assert bootstrap.relevance_of(uri) is None
+
+
+def test_a_tested_model_is_not_tested_again(cloudformation: Any, self_test: RecordingTest) -> None:
+    for _ in range(2):
+        assert cloudformation.ask("model-create")["Status"] == "SUCCESS"
+    assert self_test.runs == 1
+
+
+def test_a_refused_model_fails_the_deployment_with_the_sentence_and_leaves_nothing(
+    cloudformation: Any, self_test: RecordingTest, keys: Any
+) -> None:
+    self_test.refusal = "clip finds the right sample photo first for 1 of 85 captions"
+    answer = cloudformation.ask("model-create")
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"] == f"{self_test.refusal}. Set ModelName to another model."
+    assert keys() == []
+
+
+def test_a_model_that_is_in_use_stays_if_a_release_refuses_it(
+    cloudformation: Any, self_test: RecordingTest, s3: Any, keys: Any
+) -> None:
+    uri = cloudformation.ask("model-create")["PhysicalResourceId"]
+    begin = uri.removeprefix(f"s3://{BUCKET}/")
+    s3.delete_object(Bucket=BUCKET, Key=f"{begin}/{CALIBRATION}")
+    self_test.refusal = "it finds nothing"
+    answer = cloudformation.ask("model-again", PhysicalResourceId=uri)
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", uri)
+    assert {f"{begin}/{name}" for name in (*FILES, MANIFEST)} <= set(keys())
+
+
+def test_an_unchanged_calibration_is_not_uploaded_again(
+    cloudformation: Any, s3: Any, tmp_path: Path
+) -> None:
+    uri = cloudformation.ask("model-create")["PhysicalResourceId"]
+    begin = uri.removeprefix(f"s3://{BUCKET}/")
+    for name in (MANIFEST, CALIBRATION, BACKGROUND):
+        s3.download_file(BUCKET, f"{begin}/{name}", str(tmp_path / name))
+    before = s3.head_object(Bucket=BUCKET, Key=f"{begin}/{CALIBRATION}")["LastModified"]
+    put_calibration(tmp_path, uri, s3)
+    assert s3.head_object(Bucket=BUCKET, Key=f"{begin}/{CALIBRATION}")["LastModified"] == before
