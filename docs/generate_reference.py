@@ -170,7 +170,11 @@ def command_line() -> Iterator[str]:
         ("status", "meaning"),
         [
             ("0", "Success."),
-            ("1", "Images are rejected, failed or kept, or the state asked for is not reached."),
+            (
+                "1",
+                "Images are rejected, failed or kept, a model is refused, or the state asked for is"
+                " not reached.",
+            ),
             ("2", "Usage or configuration error; the message names it."),
             ("130", "Interrupted (Ctrl-C)."),
         ],

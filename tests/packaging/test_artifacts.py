@@ -58,6 +58,13 @@ def test_licenses_go_with_what_they_license(shipped):
     assert (model / "starter_model/LICENSE").exists()
 
 
+def test_the_photos_of_the_self_test_take_at_most_3_megabytes(shipped):
+    data = shipped["ImageSearchLayer"] / "python/imagesearch/calibration/data"
+    assert len(list(data.rglob("*.webp"))) == 85
+    assert (data / "NOTICE").exists()
+    assert size(data) <= 3_000_000
+
+
 ROOT = REPOSITORY
 
 

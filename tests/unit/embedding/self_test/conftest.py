@@ -41,11 +41,15 @@ def stripped_manifest(shipped_manifest: dict[str, Any]) -> dict[str, Any]:
 def stripped(stripped_manifest: dict[str, Any], tmp_path: Path) -> Path:
     """A folder with the starter's graphs and the stripped manifest."""
     folder = tmp_path / NAME
-    folder.mkdir()
-    for name in stripped_manifest["files"]:
-        shutil.copyfile(STARTER_MODEL / name, folder / name)
-    (folder / "manifest.json").write_text(json.dumps(stripped_manifest))
+    copy_starter(folder, stripped_manifest)
     return folder
+
+
+def copy_starter(folder: Path, manifest: dict[str, Any]) -> None:
+    folder.mkdir()
+    for name in manifest["files"]:
+        shutil.copyfile(STARTER_MODEL / name, folder / name)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.fixture(scope="module")
