@@ -11,6 +11,7 @@ from imagesearch.calibration.evidence import (
     CHOOSING,
     REPORTING,
     CalibrationVectors,
+    Edited,
     caption_evidence,
     edit_evidence,
     evidence,
@@ -55,7 +56,10 @@ def vectors() -> CalibrationVectors:
     return CalibrationVectors(
         captions=near(photos, 0.6),
         photos=photos,
-        edits={"cropped to 60 %": near(photos, 0.4), "mirrored": near(photos, 0.2)},
+        edits={
+            "cropped to 60 %": Edited.every(near(photos, 0.4)),
+            "mirrored": Edited.every(near(photos, 0.2)),
+        },
         unanswerable={CHOOSING: noise[:10], REPORTING: noise[10:]},
         labels=near(np.repeat(centers, 4, axis=0), 1.0),
         kinds=kinds,

@@ -17,6 +17,7 @@ from imagesearch.domain.images import Embedding
 from imagesearch.search.relevance import Modality
 
 CHOOSING, REPORTING = "choosing", "reporting"
+PARTNER_EDIT = "cropped to 60 %"
 # Edits by which retrieval and relevance are measured, and further copies for the duplicates.
 EDITS = (
     "cropped to 60 %",
@@ -42,13 +43,29 @@ COPIES = (
 
 
 @dataclass(frozen=True)
+class Edited:
+    """Normalized embeddings [R, D] of edits of the photos with these rows [R]."""
+
+    rows: npt.NDArray[np.int64]
+    vectors: Embedding
+
+    @classmethod
+    def every(cls, vectors: Embedding) -> Edited:
+        """Edits of all photos."""
+        return cls(np.arange(len(vectors)), vectors)
+
+
+@dataclass(frozen=True)
 class CalibrationVectors:
     """Normalized embeddings of captions, photos, edits of the photos, queries without a match (by
-    set) and label sentences, each [N, D]; and the kinds of the photos."""
+    set) and label sentences, each [N, D]; and the kinds of the photos.
+
+    The edit `PARTNER_EDIT` is of all photos.
+    """
 
     captions: Embedding
     photos: Embedding
-    edits: Mapping[str, Embedding]
+    edits: Mapping[str, Edited]
     unanswerable: Mapping[str, Embedding]
     labels: Embedding
     kinds: npt.NDArray[np.str_]
@@ -57,7 +74,6 @@ class CalibrationVectors:
 Marks = npt.NDArray[np.bool_]
 # Weights of text and image in mixed queries.
 MIXTURES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
-PARTNER_EDIT = "cropped to 60 %"
 
 
 @dataclass(frozen=True)
@@ -116,13 +132,10 @@ def same_kind_evidence(vectors: CalibrationVectors) -> Evidence:
 def edit_evidence(vectors: CalibrationVectors) -> Evidence:
     """An edited photo should find its original."""
     same, own = _same_kind(vectors), np.eye(len(vectors.photos), dtype=bool)
-    times = len(vectors.edits)
-    return Evidence(
-        np.concatenate(list(vectors.edits.values())),
-        np.tile(np.arange(len(own)), times),
-        np.tile(own, (times, 1)),
-        np.tile(~same, (times, 1)),
-    )
+    edits = vectors.edits.values()
+    rows = np.concatenate([edit.rows for edit in edits])
+    queries = np.concatenate([edit.vectors for edit in edits])
+    return Evidence(queries, rows, own[rows], ~same[rows])
 
 
 def mixed_evidence(vectors: CalibrationVectors) -> Evidence:
@@ -146,7 +159,9 @@ def _partners(vectors: CalibrationVectors) -> Embedding:
         members = np.flatnonzero(vectors.kinds == kind)
         following = members[(int(np.flatnonzero(members == place)[0]) + 1) % len(members)]
         alone = following == place
-        chosen.append(vectors.edits[PARTNER_EDIT][place] if alone else vectors.photos[following])
+        chosen.append(
+            vectors.edits[PARTNER_EDIT].vectors[place] if alone else vectors.photos[following]
+        )
     return np.stack(chosen)
 
 
