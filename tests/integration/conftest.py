@@ -10,7 +10,6 @@ import httpx
 import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
-from moto.server import ThreadedMotoServer
 
 from functions.index_images.handler import BatchReport
 from functions.index_images.handler import make_handler as make_index_handler
@@ -42,6 +41,7 @@ from imagesearch.uploads import Allowed, UploadService
 from tests.support.aws.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
 from tests.support.encoders import CountingEncoder
 from tests.support.paths import REPOSITORY
+from tests.support.servers.moto_server import moto_server
 from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = REPOSITORY
@@ -79,11 +79,8 @@ def images(onnx_images) -> CountingEncoder:
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
     """The URL of a moto server."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture

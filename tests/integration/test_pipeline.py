@@ -175,7 +175,7 @@ def test_swapped_events_end_in_the_bucket_s_state(cloud, queue, index_images, in
     cloud.put("b.webp", sample("animals/cow"))
     for message in reversed(queue.receive()):
         index_images(event_of([message]))
-    assert keys(index) == ["b.webp"]
+    assert eventually(lambda: keys(index) == ["b.webp"])
 
 
 def test_an_event_that_was_lost_is_made_good_by_the_next(cloud, queue, index_images, index, sample):
@@ -183,7 +183,7 @@ def test_an_event_that_was_lost_is_made_good_by_the_next(cloud, queue, index_ima
     queue.drain(lambda event: {"batchItemFailures": []})
     cloud.copy_onto_itself("a.webp", label="owl")
     queue.drain(index_images)
-    assert keys(index) == ["a.webp"]
+    assert eventually(lambda: keys(index) == ["a.webp"])
 
 
 def test_a_poisoned_message_reaches_the_dead_letter_queue_and_holds_nobody_up(
@@ -193,7 +193,7 @@ def test_a_poisoned_message_reaches_the_dead_letter_queue_and_holds_nobody_up(
     cloud.put("a.webp", sample("animals/owl"))
     queue.drain(index_images)
     assert eventually(lambda: queue.dead() == ["poison"])
-    assert keys(index) == ["a.webp"]
+    assert eventually(lambda: keys(index) == ["a.webp"])
 
 
 def test_what_fails_for_a_while_is_done_when_it_comes_back(
@@ -213,7 +213,7 @@ def test_what_fails_for_a_while_is_done_when_it_comes_back(
     cloud.put("a.webp", sample("animals/owl"))
     queue.drain(lambda event: handler(event, None))
     assert len(deliveries) == 3
-    assert keys(index) == ["a.webp"]
+    assert eventually(lambda: keys(index) == ["a.webp"])
     assert queue.dead() == []
 
 

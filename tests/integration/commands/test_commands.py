@@ -6,23 +6,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from local.aws import s3_location
 from local.commands.feedback import feedback_in_s3
 from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
+from tests.support.servers.moto_server import moto_server
 
 Result = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture

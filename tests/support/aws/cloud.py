@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -77,8 +76,6 @@ class Queue:
 
     def __init__(self, sqs: Any, again: int = 0, receives: int = RECEIVES) -> None:
         self._sqs, self._again = sqs, again
-        # moto hands a message to two that ask at the same moment.
-        self._receiving = threading.Lock()
         self._dead_url, dead_arn = self._make({})
         policy = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": str(receives)}
         attributes = {"VisibilityTimeout": str(HIDDEN_SECONDS), "RedrivePolicy": json.dumps(policy)}
@@ -130,8 +127,7 @@ class Queue:
         return url, found["Attributes"]["QueueArn"]
 
     def _receive(self, url: str) -> list[dict[str, Any]]:
-        with self._receiving:
-            found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         return found.get("Messages", [])
 
 
