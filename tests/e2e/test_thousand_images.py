@@ -16,19 +16,22 @@ from tests.support.images.odd_images import BROKEN, ODD
 
 Eventually = Callable[..., None]
 ALL = 1_000
+# People keep copies, and copies are not embedded: the test is about the number of files.
+COPIES = 4
 MOST_BYTES = 10**9
 
 
 @pytest.fixture(scope="module")
 def folder(samples: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small variants of the samples in subfolders, each twice; some odd and some broken images."""
+    """Small variants of the samples in subfolders, each COPIES times; odd and broken images."""
     made = tmp_path_factory.mktemp("thousand")
     pictures = [_small(sample) for sample in samples]
     data = io.BytesIO()
     for number in range(ALL - len(ODD) - len(BROKEN)):
-        if number % 2 == 0:  # people keep copies
+        if number % COPIES == 0:
             data = io.BytesIO()
-            variant = _variant(pictures[number // 2 % len(pictures)], number // 2)
+            original = number // COPIES
+            variant = _variant(pictures[original % len(pictures)], original)
             variant.save(data, "JPEG", quality=80)
         target = made / f"{number % 10}" / f"{number}.jpg"
         target.parent.mkdir(exist_ok=True)

@@ -9,6 +9,8 @@ from typing import Any
 # work, and nothing else: what fails by it is a hang. Pass it wherever a library wants a timeout.
 PATIENCE_SECONDS = 600.0
 PAUSE_SECONDS, PROGRESS_SECONDS = 0.02, 1.0
+# A condition is evaluated for a fifth of the time at most: what is waited for needs the CPU.
+PAUSE_RATIO = 4
 
 
 def eventually(
@@ -26,14 +28,17 @@ def eventually(
     patience = max(seconds, PATIENCE_SECONDS)
     seen, changed = progress(), time.monotonic()
     looked = changed
-    while not condition():
+    while True:
+        started = time.monotonic()
+        if condition():
+            return
         now = time.monotonic()
         if now - looked >= PROGRESS_SECONDS:
             looked = now
             if (found := progress()) != seen:
                 seen, changed = found, now
         assert now - changed < patience, f"not within {patience:g} s: {what} (progress: {seen})"
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(min(max(PAUSE_SECONDS, PAUSE_RATIO * (now - started)), PROGRESS_SECONDS))
 
 
 def run(command: Any, **options: Any) -> "subprocess.CompletedProcess[str]":
