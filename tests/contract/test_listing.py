@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from imagesearch.domain.filters import KeyPrefix
 from imagesearch.domain.images import Linked, Neighbour, Status
 from imagesearch.domain.ports import Delete, Put, Touch
-from imagesearch.domain.queries import Selection, TakenPlace
+from imagesearch.domain.queries import Selection, TimePosition
 
 
 def rejected(document, key):
@@ -96,7 +96,7 @@ def pages(subject, size, newest_first):
     while page := subject.index.list_by_time(newest_first=newest_first, after=after, limit=size):
         assert len(page) <= size
         found += [document.ref.key for document in page]
-        after = TakenPlace(page[-1].taken_at, page[-1].ref.key)
+        after = TimePosition(page[-1].taken_at, page[-1].ref.key)
     return found
 
 
@@ -166,8 +166,8 @@ def test_a_list_goes_on_behind_an_image_that_is_gone(subject, put):
     subject.store(*(put(f"{n}", taken_at=JULY if n < 3 else None) for n in range(6)))
     subject.store(Delete(put("1").ref, subject.version(put("1").ref)))
     subject.store(Delete(put("4").ref, subject.version(put("4").ref)))
-    assert subject.keys_by_time(after=TakenPlace(JULY, "1")) == ["2", "3", "5"]
-    assert subject.keys_by_time(after=TakenPlace(None, "4")) == ["5"]
+    assert subject.keys_by_time(after=TimePosition(JULY, "1")) == ["2", "3", "5"]
+    assert subject.keys_by_time(after=TimePosition(None, "4")) == ["5"]
 
 
 def test_an_empty_index_lists_nothing_by_time(subject):

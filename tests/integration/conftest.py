@@ -128,7 +128,7 @@ def opensearch_index(manifest, opensearch_url) -> Iterator[VectorIndex]:
         name,
         manifest.dimension,
         model=manifest.name,
-        layout=IndexSettings(refresh_interval="100ms"),
+        settings=IndexSettings(refresh_interval="100ms"),
     )
     yield index
     index.close()

@@ -26,7 +26,7 @@ from imagesearch.domain.ports import (
     Write,
     WriteResult,
 )
-from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 from imagesearch.uploads import unknown_image
 
 
@@ -166,7 +166,7 @@ class ScopedIndex:
         selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         limit: int,
     ) -> list[Document]:
         return self._index.list_by_time(

@@ -196,14 +196,16 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
     from imagesearch.adapters.opensearch.index import OpenSearchIndex
     from imagesearch.adapters.opensearch.mapping import IndexSettings
 
-    layout = IndexSettings(
+    index_settings = IndexSettings(
         engine=settings.index_engine,
         compression=settings.index_compression,
         shards=settings.index_shards,
         replicas=settings.index_replicas,
         refresh_interval=f"{settings.index_refresh_seconds}s",
     )
-    index = OpenSearchIndex(settings.index_url, name, dimension, model=model, layout=layout)
+    index = OpenSearchIndex(
+        settings.index_url, name, dimension, model=model, settings=index_settings
+    )
     after_restore(index.close)
     return index
 

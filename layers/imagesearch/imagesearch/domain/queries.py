@@ -20,7 +20,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenPlace:
+class TimePosition:
     """An image's position in a list by capture time, with millisecond precision, then by key."""
 
     taken_at: datetime | None

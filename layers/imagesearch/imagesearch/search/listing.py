@@ -7,7 +7,7 @@ from enum import StrEnum
 from imagesearch.domain.filters import Filter, KeyPrefix
 from imagesearch.domain.images import Document, Status
 from imagesearch.domain.ports import VectorIndex
-from imagesearch.domain.queries import Selection, TakenPlace
+from imagesearch.domain.queries import Selection, TimePosition
 from imagesearch.search.pagination import MAX_LIMIT, check_limit, seal, unseal
 
 
@@ -50,7 +50,7 @@ def list_page(index: VectorIndex, wanted: ListRequest) -> ListPage:
     return ListPage(page, _cursor(page[-1], request) if more else None)
 
 
-def _found(index: VectorIndex, wanted: ListRequest, after: TakenPlace | None) -> list[Document]:
+def _found(index: VectorIndex, wanted: ListRequest, after: TimePosition | None) -> list[Document]:
     filter: Filter | None = None if wanted.prefix is None else KeyPrefix(wanted.prefix)
     selection = Selection(wanted.status, wanted.collection, filter)
     if wanted.order is Order.KEY:
@@ -62,11 +62,11 @@ def _found(index: VectorIndex, wanted: ListRequest, after: TakenPlace | None) ->
     )
 
 
-def _position(cursor: str | None, request: str) -> TakenPlace | None:
+def _position(cursor: str | None, request: str) -> TimePosition | None:
     if not cursor:
         return None
     key, taken = unseal(cursor, request)
-    return TakenPlace(datetime.fromisoformat(str(taken)) if taken else None, str(key))
+    return TimePosition(datetime.fromisoformat(str(taken)) if taken else None, str(key))
 
 
 def _cursor(last: Document, request: str) -> str:

@@ -48,7 +48,7 @@ from imagesearch.adapters.opensearch.records import (
 from imagesearch.domain.errors import ImageSearchError, Unavailable
 from imagesearch.domain.images import Document, Embedding, Linked, Scanned, Status
 from imagesearch.domain.ports import IndexHealth, Stored, Write, WriteResult, WriteStatus
-from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 
 # Partial results would look like complete ones.
 STRICT = {"allow_partial_search_results": "false"}
@@ -71,7 +71,7 @@ _log = logging.getLogger(__name__)
 class OpenSearchIndex:
     """Implements VectorIndex; may be used by several threads.
 
-    The index is created by the first write, as `layout` describes; until then it is empty. Writes
+    The index is created by the first write, as `settings` describes; until then it is empty. Writes
     are retried for up to `patience` seconds while the server is busy or unavailable. Hits are
     limited to 1,000 for a search over all its pages.
     """
@@ -83,7 +83,7 @@ class OpenSearchIndex:
         dimension: int,
         *,
         model: str,
-        layout: IndexSettings = IndexSettings(),  # noqa: B008 - frozen
+        settings: IndexSettings = IndexSettings(),  # noqa: B008 - frozen
         patience: float = PATIENCE_SECONDS,
         settling_margin: timedelta = SETTLING_MARGIN,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -91,7 +91,7 @@ class OpenSearchIndex:
         self._name = name
         self._dimension = dimension
         self._model = model
-        self._layout = layout
+        self._settings = settings
         self._clock = clock
         self._client = OpenSearchClient(url)
         self._bulk = Bulk(self._send_bulk, self._ensure_index, patience)
@@ -104,7 +104,7 @@ class OpenSearchIndex:
     @property
     def visibility_delay(self) -> timedelta:
         """A record is made before its write, which may be retried until `patience` is over."""
-        return timedelta(seconds=self._layout.refresh_seconds) + self._max_write_time
+        return timedelta(seconds=self._settings.refresh_seconds) + self._max_write_time
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
@@ -154,7 +154,7 @@ class OpenSearchIndex:
         selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         limit: int,
     ) -> list[Document]:
         hits = self._search(listing_by_time(matching(selection), after, limit, newest_first))
@@ -318,7 +318,7 @@ class OpenSearchIndex:
 
     def _ensure_index(self) -> None:
         with self._client.errors():
-            ensure_index(self._client.raw, self._name, self._dimension, self._model, self._layout)
+            ensure_index(self._client.raw, self._name, self._dimension, self._model, self._settings)
         self._ensured = True
 
     def _clean_up(self, now: datetime) -> None:

@@ -25,7 +25,7 @@ from imagesearch.domain.filters import (
     Recorded,
 )
 from imagesearch.domain.images import Embedding, Status
-from imagesearch.domain.queries import Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import Selection, TimePosition, VectorQuery
 
 BOUNDS = ("gte", "lte", "gt", "lt")
 
@@ -119,7 +119,7 @@ def same_copy(vector: Embedding) -> str:
 
 
 def listing_by_time(
-    query: dict[str, Any], after: TakenPlace | None, limit: int, newest_first: bool
+    query: dict[str, Any], after: TimePosition | None, limit: int, newest_first: bool
 ) -> dict[str, Any]:
     """Documents without time come last in both orders, by the sort value `_last` stands for."""
     order = {"order": "desc" if newest_first else "asc"}

@@ -25,7 +25,7 @@ from imagesearch.domain.filters import (
     Recorded,
 )
 from imagesearch.domain.images import Status
-from imagesearch.domain.queries import Selection, TakenPlace
+from imagesearch.domain.queries import Selection, TimePosition
 
 _OPERATORS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<"}
 
@@ -158,7 +158,7 @@ _FRACTION = f"iif({_FINE}, substr({_TEXT}, 21, 3), 0)"
 TAKEN = f"(strftime('%s', substr({_TEXT}, 1, 19) || {_ZONE}) * 1000 + {_FRACTION})"
 
 
-def dated(place: TakenPlace | None, newest_first: bool) -> Condition:
+def dated(place: TimePosition | None, newest_first: bool) -> Condition:
     """Images with a time, after a position among them."""
     if place is None or place.taken_at is None:
         return Condition(f"{TAKEN} NOT NULL")
@@ -169,7 +169,7 @@ def dated(place: TakenPlace | None, newest_first: bool) -> Condition:
     return Condition(behind, (then, then, place.key))
 
 
-def undated(place: TakenPlace | None, newest_first: bool) -> Condition:
+def undated(place: TimePosition | None, newest_first: bool) -> Condition:
     """Images without a time, which come last, after a position among them."""
     if place is None or place.taken_at is not None:
         return Condition(f"{TAKEN} IS NULL")

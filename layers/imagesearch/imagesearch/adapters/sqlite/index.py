@@ -44,7 +44,7 @@ from imagesearch.domain.ports import (
     WriteResult,
     WriteStatus,
 )
-from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 
 DELETED = "deleted"
 FETCH_ROWS = 4096
@@ -128,7 +128,7 @@ class SqliteIndex:
         selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         limit: int,
     ) -> list[Document]:
         condition = matching(selection)
