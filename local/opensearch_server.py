@@ -27,6 +27,34 @@ from local.opensearch_install import HASHES, CannotStart, unpacked
 VERSION_SECONDS = 300
 # Locations of Java on Linux distributions and macOS.
 FOLDERS = (Path("/usr/lib/jvm"), Path("/opt/java"), Path("/Library/Java/JavaVirtualMachines"))
+OLDEST_JAVA = 21
+HEAP = "-Xms512m -Xmx512m"
+# For a server that runs for minutes: the optimizing compiler takes longer than it saves.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1"
+# OpenSearch does not run as root.
+UNPRIVILEGED = "nobody"
+IMAGE = "opensearchproject/opensearch"
+PR_SET_PDEATHSIG = 1
+SETTINGS = {
+    "discovery.type": "single-node",
+    # A write to a missing index must fail: OpenSearch would create it with a wrong mapping.
+    "action.auto_create_index": "false",
+    "cluster.routing.allocation.disk.threshold_enabled": "false",
+}
+LOGGING = """\
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %m%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+"""
+VERSION = "3.5.0"
+# Time without a new line in the log: a busy machine takes minutes.
+SILENT_SECONDS = 300.0
+STOP_SECONDS = 30.0
+LOG_TAIL = 3000
 
 
 def find_java_home(oldest: int, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -57,31 +85,6 @@ def _major_version(home: Path) -> int:
         return 0
     version = re.search(r'version "(\d+)', output)
     return int(version[1]) if version else 0
-
-
-OLDEST_JAVA = 21
-HEAP = "-Xms512m -Xmx512m"
-# For a server that runs for minutes: the optimizing compiler takes longer than it saves.
-SHORT_LIVED = "-XX:TieredStopAtLevel=1"
-# OpenSearch does not run as root.
-UNPRIVILEGED = "nobody"
-IMAGE = "opensearchproject/opensearch"
-PR_SET_PDEATHSIG = 1
-SETTINGS = {
-    "discovery.type": "single-node",
-    # A write to a missing index must fail: OpenSearch would create it with a wrong mapping.
-    "action.auto_create_index": "false",
-    "cluster.routing.allocation.disk.threshold_enabled": "false",
-}
-LOGGING = """\
-status = error
-appender.console.type = Console
-appender.console.name = console
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %m%n
-rootLogger.level = info
-rootLogger.appenderRef.console.ref = console
-"""
 
 
 def start(
@@ -184,13 +187,6 @@ def _end_with_parent() -> Callable[[], object] | None:
         return None
     prctl = ctypes.CDLL(None).prctl
     return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-VERSION = "3.5.0"
-# Time without a new line in the log: a busy machine takes minutes.
-SILENT_SECONDS = 300.0
-STOP_SECONDS = 30.0
-LOG_TAIL = 3000
 
 
 class OpenSearchServer:

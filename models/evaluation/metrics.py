@@ -14,6 +14,38 @@ from models import Floats
 
 CUTS = (1, 5, 10)
 Recall = dict[str, float]
+NEIGHBOURS = 5
+# The API's default threshold for near duplicates.
+DUPLICATE = 0.95
+
+# Manual groups of the samples, by file stem; samples without a group are distractors.
+KINDS = {
+    "fish": "clownfish goldfish orange-discus-fish-in-an-aquarium spotted-puffer-fish",
+    "bird": "chickens owl scarlet-macaw-parrot white-duck",
+    "bear": "giant-panda polar-bear-on-snow",
+    "reptile": "chameleon-on-a-branch crocodile-on-a-river-bank komodo-dragon",
+    "hoofed": "american-bison cow horse-in-a-field moose-with-antlers pig sheep-on-grass"
+    " two-giraffes",
+    "marsupial": "kangaroo-with-its-joey koalas-in-a-tree",
+    "cat": "kitten-playing two-jaguars",
+    "windmill": "dutch-windmill-by-a-canal white-windmills-on-an-island wooden-windmill",
+    "solar power": "solar-panels-on-a-roof solar-tracker",
+    "tower": "bayterek-tower-in-astana eiffel-tower empire-state-building leaning-tower-of-pisa"
+    " skyscraper-under-construction",
+    "arch": "brandenburg-gate india-gate triumphal-arch-in-paris",
+    "statue": "statue-of-christ-the-redeemer-on-a-mountain statue-of-liberty"
+    " faces-of-presidents-carved-into-a-mountain",
+    "dome": "taj-mahal united-states-capitol",
+    "ruin": "colosseum-in-rome greek-temple-with-columns roman-aqueduct-over-a-river"
+    " ruins-of-an-inca-city-in-the-mountains",
+    "castle or church": "cathedral-with-two-towers island-abbey fairy-tale-castle-on-a-hill"
+    " palace-at-night",
+    "hand tool": "adjustable-wrench claw-hammer nail-clipper pair-of-pliers pair-of-scissors"
+    " screwdriver sickle tweezers",
+    "cutlery": "five-spoons knife-a-fork-and-a-spoon",
+    "ball": "baseball volleyball",
+    "crockery": "tea-cup-and-saucer white-plate",
+}
 
 
 def ranks(queries: Floats, items: Floats) -> npt.NDArray[np.int64]:
@@ -49,40 +81,6 @@ def top_overlap(
 def first_10(scores: Floats) -> npt.NDArray[np.int64]:
     """Scores [queries, items] → the 10 items with the highest scores, [queries, 10], unordered."""
     return np.asarray(np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10])
-
-
-NEIGHBOURS = 5
-# The API's default threshold for near duplicates.
-DUPLICATE = 0.95
-
-# Manual groups of the samples, by file stem; samples without a group are distractors.
-KINDS = {
-    "fish": "clownfish goldfish orange-discus-fish-in-an-aquarium spotted-puffer-fish",
-    "bird": "chickens owl scarlet-macaw-parrot white-duck",
-    "bear": "giant-panda polar-bear-on-snow",
-    "reptile": "chameleon-on-a-branch crocodile-on-a-river-bank komodo-dragon",
-    "hoofed": "american-bison cow horse-in-a-field moose-with-antlers pig sheep-on-grass"
-    " two-giraffes",
-    "marsupial": "kangaroo-with-its-joey koalas-in-a-tree",
-    "cat": "kitten-playing two-jaguars",
-    "windmill": "dutch-windmill-by-a-canal white-windmills-on-an-island wooden-windmill",
-    "solar power": "solar-panels-on-a-roof solar-tracker",
-    "tower": "bayterek-tower-in-astana eiffel-tower empire-state-building leaning-tower-of-pisa"
-    " skyscraper-under-construction",
-    "arch": "brandenburg-gate india-gate triumphal-arch-in-paris",
-    "statue": "statue-of-christ-the-redeemer-on-a-mountain statue-of-liberty"
-    " faces-of-presidents-carved-into-a-mountain",
-    "dome": "taj-mahal united-states-capitol",
-    "ruin": "colosseum-in-rome greek-temple-with-columns roman-aqueduct-over-a-river"
-    " ruins-of-an-inca-city-in-the-mountains",
-    "castle or church": "cathedral-with-two-towers island-abbey fairy-tale-castle-on-a-hill"
-    " palace-at-night",
-    "hand tool": "adjustable-wrench claw-hammer nail-clipper pair-of-pliers pair-of-scissors"
-    " screwdriver sickle tweezers",
-    "cutlery": "five-spoons knife-a-fork-and-a-spoon",
-    "ball": "baseball volleyball",
-    "crockery": "tea-cup-and-saucer white-plate",
-}
 
 
 def image_retrieval(

@@ -21,6 +21,9 @@ Doubles = npt.NDArray[np.float64]
 STEPS, NEAR_ENOUGH = 100, 1e-10
 # A small ridge keeps the step finite if a feature separates right from wrong.
 RIDGE = 1e-5
+PRIOR = 0.19
+# The k of CSLS (Conneau et al. 2018).
+NEIGHBOURS = 10
 
 
 def logistic_fit(
@@ -54,11 +57,6 @@ def _newton(design: Doubles, right: Doubles, weights: Doubles, ridge: float) -> 
         if np.abs(step).max() < NEAR_ENOUGH:
             break
     return found
-
-
-PRIOR = 0.19
-# The k of CSLS (Conneau et al. 2018).
-NEIGHBOURS = 10
 
 
 class NothingToFit(Exception):

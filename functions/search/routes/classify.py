@@ -60,6 +60,15 @@ Neighbours = Annotated[
     int, Query(ge=1, le=MAX_NEIGHBOURS, description="Number of nearest labeled images that vote.")
 ]
 Source = Annotated[LabelSource, Query(description="Source of the label of each image that votes.")]
+SUMMARY = "Classify an image"
+DESCRIPTION = f"""With `labels`: zero-shot classification among up to {MAX_LABELS} labels of up to
+{MAX_LABEL} characters. With `labelset`: the same among the labels of a stored set, of which the
+nearest {NEAREST_LABELS:,} are compared. Without either: a vote of the nearest labeled images, which
+are returned as `evidence`; `source` selects where their label is recorded. The scores of all
+compared labels sum to 1.
+
+The body is JSON or the bytes of an image. With an image as the body, all other fields are query
+parameters, and `labels` are separated by commas."""
 
 
 class PostedClassify(BaseModel):
@@ -148,15 +157,6 @@ CLASSIFY = RequestBody(
     },
     accepts_image=True,
 )
-SUMMARY = "Classify an image"
-DESCRIPTION = f"""With `labels`: zero-shot classification among up to {MAX_LABELS} labels of up to
-{MAX_LABEL} characters. With `labelset`: the same among the labels of a stored set, of which the
-nearest {NEAREST_LABELS:,} are compared. Without either: a vote of the nearest labeled images, which
-are returned as `evidence`; `source` selects where their label is recorded. The scores of all
-compared labels sum to 1.
-
-The body is JSON or the bytes of an image. With an image as the body, all other fields are query
-parameters, and `labels` are separated by commas."""
 
 
 @dataclass(frozen=True, slots=True)

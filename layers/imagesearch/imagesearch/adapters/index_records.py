@@ -84,25 +84,6 @@ def to_neighbour(text: str) -> Neighbour:
     return Neighbour(id, sha256, float(score), float(confidence))
 
 
-def _neighbours(texts: Sequence[str] | None) -> tuple[Neighbour, ...] | None:
-    return None if texts is None else tuple(map(to_neighbour, texts))
-
-
-def _texts(neighbours: Sequence[Neighbour] | None) -> list[str] | None:
-    """One string each: OpenSearch reads strings from doc values, without the records."""
-    if neighbours is None:
-        return None
-    return [f"{each.id} {each.sha256} {each.score!r} {each.confidence!r}" for each in neighbours]
-
-
-def _text(date: datetime | None) -> str | None:
-    return date.isoformat() if date else None
-
-
-def _date(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
 def unit_vector(embedding: Embedding, dimension: int) -> Embedding:
     """The embedding [D] as float32 of length 1; raises ValueError if zero or not finite."""
     vector = np.asarray(embedding, np.float64)
@@ -136,3 +117,22 @@ def direction_json(vector: Embedding) -> str:
     They have the precision of float32 and are formatted twice as fast as nine digits.
     """
     return str(np.rint(vector * np.float32(2**24)).astype(np.int32).tolist())
+
+
+def _neighbours(texts: Sequence[str] | None) -> tuple[Neighbour, ...] | None:
+    return None if texts is None else tuple(map(to_neighbour, texts))
+
+
+def _texts(neighbours: Sequence[Neighbour] | None) -> list[str] | None:
+    """One string each: OpenSearch reads strings from doc values, without the records."""
+    if neighbours is None:
+        return None
+    return [f"{each.id} {each.sha256} {each.score!r} {each.confidence!r}" for each in neighbours]
+
+
+def _text(date: datetime | None) -> str | None:
+    return date.isoformat() if date else None
+
+
+def _date(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -10,6 +10,8 @@ from typing import TypeAlias
 from imagesearch.domain.filters import Filter
 from imagesearch.domain.images import Document, Embedding, Status
 
+MAX_TERMS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -66,9 +68,6 @@ class Hit:
     document: Document
     score: float
     relevance: float | None = None
-
-
-MAX_TERMS = 16
 
 
 @dataclass(frozen=True, slots=True)

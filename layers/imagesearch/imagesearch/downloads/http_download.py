@@ -26,6 +26,121 @@ MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+ATTEMPTS = 8
+MAX_BACKOFF = 15.0
+CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Downloader:
+    """Downloads with retries; `tell` gets the number of bytes so far, `pause` sleeps in seconds.
+
+    `elsewhere` is the hint for a full disk, `resume` the one for a partial file.
+    """
+
+    tell: Callable[[int], None] = lambda _: None
+    pause: Callable[[float], None] = time.sleep
+    elsewhere: str = "choose another folder"
+    resume: str = "run again to resume"
+
+    def download(self, pin: Pin, to: Path) -> str:
+        """Download to the path `to` and return the file's SHA-256.
+
+        Raises Unavailable, NotFound, ConfigurationError; the partial file is kept for the next
+        attempt unless it is wrong.
+        """
+        partial = PartialFile(to, self.elsewhere)
+        earlier = partial.size > 0
+        self._complete(pin, partial)
+        if earlier and pin.sha256 not in (None, partial.digest()):
+            # The part of an earlier run may be wrong.
+            partial.discard()
+            self._complete(pin, partial)
+        digest = partial.digest()
+        if pin.sha256 not in (None, digest):
+            partial.discard()
+            raise ConfigurationError(
+                f"{pin.url} has the SHA-256 {digest} instead of {pin.sha256}",
+                "it is discarded: the file or a proxy cannot be trusted",
+                "wrong_hash",
+            )
+        partial.commit()
+        return digest
+
+    def _complete(self, pin: Pin, partial: PartialFile) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._resume(pin, partial)
+            except TransferInterrupted as interruption:
+                offline = interruption.no_connection and attempt == 1
+                if offline or attempt == ATTEMPTS:
+                    raise Unavailable(
+                        f"cannot download {pin.url}: {interruption}", self._next(partial)
+                    ) from interruption
+            self.pause(min(2.0 ** (attempt - 1), MAX_BACKOFF))
+        return None
+
+    def _resume(self, pin: Pin, partial: PartialFile) -> None:
+        """One request for the missing bytes. Raises Interrupted."""
+        # Without ETag or hash the rest may be of another version of the file.
+        if (pin.bytes and partial.size > pin.bytes) or not (partial.etag or pin.sha256):
+            partial.discard()
+        if pin.bytes and partial.size == pin.bytes:
+            return
+        with get_from(pin.url, partial.size, partial.etag) as answer:
+            if answer.begin < 0:
+                partial.discard()
+                raise TransferInterrupted("the server does not resume the download")
+            if pin.bytes and answer.total not in (None, pin.bytes):
+                raise _wrong_size(pin, f"{answer.total:,}")
+            if not answer.begin:
+                partial.begin(answer.etag)
+            partial.require_space((pin.bytes or answer.total or 0) - partial.size)
+            for here in partial.add(answer.chunks(CHUNK_BYTES)):
+                if pin.bytes and here > pin.bytes:
+                    partial.discard()
+                    raise _wrong_size(pin, "more")
+                self.tell(here)
+        if partial.size < (pin.bytes or answer.total or 0):
+            raise TransferInterrupted("the response ended early")
+
+    def _next(self, partial: PartialFile) -> str:
+        if partial.size:
+            return f"{partial.size:,} bytes were downloaded; {self.resume}"
+        return "check the network, and HTTPS_PROXY behind a proxy"
+
+
+def download_if_missing(pin: Pin, path: Path, downloader: Downloader) -> None:
+    """Download the file to `path` unless it exists there with the pinned hash.
+
+    Raises Unavailable, NotFound, ConfigurationError.
+    """
+    # An unpinned file of an earlier attempt may be of another revision.
+    if pin.sha256 and path.exists() and digest(path) == pin.sha256:
+        return
+    path.unlink(missing_ok=True)
+    downloader.download(pin, path)
+
+
+def entry_of(path: Path, *, make_weights_signed: bool) -> FileEntry:
+    """The manifest entry of the file, whose uint8 weights are converted to int8 on request."""
+    sha256 = digest(path)
+    if not (make_weights_signed and make_signed(path)):
+        return FileEntry(sha256=sha256, bytes=path.stat().st_size)
+    return FileEntry(sha256=digest(path), bytes=path.stat().st_size, rewritten_from=sha256)
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _wrong_size(pin: Pin, size: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{pin.url} has {size} bytes instead of {pin.bytes:,}",
+        "it is discarded: it is not the pinned file",
+        "wrong_size",
+    )
 
 
 class TransferInterrupted(Exception):
@@ -133,120 +248,3 @@ def _short(error: Exception) -> str:
         inner = inner.__cause__ or inner.__context__ or inner
     text = getattr(inner, "strerror", None) or str(inner)
     return str(text).strip() or type(inner).__name__
-
-
-ATTEMPTS = 8
-MAX_BACKOFF = 15.0
-CHUNK_BYTES = 1 << 16
-
-
-@dataclass(frozen=True)
-class Downloader:
-    """Downloads with retries; `tell` gets the number of bytes so far, `pause` sleeps in seconds.
-
-    `elsewhere` is the hint for a full disk, `resume` the one for a partial file.
-    """
-
-    tell: Callable[[int], None] = lambda _: None
-    pause: Callable[[float], None] = time.sleep
-    elsewhere: str = "choose another folder"
-    resume: str = "run again to resume"
-
-    def download(self, pin: Pin, to: Path) -> str:
-        """Download to the path `to` and return the file's SHA-256.
-
-        Raises Unavailable, NotFound, ConfigurationError; the partial file is kept for the next
-        attempt unless it is wrong.
-        """
-        partial = PartialFile(to, self.elsewhere)
-        earlier = partial.size > 0
-        self._complete(pin, partial)
-        if earlier and pin.sha256 not in (None, partial.digest()):
-            # The part of an earlier run may be wrong.
-            partial.discard()
-            self._complete(pin, partial)
-        digest = partial.digest()
-        if pin.sha256 not in (None, digest):
-            partial.discard()
-            raise ConfigurationError(
-                f"{pin.url} has the SHA-256 {digest} instead of {pin.sha256}",
-                "it is discarded: the file or a proxy cannot be trusted",
-                "wrong_hash",
-            )
-        partial.commit()
-        return digest
-
-    def _complete(self, pin: Pin, partial: PartialFile) -> None:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return self._resume(pin, partial)
-            except TransferInterrupted as interruption:
-                offline = interruption.no_connection and attempt == 1
-                if offline or attempt == ATTEMPTS:
-                    raise Unavailable(
-                        f"cannot download {pin.url}: {interruption}", self._next(partial)
-                    ) from interruption
-            self.pause(min(2.0 ** (attempt - 1), MAX_BACKOFF))
-        return None
-
-    def _resume(self, pin: Pin, partial: PartialFile) -> None:
-        """One request for the missing bytes. Raises Interrupted."""
-        # Without ETag or hash the rest may be of another version of the file.
-        if (pin.bytes and partial.size > pin.bytes) or not (partial.etag or pin.sha256):
-            partial.discard()
-        if pin.bytes and partial.size == pin.bytes:
-            return
-        with get_from(pin.url, partial.size, partial.etag) as answer:
-            if answer.begin < 0:
-                partial.discard()
-                raise TransferInterrupted("the server does not resume the download")
-            if pin.bytes and answer.total not in (None, pin.bytes):
-                raise _wrong_size(pin, f"{answer.total:,}")
-            if not answer.begin:
-                partial.begin(answer.etag)
-            partial.require_space((pin.bytes or answer.total or 0) - partial.size)
-            for here in partial.add(answer.chunks(CHUNK_BYTES)):
-                if pin.bytes and here > pin.bytes:
-                    partial.discard()
-                    raise _wrong_size(pin, "more")
-                self.tell(here)
-        if partial.size < (pin.bytes or answer.total or 0):
-            raise TransferInterrupted("the response ended early")
-
-    def _next(self, partial: PartialFile) -> str:
-        if partial.size:
-            return f"{partial.size:,} bytes were downloaded; {self.resume}"
-        return "check the network, and HTTPS_PROXY behind a proxy"
-
-
-def _wrong_size(pin: Pin, size: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{pin.url} has {size} bytes instead of {pin.bytes:,}",
-        "it is discarded: it is not the pinned file",
-        "wrong_size",
-    )
-
-
-def download_if_missing(pin: Pin, path: Path, downloader: Downloader) -> None:
-    """Download the file to `path` unless it exists there with the pinned hash.
-
-    Raises Unavailable, NotFound, ConfigurationError.
-    """
-    # An unpinned file of an earlier attempt may be of another revision.
-    if pin.sha256 and path.exists() and digest(path) == pin.sha256:
-        return
-    path.unlink(missing_ok=True)
-    downloader.download(pin, path)
-
-
-def entry_of(path: Path, *, make_weights_signed: bool) -> FileEntry:
-    """The manifest entry of the file, whose uint8 weights are converted to int8 on request."""
-    sha256 = digest(path)
-    if not (make_weights_signed and make_signed(path)):
-        return FileEntry(sha256=sha256, bytes=path.stat().st_size)
-    return FileEntry(sha256=digest(path), bytes=path.stat().st_size, rewritten_from=sha256)
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

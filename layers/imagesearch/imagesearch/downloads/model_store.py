@@ -17,6 +17,8 @@ from imagesearch.downloads.http_download import Downloader, digest, download_if_
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entry
 
+REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
+
 
 class OutOfTime(Unavailable):
     """The deadline passed before the work was done."""
@@ -42,9 +44,6 @@ class Deadline:
         """Sleep; raises OutOfTime as soon as the deadline passes."""
         self._over.wait(seconds)
         self.check()
-
-
-REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
 
 
 @dataclass(frozen=True)

@@ -40,31 +40,10 @@ PATTERNS = (
 # Libraries of Apple's programs: the user's images are in ORIGINALS, the rest is derived.
 LIBRARIES = ("*.photoslibrary", "*.photolibrary", "*.migratedphotolibrary", "*.aplibrary")
 ORIGINALS = frozenset(("originals", "masters"))
-
-
-def default_exclude(name: str, parent: str) -> str:
-    """The default pattern that excludes this name in a folder `parent`; "" if none."""
-    if name.startswith("."):
-        return HIDDEN
-    name = name.casefold()
-    if found := _NAMES.match(name):
-        return _matching(found, PATTERNS)
-    if name not in ORIGINALS and (found := _LIBRARIES.match(parent.casefold())):
-        return f"{_matching(found, LIBRARIES)} except its originals"
-    return ""
-
-
-def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(f"({translate(each.casefold())})" for each in patterns))
-
-
-def _matching(found: re.Match[str], patterns: tuple[str, ...]) -> str:
-    return patterns[(found.lastindex or 1) - 1]
-
-
-_NAMES, _LIBRARIES = _any_of(PATTERNS), _any_of(LIBRARIES)
-
-
+_NAMES, _LIBRARIES = (
+    re.compile("|".join(f"({translate(each.casefold())})" for each in patterns))
+    for patterns in (PATTERNS, LIBRARIES)
+)
 IGNORE_FILE = ".imagesearchignore"
 # The temporary name of an upload.
 UPLOAD_PREFIX = ".upload-"
@@ -95,6 +74,9 @@ class KnownFolder:
     ignore_file: bool = False
 
 
+NOT_THERE = KnownFolder()
+
+
 @dataclass(frozen=True, slots=True)
 class FolderRules:
     """The rules for the entries of one folder; an excluded folder has a `reason`."""
@@ -110,9 +92,6 @@ class FolderRules:
             return self.reason
         own = is_dir and self.excludes._folder(self.folder + name).own
         return self.excludes._why(self, name, is_dir, bool(own))
-
-
-NOT_THERE = KnownFolder()
 
 
 class Excludes:
@@ -274,3 +253,19 @@ def _parsed(data: bytes) -> Patterns | str:
         except BrokenPattern as error:
             return f"line {number}, {line.decode().strip()!r}: {error}"
     return Patterns(filter(None, patterns))
+
+
+def default_exclude(name: str, parent: str) -> str:
+    """The default pattern that excludes this name in a folder `parent`; "" if none."""
+    if name.startswith("."):
+        return HIDDEN
+    name = name.casefold()
+    if found := _NAMES.match(name):
+        return _matching(found, PATTERNS)
+    if name not in ORIGINALS and (found := _LIBRARIES.match(parent.casefold())):
+        return f"{_matching(found, LIBRARIES)} except its originals"
+    return ""
+
+
+def _matching(found: re.Match[str], patterns: tuple[str, ...]) -> str:
+    return patterns[(found.lastindex or 1) - 1]

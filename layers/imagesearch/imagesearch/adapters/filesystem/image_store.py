@@ -16,6 +16,11 @@ from imagesearch.adapters.filesystem.walk import Entry, FolderWalk, ListedFile, 
 from imagesearch.domain.errors import ObjectChanged, Unavailable, Unreachable
 from imagesearch.domain.images import ImageRef, ObjectState
 
+# No file can have such a name.
+_NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+# Temporary shortages of the machine.
+_TEMPORARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
+
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
@@ -254,12 +259,6 @@ class FolderStore:
 
 class _Away(OSError):
     """The filesystem of a file is unavailable; `filename` is the key of its place."""
-
-
-# No file can have such a name.
-_NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
-# Temporary shortages of the machine.
-_TEMPORARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
 
 
 def _unavailable(ref: ImageRef, error: OSError) -> Unavailable:

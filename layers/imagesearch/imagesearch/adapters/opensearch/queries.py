@@ -28,53 +28,6 @@ from imagesearch.domain.images import Embedding, Status
 from imagesearch.domain.queries import Selection, TimePosition, VectorQuery
 
 BOUNDS = ("gte", "lte", "gt", "lt")
-
-
-def filter_query(filter: Filter) -> dict[str, Any]:
-    match filter:
-        case KeyPrefix(prefix):
-            return _prefix(prefix)
-        case OneOf(field, values):
-            return {"terms": {field: list(values)}}
-        case MetadataOneOf(name, values):
-            return {"terms": {f"metadata.{name}": list(values)}}
-        case Recorded(field):
-            return {"exists": {"field": field}}
-        case MetadataRecorded(name):
-            return {"exists": {"field": f"metadata.{name}"}}
-        case NumberRange(field=field) | DateRange(field=field):
-            return {"range": {field: _bounds(filter)}}
-        case AllOf(filters):
-            return {"bool": {"filter": [{"match_all": {}}, *map(filter_query, filters)]}}
-        case AnyOf(filters):
-            return {"bool": {"should": [filter_query(one) for one in filters] or [_nothing()]}}
-        case Not(negated):
-            return {"bool": {"must_not": [filter_query(negated)]}}
-
-
-def _prefix(prefix: str) -> dict[str, Any]:
-    """A folder is one term: a prefix query on millions of keys would take seconds."""
-    parents = folders(prefix)
-    clauses: list[dict[str, Any]] = [{"term": {"folders": parents[-1]}}] if parents else []
-    if not parents or parents[-1] != prefix:
-        clauses.append({"prefix": {"key": prefix}})
-    return {"bool": {"filter": clauses}}
-
-
-def _bounds(filter: NumberRange | DateRange) -> dict[str, Any]:
-    given = {name: getattr(filter, name) for name in BOUNDS}
-    bounds: dict[str, Any] = {
-        name: epoch_milliseconds(value) if isinstance(value, datetime) else value
-        for name, value in given.items()
-        if value is not None
-    }
-    return bounds | ({"format": "epoch_millis"} if isinstance(filter, DateRange) else {})
-
-
-def _nothing() -> dict[str, Any]:
-    return {"match_none": {}}
-
-
 # The same k for every page: HNSW returns other neighbours for another k, and pages would repeat and
 # miss hits.
 NEIGHBOURS = 1000
@@ -208,3 +161,48 @@ def cosine(score: float) -> float:
 
 def _lucene_score(cosine: float) -> float:
     return (cosine + 1) / 2
+
+
+def filter_query(filter: Filter) -> dict[str, Any]:
+    match filter:
+        case KeyPrefix(prefix):
+            return _prefix(prefix)
+        case OneOf(field, values):
+            return {"terms": {field: list(values)}}
+        case MetadataOneOf(name, values):
+            return {"terms": {f"metadata.{name}": list(values)}}
+        case Recorded(field):
+            return {"exists": {"field": field}}
+        case MetadataRecorded(name):
+            return {"exists": {"field": f"metadata.{name}"}}
+        case NumberRange(field=field) | DateRange(field=field):
+            return {"range": {field: _bounds(filter)}}
+        case AllOf(filters):
+            return {"bool": {"filter": [{"match_all": {}}, *map(filter_query, filters)]}}
+        case AnyOf(filters):
+            return {"bool": {"should": [filter_query(one) for one in filters] or [_nothing()]}}
+        case Not(negated):
+            return {"bool": {"must_not": [filter_query(negated)]}}
+
+
+def _prefix(prefix: str) -> dict[str, Any]:
+    """A folder is one term: a prefix query on millions of keys would take seconds."""
+    parents = folders(prefix)
+    clauses: list[dict[str, Any]] = [{"term": {"folders": parents[-1]}}] if parents else []
+    if not parents or parents[-1] != prefix:
+        clauses.append({"prefix": {"key": prefix}})
+    return {"bool": {"filter": clauses}}
+
+
+def _bounds(filter: NumberRange | DateRange) -> dict[str, Any]:
+    given = {name: getattr(filter, name) for name in BOUNDS}
+    bounds: dict[str, Any] = {
+        name: epoch_milliseconds(value) if isinstance(value, datetime) else value
+        for name, value in given.items()
+        if value is not None
+    }
+    return bounds | ({"format": "epoch_millis"} if isinstance(filter, DateRange) else {})
+
+
+def _nothing() -> dict[str, Any]:
+    return {"match_none": {}}

@@ -13,38 +13,6 @@ from pathlib import Path
 from imagesearch.adapters.sqlite.filters import TAKEN, add_functions
 from imagesearch.domain.errors import ConfigurationError, Unavailable
 
-
-def is_read_only(path: Path) -> bool:
-    """True for a file that cannot be written, or whose folder cannot: SQLite writes next to it."""
-    return path.is_file() and not (_is_writable(path) and _is_writable(path.parent))
-
-
-def address(path: Path) -> str:
-    """The file as a URI (https://sqlite.org/uri.html), read-only where it cannot be written."""
-    uri = path.absolute().as_uri()
-    if not is_read_only(path):
-        return uri
-    # A reader needs a lock file next to it, which cannot be created here. Without a write-ahead log
-    # there is no writer, and no lock is needed.
-    return f"{uri}?mode=ro" if _has_log(path) else f"{uri}?mode=ro&immutable=1"
-
-
-def read_only_address(path: Path) -> str:
-    """The file as a URI, opened for reading even where it could be written."""
-    return address(path) if is_read_only(path) else f"{path.absolute().as_uri()}?mode=ro"
-
-
-def _has_log(path: Path) -> bool:
-    try:
-        return path.with_name(path.name + "-wal").stat().st_size > 0
-    except FileNotFoundError:
-        return False
-
-
-def _is_writable(path: Path) -> bool:
-    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-
-
 PATIENCE_SECONDS = 15.0
 # "imgs" identifies files of imagesearch (https://sqlite.org/pragma.html#pragma_application_id)
 APPLICATION_ID = 0x696D6773
@@ -225,17 +193,6 @@ class SqliteDatabase:
         )
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-    connection.execute(begin)
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
 def index_dimensions(path: Path) -> dict[str, int]:
     """The dimension of each index in the file, by name; empty if the file does not exist."""
     if not path.is_file():
@@ -247,3 +204,45 @@ def index_dimensions(path: Path) -> dict[str, int]:
         raise Unavailable(
             f"cannot list the indexes in {path}: {error}", "check the file and its permissions"
         ) from error
+
+
+def is_read_only(path: Path) -> bool:
+    """True for a file that cannot be written, or whose folder cannot: SQLite writes next to it."""
+    return path.is_file() and not (_is_writable(path) and _is_writable(path.parent))
+
+
+def address(path: Path) -> str:
+    """The file as a URI (https://sqlite.org/uri.html), read-only where it cannot be written."""
+    uri = path.absolute().as_uri()
+    if not is_read_only(path):
+        return uri
+    # A reader needs a lock file next to it, which cannot be created here. Without a write-ahead log
+    # there is no writer, and no lock is needed.
+    return f"{uri}?mode=ro" if _has_log(path) else f"{uri}?mode=ro&immutable=1"
+
+
+def read_only_address(path: Path) -> str:
+    """The file as a URI, opened for reading even where it could be written."""
+    return address(path) if is_read_only(path) else f"{path.absolute().as_uri()}?mode=ro"
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

@@ -28,6 +28,14 @@ from imagesearch.domain.images import Status
 from imagesearch.domain.queries import Selection, TimePosition
 
 _OPERATORS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<"}
+_TEXT = "json_extract(record, '$.taken_at')"
+_FINE = f"substr({_TEXT}, 20, 1) = '.'"
+_ZONE = f"iif({_FINE}, substr({_TEXT}, 27), substr({_TEXT}, 20))"
+_FRACTION = f"iif({_FINE}, substr({_TEXT}, 21, 3), 0)"
+# Milliseconds since 1970, or null: seconds by SQLite, which takes a time without zone as UTC, and
+# the first three digits of Python's fraction. An index uses no custom function: other programs
+# could not check the file.
+TAKEN = f"(strftime('%s', substr({_TEXT}, 1, 19) || {_ZONE}) * 1000 + {_FRACTION})"
 
 
 class Condition(NamedTuple):
@@ -146,16 +154,6 @@ def _metadata_of(record: str | None, name: str) -> str | None:
 
 def _milliseconds_of(time: str | None) -> int | None:
     return epoch_milliseconds(datetime.fromisoformat(time)) if time else None
-
-
-_TEXT = "json_extract(record, '$.taken_at')"
-_FINE = f"substr({_TEXT}, 20, 1) = '.'"
-_ZONE = f"iif({_FINE}, substr({_TEXT}, 27), substr({_TEXT}, 20))"
-_FRACTION = f"iif({_FINE}, substr({_TEXT}, 21, 3), 0)"
-# Milliseconds since 1970, or null: seconds by SQLite, which takes a time without zone as UTC, and
-# the first three digits of Python's fraction. An index uses no custom function: other programs
-# could not check the file.
-TAKEN = f"(strftime('%s', substr({_TEXT}, 1, 19) || {_ZONE}) * 1000 + {_FRACTION})"
 
 
 def dated(place: TimePosition | None, newest_first: bool) -> Condition:
