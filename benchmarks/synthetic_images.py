@@ -98,7 +98,7 @@ def document(number: int) -> Document:
         phash=digest[:16],
         miniature=to_text(_grays(number), 4 / 3),
         thumbnail=thumbnail_key(ref, digest, None),
-        neighbours=(),
+        neighbors=(),
     )
 
 

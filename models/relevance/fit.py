@@ -23,7 +23,7 @@ STEPS, NEAR_ENOUGH = 100, 1e-10
 RIDGE = 1e-5
 PRIOR = 0.19
 # The k of CSLS (Conneau et al. 2018).
-NEIGHBOURS = 10
+NEIGHBORS = 10
 
 
 def logistic_fit(
@@ -72,7 +72,7 @@ class Backgrounds:
 
     def of(self, kind: Modality) -> Background:
         if kind is Modality.TEXT:
-            return Background(self.labels, NEIGHBOURS)
+            return Background(self.labels, NEIGHBORS)
         return Background(self.photos, len(self.photos))
 
     def some(self, photos: Marks) -> Backgrounds:

@@ -123,8 +123,8 @@ class FakeIndex:
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
         for each in sorted(self._selected(Selection(Status.INDEXED, collection)), key=_key):
-            if each.neighbours and each.sha256:
-                yield Linked(each.id, each.ref.key, each.sha256, each.neighbours)
+            if each.neighbors and each.sha256:
+                yield Linked(each.id, each.ref.key, each.sha256, each.neighbors)
 
     def health(self) -> IndexHealth:
         self._answer()

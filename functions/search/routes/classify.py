@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from imagesearch.classification.classifier import (
     MAX_LABELS,
-    MAX_NEIGHBOURS,
+    MAX_NEIGHBORS,
     NEAREST_LABELS,
     Classification,
     LabelSource,
@@ -40,7 +40,7 @@ from ..responses import ResponseModel, json_response, rounded_cosine
 from ..routing import IMAGE_ERRORS, Dependencies, ImageUrls, LogFields, Operation
 from .search import FoundImage, Took, found_image
 
-NEIGHBOURS = 20
+DEFAULT_NEIGHBORS = 20
 Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL)]
 Labels = Annotated[
     str | None,
@@ -56,8 +56,8 @@ LabelLimit = Annotated[
 LabelSetName = Annotated[
     str | None, Query(max_length=64, description="Name of a stored label set.")
 ]
-Neighbours = Annotated[
-    int, Query(ge=1, le=MAX_NEIGHBOURS, description="Number of nearest labeled images that vote.")
+NeighborCount = Annotated[
+    int, Query(ge=1, le=MAX_NEIGHBORS, description="Number of nearest labeled images that vote.")
 ]
 Source = Annotated[LabelSource, Query(description="Source of the label of each image that votes.")]
 SUMMARY = "Classify an image"
@@ -97,10 +97,10 @@ class PostedClassify(BaseModel):
         Field(
             strict=True,
             ge=1,
-            le=MAX_NEIGHBOURS,
+            le=MAX_NEIGHBORS,
             description="Number of nearest labeled images that vote.",
         ),
-    ] = NEIGHBOURS
+    ] = DEFAULT_NEIGHBORS
     source: Annotated[
         LabelSource, Field(description="Source of the label of each image that votes.")
     ] = LabelSource.METADATA
@@ -195,7 +195,7 @@ class ClassifyRoutes:
         labels: Labels = None,
         labelset: LabelSetName = None,
         limit: LabelLimit = LIMIT,
-        neighbours: Neighbours = NEIGHBOURS,
+        neighbours: NeighborCount = DEFAULT_NEIGHBORS,
         source: Source = LabelSource.METADATA,
         collection: Collection = None,
     ) -> Response[Any]:
@@ -219,7 +219,7 @@ class ClassifyRoutes:
             return classifier.by_labels(image, among.labels)
         if among.labelset is not None:
             return classifier.by_labelset(image, among.labelset)
-        return classifier.by_neighbours(image, among.vote)
+        return classifier.by_neighbors(image, among.vote)
 
     def _response(self, result: Classification, limit: int) -> Response[Any]:
         took = result.took_ms

@@ -27,7 +27,7 @@ from imagesearch.domain.ports import (
     WriteResult,
 )
 from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
-from imagesearch.uploads import unknown_image
+from imagesearch.uploads import image_not_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class ScopedChanges:
 
     def delete(self, ref: ImageRef) -> None:
         if not self._scope.holds(ref):
-            raise unknown_image(ref.id)
+            raise image_not_found(ref.id)
         self._changes.delete(ref)
 
 

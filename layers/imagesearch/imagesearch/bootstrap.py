@@ -40,7 +40,7 @@ from imagesearch.search.relevance import Relevance
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
-from imagesearch.uploads import Allowed, UploadService
+from imagesearch.uploads import Permissions, UploadService
 
 if TYPE_CHECKING:
     from imagesearch.adapters.filesystem.image_store import FolderStore
@@ -120,14 +120,14 @@ def duplicate_check(settings: Settings, scope: Scope | None = None) -> Duplicate
 def uploads(settings: Settings, scope: Scope | None = None) -> UploadService | None:
     """Uploads and deletions within a scope; None if both are off or there is no derived store."""
     derived = derived_store(settings)
-    allowed = Allowed(settings.allow_uploads, settings.allow_delete)
-    if derived is None or not (allowed.uploads or allowed.deletions):
+    permissions = Permissions(settings.allow_uploads, settings.allow_delete)
+    if derived is None or not (permissions.uploads or permissions.deletions):
         return None
     store, changes = image_store(settings), bucket_changes(settings)
     if scope:
         store, changes = ScopedStore(store, scope), ScopedChanges(changes, scope)
     index, web = _index_within(settings, scope), web_images(settings)
-    return UploadService(store, index, changes, derived, allowed, web=web)
+    return UploadService(store, index, changes, derived, permissions, web=web)
 
 
 def _index_within(settings: Settings, scope: Scope | None) -> VectorIndex:

@@ -284,7 +284,7 @@ class VectorIndex(ContentLookup, Protocol):
         """
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
-        """Every image with neighbours, in the order of keys, without the rest of its record."""
+        """Every image with neighbors, in the order of keys, without the rest of its record."""
 
     @property
     def visibility_delay(self) -> timedelta:

@@ -228,7 +228,7 @@ class Planner:
             thumbnail=thumbnail_key(found.ref, known.sha256, found.seen.version)
             if thumbnail
             else ("" if has_none else None),
-            neighbours=None,
+            neighbors=None,
         )
         put = Put(document, known.embedding, found.seen.version)
         outcome = _outcome(document, OutcomeKind.INDEXED, reused=True)
@@ -303,7 +303,7 @@ class Planner:
 
 
 def _outcome(document: Document, kind: OutcomeKind, reused: bool = False) -> Outcome:
-    unlinked = document.status is Status.INDEXED and document.neighbours is None
+    unlinked = document.status is Status.INDEXED and document.neighbors is None
     return Outcome(document.ref, kind, document.reason or "", unlinked, reused)
 
 

@@ -28,9 +28,9 @@ from imagesearch.domain.images import Embedding, Status
 from imagesearch.domain.queries import Selection, TimePosition, VectorQuery
 
 BOUNDS = ("gte", "lte", "gt", "lt")
-# The same k for every page: HNSW returns other neighbours for another k, and pages would repeat and
+# The same k for every page: HNSW returns other neighbors for another k, and pages would repeat and
 # miss hits.
-NEIGHBOURS = 1000
+NEIGHBORS = 1000
 COUNTS = {"size": 0, "aggs": {"statuses": {"terms": {"field": "status"}}}}
 # The default of index.max_result_window.
 LINKS_PER_PAGE = 10_000
@@ -41,12 +41,12 @@ _VECTOR = "$vector"
 _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
 
 
-def nearest(query: VectorQuery, vector: Embedding, neighbours: int = NEIGHBOURS) -> str:
+def nearest(query: VectorQuery, vector: Embedding, neighbors: int = NEIGHBORS) -> str:
     """The body of a k-NN search; the filter applies during the graph traversal, not after it."""
     filter = matching(Selection(Status.INDEXED, query.collection, query.filter))
     if query.exclude:
         filter["bool"]["must_not"] = [{"terms": {"id": query.exclude}}]
-    knn = {"vector": _VECTOR, "k": neighbours, "filter": filter}
+    knn = {"vector": _VECTOR, "k": neighbors, "filter": filter}
     body: dict[str, Any] = {
         "query": {"knn": {EMBEDDING: knn}},
         "sort": [{"_score": "desc"}, ascending("id")],
@@ -129,7 +129,7 @@ def of_content(sha256: str, decoder: str) -> dict[str, Any]:
 
 
 def links(collection: str | None, after: Sequence[Any] | None) -> dict[str, Any]:
-    """Images with neighbours, from doc values: `_source` would load the vectors, too."""
+    """Images with neighbors, from doc values: `_source` would load the vectors, too."""
     query = matching(Selection(Status.INDEXED, collection))
     query["bool"]["filter"].append({"exists": {"field": "neighbours"}})
     body = {

@@ -22,7 +22,7 @@ PAGE_BYTES = 8192
 
 # Literally the same in the partial index and in queries, or SQLite does not use the index:
 # https://sqlite.org/partialindex.html
-HAS_NEIGHBOURS = "json_array_length(record, '$.neighbours') > 0"
+HAS_NEIGHBORS = "json_array_length(record, '$.neighbours') > 0"
 
 SHA256 = "json_extract(record, '$.sha256')"
 DECODER = "json_extract(record, '$.decoder')"
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key, id, status, collection);
 CREATE INDEX IF NOT EXISTS entries_by_status ON entries (status);
-CREATE INDEX IF NOT EXISTS entries_linked ON entries (key, id) WHERE {HAS_NEIGHBOURS};
+CREATE INDEX IF NOT EXISTS entries_linked ON entries (key, id) WHERE {HAS_NEIGHBORS};
 CREATE INDEX IF NOT EXISTS entries_by_time ON entries ({TAKEN}, key, status);
 CREATE INDEX IF NOT EXISTS entries_by_content ON entries ({SHA256}, {DECODER}) WHERE {SEARCHABLE};
 """
