@@ -4,6 +4,7 @@ Adapters are imported where they are chosen, so that a function loads only those
 encoders and indexes are created once per process.
 """
 
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
@@ -44,7 +45,7 @@ from imagesearch.uploads import Permissions, UploadService
 
 if TYPE_CHECKING:
     from imagesearch.adapters.filesystem.image_store import FolderStore
-    from imagesearch.adapters.s3.model_folder import S3Model
+    from imagesearch.adapters.s3.model_folder import S3ModelFolder
 
 Register: TypeAlias = Callable[[Callable[[], object]], object]
 
@@ -259,14 +260,19 @@ def relevance_of(model_uri: str) -> Relevance | None:
 
 def _model_folder(model_uri: str, names: Sequence[str]) -> Path:
     """A local folder with these files of the model; downloads them from S3 if necessary."""
-    return _s3_model(model_uri).folder(names) if model_uri.startswith("s3://") else Path(model_uri)
+    if not model_uri.startswith("s3://"):
+        return Path(model_uri)
+    model, folder = _s3_model(model_uri)
+    model.download(names, folder)
+    return folder
 
 
 @cache
-def _s3_model(model_uri: str) -> "S3Model":
-    from imagesearch.adapters.s3.model_folder import S3Model
+def _s3_model(model_uri: str) -> "tuple[S3ModelFolder, Path]":
+    """The model folder in S3, and the local folder of its downloaded files."""
+    from imagesearch.adapters.s3.model_folder import S3ModelFolder
 
-    return S3Model(model_uri)
+    return S3ModelFolder(model_uri), Path(tempfile.mkdtemp(prefix="model-"))
 
 
 @cache
