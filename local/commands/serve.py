@@ -89,7 +89,7 @@ def serve_folder(
     from local.sync.folder_sync import FolderSync
     from local.sync.initial_indexing import InitialIndexing
     from local.sync.live_report import reporting
-    from local.sync.reconcile import activate, never
+    from local.sync.reconcile import activate, keep_records
     from local.web.application import application
     from local.web.auth import ApiKeys, is_loopback
     from local.web.server import Server
@@ -109,7 +109,9 @@ def serve_folder(
             f"anyone who can reach {host} can {_enabled_operations(permissions)} these images:"
             f" set {API_KEY}"
         )
-    indexing = InitialIndexing(engine, server.url, console, (lambda _: True) if forget else never)
+    indexing = InitialIndexing(
+        engine, server.url, console, (lambda _: True) if forget else keep_records
+    )
     handler = reporting(lambda_runtime.index_images(), engine.store, engine.index, say)
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, indexing.outcomes)
     sync.start()

@@ -208,12 +208,12 @@ class Indexer:
         if not isinstance(step, ExistingObject):
             return step
         if step.state.unreadable:
-            return self._planner.refuse(step, step.state.unreadable)
+            return self._planner.reject_unreadable(step, step.state.unreadable)
         try:
             if not self._claims_to_be_image(step):
                 return self._planner.skip(step)
         except UnreadableObject as error:
-            return self._planner.refuse(step, error.message)
+            return self._planner.reject_unreadable(step, error.message)
         size, limit = step.state.size, self._limits.file_bytes
         if size > limit:
             return self._planner.reject(
@@ -235,11 +235,11 @@ class Indexer:
             if isinstance(data, ObjectChanged):
                 yield Retry(found.ref)
             elif isinstance(data, UnreadableObject):
-                refused = self._planner.refuse(found, data.message)
-                if isinstance(refused, PlannedWrite):
-                    planned.append(refused)
+                rejected = self._planner.reject_unreadable(found, data.message)
+                if isinstance(rejected, PlannedWrite):
+                    planned.append(rejected)
                 else:
-                    yield refused
+                    yield rejected
             elif isinstance(data, Exception):
                 yield _broken(found.ref, data)
             else:

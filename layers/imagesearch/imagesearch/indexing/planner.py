@@ -246,7 +246,7 @@ class Planner:
         put = Put(document, None, found.seen.version)
         return PlannedWrite(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
 
-    def refuse(self, found: ExistingObject, reason: str) -> Outcome | PlannedWrite:
+    def reject_unreadable(self, found: ExistingObject, reason: str) -> Outcome | PlannedWrite:
         """Record that the content of an image cannot be read now.
 
         An image that was indexed with this content remains indexed. An object without an image
