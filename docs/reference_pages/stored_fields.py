@@ -7,7 +7,7 @@ from typing import Any
 from docs.reference_pages.markdown import table
 from imagesearch.adapters.opensearch.mapping import EMBEDDING, FIELDS
 from imagesearch.adapters.sqlite.database import SCHEMA
-from imagesearch.adapters.sqlite.filters import TAKEN
+from imagesearch.adapters.sqlite.filters import TAKEN_AT_MS
 
 STORED: Mapping[str, str] = {
     "id": "Document id: URL-safe digest of bucket and key, 24 characters.",
@@ -96,7 +96,7 @@ def stored_fields() -> Iterator[str]:
     yield ""
     # Reading a date from JSON takes an expression of 400 characters.
     indexes = re.findall(r"CREATE INDEX IF NOT EXISTS (\w+) ON (.*?);", SCHEMA)
-    rows = [(f"`{name}`", f"`{on.replace(TAKEN, 'taken_at')}`") for name, on in indexes]
+    rows = [(f"`{name}`", f"`{on.replace(TAKEN_AT_MS, 'taken_at')}`") for name, on in indexes]
     yield from table(("index", "on"), rows)
 
 

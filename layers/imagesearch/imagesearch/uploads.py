@@ -221,6 +221,6 @@ def _is_header_name(name: str) -> bool:
     return name.isascii() and name.replace("-", "").isalnum() and name == name.lower()
 
 
-def _bad_metadata(why: str) -> InvalidQuery:
+def _bad_metadata(reason: str) -> InvalidQuery:
     hint = "use names and values that are valid in x-amz-meta- headers"
-    return InvalidQuery(f"metadata: {why}", hint, "invalid_metadata")
+    return InvalidQuery(f"metadata: {reason}", hint, "invalid_metadata")

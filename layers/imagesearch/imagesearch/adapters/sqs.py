@@ -45,10 +45,10 @@ class SqsRecheckQueue:
 
     def _send(self, messages: Sequence[dict[str, Any]]) -> None:
         try:
-            answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=messages)
+            response = self._sqs.send_message_batch(QueueUrl=self._url, Entries=messages)
         except (ClientError, BotoCoreError) as error:
             raise _rejected(str(error)) from error
-        if failed := answer.get("Failed"):
+        if failed := response.get("Failed"):
             raise _rejected(failed[0].get("Message") or failed[0]["Code"])
 
 

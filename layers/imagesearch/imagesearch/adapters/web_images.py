@@ -53,21 +53,21 @@ class HttpsImages:
         self._port = port
         self._seconds = seconds
 
-    def fetch(self, url: str, most: int) -> bytes:
-        """An image of up to `most` bytes.
+    def fetch(self, url: str, max_bytes: int) -> bytes:
+        """An image of up to `max_bytes` bytes.
 
         Raises InvalidQuery, PayloadTooLarge, and UnreadableImage where the first bytes are those of
         no image format.
         """
         deadline = time.monotonic() + self._seconds
         for _ in range(MAX_REDIRECTS + 1):
-            data, location = self._get(checked(url), most, deadline)
+            data, location = self._get(checked(url), max_bytes, deadline)
             if location is None:
                 return _image(data)
             url = urljoin(url, location)
         raise _unreachable(f"it redirects more than {MAX_REDIRECTS} times")
 
-    def _get(self, url: SplitResult, most: int, deadline: float) -> tuple[bytes, str | None]:
+    def _get(self, url: SplitResult, max_bytes: int, deadline: float) -> tuple[bytes, str | None]:
         """The bytes, or the location of a redirect."""
         host = url.hostname or ""
         left = deadline - time.monotonic()
@@ -76,18 +76,18 @@ class HttpsImages:
         try:
             with WebConnection(host, addresses, self._port, self._tls, deadline) as connection:
                 connection.request("GET", target, headers={"Host": host, **HEADERS})
-                answer = connection.getresponse()
-                if answer.status in REDIRECTS and (location := answer.getheader("Location")):
+                response = connection.getresponse()
+                if response.status in REDIRECTS and (location := response.getheader("Location")):
                     return b"", location
-                if answer.status != 200:
-                    raise _unreachable(f"its host answers {answer.status}")
-                return _read(answer, most, deadline), None
+                if response.status != 200:
+                    raise _unreachable(f"its host answers {response.status}")
+                return _read(response, max_bytes, deadline), None
         except ssl.SSLCertVerificationError as error:
             raise _unreachable("its host has no valid certificate") from error
         except (OSError, HTTPException, ValueError) as error:
             late = time.monotonic() >= deadline
-            why = f"not within {self._seconds:g} seconds" if late else "the connection failed"
-            raise _unreachable(why) from error
+            reason = f"not within {self._seconds:g} seconds" if late else "the connection failed"
+            raise _unreachable(reason) from error
 
 
 class WebConnection(HTTPConnection):
@@ -178,16 +178,16 @@ def checked(url: str) -> SplitResult:
     return parts
 
 
-def _read(answer: HTTPResponse, most: int, deadline: float) -> bytes:
-    if (answer.length or 0) > most:
-        raise _too_large(most)
+def _read(response: HTTPResponse, max_bytes: int, deadline: float) -> bytes:
+    if (response.length or 0) > max_bytes:
+        raise _too_large(max_bytes)
     data = bytearray()
-    while block := answer.read(BLOCK):
+    while block := response.read(BLOCK):
         data += block
-        if len(data) > most:
-            raise _too_large(most)
+        if len(data) > max_bytes:
+            raise _too_large(max_bytes)
     # Without Content-Length, a response that is aborted at the deadline looks complete.
-    if answer.length or time.monotonic() >= deadline:
+    if response.length or time.monotonic() >= deadline:
         raise OSError("the response is incomplete")
     return bytes(data)
 
@@ -200,17 +200,19 @@ def _image(data: bytes) -> bytes:
     return data
 
 
-def _too_large(most: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"url: the image has more than {most:,} bytes", "send a smaller one")
+def _too_large(max_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"url: the image has more than {max_bytes:,} bytes", "send a smaller one"
+    )
 
 
-def _invalid(why: str) -> InvalidQuery:
-    return InvalidQuery(f"url: {why}", HINT, "invalid_url")
+def _invalid(reason: str) -> InvalidQuery:
+    return InvalidQuery(f"url: {reason}", HINT, "invalid_url")
 
 
-def _unreachable(why: str) -> InvalidQuery:
+def _unreachable(reason: str) -> InvalidQuery:
     return InvalidQuery(
-        f"url: it cannot be fetched: {why}",
+        f"url: it cannot be fetched: {reason}",
         "check that a browser shows the image there, or send its bytes",
         "url_unreachable",
     )

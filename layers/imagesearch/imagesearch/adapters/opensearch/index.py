@@ -162,12 +162,12 @@ class OpenSearchIndex:
 
     def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
         body = {"query": matching(selection)}
-        answer = self._client.read_index(lambda client: client.count(index=self._name, body=body))
-        if answer and answer["_shards"]["failed"]:
+        response = self._client.read_index(lambda client: client.count(index=self._name, body=body))
+        if response and response["_shards"]["failed"]:
             raise Unavailable(
                 "OpenSearch cannot count: a shard of the index is unavailable", "try again"
             )
-        return int(answer["count"]) if answer else 0
+        return int(response["count"]) if response else 0
 
     def scan(
         self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
@@ -259,8 +259,8 @@ class OpenSearchIndex:
         self._check()
         path = f"/{self._name}/_search?{urlencode(STRICT | params)}"
         text = body if isinstance(body, str) else json.dumps(body)
-        answer = self._client.read_index(lambda _: self._client.post(path, text))
-        return list(answer["hits"]["hits"]) if answer else []
+        response = self._client.read_index(lambda _: self._client.post(path, text))
+        return list(response["hits"]["hits"]) if response else []
 
     def _multi_search(self, searches: Sequence[tuple[Mapping[str, str], str]]) -> list[list[Any]]:
         """The raw hits of each search, given as its header and body, from one request."""
@@ -268,16 +268,16 @@ class OpenSearchIndex:
             return []
         body = "".join(f"{json.dumps({**STRICT, **header})}\n{text}\n" for header, text in searches)
         self._check()
-        answer = self._client.read(lambda client: client.msearch(body=body, index=self._name))
-        return [_hits_of(response) for response in answer["responses"]]
+        response = self._client.read(lambda client: client.msearch(body=body, index=self._name))
+        return [_hits_of(response) for response in response["responses"]]
 
     def _multi_get(self, ids: Sequence[str], source: Mapping[str, Any]) -> list[Any]:
         possible = [id for id in ids if id.isascii() and 0 < len(id) <= MAX_ID_BYTES]
         if not possible:
             return []
         body = {"docs": [{"_id": id, "_source": source} for id in possible]}
-        answer = self._client.read_index(lambda client: client.mget(index=self._name, body=body))
-        entries = answer["docs"] if answer else []
+        response = self._client.read_index(lambda client: client.mget(index=self._name, body=body))
+        entries = response["docs"] if response else []
         for entry in entries:
             if (error := entry.get("error", {}).get("type", NO_INDEX)) != NO_INDEX:
                 raise Unavailable(f"OpenSearch cannot read {entry['_id']}: {error}", "try again")
@@ -311,10 +311,10 @@ class OpenSearchIndex:
             self._client.read(lambda client: client.delete_pit(body={"pit_id": [pit]}))
 
     def _send_bulk(self, body: str) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = self._client.raw.bulk(
+        response: Mapping[str, Any] = self._client.raw.bulk(
             body=body, params={"request_timeout": BULK_TIMEOUT}
         )
-        return answer
+        return response
 
     def _ensure_index(self) -> None:
         with self._client.errors():

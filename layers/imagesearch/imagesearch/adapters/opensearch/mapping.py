@@ -94,15 +94,15 @@ def ensure_index(
     """
     body = index_body({"space": name, "dimension": dimension, "model": model}, settings)
     fields = body["mappings"]["properties"]
-    found = _mapped_fields(client, name, dimension)
-    if found is not None and fields.keys() <= found:
+    existing = _mapped_fields(client, name, dimension)
+    if existing is not None and fields.keys() <= existing:
         return
     template = {"index_patterns": [name], "priority": TEMPLATE_PRIORITY, "template": body}
     client.indices.put_index_template(name=name, body=template)
-    if found is None:
+    if existing is None:
         _create(client, name)
-        found = _mapped_fields(client, name, dimension) or set()
-    if missing := {field: fields[field] for field in fields.keys() - found}:
+        existing = _mapped_fields(client, name, dimension) or set()
+    if missing := {field: fields[field] for field in fields.keys() - existing}:
         client.indices.put_mapping(index=name, body={"properties": missing})
 
 
@@ -113,21 +113,21 @@ def check_index(client: Any, name: str, dimension: int) -> bool:
 
 def _mapped_fields(client: Any, name: str, dimension: int) -> set[str] | None:
     try:
-        found = client.indices.get_mapping(index=name)
+        response = client.indices.get_mapping(index=name)
     except NotFoundError:
         return None
-    mappings = {index: description["mappings"] for index, description in found.items()}
+    mappings = {index: description["mappings"] for index, description in response.items()}
     for index, mapping in mappings.items():
         _check_meta(index, mapping.get("_meta", {}), {"space": name, "dimension": dimension})
     return {field for mapping in mappings.values() for field in mapping.get("properties", {})}
 
 
-def _check_meta(index: str, meta: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def _check_meta(index: str, meta: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """The model is not compared: models may share a space."""
-    for part, value in wanted.items():
-        if meta.get(part) != value:
+    for name, value in expected.items():
+        if meta.get(name) != value:
             raise ConfigurationError(
-                f"the OpenSearch index {index} is for the {part} {meta.get(part)},"
+                f"the OpenSearch index {index} is for the {name} {meta.get(name)},"
                 f" the model needs {value}",
                 "set another INDEX_PREFIX, or delete the index and run a backfill",
             )

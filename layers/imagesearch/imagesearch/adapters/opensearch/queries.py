@@ -195,10 +195,10 @@ def _prefix(prefix: str) -> dict[str, Any]:
 
 
 def _bounds(filter: NumberRange | DateRange) -> dict[str, Any]:
-    given = {name: getattr(filter, name) for name in BOUNDS}
+    values = {name: getattr(filter, name) for name in BOUNDS}
     bounds: dict[str, Any] = {
         name: epoch_milliseconds(value) if isinstance(value, datetime) else value
-        for name, value in given.items()
+        for name, value in values.items()
         if value is not None
     }
     return bounds | ({"format": "epoch_millis"} if isinstance(filter, DateRange) else {})

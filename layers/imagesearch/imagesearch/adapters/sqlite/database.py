@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from imagesearch.adapters.sqlite.filters import TAKEN, add_functions
+from imagesearch.adapters.sqlite.filters import TAKEN_AT_MS, add_functions
 from imagesearch.domain.errors import ConfigurationError, Unavailable
 
 PATIENCE_SECONDS = 15.0
@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key, id, status, collection);
 CREATE INDEX IF NOT EXISTS entries_by_status ON entries (status);
 CREATE INDEX IF NOT EXISTS entries_linked ON entries (key, id) WHERE {HAS_NEIGHBORS};
-CREATE INDEX IF NOT EXISTS entries_by_time ON entries ({TAKEN}, key, status);
+CREATE INDEX IF NOT EXISTS entries_by_time ON entries ({TAKEN_AT_MS}, key, status);
 CREATE INDEX IF NOT EXISTS entries_by_content ON entries ({SHA256}, {DECODER}) WHERE {SEARCHABLE};
 """
 
@@ -186,9 +186,9 @@ class SqliteDatabase:
         except OSError as error:
             raise self._unusable(f"cannot be created: {error}") from error
 
-    def _unusable(self, why: str) -> ConfigurationError:
+    def _unusable(self, reason: str) -> ConfigurationError:
         return ConfigurationError(
-            f"the index file {self._path} {why}",
+            f"the index file {self._path} {reason}",
             "name another path in INDEX_URL, or delete the file and index the images again",
         )
 

@@ -25,7 +25,7 @@ from imagesearch.adapters.sqlite.database import HAS_NEIGHBORS, PATIENCE_SECONDS
 from imagesearch.adapters.sqlite.exact_knn import Row, RowMask, RowMatch, Snapshot, VectorLog
 from imagesearch.adapters.sqlite.filter_columns import FilterMasks
 from imagesearch.adapters.sqlite.filters import (
-    TAKEN,
+    TAKEN_AT_MS,
     Condition,
     dated,
     matching,
@@ -137,7 +137,7 @@ class SqliteIndex:
         with self._database.reading() as connection:
             if after is None or after.taken_at is not None:
                 with_time = condition.also(dated(after, newest_first))
-                by_time = f"{TAKEN} {order}, key {order}"
+                by_time = f"{TAKEN_AT_MS} {order}, key {order}"
                 documents = self._listed(connection, with_time, by_time, limit)
             if (rest := limit - len(documents)) > 0:
                 without_time = condition.also(undated(after, newest_first))
