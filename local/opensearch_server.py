@@ -27,7 +27,7 @@ from local.opensearch_install import HASHES, CannotStart, unpacked
 VERSION_SECONDS = 300
 # Locations of Java on Linux distributions and macOS.
 FOLDERS = (Path("/usr/lib/jvm"), Path("/opt/java"), Path("/Library/Java/JavaVirtualMachines"))
-OLDEST_JAVA = 21
+MIN_JAVA_VERSION = 21
 HEAP = "-Xms512m -Xmx512m"
 # For a server that runs for minutes: the optimizing compiler takes longer than it saves.
 SHORT_LIVED = "-XX:TieredStopAtLevel=1"
@@ -92,13 +92,13 @@ def start(
 ) -> "subprocess.Popen[bytes]":
     """Start a server on the files in `folder`; in Docker they end with it. Raises CannotStart."""
     java_options = f"{HEAP} {java_options}".strip()
-    java = find_java_home(OLDEST_JAVA) if shutil.which("mvn") else None
+    java = find_java_home(MIN_JAVA_VERSION) if shutil.which("mvn") else None
     if java:
         return _start_java(unpacked(version), java, port, folder, log, java_options)
     if _docker_runs():
         return run(_docker_command(version, port, java_options), dict(os.environ), log, user=None)
     raise CannotStart(
-        f"OpenSearch needs Java {OLDEST_JAVA} or newer (JAVA_HOME) and Maven (`mvn` on PATH),"
+        f"OpenSearch needs Java {MIN_JAVA_VERSION} or newer (JAVA_HOME) and Maven (`mvn` on PATH),"
         " or Docker with its engine running; or set OPENSEARCH_URL to a running server"
     )
 
@@ -137,8 +137,8 @@ def _configure(home: Path, port: int, folder: Path) -> None:
     (config / "opensearch.yml").write_text("".join(lines))
     (config / "log4j2.properties").write_text(LOGGING)
     options = config / "jvm.options"
-    kept = [line for line in options.read_text().splitlines() if "=logs/" not in line]
-    options.write_text("\n".join(kept) + "\n")
+    jvm_options = [line for line in options.read_text().splitlines() if "=logs/" not in line]
+    options.write_text("\n".join(jvm_options) + "\n")
 
 
 def _docker_runs() -> bool:

@@ -103,8 +103,8 @@ class Report:
     @property
     def searchable(self) -> int:
         """Number of images in the index that a search can return."""
-        held = (OutcomeKind.INDEXED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED)
-        return sum(self.counts[kind] for kind in held) - self._rejected_before
+        searchable_kinds = (OutcomeKind.INDEXED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED)
+        return sum(self.counts[kind] for kind in searchable_kinds) - self._rejected_before
 
     @property
     def complete(self) -> bool:

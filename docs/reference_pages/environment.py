@@ -21,7 +21,7 @@ VARIABLES: Mapping[str, str] = {
     "REVISIT_QUEUE_URL": "The SQS queue through which images are linked to their duplicates after"
     " the refresh interval. Unset: they are linked the next time they are processed.",
     "CORS_ORIGIN": "The site whose pages may call the API from a browser; `*` allows every site.",
-    "DERIVED_URI": "The store of thumbnails, upload notes and feedback: `s3://bucket` or"
+    "DERIVED_URI": "The store of thumbnails, pending uploads and feedback: `s3://bucket` or"
     " `file:///folder`. It must not be the image bucket. Unset: no thumbnails, uploads or"
     " deletions.",
     "EXIF_GPS": "Record where pictures were taken (latitude and longitude).",

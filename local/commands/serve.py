@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from imagesearch.uploads import Permissions
 
-KEPT_SECONDS = 86_400.0
+UPLOAD_RECORD_SECONDS = 86_400.0
 
 
 def serve(
@@ -132,7 +132,7 @@ def clean_up(derived: Path, now: float | None = None) -> None:
     """Delete upload records older than a day; one that cannot be deleted is left for later."""
     from imagesearch.domain.storage_keys import UPLOADS
 
-    oldest = (time.time() if now is None else now) - KEPT_SECONDS
+    oldest = (time.time() if now is None else now) - UPLOAD_RECORD_SECONDS
     for record in (derived / UPLOADS).glob("*"):
         try:
             if record.stat().st_mtime < oldest:

@@ -160,7 +160,7 @@ CLASSIFY = RequestBody(
 
 
 @dataclass(frozen=True, slots=True)
-class Among:
+class LabelSelection:
     """The labels to compare an image with: `labels`, else those of `labelset`, else of a vote."""
 
     labels: list[str] | None
@@ -203,23 +203,23 @@ class ClassifyRoutes:
         if is_json(event.headers.get("content-type", "")):
             reject_parameters(request)
             posted = posted_json(event, PostedClassify)
-            among = Among(posted.labels, posted.labelset, posted.vote())
-            return self._response(self._classify(posted.query(), among), posted.limit)
+            selection = LabelSelection(posted.labels, posted.labelset, posted.vote())
+            return self._response(self._classify(posted.query(), selection), posted.limit)
         image = ImageQuery(posted_image(event))
         split = labels.split(",") if labels is not None else None
-        among = Among(split, labelset, Vote(neighbours, source, collection or None))
-        return self._response(self._classify(image, among), limit)
+        selection = LabelSelection(split, labelset, Vote(neighbours, source, collection or None))
+        return self._response(self._classify(image, selection), limit)
 
-    def _classify(self, image: SingleImage, among: Among) -> Classification:
+    def _classify(self, image: SingleImage, selection: LabelSelection) -> Classification:
         """Raises InvalidQuery for both labels and a label set."""
         classifier = self._dependencies.classifier
-        if among.labels is not None and among.labelset is not None:
+        if selection.labels is not None and selection.labelset is not None:
             raise InvalidQuery("labels and labelset exclude each other", "send one of the two")
-        if among.labels is not None:
-            return classifier.by_labels(image, among.labels)
-        if among.labelset is not None:
-            return classifier.by_labelset(image, among.labelset)
-        return classifier.by_neighbors(image, among.vote)
+        if selection.labels is not None:
+            return classifier.by_labels(image, selection.labels)
+        if selection.labelset is not None:
+            return classifier.by_labelset(image, selection.labelset)
+        return classifier.by_neighbors(image, selection.vote)
 
     def _response(self, result: Classification, limit: int) -> Response[Any]:
         took = result.took_ms

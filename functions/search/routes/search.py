@@ -130,7 +130,7 @@ class PostedPart(BaseModel):
             raise PydanticCustomError("one_of", message)
         return self
 
-    def part(self) -> LeafQuery:
+    def leaf_query(self) -> LeafQuery:
         """Raises PayloadTooLarge."""
         if self.text is not None:
             return TextQuery(self.text)
@@ -173,8 +173,8 @@ class PostedQuery(PostedPart):
     def query(self) -> Query:
         """Raises PayloadTooLarge."""
         if self.terms is None:
-            return self.part()
-        return MixedQuery(tuple(Term(term.part(), term.weight) for term in self.terms))
+            return self.leaf_query()
+        return MixedQuery(tuple(Term(term.leaf_query(), term.weight) for term in self.terms))
 
 
 class PostedSearch(BaseModel):
