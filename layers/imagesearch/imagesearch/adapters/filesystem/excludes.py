@@ -110,7 +110,7 @@ class Excludes:
     ) -> None:
         """`own` are directories of the program that cannot be recognized by their content.
 
-        Raises BrokenPattern for `patterns`, which are relative to the root.
+        Raises InvalidPattern for `patterns`, which are relative to the root.
         """
         self._root = os.path.realpath(root)
         self._defaults = defaults

@@ -67,7 +67,7 @@ class Patterns:
 
 
 def compile_pattern(line: str) -> Pattern | None:
-    """The pattern of a line; None for a comment or a blank line. Raises BrokenPattern."""
+    """The pattern of a line; None for a comment or a blank line. Raises InvalidPattern."""
     text = _strip_trailing_spaces(line)
     if not text or text.startswith("#") or text == "/":
         return None
