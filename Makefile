@@ -62,7 +62,7 @@ check-tests: .venv/test.stamp  ## Run the tests that need no process, server or 
 	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" tests/unit
 
 docs: .venv/test.stamp  ## Generate docs/reference/ from the code
-	@$(BIN)/python docs/generate_reference.py
+	@$(BIN)/python -m docs.generate_reference
 
 lint: setup-test lint-template check-code  ## Run check-code, and validate the template
 

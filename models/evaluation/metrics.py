@@ -14,6 +14,38 @@ from models import Floats
 
 CUTS = (1, 5, 10)
 Recall = dict[str, float]
+NEIGHBORS = 5
+# The API's default threshold for near duplicates.
+DUPLICATE = 0.95
+
+# Manual groups of the samples, by file stem; samples without a group are distractors.
+KINDS = {
+    "fish": "clownfish goldfish orange-discus-fish-in-an-aquarium spotted-puffer-fish",
+    "bird": "chickens owl scarlet-macaw-parrot white-duck",
+    "bear": "giant-panda polar-bear-on-snow",
+    "reptile": "chameleon-on-a-branch crocodile-on-a-river-bank komodo-dragon",
+    "hoofed": "american-bison cow horse-in-a-field moose-with-antlers pig sheep-on-grass"
+    " two-giraffes",
+    "marsupial": "kangaroo-with-its-joey koalas-in-a-tree",
+    "cat": "kitten-playing two-jaguars",
+    "windmill": "dutch-windmill-by-a-canal white-windmills-on-an-island wooden-windmill",
+    "solar power": "solar-panels-on-a-roof solar-tracker",
+    "tower": "bayterek-tower-in-astana eiffel-tower empire-state-building leaning-tower-of-pisa"
+    " skyscraper-under-construction",
+    "arch": "brandenburg-gate india-gate triumphal-arch-in-paris",
+    "statue": "statue-of-christ-the-redeemer-on-a-mountain statue-of-liberty"
+    " faces-of-presidents-carved-into-a-mountain",
+    "dome": "taj-mahal united-states-capitol",
+    "ruin": "colosseum-in-rome greek-temple-with-columns roman-aqueduct-over-a-river"
+    " ruins-of-an-inca-city-in-the-mountains",
+    "castle or church": "cathedral-with-two-towers island-abbey fairy-tale-castle-on-a-hill"
+    " palace-at-night",
+    "hand tool": "adjustable-wrench claw-hammer nail-clipper pair-of-pliers pair-of-scissors"
+    " screwdriver sickle tweezers",
+    "cutlery": "five-spoons knife-a-fork-and-a-spoon",
+    "ball": "baseball volleyball",
+    "crockery": "tea-cup-and-saucer white-plate",
+}
 
 
 def ranks(queries: Floats, items: Floats) -> npt.NDArray[np.int64]:
@@ -51,40 +83,6 @@ def first_10(scores: Floats) -> npt.NDArray[np.int64]:
     return np.asarray(np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10])
 
 
-NEIGHBOURS = 5
-# The API's default threshold for near duplicates.
-DUPLICATE = 0.95
-
-# Manual groups of the samples, by file stem; samples without a group are distractors.
-KINDS = {
-    "fish": "clownfish goldfish orange-discus-fish-in-an-aquarium spotted-puffer-fish",
-    "bird": "chickens owl scarlet-macaw-parrot white-duck",
-    "bear": "giant-panda polar-bear-on-snow",
-    "reptile": "chameleon-on-a-branch crocodile-on-a-river-bank komodo-dragon",
-    "hoofed": "american-bison cow horse-in-a-field moose-with-antlers pig sheep-on-grass"
-    " two-giraffes",
-    "marsupial": "kangaroo-with-its-joey koalas-in-a-tree",
-    "cat": "kitten-playing two-jaguars",
-    "windmill": "dutch-windmill-by-a-canal white-windmills-on-an-island wooden-windmill",
-    "solar power": "solar-panels-on-a-roof solar-tracker",
-    "tower": "bayterek-tower-in-astana eiffel-tower empire-state-building leaning-tower-of-pisa"
-    " skyscraper-under-construction",
-    "arch": "brandenburg-gate india-gate triumphal-arch-in-paris",
-    "statue": "statue-of-christ-the-redeemer-on-a-mountain statue-of-liberty"
-    " faces-of-presidents-carved-into-a-mountain",
-    "dome": "taj-mahal united-states-capitol",
-    "ruin": "colosseum-in-rome greek-temple-with-columns roman-aqueduct-over-a-river"
-    " ruins-of-an-inca-city-in-the-mountains",
-    "castle or church": "cathedral-with-two-towers island-abbey fairy-tale-castle-on-a-hill"
-    " palace-at-night",
-    "hand tool": "adjustable-wrench claw-hammer nail-clipper pair-of-pliers pair-of-scissors"
-    " screwdriver sickle tweezers",
-    "cutlery": "five-spoons knife-a-fork-and-a-spoon",
-    "ball": "baseball volleyball",
-    "crockery": "tea-cup-and-saucer white-plate",
-}
-
-
 def image_retrieval(
     originals: Floats,
     edited: Mapping[str, Floats],
@@ -111,7 +109,7 @@ def kinds_of(stems: Sequence[str]) -> npt.NDArray[np.str_]:
     return np.array([known.get(stem, stem) for stem in stems])
 
 
-def _neighbours(vectors: Floats) -> npt.NDArray[np.int64]:
+def _neighbors(vectors: Floats) -> npt.NDArray[np.int64]:
     """The other rows by descending similarity; [N, N − 1]."""
     scores = vectors @ vectors.T
     np.fill_diagonal(scores, -np.inf)
@@ -119,13 +117,13 @@ def _neighbours(vectors: Floats) -> npt.NDArray[np.int64]:
 
 
 def _precision(vectors: Floats, groups: npt.NDArray[np.str_]) -> float:
-    nearest = _neighbours(vectors)[:, :NEIGHBOURS]
+    nearest = _neighbors(vectors)[:, :NEIGHBORS]
     return 100 * float((groups[nearest] == groups[:, None]).mean())
 
 
 def _average_precision(vectors: Floats, groups: npt.NDArray[np.str_]) -> float:
     """Mean average precision over images with others in their group; 0 if there are none."""
-    relevant = groups[_neighbours(vectors)] == groups[:, None]
+    relevant = groups[_neighbors(vectors)] == groups[:, None]
     so_far = relevant.cumsum(axis=1) / np.arange(1, relevant.shape[1] + 1)
     per_picture = [row[hit].mean() for row, hit in zip(so_far, relevant, strict=True) if hit.any()]
     return 100 * float(np.mean(per_picture or [0.0]))

@@ -125,8 +125,8 @@ def figure_faults(name: str, found: Figures) -> list[str]:
 
 
 def _stated(kind: Modality, curve: Curve, backgrounds: Backgrounds) -> dict[str, object]:
-    name, neighbours = LABELS if kind is Modality.TEXT else PHOTOS, backgrounds.of(kind).neighbours
-    return {"background": name, "neighbours": neighbours} | asdict(curve)
+    name, neighbors = LABELS if kind is Modality.TEXT else PHOTOS, backgrounds.of(kind).neighbors
+    return {"background": name, "neighbours": neighbors} | asdict(curve)
 
 
 def _write(folder: Path, stated: Mapping[str, object], found: Calibrated | None = None) -> None:

@@ -30,6 +30,10 @@ from models.starter.imagenet_labels import label_sentences
 
 QUERIES_FILE = Path(__file__).with_name("unanswerable-queries.tsv")
 CHOOSING, REPORTING = "choosing", "reporting"
+Marks = npt.NDArray[np.bool_]
+# Weights of text and image in mixed queries.
+MIXTURES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
+PARTNER_EDIT = "crop to 60 %"
 
 
 def unanswerable_queries(which: str, path: Path = QUERIES_FILE) -> list[str]:
@@ -99,12 +103,6 @@ def _vector(encoder: OnnxImageEncoder, picture: Image.Image) -> Floats:
     if not isinstance(encoded, EncodedImage):
         raise encoded
     return encoded.embedding
-
-
-Marks = npt.NDArray[np.bool_]
-# Weights of text and image in mixed queries.
-MIXTURES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
-PARTNER_EDIT = "crop to 60 %"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ Doubles = npt.NDArray[np.float64]
 STEPS, NEAR_ENOUGH = 100, 1e-10
 # A small ridge keeps the step finite if a feature separates right from wrong.
 RIDGE = 1e-5
+PRIOR = 0.19
+# The k of CSLS (Conneau et al. 2018).
+NEIGHBORS = 10
 
 
 def logistic_fit(
@@ -56,11 +59,6 @@ def _newton(design: Doubles, right: Doubles, weights: Doubles, ridge: float) -> 
     return found
 
 
-PRIOR = 0.19
-# The k of CSLS (Conneau et al. 2018).
-NEIGHBOURS = 10
-
-
 class NothingToFit(Exception):
     """The model does not separate right from wrong images."""
 
@@ -74,7 +72,7 @@ class Backgrounds:
 
     def of(self, kind: Modality) -> Background:
         if kind is Modality.TEXT:
-            return Background(self.labels, NEIGHBOURS)
+            return Background(self.labels, NEIGHBORS)
         return Background(self.photos, len(self.photos))
 
     def some(self, photos: Marks) -> Backgrounds:

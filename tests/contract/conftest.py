@@ -17,7 +17,7 @@ from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, Embedding, ImageRef, Status
 from imagesearch.domain.ports import Put, VectorIndex, Version, Write, WriteStatus
-from imagesearch.domain.queries import Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import Hit, Selection, TimePosition, VectorQuery
 from tests.support.fake_index import FakeIndex
 
 DIMENSION = 4
@@ -63,7 +63,7 @@ class Subject:
         limit: int = 100,
         *,
         newest_first: bool = False,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         **selection: Any,
     ) -> list[str]:
         documents = self.index.list_by_time(

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagesearch.domain.filters import KeyPrefix
-from imagesearch.domain.images import Linked, Neighbour, Status
+from imagesearch.domain.images import Linked, Neighbor, Status
 from imagesearch.domain.ports import Delete, Put, Touch
-from imagesearch.domain.queries import Selection, TakenPlace
+from imagesearch.domain.queries import Selection, TimePosition
 
 
 def rejected(document, key):
@@ -96,7 +96,7 @@ def pages(subject, size, newest_first):
     while page := subject.index.list_by_time(newest_first=newest_first, after=after, limit=size):
         assert len(page) <= size
         found += [document.ref.key for document in page]
-        after = TakenPlace(page[-1].taken_at, page[-1].ref.key)
+        after = TimePosition(page[-1].taken_at, page[-1].ref.key)
     return found
 
 
@@ -166,8 +166,8 @@ def test_a_list_goes_on_behind_an_image_that_is_gone(subject, put):
     subject.store(*(put(f"{n}", taken_at=JULY if n < 3 else None) for n in range(6)))
     subject.store(Delete(put("1").ref, subject.version(put("1").ref)))
     subject.store(Delete(put("4").ref, subject.version(put("4").ref)))
-    assert subject.keys_by_time(after=TakenPlace(JULY, "1")) == ["2", "3", "5"]
-    assert subject.keys_by_time(after=TakenPlace(None, "4")) == ["5"]
+    assert subject.keys_by_time(after=TimePosition(JULY, "1")) == ["2", "3", "5"]
+    assert subject.keys_by_time(after=TimePosition(None, "4")) == ["5"]
 
 
 def test_an_empty_index_lists_nothing_by_time(subject):
@@ -194,8 +194,8 @@ def test_pages_give_each_image_once_in_order(
         assert pages(subject, size, newest_first) == in_order(times, newest_first)
 
 
-ONE = Neighbour("one", "1" * 64, 0.9876, 0.97)
-OTHER = Neighbour("other", "2" * 64, -0.5, 0.8)
+ONE = Neighbor("one", "1" * 64, 0.9876, 0.97)
+OTHER = Neighbor("other", "2" * 64, -0.5, 0.8)
 
 
 @pytest.fixture
@@ -209,9 +209,9 @@ def test_an_index_without_images_has_no_links(linked):
 
 def test_links_are_read_in_the_order_of_keys_with_what_tells_duplicates_apart(subject, put, linked):
     subject.store(
-        put("b", sha256="b" * 64, neighbours=(OTHER, ONE)),
-        put("Ünï 日本/a", sha256="a" * 64, neighbours=(ONE,)),
-        put("nobody", sha256="c" * 64, neighbours=()),
+        put("b", sha256="b" * 64, neighbors=(OTHER, ONE)),
+        put("Ünï 日本/a", sha256="a" * 64, neighbors=(ONE,)),
+        put("nobody", sha256="c" * 64, neighbors=()),
         put("unlinked", sha256="d" * 64),
     )
     found = linked()
@@ -219,13 +219,13 @@ def test_links_are_read_in_the_order_of_keys_with_what_tells_duplicates_apart(su
         ("b", put("b").ref.id, "b" * 64),
         ("Ünï 日本/a", put("Ünï 日本/a").ref.id, "a" * 64),
     ]
-    assert sorted(found[0].neighbours, key=str) == [ONE, OTHER]
+    assert sorted(found[0].neighbors, key=str) == [ONE, OTHER]
     assert found[1] == Linked(found[1].id, "Ünï 日本/a", "a" * 64, (ONE,))
 
 
 def test_links_of_one_collection(subject, put, linked):
     for key in ("cats/1", "cats/2/3", "cats-and-dogs/1", "dogs/1", "cats"):
-        subject.store(put(key, sha256="a" * 64, neighbours=(ONE,)))
+        subject.store(put(key, sha256="a" * 64, neighbors=(ONE,)))
     assert [each.key for each in linked(collection="cats")] == ["cats/1", "cats/2/3"]
     assert linked(collection="none") == []
     assert len(linked()) == 5
@@ -234,16 +234,16 @@ def test_links_of_one_collection(subject, put, linked):
 def test_a_later_write_of_links_takes_the_place_of_the_earlier_one(subject, put, document, linked):
     subject.store(put("a", sha256="a" * 64))
     for neighbours in ((ONE,), (OTHER,)):
-        touched = document("a", sha256="a" * 64, neighbours=neighbours)
+        touched = document("a", sha256="a" * 64, neighbors=neighbours)
         subject.store(Touch(touched, subject.version(touched.ref)))
-        assert [each.neighbours for each in linked()] == [neighbours]
-    subject.store(Touch(replace(touched, neighbours=()), subject.version(touched.ref)))
+        assert [each.neighbors for each in linked()] == [neighbours]
+    subject.store(Touch(replace(touched, neighbors=()), subject.version(touched.ref)))
     assert linked() == []
 
 
 def test_links_go_with_the_image(subject, put, linked):
     for key in ("gone", "overwritten"):
-        subject.store(put(key, sha256="a" * 64, neighbours=(ONE,)))
+        subject.store(put(key, sha256="a" * 64, neighbors=(ONE,)))
     gone, overwritten = put("gone").ref, put("overwritten")
     subject.store(Delete(gone, subject.version(gone)))
     subject.store(
@@ -254,7 +254,7 @@ def test_links_go_with_the_image(subject, put, linked):
 
 def test_writing_links_leaves_the_image_as_it_is_found(subject, put, document, towards):
     subject.store(put("a", 0), put("b", 90))
-    touched = document("a", neighbours=(ONE,))
+    touched = document("a", neighbors=(ONE,))
     subject.store(Touch(touched, subject.version(touched.ref)))
     assert subject.found_keys(towards(0)) == ["a", "b"]
     assert subject.document(touched.ref) == touched

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from imagesearch.domain.images import Neighbour, Status
+from imagesearch.domain.images import Neighbor, Status
 from imagesearch.domain.ports import Delete, Put, Stored, Touch, WriteStatus
 
 
@@ -44,7 +44,7 @@ def test_a_written_document_is_read_back_exactly_and_at_once(subject, put, docum
         miniature="1.500:" + "A" * 576,
         thumbnail="thumbnails/a/b.webp",
         truncated=True,
-        neighbours=(Neighbour("an-id_", "1" * 64, 0.987654, 0.9512),),
+        neighbors=(Neighbor("an-id_", "1" * 64, 0.987654, 0.9512),),
     )
     assert statuses(subject.index.write([Put(full, put().embedding, None)])) == ["written"]
     assert subject.document(full.ref) == full

@@ -37,7 +37,7 @@ from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
-from imagesearch.uploads import Allowed, UploadService
+from imagesearch.uploads import Permissions, UploadService
 from tests.support.aws.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
 from tests.support.encoders import CountingEncoder
 from tests.support.paths import REPOSITORY
@@ -125,7 +125,7 @@ def opensearch_index(manifest, opensearch_url) -> Iterator[VectorIndex]:
         name,
         manifest.dimension,
         model=manifest.name,
-        layout=IndexSettings(refresh_interval="100ms"),
+        settings=IndexSettings(refresh_interval="100ms"),
     )
     yield index
     index.close()
@@ -177,7 +177,7 @@ def derived(cloud) -> S3Derived:
 
 @pytest.fixture
 def uploads(store, index, cloud, derived) -> UploadService:
-    allowed = Allowed(uploads=True, deletions=True)
+    allowed = Permissions(uploads=True, deletions=True)
     return UploadService(store, index, S3Changes(cloud.s3), derived, allowed)
 
 

@@ -249,7 +249,7 @@ def is_as_expected(key: str, each: Object, document: Document | None) -> None:
         assert told in document.reason
     else:
         assert document.status is Status.INDEXED
-        assert document.neighbours is not None
+        assert document.neighbors is not None
 
 
 @settings(max_examples=12, derandomize=True, deadline=None)

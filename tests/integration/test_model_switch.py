@@ -43,7 +43,7 @@ def side(cloud, store, prefix, opensearch_url, logger, metrics):
                 prefix + manifest.image_space,
                 manifest.dimension,
                 model=manifest.name,
-                layout=LAYOUT,
+                settings=LAYOUT,
             )
             images = OnnxImageEncoder(folder, manifest)
             stack.callback(index.close)

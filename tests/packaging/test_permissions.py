@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
-from imagesearch.adapters.s3.model_folder import S3Model
+from imagesearch.adapters.s3.model_folder import S3ModelFolder
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.downloads.model_store import Deadline, S3ModelStore
 from tests.support.models import FILES, known, unsigned_graph
@@ -84,10 +84,10 @@ def test_a_model_is_stored_read_and_deleted_with_these_permissions_only(hub, act
         assert shelf.put("tiny", Deadline()) == [*FILES]
         assert shelf.put("tiny", Deadline()) == []
         after.put("tiny", Deadline())
-        folder = S3Model(shelf.uri("tiny"), tmp_path, searching).folder(FILES)
-        assert (folder / "text.onnx").read_bytes() == b"text"
+        S3ModelFolder(shelf.uri("tiny"), searching).download(FILES, tmp_path)
+        assert (tmp_path / "text.onnx").read_bytes() == b"text"
         with pytest.raises(ConfigurationError, match="AccessDenied"):
-            S3Model(after.uri("tiny"), tmp_path / "next", searching).folder(FILES)
+            S3ModelFolder(after.uri("tiny"), searching).download(FILES, tmp_path / "next")
         with pytest.raises(ClientError, match="AccessDenied"):
             searching.put_object(Bucket=BUCKET, Key="model/x", Body=b"")
         assert shelf.remove(shelf.uri("tiny")) == len(FILES) + 1

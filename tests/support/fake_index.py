@@ -34,7 +34,7 @@ from imagesearch.domain.ports import (
     WriteResult,
     WriteStatus,
 )
-from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 from tests.support.fakes import Hooks, ref
 
 COMPARE = {"gte": ge, "lte": le, "gt": gt, "lt": lt}
@@ -102,7 +102,7 @@ class FakeIndex:
         selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         limit: int,
     ) -> list[Document]:
         documents = sorted(self._selected(selection), key=_time_and_key, reverse=newest_first)
@@ -123,8 +123,8 @@ class FakeIndex:
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
         for each in sorted(self._selected(Selection(Status.INDEXED, collection)), key=_key):
-            if each.neighbours and each.sha256:
-                yield Linked(each.id, each.ref.key, each.sha256, each.neighbours)
+            if each.neighbors and each.sha256:
+                yield Linked(each.id, each.ref.key, each.sha256, each.neighbors)
 
     def health(self) -> IndexHealth:
         self._answer()
@@ -261,7 +261,7 @@ def _time_and_key(document: Document) -> tuple[float, bytes]:
     return _number(document.taken_at) if document.taken_at else 0, _key(document)
 
 
-def _is_after(document: Document, place: TakenPlace, newest_first: bool) -> bool:
+def _is_after(document: Document, place: TimePosition, newest_first: bool) -> bool:
     if (document.taken_at is None) != (place.taken_at is None):
         return document.taken_at is None
     reached = (_number(place.taken_at) if place.taken_at else 0), place.key.encode()

@@ -176,7 +176,7 @@ class FakeTexts:
 
 
 # The relevance is 0.5 at a cosine of 0.5 for every query.
-ANYTHING = Background(np.eye(8, dtype=np.float32), neighbours=1)
+ANYTHING = Background(np.eye(8, dtype=np.float32), neighbors=1)
 RELEVANCE = Relevance(dict.fromkeys(Modality, (ANYTHING, Curve(slope=8, base=0.5, nearness=0))))
 
 

@@ -7,7 +7,7 @@ import pytest
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
 from imagesearch.domain.media_types import EXTENSIONS, EXTENSIONS_OF, likely_type, named_as_image
 from imagesearch.domain.ports import UPLOAD_SECONDS
-from imagesearch.uploads import Allowed, NewImage, UploadService
+from imagesearch.uploads import NewImage, Permissions, UploadService
 from tests.support.fakes import BUCKET, START, FakeChanges, FakeDerived, picture, ref
 from tests.support.outcomes import process
 
@@ -24,7 +24,7 @@ def notes() -> FakeDerived:
 
 @pytest.fixture
 def uploads(store, index, changes, notes) -> UploadService:
-    return UploadService(store, index, changes, notes, Allowed(True, True), clock=lambda: START)
+    return UploadService(store, index, changes, notes, Permissions(True, True), clock=lambda: START)
 
 
 BEACH = NewImage("beach.jpg", "image/jpeg", "2024")
@@ -153,9 +153,13 @@ def test_what_is_not_allowed_is_not_done(store, index, changes, notes, indexer):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     with pytest.raises(NotAllowed, match="uploads"):
-        UploadService(store, index, changes, notes, Allowed(deletions=True)).create_upload(BEACH)
+        UploadService(store, index, changes, notes, Permissions(deletions=True)).create_upload(
+            BEACH
+        )
     with pytest.raises(NotAllowed, match="deletions"):
-        UploadService(store, index, changes, notes, Allowed(uploads=True)).delete(ref("a.png").id)
+        UploadService(store, index, changes, notes, Permissions(uploads=True)).delete(
+            ref("a.png").id
+        )
     assert (changes.signed, list(store.objects)) == ([], ["a.png"])
 
 

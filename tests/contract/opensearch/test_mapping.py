@@ -84,7 +84,7 @@ def test_the_server_takes_the_compressions_that_are_offered_and_no_others(
 ):
     layout = IndexSettings(engine, compression)
     mapping = {"properties": {"embedding": layout.vector_field(512)}}
-    body = {"settings": layout.settings(), "mappings": mapping}
+    body = {"settings": layout.to_dict(), "mappings": mapping}
     refused = nullcontext() if compression in COMPRESSIONS[engine] else pytest.raises(RequestError)
     with refused:
         raw_opensearch.indices.create(index=index_name, body=body)
@@ -94,7 +94,7 @@ def test_the_server_takes_the_compressions_that_are_offered_and_no_others(
 def test_every_layout_finds_the_nearest_with_their_cosines(
     opensearch_url, raw_opensearch, connect, index_name, put, towards, layout
 ):
-    index = connect(opensearch_url, layout=layout)
+    index = connect(opensearch_url, settings=layout)
     index.write([put(f"{angle}", angle) for angle in range(0, 180, 9)])
     raw_opensearch.indices.refresh(index=index_name)
     hits = index.search(VectorQuery(towards(0), 5, min_score=0.8))
@@ -107,7 +107,7 @@ def test_every_layout_finds_the_nearest_with_their_cosines(
 
 def test_settings_are_those_of_the_layout(opensearch_url, raw_opensearch, connect, index_name, put):
     layout = IndexSettings("lucene", "4x", shards=2, replicas=0, refresh_interval="30s")
-    connect(opensearch_url, layout=layout).write([put()])
+    connect(opensearch_url, settings=layout).write([put()])
     made = raw_opensearch.indices.get(index=index_name)[index_name]
     settings, field = made["settings"]["index"], made["mappings"]["properties"]["embedding"]
     assert (settings["number_of_shards"], settings["number_of_replicas"]) == ("2", "0")

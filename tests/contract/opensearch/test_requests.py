@@ -6,7 +6,7 @@ import pytest
 
 from imagesearch.adapters.opensearch import index
 from imagesearch.domain.errors import Unavailable
-from imagesearch.domain.images import Neighbour
+from imagesearch.domain.images import Neighbor
 from imagesearch.domain.ports import Delete, WriteStatus
 from imagesearch.domain.queries import VectorQuery
 
@@ -86,9 +86,9 @@ def test_a_search_that_fails_among_many_fails_all(filled, proxy, towards):
 
 def test_more_links_than_fit_one_answer_are_all_read_once(new_opensearch, put, monkeypatch):
     subject = new_opensearch()
-    near = (Neighbour("one", "1" * 64, 1.0, 1.0),)
+    near = (Neighbor("one", "1" * 64, 1.0, 1.0),)
     keys = [f"{number:02d}" for number in range(25)]
-    subject.store(*(put(key, sha256="a" * 64, neighbours=near) for key in keys))
+    subject.store(*(put(key, sha256="a" * 64, neighbors=near) for key in keys))
     monkeypatch.setattr(index, "LINKS_PER_PAGE", 10)
     monkeypatch.setattr("imagesearch.adapters.opensearch.queries.LINKS_PER_PAGE", 10)
     assert [each.key for each in subject.index.linked()] == keys

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imagesearch import bootstrap
-from imagesearch.adapters.s3.model_folder import S3Model
+from imagesearch.adapters.s3.model_folder import S3ModelFolder
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import Pin
 from imagesearch.settings import Settings
@@ -23,8 +23,8 @@ def pulled(s3: Any, tmp_path: Path) -> Any:
     """Loads the model of a URI as a function does, and verifies all hashes."""
 
     def pulled(uri: str) -> Manifest:
-        folder = S3Model(uri, tmp_path, s3).folder([*FILES, MANIFEST])
-        return check_files(folder)
+        S3ModelFolder(uri, s3).download([*FILES, MANIFEST], tmp_path)
+        return check_files(tmp_path)
 
     return pulled
 

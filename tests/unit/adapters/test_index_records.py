@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagesearch.adapters.index_records import to_document, to_record
-from imagesearch.domain.images import Document, ImageRef, Neighbour, Status
+from imagesearch.domain.images import Document, ImageRef, Neighbor, Status
 
 TEXT = st.text(max_size=20)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -15,7 +15,7 @@ TIMES = st.datetimes(timezones=st.none() | ZONES)
 NUMBERS = st.integers(0, 2**40)
 DEGREES = st.floats(-180, 180)
 NAMES = st.from_regex(r"[A-Za-z0-9_=-]{1,24}", fullmatch=True)
-NEIGHBOURS = st.builds(Neighbour, NAMES, NAMES, st.floats(-1, 1), st.floats(0, 1))
+NEIGHBOURS = st.builds(Neighbor, NAMES, NAMES, st.floats(-1, 1), st.floats(0, 1))
 
 documents = st.builds(
     Document,
@@ -39,7 +39,7 @@ documents = st.builds(
     longitude=st.none() | DEGREES,
     phash=st.none() | TEXT,
     miniature=st.none() | TEXT,
-    neighbours=st.none() | st.lists(NEIGHBOURS).map(tuple),
+    neighbors=st.none() | st.lists(NEIGHBOURS).map(tuple),
     thumbnail=st.none() | TEXT,
     place_read=st.none() | st.booleans(),
     truncated=st.booleans(),

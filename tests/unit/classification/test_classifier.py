@@ -75,7 +75,7 @@ def test_the_nearest_labelled_images_vote_and_are_the_evidence(classifier, label
             "4.png": ("a cat", None),
         }
     )
-    found = classifier.by_neighbours(CAT, Vote(neighbours=2))
+    found = classifier.by_neighbors(CAT, Vote(neighbors=2))
     assert shares(found) == {"cat": pytest.approx(1)}
     assert {hit.document.ref.key for hit in found.evidence} == {"1.png", "2.png"}
     assert found.labels[0].similarity is None
@@ -84,26 +84,26 @@ def test_the_nearest_labelled_images_vote_and_are_the_evidence(classifier, label
 def test_a_near_image_outweighs_many_far_ones_and_scores_sum_to_1(classifier, labelled):
     dogs = {f"{number}.png": ("a dog", "dog") for number in range(9)}
     labelled({"cat.png": ("a cat", "cat")} | dogs)
-    found = shares(classifier.by_neighbours(CAT, Vote()))
+    found = shares(classifier.by_neighbors(CAT, Vote()))
     assert list(found) == ["cat", "dog"]
     assert sum(found.values()) == pytest.approx(1)
 
 
 def test_an_indexed_image_has_no_say_about_itself(classifier, labelled):
     labelled({"1.png": ("a cat", "mistaken"), "2.png": ("a cat", "cat")})
-    found = classifier.by_neighbours(StoredQuery(ref("1.png").id), Vote())
+    found = classifier.by_neighbors(StoredQuery(ref("1.png").id), Vote())
     assert list(shares(found)) == ["cat"]
 
 
 def test_the_first_folder_is_a_label_too(classifier, fill):
     fill(cats__1="a cat", dogs__1="a dog", top="a cat")
-    found = classifier.by_neighbours(CAT, BY_FOLDER)
+    found = classifier.by_neighbors(CAT, BY_FOLDER)
     assert set(shares(found)) == {"cats", "dogs"}
 
 
 def test_a_collection_votes_alone(classifier, labelled):
     labelled({"old/1.png": ("a cat", "kitten"), "new/1.png": ("a cat", "cat")})
-    found = classifier.by_neighbours(CAT, Vote(collection="new"))
+    found = classifier.by_neighbors(CAT, Vote(collection="new"))
     assert list(shares(found)) == ["cat"]
 
 
@@ -111,7 +111,7 @@ def test_without_labelled_images_it_is_said_how_to_get_some(classifier, fill):
     fill(top="a cat")
     for vote, label in ((Vote(), "metadata.label"), (BY_FOLDER, "collection")):
         with pytest.raises(NotFound, match=label) as refused:
-            classifier.by_neighbours(CAT, vote)
+            classifier.by_neighbors(CAT, vote)
         assert refused.value.code == "no_labelled_images"
         assert "labels" in refused.value.hint
 
@@ -119,7 +119,7 @@ def test_without_labelled_images_it_is_said_how_to_get_some(classifier, fill):
 @pytest.mark.parametrize("neighbours", [0, 101])
 def test_a_wrong_number_of_neighbours_is_refused(classifier, neighbours):
     with pytest.raises(InvalidQuery) as refused:
-        classifier.by_neighbours(CAT, Vote(neighbours))
+        classifier.by_neighbors(CAT, Vote(neighbours))
     assert refused.value.code == "invalid_neighbours"
 
 
@@ -131,7 +131,7 @@ def test_faults_are_told_as_those_of_a_search(classifier, labelled, index):
         classifier.by_labels(StoredQuery("nobody"), ["a"])
     index.away = True
     with pytest.raises(Unavailable):
-        classifier.by_neighbours(CAT, Vote())
+        classifier.by_neighbors(CAT, Vote())
 
 
 def test_times_are_told(classifier):

@@ -24,7 +24,7 @@ def test_a_fault_costs_its_own_image_alone(faults):
         sound = key in world.sound
         assert kinds[key] is (OutcomeKind.INDEXED if sound else OutcomeKind.FAILED), key
     assert set(world.sound) <= set(world.index.keys())
-    assert all(world.index.document(key).neighbours is not None for key in world.sound)
+    assert all(world.index.document(key).neighbors is not None for key in world.sound)
 
 
 @settings(max_examples=50, derandomize=True, deadline=None)
@@ -37,7 +37,7 @@ def test_what_failed_is_indexed_once_its_fault_is_mended(faults):
     outcomes = world.indexer.process(refs)
     assert not [outcome for outcome in outcomes if outcome.kind is OutcomeKind.FAILED]
     assert world.index.keys() == sorted(world.keys)
-    assert all(world.index.document(key).neighbours is not None for key in world.keys)
+    assert all(world.index.document(key).neighbors is not None for key in world.keys)
 
 
 @pytest.mark.parametrize("step", STEPS)

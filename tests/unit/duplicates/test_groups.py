@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from imagesearch.domain.errors import InvalidQuery
-from imagesearch.domain.images import Document, Neighbour, Status
+from imagesearch.domain.images import Document, Neighbor, Status
 from imagesearch.domain.ports import Put
 from imagesearch.duplicates.groups import MAX_SHOWN, DuplicateFinder
 from tests.support.fakes import START, ref, vector
@@ -26,11 +26,11 @@ def put(index):
             ref(key), Status.INDEXED, "e", START, 10, START, "m", "d", sha256=key, width=1, height=1
         )
         neighbours = tuple(
-            Neighbour(ref(other).id, changes.get("sha256", other), 0.9, confidence)
+            Neighbor(ref(other).id, changes.get("sha256", other), 0.9, confidence)
             for other, confidence in (near or {}).items()
         )
         known = index.get([ref(key).id]).get(ref(key).id)
-        made = replace(document, neighbours=neighbours, **changes)
+        made = replace(document, neighbors=neighbours, **changes)
         index.write([Put(made, vector(key), known and known.version)])
 
     return put

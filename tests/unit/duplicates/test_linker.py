@@ -8,7 +8,7 @@ import pytest
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import Touch
 from imagesearch.duplicates import linker as linking
-from imagesearch.duplicates.linker import MAX_NEIGHBOURS, MAX_ROUNDS, Linker
+from imagesearch.duplicates.linker import MAX_NEIGHBORS, MAX_ROUNDS, Linker
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
@@ -62,7 +62,7 @@ def make(store, index, recheck_queue, clock):
 @pytest.fixture
 def neighbours(index):
     def neighbours(key):
-        found = index.document(key).neighbours
+        found = index.document(key).neighbors
         return None if found is None else {each.id: each for each in found}
 
     return neighbours
@@ -234,11 +234,11 @@ def test_what_was_deleted_meanwhile_is_no_failure(store, index, recheck_queue, c
 
 
 def test_more_copies_than_each_can_note_still_hang_together(make, store, index):
-    names = [f"{number}.png" for number in range(3 * MAX_NEIGHBOURS)]
+    names = [f"{number}.png" for number in range(3 * MAX_NEIGHBORS)]
     for name in names:
         store.put(name, picture("a cat"))
     process(make(), *names)
-    assert all(len(index.document(name).neighbours) == MAX_NEIGHBOURS for name in names)
+    assert all(len(index.document(name).neighbors) == MAX_NEIGHBORS for name in names)
 
 
 def test_two_images_that_cannot_be_compared_are_no_duplicates_and_others_are(

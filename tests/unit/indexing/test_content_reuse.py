@@ -87,10 +87,10 @@ def test_a_copy_is_linked_anew(indexer, store, index):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     entry = index.get([ref("a.png").id])[ref("a.png").id]
-    index.write([Touch(replace(entry.document, neighbours=()), entry.version)])
+    index.write([Touch(replace(entry.document, neighbors=()), entry.version)])
     store.put("b.png", picture("a"))
     [outcome] = indexer.process([ref("b.png")])
-    assert index.document("b.png").neighbours is None
+    assert index.document("b.png").neighbors is None
     assert outcome.unlinked
     assert outcome.reused
 

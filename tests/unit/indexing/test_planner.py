@@ -56,7 +56,7 @@ def test_camera_raw_that_an_older_decoder_took_for_tiff_is_read_again(
 ):
     decoder = "an older one" if older else indexed.document.decoder
     changed = replace(
-        indexed.document, ref=ref(key), content_type=content_type, decoder=decoder, neighbours=()
+        indexed.document, ref=ref(key), content_type=content_type, decoder=decoder, neighbors=()
     )
     decided = planner.decide(Observed(ref(key), STATE, Stored(changed, (4, 1))))
     assert isinstance(decided, ExistingObject) is again
@@ -74,7 +74,7 @@ def test_something_there_after_a_deletion_is_read(planner):
 
 
 def test_the_same_state_is_left_alone(planner, indexed):
-    linked = Stored(replace(indexed.document, neighbours=()), indexed.version)
+    linked = Stored(replace(indexed.document, neighbors=()), indexed.version)
     assert planner.decide(Observed(KEY, STATE, linked)) == Outcome(KEY, OutcomeKind.UNCHANGED)
 
 

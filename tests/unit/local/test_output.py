@@ -1,7 +1,7 @@
 """The report counts what became of images, and names those that cannot be found."""
 
-from imagesearch.adapters.filesystem.image_store import Hidden
-from imagesearch.adapters.filesystem.walk import LeftOut
+from imagesearch.adapters.filesystem.image_store import Unavailability
+from imagesearch.adapters.filesystem.walk import ExcludedEntry
 from imagesearch.domain.images import ImageRef
 from imagesearch.indexing.planner import Outcome, OutcomeKind
 from local.output import Report
@@ -55,8 +55,8 @@ def test_only_the_most_frequent_kinds_of_skipped_files_are_named() -> None:
 
 def test_each_skipped_file_is_named_on_demand() -> None:
     report = skipped("a.mov", verbose=True)
-    report.add_excluded(LeftOut("b.raw", False, "excluded by .imagesearchignore: *.raw"))
-    report.add_excluded(LeftOut("x/@eaDir", True, "excluded by default: @eaDir"))
+    report.add_excluded(ExcludedEntry("b.raw", False, "excluded by .imagesearchignore: *.raw"))
+    report.add_excluded(ExcludedEntry("x/@eaDir", True, "excluded by default: @eaDir"))
     assert report.lines() == [
         "skipped a.mov: not an image",
         "skipped b.raw: excluded by .imagesearchignore: *.raw",
@@ -112,7 +112,8 @@ def test_what_was_rejected_before_is_not_counted_as_searchable() -> None:
 def test_records_of_what_cannot_be_seen_are_counted_by_their_place() -> None:
     report = reported(("a", OutcomeKind.INDEXED, ""))
     report.add_kept(
-        [Hidden("trip", "Permission denied")] * 2 + [Hidden("", "it is empty", away=True)]
+        [Unavailability("trip", "Permission denied")] * 2
+        + [Unavailability("", "it is empty", filesystem=True)]
     )
     assert report.summary == "1 indexed, 3 kept"
     assert report.lines() == [

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagesearch.adapters.s3.model_folder import S3Folder
+from imagesearch.adapters.s3.model_folder import S3ModelFolder
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
 from imagesearch.downloads.http_download import Downloader, digest, download_if_missing, entry_of
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entry
+
+REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
 
 
 class OutOfTime(Unavailable):
@@ -44,55 +46,52 @@ class Deadline:
         self.check()
 
 
-REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
-
-
 @dataclass(frozen=True)
 class S3ModelStore:
-    """Models below a prefix of a bucket: `s3://bucket/part/name/version`.
+    """Models below a prefix of a bucket: `s3://bucket/prefix/name/version`.
 
     `pause` waits between attempts to download, in seconds.
     """
 
     bucket: str
-    part: str
+    prefix: str
     s3: Any
-    known: Callable[[str], CatalogEntry] = catalog_entry
+    catalog: Callable[[str], CatalogEntry] = catalog_entry
     pause: Callable[[Deadline, float], None] = Deadline.wait
 
     def uri(self, name: str) -> str:
         """The MODEL_URI of a model. Raises NotFound, ConfigurationError."""
         model = self._pinned(name)
-        return f"{self._begin}{model.name}/{model.version}"
+        return f"{self._uri_prefix}{model.name}/{model.version}"
 
-    def put(self, name: str, time_left: Deadline) -> list[str]:
+    def put(self, name: str, deadline: Deadline) -> list[str]:
         """Upload the missing files of a model, or nothing; returns the names of those files.
 
         Raises Unavailable, NotFound, ConfigurationError.
         """
         model, folder = self._pinned(name), self._folder(self.uri(name))
         try:
-            return self._fill(model, folder, time_left)
+            return self._upload_missing(model, folder, deadline)
         except BaseException:
             _remove_incomplete(folder)
             raise
 
     def remove(self, uri: str) -> int:
         """Delete the objects of a model and return their number; 0 for a URI of another store."""
-        name, _, version = uri.removeprefix(self._begin).partition("/")
-        if not (uri.startswith(self._begin) and name and version) or "/" in version:
+        name, _, version = uri.removeprefix(self._uri_prefix).partition("/")
+        if not (uri.startswith(self._uri_prefix) and name and version) or "/" in version:
             return 0
         return self._folder(uri).empty()
 
     @property
-    def _begin(self) -> str:
-        return f"s3://{self.bucket}/{self.part}/"
+    def _uri_prefix(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}/"
 
-    def _folder(self, uri: str) -> S3Folder:
-        return S3Folder(uri, self.s3)
+    def _folder(self, uri: str) -> S3ModelFolder:
+        return S3ModelFolder(uri, self.s3)
 
     def _pinned(self, name: str) -> CatalogEntry:
-        model = self.known(name)
+        model = self.catalog(name)
         if model.unpinned:
             raise ConfigurationError(
                 f"{name} has no recorded SHA-256 for {', '.join(model.unpinned)}",
@@ -101,62 +100,64 @@ class S3ModelStore:
             )
         return model
 
-    def _fill(self, model: CatalogEntry, folder: S3Folder, time_left: Deadline) -> list[str]:
+    def _upload_missing(
+        self, model: CatalogEntry, folder: S3ModelFolder, deadline: Deadline
+    ) -> list[str]:
         stored = {name: _stored_entry(name, pin, folder) for name, pin in model.pins.items()}
         files = {
-            name: entry or self._bring(name, model, folder, time_left)
+            name: entry or self._transfer(name, model, folder, deadline)
             for name, entry in stored.items()
         }
-        time_left.check()
+        deadline.check()
         _put_manifest(model.manifest_with(files), folder)
         return [name for name, entry in stored.items() if entry is None]
 
-    def _bring(
-        self, name: str, model: CatalogEntry, folder: S3Folder, time_left: Deadline
+    def _transfer(
+        self, name: str, model: CatalogEntry, folder: S3ModelFolder, deadline: Deadline
     ) -> FileEntry:
         """Download, convert and upload one file; the disk holds one file, two during conversion."""
         downloader = Downloader(
-            lambda _: time_left.check(),
-            lambda seconds: self.pause(time_left, seconds),
+            lambda _: deadline.check(),
+            lambda seconds: self.pause(deadline, seconds),
             "give the function more EphemeralStorage",
             "the next attempt starts again",
         )
-        with tempfile.TemporaryDirectory(prefix="model-") as here:
-            path = Path(here) / name
+        with tempfile.TemporaryDirectory(prefix="model-") as directory:
+            path = Path(directory) / name
             download_if_missing(model.pins[name], path, downloader)
             # On any CPU: int8 weights are exact on all of them.
             entry = entry_of(path, make_weights_signed=name in model.graphs)
-            time_left.check()
+            deadline.check()
             origin = {REWRITTEN_FROM: entry.rewritten_from} if entry.rewritten_from else {}
             folder.put(name, path, entry.sha256, origin)
         return entry
 
 
-def _remove_incomplete(folder: S3Folder) -> None:
+def _remove_incomplete(folder: S3ModelFolder) -> None:
     """A model without manifest is unused, and its objects would block deletion of the bucket."""
     with suppress(ImageSearchError):
         if folder.find(MANIFEST) is None:
             folder.empty()
 
 
-def _stored_entry(name: str, pin: Pin, folder: S3Folder) -> FileEntry | None:
+def _stored_entry(name: str, pin: Pin, folder: S3ModelFolder) -> FileEntry | None:
     """The manifest entry of a file that is stored already, if it is the pinned one."""
-    found = folder.find(name)
-    if found is None or found.sha256 is None:
+    stored = folder.find(name)
+    if stored is None or stored.sha256 is None:
         return None
     entry = FileEntry(
-        sha256=found.sha256,
-        bytes=found.bytes,
-        rewritten_from=found.metadata.get(REWRITTEN_FROM),
+        sha256=stored.sha256,
+        bytes=stored.bytes,
+        rewritten_from=stored.metadata.get(REWRITTEN_FROM),
     )
     return entry if entry.origin == pin.sha256 else None
 
 
-def _put_manifest(manifest: Manifest, folder: S3Folder) -> None:
+def _put_manifest(manifest: Manifest, folder: S3ModelFolder) -> None:
     """Upload the manifest last, so that a model with manifest is complete."""
-    with tempfile.TemporaryDirectory(prefix="model-") as here:
-        path = Path(here) / MANIFEST
+    with tempfile.TemporaryDirectory(prefix="model-") as directory:
+        path = Path(directory) / MANIFEST
         path.write_text(manifest.as_text())
-        sha256, found = digest(path), folder.find(MANIFEST)
-        if found is None or found.sha256 != sha256:
+        sha256, stored = digest(path), folder.find(MANIFEST)
+        if stored is None or stored.sha256 != sha256:
             folder.put(MANIFEST, path, sha256, {})

@@ -11,7 +11,7 @@ from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
 from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, Excludes
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.adapters.filesystem.own_data import mark, own_directory_around
-from imagesearch.adapters.filesystem.walk import LeftOut
+from imagesearch.adapters.filesystem.walk import ExcludedEntry
 from imagesearch.domain.errors import InvalidQuery, Unavailable
 from imagesearch.domain.images import ImageRef
 
@@ -109,7 +109,7 @@ def test_what_is_left_out_is_told_with_the_reason_a_folder_once(folder, put):
     put("@eaDir/a.jpg", "@eaDir/b.jpg", "x/a.raw", "b.gif", "c.jpg", "x/.upload-1")
     put(f"x/{IGNORE_FILE}", data="# not these\n*.raw\n")
     store = FolderStore(folder, excludes=Excludes(folder, ["*.gif"]))
-    left = (entry for entry in store.walk() if isinstance(entry, LeftOut))
+    left = (entry for entry in store.walk() if isinstance(entry, ExcludedEntry))
     assert {(found.path, found.is_dir, found.reason) for found in left} == {
         ("@eaDir", True, "excluded by default: @eaDir"),
         ("x/a.raw", False, "excluded by x/.imagesearchignore: *.raw"),

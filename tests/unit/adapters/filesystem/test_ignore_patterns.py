@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, Excludes
-from imagesearch.adapters.filesystem.ignore_patterns import BrokenPattern, compiled
+from imagesearch.adapters.filesystem.ignore_patterns import InvalidPattern, compile_pattern
 
 pytestmark = pytest.mark.slow
 
@@ -53,8 +53,8 @@ def test_patterns_exclude_what_git_ignores(repository: Path, files: list[list[st
     for folder, lines in zip(FOLDERS, files, strict=True):
         for line in lines:
             try:
-                compiled(line)
-            except BrokenPattern:
+                compile_pattern(line)
+            except InvalidPattern:
                 assume(False)
         for name in (".gitignore", IGNORE_FILE):
             (repository / folder / name).write_text("".join(f"{line}\n" for line in lines))
@@ -80,7 +80,7 @@ def _files(repository: Path) -> list[Path]:
 
 @pytest.mark.parametrize("line", ["", "  ", "# a comment", "/", "\r"])
 def test_a_line_that_says_nothing_is_no_pattern(line: str) -> None:
-    assert compiled(line) is None
+    assert compile_pattern(line) is None
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_a_line_that_says_nothing_is_no_pattern(line: str) -> None:
     ],
 )
 def test_a_broken_pattern_says_what_is_wrong(line: str, said: str) -> None:
-    with pytest.raises(BrokenPattern) as broken:
-        compiled(line)
+    with pytest.raises(InvalidPattern) as broken:
+        compile_pattern(line)
     assert said in str(broken.value)
 
 
@@ -105,7 +105,7 @@ def test_a_broken_pattern_says_what_is_wrong(line: str, said: str) -> None:
 @settings(derandomize=True, max_examples=300, deadline=None)
 def test_any_text_is_a_pattern_or_a_broken_one(line: str) -> None:
     try:
-        pattern = compiled(line)
-    except BrokenPattern:
+        pattern = compile_pattern(line)
+    except InvalidPattern:
         return
     assert pattern is None or pattern.text in line

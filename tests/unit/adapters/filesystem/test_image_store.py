@@ -10,7 +10,7 @@ import pytest
 
 from imagesearch.adapters.filesystem import file_state
 from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.adapters.filesystem.mounts import place_of
+from imagesearch.adapters.filesystem.mounts import mount_point_of
 from imagesearch.domain.errors import ObjectChanged, Unavailable
 from imagesearch.domain.images import ImageRef
 
@@ -360,7 +360,7 @@ def test_a_long_name_and_a_long_key_are_keys(store, folder, ref):
 def test_the_fingerprint_tells_when_a_folder_may_be_read_again(store, folder):
     for name in ("locked", "disk"):
         (folder / name).mkdir()
-    store.know({"disk": place_of(str(folder / "disk"))}, ["locked"])
+    store.set_mount_points({"disk": mount_point_of(str(folder / "disk"))}, ["locked"])
     before = store.fingerprint()
     (folder / "a.jpg").write_bytes(b"data")
     assert store.fingerprint() == before

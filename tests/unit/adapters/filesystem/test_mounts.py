@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from imagesearch.adapters.filesystem import mounts
-from imagesearch.adapters.filesystem.mounts import Place, has_lasting_inodes, mount_points, place_of
+from imagesearch.adapters.filesystem.mounts import (
+    MountPoint,
+    has_lasting_inodes,
+    mount_point_of,
+    mounted_paths,
+)
 
 MOUNTINFO = r"""
 22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -30,8 +35,8 @@ def _mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_mounted")
 def test_mount_points_are_read_as_the_system_writes_them() -> None:
-    assert "/mnt/a stick" in mount_points()
-    assert len(mount_points()) == 6
+    assert "/mnt/a stick" in mounted_paths()
+    assert len(mounted_paths()) == 6
 
 
 @pytest.mark.usefixtures("_mounted")
@@ -52,27 +57,27 @@ def test_without_a_list_of_mounts_there_are_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mounts, "MOUNTINFO", tmp_path / "none")
-    assert mount_points() == frozenset()
+    assert mounted_paths() == frozenset()
 
 
 def test_a_folder_is_the_place_that_it_was(tmp_path: Path) -> None:
-    assert place_of(str(tmp_path)).is_directory_of(place_of(str(tmp_path)))
+    assert mount_point_of(str(tmp_path)).is_directory_of(mount_point_of(str(tmp_path)))
     (tmp_path / "sub").mkdir()
-    sub = place_of(str(tmp_path / "sub"))
-    assert sub.has_filesystem_of(place_of(str(tmp_path)))
-    assert not sub.is_directory_of(place_of(str(tmp_path)))
+    sub = mount_point_of(str(tmp_path / "sub"))
+    assert sub.has_filesystem_of(mount_point_of(str(tmp_path)))
+    assert not sub.is_directory_of(mount_point_of(str(tmp_path)))
 
 
 SAME = [
-    (Place(1, 5, 2), Place(9, 5, 2)),
-    (Place(1, 0, 2), Place(1, 0, 2)),
-    (Place(1, 0, 2, "server:/a"), Place(9, 0, 2, "server:/a")),
+    (MountPoint(1, 5, 2), MountPoint(9, 5, 2)),
+    (MountPoint(1, 0, 2), MountPoint(1, 0, 2)),
+    (MountPoint(1, 0, 2, "server:/a"), MountPoint(9, 0, 2, "server:/a")),
 ]
 OTHER = [
-    (Place(1, 5, 2), Place(1, 6, 2)),
-    (Place(1, 0, 2), Place(2, 0, 2)),
-    (Place(1, 0, 2, "server:/a"), Place(1, 0, 2, "server:/b")),
-    (Place(1, 0, 2, "server:/a"), Place(1, 0, 2)),
+    (MountPoint(1, 5, 2), MountPoint(1, 6, 2)),
+    (MountPoint(1, 0, 2), MountPoint(2, 0, 2)),
+    (MountPoint(1, 0, 2, "server:/a"), MountPoint(1, 0, 2, "server:/b")),
+    (MountPoint(1, 0, 2, "server:/a"), MountPoint(1, 0, 2)),
 ]
 
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from imagesearch.uploads import Allowed, UploadService
+from imagesearch.uploads import Permissions, UploadService
 from tests.support.fakes import START, FakeChanges, FakeDerived, picture, ref
 
 BEACH = {"name": "beach.jpg", "content_type": "image/jpeg"}
 
 
 @pytest.fixture
-def allowed() -> Allowed:
-    return Allowed(uploads=True, deletions=True)
+def allowed() -> Permissions:
+    return Permissions(uploads=True, deletions=True)
 
 
 @pytest.fixture
@@ -94,8 +94,8 @@ def test_while_notes_cannot_be_kept_no_upload_begins(ask, derived):
 
 class TestNotAllowed:
     @pytest.fixture
-    def allowed(self) -> Allowed:
-        return Allowed()
+    def allowed(self) -> Permissions:
+        return Permissions()
 
     def test_uploads_and_deletions_are_refused(self, ask, fill, store):
         fill({"a.png": picture("a")})

@@ -6,7 +6,7 @@ import pytest
 
 from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
 from imagesearch.search.query_encoder import MAX_URLS
-from imagesearch.uploads import Allowed, UploadService
+from imagesearch.uploads import Permissions, UploadService
 from tests.support.fakes import FakeChanges, FakeDerived, FakeWeb, picture, ref
 
 TOM, REX = "https://pets.test/tom.png", "https://pets.test/rex.png"
@@ -118,8 +118,8 @@ class TestUploads:
         return FakeDerived()
 
     @pytest.fixture
-    def allowed(self) -> Allowed:
-        return Allowed(uploads=True)
+    def allowed(self) -> Permissions:
+        return Permissions(uploads=True)
 
     @pytest.fixture
     def uploads(self, store, index, derived, allowed, web) -> UploadService:
@@ -177,8 +177,8 @@ class TestUploads:
 
     class TestWithoutUploads:
         @pytest.fixture
-        def allowed(self) -> Allowed:
-            return Allowed(deletions=True)
+        def allowed(self) -> Permissions:
+            return Permissions(deletions=True)
 
         def test_nothing_is_fetched(self, ask, web):
             answer = ask("POST", "/v1/images", {"url": TOM})

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from imagesearch.adapters.filesystem.image_store import Hidden
+from imagesearch.adapters.filesystem.image_store import Unavailability
 from local.commands.index import forget_policy
 from local.output import Report
-from local.sync.reconcile import never
+from local.sync.reconcile import keep_records
 
 
 class Terminal(io.StringIO):
@@ -33,7 +33,9 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
 
 def report() -> Report:
     made = Report()
-    made.add_kept([Hidden("disk", "the folder is empty: is its disk mounted?", away=True)])
+    made.add_kept(
+        [Unavailability("disk", "the folder is empty: is its disk mounted?", filesystem=True)]
+    )
     return made
 
 
@@ -59,7 +61,7 @@ def test_nobody_is_asked_where_input_or_messages_go_elsewhere(
 ) -> None:
     at_terminal("y\n")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    assert forget_policy(False, Console(quiet=True)) is never
+    assert forget_policy(False, Console(quiet=True)) is keep_records
     at_terminal("y\n")
     monkeypatch.setattr("sys.stderr", io.StringIO())
-    assert forget_policy(False, Console(quiet=True)) is never
+    assert forget_policy(False, Console(quiet=True)) is keep_records

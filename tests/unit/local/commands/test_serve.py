@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from local.commands.serve import KEPT_SECONDS, clean_up
+from local.commands.serve import UPLOAD_RECORD_SECONDS, clean_up
 
 
 def test_old_notes_go_and_everything_else_stays(tmp_path: Path) -> None:
@@ -11,9 +11,9 @@ def test_old_notes_go_and_everything_else_stays(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True)
         path.touch()
     written = note.stat().st_mtime
-    clean_up(tmp_path, written + KEPT_SECONDS)
+    clean_up(tmp_path, written + UPLOAD_RECORD_SECONDS)
     assert note.exists()
-    clean_up(tmp_path, written + KEPT_SECONDS + 1)
+    clean_up(tmp_path, written + UPLOAD_RECORD_SECONDS + 1)
     assert not note.exists()
     assert copy.exists()
 

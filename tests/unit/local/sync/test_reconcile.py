@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from imagesearch.adapters.filesystem import image_store, walk
-from imagesearch.adapters.filesystem.mounts import Place
+from imagesearch.adapters.filesystem.mounts import MountPoint
 from imagesearch.domain.errors import Unreachable
 from imagesearch.indexing.planner import OutcomeKind
-from local.sync.mount_points import load_places, save_places
+from local.sync.mount_points import load_mount_points, save_mount_points
 from tests.support.fakes import picture
 from tests.unit.local.conftest import Library, Trouble
 
@@ -111,18 +111,18 @@ def test_a_file_of_a_folder_that_is_another_and_empty_is_not_deleted_before_our_
 @pytest.fixture
 def devices(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes folders lie on other devices than the rest, as mounted disks do."""
-    real = image_store.place_of
+    real = image_store.mount_point_of
 
     def lay(**numbers: int) -> None:
-        def place_of(path: str) -> Place:
+        def mount_point_of(path: str) -> MountPoint:
             found = real(path)
             for name, number in numbers.items():
                 if f"/{name}" in path.removesuffix("/."):
-                    return Place(number, number, found.inode)
+                    return MountPoint(number, number, found.inode)
             return found
 
         for module in (image_store, walk):
-            monkeypatch.setattr(module, "place_of", place_of)
+            monkeypatch.setattr(module, "mount_point_of", mount_point_of)
 
     return lay
 
@@ -133,10 +133,10 @@ def on_a_disk(
 ) -> Library:
     """The folder `disk` is where a disk is mounted."""
     point = str(filled.folder / "disk")
-    monkeypatch.setattr(walk, "mount_points", lambda: frozenset({point}))
+    monkeypatch.setattr(walk, "mounted_paths", lambda: frozenset({point}))
     devices(disk=7)
     assert filled.run().complete
-    assert set(load_places(filled.directory)) == {"", "disk"}
+    assert set(load_mount_points(filled.directory)) == {"", "disk"}
     return filled
 
 
@@ -147,7 +147,7 @@ def test_a_folder_whose_disk_is_not_mounted_keeps_its_records(
     on_a_disk: Library, devices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     devices()
-    monkeypatch.setattr(walk, "mount_points", frozenset)
+    monkeypatch.setattr(walk, "mounted_paths", frozenset)
     unmount(on_a_disk.folder / "disk")
     (on_a_disk.folder / "other" / "3.png").unlink()
     line = f"{AWAY}; --forget-missing deletes them"
@@ -156,7 +156,7 @@ def test_a_folder_whose_disk_is_not_mounted_keeps_its_records(
     with pytest.raises(Unreachable):
         on_a_disk.store.head(on_a_disk.records["disk/1.png"].ref)
     assert told(on_a_disk, forget=True) == ({UNCHANGED: 1, DELETED: 2}, [], True)
-    assert set(load_places(on_a_disk.directory)) == {""}
+    assert set(load_mount_points(on_a_disk.directory)) == {""}
 
 
 def test_a_mount_point_that_is_gone_keeps_its_records(on_a_disk: Library) -> None:
@@ -181,7 +181,7 @@ def test_files_under_a_new_mount_point_are_kept(
 ) -> None:
     """A disk that is mounted over a folder with indexed images hides them."""
     point = str(filled.folder / "disk")
-    monkeypatch.setattr(walk, "mount_points", lambda: frozenset({point}))
+    monkeypatch.setattr(walk, "mounted_paths", lambda: frozenset({point}))
     devices(disk=7)
     unmount(filled.folder / "disk")
     (filled.folder / "disk" / "new.png").write_bytes(picture("new"))
@@ -295,7 +295,7 @@ def test_two_files_that_swapped_their_names_are_noticed(library: Library) -> Non
 def test_places_that_cannot_be_read_are_unknown(tmp_path: Path) -> None:
     for text in ("", "[]", "{", '{"": 1}', '{"": {"device": 1}}'):
         (tmp_path / "places.json").write_text(text)
-        assert load_places(tmp_path) == {}
-    places = {"": Place(1, 2, 3), "a/b": Place(4, 0, 5, "server:/share")}
-    save_places(tmp_path, places)
-    assert load_places(tmp_path) == places
+        assert load_mount_points(tmp_path) == {}
+    places = {"": MountPoint(1, 2, 3), "a/b": MountPoint(4, 0, 5, "server:/share")}
+    save_mount_points(tmp_path, places)
+    assert load_mount_points(tmp_path) == places

@@ -22,7 +22,7 @@ from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import Outcome
 from local.sync.folder_sync import FolderSync
-from local.sync.reconcile import reconcile, vanished
+from local.sync.reconcile import missing_images, reconcile
 from local.workspace import workspace_of
 from tests.support.fakes import FakeImages, picture, vector
 
@@ -66,7 +66,7 @@ def look(store: FolderStore, index: SqliteIndex, indexer: Indexer) -> Look:
         present = [ref for ref, _ in store.list_images()]
         outcomes = list(reconcile(indexer, present))
         listed = {ref.key for ref in present}
-        return outcomes + list(reconcile(indexer, vanished(store, index, listed, {})))
+        return outcomes + list(reconcile(indexer, missing_images(store, index, listed, {})))
 
     return look
 
