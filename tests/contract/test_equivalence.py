@@ -134,7 +134,7 @@ def assert_same_records(sqlite, opensearch, collection, filter):
     rounds=st.lists(st.lists(steps(), min_size=1, max_size=25), min_size=1, max_size=4),
     queries=st.lists(searches, min_size=1, max_size=4),
 )
-def test_both_indexes_say_the_same(new_sqlite, new_opensearch, rounds, queries):
+def test_sqlite_and_opensearch_return_equal_results(new_sqlite, new_opensearch, rounds, queries):
     sqlite, opensearch = new_sqlite(), new_opensearch()
     for batch in rounds:
         outcomes = []

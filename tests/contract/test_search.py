@@ -21,7 +21,7 @@ def pages(subject, embedding, size, **more):
     return found
 
 
-def test_the_nearest_come_first(subject, put, towards):
+def test_the_nearest_images_come_first(subject, put, towards):
     subject.store(put("far", 90), put("near", 10), put("there", 0), put("behind", 180))
     assert subject.found_keys(towards(0)) == ["there", "near", "far", "behind"]
     assert subject.found_keys(towards(0), limit=2) == ["there", "near"]
@@ -44,14 +44,14 @@ def test_equal_scores_are_in_the_order_of_their_ids(subject, put, towards):
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
-def test_pages_give_every_match_once(subject, put, towards, size):
+def test_pages_return_each_match_once(subject, put, towards, size):
     subject.store(*(put(f"{number}", number // 3) for number in range(100)))
     everything = subject.nearest(towards(0), 100)
     assert len(everything) == 100
     assert [hit for page in pages(subject, towards(0), size) for hit in page] == everything
 
 
-def test_pages_reach_the_depth_of_a_thousand(subject, put):
+def test_pages_reach_a_depth_of_a_thousand_hits(subject, put):
     random = np.random.default_rng(7)
     vectors = random.normal(size=(1500, 4)).astype(np.float32)
     subject.store(
@@ -66,7 +66,7 @@ def test_pages_reach_the_depth_of_a_thousand(subject, put):
     assert len({hit.document.ref.key for hit in found} & set(best)) >= 990
 
 
-def test_pages_of_a_collection_give_every_match_once(subject, put, towards):
+def test_pages_of_a_collection_return_each_match_once(subject, put, towards):
     subject.store(*(put(f"{'cats' if n % 3 else 'dogs'}/{n}", n) for n in range(90)))
     found = [hit for page in pages(subject, towards(0), 7, collection="cats") for hit in page]
     assert [hit.document.ref.key for hit in found] == [f"cats/{n}" for n in range(90) if n % 3]
@@ -80,7 +80,7 @@ def test_a_collection_is_the_first_part_of_the_key(subject, put, towards):
     assert subject.found_keys(towards(0), collection="kittens") == []
 
 
-def test_excluded_images_are_left_out_of_every_page(subject, put, towards):
+def test_excluded_images_are_on_no_page(subject, put, towards):
     subject.store(*(put(f"{number}", number) for number in range(20)))
     out = (put("3").ref.id, put("0").ref.id, put("19").ref.id, "nobody")
     found = [hit for page in pages(subject, towards(0), 6, exclude=out) for hit in page]
@@ -93,21 +93,21 @@ def test_rejected_images_are_not_found(subject, put, document, towards):
     assert subject.found_keys(towards(0)) == ["good"]
 
 
-def test_an_image_that_became_unreadable_is_found_no_more(subject, put, document, towards):
+def test_an_image_that_became_unreadable_is_no_longer_found(subject, put, document, towards):
     subject.store(put("a"), put("b"))
     rejected = document("a", status=Status.REJECTED, reason="truncated")
     subject.store(Put(rejected, None, subject.version(rejected.ref)))
     assert subject.found_keys(towards(0)) == ["b"]
 
 
-def test_an_overwritten_image_is_found_by_its_new_look_only(subject, put, towards):
+def test_an_overwritten_image_is_found_by_its_new_embedding_only(subject, put, towards):
     subject.store(put("a", 0), put("b", 45))
     subject.store(replace(put("a", 90), expected=subject.version(put("a").ref)))
     assert subject.found_keys(towards(90)) == ["a", "b"]
     assert subject.nearest(towards(0))[-1].score == pytest.approx(0, abs=1e-4)
 
 
-def test_a_page_behind_a_hit_that_is_gone_goes_on(subject, put, towards):
+def test_a_page_continues_after_a_deleted_hit(subject, put, towards):
     subject.store(*(put(f"{number}", number) for number in range(6)))
     first = subject.nearest(towards(0), 3)
     subject.store(Delete(first[-1].document.ref, subject.version(first[-1].document.ref)))
@@ -115,14 +115,14 @@ def test_a_page_behind_a_hit_that_is_gone_goes_on(subject, put, towards):
     assert subject.found_keys(towards(0), after=after) == ["3", "4", "5"]
 
 
-def test_length_does_not_matter(subject, put, towards):
+def test_scores_do_not_depend_on_vector_length(subject, put, towards):
     subject.store(replace(put("a"), embedding=towards(30) * 5), put("b", 60))
     scores = [hit.score for hit in subject.nearest(towards(30) * 7)]
     np.testing.assert_allclose(scores, [1, np.cos(np.radians(30))], atol=1e-4)
 
 
 @pytest.mark.parametrize("query", [np.zeros(4), np.full(4, np.inf), np.ones(5)])
-def test_a_query_without_direction_is_refused(subject, put, query):
+def test_a_zero_query_vector_is_rejected(subject, put, query):
     subject.store(put())
     with pytest.raises(InvalidQuery):
         subject.index.search(VectorQuery(query.astype(np.float32), 10))
@@ -135,7 +135,7 @@ def keys_of_scan(subject):
     ]
 
 
-def test_hits_below_the_minimum_score_are_left_out(subject, put, towards):
+def test_hits_below_the_minimum_score_are_excluded(subject, put, towards):
     subject.store(*(put(f"{angle}", angle) for angle in (0, 30, 59, 61, 90, 180)))
     assert subject.found_keys(towards(0), min_score=0.5) == ["0", "30", "59"]
     assert subject.found_keys(towards(0), min_score=-0.5) == ["0", "30", "59", "61", "90"]
@@ -144,7 +144,7 @@ def test_hits_below_the_minimum_score_are_left_out(subject, put, towards):
     assert subject.found_keys(towards(0), limit=2, min_score=0.5) == ["0", "30"]
 
 
-def test_many_queries_have_each_its_own_answer(subject, put, towards):
+def test_each_query_of_a_batch_has_its_own_hits(subject, put, towards):
     subject.store(*(put(f"{'cats' if n % 2 else 'dogs'}/{n:02}", n) for n in range(40)))
     queries = [
         VectorQuery(towards(0), 3),
@@ -158,7 +158,7 @@ def test_many_queries_have_each_its_own_answer(subject, put, towards):
     assert subject.index.search_many([]) == []
 
 
-def test_one_query_without_direction_refuses_all(subject, put, towards):
+def test_one_zero_query_vector_rejects_the_batch(subject, put, towards):
     subject.store(put())
     with pytest.raises(InvalidQuery):
         subject.index.search_many(
@@ -166,7 +166,7 @@ def test_one_query_without_direction_refuses_all(subject, put, towards):
         )
 
 
-def test_an_index_without_images_has_empty_answers(subject, towards, keys_of_scan):
+def test_an_index_without_images_returns_no_hits(subject, towards, keys_of_scan):
     assert subject.index.search_many([VectorQuery(towards(0), 1)] * 2) == [[], []]
     assert subject.index.count() == 0
     assert keys_of_scan() == []
@@ -184,13 +184,13 @@ def test_documents_are_counted(subject, put, document):
     assert count(Selection(filter=KeyPrefix("dogs/"))) == 1
 
 
-def test_a_scan_gives_every_document_once_in_the_order_of_keys(subject, put, keys_of_scan):
+def test_a_scan_returns_every_document_once_in_key_order(subject, put, keys_of_scan):
     keys = [f"{number:04}" for number in range(2100)]
     subject.store(*(put(key) for key in reversed(keys)))
     assert keys_of_scan() == keys
 
 
-def test_a_scan_can_bring_the_embeddings(subject, put, document, towards):
+def test_a_scan_can_include_the_embeddings(subject, put, document, towards):
     broken = document("b", status=Status.REJECTED, reason="broken")
     subject.store(put("a", 30), Put(broken, None, None))
     first, second = subject.index.scan(embeddings=True)
@@ -200,7 +200,7 @@ def test_a_scan_can_bring_the_embeddings(subject, put, document, towards):
     assert [found.embedding for found in subject.index.scan()] == [None, None]
 
 
-def test_a_scan_can_be_narrowed(subject, put, document, keys_of_scan):
+def test_a_scan_can_be_filtered(subject, put, document, keys_of_scan):
     broken = Put(document("cats/3", status=Status.REJECTED, reason="broken"), None, None)
     subject.store(put("cats/1"), put("cats/a/2"), put("dogs/1"), broken)
     assert keys_of_scan(collection="cats") == ["cats/1", "cats/3", "cats/a/2"]
@@ -208,7 +208,7 @@ def test_a_scan_can_be_narrowed(subject, put, document, keys_of_scan):
     assert keys_of_scan(filter=KeyPrefix("cats/a")) == ["cats/a/2"]
 
 
-def test_a_scan_is_of_the_moment_it_began(subject, put):
+def test_a_scan_is_a_snapshot_of_its_start(subject, put):
     subject.store(*(put(f"{number:04}") for number in range(2100)))
     scan = subject.index.scan()
     begun = [next(scan).document.ref.key]
@@ -221,7 +221,7 @@ def test_a_scan_is_of_the_moment_it_began(subject, put):
     assert {found.document.size for found in rest} == {1234}
 
 
-def test_a_scan_may_be_left_half_done(subject, put):
+def test_a_scan_can_be_abandoned(subject, put):
     subject.store(put("a"), put("b"))
     scan = subject.index.scan()
     next(scan)

@@ -39,7 +39,7 @@ def asked(commands: ForkedCommands, server: Any, tmp_path: Path) -> Asked:
     return asked
 
 
-def test_a_search_finds_what_the_server_holds(asked: Asked, samples: list[Path]) -> None:
+def test_a_search_finds_the_images_of_the_server(asked: Asked, samples: list[Path]) -> None:
     done = asked("search", "--image", samples[0], "--limit", "1", "--json")
     [hit] = [json.loads(line) for line in done.stdout.splitlines()]
     assert hit["key"] == samples[0].name
@@ -55,21 +55,21 @@ def test_an_image_is_classified_by_the_server(asked: Asked, samples: list[Path])
     assert sum(each["score"] for each in found) == pytest.approx(1, abs=1e-4)
 
 
-def test_a_wrong_key_is_told_with_what_to_do(asked: Asked) -> None:
+def test_a_wrong_api_key_is_reported_with_a_hint(asked: Asked) -> None:
     done = asked("search", "an animal", key="another")
     assert done.returncode == 2
     assert "set IMAGESEARCH_API_KEY to a key of this API" in done.stderr
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense"])
-def test_an_address_where_no_api_is_is_told(asked: Asked, url: str) -> None:
+def test_a_url_without_an_api_is_reported(asked: Asked, url: str) -> None:
     done = asked("search", "an animal", url=url)
     assert done.returncode == 2
     assert "give the address of a deployed API" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_folder_is_indexed_and_searched_on_the_server_that_index_url_names(
+def test_a_folder_is_indexed_and_searched_on_the_server_of_index_url(
     few: Path, serve: Callable[[Path], Any], opensearch_url: str
 ) -> None:
     serving = serve(few).start(INDEX_URL=opensearch_url).ready()

@@ -17,7 +17,7 @@ def status(url: str) -> int:
     return httpx.get(url, timeout=PATIENCE_SECONDS).status_code
 
 
-def test_a_change_of_an_ignore_file_holds_while_the_server_runs(
+def test_a_change_of_an_ignore_file_applies_while_the_server_runs(
     few: Path, serve: Serve, eventually: Eventually
 ) -> None:
     live = serve(few).start().ready()
@@ -38,7 +38,7 @@ def test_a_change_of_an_ignore_file_holds_while_the_server_runs(
     assert live.fetch("/files/animals/cow.webp")
 
 
-def test_leftovers_and_the_server_s_own_data_never_come_in(
+def test_leftovers_and_the_data_directory_are_never_indexed(
     few: Path, serve: Serve, samples: list[Path], eventually: Eventually
 ) -> None:
     live = serve(few)

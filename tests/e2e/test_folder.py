@@ -54,7 +54,7 @@ def test_a_dropped_file_is_found_and_a_deleted_one_is_not(
     eventually("it is gone", lambda: "animals/new.webp" not in live.keys("a parrot"))
 
 
-def test_health_says_that_nothing_waits_once_the_folder_is_followed(
+def test_health_reports_no_lag_once_the_folder_is_watched(
     live: Any, parrot: Path, eventually: Eventually
 ) -> None:
     shutil.copyfile(parrot, live.folder / "new.webp")
@@ -63,7 +63,7 @@ def test_health_says_that_nothing_waits_once_the_folder_is_followed(
     eventually("nothing waits", lambda: live.get("/v1/health")["lag"] == nothing)
 
 
-def test_an_overwritten_file_is_found_as_what_it_is_now(
+def test_an_overwritten_file_is_found_by_its_new_content(
     live: Any, parrot: Path, eventually: Eventually
 ) -> None:
     shutil.copyfile(parrot, live.folder / "objects" / "white-chair.webp")
@@ -72,7 +72,7 @@ def test_an_overwritten_file_is_found_as_what_it_is_now(
     )
 
 
-def test_a_renamed_file_has_its_new_name_only(live: Any, eventually: Eventually) -> None:
+def test_a_renamed_file_has_only_its_new_key(live: Any, eventually: Eventually) -> None:
     (live.folder / "animals" / "owl.webp").rename(live.folder / "eule.webp")
     eventually(
         "it has its new name",
@@ -88,7 +88,7 @@ def test_a_renamed_file_has_its_new_name_only(live: Any, eventually: Eventually)
     )
 
 
-def test_a_folder_moves_in_is_renamed_and_moves_out_with_all_its_files(
+def test_all_files_of_a_folder_that_is_moved_in_renamed_and_moved_out_are_followed(
     live: Any, samples: list[Path], tmp_path: Path, eventually: Eventually
 ) -> None:
     before = set(live.listed())
@@ -109,7 +109,7 @@ def test_a_folder_moves_in_is_renamed_and_moves_out_with_all_its_files(
     eventually("both are out", lambda: set(live.listed()) == before)
 
 
-def test_a_folder_that_is_copied_in_file_by_file_is_complete(
+def test_a_folder_copied_in_file_by_file_is_complete(
     live: Any, samples: list[Path], eventually: Eventually
 ) -> None:
     shutil.copytree(samples[0].parent, live.folder / "copied" / "deep" / "down")
@@ -117,7 +117,7 @@ def test_a_folder_that_is_copied_in_file_by_file_is_complete(
     eventually("all are in", lambda: len(live.listed()) == 4 + count)
 
 
-def test_a_file_written_in_two_parts_is_found_when_it_is_whole(
+def test_a_file_written_in_two_parts_is_found_when_complete(
     live: Any, parrot: Path, eventually: Eventually
 ) -> None:
     data = parrot.read_bytes()
@@ -129,7 +129,7 @@ def test_a_file_written_in_two_parts_is_found_when_it_is_whole(
     assert live.listed("rejected") == {}
 
 
-def test_a_slow_copy_is_no_rejection_and_a_broken_file_is_one(
+def test_a_slow_copy_is_not_rejected_and_a_broken_file_is(
     live: Any, parrot: Path, eventually: Eventually
 ) -> None:
     data = parrot.read_bytes()
@@ -169,7 +169,7 @@ def test_every_name_that_a_file_can_have_is_a_key(
     assert live.fetch(found["url"]) == parrot.read_bytes()
 
 
-def test_hidden_files_stay_unseen(live: Any, parrot: Path, eventually: Eventually) -> None:
+def test_hidden_files_are_not_indexed(live: Any, parrot: Path, eventually: Eventually) -> None:
     (live.folder / ".cache").mkdir()
     shutil.copyfile(parrot, live.folder / ".cache" / "thumbnail.webp")
     shutil.copyfile(parrot, live.folder / ".partial.webp")
@@ -178,7 +178,7 @@ def test_hidden_files_stay_unseen(live: Any, parrot: Path, eventually: Eventuall
     assert len(live.listed()) == 5
 
 
-def test_after_a_restart_only_what_changed_meanwhile_is_looked_at(alone: Any, parrot: Path) -> None:
+def test_a_restart_reads_only_the_files_changed_since(alone: Any, parrot: Path) -> None:
     assert alone.stop(signal.SIGINT) == 0
     shutil.copyfile(parrot, alone.folder / "while-it-slept.webp")
     (alone.folder / "animals" / "cow.webp").unlink()
@@ -188,14 +188,14 @@ def test_after_a_restart_only_what_changed_meanwhile_is_looked_at(alone: Any, pa
     assert "animals/cow.webp" not in alone.listed()
 
 
-def test_a_killed_server_starts_again_and_loses_nothing(alone: Any) -> None:
+def test_a_killed_server_restarts_without_loss(alone: Any) -> None:
     alone.stop(signal.SIGKILL)
     alone.start().ready()
     assert any("4 unchanged" in line for line in alone.err)
     assert len(alone.listed()) == 4
 
 
-def test_a_server_killed_while_it_fills_goes_on_where_it_was(
+def test_a_server_killed_during_initial_indexing_resumes(
     samples: list[Path], serve: Serve, eventually: Eventually
 ) -> None:
     serving = serve(samples[0].parents[1]).start()
@@ -206,13 +206,13 @@ def test_a_server_killed_while_it_fills_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_quietly(alone: Any, by: signal.Signals) -> None:
+def test_a_signal_ends_the_server_without_a_traceback(alone: Any, by: signal.Signals) -> None:
     assert alone.stop(by) == 0
     assert alone.out == [f"ready {alone.url}\n"]
     assert "Traceback" not in "".join(alone.err), "".join(alone.err)
 
 
-def test_a_signal_ends_it_quietly_while_it_fills(
+def test_a_signal_during_initial_indexing_ends_the_server_without_a_traceback(
     samples: list[Path], serve: Serve, eventually: Eventually
 ) -> None:
     serving = serve(samples[0].parents[1]).start()

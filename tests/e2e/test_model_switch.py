@@ -30,7 +30,7 @@ def status(eventually: Eventually) -> Callable[..., None]:
     return becomes
 
 
-def test_a_switch_while_the_folder_is_served(
+def test_a_model_is_switched_while_the_folder_is_served(
     few: Path,
     samples: list[Path],
     serve: Serve,
@@ -70,7 +70,7 @@ def test_a_switch_while_the_folder_is_served(
     assert set(live.keys("a parrot")[:2]) == {"again.webp", "parrot.webp"}
 
 
-def test_filling_that_was_killed_goes_on_from_there(
+def test_a_killed_reindex_resumes(
     tmp_path: Path,
     samples: list[Path],
     serve: Serve,
@@ -102,7 +102,7 @@ def test_filling_that_was_killed_goes_on_from_there(
     index.close()
 
 
-def test_nothing_is_dropped_while_the_index_in_use_lacks_an_image(
+def test_no_index_is_dropped_while_the_active_one_is_incomplete(
     few: Path, samples: list[Path], serve: Serve, stretched_model: Path
 ) -> None:
     idle = serve(few)
@@ -116,7 +116,7 @@ def test_nothing_is_dropped_while_the_index_in_use_lacks_an_image(
     assert idle.run("search", "an owl", "--model", stretched_model).returncode == 0
 
 
-def test_a_switch_that_is_given_up_leaves_nothing(
+def test_an_abandoned_switch_leaves_no_index(
     few: Path, serve: Serve, stretched_model: Path
 ) -> None:
     idle = serve(few)

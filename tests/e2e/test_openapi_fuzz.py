@@ -26,7 +26,7 @@ def index_url(request: pytest.FixtureRequest) -> dict[str, str]:
     return {"INDEX_URL": request.getfixturevalue("opensearch_url")}
 
 
-def test_no_request_gets_an_answer_that_is_not_documented(
+def test_every_response_is_documented(
     few: Path, serve: Callable[[Path], Any], index_url: dict[str, str], tmp_path: Path
 ) -> None:
     serving = serve(few).start(IMAGESEARCH_API_KEY=KEY, **index_url).ready()

@@ -78,7 +78,9 @@ def test_a_block_ends_with_status_0(block: Block, place: Place) -> None:
         assert not any("error" in one for each in answers for one in each.get("results", [each]))
 
 
-def test_a_served_block_gets_ready_and_ends_quietly(few: Path, eventually: Eventually) -> None:
+def test_a_served_block_becomes_ready_and_stops_without_a_traceback(
+    few: Path, eventually: Eventually
+) -> None:
     command = next(line for line in SERVE if line.startswith("make run FOLDER="))
     words = [f"FOLDER={few}" if word.startswith("FOLDER=") else word for word in command.split()]
     with subprocess.Popen(
@@ -118,7 +120,7 @@ def test_a_serve_line_starts(command: str, place: Place, few: Path) -> None:
         assert serving.wait(PATIENCE_SECONDS) == 0
 
 
-def test_every_server_line_is_one_of_those() -> None:
+def test_every_server_line_is_tested() -> None:
     assert [
         line
         for line in SERVE
@@ -126,7 +128,7 @@ def test_every_server_line_is_one_of_those() -> None:
     ] == []
 
 
-def test_the_two_commands_are_there() -> None:
+def test_the_readme_contains_the_two_commands() -> None:
     readme = [block for block in BLOCKS if block.page == REPOSITORY / "README.md"]
     lines = [
         line.partition("  #")[0].strip() for block in readme for line in block.text.splitlines()

@@ -61,14 +61,14 @@ def test_an_upload_overwrites_nothing(live: Any, ask: Any, parrot: bytes) -> Non
     assert begin(ask, "polly.webp")["key"] != begun["key"]
 
 
-def test_a_form_that_was_changed_is_refused(live: Any, ask: Any, parrot: bytes) -> None:
+def test_a_modified_form_is_rejected(live: Any, ask: Any, parrot: bytes) -> None:
     begun = begin(ask, "polly.webp")
     assert send(begun, parrot, live.url, key="animals/owl.webp") == 403
     assert send(begun, parrot, live.url, Content_Type="text/html") == 403
     assert "animals/owl.webp" in live.keys("an owl")
 
 
-def test_an_upload_may_have_64_megabytes_and_no_more(live: Any, ask: Any) -> None:
+def test_an_upload_is_limited_to_64_megabytes(live: Any, ask: Any) -> None:
     largest = bytes(64 * 2**20)
     begun = begin(ask, "zeros.webp")
     assert send(begun, largest, live.url) == 204
@@ -76,7 +76,7 @@ def test_an_upload_may_have_64_megabytes_and_no_more(live: Any, ask: Any) -> Non
     assert not list(live.folder.glob(".upload-*"))
 
 
-def test_a_folder_that_was_not_opened_to_changes_is_only_read(few: Path, serve: Serve) -> None:
+def test_a_folder_is_read_only_by_default(few: Path, serve: Serve) -> None:
     shut = serve(few).start().ready()
     upload = {"name": "a.webp", "content_type": "image/webp"}
     with httpx.Client(base_url=shut.url, timeout=PATIENCE_SECONDS) as client:

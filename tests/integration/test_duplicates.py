@@ -117,7 +117,7 @@ def groups(index):
     ]
 
 
-def test_copies_that_are_indexed_at_the_same_moment_find_each_other(
+def test_copies_indexed_concurrently_are_linked(
     cloud, sample, worker, index, recheck_queue, settle
 ):
     owl = sample("animals/owl")
@@ -144,7 +144,7 @@ def test_copies_that_are_indexed_at_the_same_moment_find_each_other(
     assert recheck_queue.dead() == []
 
 
-def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
+def test_a_worker_that_stops_before_scheduling_a_recheck_loses_no_link(
     cloud, sample, worker, index, recheck_queue, settle
 ):
     cloud.put("owl.webp", sample("animals/owl"))
@@ -161,7 +161,7 @@ def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
     assert groups(index) == [["copy.webp", "owl.webp"]]
 
 
-def test_an_unavailable_queue_sends_the_event_back(cloud, sample, worker, sqs):
+def test_an_unavailable_queue_returns_the_event(cloud, sample, worker, sqs):
     cloud.put("owl.webp", sample("animals/owl"))
     gone = SqsRecheckQueue(f"{sqs.meta.endpoint_url}/123456789012/no-such-queue", sqs)
     message = fake_message({"bucket": BUCKET, "keys": ["owl.webp"]})

@@ -254,11 +254,11 @@ def is_as_expected(key: str, each: Object, document: Document | None) -> None:
 
 @settings(max_examples=12, derandomize=True, deadline=None)
 @given(BUCKETS)
-def test_every_object_is_settled_at_once_and_a_second_look_changes_nothing(examined, objects):
+def test_every_object_has_an_outcome_and_a_second_run_changes_nothing(examined, objects):
     examined(objects)
 
 
-def test_each_content_in_each_way_that_s3_keeps_it(examined):
+def test_each_content_is_handled_in_each_storage_state_of_s3(examined):
     """Every second key has no image extension."""
     ways = [(kept, content) for kept in KEPT for content in CONTENTS]
     examined(

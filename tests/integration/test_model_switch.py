@@ -66,7 +66,7 @@ def pictures() -> dict[str, bytes]:
 Made = Callable[..., Side]
 
 
-def test_a_switch_loses_no_search_and_no_image(
+def test_a_model_switch_loses_no_search_and_no_image(
     cloud, side: Made, pictures, prefix, opensearch_url, stretched_model
 ):
     fixed, moving = dict(islice(pictures.items(), 40)), list(pictures.values())[40:]

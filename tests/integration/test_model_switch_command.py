@@ -54,7 +54,7 @@ def index_of(opensearch_url, prefix):
         index.close()
 
 
-def test_a_deployed_switch_is_followed_and_tidied_up(
+def test_a_deployed_switch_is_monitored_and_cleaned_up(
     cloud, reindex, index_of, stretched_model, sample, store, onnx_images
 ):
     def fill(model):
@@ -84,7 +84,7 @@ def test_a_deployed_switch_is_followed_and_tidied_up(
     assert index_of(stretched_model).health().images == 2
 
 
-def test_a_missing_bucket_is_reported_in_a_sentence(cloud, reindex):
+def test_a_missing_bucket_is_reported(cloud, reindex):
     cloud.s3.delete_bucket(Bucket=BUCKET)
     done = reindex("--model", MODEL, "--status")
     assert done.returncode == 2

@@ -57,7 +57,7 @@ def confidence(manifest, one, other):
 
 
 @pytest.mark.parametrize("kind", [letter, chat])
-def test_pages_with_other_words_are_no_duplicates(manifest, encoded, kind):
+def test_pages_with_other_text_are_not_duplicates(manifest, encoded, kind):
     pages = encoded([kind(random.Random(f"functional {seed}")) for seed in range(5)])
     pairs = [(one, other) for place, one in enumerate(pages) for other in pages[:place]]
     assert all(confidence(manifest, *pair) < MIN_CONFIDENCE for pair in pairs)
@@ -70,7 +70,7 @@ def test_a_copy_of_a_page_is_found(manifest, encoded, copy):
     assert confidence(manifest, one, other) > THRESHOLD
 
 
-def test_only_pages_have_a_contrast_map_for_sure(encoded):
+def test_only_pages_have_a_certain_contrast_map(encoded):
     page, *photos = encoded([chat(random.Random("functional")), *map(Path.read_bytes, PHOTOS)])
     assert page.details.contrasts
     assert not page.details.contrasts.startswith(UNSURE)

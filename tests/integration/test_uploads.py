@@ -50,7 +50,7 @@ def test_an_uploaded_image_is_pending_indexed_found_and_deleted(
     assert [each["Key"] for each in left] == [f"uploads/{begun['id']}"]
 
 
-def test_small_copies_raise_no_events(cloud, queue, index_images, sample, index, derived):
+def test_thumbnails_cause_no_events(cloud, queue, index_images, sample, index, derived):
     cloud.put("a.webp", sample("animals/owl"))
     queue.drain(index_images)
     assert queue.is_empty()

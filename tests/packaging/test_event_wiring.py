@@ -113,7 +113,7 @@ def test_objects_of_other_buckets_are_ignored(aws, deploy, notifying, waiting):
     assert waiting(made["ImageQueue"]) == []
 
 
-def test_a_bucket_that_was_there_before_is_watched_instead(aws, deploy, notifying, waiting):
+def test_an_existing_bucket_can_be_used_instead(aws, deploy, notifying, waiting):
     aws("s3").create_bucket(Bucket="photos-of-2019")
     notifying("photos-of-2019")
     made = deploy(*PARTS, ExistingBucketName="photos-of-2019")
@@ -122,7 +122,7 @@ def test_a_bucket_that_was_there_before_is_watched_instead(aws, deploy, notifyin
     assert images(waiting(made["ImageQueue"]), "photos-of-2019") == [KEY]
 
 
-def test_a_next_model_hears_of_the_same_objects(aws, deploy, notifying, waiting):
+def test_a_next_model_receives_the_same_events(aws, deploy, notifying, waiting):
     made = deploy(*PARTS, "NextModelQueue", NextModelUri="s3://models/next/1")
     notifying(made["ImageBucket"])
     aws("s3").put_object(Bucket=made["ImageBucket"], Key=KEY, Body=b"pixels")

@@ -98,7 +98,7 @@ def test_a_model_is_stored_read_and_deleted_with_these_permissions_only(hub, act
 @pytest.mark.parametrize(
     "action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"]
 )
-def test_no_right_is_given_that_is_not_needed(hub, acting_as, action):
+def test_every_permission_is_necessary(hub, acting_as, action):
     fetching = acting_as("FetchModelRole", without=action)
     shelf = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub))
 

@@ -77,7 +77,7 @@ def indexed(invoke, photos, keys) -> dict[str, Any]:
     return answer
 
 
-def test_an_indexed_photo_is_found_by_words_and_by_its_pixels(invoke, indexed, photos):
+def test_an_indexed_photo_is_found_by_text_and_by_image(invoke, indexed, photos):
     assert indexed == {"batchItemFailures": []}
     pixels = (photos / "objects/volleyball.webp").read_bytes()
     by_words, by_pixels, health = invoke(
@@ -94,7 +94,7 @@ def test_an_indexed_photo_is_found_by_words_and_by_its_pixels(invoke, indexed, p
     assert json.loads(health["body"])["images"] == 4
 
 
-def test_camera_raw_and_jpeg_xl_are_decoded_by_what_ships(invoke, indexed, photos):
+def test_the_artifacts_decode_camera_raw_and_jpeg_xl(invoke, indexed, photos):
     picture = Image.open(photos / "objects/volleyball.webp").convert("RGB").resize((600, 600))
     packed = io.BytesIO()
     picture.save(packed, "JXL")
@@ -111,14 +111,14 @@ def test_camera_raw_and_jpeg_xl_are_decoded_by_what_ships(invoke, indexed, photo
     assert [best_key(answer) for answer in answers] == ["objects/volleyball.webp"] * 3
 
 
-def test_the_page_and_the_documents_ship(invoke):
+def test_the_artifacts_contain_the_page_and_the_api_document(invoke):
     answers = invoke(
         "Search", "search.app.handler", [request("GET", "/"), request("GET", "/openapi.json")]
     )
     assert [answer["statusCode"] for answer in answers] == [200, 200]
 
 
-def test_cloudformation_is_answered(invoke):
+def test_cloudformation_receives_a_response(invoke):
     """With an unknown model, so that nothing is downloaded."""
 
     def in_its_own_process(event: Any, context: Any) -> None:
@@ -139,7 +139,7 @@ def test_every_module_of_the_layer_imports(invoke, shipped):
     assert len(invoke("Search", "importlib.import_module", names)) == len(names) > 20
 
 
-def test_running_leaves_the_artifacts_as_they_are(invoke, indexed, shipped, lambda_roots):
+def test_running_does_not_change_the_artifacts(invoke, indexed, shipped, lambda_roots):
     invoke("Search", "search.app.handler", [request("GET", "/v1/search", query={"q": "an owl"})])
     layers = (shipped["ImageSearchLayer"], shipped["StarterModelLayer"])
     opt = lambda_roots["Search"] / "opt"

@@ -18,7 +18,7 @@ def versions(resources: dict[str, Any]) -> set[str]:
     return set(of_type(resources, "AWS::Lambda::Version"))
 
 
-def test_the_same_release_keeps_the_snapshots(translate, resources):
+def test_an_unchanged_release_keeps_the_snapshots(translate, resources):
     assert versions(translate(Release="1" * 40)["Resources"]) == versions(resources)
 
 
@@ -27,20 +27,20 @@ def test_a_new_release_publishes_new_versions_of_every_function(translate, resou
     assert len(versions(resources)) == 4
 
 
-def test_without_a_next_model_nothing_of_it_is_made(resources):
+def test_no_resources_of_a_next_model_exist_without_one(resources):
     for name, each in resources.items():
         condition = each.get("Condition", "")
         assert ("NextModel" in name) == condition.endswith("NextModel"), name
 
 
-def test_a_changed_setting_alone_would_not_publish(translate, resources):
+def test_a_changed_setting_alone_publishes_no_version(translate, resources):
     """The reason for settings in the digest of `make deploy`."""
     assert versions(translate(Release="1" * 40, LogLevel="DEBUG")["Resources"]) == versions(
         resources
     )
 
 
-def test_lambda_sees_a_change_with_every_release(translate, resources):
+def test_every_release_changes_the_description_of_the_functions(translate, resources):
     """It publishes no second version of what it holds unchanged, a new layer's release included."""
     newer = translate(Release="2" * 40)["Resources"]
     for name in ("IndexImages", "Search"):
@@ -53,7 +53,7 @@ def test_the_snapshot_of_an_old_release_is_deleted(resources):
         assert version["DeletionPolicy"] == "Delete"
 
 
-def test_only_the_alias_is_called(resources):
+def test_only_the_alias_is_invoked(resources):
     for name, mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").items():
         function = "IndexNextModel" if "NextModel" in name else "IndexImages"
         assert mapping["Properties"]["FunctionName"] == {"Ref": f"{function}Aliaslive"}

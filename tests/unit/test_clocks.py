@@ -32,7 +32,7 @@ def test_no_test_module_reads_a_clock_while_it_is_imported():
         "if slow:\n    NOW = time()",
     ],
 )
-def test_a_clock_that_is_read_at_import_is_found(source):
+def test_a_clock_read_at_import_is_found(source):
     assert list(clocks_read_at_import(source))
 
 
@@ -45,7 +45,7 @@ def test_a_clock_that_is_read_at_import_is_found(source):
         "NOW = datetime(2026, 1, 1, tzinfo=UTC)",
     ],
 )
-def test_a_clock_that_is_read_in_a_call_is_none(source):
+def test_a_clock_read_in_a_call_is_ignored(source):
     assert not list(clocks_read_at_import(source))
 
 

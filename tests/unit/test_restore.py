@@ -26,13 +26,13 @@ assert snapshot_restore_py.registered == [index.close]
 MODEL = STARTER_MODEL
 
 
-def test_an_action_is_left_with_the_register():
+def test_an_action_is_registered():
     left = []
     after_restore(left.clear, left.append)
     assert left == [left.clear]
 
 
-def test_where_there_are_no_snapshots_nothing_is_left_anywhere():
+def test_nothing_is_registered_without_snapshots():
     after_restore(lambda: None)
 
 

@@ -38,13 +38,13 @@ def test_a_wait_ends_when_the_condition_holds(clock):
     assert clock.now == 101
 
 
-def test_a_wait_that_sees_no_progress_is_given_up_and_says_what_it_was_for(clock):
+def test_a_wait_without_progress_fails_and_names_its_condition(clock):
     with pytest.raises(AssertionError, match="not within 600 s: pigs fly"):
         eventually("pigs fly", lambda: False)
     assert clock.now == PATIENCE_SECONDS
 
 
-def test_a_wait_goes_on_as_long_as_something_moves_on(clock):
+def test_a_wait_continues_while_there_is_progress(clock):
     """Here for ten times as long as without progress."""
     eventually(
         "all is done",
@@ -53,11 +53,11 @@ def test_a_wait_goes_on_as_long_as_something_moves_on(clock):
     )
 
 
-def test_a_few_seconds_are_never_all_the_patience_there_is(clock):
+def test_a_short_wait_lasts_at_least_the_default_timeout(clock):
     eventually("it is done on a slow machine", lambda: clock.now > 300, 10)
 
 
-def test_no_time_out_of_a_test_is_a_number():
+def test_no_test_timeout_is_a_literal():
     found = {
         path.relative_to(TESTS).as_posix(): lines
         for path in sorted(TESTS.rglob("*.py"))
@@ -78,7 +78,7 @@ def test_no_time_out_of_a_test_is_a_number():
         "socket.create_connection(address, 10)",
     ],
 )
-def test_an_impatient_line_is_found(source):
+def test_a_literal_timeout_is_found(source):
     assert list(impatient(source)) == [1]
 
 
@@ -93,7 +93,7 @@ def test_an_impatient_line_is_found(source):
         "stop.wait(0.02)",
     ],
 )
-def test_a_patient_line_is_none(source):
+def test_a_named_timeout_is_not_reported(source):
     assert not list(impatient(source))
 
 

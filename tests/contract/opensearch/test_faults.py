@@ -11,7 +11,7 @@ from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import Delete, WriteStatus
 
 
-def test_a_server_that_is_away_is_unavailable_at_once(put, readings, monkeypatch):
+def test_an_unreachable_server_is_unavailable_at_once(put, readings, monkeypatch):
     """At once: nothing is waited for, and a refused connection is tried once more at most."""
     connect, tried = connection.create_connection, []
 
@@ -34,7 +34,7 @@ def test_a_server_that_is_away_is_unavailable_at_once(put, readings, monkeypatch
 
 
 @pytest.mark.parametrize(("status", "word"), [(429, "429"), (503, "503"), (403, "access")])
-def test_a_server_that_refuses_is_unavailable(proxy, connect, put, readings, status, word):
+def test_a_server_that_rejects_requests_is_unavailable(proxy, connect, put, readings, status, word):
     proxy.trouble = lambda sent: (status, {"error": {"type": "trouble", "root_cause": []}})
     index = connect(proxy.url)
     for ask in [*readings, lambda index: index.write([put()])]:
@@ -42,7 +42,7 @@ def test_a_server_that_refuses_is_unavailable(proxy, connect, put, readings, sta
             ask(index)
 
 
-def test_who_is_refused_access_is_told_where_to_look(proxy, connect, put):
+def test_an_access_error_names_the_access_policy(proxy, connect, put):
     proxy.trouble = lambda sent: (403, {"Message": "User: anonymous is not authorized"})
     with pytest.raises(Unavailable) as refused:
         connect(proxy.url.replace("//", "//me:secret@")).get([put().ref.id])
@@ -50,7 +50,7 @@ def test_who_is_refused_access_is_told_where_to_look(proxy, connect, put):
     assert "secret" not in refused.value.message
 
 
-def test_a_block_is_not_taken_for_a_lack_of_rights(proxy, connect, put):
+def test_an_index_block_is_not_an_access_error(proxy, connect, put):
     """As when storage is short and no index may be made."""
     reason = {"type": "cluster_block_exception", "reason": "blocked by: create-index blocked"}
     proxy.trouble = lambda sent: (403, {"error": reason | {"root_cause": [reason]}})
@@ -69,13 +69,13 @@ def test_a_red_index_is_unavailable(opensearch_url, raw_opensearch, index_name, 
         connect(opensearch_url).health()
 
 
-def test_an_index_that_is_not_made_yet_is_nothing_to_warn_of(opensearch_url, connect, put, caplog):
+def test_an_index_that_does_not_exist_yet_logs_no_warning(opensearch_url, connect, put, caplog):
     connect(opensearch_url).get([put().ref.id])
     connect(opensearch_url).health()
     assert [record for record in caplog.records if record.name == "opensearch"] == []
 
 
-def test_reading_survives_connections_that_died_meanwhile(proxy, connect, put, readings):
+def test_reads_survive_stale_connections(proxy, connect, put, readings):
     """As after a Lambda snapshot: the pool holds a connection that the other side has forgotten."""
     index = connect(proxy.url)
     index.write([put()])
@@ -97,7 +97,7 @@ def test_a_closed_index_connects_again(opensearch_url, connect, put):
     assert index.get([put().ref.id])
 
 
-def test_half_an_answer_is_no_answer(proxy, connect, put):
+def test_a_partial_response_is_an_error(proxy, connect, put):
     """A shard that cannot be read must not look like an image that is not there."""
     error = {"type": "no_shard_available_action_exception"}
     proxy.trouble = lambda sent: (200, {"docs": [{"_id": put().ref.id, "error": error}]})
@@ -125,14 +125,14 @@ def refuse_bulks(answer, times):
     (503, {"error": {"type": "busy"}}),
     ConnectionAbortedError(),
 ])  # fmt: skip
-def test_a_bulk_that_did_not_arrive_is_sent_again(proxy, connect, put, answer):
+def test_a_bulk_that_did_not_arrive_is_retried(proxy, connect, put, answer):
     proxy.trouble = refuse_bulks(answer, times=2)
     (result,) = connect(proxy.url).write([put()])
     assert result.status is WriteStatus.WRITTEN
     assert len(proxy.bulks()) == 3
 
 
-def test_only_the_items_that_were_too_many_are_sent_again(proxy, connect, put):
+def test_only_items_rejected_with_429_are_retried(proxy, connect, put):
     def busy_for_b(sent):
         if not sent.path.startswith("/_bulk") or len(proxy.bulks()) > 1:
             return None
@@ -150,14 +150,14 @@ def test_only_the_items_that_were_too_many_are_sent_again(proxy, connect, put):
     assert (first.body.count(b"\n"), second.body.count(b"\n")) == (4, 2)
 
 
-def test_patience_ends(proxy, connect, put):
+def test_retries_end_after_the_time_limit(proxy, connect, put):
     proxy.trouble = refuse_bulks((429, {"error": {"type": "rejected"}}), times=1000)
     (result,) = connect(proxy.url, patience=0.5).write([put()])
     assert result.status is WriteStatus.FAILED
     assert "429" in result.reason
 
 
-def test_a_record_that_the_server_refuses_fails_alone(opensearch_url, connect, put):
+def test_a_record_that_the_server_rejects_fails_alone(opensearch_url, connect, put):
     """Lucene takes no term of more than 32,766 bytes."""
     too_long = put("bad", metadata={"note": "x" * 40_000})
     results = connect(opensearch_url).write([put("a"), too_long, put("b")])
@@ -165,7 +165,7 @@ def test_a_record_that_the_server_refuses_fails_alone(opensearch_url, connect, p
     assert "immense term" in results[1].reason
 
 
-def test_a_write_that_lands_after_its_time_out_does_not_bring_back_what_was_deleted(
+def test_a_write_that_completes_after_its_timeout_does_not_restore_a_deleted_image(
     proxy, opensearch_url, connect, put
 ):
     lost = []
@@ -184,7 +184,7 @@ def test_a_write_that_lands_after_its_time_out_does_not_bring_back_what_was_dele
     assert prompt.get([put().ref.id])[put().ref.id].document is None
 
 
-def test_a_write_whose_answer_was_lost_conflicts_when_sent_again(proxy, connect, put):
+def test_a_write_whose_response_was_lost_conflicts_when_retried(proxy, connect, put):
     def lose_the_answer(sent):
         if sent.path.startswith("/_bulk") and len(proxy.bulks()) == 1:
             proxy.pass_on(sent)

@@ -15,9 +15,7 @@ from imagesearch.settings import COMPRESSIONS
 from tests.support.waiting import PATIENCE_SECONDS
 
 
-def test_an_index_that_was_deleted_is_made_again(
-    opensearch_url, raw_opensearch, connect, index_name, put
-):
+def test_a_deleted_index_is_created_again(opensearch_url, raw_opensearch, connect, index_name, put):
     index = connect(opensearch_url)
     index.write([put("a")])
     raw_opensearch.indices.delete(index=index_name)
@@ -27,7 +25,7 @@ def test_an_index_that_was_deleted_is_made_again(
     assert index.health().images == 1
 
 
-def test_several_may_make_the_index_at_once(opensearch_url, connect, put):
+def test_an_index_can_be_created_concurrently(opensearch_url, connect, put):
     indexes = [connect(opensearch_url) for _ in range(6)]
     results = []
     threads = [
@@ -41,13 +39,13 @@ def test_several_may_make_the_index_at_once(opensearch_url, connect, put):
     assert [result.status for result in results] == ["written"] * 6
 
 
-def test_an_index_for_another_dimension_is_refused(opensearch_url, connect, put):
+def test_an_index_of_another_dimension_is_rejected(opensearch_url, connect, put):
     connect(opensearch_url).write([put()])
     with pytest.raises(ConfigurationError, match="dimension 4, the model needs 8"):
         connect(opensearch_url, dimension=8).write([Delete(put("b").ref, None)])
 
 
-def test_an_index_that_another_program_made_is_refused(
+def test_an_index_of_another_program_is_rejected(
     opensearch_url, raw_opensearch, connect, index_name, put
 ):
     raw_opensearch.indices.create(index=index_name)
@@ -79,7 +77,7 @@ CHOICES = [(engine, f"{2**n}x") for engine in COMPRESSIONS for n in range(6)]
 
 
 @pytest.mark.parametrize(("engine", "compression"), CHOICES)
-def test_the_server_takes_the_compressions_that_are_offered_and_no_others(
+def test_the_server_accepts_exactly_the_supported_compressions(
     raw_opensearch, index_name, engine, compression
 ):
     layout = IndexSettings(engine, compression)
@@ -91,7 +89,7 @@ def test_the_server_takes_the_compressions_that_are_offered_and_no_others(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_every_layout_finds_the_nearest_with_their_cosines(
+def test_every_layout_finds_the_nearest_vectors_with_their_cosines(
     opensearch_url, raw_opensearch, connect, index_name, put, towards, layout
 ):
     index = connect(opensearch_url, layout=layout)
@@ -116,7 +114,7 @@ def test_settings_are_those_of_the_layout(opensearch_url, raw_opensearch, connec
     assert field["method"]["engine"] == "lucene"
 
 
-def test_records_are_kept_without_their_vectors(
+def test_the_stored_source_excludes_the_vectors(
     opensearch_url, raw_opensearch, connect, index_name, put
 ):
     connect(opensearch_url).write([put()])

@@ -25,7 +25,7 @@ def at(connect, opensearch_url, raw_opensearch, index_name):
     return open_it
 
 
-def test_a_deletion_is_kept_for_a_week(at, put):
+def test_a_tombstone_is_kept_for_a_week(at, put):
     at(0).write([Delete(put("a").ref, None), put("b")])
     assert at(6.9).delete_tombstones() == 0
     assert at(7.1).delete_tombstones() == 1
@@ -34,19 +34,19 @@ def test_a_deletion_is_kept_for_a_week(at, put):
     assert at(8).write([put("a")])[0].status is WriteStatus.WRITTEN
 
 
-def test_who_writes_forgets_old_deletions(at, put):
+def test_a_write_removes_old_tombstones(at, put):
     at(0).write([Delete(put("a").ref, None)])
     later = at(8)
     later.write([put("b")])
     assert later.get([put("a").ref.id]) == {}
 
 
-def test_a_write_is_good_even_where_forgetting_fails(proxy, connect, put):
+def test_a_write_succeeds_if_the_cleanup_of_tombstones_fails(proxy, connect, put):
     proxy.trouble = lambda sent: (403, {"error": "no"}) if "_search" in sent.path else None
     assert connect(proxy.url).write([put()])[0].status is WriteStatus.WRITTEN
 
 
-def test_nothing_is_forgotten_where_nothing_is(at):
+def test_no_tombstones_are_deleted_from_an_index_without_any(at):
     assert at(0).delete_tombstones() == 0
 
 
@@ -72,7 +72,7 @@ def test_many_searches_are_one_request(filled, proxy, towards):
     assert len(proxy.seen) == 1
 
 
-def test_a_search_that_fails_among_many_fails_all(filled, proxy, towards):
+def test_one_failed_search_of_a_batch_fails_the_batch(filled, proxy, towards):
     def fail_the_second(sent):
         status, found = proxy.pass_on(sent)
         error = {"type": "search_phase_execution_exception", "reason": "a shard is away"}
@@ -84,7 +84,7 @@ def test_a_search_that_fails_among_many_fails_all(filled, proxy, towards):
         filled.search_many([VectorQuery(towards(0), 1)] * 2)
 
 
-def test_more_links_than_fit_one_answer_are_all_read_once(new_opensearch, put, monkeypatch):
+def test_links_beyond_one_page_are_all_read_once(new_opensearch, put, monkeypatch):
     subject = new_opensearch()
     near = (Neighbour("one", "1" * 64, 1.0, 1.0),)
     keys = [f"{number:02d}" for number in range(25)]

@@ -94,7 +94,7 @@ def keys(hits):
     return [hit.document.ref.key for hit in hits]
 
 
-def test_it_takes_new_images_and_keeps_the_old_ones(
+def test_an_older_index_accepts_new_images_and_keeps_its_own(
     older, new, raw_opensearch, index_name, towards
 ):
     assert [result.status for result in older.write([new])] == ["written"]
@@ -105,7 +105,7 @@ def test_it_takes_new_images_and_keeps_the_old_ones(
     assert keys(found) == ["2025/new.jpg"]
 
 
-def test_its_old_images_are_read_as_they_were_written(older, new, lacking):
+def test_images_of_an_older_index_are_read_unchanged(older, new, lacking):
     older.write([new])
     document = older.get([FIRST_RECORD["id"]])[FIRST_RECORD["id"]].document
     assert (document.ref.key, document.etag, document.size) == ("2024/old.jpg", "e1", 1234)
@@ -113,7 +113,7 @@ def test_its_old_images_are_read_as_they_were_written(older, new, lacking):
     assert document.metadata == ({} if lacking else {"camera": "X100"})
 
 
-def test_its_old_images_can_be_written_anew(older, document, towards):
+def test_images_of_an_older_index_can_be_overwritten(older, document, towards):
     entry = older.get([FIRST_RECORD["id"]])[FIRST_RECORD["id"]]
     fresh = document("2024/old.jpg", width=40, taken_at=NEW_YEAR)
     assert older.write([Touch(fresh, entry.version)])[0].status is WriteStatus.WRITTEN
@@ -122,7 +122,7 @@ def test_its_old_images_can_be_written_anew(older, document, towards):
     assert older.write([Put(fresh, towards(3), entry.version)])[0].status is WriteStatus.WRITTEN
 
 
-def test_every_field_is_there_after_the_first_write_also_in_the_template(
+def test_the_first_write_adds_every_field_to_mapping_and_template(
     older, new, raw_opensearch, index_name
 ):
     older.write([new])
@@ -134,7 +134,7 @@ def test_every_field_is_there_after_the_first_write_also_in_the_template(
     assert mapping["_meta"] == {"space": index_name, "dimension": 4, "model": "test"}
 
 
-def test_a_complete_index_is_left_alone(proxy, connect, make_older, new):
+def test_a_complete_index_is_not_changed(proxy, connect, make_older, new):
     make_older()
     connect(proxy.url).write([new])
     proxy.seen.clear()
@@ -142,7 +142,7 @@ def test_a_complete_index_is_left_alone(proxy, connect, make_older, new):
     assert [sent.path for sent in proxy.seen if sent.method == "PUT"] == []
 
 
-def test_an_older_version_may_make_it_again_under_a_running_writer(
+def test_a_running_writer_survives_recreation_of_the_index_by_an_older_version(
     older, new, make_older, raw_opensearch, index_name
 ):
     older.write([new])
@@ -175,19 +175,19 @@ SORTABLE = [
 
 
 @pytest.mark.parametrize("field", SORTABLE)
-def test_an_order_by_a_field_that_it_lacks_does_not_fail(older, raw_opensearch, index_name, field):
+def test_an_order_by_a_missing_field_does_not_fail(older, raw_opensearch, index_name, field):
     answer = raw_opensearch.search(index=index_name, body={"sort": [ascending(field)]})
     assert answer["hits"]["total"]["value"] == 1
 
 
-def test_it_is_listed_scanned_and_counted_before_the_first_write(older):
+def test_an_older_index_is_listed_scanned_and_counted_before_the_first_write(older):
     listed = older.list_documents(Selection(Status.INDEXED), limit=9)
     assert [document.ref.key for document in listed] == ["2024/old.jpg"]
     assert [found.document for found in older.scan()] == listed
     assert older.count() == older.health().images == 1
 
 
-def test_a_look_up_by_content_before_the_first_write_does_not_fail(older, lacking):
+def test_a_lookup_by_content_before_the_first_write_does_not_fail(older, lacking):
     """A record without the hash is of no known content."""
     found = older.by_sha256(["5e1f"], "decoder 1")
     assert [each.document.ref.key for each in found.values()] == (

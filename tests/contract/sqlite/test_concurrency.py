@@ -31,7 +31,7 @@ def test_a_reader_sees_what_another_process_deleted(opened, put):
     assert [hit.document.ref.key for hit in reader.search(VectorQuery(EAST, 10))] == ["b"]
 
 
-def test_several_processes_may_make_and_fill_one_file(opened, start_writer):
+def test_several_processes_can_create_and_fill_one_file(opened, start_writer):
     writers = [start_writer(f"w{number}", batches=40) for number in range(4)]
     assert [writer.wait(PATIENCE_SECONDS) for writer in writers] == [0] * 4
     assert opened().health().images == 4 * 400
@@ -52,7 +52,7 @@ def test_a_process_that_is_killed_while_writing_loses_whole_batches_only(opened,
         assert index.write([]) == []
 
 
-def test_a_killed_writers_file_is_sound_and_can_be_written(opened, path, start_writer, put):
+def test_the_file_of_a_killed_writer_is_valid_and_writable(opened, path, start_writer, put):
     writer = start_writer(batch=50)
     writer.stdout.readline()
     writer.kill()

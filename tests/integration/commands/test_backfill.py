@@ -87,9 +87,7 @@ def keys(records: list[dict[str, Any]]) -> list[str]:
     return [key for body in bodies for key in body["keys"]]
 
 
-def test_a_bucket_that_was_full_before_is_searchable(
-    full, s3, queue, machine, run, drain, tmp_path
-):
+def test_an_existing_bucket_is_searchable(full, s3, queue, machine, run, drain, tmp_path):
     work = queue("backfill")
     assert run(machine(work))["status"] == "SUCCEEDED"
     records = drain(work)
@@ -109,7 +107,7 @@ def test_a_bucket_that_was_full_before_is_searchable(
     index.close()
 
 
-def test_a_message_has_as_many_keys_as_a_batch_has_images(s3, queue, machine, run, drain):
+def test_a_message_has_one_key_per_image_of_a_batch(s3, queue, machine, run, drain):
     for number in range(25):
         s3.put_object(Bucket=BUCKET, Key=f"{number}.jpg", Body=b"")
     work = queue("backfill")
@@ -117,7 +115,7 @@ def test_a_message_has_as_many_keys_as_a_batch_has_images(s3, queue, machine, ru
     assert sorted(len(keys([record])) for record in drain(work)) == [5, 10, 10]
 
 
-def test_a_prefix_bounds_what_is_sent(s3, queue, machine, run, drain):
+def test_a_prefix_limits_the_keys_sent(s3, queue, machine, run, drain):
     for key in ("2019/a.jpg", "2019/b.jpg", "2020/a.jpg"):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
     work = queue("backfill")
@@ -128,7 +126,7 @@ def test_a_prefix_bounds_what_is_sent(s3, queue, machine, run, drain):
 @pytest.mark.parametrize(
     ("models", "current", "after"), [("all", 2, 2), ("current", 2, 0), ("next", 0, 2)]
 )
-def test_a_next_model_is_fed_beside_or_alone(
+def test_a_next_model_is_backfilled_with_the_current_one_or_alone(
     s3, queue, machine, run, drain, models, current, after
 ):
     for key in ("a.jpg", "b.jpg"):
@@ -147,7 +145,7 @@ def test_a_next_model_is_fed_beside_or_alone(
         ({"bucket": "another"}, "bucket must be photos, the bucket of this stack"),
     ],
 )
-def test_what_cannot_be_done_fails_with_a_sentence(s3, queue, machine, run, drain, given, cause):
+def test_an_impossible_backfill_fails_with_a_message(s3, queue, machine, run, drain, given, cause):
     s3.put_object(Bucket=BUCKET, Key="a.jpg", Body=b"")
     work = queue("backfill")
     ended = run(machine(work), **given)
@@ -204,7 +202,7 @@ def wanted(objects: str, models: str = "all", stack: str = "images", arn: str | 
     return BackfillOptions(s3_location(objects), models, stack, arn)
 
 
-def test_the_stack_says_which_state_machine_it_is(aws, work, machine, stack, wait, drain):
+def test_the_state_machine_is_read_from_the_stack_outputs(aws, work, machine, stack, wait, drain):
     stack("images", machine(work))
     done, said = wait(start_backfill(wanted(f"s3://{BUCKET}"), aws))
     assert done
@@ -212,13 +210,13 @@ def test_the_stack_says_which_state_machine_it_is(aws, work, machine, stack, wai
     assert len(drain(work)) == 2
 
 
-def test_a_prefix_is_handed_on(aws, work, machine, wait, drain):
+def test_a_prefix_is_passed_to_the_execution(aws, work, machine, wait, drain):
     assert wait(start_backfill(wanted(f"s3://{BUCKET}/2020/", arn=machine(work)), aws))[0]
     (message,) = drain(work)
     assert json.loads(message["body"])["keys"] == ["2020/a.jpg"]
 
 
-def test_a_backfill_that_fails_says_why(aws, work, machine, wait):
+def test_a_failed_backfill_reports_the_cause(aws, work, machine, wait):
     started = start_backfill(wanted(f"s3://{BUCKET}", models="next", arn=machine(work)), aws)
     done, said = wait(started)
     assert not done
@@ -235,7 +233,7 @@ def test_a_backfill_that_fails_says_why(aws, work, machine, wait):
         (wanted(f"s3://{BUCKET}", arn="backfill"), "cannot start the backfill: "),
     ],
 )
-def test_what_cannot_be_started_is_reported_in_a_sentence(aws, work, machine, stack, given, said):
+def test_an_execution_that_cannot_start_is_reported(aws, work, machine, stack, given, said):
     stack("images", machine(work))
     stack("old", "")
     with pytest.raises(UsageError, match=said):

@@ -18,7 +18,7 @@ BULKS = 2
 CHANGED = 10
 
 
-def test_what_came_before_the_cluster_did_is_indexed(
+def test_messages_sent_before_the_cluster_started_are_indexed(
     cloud, hear, working, own_server, start, eventually, assert_agreed
 ):
     own_server.stop()
@@ -81,7 +81,7 @@ def killing(own_server, killed):
 
 
 @pytest.mark.parametrize("moment", [kill_half_way, kill_before_the_answer])
-def test_a_cluster_that_is_killed_in_a_bulk_and_comes_back_has_every_image(
+def test_a_cluster_killed_during_a_bulk_and_restarted_has_every_image(
     cloud, hear, working, own_server, start, killing, killed, eventually, assert_agreed, moment
 ):
     """Meanwhile images are overwritten, deleted and added."""

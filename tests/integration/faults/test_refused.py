@@ -51,7 +51,7 @@ def blocked(server, index_name):
 
 
 @pytest.mark.parametrize("setting", ["read_only_allow_delete", "write"])
-def test_a_read_only_index_has_every_change_when_it_can_be_written_again(
+def test_no_change_is_lost_while_the_index_is_read_only(
     cloud, full, working, opensearch_url, blocked, eventually, assert_agreed, setting
 ):
     """The blocks of the flood-stage watermark and of OpenSearch Service at low storage."""
@@ -84,7 +84,7 @@ def refuse_all_but_one_item(proxy):
 
 
 @pytest.mark.parametrize("refuse", [refuse_everything, refuse_all_but_one_item])
-def test_a_cluster_that_was_too_busy_has_every_change_when_it_no_longer_is(
+def test_no_change_is_lost_while_the_cluster_is_overloaded(
     cloud, full, working, opensearch_url, eventually, assert_agreed, refuse
 ):
     change(cloud, CHANGED)

@@ -9,19 +9,19 @@ from tests.support.aws.cloudformation import failed
 from tests.support.models import FILES
 
 
-def test_a_wrong_hash_is_told_and_nothing_is_kept(cloudformation, hub, keys):
+def test_a_wrong_hash_is_reported_and_no_file_is_stored(cloudformation, hub, keys):
     hub.files["/text.onnx"] = b"evil"
     failed(cloudformation.ask("model-create"), "text.onnx has the SHA-256", "Deploy again")
     assert keys() == []
 
 
-def test_a_line_that_is_cut_again_and_again_is_told(cloudformation, hub, keys):
+def test_repeated_connection_losses_are_reported(cloudformation, hub, keys):
     hub.cuts = [10] * ATTEMPTS
     failed(cloudformation.ask("model-create"), "cannot download", "broke", "Deploy again")
     assert keys() == []
 
 
-def test_a_hub_that_is_away_is_told(cloudformation, models, keys):
+def test_an_unreachable_hub_is_reported(cloudformation, models, keys):
     model = models["clip-vit-b-32"]
     away = {
         name: pin.model_copy(update={"url": "http://127.0.0.1:9/x"})
@@ -33,13 +33,13 @@ def test_a_hub_that_is_away_is_told(cloudformation, models, keys):
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_hub_that_refuses_is_told(cloudformation, hub, keys, status):
+def test_an_error_status_of_the_hub_is_reported(cloudformation, hub, keys, status):
     hub.statuses = [200, status]
     failed(cloudformation.ask("model-create"), f"status {status}")
     assert keys() == []
 
 
-def test_a_model_that_fails_to_come_leaves_the_one_in_use(cloudformation, hub, keys):
+def test_a_failed_download_keeps_the_current_model(cloudformation, hub, keys):
     old = cloudformation.ask("model-create")["PhysicalResourceId"]
     before = keys()
     hub.statuses = [200, 404]
@@ -49,7 +49,7 @@ def test_a_model_that_fails_to_come_leaves_the_one_in_use(cloudformation, hub, k
     assert keys() == before
 
 
-def test_a_look_that_fails_leaves_the_model_in_use(cloudformation, hub, s3, keys):
+def test_a_failed_update_keeps_the_current_model(cloudformation, hub, s3, keys):
     made = cloudformation.ask("model-create")["PhysicalResourceId"]
     bucket, _, begin = made.removeprefix("s3://").partition("/")
     s3.put_object(Bucket=bucket, Key=f"{begin}/text.onnx", Body=b"damaged")
@@ -73,7 +73,7 @@ class TestOfAllKnownModels:
     def shelf(self, s3):
         return lambda bucket, part: S3ModelStore(bucket, part, s3)
 
-    def test_what_cannot_be_asked_for_is_named(self, cloudformation, keys, properties, said):
+    def test_invalid_properties_are_named(self, cloudformation, keys, properties, said):
         failed(cloudformation.ask("model-create", properties=properties), said)
         assert keys() == []
 
@@ -103,7 +103,7 @@ class TestWithoutTheRight:
     def used_s3(self, s3, operation):
         return Refusing(s3, operation, denied(operation))
 
-    def test_a_bucket_that_may_not_be_used_is_told(self, cloudformation, keys, operation):
+    def test_a_bucket_without_permission_is_reported(self, cloudformation, keys, operation):
         failed(cloudformation.ask("model-create"), "AccessDenied", "the function's role")
         assert keys() == []
 
@@ -113,7 +113,7 @@ class TestWithoutS3:
     def used_s3(self, s3):
         return Refusing(s3, "put_object", EndpointConnectionError(endpoint_url="https://s3"))
 
-    def test_s3_that_is_away_is_told(self, cloudformation, keys):
+    def test_an_s3_outage_is_reported(self, cloudformation, keys):
         failed(cloudformation.ask("model-create"), "Could not connect", "Deploy again")
         assert keys() == []
 
@@ -123,7 +123,7 @@ class TestWithoutTheRightToDelete:
     def used_s3(self, s3):
         return Refusing(s3, "delete_object", denied("DeleteObject"))
 
-    def test_what_may_not_be_deleted_is_told(self, cloudformation, keys):
+    def test_a_denied_deletion_is_reported(self, cloudformation, keys):
         made = cloudformation.ask("model-create")["PhysicalResourceId"]
         failed(cloudformation.ask("model-delete", PhysicalResourceId=made), "manually")
 
@@ -136,6 +136,8 @@ class TestBroken:
 
         return shelf
 
-    def test_what_nobody_thought_of_is_told_and_the_log_says_where(self, cloudformation, logs):
+    def test_an_unexpected_exception_is_reported_and_logged_with_its_location(
+        self, cloudformation, logs
+    ):
         failed(cloudformation.ask("model-create"), "ZeroDivisionError: an unexpected error")
         assert "in shelf" in logs.getvalue()

@@ -5,9 +5,7 @@ from functions.fetch_model.handler import SHUTDOWN_SECONDS
 from tests.support.aws.cloudformation import failed
 
 
-def test_a_fetch_that_takes_too_long_is_answered_before_the_function_ends(
-    cloudformation, hub, keys
-):
+def test_a_slow_download_is_answered_before_the_function_times_out(cloudformation, hub, keys):
     hub.speaks.clear()
     cloudformation.when_answered = hub.speaks.set
     seconds = RESPONSE_SECONDS + SHUTDOWN_SECONDS + 0.2
@@ -18,7 +16,7 @@ def test_a_fetch_that_takes_too_long_is_answered_before_the_function_ends(
     assert len(hub.requests) <= 1  # on a busy machine the time may be over before the first
 
 
-def test_a_hub_that_stays_silent_keeps_nobody_waiting(cloudformation, hub):
+def test_a_hub_that_does_not_respond_is_reported_in_time(cloudformation, hub):
     hub.speaks.clear()
     try:
         failed(cloudformation.ask("model-create", seconds=1), "not in place after")

@@ -57,13 +57,13 @@ class Server:
         return [result.status for result in results]
 
 
-def test_nothing_to_write_sends_nothing():
+def test_an_empty_bulk_sends_no_request():
     server = Server(lambda action, attempt: DONE)
     assert server.write([]) == []
     assert server.requests == []
 
 
-def test_only_what_the_server_was_too_busy_for_is_sent_again():
+def test_only_items_with_status_429_are_retried():
     server = Server(lambda action, attempt: BUSY if action == "b" and attempt < 3 else DONE)
     assert server.write(["a", "b", "c"]) == ["written"] * 3
     assert server.requests == [["a\n", "b\n", "c\n"], ["b\n"], ["b\n"]]
@@ -76,36 +76,36 @@ def test_only_what_the_server_was_too_busy_for_is_sent_again():
     TransportError(503, "unavailable", {}),
     AuthorizationException(403, "cluster_block_exception", {}),
 ])  # fmt: skip
-def test_a_request_that_fails_for_a_while_is_repeated(trouble):
+def test_a_temporarily_failing_request_is_retried(trouble):
     server = Server(lambda action, attempt: trouble if attempt < 4 else DONE)
     assert server.write(["a", "b"]) == ["written"] * 2
 
 
-def test_an_index_that_is_blocked_for_a_while_is_written_to_later():
+def test_a_write_to_a_temporarily_blocked_index_is_retried():
     server = Server(lambda action, attempt: BLOCKED if action == "b" and attempt < 3 else DONE)
     assert server.write(["a", "b"]) == ["written"] * 2
 
 
-def test_who_may_not_write_does_not_try_again():
+def test_an_access_error_is_not_retried():
     server = Server(lambda action, attempt: AuthorizationException(403, "forbidden", {}))
     assert server.write(["a"]) == ["failed"]
     assert len(server.requests) == 1
 
 
-def test_pauses_grow_up_to_a_limit_and_end_with_patience():
+def test_backoff_grows_up_to_a_limit_and_ends_after_the_time_limit():
     server = Server(lambda action, attempt: BUSY)
     assert server.write(["a"]) == ["failed"]
     assert server.pauses[:6] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0])
     assert 15 < server.now <= 25
 
 
-def test_pauses_are_spread_so_that_writers_do_not_return_together():
+def test_backoff_is_jittered():
     server = Server(lambda action, attempt: BUSY if attempt < 2 else DONE)
     server.write(["a"], jitter=0.0)
     assert server.pauses == pytest.approx([0.1])
 
 
-def test_requests_that_time_out_are_bounded_in_total():
+def test_the_total_time_of_timeouts_is_bounded():
     """Twenty parts, each of which takes a time-out, must not take twenty time-outs."""
     gone = ConnectionTimeout("TIMEOUT", "timed out", OSError("timed out"))
     server = Server(lambda action, attempt: gone, seconds=15.0)
@@ -114,12 +114,12 @@ def test_requests_that_time_out_are_bounded_in_total():
     assert server.now <= 25 + 15
 
 
-def test_one_attempt_is_made_even_without_patience():
+def test_one_attempt_is_made_without_a_time_budget():
     server = Server(lambda action, attempt: DONE)
     assert server.write(["a"], patience=0) == ["written"]
 
 
-def test_a_request_that_is_refused_is_not_repeated():
+def test_a_rejected_request_is_not_retried():
     server = Server(lambda action, attempt: RequestError(400, "parse_exception", {}))
     assert server.write(["a"]) == ["failed"]
     assert len(server.requests) == 1
@@ -128,7 +128,7 @@ def test_a_request_that_is_refused_is_not_repeated():
 @pytest.mark.parametrize("status", [400, 413])
 @pytest.mark.parametrize("count", [2, 3, 50])
 @pytest.mark.parametrize("place", [0, 1, -1])
-def test_one_action_for_which_a_whole_request_is_refused_fails_alone(status, count, place):
+def test_only_the_action_that_rejects_the_request_fails(status, count, place):
     actions = [f"{number}" for number in range(count)]
     odd = actions[place]
     refused = TransportError(status, "refused", {})
@@ -138,7 +138,7 @@ def test_one_action_for_which_a_whole_request_is_refused_fails_alone(status, cou
     assert server.now == 0
 
 
-def test_refused_requests_are_taken_apart_for_as_long_as_patience_lasts():
+def test_rejected_requests_are_split_until_the_time_limit():
     refused = TransportError(400, "refused", {})
     server = Server(lambda action, attempt: refused, seconds=5.0)
     assert set(server.write([f"{number}" for number in range(BULK_ITEMS)])) == {"failed"}
@@ -151,7 +151,7 @@ def test_refused_requests_are_taken_apart_for_as_long_as_patience_lasts():
     ({"status": 404, "error": {"type": "document_missing_exception"}}, "conflict"),
     ({"status": 400, "error": {"type": "mapper_parsing_exception", "reason": "x"}}, "failed"),
 ])  # fmt: skip
-def test_an_item_is_settled_by_its_own_status(item, status):
+def test_an_item_result_follows_its_own_status(item, status):
     server = Server(lambda action, attempt: item if action == "b" else DONE)
     assert server.write(["a", "b", "c"]) == ["written", status, "written"]
     assert len(server.requests) == 1
@@ -161,7 +161,7 @@ def test_an_item_is_settled_by_its_own_status(item, status):
     {"status": 404, "error": {"type": "index_not_found_exception"}},
     {"status": 400, "error": {"type": "strict_dynamic_mapping_exception", "reason": "no x"}},
 ])  # fmt: skip
-def test_an_index_that_is_missing_or_lacks_a_field_is_made_before_the_write_is_repeated(trouble):
+def test_a_missing_index_or_field_is_created_before_the_retry(trouble):
     server = Server(lambda action, attempt: DONE if server.made else trouble)
     assert server.write(["a", "b"]) == ["written"] * 2
     assert server.made == 1

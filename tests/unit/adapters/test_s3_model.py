@@ -22,20 +22,20 @@ def s3() -> Iterator[Any]:
         yield client
 
 
-def test_only_the_files_that_are_asked_for_are_fetched(s3: Any, tmp_path: Path) -> None:
+def test_only_the_requested_files_are_downloaded(s3: Any, tmp_path: Path) -> None:
     model = S3Model("s3://models/clip/v1/", tmp_path, s3)
     assert (model.folder(["image.onnx"]) / "image.onnx").read_bytes() == b"graph"
     assert [file.name for file in tmp_path.iterdir()] == ["image.onnx"]
 
 
-def test_a_file_is_fetched_once(s3: Any, tmp_path: Path) -> None:
+def test_a_file_is_downloaded_once(s3: Any, tmp_path: Path) -> None:
     model = S3Model("s3://models/clip/v1", tmp_path, s3)
     model.folder(["image.onnx"])
     s3.delete_object(Bucket="models", Key="clip/v1/image.onnx")
     assert (model.folder(["image.onnx"]) / "image.onnx").read_bytes() == b"graph"
 
 
-def test_a_missing_file_names_itself_and_leaves_nothing(s3: Any, tmp_path: Path) -> None:
+def test_a_missing_file_is_named_and_leaves_no_partial_file(s3: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"s3://models/clip/v1/text\.onnx"):
         S3Model("s3://models/clip/v1", tmp_path, s3).folder(["text.onnx"])
     assert list(tmp_path.iterdir()) == []

@@ -44,7 +44,7 @@ def redirect(location: str) -> bytes:
     return f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
-def test_an_image_is_fetched_under_its_host_s_name_and_nothing_is_told_of_us(server):
+def test_an_image_is_requested_with_its_host_name_and_no_identifying_headers(server):
     assert images(server).fetch(f"{URL}?size=1#part", 1_000) == PNG
     [head] = server.requests
     assert head.startswith(b"GET /owl.png?size=1 HTTP/1.1\r\nHost: pictures.test\r\n")
@@ -53,11 +53,11 @@ def test_an_image_is_fetched_under_its_host_s_name_and_nothing_is_told_of_us(ser
 
 
 @pytest.mark.parametrize("most", [len(PNG), 1_000])
-def test_an_image_of_the_stated_size_is_taken(server, most):
+def test_an_image_at_the_size_limit_is_accepted(server, most):
     assert images(server).fetch(URL, most) == PNG
 
 
-def test_a_larger_one_is_refused_whether_its_size_is_told_or_not(server):
+def test_a_larger_image_is_rejected_with_and_without_content_length(server):
     with pytest.raises(PayloadTooLarge):
         images(server).fetch(URL, len(PNG) - 1)
     server.answer(OK + b"\r\n", PNG, bytes(1_000_000))
@@ -65,7 +65,7 @@ def test_a_larger_one_is_refused_whether_its_size_is_told_or_not(server):
         images(server).fetch(URL, 100_000)
 
 
-def test_chunks_are_put_together(server):
+def test_a_chunked_response_is_joined(server):
     server.answer(
         OK + b"Transfer-Encoding: chunked\r\n\r\n",
         b"8\r\n" + PNG[:8] + b"\r\n",
@@ -74,19 +74,19 @@ def test_chunks_are_put_together(server):
     assert images(server).fetch(URL, 1_000) == PNG
 
 
-def test_an_answer_that_is_cut_is_no_image(server):
+def test_a_truncated_response_is_an_error(server):
     server.answer(OK + b"Content-Length: 500\r\n\r\n", PNG)
     assert refusal(images(server)) == "url_unreachable"
 
 
-def test_a_page_is_no_image(server):
+def test_an_html_page_is_not_an_image(server):
     server.answer(OK + b"\r\n", b"<!doctype html>")
     with pytest.raises(UnreadableImage, match="not an image"):
         images(server).fetch(URL, 1_000)
 
 
 @pytest.mark.parametrize("status", [b"404 No", b"500 Broken", b"206 Part", b"304 Same"])
-def test_any_other_answer_is_refused(server, status):
+def test_any_other_status_is_rejected(server, status):
     server.answer(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
     assert refusal(images(server)) == "url_unreachable"
 
@@ -94,12 +94,12 @@ def test_any_other_answer_is_refused(server, status):
 @pytest.mark.parametrize(
     "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200]
 )
-def test_what_is_no_http_is_unreachable(server, answer):
+def test_a_server_that_does_not_speak_http_is_unreachable(server, answer):
     server.answer(answer)
     assert refusal(images(server)) == "url_unreachable"
 
 
-def test_redirects_are_followed_and_counted(server):
+def test_redirects_are_followed_up_to_a_limit(server):
     def serve(connection, head: bytes) -> None:
         step = int(head.split()[1].rpartition(b"/")[2])
         last = OK + b"Content-Length: %d\r\n\r\n" % len(PNG) + PNG
@@ -119,13 +119,13 @@ def test_redirects_are_followed_and_counted(server):
         "https://u@x.test/",
     ],
 )
-def test_a_redirect_leads_nowhere_that_one_may_not_begin(server, to):
+def test_a_redirect_to_a_forbidden_url_is_rejected(server, to):
     server.answer(redirect(to))
     assert refusal(images(server)) == "invalid_url"
     assert len(server.requests) == 1
 
 
-def test_a_redirect_to_a_private_host_is_refused_unasked(server):
+def test_a_redirect_to_a_private_host_is_rejected_without_a_request(server):
     server.answer(redirect("https://inside.test/secret"))
     where = {HOST: ["127.0.0.1"], "inside.test": ["10.0.0.7"]}
     web = HttpsImages(
@@ -138,7 +138,7 @@ def test_a_redirect_to_a_private_host_is_refused_unasked(server):
     assert len(server.requests) == 1
 
 
-def test_a_host_is_asked_at_the_addresses_that_were_checked_and_resolved_once(server):
+def test_a_host_is_resolved_once_and_contacted_at_the_checked_addresses(server):
     asked = []
 
     def once(host: str) -> list[str]:
@@ -150,23 +150,23 @@ def test_a_host_is_asked_at_the_addresses_that_were_checked_and_resolved_once(se
     assert asked == [HOST]
 
 
-def test_by_default_this_machine_is_no_place_to_fetch_from(server):
+def test_loopback_is_rejected_by_default(server):
     assert refusal(HttpsImages(lambda _: ["127.0.0.1"], port=server.port)) == "invalid_url"
     assert server.requests == []
 
 
-def test_a_certificate_must_be_the_host_s_and_trusted(server):
+def test_a_certificate_must_be_trusted_and_match_the_host(server):
     assert refusal(images(server), "https://other.test/") == "url_unreachable"
     assert refusal(images(server, tls=ssl.create_default_context())) == "url_unreachable"
     assert server.requests == []
 
 
-def test_nobody_listening_is_unreachable(server):
+def test_a_closed_port_is_unreachable(server):
     assert refusal(images(server, port=1)) == "url_unreachable"
 
 
 @pytest.mark.parametrize("drip", [b"H", OK + b"\r\n" + PNG])
-def test_a_host_that_sends_a_byte_now_and_then_is_left_when_time_is_over(server, drip):
+def test_a_host_that_sends_slowly_times_out(server, drip):
     begun, ended = threading.Event(), threading.Event()
 
     def serve(connection, _: bytes) -> None:
@@ -186,7 +186,7 @@ def test_a_host_that_sends_a_byte_now_and_then_is_left_when_time_is_over(server,
     assert ended.wait(PATIENCE_SECONDS)
 
 
-def test_a_host_that_never_ends_the_handshake_is_left_when_time_is_over(server):
+def test_a_host_that_never_completes_the_handshake_times_out(server):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         assert refusal(images(server, port=port, seconds=0.2)) == "url_unreachable"
@@ -202,12 +202,12 @@ def test_a_host_that_never_ends_the_handshake_is_left_when_time_is_over(server):
         "https://a.test/" + "x" * MAX_URL,
     ],
 )
-def test_an_address_that_is_wrong_is_refused(url):
+def test_an_invalid_url_is_rejected(url):
     with pytest.raises(InvalidQuery) as refused:
         checked(url)
     assert refused.value.code == "invalid_url"
 
 
 @pytest.mark.parametrize("url", ["https://a.test", "HTTPS://A.test:443/x?y=%20#z"])
-def test_an_address_that_is_right_is_taken(url):
+def test_a_valid_url_is_accepted(url):
     assert checked(url).hostname == "a.test"

@@ -15,7 +15,7 @@ from tests.support.faults import FAULTS, STEPS, World
 
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(FAULTS)
-def test_a_fault_costs_its_own_image_alone(faults):
+def test_a_fault_affects_only_its_own_image(faults):
     world = World(faults)
     outcomes = world.indexer.process([ref(key) for key in world.keys])
     assert sorted(outcome.ref.key for outcome in outcomes) == sorted(world.keys)
@@ -29,7 +29,7 @@ def test_a_fault_costs_its_own_image_alone(faults):
 
 @settings(max_examples=50, derandomize=True, deadline=None)
 @given(FAULTS)
-def test_what_failed_is_indexed_once_its_fault_is_mended(faults):
+def test_a_failed_image_is_indexed_after_its_fault_is_fixed(faults):
     world = World(faults)
     refs = [ref(key) for key in world.keys]
     world.indexer.process(refs)
@@ -41,7 +41,7 @@ def test_what_failed_is_indexed_once_its_fault_is_mended(faults):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_the_reason_names_what_was_raised_and_asks_for_a_report(step):
+def test_the_reason_names_the_exception_and_asks_for_a_report(step):
     world = World({0: (step, ZeroDivisionError)})
     kind = "LookupError" if step == "planning" else "ZeroDivisionError"
     [outcome] = world.indexer.process([ref("0")])
@@ -49,7 +49,7 @@ def test_the_reason_names_what_was_raised_and_asks_for_a_report(step):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_fault_is_logged_once_with_its_place_and_without_what_the_exception_says(step, caplog):
+def test_a_fault_is_logged_once_with_its_location_and_without_the_exception_message(step, caplog):
     caplog.set_level("INFO", isolation.__name__)
     World({0: (step, ZeroDivisionError)}).indexer.process([ref(f"{n}") for n in (0, 3, 6)])
     [line] = [record.getMessage() for record in caplog.records]
@@ -58,7 +58,7 @@ def test_a_fault_is_logged_once_with_its_place_and_without_what_the_exception_sa
     assert f"a fault at {step}" not in line
 
 
-def test_an_older_good_version_stays_found_where_a_newer_one_breaks_this_program():
+def test_the_older_version_is_found_if_a_newer_one_causes_a_fault():
     world = World({})
     world.indexer.process([ref("0")])
     world.store.put("0", picture("newer"))
@@ -68,7 +68,7 @@ def test_an_older_good_version_stays_found_where_a_newer_one_breaks_this_program
     assert (world.index.embedding_of("0") == vector("0")).all()
 
 
-def test_a_key_that_is_no_text_costs_itself_alone():
+def test_a_key_that_is_not_text_affects_no_other():
     world = World({})
     odd = ImageRef(BUCKET, "half \ud800 a pair.png")
     failed, indexed = sorted(
@@ -79,18 +79,18 @@ def test_a_key_that_is_no_text_costs_itself_alone():
 
 
 @pytest.mark.parametrize("step", ["get", "write", "decode"])
-def test_what_is_wrong_with_the_whole_system_is_said_at_once(step):
+def test_a_system_wide_error_is_raised_immediately(step):
     with pytest.raises(ConfigurationError):
         World({0: (step, ConfigurationError)}).indexer.process([ref("0"), ref("3")])
 
 
-def test_a_service_that_is_away_is_asked_once_for_all():
+def test_an_unavailable_service_is_called_once_per_batch():
     world = World({0: ("write", Unavailable)})
     outcomes = world.indexer.process([ref("0"), ref("3")])
     assert {outcome.kind for outcome in outcomes} == {OutcomeKind.FAILED}
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
-def test_an_interrupt_is_no_fault_of_an_image(exception):
+def test_an_interrupt_is_not_recorded_as_a_fault(exception):
     with pytest.raises(exception):
         World({0: ("decode", exception)}).indexer.process([ref("0")])

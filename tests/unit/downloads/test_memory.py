@@ -59,7 +59,9 @@ class Sink:
         self.put[Key.rpartition("/")[2]] = (digest, Metadata)
 
 
-def test_a_large_graph_is_fetched_rewritten_and_uploaded_in_little_memory(hub: FileServer) -> None:
+def test_a_large_graph_is_downloaded_rewritten_and_uploaded_in_bounded_memory(
+    hub: FileServer,
+) -> None:
     model, sink = known(hub), Sink()
     tracemalloc.start()
     try:

@@ -68,7 +68,7 @@ def neighbours(index):
     return neighbours
 
 
-def test_a_copy_knows_its_original_and_a_stranger_nobody(make, store, neighbours):
+def test_a_copy_is_linked_to_its_original_and_another_image_is_not(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a dog"))
     process(make(), "a.png", "b.png")
@@ -80,7 +80,7 @@ def test_a_copy_knows_its_original_and_a_stranger_nobody(make, store, neighbours
     assert (found.score, found.confidence) == (pytest.approx(1), 1)
 
 
-def test_copies_in_one_batch_know_each_other(make, store, neighbours):
+def test_copies_in_one_batch_are_linked(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
     process(make(), "a.png", "b.png")
@@ -88,7 +88,7 @@ def test_copies_in_one_batch_know_each_other(make, store, neighbours):
     assert list(neighbours("b.png")) == [ref("a.png").id]
 
 
-def test_a_copy_in_another_file_knows_its_original(make, store, index, neighbours):
+def test_a_copy_with_other_bytes_is_linked_to_its_original(make, store, index, neighbours):
     store.put("a.png", picture("a cat"))
     process(make(), "a.png")
     stored = index.get([ref("a.png").id])[ref("a.png").id]
@@ -100,7 +100,7 @@ def test_a_copy_in_another_file_knows_its_original(make, store, index, neighbour
     assert (found.sha256, found.confidence > 0.95) == ("0" * 64, True)
 
 
-def test_what_is_linked_is_not_looked_for_again(make, store, index):
+def test_a_linked_image_is_not_linked_again(make, store, index):
     store.put("a.png", picture("a cat"))
     process(make(), "a.png")
     writes = index.writes
@@ -108,7 +108,7 @@ def test_what_is_linked_is_not_looked_for_again(make, store, index):
     assert index.writes == writes
 
 
-def test_what_an_older_release_indexed_is_linked_at_the_next_look(
+def test_an_image_of_an_older_release_is_linked_at_the_next_event(
     make, store, index, neighbours, clock
 ):
     store.put("a.png", picture("a cat"))
@@ -118,7 +118,7 @@ def test_what_an_older_release_indexed_is_linked_at_the_next_look(
     assert neighbours("a.png") == {}
 
 
-def test_an_overwritten_image_is_linked_anew(make, store, neighbours):
+def test_an_overwritten_image_is_linked_again(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
     process(make(), "a.png", "b.png")
@@ -127,7 +127,7 @@ def test_an_overwritten_image_is_linked_anew(make, store, neighbours):
     assert neighbours("b.png") == {}
 
 
-def test_new_metadata_leaves_the_links(make, store, neighbours):
+def test_new_metadata_keeps_the_links(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
     process(make(), "a.png", "b.png")
@@ -142,7 +142,7 @@ def test_rejected_images_are_not_linked(make, store, recheck_queue):
     assert recheck_queue.asked == []
 
 
-def test_an_image_that_searches_may_not_find_yet_is_left_for_later(
+def test_an_image_that_is_not_searchable_yet_is_linked_later(
     make, store, index, recheck_queue, clock, neighbours
 ):
     index.visibility_delay = MINUTE
@@ -156,9 +156,7 @@ def test_an_image_that_searches_may_not_find_yet_is_left_for_later(
     assert len(recheck_queue.asked) == 1
 
 
-def test_two_workers_that_index_copies_at_the_same_moment_end_with_a_link(
-    make, store, index, clock, neighbours
-):
+def test_copies_indexed_by_concurrent_workers_are_linked(make, store, index, clock, neighbours):
     """Neither of them sees what the other writes; whoever comes back later does."""
     index.visibility_delay = MINUTE
     store.put("a.png", picture("a cat"))
@@ -172,7 +170,7 @@ def test_two_workers_that_index_copies_at_the_same_moment_end_with_a_link(
     assert ref("a.png").id in neighbours("b.png")
 
 
-def test_a_record_that_changes_while_it_is_linked_is_linked_as_it_is_then(
+def test_a_record_that_changes_during_linking_is_linked_in_its_new_state(
     make, store, index, neighbours
 ):
     store.put("a.png", picture("a cat"))
@@ -188,7 +186,7 @@ def test_a_record_that_changes_while_it_is_linked_is_linked_as_it_is_then(
     assert list(neighbours("b.png")) == [ref("a.png").id]
 
 
-def test_a_record_that_never_rests_fails_after_a_few_rounds(
+def test_a_constantly_changing_record_fails_after_a_few_attempts(
     make, store, index, recheck_queue, clock
 ):
     store.put("a.png", picture("a"))
@@ -214,7 +212,7 @@ def nested(index, touch):
     return run
 
 
-def test_an_image_that_cannot_be_linked_now_is_looked_at_again(make, store, index, clock):
+def test_an_image_whose_links_cannot_be_written_fails(make, store, index, clock):
     store.put("a.png", picture("a"))
     process(Indexer(store, index, FakeImages(), clock=clock), "a.png")
     index.failing.add("a.png")
@@ -222,18 +220,18 @@ def test_an_image_that_cannot_be_linked_now_is_looked_at_again(make, store, inde
     assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "no room")
 
 
-def test_images_fail_where_nobody_can_be_asked_to_come_back(make, store, index, recheck_queue):
+def test_images_fail_without_a_recheck_queue(make, store, index, recheck_queue):
     index.visibility_delay, recheck_queue.away = MINUTE, True
     store.put("a.png", picture("a"))
     [outcome] = make().process([ref("a.png")])
     assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "the queue is away")
 
 
-def test_what_was_deleted_meanwhile_is_no_failure(store, index, recheck_queue, clock):
+def test_an_image_deleted_during_linking_is_not_a_failure(store, index, recheck_queue, clock):
     assert Linker(index, WEIGHTS, recheck_queue, clock).link([ref("gone.png")]) == {}
 
 
-def test_more_copies_than_each_can_note_still_hang_together(make, store, index):
+def test_more_copies_than_links_per_record_form_one_group(make, store, index):
     names = [f"{number}.png" for number in range(3 * MAX_NEIGHBOURS)]
     for name in names:
         store.put(name, picture("a cat"))
@@ -241,7 +239,7 @@ def test_more_copies_than_each_can_note_still_hang_together(make, store, index):
     assert all(len(index.document(name).neighbours) == MAX_NEIGHBOURS for name in names)
 
 
-def test_two_images_that_cannot_be_compared_are_no_duplicates_and_others_are(
+def test_images_that_cannot_be_compared_are_not_duplicates_and_do_not_affect_others(
     make, store, index, neighbours, monkeypatch
 ):
     store.put("a.png", picture("a cat"))

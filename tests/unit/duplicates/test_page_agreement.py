@@ -65,7 +65,7 @@ def scanned(picture):
 
 
 @pytest.mark.parametrize("kind", PAGES)
-def test_other_pages_of_one_kind_are_no_duplicates(kind):
+def test_different_pages_of_one_kind_are_not_duplicates(kind):
     looks = [look(page(kind, seed)) for seed in range(4)]
     pairs = [(one, other) for place, one in enumerate(looks) for other in looks[:place]]
     assert all(confidence(*pair) < THRESHOLD for pair in pairs)
@@ -77,7 +77,7 @@ def test_a_scan_of_a_page_is_its_duplicate(kind):
 
 
 @pytest.mark.parametrize("kind", PAGES)
-def test_the_order_of_two_pages_makes_no_difference(kind):
+def test_the_comparison_of_two_pages_is_symmetric(kind):
     one, other = look(page(kind, 1)), look(page(kind, 2))
     assert (confidence(one, other) < THRESHOLD) == (confidence(other, one) < THRESHOLD)
 
@@ -101,20 +101,20 @@ def test_pictures_of_any_shape_have_a_confidence(shapes, seed, plain):
     width=st.integers(SHORTEST_SIDE, LONGEST_SIDE),
     seed=st.integers(0, 99),
 )
-def test_contrasts_come_back_as_they_went_in(height, width, seed):
+def test_contrast_values_survive_encoding(height, width, seed):
     thirds = np.random.default_rng(seed).integers(-3, 4, (height, width))
     contrasts = thirds.astype(np.float32) / 3
     assert np.allclose(from_text(to_text(contrasts)), contrasts)
 
 
 @pytest.mark.parametrize("text", DAMAGED)
-def test_what_is_no_contrast_map_is_refused(text):
+def test_an_invalid_contrast_map_is_rejected(text):
     with pytest.raises(ValueError, match=r".+"):
         from_text(text)
 
 
 @pytest.mark.parametrize("text", [*DAMAGED, None])
-def test_a_pair_without_two_contrast_maps_is_compared_without(text):
+def test_a_pair_without_two_contrast_maps_is_compared_without_them(text):
     one, other = look(page(letter, 1)), look(page(letter, 2))
     without = confidence(Fingerprint(one.phash, one.miniature_text), other)
     assert without > THRESHOLD
@@ -126,7 +126,7 @@ ONE, OTHER = (look(page(letter, seed)) for seed in (1, 2))
 
 @settings(max_examples=50, derandomize=True, deadline=None)
 @given(text=st.text(max_size=40) | st.binary(max_size=40).map(lambda tail: f"8x8:{tail!r}"))
-def test_no_text_costs_more_than_the_comparison(text):
+def test_an_invalid_text_affects_only_the_comparison(text):
     assert confidence(Fingerprint(ONE.phash, ONE.miniature_text, text), OTHER) > THRESHOLD
 
 
@@ -134,23 +134,23 @@ def unsure(look):
     return Fingerprint(look.phash, look.miniature_text, UNSURE + look.contrasts_text)
 
 
-def test_a_page_and_what_may_be_one_are_no_duplicates_if_nothing_fits():
+def test_a_page_and_a_possible_page_are_not_duplicates_without_agreement():
     assert confidence(unsure(ONE), OTHER) < THRESHOLD
     assert confidence(ONE, unsure(OTHER)) < THRESHOLD
 
 
-def test_a_page_and_what_may_be_a_scan_of_it_are_duplicates():
+def test_a_page_and_a_possible_scan_of_it_are_duplicates():
     scan = look(scanned(page(letter, 1)))
     assert confidence(unsure(scan), ONE) > THRESHOLD
     assert confidence(scan, unsure(ONE)) > THRESHOLD
 
 
-def test_two_pictures_that_may_be_photos_are_compared_as_photos():
+def test_two_possible_photos_are_compared_as_photos():
     one, other = unsure(ONE), unsure(OTHER)
     without = confidence(*(Fingerprint(each.phash, each.miniature_text) for each in (one, other)))
     assert confidence(one, other) == without > THRESHOLD
 
 
 @pytest.mark.parametrize("kind", PAGES)
-def test_pages_look_like_pages(kind):
+def test_pages_are_recognized_as_pages(kind):
     assert all(page_logit(small(page(kind, seed))) > MIN_SURE_LOGIT for seed in range(4))

@@ -48,7 +48,7 @@ def _npy(rows: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def test_a_row_is_a_direction_whatever_its_length(calibrate):
+def test_background_rows_are_normalized(calibrate):
     folder = calibrate(image=KIND | {"slope": 3.0})
     found = relevance(folder, load_manifest(folder))
     query = np.array([1, 0, 0, 0], np.float32)
@@ -62,7 +62,7 @@ def test_a_model_without_a_calibration_has_none(tiny_model):
     assert relevance(tiny_model, load_manifest(tiny_model)) is None
 
 
-def test_a_calibration_changes_no_space(calibrate, manifest):
+def test_a_calibration_does_not_change_the_image_space(calibrate, manifest):
     assert load_manifest(calibrate()).image_space == manifest.image_space
 
 
@@ -74,7 +74,7 @@ def test_a_calibration_changes_no_space(calibrate, manifest):
      (ROWS[:1], "1 vectors, fewer than the 2"), (ROWS[:0], "0 vectors"),
      (ROWS * np.int8([[1], [0], [1]]), "of length 0 in row 1")],
 )  # fmt: skip
-def test_a_file_that_is_no_background_is_named(background, said, calibrate):
+def test_an_invalid_background_file_is_named(background, said, calibrate):
     folder = calibrate(background)
     with pytest.raises(ConfigurationError, match=said) as caught:
         relevance(folder, load_manifest(folder))
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_background_is_named(background, said, calibrate):
     assert "calibrate" in caught.value.hint
 
 
-def test_objects_in_the_file_are_not_made(calibrate):
+def test_pickled_objects_are_not_loaded(calibrate):
     pickled = io.BytesIO()
     np.save(pickled, np.array([{}, {}], object), allow_pickle=True)
     folder = calibrate(pickled.getvalue())
@@ -90,7 +90,7 @@ def test_objects_in_the_file_are_not_made(calibrate):
         relevance(folder, load_manifest(folder))
 
 
-def test_a_changed_background_is_not_loaded(calibrate):
+def test_a_background_with_another_hash_is_rejected(calibrate):
     folder = calibrate()
     (folder / "background.npy").write_bytes(_npy(ROWS[::-1]))
     with pytest.raises(ConfigurationError, match="SHA-256"):
@@ -106,7 +106,7 @@ def test_a_changed_background_is_not_loaded(calibrate):
      ({"mixed": KIND | {"background": "absent.npy"}}, "absent.npy"),
      ({"text": {"slope": 1, "base": 0}}, "text.background")],
 )  # fmt: skip
-def test_a_wrong_value_is_named(said, named, calibrate):
+def test_an_invalid_value_is_named(said, named, calibrate):
     folder = calibrate(**said)
     with pytest.raises(ConfigurationError, match=named):
         load_manifest(folder)

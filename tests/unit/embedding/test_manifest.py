@@ -32,7 +32,7 @@ def changed(model_copy):
     return change
 
 
-def test_the_image_space_is_a_digest_that_the_builder_computes_alike(tiny_model):
+def test_the_builder_computes_the_same_image_space(tiny_model):
     manifest = load_manifest(tiny_model)
     assert manifest.image_space == manifest.text.image_space
     assert len(manifest.image_space) == 16
@@ -46,7 +46,7 @@ def test_the_image_space_is_a_digest_that_the_builder_computes_alike(tiny_model)
      ("text/max_length", 9), ("text/pad_token_id", 1),
      ("files/text.onnx/sha256", "0" * 64)],
 )  # fmt: skip
-def test_what_changes_no_image_vector_changes_no_space(where, value, changed, manifest):
+def test_values_without_effect_on_image_vectors_keep_the_space(where, value, changed, manifest):
     assert changed(where, value).image_space == manifest.image_space
 
 
@@ -56,9 +56,7 @@ def test_what_changes_no_image_vector_changes_no_space(where, value, changed, ma
      ("image/resample", "bilinear"), ("image/std", [1, 1, 2]), ("image/pad_color", [0, 0, 0]),
      ("image/input", "x"), ("image/output", "x"), ("files/image.onnx/sha256", "0" * 64)],
 )  # fmt: skip
-def test_what_changes_image_vectors_changes_the_space_that_the_text_must_speak(
-    where, value, changed
-):
+def test_values_that_affect_image_vectors_require_another_text_tower(where, value, changed):
     with pytest.raises(ConfigurationError, match="text tower requires the image space"):
         changed(where, value)
 
@@ -72,7 +70,7 @@ def test_what_changes_image_vectors_changes_the_space_that_the_text_must_speak(
      ("image/sizes", 3, "image.sizes"), ("files/text.onnx/bytes", -1, "files.text.onnx.bytes"),
      ("image/graph", "absent.onnx", "absent.onnx")],
 )  # fmt: skip
-def test_a_wrong_value_is_named(where, value, named, changed):
+def test_an_invalid_value_is_named(where, value, named, changed):
     with pytest.raises(ConfigurationError, match=named) as caught:
         changed(where, value)
     assert "manifest.json" in caught.value.message
@@ -81,7 +79,7 @@ def test_a_wrong_value_is_named(where, value, named, changed):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"{}"])
-def test_a_file_that_is_no_manifest_is_named(content, model_copy):
+def test_an_invalid_manifest_is_named(content, model_copy):
     (model_copy / "manifest.json").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"manifest\.json"):
         load_manifest(model_copy)
@@ -99,7 +97,7 @@ def test_a_folder_without_a_manifest_is_named(tmp_path):
      (lambda file: file.write_bytes(file.read_bytes()[:-1]), "bytes instead of"),
      (lambda file: file.write_bytes(bytes(file.stat().st_size)), "SHA-256")],
 )  # fmt: skip
-def test_a_file_that_is_not_the_manifests_is_not_loaded(spoil, said, model_copy, manifest):
+def test_a_file_with_another_hash_is_not_loaded(spoil, said, model_copy, manifest):
     spoil(model_copy / "image.onnx")
     with pytest.raises(ConfigurationError, match=said) as caught:
         verify_file(model_copy, "image.onnx", manifest)
@@ -107,11 +105,11 @@ def test_a_file_that_is_not_the_manifests_is_not_loaded(spoil, said, model_copy,
     assert "download" in caught.value.hint
 
 
-def test_what_a_manifest_may_say_since_then_leaves_the_starter_model_in_its_space():
+def test_later_manifest_fields_keep_the_space_of_the_starter_model():
     assert load_manifest(STARTER).image_space == "b34668b07d69be72"
 
 
-def test_a_model_may_say_how_it_is_told_labels(changed, manifest):
+def test_a_manifest_can_define_label_prompts(changed, manifest):
     assert manifest.prompts == Prompts()
     said = {"templates": ["a drawing of {}"], "temperature": 0.5}
     assert changed("classify", said).prompts == Prompts(("a drawing of {}",), 0.5)
@@ -128,7 +126,7 @@ def test_a_model_may_say_how_it_is_told_labels(changed, manifest):
         {"templates": ["{}"]},
     ],
 )
-def test_prompts_that_cannot_be_used_are_refused(changed, said):
+def test_invalid_prompts_are_rejected(changed, said):
     with pytest.raises(ConfigurationError, match="classify"):
         changed("classify", said)
 
@@ -139,7 +137,7 @@ def test_prompts_that_cannot_be_used_are_refused(changed, said):
      ("files/tokenizer.json/sha256", "0" * 64),
      ("classify", {"templates": ["{}"], "temperature": 1})],
 )  # fmt: skip
-def test_what_changes_label_vectors_changes_their_space(where, value, changed, manifest):
+def test_values_that_affect_label_vectors_change_the_label_space(where, value, changed, manifest):
     assert changed(where, value).label_space != manifest.label_space
 
 
@@ -148,5 +146,7 @@ def test_what_changes_label_vectors_changes_their_space(where, value, changed, m
     [("name", "other"), ("quality", {"recall": 0.5}),
      ("classify", {"templates": ["a photo of a {}."], "temperature": 1})],
 )  # fmt: skip
-def test_what_changes_no_label_vector_changes_no_label_space(where, value, changed, manifest):
+def test_values_without_effect_on_label_vectors_keep_the_label_space(
+    where, value, changed, manifest
+):
     assert changed(where, value).label_space == manifest.label_space

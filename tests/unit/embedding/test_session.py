@@ -22,7 +22,7 @@ GUARD = REPOSITORY / "tests/unit/conftest.py"
 MAKER = "Inference" + "Session"
 
 
-def test_no_other_module_names_the_class_of_sessions():
+def test_no_other_module_references_the_session_class():
     """The name alone is enough: an alias or a subclass would create sessions too."""
     found = {
         path.relative_to(REPOSITORY).as_posix(): lines
@@ -32,7 +32,7 @@ def test_no_other_module_names_the_class_of_sessions():
     assert found == {}, "create sessions with imagesearch.embedding.session.open_session"
 
 
-def test_the_search_reads_every_part_of_the_repository():
+def test_the_check_reads_every_part_of_the_repository():
     found = {path.relative_to(REPOSITORY).parts[0] for path in sources()}
     assert found >= {"benchmarks", "functions", "layers", "local", "models", "tests"}
     assert list(naming_sessions(FACTORY.read_text("utf-8")))
@@ -49,7 +49,7 @@ def test_the_search_reads_every_part_of_the_repository():
         f"make = getattr(onnxruntime, '{MAKER}')",
     ],
 )
-def test_every_way_to_name_the_class_is_found(source):
+def test_every_kind_of_reference_to_the_class_is_found(source):
     assert list(naming_sessions(source))
     assert not list(naming_sessions(source.replace(MAKER, "SessionOptions")))
 
@@ -69,7 +69,7 @@ def test_calibration_creates_no_session_of_its_own(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_tool_may_bring_options_of_its_own():
+def test_a_tool_can_pass_its_own_options():
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 3
     model = build_image_graph(TINY, random_weights(TINY, 0)).SerializeToString()

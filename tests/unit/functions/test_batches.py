@@ -27,7 +27,7 @@ def came_back(answer: dict) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
-def test_a_batch_that_is_settled_leaves_nothing_in_the_queue(index_images, store, index):
+def test_a_successful_batch_leaves_no_message_in_the_queue(index_images, store, index):
     store.put("a.png", picture("a"))
     assert index_images(in_queue(created("a.png"), created("gone.png"))) == {
         "batchItemFailures": []
@@ -42,30 +42,30 @@ def test_all_images_of_a_batch_are_embedded_together(index_images, store, images
     assert [len(batch) for batch in images.batches] == [3]
 
 
-def test_a_message_that_is_not_understood_comes_back_alone(index_images, store, index):
+def test_only_the_invalid_message_returns(index_images, store, index):
     store.put("a.png", picture("a"))
     batch = in_queue("garbage", created("a.png"), created("b.png", bucket="another"))
     assert came_back(index_images(batch)) == ["0", "2"]
     assert index.keys() == ["a.png"]
 
 
-def test_a_message_whose_image_failed_comes_back_alone(index_images, store):
+def test_only_the_message_of_the_failed_image_returns(index_images, store):
     store.put("a.png", picture("a"))
     store.away.add("b.png")
     assert came_back(index_images(in_queue(created("a.png"), created("b.png")))) == ["1"]
 
 
-def test_every_message_about_a_failed_image_comes_back(index_images, store):
+def test_every_message_of_a_failed_image_returns(index_images, store):
     store.away.add("a.png")
     assert came_back(index_images(in_queue(created("a.png"), created("a.png")))) == ["0", "1"]
 
 
-def test_a_rejected_image_is_settled(index_images, store):
+def test_the_message_of_a_rejected_image_is_deleted(index_images, store):
     store.put("a.png", picture("broken"))
     assert came_back(index_images(in_queue(created("a.png")))) == []
 
 
-def test_an_index_that_is_away_sends_the_whole_batch_back(index_images, index):
+def test_an_unavailable_index_returns_the_whole_batch(index_images, index):
     index.away = True
     assert came_back(index_images(in_queue(created("a.png"), created("b.png")))) == ["0", "1"]
 
@@ -81,7 +81,7 @@ def broken(logger, metrics):
     return lambda event: handler(event, CONTEXT)
 
 
-def test_a_bug_sends_every_message_with_an_image_back_and_is_logged(broken, logs):
+def test_a_bug_returns_every_message_with_an_image_and_is_logged(broken, logs):
     greeting = {"Service": "Amazon S3", "Event": "s3:TestEvent"}
     batch = in_queue(created("a.png"), greeting, created("b.png"))
     assert came_back(broken(batch)) == ["0", "2"]
@@ -102,7 +102,7 @@ class BrokenFor(Broken):
         return self._indexer.process(refs)
 
 
-def test_an_image_that_breaks_the_indexer_sends_its_own_message_back(
+def test_an_image_that_crashes_the_indexer_returns_only_its_message(
     indexer, store, index, logger, metrics, logs
 ):
     for key in ("a.png", "b.png", "c.png"):
@@ -118,7 +118,7 @@ def test_an_image_that_breaks_the_indexer_sends_its_own_message_back(
 
 @settings(max_examples=50, derandomize=True, deadline=None)
 @given(FAULTS)
-def test_of_a_batch_with_faults_the_messages_of_these_images_come_back_and_no_other(faults):
+def test_exactly_the_messages_of_faulty_images_return(faults):
     world = World(faults)
     service = uuid4().hex
     logger = Logger(service=service, stream=io.StringIO())
@@ -130,7 +130,7 @@ def test_of_a_batch_with_faults_the_messages_of_these_images_come_back_and_no_ot
     assert set(world.sound) <= set(world.index.keys())
 
 
-def test_a_direct_event_that_is_settled_returns(index_images, store, index):
+def test_a_successful_direct_event_returns(index_images, store, index):
     store.put("a.png", picture("a"))
     index_images(created("a.png"))
     assert index.keys() == ["a.png"]
@@ -149,16 +149,16 @@ def test_a_direct_event_that_fails_raises_after_the_work(index_images, store, in
 
 
 @pytest.mark.parametrize("event", [None, {}, "text", created("a.png", bucket="another")])
-def test_a_direct_event_that_is_not_understood_raises(index_images, event):
+def test_an_invalid_direct_event_raises(index_images, event):
     with pytest.raises(RetryEvent):
         index_images(event)
 
 
-def test_no_messages_are_no_trouble(index_images):
+def test_an_empty_batch_succeeds(index_images):
     assert index_images({"Records": []}) == {"batchItemFailures": []}
 
 
-def test_one_line_tells_of_a_batch(index_images, store, logs):
+def test_a_batch_is_logged_in_one_line(index_images, store, logs):
     store.put("a.png", picture("a"))
     store.put("b.png", picture("broken"))
     index_images(in_queue(created("a.png"), created("b.png"), "garbage"))
@@ -177,7 +177,7 @@ def test_a_rejected_image_is_logged_by_its_id_and_reason(index_images, store, lo
     assert "secret" not in logs
 
 
-def test_a_failed_image_s_key_is_not_logged_even_where_its_reason_names_it(
+def test_the_key_of_a_failed_image_is_not_logged_even_as_part_of_its_reason(
     index_images, store, logs
 ):
     store.away.add("my secret.png")
@@ -188,7 +188,7 @@ def test_a_failed_image_s_key_is_not_logged_even_where_its_reason_names_it(
 
 
 @pytest.mark.parametrize("level", ["DEBUG"])
-def test_keys_are_logged_where_debugging_is_asked_for(index_images, store, logs):
+def test_keys_are_logged_at_debug_level(index_images, store, logs):
     store.put("a.png", picture("a"))
     index_images(in_queue(created("a.png")))
     assert logs.of("image")[0]["key"] == "a.png"

@@ -29,7 +29,7 @@ def check(folder: Path, small_clip: Path, few_samples: Path, *more: str) -> int:
     return main([str(folder), *against, "--write", *more])
 
 
-def test_a_faithful_model_passes_and_keeps_its_figures(
+def test_an_accurate_model_passes_and_its_figures_are_stored(
     shipped: Path, small_clip: Path, few_samples: Path
 ) -> None:
     before = load_manifest(shipped)
@@ -43,7 +43,7 @@ def test_a_faithful_model_passes_and_keeps_its_figures(
     assert after.image_space == before.image_space
 
 
-def test_a_damaged_model_is_refused_with_every_reason(
+def test_a_damaged_model_is_rejected_with_every_reason(
     shipped: Path, small_clip: Path, few_samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = onnx.load(shipped / "image.onnx")
@@ -64,14 +64,14 @@ def test_a_damaged_model_is_refused_with_every_reason(
     assert (shipped / MANIFEST).read_bytes() == written
 
 
-def test_a_limit_can_be_said(
+def test_a_limit_can_be_configured(
     shipped: Path, small_clip: Path, few_samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check(shipped, small_clip, few_samples, "--worst-cosine", "1.1") == 1
     assert "worst cosine to float32 is 1.0000, below 1.1" in capsys.readouterr().err
 
 
-def test_a_folder_that_is_no_model_is_told_apart_from_an_unfit_one(
+def test_an_invalid_model_folder_has_another_exit_status_than_an_unfit_model(
     tmp_path: Path, small_clip: Path, few_samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check(tmp_path, small_clip, few_samples) == 2

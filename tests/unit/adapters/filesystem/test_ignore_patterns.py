@@ -79,7 +79,7 @@ def _files(repository: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("line", ["", "  ", "# a comment", "/", "\r"])
-def test_a_line_that_says_nothing_is_no_pattern(line: str) -> None:
+def test_blank_lines_and_comments_are_not_patterns(line: str) -> None:
     assert compiled(line) is None
 
 
@@ -95,7 +95,7 @@ def test_a_line_that_says_nothing_is_no_pattern(line: str) -> None:
         ("!", "nothing"),
     ],
 )
-def test_a_broken_pattern_says_what_is_wrong(line: str, said: str) -> None:
+def test_an_invalid_pattern_is_reported_with_the_reason(line: str, said: str) -> None:
     with pytest.raises(BrokenPattern) as broken:
         compiled(line)
     assert said in str(broken.value)
@@ -103,7 +103,7 @@ def test_a_broken_pattern_says_what_is_wrong(line: str, said: str) -> None:
 
 @given(st.text(max_size=12))
 @settings(derandomize=True, max_examples=300, deadline=None)
-def test_any_text_is_a_pattern_or_a_broken_one(line: str) -> None:
+def test_any_text_is_a_valid_or_an_invalid_pattern(line: str) -> None:
     try:
         pattern = compiled(line)
     except BrokenPattern:

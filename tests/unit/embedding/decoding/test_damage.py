@@ -61,7 +61,7 @@ def test_a_truncated_file_is_rejected(format, part, files):
 
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.sampled_from(STARTS), st.binary(max_size=400))
-def test_random_bytes_raise_nothing_but_unreadable_image(start, rest):
+def test_random_bytes_raise_only_unreadable_image(start, rest):
     gives_a_picture_or_says_why(start + rest)
 
 
@@ -84,14 +84,14 @@ def mutated(file, edits, kept):
 
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.sampled_from(FORMATS[:-1]), EDITS, KEPT)
-def test_a_mutated_file_raises_nothing_but_unreadable_image(files, format, edits, kept):
+def test_a_mutated_file_raises_only_unreadable_image(files, format, edits, kept):
     gives_a_picture_or_says_why(mutated(files[format], edits, kept))
 
 
 @pytest.mark.slow
 @settings(derandomize=True, max_examples=100, deadline=None)
 @given(EDITS, KEPT)
-def test_a_mutated_heic_file_raises_nothing_but_unreadable_image(files, children, edits, kept):
+def test_a_mutated_heic_file_raises_only_unreadable_image(files, children, edits, kept):
     # In a child: mutated HEIC files do kill libheif.
     file = mutated(files["HEIC"], edits, kept)
     (result,) = children.decode_in_order([file], WANTED)
@@ -99,7 +99,7 @@ def test_a_mutated_heic_file_raises_nothing_but_unreadable_image(files, children
 
 
 @pytest.mark.slow
-def test_a_file_that_kills_libheif_leaves_its_neighbours(files, data, children):
+def test_a_file_that_crashes_libheif_affects_no_other(files, data, children):
     deadly = data("kills-libheif-1.23.0.heic")
     before, culprit, after = children.decode_in_order([files["PNG"], deadly, files["HEIC"]], WANTED)
     assert isinstance(culprit, UnreadableImage)

@@ -38,7 +38,7 @@ def without_profile(path):
     return file.getvalue()
 
 
-def test_every_sample_agrees_with_hugging_face():
+def test_every_sample_equals_the_hugging_face_reference():
     with np.load(TESTS / "unit/embedding/reference/clip.npz") as reference:
         places = reference["places"]
         wanted = {name: reference[name] for name in reference.files if name != "places"}
@@ -61,7 +61,7 @@ def large():
 
 @pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
 @pytest.mark.parametrize(("format", "least"), [("JPEG", 0.995), ("BMP", 0.9995)])
-def test_a_reduced_picture_agrees_with_one_resized_in_full(resize, format, least, large, saved):
+def test_a_reduced_decode_is_close_to_a_full_decode(resize, format, least, large, saved):
     wanted = replace(CLIP, resize=resize)
     placement = placement_of(large.size, wanted)
     square = Image.new("RGB", (224, 224), wanted.pad_color)
@@ -73,7 +73,7 @@ def test_a_reduced_picture_agrees_with_one_resized_in_full(resize, format, least
     assert cosine(found.pixels, values.transpose(2, 0, 1)) >= least
 
 
-def test_padding_has_the_stated_color_and_the_picture_lies_in_the_middle(saved):
+def test_an_image_is_centered_with_padding_of_the_configured_color(saved):
     wanted = Preprocessing(8, "pad", "bilinear", (0, 0, 0), (1 / 255,) * 3, (1, 2, 3))
     pixels = decode(saved(Image.new("RGB", (80, 40), (9, 9, 9)), "PNG"), wanted).pixels
     assert pixels.dtype == np.float32

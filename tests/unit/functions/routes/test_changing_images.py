@@ -24,7 +24,7 @@ def uploads(store, index, derived, allowed) -> UploadService:
     return UploadService(store, index, changes, derived, allowed, clock=lambda: START)
 
 
-def test_an_upload_begins_with_a_form_to_send(ask):
+def test_an_upload_request_returns_a_form(ask):
     answer = ask("POST", "/v1/images", BEACH | {"collection": "2024", "metadata": {"label": "sea"}})
     assert answer.status == 201
     begun = answer.json
@@ -60,33 +60,33 @@ def test_an_uploaded_image_is_pending_and_then_indexed(ask, store, indexer):
      (BEACH | {"metadata": ["a"]}, "invalid_metadata"),
      (BEACH | {"key": "mine.jpg"}, "unknown_field")],
 )  # fmt: skip
-def test_a_bad_upload_is_refused_with_what_is_wrong(ask, derived, body, code):
+def test_an_invalid_upload_request_is_rejected_with_the_reason(ask, derived, body, code):
     answer = ask("POST", "/v1/images", body)
     assert (answer.status, answer.error) == (400, code)
     assert derived.files == {}
 
 
-def test_what_is_no_json_begins_no_upload(ask):
+def test_an_upload_request_must_be_json(ask):
     assert ask("POST", "/v1/images", "{").error == "invalid_json"
     assert ask("POST", "/v1/images", b"\x89PNG", "image/png").status in (400, 415)
 
 
-def test_health_says_what_is_allowed(ask):
+def test_health_reports_the_allowed_changes(ask):
     assert ask("GET", "/v1/health").json["allows"] == ["uploads", "deletions"]
 
 
-def test_deleting_takes_the_object_away(ask, fill, store):
+def test_deletion_removes_the_object(ask, fill, store):
     fill({"a.png": picture("a")})
     answer = ask("DELETE", f"/v1/images/{ref('a.png').id}")
     assert (answer.status, answer.json) == (202, {"id": ref("a.png").id, "key": "a.png"})
     assert store.objects == {}
 
 
-def test_what_is_not_there_is_not_deleted(ask):
+def test_a_missing_image_is_not_deleted(ask):
     assert ask("DELETE", "/v1/images/nobody").status == 404
 
 
-def test_while_notes_cannot_be_kept_no_upload_begins(ask, derived):
+def test_no_upload_starts_while_its_record_cannot_be_stored(ask, derived):
     derived.away = "uploads/"
     answer = ask("POST", "/v1/images", BEACH)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
@@ -112,7 +112,7 @@ class TestOnlyRead:
     def uploads(self) -> None:
         return None
 
-    def test_nothing_is_changed(self, ask):
+    def test_no_object_is_changed(self, ask):
         assert ask("POST", "/v1/images", BEACH).error == "not_allowed"
         assert ask("DELETE", "/v1/images/x").status == 403
         assert ask("GET", "/v1/images/x").status == 404

@@ -58,7 +58,7 @@ def refused(ask):
         ({"and": [{"prefix": "a"}]}, f.AllOf((f.KeyPrefix("a"),))),
     ],
 )
-def test_a_filter_means(asked, posted, meant):
+def test_a_json_filter_is_converted(asked, posted, meant):
     assert asked(posted) == meant
 
 
@@ -78,11 +78,11 @@ def test_a_filter_means(asked, posted, meant):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("field", ["taken_at", "indexed_at", "last_modified"])
-def test_a_day_is_all_of_it_and_a_time_is_a_moment(asked, field, posted, meant):
+def test_a_date_is_a_whole_day_and_a_time_is_an_instant(asked, field, posted, meant):
     assert asked({field: posted}) == f.DateRange(field, **meant)
 
 
-def test_all_fields_hold_in_whatever_order_they_are_posted(asked):
+def test_all_fields_are_combined_in_any_order(asked):
     posted = {"metadata.b": "2", "width": 1, "not": {"prefix": "x"}, "metadata.a": "1"}
     meant = f.AllOf(
         (
@@ -132,7 +132,7 @@ def test_all_fields_hold_in_whatever_order_they_are_posted(asked):
         ({"or": [{"prefix": "a"}, {"width": "wide"}]}, "filter.or.1.width"),
     ],
 )
-def test_a_filter_that_is_wrong_is_told_by_its_place(refused, posted, place):
+def test_an_invalid_filter_is_reported_with_its_position(refused, posted, place):
     code, message = refused(posted)
     assert code == "invalid_filter"
     assert message.startswith(f"{place}: ")
@@ -149,7 +149,7 @@ def test_a_filter_that_is_wrong_is_told_by_its_place(refused, posted, place):
         ({"or": [{}, {"$gte": 1}]}, "filter.or.1", "$gte"),
     ],
 )
-def test_an_unknown_field_is_named_beside_the_known_ones(refused, posted, place, name):
+def test_an_unknown_field_is_named_with_the_known_fields(refused, posted, place, name):
     code, message = refused(posted)
     assert code == "unknown_field"
     assert message.startswith(f"{place}: unknown filter field {name!r}")
@@ -157,14 +157,14 @@ def test_an_unknown_field_is_named_beside_the_known_ones(refused, posted, place,
         assert known in message
 
 
-def test_an_unknown_bound_is_named(refused):
+def test_an_unknown_range_operator_is_named(refused):
     assert refused({"width": {"min": 5}}) == (
         "unknown_field",
         "unknown field 'filter.width.min'",
     )
 
 
-def test_a_filter_of_the_stated_size_is_taken_and_a_larger_one_is_not(asked, refused):
+def test_the_size_of_a_filter_is_limited(asked, refused):
     bounds = {"width": {"gte": 1, "lt": 5}}
     assert asked({"or": [bounds] * 50})
     for larger in ([bounds] * 50 + [{}], [bounds] * 51):
@@ -172,7 +172,7 @@ def test_a_filter_of_the_stated_size_is_taken_and_a_larger_one_is_not(asked, ref
         assert (code, "maximum is 100" in message) == ("invalid_filter", True)
 
 
-def test_a_filter_of_the_stated_depth_is_taken_and_a_deeper_one_is_not(asked, refused):
+def test_the_depth_of_a_filter_is_limited(asked, refused):
     def nested(levels: int):
         return {"not": nested(levels - 1)} if levels else {"width": 1}
 
@@ -183,7 +183,7 @@ def test_a_filter_of_the_stated_depth_is_taken_and_a_deeper_one_is_not(asked, re
     assert refused(nested(5_00))[0] == "invalid_json"
 
 
-def test_a_cursor_belongs_to_its_filter(ask, fill):
+def test_a_cursor_is_valid_for_its_own_filter_only(ask, fill):
     fill({f"a{n}.png": f"\x89PNG\r\n\x1a\n{n}".encode("latin-1") for n in range(3)})
 
     def page(filter, cursor=None):

@@ -37,13 +37,13 @@ def test_labels_are_compared(run: Run, indexed: Path) -> None:
     assert all(isinstance(each["similarity"], float) for each in found)
 
 
-def test_folders_vote_without_labels(run: Run, indexed: Path) -> None:
+def test_the_vote_uses_folders_if_no_labels_are_given(run: Run, indexed: Path) -> None:
     photo = str(indexed / "blue/80.png")
     found = lines(run("classify", photo, "--neighbours", "2", "--json"))
     assert found == [{"label": "blue", "score": 1.0, "similarity": None}]
 
 
-def test_the_table_shows_the_best(run: Run, indexed: Path) -> None:
+def test_the_table_shows_the_best_labels(run: Run, indexed: Path) -> None:
     done = run("classify", str(indexed / "blue/80.png"), "--limit", "1")
     assert [line.split()[-1] for line in done.stdout.splitlines()] == ["label", "blue"]
 
@@ -56,14 +56,18 @@ def test_the_table_shows_the_best(run: Run, indexed: Path) -> None:
         (("--labels", "x" * 201), "1 to 200 characters"),
     ],
 )
-def test_wrong_labels_are_refused(run: Run, indexed: Path, options: tuple[str, ...], says: str):
+def test_invalid_label_options_are_rejected(
+    run: Run, indexed: Path, options: tuple[str, ...], says: str
+):
     done = run("classify", str(indexed / "red/64.png"), *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert says in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_not_there_is_named(run: Run, folder: Path, indexed: Path, tmp_path: Path) -> None:
+def test_a_missing_file_argument_is_named(
+    run: Run, folder: Path, indexed: Path, tmp_path: Path
+) -> None:
     done = run("classify", str(folder / "none.png"), "--labels", "a")
     assert done.returncode == 2
     assert "none.png" in done.stderr

@@ -181,7 +181,9 @@ def ends(library: Library, told: set[str]) -> dict[str, str]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(things, max_size=12))
-def test_whatever_is_in_a_folder_is_indexed_or_told(trouble: Trouble, made: list[Thing]) -> None:
+def test_every_entry_of_a_folder_is_indexed_or_reported(
+    trouble: Trouble, made: list[Thing]
+) -> None:
     trouble.over()
     with tempfile.TemporaryDirectory() as place:
         root = Path(place).resolve() / "pictures"
@@ -207,7 +209,7 @@ def test_whatever_is_in_a_folder_is_indexed_or_told(trouble: Trouble, made: list
         trouble.over()
 
 
-def test_the_rule_is_put_to_the_test_by_every_kind(trouble: Trouble, tmp_path: Path) -> None:
+def test_every_kind_of_entry_has_its_expected_outcome(trouble: Trouble, tmp_path: Path) -> None:
     """Each kind alone ends as it is said to: the rule above holds for more than empty folders."""
     for kind in KINDS:
         root = tmp_path / kind / "pictures"

@@ -67,7 +67,7 @@ def scene(folder: Path, store: FolderStore, index: SqliteIndex) -> Scene:
     return Scene(folder, store, index)
 
 
-def test_a_rejected_image_is_told_once_for_each_content(scene: Scene) -> None:
+def test_a_rejected_image_is_reported_once_per_content(scene: Scene) -> None:
     scene.write("bad\n.jpg", "one")
     scene.passes(2)
     scene.passes(2)
@@ -77,7 +77,7 @@ def test_a_rejected_image_is_told_once_for_each_content(scene: Scene) -> None:
     assert len(scene.said) == 2
 
 
-def test_a_file_that_comes_in_pieces_is_told_only_as_what_it_ends_as(scene: Scene) -> None:
+def test_a_file_written_in_pieces_is_reported_by_its_final_state(scene: Scene) -> None:
     for piece in range(9):
         scene.write("slow.webp", "x" * piece)
         scene.write("slow.jpg", "x" * piece)
@@ -89,7 +89,7 @@ def test_a_file_that_comes_in_pieces_is_told_only_as_what_it_ends_as(scene: Scen
     assert scene.said == ["rejected slow.jpg: it is cut short"]
 
 
-def test_nothing_is_told_while_a_change_waits_for_its_turn(scene: Scene) -> None:
+def test_nothing_is_reported_while_a_change_is_queued(scene: Scene) -> None:
     scene.write("slow.webp", "half")
     (scene.folder / "slow.webp").write_text("good, and not looked at yet")
     scene.passes(2)
@@ -99,7 +99,7 @@ def test_nothing_is_told_while_a_change_waits_for_its_turn(scene: Scene) -> None
     assert scene.said == []
 
 
-def test_a_rejected_file_that_recovers_is_told_at_once(scene: Scene) -> None:
+def test_the_recovery_of_a_rejected_file_is_reported_immediately(scene: Scene) -> None:
     scene.write("slow.webp", "half")
     scene.passes(2)
     scene.write("slow.webp", "good")
@@ -108,20 +108,20 @@ def test_a_rejected_file_that_recovers_is_told_at_once(scene: Scene) -> None:
     assert len(scene.said) == 2
 
 
-def test_what_an_index_run_rejected_is_told_when_it_recovers(scene: Scene) -> None:
+def test_the_recovery_of_a_file_rejected_by_an_index_run_is_reported(scene: Scene) -> None:
     (scene.folder / "a.jpg").write_text("half")
     scene.process("a.jpg")
     scene.write("a.jpg", "good")
     assert scene.said == ["searchable now: a.jpg"]
 
 
-def test_nothing_is_told_of_other_images(scene: Scene) -> None:
+def test_other_images_are_not_reported(scene: Scene) -> None:
     scene.write("a.jpg", "good")
     scene.passes(2)
     assert scene.said == []
 
 
-def test_what_is_due_is_told_without_another_change(
+def test_a_due_report_needs_no_further_change(
     scene: Scene, eventually: Callable[..., None]
 ) -> None:
     report = LiveReport(scene.store, scene.index, scene.said.append, quiet=0.05)

@@ -57,7 +57,7 @@ def test_an_empty_folder_keeps_its_records(filled: Library) -> None:
     assert len(filled.records) == 4
 
 
-def test_what_is_back_is_there_again_and_nothing_is_read(filled: Library) -> None:
+def test_restored_files_are_found_again_without_a_read(filled: Library) -> None:
     unmount(filled.folder)
     filled.run()
     mount(filled.folder)
@@ -66,13 +66,13 @@ def test_what_is_back_is_there_again_and_nothing_is_read(filled: Library) -> Non
     assert filled.images.batches == []
 
 
-def test_what_cannot_be_seen_is_forgotten_where_a_person_says_so(filled: Library) -> None:
+def test_records_of_unreachable_files_are_deleted_on_request(filled: Library) -> None:
     unmount(filled.folder)
     assert told(filled, forget=True) == ({DELETED: 4}, [], True)
     assert filled.records == {}
 
 
-def test_a_folder_whose_files_were_all_deleted_keeps_its_records_until_a_person_says_otherwise(
+def test_an_emptied_folder_keeps_its_records_until_deletion_is_confirmed(
     filled: Library,
 ) -> None:
     """It looks no other than a disk that is away, and nobody has seen the deletions."""
@@ -82,25 +82,27 @@ def test_a_folder_whose_files_were_all_deleted_keeps_its_records_until_a_person_
     assert len(filled.records) == 4
 
 
-def test_what_was_deleted_from_an_ordinary_folder_goes(filled: Library) -> None:
+def test_records_of_deleted_files_are_deleted(filled: Library) -> None:
     (filled.folder / "disk" / "1.png").unlink()
     (filled.folder / "other" / "3.png").unlink()
     assert told(filled) == ({UNCHANGED: 2, DELETED: 2}, [], True)
 
 
-def test_an_ordinary_folder_that_was_removed_goes(filled: Library) -> None:
+def test_records_of_a_removed_folder_are_deleted(filled: Library) -> None:
     shutil.rmtree(filled.folder / "disk")
     assert told(filled) == ({UNCHANGED: 2, DELETED: 2}, [], True)
 
 
-def test_the_last_file_that_is_deleted_before_our_eyes_goes(filled: Library) -> None:
+def test_the_record_of_the_last_file_is_deleted_if_its_deletion_was_observed(
+    filled: Library,
+) -> None:
     """The server hears of each deletion, and the folder is the very same as before."""
     for path in filled.folder.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert filled.store.head(filled.records["a.png"].ref) is None
 
 
-def test_a_file_of_a_folder_that_is_another_and_empty_is_not_deleted_before_our_eyes(
+def test_an_observed_deletion_in_a_replaced_folder_keeps_the_record(
     filled: Library,
 ) -> None:
     unmount(filled.folder)
@@ -159,13 +161,13 @@ def test_a_folder_whose_disk_is_not_mounted_keeps_its_records(
     assert set(load_places(on_a_disk.directory)) == {""}
 
 
-def test_a_mount_point_that_is_gone_keeps_its_records(on_a_disk: Library) -> None:
+def test_a_missing_mount_point_keeps_its_records(on_a_disk: Library) -> None:
     shutil.rmtree(on_a_disk.folder / "disk")
     report = on_a_disk.run()
     assert (report.counts, report.kept.total()) == ({UNCHANGED: 2}, 2)
 
 
-def test_files_of_another_disk_are_indexed_and_those_of_the_first_are_kept(
+def test_files_of_another_disk_are_indexed_and_records_of_the_first_disk_are_kept(
     on_a_disk: Library, devices: Callable[..., None]
 ) -> None:
     devices(disk=8)
@@ -176,7 +178,7 @@ def test_files_of_another_disk_are_indexed_and_those_of_the_first_are_kept(
     assert lines == [f"{AWAY}; --forget-missing deletes them"]
 
 
-def test_files_under_a_new_mount_point_are_kept(
+def test_records_of_files_hidden_by_a_new_mount_point_are_kept(
     filled: Library, devices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that is mounted over a folder with indexed images hides them."""
@@ -196,7 +198,7 @@ def test_files_under_a_new_mount_point_are_kept(
     assert told(filled) == ({UNCHANGED: 4, DELETED: 1}, [], True)
 
 
-def test_a_disk_with_another_number_and_all_of_its_files_is_the_new_place(
+def test_a_disk_with_another_device_number_and_all_its_files_is_recognized(
     on_a_disk: Library, devices: Callable[..., None]
 ) -> None:
     devices(disk=8)
@@ -205,7 +207,7 @@ def test_a_disk_with_another_number_and_all_of_its_files_is_the_new_place(
     assert told(on_a_disk) == ({UNCHANGED: 3, DELETED: 1}, [], True)
 
 
-def test_a_link_to_a_file_on_a_disk_that_is_away_keeps_its_record(
+def test_a_link_to_a_file_on_an_unmounted_disk_keeps_its_record(
     on_a_disk: Library, devices: Callable[..., None]
 ) -> None:
     (on_a_disk.folder / "best.png").symlink_to("disk/1.png")
@@ -242,7 +244,7 @@ def test_a_folder_that_cannot_be_listed_keeps_its_records(
     assert told(filled) == ({UNCHANGED: 4}, [], True)
 
 
-def test_what_may_not_be_seen_is_forgotten_where_a_person_says_so(
+def test_records_of_files_without_permission_are_deleted_on_request(
     filled: Library, trouble: Trouble
 ) -> None:
     trouble.locked(filled.folder / "disk")
@@ -252,7 +254,7 @@ def test_what_may_not_be_seen_is_forgotten_where_a_person_says_so(
     assert not complete
 
 
-def test_a_file_that_cannot_be_read_costs_itself_alone(library: Library, trouble: Trouble) -> None:
+def test_an_unreadable_file_affects_no_other(library: Library, trouble: Trouble) -> None:
     for name in ("a.png", "b.png", "c.png"):
         (library.folder / name).write_bytes(picture(name))
     real_open = os.open
@@ -277,7 +279,7 @@ def test_every_file_is_read_on_demand(filled: Library) -> None:
     assert filled.images.read == []
 
 
-def test_two_files_that_swapped_their_names_are_noticed(library: Library) -> None:
+def test_two_files_that_swapped_names_are_detected(library: Library) -> None:
     first, second = (library.folder / name for name in ("a.png", "b.png"))
     for path, words in ((first, "cat"), (second, "dog")):
         path.write_bytes(picture(words))
@@ -292,7 +294,7 @@ def test_two_files_that_swapped_their_names_are_noticed(library: Library) -> Non
     assert after == {"a.png": before["b.png"], "b.png": before["a.png"]}
 
 
-def test_places_that_cannot_be_read_are_unknown(tmp_path: Path) -> None:
+def test_unreadable_folder_identities_are_unknown(tmp_path: Path) -> None:
     for text in ("", "[]", "{", '{"": 1}', '{"": {"device": 1}}'):
         (tmp_path / "places.json").write_text(text)
         assert load_places(tmp_path) == {}

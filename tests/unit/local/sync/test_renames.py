@@ -126,7 +126,7 @@ def test_a_renamed_folder_is_embedded_once(
 
 
 @pytest.mark.slow
-def test_a_folder_renamed_while_it_is_followed_is_embedded_once(
+def test_a_folder_renamed_while_watched_is_embedded_once(
     folder: Path, index: SqliteIndex, images: FakeImages, live: FolderSync, eventually: Eventually
 ) -> None:
     fill(folder / "trip")
@@ -141,7 +141,7 @@ def test_a_folder_renamed_while_it_is_followed_is_embedded_once(
 
 @pytest.mark.usefixtures("live")
 @pytest.mark.slow
-def test_a_file_renamed_while_its_folder_is_followed_is_embedded_once(
+def test_a_file_renamed_while_watched_is_embedded_once(
     folder: Path, index: SqliteIndex, images: FakeImages, eventually: Eventually
 ) -> None:
     (folder / "a.png").write_bytes(picture("a"))
@@ -152,7 +152,7 @@ def test_a_file_renamed_while_its_folder_is_followed_is_embedded_once(
     assert images.read == [picture("a")]
 
 
-def test_folders_that_swap_their_names_are_embedded_once(
+def test_folders_that_swap_names_are_embedded_once(
     folder: Path, index: SqliteIndex, images: FakeImages, store: FolderStore, look: Look
 ) -> None:
     count = 200
@@ -183,7 +183,7 @@ def test_a_touched_file_keeps_its_record(
     assert {outcome.kind.value for outcome in look()} == {"unchanged"}
 
 
-def test_a_moved_library_takes_all_from_its_old_index(
+def test_a_moved_library_reuses_its_old_index(
     tmp_path: Path, index: SqliteIndex, derived: FolderDerived, folder: Path, look: Look
 ) -> None:
     fill(folder / "in", 20)
@@ -213,7 +213,9 @@ def photos(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_command_says_what_was_known(run: Callable, photos: Path, tmp_path: Path) -> None:
+def test_the_command_reports_the_number_of_reused_records(
+    run: Callable, photos: Path, tmp_path: Path
+) -> None:
     assert "3 indexed (1 with known content) in" in run("index", str(photos)).stderr
     moved = photos.rename(tmp_path / "mo ved, 50% #1")
     done = run("index", str(moved))
@@ -229,7 +231,9 @@ def test_the_command_says_what_was_known(run: Callable, photos: Path, tmp_path: 
     assert "rot.png" in found.stdout
 
 
-def test_workspaces_whose_folder_is_gone_come_first_and_not_all_are_asked(tmp_path: Path) -> None:
+def test_workspaces_of_missing_folders_are_searched_first_and_their_number_is_limited(
+    tmp_path: Path,
+) -> None:
     data = tmp_path / "data"
     for number in range(20):
         folder = tmp_path / f"library {number:02}"

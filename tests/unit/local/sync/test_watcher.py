@@ -59,12 +59,12 @@ def watched(folder: Path, eventually: Eventually) -> Iterator[Watched]:
     made.stop()
 
 
-def test_the_first_gap_comes_when_the_watch_stands(watched: Watched) -> None:
+def test_the_first_gap_is_reported_when_the_watch_is_ready(watched: Watched) -> None:
     assert watched.gaps == 1
     assert watched.paths == set()
 
 
-def test_a_new_a_changed_a_renamed_and_a_deleted_file_are_told(
+def test_new_changed_renamed_and_deleted_files_are_reported(
     watched: Watched, folder: Path, eventually: Eventually
 ) -> None:
     for name, change in {
@@ -81,7 +81,7 @@ def test_a_new_a_changed_a_renamed_and_a_deleted_file_are_told(
     eventually("the deletion is told", lambda: "renamed.jpg" in watched.paths)
 
 
-def test_a_folder_moved_in_and_out_is_told(
+def test_a_folder_moved_in_and_out_is_reported(
     watched: Watched, folder: Path, tmp_path: Path, eventually: Eventually
 ) -> None:
     (tmp_path / "trip").mkdir()
@@ -93,7 +93,9 @@ def test_a_folder_moved_in_and_out_is_told(
     eventually("that it is gone is told", lambda: "trip" in watched.paths)
 
 
-def test_hidden_files_are_not_told(watched: Watched, folder: Path, eventually: Eventually) -> None:
+def test_hidden_files_are_not_reported(
+    watched: Watched, folder: Path, eventually: Eventually
+) -> None:
     (folder / ".imagesearch").mkdir()
     (folder / ".imagesearch" / "index.db").touch()
     (folder / ".partial.jpg").touch()
@@ -102,7 +104,7 @@ def test_hidden_files_are_not_told(watched: Watched, folder: Path, eventually: E
     assert watched.paths == {"seen.jpg"}
 
 
-def test_an_error_means_a_gap_and_the_watch_goes_on(
+def test_an_error_reports_a_gap_and_the_watch_continues(
     watched: Watched, folder: Path, eventually: Eventually
 ) -> None:
     watched.fail = OSError("overflow")
@@ -112,7 +114,7 @@ def test_an_error_means_a_gap_and_the_watch_goes_on(
     eventually("the next change is told", lambda: "next.jpg" in watched.paths)
 
 
-def test_a_name_that_is_no_utf8_means_a_gap_and_the_watch_goes_on(
+def test_a_name_that_is_not_utf8_reports_a_gap_and_the_watch_continues(
     watched: Watched, folder: Path, eventually: Eventually
 ) -> None:
     try:
@@ -124,7 +126,7 @@ def test_a_name_that_is_no_utf8_means_a_gap_and_the_watch_goes_on(
     eventually("the next change is told", lambda: "next.jpg" in watched.paths)
 
 
-def test_a_folder_that_is_made_anew_is_watched_again(
+def test_a_recreated_folder_is_watched_again(
     watched: Watched, folder: Path, eventually: Eventually
 ) -> None:
     shutil.rmtree(folder)
@@ -135,7 +137,9 @@ def test_a_folder_that_is_made_anew_is_watched_again(
     eventually("the new file is told", lambda: "anew.jpg" in watched.paths)
 
 
-def test_a_folder_that_cannot_be_watched_is_a_gap(tmp_path: Path, eventually: Eventually) -> None:
+def test_a_folder_that_cannot_be_watched_reports_a_gap(
+    tmp_path: Path, eventually: Eventually
+) -> None:
     unwatchable = Watched(tmp_path / "nowhere")
     try:
         eventually("a gap is told", lambda: unwatchable.gaps)
@@ -158,7 +162,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("meaning", REFUSALS)
-def test_what_cannot_be_watched_is_looked_through_and_a_line_says_why(
+def test_an_unwatchable_folder_is_polled_and_the_reason_is_logged(
     folder: Path,
     eventually: Eventually,
     monkeypatch: pytest.MonkeyPatch,
@@ -186,7 +190,7 @@ def test_what_cannot_be_watched_is_looked_through_and_a_line_says_why(
     assert "polled every few seconds" in line
 
 
-def test_a_folder_that_may_not_be_read_costs_no_other_its_changes(
+def test_a_folder_without_permission_does_not_affect_the_watch_of_others(
     folder: Path, eventually: Eventually
 ) -> None:
     """Read by anybody, or by nobody but root: what is in the others is told."""
@@ -205,7 +209,7 @@ def test_a_folder_that_may_not_be_read_costs_no_other_its_changes(
         (folder / "locked").chmod(0o755)
 
 
-def test_the_watch_is_set_up_again_where_another_disk_is_mounted(
+def test_the_watch_is_restarted_when_another_disk_is_mounted(
     folder: Path, eventually: Eventually
 ) -> None:
     places = ["first disk"]
@@ -220,7 +224,7 @@ def test_the_watch_is_set_up_again_where_another_disk_is_mounted(
         watched.stop()
 
 
-def test_a_folder_that_watchfiles_leaves_out_means_a_gap(
+def test_a_folder_omitted_by_watchfiles_reports_a_gap(
     watched: Watched, folder: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where watches run out, it does not tell of a folder that is made later."""
@@ -230,7 +234,7 @@ def test_a_folder_that_watchfiles_leaves_out_means_a_gap(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
-def test_what_is_watched_is_known(watched: Watched, folder: Path, eventually: Eventually) -> None:
+def test_watched_folders_are_known(watched: Watched, folder: Path, eventually: Eventually) -> None:
     (folder / "sub").mkdir()
     eventually("the new folder is watched", lambda: watcher._unwatched([folder / "sub"]) == [])
     assert watcher._unwatched([folder, folder / "gone"]) == []
@@ -265,14 +269,12 @@ def test_a_deleted_file_is_its_own_key(keys: Keys) -> None:
     assert keys("gone.jpg") == ["gone.jpg"]
 
 
-def test_a_folder_that_was_moved_in_stands_for_all_its_files(folder: Path, keys: Keys) -> None:
+def test_a_folder_that_was_moved_in_expands_to_all_its_files(folder: Path, keys: Keys) -> None:
     touch(folder, "in/1.jpg", "in/deep/2.jpg", "in/.hidden.jpg", "out.jpg")
     assert keys("in") == ["in", "in/1.jpg", "in/deep/2.jpg"]
 
 
-def test_a_folder_that_is_gone_stands_for_what_was_indexed_in_it(
-    keys: Keys, remember: Remember
-) -> None:
+def test_a_missing_folder_expands_to_its_indexed_keys(keys: Keys, remember: Remember) -> None:
     remember("trip/1.jpg", "trip/deep/2.jpg", "trip-2/3.jpg", "tri.jpg")
     assert keys("trip") == ["trip", "trip/1.jpg", "trip/deep/2.jpg"]
 
@@ -285,7 +287,7 @@ def test_a_renamed_folder_concerns_old_and_new_keys(
     assert keys("old", "new") == ["new", "new/1.jpg", "old", "old/1.jpg"]
 
 
-def test_what_is_there_comes_before_what_is_gone(
+def test_existing_files_are_reported_before_deleted_ones(
     folder: Path, store: FolderStore, index: SqliteIndex, remember: Remember
 ) -> None:
     """A renamed image is embedded again unless its old record is there when it is looked at."""
@@ -298,7 +300,7 @@ def test_what_is_there_comes_before_what_is_gone(
     assert len(keys) == len(set(keys)) == 11
 
 
-def test_a_file_in_the_place_of_a_folder_concerns_both(
+def test_a_file_that_replaces_a_folder_concerns_both(
     folder: Path, keys: Keys, remember: Remember
 ) -> None:
     remember("x.jpg/1.jpg")
@@ -306,7 +308,7 @@ def test_a_file_in_the_place_of_a_folder_concerns_both(
     assert keys("x.jpg") == ["x.jpg", "x.jpg/1.jpg"]
 
 
-def test_many_deletions_below_a_folder_are_asked_about_once(keys: Keys, remember: Remember) -> None:
+def test_many_deletions_below_a_folder_cause_one_query(keys: Keys, remember: Remember) -> None:
     remember("d/1.jpg", "d/2.jpg")
     assert keys("d", "d/1.jpg", "d/2.jpg", "d/unknown.jpg") == ["d", "d/1.jpg", "d/2.jpg"]
 

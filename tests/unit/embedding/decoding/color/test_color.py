@@ -82,7 +82,7 @@ def test_a_profile_is_converted_in_every_format(format, name, picture, saved):
 
 
 @pytest.mark.parametrize("name", ["adobe", "p3", "prophoto"])
-def test_a_photo_in_a_wide_gamut_is_within_two_levels_of_the_right_picture(name):
+def test_a_wide_gamut_photo_is_converted_within_two_levels(name):
     with Image.open("samples/animals/scarlet-macaw-parrot.webp") as sample:
         photo = sample.convert("RGB").resize((512, 396))
     profile = ImageCms.ImageCmsProfile(io.BytesIO(RGB_PROFILES[name]))
@@ -93,13 +93,13 @@ def test_a_photo_in_a_wide_gamut_is_within_two_levels_of_the_right_picture(name)
     assert error(colors(file.getvalue()), np.asarray(wanted, float)) <= 2
 
 
-def test_a_heic_pictures_profile_is_converted(data):
+def test_the_profile_of_a_heic_is_converted(data):
     plain = data("quadrants.heic")
     colored = with_property(plain, b"colr", b"prof" + RGB_PROFILES["rotated"])
     assert np.allclose(colors(colored), np.roll(colors(plain), 1, axis=-1), atol=12)
 
 
-def test_a_thumbnail_has_the_colors_of_srgb(picture, saved):
+def test_a_thumbnail_is_in_srgb(picture, saved):
     profile = RGB_PROFILES["rotated"]
     file = saved(picture, "PNG", icc_profile=profile)
     details = decode(file, WANTED, details=DetailOptions(thumbnail=True)).details
@@ -116,7 +116,7 @@ def test_a_drafted_photo_is_converted(size, saved):
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
-def test_alpha_is_kept_and_white_is_put_below_the_converted_colors(format, picture, saved):
+def test_transparency_is_composited_over_white_after_color_conversion(format, picture, saved):
     profile = RGB_PROFILES["rotated"]
     clear = picture.copy()
     clear.putalpha(Image.linear_gradient("L").resize(picture.size))
@@ -126,7 +126,7 @@ def test_alpha_is_kept_and_white_is_put_below_the_converted_colors(format, pictu
     assert error(colors(file), wanted) < 1
 
 
-def test_a_palettes_colors_are_converted_and_its_transparency_is_kept(picture, saved):
+def test_palette_colors_are_converted_and_transparency_is_preserved(picture, saved):
     profile = RGB_PROFILES["rotated"]
     palette = picture.quantize(64)
     wanted = right(palette.convert("RGB"), profile)
@@ -137,7 +137,7 @@ def test_a_palettes_colors_are_converted_and_its_transparency_is_kept(picture, s
     assert error(colors(file), wanted) < 1
 
 
-def test_a_transparent_color_is_that_of_the_file(saved):
+def test_the_transparent_color_is_matched_before_conversion(saved):
     image = Image.new("RGB", (SIDE, SIDE), (255, 0, 0))
     image.paste((0, 0, 255), (SIDE // 2, 0, SIDE, SIDE))
     profile = RGB_PROFILES["rotated"]
@@ -156,7 +156,7 @@ GRAY, WIDE = icc.gray(1.0), icc.rgb(icc.P3, 1.0)
     + [(WIDE, format) for format in ("JPEG", "PNG", "TIFF", "WEBP")],
     ids=lambda value: value if isinstance(value, str) else "gray" if value == GRAY else "rgb",
 )
-def test_gray_has_the_curve_of_its_profile(profile, format, saved):
+def test_the_profile_of_a_gray_image_is_applied(profile, format, saved):
     image = Image.linear_gradient("L").resize((SIDE, SIDE))
     source = image.convert("RGB") if profile[16:20] == b"RGB " else image
     found = colors(saved(image, format, icc_profile=profile, **FORMATS[format]))
@@ -165,7 +165,7 @@ def test_gray_has_the_curve_of_its_profile(profile, format, saved):
 
 
 @pytest.mark.parametrize("mode", ["LA", "L"])
-def test_gray_with_transparency_has_the_curve_of_its_profile(mode, saved):
+def test_the_profile_of_a_gray_image_with_alpha_is_applied(mode, saved):
     image, profile = Image.new(mode, (SIDE, SIDE), 100 if mode == "L" else (100, 255)), icc.gray(1)
     options = {"transparency": 7} if mode == "L" else {}
     found = colors(saved(image, "PNG", icc_profile=profile, **options))
@@ -173,7 +173,7 @@ def test_gray_with_transparency_has_the_curve_of_its_profile(mode, saved):
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
-def test_gray_of_16_bits_has_the_curve_of_its_profile(format, saved):
+def test_the_profile_of_a_16_bit_gray_image_is_applied(format, saved):
     values = np.linspace(0, 65_535, SIDE * SIDE).reshape(SIDE, SIDE).astype(np.uint16)
     found = colors(saved(Image.fromarray(values), format, icc_profile=icc.gray(1.0)))
     light = values / 65_535
@@ -182,7 +182,7 @@ def test_gray_of_16_bits_has_the_curve_of_its_profile(format, saved):
 
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
-def test_the_inks_of_a_press_are_converted(format, picture, saved):
+def test_cmyk_with_a_profile_is_converted(format, picture, saved):
     inks = picture.convert("CMYK")
     plain = saved(inks, format, **FORMATS[format])
     pressed = saved(inks, format, icc_profile=icc.press(), **FORMATS[format])
@@ -195,7 +195,7 @@ def test_the_inks_of_a_press_are_converted(format, picture, saved):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_profile_of_srgb_changes_nothing(format, picture, saved):
+def test_an_srgb_profile_changes_nothing(format, picture, saved):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     plain, tagged = (
         saved(picture, format, **FORMATS[format], **options)
@@ -224,14 +224,14 @@ def without_colors():
 
 @pytest.mark.parametrize("name", without_colors())
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
-def test_a_profile_that_is_damaged_or_for_other_pictures_is_ignored(name, format, picture, saved):
+def test_a_damaged_or_mismatched_profile_is_ignored(name, format, picture, saved):
     options = FORMATS[format]
     plain = saved(picture, format, **options)
     strange = saved(picture, format, icc_profile=without_colors()[name], **options)
     assert np.array_equal(colors(strange), colors(plain))
 
 
-def test_a_profile_for_colors_is_ignored_in_a_picture_of_inks(picture, saved):
+def test_an_rgb_profile_is_ignored_in_a_cmyk_image(picture, saved):
     inks = picture.convert("CMYK")
     plain, strange = (
         saved(inks, "TIFF", **options) for options in ({}, {"icc_profile": icc.rgb(icc.P3)})
@@ -245,7 +245,7 @@ SOURCES = [*RGB_PROFILES.values(), icc.gray(), icc.press()]
 
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.sampled_from(SOURCES), EDITS, st.floats(0.3, 1), st.sampled_from(["RGB", "L", "CMYK"]))
-def test_a_mutated_profile_leaves_a_picture(profile, edits, kept, mode):
+def test_a_mutated_profile_still_yields_an_image(profile, edits, kept, mode):
     changed = bytearray(profile)
     for place, new in edits:
         at = int(place**2 * len(changed))
@@ -258,7 +258,7 @@ def test_a_mutated_profile_leaves_a_picture(profile, edits, kept, mode):
 
 @settings(derandomize=True, max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["RGB", "L", "CMYK", "P", "RGBA", "LA"]))
-def test_random_bytes_for_a_profile_leave_a_picture(profile, mode):
+def test_a_profile_of_random_bytes_still_yields_an_image(profile, mode):
     file = io.BytesIO()
     Image.new(mode, (16, 16)).save(file, "TIFF", icc_profile=profile)
     colors(file.getvalue())
@@ -342,11 +342,11 @@ def test_a_png_with_a_gamma_of_one_is_linear_light(picture):
     ],
     ids=str,
 )
-def test_a_png_that_says_srgb_stays_as_it_is(chunks, picture):
+def test_a_png_with_an_srgb_chunk_is_unchanged(chunks, picture):
     assert np.array_equal(colors(png(picture, *chunks)), colors(png(picture)))
 
 
-def test_a_pngs_primaries_are_converted(picture):
+def test_the_primaries_of_a_png_are_converted(picture):
     found = colors(png(picture, gama(2.2), chrm(*P3_POINTS)))
     assert error(found, right(picture, icc.rgb(icc.P3, srgb_samples()))) < 1
 
@@ -357,12 +357,12 @@ def srgb_samples():
 
 
 @pytest.mark.parametrize("others", [[], [SRGB_CHUNK, gama(1.0)], [iccp(icc.rgb(icc.ROTATED))]])
-def test_cicp_comes_before_everything_else(others, picture):
+def test_cicp_takes_precedence(others, picture):
     found = colors(png(picture, (b"cICP", bytes([12, 13, 0, 1])), *others))
     assert error(found, right(picture, icc.rgb(icc.P3, srgb_samples()))) < 1
 
 
-def test_a_profile_comes_before_srgb_and_gamma(picture):
+def test_a_profile_takes_precedence_over_srgb_and_gamma(picture):
     profile = icc.rgb(icc.ROTATED)
     found = colors(png(picture, iccp(profile), SRGB_CHUNK, gama(1.0)))
     assert error(found, right(picture, profile)) < 1
@@ -371,14 +371,14 @@ def test_a_profile_comes_before_srgb_and_gamma(picture):
 @pytest.mark.parametrize(
     "coded", [[12, 13, 1, 1], [12, 13, 0, 0], [200, 13, 0, 1], [12, 200, 0, 1]]
 )
-def test_a_cicp_that_means_nothing_is_ignored(coded, picture):
+def test_an_invalid_cicp_is_ignored(coded, picture):
     profile = icc.rgb(icc.ROTATED)
     found = colors(png(picture, (b"cICP", bytes(coded)), iccp(profile)))
     assert error(found, right(picture, profile)) < 1
 
 
 @pytest.mark.parametrize("transfer", [16, 18])
-def test_high_dynamic_range_is_toned_down_to_grays_in_their_order(transfer):
+def test_high_dynamic_range_is_tone_mapped_monotonically(transfer):
     ramp = Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGB")
     found = colors(png(ramp, (b"cICP", bytes([9, transfer, 0, 1]))))
     grays = found[:, 0]
@@ -419,7 +419,7 @@ def test_the_primaries_of_a_heic_are_converted(data):
     assert error(found, colors(plain)) > 4
 
 
-def test_a_profile_of_an_avif_comes_before_its_primaries(picture, saved):
+def test_a_profile_of_an_avif_takes_precedence_over_its_primaries(picture, saved):
     profile = icc.rgb(icc.ROTATED)
     plain = saved(picture, "AVIF", icc_profile=profile, **FORMATS["AVIF"])
     assert error(colors(plain), right(picture, profile)) < LOSS
@@ -427,7 +427,7 @@ def test_a_profile_of_an_avif_comes_before_its_primaries(picture, saved):
 
 @settings(derandomize=True, max_examples=100, deadline=None)
 @given(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4))
-def test_damaged_boxes_raise_nothing(place, new):
+def test_damaged_boxes_raise_no_error(place, new):
     file = io.BytesIO()
     Image.new("RGB", (16, 16)).save(file, "AVIF")
     changed = bytearray(file.getvalue()[:400])
@@ -436,7 +436,7 @@ def test_damaged_boxes_raise_nothing(place, new):
     assert primary_colors(bytes(changed)) is None or len(primary_colors(bytes(changed))) == 2
 
 
-def test_a_bmps_embedded_profile_is_converted(picture, saved):
+def test_the_embedded_profile_of_a_bmp_is_converted(picture, saved):
     profile = icc.rgb(icc.ROTATED)
     plain = saved(picture, "BMP")
     pixels = plain[54:]
