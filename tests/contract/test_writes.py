@@ -164,7 +164,7 @@ def test_an_unchanged_touch_creates_a_new_version(subject, put, document):
     assert subject.version(put().ref) != before
 
 
-def test_a_bad_embedding_fails_alone(subject, put, towards):
+def test_an_invalid_embedding_affects_no_other(subject, put, towards):
     bad = [np.zeros(4), np.full(4, np.nan), np.ones(3), np.ones((4, 1))]
     writes = [
         replace(put(f"bad{number}.jpg"), embedding=embedding.astype(np.float32))

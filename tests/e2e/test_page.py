@@ -66,7 +66,7 @@ def test_the_box_has_the_focus_and_the_folder_is_shown(page: Page, url: str) -> 
         ("a castle on a hill", "landmarks/fairy-tale-castle-on-a-hill.webp", 3),
     ],
 )
-def test_typed_words_find_the_picture(
+def test_typed_text_finds_the_image(
     page: Page, url: str, words: str, key: str, among: int
 ) -> None:
     page.goto(url)
@@ -74,7 +74,7 @@ def test_typed_words_find_the_picture(
     assert key in hits(page, among)
 
 
-def test_words_are_searched_while_they_are_typed(page: Page, url: str) -> None:
+def test_text_is_searched_while_it_is_typed(page: Page, url: str) -> None:
     page.goto(url)
     page.locator("#q").press_sequentially("a parrot")
     expect(page.locator("#grid .hit").first).to_have_attribute(
@@ -82,7 +82,7 @@ def test_words_are_searched_while_they_are_typed(page: Page, url: str) -> None:
     )
 
 
-def test_a_dropped_picture_finds_itself_and_similar_images(
+def test_a_dropped_image_finds_itself_and_similar_images(
     page: Page, url: str, folder: Path, drop: Drop
 ) -> None:
     page.goto(url)

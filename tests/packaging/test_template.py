@@ -65,7 +65,7 @@ def test_only_the_alias_is_invoked(resources):
         assert "SourceArn" in permission["Properties"]
 
 
-def test_api_gateway_may_call_the_function_on_every_path(resources):
+def test_api_gateway_can_invoke_the_function_on_every_path(resources):
     body = resources["SearchApi"]["Properties"]["Body"]
     allowed = {
         each["Properties"]["SourceArn"]["Fn::Sub"][0].partition("${__Stage__}/")[2]

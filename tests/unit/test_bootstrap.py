@@ -44,7 +44,7 @@ def test_an_invalid_value_is_named(name, value):
 
 
 @pytest.mark.parametrize(("engine", "compression"), [("lucene", "32x"), ("faiss", "4x")])
-def test_a_compression_that_the_engine_lacks_is_refused(engine, compression):
+def test_a_compression_that_the_engine_lacks_is_rejected(engine, compression):
     with pytest.raises(ConfigurationError, match=f"INDEX_COMPRESSION.*{engine} supports 1x"):
         settings(INDEX_ENGINE=engine, INDEX_COMPRESSION=compression)
 

@@ -11,7 +11,7 @@ from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import Delete, WriteStatus
 
 
-def test_an_unreachable_server_is_unavailable_at_once(put, readings, monkeypatch):
+def test_an_unreachable_server_is_unavailable_immediately(put, readings, monkeypatch):
     """At once: nothing is waited for, and a refused connection is tried once more at most."""
     connect, tried = connection.create_connection, []
 
@@ -157,7 +157,7 @@ def test_retries_end_after_the_time_limit(proxy, connect, put):
     assert "429" in result.reason
 
 
-def test_a_record_that_the_server_rejects_fails_alone(opensearch_url, connect, put):
+def test_a_record_that_the_server_rejects_affects_no_other(opensearch_url, connect, put):
     """Lucene takes no term of more than 32,766 bytes."""
     too_long = put("bad", metadata={"note": "x" * 40_000})
     results = connect(opensearch_url).write([put("a"), too_long, put("b")])

@@ -13,7 +13,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 EAST = np.array([1, 0, 0, 0], np.float32)
 
 
-def test_a_reader_sees_at_once_what_another_process_wrote(opened, start_writer):
+def test_a_reader_immediately_sees_writes_of_another_process(opened, start_writer):
     writer = start_writer(batches=30)
     reader = None
     for line in writer.stdout:
@@ -22,7 +22,7 @@ def test_a_reader_sees_at_once_what_another_process_wrote(opened, start_writer):
     assert len(reader.search(VectorQuery(EAST, 1000))) == 300
 
 
-def test_a_reader_sees_what_another_process_deleted(opened, put):
+def test_a_reader_sees_deletions_of_another_process(opened, put):
     writer, reader = opened(), opened()
     writer.write([put("a"), put("b")])
     assert len(reader.search(VectorQuery(EAST, 10))) == 2
@@ -37,7 +37,7 @@ def test_several_processes_can_create_and_fill_one_file(opened, start_writer):
     assert opened().health().images == 4 * 400
 
 
-def test_a_process_that_is_killed_while_writing_loses_whole_batches_only(opened, start_writer):
+def test_a_process_killed_during_a_write_loses_complete_batches_only(opened, start_writer):
     for attempt in range(3):
         writer = start_writer(f"w{attempt}", batch=50)
         for _ in range(4):

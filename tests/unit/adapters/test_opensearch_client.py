@@ -65,7 +65,7 @@ def test_a_connection_closed_by_the_server_is_reopened(server, found):
     assert [seen.body for seen in server.seen] == [b"1", b"2"]
 
 
-def test_a_server_may_announce_that_it_closes(server, found):
+def test_a_server_can_announce_that_it_closes(server, found):
     server.answer = Answer(close="announced")
     for _ in range(2):
         found.perform_request("GET", "/")

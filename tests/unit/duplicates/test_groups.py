@@ -40,7 +40,7 @@ def keys(page):
     return [[document.ref.key for document in group.documents] for group in page.groups]
 
 
-def test_no_duplicates_make_no_groups(groups, put):
+def test_an_index_without_duplicates_has_no_groups(groups, put):
     put("a")
     put("b")
     page = groups.page()

@@ -75,7 +75,7 @@ def test_the_hash_distance_ignores_mirroring():
     assert hash_distance(perceptual_hash(picture), perceptual_hash(ImageOps.mirror(picture))) == 0
 
 
-def test_hashes_of_other_pictures_are_far_away():
+def test_hashes_of_other_images_are_distant():
     hashes = [perceptual_hash(drawing(seed)) for seed in range(8)]
     assert min(hash_distance(hashes[0], other) for other in hashes[1:]) > 12
 
@@ -101,7 +101,7 @@ def test_overlap_of_a_copy_and_its_original_is_symmetric(edit):
 
 
 @pytest.mark.parametrize("seed", range(2, 8))
-def test_another_picture_overlaps_less_than_any_copy(seed):
+def test_another_image_overlaps_less_than_any_copy(seed):
     assert overlap(mini(WHOLE), mini(drawing(seed))) < 0.7
 
 

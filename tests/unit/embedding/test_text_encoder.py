@@ -47,7 +47,7 @@ def test_texts_are_embedded_in_their_order(encoder):
     assert np.allclose(together, alone, atol=1e-6)
 
 
-def test_no_texts_are_no_vectors(encoder):
+def test_an_empty_list_of_texts_has_no_vectors(encoder):
     assert encoder.encode_texts([]).shape == (0, 4)
 
 

@@ -53,7 +53,7 @@ def test_an_exported_folder_is_a_valid_model(
     assert (tmp_path / "tokenizer.json").read_bytes() == tokenizer.read_bytes()
 
 
-def test_a_checkpoint_of_another_activation_is_refused(
+def test_a_checkpoint_of_another_activation_is_rejected(
     checkpoint: Checkpoint, small_clip: Path, tmp_path: Path
 ) -> None:
     wrong = replace(checkpoint, shape=replace(TINY, activation="gelu"))

@@ -43,7 +43,7 @@ def damaged(starter: Embedder, starter_folder: Path, tmp_path: Path) -> Embedder
     return Embedder(starter.image, graph, starter.tokenizer, starter.preprocess)
 
 
-def test_a_damaged_graph_is_refused(
+def test_a_damaged_graph_is_rejected(
     damaged: Embedder, samples: Samples, sample_texts: Floats
 ) -> None:
     faults = cosine_faults("text graph", cosines(damaged.texts(samples.captions), sample_texts))
@@ -75,12 +75,12 @@ def test_nan_vectors_are_rejected() -> None:
     assert batch_faults("image graph", not_a_number)
 
 
-def test_a_graph_that_depends_on_its_batch_is_refused() -> None:
+def test_a_graph_that_depends_on_its_batch_is_rejected() -> None:
     assert batch_faults("text graph", Cosines(median=1.0, worst=0.9993))
     assert not batch_faults("text graph", Cosines(median=1.0, worst=0.99999))
 
 
-def test_a_folder_that_is_too_large_is_refused() -> None:
+def test_a_folder_that_is_too_large_is_rejected() -> None:
     assert size_faults(40_000_000) == []
     assert size_faults(40_000_001) == ["the folder has 40,000,001 bytes, more than 40,000,000"]
 

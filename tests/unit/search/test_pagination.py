@@ -79,7 +79,7 @@ def test_pages_end_at_the_depth_limit(searcher, fill):
         Search(MixedQuery((Term(TextQuery("a cat")),))),
     ],
 )
-def test_a_cursor_of_another_search_is_refused(searcher, fill, other):
+def test_a_cursor_of_another_search_is_rejected(searcher, fill, other):
     fill(a="a cat", b="a dog")
     cursor = searcher.search(Search(TextQuery("a cat"), limit=1)).cursor
     with pytest.raises(InvalidQuery) as refused:
@@ -95,7 +95,7 @@ def test_a_cursor_of_another_search_is_refused(searcher, fill, other):
         (Term(ImageQuery(picture("b"))), Term(TextQuery("a cat"))),
     ],
 )
-def test_a_cursor_of_other_terms_is_refused(searcher, fill, other):
+def test_a_cursor_of_other_terms_is_rejected(searcher, fill, other):
     fill(a="a cat", b="a dog")
     mixed = MixedQuery((Term(TextQuery("a cat")), Term(ImageQuery(picture("b")))))
     cursor = searcher.search(Search(mixed, limit=1)).cursor
@@ -104,7 +104,7 @@ def test_a_cursor_of_other_terms_is_refused(searcher, fill, other):
         searcher.search(Search(MixedQuery(other), limit=1, cursor=cursor))
 
 
-def test_a_cursor_of_another_model_is_refused(searcher, fill, index, images):
+def test_a_cursor_of_another_model_is_rejected(searcher, fill, index, images):
     fill(a="a cat", b="a dog")
     cursor = searcher.search(Search(TextQuery("a cat"), limit=1)).cursor
     other = Searcher(index, FakeTexts("another"), images)
@@ -175,7 +175,7 @@ def test_a_cursor_is_safe_in_a_url(state):
     assert seal(state, "").replace("-", "").replace("_", "").isalnum()
 
 
-def test_a_cursor_of_another_request_is_refused():
+def test_a_cursor_of_another_request_is_rejected():
     with pytest.raises(InvalidQuery, match="does not belong") as refused:
         unseal(seal([1], "dogs"), "cats")
     assert refused.value.code == "invalid_cursor"

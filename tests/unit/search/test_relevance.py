@@ -144,7 +144,7 @@ def test_a_cursor_is_valid_for_its_minimum_relevance_only(calibrated, fill):
 
 
 @pytest.mark.parametrize("least", [-0.01, 1.01, float("nan"), float("inf")])
-def test_a_relevance_outside_0_to_1_is_refused(least, calibrated):
+def test_a_relevance_outside_0_to_1_is_rejected(least, calibrated):
     with pytest.raises(InvalidQuery) as refused:
         calibrated.search(Search(TextQuery("a cat"), min_relevance=least))
     assert refused.value.code == "invalid_min_relevance"

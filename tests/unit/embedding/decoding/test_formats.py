@@ -45,7 +45,7 @@ def test_a_format_is_read(format, content_type, options, quadrants, saved, stret
     assert near(corners(picture), QUADRANTS)
 
 
-def test_a_heic_picture_is_read(data, stretched, corners):
+def test_a_heic_image_is_read(data, stretched, corners):
     picture = decode(data("quadrants.heic"), stretched)
     assert (picture.width, picture.height, picture.content_type) == (96, 64, "image/heic")
     assert near(corners(picture), QUADRANTS)

@@ -114,14 +114,14 @@ def test_a_jpeg_can_declare_more_pixels_than_are_decoded(saved, stretched):
     assert (picture.width, picture.height) == (1_600, 1_200)
 
 
-def test_a_long_jpeg_that_cannot_be_reduced_is_refused(saved, stretched):
+def test_a_long_jpeg_that_cannot_be_reduced_is_rejected(saved, stretched):
     """Of its short side every pixel is needed."""
     file = saved(Image.new("RGB", (60_000, 40)), "JPEG")
     assert "60000 x 40 pixels, over the limit" in refused(file, stretched, pixels=10**6)
 
 
 @pytest.mark.parametrize("scans", ["progressive", "one for each component"])
-def test_a_jpeg_whose_coefficients_take_too_much_memory_is_refused(scans, saved, stretched):
+def test_a_jpeg_whose_coefficients_take_too_much_memory_is_rejected(scans, saved, stretched):
     file = saved(Image.new("RGB", (2_000, 2_000)), "JPEG", progressive=True)
     if scans != "progressive":
         # A sequential frame whose first scan has one component of three.

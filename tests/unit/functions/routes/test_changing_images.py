@@ -97,7 +97,7 @@ class TestNotAllowed:
     def allowed(self) -> Allowed:
         return Allowed()
 
-    def test_uploads_and_deletions_are_refused(self, ask, fill, store):
+    def test_uploads_and_deletions_are_rejected(self, ask, fill, store):
         fill({"a.png": picture("a")})
         upload = ask("POST", "/v1/images", BEACH)
         assert (upload.status, upload.error) == (403, "uploads_off")

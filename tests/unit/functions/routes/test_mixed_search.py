@@ -24,7 +24,7 @@ def image(words: str) -> str:
     return base64.b64encode(picture(words)).decode()
 
 
-def test_words_images_and_indexed_images_are_mixed(mix, pets):
+def test_text_images_and_indexed_images_are_mixed(mix, pets):
     answer = mix({"text": "a dog"}, {"image": image("a dog"), "weight": 0.5}, {"id": ID})
     assert [hit["key"] for hit in answer.json["hits"]] == ["pets/rex.png"]
 

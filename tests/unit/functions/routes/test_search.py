@@ -148,6 +148,6 @@ def test_a_trailing_slash_makes_no_difference(ask):
     assert ask("GET", "/v1/health/").status == 200
 
 
-def test_head_is_answered_without_a_body(ask):
+def test_head_returns_no_body(ask):
     answer = ask("HEAD", "/v1/health")
     assert (answer.status, answer.body) == (200, "")

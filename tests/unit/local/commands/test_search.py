@@ -58,7 +58,7 @@ def test_less_relevant_hits_are_excluded(run: Run, indexed: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("least", ["-0.1", "1.5", "much"])
-def test_a_relevance_outside_0_to_1_is_refused(run: Run, indexed: Path, least: str) -> None:
+def test_a_relevance_outside_0_to_1_is_rejected(run: Run, indexed: Path, least: str) -> None:
     done = run("search", "red", "--min-relevance", least)
     assert done.returncode == 2
     assert "--min-relevance" in done.stderr

@@ -313,6 +313,6 @@ def test_many_deletions_below_a_folder_cause_one_query(keys: Keys, remember: Rem
     assert keys("d", "d/1.jpg", "d/2.jpg", "d/unknown.jpg") == ["d", "d/1.jpg", "d/2.jpg"]
 
 
-def test_hidden_paths_and_the_folder_itself_concern_nothing(folder: Path, keys: Keys) -> None:
+def test_hidden_paths_and_the_folder_itself_are_ignored(folder: Path, keys: Keys) -> None:
     touch(folder, ".imagesearch/x.jpg", "a.jpg")
     assert keys(".imagesearch/x.jpg", ".imagesearch", ".", ".secret.jpg") == []

@@ -65,7 +65,7 @@ def test_a_body_at_the_limit_is_accepted(client: httpx.Client) -> None:
     assert (answer.status_code, answer.text) == (200, str(MAX_BODY_BYTES))
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_read(port: int) -> None:
+def test_a_body_over_the_limit_is_rejected_before_it_is_read(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
         connection.sendall(
             b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\n"
@@ -78,7 +78,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(port: int) -> None:
     assert json.loads(body)["error"]["code"] == "image_too_large"
 
 
-def test_a_body_of_unknown_length_over_the_limit_is_refused(port: int) -> None:
+def test_a_body_of_unknown_length_over_the_limit_is_rejected(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
         connection.sendall(
             b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -134,7 +134,7 @@ def test_many_concurrent_clients_are_answered(port: int) -> None:
     assert statuses == [200] * 40
 
 
-def test_head_answers_without_a_body(client: httpx.Client) -> None:
+def test_head_returns_no_body(client: httpx.Client) -> None:
     answer = client.head("/")
     assert (answer.status_code, answer.content) == (200, b"")
 
@@ -147,7 +147,7 @@ def test_a_port_in_use_is_reported() -> None:
         Server("127.0.0.1", first.port)
 
 
-def test_a_foreign_address_is_reported() -> None:
+def test_an_address_of_another_machine_is_reported() -> None:
     with pytest.raises(UsageError, match="cannot listen on"):
         Server("no-such-host.invalid", 0)
 

@@ -70,7 +70,7 @@ def test_existing_files_are_not_overwritten(send, sign, folder):
     "change",
     [{"key": "b.jpg"}, {"Content-Type": "text/html"}, {"signature": "0" * 64}, {"policy": "e30="}],
 )
-def test_a_modified_form_is_refused(send, sign, folder, change):
+def test_a_modified_form_is_rejected(send, sign, folder, change):
     assert send(sign() | change).status == "403 Forbidden"
     assert files(folder) == {}
 
@@ -88,7 +88,7 @@ def test_a_signed_key_outside_the_folder_is_rejected(send, sign, folder, key):
     }
 
 
-def test_an_empty_file_is_refused(send, sign, folder):
+def test_an_empty_file_is_rejected(send, sign, folder):
     assert send(sign(), b"").status == "400 Bad Request"
     assert files(folder) == {}
 
