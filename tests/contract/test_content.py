@@ -1,4 +1,4 @@
-"""Lookup by SHA-256: one indexed image of each content, with its embedding."""
+"""Lookup by SHA-256 returns one indexed image per content, with its embedding."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ DECODER = "decoder 1"
 
 @pytest.fixture
 def keys(subject):
-    """The keys that are found, by their hashes."""
+    """The found keys, by hash."""
 
     def keys(*hashes, decoder=DECODER):
         found = subject.index.by_sha256(hashes, decoder)

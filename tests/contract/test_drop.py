@@ -23,7 +23,7 @@ def kind(request):
 
 @pytest.fixture
 def opened(kind, file, request):
-    """Opens an index by name; those of one test lie side by side."""
+    """Opens an index by name; the indexes of one test share a file or server."""
     indexes = []
 
     def open_index(name, dimension=4):

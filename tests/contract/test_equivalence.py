@@ -1,4 +1,4 @@
-"""SQLite and a real OpenSearch return the same hits, records and results of writes."""
+"""SQLite and a real OpenSearch return equal hits, records and write results."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import Delete, Put, Touch
 from imagesearch.domain.queries import Position, Selection, VectorQuery
 
-# Few keys, so that they are written again; few directions, so that scores tie.
+# Few keys cause overwrites, and few directions cause equal scores.
 LONG = "dogs/" + "日" * 339
 KEYS = [
     f"{folder}{name}" for folder in ("", "cats/", "dogs/", "cats/é/", LONG) for name in "abcdef"
@@ -26,7 +26,7 @@ TIME = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = st.integers(-2, 2).map(lambda n: TIME + timedelta(microseconds=700 * n))
 WIDTHS = st.none() | st.integers(1, 4)
 BOUNDS = ("gte", "lte", "gt", "lt")
-# No two of the directions have one of these for their cosine, nor nearly.
+# No cosine of two directions is close to one of these.
 SCORES = st.sampled_from([None, -0.987, -0.123, 0.345, 0.7777, 0.99])
 
 
@@ -62,7 +62,7 @@ several = st.recursive(
 
 @st.composite
 def steps(draw):
-    """What to do with a key, and whether on the version that is there or on a wrong one."""
+    """Operations on keys, with the current or with a wrong version."""
     key = draw(st.sampled_from(KEYS))
     deed = draw(st.sampled_from(["put", "put", "put", "touch", "reject", "delete"]))
     right = draw(st.sampled_from([True, True, True, False]))

@@ -1,4 +1,4 @@
-"""Filters apply during a search: matching images are found however far they are."""
+"""Filters apply during a search, so matching images are found at any distance."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -21,9 +21,9 @@ JULY = datetime(2024, 7, 1, 10, tzinfo=UTC)
 
 
 @pytest.fixture
-def found(subject, towards):
-    """The keys that a filter lets a search find, in their order."""
-    return lambda wanted: sorted(subject.found_keys(towards(0), limit=100, filter=wanted))
+def found(subject, unit_vector):
+    """The keys found by a search with a filter, in order."""
+    return lambda wanted: sorted(subject.found_keys(unit_vector(0), limit=100, filter=wanted))
 
 
 def test_a_prefix_can_be_a_folder_or_any_text(subject, put, found):
@@ -172,7 +172,10 @@ def test_filters_combine(subject, put, found):
     assert found(AllOf((small, Not(Not(in_a))))) == ["a/0", "a/2"]
 
 
-def test_a_filter_matches_images_far_from_the_query(subject, put, towards):
+def test_a_filter_matches_images_far_from_the_query(subject, put, unit_vector):
     near = [put(f"near/{number}", number / 100) for number in range(1500)]
     subject.store(*near, put("far/1", 170), put("far/2", 180))
-    assert subject.found_keys(towards(0), limit=5, filter=KeyPrefix("far/")) == ["far/1", "far/2"]
+    assert subject.found_keys(unit_vector(0), limit=5, filter=KeyPrefix("far/")) == [
+        "far/1",
+        "far/2",
+    ]

@@ -12,7 +12,7 @@ from tests.contract.conftest import DIMENSION, NOON
 
 
 class Texts:
-    """A direction for each text, and how many were asked for."""
+    """Encodes each text as a direction, and counts the texts."""
 
     model = "test"
 
@@ -37,7 +37,7 @@ def texts() -> Texts:
 
 @pytest.fixture
 def settled(subject, texts):
-    """The sets; whatever is done to them is visible when it has been done."""
+    """The label sets; changes are visible when a call returns."""
     sets = LabelSets(lambda: subject.index, LabelEncoder(texts, Prompts(("{}",))), lambda: NOON)
 
     class Settled:
@@ -136,11 +136,11 @@ def test_the_old_set_is_searched_until_the_new_one_is_complete(subject, texts):
     sets.replace("pets", ["dog"])
     seen = []
 
-    def look(_: int) -> None:
+    def check(_: int) -> None:
         subject.settle()
         seen.append([label for label, _ in sets.nearest("pets", direction("cat"), 9)])
 
-    sets.replace("pets", [f"cat {number}" for number in range(100)], progress=look)
+    sets.replace("pets", [f"cat {number}" for number in range(100)], progress=check)
     assert seen == [["dog"], ["dog"]]
     subject.settle()
     assert len(sets.nearest("pets", direction("cat"), 200)) == 100

@@ -1,4 +1,4 @@
-"""Listings by key and by time, linked images, and the counts of health."""
+"""Listings by key and by time, links of images, and health counts."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -23,11 +23,11 @@ def test_keys_are_in_the_order_of_their_bytes(subject, put):
     assert subject.listed_keys() == sorted(keys, key=str.encode)
 
 
-def test_keys_of_1024_bytes_are_kept_and_ordered(subject, put, towards):
+def test_keys_of_1024_bytes_are_kept_and_ordered(subject, put, unit_vector):
     keys = ["日" * 341 + "a", "日" * 341 + "b", "\U0001f43b" * 256, "k" * 1024, "k" * 1023]
     subject.store(*(put(key) for key in keys))
     assert subject.listed_keys() == sorted(keys, key=str.encode)
-    assert set(subject.found_keys(towards(0))) == set(keys)
+    assert set(subject.found_keys(unit_vector(0))) == set(keys)
 
 
 def test_a_listing_continues_after_a_key(subject, put):
@@ -80,7 +80,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JULY = datetime(2024, 7, 1, 10, tzinfo=UTC)
 OLD = datetime(1899, 12, 31, 23, 59, 59, tzinfo=UTC)
 ZONES = st.sampled_from([-14, -3.5, 0, 5.75, 14]).map(lambda n: timezone(timedelta(hours=n)))
-# Few moments, so that they tie, in many ways of writing them.
+# Few instants cause equal times, in several notations.
 MOMENTS = st.builds(
     lambda base, steps, zone: (base + timedelta(microseconds=300 * steps)).astimezone(zone),
     st.sampled_from([JULY, OLD, EPOCH]),
@@ -91,7 +91,7 @@ WITHOUT_ZONE = MOMENTS.map(lambda moment: moment.astimezone(UTC).replace(tzinfo=
 
 
 def pages(subject, size, newest_first):
-    """The keys of all pages, one after the other."""
+    """The keys of all pages."""
     found, after = [], None
     while page := subject.index.list_by_time(newest_first=newest_first, after=after, limit=size):
         assert len(page) <= size
@@ -106,7 +106,7 @@ def milliseconds(moment):
 
 
 def in_order(times, newest_first):
-    """The order that a plain sort gives."""
+    """The order of a plain sort."""
     dated = [(milliseconds(time), key.encode(), key) for key, time in times.items() if time]
     undated = [key for key, time in times.items() if not time]
     return [
@@ -252,11 +252,11 @@ def test_links_are_deleted_with_their_image(subject, put, linked):
     assert linked() == []
 
 
-def test_writing_links_does_not_change_the_image(subject, put, document, towards):
+def test_writing_links_does_not_change_the_image(subject, put, document, unit_vector):
     subject.store(put("a", 0), put("b", 90))
     touched = document("a", neighbours=(ONE,))
     subject.store(Touch(touched, subject.version(touched.ref)))
-    assert subject.found_keys(towards(0)) == ["a", "b"]
+    assert subject.found_keys(unit_vector(0)) == ["a", "b"]
     assert subject.document(touched.ref) == touched
 
 

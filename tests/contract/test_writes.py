@@ -1,4 +1,4 @@
-"""Conditional writes: versions, exact round trip, tombstones of deleted images."""
+"""Conditional writes, exact round trips, and tombstones of deleted images."""
 
 import math
 from dataclasses import replace
@@ -15,10 +15,10 @@ def statuses(results):
     return [result.status for result in results]
 
 
-def test_an_empty_index_returns_no_documents(subject, towards):
+def test_an_empty_index_returns_no_documents(subject, unit_vector):
     assert subject.index.get(["nothing"]) == {}
     assert subject.index.embeddings(["nothing"]) == {}
-    assert subject.nearest(towards(0)) == []
+    assert subject.nearest(unit_vector(0)) == []
     assert subject.listed_keys() == []
     health = subject.index.health()
     assert (health.images, health.rejected) == (0, 0)
@@ -56,17 +56,17 @@ def test_a_time_without_zone_is_stored_unchanged(subject, put, document):
     assert subject.document(document().ref).taken_at == taken_at
 
 
-def test_an_embedding_is_read_back(subject, put, towards):
+def test_an_embedding_is_read_back(subject, put, unit_vector):
     subject.store(put("a.jpg", 30))
-    np.testing.assert_allclose(subject.embedding(put("a.jpg").ref), towards(30), atol=1e-6)
+    np.testing.assert_allclose(subject.embedding(put("a.jpg").ref), unit_vector(30), atol=1e-6)
 
 
-def test_many_embeddings_are_read_in_one_call(subject, put, towards):
+def test_many_embeddings_are_read_in_one_call(subject, put, unit_vector):
     subject.store(*(put(f"{number}", number % 180) for number in range(1100)))
     ids = [put(f"{number}").ref.id for number in range(1100)]
     found = subject.index.embeddings([*ids, "nobody", ids[0]])
     assert set(found) == set(ids)
-    np.testing.assert_allclose(found[ids[30]], towards(30), atol=1e-6)
+    np.testing.assert_allclose(found[ids[30]], unit_vector(30), atol=1e-6)
     assert subject.index.embeddings([]) == {}
 
 
@@ -136,16 +136,18 @@ def test_results_are_in_the_order_of_the_writes(subject, put):
     assert statuses(results) == ["written", "conflict", "written", "conflict"]
 
 
-def test_touching_keeps_the_embedding_and_replaces_the_metadata(subject, put, document, towards):
-    told = {"camera": "X100", "lens": "23"}
-    subject.store(put(metadata=told, exif=told, degrees=30))
+def test_touching_keeps_the_embedding_and_replaces_the_metadata(
+    subject, put, document, unit_vector
+):
+    details = {"camera": "X100", "lens": "23"}
+    subject.store(put(metadata=details, exif=details, degrees=30))
     changed = document(etag="e2", metadata={"camera": "X200"}, exif={"lens": "35"}, sha256=None)
     subject.store(Touch(changed, subject.version(changed.ref)))
     assert subject.document(changed.ref) == changed
-    (hit,) = subject.nearest(towards(30))
+    (hit,) = subject.nearest(unit_vector(30))
     assert hit.document == changed
     assert hit.score == pytest.approx(1, abs=1e-4)
-    np.testing.assert_allclose(subject.embedding(changed.ref), towards(30), atol=1e-6)
+    np.testing.assert_allclose(subject.embedding(changed.ref), unit_vector(30), atol=1e-6)
 
 
 def test_touching_can_remove_metadata(subject, put, document):
@@ -164,7 +166,7 @@ def test_an_unchanged_touch_creates_a_new_version(subject, put, document):
     assert subject.version(put().ref) != before
 
 
-def test_an_invalid_embedding_affects_no_other(subject, put, towards):
+def test_an_invalid_embedding_affects_no_other(subject, put, unit_vector):
     bad = [np.zeros(4), np.full(4, np.nan), np.ones(3), np.ones((4, 1))]
     writes = [
         replace(put(f"bad{number}.jpg"), embedding=embedding.astype(np.float32))
@@ -174,7 +176,7 @@ def test_an_invalid_embedding_affects_no_other(subject, put, towards):
     assert statuses(results) == ["written", *["failed"] * 4, "written"]
     assert all(result.reason for result in results[1:5])
     subject.settle()
-    assert sorted(subject.found_keys(towards(0))) == ["a.jpg", "b.jpg"]
+    assert sorted(subject.found_keys(unit_vector(0))) == ["a.jpg", "b.jpg"]
     assert subject.index.get([write.ref.id for write in writes]) == {}
 
 
@@ -185,7 +187,7 @@ def test_many_writes_are_sent_in_one_call(subject, put):
     assert subject.index.health().images == 1100
 
 
-# What should have been kept out before: a record with it fails alone, or is read back as it is.
+# Values that validation should reject: such a record fails alone, or is read back unchanged.
 ODD = {
     "a latitude that is no number": {"latitude": math.nan},
     "an infinite longitude": {"longitude": -math.inf},
@@ -213,9 +215,9 @@ def test_an_invalid_record_affects_no_other(kind, subject, put, document):
     assert results[0] == results[2] == "written"
     assert results[1] in ("written", "failed")
     subject.settle()
-    there = ["a.jpg", "b.jpg"] + ["odd.jpg"] * (results[1] == "written")
-    assert subject.listed_keys() == there
-    assert sorted(subject.keys_by_time()) == there
+    wanted = ["a.jpg", "b.jpg"] + ["odd.jpg"] * (results[1] == "written")
+    assert subject.listed_keys() == wanted
+    assert sorted(subject.keys_by_time()) == wanted
     if results[1] == "written":
         assert subject.document(odd.ref) == odd.document
     assert subject.document(put("a.jpg").ref) == put("a.jpg").document
@@ -229,10 +231,10 @@ def test_an_unusual_key_is_stored_unchanged(key, subject, put):
     assert subject.document(put(key).ref) == put(key).document
 
 
-def test_a_deleted_image_is_removed_from_the_index(subject, put, towards):
+def test_a_deleted_image_is_removed_from_the_index(subject, put, unit_vector):
     subject.store(put("a.jpg"), put("b.jpg"))
     subject.store(Delete(put("a.jpg").ref, subject.version(put("a.jpg").ref)))
-    assert subject.found_keys(towards(0)) == ["b.jpg"]
+    assert subject.found_keys(unit_vector(0)) == ["b.jpg"]
     assert subject.listed_keys() == ["b.jpg"]
     assert subject.index.health().images == 1
 
@@ -246,23 +248,23 @@ def test_a_tombstone_contains_only_the_version(subject, put):
     assert entry.version != before
 
 
-def test_a_missing_image_can_be_deleted(subject, put, towards):
+def test_a_missing_image_can_be_deleted(subject, put, unit_vector):
     subject.store(Delete(put().ref, None))
     assert subject.index.get([put().ref.id])[put().ref.id].document is None
-    assert subject.found_keys(towards(0)) == subject.listed_keys() == []
+    assert subject.found_keys(unit_vector(0)) == subject.listed_keys() == []
 
 
-def test_a_first_write_after_the_deletion_conflicts(subject, put, towards):
+def test_a_first_write_after_the_deletion_conflicts(subject, put, unit_vector):
     subject.store(Delete(put().ref, None))
     (result,) = subject.index.write([put()])
     assert result.status is WriteStatus.CONFLICT
     subject.settle()
-    assert subject.found_keys(towards(0)) == []
+    assert subject.found_keys(unit_vector(0)) == []
 
 
-def test_a_restored_image_is_found_again(subject, put, towards):
+def test_a_restored_image_is_found_again(subject, put, unit_vector):
     subject.store(put())
     subject.store(Delete(put().ref, subject.version(put().ref)))
     subject.store(replace(put(degrees=90), expected=subject.version(put().ref)))
-    assert subject.found_keys(towards(90)) == ["a.jpg"]
-    assert subject.nearest(towards(90))[0].score == pytest.approx(1, abs=1e-4)
+    assert subject.found_keys(unit_vector(90)) == ["a.jpg"]
+    assert subject.nearest(unit_vector(90))[0].score == pytest.approx(1, abs=1e-4)

@@ -1,4 +1,4 @@
-"""The index follows the folder, whatever happens to the files or to the process."""
+"""The index follows the folder through changes of files and crashes of the process."""
 
 import shutil
 import signal
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import FEW, with_few
+from tests.e2e.conftest import FEW, reset_to_few
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]
@@ -16,14 +16,14 @@ Serve = Callable[[Path], Any]
 
 @pytest.fixture(scope="module")
 def server(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return serve(with_few(tmp_path_factory.mktemp("live") / "few")).start().ready()
+    return serve(reset_to_few(tmp_path_factory.mktemp("live") / "few")).start().ready()
 
 
 @pytest.fixture
 def live(server: Any, eventually: Eventually) -> Iterator[Any]:
-    """A server of a few samples that runs on when a test ends; then its folder is put in order."""
+    """A shared server of a few samples; the folder is reset after each test."""
     yield server
-    with_few(server.folder)
+    reset_to_few(server.folder)
     sizes = {name: (server.folder / name).stat().st_size for name in FEW}
 
     def in_order() -> bool:
@@ -35,7 +35,7 @@ def live(server: Any, eventually: Eventually) -> Iterator[Any]:
 
 @pytest.fixture
 def alone(few: Path, serve: Serve) -> Any:
-    """A server that a test may end."""
+    """A server that the test can stop."""
     return serve(few).start().ready()
 
 
@@ -51,7 +51,7 @@ def test_a_dropped_file_is_found_and_a_deleted_one_is_not(
     shutil.copyfile(parrot, dropped)
     eventually("the parrot is found", lambda: live.keys("a parrot")[0] == "animals/new.webp")
     dropped.unlink()
-    eventually("it is gone", lambda: "animals/new.webp" not in live.keys("a parrot"))
+    eventually("it is deleted", lambda: "animals/new.webp" not in live.keys("a parrot"))
 
 
 def test_health_reports_no_lag_once_the_folder_is_watched(
@@ -137,7 +137,7 @@ def test_a_slow_copy_is_not_rejected_and_a_broken_file_is(
         for piece in range(1, 5):
             file.write(data[(piece - 1) * 1000 : piece * 1000])
             eventually(
-                "the piece is looked at",
+                "the piece is processed",
                 lambda piece=piece: (
                     live.listed("rejected").get("slow.webp", {}).get("size") == piece * 1000
                 ),
@@ -145,7 +145,9 @@ def test_a_slow_copy_is_not_rejected_and_a_broken_file_is(
         file.write(data[4000:])
     (live.folder / "broken.webp").write_bytes(data[:1000])
     eventually("the whole is found", lambda: live.keys("a parrot")[0] == "slow.webp")
-    eventually("the broken is told", lambda: any("broken.webp" in line for line in live.err))
+    eventually(
+        "the broken file is reported", lambda: any("broken.webp" in line for line in live.err)
+    )
     assert not any("slow.webp" in line for line in live.err)
 
 
@@ -199,7 +201,7 @@ def test_a_server_killed_during_initial_indexing_resumes(
     samples: list[Path], serve: Serve, eventually: Eventually
 ) -> None:
     serving = serve(samples[0].parents[1]).start()
-    eventually("it is under way", serving.begun)
+    eventually("indexing has started", serving.has_results)
     serving.stop(signal.SIGKILL)
     serving.start().ready()
     assert len(serving.listed()) == len(samples)
@@ -216,6 +218,6 @@ def test_a_signal_during_initial_indexing_ends_the_server_without_a_traceback(
     samples: list[Path], serve: Serve, eventually: Eventually
 ) -> None:
     serving = serve(samples[0].parents[1]).start()
-    eventually("it is under way", serving.begun)
+    eventually("indexing has started", serving.has_results)
     assert serving.stop(signal.SIGINT) == 0
     assert "Traceback" not in "".join(serving.err), "".join(serving.err)

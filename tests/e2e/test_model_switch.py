@@ -1,4 +1,4 @@
-"""A folder's model is switched while it is served: `reindex` beside `serve`, then the release."""
+"""The model of a folder is switched while it is served, by `reindex` and a restart."""
 
 import shutil
 import signal
@@ -18,16 +18,16 @@ Serve = Callable[[Path], Any]
 
 @pytest.fixture
 def status(eventually: Eventually) -> Callable[..., None]:
-    """Waits until `reindex --status` ends with a status and says some words."""
+    """Waits until `reindex --status` exits with a status and prints given words."""
 
-    def becomes(serving: Any, code: int, *words: str) -> None:
-        def it_is() -> bool:
+    def wait_for_status(serving: Any, code: int, *words: str) -> None:
+        def matches() -> bool:
             done = serving.run("reindex", "--status")
             return done.returncode == code and all(word in done.stdout for word in words)
 
-        eventually(f"the status is {code}: {words}", it_is)
+        eventually(f"the status is {code}: {words}", matches)
 
-    return becomes
+    return wait_for_status
 
 
 def test_a_model_is_switched_while_the_folder_is_served(
@@ -55,7 +55,7 @@ def test_a_model_is_switched_while_the_folder_is_served(
         assert follower.wait(PATIENCE_SECONDS) == 0
         follower.stdout.close()
 
-    # Not followed any more, the new index falls behind; its release makes that good.
+    # Without the follower the new index becomes outdated; the restart updates it.
     shutil.copyfile(parrot, few / "again.webp")
     status(live, 1, "5 of 5: consistent", "4 of 5: 1 pending (again.webp)")
     assert live.run("reindex", "--drop-old").stdout == ""
@@ -92,12 +92,12 @@ def test_a_killed_reindex_resumes(
     filling.kill()
     filling.wait()
     filling.stdout.close()
-    begun = index.health().images
-    assert 0 < begun < len(samples)
+    has_results = index.health().images
+    assert 0 < has_results < len(samples)
 
     resumed = idle.run("reindex", folder, "--model", stretched_model)
     assert resumed.returncode == 0, resumed.stderr
-    assert f"{len(samples) - begun} indexed, {begun} unchanged" in resumed.stderr
+    assert f"{len(samples) - has_results} indexed, {has_results} unchanged" in resumed.stderr
     assert idle.run("reindex", "--status").returncode == 0
     index.close()
 

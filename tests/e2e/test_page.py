@@ -1,4 +1,4 @@
-"""What a person does on the search page, in a real browser against the real command."""
+"""Use of the search page in a real browser, with the real command."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ HTML_NAME = "<img src=x onerror=alert(1)>.jpg"
 
 @pytest.fixture(scope="module")
 def folder(samples: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The samples; a picture whose name is HTML; one that no browser draws; one that is broken."""
+    """The samples, an image named as HTML, one that browsers cannot render, and a broken one."""
     made = tmp_path_factory.mktemp("samples")
     for sample in samples:
         target = made / sample.parent.name / sample.name
@@ -35,7 +35,7 @@ def url(folder: Path, serve: Callable[[Path], object]) -> str:
 
 
 def hit(page: Page, place: int) -> str:
-    """The key of a hit on the page, once the search's hits are there."""
+    """The key of a hit on the page, after the search has completed."""
     page.wait_for_selector("#grid .score")
     return page.locator("#grid .hit").nth(place).get_attribute("data-key") or ""
 
@@ -66,9 +66,7 @@ def test_the_box_has_the_focus_and_the_folder_is_shown(page: Page, url: str) -> 
         ("a castle on a hill", "landmarks/fairy-tale-castle-on-a-hill.webp", 3),
     ],
 )
-def test_typed_text_finds_the_image(
-    page: Page, url: str, words: str, key: str, among: int
-) -> None:
+def test_typed_text_finds_the_image(page: Page, url: str, words: str, key: str, among: int) -> None:
     page.goto(url)
     type_words(page, words)
     assert key in hits(page, among)

@@ -14,7 +14,7 @@ PANDA = "animals/giant-panda.webp"
 OWL = "animals/owl.webp"
 HOLIDAY = "summer 2024/50% off + más 🐼.webp"
 
-# What is in the index after an event, where the bucket holds all three images and the index none.
+# Contents of the index after an event, with all three images in the bucket and an empty index.
 INDEXED = {
     "s3-put-direct": [PANDA],
     "eventbridge-object-created": [PANDA],
@@ -30,7 +30,7 @@ INDEXED = {
     "sqs-s3-restored": [PANDA],
 }
 RESTORED = ["sqs-eventbridge-restored", "sqs-s3-restored"]
-# What takes the panda out of the index, where it is no longer in the bucket.
+# Events that remove the panda from the index after its deletion from the bucket.
 DELETES = [
     "s3-delete-direct",
     "eventbridge-object-deleted",
@@ -63,7 +63,7 @@ ANSWERED = {
     "api-similar": 200,
     "api-unknown-route": 404,
 }
-# In turn, on a set that is not there before.
+# In this order, on a set that does not exist before.
 OF_A_LABEL_SET = [
     "api-labelset-put",
     "api-labelset-add",
@@ -97,7 +97,7 @@ def bucket(cloud, sample):
 
 @pytest.fixture
 def full(bucket, indexer):
-    """That bucket, and an index that holds all of it."""
+    """The bucket, completely indexed."""
     indexer.process([ImageRef(BUCKET, key) for key in (PANDA, OWL, HOLIDAY)])
     return bucket
 
@@ -122,16 +122,16 @@ def test_an_event_of_a_created_object_indexes_it(bucket, index_images, index, na
 def test_an_archived_image_is_listed_with_a_hint_and_indexed_after_its_restore(
     bucket, index_images, index, sample, name
 ):
-    there = {"Bucket": BUCKET, "Key": PANDA}
-    bucket.s3.put_object(**there, Body=sample("animals/giant-panda"), StorageClass="GLACIER")
+    location = {"Bucket": BUCKET, "Key": PANDA}
+    bucket.s3.put_object(**location, Body=sample("animals/giant-panda"), StorageClass="GLACIER")
     assert index_images(event("eventbridge-object-created")) == {"batchItemFailures": []}
     [archived] = index.list_documents(limit=9)
     assert (archived.status, archived.reason) == (
         Status.REJECTED,
         "archived in GLACIER: restore it first",
     )
-    bucket.s3.restore_object(**there, RestoreRequest={"Days": 1})
-    bucket.s3.head_object(**there)  # the stand-in completes a restore when it is looked at
+    bucket.s3.restore_object(**location, RestoreRequest={"Days": 1})
+    bucket.s3.head_object(**location)  # moto completes a restore on the next head request
     assert index_images(event(name)) == {"batchItemFailures": []}
     [restored] = index.list_documents(limit=9)
     assert restored.status is Status.INDEXED

@@ -1,4 +1,4 @@
-"""Claims: with the starter model, different pages are no duplicates, but rescanned ones are."""
+"""Claims: with the starter model, different pages are not duplicates, and rescanned pages are."""
 
 import io
 import random
@@ -46,12 +46,12 @@ def png(picture):
 
 
 def confidence(manifest, one, other):
-    looks = [
+    fingerprints = [
         Fingerprint(each.phash, each.miniature, each.contrasts)
         for each in (one.details, other.details)
     ]
     found = similarity(
-        manifest.duplicates.weights, float(one.embedding @ other.embedding), *looks, 0
+        manifest.duplicates.weights, float(one.embedding @ other.embedding), *fingerprints, 0
     )
     return found.confidence
 

@@ -9,8 +9,8 @@ import pytest
 from tests.support.paths import REPOSITORY
 
 MIB = 2**20
-UNZIPPED_LIMIT = 250 * MIB  # of Lambda, for a function with its layers
-OUR_LIMIT = 200 * MIB  # leaves room for a model of one's own in the layer's place
+UNZIPPED_LIMIT = 250 * MIB  # the limit of Lambda for a function with its layers
+OUR_LIMIT = 200 * MIB  # leaves room for another model in the layer
 
 
 def size(folder: Path) -> int:
@@ -50,7 +50,7 @@ def test_the_layer_contains_no_absolute_build_path(shipped):
 
 
 def test_each_package_includes_its_license(shipped):
-    """Except tokenizers, whose wheel has no license text."""
+    """tokenizers is exempt, because its wheel has no license text."""
     layer, model = shipped["ImageSearchLayer"] / "python", shipped["StarterModelLayer"]
     for package in ("numpy", "onnxruntime", "pillow", "pi_heif", "rawpy", "pillow_jxl_plugin"):
         (metadata,) = layer.glob(f"{package}-*.dist-info")
@@ -62,7 +62,7 @@ ROOT = REPOSITORY
 
 
 def release(parameters: str = "") -> str:
-    """The commands that make would run."""
+    """The release that `make` computes, from a dry run."""
     command = ["make", "--dry-run", "deploy", f"PARAMETERS={parameters}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     (found,) = re.findall(r"Release=([0-9a-f]{40}) ", done.stdout)

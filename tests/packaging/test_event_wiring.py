@@ -16,7 +16,7 @@ PARTS = ("ImageBucket", "ObjectChanges", "ImageQueue", "DeadLetterQueue")
 
 @pytest.fixture
 def aws(monkeypatch) -> Iterator[Callable[[str], Any]]:
-    """Clients of an account that is empty."""
+    """Clients for an empty account."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "none")
     with mock_aws():
@@ -56,7 +56,7 @@ def deploy(aws, translate) -> Callable[..., dict[str, str]]:
 def without_holes(
     targets: list[dict[str, Any]], parameters: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """The targets of the rule, without the gaps that moto leaves for AWS::NoValue."""
+    """The targets of the rule, without the gaps of moto for AWS::NoValue."""
     for target in targets:
         if "Fn::If" not in target:
             yield target
@@ -66,7 +66,7 @@ def without_holes(
 
 @pytest.fixture
 def notifying(aws) -> Callable[[str], None]:
-    """Enables a bucket's EventBridge events, which moto's CloudFormation ignores."""
+    """Enables the EventBridge events of a bucket, which the CloudFormation of moto ignores."""
 
     def notifying(bucket: str) -> None:
         aws("s3").put_bucket_notification_configuration(

@@ -13,7 +13,7 @@ def resources(translate) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def waits_for(resources):
-    """The resources that CloudFormation creates before this one, with all conditions true."""
+    """The resources created before this one, with all conditions true."""
 
     def waits_for(name: str) -> set[str]:
         found, left = set(), [name]
@@ -28,12 +28,12 @@ def waits_for(resources):
 
 
 def depends_on(resource: dict[str, Any]) -> set[str]:
-    said = resource.get("DependsOn", [])
-    return {said} if isinstance(said, str) else set(said)
+    declared = resource.get("DependsOn", [])
+    return {declared} if isinstance(declared, str) else set(declared)
 
 
 def named(value: Any) -> set[str]:
-    """The names in `Ref`, `Fn::GetAtt` and `Fn::Sub`."""
+    """The logical IDs in `Ref`, `Fn::GetAtt` and `Fn::Sub`."""
     if isinstance(value, list):
         return set().union(*map(named, value))
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Claims: the artifacts run with Lambda's Python, from read-only folders, without packages."""
+"""Claims: the artifacts run with the Python of Lambda, from read-only folders, without packages."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ assert pillow_jxl, "Pillow writes JPEG XL once it is imported"
 
 
 def changed(bucket: str, *keys: str) -> dict[str, Any]:
-    """The SQS batch that EventBridge's events about these objects arrive in."""
+    """The SQS batch with the EventBridge events of these objects."""
     bodies = [
         {
             "source": "aws.s3",
@@ -35,7 +35,7 @@ def changed(bucket: str, *keys: str) -> dict[str, Any]:
 
 
 def request(method: str, path: str, **more: Any) -> dict[str, Any]:
-    """The event of API Gateway's REST API; `query`, `headers`, and `body` as bytes."""
+    """An event of the REST API of API Gateway; `body` is bytes."""
     headers, query, body = more.get("headers", {}), more.get("query"), more.get("body")
     return {
         "resource": "/v1/{proxy+}",
@@ -119,7 +119,7 @@ def test_the_artifacts_contain_the_page_and_the_api_document(invoke):
 
 
 def test_cloudformation_receives_a_response(invoke):
-    """With an unknown model, so that nothing is downloaded."""
+    """An unknown model avoids the download."""
 
     def in_its_own_process(event: Any, context: Any) -> None:
         invoke("FetchModel", "fetch_model.app.handler", [event])
@@ -149,6 +149,6 @@ def test_running_does_not_change_the_artifacts(invoke, indexed, shipped, lambda_
 
 
 def files_of(folder: Path) -> set[Path]:
-    """Except bytecode, which a run as superuser may write."""
+    """All files except bytecode, which a run as root can write."""
     files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     return {file for file in files if file.suffix != ".pyc"}

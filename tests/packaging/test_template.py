@@ -34,14 +34,14 @@ def test_no_resources_of_a_next_model_exist_without_one(resources):
 
 
 def test_a_changed_setting_alone_publishes_no_version(translate, resources):
-    """The reason for settings in the digest of `make deploy`."""
+    """This is the reason for including settings in the digest of `make deploy`."""
     assert versions(translate(Release="1" * 40, LogLevel="DEBUG")["Resources"]) == versions(
         resources
     )
 
 
 def test_every_release_changes_the_description_of_the_functions(translate, resources):
-    """It publishes no second version of what it holds unchanged, a new layer's release included."""
+    """Lambda publishes no version of an unchanged configuration, even with a new layer."""
     newer = translate(Release="2" * 40)["Resources"]
     for name in ("IndexImages", "Search"):
         before, after = (each[name]["Properties"]["Description"] for each in (resources, newer))

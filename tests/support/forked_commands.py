@@ -1,7 +1,7 @@
-"""The command line in processes that begin with its modules loaded: a fork takes no second.
+"""The command line in forked processes with preloaded modules, which start faster.
 
-A process of its own loads `local.cli` once; each command is run by a fork of it, so that it has its
-own working directory, environment, output and exit status, as a command of a shell has.
+A server process loads `local.cli` once, and runs each command in a fork with its own working
+directory, environment, output and exit status, as a shell does.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# What the commands import when they are called, and its libraries.
+# Modules that commands import when called, with their libraries.
 PRELOADED = (
     "local.cli",
     "local.aws",
@@ -33,7 +33,7 @@ PRELOADED = (
 
 
 class ForkedCommands:
-    """Runs `imagesearch` with arguments; may be used by one thread at a time."""
+    """Runs `imagesearch` with arguments. Not thread-safe."""
 
     def __init__(self) -> None:
         self._server = subprocess.Popen(
@@ -73,7 +73,7 @@ def _serve(inherited: set[str]) -> None:
 
 
 def _become(asked: dict[str, Any], inherited: set[str]) -> None:
-    """Runs the command in this process and ends it. What modules set in the environment stays."""
+    """Run the command in this process and exit. Environment variables set by modules are kept."""
     files = [os.open(path, os.O_WRONLY | os.O_CREAT) for path in asked["files"]]
     nothing = os.open(os.devnull, os.O_RDONLY)
     for standard, file in enumerate((nothing, *files)):

@@ -12,7 +12,7 @@ CATS = Scope(frozenset({"cats"}))
 
 
 class Changes:
-    """Remembers what was changed."""
+    """Records changes."""
 
     def __init__(self):
         self.changed = []

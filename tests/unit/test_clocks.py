@@ -1,4 +1,4 @@
-"""No test depends on how long ago it was collected: no module reads a clock at its import."""
+"""No test module reads a clock at import, so tests do not depend on the time of collection."""
 
 import ast
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def test_a_clock_read_in_a_call_is_ignored(source):
 
 
 def clocks_read_at_import(source: str) -> Iterator[int]:
-    """The lines of calls of a clock outside of function bodies."""
+    """The lines of clock calls outside of function bodies."""
     waiting: list[ast.AST] = [ast.parse(source)]
     while waiting:
         node = waiting.pop()
@@ -60,7 +60,7 @@ def clocks_read_at_import(source: str) -> Iterator[int]:
 
 
 def _evaluated_at_once(node: ast.AST) -> Iterator[ast.AST]:
-    """Of a function these are its decorators and defaults; its body runs when it is called."""
+    """Nodes evaluated at import: for a function its decorators and defaults, but not its body."""
     if isinstance(node, FUNCTIONS):
         yield node.args
         yield from getattr(node, "decorator_list", [])

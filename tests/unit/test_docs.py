@@ -26,9 +26,9 @@ PAGES = [
 ]
 BLOCKS = list(blocks())
 _PACKAGE = ROOT / "layers/imagesearch/imagesearch"
-# Where a text may leave the beginning of a module's path to its context.
+# Packages whose prefix can be omitted in text.
 MODULES = (ROOT, _PACKAGE.parent, _PACKAGE, _PACKAGE / "embedding/decoding")
-# What the text around a marked block must mention, so that a reader knows what is missing.
+# Requirements that the text around a marked block must mention.
 MENTIONS = {
     "needs: aws": "AWS",
     "needs: opensearch": "OpenSearch",
@@ -39,7 +39,7 @@ MENTIONS = {
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
-    """Each link within the repository: the file, and the place in it."""
+    """The file and anchor of each link within the repository."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if not re.match(r"[a-z]+:", target):
             name, _, place = target.partition("#")
@@ -47,7 +47,7 @@ def links(page: Path) -> Iterator[tuple[Path, str]]:
 
 
 def places(file: Path) -> set[str]:
-    """The anchors of a file: the names of its tests, or its headings as GitHub writes them."""
+    """The anchors of a file: names of tests, or headings in the format of GitHub."""
     text = file.read_text()
     if file.suffix == ".py":
         return set(re.findall(r"^def (test_\w+)", text, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Listing indexes by prefix, without those of a longer prefix."""
+"""Listing of indexes by prefix excludes those of a longer prefix."""
 
 import pytest
 

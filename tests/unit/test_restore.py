@@ -37,7 +37,7 @@ def test_nothing_is_registered_without_snapshots():
 
 
 def test_on_lambda_the_index_drops_its_connections_after_a_restore(tmp_path):
-    """With a module of the name that only Lambda's runtime has."""
+    """Simulates the module that exists only in the Lambda runtime."""
     (tmp_path / "snapshot_restore_py.py").write_text(RUNTIME)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     subprocess.run([sys.executable, "-c", FUNCTION % str(MODEL)], env=environment, check=True)

@@ -1,4 +1,4 @@
-"""What is dear is made once for all workers, and kept until the last of them has done with it."""
+"""Shared values are created once for all workers, and kept until the last worker releases them."""
 
 import threading
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Factory:
-    """pytest's, of one of several workers."""
+    """The tmp_path_factory of one of several workers."""
 
     def __init__(self, folder):
         self._folder = folder

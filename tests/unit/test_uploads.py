@@ -41,9 +41,9 @@ def test_an_upload_gets_a_unique_key_in_its_collection(uploads):
 
 
 def test_the_form_is_signed_for_type_and_metadata(uploads, changes):
-    begun = uploads.create_upload(NewImage("a.png", "image/png", metadata={"label": "cat"}))
-    assert changes.signed == [(begun.ref.key, "image/png", {"label": "cat"})]
-    assert "/" not in begun.ref.key
+    started = uploads.create_upload(NewImage("a.png", "image/png", metadata={"label": "cat"}))
+    assert changes.signed == [(started.ref.key, "image/png", {"label": "cat"})]
+    assert "/" not in started.ref.key
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_metadata_up_to_the_header_limit_is_accepted(uploads):
 
 
 def test_an_uploaded_image_is_pending_until_indexed(uploads, store, index, indexer):
-    begun = uploads.create_upload(BEACH)
-    assert uploads.pending(begun.ref.id) is None
-    store.put(begun.ref.key, picture("a beach"))
-    pending = uploads.pending(begun.ref.id)
-    assert (pending.ref, pending.state.size) == (begun.ref, len(picture("a beach")))
-    process(indexer, begun.ref.key)
-    assert index.document(begun.ref.key).id == begun.ref.id
+    started = uploads.create_upload(BEACH)
+    assert uploads.pending(started.ref.id) is None
+    store.put(started.ref.key, picture("a beach"))
+    pending = uploads.pending(started.ref.id)
+    assert (pending.ref, pending.state.size) == (started.ref, len(picture("a beach")))
+    process(indexer, started.ref.key)
+    assert index.document(started.ref.key).id == started.ref.id
 
 
 @pytest.mark.parametrize("id", ["", "nobody", "../../etc", "x" * 24, "a/b", "é" * 24])
@@ -115,7 +115,7 @@ def test_an_unknown_id_is_not_pending(uploads, id):
 
 
 def test_no_upload_starts_while_its_record_cannot_be_stored(uploads, notes):
-    notes.away = "uploads/"
+    notes.unavailable = "uploads/"
     with pytest.raises(Unavailable):
         uploads.create_upload(BEACH)
 
@@ -136,9 +136,9 @@ def test_a_rejected_and_a_pending_image_can_be_deleted(uploads, store, indexer):
     store.put("a.png", picture("broken"))
     process(indexer, "a.png")
     uploads.delete(ref("a.png").id)
-    begun = uploads.create_upload(BEACH)
-    store.put(begun.ref.key, picture("a beach"))
-    uploads.delete(begun.ref.id)
+    started = uploads.create_upload(BEACH)
+    store.put(started.ref.key, picture("a beach"))
+    uploads.delete(started.ref.id)
     assert store.objects == {}
 
 

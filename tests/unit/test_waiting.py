@@ -1,4 +1,4 @@
-"""Tests wait by progress, and no test fails because the machine is slow."""
+"""Waits depend on progress, and no test fails because the machine is slow."""
 
 import ast
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ WAITING = {"wait", "join", "communicate", "wait_procs"}
 
 
 class Clock:
-    """Time that passes only while somebody waits, in steps of a second."""
+    """A clock that advances only by sleeping, in steps of a second."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -45,7 +45,7 @@ def test_a_wait_without_progress_fails_and_names_its_condition(clock):
 
 
 def test_a_wait_continues_while_there_is_progress(clock):
-    """Here for ten times as long as without progress."""
+    """The wait lasts ten times as long as without progress."""
     eventually(
         "all is done",
         lambda: clock.now > 10 * PATIENCE_SECONDS,
@@ -61,7 +61,7 @@ def test_no_test_timeout_is_a_literal():
     found = {
         path.relative_to(TESTS).as_posix(): lines
         for path in sorted(TESTS.rglob("*.py"))
-        if (lines := list(impatient(path.read_text("utf-8"))))
+        if (lines := list(literal_timeouts(path.read_text("utf-8"))))
     }
     assert found == {}, "pass PATIENCE_SECONDS of tests/support/waiting.py, or use `eventually`"
 
@@ -79,7 +79,7 @@ def test_no_test_timeout_is_a_literal():
     ],
 )
 def test_a_literal_timeout_is_found(source):
-    assert list(impatient(source)) == [1]
+    assert list(literal_timeouts(source)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_a_literal_timeout_is_found(source):
     ],
 )
 def test_a_named_timeout_is_not_reported(source):
-    assert not list(impatient(source))
+    assert not list(literal_timeouts(source))
 
 
-def impatient(source: str) -> Iterator[int]:
-    """The lines of calls that end by a number of seconds, or by httpx's own five."""
+def literal_timeouts(source: str) -> Iterator[int]:
+    """The lines of calls with a literal timeout, or with the default of five seconds of httpx."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and (_bounded(node) or _asks_in_five_seconds(node)):
+        if isinstance(node, ast.Call) and (_bounded(node) or _uses_default_timeout(node)):
             yield node.lineno
 
 
@@ -122,7 +122,7 @@ def _seconds(value: ast.expr) -> bool:
     )
 
 
-def _asks_in_five_seconds(call: ast.Call) -> bool:
+def _uses_default_timeout(call: ast.Call) -> bool:
     match call.func:
         case ast.Attribute(value=ast.Name(id="httpx"), attr=name) if name in ASKING:
             return not {"timeout", "transport"} & {keyword.arg for keyword in call.keywords}

@@ -1,4 +1,4 @@
-"""Several processes and threads share an SQLite index; writers may be killed."""
+"""An SQLite index shared by processes and threads, whose writers can be killed."""
 
 import signal
 import sqlite3

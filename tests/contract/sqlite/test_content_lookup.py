@@ -1,4 +1,4 @@
-"""Lookup by content in the index file of another folder, which is never written."""
+"""Lookup by content in the index file of another folder, which is opened read-only."""
 
 import sqlite3
 from contextlib import closing
@@ -15,7 +15,7 @@ NAME = "images-test"
 
 @pytest.fixture
 def look_up(path):
-    """The keys that are found in the file."""
+    """The keys found in the file."""
     opened = []
 
     def look_up(*hashes, name=NAME, dimension=4):
@@ -92,7 +92,7 @@ def test_a_file_that_is_not_a_database_is_reported(look_up, path):
 
 
 def test_opening_an_index_of_an_older_release_adds_the_lookup(opened, put, path):
-    """Its records stay as they are: nothing is indexed again."""
+    """The records do not change, and no image is indexed again."""
     index = opened()
     index.write([put("a.jpg", sha256=A), put("b.jpg", sha256=B)])
     before = index.get([put("a.jpg").ref.id])
@@ -107,7 +107,7 @@ def test_opening_an_index_of_an_older_release_adds_the_lookup(opened, put, path)
 
 
 def test_a_lookup_reads_only_the_database_index(opened):
-    """However many records there are, and however many copies of one picture."""
+    """The cost does not depend on the number of records or of copies."""
     database = opened()._database
     with database.reading() as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {database.sql(BY_CONTENT)}", ("[]", "d"))

@@ -1,4 +1,4 @@
-"""The file of an SQLite index is checked when opened; other programs' files stay unchanged."""
+"""The file of an SQLite index is checked when opened; files of other programs are not changed."""
 
 import sqlite3
 from dataclasses import replace
@@ -15,7 +15,7 @@ EAST = np.array([1, 0, 0, 0], np.float32)
 
 
 def test_overwritten_vectors_are_removed_from_memory(opened, put):
-    """Three times 5,000 rows are more than the scan keeps beside 5,000 living ones."""
+    """The scan keeps fewer than 15,000 obsolete rows for 5,000 current ones."""
     index = opened()
     writes = [put(f"{number}") for number in range(5000)]
     for degrees in (0, 30, 60):

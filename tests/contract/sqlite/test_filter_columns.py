@@ -1,4 +1,4 @@
-"""A filter selects the same images by columns in memory as by SQL."""
+"""Filters select the same images by in-memory columns as by SQL."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def scanned(index, filter):
     filters=st.lists(several, min_size=1, max_size=4),
 )
 def test_search_and_scan_apply_a_filter_alike(new_sqlite, rounds, filters):
-    """Columns grow between the searches, while images come, change and go."""
+    """Columns grow between searches, while images are added, changed and deleted."""
     subject = new_sqlite()
     for batch in rounds:
         subject.index.write([the_write(subject, *step) for step in batch])
@@ -66,7 +66,7 @@ def test_a_prefix_of_any_characters_is_found_among_adjacent_keys(opened, put):
 
 
 def test_columns_match_reloaded_vectors(opened, put):
-    """Three times 5,000 rows are more than the scan keeps beside 5,000 living ones."""
+    """The scan keeps fewer than 15,000 obsolete rows for 5,000 current ones."""
     index, keys = opened(), [f"{number}" for number in range(5000)]
     for width in (1, 2, 3):
         known = index.get([put(key).ref.id for key in keys])

@@ -22,7 +22,7 @@ Open = Callable[..., SqliteIndex]
 
 @pytest.fixture
 def path() -> Iterator[Path]:
-    """In a folder that anyone may look into: pytest's own are private."""
+    """A file in a folder that every user can read; the folders of pytest are private."""
     with tempfile.TemporaryDirectory() as made:
         Path(made).chmod(0o755)
         yield Path(made) / "an index?.db"
@@ -30,7 +30,7 @@ def path() -> Iterator[Path]:
 
 @pytest.fixture
 def lock(path: Path) -> Iterator[Callable[[], None]]:
-    """Makes the file and its folder read-only, for root as well."""
+    """Makes the file and its folder read-only, also for root."""
     user = os.geteuid()
 
     def read_only() -> None:

@@ -32,13 +32,13 @@ ODD = [
     "braces{}$.jpg",
     "x" * 1020 + ".jpg",
 ]
-# Three batches of the state machine, the last of which is not full.
+# Three batches of the state machine; the last is partial.
 IMAGES = 590
 KEYS = [*ODD, *(f"2019/{number:04}.jpg" for number in range(IMAGES - len(ODD)))]
 
 
 class OneVectorEach:
-    """An encoder that reads a number and points into the direction that belongs to it."""
+    """Encodes a number as its own direction."""
 
     model, decoder = "fake", "fake"
 
@@ -64,7 +64,7 @@ def full(s3) -> None:
 
 @pytest.fixture
 def run(aws, eventually) -> Callable[..., dict[str, Any]]:
-    """Runs the backfill to its end; returns the execution."""
+    """Runs the backfill to completion; returns the execution."""
 
     def run(machine: str, **given: str) -> dict[str, Any]:
         states = aws("stepfunctions")
@@ -166,7 +166,7 @@ def work(s3, queue) -> str:
 
 @pytest.fixture
 def stack(aws) -> Callable[[str, str], None]:
-    """Creates a stack with the outputs of the template."""
+    """Creates a stack that has the outputs of the template."""
 
     def stack(name: str, machine: str) -> None:
         outputs = {"BucketName": BUCKET, "BackfillStateMachineArn": machine}
@@ -181,19 +181,19 @@ def stack(aws) -> Callable[[str, str], None]:
 
 @pytest.fixture
 def wait(aws, eventually) -> Wait:
-    """Follows an execution; returns its success and the messages."""
+    """Follows an execution; returns success and messages."""
 
     def wait(execution: str) -> tuple[bool, str]:
         def begun() -> bool:
             try:
                 aws("stepfunctions").list_map_runs(executionArn=execution)
-            except AttributeError:  # moto's own, until the execution's thread is there
+            except AttributeError:  # raised by moto until the thread of the execution exists
                 return False
             return True
 
         eventually("the execution begins", begun)
-        said = io.StringIO()
-        return follow(execution, aws, Console(file=said), every=0.01), said.getvalue()
+        output = io.StringIO()
+        return follow(execution, aws, Console(file=output), every=0.01), output.getvalue()
 
     return wait
 
@@ -204,9 +204,9 @@ def wanted(objects: str, models: str = "all", stack: str = "images", arn: str | 
 
 def test_the_state_machine_is_read_from_the_stack_outputs(aws, work, machine, stack, wait, drain):
     stack("images", machine(work))
-    done, said = wait(start_backfill(wanted(f"s3://{BUCKET}"), aws))
+    done, output = wait(start_backfill(wanted(f"s3://{BUCKET}"), aws))
     assert done
-    assert said.splitlines()[-1].startswith("all objects sent")
+    assert output.splitlines()[-1].startswith("all objects sent")
     assert len(drain(work)) == 2
 
 
@@ -218,13 +218,13 @@ def test_a_prefix_is_passed_to_the_execution(aws, work, machine, wait, drain):
 
 def test_a_failed_backfill_reports_the_cause(aws, work, machine, wait):
     started = start_backfill(wanted(f"s3://{BUCKET}", models="next", arn=machine(work)), aws)
-    done, said = wait(started)
+    done, output = wait(started)
     assert not done
-    assert "FAILED: the stack has no next model: deploy with NextModelName first" in said
+    assert "FAILED: the stack has no next model: deploy with NextModelName first" in output
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "output"),
     [
         (wanted("s3://another"), "indexes s3://photos, not s3://another"),
         (wanted(f"s3://{BUCKET}", stack="nowhere"), "cannot read the stack nowhere: .*not exist"),
@@ -233,8 +233,8 @@ def test_a_failed_backfill_reports_the_cause(aws, work, machine, wait):
         (wanted(f"s3://{BUCKET}", arn="backfill"), "cannot start the backfill: "),
     ],
 )
-def test_an_execution_that_cannot_start_is_reported(aws, work, machine, stack, given, said):
+def test_an_execution_that_cannot_start_is_reported(aws, work, machine, stack, given, output):
     stack("images", machine(work))
     stack("old", "")
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=output):
         start_backfill(given, aws)

@@ -27,7 +27,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def run(commands, endpoint, tmp_path) -> Callable[..., Result]:
-    """Runs `imagesearch` against the server, with nothing of this machine's AWS settings."""
+    """Runs `imagesearch` against the server, without the AWS settings of this machine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     account = {
         "AWS_ENDPOINT_URL": endpoint,
@@ -44,7 +44,7 @@ def run(commands, endpoint, tmp_path) -> Callable[..., Result]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["push", ".", "photos"], "'photos' is not a bucket"),
         (["push", ".", "s3://nobodys"], "cannot list s3://nobodys/"),
@@ -53,10 +53,10 @@ def run(commands, endpoint, tmp_path) -> Callable[..., Result]:
         (["backfill", "s3://photos"], "cannot read the stack imagesearch"),
     ],
 )
-def test_wrong_usage_ends_with_status_2(run, arguments, said):
+def test_wrong_usage_ends_with_status_2(run, arguments, message):
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -34,8 +34,8 @@ def push(s3, folder) -> Push:
     """Pushes the folder; returns its success and the messages."""
 
     def push(to: str = f"s3://{BUCKET}/2024", client=s3) -> tuple[bool, str]:
-        said = io.StringIO()
-        return push_folder(folder, s3_location(to), client, Console(file=said)), said.getvalue()
+        output = io.StringIO()
+        return push_folder(folder, s3_location(to), client, Console(file=output)), output.getvalue()
 
     return push
 
@@ -76,7 +76,7 @@ def test_another_image_of_the_same_size_is_uploaded(push, s3, folder):
 
 
 class RefusesOne:
-    """S3, but one key is none for it."""
+    """An S3 client that rejects one key."""
 
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
@@ -84,15 +84,15 @@ class RefusesOne:
 
     def put_object(self, **given: Any) -> None:
         if given["Key"].endswith("a.jpg"):
-            said = {"Error": {"Code": "KeyTooLongError", "Message": "Your key is too long."}}
-            raise ClientError(said, "PutObject")
+            output = {"Error": {"Code": "KeyTooLongError", "Message": "Your key is too long."}}
+            raise ClientError(output, "PutObject")
         self._s3.put_object(**given)
 
 
 def test_a_failed_file_is_named_and_the_others_are_uploaded(push, s3):
-    complete, said = push(client=RefusesOne(s3))
+    complete, output = push(client=RefusesOne(s3))
     assert not complete
-    assert said.splitlines() == ["failed a.jpg: Your key is too long", "2 uploaded, 1 failed"]
+    assert output.splitlines() == ["failed a.jpg: Your key is too long", "2 uploaded, 1 failed"]
     assert len(keys(s3)) == 2
 
 

@@ -1,4 +1,4 @@
-"""Claims: CloudFormation gets the reason of every failure, and no incomplete model is left."""
+"""Claims: CloudFormation gets the reason of every failure, and no incomplete model remains."""
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -23,11 +23,11 @@ def test_repeated_connection_losses_are_reported(cloudformation, hub, keys):
 
 def test_an_unreachable_hub_is_reported(cloudformation, models, keys):
     model = models["clip-vit-b-32"]
-    away = {
+    unreachable = {
         name: pin.model_copy(update={"url": "http://127.0.0.1:9/x"})
         for name, pin in model.pins.items()
     }
-    models["clip-vit-b-32"] = model.model_copy(update={"pins": away})
+    models["clip-vit-b-32"] = model.model_copy(update={"pins": unreachable})
     failed(cloudformation.ask("model-create"), "127.0.0.1 cannot be reached", "ModelUri")
     assert keys() == []
 
@@ -51,15 +51,15 @@ def test_a_failed_download_keeps_the_current_model(cloudformation, hub, keys):
 
 def test_a_failed_update_keeps_the_current_model(cloudformation, hub, s3, keys):
     made = cloudformation.ask("model-create")["PhysicalResourceId"]
-    bucket, _, begin = made.removeprefix("s3://").partition("/")
-    s3.put_object(Bucket=bucket, Key=f"{begin}/text.onnx", Body=b"damaged")
+    bucket, _, prefix = made.removeprefix("s3://").partition("/")
+    s3.put_object(Bucket=bucket, Key=f"{prefix}/text.onnx", Body=b"damaged")
     hub.statuses = [403]
     failed(cloudformation.ask("model-again", PhysicalResourceId=made), "status 403")
     assert len(keys()) == len(FILES) + 1
 
 
 @pytest.mark.parametrize(
-    ("properties", "said"),
+    ("properties", "message"),
     [
         ({"ModelName": ""}, "has no ModelName"),
         ({"ModelName": ["clip"]}, "has no ModelName"),
@@ -70,15 +70,15 @@ def test_a_failed_update_keeps_the_current_model(cloudformation, hub, s3, keys):
 )
 class TestOfAllKnownModels:
     @pytest.fixture
-    def shelf(self, s3):
+    def open_store(self, s3):
         return lambda bucket, part: S3ModelStore(bucket, part, s3)
 
-    def test_invalid_properties_are_named(self, cloudformation, keys, properties, said):
-        failed(cloudformation.ask("model-create", properties=properties), said)
+    def test_invalid_properties_are_named(self, cloudformation, keys, properties, message):
+        failed(cloudformation.ask("model-create", properties=properties), message)
         assert keys() == []
 
 
-class Refusing:
+class DeniedOperation:
     """A client without permission for one operation."""
 
     def __init__(self, s3, operation, error):
@@ -101,7 +101,7 @@ def denied(operation: str) -> ClientError:
 class TestWithoutTheRight:
     @pytest.fixture
     def used_s3(self, s3, operation):
-        return Refusing(s3, operation, denied(operation))
+        return DeniedOperation(s3, operation, denied(operation))
 
     def test_a_bucket_without_permission_is_reported(self, cloudformation, keys, operation):
         failed(cloudformation.ask("model-create"), "AccessDenied", "the function's role")
@@ -111,7 +111,7 @@ class TestWithoutTheRight:
 class TestWithoutS3:
     @pytest.fixture
     def used_s3(self, s3):
-        return Refusing(s3, "put_object", EndpointConnectionError(endpoint_url="https://s3"))
+        return DeniedOperation(s3, "put_object", EndpointConnectionError(endpoint_url="https://s3"))
 
     def test_an_s3_outage_is_reported(self, cloudformation, keys):
         failed(cloudformation.ask("model-create"), "Could not connect", "Deploy again")
@@ -121,7 +121,7 @@ class TestWithoutS3:
 class TestWithoutTheRightToDelete:
     @pytest.fixture
     def used_s3(self, s3):
-        return Refusing(s3, "delete_object", denied("DeleteObject"))
+        return DeniedOperation(s3, "delete_object", denied("DeleteObject"))
 
     def test_a_denied_deletion_is_reported(self, cloudformation, keys):
         made = cloudformation.ask("model-create")["PhysicalResourceId"]
@@ -130,14 +130,14 @@ class TestWithoutTheRightToDelete:
 
 class TestBroken:
     @pytest.fixture
-    def shelf(self):
-        def shelf(bucket, part):
+    def open_store(self):
+        def open_store(bucket, part):
             raise ZeroDivisionError("an unexpected error")
 
-        return shelf
+        return open_store
 
     def test_an_unexpected_exception_is_reported_and_logged_with_its_location(
         self, cloudformation, logs
     ):
         failed(cloudformation.ask("model-create"), "ZeroDivisionError: an unexpected error")
-        assert "in shelf" in logs.getvalue()
+        assert "in open_store" in logs.getvalue()

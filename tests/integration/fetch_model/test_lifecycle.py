@@ -20,7 +20,7 @@ from tests.support.models import FILES
 
 @pytest.fixture
 def pulled(s3: Any, tmp_path: Path) -> Any:
-    """Loads the model of a URI as a function does, and verifies all hashes."""
+    """Loads a model by its URI as a function does, and verifies all hashes."""
 
     def pulled(uri: str) -> Manifest:
         folder = S3Model(uri, tmp_path, s3).folder([*FILES, MANIFEST])
@@ -35,8 +35,8 @@ def test_a_requested_model_can_be_loaded_from_its_uri(cloudformation, pulled, ke
     uri = answer["PhysicalResourceId"]
     assert uri.startswith(f"s3://{BUCKET}/model/clip-vit-b-32/")
     assert pulled(uri).name == "clip-vit-b-32"
-    begin = uri.removeprefix(f"s3://{BUCKET}/")
-    assert keys() == sorted(f"{begin}/{name}" for name in (*FILES, MANIFEST))
+    prefix = uri.removeprefix(f"s3://{BUCKET}/")
+    assert keys() == sorted(f"{prefix}/{name}" for name in (*FILES, MANIFEST))
 
 
 def test_unsigned_weights_are_converted_once_and_both_hashes_are_stored(
@@ -104,7 +104,7 @@ def test_a_model_with_new_hashes_has_another_uri(cloudformation, hub, models):
 
 
 def test_the_next_model_has_its_own_prefix(cloudformation, keys):
-    """So that the current model stays when the next one is promoted and deleted."""
+    """The current model remains when the next one is promoted and deleted."""
     current = cloudformation.ask("model-create")["PhysicalResourceId"]
     part = {"Part": "next-model"}
     after = cloudformation.ask("model-create", properties=part)["PhysicalResourceId"]
@@ -131,8 +131,8 @@ def test_a_bucket_can_be_deleted_after_its_model(cloudformation, s3, keys):
 
 def test_other_objects_are_not_deleted(cloudformation, s3, keys):
     made = cloudformation.ask("model-create")["PhysicalResourceId"]
-    begin = made.removeprefix(f"s3://{BUCKET}/")
-    others = [f"{begin}-other/x", "model/y", "z"]
+    prefix = made.removeprefix(f"s3://{BUCKET}/")
+    others = [f"{prefix}-other/x", "model/y", "z"]
     for key in others:
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
     cloudformation.ask("model-delete", PhysicalResourceId=made)

@@ -1,4 +1,4 @@
-"""Derived stores return what was put until it is deleted."""
+"""Derived stores return stored data until it is deleted."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The scan returns what a plain sort does, while rows are added, changed and deleted."""
+"""The scan returns the results of a plain sort while rows are added, changed and deleted."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -45,7 +45,7 @@ def test_rows_can_change_within_one_step():
 
 
 def test_equal_vectors_have_equal_scores_in_any_row():
-    """Rows of several blocks, and those at a block's end, are summed by other machine code."""
+    """Rows of several blocks and rows at the end of a block use different machine code."""
     random = np.random.default_rng(3)
     vector = random.normal(size=37).astype(np.float32)
     vector /= np.linalg.norm(vector)

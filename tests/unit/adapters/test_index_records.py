@@ -1,4 +1,4 @@
-"""A record converts back to exactly the same document."""
+"""A record converts back to an equal document."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone

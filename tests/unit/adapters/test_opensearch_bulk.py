@@ -1,4 +1,4 @@
-"""Bulk requests are split, and retried with growing back-off within a time limit."""
+"""Bulk requests are split, and retried with growing backoff within a time limit."""
 
 from dataclasses import dataclass, field
 
@@ -20,9 +20,9 @@ DONE = {"status": 201}
 
 @dataclass
 class Server:
-    """Answers each action by `answer(action, attempt)`: an item, or an exception for all of it.
+    """Answers each action by `answer(action, attempt)`: an item, or an exception for the request.
 
-    Its time stands still but for pauses and for `seconds`, which each request takes.
+    Its clock advances only by pauses and by `seconds` for each request.
     """
 
     answer: object
@@ -69,15 +69,15 @@ def test_only_items_with_status_429_are_retried():
     assert server.requests == [["a\n", "b\n", "c\n"], ["b\n"], ["b\n"]]
 
 
-@pytest.mark.parametrize("trouble", [
+@pytest.mark.parametrize("failure", [
     NoConnection("N/A", "refused", OSError("refused")),
     ConnectionTimeout("TIMEOUT", "read timed out", OSError("read timed out")),
     TransportError(429, "rejected", {}),
     TransportError(503, "unavailable", {}),
     AuthorizationException(403, "cluster_block_exception", {}),
 ])  # fmt: skip
-def test_a_temporarily_failing_request_is_retried(trouble):
-    server = Server(lambda action, attempt: trouble if attempt < 4 else DONE)
+def test_a_temporarily_failing_request_is_retried(failure):
+    server = Server(lambda action, attempt: failure if attempt < 4 else DONE)
     assert server.write(["a", "b"]) == ["written"] * 2
 
 
@@ -106,7 +106,7 @@ def test_backoff_is_jittered():
 
 
 def test_the_total_time_of_timeouts_is_bounded():
-    """Twenty parts, each of which takes a time-out, must not take twenty time-outs."""
+    """Twenty parts that each time out must not take twenty timeouts."""
     gone = ConnectionTimeout("TIMEOUT", "timed out", OSError("timed out"))
     server = Server(lambda action, attempt: gone, seconds=15.0)
     results = server.write([f"{number}" for number in range(20 * BULK_ITEMS)])
@@ -157,12 +157,12 @@ def test_an_item_result_follows_its_own_status(item, status):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("trouble", [
+@pytest.mark.parametrize("failure", [
     {"status": 404, "error": {"type": "index_not_found_exception"}},
     {"status": 400, "error": {"type": "strict_dynamic_mapping_exception", "reason": "no x"}},
 ])  # fmt: skip
-def test_a_missing_index_or_field_is_created_before_the_retry(trouble):
-    server = Server(lambda action, attempt: DONE if server.made else trouble)
+def test_a_missing_index_or_field_is_created_before_the_retry(failure):
+    server = Server(lambda action, attempt: DONE if server.made else failure)
     assert server.write(["a", "b"]) == ["written"] * 2
     assert server.made == 1
 

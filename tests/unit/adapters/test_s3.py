@@ -1,4 +1,4 @@
-"""S3 objects are read in the state in which they were seen, or not at all."""
+"""S3 objects are read in the state of the head request, or not at all."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -165,8 +165,8 @@ def test_there_is_no_url_without_credentials():
 
 def test_tags_are_metadata_if_enabled(s3, put):
     put("a.jpg", Metadata={"camera": "X100"}, Tagging="album=2024&tag.x=%C3%BC")
-    told = {"camera": "X100", "tag.album": "2024", "tag.tag.x": "ü"}
-    assert S3Store(BUCKET, s3, tags=True).head(ref("a.jpg")).metadata == told
+    expected = {"camera": "X100", "tag.album": "2024", "tag.tag.x": "ü"}
+    assert S3Store(BUCKET, s3, tags=True).head(ref("a.jpg")).metadata == expected
     assert S3Store(BUCKET, s3).head(ref("a.jpg")).metadata == {"camera": "X100"}
     assert S3Store(BUCKET, s3, tags=True).head(ref("gone.jpg")) is None
 

@@ -43,7 +43,7 @@ def client() -> Any:
 
 @pytest.fixture
 def s3(client):
-    """S3's answers, in the order in which they are asked for."""
+    """A stub of S3 with responses in the order of the requests."""
     with Stubber(client) as stub:
         yield stub
         stub.assert_no_pending_responses()
@@ -102,9 +102,9 @@ READ_REFUSED = {
 
 @pytest.mark.parametrize("case", READ_REFUSED)
 def test_a_permanently_unreadable_object_is_reported_with_reason_and_hint(s3, client, case):
-    code, message, status, told = READ_REFUSED[case]
+    code, message, status, hint = READ_REFUSED[case]
     s3.add_client_error("get_object", code, message, status)
-    with pytest.raises(UnreadableObject, match=told):
+    with pytest.raises(UnreadableObject, match=hint):
         S3Store("pictures", client).read(A, STATE)
 
 
@@ -162,8 +162,8 @@ def test_an_object_with_a_customer_key_is_recognized_from_the_listing(s3, client
     s3.add_client_error("head_object", "400", "Bad Request", 400)
     s3.add_client_error("get_object", "InvalidRequest", SSE_C, 400)
     listed = {"Key": "a.jpg", "ETag": '"e"', "Size": 4, "LastModified": TIME}
-    asked = {"Bucket": "pictures", "Prefix": "a.jpg", "MaxKeys": 1}
-    s3.add_response("list_objects_v2", {"Contents": [listed]}, asked)
+    requested = {"Bucket": "pictures", "Prefix": "a.jpg", "MaxKeys": 1}
+    s3.add_response("list_objects_v2", {"Contents": [listed]}, requested)
     state = S3Store("pictures", client).head(A)
     assert state == ObjectState("e", TIME, 4, unreadable=CUSTOMER_KEY)
 
@@ -190,10 +190,10 @@ def test_an_object_archived_during_the_read_is_rejected(storage):
     client = boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
     place = {"LocationConstraint": "eu-west-1"}
     client.create_bucket(Bucket="pictures", CreateBucketConfiguration=place)
-    there = {"Bucket": "pictures", "Key": "a.jpg", "Body": b"data"}
-    client.put_object(**there)
+    location = {"Bucket": "pictures", "Key": "a.jpg", "Body": b"data"}
+    client.put_object(**location)
     store = S3Store("pictures", client)
     state = store.head(A)
-    client.put_object(**there, StorageClass=storage)
+    client.put_object(**location, StorageClass=storage)
     with pytest.raises(UnreadableObject, match="restore"):
         store.read(A, state)

@@ -1,4 +1,4 @@
-"""Images from the web: what is fetched, and which URLs are rejected."""
+"""Images from the web: downloads, and rejected URLs."""
 
 import socket
 import ssl
@@ -26,7 +26,7 @@ def server(tmp_path):
 
 
 def images(server: WebServer, **more) -> HttpsImages:
-    """Every name is this machine's, and this machine is permitted."""
+    """All names resolve to loopback, which is permitted."""
     known = {"tls": server.trusting, "port": server.port, "permitted": lambda _: True}
     known |= {"seconds": PATIENCE_SECONDS}
     return HttpsImages(lambda _: ["127.0.0.1"], **(known | more))
@@ -139,15 +139,15 @@ def test_a_redirect_to_a_private_host_is_rejected_without_a_request(server):
 
 
 def test_a_host_is_resolved_once_and_contacted_at_the_checked_addresses(server):
-    asked = []
+    requested = []
 
     def once(host: str) -> list[str]:
-        asked.append(host)
-        return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.7"]
+        requested.append(host)
+        return ["127.0.0.1"] if len(requested) == 1 else ["10.0.0.7"]
 
     web = HttpsImages(once, lambda _: True, tls=server.trusting, port=server.port)
     assert web.fetch(URL, 1_000) == PNG
-    assert asked == [HOST]
+    assert requested == [HOST]
 
 
 def test_loopback_is_rejected_by_default(server):
@@ -180,7 +180,7 @@ def test_a_host_that_sends_slowly_times_out(server, drip):
 
     server.serve = serve
     seconds = 0.3
-    while not begun.is_set():  # a busy machine may take longer than that to connect
+    while not begun.is_set():  # a busy machine can take longer to connect
         assert refusal(images(server, seconds=seconds), most=10**9) == "url_unreachable"
         seconds *= 2
     assert ended.wait(PATIENCE_SECONDS)

@@ -24,7 +24,7 @@ def classifier(index, images) -> Classifier:
 
 @pytest.fixture
 def labelled(store, indexer):
-    """Indexes pictures with labels in their metadata: labelled({"a.png": ("a cat", "cat")})."""
+    """Indexes images with labels in their metadata: labelled({"a.png": ("a cat", "cat")})."""
 
     def put(pictures: dict[str, tuple[str, str | None]]) -> None:
         for key, (words, label) in pictures.items():
@@ -47,7 +47,7 @@ def test_the_best_label_comes_first_and_scores_sum_to_1(classifier):
 
 
 def test_labels_are_compared_without_an_index(classifier, index):
-    index.away = True
+    index.unavailable = True
     assert shares(classifier.by_labels(CAT, ["a cat"])) == {"a cat": pytest.approx(1)}
 
 
@@ -129,7 +129,7 @@ def test_errors_are_those_of_a_search(classifier, labelled, index):
         classifier.by_labels(ImageQuery(b"no image"), ["a"])
     with pytest.raises(NotFound):
         classifier.by_labels(StoredQuery("nobody"), ["a"])
-    index.away = True
+    index.unavailable = True
     with pytest.raises(Unavailable):
         classifier.by_neighbours(CAT, Vote())
 
@@ -183,7 +183,7 @@ def test_labels_are_stripped_and_deduplicated():
 
 
 @pytest.mark.parametrize(
-    ("labels", "says"),
+    ("labels", "message"),
     [
         ([], "0 labels"),
         (["a", "b", "c"], "3 labels"),
@@ -191,8 +191,8 @@ def test_labels_are_stripped_and_deduplicated():
         (["x" * (MAX_LABEL + 1)], "labels.0 has 201 characters"),
     ],
 )
-def test_invalid_labels_are_rejected_by_name(labels, says):
-    with pytest.raises(InvalidQuery, match=says) as refused:
+def test_invalid_labels_are_rejected_by_name(labels, message):
+    with pytest.raises(InvalidQuery, match=message) as refused:
         checked_labels(labels, max_labels=2)
     assert refused.value.code == "invalid_labels"
     assert refused.value.hint

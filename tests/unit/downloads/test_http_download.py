@@ -1,4 +1,4 @@
-"""Downloads are complete and verified, or fail with one sentence."""
+"""Downloads are complete and verified, or fail with a message."""
 
 import hashlib
 import os
@@ -52,10 +52,10 @@ def ranges(made: FileServer) -> list[str | None]:
 
 
 def test_a_download_reports_progress(pin: Pin, to: Path) -> None:
-    told: list[int] = []
-    assert Downloader(told.append).download(pin, to) == HASH
+    progress: list[int] = []
+    assert Downloader(progress.append).download(pin, to) == HASH
     assert to.read_bytes() == DATA
-    assert (told, told[-1]) == (sorted(told), len(DATA))
+    assert (progress, progress[-1]) == (sorted(progress), len(DATA))
     assert names(to.parent) == ["file"]
 
 
@@ -63,7 +63,7 @@ def test_a_lost_connection_resumes_the_download(pin: Pin, to: Path, server: File
     server.cuts = [300_000, 300_000]
     assert download(pin, to) == HASH
     assert len(server.requests) == 3
-    begins = [int((asked or "bytes=0-")[6:-1]) for asked in ranges(server)]
+    begins = [int((requested or "bytes=0-")[6:-1]) for requested in ranges(server)]
     assert 0 == begins[0] < begins[1] < begins[2]
     assert server.requests[1][1]["if-range"] == '"one"'
 

@@ -1,4 +1,4 @@
-"""What fetches a model loads none."""
+"""The fetch function does not import the model runtime."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Groups: each group of current duplicates once, the most likely original first."""
+"""Groups: each group of current duplicates is listed once, with the most likely original first."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ def groups(index):
 
 @pytest.fixture
 def put(index):
-    """Records an image that was linked to others: `near` gives their keys and confidences."""
+    """Stores an image with links: `near` has the keys and confidences."""
 
     def put(key, near=None, **changes):
         document = Document(

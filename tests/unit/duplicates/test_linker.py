@@ -28,14 +28,14 @@ class Clock:
 
 
 @dataclass
-class FakeRevisits:
-    asked: list[tuple[str, timedelta]] = field(default_factory=list)
-    away: bool = False
+class FakeRecheckQueue:
+    requested: list[tuple[str, timedelta]] = field(default_factory=list)
+    unavailable: bool = False
 
     def schedule(self, refs, after):
-        if self.away:
-            raise Unavailable("the queue is away")
-        self.asked += [(each.key, after) for each in refs]
+        if self.unavailable:
+            raise Unavailable("the queue is unavailable")
+        self.requested += [(each.key, after) for each in refs]
 
 
 @pytest.fixture
@@ -45,12 +45,12 @@ def clock():
 
 @pytest.fixture
 def recheck_queue():
-    return FakeRevisits()
+    return FakeRecheckQueue()
 
 
 @pytest.fixture
 def make(store, index, recheck_queue, clock):
-    """Another worker on the same bucket and index."""
+    """Creates another worker on the same bucket and index."""
 
     def make():
         linker = Linker(index, WEIGHTS, recheck_queue, clock)
@@ -139,7 +139,7 @@ def test_new_metadata_keeps_the_links(make, store, neighbours):
 def test_rejected_images_are_not_linked(make, store, recheck_queue):
     store.put("a.png", picture("broken"))
     assert process(make(), "a.png") == {"a.png": "rejected"}
-    assert recheck_queue.asked == []
+    assert recheck_queue.requested == []
 
 
 def test_an_image_that_is_not_searchable_yet_is_linked_later(
@@ -148,16 +148,16 @@ def test_an_image_that_is_not_searchable_yet_is_linked_later(
     index.visibility_delay = MINUTE
     store.put("a.png", picture("a cat"))
     process(make(), "a.png")
-    assert recheck_queue.asked == [("a.png", MINUTE)]
+    assert recheck_queue.requested == [("a.png", MINUTE)]
     assert neighbours("a.png") is None
     clock.now += MINUTE
     assert process(make(), "a.png") == {"a.png": "unchanged"}
     assert neighbours("a.png") == {}
-    assert len(recheck_queue.asked) == 1
+    assert len(recheck_queue.requested) == 1
 
 
 def test_copies_indexed_by_concurrent_workers_are_linked(make, store, index, clock, neighbours):
-    """Neither of them sees what the other writes; whoever comes back later does."""
+    """Neither worker sees the write of the other, but the later recheck does."""
     index.visibility_delay = MINUTE
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
@@ -177,11 +177,11 @@ def test_a_record_that_changes_during_linking_is_linked_in_its_new_state(
     store.put("b.png", picture("a dog"))
     process(make(), "a.png")
 
-    def meanwhile():
+    def concurrent_change():
         store.put("b.png", picture("a cat"))
         process(make(), "b.png")
 
-    index.before_write.then(lambda: None, meanwhile)
+    index.before_write.then(lambda: None, concurrent_change)
     process(make(), "b.png")
     assert list(neighbours("b.png")) == [ref("a.png").id]
 
@@ -202,7 +202,7 @@ def test_a_constantly_changing_record_fails_after_a_few_attempts(
 
 
 def nested(index, touch):
-    """A write by another worker while this one's is on its way."""
+    """A write by another worker during the write of this worker."""
 
     def run():
         hooks, index.before_write = index.before_write, type(index.before_write)()
@@ -221,10 +221,10 @@ def test_an_image_whose_links_cannot_be_written_fails(make, store, index, clock)
 
 
 def test_images_fail_without_a_recheck_queue(make, store, index, recheck_queue):
-    index.visibility_delay, recheck_queue.away = MINUTE, True
+    index.visibility_delay, recheck_queue.unavailable = MINUTE, True
     store.put("a.png", picture("a"))
     [outcome] = make().process([ref("a.png")])
-    assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "the queue is away")
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "the queue is unavailable")
 
 
 def test_an_image_deleted_during_linking_is_not_a_failure(store, index, recheck_queue, clock):
@@ -249,14 +249,14 @@ def test_images_that_cannot_be_compared_are_not_duplicates_and_do_not_affect_oth
     def compare(weights, score, one, other, least):
         raise ZeroDivisionError
 
-    class Alike(FakeImages):
+    class EqualEmbeddings(FakeImages):
         def encode_images(self, images, details=None):
             alike = {"embedding": vector("a cat")}
             return [replace(each, **alike) for each in super().encode_images(images, details)]
 
     monkeypatch.setattr(linking, "similarity", compare)
     linker = Linker(index, WEIGHTS)
-    indexer = Indexer(store, index, Alike(), linker=linker)
+    indexer = Indexer(store, index, EqualEmbeddings(), linker=linker)
     keys = ("a.png", "b.png", "odd.png")
     assert process(indexer, *keys) == dict.fromkeys(keys, "indexed")
     assert [neighbours(key) for key in keys] == [{}, {}, {}]

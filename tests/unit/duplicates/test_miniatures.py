@@ -12,7 +12,7 @@ from imagesearch.embedding.decoding.details import miniature
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.decoding.transforms import without_border
 from imagesearch.embedding.manifest import DuplicateWeights
-from tests.support.images.drawings import drawing, mini
+from tests.support.images.drawings import drawing, miniature_of
 
 
 def test_gray_values_survive_encoding():
@@ -27,7 +27,7 @@ def test_the_aspect_ratio_of_a_thin_picture_is_positive(ratio):
     grays = np.zeros((24, 24), np.float32)
     text = to_text(grays, ratio)
     assert from_text(text)[1] == 0.001
-    assert from_text("0.000" + text[5:])[1] == 0.001  # as older releases wrote it
+    assert from_text("0.000" + text[5:])[1] == 0.001  # as written by older releases
 
 
 def test_brightness_and_contrast_make_no_difference():
@@ -95,26 +95,26 @@ PARTS = {
 
 @pytest.mark.parametrize("edit", PARTS)
 def test_overlap_of_a_copy_and_its_original_is_symmetric(edit):
-    original, copy = mini(WHOLE), mini(PARTS[edit](WHOLE))
+    original, copy = miniature_of(WHOLE), miniature_of(PARTS[edit](WHOLE))
     assert overlap(copy, original) > 0.8
     assert overlap(original, copy) == pytest.approx(overlap(copy, original))
 
 
 @pytest.mark.parametrize("seed", range(2, 8))
 def test_another_image_overlaps_less_than_any_copy(seed):
-    assert overlap(mini(WHOLE), mini(drawing(seed))) < 0.7
+    assert overlap(miniature_of(WHOLE), miniature_of(drawing(seed))) < 0.7
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (400, 3), (3, 400)])
 def test_pictures_of_extreme_shapes_are_compared(shape):
-    odd = mini(drawing(3, *shape))
-    assert -1 <= overlap(odd, mini(WHOLE)) <= 1.001
+    odd = miniature_of(drawing(3, *shape))
+    assert -1 <= overlap(odd, miniature_of(WHOLE)) <= 1.001
     assert -1 <= overlap(odd, odd) <= 1.001
 
 
 def test_a_picture_of_one_color_overlaps_with_nothing():
-    empty = mini(drawing(1).point(lambda _: 128))
-    assert overlap(empty, mini(WHOLE)) < 0.1
+    empty = miniature_of(drawing(1).point(lambda _: 128))
+    assert overlap(empty, miniature_of(WHOLE)) < 0.1
     assert overlap(empty, empty) == pytest.approx(0)
 
 
@@ -122,8 +122,8 @@ SIDES = st.integers(1, 30_000)
 
 
 @st.composite
-def looks(draw):
-    """Pictures of every shape, in one color, drawn or of noise, as the index records them."""
+def fingerprints(draw):
+    """Fingerprints of images of every shape: uniform, drawn or noise."""
     width, height, seed = draw(SIDES), draw(SIDES), draw(st.integers(0, 5))
     grays = {
         0: np.full((SIDE, SIDE), 128, np.float32),
@@ -134,7 +134,7 @@ def looks(draw):
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)
-@given(looks(), looks(), st.floats(-1, 1))
+@given(fingerprints(), fingerprints(), st.floats(-1, 1))
 def test_pictures_of_any_two_shapes_are_compared(one, other, score):
     assert one.miniature
     assert other.miniature
@@ -151,7 +151,7 @@ RATIOS = st.floats(1 / 70_000, 70_000)
 @given(RATIOS, RATIOS)
 @example(1 / 70_000, 70_000)
 def test_an_extremely_thin_part_is_compared_at_the_minimum_ratio(one, other):
-    """At a quarter of the other side it is as thin as can be seen; the sizes stay a few."""
+    """The minimum ratio of a quarter limits the number of sizes."""
     grays = np.asarray(drawing(1, SIDE, SIDE), np.float32)
     first, second = Miniature(grays, one), Miniature(grays, other)
     quotient = min(max(one / other, 0.25), 4)
@@ -161,5 +161,8 @@ def test_an_extremely_thin_part_is_compared_at_the_minimum_ratio(one, other):
 @pytest.mark.parametrize("size", [(1, 1), (1, 30_000), (30_000, 1), (600, 1), (1, 800)])
 @pytest.mark.parametrize("color", [0, 128, 255])
 def test_an_extremely_thin_line_is_recorded_and_compared_with_a_square(size, color):
-    line, square = mini(Image.new("L", size, color)), mini(Image.new("L", (100, 100), color))
+    line, square = (
+        miniature_of(Image.new("L", size, color)),
+        miniature_of(Image.new("L", (100, 100), color)),
+    )
     assert overlap(line, square) == pytest.approx(0)

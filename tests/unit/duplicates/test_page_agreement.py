@@ -1,4 +1,4 @@
-"""Pages with a common layout are not duplicates, scans of one page are."""
+"""Pages with a common layout are not duplicates, and scans of one page are."""
 
 import io
 import random
@@ -24,7 +24,7 @@ from imagesearch.embedding.manifest import DuplicateWeights
 from models.evaluation.document_pages import book_page, chat, letter, receipt
 
 WEIGHTS = DuplicateWeights().weights
-# More than embeddings of two pages have in common: what is claimed holds for any model.
+# Higher than the cosine of two pages of any model, so the claims apply to every model.
 ALIKE = 0.9999
 PAGES = [letter, book_page, receipt, chat]
 
@@ -54,7 +54,7 @@ def confidence(one, other):
 
 
 def scanned(picture):
-    """Turned by a degree, flatter, a little noisy, smaller and recompressed."""
+    """The page rotated by a degree, with less contrast and some noise, reduced and recompressed."""
     turned = picture.rotate(1, Image.Resampling.BICUBIC, fillcolor=picture.getpixel((2, 2)))
     turned.thumbnail((800, 800))
     noise = np.random.default_rng(1).normal(0, 4, (turned.height, turned.width, 1))
@@ -66,8 +66,10 @@ def scanned(picture):
 
 @pytest.mark.parametrize("kind", PAGES)
 def test_different_pages_of_one_kind_are_not_duplicates(kind):
-    looks = [look(page(kind, seed)) for seed in range(4)]
-    pairs = [(one, other) for place, one in enumerate(looks) for other in looks[:place]]
+    fingerprints = [look(page(kind, seed)) for seed in range(4)]
+    pairs = [
+        (one, other) for place, one in enumerate(fingerprints) for other in fingerprints[:place]
+    ]
     assert all(confidence(*pair) < THRESHOLD for pair in pairs)
 
 

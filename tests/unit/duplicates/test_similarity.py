@@ -6,11 +6,11 @@ import pytest
 
 from imagesearch.duplicates.similarity import Fingerprint, similarity
 from imagesearch.embedding.manifest import DuplicateWeights
-from tests.support.images.drawings import drawing, look
+from tests.support.images.drawings import drawing, fingerprint_of
 
 WEIGHTS = DuplicateWeights().weights
-ORIGINAL, CROP = look(drawing(1)), look(drawing(1).crop((20, 30, 300, 220)))
-OTHER = look(drawing(2))
+ORIGINAL, CROP = fingerprint_of(drawing(1)), fingerprint_of(drawing(1).crop((20, 30, 300, 220)))
+OTHER = fingerprint_of(drawing(2))
 
 
 def confidence(score: float, one: Fingerprint, other: Fingerprint) -> float:
@@ -31,7 +31,7 @@ def test_a_crop_has_high_confidence():
 
 
 def test_two_pictures_of_the_same_subject_are_not_duplicates():
-    """Two different red cars: the embedding takes them for one."""
+    """Two different red cars have nearly equal embeddings."""
     assert confidence(0.97, ORIGINAL, OTHER) < 0.8
 
 

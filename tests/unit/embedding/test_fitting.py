@@ -22,7 +22,7 @@ DIMENSION = 4
 
 
 def safetensors(matrix, **more):
-    """The file that such a matrix lies in."""
+    """The matrix as a safetensors file."""
     kind = {"float32": "F32", "float16": "F16"}[matrix.dtype.name]
     entry = {"dtype": kind, "shape": matrix.shape, "data_offsets": [0, matrix.nbytes]}
     header = json.dumps({"__metadata__": {}, "linear.weight": entry} | more).encode()
@@ -31,13 +31,13 @@ def safetensors(matrix, **more):
 
 @pytest.fixture
 def texts_of(model_copy, rewrite):
-    """The vectors of TEXTS, after the text graph was edited and the manifest was told."""
+    """Embeds TEXTS after an edit of the text graph and changes of the manifest."""
 
-    def embed(edit=lambda graph: None, texts=TEXTS, **told):
+    def embed(edit=lambda graph: None, texts=TEXTS, **changes):
         model = onnx.load(model_copy / "text.onnx")
         edit(model.graph)
         onnx.save(model, model_copy / "text.onnx")
-        rewrite(model_copy, {"text": told})
+        rewrite(model_copy, {"text": changes})
         return OnnxTextEncoder(model_copy, load_manifest(model_copy)).encode_texts(texts)
 
     return embed
@@ -45,7 +45,7 @@ def texts_of(model_copy, rewrite):
 
 @pytest.fixture
 def embedded(pool, saved, quadrants):
-    """The vector that the model in a folder gives a picture."""
+    """Embeds an image with the model in a folder."""
 
     def embed(folder):
         encoder = OnnxImageEncoder(folder, load_manifest(folder), decoders=pool)
@@ -55,8 +55,8 @@ def embedded(pool, saved, quadrants):
     return embed
 
 
-def takes(graph, element):
-    """Each input is of this type, and cast to what the graph goes on with."""
+def cast_inputs(graph, element):
+    """Change the inputs to this element type, and cast them to int64."""
     for given in graph.input:
         given.type.tensor_type.elem_type = element
         name = given.name
@@ -69,7 +69,7 @@ def takes(graph, element):
 
 def test_token_ids_can_be_int32(texts_of):
     plain = texts_of()
-    assert np.array_equal(texts_of(lambda graph: takes(graph, TensorProto.INT32)), plain)
+    assert np.array_equal(texts_of(lambda graph: cast_inputs(graph, TensorProto.INT32)), plain)
 
 
 def test_texts_are_padded_to_the_fixed_length_of_a_graph(texts_of):
@@ -91,8 +91,8 @@ def test_inputs_and_outputs_can_have_other_names(texts_of):
             node.output[:] = [names.get(name, name) for name in node.output]
 
     plain = texts_of()
-    told = {"input_ids": "tokens", "attention_mask": "which", "output": "vector"}
-    assert np.array_equal(texts_of(rename, **told), plain)
+    changes = {"input_ids": "tokens", "attention_mask": "which", "output": "vector"}
+    assert np.array_equal(texts_of(rename, **changes), plain)
 
 
 def test_outputs_are_normalized(texts_of):
@@ -109,19 +109,19 @@ def test_outputs_are_normalized(texts_of):
 
 @pytest.mark.parametrize("element", [np.float32, np.float16])
 def test_token_outputs_are_pooled_and_projected(element, texts_of, model_copy):
-    """The tiny graph's own end, the sum over the mask, is what pooling must agree with."""
+    """Pooling must equal the mask sum at the end of the tiny graph."""
     matrix = np.eye(DIMENSION, dtype=element)[::-1].copy()
     (model_copy / "projection.safetensors").write_bytes(safetensors(matrix))
 
-    def tokens_alone(graph):
+    def output_tokens(graph):
         del graph.node[1:]
         graph.node[0].output[0] = "text_embeds"
         graph.output[0].type.tensor_type.shape.dim.add().dim_value = DIMENSION
         graph.node.append(helper.make_node("Identity", ["attention_mask"], ["unused"]))
 
     plain = texts_of()
-    told = {"pooling": "mean", "projection": "projection.safetensors"}
-    assert np.allclose(texts_of(tokens_alone, **told), plain[:, ::-1], atol=1e-6)
+    changes = {"pooling": "mean", "projection": "projection.safetensors"}
+    assert np.allclose(texts_of(output_tokens, **changes), plain[:, ::-1], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_pixels_can_be_float16(model_copy, rewrite, embedded):
 
 def test_a_graph_with_unsupported_inputs_is_rejected(texts_of):
     with pytest.raises(ConfigurationError, match="tensor"):
-        texts_of(lambda graph: takes(graph, TensorProto.UINT8))
+        texts_of(lambda graph: cast_inputs(graph, TensorProto.UINT8))

@@ -78,17 +78,17 @@ def test_a_closed_encoder_restarts_on_use(encoder, color):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [({"image": {"input": "pixels"}}, "pixels"), ({"image": {"output": "vectors"}}, "vectors"),
      ({}, "cannot be loaded")],
 )  # fmt: skip
 def test_a_graph_that_does_not_match_the_manifest_is_rejected(
-    change, said, model_copy, rewrite, pool
+    change, message, model_copy, rewrite, pool
 ):
     if not change:
         (model_copy / "image.onnx").write_bytes(b"no graph")
     rewrite(model_copy, change)
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=message):
         OnnxImageEncoder(model_copy, load_manifest(model_copy), decoders=pool)
 
 
@@ -102,7 +102,7 @@ DYNAMIC = [
 
 
 def round_dynamically(path, name):
-    """What makes the tensor `name` makes `exact`, which takes its place once it is rounded."""
+    """Insert dynamic quantization after the node that produces the tensor `name`."""
     model = onnx.load(path)
     nodes = list(model.graph.node)
     at = next(place for place, node in enumerate(nodes) if name in node.output)
@@ -135,7 +135,7 @@ def texts(model_copy, rewrite):
 
 
 def test_dynamic_quantization_makes_vectors_depend_on_the_batch(images, model_copy):
-    """Else the next tests would prove nothing."""
+    """This is a precondition of the next tests."""
     session = open_session(model_copy / "image.onnx")
     values = np.array([DIM, LOUD], np.float32) / 255 / np.array(STD, np.float32)
     pixels = np.broadcast_to(values[..., None, None], (2, 3, 32, 32))
@@ -153,7 +153,7 @@ def test_an_image_vector_does_not_depend_on_the_batch(images, saved):
 
 
 def test_a_text_vector_does_not_depend_on_the_batch(texts):
-    """The last words of the tiny model are the loudest."""
+    """The last words of the tiny model have the largest values."""
     alone = texts.encode_texts(["red"])[0]
     together = texts.encode_texts(["a blue bicycle", "red", "green"])
     assert np.array_equal(together[1], alone)

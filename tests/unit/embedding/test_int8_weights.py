@@ -1,4 +1,4 @@
-"""Conversion of unsigned weights to signed ones does not change any result."""
+"""Conversion of unsigned weights to signed weights does not change results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WIDE, DEEP = 24, 40
 
 
 def quantized(zero_point: int | list[int], *, raw: bool = True, nodes=(), op="MatMulInteger"):
-    """x → DynamicQuantizeLinear → MatMulInteger → Cast, Mul, as the usual quantizer writes it."""
+    """x → DynamicQuantizeLinear → MatMulInteger → Cast, Mul, as written by common quantizers."""
     zeros = np.array(zero_point, np.uint8)
     weight = RNG.integers(0, 256, (DEEP, WIDE), np.uint8)
     chain = [
@@ -167,7 +167,7 @@ def test_an_incomplete_model_is_not_converted(content):
 
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_output_of_the_onnxruntime_quantizer_is_converted(per_channel, tmp_path):
-    """A convolution and two products, quantized as public models usually are."""
+    """A convolution and two products, quantized like public models."""
     shapes = {"kernel": (8, 3, 4, 4), "one": (8, 16), "two": (16, 5)}
     constants = [
         numpy_helper.from_array(RNG.normal(0.1, 1, shape).astype(np.float32), name)

@@ -17,7 +17,7 @@ STARTER = ROOT / "layers" / "starter_model" / "starter_model"
 
 @pytest.fixture
 def changed(model_copy):
-    """The manifest after one value was set: changed("text/max_length", 8)."""
+    """Loads the manifest after setting one value: changed("text/max_length", 8)."""
 
     def change(where, value):
         manifest = json.loads((model_copy / "manifest.json").read_text())
@@ -91,15 +91,15 @@ def test_a_folder_without_a_manifest_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "expected"),
     [(lambda file: file.unlink(), "No such file"),
      (lambda file: file.write_bytes(b""), "0 bytes instead of"),
      (lambda file: file.write_bytes(file.read_bytes()[:-1]), "bytes instead of"),
      (lambda file: file.write_bytes(bytes(file.stat().st_size)), "SHA-256")],
 )  # fmt: skip
-def test_a_file_with_another_hash_is_not_loaded(spoil, said, model_copy, manifest):
+def test_a_file_with_another_hash_is_not_loaded(spoil, expected, model_copy, manifest):
     spoil(model_copy / "image.onnx")
-    with pytest.raises(ConfigurationError, match=said) as caught:
+    with pytest.raises(ConfigurationError, match=expected) as caught:
         verify_file(model_copy, "image.onnx", manifest)
     assert str(model_copy / "image.onnx") in caught.value.message
     assert "download" in caught.value.hint
@@ -111,12 +111,12 @@ def test_later_manifest_fields_keep_the_space_of_the_starter_model():
 
 def test_a_manifest_can_define_label_prompts(changed, manifest):
     assert manifest.prompts == Prompts()
-    said = {"templates": ["a drawing of {}"], "temperature": 0.5}
-    assert changed("classify", said).prompts == Prompts(("a drawing of {}",), 0.5)
+    expected = {"templates": ["a drawing of {}"], "temperature": 0.5}
+    assert changed("classify", expected).prompts == Prompts(("a drawing of {}",), 0.5)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "expected",
     [
         {"templates": [], "temperature": 1},
         {"templates": ["no place for it"], "temperature": 1},
@@ -126,9 +126,9 @@ def test_a_manifest_can_define_label_prompts(changed, manifest):
         {"templates": ["{}"]},
     ],
 )
-def test_invalid_prompts_are_rejected(changed, said):
+def test_invalid_prompts_are_rejected(changed, expected):
     with pytest.raises(ConfigurationError, match="classify"):
-        changed("classify", said)
+        changed("classify", expected)
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ from models.quantization.methods import qdq_int8
 from tests.support.paths import REPOSITORY
 
 FACTORY = REPOSITORY / "layers/imagesearch/imagesearch/embedding/session.py"
-# Refuses sessions to fast tests.
+# Rejects sessions in fast tests.
 GUARD = REPOSITORY / "tests/unit/conftest.py"
-# Assembled, so that this file does not contain the name that it looks for.
+# Concatenated, so that this file does not contain the name.
 MAKER = "Inference" + "Session"
 
 
 def test_no_other_module_references_the_session_class():
-    """The name alone is enough: an alias or a subclass would create sessions too."""
+    """Any reference counts, because an alias or a subclass also creates sessions."""
     found = {
         path.relative_to(REPOSITORY).as_posix(): lines
         for path in set(sources()) - {FACTORY, GUARD}
@@ -78,7 +78,7 @@ def test_a_tool_can_pass_its_own_options():
 
 
 def sources() -> Iterator[Path]:
-    """Every Python file of the repository; folders with a dot hold environments and builds."""
+    """Every Python file of the repository, except environments and builds in dot folders."""
     for place in sorted(REPOSITORY.iterdir()):
         if place.suffix == ".py":
             yield place
@@ -87,7 +87,7 @@ def sources() -> Iterator[Path]:
 
 
 def naming_sessions(source: str) -> Iterator[int]:
-    """The lines where code names the class: as a name, an attribute, an import or a string."""
+    """The lines that reference the class as a name, an attribute, an import or a string."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case (

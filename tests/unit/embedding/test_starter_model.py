@@ -45,7 +45,7 @@ def searcher_of(keys: list[str], where: Settings) -> Searcher:
 
 @pytest.fixture(scope="module")
 def captions() -> dict[str, str]:
-    """By key."""
+    """The captions by key."""
     with (SAMPLES / "samples.tsv").open(encoding="utf-8", newline="") as lines:
         return {row["path"]: row["caption"] for row in csv.DictReader(lines, delimiter="\t")}
 
@@ -57,7 +57,7 @@ def searcher(captions, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory):
-    """A bucket of hoofed animals and nothing else."""
+    """A bucket of hoofed animals only."""
     return searcher_of(HOOFED, settings(tmp_path_factory.mktemp("farm"), "farm"))
 
 

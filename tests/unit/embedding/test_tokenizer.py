@@ -1,4 +1,4 @@
-"""Tokenizer: the same tokens as in the training of CLIP."""
+"""Tokenizer: the tokens equal those of the training of CLIP."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_the_reference_has_2000_texts_of_many_kinds():
 
 @pytest.mark.parametrize("kind", sorted({kind for kind, *_ in REFERENCE} - {WRONGLY_DECODED}))
 def test_the_tokens_equal_those_of_open_clip_and_transformers(kind, tokenizer):
-    """Where the two differ (entities that are nested, unfinished or beside a <), open_clip, which
-    does as OpenAI's own, is followed."""
+    """If they differ (for nested or unfinished entities, or entities next to a <), the tokens of
+    open_clip are expected, which equal those of OpenAI."""
     texts = {text: ids for given, text, ids, _ in REFERENCE if given == kind}
     wrong = {text for text, ids in texts.items() if tokens(tokenizer, text) != ids}
     assert not wrong
@@ -50,7 +50,7 @@ def test_open_clip_and_transformers_differ_only_for_repeatedly_escaped_entities(
 
 
 def test_text_decoded_with_a_wrong_encoding_is_not_repaired(tokenizer):
-    """ftfy guesses what such text once was; a query that is typed is not like that."""
+    """ftfy guesses the original encoding, but typed queries are never decoded wrongly."""
     for kind, text, ids, _ in REFERENCE:
         if kind == WRONGLY_DECODED:
             mine = tokens(tokenizer, text)

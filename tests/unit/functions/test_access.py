@@ -1,4 +1,4 @@
-"""Claims: a limited API key reads, uploads and deletes images of its collections only."""
+"""Claims: a scoped API key reads, uploads and deletes images of its collections only."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -15,7 +15,7 @@ from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.search.searcher import Searcher
 from tests.support.fakes import picture, ref
-from tests.support.handlers import CONTEXT, answered, http
+from tests.support.handlers import CONTEXT, http, parse_response
 
 CATS = Scope(frozenset({"cats"}))
 WEIGHTS = DuplicateWeights().weights
@@ -31,10 +31,10 @@ def index(tmp_path):
 
 @pytest.fixture
 def ask(dependencies, index, texts, images, logger, metrics, fill):
-    """Sends a request with the key of this id; the one named `cat-shop` is bound to `cats`."""
+    """Sends a request with the key of this id; `cat-shop` has the scope `cats`."""
     fill({key: picture(f"a picture of {key}") for key in KEYS} | {"dogs/2.png": picture("broken")})
 
-    def within(scope):
+    def scope_of(scope):
         seen = ScopedIndex(index, scope)
         return replace(
             dependencies,
@@ -43,14 +43,14 @@ def ask(dependencies, index, texts, images, logger, metrics, fill):
             duplicate_check=DuplicateChecker(seen, images, WEIGHTS),
         )
 
-    bound = KeyScopes({"cat-shop": CATS}, within)
+    bound = KeyScopes({"cat-shop": CATS}, scope_of)
     handler = make_handler(dependencies, RequestLog(logger, metrics), key_scopes=bound)
 
     def ask(key_id, *request, **query):
         event = http(*request, **query)
         identity = {**event["requestContext"]["identity"], "apiKeyId": key_id}
         context = {**event["requestContext"], "identity": identity}
-        return answered(handler({**event, "requestContext": context}, CONTEXT))
+        return parse_response(handler({**event, "requestContext": context}, CONTEXT))
 
     return ask
 

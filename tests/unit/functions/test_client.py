@@ -20,18 +20,18 @@ def api(dependencies, logger, metrics):
 
 @pytest.fixture
 def answering():
-    """A client of a server that gives these answers in turn; what it was asked is kept."""
-    asked = []
+    """A client of a server with these responses in order; requests are recorded."""
+    requested = []
 
     def answering(*answers: httpx.Response, **options):
         left = list(answers)
 
         def answer(request: httpx.Request) -> httpx.Response:
-            asked.append(request)
+            requested.append(request)
             return left.pop(0)
 
         transport = httpx.MockTransport(answer)
-        return ImageSearch("https://api.test/live/v1/", transport=transport, **options), asked
+        return ImageSearch("https://api.test/live/v1/", transport=transport, **options), requested
 
     return answering
 
@@ -83,31 +83,36 @@ def test_a_response_that_is_not_of_the_api_is_an_error(answering):
 
 def test_a_busy_api_is_retried(answering):
     busy = httpx.Response(429, headers={"retry-after": "0"}, json={"error": {}})
-    client, asked = answering(busy, busy, httpx.Response(200, json={"status": "ok"}))
+    client, requested = answering(busy, busy, httpx.Response(200, json={"status": "ok"}))
     assert client.health() == {"status": "ok"}
-    assert len(asked) == 3
+    assert len(requested) == 3
 
 
 def test_retries_of_a_busy_api_are_limited(answering):
-    said = {"error": {"code": "too_many_requests", "message": "Too many", "hint": "Wait"}}
-    busy = httpx.Response(429, headers={"retry-after": "0"}, json=said)
-    client, asked = answering(busy, busy, retries=1)
+    failure = {"error": {"code": "too_many_requests", "message": "Too many", "hint": "Wait"}}
+    busy = httpx.Response(429, headers={"retry-after": "0"}, json=failure)
+    client, requested = answering(busy, busy, retries=1)
     with pytest.raises(ApiError) as caught:
         client.health()
     assert caught.value.code == "too_many_requests"
-    assert len(asked) == 2
+    assert len(requested) == 2
 
 
 def test_the_api_key_is_sent_to_the_api_and_not_to_the_bucket(answering, tmp_path):
     file = tmp_path / "cat.png"
     file.write_bytes(picture("a cat"))
     form = {"url": "https://bucket.test/", "fields": {"key": "cats/cat-1.png"}}
-    begun = {"id": "x", "key": "cats/cat-1.png", "upload": form, "expires_at": "2026-01-01T00:00Z"}
-    client, asked = answering(
-        httpx.Response(201, json=begun), httpx.Response(204), api_key="secret"
+    started = {
+        "id": "x",
+        "key": "cats/cat-1.png",
+        "upload": form,
+        "expires_at": "2026-01-01T00:00Z",
+    }
+    client, requested = answering(
+        httpx.Response(201, json=started), httpx.Response(204), api_key="secret"
     )
-    assert client.upload(file, "image/png", collection="cats") == begun
-    to_api, to_bucket = asked
+    assert client.upload(file, "image/png", collection="cats") == started
+    to_api, to_bucket = requested
     assert (str(to_api.url), to_api.headers["x-api-key"]) == (
         "https://api.test/live/v1/images",
         "secret",

@@ -4,7 +4,7 @@ import pytest
 
 from functions.search.handler import make_handler
 from functions.search.request_log import RequestLog
-from tests.support.handlers import CONTEXT, answered, http
+from tests.support.handlers import CONTEXT, http, parse_response
 
 SITE = "https://shop.example"
 ALLOW = "Access-Control-Allow-Origin"
@@ -12,14 +12,14 @@ ALLOW = "Access-Control-Allow-Origin"
 
 @pytest.fixture
 def ask(dependencies, logger, metrics):
-    """Sends a request as a browser does from a page of `origin`."""
+    """Sends a request like a browser from a page of `origin`."""
 
     def ask(method, path, origin, site=SITE):
         handler = make_handler(dependencies, RequestLog(logger, metrics), site)
         request = http(method, path)
         request["headers"] = {"Origin": origin}
         request["multiValueHeaders"] = {"Origin": [origin]}
-        return answered(handler(request, CONTEXT))
+        return parse_response(handler(request, CONTEXT))
 
     return ask
 

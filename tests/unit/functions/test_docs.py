@@ -93,17 +93,17 @@ def test_every_field_is_described(document):
 
 
 def test_the_examples_work(ask, document, fill):
-    """Except that of feedback, which needs a recent search."""
+    """The example of feedback is exempt, because it needs a recent search."""
     fill({"a.png": picture("a dog on a beach")})
-    asked = [
+    requested = [
         (method.upper(), path.replace("{name}", "species"), example["value"])
         for method, path, operation in operations(document)
         for content in operation.get("requestBody", {}).get("content", {}).values()
         for example in content.get("examples", {}).values()
         if path not in ("/v1/feedback", "/v1/images")
     ]
-    assert len(asked) > 8
-    for method, path, example in asked:
+    assert len(requested) > 8
+    for method, path, example in requested:
         answer = ask(method, path, example)
         assert answer.status in (200, 201), (path, answer.body)
 
@@ -211,13 +211,13 @@ def test_a_page_loads_nothing_from_other_origins(ask, path):
 
 
 def test_the_page_uploads_each_format_with_the_content_type_of_the_api(ask):
-    """Browsers report other types for camera RAW, or none."""
+    """Browsers report other types or none for camera RAW."""
     [block] = re.findall(r"const TYPES = \{(.*?)\};", ask("GET", "/").body, flags=re.DOTALL)
-    told = dict(re.findall(r'"?(\w+)"?: "(image/[\w.+-]+)"', block))
+    content_types = dict(re.findall(r'"?(\w+)"?: "(image/[\w.+-]+)"', block))
     rare = {*RAW_EXTENSIONS_OF, "image/jxl"}
     taken = {end[1:]: type for type in rare for end in EXTENSIONS_OF[type]}
-    assert taken.items() <= told.items()
-    assert all(f".{end}" in EXTENSIONS_OF[type] for end, type in told.items())
+    assert taken.items() <= content_types.items()
+    assert all(f".{end}" in EXTENSIONS_OF[type] for end, type in content_types.items())
 
 
 def test_scripts_are_allowed_by_digest_only():

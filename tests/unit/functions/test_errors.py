@@ -157,7 +157,7 @@ def test_a_search_by_a_missing_image_is_404(ask):
 
 
 def test_an_unavailable_index_is_503_with_retry_after(ask, index):
-    index.away = True
+    index.unavailable = True
     for path, query in (
         ("/v1/search", {"q": "a"}),
         ("/v1/images", {}),
@@ -170,7 +170,7 @@ def test_an_unavailable_index_is_503_with_retry_after(ask, index):
 
 
 def test_a_decoder_that_cannot_start_is_503(ask, images):
-    images.away = True
+    images.unavailable = True
     assert ask("POST", "/v1/search", picture("a cat"), "image/png").status == 503
 
 

@@ -109,7 +109,7 @@ def test_keys_are_merged_in_the_order_of_their_bytes(store, indexer, compare):
 
 
 def test_an_image_indexed_during_the_listing_is_consistent(store, indexer, compare):
-    """The index's listing is a page behind: a second look finds what it did not show yet."""
+    """The listing of the index lags by a page, and a second read finds the missing image."""
     for key in ("a.png", "b.png"):
         store.put(key, picture(key))
     listing = store.list_images
@@ -127,15 +127,15 @@ def test_an_image_indexed_during_the_listing_is_consistent(store, indexer, compa
 
 def test_an_unavailable_index_is_not_reported_as_empty(store, index, compare):
     store.put("a.png", picture("owl"))
-    index.away = True
+    index.unavailable = True
     with pytest.raises(Unavailable):
         compare()
 
 
 class Many:
-    """A bucket and its index at once, of so many images that are made as they are asked for.
+    """A bucket and its index with `count` images, which are created on demand.
 
-    `most` is how many of the states and documents that it made were in memory at once.
+    `most` is the maximum number of states and documents that were in memory.
     """
 
     bucket = BUCKET
@@ -153,8 +153,8 @@ class Many:
     def list_documents(self, *, after, limit):
         first = int(after[:6]) + 1 if after else 0
         keys = [f"{number:06}.png" for number in range(first, self._images)[:limit]]
-        told = (Status.INDEXED, "etag", START, 1, START, "model", "decoder")
-        return [self._counted(LivingDocument(ref(key), *told)) for key in keys]
+        fields = (Status.INDEXED, "etag", START, 1, START, "model", "decoder")
+        return [self._counted(LivingDocument(ref(key), *fields)) for key in keys]
 
     def _counted(self, made):
         self._made += 1

@@ -1,4 +1,4 @@
-"""Reuse of records: known bytes are neither decoded nor embedded again."""
+"""Reuse of records: known content is neither decoded nor embedded again."""
 
 import hashlib
 from dataclasses import replace
@@ -28,7 +28,7 @@ def derived() -> FakeDerived:
 
 @pytest.fixture
 def new_indexer(store, index, images, derived):
-    """Makes an indexer; anything about it can be said by name."""
+    """Creates an indexer; keyword arguments replace its parts."""
 
     def make(**parts) -> Indexer:
         given = {"clock": lambda: LATER, "derived": derived, **parts}
@@ -111,7 +111,7 @@ def test_swapped_names_cause_no_embedding(indexer, store, index, images):
 def test_shifted_names_cause_no_embedding_for_any_batch_size(
     new_indexer, store, index, images, derived, shift
 ):
-    """A record is overwritten before its bytes turn up under a later name."""
+    """A record is overwritten before its content is found under a later name."""
     indexer = new_indexer(limits=Limits(batch_images=4))
     keys = [f"{number:02}.png" for number in range(20)]
     for number, key in enumerate(keys):
@@ -130,7 +130,7 @@ def test_shifted_names_cause_no_embedding_for_any_batch_size(
 def test_a_rename_causes_no_embedding_if_the_deletion_is_processed_first(
     indexer, store, index, images, derived
 ):
-    """Events come in any order: the old name of a renamed image may be gone from the index."""
+    """Events are unordered, so the old name of a renamed image can already be deleted."""
     store.put("old.png", picture("a"))
     process(indexer, "old.png")
     rename(store, "old.png", "new.png")
@@ -176,7 +176,7 @@ def test_copies_of_an_unreadable_file_are_decoded_once_and_all_rejected(indexer,
 
 
 def test_another_state_of_the_same_bytes_touches_the_record(indexer, store, index, images, derived):
-    """A multipart upload's ETag is another; a file's state tells when its inode changed."""
+    """The ETag of a multipart upload differs, and the state of a file includes its inode time."""
     state = store.put("a.png", picture("a"), {"label": "cat"})
     process(indexer, "a.png")
     before, files = index.document("a.png"), dict(derived.files)
@@ -241,7 +241,7 @@ def test_a_missing_thumbnail_is_created_from_the_file(indexer, store, index, ima
 def test_a_thumbnail_without_read_permission_is_created_from_the_file(
     indexer, store, index, images, derived
 ):
-    """S3 refuses what is not there to a role that may not list the bucket."""
+    """S3 denies access to missing objects if the role has no permission to list the bucket."""
 
     def refused(_):
         raise Unavailable("AccessDenied")
@@ -280,13 +280,13 @@ def test_copies_remain_valid_after_deletion_of_the_first_image(
 
 
 def test_a_failed_lookup_embeds_the_file(indexer, store, index, images):
-    def away(*_):
+    def unavailable(*_):
         raise Unavailable("no searches now")
 
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     store.put("b.png", picture("a"))
-    index.by_sha256 = away
+    index.by_sha256 = unavailable
     assert process(indexer, "b.png") == {"b.png": "indexed"}
     assert len(images.read) == 2
 
@@ -315,7 +315,7 @@ CHANGES = st.lists(st.tuples(NAMES, st.none() | CONTENTS), max_size=8)
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.lists(CHANGES, max_size=6), st.integers(1, 4))
 def test_any_sequence_of_moves_keeps_the_index_consistent(rounds, max_batch_size):
-    """What it contained before is not embedded again."""
+    """Content that is already indexed is not embedded again."""
     store, index, images, derived = FakeStore(), FakeIndex(), FakeImages(), FakeDerived()
     indexer = Indexer(store, index, images, Limits(batch_images=max_batch_size), derived=derived)
     for changes in rounds:
@@ -328,10 +328,10 @@ def test_any_sequence_of_moves_keeps_the_index_consistent(rounds, max_batch_size
         images.batches.clear()
         process(indexer, *{key for key, _ in changes})
         assert known.isdisjoint(hashlib.sha256(data).hexdigest() for data in images.read)
-        held = {key: data for key, (data, _) in store.objects.items()}
-        readable = {key for key, data in held.items() if data != picture("broken")}
+        contents = {key: data for key, (data, _) in store.objects.items()}
+        readable = {key for key, data in contents.items() if data != picture("broken")}
         assert index.keys() == sorted(readable)
         for key in readable:
-            words = held[key].removeprefix(picture("")).decode()
+            words = contents[key].removeprefix(picture("")).decode()
             assert (index.embedding_of(key) == vector(words)).all()
         assert sorted(derived.files) == thumbnails(index)

@@ -170,7 +170,7 @@ def test_a_file_over_the_limit_is_rejected_without_a_read(store, index, images):
 def test_a_store_fault_for_one_key_affects_no_other(indexer, store, index):
     for key in ("a.png", "b.png", "c.png"):
         store.put(key, picture(key))
-    store.away.add("b.png")
+    store.unavailable.add("b.png")
     assert process(indexer, "a.png", "b.png", "c.png") == {
         "a.png": "indexed",
         "b.png": "failed",
@@ -181,7 +181,7 @@ def test_a_store_fault_for_one_key_affects_no_other(indexer, store, index):
 
 def test_a_store_failure_between_head_and_read_fails_only_that_key(indexer, store, index):
     store.put("a.png", picture("a"))
-    store.before_read.then(lambda: store.away.add("a.png"))
+    store.before_read.then(lambda: store.unavailable.add("a.png"))
     assert process(indexer, "a.png") == {"a.png": "failed"}
     assert index.keys() == []
 
@@ -195,19 +195,19 @@ def test_a_failed_write_fails_only_its_key(indexer, store, index):
 
 def test_an_unavailable_index_fails_every_key_and_loses_none(indexer, store, index):
     store.put("a.png", picture("a"))
-    index.away = True
+    index.unavailable = True
     assert process(indexer, "a.png", "gone.png") == {"a.png": "failed", "gone.png": "failed"}
 
 
 def test_an_index_failure_before_the_write_fails_the_keys_of_that_write(indexer, store, index):
     store.put("a.png", picture("a"))
-    index.before_write.then(lambda: setattr(index, "away", True))
+    index.before_write.then(lambda: setattr(index, "unavailable", True))
     assert process(indexer, "a.png") == {"a.png": "failed"}
 
 
 def test_a_decoder_that_cannot_start_fails_images_but_not_deletions(indexer, store, images):
     store.put("a.png", picture("a"))
-    images.away = True
+    images.unavailable = True
     assert process(indexer, "a.png", "gone.png") == {"a.png": "failed", "gone.png": "deleted"}
 
 
@@ -258,15 +258,15 @@ def test_a_write_sent_before_a_deletion_conflicts_with_its_tombstone(indexer, st
 
 
 def test_a_conflict_is_retried_with_the_current_state(indexer, store, index, images):
-    """Another worker writes the older picture between this one's head request and its write."""
+    """Another worker writes the older image between the head request and the write."""
     store.put("a.png", picture("old"))
     other = Indexer(store, index, FakeImages())
 
-    def meanwhile() -> None:
+    def concurrent_change() -> None:
         other.process([ref("a.png")])
         store.put("a.png", picture("new"))
 
-    index.before_write.then(meanwhile)
+    index.before_write.then(concurrent_change)
     assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert (index.embedding_of("a.png") == vector("new")).all()
 

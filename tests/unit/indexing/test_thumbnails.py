@@ -1,4 +1,4 @@
-"""Thumbnails: each named thumbnail exists, and no other one remains."""
+"""Thumbnails: each referenced thumbnail exists, and no other remains."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +22,7 @@ def indexer(store, index, images, derived) -> Indexer:
 
 @pytest.fixture
 def named(index):
-    """The keys that the index's documents name."""
+    """The thumbnail keys of the indexed documents."""
     return lambda: sorted(
         entry.document.thumbnail
         for entry in index.get([*index.entries]).values()
@@ -90,10 +90,10 @@ def test_an_image_indexed_without_a_thumbnail_gets_one(
 
 def test_an_unavailable_derived_store_loses_no_image(indexer, store, derived, named):
     store.put("a.png", picture("a"))
-    derived.away = "thumbnails/"
+    derived.unavailable = "thumbnails/"
     assert process(indexer, "a.png") == {"a.png": "failed"}
     assert named() == []
-    derived.away = None
+    derived.unavailable = None
     assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert sorted(derived.files) == named() != []
 
@@ -101,7 +101,7 @@ def test_an_unavailable_derived_store_loses_no_image(indexer, store, derived, na
 def test_a_thumbnail_that_cannot_be_written_fails_only_its_image(indexer, store, derived, named):
     store.put("a.png", picture("a"))
     store.put("b.png", picture("b"))
-    derived.away = f"thumbnails/{ref('a.png').id}"
+    derived.unavailable = f"thumbnails/{ref('a.png').id}"
     assert process(indexer, "a.png", "b.png") == {"a.png": "failed", "b.png": "indexed"}
     assert len(named()) == 1
 
@@ -114,15 +114,15 @@ def test_a_failed_deletion_of_a_thumbnail_is_retried(indexer, store, derived, na
         store.delete("a.png")
     else:
         store.put("a.png", picture("a dog"))
-    derived.away = "thumbnails/"
+    derived.unavailable = "thumbnails/"
     assert process(indexer, "a.png") == {"a.png": "failed"}
-    derived.away = None
+    derived.unavailable = None
     assert process(indexer, "a.png") == {"a.png": "deleted" if gone else "indexed"}
     assert sorted(derived.files) == named()
 
 
 def test_a_worker_with_a_conflict_leaves_and_removes_no_thumbnail(store, index, derived, named):
-    """Two workers: one has read older bytes when the other writes newer ones."""
+    """One worker has read older bytes when another writes newer ones."""
     slow = Indexer(store, index, FakeImages(), derived=derived)
     fast = Indexer(store, index, FakeImages(), derived=derived)
     store.put("a.png", picture("old"))
@@ -150,7 +150,7 @@ def test_workers_that_read_the_same_state_share_one_thumbnail(store, index, deri
 def test_a_thumbnail_removed_for_an_abandoned_deletion_is_created_again(
     store, index, derived, named
 ):
-    """The object comes back, the same, between the head request and the write."""
+    """The same object is restored between the head request and the write."""
     indexer = Indexer(store, index, FakeImages(), derived=derived)
     other = Indexer(store, index, FakeImages(), derived=derived)
     store.put("a.png", picture("a"))

@@ -20,7 +20,7 @@ NO_KEY = "its KMS key cannot be used"
 
 @dataclass
 class ArchivingStore(FakeStore):
-    """A bucket with objects that it does not give: `archived` ones say so when looked at."""
+    """A bucket with unreadable objects; `head` reports `archived` ones."""
 
     archived: dict[str, str] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
@@ -93,7 +93,7 @@ def test_an_archived_image_of_an_older_release_is_not_indexed_again(store, index
 
 
 def test_an_indexed_image_that_cannot_be_reread_remains_indexed(store, index):
-    """A newer release wants a thumbnail, and the bucket's key was disabled since."""
+    """A newer release needs a thumbnail, but the KMS key was disabled."""
     for key in ("a.png", "a"):
         store.put(key, picture("a"))
     process(Indexer(store, index, FakeImages()), "a.png", "a")

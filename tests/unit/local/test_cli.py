@@ -1,4 +1,4 @@
-"""What is typed wrongly ends in one sentence on stderr and exit status 2."""
+"""Usage errors print one message to stderr, with exit status 2."""
 
 import shutil
 import socket
@@ -16,7 +16,7 @@ Run = Callable[..., Result]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["index", "nowhere"], "nowhere does not exist"),
         (["serve", "nowhere"], "nowhere does not exist"),
@@ -39,10 +39,10 @@ Run = Callable[..., Result]
         (["find"], "find"),
     ],
 )
-def test_wrong_usage_ends_with_status_2(run: Run, arguments: list[str], said: str) -> None:
+def test_wrong_usage_ends_with_status_2(run: Run, arguments: list[str], message: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
-    assert said.lower() in done.stderr.lower()
+    assert message.lower() in done.stderr.lower()
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
@@ -52,8 +52,8 @@ def test_a_port_in_use_is_reported_before_anything_is_indexed(run: Run, folder: 
         port = taken.getsockname()[1]
         done = run("serve", str(folder), "--port", str(port))
     assert done.returncode == 2
-    said = f"imagesearch: port {port} is in use: choose another with --port"
-    assert done.stderr.splitlines()[-1] == said
+    message = f"imagesearch: port {port} is in use: choose another with --port"
+    assert done.stderr.splitlines()[-1] == message
 
 
 def test_an_unwritable_data_directory_is_reported(run: Run, folder: Path) -> None:

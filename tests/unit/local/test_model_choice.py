@@ -1,4 +1,4 @@
-"""A model is chosen by its name or by the path of its folder."""
+"""A model is selected by its name or by the path of its folder."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ BOTH, ONE = {"starter": HERE, "clip-vit-b-32": HERE}, {"starter": HERE}
 
 
 @pytest.mark.parametrize(
-    ("given", "recorded", "known", "model", "said"),
+    ("given", "recorded", "known", "model", "message"),
     [
         (None, None, ONE, "starter", "models pull clip-vit-b-32"),
         (None, None, BOTH, "clip-vit-b-32", ""),
@@ -67,9 +67,9 @@ BOTH, ONE = {"starter": HERE, "clip-vit-b-32": HERE}, {"starter": HERE}
     ],
 )
 def test_an_indexed_folder_keeps_its_model_and_a_new_one_gets_the_best(
-    given: str | None, recorded: str | None, known: dict[str, Path], model: str, said: str
+    given: str | None, recorded: str | None, known: dict[str, Path], model: str, message: str
 ) -> None:
     chosen = choice(given, recorded, known)
     assert chosen.model == model
-    assert said in chosen.notice
-    assert bool(chosen.notice) == bool(said)
+    assert message in chosen.notice
+    assert bool(chosen.notice) == bool(message)

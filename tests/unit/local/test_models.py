@@ -1,4 +1,4 @@
-"""A pulled model is whole, checked and usable, or it is not there."""
+"""A pulled model is complete, verified and usable, or it does not exist."""
 
 import hashlib
 import json
@@ -92,8 +92,8 @@ def test_a_model_with_new_hashes_is_downloaded_again(server: FileServer, cache: 
 def test_a_manifest_with_new_fields_is_rewritten(server: FileServer, cache: Path) -> None:
     model = known(server)
     before = load_manifest(puller(cache).pull(model))
-    told = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
-    folder = puller(cache).pull(model.model_copy(update={"manifest": told}))
+    changed = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
+    folder = puller(cache).pull(model.model_copy(update={"manifest": changed}))
     after = load_manifest(folder)
     assert (before.text.clean, after.text.clean) == (None, "clip")
     assert (after.files, after.image_space) == (before.files, before.image_space)
@@ -113,8 +113,8 @@ def test_a_locally_calibrated_model_stays_calibrated(server: FileServer, cache: 
     manifest["relevance"] = dict.fromkeys(("text", "image", "mixed"), kind)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     calibrated = check_files(folder)
-    told = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
-    after = check_files(puller(cache).pull(model.model_copy(update={"manifest": told})))
+    changed = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
+    after = check_files(puller(cache).pull(model.model_copy(update={"manifest": changed})))
     assert after.text.clean == "clip"
     assert after.relevance == calibrated.relevance is not None
     assert len(server.requests) == len(FILES)
@@ -176,11 +176,11 @@ def test_concurrent_pulls_do_not_conflict(server: FileServer, cache: Path) -> No
 
 
 def test_progress_is_reported_for_each_file(server: FileServer, cache: Path) -> None:
-    told: list[tuple[str, int | None, int]] = []
-    watched = Puller(cache, lambda *step: told.append(step), lambda: True, lambda _: None)
+    changed: list[tuple[str, int | None, int]] = []
+    watched = Puller(cache, lambda *step: changed.append(step), lambda: True, lambda _: None)
     watched.pull(known(server))
-    assert ("text.onnx", 4, 4) in told
-    assert {name for name, _, _ in told} == set(FILES)
+    assert ("text.onnx", 4, 4) in changed
+    assert {name for name, _, _ in changed} == set(FILES)
 
 
 def test_a_cache_folder_that_cannot_be_created_is_named(server: FileServer, tmp_path: Path) -> None:

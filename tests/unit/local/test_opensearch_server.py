@@ -1,6 +1,6 @@
-"""Without Maven the server is a container; a stand-in for `docker` records how it is called.
+"""The OpenSearch server for tests: a container without Maven, Java selection, and shutdown.
 
-The server of the tests finds its Java, and ends when whoever started it is gone.
+A fake `docker` records its calls. The server stops with its parent process.
 """
 
 import json
@@ -18,7 +18,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
-# As `docker run` in the foreground: output and exit status are the container's, signals reach it.
+# Like `docker run` in the foreground: output, exit status and signals are those of the container.
 STAND_IN = """
 import json, os, signal, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -49,7 +49,7 @@ HTTPServer((host, int(port)), Healthy).serve_forever()
 
 
 class Docker:
-    """A machine whose PATH has nothing but the stand-in; `said` is what it noted."""
+    """A machine with only the fake `docker` in PATH; `calls` are its recorded calls."""
 
     def __init__(self, folder):
         self.folder, self._notes, self.started = folder, folder / "notes", []
@@ -68,7 +68,7 @@ class Docker:
         return self.started[-1]
 
     @property
-    def said(self):
+    def calls(self):
         lines = self._notes.read_text().splitlines() if self._notes.exists() else []
         return [tuple(json.loads(line)) for line in lines]
 
@@ -89,7 +89,7 @@ def test_a_container_serves_at_the_printed_url(docker):
     url = docker.make_opensearch().stdout.readline().strip()
     assert url.startswith("http://127.0.0.1:")
     assert urllib.request.urlopen(url, timeout=PATIENCE_SECONDS).status == 200  # noqa: S310
-    info, run = docker.said
+    info, run = docker.calls
     assert info == ("info",)
     port = url.removeprefix("http://127.0.0.1:")
     assert run[:4] == ("run", "--rm", "--publish", f"127.0.0.1:{port}:9200")
@@ -105,7 +105,7 @@ def test_the_container_stops_with_its_parent_process(docker, way):
     starter.stdout.readline()
     starter.send_signal(way)
     assert starter.wait(PATIENCE_SECONDS) == 0
-    assert docker.said[-1] == ("ended by", signal.SIGTERM)
+    assert docker.calls[-1] == ("ended by", signal.SIGTERM)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
@@ -114,7 +114,7 @@ def test_the_container_stops_when_its_parent_process_is_killed(docker, eventuall
     starter.stdout.readline()
     starter.kill()
     ended = ("ended by", signal.SIGTERM)
-    eventually("the container ends", lambda: docker.said[-1] == ended)
+    eventually("the container ends", lambda: docker.calls[-1] == ended)
 
 
 def test_a_container_start_failure_is_reported_with_the_output_of_docker(docker):
@@ -129,7 +129,7 @@ def test_docker_without_its_engine_is_not_used(docker):
     out, err = starter.communicate(timeout=PATIENCE_SECONDS)
     assert (starter.returncode, out) == (1, "")
     assert "Docker with its engine running" in err
-    assert docker.said == [("info",)]
+    assert docker.calls == [("info",)]
 
 
 def test_a_machine_without_maven_and_docker_gets_a_hint(docker):
@@ -138,7 +138,7 @@ def test_a_machine_without_maven_and_docker_gets_a_hint(docker):
     assert (starter.returncode, out) == (1, "")
     assert "Maven" in err
     assert "OPENSEARCH_URL" in err
-    assert docker.said == []
+    assert docker.calls == []
 
 
 pytestmark = pytest.mark.slow
@@ -155,7 +155,7 @@ signal.pause()
 
 @pytest.fixture
 def java(tmp_path):
-    """Makes a Java that claims a version."""
+    """Creates a fake Java of a version."""
 
     def make(version):
         home = tmp_path / f"java-{version}"

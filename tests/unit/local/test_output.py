@@ -1,4 +1,4 @@
-"""The report counts what became of images, and names those that cannot be found."""
+"""The report counts outcomes, and names the images that are not searchable."""
 
 from imagesearch.adapters.filesystem.image_store import Hidden
 from imagesearch.adapters.filesystem.walk import LeftOut

@@ -1,4 +1,4 @@
-"""One data directory serves many folders, and knows the last."""
+"""One data directory serves several folders, and records the last used one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Claims: the gate accepts a faithful model folder and rejects a damaged one with reasons."""
+"""Claims: the gate accepts an accurate model folder and rejects a damaged one with reasons."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_an_accurate_model_passes_and_its_figures_are_stored(
     shipped: Path, small_clip: Path, few_samples: Path
 ) -> None:
     before = load_manifest(shipped)
-    # Letters by chance find photos by chance: half a point of sixteen is one of them.
+    # Random weights find photos by chance, and one photo of sixteen is 6.25 percentage points.
     assert check(shipped, small_clip, few_samples, "--recall-loss", "7") == 0
     after = load_manifest(shipped)
     assert after.quality
@@ -56,11 +56,11 @@ def test_a_damaged_model_is_rejected_with_every_reason(
     write_folder(shipped, about, image=image, text=text, tokenizer=tokenizer)
     written = (shipped / MANIFEST).read_bytes()
     assert check(shipped, small_clip, few_samples) == 1
-    said = capsys.readouterr().err
-    assert "image graph: median cosine to float32 is" in said
-    assert "image graph: worst cosine to float32 is" in said
-    assert "→ image: " in said
-    assert "text graph" not in said
+    output = capsys.readouterr().err
+    assert "image graph: median cosine to float32 is" in output
+    assert "image graph: worst cosine to float32 is" in output
+    assert "→ image: " in output
+    assert "text graph" not in output
     assert (shipped / MANIFEST).read_bytes() == written
 
 

@@ -104,7 +104,7 @@ def test_tokens_after_the_end_token_have_no_effect(weights: Weights, fused: bool
 
 
 def test_a_full_size_text_truncated_at_its_end_token_has_the_same_vector() -> None:
-    # Only the text tower has full size: the image tower's weights would be drawn for nothing.
+    # Only the text tower has full size; image weights of full size are not needed.
     shape = replace(VIT_B_32, image_size=24, patch=8, image=TINY.image)
     graph = build_text_graph(shape, random_weights(shape, 1))
     short = np.array([[49406, 320, 1125, 539, 320, 2368, 269, 49407]])
@@ -140,7 +140,7 @@ def _images(shape: ClipShape, weights: Weights, seed: int, *, fused: bool = True
 
 
 def _cut_difference(graph: onnx.ModelProto, short: Any, context: int, pad: int) -> float:
-    """How far the vector of a text moves when the text is padded to `context`."""
+    """Largest change of a text vector when the text is padded to `context`."""
     padded = np.full((1, context), pad)
     padded[:, : short.shape[1]] = short
     session = open_session(graph.SerializeToString())

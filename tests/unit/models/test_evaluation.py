@@ -14,7 +14,7 @@ ODD = np.arange(PHOTOS) % 2 == 1
 
 
 def evidence(kind, same, others):
-    """Cosine, hash and overlap of each copy with its photo, and with all other photos."""
+    """Cosine, hash distance and overlap of each copy with its photo and with all other photos."""
     noise = np.random.default_rng(len(kind)).normal(0, 0.01, (PHOTOS, PHOTOS, 3))
     features = np.where(np.eye(PHOTOS, dtype=bool)[:, :, None], same, others) + noise
     return Evidence(kind, features.astype(np.float32))

@@ -31,7 +31,7 @@ def weights() -> Weights:
 
 @pytest.fixture
 def checkpoint(weights: Weights) -> Checkpoint:
-    """As if read from a file; its own code is the plain form of the graphs."""
+    """A checkpoint as read from a file, with the plain graphs as its reference code."""
     image = build_image_graph(TINY, weights, fused=False)
     text = build_text_graph(TINY, weights, fused=False)
 

@@ -11,7 +11,7 @@ PHOTOS = np.arange(400)
 
 
 def drawn(temperature: float) -> np.ndarray:
-    """Cosines whose own labels are the best ones as often as their softmax says."""
+    """Cosines whose labels are drawn with the probabilities of their softmax."""
     random = np.random.default_rng(7)
     cosines = random.uniform(-0.2, 0.2, (400, 400)).astype(np.float32)
     chances = np.exp(cosines / temperature)

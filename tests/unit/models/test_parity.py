@@ -1,4 +1,4 @@
-"""Claims: the gate accepts a faithful model and rejects a damaged one with the reason."""
+"""Claims: the gate accepts an accurate model and rejects a damaged one with the reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GOOD: Recall = {"R@1": 58.8, "R@5": 84.7, "R@10": 92.9}
 
 @pytest.fixture
 def damaged(starter: Embedder, starter_folder: Path, tmp_path: Path) -> Embedder:
-    """The shipped text graph with one of its 24 matrices turned upside down."""
+    """The shipped text graph with one of its 24 matrices flipped vertically."""
     model = onnx.load(starter_folder / "text.onnx")
     tensor = next(t for t in model.graph.initializer if t.name.endswith("dense.uint8"))
     upside_down = numpy_helper.to_array(tensor)[::-1]

@@ -29,7 +29,7 @@ def quantized(small_clip: Path, few_samples: Path, out: Path, *more: str) -> Pat
 
 
 def vectors(folder: Path, batch: int = 8) -> dict[str, Floats]:
-    """Of random pictures and texts, by graph."""
+    """Vectors of random images and texts, by graph."""
     feeds = {"image": random_pixels(SMALL_CLIP, 1), "text": random_ids(SMALL_CLIP, 1)}
     found = {}
     for tower, fed in feeds.items():
@@ -47,7 +47,7 @@ def test_the_vectors_are_preserved(
     out = quantized(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
     exact = vectors(small_clip)
     for tower, found in vectors(out).items():
-        # A text of no letters lies outside of what static scales were calibrated on.
+        # A text without letters is outside the calibration data of static scales.
         assert cosines(found, exact[tower]).worst >= 0.98, tower
 
 
@@ -106,7 +106,7 @@ def test_static_products_include_their_bias_and_are_not_quantized_again(
     graph = onnx.load(quantized(small_clip, few_samples, tmp_path, *how) / "image.onnx").graph
     products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
     with_bias = [node.name for node in products if len(node.input) == 7]
-    assert len(with_bias) == len(products) - 2  # patches and the last projection have none
+    assert len(with_bias) == len(products) - 2  # patches and the last projection have no bias
     assert not any("DequantizeLinear" in node.op_type for node in graph.node)
     assert all(".layers.1." in node.input[1] for node in graph.node if node.op_type == "MatMul")
 

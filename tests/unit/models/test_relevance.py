@@ -1,4 +1,4 @@
-"""Claims about fitting relevance: its data, its figures, and models that cannot be fitted."""
+"""Claims about fitting relevance: data, figures, and models that cannot be fitted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def vectors(small_clip: Path) -> RelevanceVectors:
-    """As a model of the small CLIP's dimension that understands its photos would embed them."""
+    """Vectors of an ideal model with the dimension of the small CLIP."""
     dimension = load_manifest(small_clip).dimension
     rng = np.random.default_rng(5)
 
@@ -99,7 +99,7 @@ def test_figures_of_a_small_case_equal_manual_results() -> None:
     )
     assert found.kept() == 50
     assert found.let_through() == 1
-    # 0.9 is above all three of 0.6, 0.2 and 0.7; 0.4 above one of them.
+    # 0.9 is above 0.6, 0.2 and 0.7; 0.4 is above one of them.
     assert found.auc() == pytest.approx(4 / 6)
 
 
@@ -152,10 +152,10 @@ def test_text_is_compared_with_labels_and_images_with_photos(
     folder: Path, vectors: RelevanceVectors
 ) -> None:
     calibrate(folder, vectors)
-    said = load_manifest(folder).relevance
-    assert said
-    assert said.text.background != said.image.background == said.mixed.background
-    assert said.image.neighbours == len(vectors.photos)
+    loaded = load_manifest(folder).relevance
+    assert loaded
+    assert loaded.text.background != loaded.image.background == loaded.mixed.background
+    assert loaded.image.neighbours == len(vectors.photos)
 
 
 def test_queries_have_equal_weights_and_the_prior_is_the_share_of_relevant_photos(

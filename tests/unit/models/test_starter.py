@@ -145,7 +145,7 @@ def test_captions_find_their_photos(sample_texts: Floats, sample_images: Floats)
 def test_the_stated_recall_equals_the_measured_recall(
     sample_texts: Floats, sample_images: Floats, manifest: dict[str, Any]
 ) -> None:
-    # Processors round differently: one photo of 85 may change places.
+    # Processors round differently, so the rank of one photo of 85 can change.
     stated = manifest["quality"]["text_to_image"]
     assert recall(sample_texts, sample_images) == pytest.approx(stated, abs=1.3)
 
@@ -178,7 +178,7 @@ Network = tuple[Path, Floats]
 
 @pytest.fixture
 def network(tmp_path: Path) -> Network:
-    """Three mean colors, spread to features by a 1 × 1 convolution; labels by a matrix."""
+    """A network of mean colors, a 1 × 1 convolution to features, and a matrix of labels."""
     chance = np.random.default_rng(7)
     classifier = chance.standard_normal((LABELS, FEATURES)).astype(np.float16).astype(np.float32)
     kernel = chance.uniform(0, 1, (FEATURES, 3, 1, 1)).astype(np.float16).astype(np.float32)

@@ -35,7 +35,7 @@ def models() -> dict[str, CatalogEntry]:
 
 @pytest.fixture
 def offer(hub: FileServer, models: dict[str, CatalogEntry]) -> Callable[[str, Path], None]:
-    """Put a folder's files onto the hub, pinned, under a known name."""
+    """Adds the files of a folder to the hub and the catalog."""
 
     def offer(name: str, folder: Path) -> None:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8")) | {"name": name}
@@ -93,9 +93,9 @@ def test_downloaded_files_are_not_downloaded_again(
     offer(SHIPPED, halved)
     offer(ORIGINAL, small_clip)
     verify()
-    asked = len(hub.requests)
+    requested = len(hub.requests)
     verify()
-    assert len(hub.requests) == asked == 6
+    assert len(hub.requests) == requested == 6
 
 
 def test_a_model_too_far_from_float32_is_rejected_with_every_reason(
@@ -116,7 +116,7 @@ def test_a_model_too_far_from_float32_is_rejected_with_every_reason(
 
 @pytest.fixture
 def other_clip(small_clip: Path, tmp_path: Path) -> Path:
-    """Of the same shape, with other weights."""
+    """A CLIP of the same shape with other weights."""
     build(SMALL_CLIP, small_clip / "tokenizer.json", tmp_path / "other", seed=4)
     return tmp_path / "other"
 

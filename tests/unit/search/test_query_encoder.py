@@ -11,11 +11,11 @@ from tests.support.outcomes import keys
 
 @pytest.fixture
 def embedding(searcher, index):
-    """The vector that a mixture of terms is searched with."""
+    """The query vector of a mixture of terms."""
 
     def embedding(*terms: Term):
         searcher.search(Search(MixedQuery(terms)))
-        return index.asked[-1][0].embedding
+        return index.requested[-1][0].embedding
 
     return embedding
 
@@ -74,7 +74,7 @@ def test_five_terms_cost_one_batch_of_each_kind_and_one_read(searcher, fill, ind
     searcher.search(Search(MixedQuery(mixed)))
     assert texts.batches == [["e", "f"]]
     assert images.batches == [[picture("c"), picture("d")]]
-    assert (index.looks, len(index.asked)) == (1, 1)
+    assert (index.reads, len(index.requested)) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Relevance: increases with the score, and can be a minimum of a search."""
+"""Relevance increases with the score, and a search can require a minimum."""
 
 import itertools
 
@@ -101,7 +101,7 @@ def test_a_mixture_uses_the_curve_of_its_terms(terms, kind, calibrated, index, r
     fill(a="a cow", b="a dog")
     mixed = MixedQuery(tuple(Term(part) for part in terms))
     hits = calibrated.search(Search(mixed)).hits
-    of = relevance.for_query(index.asked[-1][0].embedding, kind).of
+    of = relevance.for_query(index.requested[-1][0].embedding, kind).of
     assert [hit.relevance for hit in hits] == pytest.approx([of(hit.score) for hit in hits])
 
 
@@ -117,8 +117,8 @@ def test_less_relevant_hits_are_excluded(calibrated, fill):
 def test_a_relevance_of_0_excludes_nothing(calibrated, fill):
     fill(**{f"n{n}": f"picture {n}" for n in range(20)})
     everything = calibrated.search(Search(TextQuery("a cat"), limit=100))
-    asked = calibrated.search(Search(TextQuery("a cat"), limit=100, min_relevance=0.0))
-    assert asked.hits == everything.hits
+    requested = calibrated.search(Search(TextQuery("a cat"), limit=100, min_relevance=0.0))
+    assert requested.hits == everything.hits
 
 
 def test_pages_of_relevant_hits_return_each_hit_once_and_end(calibrated, fill):

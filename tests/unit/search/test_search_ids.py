@@ -1,4 +1,4 @@
-"""Search ids: contain the query, and are valid for one day."""
+"""Search ids contain the query, and are valid for one day."""
 
 from datetime import UTC, datetime, timedelta
 

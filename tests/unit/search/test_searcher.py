@@ -1,4 +1,4 @@
-"""Searcher: hits of single searches and of batches, whose searches do not affect each other."""
+"""Searcher: hits of single searches, and of batches of independent searches."""
 
 import pytest
 
@@ -111,7 +111,7 @@ def test_health_counts_searchable_images(searcher, fill):
 
 
 def test_an_unavailable_index_is_reported(searcher, index):
-    index.away = True
+    index.unavailable = True
     for ask in (
         searcher.health,
         searcher.list_documents,
@@ -163,7 +163,7 @@ def test_a_failed_search_of_a_batch_affects_no_other(searcher, fill, bad, code):
 def test_failed_searches_send_no_query_to_the_index(searcher, index):
     failed = searcher.search_many([search for search, _ in BAD])
     assert [error.code for error in failed] == [code for _, code in BAD]
-    assert index.asked == []
+    assert index.requested == []
 
 
 def test_a_batch_costs_one_encoder_batch_of_each_kind_and_one_round_trip(
@@ -175,16 +175,16 @@ def test_a_batch_costs_one_encoder_batch_of_each_kind_and_one_round_trip(
     queries += [StoredQuery(ref("a.png").id), StoredQuery(ref("b.png").id)]
     searcher.search_many([Search(query, filter=KeyPrefix("a")) for query in queries])
     assert (len(texts.batches), len(images.batches)) == (1, 1)
-    assert (index.looks, len(index.asked)) == (1, 1)
-    assert [query.filter for query in index.asked[0]] == [KeyPrefix("a")] * 6
+    assert (index.reads, len(index.requested)) == (1, 1)
+    assert [query.filter for query in index.requested[0]] == [KeyPrefix("a")] * 6
 
 
 def test_an_empty_batch_has_no_results(searcher, index, texts):
     assert searcher.search_many([]) == []
-    assert (index.asked, texts.batches) == ([], [])
+    assert (index.requested, texts.batches) == ([], [])
 
 
 def test_an_unavailable_index_fails_the_batch(searcher, index):
-    index.away = True
+    index.unavailable = True
     with pytest.raises(Unavailable):
         searcher.search_many([Search(TextQuery("a"))] * 2)

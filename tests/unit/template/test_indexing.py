@@ -80,7 +80,7 @@ def test_a_bad_image_does_not_fail_its_batch(queues):
 
 
 def test_a_function_processes_ten_images_per_batch(queues):
-    """A message of a backfill has ten keys, that of an upload one."""
+    """A backfill message has ten keys, and that of an upload one."""
     assert queues["ImageQueue"]["BatchSize"] == 10
     assert queues["BackfillQueue"]["BatchSize"] == queues["NextModelQueue"]["BatchSize"] == 1
 
@@ -227,7 +227,7 @@ def objects(text) -> dict[str, Any]:
 
 
 def tasks(state: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The tasks of a map, however deep."""
+    """The tasks of a map, at any depth."""
     for each in state["ItemProcessor"]["States"].values():
         if each["Type"] == "Map":
             yield from tasks(each)

@@ -58,28 +58,28 @@ def test_the_model_name_has_a_single_source(template, next, nothing):
 
 
 @pytest.fixture
-def asked(of_type) -> dict[str, Any]:
+def requested(of_type) -> dict[str, Any]:
     return of_type("Custom::Model")
 
 
-def test_the_two_models_have_separate_prefixes(asked):
-    """So one can be deleted when the other has taken its place."""
-    assert {name: each["Part"] for name, each in asked.items()} == {
+def test_the_two_models_have_separate_prefixes(requested):
+    """One can be deleted after the other has replaced it."""
+    assert {name: each["Part"] for name, each in requested.items()} == {
         "Model": "model",
         "NextModel": "next-model",
     }
-    for name, each in asked.items():
+    for name, each in requested.items():
         assert each["ModelName"] == {"Ref": f"{name}Name"}
         assert each["Bucket"] == {"Ref": "ModelBucket"}
 
 
-def test_a_new_release_updates_the_model(asked):
-    """It may pin other files of the same model."""
-    assert all(each["Release"] == {"Ref": "Release"} for each in asked.values())
+def test_a_new_release_updates_the_model(requested):
+    """A release can pin other files of the same model."""
+    assert all(each["Release"] == {"Ref": "Release"} for each in requested.values())
 
 
-def test_a_function_that_cannot_start_does_not_block_the_stack_for_an_hour(asked, functions):
-    for each in asked.values():
+def test_a_function_that_cannot_start_does_not_block_the_stack_for_an_hour(requested, functions):
+    for each in requested.values():
         assert functions["FetchModel"]["Timeout"] < each["ServiceTimeout"] < 3600
 
 

@@ -37,7 +37,7 @@ def alarms(of_type) -> dict[str, Any]:
 
 
 def metric(alarm: dict[str, Any]) -> dict[str, Any]:
-    """The metric of an alarm; with an expression, it is among its metrics."""
+    """The metric of an alarm, or of its expression."""
     found = [
         each["MetricStat"]["Metric"]
         for each in alarm.get("Metrics", [])
@@ -114,7 +114,7 @@ def widgets(resources) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def shown(widgets) -> list[list[str]]:
-    """Each line of the dashboard: namespace, metric, and dimensions with their values."""
+    """Namespace, metric, and dimensions with values of each dashboard line."""
     every = [line for each in widgets for line in each["properties"]["metrics"]]
     lines = [line for line in every if isinstance(line[0], str)]
     return [[part for part in line if isinstance(part, str)] for line in lines]

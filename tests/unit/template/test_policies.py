@@ -166,8 +166,8 @@ def test_a_function_receives_from_its_own_queues_only(allowed, role, queues):
 def test_indexing_sends_messages_to_the_recheck_queue_only(allowed, functions, function, queue):
     sending = (["sqs:SendMessage"], [{"Fn::GetAtt": [queue, "Arn"]}])
     assert allowed(f"{function}Role")["ScheduleRechecks"] == sending
-    told = functions[function]["Environment"]["Variables"]["REVISIT_QUEUE_URL"]
-    assert told == {"Ref": queue}
+    queue_url = functions[function]["Environment"]["Variables"]["REVISIT_QUEUE_URL"]
+    assert queue_url == {"Ref": queue}
 
 
 def test_search_reads_the_queue_length_and_receives_no_messages(allowed, functions):

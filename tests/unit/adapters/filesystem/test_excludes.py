@@ -74,7 +74,7 @@ def put(folder: Path) -> Callable[..., None]:
 
 
 def seen(folder: Path, excludes: Excludes | None = None) -> set[str]:
-    """The keys of the listing, with which single looks agree."""
+    """The keys of the listing, checked against `head` of each key."""
     store = FolderStore(folder, excludes=excludes)
     keys = {ref.key for ref, _ in store.list_images()}
     files = (path for path in folder.rglob("*") if path.is_file())
@@ -146,7 +146,7 @@ def make_pipe(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (break_pattern, "line 2, '[a': a bracket is not closed"),
         (break_encoding, "line 1 is not UTF-8"),
@@ -154,7 +154,7 @@ def make_pipe(file: Path) -> None:
         (make_pipe, "not a regular file"),
     ],
 )
-def test_an_invalid_ignore_file_excludes_its_folder_and_is_reported(folder, put, spoil, said):
+def test_an_invalid_ignore_file_excludes_its_folder_and_is_reported(folder, put, spoil, message):
     put("a.jpg", "x/b.jpg", "x/deep/c.jpg")
     spoil(folder / "x" / IGNORE_FILE)
     store = FolderStore(folder)
@@ -163,7 +163,7 @@ def test_an_invalid_ignore_file_excludes_its_folder_and_is_reported(folder, put,
         store.head(ImageRef(store.bucket, "x/deep/c.jpg"))
     ((path, reason),) = store.skipped()
     assert path == f"x/{IGNORE_FILE}"
-    assert said in reason
+    assert message in reason
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

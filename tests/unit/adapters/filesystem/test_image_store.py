@@ -1,4 +1,4 @@
-"""A folder as a bucket, out of which no key leads."""
+"""A folder as a bucket; no key reaches a file outside of it."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ from imagesearch.domain.images import ImageRef
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a secret beside it."""
+    """A folder next to a secret file."""
     (tmp_path / "secret.jpg").write_bytes(b"secret")
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -136,9 +136,9 @@ def test_a_folder_name_that_is_not_utf8_is_reported_once(store, folder):
             Path(os.fsdecode(root + b"/" + name)).write_bytes(b"data")
     except OSError:
         pytest.skip("this file system takes no such name")
-    told = dict(store.skipped())
-    assert {os.fsencode(name) for name in told} == names
-    assert set(told.values()) == {"its name is not UTF-8: rename it"}
+    reported = dict(store.skipped())
+    assert {os.fsencode(name) for name in reported} == names
+    assert set(reported.values()) == {"its name is not UTF-8: rename it"}
 
 
 def test_the_listing_contains_every_file_by_its_relative_path(store, folder):
@@ -238,7 +238,7 @@ def test_a_broken_link_is_reported_if_named_as_an_image(store, folder):
 
 
 def test_linked_folders_are_not_listed(store, folder, ref):
-    """Its files have their keys where they lie; a second one would never be listed."""
+    """Files have only the key of their own location, so listings contain no second key."""
     (folder / "sub").mkdir()
     (folder / "sub" / "a.jpg").write_bytes(b"data")
     (folder / "again").symlink_to("sub")
@@ -259,7 +259,7 @@ def test_an_image_name_that_is_not_a_file_is_reported(store, folder, ref, monkey
     os.mkfifo(folder / "pipe.jpg")
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as made:
-        monkeypatch.chdir(folder)  # such an address has 107 bytes at most
+        monkeypatch.chdir(folder)  # the path of a socket has at most 107 bytes
         made.bind("socket.png")
     assert dict(store.skipped()) == {
         "pipe.jpg": "it is a named pipe, not a file",
@@ -291,13 +291,13 @@ TIMES = {
 @pytest.mark.parametrize("seconds", TIMES)
 def test_a_time_outside_the_calendar_is_clamped(store, seconds):
     found = os.stat_result([0o100644, 1, 1, 1, 0, 0, 4, 0, seconds, 0])
-    # What the system tells in nanoseconds has no place in a result that Python makes.
+    # A stat result built in Python has no nanosecond fields.
     state = file_state.object_state(Stat(found, seconds * 10**9))
     assert state.last_modified == TIMES[seconds]
 
 
 class Stat:
-    """A file's state with times as the system tells them."""
+    """A stat result with the times of the system."""
 
     def __init__(self, found: os.stat_result, nanoseconds: int) -> None:
         self.st_size, self.st_dev, self.st_ino = found.st_size, found.st_dev, found.st_ino

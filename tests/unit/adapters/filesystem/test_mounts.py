@@ -1,4 +1,4 @@
-"""A filesystem is recognized when mounted again, and distinguished from others."""
+"""A remounted filesystem is recognized, and distinguished from others."""
 
 import os
 from pathlib import Path

@@ -76,7 +76,7 @@ KEPT = st.floats(0.5, 1)
 def mutated(file, edits, kept):
     changed = bytearray(file)
     for place, new in edits:
-        # Squared: headers come first, and that is where damage does most.
+        # Squared, to concentrate mutations on the headers at the beginning.
         at = int(place**2 * len(changed))
         changed[at : at + len(new)] = new
     return bytes(changed[: int(len(changed) * kept)])
@@ -92,7 +92,7 @@ def test_a_mutated_file_raises_only_unreadable_image(files, format, edits, kept)
 @settings(derandomize=True, max_examples=100, deadline=None)
 @given(EDITS, KEPT)
 def test_a_mutated_heic_file_raises_only_unreadable_image(files, children, edits, kept):
-    # In a child: mutated HEIC files do kill libheif.
+    # In a child process, because mutated HEIC files crash libheif.
     file = mutated(files["HEIC"], edits, kept)
     (result,) = children.decode_in_order([file], WANTED)
     assert isinstance(result, Picture | UnreadableImage)

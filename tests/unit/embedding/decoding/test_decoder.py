@@ -71,7 +71,7 @@ XMP = (
 
 
 def with_xmp(saved, image, format, turn, tiff=(), **options):
-    """The picture with an orientation in XMP."""
+    """The image with an orientation in XMP."""
     text = XMP % turn
     if format == "PNG":
         info = PngImagePlugin.PngInfo()
@@ -106,7 +106,7 @@ def test_exif_orientation_takes_precedence_over_xmp(
     exif = Image.Exif()
     exif[0x0112] = turn
     options = {"lossless": True} if format == "WEBP" else {"quality": 100}
-    if format != "TIFF":  # Its own tag says it.
+    if format != "TIFF":  # TIFF has its own orientation tag.
         options["exif"] = exif
     file = with_xmp(saved, quadrants, format, 9 - turn, {274: turn}, **options)
     plain = stored(saved, quadrants, format, turn)
@@ -124,7 +124,7 @@ def test_a_heic_is_rotated_by_its_boxes_and_not_by_exif(turn, data, stretched):
 
 
 def with_exif(file, before, turn):
-    """The file with another orientation in its EXIF, of either byte order."""
+    """The file with another orientation in its EXIF, in either byte order."""
     for order, head in ((">", b"\x01\x12\0\x03\0\0\0\x01"), ("<", b"\x12\x01\x03\0\x01\0\0\0")):
         tag = head + struct.pack(f"{order}H", before)
         if tag in file:
@@ -154,7 +154,7 @@ def test_rotation_and_mirror_boxes_are_applied(
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_an_avif_without_boxes_is_not_rotated_by_exif(turn, quadrants, saved, stretched, corners):
     exif = Image.Exif()
-    exif[0x0128] = 2  # A short value like the orientation, which takes its place.
+    exif[0x0128] = 2  # A short value, replaced by the orientation.
     bare = saved(quadrants, "AVIF", quality=100, exif=exif)
     tag = b"\x01\x28\0\x03\0\0\0\x01\0\x02"
     assert tag in bare

@@ -20,7 +20,7 @@ def dated(quadrants, saved, stretched):
         exif.get_ifd(EXIF)[ORIGINAL] = date
         if offset is not None:
             exif.get_ifd(EXIF)[OFFSET] = offset
-        exif[EXIF] = exif.get_ifd(EXIF)  # TIFF writes only what is set so
+        exif[EXIF] = exif.get_ifd(EXIF)  # TIFF writes only values that are set this way
         return decode(saved(quadrants, format, exif=exif), stretched).taken_at
 
     return when

@@ -1,4 +1,4 @@
-"""Formats and color modes are decoded as a viewer shows them."""
+"""Formats and color modes are decoded as displayed by a viewer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagesearch.embedding.decoding.decoder import decode
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]
-# Chroma is stored at half resolution and quantized: what a viewer shows is off by a little too.
+# Chroma is stored at half resolution and quantized, so decoded colors are inexact.
 LOSSY = 12
 
 
@@ -94,7 +94,7 @@ def test_nan_values_do_not_affect_other_pixels(saved, corners):
 
 @pytest.mark.parametrize("mode", ["CMYK", "RGB"])
 def test_an_inverted_cmyk_jpeg_of_adobe_is_read_correctly(mode, quadrants, saved, corners):
-    # Pillow writes CMYK as Adobe does: inverted, with Adobe's marker.
+    # Pillow writes CMYK like Adobe: inverted, with the Adobe marker.
     assert near(corners(saved(quadrants.convert(mode), "JPEG", quality=95)), QUADRANTS, 20)
 
 
@@ -133,7 +133,7 @@ def test_half_transparent_is_half_white(data, saved, corners):
 
 
 @pytest.mark.parametrize(
-    ("content", "code", "said"),
+    ("content", "code", "message"),
     [
         (b"", "empty_file", "empty"),
         (b"Dear diary, today", "not_an_image", "text"),
@@ -147,8 +147,8 @@ def test_half_transparent_is_half_white(data, saved, corners):
         (b"\xff\xd8\xff\xe0", "damaged_image", "image/jpeg"),
     ],
 )
-def test_a_file_that_is_not_an_image_is_named(content, code, said, stretched):
-    with pytest.raises(UnreadableImage, match=said) as caught:
+def test_a_file_that_is_not_an_image_is_named(content, code, message, stretched):
+    with pytest.raises(UnreadableImage, match=message) as caught:
         decode(content, stretched)
     assert caught.value.code == code
 

@@ -1,4 +1,4 @@
-"""Frames: the first frame of an animation or multi-page file that is not blank."""
+"""Frames: the first frame of an animation or multi-page file that is not blank is used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALPHA = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
 @pytest.fixture
 def animation(saved):
     def make(format, frames, **options):
-        # Saving leaves a format's options in an image.
+        # Saving adds options of the format to the image.
         first, *others = [frame.copy() for frame in frames]
         options = FORMATS[format] | {"save_all": True, "append_images": others} | options
         return saved(first, format, **options)
@@ -50,7 +50,7 @@ def is_quadrants(found):
 @pytest.mark.parametrize("empty", [(0, 0, 0), WHITE, (90, 120, 30)], ids=str)
 @pytest.mark.parametrize("format", FORMATS)
 def test_blank_frames_are_skipped(format, empty, animation, quadrants, corners):
-    # Writers drop frames that equal the one before.
+    # Encoders drop frames that equal the previous one.
     second = tuple(min(255, value + 40) if value < 200 else value - 40 for value in empty)
     file = animation(format, [plain(empty), plain(second), quadrants, plain(empty)])
     assert is_quadrants(corners(file))
@@ -97,14 +97,14 @@ def test_the_second_image_of_an_mpo_is_complete_in_draft_mode(
 
 
 def test_a_default_image_outside_the_animation_is_skipped(animation, quadrants, corners):
-    """Browsers show the animation, and the other image to nobody."""
+    """Browsers show the animation and never the default image."""
     other = quadrants.transpose(Image.Transpose.ROTATE_180)
     file = animation("PNG", [other, quadrants, plain(RED)], default_image=True)
     assert is_quadrants(corners(file))
 
 
 def pages(*pages):
-    """A TIFF of pages, each with its kind (tag 254)."""
+    """A TIFF of pages, each with a subfile type (tag 254)."""
     file = io.BytesIO()
     with TiffImagePlugin.AppendingTiffWriter(file, new=True) as writer:
         for image, kind in pages:
@@ -144,7 +144,7 @@ def test_a_later_frame_over_the_size_limit_is_ignored(animation, quadrants, stre
 
 
 def test_partial_frames_are_composited(animation, corners):
-    """The second frame of this GIF is a part, drawn over the first."""
+    """The second frame of this GIF is partial and drawn over the first."""
     half = plain(WHITE)
     half.paste(RED, (0, 0, 48, 64))
     file = animation("GIF", [plain(WHITE), half], disposal=1)

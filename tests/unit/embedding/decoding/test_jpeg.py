@@ -29,7 +29,7 @@ OPTIONS = [
 
 
 def noise(mode="RGB"):
-    """Rows that compress alike, so that half of the bytes are half of the rows."""
+    """An image whose rows compress equally, so that half of the bytes has half of the rows."""
     values = np.random.default_rng(0).integers(0, 256, (HEIGHT // 5, WIDTH // 5), np.uint8)
     return Image.fromarray(values).resize((WIDTH, HEIGHT), Image.Resampling.NEAREST).convert(mode)
 
@@ -54,7 +54,7 @@ def test_three_quarters_of_a_file_are_decoded_and_marked_as_truncated(mode, opti
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_only_existing_rows_are_embedded(options):
-    """Red grows from the first row to the last."""
+    """Red increases from the first row to the last."""
     grows = Image.linear_gradient("L").resize((WIDTH, HEIGHT))
     file = jpeg(Image.merge("RGB", [grows, noise("L"), noise("L")]), **options)
     cut = file[: len(file) * 4 // 5]
@@ -80,7 +80,7 @@ def test_a_progressive_file_with_an_incomplete_first_scan_is_rejected():
 
 @pytest.mark.parametrize("value", [0, 127, 128, 255])
 def test_existing_rows_of_one_color_are_counted(value):
-    """Black, white and libjpeg's gray for missing rows are colors like others."""
+    """Black, white and the gray of libjpeg for missing rows can be valid image content."""
     image = Image.new("RGB", (WIDTH, HEIGHT), (value,) * 3)
     image.paste(noise().crop((0, 0, WIDTH, 40)))
     file = jpeg(image)
@@ -139,7 +139,7 @@ def test_a_file_truncated_anywhere_is_decoded_or_rejected_with_a_reason(options,
     try:
         picture = decode(cut, WANTED)
     except UnreadableImage:
-        # Of a progressive file the first scan, a fraction of its bytes, has all rows.
+        # The first scan of a progressive file, a fraction of its bytes, has all rows.
         assert part < (0.35 if "progressive" in options else 0.65)
     else:
         assert picture.truncated or kept >= len(file) - 2

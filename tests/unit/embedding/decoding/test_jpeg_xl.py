@@ -1,4 +1,4 @@
-"""JPEG XL: orientation, and the size before pixels are decoded."""
+"""JPEG XL: orientation, and size limits before pixels are decoded."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def children():
 
 @pytest.fixture
 def from_jpeg(tmp_path, saved):
-    """A JPEG, and the same packed as JPEG XL so that it can be unpacked byte by byte."""
+    """A JPEG, and its lossless transcoding to JPEG XL."""
 
     def pack(image, **options):
         path = tmp_path / "picture.jpg"
@@ -97,7 +97,7 @@ def test_transparent_pixels_are_white(saved, corners):
 def test_exif_does_not_rotate_a_decoded_jpeg_xl_again(
     orientation, quadrants, saved, noted, stretched, corners
 ):
-    """ISO/IEC 18181-2: the codestream's own orientation counts, whatever EXIF says of it."""
+    """The orientation of the codestream takes precedence over EXIF (ISO/IEC 18181-2)."""
     tags = Image.Exif()
     tags.update({**noted, ORIENTATION: orientation})
     picture = decode(saved(quadrants, "JXL", exif=tags.tobytes()), stretched)
@@ -143,7 +143,7 @@ def test_a_large_size_is_read_from_the_header(size, saved):
 
 
 def with_size(width, height):
-    """A codestream's header that tells this size, and nothing that could be decoded."""
+    """A codestream header of this size, without image data."""
     bits, at = 0, 0
     for value, count in ((0, 1), (3, 2), (height - 1, 30), (0, 3), (3, 2), (width - 1, 30)):
         bits |= value << at

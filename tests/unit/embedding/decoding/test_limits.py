@@ -23,7 +23,7 @@ SIZES = {
 
 
 def refused(data, wanted, **limits):
-    decoded = []  # what is called before any pixel is
+    decoded = []  # calls before any pixel is decoded
     with pytest.raises(UnreadableImage) as caught:
         decode(data, wanted, decoded.append, limits=DecodingLimits(**limits))
     assert decoded == []
@@ -32,7 +32,7 @@ def refused(data, wanted, **limits):
 
 
 def with_size(data, marker, offset, layout):
-    """A file whose header tells another size."""
+    """The file with another size in its header."""
     start = data.index(marker) + offset
     packed = struct.pack(layout, HUGE, HUGE)
     return data[:start] + packed + data[start + len(packed) :]
@@ -93,8 +93,8 @@ def test_a_file_over_the_byte_limit_is_rejected(quadrants, saved, stretched):
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF", "TIFF", "BMP"])
 def test_an_image_over_the_memory_limit_is_rejected(format, saved, stretched):
     file = saved(Image.new("RGB", (1_000, 1_000)), format)
-    said = refused(file, stretched, memory_bytes=3_900_000)
-    assert "when decoded, over the limit of 3 MB" in said
+    message = refused(file, stretched, memory_bytes=3_900_000)
+    assert "when decoded, over the limit of 3 MB" in message
 
 
 def test_a_large_jpeg_is_decoded_reduced_unless_progressive(saved, stretched):
@@ -108,14 +108,14 @@ def test_a_large_jpeg_is_decoded_reduced_unless_progressive(saved, stretched):
 
 
 def test_a_jpeg_can_declare_more_pixels_than_are_decoded(saved, stretched):
-    """Photos of 200 megapixels are decoded at an eighth."""
+    """Photos of 200 megapixels are decoded at one eighth of their size."""
     file = saved(Image.new("RGB", (1_600, 1_200)), "JPEG")
     picture = decode(file, stretched, limits=DecodingLimits(pixels=400 * 300))
     assert (picture.width, picture.height) == (1_600, 1_200)
 
 
 def test_a_long_jpeg_that_cannot_be_reduced_is_rejected(saved, stretched):
-    """Of its short side every pixel is needed."""
+    """Every pixel of the short side is needed."""
     file = saved(Image.new("RGB", (60_000, 40)), "JPEG")
     assert "60000 x 40 pixels, over the limit" in refused(file, stretched, pixels=10**6)
 
@@ -124,7 +124,7 @@ def test_a_long_jpeg_that_cannot_be_reduced_is_rejected(saved, stretched):
 def test_a_jpeg_whose_coefficients_take_too_much_memory_is_rejected(scans, saved, stretched):
     file = saved(Image.new("RGB", (2_000, 2_000)), "JPEG", progressive=True)
     if scans != "progressive":
-        # A sequential frame whose first scan has one component of three.
+        # A sequential frame whose first scan has one of three components.
         start = file.index(b"\xff\xc2")
         file = file[:start] + b"\xff\xc0" + file[start + 2 :]
         scan = file.index(b"\xff\xda")

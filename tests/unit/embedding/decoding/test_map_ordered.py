@@ -32,7 +32,7 @@ def test_prefetching_is_bounded(threads):
 
 
 def test_two_items_are_processed_concurrently(threads):
-    """Each waits for the other: one after the other would never end."""
+    """Each item waits for the other, so sequential processing would hang."""
     both = threading.Barrier(2, timeout=PATIENCE_SECONDS)
     assert sorted(map_ordered(threads, lambda _: both.wait(), range(2), 2)) == [0, 1]
 

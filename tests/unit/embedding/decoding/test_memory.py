@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 MEASURING = (sys.executable, "-P", str(Path(__file__).with_name("measuring_decoder.py")))
 SIDE = 10_000
-# The picture itself takes 400 MB; the interpreter and its libraries about 40.
+# The image takes 400 MB; the interpreter and its libraries about 40 MB.
 MOST = 500 * 10**6
 ALL = DetailOptions(thumbnail=True)
 

@@ -28,7 +28,7 @@ MEMORY = 600 * 2**20
 
 @pytest.fixture(scope="module")
 def pool_of():
-    """Makes pools whose decoder does what the file says, within so many seconds."""
+    """Creates pools with a time limit, whose decoder follows the command in the file."""
     with ExitStack() as stack:
 
         def make(seconds):
@@ -41,7 +41,7 @@ def pool_of():
 
 @pytest.fixture(scope="module")
 def hostile(pool_of):
-    """As patient as it takes."""
+    """A pool without an effective time limit."""
     return pool_of(PATIENCE_SECONDS)
 
 
@@ -54,25 +54,25 @@ def pid(picture):
 
 
 @pytest.mark.parametrize(
-    ("order", "code", "said"),
+    ("order", "code", "message"),
     [
         ("abort", "decoder_crashed", "SIGABRT"),
         ("segfault", "decoder_crashed", "SIGSEGV"),
         ("grow", "decoder_crashed", "status 1"),
     ],
 )
-def test_a_file_that_crashes_the_decoder_affects_no_other(order, code, said, hostile, stretched):
-    fails_alone(hostile, stretched, order, code, said)
+def test_a_file_that_crashes_the_decoder_affects_no_other(order, code, message, hostile, stretched):
+    fails_alone(hostile, stretched, order, code, message)
 
 
 def test_a_file_that_hangs_the_decoder_affects_no_other(pool_of, stretched):
     fails_alone(pool_of(5), stretched, "loop", "decoder_timeout", "5 seconds")
 
 
-def fails_alone(pool, stretched, order, code, said):
+def fails_alone(pool, stretched, order, code, message):
     first, culprit, *rest = decoded(pool, stretched, "a", order, "b", "c", "d")
     assert isinstance(culprit, UnreadableImage)
-    assert (culprit.code, said in culprit.message) == (code, True)
+    assert (culprit.code, message in culprit.message) == (code, True)
     assert [picture.content_type[0] for picture in (first, *rest)] == list("abcd")
 
 
@@ -119,7 +119,7 @@ def test_large_images_are_decoded_in_turn_and_waiting_does_not_count_as_time(str
     with pool.large_turn:
         waiting = pool.decode_in_order([b"small", b"large 999999999"], stretched)
         assert next(waiting).content_type.startswith("small")
-        threading.Event().wait(1.25 * seconds)  # what is claimed of time takes time
+        threading.Event().wait(1.25 * seconds)  # the claim is about elapsed time
     assert isinstance(next(waiting), Picture)
     pool.close()
 

@@ -29,7 +29,7 @@ def cosine(one, other):
 
 
 def without_profile(path):
-    """The same pixels with no color profile: the reference does not look at profiles."""
+    """The same pixels without a color profile, which the reference ignores."""
     with Image.open(path) as sample:
         if "icc_profile" not in sample.info:
             return path.read_bytes()
@@ -52,7 +52,7 @@ def test_every_sample_equals_the_hugging_face_reference():
 
 @pytest.fixture(scope="module")
 def large():
-    """A sample as a camera of 12 megapixels would give it, noise included."""
+    """A sample scaled to 12 megapixels, with noise."""
     with Image.open(SAMPLES / "animals" / "american-bison.webp") as sample:
         image = np.asarray(sample.convert("RGB").resize((4_000, 3_000), Image.Resampling.BICUBIC))
     noise = np.random.default_rng(0).normal(0, 6, (3_000, 4_000, 1))

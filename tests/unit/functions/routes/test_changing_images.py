@@ -27,24 +27,24 @@ def uploads(store, index, derived, allowed) -> UploadService:
 def test_an_upload_request_returns_a_form(ask):
     answer = ask("POST", "/v1/images", BEACH | {"collection": "2024", "metadata": {"label": "sea"}})
     assert answer.status == 201
-    begun = answer.json
-    assert set(begun) == {"id", "key", "upload", "expires_at"}
-    assert begun["upload"] == {"url": "https://bucket.test/", "fields": {"key": begun["key"]}}
-    assert begun["key"].startswith("2024/beach-")
-    assert begun["id"] == ref(begun["key"]).id
-    assert begun["expires_at"] == "2026-01-01T00:15:00Z"
+    started = answer.json
+    assert set(started) == {"id", "key", "upload", "expires_at"}
+    assert started["upload"] == {"url": "https://bucket.test/", "fields": {"key": started["key"]}}
+    assert started["key"].startswith("2024/beach-")
+    assert started["id"] == ref(started["key"]).id
+    assert started["expires_at"] == "2026-01-01T00:15:00Z"
 
 
 def test_an_uploaded_image_is_pending_and_then_indexed(ask, store, indexer):
-    begun = ask("POST", "/v1/images", BEACH).json
-    path = f"/v1/images/{begun['id']}"
+    started = ask("POST", "/v1/images", BEACH).json
+    path = f"/v1/images/{started['id']}"
     assert ask("GET", path).status == 404
-    store.put(begun["key"], picture("a beach"))
+    store.put(started["key"], picture("a beach"))
     pending = ask("GET", path).json
-    assert (pending["status"], pending["key"]) == ("pending", begun["key"])
-    assert pending["url"] == f"https://pictures.test/{begun['key']}"
+    assert (pending["status"], pending["key"]) == ("pending", started["key"])
+    assert pending["url"] == f"https://pictures.test/{started['key']}"
     assert not {"indexed_at", "model", "metadata", "reason"} & set(pending)
-    indexer.process([ref(begun["key"])])
+    indexer.process([ref(started["key"])])
     assert ask("GET", path).json["status"] == "indexed"
 
 
@@ -87,7 +87,7 @@ def test_a_missing_image_is_not_deleted(ask):
 
 
 def test_no_upload_starts_while_its_record_cannot_be_stored(ask, derived):
-    derived.away = "uploads/"
+    derived.unavailable = "uploads/"
     answer = ask("POST", "/v1/images", BEACH)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
 

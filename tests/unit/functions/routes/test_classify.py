@@ -122,7 +122,7 @@ def test_image_errors_are_those_of_a_search(ask, index):
     assert ask("POST", PATH, {"image": broken, "labels": ["a"]}).status == 422
     assert ask("POST", PATH, {"id": "nobody", "labels": ["a"]}).status == 404
     assert ask("POST", PATH, "x", "text/plain").status == 415
-    index.away = True
+    index.unavailable = True
     assert ask("POST", PATH, {"image": CAT}).status == 503
 
 

@@ -22,7 +22,7 @@ def indexer(store, index, images, derived):
 
 @pytest.fixture
 def edited(index):
-    """Makes an indexed image one with other bytes that shows the same picture."""
+    """Replaces the hash of an indexed image, as for an edited copy."""
 
     def edited(key):
         stored = index.get([ref(key).id])[ref(key).id]
@@ -197,7 +197,7 @@ def test_bytes_that_are_not_an_image_are_rejected(ask):
 
 
 def test_an_unavailable_index_is_503(ask, index):
-    index.away = True
+    index.unavailable = True
     assert ask("GET", "/v1/duplicates").status == 503
     assert ask("POST", "/v1/duplicates/check", CAT, type="image/png").status == 503
 

@@ -88,7 +88,7 @@ def test_a_missing_image_is_404(ask, derived, search_id):
 
 
 def test_an_unavailable_store_is_503(ask, derived, search_id):
-    derived.away = "feedback/"
+    derived.unavailable = "feedback/"
     body = {"search_id": search_id, "id": TOM, "relevant": True}
     assert ask("POST", PATH, body).status == 503
 

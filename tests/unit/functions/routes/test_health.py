@@ -35,11 +35,11 @@ class TestWithQueue:
         assert ask("GET", "/v1/health").json == HEALTHY | {"lag": lag}
 
     def test_an_unavailable_queue_keeps_health_ok(self, ask, queue):
-        queue.away = True
+        queue.unavailable = True
         answer = ask("GET", "/v1/health")
         assert (answer.status, answer.json) == (200, HEALTHY | {"lag": None})
 
     def test_an_unavailable_index_fails_the_health_check(self, ask, index):
-        index.away = True
+        index.unavailable = True
         answer = ask("GET", "/v1/health")
         assert (answer.status, answer.error) == (503, "unavailable")

@@ -1,4 +1,4 @@
-"""Claims about images that a request names by URL."""
+"""Claims about images given by URL in a request."""
 
 import re
 
@@ -50,7 +50,7 @@ def test_all_urls_of_a_request_are_fetched_once_and_embedded_in_one_batch(ask, p
     assert [first_of["hits"][0]["key"] for first_of in answer.json["results"]] == [
         *("tom.png", "rex.png", "tom.png")
     ]
-    assert sorted(web.asked) == [REX, TOM]
+    assert sorted(web.requested) == [REX, TOM]
     assert len(images.batches) == 1
 
 
@@ -87,10 +87,10 @@ def test_the_number_of_urls_is_limited(ask, pets, web):
     web.images |= {url: picture("a cat") for url in urls}
     few = [{"url": url} for url in urls[:MAX_URLS]]
     assert ask("POST", "/v1/search", {"query": {"terms": few}}).status == 200
-    web.asked.clear()
+    web.requested.clear()
     answer = ask("POST", "/v1/search", {"query": {"terms": [*few, {"url": urls[-1]}]}})
     assert (answer.status, answer.error) == (400, "too_many_urls")
-    assert web.asked == []
+    assert web.requested == []
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_urls_are_not_logged(ask, pets, web, logs):
 
 
 class TestUploads:
-    """An image that is fetched into the bucket."""
+    """Uploads by URL to the bucket."""
 
     @pytest.fixture
     def derived(self) -> FakeDerived:
@@ -181,7 +181,7 @@ class TestUploads:
         def test_nothing_is_fetched(self, ask, web):
             answer = ask("POST", "/v1/images", {"url": TOM})
             assert (answer.status, answer.error) == (403, "uploads_off")
-            assert web.asked == []
+            assert web.requested == []
 
     class TestWithoutTheWeb:
         @pytest.fixture

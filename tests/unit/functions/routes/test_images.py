@@ -43,7 +43,7 @@ def test_the_list_is_paginated(ask, pets):
 
 @pytest.fixture
 def dated(fill, index):
-    """Images that were taken in another order than that of their keys, one of them undated."""
+    """Images whose dates and keys differ in order, one of them without a date."""
     fill({f"{name}.png": picture(name) for name in "abcd"})
     for name, year in (("a", 2022), ("b", 2020), ("d", 2024)):
         document, *rest = index.entries[ref(f"{name}.png").id]

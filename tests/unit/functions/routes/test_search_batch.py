@@ -1,4 +1,4 @@
-"""Claims: each search of a batch has the result that it has alone, independent of the others."""
+"""Claims: each search of a batch has the result of a single search, independent of the others."""
 
 import base64
 
@@ -56,7 +56,7 @@ def test_each_search_of_a_batch_continues_by_its_own_cursor(batch, pets):
 def test_a_batch_costs_one_embedding_batch_and_one_round_trip(batch, pets, index, texts):
     assert batch(*[by_text(f"picture {n}") for n in range(32)]).status == 200
     assert [len(texts) for texts in texts.batches] == [32]
-    assert [len(queries) for queries in index.asked] == [32]
+    assert [len(queries) for queries in index.requested] == [32]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_batch_must_be_json(ask, type):
 
 
 def test_an_unavailable_index_is_503_for_the_batch(batch, index):
-    index.away = True
+    index.unavailable = True
     assert batch(by_text("a"), {"query": {"id": "x"}}).status == 503
 
 

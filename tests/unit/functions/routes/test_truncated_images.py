@@ -1,4 +1,4 @@
-"""Claims: `truncated` is true for images whose file is incomplete, else absent."""
+"""Claims: `truncated` is true for images with an incomplete file, otherwise absent."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from tests.support.fakes import FakeImages, picture, ref
 
 
 class CutImages(FakeImages):
-    """Every file ends too early."""
+    """Reports every file as truncated."""
 
     def encode_images(self, images, details=None):
         return [replace(each, truncated=True) for each in super().encode_images(images, details)]

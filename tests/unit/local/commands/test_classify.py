@@ -1,4 +1,4 @@
-"""`imagesearch classify` says what a file shows, by labels or by the folders of files like it."""
+"""`imagesearch classify` classifies a file by labels or by the folders of similar files."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def indexed(run: Run, folder: Path) -> Path:
-    """Two folders of pictures of one color each, indexed."""
+    """Two indexed folders of images of one color each."""
     for color in ("red", "blue"):
         (folder / color).mkdir()
         for size in (64, 80):
@@ -49,7 +49,7 @@ def test_the_table_shows_the_best_labels(run: Run, indexed: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (("--labels", "a", "--neighbours", "3"), "one of --labels"),
         (("--labels", ","), "labels.0 has 0 characters"),
@@ -57,11 +57,11 @@ def test_the_table_shows_the_best_labels(run: Run, indexed: Path) -> None:
     ],
 )
 def test_invalid_label_options_are_rejected(
-    run: Run, indexed: Path, options: tuple[str, ...], says: str
+    run: Run, indexed: Path, options: tuple[str, ...], message: str
 ):
     done = run("classify", str(indexed / "red/64.png"), *options)
     assert (done.returncode, done.stdout) == (2, "")
-    assert says in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""`imagesearch duplicates` lists what shows the same picture, and refuses in words of its own."""
+"""`imagesearch duplicates` lists groups of duplicates, and reports errors in terms of files."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def indexed(run: Run, folder: Path) -> Path:
-    """An owl, the same file again, a mirrored copy of it, and a panda."""
+    """An indexed owl, a copy of the file, a mirrored copy, and a panda."""
     owl, panda = SAMPLES / "animals/owl.webp", SAMPLES / "animals/giant-panda.webp"
     (folder / "others").mkdir(parents=True)
     shutil.copyfile(owl, folder / "owl.webp")
@@ -52,14 +52,14 @@ def test_a_group_in_the_table_has_one_number_and_unquoted_keys(run: Run, indexed
 
 
 def test_raw_files_and_their_jpegs_are_reported_as_one_shot(run: Run, folder: Path) -> None:
-    """The camera's JPEG is not the preview: it is sharpened, graded and packed in its own way."""
+    """The JPEG of a camera differs from the preview in sharpening, grading and compression."""
     folder.mkdir(parents=True, exist_ok=True)
     for stem, name in (("one", "animals/owl"), ("two", "animals/giant-panda")):
         picture = Image.open(SAMPLES / f"{name}.webp").convert("RGB")
         graded = ImageEnhance.Contrast(ImageEnhance.Brightness(picture).enhance(1.1)).enhance(1.1)
         graded.filter(ImageFilter.SHARPEN).save(folder / f"{stem}.JPG", quality=80)
         even = picture.crop((0, 0, picture.width // 2 * 2, picture.height // 2 * 2))
-        # The one has a preview, the other is developed.
+        # One file has a preview, the other is developed.
         raw = dng(even) if stem == "one" else tiff_like(even, "NIKON CORPORATION", "NIKON Z 6")
         (folder / f"{stem}.{'DNG' if stem == 'one' else 'NEF'}").write_bytes(raw)
     assert run("index", str(folder)).returncode == 0

@@ -1,4 +1,4 @@
-"""Claims: what is left out is told on demand, comes and goes with the rules, and fails nothing."""
+"""Claims: excluded files follow the rules, are listed on demand, and are not failures."""
 
 import shutil
 import subprocess

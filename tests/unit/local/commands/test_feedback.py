@@ -1,4 +1,4 @@
-"""`imagesearch feedback export` prints what was kept, of a folder here or of a deployed system."""
+"""`imagesearch feedback export` prints the stored feedback of a folder or a deployed system."""
 
 import json
 from pathlib import Path

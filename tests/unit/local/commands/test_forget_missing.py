@@ -1,4 +1,4 @@
-"""A person at the terminal is asked once; where nobody sits, nothing is forgotten."""
+"""Deletion of records is confirmed once at a terminal; without a terminal records are kept."""
 
 import io
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """Somebody types this."""
+    """Simulates a terminal with this input."""
 
     def type_in(text: str) -> Terminal:
         shown = Terminal()

@@ -1,4 +1,4 @@
-"""`imagesearch labels` keeps sets of labels that `classify` then compares an image with."""
+"""`imagesearch labels` manages the label sets of `classify`."""
 
 import json
 import subprocess
@@ -52,7 +52,7 @@ def test_a_set_is_replaced_added_to_and_deleted(run: Run, photo: Path, lines) ->
 
 def test_errors_are_reported(run: Run, photo: Path, lines, tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
-    for arguments, says in (
+    for arguments, message in (
         (("put", "things", "none.txt"), "cannot read none.txt"),
         (("put", "things", "binary"), "not UTF-8"),
         (("put", "things", str(lines("", " "))), "has no labels"),
@@ -62,5 +62,5 @@ def test_errors_are_reported(run: Run, photo: Path, lines, tmp_path: Path) -> No
     ):
         done = run("labels", *arguments)
         assert done.returncode == 2
-        assert says in " ".join(done.stderr.split())
+        assert message in " ".join(done.stderr.split())
         assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""`imagesearch search` finds with whatever can be indexed, and refuses in words of its own."""
+"""`imagesearch search` accepts every indexable file, and reports errors in terms of files."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ API_WORDS = ("GET ", "POST ", "openapi", "bucket", " q:")
 
 @pytest.fixture
 def indexed(run: Run, folder: Path) -> Path:
-    """A red and a blue picture, indexed."""
+    """An indexed red image and an indexed blue one."""
     for name, color in (("red.png", "red"), ("blue.png", "blue")):
         Image.new("RGB", (64, 64), color).save(folder / name)
     assert run("index", str(folder)).returncode == 0

@@ -1,4 +1,4 @@
-"""Notes of uploads go after a day, and nothing else does."""
+"""Upload records are deleted after a day, and nothing else is."""
 
 from pathlib import Path
 

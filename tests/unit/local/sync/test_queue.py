@@ -1,6 +1,6 @@
-"""The queue hands every message out until it is settled, later each time, and not for ever.
+"""The queue redelivers messages with growing delays until success or a limit.
 
-The worker feeds the indexing function as Lambda does, and honours what it reports as failed.
+The worker calls the indexing function like Lambda, and retries the reported failures.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""The watcher tells of every change, and says so itself when it may have missed one.
+"""The watcher reports every change, and a gap when it can have missed one.
 
-A change at a path concerns the file there, and all that is or was below a folder.
+A change of a path concerns its file, and all present and indexed files below a folder.
 """
 
 import shutil
@@ -22,7 +22,7 @@ Eventually = Callable[..., None]
 
 
 class Watched:
-    """A watcher at work, and what it told; `fail` is raised once out of the next change."""
+    """A running watcher and its reports; the next change raises `fail` once."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
@@ -72,13 +72,13 @@ def test_new_changed_renamed_and_deleted_files_are_reported(
         "renamed.jpg": lambda: (folder / "new.jpg").rename(folder / "renamed.jpg"),
     }.items():
         change()
-        eventually(f"{name} is told", lambda name=name: name in watched.paths)
+        eventually(f"{name} is reported", lambda name=name: name in watched.paths)
     watched.paths.clear()
     (folder / "renamed.jpg").write_text("more")
-    eventually("the change is told", lambda: "renamed.jpg" in watched.paths)
+    eventually("the change is reported", lambda: "renamed.jpg" in watched.paths)
     watched.paths.clear()
     (folder / "renamed.jpg").unlink()
-    eventually("the deletion is told", lambda: "renamed.jpg" in watched.paths)
+    eventually("the deletion is reported", lambda: "renamed.jpg" in watched.paths)
 
 
 def test_a_folder_moved_in_and_out_is_reported(
@@ -87,10 +87,10 @@ def test_a_folder_moved_in_and_out_is_reported(
     (tmp_path / "trip").mkdir()
     (tmp_path / "trip" / "1.jpg").touch()
     (tmp_path / "trip").rename(folder / "trip")
-    eventually("the folder is told", lambda: "trip" in watched.paths)
+    eventually("the folder is reported", lambda: "trip" in watched.paths)
     watched.paths.clear()
     (folder / "trip").rename(tmp_path / "trip")
-    eventually("that it is gone is told", lambda: "trip" in watched.paths)
+    eventually("the deletion is reported", lambda: "trip" in watched.paths)
 
 
 def test_hidden_files_are_not_reported(
@@ -100,7 +100,7 @@ def test_hidden_files_are_not_reported(
     (folder / ".imagesearch" / "index.db").touch()
     (folder / ".partial.jpg").touch()
     (folder / "seen.jpg").touch()
-    eventually("the other file is told", lambda: "seen.jpg" in watched.paths)
+    eventually("the other file is reported", lambda: "seen.jpg" in watched.paths)
     assert watched.paths == {"seen.jpg"}
 
 
@@ -109,9 +109,9 @@ def test_an_error_reports_a_gap_and_the_watch_continues(
 ) -> None:
     watched.fail = OSError("overflow")
     (folder / "lost.jpg").touch()
-    eventually("a gap is told", lambda: watched.gaps >= 2)
+    eventually("a gap is reported", lambda: watched.gaps >= 2)
     (folder / "next.jpg").touch()
-    eventually("the next change is told", lambda: "next.jpg" in watched.paths)
+    eventually("the next change is reported", lambda: "next.jpg" in watched.paths)
 
 
 def test_a_name_that_is_not_utf8_reports_a_gap_and_the_watch_continues(
@@ -121,9 +121,9 @@ def test_a_name_that_is_not_utf8_reports_a_gap_and_the_watch_continues(
         (folder / "\udcff.jpg").touch()
     except OSError:
         pytest.skip("this file system has UTF-8 names only")
-    eventually("a gap is told", lambda: watched.gaps >= 2)
+    eventually("a gap is reported", lambda: watched.gaps >= 2)
     (folder / "next.jpg").touch()
-    eventually("the next change is told", lambda: "next.jpg" in watched.paths)
+    eventually("the next change is reported", lambda: "next.jpg" in watched.paths)
 
 
 def test_a_recreated_folder_is_watched_again(
@@ -131,10 +131,10 @@ def test_a_recreated_folder_is_watched_again(
 ) -> None:
     shutil.rmtree(folder)
     folder.mkdir()
-    eventually("a gap is told", lambda: watched.gaps >= 2)
+    eventually("a gap is reported", lambda: watched.gaps >= 2)
     watched.paths.clear()
     (folder / "anew.jpg").touch()
-    eventually("the new file is told", lambda: "anew.jpg" in watched.paths)
+    eventually("the new file is reported", lambda: "anew.jpg" in watched.paths)
 
 
 def test_a_folder_that_cannot_be_watched_reports_a_gap(
@@ -142,7 +142,7 @@ def test_a_folder_that_cannot_be_watched_reports_a_gap(
 ) -> None:
     unwatchable = Watched(tmp_path / "nowhere")
     try:
-        eventually("a gap is told", lambda: unwatchable.gaps)
+        eventually("a gap is reported", lambda: unwatchable.gaps)
     finally:
         unwatchable.stop()
 
@@ -151,7 +151,7 @@ def states(folder: Path) -> Callable[[], dict[Path, str]]:
     return lambda: {path: path.read_text() for path in folder.rglob("*.jpg")}
 
 
-# As watchfiles 1.3.0 says it, on Linux.
+# Messages of watchfiles 1.3.0 on Linux.
 REFUSALS = {
     "fs.inotify.max_user_watches": OSError("OS file watch limit reached. about [...]"),
     "fs.inotify.max_user_instances": RuntimeError(
@@ -176,12 +176,12 @@ def test_an_unwatchable_folder_is_polled_and_the_reason_is_logged(
     (folder / "before.jpg").write_text("1")
     polled = Watched(folder, files=states(folder))
     try:
-        eventually("everything is looked at", lambda: polled.gaps == 1)
+        eventually("the folder is rescanned", lambda: polled.gaps == 1)
         (folder / "new.jpg").write_text("1")
-        eventually("the new file is told", lambda: polled.paths == {"new.jpg"})
+        eventually("the new file is reported", lambda: polled.paths == {"new.jpg"})
         (folder / "new.jpg").write_text("2")
         (folder / "before.jpg").unlink()
-        eventually("both are told", lambda: polled.paths == {"new.jpg", "before.jpg"})
+        eventually("both are reported", lambda: polled.paths == {"new.jpg", "before.jpg"})
         assert polled.gaps == 1
     finally:
         polled.stop()
@@ -193,17 +193,17 @@ def test_an_unwatchable_folder_is_polled_and_the_reason_is_logged(
 def test_a_folder_without_permission_does_not_affect_the_watch_of_others(
     folder: Path, eventually: Eventually
 ) -> None:
-    """Read by anybody, or by nobody but root: what is in the others is told."""
+    """Changes in the other folders are reported, for root and for other users."""
     for name in ("a", "b", "locked", "x", "y", "z"):
         (folder / name).mkdir()
     (folder / "locked").chmod(0)
     watched = Watched(folder, files=states(folder))
     try:
-        eventually("everything is looked at", lambda: watched.gaps)
+        eventually("the folder is rescanned", lambda: watched.gaps)
         made = {f"{name}/1.jpg" for name in "abxyz"}
         for path in made:
             (folder / path).write_text("1")
-        eventually("every file is told", lambda: made <= watched.paths)
+        eventually("every file is reported", lambda: made <= watched.paths)
     finally:
         watched.stop()
         (folder / "locked").chmod(0o755)
@@ -217,9 +217,9 @@ def test_the_watch_is_restarted_when_another_disk_is_mounted(
     try:
         eventually("the watch stands", lambda: watched.gaps == 1)
         places[0] = "second disk"
-        eventually("a gap is told", lambda: watched.gaps == 2)
+        eventually("a gap is reported", lambda: watched.gaps == 2)
         (folder / "new.jpg").touch()
-        eventually("the new file is told", lambda: "new.jpg" in watched.paths)
+        eventually("the new file is reported", lambda: "new.jpg" in watched.paths)
     finally:
         watched.stop()
 
@@ -227,10 +227,10 @@ def test_the_watch_is_restarted_when_another_disk_is_mounted(
 def test_a_folder_omitted_by_watchfiles_reports_a_gap(
     watched: Watched, folder: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where watches run out, it does not tell of a folder that is made later."""
+    """At the limit of watches, watchfiles does not report folders created later."""
     monkeypatch.setattr(watcher, "_watched_inodes", frozenset)
     (folder / "sub").mkdir()
-    eventually("a gap is told", lambda: watched.gaps >= 2)
+    eventually("a gap is reported", lambda: watched.gaps >= 2)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
@@ -242,7 +242,7 @@ def test_watched_folders_are_known(watched: Watched, folder: Path, eventually: E
 
 
 Keys = Callable[..., list[str]]
-Remember = Callable[..., None]
+AddRecords = Callable[..., None]
 
 
 @pytest.fixture
@@ -274,42 +274,42 @@ def test_a_folder_that_was_moved_in_expands_to_all_its_files(folder: Path, keys:
     assert keys("in") == ["in", "in/1.jpg", "in/deep/2.jpg"]
 
 
-def test_a_missing_folder_expands_to_its_indexed_keys(keys: Keys, remember: Remember) -> None:
-    remember("trip/1.jpg", "trip/deep/2.jpg", "trip-2/3.jpg", "tri.jpg")
+def test_a_missing_folder_expands_to_its_indexed_keys(keys: Keys, add_records: AddRecords) -> None:
+    add_records("trip/1.jpg", "trip/deep/2.jpg", "trip-2/3.jpg", "tri.jpg")
     assert keys("trip") == ["trip", "trip/1.jpg", "trip/deep/2.jpg"]
 
 
 def test_a_renamed_folder_concerns_old_and_new_keys(
-    folder: Path, keys: Keys, remember: Remember
+    folder: Path, keys: Keys, add_records: AddRecords
 ) -> None:
-    remember("old/1.jpg")
+    add_records("old/1.jpg")
     touch(folder, "new/1.jpg")
     assert keys("old", "new") == ["new", "new/1.jpg", "old", "old/1.jpg"]
 
 
 def test_existing_files_are_reported_before_deleted_ones(
-    folder: Path, store: FolderStore, index: SqliteIndex, remember: Remember
+    folder: Path, store: FolderStore, index: SqliteIndex, add_records: AddRecords
 ) -> None:
-    """A renamed image is embedded again unless its old record is there when it is looked at."""
-    remember("a/1.jpg", "a/2.jpg", "c/was/3.jpg", "d.jpg")
+    """A renamed image is embedded again unless its old record exists when it is processed."""
+    add_records("a/1.jpg", "a/2.jpg", "c/was/3.jpg", "d.jpg")
     touch(folder, "b/1.jpg", "b/2.jpg", "c/is/3.jpg", "z.jpg")
     paths = [folder / name for name in ("a", "b", "c", "d.jpg", "z.jpg")]
     keys = [ref.key for ref in changed_keys(paths, store, index)]
-    there = [(folder / key).exists() for key in keys]
-    assert there == sorted(there, reverse=True)
+    existing = [(folder / key).exists() for key in keys]
+    assert existing == sorted(existing, reverse=True)
     assert len(keys) == len(set(keys)) == 11
 
 
 def test_a_file_that_replaces_a_folder_concerns_both(
-    folder: Path, keys: Keys, remember: Remember
+    folder: Path, keys: Keys, add_records: AddRecords
 ) -> None:
-    remember("x.jpg/1.jpg")
+    add_records("x.jpg/1.jpg")
     touch(folder, "x.jpg")
     assert keys("x.jpg") == ["x.jpg", "x.jpg/1.jpg"]
 
 
-def test_many_deletions_below_a_folder_cause_one_query(keys: Keys, remember: Remember) -> None:
-    remember("d/1.jpg", "d/2.jpg")
+def test_many_deletions_below_a_folder_cause_one_query(keys: Keys, add_records: AddRecords) -> None:
+    add_records("d/1.jpg", "d/2.jpg")
     assert keys("d", "d/1.jpg", "d/2.jpg", "d/unknown.jpg") == ["d", "d/1.jpg", "d/2.jpg"]
 
 

@@ -1,6 +1,6 @@
-"""Foreign names, foreign pages and wrong keys do not reach the application.
+"""Unknown host names, other origins and wrong keys do not reach the application.
 
-A server may have one key, or several that have names.
+A server can have one key, or several named keys.
 """
 
 import time

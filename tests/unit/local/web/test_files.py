@@ -1,4 +1,4 @@
-"""The folder's files are served as a bucket serves objects, and run no script in our origin."""
+"""Files of the folder are served like objects of a bucket, and cannot run scripts in the origin."""
 
 import os
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def test_a_hit_s_url_leads_to_its_file(
 ) -> None:
     (folder / key).parent.mkdir(parents=True, exist_ok=True)
     (folder / key).write_bytes(JPEG)
-    # A server decodes a path after it has cut off the query.
+    # A server decodes the path after it has removed the query.
     path = unquote(store.url(ImageRef(store.bucket, key)), encoding="latin-1")
     answer = call(files, PATH_INFO=path)
     assert (answer.status, answer.body) == ("200 OK", JPEG)

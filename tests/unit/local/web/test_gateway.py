@@ -1,7 +1,4 @@
-"""The gateway calls the handler for a request and sends what it answers.
-
-Requests turn into API Gateway's events and its answers into HTTP, nothing lost.
-"""
+"""The gateway converts requests to events of API Gateway, and responses to HTTP."""
 
 import base64
 import json

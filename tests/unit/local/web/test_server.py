@@ -1,4 +1,4 @@
-"""The server keeps the limits of an API, whatever clients do to it."""
+"""The server enforces its limits with misbehaving clients."""
 
 import json
 import signal
@@ -88,7 +88,7 @@ def test_a_body_of_unknown_length_over_the_limit_is_rejected(port: int) -> None:
             for _ in range(12):
                 connection.sendall(chunk)
             answer = _all_of(connection)
-        except OSError:  # it hung up on us, which is as good
+        except OSError:  # the server closed the connection, which is also valid
             return
     assert answer.startswith(b"HTTP/1.1 413 ")
 

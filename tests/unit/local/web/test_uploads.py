@@ -1,6 +1,6 @@
-"""The server takes what a signed form brings, whole or not at all, and nothing else.
+"""The server stores the file of a signed form completely or not at all.
 
-A form is read part by part, however its bytes come, and a bad one is refused.
+Forms are parsed in chunks of any size, and invalid forms are rejected.
 """
 
 import io
@@ -121,7 +121,7 @@ def test_an_unwritable_folder_is_unavailable(send, sign, folder):
 
 
 class Drops(io.RawIOBase):
-    """Gives at most so many bytes at a time."""
+    """A stream that returns at most `size` bytes per read."""
 
     def __init__(self, data: bytes, size: int) -> None:
         self._data, self._size = io.BytesIO(data), size

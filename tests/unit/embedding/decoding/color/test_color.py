@@ -1,4 +1,4 @@
-"""Color management: the colors that a color-managed viewer shows, in all formats."""
+"""Color management: colors are those of a color-managed viewer, in all formats."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ FORMATS = {
     "TIFF": {},
     "AVIF": {"quality": 97, "subsampling": "4:4:4"},
 }
-# Lossy formats are off by this much on average, of 255.
+# Mean absolute error of lossy formats, of 255.
 LOSS = 1.5
 
 
 @pytest.fixture(scope="module")
 def picture():
-    """Soft colors, and every hue at several strengths."""
+    """Smooth gradients with every hue at several saturations."""
     x, y = np.meshgrid(np.linspace(0, 1, SIDE), np.linspace(0, 1, SIDE))
     red, green = 127 + 120 * np.sin(6 * x), 127 + 120 * np.cos(5 * y)
     return Image.fromarray(np.stack([red, green, 255 * (x + y) / 2], -1).astype(np.uint8))
 
 
 def colors(file, **options):
-    """[SIDE, SIDE, 3], 0 to 255."""
+    """Decoded pixels as [SIDE, SIDE, 3], 0 to 255."""
     return decode(file, WANTED, **options).pixels.transpose(1, 2, 0)
 
 
-def right(image, profile, mode="RGB"):
-    """What a color-managed viewer shows."""
+def converted(image, profile, mode="RGB"):
+    """The pixels in sRGB, converted by ImageCms."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     target = ImageCms.createProfile("sRGB")
     shown = ImageCms.profileToProfile(image, source, target, 0, outputMode=mode, flags=0x2000)
@@ -76,7 +76,7 @@ def error(found, wanted):
 def test_a_profile_is_converted_in_every_format(format, name, picture, saved):
     profile = RGB_PROFILES[name]
     file = saved(picture, format, icc_profile=profile, **FORMATS[format])
-    wanted = right(picture, profile)
+    wanted = converted(picture, profile)
     assert error(colors(file), wanted) < LOSS
     assert error(np.asarray(picture, float), wanted) > 2 * LOSS
 
@@ -105,14 +105,14 @@ def test_a_thumbnail_is_in_srgb(picture, saved):
     details = decode(file, WANTED, details=DetailOptions(thumbnail=True)).details
     small = Image.open(io.BytesIO(details.thumbnail))
     assert "icc_profile" not in small.info
-    assert error(np.asarray(small.convert("RGB"), float), right(picture, profile)) < 6
+    assert error(np.asarray(small.convert("RGB"), float), converted(picture, profile)) < 6
 
 
 @pytest.mark.parametrize("size", [(1_200, 900), (3_000, 900)])
 def test_a_drafted_photo_is_converted(size, saved):
     image = Image.new("RGB", size, (200, 100, 50))
     found = colors(saved(image, "JPEG", icc_profile=RGB_PROFILES["prophoto"], quality=95))
-    assert error(found, right(image.crop((0, 0, SIDE, SIDE)), RGB_PROFILES["prophoto"])) < 2
+    assert error(found, converted(image.crop((0, 0, SIDE, SIDE)), RGB_PROFILES["prophoto"])) < 2
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
@@ -122,14 +122,14 @@ def test_transparency_is_composited_over_white_after_color_conversion(format, pi
     clear.putalpha(Image.linear_gradient("L").resize(picture.size))
     file = saved(clear, format, icc_profile=profile, **FORMATS[format])
     alpha = np.asarray(clear.getchannel("A"), float)[..., None] / 255
-    wanted = right(picture, profile) * alpha + 255 * (1 - alpha)
+    wanted = converted(picture, profile) * alpha + 255 * (1 - alpha)
     assert error(colors(file), wanted) < 1
 
 
 def test_palette_colors_are_converted_and_transparency_is_preserved(picture, saved):
     profile = RGB_PROFILES["rotated"]
     palette = picture.quantize(64)
-    wanted = right(palette.convert("RGB"), profile)
+    wanted = converted(palette.convert("RGB"), profile)
     assert error(colors(saved(palette, "PNG", icc_profile=profile)), wanted) < 1
     index = palette.getpixel((0, 0))
     wanted[np.asarray(palette) == index] = 255
@@ -142,14 +142,14 @@ def test_the_transparent_color_is_matched_before_conversion(saved):
     image.paste((0, 0, 255), (SIDE // 2, 0, SIDE, SIDE))
     profile = RGB_PROFILES["rotated"]
     found = colors(saved(image, "PNG", icc_profile=profile, transparency=(0, 0, 255)))
-    assert np.allclose(found[8, 8], right(image, profile)[8, 8], atol=2)
+    assert np.allclose(found[8, 8], converted(image, profile)[8, 8], atol=2)
     assert np.allclose(found[8, -8], 255)
 
 
 GRAY, WIDE = icc.gray(1.0), icc.rgb(icc.P3, 1.0)
 
 
-# WebP holds no gray.
+# WebP has no gray mode.
 @pytest.mark.parametrize(
     ("profile", "format"),
     [(GRAY, "JPEG"), (GRAY, "PNG"), (GRAY, "TIFF")]
@@ -160,7 +160,7 @@ def test_the_profile_of_a_gray_image_is_applied(profile, format, saved):
     image = Image.linear_gradient("L").resize((SIDE, SIDE))
     source = image.convert("RGB") if profile[16:20] == b"RGB " else image
     found = colors(saved(image, format, icc_profile=profile, **FORMATS[format]))
-    assert error(found, right(source, profile)) < LOSS
+    assert error(found, converted(source, profile)) < LOSS
     assert error(found, np.asarray(image, float)[..., None]) > 20
 
 
@@ -169,7 +169,7 @@ def test_the_profile_of_a_gray_image_with_alpha_is_applied(mode, saved):
     image, profile = Image.new(mode, (SIDE, SIDE), 100 if mode == "L" else (100, 255)), icc.gray(1)
     options = {"transparency": 7} if mode == "L" else {}
     found = colors(saved(image, "PNG", icc_profile=profile, **options))
-    assert np.allclose(found, right(image.convert("L"), profile), atol=1)
+    assert np.allclose(found, converted(image.convert("L"), profile), atol=1)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
@@ -186,12 +186,12 @@ def test_cmyk_with_a_profile_is_converted(format, picture, saved):
     inks = picture.convert("CMYK")
     plain = saved(inks, format, **FORMATS[format])
     pressed = saved(inks, format, icc_profile=icc.press(), **FORMATS[format])
-    assert error(colors(pressed), right(inks, icc.press())) < 3
+    assert error(colors(pressed), converted(inks, icc.press())) < 3
     assert error(colors(plain), np.asarray(inks.convert("RGB"), float)) < 3
     assert error(colors(pressed), colors(plain)) > 10
 
 
-# ---------------------------------------------------------------- profiles that are not used
+# ---------------------------------------------------------------- ignored profiles
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -281,15 +281,15 @@ def test_profiles_of_any_primaries_and_gamma_are_converted(share, gamma, mode, f
     image = Image.fromarray(values).resize((SIDE, SIDE), Image.Resampling.NEAREST).convert(mode)
     file = io.BytesIO()
     image.save(file, format, icc_profile=profile)
-    # A profile that changes no color by more than 2 levels is taken for one of sRGB.
-    assert error(colors(file.getvalue()), right(image.convert("RGB"), profile)) < 2
+    # A profile that changes no color by more than 2 levels is treated as sRGB.
+    assert error(colors(file.getvalue()), converted(image.convert("RGB"), profile)) < 2
 
 
-# ---------------------------------------------------------------- PNG's own words
+# ---------------------------------------------------------------- color chunks of PNG
 
 
 def png(image, *chunks):
-    """The picture with these chunks after its header."""
+    """The image as PNG with these chunks after the header."""
     file = io.BytesIO()
     image.save(file, "PNG")
     header = 8 + 25
@@ -348,7 +348,7 @@ def test_a_png_with_an_srgb_chunk_is_unchanged(chunks, picture):
 
 def test_the_primaries_of_a_png_are_converted(picture):
     found = colors(png(picture, gama(2.2), chrm(*P3_POINTS)))
-    assert error(found, right(picture, icc.rgb(icc.P3, srgb_samples()))) < 1
+    assert error(found, converted(picture, icc.rgb(icc.P3, srgb_samples()))) < 1
 
 
 def srgb_samples():
@@ -359,13 +359,13 @@ def srgb_samples():
 @pytest.mark.parametrize("others", [[], [SRGB_CHUNK, gama(1.0)], [iccp(icc.rgb(icc.ROTATED))]])
 def test_cicp_takes_precedence(others, picture):
     found = colors(png(picture, (b"cICP", bytes([12, 13, 0, 1])), *others))
-    assert error(found, right(picture, icc.rgb(icc.P3, srgb_samples()))) < 1
+    assert error(found, converted(picture, icc.rgb(icc.P3, srgb_samples()))) < 1
 
 
 def test_a_profile_takes_precedence_over_srgb_and_gamma(picture):
     profile = icc.rgb(icc.ROTATED)
     found = colors(png(picture, iccp(profile), SRGB_CHUNK, gama(1.0)))
-    assert error(found, right(picture, profile)) < 1
+    assert error(found, converted(picture, profile)) < 1
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ def test_a_profile_takes_precedence_over_srgb_and_gamma(picture):
 def test_an_invalid_cicp_is_ignored(coded, picture):
     profile = icc.rgb(icc.ROTATED)
     found = colors(png(picture, (b"cICP", bytes(coded)), iccp(profile)))
-    assert error(found, right(picture, profile)) < 1
+    assert error(found, converted(picture, profile)) < 1
 
 
 @pytest.mark.parametrize("transfer", [16, 18])
@@ -405,24 +405,24 @@ def test_the_primaries_of_an_avif_are_converted(picture, saved):
     plain = saved(picture, "AVIF", **FORMATS["AVIF"])
     start = plain.index(b"colrnclx") + 8
     wide = plain[:start] + struct.pack(">HH", 12, 13) + plain[start + 4 :]
-    assert error(colors(wide), right(picture, icc.rgb(icc.P3, srgb_samples()))) < LOSS
+    assert error(colors(wide), converted(picture, icc.rgb(icc.P3, srgb_samples()))) < LOSS
 
 
 def test_the_primaries_of_a_heic_are_converted(data):
-    """Those of SMPTE 170M, for it holds sRGB's primaries alone, and others would be clipped."""
+    """SMPTE 170M primaries, which keep the colors within sRGB; others would be clipped."""
     plain = data("quadrants.heic")
     start = plain.index(b"colrnclx") + 8
     smaller = plain[:start] + struct.pack(">HH", 6, 13) + plain[start + 4 :]
     image = Image.fromarray(colors(plain).round().clip(0, 255).astype(np.uint8))
     found = colors(smaller)
-    assert error(found, right(image, coded_profile(6, 13))) < 3
+    assert error(found, converted(image, coded_profile(6, 13))) < 3
     assert error(found, colors(plain)) > 4
 
 
 def test_a_profile_of_an_avif_takes_precedence_over_its_primaries(picture, saved):
     profile = icc.rgb(icc.ROTATED)
     plain = saved(picture, "AVIF", icc_profile=profile, **FORMATS["AVIF"])
-    assert error(colors(plain), right(picture, profile)) < LOSS
+    assert error(colors(plain), converted(picture, profile)) < LOSS
 
 
 @settings(derandomize=True, max_examples=100, deadline=None)
@@ -446,4 +446,4 @@ def test_the_embedded_profile_of_a_bmp_is_converted(picture, saved):
     whole = b"\x7c\0\0\0" + header
     assert len(whole) == 124
     file = b"BM" + struct.pack("<IHHI", 138 + len(pixels) + len(profile), 0, 0, 138)
-    assert error(colors(file + whole + pixels + profile), right(picture, profile)) < 1
+    assert error(colors(file + whole + pixels + profile), converted(picture, profile)) < 1

@@ -1,4 +1,4 @@
-"""Camera RAW: the largest preview, else development, upright; never the thumbnail."""
+"""Camera RAW: the largest preview or else development, upright, and never the thumbnail."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]
 SIZE = (960, 640)
 HALF = (480, 320)
-# What LibRaw makes of made-up sensor data differs more than a JPEG does.
+# Development of synthetic sensor data is less exact than a JPEG.
 LOSSY, DEVELOPED = 12, 60
 ALL = DetailOptions(thumbnail=True, gps=True)
 NAMES = sorted(raw.look_alikes(Image.new("RGB", (16, 16))))
-# What an orientation leaves of the quadrants: each as (top left, top right, bottom left, ...).
+# Quadrants by orientation, as (top left, top right, bottom left, bottom right).
 TURNED = {
     1: [0, 1, 2, 3], 2: [1, 0, 3, 2], 3: [3, 2, 1, 0], 4: [2, 3, 0, 1],
     5: [0, 2, 1, 3], 6: [2, 0, 3, 1], 7: [3, 1, 2, 0], 8: [1, 3, 0, 2],
@@ -92,7 +92,7 @@ def test_a_file_unknown_to_libraw_is_rotated(orientation, maker, scene, stretche
     tags[raw.ORIENTATION] = orientation
     made = {
         "canon cr2": lambda: raw.tiff_like(
-            scene, "Canon", "EOS", first="strip", behind=b"CR\2\0" + bytes(4), extra=turn
+            scene, "Canon", "EOS", first="strip", header_extension=b"CR\2\0" + bytes(4), extra=turn
         ),
         "canon cr3": lambda: raw.cr3(raw.jpeg(scene), {b"CMT1": raw.Tiff().file(turn)}),
         "fuji": lambda: raw.raf(raw.jpeg(scene, exif=tags)),
@@ -161,7 +161,7 @@ def test_an_uncompressed_preview_is_read(scene, stretched, corners):
 
 @pytest.mark.slow
 def test_a_tile_of_compressed_sensor_data_is_not_a_preview(scene, stretched, children):
-    """Lossy DNG: each tile is a JPEG, larger than what counts as a thumbnail."""
+    """Each tile of a lossy DNG is a JPEG, larger than the thumbnail limit."""
     tiff = raw.Tiff()
     tile = raw.jpeg(Image.new("RGB", (640, 640), "gray"))
     places = [tiff.add(tile) for _ in range(2)]
@@ -175,7 +175,7 @@ def test_a_tile_of_compressed_sensor_data_is_not_a_preview(scene, stretched, chi
     first |= {raw.SUBFILE: raw.longs(1), raw.MAKE: raw.text("Nobody")}
     first |= {raw.SUB_DIRECTORIES: raw.longs(tiff.add_directory(sensor))} | raw.DNG_VERSION
     (found,) = children.decode_in_order([tiff.file(first)], stretched)
-    # Whether LibRaw knows how to develop it is LibRaw's business.
+    # Support for development depends on LibRaw.
     if isinstance(found, Picture):
         assert size(found) == (1_280, 640)
     else:
@@ -298,7 +298,7 @@ def test_a_damaged_raw_file_never_yields_its_thumbnail(
 ):
     file = bytearray(raw.dng(scene) if name == "bare.dng" else files[name])
     for place, new in edits:
-        # Tables are at the beginning, or at the end as here.
+        # Tables can be at the beginning, or at the end as here.
         at = int(place**2 * len(file))
         at = len(file) - 1 - at if at_the_end else at
         file[at : at + len(new)] = new
