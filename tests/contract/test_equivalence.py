@@ -64,10 +64,10 @@ several = st.recursive(
 def steps(draw):
     """Operations on keys, with the current or with a wrong version."""
     key = draw(st.sampled_from(KEYS))
-    deed = draw(st.sampled_from(["put", "put", "put", "touch", "reject", "delete"]))
-    right = draw(st.sampled_from([True, True, True, False]))
+    operation = draw(st.sampled_from(["put", "put", "put", "touch", "reject", "delete"]))
+    current = draw(st.sampled_from([True, True, True, False]))
     more = {"metadata": draw(METADATA), "width": draw(WIDTHS)}
-    return key, deed, draw(VECTORS), more | {"taken_at": draw(st.none() | TIMES)}, right
+    return key, operation, draw(VECTORS), more | {"taken_at": draw(st.none() | TIMES)}, current
 
 
 searches = st.builds(
@@ -81,18 +81,18 @@ searches = st.builds(
 )
 
 
-def the_write(subject, key, deed, vector, more, right):
+def the_write(subject, key, operation, vector, more, current):
     ref = ImageRef("bucket", key)
     known = subject.index.get([ref.id]).get(ref.id)
     expected = known.version if known else None
-    if not right:
+    if not current:
         expected = (expected[0] + 1000, 1) if expected else (1000, 1)
     document = Document(ref, Status.INDEXED, "e", TIME, 1, TIME, "test", "decoder", **more)
-    if deed == "touch" and known and known.document:
+    if operation == "touch" and known and known.document:
         return Touch(replace(known.document, **more), expected)
-    if deed == "delete":
+    if operation == "delete":
         return Delete(ref, expected)
-    if deed == "reject":
+    if operation == "reject":
         rejected = replace(document, status=Status.REJECTED, reason="broken")
         return Put(rejected, None, expected)
     return Put(document, vector, expected)

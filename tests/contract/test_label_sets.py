@@ -158,11 +158,11 @@ def test_one_of_two_concurrent_replacements_of_a_set_fails(subject, texts):
 def test_the_next_replacement_cleans_up_after_an_interrupted_one(settled, subject, texts):
     settled.replace("pets", ["dog"])
 
-    def break_off(_: int) -> None:
+    def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        settled.replace("pets", ["cat"], progress=break_off)
+        settled.replace("pets", ["cat"], progress=interrupt)
     subject.settle()
     assert subject.index.count() == 3
     settled.replace("pets", ["fish"])

@@ -26,15 +26,15 @@ def live(server: Any, eventually: Eventually) -> Iterator[Any]:
     reset_to_few(server.folder)
     sizes = {name: (server.folder / name).stat().st_size for name in FEW}
 
-    def in_order() -> bool:
+    def is_reset() -> bool:
         found = {key: image["size"] for key, image in server.listed().items()}
         return found == sizes and not server.listed("rejected")
 
-    eventually("the folder is in order again", in_order)
+    eventually("the folder is reset", is_reset)
 
 
 @pytest.fixture
-def alone(few: Path, serve: Serve) -> Any:
+def stoppable(few: Path, serve: Serve) -> Any:
     """A server that the test can stop."""
     return serve(few).start().ready()
 
@@ -180,21 +180,21 @@ def test_hidden_files_are_not_indexed(live: Any, parrot: Path, eventually: Event
     assert len(live.listed()) == 5
 
 
-def test_a_restart_reads_only_the_files_changed_since(alone: Any, parrot: Path) -> None:
-    assert alone.stop(signal.SIGINT) == 0
-    shutil.copyfile(parrot, alone.folder / "while-it-slept.webp")
-    (alone.folder / "animals" / "cow.webp").unlink()
-    alone.start().ready()
-    assert any("1 indexed, 3 unchanged, 1 deleted" in line for line in alone.err)
-    assert alone.keys("a parrot")[0] == "while-it-slept.webp"
-    assert "animals/cow.webp" not in alone.listed()
+def test_a_restart_reads_only_the_files_changed_since(stoppable: Any, parrot: Path) -> None:
+    assert stoppable.stop(signal.SIGINT) == 0
+    shutil.copyfile(parrot, stoppable.folder / "while-it-slept.webp")
+    (stoppable.folder / "animals" / "cow.webp").unlink()
+    stoppable.start().ready()
+    assert any("1 indexed, 3 unchanged, 1 deleted" in line for line in stoppable.err)
+    assert stoppable.keys("a parrot")[0] == "while-it-slept.webp"
+    assert "animals/cow.webp" not in stoppable.listed()
 
 
-def test_a_killed_server_restarts_without_loss(alone: Any) -> None:
-    alone.stop(signal.SIGKILL)
-    alone.start().ready()
-    assert any("4 unchanged" in line for line in alone.err)
-    assert len(alone.listed()) == 4
+def test_a_killed_server_restarts_without_loss(stoppable: Any) -> None:
+    stoppable.stop(signal.SIGKILL)
+    stoppable.start().ready()
+    assert any("4 unchanged" in line for line in stoppable.err)
+    assert len(stoppable.listed()) == 4
 
 
 def test_a_server_killed_during_initial_indexing_resumes(
@@ -208,10 +208,10 @@ def test_a_server_killed_during_initial_indexing_resumes(
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_server_without_a_traceback(alone: Any, by: signal.Signals) -> None:
-    assert alone.stop(by) == 0
-    assert alone.out == [f"ready {alone.url}\n"]
-    assert "Traceback" not in "".join(alone.err), "".join(alone.err)
+def test_a_signal_ends_the_server_without_a_traceback(stoppable: Any, by: signal.Signals) -> None:
+    assert stoppable.stop(by) == 0
+    assert stoppable.out == [f"ready {stoppable.url}\n"]
+    assert "Traceback" not in "".join(stoppable.err), "".join(stoppable.err)
 
 
 def test_a_signal_during_initial_indexing_ends_the_server_without_a_traceback(

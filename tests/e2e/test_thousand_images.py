@@ -12,7 +12,7 @@ import psutil
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from tests.support.images.odd_images import BROKEN, ODD
+from tests.support.images.unusual_images import BROKEN, ODD
 
 Eventually = Callable[..., None]
 ALL = 1_000

@@ -84,8 +84,8 @@ def test_a_model_switch_loses_no_search_and_no_image(
     with running(searching.run, uploading.run, old.work):
         new = side(stretched_model)
         with running(new.work):
-            begin_and_break_off(new)
-            finish(new)
+            start_and_interrupt_backfill(new)
+            complete_backfill(new)
             assert eventually(lambda: searching.parse_response.get("starter", 0) >= 20)
             searching.searcher = new.searcher
             assert eventually(lambda: searching.parse_response.get("stretched", 0) >= 20)
@@ -105,7 +105,7 @@ def test_a_model_switch_loses_no_search_and_no_image(
     new.index.drop()
 
 
-def begin_and_break_off(side: ModelSystem) -> None:
+def start_and_interrupt_backfill(side: ModelSystem) -> None:
     """Starts a backfill that stops after some of the images."""
     refs = [ref for ref, _ in islice(side.store.list_images(), 10)]
     assert len(list(reconcile(side.indexer, refs))) == 10
@@ -114,7 +114,7 @@ def begin_and_break_off(side: ModelSystem) -> None:
     assert not found.is_consistent
 
 
-def finish(side: ModelSystem) -> None:
+def complete_backfill(side: ModelSystem) -> None:
     """Runs a second backfill over all images, so that each was processed at least once."""
     pending = [ref.key for ref, _ in side.store.list_images()]
     for _ in reconcile(side.indexer, [ref for ref, _ in side.store.list_images()]):

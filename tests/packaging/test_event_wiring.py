@@ -33,7 +33,7 @@ def deploy(aws, translate) -> Callable[..., dict[str, str]]:
         del template["Outputs"], template["Rules"]
         template["Resources"] = {name: template["Resources"][name] for name in parts}
         rule = template["Resources"]["ObjectChanges"]["Properties"]
-        rule["Targets"] = list(without_holes(rule["Targets"], parameters))
+        rule["Targets"] = list(without_gaps(rule["Targets"], parameters))
         cloudformation = aws("cloudformation")
         cloudformation.create_stack(
             StackName="images",
@@ -53,7 +53,7 @@ def deploy(aws, translate) -> Callable[..., dict[str, str]]:
     return deploy
 
 
-def without_holes(
+def without_gaps(
     targets: list[dict[str, Any]], parameters: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
     """The targets of the rule, without the gaps of moto for AWS::NoValue."""

@@ -80,7 +80,7 @@ def test_a_model_is_stored_read_and_deleted_with_these_permissions_only(hub, act
     after = S3ModelStore(BUCKET, "next-model", fetching, lambda _: known(hub))
 
     @set_initial_no_auth_action_count(0)
-    def where_rights_are_asked_for() -> None:
+    def enforced_permissions() -> None:
         assert open_store.put("tiny", Deadline()) == [*FILES]
         assert open_store.put("tiny", Deadline()) == []
         after.put("tiny", Deadline())
@@ -92,7 +92,7 @@ def test_a_model_is_stored_read_and_deleted_with_these_permissions_only(hub, act
             searching.put_object(Bucket=BUCKET, Key="model/x", Body=b"")
         assert open_store.remove(open_store.uri("tiny")) == len(FILES) + 1
 
-    where_rights_are_asked_for()
+    enforced_permissions()
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_every_permission_is_necessary(hub, acting_as, action):
     open_store = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub))
 
     @set_initial_no_auth_action_count(0)
-    def where_rights_are_asked_for() -> None:
+    def enforced_permissions() -> None:
         open_store.put("tiny", Deadline())
         open_store.remove(open_store.uri("tiny"))
 
     with pytest.raises(ConfigurationError, match="AccessDenied"):
-        where_rights_are_asked_for()
+        enforced_permissions()

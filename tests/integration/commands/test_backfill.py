@@ -37,7 +37,7 @@ IMAGES = 590
 KEYS = [*ODD, *(f"2019/{number:04}.jpg" for number in range(IMAGES - len(ODD)))]
 
 
-class OneVectorEach:
+class DirectionEncoder:
     """Encodes a number as its own direction."""
 
     model, decoder = "fake", "fake"
@@ -96,7 +96,7 @@ def test_an_existing_bucket_is_searchable(full, s3, queue, machine, run, drain, 
     index = SqliteIndex(tmp_path / "index.db", "images-fake", 2)
     logger = Logger(service="backfill", stream=io.StringIO())
     report = BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service="backfill"))
-    indexer = Indexer(S3Store(BUCKET, s3), index, OneVectorEach())
+    indexer = Indexer(S3Store(BUCKET, s3), index, DirectionEncoder())
     handler = make_handler(indexer, BUCKET, logger, report)
     for record in records:
         assert handler({"Records": [record]}, None) == {"batchItemFailures": []}

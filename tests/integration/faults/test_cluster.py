@@ -32,7 +32,7 @@ def test_messages_sent_before_the_cluster_started_are_indexed(
     assert_consistent(own_server.url)
 
 
-def kill_half_way(server, sent):
+def kill_during_bulk(server, sent):
     """Kills the server after it wrote part of the bulk to its log, before the response."""
     before = written(server.folder)
     connection = HTTPConnection(urlsplit(server.url).netloc)
@@ -45,7 +45,7 @@ def kill_half_way(server, sent):
     connection.close()
 
 
-def kill_before_the_answer(server, sent):
+def kill_before_response(server, sent):
     """Kills the server after it completed the bulk, before the response."""
     connection = HTTPConnection(urlsplit(server.url).netloc)
     connection.request(sent.method, sent.path, sent.body, {"content-type": "application/x-ndjson"})
@@ -80,7 +80,7 @@ def killing(own_server, killed):
     return at
 
 
-@pytest.mark.parametrize("moment", [kill_half_way, kill_before_the_answer])
+@pytest.mark.parametrize("moment", [kill_during_bulk, kill_before_response])
 def test_a_cluster_killed_during_a_bulk_and_restarted_has_every_image(
     cloud,
     subscribe,

@@ -68,7 +68,7 @@ def test_a_failed_update_keeps_the_current_model(cloudformation, hub, s3, keys):
         ({"ModelName": "clip-vit-b-16"}, "clip-vit-b-16 has no recorded SHA-256"),
     ],
 )
-class TestOfAllKnownModels:
+class TestCatalogModels:
     @pytest.fixture
     def open_store(self, s3):
         return lambda bucket, part: S3ModelStore(bucket, part, s3)
@@ -98,7 +98,7 @@ def denied(operation: str) -> ClientError:
 
 
 @pytest.mark.parametrize("operation", ["put_object", "head_object"])
-class TestWithoutTheRight:
+class TestWithoutPermission:
     @pytest.fixture
     def used_s3(self, s3, operation):
         return DeniedOperation(s3, operation, denied(operation))
@@ -118,7 +118,7 @@ class TestWithoutS3:
         assert keys() == []
 
 
-class TestWithoutTheRightToDelete:
+class TestWithoutDeletePermission:
     @pytest.fixture
     def used_s3(self, s3):
         return DeniedOperation(s3, "delete_object", denied("DeleteObject"))

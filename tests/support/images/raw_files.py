@@ -249,7 +249,7 @@ def cr3(shown: bytes, notes: Mapping[bytes, bytes] | None = None) -> bytes:
     return head + box(b"mdat", shown + bytes(range(256)) * 64)
 
 
-def look_alikes(image: Image.Image) -> dict[str, bytes]:
+def files_of_all_makers(image: Image.Image) -> dict[str, bytes]:
     """One file per maker, each with a full-size preview."""
     content = jpeg(image)
     nikon, google = ("NIKON CORPORATION", "NIKON Z 6"), ("Google", "Pixel 7")

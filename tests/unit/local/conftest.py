@@ -129,7 +129,7 @@ class FilesystemFaults:
         """Deny every access to the path."""
         self._whole[str(path)] = code
 
-    def over(self) -> None:
+    def clear(self) -> None:
         self._whole.clear()
         self._inside.clear()
 

@@ -42,7 +42,7 @@ def children():
     pool.close()
 
 
-def gives_a_picture_or_says_why(data):
+def decodes_or_rejects(data):
     try:
         picture = decode(data, WANTED, limits=SMALL)
     except UnreadableImage:
@@ -62,7 +62,7 @@ def test_a_truncated_file_is_rejected(format, part, files):
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.sampled_from(STARTS), st.binary(max_size=400))
 def test_random_bytes_raise_only_unreadable_image(start, rest):
-    gives_a_picture_or_says_why(start + rest)
+    decodes_or_rejects(start + rest)
 
 
 EDITS = st.lists(
@@ -85,7 +85,7 @@ def mutated(file, edits, kept):
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.sampled_from(FORMATS[:-1]), EDITS, KEPT)
 def test_a_mutated_file_raises_only_unreadable_image(files, format, edits, kept):
-    gives_a_picture_or_says_why(mutated(files[format], edits, kept))
+    decodes_or_rejects(mutated(files[format], edits, kept))
 
 
 @pytest.mark.slow

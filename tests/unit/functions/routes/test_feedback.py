@@ -102,7 +102,7 @@ def test_search_ids_are_not_logged(ask, logs, search_id):
     assert search_id not in logs
 
 
-class TestWithoutAPlace:
+class TestDisabled:
     @pytest.fixture
     def derived(self) -> None:
         return None

@@ -183,7 +183,7 @@ class TestUploads:
             assert (answer.status, answer.error) == (403, "uploads_off")
             assert web.requested == []
 
-    class TestWithoutTheWeb:
+    class TestWithoutUrls:
         @pytest.fixture
         def web(self) -> None:
             return None
@@ -193,7 +193,7 @@ class TestUploads:
             assert (answer.status, answer.error) == (403, "urls_off")
 
 
-class TestSwitchedOff:
+class TestDisabled:
     @pytest.fixture
     def web(self) -> None:
         return None

@@ -22,13 +22,13 @@ class Terminal(io.StringIO):
 def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     """Simulates a terminal with this input."""
 
-    def type_in(text: str) -> Terminal:
+    def simulate_input(text: str) -> Terminal:
         shown = Terminal()
         monkeypatch.setattr("sys.stdin", Terminal(text))
         monkeypatch.setattr("sys.stderr", shown)
         return shown
 
-    return type_in
+    return simulate_input
 
 
 def report() -> Report:

@@ -184,7 +184,7 @@ def outcomes(library: Library, reported: set[str]) -> dict[str, str]:
 def test_every_entry_of_a_folder_is_indexed_or_reported(
     filesystem_faults: FilesystemFaults, made: list[Entry]
 ) -> None:
-    filesystem_faults.over()
+    filesystem_faults.clear()
     with tempfile.TemporaryDirectory() as place:
         root = Path(place).resolve() / "pictures"
         root.mkdir()
@@ -208,7 +208,7 @@ def test_every_entry_of_a_folder_is_indexed_or_reported(
             again = library.run()
             assert again.lines() == report.lines()
             assert set(again.counts) <= {OutcomeKind.UNCHANGED, OutcomeKind.SKIPPED}
-        filesystem_faults.over()
+        filesystem_faults.clear()
 
 
 def test_every_kind_of_entry_has_its_expected_outcome(
@@ -227,4 +227,4 @@ def test_every_kind_of_entry_has_its_expected_outcome(
             }
             assert outcomes(library, reported) == expected, kind
             assert bool(expected) == (kind != "folder")
-        filesystem_faults.over()
+        filesystem_faults.clear()

@@ -47,7 +47,7 @@ class Scene:
         """Index a file like a run over the folder, without the live report."""
         self._index({}, key)
 
-    def passes(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now += seconds
         self.report.report_due()
 
@@ -71,11 +71,11 @@ def scene(folder: Path, store: FolderStore, index: SqliteIndex) -> Scene:
 
 def test_a_rejected_image_is_reported_once_per_content(scene: Scene) -> None:
     scene.write("bad\n.jpg", "one")
-    scene.passes(2)
-    scene.passes(2)
+    scene.advance(2)
+    scene.advance(2)
     assert scene.messages == ["rejected bad\ufffd.jpg: it is cut short"]
     scene.write("bad\n.jpg", "another")
-    scene.passes(2)
+    scene.advance(2)
     assert len(scene.messages) == 2
 
 
@@ -83,27 +83,27 @@ def test_a_file_written_in_pieces_is_reported_by_its_final_state(scene: Scene) -
     for piece in range(9):
         scene.write("slow.webp", "x" * piece)
         scene.write("slow.jpg", "x" * piece)
-        scene.passes(0.3)
+        scene.advance(0.3)
     scene.write("slow.webp", "good")
-    scene.passes(0.3)
+    scene.advance(0.3)
     assert scene.messages == []
-    scene.passes(2)
+    scene.advance(2)
     assert scene.messages == ["rejected slow.jpg: it is cut short"]
 
 
 def test_nothing_is_reported_while_a_change_is_queued(scene: Scene) -> None:
     scene.write("slow.webp", "half")
     (scene.folder / "slow.webp").write_text("good, and not looked at yet")
-    scene.passes(2)
+    scene.advance(2)
     assert scene.messages == []
     scene.write("slow.webp", "good at last")
-    scene.passes(2)
+    scene.advance(2)
     assert scene.messages == []
 
 
 def test_the_recovery_of_a_rejected_file_is_reported_immediately(scene: Scene) -> None:
     scene.write("slow.webp", "half")
-    scene.passes(2)
+    scene.advance(2)
     scene.write("slow.webp", "good")
     assert scene.messages[1:] == ["searchable now: slow.webp"]
     scene.write("slow.webp", "good and new")
@@ -119,7 +119,7 @@ def test_the_recovery_of_a_file_rejected_by_an_index_run_is_reported(scene: Scen
 
 def test_other_images_are_not_reported(scene: Scene) -> None:
     scene.write("a.jpg", "good")
-    scene.passes(2)
+    scene.advance(2)
     assert scene.messages == []
 
 

@@ -240,7 +240,7 @@ def test_a_folder_that_cannot_be_listed_keeps_its_records(
         f"kept 2 records below disk: {reason}; --forget-missing deletes them",
     ]
     assert not complete
-    filesystem_faults.over()
+    filesystem_faults.clear()
     assert run_result(filled) == ({UNCHANGED: 4}, [], True)
 
 

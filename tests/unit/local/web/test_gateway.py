@@ -59,7 +59,7 @@ def test_a_query_of_very_many_fields_is_a_400(call: Call) -> None:
 def test_the_handler_gets_one_request_at_a_time_as_in_lambda(call: Call) -> None:
     inside: list[int] = []
     overlaps: list[int] = []
-    everybody = threading.Barrier(4)
+    barrier = threading.Barrier(4)
 
     def handler(*_: Any) -> dict[str, Any]:
         inside.append(1)
@@ -71,7 +71,7 @@ def test_the_handler_gets_one_request_at_a_time_as_in_lambda(call: Call) -> None
     app = Gateway(handler)
 
     def ask() -> None:
-        everybody.wait(PATIENCE_SECONDS)
+        barrier.wait(PATIENCE_SECONDS)
         call(app, "/v1/health")
 
     threads = [threading.Thread(target=ask) for _ in range(4)]

@@ -120,7 +120,7 @@ def test_an_unwritable_folder_is_unavailable(send, sign, folder):
     assert send(sign()).status == "503 Service Unavailable"
 
 
-class Drops(io.RawIOBase):
+class ChunkedStream(io.RawIOBase):
     """A stream that returns at most `size` bytes per read."""
 
     def __init__(self, data: bytes, size: int) -> None:
@@ -140,7 +140,7 @@ def posted(fields: dict[str, str], file: bytes) -> tuple[bytes, str]:
 def test_fields_and_file_are_parsed_unchanged(size, file):
     fields = {"key": "2024/ü ☃.jpg", "empty": "", "lines": "a\r\nb"}
     body, content_type = posted(fields, file)
-    form = MultipartForm(Drops(body, size), content_type)
+    form = MultipartForm(ChunkedStream(body, size), content_type)
     assert form.fields == fields
     assert b"".join(form.file()) == file
 

@@ -28,7 +28,7 @@ HALF = (480, 320)
 # Development of synthetic sensor data is less exact than a JPEG.
 LOSSY, DEVELOPED = 12, 60
 ALL = DetailOptions(thumbnail=True, gps=True)
-NAMES = sorted(raw.look_alikes(Image.new("RGB", (16, 16))))
+NAMES = sorted(raw.files_of_all_makers(Image.new("RGB", (16, 16))))
 # Quadrants by orientation, as (top left, top right, bottom left, bottom right).
 TURNED = {
     1: [0, 1, 2, 3], 2: [1, 0, 3, 2], 3: [3, 2, 1, 0], 4: [2, 3, 0, 1],
@@ -43,7 +43,7 @@ def scene(quadrants) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def files(scene):
-    return raw.look_alikes(scene)
+    return raw.files_of_all_makers(scene)
 
 
 @pytest.fixture(scope="module")
@@ -217,12 +217,12 @@ PLACE = {
 }  # fmt: skip
 
 
-def with_notes(maker, scene, shown):
+def with_exif(maker, scene, shown):
     if maker == "canon.cr3":
         camera = {raw.MAKE: raw.text("Made"), raw.MODEL: raw.text("Made by hand")}
         blocks = {b"CMT1": camera, b"CMT2": EXIF_TAGS, b"CMT4": PLACE}
-        notes = {name: raw.Tiff().file(tags) for name, tags in blocks.items()}
-        return raw.cr3(raw.jpeg(scene), notes)
+        exif_entries = {name: raw.Tiff().file(tags) for name, tags in blocks.items()}
+        return raw.cr3(raw.jpeg(scene), exif_entries)
     head = b"IIU\0" if maker == "panasonic.rw2" else b"II*\0"
     tiff = raw.Tiff(head)
     places = {raw.EXIF: EXIF_TAGS, 34853: PLACE}
@@ -239,14 +239,14 @@ def with_notes(maker, scene, shown):
 
 @pytest.mark.parametrize("maker", ["nikon.nef", "panasonic.rw2", "canon.cr3"])
 def test_date_camera_lens_and_coordinates_are_read_from_the_raw_file(maker, scene, stretched):
-    picture = decode(with_notes(maker, scene, shown=True), stretched, details=ALL)
+    picture = decode(with_exif(maker, scene, shown=True), stretched, details=ALL)
     assert picture.taken_at == datetime(2024, 7, 1, 8, 0, tzinfo=UTC)
     assert picture.details.exif == {"camera": "Made by hand", "lens": "XF23mmF2"}
     assert (picture.details.latitude, picture.details.longitude) == (-33.856667, 151.21)
 
 
 def test_a_developed_image_keeps_its_exif(scene, stretched):
-    picture = decode(with_notes("nikon.nef", scene, shown=False), stretched, details=ALL)
+    picture = decode(with_exif("nikon.nef", scene, shown=False), stretched, details=ALL)
     assert picture.taken_at == datetime(2024, 7, 1, 8, 0, tzinfo=UTC)
     assert picture.details.exif["lens"] == "XF23mmF2"
 

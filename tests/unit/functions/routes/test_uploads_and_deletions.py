@@ -107,7 +107,7 @@ class TestNotAllowed:
         assert list(store.objects) == ["a.png"]
 
 
-class TestOnlyRead:
+class TestReadOnly:
     @pytest.fixture
     def uploads(self) -> None:
         return None

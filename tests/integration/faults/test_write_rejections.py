@@ -64,11 +64,11 @@ def test_no_change_is_lost_while_the_index_is_read_only(
     assert_consistent(opensearch_url)
 
 
-def refuse_everything(proxy):
+def reject_everything(proxy):
     return lambda sent: (429, {"error": {"type": "rejected_execution_exception"}})
 
 
-def refuse_all_but_one_item(proxy):
+def reject_all_but_one_item(proxy):
     """Writes one item of a bulk and rejects the others with status 429."""
 
     def fault(sent):
@@ -83,13 +83,13 @@ def refuse_all_but_one_item(proxy):
     return fault
 
 
-@pytest.mark.parametrize("refuse", [refuse_everything, refuse_all_but_one_item])
+@pytest.mark.parametrize("reject", [reject_everything, reject_all_but_one_item])
 def test_no_change_is_lost_while_the_cluster_is_overloaded(
-    cloud, full, running_functions, opensearch_url, eventually, assert_consistent, refuse
+    cloud, full, running_functions, opensearch_url, eventually, assert_consistent, reject
 ):
     change(cloud, CHANGED)
     with opensearch_proxy(opensearch_url) as proxy, running_functions(full, proxy.url) as service:
-        proxy.fault = refuse(proxy)
+        proxy.fault = reject(proxy)
         eventually("changes came back", lambda: len(service.returned) > 2)
         proxy.fault = lambda sent: None
         eventually("the queue is empty", full.is_empty)
