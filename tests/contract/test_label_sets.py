@@ -178,17 +178,17 @@ def test_every_operation_rejects_an_invalid_set_name(settled, name):
         lambda: settled.delete(name),
         lambda: settled.nearest(name, direction("a"), 1),
     ):
-        with pytest.raises(InvalidQuery) as refused:
+        with pytest.raises(InvalidQuery) as raised:
             ask()
-        assert refused.value.code == "invalid_name"
+        assert raised.value.code == "invalid_name"
 
 
 def test_the_number_of_sets_is_limited(settled):
     for number in range(MAX_SETS):
         settled.replace(f"set-{number}", ["a"])
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         settled.replace("one-more", ["a"])
-    assert refused.value.code == "too_many_sets"
+    assert raised.value.code == "too_many_sets"
     settled.replace("set-0", ["b"])
 
 

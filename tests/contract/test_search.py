@@ -214,13 +214,15 @@ def test_a_scan_can_be_filtered(subject, put, document, keys_of_scan):
 def test_a_scan_is_a_snapshot_of_its_start(subject, put):
     subject.store(*(put(f"{number:04}") for number in range(2100)))
     scan = subject.index.scan()
-    begun = [next(scan).document.ref.key]
+    first_keys = [next(scan).document.ref.key]
     gone = put("2050")
     subject.store(put("2040a"), Delete(gone.ref, subject.version(gone.ref)))
     changed = replace(put("2060", size=7), expected=subject.version(put("2060").ref))
     subject.store(changed)
     rest = list(scan)
-    assert begun + [found.document.ref.key for found in rest] == [f"{n:04}" for n in range(2100)]
+    assert first_keys + [found.document.ref.key for found in rest] == [
+        f"{n:04}" for n in range(2100)
+    ]
     assert {found.document.size for found in rest} == {1234}
 
 

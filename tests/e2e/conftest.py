@@ -100,7 +100,7 @@ class Serving:
         line = [command, *map(str, arguments), "--data-dir", str(self.data_dir)]
         return self._commands.run(line, self.data_dir)
 
-    def begin(self, command: str, *arguments: object) -> subprocess.Popen[str]:
+    def start_command(self, command: str, *arguments: object) -> subprocess.Popen[str]:
         """Start another command on the same data directory, discarding its messages."""
         line = [COMMAND, command, *map(str, arguments), "--data-dir", self.data_dir]
         return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -41,7 +41,7 @@ def test_a_model_is_switched_while_the_folder_is_served(
     live = serve(few).start().ready()
     status(live, 0, "current", "4 of 4: consistent")
 
-    follower = live.begin("reindex", few, "--model", stretched_model, "--follow")
+    follower = live.start_command("reindex", few, "--model", stretched_model, "--follow")
     try:
         assert follower.stdout.readline().startswith("ready")
         parrot = next(path for path in samples if "parrot" in path.name)
@@ -84,7 +84,7 @@ def test_a_killed_reindex_resumes(
     idle = serve(folder)
     assert idle.run("index", folder).returncode == 0
 
-    filling = idle.begin("reindex", folder, "--model", stretched_model)
+    filling = idle.start_command("reindex", folder, "--model", stretched_model)
     [file] = idle.data_dir.glob("many-*/index.db")
     manifest = load_manifest(stretched_model)
     index = SqliteIndex(file, f"images-{manifest.image_space}", manifest.dimension)
@@ -109,10 +109,10 @@ def test_no_index_is_dropped_while_the_active_one_is_incomplete(
     idle.run("index", few, "--model", stretched_model)
     idle.run("index", few)
     shutil.copyfile(samples[0], few / "late.webp")
-    refused = idle.run("reindex", "--drop-old")
-    assert refused.returncode == 2
-    assert "no index was dropped" in refused.stderr
-    assert "1 pending (late.webp)" in refused.stderr
+    failed = idle.run("reindex", "--drop-old")
+    assert failed.returncode == 2
+    assert "no index was dropped" in failed.stderr
+    assert "1 pending (late.webp)" in failed.stderr
     assert idle.run("search", "an owl", "--model", stretched_model).returncode == 0
 
 

@@ -96,7 +96,7 @@ class S3:
     def head_object(self, **requested: str) -> Any:
         kept = self.kept.get(requested["Key"], "")
         if kept == "SSE-C":
-            raise refusal("400", "Bad Request", 400)
+            raise access_error("400", "Bad Request", 400)
         found = self.client.head_object(**requested)
         if kept == "ARCHIVE_ACCESS":
             found |= {"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": kept}
@@ -108,13 +108,13 @@ class S3:
         kept = self.kept.get(requested["Key"], "")
         if kept == "SSE-C":
             message = "The object was stored using a form of Server Side Encryption. The correct"
-            raise refusal("InvalidRequest", message, 400)
+            raise access_error("InvalidRequest", message, 400)
         if kept == "ARCHIVE_ACCESS":
-            raise refusal("InvalidObjectState", "not valid for the access tier", 403)
+            raise access_error("InvalidObjectState", "not valid for the access tier", 403)
         if kept == "SSE-KMS, denied":
-            raise refusal("AccessDenied", "Access Denied", 403)
+            raise access_error("AccessDenied", "Access Denied", 403)
         if kept == "SSE-KMS, disabled":
-            raise refusal("KMS.DisabledException", "the key is disabled", 400)
+            raise access_error("KMS.DisabledException", "the key is disabled", 400)
         return self.client.get_object(**requested)
 
     def keep(self, key: str, data: bytes, kept: str, metadata: dict[str, str]) -> None:
@@ -130,7 +130,7 @@ class S3:
     STORAGE = ("STANDARD", "STANDARD_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
 
 
-def refusal(code: str, message: str, status: int) -> ClientError:
+def access_error(code: str, message: str, status: int) -> ClientError:
     reason = {"Code": code, "Message": message}
     return ClientError(
         {"Error": reason, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject"

@@ -41,9 +41,9 @@ def test_uploads_and_deletions_are_limited_to_the_scope():
     scoped = ScopedChanges(changes, CATS)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     for key in ("dogs/1.png", "1.png"):
-        with pytest.raises(NotAllowed) as refused:
+        with pytest.raises(NotAllowed) as raised:
             scoped.upload_form(ref(key), "image/png", {}, now)
-        assert "cats" in refused.value.hint
+        assert "cats" in raised.value.hint
         with pytest.raises(NotFound):
             scoped.delete(ref(key))
     assert changes.changed == []

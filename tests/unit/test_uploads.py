@@ -47,14 +47,14 @@ def test_the_form_is_signed_for_type_and_metadata(uploads, changes):
 
 
 @pytest.mark.parametrize(
-    ("name", "content_type", "begin", "end"),
+    ("name", "content_type", "prefix", "end"),
     [("a.JPEG", "image/jpeg", "a-", ".JPEG"), ("a.png", "image/jpeg", "a.png-", ".jpg"),
      ("beach", "image/webp", "beach-", ".webp"), ("a.exe", "image/gif", "a.exe-", ".gif"),
      ("日本.jpg", "image/jpeg", "日本-", ".jpg"), ("a.b.tif", "image/tiff", "a.b-", ".tif")],
 )  # fmt: skip
-def test_a_key_has_the_extension_of_its_content_type(uploads, name, content_type, begin, end):
+def test_a_key_has_the_extension_of_its_content_type(uploads, name, content_type, prefix, end):
     key = uploads.create_upload(NewImage(name, content_type)).ref.key
-    assert key.startswith(begin)
+    assert key.startswith(prefix)
     assert key.endswith(end)
 
 
@@ -72,9 +72,9 @@ def test_every_uploadable_type_has_an_indexed_extension():
 @pytest.mark.parametrize("field", ["name", "collection"])
 def test_a_name_outside_the_collection_is_rejected(uploads, notes, field, name):
     wanted = {"name": "a.jpg", "content_type": "image/jpeg", field: name}
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         uploads.create_upload(NewImage(**wanted))
-    assert refused.value.code == f"invalid_{field}"
+    assert raised.value.code == f"invalid_{field}"
     assert notes.files == {}
 
 
@@ -90,9 +90,9 @@ def test_an_unsupported_content_type_is_rejected(uploads, type):
      {"a": " b"}, {"a": "x" * 2048}, {f"a{n}": "x" * 100 for n in range(30)}, {"-": "a"}],
 )  # fmt: skip
 def test_metadata_that_is_not_a_valid_header_is_rejected(uploads, metadata):
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         uploads.create_upload(NewImage("a.jpg", "image/jpeg", metadata=metadata))
-    assert refused.value.code == "invalid_metadata"
+    assert raised.value.code == "invalid_metadata"
 
 
 def test_metadata_up_to_the_header_limit_is_accepted(uploads):

@@ -44,10 +44,10 @@ def test_a_server_that_rejects_requests_is_unavailable(proxy, connect, put, read
 
 def test_an_access_error_names_the_access_policy(proxy, connect, put):
     proxy.fault = lambda sent: (403, {"Message": "User: anonymous is not authorized"})
-    with pytest.raises(Unavailable) as refused:
+    with pytest.raises(Unavailable) as raised:
         connect(proxy.url.replace("//", "//me:secret@")).get([put().ref.id])
-    assert "access policy" in refused.value.hint
-    assert "secret" not in refused.value.message
+    assert "access policy" in raised.value.hint
+    assert "secret" not in raised.value.message
 
 
 def test_an_index_block_is_not_an_access_error(proxy, connect, put):

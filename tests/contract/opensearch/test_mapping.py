@@ -83,8 +83,10 @@ def test_the_server_accepts_exactly_the_supported_compressions(
     layout = IndexSettings(engine, compression)
     mapping = {"properties": {"embedding": layout.vector_field(512)}}
     body = {"settings": layout.settings(), "mappings": mapping}
-    refused = nullcontext() if compression in COMPRESSIONS[engine] else pytest.raises(RequestError)
-    with refused:
+    expectation = (
+        nullcontext() if compression in COMPRESSIONS[engine] else pytest.raises(RequestError)
+    )
+    with expectation:
         raw_opensearch.indices.create(index=index_name, body=body)
 
 

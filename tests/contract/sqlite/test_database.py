@@ -43,9 +43,9 @@ def test_indexes_of_one_file_are_separate(opened, put):
 
 def test_an_index_file_of_another_dimension_is_rejected(opened):
     opened(dimension=4)
-    with pytest.raises(ConfigurationError, match="4 dimensions, the model 8") as refused:
+    with pytest.raises(ConfigurationError, match="4 dimensions, the model 8") as raised:
         opened(dimension=8)
-    assert "INDEX_URL" in refused.value.hint
+    assert "INDEX_URL" in raised.value.hint
 
 
 def test_a_file_that_is_not_a_database_is_rejected_and_not_changed(opened, path):

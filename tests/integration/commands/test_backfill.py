@@ -184,14 +184,14 @@ def wait(aws, eventually) -> Wait:
     """Follows an execution; returns success and messages."""
 
     def wait(execution: str) -> tuple[bool, str]:
-        def begun() -> bool:
+        def has_started() -> bool:
             try:
                 aws("stepfunctions").list_map_runs(executionArn=execution)
             except AttributeError:  # raised by moto until the thread of the execution exists
                 return False
             return True
 
-        eventually("the execution begins", begun)
+        eventually("the execution begins", has_started)
         output = io.StringIO()
         return follow(execution, aws, Console(file=output), every=0.01), output.getvalue()
 

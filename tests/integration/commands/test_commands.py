@@ -37,8 +37,8 @@ def run(commands, endpoint, tmp_path) -> Callable[..., Result]:
     }
 
     def run(*arguments: str, region: str = "us-east-1") -> Result:
-        where = {"AWS_DEFAULT_REGION": region} if region else {}
-        return commands.run([*arguments], tmp_path, kept | account | where)
+        region_environment = {"AWS_DEFAULT_REGION": region} if region else {}
+        return commands.run([*arguments], tmp_path, kept | account | region_environment)
 
     return run
 

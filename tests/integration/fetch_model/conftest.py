@@ -49,8 +49,8 @@ def s3(aws: str) -> Any:
     httpx.post(f"{aws}/moto-api/reset", timeout=PATIENCE_SECONDS).raise_for_status()
     more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
     client = boto3.client("s3", config=client_config(), **more)
-    where = {"LocationConstraint": REGION}
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+    location = {"LocationConstraint": REGION}
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
     return client
 
 

@@ -52,11 +52,11 @@ def test_unsigned_weights_are_converted_once_and_both_hashes_are_stored(
 @pytest.mark.parametrize("again", ["model-create", "model-again"])
 def test_a_stored_model_is_not_downloaded_again(cloudformation, hub, s3, keys, again):
     first = cloudformation.ask("model-create")
-    asked, times = len(hub.requests), changed(s3)
+    requests_before, times = len(hub.requests), changed(s3)
     second = cloudformation.ask(again, PhysicalResourceId=first["PhysicalResourceId"])
     assert second["Status"] == "SUCCESS"
     assert second["PhysicalResourceId"] == first["PhysicalResourceId"]
-    assert len(hub.requests) == asked == len(FILES)
+    assert len(hub.requests) == requests_before == len(FILES)
     assert changed(s3) == times
 
 

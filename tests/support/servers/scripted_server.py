@@ -45,7 +45,7 @@ class ScriptedServer:
     def __init__(self, certified: Path | None) -> None:
         self.answer = Response()
         self.seen: list[Seen] = []
-        self.gone = threading.Event()
+        self.disconnected = threading.Event()
         self.secure = certified is not None
         self._received = threading.Semaphore(0)
         self._http = _Server(("localhost", 0), _handler(self))
@@ -110,7 +110,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         def finish(self) -> None:
             super().finish()
             self.connection.close()
-            server.gone.set()
+            server.disconnected.set()
 
         def log_message(self, *_: object) -> None:
             pass

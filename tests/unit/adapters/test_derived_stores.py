@@ -26,8 +26,8 @@ def s3_client() -> Any:
 def s3():
     with mock_aws():
         client = s3_client()
-        where = {"LocationConstraint": "eu-west-1"}
-        client.create_bucket(Bucket="derived", CreateBucketConfiguration=where)
+        location = {"LocationConstraint": "eu-west-1"}
+        client.create_bucket(Bucket="derived", CreateBucketConfiguration=location)
         yield client
 
 
@@ -94,6 +94,6 @@ def test_a_denied_operation_is_unavailable(call, operation):
     with Stubber(client) as stub:
         stub.add_client_error(operation, "AccessDenied", http_status_code=403)
         name, *arguments = call
-        with pytest.raises(Unavailable, match=f"s3://derived/{KEY}") as refused:
+        with pytest.raises(Unavailable, match=f"s3://derived/{KEY}") as raised:
             getattr(S3Derived("s3://derived", client), name)(*arguments)
-    assert "DERIVED_URI" in refused.value.hint
+    assert "DERIVED_URI" in raised.value.hint

@@ -131,16 +131,16 @@ def test_a_rejected_request_is_not_retried():
 def test_only_the_action_that_rejects_the_request_fails(status, count, place):
     actions = [f"{number}" for number in range(count)]
     odd = actions[place]
-    refused = TransportError(status, "refused", {})
-    server = Server(lambda action, attempt: refused if action == odd else DONE)
+    failure = TransportError(status, "refused", {})
+    server = Server(lambda action, attempt: failure if action == odd else DONE)
     written = ["failed" if action == odd else "written" for action in actions]
     assert server.write(actions) == written
     assert server.now == 0
 
 
 def test_rejected_requests_are_split_until_the_time_limit():
-    refused = TransportError(400, "refused", {})
-    server = Server(lambda action, attempt: refused, seconds=5.0)
+    failure = TransportError(400, "refused", {})
+    server = Server(lambda action, attempt: failure, seconds=5.0)
     assert set(server.write([f"{number}" for number in range(BULK_ITEMS)])) == {"failed"}
     assert server.now <= 25 + 5 * 10
 

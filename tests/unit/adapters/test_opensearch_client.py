@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch):
+def extend_timeouts(monkeypatch):
     timeout = Timeout(connect=PATIENCE_SECONDS, read=PATIENCE_SECONDS)
     monkeypatch.setattr(client, "READ_TIMEOUT", timeout)
 
@@ -60,7 +60,7 @@ def test_a_connection_is_reused(server, found):
 def test_a_connection_closed_by_the_server_is_reopened(server, found):
     server.answer = Response(close="silently")
     found.perform_request("POST", "/", body=b"1")
-    server.gone.wait(PATIENCE_SECONDS)
+    server.disconnected.wait(PATIENCE_SECONDS)
     found.perform_request("POST", "/", body=b"2")
     assert [seen.body for seen in server.seen] == [b"1", b"2"]
 

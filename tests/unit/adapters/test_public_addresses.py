@@ -32,10 +32,10 @@ def test_private_local_shared_translated_and_multicast_addresses_are_not_public(
 
 
 def test_a_host_with_one_private_address_is_rejected():
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         public_addresses("a.test", lambda _: [PUBLIC, PRIVATE], is_public, PATIENCE_SECONDS)
-    assert refused.value.code == "invalid_url"
-    assert PRIVATE not in refused.value.message
+    assert raised.value.code == "invalid_url"
+    assert PRIVATE not in raised.value.message
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0x7f.1", "2130706433", "0177.0.0.1", "localhost"])
@@ -49,14 +49,14 @@ def test_a_name_without_address_is_unreachable(error):
     def fail(_: str) -> list[str]:
         raise error
 
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         public_addresses("a.test", fail, is_public, PATIENCE_SECONDS)
-    assert refused.value.code == "url_unreachable"
+    assert raised.value.code == "url_unreachable"
 
 
 def test_a_resolver_without_response_times_out():
     never = threading.Event()
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         public_addresses("a.test", lambda _: [str(never.wait(PATIENCE_SECONDS))], is_public, 0.05)
     never.set()
-    assert refused.value.code == "url_unreachable"
+    assert raised.value.code == "url_unreachable"

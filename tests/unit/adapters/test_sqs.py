@@ -65,9 +65,9 @@ def test_a_delayed_message_is_not_received_immediately(sqs):
 def test_a_denied_queue_is_unavailable(sqs):
     refusing = Stubber(sqs)
     refusing.add_client_error("send_message_batch", "AccessDenied")
-    with refusing, pytest.raises(Unavailable) as refused:
+    with refusing, pytest.raises(Unavailable) as raised:
         SqsRecheckQueue(URL, sqs).schedule(refs(1), MINUTE)
-    assert "sqs:SendMessage" in refused.value.hint
+    assert "sqs:SendMessage" in raised.value.hint
 
 
 def test_one_rejected_message_is_an_error(sqs):

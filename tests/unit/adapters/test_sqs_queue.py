@@ -29,6 +29,6 @@ def test_waiting_and_in_flight_messages_are_counted_separately(sqs):
 def test_a_queue_without_permission_is_unavailable(sqs):
     refusing = Stubber(sqs)
     refusing.add_client_error("get_queue_attributes", "AccessDenied")
-    with refusing, pytest.raises(Unavailable) as refused:
+    with refusing, pytest.raises(Unavailable) as raised:
         SqsQueue("https://sqs.test/1/images", sqs).lag()
-    assert "GetQueueAttributes" in refused.value.hint
+    assert "GetQueueAttributes" in raised.value.hint

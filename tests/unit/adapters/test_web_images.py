@@ -32,12 +32,12 @@ def images(server: WebServer, **more) -> HttpsImages:
     return HttpsImages(lambda _: ["127.0.0.1"], **(known | more))
 
 
-def refusal(images: HttpsImages, url: str = URL, most: int = 1_000) -> str:
-    with pytest.raises(InvalidQuery) as refused:
+def error_code(images: HttpsImages, url: str = URL, most: int = 1_000) -> str:
+    with pytest.raises(InvalidQuery) as raised:
         images.fetch(url, most)
-    assert refused.value.hint
-    assert "127.0.0.1" not in refused.value.message
-    return refused.value.code
+    assert raised.value.hint
+    assert "127.0.0.1" not in raised.value.message
+    return raised.value.code
 
 
 def redirect(location: str) -> bytes:
@@ -76,7 +76,7 @@ def test_a_chunked_response_is_joined(server):
 
 def test_a_truncated_response_is_an_error(server):
     server.answer(OK + b"Content-Length: 500\r\n\r\n", PNG)
-    assert refusal(images(server)) == "url_unreachable"
+    assert error_code(images(server)) == "url_unreachable"
 
 
 def test_an_html_page_is_not_an_image(server):
@@ -88,7 +88,7 @@ def test_an_html_page_is_not_an_image(server):
 @pytest.mark.parametrize("status", [b"404 No", b"500 Broken", b"206 Part", b"304 Same"])
 def test_any_other_status_is_rejected(server, status):
     server.answer(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
-    assert refusal(images(server)) == "url_unreachable"
+    assert error_code(images(server)) == "url_unreachable"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_any_other_status_is_rejected(server, status):
 )
 def test_a_server_that_does_not_speak_http_is_unreachable(server, answer):
     server.answer(answer)
-    assert refusal(images(server)) == "url_unreachable"
+    assert error_code(images(server)) == "url_unreachable"
 
 
 def test_redirects_are_followed_up_to_a_limit(server):
@@ -107,7 +107,9 @@ def test_redirects_are_followed_up_to_a_limit(server):
 
     server.serve = serve
     assert images(server).fetch(f"https://{HOST}/steps/{MAX_REDIRECTS}", 1_000) == PNG
-    assert refusal(images(server), f"https://{HOST}/steps/{MAX_REDIRECTS + 1}") == "url_unreachable"
+    assert (
+        error_code(images(server), f"https://{HOST}/steps/{MAX_REDIRECTS + 1}") == "url_unreachable"
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,20 +123,20 @@ def test_redirects_are_followed_up_to_a_limit(server):
 )
 def test_a_redirect_to_a_forbidden_url_is_rejected(server, to):
     server.answer(redirect(to))
-    assert refusal(images(server)) == "invalid_url"
+    assert error_code(images(server)) == "invalid_url"
     assert len(server.requests) == 1
 
 
 def test_a_redirect_to_a_private_host_is_rejected_without_a_request(server):
     server.answer(redirect("https://inside.test/secret"))
-    where = {HOST: ["127.0.0.1"], "inside.test": ["10.0.0.7"]}
+    addresses = {HOST: ["127.0.0.1"], "inside.test": ["10.0.0.7"]}
     web = HttpsImages(
-        where.__getitem__,
+        addresses.__getitem__,
         lambda address: address == "127.0.0.1",
         tls=server.trusting,
         port=server.port,
     )
-    assert refusal(web) == "invalid_url"
+    assert error_code(web) == "invalid_url"
     assert len(server.requests) == 1
 
 
@@ -151,26 +153,26 @@ def test_a_host_is_resolved_once_and_contacted_at_the_checked_addresses(server):
 
 
 def test_loopback_is_rejected_by_default(server):
-    assert refusal(HttpsImages(lambda _: ["127.0.0.1"], port=server.port)) == "invalid_url"
+    assert error_code(HttpsImages(lambda _: ["127.0.0.1"], port=server.port)) == "invalid_url"
     assert server.requests == []
 
 
 def test_a_certificate_must_be_trusted_and_match_the_host(server):
-    assert refusal(images(server), "https://other.test/") == "url_unreachable"
-    assert refusal(images(server, tls=ssl.create_default_context())) == "url_unreachable"
+    assert error_code(images(server), "https://other.test/") == "url_unreachable"
+    assert error_code(images(server, tls=ssl.create_default_context())) == "url_unreachable"
     assert server.requests == []
 
 
 def test_a_closed_port_is_unreachable(server):
-    assert refusal(images(server, port=1)) == "url_unreachable"
+    assert error_code(images(server, port=1)) == "url_unreachable"
 
 
 @pytest.mark.parametrize("drip", [b"H", OK + b"\r\n" + PNG])
 def test_a_host_that_sends_slowly_times_out(server, drip):
-    begun, ended = threading.Event(), threading.Event()
+    connected, ended = threading.Event(), threading.Event()
 
     def serve(connection, _: bytes) -> None:
-        begun.set()
+        connected.set()
         try:
             connection.sendall(drip)
             while not server.stopping.wait(0.02):
@@ -180,8 +182,8 @@ def test_a_host_that_sends_slowly_times_out(server, drip):
 
     server.serve = serve
     seconds = 0.3
-    while not begun.is_set():  # a busy machine can take longer to connect
-        assert refusal(images(server, seconds=seconds), most=10**9) == "url_unreachable"
+    while not connected.is_set():  # a busy machine can take longer to connect
+        assert error_code(images(server, seconds=seconds), most=10**9) == "url_unreachable"
         seconds *= 2
     assert ended.wait(PATIENCE_SECONDS)
 
@@ -189,7 +191,7 @@ def test_a_host_that_sends_slowly_times_out(server, drip):
 def test_a_host_that_never_completes_the_handshake_times_out(server):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        assert refusal(images(server, port=port, seconds=0.2)) == "url_unreachable"
+        assert error_code(images(server, port=port, seconds=0.2)) == "url_unreachable"
 
 
 @pytest.mark.parametrize(
@@ -203,9 +205,9 @@ def test_a_host_that_never_completes_the_handshake_times_out(server):
     ],
 )
 def test_an_invalid_url_is_rejected(url):
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         checked(url)
-    assert refused.value.code == "invalid_url"
+    assert raised.value.code == "invalid_url"
 
 
 @pytest.mark.parametrize("url", ["https://a.test", "HTTPS://A.test:443/x?y=%20#z"])

@@ -110,17 +110,17 @@ def test_the_vote_can_be_limited_to_a_collection(classifier, labelled):
 def test_an_index_without_labelled_images_is_an_error_with_a_hint(classifier, fill):
     fill(top="a cat")
     for vote, label in ((Vote(), "metadata.label"), (BY_FOLDER, "collection")):
-        with pytest.raises(NotFound, match=label) as refused:
+        with pytest.raises(NotFound, match=label) as raised:
             classifier.by_neighbours(CAT, vote)
-        assert refused.value.code == "no_labelled_images"
-        assert "labels" in refused.value.hint
+        assert raised.value.code == "no_labelled_images"
+        assert "labels" in raised.value.hint
 
 
 @pytest.mark.parametrize("neighbours", [0, 101])
 def test_an_invalid_number_of_neighbours_is_rejected(classifier, neighbours):
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         classifier.by_neighbours(CAT, Vote(neighbours))
-    assert refused.value.code == "invalid_neighbours"
+    assert raised.value.code == "invalid_neighbours"
 
 
 def test_errors_are_those_of_a_search(classifier, labelled, index):
@@ -192,7 +192,7 @@ def test_labels_are_stripped_and_deduplicated():
     ],
 )
 def test_invalid_labels_are_rejected_by_name(labels, message):
-    with pytest.raises(InvalidQuery, match=message) as refused:
+    with pytest.raises(InvalidQuery, match=message) as raised:
         checked_labels(labels, max_labels=2)
-    assert refused.value.code == "invalid_labels"
-    assert refused.value.hint
+    assert raised.value.code == "invalid_labels"
+    assert raised.value.hint

@@ -214,16 +214,16 @@ def test_a_large_group_is_truncated_and_its_size_is_returned(groups, put):
 
 @pytest.mark.parametrize("threshold", [0, 0.5, 1.0, 1.5, -1, float("nan")])
 def test_an_invalid_threshold_is_rejected(groups, threshold):
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         groups.page(threshold=threshold)
-    assert refused.value.code == "invalid_threshold"
+    assert raised.value.code == "invalid_threshold"
 
 
 @pytest.mark.parametrize("limit", [0, -1, 101])
 def test_a_limit_out_of_range_is_rejected(groups, limit):
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         groups.page(limit=limit)
-    assert refused.value.code == "invalid_limit"
+    assert raised.value.code == "invalid_limit"
 
 
 def test_a_cursor_is_valid_for_its_threshold_and_collection_only(groups, put):
@@ -232,6 +232,6 @@ def test_a_cursor_is_valid_for_its_threshold_and_collection_only(groups, put):
         put(f"{number}-b", {f"{number}-a": 0.99})
     cursor = groups.page(limit=1).cursor
     for other in ({"threshold": 0.9}, {"collection": "cats"}):
-        with pytest.raises(InvalidQuery) as refused:
+        with pytest.raises(InvalidQuery) as raised:
             groups.page(limit=1, cursor=cursor, **other)
-        assert refused.value.code == "invalid_cursor"
+        assert raised.value.code == "invalid_cursor"

@@ -251,8 +251,8 @@ def test_images_that_cannot_be_compared_are_not_duplicates_and_do_not_affect_oth
 
     class EqualEmbeddings(FakeImages):
         def encode_images(self, images, details=None):
-            alike = {"embedding": vector("a cat")}
-            return [replace(each, **alike) for each in super().encode_images(images, details)]
+            equal = {"embedding": vector("a cat")}
+            return [replace(each, **equal) for each in super().encode_images(images, details)]
 
     monkeypatch.setattr(linking, "similarity", compare)
     linker = Linker(index, WEIGHTS)

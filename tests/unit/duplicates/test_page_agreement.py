@@ -38,7 +38,7 @@ def small(picture):
     return copy
 
 
-def look(picture):
+def fingerprint_of(picture):
     seen = small(picture)
     return Fingerprint(perceptual_hash(seen), miniature(seen), contrast_map(seen))
 
@@ -66,7 +66,7 @@ def scanned(picture):
 
 @pytest.mark.parametrize("kind", PAGES)
 def test_different_pages_of_one_kind_are_not_duplicates(kind):
-    fingerprints = [look(page(kind, seed)) for seed in range(4)]
+    fingerprints = [fingerprint_of(page(kind, seed)) for seed in range(4)]
     pairs = [
         (one, other) for place, one in enumerate(fingerprints) for other in fingerprints[:place]
     ]
@@ -75,12 +75,15 @@ def test_different_pages_of_one_kind_are_not_duplicates(kind):
 
 @pytest.mark.parametrize("kind", [letter, receipt])
 def test_a_scan_of_a_page_is_its_duplicate(kind):
-    assert confidence(look(scanned(page(kind, 1))), look(page(kind, 1))) > THRESHOLD
+    assert (
+        confidence(fingerprint_of(scanned(page(kind, 1))), fingerprint_of(page(kind, 1)))
+        > THRESHOLD
+    )
 
 
 @pytest.mark.parametrize("kind", PAGES)
 def test_the_comparison_of_two_pages_is_symmetric(kind):
-    one, other = look(page(kind, 1)), look(page(kind, 2))
+    one, other = fingerprint_of(page(kind, 1)), fingerprint_of(page(kind, 2))
     assert (confidence(one, other) < THRESHOLD) == (confidence(other, one) < THRESHOLD)
 
 
@@ -94,7 +97,11 @@ def test_pictures_of_any_shape_have_a_confidence(shapes, seed, plain):
     rng = np.random.default_rng(seed)
     one = rng.integers(0, 1 if plain else 255, shapes[:2], np.uint8)
     other = rng.integers(0, 255, shapes[2:], np.uint8)
-    assert 0 <= confidence(look(Image.fromarray(one)), look(Image.fromarray(other))) <= 1
+    assert (
+        0
+        <= confidence(fingerprint_of(Image.fromarray(one)), fingerprint_of(Image.fromarray(other)))
+        <= 1
+    )
 
 
 @settings(max_examples=25, derandomize=True, deadline=None)
@@ -117,13 +124,13 @@ def test_an_invalid_contrast_map_is_rejected(text):
 
 @pytest.mark.parametrize("text", [*DAMAGED, None])
 def test_a_pair_without_two_contrast_maps_is_compared_without_them(text):
-    one, other = look(page(letter, 1)), look(page(letter, 2))
+    one, other = fingerprint_of(page(letter, 1)), fingerprint_of(page(letter, 2))
     without = confidence(Fingerprint(one.phash, one.miniature_text), other)
     assert without > THRESHOLD
     assert confidence(Fingerprint(one.phash, one.miniature_text, text), other) == without
 
 
-ONE, OTHER = (look(page(letter, seed)) for seed in (1, 2))
+ONE, OTHER = (fingerprint_of(page(letter, seed)) for seed in (1, 2))
 
 
 @settings(max_examples=50, derandomize=True, deadline=None)
@@ -132,8 +139,10 @@ def test_an_invalid_text_affects_only_the_comparison(text):
     assert confidence(Fingerprint(ONE.phash, ONE.miniature_text, text), OTHER) > THRESHOLD
 
 
-def unsure(look):
-    return Fingerprint(look.phash, look.miniature_text, UNSURE + look.contrasts_text)
+def unsure(fingerprint):
+    return Fingerprint(
+        fingerprint.phash, fingerprint.miniature_text, UNSURE + fingerprint.contrasts_text
+    )
 
 
 def test_a_page_and_a_possible_page_are_not_duplicates_without_agreement():
@@ -142,7 +151,7 @@ def test_a_page_and_a_possible_page_are_not_duplicates_without_agreement():
 
 
 def test_a_page_and_a_possible_scan_of_it_are_duplicates():
-    scan = look(scanned(page(letter, 1)))
+    scan = fingerprint_of(scanned(page(letter, 1)))
     assert confidence(unsure(scan), ONE) > THRESHOLD
     assert confidence(scan, unsure(ONE)) > THRESHOLD
 

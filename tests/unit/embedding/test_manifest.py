@@ -19,9 +19,9 @@ STARTER = ROOT / "layers" / "starter_model" / "starter_model"
 def changed(model_copy):
     """Loads the manifest after setting one value: changed("text/max_length", 8)."""
 
-    def change(where, value):
+    def change(field, value):
         manifest = json.loads((model_copy / "manifest.json").read_text())
-        *parents, last = where.split("/")
+        *parents, last = field.split("/")
         part = manifest
         for name in parents:
             part = part[name]
@@ -39,30 +39,30 @@ def test_the_builder_computes_the_same_image_space(tiny_model):
 
 
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("field", "value"),
     [("name", "other"), ("description", "other"), ("license", "other"), ("source", "other"),
      ("quality", {"recall": 0.5}),
      ("classify", {"templates": ["{}"], "temperature": 1}),
      ("text/max_length", 9), ("text/pad_token_id", 1),
      ("files/text.onnx/sha256", "0" * 64)],
 )  # fmt: skip
-def test_values_without_effect_on_image_vectors_keep_the_space(where, value, changed, manifest):
-    assert changed(where, value).image_space == manifest.image_space
+def test_values_without_effect_on_image_vectors_keep_the_space(field, value, changed, manifest):
+    assert changed(field, value).image_space == manifest.image_space
 
 
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("field", "value"),
     [("dimension", 5), ("image/size", 64), ("image/resize", "crop"), ("image/mean", [0, 0, 0.1]),
      ("image/resample", "bilinear"), ("image/std", [1, 1, 2]), ("image/pad_color", [0, 0, 0]),
      ("image/input", "x"), ("image/output", "x"), ("files/image.onnx/sha256", "0" * 64)],
 )  # fmt: skip
-def test_values_that_affect_image_vectors_require_another_text_tower(where, value, changed):
+def test_values_that_affect_image_vectors_require_another_text_tower(field, value, changed):
     with pytest.raises(ConfigurationError, match="text tower requires the image space"):
-        changed(where, value)
+        changed(field, value)
 
 
 @pytest.mark.parametrize(
-    ("where", "value", "named"),
+    ("field", "value", "named"),
     [("image/size", 0, "image.size"), ("image/resize", "zoom", "image.resize"),
      ("image/std", [0, 1, 1], "image.std"), ("image/pad_color", [0, 0, 256], "image.pad_color"),
      ("image/graph", "../image.onnx", "image.graph"), ("text/tokenizer", "/etc/x", "tokenizer"),
@@ -70,9 +70,9 @@ def test_values_that_affect_image_vectors_require_another_text_tower(where, valu
      ("image/sizes", 3, "image.sizes"), ("files/text.onnx/bytes", -1, "files.text.onnx.bytes"),
      ("image/graph", "absent.onnx", "absent.onnx")],
 )  # fmt: skip
-def test_an_invalid_value_is_named(where, value, named, changed):
+def test_an_invalid_value_is_named(field, value, named, changed):
     with pytest.raises(ConfigurationError, match=named) as caught:
-        changed(where, value)
+        changed(field, value)
     assert "manifest.json" in caught.value.message
     assert caught.value.hint
     assert caught.value.code == "invalid_model"
@@ -132,21 +132,21 @@ def test_invalid_prompts_are_rejected(changed, expected):
 
 
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("field", "value"),
     [("text/max_length", 9), ("text/clean", "clip"), ("files/text.onnx/sha256", "0" * 64),
      ("files/tokenizer.json/sha256", "0" * 64),
      ("classify", {"templates": ["{}"], "temperature": 1})],
 )  # fmt: skip
-def test_values_that_affect_label_vectors_change_the_label_space(where, value, changed, manifest):
-    assert changed(where, value).label_space != manifest.label_space
+def test_values_that_affect_label_vectors_change_the_label_space(field, value, changed, manifest):
+    assert changed(field, value).label_space != manifest.label_space
 
 
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("field", "value"),
     [("name", "other"), ("quality", {"recall": 0.5}),
      ("classify", {"templates": ["a photo of a {}."], "temperature": 1})],
 )  # fmt: skip
 def test_values_without_effect_on_label_vectors_keep_the_label_space(
-    where, value, changed, manifest
+    field, value, changed, manifest
 ):
-    assert changed(where, value).label_space == manifest.label_space
+    assert changed(field, value).label_space == manifest.label_space

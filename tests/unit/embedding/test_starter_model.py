@@ -35,12 +35,12 @@ def settings(data: Path, prefix: str) -> Settings:
     )
 
 
-def searcher_of(keys: list[str], where: Settings) -> Searcher:
-    store = bootstrap.image_store(where)
+def searcher_of(keys: list[str], options: Settings) -> Searcher:
+    store = bootstrap.image_store(options)
     refs = {ref.key: ref for ref, _ in store.list_images()}
-    outcomes = bootstrap.indexer(where).process([refs[key] for key in keys])
+    outcomes = bootstrap.indexer(options).process([refs[key] for key in keys])
     assert {outcome.kind.value for outcome in outcomes} == {"indexed"}
-    return bootstrap.searcher(where)
+    return bootstrap.searcher(options)
 
 
 @pytest.fixture(scope="module")

@@ -61,9 +61,9 @@ def test_requests_are_counted_by_route_and_code(ask, emitted):
     ask("GET", "/v1/search", q="a cat")
     ask("GET", "/v1/search", q="")
     ask("GET", "/nothing")
-    found, refused, lost = emitted()
+    found, failed, lost = emitted()
     assert found["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "imagesearch"
     assert (found["route"], found["code"], found["Requests"]) == ("/v1/search", "ok", [1.0])
     assert found["Latency"][0] > 0
-    assert (refused["route"], refused["code"]) == ("/v1/search", "invalid_text")
+    assert (failed["route"], failed["code"]) == ("/v1/search", "invalid_text")
     assert (lost["route"], lost["code"]) == ("none", "unknown_route")

@@ -243,13 +243,13 @@ def test_a_thumbnail_without_read_permission_is_created_from_the_file(
 ):
     """S3 denies access to missing objects if the role has no permission to list the bucket."""
 
-    def refused(_):
+    def deny(_):
         raise Unavailable("AccessDenied")
 
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     store.put("b.png", picture("a"))
-    derived.get = refused
+    derived.get = deny
     assert process(indexer, "b.png") == {"b.png": "indexed"}
     assert len(images.read) == 2
     assert sorted(derived.files) == thumbnails(index)

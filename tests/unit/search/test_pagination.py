@@ -82,9 +82,9 @@ def test_pages_end_at_the_depth_limit(searcher, fill):
 def test_a_cursor_of_another_search_is_rejected(searcher, fill, other):
     fill(a="a cat", b="a dog")
     cursor = searcher.search(Search(TextQuery("a cat"), limit=1)).cursor
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         searcher.search(replace(other, limit=1, cursor=cursor))
-    assert refused.value.code == "invalid_cursor"
+    assert raised.value.code == "invalid_cursor"
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_a_page_size_out_of_range_is_rejected(searcher, limit):
         lambda: searcher.search(Search(TextQuery("a cat"), limit=limit)),
         lambda: searcher.list_documents(ListRequest(limit=limit)),
     ):
-        with pytest.raises(InvalidQuery) as refused:
+        with pytest.raises(InvalidQuery) as raised:
             ask()
-        assert refused.value.code == "invalid_limit"
+        assert raised.value.code == "invalid_limit"
 
 
 def test_lists_are_in_the_order_of_key_bytes_and_return_each_image_once(searcher, fill):
@@ -157,9 +157,9 @@ def test_a_list_cursor_is_rejected_by_another_list(searcher, fill):
         ListRequest(cursor=cursor, prefix=""),
         ListRequest(cursor=cursor, order=Order.NEWEST_FIRST),
     ):
-        with pytest.raises(InvalidQuery) as refused:
+        with pytest.raises(InvalidQuery) as raised:
             searcher.list_documents(other)
-        assert refused.value.code == "invalid_cursor"
+        assert raised.value.code == "invalid_cursor"
 
 
 values = st.lists(st.text() | st.integers() | st.floats(allow_nan=False) | st.none(), max_size=4)
@@ -176,9 +176,9 @@ def test_a_cursor_is_safe_in_a_url(state):
 
 
 def test_a_cursor_of_another_request_is_rejected():
-    with pytest.raises(InvalidQuery, match="does not belong") as refused:
+    with pytest.raises(InvalidQuery, match="does not belong") as raised:
         unseal(seal([1], "dogs"), "cats")
-    assert refused.value.code == "invalid_cursor"
+    assert raised.value.code == "invalid_cursor"
 
 
 def test_every_changed_character_is_rejected():

@@ -86,10 +86,10 @@ def test_five_terms_cost_one_batch_of_each_kind_and_one_read(searcher, fill, ind
     ],
 )
 def test_terms_that_cancel_out_are_rejected(searcher, terms):
-    with pytest.raises(InvalidQuery, match="cancel") as refused:
+    with pytest.raises(InvalidQuery, match="cancel") as raised:
         searcher.search(Search(MixedQuery(terms)))
-    assert refused.value.code == "invalid_terms"
-    assert "weight" in refused.value.hint
+    assert raised.value.code == "invalid_terms"
+    assert "weight" in raised.value.hint
 
 
 @pytest.mark.parametrize(

@@ -138,17 +138,17 @@ def test_a_cursor_is_valid_for_its_minimum_relevance_only(calibrated, fill):
     fill(**{f"n{n}": f"picture {n}" for n in range(20)})
     cursor = calibrated.search(Search(TextQuery("a cat"), 3, min_relevance=0.01)).cursor
     assert cursor
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         calibrated.search(Search(TextQuery("a cat"), 3, cursor, min_relevance=0.02))
-    assert refused.value.code == "invalid_cursor"
+    assert raised.value.code == "invalid_cursor"
 
 
 @pytest.mark.parametrize("least", [-0.01, 1.01, float("nan"), float("inf")])
 def test_a_relevance_outside_0_to_1_is_rejected(least, calibrated):
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         calibrated.search(Search(TextQuery("a cat"), min_relevance=least))
-    assert refused.value.code == "invalid_min_relevance"
-    assert "0 to 1" in refused.value.hint
+    assert raised.value.code == "invalid_min_relevance"
+    assert "0 to 1" in raised.value.hint
 
 
 def test_an_uncalibrated_model_has_scores_only(searcher, fill):
@@ -158,7 +158,7 @@ def test_an_uncalibrated_model_has_scores_only(searcher, fill):
 
 @pytest.mark.parametrize("least", [0.0, 0.5])
 def test_a_minimum_relevance_with_an_uncalibrated_model_is_an_error(least, searcher):
-    with pytest.raises(InvalidQuery, match="fake is not calibrated") as refused:
+    with pytest.raises(InvalidQuery, match="fake is not calibrated") as raised:
         searcher.search(Search(TextQuery("a cat"), min_relevance=least))
-    assert refused.value.code == "no_relevance"
-    assert "calibrate" in refused.value.hint
+    assert raised.value.code == "no_relevance"
+    assert "calibrate" in raised.value.hint

@@ -62,10 +62,10 @@ def test_the_time_and_the_kind_of_query_are_preserved(ids, query, kind):
 def test_an_id_is_valid_for_a_day(ids):
     id = ids.seal(CAT, unit(np.ones(4)))
     assert later(timedelta(days=1)).unseal(id).time == NOON
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         later(timedelta(days=1, seconds=1)).unseal(id)
-    assert refused.value.code == "search_id_expired"
-    assert "search again" in refused.value.hint
+    assert raised.value.code == "search_id_expired"
+    assert "search again" in raised.value.hint
 
 
 def test_an_id_of_the_future_is_invalid(ids):
@@ -84,6 +84,6 @@ def test_a_modified_truncated_or_made_up_id_is_invalid(ids):
     changed = id[:20] + ("B" if id[20] == "A" else "A") + id[21:]
     broken = id[:-5] + "!" + id[-4:]
     for each in ("", "x", "é", "made-up", id[:-4], id[4:], changed, broken, "A" * len(id)):
-        with pytest.raises(InvalidQuery) as refused:
+        with pytest.raises(InvalidQuery) as raised:
             ids.unseal(each)
-        assert refused.value.code == "invalid_search_id"
+        assert raised.value.code == "invalid_search_id"

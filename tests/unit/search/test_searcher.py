@@ -56,9 +56,9 @@ def test_each_search_has_a_unique_id(searcher):
 
 @pytest.mark.parametrize("text", ["", " ", "\t\n\u3000", "x" * (MAX_TEXT + 1)])
 def test_a_blank_or_too_long_text_is_rejected(searcher, text):
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         searcher.search(Search(TextQuery(text)))
-    assert refused.value.code == "invalid_text"
+    assert raised.value.code == "invalid_text"
 
 
 @pytest.mark.parametrize("text", ["x", "x" * MAX_TEXT, "🐈", "a\0b", "\x07"])

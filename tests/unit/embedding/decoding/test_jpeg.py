@@ -58,9 +58,9 @@ def test_only_existing_rows_are_embedded(options):
     grows = Image.linear_gradient("L").resize((WIDTH, HEIGHT))
     file = jpeg(Image.merge("RGB", [grows, noise("L"), noise("L")]), **options)
     cut = file[: len(file) * 4 // 5]
-    whole, there = (decode(each, WANTED).pixels[0, -1].mean() for each in (file, cut))
+    whole, existing = (decode(each, WANTED).pixels[0, -1].mean() for each in (file, cut))
     assert whole > 235
-    assert there == pytest.approx(whole if "progressive" in options else 200, abs=16)
+    assert existing == pytest.approx(whole if "progressive" in options else 200, abs=16)
 
 
 @pytest.mark.parametrize("part", [0.05, 0.2, 0.4])
@@ -106,10 +106,10 @@ def test_the_orientation_of_a_truncated_file_is_applied(orientation):
 
 def test_trailing_zeros_count_as_truncation():
     file = jpeg(noise())
-    there = len(file) * 3 // 4
-    picture = decode(file[:there] + bytes(len(file) - there), WANTED)
+    existing = len(file) * 3 // 4
+    picture = decode(file[:existing] + bytes(len(file) - existing), WANTED)
     assert picture.truncated
-    assert np.array_equal(picture.pixels, decode(file[:there], WANTED).pixels)
+    assert np.array_equal(picture.pixels, decode(file[:existing], WANTED).pixels)
 
 
 def test_a_complete_file_is_not_truncated_and_other_truncated_formats_are_rejected():

@@ -22,7 +22,7 @@ SIZES = {
 }
 
 
-def refused(data, wanted, **limits):
+def rejection_message(data, wanted, **limits):
     decoded = []  # calls before any pixel is decoded
     with pytest.raises(UnreadableImage) as caught:
         decode(data, wanted, decoded.append, limits=DecodingLimits(**limits))
@@ -68,7 +68,7 @@ def bomb(quadrants, saved, data):
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "AVIF", "HEIC"])
 def test_a_decompression_bomb_is_rejected_from_its_header(format, bomb, stretched):
-    assert f"{HUGE} x {HUGE} pixels, over the limit of 100 megapixels" in refused(
+    assert f"{HUGE} x {HUGE} pixels, over the limit of 100 megapixels" in rejection_message(
         bomb(format), stretched
     )
 
@@ -76,24 +76,26 @@ def test_a_decompression_bomb_is_rejected_from_its_header(format, bomb, stretche
 def test_a_webp_bomb_is_rejected_before_its_canvas_is_allocated(stretched):
     canvas = b"VP8X" + struct.pack("<I", 10) + bytes(4) + (16_383).to_bytes(3, "little") * 2
     file = b"WEBP" + canvas + bytes(100)
-    assert "too many pixels" in refused(b"RIFF" + struct.pack("<I", len(file)) + file, stretched)
+    assert "too many pixels" in rejection_message(
+        b"RIFF" + struct.pack("<I", len(file)) + file, stretched
+    )
 
 
 def test_images_are_decoded_up_to_the_pixel_limit(quadrants, saved, stretched):
     file = saved(quadrants, "PNG")
     assert decode(file, stretched, limits=DecodingLimits(pixels=96 * 64)).width == 96
-    assert "96 x 64" in refused(file, stretched, pixels=96 * 64 - 1)
+    assert "96 x 64" in rejection_message(file, stretched, pixels=96 * 64 - 1)
 
 
 def test_a_file_over_the_byte_limit_is_rejected(quadrants, saved, stretched):
     file = saved(quadrants, "PNG")
-    assert f"{len(file)} bytes" in refused(file, stretched, file_bytes=len(file) - 1)
+    assert f"{len(file)} bytes" in rejection_message(file, stretched, file_bytes=len(file) - 1)
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF", "TIFF", "BMP"])
 def test_an_image_over_the_memory_limit_is_rejected(format, saved, stretched):
     file = saved(Image.new("RGB", (1_000, 1_000)), format)
-    message = refused(file, stretched, memory_bytes=3_900_000)
+    message = rejection_message(file, stretched, memory_bytes=3_900_000)
     assert "when decoded, over the limit of 3 MB" in message
 
 
@@ -117,7 +119,7 @@ def test_a_jpeg_can_declare_more_pixels_than_are_decoded(saved, stretched):
 def test_a_long_jpeg_that_cannot_be_reduced_is_rejected(saved, stretched):
     """Every pixel of the short side is needed."""
     file = saved(Image.new("RGB", (60_000, 40)), "JPEG")
-    assert "60000 x 40 pixels, over the limit" in refused(file, stretched, pixels=10**6)
+    assert "60000 x 40 pixels, over the limit" in rejection_message(file, stretched, pixels=10**6)
 
 
 @pytest.mark.parametrize("scans", ["progressive", "one for each component"])
@@ -130,7 +132,7 @@ def test_a_jpeg_whose_coefficients_take_too_much_memory_is_rejected(scans, saved
         scan = file.index(b"\xff\xda")
         end = scan + 2 + int.from_bytes(file[scan + 2 : scan + 4], "big")
         file = file[:scan] + b"\xff\xda\0\x08\1\1\0\0\x3f\0" + file[end:]
-    assert "needs 14 MB when decoded" in refused(file, stretched, memory_bytes=12_000_000)
+    assert "needs 14 MB when decoded" in rejection_message(file, stretched, memory_bytes=12_000_000)
 
 
 def test_a_tiff_tile_larger_than_its_image_is_rejected(stretched):
@@ -138,4 +140,4 @@ def test_a_tiff_tile_larger_than_its_image_is_rejected(stretched):
     tile += [(322, HUGE), (323, HUGE), (324, 8), (325, 8)]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tile)
     file = struct.pack("<2sHIH", b"II", 42, 8, len(tile)) + entries + bytes(4)
-    assert "3,601 MB when decoded" in refused(file, stretched)
+    assert "3,601 MB when decoded" in rejection_message(file, stretched)

@@ -38,12 +38,12 @@ def test_two_items_are_processed_concurrently(threads):
 
 
 def test_an_error_reaches_the_consumer_and_stops_the_iteration(threads):
-    begun = []
+    started = []
 
     def work(item):
-        begun.append(item)
+        started.append(item)
         return 1 / item
 
     with pytest.raises(ZeroDivisionError):
         list(map_ordered(threads, work, [0, *range(1, 100)], 2))
-    assert len(begun) <= 2
+    assert len(started) <= 2

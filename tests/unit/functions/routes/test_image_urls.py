@@ -77,8 +77,8 @@ def test_a_failed_url_is_reported_and_other_searches_of_the_batch_succeed(
     assert (answer.status, answer.error) == (status, error.code)
     assert ask("POST", "/v1/classify", {"url": REX, "labels": ["a"]}).status == status
     searches = [{"query": {"url": REX}}, {"query": {"url": TOM}}]
-    refused, found = ask("POST", "/v1/search/batch", {"searches": searches}).json["results"]
-    assert refused["error"]["code"] == error.code
+    failed, found = ask("POST", "/v1/search/batch", {"searches": searches}).json["results"]
+    assert failed["error"]["code"] == error.code
     assert found["hits"][0]["key"] == "tom.png"
 
 

@@ -123,9 +123,9 @@ def test_less_relevant_hits_are_excluded(ask, fill, how):
 def test_relevance_without_a_calibration_is_null_and_cannot_be_required(pets, uncalibrated):
     found = uncalibrated("GET", "/v1/search", q="a cat")
     assert [hit["relevance"] for hit in found.json["hits"]] == [None, None]
-    refused = uncalibrated("GET", "/v1/search", q="a cat", min_relevance="0.5")
-    assert (refused.status, refused.error) == (400, "no_relevance")
-    assert "calibrate" in refused.json["error"]["hint"]
+    response = uncalibrated("GET", "/v1/search", q="a cat", min_relevance="0.5")
+    assert (response.status, response.error) == (400, "no_relevance")
+    assert "calibrate" in response.json["error"]["hint"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from imagesearch.indexing.planner import OutcomeKind
 from tests.support.fakes import picture
 from tests.unit.local.conftest import FilesystemFaults, Library, opened_library
 
-INDEXED, REJECTED, REPORTED, NOTHING = "indexed", "rejected", "told", "nothing"
+INDEXED, REJECTED, REPORTED, NOTHING = "indexed", "rejected", "reported", "nothing"
 
 ODD = [
     b"plain",
