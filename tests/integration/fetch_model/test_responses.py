@@ -82,6 +82,6 @@ def test_a_long_reason_is_truncated(cloudformation, models):
         },
     ],
 )
-def test_an_invalid_event_is_an_error(model_store, logger, event):
+def test_an_invalid_event_is_an_error(open_store, logger, event):
     with pytest.raises(NotARequest):
-        make_handler(model_store, ResponseSender(), logger)(event, Context(900))
+        make_handler(open_store, ResponseSender(), logger)(event, Context(900))
