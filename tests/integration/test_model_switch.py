@@ -86,9 +86,9 @@ def test_a_model_switch_loses_no_search_and_no_image(
         with running(new.work):
             start_and_interrupt_backfill(new)
             complete_backfill(new)
-            assert eventually(lambda: searching.parse_response.get("starter", 0) >= 20)
+            assert eventually(lambda: searching.answered.get("starter", 0) >= 20)
             searching.searcher = new.searcher
-            assert eventually(lambda: searching.parse_response.get("stretched", 0) >= 20)
+            assert eventually(lambda: searching.answered.get("stretched", 0) >= 20)
             assert eventually(lambda: uploading.changes >= 10)
     for each in (old, new):
         each.queue.drain(each.handler)

@@ -153,7 +153,7 @@ def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
 
     def invoke(function: str, handler: str, events: list[Any]) -> list[dict[str, Any]]:
         root = lambda_roots[function]
-        given, parse_response = tmp_path / "events.json", tmp_path / "answers.json"
+        given, responses = tmp_path / "events.json", tmp_path / "answers.json"
         given.write_text(json.dumps(events))
         environment = {
             "AWS_REGION": "us-east-1",
@@ -172,7 +172,7 @@ def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
         }
         script = HERE / "lambda_process.py"
         done = subprocess.run(
-            [lambda_python, "-B", script, root, handler, given, parse_response],
+            [lambda_python, "-B", script, root, handler, given, responses],
             cwd=root / "var/task",
             env=environment,
             capture_output=True,
@@ -180,6 +180,6 @@ def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return json.loads(parse_response.read_text())
+        return json.loads(responses.read_text())
 
     return invoke

@@ -26,5 +26,5 @@ context = SimpleNamespace(
     log_stream_name="stream",
     get_remaining_time_in_millis=lambda: 60000,
 )
-parse_response = [handle(event, context) for event in json.loads(Path(events).read_text())]
-Path(answers).write_text(json.dumps(parse_response, default=str))
+responses = [handle(event, context) for event in json.loads(Path(events).read_text())]
+Path(answers).write_text(json.dumps(responses, default=str))
