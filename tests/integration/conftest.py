@@ -128,6 +128,7 @@ def opensearch_index(manifest, opensearch_url) -> Iterator[VectorIndex]:
         settings=IndexSettings(refresh_interval="100ms"),
     )
     yield index
+    index.drop()
     index.close()
 
 

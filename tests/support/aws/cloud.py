@@ -33,7 +33,7 @@ class Cloud:
         self.s3.delete_object(Bucket=BUCKET, Key=key)
 
     def copy_onto_itself(self, key: str, **metadata: str) -> None:
-        """How metadata of an object is changed in S3."""
+        """Replace the metadata of an object, as S3 requires it."""
         source = {"Bucket": BUCKET, "Key": key}
         self.s3.copy_object(
             Bucket=BUCKET,
@@ -91,7 +91,7 @@ class Queue:
         return [message["Body"] for message in self._receive(self._dead_url)]
 
     def is_empty(self) -> bool:
-        """Whether nothing waits and nothing is under way."""
+        """True if no message is waiting or in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
         return all(number == "0" for number in found["Attributes"].values())

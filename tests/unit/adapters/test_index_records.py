@@ -1,4 +1,4 @@
-"""A record converts back to exactly the same document."""
+"""A record converts back to an equal document."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -47,7 +47,7 @@ documents = st.builds(
 
 
 @given(documents)
-def test_a_record_is_json_and_keeps_everything(document):
+def test_a_record_converts_to_json_without_loss(document):
     assert to_document(json.loads(json.dumps(to_record(document)))) == document
 
 
@@ -57,14 +57,14 @@ def test_a_time_keeps_its_microseconds():
     assert to_record(document)["last_modified"] == "2026-03-01T12:00:00.123456+00:00"
 
 
-def test_a_record_names_its_id_and_collection_for_searches():
+def test_a_record_contains_id_and_collection():
     time = datetime(2026, 3, 1, tzinfo=UTC)
     document = Document(ImageRef("b", "cats/1"), Status.INDEXED, "e", time, 1, time, "m", "d")
     record = to_record(document)
     assert (record["id"], record["collection"]) == (document.id, "cats")
 
 
-def test_a_record_of_an_older_release_lacks_what_it_did_not_look_for():
+def test_a_record_of_an_older_release_lacks_newer_details():
     time = datetime(2026, 3, 1, tzinfo=UTC)
     document = Document(ImageRef("b", "a"), Status.INDEXED, "e", time, 1, time, "m", "d")
     newer = (

@@ -1,4 +1,4 @@
-"""Claims about fitting relevance: its data, its figures, and models that cannot be fitted."""
+"""Claims about fitting relevance: data, figures, and models that cannot be fitted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def vectors(small_clip: Path) -> RelevanceVectors:
-    """As a model of the small CLIP's dimension that understands its photos would embed them."""
+    """Vectors of an ideal model with the dimension of the small CLIP."""
     dimension = load_manifest(small_clip).dimension
     rng = np.random.default_rng(5)
 
@@ -72,7 +72,7 @@ def folder(small_clip: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_likeliest_coefficients_are_found() -> None:
+def test_the_maximum_likelihood_coefficients_are_found() -> None:
     rng = np.random.default_rng(1)
     features = rng.normal([3, -50], [2, 10], size=(20_000, 2))
     likely = 1 / (1 + np.exp(-(1.5 * features[:, 0] - 0.2 * features[:, 1] - 14)))
@@ -91,7 +91,7 @@ def test_weights_count_as_repetitions() -> None:
     assert logistic_fit(features, right, times / 7) == pytest.approx(repeated, abs=1e-3)
 
 
-def test_figures_of_a_case_that_can_be_reckoned_by_hand() -> None:
+def test_figures_of_a_small_case_equal_manual_results() -> None:
     found = Scored(
         np.array([[0.9, 0.6, 0.2], [0.7, 0.4, 0.1]]),
         right=np.array([[True, False, False], [False, True, False]]),
@@ -99,28 +99,28 @@ def test_figures_of_a_case_that_can_be_reckoned_by_hand() -> None:
     )
     assert found.kept() == 50
     assert found.let_through() == 1
-    # 0.9 is above all three of 0.6, 0.2 and 0.7; 0.4 above one of them.
+    # 0.9 is above 0.6, 0.2 and 0.7; 0.4 is above one of them.
     assert found.auc() == pytest.approx(4 / 6)
 
 
-def test_equal_relevances_count_half_in_the_area() -> None:
+def test_equal_relevances_count_half_in_the_auc() -> None:
     mark = np.array([[True, False]])
     assert Scored(np.array([[0.5, 0.5]]), mark, ~mark).auc() == 0.5
 
 
-def test_a_caption_has_one_right_photo_and_all_others_are_wrong(vectors: RelevanceVectors) -> None:
+def test_a_caption_has_one_relevant_photo(vectors: RelevanceVectors) -> None:
     captions = caption_evidence(vectors)
     assert (captions.right.sum(axis=1) == 1).all()
     assert (captions.wrong == ~captions.right).all()
 
 
-def test_a_photo_is_neither_right_nor_wrong_for_itself(vectors: RelevanceVectors) -> None:
+def test_a_photo_is_excluded_from_its_own_query(vectors: RelevanceVectors) -> None:
     photos = same_kind_evidence(vectors)
     assert (photos.right.sum(axis=1) == 2).all()
     assert (photos.wrong.sum(axis=1) == 21).all()
 
 
-def test_an_edit_and_a_mixture_should_find_the_photo_they_are_made_from(
+def test_edits_and_mixtures_have_their_source_photo_as_relevant(
     vectors: RelevanceVectors,
 ) -> None:
     for sort in (edit_evidence(vectors), mixed_evidence(vectors)):
@@ -130,7 +130,7 @@ def test_an_edit_and_a_mixture_should_find_the_photo_they_are_made_from(
         assert np.linalg.norm(sort.queries, axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_half_knows_nothing_of_the_other(vectors: RelevanceVectors) -> None:
+def test_the_two_halves_are_disjoint(vectors: RelevanceVectors) -> None:
     half = np.arange(24) % 2 == 0
     for sorts in evidence(vectors).values():
         for sort in sorts:
@@ -139,7 +139,7 @@ def test_a_half_knows_nothing_of_the_other(vectors: RelevanceVectors) -> None:
             assert not (some.right | some.wrong)[:, ~half].any()
 
 
-def test_a_photo_is_no_background_of_what_is_made_from_it(vectors: RelevanceVectors) -> None:
+def test_a_photo_is_not_background_of_its_edits(vectors: RelevanceVectors) -> None:
     backgrounds = Backgrounds(vectors.labels, vectors.photos)
     photos = same_kind_evidence(vectors)
     found = nearness_to_others(Modality.IMAGE, photos, vectors.photos, backgrounds)
@@ -148,17 +148,17 @@ def test_a_photo_is_no_background_of_what_is_made_from_it(vectors: RelevanceVect
     assert found == pytest.approx(expected, abs=1e-5)
 
 
-def test_words_are_held_against_the_labels_and_pictures_against_the_photos(
+def test_text_is_compared_with_labels_and_images_with_photos(
     folder: Path, vectors: RelevanceVectors
 ) -> None:
     calibrate(folder, vectors)
-    said = load_manifest(folder).relevance
-    assert said
-    assert said.text.background != said.image.background == said.mixed.background
-    assert said.image.neighbours == len(vectors.photos)
+    loaded = load_manifest(folder).relevance
+    assert loaded
+    assert loaded.text.background != loaded.image.background == loaded.mixed.background
+    assert loaded.image.neighbours == len(vectors.photos)
 
 
-def test_every_query_weighs_the_same_and_the_prior_is_that_of_the_right(
+def test_queries_have_equal_weights_and_the_prior_is_the_share_of_relevant_photos(
     vectors: RelevanceVectors,
 ) -> None:
     sort = same_kind_evidence(vectors)
@@ -173,7 +173,7 @@ def test_rows_of_int8_keep_their_directions() -> None:
     assert (rows * kept).sum(axis=1).min() > 0.999
 
 
-def test_a_calibrated_folder_loads_and_tells_its_figures(
+def test_a_calibrated_folder_loads_and_its_figures_are_printed(
     folder: Path, vectors: RelevanceVectors
 ) -> None:
     space, before = load_manifest(folder).image_space, (folder / "image.onnx").read_bytes()
@@ -191,7 +191,7 @@ def test_a_calibrated_folder_loads_and_tells_its_figures(
     assert query.of(float(scores[0])) > 0.5 > query.of(float(np.median(scores)))
 
 
-def test_a_calibration_keeps_what_is_right_and_cuts_what_is_not(
+def test_a_calibration_keeps_relevant_hits_and_excludes_others(
     folder: Path, vectors: RelevanceVectors
 ) -> None:
     found = calibrate(folder, vectors)
@@ -209,7 +209,7 @@ def test_calibrating_again_changes_nothing(folder: Path, vectors: RelevanceVecto
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == once
 
 
-def test_a_model_that_tells_nothing_apart_is_left_as_it_was(
+def test_a_model_without_discrimination_is_not_changed(
     folder: Path, vectors: RelevanceVectors
 ) -> None:
     once = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -219,7 +219,7 @@ def test_a_model_that_tells_nothing_apart_is_left_as_it_was(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == once
 
 
-def test_a_calibration_that_is_unfit_is_told_with_every_reason(
+def test_an_insufficient_calibration_is_reported_with_every_reason(
     folder: Path, vectors: RelevanceVectors
 ) -> None:
     rng = np.random.default_rng(3)
@@ -229,20 +229,20 @@ def test_a_calibration_that_is_unfit_is_told_with_every_reason(
     assert [fault for fault in faults(found) if "on all: the area is" in fault]
 
 
-def test_a_folder_that_is_no_model_is_named(
+def test_an_invalid_model_folder_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path)]) == 2
     assert "manifest.json cannot be read" in capsys.readouterr().err
 
 
-def test_the_two_sets_of_unanswerable_queries_are_large_and_apart() -> None:
+def test_the_two_sets_of_unanswerable_queries_are_large_and_disjoint() -> None:
     choosing, reporting = map(unanswerable_queries, (CHOOSING, REPORTING))
     assert min(len(choosing), len(reporting)) >= 40
     assert len({*choosing, *reporting}) == len(choosing) + len(reporting)
 
 
-def test_the_shipped_calibration_has_the_figures_that_it_must(manifest: dict[str, Any]) -> None:
+def test_the_shipped_calibration_meets_the_required_figures(manifest: dict[str, Any]) -> None:
     stated = manifest["quality"]["relevance"]
     assert json.loads(json.dumps(stated)) == stated
     for part in ("held_out", "on_all"):

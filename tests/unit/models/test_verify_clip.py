@@ -35,7 +35,7 @@ def models() -> dict[str, CatalogEntry]:
 
 @pytest.fixture
 def offer(hub: FileServer, models: dict[str, CatalogEntry]) -> Callable[[str, Path], None]:
-    """Put a folder's files onto the hub, pinned, under a known name."""
+    """Adds the files of a folder to the hub and the catalog."""
 
     def offer(name: str, folder: Path) -> None:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8")) | {"name": name}
@@ -65,7 +65,7 @@ def halved(small_clip: Path, tmp_path: Path) -> Path:
     return out
 
 
-def test_the_figures_stand_beside_the_published_ones(
+def test_the_figures_are_printed_with_the_published_ones(
     offer: Callable[[str, Path], None],
     verify: Verify,
     small_clip: Path,
@@ -83,7 +83,7 @@ def test_the_figures_stand_beside_the_published_ones(
     assert "63.3 %" in printed[-1]
 
 
-def test_what_was_fetched_is_not_fetched_again(
+def test_downloaded_files_are_not_downloaded_again(
     offer: Callable[[str, Path], None],
     verify: Verify,
     halved: Path,
@@ -93,12 +93,12 @@ def test_what_was_fetched_is_not_fetched_again(
     offer(SHIPPED, halved)
     offer(ORIGINAL, small_clip)
     verify()
-    asked = len(hub.requests)
+    requested = len(hub.requests)
     verify()
-    assert len(hub.requests) == asked == 6
+    assert len(hub.requests) == requested == 6
 
 
-def test_a_model_that_is_too_far_from_float32_is_refused_with_every_reason(
+def test_a_model_too_far_from_float32_is_rejected_with_every_reason(
     offer: Callable[[str, Path], None],
     verify: Verify,
     other_clip: Path,
@@ -116,12 +116,12 @@ def test_a_model_that_is_too_far_from_float32_is_refused_with_every_reason(
 
 @pytest.fixture
 def other_clip(small_clip: Path, tmp_path: Path) -> Path:
-    """Of the same shape, with other weights."""
+    """A CLIP of the same shape with other weights."""
     build(SMALL_CLIP, small_clip / "tokenizer.json", tmp_path / "other", seed=4)
     return tmp_path / "other"
 
 
-def test_without_a_hub_it_says_what_is_missing(
+def test_missing_files_without_a_hub_are_reported(
     offer: Callable[[str, Path], None],
     verify: Verify,
     small_clip: Path,

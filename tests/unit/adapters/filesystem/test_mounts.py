@@ -1,4 +1,4 @@
-"""A filesystem is recognized when mounted again, and distinguished from others."""
+"""A remounted filesystem is recognized, and distinguished from others."""
 
 import os
 from pathlib import Path
@@ -34,13 +34,13 @@ def _mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_mounted")
-def test_mount_points_are_read_as_the_system_writes_them() -> None:
+def test_mount_points_are_parsed_from_mountinfo() -> None:
     assert "/mnt/a stick" in mounted_paths()
     assert len(mounted_paths()) == 6
 
 
 @pytest.mark.usefixtures("_mounted")
-def test_filesystems_that_make_inode_numbers_up_are_known() -> None:
+def test_filesystems_without_stable_inode_numbers_are_recognized() -> None:
     devices = {
         "ext4": (254, 0),
         "vfat": (8, 17),
@@ -53,14 +53,14 @@ def test_filesystems_that_make_inode_numbers_up_are_known() -> None:
     assert has_lasting_inodes(os.makedev(99, 99))
 
 
-def test_without_a_list_of_mounts_there_are_none(
+def test_there_are_no_mounts_without_mountinfo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mounts, "MOUNTINFO", tmp_path / "none")
     assert mounted_paths() == frozenset()
 
 
-def test_a_folder_is_the_place_that_it_was(tmp_path: Path) -> None:
+def test_an_unchanged_folder_is_recognized(tmp_path: Path) -> None:
     assert mount_point_of(str(tmp_path)).is_directory_of(mount_point_of(str(tmp_path)))
     (tmp_path / "sub").mkdir()
     sub = mount_point_of(str(tmp_path / "sub"))
@@ -82,12 +82,12 @@ OTHER = [
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
-def test_a_filesystem_is_the_same_though_its_device_has_another_number(one, other) -> None:
+def test_a_filesystem_with_another_device_number_is_recognized(one, other) -> None:
     assert one.has_filesystem_of(other)
     assert other.has_filesystem_of(one)
 
 
 @pytest.mark.parametrize(("one", "other"), OTHER)
-def test_another_filesystem_is_another(one, other) -> None:
+def test_another_filesystem_is_distinguished(one, other) -> None:
     assert not one.has_filesystem_of(other)
     assert not other.has_filesystem_of(one)

@@ -1,4 +1,4 @@
-"""A person at the terminal is asked once; where nobody sits, nothing is forgotten."""
+"""Deletion of records is confirmed once at a terminal; without a terminal records are kept."""
 
 import io
 from collections.abc import Callable
@@ -20,15 +20,15 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """Somebody types this."""
+    """Simulates a terminal with this input."""
 
-    def type_in(text: str) -> Terminal:
+    def simulate_input(text: str) -> Terminal:
         shown = Terminal()
         monkeypatch.setattr("sys.stdin", Terminal(text))
         monkeypatch.setattr("sys.stderr", shown)
         return shown
 
-    return type_in
+    return simulate_input
 
 
 def report() -> Report:
@@ -42,7 +42,7 @@ def report() -> Report:
 @pytest.mark.parametrize(
     ("typed", "forgets"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)]
 )
-def test_the_answer_at_the_terminal_counts(
+def test_the_answer_at_the_terminal_is_applied(
     at_terminal: Callable[[str], Any], typed: str, forgets: bool
 ) -> None:
     shown = at_terminal(typed)
@@ -52,11 +52,11 @@ def test_the_answer_at_the_terminal_counts(
     assert "Delete the records of unavailable files? [y/N]" in shown.getvalue()
 
 
-def test_the_option_needs_no_answer() -> None:
+def test_the_option_skips_the_prompt() -> None:
     assert forget_policy(True, Console(quiet=True))(report())
 
 
-def test_nobody_is_asked_where_input_or_messages_go_elsewhere(
+def test_no_prompt_is_shown_without_a_terminal(
     at_terminal: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_terminal("y\n")
