@@ -226,9 +226,14 @@ class OpenSearchServer:
 
 
 @contextmanager
-def running_server(version: str = VERSION, port: int = 0, java_options: str = "") -> Iterator[str]:
-    """The URL of a new, empty server; port 0 takes a free one. Raises CannotStart."""
-    folder = Path(tempfile.mkdtemp(prefix="imagesearch-opensearch-run-"))
+def running_server(
+    version: str = VERSION, port: int = 0, java_options: str = "", parent: Path | None = None
+) -> Iterator[str]:
+    """The URL of a new, empty server; port 0 takes a free one. Raises CannotStart.
+
+    `parent` is the directory of its files; the default is the system's temporary directory.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="imagesearch-opensearch-run-", dir=parent))
     server = OpenSearchServer(folder, version, port, java_options)
     try:
         server.start()

@@ -17,10 +17,12 @@ from local.opensearch_install import CannotStart
 from local.opensearch_server import SHORT_LIVED, running_server
 from tests.support import waiting
 from tests.support.forked_commands import ForkedCommands
-from tests.support.paths import STARTER_MODEL
+from tests.support.paths import STARTER_MODEL, TESTS, server_parent
 from tests.support.sharing import shared_by_workers
 
 Eventually = Callable[..., None]
+# These wait most of the time, or start a server that other tests need.
+LONGEST_FILES = ("e2e/test_openapi_fuzz.py", "integration/faults/test_cluster.py")
 
 
 # Examples have no deadline, because the machine may be slow.
@@ -34,6 +36,12 @@ def pytest_configure() -> None:
     """Restore SIGINT, which background jobs of a shell ignore and child processes would inherit."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest files first: workers share the rest evenly."""
+    longest = [TESTS / name for name in LONGEST_FILES]
+    items.sort(key=lambda item: item.path not in longest)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,7 +62,7 @@ def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield given
         return
     try:
-        make = partial(running_server, java_options=SHORT_LIVED)
+        make = partial(running_server, java_options=SHORT_LIVED, parent=server_parent())
         with shared_by_workers(tmp_path_factory, "opensearch", make) as url:
             yield url
     except CannotStart as error:

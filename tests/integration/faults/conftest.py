@@ -24,6 +24,7 @@ from tests.support.aws.cloud import BUCKET, Handler, Queue
 from tests.support.aws.lambda_service import LambdaService
 from tests.support.encoders import DIMENSION, DigestEncoder, vector_of
 from tests.support.images.fault_images import IMAGES_OF_A_BULK, bucket_state
+from tests.support.paths import server_parent
 
 # Together longer than any fault here, like the hour that the template allows.
 AGAIN_SECONDS = 3
@@ -35,7 +36,7 @@ WORKERS = 2
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[OpenSearchServer]:
     """A server that tests can stop; files and URL persist."""
-    with tempfile.TemporaryDirectory(prefix="imagesearch-faults-") as folder:
+    with tempfile.TemporaryDirectory(prefix="imagesearch-faults-", dir=server_parent()) as folder:
         server = OpenSearchServer(Path(folder), java_options=SHORT_LIVED)
         yield server
         server.stop()
