@@ -7,8 +7,8 @@ BIN := .venv/bin
 # The layer is built with the pip of .venv, independent of PYTHON.
 SAM := SAM_CLI_TELEMETRY=0 MAKEFLAGS= PYTHON="$(CURDIR)/$(BIN)/python" .venv-sam/bin/sam
 PARAMETERS ?=
-# Number of test processes; each takes up to 3 GB of memory.
-WORKERS ?= 2
+# Number of test processes: one more than two cores, for tests wait for servers. Each takes up to 3 GB.
+WORKERS ?= 3
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-sam setup-test lock opensearch docs
@@ -62,7 +62,7 @@ check-tests: .venv/test.stamp  ## Run the tests that need no process, server or 
 	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" tests/unit
 
 docs: .venv/test.stamp  ## Generate docs/reference/ from the code
-	@$(BIN)/python docs/generate_reference.py
+	@$(BIN)/python -m docs.generate_reference
 
 lint: setup-test lint-template check-code  ## Run check-code, and validate the template
 

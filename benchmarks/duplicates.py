@@ -17,7 +17,7 @@ from benchmarks.report import Row, percentiles
 from benchmarks.synthetic_images import DIMENSION, Collection, document
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
-from imagesearch.domain.images import Document, Neighbour
+from imagesearch.domain.images import Document, Neighbor
 from imagesearch.domain.ports import Put, Touch, VectorIndex
 from imagesearch.duplicates.groups import DuplicateFinder
 from local.opensearch_server import VERSION, running_server
@@ -78,7 +78,7 @@ def _link(index: VectorIndex, start: int, end: int) -> None:
         assert all(result.status == "written" for result in results)
 
 
-def _others(number: int) -> tuple[Neighbour, ...]:
+def _others(number: int) -> tuple[Neighbor, ...]:
     """Links to the earlier members of the group; groups have 2, 3, 4 and 5 members in turn."""
     first = number - number % sum(SIZES)
     for size in SIZES:
@@ -86,12 +86,12 @@ def _others(number: int) -> tuple[Neighbour, ...]:
             break
         first += size
     others = [document(member) for member in range(first, number)]
-    return tuple(Neighbour(each.id, each.sha256 or "", 0.97, 0.99) for each in others)
+    return tuple(Neighbor(each.id, each.sha256 or "", 0.97, 0.99) for each in others)
 
 
-def _document(number: int, neighbours: tuple[Neighbour, ...]) -> Document:
+def _document(number: int, neighbors: tuple[Neighbor, ...]) -> Document:
     phash = f"{number:016x}"
-    return replace(document(number), phash=phash, miniature=MINIATURE, neighbours=neighbours)
+    return replace(document(number), phash=phash, miniature=MINIATURE, neighbors=neighbors)
 
 
 def _pages(index: VectorIndex) -> list[float]:

@@ -1,6 +1,6 @@
 """Recall and latency of OpenSearch searches, and bytes per document on disk.
 
-For each index layout at two sizes, as written and merged into one segment.
+For each set of index settings at two sizes, as written and merged into one segment.
 """
 
 import http.client
@@ -47,9 +47,9 @@ LAYOUTS = {
 
 
 def measure(url: str, raw: Any) -> Iterator[Row]:
-    for label, layout in LAYOUTS.items():
+    for label, settings in LAYOUTS.items():
         name = f"bench-{uuid.uuid4().hex}"
-        index = open_index(url, name, layout)
+        index = open_index(url, name, settings)
         start = 0
         for size in SIZES:
             rate = _fill(index, start, size)
@@ -57,7 +57,7 @@ def measure(url: str, raw: Any) -> Iterator[Row]:
             raw.indices.refresh(index=name)
             how = f"{rate:.0f} docs/s, {segments(raw, name)} segments"
             yield _row(f"{label}, {size:,}, as written", index, raw, name, size, how)
-            if not layout.exact:
+            if not settings.exact:
                 seconds = _merge(raw, name)
                 yield _row(
                     f"{label}, {size:,}, merged", index, raw, name, size, f"in {seconds:.0f} s"

@@ -98,7 +98,7 @@ def document(number: int) -> Document:
         phash=digest[:16],
         miniature=to_text(_grays(number), 4 / 3),
         thumbnail=thumbnail_key(ref, digest, None),
-        neighbours=(),
+        neighbors=(),
     )
 
 
@@ -122,14 +122,16 @@ class Bytes(NamedTuple):
     graph: float
 
 
-def open_index(url: str, name: str, layout: IndexSettings | None = None) -> OpenSearchIndex:
-    return OpenSearchIndex(url, name, DIMENSION, model="bench", layout=layout or IndexSettings())
+def open_index(url: str, name: str, settings: IndexSettings | None = None) -> OpenSearchIndex:
+    return OpenSearchIndex(
+        url, name, DIMENSION, model="bench", settings=settings or IndexSettings()
+    )
 
 
-def create_index(raw: Any, name: str, layout: IndexSettings, **settings: Any) -> None:
+def create_index(raw: Any, name: str, settings: IndexSettings, **extra: Any) -> None:
     """The index as the adapter creates it, with additional settings."""
-    body = index_body({"space": name, "dimension": DIMENSION, "model": "bench"}, layout)
-    raw.indices.create(index=name, body=body | {"settings": body["settings"] | settings})
+    body = index_body({"space": name, "dimension": DIMENSION, "model": "bench"}, settings)
+    raw.indices.create(index=name, body=body | {"settings": body["settings"] | extra})
 
 
 def bytes_per_document(raw: Any, name: str) -> Bytes:

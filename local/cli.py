@@ -4,7 +4,6 @@ Commands import numpy, pydantic, onnxruntime, httpx, boto3 and Pillow inside the
 `--help` stays fast.
 """
 
-import logging
 import sys
 from typing import Annotated
 
@@ -35,7 +34,6 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point of the command `imagesearch`."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         app()
     except UsageError as error:
@@ -71,6 +69,9 @@ def options(
     ] = False,
 ) -> None:
     """Search the images in an S3 bucket or a folder by text or by example image."""
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
 
 
 app.command()(serve)

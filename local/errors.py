@@ -6,4 +6,4 @@ class UsageError(Exception):
 
 
 class Interrupted(Exception):
-    """The user stopped the command with Ctrl-C; the message says what was kept (status 130)."""
+    """The user stopped the command with Ctrl-C; the message states what was saved (status 130)."""

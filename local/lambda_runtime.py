@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 from imagesearch.domain.ports import ChangeQueue
 from imagesearch.settings import Settings
-from local.models import models_cache
 from local.workspace import Workspace, uses_server
 
 # Linux limits a variable to 128 KiB, and decoder processes inherit this one.
@@ -57,6 +56,9 @@ def _reuse_from(workspace: Workspace) -> str:
 
 
 def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
+    # Loads the HTTP client of downloads, which a benchmark of a function's start must not count.
+    from local.models import models_cache
+
     index = {"INDEX_URL": f"sqlite://{quote(os.fsencode(workspace.index_file))}"}
     if uses_server():
         # One server holds the indexes of many folders.

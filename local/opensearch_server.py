@@ -27,6 +27,34 @@ from local.opensearch_install import HASHES, CannotStart, unpacked
 VERSION_SECONDS = 300
 # Locations of Java on Linux distributions and macOS.
 FOLDERS = (Path("/usr/lib/jvm"), Path("/opt/java"), Path("/Library/Java/JavaVirtualMachines"))
+MIN_JAVA_VERSION = 21
+HEAP = "-Xms512m -Xmx512m"
+# For a server that runs for minutes: the optimizing compiler takes longer than it saves.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1"
+# OpenSearch does not run as root.
+UNPRIVILEGED = "nobody"
+IMAGE = "opensearchproject/opensearch"
+PR_SET_PDEATHSIG = 1
+SETTINGS = {
+    "discovery.type": "single-node",
+    # A write to a missing index must fail: OpenSearch would create it with a wrong mapping.
+    "action.auto_create_index": "false",
+    "cluster.routing.allocation.disk.threshold_enabled": "false",
+}
+LOGGING = """\
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %m%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+"""
+VERSION = "3.5.0"
+# Time without a new line in the log: a busy machine takes minutes.
+SILENT_SECONDS = 300.0
+STOP_SECONDS = 30.0
+LOG_TAIL = 3000
 
 
 def find_java_home(oldest: int, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -59,43 +87,18 @@ def _major_version(home: Path) -> int:
     return int(version[1]) if version else 0
 
 
-OLDEST_JAVA = 21
-HEAP = "-Xms512m -Xmx512m"
-# For a server that runs for minutes: the optimizing compiler takes longer than it saves.
-SHORT_LIVED = "-XX:TieredStopAtLevel=1"
-# OpenSearch does not run as root.
-UNPRIVILEGED = "nobody"
-IMAGE = "opensearchproject/opensearch"
-PR_SET_PDEATHSIG = 1
-SETTINGS = {
-    "discovery.type": "single-node",
-    # A write to a missing index must fail: OpenSearch would create it with a wrong mapping.
-    "action.auto_create_index": "false",
-    "cluster.routing.allocation.disk.threshold_enabled": "false",
-}
-LOGGING = """\
-status = error
-appender.console.type = Console
-appender.console.name = console
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %m%n
-rootLogger.level = info
-rootLogger.appenderRef.console.ref = console
-"""
-
-
 def start(
     version: str, port: int, folder: Path, log: Path, java_options: str = ""
 ) -> "subprocess.Popen[bytes]":
     """Start a server on the files in `folder`; in Docker they end with it. Raises CannotStart."""
     java_options = f"{HEAP} {java_options}".strip()
-    java = find_java_home(OLDEST_JAVA) if shutil.which("mvn") else None
+    java = find_java_home(MIN_JAVA_VERSION) if shutil.which("mvn") else None
     if java:
         return _start_java(unpacked(version), java, port, folder, log, java_options)
     if _docker_runs():
         return run(_docker_command(version, port, java_options), dict(os.environ), log, user=None)
     raise CannotStart(
-        f"OpenSearch needs Java {OLDEST_JAVA} or newer (JAVA_HOME) and Maven (`mvn` on PATH),"
+        f"OpenSearch needs Java {MIN_JAVA_VERSION} or newer (JAVA_HOME) and Maven (`mvn` on PATH),"
         " or Docker with its engine running; or set OPENSEARCH_URL to a running server"
     )
 
@@ -134,8 +137,8 @@ def _configure(home: Path, port: int, folder: Path) -> None:
     (config / "opensearch.yml").write_text("".join(lines))
     (config / "log4j2.properties").write_text(LOGGING)
     options = config / "jvm.options"
-    kept = [line for line in options.read_text().splitlines() if "=logs/" not in line]
-    options.write_text("\n".join(kept) + "\n")
+    jvm_options = [line for line in options.read_text().splitlines() if "=logs/" not in line]
+    options.write_text("\n".join(jvm_options) + "\n")
 
 
 def _docker_runs() -> bool:
@@ -186,13 +189,6 @@ def _end_with_parent() -> Callable[[], object] | None:
     return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-VERSION = "3.5.0"
-# Time without a new line in the log: a busy machine takes minutes.
-SILENT_SECONDS = 300.0
-STOP_SECONDS = 30.0
-LOG_TAIL = 3000
-
-
 class OpenSearchServer:
     """A server with a data folder and a port, which it keeps over a restart."""
 
@@ -230,9 +226,14 @@ class OpenSearchServer:
 
 
 @contextmanager
-def running_server(version: str = VERSION, port: int = 0, java_options: str = "") -> Iterator[str]:
-    """The URL of a new, empty server; port 0 takes a free one. Raises CannotStart."""
-    folder = Path(tempfile.mkdtemp(prefix="imagesearch-opensearch-run-"))
+def running_server(
+    version: str = VERSION, port: int = 0, java_options: str = "", parent: Path | None = None
+) -> Iterator[str]:
+    """The URL of a new, empty server; port 0 takes a free one. Raises CannotStart.
+
+    `parent` is the directory of its files; the default is the system's temporary directory.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="imagesearch-opensearch-run-", dir=parent))
     server = OpenSearchServer(folder, version, port, java_options)
     try:
         server.start()

@@ -73,14 +73,14 @@ def set_excludes(folder: Path, exclude: Sequence[str] | None, no_defaults: bool)
 
 def validated_patterns(exclude: Sequence[str] | None) -> Sequence[str]:
     """The patterns of `--exclude`. Raises UsageError for an invalid one."""
-    from imagesearch.adapters.filesystem.ignore_patterns import BrokenPattern, compiled
+    from imagesearch.adapters.filesystem.ignore_patterns import InvalidPattern, compile_pattern
 
     for pattern in exclude or ():
         try:
             if "\n" in pattern or not pattern.isprintable():
-                raise BrokenPattern("it is not one line of printable text")
-            compiled(pattern)
-        except BrokenPattern as error:
+                raise InvalidPattern("it is not one line of printable text")
+            compile_pattern(pattern)
+        except InvalidPattern as error:
             raise UsageError(f"--exclude {pattern!r}: {error}") from error
     return exclude or ()
 

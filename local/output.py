@@ -23,8 +23,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from imagesearch.adapters.filesystem.image_store import Hidden
-from imagesearch.adapters.filesystem.walk import LeftOut
+from imagesearch.adapters.filesystem.image_store import Unavailability
+from imagesearch.adapters.filesystem.walk import ExcludedEntry
 from imagesearch.indexing.planner import Outcome, OutcomeKind
 
 MAX_KINDS = 8
@@ -62,7 +62,7 @@ class Report:
         self.rejected: list[Outcome] = []
         self.failed: list[Outcome] = []
         self.inaccessible: list[tuple[str, str]] = []
-        self.kept: Counter[Hidden] = Counter()
+        self.kept: Counter[Unavailability] = Counter()
         self._rejected_before = 0
         self._reused = 0
 
@@ -84,16 +84,16 @@ class Report:
         """Record a file or folder that cannot have a key, and so has no outcome."""
         self.inaccessible.append((path, reason))
 
-    def add_excluded(self, entry: LeftOut) -> None:
+    def add_excluded(self, entry: ExcludedEntry) -> None:
         """Count an excluded file; an excluded folder is named with `verbose`, and not counted."""
         if not entry.is_dir:
             self._skip(entry.path, entry.reason)
         elif self._verbose:
             self._skipped_names.append((f"{entry.path}/", entry.reason))
 
-    def add_kept(self, hidden: Iterable[Hidden]) -> None:
-        """Count records kept for files that are unavailable, by their reason."""
-        self.kept.update(hidden)
+    def add_kept(self, causes: Iterable[Unavailability]) -> None:
+        """Count records kept for files that are unavailable, by the cause."""
+        self.kept.update(causes)
 
     def _skip(self, path: str, reason: str) -> None:
         self.skipped[_kind_of(path)] += 1
@@ -103,8 +103,8 @@ class Report:
     @property
     def searchable(self) -> int:
         """Number of images in the index that a search can return."""
-        held = (OutcomeKind.INDEXED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED)
-        return sum(self.counts[kind] for kind in held) - self._rejected_before
+        searchable_kinds = (OutcomeKind.INDEXED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED)
+        return sum(self.counts[kind] for kind in searchable_kinds) - self._rejected_before
 
     @property
     def complete(self) -> bool:
@@ -153,7 +153,7 @@ class Report:
         return [
             *_lines("failed", self.failed),
             *(f"skipped {printable(path)}: {reason}" for path, reason in self.inaccessible),
-            *(_kept_text(hidden, count) for hidden, count in self.kept.items()),
+            *(_kept_text(cause, count) for cause, count in self.kept.items()),
         ]
 
 
@@ -161,11 +161,11 @@ def _lines(word: str, outcomes: Iterable[Outcome]) -> list[str]:
     return [printable(f"{word} {outcome.ref.key}: {outcome.reason}") for outcome in outcomes]
 
 
-def _kept_text(hidden: Hidden, count: int) -> str:
+def _kept_text(cause: Unavailability, count: int) -> str:
     """Such as `kept 27 records below animals: Permission denied; --forget-missing deletes them`."""
     records, them = ("1 record", "it") if count == 1 else (f"{count:,} records", "them")
-    below = f" below {printable(hidden.where)}" if hidden.where else ""
-    return f"kept {records}{below}: {hidden.reason}; --forget-missing deletes {them}"
+    below = f" below {printable(cause.path)}" if cause.path else ""
+    return f"kept {records}{below}: {cause.reason}; --forget-missing deletes {them}"
 
 
 def _kind_of(path: str) -> str:

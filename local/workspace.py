@@ -1,6 +1,5 @@
 """Workspaces: the index and the recorded models of each folder, below one data directory."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -140,6 +139,8 @@ def _changed(file: Path) -> float:
 
 
 def _digest(folder: Path) -> str:
+    import hashlib
+
     return hashlib.sha256(str(folder).encode()).hexdigest()[:8]
 
 

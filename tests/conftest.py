@@ -1,4 +1,4 @@
-"""What tests of several kinds share: a real OpenSearch server, a second model, a way to wait."""
+"""Fixtures of all kinds of tests: a real OpenSearch server, a second model, and waiting."""
 
 import json
 import os
@@ -17,13 +17,15 @@ from local.opensearch_install import CannotStart
 from local.opensearch_server import SHORT_LIVED, running_server
 from tests.support import waiting
 from tests.support.forked_commands import ForkedCommands
-from tests.support.paths import STARTER_MODEL
+from tests.support.paths import STARTER_MODEL, TESTS, server_parent
 from tests.support.sharing import shared_by_workers
 
 Eventually = Callable[..., None]
+# These wait most of the time, or start a server that other tests need.
+LONGEST_FILES = ("e2e/test_openapi_fuzz.py", "integration/faults/test_cluster.py")
 
 
-# An example may take as long as the machine needs.
+# Examples have no deadline, because the machine may be slow.
 hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -31,29 +33,36 @@ hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure() -> None:
-    """A shell's background job ignores SIGINT, and so would the processes that tests interrupt."""
+    """Restore SIGINT, which background jobs of a shell ignore and child processes would inherit."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest files first: workers share the rest evenly."""
+    longest = [TESTS / name for name in LONGEST_FILES]
+    items.sort(key=lambda item: item.path not in longest)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What a developer has pulled is no test's model, in this process or in those it starts."""
+    """Isolate tests and their child processes from the developer's downloaded models."""
     os.environ["IMAGESEARCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
 def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The server of OPENSEARCH_URL, or a fresh one; without one, tests are skipped except in CI.
+    """URL of an OpenSearch server: OPENSEARCH_URL, or a new one.
 
-    All workers share it: a test names its indexes so that no other test meets them.
+    Without a server, tests are skipped except in CI. All workers share the server, so each test
+    uses unique index names.
     """
-    _be_patient()
+    _extend_timeouts()
     if given := os.environ.get("OPENSEARCH_URL"):
         yield given
         return
     try:
-        make = partial(running_server, java_options=SHORT_LIVED)
+        make = partial(running_server, java_options=SHORT_LIVED, parent=server_parent())
         with shared_by_workers(tmp_path_factory, "opensearch", make) as url:
             yield url
     except CannotStart as error:
@@ -62,16 +71,16 @@ def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(str(error))
 
 
-def _be_patient() -> None:
-    """The product gives up a request in seconds; on a busy machine a server may take longer."""
-    patient = urllib3.Timeout(waiting.PATIENCE_SECONDS, waiting.PATIENCE_SECONDS)
-    client.READ_TIMEOUT = patient
-    index.BULK_TIMEOUT = patient
+def _extend_timeouts() -> None:
+    """Extend the request timeouts of the product, which a busy machine can exceed."""
+    timeout = urllib3.Timeout(waiting.PATIENCE_SECONDS, waiting.PATIENCE_SECONDS)
+    client.READ_TIMEOUT = timeout
+    index.BULK_TIMEOUT = timeout
 
 
 @pytest.fixture(scope="session")
 def commands() -> Iterator[ForkedCommands]:
-    """Runs the command line in processes that need not load its modules first."""
+    """Runs the command line in processes with preloaded modules."""
     forked = ForkedCommands()
     yield forked
     forked.close()
@@ -79,14 +88,14 @@ def commands() -> Iterator[ForkedCommands]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Eventually:
-    """Waits until a condition holds: see `waiting.eventually`."""
+    """Waits until a condition is true: see `waiting.eventually`."""
 
     return waiting.eventually
 
 
 @pytest.fixture(scope="session")
 def stretched_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The starter model's graphs with another preprocessing: a model with a space of its own."""
+    """The starter graphs with other preprocessing: a model with its own image space."""
     folder = tmp_path_factory.mktemp("models") / "stretched"
     folder.mkdir()
     described = json.loads((STARTER_MODEL / "manifest.json").read_text()) | {"name": folder.name}

@@ -18,7 +18,7 @@ MAX_ENVELOPES = 2
 NO_BUCKET_OR_KEY = "no bucket and key where S3 events have them"
 
 
-class NotUnderstood(Exception):
+class InvalidMessage(Exception):
     """A message that no retry makes readable: it belongs in the dead-letter queue."""
 
 
@@ -50,31 +50,31 @@ def _is_from_queue(record: object) -> bool:
 def _message(id: str | None, body: object, bucket: str) -> ParsedMessage:
     parsed = [_check_bucket(each, bucket) for each in _parse(body)]
     images = tuple(each for each in parsed if isinstance(each, ImageRef))
-    errors = [str(each) for each in parsed if isinstance(each, NotUnderstood)]
+    errors = [str(each) for each in parsed if isinstance(each, InvalidMessage)]
     return ParsedMessage(id, images, errors[0] if errors else "")
 
 
-Parsed: TypeAlias = ImageRef | NotUnderstood
+ParsedObject: TypeAlias = ImageRef | InvalidMessage
 
 
-def _parse(body: object, envelopes: int = MAX_ENVELOPES) -> list[Parsed]:
+def _parse(body: object, envelopes: int = MAX_ENVELOPES) -> list[ParsedObject]:
     """A reference or an error for each object in a JSON text or value."""
     try:
         return _objects(_json(body), envelopes)
-    except NotUnderstood as error:
+    except InvalidMessage as error:
         return [error]
     except (KeyError, TypeError, AttributeError):
-        return [NotUnderstood(NO_BUCKET_OR_KEY)]
+        return [InvalidMessage(NO_BUCKET_OR_KEY)]
 
 
 def _json(body: object) -> Any:
     try:
         return json.loads(body) if isinstance(body, str) else body
     except (ValueError, RecursionError) as error:
-        raise NotUnderstood("the message is not JSON") from error
+        raise InvalidMessage("the message is not JSON") from error
 
 
-def _objects(notification: Any, envelopes: int) -> list[Parsed]:
+def _objects(notification: Any, envelopes: int) -> list[ParsedObject]:
     """The objects of an S3, EventBridge, SNS or backfill message; none for S3's test event."""
     if notification.get("Event") == "s3:TestEvent":
         return []
@@ -88,19 +88,19 @@ def _objects(notification: Any, envelopes: int) -> list[Parsed]:
     return [each for record in notification["Records"] for each in _from_record(record, envelopes)]
 
 
-def _from_envelope(notification: Any, envelopes: int) -> list[Parsed]:
+def _from_envelope(notification: Any, envelopes: int) -> list[ParsedObject]:
     """https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html"""
     kind = notification.get("Type", "Notification")
     if kind != "Notification":
-        raise NotUnderstood(
+        raise InvalidMessage(
             "an SNS message about a subscription: confirm the subscription by its SubscribeURL"
         )
     if not envelopes:
-        raise NotUnderstood("too many nested SNS notifications")
+        raise InvalidMessage("too many nested SNS notifications")
     return _parse(notification["Message"], envelopes - 1)
 
 
-def _from_record(record: Any, envelopes: int) -> list[Parsed]:
+def _from_record(record: Any, envelopes: int) -> list[ParsedObject]:
     """Keys are form-encoded in S3 event notifications, unlike in EventBridge events."""
     try:
         if record.get("EventSource") == "aws:sns":
@@ -108,16 +108,16 @@ def _from_record(record: Any, envelopes: int) -> list[Parsed]:
         s3 = record["s3"]
         return [_ref(s3["bucket"]["name"], unquote_plus(s3["object"]["key"], errors="strict"))]
     except UnicodeDecodeError:
-        return [NotUnderstood("the key is not URL-encoded UTF-8")]
-    except NotUnderstood as error:
+        return [InvalidMessage("the key is not URL-encoded UTF-8")]
+    except InvalidMessage as error:
         return [error]
     except (KeyError, TypeError, AttributeError):
-        return [NotUnderstood(NO_BUCKET_OR_KEY)]
+        return [InvalidMessage(NO_BUCKET_OR_KEY)]
 
 
-def _ref(bucket: object, key: object) -> Parsed:
+def _ref(bucket: object, key: object) -> ParsedObject:
     if not (isinstance(bucket, str) and isinstance(key, str) and key and _is_utf8(key)):
-        return NotUnderstood("the key is empty or not a string")
+        return InvalidMessage("the key is empty or not a string")
     return ImageRef(bucket, key)
 
 
@@ -126,7 +126,7 @@ def _is_utf8(key: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in key)
 
 
-def _check_bucket(parsed: Parsed, bucket: str) -> Parsed:
+def _check_bucket(parsed: ParsedObject, bucket: str) -> ParsedObject:
     if isinstance(parsed, ImageRef) and parsed.bucket != bucket:
-        return NotUnderstood("the object is in a different bucket from the function's")
+        return InvalidMessage("the object is in a different bucket from the function's")
     return parsed

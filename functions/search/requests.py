@@ -31,23 +31,6 @@ EXAMPLE_IMAGE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAQAAAAECAIAAAAmkwkpAAAAEElEQVR42mM4IScHRwzEcQCxYxBB"
     "00rMDQAAAABJRU5ErkJggg=="
 )
-
-
-def _decode_base64(value: object) -> bytes:
-    if not isinstance(value, str):
-        raise PydanticCustomError("base64", "Input should be a string of base64")
-    try:
-        return base64.b64decode(value, validate=True)
-    except ValueError as error:
-        message = "Input should be the file's bytes in base64, without a data: prefix"
-        raise PydanticCustomError("base64", message) from error
-
-
-Base64 = Annotated[
-    bytes,
-    BeforeValidator(_decode_base64, json_schema_input_type=str),
-    Field(description=f"Image file of up to {MAX_JSON_IMAGE:,} bytes, in base64."),
-]
 ImageUrl = Annotated[
     str,
     Field(
@@ -107,6 +90,23 @@ ListedStatus: TypeAlias = Annotated[Status | None, Query(description="Only image
 ImageId: TypeAlias = Annotated[str, Path(description="Image ID, as in hits and lists.")]
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def _decode_base64(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise PydanticCustomError("base64", "Input should be a string of base64")
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError as error:
+        message = "Input should be the file's bytes in base64, without a data: prefix"
+        raise PydanticCustomError("base64", message) from error
+
+
+Base64 = Annotated[
+    bytes,
+    BeforeValidator(_decode_base64, json_schema_input_type=str),
+    Field(description=f"Image file of up to {MAX_JSON_IMAGE:,} bytes, in base64."),
+]
 
 
 @dataclass(frozen=True, eq=False)

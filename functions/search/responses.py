@@ -11,13 +11,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.domain.images import Document
 
-
-def _utc(moment: datetime) -> datetime:
-    """EXIF times have no time zone: the index stores them as UTC, so responses say UTC too."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-Moment = Annotated[datetime, AfterValidator(_utc)]
 Id = Annotated[str, Field(description="Image ID: a URL-safe digest of bucket and key.")]
 Key = Annotated[str, Field(description="Key of the object in the bucket.")]
 Url = Annotated[str, Field(description="URL of the image; valid for some minutes.")]
@@ -53,6 +46,14 @@ Cursor = Annotated[
 # URLs in responses expire, so responses must not be cached; nosniff keeps browsers from
 # interpreting JSON as another type.
 JSON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def _utc(moment: datetime) -> datetime:
+    """EXIF times have no time zone: the index stores them as UTC, so responses say UTC too."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_utc)]
 
 
 class ResponseModel(BaseModel):

@@ -93,7 +93,7 @@ def classify_image(
         vote = Vote(source=LabelSource.COLLECTION)
         if options.neighbours:
             vote = Vote(options.neighbours, vote.source)
-        result = classifier.by_neighbours(image, vote)
+        result = classifier.by_neighbors(image, vote)
     return [_label_row(each) for each in result.labels[: options.limit]]
 
 

@@ -69,13 +69,13 @@ def forget_policy(forget_missing: bool, console: Console) -> Forget:
 
     Without a terminal the records are kept.
     """
-    from local.sync.reconcile import never
+    from local.sync.reconcile import keep_records
 
     if forget_missing:
         return lambda _: True
     if sys.stdin.isatty() and sys.stderr.isatty():
         return partial(_confirm, console)
-    return never
+    return keep_records
 
 
 def _confirm(console: Console, report: Report) -> bool:

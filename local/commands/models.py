@@ -188,15 +188,13 @@ def calibrate_model(
 
 def _in_s3(uri: str, run: Callable[[Path], str]) -> str:
     """Run in a copy of the folder, and upload the calibration."""
-    import boto3
-
-    from imagesearch.adapters.s3.client import client_config
+    from imagesearch.adapters.s3.model_folder import S3ModelFolder
     from imagesearch.downloads.model_store import copied_model, put_calibration
 
-    s3 = boto3.client("s3", config=client_config())
-    with copied_model(uri.rstrip("/"), s3) as folder:
+    model = S3ModelFolder(uri)
+    with copied_model(model) as folder:
         line = run(folder)
-        put_calibration(folder, uri.rstrip("/"), s3)
+        put_calibration(folder, model)
     return line
 
 

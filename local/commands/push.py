@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -146,6 +145,8 @@ def _upload(
 
     The ETag of a multipart upload is no MD5; such an object is uploaded again.
     """
+    import hashlib
+
     from imagesearch.domain.media_types import SNIFF_BYTES, likely_type
 
     with file.open("rb") as data:

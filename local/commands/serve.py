@@ -27,9 +27,9 @@ from local.workspace import Workspace, workspace_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imagesearch.uploads import Allowed
+    from imagesearch.uploads import Permissions
 
-KEPT_SECONDS = 86_400.0
+UPLOAD_RECORD_SECONDS = 86_400.0
 
 
 def serve(
@@ -59,14 +59,14 @@ def serve(
     set_excludes(workspace.folder, exclude, no_default_excludes)
     from rich.console import Console
 
-    from imagesearch.uploads import Allowed
+    from imagesearch.uploads import Permissions
     from local.models import model_to_index_with
 
     try:
         selected = model_to_index_with(model, workspace)
-        allowed = Allowed(allow_uploads, allow_delete, allow_urls)
+        permissions = Permissions(allow_uploads, allow_delete, allow_urls)
         console = Console(stderr=True)
-        serve_folder(workspace, selected, host, port, allowed, console, forget_missing)
+        serve_folder(workspace, selected, host, port, permissions, console, forget_missing)
     except KeyboardInterrupt:
         return
 
@@ -76,7 +76,7 @@ def serve_folder(
     model: str,
     host: str,
     port: int,
-    allowed: Allowed,
+    permissions: Permissions,
     console: Console,
     forget: bool = False,
 ) -> None:
@@ -89,14 +89,14 @@ def serve_folder(
     from local.sync.folder_sync import FolderSync
     from local.sync.initial_indexing import InitialIndexing
     from local.sync.live_report import reporting
-    from local.sync.reconcile import activate, never
+    from local.sync.reconcile import activate, keep_records
     from local.web.application import application
     from local.web.auth import ApiKeys, is_loopback
     from local.web.server import Server
 
-    os.environ["ALLOW_UPLOADS"] = str(allowed.uploads)
-    os.environ["ALLOW_DELETE"] = str(allowed.deletions)
-    os.environ["ALLOW_URLS"] = str(allowed.urls)
+    os.environ["ALLOW_UPLOADS"] = str(permissions.uploads)
+    os.environ["ALLOW_DELETE"] = str(permissions.deletions)
+    os.environ["ALLOW_URLS"] = str(permissions.urls)
     signal.signal(signal.SIGTERM, interrupt)
     server = Server(host, port)
     engine = activate(workspace, model)
@@ -105,8 +105,13 @@ def serve_folder(
     clean_up(workspace.derived)
     keys = ApiKeys.from_environment(os.environ)
     if not keys and not is_loopback(host):
-        say(f"anyone who can reach {host} can {_permissions(allowed)} these images: set {API_KEY}")
-    indexing = InitialIndexing(engine, server.url, console, (lambda _: True) if forget else never)
+        say(
+            f"anyone who can reach {host} can {_enabled_operations(permissions)} these images:"
+            f" set {API_KEY}"
+        )
+    indexing = InitialIndexing(
+        engine, server.url, console, (lambda _: True) if forget else keep_records
+    )
     handler = reporting(lambda_runtime.index_images(), engine.store, engine.index, say)
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, indexing.outcomes)
     sync.start()
@@ -127,7 +132,7 @@ def clean_up(derived: Path, now: float | None = None) -> None:
     """Delete upload records older than a day; one that cannot be deleted is left for later."""
     from imagesearch.domain.storage_keys import UPLOADS
 
-    oldest = (time.time() if now is None else now) - KEPT_SECONDS
+    oldest = (time.time() if now is None else now) - UPLOAD_RECORD_SECONDS
     for record in (derived / UPLOADS).glob("*"):
         try:
             if record.stat().st_mtime < oldest:
@@ -136,7 +141,7 @@ def clean_up(derived: Path, now: float | None = None) -> None:
             continue
 
 
-def _permissions(allowed: Allowed) -> str:
+def _enabled_operations(permissions: Permissions) -> str:
     """Such as `see and delete`."""
-    optional = {"add to": allowed.uploads, "delete": allowed.deletions}
+    optional = {"add to": permissions.uploads, "delete": permissions.deletions}
     return " and ".join(["see", *(verb for verb, granted in optional.items() if granted)])

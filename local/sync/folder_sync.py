@@ -92,10 +92,10 @@ class FolderSync:
 
     def _rules_changed(self, files: Iterable[Path]) -> None:
         """Reconcile: other images may be excluded now."""
-        self._store.excludes.forget()
+        self._store.excludes.clear_caches()
         for file in files:
-            if trouble := self._store.trouble(file.parent):
-                log.warning("%s: %s: the files next to it keep their records", file, trouble)
+            if error := self._store.ignore_file_error(file.parent):
+                log.warning("%s: %s: the files next to it keep their records", file, error)
         self._gap.set()
 
     def _files(self) -> dict[Path, str]:
@@ -118,7 +118,7 @@ class FolderSync:
 
     def _is_reachable(self, ref: ImageRef) -> bool:
         try:
-            self._store.reach(ref)
+            self._store.check_readable(ref)
         except Unreachable:
             return False
         return True

@@ -7,13 +7,13 @@ from rich.console import Console
 
 from imagesearch.indexing.planner import Outcome
 from local.output import Report, print_line
-from local.sync.reconcile import FolderEngine, Forget, never
+from local.sync.reconcile import FolderEngine, Forget, keep_records
 
 MAX_VISIBILITY_SECONDS = 30.0
 
 
 def index_with_progress(
-    engine: FolderEngine, console: Console, forget: Forget = never, verbose: bool = False
+    engine: FolderEngine, console: Console, forget: Forget = keep_records, verbose: bool = False
 ) -> bool:
     """Process every image; True if every one is searchable now.
 
@@ -35,7 +35,7 @@ class InitialIndexing:
     """
 
     def __init__(
-        self, engine: FolderEngine, address: str, console: Console, forget: Forget = never
+        self, engine: FolderEngine, address: str, console: Console, forget: Forget = keep_records
     ) -> None:
         self._engine = engine
         self._address = address
@@ -49,7 +49,7 @@ class InitialIndexing:
         report = Report()
         started = time.perf_counter()
         console = Console(quiet=True) if self._ready else self._console
-        forget = never if self._ready else self._forget
+        forget = keep_records if self._ready else self._forget
         yield from self._engine.reconcile(report, console, forget)
         _print_report(report, time.perf_counter() - started, console)
         if self._ready:

@@ -6,28 +6,28 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from imagesearch.adapters.filesystem.mounts import Place
+from imagesearch.adapters.filesystem.mounts import MountPoint
 
-PLACES = "places.json"
+FILE_NAME = "places.json"
 
 log = logging.getLogger(__name__)
 
 
-def load_places(directory: Path) -> dict[str, Place]:
-    """The places by key; empty if the file is missing or invalid."""
+def load_mount_points(directory: Path) -> dict[str, MountPoint]:
+    """The mount points by key; empty if the file is missing or invalid."""
     try:
-        stored = json.loads((directory / PLACES).read_text())
-        return {str(key): Place(**place) for key, place in stored.items()}
+        stored = json.loads((directory / FILE_NAME).read_text())
+        return {str(key): MountPoint(**fields) for key, fields in stored.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def save_places(directory: Path, places: Mapping[str, Place]) -> None:
+def save_mount_points(directory: Path, mount_points: Mapping[str, MountPoint]) -> None:
     """Replace the file atomically; on an error, the previous file stays."""
-    stored = {key: asdict(place) for key, place in sorted(places.items())}
-    part = directory / f"{PLACES}.part"
+    stored = {key: asdict(each) for key, each in sorted(mount_points.items())}
+    part = directory / f"{FILE_NAME}.part"
     try:
         part.write_text(json.dumps(stored, indent=2) + "\n")
-        part.replace(directory / PLACES)
+        part.replace(directory / FILE_NAME)
     except OSError as error:
-        log.warning("cannot write %s to %s: %s", PLACES, directory, error.strerror)
+        log.warning("cannot write %s to %s: %s", FILE_NAME, directory, error.strerror)

@@ -12,9 +12,9 @@ from typing import TypeAlias
 from rich.console import Console
 
 from imagesearch import bootstrap
-from imagesearch.adapters.filesystem.image_store import FolderStore, Hidden
-from imagesearch.adapters.filesystem.mounts import Place
-from imagesearch.adapters.filesystem.walk import LeftOut, ListedFile, Mounted
+from imagesearch.adapters.filesystem.image_store import FolderStore, Unavailability
+from imagesearch.adapters.filesystem.mounts import MountPoint
+from imagesearch.adapters.filesystem.walk import ExcludedEntry, ListedFile, Mounted
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import VectorIndex
@@ -24,7 +24,7 @@ from imagesearch.settings import Settings
 from local.lambda_runtime import set_environment
 from local.models import model_folder, model_name
 from local.output import Report, tracked
-from local.sync.mount_points import load_places, save_places
+from local.sync.mount_points import load_mount_points, save_mount_points
 from local.workspace import Workspace
 
 CHUNK_KEYS = 64
@@ -34,7 +34,7 @@ PAGE = 1_000
 Forget: TypeAlias = Callable[[Report], bool]
 
 
-def never(_: Report) -> bool:
+def keep_records(_: Report) -> bool:
     """Keep the records of unavailable files."""
     return False
 
@@ -45,36 +45,36 @@ def reconcile(indexer: Indexer, present: Iterable[ImageRef]) -> Iterator[Outcome
         yield from indexer.process(refs)
 
 
-def vanished(
+def missing_images(
     store: FolderStore,
     index: VectorIndex,
     listed: Container[str],
-    hidden: dict[ImageRef, Hidden],
+    unavailable: dict[ImageRef, Unavailability],
 ) -> Iterator[ImageRef]:
     """Images that the index holds and the folder does not; `listed` are the keys of the folder.
 
-    Images that are unavailable, and so may still exist, are added to `hidden` instead. Raises
+    Images that are unavailable, and so may still exist, are added to `unavailable` instead. Raises
     Unavailable.
     """
     after = None
-    folders: dict[str, Hidden] = {}
+    folders: dict[str, Unavailability] = {}
     while page := index.list_documents(after=after, limit=PAGE):
         for ref in (document.ref for document in page if document.ref.key not in listed):
             folder = ref.key.rpartition("/")[0]
-            if why := folders.get(folder) or _hidden(store, ref.key):
-                hidden[ref] = why
-                if why.holds(folder):
-                    folders[folder] = why
+            if cause := folders.get(folder) or _unavailability(store, ref.key):
+                unavailable[ref] = cause
+                if cause.covers(folder):
+                    folders[folder] = cause
             elif _is_gone(store, ref):
                 yield ref
         after = page[-1].ref.key
 
 
-def _hidden(store: FolderStore, key: str) -> Hidden | None:
+def _unavailability(store: FolderStore, key: str) -> Unavailability | None:
     try:
-        return store.hidden(key)
+        return store.unavailability(key)
     except Unavailable as error:
-        return Hidden(key, error.message)
+        return Unavailability(key, error.message)
 
 
 def _is_gone(store: FolderStore, ref: ImageRef) -> bool:
@@ -100,7 +100,7 @@ class Survey:
     """The result of a walk over the folder: keys, mount points, folders that cannot be listed."""
 
     present: list[ImageRef] = field(default_factory=list)
-    places: dict[str, Place] = field(default_factory=dict)
+    mount_points: dict[str, MountPoint] = field(default_factory=dict)
     unlisted: list[str] = field(default_factory=list)
 
 
@@ -115,7 +115,7 @@ class FolderEngine:
     indexer: Indexer
 
     def reconcile(
-        self, report: Report, console: Console, forget: Forget = never
+        self, report: Report, console: Console, forget: Forget = keep_records
     ) -> Iterator[Outcome]:
         """Process every key of the folder and of the index. Raises Unavailable.
 
@@ -123,31 +123,31 @@ class FolderEngine:
         """
         if not os.path.isdir(self.workspace.folder):  # noqa: PTH112 - Path.is_dir raises
             raise Unavailable(f"{self.workspace.folder} does not exist")
-        self.store.excludes.forget()
-        known = load_places(self.workspace.directory)
+        self.store.excludes.clear_caches()
+        known = load_mount_points(self.workspace.directory)
         survey = self._survey(report)
         # A new mount may hide files that were indexed below its mount point.
-        self.store.know(known or survey.places, survey.unlisted)
+        self.store.set_mount_points(known or survey.mount_points, survey.unlisted)
         if survey.present and not known:
-            save_places(self.workspace.directory, survey.places)
-        hidden: dict[ImageRef, Hidden] = {}
+            save_mount_points(self.workspace.directory, survey.mount_points)
+        unavailable: dict[ImageRef, Unavailability] = {}
         listed = {ref.key for ref in survey.present}
         outcomes = chain(
             reconcile(self.indexer, survey.present),
-            reconcile(self.indexer, vanished(self.store, self.index, listed, hidden)),
+            reconcile(self.indexer, missing_images(self.store, self.index, listed, unavailable)),
         )
         for outcome in tracked(outcomes, len(survey.present), console):
             report.add(outcome)
             yield outcome
-        report.add_kept(hidden.values())
-        if hidden and forget(report):
+        report.add_kept(unavailable.values())
+        if unavailable and forget(report):
             report.kept.clear()
-            with self.store.giving_up([ref.key for ref in hidden]):
-                for outcome in reconcile(self.indexer, hidden):
+            with self.store.treating_as_deleted([ref.key for ref in unavailable]):
+                for outcome in reconcile(self.indexer, unavailable):
                     report.add(outcome)
                     yield outcome
-            hidden.clear()
-        self._remember(known, survey, hidden)
+            unavailable.clear()
+        self._remember(known, survey, unavailable)
 
     def _survey(self, report: Report) -> Survey:
         survey = Survey()
@@ -155,8 +155,8 @@ class FolderEngine:
             if isinstance(entry, ListedFile):
                 survey.present.append(entry.ref)
             elif isinstance(entry, Mounted):
-                survey.places[entry.key] = entry.place
-            elif isinstance(entry, LeftOut):
+                survey.mount_points[entry.key] = entry.mount_point
+            elif isinstance(entry, ExcludedEntry):
                 report.add_excluded(entry)
             else:
                 if entry.unlisted:
@@ -165,17 +165,25 @@ class FolderEngine:
         return survey
 
     def _remember(
-        self, known: dict[str, Place], survey: Survey, hidden: dict[ImageRef, Hidden]
+        self,
+        known: dict[str, MountPoint],
+        survey: Survey,
+        unavailable: dict[ImageRef, Unavailability],
     ) -> None:
-        """Store the current places, and keep the previous ones from which files are missing."""
-        missing = [ref.key for ref, why in hidden.items() if why.away]
-        away = {why.where for why in hidden.values() if why.away}
-        away |= {at for at in survey.places if any(key.startswith(at + "/") for key in missing)}
-        places = {key: place for key, place in survey.places.items() if key not in away}
-        places |= {key: place for key, place in known.items() if key in away}
-        self.store.know(places, survey.unlisted)
-        if places != known:
-            save_places(self.workspace.directory, places)
+        """Store the current mount points, and keep the previous ones of missing filesystems."""
+        missing = {ref.key: cause.path for ref, cause in unavailable.items() if cause.filesystem}
+        kept = set(missing.values())
+        kept |= {
+            folder
+            for folder in survey.mount_points
+            if any(key.startswith(folder + "/") for key in missing)
+        }
+        current = {key: each for key, each in survey.mount_points.items() if key not in kept}
+        previous = {key: each for key, each in known.items() if key in kept}
+        mount_points = current | previous
+        self.store.set_mount_points(mount_points, survey.unlisted)
+        if mount_points != known:
+            save_mount_points(self.workspace.directory, mount_points)
 
 
 def activate(workspace: Workspace, model: str, reread: bool = False) -> FolderEngine:
@@ -197,7 +205,7 @@ def open_engine(workspace: Workspace, model: str, reread: bool = False) -> Folde
     settings = set_environment(workspace, folder)
     # The store that the functions use: it records which mount points are missing.
     store = bootstrap.folder_store(settings)
-    store.know(load_places(workspace.directory))
+    store.set_mount_points(load_mount_points(workspace.directory))
     return FolderEngine(
         workspace,
         settings,

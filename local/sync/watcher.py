@@ -120,21 +120,21 @@ class FolderWatcher:
                 self._on_gap()
             if changes:
                 self._on_change({Path(path) for _, path in changes})
-            if self._leaves_out(changes, stop):
+            if self._has_unwatched_folders(changes, stop):
                 return
             if (Change.deleted, str(self._folder)) in changes or self._identity() != identity:
                 return
 
-    def _leaves_out(self, changes: set[FileChange], stop: threading.Event) -> bool:
+    def _has_unwatched_folders(self, changes: set[FileChange], stop: threading.Event) -> bool:
         """True if readable folders are not watched.
 
         watchfiles reports a shortage of watches only when a watch starts.
         """
-        left_out = _unwatched(folders) if (folders := _folders_in(changes)) else []
-        if left_out:  # or are not watched yet
+        unwatched = _unwatched(folders) if (folders := _folders_in(changes)) else []
+        if unwatched:  # or are not watched yet
             stop.wait(SETTLED_SECONDS)
-            left_out = _unwatched(left_out)
-        return bool(left_out)
+            unwatched = _unwatched(unwatched)
+        return bool(unwatched)
 
     def _changes(self, stop: threading.Event) -> Iterator[set[FileChange]]:
         """The changes that watchfiles reports. Raises Unwatchable for a folder it cannot watch."""
@@ -195,10 +195,10 @@ class FolderWatcher:
 def _unwatched(folders: Iterable[Path]) -> list[Path]:
     """Those of these folders that are readable and not watched."""
     watched = _watched_inodes()
-    return [] if watched is None else [each for each in folders if _is_left_out(each, watched)]
+    return [] if watched is None else [each for each in folders if _is_unwatched(each, watched)]
 
 
-def _is_left_out(folder: Path, watched: Container[int]) -> bool:
+def _is_unwatched(folder: Path, watched: Container[int]) -> bool:
     try:
         return folder.stat().st_ino not in watched and os.access(folder, os.R_OK)
     except OSError:  # deleted in the meantime

@@ -51,7 +51,7 @@ UPLOAD_TOO_LARGE = ErrorResponse(
     "an uploaded image has at most 64 MB",
     "send a smaller copy",
 )
-TAKEN = ErrorResponse(
+ALREADY_UPLOADED = ErrorResponse(
     "409 Conflict",
     "already_uploaded",
     "this form was used for an upload already",
@@ -69,7 +69,7 @@ NOT_TEXT = ErrorResponse(
     "the body is not UTF-8 text",
     "set the header content-type of image bytes, such as image/jpeg",
 )
-BROKEN = ErrorResponse(
+FUNCTION_FAILED = ErrorResponse(
     "502 Bad Gateway",
     "internal_error",
     "the search function failed",

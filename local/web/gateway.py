@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from local.lambda_runtime import Handler, LambdaContext
-from local.web.errors import BROKEN, NOT_TEXT, ErrorResponse
+from local.web.errors import FUNCTION_FAILED, NOT_TEXT, ErrorResponse
 
 STAGE = "local"
 # The binary media types of template.yaml; every other body reaches the function as text.
@@ -134,7 +134,7 @@ class Gateway:
                 response = http_response(self._handler(event, LambdaContext("search")))
         except Exception:
             log.exception("the search function failed on %s %s", event["httpMethod"], event["path"])
-            return send_error(BROKEN, environ, start_response)
+            return send_error(FUNCTION_FAILED, environ, start_response)
         length = ("Content-Length", str(len(response.body)))
         if environ["REQUEST_METHOD"] == "HEAD":
             start_response(_status_line(response.status), response.headers)

@@ -117,12 +117,12 @@ def _bound(host: str, port: int) -> socket.socket:
 def _listening(address_info: tuple[Any, ...]) -> socket.socket:
     """Listen at once: two sockets may share a port as long as neither listens."""
     family, kind, protocol, _, address = address_info
-    made = socket.socket(family, kind, protocol)
+    listener = socket.socket(family, kind, protocol)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(address)
-        made.listen()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
     except OSError:
-        made.close()
+        listener.close()
         raise
-    return made
+    return listener

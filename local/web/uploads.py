@@ -18,11 +18,11 @@ from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import UPLOAD_BYTES
 from local.web.errors import (
+    ALREADY_UPLOADED,
     BAD_FORM,
     NOT_SIGNED,
     NOT_WRITTEN,
     POST_ONLY,
-    TAKEN,
     UPLOAD_TOO_LARGE,
     ErrorResponse,
 )
@@ -132,7 +132,7 @@ class Uploads:
             # Unlike a rename, a link overwrites nothing.
             path.hardlink_to(part)
         except FileExistsError:
-            return TAKEN
+            return ALREADY_UPLOADED
         finally:
             Path(part).unlink(missing_ok=True)
         return None

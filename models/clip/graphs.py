@@ -18,6 +18,9 @@ from models.onnx_writer import FLOAT, INT64, ONNXRUNTIME_OPS, GraphWriter
 OPSET = 17
 QUICK_GELU_SLOPE = 1.702
 Pick = Callable[[str], str]
+# Far below all scores, and within the range of float16.
+NEVER = np.float32(-3e4)
+TABLES = ("token", "position")
 
 
 @dataclass(frozen=True)
@@ -163,11 +166,6 @@ def _patches(graph: GraphWriter, shape: ClipShape, weights: Weights) -> str:
     name = f"{IMAGE}.embeddings.patch_embedding.weight"
     weight = weights[name].reshape(shape.image.width, -1).T
     return graph.op("MatMul", flat, graph.constant(name, weight))
-
-
-# Far below all scores, and within the range of float16.
-NEVER = np.float32(-3e4)
-TABLES = ("token", "position")
 
 
 def build_text_graph(shape: ClipShape, weights: Weights, *, fused: bool = True) -> onnx.ModelProto:

@@ -16,6 +16,38 @@ import numpy as np
 from models import Floats
 
 Activation = Literal["quick_gelu", "gelu"]
+Weights = dict[str, Floats]
+Shape = tuple[int, ...]
+IMAGE, TEXT = "vision_model", "text_model"
+# The standard deviation of the sum of four uniform 16-bit numbers, which is nearly normal.
+DEVIATION_OF_FOUR = 2 * 2**16 / 12**0.5
+# transformers' name → open_clip's, for tensors outside the blocks.
+OUTSIDE = {
+    f"{IMAGE}.embeddings.class_embedding": "visual.class_embedding",
+    f"{IMAGE}.embeddings.patch_embedding.weight": "visual.conv1.weight",
+    f"{IMAGE}.embeddings.position_embedding.weight": "visual.positional_embedding",
+    f"{TEXT}.embeddings.token_embedding.weight": "token_embedding.weight",
+    f"{TEXT}.embeddings.position_embedding.weight": "positional_embedding",
+}
+NORMS = {
+    f"{IMAGE}.pre_layrnorm": "visual.ln_pre",
+    f"{IMAGE}.post_layernorm": "visual.ln_post",
+    f"{TEXT}.final_layer_norm": "ln_final",
+}
+# Stored as [inputs, outputs] in open_clip.
+TURNED = {"visual_projection.weight": "visual.proj", "text_projection.weight": "text_projection"}
+STACKS = {
+    f"{IMAGE}.encoder.layers": "visual.transformer.resblocks",
+    f"{TEXT}.encoder.layers": "transformer.resblocks",
+}
+WITHIN = {
+    "self_attn.out_proj": "attn.out_proj",
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+}
+THIRDS = ("q_proj", "k_proj", "v_proj")
 
 
 @dataclass(frozen=True)
@@ -67,13 +99,6 @@ TINY = ClipShape(
     context=18,
     text=TowerShape(width=16, layers=2, heads=2, inner=36),
 )
-
-
-Weights = dict[str, Floats]
-Shape = tuple[int, ...]
-IMAGE, TEXT = "vision_model", "text_model"
-# The standard deviation of the sum of four uniform 16-bit numbers, which is nearly normal.
-DEVIATION_OF_FOUR = 2 * 2**16 / 12**0.5
 
 
 def random_weights(shape: ClipShape, seed: int) -> Weights:
@@ -146,35 +171,6 @@ def _spread(name: str, size: Shape) -> tuple[float, float]:
     if "embedding" in name and "patch" not in name:
         return 0.0, 0.5
     return 0.0, float(np.prod(size[1:])) ** -0.5
-
-
-# transformers' name → open_clip's, for tensors outside the blocks.
-OUTSIDE = {
-    f"{IMAGE}.embeddings.class_embedding": "visual.class_embedding",
-    f"{IMAGE}.embeddings.patch_embedding.weight": "visual.conv1.weight",
-    f"{IMAGE}.embeddings.position_embedding.weight": "visual.positional_embedding",
-    f"{TEXT}.embeddings.token_embedding.weight": "token_embedding.weight",
-    f"{TEXT}.embeddings.position_embedding.weight": "positional_embedding",
-}
-NORMS = {
-    f"{IMAGE}.pre_layrnorm": "visual.ln_pre",
-    f"{IMAGE}.post_layernorm": "visual.ln_post",
-    f"{TEXT}.final_layer_norm": "ln_final",
-}
-# Stored as [inputs, outputs] in open_clip.
-TURNED = {"visual_projection.weight": "visual.proj", "text_projection.weight": "text_projection"}
-STACKS = {
-    f"{IMAGE}.encoder.layers": "visual.transformer.resblocks",
-    f"{TEXT}.encoder.layers": "transformer.resblocks",
-}
-WITHIN = {
-    "self_attn.out_proj": "attn.out_proj",
-    "layer_norm1": "ln_1",
-    "layer_norm2": "ln_2",
-    "mlp.fc1": "mlp.c_fc",
-    "mlp.fc2": "mlp.c_proj",
-}
-THIRDS = ("q_proj", "k_proj", "v_proj")
 
 
 def from_open_clip(state: Mapping[str, Floats]) -> Weights:

@@ -38,6 +38,7 @@ from models.starter.sources import SourceError, find_sources
 
 PROGRAM = "models.evaluation.check_parity"
 COMMAND = f"python -m {PROGRAM}"
+_FIGURES = [field.name for field in fields(Limits) if field.name != "recall"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,9 +104,6 @@ def _limits(options: argparse.Namespace) -> Limits:
         name: getattr(options, name) for name in _FIGURES if getattr(options, name) is not None
     }
     return Limits(**({field.name: getattr(kind, field.name) for field in fields(Limits)} | given))
-
-
-_FIGURES = [field.name for field in fields(Limits) if field.name != "recall"]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,6 +21,7 @@ PAGES_OF_A_KIND = 5
 _ONSETS = "b br c ch d dr f fl g gr h k l m n p pr qu r s sch st t tr v w z".split()
 _VOWELS = "a e i o u ai au ei ie ou".split()
 _ENDS = ["", "", "", "l", "m", "n", "r", "s", "t", "nd", "ng", "ck", "st"]
+Drawing = Callable[[random.Random], Image.Image]
 
 
 @dataclass(frozen=True)
@@ -380,7 +381,6 @@ def home_screen(rng: random.Random) -> Image.Image:
     return picture
 
 
-Drawing = Callable[[random.Random], Image.Image]
 SEEN_KINDS: dict[str, Drawing] = {
     "letter": letter,
     "book page": book_page,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from imagesearch.calibration.retrieval import mean_reciprocal_rank, ranks
 from models import Floats
 
-NEIGHBOURS = 5
+NEIGHBORS = 5
 # The API's default threshold for near duplicates.
 DUPLICATE = 0.95
 
@@ -73,7 +73,7 @@ def kinds_of(stems: Sequence[str]) -> npt.NDArray[np.str_]:
     return np.array([known.get(stem, stem) for stem in stems])
 
 
-def _neighbours(vectors: Floats) -> npt.NDArray[np.int64]:
+def _neighbors(vectors: Floats) -> npt.NDArray[np.int64]:
     """The other rows by descending similarity; [N, N − 1]."""
     scores = vectors @ vectors.T
     np.fill_diagonal(scores, -np.inf)
@@ -81,13 +81,13 @@ def _neighbours(vectors: Floats) -> npt.NDArray[np.int64]:
 
 
 def _precision(vectors: Floats, groups: npt.NDArray[np.str_]) -> float:
-    nearest = _neighbours(vectors)[:, :NEIGHBOURS]
+    nearest = _neighbors(vectors)[:, :NEIGHBORS]
     return 100 * float((groups[nearest] == groups[:, None]).mean())
 
 
 def _average_precision(vectors: Floats, groups: npt.NDArray[np.str_]) -> float:
     """Mean average precision over images with others in their group; 0 if there are none."""
-    relevant = groups[_neighbours(vectors)] == groups[:, None]
+    relevant = groups[_neighbors(vectors)] == groups[:, None]
     so_far = relevant.cumsum(axis=1) / np.arange(1, relevant.shape[1] + 1)
     per_picture = [row[hit].mean() for row, hit in zip(so_far, relevant, strict=True) if hit.any()]
     return 100 * float(np.mean(per_picture or [0.0]))

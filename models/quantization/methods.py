@@ -32,6 +32,13 @@ from models.onnx_writer import FLOAT, ONNXRUNTIME_OPS
 LARGEST_INT8 = 127
 # MatMulNBits stores 8-bit weights unsigned, with a default zero point of 128.
 UNSIGNED_ZERO = 128
+Feed = Mapping[str, np.ndarray]
+# Products of two computed matrices stay float32: attention is cheap, and sensitive to rounding.
+# The type of results of onnxruntime's own operators is given, as they have no shape inference.
+OPTIONS = {"MatMulConstBOnly": True, "DefaultTensorType": FLOAT}
+QUANTIZED = ["MatMul"]
+SMALLEST_HALVED = 1024
+LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def rows_to_int8(table: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
@@ -59,15 +66,6 @@ def _scales(values: Floats) -> Floats:
 def _rounded(values: Floats, scales: Floats) -> Floats:
     rounded = np.clip(np.rint(values / scales), -LARGEST_INT8, LARGEST_INT8)
     return np.asarray(rounded, np.float32)
-
-
-Feed = Mapping[str, np.ndarray]
-# Products of two computed matrices stay float32: attention is cheap, and sensitive to rounding.
-# The type of results of onnxruntime's own operators is given, as they have no shape inference.
-OPTIONS = {"MatMulConstBOnly": True, "DefaultTensorType": FLOAT}
-QUANTIZED = ["MatMul"]
-SMALLEST_HALVED = 1024
-LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def matrices(model: onnx.ModelProto) -> list[onnx.NodeProto]:

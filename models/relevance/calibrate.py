@@ -131,7 +131,7 @@ def _stated(fitted: Fitted) -> Mapping[str, object]:
     return {
         kind.value: {
             "background": LABELS if kind is Modality.TEXT else PHOTOS,
-            "neighbours": fitted.neighbours[kind],
+            "neighbours": fitted.neighbors[kind],
         }
         | asdict(curve)
         for kind, curve in fitted.curves.items()

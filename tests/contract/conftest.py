@@ -1,4 +1,4 @@
-"""The indexes under contract, the tests' fake included, fresh for each test, and small data."""
+"""The index implementations under contract, including the fake, and small test data."""
 
 import math
 import uuid
@@ -17,7 +17,7 @@ from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, Embedding, ImageRef, Status
 from imagesearch.domain.ports import Put, VectorIndex, Version, Write, WriteStatus
-from imagesearch.domain.queries import Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import Hit, Selection, TimePosition, VectorQuery
 from tests.support.fake_index import FakeIndex
 
 DIMENSION = 4
@@ -26,7 +26,7 @@ NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Subject:
-    """An index under test; `settle` makes all that was written visible to searches."""
+    """An index under test; `settle` makes all writes visible to searches."""
 
     index: VectorIndex
     settle: Callable[[], object]
@@ -63,7 +63,7 @@ class Subject:
         limit: int = 100,
         *,
         newest_first: bool = False,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         **selection: Any,
     ) -> list[str]:
         documents = self.index.list_by_time(
@@ -93,7 +93,7 @@ def new_sqlite(tmp_path: Path) -> Iterator[Callable[[], Subject]]:
 
 @pytest.fixture
 def index_name(raw_opensearch: Any) -> Iterator[str]:
-    """The beginning of the names of a test's indexes; they are deleted when it ends."""
+    """Name prefix of the indexes of a test, which are deleted afterwards."""
     name = f"test-{uuid.uuid4().hex}"
     yield name
     raw_opensearch.indices.delete(index=f"{name}*", ignore=404)
@@ -128,7 +128,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 @pytest.fixture
 def document() -> Callable[..., Document]:
-    """Makes the document of a key; anything else about it can be said by name."""
+    """Creates the document of a key; keyword arguments replace fields."""
 
     def make(key: str = "a.jpg", **changes: Any) -> Document:
         made = Document(
@@ -147,8 +147,8 @@ def document() -> Callable[..., Document]:
 
 
 @pytest.fixture
-def towards() -> Callable[[float], Embedding]:
-    """A unit vector at an angle in degrees: the cosine of two is that of the angle between them."""
+def unit_vector() -> Callable[[float], Embedding]:
+    """A unit vector at an angle in degrees; the cosine of two is that of the angle between them."""
 
     def make(degrees: float) -> Embedding:
         radians = math.radians(degrees)
@@ -159,11 +159,11 @@ def towards() -> Callable[[float], Embedding]:
 
 @pytest.fixture
 def put(
-    document: Callable[..., Document], towards: Callable[[float], Embedding]
+    document: Callable[..., Document], unit_vector: Callable[[float], Embedding]
 ) -> Callable[..., Put]:
-    """A first write of an image that looks towards an angle."""
+    """A first write of an image whose embedding has an angle in degrees."""
 
     def make(key: str = "a.jpg", degrees: float = 0.0, **changes: Any) -> Put:
-        return Put(document(key, **changes), towards(degrees), None)
+        return Put(document(key, **changes), unit_vector(degrees), None)
 
     return make

@@ -23,7 +23,7 @@ def kind(request):
 
 @pytest.fixture
 def opened(kind, file, request):
-    """Opens an index by name; those of one test lie side by side."""
+    """Opens an index by name; the indexes of one test share a file or server."""
     indexes = []
 
     def open_index(name, dimension=4):
@@ -53,7 +53,7 @@ def listed(kind, file, prefix, request):
     return lambda: client.index_dimensions(url, prefix)
 
 
-def test_where_nothing_was_written_there_are_no_indexes(listed):
+def test_no_indexes_are_listed_before_a_write(listed):
     assert listed() == {}
 
 
@@ -63,7 +63,7 @@ def test_indexes_are_listed_with_their_dimensions(opened, prefix, listed, put):
     assert listed() == {f"{prefix}-one": 4, f"{prefix}-two": 4}
 
 
-def test_a_dropped_index_is_gone_and_the_others_stay(opened, prefix, listed, put):
+def test_dropping_an_index_keeps_the_others(opened, prefix, listed, put):
     for name in ("old", "new"):
         opened(f"{prefix}-{name}").write([put("a")])
     opened(f"{prefix}-old").drop()
@@ -71,7 +71,7 @@ def test_a_dropped_index_is_gone_and_the_others_stay(opened, prefix, listed, put
     assert put("a").ref.id in opened(f"{prefix}-new").get([put("a").ref.id])
 
 
-def test_a_dropped_index_begins_empty_when_it_is_opened_anew(opened, prefix, put):
+def test_a_dropped_index_is_empty_when_opened_again(opened, prefix, put):
     name = f"{prefix}-one"
     opened(name).write([put("a"), put("b")])
     opened(name).drop()
@@ -81,7 +81,7 @@ def test_a_dropped_index_begins_empty_when_it_is_opened_anew(opened, prefix, put
     assert put("a").ref.id in again.get([put("a").ref.id])
 
 
-def test_dropping_what_is_not_there_does_nothing(opened, prefix, listed):
+def test_dropping_a_missing_index_does_nothing(opened, prefix, listed):
     index = opened(f"{prefix}-one")
     index.drop()
     index.drop()

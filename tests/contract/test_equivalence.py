@@ -1,4 +1,4 @@
-"""SQLite and a real OpenSearch return the same hits, records and results of writes."""
+"""SQLite and a real OpenSearch return equal hits, records and write results."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import Delete, Put, Touch
 from imagesearch.domain.queries import Position, Selection, VectorQuery
 
-# Few keys, so that they are written again; few directions, so that scores tie.
+# Few keys cause overwrites, and few directions cause equal scores.
 LONG = "dogs/" + "日" * 339
 KEYS = [
     f"{folder}{name}" for folder in ("", "cats/", "dogs/", "cats/é/", LONG) for name in "abcdef"
@@ -26,7 +26,7 @@ TIME = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = st.integers(-2, 2).map(lambda n: TIME + timedelta(microseconds=700 * n))
 WIDTHS = st.none() | st.integers(1, 4)
 BOUNDS = ("gte", "lte", "gt", "lt")
-# No two of the directions have one of these for their cosine, nor nearly.
+# No cosine of two directions is close to one of these.
 SCORES = st.sampled_from([None, -0.987, -0.123, 0.345, 0.7777, 0.99])
 
 
@@ -62,12 +62,12 @@ several = st.recursive(
 
 @st.composite
 def steps(draw):
-    """What to do with a key, and whether on the version that is there or on a wrong one."""
+    """Operations on keys, with the current or with a wrong version."""
     key = draw(st.sampled_from(KEYS))
-    deed = draw(st.sampled_from(["put", "put", "put", "touch", "reject", "delete"]))
-    right = draw(st.sampled_from([True, True, True, False]))
+    operation = draw(st.sampled_from(["put", "put", "put", "touch", "reject", "delete"]))
+    current = draw(st.sampled_from([True, True, True, False]))
     more = {"metadata": draw(METADATA), "width": draw(WIDTHS)}
-    return key, deed, draw(VECTORS), more | {"taken_at": draw(st.none() | TIMES)}, right
+    return key, operation, draw(VECTORS), more | {"taken_at": draw(st.none() | TIMES)}, current
 
 
 searches = st.builds(
@@ -81,18 +81,18 @@ searches = st.builds(
 )
 
 
-def the_write(subject, key, deed, vector, more, right):
+def the_write(subject, key, operation, vector, more, current):
     ref = ImageRef("bucket", key)
     known = subject.index.get([ref.id]).get(ref.id)
     expected = known.version if known else None
-    if not right:
+    if not current:
         expected = (expected[0] + 1000, 1) if expected else (1000, 1)
     document = Document(ref, Status.INDEXED, "e", TIME, 1, TIME, "test", "decoder", **more)
-    if deed == "touch" and known and known.document:
+    if operation == "touch" and known and known.document:
         return Touch(replace(known.document, **more), expected)
-    if deed == "delete":
+    if operation == "delete":
         return Delete(ref, expected)
-    if deed == "reject":
+    if operation == "reject":
         rejected = replace(document, status=Status.REJECTED, reason="broken")
         return Put(rejected, None, expected)
     return Put(document, vector, expected)
@@ -134,7 +134,7 @@ def assert_same_records(sqlite, opensearch, collection, filter):
     rounds=st.lists(st.lists(steps(), min_size=1, max_size=25), min_size=1, max_size=4),
     queries=st.lists(searches, min_size=1, max_size=4),
 )
-def test_both_indexes_say_the_same(new_sqlite, new_opensearch, rounds, queries):
+def test_sqlite_and_opensearch_return_equal_results(new_sqlite, new_opensearch, rounds, queries):
     sqlite, opensearch = new_sqlite(), new_opensearch()
     for batch in rounds:
         outcomes = []

@@ -1,4 +1,4 @@
-"""Filters apply during a search: matching images are found however far they are."""
+"""Filters apply during a search, so matching images are found at any distance."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -21,12 +21,12 @@ JULY = datetime(2024, 7, 1, 10, tzinfo=UTC)
 
 
 @pytest.fixture
-def found(subject, towards):
-    """The keys that a filter lets a search find, in their order."""
-    return lambda wanted: sorted(subject.found_keys(towards(0), limit=100, filter=wanted))
+def found(subject, unit_vector):
+    """The keys found by a search with a filter, in order."""
+    return lambda wanted: sorted(subject.found_keys(unit_vector(0), limit=100, filter=wanted))
 
 
-def test_a_prefix_is_a_folder_or_any_text(subject, put, found):
+def test_a_prefix_can_be_a_folder_or_any_text(subject, put, found):
     subject.store(*(put(key) for key in ["2024/a", "2024/beach/b", "2024/bear", "2024", "20/x"]))
     assert found(KeyPrefix("2024/")) == ["2024/a", "2024/beach/b", "2024/bear"]
     assert found(KeyPrefix("2024/be")) == ["2024/beach/b", "2024/bear"]
@@ -35,14 +35,14 @@ def test_a_prefix_is_a_folder_or_any_text(subject, put, found):
     assert len(found(KeyPrefix(""))) == 5
 
 
-def test_a_prefix_may_be_very_deep_very_long_and_of_any_letters(subject, put, found):
+def test_a_prefix_can_be_deep_long_and_of_any_characters(subject, put, found):
     deep, wide = "é/" * 300, "\U0001f43b" * 200
     subject.store(put(deep + "a"), put("é/" * 299 + "b"), put(wide + "/%_*?a"), put(wide + "/%b"))
     assert found(KeyPrefix(deep)) == [deep + "a"]
     assert found(KeyPrefix(wide + "/%_*")) == [wide + "/%_*?a"]
 
 
-def test_numbers_lie_within_bounds(subject, put, found):
+def test_numbers_are_filtered_by_range(subject, put, found):
     subject.store(*(put(f"{width}", width=width) for width in (10, 20, 30)), put("unknown"))
     assert found(NumberRange("width", gte=20)) == ["20", "30"]
     assert found(NumberRange("width", gt=10, lt=30)) == ["20"]
@@ -52,7 +52,7 @@ def test_numbers_lie_within_bounds(subject, put, found):
     assert len(found(NumberRange("size", gte=1234, lte=1234))) == 4
 
 
-def test_degrees_lie_within_bounds(subject, put, found):
+def test_coordinates_are_filtered_by_range(subject, put, found):
     subject.store(
         put("paris", latitude=48.8566, longitude=2.3522),
         put("quito", latitude=-0.180653, longitude=-78.4678),
@@ -63,7 +63,7 @@ def test_degrees_lie_within_bounds(subject, put, found):
     assert found(Not(NumberRange("latitude", gte=0))) == ["quito", "unknown"]
 
 
-def test_times_lie_within_bounds_to_the_millisecond(subject, put, found):
+def test_times_are_filtered_by_range_in_milliseconds(subject, put, found):
     times = {"before": timedelta(milliseconds=-1), "at": timedelta(microseconds=999)}
     subject.store(
         *(put(name, taken_at=JULY + offset) for name, offset in times.items()),
@@ -81,7 +81,7 @@ def test_times_lie_within_bounds_to_the_millisecond(subject, put, found):
     assert len(found(DateRange("taken_at"))) == 6
 
 
-def test_metadata_is_one_of_some_values(subject, put, found):
+def test_metadata_is_filtered_by_values(subject, put, found):
     subject.store(
         put("a", metadata={"camera": "X100", "lens": "x"}),
         put("b", metadata={"camera": "x100", "owner": "X100"}),
@@ -123,7 +123,7 @@ ODD_NAMES = [
 ]
 
 
-def test_a_name_in_the_metadata_may_be_of_any_letters(subject, put, found):
+def test_a_metadata_name_can_contain_any_characters(subject, put, found):
     subject.store(put("usual", metadata={"camera": "X100"}))
     for name in ODD_NAMES:
         assert found(MetadataOneOf(name, ("X100",))) == []
@@ -133,7 +133,7 @@ def test_a_name_in_the_metadata_may_be_of_any_letters(subject, put, found):
         assert found(MetadataOneOf(name, ("X100",))) == [f"{n}"]
 
 
-def test_a_record_says_one_of_some_texts(subject, put, found):
+def test_text_fields_are_filtered_by_values(subject, put, found):
     subject.store(
         put("cats/1", content_type="image/png", sha256="1f", phash="00ff00ff00ff00ff"),
         put("dogs/1", content_type="image/webp"),
@@ -147,7 +147,7 @@ def test_a_record_says_one_of_some_texts(subject, put, found):
     assert len(found(OneOf("model", ("test",)))) == 3
 
 
-def test_something_is_recorded_or_nothing(subject, put, found):
+def test_a_filter_requires_or_excludes_a_field(subject, put, found):
     subject.store(
         put("cats/1", metadata={"label": "cat"}, sha256="1f"),
         put("dogs/1", metadata={"label": "", "a.b": "c"}),
@@ -172,7 +172,10 @@ def test_filters_combine(subject, put, found):
     assert found(AllOf((small, Not(Not(in_a))))) == ["a/0", "a/2"]
 
 
-def test_a_filter_reaches_images_that_are_far_from_the_query(subject, put, towards):
+def test_a_filter_matches_images_far_from_the_query(subject, put, unit_vector):
     near = [put(f"near/{number}", number / 100) for number in range(1500)]
     subject.store(*near, put("far/1", 170), put("far/2", 180))
-    assert subject.found_keys(towards(0), limit=5, filter=KeyPrefix("far/")) == ["far/1", "far/2"]
+    assert subject.found_keys(unit_vector(0), limit=5, filter=KeyPrefix("far/")) == [
+        "far/1",
+        "far/2",
+    ]

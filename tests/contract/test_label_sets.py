@@ -12,7 +12,7 @@ from tests.contract.conftest import DIMENSION, NOON
 
 
 class Texts:
-    """A direction for each text, and how many were asked for."""
+    """Encodes each text as a direction, and counts the texts."""
 
     model = "test"
 
@@ -37,7 +37,7 @@ def texts() -> Texts:
 
 @pytest.fixture
 def settled(subject, texts):
-    """The sets; whatever is done to them is visible when it has been done."""
+    """The label sets; changes are visible when a call returns."""
     sets = LabelSets(lambda: subject.index, LabelEncoder(texts, Prompts(("{}",))), lambda: NOON)
 
     class Settled:
@@ -56,7 +56,7 @@ def labels(sets, name: str) -> list[str]:
     return sets.page(name, None, 100).labels
 
 
-def test_a_set_holds_what_was_put_last(settled):
+def test_a_set_contains_the_labels_that_were_put_last(settled):
     settled.replace("pets", ["dog", "cat"])
     assert labels(settled, "pets") == ["cat", "dog"]
     settled.replace("pets", ["fish", "cat"])
@@ -64,7 +64,7 @@ def test_a_set_holds_what_was_put_last(settled):
     assert settled.counts() == {"pets": 2}
 
 
-def test_what_a_set_had_already_is_not_embedded_again(settled, texts):
+def test_existing_labels_of_a_set_are_not_embedded_again(settled, texts):
     settled.replace("pets", ["dog", "cat"])
     texts.encoded.clear()
     settled.replace("pets", ["fish", "cat"])
@@ -72,7 +72,7 @@ def test_what_a_set_had_already_is_not_embedded_again(settled, texts):
     assert texts.encoded == ["fish", "bird"]
 
 
-def test_labels_are_added_to_a_set_that_is_there(settled):
+def test_labels_are_added_to_an_existing_set(settled):
     with pytest.raises(NotFound, match="'pets'"):
         settled.add("pets", ["cat"])
     settled.replace("pets", ["dog"])
@@ -80,7 +80,7 @@ def test_labels_are_added_to_a_set_that_is_there(settled):
     assert labels(settled, "pets") == ["cat", "dog"]
 
 
-def test_the_nearest_labels_are_those_of_this_set_with_their_cosines(settled):
+def test_the_nearest_labels_are_of_the_requested_set_with_their_cosines(settled):
     settled.replace("pets", ["dog", "cat", "fish"])
     settled.replace("pets-2", ["cat", "house"])
     settled.replace("p", ["cat"])
@@ -91,14 +91,14 @@ def test_the_nearest_labels_are_those_of_this_set_with_their_cosines(settled):
     assert found[1][1] == pytest.approx(direction("cat") @ direction(found[1][0]), abs=1e-4)
 
 
-def test_a_label_may_hold_any_letters(settled):
+def test_a_label_can_contain_any_characters(settled):
     odd = ["a/b", "é", "日本 🐈", "../x", '"', "{}", "A", "a", "x" * 200]
     settled.replace("odd", odd)
     assert sorted(labels(settled, "odd")) == sorted(odd)
     assert settled.nearest("odd", direction("a/b"), 1)[0][0] == "a/b"
 
 
-def test_pages_hold_every_label_once(settled):
+def test_pages_contain_every_label_once(settled):
     settled.replace("numbers", [f"{number:03}" for number in range(150)])
     cursor, found = None, []
     while True:
@@ -110,7 +110,7 @@ def test_pages_hold_every_label_once(settled):
     assert found == [f"{number:03}" for number in range(150)]
 
 
-def test_a_page_s_cursor_is_of_its_set_alone(settled):
+def test_a_cursor_is_valid_for_its_own_set_only(settled):
     settled.replace("a", ["1", "2"])
     settled.replace("b", ["1", "2"])
     cursor = settled.page("a", None, 1).cursor
@@ -118,7 +118,7 @@ def test_a_page_s_cursor_is_of_its_set_alone(settled):
         settled.page("b", cursor, 1)
 
 
-def test_a_deleted_set_is_gone_with_its_labels_and_can_be_made_again(settled, subject):
+def test_a_deleted_set_loses_its_labels_and_can_be_created_again(settled, subject):
     settled.replace("pets", ["dog"])
     settled.replace("pets2", ["cat"])
     settled.delete("pets")
@@ -131,22 +131,22 @@ def test_a_deleted_set_is_gone_with_its_labels_and_can_be_made_again(settled, su
     assert labels(settled, "pets") == ["fish"]
 
 
-def test_a_set_is_searched_as_it_was_until_all_of_the_new_one_is_there(subject, texts):
+def test_the_old_set_is_searched_until_the_new_one_is_complete(subject, texts):
     sets = LabelSets(lambda: subject.index, LabelEncoder(texts, Prompts(("{}",))), lambda: NOON)
     sets.replace("pets", ["dog"])
     seen = []
 
-    def look(_: int) -> None:
+    def check(_: int) -> None:
         subject.settle()
         seen.append([label for label, _ in sets.nearest("pets", direction("cat"), 9)])
 
-    sets.replace("pets", [f"cat {number}" for number in range(100)], progress=look)
+    sets.replace("pets", [f"cat {number}" for number in range(100)], progress=check)
     assert seen == [["dog"], ["dog"]]
     subject.settle()
     assert len(sets.nearest("pets", direction("cat"), 200)) == 100
 
 
-def test_of_two_who_replace_a_set_at_once_one_fails_and_the_set_is_whole(subject, texts):
+def test_one_of_two_concurrent_replacements_of_a_set_fails(subject, texts):
     sets = LabelSets(lambda: subject.index, LabelEncoder(texts, Prompts(("{}",))), lambda: NOON)
     sets.replace("pets", ["dog"])
     with pytest.raises(Unavailable, match="another request"):
@@ -155,14 +155,14 @@ def test_of_two_who_replace_a_set_at_once_one_fails_and_the_set_is_whole(subject
     assert labels(sets, "pets") == ["bird", "fish"]
 
 
-def test_what_a_broken_replacement_left_is_swept_by_the_next(settled, subject, texts):
+def test_the_next_replacement_cleans_up_after_an_interrupted_one(settled, subject, texts):
     settled.replace("pets", ["dog"])
 
-    def break_off(_: int) -> None:
+    def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        settled.replace("pets", ["cat"], progress=break_off)
+        settled.replace("pets", ["cat"], progress=interrupt)
     subject.settle()
     assert subject.index.count() == 3
     settled.replace("pets", ["fish"])
@@ -170,7 +170,7 @@ def test_what_a_broken_replacement_left_is_swept_by_the_next(settled, subject, t
 
 
 @pytest.mark.parametrize("name", ["", "A", "a b", "-a", "a.b", "a/b", "x" * 65, "é", ".sets"])
-def test_a_wrong_name_is_refused_whatever_is_asked(settled, name):
+def test_every_operation_rejects_an_invalid_set_name(settled, name):
     for ask in (
         lambda: settled.replace(name, ["a"]),
         lambda: settled.add(name, ["a"]),
@@ -178,28 +178,28 @@ def test_a_wrong_name_is_refused_whatever_is_asked(settled, name):
         lambda: settled.delete(name),
         lambda: settled.nearest(name, direction("a"), 1),
     ):
-        with pytest.raises(InvalidQuery) as refused:
+        with pytest.raises(InvalidQuery) as raised:
             ask()
-        assert refused.value.code == "invalid_name"
+        assert raised.value.code == "invalid_name"
 
 
-def test_there_are_so_many_sets_and_no_more(settled):
+def test_the_number_of_sets_is_limited(settled):
     for number in range(MAX_SETS):
         settled.replace(f"set-{number}", ["a"])
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         settled.replace("one-more", ["a"])
-    assert refused.value.code == "too_many_sets"
+    assert raised.value.code == "too_many_sets"
     settled.replace("set-0", ["b"])
 
 
-def test_records_tell_when_and_by_which_model(settled, subject):
+def test_records_contain_the_time_and_the_model(settled, subject):
     settled.replace("pets", ["dog"])
     id = set_ref("pets").id
     record = subject.index.get([id])[id].document
     assert (record.model, record.indexed_at) == ("test", NOON)
 
 
-def test_who_may_only_read_sets_changes_none(settled, subject, texts):
+def test_a_read_only_label_store_changes_no_set(settled, subject, texts):
     settled.replace("pets", ["dog"])
     encoder = LabelEncoder(texts, Prompts(("{}",)))
     reader = LabelSets(lambda: subject.index, encoder, lambda: NOON, read_only=True)

@@ -1,4 +1,4 @@
-"""Listings by key and by time, linked images, and the counts of health."""
+"""Listings by key and by time, links of images, and health counts."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagesearch.domain.filters import KeyPrefix
-from imagesearch.domain.images import Linked, Neighbour, Status
+from imagesearch.domain.images import Linked, Neighbor, Status
 from imagesearch.domain.ports import Delete, Put, Touch
-from imagesearch.domain.queries import Selection, TakenPlace
+from imagesearch.domain.queries import Selection, TimePosition
 
 
 def rejected(document, key):
@@ -23,14 +23,14 @@ def test_keys_are_in_the_order_of_their_bytes(subject, put):
     assert subject.listed_keys() == sorted(keys, key=str.encode)
 
 
-def test_keys_of_1024_bytes_are_kept_and_ordered(subject, put, towards):
+def test_keys_of_1024_bytes_are_kept_and_ordered(subject, put, unit_vector):
     keys = ["日" * 341 + "a", "日" * 341 + "b", "\U0001f43b" * 256, "k" * 1024, "k" * 1023]
     subject.store(*(put(key) for key in keys))
     assert subject.listed_keys() == sorted(keys, key=str.encode)
-    assert set(subject.found_keys(towards(0))) == set(keys)
+    assert set(subject.found_keys(unit_vector(0))) == set(keys)
 
 
-def test_a_listing_goes_on_behind_a_key(subject, put):
+def test_a_listing_continues_after_a_key(subject, put):
     keys = [f"{number:03}" for number in range(25)]
     subject.store(*(put(key) for key in keys))
     found, after = [], None
@@ -49,7 +49,7 @@ def test_rejected_images_are_listed_with_their_reason(subject, put, document):
     assert (bad.ref.key, bad.reason) == ("bad", "bad is broken")
 
 
-def test_a_collection_is_listed_alone(subject, put, document):
+def test_a_listing_can_be_limited_to_a_collection(subject, put, document):
     subject.store(
         *(
             put(key)
@@ -63,12 +63,12 @@ def test_a_collection_is_listed_alone(subject, put, document):
     assert subject.listed_keys(collection="birds") == []
 
 
-def test_a_collection_without_name_is_one_too(subject, put):
+def test_the_unnamed_collection_can_be_listed(subject, put):
     subject.store(put("/1"), put("1"))
     assert subject.listed_keys(collection="") == ["/1"]
 
 
-def test_health_counts_what_search_finds_and_what_was_rejected(subject, put, document):
+def test_health_counts_searchable_and_rejected_images(subject, put, document):
     subject.store(put("a"), put("b"), put("c"), rejected(document, "d"), rejected(document, "e"))
     subject.store(Delete(put("a").ref, subject.version(put("a").ref)), Delete(put("f").ref, None))
     health = subject.index.health()
@@ -80,7 +80,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JULY = datetime(2024, 7, 1, 10, tzinfo=UTC)
 OLD = datetime(1899, 12, 31, 23, 59, 59, tzinfo=UTC)
 ZONES = st.sampled_from([-14, -3.5, 0, 5.75, 14]).map(lambda n: timezone(timedelta(hours=n)))
-# Few moments, so that they tie, in many ways of writing them.
+# Few instants cause equal times, in several notations.
 MOMENTS = st.builds(
     lambda base, steps, zone: (base + timedelta(microseconds=300 * steps)).astimezone(zone),
     st.sampled_from([JULY, OLD, EPOCH]),
@@ -91,12 +91,12 @@ WITHOUT_ZONE = MOMENTS.map(lambda moment: moment.astimezone(UTC).replace(tzinfo=
 
 
 def pages(subject, size, newest_first):
-    """The keys of all pages, one after the other."""
+    """The keys of all pages."""
     found, after = [], None
     while page := subject.index.list_by_time(newest_first=newest_first, after=after, limit=size):
         assert len(page) <= size
         found += [document.ref.key for document in page]
-        after = TakenPlace(page[-1].taken_at, page[-1].ref.key)
+        after = TimePosition(page[-1].taken_at, page[-1].ref.key)
     return found
 
 
@@ -106,7 +106,7 @@ def milliseconds(moment):
 
 
 def in_order(times, newest_first):
-    """The order that a plain sort gives."""
+    """The order of a plain sort."""
     dated = [(milliseconds(time), key.encode(), key) for key, time in times.items() if time]
     undated = [key for key, time in times.items() if not time]
     return [
@@ -126,7 +126,7 @@ def test_the_oldest_or_the_newest_come_first_and_undated_ones_last(subject, put)
     assert subject.keys_by_time(newest_first=True) == ["b", "a", "d", "c"]
 
 
-def test_times_are_compared_as_moments_to_the_millisecond(subject, put):
+def test_times_are_compared_in_utc_to_the_millisecond(subject, put):
     subject.store(
         put("4", taken_at=JULY.astimezone(timezone(timedelta(hours=9)))),
         put("3", taken_at=JULY + timedelta(microseconds=999)),
@@ -138,7 +138,7 @@ def test_times_are_compared_as_moments_to_the_millisecond(subject, put):
     assert subject.keys_by_time(newest_first=True) == ["1", "4", "3", "2", "5"]
 
 
-def test_a_list_by_time_can_be_narrowed(subject, put, document):
+def test_a_list_by_time_can_be_filtered(subject, put, document):
     broken = Put(document("cats/3", status=Status.REJECTED, reason="broken"), None, None)
     subject.store(
         put("cats/1", taken_at=JULY), put("cats/a/2"), put("dogs/1", taken_at=JULY), broken
@@ -150,7 +150,7 @@ def test_a_list_by_time_can_be_narrowed(subject, put, document):
     assert subject.keys_by_time(filter=KeyPrefix("dogs/")) == ["dogs/1"]
 
 
-def test_a_list_by_key_can_be_narrowed_by_a_filter(subject, put):
+def test_a_list_by_key_can_be_filtered(subject, put):
     subject.store(*(put(f"{folder}/{n}") for folder in "ab" for n in range(3)))
     assert subject.listed_keys(filter=KeyPrefix("b/")) == ["b/0", "b/1", "b/2"]
     assert subject.listed_keys(filter=KeyPrefix("b/"), after="b/0", limit=1) == ["b/1"]
@@ -162,12 +162,12 @@ def test_deleted_images_are_in_no_list_by_time(subject, put):
     assert subject.keys_by_time() == ["b"]
 
 
-def test_a_list_goes_on_behind_an_image_that_is_gone(subject, put):
+def test_a_list_continues_after_a_deleted_image(subject, put):
     subject.store(*(put(f"{n}", taken_at=JULY if n < 3 else None) for n in range(6)))
     subject.store(Delete(put("1").ref, subject.version(put("1").ref)))
     subject.store(Delete(put("4").ref, subject.version(put("4").ref)))
-    assert subject.keys_by_time(after=TakenPlace(JULY, "1")) == ["2", "3", "5"]
-    assert subject.keys_by_time(after=TakenPlace(None, "4")) == ["5"]
+    assert subject.keys_by_time(after=TimePosition(JULY, "1")) == ["2", "3", "5"]
+    assert subject.keys_by_time(after=TimePosition(None, "4")) == ["5"]
 
 
 def test_an_empty_index_lists_nothing_by_time(subject):
@@ -185,7 +185,7 @@ def test_an_empty_index_lists_nothing_by_time(subject):
     ),
     size=st.integers(1, 7),
 )
-def test_pages_give_each_image_once_in_order(
+def test_list_pages_return_each_image_once_in_order(
     new_sqlite, new_opensearch, put, times, size, newest_first
 ):
     for new in (new_sqlite, new_opensearch):
@@ -194,8 +194,8 @@ def test_pages_give_each_image_once_in_order(
         assert pages(subject, size, newest_first) == in_order(times, newest_first)
 
 
-ONE = Neighbour("one", "1" * 64, 0.9876, 0.97)
-OTHER = Neighbour("other", "2" * 64, -0.5, 0.8)
+ONE = Neighbor("one", "1" * 64, 0.9876, 0.97)
+OTHER = Neighbor("other", "2" * 64, -0.5, 0.8)
 
 
 @pytest.fixture
@@ -207,11 +207,11 @@ def test_an_index_without_images_has_no_links(linked):
     assert linked() == []
 
 
-def test_links_are_read_in_the_order_of_keys_with_what_tells_duplicates_apart(subject, put, linked):
+def test_links_are_read_in_key_order_with_the_fields_of_duplicate_groups(subject, put, linked):
     subject.store(
-        put("b", sha256="b" * 64, neighbours=(OTHER, ONE)),
-        put("Ünï 日本/a", sha256="a" * 64, neighbours=(ONE,)),
-        put("nobody", sha256="c" * 64, neighbours=()),
+        put("b", sha256="b" * 64, neighbors=(OTHER, ONE)),
+        put("Ünï 日本/a", sha256="a" * 64, neighbors=(ONE,)),
+        put("nobody", sha256="c" * 64, neighbors=()),
         put("unlinked", sha256="d" * 64),
     )
     found = linked()
@@ -219,31 +219,31 @@ def test_links_are_read_in_the_order_of_keys_with_what_tells_duplicates_apart(su
         ("b", put("b").ref.id, "b" * 64),
         ("Ünï 日本/a", put("Ünï 日本/a").ref.id, "a" * 64),
     ]
-    assert sorted(found[0].neighbours, key=str) == [ONE, OTHER]
+    assert sorted(found[0].neighbors, key=str) == [ONE, OTHER]
     assert found[1] == Linked(found[1].id, "Ünï 日本/a", "a" * 64, (ONE,))
 
 
-def test_links_of_one_collection(subject, put, linked):
+def test_links_can_be_limited_to_a_collection(subject, put, linked):
     for key in ("cats/1", "cats/2/3", "cats-and-dogs/1", "dogs/1", "cats"):
-        subject.store(put(key, sha256="a" * 64, neighbours=(ONE,)))
+        subject.store(put(key, sha256="a" * 64, neighbors=(ONE,)))
     assert [each.key for each in linked(collection="cats")] == ["cats/1", "cats/2/3"]
     assert linked(collection="none") == []
     assert len(linked()) == 5
 
 
-def test_a_later_write_of_links_takes_the_place_of_the_earlier_one(subject, put, document, linked):
+def test_a_later_write_of_links_replaces_the_earlier_one(subject, put, document, linked):
     subject.store(put("a", sha256="a" * 64))
     for neighbours in ((ONE,), (OTHER,)):
-        touched = document("a", sha256="a" * 64, neighbours=neighbours)
+        touched = document("a", sha256="a" * 64, neighbors=neighbours)
         subject.store(Touch(touched, subject.version(touched.ref)))
-        assert [each.neighbours for each in linked()] == [neighbours]
-    subject.store(Touch(replace(touched, neighbours=()), subject.version(touched.ref)))
+        assert [each.neighbors for each in linked()] == [neighbours]
+    subject.store(Touch(replace(touched, neighbors=()), subject.version(touched.ref)))
     assert linked() == []
 
 
-def test_links_go_with_the_image(subject, put, linked):
+def test_links_are_deleted_with_their_image(subject, put, linked):
     for key in ("gone", "overwritten"):
-        subject.store(put(key, sha256="a" * 64, neighbours=(ONE,)))
+        subject.store(put(key, sha256="a" * 64, neighbors=(ONE,)))
     gone, overwritten = put("gone").ref, put("overwritten")
     subject.store(Delete(gone, subject.version(gone)))
     subject.store(
@@ -252,13 +252,13 @@ def test_links_go_with_the_image(subject, put, linked):
     assert linked() == []
 
 
-def test_writing_links_leaves_the_image_as_it_is_found(subject, put, document, towards):
+def test_writing_links_does_not_change_the_image(subject, put, document, unit_vector):
     subject.store(put("a", 0), put("b", 90))
-    touched = document("a", neighbours=(ONE,))
+    touched = document("a", neighbors=(ONE,))
     subject.store(Touch(touched, subject.version(touched.ref)))
-    assert subject.found_keys(towards(0)) == ["a", "b"]
+    assert subject.found_keys(unit_vector(0)) == ["a", "b"]
     assert subject.document(touched.ref) == touched
 
 
-def test_an_index_says_how_long_a_write_takes_to_be_found(subject):
+def test_an_index_reports_its_refresh_interval(subject):
     assert timedelta(0) <= subject.index.visibility_delay < timedelta(minutes=15)

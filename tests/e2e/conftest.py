@@ -1,4 +1,4 @@
-"""The real command as a process of its own, and a real browser."""
+"""The real command in a separate process, and a real browser."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ Eventually = Callable[..., None]
 
 
 class Serving:
-    """`imagesearch serve` over a folder, started and stopped as a user would."""
+    """`imagesearch serve FOLDER`, started and stopped as a user would."""
 
     def __init__(
         self, folder: Path, data_dir: Path, eventually: Eventually, commands: ForkedCommands
@@ -50,7 +50,7 @@ class Serving:
         self.err: list[str] = []
 
     def start(self, *options: object, **environment: str) -> "Serving":
-        """Start it; `ready` is not waited for."""
+        """Start the server without waiting for `ready`."""
         self.out, self.err, self.url = [], [], ""
         given = map(str, options)
         self._process = subprocess.Popen(
@@ -89,19 +89,19 @@ class Serving:
         return self._process.poll()
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
-        """End it; its exit status."""
+        """Stop the server and return its exit status."""
         assert self._process
         if self._process.poll() is None:
             self._process.send_signal(by)
         return self._process.wait(PATIENCE_SECONDS)
 
     def run(self, command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Another command over the same data directory."""
+        """Run another command on the same data directory."""
         line = [command, *map(str, arguments), "--data-dir", str(self.data_dir)]
         return self._commands.run(line, self.data_dir)
 
-    def begin(self, command: str, *arguments: object) -> subprocess.Popen[str]:
-        """The same, not waited for; its messages are not kept."""
+    def start_command(self, command: str, *arguments: object) -> subprocess.Popen[str]:
+        """Start another command on the same data directory, discarding its messages."""
         line = [COMMAND, command, *map(str, arguments), "--data-dir", self.data_dir]
         return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
@@ -119,13 +119,13 @@ class Serving:
         assert answer.status_code == 200, answer.text
         return answer
 
-    def begun(self) -> bool:
-        """Whether it answers, and can find something already."""
+    def has_results(self) -> bool:
+        """True when the server responds and at least one image is searchable."""
         assert self.status is None, "".join(self.err)
         return self._done() > 0
 
     def _done(self) -> int:
-        """How many images can be found so far; 0 as long as it does not answer."""
+        """Number of searchable images; 0 while the server does not respond."""
         for line in list(self.err):
             if " at http://" in line:
                 self.url = line.rpartition(" at ")[2].strip()
@@ -136,11 +136,11 @@ class Serving:
             return 0
 
     def keys(self, text: str, limit: int = 10) -> list[str]:
-        """The keys of a search's hits, nearest first."""
+        """The keys of the hits of a search, nearest first."""
         return [hit["key"] for hit in self.get("/v1/search", q=text, limit=limit)["hits"]]
 
     def listed(self, status: str = "indexed") -> dict[str, dict[str, Any]]:
-        """Every record of a status, by key."""
+        """All records of a status, by key."""
         found: dict[str, dict[str, Any]] = {}
         more: dict[str, str] = {}
         while True:
@@ -160,7 +160,7 @@ def _read(stream: Any, lines: list[str]) -> None:
 def serve(
     tmp_path_factory: pytest.TempPathFactory, eventually: Eventually, commands: ForkedCommands
 ) -> Iterator[Callable[[Path], Serving]]:
-    """Makes servings, each with a data directory of its own, and stops them at the end."""
+    """Creates servers with separate data directories, and stops them after the test."""
     made: list[Serving] = []
 
     def over(folder: Path) -> Serving:
@@ -180,12 +180,12 @@ def samples() -> list[Path]:
 
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
-    """A folder of a few samples that are easy to tell apart."""
-    return with_few(tmp_path / "few")
+    """A folder of a few distinct samples."""
+    return reset_to_few(tmp_path / "few")
 
 
-def with_few(folder: Path) -> Path:
-    """The folder holds these samples and nothing else; what is right already is not touched."""
+def reset_to_few(folder: Path) -> Path:
+    """Reset the folder to exactly these samples, without touching unchanged files."""
     wanted = {folder / name: SAMPLES / name for name in FEW}
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
@@ -202,7 +202,7 @@ def with_few(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium from the path; without one, tests are skipped except in CI."""
+    """Chromium from PATH; without it, tests are skipped except in CI."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if not found:
         reason = "there is no chromium on the path: apt-get install chromium"
@@ -218,21 +218,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page on which nothing may go wrong unnoticed: no script error, no blocked content."""
+    """A page that fails the test on script errors and blocked content."""
     made = browser.new_page(viewport={"width": 1280, "height": 800})
     made.set_default_timeout(1000 * PATIENCE_SECONDS)
-    troubles: list[str] = []
-    made.on("pageerror", lambda error: troubles.append(str(error)))
+    errors: list[str] = []
+    made.on("pageerror", lambda error: errors.append(str(error)))
     made.on(
         "console",
-        lambda message: troubles.append(message.text) if _is_trouble(message.text) else None,
+        lambda message: errors.append(message.text) if _is_error(message.text) else None,
     )
     yield made
     made.close()
-    assert troubles == []
+    assert errors == []
 
 
-def _is_trouble(text: str) -> bool:
+def _is_error(text: str) -> bool:
     return "Content Security Policy" in text or "Uncaught" in text
 
 

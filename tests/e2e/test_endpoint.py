@@ -1,6 +1,6 @@
-"""The commands ask a server as they ask a folder.
+"""Commands with --endpoint return the results of a server.
 
-One machine with OpenSearch in place of the embedded index: same commands, same answers.
+A local server with OpenSearch instead of SQLite returns the same results.
 """
 
 import json
@@ -15,7 +15,7 @@ import pytest
 from tests.support.forked_commands import ForkedCommands
 
 KEY = "the key"
-Asked = Callable[..., subprocess.CompletedProcess[str]]
+RunOnServer = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -29,47 +29,53 @@ def server(
 
 
 @pytest.fixture
-def asked(commands: ForkedCommands, server: Any, tmp_path: Path) -> Asked:
-    """Runs a command against the server, in a folder where nothing was ever indexed."""
+def run_on_server(commands: ForkedCommands, server: Any, tmp_path: Path) -> RunOnServer:
+    """Runs a command against the server, with an empty data directory."""
 
-    def asked(*line: object, key: str = KEY, url: str = "") -> subprocess.CompletedProcess[str]:
+    def run_on_server(
+        *line: object, key: str = KEY, url: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         given = [*map(str, line), "--endpoint", url or server.url]
         return commands.run(given, tmp_path, os.environ | {"IMAGESEARCH_API_KEY": key})
 
-    return asked
+    return run_on_server
 
 
-def test_a_search_finds_what_the_server_holds(asked: Asked, samples: list[Path]) -> None:
-    done = asked("search", "--image", samples[0], "--limit", "1", "--json")
+def test_a_search_finds_the_images_of_the_server(
+    run_on_server: RunOnServer, samples: list[Path]
+) -> None:
+    done = run_on_server("search", "--image", samples[0], "--limit", "1", "--json")
     [hit] = [json.loads(line) for line in done.stdout.splitlines()]
     assert hit["key"] == samples[0].name
     assert hit["url"]
-    table = asked("search", "an animal", "--limit", "2")
+    table = run_on_server("search", "an animal", "--limit", "2")
     assert len(table.stdout.splitlines()) == 3
 
 
-def test_an_image_is_classified_by_the_server(asked: Asked, samples: list[Path]) -> None:
-    done = asked("classify", samples[0], "--labels", "an animal,a castle", "--json")
+def test_an_image_is_classified_by_the_server(
+    run_on_server: RunOnServer, samples: list[Path]
+) -> None:
+    done = run_on_server("classify", samples[0], "--labels", "an animal,a castle", "--json")
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert {each["label"] for each in found} == {"an animal", "a castle"}
     assert sum(each["score"] for each in found) == pytest.approx(1, abs=1e-4)
 
 
-def test_a_wrong_key_is_told_with_what_to_do(asked: Asked) -> None:
-    done = asked("search", "an animal", key="another")
+def test_a_wrong_api_key_is_reported_with_a_hint(run_on_server: RunOnServer) -> None:
+    done = run_on_server("search", "an animal", key="another")
     assert done.returncode == 2
     assert "set IMAGESEARCH_API_KEY to a key of this API" in done.stderr
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense"])
-def test_an_address_where_no_api_is_is_told(asked: Asked, url: str) -> None:
-    done = asked("search", "an animal", url=url)
+def test_a_url_without_an_api_is_reported(run_on_server: RunOnServer, url: str) -> None:
+    done = run_on_server("search", "an animal", url=url)
     assert done.returncode == 2
     assert "give the address of a deployed API" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_folder_is_indexed_and_searched_on_the_server_that_index_url_names(
+def test_a_folder_is_indexed_and_searched_on_the_server_of_index_url(
     few: Path, serve: Callable[[Path], Any], opensearch_url: str
 ) -> None:
     serving = serve(few).start(INDEX_URL=opensearch_url).ready()

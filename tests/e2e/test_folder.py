@@ -1,4 +1,4 @@
-"""The index follows the folder, whatever happens to the files or to the process."""
+"""The index follows the folder through changes of files and crashes of the process."""
 
 import shutil
 import signal
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import FEW, with_few
+from tests.e2e.conftest import FEW, reset_to_few
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]
@@ -16,26 +16,26 @@ Serve = Callable[[Path], Any]
 
 @pytest.fixture(scope="module")
 def server(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return serve(with_few(tmp_path_factory.mktemp("live") / "few")).start().ready()
+    return serve(reset_to_few(tmp_path_factory.mktemp("live") / "few")).start().ready()
 
 
 @pytest.fixture
 def live(server: Any, eventually: Eventually) -> Iterator[Any]:
-    """A server of a few samples that runs on when a test ends; then its folder is put in order."""
+    """A shared server of a few samples; the folder is reset after each test."""
     yield server
-    with_few(server.folder)
+    reset_to_few(server.folder)
     sizes = {name: (server.folder / name).stat().st_size for name in FEW}
 
-    def in_order() -> bool:
+    def is_reset() -> bool:
         found = {key: image["size"] for key, image in server.listed().items()}
         return found == sizes and not server.listed("rejected")
 
-    eventually("the folder is in order again", in_order)
+    eventually("the folder is reset", is_reset)
 
 
 @pytest.fixture
-def alone(few: Path, serve: Serve) -> Any:
-    """A server that a test may end."""
+def stoppable(few: Path, serve: Serve) -> Any:
+    """A server that the test can stop."""
     return serve(few).start().ready()
 
 
@@ -51,10 +51,10 @@ def test_a_dropped_file_is_found_and_a_deleted_one_is_not(
     shutil.copyfile(parrot, dropped)
     eventually("the parrot is found", lambda: live.keys("a parrot")[0] == "animals/new.webp")
     dropped.unlink()
-    eventually("it is gone", lambda: "animals/new.webp" not in live.keys("a parrot"))
+    eventually("it is deleted", lambda: "animals/new.webp" not in live.keys("a parrot"))
 
 
-def test_health_says_that_nothing_waits_once_the_folder_is_followed(
+def test_health_reports_no_lag_once_the_folder_is_watched(
     live: Any, parrot: Path, eventually: Eventually
 ) -> None:
     shutil.copyfile(parrot, live.folder / "new.webp")
@@ -63,7 +63,7 @@ def test_health_says_that_nothing_waits_once_the_folder_is_followed(
     eventually("nothing waits", lambda: live.get("/v1/health")["lag"] == nothing)
 
 
-def test_an_overwritten_file_is_found_as_what_it_is_now(
+def test_an_overwritten_file_is_found_by_its_new_content(
     live: Any, parrot: Path, eventually: Eventually
 ) -> None:
     shutil.copyfile(parrot, live.folder / "objects" / "white-chair.webp")
@@ -72,7 +72,7 @@ def test_an_overwritten_file_is_found_as_what_it_is_now(
     )
 
 
-def test_a_renamed_file_has_its_new_name_only(live: Any, eventually: Eventually) -> None:
+def test_a_renamed_file_has_only_its_new_key(live: Any, eventually: Eventually) -> None:
     (live.folder / "animals" / "owl.webp").rename(live.folder / "eule.webp")
     eventually(
         "it has its new name",
@@ -88,7 +88,7 @@ def test_a_renamed_file_has_its_new_name_only(live: Any, eventually: Eventually)
     )
 
 
-def test_a_folder_moves_in_is_renamed_and_moves_out_with_all_its_files(
+def test_all_files_of_a_folder_that_is_moved_in_renamed_and_moved_out_are_followed(
     live: Any, samples: list[Path], tmp_path: Path, eventually: Eventually
 ) -> None:
     before = set(live.listed())
@@ -109,7 +109,7 @@ def test_a_folder_moves_in_is_renamed_and_moves_out_with_all_its_files(
     eventually("both are out", lambda: set(live.listed()) == before)
 
 
-def test_a_folder_that_is_copied_in_file_by_file_is_complete(
+def test_a_folder_copied_in_file_by_file_is_complete(
     live: Any, samples: list[Path], eventually: Eventually
 ) -> None:
     shutil.copytree(samples[0].parent, live.folder / "copied" / "deep" / "down")
@@ -117,7 +117,7 @@ def test_a_folder_that_is_copied_in_file_by_file_is_complete(
     eventually("all are in", lambda: len(live.listed()) == 4 + count)
 
 
-def test_a_file_written_in_two_parts_is_found_when_it_is_whole(
+def test_a_file_written_in_two_parts_is_found_when_complete(
     live: Any, parrot: Path, eventually: Eventually
 ) -> None:
     data = parrot.read_bytes()
@@ -129,7 +129,7 @@ def test_a_file_written_in_two_parts_is_found_when_it_is_whole(
     assert live.listed("rejected") == {}
 
 
-def test_a_slow_copy_is_no_rejection_and_a_broken_file_is_one(
+def test_a_slow_copy_is_not_rejected_and_a_broken_file_is(
     live: Any, parrot: Path, eventually: Eventually
 ) -> None:
     data = parrot.read_bytes()
@@ -137,7 +137,7 @@ def test_a_slow_copy_is_no_rejection_and_a_broken_file_is_one(
         for piece in range(1, 5):
             file.write(data[(piece - 1) * 1000 : piece * 1000])
             eventually(
-                "the piece is looked at",
+                "the piece is processed",
                 lambda piece=piece: (
                     live.listed("rejected").get("slow.webp", {}).get("size") == piece * 1000
                 ),
@@ -145,7 +145,9 @@ def test_a_slow_copy_is_no_rejection_and_a_broken_file_is_one(
         file.write(data[4000:])
     (live.folder / "broken.webp").write_bytes(data[:1000])
     eventually("the whole is found", lambda: live.keys("a parrot")[0] == "slow.webp")
-    eventually("the broken is told", lambda: any("broken.webp" in line for line in live.err))
+    eventually(
+        "the broken file is reported", lambda: any("broken.webp" in line for line in live.err)
+    )
     assert not any("slow.webp" in line for line in live.err)
 
 
@@ -169,7 +171,7 @@ def test_every_name_that_a_file_can_have_is_a_key(
     assert live.fetch(found["url"]) == parrot.read_bytes()
 
 
-def test_hidden_files_stay_unseen(live: Any, parrot: Path, eventually: Eventually) -> None:
+def test_hidden_files_are_not_indexed(live: Any, parrot: Path, eventually: Eventually) -> None:
     (live.folder / ".cache").mkdir()
     shutil.copyfile(parrot, live.folder / ".cache" / "thumbnail.webp")
     shutil.copyfile(parrot, live.folder / ".partial.webp")
@@ -178,44 +180,44 @@ def test_hidden_files_stay_unseen(live: Any, parrot: Path, eventually: Eventuall
     assert len(live.listed()) == 5
 
 
-def test_after_a_restart_only_what_changed_meanwhile_is_looked_at(alone: Any, parrot: Path) -> None:
-    assert alone.stop(signal.SIGINT) == 0
-    shutil.copyfile(parrot, alone.folder / "while-it-slept.webp")
-    (alone.folder / "animals" / "cow.webp").unlink()
-    alone.start().ready()
-    assert any("1 indexed, 3 unchanged, 1 deleted" in line for line in alone.err)
-    assert alone.keys("a parrot")[0] == "while-it-slept.webp"
-    assert "animals/cow.webp" not in alone.listed()
+def test_a_restart_reads_only_the_files_changed_since(stoppable: Any, parrot: Path) -> None:
+    assert stoppable.stop(signal.SIGINT) == 0
+    shutil.copyfile(parrot, stoppable.folder / "while-it-slept.webp")
+    (stoppable.folder / "animals" / "cow.webp").unlink()
+    stoppable.start().ready()
+    assert any("1 indexed, 3 unchanged, 1 deleted" in line for line in stoppable.err)
+    assert stoppable.keys("a parrot")[0] == "while-it-slept.webp"
+    assert "animals/cow.webp" not in stoppable.listed()
 
 
-def test_a_killed_server_starts_again_and_loses_nothing(alone: Any) -> None:
-    alone.stop(signal.SIGKILL)
-    alone.start().ready()
-    assert any("4 unchanged" in line for line in alone.err)
-    assert len(alone.listed()) == 4
+def test_a_killed_server_restarts_without_loss(stoppable: Any) -> None:
+    stoppable.stop(signal.SIGKILL)
+    stoppable.start().ready()
+    assert any("4 unchanged" in line for line in stoppable.err)
+    assert len(stoppable.listed()) == 4
 
 
-def test_a_server_killed_while_it_fills_goes_on_where_it_was(
+def test_a_server_killed_during_initial_indexing_resumes(
     samples: list[Path], serve: Serve, eventually: Eventually
 ) -> None:
     serving = serve(samples[0].parents[1]).start()
-    eventually("it is under way", serving.begun)
+    eventually("indexing has started", serving.has_results)
     serving.stop(signal.SIGKILL)
     serving.start().ready()
     assert len(serving.listed()) == len(samples)
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_quietly(alone: Any, by: signal.Signals) -> None:
-    assert alone.stop(by) == 0
-    assert alone.out == [f"ready {alone.url}\n"]
-    assert "Traceback" not in "".join(alone.err), "".join(alone.err)
+def test_a_signal_ends_the_server_without_a_traceback(stoppable: Any, by: signal.Signals) -> None:
+    assert stoppable.stop(by) == 0
+    assert stoppable.out == [f"ready {stoppable.url}\n"]
+    assert "Traceback" not in "".join(stoppable.err), "".join(stoppable.err)
 
 
-def test_a_signal_ends_it_quietly_while_it_fills(
+def test_a_signal_during_initial_indexing_ends_the_server_without_a_traceback(
     samples: list[Path], serve: Serve, eventually: Eventually
 ) -> None:
     serving = serve(samples[0].parents[1]).start()
-    eventually("it is under way", serving.begun)
+    eventually("indexing has started", serving.has_results)
     assert serving.stop(signal.SIGINT) == 0
     assert "Traceback" not in "".join(serving.err), "".join(serving.err)

@@ -1,4 +1,4 @@
-"""Nothing small stops the whole: the real command over a folder of everything that is odd."""
+"""The real command indexes a folder that contains every kind of unreadable entry."""
 
 import os
 import shutil
@@ -15,14 +15,14 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 Eventually = Callable[..., None]
 Serve = Callable[[Path], Any]
-# What makes root somebody whom permissions bind.
+# Drops the capabilities by which root bypasses permissions.
 RIGHTS = "-dac_override,-dac_read_search"
 BOUND = f"setpriv --bounding-set={RIGHTS} --inh-caps={RIGHTS}"
 
 
 @pytest.fixture
 def hostile(few: Path) -> Path:
-    """A folder of a few samples, with something of every kind that cannot be indexed."""
+    """A folder of a few samples and one entry of every kind that cannot be indexed."""
     (few / "itself").symlink_to("itself")
     (few / "one").symlink_to("two")
     (few / "two").symlink_to("one")
@@ -45,7 +45,7 @@ def hostile(few: Path) -> Path:
 TOLD = ["itself", "long", "nowhere.jpg", "one", "out.jpg", "pipe.jpg", "through", "two"]
 
 
-def test_everything_else_is_indexed_and_what_is_not_is_listed(hostile: Path, serve: Serve) -> None:
+def test_images_are_indexed_and_unreadable_files_are_listed(hostile: Path, serve: Serve) -> None:
     serving = serve(hostile)
     done = serving.run("index", hostile)
     lines = done.stderr.splitlines()
@@ -67,23 +67,25 @@ def test_everything_else_is_indexed_and_what_is_not_is_listed(hostile: Path, ser
     assert set(serving.listed("rejected")) == {"empty.jpg", "text.jpg"}
 
 
-def test_a_folder_that_is_emptied_while_it_is_served_is_told_and_comes_back(
+def test_an_emptied_folder_is_reported_and_recovers(
     few: Path, serve: Serve, tmp_path: Path, eventually: Eventually
 ) -> None:
-    """As where its disk is unmounted: another, empty folder is in its place."""
+    """An unmounted disk leaves another, empty folder."""
     serving = serve(few).start().ready()
     few.rename(tmp_path / "disk")
     few.mkdir()
-    eventually("it is told", lambda: any("kept 4 records" in line for line in serving.err), 60)
+    eventually("it is reported", lambda: any("kept 4 records" in line for line in serving.err), 60)
     assert len(serving.listed()) == 4
     few.rmdir()
     (tmp_path / "disk").rename(few)
-    eventually("it is told", lambda: any("are available again" in line for line in serving.err), 60)
+    eventually(
+        "it is reported", lambda: any("are available again" in line for line in serving.err), 60
+    )
     (few / "animals" / "cow.webp").unlink()
     eventually("the deletion is followed", lambda: len(serving.listed()) == 3, 60)
 
 
-def test_what_is_away_is_forgotten_where_a_person_says_so(few: Path, serve: Serve) -> None:
+def test_records_of_missing_files_are_deleted_with_forget_missing(few: Path, serve: Serve) -> None:
     serving = serve(few)
     assert serving.run("index", few).returncode == 0
     shutil.rmtree(few)
@@ -96,7 +98,7 @@ def test_what_is_away_is_forgotten_where_a_person_says_so(few: Path, serve: Serv
     assert gone.stderr.splitlines()[-1].startswith("4 deleted in ")
 
 
-def test_a_folder_that_may_not_be_entered_keeps_its_records(few: Path, serve: Serve) -> None:
+def test_a_folder_without_permission_keeps_its_records(few: Path, serve: Serve) -> None:
     if os.geteuid() == 0 and not shutil.which("setpriv"):
         reason = "root may enter every folder, and there is no setpriv to bind it"
         if os.environ.get("CI"):

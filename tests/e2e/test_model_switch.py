@@ -1,4 +1,4 @@
-"""A folder's model is switched while it is served: `reindex` beside `serve`, then the release."""
+"""The model of a folder is switched while it is served, by `reindex` and a restart."""
 
 import shutil
 import signal
@@ -18,19 +18,19 @@ Serve = Callable[[Path], Any]
 
 @pytest.fixture
 def status(eventually: Eventually) -> Callable[..., None]:
-    """Waits until `reindex --status` ends with a status and says some words."""
+    """Waits until `reindex --status` exits with a status and prints given words."""
 
-    def becomes(serving: Any, code: int, *words: str) -> None:
-        def it_is() -> bool:
+    def wait_for_status(serving: Any, code: int, *words: str) -> None:
+        def matches() -> bool:
             done = serving.run("reindex", "--status")
             return done.returncode == code and all(word in done.stdout for word in words)
 
-        eventually(f"the status is {code}: {words}", it_is)
+        eventually(f"the status is {code}: {words}", matches)
 
-    return becomes
+    return wait_for_status
 
 
-def test_a_switch_while_the_folder_is_served(
+def test_a_model_is_switched_while_the_folder_is_served(
     few: Path,
     samples: list[Path],
     serve: Serve,
@@ -41,7 +41,7 @@ def test_a_switch_while_the_folder_is_served(
     live = serve(few).start().ready()
     status(live, 0, "current", "4 of 4: consistent")
 
-    follower = live.begin("reindex", few, "--model", stretched_model, "--follow")
+    follower = live.start_command("reindex", few, "--model", stretched_model, "--follow")
     try:
         assert follower.stdout.readline().startswith("ready")
         parrot = next(path for path in samples if "parrot" in path.name)
@@ -55,7 +55,7 @@ def test_a_switch_while_the_folder_is_served(
         assert follower.wait(PATIENCE_SECONDS) == 0
         follower.stdout.close()
 
-    # Not followed any more, the new index falls behind; its release makes that good.
+    # Without the follower the new index becomes outdated; the restart updates it.
     shutil.copyfile(parrot, few / "again.webp")
     status(live, 1, "5 of 5: consistent", "4 of 5: 1 pending (again.webp)")
     assert live.run("reindex", "--drop-old").stdout == ""
@@ -70,7 +70,7 @@ def test_a_switch_while_the_folder_is_served(
     assert set(live.keys("a parrot")[:2]) == {"again.webp", "parrot.webp"}
 
 
-def test_filling_that_was_killed_goes_on_from_there(
+def test_a_killed_reindex_resumes(
     tmp_path: Path,
     samples: list[Path],
     serve: Serve,
@@ -84,7 +84,7 @@ def test_filling_that_was_killed_goes_on_from_there(
     idle = serve(folder)
     assert idle.run("index", folder).returncode == 0
 
-    filling = idle.begin("reindex", folder, "--model", stretched_model)
+    filling = idle.start_command("reindex", folder, "--model", stretched_model)
     [file] = idle.data_dir.glob("many-*/index.db")
     manifest = load_manifest(stretched_model)
     index = SqliteIndex(file, f"images-{manifest.image_space}", manifest.dimension)
@@ -92,31 +92,31 @@ def test_filling_that_was_killed_goes_on_from_there(
     filling.kill()
     filling.wait()
     filling.stdout.close()
-    begun = index.health().images
-    assert 0 < begun < len(samples)
+    has_results = index.health().images
+    assert 0 < has_results < len(samples)
 
     resumed = idle.run("reindex", folder, "--model", stretched_model)
     assert resumed.returncode == 0, resumed.stderr
-    assert f"{len(samples) - begun} indexed, {begun} unchanged" in resumed.stderr
+    assert f"{len(samples) - has_results} indexed, {has_results} unchanged" in resumed.stderr
     assert idle.run("reindex", "--status").returncode == 0
     index.close()
 
 
-def test_nothing_is_dropped_while_the_index_in_use_lacks_an_image(
+def test_no_index_is_dropped_while_the_active_one_is_incomplete(
     few: Path, samples: list[Path], serve: Serve, stretched_model: Path
 ) -> None:
     idle = serve(few)
     idle.run("index", few, "--model", stretched_model)
     idle.run("index", few)
     shutil.copyfile(samples[0], few / "late.webp")
-    refused = idle.run("reindex", "--drop-old")
-    assert refused.returncode == 2
-    assert "no index was dropped" in refused.stderr
-    assert "1 pending (late.webp)" in refused.stderr
+    failed = idle.run("reindex", "--drop-old")
+    assert failed.returncode == 2
+    assert "no index was dropped" in failed.stderr
+    assert "1 pending (late.webp)" in failed.stderr
     assert idle.run("search", "an owl", "--model", stretched_model).returncode == 0
 
 
-def test_a_switch_that_is_given_up_leaves_nothing(
+def test_an_abandoned_switch_leaves_no_index(
     few: Path, serve: Serve, stretched_model: Path
 ) -> None:
     idle = serve(few)

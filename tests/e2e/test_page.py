@@ -1,4 +1,4 @@
-"""What a person does on the search page, in a real browser against the real command."""
+"""Use of the search page in a real browser, with the real command."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ HTML_NAME = "<img src=x onerror=alert(1)>.jpg"
 
 @pytest.fixture(scope="module")
 def folder(samples: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The samples; a picture whose name is HTML; one that no browser draws; one that is broken."""
+    """The samples, an image named as HTML, one that browsers cannot render, and a broken one."""
     made = tmp_path_factory.mktemp("samples")
     for sample in samples:
         target = made / sample.parent.name / sample.name
@@ -35,7 +35,7 @@ def url(folder: Path, serve: Callable[[Path], object]) -> str:
 
 
 def hit(page: Page, place: int) -> str:
-    """The key of a hit on the page, once the search's hits are there."""
+    """The key of a hit on the page, after the search has completed."""
     page.wait_for_selector("#grid .score")
     return page.locator("#grid .hit").nth(place).get_attribute("data-key") or ""
 
@@ -66,15 +66,13 @@ def test_the_box_has_the_focus_and_the_folder_is_shown(page: Page, url: str) -> 
         ("a castle on a hill", "landmarks/fairy-tale-castle-on-a-hill.webp", 3),
     ],
 )
-def test_typed_words_find_the_picture(
-    page: Page, url: str, words: str, key: str, among: int
-) -> None:
+def test_typed_text_finds_the_image(page: Page, url: str, words: str, key: str, among: int) -> None:
     page.goto(url)
     type_words(page, words)
     assert key in hits(page, among)
 
 
-def test_words_are_searched_while_they_are_typed(page: Page, url: str) -> None:
+def test_text_is_searched_while_it_is_typed(page: Page, url: str) -> None:
     page.goto(url)
     page.locator("#q").press_sequentially("a parrot")
     expect(page.locator("#grid .hit").first).to_have_attribute(
@@ -82,7 +80,7 @@ def test_words_are_searched_while_they_are_typed(page: Page, url: str) -> None:
     )
 
 
-def test_a_dropped_picture_finds_itself_and_its_like(
+def test_a_dropped_image_finds_itself_and_similar_images(
     page: Page, url: str, folder: Path, drop: Drop
 ) -> None:
     page.goto(url)
@@ -91,15 +89,13 @@ def test_a_dropped_picture_finds_itself_and_its_like(
     expect(page.locator("#given")).to_contain_text("owl.webp")
 
 
-def test_a_chosen_picture_without_a_known_type_is_searched_with(
-    page: Page, url: str, folder: Path
-) -> None:
+def test_a_chosen_file_without_a_known_type_is_searched(page: Page, url: str, folder: Path) -> None:
     page.goto(url)
     page.set_input_files("#file", folder / "hedgehog-scan.tiff")
     assert {"hedgehog-scan.tiff", "animals/hedgehog.webp", HTML_NAME} == set(hits(page, 3))
 
 
-def test_a_hit_is_shown_large_and_leads_to_similar_ones(page: Page, url: str) -> None:
+def test_a_hit_opens_large_and_offers_similar_images(page: Page, url: str) -> None:
     page.goto(f"{url}?q=a+parrot")
     page.locator("#grid .hit").first.click()
     expect(page.locator("#name")).to_have_text("scarlet-macaw-parrot.webp")
@@ -112,7 +108,7 @@ def test_a_hit_is_shown_large_and_leads_to_similar_ones(page: Page, url: str) ->
     assert "animals/scarlet-macaw-parrot.webp" not in hits(page, 10)
 
 
-def test_the_address_keeps_the_search_and_back_leads_to_it(page: Page, url: str) -> None:
+def test_the_url_contains_the_search_and_back_restores_it(page: Page, url: str) -> None:
     page.goto(url)
     type_words(page, "a parrot")
     page.wait_for_url("**/?q=a+parrot")
@@ -127,7 +123,7 @@ def test_the_address_keeps_the_search_and_back_leads_to_it(page: Page, url: str)
     assert hit(page, 0) == parrot
 
 
-def test_a_collection_narrows_the_search(page: Page, url: str) -> None:
+def test_a_collection_limits_the_search(page: Page, url: str) -> None:
     page.goto(f"{url}?q=a+parrot")
     page.wait_for_selector("#grid .score")
     page.locator(".chip", has_text="objects").click()
@@ -136,7 +132,7 @@ def test_a_collection_narrows_the_search(page: Page, url: str) -> None:
     assert all(key.startswith("objects/") for key in hits(page, 10))
 
 
-def test_collections_are_offered_before_their_images_are_seen(page: Page, url: str) -> None:
+def test_collections_are_offered_before_their_images_are_loaded(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.locator(".chip", has_text="objects")).to_be_visible()
     keys = page.locator("#grid .hit").evaluate_all("hits => hits.map((hit) => hit.dataset.key)")
@@ -144,7 +140,7 @@ def test_collections_are_offered_before_their_images_are_seen(page: Page, url: s
     assert not any(key.startswith("objects/") for key in keys)
 
 
-def test_more_hits_come_while_one_scrolls(page: Page, url: str) -> None:
+def test_scrolling_loads_more_hits(page: Page, url: str) -> None:
     page.goto(f"{url}?q=a+parrot")
     expect(page.locator("#grid .hit")).to_have_count(40)
     page.mouse.wheel(0, 100_000)
@@ -171,7 +167,7 @@ SCAN = '.hit[data-key="hedgehog-scan.tiff"]'
 DRAWN = "(image) => image.complete && image.naturalWidth > 0"
 
 
-def test_a_picture_that_the_browser_cannot_draw_is_seen_by_its_small_copy(
+def test_an_image_that_the_browser_cannot_render_is_shown_by_its_thumbnail(
     page: Page, url: str
 ) -> None:
     page.goto(f"{url}?q=a+hedgehog")
@@ -181,7 +177,7 @@ def test_a_picture_that_the_browser_cannot_draw_is_seen_by_its_small_copy(
     page.wait_for_function(f"() => ({DRAWN})(document.querySelector('#stage img'))")
 
 
-def test_where_neither_can_be_drawn_there_is_a_tile_with_the_name(page: Page, url: str) -> None:
+def test_a_tile_with_the_name_replaces_an_image_without_thumbnail(page: Page, url: str) -> None:
     page.route("**/thumbnails/**", lambda route: route.abort())
     page.goto(f"{url}?q=a+hedgehog")
     tile = page.locator(f"{SCAN} .tile")
@@ -189,15 +185,13 @@ def test_where_neither_can_be_drawn_there_is_a_tile_with_the_name(page: Page, ur
     expect(tile).to_have_text("hedgehog-scan.tiff")
 
 
-def test_where_only_the_small_copy_is_gone_the_picture_itself_is_shown(
-    page: Page, url: str
-) -> None:
+def test_a_missing_thumbnail_is_replaced_by_the_image(page: Page, url: str) -> None:
     page.route("**/thumbnails/**", lambda route: route.abort())
     page.goto(f"{url}?q=an+owl")
     page.wait_for_function(f"() => ({DRAWN})(document.querySelector('#grid .hit img'))")
 
 
-def test_nothing_is_offered_that_is_not_allowed(page: Page, url: str) -> None:
+def test_disallowed_actions_are_not_offered(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.locator("#state")).to_contain_text("images")
     expect(page.locator("#add")).to_be_hidden()
@@ -205,7 +199,7 @@ def test_nothing_is_offered_that_is_not_allowed(page: Page, url: str) -> None:
     expect(page.locator("#delete")).to_be_hidden()
 
 
-def test_images_are_added_and_deleted_where_that_is_allowed(
+def test_images_are_added_and_deleted_if_allowed(
     page: Page, few: Path, samples: list[Path], serve: Callable[[Path], Any]
 ) -> None:
     live = serve(few).start("--allow-uploads", "--allow-delete").ready()
@@ -224,7 +218,7 @@ def test_images_are_added_and_deleted_where_that_is_allowed(
     expect(page.locator("#state")).to_contain_text("5 images")
 
 
-def test_what_cannot_be_read_is_listed_with_the_reason(page: Page, url: str) -> None:
+def test_unreadable_files_are_listed_with_the_reason(page: Page, url: str) -> None:
     page.goto(url)
     page.get_by_role("button", name="1 not searchable").click()
     expect(page.locator("#reasons li")).to_contain_text("broken <b>.jpg")
@@ -232,7 +226,7 @@ def test_what_cannot_be_read_is_listed_with_the_reason(page: Page, url: str) -> 
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "text/markdown", ""])
-def test_a_file_that_is_no_picture_is_refused_in_words(
+def test_a_file_that_is_not_an_image_is_rejected_with_a_message(
     page: Page, url: str, folder: Path, drop: Drop, content_type: str
 ) -> None:
     page.goto(url)
@@ -244,7 +238,7 @@ def test_a_file_that_is_no_picture_is_refused_in_words(
     expect(page.locator("#wrong")).to_be_hidden()
 
 
-def test_a_large_picture_is_made_smaller_before_it_is_sent(
+def test_a_large_image_is_resized_before_it_is_sent(
     page: Page, url: str, folder: Path, tmp_path: Path
 ) -> None:
     with Image.open(folder / "animals" / "owl.webp") as picture:
@@ -255,7 +249,7 @@ def test_a_large_picture_is_made_smaller_before_it_is_sent(
     assert hit(page, 0) == "animals/owl.webp"
 
 
-def test_with_a_key_the_page_asks_for_it_once(
+def test_the_page_asks_for_an_api_key_once(
     page: Page, few: Path, serve: Callable[[Path], object]
 ) -> None:
     keyed = serve(few).start(IMAGESEARCH_API_KEY="open sesame").ready()  # type: ignore[attr-defined]
@@ -271,7 +265,7 @@ def test_with_a_key_the_page_asks_for_it_once(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, url: str, scheme: str) -> None:
+def test_no_element_is_wider_than_a_phone_screen(page: Page, url: str, scheme: str) -> None:
     page.set_viewport_size({"width": 375, "height": 700})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(f"{url}?q=a+castle+on+a+hill")
@@ -280,7 +274,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, url: str, schem
 
 
 @pytest.mark.parametrize("height", [560, 700])
-def test_on_a_phone_every_button_beside_a_large_image_is_in_sight(
+def test_every_button_of_a_large_image_is_visible_on_a_phone(
     page: Page, url: str, height: int
 ) -> None:
     page.set_viewport_size({"width": 375, "height": height})
@@ -292,7 +286,7 @@ def test_on_a_phone_every_button_beside_a_large_image_is_in_sight(
     expect(page.locator("#previous")).to_be_enabled()
 
 
-def test_the_page_works_by_keyboard_alone(page: Page, url: str) -> None:
+def test_the_page_works_with_the_keyboard_only(page: Page, url: str) -> None:
     page.goto(url)
     page.keyboard.type("a parrot")
     page.keyboard.press("Enter")
@@ -307,9 +301,7 @@ def test_the_page_works_by_keyboard_alone(page: Page, url: str) -> None:
     expect(page.locator("#q")).to_be_focused()
 
 
-def test_a_viewer_that_tells_late_that_it_closed_leaves_the_focus_alone(
-    page: Page, url: str
-) -> None:
+def test_a_late_close_event_of_the_viewer_does_not_move_the_focus(page: Page, url: str) -> None:
     page.goto(f"{url}?q=a+parrot")
     page.locator("#grid .hit").first.click()
     expect(page.locator("#viewer")).to_be_visible()

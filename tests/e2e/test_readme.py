@@ -1,4 +1,4 @@
-"""The commands of README and docs do what the text says: every block without a marker is run."""
+"""The command blocks of README and docs work: every block without a marker is run."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import with_few
+from tests.e2e.conftest import reset_to_few
 from tests.support.command_blocks import Block, blocks
 from tests.support.paths import REPOSITORY, SAMPLES
 from tests.support.waiting import PATIENCE_SECONDS, run
@@ -28,7 +28,7 @@ SERVE = [
     for line in block.text.splitlines()
 ]
 ADDRESS = "http://127.0.0.1:8000"
-# A curl that fails by the status of the response, and is quiet.
+# A curl that fails on HTTP errors and prints no progress.
 CURL = 'curl() { command curl --silent --show-error --fail-with-body "$@" && echo; }\n'
 
 Eventually = Callable[..., None]
@@ -36,7 +36,7 @@ Eventually = Callable[..., None]
 
 @dataclass(frozen=True)
 class Place:
-    """Where the blocks run: the samples and photo.jpg in a folder, some photos in ~/Pictures."""
+    """Working directory of the blocks: the samples and photo.jpg, and photos in ~/Pictures."""
 
     folder: Path
     url: str
@@ -49,7 +49,7 @@ def place(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory
     shutil.copyfile(SAMPLES / "animals/owl.webp", folder / "photo.jpg")
     home = folder / "home"
     for images in (folder / "samples", home / "Pictures"):
-        with_few(images)
+        reset_to_few(images)
     served = serve(folder / "samples").start("--allow-uploads").ready()
     found = served.get("/v1/search", q="an owl")
     environment = os.environ | {
@@ -78,7 +78,9 @@ def test_a_block_ends_with_status_0(block: Block, place: Place) -> None:
         assert not any("error" in one for each in answers for one in each.get("results", [each]))
 
 
-def test_a_served_block_gets_ready_and_ends_quietly(few: Path, eventually: Eventually) -> None:
+def test_a_served_block_becomes_ready_and_stops_without_a_traceback(
+    few: Path, eventually: Eventually
+) -> None:
     command = next(line for line in SERVE if line.startswith("make run FOLDER="))
     words = [f"FOLDER={few}" if word.startswith("FOLDER=") else word for word in command.split()]
     with subprocess.Popen(
@@ -87,7 +89,7 @@ def test_a_served_block_gets_ready_and_ends_quietly(few: Path, eventually: Event
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Not as a part of the make that runs the tests.
+        # Not as a child of the `make` that runs the tests.
         env={name: os.environ[name] for name in os.environ if not name.startswith("MAKE")},
         start_new_session=True,
     ) as making:
@@ -118,7 +120,7 @@ def test_a_serve_line_starts(command: str, place: Place, few: Path) -> None:
         assert serving.wait(PATIENCE_SECONDS) == 0
 
 
-def test_every_server_line_is_one_of_those() -> None:
+def test_every_server_line_is_tested() -> None:
     assert [
         line
         for line in SERVE
@@ -126,7 +128,7 @@ def test_every_server_line_is_one_of_those() -> None:
     ] == []
 
 
-def test_the_two_commands_are_there() -> None:
+def test_the_readme_contains_the_two_commands() -> None:
     readme = [block for block in BLOCKS if block.page == REPOSITORY / "README.md"]
     lines = [
         line.partition("  #")[0].strip() for block in readme for line in block.text.splitlines()

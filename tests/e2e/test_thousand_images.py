@@ -1,4 +1,4 @@
-"""A folder as people have them: a thousand files, some odd, some broken, in less than 1 GB."""
+"""A folder of a thousand files, some unusual or broken, is indexed in less than 1 GB of memory."""
 
 import io
 import re
@@ -12,23 +12,26 @@ import psutil
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from tests.support.images.odd_images import BROKEN, ODD
+from tests.support.images.unusual_images import BROKEN, ODD
 
 Eventually = Callable[..., None]
 ALL = 1_000
+# People keep copies, and copies are not embedded: the test is about the number of files.
+COPIES = 4
 MOST_BYTES = 10**9
 
 
 @pytest.fixture(scope="module")
 def folder(samples: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small variants of the samples in subfolders, each twice; some odd and some broken images."""
+    """Small variants of the samples in COPIES files each, with unusual and broken images."""
     made = tmp_path_factory.mktemp("thousand")
     pictures = [_small(sample) for sample in samples]
     data = io.BytesIO()
     for number in range(ALL - len(ODD) - len(BROKEN)):
-        if number % 2 == 0:  # people keep copies
+        if number % COPIES == 0:
             data = io.BytesIO()
-            variant = _variant(pictures[number // 2 % len(pictures)], number // 2)
+            original = number // COPIES
+            variant = _variant(pictures[original % len(pictures)], original)
             variant.save(data, "JPEG", quality=80)
         target = made / f"{number % 10}" / f"{number}.jpg"
         target.parent.mkdir(exist_ok=True)
@@ -67,9 +70,9 @@ def test_all_readable_images_are_found_and_each_broken_one_is_listed(
 
 @contextmanager
 def peak_memory_of(pid: int) -> Iterator[list[int]]:
-    """The sum of the peaks of a process and its children: never less than the peak of their sum.
+    """Sum of the memory peaks of a process and its children, an upper bound of the joint peak.
 
-    The kernel keeps the peak of each, so one that is asked twice a second is not missed.
+    The kernel records the peak of each process, so polling misses none.
     """
     peak = [0]
     peaks: dict[int, int] = {}
@@ -90,7 +93,7 @@ def peak_memory_of(pid: int) -> Iterator[list[int]]:
 
 
 def _peaks(parent: psutil.Process) -> dict[int, int]:
-    """The highest resident bytes of each process so far: proc_pid_status(5)."""
+    """Peak resident bytes of each process, from proc_pid_status(5)."""
     found: dict[int, int] = {}
     for process in [parent, *parent.children(recursive=True)]:
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -101,7 +104,7 @@ def _peaks(parent: psutil.Process) -> dict[int, int]:
 
 
 def _every_key(serving: Any) -> set[str]:
-    """The keys of all hits of one search, page by page."""
+    """The keys of all hits of one search, over all pages."""
     keys: set[str] = set()
     cursor: dict[str, str] = {}
     while True:
@@ -118,9 +121,9 @@ def _small(sample: Path) -> Image.Image:
 
 
 def _variant(picture: Image.Image, number: int) -> Image.Image:
-    """Another part and tint of the same picture, so that no two files are the same.
+    """Another crop and tint of the same image, so that all files differ.
 
-    Parts that hardly overlap are no near duplicates, whose comparison would take most of the time.
+    Crops with little overlap are not near duplicates, whose comparison would dominate the time.
     """
     width, height = picture.width // 2, picture.height // 2
     left, top = number % 7 * width // 6, number % 5 * height // 4

@@ -1,4 +1,4 @@
-"""An upload to the local server is found a moment later, and what is deleted is not."""
+"""An image uploaded to the local server becomes searchable, and a deleted one does not."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.handlers import begin, send
+from tests.support.handlers import begin_upload, send_form
 from tests.support.waiting import PATIENCE_SECONDS
 
 Eventually = Callable[..., None]
@@ -37,17 +37,17 @@ def parrot(samples: list[Path]) -> bytes:
 def test_an_uploaded_image_is_found_and_a_deleted_one_is_not(
     live: Any, ask: Any, parrot: bytes, eventually: Eventually
 ) -> None:
-    begun = begin(ask, "polly.webp", collection="new")
-    assert send(begun, parrot, live.url) == 204
-    path = f"/v1/images/{begun['id']}"
+    started = begin_upload(ask, "polly.webp", collection="new")
+    assert send_form(started, parrot, live.url) == 204
+    path = f"/v1/images/{started['id']}"
     assert ask("GET", path)["status"] in ("pending", "indexed")
     eventually("it is indexed", lambda: ask("GET", path)["status"] == "indexed")
-    eventually("it is found", lambda: live.keys("a parrot")[0] == begun["key"])
+    eventually("it is found", lambda: live.keys("a parrot")[0] == started["key"])
     record = ask("GET", path)
     assert live.fetch(record["url"]) == parrot
     assert live.fetch(record["thumbnail_url"])[8:12] == b"WEBP"
-    assert ask("DELETE", path) == {"id": begun["id"], "key": begun["key"]}
-    eventually("it is gone", lambda: begun["key"] not in live.keys("a parrot"))
+    assert ask("DELETE", path) == {"id": started["id"], "key": started["key"]}
+    eventually("it is deleted", lambda: started["key"] not in live.keys("a parrot"))
     gone = httpx.get(live.url + record["thumbnail_url"], timeout=PATIENCE_SECONDS)
     assert gone.status_code == 404
     [kept] = live.data_dir.glob("*/derived/deleted/*")
@@ -55,28 +55,28 @@ def test_an_uploaded_image_is_found_and_a_deleted_one_is_not(
 
 
 def test_an_upload_overwrites_nothing(live: Any, ask: Any, parrot: bytes) -> None:
-    begun = begin(ask, "polly.webp")
-    assert send(begun, parrot, live.url) == 204
-    assert send(begun, b"other", live.url) == 409
-    assert begin(ask, "polly.webp")["key"] != begun["key"]
+    started = begin_upload(ask, "polly.webp")
+    assert send_form(started, parrot, live.url) == 204
+    assert send_form(started, b"other", live.url) == 409
+    assert begin_upload(ask, "polly.webp")["key"] != started["key"]
 
 
-def test_a_form_that_was_changed_is_refused(live: Any, ask: Any, parrot: bytes) -> None:
-    begun = begin(ask, "polly.webp")
-    assert send(begun, parrot, live.url, key="animals/owl.webp") == 403
-    assert send(begun, parrot, live.url, Content_Type="text/html") == 403
+def test_a_modified_form_is_rejected(live: Any, ask: Any, parrot: bytes) -> None:
+    started = begin_upload(ask, "polly.webp")
+    assert send_form(started, parrot, live.url, key="animals/owl.webp") == 403
+    assert send_form(started, parrot, live.url, Content_Type="text/html") == 403
     assert "animals/owl.webp" in live.keys("an owl")
 
 
-def test_an_upload_may_have_64_megabytes_and_no_more(live: Any, ask: Any) -> None:
+def test_an_upload_is_limited_to_64_megabytes(live: Any, ask: Any) -> None:
     largest = bytes(64 * 2**20)
-    begun = begin(ask, "zeros.webp")
-    assert send(begun, largest, live.url) == 204
-    assert send(begin(ask, "more.webp"), largest + b"x", live.url) == 413
+    started = begin_upload(ask, "zeros.webp")
+    assert send_form(started, largest, live.url) == 204
+    assert send_form(begin_upload(ask, "more.webp"), largest + b"x", live.url) == 413
     assert not list(live.folder.glob(".upload-*"))
 
 
-def test_a_folder_that_was_not_opened_to_changes_is_only_read(few: Path, serve: Serve) -> None:
+def test_a_folder_is_read_only_by_default(few: Path, serve: Serve) -> None:
     shut = serve(few).start().ready()
     upload = {"name": "a.webp", "content_type": "image/webp"}
     with httpx.Client(base_url=shut.url, timeout=PATIENCE_SECONDS) as client:

@@ -10,7 +10,6 @@ import httpx
 import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
-from moto.server import ThreadedMotoServer
 
 from functions.index_images.handler import BatchReport
 from functions.index_images.handler import make_handler as make_index_handler
@@ -38,10 +37,11 @@ from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
-from imagesearch.uploads import Allowed, UploadService
+from imagesearch.uploads import Permissions, UploadService
 from tests.support.aws.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
 from tests.support.encoders import CountingEncoder
 from tests.support.paths import REPOSITORY
+from tests.support.servers.moto_server import moto_server
 from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = REPOSITORY
@@ -79,11 +79,8 @@ def images(onnx_images) -> CountingEncoder:
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
     """The URL of a moto server."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture
@@ -128,9 +125,10 @@ def opensearch_index(manifest, opensearch_url) -> Iterator[VectorIndex]:
         name,
         manifest.dimension,
         model=manifest.name,
-        layout=IndexSettings(refresh_interval="100ms"),
+        settings=IndexSettings(refresh_interval="100ms"),
     )
     yield index
+    index.drop()
     index.close()
 
 
@@ -180,7 +178,7 @@ def derived(cloud) -> S3Derived:
 
 @pytest.fixture
 def uploads(store, index, cloud, derived) -> UploadService:
-    allowed = Allowed(uploads=True, deletions=True)
+    allowed = Permissions(uploads=True, deletions=True)
     return UploadService(store, index, S3Changes(cloud.s3), derived, allowed)
 
 

@@ -16,7 +16,7 @@ def work(queue, index_images) -> Callable[[], None]:
 
 @pytest.fixture
 def records(index):
-    """Every record by its key."""
+    """All records by key."""
     return lambda: {scanned.document.ref.key: scanned.document for scanned in index.scan()}
 
 
@@ -41,7 +41,7 @@ def test_a_copied_object_is_not_embedded(cloud, work, images, records, derived, 
 
 
 def test_a_renamed_object_is_not_embedded(cloud, work, images, records, sample):
-    """S3 has no rename: a copy is followed by a deletion, often in one batch."""
+    """A rename in S3 is a copy and a deletion, often in one batch."""
     cloud.put("a.webp", sample(PANDA))
     work()
     copy(cloud, "a.webp", "b.webp")

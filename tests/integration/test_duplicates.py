@@ -23,7 +23,7 @@ WORKERS = 2
 
 
 class Clock:
-    """The clock of linking, which only `settle` advances."""
+    """The clock of the linker, which only `settle` advances."""
 
     def __init__(self):
         self.ahead = timedelta()
@@ -73,9 +73,9 @@ def recheck_queue(cloud, sqs):
 def worker(store, index, images, manifest, sqs, recheck_queue, logger, metrics, clock):
     """Another instance of the indexing function."""
 
-    def worker(asked=None):
-        asked = asked or Soon(SqsRecheckQueue(recheck_queue.url, sqs))
-        linker = Linker(index, manifest.duplicates.weights, asked, clock)
+    def worker(rechecks=None):
+        rechecks = rechecks or ImmediateQueue(SqsRecheckQueue(recheck_queue.url, sqs))
+        linker = Linker(index, manifest.duplicates.weights, rechecks, clock)
         indexer = Indexer(store, index, images, linker=linker)
         handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
         return lambda event: handler(event, None)
@@ -83,8 +83,8 @@ def worker(store, index, images, manifest, sqs, recheck_queue, logger, metrics, 
     return worker
 
 
-class Soon:
-    """The queue without its delay, which the test controls."""
+class ImmediateQueue:
+    """The recheck queue without its delay."""
 
     def __init__(self, recheck_queue):
         self._recheck_queue = recheck_queue
@@ -94,15 +94,15 @@ class Soon:
         self._recheck_queue.schedule(refs, timedelta())
 
 
-class Dying:
-    """Stops a function before it schedules a recheck."""
+class StoppingQueue:
+    """Stops the function before it schedules a recheck."""
 
     def schedule(self, refs, after):
         raise KeyboardInterrupt
 
 
 def edited(photo: bytes) -> bytes:
-    """Mirrored, cropped and recompressed."""
+    """The photo mirrored, cropped and recompressed."""
     picture, file = ImageOps.mirror(Image.open(io.BytesIO(photo)).convert("RGB")), io.BytesIO()
     width, height = picture.size
     picture.crop((width // 20, height // 20, width, height)).save(file, "JPEG", quality=70)
@@ -110,14 +110,14 @@ def edited(photo: bytes) -> bytes:
 
 
 def groups(index):
-    """The keys of each group; their order is that of times, which may be those of one second."""
+    """The sorted keys of each group; the order of a group follows times, which can be equal."""
     return [
         sorted(document.ref.key for document in group.documents)
         for group in DuplicateFinder(index).page().groups
     ]
 
 
-def test_copies_that_are_indexed_at_the_same_moment_find_each_other(
+def test_copies_indexed_concurrently_are_linked(
     cloud, sample, worker, index, recheck_queue, settle
 ):
     owl = sample("animals/owl")
@@ -144,14 +144,14 @@ def test_copies_that_are_indexed_at_the_same_moment_find_each_other(
     assert recheck_queue.dead() == []
 
 
-def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
+def test_a_worker_that_stops_before_scheduling_a_recheck_loses_no_link(
     cloud, sample, worker, index, recheck_queue, settle
 ):
     cloud.put("owl.webp", sample("animals/owl"))
     cloud.put("copy.webp", sample("animals/owl"))
     event = event_of([fake_message({"bucket": BUCKET, "keys": ["owl.webp", "copy.webp"]})])
     with pytest.raises(KeyboardInterrupt):
-        worker(Dying())(event)
+        worker(StoppingQueue())(event)
     assert recheck_queue.is_empty()
     assert worker()(event) == {"batchItemFailures": []}
 
@@ -161,7 +161,7 @@ def test_a_worker_that_dies_before_it_asks_to_come_back_is_made_up_for(
     assert groups(index) == [["copy.webp", "owl.webp"]]
 
 
-def test_an_unavailable_queue_sends_the_event_back(cloud, sample, worker, sqs):
+def test_an_unavailable_queue_returns_the_event(cloud, sample, worker, sqs):
     cloud.put("owl.webp", sample("animals/owl"))
     gone = SqsRecheckQueue(f"{sqs.meta.endpoint_url}/123456789012/no-such-queue", sqs)
     message = fake_message({"bucket": BUCKET, "keys": ["owl.webp"]})

@@ -14,7 +14,7 @@ PANDA = "animals/giant-panda.webp"
 OWL = "animals/owl.webp"
 HOLIDAY = "summer 2024/50% off + más 🐼.webp"
 
-# What is in the index after an event, where the bucket holds all three images and the index none.
+# Contents of the index after an event, with all three images in the bucket and an empty index.
 INDEXED = {
     "s3-put-direct": [PANDA],
     "eventbridge-object-created": [PANDA],
@@ -30,7 +30,7 @@ INDEXED = {
     "sqs-s3-restored": [PANDA],
 }
 RESTORED = ["sqs-eventbridge-restored", "sqs-s3-restored"]
-# What takes the panda out of the index, where it is no longer in the bucket.
+# Events that remove the panda from the index after its deletion from the bucket.
 DELETES = [
     "s3-delete-direct",
     "eventbridge-object-deleted",
@@ -63,7 +63,7 @@ ANSWERED = {
     "api-similar": 200,
     "api-unknown-route": 404,
 }
-# In turn, on a set that is not there before.
+# In this order, on a set that does not exist before.
 OF_A_LABEL_SET = [
     "api-labelset-put",
     "api-labelset-add",
@@ -97,7 +97,7 @@ def bucket(cloud, sample):
 
 @pytest.fixture
 def full(bucket, indexer):
-    """That bucket, and an index that holds all of it."""
+    """The bucket, completely indexed."""
     indexer.process([ImageRef(BUCKET, key) for key in (PANDA, OWL, HOLIDAY)])
     return bucket
 
@@ -107,44 +107,44 @@ def keys(index) -> list[str]:
     return [document.ref.key for document in documents]
 
 
-def test_every_file_is_claimed_something_of():
+def test_every_event_file_is_tested():
     files = {path.stem for path in EVENTS.glob("*.json")}
     assert files == {*INDEXED, *DELETES, *ANSWERED, *MODEL_EVENTS, *OF_A_LABEL_SET}
 
 
 @pytest.mark.parametrize("name", INDEXED)
-def test_an_event_of_a_created_object_gets_it_indexed(bucket, index_images, index, name):
+def test_an_event_of_a_created_object_indexes_it(bucket, index_images, index, name):
     index_images(event(name))
     assert keys(index) == INDEXED[name]
 
 
 @pytest.mark.parametrize("name", RESTORED)
-def test_an_archived_image_is_listed_with_what_to_do_and_indexed_once_it_is_restored(
+def test_an_archived_image_is_listed_with_a_hint_and_indexed_after_its_restore(
     bucket, index_images, index, sample, name
 ):
-    there = {"Bucket": BUCKET, "Key": PANDA}
-    bucket.s3.put_object(**there, Body=sample("animals/giant-panda"), StorageClass="GLACIER")
+    location = {"Bucket": BUCKET, "Key": PANDA}
+    bucket.s3.put_object(**location, Body=sample("animals/giant-panda"), StorageClass="GLACIER")
     assert index_images(event("eventbridge-object-created")) == {"batchItemFailures": []}
     [archived] = index.list_documents(limit=9)
     assert (archived.status, archived.reason) == (
         Status.REJECTED,
         "archived in GLACIER: restore it first",
     )
-    bucket.s3.restore_object(**there, RestoreRequest={"Days": 1})
-    bucket.s3.head_object(**there)  # the stand-in completes a restore when it is looked at
+    bucket.s3.restore_object(**location, RestoreRequest={"Days": 1})
+    bucket.s3.head_object(**location)  # moto completes a restore on the next head request
     assert index_images(event(name)) == {"batchItemFailures": []}
     [restored] = index.list_documents(limit=9)
     assert restored.status is Status.INDEXED
 
 
 @pytest.mark.parametrize("name", DELETES)
-def test_an_event_of_a_deleted_object_gets_it_out(full, index_images, index, name):
+def test_an_event_of_a_deleted_object_removes_it(full, index_images, index, name):
     full.delete(PANDA)
     index_images(event(name))
     assert keys(index) == [OWL, HOLIDAY]
 
 
-def test_garbage_comes_back_and_the_rest_of_its_batch_does_not(bucket, index_images):
+def test_only_invalid_messages_of_a_batch_return(bucket, index_images):
     messages = event("sqs-mixed-with-garbage")["Records"]
     failed = index_images(event("sqs-mixed-with-garbage"))["batchItemFailures"]
     assert [failure["itemIdentifier"] for failure in failed] == [
@@ -158,34 +158,34 @@ def test_a_request_is_answered(full, search, name):
 
 
 @pytest.mark.parametrize("name", FOUND_FIRST)
-def test_a_search_finds_what_it_describes(full, search, name):
+def test_a_text_search_finds_the_described_image(full, search, name):
     hits = json.loads(search(event(name))["body"])["hits"]
     assert hits[0]["key"] == FOUND_FIRST[name]
 
 
-def test_a_filtered_search_finds_nothing_else(full, search):
+def test_a_filtered_search_finds_only_matching_images(full, search):
     hits = json.loads(search(event("api-search-post-filter"))["body"])["hits"]
     assert [hit["key"] for hit in hits] == [PANDA]
 
 
-def test_a_batch_answers_each_search_or_says_why_not(full, search):
+def test_a_batch_answers_each_search_or_reports_its_error(full, search):
     first, failed, last = json.loads(search(event("api-search-batch"))["body"])["results"]
     assert [first["hits"][0]["key"], last["hits"][0]["key"]] == [PANDA, OWL]
     assert failed["error"]["code"] == "not_found"
 
 
-def test_a_list_by_time_is_of_its_prefix(full, search):
+def test_a_list_by_time_is_limited_to_its_prefix(full, search):
     images = json.loads(search(event("api-images-by-time"))["body"])["images"]
     assert sorted(image["key"] for image in images) == [PANDA, OWL]
 
 
 @pytest.mark.parametrize("name", ["api-search-post-id", "api-search-post-terms", "api-similar"])
-def test_a_search_by_an_indexed_image_leaves_it_out(full, search, name):
+def test_a_search_by_an_indexed_image_excludes_it(full, search, name):
     hits = json.loads(search(event(name))["body"])["hits"]
     assert sorted(hit["key"] for hit in hits) == [OWL, HOLIDAY]
 
 
-def test_the_panda_is_classified_by_labels_and_by_the_folders_of_images_like_it(full, search):
+def test_the_panda_is_classified_by_labels_and_by_the_folders_of_similar_images(full, search):
     by_labels, by_vote = (
         json.loads(search(event(f"api-classify-{how}"))["body"]) for how in ("labels", "vote")
     )
@@ -194,7 +194,7 @@ def test_the_panda_is_classified_by_labels_and_by_the_folders_of_images_like_it(
     assert {hit["key"] for hit in by_vote["evidence"]} == {OWL, HOLIDAY}
 
 
-def test_a_label_set_is_made_read_classified_with_and_deleted(full, search):
+def test_a_label_set_is_created_read_used_and_deleted(full, search):
     answers = [search(event(name)) for name in OF_A_LABEL_SET]
     assert [answer["statusCode"] for answer in answers] == [200] * len(answers)
     _, _, _, read, classified, _ = (json.loads(answer["body"]) for answer in answers)
@@ -203,7 +203,7 @@ def test_a_label_set_is_made_read_classified_with_and_deleted(full, search):
     assert search(event("api-labelset"))["statusCode"] == 404
 
 
-def test_an_opinion_about_a_hit_lies_in_the_bucket_of_derived_data(full, search):
+def test_feedback_is_stored_in_the_derived_bucket(full, search):
     found = json.loads(search(event("api-search-get"))["body"])
     given = event("api-feedback-late")
     hit = found["hits"][0]["id"]

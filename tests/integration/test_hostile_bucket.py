@@ -36,7 +36,7 @@ from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
 from tests.support.aws.cloud import BUCKET, DERIVED, REGION
 
-NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
+CREDENTIALS = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
 
 
 def saved(size: tuple[int, int], format: str, mode: str = "RGB") -> bytes:
@@ -85,7 +85,7 @@ KEPT = {
 
 @dataclass
 class S3:
-    """moto's S3, with errors for the objects that S3 does not return."""
+    """The S3 of moto, with errors for the objects that S3 does not return."""
 
     client: Any
     kept: dict[str, str] = field(default_factory=dict)
@@ -93,46 +93,48 @@ class S3:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.client, name)
 
-    def head_object(self, **asked: str) -> Any:
-        kept = self.kept.get(asked["Key"], "")
+    def head_object(self, **requested: str) -> Any:
+        kept = self.kept.get(requested["Key"], "")
         if kept == "SSE-C":
-            raise refusal("400", "Bad Request", 400)
-        found = self.client.head_object(**asked)
+            raise access_error("400", "Bad Request", 400)
+        found = self.client.head_object(**requested)
         if kept == "ARCHIVE_ACCESS":
             found |= {"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": kept}
         if kept.startswith("SSE-KMS"):
             found["ServerSideEncryption"] = "aws:kms"
         return found
 
-    def get_object(self, **asked: str) -> Any:
-        kept = self.kept.get(asked["Key"], "")
+    def get_object(self, **requested: str) -> Any:
+        kept = self.kept.get(requested["Key"], "")
         if kept == "SSE-C":
             message = "The object was stored using a form of Server Side Encryption. The correct"
-            raise refusal("InvalidRequest", message, 400)
+            raise access_error("InvalidRequest", message, 400)
         if kept == "ARCHIVE_ACCESS":
-            raise refusal("InvalidObjectState", "not valid for the access tier", 403)
+            raise access_error("InvalidObjectState", "not valid for the access tier", 403)
         if kept == "SSE-KMS, denied":
-            raise refusal("AccessDenied", "Access Denied", 403)
+            raise access_error("AccessDenied", "Access Denied", 403)
         if kept == "SSE-KMS, disabled":
-            raise refusal("KMS.DisabledException", "the key is disabled", 400)
-        return self.client.get_object(**asked)
+            raise access_error("KMS.DisabledException", "the key is disabled", 400)
+        return self.client.get_object(**requested)
 
     def keep(self, key: str, data: bytes, kept: str, metadata: dict[str, str]) -> None:
-        there = {"Bucket": BUCKET, "Key": key}
+        location = {"Bucket": BUCKET, "Key": key}
         storage = {"RESTORED": "GLACIER"}.get(kept, kept)
         storage = storage if storage in self.STORAGE else "STANDARD"
-        self.client.put_object(**there, Body=data, StorageClass=storage, Metadata=metadata)
+        self.client.put_object(**location, Body=data, StorageClass=storage, Metadata=metadata)
         self.kept[key] = kept
         if kept == "RESTORED":
-            self.client.restore_object(**there, RestoreRequest={"Days": 1})
-            self.client.head_object(**there)
+            self.client.restore_object(**location, RestoreRequest={"Days": 1})
+            self.client.head_object(**location)
 
     STORAGE = ("STANDARD", "STANDARD_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
 
 
-def refusal(code: str, message: str, status: int) -> ClientError:
-    told = {"Code": code, "Message": message}
-    return ClientError({"Error": told, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
+def access_error(code: str, message: str, status: int) -> ClientError:
+    reason = {"Code": code, "Message": message}
+    return ClientError(
+        {"Error": reason, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject"
+    )
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ BUCKETS = st.dictionaries(KEYS, OBJECTS, min_size=1, max_size=8)
 
 
 def batch_of(keys: list[str]) -> dict[str, Any]:
-    """Messages by the two ways that name one key."""
+    """Messages in the two formats that contain one key."""
     own = '{"Records": [{"s3": {"bucket": {"name": "%s"}, "object": {"key": "%s"}}}]}'
     bodies = [own % (BUCKET, quote_plus(key)) for key in keys]
     return {
@@ -191,11 +193,11 @@ def batch_of(keys: list[str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def examined(onnx_images, manifest):
-    """The outcomes of a bucket's objects, for each generated bucket."""
+    """The outcomes of all objects, for each generated bucket."""
 
     def examine(objects: dict[str, Object]) -> None:
         with mock_aws(), tempfile.TemporaryDirectory() as folder:
-            client = boto3.client("s3", region_name=REGION, config=client_config(), **NOBODY)
+            client = boto3.client("s3", region_name=REGION, config=client_config(), **CREDENTIALS)
             for name in (BUCKET, DERIVED):
                 place = {"LocationConstraint": REGION}
                 client.create_bucket(Bucket=name, CreateBucketConfiguration=place)
@@ -238,28 +240,28 @@ def records(index: SqliteIndex, objects: dict[str, Object]) -> dict[str, Documen
 
 
 def is_as_expected(key: str, each: Object, document: Document | None) -> None:
-    data, told = CONTENTS[each.content], KEPT[each.kept]
-    if not named_as_image(key) and (told or not sniff(data)):
+    data, reason = CONTENTS[each.content], KEPT[each.kept]
+    if not named_as_image(key) and (reason or not sniff(data)):
         assert document is None, (key, each)
         return
     assert document is not None, (key, each)
-    if told or each.content in NO_IMAGES:
+    if reason or each.content in NO_IMAGES:
         assert document.status is Status.REJECTED
         assert document.reason
-        assert told in document.reason
+        assert reason in document.reason
     else:
         assert document.status is Status.INDEXED
-        assert document.neighbours is not None
+        assert document.neighbors is not None
 
 
 @settings(max_examples=12, derandomize=True, deadline=None)
 @given(BUCKETS)
-def test_every_object_is_settled_at_once_and_a_second_look_changes_nothing(examined, objects):
+def test_every_object_has_an_outcome_and_a_second_run_changes_nothing(examined, objects):
     examined(objects)
 
 
-def test_each_content_in_each_way_that_s3_keeps_it(examined):
-    """Every second key has no image extension."""
+def test_each_content_is_handled_in_each_storage_state_of_s3(examined):
+    """Half of the keys have no image extension."""
     ways = [(kept, content) for kept in KEPT for content in CONTENTS]
     examined(
         {

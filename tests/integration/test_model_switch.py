@@ -21,7 +21,7 @@ from imagesearch.search.searcher import Searcher
 from local.sync.reconcile import reconcile
 from tests.integration.conftest import MODEL, ROOT
 from tests.support.aws.cloud import BUCKET, eventually
-from tests.support.model_switch import Searching, Side, Uploading, running
+from tests.support.model_switch import ModelSystem, Searching, Uploading, running
 
 LAYOUT = IndexSettings(refresh_interval="100ms")
 
@@ -36,14 +36,14 @@ def side(cloud, store, prefix, opensearch_url, logger, metrics):
     """Builds the components of a model as the functions do, with the index of its space."""
     with ExitStack() as stack:
 
-        def make(folder) -> Side:
+        def make(folder) -> ModelSystem:
             manifest = load_manifest(folder)
             index = OpenSearchIndex(
                 opensearch_url,
                 prefix + manifest.image_space,
                 manifest.dimension,
                 model=manifest.name,
-                layout=LAYOUT,
+                settings=LAYOUT,
             )
             images = OnnxImageEncoder(folder, manifest)
             stack.callback(index.close)
@@ -52,7 +52,9 @@ def side(cloud, store, prefix, opensearch_url, logger, metrics):
             handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
             searcher = Searcher(index, OnnxTextEncoder(folder, manifest), images)
             queue = cloud.queue("eventbridge")
-            return Side(store, index, indexer, searcher, queue, lambda event: handler(event, None))
+            return ModelSystem(
+                store, index, indexer, searcher, queue, lambda event: handler(event, None)
+            )
 
         yield make
 
@@ -63,10 +65,10 @@ def pictures() -> dict[str, bytes]:
     return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in files}
 
 
-Made = Callable[..., Side]
+Made = Callable[..., ModelSystem]
 
 
-def test_a_switch_loses_no_search_and_no_image(
+def test_a_model_switch_loses_no_search_and_no_image(
     cloud, side: Made, pictures, prefix, opensearch_url, stretched_model
 ):
     fixed, moving = dict(islice(pictures.items(), 40)), list(pictures.values())[40:]
@@ -82,8 +84,8 @@ def test_a_switch_loses_no_search_and_no_image(
     with running(searching.run, uploading.run, old.work):
         new = side(stretched_model)
         with running(new.work):
-            begin_and_break_off(new)
-            finish(new)
+            start_and_interrupt_backfill(new)
+            complete_backfill(new)
             assert eventually(lambda: searching.answered.get("starter", 0) >= 20)
             searching.searcher = new.searcher
             assert eventually(lambda: searching.answered.get("stretched", 0) >= 20)
@@ -103,8 +105,8 @@ def test_a_switch_loses_no_search_and_no_image(
     new.index.drop()
 
 
-def begin_and_break_off(side: Side) -> None:
-    """The first backfill stops after some of the images."""
+def start_and_interrupt_backfill(side: ModelSystem) -> None:
+    """Starts a backfill that stops after some of the images."""
     refs = [ref for ref, _ in islice(side.store.list_images(), 10)]
     assert len(list(reconcile(side.indexer, refs))) == 10
     found = side.check_consistency()
@@ -112,21 +114,21 @@ def begin_and_break_off(side: Side) -> None:
     assert not found.is_consistent
 
 
-def finish(side: Side) -> None:
-    """The second attempt looks at everything; the index has then seen each image once at least."""
+def complete_backfill(side: ModelSystem) -> None:
+    """Runs a second backfill over all images, so that each was processed at least once."""
     pending = [ref.key for ref, _ in side.store.list_images()]
     for _ in reconcile(side.indexer, [ref for ref, _ in side.store.list_images()]):
         pass
 
     def seen() -> bool:
-        pending[:] = side.behind(pending)
+        pending[:] = side.outdated(pending)
         return not pending
 
     assert eventually(seen), pending
 
 
 def test_the_two_models_have_different_vectors(side: Made, pictures, cloud, stretched_model):
-    """A precondition of the other tests: vectors of the two spaces differ."""
+    """Vectors of the two spaces differ, a precondition of the other tests."""
     old, new = side(MODEL), side(stretched_model)
     key = "animals/owl.webp"
     cloud.put(key, pictures[key])

@@ -20,7 +20,7 @@ def prefix() -> str:
 
 @pytest.fixture
 def reindex(commands, aws, opensearch_url, prefix, tmp_path):
-    """Runs the command as an operator does, with credentials in the environment."""
+    """Runs the command with credentials in the environment."""
     account = {
         "AWS_ENDPOINT_URL": aws,
         "AWS_ACCESS_KEY_ID": "nobody",
@@ -38,7 +38,7 @@ def reindex(commands, aws, opensearch_url, prefix, tmp_path):
 
 @pytest.fixture
 def index_of(opensearch_url, prefix):
-    """The index that a deployed function with this model would write."""
+    """The index that a deployed function with this model writes."""
     made = []
 
     def open_index(model):
@@ -54,7 +54,7 @@ def index_of(opensearch_url, prefix):
         index.close()
 
 
-def test_a_deployed_switch_is_followed_and_tidied_up(
+def test_a_deployed_switch_is_monitored_and_cleaned_up(
     cloud, reindex, index_of, stretched_model, sample, store, onnx_images
 ):
     def fill(model):
@@ -70,9 +70,9 @@ def test_a_deployed_switch_is_followed_and_tidied_up(
     alone = reindex("--model", MODEL, "--status")
     assert (alone.returncode, alone.stderr) == (0, "")
     assert "2 of 2: consistent with the bucket" in alone.stdout
-    behind = reindex(*both, "--status")
-    assert behind.returncode == 1
-    assert "0 of 2: 2 pending (animals/cow.webp, animals/owl.webp)" in behind.stdout
+    outdated = reindex(*both, "--status")
+    assert outdated.returncode == 1
+    assert "0 of 2: 2 pending (animals/cow.webp, animals/owl.webp)" in outdated.stdout
 
     fill(stretched_model)
     assert reindex(*both, "--status").stdout.count("2 of 2: consistent") == 2
@@ -84,7 +84,7 @@ def test_a_deployed_switch_is_followed_and_tidied_up(
     assert index_of(stretched_model).health().images == 2
 
 
-def test_a_missing_bucket_is_reported_in_a_sentence(cloud, reindex):
+def test_a_missing_bucket_is_reported(cloud, reindex):
     cloud.s3.delete_bucket(Bucket=BUCKET)
     done = reindex("--model", MODEL, "--status")
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""Claims: with the starter model, different pages are no duplicates, but rescanned ones are."""
+"""Claims: with the starter model, different pages are not duplicates, and rescanned pages are."""
 
 import io
 import random
@@ -46,18 +46,18 @@ def png(picture):
 
 
 def confidence(manifest, one, other):
-    looks = [
+    fingerprints = [
         Fingerprint(each.phash, each.miniature, each.contrasts)
         for each in (one.details, other.details)
     ]
     found = similarity(
-        manifest.duplicates.weights, float(one.embedding @ other.embedding), *looks, 0
+        manifest.duplicates.weights, float(one.embedding @ other.embedding), *fingerprints, 0
     )
     return found.confidence
 
 
 @pytest.mark.parametrize("kind", [letter, chat])
-def test_pages_with_other_words_are_no_duplicates(manifest, encoded, kind):
+def test_pages_with_other_text_are_not_duplicates(manifest, encoded, kind):
     pages = encoded([kind(random.Random(f"functional {seed}")) for seed in range(5)])
     pairs = [(one, other) for place, one in enumerate(pages) for other in pages[:place]]
     assert all(confidence(manifest, *pair) < MIN_CONFIDENCE for pair in pairs)
@@ -70,7 +70,7 @@ def test_a_copy_of_a_page_is_found(manifest, encoded, copy):
     assert confidence(manifest, one, other) > THRESHOLD
 
 
-def test_only_pages_have_a_contrast_map_for_sure(encoded):
+def test_only_pages_have_a_certain_contrast_map(encoded):
     page, *photos = encoded([chat(random.Random("functional")), *map(Path.read_bytes, PHOTOS)])
     assert page.details.contrasts
     assert not page.details.contrasts.startswith(UNSURE)

@@ -1,4 +1,4 @@
-"""The output of `sam build` in Lambda's file layout, and a Python like Lambda's to run it."""
+"""The output of `sam build` in the file layout of Lambda, and the Python version of Lambda."""
 
 import json
 import os
@@ -17,12 +17,12 @@ from tests.support.sharing import shared_by_workers
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PYTHON = "python3.13"
-# What Lambda's runtime brings; pure Python, so any environment's copy will do.
+# Packages of the Lambda runtime; pure Python, so the copies of any environment work.
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
 
 
 def missing(what: str) -> Any:
-    """A missing tool: an error in CI, elsewhere a skip."""
+    """Report a missing tool: an error in CI, otherwise a skip."""
     if os.environ.get("CI"):
         pytest.fail(what, pytrace=False)
     pytest.skip(what)
@@ -50,7 +50,7 @@ def translate(sam_python) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def built(sam_python, tmp_path_factory) -> Iterator[Path]:
-    """The folder of the built template and what it names."""
+    """The folder of the built template and its artifacts."""
 
     @contextmanager
     def building():
@@ -91,8 +91,8 @@ def shipped(built) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def lambda_roots(shipped, tmp_path_factory) -> Iterator[dict[str, Path]]:
-    """For each function a root with /var/task, /var/runtime and the layers merged into /opt."""
-    import boto3  # the copy in the environment of the tests
+    """A root folder per function with /var/task, /var/runtime and the layers merged into /opt."""
+    import boto3  # the copy in the test environment
 
     packages = Path(boto3.__file__).parents[1]
     folder = tmp_path_factory.mktemp("lambda")
@@ -117,7 +117,7 @@ def lambda_roots(shipped, tmp_path_factory) -> Iterator[dict[str, Path]]:
 
 @pytest.fixture(scope="session")
 def lambda_python(tmp_path_factory) -> Path:
-    """Lambda's Python in an environment without packages."""
+    """The Python version of Lambda in an environment without packages."""
     folder = tmp_path_factory.mktemp("python")
     for candidate in _pythons():
         command = [candidate, "-m", "venv", "--without-pip", folder]
@@ -149,11 +149,11 @@ Invoke = Callable[[str, str, list[Any]], list[dict[str, Any]]]
 
 @pytest.fixture
 def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
-    """Calls a function's handler in its own process, once with each event."""
+    """Invokes the handler of a function in its own process, once per event."""
 
     def invoke(function: str, handler: str, events: list[Any]) -> list[dict[str, Any]]:
         root = lambda_roots[function]
-        given, answered = tmp_path / "events.json", tmp_path / "answers.json"
+        given, responses = tmp_path / "events.json", tmp_path / "answers.json"
         given.write_text(json.dumps(events))
         environment = {
             "AWS_REGION": "us-east-1",
@@ -172,7 +172,7 @@ def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
         }
         script = HERE / "lambda_process.py"
         done = subprocess.run(
-            [lambda_python, "-B", script, root, handler, given, answered],
+            [lambda_python, "-B", script, root, handler, given, responses],
             cwd=root / "var/task",
             env=environment,
             capture_output=True,
@@ -180,6 +180,6 @@ def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return json.loads(answered.read_text())
+        return json.loads(responses.read_text())
 
     return invoke

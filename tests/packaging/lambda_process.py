@@ -26,5 +26,5 @@ context = SimpleNamespace(
     log_stream_name="stream",
     get_remaining_time_in_millis=lambda: 60000,
 )
-answered = [handle(event, context) for event in json.loads(Path(events).read_text())]
-Path(answers).write_text(json.dumps(answered, default=str))
+responses = [handle(event, context) for event in json.loads(Path(events).read_text())]
+Path(answers).write_text(json.dumps(responses, default=str))

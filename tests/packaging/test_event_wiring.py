@@ -16,7 +16,7 @@ PARTS = ("ImageBucket", "ObjectChanges", "ImageQueue", "DeadLetterQueue")
 
 @pytest.fixture
 def aws(monkeypatch) -> Iterator[Callable[[str], Any]]:
-    """Clients of an account that is empty."""
+    """Clients for an empty account."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "none")
     with mock_aws():
@@ -33,7 +33,7 @@ def deploy(aws, translate) -> Callable[..., dict[str, str]]:
         del template["Outputs"], template["Rules"]
         template["Resources"] = {name: template["Resources"][name] for name in parts}
         rule = template["Resources"]["ObjectChanges"]["Properties"]
-        rule["Targets"] = list(without_holes(rule["Targets"], parameters))
+        rule["Targets"] = list(without_gaps(rule["Targets"], parameters))
         cloudformation = aws("cloudformation")
         cloudformation.create_stack(
             StackName="images",
@@ -53,10 +53,10 @@ def deploy(aws, translate) -> Callable[..., dict[str, str]]:
     return deploy
 
 
-def without_holes(
+def without_gaps(
     targets: list[dict[str, Any]], parameters: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """The targets of the rule, without the gaps that moto leaves for AWS::NoValue."""
+    """The targets of the rule, without the gaps of moto for AWS::NoValue."""
     for target in targets:
         if "Fn::If" not in target:
             yield target
@@ -66,7 +66,7 @@ def without_holes(
 
 @pytest.fixture
 def notifying(aws) -> Callable[[str], None]:
-    """Enables a bucket's EventBridge events, which moto's CloudFormation ignores."""
+    """Enables the EventBridge events of a bucket, which the CloudFormation of moto ignores."""
 
     def notifying(bucket: str) -> None:
         aws("s3").put_bucket_notification_configuration(
@@ -113,7 +113,7 @@ def test_objects_of_other_buckets_are_ignored(aws, deploy, notifying, waiting):
     assert waiting(made["ImageQueue"]) == []
 
 
-def test_a_bucket_that_was_there_before_is_watched_instead(aws, deploy, notifying, waiting):
+def test_an_existing_bucket_can_be_used_instead(aws, deploy, notifying, waiting):
     aws("s3").create_bucket(Bucket="photos-of-2019")
     notifying("photos-of-2019")
     made = deploy(*PARTS, ExistingBucketName="photos-of-2019")
@@ -122,7 +122,7 @@ def test_a_bucket_that_was_there_before_is_watched_instead(aws, deploy, notifyin
     assert images(waiting(made["ImageQueue"]), "photos-of-2019") == [KEY]
 
 
-def test_a_next_model_hears_of_the_same_objects(aws, deploy, notifying, waiting):
+def test_a_next_model_receives_the_same_events(aws, deploy, notifying, waiting):
     made = deploy(*PARTS, "NextModelQueue", NextModelUri="s3://models/next/1")
     notifying(made["ImageBucket"])
     aws("s3").put_object(Bucket=made["ImageBucket"], Key=KEY, Body=b"pixels")

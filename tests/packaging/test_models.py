@@ -13,7 +13,7 @@ def resources(translate) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def waits_for(resources):
-    """The resources that CloudFormation creates before this one, with all conditions true."""
+    """The resources created before this one, with all conditions true."""
 
     def waits_for(name: str) -> set[str]:
         found, left = set(), [name]
@@ -28,12 +28,12 @@ def waits_for(resources):
 
 
 def depends_on(resource: dict[str, Any]) -> set[str]:
-    said = resource.get("DependsOn", [])
-    return {said} if isinstance(said, str) else set(said)
+    declared = resource.get("DependsOn", [])
+    return {declared} if isinstance(declared, str) else set(declared)
 
 
 def named(value: Any) -> set[str]:
-    """The names in `Ref`, `Fn::GetAtt` and `Fn::Sub`."""
+    """The logical IDs in `Ref`, `Fn::GetAtt` and `Fn::Sub`."""
     if isinstance(value, list):
         return set().union(*map(named, value))
     if not isinstance(value, dict):
@@ -58,22 +58,22 @@ def version_of(resources: dict[str, Any], function: str) -> str:
     ("function", "model"),
     [("IndexImages", "Model"), ("Search", "Model"), ("IndexNextModel", "NextModel")],
 )
-def test_no_snapshot_is_made_before_its_model_is_in_place(resources, waits_for, function, model):
+def test_no_snapshot_is_created_before_its_model_is_stored(resources, waits_for, function, model):
     assert model in waits_for(version_of(resources, function))
 
 
-def test_a_model_waits_for_what_fetches_it_and_for_nothing_slow(resources, waits_for):
+def test_a_model_depends_on_its_fetch_function_and_on_no_slow_resource(resources, waits_for):
     for name in ("Model", "NextModel"):
         before = waits_for(name)
         assert {version_of(resources, "FetchModel"), "FetchModelRole", "ModelBucket"} <= before
         assert not before & {"ImageIndex", "IndexImages", "Search", "SearchApi"}
 
 
-def test_cloudformation_asks_the_published_function(resources):
+def test_cloudformation_invokes_the_published_version(resources):
     for name in ("Model", "NextModel"):
         assert resources[name]["Properties"]["ServiceToken"] == {"Ref": "FetchModelAliaslive"}
 
 
-def test_a_bucket_goes_after_what_empties_it(waits_for):
+def test_a_bucket_is_deleted_after_the_resource_that_empties_it(waits_for):
     """CloudFormation deletes in the reverse order of creation."""
     assert "ModelBucket" in waits_for("Model") & waits_for("NextModel")

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
-from imagesearch.adapters.s3.model_folder import S3Model
+from imagesearch.adapters.s3.model_folder import S3ModelFolder
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.downloads.model_store import Deadline, S3ModelStore
 from imagesearch.embedding.calibration_file import CALIBRATION
@@ -62,7 +62,7 @@ def acting_as(translate, monkeypatch) -> Iterator[As]:
 
 
 def of_the_bucket(document: dict[str, Any], without: str) -> dict[str, Any]:
-    """The resolved statements of the models' bucket, without one action."""
+    """The resolved statements of the model bucket, without one action."""
     taken = [each["Fn::If"][1] if "Fn::If" in each else each for each in document["Statement"]]
     arn = f"arn:aws:s3:::{BUCKET}"
     filled = []
@@ -79,41 +79,43 @@ def of_the_bucket(document: dict[str, Any], without: str) -> dict[str, Any]:
 
 def test_a_model_is_stored_read_and_deleted_with_these_permissions_only(hub, acting_as, tmp_path):
     fetching, searching = acting_as("FetchModelRole"), acting_as("SearchRole")
-    shelf = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub), self_test=RecordingTest())
+    test = RecordingTest()
+    open_store = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub), self_test=test)
     after = S3ModelStore(BUCKET, "next-model", fetching, lambda _: known(hub))
 
     @set_initial_no_auth_action_count(0)
-    def where_rights_are_asked_for() -> None:
-        assert shelf.put("tiny", Deadline()) == [*FILES]
-        assert shelf.put("tiny", Deadline()) == []
+    def enforced_permissions() -> None:
+        assert open_store.put("tiny", Deadline()) == [*FILES]
+        assert open_store.put("tiny", Deadline()) == []
         after.put("tiny", Deadline())
-        model = S3Model(shelf.uri("tiny"), tmp_path, searching)
-        folder = model.folder([*FILES, BACKGROUND])
-        assert (folder / "text.onnx").read_bytes() == b"text"
+        model = S3ModelFolder(open_store.uri("tiny"), searching)
+        model.download([*FILES, BACKGROUND], tmp_path)
+        assert (tmp_path / "text.onnx").read_bytes() == b"text"
         for name in (CALIBRATION, "missing.json"):
-            model.fetch_if_present(name)
-        assert (folder / CALIBRATION).exists()
-        assert not (folder / "missing.json").exists()
+            model.download_if_present(name, tmp_path)
+        assert (tmp_path / CALIBRATION).exists()
+        assert not (tmp_path / "missing.json").exists()
         with pytest.raises(ConfigurationError, match="AccessDenied"):
-            S3Model(after.uri("tiny"), tmp_path / "next", searching).folder(FILES)
+            S3ModelFolder(after.uri("tiny"), searching).download(FILES, tmp_path / "next")
         with pytest.raises(ClientError, match="AccessDenied"):
             searching.put_object(Bucket=BUCKET, Key="model/x", Body=b"")
-        assert shelf.remove(shelf.uri("tiny")) == len([*FILES, MANIFEST, CALIBRATION, BACKGROUND])
+        stored = [*FILES, MANIFEST, CALIBRATION, BACKGROUND]
+        assert open_store.remove(open_store.uri("tiny")) == len(stored)
 
-    where_rights_are_asked_for()
+    enforced_permissions()
 
 
 @pytest.mark.parametrize(
     "action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"]
 )
-def test_no_right_is_given_that_is_not_needed(hub, acting_as, action):
+def test_every_permission_is_necessary(hub, acting_as, action):
     fetching = acting_as("FetchModelRole", without=action)
-    shelf = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub))
+    open_store = S3ModelStore(BUCKET, "model", fetching, lambda _: known(hub))
 
     @set_initial_no_auth_action_count(0)
-    def where_rights_are_asked_for() -> None:
-        shelf.put("tiny", Deadline())
-        shelf.remove(shelf.uri("tiny"))
+    def enforced_permissions() -> None:
+        open_store.put("tiny", Deadline())
+        open_store.remove(open_store.uri("tiny"))
 
     with pytest.raises(ConfigurationError, match="AccessDenied"):
-        where_rights_are_asked_for()
+        enforced_permissions()

@@ -1,4 +1,4 @@
-"""Claims: the artifacts run with Lambda's Python, from read-only folders, without packages."""
+"""Claims: the artifacts run with the Python of Lambda, from read-only folders, without packages."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ assert pillow_jxl, "Pillow writes JPEG XL once it is imported"
 
 
 def changed(bucket: str, *keys: str) -> dict[str, Any]:
-    """The SQS batch that EventBridge's events about these objects arrive in."""
+    """The SQS batch with the EventBridge events of these objects."""
     bodies = [
         {
             "source": "aws.s3",
@@ -35,7 +35,7 @@ def changed(bucket: str, *keys: str) -> dict[str, Any]:
 
 
 def request(method: str, path: str, **more: Any) -> dict[str, Any]:
-    """The event of API Gateway's REST API; `query`, `headers`, and `body` as bytes."""
+    """An event of the REST API of API Gateway; `body` is bytes."""
     headers, query, body = more.get("headers", {}), more.get("query"), more.get("body")
     return {
         "resource": "/v1/{proxy+}",
@@ -77,7 +77,7 @@ def indexed(invoke, photos, keys) -> dict[str, Any]:
     return answer
 
 
-def test_an_indexed_photo_is_found_by_words_and_by_its_pixels(invoke, indexed, photos):
+def test_an_indexed_photo_is_found_by_text_and_by_image(invoke, indexed, photos):
     assert indexed == {"batchItemFailures": []}
     pixels = (photos / "objects/volleyball.webp").read_bytes()
     by_words, by_pixels, health = invoke(
@@ -94,7 +94,7 @@ def test_an_indexed_photo_is_found_by_words_and_by_its_pixels(invoke, indexed, p
     assert json.loads(health["body"])["images"] == 4
 
 
-def test_camera_raw_and_jpeg_xl_are_decoded_by_what_ships(invoke, indexed, photos):
+def test_the_artifacts_decode_camera_raw_and_jpeg_xl(invoke, indexed, photos):
     picture = Image.open(photos / "objects/volleyball.webp").convert("RGB").resize((600, 600))
     packed = io.BytesIO()
     picture.save(packed, "JXL")
@@ -111,15 +111,15 @@ def test_camera_raw_and_jpeg_xl_are_decoded_by_what_ships(invoke, indexed, photo
     assert [best_key(answer) for answer in answers] == ["objects/volleyball.webp"] * 3
 
 
-def test_the_page_and_the_documents_ship(invoke):
+def test_the_artifacts_contain_the_page_and_the_api_document(invoke):
     answers = invoke(
         "Search", "search.app.handler", [request("GET", "/"), request("GET", "/openapi.json")]
     )
     assert [answer["statusCode"] for answer in answers] == [200, 200]
 
 
-def test_cloudformation_is_answered(invoke):
-    """With an unknown model, so that nothing is downloaded."""
+def test_cloudformation_receives_a_response(invoke):
+    """An unknown model avoids the download."""
 
     def in_its_own_process(event: Any, context: Any) -> None:
         invoke("FetchModel", "fetch_model.app.handler", [event])
@@ -139,7 +139,7 @@ def test_every_module_of_the_layer_imports(invoke, shipped):
     assert len(invoke("Search", "importlib.import_module", names)) == len(names) > 20
 
 
-def test_running_leaves_the_artifacts_as_they_are(invoke, indexed, shipped, lambda_roots):
+def test_running_does_not_change_the_artifacts(invoke, indexed, shipped, lambda_roots):
     invoke("Search", "search.app.handler", [request("GET", "/v1/search", query={"q": "an owl"})])
     layers = (shipped["ImageSearchLayer"], shipped["StarterModelLayer"])
     opt = lambda_roots["Search"] / "opt"
@@ -149,6 +149,6 @@ def test_running_leaves_the_artifacts_as_they_are(invoke, indexed, shipped, lamb
 
 
 def files_of(folder: Path) -> set[Path]:
-    """Except bytecode, which a run as superuser may write."""
+    """All files except bytecode, which a run as root can write."""
     files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     return {file for file in files if file.suffix != ".pyc"}

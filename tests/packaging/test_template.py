@@ -18,7 +18,7 @@ def versions(resources: dict[str, Any]) -> set[str]:
     return set(of_type(resources, "AWS::Lambda::Version"))
 
 
-def test_the_same_release_keeps_the_snapshots(translate, resources):
+def test_an_unchanged_release_keeps_the_snapshots(translate, resources):
     assert versions(translate(Release="1" * 40)["Resources"]) == versions(resources)
 
 
@@ -27,21 +27,21 @@ def test_a_new_release_publishes_new_versions_of_every_function(translate, resou
     assert len(versions(resources)) == 4
 
 
-def test_without_a_next_model_nothing_of_it_is_made(resources):
+def test_no_resources_of_a_next_model_exist_without_one(resources):
     for name, each in resources.items():
         condition = each.get("Condition", "")
         assert ("NextModel" in name) == condition.endswith("NextModel"), name
 
 
-def test_a_changed_setting_alone_would_not_publish(translate, resources):
-    """The reason for settings in the digest of `make deploy`."""
+def test_a_changed_setting_alone_publishes_no_version(translate, resources):
+    """This is the reason for including settings in the digest of `make deploy`."""
     assert versions(translate(Release="1" * 40, LogLevel="DEBUG")["Resources"]) == versions(
         resources
     )
 
 
-def test_lambda_sees_a_change_with_every_release(translate, resources):
-    """It publishes no second version of what it holds unchanged, a new layer's release included."""
+def test_every_release_changes_the_description_of_the_functions(translate, resources):
+    """Lambda publishes no version of an unchanged configuration, even with a new layer."""
     newer = translate(Release="2" * 40)["Resources"]
     for name in ("IndexImages", "Search"):
         before, after = (each[name]["Properties"]["Description"] for each in (resources, newer))
@@ -53,7 +53,7 @@ def test_the_snapshot_of_an_old_release_is_deleted(resources):
         assert version["DeletionPolicy"] == "Delete"
 
 
-def test_only_the_alias_is_called(resources):
+def test_only_the_alias_is_invoked(resources):
     for name, mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").items():
         function = "IndexNextModel" if "NextModel" in name else "IndexImages"
         assert mapping["Properties"]["FunctionName"] == {"Ref": f"{function}Aliaslive"}
@@ -65,7 +65,7 @@ def test_only_the_alias_is_called(resources):
         assert "SourceArn" in permission["Properties"]
 
 
-def test_api_gateway_may_call_the_function_on_every_path(resources):
+def test_api_gateway_can_invoke_the_function_on_every_path(resources):
     body = resources["SearchApi"]["Properties"]["Body"]
     allowed = {
         each["Properties"]["SourceArn"]["Fn::Sub"][0].partition("${__Stage__}/")[2]

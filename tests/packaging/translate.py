@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class NoManagedPolicies:
-    """A loader of managed policies, of which the template uses none."""
+    """A loader without managed policies; the template uses none."""
 
     def load(self) -> dict[str, str]:
         return {}
@@ -23,7 +23,9 @@ class NoManagedPolicies:
 
 os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
 template = yaml_parse((ROOT / "template.yaml").read_text())
-template["Globals"]["Function"]["CodeUri"] = "s3://artefacts/function"  # as after `sam package`
+template["Globals"]["Function"]["CodeUri"] = (
+    "s3://artefacts/function"  # as written by `sam package`
+)
 for resource in template["Resources"].values():
     if resource["Type"] == "AWS::Serverless::LayerVersion":
         resource["Properties"]["ContentUri"] = "s3://artefacts/layer"

@@ -1,7 +1,7 @@
-"""The command blocks of README, CONTRIBUTING and docs/, each with the marker before it.
+"""Command blocks of README, CONTRIBUTING and docs/, each with its marker.
 
-A block without a marker is run by tests/e2e/test_readme.py. A marker is a comment on the line
-before the block: `<!-- serves -->` for a server, `<!-- needs: aws -->` for what no test has.
+tests/e2e/test_readme.py runs blocks without a marker. A marker is a comment on the line before the
+block: `<!-- serves -->` for a server, `<!-- needs: aws -->` for requirements that tests lack.
 """
 
 import re
@@ -43,7 +43,7 @@ class Block:
 
 
 def blocks() -> Iterator[Block]:
-    """Every block in a language of commands, page by page."""
+    """All command blocks of all pages."""
     pages = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"]
     for page in [*pages, *sorted((REPOSITORY / "docs").rglob("*.md"))]:
         text = page.read_text()

@@ -1,7 +1,4 @@
-"""An encoder whose vectors follow from the bytes alone: thousands of images take no time.
-
-An encoder that counts what it is given, and otherwise leaves it to another.
-"""
+"""An encoder that derives vectors from the bytes only, and one that counts its images."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A vector index in memory, which passes the same contract tests as the real ones."""
+"""An in-memory vector index that passes the same contract tests as the real ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from imagesearch.domain.ports import (
     WriteResult,
     WriteStatus,
 )
-from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 from tests.support.fakes import Hooks, ref
 
 COMPARE = {"gte": ge, "lte": le, "gt": gt, "lt": lt}
@@ -42,22 +42,22 @@ COMPARE = {"gte": ge, "lte": le, "gt": gt, "lt": lt}
 
 @dataclass
 class FakeIndex:
-    """Entries with versions; a deleted one is kept without its document.
+    """Entries with versions; a tombstone is an entry without a document.
 
-    `asked` has the searches of each round trip, `looks` counts the reads of embeddings. Without a
-    `dimension` embeddings of any length are accepted.
+    `requested` has the searches of each round trip, `reads` counts reads of embeddings. Without
+    `dimension`, embeddings of any length are accepted.
     """
 
     dimension: int | None = None
 
     entries: dict[str, tuple[Document | None, Embedding | None, int]] = field(default_factory=dict)
-    away: bool = False
+    unavailable: bool = False
     failing: set[str] = field(default_factory=set)
     visibility_delay: timedelta = timedelta(0)
     before_write: Hooks = field(default_factory=Hooks)
     writes: int = 0
-    asked: list[list[VectorQuery]] = field(default_factory=list)
-    looks: int = 0
+    requested: list[list[VectorQuery]] = field(default_factory=list)
+    reads: int = 0
 
     def get(self, ids: Sequence[str]) -> dict[str, Stored]:
         self._answer()
@@ -66,7 +66,7 @@ class FakeIndex:
 
     def embeddings(self, ids: Sequence[str]) -> dict[str, Embedding]:
         self._answer()
-        self.looks += 1
+        self.reads += 1
         found = {id: self.entries[id] for id in ids if id in self.entries}
         return {
             id: embedding
@@ -88,7 +88,7 @@ class FakeIndex:
 
     def search_many(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         self._answer()
-        self.asked.append(list(queries))
+        self.requested.append(list(queries))
         return [self._nearest(query) for query in queries]
 
     def list_documents(
@@ -102,7 +102,7 @@ class FakeIndex:
         selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         limit: int,
     ) -> list[Document]:
         documents = sorted(self._selected(selection), key=_time_and_key, reverse=newest_first)
@@ -123,8 +123,8 @@ class FakeIndex:
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
         for each in sorted(self._selected(Selection(Status.INDEXED, collection)), key=_key):
-            if each.neighbours and each.sha256:
-                yield Linked(each.id, each.ref.key, each.sha256, each.neighbours)
+            if each.neighbors and each.sha256:
+                yield Linked(each.id, each.ref.key, each.sha256, each.neighbors)
 
     def health(self) -> IndexHealth:
         self._answer()
@@ -194,8 +194,8 @@ class FakeIndex:
         return WriteResult(WriteStatus.WRITTEN)
 
     def _answer(self) -> None:
-        if self.away:
-            raise Unavailable("the index is away")
+        if self.unavailable:
+            raise Unavailable("the index is unavailable")
 
 
 def _matches(document: Document, selection: Selection) -> bool:
@@ -261,7 +261,7 @@ def _time_and_key(document: Document) -> tuple[float, bytes]:
     return _number(document.taken_at) if document.taken_at else 0, _key(document)
 
 
-def _is_after(document: Document, place: TakenPlace, newest_first: bool) -> bool:
+def _is_after(document: Document, place: TimePosition, newest_first: bool) -> bool:
     if (document.taken_at is None) != (place.taken_at is None):
         return document.taken_at is None
     reached = (_number(place.taken_at) if place.taken_at else 0), place.key.encode()

@@ -1,4 +1,4 @@
-"""In-memory adapters of the ports, with hooks at each step where state may change concurrently."""
+"""In-memory adapters of the ports, with hooks at each step where state can change concurrently."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def miniature(words: str) -> str:
 
 
 class Hooks:
-    """Calls that are run once each, in order, one at each execution of a step."""
+    """A queue of calls, one of which is run at each execution of a step."""
 
     def __init__(self) -> None:
         self._waiting: list[Callable[[], object]] = []
@@ -72,11 +72,11 @@ class Hooks:
 
 @dataclass
 class FakeStore:
-    """A bucket with a clock of its own, and keys in `away` for which it is unavailable."""
+    """A bucket with its own clock; keys in `unavailable` cannot be accessed."""
 
     bucket: str = BUCKET
     objects: dict[str, tuple[bytes, ObjectState]] = field(default_factory=dict)
-    away: set[str] = field(default_factory=set)
+    unavailable: set[str] = field(default_factory=set)
     before_read: Hooks = field(default_factory=Hooks)
     reads: list[str] = field(default_factory=list)
     seconds: int = 0
@@ -113,18 +113,18 @@ class FakeStore:
         return f"https://{ref.bucket}.test/{ref.key}"
 
     def _answer(self, ref: ImageRef) -> None:
-        if ref.key in self.away:
+        if ref.key in self.unavailable:
             raise Unavailable(f"cannot read {ref.key}")
 
 
 @dataclass
 class FakeImages:
-    """Decodes the files of `picture`, and records the batches."""
+    """Decodes files made by `picture`, and records the batches."""
 
     model: str = "fake"
     decoder: str = "fake 1"
     unreadable: str = "broken"
-    away: bool = False
+    unavailable: bool = False
     batches: list[list[bytes]] = field(default_factory=list)
 
     @property
@@ -134,7 +134,7 @@ class FakeImages:
     def encode_images(
         self, images: Sequence[bytes], details: DetailOptions | None = None
     ) -> list[EncodedImage | UnreadableImage]:
-        if self.away:
+        if self.unavailable:
             raise Unavailable("no decoder can be started")
         self.batches.append(list(images))
         return [self._encode(data, details) for data in images]
@@ -148,7 +148,7 @@ class FakeImages:
 
 
 def _details(words: str, wanted: DetailOptions) -> Details:
-    """The camera that the words end with, and the requested details."""
+    """The camera at the end of the words, and the requested details."""
     _, by, camera = words.partition(" by ")
     return Details(
         phash=hashlib.sha256(words.encode()).hexdigest()[:16],
@@ -162,7 +162,7 @@ def _details(words: str, wanted: DetailOptions) -> Details:
 
 @dataclass
 class FakeTexts:
-    """Gives words the vector of their picture, and records the batches."""
+    """Encodes words as the vector of their picture, and records the batches."""
 
     model: str = "fake"
     meaningless: str = "nothing at all"
@@ -176,7 +176,7 @@ class FakeTexts:
 
 
 # The relevance is 0.5 at a cosine of 0.5 for every query.
-ANYTHING = Background(np.eye(8, dtype=np.float32), neighbours=1)
+ANYTHING = Background(np.eye(8, dtype=np.float32), neighbors=1)
 RELEVANCE = Relevance(dict.fromkeys(Modality, (ANYTHING, Curve(slope=8, base=0.5, nearness=0))))
 
 
@@ -184,20 +184,20 @@ RELEVANCE = Relevance(dict.fromkeys(Modality, (ANYTHING, Curve(slope=8, base=0.5
 class FakeQueue:
     waiting: int
     in_flight: int
-    away: bool = False
+    unavailable: bool = False
 
     def lag(self) -> Lag:
-        if self.away:
+        if self.unavailable:
             raise Unavailable("the queue is unavailable")
         return Lag(self.waiting, self.in_flight)
 
 
 @dataclass
 class FakeDerived:
-    """A derived store, unavailable for keys with the prefix `away`."""
+    """A derived store that is unavailable for keys with the prefix in `unavailable`."""
 
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
-    away: str | None = None
+    unavailable: str | None = None
     before_put: Hooks = field(default_factory=Hooks)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
@@ -217,13 +217,13 @@ class FakeDerived:
         return f"https://derived.test/{key}"
 
     def _answer(self, key: str) -> None:
-        if self.away is not None and key.startswith(self.away):
+        if self.unavailable is not None and key.startswith(self.unavailable):
             raise Unavailable(f"the derived store is unavailable for {key}")
 
 
 @dataclass
 class FakeChanges:
-    """Records the signed forms, and changes the fake store."""
+    """Records signed forms, and changes the fake store."""
 
     store: FakeStore
     signed: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -246,13 +246,13 @@ class FakeChanges:
 
 @dataclass
 class FakeWeb:
-    """Images, or the errors of downloading them, by URL."""
+    """Images or download errors by URL."""
 
     images: dict[str, bytes | ImageSearchError]
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
     def fetch(self, url: str, max_bytes: int) -> bytes:
-        self.asked.append(url)
+        self.requested.append(url)
         found = self.images[url]
         if isinstance(found, ImageSearchError):
             raise found

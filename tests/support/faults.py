@@ -27,7 +27,7 @@ FAULTS = st.dictionaries(KEYS, st.tuples(st.sampled_from(STEPS), st.sampled_from
 
 @dataclass
 class Faults:
-    """The step and the exception by key."""
+    """The faulty step and its exception, by key."""
 
     of: dict[str, tuple[str, type[Exception]]]
 
@@ -120,7 +120,7 @@ class FaultyIndex(FakeIndex):
 
 
 @dataclass
-class World:
+class FaultyBucket:
     """A bucket of twelve images, some of them faulty, and its indexer."""
 
     numbered: dict[int, tuple[str, type[Exception]]]
@@ -146,7 +146,7 @@ class World:
         return START + timedelta(days=2)
 
     @property
-    def sound(self):
+    def without_faults(self):
         """The keys without faults; files with an extension are never sniffed."""
         faulty = {
             self.keys[n]

@@ -1,7 +1,7 @@
-"""The command line in processes that begin with its modules loaded: a fork takes no second.
+"""The command line in forked processes with preloaded modules, which start faster.
 
-A process of its own loads `local.cli` once; each command is run by a fork of it, so that it has its
-own working directory, environment, output and exit status, as a command of a shell has.
+A server process loads `local.cli` once, and runs each command in a fork with its own working
+directory, environment, output and exit status, as a shell does.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# What the commands import when they are called, and its libraries.
+# Modules that commands import when called, with their libraries.
 PRELOADED = (
     "local.cli",
     "local.aws",
@@ -33,7 +33,7 @@ PRELOADED = (
 
 
 class ForkedCommands:
-    """Runs `imagesearch` with arguments; may be used by one thread at a time."""
+    """Runs `imagesearch` with arguments. Not thread-safe."""
 
     def __init__(self) -> None:
         self._server = subprocess.Popen(
@@ -47,13 +47,13 @@ class ForkedCommands:
         assert self._server.stdout
         with tempfile.TemporaryDirectory() as folder:
             files = [Path(folder) / name for name in ("out", "err")]
-            asked = {
+            request = {
                 "arguments": arguments,
                 "cwd": str(cwd),
                 "environment": dict(os.environ if environment is None else environment),
                 "files": [str(file) for file in files],
             }
-            self._server.stdin.write(json.dumps(asked) + "\n")
+            self._server.stdin.write(json.dumps(request) + "\n")
             self._server.stdin.flush()
             status = json.loads(self._server.stdout.readline())
             texts = [file.read_text("utf-8") for file in files]
@@ -72,17 +72,17 @@ def _serve(inherited: set[str]) -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
 
 
-def _become(asked: dict[str, Any], inherited: set[str]) -> None:
-    """Runs the command in this process and ends it. What modules set in the environment stays."""
-    files = [os.open(path, os.O_WRONLY | os.O_CREAT) for path in asked["files"]]
+def _become(request: dict[str, Any], inherited: set[str]) -> None:
+    """Run the command in this process and exit. Environment variables set by modules are kept."""
+    files = [os.open(path, os.O_WRONLY | os.O_CREAT) for path in request["files"]]
     nothing = os.open(os.devnull, os.O_RDONLY)
     for standard, file in enumerate((nothing, *files)):
         os.dup2(file, standard)
-    os.chdir(asked["cwd"])
-    for name in inherited - set(asked["environment"]):
+    os.chdir(request["cwd"])
+    for name in inherited - set(request["environment"]):
         os.environ.pop(name, None)
-    os.environ.update(asked["environment"])
-    sys.argv = ["imagesearch", *asked["arguments"]]
+    os.environ.update(request["environment"])
+    sys.argv = ["imagesearch", *request["arguments"]]
     status = 1
     try:
         sys.modules["local.cli"].main()  # type: ignore[attr-defined]

@@ -1,7 +1,4 @@
-"""How the handlers are called and what they leave behind.
-
-What a client does to upload an image: the same steps whatever takes it.
-"""
+"""Calls of the handlers, their logs and responses, and the client steps of an upload."""
 
 import base64
 import io
@@ -22,7 +19,7 @@ CONTEXT = SimpleNamespace(aws_request_id="request-1")
 
 @dataclass
 class Logs:
-    """What a function logs, one dictionary a line."""
+    """The log of a function, one dictionary per line."""
 
     stream: io.StringIO
 
@@ -38,7 +35,7 @@ class Logs:
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     body: str
@@ -49,7 +46,7 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """The code of an error, once its shape is the one that all errors have."""
+        """The error code, after a check of the common error schema."""
         error = self.json["error"]
         assert set(error) == {"code", "message", "hint"}
         assert error["message"]
@@ -57,7 +54,7 @@ class Answer:
 
 
 def in_queue(*bodies: object) -> dict:
-    """An event with these bodies, each in a message named by its place."""
+    """An SQS event with these bodies; the message id is the position."""
     return {
         "Records": [
             {
@@ -77,7 +74,7 @@ def http(
     type: str | None = "application/json",
     **query: Any,
 ) -> dict[str, Any]:
-    """A request as API Gateway passes it on: bytes in base64, text as it is."""
+    """A request as sent by API Gateway: bytes in base64, text unchanged."""
     template = json.loads((EVENTS / "api-health.json").read_text())
     values = {name: value if isinstance(value, list) else [value] for name, value in query.items()}
     headers = {"Content-Type": type} if body is not None and type else {}
@@ -100,24 +97,24 @@ def _body(body: str | bytes | dict[str, Any] | None) -> str | None:
     return json.dumps(body) if isinstance(body, dict) else body
 
 
-def answered(answer: dict[str, Any]) -> Answer:
-    json.dumps(answer)  # as Lambda's runtime does
+def parse_response(answer: dict[str, Any]) -> Response:
+    json.dumps(answer)  # as the Lambda runtime does
     assert answer["isBase64Encoded"] is False
     headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
-    return Answer(answer["statusCode"], headers, answer["body"])
+    return Response(answer["statusCode"], headers, answer["body"])
 
 
 Ask = Callable[[str, str, Any], Any]
 
 
-def begin(ask: Ask, name: str, **more: Any) -> dict[str, Any]:
-    """`ask(method, path, body)` answers the JSON of an API's answer."""
+def begin_upload(ask: Ask, name: str, **more: Any) -> dict[str, Any]:
+    """Request an upload; `ask(method, path, body)` returns the JSON of the response."""
     return ask("POST", "/v1/images", {"name": name, "content_type": "image/webp", **more})
 
 
-def send(begun: dict[str, Any], data: bytes, base: str, **changed: str) -> int:
-    """Sends the form as it was given, but for what is changed; the answer's status."""
-    to = begun["upload"]
+def send_form(started: dict[str, Any], data: bytes, base: str, **changed: str) -> int:
+    """Send the form with some changed fields, and return the status of the response."""
+    to = started["upload"]
     fields = to["fields"] | {name.replace("_", "-"): value for name, value in changed.items()}
     url = urljoin(base, to["url"])
     return httpx.post(url, data=fields, files={"file": data}, timeout=PATIENCE_SECONDS).status_code

@@ -1,4 +1,4 @@
-"""One of two models beside each other: its index, queue and indexer, and those who never rest."""
+"""A model with its index, queue and indexer, and continuous uploads and searches."""
 
 import random
 import threading
@@ -20,8 +20,8 @@ IDLE_SECONDS = 0.02
 
 
 @dataclass
-class Side:
-    """All that belongs to one model; `queue` hears of every change in the bucket."""
+class ModelSystem:
+    """The components of one model; `queue` receives every change in the bucket."""
 
     store: ImageStore
     index: VectorIndex
@@ -34,13 +34,13 @@ class Side:
         return check_consistency(self.store, self.index)
 
     def work(self, stop: threading.Event) -> None:
-        """Empty the queue as it fills."""
+        """Process messages until stopped."""
         while not stop.wait(IDLE_SECONDS):
             if messages := self.queue.receive():
                 self.queue.settle(messages, self.handler(event_of(messages)))
 
-    def behind(self, keys: Iterable[str]) -> list[str]:
-        """Those of the keys of which the index does not say what the bucket says now."""
+    def outdated(self, keys: Iterable[str]) -> list[str]:
+        """The keys whose index entry does not match the current object."""
         refs = [ImageRef(BUCKET, key) for key in keys]
         stored = self.index.get([ref.id for ref in refs])
         return [ref.key for ref in refs if not self._agrees(ref, stored)]
@@ -53,7 +53,7 @@ class Side:
 
 @dataclass
 class Uploading:
-    """Puts new images, overwrites and deletes, as long as it runs."""
+    """Adds, overwrites and deletes images until stopped."""
 
     cloud: Cloud
     pictures: list[bytes]
@@ -73,7 +73,7 @@ class Uploading:
 
 @dataclass
 class Searching:
-    """Searches without rest for one image that never changes, and remembers what was amiss."""
+    """Continuously searches for an unchanged image, and records wrong results."""
 
     searcher: Searcher
     key: str
@@ -88,9 +88,9 @@ class Searching:
             words = searcher.search(Search(TextQuery("an owl")))
             if not own.hits or not _is_itself(own.hits[0], self.key):
                 self.wrong.append(f"{searcher.model}: {own.hits[:1]}")
-            strangers = {hit.document.model for hit in own.hits + words.hits} - {searcher.model}
-            if strangers or not words.hits:
-                self.wrong.append(f"{searcher.model} answered from {strangers or 'nothing'}")
+            other_models = {hit.document.model for hit in own.hits + words.hits} - {searcher.model}
+            if other_models or not words.hits:
+                self.wrong.append(f"{searcher.model} answered from {other_models or 'nothing'}")
             self.answered[searcher.model] = self.answered.get(searcher.model, 0) + 1
 
 
@@ -100,7 +100,7 @@ def _is_itself(hit: Hit, key: str) -> bool:
 
 @contextmanager
 def running(*tasks: Callable[[threading.Event], None]):
-    """Runs the tasks until the block ends; what one of them raised is raised here."""
+    """Runs the tasks until the block ends, and raises their exceptions."""
     stop, raised = threading.Event(), []
 
     def guarded(task):

@@ -1,4 +1,4 @@
-"""A model of a few bytes, as a server has it and as it is known."""
+"""A model of a few bytes: its files and its catalog entry."""
 
 import hashlib
 from typing import Any
@@ -13,7 +13,7 @@ FILES = ("image.onnx", "text.onnx", "tokenizer.json")
 
 
 def unsigned_graph() -> bytes:
-    """A graph with a weight that can be made signed."""
+    """A graph with an unsigned weight that can be converted."""
     rng = np.random.default_rng(0)
     constants = [
         numpy_helper.from_array(rng.integers(0, 256, (8, 4), np.uint8), "w"),
@@ -30,7 +30,7 @@ def unsigned_graph() -> bytes:
 
 
 def known(server: FileServer, **changes: Any) -> CatalogEntry:
-    """A model of the server's files, pinned as they are."""
+    """The catalog entry of the files on the server, with their hashes."""
     image = {
         "graph": "image.onnx", "input": "x", "output": "y", "size": 8, "resize": "pad",
         "resample": "bicubic", "mean": [0, 0, 0], "std": [1, 1, 1], "pad_color": [0, 0, 0],

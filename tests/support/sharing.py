@@ -1,4 +1,4 @@
-"""What is dear is made once for all worker processes of a test run, by whoever needs it first."""
+"""Expensive values are created once per test run and shared by all worker processes."""
 
 import fcntl
 from collections.abc import Callable, Iterator
@@ -11,12 +11,12 @@ Make = Callable[[], AbstractContextManager[str]]
 
 @contextmanager
 def shared_by_workers(factory: pytest.TempPathFactory, name: str, make: Make) -> Iterator[str]:
-    """The value that `make` yields in one of the workers; it stays valid in all of them.
+    """The value that `make` yields in one of the workers, valid in all of them.
 
-    The worker that made it keeps it until no other worker is within this context.
+    The worker that created it keeps it until no other worker is within this context.
     """
     folder = factory.getbasetemp()
-    if folder.name.startswith("popen-"):  # of one of several workers
+    if folder.name.startswith("popen-"):  # one of several workers
         folder = folder.parent
     value = folder / f"{name}.shared"
     with (
@@ -33,6 +33,6 @@ def shared_by_workers(factory: pytest.TempPathFactory, name: str, make: Make) ->
             yield value.read_text()
         finally:
             if mine:
-                fcntl.flock(making, fcntl.LOCK_EX)  # nobody begins to use it
-                fcntl.flock(using, fcntl.LOCK_EX)  # and nobody uses it any more
+                fcntl.flock(making, fcntl.LOCK_EX)  # no worker starts to use it
+                fcntl.flock(using, fcntl.LOCK_EX)  # and no worker uses it any longer
                 value.unlink()

@@ -1,8 +1,7 @@
-"""Unit tests are fast: one that starts a process, listens or loads a model is marked as slow.
+"""In-memory fixtures, and a guard that keeps unit tests fast.
 
-`make check` runs the others, so the rule is held here: they cannot do any of these.
-
-A bucket, an index and an indexer between them, all in memory.
+A test that starts a process, listens or loads a model is marked as slow. `make check` runs the
+others, for which these operations raise an error here.
 """
 
 import sys
@@ -19,7 +18,7 @@ from imagesearch.search.searcher import Searcher
 from tests.support.fake_index import FakeIndex
 from tests.support.fakes import START, FakeImages, FakeStore, FakeTexts, picture, ref
 
-# Of what Python reports of itself: https://docs.python.org/3/library/audit_events.html
+# Audit events of Python: https://docs.python.org/3/library/audit_events.html
 SLOW_EVENTS = frozenset(
     ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "socket.bind")
 )
@@ -34,7 +33,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    # This hook hears of every test of the run.
+    # This hook is called for every test of the run.
     if item.get_closest_marker("slow") or HERE not in item.path.parents:
         return (yield)
     _running.append(item.nodeid)
@@ -57,7 +56,7 @@ def raise_slow(what: str) -> None:
 
 
 def _watch_sessions() -> None:
-    """Onnxruntime reports no event, so its sessions do."""
+    """Raise an audit event for each session, because onnxruntime raises none."""
     create = onnxruntime.InferenceSession.__init__
 
     def reported(session: Any, *arguments: Any, **more: Any) -> None:
@@ -100,12 +99,12 @@ def searcher(index, texts, images) -> Searcher:
 
 @pytest.fixture
 def fill(store, indexer):
-    """Puts pictures of these words under these keys and indexes them."""
+    """Stores pictures of words under keys and indexes them."""
 
     def fill(**words: str) -> None:
-        keyed = {name.replace("__", "/") + ".png": said for name, said in words.items()}
-        for key, said in keyed.items():
-            store.put(key, picture(said))
+        keyed = {name.replace("__", "/") + ".png": text for name, text in words.items()}
+        for key, text in keyed.items():
+            store.put(key, picture(text))
         indexer.process([ref(key) for key in keyed])
 
     return fill

@@ -12,7 +12,7 @@ CATS = Scope(frozenset({"cats"}))
 
 
 class Changes:
-    """Remembers what was changed."""
+    """Records changes."""
 
     def __init__(self):
         self.changed = []
@@ -24,7 +24,7 @@ class Changes:
         self.changed.append(ref.key)
 
 
-def test_a_store_holds_what_lies_within():
+def test_a_scoped_store_contains_only_its_collections():
     store = FakeStore()
     for key in ("cats/1.png", "dogs/1.png", "1.png"):
         store.put(key, b"")
@@ -36,14 +36,14 @@ def test_a_store_holds_what_lies_within():
         scoped.url(ref("1.png"))
 
 
-def test_uploads_and_deletions_stay_within():
+def test_uploads_and_deletions_are_limited_to_the_scope():
     changes = Changes()
     scoped = ScopedChanges(changes, CATS)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     for key in ("dogs/1.png", "1.png"):
-        with pytest.raises(NotAllowed) as refused:
+        with pytest.raises(NotAllowed) as raised:
             scoped.upload_form(ref(key), "image/png", {}, now)
-        assert "cats" in refused.value.hint
+        assert "cats" in raised.value.hint
         with pytest.raises(NotFound):
             scoped.delete(ref(key))
     assert changes.changed == []
@@ -52,7 +52,7 @@ def test_uploads_and_deletions_stay_within():
     assert changes.changed == ["cats/1.png", "cats/1.png"]
 
 
-def test_keys_are_bound_by_a_list():
+def test_scopes_are_read_from_a_list():
     bound = key_bindings("ab12=cats/dogs,cd34=a%2Cb")
     assert bound == {
         "ab12": Scope(frozenset({"cats", "dogs"})),
@@ -62,6 +62,6 @@ def test_keys_are_bound_by_a_list():
 
 
 @pytest.mark.parametrize("text", ["ab12", "=cats", "ab12=", "ab12=/", "a=cats,a=dogs"])
-def test_a_list_that_binds_nothing_is_refused(text):
+def test_an_invalid_list_of_scopes_is_rejected(text):
     with pytest.raises(ValueError, match="key-id=cats/dogs"):
         key_bindings(text)

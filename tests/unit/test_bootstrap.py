@@ -12,13 +12,13 @@ def settings(**more):
     return Settings.from_environment(NEEDED | more)
 
 
-def test_an_index_is_lucene_with_whole_vectors_in_one_shard_unless_said():
+def test_the_default_index_is_lucene_uncompressed_with_one_shard():
     read = settings()
     assert (read.index_engine, read.index_compression) == ("lucene", "1x")
     assert (read.index_shards, read.index_replicas, read.index_refresh_seconds) == (1, None, 1)
 
 
-def test_all_of_it_can_be_said():
+def test_every_index_setting_can_be_configured():
     read = settings(
         INDEX_ENGINE="faiss",
         INDEX_COMPRESSION="32x",
@@ -38,13 +38,13 @@ def test_all_of_it_can_be_said():
     ("INDEX_REPLICAS", "-1"),
     ("INDEX_REFRESH_SECONDS", "0"),
 ])  # fmt: skip
-def test_a_wrong_value_is_named(name, value):
+def test_an_invalid_value_is_named(name, value):
     with pytest.raises(ConfigurationError, match=f"{name} is '{value}'"):
         settings(**{name: value})
 
 
 @pytest.mark.parametrize(("engine", "compression"), [("lucene", "32x"), ("faiss", "4x")])
-def test_a_compression_that_the_engine_lacks_is_refused(engine, compression):
+def test_a_compression_that_the_engine_lacks_is_rejected(engine, compression):
     with pytest.raises(ConfigurationError, match=f"INDEX_COMPRESSION.*{engine} supports 1x"):
         settings(INDEX_ENGINE=engine, INDEX_COMPRESSION=compression)
 
@@ -57,11 +57,11 @@ def test_an_unknown_engine_is_named_before_its_compression():
 @pytest.mark.parametrize(
     "sources", ["sqlite:///a/index.db", "file:///a,sqlite:///b", "sqlite:///a,file:///b,file:///c"]
 )
-def test_a_source_of_known_content_is_an_index_and_a_folder(sources):
+def test_a_content_source_is_an_index_and_a_folder(sources):
     with pytest.raises(ConfigurationError, match="REUSE_FROM is"):
         settings(REUSE_FROM=sources)
 
 
-def test_there_may_be_several_sources_of_known_content():
+def test_several_content_sources_can_be_configured():
     sources = "sqlite:///a/index.db,file:///a/derived sqlite:///b%2C/index.db,file:///b%2C/derived"
     assert settings(REUSE_FROM=sources).reuse_from == sources

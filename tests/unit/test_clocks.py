@@ -1,4 +1,4 @@
-"""No test depends on how long ago it was collected: no module reads a clock at its import."""
+"""No test module reads a clock at import, so tests do not depend on the time of collection."""
 
 import ast
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def test_no_test_module_reads_a_clock_while_it_is_imported():
         "if slow:\n    NOW = time()",
     ],
 )
-def test_a_clock_that_is_read_at_import_is_found(source):
+def test_a_clock_read_at_import_is_found(source):
     assert list(clocks_read_at_import(source))
 
 
@@ -45,12 +45,12 @@ def test_a_clock_that_is_read_at_import_is_found(source):
         "NOW = datetime(2026, 1, 1, tzinfo=UTC)",
     ],
 )
-def test_a_clock_that_is_read_in_a_call_is_none(source):
+def test_a_clock_read_in_a_call_is_ignored(source):
     assert not list(clocks_read_at_import(source))
 
 
 def clocks_read_at_import(source: str) -> Iterator[int]:
-    """The lines of calls of a clock outside of function bodies."""
+    """The lines of clock calls outside of function bodies."""
     waiting: list[ast.AST] = [ast.parse(source)]
     while waiting:
         node = waiting.pop()
@@ -60,7 +60,7 @@ def clocks_read_at_import(source: str) -> Iterator[int]:
 
 
 def _evaluated_at_once(node: ast.AST) -> Iterator[ast.AST]:
-    """Of a function these are its decorators and defaults; its body runs when it is called."""
+    """Nodes evaluated at import: for a function its decorators and defaults, but not its body."""
     if isinstance(node, FUNCTIONS):
         yield node.args
         yield from getattr(node, "decorator_list", [])

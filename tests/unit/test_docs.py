@@ -26,9 +26,9 @@ PAGES = [
 ]
 BLOCKS = list(blocks())
 _PACKAGE = ROOT / "layers/imagesearch/imagesearch"
-# Where a text may leave the beginning of a module's path to its context.
+# Packages whose prefix can be omitted in text.
 MODULES = (ROOT, _PACKAGE.parent, _PACKAGE, _PACKAGE / "embedding/decoding")
-# What the text around a marked block must mention, so that a reader knows what is missing.
+# Requirements that the text around a marked block must mention.
 MENTIONS = {
     "needs: aws": "AWS",
     "needs: opensearch": "OpenSearch",
@@ -39,7 +39,7 @@ MENTIONS = {
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
-    """Each link within the repository: the file, and the place in it."""
+    """The file and anchor of each link within the repository."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if not re.match(r"[a-z]+:", target):
             name, _, place = target.partition("#")
@@ -47,7 +47,7 @@ def links(page: Path) -> Iterator[tuple[Path, str]]:
 
 
 def places(file: Path) -> set[str]:
-    """The anchors of a file: the names of its tests, or its headings as GitHub writes them."""
+    """The anchors of a file: names of tests, or headings in the format of GitHub."""
     text = file.read_text()
     if file.suffix == ".py":
         return set(re.findall(r"^def (test_\w+)", text, re.MULTILINE))
@@ -69,7 +69,7 @@ def test_every_event_file_is_listed() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_resolves(page: Path) -> None:
     for file, place in links(page):
         assert file.exists(), file
         assert not place or place in places(file), f"{file}#{place}"
@@ -80,13 +80,13 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     [page for page in PAGES if page.name != "CHANGELOG.md" and "models" not in page.parts],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_modules_that_the_text_names_exist(page: Path) -> None:
+def test_modules_named_in_the_text_exist(page: Path) -> None:
     for name in re.findall(r"`([\w/]+\.py)`", page.read_text()):
         if "NAME" not in name:
             assert any((folder / name).exists() for folder in MODULES), name
 
 
-def test_the_diagram_names_modules_that_exist() -> None:
+def test_modules_of_the_diagram_exist() -> None:
     text = (ROOT / "docs/explanation/how-it-works.md").read_text()
     [diagram] = re.findall(r"```mermaid\n(.*?)```", text, re.DOTALL)
     names = re.findall(r"\b[a-z_]+(?:\.[a-z_]+)+\b", diagram.replace("manifest.json", ""))
@@ -96,7 +96,7 @@ def test_the_diagram_names_modules_that_exist() -> None:
         assert path.is_dir() or path.with_suffix(".py").exists(), name
 
 
-def test_every_page_is_reached_from_the_index() -> None:
+def test_every_page_is_linked_from_the_index() -> None:
     reached, waiting = set(), [ROOT / "docs/README.md"]
     while waiting:
         page = waiting.pop()
@@ -106,7 +106,7 @@ def test_every_page_is_reached_from_the_index() -> None:
     assert [page for page in (ROOT / "docs").rglob("*.md") if page not in reached] == []
 
 
-def test_the_reference_is_generated_from_the_code_of_today() -> None:
+def test_the_reference_is_up_to_date() -> None:
     generator = runpy.run_path(str(ROOT / "docs/generate_reference.py"))
     pages, notice = generator["pages"](), generator["NOTICE"]
     written = {path.name: path.read_text() for path in REFERENCE.glob("*.md")}
@@ -140,12 +140,12 @@ def test_ci_runs_the_script_with_pinned_actions() -> None:
     assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
 
 
-def test_the_readme_fits_on_a_few_screens() -> None:
+def test_the_length_of_the_readme_is_limited() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_every_block_is_run_or_says_what_it_needs(block: Block) -> None:
+def test_every_block_is_run_or_marked_with_its_requirements(block: Block) -> None:
     """tests/e2e/test_readme.py runs the blocks without a marker."""
     assert block.marker in MARKERS, f"{block}: the marker must be one of {MARKERS}"
     if mention := MENTIONS.get(block.marker):

@@ -1,4 +1,4 @@
-"""Listing indexes by prefix, without those of a longer prefix."""
+"""Listing of indexes by prefix excludes those of a longer prefix."""
 
 import pytest
 
@@ -20,18 +20,18 @@ def settings(file):
     return Settings(bucket="b", index_url=f"sqlite://{file}", model_uri="/nowhere")
 
 
-def test_only_indexes_of_the_very_prefix_are_listed(file, settings):
+def test_only_indexes_of_the_exact_prefix_are_listed(file, settings):
     for name in (f"images-{SPACE}", f"images-{OTHER}", f"images-test-{SPACE}", "images-old"):
         SqliteIndex(file, name, 4).close()
     assert list(bootstrap.vector_indexes(settings)) == [f"images-{SPACE}", f"images-{OTHER}"]
 
 
-def test_where_there_is_no_file_there_are_no_indexes(file, settings):
+def test_a_missing_file_has_no_indexes(file, settings):
     assert bootstrap.vector_indexes(settings) == {}
     assert not file.exists()
 
 
-def test_a_file_that_is_no_database_is_not_taken_for_an_empty_one(file, settings):
+def test_a_file_that_is_not_a_database_is_not_listed_as_empty(file, settings):
     file.write_bytes(b"my diary" * 1000)
     with pytest.raises(Unavailable, match=r"index\.db"):
         bootstrap.vector_indexes(settings)

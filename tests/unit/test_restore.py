@@ -26,18 +26,18 @@ assert snapshot_restore_py.registered == [index.close]
 MODEL = STARTER_MODEL
 
 
-def test_an_action_is_left_with_the_register():
+def test_an_action_is_registered():
     left = []
     after_restore(left.clear, left.append)
     assert left == [left.clear]
 
 
-def test_where_there_are_no_snapshots_nothing_is_left_anywhere():
+def test_nothing_is_registered_without_snapshots():
     after_restore(lambda: None)
 
 
 def test_on_lambda_the_index_drops_its_connections_after_a_restore(tmp_path):
-    """With a module of the name that only Lambda's runtime has."""
+    """Simulates the module that exists only in the Lambda runtime."""
     (tmp_path / "snapshot_restore_py.py").write_text(RUNTIME)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     subprocess.run([sys.executable, "-c", FUNCTION % str(MODEL)], env=environment, check=True)

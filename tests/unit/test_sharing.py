@@ -1,4 +1,4 @@
-"""What is dear is made once for all workers, and kept until the last of them has done with it."""
+"""Shared values are created once for all workers, and kept until the last worker releases them."""
 
 import threading
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Factory:
-    """pytest's, of one of several workers."""
+    """The tmp_path_factory of one of several workers."""
 
     def __init__(self, folder):
         self._folder = folder
@@ -41,7 +41,7 @@ def factories(tmp_path):
     return [Factory(tmp_path / f"popen-gw{number}") for number in range(2)]
 
 
-def test_the_second_worker_takes_what_the_first_has_made(factories, make, log):
+def test_the_second_worker_reuses_the_value_of_the_first(factories, make, log):
     with (
         shared_by_workers(factories[0], "server", make) as first,
         shared_by_workers(factories[1], "server", make) as second,
@@ -50,7 +50,7 @@ def test_the_second_worker_takes_what_the_first_has_made(factories, make, log):
     assert log == ["made", "ended"]
 
 
-def test_what_is_made_stays_until_the_other_worker_has_done_with_it(factories, make, log):
+def test_a_value_remains_until_the_last_worker_releases_it(factories, make, log):
     entered, left = threading.Event(), threading.Event()
 
     def other():
@@ -68,14 +68,14 @@ def test_what_is_made_stays_until_the_other_worker_has_done_with_it(factories, m
     assert log == ["made", "used", "ended"]
 
 
-def test_what_ended_is_made_again(factories, make, log):
+def test_a_released_value_is_created_again(factories, make, log):
     for factory in factories:
         with shared_by_workers(factory, "server", make):
             pass
     assert log == ["made", "ended"] * 2
 
 
-def test_a_run_without_workers_has_a_folder_of_its_own(tmp_path, make, log):
+def test_a_run_without_workers_has_its_own_folder(tmp_path, make, log):
     for name in ("pytest-1", "pytest-2"):
         with shared_by_workers(Factory(tmp_path / name), "server", make):
             assert list((tmp_path / name).iterdir())

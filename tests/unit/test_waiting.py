@@ -1,4 +1,4 @@
-"""Tests wait by progress, and no test fails because the machine is slow."""
+"""Waits depend on progress, and no test fails because the machine is slow."""
 
 import ast
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ WAITING = {"wait", "join", "communicate", "wait_procs"}
 
 
 class Clock:
-    """Time that passes only while somebody waits, in steps of a second."""
+    """A clock that advances only by sleeping, in steps of a second."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -38,14 +38,14 @@ def test_a_wait_ends_when_the_condition_holds(clock):
     assert clock.now == 101
 
 
-def test_a_wait_that_sees_no_progress_is_given_up_and_says_what_it_was_for(clock):
+def test_a_wait_without_progress_fails_and_names_its_condition(clock):
     with pytest.raises(AssertionError, match="not within 600 s: pigs fly"):
         eventually("pigs fly", lambda: False)
     assert clock.now == PATIENCE_SECONDS
 
 
-def test_a_wait_goes_on_as_long_as_something_moves_on(clock):
-    """Here for ten times as long as without progress."""
+def test_a_wait_continues_while_there_is_progress(clock):
+    """The wait lasts ten times as long as without progress."""
     eventually(
         "all is done",
         lambda: clock.now > 10 * PATIENCE_SECONDS,
@@ -53,15 +53,15 @@ def test_a_wait_goes_on_as_long_as_something_moves_on(clock):
     )
 
 
-def test_a_few_seconds_are_never_all_the_patience_there_is(clock):
+def test_a_short_wait_lasts_at_least_the_default_timeout(clock):
     eventually("it is done on a slow machine", lambda: clock.now > 300, 10)
 
 
-def test_no_time_out_of_a_test_is_a_number():
+def test_no_test_timeout_is_a_literal():
     found = {
         path.relative_to(TESTS).as_posix(): lines
         for path in sorted(TESTS.rglob("*.py"))
-        if (lines := list(impatient(path.read_text("utf-8"))))
+        if (lines := list(literal_timeouts(path.read_text("utf-8"))))
     }
     assert found == {}, "pass PATIENCE_SECONDS of tests/support/waiting.py, or use `eventually`"
 
@@ -78,8 +78,8 @@ def test_no_time_out_of_a_test_is_a_number():
         "socket.create_connection(address, 10)",
     ],
 )
-def test_an_impatient_line_is_found(source):
-    assert list(impatient(source)) == [1]
+def test_a_literal_timeout_is_found(source):
+    assert list(literal_timeouts(source)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_an_impatient_line_is_found(source):
         "stop.wait(0.02)",
     ],
 )
-def test_a_patient_line_is_none(source):
-    assert not list(impatient(source))
+def test_a_named_timeout_is_not_reported(source):
+    assert not list(literal_timeouts(source))
 
 
-def impatient(source: str) -> Iterator[int]:
-    """The lines of calls that end by a number of seconds, or by httpx's own five."""
+def literal_timeouts(source: str) -> Iterator[int]:
+    """The lines of calls with a literal timeout, or with the default of five seconds of httpx."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and (_bounded(node) or _asks_in_five_seconds(node)):
+        if isinstance(node, ast.Call) and (_bounded(node) or _uses_default_timeout(node)):
             yield node.lineno
 
 
@@ -122,7 +122,7 @@ def _seconds(value: ast.expr) -> bool:
     )
 
 
-def _asks_in_five_seconds(call: ast.Call) -> bool:
+def _uses_default_timeout(call: ast.Call) -> bool:
     match call.func:
         case ast.Attribute(value=ast.Name(id="httpx"), attr=name) if name in ASKING:
             return not {"timeout", "transport"} & {keyword.arg for keyword in call.keywords}

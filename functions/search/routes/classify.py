@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from imagesearch.classification.classifier import (
     MAX_LABELS,
-    MAX_NEIGHBOURS,
+    MAX_NEIGHBORS,
     NEAREST_LABELS,
     Classification,
     LabelSource,
@@ -40,7 +40,7 @@ from ..responses import ResponseModel, json_response, rounded_cosine
 from ..routing import IMAGE_ERRORS, Dependencies, ImageUrls, LogFields, Operation
 from .search import FoundImage, Took, found_image
 
-NEIGHBOURS = 20
+DEFAULT_NEIGHBORS = 20
 Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL)]
 Labels = Annotated[
     str | None,
@@ -56,10 +56,19 @@ LabelLimit = Annotated[
 LabelSetName = Annotated[
     str | None, Query(max_length=64, description="Name of a stored label set.")
 ]
-Neighbours = Annotated[
-    int, Query(ge=1, le=MAX_NEIGHBOURS, description="Number of nearest labeled images that vote.")
+NeighborCount = Annotated[
+    int, Query(ge=1, le=MAX_NEIGHBORS, description="Number of nearest labeled images that vote.")
 ]
 Source = Annotated[LabelSource, Query(description="Source of the label of each image that votes.")]
+SUMMARY = "Classify an image"
+DESCRIPTION = f"""With `labels`: zero-shot classification among up to {MAX_LABELS} labels of up to
+{MAX_LABEL} characters. With `labelset`: the same among the labels of a stored set, of which the
+nearest {NEAREST_LABELS:,} are compared. Without either: a vote of the nearest labeled images, which
+are returned as `evidence`; `source` selects where their label is recorded. The scores of all
+compared labels sum to 1.
+
+The body is JSON or the bytes of an image. With an image as the body, all other fields are query
+parameters, and `labels` are separated by commas."""
 
 
 class PostedClassify(BaseModel):
@@ -88,10 +97,10 @@ class PostedClassify(BaseModel):
         Field(
             strict=True,
             ge=1,
-            le=MAX_NEIGHBOURS,
+            le=MAX_NEIGHBORS,
             description="Number of nearest labeled images that vote.",
         ),
-    ] = NEIGHBOURS
+    ] = DEFAULT_NEIGHBORS
     source: Annotated[
         LabelSource, Field(description="Source of the label of each image that votes.")
     ] = LabelSource.METADATA
@@ -148,19 +157,10 @@ CLASSIFY = RequestBody(
     },
     accepts_image=True,
 )
-SUMMARY = "Classify an image"
-DESCRIPTION = f"""With `labels`: zero-shot classification among up to {MAX_LABELS} labels of up to
-{MAX_LABEL} characters. With `labelset`: the same among the labels of a stored set, of which the
-nearest {NEAREST_LABELS:,} are compared. Without either: a vote of the nearest labeled images, which
-are returned as `evidence`; `source` selects where their label is recorded. The scores of all
-compared labels sum to 1.
-
-The body is JSON or the bytes of an image. With an image as the body, all other fields are query
-parameters, and `labels` are separated by commas."""
 
 
 @dataclass(frozen=True, slots=True)
-class Among:
+class LabelSelection:
     """The labels to compare an image with: `labels`, else those of `labelset`, else of a vote."""
 
     labels: list[str] | None
@@ -195,7 +195,7 @@ class ClassifyRoutes:
         labels: Labels = None,
         labelset: LabelSetName = None,
         limit: LabelLimit = LIMIT,
-        neighbours: Neighbours = NEIGHBOURS,
+        neighbours: NeighborCount = DEFAULT_NEIGHBORS,
         source: Source = LabelSource.METADATA,
         collection: Collection = None,
     ) -> Response[Any]:
@@ -203,23 +203,23 @@ class ClassifyRoutes:
         if is_json(event.headers.get("content-type", "")):
             reject_parameters(request)
             posted = posted_json(event, PostedClassify)
-            among = Among(posted.labels, posted.labelset, posted.vote())
-            return self._response(self._classify(posted.query(), among), posted.limit)
+            selection = LabelSelection(posted.labels, posted.labelset, posted.vote())
+            return self._response(self._classify(posted.query(), selection), posted.limit)
         image = ImageQuery(posted_image(event))
         split = labels.split(",") if labels is not None else None
-        among = Among(split, labelset, Vote(neighbours, source, collection or None))
-        return self._response(self._classify(image, among), limit)
+        selection = LabelSelection(split, labelset, Vote(neighbours, source, collection or None))
+        return self._response(self._classify(image, selection), limit)
 
-    def _classify(self, image: SingleImage, among: Among) -> Classification:
+    def _classify(self, image: SingleImage, selection: LabelSelection) -> Classification:
         """Raises InvalidQuery for both labels and a label set."""
         classifier = self._dependencies.classifier
-        if among.labels is not None and among.labelset is not None:
+        if selection.labels is not None and selection.labelset is not None:
             raise InvalidQuery("labels and labelset exclude each other", "send one of the two")
-        if among.labels is not None:
-            return classifier.by_labels(image, among.labels)
-        if among.labelset is not None:
-            return classifier.by_labelset(image, among.labelset)
-        return classifier.by_neighbours(image, among.vote)
+        if selection.labels is not None:
+            return classifier.by_labels(image, selection.labels)
+        if selection.labelset is not None:
+            return classifier.by_labelset(image, selection.labelset)
+        return classifier.by_neighbors(image, selection.vote)
 
     def _response(self, result: Classification, limit: int) -> Response[Any]:
         took = result.took_ms

@@ -50,6 +50,14 @@ Threshold = Annotated[
 GroupLimit = Annotated[
     int, Query(ge=1, le=MAX_GROUPS, description="Maximum number of groups per page.")
 ]
+LIST = "List groups of duplicate images"
+LIST_RULES = """Copies that were cropped, resized, recompressed, mirrored, recolored, framed or
+overlaid with text are near duplicates; different photos of one subject are not. Images are compared
+when they are indexed, so new images join groups with a delay: at once on a local server, within two
+minutes on AWS. A page may have fewer groups than `limit`; the last page has no cursor."""
+CHECK_IMAGE = "Check for duplicates of an image"
+CHECK_RULES = """The body is JSON or the bytes of an image. With an image as the body, `threshold`
+and `collection` are query parameters."""
 
 
 class PostedCheck(BaseModel):
@@ -102,6 +110,8 @@ DuplicateKind = Annotated[
     Kind,
     Field(description="`exact`: identical files; `near`: the same picture, possibly edited."),
 ]
+
+
 GroupKindField = Annotated[
     GroupKind,
     Field(
@@ -161,14 +171,6 @@ class DuplicateAnswer(ResponseModel):
 
 
 CHECK = RequestBody(PostedCheck, {"image": {"image": EXAMPLE_IMAGE}}, accepts_image=True)
-LIST = "List groups of duplicate images"
-LIST_RULES = """Copies that were cropped, resized, recompressed, mirrored, recolored, framed or
-overlaid with text are near duplicates; different photos of one subject are not. Images are compared
-when they are indexed, so new images join groups with a delay: at once on a local server, within two
-minutes on AWS. A page may have fewer groups than `limit`; the last page has no cursor."""
-CHECK_IMAGE = "Check for duplicates of an image"
-CHECK_RULES = """The body is JSON or the bytes of an image. With an image as the body, `threshold`
-and `collection` are query parameters."""
 
 
 class DuplicateRoutes:

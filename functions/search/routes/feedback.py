@@ -12,6 +12,9 @@ from ..routing import Dependencies, LogFields, Operation
 
 # The longest search ID: that of a model with 8,192 dimensions.
 MAX_SEARCH_ID = 12_000
+SUMMARY = "Report whether a hit was relevant"
+DESCRIPTION = """Stored as training data: the embeddings of query and image, and the verdict. The
+user is not recorded, nor the text or image of the query. Repeated feedback is stored once."""
 
 
 class PostedFeedback(BaseModel):
@@ -37,9 +40,6 @@ FEEDBACK = RequestBody(
     PostedFeedback,
     {"relevant": {"search_id": "aKw9…", "id": "2J6Tn4a9QYXvZ2mD5oHkR8cW", "relevant": True}},
 )
-SUMMARY = "Report whether a hit was relevant"
-DESCRIPTION = """Stored as training data: the embeddings of query and image, and the verdict. The
-user is not recorded, nor the text or image of the query. Repeated feedback is stored once."""
 
 
 class FeedbackRoutes:

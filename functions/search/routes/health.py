@@ -7,7 +7,7 @@ from pydantic import Field
 
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import ChangeQueue
-from imagesearch.uploads import Allowed, UploadService
+from imagesearch.uploads import Permissions, UploadService
 
 from ..responses import ResponseModel, json_response
 from ..routing import UNAVAILABLE, Dependencies, Operation
@@ -69,8 +69,11 @@ class HealthRoutes:
 
 
 def _allowed(uploads: UploadService | None) -> list[Change]:
-    allowed = uploads.allowed if uploads else Allowed()
-    changes: dict[Change, bool] = {"uploads": allowed.uploads, "deletions": allowed.deletions}
+    permissions = uploads.permissions if uploads else Permissions()
+    changes: dict[Change, bool] = {
+        "uploads": permissions.uploads,
+        "deletions": permissions.deletions,
+    }
     return [change for change, is_allowed in changes.items() if is_allowed]
 
 

@@ -64,6 +64,19 @@ from ..routing import (
 # A character has up to four bytes in UTF-8.
 MAX_STEM = MAX_NAME_BYTES // 4
 TYPES = ", ".join(EXTENSIONS_OF)
+LIST = "List images by key or by the time they were taken"
+RECORD = "Get the record of an image"
+UPLOAD = "Create an upload, or fetch an image from a URL"
+UPLOAD_STEPS = """The image itself is uploaded directly to the bucket: POST the returned fields to
+the returned URL, as a multipart form with the bytes as the last field, `file`. The image must have
+the declared type and at most 64 MB. With `url`, the image is fetched and stored before the response
+is sent, and the response has no `upload`. Afterwards `GET /v1/images/{id}` reports `pending`, then
+`indexed` or `rejected`."""
+UPLOAD_ERRORS = (*JSON_ERRORS, 422)
+DELETE = "Delete an image"
+DELETE_RULES = """Deletes the object in the bucket; its event removes the image from the index
+shortly after. In a versioned bucket, older versions remain. On a local server, the file is moved
+out of the folder."""
 
 
 class PostedImage(BaseModel):
@@ -197,19 +210,6 @@ NEW_IMAGE = RequestBody(
         "url": {"url": "https://example.com/beach.jpg", "collection": "2024"},
     },
 )
-LIST = "List images by key or by the time they were taken"
-RECORD = "Get the record of an image"
-UPLOAD = "Create an upload, or fetch an image from a URL"
-UPLOAD_STEPS = """The image itself is uploaded directly to the bucket: POST the returned fields to
-the returned URL, as a multipart form with the bytes as the last field, `file`. The image must have
-the declared type and at most 64 MB. With `url`, the image is fetched and stored before the response
-is sent, and the response has no `upload`. Afterwards `GET /v1/images/{id}` reports `pending`, then
-`indexed` or `rejected`."""
-UPLOAD_ERRORS = (*JSON_ERRORS, 422)
-DELETE = "Delete an image"
-DELETE_RULES = """Deletes the object in the bucket; its event removes the image from the index
-shortly after. In a versioned bucket, older versions remain. On a local server, the file is moved
-out of the folder."""
 
 
 class ImageRoutes:

@@ -36,6 +36,19 @@ Count = Annotated[
     int,
     Field(ge=0, description="Number of labels; new labels are counted after about a second."),
 ]
+SETS = "/v1/labelsets"
+SET = f"{SETS}/<name>"
+LABELS_OF_SET = f"{SET}/labels"
+LIST = "List the label sets"
+READ = "List the labels of a set"
+REPLACE = "Create a label set or replace its labels"
+ADD = "Add labels to a set"
+DELETE = "Delete a label set"
+ADD_RULES = f"""Up to {MAX_WRITTEN} labels per request: each is embedded before the response is
+sent. Create a larger set with PUT and add the rest with POST; `imagesearch labels put` does this
+from a file."""
+REPLACE_RULES = f"{ADD_RULES} Labels that the set has already are not embedded again."
+WRITE_ERRORS = (404, 413, 415, 503)
 
 
 class PostedLabels(BaseModel):
@@ -82,19 +95,6 @@ class Deleted(ResponseModel):
 
 
 LABELS = RequestBody(PostedLabels, {"labels": {"labels": ["a red fox", "an arctic fox", "a wolf"]}})
-SETS = "/v1/labelsets"
-SET = f"{SETS}/<name>"
-LABELS_OF_SET = f"{SET}/labels"
-LIST = "List the label sets"
-READ = "List the labels of a set"
-REPLACE = "Create a label set or replace its labels"
-ADD = "Add labels to a set"
-DELETE = "Delete a label set"
-ADD_RULES = f"""Up to {MAX_WRITTEN} labels per request: each is embedded before the response is
-sent. Create a larger set with PUT and add the rest with POST; `imagesearch labels put` does this
-from a file."""
-REPLACE_RULES = f"{ADD_RULES} Labels that the set has already are not embedded again."
-WRITE_ERRORS = (404, 413, 415, 503)
 
 
 class LabelSetRoutes:

@@ -84,6 +84,27 @@ MAX_SEARCHES = 32
 # Decoding takes tens of milliseconds per image, and far longer for a malicious one: a batch must
 # still finish before the timeout.
 MAX_IMAGES = 32
+TERMS = [
+    {"text": "a dog on a beach"},
+    {"text": "people", "weight": -0.5},
+]
+BY_TEXT = "Search by text"
+BY_ANYTHING = "Search by text, by image, by an indexed image, or by a mixture of these"
+BATCHED = "Run several searches in one request"
+SIMILAR = "Find images similar to an indexed image"
+PAGES = """Returns up to `limit` hits, most similar first. Send the `cursor` of the response to get
+the next page of the same search; each image appears once, and pages end at 1,000 hits. With
+`min_relevance`, irrelevant images are excluded, and a query that no image matches has no hits."""
+POSTED = f"""{PAGES}
+
+The body is JSON or the bytes of an image. With an image as the body, `limit`, `cursor`,
+`collection` and `min_relevance` are query parameters."""
+BATCH_RULES = f"""Up to {MAX_SEARCHES} searches per request, with up to {MAX_IMAGES} images in
+total.
+
+Results are in the order of the searches. An invalid body is rejected as a whole, and `message`
+names the search. A search that fails on its own (an unknown ID, an image that cannot be decoded)
+has an `error` as its result."""
 
 
 class PostedPart(BaseModel):
@@ -109,7 +130,7 @@ class PostedPart(BaseModel):
             raise PydanticCustomError("one_of", message)
         return self
 
-    def part(self) -> LeafQuery:
+    def leaf_query(self) -> LeafQuery:
         """Raises PayloadTooLarge."""
         if self.text is not None:
             return TextQuery(self.text)
@@ -152,8 +173,8 @@ class PostedQuery(PostedPart):
     def query(self) -> Query:
         """Raises PayloadTooLarge."""
         if self.terms is None:
-            return self.part()
-        return MixedQuery(tuple(Term(term.part(), term.weight) for term in self.terms))
+            return self.leaf_query()
+        return MixedQuery(tuple(Term(term.leaf_query(), term.weight) for term in self.terms))
 
 
 class PostedSearch(BaseModel):
@@ -278,10 +299,6 @@ class BatchResult(ResponseModel):
     ]
 
 
-TERMS = [
-    {"text": "a dog on a beach"},
-    {"text": "people", "weight": -0.5},
-]
 SEARCH = RequestBody(
     PostedSearch,
     {
@@ -303,23 +320,6 @@ BATCH = RequestBody(
         }
     },
 )
-BY_TEXT = "Search by text"
-BY_ANYTHING = "Search by text, by image, by an indexed image, or by a mixture of these"
-BATCHED = "Run several searches in one request"
-SIMILAR = "Find images similar to an indexed image"
-PAGES = """Returns up to `limit` hits, most similar first. Send the `cursor` of the response to get
-the next page of the same search; each image appears once, and pages end at 1,000 hits. With
-`min_relevance`, irrelevant images are excluded, and a query that no image matches has no hits."""
-POSTED = f"""{PAGES}
-
-The body is JSON or the bytes of an image. With an image as the body, `limit`, `cursor`,
-`collection` and `min_relevance` are query parameters."""
-BATCH_RULES = f"""Up to {MAX_SEARCHES} searches per request, with up to {MAX_IMAGES} images in
-total.
-
-Results are in the order of the searches. An invalid body is rejected as a whole, and `message`
-names the search. A search that fails on its own (an unknown ID, an image that cannot be decoded)
-has an `error` as its result."""
 
 
 class SearchRoutes:

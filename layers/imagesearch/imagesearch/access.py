@@ -26,8 +26,8 @@ from imagesearch.domain.ports import (
     Write,
     WriteResult,
 )
-from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
-from imagesearch.uploads import unknown_image
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
+from imagesearch.uploads import image_not_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class ScopedChanges:
 
     def delete(self, ref: ImageRef) -> None:
         if not self._scope.holds(ref):
-            raise unknown_image(ref.id)
+            raise image_not_found(ref.id)
         self._changes.delete(ref)
 
 
@@ -166,7 +166,7 @@ class ScopedIndex:
         selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         limit: int,
     ) -> list[Document]:
         return self._index.list_by_time(

@@ -4,6 +4,7 @@ Adapters are imported where they are chosen, so that a function loads only those
 encoders and indexes are created once per process.
 """
 
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
@@ -41,11 +42,11 @@ from imagesearch.search.relevance import Relevance
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
-from imagesearch.uploads import Allowed, UploadService
+from imagesearch.uploads import Permissions, UploadService
 
 if TYPE_CHECKING:
     from imagesearch.adapters.filesystem.image_store import FolderStore
-    from imagesearch.adapters.s3.model_folder import S3Model
+    from imagesearch.adapters.s3.model_folder import S3ModelFolder
 
 Register: TypeAlias = Callable[[Callable[[], object]], object]
 
@@ -121,14 +122,14 @@ def duplicate_check(settings: Settings, scope: Scope | None = None) -> Duplicate
 def uploads(settings: Settings, scope: Scope | None = None) -> UploadService | None:
     """Uploads and deletions within a scope; None if both are off or there is no derived store."""
     derived = derived_store(settings)
-    allowed = Allowed(settings.allow_uploads, settings.allow_delete)
-    if derived is None or not (allowed.uploads or allowed.deletions):
+    permissions = Permissions(settings.allow_uploads, settings.allow_delete)
+    if derived is None or not (permissions.uploads or permissions.deletions):
         return None
     store, changes = image_store(settings), bucket_changes(settings)
     if scope:
         store, changes = ScopedStore(store, scope), ScopedChanges(changes, scope)
     index, web = _index_within(settings, scope), web_images(settings)
-    return UploadService(store, index, changes, derived, allowed, web=web)
+    return UploadService(store, index, changes, derived, permissions, web=web)
 
 
 def _index_within(settings: Settings, scope: Scope | None) -> VectorIndex:
@@ -197,14 +198,16 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
     from imagesearch.adapters.opensearch.index import OpenSearchIndex
     from imagesearch.adapters.opensearch.mapping import IndexSettings
 
-    layout = IndexSettings(
+    index_settings = IndexSettings(
         engine=settings.index_engine,
         compression=settings.index_compression,
         shards=settings.index_shards,
         replicas=settings.index_replicas,
         refresh_interval=f"{settings.index_refresh_seconds}s",
     )
-    index = OpenSearchIndex(settings.index_url, name, dimension, model=model, layout=layout)
+    index = OpenSearchIndex(
+        settings.index_url, name, dimension, model=model, settings=index_settings
+    )
     after_restore(index.close)
     return index
 
@@ -226,7 +229,7 @@ def manifest_of(model_uri: str) -> Manifest:
     """The manifest of a model, with its calibration; raises ConfigurationError."""
     folder = _model_folder(model_uri, [MANIFEST])
     if model_uri.startswith("s3://"):
-        _s3_model(model_uri).fetch_if_present(CALIBRATION)
+        _s3_model(model_uri)[0].download_if_present(CALIBRATION, folder)
     return calibrated(folder, load_manifest(folder))
 
 
@@ -261,14 +264,19 @@ def relevance_of(model_uri: str) -> Relevance | None:
 
 def _model_folder(model_uri: str, names: Sequence[str]) -> Path:
     """A local folder with these files of the model; downloads them from S3 if necessary."""
-    return _s3_model(model_uri).folder(names) if model_uri.startswith("s3://") else Path(model_uri)
+    if not model_uri.startswith("s3://"):
+        return Path(model_uri)
+    model, folder = _s3_model(model_uri)
+    model.download(names, folder)
+    return folder
 
 
 @cache
-def _s3_model(model_uri: str) -> "S3Model":
-    from imagesearch.adapters.s3.model_folder import S3Model
+def _s3_model(model_uri: str) -> "tuple[S3ModelFolder, Path]":
+    """The model folder in S3, and the local folder of its downloaded files."""
+    from imagesearch.adapters.s3.model_folder import S3ModelFolder
 
-    return S3Model(model_uri)
+    return S3ModelFolder(model_uri), Path(tempfile.mkdtemp(prefix="model-"))
 
 
 @cache

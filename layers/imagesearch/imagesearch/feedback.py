@@ -9,7 +9,7 @@ from imagesearch.domain.errors import NotAllowed
 from imagesearch.domain.images import Embedding
 from imagesearch.domain.ports import DerivedStore, VectorIndex
 from imagesearch.domain.storage_keys import feedback_key
-from imagesearch.search.query_encoder import no_such_image
+from imagesearch.search.query_encoder import indexed_image_not_found
 from imagesearch.search.search_ids import Searched, SearchIds
 
 _DIGITS = 6
@@ -36,7 +36,7 @@ class Feedback:
         searched = self._ids.unseal(search_id)
         embedding = self._index.embeddings([image_id]).get(image_id)
         if embedding is None:
-            raise no_such_image(image_id)
+            raise indexed_image_not_found(image_id)
         event = self._event(searched, image_id, embedding, relevant)
         digest = hashlib.sha256(f"{search_id} {image_id} {relevant}".encode()).hexdigest()[:32]
         key = feedback_key(searched.time.date(), digest)

@@ -59,7 +59,7 @@ class PendingImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class Permissions:
     """The operations that the operator has enabled."""
 
     uploads: bool = False
@@ -79,7 +79,7 @@ class UploadService:
         index: VectorIndex,
         changes: BucketChanges,
         pending: DerivedStore,
-        allowed: Allowed,
+        permissions: Permissions,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         web: WebImages | None = None,
     ) -> None:
@@ -88,7 +88,7 @@ class UploadService:
         self._index = index
         self._changes = changes
         self._pending = pending
-        self.allowed = allowed
+        self.permissions = permissions
         self._clock = clock
         self._web = web
 
@@ -127,17 +127,17 @@ class UploadService:
 
     def delete(self, id: str) -> ImageRef:
         """Delete the object of an indexed, rejected or pending image, also if it has changed."""
-        if not self.allowed.deletions:
+        if not self.permissions.deletions:
             raise NotAllowed("deletions are disabled", DELETIONS_HINT, "deletions_off")
         stored = self._index.get([id]).get(id)
         ref = stored.document.ref if stored and stored.document else self._recorded(id)
         if ref is None:
-            raise unknown_image(id)
+            raise image_not_found(id)
         self._changes.delete(ref)
         return ref
 
     def _check_uploads(self) -> None:
-        if not self.allowed.uploads:
+        if not self.permissions.uploads:
             raise NotAllowed("uploads are disabled", UPLOADS_HINT, "uploads_off")
 
     def _record(self, ref: ImageRef) -> None:
@@ -146,13 +146,13 @@ class UploadService:
 
     def _recorded(self, id: str) -> ImageRef | None:
         """The upload with this image id; text that is no image id never becomes a storage key."""
-        if not (self.allowed.uploads and _IMAGE_ID.fullmatch(id)):
+        if not (self.permissions.uploads and _IMAGE_ID.fullmatch(id)):
             return None
         record = self._pending.get(upload_key(id))
         return ImageRef(self._store.bucket, json.loads(record)["key"]) if record else None
 
 
-def unknown_image(id: str) -> NotFound:
+def image_not_found(id: str) -> NotFound:
     """The error for an id that no image has, indexed, rejected or pending."""
     return NotFound(f"there is no image with the id {id!r}", "use the id of a hit")
 
@@ -221,6 +221,6 @@ def _is_header_name(name: str) -> bool:
     return name.isascii() and name.replace("-", "").isalnum() and name == name.lower()
 
 
-def _bad_metadata(why: str) -> InvalidQuery:
+def _bad_metadata(reason: str) -> InvalidQuery:
     hint = "use names and values that are valid in x-amz-meta- headers"
-    return InvalidQuery(f"metadata: {why}", hint, "invalid_metadata")
+    return InvalidQuery(f"metadata: {reason}", hint, "invalid_metadata")

@@ -1,4 +1,4 @@
-"""OpenSearch unavailable, busy or refusing: errors, retries and late writes."""
+"""OpenSearch unavailable, busy or rejecting requests: errors, retries and late writes."""
 
 import socket
 import time
@@ -11,8 +11,8 @@ from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import Delete, WriteStatus
 
 
-def test_a_server_that_is_away_is_unavailable_at_once(put, readings, monkeypatch):
-    """At once: nothing is waited for, and a refused connection is tried once more at most."""
+def test_an_unreachable_server_is_unavailable_immediately(put, readings, monkeypatch):
+    """A refused connection is retried at most once, without a pause."""
     connect, tried = connection.create_connection, []
 
     def counted(*arguments, **more):
@@ -34,26 +34,26 @@ def test_a_server_that_is_away_is_unavailable_at_once(put, readings, monkeypatch
 
 
 @pytest.mark.parametrize(("status", "word"), [(429, "429"), (503, "503"), (403, "access")])
-def test_a_server_that_refuses_is_unavailable(proxy, connect, put, readings, status, word):
-    proxy.trouble = lambda sent: (status, {"error": {"type": "trouble", "root_cause": []}})
+def test_a_server_that_rejects_requests_is_unavailable(proxy, connect, put, readings, status, word):
+    proxy.fault = lambda sent: (status, {"error": {"type": "trouble", "root_cause": []}})
     index = connect(proxy.url)
     for ask in [*readings, lambda index: index.write([put()])]:
         with pytest.raises(Unavailable, match=word):
             ask(index)
 
 
-def test_who_is_refused_access_is_told_where_to_look(proxy, connect, put):
-    proxy.trouble = lambda sent: (403, {"Message": "User: anonymous is not authorized"})
-    with pytest.raises(Unavailable) as refused:
+def test_an_access_error_names_the_access_policy(proxy, connect, put):
+    proxy.fault = lambda sent: (403, {"Message": "User: anonymous is not authorized"})
+    with pytest.raises(Unavailable) as raised:
         connect(proxy.url.replace("//", "//me:secret@")).get([put().ref.id])
-    assert "access policy" in refused.value.hint
-    assert "secret" not in refused.value.message
+    assert "access policy" in raised.value.hint
+    assert "secret" not in raised.value.message
 
 
-def test_a_block_is_not_taken_for_a_lack_of_rights(proxy, connect, put):
-    """As when storage is short and no index may be made."""
+def test_an_index_block_is_not_an_access_error(proxy, connect, put):
+    """OpenSearch blocks the creation of indexes when storage is low."""
     reason = {"type": "cluster_block_exception", "reason": "blocked by: create-index blocked"}
-    proxy.trouble = lambda sent: (403, {"error": reason | {"root_cause": [reason]}})
+    proxy.fault = lambda sent: (403, {"error": reason | {"root_cause": [reason]}})
     with pytest.raises(Unavailable, match="create-index blocked") as blocked:
         connect(proxy.url).write([put()])
     assert "policy" not in blocked.value.hint
@@ -69,24 +69,24 @@ def test_a_red_index_is_unavailable(opensearch_url, raw_opensearch, index_name, 
         connect(opensearch_url).health()
 
 
-def test_an_index_that_is_not_made_yet_is_nothing_to_warn_of(opensearch_url, connect, put, caplog):
+def test_an_index_that_does_not_exist_yet_logs_no_warning(opensearch_url, connect, put, caplog):
     connect(opensearch_url).get([put().ref.id])
     connect(opensearch_url).health()
     assert [record for record in caplog.records if record.name == "opensearch"] == []
 
 
-def test_reading_survives_connections_that_died_meanwhile(proxy, connect, put, readings):
-    """As after a Lambda snapshot: the pool holds a connection that the other side has forgotten."""
+def test_reads_survive_stale_connections(proxy, connect, put, readings):
+    """After a Lambda snapshot, the pool contains connections that the server has closed."""
     index = connect(proxy.url)
     index.write([put()])
     for ask in readings:
-        asked = len(proxy.seen)
+        requested = len(proxy.seen)
 
-        def once(sent, asked=asked):
-            if len(proxy.seen) == asked + 1:
+        def once(sent, requested=requested):
+            if len(proxy.seen) == requested + 1:
                 raise ConnectionAbortedError
 
-        proxy.trouble = once
+        proxy.fault = once
         ask(index)
 
 
@@ -97,19 +97,19 @@ def test_a_closed_index_connects_again(opensearch_url, connect, put):
     assert index.get([put().ref.id])
 
 
-def test_half_an_answer_is_no_answer(proxy, connect, put):
-    """A shard that cannot be read must not look like an image that is not there."""
+def test_a_partial_response_is_an_error(proxy, connect, put):
+    """An unreadable shard must not be reported as a missing image."""
     error = {"type": "no_shard_available_action_exception"}
-    proxy.trouble = lambda sent: (200, {"docs": [{"_id": put().ref.id, "error": error}]})
+    proxy.fault = lambda sent: (200, {"docs": [{"_id": put().ref.id, "error": error}]})
     with pytest.raises(Unavailable, match="no_shard"):
         connect(proxy.url).get([put().ref.id])
 
 
-def refuse_bulks(answer, times):
-    """Trouble with the first bulk requests: `answer` stands for them."""
+def reject_bulks(answer, times):
+    """A fault that answers the first bulk requests with `answer`."""
     left = [times]
 
-    def trouble(sent):
+    def fault(sent):
         if not sent.path.startswith("/_bulk") or not left[0]:
             return None
         left[0] -= 1
@@ -117,7 +117,7 @@ def refuse_bulks(answer, times):
             raise answer
         return answer
 
-    return trouble
+    return fault
 
 
 @pytest.mark.parametrize("answer", [
@@ -125,14 +125,14 @@ def refuse_bulks(answer, times):
     (503, {"error": {"type": "busy"}}),
     ConnectionAbortedError(),
 ])  # fmt: skip
-def test_a_bulk_that_did_not_arrive_is_sent_again(proxy, connect, put, answer):
-    proxy.trouble = refuse_bulks(answer, times=2)
+def test_a_bulk_that_did_not_arrive_is_retried(proxy, connect, put, answer):
+    proxy.fault = reject_bulks(answer, times=2)
     (result,) = connect(proxy.url).write([put()])
     assert result.status is WriteStatus.WRITTEN
     assert len(proxy.bulks()) == 3
 
 
-def test_only_the_items_that_were_too_many_are_sent_again(proxy, connect, put):
+def test_only_items_rejected_with_429_are_retried(proxy, connect, put):
     def busy_for_b(sent):
         if not sent.path.startswith("/_bulk") or len(proxy.bulks()) > 1:
             return None
@@ -143,39 +143,39 @@ def test_only_the_items_that_were_too_many_are_sent_again(proxy, connect, put):
         found["items"].append({"create": {"status": 429, "error": error}})
         return status, found
 
-    proxy.trouble = busy_for_b
+    proxy.fault = busy_for_b
     results = connect(proxy.url).write([put("a"), put("b")])
     assert [result.status for result in results] == ["written", "written"]
     first, second = proxy.bulks()
     assert (first.body.count(b"\n"), second.body.count(b"\n")) == (4, 2)
 
 
-def test_patience_ends(proxy, connect, put):
-    proxy.trouble = refuse_bulks((429, {"error": {"type": "rejected"}}), times=1000)
+def test_retries_end_after_the_time_limit(proxy, connect, put):
+    proxy.fault = reject_bulks((429, {"error": {"type": "rejected"}}), times=1000)
     (result,) = connect(proxy.url, patience=0.5).write([put()])
     assert result.status is WriteStatus.FAILED
     assert "429" in result.reason
 
 
-def test_a_record_that_the_server_refuses_fails_alone(opensearch_url, connect, put):
-    """Lucene takes no term of more than 32,766 bytes."""
+def test_a_record_that_the_server_rejects_affects_no_other(opensearch_url, connect, put):
+    """Lucene rejects terms of more than 32,766 bytes."""
     too_long = put("bad", metadata={"note": "x" * 40_000})
     results = connect(opensearch_url).write([put("a"), too_long, put("b")])
     assert [result.status for result in results] == ["written", "failed", "written"]
     assert "immense term" in results[1].reason
 
 
-def test_a_write_that_lands_after_its_time_out_does_not_bring_back_what_was_deleted(
+def test_a_write_that_completes_after_its_timeout_does_not_restore_a_deleted_image(
     proxy, opensearch_url, connect, put
 ):
     lost = []
 
-    def keep(sent):
+    def hold_back(sent):
         if sent.path.startswith("/_bulk"):
             lost.append(sent)
             raise ConnectionAbortedError
 
-    proxy.trouble = keep
+    proxy.fault = hold_back
     late, prompt = connect(proxy.url, patience=0), connect(opensearch_url)
     assert late.write([put()])[0].status is WriteStatus.FAILED
     assert prompt.write([Delete(put().ref, None)])[0].status is WriteStatus.WRITTEN
@@ -184,13 +184,13 @@ def test_a_write_that_lands_after_its_time_out_does_not_bring_back_what_was_dele
     assert prompt.get([put().ref.id])[put().ref.id].document is None
 
 
-def test_a_write_whose_answer_was_lost_conflicts_when_sent_again(proxy, connect, put):
-    def lose_the_answer(sent):
+def test_a_write_whose_response_was_lost_conflicts_when_retried(proxy, connect, put):
+    def lose_the_response(sent):
         if sent.path.startswith("/_bulk") and len(proxy.bulks()) == 1:
             proxy.pass_on(sent)
             raise ConnectionAbortedError
 
-    proxy.trouble = lose_the_answer
+    proxy.fault = lose_the_response
     index = connect(proxy.url)
     assert index.write([put()])[0].status is WriteStatus.CONFLICT
     assert index.get([put().ref.id])[put().ref.id].document == put().document

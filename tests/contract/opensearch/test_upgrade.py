@@ -1,4 +1,4 @@
-"""An index of an older version is extended before a write, and readable before that."""
+"""An index of an older version is readable, and extended before the first write."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from imagesearch.domain.queries import Selection, VectorQuery
 
 KEYWORD = {"type": "keyword"}
 DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malformed": True}
-# The fields and the record of the first release, as they were: never to be brought up to date.
+# The fields and the record of the first release. Do not update them.
 FIRST_FIELDS = {
     **dict.fromkeys(("id", "bucket", "key", "collection", "status", "etag", "sha256"), KEYWORD),
     **dict.fromkeys(("model", "decoder", "content_type", "folders"), KEYWORD),
@@ -45,31 +45,31 @@ FIRST_RECORD = {
     "indexed_at": "2026-03-01T12:00:00.123456+00:00",
     "taken_at": "2024-07-01T10:00:00+00:00",
 }
-# Such an index as if some of these fields had come later.
+# Simulate older indexes by removing some of these fields.
 LATER = ("sha256", "content_type", "width", "height", "taken_at", "metadata", "folders")
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(params=[(), LATER], ids=["first release", "before it"])
-def lacking(request):
-    """The fields that the older index lacks of those of the first release."""
+def missing_fields(request):
+    """The fields of the first release that the older index does not have."""
     return request.param
 
 
 @pytest.fixture
-def make_older(raw_opensearch, index_name, towards, lacking):
-    """Makes the index as an older version did, with its template and an image from it."""
+def make_older(raw_opensearch, index_name, unit_vector, missing_fields):
+    """Creates the index, its template and an image as an older version did."""
 
     def make():
         body = index_body({"space": index_name, "dimension": 4, "model": "test"}, IndexSettings())
         embedding = body["mappings"]["properties"]["embedding"]
-        kept = {name: field for name, field in FIRST_FIELDS.items() if name not in lacking}
+        kept = {name: field for name, field in FIRST_FIELDS.items() if name not in missing_fields}
         body["mappings"]["properties"] = kept | {"embedding": embedding}
         template = {"index_patterns": [index_name], "priority": 500, "template": body}
         raw_opensearch.indices.put_index_template(name=index_name, body=template)
         raw_opensearch.indices.create(index=index_name)
-        record = {name: value for name, value in FIRST_RECORD.items() if name not in lacking}
-        record["embedding"] = towards(0).tolist()
+        record = {name: value for name, value in FIRST_RECORD.items() if name not in missing_fields}
+        record["embedding"] = unit_vector(0).tolist()
         raw_opensearch.index(
             index=index_name, id=record["id"], body=record, params={"refresh": "true"}
         )
@@ -94,35 +94,35 @@ def keys(hits):
     return [hit.document.ref.key for hit in hits]
 
 
-def test_it_takes_new_images_and_keeps_the_old_ones(
-    older, new, raw_opensearch, index_name, towards
+def test_an_older_index_accepts_new_images_and_keeps_its_own(
+    older, new, raw_opensearch, index_name, unit_vector
 ):
     assert [result.status for result in older.write([new])] == ["written"]
     raw_opensearch.indices.refresh(index=index_name)
-    assert keys(older.search(VectorQuery(towards(0), 10))) == ["2024/old.jpg", "2025/new.jpg"]
+    assert keys(older.search(VectorQuery(unit_vector(0), 10))) == ["2024/old.jpg", "2025/new.jpg"]
     assert older.get([new.ref.id])[new.ref.id].document == new.document
-    found = older.search(VectorQuery(towards(0), 10, filter=NumberRange("width", lte=9)))
+    found = older.search(VectorQuery(unit_vector(0), 10, filter=NumberRange("width", lte=9)))
     assert keys(found) == ["2025/new.jpg"]
 
 
-def test_its_old_images_are_read_as_they_were_written(older, new, lacking):
+def test_images_of_an_older_index_are_read_unchanged(older, new, missing_fields):
     older.write([new])
     document = older.get([FIRST_RECORD["id"]])[FIRST_RECORD["id"]].document
     assert (document.ref.key, document.etag, document.size) == ("2024/old.jpg", "e1", 1234)
-    assert document.width == (None if lacking else 40)
-    assert document.metadata == ({} if lacking else {"camera": "X100"})
+    assert document.width == (None if missing_fields else 40)
+    assert document.metadata == ({} if missing_fields else {"camera": "X100"})
 
 
-def test_its_old_images_can_be_written_anew(older, document, towards):
+def test_images_of_an_older_index_can_be_overwritten(older, document, unit_vector):
     entry = older.get([FIRST_RECORD["id"]])[FIRST_RECORD["id"]]
     fresh = document("2024/old.jpg", width=40, taken_at=NEW_YEAR)
     assert older.write([Touch(fresh, entry.version)])[0].status is WriteStatus.WRITTEN
     entry = older.get([fresh.id])[fresh.id]
     assert entry.document == fresh
-    assert older.write([Put(fresh, towards(3), entry.version)])[0].status is WriteStatus.WRITTEN
+    assert older.write([Put(fresh, unit_vector(3), entry.version)])[0].status is WriteStatus.WRITTEN
 
 
-def test_every_field_is_there_after_the_first_write_also_in_the_template(
+def test_the_first_write_adds_every_field_to_mapping_and_template(
     older, new, raw_opensearch, index_name
 ):
     older.write([new])
@@ -134,7 +134,7 @@ def test_every_field_is_there_after_the_first_write_also_in_the_template(
     assert mapping["_meta"] == {"space": index_name, "dimension": 4, "model": "test"}
 
 
-def test_a_complete_index_is_left_alone(proxy, connect, make_older, new):
+def test_a_complete_index_is_not_changed(proxy, connect, make_older, new):
     make_older()
     connect(proxy.url).write([new])
     proxy.seen.clear()
@@ -142,7 +142,7 @@ def test_a_complete_index_is_left_alone(proxy, connect, make_older, new):
     assert [sent.path for sent in proxy.seen if sent.method == "PUT"] == []
 
 
-def test_an_older_version_may_make_it_again_under_a_running_writer(
+def test_a_running_writer_survives_recreation_of_the_index_by_an_older_version(
     older, new, make_older, raw_opensearch, index_name
 ):
     older.write([new])
@@ -161,10 +161,10 @@ FILTERS = [
 
 
 @pytest.mark.parametrize("filter", FILTERS, ids=str)
-def test_a_search_before_the_first_write_does_not_fail(older, towards, filter, lacking):
-    """What the older index does not record satisfies no filter."""
-    found = older.search(VectorQuery(towards(0), 10, filter=filter))
-    assert keys(found) == ([] if lacking else ["2024/old.jpg"])
+def test_a_search_before_the_first_write_does_not_fail(older, unit_vector, filter, missing_fields):
+    """A missing field matches no filter."""
+    found = older.search(VectorQuery(unit_vector(0), 10, filter=filter))
+    assert keys(found) == ([] if missing_fields else ["2024/old.jpg"])
 
 
 SORTABLE = [
@@ -175,21 +175,21 @@ SORTABLE = [
 
 
 @pytest.mark.parametrize("field", SORTABLE)
-def test_an_order_by_a_field_that_it_lacks_does_not_fail(older, raw_opensearch, index_name, field):
+def test_an_order_by_a_missing_field_does_not_fail(older, raw_opensearch, index_name, field):
     answer = raw_opensearch.search(index=index_name, body={"sort": [ascending(field)]})
     assert answer["hits"]["total"]["value"] == 1
 
 
-def test_it_is_listed_scanned_and_counted_before_the_first_write(older):
+def test_an_older_index_is_listed_scanned_and_counted_before_the_first_write(older):
     listed = older.list_documents(Selection(Status.INDEXED), limit=9)
     assert [document.ref.key for document in listed] == ["2024/old.jpg"]
     assert [found.document for found in older.scan()] == listed
     assert older.count() == older.health().images == 1
 
 
-def test_a_look_up_by_content_before_the_first_write_does_not_fail(older, lacking):
-    """A record without the hash is of no known content."""
+def test_a_lookup_by_content_before_the_first_write_does_not_fail(older, missing_fields):
+    """A record without a hash is not found by content."""
     found = older.by_sha256(["5e1f"], "decoder 1")
     assert [each.document.ref.key for each in found.values()] == (
-        [] if lacking else ["2024/old.jpg"]
+        [] if missing_fields else ["2024/old.jpg"]
     )

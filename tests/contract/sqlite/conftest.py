@@ -1,4 +1,4 @@
-"""The file of an SQLite index, opened here and written by other processes."""
+"""An SQLite index file that is opened here and written by other processes."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def opened(path):
-    """Opens the file; what a test opens is closed when it ends."""
+    """Opens the file, and closes it after the test."""
     indexes = []
 
     def open_index(name=NAME, dimension=4, file=path, **more):
@@ -33,7 +33,7 @@ def opened(path):
 
 @pytest.fixture
 def start_writer(path):
-    """Starts a process that writes; `readline` waits until a batch is written."""
+    """Starts a writing process; `readline` blocks until a batch is written."""
     processes = []
 
     def start(writer="w", batch=10, batches=100_000):

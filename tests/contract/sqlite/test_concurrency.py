@@ -1,4 +1,4 @@
-"""Several processes and threads share an SQLite index; writers may be killed."""
+"""An SQLite index shared by processes and threads, whose writers can be killed."""
 
 import signal
 import sqlite3
@@ -13,7 +13,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 EAST = np.array([1, 0, 0, 0], np.float32)
 
 
-def test_a_reader_sees_at_once_what_another_process_wrote(opened, start_writer):
+def test_a_reader_immediately_sees_writes_of_another_process(opened, start_writer):
     writer = start_writer(batches=30)
     reader = None
     for line in writer.stdout:
@@ -22,7 +22,7 @@ def test_a_reader_sees_at_once_what_another_process_wrote(opened, start_writer):
     assert len(reader.search(VectorQuery(EAST, 1000))) == 300
 
 
-def test_a_reader_sees_what_another_process_deleted(opened, put):
+def test_a_reader_sees_deletions_of_another_process(opened, put):
     writer, reader = opened(), opened()
     writer.write([put("a"), put("b")])
     assert len(reader.search(VectorQuery(EAST, 10))) == 2
@@ -31,13 +31,13 @@ def test_a_reader_sees_what_another_process_deleted(opened, put):
     assert [hit.document.ref.key for hit in reader.search(VectorQuery(EAST, 10))] == ["b"]
 
 
-def test_several_processes_may_make_and_fill_one_file(opened, start_writer):
+def test_several_processes_can_create_and_fill_one_file(opened, start_writer):
     writers = [start_writer(f"w{number}", batches=40) for number in range(4)]
     assert [writer.wait(PATIENCE_SECONDS) for writer in writers] == [0] * 4
     assert opened().health().images == 4 * 400
 
 
-def test_a_process_that_is_killed_while_writing_loses_whole_batches_only(opened, start_writer):
+def test_a_process_killed_during_a_write_loses_complete_batches_only(opened, start_writer):
     for attempt in range(3):
         writer = start_writer(f"w{attempt}", batch=50)
         for _ in range(4):
@@ -52,7 +52,7 @@ def test_a_process_that_is_killed_while_writing_loses_whole_batches_only(opened,
         assert index.write([]) == []
 
 
-def test_a_killed_writers_file_is_sound_and_can_be_written(opened, path, start_writer, put):
+def test_the_file_of_a_killed_writer_is_valid_and_writable(opened, path, start_writer, put):
     writer = start_writer(batch=50)
     writer.stdout.readline()
     writer.kill()

@@ -1,4 +1,4 @@
-"""Lookup by content in the index file of another folder, which is never written."""
+"""Lookup by content in the index file of another folder, which is opened read-only."""
 
 import sqlite3
 from contextlib import closing
@@ -15,7 +15,7 @@ NAME = "images-test"
 
 @pytest.fixture
 def look_up(path):
-    """The keys that are found in the file."""
+    """The keys found in the file."""
     opened = []
 
     def look_up(*hashes, name=NAME, dimension=4):
@@ -38,7 +38,7 @@ def test_an_image_of_another_folder_is_found(opened, put, look_up):
     assert look_up(A, B) == ["a.jpg"]
 
 
-def test_what_is_written_later_is_found_as_well(opened, put, path):
+def test_an_image_written_later_is_found(opened, put, path):
     index, content = opened(), SqliteContentLookup(path, NAME, 4)
     assert content.by_sha256([A], "decoder 1") == {}
     index.write([put("a.jpg", sha256=A)])
@@ -46,7 +46,7 @@ def test_what_is_written_later_is_found_as_well(opened, put, path):
     content.close()
 
 
-def test_a_file_that_nobody_has_open_is_found_and_stays_as_it_is(opened, put, look_up, path):
+def test_a_file_without_an_open_connection_is_read_and_not_changed(opened, put, look_up, path):
     index = opened()
     index.write([put("a.jpg", sha256=A)])
     index.close()
@@ -55,24 +55,24 @@ def test_a_file_that_nobody_has_open_is_found_and_stays_as_it_is(opened, put, lo
     assert path.read_bytes() == before
 
 
-def test_an_index_of_another_model_is_no_source(opened, put, look_up):
+def test_an_index_of_another_model_is_not_a_source(opened, put, look_up):
     opened().write([put("a.jpg", sha256=A)])
     assert look_up(A, name="images-other") == []
     assert look_up(A, dimension=8) == []
 
 
-def test_a_file_that_is_not_there_is_no_source_and_is_not_made(look_up, path):
+def test_a_missing_file_is_not_a_source_and_is_not_created(look_up, path):
     assert look_up(A) == []
     assert not path.parent.exists()
 
 
-def test_another_programs_database_is_no_source(look_up, path):
+def test_a_database_of_another_program_is_not_a_source(look_up, path):
     path.parent.mkdir()
     change(path, "CREATE TABLE recipes (name TEXT)")
     assert look_up(A) == []
 
 
-def test_a_file_of_an_older_or_a_newer_release_is_no_source(opened, put, look_up, path):
+def test_a_file_of_an_older_or_newer_release_is_not_a_source(opened, put, look_up, path):
     index = opened()
     index.write([put("a.jpg", sha256=A)])
     index.close()
@@ -84,15 +84,15 @@ def test_a_file_of_an_older_or_a_newer_release_is_no_source(opened, put, look_up
     assert look_up(A) == []
 
 
-def test_what_is_no_database_is_reported(look_up, path):
+def test_a_file_that_is_not_a_database_is_reported(look_up, path):
     path.parent.mkdir()
     path.write_bytes(b"my diary" * 1000)
     with pytest.raises(Unavailable, match=r"index\.db"):
         look_up(A)
 
 
-def test_an_index_of_an_older_release_gets_the_look_up_when_it_is_opened(opened, put, path):
-    """Its records stay as they are: nothing is indexed again."""
+def test_opening_an_index_of_an_older_release_adds_the_lookup(opened, put, path):
+    """The records do not change, and no image is indexed again."""
     index = opened()
     index.write([put("a.jpg", sha256=A), put("b.jpg", sha256=B)])
     before = index.get([put("a.jpg").ref.id])
@@ -106,8 +106,8 @@ def test_an_index_of_an_older_release_gets_the_look_up_when_it_is_opened(opened,
     assert (f"{NAME}_by_content",) in names
 
 
-def test_a_look_up_reads_the_index_alone(opened):
-    """However many records there are, and however many copies of one picture."""
+def test_a_lookup_reads_only_the_database_index(opened):
+    """The cost does not depend on the number of records or of copies."""
     database = opened()._database
     with database.reading() as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {database.sql(BY_CONTENT)}", ("[]", "d"))

@@ -1,4 +1,4 @@
-"""The file of an SQLite index is checked when opened; other programs' files stay unchanged."""
+"""The file of an SQLite index is checked when opened; files of other programs are not changed."""
 
 import sqlite3
 from dataclasses import replace
@@ -14,8 +14,8 @@ from imagesearch.domain.queries import VectorQuery
 EAST = np.array([1, 0, 0, 0], np.float32)
 
 
-def test_vectors_that_were_overwritten_leave_memory(opened, put):
-    """Three times 5,000 rows are more than the scan keeps beside 5,000 living ones."""
+def test_overwritten_vectors_are_removed_from_memory(opened, put):
+    """The scan keeps fewer than 15,000 obsolete rows for 5,000 current ones."""
     index = opened()
     writes = [put(f"{number}") for number in range(5000)]
     for degrees in (0, 30, 60):
@@ -34,21 +34,21 @@ def test_vectors_that_were_overwritten_leave_memory(opened, put):
         assert {round(hit.score, 4) for hit in hits} == {round(cos(radians(degrees)), 4)}
 
 
-def test_indexes_of_one_file_are_apart(opened, put):
+def test_indexes_of_one_file_are_separate(opened, put):
     opened("images-one").write([put("a")])
     opened("images-two", dimension=3)
     assert opened("images-two", dimension=3).health().images == 0
     assert opened("images-one").health().images == 1
 
 
-def test_an_index_of_another_dimension_is_refused(opened):
+def test_an_index_file_of_another_dimension_is_rejected(opened):
     opened(dimension=4)
-    with pytest.raises(ConfigurationError, match="4 dimensions, the model 8") as refused:
+    with pytest.raises(ConfigurationError, match="4 dimensions, the model 8") as raised:
         opened(dimension=8)
-    assert "INDEX_URL" in refused.value.hint
+    assert "INDEX_URL" in raised.value.hint
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_alone(opened, path):
+def test_a_file_that_is_not_a_database_is_rejected_and_not_changed(opened, path):
     path.parent.mkdir()
     path.write_bytes(b"my diary" * 1000)
     with pytest.raises(ConfigurationError, match=r"index\.db"):
@@ -56,7 +56,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(opened, path):
     assert path.read_bytes() == b"my diary" * 1000
 
 
-def test_another_programs_database_is_refused_and_left_alone(opened, path):
+def test_a_database_of_another_program_is_rejected_and_not_changed(opened, path):
     path.parent.mkdir()
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE recipes (name TEXT)")
@@ -78,7 +78,7 @@ def test_a_damaged_file_is_reported(opened, path, put):
         opened().search(VectorQuery(EAST, 10))
 
 
-def test_a_folder_that_cannot_be_made_is_reported(opened, tmp_path):
+def test_a_folder_that_cannot_be_created_is_reported(opened, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be created"):
         opened(file=tmp_path / "file" / "index.db")
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_made_is_reported(opened, tmp_path):
         opened(file=tmp_path)
 
 
-def test_a_file_that_another_program_keeps_locked_is_unavailable(opened, path, put):
+def test_a_file_locked_by_another_program_is_unavailable(opened, path, put):
     index = opened(patience=0.1)
     index.write([put("a")])
     connection = sqlite3.connect(path, isolation_level=None)

@@ -1,4 +1,4 @@
-"""A filter selects the same images by columns in memory as by SQL."""
+"""Filters select the same images by in-memory columns as by SQL."""
 
 from dataclasses import replace
 
@@ -31,8 +31,8 @@ def scanned(index, filter):
     rounds=st.lists(st.lists(steps(), min_size=1, max_size=25), min_size=1, max_size=4),
     filters=st.lists(several, min_size=1, max_size=4),
 )
-def test_a_filter_means_the_same_to_a_search_and_to_a_scan(new_sqlite, rounds, filters):
-    """Columns grow between the searches, while images come, change and go."""
+def test_search_and_scan_apply_a_filter_alike(new_sqlite, rounds, filters):
+    """Columns grow between searches, while images are added, changed and deleted."""
     subject = new_sqlite()
     for batch in rounds:
         subject.index.write([the_write(subject, *step) for step in batch])
@@ -40,14 +40,14 @@ def test_a_filter_means_the_same_to_a_search_and_to_a_scan(new_sqlite, rounds, f
             assert found(subject.index, filter) == scanned(subject.index, filter)
 
 
-def test_a_filter_on_an_empty_index_holds_for_nothing(opened, put):
+def test_a_filter_on_an_empty_index_matches_nothing(opened, put):
     index = opened()
     assert found(index, Not(OneOf("collection", ("a",)))) == []
     index.write([put("b/1")])
     assert found(index, Not(OneOf("collection", ("a",)))) == ["b/1"]
 
 
-def test_however_many_fields_are_asked_of_each_is_answered(opened, put):
+def test_filters_on_many_metadata_fields_all_apply(opened, put):
     index = opened()
     names = [f"name{number}" for number in range(MAX_COLUMNS + 5)]
     index.write([put(name, metadata={name: "x"}) for name in names])
@@ -55,7 +55,7 @@ def test_however_many_fields_are_asked_of_each_is_answered(opened, put):
         assert found(index, MetadataOneOf(name, ("x",))) == [name]
 
 
-def test_a_prefix_of_any_letters_is_found_among_neighbours_in_order(opened, put):
+def test_a_prefix_of_any_characters_is_found_among_adjacent_keys(opened, put):
     keys = ["a", "a/", "a/\U0010ffff", "a/\U0010ffffb", "a0", "b", "é", "\U0001f43b/x"]
     index = opened()
     index.write([put(key) for key in reversed(keys)])
@@ -65,8 +65,8 @@ def test_a_prefix_of_any_letters_is_found_among_neighbours_in_order(opened, put)
         )
 
 
-def test_columns_go_with_vectors_that_are_loaded_anew(opened, put):
-    """Three times 5,000 rows are more than the scan keeps beside 5,000 living ones."""
+def test_columns_match_reloaded_vectors(opened, put):
+    """The scan keeps fewer than 15,000 obsolete rows for 5,000 current ones."""
     index, keys = opened(), [f"{number}" for number in range(5000)]
     for width in (1, 2, 3):
         known = index.get([put(key).ref.id for key in keys])

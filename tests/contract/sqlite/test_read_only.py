@@ -22,7 +22,7 @@ Open = Callable[..., SqliteIndex]
 
 @pytest.fixture
 def path() -> Iterator[Path]:
-    """In a folder that anyone may look into: pytest's own are private."""
+    """A file in a folder that every user can read; the folders of pytest are private."""
     with tempfile.TemporaryDirectory() as made:
         Path(made).chmod(0o755)
         yield Path(made) / "an index?.db"
@@ -30,7 +30,7 @@ def path() -> Iterator[Path]:
 
 @pytest.fixture
 def lock(path: Path) -> Iterator[Callable[[], None]]:
-    """Makes the file and its folder read-only, for root as well."""
+    """Makes the file and its folder read-only, also for root."""
     user = os.geteuid()
 
     def read_only() -> None:
@@ -54,7 +54,7 @@ def filled(opened: Open, put: Callable[..., Put], lock: Callable[[], None]) -> N
 
 
 @pytest.mark.usefixtures("filled")
-def test_what_cannot_be_written_is_searched(opened: Open, path: Path) -> None:
+def test_a_read_only_index_is_searched(opened: Open, path: Path) -> None:
     index = opened()
     hits = index.search(VectorQuery(EAST, 10))
     assert [hit.document.ref.key for hit in hits] == ["a/1.jpg", "a/2.jpg"]
@@ -65,18 +65,18 @@ def test_what_cannot_be_written_is_searched(opened: Open, path: Path) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_write_says_that_the_file_is_read_only(opened: Open, put: Callable[..., Put]) -> None:
+def test_a_write_reports_that_the_file_is_read_only(opened: Open, put: Callable[..., Put]) -> None:
     with pytest.raises(Unavailable, match="is read-only here"):
         opened().write([put("b.jpg")])
 
 
 @pytest.mark.usefixtures("filled")
-def test_another_models_index_is_not_looked_for_in_vain(opened: Open) -> None:
+def test_a_read_only_file_without_the_index_of_the_model_is_an_error(opened: Open) -> None:
     with pytest.raises(ConfigurationError, match="read-only and has no index for this model"):
         opened("images-other")
 
 
-def test_what_another_process_is_writing_is_read_with_its_log(
+def test_a_read_only_reader_includes_the_write_ahead_log(
     opened: Open, path: Path, put: Callable[..., Put], lock: Callable[[], None]
 ) -> None:
     index = opened()
@@ -86,7 +86,7 @@ def test_what_another_process_is_writing_is_read_with_its_log(
     assert opened().health().images == 1
 
 
-def test_another_programs_database_is_refused(
+def test_a_database_of_another_program_is_rejected(
     opened: Open, path: Path, lock: Callable[[], None]
 ) -> None:
     with sqlite3.connect(path) as connection:

@@ -1,6 +1,6 @@
-"""A process that writes batches of images into an SQLite index and reports each one.
+"""A process that writes batches of images to an SQLite index and reports each batch.
 
-Arguments: file, index, name of the writer, images in a batch, number of batches.
+Arguments: file, index, name of the writer, images per batch, number of batches.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""An empty account in moto, whose Step Functions execute what is started."""
+"""An empty moto account whose Step Functions run executions."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ Clients = Callable[[str], Any]
 
 @pytest.fixture
 def aws(monkeypatch) -> Iterator[Clients]:
-    """Clients of the account."""
+    """Clients for the account."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")
     for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    # moto's item reader reads one page, and AWS's reads them all: so this page holds all.
+    # The item reader of moto reads one page, and that of AWS all pages, so one page has all items.
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10000")
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         yield lambda service: boto3.client(service)
@@ -45,7 +45,7 @@ def queue(aws) -> Callable[[str], str]:
 
 @pytest.fixture
 def machine(aws) -> Callable[..., str]:
-    """Creates the state machine for these queues; returns its ARN."""
+    """Creates the state machine with these queues; returns its ARN."""
 
     def machine(backfill_queue: str, next_model_queue: str = "") -> str:
         definition = deployed(

@@ -32,13 +32,13 @@ ODD = [
     "braces{}$.jpg",
     "x" * 1020 + ".jpg",
 ]
-# Three batches of the state machine, the last of which is not full.
+# Three batches of the state machine; the last is partial.
 IMAGES = 590
 KEYS = [*ODD, *(f"2019/{number:04}.jpg" for number in range(IMAGES - len(ODD)))]
 
 
-class OneVectorEach:
-    """An encoder that reads a number and points into the direction that belongs to it."""
+class DirectionEncoder:
+    """Encodes a number as its own direction."""
 
     model, decoder = "fake", "fake"
 
@@ -64,7 +64,7 @@ def full(s3) -> None:
 
 @pytest.fixture
 def run(aws, eventually) -> Callable[..., dict[str, Any]]:
-    """Runs the backfill to its end; returns the execution."""
+    """Runs the backfill to completion; returns the execution."""
 
     def run(machine: str, **given: str) -> dict[str, Any]:
         states = aws("stepfunctions")
@@ -87,9 +87,7 @@ def keys(records: list[dict[str, Any]]) -> list[str]:
     return [key for body in bodies for key in body["keys"]]
 
 
-def test_a_bucket_that_was_full_before_is_searchable(
-    full, s3, queue, machine, run, drain, tmp_path
-):
+def test_an_existing_bucket_is_searchable(full, s3, queue, machine, run, drain, tmp_path):
     work = queue("backfill")
     assert run(machine(work))["status"] == "SUCCEEDED"
     records = drain(work)
@@ -98,7 +96,7 @@ def test_a_bucket_that_was_full_before_is_searchable(
     index = SqliteIndex(tmp_path / "index.db", "images-fake", 2)
     logger = Logger(service="backfill", stream=io.StringIO())
     report = BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service="backfill"))
-    indexer = Indexer(S3Store(BUCKET, s3), index, OneVectorEach())
+    indexer = Indexer(S3Store(BUCKET, s3), index, DirectionEncoder())
     handler = make_handler(indexer, BUCKET, logger, report)
     for record in records:
         assert handler({"Records": [record]}, None) == {"batchItemFailures": []}
@@ -109,7 +107,7 @@ def test_a_bucket_that_was_full_before_is_searchable(
     index.close()
 
 
-def test_a_message_has_as_many_keys_as_a_batch_has_images(s3, queue, machine, run, drain):
+def test_a_message_has_one_key_per_image_of_a_batch(s3, queue, machine, run, drain):
     for number in range(25):
         s3.put_object(Bucket=BUCKET, Key=f"{number}.jpg", Body=b"")
     work = queue("backfill")
@@ -117,7 +115,7 @@ def test_a_message_has_as_many_keys_as_a_batch_has_images(s3, queue, machine, ru
     assert sorted(len(keys([record])) for record in drain(work)) == [5, 10, 10]
 
 
-def test_a_prefix_bounds_what_is_sent(s3, queue, machine, run, drain):
+def test_a_prefix_limits_the_keys_sent(s3, queue, machine, run, drain):
     for key in ("2019/a.jpg", "2019/b.jpg", "2020/a.jpg"):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
     work = queue("backfill")
@@ -128,7 +126,7 @@ def test_a_prefix_bounds_what_is_sent(s3, queue, machine, run, drain):
 @pytest.mark.parametrize(
     ("models", "current", "after"), [("all", 2, 2), ("current", 2, 0), ("next", 0, 2)]
 )
-def test_a_next_model_is_fed_beside_or_alone(
+def test_a_next_model_is_backfilled_with_the_current_one_or_alone(
     s3, queue, machine, run, drain, models, current, after
 ):
     for key in ("a.jpg", "b.jpg"):
@@ -147,7 +145,7 @@ def test_a_next_model_is_fed_beside_or_alone(
         ({"bucket": "another"}, "bucket must be photos, the bucket of this stack"),
     ],
 )
-def test_what_cannot_be_done_fails_with_a_sentence(s3, queue, machine, run, drain, given, cause):
+def test_an_impossible_backfill_fails_with_a_message(s3, queue, machine, run, drain, given, cause):
     s3.put_object(Bucket=BUCKET, Key="a.jpg", Body=b"")
     work = queue("backfill")
     ended = run(machine(work), **given)
@@ -168,7 +166,7 @@ def work(s3, queue) -> str:
 
 @pytest.fixture
 def stack(aws) -> Callable[[str, str], None]:
-    """Creates a stack with the outputs of the template."""
+    """Creates a stack that has the outputs of the template."""
 
     def stack(name: str, machine: str) -> None:
         outputs = {"BucketName": BUCKET, "BackfillStateMachineArn": machine}
@@ -183,19 +181,19 @@ def stack(aws) -> Callable[[str, str], None]:
 
 @pytest.fixture
 def wait(aws, eventually) -> Wait:
-    """Follows an execution; returns its success and the messages."""
+    """Follows an execution; returns success and messages."""
 
     def wait(execution: str) -> tuple[bool, str]:
-        def begun() -> bool:
+        def has_started() -> bool:
             try:
                 aws("stepfunctions").list_map_runs(executionArn=execution)
-            except AttributeError:  # moto's own, until the execution's thread is there
+            except AttributeError:  # raised by moto until the thread of the execution exists
                 return False
             return True
 
-        eventually("the execution begins", begun)
-        said = io.StringIO()
-        return follow(execution, aws, Console(file=said), every=0.01), said.getvalue()
+        eventually("the execution begins", has_started)
+        output = io.StringIO()
+        return follow(execution, aws, Console(file=output), every=0.01), output.getvalue()
 
     return wait
 
@@ -204,29 +202,29 @@ def wanted(objects: str, models: str = "all", stack: str = "images", arn: str | 
     return BackfillOptions(s3_location(objects), models, stack, arn)
 
 
-def test_the_stack_says_which_state_machine_it_is(aws, work, machine, stack, wait, drain):
+def test_the_state_machine_is_read_from_the_stack_outputs(aws, work, machine, stack, wait, drain):
     stack("images", machine(work))
-    done, said = wait(start_backfill(wanted(f"s3://{BUCKET}"), aws))
+    done, output = wait(start_backfill(wanted(f"s3://{BUCKET}"), aws))
     assert done
-    assert said.splitlines()[-1].startswith("all objects sent")
+    assert output.splitlines()[-1].startswith("all objects sent")
     assert len(drain(work)) == 2
 
 
-def test_a_prefix_is_handed_on(aws, work, machine, wait, drain):
+def test_a_prefix_is_passed_to_the_execution(aws, work, machine, wait, drain):
     assert wait(start_backfill(wanted(f"s3://{BUCKET}/2020/", arn=machine(work)), aws))[0]
     (message,) = drain(work)
     assert json.loads(message["body"])["keys"] == ["2020/a.jpg"]
 
 
-def test_a_backfill_that_fails_says_why(aws, work, machine, wait):
+def test_a_failed_backfill_reports_the_cause(aws, work, machine, wait):
     started = start_backfill(wanted(f"s3://{BUCKET}", models="next", arn=machine(work)), aws)
-    done, said = wait(started)
+    done, output = wait(started)
     assert not done
-    assert "FAILED: the stack has no next model: deploy with NextModelName first" in said
+    assert "FAILED: the stack has no next model: deploy with NextModelName first" in output
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "output"),
     [
         (wanted("s3://another"), "indexes s3://photos, not s3://another"),
         (wanted(f"s3://{BUCKET}", stack="nowhere"), "cannot read the stack nowhere: .*not exist"),
@@ -235,8 +233,8 @@ def test_a_backfill_that_fails_says_why(aws, work, machine, wait):
         (wanted(f"s3://{BUCKET}", arn="backfill"), "cannot start the backfill: "),
     ],
 )
-def test_what_cannot_be_started_is_reported_in_a_sentence(aws, work, machine, stack, given, said):
+def test_an_execution_that_cannot_start_is_reported(aws, work, machine, stack, given, output):
     stack("images", machine(work))
     stack("old", "")
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=output):
         start_backfill(given, aws)

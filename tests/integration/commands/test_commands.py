@@ -6,28 +6,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from local.aws import s3_location
 from local.commands.feedback import feedback_in_s3
 from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
+from tests.support.servers.moto_server import moto_server
 
 Result = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture
 def run(commands, endpoint, tmp_path) -> Callable[..., Result]:
-    """Runs `imagesearch` against the server, with nothing of this machine's AWS settings."""
+    """Runs `imagesearch` against the server, without the AWS settings of this machine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     account = {
         "AWS_ENDPOINT_URL": endpoint,
@@ -37,14 +34,14 @@ def run(commands, endpoint, tmp_path) -> Callable[..., Result]:
     }
 
     def run(*arguments: str, region: str = "us-east-1") -> Result:
-        where = {"AWS_DEFAULT_REGION": region} if region else {}
-        return commands.run([*arguments], tmp_path, kept | account | where)
+        region_environment = {"AWS_DEFAULT_REGION": region} if region else {}
+        return commands.run([*arguments], tmp_path, kept | account | region_environment)
 
     return run
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["push", ".", "photos"], "'photos' is not a bucket"),
         (["push", ".", "s3://nobodys"], "cannot list s3://nobodys/"),
@@ -53,21 +50,21 @@ def run(commands, endpoint, tmp_path) -> Callable[..., Result]:
         (["backfill", "s3://photos"], "cannot read the stack imagesearch"),
     ],
 )
-def test_wrong_usage_ends_with_status_2(run, arguments, said):
+def test_wrong_usage_ends_with_status_2(run, arguments, message):
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_without_a_region_a_sentence_says_so(run):
+def test_a_missing_region_is_reported(run):
     done = run("backfill", "s3://photos", region="")
     assert done.returncode == 2
     assert "region" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_what_was_pushed_is_counted_on_stderr(run, endpoint, tmp_path: Path):
+def test_pushed_files_are_counted_on_stderr(run, endpoint, tmp_path: Path):
     import boto3
 
     keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
@@ -81,13 +78,13 @@ def test_what_was_pushed_is_counted_on_stderr(run, endpoint, tmp_path: Path):
 
 
 @pytest.mark.parametrize(("origin", "prefix"), [(f"s3://{BUCKET}", ""), (f"s3://{BUCKET}/a", "a/")])
-def test_every_pair_is_read_and_nothing_else(s3, origin, prefix):
+def test_every_feedback_record_is_read_and_nothing_else(s3, origin, prefix):
     for day in ("2026/01/02", "2025/12/31"):
         s3.put_object(Bucket=BUCKET, Key=f"{prefix}feedback/{day}/0a.json", Body=day.encode())
     s3.put_object(Bucket=BUCKET, Key=f"{prefix}thumbnails/x.webp", Body=b"picture")
     assert list(feedback_in_s3(s3_location(origin), s3)) == ["2025/12/31", "2026/01/02"]
 
 
-def test_a_bucket_that_is_not_there_is_named(s3):
+def test_a_missing_bucket_is_named(s3):
     with pytest.raises(UsageError, match="cannot read s3://nowhere"):
         list(feedback_in_s3(s3_location("s3://nowhere"), s3))

@@ -34,8 +34,8 @@ def push(s3, folder) -> Push:
     """Pushes the folder; returns its success and the messages."""
 
     def push(to: str = f"s3://{BUCKET}/2024", client=s3) -> tuple[bool, str]:
-        said = io.StringIO()
-        return push_folder(folder, s3_location(to), client, Console(file=said)), said.getvalue()
+        output = io.StringIO()
+        return push_folder(folder, s3_location(to), client, Console(file=output)), output.getvalue()
 
     return push
 
@@ -44,25 +44,25 @@ def keys(s3) -> list[str]:
     return [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
 
-def test_images_go_below_the_prefix_under_their_names_and_nothing_else_goes(push, s3):
+def test_only_images_are_uploaded_with_prefix_and_name_as_key(push, s3):
     assert push() == (True, "3 uploaded\n")
     assert keys(s3) == ["2024/a.jpg", "2024/dogs/b c+1.JPG", "2024/dogs/ünï/100%.webp"]
 
 
 @pytest.mark.parametrize("to", [f"s3://{BUCKET}", f"s3://{BUCKET}/"])
-def test_without_a_prefix_the_names_are_the_keys(push, s3, to):
+def test_names_are_keys_without_a_prefix(push, s3, to):
     push(to)
     assert keys(s3) == ["a.jpg", "dogs/b c+1.JPG", "dogs/ünï/100%.webp"]
 
 
-def test_an_object_says_what_its_bytes_are_and_not_its_name(push, s3):
+def test_the_content_type_follows_the_bytes_and_not_the_name(push, s3):
     push()
     found = s3.get_object(Bucket=BUCKET, Key="2024/dogs/ünï/100%.webp")
     assert found["ContentType"] == "image/jpeg"
     assert found["Body"].read() == JPEG + "dogs/ünï/100%.webp".encode()
 
 
-def test_what_is_there_already_is_left_alone(push):
+def test_existing_objects_are_not_uploaded_again(push):
     push()
     assert push() == (True, "3 unchanged\n")
 
@@ -76,7 +76,7 @@ def test_another_image_of_the_same_size_is_uploaded(push, s3, folder):
 
 
 class RefusesOne:
-    """S3, but one key is none for it."""
+    """An S3 client that rejects one key."""
 
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
@@ -84,29 +84,29 @@ class RefusesOne:
 
     def put_object(self, **given: Any) -> None:
         if given["Key"].endswith("a.jpg"):
-            said = {"Error": {"Code": "KeyTooLongError", "Message": "Your key is too long."}}
-            raise ClientError(said, "PutObject")
+            output = {"Error": {"Code": "KeyTooLongError", "Message": "Your key is too long."}}
+            raise ClientError(output, "PutObject")
         self._s3.put_object(**given)
 
 
-def test_a_file_that_cannot_be_uploaded_is_named_and_the_others_go(push, s3):
-    complete, said = push(client=RefusesOne(s3))
+def test_a_failed_file_is_named_and_the_others_are_uploaded(push, s3):
+    complete, output = push(client=RefusesOne(s3))
     assert not complete
-    assert said.splitlines() == ["failed a.jpg: Your key is too long", "2 uploaded, 1 failed"]
+    assert output.splitlines() == ["failed a.jpg: Your key is too long", "2 uploaded, 1 failed"]
     assert len(keys(s3)) == 2
 
 
-def test_a_missing_bucket_is_reported_in_a_sentence(push):
+def test_a_missing_bucket_is_reported(push):
     with pytest.raises(UsageError, match=r"cannot list s3://nobodys/: .*does not exist"):
         push("s3://nobodys")
 
 
-def test_a_missing_folder_is_reported_before_anything_else(s3, tmp_path):
+def test_a_missing_folder_is_reported_first(s3, tmp_path):
     with pytest.raises(UsageError, match="nowhere does not exist"):
         push_folder(tmp_path / "nowhere", S3Location(BUCKET, ""), s3, Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize("text", ["photos", "s3:/photos", "s3://", "s3://Photos", "file://photos"])
-def test_what_is_no_bucket_is_refused(text):
+def test_an_invalid_bucket_name_is_rejected(text):
     with pytest.raises(UsageError, match="is not a bucket"):
         s3_location(text)

@@ -23,9 +23,10 @@ from local.opensearch_server import SHORT_LIVED, OpenSearchServer
 from tests.support.aws.cloud import BUCKET, Handler, Queue
 from tests.support.aws.lambda_service import LambdaService
 from tests.support.encoders import DIMENSION, DigestEncoder, vector_of
-from tests.support.images.fault_images import IMAGES_OF_A_BULK, held
+from tests.support.images.fault_images import IMAGES_OF_A_BULK, bucket_state
+from tests.support.paths import server_parent
 
-# Together longer than any trouble here lasts, as the hour is that the template allows for.
+# Together longer than any fault here, like the hour that the template allows.
 AGAIN_SECONDS = 3
 RECEIVES = 1_000
 PATIENCE_SECONDS = 0.3
@@ -34,8 +35,8 @@ WORKERS = 2
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[OpenSearchServer]:
-    """A server that a test may stop; files and address persist."""
-    with tempfile.TemporaryDirectory(prefix="imagesearch-faults-") as folder:
+    """A server that tests can stop; files and URL persist."""
+    with tempfile.TemporaryDirectory(prefix="imagesearch-faults-", dir=server_parent()) as folder:
         server = OpenSearchServer(Path(folder), java_options=SHORT_LIVED)
         yield server
         server.stop()
@@ -58,8 +59,8 @@ def start(own_server) -> Callable[[], None]:
 
 
 @pytest.fixture
-def hear(cloud) -> Callable[[], Queue]:
-    """Creates a queue that gets the later changes of the bucket."""
+def subscribe(cloud) -> Callable[[], Queue]:
+    """Creates a queue for subsequent changes of the bucket."""
     return lambda: cloud.queue("eventbridge", again=AGAIN_SECONDS, receives=RECEIVES)
 
 
@@ -70,7 +71,7 @@ def index_name() -> str:
 
 @pytest.fixture
 def function(store, index_name) -> Iterator[Callable[[str], Handler]]:
-    """Creates the indexing function for an index at an address, with short timeouts."""
+    """Creates the indexing function for an index at a URL, with short timeouts."""
     with ExitStack() as stack:
 
         def make(url: str) -> Handler:
@@ -88,23 +89,23 @@ def function(store, index_name) -> Iterator[Callable[[str], Handler]]:
 
 
 @pytest.fixture
-def working(function) -> Callable[[Queue, str], LambdaService]:
-    """Runs functions on a queue, for an index at an address."""
+def running_functions(function) -> Callable[[Queue, str], LambdaService]:
+    """Runs functions on a queue, for an index at a URL."""
     return lambda queue, url: LambdaService(queue, [function(url) for _ in range(WORKERS)])
 
 
 @pytest.fixture
-def assert_agreed(cloud, index_name) -> Callable[[str], None]:
-    """Asserts that the index at an address is consistent with the bucket."""
+def assert_consistent(cloud, index_name) -> Callable[[str], None]:
+    """Asserts that the index at a URL is consistent with the bucket."""
 
     def compare(url: str) -> None:
         with closing(OpenSearchClient(url)) as client:
             client.raw.indices.refresh(index=index_name)
         with closing(OpenSearchIndex(url, index_name, DIMENSION, model="digest")) as index:
             found = {each.document.ref.key: each for each in index.scan(embeddings=True)}
-        wanted = held(cloud)
-        said = {(key, one.document.etag, one.document.status) for key, one in found.items()}
-        assert said == {(key, etag, status) for key, (etag, status, _) in wanted.items()}
+        wanted = bucket_state(cloud)
+        actual = {(key, one.document.etag, one.document.status) for key, one in found.items()}
+        assert actual == {(key, etag, status) for key, (etag, status, _) in wanted.items()}
         for key, (_, status, data) in wanted.items():
             if status is Status.INDEXED:
                 assert np.dot(found[key].embedding, vector_of(data)) > 0.9999, key

@@ -34,7 +34,7 @@ def hub() -> Iterator[FileServer]:
 
 @pytest.fixture
 def models(hub: FileServer) -> dict[str, CatalogEntry]:
-    """Small models with the names in the events."""
+    """Small models with the names of the event files."""
     names = ("clip-vit-b-32", "multilingual-clip-vit-b-32")
     small = known(hub)
     return {
@@ -45,18 +45,18 @@ def models(hub: FileServer) -> dict[str, CatalogEntry]:
 
 @pytest.fixture
 def s3(aws: str) -> Any:
-    """A client of an account with one empty bucket."""
+    """A client for an account with one empty bucket."""
     httpx.post(f"{aws}/moto-api/reset", timeout=PATIENCE_SECONDS).raise_for_status()
     more = {"region_name": REGION, "endpoint_url": aws, **NOBODY}
     client = boto3.client("s3", config=client_config(), **more)
-    where = {"LocationConstraint": REGION}
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+    location = {"LocationConstraint": REGION}
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
     return client
 
 
 @pytest.fixture
 def used_s3(s3: Any) -> Any:
-    """The client of the function."""
+    """The client that the function uses."""
     return s3
 
 
@@ -78,29 +78,29 @@ def self_test() -> SelfTest | None:
 
 
 @pytest.fixture
-def shelf(
+def open_store(
     used_s3: Any, models: dict[str, CatalogEntry], self_test: SelfTest | None
 ) -> Callable[[str, str], S3ModelStore]:
-    """A store with the models of this test, without pauses between attempts."""
+    """Opens a store with the models of this test, without pauses between attempts."""
 
-    def shelf(bucket: str, part: str) -> S3ModelStore:
+    def open_store(bucket: str, prefix: str) -> S3ModelStore:
         return S3ModelStore(
             bucket,
-            part,
+            prefix,
             used_s3,
             models.__getitem__,
-            lambda time_left, _: time_left.check(),
+            lambda deadline, _: deadline.check(),
             self_test,
         )
 
-    return shelf
+    return open_store
 
 
 @pytest.fixture
 def cloudformation(
-    shelf: Any, logger: Any, monkeypatch: pytest.MonkeyPatch
+    open_store: Any, logger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[CloudFormation]:
     monkeypatch.setattr(responses, "READ_SECONDS", PATIENCE_SECONDS)
-    handler = make_handler(shelf, ResponseSender(lambda _: None), logger)
+    handler = make_handler(open_store, ResponseSender(lambda _: None), logger)
     with CloudFormation(handler).running() as running:
         yield running

@@ -1,4 +1,4 @@
-"""Claims: CloudFormation gets the reason of every failure, and no incomplete model is left."""
+"""Claims: CloudFormation gets the reason of every failure, and no incomplete model remains."""
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -9,37 +9,37 @@ from tests.support.aws.cloudformation import failed
 from tests.support.models import FILES
 
 
-def test_a_wrong_hash_is_told_and_nothing_is_kept(cloudformation, hub, keys):
+def test_a_wrong_hash_is_reported_and_no_file_is_stored(cloudformation, hub, keys):
     hub.files["/text.onnx"] = b"evil"
     failed(cloudformation.ask("model-create"), "text.onnx has the SHA-256", "Deploy again")
     assert keys() == []
 
 
-def test_a_line_that_is_cut_again_and_again_is_told(cloudformation, hub, keys):
+def test_repeated_connection_losses_are_reported(cloudformation, hub, keys):
     hub.cuts = [10] * ATTEMPTS
     failed(cloudformation.ask("model-create"), "cannot download", "broke", "Deploy again")
     assert keys() == []
 
 
-def test_a_hub_that_is_away_is_told(cloudformation, models, keys):
+def test_an_unreachable_hub_is_reported(cloudformation, models, keys):
     model = models["clip-vit-b-32"]
-    away = {
+    unreachable = {
         name: pin.model_copy(update={"url": "http://127.0.0.1:9/x"})
         for name, pin in model.pins.items()
     }
-    models["clip-vit-b-32"] = model.model_copy(update={"pins": away})
+    models["clip-vit-b-32"] = model.model_copy(update={"pins": unreachable})
     failed(cloudformation.ask("model-create"), "127.0.0.1 cannot be reached", "ModelUri")
     assert keys() == []
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_hub_that_refuses_is_told(cloudformation, hub, keys, status):
+def test_an_error_status_of_the_hub_is_reported(cloudformation, hub, keys, status):
     hub.statuses = [200, status]
     failed(cloudformation.ask("model-create"), f"status {status}")
     assert keys() == []
 
 
-def test_a_model_that_fails_to_come_leaves_the_one_in_use(cloudformation, hub, keys):
+def test_a_failed_download_keeps_the_current_model(cloudformation, hub, keys):
     old = cloudformation.ask("model-create")["PhysicalResourceId"]
     before = keys()
     hub.statuses = [200, 404]
@@ -49,17 +49,17 @@ def test_a_model_that_fails_to_come_leaves_the_one_in_use(cloudformation, hub, k
     assert keys() == before
 
 
-def test_a_look_that_fails_leaves_the_model_in_use(cloudformation, hub, s3, keys):
+def test_a_failed_update_keeps_the_current_model(cloudformation, hub, s3, keys):
     made = cloudformation.ask("model-create")["PhysicalResourceId"]
-    bucket, _, begin = made.removeprefix("s3://").partition("/")
-    s3.put_object(Bucket=bucket, Key=f"{begin}/text.onnx", Body=b"damaged")
+    bucket, _, prefix = made.removeprefix("s3://").partition("/")
+    s3.put_object(Bucket=bucket, Key=f"{prefix}/text.onnx", Body=b"damaged")
     hub.statuses = [403]
     failed(cloudformation.ask("model-again", PhysicalResourceId=made), "status 403")
     assert len(keys()) == len(FILES) + 1
 
 
 @pytest.mark.parametrize(
-    ("properties", "said"),
+    ("properties", "message"),
     [
         ({"ModelName": ""}, "has no ModelName"),
         ({"ModelName": ["clip"]}, "has no ModelName"),
@@ -68,17 +68,17 @@ def test_a_look_that_fails_leaves_the_model_in_use(cloudformation, hub, s3, keys
         ({"ModelName": "clip-vit-b-16"}, "clip-vit-b-16 has no recorded SHA-256"),
     ],
 )
-class TestOfAllKnownModels:
+class TestCatalogModels:
     @pytest.fixture
-    def shelf(self, s3):
+    def open_store(self, s3):
         return lambda bucket, part: S3ModelStore(bucket, part, s3)
 
-    def test_what_cannot_be_asked_for_is_named(self, cloudformation, keys, properties, said):
-        failed(cloudformation.ask("model-create", properties=properties), said)
+    def test_invalid_properties_are_named(self, cloudformation, keys, properties, message):
+        failed(cloudformation.ask("model-create", properties=properties), message)
         assert keys() == []
 
 
-class Refusing:
+class DeniedOperation:
     """A client without permission for one operation."""
 
     def __init__(self, s3, operation, error):
@@ -98,12 +98,12 @@ def denied(operation: str) -> ClientError:
 
 
 @pytest.mark.parametrize("operation", ["put_object", "head_object"])
-class TestWithoutTheRight:
+class TestWithoutPermission:
     @pytest.fixture
     def used_s3(self, s3, operation):
-        return Refusing(s3, operation, denied(operation))
+        return DeniedOperation(s3, operation, denied(operation))
 
-    def test_a_bucket_that_may_not_be_used_is_told(self, cloudformation, keys, operation):
+    def test_a_bucket_without_permission_is_reported(self, cloudformation, keys, operation):
         failed(cloudformation.ask("model-create"), "AccessDenied", "the function's role")
         assert keys() == []
 
@@ -111,31 +111,33 @@ class TestWithoutTheRight:
 class TestWithoutS3:
     @pytest.fixture
     def used_s3(self, s3):
-        return Refusing(s3, "put_object", EndpointConnectionError(endpoint_url="https://s3"))
+        return DeniedOperation(s3, "put_object", EndpointConnectionError(endpoint_url="https://s3"))
 
-    def test_s3_that_is_away_is_told(self, cloudformation, keys):
+    def test_an_s3_outage_is_reported(self, cloudformation, keys):
         failed(cloudformation.ask("model-create"), "Could not connect", "Deploy again")
         assert keys() == []
 
 
-class TestWithoutTheRightToDelete:
+class TestWithoutDeletePermission:
     @pytest.fixture
     def used_s3(self, s3):
-        return Refusing(s3, "delete_object", denied("DeleteObject"))
+        return DeniedOperation(s3, "delete_object", denied("DeleteObject"))
 
-    def test_what_may_not_be_deleted_is_told(self, cloudformation, keys):
+    def test_a_denied_deletion_is_reported(self, cloudformation, keys):
         made = cloudformation.ask("model-create")["PhysicalResourceId"]
         failed(cloudformation.ask("model-delete", PhysicalResourceId=made), "manually")
 
 
 class TestBroken:
     @pytest.fixture
-    def shelf(self):
-        def shelf(bucket, part):
+    def open_store(self):
+        def open_store(bucket, part):
             raise ZeroDivisionError("an unexpected error")
 
-        return shelf
+        return open_store
 
-    def test_what_nobody_thought_of_is_told_and_the_log_says_where(self, cloudformation, logs):
+    def test_an_unexpected_exception_is_reported_and_logged_with_its_location(
+        self, cloudformation, logs
+    ):
         failed(cloudformation.ask("model-create"), "ZeroDivisionError: an unexpected error")
-        assert "in shelf" in logs.getvalue()
+        assert "in open_store" in logs.getvalue()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imagesearch import bootstrap
-from imagesearch.adapters.s3.model_folder import S3Model
+from imagesearch.adapters.s3.model_folder import S3ModelFolder
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import Pin
 from imagesearch.settings import Settings
@@ -20,26 +20,26 @@ from tests.support.models import FILES
 
 @pytest.fixture
 def pulled(s3: Any, tmp_path: Path) -> Any:
-    """Loads the model of a URI as a function does, and verifies all hashes."""
+    """Loads a model by its URI as a function does, and verifies all hashes."""
 
     def pulled(uri: str) -> Manifest:
-        folder = S3Model(uri, tmp_path, s3).folder([*FILES, MANIFEST])
-        return check_files(folder)
+        S3ModelFolder(uri, s3).download([*FILES, MANIFEST], tmp_path)
+        return check_files(tmp_path)
 
     return pulled
 
 
-def test_a_model_that_is_asked_for_can_be_used_from_its_address(cloudformation, pulled, keys):
+def test_a_requested_model_can_be_loaded_from_its_uri(cloudformation, pulled, keys):
     answer = cloudformation.ask("model-create")
     assert answer["Status"] == "SUCCESS"
     uri = answer["PhysicalResourceId"]
     assert uri.startswith(f"s3://{BUCKET}/model/clip-vit-b-32/")
     assert pulled(uri).name == "clip-vit-b-32"
-    begin = uri.removeprefix(f"s3://{BUCKET}/")
-    assert keys() == sorted(f"{begin}/{name}" for name in (*FILES, MANIFEST))
+    prefix = uri.removeprefix(f"s3://{BUCKET}/")
+    assert keys() == sorted(f"{prefix}/{name}" for name in (*FILES, MANIFEST))
 
 
-def test_unsigned_weights_are_made_signed_once_and_both_hashes_are_kept(
+def test_unsigned_weights_are_converted_once_and_both_hashes_are_stored(
     cloudformation, pulled, models
 ):
     uri = cloudformation.ask("model-create")["PhysicalResourceId"]
@@ -50,13 +50,13 @@ def test_unsigned_weights_are_made_signed_once_and_both_hashes_are_kept(
 
 
 @pytest.mark.parametrize("again", ["model-create", "model-again"])
-def test_a_model_that_is_there_is_not_fetched_again(cloudformation, hub, s3, keys, again):
+def test_a_stored_model_is_not_downloaded_again(cloudformation, hub, s3, keys, again):
     first = cloudformation.ask("model-create")
-    asked, times = len(hub.requests), changed(s3)
+    requests_before, times = len(hub.requests), changed(s3)
     second = cloudformation.ask(again, PhysicalResourceId=first["PhysicalResourceId"])
     assert second["Status"] == "SUCCESS"
     assert second["PhysicalResourceId"] == first["PhysicalResourceId"]
-    assert len(hub.requests) == asked == len(FILES)
+    assert len(hub.requests) == requests_before == len(FILES)
     assert changed(s3) == times
 
 
@@ -66,7 +66,7 @@ def changed(s3: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_missing_or_another_is_fetched_alone(cloudformation, hub, s3, pulled, name):
+def test_only_missing_or_different_files_are_downloaded(cloudformation, hub, s3, pulled, name):
     uri = cloudformation.ask("model-create")["PhysicalResourceId"]
     key = f"{uri.removeprefix(f's3://{BUCKET}/')}/{name}"
     s3.delete_object(Bucket=BUCKET, Key=key)
@@ -78,7 +78,7 @@ def test_a_file_that_is_missing_or_another_is_fetched_alone(cloudformation, hub,
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"changed")
 
 
-def test_another_model_gets_an_address_of_its_own_and_the_old_one_stays_until_it_is_deleted(
+def test_another_model_has_its_own_uri_and_the_old_one_remains_until_deleted(
     cloudformation, pulled, keys
 ):
     old = cloudformation.ask("model-create")["PhysicalResourceId"]
@@ -90,7 +90,7 @@ def test_another_model_gets_an_address_of_its_own_and_the_old_one_stays_until_it
     assert len(keys()) == len(FILES) + 1
 
 
-def test_a_model_that_is_pinned_anew_gets_another_address(cloudformation, hub, models):
+def test_a_model_with_new_hashes_has_another_uri(cloudformation, hub, models):
     old = cloudformation.ask("model-create")["PhysicalResourceId"]
     hub.files["/text.onnx"] = b"other text"
     model = models["clip-vit-b-32"]
@@ -103,8 +103,8 @@ def test_a_model_that_is_pinned_anew_gets_another_address(cloudformation, hub, m
     assert new["PhysicalResourceId"] != old
 
 
-def test_the_next_model_has_a_part_of_the_bucket_of_its_own(cloudformation, keys):
-    """So that the current model stays when the next one is promoted and deleted."""
+def test_the_next_model_has_its_own_prefix(cloudformation, keys):
+    """The current model remains when the next one is promoted and deleted."""
     current = cloudformation.ask("model-create")["PhysicalResourceId"]
     part = {"Part": "next-model"}
     after = cloudformation.ask("model-create", properties=part)["PhysicalResourceId"]
@@ -114,7 +114,7 @@ def test_the_next_model_has_a_part_of_the_bucket_of_its_own(cloudformation, keys
     assert all(key.startswith("model/") for key in keys())
 
 
-def test_a_cut_connection_goes_on_from_where_it_was(cloudformation, hub, pulled):
+def test_a_lost_connection_resumes_the_download(cloudformation, hub, pulled):
     hub.cuts = [100]
     answer = cloudformation.ask("model-create")
     assert answer["Status"] == "SUCCESS"
@@ -122,17 +122,17 @@ def test_a_cut_connection_goes_on_from_where_it_was(cloudformation, hub, pulled)
     assert len(hub.requests) == len(FILES) + 1
 
 
-def test_a_bucket_can_go_once_its_model_is_deleted(cloudformation, s3, keys):
+def test_a_bucket_can_be_deleted_after_its_model(cloudformation, s3, keys):
     made = cloudformation.ask("model-create")["PhysicalResourceId"]
     assert cloudformation.ask("model-delete", PhysicalResourceId=made)["Status"] == "SUCCESS"
     assert keys() == []
     s3.delete_bucket(Bucket=BUCKET)
 
 
-def test_what_is_not_of_the_model_stays(cloudformation, s3, keys):
+def test_other_objects_are_not_deleted(cloudformation, s3, keys):
     made = cloudformation.ask("model-create")["PhysicalResourceId"]
-    begin = made.removeprefix(f"s3://{BUCKET}/")
-    others = [f"{begin}-other/x", "model/y", "z"]
+    prefix = made.removeprefix(f"s3://{BUCKET}/")
+    others = [f"{prefix}-other/x", "model/y", "z"]
     for key in others:
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
     cloudformation.ask("model-delete", PhysicalResourceId=made)
@@ -153,7 +153,7 @@ def test_what_is_not_of_the_model_stays(cloudformation, s3, keys):
         f"s3://{BUCKET}/",
     ],
 )
-def test_what_was_not_made_here_is_deleted_without_a_touch(cloudformation, s3, keys, id):
+def test_deleting_an_unknown_resource_id_deletes_no_object(cloudformation, s3, keys, id):
     theirs = ["model/clip/2/x", "next-model/clip/1/x", "x"]
     for key in theirs:
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
@@ -163,12 +163,12 @@ def test_what_was_not_made_here_is_deleted_without_a_touch(cloudformation, s3, k
     assert keys() == sorted(theirs)
 
 
-def test_a_bucket_that_is_gone_already_holds_nothing_up(cloudformation, s3):
+def test_deletion_succeeds_without_the_bucket(cloudformation, s3):
     s3.delete_bucket(Bucket=BUCKET)
     assert cloudformation.ask("model-delete")["Status"] == "SUCCESS"
 
 
-def test_what_was_never_asked_for_rightly_can_be_deleted(cloudformation):
+def test_a_request_with_invalid_properties_can_be_deleted(cloudformation):
     """A stack that failed on a missing property can be deleted."""
     failed = cloudformation.ask("model-create", ResourceProperties={})
     assert failed["Status"] == "FAILED"
@@ -219,11 +219,11 @@ def fetched(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("disk/model-*/*")}
 
 
-def test_indexing_fetches_the_image_side_alone(settings, tmp_path):
+def test_indexing_loads_only_the_image_tower(settings, tmp_path):
     bootstrap.indexer(settings)
     assert fetched(tmp_path) == {MANIFEST, "image.onnx"}
 
 
-def test_a_search_has_both_sides(settings, tmp_path):
+def test_a_search_loads_both_towers(settings, tmp_path):
     bootstrap.searcher(settings)
     assert fetched(tmp_path) >= {MANIFEST, "image.onnx", "text.onnx", "tokenizer.json"}

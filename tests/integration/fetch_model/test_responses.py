@@ -14,19 +14,17 @@ from functions.fetch_model.handler import make_handler
 from tests.support.aws.cloudformation import SIGNATURE, Context
 
 
-def test_an_answer_has_no_content_type_because_none_is_signed(cloudformation):
+def test_a_response_has_no_content_type_because_none_is_signed(cloudformation):
     cloudformation.ask("model-create")
     assert cloudformation.types == [""]
 
 
-def test_an_answer_that_is_not_taken_is_sent_again(cloudformation):
+def test_a_response_that_is_not_accepted_is_retried(cloudformation):
     cloudformation.refusals = [503] * (ATTEMPTS - 1)
     assert cloudformation.ask("model-create")["Status"] == "SUCCESS"
 
 
-def test_an_answer_that_is_never_taken_ends_in_an_error_so_that_lambda_tries_again(
-    cloudformation, keys
-):
+def test_a_response_that_is_never_accepted_raises_so_that_lambda_retries(cloudformation, keys):
     cloudformation.refusals = [503] * ATTEMPTS
     with pytest.raises(ResponseNotSent, match="status 503") as caught:
         cloudformation.ask("model-create")
@@ -34,13 +32,13 @@ def test_an_answer_that_is_never_taken_ends_in_an_error_so_that_lambda_tries_aga
     assert cloudformation.ask("model-create")["Status"] == "SUCCESS"
 
 
-def test_an_address_that_is_away_is_told_without_its_signature(cloudformation):
+def test_an_unreachable_response_url_is_reported_without_its_signature(cloudformation):
     with pytest.raises(ResponseNotSent, match="ConnectionError") as caught:
         cloudformation.ask("model-delete", ResponseURL=f"http://127.0.0.1:9/?{SIGNATURE}")
     assert SIGNATURE not in str(caught.value)
 
 
-def test_the_log_says_what_was_done_and_nothing_of_the_signed_address(cloudformation, logs, hub):
+def test_the_log_contains_the_action_but_not_the_signed_url(cloudformation, logs, hub):
     made = cloudformation.ask("model-create")["PhysicalResourceId"]
     cloudformation.ask("model-delete", PhysicalResourceId=made)
     hub.statuses = [404]
@@ -57,7 +55,7 @@ def test_the_log_says_what_was_done_and_nothing_of_the_signed_address(cloudforma
     assert SIGNATURE not in logs.getvalue()
 
 
-def test_a_reason_that_is_long_is_cut(cloudformation, models):
+def test_a_long_reason_is_truncated(cloudformation, models):
     model = models["clip-vit-b-32"]
     pin = model.pins["image.onnx"].model_copy(update={"url": "ftp://" + "ü" * 5000})
     pins = model.pins | {"image.onnx": pin}
@@ -84,6 +82,6 @@ def test_a_reason_that_is_long_is_cut(cloudformation, models):
         },
     ],
 )
-def test_what_cloudformation_does_not_send_is_an_error(shelf, logger, event):
+def test_an_invalid_event_is_an_error(open_store, logger, event):
     with pytest.raises(NotARequest):
-        make_handler(shelf, ResponseSender(), logger)(event, Context(900))
+        make_handler(open_store, ResponseSender(), logger)(event, Context(900))

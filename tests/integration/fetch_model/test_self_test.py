@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from imagesearch import bootstrap
+from imagesearch.adapters.s3.model_folder import S3ModelFolder
 from imagesearch.downloads.model_store import put_calibration
 from imagesearch.embedding.calibration_file import CALIBRATION
 from imagesearch.embedding.manifest import MANIFEST
@@ -90,5 +91,5 @@ def test_an_unchanged_calibration_is_not_uploaded_again(
     for name in (MANIFEST, CALIBRATION, BACKGROUND):
         s3.download_file(BUCKET, f"{begin}/{name}", str(tmp_path / name))
     before = s3.head_object(Bucket=BUCKET, Key=f"{begin}/{CALIBRATION}")["LastModified"]
-    put_calibration(tmp_path, uri, s3)
+    put_calibration(tmp_path, S3ModelFolder(uri, s3))
     assert s3.head_object(Bucket=BUCKET, Key=f"{begin}/{CALIBRATION}")["LastModified"] == before

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +33,7 @@ class Cloud:
         self.s3.delete_object(Bucket=BUCKET, Key=key)
 
     def copy_onto_itself(self, key: str, **metadata: str) -> None:
-        """How metadata of an object is changed in S3."""
+        """Replace the metadata of an object, as S3 requires it."""
         source = {"Bucket": BUCKET, "Key": key}
         self.s3.copy_object(
             Bucket=BUCKET,
@@ -77,8 +76,6 @@ class Queue:
 
     def __init__(self, sqs: Any, again: int = 0, receives: int = RECEIVES) -> None:
         self._sqs, self._again = sqs, again
-        # moto hands a message to two that ask at the same moment.
-        self._receiving = threading.Lock()
         self._dead_url, dead_arn = self._make({})
         policy = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": str(receives)}
         attributes = {"VisibilityTimeout": str(HIDDEN_SECONDS), "RedrivePolicy": json.dumps(policy)}
@@ -94,7 +91,7 @@ class Queue:
         return [message["Body"] for message in self._receive(self._dead_url)]
 
     def is_empty(self) -> bool:
-        """Whether nothing waits and nothing is under way."""
+        """True if no message is waiting or in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
         return all(number == "0" for number in found["Attributes"].values())
@@ -130,8 +127,7 @@ class Queue:
         return url, found["Attributes"]["QueueArn"]
 
     def _receive(self, url: str) -> list[dict[str, Any]]:
-        with self._receiving:
-            found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         return found.get("Messages", [])
 
 

@@ -1,4 +1,4 @@
-"""CloudFormation as a custom resource knows it: what it asks, and where it is answered."""
+"""CloudFormation from the view of a custom resource: its events and the response URL."""
 
 import json
 import time
@@ -15,13 +15,13 @@ SIGNATURE = "X-Amz-Signature=5ec7e7"
 Handler = Callable[[Any, Any], None]
 
 
-def failed(answer: dict[str, Any], *said: str) -> None:
+def failed(answer: dict[str, Any], *messages: str) -> None:
     assert answer["Status"] == "FAILED"
-    assert all(each in answer["Reason"] for each in said), answer["Reason"]
+    assert all(each in answer["Reason"] for each in messages), answer["Reason"]
 
 
 class Context:
-    """Lambda's, with so many seconds left."""
+    """A Lambda context with this many seconds left."""
 
     aws_request_id = "request"
 
@@ -33,8 +33,10 @@ class Context:
 
 
 class CloudFormation:
-    """`answers` are what was taken; `refusals` the statuses that the next answers get instead;
-    `when_answered` is called when an answer was taken."""
+    """`answers` has the accepted responses, `refusals` the statuses for the next responses.
+
+    `when_answered` is called after each accepted response.
+    """
 
     def __init__(self, handler: Handler) -> None:
         self.answers: list[dict[str, Any]] = []
@@ -45,7 +47,10 @@ class CloudFormation:
         self._url = ""
 
     def ask(self, name: str, *, seconds: float = 900, **changes: Any) -> dict[str, Any]:
-        """The answer to a file's event; `properties` change its own, all else the event."""
+        """Send the event of a file and return the response.
+
+        `properties` replace resource properties, other arguments fields of the event.
+        """
         event = json.loads((EVENTS / f"{name}.json").read_text())
         event["ResourceProperties"] |= changes.pop("properties", {})
         event |= {"ResponseURL": f"{self._url}/answer?{SIGNATURE}", **changes}

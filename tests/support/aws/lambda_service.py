@@ -1,4 +1,4 @@
-"""Lambda's side of the queue: several functions at once, each with a batch at a time."""
+"""The event source of Lambda: several function instances, each with one batch at a time."""
 
 import threading
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ PAUSE = 0.2
 
 
 class LambdaService:
-    """Works while it is entered; `returned` holds the ids of messages that came back."""
+    """Runs within its context; `returned` has the ids of failed messages."""
 
     def __init__(self, queue: Queue, handlers: Sequence[Handler]) -> None:
         self._queue = queue

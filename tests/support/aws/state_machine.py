@@ -1,9 +1,8 @@
-"""The deployed definition of the backfill, and the same as far as moto must be told otherwise.
+"""The deployed definition of the backfill, and a variant that moto can run.
 
-moto's interpreter knows neither ItemBatcher nor express children. So one map reads the listing, the
-batches are cut from its result as ItemBatcher would, and a second map runs their children, which
-are standard ones. The reader, and all that checks, splits, decides, sends or retries, is run as it
-is deployed.
+moto supports neither ItemBatcher nor express child workflows. So one map reads the listing, batches
+are made from its result as ItemBatcher would, and a second map runs standard child workflows. The
+reader and all states that check, split, decide, send or retry are run as deployed.
 """
 
 import json
@@ -16,7 +15,7 @@ DEFINITION = REPOSITORY / "statemachines/backfill.asl.json"
 
 
 def deployed(**substitutions: str) -> dict[str, Any]:
-    """What SAM makes of the file; a name that is not given is an error."""
+    """The file with substituted names, as SAM creates it; a missing name is an error."""
     filled = re.sub(r"\$\{(\w+)\}", lambda name: substitutions[name[1]], DEFINITION.read_text())
     return json.loads(filled)
 
@@ -35,7 +34,9 @@ def for_moto(definition: dict[str, Any]) -> dict[str, Any]:
     states["Objects"] = {
         "Type": "Map",
         "ItemReader": reader,
-        "ItemSelector": {"Key.$": "$$.Map.Item.Value.Key"},  # or the result is over the limit
+        "ItemSelector": {
+            "Key.$": "$$.Map.Item.Value.Key"
+        },  # otherwise the result exceeds the limit
         "MaxConcurrency": 50,
         "ItemProcessor": {
             "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},

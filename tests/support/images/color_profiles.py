@@ -1,4 +1,4 @@
-"""ICC profiles for tests, written here byte by byte: of three primaries, of gray, and of CMYK."""
+"""ICC profiles for tests, built byte by byte: RGB primaries, gray, and CMYK."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHITE = (0.9642, 1, 0.8249)
 
 
 def rgb(colorants=P3, gamma=2.2, version=0x02100000):
-    """`gamma` is a number, or the samples of a curve in [0, 1]."""
+    """An RGB profile; `gamma` is a number, or samples of a curve in [0, 1]."""
     tags = [(b"wtpt", xyz(WHITE))]
     for name, values in zip((b"r", b"g", b"b"), colorants, strict=True):
         tags += [(name + b"XYZ", xyz(values)), (name + b"TRC", curve(gamma))]
@@ -28,9 +28,9 @@ def gray(gamma=1.8):
 
 
 def table(space=b"RGB ", channels=3, grid=9, change=None):
-    """A profile whose A2B0 is a table (`mft2`) from the device to Lab: `change` maps values.
+    """A profile with a lookup table (`mft2`) from device values to Lab as A2B0.
 
-    `change` takes [n, channels] in [0, 1] and gives Lab as [n, 3] in [0, 1].
+    `change` maps [n, channels] in [0, 1] to Lab as [n, 3] in [0, 1].
     """
     axes = np.meshgrid(*[np.linspace(0, 1, grid)] * channels, indexing="ij")
     values = change(np.stack(axes, axis=-1).reshape(-1, channels))
@@ -44,7 +44,7 @@ def table(space=b"RGB ", channels=3, grid=9, change=None):
 
 
 def press():
-    """CMYK of an imagined press, in Lab: paper is white, and inks are weaker than pure ones."""
+    """A synthetic CMYK profile in Lab: white paper, and inks weaker than pure ones."""
 
     def lab(inks):
         c, m, y, k = inks.T

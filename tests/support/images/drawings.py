@@ -1,4 +1,4 @@
-"""Drawn pictures with enough in them to be told apart, and what the decoder notes of them."""
+"""Generated images with distinguishable content, and their fingerprints."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 
 
 def drawing(seed: int, width: int = 320, height: int = 240) -> Image.Image:
-    """Soft blobs of light and dark, the same for the same seed, with no frame around them."""
+    """Smooth light and dark blobs without a border, determined by the seed."""
     blobs = np.random.default_rng(seed).integers(0, 255, (9, 12), np.uint8)
     return Image.fromarray(blobs).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def mini(picture: Image.Image) -> Miniature:
+def miniature_of(picture: Image.Image) -> Miniature:
     return Miniature.of(miniature(picture))
 
 
-def look(picture: Image.Image) -> Fingerprint:
+def fingerprint_of(picture: Image.Image) -> Fingerprint:
     return Fingerprint(perceptual_hash(picture), miniature(picture))

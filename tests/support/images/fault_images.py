@@ -1,4 +1,4 @@
-"""What lies in the bucket of these tests, and how it changes while the index is in trouble."""
+"""Objects of the fault tests, and changes to them while the index is unavailable."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from imagesearch.domain.images import Status
 from tests.support.aws.cloud import BUCKET, Cloud
 from tests.support.encoders import BROKEN
 
-# In one bulk these are larger than what the server writes to its log in one go, 1 MB.
+# In one bulk these exceed 1 MB, which the server writes to its log at once.
 IMAGES_OF_A_BULK = 120
 
 
@@ -15,16 +15,16 @@ def key(number: int) -> str:
 
 
 def fill(cloud: Cloud, images: int) -> list[str]:
-    """Puts so many images there; returns their keys."""
+    """Upload this many images; returns their keys."""
     for number in range(images):
         cloud.put(key(number), b"image %d" % number)
     return [key(number) for number in range(images)]
 
 
 def change(cloud: Cloud, each: int) -> int:
-    """Overwrites, breaks and deletes so many of the first images each, and adds as many.
+    """Overwrite, damage and delete `each` of the first images, and add as many.
 
-    Returns how many messages that makes.
+    Returns the number of resulting messages.
     """
     for number in range(each):
         cloud.put(key(number), b"image %d, overwritten" % number)
@@ -34,8 +34,8 @@ def change(cloud: Cloud, each: int) -> int:
     return 4 * each
 
 
-def held(cloud: Cloud) -> dict[str, tuple[str, Status, bytes]]:
-    """The bucket: ETag, what the index has to say of it, and bytes of each key."""
+def bucket_state(cloud: Cloud) -> dict[str, tuple[str, Status, bytes]]:
+    """ETag, expected status and bytes of each key in the bucket."""
     found: dict[str, tuple[str, Status, bytes]] = {}
     for page in cloud.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
         for entry in page.get("Contents", ()):

@@ -1,4 +1,4 @@
-"""Adds a property to every item of an AVIF or HEIF file that the tests have, and says so in it."""
+"""Adds item properties to AVIF and HEIF files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 
 
 def with_property(file, kind, body):
-    """The file with one more property box that belongs to its primary item."""
+    """The file with one more property box, associated with its primary item."""
     start, length = _find(file, 0, len(file), b"meta")
     meta = file[start + 12 : start + length]
     boxes = dict(_boxes(meta))
@@ -54,14 +54,14 @@ def _associated(ipma, primary, index):
         listed = ipma[at + 3 : at + 3 + associations]
         at += 3 + associations
         if item == primary:
-            # Essential: a viewer that does not know the property must not show the item.
+            # Essential: a viewer that does not support the property must not show the item.
             listed += bytes([0x80 | index])
         entries += struct.pack(">HB", item, len(listed)) + listed
     return _box(b"ipma", ipma[8:16] + entries)
 
 
 def _moved(iloc, by):
-    """`iloc` of version 0 or 1 with offsets of 4 bytes, all of which lie behind `meta`."""
+    """`iloc` of version 0 or 1 with offsets of 4 bytes, all of which are after `meta`."""
     version = iloc[8]
     sizes = iloc[12:14]
     offset_size, length_size = sizes[0] >> 4, sizes[0] & 15

@@ -1,6 +1,6 @@
-"""Camera RAW files made by hand: as their makers lay them out, with the picture as sensor data.
+"""Synthetic camera RAW files in the layout of their makers, with an image as sensor data.
 
-LibRaw opens some of them and refuses others, as it does with cameras that it does not know.
+LibRaw opens some of them and rejects others, as for unknown cameras.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image
 
-# TIFF's type, how many there are, how `struct` calls them, and the numbers or bytes themselves.
+# The TIFF type, the count, the `struct` format, and the values or bytes.
 Value: TypeAlias = tuple[int, int, str, tuple[int | bytes, ...]]
 Tags: TypeAlias = Mapping[int, Value]
 STAMP = (160, 120)
@@ -54,20 +54,20 @@ def jpeg(image: Image.Image, **options: object) -> bytes:
 
 
 def stamp(image: Image.Image) -> Image.Image:
-    """The thumbnail of a camera: small, and recognizable, as it is in other colors."""
+    """A camera thumbnail: small, and recognizable by its different colors."""
     red, green, blue = image.convert("RGB").resize(STAMP).split()
     return Image.merge("RGB", (blue, red, green))
 
 
 class Tiff:
-    """A TIFF that grows: bytes and directories first, its first directory last."""
+    """A TIFF built from its end: content and directories first, the first directory last."""
 
-    def __init__(self, head: bytes = b"II*\0", behind: bytes = b"") -> None:
-        self._file = bytearray(head + bytes(4) + behind)
+    def __init__(self, head: bytes = b"II*\0", header_extension: bytes = b"") -> None:
+        self._file = bytearray(head + bytes(4) + header_extension)
         self.order = ">" if head.startswith(b"MM") else "<"
 
     def add(self, content: bytes) -> int:
-        """Where the content begins."""
+        """Append content; returns its offset."""
         self._file += bytes(len(self._file) % 2)
         place = len(self._file)
         self._file += content
@@ -95,7 +95,7 @@ class Tiff:
 
 
 def mosaic(image: Image.Image) -> np.ndarray:
-    """What a sensor with an RGGB pattern sees of it: linear light in 14 bits."""
+    """The image as RGGB sensor data: linear light in 14 bits."""
     light = (np.asarray(image.convert("RGB"), np.float64) / 255) ** 2.2
     seen = light[:, :, 1].copy()
     seen[::2, ::2] = light[::2, ::2, 0]
@@ -104,7 +104,7 @@ def mosaic(image: Image.Image) -> np.ndarray:
 
 
 def pixels(tiff: Tiff, image: Image.Image, kind: int) -> dict[int, Value]:
-    """Uncompressed pixels, one sample each for CFA, three for others, as a directory's tags."""
+    """Directory tags of uncompressed pixels, with one sample per pixel for CFA, otherwise three."""
     linear = kind == LINEAR_RAW
     values = np.asarray(image.convert("RGB"))
     if kind == CFA:
@@ -133,7 +133,7 @@ def pixels(tiff: Tiff, image: Image.Image, kind: int) -> dict[int, Value]:
 
 
 def preview(tiff: Tiff, image: Image.Image, content: bytes) -> dict[int, Value]:
-    """A JPEG as a directory's tags, the way of most makers."""
+    """Directory tags of a JPEG preview, in the layout of most makers."""
     return {
         SUBFILE: longs(1),
         256: longs(image.width),
@@ -152,7 +152,7 @@ def dng(
     kind: int = CFA,
     sensor: Tags | None = None,
 ) -> bytes:
-    """A DNG that LibRaw develops: the sensor's data of `image` as stored, and a stamp first."""
+    """A DNG that LibRaw develops: the sensor data of `image` as stored, after a thumbnail."""
     tiff = Tiff()
     first = pixels(tiff, stamp(image), RGB) | {SUBFILE: longs(1)}
     whole = pixels(tiff, image, kind) | {SUBFILE: longs(0)} | (sensor or {})
@@ -178,7 +178,7 @@ def dng(
         ORIENTATION: shorts(orientation),
         SUB_DIRECTORIES: longs(*subs),
         50708: text("Made by hand"),
-        # From XYZ to the camera's colors: sRGB's, so that developing gives the picture back.
+        # XYZ to camera colors: those of sRGB, so that development restores the image.
         50721: rationals(
             (32405, 10000), (-15371, 10000), (-4985, 10000),
             (-9693, 10000), (18760, 10000), (416, 10000),
@@ -197,16 +197,16 @@ def tiff_like(
     *,
     first: str = "stamp",
     head: bytes = b"II*\0",
-    behind: bytes = b"",
+    header_extension: bytes = b"",
     extra: Tags | None = None,
     shown: bytes | None = None,
 ) -> bytes:
-    """A RAW file that is TIFF inside, with a preview; `first` is what its first directory holds.
+    """A TIFF-based RAW file with a preview; `first` selects the content of its first directory.
 
     "stamp": uncompressed pixels (NEF, DNG); "strip": the preview as a JPEG strip (CR2); "jpeg": the
     preview by JPEGInterchangeFormat, and no strips at all (ARW).
     """
-    tiff = Tiff(head, behind)
+    tiff = Tiff(head, header_extension)
     content = jpeg(image) if shown is None else shown
     sensor = pixels(tiff, image, CFA) | {SUBFILE: longs(0)}
     sub = tiff.add_directory(sensor)
@@ -232,7 +232,7 @@ def tiff_like(
 
 
 def raf(shown: bytes) -> bytes:
-    """Fujifilm's: a whole JPEG, of which the header says where it is."""
+    """A Fujifilm RAF: a complete JPEG at an offset given in the header."""
     head = b"FUJIFILMCCD-RAW 0201FF383501X-T3".ljust(84, b"\0")
     return head + struct.pack(">II", 160, len(shown)) + bytes(68) + shown + bytes(9_000)
 
@@ -242,15 +242,15 @@ def box(name: bytes, content: bytes) -> bytes:
 
 
 def cr3(shown: bytes, notes: Mapping[bytes, bytes] | None = None) -> bytes:
-    """Canon's: ISO boxes, EXIF in some of them, the JPEG among the media data."""
+    """A Canon CR3: ISO boxes, some with EXIF, and the JPEG in the media data."""
     head = box(b"ftyp", b"crx \0\0\0\x01crx isom")
     if notes:
         head += box(b"moov", b"".join(box(name, block) for name, block in notes.items()))
     return head + box(b"mdat", shown + bytes(range(256)) * 64)
 
 
-def look_alikes(image: Image.Image) -> dict[str, bytes]:
-    """One file of each maker, every one with a preview of the picture's whole size."""
+def files_of_all_makers(image: Image.Image) -> dict[str, bytes]:
+    """One file per maker, each with a full-size preview."""
     content = jpeg(image)
     nikon, google = ("NIKON CORPORATION", "NIKON Z 6"), ("Google", "Pixel 7")
     return {
@@ -258,7 +258,7 @@ def look_alikes(image: Image.Image) -> dict[str, bytes]:
         "nikon big-endian.nef": tiff_like(image, *nikon, head=b"MM\0*"),
         "adobe.dng": tiff_like(image, *google, extra=DNG_VERSION),
         "canon.cr2": tiff_like(
-            image, "Canon", "Canon EOS 80D", first="strip", behind=b"CR\2\0" + bytes(4)
+            image, "Canon", "Canon EOS 80D", first="strip", header_extension=b"CR\2\0" + bytes(4)
         ),
         "sony.arw": tiff_like(image, "SONY", "ILCE-7M3", first="jpeg"),
         "pentax.pef": tiff_like(image, "PENTAX", "PENTAX K-1"),
@@ -267,7 +267,7 @@ def look_alikes(image: Image.Image) -> dict[str, bytes]:
         "epson.erf": tiff_like(image, "SEIKO EPSON CORP.", "R-D1"),
         "kodak.dcr": tiff_like(image, "EASTMAN KODAK COMPANY", "Kodak DCS Pro 14n"),
         "mamiya.mef": tiff_like(image, "Mamiya-OP Co.,Ltd.", "Mamiya ZD"),
-        "phase-one.iiq": tiff_like(image, "Phase One", "IQ3", behind=b"IIII" + bytes(12)),
+        "phase-one.iiq": tiff_like(image, "Phase One", "IQ3", header_extension=b"IIII" + bytes(12)),
         "leaf.mos": tiff_like(image, "Leaf", "Leaf Aptus 75", head=b"MM\0*"),
         "olympus big-endian.orf": tiff_like(image, "OLYMPUS", "C8080WZ", head=b"MMOR"),
         "olympus.orf": tiff_like(image, "OLYMPUS", "E-M1", head=b"IIRO"),

@@ -1,4 +1,4 @@
-"""A server on loopback that hands out files as a model hub does, and fails as one may."""
+"""A loopback server that serves files like a model hub, with injected failures."""
 
 import re
 from collections.abc import Iterator
@@ -11,17 +11,19 @@ Headers = dict[str, str]
 
 
 class FileServer:
-    """`files` by path; `cuts` holds after how many bytes the next answers break off, `statuses`
-    with what the next are refused; bodies come while it `speaks`; `requests` is what was
-    asked."""
+    """Files by path; `requests` records the requests.
+
+    `cuts` has byte counts after which the next responses end, `statuses` the statuses of the next
+    responses. Bodies are sent while `responding` is set.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
         self.cuts: list[int] = []
         self.statuses: list[int] = []
-        self.speaks = Event()
-        self.speaks.set()
+        self.responding = Event()
+        self.responding.set()
         self.ranges = True
         self.etag: str | None = '"one"'
         self.requests: list[tuple[str, Headers]] = []
@@ -50,24 +52,24 @@ class FileServer:
         if request.path not in self.files:
             return self._head(request, 404, {"content-length": "0"})
         data = self.files[request.path]
-        begin = self._begin(headers)
-        if begin >= len(data) > 0:
+        offset = self._offset(headers)
+        if offset >= len(data) > 0:
             return self._head(request, 416, {"content-length": "0"})
-        answer = {"content-length": str(len(data) - begin)}
+        answer = {"content-length": str(len(data) - offset)}
         if self.etag:
             answer["etag"] = self.etag
-        if begin:
-            answer["content-range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
-        self._head(request, 206 if begin else 200, answer)
-        self.speaks.wait()
-        body = data[begin:]
+        if offset:
+            answer["content-range"] = f"bytes {offset}-{len(data) - 1}/{len(data)}"
+        self._head(request, 206 if offset else 200, answer)
+        self.responding.wait()
+        body = data[offset:]
         request.wfile.write(body[: self.cuts.pop(0)] if self.cuts else body)
         return None
 
-    def _begin(self, headers: Headers) -> int:
-        asked = re.fullmatch(r"bytes=(\d+)-", headers.get("range", ""))
+    def _offset(self, headers: Headers) -> int:
+        requested = re.fullmatch(r"bytes=(\d+)-", headers.get("range", ""))
         other = headers.get("if-range") not in (None, self.etag)
-        return int(asked[1]) if asked and self.ranges and not other else 0
+        return int(requested[1]) if requested and self.ranges and not other else 0
 
     @staticmethod
     def _head(request: BaseHTTPRequestHandler, status: int, headers: Headers) -> None:

@@ -1,4 +1,4 @@
-"""A proxy before OpenSearch that makes trouble on demand."""
+"""A proxy for OpenSearch that injects faults."""
 
 import json
 import threading
@@ -21,14 +21,14 @@ class Sent(NamedTuple):
 
 @dataclass
 class Proxy:
-    """Stands before the real server; `trouble` may answer in its place.
+    """Forwards requests to the real server, or answers them by `fault`.
 
-    It gets each request and returns None to pass it on, (status, JSON) to answer it, or raises
-    ConnectionAbortedError to break the connection, as it breaks while the server is away.
+    `fault` gets each request and returns None to forward it, or (status, JSON) to answer it, or
+    raises ConnectionAbortedError to close the connection, as for an unavailable server.
     """
 
     upstream: str
-    trouble: object = lambda sent: None
+    fault: object = lambda sent: None
     seen: list = field(default_factory=list)
     url: str = ""
 
@@ -37,7 +37,7 @@ class Proxy:
 
     def answer(self, sent):
         self.seen.append(sent)
-        return self.trouble(sent) or self.pass_on(sent)
+        return self.fault(sent) or self.pass_on(sent)
 
     def pass_on(self, sent):
         connection = HTTPConnection(urlsplit(self.upstream).netloc, timeout=PATIENCE_SECONDS)
@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def proxy_before(upstream: str) -> Iterator[Proxy]:
+def opensearch_proxy(upstream: str) -> Iterator[Proxy]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.proxy = Proxy(upstream, url=f"http://127.0.0.1:{server.server_port}")

@@ -1,4 +1,4 @@
-"""A web server of a test: HTTPS under the name `pictures.test`, certified by itself."""
+"""A test web server: HTTPS for `pictures.test` with a self-signed certificate."""
 
 import socket
 import ssl
@@ -22,7 +22,7 @@ Serve = Callable[[ssl.SSLSocket, bytes], None]
 
 @dataclass
 class WebServer:
-    """`serve` is told the connection and the head of each request; requests are kept."""
+    """`serve` gets the connection and the head of each request; `requests` records the heads."""
 
     port: int
     trusting: ssl.SSLContext
@@ -31,7 +31,7 @@ class WebServer:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, *parts: bytes) -> None:
-        """Answer every request so from now on."""
+        """Answer all further requests with these parts."""
 
         def serve(connection: ssl.SSLSocket, _: bytes) -> None:
             for part in parts:
@@ -62,11 +62,11 @@ def _run(server: WebServer, listening: socket.socket, context: ssl.SSLContext) -
             raw, _ = listening.accept()
         except OSError:
             return
-        threading.Thread(target=_converse, args=(server, raw, context), daemon=True).start()
+        threading.Thread(target=_handle, args=(server, raw, context), daemon=True).start()
 
 
-def _converse(server: WebServer, raw: socket.socket, context: ssl.SSLContext) -> None:
-    """One request to a connection. A client may leave at any moment."""
+def _handle(server: WebServer, raw: socket.socket, context: ssl.SSLContext) -> None:
+    """Handle one request per connection. Clients can disconnect at any time."""
     try:
         with raw, context.wrap_socket(raw, server_side=True) as connection:
             head = b""

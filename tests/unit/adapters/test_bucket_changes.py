@@ -24,7 +24,7 @@ def s3_client() -> Any:
     return boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
 
 
-def test_s3_insists_on_key_type_size_and_metadata():
+def test_an_s3_form_fixes_key_type_size_and_metadata():
     form = S3Changes(s3_client()).upload_form(
         ImageRef("pictures", "a/b.jpg"), "image/jpeg", {"label": "cat"}, NOW
     )
@@ -43,7 +43,7 @@ def test_s3_insists_on_key_type_size_and_metadata():
     assert form.expires_at == NOW + timedelta(minutes=15)
 
 
-def test_s3_objects_are_deleted_and_what_is_gone_is_no_error():
+def test_s3_objects_are_deleted_and_a_missing_one_is_not_an_error():
     with mock_aws():
         s3 = s3_client()
         s3.create_bucket(
@@ -55,7 +55,7 @@ def test_s3_objects_are_deleted_and_what_is_gone_is_no_error():
         assert "Contents" not in s3.list_objects_v2(Bucket="pictures")
 
 
-def test_a_bucket_that_refuses_a_deletion_is_unavailable():
+def test_a_denied_deletion_in_s3_is_unavailable():
     client = s3_client()
     with Stubber(client) as stub:
         stub.add_client_error("delete_object", "AccessDenied", http_status_code=403)
@@ -80,7 +80,7 @@ def form(changes, folder):
     return changes.upload_form(ImageRef(folder.as_uri(), "a/b.jpg"), "image/jpeg", {}, NOW)
 
 
-def test_a_folders_form_is_taken_as_it_was_signed_until_it_expires(changes, form):
+def test_a_folder_form_is_accepted_unmodified_until_it_expires(changes, form):
     assert changes.permitted(form.fields, NOW)
     assert changes.permitted({**form.fields, "more": "is of no interest"}, form.expires_at)
     assert not changes.permitted(form.fields, form.expires_at + timedelta(seconds=1))
@@ -88,29 +88,29 @@ def test_a_folders_form_is_taken_as_it_was_signed_until_it_expires(changes, form
 
 @pytest.mark.parametrize("field", ["key", "Content-Type", "policy", "signature"])
 @pytest.mark.parametrize("change", [None, "", "other", "日本"])
-def test_a_folders_form_that_was_changed_is_not_taken(changes, form, field, change):
+def test_a_modified_folder_form_is_rejected(changes, form, field, change):
     fields = {name: value for name, value in form.fields.items() if name != field}
     assert not changes.permitted(fields if change is None else fields | {field: change}, NOW)
 
 
-def test_another_servers_signature_is_not_taken(form, folder, tmp_path):
+def test_the_signature_of_another_server_is_rejected(form, folder, tmp_path):
     assert not FolderChanges(folder, tmp_path / "other").permitted(form.fields, NOW)
 
 
-def test_a_form_outlives_the_server_that_signed_it(form, folder, tmp_path):
+def test_a_form_is_valid_after_a_restart_of_the_server(form, folder, tmp_path):
     assert FolderChanges(folder, tmp_path / "data").permitted(form.fields, NOW)
 
 
-def test_nobody_else_may_read_the_secret(form, tmp_path):
+def test_the_secret_is_readable_by_the_owner_only(form, tmp_path):
     assert (tmp_path / "data/upload-secret").stat().st_mode & 0o077 == 0
 
 
-def test_a_folder_holds_no_metadata(changes, folder):
+def test_a_folder_stores_no_metadata(changes, folder):
     with pytest.raises(InvalidQuery, match="metadata"):
         changes.upload_form(ImageRef(folder.as_uri(), "a.jpg"), "image/jpeg", {"a": "b"}, NOW)
 
 
-def test_a_deleted_file_leaves_the_folder_and_is_kept(changes, folder, tmp_path):
+def test_a_deleted_file_is_moved_out_of_the_folder_and_kept(changes, folder, tmp_path):
     (folder / "a.jpg").write_bytes(b"data")
     for _ in range(2):
         changes.delete(ImageRef(folder.as_uri(), "a.jpg"))
@@ -120,7 +120,7 @@ def test_a_deleted_file_leaves_the_folder_and_is_kept(changes, folder, tmp_path)
 
 
 @pytest.mark.parametrize("key", ["../secret", ".hidden", "", "folder", "gone.jpg"])
-def test_what_is_no_visible_file_is_left_alone(changes, folder, key):
+def test_hidden_and_missing_files_are_not_deleted(changes, folder, key):
     (folder / "folder").mkdir()
     (folder / ".hidden").touch()
     (folder.parent / "secret").touch()
@@ -143,7 +143,7 @@ def test_an_object_is_put_into_s3_with_its_type_and_metadata():
         assert found["Metadata"] == {"label": "cat"}
 
 
-def test_a_bucket_that_refuses_an_object_is_unavailable():
+def test_a_denied_upload_to_s3_is_unavailable():
     client = s3_client()
     with Stubber(client) as stub:
         stub.add_client_error("put_object", "AccessDenied", http_status_code=403)
@@ -151,7 +151,7 @@ def test_a_bucket_that_refuses_an_object_is_unavailable():
             S3Changes(client).put(ImageRef("pictures", "a.png"), b"x", "image/png", {})
 
 
-def test_a_file_is_put_into_a_folder_whole_and_nothing_is_left_beside_it(tmp_path):
+def test_a_file_is_written_atomically_and_leaves_no_temporary_file(tmp_path):
     folder = tmp_path / "pictures"
     changes = FolderChanges(folder, tmp_path / "data")
     changes.put(ImageRef("pictures", "a/b.png"), b"data", "image/png", {})
@@ -162,7 +162,7 @@ def test_a_file_is_put_into_a_folder_whole_and_nothing_is_left_beside_it(tmp_pat
 
 
 @pytest.mark.parametrize("key", ["../out.png", ".hidden/a.png", "file/a.png"])
-def test_a_file_that_cannot_be_put_is_unavailable(tmp_path, key):
+def test_a_file_that_cannot_be_written_is_unavailable(tmp_path, key):
     folder = tmp_path / "pictures"
     folder.mkdir()
     (folder / "file").touch()

@@ -1,4 +1,4 @@
-"""Derived stores return what was put until it is deleted."""
+"""Derived stores return stored data until it is deleted."""
 
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ def s3_client() -> Any:
 def s3():
     with mock_aws():
         client = s3_client()
-        where = {"LocationConstraint": "eu-west-1"}
-        client.create_bucket(Bucket="derived", CreateBucketConfiguration=where)
+        location = {"LocationConstraint": "eu-west-1"}
+        client.create_bucket(Bucket="derived", CreateBucketConfiguration=location)
         yield client
 
 
@@ -39,7 +39,7 @@ def derived(request, tmp_path):
     return S3Derived("s3://derived" if request.param == "s3" else "s3://derived/a/b/", s3)
 
 
-def test_what_is_put_is_there_until_it_is_deleted(derived):
+def test_stored_data_exists_until_deleted(derived):
     assert derived.get(KEY) is None
     derived.put(KEY, b"one", "image/webp")
     derived.put(KEY, b"another", "image/webp")
@@ -56,11 +56,11 @@ def test_deleting_one_leaves_the_others(derived):
     assert derived.get("thumbnails/-_id_-/4567.webp") == b"two"
 
 
-def test_an_address_ends_with_the_key(derived):
+def test_a_url_ends_with_the_key(derived):
     assert unquote(urlsplit(derived.url(KEY)).path).endswith(KEY)
 
 
-def test_a_folder_holds_nothing_of_what_was_deleted(tmp_path):
+def test_deletion_leaves_no_file_in_the_folder(tmp_path):
     derived = FolderDerived(tmp_path)
     derived.put(KEY, b"one", "image/webp")
     derived.delete(KEY)
@@ -77,7 +77,7 @@ def test_a_folder_that_cannot_be_used_is_unavailable(act, tmp_path):
     assert [path.name for path in Path(tmp_path / KEY).parent.iterdir()] == ["0123.webp"]
 
 
-def test_objects_have_their_type_and_may_be_kept(s3):
+def test_objects_have_a_content_type_and_can_be_cached(s3):
     S3Derived("s3://derived", s3).put(KEY, b"one", "image/webp")
     found = s3.head_object(Bucket="derived", Key=KEY)
     assert found["ContentType"] == "image/webp"
@@ -89,11 +89,11 @@ def test_objects_have_their_type_and_may_be_kept(s3):
     [(("put", KEY, b"", "image/webp"), "put_object"), (("get", KEY), "get_object"),
      (("delete", KEY), "delete_object")],
 )  # fmt: skip
-def test_a_bucket_that_refuses_is_unavailable(call, operation):
+def test_a_denied_operation_is_unavailable(call, operation):
     client = s3_client()
     with Stubber(client) as stub:
         stub.add_client_error(operation, "AccessDenied", http_status_code=403)
         name, *arguments = call
-        with pytest.raises(Unavailable, match=f"s3://derived/{KEY}") as refused:
+        with pytest.raises(Unavailable, match=f"s3://derived/{KEY}") as raised:
             getattr(S3Derived("s3://derived", client), name)(*arguments)
-    assert "DERIVED_URI" in refused.value.hint
+    assert "DERIVED_URI" in raised.value.hint

@@ -1,4 +1,4 @@
-"""A record converts back to exactly the same document."""
+"""A record converts back to an equal document."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagesearch.adapters.index_records import to_document, to_record
-from imagesearch.domain.images import Document, ImageRef, Neighbour, Status
+from imagesearch.domain.images import Document, ImageRef, Neighbor, Status
 
 TEXT = st.text(max_size=20)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -15,7 +15,7 @@ TIMES = st.datetimes(timezones=st.none() | ZONES)
 NUMBERS = st.integers(0, 2**40)
 DEGREES = st.floats(-180, 180)
 NAMES = st.from_regex(r"[A-Za-z0-9_=-]{1,24}", fullmatch=True)
-NEIGHBOURS = st.builds(Neighbour, NAMES, NAMES, st.floats(-1, 1), st.floats(0, 1))
+NEIGHBOURS = st.builds(Neighbor, NAMES, NAMES, st.floats(-1, 1), st.floats(0, 1))
 
 documents = st.builds(
     Document,
@@ -39,7 +39,7 @@ documents = st.builds(
     longitude=st.none() | DEGREES,
     phash=st.none() | TEXT,
     miniature=st.none() | TEXT,
-    neighbours=st.none() | st.lists(NEIGHBOURS).map(tuple),
+    neighbors=st.none() | st.lists(NEIGHBOURS).map(tuple),
     thumbnail=st.none() | TEXT,
     place_read=st.none() | st.booleans(),
     truncated=st.booleans(),
@@ -47,7 +47,7 @@ documents = st.builds(
 
 
 @given(documents)
-def test_a_record_is_json_and_keeps_everything(document):
+def test_a_record_converts_to_json_without_loss(document):
     assert to_document(json.loads(json.dumps(to_record(document)))) == document
 
 
@@ -57,14 +57,14 @@ def test_a_time_keeps_its_microseconds():
     assert to_record(document)["last_modified"] == "2026-03-01T12:00:00.123456+00:00"
 
 
-def test_a_record_names_its_id_and_collection_for_searches():
+def test_a_record_contains_id_and_collection():
     time = datetime(2026, 3, 1, tzinfo=UTC)
     document = Document(ImageRef("b", "cats/1"), Status.INDEXED, "e", time, 1, time, "m", "d")
     record = to_record(document)
     assert (record["id"], record["collection"]) == (document.id, "cats")
 
 
-def test_a_record_of_an_older_release_lacks_what_it_did_not_look_for():
+def test_a_record_of_an_older_release_lacks_newer_details():
     time = datetime(2026, 3, 1, tzinfo=UTC)
     document = Document(ImageRef("b", "a"), Status.INDEXED, "e", time, 1, time, "m", "d")
     newer = (

@@ -12,7 +12,7 @@ PUBLIC, PRIVATE = "93.184.215.14", "10.0.0.7"
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "1.1.1.1", "2606:4700:4700::1111"])
-def test_what_anybody_reaches_is_public(address):
+def test_globally_reachable_addresses_are_public(address):
     assert is_public(address)
 
 
@@ -27,19 +27,19 @@ def test_what_anybody_reaches_is_public(address):
         *("", "localhost", "127.1", "0x7f000001"),
     ],
 )
-def test_what_is_private_local_shared_translated_or_a_group_is_not(address):
+def test_private_local_shared_translated_and_multicast_addresses_are_not_public(address):
     assert not is_public(address)
 
 
-def test_a_host_with_one_private_address_is_refused_whole():
-    with pytest.raises(InvalidQuery) as refused:
+def test_a_host_with_one_private_address_is_rejected():
+    with pytest.raises(InvalidQuery) as raised:
         public_addresses("a.test", lambda _: [PUBLIC, PRIVATE], is_public, PATIENCE_SECONDS)
-    assert refused.value.code == "invalid_url"
-    assert PRIVATE not in refused.value.message
+    assert raised.value.code == "invalid_url"
+    assert PRIVATE not in raised.value.message
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0x7f.1", "2130706433", "0177.0.0.1", "localhost"])
-def test_spellings_of_this_machine_are_seen_through(host):
+def test_alternative_spellings_of_loopback_are_recognized(host):
     with pytest.raises(InvalidQuery):
         public_addresses(host, resolve, is_public, PATIENCE_SECONDS)
 
@@ -49,14 +49,14 @@ def test_a_name_without_address_is_unreachable(error):
     def fail(_: str) -> list[str]:
         raise error
 
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         public_addresses("a.test", fail, is_public, PATIENCE_SECONDS)
-    assert refused.value.code == "url_unreachable"
+    assert raised.value.code == "url_unreachable"
 
 
-def test_a_resolver_that_does_not_answer_is_not_waited_for():
+def test_a_resolver_without_response_times_out():
     never = threading.Event()
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         public_addresses("a.test", lambda _: [str(never.wait(PATIENCE_SECONDS))], is_public, 0.05)
     never.set()
-    assert refused.value.code == "url_unreachable"
+    assert raised.value.code == "url_unreachable"

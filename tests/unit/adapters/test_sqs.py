@@ -29,7 +29,7 @@ def refs(count, key="2024/ünï 日本 {}.jpg"):
 
 
 @pytest.mark.parametrize("count", [1, 10, 11, 256])
-def test_every_key_is_asked_for_once(sqs, count):
+def test_every_key_is_sent_once(sqs, count):
     url = sqs.create_queue(QueueName="images")["QueueUrl"]
     SqsRecheckQueue(url, sqs).schedule(refs(count), timedelta(0))
     found = []
@@ -45,7 +45,7 @@ def test_every_key_is_asked_for_once(sqs, count):
     assert sorted(found, key=str) == sorted(refs(count), key=str)
 
 
-def test_a_message_waits_as_long_as_is_asked_and_no_longer_than_sqs_can(sqs):
+def test_the_delay_of_a_message_is_limited_to_the_maximum_of_sqs(sqs):
     for after, seconds in ((MINUTE, 60), (timedelta(hours=2), 900)):
         sending = Stubber(sqs)
         body = json.dumps({"bucket": "photos", "keys": ["a"]})
@@ -56,21 +56,21 @@ def test_a_message_waits_as_long_as_is_asked_and_no_longer_than_sqs_can(sqs):
             sending.assert_no_pending_responses()
 
 
-def test_a_delayed_message_is_not_handed_out_at_once(sqs):
+def test_a_delayed_message_is_not_received_immediately(sqs):
     url = sqs.create_queue(QueueName="images")["QueueUrl"]
     SqsRecheckQueue(url, sqs).schedule(refs(1), MINUTE)
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
 
 
-def test_a_queue_that_refuses_is_unavailable(sqs):
+def test_a_denied_queue_is_unavailable(sqs):
     refusing = Stubber(sqs)
     refusing.add_client_error("send_message_batch", "AccessDenied")
-    with refusing, pytest.raises(Unavailable) as refused:
+    with refusing, pytest.raises(Unavailable) as raised:
         SqsRecheckQueue(URL, sqs).schedule(refs(1), MINUTE)
-    assert "sqs:SendMessage" in refused.value.hint
+    assert "sqs:SendMessage" in raised.value.hint
 
 
-def test_a_message_that_alone_was_not_taken_is_an_error_too(sqs):
+def test_one_rejected_message_is_an_error(sqs):
     failing = Stubber(sqs)
     failed = {"Id": "0", "SenderFault": False, "Code": "InternalError", "Message": "try again"}
     failing.add_response("send_message_batch", {"Successful": [], "Failed": [failed]})

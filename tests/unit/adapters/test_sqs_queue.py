@@ -18,7 +18,7 @@ def sqs():
         yield boto3.client("sqs", "eu-west-1", **KEYS)
 
 
-def test_what_waits_and_what_is_being_looked_at_are_told_apart(sqs):
+def test_waiting_and_in_flight_messages_are_counted_separately(sqs):
     url = sqs.create_queue(QueueName="images")["QueueUrl"]
     for body in "abc":
         sqs.send_message(QueueUrl=url, MessageBody=body)
@@ -26,9 +26,9 @@ def test_what_waits_and_what_is_being_looked_at_are_told_apart(sqs):
     assert SqsQueue(url, sqs).lag() == Lag(waiting=2, in_flight=1)
 
 
-def test_a_queue_that_may_not_be_seen_is_unavailable(sqs):
+def test_a_queue_without_permission_is_unavailable(sqs):
     refusing = Stubber(sqs)
     refusing.add_client_error("get_queue_attributes", "AccessDenied")
-    with refusing, pytest.raises(Unavailable) as refused:
+    with refusing, pytest.raises(Unavailable) as raised:
         SqsQueue("https://sqs.test/1/images", sqs).lag()
-    assert "GetQueueAttributes" in refused.value.hint
+    assert "GetQueueAttributes" in raised.value.hint

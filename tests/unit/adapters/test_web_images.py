@@ -1,4 +1,4 @@
-"""Images from the web: what is fetched, and which URLs are rejected."""
+"""Images from the web: downloads, and rejected URLs."""
 
 import socket
 import ssl
@@ -26,25 +26,25 @@ def server(tmp_path):
 
 
 def images(server: WebServer, **more) -> HttpsImages:
-    """Every name is this machine's, and this machine is permitted."""
+    """All names resolve to loopback, which is permitted."""
     known = {"tls": server.trusting, "port": server.port, "permitted": lambda _: True}
     known |= {"seconds": PATIENCE_SECONDS}
     return HttpsImages(lambda _: ["127.0.0.1"], **(known | more))
 
 
-def refusal(images: HttpsImages, url: str = URL, most: int = 1_000) -> str:
-    with pytest.raises(InvalidQuery) as refused:
+def error_code(images: HttpsImages, url: str = URL, most: int = 1_000) -> str:
+    with pytest.raises(InvalidQuery) as raised:
         images.fetch(url, most)
-    assert refused.value.hint
-    assert "127.0.0.1" not in refused.value.message
-    return refused.value.code
+    assert raised.value.hint
+    assert "127.0.0.1" not in raised.value.message
+    return raised.value.code
 
 
 def redirect(location: str) -> bytes:
     return f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
-def test_an_image_is_fetched_under_its_host_s_name_and_nothing_is_told_of_us(server):
+def test_an_image_is_requested_with_its_host_name_and_no_identifying_headers(server):
     assert images(server).fetch(f"{URL}?size=1#part", 1_000) == PNG
     [head] = server.requests
     assert head.startswith(b"GET /owl.png?size=1 HTTP/1.1\r\nHost: pictures.test\r\n")
@@ -53,11 +53,11 @@ def test_an_image_is_fetched_under_its_host_s_name_and_nothing_is_told_of_us(ser
 
 
 @pytest.mark.parametrize("most", [len(PNG), 1_000])
-def test_an_image_of_the_stated_size_is_taken(server, most):
+def test_an_image_at_the_size_limit_is_accepted(server, most):
     assert images(server).fetch(URL, most) == PNG
 
 
-def test_a_larger_one_is_refused_whether_its_size_is_told_or_not(server):
+def test_a_larger_image_is_rejected_with_and_without_content_length(server):
     with pytest.raises(PayloadTooLarge):
         images(server).fetch(URL, len(PNG) - 1)
     server.answer(OK + b"\r\n", PNG, bytes(1_000_000))
@@ -65,7 +65,7 @@ def test_a_larger_one_is_refused_whether_its_size_is_told_or_not(server):
         images(server).fetch(URL, 100_000)
 
 
-def test_chunks_are_put_together(server):
+def test_a_chunked_response_is_joined(server):
     server.answer(
         OK + b"Transfer-Encoding: chunked\r\n\r\n",
         b"8\r\n" + PNG[:8] + b"\r\n",
@@ -74,32 +74,32 @@ def test_chunks_are_put_together(server):
     assert images(server).fetch(URL, 1_000) == PNG
 
 
-def test_an_answer_that_is_cut_is_no_image(server):
+def test_a_truncated_response_is_an_error(server):
     server.answer(OK + b"Content-Length: 500\r\n\r\n", PNG)
-    assert refusal(images(server)) == "url_unreachable"
+    assert error_code(images(server)) == "url_unreachable"
 
 
-def test_a_page_is_no_image(server):
+def test_an_html_page_is_not_an_image(server):
     server.answer(OK + b"\r\n", b"<!doctype html>")
     with pytest.raises(UnreadableImage, match="not an image"):
         images(server).fetch(URL, 1_000)
 
 
 @pytest.mark.parametrize("status", [b"404 No", b"500 Broken", b"206 Part", b"304 Same"])
-def test_any_other_answer_is_refused(server, status):
+def test_any_other_status_is_rejected(server, status):
     server.answer(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
-    assert refusal(images(server)) == "url_unreachable"
+    assert error_code(images(server)) == "url_unreachable"
 
 
 @pytest.mark.parametrize(
     "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200]
 )
-def test_what_is_no_http_is_unreachable(server, answer):
+def test_a_server_that_does_not_speak_http_is_unreachable(server, answer):
     server.answer(answer)
-    assert refusal(images(server)) == "url_unreachable"
+    assert error_code(images(server)) == "url_unreachable"
 
 
-def test_redirects_are_followed_and_counted(server):
+def test_redirects_are_followed_up_to_a_limit(server):
     def serve(connection, head: bytes) -> None:
         step = int(head.split()[1].rpartition(b"/")[2])
         last = OK + b"Content-Length: %d\r\n\r\n" % len(PNG) + PNG
@@ -107,7 +107,9 @@ def test_redirects_are_followed_and_counted(server):
 
     server.serve = serve
     assert images(server).fetch(f"https://{HOST}/steps/{MAX_REDIRECTS}", 1_000) == PNG
-    assert refusal(images(server), f"https://{HOST}/steps/{MAX_REDIRECTS + 1}") == "url_unreachable"
+    assert (
+        error_code(images(server), f"https://{HOST}/steps/{MAX_REDIRECTS + 1}") == "url_unreachable"
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,58 +121,58 @@ def test_redirects_are_followed_and_counted(server):
         "https://u@x.test/",
     ],
 )
-def test_a_redirect_leads_nowhere_that_one_may_not_begin(server, to):
+def test_a_redirect_to_a_forbidden_url_is_rejected(server, to):
     server.answer(redirect(to))
-    assert refusal(images(server)) == "invalid_url"
+    assert error_code(images(server)) == "invalid_url"
     assert len(server.requests) == 1
 
 
-def test_a_redirect_to_a_private_host_is_refused_unasked(server):
+def test_a_redirect_to_a_private_host_is_rejected_without_a_request(server):
     server.answer(redirect("https://inside.test/secret"))
-    where = {HOST: ["127.0.0.1"], "inside.test": ["10.0.0.7"]}
+    addresses = {HOST: ["127.0.0.1"], "inside.test": ["10.0.0.7"]}
     web = HttpsImages(
-        where.__getitem__,
+        addresses.__getitem__,
         lambda address: address == "127.0.0.1",
         tls=server.trusting,
         port=server.port,
     )
-    assert refusal(web) == "invalid_url"
+    assert error_code(web) == "invalid_url"
     assert len(server.requests) == 1
 
 
-def test_a_host_is_asked_at_the_addresses_that_were_checked_and_resolved_once(server):
-    asked = []
+def test_a_host_is_resolved_once_and_contacted_at_the_checked_addresses(server):
+    requested = []
 
     def once(host: str) -> list[str]:
-        asked.append(host)
-        return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.7"]
+        requested.append(host)
+        return ["127.0.0.1"] if len(requested) == 1 else ["10.0.0.7"]
 
     web = HttpsImages(once, lambda _: True, tls=server.trusting, port=server.port)
     assert web.fetch(URL, 1_000) == PNG
-    assert asked == [HOST]
+    assert requested == [HOST]
 
 
-def test_by_default_this_machine_is_no_place_to_fetch_from(server):
-    assert refusal(HttpsImages(lambda _: ["127.0.0.1"], port=server.port)) == "invalid_url"
+def test_loopback_is_rejected_by_default(server):
+    assert error_code(HttpsImages(lambda _: ["127.0.0.1"], port=server.port)) == "invalid_url"
     assert server.requests == []
 
 
-def test_a_certificate_must_be_the_host_s_and_trusted(server):
-    assert refusal(images(server), "https://other.test/") == "url_unreachable"
-    assert refusal(images(server, tls=ssl.create_default_context())) == "url_unreachable"
+def test_a_certificate_must_be_trusted_and_match_the_host(server):
+    assert error_code(images(server), "https://other.test/") == "url_unreachable"
+    assert error_code(images(server, tls=ssl.create_default_context())) == "url_unreachable"
     assert server.requests == []
 
 
-def test_nobody_listening_is_unreachable(server):
-    assert refusal(images(server, port=1)) == "url_unreachable"
+def test_a_closed_port_is_unreachable(server):
+    assert error_code(images(server, port=1)) == "url_unreachable"
 
 
 @pytest.mark.parametrize("drip", [b"H", OK + b"\r\n" + PNG])
-def test_a_host_that_sends_a_byte_now_and_then_is_left_when_time_is_over(server, drip):
-    begun, ended = threading.Event(), threading.Event()
+def test_a_host_that_sends_slowly_times_out(server, drip):
+    connected, ended = threading.Event(), threading.Event()
 
     def serve(connection, _: bytes) -> None:
-        begun.set()
+        connected.set()
         try:
             connection.sendall(drip)
             while not server.stopping.wait(0.02):
@@ -180,16 +182,16 @@ def test_a_host_that_sends_a_byte_now_and_then_is_left_when_time_is_over(server,
 
     server.serve = serve
     seconds = 0.3
-    while not begun.is_set():  # a busy machine may take longer than that to connect
-        assert refusal(images(server, seconds=seconds), most=10**9) == "url_unreachable"
+    while not connected.is_set():  # a busy machine can take longer to connect
+        assert error_code(images(server, seconds=seconds), most=10**9) == "url_unreachable"
         seconds *= 2
     assert ended.wait(PATIENCE_SECONDS)
 
 
-def test_a_host_that_never_ends_the_handshake_is_left_when_time_is_over(server):
+def test_a_host_that_never_completes_the_handshake_times_out(server):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        assert refusal(images(server, port=port, seconds=0.2)) == "url_unreachable"
+        assert error_code(images(server, port=port, seconds=0.2)) == "url_unreachable"
 
 
 @pytest.mark.parametrize(
@@ -202,12 +204,12 @@ def test_a_host_that_never_ends_the_handshake_is_left_when_time_is_over(server):
         "https://a.test/" + "x" * MAX_URL,
     ],
 )
-def test_an_address_that_is_wrong_is_refused(url):
-    with pytest.raises(InvalidQuery) as refused:
+def test_an_invalid_url_is_rejected(url):
+    with pytest.raises(InvalidQuery) as raised:
         checked(url)
-    assert refused.value.code == "invalid_url"
+    assert raised.value.code == "invalid_url"
 
 
 @pytest.mark.parametrize("url", ["https://a.test", "HTTPS://A.test:443/x?y=%20#z"])
-def test_an_address_that_is_right_is_taken(url):
+def test_a_valid_url_is_accepted(url):
     assert checked(url).hostname == "a.test"

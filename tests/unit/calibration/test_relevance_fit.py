@@ -21,7 +21,7 @@ from imagesearch.calibration.evidence import (
 from imagesearch.calibration.logistic_regression import logistic_fit
 from imagesearch.calibration.relevance_figures import Scored
 from imagesearch.calibration.relevance_fit import (
-    NEIGHBOURS,
+    NEIGHBORS,
     PRIOR,
     Backgrounds,
     NothingToFit,
@@ -42,7 +42,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def vectors() -> CalibrationVectors:
-    """As a model that understands its photos would embed them."""
+    """Vectors of an ideal model."""
     dimension = DIMENSION
     rng = np.random.default_rng(5)
 
@@ -66,7 +66,7 @@ def vectors() -> CalibrationVectors:
     )
 
 
-def test_the_likeliest_coefficients_are_found() -> None:
+def test_the_maximum_likelihood_coefficients_are_found() -> None:
     rng = np.random.default_rng(1)
     features = rng.normal([3, -50], [2, 10], size=(20_000, 2))
     likely = 1 / (1 + np.exp(-(1.5 * features[:, 0] - 0.2 * features[:, 1] - 14)))
@@ -85,7 +85,7 @@ def test_weights_count_as_repetitions() -> None:
     assert logistic_fit(features, right, times / 7) == pytest.approx(repeated, abs=1e-3)
 
 
-def test_figures_of_a_case_that_can_be_reckoned_by_hand() -> None:
+def test_figures_of_a_small_case_equal_manual_results() -> None:
     found = Scored(
         np.array([[0.9, 0.6, 0.2], [0.7, 0.4, 0.1]]),
         right=np.array([[True, False, False], [False, True, False]]),
@@ -93,30 +93,28 @@ def test_figures_of_a_case_that_can_be_reckoned_by_hand() -> None:
     )
     assert found.kept() == 50
     assert found.let_through() == 1
-    # 0.9 is above all three of 0.6, 0.2 and 0.7; 0.4 above one of them.
+    # 0.9 is above 0.6, 0.2 and 0.7; 0.4 is above one of them.
     assert found.auc() == pytest.approx(4 / 6)
 
 
-def test_equal_relevances_count_half_in_the_area() -> None:
+def test_equal_relevances_count_half_in_the_auc() -> None:
     mark = np.array([[True, False]])
     assert Scored(np.array([[0.5, 0.5]]), mark, ~mark).auc() == 0.5
 
 
-def test_a_caption_has_one_right_photo_and_all_others_are_wrong(
-    vectors: CalibrationVectors,
-) -> None:
+def test_a_caption_has_one_relevant_photo(vectors: CalibrationVectors) -> None:
     captions = caption_evidence(vectors)
     assert (captions.right.sum(axis=1) == 1).all()
     assert (captions.wrong == ~captions.right).all()
 
 
-def test_a_photo_is_neither_right_nor_wrong_for_itself(vectors: CalibrationVectors) -> None:
+def test_a_photo_is_excluded_from_its_own_query(vectors: CalibrationVectors) -> None:
     photos = same_kind_evidence(vectors)
     assert (photos.right.sum(axis=1) == 2).all()
     assert (photos.wrong.sum(axis=1) == 21).all()
 
 
-def test_an_edit_and_a_mixture_should_find_the_photo_they_are_made_from(
+def test_edits_and_mixtures_have_their_source_photo_as_relevant(
     vectors: CalibrationVectors,
 ) -> None:
     for sort in (edit_evidence(vectors), mixed_evidence(vectors)):
@@ -126,7 +124,7 @@ def test_an_edit_and_a_mixture_should_find_the_photo_they_are_made_from(
         assert np.linalg.norm(sort.queries, axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_half_knows_nothing_of_the_other(vectors: CalibrationVectors) -> None:
+def test_the_two_halves_are_disjoint(vectors: CalibrationVectors) -> None:
     half = np.arange(24) % 2 == 0
     for sorts in evidence(vectors).values():
         for sort in sorts:
@@ -135,7 +133,7 @@ def test_a_half_knows_nothing_of_the_other(vectors: CalibrationVectors) -> None:
             assert not (some.right | some.wrong)[:, ~half].any()
 
 
-def test_a_photo_is_no_background_of_what_is_made_from_it(vectors: CalibrationVectors) -> None:
+def test_a_photo_is_not_background_of_its_edits(vectors: CalibrationVectors) -> None:
     backgrounds = Backgrounds(vectors.labels, vectors.photos)
     photos = same_kind_evidence(vectors)
     found = nearness_to_others(Modality.IMAGE, photos, vectors.photos, backgrounds)
@@ -144,7 +142,7 @@ def test_a_photo_is_no_background_of_what_is_made_from_it(vectors: CalibrationVe
     assert found == pytest.approx(expected, abs=1e-5)
 
 
-def test_every_query_weighs_the_same_and_the_prior_is_that_of_the_right(
+def test_queries_have_equal_weights_and_the_prior_is_the_share_of_relevant_photos(
     vectors: CalibrationVectors,
 ) -> None:
     sort = same_kind_evidence(vectors)
@@ -159,23 +157,23 @@ def test_rows_of_int8_keep_their_directions() -> None:
     assert (rows * kept).sum(axis=1).min() > 0.999
 
 
-def test_the_two_sets_of_unanswerable_queries_are_large_and_apart() -> None:
+def test_the_two_sets_of_unanswerable_queries_are_large_and_disjoint() -> None:
     queries = unanswerable_queries()
     choosing, reporting = queries[CHOOSING], queries[REPORTING]
     assert min(len(choosing), len(reporting)) >= 40
     assert len({*choosing, *reporting}) == len(choosing) + len(reporting)
 
 
-def test_texts_are_compared_with_the_labels_and_images_with_the_photos(
+def test_text_is_compared_with_labels_and_images_with_photos(
     vectors: CalibrationVectors,
 ) -> None:
     found = fit(vectors, 0.01, WEIGHTS)
     assert (len(found.labels), len(found.photos)) == (len(vectors.labels), len(vectors.photos))
-    assert found.neighbours[Modality.TEXT] == NEIGHBOURS
-    assert found.neighbours[Modality.IMAGE] == found.neighbours[Modality.MIXED] == 24
+    assert found.neighbors[Modality.TEXT] == NEIGHBORS
+    assert found.neighbors[Modality.IMAGE] == found.neighbors[Modality.MIXED] == 24
 
 
-def test_a_calibration_keeps_right_photos_and_cuts_others(vectors: CalibrationVectors) -> None:
+def test_a_calibration_keeps_relevant_hits_and_excludes_others(vectors: CalibrationVectors) -> None:
     found = fit(vectors, 0.01, WEIGHTS)
     for figures in (found.held_out, found.on_all):
         assert figures.text_kept >= 80
@@ -189,7 +187,7 @@ def test_a_calibration_keeps_right_photos_and_cuts_others(vectors: CalibrationVe
     assert query.of(float(scores[0])) > 0.5 > query.of(float(np.median(scores)))
 
 
-def test_a_model_that_separates_nothing_cannot_be_fitted(vectors: CalibrationVectors) -> None:
+def test_a_model_without_discrimination_cannot_be_fitted(vectors: CalibrationVectors) -> None:
     blind = CalibrationVectors(**(vars(vectors) | {"captions": -vectors.captions}))
     with pytest.raises(NothingToFit, match="no higher cosines"):
         fit(blind, 0.01, WEIGHTS)

@@ -24,7 +24,7 @@ def classifier(index, images) -> Classifier:
 
 @pytest.fixture
 def labelled(store, indexer):
-    """Indexes pictures with labels in their metadata: labelled({"a.png": ("a cat", "cat")})."""
+    """Indexes images with labels in their metadata: labelled({"a.png": ("a cat", "cat")})."""
 
     def put(pictures: dict[str, tuple[str, str | None]]) -> None:
         for key, (words, label) in pictures.items():
@@ -38,7 +38,7 @@ def shares(found) -> dict[str, float]:
     return {each.label: each.score for each in found.labels}
 
 
-def test_the_label_that_fits_comes_first_and_scores_sum_to_1(classifier):
+def test_the_best_label_comes_first_and_scores_sum_to_1(classifier):
     found = classifier.by_labels(CAT, ["a dog", "a cat", "a house"])
     assert found.labels[0].label == "a cat"
     assert found.labels[0].similarity == pytest.approx(1)
@@ -46,12 +46,12 @@ def test_the_label_that_fits_comes_first_and_scores_sum_to_1(classifier):
     assert (found.evidence, found.model) == ([], "fake")
 
 
-def test_nothing_needs_to_be_indexed_to_compare_labels(classifier, index):
-    index.away = True
+def test_labels_are_compared_without_an_index(classifier, index):
+    index.unavailable = True
     assert shares(classifier.by_labels(CAT, ["a cat"])) == {"a cat": pytest.approx(1)}
 
 
-def test_an_indexed_image_is_compared_without_its_bytes(classifier, fill, images):
+def test_an_indexed_image_is_classified_without_its_bytes(classifier, fill, images):
     fill(a="a cat")
     images.batches.clear()
     found = classifier.by_labels(StoredQuery(ref("a.png").id), ["a dog", "a cat"])
@@ -59,14 +59,14 @@ def test_an_indexed_image_is_compared_without_its_bytes(classifier, fill, images
     assert images.batches == []
 
 
-def test_as_many_labels_as_stated_are_compared_and_one_more_is_refused(classifier):
+def test_labels_are_compared_up_to_the_limit(classifier):
     labels = [f"{number}" for number in range(MAX_LABELS)]
     assert len(classifier.by_labels(CAT, labels).labels) == MAX_LABELS
     with pytest.raises(InvalidQuery):
         classifier.by_labels(CAT, [*labels, "one more"])
 
 
-def test_the_nearest_labelled_images_vote_and_are_the_evidence(classifier, labelled):
+def test_the_nearest_labelled_images_vote_and_are_returned(classifier, labelled):
     labelled(
         {
             "1.png": ("a cat", "cat"),
@@ -75,7 +75,7 @@ def test_the_nearest_labelled_images_vote_and_are_the_evidence(classifier, label
             "4.png": ("a cat", None),
         }
     )
-    found = classifier.by_neighbours(CAT, Vote(neighbours=2))
+    found = classifier.by_neighbors(CAT, Vote(neighbors=2))
     assert shares(found) == {"cat": pytest.approx(1)}
     assert {hit.document.ref.key for hit in found.evidence} == {"1.png", "2.png"}
     assert found.labels[0].similarity is None
@@ -84,63 +84,63 @@ def test_the_nearest_labelled_images_vote_and_are_the_evidence(classifier, label
 def test_a_near_image_outweighs_many_far_ones_and_scores_sum_to_1(classifier, labelled):
     dogs = {f"{number}.png": ("a dog", "dog") for number in range(9)}
     labelled({"cat.png": ("a cat", "cat")} | dogs)
-    found = shares(classifier.by_neighbours(CAT, Vote()))
+    found = shares(classifier.by_neighbors(CAT, Vote()))
     assert list(found) == ["cat", "dog"]
     assert sum(found.values()) == pytest.approx(1)
 
 
-def test_an_indexed_image_has_no_say_about_itself(classifier, labelled):
+def test_an_indexed_image_does_not_vote_for_itself(classifier, labelled):
     labelled({"1.png": ("a cat", "mistaken"), "2.png": ("a cat", "cat")})
-    found = classifier.by_neighbours(StoredQuery(ref("1.png").id), Vote())
+    found = classifier.by_neighbors(StoredQuery(ref("1.png").id), Vote())
     assert list(shares(found)) == ["cat"]
 
 
-def test_the_first_folder_is_a_label_too(classifier, fill):
+def test_the_first_folder_can_be_the_label(classifier, fill):
     fill(cats__1="a cat", dogs__1="a dog", top="a cat")
-    found = classifier.by_neighbours(CAT, BY_FOLDER)
+    found = classifier.by_neighbors(CAT, BY_FOLDER)
     assert set(shares(found)) == {"cats", "dogs"}
 
 
-def test_a_collection_votes_alone(classifier, labelled):
+def test_the_vote_can_be_limited_to_a_collection(classifier, labelled):
     labelled({"old/1.png": ("a cat", "kitten"), "new/1.png": ("a cat", "cat")})
-    found = classifier.by_neighbours(CAT, Vote(collection="new"))
+    found = classifier.by_neighbors(CAT, Vote(collection="new"))
     assert list(shares(found)) == ["cat"]
 
 
-def test_without_labelled_images_it_is_said_how_to_get_some(classifier, fill):
+def test_an_index_without_labelled_images_is_an_error_with_a_hint(classifier, fill):
     fill(top="a cat")
     for vote, label in ((Vote(), "metadata.label"), (BY_FOLDER, "collection")):
-        with pytest.raises(NotFound, match=label) as refused:
-            classifier.by_neighbours(CAT, vote)
-        assert refused.value.code == "no_labelled_images"
-        assert "labels" in refused.value.hint
+        with pytest.raises(NotFound, match=label) as raised:
+            classifier.by_neighbors(CAT, vote)
+        assert raised.value.code == "no_labelled_images"
+        assert "labels" in raised.value.hint
 
 
 @pytest.mark.parametrize("neighbours", [0, 101])
-def test_a_wrong_number_of_neighbours_is_refused(classifier, neighbours):
-    with pytest.raises(InvalidQuery) as refused:
-        classifier.by_neighbours(CAT, Vote(neighbours))
-    assert refused.value.code == "invalid_neighbours"
+def test_an_invalid_number_of_neighbours_is_rejected(classifier, neighbours):
+    with pytest.raises(InvalidQuery) as raised:
+        classifier.by_neighbors(CAT, Vote(neighbours))
+    assert raised.value.code == "invalid_neighbours"
 
 
-def test_faults_are_told_as_those_of_a_search(classifier, labelled, index):
+def test_errors_are_those_of_a_search(classifier, labelled, index):
     labelled({"1.png": ("a cat", "cat")})
     with pytest.raises(UnreadableImage):
         classifier.by_labels(ImageQuery(b"no image"), ["a"])
     with pytest.raises(NotFound):
         classifier.by_labels(StoredQuery("nobody"), ["a"])
-    index.away = True
+    index.unavailable = True
     with pytest.raises(Unavailable):
-        classifier.by_neighbours(CAT, Vote())
+        classifier.by_neighbors(CAT, Vote())
 
 
-def test_times_are_told(classifier):
+def test_durations_are_returned(classifier):
     took = classifier.by_labels(CAT, ["a cat"]).took_ms
     assert 0 <= took.embed <= took.total
     assert 0 <= took.search <= took.total
 
 
-def test_a_label_stands_where_the_template_says_whatever_it_holds():
+def test_a_label_with_any_characters_replaces_the_placeholder():
     prompts = Prompts(("a photo of a {}.", "{}"))
     assert prompts.texts("{0} {}") == ["a photo of a {0} {}.", "{0} {}"]
 
@@ -178,12 +178,12 @@ def test_probabilities_are_the_softmax():
     assert encoder.probabilities([0.2, 0.1]) == pytest.approx([1 / (1 + np.exp(-1)), 0.2689414])
 
 
-def test_labels_lose_their_blanks_and_their_doubles():
+def test_labels_are_stripped_and_deduplicated():
     assert checked_labels([" cat", "dog ", "cat"], max_labels=2) == ["cat", "dog"]
 
 
 @pytest.mark.parametrize(
-    ("labels", "says"),
+    ("labels", "message"),
     [
         ([], "0 labels"),
         (["a", "b", "c"], "3 labels"),
@@ -191,8 +191,8 @@ def test_labels_lose_their_blanks_and_their_doubles():
         (["x" * (MAX_LABEL + 1)], "labels.0 has 201 characters"),
     ],
 )
-def test_wrong_labels_are_refused_by_name(labels, says):
-    with pytest.raises(InvalidQuery, match=says) as refused:
+def test_invalid_labels_are_rejected_by_name(labels, message):
+    with pytest.raises(InvalidQuery, match=message) as raised:
         checked_labels(labels, max_labels=2)
-    assert refused.value.code == "invalid_labels"
-    assert refused.value.hint
+    assert raised.value.code == "invalid_labels"
+    assert raised.value.hint

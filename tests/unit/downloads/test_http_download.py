@@ -1,4 +1,4 @@
-"""Downloads are complete and verified, or fail with one sentence."""
+"""Downloads are complete and verified, or fail with a message."""
 
 import hashlib
 import os
@@ -51,24 +51,24 @@ def ranges(made: FileServer) -> list[str | None]:
     return [headers.get("range") for _, headers in made.requests]
 
 
-def test_a_file_arrives_and_says_how_far_it_is(pin: Pin, to: Path) -> None:
-    told: list[int] = []
-    assert Downloader(told.append).download(pin, to) == HASH
+def test_a_download_reports_progress(pin: Pin, to: Path) -> None:
+    progress: list[int] = []
+    assert Downloader(progress.append).download(pin, to) == HASH
     assert to.read_bytes() == DATA
-    assert (told, told[-1]) == (sorted(told), len(DATA))
+    assert (progress, progress[-1]) == (sorted(progress), len(DATA))
     assert names(to.parent) == ["file"]
 
 
-def test_a_cut_connection_goes_on_from_where_it_was(pin: Pin, to: Path, server: FileServer) -> None:
+def test_a_lost_connection_resumes_the_download(pin: Pin, to: Path, server: FileServer) -> None:
     server.cuts = [300_000, 300_000]
     assert download(pin, to) == HASH
     assert len(server.requests) == 3
-    begins = [int((asked or "bytes=0-")[6:-1]) for asked in ranges(server)]
+    begins = [int((requested or "bytes=0-")[6:-1]) for requested in ranges(server)]
     assert 0 == begins[0] < begins[1] < begins[2]
     assert server.requests[1][1]["if-range"] == '"one"'
 
 
-def test_a_line_that_is_cut_again_and_again_keeps_what_has_arrived(
+def test_repeated_connection_losses_keep_the_received_bytes(
     pin: Pin, to: Path, server: FileServer
 ) -> None:
     server.cuts = [100_000] * ATTEMPTS
@@ -83,19 +83,19 @@ def test_a_line_that_is_cut_again_and_again_keeps_what_has_arrived(
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_that_is_busy_is_asked_again(
-    status: int, pin: Pin, to: Path, server: FileServer
-) -> None:
+def test_a_busy_server_is_retried(status: int, pin: Pin, to: Path, server: FileServer) -> None:
     server.statuses = [status, status, 200]
     assert download(pin, to) == HASH
 
 
-def test_a_server_without_ranges_starts_anew(pin: Pin, to: Path, server: FileServer) -> None:
+def test_a_server_without_range_requests_restarts_the_download(
+    pin: Pin, to: Path, server: FileServer
+) -> None:
     server.ranges, server.cuts = False, [300_000]
     assert download(pin, to) == HASH
 
 
-def test_a_file_that_changed_in_between_starts_anew(to: Path, server: FileServer) -> None:
+def test_a_changed_file_restarts_the_download(to: Path, server: FileServer) -> None:
     server.cuts = [100_000] * ATTEMPTS
     loose = Pin(url=f"{server.url}/x")
     with pytest.raises(Unavailable):
@@ -104,53 +104,53 @@ def test_a_file_that_changed_in_between_starts_anew(to: Path, server: FileServer
     assert download(loose, to) == hashlib.sha256(DATA[::-1]).hexdigest()
 
 
-def test_without_hash_and_etag_nothing_is_joined(to: Path, server: FileServer) -> None:
+def test_partial_files_without_hash_and_etag_are_not_resumed(to: Path, server: FileServer) -> None:
     server.etag, server.cuts = None, [300_000]
     assert download(Pin(url=f"{server.url}/x"), to) == HASH
     assert ranges(server) == [None, None]
 
 
-def test_a_wrong_hash_leaves_nothing(pin: Pin, to: Path) -> None:
+def test_a_wrong_hash_leaves_no_file(pin: Pin, to: Path) -> None:
     wrong = pin.model_copy(update={"sha256": "0" * 64})
     with pytest.raises(ConfigurationError, match=f"{HASH} instead of 000"):
         download(wrong, to)
     assert names(to.parent) == []
 
 
-def test_a_damaged_earlier_half_is_fetched_again(pin: Pin, to: Path) -> None:
+def test_a_damaged_partial_file_is_downloaded_again(pin: Pin, to: Path) -> None:
     (to.parent / "file.part").write_bytes(bytes(500_000))
     assert download(pin, to) == HASH
 
 
 @pytest.mark.parametrize("size", [len(DATA), len(DATA) + 1])
-def test_an_earlier_part_that_is_long_enough_is_checked_all_the_same(
-    size: int, pin: Pin, to: Path
-) -> None:
+def test_a_complete_partial_file_is_verified(size: int, pin: Pin, to: Path) -> None:
     (to.parent / "file.part").write_bytes(bytes(size))
     assert download(pin, to) == HASH
     assert to.read_bytes() == DATA
 
 
 @pytest.mark.parametrize("size", [1, len(DATA) - 1, len(DATA) + 1, 2 * len(DATA)])
-def test_a_file_of_another_size_is_told_before_it_is_fetched(size: int, pin: Pin, to: Path) -> None:
+def test_a_file_of_another_size_is_reported_before_the_download(
+    size: int, pin: Pin, to: Path
+) -> None:
     with pytest.raises(ConfigurationError, match="1,000,000 bytes instead of"):
         download(pin.model_copy(update={"bytes": size}), to)
     assert names(to.parent) == []
 
 
-def test_a_file_that_is_not_there_is_named(server: FileServer, to: Path) -> None:
+def test_a_missing_file_is_named(server: FileServer, to: Path) -> None:
     with pytest.raises(NotFound, match=r"/nowhere does not exist .*404"):
         download(Pin(url=f"{server.url}/nowhere", bytes=1, sha256=HASH), to)
     assert len(server.requests) == 1
 
 
-def test_a_refusal_is_not_repeated(pin: Pin, to: Path, server: FileServer) -> None:
+def test_a_client_error_is_not_retried(pin: Pin, to: Path, server: FileServer) -> None:
     server.statuses = [403]
     with pytest.raises(Unavailable, match=r"cannot download .*403"):
         download(pin, to)
 
 
-def test_a_machine_without_a_network_is_told_at_once(to: Path) -> None:
+def test_a_missing_network_is_reported_immediately(to: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     pauses: list[float] = []
@@ -168,25 +168,27 @@ def test_redirects_are_followed_and_bounded(pin: Pin, to: Path, server: FileServ
 
 
 @pytest.mark.parametrize("target", ["http://example.org/x", "file:///etc/passwd", "ftp://h/x"])
-def test_no_redirect_leads_off_https(target: str, pin: Pin, to: Path, server: FileServer) -> None:
+def test_redirects_from_https_to_http_are_rejected(
+    target: str, pin: Pin, to: Path, server: FileServer
+) -> None:
     server.redirects = {"/x": target}
     with pytest.raises(ConfigurationError, match="only https"):
         download(pin, to)
 
 
-def test_nothing_is_fetched_in_the_clear_from_elsewhere(to: Path) -> None:
+def test_http_is_rejected_for_remote_hosts(to: Path) -> None:
     with pytest.raises(ConfigurationError, match="only https"):
         download(Pin(url="http://example.org/x", bytes=1, sha256=HASH), to)
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(to: Path) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(to: Path) -> None:
     partial = PartialFile(to)
     with pytest.raises(ConfigurationError, match=r"no space for file: .* are needed"):
         partial.require_space(1 << 60)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_disk_that_fills_up_is_told(pin: Pin, to: Path) -> None:
+def test_a_disk_that_fills_up_is_reported(pin: Pin, to: Path) -> None:
     (to.parent / "file.part").symlink_to("/dev/full")
     with pytest.raises(ConfigurationError, match="it is full") as caught:
         download(pin, to)

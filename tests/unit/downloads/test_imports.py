@@ -1,4 +1,4 @@
-"""What fetches a model loads none."""
+"""The fetch function does not import the model runtime."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def test_fetching_needs_neither_the_runtime_nor_the_decoders():
+def test_downloading_imports_neither_the_runtime_nor_the_decoders():
     program = (
         "import sys, functions.fetch_model.app;"
         "sys.exit(' '.join({'onnxruntime', 'tokenizers', 'PIL'} & set(sys.modules)))"

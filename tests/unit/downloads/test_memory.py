@@ -21,7 +21,7 @@ MIB = 1 << 20
 
 
 def large_graph() -> bytes:
-    """As many weights of a mebibyte each, all of which can be made signed."""
+    """A graph with TENSORS weights of 1 MiB each, all of which can be converted."""
     rng = np.random.default_rng(1)
     constants, nodes = [], []
     for number in range(TENSORS):
@@ -46,7 +46,7 @@ def hub() -> Iterator[FileServer]:
 
 
 class Sink:
-    """An S3 that has nothing, and keeps of what it is given the hash and the metadata."""
+    """An empty S3 that records only the hash and the metadata of uploads."""
 
     def __init__(self) -> None:
         self.put: dict[str, tuple[str, dict[str, str]]] = {}
@@ -59,7 +59,9 @@ class Sink:
         self.put[Key.rpartition("/")[2]] = (digest, Metadata)
 
 
-def test_a_large_graph_is_fetched_rewritten_and_uploaded_in_little_memory(hub: FileServer) -> None:
+def test_a_large_graph_is_downloaded_rewritten_and_uploaded_in_bounded_memory(
+    hub: FileServer,
+) -> None:
     model, sink = known(hub), Sink()
     tracemalloc.start()
     try:

@@ -35,14 +35,16 @@ def pin(server: FileServer, **changes: object) -> Pin:
     return made.model_copy(update=changes)
 
 
-def test_what_is_here_as_pinned_is_not_fetched_again(server: FileServer, path: Path) -> None:
+def test_a_local_file_with_the_pinned_hash_is_not_downloaded_again(
+    server: FileServer, path: Path
+) -> None:
     for _ in range(2):
         download_if_missing(pin(server), path, Downloader())
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("unpinned", [False, True])
-def test_what_is_here_and_may_be_another_is_fetched(
+def test_an_unverified_local_file_is_downloaded_again(
     server: FileServer, path: Path, unpinned: bool
 ) -> None:
     path.write_bytes(b"of an earlier attempt")
@@ -50,7 +52,7 @@ def test_what_is_here_and_may_be_another_is_fetched(
     assert path.read_bytes() == server.files["/image.onnx"]
 
 
-def test_a_file_is_rewritten_as_its_bytes_would_be(path: Path) -> None:
+def test_a_file_is_rewritten_like_its_bytes(path: Path) -> None:
     path.write_bytes(unsigned_graph())
     entry = entry_of(path, make_weights_signed=True)
     rewritten = path.read_bytes()
@@ -69,14 +71,14 @@ def test_a_file_is_rewritten_once(path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"no graph", unsigned_graph()[:-1]])
-def test_what_is_not_understood_stays_as_it_is(path: Path, data: bytes) -> None:
+def test_an_unsupported_file_is_not_rewritten(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     entry = entry_of(path, make_weights_signed=True)
     assert entry.rewritten_from is None
     assert path.read_bytes() == data
 
 
-def test_a_file_stays_as_it_is_where_that_is_wanted(path: Path) -> None:
+def test_rewriting_can_be_disabled(path: Path) -> None:
     path.write_bytes(unsigned_graph())
     assert entry_of(path, make_weights_signed=False).rewritten_from is None
     assert path.read_bytes() == unsigned_graph()

@@ -1,4 +1,4 @@
-"""Groups: each group of current duplicates once, the most likely original first."""
+"""Groups: each group of current duplicates is listed once, with the most likely original first."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from imagesearch.domain.errors import InvalidQuery
-from imagesearch.domain.images import Document, Neighbour, Status
+from imagesearch.domain.images import Document, Neighbor, Status
 from imagesearch.domain.ports import Put
 from imagesearch.duplicates.groups import MAX_SHOWN, DuplicateFinder
 from tests.support.fakes import START, ref, vector
@@ -19,18 +19,18 @@ def groups(index):
 
 @pytest.fixture
 def put(index):
-    """Records an image that was linked to others: `near` gives their keys and confidences."""
+    """Stores an image with links: `near` has the keys and confidences."""
 
     def put(key, near=None, **changes):
         document = Document(
             ref(key), Status.INDEXED, "e", START, 10, START, "m", "d", sha256=key, width=1, height=1
         )
         neighbours = tuple(
-            Neighbour(ref(other).id, changes.get("sha256", other), 0.9, confidence)
+            Neighbor(ref(other).id, changes.get("sha256", other), 0.9, confidence)
             for other, confidence in (near or {}).items()
         )
         known = index.get([ref(key).id]).get(ref(key).id)
-        made = replace(document, neighbours=neighbours, **changes)
+        made = replace(document, neighbors=neighbours, **changes)
         index.write([Put(made, vector(key), known and known.version)])
 
     return put
@@ -40,7 +40,7 @@ def keys(page):
     return [[document.ref.key for document in group.documents] for group in page.groups]
 
 
-def test_no_duplicates_make_no_groups(groups, put):
+def test_an_index_without_duplicates_has_no_groups(groups, put):
     put("a")
     put("b")
     page = groups.page()
@@ -53,7 +53,7 @@ def test_a_link_on_one_side_makes_a_group(groups, put):
     assert keys(groups.page()) == [["a", "b"]]
 
 
-def test_what_hangs_together_over_others_is_one_group(groups, put):
+def test_transitively_linked_images_are_one_group(groups, put):
     put("a")
     put("b", {"a": 0.99})
     put("c", {"b": 0.99})
@@ -63,14 +63,14 @@ def test_what_hangs_together_over_others_is_one_group(groups, put):
     assert keys(groups.page()) == [["a", "b", "c", "d"], ["x", "y"]]
 
 
-def test_links_that_are_less_sure_than_asked_for_do_not_count(groups, put):
+def test_links_below_the_threshold_are_ignored(groups, put):
     put("a")
     put("b", {"a": 0.9})
     assert keys(groups.page(threshold=0.95)) == []
     assert keys(groups.page(threshold=0.85)) == [["a", "b"]]
 
 
-def test_an_image_that_has_gone_leaves_its_group(groups, put, index):
+def test_a_deleted_image_leaves_its_group(groups, put, index):
     put("a")
     put("b", {"a": 0.99})
     put("c", {"a": 0.99})
@@ -78,14 +78,14 @@ def test_an_image_that_has_gone_leaves_its_group(groups, put, index):
     assert keys(groups.page()) == []
 
 
-def test_an_image_with_other_bytes_now_leaves_its_group(groups, put):
+def test_an_overwritten_image_leaves_its_group(groups, put):
     put("a")
     put("b", {"a": 0.99})
     put("a", sha256="others")
     assert keys(groups.page()) == []
 
 
-def test_an_image_that_is_overwritten_between_two_reads_is_left_out(groups, put, index):
+def test_an_image_overwritten_between_two_reads_is_excluded(groups, put, index):
     put("a")
     put("b", {"a": 0.99})
     before = list(index.linked())
@@ -100,7 +100,7 @@ def test_rejected_images_are_in_no_group(groups, put):
     assert keys(groups.page()) == []
 
 
-def test_a_group_falls_apart_where_its_middle_has_gone(groups, put, index):
+def test_a_group_is_split_when_its_connecting_image_is_deleted(groups, put, index):
     for key, near in (("a", {}), ("b", {"a": 0.99}), ("m", {"b": 0.99, "x": 0.99})):
         put(key, near)
     put("x")
@@ -110,7 +110,7 @@ def test_a_group_falls_apart_where_its_middle_has_gone(groups, put, index):
     assert sorted(keys(groups.page())) == [["a", "b"], ["x", "y"]]
 
 
-def test_only_images_of_the_collection_are_in_its_groups(groups, put):
+def test_groups_of_a_collection_contain_only_its_images(groups, put):
     put("cats/a")
     put("cats/b", {"cats/a": 0.99, "dogs/a": 0.99})
     put("dogs/a", {"cats/b": 0.99})
@@ -118,7 +118,7 @@ def test_only_images_of_the_collection_are_in_its_groups(groups, put):
     assert keys(groups.page(collection="dogs")) == []
 
 
-def test_the_same_bytes_are_told_from_the_same_picture(groups, put):
+def test_exact_copies_are_distinguished_from_near_duplicates(groups, put):
     put("a", sha256="same")
     put("b", {"a": 1.0}, sha256="same")
     put("c", {"a": 1.0}, sha256="same")
@@ -146,7 +146,7 @@ RAW, JPEG, HEIC = "image/x-canon-cr2", "image/jpeg", "image/heic"
         ({"a/IMG_1.JPG": JPEG, "a/IMG_1.HEIC": HEIC}, "near"),
     ],
 )
-def test_raw_and_jpeg_of_one_shot_are_told_from_edited_copies(groups, put, members, kind):
+def test_raw_and_jpeg_of_one_shot_are_distinguished_from_edited_copies(groups, put, members, kind):
     first, *others = members
     put(first, content_type=members[first])
     for key in others:
@@ -163,7 +163,7 @@ def test_copies_of_a_raw_file_and_of_its_jpeg_are_still_one_shot(groups, put):
     assert [(group.kind, group.size) for group in groups.page().groups] == [("raw+jpeg", 3)]
 
 
-def test_the_raw_file_is_the_original_of_whatever_was_made_of_it(groups, put):
+def test_a_raw_file_is_the_original_of_its_derivatives(groups, put):
     put("a/1.jpg", width=40, height=40, content_type=JPEG)
     put("a/1.cr2", {"a/1.jpg": 0.99}, width=20, height=20, content_type=RAW)
     assert keys(groups.page()) == [["a/1.cr2", "a/1.jpg"]]
@@ -193,7 +193,7 @@ def test_pages_show_each_group_once(groups, put):
     assert found == [[f"{number}-a", f"{number}-b"] for number in range(7)]
 
 
-def test_a_page_goes_on_where_all_of_its_groups_have_fallen_apart(groups, put, index):
+def test_a_page_without_remaining_groups_continues(groups, put, index):
     for number in range(4):
         put(f"{number}-a")
         put(f"{number}-b", {f"{number}-a": 0.99})
@@ -202,7 +202,7 @@ def test_a_page_goes_on_where_all_of_its_groups_have_fallen_apart(groups, put, i
     assert keys(groups.page(limit=1)) == [["3-a", "3-b"]]
 
 
-def test_of_a_large_group_the_size_is_told_and_the_first_are_shown(groups, put):
+def test_a_large_group_is_truncated_and_its_size_is_returned(groups, put):
     count = MAX_SHOWN + 50
     put("000")
     for number in range(1, count):
@@ -213,25 +213,25 @@ def test_of_a_large_group_the_size_is_told_and_the_first_are_shown(groups, put):
 
 
 @pytest.mark.parametrize("threshold", [0, 0.5, 1.0, 1.5, -1, float("nan")])
-def test_a_threshold_that_means_nothing_is_refused(groups, threshold):
-    with pytest.raises(InvalidQuery) as refused:
+def test_an_invalid_threshold_is_rejected(groups, threshold):
+    with pytest.raises(InvalidQuery) as raised:
         groups.page(threshold=threshold)
-    assert refused.value.code == "invalid_threshold"
+    assert raised.value.code == "invalid_threshold"
 
 
 @pytest.mark.parametrize("limit", [0, -1, 101])
-def test_a_limit_out_of_bounds_is_refused(groups, limit):
-    with pytest.raises(InvalidQuery) as refused:
+def test_a_limit_out_of_range_is_rejected(groups, limit):
+    with pytest.raises(InvalidQuery) as raised:
         groups.page(limit=limit)
-    assert refused.value.code == "invalid_limit"
+    assert raised.value.code == "invalid_limit"
 
 
-def test_a_cursor_belongs_to_threshold_and_collection(groups, put):
+def test_a_cursor_is_valid_for_its_threshold_and_collection_only(groups, put):
     for number in range(2):
         put(f"{number}-a")
         put(f"{number}-b", {f"{number}-a": 0.99})
     cursor = groups.page(limit=1).cursor
     for other in ({"threshold": 0.9}, {"collection": "cats"}):
-        with pytest.raises(InvalidQuery) as refused:
+        with pytest.raises(InvalidQuery) as raised:
             groups.page(limit=1, cursor=cursor, **other)
-        assert refused.value.code == "invalid_cursor"
+        assert raised.value.code == "invalid_cursor"

@@ -8,7 +8,7 @@ import pytest
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import Touch
 from imagesearch.duplicates import linker as linking
-from imagesearch.duplicates.linker import MAX_NEIGHBOURS, MAX_ROUNDS, Linker
+from imagesearch.duplicates.linker import MAX_NEIGHBORS, MAX_ROUNDS, Linker
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
@@ -28,14 +28,14 @@ class Clock:
 
 
 @dataclass
-class FakeRevisits:
-    asked: list[tuple[str, timedelta]] = field(default_factory=list)
-    away: bool = False
+class FakeRecheckQueue:
+    requested: list[tuple[str, timedelta]] = field(default_factory=list)
+    unavailable: bool = False
 
     def schedule(self, refs, after):
-        if self.away:
-            raise Unavailable("the queue is away")
-        self.asked += [(each.key, after) for each in refs]
+        if self.unavailable:
+            raise Unavailable("the queue is unavailable")
+        self.requested += [(each.key, after) for each in refs]
 
 
 @pytest.fixture
@@ -45,12 +45,12 @@ def clock():
 
 @pytest.fixture
 def recheck_queue():
-    return FakeRevisits()
+    return FakeRecheckQueue()
 
 
 @pytest.fixture
 def make(store, index, recheck_queue, clock):
-    """Another worker on the same bucket and index."""
+    """Creates another worker on the same bucket and index."""
 
     def make():
         linker = Linker(index, WEIGHTS, recheck_queue, clock)
@@ -62,13 +62,13 @@ def make(store, index, recheck_queue, clock):
 @pytest.fixture
 def neighbours(index):
     def neighbours(key):
-        found = index.document(key).neighbours
+        found = index.document(key).neighbors
         return None if found is None else {each.id: each for each in found}
 
     return neighbours
 
 
-def test_a_copy_knows_its_original_and_a_stranger_nobody(make, store, neighbours):
+def test_a_copy_is_linked_to_its_original_and_another_image_is_not(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a dog"))
     process(make(), "a.png", "b.png")
@@ -80,7 +80,7 @@ def test_a_copy_knows_its_original_and_a_stranger_nobody(make, store, neighbours
     assert (found.score, found.confidence) == (pytest.approx(1), 1)
 
 
-def test_copies_in_one_batch_know_each_other(make, store, neighbours):
+def test_copies_in_one_batch_are_linked(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
     process(make(), "a.png", "b.png")
@@ -88,7 +88,7 @@ def test_copies_in_one_batch_know_each_other(make, store, neighbours):
     assert list(neighbours("b.png")) == [ref("a.png").id]
 
 
-def test_a_copy_in_another_file_knows_its_original(make, store, index, neighbours):
+def test_a_copy_with_other_bytes_is_linked_to_its_original(make, store, index, neighbours):
     store.put("a.png", picture("a cat"))
     process(make(), "a.png")
     stored = index.get([ref("a.png").id])[ref("a.png").id]
@@ -100,7 +100,7 @@ def test_a_copy_in_another_file_knows_its_original(make, store, index, neighbour
     assert (found.sha256, found.confidence > 0.95) == ("0" * 64, True)
 
 
-def test_what_is_linked_is_not_looked_for_again(make, store, index):
+def test_a_linked_image_is_not_linked_again(make, store, index):
     store.put("a.png", picture("a cat"))
     process(make(), "a.png")
     writes = index.writes
@@ -108,7 +108,7 @@ def test_what_is_linked_is_not_looked_for_again(make, store, index):
     assert index.writes == writes
 
 
-def test_what_an_older_release_indexed_is_linked_at_the_next_look(
+def test_an_image_of_an_older_release_is_linked_at_the_next_event(
     make, store, index, neighbours, clock
 ):
     store.put("a.png", picture("a cat"))
@@ -118,7 +118,7 @@ def test_what_an_older_release_indexed_is_linked_at_the_next_look(
     assert neighbours("a.png") == {}
 
 
-def test_an_overwritten_image_is_linked_anew(make, store, neighbours):
+def test_an_overwritten_image_is_linked_again(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
     process(make(), "a.png", "b.png")
@@ -127,7 +127,7 @@ def test_an_overwritten_image_is_linked_anew(make, store, neighbours):
     assert neighbours("b.png") == {}
 
 
-def test_new_metadata_leaves_the_links(make, store, neighbours):
+def test_new_metadata_keeps_the_links(make, store, neighbours):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
     process(make(), "a.png", "b.png")
@@ -139,27 +139,25 @@ def test_new_metadata_leaves_the_links(make, store, neighbours):
 def test_rejected_images_are_not_linked(make, store, recheck_queue):
     store.put("a.png", picture("broken"))
     assert process(make(), "a.png") == {"a.png": "rejected"}
-    assert recheck_queue.asked == []
+    assert recheck_queue.requested == []
 
 
-def test_an_image_that_searches_may_not_find_yet_is_left_for_later(
+def test_an_image_that_is_not_searchable_yet_is_linked_later(
     make, store, index, recheck_queue, clock, neighbours
 ):
     index.visibility_delay = MINUTE
     store.put("a.png", picture("a cat"))
     process(make(), "a.png")
-    assert recheck_queue.asked == [("a.png", MINUTE)]
+    assert recheck_queue.requested == [("a.png", MINUTE)]
     assert neighbours("a.png") is None
     clock.now += MINUTE
     assert process(make(), "a.png") == {"a.png": "unchanged"}
     assert neighbours("a.png") == {}
-    assert len(recheck_queue.asked) == 1
+    assert len(recheck_queue.requested) == 1
 
 
-def test_two_workers_that_index_copies_at_the_same_moment_end_with_a_link(
-    make, store, index, clock, neighbours
-):
-    """Neither of them sees what the other writes; whoever comes back later does."""
+def test_copies_indexed_by_concurrent_workers_are_linked(make, store, index, clock, neighbours):
+    """Neither worker sees the write of the other, but the later recheck does."""
     index.visibility_delay = MINUTE
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a cat"))
@@ -172,23 +170,23 @@ def test_two_workers_that_index_copies_at_the_same_moment_end_with_a_link(
     assert ref("a.png").id in neighbours("b.png")
 
 
-def test_a_record_that_changes_while_it_is_linked_is_linked_as_it_is_then(
+def test_a_record_that_changes_during_linking_is_linked_in_its_new_state(
     make, store, index, neighbours
 ):
     store.put("a.png", picture("a cat"))
     store.put("b.png", picture("a dog"))
     process(make(), "a.png")
 
-    def meanwhile():
+    def concurrent_change():
         store.put("b.png", picture("a cat"))
         process(make(), "b.png")
 
-    index.before_write.then(lambda: None, meanwhile)
+    index.before_write.then(lambda: None, concurrent_change)
     process(make(), "b.png")
     assert list(neighbours("b.png")) == [ref("a.png").id]
 
 
-def test_a_record_that_never_rests_fails_after_a_few_rounds(
+def test_a_constantly_changing_record_fails_after_a_few_attempts(
     make, store, index, recheck_queue, clock
 ):
     store.put("a.png", picture("a"))
@@ -204,7 +202,7 @@ def test_a_record_that_never_rests_fails_after_a_few_rounds(
 
 
 def nested(index, touch):
-    """A write by another worker while this one's is on its way."""
+    """A write by another worker during the write of this worker."""
 
     def run():
         hooks, index.before_write = index.before_write, type(index.before_write)()
@@ -214,7 +212,7 @@ def nested(index, touch):
     return run
 
 
-def test_an_image_that_cannot_be_linked_now_is_looked_at_again(make, store, index, clock):
+def test_an_image_whose_links_cannot_be_written_fails(make, store, index, clock):
     store.put("a.png", picture("a"))
     process(Indexer(store, index, FakeImages(), clock=clock), "a.png")
     index.failing.add("a.png")
@@ -222,26 +220,26 @@ def test_an_image_that_cannot_be_linked_now_is_looked_at_again(make, store, inde
     assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "no room")
 
 
-def test_images_fail_where_nobody_can_be_asked_to_come_back(make, store, index, recheck_queue):
-    index.visibility_delay, recheck_queue.away = MINUTE, True
+def test_images_fail_without_a_recheck_queue(make, store, index, recheck_queue):
+    index.visibility_delay, recheck_queue.unavailable = MINUTE, True
     store.put("a.png", picture("a"))
     [outcome] = make().process([ref("a.png")])
-    assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "the queue is away")
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "the queue is unavailable")
 
 
-def test_what_was_deleted_meanwhile_is_no_failure(store, index, recheck_queue, clock):
+def test_an_image_deleted_during_linking_is_not_a_failure(store, index, recheck_queue, clock):
     assert Linker(index, WEIGHTS, recheck_queue, clock).link([ref("gone.png")]) == {}
 
 
-def test_more_copies_than_each_can_note_still_hang_together(make, store, index):
-    names = [f"{number}.png" for number in range(3 * MAX_NEIGHBOURS)]
+def test_more_copies_than_links_per_record_form_one_group(make, store, index):
+    names = [f"{number}.png" for number in range(3 * MAX_NEIGHBORS)]
     for name in names:
         store.put(name, picture("a cat"))
     process(make(), *names)
-    assert all(len(index.document(name).neighbours) == MAX_NEIGHBOURS for name in names)
+    assert all(len(index.document(name).neighbors) == MAX_NEIGHBORS for name in names)
 
 
-def test_two_images_that_cannot_be_compared_are_no_duplicates_and_others_are(
+def test_images_that_cannot_be_compared_are_not_duplicates_and_do_not_affect_others(
     make, store, index, neighbours, monkeypatch
 ):
     store.put("a.png", picture("a cat"))
@@ -251,14 +249,14 @@ def test_two_images_that_cannot_be_compared_are_no_duplicates_and_others_are(
     def compare(weights, score, one, other, least):
         raise ZeroDivisionError
 
-    class Alike(FakeImages):
+    class EqualEmbeddings(FakeImages):
         def encode_images(self, images, details=None):
-            alike = {"embedding": vector("a cat")}
-            return [replace(each, **alike) for each in super().encode_images(images, details)]
+            equal = {"embedding": vector("a cat")}
+            return [replace(each, **equal) for each in super().encode_images(images, details)]
 
     monkeypatch.setattr(linking, "similarity", compare)
     linker = Linker(index, WEIGHTS)
-    indexer = Indexer(store, index, Alike(), linker=linker)
+    indexer = Indexer(store, index, EqualEmbeddings(), linker=linker)
     keys = ("a.png", "b.png", "odd.png")
     assert process(indexer, *keys) == dict.fromkeys(keys, "indexed")
     assert [neighbours(key) for key in keys] == [{}, {}, {}]

@@ -12,10 +12,10 @@ from imagesearch.embedding.decoding.details import miniature
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.decoding.transforms import without_border
 from imagesearch.embedding.manifest import DuplicateWeights
-from tests.support.images.drawings import drawing, mini
+from tests.support.images.drawings import drawing, miniature_of
 
 
-def test_grays_come_back_as_they_went_in():
+def test_gray_values_survive_encoding():
     grays = np.arange(576, dtype=np.float32).reshape(24, 24) % 64
     found, ratio = from_text(to_text(grays, 1.5))
     assert (found == grays).all()
@@ -23,11 +23,11 @@ def test_grays_come_back_as_they_went_in():
 
 
 @pytest.mark.parametrize("ratio", [1 / 30_000, 0.0004, 0.001])
-def test_a_picture_however_thin_has_a_ratio_above_nothing(ratio):
+def test_the_aspect_ratio_of_a_thin_picture_is_positive(ratio):
     grays = np.zeros((24, 24), np.float32)
     text = to_text(grays, ratio)
     assert from_text(text)[1] == 0.001
-    assert from_text("0.000" + text[5:])[1] == 0.001  # as older releases wrote it
+    assert from_text("0.000" + text[5:])[1] == 0.001  # as written by older releases
 
 
 def test_brightness_and_contrast_make_no_difference():
@@ -48,34 +48,34 @@ def test_a_miniature_is_short_and_plain_ascii():
         *(f"{ratio}:" + "A" * 768 for ratio in ("nan", "inf", "-1.000", "1e999", "")),
     ],
 )
-def test_what_is_no_miniature_is_refused(text):
+def test_an_invalid_miniature_is_rejected(text):
     with pytest.raises(ValueError, match=r".+"):
         from_text(text)
 
 
 @pytest.mark.parametrize("color", [0, 128, 255])
-def test_a_frame_of_one_color_is_left_out(color):
+def test_a_border_of_one_color_is_removed(color):
     framed = ImageOps.expand(drawing(1), (30, 10, 5, 80), color)
     assert without_border(framed).size == pytest.approx((320, 240), abs=3)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (320, 1), (64, 64)])
-def test_a_picture_of_one_color_is_no_frame(size):
+def test_a_picture_of_one_color_is_not_a_border(size):
     assert without_border(Image.new("L", size, 200)).size == size
 
 
-def test_a_small_thing_on_a_plain_ground_is_not_cut_out_of_it():
+def test_a_small_object_on_a_plain_background_is_not_cropped():
     ground = Image.new("L", (300, 300), 255)
     ground.paste(drawing(1, 30, 30), (130, 130))
     assert without_border(ground).size == (300, 300)
 
 
-def test_a_mirrored_picture_has_the_same_hash_for_what_distance_means():
+def test_the_hash_distance_ignores_mirroring():
     picture = drawing(4)
     assert hash_distance(perceptual_hash(picture), perceptual_hash(ImageOps.mirror(picture))) == 0
 
 
-def test_hashes_of_other_pictures_are_far_away():
+def test_hashes_of_other_images_are_distant():
     hashes = [perceptual_hash(drawing(seed)) for seed in range(8)]
     assert min(hash_distance(hashes[0], other) for other in hashes[1:]) > 12
 
@@ -94,27 +94,27 @@ PARTS = {
 
 
 @pytest.mark.parametrize("edit", PARTS)
-def test_a_copy_overlaps_with_its_original_whichever_is_asked_for(edit):
-    original, copy = mini(WHOLE), mini(PARTS[edit](WHOLE))
+def test_overlap_of_a_copy_and_its_original_is_symmetric(edit):
+    original, copy = miniature_of(WHOLE), miniature_of(PARTS[edit](WHOLE))
     assert overlap(copy, original) > 0.8
     assert overlap(original, copy) == pytest.approx(overlap(copy, original))
 
 
 @pytest.mark.parametrize("seed", range(2, 8))
-def test_another_picture_overlaps_less_than_any_copy(seed):
-    assert overlap(mini(WHOLE), mini(drawing(seed))) < 0.7
+def test_another_image_overlaps_less_than_any_copy(seed):
+    assert overlap(miniature_of(WHOLE), miniature_of(drawing(seed))) < 0.7
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (400, 3), (3, 400)])
-def test_pictures_of_odd_shapes_are_compared_without_trouble(shape):
-    odd = mini(drawing(3, *shape))
-    assert -1 <= overlap(odd, mini(WHOLE)) <= 1.001
+def test_pictures_of_extreme_shapes_are_compared(shape):
+    odd = miniature_of(drawing(3, *shape))
+    assert -1 <= overlap(odd, miniature_of(WHOLE)) <= 1.001
     assert -1 <= overlap(odd, odd) <= 1.001
 
 
 def test_a_picture_of_one_color_overlaps_with_nothing():
-    empty = mini(drawing(1).point(lambda _: 128))
-    assert overlap(empty, mini(WHOLE)) < 0.1
+    empty = miniature_of(drawing(1).point(lambda _: 128))
+    assert overlap(empty, miniature_of(WHOLE)) < 0.1
     assert overlap(empty, empty) == pytest.approx(0)
 
 
@@ -122,8 +122,8 @@ SIDES = st.integers(1, 30_000)
 
 
 @st.composite
-def looks(draw):
-    """Pictures of every shape, in one color, drawn or of noise, as the index records them."""
+def fingerprints(draw):
+    """Fingerprints of images of every shape: uniform, drawn or noise."""
     width, height, seed = draw(SIDES), draw(SIDES), draw(st.integers(0, 5))
     grays = {
         0: np.full((SIDE, SIDE), 128, np.float32),
@@ -134,7 +134,7 @@ def looks(draw):
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)
-@given(looks(), looks(), st.floats(-1, 1))
+@given(fingerprints(), fingerprints(), st.floats(-1, 1))
 def test_pictures_of_any_two_shapes_are_compared(one, other, score):
     assert one.miniature
     assert other.miniature
@@ -150,8 +150,8 @@ RATIOS = st.floats(1 / 70_000, 70_000)
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(RATIOS, RATIOS)
 @example(1 / 70_000, 70_000)
-def test_a_part_longer_and_thinner_than_any_is_compared_as_the_thinnest(one, other):
-    """At a quarter of the other side it is as thin as can be seen; the sizes stay a few."""
+def test_an_extremely_thin_part_is_compared_at_the_minimum_ratio(one, other):
+    """The minimum ratio of a quarter limits the number of sizes."""
     grays = np.asarray(drawing(1, SIDE, SIDE), np.float32)
     first, second = Miniature(grays, one), Miniature(grays, other)
     quotient = min(max(one / other, 0.25), 4)
@@ -160,6 +160,9 @@ def test_a_part_longer_and_thinner_than_any_is_compared_as_the_thinnest(one, oth
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30_000), (30_000, 1), (600, 1), (1, 800)])
 @pytest.mark.parametrize("color", [0, 128, 255])
-def test_a_divider_line_is_noted_and_compared_with_a_square(size, color):
-    line, square = mini(Image.new("L", size, color)), mini(Image.new("L", (100, 100), color))
+def test_an_extremely_thin_line_is_recorded_and_compared_with_a_square(size, color):
+    line, square = (
+        miniature_of(Image.new("L", size, color)),
+        miniature_of(Image.new("L", (100, 100), color)),
+    )
     assert overlap(line, square) == pytest.approx(0)

@@ -39,7 +39,7 @@ def data() -> Data:
 
 @pytest.fixture(scope="session")
 def quadrants() -> Image.Image:
-    """Red, green / blue, white: 96 x 64."""
+    """An image of 96 x 64 with quarters in red, green / blue, white."""
     image = Image.new("RGB", (96, 64), WHITE)
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, 47, 31), fill=RED)
@@ -50,7 +50,7 @@ def quadrants() -> Image.Image:
 
 @pytest.fixture(scope="session")
 def saved() -> Callable[..., bytes]:
-    """A picture as a file: saved(image, "PNG", **options)."""
+    """Saves an image as a file: saved(image, "PNG", **options)."""
 
     def save(image: Image.Image, format: str, **options: Any) -> bytes:
         file = io.BytesIO()
@@ -62,28 +62,28 @@ def saved() -> Callable[..., bytes]:
 
 @pytest.fixture(scope="session")
 def stretched() -> Preprocessing:
-    """To 32 x 32 whatever the shape; values are 0 to 255 again."""
+    """Preprocessing to 32 x 32 by stretching, with values of 0 to 255."""
     third = 1 / 255
     return Preprocessing(SIDE, "stretch", "bicubic", (0, 0, 0), (third,) * 3, (0, 0, 0))
 
 
 @pytest.fixture(scope="session")
 def corners(stretched: Preprocessing) -> Callable[..., list[tuple[int, ...]]]:
-    """The colors in the middle of the four quarters, in reading order, rounded to 0–255."""
+    """The colors of the centers of the four quarters, in reading order, rounded to 0–255."""
 
-    def look(picture: Picture | bytes) -> list[tuple[int, ...]]:
+    def quarter_colors(picture: Picture | bytes) -> list[tuple[int, ...]]:
         if isinstance(picture, bytes):
             picture = decode(picture, stretched)
         near, far = SIDE // 4, SIDE * 3 // 4
         spots = [(near, near), (near, far), (far, near), (far, far)]
         return [tuple(int(v) for v in np.rint(picture.pixels[:, y, x])) for y, x in spots]
 
-    return look
+    return quarter_colors
 
 
 @pytest.fixture(scope="session")
 def flat_png() -> Callable[[int, int, int], bytes]:
-    """A gray PNG of any size with 3 or 4 channels, made without an image in memory."""
+    """Creates a gray PNG of any size with 3 or 4 channels, without an image in memory."""
     return make_flat_png
 
 
@@ -92,7 +92,7 @@ def make_flat_png(width: int, height: int, channels: int) -> bytes:
     checksum = 1
     for _ in range(height):
         checksum = zlib.adler32(row, checksum)
-    # After a full flush the same bytes pack to the same block: one is packed for all rows.
+    # After a full flush equal bytes compress to equal blocks, so one block serves all rows.
     packer = zlib.compressobj(1)
     start = packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(row) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -114,7 +114,7 @@ def pool() -> Iterator[DecoderPool]:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder: an image's vector is its mean color, a text's the mean of its words'."""
+    """A model folder. An image vector is the mean color, a text vector the mean of its words."""
     folder = tmp_path_factory.mktemp("tiny-model")
     onnx.save(_image_graph(), folder / "image.onnx")
     onnx.save(_text_graph(), folder / "text.onnx")
@@ -125,7 +125,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model_copy(tiny_model: Path, tmp_path: Path) -> Path:
-    """The tiny model in a folder that a test may spoil."""
+    """A copy of the tiny model that a test can damage."""
     for path in tiny_model.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     return tmp_path
@@ -138,7 +138,7 @@ def manifest(tiny_model: Path) -> Manifest:
 
 @pytest.fixture(scope="session")
 def rewrite() -> Callable[[Path, dict[str, Any]], None]:
-    """Write a folder's manifest anew, with changes to its towers: {"image": {...}, ...}."""
+    """Rewrites the manifest of a folder with changes to its towers: {"image": {...}, ...}."""
     return write_manifest
 
 
@@ -190,7 +190,7 @@ def write_manifest(folder: Path, changes: dict[str, Any]) -> None:
 
 
 def _image_graph() -> onnx.ModelProto:
-    """The mean of each channel, and a fourth number that keeps gray from being zero."""
+    """The mean of each channel, and a fourth value that makes the vector of gray nonzero."""
     weight = np.zeros((3, DIMENSION), np.float32)
     weight[:3, :3] = np.eye(3)
     nodes = [
@@ -202,7 +202,7 @@ def _image_graph() -> onnx.ModelProto:
 
 
 def _text_graph() -> onnx.ModelProto:
-    """The mean of the words' rows over the mask."""
+    """The mean of the rows of the words over the mask."""
     table = np.random.default_rng(0).normal(size=(len(WORDS), DIMENSION)).astype(np.float32)
     axes = np.array([1], np.int64)
     nodes = [

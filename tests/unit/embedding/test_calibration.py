@@ -27,15 +27,15 @@ ROWS = np.array([[127, 0, 0, 0], [0, -5, 0, 0], [30, 30, 30, 30]], np.int8)
 
 @pytest.fixture
 def calibrate(model_copy):
-    """Gives the model a background of these bytes or rows, and this said of it."""
+    """Writes a background of bytes or rows to the model, with changed manifest entries."""
 
-    def write(background=ROWS, **said) -> Path:
+    def write(background=ROWS, **expected) -> Path:
         data = background if isinstance(background, bytes) else _npy(background)
         (model_copy / "background.npy").write_bytes(data)
         manifest = json.loads((model_copy / "manifest.json").read_text())
         entry = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
         manifest["files"]["background.npy"] = entry
-        manifest["relevance"] = {kind.value: KIND for kind in Modality} | said
+        manifest["relevance"] = {kind.value: KIND for kind in Modality} | expected
         (model_copy / "manifest.json").write_text(json.dumps(manifest))
         return model_copy
 
@@ -48,12 +48,12 @@ def _npy(rows: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def test_a_row_is_a_direction_whatever_its_length(calibrate):
+def test_background_rows_are_normalized(calibrate):
     folder = calibrate(image=KIND | {"slope": 3.0})
     found = relevance(folder, load_manifest(folder))
     query = np.array([1, 0, 0, 0], np.float32)
     text, image = (found.for_query(query, kind) for kind in (Modality.TEXT, Modality.IMAGE))
-    # The cosines are 1, 0 and a half.
+    # The cosines are 1, 0 and 0.5.
     assert text.middle == pytest.approx(0.1 + 0.5 * 0.75)
     assert (text.slope, image.slope) == (10, 3)
 
@@ -62,27 +62,27 @@ def test_a_model_without_a_calibration_has_none(tiny_model):
     assert relevance(tiny_model, load_manifest(tiny_model)) is None
 
 
-def test_a_calibration_changes_no_space(calibrate, manifest):
+def test_a_calibration_does_not_change_the_image_space(calibrate, manifest):
     assert load_manifest(calibrate()).image_space == manifest.image_space
 
 
 @pytest.mark.parametrize(
-    ("background", "said"),
+    ("background", "expected"),
     [(b"", "not a NumPy"), (b"\x93NUMPY", "not a NumPy"), (b"PK\x03\x04" * 9, "not a NumPy"),
      (_npy(ROWS)[:-1], "not a NumPy"), (ROWS.astype(np.float32), "float32"),
      (ROWS[:, :3], r"int8 \[3, 3\] instead of int8 \[N, 4\]"), (ROWS[0], r"int8 \[4\]"),
      (ROWS[:1], "1 vectors, fewer than the 2"), (ROWS[:0], "0 vectors"),
      (ROWS * np.int8([[1], [0], [1]]), "of length 0 in row 1")],
 )  # fmt: skip
-def test_a_file_that_is_no_background_is_named(background, said, calibrate):
+def test_an_invalid_background_file_is_named(background, expected, calibrate):
     folder = calibrate(background)
-    with pytest.raises(ConfigurationError, match=said) as caught:
+    with pytest.raises(ConfigurationError, match=expected) as caught:
         relevance(folder, load_manifest(folder))
     assert str(folder / "background.npy") in caught.value.message
     assert "calibrate" in caught.value.hint
 
 
-def test_objects_in_the_file_are_not_made(calibrate):
+def test_pickled_objects_are_not_loaded(calibrate):
     pickled = io.BytesIO()
     np.save(pickled, np.array([{}, {}], object), allow_pickle=True)
     folder = calibrate(pickled.getvalue())
@@ -90,7 +90,7 @@ def test_objects_in_the_file_are_not_made(calibrate):
         relevance(folder, load_manifest(folder))
 
 
-def test_a_changed_background_is_not_loaded(calibrate):
+def test_a_background_with_another_hash_is_rejected(calibrate):
     folder = calibrate()
     (folder / "background.npy").write_bytes(_npy(ROWS[::-1]))
     with pytest.raises(ConfigurationError, match="SHA-256"):
@@ -98,7 +98,7 @@ def test_a_changed_background_is_not_loaded(calibrate):
 
 
 @pytest.mark.parametrize(
-    ("said", "named"),
+    ("expected", "named"),
     [({"text": KIND | {"slope": 0}}, "text.slope"), ({"image": KIND | {"slope": -1}}, "slope"),
      ({"mixed": KIND | {"base": float("nan")}}, "mixed.base"), ({"sound": KIND}, "relevance.sound"),
      ({"text": KIND | {"neighbours": 0}}, "text.neighbours"),
@@ -106,7 +106,7 @@ def test_a_changed_background_is_not_loaded(calibrate):
      ({"mixed": KIND | {"background": "absent.npy"}}, "absent.npy"),
      ({"text": {"slope": 1, "base": 0}}, "text.background")],
 )  # fmt: skip
-def test_a_wrong_value_is_named(said, named, calibrate):
-    folder = calibrate(**said)
+def test_an_invalid_value_is_named(expected, named, calibrate):
+    folder = calibrate(**expected)
     with pytest.raises(ConfigurationError, match=named):
         load_manifest(folder)

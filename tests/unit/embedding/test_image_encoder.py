@@ -28,7 +28,7 @@ def color(saved):
     return lambda *rgb: saved(Image.new("RGB", (40, 40), rgb), "PNG")
 
 
-def test_a_picture_is_embedded_with_what_is_known_of_it(encoder, quadrants, saved):
+def test_an_image_is_embedded_with_its_details(encoder, quadrants, saved):
     (image,) = encoder.encode_images([saved(quadrants, "JPEG")])
     assert (image.width, image.height, image.content_type) == (96, 64, "image/jpeg")
     assert image.embedding.dtype == np.float32
@@ -37,7 +37,7 @@ def test_a_picture_is_embedded_with_what_is_known_of_it(encoder, quadrants, save
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 19])
-def test_any_number_of_pictures_keeps_its_order(count, encoder, color):
+def test_embeddings_keep_the_order_of_the_images(count, encoder, color):
     reds = np.linspace(0, 120, count).astype(int)
     found = encoder.encode_images([color(red, 0, 0) for red in reds])
     assert len(found) == count
@@ -45,7 +45,7 @@ def test_any_number_of_pictures_keeps_its_order(count, encoder, color):
     assert first == sorted(first, reverse=False)
 
 
-def test_an_unreadable_picture_gives_its_error_in_its_place(encoder, color):
+def test_an_unreadable_image_yields_its_error_in_its_position(encoder, color):
     files = [color(255, 0, 0), b"", color(0, 255, 0), b"text", color(0, 0, 255)]
     found = encoder.encode_images(files)
     kinds = [EncodedImage, UnreadableImage] * 2 + [EncodedImage]
@@ -54,13 +54,11 @@ def test_an_unreadable_picture_gives_its_error_in_its_place(encoder, color):
     assert [error.code for error in found[1::2]] == ["empty_file", "not_an_image"]
 
 
-def test_unreadable_pictures_alone_are_a_batch_too(encoder):
+def test_a_batch_can_consist_of_unreadable_images(encoder):
     assert [e.code for e in encoder.encode_images([b""] * 9)] == ["empty_file"] * 9
 
 
-def test_a_picture_without_a_direction_is_unreadable_and_its_neighbours_are_not(
-    model_copy, rewrite, pool, color
-):
+def test_only_the_image_with_a_zero_vector_is_unreadable(model_copy, rewrite, pool, color):
     rewrite(model_copy, {"image": {"mean": [0.0, 0.0, 0.0]}})
     encoder = OnnxImageEncoder(model_copy, load_manifest(model_copy), decoders=pool)
     black, red = encoder.encode_images([color(0, 0, 0), color(255, 0, 0)])
@@ -68,29 +66,29 @@ def test_a_picture_without_a_direction_is_unreadable_and_its_neighbours_are_not(
     assert red.embedding.tolist() == [1, 0, 0, 0]
 
 
-def test_it_names_its_model_and_its_decoder(encoder):
+def test_the_encoder_reports_model_and_decoder(encoder):
     assert encoder.model == "tiny"
     assert "pillow-" in encoder.decoder
 
 
-def test_a_closed_encoder_starts_again(encoder, color):
+def test_a_closed_encoder_restarts_on_use(encoder, color):
     encoder.encode_images([color(1, 2, 3)])
     encoder.close()
     assert isinstance(encoder.encode_images([color(1, 2, 3)])[0], EncodedImage)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [({"image": {"input": "pixels"}}, "pixels"), ({"image": {"output": "vectors"}}, "vectors"),
      ({}, "cannot be loaded")],
 )  # fmt: skip
-def test_a_graph_that_is_not_as_the_manifest_says_is_refused(
-    change, said, model_copy, rewrite, pool
+def test_a_graph_that_does_not_match_the_manifest_is_rejected(
+    change, message, model_copy, rewrite, pool
 ):
     if not change:
         (model_copy / "image.onnx").write_bytes(b"no graph")
     rewrite(model_copy, change)
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=message):
         OnnxImageEncoder(model_copy, load_manifest(model_copy), decoders=pool)
 
 
@@ -104,7 +102,7 @@ DYNAMIC = [
 
 
 def round_dynamically(path, name):
-    """What makes the tensor `name` makes `exact`, which takes its place once it is rounded."""
+    """Insert dynamic quantization after the node that produces the tensor `name`."""
     model = onnx.load(path)
     nodes = list(model.graph.node)
     at = next(place for place, node in enumerate(nodes) if name in node.output)
@@ -136,8 +134,8 @@ def texts(model_copy, rewrite):
     return OnnxTextEncoder(model_copy, load_manifest(model_copy))
 
 
-def test_in_such_a_graph_a_loud_picture_changes_its_neighbour(images, model_copy):
-    """Else the next tests would prove nothing."""
+def test_dynamic_quantization_makes_vectors_depend_on_the_batch(images, model_copy):
+    """This is a precondition of the next tests."""
     session = open_session(model_copy / "image.onnx")
     values = np.array([DIM, LOUD], np.float32) / 255 / np.array(STD, np.float32)
     pixels = np.broadcast_to(values[..., None, None], (2, 3, 32, 32))
@@ -146,7 +144,7 @@ def test_in_such_a_graph_a_loud_picture_changes_its_neighbour(images, model_copy
     assert not np.allclose(alone[0], together[0], rtol=1e-3)
 
 
-def test_a_picture_has_the_same_vector_alone_and_beside_a_loud_one(images, saved):
+def test_an_image_vector_does_not_depend_on_the_batch(images, saved):
     dim, loud = (saved(Image.new("RGB", (40, 40), color), "PNG") for color in (DIM, LOUD))
     (alone,) = images.encode_images([dim])
     for others in ([loud], [loud] * 7):
@@ -154,8 +152,8 @@ def test_a_picture_has_the_same_vector_alone_and_beside_a_loud_one(images, saved
         assert np.array_equal(first.embedding, alone.embedding)
 
 
-def test_a_text_has_the_same_vector_alone_and_beside_a_louder_one(texts):
-    """The last words of the tiny model are the loudest."""
+def test_a_text_vector_does_not_depend_on_the_batch(texts):
+    """The last words of the tiny model have the largest values."""
     alone = texts.encode_texts(["red"])[0]
     together = texts.encode_texts(["a blue bicycle", "red", "green"])
     assert np.array_equal(together[1], alone)
@@ -186,7 +184,7 @@ def inside(*nodes):
         [helper.make_node("DynamicQuantizeMatMul", ["exact", "w"], ["rounded"])],
     ],
 )
-def test_a_graph_with_scales_of_the_whole_batch_is_run_one_by_one(nodes, graph_of):
+def test_a_graph_with_batch_wide_scales_runs_one_image_at_a_time(nodes, graph_of):
     assert depends_on_batch(graph_of(*nodes))
 
 
@@ -197,10 +195,10 @@ def test_a_graph_with_scales_of_the_whole_batch_is_run_one_by_one(nodes, graph_o
         helper.make_node("Relu", ["exact"], ["rounded"], name="DynamicQuantizeLinear"),
     ],
 )
-def test_a_graph_with_fixed_scales_is_run_in_batches(node, graph_of):
+def test_a_graph_with_fixed_scales_runs_in_batches(node, graph_of):
     assert not depends_on_batch(graph_of(node))
 
 
-def test_what_is_not_understood_is_run_one_by_one(tmp_path):
+def test_an_unrecognized_graph_runs_one_image_at_a_time(tmp_path):
     (tmp_path / "graph.onnx").write_bytes(b"\xff" * 40)
     assert depends_on_batch(tmp_path / "graph.onnx")

@@ -1,4 +1,4 @@
-"""Conversion of unsigned weights to signed ones does not change any result."""
+"""Conversion of unsigned weights to signed weights does not change results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WIDE, DEEP = 24, 40
 
 
 def quantized(zero_point: int | list[int], *, raw: bool = True, nodes=(), op="MatMulInteger"):
-    """x → DynamicQuantizeLinear → MatMulInteger → Cast, Mul, as the usual quantizer writes it."""
+    """x → DynamicQuantizeLinear → MatMulInteger → Cast, Mul, as written by common quantizers."""
     zeros = np.array(zero_point, np.uint8)
     weight = RNG.integers(0, 256, (DEEP, WIDE), np.uint8)
     chain = [
@@ -63,7 +63,7 @@ def test_the_largest_products_are_exact_on_this_cpu():
     assert signed_weights_are_exact()
 
 
-def test_a_cpu_that_is_exact_anyway_keeps_its_fast_kernel():
+def test_a_cpu_with_exact_products_keeps_its_fast_kernel():
     try:
         precise = session_options(1).get_session_config_entry("session.x64quantprecision")
     except RuntimeError:
@@ -73,7 +73,7 @@ def test_a_cpu_that_is_exact_anyway_keeps_its_fast_kernel():
 
 @pytest.mark.parametrize("raw", [True, False])
 @pytest.mark.parametrize("zero_point", [0, 7, 127, 128, 255, list(range(WIDE))])
-def test_the_numbers_are_the_same(zero_point, raw):
+def test_the_outputs_are_equal(zero_point, raw):
     before = quantized(zero_point, raw=raw)
     after = signed(before)
     assert after is not None
@@ -82,7 +82,7 @@ def test_the_numbers_are_the_same(zero_point, raw):
         assert np.array_equal(run(before, x), run(after, x))
 
 
-def test_the_weights_are_signed_and_all_else_is_as_it_was():
+def test_only_the_weights_are_converted():
     before = quantized(130, raw=False)
     after = signed(before)
     old, new = initializers(before), initializers(after)
@@ -95,16 +95,16 @@ def test_the_weights_are_signed_and_all_else_is_as_it_was():
     assert one == other
 
 
-def test_it_is_done_once():
+def test_the_conversion_is_idempotent():
     assert signed(signed(quantized(7))) is None
 
 
-def test_the_same_file_gives_the_same_bytes():
+def test_the_conversion_is_deterministic():
     before = quantized(7)
     assert signed(before) == signed(before)
 
 
-def test_a_convolution_keeps_its_weights():
+def test_convolution_weights_are_not_converted():
     weight = RNG.integers(0, 256, (4, 3, 2, 2), np.uint8)
     nodes = [
         helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),
@@ -128,11 +128,11 @@ def test_a_convolution_keeps_its_weights():
         [helper.make_node("Identity", ["w_zero"], ["also"])],
     ],
 )
-def test_what_is_used_in_another_way_too_is_left_alone(nodes):
+def test_weights_with_another_use_are_not_converted(nodes):
     assert signed(quantized(7, nodes=nodes)) is None
 
 
-def test_a_zero_point_that_one_weight_needs_as_it_is_holds_back_the_other():
+def test_a_shared_zero_point_prevents_the_conversion():
     other = numpy_helper.from_array(RNG.integers(-9, 9, (WIDE, 4), np.int8), "signed")
     made = onnx.load_from_string(quantized(7))
     made.graph.initializer.append(other)
@@ -142,32 +142,32 @@ def test_a_zero_point_that_one_weight_needs_as_it_is_holds_back_the_other():
     assert signed(made.SerializeToString()) is None
 
 
-def test_a_graph_with_a_graph_inside_is_left_alone():
+def test_a_graph_with_a_subgraph_is_not_converted():
     inner = helper.make_graph([helper.make_node("Identity", ["w"], ["o"])], "inner", [], [])
     node = helper.make_node("If", ["condition"], ["also"], then_branch=inner, else_branch=inner)
     assert signed(quantized(7, nodes=[node])) is None
 
 
-def test_a_weight_that_is_an_input_or_an_output_is_left_alone():
+def test_a_weight_that_is_an_input_or_output_is_not_converted():
     made = onnx.load_from_string(quantized(7))
     made.graph.output.append(helper.make_tensor_value_info("w", TensorProto.UINT8, [DEEP, WIDE]))
     assert signed(made.SerializeToString()) is None
 
 
-def test_an_operator_of_another_domain_is_not_known():
+def test_an_operator_of_another_domain_is_not_converted():
     made = onnx.load_from_string(quantized(7))
     made.graph.node[1].domain = "elsewhere"
     assert signed(made.SerializeToString()) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\xff" * 40, quantized(7)[:-9]])
-def test_what_is_no_whole_model_is_left_alone(content):
+def test_an_incomplete_model_is_not_converted(content):
     assert signed(content) is None
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
-def test_what_onnxruntimes_own_quantizer_writes_is_understood(per_channel, tmp_path):
-    """A convolution and two products, quantized as public models usually are."""
+def test_output_of_the_onnxruntime_quantizer_is_converted(per_channel, tmp_path):
+    """A convolution and two products, quantized like public models."""
     shapes = {"kernel": (8, 3, 4, 4), "one": (8, 16), "two": (16, 5)}
     constants = [
         numpy_helper.from_array(RNG.normal(0.1, 1, shape).astype(np.float32), name)

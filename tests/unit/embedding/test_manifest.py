@@ -17,11 +17,11 @@ STARTER = ROOT / "layers" / "starter_model" / "starter_model"
 
 @pytest.fixture
 def changed(model_copy):
-    """The manifest after one value was set: changed("text/max_length", 8)."""
+    """Loads the manifest after setting one value: changed("text/max_length", 8)."""
 
-    def change(where, value):
+    def change(field, value):
         manifest = json.loads((model_copy / "manifest.json").read_text())
-        *parents, last = where.split("/")
+        *parents, last = field.split("/")
         part = manifest
         for name in parents:
             part = part[name]
@@ -32,39 +32,37 @@ def changed(model_copy):
     return change
 
 
-def test_the_image_space_is_a_digest_that_the_builder_computes_alike(tiny_model):
+def test_the_builder_computes_the_same_image_space(tiny_model):
     manifest = load_manifest(tiny_model)
     assert manifest.image_space == manifest.text.image_space
     assert len(manifest.image_space) == 16
 
 
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("field", "value"),
     [("name", "other"), ("description", "other"), ("license", "other"), ("source", "other"),
      ("quality", {"recall": 0.5}),
      ("classify", {"templates": ["{}"], "temperature": 1}),
      ("text/max_length", 9), ("text/pad_token_id", 1),
      ("files/text.onnx/sha256", "0" * 64)],
 )  # fmt: skip
-def test_what_changes_no_image_vector_changes_no_space(where, value, changed, manifest):
-    assert changed(where, value).image_space == manifest.image_space
+def test_values_without_effect_on_image_vectors_keep_the_space(field, value, changed, manifest):
+    assert changed(field, value).image_space == manifest.image_space
 
 
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("field", "value"),
     [("dimension", 5), ("image/size", 64), ("image/resize", "crop"), ("image/mean", [0, 0, 0.1]),
      ("image/resample", "bilinear"), ("image/std", [1, 1, 2]), ("image/pad_color", [0, 0, 0]),
      ("image/input", "x"), ("image/output", "x"), ("files/image.onnx/sha256", "0" * 64)],
 )  # fmt: skip
-def test_what_changes_image_vectors_changes_the_space_that_the_text_must_speak(
-    where, value, changed
-):
+def test_values_that_affect_image_vectors_require_another_text_tower(field, value, changed):
     with pytest.raises(ConfigurationError, match="text tower requires the image space"):
-        changed(where, value)
+        changed(field, value)
 
 
 @pytest.mark.parametrize(
-    ("where", "value", "named"),
+    ("field", "value", "named"),
     [("image/size", 0, "image.size"), ("image/resize", "zoom", "image.resize"),
      ("image/std", [0, 1, 1], "image.std"), ("image/pad_color", [0, 0, 256], "image.pad_color"),
      ("image/graph", "../image.onnx", "image.graph"), ("text/tokenizer", "/etc/x", "tokenizer"),
@@ -72,16 +70,16 @@ def test_what_changes_image_vectors_changes_the_space_that_the_text_must_speak(
      ("image/sizes", 3, "image.sizes"), ("files/text.onnx/bytes", -1, "files.text.onnx.bytes"),
      ("image/graph", "absent.onnx", "absent.onnx")],
 )  # fmt: skip
-def test_a_wrong_value_is_named(where, value, named, changed):
+def test_an_invalid_value_is_named(field, value, named, changed):
     with pytest.raises(ConfigurationError, match=named) as caught:
-        changed(where, value)
+        changed(field, value)
     assert "manifest.json" in caught.value.message
     assert caught.value.hint
     assert caught.value.code == "invalid_model"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"{}"])
-def test_a_file_that_is_no_manifest_is_named(content, model_copy):
+def test_an_invalid_manifest_is_named(content, model_copy):
     (model_copy / "manifest.json").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"manifest\.json"):
         load_manifest(model_copy)
@@ -93,32 +91,32 @@ def test_a_folder_without_a_manifest_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "expected"),
     [(lambda file: file.unlink(), "No such file"),
      (lambda file: file.write_bytes(b""), "0 bytes instead of"),
      (lambda file: file.write_bytes(file.read_bytes()[:-1]), "bytes instead of"),
      (lambda file: file.write_bytes(bytes(file.stat().st_size)), "SHA-256")],
 )  # fmt: skip
-def test_a_file_that_is_not_the_manifests_is_not_loaded(spoil, said, model_copy, manifest):
+def test_a_file_with_another_hash_is_not_loaded(spoil, expected, model_copy, manifest):
     spoil(model_copy / "image.onnx")
-    with pytest.raises(ConfigurationError, match=said) as caught:
+    with pytest.raises(ConfigurationError, match=expected) as caught:
         verify_file(model_copy, "image.onnx", manifest)
     assert str(model_copy / "image.onnx") in caught.value.message
     assert "download" in caught.value.hint
 
 
-def test_what_a_manifest_may_say_since_then_leaves_the_starter_model_in_its_space():
+def test_later_manifest_fields_keep_the_space_of_the_starter_model():
     assert load_manifest(STARTER).image_space == "b34668b07d69be72"
 
 
-def test_a_model_may_say_how_it_is_told_labels(changed, manifest):
+def test_a_manifest_can_define_label_prompts(changed, manifest):
     assert manifest.prompts == Prompts()
-    said = {"templates": ["a drawing of {}"], "temperature": 0.5}
-    assert changed("classify", said).prompts == Prompts(("a drawing of {}",), 0.5)
+    expected = {"templates": ["a drawing of {}"], "temperature": 0.5}
+    assert changed("classify", expected).prompts == Prompts(("a drawing of {}",), 0.5)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "expected",
     [
         {"templates": [], "temperature": 1},
         {"templates": ["no place for it"], "temperature": 1},
@@ -128,25 +126,27 @@ def test_a_model_may_say_how_it_is_told_labels(changed, manifest):
         {"templates": ["{}"]},
     ],
 )
-def test_prompts_that_cannot_be_used_are_refused(changed, said):
+def test_invalid_prompts_are_rejected(changed, expected):
     with pytest.raises(ConfigurationError, match="classify"):
-        changed("classify", said)
+        changed("classify", expected)
 
 
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("field", "value"),
     [("text/max_length", 9), ("text/clean", "clip"), ("files/text.onnx/sha256", "0" * 64),
      ("files/tokenizer.json/sha256", "0" * 64),
      ("classify", {"templates": ["{}"], "temperature": 1})],
 )  # fmt: skip
-def test_what_changes_label_vectors_changes_their_space(where, value, changed, manifest):
-    assert changed(where, value).label_space != manifest.label_space
+def test_values_that_affect_label_vectors_change_the_label_space(field, value, changed, manifest):
+    assert changed(field, value).label_space != manifest.label_space
 
 
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("field", "value"),
     [("name", "other"), ("quality", {"recall": 0.5}),
      ("classify", {"templates": ["a photo of a {}."], "temperature": 1})],
 )  # fmt: skip
-def test_what_changes_no_label_vector_changes_no_label_space(where, value, changed, manifest):
-    assert changed(where, value).label_space == manifest.label_space
+def test_values_without_effect_on_label_vectors_keep_the_label_space(
+    field, value, changed, manifest
+):
+    assert changed(field, value).label_space == manifest.label_space

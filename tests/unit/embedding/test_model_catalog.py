@@ -19,7 +19,7 @@ def entries(model, digest="0" * 64):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_every_known_model_becomes_a_manifest_that_agrees_with_itself(model):
+def test_every_catalog_entry_yields_a_valid_manifest(model):
     manifest = model.manifest_with(entries(model))
     assert manifest.text.image_space == manifest.image_space
     assert set(manifest.needs) == set(model.pins)
@@ -27,25 +27,25 @@ def test_every_known_model_becomes_a_manifest_that_agrees_with_itself(model):
     assert model.evidence
 
 
-def test_the_names_that_users_type_are_known():
+def test_the_documented_model_names_exist():
     names = ["clip-vit-b-16", "clip-vit-b-32", "clip-vit-b-32-fp32", "clip-vit-l-14"]
     assert [model.name for model in MODELS] == [*names, "multilingual-clip-vit-b-32"]
 
 
-def test_what_is_pinned_names_a_revision_that_cannot_move():
+def test_pinned_files_name_a_commit():
     for model in MODELS:
         for name, pin in model.pins.items():
             assert name in model.unpinned or "/main/" not in pin.url
 
 
-def test_the_multilingual_model_speaks_to_the_vectors_of_clip():
+def test_the_multilingual_model_shares_the_image_space_of_clip():
     clip, many = catalog_entry("clip-vit-b-32"), catalog_entry("multilingual-clip-vit-b-32")
     space = clip.manifest_with(entries(clip)).image_space
     assert many.manifest["text"]["image_space"] == space
     assert many.pins["image.onnx"] == clip.pins["image.onnx"]
 
 
-def test_a_file_that_is_rewritten_exactly_stays_in_its_space():
+def test_exact_rewriting_keeps_the_space():
     clip = catalog_entry("clip-vit-b-32")
     files = entries(clip)
     rewritten = FileEntry(sha256="1" * 64, bytes=3, rewritten_from=files["image.onnx"].sha256)
@@ -53,7 +53,7 @@ def test_a_file_that_is_rewritten_exactly_stays_in_its_space():
     assert made.image_space == clip.manifest_with(files).image_space
 
 
-def test_an_unpinned_model_gets_the_space_of_what_was_pulled():
+def test_the_space_of_an_unpinned_model_follows_the_downloaded_files():
     model = catalog_entry("clip-vit-b-16")
     assert set(model.unpinned) == set(model.pins)
     one, other = (model.manifest_with(entries(model, digit * 64)) for digit in "12")
@@ -66,7 +66,7 @@ def test_a_hash_without_a_size_pins_nothing():
     assert clip.model_copy(update={"pins": {"x": loose}}).unpinned == ["x"]
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones():
+def test_an_unknown_name_is_reported_with_the_known_names():
     with pytest.raises(NotFound, match="clop") as caught:
         catalog_entry("clop")
     assert "clip-vit-b-32" in caught.value.hint

@@ -16,14 +16,14 @@ from models.quantization.methods import qdq_int8
 from tests.support.paths import REPOSITORY
 
 FACTORY = REPOSITORY / "layers/imagesearch/imagesearch/embedding/session.py"
-# Refuses sessions to fast tests.
+# Rejects sessions in fast tests.
 GUARD = REPOSITORY / "tests/unit/conftest.py"
-# Assembled, so that this file does not contain the name that it looks for.
+# Concatenated, so that this file does not contain the name.
 MAKER = "Inference" + "Session"
 
 
-def test_no_other_module_names_the_class_of_sessions():
-    """The name alone is enough: an alias or a subclass would create sessions too."""
+def test_no_other_module_references_the_session_class():
+    """Any reference counts, because an alias or a subclass also creates sessions."""
     found = {
         path.relative_to(REPOSITORY).as_posix(): lines
         for path in set(sources()) - {FACTORY, GUARD}
@@ -32,7 +32,7 @@ def test_no_other_module_names_the_class_of_sessions():
     assert found == {}, "create sessions with imagesearch.embedding.session.open_session"
 
 
-def test_the_search_reads_every_part_of_the_repository():
+def test_the_check_reads_every_part_of_the_repository():
     found = {path.relative_to(REPOSITORY).parts[0] for path in sources()}
     assert found >= {"benchmarks", "functions", "layers", "local", "models", "tests"}
     assert list(naming_sessions(FACTORY.read_text("utf-8")))
@@ -49,7 +49,7 @@ def test_the_search_reads_every_part_of_the_repository():
         f"make = getattr(onnxruntime, '{MAKER}')",
     ],
 )
-def test_every_way_to_name_the_class_is_found(source):
+def test_every_kind_of_reference_to_the_class_is_found(source):
     assert list(naming_sessions(source))
     assert not list(naming_sessions(source.replace(MAKER, "SessionOptions")))
 
@@ -69,7 +69,7 @@ def test_calibration_creates_no_session_of_its_own(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_tool_may_bring_options_of_its_own():
+def test_a_tool_can_pass_its_own_options():
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 3
     model = build_image_graph(TINY, random_weights(TINY, 0)).SerializeToString()
@@ -78,7 +78,7 @@ def test_a_tool_may_bring_options_of_its_own():
 
 
 def sources() -> Iterator[Path]:
-    """Every Python file of the repository; folders with a dot hold environments and builds."""
+    """Every Python file of the repository, except environments and builds in dot folders."""
     for place in sorted(REPOSITORY.iterdir()):
         if place.suffix == ".py":
             yield place
@@ -87,7 +87,7 @@ def sources() -> Iterator[Path]:
 
 
 def naming_sessions(source: str) -> Iterator[int]:
-    """The lines where code names the class: as a name, an attribute, an import or a string."""
+    """The lines that reference the class as a name, an attribute, an import or a string."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case (

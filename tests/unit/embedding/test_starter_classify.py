@@ -37,7 +37,7 @@ def labels() -> LabelEncoder:
     return LabelEncoder(OnnxTextEncoder(STARTER_MODEL, manifest), manifest.prompts)
 
 
-def test_nine_of_ten_photos_get_their_folder_for_a_label(photos, images, labels):
+def test_nine_of_ten_photos_are_classified_by_their_folder_name(photos, images, labels):
     names = ["animals", "energy", "landmarks", "objects"]
     vectors = labels.encode_labels(["animal", "energy", "landmark", "object"])
     best = [names[place] for place in (images @ vectors.T).argmax(axis=1)]
@@ -45,7 +45,7 @@ def test_nine_of_ten_photos_get_their_folder_for_a_label(photos, images, labels)
     assert np.mean([found == wanted for found, wanted in zip(best, own, strict=True)]) >= 0.9
 
 
-def test_of_all_captions_half_of_the_photos_get_their_own_and_scores_say_so(photos, images, labels):
+def test_half_of_the_photos_get_their_own_caption_and_scores_match_accuracy(photos, images, labels):
     cosines = images @ labels.encode_labels([photo["caption"] for photo in photos]).T
     scores = np.stack([labels.probabilities(row) for row in cosines])
     right = np.mean(scores.argmax(axis=1) == np.arange(len(photos)))

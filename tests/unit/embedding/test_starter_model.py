@@ -36,17 +36,17 @@ def settings(data: Path, prefix: str) -> Settings:
     )
 
 
-def searcher_of(keys: list[str], where: Settings) -> Searcher:
-    store = bootstrap.image_store(where)
+def searcher_of(keys: list[str], options: Settings) -> Searcher:
+    store = bootstrap.image_store(options)
     refs = {ref.key: ref for ref, _ in store.list_images()}
-    outcomes = bootstrap.indexer(where).process([refs[key] for key in keys])
+    outcomes = bootstrap.indexer(options).process([refs[key] for key in keys])
     assert {outcome.kind.value for outcome in outcomes} == {"indexed"}
-    return bootstrap.searcher(where)
+    return bootstrap.searcher(options)
 
 
 @pytest.fixture(scope="module")
 def captions() -> dict[str, str]:
-    """By key."""
+    """The captions by key."""
     with (SAMPLES / "samples.tsv").open(encoding="utf-8", newline="") as lines:
         return {row["path"]: row["caption"] for row in csv.DictReader(lines, delimiter="\t")}
 
@@ -58,7 +58,7 @@ def searcher(captions, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory):
-    """A bucket of hoofed animals and nothing else."""
+    """A bucket of hoofed animals only."""
     return searcher_of(HOOFED, settings(tmp_path_factory.mktemp("farm"), "farm"))
 
 
@@ -67,7 +67,7 @@ def relevant(searcher, query: Query, least: float = 0.5) -> list[str]:
     return [hit.document.ref.key for hit in hits]
 
 
-def test_captions_keep_their_photo_and_little_else(searcher, captions):
+def test_captions_keep_their_photo_and_few_others(searcher, captions):
     found = {key: relevant(searcher, TextQuery(caption)) for key, caption in captions.items()}
     kept = [key in keys for key, keys in found.items()]
     others = [len(set(keys) - {key}) for key, keys in found.items()]
@@ -77,13 +77,13 @@ def test_captions_keep_their_photo_and_little_else(searcher, captions):
 
 
 @pytest.mark.parametrize("which", [CHOOSING, REPORTING])
-def test_nonsense_and_foreign_words_find_next_to_nothing(which, searcher):
+def test_nonsense_and_unknown_languages_find_few_images(which, searcher):
     queries = ["invoice 2024", "asdfgh", *unanswerable_queries()[which]]
     assert len(queries) >= 40
     assert np.mean([len(relevant(searcher, TextQuery(query))) for query in queries]) <= 1
 
 
-def test_relevance_compares_between_queries_better_than_the_cosine(searcher, captions):
+def test_relevance_is_more_comparable_between_queries_than_the_cosine(searcher, captions):
     right, wrong = [], []
     for key, caption in captions.items():
         for hit in searcher.search(Search(TextQuery(caption), 100)).hits:
@@ -97,14 +97,14 @@ def test_relevance_compares_between_queries_better_than_the_cosine(searcher, cap
     assert relevance > cosine + 0.01
 
 
-def test_a_bucket_of_one_kind_still_finds_it(farm, captions):
+def test_the_subject_of_a_uniform_bucket_is_found(farm, captions):
     own = [key in relevant(farm, TextQuery(captions[key])) for key in HOOFED]
     assert sum(own) >= 5
     assert len(relevant(farm, TextQuery("a hoofed animal"))) >= 4
     assert relevant(farm, TextQuery("a screwdriver")) == []
 
 
-def test_relevance_does_not_depend_on_what_else_is_there(searcher, farm, captions):
+def test_relevance_does_not_depend_on_other_images(searcher, farm, captions):
     for key in HOOFED:
         search = Search(TextQuery(captions[key]), 100)
         among_all, among_them = (
@@ -114,7 +114,7 @@ def test_relevance_does_not_depend_on_what_else_is_there(searcher, farm, caption
         assert among_them == pytest.approx({other: among_all[other] for other in HOOFED})
 
 
-def test_photos_find_their_kind_and_few_others(searcher):
+def test_photos_find_photos_of_their_kind_and_few_others(searcher):
     documents = searcher.list_documents(ListRequest(limit=100)).documents
     keys = [document.ref.key for document in documents]
     kinds = dict(zip(keys, kinds_of([Path(key).stem for key in keys]), strict=True))
@@ -129,7 +129,7 @@ def test_photos_find_their_kind_and_few_others(searcher):
 
 
 @pytest.mark.parametrize("key", ["animals/owl.webp", "landmarks/taj-mahal.webp"])
-def test_a_small_copy_finds_its_original(key, searcher):
+def test_a_reduced_copy_finds_its_original(key, searcher):
     file = io.BytesIO()
     with Image.open(SAMPLES / key) as photo:
         photo.convert("RGB").resize((200, 200)).save(file, "JPEG", quality=30)

@@ -18,7 +18,7 @@ STARTER_MODEL = REPOSITORY / "layers/starter_model/starter_model"
 
 @pytest.fixture(scope="module")
 def ranks() -> np.ndarray:
-    """For each caption, how many photos lie nearer than its own."""
+    """For each caption, the number of photos nearer than its own."""
     manifest = load_manifest(STARTER_MODEL)
     with (REPOSITORY / "samples/samples.tsv").open() as table:
         rows = list(csv.DictReader(table, delimiter="\t"))

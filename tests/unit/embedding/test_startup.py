@@ -23,7 +23,7 @@ print(OnnxTextEncoder(folder, load_manifest(folder)).encode_texts(["a dog"]).sha
 """
 
 
-def test_onnxruntime_keeps_no_device_id_and_so_reports_to_nobody(tmp_path: Path) -> None:
+def test_onnxruntime_telemetry_is_disabled(tmp_path: Path) -> None:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))
     }
@@ -42,7 +42,7 @@ def test_onnxruntime_keeps_no_device_id_and_so_reports_to_nobody(tmp_path: Path)
 pytestmark = pytest.mark.slow
 
 
-def test_the_encoders_do_not_import_what_only_the_decoder_needs():
+def test_the_encoders_do_not_import_decoder_libraries():
     program = (
         "import sys, imagesearch.embedding.image_encoder, imagesearch.embedding.text_encoder;"
         "sys.exit(' '.join({'PIL', 'pi_heif', 'rawpy', 'pillow_jxl'} & set(sys.modules)))"

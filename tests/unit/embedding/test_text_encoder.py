@@ -33,7 +33,7 @@ def test_a_batch_is_padded_to_its_longest_text(tokenizer):
     assert tokens.input_ids.dtype == tokens.attention_mask.dtype == np.int64
 
 
-def test_a_long_text_is_cut_and_keeps_its_end_token(tokenizer):
+def test_a_long_text_is_truncated_and_keeps_its_end_token(tokenizer):
     tokens = tokenizer(["red " * 50])
     assert tokens.input_ids.tolist() == [[START, *[5] * 6, END]]
 
@@ -47,11 +47,11 @@ def test_texts_are_embedded_in_their_order(encoder):
     assert np.allclose(together, alone, atol=1e-6)
 
 
-def test_no_texts_are_no_vectors(encoder):
+def test_an_empty_list_of_texts_has_no_vectors(encoder):
     assert encoder.encode_texts([]).shape == (0, 4)
 
 
-def test_a_graph_without_an_attention_mask_is_fed_without(model_copy, rewrite):
+def test_a_graph_without_attention_mask_input_receives_none(model_copy, rewrite):
     model = onnx.load(model_copy / "text.onnx")
     model.graph.input.pop()
     model.graph.initializer.append(
@@ -64,11 +64,11 @@ def test_a_graph_without_an_attention_mask_is_fed_without(model_copy, rewrite):
 
 
 @pytest.mark.parametrize("text", ["", "\ud800", "\0", "🚲" * 500, "\n", "a\u202eb"])
-def test_no_text_is_too_strange(text, encoder):
+def test_any_text_is_embedded(text, encoder):
     assert np.isfinite(encoder.encode_texts([text])).all()
 
 
-def test_a_text_without_a_direction_is_an_invalid_query(model_copy, rewrite):
+def test_a_text_with_a_zero_vector_is_an_invalid_query(model_copy, rewrite):
     model = onnx.load(model_copy / "text.onnx")
     table = next(part for part in model.graph.initializer if part.name == "table")
     table.CopyFrom(onnx.numpy_helper.from_array(np.zeros((9, 4), np.float32), "table"))
@@ -78,6 +78,6 @@ def test_a_text_without_a_direction_is_an_invalid_query(model_copy, rewrite):
         OnnxTextEncoder(model_copy, load_manifest(model_copy)).encode_texts(["red"])
 
 
-def test_a_file_that_is_no_tokenizer_is_refused(tiny_model):
+def test_an_invalid_tokenizer_file_is_rejected(tiny_model):
     with pytest.raises(ConfigurationError, match=r"image\.onnx"):
         TextTokenizer(tiny_model / "image.onnx", 8, PAD)

@@ -1,4 +1,4 @@
-"""Tokenizer: the same tokens as in the training of CLIP."""
+"""Tokenizer: the tokens equal those of the training of CLIP."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def test_the_reference_has_2000_texts_of_many_kinds():
 
 
 @pytest.mark.parametrize("kind", sorted({kind for kind, *_ in REFERENCE} - {WRONGLY_DECODED}))
-def test_the_tokens_are_open_clips_and_transformers(kind, tokenizer):
-    """Where the two differ (entities that are nested, unfinished or beside a <), open_clip, which
-    does as OpenAI's own, is followed."""
+def test_the_tokens_equal_those_of_open_clip_and_transformers(kind, tokenizer):
+    """If they differ (for nested or unfinished entities, or entities next to a <), the tokens of
+    open_clip are expected, which equal those of OpenAI."""
     texts = {text: ids for given, text, ids, _ in REFERENCE if given == kind}
     wrong = {text for text, ids in texts.items() if tokens(tokenizer, text) != ids}
     assert not wrong
 
 
-def test_the_two_differ_only_where_entities_are_read_twice():
+def test_open_clip_and_transformers_differ_only_for_repeatedly_escaped_entities():
     apart = {kind for kind, _, _, other in REFERENCE if other}
     assert apart == {"entities", "mixed"}
 
 
-def test_text_that_was_decoded_with_a_wrong_encoding_is_taken_as_it_is(tokenizer):
-    """ftfy guesses what such text once was; a query that is typed is not like that."""
+def test_text_decoded_with_a_wrong_encoding_is_not_repaired(tokenizer):
+    """ftfy guesses the original encoding, but typed queries are never decoded wrongly."""
     for kind, text, ids, _ in REFERENCE:
         if kind == WRONGLY_DECODED:
             mine = tokens(tokenizer, text)
@@ -58,7 +58,7 @@ def test_text_that_was_decoded_with_a_wrong_encoding_is_taken_as_it_is(tokenizer
             assert (mine[0], mine[-1]) == (START, END)
 
 
-def test_a_long_text_is_cut_at_77_tokens_and_keeps_its_end(tokenizer):
+def test_a_long_text_is_truncated_to_77_tokens_with_its_end_token(tokenizer):
     long = [(text, ids) for kind, text, ids, _ in REFERENCE if kind == "long"]
     cut = [text for text, ids in long if len(ids) == LENGTH]
     assert len(cut) > 50
@@ -67,10 +67,10 @@ def test_a_long_text_is_cut_at_77_tokens_and_keeps_its_end(tokenizer):
         assert (len(mine), mine[-1], mine.count(END)) == (LENGTH, END, 1)
 
 
-def test_quotes_of_a_phone_are_those_of_a_keyboard(tokenizer):
+def test_typographic_quotes_equal_ascii_quotes(tokenizer):
     assert tokens(tokenizer, "it’s a “dog”") == tokens(tokenizer, 'it\'s a "dog"')
 
 
-def test_every_clip_in_english_is_cleaned_so():
+def test_every_english_clip_uses_this_text_cleaning():
     for model in catalog_entries():
         assert (model.manifest["text"].get("clean") == "clip") == model.name.startswith("clip-")

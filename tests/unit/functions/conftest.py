@@ -1,4 +1,4 @@
-"""The handlers with in-memory ports, called with events of AWS."""
+"""The handlers with in-memory ports, called with AWS events."""
 
 import io
 import json
@@ -38,7 +38,7 @@ from tests.support.fakes import (
     FakeWeb,
     ref,
 )
-from tests.support.handlers import CONTEXT, Answer, Logs, answered, http
+from tests.support.handlers import CONTEXT, Logs, Response, http, parse_response
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def logs() -> Logs:
 
 @pytest.fixture
 def logger(logs, level) -> Logger:
-    """A logger with its own service name: loggers of one service share their stream."""
+    """A logger with its own service name, because loggers of one service share their stream."""
     return Logger(service=uuid4().hex, level=level, stream=logs.stream)
 
 
@@ -125,13 +125,13 @@ def fill(store, indexer) -> Callable[..., None]:
 
 @pytest.fixture
 def queue() -> FakeQueue | None:
-    """None, as on a local server."""
+    """None, as for a local server."""
     return None
 
 
 @pytest.fixture
 def derived() -> FakeDerived | None:
-    """None: there are no thumbnails."""
+    """None: thumbnails are disabled."""
     return None
 
 
@@ -165,18 +165,18 @@ def dependencies(
 
 
 @pytest.fixture
-def ask(dependencies, logger, metrics) -> Callable[..., Answer]:
+def ask(dependencies, logger, metrics) -> Callable[..., Response]:
     """Sends a request as API Gateway does: bytes in base64, text unchanged."""
-    return asked(dependencies, RequestLog(logger, metrics))
+    return requested(dependencies, RequestLog(logger, metrics))
 
 
 @pytest.fixture
-def uncalibrated(dependencies, index, texts, images, logger, metrics) -> Callable[..., Answer]:
-    """As `ask`, with a model that is not calibrated."""
+def uncalibrated(dependencies, index, texts, images, logger, metrics) -> Callable[..., Response]:
+    """Like `ask`, with an uncalibrated model."""
     without = replace(dependencies, searcher=Searcher(index, texts, images))
-    return asked(without, RequestLog(logger, metrics))
+    return requested(without, RequestLog(logger, metrics))
 
 
-def asked(dependencies: Dependencies, log: RequestLog) -> Callable[..., Answer]:
+def requested(dependencies: Dependencies, log: RequestLog) -> Callable[..., Response]:
     handler = make_search_handler(dependencies, log)
-    return lambda *request, **query: answered(handler(http(*request, **query), CONTEXT))
+    return lambda *request, **query: parse_response(handler(http(*request, **query), CONTEXT))

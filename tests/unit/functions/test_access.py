@@ -1,4 +1,4 @@
-"""Claims: a limited API key reads, uploads and deletes images of its collections only."""
+"""Claims: a scoped API key reads, uploads and deletes images of its collections only."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -15,7 +15,7 @@ from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.search.searcher import Searcher
 from tests.support.fakes import picture, ref
-from tests.support.handlers import CONTEXT, answered, http
+from tests.support.handlers import CONTEXT, http, parse_response
 
 CATS = Scope(frozenset({"cats"}))
 WEIGHTS = DuplicateWeights().weights
@@ -31,10 +31,10 @@ def index(tmp_path):
 
 @pytest.fixture
 def ask(dependencies, index, texts, images, logger, metrics, fill):
-    """Sends a request with the key of this id; the one named `cat-shop` is bound to `cats`."""
+    """Sends a request with the key of this id; `cat-shop` has the scope `cats`."""
     fill({key: picture(f"a picture of {key}") for key in KEYS} | {"dogs/2.png": picture("broken")})
 
-    def within(scope):
+    def scope_of(scope):
         seen = ScopedIndex(index, scope)
         return replace(
             dependencies,
@@ -43,14 +43,14 @@ def ask(dependencies, index, texts, images, logger, metrics, fill):
             duplicate_check=DuplicateChecker(seen, images, WEIGHTS),
         )
 
-    bound = KeyScopes({"cat-shop": CATS}, within)
+    bound = KeyScopes({"cat-shop": CATS}, scope_of)
     handler = make_handler(dependencies, RequestLog(logger, metrics), key_scopes=bound)
 
     def ask(key_id, *request, **query):
         event = http(*request, **query)
         identity = {**event["requestContext"]["identity"], "apiKeyId": key_id}
         context = {**event["requestContext"], "identity": identity}
-        return answered(handler({**event, "requestContext": context}, CONTEXT))
+        return parse_response(handler({**event, "requestContext": context}, CONTEXT))
 
     return ask
 
@@ -59,21 +59,21 @@ def found(answer):
     return {hit["key"] for hit in answer.json["hits"]}
 
 
-def test_a_search_finds_what_the_key_may_see(ask):
+def test_a_search_finds_only_images_of_the_key_scope(ask):
     seen = {"cats/1.png", "cats/2.png"}
     assert found(ask("cat-shop", "GET", "/v1/search", q="a picture", limit="100")) == seen
     assert found(ask("other", "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
     assert found(ask(None, "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
 
 
-def test_no_parameter_and_no_filter_leads_outside(ask):
+def test_no_parameter_or_filter_widens_the_scope(ask):
     outside = ask("cat-shop", "GET", "/v1/search", q="a picture", collection="dogs")
     assert found(outside) == set()
     wide = {"query": {"text": "a picture"}, "filter": {"or": [{"prefix": "dogs/"}, {"prefix": ""}]}}
     assert found(ask("cat-shop", "POST", "/v1/search", wide)) <= {"cats/1.png", "cats/2.png"}
 
 
-def test_lists_and_counts_are_of_what_the_key_may_see(ask):
+def test_lists_and_counts_cover_only_the_key_scope(ask):
     listed = ask("cat-shop", "GET", "/v1/images").json["images"]
     assert [image["key"] for image in listed] == ["cats/1.png", "cats/2.png"]
     assert ask("cat-shop", "GET", "/v1/images", status="rejected").json["images"] == []
@@ -81,7 +81,7 @@ def test_lists_and_counts_are_of_what_the_key_may_see(ask):
     assert (health["images"], health["rejected"]) == (2, 0)
 
 
-def test_an_image_outside_is_as_if_it_were_not_there(ask):
+def test_an_image_outside_the_scope_is_not_found(ask):
     outside, inside = ref("dogs/1.png").id, ref("cats/1.png").id
     for path in ("/v1/images/{}", "/v1/images/{}/similar"):
         assert ask("cat-shop", "GET", path.format(outside)).status == 404
@@ -90,7 +90,7 @@ def test_an_image_outside_is_as_if_it_were_not_there(ask):
     assert found(ask("cat-shop", "GET", f"/v1/images/{inside}/similar")) == {"cats/2.png"}
 
 
-def test_duplicates_outside_are_not_told_of(ask, index, fill):
+def test_duplicates_outside_the_scope_are_not_returned(ask, index, fill):
     same = {"cats/3.png": picture("twins"), "dogs/3.png": picture("twins")}
     fill(same)
     assert Linker(index, WEIGHTS).link([ref(key) for key in same]) == {}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from functions.index_images.handler import BatchReport, RetryEvent, make_handler
 from imagesearch.domain.images import ImageRef
 from tests.support.fakes import BUCKET, picture, ref
-from tests.support.faults import FAULTS, World
+from tests.support.faults import FAULTS, FaultyBucket
 from tests.support.handlers import CONTEXT, in_queue
 
 
@@ -23,11 +23,11 @@ def created(key: str, bucket: str = BUCKET) -> dict:
     }
 
 
-def came_back(answer: dict) -> list[str]:
+def returned_ids(answer: dict) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
-def test_a_batch_that_is_settled_leaves_nothing_in_the_queue(index_images, store, index):
+def test_a_successful_batch_leaves_no_message_in_the_queue(index_images, store, index):
     store.put("a.png", picture("a"))
     assert index_images(in_queue(created("a.png"), created("gone.png"))) == {
         "batchItemFailures": []
@@ -42,32 +42,32 @@ def test_all_images_of_a_batch_are_embedded_together(index_images, store, images
     assert [len(batch) for batch in images.batches] == [3]
 
 
-def test_a_message_that_is_not_understood_comes_back_alone(index_images, store, index):
+def test_only_the_invalid_message_returns(index_images, store, index):
     store.put("a.png", picture("a"))
     batch = in_queue("garbage", created("a.png"), created("b.png", bucket="another"))
-    assert came_back(index_images(batch)) == ["0", "2"]
+    assert returned_ids(index_images(batch)) == ["0", "2"]
     assert index.keys() == ["a.png"]
 
 
-def test_a_message_whose_image_failed_comes_back_alone(index_images, store):
+def test_only_the_message_of_the_failed_image_returns(index_images, store):
     store.put("a.png", picture("a"))
-    store.away.add("b.png")
-    assert came_back(index_images(in_queue(created("a.png"), created("b.png")))) == ["1"]
+    store.unavailable.add("b.png")
+    assert returned_ids(index_images(in_queue(created("a.png"), created("b.png")))) == ["1"]
 
 
-def test_every_message_about_a_failed_image_comes_back(index_images, store):
-    store.away.add("a.png")
-    assert came_back(index_images(in_queue(created("a.png"), created("a.png")))) == ["0", "1"]
+def test_every_message_of_a_failed_image_returns(index_images, store):
+    store.unavailable.add("a.png")
+    assert returned_ids(index_images(in_queue(created("a.png"), created("a.png")))) == ["0", "1"]
 
 
-def test_a_rejected_image_is_settled(index_images, store):
+def test_the_message_of_a_rejected_image_is_deleted(index_images, store):
     store.put("a.png", picture("broken"))
-    assert came_back(index_images(in_queue(created("a.png")))) == []
+    assert returned_ids(index_images(in_queue(created("a.png")))) == []
 
 
-def test_an_index_that_is_away_sends_the_whole_batch_back(index_images, index):
-    index.away = True
-    assert came_back(index_images(in_queue(created("a.png"), created("b.png")))) == ["0", "1"]
+def test_an_unavailable_index_returns_the_whole_batch(index_images, index):
+    index.unavailable = True
+    assert returned_ids(index_images(in_queue(created("a.png"), created("b.png")))) == ["0", "1"]
 
 
 class Broken:
@@ -81,16 +81,16 @@ def broken(logger, metrics):
     return lambda event: handler(event, CONTEXT)
 
 
-def test_a_bug_sends_every_message_with_an_image_back_and_is_logged(broken, logs):
+def test_a_bug_returns_every_message_with_an_image_and_is_logged(broken, logs):
     greeting = {"Service": "Amazon S3", "Event": "s3:TestEvent"}
     batch = in_queue(created("a.png"), greeting, created("b.png"))
-    assert came_back(broken(batch)) == ["0", "2"]
+    assert returned_ids(broken(batch)) == ["0", "2"]
     [line] = logs.of("batch failed: processing its images one by one")
     assert "a bug" in line["exception"]
 
 
 class BrokenFor(Broken):
-    """An indexer that raises for a batch with a certain image."""
+    """An indexer that raises an exception for batches with a given image."""
 
     def __init__(self, indexer, key: str) -> None:
         self._indexer = indexer
@@ -102,7 +102,7 @@ class BrokenFor(Broken):
         return self._indexer.process(refs)
 
 
-def test_an_image_that_breaks_the_indexer_sends_its_own_message_back(
+def test_an_image_that_crashes_the_indexer_returns_only_its_message(
     indexer, store, index, logger, metrics, logs
 ):
     for key in ("a.png", "b.png", "c.png"):
@@ -110,7 +110,7 @@ def test_an_image_that_breaks_the_indexer_sends_its_own_message_back(
     broken = BrokenFor(indexer, "b.png")
     handler = make_handler(broken, BUCKET, logger, BatchReport(logger, metrics))
     batch = in_queue(created("a.png"), created("b.png"), created("c.png"))
-    assert came_back(handler(batch, CONTEXT)) == ["1"]
+    assert returned_ids(handler(batch, CONTEXT)) == ["1"]
     assert index.keys() == ["a.png", "c.png"]
     [line] = logs.of("image failed")
     assert (line["id"], line["reason"]) == (ref("b.png").id, "internal error: SystemError")
@@ -118,19 +118,21 @@ def test_an_image_that_breaks_the_indexer_sends_its_own_message_back(
 
 @settings(max_examples=50, derandomize=True, deadline=None)
 @given(FAULTS)
-def test_of_a_batch_with_faults_the_messages_of_these_images_come_back_and_no_other(faults):
-    world = World(faults)
+def test_exactly_the_messages_of_faulty_images_return(faults):
+    faulty_bucket = FaultyBucket(faults)
     service = uuid4().hex
     logger = Logger(service=service, stream=io.StringIO())
     report = BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service=service))
-    handler = make_handler(world.indexer, BUCKET, logger, report)
-    answer = handler(in_queue(*map(created, world.keys)), CONTEXT)
-    faulty = [n for n, key in enumerate(world.keys) if key not in world.sound]
-    assert came_back(answer) == [str(n) for n in faulty]
-    assert set(world.sound) <= set(world.index.keys())
+    handler = make_handler(faulty_bucket.indexer, BUCKET, logger, report)
+    answer = handler(in_queue(*map(created, faulty_bucket.keys)), CONTEXT)
+    faulty = [
+        n for n, key in enumerate(faulty_bucket.keys) if key not in faulty_bucket.without_faults
+    ]
+    assert returned_ids(answer) == [str(n) for n in faulty]
+    assert set(faulty_bucket.without_faults) <= set(faulty_bucket.index.keys())
 
 
-def test_a_direct_event_that_is_settled_returns(index_images, store, index):
+def test_a_successful_direct_event_returns(index_images, store, index):
     store.put("a.png", picture("a"))
     index_images(created("a.png"))
     assert index.keys() == ["a.png"]
@@ -138,7 +140,7 @@ def test_a_direct_event_that_is_settled_returns(index_images, store, index):
 
 def test_a_direct_event_that_fails_raises_after_the_work(index_images, store, index):
     store.put("a.png", picture("a"))
-    store.away.add("b.png")
+    store.unavailable.add("b.png")
     records = [
         {"eventSource": "aws:s3", "s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}
         for key in ("a.png", "b.png")
@@ -149,16 +151,16 @@ def test_a_direct_event_that_fails_raises_after_the_work(index_images, store, in
 
 
 @pytest.mark.parametrize("event", [None, {}, "text", created("a.png", bucket="another")])
-def test_a_direct_event_that_is_not_understood_raises(index_images, event):
+def test_an_invalid_direct_event_raises(index_images, event):
     with pytest.raises(RetryEvent):
         index_images(event)
 
 
-def test_no_messages_are_no_trouble(index_images):
+def test_an_empty_batch_succeeds(index_images):
     assert index_images({"Records": []}) == {"batchItemFailures": []}
 
 
-def test_one_line_tells_of_a_batch(index_images, store, logs):
+def test_a_batch_is_logged_in_one_line(index_images, store, logs):
     store.put("a.png", picture("a"))
     store.put("b.png", picture("broken"))
     index_images(in_queue(created("a.png"), created("b.png"), "garbage"))
@@ -177,10 +179,10 @@ def test_a_rejected_image_is_logged_by_its_id_and_reason(index_images, store, lo
     assert "secret" not in logs
 
 
-def test_a_failed_image_s_key_is_not_logged_even_where_its_reason_names_it(
+def test_the_key_of_a_failed_image_is_not_logged_even_as_part_of_its_reason(
     index_images, store, logs
 ):
-    store.away.add("my secret.png")
+    store.unavailable.add("my secret.png")
     index_images(in_queue(created("my secret.png")))
     [line] = logs.of("image failed")
     assert line["reason"] == f"cannot read {ref('my secret.png').id}"
@@ -188,7 +190,7 @@ def test_a_failed_image_s_key_is_not_logged_even_where_its_reason_names_it(
 
 
 @pytest.mark.parametrize("level", ["DEBUG"])
-def test_keys_are_logged_where_debugging_is_asked_for(index_images, store, logs):
+def test_keys_are_logged_at_debug_level(index_images, store, logs):
     store.put("a.png", picture("a"))
     index_images(in_queue(created("a.png")))
     assert logs.of("image")[0]["key"] == "a.png"

@@ -28,12 +28,12 @@ def operations(document: dict) -> list[tuple[str, str, dict]]:
     ]
 
 
-def test_it_is_valid(document):
+def test_the_document_is_valid(document):
     assert document["openapi"].startswith("3.1")
     validate(document)
 
 
-def test_it_lists_every_operation_under_v1_and_no_page(document):
+def test_the_document_lists_every_operation_under_v1_and_no_page(document):
     assert {(method, path) for method, path, _ in operations(document)} == {
         ("get", "/v1/search"),
         ("post", "/v1/search"),
@@ -56,7 +56,7 @@ def test_it_lists_every_operation_under_v1_and_no_page(document):
     }
 
 
-def test_every_operation_asks_for_the_key(document):
+def test_every_operation_requires_the_key(document):
     assert document["security"] == [{"key": []}]
     assert document["components"]["securitySchemes"]["key"] == {
         "type": "apiKey",
@@ -93,22 +93,22 @@ def test_every_field_is_described(document):
 
 
 def test_the_examples_work(ask, document, fill):
-    """Except that of feedback, which needs a recent search."""
+    """The example of feedback is exempt, because it needs a recent search."""
     fill({"a.png": picture("a dog on a beach")})
-    asked = [
+    requested = [
         (method.upper(), path.replace("{name}", "species"), example["value"])
         for method, path, operation in operations(document)
         for content in operation.get("requestBody", {}).get("content", {}).values()
         for example in content.get("examples", {}).values()
         if path not in ("/v1/feedback", "/v1/images")
     ]
-    assert len(asked) > 8
-    for method, path, example in asked:
+    assert len(requested) > 8
+    for method, path, example in requested:
         answer = ask(method, path, example)
         assert answer.status in (200, 201), (path, answer.body)
 
 
-def test_every_error_has_the_shape_of_all_errors(document):
+def test_every_error_has_the_common_schema(document):
     for _, _, operation in operations(document):
         statuses = set(operation["responses"])
         assert {"400", "403", "429", "500", "503"} <= statuses
@@ -127,7 +127,7 @@ def test_a_search_can_be_json_or_an_image(document):
     assert {"404", "413", "415", "422"} <= set(document["paths"]["/v1/search"]["post"]["responses"])
 
 
-def test_the_limits_are_stated(document):
+def test_the_limits_are_documented(document):
     [limit] = [
         parameter["schema"]
         for parameter in document["paths"]["/v1/search"]["get"]["parameters"]
@@ -140,21 +140,21 @@ def test_the_limits_are_stated(document):
         assert figure in document["info"]["description"]
 
 
-def test_no_shape_of_the_framework_s_own_is_left(document):
+def test_no_schema_of_the_framework_is_documented(document):
     assert "HTTPValidationError" not in json.dumps(document)
 
 
-def test_every_reference_leads_somewhere(document):
+def test_every_reference_resolves(document):
     schemas = document["components"]["schemas"]
     names = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
     assert names <= set(schemas)
 
 
-def test_the_server_is_the_stage_that_the_request_came_through(document):
+def test_the_server_url_contains_the_stage_of_the_request(document):
     assert document["servers"] == [{"url": "/Prod"}]
 
 
-def test_what_is_posted_is_answered_as_it_is_described(ask, document, fill):
+def test_responses_to_post_match_the_schema(ask, document, fill):
     from jsonschema import Draft202012Validator
 
     fill({"a.png": picture("a cat"), "b.png": picture("a dog")}, label="pet")
@@ -168,7 +168,7 @@ def test_what_is_posted_is_answered_as_it_is_described(ask, document, fill):
         Draft202012Validator(schema).validate(ask("POST", path, body).json)
 
 
-def test_answers_are_as_they_are_described(ask, document, fill):
+def test_responses_match_the_schema(ask, document, fill):
     from jsonschema import Draft202012Validator
 
     fill({"a.png": picture("a cat"), "b.png": picture("a dog"), "c.png": picture("broken")})
@@ -190,7 +190,7 @@ def test_answers_are_as_they_are_described(ask, document, fill):
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-def test_a_page_is_html_with_headers_that_bound_it(ask, path):
+def test_a_page_is_html_with_restrictive_headers(ask, path):
     answer = ask("GET", path)
     assert answer.status == 200
     assert answer.body.lstrip().lower().startswith("<!doctype html>")
@@ -205,22 +205,22 @@ def test_a_page_is_html_with_headers_that_bound_it(ask, path):
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-def test_a_page_loads_nothing_from_elsewhere(ask, path):
+def test_a_page_loads_nothing_from_other_origins(ask, path):
     html = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", ask("GET", path).body, flags=re.DOTALL)
     assert not re.findall(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", html)
 
 
-def test_the_page_uploads_each_format_as_the_type_that_the_api_takes(ask):
-    """Browsers report other types for camera RAW, or none."""
+def test_the_page_uploads_each_format_with_the_content_type_of_the_api(ask):
+    """Browsers report other types or none for camera RAW."""
     [block] = re.findall(r"const TYPES = \{(.*?)\};", ask("GET", "/").body, flags=re.DOTALL)
-    told = dict(re.findall(r'"?(\w+)"?: "(image/[\w.+-]+)"', block))
+    content_types = dict(re.findall(r'"?(\w+)"?: "(image/[\w.+-]+)"', block))
     rare = {*RAW_EXTENSIONS_OF, "image/jxl"}
     taken = {end[1:]: type for type in rare for end in EXTENSIONS_OF[type]}
-    assert taken.items() <= told.items()
-    assert all(f".{end}" in EXTENSIONS_OF[type] for end, type in told.items())
+    assert taken.items() <= content_types.items()
+    assert all(f".{end}" in EXTENSIONS_OF[type] for end, type in content_types.items())
 
 
-def test_scripts_are_allowed_by_their_own_digest_alone():
+def test_scripts_are_allowed_by_digest_only():
     html = "<script>one()</script><SCRIPT type=module>\ntwo()\n</SCRIPT>"
     [rule] = [
         rule
@@ -234,5 +234,5 @@ def test_scripts_are_allowed_by_their_own_digest_alone():
     assert rule == f"script-src 'sha256-{digests[0]}' 'sha256-{digests[1]}'"
 
 
-def test_a_page_passes_over_parameters_that_others_hang_on(ask):
+def test_a_page_ignores_unknown_parameters(ask):
     assert ask("GET", "/", utm_source="elsewhere").status == 200

@@ -42,7 +42,7 @@ from tests.support.fakes import PNG, picture, ref
         ({"q": "x", "": ""}, "unknown_parameter"),
     ],
 )
-def test_a_query_string_that_is_wrong(ask, query, code):
+def test_an_invalid_query_string_is_rejected(ask, query, code):
     answer = ask("GET", "/v1/search", **query)
     assert (answer.status, answer.error) == (400, code)
 
@@ -93,7 +93,7 @@ def test_a_query_string_that_is_wrong(ask, query, code):
     ],
     ids=lambda value: str(value)[:50].encode("ascii", "replace").decode(),
 )
-def test_a_body_that_is_wrong(ask, body, code):
+def test_an_invalid_body_is_rejected(ask, body, code):
     answer = ask("POST", "/v1/search", body)
     assert (answer.status, answer.error) == (400, code)
 
@@ -103,7 +103,7 @@ def test_an_unknown_field_is_named(ask):
     assert "'query.weight'" in answer.json["error"]["message"]
 
 
-def test_parameters_beside_json_are_refused_rather_than_passed_over(ask):
+def test_parameters_with_json_are_rejected_and_not_ignored(ask):
     answer = ask("POST", "/v1/search", {"query": {"text": "a"}}, limit="5")
     assert (answer.status, answer.error) == (400, "invalid_query")
 
@@ -129,14 +129,14 @@ def test_an_empty_image_is_400(ask):
     assert ask("POST", "/v1/search", b"", "image/jpeg").status == 400
 
 
-def test_an_image_of_the_stated_size_is_taken_and_one_byte_more_is_413(ask):
+def test_the_size_of_an_image_is_limited(ask):
     raw = PNG + bytes(MAX_RAW_IMAGE - len(PNG))
     assert ask("POST", "/v1/search", raw, "image/png").status == 200
     answer = ask("POST", "/v1/search", raw + b"\0", "image/png")
     assert (answer.status, answer.error) == (413, "image_too_large")
 
 
-def test_an_image_in_json_of_the_stated_size_is_taken_and_one_byte_more_is_413(ask):
+def test_the_size_of_an_image_in_json_is_limited(ask):
     def search(data: bytes):
         image = base64.b64encode(data).decode()
         return ask("POST", "/v1/search", {"query": {"image": image}})
@@ -148,16 +148,16 @@ def test_an_image_in_json_of_the_stated_size_is_taken_and_one_byte_more_is_413(a
 
 
 @pytest.mark.parametrize("path", ["/v1/images/nobody", "/v1/images/nobody/similar"])
-def test_an_image_that_is_not_there_is_404(ask, path):
+def test_a_missing_image_is_404(ask, path):
     assert (ask("GET", path).status, ask("GET", path).error) == (404, "not_found")
 
 
-def test_a_search_by_an_image_that_is_not_there_is_404(ask):
+def test_a_search_by_a_missing_image_is_404(ask):
     assert ask("POST", "/v1/search", {"query": {"id": "nobody"}}).status == 404
 
 
-def test_an_index_that_is_away_is_503_with_a_time_to_come_back(ask, index):
-    index.away = True
+def test_an_unavailable_index_is_503_with_retry_after(ask, index):
+    index.unavailable = True
     for path, query in (
         ("/v1/search", {"q": "a"}),
         ("/v1/images", {}),
@@ -170,11 +170,11 @@ def test_an_index_that_is_away_is_503_with_a_time_to_come_back(ask, index):
 
 
 def test_a_decoder_that_cannot_start_is_503(ask, images):
-    images.away = True
+    images.unavailable = True
     assert ask("POST", "/v1/search", picture("a cat"), "image/png").status == 503
 
 
-def test_a_bug_is_a_500_that_tells_the_request_and_no_more(ask, index, logs):
+def test_a_bug_is_a_500_with_only_the_request_id(ask, index, logs):
     index.entries[ref("a.png").id] = "no entry at all"
     answer = ask("GET", f"/v1/images/{ref('a.png').id}")
     assert (answer.status, answer.error) == (500, "internal_error")
@@ -187,13 +187,13 @@ def test_a_bug_is_a_500_that_tells_the_request_and_no_more(ask, index, logs):
 @pytest.mark.parametrize(
     "path", ["/v1", "/v1/", "/v2/search", "/v1/images/a/b", "/nothing", "/../etc", "/é"]
 )
-def test_an_address_with_nothing_behind_it_is_404(ask, path):
+def test_an_unknown_path_is_404(ask, path):
     answer = ask("GET", path)
     assert (answer.status, answer.error) == (404, "unknown_route")
 
 
 @pytest.mark.parametrize("id", ["%00", "a%0Ab", "%E2%82%AC", "a\x00", "€", "a\nb"])
-def test_an_id_of_odd_characters_is_of_no_image(ask, id):
+def test_an_id_of_invalid_characters_is_not_found(ask, id):
     for path in (f"/v1/images/{id}", f"/v1/images/{id}/similar"):
         assert ask("GET", path).status == 404
 
@@ -210,7 +210,7 @@ def test_an_id_of_odd_characters_is_of_no_image(ask, id):
         ("GET", "/v1/search/batch", "POST"),
     ],
 )
-def test_a_method_that_an_address_does_not_know_is_405(ask, method, path, allow):
+def test_an_unsupported_method_is_405(ask, method, path, allow):
     answer = ask(method, path)
     assert (answer.status, answer.error) == (405, "method_not_allowed")
     assert answer.headers["Allow"] == allow
@@ -232,5 +232,5 @@ NAMES = ["q", "limit", "cursor", "collection", "status", "sort", "prefix"]
         st.sampled_from(NAMES) | st.uuids().map(str), st.text() | st.lists(st.text(), min_size=1)
     ),
 )
-def test_no_request_at_all_is_answered_with_500(ask, method, path, body, type, query):
+def test_no_request_causes_a_500(ask, method, path, body, type, query):
     assert ask(method, path, body, type, **query).status < 500

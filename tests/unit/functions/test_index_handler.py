@@ -29,7 +29,7 @@ def read(name: str) -> list[ParsedMessage]:
         "eventbridge-object-deleted",
     ],
 )
-def test_an_event_that_comes_straight_is_one_message_without_an_id(name):
+def test_a_direct_event_is_one_message_without_an_id(name):
     assert read(name) == [ParsedMessage(None, (PANDA,))]
 
 
@@ -44,34 +44,34 @@ def test_a_key_in_s3_s_own_notification_is_decoded_once():
     assert message.images == (HOLIDAY,)
 
 
-def test_a_key_from_eventbridge_is_taken_as_it_is():
+def test_a_key_from_eventbridge_is_not_decoded():
     [message] = read("sqs-eventbridge-created")
     assert message.images == (HOLIDAY,)
 
 
-def test_a_backfill_s_message_names_many_keys_as_they_are():
+def test_keys_of_a_backfill_message_are_not_decoded():
     [message] = read("sqs-backfill")
     assert message.images == (PANDA, HOLIDAY)
 
 
 @pytest.mark.parametrize("body", [{"keys": ["a"]}, {"bucket": BUCKET, "keys": [1]}])
-def test_a_backfill_s_message_without_bucket_or_with_odd_keys_is_trouble(body):
+def test_a_backfill_message_without_bucket_or_with_invalid_keys_is_invalid(body):
     [message] = read_event(in_queue(json.dumps(body)), BUCKET)
     assert message.error
 
 
-def test_s3_s_greeting_names_no_image_and_is_no_trouble():
+def test_the_test_event_of_s3_is_valid_and_names_no_image():
     [message] = read("sqs-test-event")
     assert (message.images, message.error) == ((), "")
 
 
-def test_garbage_is_trouble_for_its_own_message_alone():
+def test_only_the_message_with_garbage_is_invalid():
     messages = read("sqs-mixed-with-garbage")
     assert [bool(message.error) for message in messages] == [False, True, True, True, False]
     assert len({message.id for message in messages}) == 5
 
 
-def test_a_notification_can_name_several_objects():
+def test_a_notification_can_contain_several_objects():
     def record(key: str) -> dict:
         return {"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}
 
@@ -110,35 +110,35 @@ def eventbridge(key: object, bucket: object = BUCKET) -> dict:
     ],
     ids=lambda body: str(body)[:40].encode("ascii", "replace").decode(),
 )
-def test_what_is_not_understood_says_so_and_names_no_image(body):
+def test_an_unknown_event_is_invalid_and_names_no_image(body):
     [message] = read_event(in_queue(body), BUCKET)
     assert message.error
     assert message.images == ()
 
 
 @pytest.mark.parametrize("event", [None, {}, [], "text", {"Records": 7}])
-def test_an_event_that_is_nothing_known_is_trouble(event):
+def test_an_event_of_an_unknown_kind_is_invalid(event):
     [message] = read_event(event, BUCKET)
     assert message.id is None
     assert message.error
 
 
-def test_no_trouble_s_wording_repeats_what_a_user_wrote():
+def test_error_messages_contain_no_user_input():
     [message] = read_event(in_queue(eventbridge("a secret.jpg", bucket="a secret")), BUCKET)
     assert "secret" not in message.error
 
 
 @pytest.mark.parametrize("name", ["sqs-sns-s3-put", "sqs-sns-eventbridge-created"])
-def test_an_envelope_of_sns_is_opened(name):
+def test_an_sns_envelope_is_unwrapped(name):
     assert read(name)[0].images == (HOLIDAY,)
 
 
-def test_s3_s_greeting_by_way_of_sns_names_no_image_and_is_no_trouble():
+def test_the_test_event_of_s3_through_sns_is_valid_and_names_no_image():
     greeting = read("sqs-sns-s3-put")[1]
     assert (greeting.images, greeting.error) == ((), "")
 
 
-def test_a_notification_of_sns_may_come_straight_to_the_function():
+def test_sns_can_invoke_the_function_directly():
     assert read("sns-s3-put-direct") == [ParsedMessage(None, (PANDA,))]
 
 
@@ -183,13 +183,13 @@ def deep(levels: int) -> object:
     ],
     ids=lambda body: json.dumps(body)[:40],
 )
-def test_an_envelope_without_an_event_is_not_understood(body):
+def test_an_envelope_without_an_event_is_invalid(body):
     [message] = read_event(in_queue(body), BUCKET)
     assert message.error
     assert message.images == ()
 
 
-def test_a_subscription_that_waits_to_be_confirmed_is_named_as_such():
+def test_an_unconfirmed_subscription_is_named():
     body = envelope("You have chosen to subscribe", "SubscriptionConfirmation")
     [message] = read_event(in_queue(body), BUCKET)
     assert "SubscribeURL" in message.error
@@ -208,7 +208,7 @@ ODD_RECORDS = (
 
 @pytest.mark.parametrize("odd", ODD_RECORDS, ids=lambda odd: json.dumps(odd)[:40])
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_what_is_understood_of_a_message_is_looked_at_and_the_message_fails_for_the_rest(
+def test_valid_records_of_a_message_are_processed_and_the_message_fails_for_the_others(
     odd, wrapped
 ):
     body = {"Records": [s3_record("a.jpg"), odd, s3_record("b%2B+c.jpg")]}
@@ -218,7 +218,7 @@ def test_what_is_understood_of_a_message_is_looked_at_and_the_message_fails_for_
 
 
 @pytest.mark.parametrize("odd", [1, None, "", "\ud800", []])
-def test_one_odd_key_of_a_backfill_costs_itself_alone(odd):
+def test_an_invalid_key_of_a_backfill_affects_no_other(odd):
     body = {"bucket": BUCKET, "keys": ["a.jpg", odd, "b.jpg"]}
     [message] = read_event(in_queue(body), BUCKET)
     assert [image.key for image in message.images] == ["a.jpg", "b.jpg"]
@@ -244,7 +244,7 @@ JSON = st.recursive(
 
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(st.lists(JSON, max_size=3))
-def test_whatever_comes_is_read_into_one_message_each(bodies):
+def test_any_record_is_parsed_into_one_message(bodies):
     messages = read_event(in_queue(*bodies, eventbridge("a.jpg")), BUCKET)
     assert [message.id for message in messages] == [str(n) for n in range(len(bodies) + 1)]
     assert messages[-1] == ParsedMessage(str(len(bodies)), (ImageRef(BUCKET, "a.jpg"),))
@@ -252,13 +252,13 @@ def test_whatever_comes_is_read_into_one_message_each(bodies):
 
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(JSON)
-def test_whatever_comes_straight_is_read_into_messages(event):
+def test_any_direct_event_is_parsed_into_messages(event):
     assert all(isinstance(message, ParsedMessage) for message in read_event(event, BUCKET))
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
-def test_any_key_comes_through_every_way_that_an_event_can_take(key):
+def test_any_key_is_preserved_by_every_event_source(key):
     quoted = s3_record(quote_plus(key))
     ways = [
         {"Records": [quoted]},

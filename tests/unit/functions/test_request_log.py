@@ -5,7 +5,7 @@ import pytest
 from tests.support.fakes import picture
 
 
-def test_one_line_tells_of_a_search(ask, fill, logs):
+def test_a_search_is_logged_in_one_line(ask, fill, logs):
     fill({"a.png": picture("a cat")})
     answer = ask("GET", "/v1/search", q="a cat")
     [line] = logs.of("request")
@@ -29,7 +29,7 @@ def test_an_error_is_logged_by_route_and_code(ask, logs, path, query, route, cod
     assert (line["route"], line["code"]) == (route, code)
 
 
-def test_one_request_s_facts_are_not_told_of_the_next(ask, logs):
+def test_log_fields_of_one_request_are_not_in_the_next(ask, logs):
     ask("GET", "/v1/search", q="a cat")
     ask("GET", "/v1/health")
     assert "search" not in logs.of("request")[1]
@@ -51,7 +51,7 @@ def test_one_request_s_facts_are_not_told_of_the_next(ask, logs):
         ("GET", "/secret", None, {}),
     ],
 )
-def test_nothing_that_a_user_wrote_is_logged(ask, logs, method, path, body, query):
+def test_user_input_is_not_logged(ask, logs, method, path, body, query):
     ask(method, path, body, **query)
     assert logs.of("request")
     assert "secret" not in logs
@@ -61,9 +61,9 @@ def test_requests_are_counted_by_route_and_code(ask, emitted):
     ask("GET", "/v1/search", q="a cat")
     ask("GET", "/v1/search", q="")
     ask("GET", "/nothing")
-    found, refused, lost = emitted()
+    found, failed, lost = emitted()
     assert found["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "imagesearch"
     assert (found["route"], found["code"], found["Requests"]) == ("/v1/search", "ok", [1.0])
     assert found["Latency"][0] > 0
-    assert (refused["route"], refused["code"]) == ("/v1/search", "invalid_text")
+    assert (failed["route"], failed["code"]) == ("/v1/search", "invalid_text")
     assert (lost["route"], lost["code"]) == ("none", "unknown_route")

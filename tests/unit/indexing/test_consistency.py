@@ -20,12 +20,12 @@ def compare(store, index):
     return lambda: check_consistency(store, index)
 
 
-def test_an_empty_bucket_and_an_empty_index_agree(compare):
+def test_an_empty_bucket_and_an_empty_index_are_consistent(compare):
     assert compare() == ConsistencyReport()
     assert compare().is_consistent
 
 
-def test_what_is_indexed_and_what_is_rejected_agrees(store, indexer, compare):
+def test_indexed_and_rejected_images_are_consistent(store, indexer, compare):
     for key, words in {"a.png": "owl", "b/c.png": "cow", "b!.png": "broken", "é.png": "é"}.items():
         store.put(key, picture(words))
         indexer.process([ref(key)])
@@ -34,7 +34,7 @@ def test_what_is_indexed_and_what_is_rejected_agrees(store, indexer, compare):
     assert found.is_consistent
 
 
-def test_a_missing_image_and_an_overwritten_one_wait(store, fill, compare):
+def test_missing_and_overwritten_images_are_pending(store, fill, compare):
     fill(a="owl", b="cow", c="dog")
     store.put("b.png", picture("hen"))
     store.put("aa.png", picture("new"))
@@ -44,7 +44,7 @@ def test_a_missing_image_and_an_overwritten_one_wait(store, fill, compare):
     assert not found.is_consistent
 
 
-def test_what_has_left_the_bucket_is_stale(store, fill, compare):
+def test_a_deleted_object_is_stale(store, fill, compare):
     fill(a="owl", b="cow", c="dog", d="hen")
     for key in ("a.png", "c.png", "d.png"):
         store.delete(key)
@@ -54,7 +54,7 @@ def test_what_has_left_the_bucket_is_stale(store, fill, compare):
     assert not found.is_consistent
 
 
-def test_what_cannot_be_seen_is_neither_stale_nor_a_failure(store, index, fill, monkeypatch):
+def test_an_object_without_access_is_neither_stale_nor_a_failure(store, index, fill, monkeypatch):
     fill(a="owl", b="cow")
     store.delete("a.png")
 
@@ -66,13 +66,13 @@ def test_what_cannot_be_seen_is_neither_stale_nor_a_failure(store, index, fill, 
     assert (found.indexed, found.orphaned.count, found.pending.count) == (1, 0, 0)
 
 
-def test_the_same_bytes_written_again_do_not_wait(store, fill, compare):
+def test_rewritten_identical_bytes_are_not_pending(store, fill, compare):
     fill(a="owl")
     store.put("a.png", picture("owl"), {"label": "bird"})
     assert compare().is_consistent
 
 
-def test_what_is_not_named_as_an_image_counts_when_the_index_knows_it(store, indexer, compare):
+def test_an_object_without_an_image_extension_counts_if_indexed(store, indexer, compare):
     store.put("notes.txt", b"words")
     store.put("no-extension", picture("owl"))
     assert compare() == ConsistencyReport()
@@ -92,7 +92,7 @@ def test_an_image_of_another_bucket_is_stale(store, index, fill, compare):
     assert (found.indexed, found.orphaned.keys) == (1, ["a.png"])
 
 
-def test_only_the_first_keys_are_told(store, compare):
+def test_only_the_first_keys_are_reported(store, compare):
     for number in range(10):
         store.put(f"{number}.png", picture("owl"))
     found = compare()
@@ -108,8 +108,8 @@ def test_keys_are_merged_in_the_order_of_their_bytes(store, indexer, compare):
     assert (found.indexed, found.pending.count, found.orphaned.count) == (4, 4, 0)
 
 
-def test_an_image_that_is_indexed_while_the_bucket_is_listed_agrees(store, indexer, compare):
-    """The index's listing is a page behind: a second look finds what it did not show yet."""
+def test_an_image_indexed_during_the_listing_is_consistent(store, indexer, compare):
+    """The listing of the index lags by a page, and a second read finds the missing image."""
     for key in ("a.png", "b.png"):
         store.put(key, picture(key))
     listing = store.list_images
@@ -125,17 +125,17 @@ def test_an_image_that_is_indexed_while_the_bucket_is_listed_agrees(store, index
     assert compare().is_consistent
 
 
-def test_an_index_that_is_away_is_not_taken_for_an_empty_one(store, index, compare):
+def test_an_unavailable_index_is_not_reported_as_empty(store, index, compare):
     store.put("a.png", picture("owl"))
-    index.away = True
+    index.unavailable = True
     with pytest.raises(Unavailable):
         compare()
 
 
 class Many:
-    """A bucket and its index at once, of so many images that are made as they are asked for.
+    """A bucket and its index with `count` images, which are created on demand.
 
-    `most` is how many of the states and documents that it made were in memory at once.
+    `most` is the maximum number of states and documents that were in memory.
     """
 
     bucket = BUCKET
@@ -153,8 +153,8 @@ class Many:
     def list_documents(self, *, after, limit):
         first = int(after[:6]) + 1 if after else 0
         keys = [f"{number:06}.png" for number in range(first, self._images)[:limit]]
-        told = (Status.INDEXED, "etag", START, 1, START, "model", "decoder")
-        return [self._counted(LivingDocument(ref(key), *told)) for key in keys]
+        fields = (Status.INDEXED, "etag", START, 1, START, "model", "decoder")
+        return [self._counted(LivingDocument(ref(key), *fields)) for key in keys]
 
     def _counted(self, made):
         self._made += 1
@@ -175,7 +175,7 @@ class LivingDocument(Document):
         ended.append(None)
 
 
-def test_ten_times_as_many_images_take_no_more_memory():
+def test_memory_does_not_depend_on_the_number_of_images():
     peaks = []
     for images in (2 * PAGE_SIZE, 20 * PAGE_SIZE):
         many = Many(images)

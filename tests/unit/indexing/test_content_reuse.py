@@ -1,4 +1,4 @@
-"""Reuse of records: known bytes are neither decoded nor embedded again."""
+"""Reuse of records: known content is neither decoded nor embedded again."""
 
 import hashlib
 from dataclasses import replace
@@ -28,7 +28,7 @@ def derived() -> FakeDerived:
 
 @pytest.fixture
 def new_indexer(store, index, images, derived):
-    """Makes an indexer; anything about it can be said by name."""
+    """Creates an indexer; keyword arguments replace its parts."""
 
     def make(**parts) -> Indexer:
         given = {"clock": lambda: LATER, "derived": derived, **parts}
@@ -56,7 +56,7 @@ def thumbnails(index: FakeIndex) -> list[str]:
     return sorted(document.thumbnail for document in documents(index) if document.thumbnail)
 
 
-def test_a_renamed_image_keeps_what_its_bytes_gave(indexer, store, index, images, derived):
+def test_a_renamed_image_keeps_the_results_of_its_bytes(indexer, store, index, images, derived):
     store.put("old.png", picture("a cat by X100"))
     process(indexer, "old.png")
     before = index.document("old.png")
@@ -74,7 +74,7 @@ def test_a_renamed_image_keeps_what_its_bytes_gave(indexer, store, index, images
     assert derived.files == {after.thumbnail: (b"small a cat by X100", "image/webp")}
 
 
-def test_a_copy_has_metadata_of_its_own_object(indexer, store, index):
+def test_a_copy_has_the_metadata_of_its_own_object(indexer, store, index):
     store.put("a.png", picture("a by X100"), {"label": "first"})
     process(indexer, "a.png")
     store.put("b.png", picture("a by X100"), {"note": "second"})
@@ -83,19 +83,19 @@ def test_a_copy_has_metadata_of_its_own_object(indexer, store, index):
     assert index.document("a.png").metadata == {"camera": "X100", "label": "first"}
 
 
-def test_a_copy_is_linked_anew(indexer, store, index):
+def test_a_copy_is_linked_separately(indexer, store, index):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     entry = index.get([ref("a.png").id])[ref("a.png").id]
-    index.write([Touch(replace(entry.document, neighbours=()), entry.version)])
+    index.write([Touch(replace(entry.document, neighbors=()), entry.version)])
     store.put("b.png", picture("a"))
     [outcome] = indexer.process([ref("b.png")])
-    assert index.document("b.png").neighbours is None
+    assert index.document("b.png").neighbors is None
     assert outcome.unlinked
     assert outcome.reused
 
 
-def test_names_that_were_swapped_cost_nothing(indexer, store, index, images):
+def test_swapped_names_cause_no_embedding(indexer, store, index, images):
     store.put("a.png", picture("a"))
     store.put("b.png", picture("b"))
     process(indexer, "a.png", "b.png")
@@ -108,10 +108,10 @@ def test_names_that_were_swapped_cost_nothing(indexer, store, index, images):
 
 
 @pytest.mark.parametrize("shift", [1, 3, 7])
-def test_names_that_were_shifted_cost_nothing_whatever_the_batches(
+def test_shifted_names_cause_no_embedding_for_any_batch_size(
     new_indexer, store, index, images, derived, shift
 ):
-    """A record is overwritten before its bytes turn up under a later name."""
+    """A record is overwritten before its content is found under a later name."""
     indexer = new_indexer(limits=Limits(batch_images=4))
     keys = [f"{number:02}.png" for number in range(20)]
     for number, key in enumerate(keys):
@@ -127,10 +127,10 @@ def test_names_that_were_shifted_cost_nothing_whatever_the_batches(
     assert sorted(derived.files) == thumbnails(index)
 
 
-def test_a_name_looked_at_after_its_old_one_was_deleted_costs_nothing(
+def test_a_rename_causes_no_embedding_if_the_deletion_is_processed_first(
     indexer, store, index, images, derived
 ):
-    """Events come in any order: the old name of a renamed image may be gone from the index."""
+    """Events are unordered, so the old name of a renamed image can already be deleted."""
     store.put("old.png", picture("a"))
     process(indexer, "old.png")
     rename(store, "old.png", "new.png")
@@ -141,7 +141,7 @@ def test_a_name_looked_at_after_its_old_one_was_deleted_costs_nothing(
     assert sorted(derived.files) == thumbnails(index)
 
 
-def test_no_more_than_some_lost_contents_are_kept(new_indexer, store, images, monkeypatch):
+def test_the_number_of_remembered_contents_is_bounded(new_indexer, store, images, monkeypatch):
     monkeypatch.setattr(content_reuse, "MAX_CACHED", 2)
     indexer = new_indexer(limits=Limits(batch_images=1))
     keys = ["a.png", "b.png", "c.png", "d.png"]
@@ -168,7 +168,7 @@ def test_copies_in_one_batch_are_decoded_once(indexer, store, images):
     assert images.read == [picture("same"), picture("other")]
 
 
-def test_copies_of_what_cannot_be_read_are_decoded_once_and_all_rejected(indexer, store, images):
+def test_copies_of_an_unreadable_file_are_decoded_once_and_all_rejected(indexer, store, images):
     store.put("a.png", picture("broken"))
     store.put("b.png", picture("broken"))
     assert process(indexer, "a.png", "b.png") == {"a.png": "rejected", "b.png": "rejected"}
@@ -176,7 +176,7 @@ def test_copies_of_what_cannot_be_read_are_decoded_once_and_all_rejected(indexer
 
 
 def test_another_state_of_the_same_bytes_touches_the_record(indexer, store, index, images, derived):
-    """A multipart upload's ETag is another; a file's state tells when its inode changed."""
+    """The ETag of a multipart upload differs, and the state of a file includes its inode time."""
     state = store.put("a.png", picture("a"), {"label": "cat"})
     process(indexer, "a.png")
     before, files = index.document("a.png"), dict(derived.files)
@@ -188,7 +188,7 @@ def test_another_state_of_the_same_bytes_touches_the_record(indexer, store, inde
     assert process(indexer, "a.png") == {"a.png": "unchanged"}
 
 
-def test_a_newer_decoder_reads_copies_of_what_an_older_one_read(indexer, new_indexer, store):
+def test_a_newer_decoder_reads_copies_of_files_of_an_older_one(indexer, new_indexer, store):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     store.put("b.png", picture("a"))
@@ -197,7 +197,7 @@ def test_a_newer_decoder_reads_copies_of_what_an_older_one_read(indexer, new_ind
     assert newer.read == [picture("a")]
 
 
-def test_a_record_of_an_older_release_is_no_source(indexer, store, index, images):
+def test_a_record_of_an_older_release_is_not_a_source(indexer, store, index, images):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     entry = index.get([ref("a.png").id])[ref("a.png").id]
@@ -217,7 +217,7 @@ def test_a_record_of_an_older_release_is_no_source(indexer, store, index, images
         (False, True, 2, 48.5),
     ],
 )
-def test_a_place_is_taken_over_where_places_are_wanted(
+def test_coordinates_are_reused_if_enabled(
     new_indexer, store, index, images, before, after, reads, latitude
 ):
     store.put("a.png", picture("a"))
@@ -228,7 +228,7 @@ def test_a_place_is_taken_over_where_places_are_wanted(
     assert index.document("b.png").latitude == latitude
 
 
-def test_a_missing_thumbnail_is_made_from_the_file(indexer, store, index, images, derived):
+def test_a_missing_thumbnail_is_created_from_the_file(indexer, store, index, images, derived):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     derived.files.clear()
@@ -238,24 +238,26 @@ def test_a_missing_thumbnail_is_made_from_the_file(indexer, store, index, images
     assert sorted(derived.files) == [index.document("b.png").thumbnail]
 
 
-def test_a_thumbnail_that_may_not_be_read_is_made_from_the_file(
+def test_a_thumbnail_without_read_permission_is_created_from_the_file(
     indexer, store, index, images, derived
 ):
-    """S3 refuses what is not there to a role that may not list the bucket."""
+    """S3 denies access to missing objects if the role has no permission to list the bucket."""
 
-    def refused(_):
+    def deny(_):
         raise Unavailable("AccessDenied")
 
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     store.put("b.png", picture("a"))
-    derived.get = refused
+    derived.get = deny
     assert process(indexer, "b.png") == {"b.png": "indexed"}
     assert len(images.read) == 2
     assert sorted(derived.files) == thumbnails(index)
 
 
-def test_without_thumbnails_a_copy_names_none(indexer, new_indexer, store, index, images):
+def test_a_copy_has_no_thumbnail_if_thumbnails_are_disabled(
+    indexer, new_indexer, store, index, images
+):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     store.put("b.png", picture("a"))
@@ -264,7 +266,9 @@ def test_without_thumbnails_a_copy_names_none(indexer, new_indexer, store, index
     assert index.document("b.png").thumbnail is None
 
 
-def test_the_copies_of_a_copy_outlive_the_first_image(indexer, store, index, images, derived):
+def test_copies_remain_valid_after_deletion_of_the_first_image(
+    indexer, store, index, images, derived
+):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     for old, new in (("a.png", "b.png"), ("b.png", "c.png"), ("c.png", "a.png")):
@@ -275,14 +279,14 @@ def test_the_copies_of_a_copy_outlive_the_first_image(indexer, store, index, ima
     assert sorted(derived.files) == thumbnails(index)
 
 
-def test_where_the_look_up_fails_the_file_is_embedded(indexer, store, index, images):
-    def away(*_):
+def test_a_failed_lookup_embeds_the_file(indexer, store, index, images):
+    def unavailable(*_):
         raise Unavailable("no searches now")
 
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     store.put("b.png", picture("a"))
-    index.by_sha256 = away
+    index.by_sha256 = unavailable
     assert process(indexer, "b.png") == {"b.png": "indexed"}
     assert len(images.read) == 2
 
@@ -310,8 +314,8 @@ CHANGES = st.lists(st.tuples(NAMES, st.none() | CONTENTS), max_size=8)
 
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.lists(CHANGES, max_size=6), st.integers(1, 4))
-def test_whatever_is_moved_the_index_says_what_the_bucket_holds(rounds, max_batch_size):
-    """What it contained before is not embedded again."""
+def test_any_sequence_of_moves_keeps_the_index_consistent(rounds, max_batch_size):
+    """Content that is already indexed is not embedded again."""
     store, index, images, derived = FakeStore(), FakeIndex(), FakeImages(), FakeDerived()
     indexer = Indexer(store, index, images, Limits(batch_images=max_batch_size), derived=derived)
     for changes in rounds:
@@ -324,10 +328,10 @@ def test_whatever_is_moved_the_index_says_what_the_bucket_holds(rounds, max_batc
         images.batches.clear()
         process(indexer, *{key for key, _ in changes})
         assert known.isdisjoint(hashlib.sha256(data).hexdigest() for data in images.read)
-        held = {key: data for key, (data, _) in store.objects.items()}
-        readable = {key for key, data in held.items() if data != picture("broken")}
+        contents = {key: data for key, (data, _) in store.objects.items()}
+        readable = {key for key, data in contents.items() if data != picture("broken")}
         assert index.keys() == sorted(readable)
         for key in readable:
-            words = held[key].removeprefix(picture("")).decode()
+            words = contents[key].removeprefix(picture("")).decode()
             assert (index.embedding_of(key) == vector(words)).all()
         assert sorted(derived.files) == thumbnails(index)

@@ -12,7 +12,7 @@ from tests.support.fakes import START, FakeImages, picture, ref, vector
 from tests.support.outcomes import process
 
 
-def test_a_new_image_is_recorded_with_what_its_file_says(indexer, store, index):
+def test_a_new_image_is_recorded_with_the_details_of_its_file(indexer, store, index):
     state = store.put("cats/tom.png", picture("a cat"), {"camera": "X100"})
     assert process(indexer, "cats/tom.png") == {"cats/tom.png": "indexed"}
     document = index.document("cats/tom.png")
@@ -28,7 +28,7 @@ def test_a_new_image_is_recorded_with_what_its_file_says(indexer, store, index):
     assert (index.embedding_of(document.ref.key) == vector("a cat")).all()
 
 
-def test_where_a_picture_was_taken_is_recorded_only_when_asked_for(store, index, images):
+def test_coordinates_are_recorded_only_if_enabled(store, index, images):
     store.put("a.png", picture("a"))
     process(Indexer(store, index, images), "a.png")
     assert (index.document("a.png").latitude, index.document("a.png").longitude) == (None, None)
@@ -37,7 +37,7 @@ def test_where_a_picture_was_taken_is_recorded_only_when_asked_for(store, index,
     assert (index.document("b.png").latitude, index.document("b.png").longitude) == (48.5, -2.25)
 
 
-def test_the_same_event_again_reads_nothing_and_writes_nothing(indexer, store, index):
+def test_a_repeated_event_reads_and_writes_nothing(indexer, store, index):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     writes, reads = index.writes, list(store.reads)
@@ -45,13 +45,13 @@ def test_the_same_event_again_reads_nothing_and_writes_nothing(indexer, store, i
     assert (index.writes, store.reads) == (writes, reads)
 
 
-def test_a_key_named_twice_is_looked_at_once(indexer, store, images):
+def test_a_repeated_key_is_processed_once(indexer, store, images):
     store.put("a.png", picture("a"))
     assert len(indexer.process([ref("a.png"), ref("a.png")])) == 1
     assert len(images.read) == 1
 
 
-def test_an_overwritten_image_is_embedded_anew(indexer, store, index):
+def test_an_overwritten_image_is_embedded_again(indexer, store, index):
     store.put("a.png", picture("a cat"))
     process(indexer, "a.png")
     store.put("a.png", picture("a dog"))
@@ -80,7 +80,7 @@ def test_metadata_that_changed_within_one_second_is_recorded(indexer, store, ind
     assert index.document("a.png").metadata == {"label": "new"}
 
 
-def test_a_deleted_object_leaves_the_index(indexer, store, index):
+def test_a_deleted_object_is_removed_from_the_index(indexer, store, index):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     store.delete("a.png")
@@ -88,7 +88,7 @@ def test_a_deleted_object_leaves_the_index(indexer, store, index):
     assert index.keys() == []
 
 
-def test_an_object_that_comes_back_is_found_again(indexer, store, index):
+def test_a_restored_object_is_found_again(indexer, store, index):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     store.delete("a.png")
@@ -99,7 +99,7 @@ def test_an_object_that_comes_back_is_found_again(indexer, store, index):
 
 
 @pytest.mark.parametrize("key", ["notes.txt", "archive", "folder/"])
-def test_what_is_no_image_is_skipped(indexer, store, index, key):
+def test_an_object_that_is_not_an_image_is_skipped(indexer, store, index, key):
     store.put(key, b"some words")
     assert process(indexer, key) == {key: "skipped"}
     assert index.entries == {}
@@ -111,13 +111,13 @@ def test_an_image_without_an_extension_is_indexed(indexer, store, index):
     assert index.keys() == ["photo"]
 
 
-def test_an_empty_object_without_an_extension_is_skipped_unread(indexer, store):
+def test_an_empty_object_without_an_extension_is_skipped_without_a_read(indexer, store):
     store.put("folder/", b"")
     assert process(indexer, "folder/") == {"folder/": "skipped"}
     assert store.reads == []
 
 
-def test_an_image_overwritten_by_something_else_is_forgotten(indexer, store, index):
+def test_an_image_overwritten_by_another_content_type_is_removed(indexer, store, index):
     store.put("photo", picture("a photo"))
     process(indexer, "photo")
     store.put("photo", b"some words")
@@ -151,7 +151,7 @@ def test_a_newer_decoder_reads_a_rejected_image_again(store, index, indexer):
     assert index.document("a.png").decoder == "fake 2"
 
 
-def test_a_newer_decoder_leaves_indexed_images_alone(store, index, indexer):
+def test_a_newer_decoder_does_not_reread_indexed_images(store, index, indexer):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     newer = FakeImages(decoder="fake 2")
@@ -159,7 +159,7 @@ def test_a_newer_decoder_leaves_indexed_images_alone(store, index, indexer):
     assert newer.read == []
 
 
-def test_a_file_over_the_limit_is_rejected_unread(store, index, images):
+def test_a_file_over_the_limit_is_rejected_without_a_read(store, index, images):
     store.put("big.png", picture("x" * 200))
     small = Indexer(store, index, images, Limits(file_bytes=100))
     assert process(small, "big.png") == {"big.png": "rejected"}
@@ -167,10 +167,10 @@ def test_a_file_over_the_limit_is_rejected_unread(store, index, images):
     assert store.reads == []
 
 
-def test_a_fault_of_the_store_for_one_key_leaves_the_others_alone(indexer, store, index):
+def test_a_store_fault_for_one_key_affects_no_other(indexer, store, index):
     for key in ("a.png", "b.png", "c.png"):
         store.put(key, picture(key))
-    store.away.add("b.png")
+    store.unavailable.add("b.png")
     assert process(indexer, "a.png", "b.png", "c.png") == {
         "a.png": "indexed",
         "b.png": "failed",
@@ -179,37 +179,35 @@ def test_a_fault_of_the_store_for_one_key_leaves_the_others_alone(indexer, store
     assert index.keys() == ["a.png", "c.png"]
 
 
-def test_a_store_that_goes_away_between_look_and_reading_fails_that_key(indexer, store, index):
+def test_a_store_failure_between_head_and_read_fails_only_that_key(indexer, store, index):
     store.put("a.png", picture("a"))
-    store.before_read.then(lambda: store.away.add("a.png"))
+    store.before_read.then(lambda: store.unavailable.add("a.png"))
     assert process(indexer, "a.png") == {"a.png": "failed"}
     assert index.keys() == []
 
 
-def test_a_write_that_fails_fails_its_key_alone(indexer, store, index):
+def test_a_failed_write_fails_only_its_key(indexer, store, index):
     store.put("a.png", picture("a"))
     store.put("b.png", picture("b"))
     index.failing.add("b.png")
     assert process(indexer, "a.png", "b.png") == {"a.png": "indexed", "b.png": "failed"}
 
 
-def test_an_index_that_is_away_fails_every_key_and_loses_none(indexer, store, index):
+def test_an_unavailable_index_fails_every_key_and_loses_none(indexer, store, index):
     store.put("a.png", picture("a"))
-    index.away = True
+    index.unavailable = True
     assert process(indexer, "a.png", "gone.png") == {"a.png": "failed", "gone.png": "failed"}
 
 
-def test_an_index_that_goes_away_before_the_write_fails_the_keys_of_that_write(
-    indexer, store, index
-):
+def test_an_index_failure_before_the_write_fails_the_keys_of_that_write(indexer, store, index):
     store.put("a.png", picture("a"))
-    index.before_write.then(lambda: setattr(index, "away", True))
+    index.before_write.then(lambda: setattr(index, "unavailable", True))
     assert process(indexer, "a.png") == {"a.png": "failed"}
 
 
-def test_a_decoder_that_cannot_start_fails_the_images_and_not_the_deletions(indexer, store, images):
+def test_a_decoder_that_cannot_start_fails_images_but_not_deletions(indexer, store, images):
     store.put("a.png", picture("a"))
-    images.away = True
+    images.unavailable = True
     assert process(indexer, "a.png", "gone.png") == {"a.png": "failed", "gone.png": "deleted"}
 
 
@@ -229,13 +227,13 @@ def test_batches_are_bounded_in_bytes(store, index, images):
     assert [len(batch) for batch in images.batches] == [2, 2, 2]
 
 
-def test_one_file_over_a_batch_s_bytes_is_a_batch_of_its_own(store, index, images):
+def test_a_file_over_the_byte_limit_of_a_batch_is_its_own_batch(store, index, images):
     store.put("a.png", picture("x" * 300))
     indexer = Indexer(store, index, images, Limits(batch_bytes=100))
     assert process(indexer, "a.png") == {"a.png": "indexed"}
 
 
-def test_more_keys_than_are_looked_at_at_a_time_all_settle(indexer, store, index):
+def test_keys_beyond_one_chunk_are_all_processed(indexer, store, index):
     keys = [f"{n:04}.png" for n in range(KEYS_PER_BATCH + 3)]
     for key in keys:
         store.put(key, picture(key))
@@ -243,12 +241,12 @@ def test_more_keys_than_are_looked_at_at_a_time_all_settle(indexer, store, index
     assert index.keys() == keys
 
 
-def test_no_keys_are_no_work(indexer, index):
+def test_no_keys_cause_no_work(indexer, index):
     assert indexer.process([]) == []
     assert index.writes == 0
 
 
-def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer, store, index):
+def test_a_write_sent_before_a_deletion_conflicts_with_its_tombstone(indexer, store, index):
     state = store.put("a.png", picture("a"))
     [image] = FakeImages().encode_images([picture("a")], DetailOptions())
     found = ExistingObject(Observed(ref("a.png"), state, None), state)
@@ -259,48 +257,48 @@ def test_a_deletion_leaves_a_trace_that_a_write_sent_before_it_runs_into(indexer
     assert index.keys() == []
 
 
-def test_a_conflict_is_looked_at_again(indexer, store, index, images):
-    """Another worker writes the older picture between this one's head request and its write."""
+def test_a_conflict_is_retried_with_the_current_state(indexer, store, index, images):
+    """Another worker writes the older image between the head request and the write."""
     store.put("a.png", picture("old"))
     other = Indexer(store, index, FakeImages())
 
-    def meanwhile() -> None:
+    def concurrent_change() -> None:
         other.process([ref("a.png")])
         store.put("a.png", picture("new"))
 
-    index.before_write.then(meanwhile)
+    index.before_write.then(concurrent_change)
     assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert (index.embedding_of("a.png") == vector("new")).all()
 
 
-def test_an_object_that_changed_while_it_was_read_is_read_again(indexer, store, index):
+def test_an_object_changed_during_the_read_is_read_again(indexer, store, index):
     store.put("a.png", picture("old"))
     store.before_read.then(lambda: store.put("a.png", picture("new")))
     assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert (index.embedding_of("a.png") == vector("new")).all()
 
 
-def test_an_object_deleted_while_it_was_read_leaves_nothing_behind(indexer, store, index):
+def test_an_object_deleted_during_the_read_leaves_no_record(indexer, store, index):
     store.put("a.png", picture("a"))
     store.before_read.then(lambda: store.delete("a.png"))
     assert process(indexer, "a.png") == {"a.png": "deleted"}
     assert index.keys() == []
 
 
-def test_an_object_deleted_while_its_record_is_written_is_deleted_again(indexer, store, index):
+def test_an_object_deleted_during_the_write_is_removed(indexer, store, index):
     store.put("a.png", picture("a"))
     index.before_write.then(lambda: store.delete("a.png"))
     assert process(indexer, "a.png") == {"a.png": "deleted"}
     assert index.keys() == []
 
 
-def test_an_object_created_while_its_deletion_is_written_is_indexed(indexer, store, index):
+def test_an_object_created_during_its_deletion_is_indexed(indexer, store, index):
     index.before_write.then(lambda: store.put("a.png", picture("a")))
     assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert index.keys() == ["a.png"]
 
 
-def test_an_object_that_never_rests_fails_after_a_few_rounds(indexer, store):
+def test_a_constantly_changing_object_fails_after_a_few_attempts(indexer, store):
     store.put("a.png", picture("0"))
     changes = [
         partial(store.put, "a.png", picture(str(number))) for number in range(1, 2 * MAX_ROUNDS)

@@ -51,12 +51,12 @@ def rejected(planner) -> Stored:
         ("a.tif", "image/tiff", True, False),
     ],
 )
-def test_camera_raw_that_an_older_decoder_took_for_tiff_is_read_again(
+def test_camera_raw_decoded_as_tiff_by_an_older_decoder_is_read_again(
     key, content_type, older, again, planner, indexed
 ):
     decoder = "an older one" if older else indexed.document.decoder
     changed = replace(
-        indexed.document, ref=ref(key), content_type=content_type, decoder=decoder, neighbours=()
+        indexed.document, ref=ref(key), content_type=content_type, decoder=decoder, neighbors=()
     )
     decided = planner.decide(Observed(ref(key), STATE, Stored(changed, (4, 1))))
     assert isinstance(decided, ExistingObject) is again
@@ -65,25 +65,25 @@ def test_camera_raw_that_an_older_decoder_took_for_tiff_is_read_again(
 DELETED = Stored(None, (6, 1))
 
 
-def test_nothing_known_and_something_there_is_read(planner):
+def test_an_unknown_object_is_read(planner):
     assert isinstance(planner.decide(Observed(KEY, STATE, None)), ExistingObject)
 
 
-def test_something_there_after_a_deletion_is_read(planner):
+def test_an_object_created_after_a_deletion_is_read(planner):
     assert isinstance(planner.decide(Observed(KEY, STATE, DELETED)), ExistingObject)
 
 
-def test_the_same_state_is_left_alone(planner, indexed):
-    linked = Stored(replace(indexed.document, neighbours=()), indexed.version)
+def test_an_unchanged_state_is_skipped(planner, indexed):
+    linked = Stored(replace(indexed.document, neighbors=()), indexed.version)
     assert planner.decide(Observed(KEY, STATE, linked)) == Outcome(KEY, OutcomeKind.UNCHANGED)
 
 
-def test_the_same_state_is_told_to_be_unlinked_until_it_has_been_linked(planner, indexed):
+def test_an_unchanged_state_is_linked_if_not_linked_yet(planner, indexed):
     unchanged = Outcome(KEY, OutcomeKind.UNCHANGED, unlinked=True)
     assert planner.decide(Observed(KEY, STATE, indexed)) == unchanged
 
 
-def test_what_the_file_told_stays_when_the_object_gets_other_metadata(planner):
+def test_details_of_the_file_are_kept_with_new_object_metadata(planner):
     [image] = FakeImages().encode_images([picture("a by X100")], DetailOptions())
     found = ExistingObject(Observed(KEY, STATE, None), STATE)
     document = planner.record(found, SHA256, image).write.document
@@ -97,7 +97,7 @@ def test_what_the_file_told_stays_when_the_object_gets_other_metadata(planner):
     assert planner.decide(again).kind is OutcomeKind.UNCHANGED
 
 
-def test_the_objects_own_metadata_goes_before_what_the_file_told(planner):
+def test_object_metadata_takes_precedence_over_details_of_the_file(planner):
     [image] = FakeImages().encode_images([picture("a by X100")], DetailOptions())
     state = replace(STATE, metadata={"camera": "a Leica"})
     planned = planner.record(ExistingObject(Observed(KEY, state, None), state), SHA256, image)
@@ -107,12 +107,12 @@ def test_the_objects_own_metadata_goes_before_what_the_file_told(planner):
     assert back.write.document.metadata == {"camera": "X100"}
 
 
-def test_what_an_older_release_recorded_is_read_for_what_it_did_not_look_for(planner, indexed):
+def test_a_record_of_an_older_release_is_read_for_missing_details(planner, indexed):
     older = Stored(replace(indexed.document, miniature=None), indexed.version)
     assert isinstance(planner.decide(Observed(KEY, STATE, older)), ExistingObject)
 
 
-def test_another_etag_is_read(planner, indexed):
+def test_a_changed_etag_is_read(planner, indexed):
     assert isinstance(
         planner.decide(Observed(KEY, replace(STATE, etag="new"), indexed)), ExistingObject
     )
@@ -131,19 +131,19 @@ def test_new_metadata_or_time_touches_the_record_and_keeps_the_embedding(planner
     assert step.outcome.kind is OutcomeKind.UPDATED
 
 
-def test_nothing_there_deletes_on_condition_of_what_was_seen(planner, indexed):
+def test_a_missing_object_is_deleted_conditionally(planner, indexed):
     step = planner.decide(Observed(KEY, None, indexed))
     assert isinstance(step, PlannedWrite)
     assert step.write == Delete(KEY, (4, 1))
 
 
-def test_nothing_there_and_nothing_known_records_the_deletion(planner):
+def test_a_missing_unknown_object_records_the_deletion(planner):
     step = planner.decide(Observed(KEY, None, None))
     assert isinstance(step, PlannedWrite)
     assert step.write == Delete(KEY, None)
 
 
-def test_a_recorded_deletion_is_not_recorded_again(planner):
+def test_a_tombstone_is_not_written_again(planner):
     assert planner.decide(Observed(KEY, None, DELETED)) == Outcome(KEY, OutcomeKind.DELETED)
 
 
@@ -159,12 +159,12 @@ def test_new_metadata_of_a_rejected_image_is_recorded_without_reading_it(planner
     assert step.outcome.reason == "cannot be decoded"
 
 
-def test_a_newer_decoder_reads_what_was_rejected(rejected):
+def test_a_newer_decoder_rereads_rejected_images(rejected):
     newer = Planner(FakeImages(decoder="fake 2"), clock=lambda: NOW)
     assert isinstance(newer.decide(Observed(KEY, STATE, rejected)), ExistingObject)
 
 
-def test_a_rejection_holds_no_embedding_and_replaces_what_was_there(planner, indexed):
+def test_a_rejection_has_no_embedding_and_replaces_the_earlier_record(planner, indexed):
     planned = planner.reject(
         ExistingObject(Observed(KEY, STATE, indexed), STATE), "cannot be decoded"
     )
@@ -173,7 +173,7 @@ def test_a_rejection_holds_no_embedding_and_replaces_what_was_there(planner, ind
     assert planned.write.expected == (4, 1)
 
 
-def test_what_is_no_image_is_skipped_and_forgotten_if_it_was_one(planner, indexed):
+def test_an_object_that_is_not_an_image_is_skipped_and_a_former_image_deleted(planner, indexed):
     found = ExistingObject(Observed(KEY, STATE, None), STATE)
     assert planner.skip(found) == Outcome(KEY, OutcomeKind.SKIPPED)
     step = planner.skip(ExistingObject(Observed(KEY, STATE, indexed), STATE))
@@ -182,7 +182,7 @@ def test_what_is_no_image_is_skipped_and_forgotten_if_it_was_one(planner, indexe
     assert step.outcome.kind is OutcomeKind.SKIPPED
 
 
-def test_a_record_keeps_the_embedding_that_the_encoder_gave(planner):
+def test_a_record_has_the_embedding_of_the_encoder(planner):
     [image] = FakeImages().encode_images([picture("a")], DetailOptions())
     assert not isinstance(image, UnreadableImage)
     planned = planner.record(ExistingObject(Observed(KEY, STATE, None), STATE), SHA256, image)

@@ -1,4 +1,4 @@
-"""Thumbnails: each named thumbnail exists, and no other one remains."""
+"""Thumbnails: each referenced thumbnail exists, and no other remains."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +22,7 @@ def indexer(store, index, images, derived) -> Indexer:
 
 @pytest.fixture
 def named(index):
-    """The keys that the index's documents name."""
+    """The thumbnail keys of the indexed documents."""
     return lambda: sorted(
         entry.document.thumbnail
         for entry in index.get([*index.entries]).values()
@@ -30,7 +30,7 @@ def named(index):
     )
 
 
-def test_a_new_image_has_a_small_copy(indexer, store, derived, named):
+def test_a_new_image_has_a_thumbnail(indexer, store, derived, named):
     store.put("a.png", picture("a"))
     assert process(indexer, "a.png") == {"a.png": "indexed"}
     [key] = named()
@@ -38,13 +38,13 @@ def test_a_new_image_has_a_small_copy(indexer, store, derived, named):
     assert derived.files == {key: (b"small a", "image/webp")}
 
 
-def test_without_a_derived_store_none_is_made(store, index, images, named):
+def test_no_thumbnail_is_created_without_a_derived_store(store, index, images, named):
     store.put("a.png", picture("a"))
     process(Indexer(store, index, images), "a.png")
     assert named() == []
 
 
-def test_images_of_the_same_bytes_have_copies_of_their_own(indexer, store, derived, named):
+def test_images_of_the_same_bytes_have_separate_thumbnails(indexer, store, derived, named):
     store.put("a.png", picture("a"))
     store.put("b.png", picture("a"))
     process(indexer, "a.png", "b.png")
@@ -55,7 +55,7 @@ def test_images_of_the_same_bytes_have_copies_of_their_own(indexer, store, deriv
 
 
 @pytest.mark.parametrize("data", [picture("a dog"), picture("broken"), b"no image", None])
-def test_what_is_replaced_loses_its_copy(indexer, store, derived, named, data):
+def test_a_replaced_image_loses_its_thumbnail(indexer, store, derived, named, data):
     store.put("photo", picture("a cat"))
     process(indexer, "photo")
     [old] = named()
@@ -68,7 +68,7 @@ def test_what_is_replaced_loses_its_copy(indexer, store, derived, named, data):
     assert sorted(derived.files) == named()
 
 
-def test_new_metadata_keeps_the_copy(indexer, store, derived, named):
+def test_new_metadata_keeps_the_thumbnail(indexer, store, derived, named):
     store.put("a.png", picture("a"), {"label": "old"})
     process(indexer, "a.png")
     before = dict(derived.files)
@@ -78,7 +78,9 @@ def test_new_metadata_keeps_the_copy(indexer, store, derived, named):
     assert sorted(derived.files) == named()
 
 
-def test_an_image_that_was_indexed_without_gets_one(indexer, store, index, images, derived, named):
+def test_an_image_indexed_without_a_thumbnail_gets_one(
+    indexer, store, index, images, derived, named
+):
     store.put("a.png", picture("a"))
     process(Indexer(store, index, images), "a.png")
     assert process(indexer, "a.png") == {"a.png": "indexed"}
@@ -86,41 +88,41 @@ def test_an_image_that_was_indexed_without_gets_one(indexer, store, index, image
     assert process(indexer, "a.png") == {"a.png": "unchanged"}
 
 
-def test_while_the_derived_store_is_away_nothing_is_lost(indexer, store, derived, named):
+def test_an_unavailable_derived_store_loses_no_image(indexer, store, derived, named):
     store.put("a.png", picture("a"))
-    derived.away = "thumbnails/"
+    derived.unavailable = "thumbnails/"
     assert process(indexer, "a.png") == {"a.png": "failed"}
     assert named() == []
-    derived.away = None
+    derived.unavailable = None
     assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert sorted(derived.files) == named() != []
 
 
-def test_one_copy_that_cannot_be_put_fails_alone(indexer, store, derived, named):
+def test_a_thumbnail_that_cannot_be_written_fails_only_its_image(indexer, store, derived, named):
     store.put("a.png", picture("a"))
     store.put("b.png", picture("b"))
-    derived.away = f"thumbnails/{ref('a.png').id}"
+    derived.unavailable = f"thumbnails/{ref('a.png').id}"
     assert process(indexer, "a.png", "b.png") == {"a.png": "failed", "b.png": "indexed"}
     assert len(named()) == 1
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_a_copy_that_cannot_be_deleted_is_tried_again(indexer, store, derived, named, gone):
+def test_a_failed_deletion_of_a_thumbnail_is_retried(indexer, store, derived, named, gone):
     store.put("a.png", picture("a cat"))
     process(indexer, "a.png")
     if gone:
         store.delete("a.png")
     else:
         store.put("a.png", picture("a dog"))
-    derived.away = "thumbnails/"
+    derived.unavailable = "thumbnails/"
     assert process(indexer, "a.png") == {"a.png": "failed"}
-    derived.away = None
+    derived.unavailable = None
     assert process(indexer, "a.png") == {"a.png": "deleted" if gone else "indexed"}
     assert sorted(derived.files) == named()
 
 
-def test_the_loser_of_a_race_leaves_no_copy_and_takes_none(store, index, derived, named):
-    """Two workers: one has read older bytes when the other writes newer ones."""
+def test_a_worker_with_a_conflict_leaves_and_removes_no_thumbnail(store, index, derived, named):
+    """One worker has read older bytes when another writes newer ones."""
     slow = Indexer(store, index, FakeImages(), derived=derived)
     fast = Indexer(store, index, FakeImages(), derived=derived)
     store.put("a.png", picture("old"))
@@ -135,7 +137,7 @@ def test_the_loser_of_a_race_leaves_no_copy_and_takes_none(store, index, derived
     assert [data for data, _ in derived.files.values()] == [b"small new"]
 
 
-def test_two_that_see_the_same_share_one_copy(store, index, derived, named):
+def test_workers_that_read_the_same_state_share_one_thumbnail(store, index, derived, named):
     slow = Indexer(store, index, FakeImages(), derived=derived)
     fast = Indexer(store, index, FakeImages(), derived=derived)
     store.put("a.png", picture("a"))
@@ -145,10 +147,10 @@ def test_two_that_see_the_same_share_one_copy(store, index, derived, named):
     assert len(named()) == 1
 
 
-def test_a_copy_that_was_removed_for_a_deletion_that_did_not_come_is_made_again(
+def test_a_thumbnail_removed_for_an_abandoned_deletion_is_created_again(
     store, index, derived, named
 ):
-    """The object comes back, the same, between the head request and the write."""
+    """The same object is restored between the head request and the write."""
     indexer = Indexer(store, index, FakeImages(), derived=derived)
     other = Indexer(store, index, FakeImages(), derived=derived)
     store.put("a.png", picture("a"))
@@ -165,7 +167,7 @@ def test_a_copy_that_was_removed_for_a_deletion_that_did_not_come_is_made_again(
     assert len(named()) == 1
 
 
-def test_a_small_copy_that_cannot_be_made_is_not_tried_at_each_look(store, index, derived):
+def test_a_failed_thumbnail_is_not_retried_for_every_event(store, index, derived):
     class Images(FakeImages):
         def encode_images(self, images, details=None):
             found = super().encode_images(images, details)

@@ -20,7 +20,7 @@ NO_KEY = "its KMS key cannot be used"
 
 @dataclass
 class ArchivingStore(FakeStore):
-    """A bucket with objects that it does not give: `archived` ones say so when looked at."""
+    """A bucket with unreadable objects; `head` reports `archived` ones."""
 
     archived: dict[str, str] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
@@ -42,7 +42,7 @@ def store() -> ArchivingStore:
     return ArchivingStore()
 
 
-def test_an_archived_image_is_rejected_with_what_to_do(indexer, store, index):
+def test_an_archived_image_is_rejected_with_a_hint(indexer, store, index):
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
     assert process(indexer, "a.png") == {"a.png": "rejected"}
@@ -52,7 +52,7 @@ def test_an_archived_image_is_rejected_with_what_to_do(indexer, store, index):
     assert check_consistency(store, index).is_consistent
 
 
-def test_a_later_look_neither_asks_for_it_nor_writes_again(indexer, store, index):
+def test_a_repeated_event_neither_reads_an_archived_object_nor_writes_again(indexer, store, index):
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
     process(indexer, "a.png")
@@ -62,7 +62,7 @@ def test_a_later_look_neither_asks_for_it_nor_writes_again(indexer, store, index
     assert index.writes == writes
 
 
-def test_a_restored_image_is_indexed_and_stays_so_when_its_copy_expires(indexer, store, index):
+def test_a_restored_image_is_indexed_and_remains_after_the_restore_expires(indexer, store, index):
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
     process(indexer, "a.png")
@@ -75,7 +75,7 @@ def test_a_restored_image_is_indexed_and_stays_so_when_its_copy_expires(indexer,
     assert index.keys() == ["a.png"]
 
 
-def test_an_indexed_image_that_a_lifecycle_rule_archives_stays_indexed(indexer, store, index):
+def test_an_indexed_image_archived_by_a_lifecycle_rule_remains_indexed(indexer, store, index):
     store.put("a.png", picture("a"))
     process(indexer, "a.png")
     store.archived["a.png"] = ARCHIVED
@@ -83,7 +83,7 @@ def test_an_indexed_image_that_a_lifecycle_rule_archives_stays_indexed(indexer, 
     assert index.keys() == ["a.png"]
 
 
-def test_an_archived_image_of_an_older_release_is_not_made_again(store, index):
+def test_an_archived_image_of_an_older_release_is_not_indexed_again(store, index):
     store.put("a.png", picture("a"))
     process(Indexer(store, index, FakeImages()), "a.png")
     store.archived["a.png"] = ARCHIVED
@@ -92,8 +92,8 @@ def test_an_archived_image_of_an_older_release_is_not_made_again(store, index):
     assert index.keys() == ["a.png"]
 
 
-def test_an_indexed_image_that_is_to_be_read_again_and_cannot_be_stays_indexed(store, index):
-    """A newer release wants a thumbnail, and the bucket's key was disabled since."""
+def test_an_indexed_image_that_cannot_be_reread_remains_indexed(store, index):
+    """A newer release needs a thumbnail, but the KMS key was disabled."""
     for key in ("a.png", "a"):
         store.put(key, picture("a"))
     process(Indexer(store, index, FakeImages()), "a.png", "a")
@@ -103,7 +103,7 @@ def test_an_indexed_image_that_is_to_be_read_again_and_cannot_be_stays_indexed(s
     assert index.keys() == ["a", "a.png"]
 
 
-def test_metadata_of_an_archived_image_follows_the_object(indexer, store, index):
+def test_metadata_of_an_archived_image_is_updated(indexer, store, index):
     store.put("a.png", picture("a"), {"label": "cat"})
     process(indexer, "a.png")
     store.put("a.png", picture("a"), {"label": "dog"})
@@ -118,7 +118,7 @@ def test_metadata_of_an_archived_image_follows_the_object(indexer, store, index)
     assert index.document("b.png").metadata == {"label": "dog"}
 
 
-def test_other_bytes_that_were_archived_take_the_older_ones_out_of_searches(indexer, store, index):
+def test_an_overwritten_and_archived_image_is_removed_from_searches(indexer, store, index):
     store.put("a.png", picture("old"))
     process(indexer, "a.png")
     store.put("a.png", picture("new"))
@@ -127,7 +127,7 @@ def test_other_bytes_that_were_archived_take_the_older_ones_out_of_searches(inde
     assert index.keys() == []
 
 
-def test_an_archived_object_whose_name_is_no_image_s_is_left_alone(indexer, store, index):
+def test_an_archived_object_without_an_image_name_is_skipped(indexer, store, index):
     store.put("backup.tar", picture("perhaps an image"))
     store.archived["backup.tar"] = ARCHIVED
     assert process(indexer, "backup.tar") == {"backup.tar": "skipped"}
@@ -136,7 +136,7 @@ def test_an_archived_object_whose_name_is_no_image_s_is_left_alone(indexer, stor
     assert process(indexer, "backup.tar") == {"backup.tar": "indexed"}
 
 
-def test_an_archived_object_that_is_deleted_is_forgotten(indexer, store, index):
+def test_a_deleted_archived_object_is_removed(indexer, store, index):
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
     process(indexer, "a.png")
@@ -145,7 +145,7 @@ def test_an_archived_object_that_is_deleted_is_forgotten(indexer, store, index):
     assert index.document("a.png") is None
 
 
-def test_an_object_without_access_to_its_key_costs_itself_alone(indexer, store, index):
+def test_an_object_without_kms_access_affects_no_other(indexer, store, index):
     for key in ("a.png", "b.png", "c"):
         store.put(key, picture(key))
     store.denied.update(("b.png", "c"))
@@ -157,7 +157,7 @@ def test_an_object_without_access_to_its_key_costs_itself_alone(indexer, store, 
     assert index.document("b.png").reason == NO_KEY
 
 
-def test_access_to_a_key_is_tried_at_each_look_and_used_once_it_is_there(indexer, store, index):
+def test_kms_access_is_retried_for_every_event(indexer, store, index):
     store.put("a.png", picture("a"))
     store.denied.add("a.png")
     process(indexer, "a.png")
@@ -168,7 +168,7 @@ def test_access_to_a_key_is_tried_at_each_look_and_used_once_it_is_there(indexer
     assert process(indexer, "a.png") == {"a.png": "indexed"}
 
 
-def test_an_object_that_is_restored_while_it_is_rejected_is_indexed(indexer, store, index):
+def test_an_object_restored_during_its_rejection_is_indexed(indexer, store, index):
     store.put("a.png", picture("a"))
     store.archived["a.png"] = ARCHIVED
     index.before_write.then(store.archived.clear)

@@ -1,4 +1,4 @@
-"""A folder of files, a store over it, an index of it, a WSGI client, and the command."""
+"""A folder of files with its store and index, a WSGI client, and the command."""
 
 import errno
 import io
@@ -33,7 +33,7 @@ DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def run(commands: ForkedCommands, tmp_path: Path) -> Run:
-    """Runs `imagesearch` in a directory of its own."""
+    """Runs `imagesearch` in a separate directory."""
     return lambda *arguments: commands.run(list(arguments), tmp_path)
 
 
@@ -57,8 +57,8 @@ def index(tmp_path: Path) -> Iterable[SqliteIndex]:
 
 
 @pytest.fixture
-def remember(store: FolderStore, index: SqliteIndex) -> Callable[..., None]:
-    """Makes the index hold these keys, whether or not there are such files."""
+def add_records(store: FolderStore, index: SqliteIndex) -> Callable[..., None]:
+    """Adds records of keys to the index; the files need not exist."""
 
     def put(*keys: str) -> None:
         vector = np.array([1, 0, 0, 0], np.float32)
@@ -73,7 +73,7 @@ def _document(ref: ImageRef) -> Document:
 
 @dataclass
 class Library:
-    """A folder with its index and a model that reads what `picture` makes; `run` brings it up."""
+    """A folder with its index and a fake model for files of `picture`; `run` indexes it."""
 
     folder: Path
     directory: Path
@@ -81,9 +81,9 @@ class Library:
     store: FolderStore
     images: FakeImages
 
-    def run(self, forget: bool = False, afresh: bool = False) -> Report:
+    def run(self, forget: bool = False, force: bool = False) -> Report:
         report = Report()
-        indexer = Indexer(self.store, self.index, self.images, force=afresh)
+        indexer = Indexer(self.store, self.index, self.images, force=force)
         workspace = Workspace(self.folder, self.directory)
         settings: Any = None
         engine = FolderEngine(workspace, settings, self.store, self.index, indexer)
@@ -112,8 +112,8 @@ def library(folder: Path, tmp_path: Path) -> Iterator[Library]:
         yield made
 
 
-class Trouble:
-    """Makes the system fail for some paths, for root as for anybody else."""
+class FilesystemFaults:
+    """Makes system calls fail for some paths, also for root."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._whole: dict[str, int] = {}
@@ -122,26 +122,26 @@ class Trouble:
             monkeypatch.setattr(os, name, self._failing(getattr(os, name)))
 
     def locked(self, folder: Path, code: int = errno.EACCES) -> None:
-        """Neither may the folder be listed, nor may anything in it be looked at."""
+        """Deny listing the folder and access to its entries."""
         self._inside[str(folder)] = code
 
     def broken(self, path: Path, code: int) -> None:
-        """Not even a look at the path succeeds."""
+        """Deny every access to the path."""
         self._whole[str(path)] = code
 
-    def over(self) -> None:
+    def clear(self) -> None:
         self._whole.clear()
         self._inside.clear()
 
     def _failing(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def fail(path: Any = ".", *arguments: Any, **options: Any) -> Any:
             if not isinstance(path, int):
-                self._look(os.fsdecode(path), listing=call.__name__ == "scandir")
+                self._check(os.fsdecode(path), listing=call.__name__ == "scandir")
             return call(path, *arguments, **options)
 
         return fail
 
-    def _look(self, path: str, listing: bool) -> None:
+    def _check(self, path: str, listing: bool) -> None:
         for start, code in (self._whole | self._inside).items():
             itself = path == start and (listing or start in self._whole)
             if itself or path.startswith(start + "/"):
@@ -149,27 +149,27 @@ class Trouble:
 
 
 @pytest.fixture
-def trouble(monkeypatch: pytest.MonkeyPatch) -> Trouble:
-    return Trouble(monkeypatch)
+def filesystem_faults(monkeypatch: pytest.MonkeyPatch) -> FilesystemFaults:
+    return FilesystemFaults(monkeypatch)
 
 
 @dataclass
-class Answer:
+class Response:
     status: str
     headers: dict[str, str]
     body: bytes
 
 
-Get = Callable[..., Answer]
+Get = Callable[..., Response]
 
 
 @pytest.fixture
 def call() -> Get:
-    """Calls a WSGI application as a server would."""
+    """Calls a WSGI application like a server."""
 
     def send(
         app: Any, path: str = "/", method: str = "GET", body: bytes = b"", **given: str
-    ) -> Answer:
+    ) -> Response:
         path, _, query = path.partition("?")
         environ = {
             "REQUEST_METHOD": method,
@@ -186,6 +186,6 @@ def call() -> Get:
         content = b"".join(chunks)
         if hasattr(chunks, "close"):
             chunks.close()
-        return Answer(started[0], dict(started[1]), content)
+        return Response(started[0], dict(started[1]), content)
 
     return send

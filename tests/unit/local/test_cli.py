@@ -1,4 +1,4 @@
-"""What is typed wrongly ends in one sentence on stderr and exit status 2."""
+"""Usage errors print one message to stderr, with exit status 2."""
 
 import shutil
 import socket
@@ -16,7 +16,7 @@ Run = Callable[..., Result]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["index", "nowhere"], "nowhere does not exist"),
         (["serve", "nowhere"], "nowhere does not exist"),
@@ -39,24 +39,24 @@ Run = Callable[..., Result]
         (["find"], "find"),
     ],
 )
-def test_wrong_usage_ends_with_status_2(run: Run, arguments: list[str], said: str) -> None:
+def test_wrong_usage_ends_with_status_2(run: Run, arguments: list[str], message: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
-    assert said.lower() in done.stderr.lower()
+    assert message.lower() in done.stderr.lower()
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
 
-def test_a_taken_port_is_told_before_anything_is_indexed(run: Run, folder: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_is_indexed(run: Run, folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run("serve", str(folder), "--port", str(port))
     assert done.returncode == 2
-    said = f"imagesearch: port {port} is in use: choose another with --port"
-    assert done.stderr.splitlines()[-1] == said
+    message = f"imagesearch: port {port} is in use: choose another with --port"
+    assert done.stderr.splitlines()[-1] == message
 
 
-def test_an_unwritable_data_dir_is_told_in_a_sentence(run: Run, folder: Path) -> None:
+def test_an_unwritable_data_directory_is_reported(run: Run, folder: Path) -> None:
     (folder / "file").touch()
     done = run("index", str(folder), "--data-dir", str(folder / "file" / "data"))
     assert done.returncode == 2
@@ -71,7 +71,7 @@ def test_an_empty_folder_is_indexed_and_searched(run: Run, folder: Path) -> None
     assert (found.returncode, found.stdout) == (0, "")
 
 
-def test_images_that_cannot_be_read_are_listed_and_the_status_is_1(run: Run, folder: Path) -> None:
+def test_unreadable_images_are_listed_and_the_status_is_1(run: Run, folder: Path) -> None:
     (folder / "empty.jpg").touch()
     (folder / "text.png").write_text("not a picture")
     (folder / "notes.txt").write_text("not even by name")
@@ -83,7 +83,7 @@ def test_images_that_cannot_be_read_are_listed_and_the_status_is_1(run: Run, fol
         assert "notes.txt" not in done.stderr
 
 
-def test_images_that_can_have_no_key_are_listed_and_the_status_is_1(
+def test_images_without_a_valid_key_are_listed_and_the_status_is_1(
     run: Run, folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere.jpg").touch()
@@ -94,7 +94,7 @@ def test_images_that_can_have_no_key_are_listed_and_the_status_is_1(
     assert "1 skipped with errors in " in done.stderr
 
 
-def test_an_image_that_cannot_be_read_cannot_be_searched_with(run: Run, folder: Path) -> None:
+def test_an_unreadable_image_cannot_be_searched(run: Run, folder: Path) -> None:
     (folder / "text.png").write_text("not a picture")
     run("index", str(folder))
     for image in ("text.png", "none.png", "."):
@@ -103,7 +103,7 @@ def test_an_image_that_cannot_be_read_cannot_be_searched_with(run: Run, folder: 
         assert "Traceback" not in done.stderr
 
 
-def test_the_models_that_are_here_and_those_to_pull_are_listed(run: Run) -> None:
+def test_local_and_downloadable_models_are_listed(run: Run) -> None:
     done = run("models", "list")
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert [lines[0][:2], done.returncode] == [["starter", "installed"], 0]
@@ -123,13 +123,13 @@ def test_a_model_is_verified_by_name_and_by_path(run: Run, tmp_path: Path) -> No
     assert "text.onnx has 11 bytes instead of" in spoilt.stderr
 
 
-def test_the_starter_model_says_that_it_is_in_use_and_how_to_get_clip(
+def test_use_of_the_starter_model_is_reported_with_the_command_for_clip(
     run: Run, folder: Path
 ) -> None:
     assert "imagesearch models pull clip-vit-b-32" in run("index", str(folder)).stderr
     assert "models pull" not in run("index", str(folder), "--model", "starter").stderr
 
 
-def test_the_release_is_told(run: Run) -> None:
+def test_the_version_is_printed(run: Run) -> None:
     done = run("--version")
     assert (done.returncode, done.stdout.strip()) == (0, version("imagesearch"))

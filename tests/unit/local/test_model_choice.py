@@ -1,4 +1,4 @@
-"""A model is chosen by its name or by the path of its folder."""
+"""A model is selected by its name or by the path of its folder."""
 
 from pathlib import Path
 
@@ -26,18 +26,18 @@ def test_a_model_in_the_data_directory_is_known_by_name(tmp_path: Path) -> None:
     assert model_name(made, tmp_path) == "clip"
 
 
-def test_any_other_folder_with_a_manifest_goes_by_its_path(tmp_path: Path) -> None:
+def test_any_other_folder_with_a_manifest_is_selected_by_path(tmp_path: Path) -> None:
     made = make_model(tmp_path / "elsewhere" / "clip")
     assert model_folder(str(made), tmp_path) == made
     assert model_name(made, tmp_path) == str(made)
 
 
-def test_an_unknown_model_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_model_is_rejected_with_the_known_names(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no model 'clop': use one of starter"):
         model_folder("clop", tmp_path)
 
 
-def test_a_pulled_model_is_known_once_it_is_whole(tmp_path: Path) -> None:
+def test_a_pulled_model_is_known_once_complete(tmp_path: Path) -> None:
     made = make_model(tmp_path / "cache" / "clip-vit-b-32")
     make_model(tmp_path / "cache" / ".other.coming")
     known = installed_models(tmp_path, tmp_path / "cache")
@@ -45,7 +45,7 @@ def test_a_pulled_model_is_known_once_it_is_whole(tmp_path: Path) -> None:
     assert known["clip-vit-b-32"] == made
 
 
-def test_a_model_that_can_be_pulled_says_how(tmp_path: Path) -> None:
+def test_a_missing_catalog_model_is_reported_with_the_pull_command(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="imagesearch models pull clip-vit-l-14"):
         model_folder("clip-vit-l-14", tmp_path)
 
@@ -55,7 +55,7 @@ BOTH, ONE = {"starter": HERE, "clip-vit-b-32": HERE}, {"starter": HERE}
 
 
 @pytest.mark.parametrize(
-    ("given", "recorded", "known", "model", "said"),
+    ("given", "recorded", "known", "model", "message"),
     [
         (None, None, ONE, "starter", "models pull clip-vit-b-32"),
         (None, None, BOTH, "clip-vit-b-32", ""),
@@ -66,10 +66,10 @@ BOTH, ONE = {"starter": HERE, "clip-vit-b-32": HERE}, {"starter": HERE}
         ("starter", "clip-vit-b-32", BOTH, "starter", ""),
     ],
 )
-def test_a_folder_keeps_its_model_and_a_new_one_gets_the_best(
-    given: str | None, recorded: str | None, known: dict[str, Path], model: str, said: str
+def test_an_indexed_folder_keeps_its_model_and_a_new_one_gets_the_best(
+    given: str | None, recorded: str | None, known: dict[str, Path], model: str, message: str
 ) -> None:
     chosen = choice(given, recorded, known)
     assert chosen.model == model
-    assert said in chosen.notice
-    assert bool(chosen.notice) == bool(said)
+    assert message in chosen.notice
+    assert bool(chosen.notice) == bool(message)

@@ -1,4 +1,4 @@
-"""A pulled model is whole, checked and usable, or it is not there."""
+"""A pulled model is complete, verified and usable, or it does not exist."""
 
 import hashlib
 import json
@@ -38,9 +38,7 @@ def puller(cache: Path, *, signed_is_exact: bool = True) -> Puller:
     return Puller(cache, signed_is_exact=lambda: signed_is_exact, pause=lambda _: None)
 
 
-def test_a_pulled_model_is_a_folder_that_agrees_with_itself(
-    server: FileServer, cache: Path
-) -> None:
+def test_a_pulled_model_is_a_valid_model_folder(server: FileServer, cache: Path) -> None:
     folder = puller(cache).pull(known(server))
     manifest = check_files(folder)
     assert folder == cache / "tiny"
@@ -48,7 +46,7 @@ def test_a_pulled_model_is_a_folder_that_agrees_with_itself(
     assert {path.name for path in folder.iterdir()} == {*FILES, "manifest.json"}
 
 
-def test_unsigned_weights_are_made_signed_and_both_hashes_are_recorded(
+def test_unsigned_weights_are_converted_and_both_hashes_are_recorded(
     server: FileServer, cache: Path
 ) -> None:
     model = known(server)
@@ -59,7 +57,7 @@ def test_unsigned_weights_are_made_signed_and_both_hashes_are_recorded(
     assert weight.data_type == TensorProto.INT8
 
 
-def test_where_signed_weights_are_not_exact_they_stay_unsigned(
+def test_weights_stay_unsigned_if_signed_ones_are_not_exact(
     server: FileServer, cache: Path, tmp_path: Path
 ) -> None:
     model = known(server)
@@ -70,20 +68,20 @@ def test_where_signed_weights_are_not_exact_they_stay_unsigned(
     assert plain.image_space == signed.image_space
 
 
-def test_what_is_here_is_not_fetched_again(server: FileServer, cache: Path) -> None:
+def test_a_complete_model_is_not_downloaded_again(server: FileServer, cache: Path) -> None:
     for _ in range(2):
         puller(cache).pull(known(server))
     assert len(server.requests) == len(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_damaged_model_is_fetched_again(name: str, server: FileServer, cache: Path) -> None:
+def test_a_damaged_model_is_downloaded_again(name: str, server: FileServer, cache: Path) -> None:
     folder = puller(cache).pull(known(server))
     (folder / name).write_bytes(b"damage")
     assert check_files(puller(cache).pull(known(server)))
 
 
-def test_a_model_that_was_pinned_anew_is_fetched_again(server: FileServer, cache: Path) -> None:
+def test_a_model_with_new_hashes_is_downloaded_again(server: FileServer, cache: Path) -> None:
     puller(cache).pull(known(server))
     server.files["/tokenizer.json"] = b'{"new": 1}'
     folder = puller(cache).pull(known(server))
@@ -91,20 +89,18 @@ def test_a_model_that_was_pinned_anew_is_fetched_again(server: FileServer, cache
     assert [path.name for path in cache.iterdir() if path.is_dir()] == ["tiny"]
 
 
-def test_a_manifest_that_says_more_since_then_is_written_anew(
-    server: FileServer, cache: Path
-) -> None:
+def test_a_manifest_with_new_fields_is_rewritten(server: FileServer, cache: Path) -> None:
     model = known(server)
     before = load_manifest(puller(cache).pull(model))
-    told = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
-    folder = puller(cache).pull(model.model_copy(update={"manifest": told}))
+    changed = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
+    folder = puller(cache).pull(model.model_copy(update={"manifest": changed}))
     after = load_manifest(folder)
     assert (before.text.clean, after.text.clean) == (None, "clip")
     assert (after.files, after.image_space) == (before.files, before.image_space)
     assert len(server.requests) == len(FILES)
 
 
-def test_a_model_that_was_calibrated_here_stays_calibrated(server: FileServer, cache: Path) -> None:
+def test_a_locally_calibrated_model_stays_calibrated(server: FileServer, cache: Path) -> None:
     model = known(server)
     folder = puller(cache).pull(model)
     background = b"rows of int8"
@@ -117,15 +113,15 @@ def test_a_model_that_was_calibrated_here_stays_calibrated(server: FileServer, c
     manifest["relevance"] = dict.fromkeys(("text", "image", "mixed"), kind)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     calibrated = check_files(folder)
-    told = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
-    after = check_files(puller(cache).pull(model.model_copy(update={"manifest": told})))
+    changed = model.manifest | {"text": model.manifest["text"] | {"clean": "clip"}}
+    after = check_files(puller(cache).pull(model.model_copy(update={"manifest": changed})))
     assert after.text.clean == "clip"
     assert after.relevance == calibrated.relevance is not None
     assert len(server.requests) == len(FILES)
 
 
 @pytest.mark.parametrize("status", [404, 403])
-def test_a_pull_that_fails_leaves_no_model_and_the_next_goes_on(
+def test_a_failed_pull_leaves_no_model_and_the_next_resumes(
     status: int, server: FileServer, cache: Path
 ) -> None:
     server.statuses = [200, status]
@@ -145,7 +141,7 @@ def test_a_wrong_hash_leaves_no_model(server: FileServer, cache: Path) -> None:
     assert not (cache / "tiny").exists()
 
 
-def test_unpinned_files_are_taken_only_when_asked_and_recorded(
+def test_unpinned_files_are_accepted_only_with_the_option_and_recorded(
     server: FileServer, cache: Path
 ) -> None:
     model = known(server, **{"text.onnx": Pin(url=f"{server.url}/text.onnx")})
@@ -158,7 +154,7 @@ def test_unpinned_files_are_taken_only_when_asked_and_recorded(
     assert puller(cache).pull(model) == folder
 
 
-def test_two_pulls_at_once_do_not_meet(server: FileServer, cache: Path) -> None:
+def test_concurrent_pulls_do_not_conflict(server: FileServer, cache: Path) -> None:
     cache.mkdir()
     with exclusive_lock(cache / "tiny"), pytest.raises(UsageError, match="another process"):
         puller(cache).pull(known(server))
@@ -179,15 +175,15 @@ def test_two_pulls_at_once_do_not_meet(server: FileServer, cache: Path) -> None:
     assert check_files(cache / "tiny")
 
 
-def test_the_progress_is_told_for_each_file(server: FileServer, cache: Path) -> None:
-    told: list[tuple[str, int | None, int]] = []
-    watched = Puller(cache, lambda *step: told.append(step), lambda: True, lambda _: None)
+def test_progress_is_reported_for_each_file(server: FileServer, cache: Path) -> None:
+    changed: list[tuple[str, int | None, int]] = []
+    watched = Puller(cache, lambda *step: changed.append(step), lambda: True, lambda _: None)
     watched.pull(known(server))
-    assert ("text.onnx", 4, 4) in told
-    assert {name for name, _, _ in told} == set(FILES)
+    assert ("text.onnx", 4, 4) in changed
+    assert {name for name, _, _ in changed} == set(FILES)
 
 
-def test_a_cache_that_cannot_be_made_is_named(server: FileServer, tmp_path: Path) -> None:
+def test_a_cache_folder_that_cannot_be_created_is_named(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"cannot create .*file"):
         puller(tmp_path / "file" / "models").pull(known(server))
@@ -203,7 +199,7 @@ def test_a_cache_that_cannot_be_made_is_named(server: FileServer, tmp_path: Path
         ({}, "darwin", "/Library/Caches/imagesearch/models"),
     ],
 )
-def test_models_are_kept_where_the_platform_keeps_caches(
+def test_models_are_stored_in_the_cache_folder_of_the_platform(
     environ: dict[str, str], platform: str, end: str
 ) -> None:
     assert str(models_cache(environ, platform)).endswith(end)

@@ -1,6 +1,6 @@
-"""Without Maven the server is a container; a stand-in for `docker` records how it is called.
+"""The OpenSearch server for tests: a container without Maven, Java selection, and shutdown.
 
-The server of the tests finds its Java, and ends when whoever started it is gone.
+A fake `docker` records its calls. The server stops with its parent process.
 """
 
 import json
@@ -18,7 +18,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
-# As `docker run` in the foreground: output and exit status are the container's, signals reach it.
+# Like `docker run` in the foreground: output, exit status and signals are those of the container.
 STAND_IN = """
 import json, os, signal, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -49,7 +49,7 @@ HTTPServer((host, int(port)), Healthy).serve_forever()
 
 
 class Docker:
-    """A machine whose PATH has nothing but the stand-in; `said` is what it noted."""
+    """A machine with only the fake `docker` in PATH; `calls` are its recorded calls."""
 
     def __init__(self, folder):
         self.folder, self._notes, self.started = folder, folder / "notes", []
@@ -68,7 +68,7 @@ class Docker:
         return self.started[-1]
 
     @property
-    def said(self):
+    def calls(self):
         lines = self._notes.read_text().splitlines() if self._notes.exists() else []
         return [tuple(json.loads(line)) for line in lines]
 
@@ -85,11 +85,11 @@ def docker(tmp_path):
     docker.close()
 
 
-def test_a_container_serves_at_the_address_that_is_printed(docker):
+def test_a_container_serves_at_the_printed_url(docker):
     url = docker.make_opensearch().stdout.readline().strip()
     assert url.startswith("http://127.0.0.1:")
     assert urllib.request.urlopen(url, timeout=PATIENCE_SECONDS).status == 200  # noqa: S310
-    info, run = docker.said
+    info, run = docker.calls
     assert info == ("info",)
     port = url.removeprefix("http://127.0.0.1:")
     assert run[:4] == ("run", "--rm", "--publish", f"127.0.0.1:{port}:9200")
@@ -100,45 +100,45 @@ def test_a_container_serves_at_the_address_that_is_printed(docker):
 
 
 @pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM], ids=str)
-def test_the_container_ends_with_who_started_it(docker, way):
+def test_the_container_stops_with_its_parent_process(docker, way):
     starter = docker.make_opensearch()
     starter.stdout.readline()
     starter.send_signal(way)
     assert starter.wait(PATIENCE_SECONDS) == 0
-    assert docker.said[-1] == ("ended by", signal.SIGTERM)
+    assert docker.calls[-1] == ("ended by", signal.SIGTERM)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
-def test_the_container_ends_with_a_starter_that_is_killed(docker, eventually):
+def test_the_container_stops_when_its_parent_process_is_killed(docker, eventually):
     starter = docker.make_opensearch()
     starter.stdout.readline()
     starter.kill()
     ended = ("ended by", signal.SIGTERM)
-    eventually("the container ends", lambda: docker.said[-1] == ended)
+    eventually("the container ends", lambda: docker.calls[-1] == ended)
 
 
-def test_a_container_that_does_not_start_is_told_with_what_docker_said(docker):
+def test_a_container_start_failure_is_reported_with_the_output_of_docker(docker):
     starter = docker.make_opensearch(TROUBLE="port is already allocated")
     out, err = starter.communicate(timeout=PATIENCE_SECONDS)
     assert (starter.returncode, out) == (1, "")
     assert "port is already allocated" in err
 
 
-def test_a_docker_without_its_engine_runs_nothing(docker):
+def test_docker_without_its_engine_is_not_used(docker):
     starter = docker.make_opensearch(WITHOUT_ENGINE="1")
     out, err = starter.communicate(timeout=PATIENCE_SECONDS)
     assert (starter.returncode, out) == (1, "")
     assert "Docker with its engine running" in err
-    assert docker.said == [("info",)]
+    assert docker.calls == [("info",)]
 
 
-def test_a_machine_without_maven_and_docker_is_told_what_would_help(docker):
+def test_a_machine_without_maven_and_docker_gets_a_hint(docker):
     starter = docker.make_opensearch(path=os.devnull)
     out, err = starter.communicate(timeout=PATIENCE_SECONDS)
     assert (starter.returncode, out) == (1, "")
     assert "Maven" in err
     assert "OPENSEARCH_URL" in err
-    assert docker.said == []
+    assert docker.calls == []
 
 
 pytestmark = pytest.mark.slow
@@ -155,7 +155,7 @@ signal.pause()
 
 @pytest.fixture
 def java(tmp_path):
-    """Makes a Java that claims a version."""
+    """Creates a fake Java of a version."""
 
     def make(version):
         home = tmp_path / f"java-{version}"
@@ -168,23 +168,23 @@ def java(tmp_path):
     return make
 
 
-def test_the_java_of_java_home_comes_first(java):
+def test_java_home_takes_precedence(java):
     home = java("21.0.2")
     assert find_java_home(21, {"JAVA_HOME": str(home), "PATH": str(java("25") / "bin")}) == home
 
 
-def test_a_java_that_is_too_old_is_passed_over(java):
+def test_an_outdated_java_is_skipped(java):
     old, new = java("17.0.15"), java("25-ea")
     found = find_java_home(21, {"JAVA_HOME": str(old), "PATH": str(new / "bin")})
     assert found == new
 
 
-def test_no_java_is_new_enough_for_the_far_future(java):
+def test_no_java_satisfies_an_impossible_version(java):
     assert find_java_home(999, {"PATH": str(java("21") / "bin")}) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
-def test_a_server_ends_with_a_parent_that_is_killed(tmp_path, eventually):
+def test_the_server_stops_when_its_parent_process_is_killed(tmp_path, eventually):
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER, tmp_path / "log"], stdout=subprocess.PIPE, text=True
     )

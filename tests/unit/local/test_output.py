@@ -1,7 +1,7 @@
-"""The report counts what became of images, and names those that cannot be found."""
+"""The report counts outcomes, and names the images that are not searchable."""
 
-from imagesearch.adapters.filesystem.image_store import Hidden
-from imagesearch.adapters.filesystem.walk import LeftOut
+from imagesearch.adapters.filesystem.image_store import Unavailability
+from imagesearch.adapters.filesystem.walk import ExcludedEntry
 from imagesearch.domain.images import ImageRef
 from imagesearch.indexing.planner import Outcome, OutcomeKind
 from local.output import Report
@@ -55,8 +55,8 @@ def test_only_the_most_frequent_kinds_of_skipped_files_are_named() -> None:
 
 def test_each_skipped_file_is_named_on_demand() -> None:
     report = skipped("a.mov", verbose=True)
-    report.add_excluded(LeftOut("b.raw", False, "excluded by .imagesearchignore: *.raw"))
-    report.add_excluded(LeftOut("x/@eaDir", True, "excluded by default: @eaDir"))
+    report.add_excluded(ExcludedEntry("b.raw", False, "excluded by .imagesearchignore: *.raw"))
+    report.add_excluded(ExcludedEntry("x/@eaDir", True, "excluded by default: @eaDir"))
     assert report.lines() == [
         "skipped a.mov: not an image",
         "skipped b.raw: excluded by .imagesearchignore: *.raw",
@@ -66,7 +66,7 @@ def test_each_skipped_file_is_named_on_demand() -> None:
     assert report.complete
 
 
-def test_what_can_have_no_key_is_named_and_counted() -> None:
+def test_files_without_a_valid_key_are_named_and_counted() -> None:
     report = reported(("a", OutcomeKind.INDEXED, ""))
     report.add_inaccessible("caf\udce9.jpg", "its name is not UTF-8: rename it")
     assert report.lines() == ["skipped caf\ufffd.jpg: its name is not UTF-8: rename it"]
@@ -74,11 +74,11 @@ def test_what_can_have_no_key_is_named_and_counted() -> None:
     assert not report.complete
 
 
-def test_an_empty_folder_is_said_to_be_empty() -> None:
+def test_an_empty_folder_is_reported_as_empty() -> None:
     assert reported().summary == "no images"
 
 
-def test_an_image_that_stays_rejected_is_still_named() -> None:
+def test_an_unchanged_rejected_image_is_named() -> None:
     report = reported(
         ("new.jpg", OutcomeKind.REJECTED, "it is cut short"),
         ("old.jpg", OutcomeKind.UNCHANGED, "it is empty"),
@@ -91,12 +91,12 @@ def test_an_image_that_stays_rejected_is_still_named() -> None:
     ]
 
 
-def test_a_name_cannot_speak_to_the_terminal() -> None:
+def test_control_characters_of_a_name_are_escaped() -> None:
     report = reported(("a\n\x1b[31mb.jpg", OutcomeKind.REJECTED, "no image"))
     assert report.lines() == ["rejected a\ufffd\ufffd[31mb.jpg: no image"]
 
 
-def test_what_was_rejected_before_is_not_counted_as_searchable() -> None:
+def test_unchanged_rejected_images_are_not_counted_as_searchable() -> None:
     report = Report()
     for kind, reason in (
         (OutcomeKind.INDEXED, ""),
@@ -109,10 +109,11 @@ def test_what_was_rejected_before_is_not_counted_as_searchable() -> None:
     assert report.searchable == 2
 
 
-def test_records_of_what_cannot_be_seen_are_counted_by_their_place() -> None:
+def test_records_of_unreachable_files_are_counted_by_folder() -> None:
     report = reported(("a", OutcomeKind.INDEXED, ""))
     report.add_kept(
-        [Hidden("trip", "Permission denied")] * 2 + [Hidden("", "it is empty", away=True)]
+        [Unavailability("trip", "Permission denied")] * 2
+        + [Unavailability("", "it is empty", filesystem=True)]
     )
     assert report.summary == "1 indexed, 3 kept"
     assert report.lines() == [
@@ -122,6 +123,6 @@ def test_records_of_what_cannot_be_seen_are_counted_by_their_place() -> None:
     assert not report.complete
 
 
-def test_a_name_in_a_reason_cannot_speak_to_the_terminal() -> None:
+def test_control_characters_of_a_name_in_a_reason_are_escaped() -> None:
     report = reported(("a\n.jpg", OutcomeKind.FAILED, "cannot read a\n.jpg: Permission denied"))
     assert report.lines() == ["failed a\ufffd.jpg: cannot read a\ufffd.jpg: Permission denied"]

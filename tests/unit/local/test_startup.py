@@ -1,4 +1,4 @@
-"""`--help` of every command is fast: it imports no library that only the work itself needs."""
+"""`--help` of every command is fast and imports no heavy library."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 HEAVY = ("numpy", "pydantic", "onnxruntime", "httpx", "boto3", "PIL", "rich", "opensearchpy")
-# typer validates the options of the program with pydantic before it comes to a command.
+# typer validates global options with pydantic before it calls a command.
 OF_TYPER = {"pydantic"}
 COMMANDS = [
     [],

@@ -1,4 +1,4 @@
-"""One data directory serves many folders, and knows the last."""
+"""One data directory serves several folders, and records the last used one."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_folders_of_the_same_name_have_indexes_of_their_own(tmp_path: Path, data_dir: Path) -> None:
+def test_folders_of_the_same_name_have_separate_indexes(tmp_path: Path, data_dir: Path) -> None:
     for parent in "ab":
         (tmp_path / parent / "photos").mkdir(parents=True)
     one = workspace_of(tmp_path / "a" / "photos", data_dir)
@@ -22,7 +22,7 @@ def test_folders_of_the_same_name_have_indexes_of_their_own(tmp_path: Path, data
     assert one.directory.name.startswith("photos-")
 
 
-def test_every_way_to_a_folder_leads_to_the_same_index(
+def test_every_path_to_a_folder_selects_the_same_index(
     folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder.parent)
@@ -31,7 +31,7 @@ def test_every_way_to_a_folder_leads_to_the_same_index(
     assert len({workspace_of(way, data_dir).index_file for way in ways}) == 1
 
 
-def test_the_last_used_folder_and_its_model_are_remembered(
+def test_the_last_used_folder_and_its_model_are_recorded(
     folder: Path, tmp_path: Path, data_dir: Path
 ) -> None:
     workspace_of(tmp_path, data_dir).remember("starter")
@@ -41,7 +41,7 @@ def test_the_last_used_folder_and_its_model_are_remembered(
     assert workspace_of(tmp_path, data_dir).model == "starter"
 
 
-def test_the_model_to_come_is_remembered_until_it_is_in_use(folder: Path, data_dir: Path) -> None:
+def test_the_next_model_is_recorded_until_the_switch(folder: Path, data_dir: Path) -> None:
     workspace_of(folder, data_dir).remember("starter")
     workspace_of(folder, data_dir).expect("clip")
     found = last_used(data_dir)
@@ -52,7 +52,7 @@ def test_the_model_to_come_is_remembered_until_it_is_in_use(folder: Path, data_d
     assert (last_used(data_dir).model, last_used(data_dir).next_model) == ("clip", None)
 
 
-def test_a_model_to_come_does_not_change_which_folder_is_the_last(
+def test_recording_a_next_model_does_not_change_the_last_used_folder(
     folder: Path, tmp_path: Path, data_dir: Path
 ) -> None:
     workspace_of(tmp_path, data_dir).remember("starter")
@@ -61,12 +61,12 @@ def test_a_model_to_come_does_not_change_which_folder_is_the_last(
     assert last_used(data_dir).folder == folder
 
 
-def test_without_an_index_there_is_no_last_folder(data_dir: Path) -> None:
+def test_there_is_no_last_used_folder_without_an_index(data_dir: Path) -> None:
     with pytest.raises(UsageError, match="imagesearch index FOLDER"):
         last_used(data_dir)
 
 
-def test_a_folder_that_is_not_there_or_none_is_refused(tmp_path: Path, data_dir: Path) -> None:
+def test_a_missing_folder_or_a_file_is_rejected(tmp_path: Path, data_dir: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         workspace_of(tmp_path / "nowhere", data_dir)
     (tmp_path / "file").touch()
@@ -74,14 +74,14 @@ def test_a_folder_that_is_not_there_or_none_is_refused(tmp_path: Path, data_dir:
         workspace_of(tmp_path / "file", data_dir)
 
 
-def test_a_spoilt_record_is_no_model(folder: Path, data_dir: Path) -> None:
+def test_a_damaged_record_names_no_model(folder: Path, data_dir: Path) -> None:
     workspace = workspace_of(folder, data_dir)
     workspace.remember("starter")
     (workspace.directory / "workspace.json").write_text("{ half")
     assert workspace_of(folder, data_dir).model is None
 
 
-def test_a_path_that_is_no_utf8_is_refused(tmp_path: Path, data_dir: Path) -> None:
+def test_a_path_that_is_not_utf8_is_rejected(tmp_path: Path, data_dir: Path) -> None:
     odd = tmp_path / "\udcff"
     try:
         odd.mkdir()

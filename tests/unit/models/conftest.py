@@ -45,13 +45,13 @@ def samples() -> Samples:
 
 @pytest.fixture(scope="session")
 def sample_images(starter: Embedder, samples: Samples) -> Floats:
-    """[85, 512]."""
+    """Embeddings of the sample photos, [85, 512]."""
     return starter.images(samples.pictures)
 
 
 @pytest.fixture(scope="session")
 def sample_texts(starter: Embedder, samples: Samples) -> Floats:
-    """[85, 512]."""
+    """Embeddings of the sample photos, [85, 512]."""
     return starter.texts(samples.captions)
 
 
@@ -64,7 +64,7 @@ SMALL_CLIP = replace(
 
 @pytest.fixture(scope="session")
 def small_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A float32 CLIP with random weights that reads texts letter by letter."""
+    """A float32 CLIP with random weights and a tokenizer of single letters."""
     folder = tmp_path_factory.mktemp("clip")
     letters = [*map(chr, range(32, 127)), "<start>", "<end>"]
     words = WordLevel({letter: place for place, letter in enumerate(letters)}, unk_token=" ")
@@ -79,7 +79,7 @@ def small_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def few_samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen of the captioned photos, in a folder of their own."""
+    """A folder of sixteen captioned photos."""
     folder, samples = tmp_path_factory.mktemp("samples"), REPOSITORY / "samples"
     head, *rows = (samples / "samples.tsv").read_text("utf-8").splitlines()
     some = rows[::5][:16]

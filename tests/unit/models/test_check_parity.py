@@ -1,4 +1,4 @@
-"""Claims: the gate accepts a faithful model folder and rejects a damaged one with reasons."""
+"""Claims: the gate accepts an accurate model folder and rejects a damaged one with reasons."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def check(folder: Path, small_clip: Path, few_samples: Path, *more: str) -> int:
     return main([str(folder), *against, "--write", *more])
 
 
-def test_a_faithful_model_passes_and_keeps_its_figures(
+def test_an_accurate_model_passes_and_its_figures_are_stored(
     shipped: Path, small_clip: Path, few_samples: Path
 ) -> None:
     before = load_manifest(shipped)
-    # Letters by chance find photos by chance: half a point of sixteen is one of them.
+    # Random weights find photos by chance, and one photo of sixteen is 6.25 percentage points.
     assert check(shipped, small_clip, few_samples, "--recall-loss", "7") == 0
     after = load_manifest(shipped)
     assert after.quality
@@ -43,7 +43,7 @@ def test_a_faithful_model_passes_and_keeps_its_figures(
     assert after.image_space == before.image_space
 
 
-def test_a_damaged_model_is_refused_with_every_reason(
+def test_a_damaged_model_is_rejected_with_every_reason(
     shipped: Path, small_clip: Path, few_samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = onnx.load(shipped / "image.onnx")
@@ -56,22 +56,22 @@ def test_a_damaged_model_is_refused_with_every_reason(
     write_folder(shipped, about, image=image, text=text, tokenizer=tokenizer)
     written = (shipped / MANIFEST).read_bytes()
     assert check(shipped, small_clip, few_samples) == 1
-    said = capsys.readouterr().err
-    assert "image graph: median cosine to float32 is" in said
-    assert "image graph: worst cosine to float32 is" in said
-    assert "→ image: " in said
-    assert "text graph" not in said
+    output = capsys.readouterr().err
+    assert "image graph: median cosine to float32 is" in output
+    assert "image graph: worst cosine to float32 is" in output
+    assert "→ image: " in output
+    assert "text graph" not in output
     assert (shipped / MANIFEST).read_bytes() == written
 
 
-def test_a_limit_can_be_said(
+def test_a_limit_can_be_configured(
     shipped: Path, small_clip: Path, few_samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check(shipped, small_clip, few_samples, "--worst-cosine", "1.1") == 1
     assert "worst cosine to float32 is 1.0000, below 1.1" in capsys.readouterr().err
 
 
-def test_a_folder_that_is_no_model_is_told_apart_from_an_unfit_one(
+def test_an_invalid_model_folder_has_another_exit_status_than_an_unfit_model(
     tmp_path: Path, small_clip: Path, few_samples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check(tmp_path, small_clip, few_samples) == 2

@@ -61,14 +61,14 @@ def test_the_text_tower_equals_that_of_transformers(
     assert found == pytest.approx(np.array(reference["text_embeds"]), abs=ROUNDING)
 
 
-def test_the_reference_tells_one_gelu_from_the_other(
+def test_the_reference_distinguishes_the_gelu_variants(
     reference: dict[str, Any], weights: Weights
 ) -> None:
     found = _images(replace(TINY, activation="gelu"), weights, reference["seed"])
     assert difference(found, np.array(reference["image_embeds"]))[1] > 100 * ROUNDING
 
 
-def test_the_reference_tells_a_swapped_query_and_key(
+def test_the_reference_detects_a_swapped_query_and_key(
     reference: dict[str, Any], weights: Weights
 ) -> None:
     name = "vision_model.encoder.layers.0.self_attn.{}_proj.bias"
@@ -96,22 +96,22 @@ def test_equal_weights_give_equal_bytes(weights: Weights) -> None:
 
 
 @pytest.mark.parametrize("fused", [False, True])
-def test_what_follows_the_end_token_changes_nothing(weights: Weights, fused: bool) -> None:
+def test_tokens_after_the_end_token_have_no_effect(weights: Weights, fused: bool) -> None:
     graph = build_text_graph(TINY, weights, fused=fused)
     short = np.array([[TINY.vocabulary - 2, 11, 12, 13, TINY.vocabulary - 1]])
     for pad in (0, 50, TINY.vocabulary - 1):
         assert _cut_difference(graph, short, TINY.context, pad) <= 1e-6
 
 
-def test_a_full_size_text_cut_at_its_end_token_gives_the_same_vector() -> None:
-    # Only the text tower has full size: the image tower's weights would be drawn for nothing.
+def test_a_full_size_text_truncated_at_its_end_token_has_the_same_vector() -> None:
+    # Only the text tower has full size; image weights of full size are not needed.
     shape = replace(VIT_B_32, image_size=24, patch=8, image=TINY.image)
     graph = build_text_graph(shape, random_weights(shape, 1))
     short = np.array([[49406, 320, 1125, 539, 320, 2368, 269, 49407]])
     assert _cut_difference(graph, short, 77, 49407) <= 1e-5
 
 
-def test_open_clips_names_are_the_same_weights(weights: Weights) -> None:
+def test_open_clip_names_map_to_the_same_weights(weights: Weights) -> None:
     names = dict.fromkeys(_open_clip_names())
     theirs = to_open_clip(weights, names)
     assert set(theirs) == set(names) - {"logit_scale"}
@@ -140,7 +140,7 @@ def _images(shape: ClipShape, weights: Weights, seed: int, *, fused: bool = True
 
 
 def _cut_difference(graph: onnx.ModelProto, short: Any, context: int, pad: int) -> float:
-    """How far the vector of a text moves when the text is padded to `context`."""
+    """Largest change of a text vector when the text is padded to `context`."""
     padded = np.full((1, context), pad)
     padded[:, : short.shape[1]] = short
     session = open_session(graph.SerializeToString())

@@ -15,7 +15,7 @@ ODD = np.arange(PHOTOS) % 2 == 1
 
 
 def evidence(kind, same, others):
-    """Cosine, hash and overlap of each copy with its photo, and with all other photos."""
+    """Cosine, hash distance and overlap of each copy with its photo and with all other photos."""
     noise = np.random.default_rng(len(kind)).normal(0, 0.01, (PHOTOS, PHOTOS, 3))
     features = np.where(np.eye(PHOTOS, dtype=bool)[:, :, None], same, others) + noise
     return Evidence(kind, features.astype(np.float32))
@@ -40,7 +40,7 @@ def test_copies_are_separated_from_other_photos(found):
     ]
 
 
-def test_what_is_taken_for_another_photo_is_counted(found):
+def test_misclassified_copies_are_counted(found):
     weights = fit(found)
     found[1].features[1, 2] = (1, 1, 1)
     lines = table(found, weights, ODD)
@@ -49,7 +49,7 @@ def test_what_is_taken_for_another_photo_is_counted(found):
 
 
 @pytest.mark.parametrize("kind", EDITS)
-def test_every_edit_makes_another_picture_of_any_shape(kind):
+def test_every_edit_changes_images_of_any_shape(kind):
     for size in ((256, 192), (192, 256)):
         blobs = np.random.default_rng(1).integers(0, 255, (6, 8, 3), np.uint8)
         picture = Image.fromarray(blobs).resize(size, Image.Resampling.NEAREST)

@@ -31,7 +31,7 @@ def weights() -> Weights:
 
 @pytest.fixture
 def checkpoint(weights: Weights) -> Checkpoint:
-    """As if read from a file; its own code is the plain form of the graphs."""
+    """A checkpoint as read from a file, with the plain graphs as its reference code."""
     image = build_image_graph(TINY, weights, fused=False)
     text = build_text_graph(TINY, weights, fused=False)
 
@@ -41,7 +41,7 @@ def checkpoint(weights: Weights) -> Checkpoint:
     return Checkpoint(TINY, weights, 0, embed)
 
 
-def test_an_exported_folder_is_a_model(
+def test_an_exported_folder_is_a_valid_model(
     checkpoint: Checkpoint, small_clip: Path, tmp_path: Path
 ) -> None:
     tokenizer = small_clip / "tokenizer.json"
@@ -53,7 +53,7 @@ def test_an_exported_folder_is_a_model(
     assert (tmp_path / "tokenizer.json").read_bytes() == tokenizer.read_bytes()
 
 
-def test_a_checkpoint_of_another_activation_is_refused(
+def test_a_checkpoint_of_another_activation_is_rejected(
     checkpoint: Checkpoint, small_clip: Path, tmp_path: Path
 ) -> None:
     wrong = replace(checkpoint, shape=replace(TINY, activation="gelu"))
@@ -62,7 +62,7 @@ def test_a_checkpoint_of_another_activation_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_the_graphs_do_not_use_is_left_behind(weights: Weights) -> None:
+def test_unused_weights_are_not_exported(weights: Weights) -> None:
     more = weights | {"logit_scale": np.ones((), np.float32)}
     assert set(fitting(more, TINY)) == set(weights)
 
@@ -75,7 +75,7 @@ def test_a_weight_that_is_missing_or_of_another_shape_is_named(weights: Weights)
             fitting(wrong, TINY)
 
 
-def test_what_is_no_checkpoint_is_said_to_be_none(
+def test_an_invalid_checkpoint_is_reported(
     small_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokenizer = str(small_clip / "tokenizer.json")

@@ -15,18 +15,18 @@ from models.starter.image_graph import singular_directions
 CORNERS = np.eye(4, dtype=np.float32)
 
 
-def test_recall_counts_the_queries_whose_own_item_comes_early() -> None:
+def test_recall_counts_queries_with_their_item_in_the_first_ranks() -> None:
     swapped = CORNERS[[1, 0, 2, 3]]
     assert recall(swapped, CORNERS) == {"R@1": 50.0, "R@5": 100.0, "R@10": 100.0}
 
 
-def test_equal_vectors_are_not_a_find() -> None:
+def test_equal_vectors_do_not_count_as_found() -> None:
     same = np.ones((4, 2), np.float32)
     assert recall(same, same)["R@1"] == 0
     assert mean_reciprocal_rank(same, same) == 25
 
 
-def test_likeness_of_pairs() -> None:
+def test_similarity_of_pairs_is_computed() -> None:
     pairs = CORNERS[[0, 0, 1, 1]]
     figures = image_retrieval(
         pairs,
@@ -39,11 +39,11 @@ def test_likeness_of_pairs() -> None:
     assert figures["same_kind_mAP"] == 100
 
 
-def test_a_file_without_a_kind_is_a_kind_of_its_own() -> None:
+def test_a_file_without_a_kind_is_its_own_kind() -> None:
     assert list(kinds_of(["owl", "chickens", "eraser"])) == ["bird", "bird", "eraser"]
 
 
-def test_int8_rows_come_back_within_half_a_step() -> None:
+def test_int8_rows_are_restored_within_half_a_step() -> None:
     table = np.random.default_rng(0).standard_normal((5, 64)).astype(np.float32)
     table[3] = 0
     rows, scales = rows_to_int8(table)
@@ -59,7 +59,7 @@ def test_blocks_have_the_layout_of_matmulnbits() -> None:
     assert back == pytest.approx(weight, abs=float(scales.max()))
 
 
-def test_singular_directions_ignore_what_all_labels_share() -> None:
+def test_singular_directions_ignore_the_common_component() -> None:
     weights = np.random.default_rng(0).standard_normal((20, 8)).astype(np.float32)
     directions, _ = singular_directions(weights, 3)
     shifted, _ = singular_directions(weights + np.arange(8, dtype=np.float32), 3)
@@ -67,7 +67,7 @@ def test_singular_directions_ignore_what_all_labels_share() -> None:
 
 
 @pytest.mark.parametrize(("resize", "corner"), [("pad", 0.0), ("crop", 1.0), ("stretch", 1.0)])
-def test_a_wide_picture_is_padded_or_filled(resize: str, corner: float) -> None:
+def test_a_wide_image_is_padded_or_cropped(resize: str, corner: float) -> None:
     half, one = (127.5 / 255,) * 3, (127.5 / 255,) * 3
     rule = Preprocess(20, resize, "bicubic", half, one, (127, 127, 127))
     pixels = rule.pixel_values(Image.new("RGB", (80, 40), "white"))

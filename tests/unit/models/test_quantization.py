@@ -29,7 +29,7 @@ def quantized(small_clip: Path, few_samples: Path, out: Path, *more: str) -> Pat
 
 
 def vectors(folder: Path, batch: int = 8) -> dict[str, Floats]:
-    """Of random pictures and texts, by graph."""
+    """Vectors of random images and texts, by graph."""
     feeds = {"image": random_pixels(SMALL_CLIP, 1), "text": random_ids(SMALL_CLIP, 1)}
     found = {}
     for tower, fed in feeds.items():
@@ -41,16 +41,18 @@ def vectors(folder: Path, batch: int = 8) -> dict[str, Floats]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_vectors_stay(small_clip: Path, few_samples: Path, tmp_path: Path, method: str) -> None:
+def test_the_vectors_are_preserved(
+    small_clip: Path, few_samples: Path, tmp_path: Path, method: str
+) -> None:
     out = quantized(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
     exact = vectors(small_clip)
     for tower, found in vectors(out).items():
-        # A text of no letters lies outside of what static scales were calibrated on.
+        # A text without letters is outside the calibration data of static scales.
         assert cosines(found, exact[tower]).worst >= 0.98, tower
 
 
 @pytest.mark.parametrize("method", FREE_OF_BATCH)
-def test_scales_that_are_not_taken_over_the_batch_leave_a_vector_alone(
+def test_vectors_do_not_depend_on_the_batch_without_batch_wide_scales(
     small_clip: Path, few_samples: Path, tmp_path: Path, method: str
 ) -> None:
     out = quantized(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
@@ -60,7 +62,7 @@ def test_scales_that_are_not_taken_over_the_batch_leave_a_vector_alone(
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "keep"])
-def test_the_folder_shrinks_and_its_manifest_fits_it(
+def test_the_folder_is_smaller_and_its_manifest_matches(
     small_clip: Path, few_samples: Path, tmp_path: Path, method: str
 ) -> None:
     out = quantized(small_clip, few_samples, tmp_path, "--image", method, "--text", method)
@@ -72,14 +74,14 @@ def test_the_folder_shrinks_and_its_manifest_fits_it(
     assert after.text.image_space == after.image_space
 
 
-def test_an_image_graph_that_is_kept_keeps_its_space(
+def test_an_unchanged_image_graph_keeps_its_space(
     small_clip: Path, few_samples: Path, tmp_path: Path
 ) -> None:
     out = quantized(small_clip, few_samples, tmp_path, "--image", "keep", "--text", "dynamic")
     assert load_manifest(out).image_space == load_manifest(small_clip).image_space
 
 
-def test_what_is_left_out_stays_as_it_was(
+def test_excluded_matrices_are_unchanged(
     small_clip: Path, few_samples: Path, tmp_path: Path
 ) -> None:
     left = ["*.layers.1.*", "visual_projection.weight"]
@@ -96,7 +98,7 @@ def test_what_is_left_out_stays_as_it_was(
     }
 
 
-def test_static_products_take_their_bias_along_and_are_not_rounded_again(
+def test_static_products_include_their_bias_and_are_not_quantized_again(
     small_clip: Path, few_samples: Path, tmp_path: Path
 ) -> None:
     left = "*.layers.1.*"
@@ -104,12 +106,12 @@ def test_static_products_take_their_bias_along_and_are_not_rounded_again(
     graph = onnx.load(quantized(small_clip, few_samples, tmp_path, *how) / "image.onnx").graph
     products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
     with_bias = [node.name for node in products if len(node.input) == 7]
-    assert len(with_bias) == len(products) - 2  # patches and the last projection have none
+    assert len(with_bias) == len(products) - 2  # patches and the last projection have no bias
     assert not any("DequantizeLinear" in node.op_type for node in graph.node)
     assert all(".layers.1." in node.input[1] for node in graph.node if node.op_type == "MatMul")
 
 
-def test_a_name_that_fits_nothing_is_a_mistake(
+def test_a_name_without_a_match_is_an_error(
     small_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(small_clip), "--out", str(tmp_path), "--leave-out-image", "layer_1*"]) == 2

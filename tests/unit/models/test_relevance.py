@@ -1,4 +1,4 @@
-"""Claims: the starter model's calibration is written to its manifest, and unfit ones are named."""
+"""Claims: the calibration of the starter model is written to its manifest, and faults are named."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def fitted(small_clip: Path) -> Fitted:
         labels=rows,
         photos=rows[:8],
         curves=dict.fromkeys(Modality, Curve(30.0, 0.04, 0.8)),
-        neighbours={Modality.TEXT: 10, Modality.IMAGE: 8, Modality.MIXED: 8},
+        neighbors={Modality.TEXT: 10, Modality.IMAGE: 8, Modality.MIXED: 8},
         temperature=0.04,
         duplicates=Weights(20, 7, 11, -28),
         held_out=GOOD,
@@ -47,7 +47,7 @@ def fitted(small_clip: Path) -> Fitted:
     )
 
 
-def test_a_calibrated_folder_loads_and_states_its_figures(folder: Path, fitted: Fitted) -> None:
+def test_a_calibrated_folder_loads_and_contains_its_figures(folder: Path, fitted: Fitted) -> None:
     space, before = load_manifest(folder).image_space, (folder / "image.onnx").read_bytes()
     found = write_calibration(folder, fitted)
     manifest = load_manifest(folder)
@@ -65,21 +65,23 @@ def test_writing_again_changes_nothing(folder: Path, fitted: Fitted) -> None:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == once
 
 
-def test_an_unfit_calibration_is_named_with_every_reason(folder: Path, fitted: Fitted) -> None:
+def test_an_insufficient_calibration_is_reported_with_every_reason(
+    folder: Path, fitted: Fitted
+) -> None:
     poor = replace(GOOD, text_auc=0.9)
     found = write_calibration(folder, replace(fitted, held_out=poor, on_all=poor))
     assert [fault for fault in faults(found) if "held out: the area is" in fault]
     assert [fault for fault in faults(found) if "on all: the area is" in fault]
 
 
-def test_a_folder_that_is_no_model_is_named(
+def test_an_invalid_model_folder_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path)]) == 2
     assert "manifest.json cannot be read" in capsys.readouterr().err
 
 
-def test_the_shipped_calibration_has_the_figures_that_it_must(manifest: dict[str, Any]) -> None:
+def test_the_shipped_calibration_meets_the_required_figures(manifest: dict[str, Any]) -> None:
     stated = manifest["quality"]["relevance"]
     assert json.loads(json.dumps(stated)) == stated
     for part in ("held_out", "on_all"):

@@ -42,7 +42,7 @@ def test_the_folder_fits_the_layer(starter_folder: Path) -> None:
     assert sum(file.stat().st_size for file in starter_folder.iterdir()) <= LARGEST_FOLDER
 
 
-def test_the_licenses_travel_with_the_model(starter_folder: Path) -> None:
+def test_the_model_includes_its_licenses(starter_folder: Path) -> None:
     assert "TERMS AND CONDITIONS FOR USE" in (starter_folder / "LICENSE").read_text("utf-8")
     notice = (starter_folder / "NOTICE").read_text("utf-8")
     assert all(name in notice for name in ("EfficientNet-Lite2", "MiniLM", "WordNet", "MIT"))
@@ -63,7 +63,7 @@ def test_the_graphs_have_the_declared_inputs_and_outputs(
     assert starter.text.get_outputs()[0].shape[1:] == [manifest["dimension"]]
 
 
-def test_the_text_graph_takes_every_length_up_to_the_stated_one(
+def test_the_text_graph_accepts_every_length_up_to_the_maximum(
     starter: Embedder, manifest: dict[str, Any]
 ) -> None:
     for length in (1, 2, manifest["text"]["max_length"]):
@@ -72,14 +72,14 @@ def test_the_text_graph_takes_every_length_up_to_the_stated_one(
         assert starter.text.run(None, feeds)[0].shape == (3, manifest["dimension"])
 
 
-def test_the_tokenizer_neither_pads_nor_cuts(starter_folder: Path) -> None:
+def test_the_tokenizer_neither_pads_nor_truncates(starter_folder: Path) -> None:
     tokenizer = Tokenizer.from_file(str(starter_folder / "tokenizer.json"))
     assert tokenizer.padding is None
     assert tokenizer.truncation is None
     assert tokenizer.encode("a red bicycle").ids == [101, 1037, 2417, 10165, 102]
 
 
-def test_the_text_speaks_to_the_space_of_the_image_graph(
+def test_the_text_tower_requires_the_space_of_the_image_graph(
     starter_folder: Path, manifest: dict[str, Any]
 ) -> None:
     image = {key: value for key, value in manifest["image"].items() if key != "graph"}
@@ -87,7 +87,7 @@ def test_the_text_speaks_to_the_space_of_the_image_graph(
     assert manifest["text"]["image_space"] == space
 
 
-def test_another_way_to_resize_is_another_space_and_another_quality_is_not(
+def test_the_resize_method_affects_the_space_and_the_quality_figure_does_not(
     starter_folder: Path, manifest: dict[str, Any], tmp_path: Path
 ) -> None:
     for name in manifest["files"]:
@@ -103,7 +103,7 @@ def test_another_way_to_resize_is_another_space_and_another_quality_is_not(
     assert space_of("stretch", {}) != same
 
 
-def test_the_manifest_carries_the_figures_and_the_command(manifest: dict[str, Any]) -> None:
+def test_the_manifest_contains_the_figures_and_the_command(manifest: dict[str, Any]) -> None:
     quality = manifest["quality"]
     assert quality["command"].startswith("python -m models.")
     for cut, target in RECALL_TARGETS.items():
@@ -119,7 +119,7 @@ def test_vectors_have_length_1(sample_images: Floats, sample_texts: Floats) -> N
         assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_picture_alone_and_in_a_batch_is_the_same(
+def test_an_image_has_the_same_vector_alone_and_in_a_batch(
     starter: Embedder, samples: Samples, sample_images: Floats
 ) -> None:
     some = slice(0, 16)
@@ -127,7 +127,7 @@ def test_a_picture_alone_and_in_a_batch_is_the_same(
     assert cosines(sample_images[some], alone).worst >= STARTER.batch_cosine
 
 
-def test_a_text_alone_and_in_a_padded_batch_is_the_same(
+def test_a_text_has_the_same_vector_alone_and_in_a_padded_batch(
     starter: Embedder, samples: Samples
 ) -> None:
     assert text_batch_cosines(starter, samples.captions).worst >= STARTER.batch_cosine
@@ -142,15 +142,15 @@ def test_captions_find_their_photos(sample_texts: Floats, sample_images: Floats)
     }, found
 
 
-def test_the_stated_recall_is_the_measured_one(
+def test_the_stated_recall_equals_the_measured_recall(
     sample_texts: Floats, sample_images: Floats, manifest: dict[str, Any]
 ) -> None:
-    # Processors round differently: one photo of 85 may change places.
+    # Processors round differently, so the rank of one photo of 85 can change.
     stated = manifest["quality"]["text_to_image"]
     assert recall(sample_texts, sample_images) == pytest.approx(stated, abs=1.3)
 
 
-def test_a_text_ranks_by_the_first_block_alone(sample_texts: Floats, sample_images: Floats) -> None:
+def test_a_text_ranks_by_the_first_block_only(sample_texts: Floats, sample_images: Floats) -> None:
     assert not sample_texts[:, WIDTH:].any()
     first = ranks(sample_texts[:, :WIDTH], sample_images[:, :WIDTH])
     assert (ranks(sample_texts, sample_images) == first).all()
@@ -165,7 +165,7 @@ def test_the_second_block_finds_the_originals_of_watermarked_photos(
     assert both > first + 0.1
 
 
-def test_words_and_picture_of_one_thing_are_nearer_than_of_two(starter: Embedder) -> None:
+def test_text_and_image_of_one_subject_are_nearer_than_of_two(starter: Embedder) -> None:
     dog, cat, spanner = starter.texts(["a dog", "a puppy", "a steel wrench"])
     assert dog @ cat > dog @ spanner
 
@@ -178,7 +178,7 @@ Network = tuple[Path, Floats]
 
 @pytest.fixture
 def network(tmp_path: Path) -> Network:
-    """Three mean colors, spread to features by a 1 × 1 convolution; labels by a matrix."""
+    """A network of mean colors, a 1 × 1 convolution to features, and a matrix of labels."""
     chance = np.random.default_rng(7)
     classifier = chance.standard_normal((LABELS, FEATURES)).astype(np.float16).astype(np.float32)
     kernel = chance.uniform(0, 1, (FEATURES, 3, 1, 1)).astype(np.float16).astype(np.float32)
@@ -203,7 +203,7 @@ def blocks() -> ImageBlocks:
     return ImageBlocks(labels, directions, weight=0.3)
 
 
-def test_the_graph_computes_the_reference(network: Network, blocks: ImageBlocks) -> None:
+def test_the_graph_equals_the_reference(network: Network, blocks: ImageBlocks) -> None:
     path, _ = network
     pixels = np.random.default_rng(9).uniform(-1, 1, (3, 3, SIZE, SIZE)).astype(np.float32)
     features, logits = _run(path.read_bytes(), ["features", "logits"], pixels)
@@ -220,7 +220,7 @@ def test_equal_sources_give_equal_bytes(network: Network, blocks: ImageBlocks) -
     assert first == second
 
 
-def test_the_classifier_is_found_by_what_makes_the_logits(network: Network) -> None:
+def test_the_classifier_is_found_by_the_logits_output(network: Network) -> None:
     path, classifier = network
     assert (classifier_weights(onnx.load(path)) == classifier).all()
 

@@ -47,19 +47,19 @@ def test_pages_return_every_match_once(searcher, fill, limit):
     assert len(set(found)) == 20
 
 
-def test_a_last_page_that_is_just_full_has_no_cursor(searcher, fill):
+def test_a_full_last_page_has_no_cursor(searcher, fill):
     fill(a="a cat", b="a dog")
     assert searcher.search(Search(TextQuery("a cat"), limit=2)).cursor is None
 
 
-def test_images_of_equal_score_come_once_each(searcher, fill):
+def test_images_of_equal_score_are_returned_once(searcher, fill):
     fill(**{f"n{n}": "the same" for n in range(5)})
     first = searcher.search(Search(TextQuery("a cat"), limit=3))
     second = searcher.search(Search(TextQuery("a cat"), limit=3, cursor=first.cursor))
     assert sorted(keys(first) + keys(second)) == [f"n{n}.png" for n in range(5)]
 
 
-def test_pages_end_at_the_stated_depth(searcher, fill):
+def test_pages_end_at_the_depth_limit(searcher, fill):
     fill(**{f"n{n:04}": f"picture {n}" for n in range(MAX_DEPTH + 10)})
     found, cursor, pages = 0, None, 0
     while pages == 0 or cursor:
@@ -79,12 +79,12 @@ def test_pages_end_at_the_stated_depth(searcher, fill):
         Search(MixedQuery((Term(TextQuery("a cat")),))),
     ],
 )
-def test_a_cursor_of_another_search_is_refused(searcher, fill, other):
+def test_a_cursor_of_another_search_is_rejected(searcher, fill, other):
     fill(a="a cat", b="a dog")
     cursor = searcher.search(Search(TextQuery("a cat"), limit=1)).cursor
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         searcher.search(replace(other, limit=1, cursor=cursor))
-    assert refused.value.code == "invalid_cursor"
+    assert raised.value.code == "invalid_cursor"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_cursor_of_another_search_is_refused(searcher, fill, other):
         (Term(ImageQuery(picture("b"))), Term(TextQuery("a cat"))),
     ],
 )
-def test_a_cursor_of_other_terms_is_refused(searcher, fill, other):
+def test_a_cursor_of_other_terms_is_rejected(searcher, fill, other):
     fill(a="a cat", b="a dog")
     mixed = MixedQuery((Term(TextQuery("a cat")), Term(ImageQuery(picture("b")))))
     cursor = searcher.search(Search(mixed, limit=1)).cursor
@@ -104,7 +104,7 @@ def test_a_cursor_of_other_terms_is_refused(searcher, fill, other):
         searcher.search(Search(MixedQuery(other), limit=1, cursor=cursor))
 
 
-def test_a_cursor_of_another_model_is_refused(searcher, fill, index, images):
+def test_a_cursor_of_another_model_is_rejected(searcher, fill, index, images):
     fill(a="a cat", b="a dog")
     cursor = searcher.search(Search(TextQuery("a cat"), limit=1)).cursor
     other = Searcher(index, FakeTexts("another"), images)
@@ -112,14 +112,14 @@ def test_a_cursor_of_another_model_is_refused(searcher, fill, index, images):
         other.search(Search(TextQuery("a cat"), limit=1, cursor=cursor))
 
 
-def test_a_list_s_cursor_is_no_search_s(searcher, fill):
+def test_a_list_cursor_is_rejected_by_a_search(searcher, fill):
     fill(a="a cat", b="a dog")
     cursor = searcher.list_documents(ListRequest(limit=1)).cursor
     with pytest.raises(InvalidQuery):
         searcher.search(Search(TextQuery("a cat"), limit=1, cursor=cursor))
 
 
-def test_another_page_size_may_be_asked_for_on_the_way(searcher, fill):
+def test_the_page_size_can_change_between_pages(searcher, fill):
     fill(a="a cat", b="a dog", c="a cow")
     first = searcher.search(Search(TextQuery("a cat"), limit=1))
     rest = searcher.search(Search(TextQuery("a cat"), limit=50, cursor=first.cursor))
@@ -127,17 +127,17 @@ def test_another_page_size_may_be_asked_for_on_the_way(searcher, fill):
 
 
 @pytest.mark.parametrize("limit", [0, -1, MAX_LIMIT + 1])
-def test_a_limit_outside_the_stated_ones_is_refused(searcher, limit):
+def test_a_page_size_out_of_range_is_rejected(searcher, limit):
     for ask in (
         lambda: searcher.search(Search(TextQuery("a cat"), limit=limit)),
         lambda: searcher.list_documents(ListRequest(limit=limit)),
     ):
-        with pytest.raises(InvalidQuery) as refused:
+        with pytest.raises(InvalidQuery) as raised:
             ask()
-        assert refused.value.code == "invalid_limit"
+        assert raised.value.code == "invalid_limit"
 
 
-def test_lists_go_by_the_bytes_of_keys_and_return_each_once(searcher, fill):
+def test_lists_are_in_the_order_of_key_bytes_and_return_each_image_once(searcher, fill):
     fill(b="b", a="a", é="c", B="d", Z__z="e")
     found, cursor = [], None
     while True:
@@ -148,7 +148,7 @@ def test_lists_go_by_the_bytes_of_keys_and_return_each_once(searcher, fill):
     assert found == ["B.png", "Z/z.png", "a.png", "b.png", "é.png"]
 
 
-def test_a_list_s_cursor_is_refused_by_another_list(searcher, fill):
+def test_a_list_cursor_is_rejected_by_another_list(searcher, fill):
     fill(a="a", b="b")
     cursor = searcher.list_documents(ListRequest(limit=1)).cursor
     for other in (
@@ -157,16 +157,16 @@ def test_a_list_s_cursor_is_refused_by_another_list(searcher, fill):
         ListRequest(cursor=cursor, prefix=""),
         ListRequest(cursor=cursor, order=Order.NEWEST_FIRST),
     ):
-        with pytest.raises(InvalidQuery) as refused:
+        with pytest.raises(InvalidQuery) as raised:
             searcher.list_documents(other)
-        assert refused.value.code == "invalid_cursor"
+        assert raised.value.code == "invalid_cursor"
 
 
 values = st.lists(st.text() | st.integers() | st.floats(allow_nan=False) | st.none(), max_size=4)
 
 
 @given(values, st.text())
-def test_what_was_sealed_comes_back(state, request):
+def test_a_sealed_value_is_restored(state, request):
     assert unseal(seal(state, request), request) == state
 
 
@@ -175,13 +175,13 @@ def test_a_cursor_is_safe_in_a_url(state):
     assert seal(state, "").replace("-", "").replace("_", "").isalnum()
 
 
-def test_a_cursor_of_another_request_is_refused():
-    with pytest.raises(InvalidQuery, match="does not belong") as refused:
+def test_a_cursor_of_another_request_is_rejected():
+    with pytest.raises(InvalidQuery, match="does not belong") as raised:
         unseal(seal([1], "dogs"), "cats")
-    assert refused.value.code == "invalid_cursor"
+    assert raised.value.code == "invalid_cursor"
 
 
-def test_every_change_of_a_character_is_refused():
+def test_every_changed_character_is_rejected():
     cursor = seal([0.25, "an id", 10], "dogs")
     for place_ in range(len(cursor)):
         other = "A" if cursor[place_] != "A" else "B"
@@ -190,23 +190,23 @@ def test_every_change_of_a_character_is_refused():
 
 
 @pytest.mark.parametrize("tail", ["A", "=", "==", "====", "!", " ", "\n", ".", "é", "\0"])
-def test_whatever_is_appended_is_refused(tail):
+def test_appended_characters_are_rejected(tail):
     with pytest.raises(InvalidQuery):
         unseal(seal([1], "dogs") + tail, "dogs")
 
 
 @given(st.text())
-def test_any_text_is_refused_without_another_error(text):
+def test_any_text_is_rejected_without_another_error(text):
     with pytest.raises(InvalidQuery):
         unseal(text, "dogs")
 
 
-def test_a_place_keeps_its_score_to_the_last_bit():
+def test_a_cursor_preserves_the_exact_score():
     score = 0.1 + 0.2
     cursor = seal_position(Position(score, "an id"), 20, "dogs")
     assert unseal_position(cursor, "dogs") == (Position(score, "an id"), 20)
 
 
-def test_no_cursor_is_the_beginning():
+def test_no_cursor_means_the_first_page():
     assert unseal_position(None, "dogs") == (None, 0)
     assert unseal_position("", "dogs") == (None, 0)

@@ -11,11 +11,11 @@ from tests.support.outcomes import keys
 
 @pytest.fixture
 def embedding(searcher, index):
-    """The vector that a mixture of terms is searched with."""
+    """The query vector of a mixture of terms."""
 
     def embedding(*terms: Term):
         searcher.search(Search(MixedQuery(terms)))
-        return index.asked[-1][0].embedding
+        return index.requested[-1][0].embedding
 
     return embedding
 
@@ -32,7 +32,7 @@ def stored(key: str, weight: float = 1.0) -> Term:
     return Term(StoredQuery(ref(key).id), weight)
 
 
-def test_a_mixture_is_the_sum_of_its_terms_brought_to_length_1(embedding, fill):
+def test_a_mixture_is_the_normalized_sum_of_its_terms(embedding, fill):
     fill(a="a cow")
     mixed = embedding(text("a dog", 2), Term(ImageQuery(picture("a beach"))), stored("a.png", -0.5))
     total = 2 * vector("a dog") + vector("a beach") - 0.5 * vector("a cow")
@@ -40,11 +40,11 @@ def test_a_mixture_is_the_sum_of_its_terms_brought_to_length_1(embedding, fill):
     assert mixed.dtype == np.float32
 
 
-def test_a_mixture_of_one_term_is_that_term(embedding):
+def test_a_mixture_of_one_term_equals_the_term(embedding):
     np.testing.assert_allclose(embedding(text("a dog", 7)), vector("a dog"), atol=1e-6)
 
 
-def test_a_term_counts_by_its_weight_whatever_the_length_of_its_vector(embedding, fill, index):
+def test_the_weight_of_a_term_does_not_depend_on_its_vector_length(embedding, fill, index):
     fill(a="a cow")
     document, found, version = index.entries[ref("a.png").id]
     index.entries[document.id] = document, found * 1000, version
@@ -52,7 +52,7 @@ def test_a_term_counts_by_its_weight_whatever_the_length_of_its_vector(embedding
     np.testing.assert_allclose(mixed, unit(vector("a dog") + vector("a cow")), atol=1e-6)
 
 
-def test_a_negative_weight_pushes_away(searcher, fill):
+def test_a_negative_weight_subtracts_the_term(searcher, fill):
     fill(a="a dog", b="a cat")
     mixed = MixedQuery((text("a dog"), text("a cat", -1)))
     first, last = searcher.search(Search(mixed)).hits
@@ -60,13 +60,13 @@ def test_a_negative_weight_pushes_away(searcher, fill):
     assert first.score > 0 > last.score
 
 
-def test_images_of_positive_terms_are_left_out_and_others_are_not(searcher, fill):
+def test_images_of_positive_terms_are_excluded_and_others_are_not(searcher, fill):
     fill(a="a", b="b", c="c", d="d")
     mixed = MixedQuery((stored("a.png"), stored("b.png", 0.1), stored("c.png", -1)))
     assert sorted(keys(searcher.search(Search(mixed)))) == ["c.png", "d.png"]
 
 
-def test_five_terms_cost_one_batch_of_each_kind_and_one_look(searcher, fill, index, texts, images):
+def test_five_terms_cost_one_batch_of_each_kind_and_one_read(searcher, fill, index, texts, images):
     fill(a="a", b="b")
     images.batches.clear()
     pictures = [Term(ImageQuery(picture(words))) for words in ("c", "d")]
@@ -74,7 +74,7 @@ def test_five_terms_cost_one_batch_of_each_kind_and_one_look(searcher, fill, ind
     searcher.search(Search(MixedQuery(mixed)))
     assert texts.batches == [["e", "f"]]
     assert images.batches == [[picture("c"), picture("d")]]
-    assert (index.looks, len(index.asked)) == (1, 1)
+    assert (index.reads, len(index.requested)) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,11 @@ def test_five_terms_cost_one_batch_of_each_kind_and_one_look(searcher, fill, ind
         (text("a", 100), text("b"), text("b", -1), text("a", -100)),
     ],
 )
-def test_terms_that_cancel_each_other_out_are_refused(searcher, terms):
-    with pytest.raises(InvalidQuery, match="cancel") as refused:
+def test_terms_that_cancel_out_are_rejected(searcher, terms):
+    with pytest.raises(InvalidQuery, match="cancel") as raised:
         searcher.search(Search(MixedQuery(terms)))
-    assert refused.value.code == "invalid_terms"
-    assert "weight" in refused.value.hint
+    assert raised.value.code == "invalid_terms"
+    assert "weight" in raised.value.hint
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,6 @@ def test_terms_that_cancel_each_other_out_are_refused(searcher, terms):
         (StoredQuery("nobody"), NotFound),
     ],
 )
-def test_a_term_that_has_no_vector_is_named(searcher, part, error):
+def test_a_term_without_a_vector_is_named(searcher, part, error):
     with pytest.raises(error, match=r"^terms\.1: "):
         searcher.search(Search(MixedQuery((text("a dog"), Term(part)))))

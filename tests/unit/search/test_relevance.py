@@ -1,4 +1,4 @@
-"""Relevance: increases with the score, and can be a minimum of a search."""
+"""Relevance increases with the score, and a search can require a minimum."""
 
 import itertools
 
@@ -39,14 +39,14 @@ def test_a_higher_score_is_more_relevant():
 
 
 @pytest.mark.parametrize("slope", [0.01, 14, 1e6])
-def test_relevance_stays_in_its_bounds(slope):
+def test_relevance_is_between_0_and_1(slope):
     query = QueryRelevance(slope, 0.4)
     assert all(0 <= query.of(score) <= 1 for score in (-1, 0, 0.4, 1))
     assert all(-1 <= query.min_score(least) <= 2 for least in (0, 1e-300, 0.5, 1 - 1e-16, 1))
 
 
 @pytest.mark.parametrize("least", [0.01, 0.25, 0.5, 0.9, 0.99])
-def test_the_least_score_has_just_the_relevance_that_is_asked_for(least):
+def test_the_minimum_score_has_the_requested_relevance(least):
     query = QueryRelevance(slope=20, middle=0.3)
     assert query.of(query.min_score(least)) == pytest.approx(least)
 
@@ -57,7 +57,7 @@ def test_a_relevance_of_1_keeps_nothing_and_of_0_everything():
     assert query.min_score(0) == -1
 
 
-def test_nearness_is_the_mean_of_the_highest_cosines():
+def test_the_background_similarity_is_the_mean_of_the_highest_cosines():
     background = np.array([[1, 0], [0.6, 0.8], [0, 1], [-1, 0]], np.float32)
     queries = np.array([[1, 0], [0, 1]], np.float32)
     assert Background(background, 2).nearness(queries) == pytest.approx([0.8, 0.9])
@@ -65,7 +65,7 @@ def test_nearness_is_the_mean_of_the_highest_cosines():
 
 
 @pytest.mark.parametrize("kind", list(Modality))
-def test_each_kind_of_query_has_its_curve(kind, relevance):
+def test_each_kind_of_query_has_its_own_curve(kind, relevance):
     query = vector("a cat")
     near = float(np.sort(BACKGROUND @ query)[-2:].mean())
     curve = CURVES[kind]
@@ -74,7 +74,7 @@ def test_each_kind_of_query_has_its_curve(kind, relevance):
     assert found.middle == pytest.approx(curve.base + curve.nearness * near)
 
 
-def test_hits_say_how_relevant_they_are(calibrated, relevance, fill):
+def test_hits_have_a_relevance(calibrated, relevance, fill):
     fill(a="a cat", b="a dog")
     hits = calibrated.search(Search(TextQuery("a cat"))).hits
     of = relevance.for_query(vector("a cat"), Modality.TEXT).of
@@ -82,7 +82,7 @@ def test_hits_say_how_relevant_they_are(calibrated, relevance, fill):
 
 
 @pytest.mark.parametrize("query", [ImageQuery(picture("a cat")), StoredQuery(ref("a.png").id)])
-def test_pictures_are_judged_as_pictures(query, calibrated, relevance, fill):
+def test_image_queries_use_the_image_curve(query, calibrated, relevance, fill):
     fill(a="a cat", b="a dog")
     hits = calibrated.search(Search(query)).hits
     of = relevance.for_query(vector("a cat"), Modality.IMAGE).of
@@ -97,15 +97,15 @@ def test_pictures_are_judged_as_pictures(query, calibrated, relevance, fill):
         ((TextQuery("a cat"), StoredQuery(ref("a.png").id)), Modality.MIXED),
     ],
 )
-def test_a_mixture_is_judged_by_what_is_mixed(terms, kind, calibrated, index, relevance, fill):
+def test_a_mixture_uses_the_curve_of_its_terms(terms, kind, calibrated, index, relevance, fill):
     fill(a="a cow", b="a dog")
     mixed = MixedQuery(tuple(Term(part) for part in terms))
     hits = calibrated.search(Search(mixed)).hits
-    of = relevance.for_query(index.asked[-1][0].embedding, kind).of
+    of = relevance.for_query(index.requested[-1][0].embedding, kind).of
     assert [hit.relevance for hit in hits] == pytest.approx([of(hit.score) for hit in hits])
 
 
-def test_what_is_less_relevant_is_left_out(calibrated, fill):
+def test_less_relevant_hits_are_excluded(calibrated, fill):
     fill(**{f"n{n}": f"picture {n}" for n in range(20)})
     everything = calibrated.search(Search(TextQuery("a cat"), limit=100)).hits
     least = everything[7].relevance - 1e-9
@@ -114,14 +114,14 @@ def test_what_is_less_relevant_is_left_out(calibrated, fill):
     assert calibrated.search(Search(TextQuery("a cat"), min_relevance=1)).hits == []
 
 
-def test_a_relevance_of_0_leaves_nothing_out(calibrated, fill):
+def test_a_relevance_of_0_excludes_nothing(calibrated, fill):
     fill(**{f"n{n}": f"picture {n}" for n in range(20)})
     everything = calibrated.search(Search(TextQuery("a cat"), limit=100))
-    asked = calibrated.search(Search(TextQuery("a cat"), limit=100, min_relevance=0.0))
-    assert asked.hits == everything.hits
+    requested = calibrated.search(Search(TextQuery("a cat"), limit=100, min_relevance=0.0))
+    assert requested.hits == everything.hits
 
 
-def test_pages_of_relevant_hits_return_each_once_and_end(calibrated, fill):
+def test_pages_of_relevant_hits_return_each_hit_once_and_end(calibrated, fill):
     fill(**{f"n{n}": f"picture {n}" for n in range(20)})
     everything = calibrated.search(Search(TextQuery("a cat"), limit=100)).hits
     least = everything[7].relevance - 1e-9
@@ -134,31 +134,31 @@ def test_pages_of_relevant_hits_return_each_once_and_end(calibrated, fill):
     assert found == [hit.document.ref.key for hit in everything[:8]]
 
 
-def test_a_cursor_belongs_to_the_relevance_that_was_asked_for(calibrated, fill):
+def test_a_cursor_is_valid_for_its_minimum_relevance_only(calibrated, fill):
     fill(**{f"n{n}": f"picture {n}" for n in range(20)})
     cursor = calibrated.search(Search(TextQuery("a cat"), 3, min_relevance=0.01)).cursor
     assert cursor
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         calibrated.search(Search(TextQuery("a cat"), 3, cursor, min_relevance=0.02))
-    assert refused.value.code == "invalid_cursor"
+    assert raised.value.code == "invalid_cursor"
 
 
 @pytest.mark.parametrize("least", [-0.01, 1.01, float("nan"), float("inf")])
-def test_a_relevance_outside_0_to_1_is_refused(least, calibrated):
-    with pytest.raises(InvalidQuery) as refused:
+def test_a_relevance_outside_0_to_1_is_rejected(least, calibrated):
+    with pytest.raises(InvalidQuery) as raised:
         calibrated.search(Search(TextQuery("a cat"), min_relevance=least))
-    assert refused.value.code == "invalid_min_relevance"
-    assert "0 to 1" in refused.value.hint
+    assert raised.value.code == "invalid_min_relevance"
+    assert "0 to 1" in raised.value.hint
 
 
-def test_a_model_that_is_not_calibrated_has_scores_alone(searcher, fill):
+def test_an_uncalibrated_model_has_scores_only(searcher, fill):
     fill(a="a cat")
     assert searcher.search(Search(TextQuery("a cat"))).hits[0].relevance is None
 
 
 @pytest.mark.parametrize("least", [0.0, 0.5])
-def test_a_model_that_is_not_calibrated_says_so_when_relevance_is_asked_for(least, searcher):
-    with pytest.raises(InvalidQuery, match="fake is not calibrated") as refused:
+def test_a_minimum_relevance_with_an_uncalibrated_model_is_an_error(least, searcher):
+    with pytest.raises(InvalidQuery, match="fake is not calibrated") as raised:
         searcher.search(Search(TextQuery("a cat"), min_relevance=least))
-    assert refused.value.code == "no_relevance"
-    assert "calibrate" in refused.value.hint
+    assert raised.value.code == "no_relevance"
+    assert "calibrate" in raised.value.hint

@@ -1,4 +1,4 @@
-"""Search ids: contain the query, and are valid for one day."""
+"""Search ids contain the query, and are valid for one day."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ def later(by: timedelta, model: str = "starter") -> SearchIds:
 
 
 @pytest.mark.parametrize("heaviest", [1, 20, 1_000])
-def test_the_embedding_is_held_to_a_cosine_of_0_9999(ids, heaviest):
+def test_the_embedding_is_preserved_to_a_cosine_of_0_9999(ids, heaviest):
     random = np.random.default_rng(5)
     for _ in range(50):
         vector = random.normal(size=512)
@@ -37,7 +37,7 @@ def test_the_embedding_is_held_to_a_cosine_of_0_9999(ids, heaviest):
         assert np.linalg.norm(found) == pytest.approx(1)
 
 
-def test_an_id_is_short_enough_for_an_address_and_unlike_any_other(ids):
+def test_an_id_is_short_enough_for_a_url_and_unique(ids):
     vector = unit(np.arange(1, 513))
     first, second = ids.seal(CAT, vector), ids.seal(CAT, vector)
     assert first != second
@@ -54,36 +54,36 @@ def test_an_id_is_short_enough_for_an_address_and_unlike_any_other(ids):
         (MixedQuery((Term(CAT, 1.0),)), QueryKind.MIXED),
     ],
 )
-def test_the_time_and_the_kind_of_query_are_held(ids, query, kind):
+def test_the_time_and_the_kind_of_query_are_preserved(ids, query, kind):
     found = ids.unseal(ids.seal(query, unit(np.ones(4))))
     assert (found.time, found.kind) == (NOON, kind)
 
 
-def test_an_id_is_good_for_a_day(ids):
+def test_an_id_is_valid_for_a_day(ids):
     id = ids.seal(CAT, unit(np.ones(4)))
     assert later(timedelta(days=1)).unseal(id).time == NOON
-    with pytest.raises(InvalidQuery) as refused:
+    with pytest.raises(InvalidQuery) as raised:
         later(timedelta(days=1, seconds=1)).unseal(id)
-    assert refused.value.code == "search_id_expired"
-    assert "search again" in refused.value.hint
+    assert raised.value.code == "search_id_expired"
+    assert "search again" in raised.value.hint
 
 
-def test_an_id_of_the_future_is_none(ids):
+def test_an_id_of_the_future_is_invalid(ids):
     id = later(timedelta(hours=1)).seal(CAT, unit(np.ones(4)))
     with pytest.raises(InvalidQuery):
         ids.unseal(id)
 
 
-def test_another_model_s_id_is_none(ids):
+def test_an_id_of_another_model_is_invalid(ids):
     with pytest.raises(InvalidQuery):
         later(timedelta(), model="clip").unseal(ids.seal(CAT, unit(np.ones(4))))
 
 
-def test_a_changed_cut_or_made_up_id_is_none(ids):
+def test_a_modified_truncated_or_made_up_id_is_invalid(ids):
     id = ids.seal(CAT, unit(np.ones(64)))
     changed = id[:20] + ("B" if id[20] == "A" else "A") + id[21:]
     broken = id[:-5] + "!" + id[-4:]
     for each in ("", "x", "é", "made-up", id[:-4], id[4:], changed, broken, "A" * len(id)):
-        with pytest.raises(InvalidQuery) as refused:
+        with pytest.raises(InvalidQuery) as raised:
             ids.unseal(each)
-        assert refused.value.code == "invalid_search_id"
+        assert raised.value.code == "invalid_search_id"

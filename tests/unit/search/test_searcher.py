@@ -1,4 +1,4 @@
-"""Searcher: hits of single searches and of batches, whose searches do not affect each other."""
+"""Searcher: hits of single searches, and of batches of independent searches."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from tests.support.fakes import picture, ref
 from tests.support.outcomes import keys
 
 
-def test_words_find_the_picture_that_shows_them(searcher, fill):
+def test_a_text_finds_its_image(searcher, fill):
     fill(a="a cat", b="a dog")
     answer = searcher.search(Search(TextQuery("a dog")))
     assert keys(answer)[0] == "b.png"
@@ -27,7 +27,7 @@ def test_words_find_the_picture_that_shows_them(searcher, fill):
     assert answer.model == "fake"
 
 
-def test_a_picture_finds_itself(searcher, fill):
+def test_an_image_finds_itself(searcher, fill):
     fill(a="a cat", b="a dog")
     assert keys(searcher.search(Search(ImageQuery(picture("a cat")))))[0] == "a.png"
 
@@ -37,36 +37,36 @@ def test_an_indexed_image_finds_its_neighbours_and_not_itself(searcher, fill):
     assert keys(searcher.search(Search(StoredQuery(ref("a.png").id)))) == ["b.png", "c.png"]
 
 
-def test_a_collection_keeps_to_itself(searcher, fill):
+def test_a_search_in_a_collection_finds_only_its_images(searcher, fill):
     fill(cats__a="a cat", dogs__a="a dog", a="a cat")
     found = searcher.search(Search(TextQuery("a cat"), collection="dogs"))
     assert keys(found) == ["dogs/a.png"]
 
 
-def test_times_are_told_in_milliseconds(searcher, fill):
+def test_durations_are_in_milliseconds(searcher, fill):
     took = searcher.search(Search(TextQuery("a cat"))).took_ms
     assert 0 <= took.embed <= took.total
     assert 0 <= took.search <= took.total
 
 
-def test_each_search_has_an_id_of_its_own(searcher):
+def test_each_search_has_a_unique_id(searcher):
     search = Search(TextQuery("a cat"))
     assert searcher.search(search).search_id != searcher.search(search).search_id
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t\n\u3000", "x" * (MAX_TEXT + 1)])
-def test_a_text_that_is_blank_or_too_long_is_refused(searcher, text):
-    with pytest.raises(InvalidQuery) as refused:
+def test_a_blank_or_too_long_text_is_rejected(searcher, text):
+    with pytest.raises(InvalidQuery) as raised:
         searcher.search(Search(TextQuery(text)))
-    assert refused.value.code == "invalid_text"
+    assert raised.value.code == "invalid_text"
 
 
 @pytest.mark.parametrize("text", ["x", "x" * MAX_TEXT, "🐈", "a\0b", "\x07"])
-def test_any_other_text_is_answered(searcher, text):
+def test_any_other_text_is_accepted(searcher, text):
     assert searcher.search(Search(TextQuery(text))).hits == []
 
 
-def test_an_unreadable_query_image_says_so(searcher):
+def test_an_unreadable_query_image_is_reported(searcher):
     with pytest.raises(UnreadableImage):
         searcher.search(Search(ImageQuery(b"not an image")))
 
@@ -82,7 +82,7 @@ def test_the_neighbours_of_a_rejected_image_are_not_found(searcher, fill):
         searcher.search(Search(StoredQuery(ref("a.png").id)))
 
 
-def test_lists_can_be_of_one_status(searcher, fill):
+def test_lists_can_be_limited_to_a_status(searcher, fill):
     fill(a="a cat", b="broken")
     rejected = searcher.list_documents(ListRequest(status=Status.REJECTED)).documents
     assert [document.ref.key for document in rejected] == ["b.png"]
@@ -90,13 +90,13 @@ def test_lists_can_be_of_one_status(searcher, fill):
     assert [document.ref.key for document in indexed] == ["a.png"]
 
 
-def test_a_record_can_be_asked_for_by_id(searcher, fill):
+def test_a_record_is_returned_by_id(searcher, fill):
     fill(a="a cat")
     assert searcher.document(ref("a.png").id).ref.key == "a.png"
 
 
 @pytest.mark.parametrize("was_there", [True, False])
-def test_a_record_that_is_not_there_is_not_found(searcher, store, indexer, fill, was_there):
+def test_a_missing_record_is_not_found(searcher, store, indexer, fill, was_there):
     if was_there:
         fill(a="a cat")
         store.delete("a.png")
@@ -105,13 +105,13 @@ def test_a_record_that_is_not_there_is_not_found(searcher, store, indexer, fill,
         searcher.document(ref("a.png").id)
 
 
-def test_health_counts_what_search_can_find(searcher, fill):
+def test_health_counts_searchable_images(searcher, fill):
     fill(a="a cat", b="broken")
     assert searcher.health().images == 1
 
 
-def test_an_index_that_is_away_is_said_to_be(searcher, index):
-    index.away = True
+def test_an_unavailable_index_is_reported(searcher, index):
+    index.unavailable = True
     for ask in (
         searcher.health,
         searcher.list_documents,
@@ -132,7 +132,7 @@ BAD = [
 ]
 
 
-def test_each_search_is_answered_as_it_is_alone(searcher, fill):
+def test_each_search_of_a_batch_has_the_result_of_a_single_search(searcher, fill):
     fill(a="a cat", b="a dog", c__d="a cow")
     searches = [
         Search(TextQuery("a dog"), limit=1),
@@ -149,7 +149,7 @@ def test_each_search_is_answered_as_it_is_alone(searcher, fill):
 
 
 @pytest.mark.parametrize(("bad", "code"), BAD, ids=[code for _, code in BAD])
-def test_a_search_that_fails_leaves_the_others(searcher, fill, bad, code):
+def test_a_failed_search_of_a_batch_affects_no_other(searcher, fill, bad, code):
     fill(a="a cat", b="a dog")
     first, failed, last = searcher.search_many(
         [Search(TextQuery("a cat")), bad, Search(TextQuery("a dog"))]
@@ -160,29 +160,31 @@ def test_a_search_that_fails_leaves_the_others(searcher, fill, bad, code):
     assert keys(last)[0] == "b.png"
 
 
-def test_all_that_fail_ask_nothing_of_the_index(searcher, index):
+def test_failed_searches_send_no_query_to_the_index(searcher, index):
     failed = searcher.search_many([search for search, _ in BAD])
     assert [error.code for error in failed] == [code for _, code in BAD]
-    assert index.asked == []
+    assert index.requested == []
 
 
-def test_many_cost_one_batch_of_each_kind_and_one_round_trip(searcher, fill, index, texts, images):
+def test_a_batch_costs_one_encoder_batch_of_each_kind_and_one_round_trip(
+    searcher, fill, index, texts, images
+):
     fill(a="a", b="b")
     images.batches.clear()
     queries = [TextQuery("c"), TextQuery("d"), ImageQuery(picture("e")), ImageQuery(picture("f"))]
     queries += [StoredQuery(ref("a.png").id), StoredQuery(ref("b.png").id)]
     searcher.search_many([Search(query, filter=KeyPrefix("a")) for query in queries])
     assert (len(texts.batches), len(images.batches)) == (1, 1)
-    assert (index.looks, len(index.asked)) == (1, 1)
-    assert [query.filter for query in index.asked[0]] == [KeyPrefix("a")] * 6
+    assert (index.reads, len(index.requested)) == (1, 1)
+    assert [query.filter for query in index.requested[0]] == [KeyPrefix("a")] * 6
 
 
-def test_no_searches_are_no_answers(searcher, index, texts):
+def test_an_empty_batch_has_no_results(searcher, index, texts):
     assert searcher.search_many([]) == []
-    assert (index.asked, texts.batches) == ([], [])
+    assert (index.requested, texts.batches) == ([], [])
 
 
-def test_an_index_that_is_away_fails_all(searcher, index):
-    index.away = True
+def test_an_unavailable_index_fails_the_batch(searcher, index):
+    index.unavailable = True
     with pytest.raises(Unavailable):
         searcher.search_many([Search(TextQuery("a"))] * 2)

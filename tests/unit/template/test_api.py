@@ -30,7 +30,7 @@ def answers(api) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_everything_under_v1_needs_what_access_says(routes):
+def test_every_route_under_v1_uses_the_access_parameter(routes):
     under_v1 = {path: methods for path, methods in routes.items() if path.startswith("/v1")}
     [(path, methods)] = under_v1.items()
     assert path == "/v1/{proxy+}"
@@ -43,12 +43,12 @@ def test_everything_under_v1_needs_what_access_says(routes):
     }
 
 
-def test_by_default_that_is_a_key(template):
+def test_the_default_access_is_an_api_key(template):
     assert template["Parameters"]["Access"]["Default"] == "ApiKey"
     assert template["Conditions"]["UsesApiKey"] == {"Fn::Equals": [{"Ref": "Access"}, "ApiKey"]}
 
 
-def test_the_page_and_the_documents_need_nothing(routes):
+def test_the_page_and_the_api_documents_need_no_authorization(routes):
     keyless = {
         path for path, methods in routes.items() if methods.get("get", {}).get("security") == []
     }
@@ -67,7 +67,7 @@ def test_every_route_leads_to_the_published_function(routes, functions):
     assert events == {path for path, _ in reached}  # without an event there is no permission
 
 
-def test_a_browser_may_ask_before_it_has_a_key_where_another_site_may_call(routes):
+def test_preflight_requests_need_no_key_if_cors_is_enabled(routes):
     condition, preflight, otherwise = routes["/v1/{proxy+}"]["options"]["Fn::If"]
     assert (condition, otherwise) == ("HasCorsOrigin", {"Ref": "AWS::NoValue"})
     assert preflight["security"] == []
@@ -80,12 +80,12 @@ def test_a_browser_may_ask_before_it_has_a_key_where_another_site_may_call(route
     assert {f"method.response.header.{name}" for name in declared} == set(headers)
 
 
-def test_a_user_pool_is_given_where_tokens_are_asked_for(template):
+def test_token_access_requires_a_user_pool(template):
     rule = template["Rules"]["CognitoHasUserPool"]
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Access"}, "Cognito"]}
 
 
-def test_every_keyless_route_has_a_throttle_of_its_own(api, routes):
+def test_every_keyless_route_has_its_own_throttle(api, routes):
     bounded = {
         "/" + each["ResourcePath"][1:].replace("~1", "/").lstrip("/")
         for each in api["MethodSettings"]
@@ -101,20 +101,20 @@ def test_every_key_has_a_throttle_and_a_quota(api):
     assert plan["Quota"]["Limit"] == {"Ref": "RequestsPerDay"}
 
 
-def test_image_bytes_arrive_whole_and_text_stays_text(api):
+def test_image_bytes_are_binary_and_text_is_text(api):
     assert api["BinaryMediaTypes"] == ["image~1*"]
 
 
-def test_no_client_speaks_less_than_tls_1_2(api):
+def test_clients_need_tls_1_2(api):
     assert api["SecurityPolicy"].startswith("SecurityPolicy_TLS13_1_2")
 
 
-def test_each_request_leaves_a_line_of_json(api):
+def test_each_request_is_logged_as_a_json_line(api):
     line = re.sub(r"\$context\.[A-Za-z.]+", "x", api["AccessLogSetting"]["Format"])
     assert {"requestId", "status", "ms", "apiKeyId"} <= set(json.loads(line))
 
 
-def test_api_gateways_own_answers_have_the_shape_of_all_others(answers):
+def test_gateway_responses_have_the_common_schema(answers):
     for answer in answers.values():
         assert set(answer) == {"error"}
         assert set(answer["error"]) == {"code", "message", "hint"}
@@ -133,29 +133,29 @@ def test_api_gateways_own_answers_have_the_shape_of_all_others(answers):
         ("INTEGRATION_TIMEOUT", 504),
     ],
 )
-def test_api_gateways_own_answers_have_the_right_status(api, kind, status):
+def test_gateway_responses_have_the_documented_status(api, kind, status):
     assert api["GatewayResponses"][kind]["StatusCode"] == status
 
 
-def test_who_must_wait_is_told_how_long(api):
+def test_throttled_responses_have_retry_after(api):
     for kind in ("THROTTLED", "QUOTA_EXCEEDED", "INTEGRATION_FAILURE"):
         headers = api["GatewayResponses"][kind]["ResponseParameters"]["Headers"]
         assert re.fullmatch(r"'[0-9]+'", headers["Retry-After"])
 
 
-def test_whatever_else_goes_wrong_has_an_answer_too(answers):
+def test_every_other_gateway_error_has_a_response(answers):
     assert answers["DEFAULT_4XX"]["error"]["message"] == "message of API Gateway"
     assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(answers)
 
 
-def test_the_stage_waits_for_the_role_that_lets_it_log(api):
+def test_the_stage_depends_on_its_logging_role(api):
     assert api["Variables"]["LogsRole"]["Fn::If"][:2] == [
         "SetsApiLogsRole",
         {"Ref": "ApiLogsAccount"},
     ]
 
 
-def test_the_outputs_say_where_everything_is(template):
+def test_the_outputs_contain_every_url_and_name(template):
     assert {
         "ApiUrl",
         "PageUrl",

@@ -11,7 +11,7 @@ from imagesearch.settings import COMPRESSIONS, FOLDER_SETTINGS, Settings
 from tests.support.paths import REPOSITORY
 
 
-def test_functions_that_callers_wait_for_use_snapstart(template, functions):
+def test_synchronous_functions_use_snapstart(template, functions):
     assert set(functions) == {"FetchModel", "IndexImages", "IndexNextModel", "Search"}
     for name in ("FetchModel", "IndexNextModel"):
         assert functions[name]["SnapStart"] == {"ApplyOn": "None"}
@@ -24,19 +24,19 @@ def test_functions_that_callers_wait_for_use_snapstart(template, functions):
         assert function["Architectures"] == ["x86_64"]
 
 
-def test_a_new_release_makes_new_snapshots_and_drops_the_old_ones(template, functions):
+def test_a_new_release_creates_new_snapshots_and_deletes_the_old_ones(template, functions):
     for function in functions.values():
         assert function["AutoPublishCodeSha256"] == {"Ref": "Release"}
         assert function["VersionDeletionPolicy"] == "Delete"
     assert "Default" not in template["Parameters"]["Release"]
 
 
-def test_a_snapshot_allows_no_larger_disk(functions):
+def test_a_function_with_snapstart_has_the_default_disk(functions):
     larger = {name for name, each in functions.items() if "EphemeralStorage" in each}
     assert larger == {"FetchModel"}
 
 
-def test_the_settings_of_the_functions_are_the_ones_that_are_read(template, functions):
+def test_the_environment_of_the_functions_matches_the_settings(template, functions):
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
     own = [functions[name]["Environment"]["Variables"] for name in ("Search", "IndexImages")]
     read = {name.upper() for name in Settings.model_fields.keys() - FOLDER_SETTINGS}
@@ -45,7 +45,7 @@ def test_the_settings_of_the_functions_are_the_ones_that_are_read(template, func
     assert {name for name in provided if not name.startswith(libraries)} == read
 
 
-def test_what_the_template_offers_of_an_index_is_what_the_settings_take(template):
+def test_the_index_parameters_match_the_settings(template):
     offered = template["Parameters"]["IndexEngine"]["AllowedValues"]
     assert offered == list(COMPRESSIONS)
     for engine in offered:
@@ -55,7 +55,7 @@ def test_what_the_template_offers_of_an_index_is_what_the_settings_take(template
         assert tuple(values) == COMPRESSIONS[engine]
 
 
-def test_logs_of_everything_end_some_day(functions, of_type):
+def test_all_logs_have_a_retention_period(functions, of_type):
     groups = of_type("AWS::Logs::LogGroup")
     assert all(group["RetentionInDays"] for group in groups.values())
     for function in functions.values():
@@ -80,12 +80,12 @@ def test_a_bad_image_does_not_fail_its_batch(queues):
 
 
 def test_a_function_processes_ten_images_per_batch(queues):
-    """A message of a backfill has ten keys, that of an upload one."""
+    """A backfill message has ten keys, and that of an upload one."""
     assert queues["ImageQueue"]["BatchSize"] == 10
     assert queues["BackfillQueue"]["BatchSize"] == queues["NextModelQueue"]["BatchSize"] == 1
 
 
-def test_indexing_is_bounded_where_no_message_is_lost(functions, queues):
+def test_indexing_concurrency_is_limited_by_the_event_source(functions, queues):
     bounds = {name: queue["ScalingConfig"]["MaximumConcurrency"] for name, queue in queues.items()}
     assert bounds == {
         "ImageQueue": {"Ref": "IndexConcurrency"},
@@ -95,11 +95,11 @@ def test_indexing_is_bounded_where_no_message_is_lost(functions, queues):
     assert not any("ReservedConcurrentExecutions" in each for each in functions.values())
 
 
-def test_a_search_ends_before_api_gateway_gives_up(functions):
+def test_a_search_times_out_before_api_gateway(functions):
     assert functions["Search"]["Timeout"] < 29
 
 
-def test_the_index_is_encrypted_everywhere(resources):
+def test_the_index_is_encrypted_at_rest_and_in_transit(resources):
     domain = resources["ImageIndex"]["Properties"]
     assert domain["EncryptionAtRestOptions"] == {"Enabled": True}
     assert domain["NodeToNodeEncryptionOptions"] == {"Enabled": True}
@@ -108,7 +108,7 @@ def test_the_index_is_encrypted_everywhere(resources):
     assert endpoint["TLSSecurityPolicy"].startswith("Policy-Min-TLS-1-2")
 
 
-def test_nothing_is_fetched_from_the_web_unless_the_operator_says_so(template):
+def test_urls_are_not_fetched_by_default(template):
     assert template["Parameters"]["AllowUrls"]["Default"] == "false"
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     assert variables["ALLOW_URLS"] == {"Ref": "AllowUrls"}
@@ -121,7 +121,7 @@ BUCKETS = ("ImageBucket", "DerivedBucket")
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
-def test_a_bucket_shuts_the_public_out(resources, bucket):
+def test_buckets_block_public_access(resources, bucket):
     block = resources[bucket]["Properties"]["PublicAccessBlockConfiguration"]
     assert block == dict.fromkeys(
         ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
@@ -129,7 +129,7 @@ def test_a_bucket_shuts_the_public_out(resources, bucket):
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
-def test_a_bucket_is_encrypted_and_speaks_tls_only(resources, bucket):
+def test_buckets_are_encrypted_and_require_tls(resources, bucket):
     assert resources[bucket]["Properties"]["BucketEncryption"]
     (deny,) = resources[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
     assert deny["Effect"] == "Deny"
@@ -137,17 +137,17 @@ def test_a_bucket_is_encrypted_and_speaks_tls_only(resources, bucket):
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_what_is_made_of_images_raises_no_events(resources):
+def test_the_derived_bucket_sends_no_events(resources):
     assert "NotificationConfiguration" not in resources["DerivedBucket"]["Properties"]
 
 
-def test_the_images_outlive_the_stack(resources):
+def test_the_image_bucket_is_retained(resources):
     for name in (*BUCKETS, *(f"{bucket}Policy" for bucket in BUCKETS)):
         assert resources[name]["DeletionPolicy"] == "Retain"
         assert resources[name]["UpdateReplacePolicy"] == "Retain"
 
 
-def test_objects_that_come_or_go_become_messages(resources):
+def test_created_and_deleted_objects_become_messages(resources):
     notification = resources["ImageBucket"]["Properties"]["NotificationConfiguration"]
     assert notification["EventBridgeConfiguration"]["EventBridgeEnabled"] is True
     rule = resources["ObjectChanges"]["Properties"]
@@ -160,14 +160,14 @@ def test_objects_that_come_or_go_become_messages(resources):
     assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["ImageQueue", "Arn"]}
 
 
-def test_events_of_other_buckets_stay_out(resources):
+def test_events_of_other_buckets_are_filtered(resources):
     (name,) = resources["ObjectChanges"]["Properties"]["EventPattern"]["detail"]["bucket"]["name"]
     assert name == {
         "Fn::If": ["CreatesBucket", {"Ref": "ImageBucket"}, {"Ref": "ExistingBucketName"}]
     }
 
 
-def test_only_the_rule_may_send_to_the_queues(resources):
+def test_only_the_rule_can_send_to_the_queues(resources):
     policy = resources["QueuesTakeObjectChanges"]["Properties"]
     (allow,) = policy["PolicyDocument"]["Statement"]
     assert allow["Principal"] == {"Service": "events.amazonaws.com"}
@@ -176,7 +176,7 @@ def test_only_the_rule_may_send_to_the_queues(resources):
     }
 
 
-def test_a_message_stays_hidden_for_six_times_the_functions_timeout(template, functions, of_type):
+def test_the_visibility_timeout_is_six_times_the_function_timeout(template, functions, of_type):
     index_images = functions["IndexImages"]
     window = index_images["Events"]["ImageQueue"]["Properties"]["MaximumBatchingWindowInSeconds"]
     timeouts = template["Parameters"]["IndexTimeoutSeconds"]["AllowedValues"]
@@ -191,7 +191,7 @@ def test_a_message_stays_hidden_for_six_times_the_functions_timeout(template, fu
         assert functions[function]["Timeout"] == {"Ref": "IndexTimeoutSeconds"}
 
 
-def test_what_cannot_be_delivered_or_indexed_is_kept_for_two_weeks(resources, of_type):
+def test_dead_letters_are_retained_for_two_weeks(resources, of_type):
     dead_letters = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
     queues = of_type("AWS::SQS::Queue")
     assert set(queues) == {*WORK, "DeadLetterQueue"}
@@ -227,7 +227,7 @@ def objects(text) -> dict[str, Any]:
 
 
 def tasks(state: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The tasks of a map, however deep."""
+    """The tasks of a map, at any depth."""
     for each in state["ItemProcessor"]["States"].values():
         if each["Type"] == "Map":
             yield from tasks(each)
@@ -235,7 +235,7 @@ def tasks(state: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield each
 
 
-def test_every_name_in_the_definition_is_filled_in(machine, text):
+def test_every_placeholder_of_the_definition_is_substituted(machine, text):
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(machine["DefinitionSubstitutions"])
 
 
@@ -247,18 +247,18 @@ def test_the_listing_is_read_by_a_distributed_map_with_express_children(objects)
     }
 
 
-def test_one_batch_that_fails_fails_the_backfill(objects):
+def test_one_failed_batch_fails_the_backfill(objects):
     assert not [field for field in objects if field.startswith("Tolerated")]
 
 
-def test_the_results_of_ten_million_objects_fit_into_what_a_state_may_answer(objects):
+def test_results_of_ten_million_objects_fit_the_payload_limit_of_a_state(objects):
     children = 10_000_000 / objects["ItemBatcher"]["MaxItemsPerBatch"]
     assert objects["ItemProcessor"]["States"]["AllSent"]["Result"] == {}
     assert children * len("{},") < 256 * 1024
     assert objects["ItemBatcher"]["MaxInputBytesPerBatch"] < 256 * 1024
 
 
-def test_what_a_queue_does_not_take_is_sent_again_ever_more_slowly(objects):
+def test_failed_sends_are_retried_with_growing_delays(objects):
     for task in tasks(objects):
         (retry,) = task["Retry"]
         assert retry["ErrorEquals"] == ["States.ALL"]
@@ -273,7 +273,7 @@ def test_both_queues_get_the_same_messages(objects):
     assert bodies[0] == bodies[1]
 
 
-def test_a_next_model_gets_every_change(resources):
+def test_a_next_model_receives_every_event(resources):
     _, second = resources["ObjectChanges"]["Properties"]["Targets"]
     condition, target, otherwise = second["Fn::If"]
     assert condition == "HasNextModel"

@@ -23,7 +23,7 @@ def test_the_default_model_is_the_one_that_ships(template):
         assert defaults[name] == "none"
 
 
-def test_every_pinned_model_is_offered_that_a_function_has_room_for(template, offered):
+def test_every_pinned_model_that_fits_a_function_is_offered(template, offered):
     fitting = {
         model.name
         for model in catalog_entries()
@@ -34,7 +34,7 @@ def test_every_pinned_model_is_offered_that_a_function_has_room_for(template, of
 
 
 @pytest.mark.parametrize("next", ["", "Next"])
-def test_a_model_of_ones_own_goes_before_one_that_is_named(template, functions, next):
+def test_a_model_uri_takes_precedence_over_a_model_name(template, functions, next):
     name = "IndexNextModel" if next else "IndexImages"
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
     own = functions[name]["Environment"]["Variables"]
@@ -48,7 +48,7 @@ def test_a_model_of_ones_own_goes_before_one_that_is_named(template, functions, 
 
 
 @pytest.mark.parametrize(("next", "nothing"), [("", "starter"), ("Next", "none")])
-def test_a_model_is_named_once(template, next, nothing):
+def test_the_model_name_has_a_single_source(template, next, nothing):
     rule = template["Rules"][f"{next}ModelIsUnambiguous"]
     assert rule["RuleCondition"] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": f"{next}ModelUri"}, "none"]}]
@@ -58,32 +58,32 @@ def test_a_model_is_named_once(template, next, nothing):
 
 
 @pytest.fixture
-def asked(of_type) -> dict[str, Any]:
+def requested(of_type) -> dict[str, Any]:
     return of_type("Custom::Model")
 
 
-def test_the_two_models_have_parts_of_the_bucket_of_their_own(asked):
-    """So one can be deleted when the other has taken its place."""
-    assert {name: each["Part"] for name, each in asked.items()} == {
+def test_the_two_models_have_separate_prefixes(requested):
+    """One can be deleted after the other has replaced it."""
+    assert {name: each["Part"] for name, each in requested.items()} == {
         "Model": "model",
         "NextModel": "next-model",
     }
-    for name, each in asked.items():
+    for name, each in requested.items():
         assert each["ModelName"] == {"Ref": f"{name}Name"}
         assert each["Bucket"] == {"Ref": "ModelBucket"}
 
 
-def test_a_new_release_updates_the_model(asked):
-    """It may pin other files of the same model."""
-    assert all(each["Release"] == {"Ref": "Release"} for each in asked.values())
+def test_a_new_release_updates_the_model(requested):
+    """A release can pin other files of the same model."""
+    assert all(each["Release"] == {"Ref": "Release"} for each in requested.values())
 
 
-def test_a_function_that_cannot_start_does_not_block_the_stack_for_an_hour(asked, functions):
-    for each in asked.values():
+def test_a_function_that_cannot_start_does_not_block_the_stack_for_an_hour(requested, functions):
+    for each in requested.values():
         assert functions["FetchModel"]["Timeout"] < each["ServiceTimeout"] < 3600
 
 
-def test_a_file_is_rewritten_on_the_disk_that_is_there(functions, offered):
+def test_the_disk_fits_the_rewriting_of_the_largest_file(functions, offered):
     files = [
         pin.bytes
         for model in catalog_entries()
@@ -93,17 +93,17 @@ def test_a_file_is_rewritten_on_the_disk_that_is_there(functions, offered):
     assert 2 * max(files) < functions["FetchModel"]["EphemeralStorage"]["Size"] * MIB
 
 
-def test_fetching_waits_for_neither_the_index_nor_the_model_that_it_fetches(functions):
+def test_the_fetch_function_depends_on_neither_index_nor_model(functions):
     own = functions["FetchModel"]["Environment"]["Variables"]
     assert {own[name] for name in ("BUCKET", "INDEX_URL", "MODEL_URI")} == {""}
 
 
-def test_without_a_model_to_fetch_nothing_of_it_is_made(resources):
+def test_no_fetch_resources_exist_without_a_catalog_model(resources):
     for name in ("ModelBucket", "ModelBucketPolicy", "FetchModel", "FetchModelRole"):
         assert resources[name]["Condition"] == "FetchesModels"
 
 
-def test_the_models_bucket_is_private_encrypted_speaks_tls_only_and_goes_with_the_stack(
+def test_the_model_bucket_is_private_encrypted_requires_tls_and_is_deleted_with_the_stack(
     resources,
 ):
     for field in ("PublicAccessBlockConfiguration", "OwnershipControls", "BucketEncryption"):

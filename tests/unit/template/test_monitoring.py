@@ -37,7 +37,7 @@ def alarms(of_type) -> dict[str, Any]:
 
 
 def metric(alarm: dict[str, Any]) -> dict[str, Any]:
-    """The metric of an alarm; with an expression, it is among its metrics."""
+    """The metric of an alarm, or of its expression."""
     found = [
         each["MetricStat"]["Metric"]
         for each in alarm.get("Metrics", [])
@@ -46,7 +46,7 @@ def metric(alarm: dict[str, Any]) -> dict[str, Any]:
     return found[0] if found else alarm
 
 
-def test_each_trouble_has_its_alarm(alarms):
+def test_each_failure_mode_has_its_alarm(alarms):
     watched = {name: metric(each) for name, each in alarms.items()}
     assert {
         name: (each["Namespace"], each["MetricName"]) for name, each in watched.items()
@@ -59,7 +59,7 @@ def test_an_alarm_names_the_dimensions_that_its_service_has(alarms):
         assert {each["Name"] for each in watched["Dimensions"]} == OF_SERVICE[watched["Namespace"]]
 
 
-def test_an_alarm_watches_what_its_name_says(alarms):
+def test_an_alarm_uses_the_metric_of_its_name(alarms):
     values = {name: metric(each)["Dimensions"][0]["Value"] for name, each in alarms.items()}
     assert values["ImagesNotIndexed"] == {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
     assert values["UploadsWait"] == {"Fn::GetAtt": ["ImageQueue", "QueueName"]}
@@ -76,7 +76,7 @@ def test_the_first_dead_letter_raises_the_alarm(alarms):
     assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
 
 
-def test_a_delay_that_one_retry_explains_raises_none(alarms, template):
+def test_a_delay_of_one_retry_raises_no_alarm(alarms, template):
     """A failed image is retried after the visibility timeout."""
     default = template["Parameters"]["IndexTimeoutSeconds"]["Default"]
     assert (
@@ -91,14 +91,14 @@ def test_low_storage_raises_an_alarm_before_the_service_blocks_writes(alarms):
     assert alarm["Threshold"] > 20
 
 
-def test_every_alarm_notifies_of_its_start_and_its_end(alarms):
+def test_every_alarm_notifies_on_alarm_and_ok(alarms):
     actions = {"Fn::If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
     for alarm in alarms.values():
         assert alarm["AlarmActions"] == alarm["OKActions"] == actions
         assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_the_runbook_says_what_to_do_at_every_alarm(alarms):
+def test_the_runbook_covers_every_alarm(alarms):
     rows = re.findall(
         r"^\| `(\w+)` \|", (ROOT / "docs/how-to/operate.md").read_text(), re.MULTILINE
     )
@@ -114,7 +114,7 @@ def widgets(resources) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def shown(widgets) -> list[list[str]]:
-    """Each line of the dashboard: namespace, metric, and dimensions with their values."""
+    """Namespace, metric, and dimensions with values of each dashboard line."""
     every = [line for each in widgets for line in each["properties"]["metrics"]]
     lines = [line for line in every if isinstance(line[0], str)]
     return [[part for part in line if isinstance(part, str)] for line in lines]
@@ -139,7 +139,7 @@ def emitted(capsys) -> set[tuple[str, ...]]:
     return found
 
 
-def test_everything_that_the_dashboard_names_is_in_the_template(template, resources):
+def test_every_resource_of_the_dashboard_is_in_the_template(template, resources):
     text, names = resources["Operations"]["Properties"]["DashboardBody"]["Fn::Sub"]
     for name in re.findall(r"\$\{([\w:.]+)\}", text):
         root = name.split(".")[0]
@@ -148,13 +148,13 @@ def test_everything_that_the_dashboard_names_is_in_the_template(template, resour
         assert "Condition" not in resources.get(root, {}), f"{name} is not always made"
 
 
-def test_the_dashboard_names_dimensions_as_their_services_do(shown):
+def test_the_dashboard_uses_the_dimensions_of_the_services(shown):
     for namespace, _, *dimensions in shown:
         if namespace.startswith("AWS/"):
             assert set(dimensions[::2]) == OF_SERVICE[namespace]
 
 
-def test_the_dashboard_shows_metrics_that_the_functions_count(shown, emitted):
+def test_the_dashboard_shows_metrics_that_the_functions_emit(shown, emitted):
     own = [
         (name, *sorted(rest[::2])) for namespace, name, *rest in shown if namespace == "imagesearch"
     ]
@@ -189,7 +189,7 @@ def test_the_dashboard_shows_queues_cluster_and_latency(shown):
     assert "ClusterStatus.red" in names
 
 
-def test_no_widget_covers_another(widgets):
+def test_widgets_do_not_overlap(widgets):
     places = [
         (x, y)
         for each in widgets

@@ -40,12 +40,12 @@ def test_only_tracing_is_allowed_everywhere(allowed):
             assert all(action.startswith("xray:") for action in actions) == (sid == "Trace")
 
 
-def test_no_role_may_do_all_that_a_service_can(allowed):
+def test_no_role_has_a_service_wildcard(allowed):
     for role in ALL_ROLES:
         assert all("*" not in action for actions, _ in allowed(role).values() for action in actions)
 
 
-def test_roles_are_written_out_not_managed(resources, functions):
+def test_roles_use_no_managed_policies(resources, functions):
     for role in ALL_ROLES:
         name = role.removesuffix("Role")
         assert functions[name]["Role"] == {"Fn::GetAtt": [role, "Arn"]}
@@ -53,7 +53,7 @@ def test_roles_are_written_out_not_managed(resources, functions):
         assert "ManagedPolicyArns" not in resources[role]["Properties"]
 
 
-def test_only_lambda_takes_the_roles(resources):
+def test_only_lambda_can_assume_the_roles(resources):
     for role in ALL_ROLES:
         (trust,) = resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
@@ -92,7 +92,7 @@ def test_indexing_reads_this_bucket_and_only_search_changes_it(allowed):
         ("AllowsDelete", "AllowDelete", {"DeleteImages"}),
     ],
 )
-def test_search_may_change_the_bucket_only_where_the_operator_says_so(
+def test_search_can_change_the_bucket_only_if_uploads_are_enabled(
     template, resources, condition, parameter, sids
 ):
     assert template["Conditions"][condition] == {"Fn::Equals": [{"Ref": parameter}, "true"]}
@@ -102,11 +102,11 @@ def test_search_may_change_the_bucket_only_where_the_operator_says_so(
     assert sids.isdisjoint(each.get("Sid") for each in policy["PolicyDocument"]["Statement"])
 
 
-def test_nobody_deletes_unless_the_operator_says_so(template):
+def test_deletion_is_not_permitted_by_default(template):
     assert template["Parameters"]["AllowDelete"]["Default"] == "false"
 
 
-def test_indexing_keeps_thumbnails_and_search_shows_them(allowed):
+def test_indexing_writes_thumbnails_and_search_reads_them(allowed):
     thumbnails = [{"Fn::Sub": "${DerivedBucket.Arn}/thumbnails/*"}]
     for role in INDEXING:
         keep = (["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], thumbnails)
@@ -114,7 +114,7 @@ def test_indexing_keeps_thumbnails_and_search_shows_them(allowed):
     assert allowed("SearchRole")["SignThumbnailUrls"] == (["s3:GetObject"], thumbnails)
 
 
-def test_a_model_in_s3_is_read_from_its_folder_alone(allowed):
+def test_a_model_in_s3_is_read_from_its_prefix_only(allowed):
     for role in OUR_ROLES:
         actions, (on,) = allowed(role)["ReadModel"]
         assert actions == ["s3:GetObject"]
@@ -129,14 +129,14 @@ def test_a_model_in_s3_is_read_from_its_folder_alone(allowed):
         ("IndexNextModelRole", "next-model"),
     ],
 )
-def test_a_fetched_model_is_read_from_its_part_of_the_bucket_alone(allowed, role, part):
+def test_a_fetched_model_is_read_from_its_own_prefix_only(allowed, role, part):
     assert allowed(role)["ReadFetchedModel"] == (
         ["s3:GetObject"],
         [{"Fn::Sub": f"${{ModelBucket.Arn}}/{part}/*"}],
     )
 
 
-def test_only_what_fetches_models_writes_and_only_into_their_bucket(allowed):
+def test_only_the_fetch_function_writes_models_and_only_to_the_model_bucket(allowed):
     bucket = {"Fn::GetAtt": ["ModelBucket", "Arn"]}
     may = allowed("FetchModelRole")
     assert set(may) == {"ManageModels", "ListModels", "WriteLog", "Trace"}
@@ -154,7 +154,7 @@ def test_only_what_fetches_models_writes_and_only_into_their_bucket(allowed):
         ("IndexNextModelRole", ["NextModelQueue"]),
     ],
 )
-def test_a_function_takes_messages_from_its_own_queues_alone(allowed, role, queues):
+def test_a_function_receives_from_its_own_queues_only(allowed, role, queues):
     actions, on = allowed(role)["ReceiveMessages"]
     assert set(actions) == {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert on == [{"Fn::GetAtt": [queue, "Arn"]} for queue in queues]
@@ -163,16 +163,14 @@ def test_a_function_takes_messages_from_its_own_queues_alone(allowed, role, queu
 @pytest.mark.parametrize(
     ("function", "queue"), [("IndexImages", "BackfillQueue"), ("IndexNextModel", "NextModelQueue")]
 )
-def test_indexing_sends_messages_to_the_one_queue_that_brings_it_back(
-    allowed, functions, function, queue
-):
+def test_indexing_sends_messages_to_the_recheck_queue_only(allowed, functions, function, queue):
     sending = (["sqs:SendMessage"], [{"Fn::GetAtt": [queue, "Arn"]}])
     assert allowed(f"{function}Role")["ScheduleRechecks"] == sending
-    told = functions[function]["Environment"]["Variables"]["REVISIT_QUEUE_URL"]
-    assert told == {"Ref": queue}
+    queue_url = functions[function]["Environment"]["Variables"]["REVISIT_QUEUE_URL"]
+    assert queue_url == {"Ref": queue}
 
 
-def test_search_sees_how_long_the_queue_is_and_takes_nothing_from_it(allowed, functions):
+def test_search_reads_the_queue_length_and_receives_no_messages(allowed, functions):
     of_queues = [
         (action, on)
         for actions, on in allowed("SearchRole").values()
@@ -183,13 +181,13 @@ def test_search_sees_how_long_the_queue_is_and_takes_nothing_from_it(allowed, fu
     assert functions["Search"]["Environment"]["Variables"]["QUEUE_URL"] == {"Ref": "ImageQueue"}
 
 
-def test_both_models_are_indexed_by_the_same_rights(allowed):
+def test_both_indexing_functions_have_the_same_permissions(allowed):
     assert {sid: actions for sid, (actions, _) in allowed(INDEXING[0]).items()} == {
         sid: actions for sid, (actions, _) in allowed(INDEXING[1]).items()
     }
 
 
-def test_the_index_lets_in_these_roles_and_only_indexing_makes_indexes(resources):
+def test_the_domain_admits_the_function_roles_and_only_indexing_creates_indexes(resources):
     policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
     granted = list(statements(policy))
     roles = {each["Principal"]["AWS"]["Fn::GetAtt"][0] for each in granted}
@@ -202,7 +200,7 @@ def test_the_index_lets_in_these_roles_and_only_indexing_makes_indexes(resources
             assert puts == (each["Sid"] == "CreateLabelIndexes")
 
 
-def test_search_makes_indexes_of_labels_alone(resources, allowed):
+def test_search_creates_label_indexes_only(resources, allowed):
     policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
     [own] = [each for each in statements(policy) if each["Sid"] == "CreateLabelIndexes"]
     actions, existing = allowed("SearchRole")["CreateLabelIndexes"]
@@ -215,7 +213,7 @@ def test_search_makes_indexes_of_labels_alone(resources, allowed):
         ]
 
 
-def test_an_existing_domain_is_used_by_the_same_rights(resources, allowed):
+def test_an_existing_domain_is_used_with_the_same_permissions(resources, allowed):
     policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
     granted = {
         each["Principal"]["AWS"]["Fn::GetAtt"][0]: each["Action"]
@@ -246,7 +244,7 @@ def test_a_backfill_starts_no_other_state_machine(resources):
         assert "execution:${Backfill.Name}" in other["Resource"]["Fn::Sub"]
 
 
-def test_search_keeps_feedback_and_cannot_read_it(allowed):
+def test_search_writes_feedback_and_cannot_read_it(allowed):
     actions, on = allowed("SearchRole")["WriteFeedback"]
     assert actions == ["s3:PutObject"]
     assert on == [{"Fn::Sub": "${DerivedBucket.Arn}/feedback/*"}]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from imagesearch.domain.errors import InvalidQuery
-from imagesearch.domain.images import Document, Embedding, ImageRef, Neighbour, Status
+from imagesearch.domain.images import Document, Embedding, ImageRef, Neighbor, Status
 
 DATES = ("last_modified", "indexed_at", "taken_at")
 PLAIN = (
@@ -44,7 +44,7 @@ def to_record(document: Document) -> dict[str, Any]:
         "status": document.status.value,
         "metadata": dict(document.metadata),
         "exif": dict(document.exif),
-        "neighbours": _texts(document.neighbours),
+        "neighbours": _texts(document.neighbors),
         "truncated": document.truncated,
     }
     record.update({name: getattr(document, name) for name in PLAIN})
@@ -73,34 +73,15 @@ def to_document(record: Mapping[str, Any]) -> Document:
         status=Status(record["status"]),
         metadata=dict(record.get("metadata") or {}),
         exif=dict(record.get("exif") or {}),
-        neighbours=_neighbours(record.get("neighbours")),
+        neighbors=_neighbors(record.get("neighbours")),
         truncated=bool(record.get("truncated")),
         **fields,
     )
 
 
-def to_neighbour(text: str) -> Neighbour:
+def to_neighbor(text: str) -> Neighbor:
     id, sha256, score, confidence = text.split(" ")
-    return Neighbour(id, sha256, float(score), float(confidence))
-
-
-def _neighbours(texts: Sequence[str] | None) -> tuple[Neighbour, ...] | None:
-    return None if texts is None else tuple(map(to_neighbour, texts))
-
-
-def _texts(neighbours: Sequence[Neighbour] | None) -> list[str] | None:
-    """One string each: OpenSearch reads strings from doc values, without the records."""
-    if neighbours is None:
-        return None
-    return [f"{each.id} {each.sha256} {each.score!r} {each.confidence!r}" for each in neighbours]
-
-
-def _text(date: datetime | None) -> str | None:
-    return date.isoformat() if date else None
-
-
-def _date(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    return Neighbor(id, sha256, float(score), float(confidence))
 
 
 def unit_vector(embedding: Embedding, dimension: int) -> Embedding:
@@ -136,3 +117,22 @@ def direction_json(vector: Embedding) -> str:
     They have the precision of float32 and are formatted twice as fast as nine digits.
     """
     return str(np.rint(vector * np.float32(2**24)).astype(np.int32).tolist())
+
+
+def _neighbors(texts: Sequence[str] | None) -> tuple[Neighbor, ...] | None:
+    return None if texts is None else tuple(map(to_neighbor, texts))
+
+
+def _texts(neighbors: Sequence[Neighbor] | None) -> list[str] | None:
+    """One string each: OpenSearch reads strings from doc values, without the records."""
+    if neighbors is None:
+        return None
+    return [f"{each.id} {each.sha256} {each.score!r} {each.confidence!r}" for each in neighbors]
+
+
+def _text(date: datetime | None) -> str | None:
+    return date.isoformat() if date else None
+
+
+def _date(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -20,6 +20,10 @@ KEYS_PER_MESSAGE = 10
 MESSAGES_PER_REQUEST = 10
 MAX_DELAY = timedelta(minutes=15)
 SEND_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3})
+WAITING = "ApproximateNumberOfMessages"
+IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
+# A health check must not wait for this.
+LAG_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
 
 
 class SqsRecheckQueue:
@@ -41,35 +45,11 @@ class SqsRecheckQueue:
 
     def _send(self, messages: Sequence[dict[str, Any]]) -> None:
         try:
-            answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=messages)
+            response = self._sqs.send_message_batch(QueueUrl=self._url, Entries=messages)
         except (ClientError, BotoCoreError) as error:
             raise _rejected(str(error)) from error
-        if failed := answer.get("Failed"):
+        if failed := response.get("Failed"):
             raise _rejected(failed[0].get("Message") or failed[0]["Code"])
-
-
-def _bodies(refs: Sequence[ImageRef]) -> list[str]:
-    keys: dict[str, list[str]] = {}
-    for ref in refs:
-        keys.setdefault(ref.bucket, []).append(ref.key)
-    return [
-        json.dumps({"bucket": bucket, "keys": some[start : start + KEYS_PER_MESSAGE]})
-        for bucket, some in keys.items()
-        for start in range(0, len(some), KEYS_PER_MESSAGE)
-    ]
-
-
-def _rejected(reason: str) -> Unavailable:
-    return Unavailable(
-        f"SQS rejects a message to reprocess keys: {reason}",
-        "check REVISIT_QUEUE_URL, and that the function's role has sqs:SendMessage on it",
-    )
-
-
-WAITING = "ApproximateNumberOfMessages"
-IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
-# A health check must not wait for this.
-LAG_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
 
 
 class SqsQueue:
@@ -91,3 +71,21 @@ class SqsQueue:
                 "check QUEUE_URL, and that the function's role has sqs:GetQueueAttributes on it",
             ) from error
         return Lag(waiting=int(found[WAITING]), in_flight=int(found[IN_FLIGHT]))
+
+
+def _bodies(refs: Sequence[ImageRef]) -> list[str]:
+    keys: dict[str, list[str]] = {}
+    for ref in refs:
+        keys.setdefault(ref.bucket, []).append(ref.key)
+    return [
+        json.dumps({"bucket": bucket, "keys": some[start : start + KEYS_PER_MESSAGE]})
+        for bucket, some in keys.items()
+        for start in range(0, len(some), KEYS_PER_MESSAGE)
+    ]
+
+
+def _rejected(reason: str) -> Unavailable:
+    return Unavailable(
+        f"SQS rejects a message to reprocess keys: {reason}",
+        "check REVISIT_QUEUE_URL, and that the function's role has sqs:SendMessage on it",
+    )

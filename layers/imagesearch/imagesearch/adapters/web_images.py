@@ -18,6 +18,77 @@ from imagesearch.adapters.public_addresses import Resolve, is_public, public_add
 from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
 from imagesearch.domain.media_types import SNIFF_BYTES, sniff
 
+MAX_URL = 2_048
+MAX_REDIRECTS = 3
+SECONDS = 10.0
+BLOCK = 65_536
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+HEADERS = {
+    "User-Agent": "imagesearch",
+    "Accept": "image/*",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+}
+HINT = "send https:// and a host, without port, user or password; percent-encode other characters"
+
+
+class HttpsImages:
+    """Implements WebImages; thread-safe, and without state or cookies between two fetches.
+
+    Proxies of the environment are ignored: they would resolve names themselves.
+    """
+
+    def __init__(
+        self,
+        resolve: Resolve = resolve,
+        permitted: Callable[[str], bool] = is_public,
+        *,
+        tls: ssl.SSLContext | None = None,
+        port: int = 443,
+        seconds: float = SECONDS,
+    ) -> None:
+        self._resolve = resolve
+        self._permitted = permitted
+        self._tls = tls or ssl.create_default_context()
+        self._port = port
+        self._seconds = seconds
+
+    def fetch(self, url: str, max_bytes: int) -> bytes:
+        """An image of up to `max_bytes` bytes.
+
+        Raises InvalidQuery, PayloadTooLarge, and UnreadableImage where the first bytes are those of
+        no image format.
+        """
+        deadline = time.monotonic() + self._seconds
+        for _ in range(MAX_REDIRECTS + 1):
+            data, location = self._get(checked(url), max_bytes, deadline)
+            if location is None:
+                return _image(data)
+            url = urljoin(url, location)
+        raise _unreachable(f"it redirects more than {MAX_REDIRECTS} times")
+
+    def _get(self, url: SplitResult, max_bytes: int, deadline: float) -> tuple[bytes, str | None]:
+        """The bytes, or the location of a redirect."""
+        host = url.hostname or ""
+        left = deadline - time.monotonic()
+        addresses = public_addresses(host, self._resolve, self._permitted, left)
+        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        try:
+            with WebConnection(host, addresses, self._port, self._tls, deadline) as connection:
+                connection.request("GET", target, headers={"Host": host, **HEADERS})
+                response = connection.getresponse()
+                if response.status in REDIRECTS and (location := response.getheader("Location")):
+                    return b"", location
+                if response.status != 200:
+                    raise _unreachable(f"its host answers {response.status}")
+                return _read(response, max_bytes, deadline), None
+        except ssl.SSLCertVerificationError as error:
+            raise _unreachable("its host has no valid certificate") from error
+        except (OSError, HTTPException, ValueError) as error:
+            late = time.monotonic() >= deadline
+            reason = f"not within {self._seconds:g} seconds" if late else "the connection failed"
+            raise _unreachable(reason) from error
+
 
 class WebConnection(HTTPConnection):
     """HTTPS to the first of the resolved addresses that accepts; closed at a deadline.
@@ -91,78 +162,6 @@ class WebConnection(HTTPConnection):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-MAX_URL = 2_048
-MAX_REDIRECTS = 3
-SECONDS = 10.0
-BLOCK = 65_536
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-HEADERS = {
-    "User-Agent": "imagesearch",
-    "Accept": "image/*",
-    "Accept-Encoding": "identity",
-    "Connection": "close",
-}
-HINT = "send https:// and a host, without port, user or password; percent-encode other characters"
-
-
-class HttpsImages:
-    """Implements WebImages; thread-safe, and without state or cookies between two fetches.
-
-    Proxies of the environment are ignored: they would resolve names themselves.
-    """
-
-    def __init__(
-        self,
-        resolve: Resolve = resolve,
-        permitted: Callable[[str], bool] = is_public,
-        *,
-        tls: ssl.SSLContext | None = None,
-        port: int = 443,
-        seconds: float = SECONDS,
-    ) -> None:
-        self._resolve = resolve
-        self._permitted = permitted
-        self._tls = tls or ssl.create_default_context()
-        self._port = port
-        self._seconds = seconds
-
-    def fetch(self, url: str, most: int) -> bytes:
-        """An image of up to `most` bytes.
-
-        Raises InvalidQuery, PayloadTooLarge, and UnreadableImage where the first bytes are those of
-        no image format.
-        """
-        deadline = time.monotonic() + self._seconds
-        for _ in range(MAX_REDIRECTS + 1):
-            data, location = self._get(checked(url), most, deadline)
-            if location is None:
-                return _image(data)
-            url = urljoin(url, location)
-        raise _unreachable(f"it redirects more than {MAX_REDIRECTS} times")
-
-    def _get(self, url: SplitResult, most: int, deadline: float) -> tuple[bytes, str | None]:
-        """The bytes, or the location of a redirect."""
-        host = url.hostname or ""
-        left = deadline - time.monotonic()
-        addresses = public_addresses(host, self._resolve, self._permitted, left)
-        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        try:
-            with WebConnection(host, addresses, self._port, self._tls, deadline) as connection:
-                connection.request("GET", target, headers={"Host": host, **HEADERS})
-                answer = connection.getresponse()
-                if answer.status in REDIRECTS and (location := answer.getheader("Location")):
-                    return b"", location
-                if answer.status != 200:
-                    raise _unreachable(f"its host answers {answer.status}")
-                return _read(answer, most, deadline), None
-        except ssl.SSLCertVerificationError as error:
-            raise _unreachable("its host has no valid certificate") from error
-        except (OSError, HTTPException, ValueError) as error:
-            late = time.monotonic() >= deadline
-            why = f"not within {self._seconds:g} seconds" if late else "the connection failed"
-            raise _unreachable(why) from error
-
-
 def checked(url: str) -> SplitResult:
     """The parts of a URL that may be fetched; raises InvalidQuery."""
     if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
@@ -179,16 +178,16 @@ def checked(url: str) -> SplitResult:
     return parts
 
 
-def _read(answer: HTTPResponse, most: int, deadline: float) -> bytes:
-    if (answer.length or 0) > most:
-        raise _too_large(most)
+def _read(response: HTTPResponse, max_bytes: int, deadline: float) -> bytes:
+    if (response.length or 0) > max_bytes:
+        raise _too_large(max_bytes)
     data = bytearray()
-    while block := answer.read(BLOCK):
+    while block := response.read(BLOCK):
         data += block
-        if len(data) > most:
-            raise _too_large(most)
+        if len(data) > max_bytes:
+            raise _too_large(max_bytes)
     # Without Content-Length, a response that is aborted at the deadline looks complete.
-    if answer.length or time.monotonic() >= deadline:
+    if response.length or time.monotonic() >= deadline:
         raise OSError("the response is incomplete")
     return bytes(data)
 
@@ -201,17 +200,19 @@ def _image(data: bytes) -> bytes:
     return data
 
 
-def _too_large(most: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"url: the image has more than {most:,} bytes", "send a smaller one")
+def _too_large(max_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"url: the image has more than {max_bytes:,} bytes", "send a smaller one"
+    )
 
 
-def _invalid(why: str) -> InvalidQuery:
-    return InvalidQuery(f"url: {why}", HINT, "invalid_url")
+def _invalid(reason: str) -> InvalidQuery:
+    return InvalidQuery(f"url: {reason}", HINT, "invalid_url")
 
 
-def _unreachable(why: str) -> InvalidQuery:
+def _unreachable(reason: str) -> InvalidQuery:
     return InvalidQuery(
-        f"url: it cannot be fetched: {why}",
+        f"url: it cannot be fetched: {reason}",
         "check that a browser shows the image there, or send its bytes",
         "url_unreachable",
     )

@@ -77,7 +77,7 @@ class Fitted:
     labels: NDArray[np.int8]
     photos: NDArray[np.int8]
     curves: Mapping[Modality, Curve]
-    neighbours: Mapping[Modality, int]
+    neighbors: Mapping[Modality, int]
     temperature: float
     duplicates: Weights
     held_out: Figures
@@ -312,7 +312,7 @@ def fit(vectors: CalibrationVectors, temperature: float, duplicates: Weights) ->
         labels=labels,
         photos=photos,
         curves=curves,
-        neighbours={kind: backgrounds.of(kind).neighbours for kind in curves},
+        neighbors={kind: backgrounds.of(kind).neighbors for kind in curves},
         temperature=temperature,
         duplicates=duplicates,
         held_out=apart,

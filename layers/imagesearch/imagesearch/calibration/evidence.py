@@ -17,6 +17,9 @@ from imagesearch.domain.images import Embedding
 from imagesearch.search.relevance import Modality
 
 CHOOSING, REPORTING = "choosing", "reporting"
+Marks = npt.NDArray[np.bool_]
+# Weights of text and image in mixed queries.
+MIXTURES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
 PARTNER_EDIT = "cropped to 60 %"
 # Edits by which retrieval and relevance are measured, and further copies for the duplicates.
 EDITS = (
@@ -69,11 +72,6 @@ class CalibrationVectors:
     unanswerable: Mapping[str, Embedding]
     labels: Embedding
     kinds: npt.NDArray[np.str_]
-
-
-Marks = npt.NDArray[np.bool_]
-# Weights of text and image in mixed queries.
-MIXTURES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
 
 
 @dataclass(frozen=True)

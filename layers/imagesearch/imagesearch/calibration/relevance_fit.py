@@ -19,7 +19,7 @@ from imagesearch.search.relevance import Background, Curve, Modality, Relevance
 
 PRIOR = 0.19
 # The k of CSLS (Conneau et al. 2018).
-NEIGHBOURS = 10
+NEIGHBORS = 10
 
 
 class NothingToFit(Exception):
@@ -35,7 +35,7 @@ class Backgrounds:
 
     def of(self, kind: Modality) -> Background:
         if kind is Modality.TEXT:
-            return Background(self.labels, NEIGHBOURS)
+            return Background(self.labels, NEIGHBORS)
         return Background(self.photos, len(self.photos))
 
     @classmethod

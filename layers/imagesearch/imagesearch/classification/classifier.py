@@ -20,7 +20,7 @@ from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.timing import Stopwatch, Timing
 
 MAX_LABELS = 200
-MAX_NEIGHBOURS = 100
+MAX_NEIGHBORS = 100
 # Only this many labels of a set are compared: the softmax weights of the others are negligible.
 NEAREST_LABELS = 1_000
 # Temperature of the weights of votes: Wu et al. 2018, https://arxiv.org/abs/1805.01978
@@ -50,9 +50,9 @@ class LabelSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A vote of the `neighbours` nearest images that have a label in `source`."""
+    """A vote of the `neighbors` nearest images that have a label in `source`."""
 
-    neighbours: int = 20
+    neighbors: int = 20
     source: LabelSource = LabelSource.METADATA
     collection: str | None = None
 
@@ -103,7 +103,7 @@ class Classifier:
         found = scored(self._labels, *zip(*nearest, strict=True)) if nearest else []
         return Classification(self._labels.model, watch.read(), found, [])
 
-    def by_neighbours(self, image: SingleImage, vote: Vote) -> Classification:
+    def by_neighbors(self, image: SingleImage, vote: Vote) -> Classification:
         """k-NN classification: a weighted vote of the nearest labeled images, without `image`."""
         _check(vote)
         watch = Stopwatch()
@@ -112,7 +112,7 @@ class Classifier:
         hits = self._vectors.index.search(
             VectorQuery(
                 embedding,
-                vote.neighbours,
+                vote.neighbors,
                 vote.collection,
                 exclude=(image.id,) if isinstance(image, StoredQuery) else (),
                 filter=vote.source.filter,
@@ -145,10 +145,10 @@ def _shares(hits: Sequence[Hit], source: LabelSource) -> list[LabelScore]:
 
 
 def _check(vote: Vote) -> None:
-    if not 1 <= vote.neighbours <= MAX_NEIGHBOURS:
+    if not 1 <= vote.neighbors <= MAX_NEIGHBORS:
         raise InvalidQuery(
-            f"neighbours is {vote.neighbours}",
-            f"use 1 to {MAX_NEIGHBOURS} neighbours",
+            f"neighbours is {vote.neighbors}",
+            f"use 1 to {MAX_NEIGHBORS} neighbors",
             code="invalid_neighbours",
         )
 

@@ -108,7 +108,7 @@ class EncodedImage:
     truncated: bool = False
 
 
-class Neighbour(NamedTuple):
+class Neighbor(NamedTuple):
     """A duplicate of an image, found when that image was linked.
 
     `sha256` is of the duplicate's content at that time, `score` the cosine similarity of both
@@ -133,7 +133,7 @@ class Document:
     phash, miniature, contrasts, latitude, longitude: see `Details`.
     place_read: True if coordinates were extracted, or would have been, had the file had any.
     thumbnail: the key of the thumbnail in the derived store.
-    neighbours: the duplicates; None until the image has been linked.
+    neighbors: the duplicates; None until the image has been linked.
     truncated: see `EncodedImage`.
 
     A detail is None if the release that wrote the record did not extract it, and empty if it could
@@ -163,7 +163,7 @@ class Document:
     miniature: str | None = None
     contrasts: str | None = None
     thumbnail: str | None = None
-    neighbours: tuple[Neighbour, ...] | None = None
+    neighbors: tuple[Neighbor, ...] | None = None
     truncated: bool = False
 
     @property
@@ -185,4 +185,4 @@ class Linked(NamedTuple):
     id: str
     key: str
     sha256: str
-    neighbours: tuple[Neighbour, ...]
+    neighbors: tuple[Neighbor, ...]

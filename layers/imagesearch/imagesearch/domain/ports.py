@@ -20,7 +20,7 @@ from imagesearch.domain.images import (
     ObjectState,
     Scanned,
 )
-from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 
 # An upload form is valid for this long, and accepts files of up to the size that is indexed.
 UPLOAD_SECONDS = 900
@@ -263,7 +263,7 @@ class VectorIndex(ContentLookup, Protocol):
         selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         limit: int,
     ) -> list[Document]:
         """Documents ordered by capture time, then key, both descending if `newest_first`.
@@ -284,7 +284,7 @@ class VectorIndex(ContentLookup, Protocol):
         """
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
-        """Every image with neighbours, in the order of keys, without the rest of its record."""
+        """Every image with neighbors, in the order of keys, without the rest of its record."""
 
     @property
     def visibility_delay(self) -> timedelta:

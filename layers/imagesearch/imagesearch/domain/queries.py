@@ -10,6 +10,8 @@ from typing import TypeAlias
 from imagesearch.domain.filters import Filter
 from imagesearch.domain.images import Document, Embedding, Status
 
+MAX_TERMS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -20,7 +22,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenPlace:
+class TimePosition:
     """An image's position in a list by capture time, with millisecond precision, then by key."""
 
     taken_at: datetime | None
@@ -66,9 +68,6 @@ class Hit:
     document: Document
     score: float
     relevance: float | None = None
-
-
-MAX_TERMS = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from imagesearch.adapters.s3.model_folder import S3Folder, S3Model
+from imagesearch.adapters.s3.model_folder import S3ModelFolder
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
 from imagesearch.downloads.http_download import Downloader, digest, download_if_missing, entry_of
 from imagesearch.embedding.calibration_file import CALIBRATION, calibrated, read_calibration
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entry
+
+REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
 
 
 class OutOfTime(Unavailable):
@@ -55,30 +57,27 @@ class SelfTest(Protocol):
         """Write the result into the folder. Raises ModelRefused, ConfigurationError."""
 
 
-REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
-
-
 @dataclass(frozen=True)
 class S3ModelStore:
-    """Models below a prefix of a bucket: `s3://bucket/part/name/version`.
+    """Models below a prefix of a bucket: `s3://bucket/prefix/name/version`.
 
     `pause` waits between attempts to download, in seconds. `self_test` calibrates a model folder,
     and raises ModelRefused for a model that must not be used.
     """
 
     bucket: str
-    part: str
+    prefix: str
     s3: Any
-    known: Callable[[str], CatalogEntry] = catalog_entry
+    catalog: Callable[[str], CatalogEntry] = catalog_entry
     pause: Callable[[Deadline, float], None] = Deadline.wait
     self_test: SelfTest | None = None
 
     def uri(self, name: str) -> str:
         """The MODEL_URI of a model. Raises NotFound, ConfigurationError."""
         model = self._pinned(name)
-        return f"{self._begin}{model.name}/{model.version}"
+        return f"{self._uri_prefix}{model.name}/{model.version}"
 
-    def put(self, name: str, time_left: Deadline) -> list[str]:
+    def put(self, name: str, deadline: Deadline) -> list[str]:
         """Upload the missing files of a model, or nothing; returns the names of those files.
 
         The model is tested and calibrated before its manifest is uploaded.
@@ -87,27 +86,27 @@ class S3ModelStore:
         """
         model, folder = self._pinned(name), self._folder(self.uri(name))
         try:
-            return self._fill(model, folder, time_left)
+            return self._upload_missing(model, folder, deadline)
         except BaseException:
             _remove_incomplete(folder)
             raise
 
     def remove(self, uri: str) -> int:
         """Delete the objects of a model and return their number; 0 for a URI of another store."""
-        name, _, version = uri.removeprefix(self._begin).partition("/")
-        if not (uri.startswith(self._begin) and name and version) or "/" in version:
+        name, _, version = uri.removeprefix(self._uri_prefix).partition("/")
+        if not (uri.startswith(self._uri_prefix) and name and version) or "/" in version:
             return 0
         return self._folder(uri).empty()
 
     @property
-    def _begin(self) -> str:
-        return f"s3://{self.bucket}/{self.part}/"
+    def _uri_prefix(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}/"
 
-    def _folder(self, uri: str) -> S3Folder:
-        return S3Folder(uri, self.s3)
+    def _folder(self, uri: str) -> S3ModelFolder:
+        return S3ModelFolder(uri, self.s3)
 
     def _pinned(self, name: str) -> CatalogEntry:
-        model = self.known(name)
+        model = self.catalog(name)
         if model.unpinned:
             raise ConfigurationError(
                 f"{name} has no recorded SHA-256 for {', '.join(model.unpinned)}",
@@ -116,110 +115,111 @@ class S3ModelStore:
             )
         return model
 
-    def _fill(self, model: CatalogEntry, folder: S3Folder, time_left: Deadline) -> list[str]:
+    def _upload_missing(
+        self, model: CatalogEntry, folder: S3ModelFolder, deadline: Deadline
+    ) -> list[str]:
         stored = {name: _stored_entry(name, pin, folder) for name, pin in model.pins.items()}
         files = {
-            name: entry or self._bring(name, model, folder, time_left)
+            name: entry or self._transfer(name, model, folder, deadline)
             for name, entry in stored.items()
         }
-        time_left.check()
+        deadline.check()
         manifest = model.manifest_with(files)
-        self._calibrate(manifest, folder, time_left)
+        self._calibrate(manifest, folder, deadline)
         _put_manifest(manifest, folder)
         return [name for name, entry in stored.items() if entry is None]
 
-    def _calibrate(self, manifest: Manifest, folder: S3Folder, time_left: Deadline) -> None:
-        """Test the model in a copy of its folder, and upload the calibration unless it is there."""
+    def _calibrate(self, manifest: Manifest, folder: S3ModelFolder, deadline: Deadline) -> None:
+        """Test the model in a local copy, and upload the calibration unless it is stored."""
         if self.self_test is None:
             return
-        with tempfile.TemporaryDirectory(prefix="model-") as here:
-            copy = S3Model(folder.uri, Path(here), self.s3)
-            (Path(here) / MANIFEST).write_text(manifest.as_text())
-            fetch_calibration(copy, Path(here))
-            if self.self_test.is_current(Path(here)):
+        with tempfile.TemporaryDirectory(prefix="model-") as directory:
+            copy = Path(directory)
+            (copy / MANIFEST).write_text(manifest.as_text())
+            download_calibration(folder, copy)
+            if self.self_test.is_current(copy):
                 return
             for name in manifest.files:
-                time_left.check()
-                copy.folder([name])
-            self.self_test.run(Path(here), lambda _, __: time_left.check())
-            put_calibration(Path(here), folder.uri, self.s3)
+                deadline.check()
+                folder.download([name], copy)
+            self.self_test.run(copy, lambda _, __: deadline.check())
+            put_calibration(copy, folder)
 
-    def _bring(
-        self, name: str, model: CatalogEntry, folder: S3Folder, time_left: Deadline
+    def _transfer(
+        self, name: str, model: CatalogEntry, folder: S3ModelFolder, deadline: Deadline
     ) -> FileEntry:
         """Download, convert and upload one file; the disk holds one file, two during conversion."""
         downloader = Downloader(
-            lambda _: time_left.check(),
-            lambda seconds: self.pause(time_left, seconds),
+            lambda _: deadline.check(),
+            lambda seconds: self.pause(deadline, seconds),
             "give the function more EphemeralStorage",
             "the next attempt starts again",
         )
-        with tempfile.TemporaryDirectory(prefix="model-") as here:
-            path = Path(here) / name
+        with tempfile.TemporaryDirectory(prefix="model-") as directory:
+            path = Path(directory) / name
             download_if_missing(model.pins[name], path, downloader)
             # On any CPU: int8 weights are exact on all of them.
             entry = entry_of(path, make_weights_signed=name in model.graphs)
-            time_left.check()
+            deadline.check()
             origin = {REWRITTEN_FROM: entry.rewritten_from} if entry.rewritten_from else {}
             folder.put(name, path, entry.sha256, origin)
         return entry
 
 
-def _remove_incomplete(folder: S3Folder) -> None:
+def _remove_incomplete(folder: S3ModelFolder) -> None:
     """A model without manifest is unused, and its objects would block deletion of the bucket."""
     with suppress(ImageSearchError):
         if folder.find(MANIFEST) is None:
             folder.empty()
 
 
-def _stored_entry(name: str, pin: Pin, folder: S3Folder) -> FileEntry | None:
+def _stored_entry(name: str, pin: Pin, folder: S3ModelFolder) -> FileEntry | None:
     """The manifest entry of a file that is stored already, if it is the pinned one."""
-    found = folder.find(name)
-    if found is None or found.sha256 is None:
+    stored = folder.find(name)
+    if stored is None or stored.sha256 is None:
         return None
     entry = FileEntry(
-        sha256=found.sha256,
-        bytes=found.bytes,
-        rewritten_from=found.metadata.get(REWRITTEN_FROM),
+        sha256=stored.sha256,
+        bytes=stored.bytes,
+        rewritten_from=stored.metadata.get(REWRITTEN_FROM),
     )
     return entry if entry.origin == pin.sha256 else None
 
 
-def _put_manifest(manifest: Manifest, folder: S3Folder) -> None:
+def _put_manifest(manifest: Manifest, folder: S3ModelFolder) -> None:
     """Upload the manifest last, so that a model with manifest is complete."""
-    with tempfile.TemporaryDirectory(prefix="model-") as here:
-        path = Path(here) / MANIFEST
+    with tempfile.TemporaryDirectory(prefix="model-") as directory:
+        path = Path(directory) / MANIFEST
         path.write_text(manifest.as_text())
-        sha256, found = digest(path), folder.find(MANIFEST)
-        if found is None or found.sha256 != sha256:
+        sha256, stored = digest(path), folder.find(MANIFEST)
+        if stored is None or stored.sha256 != sha256:
             folder.put(MANIFEST, path, sha256, {})
 
 
 @contextmanager
-def copied_model(uri: str, s3: Any) -> Iterator[Path]:
-    """A temporary copy of the model at `uri`, `s3://bucket/prefix`. Raises ConfigurationError."""
-    with tempfile.TemporaryDirectory(prefix="model-") as here:
-        copy = S3Model(uri, Path(here), s3)
-        manifest = load_manifest(copy.folder([MANIFEST]))
-        copy.folder(manifest.files)
-        fetch_calibration(copy, Path(here))
-        yield Path(here)
+def copied_model(model: S3ModelFolder) -> Iterator[Path]:
+    """A temporary local copy of a model, with its calibration. Raises ConfigurationError."""
+    with tempfile.TemporaryDirectory(prefix="model-") as directory:
+        copy = Path(directory)
+        model.download([MANIFEST], copy)
+        model.download(load_manifest(copy).files, copy)
+        download_calibration(model, copy)
+        yield copy
 
 
-def fetch_calibration(model: S3Model, folder: Path) -> None:
+def download_calibration(model: S3ModelFolder, folder: Path) -> None:
     """Download the calibration of a model, if it has one, and its backgrounds."""
-    model.fetch_if_present(CALIBRATION)
+    model.download_if_present(CALIBRATION, folder)
     with suppress(ConfigurationError):
-        model.folder(calibrated(folder, load_manifest(folder)).needs)
+        model.download(calibrated(folder, load_manifest(folder)).needs, folder)
 
 
-def put_calibration(folder: Path, uri: str, s3: Any) -> None:
+def put_calibration(folder: Path, model: S3ModelFolder) -> None:
     """Upload the calibration of a local folder, after its backgrounds; unchanged files stay."""
-    found = read_calibration(folder, load_manifest(folder))
-    if found is None:
+    calibration = read_calibration(folder, load_manifest(folder))
+    if calibration is None:
         return
-    stored = S3Folder(uri, s3)
-    for name in (*found.files, CALIBRATION):
-        sha256, there = digest(folder / name), stored.find(name)
-        if there is None or there.sha256 != sha256:
-            stored.put(name, folder / name, sha256, {})
+    for name in (*calibration.files, CALIBRATION):
+        sha256, stored = digest(folder / name), model.find(name)
+        if stored is None or stored.sha256 != sha256:
+            model.put(name, folder / name, sha256, {})

@@ -14,12 +14,12 @@ from imagesearch.domain.errors import ConfigurationError
 class PartialFile:
     """`x.part` next to `x`, with the ETag of the complete file in `x.part.etag`.
 
-    `elsewhere` is the hint for a disk that cannot store it.
+    `disk_hint` is the hint for a disk that cannot store it.
     """
 
-    def __init__(self, path: Path, elsewhere: str = "take a folder elsewhere") -> None:
+    def __init__(self, path: Path, disk_hint: str = "choose another folder") -> None:
         self._path = path
-        self._elsewhere = elsewhere
+        self._disk_hint = disk_hint
         self._part = path.with_name(f"{path.name}.part")
         self._etag = path.with_name(f"{path.name}.part.etag")
 
@@ -37,7 +37,7 @@ class PartialFile:
         except FileNotFoundError:
             return None
 
-    def begin(self, etag: str | None) -> None:
+    def start(self, etag: str | None) -> None:
         """Start an empty file, with the ETag of the complete one."""
         with self._disk_errors():
             self._etag.unlink(missing_ok=True)
@@ -86,12 +86,12 @@ class PartialFile:
             if error.errno in (ENOSPC, EDQUOT):
                 raise self._disk_full("it is full") from error
             raise ConfigurationError(
-                f"cannot write {self._part}: {error.strerror}", self._elsewhere
+                f"cannot write {self._part}: {error.strerror}", self._disk_hint
             ) from error
 
-    def _disk_full(self, why: str) -> ConfigurationError:
+    def _disk_full(self, reason: str) -> ConfigurationError:
         return ConfigurationError(
-            f"the disk of {self._part.parent} has no space for {self._path.name}: {why}",
-            f"free space or {self._elsewhere}; the partial download is kept",
+            f"the disk of {self._part.parent} has no space for {self._path.name}: {reason}",
+            f"free space or {self._disk_hint}; the partial download is kept",
             "disk_full",
         )

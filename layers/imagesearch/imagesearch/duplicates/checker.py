@@ -18,7 +18,7 @@ from imagesearch.duplicates.similarity import (
     check_threshold,
     similarity,
 )
-from imagesearch.search.query_encoder import no_such_image
+from imagesearch.search.query_encoder import indexed_image_not_found
 
 _MAX_NEAR = 50
 _MAX_EXACT = 100
@@ -81,7 +81,7 @@ class DuplicateChecker:
     def _stored(self, id: str) -> _Image:
         stored, embedding = self._index.get([id]).get(id), self._index.embeddings([id]).get(id)
         if not stored or not stored.document or embedding is None:
-            raise no_such_image(id)
+            raise indexed_image_not_found(id)
         return _Image(embedding, Fingerprint.of(stored.document), stored.document.sha256, id)
 
     def _candidates(self, image: _Image, threshold: float, collection: str | None) -> Iterable[Hit]:

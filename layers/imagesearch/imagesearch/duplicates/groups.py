@@ -140,7 +140,7 @@ def links(images: Iterable[Linked], threshold: float) -> list[tuple[str, str]]:
     first_with: dict[str, str] = {}
     for image in images:
         found += [
-            (image.id, other.id) for other in image.neighbours if other.confidence >= threshold
+            (image.id, other.id) for other in image.neighbors if other.confidence >= threshold
         ]
         if (first := first_with.setdefault(image.sha256, image.id)) != image.id:
             found.append((first, image.id))
@@ -154,7 +154,7 @@ def current_links(
     hashes = {id: document.sha256 for id, document in documents.items()}
     unchanged = [image for image in images if hashes.get(image.id) == image.sha256]
     linked_hashes = {
-        (image.id, other.id): other.sha256 for image in unchanged for other in image.neighbours
+        (image.id, other.id): other.sha256 for image in unchanged for other in image.neighbors
     }
     return [
         (one, other)

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from imagesearch.domain.images import Document, Embedding, ImageRef, Neighbour, Status
+from imagesearch.domain.images import Document, Embedding, ImageRef, Neighbor, Status
 from imagesearch.domain.isolation import each_alone, reason
 from imagesearch.domain.ports import RecheckQueue, Stored, Touch, VectorIndex, WriteStatus
 from imagesearch.domain.queries import Hit, VectorQuery
 from imagesearch.duplicates.similarity import MIN_CONFIDENCE, Fingerprint, Weights, similarity
 
 # Larger groups of copies stay connected, because each copy is linked to some of the others.
-MAX_NEIGHBOURS = 10
+MAX_NEIGHBORS = 10
 _BATCH_SIZE = 32
 MAX_ROUNDS = 3
 
@@ -106,30 +106,26 @@ class Linker:
         ]
         min_score = self._weights.min_cosine(MIN_CONFIDENCE)
         queries = [
-            VectorQuery(
-                embeddings[each.id], MAX_NEIGHBOURS, exclude=(each.id,), min_score=min_score
-            )
+            VectorQuery(embeddings[each.id], MAX_NEIGHBORS, exclude=(each.id,), min_score=min_score)
             for each in documents
         ]
         answers = self._index.search_many(queries)
         return [
-            replace(document, neighbours=self._neighbours(document, hits))
+            replace(document, neighbors=self._neighbors(document, hits))
             for document, hits in zip(documents, answers, strict=True)
         ]
 
-    def _neighbours(self, document: Document, hits: Sequence[Hit]) -> tuple[Neighbour, ...]:
+    def _neighbors(self, document: Document, hits: Sequence[Hit]) -> tuple[Neighbor, ...]:
         fingerprint = Fingerprint.of(document)
-        found = (self._neighbour(document, fingerprint, hit) for hit in hits)
-        return tuple(neighbour for neighbour in found if neighbour)
+        found = (self._neighbor(document, fingerprint, hit) for hit in hits)
+        return tuple(neighbor for neighbor in found if neighbor)
 
-    def _neighbour(
-        self, document: Document, fingerprint: Fingerprint, hit: Hit
-    ) -> Neighbour | None:
+    def _neighbor(self, document: Document, fingerprint: Fingerprint, hit: Hit) -> Neighbor | None:
         other, score = hit.document, round(hit.score, 6)
         if other.sha256 is None:
             return None
         if other.sha256 == document.sha256:
-            return Neighbour(other.id, other.sha256, score, 1.0)
+            return Neighbor(other.id, other.sha256, score, 1.0)
         try:
             found = similarity(
                 self._weights, hit.score, fingerprint, Fingerprint.of(other), MIN_CONFIDENCE
@@ -139,10 +135,8 @@ class Linker:
             return None
         if found is None:
             return None
-        return Neighbour(other.id, other.sha256, score, round(found.confidence, 4))
+        return Neighbor(other.id, other.sha256, score, round(found.confidence, 4))
 
 
 def _is_unlinked(document: Document | None) -> bool:
-    return (
-        document is not None and document.status is Status.INDEXED and document.neighbours is None
-    )
+    return document is not None and document.status is Status.INDEXED and document.neighbors is None

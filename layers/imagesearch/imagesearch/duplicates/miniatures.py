@@ -138,7 +138,7 @@ def _edges(grays: Grays) -> Grays:
     """Horizontal and vertical central differences [2, H, W], with strong ones attenuated."""
     height, width = grays.shape
     differences = np.empty((2, height, width), np.float32)
-    (left, right), (above, below) = _neighbours(width), _neighbours(height)
+    (left, right), (above, below) = _neighbors(width), _neighbors(height)
     np.subtract(grays[:, right], grays[:, left], out=differences[0])
     np.subtract(grays[below], grays[above], out=differences[1])
     strength = np.sqrt(np.einsum("ijk,ijk->jk", differences, differences))
@@ -147,7 +147,7 @@ def _edges(grays: Grays) -> Grays:
 
 
 @cache
-def _neighbours(length: int) -> tuple[Indexes, Indexes]:
+def _neighbors(length: int) -> tuple[Indexes, Indexes]:
     """The previous and the next line of each; the outermost lines are their own neighbors."""
     lines = np.arange(length)
     return np.maximum(lines - 1, 0), np.minimum(lines + 1, length - 1)

@@ -34,7 +34,7 @@ def _calibrated(
     if len(rows) < section.neighbours:
         path = folder / section.background
         raise _invalid(
-            f"{path} has {len(rows)} vectors, fewer than the {section.neighbours} neighbours"
+            f"{path} has {len(rows)} vectors, fewer than the {section.neighbours} neighbors"
         )
     return Background(rows, section.neighbours), Curve(
         section.slope, section.base, section.nearness

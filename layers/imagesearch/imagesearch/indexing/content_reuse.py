@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.domain.ports import ContentLookup, Delete, DerivedStore, ImageEncoder
-from imagesearch.indexing.planner import ExistingObject, Known, PlannedWrite, Planner
+from imagesearch.indexing.planner import ExistingObject, KnownContent, PlannedWrite, Planner
 
 # About 40 MB: a record, its embedding and its thumbnail have 20 KB. Enough for two folders of this
 # many images that swap their names, or a folder that is renamed while it is indexed.
@@ -29,7 +29,7 @@ class ContentSource:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    found: ExistingObject
+    existing: ExistingObject
     data: bytes
     sha256: str
 
@@ -57,7 +57,7 @@ class ContentPlanner:
         self._sources = sources
         self._threads = threads
         self._failed: list[ContentSource] = []
-        self._cache: dict[str, Known] = {}
+        self._cache: dict[str, KnownContent] = {}
         self._lock = threading.Lock()
 
     def plan(self, read: Sequence[tuple[ExistingObject, bytes]]) -> list[PlannedWrite]:
@@ -67,10 +67,10 @@ class ContentPlanner:
         """
         hashes = self._threads.map(_sha256, [data for _, data in read])
         contents = [
-            _Content(found, data, sha256)
-            for (found, data), sha256 in zip(read, hashes, strict=True)
+            _Content(existing, data, sha256)
+            for (existing, data), sha256 in zip(read, hashes, strict=True)
         ]
-        same = [self._planner.same_bytes(each.found, each.sha256) for each in contents]
+        same = [self._planner.same_bytes(each.existing, each.sha256) for each in contents]
         new = [each for each, plan in zip(contents, same, strict=True) if plan is None]
         known = self._known(each.sha256 for each in new)
         images = self._encoded(each for each in new if each.sha256 not in known)
@@ -82,21 +82,21 @@ class ContentPlanner:
     def _recorded(
         self,
         new: Sequence[_Content],
-        known: Mapping[str, Known],
+        known: Mapping[str, KnownContent],
         images: Mapping[str, EncodedImage | UnreadableImage],
     ) -> Iterable[PlannedWrite]:
         recorded: set[str] = set()
         for each in new:
             if record := known.get(each.sha256):
-                yield self._planner.reuse(each.found, record)
+                yield self._planner.reuse(each.existing, record)
                 continue
             image = images[each.sha256]
             if isinstance(image, UnreadableImage):
-                yield self._planner.reject(each.found, image.message)
+                yield self._planner.reject(each.existing, image.message)
                 continue
             reused = each.sha256 in recorded
             recorded.add(each.sha256)
-            yield self._planner.record(each.found, each.sha256, image, reused=reused)
+            yield self._planner.record(each.existing, each.sha256, image, reused=reused)
 
     def _encoded(self, contents: Iterable[_Content]) -> dict[str, EncodedImage | UnreadableImage]:
         files = {each.sha256: each.data for each in contents}
@@ -105,37 +105,37 @@ class ContentPlanner:
         images = self._encoder.encode_images([*files.values()], self._details)
         return dict(zip(files, images, strict=True))
 
-    def _known(self, hashes: Iterable[str]) -> dict[str, Known]:
+    def _known(self, hashes: Iterable[str]) -> dict[str, KnownContent]:
         unique = list(dict.fromkeys(hashes))
         with self._lock:
             known = {each: self._cache[each] for each in unique if each in self._cache}
         for source in self._sources:
             if missing := [sha256 for sha256 in unique if sha256 not in known]:
-                known |= self._found(source, missing)
+                known |= self._lookup(source, missing)
         return known
 
     def keep(self, planned: Sequence[PlannedWrite]) -> None:
         """Cache the records that these writes replace or delete."""
-        old = {plan.seen.document.sha256 for plan in planned if plan.seen.document}
+        old = {plan.observed.document.sha256 for plan in planned if plan.observed.document}
         new = {plan.write.document.sha256 for plan in planned if not isinstance(plan.write, Delete)}
         if lost := [sha256 for sha256 in old - new if sha256]:
-            found = self._found(self._sources[0], lost)
+            replaced = self._lookup(self._sources[0], lost)
             with self._lock:
-                self._cache |= found
+                self._cache |= replaced
                 for oldest in list(self._cache)[:-MAX_CACHED]:
                     del self._cache[oldest]
 
-    def _found(self, source: ContentSource, hashes: Sequence[str]) -> dict[str, Known]:
+    def _lookup(self, source: ContentSource, hashes: Sequence[str]) -> dict[str, KnownContent]:
         try:
-            found = source.records.by_sha256(hashes, self._encoder.decoder)
+            records = source.records.by_sha256(hashes, self._encoder.decoder)
         except Exception as error:
             if source not in self._failed:
                 self._failed.append(source)
                 _log.warning("looking up known content in an index failed: %s", error)
             return {}
         usable = [
-            Known(each.document, each.embedding)
-            for each in found.values()
+            KnownContent(each.document, each.embedding)
+            for each in records.values()
             if each.embedding is not None and self._planner.is_complete(each.document)
         ]
         complete = self._threads.map(
@@ -144,7 +144,7 @@ class ContentPlanner:
         return {known.sha256: known for known in complete if known}
 
 
-def _with_thumbnail(known: Known, store: DerivedStore | None) -> Known | None:
+def _with_thumbnail(known: KnownContent, store: DerivedStore | None) -> KnownContent | None:
     """The record with its thumbnail; None if the thumbnail cannot be read."""
     key = known.document.thumbnail
     if not key or store is None:
@@ -155,7 +155,7 @@ def _with_thumbnail(known: Known, store: DerivedStore | None) -> Known | None:
         # Without s3:ListBucket, S3 answers 403 for a key that does not exist.
         _log.debug("a thumbnail cannot be read, its image is decoded again: %s", error)
         return None
-    return None if thumbnail is None else Known(known.document, known.embedding, thumbnail)
+    return None if thumbnail is None else KnownContent(known.document, known.embedding, thumbnail)
 
 
 def _sha256(data: bytes) -> str:

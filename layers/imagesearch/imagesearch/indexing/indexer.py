@@ -128,21 +128,11 @@ class Indexer:
         unlinked = [outcome.ref for outcome in settled if outcome.unlinked]
         if not self._linker or not unlinked:
             return settled
-        failures = self._link_failures(self._linker, unlinked)
+        failures = self._linker.link(unlinked)
         return [
             _failed(outcome.ref, failures[outcome.ref]) if outcome.ref in failures else outcome
             for outcome in settled
         ]
-
-    def _link_failures(self, linker: Linker, refs: Sequence[ImageRef]) -> dict[ImageRef, str]:
-        """The reason for each image that could not be linked."""
-
-        def link(some: Sequence[ImageRef]) -> list[str]:
-            failures = linker.link(some)
-            return [failures.get(ref, "") for ref in some]
-
-        reasons = each_alone(link, refs, lambda ref, error: reason(error, ref.id))
-        return {ref: why for ref, why in zip(refs, reasons, strict=True) if why}
 
     def _isolated(self, pending: Sequence[Retry]) -> Iterator[Outcome | Retry]:
         """One round; after an unexpected exception, one more round for each unsettled key alone."""
@@ -188,32 +178,32 @@ class Indexer:
         yield from self._write(planned)
 
     def _step(
-        self, seen: Observed, change: ThumbnailChange
+        self, observed: Observed, change: ThumbnailChange
     ) -> Outcome | PlannedWrite | ExistingObject | Retry:
         """The planner's decision, or the rejection of what needs no decoder to be rejected."""
         try:
-            return self._decided(seen, change)
+            return self._decided(observed, change)
         except ObjectChanged:
-            return Retry(seen.ref)
+            return Retry(observed.ref)
         except ConfigurationError:
             raise
         except Exception as error:
-            return _broken(seen.ref, error)
+            return _broken(observed.ref, error)
 
     def _decided(
-        self, seen: Observed, change: ThumbnailChange
+        self, observed: Observed, change: ThumbnailChange
     ) -> Outcome | PlannedWrite | ExistingObject:
-        self._thumbnails.discard(change, seen.document)
-        step = self._planner.decide(self._thumbnails.drop_removed_thumbnail(change, seen))
+        self._thumbnails.discard(change, observed.document)
+        step = self._planner.decide(self._thumbnails.drop_removed_thumbnail(change, observed))
         if not isinstance(step, ExistingObject):
             return step
         if step.state.unreadable:
-            return self._planner.refuse(step, step.state.unreadable)
+            return self._planner.reject_unreadable(step, step.state.unreadable)
         try:
             if not self._claims_to_be_image(step):
                 return self._planner.skip(step)
         except UnreadableObject as error:
-            return self._planner.refuse(step, error.message)
+            return self._planner.reject_unreadable(step, error.message)
         size, limit = step.state.size, self._limits.file_bytes
         if size > limit:
             return self._planner.reject(
@@ -221,29 +211,29 @@ class Indexer:
             )
         return step
 
-    def _claims_to_be_image(self, found: ExistingObject) -> bool:
-        if named_as_image(found.ref.key):
+    def _claims_to_be_image(self, existing: ExistingObject) -> bool:
+        if named_as_image(existing.ref.key):
             return True
-        return found.state.size > 0 and bool(
-            sniff(self._store.read(found.ref, found.state, SNIFF_BYTES))
+        return existing.state.size > 0 and bool(
+            sniff(self._store.read(existing.ref, existing.state, SNIFF_BYTES))
         )
 
     def _embed(self, batch: Sequence[ExistingObject]) -> Iterator[Outcome | Retry]:
         read: list[tuple[ExistingObject, bytes]] = []
         planned: list[PlannedWrite] = []
-        for found, data in zip(batch, self._threads.map(self._read, batch), strict=True):
+        for existing, data in zip(batch, self._threads.map(self._read, batch), strict=True):
             if isinstance(data, ObjectChanged):
-                yield Retry(found.ref)
+                yield Retry(existing.ref)
             elif isinstance(data, UnreadableObject):
-                refused = self._planner.refuse(found, data.message)
-                if isinstance(refused, PlannedWrite):
-                    planned.append(refused)
+                rejected = self._planner.reject_unreadable(existing, data.message)
+                if isinstance(rejected, PlannedWrite):
+                    planned.append(rejected)
                 else:
-                    yield refused
+                    yield rejected
             elif isinstance(data, Exception):
-                yield _broken(found.ref, data)
+                yield _broken(existing.ref, data)
             else:
-                read.append((found, data))
+                read.append((existing, data))
         for step in each_alone(self._contents.plan, read, _not_planned):
             if isinstance(step, PlannedWrite):
                 planned.append(step)
@@ -269,7 +259,7 @@ class Indexer:
                 yield _broken(plan.ref, state)
             elif result.status is WriteStatus.CONFLICT:
                 yield Retry(plan.ref, thumbnail_change(plan))
-            elif state != plan.seen.state:
+            elif state != plan.observed.state:
                 yield Retry(plan.ref)
             else:
                 yield plan.outcome
@@ -284,17 +274,17 @@ class Indexer:
         except Exception as error:
             return error
 
-    def _read(self, found: ExistingObject) -> bytes | Exception:
+    def _read(self, existing: ExistingObject) -> bytes | Exception:
         try:
-            return self._store.read(found.ref, found.state)
+            return self._store.read(existing.ref, existing.state)
         except Exception as error:
             return error
 
 
-def _batches(found: Iterable[ExistingObject], limits: Limits) -> Iterator[list[ExistingObject]]:
+def _batches(objects: Iterable[ExistingObject], limits: Limits) -> Iterator[list[ExistingObject]]:
     """Batches within the limits; a file over `batch_bytes` is a batch of its own."""
     batch: list[ExistingObject] = []
-    for one in found:
+    for one in objects:
         size = sum(other.state.size for other in batch) + one.state.size
         full = len(batch) == limits.batch_images or size > limits.batch_bytes
         if batch and full:

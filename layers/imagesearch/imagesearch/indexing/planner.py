@@ -73,12 +73,12 @@ class Observed:
 class ExistingObject:
     """An observed key whose object exists and may have to be read."""
 
-    seen: Observed
+    observed: Observed
     state: ObjectState
 
     @property
     def ref(self) -> ImageRef:
-        return self.seen.ref
+        return self.observed.ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +88,18 @@ class PlannedWrite:
     `thumbnail` is the content of the thumbnail that the document names.
     """
 
-    seen: Observed
+    observed: Observed
     write: Write
     outcome: Outcome
     thumbnail: bytes | None = None
 
     @property
     def ref(self) -> ImageRef:
-        return self.seen.ref
+        return self.observed.ref
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownContent:
     """A record that describes some bytes, with its embedding [D] float32 and its thumbnail."""
 
     document: Document
@@ -127,19 +127,19 @@ class Planner:
         self._clock = clock
         self._details = details
 
-    def decide(self, seen: Observed) -> Outcome | PlannedWrite | ExistingObject:
+    def decide(self, observed: Observed) -> Outcome | PlannedWrite | ExistingObject:
         """An outcome if there is nothing to do, a write, or an object that must be read."""
-        state, known = seen.state, seen.document
+        state, known = observed.state, observed.document
         if state is None:
-            return self.forget(seen, Outcome(seen.ref, OutcomeKind.DELETED))
+            return self.forget(observed, Outcome(observed.ref, OutcomeKind.DELETED))
         same = known and known.etag == state.etag and not self._force
-        if known and seen.stored and same and self._is_current(known, state):
+        if known and observed.stored and same and self._is_current(known, state):
             # S3 rounds times to seconds: metadata can change while the time does not.
             metadata = _metadata(known.exif, state)
             if (known.last_modified, known.metadata) == (state.last_modified, metadata):
                 return _outcome(known, OutcomeKind.UNCHANGED)
-            return self._update(seen, state, known, seen.stored.version)
-        return ExistingObject(seen, state)
+            return self._update(observed, state, known, observed.stored.version)
+        return ExistingObject(observed, state)
 
     def _is_current(self, known: Document, state: ObjectState) -> bool:
         """True if decoding the same bytes again would not change the record.
@@ -171,7 +171,7 @@ class Planner:
         )
 
     def record(
-        self, found: ExistingObject, sha256: str, image: EncodedImage, *, reused: bool = False
+        self, existing: ExistingObject, sha256: str, image: EncodedImage, *, reused: bool = False
     ) -> PlannedWrite:
         """Index a decoded image; `reused` if an image with the same bytes was encoded before it."""
         details = image.details
@@ -179,13 +179,13 @@ class Planner:
         thumbnail = details.thumbnail if details else None
         no_thumbnail = None if thumbnail is None else ""
         document = replace(
-            self._document(found),
+            self._document(existing),
             sha256=sha256,
             content_type=image.content_type,
             width=image.width,
             height=image.height,
             taken_at=image.taken_at,
-            metadata=_metadata(exif, found.state),
+            metadata=_metadata(exif, existing.state),
             exif=exif,
             latitude=details.latitude if details else None,
             longitude=details.longitude if details else None,
@@ -193,30 +193,30 @@ class Planner:
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
             contrasts=details.contrasts if details else None,
-            thumbnail=thumbnail_key(found.ref, sha256, found.seen.version)
+            thumbnail=thumbnail_key(existing.ref, sha256, existing.observed.version)
             if thumbnail
             else no_thumbnail,
             truncated=image.truncated,
         )
-        put = Put(document, image.embedding, found.seen.version)
+        put = Put(document, image.embedding, existing.observed.version)
         outcome = _outcome(document, OutcomeKind.INDEXED, reused)
-        return PlannedWrite(found.seen, put, outcome, thumbnail)
+        return PlannedWrite(existing.observed, put, outcome, thumbnail)
 
-    def same_bytes(self, found: ExistingObject, sha256: str) -> PlannedWrite | None:
+    def same_bytes(self, existing: ExistingObject, sha256: str) -> PlannedWrite | None:
         """An update of the state if the key's record describes these bytes; else None."""
-        known, version = found.seen.document, found.seen.version
+        known, version = existing.observed.document, existing.observed.version
         if not (known and version and known.sha256 == sha256 and self.is_complete(known)):
             return None
         same = replace(
-            self._without_unrequested(known), etag=found.state.etag, size=found.state.size
+            self._without_unrequested(known), etag=existing.state.etag, size=existing.state.size
         )
-        return self._update(found.seen, found.state, same, version)
+        return self._update(existing.observed, existing.state, same, version)
 
-    def reuse(self, found: ExistingObject, known: Known) -> PlannedWrite:
+    def reuse(self, existing: ExistingObject, known: KnownContent) -> PlannedWrite:
         """Index an image by the record of another image with the same bytes."""
         thumbnail = known.thumbnail if self._details.thumbnail else None
         has_none = self._details.thumbnail and known.document.thumbnail is not None
-        own = self._document(found)
+        own = self._document(existing)
         document = replace(
             self._without_unrequested(known.document),
             ref=own.ref,
@@ -224,15 +224,15 @@ class Planner:
             last_modified=own.last_modified,
             size=own.size,
             indexed_at=own.indexed_at,
-            metadata=_metadata(known.document.exif, found.state),
-            thumbnail=thumbnail_key(found.ref, known.sha256, found.seen.version)
+            metadata=_metadata(known.document.exif, existing.state),
+            thumbnail=thumbnail_key(existing.ref, known.sha256, existing.observed.version)
             if thumbnail
             else ("" if has_none else None),
-            neighbours=None,
+            neighbors=None,
         )
-        put = Put(document, known.embedding, found.seen.version)
+        put = Put(document, known.embedding, existing.observed.version)
         outcome = _outcome(document, OutcomeKind.INDEXED, reused=True)
-        return PlannedWrite(found.seen, put, outcome, thumbnail)
+        return PlannedWrite(existing.observed, put, outcome, thumbnail)
 
     def _without_unrequested(self, known: Document) -> Document:
         """The record without coordinates, unless they are requested now."""
@@ -240,44 +240,48 @@ class Planner:
             return known
         return replace(known, latitude=None, longitude=None, place_read=False)
 
-    def reject(self, found: ExistingObject, reason: str) -> PlannedWrite:
+    def reject(self, existing: ExistingObject, reason: str) -> PlannedWrite:
         """Record that a file cannot be decoded; searches no longer find an older version of it."""
-        document = replace(self._document(found), status=Status.REJECTED, reason=reason)
-        put = Put(document, None, found.seen.version)
-        return PlannedWrite(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
+        document = replace(self._document(existing), status=Status.REJECTED, reason=reason)
+        put = Put(document, None, existing.observed.version)
+        return PlannedWrite(
+            existing.observed, put, Outcome(existing.ref, OutcomeKind.REJECTED, reason)
+        )
 
-    def refuse(self, found: ExistingObject, reason: str) -> Outcome | PlannedWrite:
+    def reject_unreadable(self, existing: ExistingObject, reason: str) -> Outcome | PlannedWrite:
         """Record that the content of an image cannot be read now.
 
         An image that was indexed with this content remains indexed. An object without an image
         extension is skipped: only its content would show that it is an image.
         """
-        known = found.seen.document
-        if known and known.status is Status.INDEXED and known.etag == found.state.etag:
+        known = existing.observed.document
+        if known and known.status is Status.INDEXED and known.etag == existing.state.etag:
             return _outcome(known, OutcomeKind.UNCHANGED)
-        if not named_as_image(found.ref.key):
-            return self.skip(found)
+        if not named_as_image(existing.ref.key):
+            return self.skip(existing)
         document = replace(
-            self._document(found), status=Status.REJECTED, reason=reason, decoder=UNREAD
+            self._document(existing), status=Status.REJECTED, reason=reason, decoder=UNREAD
         )
         if known and replace(document, indexed_at=known.indexed_at, model=known.model) == known:
             return _outcome(known, OutcomeKind.UNCHANGED)
-        put = Put(document, None, found.seen.version)
-        return PlannedWrite(found.seen, put, Outcome(found.ref, OutcomeKind.REJECTED, reason))
+        put = Put(document, None, existing.observed.version)
+        return PlannedWrite(
+            existing.observed, put, Outcome(existing.ref, OutcomeKind.REJECTED, reason)
+        )
 
-    def skip(self, found: ExistingObject) -> Outcome | PlannedWrite:
+    def skip(self, existing: ExistingObject) -> Outcome | PlannedWrite:
         """Skip an object that is not an image; delete the record of an image that it replaced."""
-        outcome = Outcome(found.ref, OutcomeKind.SKIPPED)
-        return self.forget(found.seen, outcome) if found.seen.document else outcome
+        outcome = Outcome(existing.ref, OutcomeKind.SKIPPED)
+        return self.forget(existing.observed, outcome) if existing.observed.document else outcome
 
-    def forget(self, seen: Observed, outcome: Outcome) -> Outcome | PlannedWrite:
+    def forget(self, observed: Observed, outcome: Outcome) -> Outcome | PlannedWrite:
         """Delete an entry, also one that does not exist: a pending write must meet a conflict."""
-        if seen.stored and seen.document is None:
+        if observed.stored and observed.document is None:
             return outcome
-        return PlannedWrite(seen, Delete(seen.ref, seen.version), outcome)
+        return PlannedWrite(observed, Delete(observed.ref, observed.version), outcome)
 
     def _update(
-        self, seen: Observed, state: ObjectState, known: Document, version: Version
+        self, observed: Observed, state: ObjectState, known: Document, version: Version
     ) -> PlannedWrite:
         """Write the state and the metadata of an object whose content has not changed."""
         document = replace(
@@ -286,24 +290,26 @@ class Planner:
             metadata=_metadata(known.exif, state),
             indexed_at=self._clock(),
         )
-        return PlannedWrite(seen, Touch(document, version), _outcome(document, OutcomeKind.UPDATED))
+        return PlannedWrite(
+            observed, Touch(document, version), _outcome(document, OutcomeKind.UPDATED)
+        )
 
-    def _document(self, found: ExistingObject) -> Document:
+    def _document(self, existing: ExistingObject) -> Document:
         return Document(
-            ref=found.ref,
+            ref=existing.ref,
             status=Status.INDEXED,
-            etag=found.state.etag,
-            last_modified=found.state.last_modified,
-            size=found.state.size,
+            etag=existing.state.etag,
+            last_modified=existing.state.last_modified,
+            size=existing.state.size,
             indexed_at=self._clock(),
             model=self._encoder.model,
             decoder=self._encoder.decoder,
-            metadata=dict(found.state.metadata),
+            metadata=dict(existing.state.metadata),
         )
 
 
 def _outcome(document: Document, kind: OutcomeKind, reused: bool = False) -> Outcome:
-    unlinked = document.status is Status.INDEXED and document.neighbours is None
+    unlinked = document.status is Status.INDEXED and document.neighbors is None
     return Outcome(document.ref, kind, document.reason or "", unlinked, reused)
 
 

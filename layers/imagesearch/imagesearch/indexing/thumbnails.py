@@ -60,20 +60,20 @@ class Thumbnails:
         if self._store and change.added and change.added != named:
             self._store.delete(change.added)
 
-    def drop_removed_thumbnail(self, change: ThumbnailChange, seen: Observed) -> Observed:
+    def drop_removed_thumbnail(self, change: ThumbnailChange, observed: Observed) -> Observed:
         """The observation, without the document's thumbnail if it has been deleted."""
-        document = seen.document
-        if not (document and seen.stored and document.thumbnail):
-            return seen
+        document = observed.document
+        if not (document and observed.stored and document.thumbnail):
+            return observed
         if document.thumbnail != change.removed:
-            return seen
+            return observed
         without = replace(document, thumbnail=None)
-        return replace(seen, stored=replace(seen.stored, document=without))
+        return replace(observed, stored=replace(observed.stored, document=without))
 
 
 def thumbnail_change(plan: PlannedWrite) -> ThumbnailChange:
     """The thumbnails that a write adds and removes; a Touch changes none."""
-    write, known = plan.write, plan.seen.document
+    write, known = plan.write, plan.observed.document
     if isinstance(write, Touch):
         return UNCHANGED
     new = getattr(write, "document", None)

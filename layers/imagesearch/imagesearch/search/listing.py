@@ -7,7 +7,7 @@ from enum import StrEnum
 from imagesearch.domain.filters import Filter, KeyPrefix
 from imagesearch.domain.images import Document, Status
 from imagesearch.domain.ports import VectorIndex
-from imagesearch.domain.queries import Selection, TakenPlace
+from imagesearch.domain.queries import Selection, TimePosition
 from imagesearch.search.pagination import MAX_LIMIT, check_limit, seal, unseal
 
 
@@ -39,35 +39,37 @@ class ListPage:
     cursor: str | None
 
 
-def list_page(index: VectorIndex, wanted: ListRequest) -> ListPage:
+def list_page(index: VectorIndex, request: ListRequest) -> ListPage:
     """The page of records from the cursor on; raises InvalidQuery, Unavailable."""
-    check_limit(wanted.limit)
-    request = f"list {wanted.order} {wanted.status} {wanted.collection!r} {wanted.prefix!r}"
-    after = _position(wanted.cursor, request)
+    check_limit(request.limit)
+    identity = f"list {request.order} {request.status} {request.collection!r} {request.prefix!r}"
+    after = _position(request.cursor, identity)
     # One record more than the page holds shows that a next page exists.
-    found = _found(index, wanted, after)
-    page, more = found[: wanted.limit], len(found) > wanted.limit
-    return ListPage(page, _cursor(page[-1], request) if more else None)
+    documents = _documents(index, request, after)
+    page, more = documents[: request.limit], len(documents) > request.limit
+    return ListPage(page, _cursor(page[-1], identity) if more else None)
 
 
-def _found(index: VectorIndex, wanted: ListRequest, after: TakenPlace | None) -> list[Document]:
-    filter: Filter | None = None if wanted.prefix is None else KeyPrefix(wanted.prefix)
-    selection = Selection(wanted.status, wanted.collection, filter)
-    if wanted.order is Order.KEY:
+def _documents(
+    index: VectorIndex, request: ListRequest, after: TimePosition | None
+) -> list[Document]:
+    filter: Filter | None = None if request.prefix is None else KeyPrefix(request.prefix)
+    selection = Selection(request.status, request.collection, filter)
+    if request.order is Order.KEY:
         last = after.key if after else None
-        return index.list_documents(selection, after=last, limit=wanted.limit + 1)
-    newest_first = wanted.order is Order.NEWEST_FIRST
+        return index.list_documents(selection, after=last, limit=request.limit + 1)
+    newest_first = request.order is Order.NEWEST_FIRST
     return index.list_by_time(
-        selection, newest_first=newest_first, after=after, limit=wanted.limit + 1
+        selection, newest_first=newest_first, after=after, limit=request.limit + 1
     )
 
 
-def _position(cursor: str | None, request: str) -> TakenPlace | None:
+def _position(cursor: str | None, identity: str) -> TimePosition | None:
     if not cursor:
         return None
-    key, taken = unseal(cursor, request)
-    return TakenPlace(datetime.fromisoformat(str(taken)) if taken else None, str(key))
+    key, taken = unseal(cursor, identity)
+    return TimePosition(datetime.fromisoformat(str(taken)) if taken else None, str(key))
 
 
-def _cursor(last: Document, request: str) -> str:
-    return seal([last.ref.key, last.taken_at.isoformat() if last.taken_at else None], request)
+def _cursor(last: Document, identity: str) -> str:
+    return seal([last.ref.key, last.taken_at.isoformat() if last.taken_at else None], identity)

@@ -103,10 +103,12 @@ class QueryEncoder:
         if not queries:
             return {}
         vectors = self.index.embeddings([query.id for query in queries])
-        return {query: vectors.get(query.id, no_such_image(query.id)) for query in queries}
+        return {
+            query: vectors.get(query.id, indexed_image_not_found(query.id)) for query in queries
+        }
 
 
-def no_such_image(id: str) -> NotFound:
+def indexed_image_not_found(id: str) -> NotFound:
     """The error for an id that no indexed image has."""
     return NotFound(f"there is no indexed image with the id {id!r}", "use the id of a hit")
 

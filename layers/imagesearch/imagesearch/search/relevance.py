@@ -73,16 +73,16 @@ class QueryRelevance:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Background vectors [N, D], L2-normalized, with N ≥ `neighbours` ≥ 1."""
+    """Background vectors [N, D], L2-normalized, with N ≥ `neighbors` ≥ 1."""
 
     vectors: Embedding
-    neighbours: int
+    neighbors: int
 
     def nearness(self, queries: Embedding) -> Embedding:
-        """[Q]: the mean cosine of each query of [Q, D] to its `neighbours` nearest vectors."""
+        """[Q]: the mean cosine of each query of [Q, D] to its `neighbors` nearest vectors."""
         # Not matmul: on a busy machine, synchronizing BLAS threads takes 100 times the computation.
         cosines = np.einsum("qd,bd->qb", queries, self.vectors)
-        nearest = np.partition(cosines, -self.neighbours, axis=1)[:, -self.neighbours :]
+        nearest = np.partition(cosines, -self.neighbors, axis=1)[:, -self.neighbors :]
         return np.asarray(nearest.mean(axis=1), np.float32)
 
 

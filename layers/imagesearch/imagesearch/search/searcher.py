@@ -9,7 +9,7 @@ from imagesearch.domain.ports import ImageEncoder, IndexHealth, TextEncoder, Vec
 from imagesearch.domain.queries import Hit, Search, VectorQuery
 from imagesearch.search.listing import ListPage, ListRequest, list_page
 from imagesearch.search.pagination import Page, page_of
-from imagesearch.search.query_encoder import EncodingResult, QueryEncoder, no_such_image
+from imagesearch.search.query_encoder import EncodingResult, QueryEncoder, indexed_image_not_found
 from imagesearch.search.relevance import (
     QueryRelevance,
     Relevance,
@@ -93,7 +93,7 @@ class Searcher:
         """The record of one image; raises NotFound."""
         stored = self._index.get([id]).get(id)
         if not stored or not stored.document:
-            raise no_such_image(id)
+            raise indexed_image_not_found(id)
         return stored.document
 
     def _requests(self, searches: Sequence[Search]) -> list["_Request | ImageSearchError"]:

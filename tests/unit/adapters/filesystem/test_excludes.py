@@ -11,7 +11,7 @@ from imagesearch.adapters.filesystem.bucket_changes import FolderChanges
 from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, Excludes
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.adapters.filesystem.own_data import mark, own_directory_around
-from imagesearch.adapters.filesystem.walk import LeftOut
+from imagesearch.adapters.filesystem.walk import ExcludedEntry
 from imagesearch.domain.errors import InvalidQuery, Unavailable
 from imagesearch.domain.images import ImageRef
 
@@ -74,7 +74,7 @@ def put(folder: Path) -> Callable[..., None]:
 
 
 def seen(folder: Path, excludes: Excludes | None = None) -> set[str]:
-    """The keys of the listing, with which single looks agree."""
+    """The keys of the listing, checked against `head` of each key."""
     store = FolderStore(folder, excludes=excludes)
     keys = {ref.key for ref, _ in store.list_images()}
     files = (path for path in folder.rglob("*") if path.is_file())
@@ -85,12 +85,12 @@ def seen(folder: Path, excludes: Excludes | None = None) -> set[str]:
     return keys
 
 
-def test_leftovers_are_not_seen_and_what_looks_like_them_is(folder, put):
+def test_leftovers_are_excluded_and_similar_names_are_not(folder, put):
     put(*LEFTOVERS, *SEEN)
     assert seen(folder) == set(SEEN)
 
 
-def test_without_defaults_all_is_seen_but_uploads_under_way_and_ignore_files(folder, put):
+def test_without_defaults_only_unfinished_uploads_and_ignore_files_are_excluded(folder, put):
     put(*LEFTOVERS, *SEEN, ".upload-abc", "x/.upload-abc.jpg", IGNORE_FILE, data="")
     assert seen(folder, Excludes(folder, defaults=False)) == {*LEFTOVERS, *SEEN}
 
@@ -105,11 +105,11 @@ def test_a_nearer_file_and_a_given_pattern_take_precedence(folder, put):
     }
 
 
-def test_what_is_left_out_is_told_with_the_reason_a_folder_once(folder, put):
+def test_excluded_files_are_reported_with_the_reason_and_folders_once(folder, put):
     put("@eaDir/a.jpg", "@eaDir/b.jpg", "x/a.raw", "b.gif", "c.jpg", "x/.upload-1")
     put(f"x/{IGNORE_FILE}", data="# not these\n*.raw\n")
     store = FolderStore(folder, excludes=Excludes(folder, ["*.gif"]))
-    left = (entry for entry in store.walk() if isinstance(entry, LeftOut))
+    left = (entry for entry in store.walk() if isinstance(entry, ExcludedEntry))
     assert {(found.path, found.is_dir, found.reason) for found in left} == {
         ("@eaDir", True, "excluded by default: @eaDir"),
         ("x/a.raw", False, "excluded by x/.imagesearchignore: *.raw"),
@@ -117,7 +117,7 @@ def test_what_is_left_out_is_told_with_the_reason_a_folder_once(folder, put):
     }
 
 
-def test_a_change_of_an_ignore_file_holds_at_once(folder, put):
+def test_a_change_of_an_ignore_file_applies_immediately(folder, put):
     put("a.jpg", "b.jpg")
     store = FolderStore(folder)
     for lines, keys in (("a*", ["b.jpg"]), ("b*", ["a.jpg"]), ("", ["a.jpg", "b.jpg"])):
@@ -146,7 +146,7 @@ def make_pipe(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (break_pattern, "line 2, '[a': a bracket is not closed"),
         (break_encoding, "line 1 is not UTF-8"),
@@ -154,7 +154,7 @@ def make_pipe(file: Path) -> None:
         (make_pipe, "not a regular file"),
     ],
 )
-def test_an_ignore_file_that_cannot_be_read_holds_its_folder_as_it_is(folder, put, spoil, said):
+def test_an_invalid_ignore_file_excludes_its_folder_and_is_reported(folder, put, spoil, message):
     put("a.jpg", "x/b.jpg", "x/deep/c.jpg")
     spoil(folder / "x" / IGNORE_FILE)
     store = FolderStore(folder)
@@ -163,11 +163,11 @@ def test_an_ignore_file_that_cannot_be_read_holds_its_folder_as_it_is(folder, pu
         store.head(ImageRef(store.bucket, "x/deep/c.jpg"))
     ((path, reason),) = store.skipped()
     assert path == f"x/{IGNORE_FILE}"
-    assert said in reason
+    assert message in reason
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_ignore_file_that_may_not_be_read_is_told(folder, put):
+def test_an_ignore_file_without_read_permission_is_reported(folder, put):
     put("a.jpg", IGNORE_FILE)
     (folder / IGNORE_FILE).chmod(0)
     store = FolderStore(folder)
@@ -185,39 +185,39 @@ def workspace(put: Callable[..., None], place: str, record: str = RECORD) -> Non
 
 @pytest.mark.parametrize("record", [RECORD, "", "[]"])
 @pytest.mark.parametrize("defaults", [True, False])
-def test_data_of_an_older_release_are_not_seen_whatever_their_name(folder, put, defaults, record):
+def test_data_of_an_older_release_are_excluded_under_any_name(folder, put, defaults, record):
     workspace(put, "x/data/pictures-1", record)
     workspace(put, "x/data/pictures-2", record)
     put("a.jpg", "x/data/last-used", "x/data/models/m/sample.jpg")
     assert seen(folder, Excludes(folder, defaults=defaults)) == {"a.jpg"}
 
 
-def test_images_in_a_data_directory_that_was_made_among_them_are_seen(folder, put):
+def test_images_in_a_folder_used_as_a_data_directory_are_listed(folder, put):
     workspace(put, "trip/pictures-1")
     put("trip/last-used", "trip/a.jpg", "trip/models/b.jpg")
     assert seen(folder) == {"trip/last-used", "trip/a.jpg", "trip/models/b.jpg"}
 
 
-def test_a_marked_data_directory_is_not_seen(folder, put):
+def test_a_marked_data_directory_is_excluded(folder, put):
     mark(folder / "data")
     put("data/more/a.jpg", "b.jpg")
     assert seen(folder) == {"b.jpg"}
 
 
-def test_a_folder_that_holds_images_is_not_marked(folder, put):
+def test_a_folder_with_images_is_not_marked(folder, put):
     put("a.jpg")
     mark(folder)
     assert own_directory_around(folder) is None
     assert seen(folder) == {"a.jpg"}
 
 
-def test_files_of_other_programs_make_no_data_directory(folder, put):
+def test_files_of_other_programs_do_not_mark_a_data_directory(folder, put):
     put("code/workspace.json", data=json.dumps({"folder": "file:///home/me"}))
     put("code/a.jpg", "shop/index.db", "shop/b.jpg", "derived/c.jpg")
     assert {"code/a.jpg", "shop/b.jpg", "derived/c.jpg"} <= seen(folder)
 
 
-def test_a_link_gives_data_of_the_product_no_second_name(folder, put):
+def test_a_link_to_product_data_is_excluded(folder, put):
     workspace(put, "data/pictures-1")
     put("a.jpg")
     (folder / "link.webp").symlink_to("data/pictures-1/derived/thumbnails/id/1.webp")
@@ -228,13 +228,13 @@ def test_a_link_gives_data_of_the_product_no_second_name(folder, put):
         assert store.head(ImageRef(store.bucket, key)) is None
 
 
-def test_the_places_that_are_given_as_the_product_s_are_not_seen(folder, put):
+def test_the_configured_product_folders_are_excluded(folder, put):
     put("cache/models/m/sample.jpg", "cache/a.jpg")
     excludes = Excludes(folder, own=[folder / "cache" / "models"])
     assert seen(folder, excludes) == {"cache/a.jpg"}
 
 
-def test_an_upload_that_would_never_be_found_is_refused(folder, tmp_path):
+def test_an_upload_to_an_excluded_key_is_rejected(folder, tmp_path):
     changes = FolderChanges(folder, tmp_path / "data", Excludes(folder, ["drafts/"]))
     for key in ("@eaDir/a.png", "drafts/a.png"):
         with pytest.raises(InvalidQuery, match="would not be indexed: excluded by"):

@@ -1,4 +1,4 @@
-"""Patterns exclude what git ignores; an invalid pattern is reported."""
+"""Patterns exclude the files that git ignores; invalid patterns are reported."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, Excludes
-from imagesearch.adapters.filesystem.ignore_patterns import BrokenPattern, compiled
+from imagesearch.adapters.filesystem.ignore_patterns import InvalidPattern, compile_pattern
 
 pytestmark = pytest.mark.slow
 
@@ -53,13 +53,13 @@ def test_patterns_exclude_what_git_ignores(repository: Path, files: list[list[st
     for folder, lines in zip(FOLDERS, files, strict=True):
         for line in lines:
             try:
-                compiled(line)
-            except BrokenPattern:
+                compile_pattern(line)
+            except InvalidPattern:
                 assume(False)
         for name in (".gitignore", IGNORE_FILE):
             (repository / folder / name).write_text("".join(f"{line}\n" for line in lines))
     paths = [path.relative_to(repository).as_posix() for path in _files(repository)]
-    asked = subprocess.run(
+    requested = subprocess.run(
         ["git", "check-ignore", "--no-index", "--stdin", "-z"],
         cwd=repository,
         input="\0".join(paths),
@@ -67,7 +67,7 @@ def test_patterns_exclude_what_git_ignores(repository: Path, files: list[list[st
         text=True,
         check=False,
     )
-    ignored = set(filter(None, asked.stdout.split("\0")))
+    ignored = set(filter(None, requested.stdout.split("\0")))
     excludes = Excludes(repository, defaults=False)
     assert {path for path in paths if excludes.excluded(path)} == ignored
 
@@ -79,12 +79,12 @@ def _files(repository: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("line", ["", "  ", "# a comment", "/", "\r"])
-def test_a_line_that_says_nothing_is_no_pattern(line: str) -> None:
-    assert compiled(line) is None
+def test_blank_lines_and_comments_are_not_patterns(line: str) -> None:
+    assert compile_pattern(line) is None
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("[a", "not closed"),
         ("[z-a]", "brackets"),
@@ -95,17 +95,17 @@ def test_a_line_that_says_nothing_is_no_pattern(line: str) -> None:
         ("!", "nothing"),
     ],
 )
-def test_a_broken_pattern_says_what_is_wrong(line: str, said: str) -> None:
-    with pytest.raises(BrokenPattern) as broken:
-        compiled(line)
-    assert said in str(broken.value)
+def test_an_invalid_pattern_is_reported_with_the_reason(line: str, message: str) -> None:
+    with pytest.raises(InvalidPattern) as broken:
+        compile_pattern(line)
+    assert message in str(broken.value)
 
 
 @given(st.text(max_size=12))
 @settings(derandomize=True, max_examples=300, deadline=None)
-def test_any_text_is_a_pattern_or_a_broken_one(line: str) -> None:
+def test_any_text_is_a_valid_or_an_invalid_pattern(line: str) -> None:
     try:
-        pattern = compiled(line)
-    except BrokenPattern:
+        pattern = compile_pattern(line)
+    except InvalidPattern:
         return
     assert pattern is None or pattern.text in line

@@ -1,4 +1,4 @@
-"""A folder as a bucket, out of which no key leads."""
+"""A folder as a bucket; no key reaches a file outside of it."""
 
 import os
 import socket
@@ -10,14 +10,14 @@ import pytest
 
 from imagesearch.adapters.filesystem import file_state
 from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.adapters.filesystem.mounts import place_of
+from imagesearch.adapters.filesystem.mounts import mount_point_of
 from imagesearch.domain.errors import ObjectChanged, Unavailable
 from imagesearch.domain.images import ImageRef
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a secret beside it."""
+    """A folder next to a secret file."""
     (tmp_path / "secret.jpg").write_bytes(b"secret")
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -47,11 +47,11 @@ def test_a_file_is_an_object(store, folder, ref):
     assert store.read(ref("a.jpg"), state, 100) == b"data"
 
 
-def test_the_bucket_is_the_folder_s_address(store, folder):
+def test_the_bucket_is_the_path_of_the_folder(store, folder):
     assert store.bucket == folder.as_uri()
 
 
-def test_what_is_not_there_is_nothing(store, folder, ref):
+def test_a_missing_file_is_none(store, folder, ref):
     (folder / "sub").mkdir()
     (folder / "a.jpg").write_bytes(b"data")
     for key in ("gone.jpg", "sub", "sub/gone.jpg", "a.jpg/inside.jpg"):
@@ -69,7 +69,7 @@ NO_KEYS = [
 
 
 @pytest.mark.parametrize("key", OUTSIDE + NO_KEYS, ids=ascii)
-def test_a_key_that_names_no_file_of_the_folder_is_nothing(store, folder, ref, key):
+def test_a_key_outside_the_folder_is_none(store, folder, ref, key):
     (folder / "sub").mkdir()
     assert store.head(ref(key)) is None
 
@@ -90,14 +90,14 @@ def test_a_link_inside_the_folder_is_followed(store, folder, ref):
     assert store.head(ref("b.jpg")).size == 4
 
 
-def test_links_in_a_circle_do_not_stop_the_list(store, folder, ref):
+def test_circular_links_do_not_stop_the_listing(store, folder, ref):
     (folder / "circle.jpg").symlink_to("circle.jpg")
     (folder / "z.jpg").write_bytes(b"data")
     assert "z.jpg" in keys(store)
     assert store.head(ref("circle.jpg")) is None
 
 
-def test_hidden_files_and_folders_are_not_seen(store, folder, ref):
+def test_hidden_files_and_folders_are_not_listed(store, folder, ref):
     for key in (".hidden.jpg", ".git/a.jpg", "sub/.b.jpg", "seen.jpg"):
         path = folder / key
         path.parent.mkdir(exist_ok=True)
@@ -107,7 +107,7 @@ def test_hidden_files_and_folders_are_not_seen(store, folder, ref):
     assert store.head(ref(".git/a.jpg")) is None
 
 
-def test_a_name_that_is_no_utf8_is_passed_over(store, folder):
+def test_a_name_that_is_not_utf8_is_skipped(store, folder):
     (folder / "good.jpg").write_bytes(b"data")
     try:
         Path(os.fsdecode(os.fsencode(folder) + b"/bad \xff.jpg")).write_bytes(b"data")
@@ -116,7 +116,7 @@ def test_a_name_that_is_no_utf8_is_passed_over(store, folder):
     assert keys(store) == ["good.jpg"]
 
 
-def test_what_looks_like_images_and_can_have_no_key_is_told(store, folder):
+def test_image_names_that_cannot_be_keys_are_reported(store, folder):
     (folder / "good.jpg").write_bytes(b"data")
     (folder / "inside.jpg").symlink_to("good.jpg")
     (folder / "out.jpg").symlink_to(folder.parent / "secret.jpg")
@@ -127,7 +127,7 @@ def test_what_looks_like_images_and_can_have_no_key_is_told(store, folder):
     assert dict(store.skipped()) == {"out.jpg": out, "sub/trip": out}
 
 
-def test_a_name_that_is_no_utf8_is_told_once_for_all_below_it(store, folder):
+def test_a_folder_name_that_is_not_utf8_is_reported_once(store, folder):
     root = os.fsencode(folder)
     names = {b"caf\xe9.jpg", b"\xfftrip"}
     try:
@@ -136,12 +136,12 @@ def test_a_name_that_is_no_utf8_is_told_once_for_all_below_it(store, folder):
             Path(os.fsdecode(root + b"/" + name)).write_bytes(b"data")
     except OSError:
         pytest.skip("this file system takes no such name")
-    told = dict(store.skipped())
-    assert {os.fsencode(name) for name in told} == names
-    assert set(told.values()) == {"its name is not UTF-8: rename it"}
+    reported = dict(store.skipped())
+    assert {os.fsencode(name) for name in reported} == names
+    assert set(reported.values()) == {"its name is not UTF-8: rename it"}
 
 
-def test_the_list_holds_every_file_with_its_path_from_the_folder(store, folder):
+def test_the_listing_contains_every_file_by_its_relative_path(store, folder):
     for key in ("b.jpg", "a/1.jpg", "a/é 🐈/2.jpg"):
         path = folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def test_the_list_holds_every_file_with_its_path_from_the_folder(store, folder):
     assert sorted(keys(store)) == ["a/1.jpg", "a/é 🐈/2.jpg", "b.jpg"]
 
 
-def test_the_list_is_in_the_order_of_the_keys_bytes(store, folder):
+def test_a_listing_is_in_the_order_of_the_key_bytes(store, folder):
     names = ["a/1.jpg", "a!.jpg", "a.jpg", "a/b/2.jpg", "a0.jpg", "B.jpg", "é.jpg", "z/é.jpg"]
     names += ["z/～.jpg", "z/🐈.jpg", "a/b.jpg", "a/b0/1.jpg"]
     for key in names:
@@ -159,7 +159,7 @@ def test_the_list_is_in_the_order_of_the_keys_bytes(store, folder):
     assert keys(store) == sorted(names, key=str.encode)
 
 
-def test_the_list_tells_what_a_look_tells(store, folder):
+def test_a_listing_returns_the_same_state_as_head(store, folder):
     (folder / "a.jpg").write_bytes(b"data")
     (folder / "gone.jpg").symlink_to(folder / "nowhere")
     (folder / "link.jpg").symlink_to(folder / "a.jpg")
@@ -168,7 +168,7 @@ def test_the_list_tells_what_a_look_tells(store, folder):
     assert all(state == store.head(ref) for ref, state in store.list_images())
 
 
-def test_a_file_that_was_overwritten_is_not_read_as_what_it_was(store, folder, ref):
+def test_an_overwritten_file_is_not_read_in_its_older_state(store, folder, ref):
     (folder / "a.jpg").write_bytes(b"old")
     state = store.head(ref("a.jpg"))
     (folder / "a.jpg").write_bytes(b"longer")
@@ -176,14 +176,14 @@ def test_a_file_that_was_overwritten_is_not_read_as_what_it_was(store, folder, r
         store.read(ref("a.jpg"), state)
 
 
-def test_a_file_that_was_touched_has_another_state(store, folder, ref):
+def test_a_touched_file_has_another_state(store, folder, ref):
     (folder / "a.jpg").write_bytes(b"data")
     before = store.head(ref("a.jpg"))
     os.utime(folder / "a.jpg", ns=(0, 1_700_000_000_123_456_789))
     assert store.head(ref("a.jpg")) != before
 
 
-def test_a_file_that_went_away_has_changed(store, folder, ref):
+def test_a_file_that_was_removed_has_changed(store, folder, ref):
     (folder / "a.jpg").write_bytes(b"data")
     state = store.head(ref("a.jpg"))
     (folder / "a.jpg").unlink()
@@ -192,7 +192,7 @@ def test_a_file_that_went_away_has_changed(store, folder, ref):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_unavailable(store, folder, ref):
+def test_a_file_without_read_permission_is_unavailable(store, folder, ref):
     (folder / "a.jpg").write_bytes(b"data")
     state = store.head(ref("a.jpg"))
     (folder / "a.jpg").chmod(0)
@@ -200,7 +200,7 @@ def test_a_file_that_may_not_be_read_is_unavailable(store, folder, ref):
         store.read(ref("a.jpg"), state)
 
 
-def test_addresses_are_quoted(store, ref):
+def test_urls_are_quoted(store, ref):
     url = store.url(ref("a b/ü#?%.jpg"))
     assert url == "/files/a%20b/%C3%BC%23%3F%25.jpg"
 
@@ -214,7 +214,7 @@ LINKS = {
 
 @pytest.mark.parametrize("name", ["link", "link.jpg"])
 @pytest.mark.parametrize("kind", LINKS)
-def test_a_link_that_cannot_be_followed_costs_itself_alone(store, folder, kind, name):
+def test_a_link_that_cannot_be_followed_affects_no_other_file(store, folder, kind, name):
     target, reason = LINKS[kind]
     (folder / "a.jpg").write_bytes(b"data")
     (folder / "z").mkdir()
@@ -224,21 +224,21 @@ def test_a_link_that_cannot_be_followed_costs_itself_alone(store, folder, kind, 
     assert dict(store.skipped()) == {name: f"the link cannot be followed: {reason}"}
 
 
-def test_links_in_a_circle_are_passed_over_each(store, folder):
+def test_circular_links_are_skipped(store, folder):
     (folder / "one").symlink_to("two")
     (folder / "two").symlink_to("one")
     assert sorted(dict(store.skipped())) == ["one", "two"]
 
 
-def test_a_link_that_leads_nowhere_is_told_where_it_is_named_as_an_image(store, folder):
+def test_a_broken_link_is_reported_if_named_as_an_image(store, folder):
     (folder / "gone.jpg").symlink_to("nowhere")
     (folder / "lock").symlink_to("someone@host.123")
     nowhere = "the link is broken: remove or repair it"
     assert dict(store.skipped()) == {"gone.jpg": nowhere}
 
 
-def test_a_folder_is_not_looked_into_through_a_link(store, folder, ref):
-    """Its files have their keys where they lie; a second one would never be listed."""
+def test_linked_folders_are_not_listed(store, folder, ref):
+    """Files have only the key of their own location, so listings contain no second key."""
     (folder / "sub").mkdir()
     (folder / "sub" / "a.jpg").write_bytes(b"data")
     (folder / "again").symlink_to("sub")
@@ -246,7 +246,7 @@ def test_a_folder_is_not_looked_into_through_a_link(store, folder, ref):
     assert store.head(ref("again/a.jpg")) is None
 
 
-def test_a_chain_of_links_that_is_too_long_is_nothing(store, folder, ref):
+def test_a_chain_of_links_that_is_too_long_is_none(store, folder, ref):
     (folder / "0.jpg").write_bytes(b"data")
     for number in range(1, 1_200):
         (folder / f"{number}.jpg").symlink_to(f"{number - 1}.jpg")
@@ -255,11 +255,11 @@ def test_a_chain_of_links_that_is_too_long_is_nothing(store, folder, ref):
 
 
 @pytest.mark.slow
-def test_what_is_named_as_an_image_and_is_no_file_is_told(store, folder, ref, monkeypatch):
+def test_an_image_name_that_is_not_a_file_is_reported(store, folder, ref, monkeypatch):
     os.mkfifo(folder / "pipe.jpg")
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as made:
-        monkeypatch.chdir(folder)  # such an address has 107 bytes at most
+        monkeypatch.chdir(folder)  # the path of a socket has at most 107 bytes
         made.bind("socket.png")
     assert dict(store.skipped()) == {
         "pipe.jpg": "it is a named pipe, not a file",
@@ -270,7 +270,7 @@ def test_what_is_named_as_an_image_and_is_no_file_is_told(store, folder, ref, mo
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path.name)])
-def test_a_file_that_became_something_else_has_changed(store, folder, ref, make):
+def test_a_file_replaced_by_another_type_has_changed(store, folder, ref, make):
     (folder / "a.jpg").write_bytes(b"data")
     state = store.head(ref("a.jpg"))
     (folder / "a.jpg").unlink()
@@ -289,22 +289,22 @@ TIMES = {
 
 
 @pytest.mark.parametrize("seconds", TIMES)
-def test_a_time_that_no_calendar_holds_is_the_nearest_that_one_does(store, seconds):
+def test_a_time_outside_the_calendar_is_clamped(store, seconds):
     found = os.stat_result([0o100644, 1, 1, 1, 0, 0, 4, 0, seconds, 0])
-    # What the system tells in nanoseconds has no place in a result that Python makes.
+    # A stat result built in Python has no nanosecond fields.
     state = file_state.object_state(Stat(found, seconds * 10**9))
     assert state.last_modified == TIMES[seconds]
 
 
 class Stat:
-    """A file's state with times as the system tells them."""
+    """A stat result with the times of the system."""
 
     def __init__(self, found: os.stat_result, nanoseconds: int) -> None:
         self.st_size, self.st_dev, self.st_ino = found.st_size, found.st_dev, found.st_ino
         self.st_mtime_ns = self.st_ctime_ns = nanoseconds
 
 
-def test_files_with_the_oddest_times_that_the_system_takes_are_listed(store, folder, ref):
+def test_files_with_extreme_times_are_listed(store, folder, ref):
     for number, seconds in enumerate(TIMES):
         path = folder / f"{number}.jpg"
         path.write_bytes(b"data")
@@ -327,7 +327,7 @@ def test_an_edit_that_keeps_size_and_time_has_another_state(store, folder, ref):
     assert before.etag != after.etag
 
 
-def test_an_inode_counts_where_the_filesystem_keeps_it(store, folder, ref, monkeypatch):
+def test_the_inode_is_part_of_the_state_if_the_filesystem_keeps_it(store, folder, ref, monkeypatch):
     (folder / "a.jpg").write_bytes(b"data")
     inode = f"{(folder / 'a.jpg').stat().st_ino:x}"
     monkeypatch.setattr(file_state, "has_lasting_inodes", lambda _: True)
@@ -336,7 +336,7 @@ def test_an_inode_counts_where_the_filesystem_keeps_it(store, folder, ref, monke
     assert store.head(ref("a.jpg")).etag.split("-")[-1] == "0"
 
 
-def test_a_path_that_is_too_long_costs_itself_alone(store, folder):
+def test_a_path_that_is_too_long_affects_no_other_file(store, folder):
     (folder / "z.jpg").write_bytes(b"data")
     at = os.open(folder, os.O_RDONLY)
     for _ in range(20):
@@ -357,10 +357,10 @@ def test_a_long_name_and_a_long_key_are_keys(store, folder, ref):
     assert store.head(ref(key)).size == 4
 
 
-def test_the_fingerprint_tells_when_a_folder_may_be_read_again(store, folder):
+def test_the_fingerprint_changes_when_a_folder_becomes_readable(store, folder):
     for name in ("locked", "disk"):
         (folder / name).mkdir()
-    store.know({"disk": place_of(str(folder / "disk"))}, ["locked"])
+    store.set_mount_points({"disk": mount_point_of(str(folder / "disk"))}, ["locked"])
     before = store.fingerprint()
     (folder / "a.jpg").write_bytes(b"data")
     assert store.fingerprint() == before

@@ -1,4 +1,4 @@
-"""A filesystem is recognized when mounted again, and distinguished from others."""
+"""A remounted filesystem is recognized, and distinguished from others."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from imagesearch.adapters.filesystem import mounts
-from imagesearch.adapters.filesystem.mounts import Place, has_lasting_inodes, mount_points, place_of
+from imagesearch.adapters.filesystem.mounts import (
+    MountPoint,
+    has_lasting_inodes,
+    mount_point_of,
+    mounted_paths,
+)
 
 MOUNTINFO = r"""
 22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -29,13 +34,13 @@ def _mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_mounted")
-def test_mount_points_are_read_as_the_system_writes_them() -> None:
-    assert "/mnt/a stick" in mount_points()
-    assert len(mount_points()) == 6
+def test_mount_points_are_parsed_from_mountinfo() -> None:
+    assert "/mnt/a stick" in mounted_paths()
+    assert len(mounted_paths()) == 6
 
 
 @pytest.mark.usefixtures("_mounted")
-def test_filesystems_that_make_inode_numbers_up_are_known() -> None:
+def test_filesystems_without_stable_inode_numbers_are_recognized() -> None:
     devices = {
         "ext4": (254, 0),
         "vfat": (8, 17),
@@ -48,41 +53,41 @@ def test_filesystems_that_make_inode_numbers_up_are_known() -> None:
     assert has_lasting_inodes(os.makedev(99, 99))
 
 
-def test_without_a_list_of_mounts_there_are_none(
+def test_there_are_no_mounts_without_mountinfo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mounts, "MOUNTINFO", tmp_path / "none")
-    assert mount_points() == frozenset()
+    assert mounted_paths() == frozenset()
 
 
-def test_a_folder_is_the_place_that_it_was(tmp_path: Path) -> None:
-    assert place_of(str(tmp_path)).is_directory_of(place_of(str(tmp_path)))
+def test_an_unchanged_folder_is_recognized(tmp_path: Path) -> None:
+    assert mount_point_of(str(tmp_path)).is_directory_of(mount_point_of(str(tmp_path)))
     (tmp_path / "sub").mkdir()
-    sub = place_of(str(tmp_path / "sub"))
-    assert sub.has_filesystem_of(place_of(str(tmp_path)))
-    assert not sub.is_directory_of(place_of(str(tmp_path)))
+    sub = mount_point_of(str(tmp_path / "sub"))
+    assert sub.has_filesystem_of(mount_point_of(str(tmp_path)))
+    assert not sub.is_directory_of(mount_point_of(str(tmp_path)))
 
 
 SAME = [
-    (Place(1, 5, 2), Place(9, 5, 2)),
-    (Place(1, 0, 2), Place(1, 0, 2)),
-    (Place(1, 0, 2, "server:/a"), Place(9, 0, 2, "server:/a")),
+    (MountPoint(1, 5, 2), MountPoint(9, 5, 2)),
+    (MountPoint(1, 0, 2), MountPoint(1, 0, 2)),
+    (MountPoint(1, 0, 2, "server:/a"), MountPoint(9, 0, 2, "server:/a")),
 ]
 OTHER = [
-    (Place(1, 5, 2), Place(1, 6, 2)),
-    (Place(1, 0, 2), Place(2, 0, 2)),
-    (Place(1, 0, 2, "server:/a"), Place(1, 0, 2, "server:/b")),
-    (Place(1, 0, 2, "server:/a"), Place(1, 0, 2)),
+    (MountPoint(1, 5, 2), MountPoint(1, 6, 2)),
+    (MountPoint(1, 0, 2), MountPoint(2, 0, 2)),
+    (MountPoint(1, 0, 2, "server:/a"), MountPoint(1, 0, 2, "server:/b")),
+    (MountPoint(1, 0, 2, "server:/a"), MountPoint(1, 0, 2)),
 ]
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
-def test_a_filesystem_is_the_same_though_its_device_has_another_number(one, other) -> None:
+def test_a_filesystem_with_another_device_number_is_recognized(one, other) -> None:
     assert one.has_filesystem_of(other)
     assert other.has_filesystem_of(one)
 
 
 @pytest.mark.parametrize(("one", "other"), OTHER)
-def test_another_filesystem_is_another(one, other) -> None:
+def test_another_filesystem_is_distinguished(one, other) -> None:
     assert not one.has_filesystem_of(other)
     assert not other.has_filesystem_of(one)

@@ -11,7 +11,7 @@ STATUS = Path("/proc/self/status")
 
 
 def peak():
-    """On Linux ru_maxrss begins with the parent's peak, so there it is read from proc(5)."""
+    """Peak memory in bytes. On Linux ru_maxrss includes that of the parent, so proc(5) is read."""
     if STATUS.exists():
         lines = STATUS.read_text().splitlines()
         return next(int(line.split()[1]) * 1_024 for line in lines if line.startswith("VmHWM"))

@@ -42,7 +42,7 @@ def children():
     pool.close()
 
 
-def gives_a_picture_or_says_why(data):
+def decodes_or_rejects(data):
     try:
         picture = decode(data, WANTED, limits=SMALL)
     except UnreadableImage:
@@ -61,8 +61,8 @@ def test_a_truncated_file_is_rejected(format, part, files):
 
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.sampled_from(STARTS), st.binary(max_size=400))
-def test_random_bytes_raise_nothing_but_unreadable_image(start, rest):
-    gives_a_picture_or_says_why(start + rest)
+def test_random_bytes_raise_only_unreadable_image(start, rest):
+    decodes_or_rejects(start + rest)
 
 
 EDITS = st.lists(
@@ -76,7 +76,7 @@ KEPT = st.floats(0.5, 1)
 def mutated(file, edits, kept):
     changed = bytearray(file)
     for place, new in edits:
-        # Squared: headers come first, and that is where damage does most.
+        # Squared, to concentrate mutations on the headers at the beginning.
         at = int(place**2 * len(changed))
         changed[at : at + len(new)] = new
     return bytes(changed[: int(len(changed) * kept)])
@@ -84,22 +84,22 @@ def mutated(file, edits, kept):
 
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.sampled_from(FORMATS[:-1]), EDITS, KEPT)
-def test_a_mutated_file_raises_nothing_but_unreadable_image(files, format, edits, kept):
-    gives_a_picture_or_says_why(mutated(files[format], edits, kept))
+def test_a_mutated_file_raises_only_unreadable_image(files, format, edits, kept):
+    decodes_or_rejects(mutated(files[format], edits, kept))
 
 
 @pytest.mark.slow
 @settings(derandomize=True, max_examples=100, deadline=None)
 @given(EDITS, KEPT)
-def test_a_mutated_heic_file_raises_nothing_but_unreadable_image(files, children, edits, kept):
-    # In a child: mutated HEIC files do kill libheif.
+def test_a_mutated_heic_file_raises_only_unreadable_image(files, children, edits, kept):
+    # In a child process, because mutated HEIC files crash libheif.
     file = mutated(files["HEIC"], edits, kept)
     (result,) = children.decode_in_order([file], WANTED)
     assert isinstance(result, Picture | UnreadableImage)
 
 
 @pytest.mark.slow
-def test_a_file_that_kills_libheif_leaves_its_neighbours(files, data, children):
+def test_a_file_that_crashes_libheif_affects_no_other(files, data, children):
     deadly = data("kills-libheif-1.23.0.heic")
     before, culprit, after = children.decode_in_order([files["PNG"], deadly, files["HEIC"]], WANTED)
     assert isinstance(culprit, UnreadableImage)

@@ -24,9 +24,7 @@ def stored(saved, quadrants, format, orientation):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_orientation_is_turned_upright(
-    format, orientation, quadrants, saved, stretched, corners
-):
+def test_every_orientation_is_applied(format, orientation, quadrants, saved, stretched, corners):
     exif = Image.Exif()
     exif[0x0112] = orientation
     shown = quadrants.copy()
@@ -42,7 +40,7 @@ def test_every_orientation_is_turned_upright(
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("resize", ["crop", "pad"])
-def test_turning_after_resizing_is_turning_before(resize, orientation, quadrants, saved, stretched):
+def test_rotation_and_resizing_commute(resize, orientation, quadrants, saved, stretched):
     noise = np.random.default_rng(0).integers(0, 255, (71, 90, 3), np.uint8)
     image = Image.fromarray(noise)
     wanted = replace(stretched, resize=resize)
@@ -52,7 +50,7 @@ def test_turning_after_resizing_is_turning_before(resize, orientation, quadrants
     assert np.abs(turned.pixels - upright.pixels).max() <= 2
 
 
-def test_a_turned_heic_picture_is_turned_once(data, stretched, corners):
+def test_a_rotated_heic_is_rotated_once(data, stretched, corners):
     picture = decode(data("quadrants-turned.heic"), stretched)
     assert (picture.width, picture.height) == (64, 96)
     wanted = [(0, 0, 255), (255, 0, 0), (255, 255, 255), (0, 255, 0)]
@@ -60,7 +58,7 @@ def test_a_turned_heic_picture_is_turned_once(data, stretched, corners):
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65_535])
-def test_an_orientation_that_does_not_exist_is_none(orientation, quadrants, saved, stretched):
+def test_an_invalid_orientation_is_ignored(orientation, quadrants, saved, stretched):
     picture = decode(stored(saved, quadrants, "JPEG", orientation), stretched)
     assert (picture.width, picture.height) == quadrants.size
 
@@ -73,7 +71,7 @@ XMP = (
 
 
 def with_xmp(saved, image, format, turn, tiff=(), **options):
-    """The picture with an orientation in XMP."""
+    """The image with an orientation in XMP."""
     text = XMP % turn
     if format == "PNG":
         info = PngImagePlugin.PngInfo()
@@ -90,7 +88,7 @@ def with_xmp(saved, image, format, turn, tiff=(), **options):
 
 @pytest.mark.parametrize("turn", range(2, 9))
 @pytest.mark.parametrize("format", FORMATS)
-def test_xmp_alone_turns_nothing(format, turn, quadrants, saved, stretched, corners):
+def test_xmp_orientation_is_ignored(format, turn, quadrants, saved, stretched, corners):
     options = {"lossless": True} if format == "WEBP" else {"quality": 100}
     file = with_xmp(saved, quadrants, format, turn, **options)
     assert b"tiff:Orientation" in file
@@ -102,11 +100,13 @@ def test_xmp_alone_turns_nothing(format, turn, quadrants, saved, stretched, corn
 
 @pytest.mark.parametrize("turn", range(1, 9))
 @pytest.mark.parametrize("format", FORMATS)
-def test_exif_turns_whatever_xmp_says(format, turn, quadrants, saved, stretched, corners):
+def test_exif_orientation_takes_precedence_over_xmp(
+    format, turn, quadrants, saved, stretched, corners
+):
     exif = Image.Exif()
     exif[0x0112] = turn
     options = {"lossless": True} if format == "WEBP" else {"quality": 100}
-    if format != "TIFF":  # Its own tag says it.
+    if format != "TIFF":  # TIFF has its own orientation tag.
         options["exif"] = exif
     file = with_xmp(saved, quadrants, format, 9 - turn, {274: turn}, **options)
     plain = stored(saved, quadrants, format, turn)
@@ -116,7 +116,7 @@ def test_exif_turns_whatever_xmp_says(format, turn, quadrants, saved, stretched,
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3, 4, 5, 7, 8])
-def test_a_heic_is_turned_by_its_boxes_and_not_by_exif(turn, data, stretched):
+def test_a_heic_is_rotated_by_its_boxes_and_not_by_exif(turn, data, stretched):
     file = data("quadrants-turned.heic")
     plain, changed = decode(file, stretched), decode(with_exif(file, 6, turn), stretched)
     assert (changed.width, changed.height) == (plain.width, plain.height)
@@ -124,7 +124,7 @@ def test_a_heic_is_turned_by_its_boxes_and_not_by_exif(turn, data, stretched):
 
 
 def with_exif(file, before, turn):
-    """The file with another orientation in its EXIF, of either byte order."""
+    """The file with another orientation in its EXIF, in either byte order."""
     for order, head in ((">", b"\x01\x12\0\x03\0\0\0\x01"), ("<", b"\x12\x01\x03\0\x01\0\0\0")):
         tag = head + struct.pack(f"{order}H", before)
         if tag in file:
@@ -135,7 +135,7 @@ def with_exif(file, before, turn):
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])
 @pytest.mark.parametrize("mirror", [None, 0, 1])
 @pytest.mark.parametrize("format", ["AVIF", "HEIC"])
-def test_boxes_turn_and_mirror(
+def test_rotation_and_mirror_boxes_are_applied(
     format, mirror, quarters, quadrants, saved, data, stretched, corners
 ):
     """`irot` turns counterclockwise, then `imir` mirrors: 0 top and bottom, 1 left and right."""
@@ -152,9 +152,9 @@ def test_boxes_turn_and_mirror(
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_an_avif_without_boxes_is_not_turned_by_exif(turn, quadrants, saved, stretched, corners):
+def test_an_avif_without_boxes_is_not_rotated_by_exif(turn, quadrants, saved, stretched, corners):
     exif = Image.Exif()
-    exif[0x0128] = 2  # A short value like the orientation, which takes its place.
+    exif[0x0128] = 2  # A short value, replaced by the orientation.
     bare = saved(quadrants, "AVIF", quality=100, exif=exif)
     tag = b"\x01\x28\0\x03\0\0\0\x01\0\x02"
     assert tag in bare
@@ -166,7 +166,7 @@ def test_an_avif_without_boxes_is_not_turned_by_exif(turn, quadrants, saved, str
 
 
 @pytest.mark.parametrize("turn", [3, 6])
-def test_a_turned_page_of_several_is_turned_once(turn, quadrants, saved, stretched, corners):
+def test_a_rotated_page_of_several_is_rotated_once(turn, quadrants, saved, stretched, corners):
     exif = Image.Exif()
     exif[0x0112] = turn
     blank = Image.new("RGB", quadrants.size, "white")

@@ -26,13 +26,13 @@ ALL = DetailOptions(thumbnail=True, gps=True)
 
 
 @pytest.fixture
-def look(stretched):
+def details_of(stretched):
     return lambda data, wanted=ALL: decode(data, stretched, details=wanted).details
 
 
 @pytest.fixture
-def small(look):
-    return lambda data: Image.open(io.BytesIO(look(data).thumbnail))
+def small(details_of):
+    return lambda data: Image.open(io.BytesIO(details_of(data).thumbnail))
 
 
 def with_exif(**tags) -> Image.Exif:
@@ -48,11 +48,11 @@ def placed(latitude, longitude, north="N", east="E") -> Image.Exif:
     return exif
 
 
-def test_details_are_looked_for_only_when_they_are_wanted(quadrants, saved, stretched, look):
+def test_details_are_computed_only_on_request(quadrants, saved, stretched, details_of):
     data = saved(quadrants, "PNG")
     assert decode(data, stretched).details is None
-    assert look(data, DetailOptions()).thumbnail is None
-    assert look(data).thumbnail is not None
+    assert details_of(data, DetailOptions()).thumbnail is None
+    assert details_of(data).thumbnail is not None
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,14 @@ def test_details_are_looked_for_only_when_they_are_wanted(quadrants, saved, stre
      ((100, 50), (100, 50)), ((5000, 2), (320, 1)), ((1, 1), (1, 1))],
 )  # fmt: skip
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
-def test_a_thumbnail_keeps_the_shape_and_is_never_larger(size, becomes, format, saved, small):
+def test_a_thumbnail_keeps_the_aspect_ratio_and_is_never_larger(
+    size, becomes, format, saved, small
+):
     found = small(saved(Image.new("RGB", size, "red"), format))
     assert (found.format, found.size) == ("WEBP", becomes)
 
 
-def test_a_thumbnail_is_large_enough_whatever_little_the_model_sees(saved, quadrants, look):
+def test_the_thumbnail_size_does_not_depend_on_the_model_input(saved, quadrants, details_of):
     tiny = Preprocessing(8, "stretch", "bicubic", (0, 0, 0), (1, 1, 1), (0, 0, 0))
     data = saved(quadrants.resize((2400, 1600)), "JPEG")
     details = decode(data, tiny, details=ALL).details
@@ -75,8 +77,8 @@ def test_a_thumbnail_is_large_enough_whatever_little_the_model_sees(saved, quadr
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["JPEG", "WEBP"])
-def test_thumbnail_and_hash_are_of_the_upright_picture(
-    orientation, format, quadrants, saved, look, small
+def test_thumbnail_and_hash_follow_the_orientation(
+    orientation, format, quadrants, saved, details_of, small
 ):
     large = quadrants.resize((960, 640), Image.Resampling.NEAREST)
     data = saved(large, format, exif=with_exif(orientation=orientation), quality=95)
@@ -87,11 +89,11 @@ def test_thumbnail_and_hash_are_of_the_upright_picture(
         ours = found.convert("RGB").getpixel((int(x * found.width), int(y * found.height)))
         theirs = upright.getpixel((int(x * upright.width), int(y * upright.height)))
         assert ours == pytest.approx(theirs, abs=12)
-    differing = int(look(data).phash, 16) ^ int(perceptual_hash(upright), 16)
+    differing = int(details_of(data).phash, 16) ^ int(perceptual_hash(upright), 16)
     assert differing.bit_count() <= 6
 
 
-def test_a_thumbnail_holds_nothing_but_pixels(quadrants, saved, small):
+def test_a_thumbnail_contains_no_metadata(quadrants, saved, small):
     exif = placed((48, 51, 24), (2, 21, 8))
     exif[MAKE] = "a maker"
     found = small(saved(quadrants, "JPEG", exif=exif, comment=b"a secret", icc_profile=b"p" * 200))
@@ -99,7 +101,7 @@ def test_a_thumbnail_holds_nothing_but_pixels(quadrants, saved, small):
     assert dict(found.getexif()) == {}
 
 
-def test_a_thumbnail_of_a_transparent_picture_lies_over_white(saved, small):
+def test_a_thumbnail_of_a_transparent_image_is_composited_over_white(saved, small):
     found = small(saved(Image.new("RGBA", (400, 400), (255, 0, 0, 0)), "PNG"))
     assert found.convert("RGB").getpixel((100, 100)) == (255, 255, 255)
 
@@ -113,28 +115,28 @@ def test_a_thumbnail_of_a_transparent_picture_lies_over_white(saved, small):
      ("Apple ", " iPhone 15\0", "Apple iPhone 15"), ("Ricoh", "", "Ricoh"),
      ("a\x07b\nc", "d\te", "a b c d e")],
 )  # fmt: skip
-def test_a_camera_goes_by_one_name(make, model, camera, quadrants, saved, look):
+def test_camera_names_are_normalized(make, model, camera, quadrants, saved, details_of):
     data = saved(quadrants, "JPEG", exif=with_exif(make=make, model=model))
-    assert look(data).exif == {"camera": camera}
+    assert details_of(data).exif == {"camera": camera}
 
 
-def test_a_lens_is_told_and_a_name_is_bounded(quadrants, saved, look):
+def test_a_lens_is_recorded_and_names_are_truncated(quadrants, saved, details_of):
     exif = with_exif(model="x" * 5_000)
     exif[EXIF] = {LENS: "XF23mmF2"}
-    told = look(saved(quadrants, "JPEG", exif=exif)).exif
-    assert told == {"camera": "x" * 120, "lens": "XF23mmF2"}
+    found = details_of(saved(quadrants, "JPEG", exif=exif)).exif
+    assert found == {"camera": "x" * 120, "lens": "XF23mmF2"}
 
 
-def test_no_exif_tells_nothing(quadrants, saved, look):
-    details = look(saved(quadrants, "JPEG"))
+def test_a_file_without_exif_has_no_camera_details(quadrants, saved, details_of):
+    details = details_of(saved(quadrants, "JPEG"))
     assert (details.exif, details.latitude, details.longitude) == ({}, None, None)
 
 
-def test_a_place_is_told_only_when_it_is_wanted(quadrants, saved, look):
+def test_coordinates_are_read_only_on_request(quadrants, saved, details_of):
     data = saved(quadrants, "JPEG", exif=placed((33, 51, 24), (151, 12, 36), "S"))
-    details = look(data)
+    details = details_of(data)
     assert (details.latitude, details.longitude) == (-33.856667, 151.21)
-    hidden = look(data, DetailOptions())
+    hidden = details_of(data, DetailOptions())
     assert (hidden.latitude, hidden.longitude) == (None, None)
 
 
@@ -145,18 +147,18 @@ def test_a_place_is_told_only_when_it_is_wanted(quadrants, saved, look):
      placed((48, 0), (2, 0)),
      placed((TiffImagePlugin.IFDRational(1, 0), 0, 0), (2, 0, 0))],
 )  # fmt: skip
-def test_a_place_that_is_none_is_none(exif, quadrants, saved, look):
-    details = look(saved(quadrants, "JPEG", exif=exif))
+def test_invalid_coordinates_are_none(exif, quadrants, saved, details_of):
+    details = details_of(saved(quadrants, "JPEG", exif=exif))
     assert (details.latitude, details.longitude) == (None, None)
 
 
 @pytest.mark.slow
-def test_details_come_through_the_decoder_process(pool, stretched, quadrants, saved, look):
+def test_details_are_returned_by_the_decoder_process(pool, stretched, quadrants, saved, details_of):
     exif = placed((48, 51, 24), (2, 21, 8))
     exif[MODEL] = "X100"
     data = saved(quadrants, "JPEG", exif=exif)
     (picture,) = pool.decode_in_order([data], stretched, ALL)
-    assert picture.details == look(data)
+    assert picture.details == details_of(data)
     (bare,) = pool.decode_in_order([data], stretched)
     assert bare.details is None
 
@@ -165,8 +167,8 @@ MADE = ("perceptual_hash", "miniature", "webp", "camera_and_lens", "coordinates"
 
 
 @pytest.mark.parametrize("broken", MADE)
-def test_a_detail_that_cannot_be_made_costs_itself_alone(
-    broken, quadrants, saved, stretched, look, monkeypatch
+def test_a_failed_detail_affects_no_other(
+    broken, quadrants, saved, stretched, details_of, monkeypatch
 ):
     data = saved(quadrants, "JPEG", exif=placed((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)))
     whole = decode(data, stretched, details=ALL)
@@ -195,7 +197,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("thumbnail", [None, b"", b"a file"])
-def test_a_thumbnail_that_could_not_be_made_is_told_from_one_that_was_not_wanted(thumbnail):
+def test_a_failed_thumbnail_is_distinguished_from_a_disabled_one(thumbnail):
     details = Details("", "", thumbnail=thumbnail)
     picture = Picture(np.zeros((3, 2, 2), np.float32), 2, 2, "image/png", details=details)
     assert protocol.read_picture(protocol.picture_message(picture)).details == details
@@ -205,14 +207,14 @@ def test_a_thumbnail_that_could_not_be_made_is_told_from_one_that_was_not_wanted
     "size", [(1, 1), (1, 30_000), (30_000, 1), (1, 600), (800, 1), (7, 4_001), (16_383, 1)]
 )
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])
-def test_a_picture_however_thin_has_every_detail(size, format, saved, look):
-    found = look(saved(Image.linear_gradient("L").resize(size).convert("RGB"), format))
+def test_a_thin_image_has_every_detail(size, format, saved, details_of):
+    found = details_of(saved(Image.linear_gradient("L").resize(size).convert("RGB"), format))
     assert len(found.phash) == 16
     assert from_text(found.miniature)[1] > 0
     assert found.thumbnail
 
 
-# What cameras and editors wrote, and what nobody should have written.
+# Values of cameras and editors, including invalid ones.
 ODD = st.one_of(
     st.text(max_size=60),
     st.binary(max_size=60),
@@ -223,13 +225,13 @@ ODD = st.one_of(
 
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(st.dictionaries(st.sampled_from([MAKE, MODEL, 0x0132, 0x010E, ORIENTATION]), ODD))
-def test_an_odd_note_of_a_camera_never_costs_the_picture(notes):
+def test_unusual_exif_never_rejects_an_image(notes):
     exif = Image.Exif()
     exif.update(notes)
     file = io.BytesIO()
     try:
         Image.new("RGB", (40, 30), "red").save(file, "JPEG", exif=exif)
-    except Exception:  # what Pillow does not write, it cannot be asked to read
+    except Exception:  # values that Pillow cannot write are not tested
         return
     wanted = Preprocessing(32, "stretch", "bicubic", (0, 0, 0), (1, 1, 1), (0, 0, 0))
     found = decode(file.getvalue(), wanted, details=ALL)
@@ -263,31 +265,31 @@ EDITS = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edit_that_keeps_the_picture_changes_few_bits(edit):
+def test_a_minor_edit_changes_few_bits_of_the_hash(edit):
     for path in PHOTOS:
         image = photo(path)
         assert distance(perceptual_hash(image), perceptual_hash(EDITS[edit](image))) <= 8
 
 
-def test_different_pictures_differ_in_many_bits():
+def test_hashes_of_different_images_differ_in_many_bits():
     hashes = [perceptual_hash(photo(path)) for path in PHOTOS]
     assert min(distance(*pair) for pair in combinations(hashes, 2)) > 12
 
 
-def test_a_hash_is_sixteen_hexadecimal_digits_that_say_how_dark_and_light_lie():
+def test_a_hash_is_sixteen_hexadecimal_digits_of_the_brightness_pattern():
     gradient = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
     found = perceptual_hash(Image.fromarray(gradient))
     assert len(found) == 16
-    # From dark to light: only the mean and nothing across or down lies above the median.
+    # In a gradient only the mean is above the median, and no other coefficient.
     assert found[0] in "89abcdef"
     assert perceptual_hash(Image.fromarray(gradient[:, ::-1].copy())) != found
 
 
 @pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (12, 200, 77)])
-def test_pictures_in_one_color_have_no_bits_but_that_of_their_mean(color):
+def test_the_hash_of_a_uniform_image_has_only_the_mean_bit(color):
     bit = "8" if any(color) else "0"
     assert perceptual_hash(Image.new("RGB", (50, 20), color)) == bit + "0" * 15
 
 
-def test_a_picture_of_one_pixel_has_a_hash():
+def test_an_image_of_one_pixel_has_a_hash():
     assert len(perceptual_hash(Image.new("RGB", (1, 1), "red"))) == 16

@@ -20,14 +20,14 @@ def dated(quadrants, saved, stretched):
         exif.get_ifd(EXIF)[ORIGINAL] = date
         if offset is not None:
             exif.get_ifd(EXIF)[OFFSET] = offset
-        exif[EXIF] = exif.get_ifd(EXIF)  # TIFF writes only what is set so
+        exif[EXIF] = exif.get_ifd(EXIF)  # TIFF writes only values that are set this way
         return decode(saved(quadrants, format, exif=exif), stretched).taken_at
 
     return when
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
-def test_the_date_is_read_from_every_format_that_carries_it(dated, format):
+def test_the_date_is_read_from_every_format_with_exif(dated, format):
     taken = dated("2024:07:01 12:00:00", "+02:00", format)
     assert taken == datetime(2024, 7, 1, 10, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def test_the_date_is_read_from_heic(data, stretched):
     assert taken == datetime(2024, 7, 1, 10, tzinfo=UTC)
 
 
-def test_without_an_offset_the_clock_is_taken_as_utc(dated):
+def test_a_date_without_offset_is_read_as_utc(dated):
     assert dated("2024:07:01 12:00:00") == datetime(2024, 7, 1, 12, tzinfo=UTC)
     assert dated("2024:07:01 12:00:00", "   :  ") == datetime(2024, 7, 1, 12, tzinfo=UTC)
 
@@ -47,11 +47,11 @@ def test_without_an_offset_the_clock_is_taken_as_utc(dated):
     ["0000:00:00 00:00:00", "    :  :     :  :  ", "", "yesterday", "2024:13:01 12:00:00",
      "0001:01:01 00:00:00 and more", "2024:02:30 12:00:00", "2024:07:01"],
 )  # fmt: skip
-def test_a_date_that_is_none_is_none(dated, garbage):
+def test_an_invalid_date_is_none(dated, garbage):
     assert dated(garbage) is None
 
 
-def test_the_first_and_last_moment_do_not_overflow(dated):
+def test_the_minimum_and_maximum_date_do_not_overflow(dated):
     assert dated("0001:01:01 00:00:00", "+14:00") is None
     assert dated("9999:12:31 23:59:59", "-12:00") is None
 
@@ -62,13 +62,13 @@ def test_the_first_and_last_moment_do_not_overflow(dated):
     [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\xaa\xaa\xaa",
      b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x08\0\0\0"],
 )  # fmt: skip
-def test_a_damaged_exif_rejects_no_picture(format, block, quadrants, saved, stretched):
+def test_a_damaged_exif_rejects_no_image(format, block, quadrants, saved, stretched):
     picture = decode(saved(quadrants, format, exif=block), stretched)
     assert (picture.width, picture.height, picture.taken_at) == (96, 64, None)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIC"])
-def test_an_exif_that_was_overwritten_rejects_no_picture(format, quadrants, saved, data, stretched):
+def test_an_overwritten_exif_rejects_no_image(format, quadrants, saved, data, stretched):
     exif = Image.Exif()
     exif[MAKER] = "a maker"
     file = data("quadrants.heic") if format == "HEIC" else saved(quadrants, format, exif=exif)

@@ -1,4 +1,4 @@
-"""Formats and color modes are decoded as a viewer shows them."""
+"""Formats and color modes are decoded as displayed by a viewer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagesearch.embedding.decoding.decoder import decode
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]
-# Chroma is stored at half resolution and quantized: what a viewer shows is off by a little too.
+# Chroma is stored at half resolution and quantized, so decoded colors are inexact.
 LOSSY = 12
 
 
@@ -45,21 +45,21 @@ def test_a_format_is_read(format, content_type, options, quadrants, saved, stret
     assert near(corners(picture), QUADRANTS)
 
 
-def test_a_heic_picture_is_read(data, stretched, corners):
+def test_a_heic_image_is_read(data, stretched, corners):
     picture = decode(data("quadrants.heic"), stretched)
     assert (picture.width, picture.height, picture.content_type) == (96, 64, "image/heic")
     assert near(corners(picture), QUADRANTS)
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
-def test_of_an_animation_the_first_frame_is_read(format, quadrants, saved, corners):
+def test_the_first_frame_of_an_animation_is_read(format, quadrants, saved, corners):
     black = Image.new("RGB", quadrants.size)
     animation = saved(quadrants, format, save_all=True, append_images=[black, black])
     assert near(corners(animation), QUADRANTS, 30)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK", "YCbCr", "LAB", "I", "F"])
-def test_a_mode_that_tiff_knows_is_read_as_gray_or_color(mode, saved, corners):
+def test_every_tiff_mode_is_read_as_gray_or_color(mode, saved, corners):
     gray = Image.new("L", (96, 64), 0)
     gray.paste(255, (48, 0, 96, 64))
     image = Image.merge("RGB", [gray] * 3)
@@ -80,21 +80,21 @@ def test_floating_point_gray_from_zero_to_one_is_scaled(saved, corners):
     assert near(corners(saved(Image.fromarray(values), "TIFF")), [(128,) * 3, WHITE] * 2, 1)
 
 
-def test_gray_of_an_unusual_range_is_stretched_over_its_own(saved, corners):
+def test_gray_of_an_unusual_range_is_scaled_to_its_minimum_and_maximum(saved, corners):
     values = np.full((64, 96), -1_000, np.int32)
     values[:, 48:] = 9_000_000
     assert corners(saved(Image.fromarray(values), "TIFF")) == [(0, 0, 0), WHITE] * 2
 
 
-def test_values_that_are_no_numbers_do_not_spoil_the_others(saved, corners):
+def test_nan_values_do_not_affect_other_pixels(saved, corners):
     values = np.full((64, 96), 200, np.float32)
     values[0, :3] = np.nan, np.inf, -np.inf
     assert corners(saved(Image.fromarray(values), "TIFF"))[2:] == [(200,) * 3] * 2
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "RGB"])
-def test_an_inverted_cmyk_jpeg_of_adobe_is_read_upright(mode, quadrants, saved, corners):
-    # Pillow writes CMYK as Adobe does: inverted, with Adobe's marker.
+def test_an_inverted_cmyk_jpeg_of_adobe_is_read_correctly(mode, quadrants, saved, corners):
+    # Pillow writes CMYK like Adobe: inverted, with the Adobe marker.
     assert near(corners(saved(quadrants.convert(mode), "JPEG", quality=95)), QUADRANTS, 20)
 
 
@@ -103,7 +103,7 @@ def test_an_inverted_cmyk_jpeg_of_adobe_is_read_upright(mode, quadrants, saved, 
     [("PNG", "RGBA"), ("PNG", "LA"), ("PNG", "P"), ("WEBP", "RGBA"), ("TIFF", "RGBA"),
      ("TIFF", "LA"), ("GIF", "P"), ("AVIF", "RGBA")],
 )  # fmt: skip
-def test_what_is_transparent_is_white(format, mode, saved, corners):
+def test_transparent_pixels_are_white(format, mode, saved, corners):
     image = Image.new("RGBA", (96, 64), (0, 0, 0, 255))
     image.paste((0, 0, 0, 0), (48, 0, 96, 64))
     options = {"lossless": True} if format == "WEBP" else {}
@@ -133,7 +133,7 @@ def test_half_transparent_is_half_white(data, saved, corners):
 
 
 @pytest.mark.parametrize(
-    ("content", "code", "said"),
+    ("content", "code", "message"),
     [
         (b"", "empty_file", "empty"),
         (b"Dear diary, today", "not_an_image", "text"),
@@ -147,19 +147,19 @@ def test_half_transparent_is_half_white(data, saved, corners):
         (b"\xff\xd8\xff\xe0", "damaged_image", "image/jpeg"),
     ],
 )
-def test_what_is_no_image_is_named(content, code, said, stretched):
-    with pytest.raises(UnreadableImage, match=said) as caught:
+def test_a_file_that_is_not_an_image_is_named(content, code, message, stretched):
+    with pytest.raises(UnreadableImage, match=message) as caught:
         decode(content, stretched)
     assert caught.value.code == code
 
 
-def test_formats_that_run_programs_or_render_are_not_read(quadrants, saved, stretched):
+def test_formats_that_run_programs_or_render_are_rejected(quadrants, saved, stretched):
     for format in ("EPS", "PDF", "ICO", "PPM", "TGA", "PCX"):
         with pytest.raises(UnreadableImage):
             decode(saved(quadrants, format), stretched)
 
 
-def test_the_smallest_picture_and_the_narrowest_are_read(saved, stretched):
+def test_the_smallest_and_the_narrowest_images_are_read(saved, stretched):
     for size in ((1, 1), (1, 5_000), (5_000, 1)):
         picture = decode(saved(Image.new("RGB", size, RED), "PNG"), stretched)
         assert (picture.width, picture.height) == size

@@ -1,4 +1,4 @@
-"""Frames: the first frame of an animation or multi-page file that is not blank."""
+"""Frames: the first frame of an animation or multi-page file that is not blank is used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALPHA = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
 @pytest.fixture
 def animation(saved):
     def make(format, frames, **options):
-        # Saving leaves a format's options in an image.
+        # Saving adds options of the format to the image.
         first, *others = [frame.copy() for frame in frames]
         options = FORMATS[format] | {"save_all": True, "append_images": others} | options
         return saved(first, format, **options)
@@ -49,44 +49,46 @@ def is_quadrants(found):
 
 @pytest.mark.parametrize("empty", [(0, 0, 0), WHITE, (90, 120, 30)], ids=str)
 @pytest.mark.parametrize("format", FORMATS)
-def test_plain_frames_are_passed_over(format, empty, animation, quadrants, corners):
-    # Writers drop frames that equal the one before.
+def test_blank_frames_are_skipped(format, empty, animation, quadrants, corners):
+    # Encoders drop frames that equal the previous one.
     second = tuple(min(255, value + 40) if value < 200 else value - 40 for value in empty)
     file = animation(format, [plain(empty), plain(second), quadrants, plain(empty)])
     assert is_quadrants(corners(file))
 
 
 @pytest.mark.parametrize("format", ALPHA)
-def test_transparent_frames_are_passed_over(format, animation, quadrants, corners):
+def test_transparent_frames_are_skipped(format, animation, quadrants, corners):
     file = animation(format, [plain((10, 200, 30, 0)), quadrants.convert("RGBA")])
     assert is_quadrants(corners(file))
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_first_frame_that_shows_something_stands(format, animation, quadrants, corners):
+def test_a_first_frame_with_content_is_used(format, animation, quadrants, corners):
     turned = quadrants.transpose(Image.Transpose.ROTATE_180)
     assert is_quadrants(corners(animation(format, [quadrants, turned])))
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_where_nothing_shows_anything_the_first_frame_stands(format, animation, corners):
+def test_the_first_frame_is_used_if_all_frames_are_blank(format, animation, corners):
     file = animation(format, [plain(RED), plain(BLUE), plain(GREEN)])
     assert np.abs(np.subtract(corners(file), RED)).max() <= 20
 
 
-def test_a_frame_far_behind_is_not_looked_for(animation, quadrants, corners):
+def test_only_the_first_frames_are_searched_for_content(animation, quadrants, corners):
     grays = [plain(value) for value in range(MAX_FRAMES)]
     assert is_quadrants(corners(animation("TIFF", [*grays[:-1], quadrants])))
     assert not is_quadrants(corners(animation("TIFF", [*grays, quadrants])))
 
 
-def test_a_size_is_that_of_the_frame(animation, quadrants, stretched):
+def test_the_size_is_that_of_the_selected_frame(animation, quadrants, stretched):
     for format in ("TIFF", "MPO"):
         picture = decode(animation(format, [plain(WHITE, (40, 30)), quadrants]), stretched)
         assert (picture.width, picture.height) == quadrants.size
 
 
-def test_a_drafted_second_picture_of_an_mpo_is_whole(animation, quadrants, stretched, corners):
+def test_the_second_image_of_an_mpo_is_complete_in_draft_mode(
+    animation, quadrants, stretched, corners
+):
     large = quadrants.resize((2_400, 1_600), Image.Resampling.NEAREST)
     file = animation("MPO", [plain(WHITE, large.size), large])
     picture = decode(file, stretched)
@@ -94,15 +96,15 @@ def test_a_drafted_second_picture_of_an_mpo_is_whole(animation, quadrants, stret
     assert is_quadrants(corners(picture))
 
 
-def test_a_default_image_that_is_no_frame_is_passed_over(animation, quadrants, corners):
-    """Browsers show the animation, and the other image to nobody."""
+def test_a_default_image_outside_the_animation_is_skipped(animation, quadrants, corners):
+    """Browsers show the animation and never the default image."""
     other = quadrants.transpose(Image.Transpose.ROTATE_180)
     file = animation("PNG", [other, quadrants, plain(RED)], default_image=True)
     assert is_quadrants(corners(file))
 
 
 def pages(*pages):
-    """A TIFF of pages, each with its kind (tag 254)."""
+    """A TIFF of pages, each with a subfile type (tag 254)."""
     file = io.BytesIO()
     with TiffImagePlugin.AppendingTiffWriter(file, new=True) as writer:
         for image, kind in pages:
@@ -114,19 +116,19 @@ def pages(*pages):
 
 
 @pytest.mark.parametrize("kind", [1, 4, 5])
-def test_a_smaller_copy_or_a_mask_is_no_page(kind, quadrants, corners, stretched):
+def test_reduced_images_and_masks_are_not_pages(kind, quadrants, corners, stretched):
     small = quadrants.transpose(Image.Transpose.ROTATE_180).resize((48, 32))
     file = pages((small, kind), (quadrants, 0))
     assert is_quadrants(corners(file))
     assert decode(file, stretched).width == quadrants.width
 
 
-def test_a_smaller_copy_that_is_alone_stands(quadrants, corners):
+def test_a_single_reduced_image_is_used(quadrants, corners):
     assert is_quadrants(corners(pages((quadrants, 1))))
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_a_later_frame_that_is_damaged_costs_nothing(format, animation, saved, corners):
+def test_a_damaged_later_frame_is_ignored(format, animation, saved, corners):
     noise = Image.frombytes("RGB", (96, 64), np.random.default_rng(0).bytes(96 * 64 * 3))
     file = bytearray(animation(format, [plain(RED), noise]))
     start = len(file) * 6 // 10
@@ -135,21 +137,21 @@ def test_a_later_frame_that_is_damaged_costs_nothing(format, animation, saved, c
     assert len(found) == 4
 
 
-def test_a_later_frame_over_the_limit_costs_nothing(animation, quadrants, stretched, corners):
+def test_a_later_frame_over_the_size_limit_is_ignored(animation, quadrants, stretched, corners):
     file = animation("TIFF", [plain(RED), quadrants.resize((960, 640))])
     picture = decode(file, stretched, limits=DecodingLimits(pixels=96 * 64))
     assert np.abs(np.subtract(corners(picture), RED)).max() <= 1
 
 
-def test_frames_are_put_together_as_they_are_shown(animation, corners):
-    """The second frame of this GIF is a part, drawn over the first."""
+def test_partial_frames_are_composited(animation, corners):
+    """The second frame of this GIF is partial and drawn over the first."""
     half = plain(WHITE)
     half.paste(RED, (0, 0, 48, 64))
     file = animation("GIF", [plain(WHITE), half], disposal=1)
     assert np.abs(np.subtract(corners(file), [RED, WHITE, RED, WHITE])).max() <= 2
 
 
-def test_the_primary_image_of_a_heic_stands(data, corners):
+def test_the_primary_image_of_a_heic_is_used(data, corners):
     assert is_quadrants(corners(data("quadrants.heic")))
 
 
@@ -159,7 +161,7 @@ def test_a_gif_without_its_second_frame_is_read(animation, quadrants, corners):
     assert np.abs(np.subtract(corners(cut + b";"), RED)).max() <= 1
 
 
-def test_a_png_that_counts_more_frames_than_it_has_is_read(animation, corners):
+def test_a_png_that_declares_too_many_frames_is_read(animation, corners):
     file = animation("PNG", [plain(RED), plain(BLUE)])
     start = file.index(b"acTL") + 4
     body = struct.pack(">II", 900, 0)

@@ -29,7 +29,7 @@ OPTIONS = [
 
 
 def noise(mode="RGB"):
-    """Rows that compress alike, so that half of the bytes are half of the rows."""
+    """An image whose rows compress equally, so that half of the bytes has half of the rows."""
     values = np.random.default_rng(0).integers(0, 256, (HEIGHT // 5, WIDTH // 5), np.uint8)
     return Image.fromarray(values).resize((WIDTH, HEIGHT), Image.Resampling.NEAREST).convert(mode)
 
@@ -42,7 +42,7 @@ def jpeg(image, **options):
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_three_quarters_of_a_file_are_read_and_noted(mode, options):
+def test_three_quarters_of_a_file_are_decoded_and_marked_as_truncated(mode, options):
     file = jpeg(noise(mode), **options)
     picture = decode(file[: len(file) * 3 // 4], WANTED, details=DetailOptions(thumbnail=True))
     assert picture.truncated
@@ -53,25 +53,25 @@ def test_three_quarters_of_a_file_are_read_and_noted(mode, options):
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_what_is_embedded_are_the_rows_that_are_there(options):
-    """Red grows from the first row to the last."""
+def test_only_existing_rows_are_embedded(options):
+    """Red increases from the first row to the last."""
     grows = Image.linear_gradient("L").resize((WIDTH, HEIGHT))
     file = jpeg(Image.merge("RGB", [grows, noise("L"), noise("L")]), **options)
     cut = file[: len(file) * 4 // 5]
-    whole, there = (decode(each, WANTED).pixels[0, -1].mean() for each in (file, cut))
+    whole, existing = (decode(each, WANTED).pixels[0, -1].mean() for each in (file, cut))
     assert whole > 235
-    assert there == pytest.approx(whole if "progressive" in options else 200, abs=16)
+    assert existing == pytest.approx(whole if "progressive" in options else 200, abs=16)
 
 
 @pytest.mark.parametrize("part", [0.05, 0.2, 0.4])
-def test_less_than_half_of_the_rows_is_too_little(part):
+def test_a_file_with_less_than_half_of_its_rows_is_rejected(part):
     file = jpeg(noise())
     with pytest.raises(UnreadableImage, match=r"truncated: \d+% of its rows exist") as caught:
         decode(file[: int(len(file) * part)], WANTED)
     assert caught.value.code == "damaged_image"
 
 
-def test_a_progressive_file_with_a_part_of_its_first_scan_is_too_little():
+def test_a_progressive_file_with_an_incomplete_first_scan_is_rejected():
     file = jpeg(noise(), progressive=True)
     first = file.index(b"\xff\xda")
     with pytest.raises(UnreadableImage):
@@ -79,8 +79,8 @@ def test_a_progressive_file_with_a_part_of_its_first_scan_is_too_little():
 
 
 @pytest.mark.parametrize("value", [0, 127, 128, 255])
-def test_rows_of_one_color_that_are_there_count(value):
-    """Black, white and libjpeg's gray for missing rows are colors like others."""
+def test_existing_rows_of_one_color_are_counted(value):
+    """Black, white and the gray of libjpeg for missing rows can be valid image content."""
     image = Image.new("RGB", (WIDTH, HEIGHT), (value,) * 3)
     image.paste(noise().crop((0, 0, WIDTH, 40)))
     file = jpeg(image)
@@ -92,7 +92,7 @@ def test_rows_of_one_color_that_are_there_count(value):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_what_is_there_is_turned_upright(orientation):
+def test_the_orientation_of_a_truncated_file_is_applied(orientation):
     image = Image.new("RGB", (WIDTH, HEIGHT), "red")
     image.paste("blue", (0, 0, WIDTH // 2, HEIGHT))
     exif = Image.Exif()
@@ -104,15 +104,15 @@ def test_what_is_there_is_turned_upright(orientation):
     assert np.abs(one.pixels - other.pixels).mean() < 4
 
 
-def test_a_download_that_left_zeros_is_cut_short():
+def test_trailing_zeros_count_as_truncation():
     file = jpeg(noise())
-    there = len(file) * 3 // 4
-    picture = decode(file[:there] + bytes(len(file) - there), WANTED)
+    existing = len(file) * 3 // 4
+    picture = decode(file[:existing] + bytes(len(file) - existing), WANTED)
     assert picture.truncated
-    assert np.array_equal(picture.pixels, decode(file[:there], WANTED).pixels)
+    assert np.array_equal(picture.pixels, decode(file[:existing], WANTED).pixels)
 
 
-def test_a_whole_file_is_not_truncated_and_another_format_stays_rejected():
+def test_a_complete_file_is_not_truncated_and_other_truncated_formats_are_rejected():
     assert not decode(jpeg(noise()), WANTED).truncated
     file = io.BytesIO()
     noise().save(file, "PNG")
@@ -120,7 +120,7 @@ def test_a_whole_file_is_not_truncated_and_another_format_stays_rejected():
         decode(file.getvalue()[: len(file.getvalue()) * 9 // 10], WANTED)
 
 
-def test_a_draft_is_cut_where_the_picture_is():
+def test_a_truncated_file_in_draft_mode_has_the_same_rows():
     large = noise().resize((4_000, 3_000))
     file = jpeg(large)
     picture = decode(file[: len(file) * 3 // 4], WANTED, details=DetailOptions(thumbnail=True))
@@ -132,14 +132,14 @@ def test_a_draft_is_cut_where_the_picture_is():
 
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.sampled_from(OPTIONS), st.floats(0, 1), st.booleans())
-def test_a_file_cut_anywhere_is_read_or_says_why(options, part, zeros):
+def test_a_file_truncated_anywhere_is_decoded_or_rejected_with_a_reason(options, part, zeros):
     file = jpeg(noise(), **options)
     kept = int(len(file) * part)
     cut = file[:kept] + (bytes(len(file) - kept) if zeros else b"")
     try:
         picture = decode(cut, WANTED)
     except UnreadableImage:
-        # Of a progressive file the first scan, a fraction of its bytes, has all rows.
+        # The first scan of a progressive file, a fraction of its bytes, has all rows.
         assert part < (0.35 if "progressive" in options else 0.65)
     else:
         assert picture.truncated or kept >= len(file) - 2
@@ -147,7 +147,7 @@ def test_a_file_cut_anywhere_is_read_or_says_why(options, part, zeros):
 
 
 @pytest.mark.slow
-def test_the_note_comes_through_the_decoders_process():
+def test_the_truncation_mark_is_returned_by_the_decoder_process():
     file = jpeg(noise())
     pool = DecoderPool(processes=1)
     whole, cut = pool.decode_in_order([file, file[: len(file) * 3 // 4]], WANTED)

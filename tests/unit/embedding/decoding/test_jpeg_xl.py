@@ -1,4 +1,4 @@
-"""JPEG XL: orientation, and the size before pixels are decoded."""
+"""JPEG XL: orientation, and size limits before pixels are decoded."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def children():
 
 @pytest.fixture
 def from_jpeg(tmp_path, saved):
-    """A JPEG, and the same packed as JPEG XL so that it can be unpacked byte by byte."""
+    """A JPEG, and its lossless transcoding to JPEG XL."""
 
     def pack(image, **options):
         path = tmp_path / "picture.jpg"
@@ -87,17 +87,17 @@ def test_a_mode_is_read_as_gray_or_color(mode, saved, corners):
     assert near(corners(saved(image, "JXL", lossless=True)), [(0, 0, 0), WHITE] * 2)
 
 
-def test_what_is_transparent_is_white(saved, corners):
+def test_transparent_pixels_are_white(saved, corners):
     image = Image.new("RGBA", (96, 64), (0, 0, 0, 255))
     image.paste((0, 0, 0, 0), (48, 0, 96, 64))
     assert near(corners(saved(image, "JXL", lossless=True)), [(0, 0, 0), WHITE] * 2)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_does_not_turn_what_the_decoder_has_turned(
+def test_exif_does_not_rotate_a_decoded_jpeg_xl_again(
     orientation, quadrants, saved, noted, stretched, corners
 ):
-    """ISO/IEC 18181-2: the codestream's own orientation counts, whatever EXIF says of it."""
+    """The orientation of the codestream takes precedence over EXIF (ISO/IEC 18181-2)."""
     tags = Image.Exif()
     tags.update({**noted, ORIENTATION: orientation})
     picture = decode(saved(quadrants, "JXL", exif=tags.tobytes()), stretched)
@@ -107,7 +107,7 @@ def test_exif_does_not_turn_what_the_decoder_has_turned(
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("progressive", [False, True])
-def test_what_was_a_jpeg_is_read_as_that_jpeg(
+def test_a_transcoded_jpeg_is_decoded_like_the_jpeg(
     orientation, progressive, quadrants, from_jpeg, noted, stretched
 ):
     tags = Image.Exif()
@@ -131,19 +131,19 @@ SIDES = st.one_of(st.integers(1, 40), st.integers(1, 32).map(lambda part: 8 * pa
 
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(SIDES, SIDES, st.booleans())
-def test_the_header_tells_the_size(width, height, container):
+def test_the_size_is_read_from_the_header(width, height, container):
     file = io.BytesIO()
     Image.new("L", (width, height)).save(file, "JXL", effort=1, use_container=container)
     assert jpeg_xl.declared_size(file.getvalue()) == (width, height)
 
 
 @pytest.mark.parametrize("size", [(640, 480), (1_920, 1_080), (3_000, 3_000), (9_000, 300)])
-def test_the_header_tells_a_large_size(size, saved):
+def test_a_large_size_is_read_from_the_header(size, saved):
     assert jpeg_xl.declared_size(saved(Image.new("L", size), "JXL", effort=1)) == size
 
 
 def with_size(width, height):
-    """A codestream's header that tells this size, and nothing that could be decoded."""
+    """A codestream header of this size, without image data."""
     bits, at = 0, 0
     for value, count in ((0, 1), (3, 2), (height - 1, 30), (0, 3), (3, 2), (width - 1, 30)):
         bits |= value << at
@@ -151,7 +151,7 @@ def with_size(width, height):
     return b"\xff\x0a" + bits.to_bytes(9, "little") + bytes(50)
 
 
-def test_a_bomb_is_refused_from_its_header(stretched):
+def test_a_decompression_bomb_is_rejected_from_its_header(stretched):
     for file in (
         with_size(30_000, 30_000),
         b"\0\0\0\x0cJXL \r\n\x87\n" + (73).to_bytes(4, "big") + b"jxlc" + with_size(30_000, 30_000),
@@ -161,7 +161,7 @@ def test_a_bomb_is_refused_from_its_header(stretched):
         assert caught.value.code == "image_too_large"
 
 
-def test_a_picture_that_needs_too_much_memory_is_refused(saved, stretched):
+def test_an_image_over_the_memory_limit_is_rejected(saved, stretched):
     file = saved(Image.new("RGB", (1_000, 1_000)), "JXL", effort=1)
     with pytest.raises(UnreadableImage, match="when decoded, over the limit of 15 MB") as caught:
         decode(file, stretched, limits=DecodingLimits(memory_bytes=15_900_000))
@@ -186,9 +186,7 @@ EDITS = st.lists(
 @pytest.mark.slow
 @settings(derandomize=True, max_examples=80, deadline=None)
 @given(EDITS, st.floats(0.5, 1), st.booleans())
-def test_a_mutated_file_raises_nothing_but_unreadable_image(
-    quadrants, children, edits, kept, container
-):
+def test_a_mutated_file_raises_only_unreadable_image(quadrants, children, edits, kept, container):
     file = io.BytesIO()
     quadrants.save(file, "JXL", use_container=container)
     changed = bytearray(file.getvalue())
@@ -199,6 +197,6 @@ def test_a_mutated_file_raises_nothing_but_unreadable_image(
     assert isinstance(result, Picture | UnreadableImage)
 
 
-def test_the_decoders_that_wait_are_named_by_the_versions_that_are_installed():
+def test_the_decoder_name_contains_the_versions_of_lazily_imported_decoders():
     for module, package in (("rawpy", "rawpy"), ("pillow_jxl", "pillow-jxl-plugin")):
         assert f" {module}-{version(package)}" in decoder_name()

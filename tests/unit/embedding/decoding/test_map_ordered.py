@@ -19,31 +19,31 @@ def threads():
 
 @pytest.mark.parametrize("most", [1, 2, 9])
 @pytest.mark.parametrize("count", [0, 1, 7])
-def test_results_come_in_the_order_of_the_items(most, count, threads):
+def test_results_are_in_the_order_of_the_items(most, count, threads):
     squares = map_ordered(threads, lambda item: item * item, range(count), most)
     assert list(squares) == [item * item for item in range(count)]
 
 
-def test_no_more_items_are_taken_than_may_be_begun(threads):
+def test_prefetching_is_bounded(threads):
     taken = []
     results = map_ordered(threads, str, (taken.append(item) or item for item in range(9)), 3)
     assert next(results) == "0"
     assert taken == [0, 1, 2]
 
 
-def test_two_items_are_worked_on_at_once(threads):
-    """Each waits for the other: one after the other would never end."""
+def test_two_items_are_processed_concurrently(threads):
+    """Each item waits for the other, so sequential processing would hang."""
     both = threading.Barrier(2, timeout=PATIENCE_SECONDS)
     assert sorted(map_ordered(threads, lambda _: both.wait(), range(2), 2)) == [0, 1]
 
 
-def test_an_error_reaches_who_takes_the_results_and_nothing_more_is_begun(threads):
-    begun = []
+def test_an_error_reaches_the_consumer_and_stops_the_iteration(threads):
+    started = []
 
     def work(item):
-        begun.append(item)
+        started.append(item)
         return 1 / item
 
     with pytest.raises(ZeroDivisionError):
         list(map_ordered(threads, work, [0, *range(1, 100)], 2))
-    assert len(begun) <= 2
+    assert len(started) <= 2

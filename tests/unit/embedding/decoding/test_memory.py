@@ -16,13 +16,13 @@ pytestmark = pytest.mark.slow
 
 MEASURING = (sys.executable, "-P", str(Path(__file__).with_name("measuring_decoder.py")))
 SIDE = 10_000
-# The picture itself takes 400 MB; the interpreter and its libraries about 40.
+# The image takes 400 MB; the interpreter and its libraries about 40 MB.
 MOST = 500 * 10**6
 ALL = DetailOptions(thumbnail=True)
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_a_hundred_megapixels_are_held_once(channels, flat_png, stretched, corners):
+def test_an_image_of_100_megapixels_is_in_memory_once(channels, flat_png, stretched, corners):
     pool = DecoderPool(processes=1, seconds=PATIENCE_SECONDS, command=MEASURING)
     (picture,) = pool.decode_in_order([flat_png(SIDE, SIDE, channels)], stretched, ALL)
     pool.close()
@@ -33,7 +33,7 @@ def test_a_hundred_megapixels_are_held_once(channels, flat_png, stretched, corne
     assert corners(picture) == [(gray,) * 3] * 4
 
 
-def test_a_narrow_picture_of_many_pixels_is_held_once(flat_png, stretched):
+def test_a_narrow_image_of_many_pixels_is_in_memory_once(flat_png, stretched):
     pool = DecoderPool(processes=1, seconds=PATIENCE_SECONDS, command=MEASURING)
     (picture,) = pool.decode_in_order([flat_png(40, 1_000_000, 3)], stretched, ALL)
     pool.close()

@@ -28,7 +28,7 @@ MEMORY = 600 * 2**20
 
 @pytest.fixture(scope="module")
 def pool_of():
-    """Makes pools whose decoder does what the file says, within so many seconds."""
+    """Creates pools with a time limit, whose decoder follows the command in the file."""
     with ExitStack() as stack:
 
         def make(seconds):
@@ -41,7 +41,7 @@ def pool_of():
 
 @pytest.fixture(scope="module")
 def hostile(pool_of):
-    """As patient as it takes."""
+    """A pool without an effective time limit."""
     return pool_of(PATIENCE_SECONDS)
 
 
@@ -54,36 +54,34 @@ def pid(picture):
 
 
 @pytest.mark.parametrize(
-    ("order", "code", "said"),
+    ("order", "code", "message"),
     [
         ("abort", "decoder_crashed", "SIGABRT"),
         ("segfault", "decoder_crashed", "SIGSEGV"),
         ("grow", "decoder_crashed", "status 1"),
     ],
 )
-def test_a_deadly_file_fails_alone_and_its_neighbours_are_read(
-    order, code, said, hostile, stretched
-):
-    fails_alone(hostile, stretched, order, code, said)
+def test_a_file_that_crashes_the_decoder_affects_no_other(order, code, message, hostile, stretched):
+    fails_alone(hostile, stretched, order, code, message)
 
 
-def test_a_file_that_never_ends_fails_alone_and_its_neighbours_are_read(pool_of, stretched):
+def test_a_file_that_hangs_the_decoder_affects_no_other(pool_of, stretched):
     fails_alone(pool_of(5), stretched, "loop", "decoder_timeout", "5 seconds")
 
 
-def fails_alone(pool, stretched, order, code, said):
+def fails_alone(pool, stretched, order, code, message):
     first, culprit, *rest = decoded(pool, stretched, "a", order, "b", "c", "d")
     assert isinstance(culprit, UnreadableImage)
-    assert (culprit.code, said in culprit.message) == (code, True)
+    assert (culprit.code, message in culprit.message) == (code, True)
     assert [picture.content_type[0] for picture in (first, *rest)] == list("abcd")
 
 
-def test_a_child_that_died_of_something_else_costs_no_picture(hostile, stretched, tmp_path):
+def test_an_unrelated_death_of_the_decoder_process_rejects_no_image(hostile, stretched, tmp_path):
     (picture,) = decoded(hostile, stretched, f"once {tmp_path / 'seen'}")
     assert isinstance(picture, Picture)
 
 
-def test_a_child_killed_while_idle_is_replaced_and_no_picture_blamed(hostile, stretched):
+def test_a_decoder_process_killed_while_idle_is_replaced_and_rejects_no_image(hostile, stretched):
     (before,) = decoded(hostile, stretched, "a")
     child = psutil.Process(pid(before))
     child.kill()
@@ -92,7 +90,7 @@ def test_a_child_killed_while_idle_is_replaced_and_no_picture_blamed(hostile, st
     assert pid(before) not in map(pid, after)
 
 
-def test_children_are_used_again(hostile, stretched):
+def test_decoder_processes_are_reused(hostile, stretched):
     pictures = decoded(hostile, stretched, *"abcdefghijklmnopqrstuvwxyz")
     assert [picture.content_type[0] for picture in pictures] == list("abcdefghijklmnopqrstuvwxyz")
     assert len(set(map(pid, pictures))) <= 2
@@ -103,30 +101,30 @@ def test_a_decoder_that_prints_does_not_disturb_the_protocol(hostile, stretched)
     assert (first.content_type[:5], second.content_type[0]) == ("print", "b")
 
 
-def test_an_error_arrives_as_it_was_raised(hostile, stretched):
+def test_an_error_is_raised_unchanged_in_the_parent(hostile, stretched):
     (error,) = decoded(hostile, stretched, "reject")
     assert (error.message, error.hint, error.code) == ("refused", "another hint", "another_code")
 
 
-def test_a_decoder_finds_no_secrets_of_its_parents_environment(hostile, stretched):
+def test_the_decoder_process_does_not_inherit_secrets_of_the_environment(hostile, stretched):
     (picture,) = decoded(hostile, stretched, "a")
     assert "PYTEST_CURRENT_TEST" in os.environ
     assert "PYTHONPATH" in picture.content_type
     assert "PYTEST_CURRENT_TEST" not in picture.content_type
 
 
-def test_large_pictures_wait_for_their_turn_and_their_time_does_not_run(stretched):
+def test_large_images_are_decoded_in_turn_and_waiting_does_not_count_as_time(stretched):
     seconds = 2
     pool = DecoderPool(processes=2, seconds=seconds, memory_bytes=MEMORY, command=HOSTILE)
     with pool.large_turn:
         waiting = pool.decode_in_order([b"small", b"large 999999999"], stretched)
         assert next(waiting).content_type.startswith("small")
-        threading.Event().wait(1.25 * seconds)  # what is claimed of time takes time
+        threading.Event().wait(1.25 * seconds)  # the claim is about elapsed time
     assert isinstance(next(waiting), Picture)
     pool.close()
 
 
-def test_several_threads_get_their_own_pictures(hostile, stretched):
+def test_concurrent_threads_get_their_own_images(hostile, stretched):
     def ask(word):
         return [p.content_type.split()[0] for p in decoded(hostile, stretched, *[word] * 5)]
 
@@ -135,14 +133,14 @@ def test_several_threads_get_their_own_pictures(hostile, stretched):
         assert list(threads.map(ask, words)) == [[word] * 5 for word in words]
 
 
-def test_a_consumer_that_leaves_early_leaves_the_pool_usable(hostile, stretched):
+def test_the_pool_is_usable_after_an_abandoned_iteration(hostile, stretched):
     pictures = hostile.decode_in_order([b"a"] * 40, stretched)
     next(pictures)
     pictures.close()
     assert isinstance(decoded(hostile, stretched, "b")[0], Picture)
 
 
-def test_files_are_taken_only_a_little_ahead_of_the_consumer(hostile, stretched):
+def test_prefetching_of_files_is_bounded(hostile, stretched):
     taken = []
     pictures = hostile.decode_in_order((taken.append(n) or b"a" for n in range(1_000)), stretched)
     next(pictures)
@@ -150,7 +148,7 @@ def test_files_are_taken_only_a_little_ahead_of_the_consumer(hostile, stretched)
     pictures.close()
 
 
-def test_a_closed_pool_leaves_no_process_and_starts_again(hostile, stretched):
+def test_a_closed_pool_leaves_no_process_and_restarts_on_use(hostile, stretched):
     children = {pid(picture) for picture in decoded(hostile, stretched, *"abcdef")}
     hostile.close()
     assert not any(psutil.pid_exists(child) for child in children)
@@ -158,7 +156,7 @@ def test_a_closed_pool_leaves_no_process_and_starts_again(hostile, stretched):
     assert pid(again) not in children
 
 
-def test_a_decoder_that_does_not_start_is_an_operators_matter(stretched):
+def test_a_decoder_that_does_not_start_is_an_operator_error(stretched):
     broken = DecoderPool(command=(sys.executable, "-c", "raise SystemExit(3)"))
     with pytest.raises(ConfigurationError, match="status 3"):
         decoded(broken, stretched, "a")
@@ -168,7 +166,7 @@ def test_a_decoder_that_does_not_start_is_an_operators_matter(stretched):
 
 
 @pytest.mark.parametrize("busy_with", ["a", "loop"])
-def test_a_killed_parent_leaves_no_orphan(busy_with, tmp_path, eventually):
+def test_a_killed_parent_leaves_no_orphan_process(busy_with, tmp_path, eventually):
     started = tmp_path / "started"
     program = textwrap.dedent(f"""
         import sys, threading
@@ -193,7 +191,7 @@ def test_a_killed_parent_leaves_no_orphan(busy_with, tmp_path, eventually):
     assert not child.is_running()
 
 
-def test_the_real_decoder_names_itself(pool):
+def test_the_decoder_reports_its_name(pool):
     assert "pillow-" in pool.decoder
     assert "libheif-" in pool.decoder
 
@@ -217,7 +215,7 @@ while True:
         '{"picture": [1, 1, "image/png"], "shape": [3, 9, 9], "taken_at": None, "details": None}',
     ],
 )
-def test_a_child_that_answers_nonsense_crashed_and_is_not_used_again(answer, stretched):
+def test_a_decoder_process_with_invalid_output_is_replaced(answer, stretched):
     pool = DecoderPool(processes=1, command=(sys.executable, "-c", NONSENSE % answer))
     (culprit,) = decoded(pool, stretched, "a")
     assert culprit.code == "decoder_crashed"

@@ -29,7 +29,7 @@ def cosine(one, other):
 
 
 def without_profile(path):
-    """The same pixels with no color profile: the reference does not look at profiles."""
+    """The same pixels without a color profile, which the reference ignores."""
     with Image.open(path) as sample:
         if "icc_profile" not in sample.info:
             return path.read_bytes()
@@ -38,7 +38,7 @@ def without_profile(path):
     return file.getvalue()
 
 
-def test_every_sample_agrees_with_hugging_face():
+def test_every_sample_equals_the_hugging_face_reference():
     with np.load(TESTS / "unit/embedding/reference/clip.npz") as reference:
         places = reference["places"]
         wanted = {name: reference[name] for name in reference.files if name != "places"}
@@ -52,7 +52,7 @@ def test_every_sample_agrees_with_hugging_face():
 
 @pytest.fixture(scope="module")
 def large():
-    """A sample as a camera of 12 megapixels would give it, noise included."""
+    """A sample scaled to 12 megapixels, with noise."""
     with Image.open(SAMPLES / "animals" / "american-bison.webp") as sample:
         image = np.asarray(sample.convert("RGB").resize((4_000, 3_000), Image.Resampling.BICUBIC))
     noise = np.random.default_rng(0).normal(0, 6, (3_000, 4_000, 1))
@@ -61,7 +61,7 @@ def large():
 
 @pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
 @pytest.mark.parametrize(("format", "least"), [("JPEG", 0.995), ("BMP", 0.9995)])
-def test_a_reduced_picture_agrees_with_one_resized_in_full(resize, format, least, large, saved):
+def test_a_reduced_decode_is_close_to_a_full_decode(resize, format, least, large, saved):
     wanted = replace(CLIP, resize=resize)
     placement = placement_of(large.size, wanted)
     square = Image.new("RGB", (224, 224), wanted.pad_color)
@@ -73,7 +73,7 @@ def test_a_reduced_picture_agrees_with_one_resized_in_full(resize, format, least
     assert cosine(found.pixels, values.transpose(2, 0, 1)) >= least
 
 
-def test_padding_has_the_stated_color_and_the_picture_lies_in_the_middle(saved):
+def test_an_image_is_centered_with_padding_of_the_configured_color(saved):
     wanted = Preprocessing(8, "pad", "bilinear", (0, 0, 0), (1 / 255,) * 3, (1, 2, 3))
     pixels = decode(saved(Image.new("RGB", (80, 40), (9, 9, 9)), "PNG"), wanted).pixels
     assert pixels.dtype == np.float32

@@ -1,10 +1,10 @@
-"""Writes clip.npz: what Hugging Face's CLIPImageProcessor makes of every sample.
+"""Writes clip.npz: the output of CLIPImageProcessor of Hugging Face for every sample.
 
-Run from the repository's root where transformers<5 and Pillow are installed (torch is not needed):
+Run in the root of the repository with transformers<5 and Pillow installed (without torch):
 python tests/unit/embedding/reference/make_reference.py
 
-Of each tensor [3, 224, 224] 1,000 values at drawn places are kept: a picture that lies elsewhere,
-or is resampled otherwise, differs there as it does everywhere.
+The file has 1,000 values at random positions of each tensor [3, 224, 224], which is sufficient to
+detect a shift or another resampling.
 """
 
 from pathlib import Path

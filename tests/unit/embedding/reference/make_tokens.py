@@ -1,12 +1,12 @@
-"""Writes tokens.json.gz: 2,000 odd texts, and the tokens that CLIP's own tokenizers make of them.
+"""Writes tokens.json.gz: 2,000 unusual texts with their tokens by the reference tokenizers of CLIP.
 
 Run where these are installed (torch is not needed, and is replaced by an empty module):
 pip install --no-deps open_clip_torch==3.3.0 ftfy==6.3.1 wcwidth regex \
     transformers==4.57.6 tokenizers==0.22.2 "huggingface_hub<1" and what these import
 python tests/unit/embedding/reference/make_tokens.py
 
-Each entry: [kind, text, open_clip's ids, ids of transformers' tokenizer in Python]; the second
-list is null where it is the same. transformers has ftfy here, as it recommends.
+Each entry is [kind, text, ids of open_clip, ids of the Python tokenizer of transformers]; equal
+second lists are null. transformers uses ftfy here, as it recommends.
 """
 
 import gzip
@@ -51,7 +51,7 @@ WRONGLY_DECODED = ["naÃ¯ve", "cafÃ©", "itâ€™s", "â€œquotedâ€\x9d
 
 
 def texts(rng: random.Random) -> dict[str, str]:
-    """Texts, each once, and what is odd about them."""
+    """Distinct texts, with their kind."""
     made: dict[str, str] = dict.fromkeys(WRONGLY_DECODED, "wrongly decoded")
     makers = [plain, foreign, emoji, entities, contractions, curly, spaces, marks, digits, long]
     makers += [letters, controls, decomposed, mixed]
@@ -109,7 +109,7 @@ def long(rng: random.Random) -> str:
 def letters(rng: random.Random) -> str:
     planes = [(0xC0, 0x24F), (0x370, 0x52F), (0x900, 0xDFF), (0x1E00, 0x1FFE), (0x4E00, 0x9FFF)]
     drawn = (chr(rng.randint(*rng.choice(planes))) for _ in range(rng.randrange(1, 12)))
-    # Each library knows another version of Unicode: what the oldest does not know is left out.
+    # Libraries differ in their Unicode versions; characters unknown to the oldest are excluded.
     return "".join(letter for letter in drawn if unicodedata.category(letter) != "Cn")
 
 

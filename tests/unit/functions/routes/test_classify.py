@@ -23,7 +23,7 @@ def labels(answer) -> list[str]:
     return [each["label"] for each in answer.json["labels"]]
 
 
-def test_an_answer_holds_what_is_described(ask):
+def test_a_response_has_the_documented_fields(ask):
     answer = ask("POST", PATH, {"image": CAT, "labels": LABELS, "limit": 1}).json
     assert set(answer) == {"model", "took_ms", "labels", "compared", "evidence"}
     assert set(answer["took_ms"]) == {"embed", "search", "total"}
@@ -33,7 +33,7 @@ def test_an_answer_holds_what_is_described(ask):
     assert (answer["compared"], answer["evidence"]) == (3, [])
 
 
-def test_labels_are_compared_with_an_image_in_json_in_bytes_or_in_the_index(ask, pets):
+def test_labels_are_compared_with_an_image_in_json_as_bytes_or_by_id(ask, pets):
     assert labels(ask("POST", PATH, {"image": CAT, "labels": LABELS}))[0] == "a cat"
     answer = ask("POST", PATH, picture("a cat"), "image/png", labels=",".join(LABELS))
     assert labels(answer)[0] == "a cat"
@@ -41,7 +41,7 @@ def test_labels_are_compared_with_an_image_in_json_in_bytes_or_in_the_index(ask,
     assert labels(ask("POST", PATH, {"id": id, "labels": LABELS}))[0] == "a cat"
 
 
-def test_labelled_images_vote_and_come_back_as_evidence(ask, pets):
+def test_labelled_images_vote_and_are_returned(ask, pets):
     for answer in (
         ask("POST", PATH, {"image": CAT}),
         ask("POST", PATH, picture("a cat"), "image/png"),
@@ -53,7 +53,7 @@ def test_labelled_images_vote_and_come_back_as_evidence(ask, pets):
         assert answer.json["evidence"][0]["url"]
 
 
-def test_the_vote_is_narrowed_alike_in_json_and_in_parameters(ask, pets, fill):
+def test_the_vote_is_filtered_alike_by_json_and_by_parameters(ask, pets, fill):
     fill({"zoo/lion.png": picture("a lion")}, label="lion")
     wanted = {"neighbours": 1, "source": "collection", "collection": "zoo"}
     assert labels(ask("POST", PATH, {"image": CAT, **wanted})) == ["zoo"]
@@ -83,7 +83,7 @@ def test_the_vote_is_narrowed_alike_in_json_and_in_parameters(ask, pets, fill):
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_body_that_is_wrong(ask, pets, more, code):
+def test_an_invalid_body_is_rejected(ask, pets, more, code):
     answer = ask("POST", PATH, more)
     assert (answer.status, answer.error) == (400, code)
     assert answer.json["error"]["hint"]
@@ -101,28 +101,28 @@ def test_a_body_that_is_wrong(ask, pets, more, code):
         ({"label": "cat"}, "unknown_parameter"),
     ],
 )
-def test_a_parameter_beside_image_bytes_that_is_wrong(ask, pets, parameters, code):
+def test_an_invalid_parameter_with_image_bytes_is_rejected(ask, pets, parameters, code):
     answer = ask("POST", PATH, picture("a cat"), "image/png", **parameters)
     assert (answer.status, answer.error) == (400, code)
 
 
-def test_parameters_beside_json_are_refused(ask):
+def test_parameters_with_json_are_rejected(ask):
     answer = ask("POST", PATH, {"image": CAT}, labels="cat")
     assert (answer.status, answer.error) == (400, "invalid_query")
 
 
-def test_nothing_to_vote_is_404_and_says_what_to_do(ask):
+def test_an_index_without_labels_is_404_with_a_hint(ask):
     answer = ask("POST", PATH, {"image": CAT})
     assert (answer.status, answer.error) == (404, "no_labelled_images")
     assert "x-amz-meta-label" in answer.json["error"]["hint"]
 
 
-def test_what_is_wrong_with_an_image_is_told_as_in_a_search(ask, index):
+def test_image_errors_are_those_of_a_search(ask, index):
     broken = base64.b64encode(b"no").decode()
     assert ask("POST", PATH, {"image": broken, "labels": ["a"]}).status == 422
     assert ask("POST", PATH, {"id": "nobody", "labels": ["a"]}).status == 404
     assert ask("POST", PATH, "x", "text/plain").status == 415
-    index.away = True
+    index.unavailable = True
     assert ask("POST", PATH, {"image": CAT}).status == 503
 
 

@@ -22,7 +22,7 @@ def indexer(store, index, images, derived):
 
 @pytest.fixture
 def edited(index):
-    """Makes an indexed image one with other bytes that shows the same picture."""
+    """Replaces the hash of an indexed image, as for an edited copy."""
 
     def edited(key):
         stored = index.get([ref(key).id])[ref(key).id]
@@ -44,13 +44,13 @@ def matched(answer):
     return [(match["kind"], match["image"]["key"]) for match in answer.json["matches"]]
 
 
-def test_no_duplicates_are_no_groups(ask, fill):
+def test_an_index_without_duplicates_has_no_groups(ask, fill):
     fill({"a.png": CAT, "b.png": DOG})
     answer = ask("GET", "/v1/duplicates")
     assert (answer.status, answer.json) == (200, {"groups": [], "cursor": None})
 
 
-def test_a_group_names_its_kind_its_size_and_a_likely_original(ask, fill):
+def test_a_group_has_kind_size_and_likely_original(ask, fill):
     fill({"a.png": CAT, "b.png": DOG})
     fill({"copy.png": CAT})
     [group] = ask("GET", "/v1/duplicates").json["groups"]
@@ -60,7 +60,7 @@ def test_a_group_names_its_kind_its_size_and_a_likely_original(ask, fill):
     assert group["images"][0]["url"].startswith("https://")
 
 
-def test_an_edited_copy_is_near(ask, fill, edited):
+def test_an_edited_copy_is_a_near_duplicate(ask, fill, edited):
     fill({"a.png": CAT})
     edited("a.png")
     fill({"copy.png": CAT})
@@ -68,7 +68,7 @@ def test_an_edited_copy_is_near(ask, fill, edited):
     assert (group["kind"], keys(group)) == ("near", ["a.png", "copy.png"])
 
 
-def test_groups_come_in_pages(ask, fill):
+def test_groups_are_paginated(ask, fill):
     for number in range(5):
         data = picture(f"picture {number}")
         fill({f"{number}/a.png": data, f"{number}/b.png": data})
@@ -82,13 +82,13 @@ def test_groups_come_in_pages(ask, fill):
     assert found == [f"{number}/a.png" for number in range(5)]
 
 
-def test_groups_of_one_collection(ask, fill):
+def test_groups_can_be_limited_to_a_collection(ask, fill):
     fill({"cats/a.png": CAT, "cats/b.png": CAT, "dogs/a.png": DOG, "dogs/b.png": CAT})
     [group] = ask("GET", "/v1/duplicates", collection="cats").json["groups"]
     assert keys(group) == ["cats/a.png", "cats/b.png"]
 
 
-def test_the_bytes_of_a_picture_that_is_there_are_recognized(ask, fill):
+def test_the_bytes_of_an_indexed_image_are_recognized(ask, fill):
     fill({"a.png": CAT, "b.png": DOG})
     answer = ask("POST", "/v1/duplicates/check", CAT, type="image/png")
     assert answer.status == 200
@@ -98,7 +98,7 @@ def test_the_bytes_of_a_picture_that_is_there_are_recognized(ask, fill):
     assert (match["score"], match["image"]["key"]) == (pytest.approx(1), "a.png")
 
 
-def test_an_edited_copy_of_a_picture_is_recognized(ask, fill, edited):
+def test_an_edited_copy_of_an_indexed_image_is_recognized(ask, fill, edited):
     fill({"a.png": CAT})
     edited("a.png")
     answer = check(ask, image=base64.b64encode(CAT).decode())
@@ -113,7 +113,7 @@ def test_exact_matches_come_first(ask, fill, edited):
     assert matched(answer) == [("exact", "b.png"), ("near", "a.png")]
 
 
-def test_a_new_picture_is_no_duplicate(ask, fill):
+def test_a_new_image_is_not_a_duplicate(ask, fill):
     fill({"a.png": CAT})
     answer = ask("POST", "/v1/duplicates/check", DOG, type="image/png")
     assert answer.json == {"duplicate": False, "matches": []}
@@ -125,7 +125,7 @@ def test_an_indexed_image_does_not_match_itself(ask, fill):
     assert check(ask, id=ref("b.png").id).json["duplicate"] is False
 
 
-def test_a_check_may_be_kept_to_a_collection(ask, fill):
+def test_a_check_can_be_limited_to_a_collection(ask, fill):
     fill({"cats/a.png": CAT, "dogs/a.png": CAT})
     found = check(ask, image=base64.b64encode(CAT).decode(), collection="dogs")
     assert matched(found) == [("exact", "dogs/a.png")]
@@ -147,13 +147,13 @@ def test_a_check_may_be_kept_to_a_collection(ask, fill):
         ({"q": "a cat"}, "unknown_parameter"),
     ],
 )
-def test_groups_that_cannot_be_asked_for_are_refused(ask, query, code):
+def test_invalid_group_requests_are_rejected(ask, query, code):
     answer = ask("GET", "/v1/duplicates", **query)
     assert (answer.status, answer.json["error"]["code"]) == (400, code)
     assert answer.json["error"]["hint"]
 
 
-def test_a_cursor_is_good_for_its_own_threshold_only(ask, fill):
+def test_a_cursor_is_valid_for_its_own_threshold_only(ask, fill):
     for number in range(2):
         data = picture(f"picture {number}")
         fill({f"{number}/a.png": data, f"{number}/b.png": data})
@@ -173,50 +173,50 @@ def test_a_cursor_is_good_for_its_own_threshold_only(ask, fill):
         ({"id": "a", "limit": 5}, "unknown_field"),
     ],
 )
-def test_a_check_that_cannot_be_made_is_refused(ask, body, code):
+def test_an_invalid_check_is_rejected(ask, body, code):
     answer = check(ask, **body)
     assert (answer.status, answer.json["error"]["code"]) == (400, code)
     assert answer.json["error"]["hint"]
 
 
-def test_parameters_do_not_go_beside_json(ask):
+def test_parameters_cannot_be_combined_with_json(ask):
     query = {"threshold": "0.9"}
     answer = ask("POST", "/v1/duplicates/check", {"id": "a"}, **query)
     assert answer.status == 400
 
 
-def test_an_id_that_is_not_there_is_not_found(ask):
+def test_an_unknown_id_is_not_found(ask):
     answer = check(ask, id="nothing")
     assert (answer.status, answer.json["error"]["code"]) == (404, "not_found")
     assert answer.json["error"]["hint"]
 
 
-def test_bytes_that_are_no_picture_are_told_so(ask):
+def test_bytes_that_are_not_an_image_are_rejected(ask):
     answer = ask("POST", "/v1/duplicates/check", b"%PDF", type="image/png")
     assert (answer.status, answer.json["error"]["code"]) == (422, "unreadable_image")
 
 
-def test_an_index_that_is_away_is_503(ask, index):
-    index.away = True
+def test_an_unavailable_index_is_503(ask, index):
+    index.unavailable = True
     assert ask("GET", "/v1/duplicates").status == 503
     assert ask("POST", "/v1/duplicates/check", CAT, type="image/png").status == 503
 
 
 @pytest.mark.parametrize("derived", [FakeDerived()])
-def test_images_have_thumbnails(ask, fill, derived):
+def test_duplicates_have_thumbnail_urls(ask, fill, derived):
     fill({"a.png": CAT, "b.png": CAT})
     [group] = ask("GET", "/v1/duplicates").json["groups"]
     assert all(image["thumbnail_url"] for image in group["images"])
 
 
-def test_no_key_of_an_image_is_in_the_log(ask, fill, logs):
+def test_image_keys_are_not_logged(ask, fill, logs):
     fill({"secret/a.png": CAT, "secret/b.png": CAT})
     ask("GET", "/v1/duplicates")
     ask("POST", "/v1/duplicates/check", CAT, type="image/png")
     assert "secret" not in logs.stream.getvalue()
 
 
-def test_a_stored_image_that_cannot_be_compared_is_no_match_and_no_error(ask, fill, edited, index):
+def test_an_incomparable_indexed_image_is_neither_match_nor_error(ask, fill, edited, index):
     fill({"a.png": CAT, "odd.png": CAT, "b.png": CAT})
     for key in ("odd.png", "b.png"):
         edited(key)

@@ -28,7 +28,7 @@ def kept(derived) -> list[dict]:
     return [json.loads(data) for data, _ in found.values()]
 
 
-def test_an_opinion_is_kept_with_both_vectors_and_no_word(ask, derived, search_id):
+def test_feedback_is_stored_with_both_vectors_and_without_the_text(ask, derived, search_id):
     answer = ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": True})
     assert (answer.status, answer.json) == (201, {"kept": True})
     [event] = kept(derived)
@@ -42,20 +42,20 @@ def test_an_opinion_is_kept_with_both_vectors_and_no_word(ask, derived, search_i
     assert "secret" not in json.dumps(event)
 
 
-def test_it_lies_under_the_day_of_its_search(ask, derived, search_id):
+def test_feedback_is_stored_under_the_day_of_its_search(ask, derived, search_id):
     ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": True})
     [key] = [key for key in derived.files if key.startswith("feedback/")]
     [event] = kept(derived)
     assert key.startswith(f"feedback/{event['time'][:10].replace('-', '/')}/")
 
 
-def test_the_same_opinion_is_kept_once_and_another_beside_it(ask, derived, search_id):
+def test_equal_feedback_is_stored_once_and_different_feedback_separately(ask, derived, search_id):
     for relevant in (True, True, False):
         ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": relevant})
     assert sorted(event["relevant"] for event in kept(derived)) == [False, True]
 
 
-def test_searches_alone_keep_nothing(derived, search_id):
+def test_searches_store_no_feedback(derived, search_id):
     assert kept(derived) == []
 
 
@@ -73,7 +73,7 @@ def test_searches_alone_keep_nothing(derived, search_id):
     ],
     ids=str,
 )
-def test_a_body_that_is_wrong(ask, derived, search_id, more, code):
+def test_an_invalid_body_is_rejected(ask, derived, search_id, more, code):
     body = {"search_id": search_id, "id": TOM, "relevant": True, **more}
     answer = ask("POST", PATH, body)
     assert (answer.status, answer.error) == (400, code)
@@ -81,33 +81,33 @@ def test_a_body_that_is_wrong(ask, derived, search_id, more, code):
     assert kept(derived) == []
 
 
-def test_an_image_that_is_not_there_is_404(ask, derived, search_id):
+def test_a_missing_image_is_404(ask, derived, search_id):
     body = {"search_id": search_id, "id": "nobody", "relevant": True}
     assert ask("POST", PATH, body).status == 404
     assert kept(derived) == []
 
 
-def test_a_store_that_is_away_is_503(ask, derived, search_id):
-    derived.away = "feedback/"
+def test_an_unavailable_store_is_503(ask, derived, search_id):
+    derived.unavailable = "feedback/"
     body = {"search_id": search_id, "id": TOM, "relevant": True}
     assert ask("POST", PATH, body).status == 503
 
 
-def test_what_is_no_json_is_415(ask):
+def test_a_body_that_is_not_json_is_415(ask):
     assert ask("POST", PATH, "x", "text/plain").status == 415
 
 
-def test_no_search_id_is_logged(ask, logs, search_id):
+def test_search_ids_are_not_logged(ask, logs, search_id):
     ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": True})
     assert search_id not in logs
 
 
-class TestWithoutAPlace:
+class TestDisabled:
     @pytest.fixture
     def derived(self) -> None:
         return None
 
-    def test_it_is_said_that_nothing_is_kept(self, ask, search_id):
+    def test_disabled_feedback_is_reported(self, ask, search_id):
         body = {"search_id": search_id, "id": TOM, "relevant": True}
         answer = ask("POST", PATH, body)
         assert (answer.status, answer.error) == (403, "not_allowed")

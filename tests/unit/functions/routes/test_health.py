@@ -21,7 +21,7 @@ def full(fill):
 
 
 class TestWithoutQueue:
-    def test_nothing_is_said_of_one(self, ask):
+    def test_health_without_a_queue_reports_no_lag(self, ask):
         assert ask("GET", "/v1/health").json == HEALTHY
 
 
@@ -30,16 +30,16 @@ class TestWithQueue:
     def queue(self):
         return FakeQueue(waiting=12, in_flight=3)
 
-    def test_the_changes_that_wait_are_told(self, ask):
+    def test_health_reports_the_waiting_changes(self, ask):
         lag = {"waiting": 12, "in_flight": 3}
         assert ask("GET", "/v1/health").json == HEALTHY | {"lag": lag}
 
-    def test_a_queue_that_is_away_leaves_the_rest_well(self, ask, queue):
-        queue.away = True
+    def test_an_unavailable_queue_keeps_health_ok(self, ask, queue):
+        queue.unavailable = True
         answer = ask("GET", "/v1/health")
         assert (answer.status, answer.json) == (200, HEALTHY | {"lag": None})
 
-    def test_an_index_that_is_away_is_not_well(self, ask, index):
-        index.away = True
+    def test_an_unavailable_index_fails_the_health_check(self, ask, index):
+        index.unavailable = True
         answer = ask("GET", "/v1/health")
         assert (answer.status, answer.error) == (503, "unavailable")

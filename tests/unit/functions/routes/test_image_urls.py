@@ -1,4 +1,4 @@
-"""Claims about images that a request names by URL."""
+"""Claims about images given by URL in a request."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 
 from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnreadableImage
 from imagesearch.search.query_encoder import MAX_URLS
-from imagesearch.uploads import Allowed, UploadService
+from imagesearch.uploads import Permissions, UploadService
 from tests.support.fakes import FakeChanges, FakeDerived, FakeWeb, picture, ref
 
 TOM, REX = "https://pets.test/tom.png", "https://pets.test/rex.png"
@@ -27,36 +27,34 @@ def first(answer) -> str:
     return answer.json["hits"][0]["key"]
 
 
-def test_an_image_of_the_web_finds_images(ask, pets):
+def test_an_image_url_finds_images(ask, pets):
     assert first(ask("POST", "/v1/search", {"query": {"url": REX}})) == "rex.png"
 
 
-def test_it_is_a_term_among_others(ask, pets):
+def test_an_image_url_can_be_a_query_term(ask, pets):
     terms = [{"url": REX}, {"id": ref("tom.png").id, "weight": -1}]
     assert first(ask("POST", "/v1/search", {"query": {"terms": terms}})) == "rex.png"
 
 
-def test_it_is_classified(ask, pets):
+def test_an_image_url_is_classified(ask, pets):
     answer = ask("POST", "/v1/classify", {"url": TOM, "labels": ["a dog", "a cat"]})
     assert answer.json["labels"][0]["label"] == "a cat"
     vote = ask("POST", "/v1/classify", {"url": TOM})
     assert vote.json["labels"][0]["label"] == "pet"
 
 
-def test_all_addresses_of_a_request_are_fetched_once_and_embedded_in_one_batch(
-    ask, pets, web, images
-):
+def test_all_urls_of_a_request_are_fetched_once_and_embedded_in_one_batch(ask, pets, web, images):
     images.batches.clear()
     searches = [{"query": {"url": TOM}}, {"query": {"url": REX}}, {"query": {"url": TOM}}]
     answer = ask("POST", "/v1/search/batch", {"searches": searches})
     assert [first_of["hits"][0]["key"] for first_of in answer.json["results"]] == [
         *("tom.png", "rex.png", "tom.png")
     ]
-    assert sorted(web.asked) == [REX, TOM]
+    assert sorted(web.requested) == [REX, TOM]
     assert len(images.batches) == 1
 
 
-def test_a_cursor_belongs_to_its_address(ask, pets):
+def test_a_cursor_is_valid_for_its_own_url_only(ask, pets):
     cursor = ask("POST", "/v1/search", {"query": {"url": TOM}, "limit": 1}).json["cursor"]
     other = ask("POST", "/v1/search", {"query": {"url": REX}, "limit": 1, "cursor": cursor})
     assert other.error == "invalid_cursor"
@@ -71,7 +69,7 @@ def test_a_cursor_belongs_to_its_address(ask, pets):
         (UnreadableImage("url: no", "hint"), 422),
     ],
 )
-def test_what_is_wrong_with_one_is_said_and_others_of_a_batch_are_answered(
+def test_a_failed_url_is_reported_and_other_searches_of_the_batch_succeed(
     ask, pets, web, error, status
 ):
     web.images[REX] = error
@@ -79,53 +77,53 @@ def test_what_is_wrong_with_one_is_said_and_others_of_a_batch_are_answered(
     assert (answer.status, answer.error) == (status, error.code)
     assert ask("POST", "/v1/classify", {"url": REX, "labels": ["a"]}).status == status
     searches = [{"query": {"url": REX}}, {"query": {"url": TOM}}]
-    refused, found = ask("POST", "/v1/search/batch", {"searches": searches}).json["results"]
-    assert refused["error"]["code"] == error.code
+    failed, found = ask("POST", "/v1/search/batch", {"searches": searches}).json["results"]
+    assert failed["error"]["code"] == error.code
     assert found["hits"][0]["key"] == "tom.png"
 
 
-def test_so_many_are_fetched_and_no_more(ask, pets, web):
+def test_the_number_of_urls_is_limited(ask, pets, web):
     urls = [f"https://pets.test/{number}" for number in range(MAX_URLS + 1)]
     web.images |= {url: picture("a cat") for url in urls}
     few = [{"url": url} for url in urls[:MAX_URLS]]
     assert ask("POST", "/v1/search", {"query": {"terms": few}}).status == 200
-    web.asked.clear()
+    web.requested.clear()
     answer = ask("POST", "/v1/search", {"query": {"terms": [*few, {"url": urls[-1]}]}})
     assert (answer.status, answer.error) == (400, "too_many_urls")
-    assert web.asked == []
+    assert web.requested == []
 
 
 @pytest.mark.parametrize(
     "query", [{"url": ""}, {"url": 7}, {"url": "x" * 2_049}, {"url": TOM, "text": "a"}]
 )
-def test_a_body_that_is_wrong(ask, query):
+def test_an_invalid_body_is_rejected(ask, query):
     answer = ask("POST", "/v1/search", {"query": query})
     assert answer.status == 400
     assert answer.error in ("invalid_url", "invalid_query")
 
 
-def test_no_address_is_logged(ask, pets, web, logs):
+def test_urls_are_not_logged(ask, pets, web, logs):
     web.images["https://secret.test/"] = InvalidQuery("url: no", "hint", "url_unreachable")
     ask("POST", "/v1/search", {"query": {"url": "https://secret.test/"}})
     assert "secret" not in logs
 
 
 class TestUploads:
-    """An image that is fetched into the bucket."""
+    """Uploads by URL to the bucket."""
 
     @pytest.fixture
     def derived(self) -> FakeDerived:
         return FakeDerived()
 
     @pytest.fixture
-    def allowed(self) -> Allowed:
-        return Allowed(uploads=True)
+    def allowed(self) -> Permissions:
+        return Permissions(uploads=True)
 
     @pytest.fixture
     def uploads(self, store, index, derived, allowed, web) -> UploadService:
         return UploadService(store, index, FakeChanges(store), derived, allowed, web=web)
 
-    def test_it_lies_in_the_bucket_and_waits_to_be_indexed(self, ask, store):
+    def test_an_image_from_a_url_is_stored_and_pending(self, ask, store):
         body = {"url": TOM, "collection": "pets", "metadata": {"label": "cat"}}
         answer = ask("POST", "/v1/images", body)
         assert answer.status == 201
@@ -148,7 +146,7 @@ class TestUploads:
             ("%F0%9F%90%88.png", "png"),
         ],
     )
-    def test_its_name_is_made_of_what_is_plain_in_the_address(self, ask, store, web, path, stem):
+    def test_the_key_contains_only_plain_characters_of_the_url(self, ask, store, web, path, stem):
         url = f"https://pets.test/{path}"
         web.images[url] = picture("a cat")
         assert ask("POST", "/v1/images", {"url": url}).status == 201
@@ -165,42 +163,42 @@ class TestUploads:
             ({"text": "x"}, "unknown_field"),
         ],
     )
-    def test_a_body_that_is_wrong(self, ask, store, more, code):
+    def test_an_invalid_body_is_rejected(self, ask, store, more, code):
         answer = ask("POST", "/v1/images", {"url": TOM, **more})
         assert (answer.status, answer.error) == (400, code)
         assert store.objects == {}
 
-    def test_what_is_no_image_is_422_and_nothing_is_put(self, ask, store, web):
+    def test_a_url_that_is_not_an_image_is_422_and_nothing_is_stored(self, ask, store, web):
         web.images[TOM] = UnreadableImage("url: no", "hint")
         assert ask("POST", "/v1/images", {"url": TOM}).status == 422
         assert store.objects == {}
 
     class TestWithoutUploads:
         @pytest.fixture
-        def allowed(self) -> Allowed:
-            return Allowed(deletions=True)
+        def allowed(self) -> Permissions:
+            return Permissions(deletions=True)
 
         def test_nothing_is_fetched(self, ask, web):
             answer = ask("POST", "/v1/images", {"url": TOM})
             assert (answer.status, answer.error) == (403, "uploads_off")
-            assert web.asked == []
+            assert web.requested == []
 
-    class TestWithoutTheWeb:
+    class TestWithoutUrls:
         @pytest.fixture
         def web(self) -> None:
             return None
 
-        def test_it_is_said(self, ask):
+        def test_an_upload_by_url_is_rejected(self, ask):
             answer = ask("POST", "/v1/images", {"url": TOM})
             assert (answer.status, answer.error) == (403, "urls_off")
 
 
-class TestSwitchedOff:
+class TestDisabled:
     @pytest.fixture
     def web(self) -> None:
         return None
 
-    def test_nothing_is_fetched_and_it_is_said_who_can_change_that(self, ask, pets):
+    def test_a_disabled_fetch_is_rejected_with_the_setting_to_change(self, ask, pets):
         for path, body in (
             ("/v1/search", {"query": {"url": TOM}}),
             ("/v1/search", {"query": {"terms": [{"url": TOM}]}}),

@@ -13,7 +13,7 @@ def pets(fill):
     fill({"pets/tom.png": picture("a cat"), "pets/rex.png": picture("a dog")}, camera="X100")
 
 
-def test_the_list_holds_indexed_images_without_reasons(ask, pets):
+def test_the_list_contains_indexed_images_without_reasons(ask, pets):
     answer = ask("GET", "/v1/images", status="indexed").json
     assert [image["key"] for image in answer["images"]] == ["pets/rex.png", "pets/tom.png"]
     assert answer["cursor"] is None
@@ -25,7 +25,7 @@ def test_the_list_holds_indexed_images_without_reasons(ask, pets):
     assert "decoder" not in image
 
 
-def test_the_list_holds_rejected_images_with_reason_and_decoder(ask, fill):
+def test_the_list_contains_rejected_images_with_reason_and_decoder(ask, fill):
     fill({"a.png": picture("broken"), "b.png": picture("a cat")})
     [image] = ask("GET", "/v1/images", status="rejected").json["images"]
     assert (image["key"], image["status"]) == ("a.png", "rejected")
@@ -33,7 +33,7 @@ def test_the_list_holds_rejected_images_with_reason_and_decoder(ask, fill):
     assert "width" not in image
 
 
-def test_the_list_goes_page_by_page(ask, pets):
+def test_the_list_is_paginated(ask, pets):
     first = ask("GET", "/v1/images", limit="1").json
     second = ask("GET", "/v1/images", limit="1", cursor=first["cursor"]).json
     found = first["images"] + second["images"]
@@ -43,7 +43,7 @@ def test_the_list_goes_page_by_page(ask, pets):
 
 @pytest.fixture
 def dated(fill, index):
-    """Images that were taken in another order than that of their keys, one of them undated."""
+    """Images whose dates and keys differ in order, one of them without a date."""
     fill({f"{name}.png": picture(name) for name in "abcd"})
     for name, year in (("a", 2022), ("b", 2020), ("d", 2024)):
         document, *rest = index.entries[ref(f"{name}.png").id]
@@ -55,7 +55,7 @@ def dated(fill, index):
     ("sort", "order"), [("key", "abcd"), ("taken_at", "badc"), ("-taken_at", "dabc")]
 )
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
-def test_the_list_is_sorted_as_asked_on_every_page(ask, dated, sort, order, limit):
+def test_the_list_is_sorted_as_requested_on_every_page(ask, dated, sort, order, limit):
     found, cursor = [], None
     while not found or cursor:
         more = {"cursor": cursor} if cursor else {}
@@ -65,7 +65,7 @@ def test_the_list_is_sorted_as_asked_on_every_page(ask, dated, sort, order, limi
     assert found == [f"{name}.png" for name in order]
 
 
-def test_the_list_can_be_of_a_prefix(ask, pets, fill):
+def test_the_list_can_be_limited_to_a_prefix(ask, pets, fill):
     fill({"petunia.png": picture("a flower"), "x.png": picture("x")})
     for prefix, count in (("pet", 3), ("pets/", 2), ("pets/r", 1), ("", 4), ("y", 0)):
         for sort in ("key", "-taken_at"):
@@ -73,13 +73,13 @@ def test_the_list_can_be_of_a_prefix(ask, pets, fill):
             assert len(found) == count
 
 
-def test_times_are_told_in_utc(ask, pets):
+def test_times_are_returned_in_utc(ask, pets):
     [image, _] = ask("GET", "/v1/images").json["images"]
     assert image["last_modified"] == "2026-01-01T00:00:02Z"
     assert image["indexed_at"].endswith("Z")
 
 
-def test_one_image_s_record_holds_an_address(ask, pets):
+def test_the_record_of_an_image_has_a_url(ask, pets):
     image = ask("GET", f"/v1/images/{ref('pets/tom.png').id}").json
     assert image["key"] == "pets/tom.png"
     assert image["url"] == "https://pictures.test/pets/tom.png"
@@ -88,7 +88,7 @@ def test_one_image_s_record_holds_an_address(ask, pets):
 @pytest.mark.parametrize(
     ("status", "query"), [(200, {"status": "rejected"}), (400, {"status": "lost"})]
 )
-def test_a_status_that_no_image_has_is_400(ask, status, query):
+def test_an_unknown_status_is_400(ask, status, query):
     assert ask("GET", "/v1/images", **query).status == status
 
 
@@ -106,7 +106,7 @@ def test_a_status_that_no_image_has_is_400(ask, status, query):
         ({"order": "key"}, "unknown_parameter"),
     ],
 )
-def test_a_list_that_is_asked_for_wrongly(ask, query, code):
+def test_an_invalid_list_request_is_rejected(ask, query, code):
     answer = ask("GET", "/v1/images", **query)
     assert (answer.status, answer.error) == (400, code)
     assert answer.json["error"]["hint"]

@@ -40,7 +40,7 @@ def test_an_image_is_classified_among_a_set(ask, pets):
         assert answer.json["compared"] == 2
 
 
-def test_a_set_scores_as_the_same_labels_in_the_request_do(ask, pets):
+def test_a_set_has_the_same_scores_as_its_labels_in_the_request(ask, pets):
     stored = ask("POST", "/v1/classify", {"image": CAT, "labelset": "pets"}).json["labels"]
     given = ask("POST", "/v1/classify", {"image": CAT, "labels": ["a dog", "a cat"]}).json["labels"]
     for ours, theirs in zip(stored, given, strict=True):
@@ -48,7 +48,7 @@ def test_a_set_scores_as_the_same_labels_in_the_request_do(ask, pets):
         assert ours["score"] == pytest.approx(theirs["score"], abs=1e-4)
 
 
-def test_a_set_that_is_not_there_is_404(ask):
+def test_a_missing_set_is_404(ask):
     for request in (
         ("GET", PETS),
         ("DELETE", PETS),
@@ -74,19 +74,19 @@ def test_a_set_that_is_not_there_is_404(ask):
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_labels_that_are_wrong(ask, pets, body, code):
+def test_invalid_labels_are_rejected(ask, pets, body, code):
     for method, path in (("PUT", PETS), ("POST", f"{PETS}/labels")):
         answer = ask(method, path, body)
         assert (answer.status, answer.error) == (400, code)
     assert ask("GET", PETS).json["count"] == 2
 
 
-def test_as_many_labels_as_stated_are_taken(ask):
+def test_labels_are_accepted_up_to_the_limit(ask):
     labels = [str(number) for number in range(MAX_WRITTEN)]
     assert ask("PUT", PETS, {"labels": labels}).json["written"] == MAX_WRITTEN
 
 
-def test_a_wrong_name_is_400(ask):
+def test_an_invalid_name_is_400(ask):
     for request in (
         ("PUT", "/v1/labelsets/Pets", {"labels": ["a"]}),
         ("GET", "/v1/labelsets/Pets"),
@@ -105,7 +105,7 @@ def test_labels_and_a_set_exclude_each_other(ask, pets):
     assert (raw.status, raw.error) == (400, "invalid_query")
 
 
-def test_a_list_of_labels_that_is_no_json_is_415(ask):
+def test_labels_that_are_not_json_are_415(ask):
     assert ask("PUT", PETS, "a,b", "text/plain").status == 415
     assert ask("PUT", PETS, picture("a"), "image/png").status == 415
 

@@ -24,12 +24,12 @@ def image(words: str) -> str:
     return base64.b64encode(picture(words)).decode()
 
 
-def test_words_images_and_indexed_images_are_mixed(mix, pets):
+def test_text_images_and_indexed_images_are_mixed(mix, pets):
     answer = mix({"text": "a dog"}, {"image": image("a dog"), "weight": 0.5}, {"id": ID})
     assert [hit["key"] for hit in answer.json["hits"]] == ["pets/rex.png"]
 
 
-def test_a_negative_weight_turns_the_order_round(mix, pets):
+def test_a_negative_weight_reverses_the_order(mix, pets):
     for weight, first in ((2, "pets/rex.png"), (-2, "pets/tom.png")):
         found = mix({"text": "a dog", "weight": weight}, {"text": "a cat", "weight": 1})
         assert found.json["hits"][0]["key"] == first
@@ -56,14 +56,14 @@ def test_a_negative_weight_turns_the_order_round(mix, pets):
         ([{"image": "?"}], "invalid_image"),
     ],
 )
-def test_terms_that_are_wrong(mix, terms, code):
+def test_invalid_terms_are_rejected(mix, terms, code):
     answer = mix(*terms)
     assert (answer.status, answer.error) == (400, code)
     assert answer.json["error"]["hint"]
 
 
 @pytest.mark.parametrize("weight", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_a_weight_is_a_number_like_others(ask, weight):
+def test_an_invalid_weight_is_rejected(ask, weight):
     body = f'{{"query": {{"terms": [{{"text": "a", "weight": {weight}}}]}}}}'
     assert ask("POST", "/v1/search", body).status == 400
 
@@ -75,12 +75,12 @@ def test_a_term_that_fails_is_named(mix, pets):
         assert answer.json["error"]["message"].startswith("terms.1: ")
 
 
-def test_an_image_among_terms_has_the_stated_size(mix):
+def test_the_size_of_an_image_term_is_limited(mix):
     data = base64.b64encode(PNG + bytes(MAX_JSON_IMAGE - len(PNG) + 1)).decode()
     assert mix({"text": "a"}, {"image": data}).error == "image_too_large"
 
 
-def test_terms_may_not_stand_beside_another_query(ask):
+def test_terms_cannot_be_combined_with_another_query(ask):
     query = {"text": "a", "terms": [{"text": "b"}]}
     answer = ask("POST", "/v1/search", {"query": query})
     assert answer.json["error"]["message"].endswith("exactly one of text, image, id, url, terms")

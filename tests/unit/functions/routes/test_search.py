@@ -17,11 +17,11 @@ def keys(answer) -> list[str]:
     return [hit["key"] for hit in answer.json["hits"]]
 
 
-def test_words_in_the_query_string_find_images(ask, pets):
+def test_text_in_the_query_string_finds_images(ask, pets):
     assert keys(ask("GET", "/v1/search", q="a dog")) == ["pets/rex.png", "pets/tom.png"]
 
 
-def test_an_answer_holds_what_the_interface_states(ask, pets):
+def test_a_search_response_has_the_documented_fields(ask, pets):
     answer = ask("GET", "/v1/search", q="a dog", limit="1").json
     assert set(answer) == {"search_id", "model", "took_ms", "hits", "cursor"}
     assert set(answer["took_ms"]) == {"embed", "search", "total"}
@@ -41,20 +41,20 @@ def test_an_answer_holds_what_the_interface_states(ask, pets):
     }
 
 
-def test_words_in_json_find_images(ask, pets):
+def test_text_in_json_finds_images(ask, pets):
     assert keys(ask("POST", "/v1/search", {"query": {"text": "a cat"}, "limit": 1})) == [
         "pets/tom.png"
     ]
 
 
-def test_json_may_come_in_base64(ask, pets):
+def test_json_can_be_sent_in_base64(ask, pets):
     assert keys(ask("POST", "/v1/search", b'{"query": {"text": "a cat"}, "limit": 1}')) == [
         "pets/tom.png"
     ]
 
 
 @pytest.mark.parametrize("type", ["application/json; charset=utf-8", "Application/JSON", None])
-def test_json_is_known_by_its_type_or_by_none(ask, pets, type):
+def test_json_is_accepted_with_its_content_type_or_none(ask, pets, type):
     assert keys(ask("POST", "/v1/search", '{"query": {"text": "a cat"}}', type))
 
 
@@ -76,7 +76,7 @@ def test_an_indexed_image_finds_its_neighbours(ask, pets):
 
 
 @pytest.mark.parametrize("how", ["GET", "POST", "bytes"])
-def test_a_cursor_gets_the_next_page_of_the_same_search(ask, pets, how):
+def test_a_cursor_returns_the_next_page_of_the_same_search(ask, pets, how):
     def page(cursor: str | None):
         if how == "POST":
             body = {"query": {"text": "a dog"}, "limit": 1, "cursor": cursor}
@@ -93,14 +93,14 @@ def test_a_cursor_gets_the_next_page_of_the_same_search(ask, pets, how):
 
 
 @pytest.mark.parametrize("collection", ["pets", ""])
-def test_a_collection_narrows_a_search_and_an_empty_one_does_not(ask, pets, fill, collection):
+def test_a_collection_limits_a_search_and_an_empty_one_does_not(ask, pets, fill, collection):
     fill({"a cat.png": picture("a cat")})
     found = keys(ask("GET", "/v1/search", q="a cat", collection=collection))
     assert ("a cat.png" in found) is (collection == "")
 
 
 @pytest.mark.parametrize("how", ["GET", "POST", "bytes", "similar"])
-def test_what_is_less_relevant_is_left_out(ask, fill, how):
+def test_less_relevant_hits_are_excluded(ask, fill, how):
     fill({name: picture("a cat") for name in ("tom.png", "tim.png")} | {"a.png": picture("a dog")})
 
     def found(least: float) -> set[str]:
@@ -120,23 +120,23 @@ def test_what_is_less_relevant_is_left_out(ask, fill, how):
     assert found(0.99) == set()
 
 
-def test_without_a_calibration_relevance_is_null_and_cannot_be_asked_for(pets, uncalibrated):
+def test_relevance_without_a_calibration_is_null_and_cannot_be_required(pets, uncalibrated):
     found = uncalibrated("GET", "/v1/search", q="a cat")
     assert [hit["relevance"] for hit in found.json["hits"]] == [None, None]
-    refused = uncalibrated("GET", "/v1/search", q="a cat", min_relevance="0.5")
-    assert (refused.status, refused.error) == (400, "no_relevance")
-    assert "calibrate" in refused.json["error"]["hint"]
+    response = uncalibrated("GET", "/v1/search", q="a cat", min_relevance="0.5")
+    assert (response.status, response.error) == (400, "no_relevance")
+    assert "calibrate" in response.json["error"]["hint"]
 
 
 @pytest.mark.parametrize(
     "q", ["x", "🐈 日本語", "a\0b", "\x07", "a,b", "100% + 1 & more", "x" * 2_000]
 )
-def test_any_words_are_answered(ask, q):
+def test_any_text_can_be_searched(ask, q):
     assert ask("GET", "/v1/search", q=q).status == 200
     assert ask("POST", "/v1/search", {"query": {"text": q}}).status == 200
 
 
-def test_answers_are_kept_by_nobody(ask, pets):
+def test_responses_are_not_cacheable(ask, pets):
     headers = ask("GET", "/v1/search", q="a dog").headers
     assert headers["Content-Type"] == "application/json"
     assert headers["Cache-Control"] == "no-store"
@@ -148,6 +148,6 @@ def test_a_trailing_slash_makes_no_difference(ask):
     assert ask("GET", "/v1/health/").status == 200
 
 
-def test_head_is_answered_without_a_body(ask):
+def test_head_returns_no_body(ask):
     answer = ask("HEAD", "/v1/health")
     assert (answer.status, answer.body) == (200, "")

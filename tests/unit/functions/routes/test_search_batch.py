@@ -1,4 +1,4 @@
-"""Claims: each search of a batch has the result that it has alone, independent of the others."""
+"""Claims: each search of a batch has the result of a single search, independent of the others."""
 
 import base64
 
@@ -27,7 +27,7 @@ def alone(answer: dict):
     return [(hit["id"], hit["score"]) for hit in answer["hits"]], answer["cursor"]
 
 
-def test_each_is_answered_as_it_is_alone(ask, batch, pets):
+def test_each_search_of_a_batch_has_the_result_of_a_single_search(ask, batch, pets):
     image = base64.b64encode(picture("a cat")).decode()
     searches = [
         by_text("a dog", limit=1),
@@ -44,7 +44,7 @@ def test_each_is_answered_as_it_is_alone(ask, batch, pets):
     ]
 
 
-def test_each_goes_on_by_its_own_cursor(batch, pets):
+def test_each_search_of_a_batch_continues_by_its_own_cursor(batch, pets):
     first = batch(by_text("a dog", limit=1), by_text("a cat", limit=1)).json["results"]
     cursors = [one["cursor"] for one in first]
     second = batch(
@@ -53,10 +53,10 @@ def test_each_goes_on_by_its_own_cursor(batch, pets):
     assert [one["hits"][0]["key"] for one in second] == ["pets/tom.png", "pets/rex.png"]
 
 
-def test_all_cost_one_embedding_batch_and_one_round_trip(batch, pets, index, texts):
+def test_a_batch_costs_one_embedding_batch_and_one_round_trip(batch, pets, index, texts):
     assert batch(*[by_text(f"picture {n}") for n in range(32)]).status == 200
     assert [len(texts) for texts in texts.batches] == [32]
-    assert [len(queries) for queries in index.asked] == [32]
+    assert [len(queries) for queries in index.requested] == [32]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_all_cost_one_embedding_batch_and_one_round_trip(batch, pets, index, tex
         ({"query": {"terms": [{"text": "a", "weight": 0}]}}, "invalid_terms"),
     ],
 )
-def test_one_that_fails_has_its_error_in_its_place(batch, pets, failing, code):
+def test_a_failed_search_of_a_batch_has_its_error_in_its_position(batch, pets, failing, code):
     answer = batch(by_text("a dog"), failing, by_text("a cat"))
     first, failed, last = answer.json["results"]
     assert answer.status == 200
@@ -92,7 +92,7 @@ def test_one_that_fails_has_its_error_in_its_place(batch, pets, failing, code):
         ("a dog", "searches.1", "invalid_query"),
     ],
 )
-def test_a_body_that_is_not_as_described_is_refused_and_its_search_named(batch, wrong, place, code):
+def test_an_invalid_search_of_a_batch_is_named(batch, wrong, place, code):
     answer = batch(by_text("a dog"), wrong)
     assert (answer.status, answer.error) == (400, code)
     assert answer.json["error"]["message"].startswith(place)
@@ -110,12 +110,12 @@ def test_a_body_that_is_not_as_described_is_refused_and_its_search_named(batch, 
         ("", "invalid_json"),
     ],
 )
-def test_a_batch_that_is_wrong(ask, body, code):
+def test_an_invalid_batch_is_rejected(ask, body, code):
     answer = ask("POST", "/v1/search/batch", body)
     assert (answer.status, answer.error) == (400, code)
 
 
-def test_a_batch_has_few_images(batch):
+def test_the_number_of_images_of_a_batch_is_limited(batch):
     image = {"image": base64.b64encode(picture("a cat")).decode()}
     mixed = {"query": {"terms": [image] * 16}}
     assert batch(mixed, mixed).status == 200
@@ -124,23 +124,23 @@ def test_a_batch_has_few_images(batch):
     assert "at most 32 images" in answer.json["error"]["message"]
 
 
-def test_a_body_over_the_stated_size_is_413(batch):
+def test_a_body_over_the_size_limit_is_413(batch):
     answer = batch(*[{"query": {"id": "x" * (MAX_JSON // 32)}}] * 32)
     assert (answer.status, answer.json["error"]["hint"] != "") == (413, True)
 
 
 @pytest.mark.parametrize("type", ["image/png", "text/plain"])
-def test_only_json_is_a_batch(ask, type):
+def test_a_batch_must_be_json(ask, type):
     answer = ask("POST", "/v1/search/batch", picture("a cat"), type)
     assert (answer.status, answer.error) == (415, "unsupported_media_type")
 
 
-def test_an_index_that_is_away_is_503_for_all(batch, index):
-    index.away = True
+def test_an_unavailable_index_is_503_for_the_batch(batch, index):
+    index.unavailable = True
     assert batch(by_text("a"), {"query": {"id": "x"}}).status == 503
 
 
-def test_one_line_tells_of_a_batch(batch, pets, logs):
+def test_a_batch_is_logged_in_one_line(batch, pets, logs):
     batch(by_text("secret dog"), {"query": {"id": "secret"}})
     [line] = logs.of("request")
     assert (line["route"], line["searches"], line["hits"]) == ("/v1/search/batch", 2, 2)

@@ -11,28 +11,28 @@ END_OF_JULY_1 = datetime(2024, 7, 1, 23, 59, 59, 999_999, UTC)
 
 
 @pytest.fixture
-def asked(ask, index):
-    """The domain filter of a posted one."""
+def converted_filter(ask, index):
+    """Returns the domain filter of a posted filter."""
 
-    def asked(filter):
+    def converted_filter(filter):
         answer = ask("POST", "/v1/search", {"query": {"text": "a dog"}, "filter": filter})
         assert answer.status == 200, answer.body
-        return index.asked[-1][0].filter
+        return index.requested[-1][0].filter
 
-    return asked
+    return converted_filter
 
 
 @pytest.fixture
-def refused(ask):
-    """The error of an invalid filter."""
+def filter_error(ask):
+    """Returns the error of an invalid filter."""
 
-    def refused(filter):
+    def filter_error(filter):
         answer = ask("POST", "/v1/search", {"query": {"text": "a dog"}, "filter": filter})
         assert answer.status == 400, answer.body
         assert answer.json["error"]["hint"]
         return answer.error, answer.json["error"]["message"]
 
-    return refused
+    return filter_error
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def refused(ask):
         ({"and": [{"prefix": "a"}]}, f.AllOf((f.KeyPrefix("a"),))),
     ],
 )
-def test_a_filter_means(asked, posted, meant):
-    assert asked(posted) == meant
+def test_a_json_filter_is_converted(converted_filter, posted, meant):
+    assert converted_filter(posted) == meant
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_a_filter_means(asked, posted, meant):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("field", ["taken_at", "indexed_at", "last_modified"])
-def test_a_day_is_all_of_it_and_a_time_is_a_moment(asked, field, posted, meant):
-    assert asked({field: posted}) == f.DateRange(field, **meant)
+def test_a_date_is_a_whole_day_and_a_time_is_an_instant(converted_filter, field, posted, meant):
+    assert converted_filter({field: posted}) == f.DateRange(field, **meant)
 
 
-def test_all_fields_hold_in_whatever_order_they_are_posted(asked):
+def test_all_fields_are_combined_in_any_order(converted_filter):
     posted = {"metadata.b": "2", "width": 1, "not": {"prefix": "x"}, "metadata.a": "1"}
     meant = f.AllOf(
         (
@@ -92,7 +92,7 @@ def test_all_fields_hold_in_whatever_order_they_are_posted(asked):
             f.Not(f.KeyPrefix("x")),
         )
     )
-    assert asked(posted) == asked(dict(reversed(posted.items()))) == meant
+    assert converted_filter(posted) == converted_filter(dict(reversed(posted.items()))) == meant
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_all_fields_hold_in_whatever_order_they_are_posted(asked):
         ({"or": [{"prefix": "a"}, {"width": "wide"}]}, "filter.or.1.width"),
     ],
 )
-def test_a_filter_that_is_wrong_is_told_by_its_place(refused, posted, place):
-    code, message = refused(posted)
+def test_an_invalid_filter_is_reported_with_its_position(filter_error, posted, place):
+    code, message = filter_error(posted)
     assert code == "invalid_filter"
     assert message.startswith(f"{place}: ")
 
@@ -149,41 +149,41 @@ def test_a_filter_that_is_wrong_is_told_by_its_place(refused, posted, place):
         ({"or": [{}, {"$gte": 1}]}, "filter.or.1", "$gte"),
     ],
 )
-def test_an_unknown_field_is_named_beside_the_known_ones(refused, posted, place, name):
-    code, message = refused(posted)
+def test_an_unknown_field_is_named_with_the_known_fields(filter_error, posted, place, name):
+    code, message = filter_error(posted)
     assert code == "unknown_field"
     assert message.startswith(f"{place}: unknown filter field {name!r}")
     for known in ("prefix", "collection", "taken_at", "metadata.NAME", "and", "or", "not"):
         assert known in message
 
 
-def test_an_unknown_bound_is_named(refused):
-    assert refused({"width": {"min": 5}}) == (
+def test_an_unknown_range_operator_is_named(filter_error):
+    assert filter_error({"width": {"min": 5}}) == (
         "unknown_field",
         "unknown field 'filter.width.min'",
     )
 
 
-def test_a_filter_of_the_stated_size_is_taken_and_a_larger_one_is_not(asked, refused):
+def test_the_size_of_a_filter_is_limited(converted_filter, filter_error):
     bounds = {"width": {"gte": 1, "lt": 5}}
-    assert asked({"or": [bounds] * 50})
+    assert converted_filter({"or": [bounds] * 50})
     for larger in ([bounds] * 50 + [{}], [bounds] * 51):
-        code, message = refused({"or": larger})
+        code, message = filter_error({"or": larger})
         assert (code, "maximum is 100" in message) == ("invalid_filter", True)
 
 
-def test_a_filter_of_the_stated_depth_is_taken_and_a_deeper_one_is_not(asked, refused):
+def test_the_depth_of_a_filter_is_limited(converted_filter, filter_error):
     def nested(levels: int):
         return {"not": nested(levels - 1)} if levels else {"width": 1}
 
-    assert asked(nested(5))
+    assert converted_filter(nested(5))
     for levels in (6, 50):
-        code, message = refused(nested(levels))
+        code, message = filter_error(nested(levels))
         assert (code, "maximum is 5" in message) == ("invalid_filter", True)
-    assert refused(nested(5_00))[0] == "invalid_json"
+    assert filter_error(nested(5_00))[0] == "invalid_json"
 
 
-def test_a_cursor_belongs_to_its_filter(ask, fill):
+def test_a_cursor_is_valid_for_its_own_filter_only(ask, fill):
     fill({f"a{n}.png": f"\x89PNG\r\n\x1a\n{n}".encode("latin-1") for n in range(3)})
 
     def page(filter, cursor=None):

@@ -11,7 +11,7 @@ def derived() -> FakeDerived:
     return FakeDerived()
 
 
-def test_hits_lists_and_records_hold_the_small_copys_address(ask, fill, derived):
+def test_hits_lists_and_records_have_thumbnail_urls(ask, fill, derived):
     fill({"a.png": picture("a")})
     [key] = derived.files
     address = f"https://derived.test/{key}"
@@ -20,12 +20,12 @@ def test_hits_lists_and_records_hold_the_small_copys_address(ask, fill, derived)
     assert ask("GET", f"/v1/images/{ref('a.png').id}").json["thumbnail_url"] == address
 
 
-def test_a_rejected_image_has_none(ask, fill):
+def test_a_rejected_image_has_no_thumbnail_url(ask, fill):
     fill({"a.png": picture("broken")})
     assert ask("GET", "/v1/images").json["images"][0]["thumbnail_url"] is None
 
 
-def test_a_place_is_told_where_it_is_recorded(ask, store, index, images):
+def test_coordinates_are_returned_if_recorded(ask, store, index, images):
     store.put("a.png", picture("a"))
     Indexer(store, index, images, gps=True).process([ref("a.png")])
     record = ask("GET", f"/v1/images/{ref('a.png').id}").json

@@ -1,4 +1,4 @@
-"""`imagesearch classify` says what a file shows, by labels or by the folders of files like it."""
+"""`imagesearch classify` classifies a file by labels or by the folders of similar files."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def indexed(run: Run, folder: Path) -> Path:
-    """Two folders of pictures of one color each, indexed."""
+    """Two indexed folders of images of one color each."""
     for color in ("red", "blue"):
         (folder / color).mkdir()
         for size in (64, 80):
@@ -37,33 +37,37 @@ def test_labels_are_compared(run: Run, indexed: Path) -> None:
     assert all(isinstance(each["similarity"], float) for each in found)
 
 
-def test_folders_vote_without_labels(run: Run, indexed: Path) -> None:
+def test_the_vote_uses_folders_if_no_labels_are_given(run: Run, indexed: Path) -> None:
     photo = str(indexed / "blue/80.png")
     found = lines(run("classify", photo, "--neighbours", "2", "--json"))
     assert found == [{"label": "blue", "score": 1.0, "similarity": None}]
 
 
-def test_the_table_shows_the_best(run: Run, indexed: Path) -> None:
+def test_the_table_shows_the_best_labels(run: Run, indexed: Path) -> None:
     done = run("classify", str(indexed / "blue/80.png"), "--limit", "1")
     assert [line.split()[-1] for line in done.stdout.splitlines()] == ["label", "blue"]
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (("--labels", "a", "--neighbours", "3"), "one of --labels"),
         (("--labels", ","), "labels.0 has 0 characters"),
         (("--labels", "x" * 201), "1 to 200 characters"),
     ],
 )
-def test_wrong_labels_are_refused(run: Run, indexed: Path, options: tuple[str, ...], says: str):
+def test_invalid_label_options_are_rejected(
+    run: Run, indexed: Path, options: tuple[str, ...], message: str
+):
     done = run("classify", str(indexed / "red/64.png"), *options)
     assert (done.returncode, done.stdout) == (2, "")
-    assert says in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_not_there_is_named(run: Run, folder: Path, indexed: Path, tmp_path: Path) -> None:
+def test_a_missing_file_argument_is_named(
+    run: Run, folder: Path, indexed: Path, tmp_path: Path
+) -> None:
     done = run("classify", str(folder / "none.png"), "--labels", "a")
     assert done.returncode == 2
     assert "none.png" in done.stderr

@@ -1,4 +1,4 @@
-"""`imagesearch duplicates` lists what shows the same picture, and refuses in words of its own."""
+"""`imagesearch duplicates` lists groups of duplicates, and reports errors in terms of files."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def indexed(run: Run, folder: Path) -> Path:
-    """An owl, the same file again, a mirrored copy of it, and a panda."""
+    """An indexed owl, a copy of the file, a mirrored copy, and a panda."""
     owl, panda = SAMPLES / "animals/owl.webp", SAMPLES / "animals/giant-panda.webp"
     (folder / "others").mkdir(parents=True)
     shutil.copyfile(owl, folder / "owl.webp")
@@ -33,7 +33,7 @@ def indexed(run: Run, folder: Path) -> Path:
     return folder
 
 
-def test_a_group_in_json_names_the_files_the_original_first(run: Run, indexed: Path) -> None:
+def test_a_group_in_json_lists_the_files_with_the_original_first(run: Run, indexed: Path) -> None:
     done = run("duplicates", "--json")
     [group] = [json.loads(line) for line in done.stdout.splitlines()]
     assert (group["kind"], group["size"]) == ("near", 3)
@@ -45,23 +45,21 @@ def test_a_group_in_json_names_the_files_the_original_first(run: Run, indexed: P
     assert group["original"] == group["images"][0]["id"]
 
 
-def test_a_group_in_the_table_is_one_number_and_names_keys_as_they_are(
-    run: Run, indexed: Path
-) -> None:
+def test_a_group_in_the_table_has_one_number_and_unquoted_keys(run: Run, indexed: Path) -> None:
     lines = run("duplicates").stdout.splitlines()[1:]
     assert [line.split()[0] for line in lines] == ["1", "1", "1"]
     assert lines[-1].split()[-1] == "[mirrored].jpg"
 
 
-def test_raw_files_beside_their_jpegs_are_told_as_one_shot(run: Run, folder: Path) -> None:
-    """The camera's JPEG is not the preview: it is sharpened, graded and packed in its own way."""
+def test_raw_files_and_their_jpegs_are_reported_as_one_shot(run: Run, folder: Path) -> None:
+    """The JPEG of a camera differs from the preview in sharpening, grading and compression."""
     folder.mkdir(parents=True, exist_ok=True)
     for stem, name in (("one", "animals/owl"), ("two", "animals/giant-panda")):
         picture = Image.open(SAMPLES / f"{name}.webp").convert("RGB")
         graded = ImageEnhance.Contrast(ImageEnhance.Brightness(picture).enhance(1.1)).enhance(1.1)
         graded.filter(ImageFilter.SHARPEN).save(folder / f"{stem}.JPG", quality=80)
         even = picture.crop((0, 0, picture.width // 2 * 2, picture.height // 2 * 2))
-        # The one has a preview, the other is developed.
+        # One file has a preview, the other is developed.
         raw = dng(even) if stem == "one" else tiff_like(even, "NIKON CORPORATION", "NIKON Z 6")
         (folder / f"{stem}.{'DNG' if stem == 'one' else 'NEF'}").write_bytes(raw)
     assert run("index", str(folder)).returncode == 0
@@ -76,14 +74,14 @@ def test_a_subfolder_without_duplicates_has_no_groups(run: Run, indexed: Path) -
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_a_deleted_copy_leaves_the_groups(run: Run, indexed: Path) -> None:
+def test_a_deleted_copy_is_removed_from_the_groups(run: Run, indexed: Path) -> None:
     (indexed / "[mirrored].jpg").unlink()
     assert run("index", str(indexed)).returncode == 0
     [group] = [json.loads(line) for line in run("duplicates", "--json").stdout.splitlines()]
     assert (group["kind"], group["size"]) == ("exact", 2)
 
 
-def test_a_folder_that_was_not_indexed_is_refused(run: Run, folder: Path) -> None:
+def test_a_folder_without_an_index_is_rejected(run: Run, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     done = run("duplicates", "--folder", str(folder))
     assert done.returncode == 2
@@ -91,7 +89,7 @@ def test_a_folder_that_was_not_indexed_is_refused(run: Run, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("threshold", ["0.5", "1", "much"])
-def test_a_threshold_that_means_nothing_is_refused(run: Run, threshold: str) -> None:
+def test_an_invalid_threshold_is_rejected(run: Run, threshold: str) -> None:
     done = run("duplicates", "--threshold", threshold)
     assert done.returncode == 2
     assert "threshold" in done.stderr

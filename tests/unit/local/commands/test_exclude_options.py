@@ -1,4 +1,4 @@
-"""Claims: what is left out is told on demand, comes and goes with the rules, and fails nothing."""
+"""Claims: excluded files follow the rules, are listed on demand, and are not failures."""
 
 import shutil
 import subprocess
@@ -35,7 +35,7 @@ def test_skipped_files_are_counted_by_kind_and_named_on_demand(run: Run, folder:
         assert line in named.stderr
 
 
-def test_an_image_leaves_the_index_when_it_is_excluded_and_comes_back(
+def test_an_excluded_image_is_removed_and_indexed_again_when_included(
     run: Run, folder: Path
 ) -> None:
     for name in ("owl.webp", ".cow.webp"):
@@ -63,7 +63,7 @@ def test_a_data_directory_below_the_folder_or_the_folder_itself_is_never_indexed
 
 
 @pytest.mark.parametrize("inside", ["", "models", "pictures-1/derived/thumbnails"])
-def test_a_folder_of_the_product_s_own_data_is_refused(tmp_path: Path, inside: str) -> None:
+def test_a_data_directory_is_rejected_as_an_image_folder(tmp_path: Path, inside: str) -> None:
     (tmp_path / "data" / "pictures-1" / "derived" / "thumbnails").mkdir(parents=True)
     (tmp_path / "data" / "models").mkdir()
     (tmp_path / "data" / ".imagesearch-data").touch()
@@ -72,6 +72,6 @@ def test_a_folder_of_the_product_s_own_data_is_refused(tmp_path: Path, inside: s
 
 
 @pytest.mark.parametrize("pattern", ["[a", "a\nb", "a//b", "\udcff"])
-def test_a_broken_pattern_is_wrong_usage(tmp_path: Path, pattern: str) -> None:
+def test_an_invalid_pattern_is_a_usage_error(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(UsageError, match="--exclude"):
         set_excludes(tmp_path, [pattern], no_defaults=False)

@@ -1,4 +1,4 @@
-"""`imagesearch feedback export` prints what was kept, of a folder here or of a deployed system."""
+"""`imagesearch feedback export` prints the stored feedback of a folder or a deployed system."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,9 @@ from local.workspace import workspace_of
 pytestmark = pytest.mark.slow
 
 
-def test_every_pair_is_a_line_in_the_order_of_days(folder: Path, tmp_path: Path, run) -> None:
+def test_every_feedback_record_is_a_line_in_the_order_of_days(
+    folder: Path, tmp_path: Path, run
+) -> None:
     derived = workspace_of(folder, tmp_path / ".imagesearch").derived
     for day in ("2026/01/02", "2025/12/31"):
         (derived / "feedback" / day).mkdir(parents=True)
@@ -25,13 +27,13 @@ def test_every_pair_is_a_line_in_the_order_of_days(folder: Path, tmp_path: Path,
     assert [line["time"] for line in lines] == ["2025/12/31", "2026/01/02"]
 
 
-def test_nothing_said_is_no_line(folder: Path, tmp_path: Path) -> None:
+def test_no_feedback_prints_no_line(folder: Path, tmp_path: Path) -> None:
     assert list(feedback_in_folder(folder, tmp_path / ".imagesearch")) == []
     with pytest.raises(UsageError):
         list(feedback_in_folder(None, tmp_path / ".imagesearch"))
 
 
-def test_what_is_no_bucket_is_refused(run) -> None:
+def test_an_invalid_bucket_name_is_rejected(run) -> None:
     done = run("feedback", "export", "--from", "https://bucket")
     assert (done.returncode, done.stdout) == (2, "")
     assert "is not a bucket" in done.stderr

@@ -1,4 +1,4 @@
-"""A person at the terminal is asked once; where nobody sits, nothing is forgotten."""
+"""Deletion of records is confirmed once at a terminal; without a terminal records are kept."""
 
 import io
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from imagesearch.adapters.filesystem.image_store import Hidden
+from imagesearch.adapters.filesystem.image_store import Unavailability
 from local.commands.index import forget_policy
 from local.output import Report
-from local.sync.reconcile import never
+from local.sync.reconcile import keep_records
 
 
 class Terminal(io.StringIO):
@@ -20,27 +20,29 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """Somebody types this."""
+    """Simulates a terminal with this input."""
 
-    def type_in(text: str) -> Terminal:
+    def simulate_input(text: str) -> Terminal:
         shown = Terminal()
         monkeypatch.setattr("sys.stdin", Terminal(text))
         monkeypatch.setattr("sys.stderr", shown)
         return shown
 
-    return type_in
+    return simulate_input
 
 
 def report() -> Report:
     made = Report()
-    made.add_kept([Hidden("disk", "the folder is empty: is its disk mounted?", away=True)])
+    made.add_kept(
+        [Unavailability("disk", "the folder is empty: is its disk mounted?", filesystem=True)]
+    )
     return made
 
 
 @pytest.mark.parametrize(
     ("typed", "forgets"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)]
 )
-def test_the_answer_at_the_terminal_counts(
+def test_the_answer_at_the_terminal_is_applied(
     at_terminal: Callable[[str], Any], typed: str, forgets: bool
 ) -> None:
     shown = at_terminal(typed)
@@ -50,16 +52,16 @@ def test_the_answer_at_the_terminal_counts(
     assert "Delete the records of unavailable files? [y/N]" in shown.getvalue()
 
 
-def test_the_option_needs_no_answer() -> None:
+def test_the_option_skips_the_prompt() -> None:
     assert forget_policy(True, Console(quiet=True))(report())
 
 
-def test_nobody_is_asked_where_input_or_messages_go_elsewhere(
+def test_no_prompt_is_shown_without_a_terminal(
     at_terminal: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_terminal("y\n")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    assert forget_policy(False, Console(quiet=True)) is never
+    assert forget_policy(False, Console(quiet=True)) is keep_records
     at_terminal("y\n")
     monkeypatch.setattr("sys.stderr", io.StringIO())
-    assert forget_policy(False, Console(quiet=True)) is never
+    assert forget_policy(False, Console(quiet=True)) is keep_records

@@ -1,4 +1,4 @@
-"""`imagesearch labels` keeps sets of labels that `classify` then compares an image with."""
+"""`imagesearch labels` manages the label sets of `classify`."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ def lines(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_lines_become_a_set_that_is_classified_with(run: Run, photo: Path, lines) -> None:
+def test_a_set_is_created_from_lines_and_used_by_classify(run: Run, photo: Path, lines) -> None:
     done = run("labels", "put", "things", str(lines("a castle", "", "an owl", "a fish", "a fish")))
     assert (done.returncode, done.stdout) == (0, "")
     assert "things: 3 labels" in done.stderr
@@ -50,9 +50,9 @@ def test_a_set_is_replaced_added_to_and_deleted(run: Run, photo: Path, lines) ->
     assert run("labels", "list").stdout == ""
 
 
-def test_what_is_wrong_is_said(run: Run, photo: Path, lines, tmp_path: Path) -> None:
+def test_errors_are_reported(run: Run, photo: Path, lines, tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
-    for arguments, says in (
+    for arguments, message in (
         (("put", "things", "none.txt"), "cannot read none.txt"),
         (("put", "things", "binary"), "not UTF-8"),
         (("put", "things", str(lines("", " "))), "has no labels"),
@@ -62,5 +62,5 @@ def test_what_is_wrong_is_said(run: Run, photo: Path, lines, tmp_path: Path) -> 
     ):
         done = run("labels", *arguments)
         assert done.returncode == 2
-        assert says in " ".join(done.stderr.split())
+        assert message in " ".join(done.stderr.split())
         assert "Traceback" not in done.stderr

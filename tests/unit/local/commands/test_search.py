@@ -1,4 +1,4 @@
-"""`imagesearch search` finds with whatever can be indexed, and refuses in words of its own."""
+"""`imagesearch search` accepts every indexable file, and reports errors in terms of files."""
 
 import json
 import subprocess
@@ -16,14 +16,14 @@ API_WORDS = ("GET ", "POST ", "openapi", "bucket", " q:")
 
 @pytest.fixture
 def indexed(run: Run, folder: Path) -> Path:
-    """A red and a blue picture, indexed."""
+    """An indexed red image and an indexed blue one."""
     for name, color in (("red.png", "red"), ("blue.png", "blue")):
         Image.new("RGB", (64, 64), color).save(folder / name)
     assert run("index", str(folder)).returncode == 0
     return folder
 
 
-def test_a_photo_over_the_apis_limit_is_searched_with(
+def test_a_photo_over_the_limit_of_the_api_can_be_searched(
     run: Run, indexed: Path, tmp_path: Path
 ) -> None:
     photo = tmp_path / "phone.bmp"
@@ -45,7 +45,7 @@ def test_a_hit_in_the_table_names_the_key(run: Run, indexed: Path) -> None:
     assert done.stdout.splitlines()[1].split()[2] in {"red.png", "blue.png"}
 
 
-def test_what_is_less_relevant_is_left_out(run: Run, indexed: Path, tmp_path: Path) -> None:
+def test_less_relevant_hits_are_excluded(run: Run, indexed: Path, tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "red").save(tmp_path / "query.png")
     everything = run("search", "--image", str(tmp_path / "query.png"), "--json")
     relevances = [json.loads(line)["relevance"] for line in everything.stdout.splitlines()]
@@ -58,14 +58,14 @@ def test_what_is_less_relevant_is_left_out(run: Run, indexed: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("least", ["-0.1", "1.5", "much"])
-def test_a_relevance_outside_0_to_1_is_refused(run: Run, indexed: Path, least: str) -> None:
+def test_a_relevance_outside_0_to_1_is_rejected(run: Run, indexed: Path, least: str) -> None:
     done = run("search", "red", "--min-relevance", least)
     assert done.returncode == 2
     assert "--min-relevance" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a" * 2_001], ids=len)
-def test_text_of_a_wrong_length_is_refused_in_plain_words(
+def test_text_of_an_invalid_length_is_rejected_without_api_terms(
     run: Run, indexed: Path, text: str
 ) -> None:
     done = run("search", text)
@@ -74,7 +74,7 @@ def test_text_of_a_wrong_length_is_refused_in_plain_words(
     assert not any(word in done.stderr for word in API_WORDS)
 
 
-def test_a_file_over_the_limit_is_refused_with_advice(
+def test_a_file_over_the_limit_is_rejected_with_a_hint(
     run: Run, indexed: Path, tmp_path: Path
 ) -> None:
     with (tmp_path / "huge.jpg").open("wb") as file:
@@ -85,7 +85,7 @@ def test_a_file_over_the_limit_is_refused_with_advice(
     assert not any(word in done.stderr for word in API_WORDS)
 
 
-def test_a_file_that_is_no_picture_is_refused(run: Run, indexed: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_rejected(run: Run, indexed: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("# not a picture")
     done = run("search", "--image", str(tmp_path / "notes.md"))
     assert done.returncode == 2

@@ -1,22 +1,22 @@
-"""Notes of uploads go after a day, and nothing else does."""
+"""Upload records are deleted after a day, and nothing else is."""
 
 from pathlib import Path
 
-from local.commands.serve import KEPT_SECONDS, clean_up
+from local.commands.serve import UPLOAD_RECORD_SECONDS, clean_up
 
 
-def test_old_notes_go_and_everything_else_stays(tmp_path: Path) -> None:
+def test_only_old_upload_records_are_deleted(tmp_path: Path) -> None:
     note, copy = tmp_path / "uploads/x", tmp_path / "thumbnails/x/y.webp"
     for path in (note, copy):
         path.parent.mkdir(parents=True)
         path.touch()
     written = note.stat().st_mtime
-    clean_up(tmp_path, written + KEPT_SECONDS)
+    clean_up(tmp_path, written + UPLOAD_RECORD_SECONDS)
     assert note.exists()
-    clean_up(tmp_path, written + KEPT_SECONDS + 1)
+    clean_up(tmp_path, written + UPLOAD_RECORD_SECONDS + 1)
     assert not note.exists()
     assert copy.exists()
 
 
-def test_where_nothing_was_uploaded_there_is_nothing_to_clear(tmp_path: Path) -> None:
+def test_cleanup_without_uploads_does_nothing(tmp_path: Path) -> None:
     clean_up(tmp_path / "nothing")

@@ -1,4 +1,4 @@
-"""Whatever a file, a failure or a gap asks for reaches the indexing function."""
+"""Changed files, failures and gaps cause events for the indexing function."""
 
 import errno
 import json
@@ -14,13 +14,13 @@ from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.indexing.planner import Outcome, OutcomeKind
 from local.sync.folder_sync import FolderSync
-from tests.unit.local.conftest import Trouble
+from tests.unit.local.conftest import FilesystemFaults
 
 Eventually = Callable[..., None]
 
 
 class Work:
-    """The indexing function and the reconcile, which tell what they were asked for."""
+    """A recording indexing function and reconcile."""
 
     def __init__(self, store: FolderStore) -> None:
         self.keys: list[str] = []
@@ -52,20 +52,20 @@ def work(folder: Path, store: FolderStore, index: SqliteIndex) -> Iterator[Work]
     sync.stop()
 
 
-def test_what_the_reconcile_could_not_settle_goes_to_the_queue(
+def test_keys_that_the_reconcile_could_not_process_are_queued(
     work: Work, eventually: Eventually
 ) -> None:
     eventually("it is handed over", lambda: work.keys == ["failed.jpg"])
     assert work.reconciled == 1
 
 
-def test_a_changed_file_goes_to_the_queue(work: Work, folder: Path, eventually: Eventually) -> None:
+def test_a_changed_file_is_queued(work: Work, folder: Path, eventually: Eventually) -> None:
     eventually("the watch stands", lambda: work.reconciled)
     (folder / "new.jpg").touch()
     eventually("it is handed over", lambda: "new.jpg" in work.keys)
 
 
-def test_a_folder_that_cannot_be_reconciled_now_stops_nothing(
+def test_a_failed_reconcile_does_not_stop_the_sync(
     folder: Path, store: FolderStore, index: SqliteIndex, eventually: Eventually
 ) -> None:
     work = Work(store)
@@ -73,7 +73,7 @@ def test_a_folder_that_cannot_be_reconciled_now_stops_nothing(
 
     def unavailable() -> Iterator[Outcome]:
         tried.append(1)
-        raise Unavailable("the folder is away")
+        raise Unavailable("the folder is unavailable")
 
     sync = FolderSync(folder, store, index, work.handler, unavailable)
     sync.start()
@@ -85,14 +85,14 @@ def test_a_folder_that_cannot_be_reconciled_now_stops_nothing(
         sync.stop()
 
 
-def test_a_file_that_nobody_can_reach_is_not_tried_again_but_looked_at_with_the_rest(
+def test_an_unreachable_file_is_not_retried_but_included_in_the_next_reconcile(
     folder: Path,
     store: FolderStore,
     index: SqliteIndex,
-    trouble: Trouble,
+    filesystem_faults: FilesystemFaults,
     eventually: Eventually,
 ) -> None:
-    trouble.broken(folder / "failed.jpg", errno.EIO)
+    filesystem_faults.broken(folder / "failed.jpg", errno.EIO)
     work = Work(store)
     work.failing = {"failed.jpg", "other.jpg"}
     sync = FolderSync(folder, store, index, work.handler, work.reconcile)

@@ -1,6 +1,6 @@
-"""The rule for any folder: what can be an image is indexed, or listed with its reason.
+"""Any folder: possible images are indexed, or listed with the reason.
 
-Nothing raises, and a second run changes nothing.
+No run raises an exception, and a second run changes nothing.
 """
 
 import errno
@@ -17,9 +17,9 @@ from imagesearch.domain.images import Status
 from imagesearch.domain.media_types import named_as_image
 from imagesearch.indexing.planner import OutcomeKind
 from tests.support.fakes import picture
-from tests.unit.local.conftest import Library, Trouble, opened_library
+from tests.unit.local.conftest import FilesystemFaults, Library, opened_library
 
-INDEXED, REJECTED, TOLD, NOTHING = "indexed", "rejected", "told", "nothing"
+INDEXED, REJECTED, REPORTED, NOTHING = "indexed", "rejected", "reported", "nothing"
 
 ODD = [
     b"plain",
@@ -43,8 +43,8 @@ seconds = st.sampled_from([-(2**40), -62_135_596_801, -1, 0, 2**31, 253_402_300_
 
 
 @dataclass(frozen=True)
-class Thing:
-    """Something in a folder: its kind, its name after a number, and its modification time."""
+class Entry:
+    """An entry of a folder: kind, name after a number, extension, and modification time."""
 
     kind: str
     name: bytes
@@ -55,35 +55,35 @@ class Thing:
 
 KINDS = ["picture", "text", "empty", "one byte", "pipe", "itself", "nowhere", "through", "far"]
 KINDS += ["out", "inside", "folder", "locked", "dead"]
-things = st.builds(
-    Thing, st.sampled_from(KINDS), names, st.sampled_from(ENDINGS), seconds, st.integers(0, 3)
+entries = st.builds(
+    Entry, st.sampled_from(KINDS), names, st.sampled_from(ENDINGS), seconds, st.integers(0, 3)
 )
 
 
-class Hostile:
-    """Makes things below a folder, and knows what is to become of each."""
+class HostileFolder:
+    """Creates entries below a folder, and records the expected outcome of each."""
 
-    def __init__(self, root: Path, trouble: Trouble) -> None:
+    def __init__(self, root: Path, filesystem_faults: FilesystemFaults) -> None:
         self.root = root
         self.expected: dict[str, str] = {}
-        self._trouble = trouble
+        self._faults = filesystem_faults
         self._folders = [(root, True)]
         self._outside = root.parent / "outside.png"
         self._outside.write_bytes(picture("outside"))
 
-    def make(self, number: int, thing: Thing) -> None:
-        parent, seen = self._folders[thing.folder % len(self._folders)]
-        path = parent / os.fsdecode(b"%d%b%b" % (number, thing.name, thing.ending.encode()))
+    def make(self, number: int, entry: Entry) -> None:
+        parent, seen = self._folders[entry.folder % len(self._folders)]
+        path = parent / os.fsdecode(b"%d%b%b" % (number, entry.name, entry.ending.encode()))
         key = str(path.relative_to(self.root))
-        end = getattr(self, f"_{thing.kind.replace(' ', '_')}")(path)
+        outcome = getattr(self, f"_{entry.kind.replace(' ', '_')}")(path)
         if not _is_utf8(path.name):
-            is_folder = thing.kind in ("folder", "locked", "dead")
-            end = TOLD if named_as_image(path.name) or is_folder else NOTHING
+            is_folder = entry.kind in ("folder", "locked", "dead")
+            outcome = REPORTED if named_as_image(path.name) or is_folder else NOTHING
         if seen and not Excludes(self.root).excluded(key):
-            self.expected[key] = end
-        if thing.kind in ("picture", "text", "empty", "one byte"):
+            self.expected[key] = outcome
+        if entry.kind in ("picture", "text", "empty", "one byte"):
             try:
-                os.utime(path, (0, thing.modified))
+                os.utime(path, (0, entry.modified))
             except OverflowError:
                 return
 
@@ -105,27 +105,27 @@ class Hostile:
 
     def _pipe(self, path: Path) -> str:
         os.mkfifo(path)
-        return _as_named(path, TOLD)
+        return _as_named(path, REPORTED)
 
     def _itself(self, path: Path) -> str:
         path.symlink_to(path.name)
-        return TOLD
+        return REPORTED
 
     def _nowhere(self, path: Path) -> str:
         path.symlink_to("nowhere at all")
-        return _as_named(path, TOLD)
+        return _as_named(path, REPORTED)
 
     def _through(self, path: Path) -> str:
         path.symlink_to(self._outside / "x")
-        return TOLD
+        return REPORTED
 
     def _far(self, path: Path) -> str:
         path.symlink_to("x" * 300)
-        return TOLD
+        return REPORTED
 
     def _out(self, path: Path) -> str:
         path.symlink_to(self._outside)
-        return _as_named(path, TOLD)
+        return _as_named(path, REPORTED)
 
     def _inside(self, path: Path) -> str:
         (self.root / "0.png").write_bytes(picture("inside"))
@@ -141,20 +141,20 @@ class Hostile:
     def _locked(self, path: Path) -> str:
         path.mkdir()
         (path / "in.jpg").write_bytes(picture("locked"))
-        self._trouble.locked(path)
-        return TOLD
+        self._faults.locked(path)
+        return REPORTED
 
     def _dead(self, path: Path) -> str:
         path.mkdir()
-        self._trouble.broken(path, errno.EHOSTDOWN)
-        return TOLD
+        self._faults.broken(path, errno.EHOSTDOWN)
+        return REPORTED
 
     def _is_seen(self, path: Path) -> bool:
         return all(_is_utf8(part) for part in path.relative_to(self.root).parts)
 
 
-def _as_named(path: Path, end: str) -> str:
-    return end if named_as_image(path.name) else NOTHING
+def _as_named(path: Path, outcome: str) -> str:
+    return outcome if named_as_image(path.name) else NOTHING
 
 
 def _is_utf8(name: str) -> bool:
@@ -164,9 +164,9 @@ def _is_utf8(name: str) -> bool:
         return False
 
 
-def ends(library: Library, told: set[str]) -> dict[str, str]:
-    """What became of each key, by the index and by what the run told."""
-    found = dict.fromkeys(told, TOLD)
+def outcomes(library: Library, reported: set[str]) -> dict[str, str]:
+    """The outcome of each key, from the index and the report of the run."""
+    found = dict.fromkeys(reported, REPORTED)
     for key, record in library.records.items():
         rejected = record.status is Status.REJECTED and record.reason
         found[key] = REJECTED if rejected else INDEXED
@@ -177,46 +177,54 @@ def ends(library: Library, told: set[str]) -> dict[str, str]:
     max_examples=30,
     deadline=None,
     derandomize=True,
-    phases=[Phase.generate],  # a small folder is found by the other test, and sooner
+    phases=[Phase.generate],  # no shrinking: the other test covers folders of one entry
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(st.lists(things, max_size=12))
-def test_whatever_is_in_a_folder_is_indexed_or_told(trouble: Trouble, made: list[Thing]) -> None:
-    trouble.over()
+@given(st.lists(entries, max_size=12))
+def test_every_entry_of_a_folder_is_indexed_or_reported(
+    filesystem_faults: FilesystemFaults, made: list[Entry]
+) -> None:
+    filesystem_faults.clear()
     with tempfile.TemporaryDirectory() as place:
         root = Path(place).resolve() / "pictures"
         root.mkdir()
-        hostile = Hostile(root, trouble)
-        for number, thing in enumerate(made, start=1):
+        hostile = HostileFolder(root, filesystem_faults)
+        for number, entry in enumerate(made, start=1):
             try:
-                hostile.make(number, thing)
-            except OSError as error:  # not every filesystem takes every name
+                hostile.make(number, entry)
+            except OSError as error:  # filesystems reject some names
                 if error.errno not in (errno.EILSEQ, errno.EINVAL, errno.EHOSTDOWN, errno.EACCES):
                     raise
         with opened_library(root, root.parent / "data") as library:
             report = library.run()
-            told = {path for path, _ in report.inaccessible}
-            expected = {key: end for key, end in hostile.expected.items() if end is not NOTHING}
-            assert ends(library, told) == expected
+            reported = {path for path, _ in report.inaccessible}
+            expected = {
+                key: outcome for key, outcome in hostile.expected.items() if outcome is not NOTHING
+            }
+            assert outcomes(library, reported) == expected
             assert all(reason for _, reason in report.inaccessible)
             assert report.failed == []
-            assert report.complete == (not {REJECTED, TOLD} & set(expected.values()))
+            assert report.complete == (not {REJECTED, REPORTED} & set(expected.values()))
             again = library.run()
             assert again.lines() == report.lines()
             assert set(again.counts) <= {OutcomeKind.UNCHANGED, OutcomeKind.SKIPPED}
-        trouble.over()
+        filesystem_faults.clear()
 
 
-def test_the_rule_is_put_to_the_test_by_every_kind(trouble: Trouble, tmp_path: Path) -> None:
-    """Each kind alone ends as it is said to: the rule above holds for more than empty folders."""
+def test_every_kind_of_entry_has_its_expected_outcome(
+    filesystem_faults: FilesystemFaults, tmp_path: Path
+) -> None:
+    """Each kind has its outcome in a folder of its own, so the property above is not vacuous."""
     for kind in KINDS:
         root = tmp_path / kind / "pictures"
         root.mkdir(parents=True)
-        hostile = Hostile(root, trouble)
-        hostile.make(1, Thing(kind, b"plain", ".jpg", 0, 0))
+        hostile = HostileFolder(root, filesystem_faults)
+        hostile.make(1, Entry(kind, b"plain", ".jpg", 0, 0))
         with opened_library(root, root.parent / "data") as library:
-            told = {path for path, _ in library.run().inaccessible}
-            expected = {key: end for key, end in hostile.expected.items() if end is not NOTHING}
-            assert ends(library, told) == expected, kind
+            reported = {path for path, _ in library.run().inaccessible}
+            expected = {
+                key: outcome for key, outcome in hostile.expected.items() if outcome is not NOTHING
+            }
+            assert outcomes(library, reported) == expected, kind
             assert bool(expected) == (kind != "folder")
-        trouble.over()
+        filesystem_faults.clear()

@@ -1,4 +1,4 @@
-"""A rejected image is told once on the terminal, when its file stands still, and so is recovery."""
+"""Rejections are reported once when the file has stopped changing, and so are recoveries."""
 
 import threading
 from collections.abc import Callable
@@ -21,35 +21,37 @@ VECTOR = np.array([1, 0, 0, 0], np.float32)
 
 @dataclass
 class Scene:
-    """A folder in which files are written; what begins with "good" is an image."""
+    """A folder in which files are written; content that starts with "good" is an image."""
 
     folder: Path
     store: FolderStore
     index: SqliteIndex
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     now: float = 0.0
 
     def __post_init__(self) -> None:
-        self.report = LiveReport(self.store, self.index, self.said.append, 2.0, lambda: self.now)
-        self._handle = self.report.watching(self._look_at)
+        self.report = LiveReport(
+            self.store, self.index, self.messages.append, 2.0, lambda: self.now
+        )
+        self._handle = self.report.watching(self._index)
 
     def ref(self, key: str) -> ImageRef:
         return ImageRef(self.store.bucket, key)
 
     def write(self, key: str, text: str) -> None:
-        """The change is seen at once."""
+        """Write a file and process its event."""
         (self.folder / key).write_text(text)
         self._handle({"Records": [{"body": object_event(self.ref(key))}]}, key)
 
     def process(self, key: str) -> None:
-        """As a run over the whole folder does, of which the live report hears nothing."""
-        self._look_at({}, key)
+        """Index a file like a run over the folder, without the live report."""
+        self._index({}, key)
 
-    def passes(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now += seconds
         self.report.report_due()
 
-    def _look_at(self, _: Any, key: str) -> dict[str, Any]:
+    def _index(self, _: Any, key: str) -> dict[str, Any]:
         ref, state = self.ref(key), self.store.head(self.ref(key))
         assert state
         at = state.last_modified
@@ -67,66 +69,66 @@ def scene(folder: Path, store: FolderStore, index: SqliteIndex) -> Scene:
     return Scene(folder, store, index)
 
 
-def test_a_rejected_image_is_told_once_for_each_content(scene: Scene) -> None:
+def test_a_rejected_image_is_reported_once_per_content(scene: Scene) -> None:
     scene.write("bad\n.jpg", "one")
-    scene.passes(2)
-    scene.passes(2)
-    assert scene.said == ["rejected bad\ufffd.jpg: it is cut short"]
+    scene.advance(2)
+    scene.advance(2)
+    assert scene.messages == ["rejected bad\ufffd.jpg: it is cut short"]
     scene.write("bad\n.jpg", "another")
-    scene.passes(2)
-    assert len(scene.said) == 2
+    scene.advance(2)
+    assert len(scene.messages) == 2
 
 
-def test_a_file_that_comes_in_pieces_is_told_only_as_what_it_ends_as(scene: Scene) -> None:
+def test_a_file_written_in_pieces_is_reported_by_its_final_state(scene: Scene) -> None:
     for piece in range(9):
         scene.write("slow.webp", "x" * piece)
         scene.write("slow.jpg", "x" * piece)
-        scene.passes(0.3)
+        scene.advance(0.3)
     scene.write("slow.webp", "good")
-    scene.passes(0.3)
-    assert scene.said == []
-    scene.passes(2)
-    assert scene.said == ["rejected slow.jpg: it is cut short"]
+    scene.advance(0.3)
+    assert scene.messages == []
+    scene.advance(2)
+    assert scene.messages == ["rejected slow.jpg: it is cut short"]
 
 
-def test_nothing_is_told_while_a_change_waits_for_its_turn(scene: Scene) -> None:
+def test_nothing_is_reported_while_a_change_is_queued(scene: Scene) -> None:
     scene.write("slow.webp", "half")
     (scene.folder / "slow.webp").write_text("good, and not looked at yet")
-    scene.passes(2)
-    assert scene.said == []
+    scene.advance(2)
+    assert scene.messages == []
     scene.write("slow.webp", "good at last")
-    scene.passes(2)
-    assert scene.said == []
+    scene.advance(2)
+    assert scene.messages == []
 
 
-def test_a_rejected_file_that_recovers_is_told_at_once(scene: Scene) -> None:
+def test_the_recovery_of_a_rejected_file_is_reported_immediately(scene: Scene) -> None:
     scene.write("slow.webp", "half")
-    scene.passes(2)
+    scene.advance(2)
     scene.write("slow.webp", "good")
-    assert scene.said[1:] == ["searchable now: slow.webp"]
+    assert scene.messages[1:] == ["searchable now: slow.webp"]
     scene.write("slow.webp", "good and new")
-    assert len(scene.said) == 2
+    assert len(scene.messages) == 2
 
 
-def test_what_an_index_run_rejected_is_told_when_it_recovers(scene: Scene) -> None:
+def test_the_recovery_of_a_file_rejected_by_an_index_run_is_reported(scene: Scene) -> None:
     (scene.folder / "a.jpg").write_text("half")
     scene.process("a.jpg")
     scene.write("a.jpg", "good")
-    assert scene.said == ["searchable now: a.jpg"]
+    assert scene.messages == ["searchable now: a.jpg"]
 
 
-def test_nothing_is_told_of_other_images(scene: Scene) -> None:
+def test_other_images_are_not_reported(scene: Scene) -> None:
     scene.write("a.jpg", "good")
-    scene.passes(2)
-    assert scene.said == []
+    scene.advance(2)
+    assert scene.messages == []
 
 
-def test_what_is_due_is_told_without_another_change(
+def test_a_due_report_needs_no_further_change(
     scene: Scene, eventually: Callable[..., None]
 ) -> None:
-    report = LiveReport(scene.store, scene.index, scene.said.append, quiet=0.05)
+    report = LiveReport(scene.store, scene.index, scene.messages.append, quiet=0.05)
     threading.Thread(target=report.run, daemon=True).start()
     (scene.folder / "a.jpg").write_text("half")
-    handle = report.watching(lambda *_: scene._look_at(None, "a.jpg"))
+    handle = report.watching(lambda *_: scene._index(None, "a.jpg"))
     handle({"Records": [{"body": object_event(scene.ref("a.jpg"))}]}, None)
-    eventually("it is told", lambda: scene.said == ["rejected a.jpg: it is cut short"])
+    eventually("it is reported", lambda: scene.messages == ["rejected a.jpg: it is cut short"])

@@ -1,6 +1,6 @@
-"""The queue hands every message out until it is settled, later each time, and not for ever.
+"""The queue redelivers messages with growing delays until success or a limit.
 
-The worker feeds the indexing function as Lambda does, and honours what it reports as failed.
+The worker calls the indexing function like Lambda, and retries the reported failures.
 """
 
 import json
@@ -33,18 +33,18 @@ def queue(clock: Clock) -> EventQueue:
     return EventQueue(max_receives=3, first_retry_seconds=1.0, clock=clock)
 
 
-def test_messages_come_in_the_order_they_were_sent_up_to_the_limit(queue: EventQueue) -> None:
+def test_messages_are_received_in_order_up_to_the_limit(queue: EventQueue) -> None:
     for body in "abc":
         queue.send(body)
     assert [message.body for message in queue.receive(2)] == ["a", "b"]
     assert [message.body for message in queue.receive(2)] == ["c"]
 
 
-def test_nothing_comes_of_an_empty_queue(queue: EventQueue) -> None:
+def test_an_empty_queue_returns_no_messages(queue: EventQueue) -> None:
     assert queue.receive(10, wait=0) == []
 
 
-def test_a_failed_message_comes_again_later_and_later(queue: EventQueue, clock: Clock) -> None:
+def test_a_failed_message_is_retried_with_growing_delays(queue: EventQueue, clock: Clock) -> None:
     queue.send("x")
     for pause in (1.0, 2.0):
         (message,) = queue.receive(10, wait=0)
@@ -69,14 +69,14 @@ def test_a_message_that_keeps_failing_becomes_a_dead_letter(
     assert "hopeless" in caplog.text
 
 
-def test_a_failed_message_does_not_hold_up_the_others(queue: EventQueue) -> None:
+def test_a_failed_message_does_not_block_the_others(queue: EventQueue) -> None:
     queue.send("bad")
     queue.retry(*queue.receive(1))
     queue.send("good")
     assert [message.body for message in queue.receive(10)] == ["good"]
 
 
-def test_closing_releases_who_waits() -> None:
+def test_closing_wakes_waiting_receivers() -> None:
     queue = EventQueue()
     received: list[object] = []
     waiting = threading.Thread(target=lambda: received.append(queue.receive(1)))
@@ -86,7 +86,7 @@ def test_closing_releases_who_waits() -> None:
     assert received == [[]]
 
 
-def test_a_message_wakes_who_waits() -> None:
+def test_a_message_wakes_a_waiting_receiver() -> None:
     queue = EventQueue()
     received: list[str] = []
     waiting = threading.Thread(target=lambda: received.extend(m.body for m in queue.receive(1)))
@@ -96,7 +96,7 @@ def test_a_message_wakes_who_waits() -> None:
     assert received == ["here"]
 
 
-def test_the_lag_tells_what_waits_from_what_is_under_way(queue: EventQueue, clock: Clock) -> None:
+def test_the_lag_separates_waiting_and_in_flight_messages(queue: EventQueue, clock: Clock) -> None:
     for body in "abc":
         queue.send(body)
     assert queue.lag() == Lag(waiting=3, in_flight=0)
@@ -109,7 +109,7 @@ def test_the_lag_tells_what_waits_from_what_is_under_way(queue: EventQueue, cloc
     assert queue.lag() == Lag(waiting=2, in_flight=0)
 
 
-def test_a_dead_letter_is_no_lag(queue: EventQueue, clock: Clock) -> None:
+def test_a_dead_letter_does_not_count_as_lag(queue: EventQueue, clock: Clock) -> None:
     queue.send("hopeless")
     for _ in range(3):
         (message,) = queue.receive(10, wait=0)
@@ -142,14 +142,14 @@ def test_a_batch_reaches_the_handler_as_an_sqs_event() -> None:
     assert queue.receive(10, wait=0) == []
 
 
-def test_only_what_failed_comes_again() -> None:
+def test_only_failed_messages_are_retried() -> None:
     queue = eager_queue("good", "bad")
     batch = queue.receive(10)
     work_on(batch, queue, lambda *_: {"batchItemFailures": [{"itemIdentifier": batch[1].id}]})
     assert [message.body for message in queue.receive(10, wait=0)] == ["bad"]
 
 
-def test_all_comes_again_when_the_handler_raises() -> None:
+def test_all_messages_are_retried_when_the_handler_raises() -> None:
     queue = eager_queue("one", "two")
 
     def handler(*_: Any) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def test_all_comes_again_when_the_handler_raises() -> None:
     assert {message.body for message in queue.receive(10, wait=0)} == {"one", "two"}
 
 
-def test_the_handler_is_told_how_often_a_message_came() -> None:
+def test_the_handler_gets_the_receive_count() -> None:
     queue = eager_queue("x")
     counts: list[str] = []
 
@@ -173,7 +173,7 @@ def test_the_handler_is_told_how_often_a_message_came() -> None:
     assert counts == ["1", "2", "3"]
 
 
-def test_what_is_settled_counts_no_longer_as_lag() -> None:
+def test_processed_messages_do_not_count_as_lag() -> None:
     queue = eager_queue("good", "bad")
     batch = queue.receive(10)
     work_on(batch, queue, lambda *_: {"batchItemFailures": [{"itemIdentifier": batch[1].id}]})

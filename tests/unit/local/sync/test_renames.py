@@ -22,7 +22,7 @@ from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import Outcome
 from local.sync.folder_sync import FolderSync
-from local.sync.reconcile import reconcile, vanished
+from local.sync.reconcile import missing_images, reconcile
 from local.workspace import workspace_of
 from tests.support.fakes import FakeImages, picture, vector
 
@@ -31,7 +31,7 @@ NAME, DIMENSION = "images-test", 8
 PATIENCE_SECONDS = 300.0
 
 Eventually = Callable[..., None]
-Look = Callable[[], list[Outcome]]
+SyncFolder = Callable[[], list[Outcome]]
 
 
 @pytest.fixture
@@ -59,35 +59,35 @@ def indexer(
 
 
 @pytest.fixture
-def look(store: FolderStore, index: SqliteIndex, indexer: Indexer) -> Look:
-    """Reconciles the folder, as `index` and `serve` do."""
+def sync_folder(store: FolderStore, index: SqliteIndex, indexer: Indexer) -> SyncFolder:
+    """Reconciles the folder like `index` and `serve`."""
 
-    def look() -> list[Outcome]:
+    def sync_folder() -> list[Outcome]:
         present = [ref for ref, _ in store.list_images()]
         outcomes = list(reconcile(indexer, present))
         listed = {ref.key for ref in present}
-        return outcomes + list(reconcile(indexer, vanished(store, index, listed, {})))
+        return outcomes + list(reconcile(indexer, missing_images(store, index, listed, {})))
 
-    return look
+    return sync_folder
 
 
 @pytest.fixture
 def live(
-    folder: Path, store: FolderStore, index: SqliteIndex, indexer: Indexer, look: Look
+    folder: Path, store: FolderStore, index: SqliteIndex, indexer: Indexer, sync_folder: SyncFolder
 ) -> Iterator[FolderSync]:
-    """The folder is followed, and its images are handled by the indexing function."""
+    """A folder sync that passes changes to the indexing function."""
     logger = Logger(service="renames", level=logging.ERROR, stream=StringIO())
     metrics = EphemeralMetrics(namespace="imagesearch", service="renames")
     handler = make_handler(indexer, store.bucket, logger, BatchReport(logger, metrics))
     reconciled = threading.Event()
 
-    def first_look() -> Iterator[Outcome]:
-        yield from look()
+    def initial_sync() -> Iterator[Outcome]:
+        yield from sync_folder()
         reconciled.set()
 
-    sync = FolderSync(folder, store, index, handler, first_look)
+    sync = FolderSync(folder, store, index, handler, initial_sync)
     sync.start()
-    # Until then two threads may look at the same new file, and both embed it.
+    # Before that two threads can process the same new file, and both embed it.
     assert reconciled.wait(PATIENCE_SECONDS)
     yield sync
     sync.stop()
@@ -112,13 +112,13 @@ def names(folder: str, count: int = FILES) -> list[str]:
 
 
 def test_a_renamed_folder_is_embedded_once(
-    folder: Path, index: SqliteIndex, images: FakeImages, look: Look, tmp_path: Path
+    folder: Path, index: SqliteIndex, images: FakeImages, sync_folder: SyncFolder, tmp_path: Path
 ) -> None:
     count = 300
     fill(folder / "trip", count)
-    look()
+    sync_folder()
     (folder / "trip").rename(folder / "a tour")
-    outcomes = look()
+    outcomes = sync_folder()
     assert keys(index) == names("a tour", count)
     assert len(images.read) == count
     assert sum(outcome.reused for outcome in outcomes) == count
@@ -126,14 +126,14 @@ def test_a_renamed_folder_is_embedded_once(
 
 
 @pytest.mark.slow
-def test_a_folder_renamed_while_it_is_followed_is_embedded_once(
+def test_a_folder_renamed_while_watched_is_embedded_once(
     folder: Path, index: SqliteIndex, images: FakeImages, live: FolderSync, eventually: Eventually
 ) -> None:
     fill(folder / "trip")
     eventually("it is indexed", lambda: counted(index, "trip/") == FILES, PATIENCE_SECONDS)
     (folder / "trip").rename(folder / "zoo")
     eventually("it is renamed", lambda: counted(index, "zoo/") == FILES, PATIENCE_SECONDS)
-    eventually("the old is gone", lambda: counted(index, "") == FILES, PATIENCE_SECONDS)
+    eventually("the old record is deleted", lambda: counted(index, "") == FILES, PATIENCE_SECONDS)
     assert keys(index) == names("zoo")
     assert len(images.read) == FILES
     assert live.queue.dead_letters == []
@@ -141,7 +141,7 @@ def test_a_folder_renamed_while_it_is_followed_is_embedded_once(
 
 @pytest.mark.usefixtures("live")
 @pytest.mark.slow
-def test_a_file_renamed_while_its_folder_is_followed_is_embedded_once(
+def test_a_file_renamed_while_watched_is_embedded_once(
     folder: Path, index: SqliteIndex, images: FakeImages, eventually: Eventually
 ) -> None:
     (folder / "a.png").write_bytes(picture("a"))
@@ -152,17 +152,21 @@ def test_a_file_renamed_while_its_folder_is_followed_is_embedded_once(
     assert images.read == [picture("a")]
 
 
-def test_folders_that_swap_their_names_are_embedded_once(
-    folder: Path, index: SqliteIndex, images: FakeImages, store: FolderStore, look: Look
+def test_folders_that_swap_names_are_embedded_once(
+    folder: Path,
+    index: SqliteIndex,
+    images: FakeImages,
+    store: FolderStore,
+    sync_folder: SyncFolder,
 ) -> None:
     count = 200
     for name in ("2023", "2024"):
         fill(folder / name, count)
-    look()
+    sync_folder()
     (folder / "2023").rename(folder / "was")
     (folder / "2024").rename(folder / "2023")
     (folder / "was").rename(folder / "2024")
-    look()
+    sync_folder()
     assert keys(index) == names("2023", count) + names("2024", count)
     assert len(images.read) == 2 * count
     for scanned in index.scan(embeddings=True):
@@ -172,22 +176,26 @@ def test_folders_that_swap_their_names_are_embedded_once(
 
 
 def test_a_touched_file_keeps_its_record(
-    folder: Path, index: SqliteIndex, images: FakeImages, look: Look
+    folder: Path, index: SqliteIndex, images: FakeImages, sync_folder: SyncFolder
 ) -> None:
     fill(folder, 3)
-    look()
+    sync_folder()
     for file in folder.iterdir():
         file.write_bytes(file.read_bytes())
-    assert {outcome.kind.value for outcome in look()} == {"updated"}
+    assert {outcome.kind.value for outcome in sync_folder()} == {"updated"}
     assert len(images.read) == 3
-    assert {outcome.kind.value for outcome in look()} == {"unchanged"}
+    assert {outcome.kind.value for outcome in sync_folder()} == {"unchanged"}
 
 
-def test_a_moved_library_takes_all_from_its_old_index(
-    tmp_path: Path, index: SqliteIndex, derived: FolderDerived, folder: Path, look: Look
+def test_a_moved_library_reuses_its_old_index(
+    tmp_path: Path,
+    index: SqliteIndex,
+    derived: FolderDerived,
+    folder: Path,
+    sync_folder: SyncFolder,
 ) -> None:
     fill(folder / "in", 20)
-    look()
+    sync_folder()
     folder = folder.rename(tmp_path / "elsewhere")
     (folder / "new.png").write_bytes(picture("new"))
     old = ContentSource(SqliteContentLookup(tmp_path / "index.db", NAME, DIMENSION), derived)
@@ -213,7 +221,9 @@ def photos(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_command_says_what_was_known(run: Callable, photos: Path, tmp_path: Path) -> None:
+def test_the_command_reports_the_number_of_reused_records(
+    run: Callable, photos: Path, tmp_path: Path
+) -> None:
     assert "3 indexed (1 with known content) in" in run("index", str(photos)).stderr
     moved = photos.rename(tmp_path / "mo ved, 50% #1")
     done = run("index", str(moved))
@@ -229,7 +239,9 @@ def test_the_command_says_what_was_known(run: Callable, photos: Path, tmp_path: 
     assert "rot.png" in found.stdout
 
 
-def test_workspaces_whose_folder_is_gone_come_first_and_not_all_are_asked(tmp_path: Path) -> None:
+def test_workspaces_of_missing_folders_are_searched_first_and_their_number_is_limited(
+    tmp_path: Path,
+) -> None:
     data = tmp_path / "data"
     for number in range(20):
         folder = tmp_path / f"library {number:02}"

@@ -1,6 +1,6 @@
-"""The watcher tells of every change, and says so itself when it may have missed one.
+"""The watcher reports every change, and a gap when it can have missed one.
 
-A change at a path concerns the file there, and all that is or was below a folder.
+A change of a path concerns its file, and all present and indexed files below a folder.
 """
 
 import shutil
@@ -22,7 +22,7 @@ Eventually = Callable[..., None]
 
 
 class Watched:
-    """A watcher at work, and what it told; `fail` is raised once out of the next change."""
+    """A running watcher and its reports; the next change raises `fail` once."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
@@ -59,12 +59,12 @@ def watched(folder: Path, eventually: Eventually) -> Iterator[Watched]:
     made.stop()
 
 
-def test_the_first_gap_comes_when_the_watch_stands(watched: Watched) -> None:
+def test_the_first_gap_is_reported_when_the_watch_is_ready(watched: Watched) -> None:
     assert watched.gaps == 1
     assert watched.paths == set()
 
 
-def test_a_new_a_changed_a_renamed_and_a_deleted_file_are_told(
+def test_new_changed_renamed_and_deleted_files_are_reported(
     watched: Watched, folder: Path, eventually: Eventually
 ) -> None:
     for name, change in {
@@ -72,73 +72,77 @@ def test_a_new_a_changed_a_renamed_and_a_deleted_file_are_told(
         "renamed.jpg": lambda: (folder / "new.jpg").rename(folder / "renamed.jpg"),
     }.items():
         change()
-        eventually(f"{name} is told", lambda name=name: name in watched.paths)
+        eventually(f"{name} is reported", lambda name=name: name in watched.paths)
     watched.paths.clear()
     (folder / "renamed.jpg").write_text("more")
-    eventually("the change is told", lambda: "renamed.jpg" in watched.paths)
+    eventually("the change is reported", lambda: "renamed.jpg" in watched.paths)
     watched.paths.clear()
     (folder / "renamed.jpg").unlink()
-    eventually("the deletion is told", lambda: "renamed.jpg" in watched.paths)
+    eventually("the deletion is reported", lambda: "renamed.jpg" in watched.paths)
 
 
-def test_a_folder_moved_in_and_out_is_told(
+def test_a_folder_moved_in_and_out_is_reported(
     watched: Watched, folder: Path, tmp_path: Path, eventually: Eventually
 ) -> None:
     (tmp_path / "trip").mkdir()
     (tmp_path / "trip" / "1.jpg").touch()
     (tmp_path / "trip").rename(folder / "trip")
-    eventually("the folder is told", lambda: "trip" in watched.paths)
+    eventually("the folder is reported", lambda: "trip" in watched.paths)
     watched.paths.clear()
     (folder / "trip").rename(tmp_path / "trip")
-    eventually("that it is gone is told", lambda: "trip" in watched.paths)
+    eventually("the deletion is reported", lambda: "trip" in watched.paths)
 
 
-def test_hidden_files_are_not_told(watched: Watched, folder: Path, eventually: Eventually) -> None:
+def test_hidden_files_are_not_reported(
+    watched: Watched, folder: Path, eventually: Eventually
+) -> None:
     (folder / ".imagesearch").mkdir()
     (folder / ".imagesearch" / "index.db").touch()
     (folder / ".partial.jpg").touch()
     (folder / "seen.jpg").touch()
-    eventually("the other file is told", lambda: "seen.jpg" in watched.paths)
+    eventually("the other file is reported", lambda: "seen.jpg" in watched.paths)
     assert watched.paths == {"seen.jpg"}
 
 
-def test_an_error_means_a_gap_and_the_watch_goes_on(
+def test_an_error_reports_a_gap_and_the_watch_continues(
     watched: Watched, folder: Path, eventually: Eventually
 ) -> None:
     watched.fail = OSError("overflow")
     (folder / "lost.jpg").touch()
-    eventually("a gap is told", lambda: watched.gaps >= 2)
+    eventually("a gap is reported", lambda: watched.gaps >= 2)
     (folder / "next.jpg").touch()
-    eventually("the next change is told", lambda: "next.jpg" in watched.paths)
+    eventually("the next change is reported", lambda: "next.jpg" in watched.paths)
 
 
-def test_a_name_that_is_no_utf8_means_a_gap_and_the_watch_goes_on(
+def test_a_name_that_is_not_utf8_reports_a_gap_and_the_watch_continues(
     watched: Watched, folder: Path, eventually: Eventually
 ) -> None:
     try:
         (folder / "\udcff.jpg").touch()
     except OSError:
         pytest.skip("this file system has UTF-8 names only")
-    eventually("a gap is told", lambda: watched.gaps >= 2)
+    eventually("a gap is reported", lambda: watched.gaps >= 2)
     (folder / "next.jpg").touch()
-    eventually("the next change is told", lambda: "next.jpg" in watched.paths)
+    eventually("the next change is reported", lambda: "next.jpg" in watched.paths)
 
 
-def test_a_folder_that_is_made_anew_is_watched_again(
+def test_a_recreated_folder_is_watched_again(
     watched: Watched, folder: Path, eventually: Eventually
 ) -> None:
     shutil.rmtree(folder)
     folder.mkdir()
-    eventually("a gap is told", lambda: watched.gaps >= 2)
+    eventually("a gap is reported", lambda: watched.gaps >= 2)
     watched.paths.clear()
     (folder / "anew.jpg").touch()
-    eventually("the new file is told", lambda: "anew.jpg" in watched.paths)
+    eventually("the new file is reported", lambda: "anew.jpg" in watched.paths)
 
 
-def test_a_folder_that_cannot_be_watched_is_a_gap(tmp_path: Path, eventually: Eventually) -> None:
+def test_a_folder_that_cannot_be_watched_reports_a_gap(
+    tmp_path: Path, eventually: Eventually
+) -> None:
     unwatchable = Watched(tmp_path / "nowhere")
     try:
-        eventually("a gap is told", lambda: unwatchable.gaps)
+        eventually("a gap is reported", lambda: unwatchable.gaps)
     finally:
         unwatchable.stop()
 
@@ -147,7 +151,7 @@ def states(folder: Path) -> Callable[[], dict[Path, str]]:
     return lambda: {path: path.read_text() for path in folder.rglob("*.jpg")}
 
 
-# As watchfiles 1.3.0 says it, on Linux.
+# Messages of watchfiles 1.3.0 on Linux.
 REFUSALS = {
     "fs.inotify.max_user_watches": OSError("OS file watch limit reached. about [...]"),
     "fs.inotify.max_user_instances": RuntimeError(
@@ -158,7 +162,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("meaning", REFUSALS)
-def test_what_cannot_be_watched_is_looked_through_and_a_line_says_why(
+def test_an_unwatchable_folder_is_polled_and_the_reason_is_logged(
     folder: Path,
     eventually: Eventually,
     monkeypatch: pytest.MonkeyPatch,
@@ -172,12 +176,12 @@ def test_what_cannot_be_watched_is_looked_through_and_a_line_says_why(
     (folder / "before.jpg").write_text("1")
     polled = Watched(folder, files=states(folder))
     try:
-        eventually("everything is looked at", lambda: polled.gaps == 1)
+        eventually("the folder is rescanned", lambda: polled.gaps == 1)
         (folder / "new.jpg").write_text("1")
-        eventually("the new file is told", lambda: polled.paths == {"new.jpg"})
+        eventually("the new file is reported", lambda: polled.paths == {"new.jpg"})
         (folder / "new.jpg").write_text("2")
         (folder / "before.jpg").unlink()
-        eventually("both are told", lambda: polled.paths == {"new.jpg", "before.jpg"})
+        eventually("both are reported", lambda: polled.paths == {"new.jpg", "before.jpg"})
         assert polled.gaps == 1
     finally:
         polled.stop()
@@ -186,26 +190,26 @@ def test_what_cannot_be_watched_is_looked_through_and_a_line_says_why(
     assert "polled every few seconds" in line
 
 
-def test_a_folder_that_may_not_be_read_costs_no_other_its_changes(
+def test_a_folder_without_permission_does_not_affect_the_watch_of_others(
     folder: Path, eventually: Eventually
 ) -> None:
-    """Read by anybody, or by nobody but root: what is in the others is told."""
+    """Changes in the other folders are reported, for root and for other users."""
     for name in ("a", "b", "locked", "x", "y", "z"):
         (folder / name).mkdir()
     (folder / "locked").chmod(0)
     watched = Watched(folder, files=states(folder))
     try:
-        eventually("everything is looked at", lambda: watched.gaps)
+        eventually("the folder is rescanned", lambda: watched.gaps)
         made = {f"{name}/1.jpg" for name in "abxyz"}
         for path in made:
             (folder / path).write_text("1")
-        eventually("every file is told", lambda: made <= watched.paths)
+        eventually("every file is reported", lambda: made <= watched.paths)
     finally:
         watched.stop()
         (folder / "locked").chmod(0o755)
 
 
-def test_the_watch_is_set_up_again_where_another_disk_is_mounted(
+def test_the_watch_is_restarted_when_another_disk_is_mounted(
     folder: Path, eventually: Eventually
 ) -> None:
     places = ["first disk"]
@@ -213,24 +217,24 @@ def test_the_watch_is_set_up_again_where_another_disk_is_mounted(
     try:
         eventually("the watch stands", lambda: watched.gaps == 1)
         places[0] = "second disk"
-        eventually("a gap is told", lambda: watched.gaps == 2)
+        eventually("a gap is reported", lambda: watched.gaps == 2)
         (folder / "new.jpg").touch()
-        eventually("the new file is told", lambda: "new.jpg" in watched.paths)
+        eventually("the new file is reported", lambda: "new.jpg" in watched.paths)
     finally:
         watched.stop()
 
 
-def test_a_folder_that_watchfiles_leaves_out_means_a_gap(
+def test_a_folder_omitted_by_watchfiles_reports_a_gap(
     watched: Watched, folder: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where watches run out, it does not tell of a folder that is made later."""
+    """At the limit of watches, watchfiles does not report folders created later."""
     monkeypatch.setattr(watcher, "_watched_inodes", frozenset)
     (folder / "sub").mkdir()
-    eventually("a gap is told", lambda: watched.gaps >= 2)
+    eventually("a gap is reported", lambda: watched.gaps >= 2)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
-def test_what_is_watched_is_known(watched: Watched, folder: Path, eventually: Eventually) -> None:
+def test_watched_folders_are_known(watched: Watched, folder: Path, eventually: Eventually) -> None:
     (folder / "sub").mkdir()
     eventually("the new folder is watched", lambda: watcher._unwatched([folder / "sub"]) == [])
     assert watcher._unwatched([folder, folder / "gone"]) == []
@@ -238,7 +242,7 @@ def test_what_is_watched_is_known(watched: Watched, folder: Path, eventually: Ev
 
 
 Keys = Callable[..., list[str]]
-Remember = Callable[..., None]
+AddRecords = Callable[..., None]
 
 
 @pytest.fixture
@@ -265,52 +269,50 @@ def test_a_deleted_file_is_its_own_key(keys: Keys) -> None:
     assert keys("gone.jpg") == ["gone.jpg"]
 
 
-def test_a_folder_that_was_moved_in_stands_for_all_its_files(folder: Path, keys: Keys) -> None:
+def test_a_folder_that_was_moved_in_expands_to_all_its_files(folder: Path, keys: Keys) -> None:
     touch(folder, "in/1.jpg", "in/deep/2.jpg", "in/.hidden.jpg", "out.jpg")
     assert keys("in") == ["in", "in/1.jpg", "in/deep/2.jpg"]
 
 
-def test_a_folder_that_is_gone_stands_for_what_was_indexed_in_it(
-    keys: Keys, remember: Remember
-) -> None:
-    remember("trip/1.jpg", "trip/deep/2.jpg", "trip-2/3.jpg", "tri.jpg")
+def test_a_missing_folder_expands_to_its_indexed_keys(keys: Keys, add_records: AddRecords) -> None:
+    add_records("trip/1.jpg", "trip/deep/2.jpg", "trip-2/3.jpg", "tri.jpg")
     assert keys("trip") == ["trip", "trip/1.jpg", "trip/deep/2.jpg"]
 
 
 def test_a_renamed_folder_concerns_old_and_new_keys(
-    folder: Path, keys: Keys, remember: Remember
+    folder: Path, keys: Keys, add_records: AddRecords
 ) -> None:
-    remember("old/1.jpg")
+    add_records("old/1.jpg")
     touch(folder, "new/1.jpg")
     assert keys("old", "new") == ["new", "new/1.jpg", "old", "old/1.jpg"]
 
 
-def test_what_is_there_comes_before_what_is_gone(
-    folder: Path, store: FolderStore, index: SqliteIndex, remember: Remember
+def test_existing_files_are_reported_before_deleted_ones(
+    folder: Path, store: FolderStore, index: SqliteIndex, add_records: AddRecords
 ) -> None:
-    """A renamed image is embedded again unless its old record is there when it is looked at."""
-    remember("a/1.jpg", "a/2.jpg", "c/was/3.jpg", "d.jpg")
+    """A renamed image is embedded again unless its old record exists when it is processed."""
+    add_records("a/1.jpg", "a/2.jpg", "c/was/3.jpg", "d.jpg")
     touch(folder, "b/1.jpg", "b/2.jpg", "c/is/3.jpg", "z.jpg")
     paths = [folder / name for name in ("a", "b", "c", "d.jpg", "z.jpg")]
     keys = [ref.key for ref in changed_keys(paths, store, index)]
-    there = [(folder / key).exists() for key in keys]
-    assert there == sorted(there, reverse=True)
+    existing = [(folder / key).exists() for key in keys]
+    assert existing == sorted(existing, reverse=True)
     assert len(keys) == len(set(keys)) == 11
 
 
-def test_a_file_in_the_place_of_a_folder_concerns_both(
-    folder: Path, keys: Keys, remember: Remember
+def test_a_file_that_replaces_a_folder_concerns_both(
+    folder: Path, keys: Keys, add_records: AddRecords
 ) -> None:
-    remember("x.jpg/1.jpg")
+    add_records("x.jpg/1.jpg")
     touch(folder, "x.jpg")
     assert keys("x.jpg") == ["x.jpg", "x.jpg/1.jpg"]
 
 
-def test_many_deletions_below_a_folder_are_asked_about_once(keys: Keys, remember: Remember) -> None:
-    remember("d/1.jpg", "d/2.jpg")
+def test_many_deletions_below_a_folder_cause_one_query(keys: Keys, add_records: AddRecords) -> None:
+    add_records("d/1.jpg", "d/2.jpg")
     assert keys("d", "d/1.jpg", "d/2.jpg", "d/unknown.jpg") == ["d", "d/1.jpg", "d/2.jpg"]
 
 
-def test_hidden_paths_and_the_folder_itself_concern_nothing(folder: Path, keys: Keys) -> None:
+def test_hidden_paths_and_the_folder_itself_are_ignored(folder: Path, keys: Keys) -> None:
     touch(folder, ".imagesearch/x.jpg", "a.jpg")
     assert keys(".imagesearch/x.jpg", ".imagesearch", ".", ".secret.jpg") == []

@@ -1,6 +1,6 @@
-"""Foreign names, foreign pages and wrong keys do not reach the application.
+"""Unknown host names, other origins and wrong keys do not reach the application.
 
-A server may have one key, or several that have names.
+A server can have one key, or several named keys.
 """
 
 import time
@@ -26,24 +26,24 @@ PUBLIC = Auth(app, "0.0.0.0", ApiKeys({}))  # noqa: S104
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1"])
-def test_a_loopback_server_answers_to_its_own_names(call: Call, host: str) -> None:
+def test_a_loopback_server_accepts_its_own_host_names(call: Call, host: str) -> None:
     assert call(LOCAL, HTTP_HOST=host).status == "200 OK"
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "", "[x", "127.0.0.2"]
 )
-def test_a_loopback_server_answers_to_no_other_name(call: Call, host: str) -> None:
+def test_a_loopback_server_rejects_other_host_names(call: Call, host: str) -> None:
     answer = call(LOCAL, HTTP_HOST=host)
     assert answer.status == "421 Misdirected Request"
     assert b"foreign_host" in answer.body
 
 
-def test_a_server_for_others_answers_to_every_name(call: Call) -> None:
+def test_a_public_server_accepts_every_host_name(call: Call) -> None:
     assert call(PUBLIC, HTTP_HOST="photos.example").status == "200 OK"
 
 
-def test_a_page_of_another_site_may_change_nothing(call: Call) -> None:
+def test_a_page_of_another_origin_cannot_change_anything(call: Call) -> None:
     origin = {"HTTP_ORIGIN": "https://evil.example"}
     assert call(LOCAL, "/v1/images/x", "DELETE", **origin).status == "403 Forbidden"
     assert call(LOCAL, "/v1/search", "POST", HTTP_ORIGIN="null").status == "403 Forbidden"
@@ -54,7 +54,7 @@ def test_a_page_of_another_site_may_change_nothing(call: Call) -> None:
 @pytest.mark.parametrize(
     "path", ["/v1/search?q=x", "/v1/health", "/files/a.jpg", "/thumbnails/x/y.webp"]
 )
-def test_with_a_key_set_the_api_and_the_files_need_it(call: Call, path: str) -> None:
+def test_a_configured_key_protects_the_api_and_the_files(call: Call, path: str) -> None:
     for wrong in ({}, {"HTTP_X_API_KEY": "wrong"}, {"HTTP_X_API_KEY": "ключ"}):
         answer = call(KEYED, path, **wrong)
         assert answer.status == "403 Forbidden"
@@ -63,11 +63,11 @@ def test_with_a_key_set_the_api_and_the_files_need_it(call: Call, path: str) -> 
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
-def test_with_a_key_set_the_pages_do_not_need_it(call: Call, path: str) -> None:
+def test_a_configured_key_does_not_protect_the_pages(call: Call, path: str) -> None:
     assert call(KEYED, path).status == "200 OK"
 
 
-def test_the_cookie_of_an_answer_opens_the_files_and_nothing_else(call: Call) -> None:
+def test_the_session_cookie_grants_access_to_files_only(call: Call) -> None:
     cookie = call(KEYED, "/v1/health", HTTP_X_API_KEY="the key").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
@@ -85,7 +85,7 @@ def test_the_cookie_is_found_among_others(call: Call) -> None:
     assert call(KEYED, "/files/a.jpg", **several).status == "200 OK"
 
 
-def test_a_cookie_that_is_costly_to_parse_is_refused_at_once(call: Call) -> None:
+def test_a_cookie_that_is_expensive_to_parse_is_rejected_immediately(call: Call) -> None:
     started = time.process_time()
     cookie = {"HTTP_COOKIE": 'imagesearch-files="' + "\\" * 120_000}
     assert call(KEYED, "/files/a.jpg", **cookie).status == "403 Forbidden"
@@ -96,7 +96,7 @@ def test_a_cookie_that_is_costly_to_parse_is_refused_at_once(call: Call) -> None
     ("host", "loopback"),
     [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("me", False)],  # noqa: S104
 )
-def test_what_is_loopback(host: str, loopback: bool) -> None:
+def test_loopback_hosts_are_recognized(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 
 
@@ -104,7 +104,7 @@ SITE = "https://shop.example"
 OPEN = Auth(app, "127.0.0.1", ApiKeys({"default": "the key"}), SITE)
 
 
-def test_pages_of_the_site_that_is_named_may_call_with_the_key(call: Call) -> None:
+def test_pages_of_the_configured_origin_can_call_with_the_key(call: Call) -> None:
     wanted = {"HTTP_ORIGIN": SITE, "HTTP_X_API_KEY": "the key"}
     assert call(OPEN, "/v1/search", "POST", **wanted).status == "200 OK"
     assert call(OPEN, "/v1/search", "POST", HTTP_ORIGIN=SITE).status == "403 Forbidden"
@@ -112,7 +112,7 @@ def test_pages_of_the_site_that_is_named_may_call_with_the_key(call: Call) -> No
     assert call(OPEN, "/v1/search", "POST", **other).status == "403 Forbidden"
 
 
-def test_what_a_browser_asks_before_it_calls_needs_no_key(call: Call) -> None:
+def test_a_preflight_request_needs_no_key(call: Call) -> None:
     assert call(OPEN, "/v1/search", "OPTIONS", HTTP_ORIGIN=SITE).status == "200 OK"
     assert call(KEYED, "/v1/search", "OPTIONS", HTTP_ORIGIN=SITE).status == "403 Forbidden"
 
@@ -126,11 +126,11 @@ def test_one_key_and_more_are_read_from_the_environment() -> None:
     assert keys
 
 
-def test_without_keys_everybody_may_call() -> None:
+def test_requests_need_no_key_if_none_is_configured() -> None:
     assert not ApiKeys.from_environment({})
 
 
-def test_the_cookie_of_a_key_leads_back_to_it_and_tells_it_to_nobody() -> None:
+def test_a_cookie_identifies_its_key_without_revealing_it() -> None:
     keys = ApiKeys({"shop": "secret", "office": "other"})
     assert keys.holder_of_cookie(keys.cookie("shop")) == "shop"
     assert keys.holder_of_cookie("secret") is None
@@ -138,6 +138,6 @@ def test_the_cookie_of_a_key_leads_back_to_it_and_tells_it_to_nobody() -> None:
 
 
 @pytest.mark.parametrize("text", ["shop", "=key", "shop=", "shop=a,shop=b", "default=a"])
-def test_a_list_that_names_no_keys_is_refused(text: str) -> None:
+def test_an_invalid_list_of_keys_is_rejected(text: str) -> None:
     with pytest.raises(UsageError, match="shop=key1"):
         ApiKeys.from_environment({"IMAGESEARCH_API_KEY": "x", "IMAGESEARCH_API_KEYS": text})

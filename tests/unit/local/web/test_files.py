@@ -1,4 +1,4 @@
-"""The folder's files are served as a bucket serves objects, and run no script in our origin."""
+"""Files of the folder are served like objects of a bucket, and cannot run scripts in the origin."""
 
 import os
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def test_a_hit_s_url_leads_to_its_file(
 ) -> None:
     (folder / key).parent.mkdir(parents=True, exist_ok=True)
     (folder / key).write_bytes(JPEG)
-    # A server decodes a path after it has cut off the query.
+    # A server decodes the path after it has removed the query.
     path = unquote(store.url(ImageRef(store.bucket, key)), encoding="latin-1")
     answer = call(files, PATH_INFO=path)
     assert (answer.status, answer.body) == ("200 OK", JPEG)
@@ -38,7 +38,7 @@ def test_a_hit_s_url_leads_to_its_file(
 
 
 @pytest.mark.parametrize("name", ["x.svg", "x.html", "x.jpg"])
-def test_what_is_no_raster_image_is_only_offered_for_download(
+def test_files_that_are_not_raster_images_are_sent_as_attachments(
     name: str, files: Files, folder: Path, call: Call
 ) -> None:
     (folder / name).write_text("<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>")
@@ -58,7 +58,7 @@ def test_what_is_no_raster_image_is_only_offered_for_download(
         (b"FUJIFILMCCD-RAW 0201", "image/x-fuji-raf", "attachment"),
     ],
 )
-def test_what_no_browser_draws_is_offered_for_download(
+def test_formats_that_browsers_cannot_render_are_sent_as_attachments(
     begins: bytes, content_type: str, kind: str, files: Files, folder: Path, call: Call
 ) -> None:
     (folder / "picture").write_bytes(begins.ljust(100, b"\0"))
@@ -70,7 +70,7 @@ def test_what_no_browser_draws_is_offered_for_download(
 @pytest.mark.parametrize(
     "path", ["../secret.jpg", "d/../../secret.jpg", "/etc/passwd", ".hidden.jpg", "", "d", "no.jpg"]
 )
-def test_what_is_not_a_visible_file_of_the_folder_is_not_found(
+def test_hidden_and_missing_files_are_not_found(
     path: str, files: Files, folder: Path, call: Call
 ) -> None:
     (folder / "d").mkdir()
@@ -85,7 +85,9 @@ def test_a_link_out_of_the_folder_is_not_followed(files: Files, folder: Path, ca
     assert call(files, "/files/link.jpg").status == "404 Not Found"
 
 
-def test_a_pipe_is_not_found_and_not_waited_for(files: Files, folder: Path, call: Call) -> None:
+def test_a_named_pipe_is_not_found_and_does_not_block(
+    files: Files, folder: Path, call: Call
+) -> None:
     os.mkfifo(folder / "pipe.jpg")
     assert call(files, "/files/pipe.jpg").status == "404 Not Found"
 
@@ -99,7 +101,7 @@ def test_an_unchanged_file_is_not_sent_twice(files: Files, folder: Path, call: C
     assert call(files, "/files/a.jpg", HTTP_IF_NONE_MATCH=etag).body == JPEG * 2
 
 
-def test_head_tells_the_length_and_other_methods_are_refused(
+def test_head_returns_the_length_and_other_methods_are_rejected(
     files: Files, folder: Path, call: Call
 ) -> None:
     (folder / "a.jpg").write_bytes(JPEG)

@@ -1,7 +1,4 @@
-"""The gateway calls the handler for a request and sends what it answers.
-
-Requests turn into API Gateway's events and its answers into HTTP, nothing lost.
-"""
+"""The gateway converts requests to events of API Gateway, and responses to HTTP."""
 
 import base64
 import json
@@ -22,7 +19,7 @@ def echo(event: dict[str, Any], _: Any) -> dict[str, Any]:
     return {"statusCode": 200, "headers": {"X-Made": "yes"}, "body": json.dumps(event)}
 
 
-def test_a_request_reaches_the_handler_and_its_answer_the_client(call: Call) -> None:
+def test_the_handler_gets_the_request_and_the_client_the_response(call: Call) -> None:
     answer = call(Gateway(echo), "/v1/images/ä?limit=3&q=a+b", HTTP_X_API_KEY="k")
     event = json.loads(answer.body)
     assert answer.status == "200 OK"
@@ -38,7 +35,7 @@ def test_a_head_request_gets_no_body(call: Call) -> None:
     assert (answer.status, answer.body) == ("200 OK", b"")
 
 
-def test_a_handler_that_breaks_is_a_502_without_its_stack(call: Call) -> None:
+def test_a_handler_exception_is_a_502_without_a_stack_trace(call: Call) -> None:
     def broken(*_: Any) -> dict[str, Any]:
         raise RuntimeError("secret")
 
@@ -48,7 +45,7 @@ def test_a_handler_that_breaks_is_a_502_without_its_stack(call: Call) -> None:
     assert b"secret" not in answer.body
 
 
-def test_image_bytes_without_their_type_are_a_400_that_says_so(call: Call) -> None:
+def test_image_bytes_without_a_content_type_are_400(call: Call) -> None:
     answer = call(Gateway(echo), "/v1/search", "POST", b"\xff\xd8\xff")
     assert answer.status == "400 Bad Request"
     assert "content-type" in json.loads(answer.body)["error"]["hint"]
@@ -62,7 +59,7 @@ def test_a_query_of_very_many_fields_is_a_400(call: Call) -> None:
 def test_the_handler_gets_one_request_at_a_time_as_in_lambda(call: Call) -> None:
     inside: list[int] = []
     overlaps: list[int] = []
-    everybody = threading.Barrier(4)
+    barrier = threading.Barrier(4)
 
     def handler(*_: Any) -> dict[str, Any]:
         inside.append(1)
@@ -74,7 +71,7 @@ def test_the_handler_gets_one_request_at_a_time_as_in_lambda(call: Call) -> None
     app = Gateway(handler)
 
     def ask() -> None:
-        everybody.wait(PATIENCE_SECONDS)
+        barrier.wait(PATIENCE_SECONDS)
         call(app, "/v1/health")
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -102,7 +99,7 @@ def test_no_query_and_no_body_are_null_as_in_api_gateway() -> None:
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "IMAGE/PNG"])
-def test_image_bytes_travel_in_base64(content_type: str) -> None:
+def test_image_bytes_are_passed_in_base64(content_type: str) -> None:
     data = bytes(range(256))
     headers = {"content-type": content_type}
     event = proxy_event(HttpRequest("POST", "/v1/search", headers=headers, body=data))
@@ -111,7 +108,7 @@ def test_image_bytes_travel_in_base64(content_type: str) -> None:
     assert event["multiValueHeaders"] == {"content-type": [content_type]}
 
 
-def test_json_travels_as_text() -> None:
+def test_json_is_passed_as_text() -> None:
     headers = {"content-type": "application/json"}
     event = proxy_event(
         HttpRequest("POST", "/v1/search", headers=headers, body='{"ü": 1}'.encode())
@@ -119,19 +116,19 @@ def test_json_travels_as_text() -> None:
     assert (event["body"], event["isBase64Encoded"]) == ('{"ü": 1}', False)
 
 
-def test_bytes_that_claim_to_be_text_are_refused() -> None:
+def test_invalid_utf_8_declared_as_text_is_rejected() -> None:
     with pytest.raises(UnicodeDecodeError):
         proxy_event(HttpRequest("POST", "/v1/search", body=b"\xff\xd8\xff"))
 
 
-def test_an_answer_in_base64_turns_into_its_bytes() -> None:
+def test_a_response_in_base64_is_decoded() -> None:
     answer = http_response(
         {"statusCode": 200, "body": base64.b64encode(b"\xff\x00").decode(), "isBase64Encoded": True}
     )
     assert (answer.status, answer.body) == (200, b"\xff\x00")
 
 
-def test_an_answer_keeps_several_values_of_a_header_and_no_length_of_its_own() -> None:
+def test_a_response_keeps_repeated_headers_and_drops_its_content_length() -> None:
     answer = http_response(
         {
             "statusCode": 201,

@@ -1,4 +1,4 @@
-"""The server keeps the limits of an API, whatever clients do to it."""
+"""The server enforces its limits with misbehaving clients."""
 
 import json
 import signal
@@ -60,12 +60,12 @@ def client(port: int) -> Iterator[httpx.Client]:
         yield made
 
 
-def test_a_body_at_the_limit_is_taken(client: httpx.Client) -> None:
+def test_a_body_at_the_limit_is_accepted(client: httpx.Client) -> None:
     answer = client.post("/v1/search", content=b"x" * MAX_BODY_BYTES)
     assert (answer.status_code, answer.text) == (200, str(MAX_BODY_BYTES))
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_read(port: int) -> None:
+def test_a_body_over_the_limit_is_rejected_before_it_is_read(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
         connection.sendall(
             b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\n"
@@ -78,7 +78,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(port: int) -> None:
     assert json.loads(body)["error"]["code"] == "image_too_large"
 
 
-def test_a_body_of_unknown_length_over_the_limit_is_refused(port: int) -> None:
+def test_a_body_of_unknown_length_over_the_limit_is_rejected(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
         connection.sendall(
             b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -88,12 +88,12 @@ def test_a_body_of_unknown_length_over_the_limit_is_refused(port: int) -> None:
             for _ in range(12):
                 connection.sendall(chunk)
             answer = _all_of(connection)
-        except OSError:  # it hung up on us, which is as good
+        except OSError:  # the server closed the connection, which is also valid
             return
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_headers_over_the_limit_are_refused_in_the_shape_of_the_api(client: httpx.Client) -> None:
+def test_headers_over_the_limit_are_rejected_with_an_api_error(client: httpx.Client) -> None:
     assert client.get("/", headers={"x": "y" * (MAX_HEADER_BYTES - 1_000)}).status_code == 200
     answer = client.get("/", headers={"x": "y" * MAX_HEADER_BYTES})
     assert answer.status_code == 431
@@ -112,13 +112,13 @@ def test_headers_over_the_limit_are_refused_in_the_shape_of_the_api(client: http
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-def test_a_broken_client_harms_nobody_else(sent: bytes, port: int, client: httpx.Client) -> None:
+def test_a_failing_client_affects_no_other(sent: bytes, port: int, client: httpx.Client) -> None:
     with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
         connection.sendall(sent)
     assert client.get("/").status_code == 200
 
 
-def test_many_clients_at_once_are_all_answered(port: int) -> None:
+def test_many_concurrent_clients_are_answered(port: int) -> None:
     statuses: list[int] = []
 
     def ask() -> None:
@@ -134,12 +134,12 @@ def test_many_clients_at_once_are_all_answered(port: int) -> None:
     assert statuses == [200] * 40
 
 
-def test_head_answers_without_a_body(client: httpx.Client) -> None:
+def test_head_returns_no_body(client: httpx.Client) -> None:
     answer = client.head("/")
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_a_port_in_use_is_refused_in_a_sentence() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with (
         closing(Server("127.0.0.1", 0)) as first,
         pytest.raises(UsageError, match=f"port {first.port} is in use"),
@@ -147,7 +147,7 @@ def test_a_port_in_use_is_refused_in_a_sentence() -> None:
         Server("127.0.0.1", first.port)
 
 
-def test_an_address_that_is_not_ours_is_refused_in_a_sentence() -> None:
+def test_an_address_of_another_machine_is_reported() -> None:
     with pytest.raises(UsageError, match="cannot listen on"):
         Server("no-such-host.invalid", 0)
 
@@ -156,7 +156,7 @@ def test_an_address_that_is_not_ours_is_refused_in_a_sentence() -> None:
     ("host", "shown"),
     [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")],  # noqa: S104
 )
-def test_the_address_shown_is_one_that_works(host: str, shown: str) -> None:
+def test_the_printed_url_works(host: str, shown: str) -> None:
     with closing(Server(host, 0)) as server:
         assert server.url == f"http://{shown}:{server.port}"
 

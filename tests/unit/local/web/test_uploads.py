@@ -1,6 +1,6 @@
-"""The server takes what a signed form brings, whole or not at all, and nothing else.
+"""The server stores the file of a signed form completely or not at all.
 
-A form is read part by part, however its bytes come, and a bad one is refused.
+Forms are parsed in chunks of any size, and invalid forms are rejected.
 """
 
 import io
@@ -53,12 +53,12 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_signed_form_brings_its_file(send, sign, folder):
+def test_a_signed_form_stores_its_file(send, sign, folder):
     assert send(sign(), b"\xff\xd8\xff data").status == "204 No Content"
     assert files(folder) == {"2024/a.jpg": b"\xff\xd8\xff data"}
 
 
-def test_nothing_is_overwritten(send, sign, folder):
+def test_existing_files_are_not_overwritten(send, sign, folder):
     fields = sign()
     send(fields, b"first")
     answer = send(fields, b"second")
@@ -70,37 +70,37 @@ def test_nothing_is_overwritten(send, sign, folder):
     "change",
     [{"key": "b.jpg"}, {"Content-Type": "text/html"}, {"signature": "0" * 64}, {"policy": "e30="}],
 )
-def test_a_changed_form_is_refused(send, sign, folder, change):
+def test_a_modified_form_is_rejected(send, sign, folder, change):
     assert send(sign() | change).status == "403 Forbidden"
     assert files(folder) == {}
 
 
-def test_a_form_whose_time_is_over_is_refused(send, sign, folder):
+def test_an_expired_form_is_rejected(send, sign, folder):
     assert send(sign(age=timedelta(hours=1))).status == "403 Forbidden"
     assert files(folder) == {}
 
 
 @pytest.mark.parametrize("key", ["../a.jpg", ".a.jpg", "a/../../b.jpg", "/etc/a.jpg"])
-def test_even_a_signed_key_does_not_lead_out_of_the_folder(send, sign, folder, key):
+def test_a_signed_key_outside_the_folder_is_rejected(send, sign, folder, key):
     assert send(sign(key)).status == "403 Forbidden"
     assert files(folder.parent) == {
         name: data for name, data in files(folder.parent).items() if name.startswith("data/")
     }
 
 
-def test_an_empty_file_is_refused(send, sign, folder):
+def test_an_empty_file_is_rejected(send, sign, folder):
     assert send(sign(), b"").status == "400 Bad Request"
     assert files(folder) == {}
 
 
-def test_a_file_that_is_too_large_is_refused(send, sign, folder, monkeypatch):
+def test_a_file_over_the_size_limit_is_rejected(send, sign, folder, monkeypatch):
     monkeypatch.setattr(uploads, "UPLOAD_BYTES", 1_000)
     assert send(sign(), b"x" * 1_000).status == "204 No Content"
     assert send(sign("b.jpg"), b"x" * 1_001).status == "413 Request Entity Too Large"
     assert list(files(folder)) == ["2024/a.jpg"]
 
 
-def test_what_is_cut_short_leaves_nothing(call, sign, changes, folder):
+def test_a_truncated_upload_leaves_no_file(call, sign, changes, folder):
     request = httpx.Request("POST", "http://x/", data=sign(), files={"file": b"x" * 100_000})
     body, content_type = request.read()[:-50_000], request.headers["content-type"]
     app = Uploads(FolderStore(folder), changes)
@@ -109,19 +109,19 @@ def test_what_is_cut_short_leaves_nothing(call, sign, changes, folder):
     assert files(folder) == {}
 
 
-def test_only_forms_are_taken(call, send, sign, folder, changes):
+def test_only_forms_are_accepted(call, send, sign, folder, changes):
     app = Uploads(FolderStore(folder), changes)
     assert call(app, UPLOAD_URL, "POST", b"{}").status == "400 Bad Request"
     assert send(sign(), method="PUT").status == "405 Method Not Allowed"
 
 
-def test_a_folder_that_cannot_be_written_is_unavailable(send, sign, folder):
+def test_an_unwritable_folder_is_unavailable(send, sign, folder):
     (folder / "2024").touch()
     assert send(sign()).status == "503 Service Unavailable"
 
 
-class Drops(io.RawIOBase):
-    """Gives at most so many bytes at a time."""
+class ChunkedStream(io.RawIOBase):
+    """A stream that returns at most `size` bytes per read."""
 
     def __init__(self, data: bytes, size: int) -> None:
         self._data, self._size = io.BytesIO(data), size
@@ -137,15 +137,15 @@ def posted(fields: dict[str, str], file: bytes) -> tuple[bytes, str]:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 100, 1 << 20])
 @pytest.mark.parametrize("file", [b"", b"x", b"\r\n--", b"\r\n" * 50, bytes(range(256)) * 300])
-def test_fields_and_file_come_out_as_they_went_in(size, file):
+def test_fields_and_file_are_parsed_unchanged(size, file):
     fields = {"key": "2024/ü ☃.jpg", "empty": "", "lines": "a\r\nb"}
     body, content_type = posted(fields, file)
-    form = MultipartForm(Drops(body, size), content_type)
+    form = MultipartForm(ChunkedStream(body, size), content_type)
     assert form.fields == fields
     assert b"".join(form.file()) == file
 
 
-def test_a_large_file_is_not_held_in_memory(monkeypatch):
+def test_a_large_file_is_not_buffered_in_memory(monkeypatch):
     file = b"x" * (8 * uploads.BLOCK)
     body, content_type = posted({"key": "a"}, file)
     blocks = list(MultipartForm(io.BytesIO(body), content_type).file())
@@ -156,7 +156,7 @@ def test_a_large_file_is_not_held_in_memory(monkeypatch):
 @pytest.mark.parametrize(
     "content_type", ["", "application/json", "multipart/form-data", "multipart/mixed; boundary=x"]
 )
-def test_another_kind_of_body_is_refused(content_type):
+def test_a_body_of_another_content_type_is_rejected(content_type):
     with pytest.raises(BadForm):
         MultipartForm(io.BytesIO(b"--x\r\n"), content_type)
 
@@ -170,19 +170,19 @@ def test_another_kind_of_body_is_refused(content_type):
      b'--x\r\nContent-Disposition: form-data; name="k"\r\n\r\n' + b"a" * 40_000 + b"\r\n--x--",
      b"--x\r\nA: " + b"a" * 10_000],
 )  # fmt: skip
-def test_what_is_no_form_with_a_file_is_refused(body):
+def test_a_form_without_a_file_is_rejected(body):
     with pytest.raises(BadForm):
         MultipartForm(io.BytesIO(body), "multipart/form-data; boundary=x")
 
 
-def test_a_file_that_is_cut_short_is_refused():
+def test_a_truncated_file_part_is_rejected():
     body, content_type = posted({"key": "a"}, b"data")
     form = MultipartForm(io.BytesIO(body[:-20]), content_type)
     with pytest.raises(BadForm, match="Unexpected end"):
         list(form.file())
 
 
-def test_a_content_type_that_is_costly_to_parse_is_refused_at_once():
+def test_a_content_type_that_is_expensive_to_parse_is_rejected_immediately():
     content_type = 'multipart/form-data; a="' + ";" * 240_000
     started = time.process_time()
     with pytest.raises(BadForm):

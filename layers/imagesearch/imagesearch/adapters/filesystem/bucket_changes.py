@@ -98,7 +98,7 @@ class FolderChanges:
         """Reject an excluded name, whose image would be stored and never found."""
         if any(part.startswith(".") for part in ref.key.split("/")):
             return
-        if reason := self._store.excludes.why(ref.key, is_dir=False):
+        if reason := self._store.excludes.exclusion_reason(ref.key, is_dir=False):
             raise InvalidQuery(
                 f"{ref.key} would not be indexed: {reason}",
                 "send another name or collection",

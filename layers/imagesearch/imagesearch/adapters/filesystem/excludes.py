@@ -15,10 +15,10 @@ from pathlib import Path
 from stat import S_ISREG
 
 from imagesearch.adapters.filesystem.ignore_patterns import (
-    BrokenPattern,
+    InvalidPattern,
     Pattern,
     Patterns,
-    compiled,
+    compile_pattern,
 )
 from imagesearch.adapters.filesystem.own_data import MARKER, is_own_directory
 from imagesearch.domain.errors import Unavailable
@@ -40,36 +40,15 @@ PATTERNS = (
 # Libraries of Apple's programs: the user's images are in ORIGINALS, the rest is derived.
 LIBRARIES = ("*.photoslibrary", "*.photolibrary", "*.migratedphotolibrary", "*.aplibrary")
 ORIGINALS = frozenset(("originals", "masters"))
-
-
-def default_exclude(name: str, parent: str) -> str:
-    """The default pattern that excludes this name in a folder `parent`; "" if none."""
-    if name.startswith("."):
-        return HIDDEN
-    name = name.casefold()
-    if found := _NAMES.match(name):
-        return _matching(found, PATTERNS)
-    if name not in ORIGINALS and (found := _LIBRARIES.match(parent.casefold())):
-        return f"{_matching(found, LIBRARIES)} except its originals"
-    return ""
-
-
-def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(f"({translate(each.casefold())})" for each in patterns))
-
-
-def _matching(found: re.Match[str], patterns: tuple[str, ...]) -> str:
-    return patterns[(found.lastindex or 1) - 1]
-
-
-_NAMES, _LIBRARIES = _any_of(PATTERNS), _any_of(LIBRARIES)
-
-
+_NAMES, _LIBRARIES = (
+    re.compile("|".join(f"({translate(each.casefold())})" for each in patterns))
+    for patterns in (PATTERNS, LIBRARIES)
+)
 IGNORE_FILE = ".imagesearchignore"
 # The temporary name of an upload.
 UPLOAD_PREFIX = ".upload-"
-OWN = "data of imagesearch"
-MOST_BYTES = 1_000_000
+OWN_DATA = "data of imagesearch"
+MAX_BYTES = 1_000_000
 # FAT has a time resolution of two seconds.
 TICK_NS = 5_000_000_000
 _BOM = b"\xef\xbb\xbf"
@@ -83,16 +62,19 @@ class Source:
     base: str
     patterns: Patterns
 
-    def decisive(self, path: str, is_dir: bool) -> Pattern | None:
-        return self.patterns.decisive(path.removeprefix(self.base), is_dir)
+    def last_match(self, path: str, is_dir: bool) -> Pattern | None:
+        return self.patterns.last_match(path.removeprefix(self.base), is_dir)
 
 
 @dataclass(frozen=True, slots=True)
-class KnownFolder:
+class FolderProperties:
     """The properties of a folder that affect exclusion."""
 
     own: bool = False
     ignore_file: bool = False
+
+
+NO_FOLDER = FolderProperties()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +86,12 @@ class FolderRules:
     sources: tuple[Source, ...] = ()
     reason: str = ""
 
-    def why(self, name: str, is_dir: bool | None) -> str:
+    def exclusion_reason(self, name: str, is_dir: bool | None) -> str:
         """The reason why an entry is excluded, or ""; `is_dir` None: look it up."""
         if self.reason:
             return self.reason
         own = is_dir and self.excludes._folder(self.folder + name).own
-        return self.excludes._why(self, name, is_dir, bool(own))
-
-
-NOT_THERE = KnownFolder()
+        return self.excludes._exclusion_reason(self, name, is_dir, bool(own))
 
 
 class Excludes:
@@ -131,17 +110,19 @@ class Excludes:
     ) -> None:
         """`own` are directories of the program that cannot be recognized by their content.
 
-        Raises BrokenPattern for `patterns`, which are relative to the root.
+        Raises InvalidPattern for `patterns`, which are relative to the root.
         """
         self._root = os.path.realpath(root)
         self._defaults = defaults
         self._own = frozenset(os.path.realpath(each) for each in own)
-        self._options = Source("--exclude", "", Patterns(filter(None, map(compiled, patterns))))
-        self._folders: dict[str, tuple[tuple[int, ...], KnownFolder]] = {}
+        self._options = Source(
+            "--exclude", "", Patterns(filter(None, map(compile_pattern, patterns)))
+        )
+        self._folders: dict[str, tuple[tuple[int, ...], FolderProperties]] = {}
         self._read: dict[str, tuple[tuple[int, ...], Patterns | str]] = {}
 
-    def forget(self) -> None:
-        """Clear the caches: not all filesystems update the time of a changed folder."""
+    def clear_caches(self) -> None:
+        """Read everything again: not all filesystems update the time of a changed folder."""
         self._folders.clear()
         self._read.clear()
 
@@ -154,7 +135,7 @@ class Excludes:
 
     def excluded(self, path: str, is_dir: bool | None = None) -> bool:
         """True if a path is excluded. Raises Unavailable."""
-        return bool(self.why(path, is_dir))
+        return bool(self.exclusion_reason(path, is_dir))
 
     def leads_to_own_data(self, path: Path, real: Path) -> bool:
         """True if a path, which resolves to `real`, is a link to the program's own data."""
@@ -164,40 +145,42 @@ class Excludes:
         above = folders.index(self._root) if self._root in folders else len(folders)
         return any(map(self._is_own, folders[:above]))
 
-    def why(self, path: str, is_dir: bool | None = None) -> str:
+    def exclusion_reason(self, path: str, is_dir: bool | None = None) -> str:
         """The reason why a path is excluded, or "". Raises Unavailable."""
         folder, _, name = path.rpartition("/")
-        return self.of(folder).why(name, is_dir)
+        return self.rules_in(folder).exclusion_reason(name, is_dir)
 
-    def of(self, folder: str) -> FolderRules:
+    def rules_in(self, folder: str) -> FolderRules:
         """The rules within a folder, "" is the root. Raises Unavailable."""
         known = self._folder("")
         rules = FolderRules(self, "", self._source("", known))
         for name in filter(None, folder.split("/")):
             path = f"{rules.folder}{name}"
             # A missing folder has no subfolders.
-            known = self._folder(path) if known is not NOT_THERE else NOT_THERE
-            if reason := self._why(rules, name, True, known.own):
+            known = self._folder(path) if known is not NO_FOLDER else NO_FOLDER
+            if reason := self._exclusion_reason(rules, name, True, known.own):
                 return FolderRules(self, folder, reason=reason)
             sources = self._source(f"{path}/", known)
             rules = FolderRules(self, f"{path}/", (*sources, *rules.sources))
         return rules
 
-    def trouble(self, folder: str) -> str:
+    def ignore_file_error(self, folder: str) -> str:
         """The error of a folder's own ignore file, or ""."""
         found = self._ignore_file(f"{folder}/" if folder else "")
         return found if isinstance(found, str) else ""
 
-    def _why(self, rules: FolderRules, name: str, is_dir: bool | None, own: bool) -> str:
+    def _exclusion_reason(
+        self, rules: FolderRules, name: str, is_dir: bool | None, own: bool
+    ) -> str:
         path = rules.folder + name
         if own or name in (IGNORE_FILE, MARKER) or name.startswith(UPLOAD_PREFIX):
-            return OWN
+            return OWN_DATA
         sources = (self._options, *rules.sources) if self._options.patterns else rules.sources
         if sources and is_dir is None:
             is_dir = os.path.isdir(self._at(path)) and not os.path.islink(self._at(path))  # noqa: PTH112, PTH114
         for source in sources:
-            if found := source.decisive(path, bool(is_dir)):
-                return "" if found.negated else f"excluded by {source.name}: {found.text}"
+            if pattern := source.last_match(path, bool(is_dir)):
+                return "" if pattern.negated else f"excluded by {source.name}: {pattern.text}"
         if not self._defaults:
             return ""
         parent = rules.folder.rstrip("/").rpartition("/")[2]
@@ -207,27 +190,27 @@ class Excludes:
     def _is_own(self, path: str) -> bool:
         return path.rstrip("/") in self._own or is_own_directory(path)
 
-    def _folder(self, folder: str) -> KnownFolder:
+    def _folder(self, folder: str) -> FolderProperties:
         """The properties of a folder, cached until it changes."""
         path = self._at(folder)
         try:
             found = os.stat(path)  # noqa: PTH116 - called for every file
         except OSError:
-            return NOT_THERE
+            return NO_FOLDER
         state = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
         known = self._folders.get(folder)
         if known and known[0] == state:
             return known[1]
-        made = KnownFolder(
+        properties = FolderProperties(
             own=bool(folder) and self._is_own(path),
             ignore_file=os.access(f"{path}/{IGNORE_FILE}", os.F_OK),
         )
         # A change within one tick of the filesystem's clock would not be visible in its times.
         if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > TICK_NS:
-            self._folders[folder] = (state, made)
-        return made
+            self._folders[folder] = (state, properties)
+        return properties
 
-    def _source(self, folder: str, known: KnownFolder) -> tuple[Source, ...]:
+    def _source(self, folder: str, known: FolderProperties) -> tuple[Source, ...]:
         if not known.ignore_file:
             self._read.pop(folder, None)
         found = self._ignore_file(folder) if known.ignore_file else None
@@ -250,8 +233,8 @@ class Excludes:
                 return known[1]
             if not S_ISREG(found.st_mode):
                 return "it is not a regular file"
-            if found.st_size > MOST_BYTES:
-                return f"it has {found.st_size:,} bytes, over {MOST_BYTES:,}"
+            if found.st_size > MAX_BYTES:
+                return f"it has {found.st_size:,} bytes, over {MAX_BYTES:,}"
             read = _parsed(Path(path).read_bytes())
         except FileNotFoundError:
             return None
@@ -268,9 +251,25 @@ def _parsed(data: bytes) -> Patterns | str:
     patterns = []
     for number, line in enumerate(data.removeprefix(_BOM).split(b"\n"), start=1):
         try:
-            patterns.append(compiled(line.decode()))
+            patterns.append(compile_pattern(line.decode()))
         except UnicodeDecodeError:
             return f"line {number} is not UTF-8"
-        except BrokenPattern as error:
+        except InvalidPattern as error:
             return f"line {number}, {line.decode().strip()!r}: {error}"
     return Patterns(filter(None, patterns))
+
+
+def default_exclude(name: str, parent: str) -> str:
+    """The default pattern that excludes this name in a folder `parent`; "" if none."""
+    if name.startswith("."):
+        return HIDDEN
+    name = name.casefold()
+    if found := _NAMES.match(name):
+        return _matching(found, PATTERNS)
+    if name not in ORIGINALS and (found := _LIBRARIES.match(parent.casefold())):
+        return f"{_matching(found, LIBRARIES)} except its originals"
+    return ""
+
+
+def _matching(found: re.Match[str], patterns: tuple[str, ...]) -> str:
+    return patterns[(found.lastindex or 1) - 1]

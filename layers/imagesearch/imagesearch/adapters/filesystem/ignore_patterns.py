@@ -1,6 +1,6 @@
 """Patterns in gitignore syntax, compiled by pathspec and matched as git matches them.
 
-pathspec is no part of the Lambda layer: it is imported when the first pattern is compiled.
+pathspec is not in the Lambda layer: it is imported when the first pattern is compiled.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 # https://git-scm.com/docs/gitignore: fnmatch(3) with its character classes.
-_CLASSES = {
+_CHARACTER_CLASSES = {
     "alnum": "a-zA-Z0-9",
     "alpha": "a-zA-Z",
     "blank": " \t",
@@ -20,21 +20,22 @@ _CLASSES = {
     "upper": "A-Z",
     "xdigit": "0-9a-fA-F",
 }
-_CLASS = re.compile(r"\[:([a-z]+):\]")
+_CLASS_NAME = re.compile(r"\[:([a-z]+):\]")
 _BRACKETS = re.compile(r"\\.|(\[[!^]?\]?[^\]]*\])")
 _SETS = re.compile(r"\\.|(\[\^?\]?[^\]]*\])")
-_BLANK_END = re.compile(r"(?<!\\)((?:\\\\)*)\\?(\s)$")
+_TRAILING_BLANK = re.compile(r"(?<!\\)((?:\\\\)*)\\?(\s)$")
 _ANYWHERE = re.compile(r"^(?:/?\*\*/)+(?=[^/]+$)")
-_warnings_are_global = threading.Lock()
+# catch_warnings changes the filters of all threads.
+_warnings_lock = threading.Lock()
 
 
-class BrokenPattern(Exception):
+class InvalidPattern(Exception):
     """An invalid pattern, which git ignores silently; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One line, `text`; matches of a negated pattern are included."""
+    """A pattern from the line `text`; a `negated` one includes the paths that it matches."""
 
     text: str
     negated: bool
@@ -46,8 +47,8 @@ class Pattern:
         """True if it matches this path itself, rather than a folder above it."""
         if self.folders_only and not is_dir:
             return False
-        found = self.regex.search(path.rpartition("/")[2] if self.by_name else path)
-        return bool(found) and not (found and found.groupdict().get("ps_d"))
+        match = self.regex.search(path.rpartition("/")[2] if self.by_name else path)
+        return match is not None and not match.groupdict().get("ps_d")
 
 
 class Patterns:
@@ -56,8 +57,8 @@ class Patterns:
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         self._last_first = tuple(patterns)[::-1]
 
-    def decisive(self, path: str, is_dir: bool) -> Pattern | None:
-        """The last pattern that matches, which has precedence."""
+    def last_match(self, path: str, is_dir: bool) -> Pattern | None:
+        """The last pattern that matches; it takes precedence over earlier ones."""
         matching = (each for each in self._last_first if each.matches(path, is_dir))
         return next(matching, None)
 
@@ -65,67 +66,69 @@ class Patterns:
         return bool(self._last_first)
 
 
-def compiled(line: str) -> Pattern | None:
-    """The pattern of a line; None for a comment or a blank line. Raises BrokenPattern."""
-    text = _without_trailing_blanks(line)
+def compile_pattern(line: str) -> Pattern | None:
+    """The pattern of a line; None for a comment or a blank line. Raises InvalidPattern."""
+    text = _strip_trailing_spaces(line)
     if not text or text.startswith("#") or text == "/":
         return None
     negated = text.startswith("!")
-    pattern = _CLASS.sub(_members, text[negated:])
+    pattern = _CLASS_NAME.sub(_class_members, text[negated:])
     _check(pattern)
     folders_only = pattern.endswith("/")
     pattern = pattern.removesuffix("/")
     if pattern.endswith("/**"):
         pattern += "/*"
-    # With a slash at its beginning or within it a pattern is about paths, without about names.
+    # A pattern with a slash at its start or in the middle matches paths, any other one names.
     pattern = _ANYWHERE.sub("", pattern)
     return Pattern(text, negated, "/" not in pattern, folders_only, _regex(pattern))
 
 
 def _check(pattern: str) -> None:
     if not pattern.strip("/"):
-        raise BrokenPattern("it matches nothing")
+        raise InvalidPattern("it matches nothing")
     if "//" in pattern:
-        raise BrokenPattern("it has an empty path segment")
+        raise InvalidPattern("it has an empty path segment")
     if any("\\" in (found[1] or "") for found in _BRACKETS.finditer(pattern)):
-        raise BrokenPattern("write what is in brackets without a backslash, and ] as the first")
+        raise InvalidPattern(
+            "brackets may not contain a backslash; to match ], put it first in the brackets"
+        )
 
 
 def _regex(pattern: str) -> re.Pattern[str]:
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-    # What stood after a `!` is no comment and no second negation; what stood before a `/` at the
-    # end may be a blank.
+    # After a negating `!`, a `#` is no comment and a `!` no negation; a blank may precede the final
+    # `/`, which has been removed.
     pattern = f"\\{pattern}" if pattern.startswith(("#", "!")) else pattern
-    pattern = _BLANK_END.sub(r"\1[\2]", pattern)
+    pattern = _TRAILING_BLANK.sub(r"\1[\2]", pattern)
     try:
-        with _warnings_are_global, warnings.catch_warnings():
-            # A bracket inside of brackets is what a future `re` may take for a nested set.
+        with _warnings_lock, warnings.catch_warnings():
+            # A future version of `re` may interpret a bracket within brackets as a nested set.
             warnings.simplefilter("ignore", FutureWarning)
-            made = GitIgnoreSpecPattern(pattern)
-            if made.regex is None:
-                raise BrokenPattern("a bracket is not closed")
-            # No character of a set is the slash between two names.
-            return re.compile(_SETS.sub(_but_a_slash, made.regex.pattern))
+            compiled = GitIgnoreSpecPattern(pattern)
+            if compiled.regex is None:
+                raise InvalidPattern("a bracket is not closed")
+            # A bracket expression never matches the slash between two names.
+            return re.compile(_SETS.sub(_without_slash, compiled.regex.pattern))
     except re.error as error:
-        raise BrokenPattern(f"its brackets cannot be read: {error.msg}") from error
+        raise InvalidPattern(f"its brackets are invalid: {error.msg}") from error
     except ValueError as error:
-        raise BrokenPattern("nothing follows the backslash at the end of a part") from error
+        raise InvalidPattern("a path segment ends with a backslash") from error
 
 
-def _but_a_slash(found: re.Match[str]) -> str:
+def _without_slash(found: re.Match[str]) -> str:
     return f"(?:(?!/){found[0]})" if found[1] and found[0] != "[^/]" else found[0]
 
 
-def _members(found: re.Match[str]) -> str:
-    if found[1] not in _CLASSES:
-        raise BrokenPattern(f"the character class {found[0]} is not known")
-    return _CLASSES[found[1]]
+def _class_members(found: re.Match[str]) -> str:
+    if found[1] not in _CHARACTER_CLASSES:
+        raise InvalidPattern(f"the character class {found[0]} is unknown")
+    return _CHARACTER_CLASSES[found[1]]
 
 
-def _without_trailing_blanks(line: str) -> str:
-    """A blank at the end counts where a backslash stands before it."""
+def _strip_trailing_spaces(line: str) -> str:
+    """The line without trailing spaces, except for one that a backslash escapes."""
     line = line.rstrip("\r\n")
-    kept = line.rstrip(" ")
-    escapes = len(kept) - len(kept.rstrip("\\"))
-    return kept + " " if escapes % 2 and len(kept) < len(line) else kept
+    stripped = line.rstrip(" ")
+    backslashes = len(stripped) - len(stripped.rstrip("\\"))
+    return stripped + " " if backslashes % 2 and len(stripped) < len(line) else stripped

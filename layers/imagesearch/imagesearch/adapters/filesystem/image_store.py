@@ -11,26 +11,31 @@ from urllib.parse import quote
 
 from imagesearch.adapters.filesystem.excludes import Excludes
 from imagesearch.adapters.filesystem.file_state import can_be_key, error_text, object_state
-from imagesearch.adapters.filesystem.mounts import Place, place_of
+from imagesearch.adapters.filesystem.mounts import MountPoint, mount_point_of
 from imagesearch.adapters.filesystem.walk import Entry, FolderWalk, ListedFile, Skipped
 from imagesearch.domain.errors import ObjectChanged, Unavailable, Unreachable
 from imagesearch.domain.images import ImageRef, ObjectState
 
+# Errors of names that no file can have.
+_INVALID_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+# Temporary shortages of the machine.
+_TEMPORARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
+
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
-    """The reason why a file that may exist cannot be seen; the cause is at the path `where`.
+class Unavailability:
+    """The reason why a file that may exist cannot be read; the cause is at `path`.
 
-    With `away` a whole filesystem is unavailable, and the content of the folder is unknown.
+    With `filesystem` an entire filesystem is unavailable, and the content of the folder is unknown.
     """
 
-    where: str
+    path: str
     reason: str
-    away: bool = False
+    filesystem: bool = False
 
-    def holds(self, folder: str) -> bool:
-        """True if this hides all files of a folder."""
-        return not self.where or folder == self.where or folder.startswith(self.where + "/")
+    def covers(self, folder: str) -> bool:
+        """True if all files of a folder are unavailable for this reason."""
+        return not self.path or folder == self.path or folder.startswith(self.path + "/")
 
 
 class FolderStore:
@@ -45,21 +50,23 @@ class FolderStore:
         self._bucket = self._root.as_uri()
         self._files_url = files_url
         self._walk = FolderWalk(self._root, self._bucket, self.excludes)
-        self._places: Mapping[str, Place] = {}
+        self._mount_points: Mapping[str, MountPoint] = {}
         self._unlisted: Collection[str] = ()
         self._treated_as_deleted: Collection[str] = ()
 
-    def know(self, places: Mapping[str, Place], unlisted: Collection[str] = ()) -> None:
-        """Report nothing below these places as deleted while they are unavailable.
+    def set_mount_points(
+        self, mount_points: Mapping[str, MountPoint], unlisted: Collection[str] = ()
+    ) -> None:
+        """Report nothing below these mount points as deleted while they are unavailable.
 
         Their keys are those of `Mounted`; `unlisted` are folders that could not be listed.
         """
-        self._places = dict(places)
+        self._mount_points = dict(mount_points)
         self._unlisted = tuple(unlisted)
 
     @contextmanager
-    def giving_up(self, keys: Collection[str]) -> Iterator[None]:
-        """In this context, files of these keys that cannot be seen count as deleted."""
+    def treating_as_deleted(self, keys: Collection[str]) -> Iterator[None]:
+        """In this context, unavailable files of these keys are reported as deleted."""
         self._treated_as_deleted = frozenset(keys)
         try:
             yield
@@ -67,11 +74,11 @@ class FolderStore:
             self._treated_as_deleted = ()
 
     def fingerprint(self) -> tuple[object, ...]:
-        """A value that changes when a place is mounted or unmounted, or a folder becomes listable.
+        """A value that changes when a disk is mounted or unmounted, or a folder becomes listable.
 
         One system call for each of them: cheap enough for polling.
         """
-        keys = {"", *self._places, *self._unlisted}
+        keys = {"", *self._mount_points, *self._unlisted}
         return tuple((key, _identity(self._prefix + key)) for key in sorted(keys))
 
     @property
@@ -111,19 +118,19 @@ class FolderStore:
             return ImageRef(self.bucket, key)
 
     def head(self, ref: ImageRef) -> ObjectState | None:
-        """The state of the file; raises Unreachable if it may exist and cannot be seen."""
+        """The state of the file; raises Unreachable if it may exist and is unavailable."""
         try:
             return self._stat(ref.key)
         except OSError as error:
             raise _unavailable(ref, error) from error
 
-    def reach(self, ref: ImageRef) -> None:
-        """Raises Unreachable if a file cannot be seen or read until a user intervenes."""
+    def check_readable(self, ref: ImageRef) -> None:
+        """Raises Unreachable if a file is unavailable until a user intervenes."""
         if state := self.head(ref):
             with suppress(ObjectChanged):
                 self.read(ref, state, 1)
 
-    def hidden(self, key: str) -> Hidden | None:
+    def unavailability(self, key: str) -> Unavailability | None:
         """The reason why the file of a key may exist though it is not found; None: deleted.
 
         Stricter than `head`, for which an empty but otherwise unchanged folder is empty: here no
@@ -132,59 +139,60 @@ class FolderStore:
         try:
             if self._stat(key):
                 return None
-        except _Away as error:
-            return Hidden(error.filename, error_text(error), away=True)
+        except _FilesystemUnavailable as error:
+            return Unavailability(error.filename, error_text(error), filesystem=True)
         except OSError as error:
-            return Hidden(self._obstacle(key), error_text(error))
-        at = self._place(key)
-        if _is_empty(self._prefix + at):
-            return Hidden(at, "the folder is empty: is its disk mounted?", away=True)
+            return Unavailability(self._obstacle(key), error_text(error))
+        mount = self._mount_point(key)
+        if _is_empty(self._prefix + mount):
+            reason = "the folder is empty: is its disk mounted?"
+            return Unavailability(mount, reason, filesystem=True)
         return None
 
     def _stat(self, key: str) -> ObjectState | None:
-        """Raises OSError if the file may exist and cannot be seen."""
+        """The state of the file; raises OSError if it may exist and is unavailable."""
         path = self.path(key)
         if path is None:
             return None
         try:
             found = path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            self._check_place(key, path)
+            self._check_mount_point(key, path)
             return None
         except OSError as error:
-            if error.errno in _NO_SUCH_NAME or key in self._treated_as_deleted:
+            if error.errno in _INVALID_NAME or key in self._treated_as_deleted:
                 return None
             raise
         return object_state(found) if S_ISREG(found.st_mode) else None
 
-    def _check_place(self, key: str, path: Path) -> None:
-        """Raises _Away if the filesystem of a file or of a link's target is unavailable."""
-        if not self._places or key in self._treated_as_deleted:
+    def _check_mount_point(self, key: str, path: Path) -> None:
+        """Raises _FilesystemUnavailable for the filesystem of a file or of a link's target."""
+        if not self._mount_points or key in self._treated_as_deleted:
             return
         real = os.path.realpath(path)
         for each in {key, self._key(real) if real.startswith(self._prefix) else key}:
-            at = self._place(each)
-            if at in self._places and (reason := self._away(each, at)):
-                raise _Away(errno.ENODEV, reason, at)
+            mount = self._mount_point(each)
+            if mount in self._mount_points and (reason := self._mount_error(each, mount)):
+                raise _FilesystemUnavailable(errno.ENODEV, reason, mount)
 
-    def _away(self, key: str, at: str) -> str:
-        """The reason why the content of a place cannot be seen; "" if it is as recorded."""
-        known = self._places[at]
+    def _mount_error(self, key: str, mount: str) -> str:
+        """The reason why the content of a mount point is unavailable; "" if it is as recorded."""
+        recorded = self._mount_points[mount]
         try:
-            here = place_of(self._prefix + at)
-            deepest = place_of(self._deepest_folder(key))
+            current = mount_point_of(self._prefix + mount)
+            deepest = mount_point_of(self._deepest_folder(key))
         except OSError as error:
             return f"its folder is unavailable: {error_text(error)}"
-        if not (here.has_filesystem_of(known) and deepest.has_filesystem_of(known)):
+        if not (current.has_filesystem_of(recorded) and deepest.has_filesystem_of(recorded)):
             return "another disk is mounted than before, or none"
-        if not here.is_directory_of(known) and _is_empty(self._prefix + at):
+        if not current.is_directory_of(recorded) and _is_empty(self._prefix + mount):
             return "the folder is empty: is its disk mounted?"
         return ""
 
-    def _place(self, key: str) -> str:
-        """The key of the innermost known place that contains a file."""
-        around = [at for at in self._places if not at or key.startswith(at + "/")]
-        return max(around, key=len, default="")
+    def _mount_point(self, key: str) -> str:
+        """The key of the innermost recorded mount point that contains a file."""
+        outer = [mount for mount in self._mount_points if not mount or key.startswith(mount + "/")]
+        return max(outer, key=len, default="")
 
     def _deepest_folder(self, key: str) -> str:
         """The innermost existing folder of a file. Raises OSError."""
@@ -221,7 +229,7 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             pass
         except OSError as error:
-            if error.errno not in _NO_SUCH_NAME and error.errno != errno.ENXIO:
+            if error.errno not in _INVALID_NAME and error.errno != errno.ENXIO:
                 raise _unavailable(ref, error) from error
         raise ObjectChanged(f"{ref.key} changed while it was read")
 
@@ -237,9 +245,9 @@ class FolderStore:
             if isinstance(entry, Skipped):
                 yield entry.path, entry.reason
 
-    def trouble(self, folder: Path) -> str:
+    def ignore_file_error(self, folder: Path) -> str:
         """The error of the ignore file in a folder, or ""."""
-        return self.excludes.trouble(self._key(str(folder)))
+        return self.excludes.ignore_file_error(self._key(str(folder)))
 
     def walk(self, below: Path | None = None) -> Iterator[Entry]:
         """Everything visible in the folder; see FolderWalk."""
@@ -252,14 +260,8 @@ class FolderStore:
         return self._files_url + quote(ref.key)
 
 
-class _Away(OSError):
-    """The filesystem of a file is unavailable; `filename` is the key of its place."""
-
-
-# No file can have such a name.
-_NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
-# Temporary shortages of the machine.
-_TEMPORARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
+class _FilesystemUnavailable(OSError):
+    """The filesystem of a file is unavailable; `filename` is the key of its mount point."""
 
 
 def _unavailable(ref: ImageRef, error: OSError) -> Unavailable:

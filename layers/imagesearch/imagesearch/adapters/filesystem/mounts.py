@@ -23,8 +23,8 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The directory at which a filesystem is mounted, or a served folder's root.
+class MountPoint:
+    """A directory at which a filesystem is mounted, or a served folder's root.
 
     `device` is st_dev, `filesystem` f_fsid (0: unknown), `inode` the directory's own, and `source`
     the server of a network filesystem, whose numbers change with every mount.
@@ -35,7 +35,7 @@ class Place:
     inode: int
     source: str = ""
 
-    def has_filesystem_of(self, other: "Place") -> bool:
+    def has_filesystem_of(self, other: "MountPoint") -> bool:
         """True if both are on one filesystem, which may have been mounted again."""
         if self.source or other.source:
             return self.source == other.source
@@ -43,12 +43,12 @@ class Place:
             return self.filesystem == other.filesystem
         return self.device == other.device
 
-    def is_directory_of(self, other: "Place") -> bool:
+    def is_directory_of(self, other: "MountPoint") -> bool:
         return self.has_filesystem_of(other) and self.inode == other.inode
 
 
-def place_of(path: str) -> Place:
-    """The place of a directory, that of a filesystem mounted on it. Raises OSError."""
+def mount_point_of(path: str) -> MountPoint:
+    """The mount point at a directory, which may also be an ordinary one. Raises OSError."""
     found = os.stat(path)  # noqa: PTH116 - Path does not accept every name
     filesystem = 0
     with suppress(OSError):
@@ -57,10 +57,10 @@ def place_of(path: str) -> Place:
     if os.major(found.st_dev) == 0:
         source = next((m.source for m in mounts() if m.device == found.st_dev), "")
     remote = source if ":" in source or source.startswith("//") else ""
-    return Place(found.st_dev, filesystem, found.st_ino, remote)
+    return MountPoint(found.st_dev, filesystem, found.st_ino, remote)
 
 
-def mount_points() -> frozenset[str]:
+def mounted_paths() -> frozenset[str]:
     """The directories of this machine on which something is mounted, bind mounts included."""
     return frozenset(mount.point for mount in mounts())
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
 from typing import TypeAlias
 
-from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, OWN, Excludes
+from imagesearch.adapters.filesystem.excludes import IGNORE_FILE, OWN_DATA, Excludes
 from imagesearch.adapters.filesystem.file_state import can_be_key, error_text, object_state
-from imagesearch.adapters.filesystem.mounts import Place, mount_points, place_of
+from imagesearch.adapters.filesystem.mounts import MountPoint, mount_point_of, mounted_paths
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef, ObjectState
 from imagesearch.domain.media_types import named_as_image
@@ -49,11 +49,11 @@ class Mounted:
     """A folder at which another filesystem is mounted; the root has the key ""."""
 
     key: str
-    place: Place
+    mount_point: MountPoint
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class ExcludedEntry:
     """An excluded file, or folder with its content, and the reason."""
 
     path: str
@@ -61,7 +61,7 @@ class LeftOut:
     reason: str
 
 
-Entry: TypeAlias = ListedFile | Skipped | Mounted | LeftOut
+Entry: TypeAlias = ListedFile | Skipped | Mounted | ExcludedEntry
 
 
 class FolderWalk:
@@ -78,16 +78,16 @@ class FolderWalk:
 
         Raises no OSError: an entry that cannot be listed or followed is Skipped with the reason.
         """
-        points = mount_points()
+        mounted = mounted_paths()
         stack: list[tuple[os.DirEntry[str], int]] = []
-        yield from self._open(str(below or self._root), NO_DEVICE, points, stack)
+        yield from self._open(str(below or self._root), NO_DEVICE, mounted, stack)
         while stack:
             entry, device = stack.pop()
             if not can_be_key(entry.name):
                 if named_as_image(entry.name) or _leads_to_folder(entry):
                     yield Skipped(self._key(entry.path), "its name is not UTF-8: rename it")
             elif _is_folder(entry):
-                yield from self._open(entry.path, device, points, stack)
+                yield from self._open(entry.path, device, mounted, stack)
             elif found := self._file(entry):
                 yield found
 
@@ -95,9 +95,9 @@ class FolderWalk:
         self,
         path: str,
         parent_device: int,
-        points: frozenset[str],
+        mounted: frozenset[str],
         stack: list[tuple[os.DirEntry[str], int]],
-    ) -> Iterator[Skipped | Mounted | LeftOut]:
+    ) -> Iterator[Skipped | Mounted | ExcludedEntry]:
         """Push the entries of a folder on the stack, last key first; yield the excluded ones.
 
         A folder whose ignore file cannot be read is skipped with all its content.
@@ -107,8 +107,8 @@ class FolderWalk:
         try:
             # The dot requires permission to enter the folder, which its files need.
             device = os.stat(path + "/.").st_dev  # noqa: PTH116
-            if device != parent_device or path in points:
-                yield Mounted(self._key(path), place_of(path))
+            if device != parent_device or path in mounted:
+                yield Mounted(self._key(path), mount_point_of(path))
             with os.scandir(path) as entries:
                 seen += entries
         except (FileNotFoundError, NotADirectoryError):
@@ -117,19 +117,20 @@ class FolderWalk:
             reason = f"it cannot be listed: {error_text(error)}"
             yield Skipped(self._key(path) or ".", reason, unlisted=True)
         try:
-            rules = self._excludes.of(self._key(path))
+            rules = self._excludes.rules_in(self._key(path))
         except Unavailable:
-            at = self._key(path)
-            reason = f"{self._excludes.trouble(at)}: files in its folder are not processed"
-            yield Skipped(f"{at}/{IGNORE_FILE}".lstrip("/"), reason)
+            folder = self._key(path)
+            problem = self._excludes.ignore_file_error(folder)
+            reason = f"{problem}: files in its folder are not processed"
+            yield Skipped(f"{folder}/{IGNORE_FILE}".lstrip("/"), reason)
             return
         seen.sort(key=_key_bytes, reverse=True)
         for entry in seen:
             is_dir = _is_folder(entry)
-            if not (why := rules.why(entry.name, is_dir)):
+            if not (reason := rules.exclusion_reason(entry.name, is_dir)):
                 stack.append((entry, device))
-            elif is_dir or why != OWN:
-                yield LeftOut(self._key(entry.path), is_dir, why)
+            elif is_dir or reason != OWN_DATA:
+                yield ExcludedEntry(self._key(entry.path), is_dir, reason)
 
     def _file(self, entry: os.DirEntry[str]) -> ListedFile | Skipped | None:
         """An entry that is not a folder; None if not an image, or removed since it was listed."""
@@ -149,8 +150,8 @@ class FolderWalk:
         if self._excludes.leads_to_own_data(Path(entry.path), real):
             return None
         if not real.is_relative_to(self._root):
-            out = "it leads out of the folder: put the images themselves here"
-            return Skipped(key, out) if image or S_ISDIR(found.st_mode) else None
+            outside = "it leads out of the folder: put the images themselves here"
+            return Skipped(key, outside) if image or S_ISDIR(found.st_mode) else None
         if S_ISREG(found.st_mode):
             return ListedFile(ImageRef(self._bucket, key), object_state(found))
         if image and not S_ISDIR(found.st_mode):

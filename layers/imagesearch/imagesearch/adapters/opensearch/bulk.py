@@ -80,20 +80,22 @@ class Bulk:
         for position, chunk in enumerate(_chunks(numbers, actions)):
             if position and self.clock() > deadline:
                 return
-            answers = self._answers([actions[number] for number in chunk], deadline)
-            for number, answer in zip(chunk, answers, strict=True):
-                results[number] = answer
+            sent = self._send_chunk([actions[number] for number in chunk], deadline)
+            for number, result in zip(chunk, sent, strict=True):
+                results[number] = result
 
-    def _answers(self, actions: Sequence[str], deadline: float) -> list[WriteResult | RetryAction]:
-        """One for each action; a rejected request is halved to isolate the invalid action."""
+    def _send_chunk(
+        self, actions: Sequence[str], deadline: float
+    ) -> list[WriteResult | RetryAction]:
+        """A result for each action; a rejected request is halved to isolate the invalid action."""
         try:
             items = self.send("".join(actions))["items"]
         except OpenSearchException as error:
             if len(actions) > 1 and _is_rejected(error) and self.clock() <= deadline:
                 half = len(actions) // 2
                 return [
-                    *self._answers(actions[:half], deadline),
-                    *self._answers(actions[half:], deadline),
+                    *self._send_chunk(actions[:half], deadline),
+                    *self._send_chunk(actions[half:], deadline),
                 ]
             return [_of_request(error)] * len(actions)
         return [_of_item(item) for entry in items for item in entry.values()]

@@ -48,7 +48,7 @@ from imagesearch.adapters.opensearch.records import (
 from imagesearch.domain.errors import ImageSearchError, Unavailable
 from imagesearch.domain.images import Document, Embedding, Linked, Scanned, Status
 from imagesearch.domain.ports import IndexHealth, Stored, Write, WriteResult, WriteStatus
-from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 
 # Partial results would look like complete ones.
 STRICT = {"allow_partial_search_results": "false"}
@@ -71,7 +71,7 @@ _log = logging.getLogger(__name__)
 class OpenSearchIndex:
     """Implements VectorIndex; may be used by several threads.
 
-    The index is created by the first write, as `layout` describes; until then it is empty. Writes
+    The index is created by the first write, as `settings` describes; until then it is empty. Writes
     are retried for up to `patience` seconds while the server is busy or unavailable. Hits are
     limited to 1,000 for a search over all its pages.
     """
@@ -83,7 +83,7 @@ class OpenSearchIndex:
         dimension: int,
         *,
         model: str,
-        layout: IndexSettings = IndexSettings(),  # noqa: B008 - frozen
+        settings: IndexSettings = IndexSettings(),  # noqa: B008 - frozen
         patience: float = PATIENCE_SECONDS,
         settling_margin: timedelta = SETTLING_MARGIN,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -91,7 +91,7 @@ class OpenSearchIndex:
         self._name = name
         self._dimension = dimension
         self._model = model
-        self._layout = layout
+        self._settings = settings
         self._clock = clock
         self._client = OpenSearchClient(url)
         self._bulk = Bulk(self._send_bulk, self._ensure_index, patience)
@@ -104,7 +104,7 @@ class OpenSearchIndex:
     @property
     def visibility_delay(self) -> timedelta:
         """A record is made before its write, which may be retried until `patience` is over."""
-        return timedelta(seconds=self._layout.refresh_seconds) + self._max_write_time
+        return timedelta(seconds=self._settings.refresh_seconds) + self._max_write_time
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
@@ -154,7 +154,7 @@ class OpenSearchIndex:
         selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         limit: int,
     ) -> list[Document]:
         hits = self._search(listing_by_time(matching(selection), after, limit, newest_first))
@@ -162,12 +162,12 @@ class OpenSearchIndex:
 
     def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
         body = {"query": matching(selection)}
-        answer = self._client.read_index(lambda client: client.count(index=self._name, body=body))
-        if answer and answer["_shards"]["failed"]:
+        response = self._client.read_index(lambda client: client.count(index=self._name, body=body))
+        if response and response["_shards"]["failed"]:
             raise Unavailable(
                 "OpenSearch cannot count: a shard of the index is unavailable", "try again"
             )
-        return int(answer["count"]) if answer else 0
+        return int(response["count"]) if response else 0
 
     def scan(
         self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
@@ -259,8 +259,8 @@ class OpenSearchIndex:
         self._check()
         path = f"/{self._name}/_search?{urlencode(STRICT | params)}"
         text = body if isinstance(body, str) else json.dumps(body)
-        answer = self._client.read_index(lambda _: self._client.post(path, text))
-        return list(answer["hits"]["hits"]) if answer else []
+        response = self._client.read_index(lambda _: self._client.post(path, text))
+        return list(response["hits"]["hits"]) if response else []
 
     def _multi_search(self, searches: Sequence[tuple[Mapping[str, str], str]]) -> list[list[Any]]:
         """The raw hits of each search, given as its header and body, from one request."""
@@ -268,16 +268,16 @@ class OpenSearchIndex:
             return []
         body = "".join(f"{json.dumps({**STRICT, **header})}\n{text}\n" for header, text in searches)
         self._check()
-        answer = self._client.read(lambda client: client.msearch(body=body, index=self._name))
-        return [_hits_of(response) for response in answer["responses"]]
+        response = self._client.read(lambda client: client.msearch(body=body, index=self._name))
+        return [_hits_of(response) for response in response["responses"]]
 
     def _multi_get(self, ids: Sequence[str], source: Mapping[str, Any]) -> list[Any]:
         possible = [id for id in ids if id.isascii() and 0 < len(id) <= MAX_ID_BYTES]
         if not possible:
             return []
         body = {"docs": [{"_id": id, "_source": source} for id in possible]}
-        answer = self._client.read_index(lambda client: client.mget(index=self._name, body=body))
-        entries = answer["docs"] if answer else []
+        response = self._client.read_index(lambda client: client.mget(index=self._name, body=body))
+        entries = response["docs"] if response else []
         for entry in entries:
             if (error := entry.get("error", {}).get("type", NO_INDEX)) != NO_INDEX:
                 raise Unavailable(f"OpenSearch cannot read {entry['_id']}: {error}", "try again")
@@ -311,14 +311,14 @@ class OpenSearchIndex:
             self._client.read(lambda client: client.delete_pit(body={"pit_id": [pit]}))
 
     def _send_bulk(self, body: str) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = self._client.raw.bulk(
+        response: Mapping[str, Any] = self._client.raw.bulk(
             body=body, params={"request_timeout": BULK_TIMEOUT}
         )
-        return answer
+        return response
 
     def _ensure_index(self) -> None:
         with self._client.errors():
-            ensure_index(self._client.raw, self._name, self._dimension, self._model, self._layout)
+            ensure_index(self._client.raw, self._name, self._dimension, self._model, self._settings)
         self._ensured = True
 
     def _clean_up(self, now: datetime) -> None:

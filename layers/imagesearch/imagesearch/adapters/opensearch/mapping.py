@@ -8,53 +8,6 @@ from opensearchpy.exceptions import NotFoundError, RequestError
 
 from imagesearch.domain.errors import ConfigurationError
 
-
-@dataclass(frozen=True, slots=True)
-class IndexSettings:
-    """Settings of an index, which apply when it is created.
-
-    Without `replicas` there is one as soon as the cluster has two nodes. With a `compression` above
-    1x the full vectors stay on disk and rescore the nearest candidates. With `exact` the engine
-    builds no graph and compares all vectors.
-    """
-
-    engine: str = "lucene"
-    compression: str = "1x"
-    shards: int = 1
-    replicas: int | None = None
-    refresh_interval: str = "1s"
-    exact: bool = False
-
-    @property
-    def refresh_seconds(self) -> float:
-        """The delay until writes are searchable."""
-        number, thousandths = self.refresh_interval.rstrip("ms"), self.refresh_interval[-2:] == "ms"
-        return float(number) / (1000 if thousandths else 1)
-
-    def settings(self) -> dict[str, Any]:
-        settings = {
-            "index.knn": True,
-            "index.number_of_shards": self.shards,
-            "index.refresh_interval": self.refresh_interval,
-        }
-        if self.replicas is None:
-            settings["index.auto_expand_replicas"] = "0-1"
-        else:
-            settings["index.number_of_replicas"] = self.replicas
-        return settings | ({"index.knn.advanced.approximate_threshold": -1} if self.exact else {})
-
-    def vector_field(self, dimension: int) -> dict[str, Any]:
-        """The engine is explicit: the default of OpenSearch has changed between versions."""
-        compressed = {"mode": "on_disk", "compression_level": self.compression}
-        return {
-            "type": "knn_vector",
-            "dimension": dimension,
-            "space_type": "cosinesimil",
-            "method": {"name": "hnsw", "engine": self.engine},
-            **({} if self.compression == "1x" else compressed),
-        }
-
-
 EMBEDDING = "embedding"
 # Higher than templates that a cluster may have for all indexes.
 TEMPLATE_PRIORITY = 500
@@ -84,23 +37,72 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def ensure_index(client: Any, name: str, dimension: int, model: str, layout: IndexSettings) -> None:
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """Settings of an index, which apply when it is created.
+
+    Without `replicas` there is one as soon as the cluster has two nodes. With a `compression` above
+    1x the full vectors stay on disk and rescore the nearest candidates. With `exact` the engine
+    builds no graph and compares all vectors.
+    """
+
+    engine: str = "lucene"
+    compression: str = "1x"
+    shards: int = 1
+    replicas: int | None = None
+    refresh_interval: str = "1s"
+    exact: bool = False
+
+    @property
+    def refresh_seconds(self) -> float:
+        """The delay until writes are searchable."""
+        number, thousandths = self.refresh_interval.rstrip("ms"), self.refresh_interval[-2:] == "ms"
+        return float(number) / (1000 if thousandths else 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The `settings` of the request that creates the index."""
+        settings = {
+            "index.knn": True,
+            "index.number_of_shards": self.shards,
+            "index.refresh_interval": self.refresh_interval,
+        }
+        if self.replicas is None:
+            settings["index.auto_expand_replicas"] = "0-1"
+        else:
+            settings["index.number_of_replicas"] = self.replicas
+        return settings | ({"index.knn.advanced.approximate_threshold": -1} if self.exact else {})
+
+    def vector_field(self, dimension: int) -> dict[str, Any]:
+        """The engine is explicit: the default of OpenSearch has changed between versions."""
+        compressed = {"mode": "on_disk", "compression_level": self.compression}
+        return {
+            "type": "knn_vector",
+            "dimension": dimension,
+            "space_type": "cosinesimil",
+            "method": {"name": "hnsw", "engine": self.engine},
+            **({} if self.compression == "1x" else compressed),
+        }
+
+
+def ensure_index(
+    client: Any, name: str, dimension: int, model: str, settings: IndexSettings
+) -> None:
     """Create the index, or add missing fields to it; safe to call concurrently.
 
     The template applies where a write recreates a deleted index, which managed domains allow by
     default. Raises ConfigurationError for an index of another space or dimension.
     """
-    body = index_body({"space": name, "dimension": dimension, "model": model}, layout)
+    body = index_body({"space": name, "dimension": dimension, "model": model}, settings)
     fields = body["mappings"]["properties"]
-    found = _mapped_fields(client, name, dimension)
-    if found is not None and fields.keys() <= found:
+    existing = _mapped_fields(client, name, dimension)
+    if existing is not None and fields.keys() <= existing:
         return
     template = {"index_patterns": [name], "priority": TEMPLATE_PRIORITY, "template": body}
     client.indices.put_index_template(name=name, body=template)
-    if found is None:
+    if existing is None:
         _create(client, name)
-        found = _mapped_fields(client, name, dimension) or set()
-    if missing := {field: fields[field] for field in fields.keys() - found}:
+        existing = _mapped_fields(client, name, dimension) or set()
+    if missing := {field: fields[field] for field in fields.keys() - existing}:
         client.indices.put_mapping(index=name, body={"properties": missing})
 
 
@@ -111,21 +113,21 @@ def check_index(client: Any, name: str, dimension: int) -> bool:
 
 def _mapped_fields(client: Any, name: str, dimension: int) -> set[str] | None:
     try:
-        found = client.indices.get_mapping(index=name)
+        response = client.indices.get_mapping(index=name)
     except NotFoundError:
         return None
-    mappings = {index: description["mappings"] for index, description in found.items()}
+    mappings = {index: description["mappings"] for index, description in response.items()}
     for index, mapping in mappings.items():
         _check_meta(index, mapping.get("_meta", {}), {"space": name, "dimension": dimension})
     return {field for mapping in mappings.values() for field in mapping.get("properties", {})}
 
 
-def _check_meta(index: str, meta: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def _check_meta(index: str, meta: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """The model is not compared: models may share a space."""
-    for part, value in wanted.items():
-        if meta.get(part) != value:
+    for name, value in expected.items():
+        if meta.get(name) != value:
             raise ConfigurationError(
-                f"the OpenSearch index {index} is for the {part} {meta.get(part)},"
+                f"the OpenSearch index {index} is for the {name} {meta.get(name)},"
                 f" the model needs {value}",
                 "set another INDEX_PREFIX, or delete the index and run a backfill",
             )
@@ -139,12 +141,12 @@ def _create(client: Any, name: str) -> None:
             raise
 
 
-def index_body(meta: Mapping[str, Any], layout: IndexSettings) -> dict[str, Any]:
+def index_body(meta: Mapping[str, Any], settings: IndexSettings) -> dict[str, Any]:
     return {
-        "settings": layout.settings(),
+        "settings": settings.to_dict(),
         "mappings": {
             "dynamic": "strict",
             "_meta": dict(meta),
-            "properties": {**FIELDS, EMBEDDING: layout.vector_field(meta["dimension"])},
+            "properties": {**FIELDS, EMBEDDING: settings.vector_field(meta["dimension"])},
         },
     }

@@ -25,59 +25,12 @@ from imagesearch.domain.filters import (
     Recorded,
 )
 from imagesearch.domain.images import Embedding, Status
-from imagesearch.domain.queries import Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import Selection, TimePosition, VectorQuery
 
 BOUNDS = ("gte", "lte", "gt", "lt")
-
-
-def filter_query(filter: Filter) -> dict[str, Any]:
-    match filter:
-        case KeyPrefix(prefix):
-            return _prefix(prefix)
-        case OneOf(field, values):
-            return {"terms": {field: list(values)}}
-        case MetadataOneOf(name, values):
-            return {"terms": {f"metadata.{name}": list(values)}}
-        case Recorded(field):
-            return {"exists": {"field": field}}
-        case MetadataRecorded(name):
-            return {"exists": {"field": f"metadata.{name}"}}
-        case NumberRange(field=field) | DateRange(field=field):
-            return {"range": {field: _bounds(filter)}}
-        case AllOf(filters):
-            return {"bool": {"filter": [{"match_all": {}}, *map(filter_query, filters)]}}
-        case AnyOf(filters):
-            return {"bool": {"should": [filter_query(one) for one in filters] or [_nothing()]}}
-        case Not(negated):
-            return {"bool": {"must_not": [filter_query(negated)]}}
-
-
-def _prefix(prefix: str) -> dict[str, Any]:
-    """A folder is one term: a prefix query on millions of keys would take seconds."""
-    parents = folders(prefix)
-    clauses: list[dict[str, Any]] = [{"term": {"folders": parents[-1]}}] if parents else []
-    if not parents or parents[-1] != prefix:
-        clauses.append({"prefix": {"key": prefix}})
-    return {"bool": {"filter": clauses}}
-
-
-def _bounds(filter: NumberRange | DateRange) -> dict[str, Any]:
-    given = {name: getattr(filter, name) for name in BOUNDS}
-    bounds: dict[str, Any] = {
-        name: epoch_milliseconds(value) if isinstance(value, datetime) else value
-        for name, value in given.items()
-        if value is not None
-    }
-    return bounds | ({"format": "epoch_millis"} if isinstance(filter, DateRange) else {})
-
-
-def _nothing() -> dict[str, Any]:
-    return {"match_none": {}}
-
-
-# The same k for every page: HNSW returns other neighbours for another k, and pages would repeat and
+# The same k for every page: HNSW returns other neighbors for another k, and pages would repeat and
 # miss hits.
-NEIGHBOURS = 1000
+NEIGHBORS = 1000
 COUNTS = {"size": 0, "aggs": {"statuses": {"terms": {"field": "status"}}}}
 # The default of index.max_result_window.
 LINKS_PER_PAGE = 10_000
@@ -88,12 +41,12 @@ _VECTOR = "$vector"
 _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
 
 
-def nearest(query: VectorQuery, vector: Embedding, neighbours: int = NEIGHBOURS) -> str:
+def nearest(query: VectorQuery, vector: Embedding, neighbors: int = NEIGHBORS) -> str:
     """The body of a k-NN search; the filter applies during the graph traversal, not after it."""
     filter = matching(Selection(Status.INDEXED, query.collection, query.filter))
     if query.exclude:
         filter["bool"]["must_not"] = [{"terms": {"id": query.exclude}}]
-    knn = {"vector": _VECTOR, "k": neighbours, "filter": filter}
+    knn = {"vector": _VECTOR, "k": neighbors, "filter": filter}
     body: dict[str, Any] = {
         "query": {"knn": {EMBEDDING: knn}},
         "sort": [{"_score": "desc"}, ascending("id")],
@@ -119,7 +72,7 @@ def same_copy(vector: Embedding) -> str:
 
 
 def listing_by_time(
-    query: dict[str, Any], after: TakenPlace | None, limit: int, newest_first: bool
+    query: dict[str, Any], after: TimePosition | None, limit: int, newest_first: bool
 ) -> dict[str, Any]:
     """Documents without time come last in both orders, by the sort value `_last` stands for."""
     order = {"order": "desc" if newest_first else "asc"}
@@ -176,7 +129,7 @@ def of_content(sha256: str, decoder: str) -> dict[str, Any]:
 
 
 def links(collection: str | None, after: Sequence[Any] | None) -> dict[str, Any]:
-    """Images with neighbours, from doc values: `_source` would load the vectors, too."""
+    """Images with neighbors, from doc values: `_source` would load the vectors, too."""
     query = matching(Selection(Status.INDEXED, collection))
     query["bool"]["filter"].append({"exists": {"field": "neighbours"}})
     body = {
@@ -208,3 +161,48 @@ def cosine(score: float) -> float:
 
 def _lucene_score(cosine: float) -> float:
     return (cosine + 1) / 2
+
+
+def filter_query(filter: Filter) -> dict[str, Any]:
+    match filter:
+        case KeyPrefix(prefix):
+            return _prefix(prefix)
+        case OneOf(field, values):
+            return {"terms": {field: list(values)}}
+        case MetadataOneOf(name, values):
+            return {"terms": {f"metadata.{name}": list(values)}}
+        case Recorded(field):
+            return {"exists": {"field": field}}
+        case MetadataRecorded(name):
+            return {"exists": {"field": f"metadata.{name}"}}
+        case NumberRange(field=field) | DateRange(field=field):
+            return {"range": {field: _bounds(filter)}}
+        case AllOf(filters):
+            return {"bool": {"filter": [{"match_all": {}}, *map(filter_query, filters)]}}
+        case AnyOf(filters):
+            return {"bool": {"should": [filter_query(one) for one in filters] or [_nothing()]}}
+        case Not(negated):
+            return {"bool": {"must_not": [filter_query(negated)]}}
+
+
+def _prefix(prefix: str) -> dict[str, Any]:
+    """A folder is one term: a prefix query on millions of keys would take seconds."""
+    parents = folders(prefix)
+    clauses: list[dict[str, Any]] = [{"term": {"folders": parents[-1]}}] if parents else []
+    if not parents or parents[-1] != prefix:
+        clauses.append({"prefix": {"key": prefix}})
+    return {"bool": {"filter": clauses}}
+
+
+def _bounds(filter: NumberRange | DateRange) -> dict[str, Any]:
+    values = {name: getattr(filter, name) for name in BOUNDS}
+    bounds: dict[str, Any] = {
+        name: epoch_milliseconds(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+        if value is not None
+    }
+    return bounds | ({"format": "epoch_millis"} if isinstance(filter, DateRange) else {})
+
+
+def _nothing() -> dict[str, Any]:
+    return {"match_none": {}}

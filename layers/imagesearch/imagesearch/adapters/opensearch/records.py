@@ -11,7 +11,7 @@ from imagesearch.adapters.index_records import (
     as_json,
     folders,
     to_document,
-    to_neighbour,
+    to_neighbor,
     to_record,
     unit_vector,
     vector_json,
@@ -34,7 +34,7 @@ def linked(hit: Mapping[str, Any]) -> Linked:
     """From a hit sorted by key and id; doc values are lists."""
     (key, id), columns = hit["sort"], hit["fields"]
     (sha256,) = columns["sha256"]
-    return Linked(id, key, sha256, tuple(map(to_neighbour, columns["neighbours"])))
+    return Linked(id, key, sha256, tuple(map(to_neighbor, columns["neighbours"])))
 
 
 def embedding(source: Mapping[str, Any]) -> Embedding | None:

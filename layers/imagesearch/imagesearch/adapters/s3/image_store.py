@@ -33,68 +33,37 @@ class S3Store:
 
     def head(self, ref: ImageRef) -> ObjectState | None:
         try:
-            found = self._s3.head_object(Bucket=ref.bucket, Key=ref.key)
+            head = self._s3.head_object(Bucket=ref.bucket, Key=ref.key)
             tags = self._tags_of(ref) if self._tags else {}
         except (ClientError, BotoCoreError) as error:
             if status_of(error) == 404:
                 return None
-            if status_of(error) == 400 and (why := self._refusal(ref)):
-                return self._state_without_head(ref, why)
+            if status_of(error) == 400 and (reason := self._unreadable_reason(ref)):
+                return self._listed_state(ref, reason)
             raise _cannot_read(ref, error) from error
         return ObjectState(
-            etag=found["ETag"].strip('"'),
-            last_modified=found["LastModified"].astimezone(UTC),
-            size=found["ContentLength"],
-            metadata=found["Metadata"] | tags,
-            unreadable=archive_reason(found),
+            etag=head["ETag"].strip('"'),
+            last_modified=head["LastModified"].astimezone(UTC),
+            size=head["ContentLength"],
+            metadata=head["Metadata"] | tags,
+            unreadable=archive_reason(head),
         )
 
     def read(self, ref: ImageRef, state: ObjectState, first: int | None = None) -> bytes:
-        part = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
+        byte_range = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
         try:
-            found = self._s3.get_object(
-                Bucket=ref.bucket, Key=ref.key, IfMatch=f'"{state.etag}"', **part
+            response = self._s3.get_object(
+                Bucket=ref.bucket, Key=ref.key, IfMatch=f'"{state.etag}"', **byte_range
             )
-            data: bytes = found["Body"].read()
+            data: bytes = response["Body"].read()
         except (ClientError, BotoCoreError) as error:
-            # 416: the object is empty now and was not when it was seen.
+            # 416: the object has been emptied since its state was read.
             if status_of(error) in (404, 412, 416):
                 raise ObjectChanged(f"{ref.key} changed while it was read") from error
-            if why := unreadable_reason(error) or self._refused_by_key(ref, error):
-                raise UnreadableObject(why) from error
+            if reason := unreadable_reason(error) or self._key_reason(ref, error):
+                raise UnreadableObject(reason) from error
             raise _cannot_read(ref, error) from error
         return data
-
-    def _refusal(self, ref: ImageRef) -> str:
-        """The reason why an object cannot be read: a HeadObject response has no error body."""
-        try:
-            self._s3.get_object(Bucket=ref.bucket, Key=ref.key, Range="bytes=0-0")["Body"].close()
-        except (ClientError, BotoCoreError) as error:
-            return unreadable_reason(error)
-        return ""
-
-    def _refused_by_key(self, ref: ImageRef, error: Exception) -> str:
-        if status_of(error) != 403:
-            return ""
-        try:
-            return key_reason(error, self._s3.head_object(Bucket=ref.bucket, Key=ref.key))
-        except (ClientError, BotoCoreError):
-            return ""
-
-    def _state_without_head(self, ref: ImageRef, unreadable: str) -> ObjectState | None:
-        """The state from a listing, which needs no SSE-C key, unlike HeadObject."""
-        try:
-            found = self._s3.list_objects_v2(Bucket=ref.bucket, Prefix=ref.key, MaxKeys=1)
-        except (ClientError, BotoCoreError) as error:
-            raise _cannot_read(ref, error) from error
-        for entry in found.get("Contents", ()):
-            if entry["Key"] == ref.key:
-                return replace(_listed(entry), unreadable=unreadable)
-        return None
-
-    def _tags_of(self, ref: ImageRef) -> dict[str, str]:
-        found = self._s3.get_object_tagging(Bucket=ref.bucket, Key=ref.key)["TagSet"]
-        return {f"tag.{tag['Key']}": tag["Value"] for tag in found}
 
     def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
         """In the order of the keys' UTF-8 bytes, as S3 lists a general purpose bucket.
@@ -104,8 +73,8 @@ class S3Store:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
         try:
             for page in pages:
-                for found in page.get("Contents", ()):
-                    yield ImageRef(self._bucket, found["Key"]), _listed(found)
+                for entry in page.get("Contents", ()):
+                    yield ImageRef(self._bucket, entry["Key"]), _state(entry)
         except (ClientError, BotoCoreError) as error:
             raise Unavailable(f"cannot list the bucket {self._bucket}: {error}") from error
 
@@ -123,11 +92,42 @@ class S3Store:
             raise _cannot_read(ref, error) from error
         return url
 
+    def _unreadable_reason(self, ref: ImageRef) -> str:
+        """The reason from GetObject: an error response of HeadObject has no body."""
+        try:
+            self._s3.get_object(Bucket=ref.bucket, Key=ref.key, Range="bytes=0-0")["Body"].close()
+        except (ClientError, BotoCoreError) as error:
+            return unreadable_reason(error)
+        return ""
 
-def _listed(found: Mapping[str, Any]) -> ObjectState:
-    """A listing may have fractions of a second, which a header lacks."""
-    modified = found["LastModified"].astimezone(UTC).replace(microsecond=0)
-    return ObjectState(found["ETag"].strip('"'), modified, found["Size"])
+    def _key_reason(self, ref: ImageRef, error: Exception) -> str:
+        if status_of(error) != 403:
+            return ""
+        try:
+            return key_reason(error, self._s3.head_object(Bucket=ref.bucket, Key=ref.key))
+        except (ClientError, BotoCoreError):
+            return ""
+
+    def _listed_state(self, ref: ImageRef, unreadable: str) -> ObjectState | None:
+        """The state from a listing, which needs no SSE-C key, unlike HeadObject."""
+        try:
+            page = self._s3.list_objects_v2(Bucket=ref.bucket, Prefix=ref.key, MaxKeys=1)
+        except (ClientError, BotoCoreError) as error:
+            raise _cannot_read(ref, error) from error
+        for entry in page.get("Contents", ()):
+            if entry["Key"] == ref.key:
+                return replace(_state(entry), unreadable=unreadable)
+        return None
+
+    def _tags_of(self, ref: ImageRef) -> dict[str, str]:
+        tags = self._s3.get_object_tagging(Bucket=ref.bucket, Key=ref.key)["TagSet"]
+        return {f"tag.{tag['Key']}": tag["Value"] for tag in tags}
+
+
+def _state(entry: Mapping[str, Any]) -> ObjectState:
+    """The state of an entry of a listing, in full seconds, as in the header of an object."""
+    modified = entry["LastModified"].astimezone(UTC).replace(microsecond=0)
+    return ObjectState(entry["ETag"].strip('"'), modified, entry["Size"])
 
 
 def _cannot_read(ref: ImageRef, error: Exception) -> Unavailable:

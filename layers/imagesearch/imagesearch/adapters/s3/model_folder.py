@@ -1,7 +1,6 @@
 """Model folders in S3: uploads with SHA-256 checksums, and downloads on first use."""
 
 import base64
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,29 +22,49 @@ class StoredFile:
     metadata: Mapping[str, str]
 
 
-class S3Folder:
-    """Uploads to the folder `uri`, `s3://bucket/prefix`.
+class S3ModelFolder:
+    """The folder `uri`, `s3://bucket/prefix`; the caller verifies downloaded files.
 
-    All methods raise Unavailable and ConfigurationError.
+    Methods raise ConfigurationError, and those that write or check files Unavailable, too.
     """
 
-    def __init__(self, uri: str, client: Any) -> None:
-        self.uri = uri
-        self._bucket, _, self._prefix = uri.removeprefix("s3://").partition("/")
-        self._s3 = client
+    def __init__(self, uri: str, client: Any = None) -> None:
+        self._uri = uri.rstrip("/")
+        self._bucket, _, self._prefix = self._uri.removeprefix("s3://").partition("/")
+        self._s3 = client or boto3.client("s3", config=client_config())
+
+    def download(self, names: Iterable[str], to: Path) -> None:
+        """Download the files that the folder `to` lacks."""
+        for name in names:
+            if not (to / name).exists():
+                self._download(name, to / name)
+
+    def download_if_present(self, name: str, to: Path) -> None:
+        """Download a file that the model may lack, unless the folder `to` has it.
+
+        S3 responds to a missing object with 403 if the role may not list the bucket.
+        """
+        if (to / name).exists():
+            return
+        try:
+            self._download_file(name, to / name)
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) not in ("403", "404", "AccessDenied", "NoSuchKey"):
+                raise self._unreadable(name, error) from error
 
     def find(self, name: str) -> StoredFile | None:
+        """The size, checksum and metadata of a file; None if it does not exist."""
         location = {"Bucket": self._bucket, "Key": self._key(name)}
         try:
-            found = self._s3.head_object(**location, ChecksumMode="ENABLED")
+            head = self._s3.head_object(**location, ChecksumMode="ENABLED")
         except (ClientError, BotoCoreError) as error:
             if _code(error) in ("404", "NoSuchKey", "NoSuchBucket"):
                 return None
             raise self._error(f"find {name}", error) from error
         # The checksum of a multipart upload is a hash of the parts' hashes, with a suffix `-N`.
-        encoded = found.get("ChecksumSHA256", "")
+        encoded = head.get("ChecksumSHA256", "")
         sha256 = base64.b64decode(encoded).hex() if encoded and "-" not in encoded else None
-        return StoredFile(found["ContentLength"], sha256, found["Metadata"])
+        return StoredFile(head["ContentLength"], sha256, head["Metadata"])
 
     def put(self, name: str, path: Path, sha256: str, metadata: Mapping[str, str]) -> None:
         """Upload in one part, without loading the file; S3 rejects bytes with another hash."""
@@ -68,8 +87,8 @@ class S3Folder:
         deleted = 0
         try:
             for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/"):
-                for found in page.get("Contents", ()):
-                    self._s3.delete_object(Bucket=self._bucket, Key=found["Key"])
+                for entry in page.get("Contents", ()):
+                    self._s3.delete_object(Bucket=self._bucket, Key=entry["Key"])
                     deleted += 1
         except (ClientError, BotoCoreError) as error:
             if _code(error) == "NoSuchBucket":
@@ -78,63 +97,26 @@ class S3Folder:
         return deleted
 
     def _key(self, name: str) -> str:
-        return f"{self._prefix}/{name}"
+        return f"{self._prefix}/{name}" if self._prefix else name
 
     def _error(self, what: str, error: Exception) -> ImageSearchError:
-        message = f"cannot {what} in {self.uri}: {error}"
+        message = f"cannot {what} in {self._uri}: {error}"
         if _code(error) in ("403", "AccessDenied"):
             hint = "check that the function's role and the bucket's policy allow it"
             return ConfigurationError(message, hint, "access_denied")
         return Unavailable(message, "try again")
 
-
-def _code(error: Exception) -> str:
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
-
-
-class S3Model:
-    """Downloads from the folder `uri`, `s3://bucket/prefix`; the caller verifies the files."""
-
-    def __init__(self, uri: str, cache: Path | None = None, client: Any = None) -> None:
-        self._uri = uri.rstrip("/")
-        self._bucket, _, self._prefix = self._uri.removeprefix("s3://").partition("/")
-        self._cache = cache or Path(tempfile.mkdtemp(prefix="model-"))
-        self._s3 = client or boto3.client("s3", config=client_config())
-
-    def folder(self, names: Iterable[str]) -> Path:
-        """A local folder with these files; raises ConfigurationError."""
-        for name in names:
-            if not (self._cache / name).exists():
-                self._fetch(name)
-        return self._cache
-
-    def fetch_if_present(self, name: str) -> None:
-        """Download a file that the folder may lack.
-
-        Without permission to list the bucket, a missing object is a 403. Raises ConfigurationError.
-        """
-        if (self._cache / name).exists():
-            return
+    def _download(self, name: str, path: Path) -> None:
         try:
-            self._download(name)
-        except ClientError as error:
-            if _code(error) not in ("403", "404", "AccessDenied", "NoSuchKey"):
-                raise self._unreadable(name, error) from error
-        except BotoCoreError as error:
-            raise self._unreadable(name, error) from error
-
-    def _fetch(self, name: str) -> None:
-        try:
-            self._download(name)
+            self._download_file(name, path)
         except (ClientError, BotoCoreError) as error:
             raise self._unreadable(name, error) from error
 
-    def _download(self, name: str) -> None:
+    def _download_file(self, name: str, path: Path) -> None:
         """Download under another name, then rename: a file is complete or absent."""
-        part = self._cache / f"{name}.part"
-        key = f"{self._prefix}/{name}" if self._prefix else name
-        self._s3.download_file(self._bucket, key, str(part))
-        part.rename(self._cache / name)
+        part = path.with_name(f"{name}.part")
+        self._s3.download_file(self._bucket, self._key(name), str(part))
+        part.rename(path)
 
     def _unreadable(self, name: str, error: Exception) -> ConfigurationError:
         return ConfigurationError(
@@ -142,3 +124,7 @@ class S3Model:
             "check MODEL_URI and that the function's role may read it",
             code="invalid_model",
         )
+
+
+def _code(error: Exception) -> str:
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""

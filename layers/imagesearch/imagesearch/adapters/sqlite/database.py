@@ -10,40 +10,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from imagesearch.adapters.sqlite.filters import TAKEN, add_functions
+from imagesearch.adapters.sqlite.filters import TAKEN_AT_MS, add_functions
 from imagesearch.domain.errors import ConfigurationError, Unavailable
-
-
-def is_read_only(path: Path) -> bool:
-    """True for a file that cannot be written, or whose folder cannot: SQLite writes next to it."""
-    return path.is_file() and not (_is_writable(path) and _is_writable(path.parent))
-
-
-def address(path: Path) -> str:
-    """The file as a URI (https://sqlite.org/uri.html), read-only where it cannot be written."""
-    uri = path.absolute().as_uri()
-    if not is_read_only(path):
-        return uri
-    # A reader needs a lock file next to it, which cannot be created here. Without a write-ahead log
-    # there is no writer, and no lock is needed.
-    return f"{uri}?mode=ro" if _has_log(path) else f"{uri}?mode=ro&immutable=1"
-
-
-def read_only_address(path: Path) -> str:
-    """The file as a URI, opened for reading even where it could be written."""
-    return address(path) if is_read_only(path) else f"{path.absolute().as_uri()}?mode=ro"
-
-
-def _has_log(path: Path) -> bool:
-    try:
-        return path.with_name(path.name + "-wal").stat().st_size > 0
-    except FileNotFoundError:
-        return False
-
-
-def _is_writable(path: Path) -> bool:
-    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-
 
 PATIENCE_SECONDS = 15.0
 # "imgs" identifies files of imagesearch (https://sqlite.org/pragma.html#pragma_application_id)
@@ -54,7 +22,7 @@ PAGE_BYTES = 8192
 
 # Literally the same in the partial index and in queries, or SQLite does not use the index:
 # https://sqlite.org/partialindex.html
-HAS_NEIGHBOURS = "json_array_length(record, '$.neighbours') > 0"
+HAS_NEIGHBORS = "json_array_length(record, '$.neighbours') > 0"
 
 SHA256 = "json_extract(record, '$.sha256')"
 DECODER = "json_extract(record, '$.decoder')"
@@ -75,8 +43,8 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key, id, status, collection);
 CREATE INDEX IF NOT EXISTS entries_by_status ON entries (status);
-CREATE INDEX IF NOT EXISTS entries_linked ON entries (key, id) WHERE {HAS_NEIGHBOURS};
-CREATE INDEX IF NOT EXISTS entries_by_time ON entries ({TAKEN}, key, status);
+CREATE INDEX IF NOT EXISTS entries_linked ON entries (key, id) WHERE {HAS_NEIGHBORS};
+CREATE INDEX IF NOT EXISTS entries_by_time ON entries ({TAKEN_AT_MS}, key, status);
 CREATE INDEX IF NOT EXISTS entries_by_content ON entries ({SHA256}, {DECODER}) WHERE {SEARCHABLE};
 """
 
@@ -218,22 +186,11 @@ class SqliteDatabase:
         except OSError as error:
             raise self._unusable(f"cannot be created: {error}") from error
 
-    def _unusable(self, why: str) -> ConfigurationError:
+    def _unusable(self, reason: str) -> ConfigurationError:
         return ConfigurationError(
-            f"the index file {self._path} {why}",
+            f"the index file {self._path} {reason}",
             "name another path in INDEX_URL, or delete the file and index the images again",
         )
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-    connection.execute(begin)
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
 
 
 def index_dimensions(path: Path) -> dict[str, int]:
@@ -247,3 +204,45 @@ def index_dimensions(path: Path) -> dict[str, int]:
         raise Unavailable(
             f"cannot list the indexes in {path}: {error}", "check the file and its permissions"
         ) from error
+
+
+def is_read_only(path: Path) -> bool:
+    """True for a file that cannot be written, or whose folder cannot: SQLite writes next to it."""
+    return path.is_file() and not (_is_writable(path) and _is_writable(path.parent))
+
+
+def address(path: Path) -> str:
+    """The file as a URI (https://sqlite.org/uri.html), read-only where it cannot be written."""
+    uri = path.absolute().as_uri()
+    if not is_read_only(path):
+        return uri
+    # A reader needs a lock file next to it, which cannot be created here. Without a write-ahead log
+    # there is no writer, and no lock is needed.
+    return f"{uri}?mode=ro" if _has_log(path) else f"{uri}?mode=ro&immutable=1"
+
+
+def read_only_address(path: Path) -> str:
+    """The file as a URI, opened for reading even where it could be written."""
+    return address(path) if is_read_only(path) else f"{path.absolute().as_uri()}?mode=ro"
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

@@ -24,7 +24,7 @@ CACHED_ROWS = 256
 
 
 # The rows that may be returned, [N]; None: all.
-Allowed: TypeAlias = NDArray[np.bool_] | None
+RowMask: TypeAlias = NDArray[np.bool_] | None
 
 
 class Row(NamedTuple):
@@ -54,12 +54,12 @@ class Snapshot:
     alive: NDArray[np.bool_]
     codes: dict[str | None, int]
 
-    def nearest(self, query: VectorQuery, allowed: Allowed = None) -> list[RowMatch]:
+    def nearest(self, query: VectorQuery, allowed: RowMask = None) -> list[RowMatch]:
         """The query's matches, scores exact to float64; score descending, then id ascending."""
         return self.nearest_of_each([query], [allowed])[0]
 
     def nearest_of_each(
-        self, queries: Sequence[VectorQuery], allowed: Sequence[Allowed]
+        self, queries: Sequence[VectorQuery], allowed: Sequence[RowMask]
     ) -> list[list[RowMatch]]:
         """The matches of each query, from one pass over the vectors."""
         rough = self._rough_scores([query.embedding for query in queries])
@@ -84,7 +84,7 @@ class Snapshot:
         return list(islice(matches, query.limit))
 
     def _candidates(
-        self, query: VectorQuery, rough: Embedding, allowed: Allowed
+        self, query: VectorQuery, rough: Embedding, allowed: RowMask
     ) -> NDArray[np.int64]:
         """Rows that contain all matches: a float32 sum depends slightly on the row's position."""
         rows: NDArray[np.int64] = np.flatnonzero(self._eligible(query.collection, allowed))
@@ -118,7 +118,7 @@ class Snapshot:
                 np.einsum("ij,j->i", block, vector, out=found[start:end])
         return scores
 
-    def _eligible(self, collection: str | None, allowed: Allowed) -> NDArray[np.bool_]:
+    def _eligible(self, collection: str | None, allowed: RowMask) -> NDArray[np.bool_]:
         eligible = self.alive
         if collection is not None:
             eligible = eligible & (self.collections == self.codes.get(collection, -1))

@@ -25,9 +25,17 @@ from imagesearch.domain.filters import (
     Recorded,
 )
 from imagesearch.domain.images import Status
-from imagesearch.domain.queries import Selection, TakenPlace
+from imagesearch.domain.queries import Selection, TimePosition
 
 _OPERATORS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<"}
+_TEXT = "json_extract(record, '$.taken_at')"
+_FINE = f"substr({_TEXT}, 20, 1) = '.'"
+_ZONE = f"iif({_FINE}, substr({_TEXT}, 27), substr({_TEXT}, 20))"
+_FRACTION = f"iif({_FINE}, substr({_TEXT}, 21, 3), 0)"
+# Milliseconds since 1970, or null: seconds by SQLite, which takes a time without zone as UTC, and
+# the first three digits of Python's fraction. An index uses no custom function: other programs
+# could not check the file.
+TAKEN_AT_MS = f"(strftime('%s', substr({_TEXT}, 1, 19) || {_ZONE}) * 1000 + {_FRACTION})"
 
 
 class Condition(NamedTuple):
@@ -103,8 +111,8 @@ def compared(leaf: FieldFilter) -> Condition:
 
 def bounds(filter: NumberRange | DateRange) -> dict[str, float]:
     """The bounds that are set, by operator name; times in milliseconds since 1970."""
-    given = {name: getattr(filter, name) for name in _OPERATORS}
-    return {name: _number(bound) for name, bound in given.items() if bound is not None}
+    values = {name: getattr(filter, name) for name in _OPERATORS}
+    return {name: _number(bound) for name, bound in values.items() if bound is not None}
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
@@ -148,29 +156,21 @@ def _milliseconds_of(time: str | None) -> int | None:
     return epoch_milliseconds(datetime.fromisoformat(time)) if time else None
 
 
-_TEXT = "json_extract(record, '$.taken_at')"
-_FINE = f"substr({_TEXT}, 20, 1) = '.'"
-_ZONE = f"iif({_FINE}, substr({_TEXT}, 27), substr({_TEXT}, 20))"
-_FRACTION = f"iif({_FINE}, substr({_TEXT}, 21, 3), 0)"
-# Milliseconds since 1970, or null: seconds by SQLite, which takes a time without zone as UTC, and
-# the first three digits of Python's fraction. An index uses no custom function: other programs
-# could not check the file.
-TAKEN = f"(strftime('%s', substr({_TEXT}, 1, 19) || {_ZONE}) * 1000 + {_FRACTION})"
-
-
-def dated(place: TakenPlace | None, newest_first: bool) -> Condition:
+def dated(position: TimePosition | None, newest_first: bool) -> Condition:
     """Images with a time, after a position among them."""
-    if place is None or place.taken_at is None:
-        return Condition(f"{TAKEN} NOT NULL")
-    then = epoch_milliseconds(place.taken_at)
+    if position is None or position.taken_at is None:
+        return Condition(f"{TAKEN_AT_MS} NOT NULL")
+    then = epoch_milliseconds(position.taken_at)
     sign = "<" if newest_first else ">"
     # SQLite seeks by the first bound alone.
-    behind = f"{TAKEN} {sign}= ? AND ({TAKEN} {sign} ? OR key {sign} ?)"
-    return Condition(behind, (then, then, place.key))
+    condition = f"{TAKEN_AT_MS} {sign}= ? AND ({TAKEN_AT_MS} {sign} ? OR key {sign} ?)"
+    return Condition(condition, (then, then, position.key))
 
 
-def undated(place: TakenPlace | None, newest_first: bool) -> Condition:
+def undated(position: TimePosition | None, newest_first: bool) -> Condition:
     """Images without a time, which come last, after a position among them."""
-    if place is None or place.taken_at is not None:
-        return Condition(f"{TAKEN} IS NULL")
-    return Condition(f"{TAKEN} IS NULL AND key {'<' if newest_first else '>'} ?", (place.key,))
+    if position is None or position.taken_at is not None:
+        return Condition(f"{TAKEN_AT_MS} IS NULL")
+    return Condition(
+        f"{TAKEN_AT_MS} IS NULL AND key {'<' if newest_first else '>'} ?", (position.key,)
+    )

@@ -16,16 +16,16 @@ from imagesearch.adapters.index_records import (
     as_json,
     query_vector,
     to_document,
-    to_neighbour,
+    to_neighbor,
     to_record,
     unit_vector,
 )
 from imagesearch.adapters.sqlite.content_lookup import BY_CONTENT, images_of
-from imagesearch.adapters.sqlite.database import HAS_NEIGHBOURS, PATIENCE_SECONDS, SqliteDatabase
-from imagesearch.adapters.sqlite.exact_knn import Allowed, Row, RowMatch, Snapshot, VectorLog
+from imagesearch.adapters.sqlite.database import HAS_NEIGHBORS, PATIENCE_SECONDS, SqliteDatabase
+from imagesearch.adapters.sqlite.exact_knn import Row, RowMask, RowMatch, Snapshot, VectorLog
 from imagesearch.adapters.sqlite.filter_columns import FilterMasks
 from imagesearch.adapters.sqlite.filters import (
-    TAKEN,
+    TAKEN_AT_MS,
     Condition,
     dated,
     matching,
@@ -44,7 +44,7 @@ from imagesearch.domain.ports import (
     WriteResult,
     WriteStatus,
 )
-from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TakenPlace, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 
 DELETED = "deleted"
 FETCH_ROWS = 4096
@@ -128,7 +128,7 @@ class SqliteIndex:
         selection: Selection = ALL_DOCUMENTS,
         *,
         newest_first: bool,
-        after: TakenPlace | None = None,
+        after: TimePosition | None = None,
         limit: int,
     ) -> list[Document]:
         condition = matching(selection)
@@ -137,7 +137,7 @@ class SqliteIndex:
         with self._database.reading() as connection:
             if after is None or after.taken_at is not None:
                 with_time = condition.also(dated(after, newest_first))
-                by_time = f"{TAKEN} {order}, key {order}"
+                by_time = f"{TAKEN_AT_MS} {order}, key {order}"
                 documents = self._listed(connection, with_time, by_time, limit)
             if (rest := limit - len(documents)) > 0:
                 without_time = condition.also(undated(after, newest_first))
@@ -165,12 +165,12 @@ class SqliteIndex:
         """A collection is filtered from the partial index of all linked images."""
         columns = ", ".join(f"json_extract(record, '$.{name}')" for name in LINK_FIELDS)
         statement = self._database.sql(
-            f"SELECT {columns} FROM entries WHERE {HAS_NEIGHBOURS}"  # noqa: S608 - constants
+            f"SELECT {columns} FROM entries WHERE {HAS_NEIGHBORS}"  # noqa: S608 - constants
             " AND (?1 IS NULL OR collection = ?1) ORDER BY key, id"
         )
         with self._database.reading_long() as connection:
-            for id, key, sha256, neighbours in connection.execute(statement, (collection,)):
-                yield Linked(id, key, sha256, tuple(map(to_neighbour, json.loads(neighbours))))
+            for id, key, sha256, neighbors in connection.execute(statement, (collection,)):
+                yield Linked(id, key, sha256, tuple(map(to_neighbor, json.loads(neighbors))))
 
     def health(self) -> IndexHealth:
         statement = "SELECT status, count(*) FROM entries GROUP BY status"
@@ -206,7 +206,7 @@ class SqliteIndex:
                 rows = connection.execute(expanded, chunk).fetchall()
             yield from rows
 
-    def _refresh(self, filters: Sequence[Filter | None]) -> tuple[Snapshot, list[Allowed]]:
+    def _refresh(self, filters: Sequence[Filter | None]) -> tuple[Snapshot, list[RowMask]]:
         """Load the rows written since the last call; the vectors, and the mask of each filter."""
         with self._refresh_lock, self._database.reading() as connection:
             if self._vectors.mostly_dead:

@@ -183,7 +183,7 @@ def parity_faults(model: OnnxModel, float32: Path | None, photos: CalibrationSet
 def _relevance(fitted: Fitted, backgrounds: dict[Modality, str]) -> Calibration:
     kinds = {
         kind.value: KindCalibration(
-            background=backgrounds[kind], neighbours=fitted.neighbours[kind], **asdict(curve)
+            background=backgrounds[kind], neighbours=fitted.neighbors[kind], **asdict(curve)
         )
         for kind, curve in fitted.curves.items()
     }

@@ -1,4 +1,4 @@
-"""Color management: the colors that a color-managed viewer shows, in all formats."""
+"""Color management: colors are those of a color-managed viewer, in all formats."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ FORMATS = {
     "TIFF": {},
     "AVIF": {"quality": 97, "subsampling": "4:4:4"},
 }
-# Lossy formats are off by this much on average, of 255.
+# Mean absolute error of lossy formats, of 255.
 LOSS = 1.5
 
 
 @pytest.fixture(scope="module")
 def picture():
-    """Soft colors, and every hue at several strengths."""
+    """Smooth gradients with every hue at several saturations."""
     x, y = np.meshgrid(np.linspace(0, 1, SIDE), np.linspace(0, 1, SIDE))
     red, green = 127 + 120 * np.sin(6 * x), 127 + 120 * np.cos(5 * y)
     return Image.fromarray(np.stack([red, green, 255 * (x + y) / 2], -1).astype(np.uint8))
 
 
 def colors(file, **options):
-    """[SIDE, SIDE, 3], 0 to 255."""
+    """Decoded pixels as [SIDE, SIDE, 3], 0 to 255."""
     return decode(file, WANTED, **options).pixels.transpose(1, 2, 0)
 
 
-def right(image, profile, mode="RGB"):
-    """What a color-managed viewer shows."""
+def converted(image, profile, mode="RGB"):
+    """The pixels in sRGB, converted by ImageCms."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     target = ImageCms.createProfile("sRGB")
     shown = ImageCms.profileToProfile(image, source, target, 0, outputMode=mode, flags=0x2000)
@@ -76,13 +76,13 @@ def error(found, wanted):
 def test_a_profile_is_converted_in_every_format(format, name, picture, saved):
     profile = RGB_PROFILES[name]
     file = saved(picture, format, icc_profile=profile, **FORMATS[format])
-    wanted = right(picture, profile)
+    wanted = converted(picture, profile)
     assert error(colors(file), wanted) < LOSS
     assert error(np.asarray(picture, float), wanted) > 2 * LOSS
 
 
 @pytest.mark.parametrize("name", ["adobe", "p3", "prophoto"])
-def test_a_photo_in_a_wide_gamut_is_within_two_levels_of_the_right_picture(name):
+def test_a_wide_gamut_photo_is_converted_within_two_levels(name):
     with Image.open("samples/animals/scarlet-macaw-parrot.webp") as sample:
         photo = sample.convert("RGB").resize((512, 396))
     profile = ImageCms.ImageCmsProfile(io.BytesIO(RGB_PROFILES[name]))
@@ -93,43 +93,43 @@ def test_a_photo_in_a_wide_gamut_is_within_two_levels_of_the_right_picture(name)
     assert error(colors(file.getvalue()), np.asarray(wanted, float)) <= 2
 
 
-def test_a_heic_pictures_profile_is_converted(data):
+def test_the_profile_of_a_heic_is_converted(data):
     plain = data("quadrants.heic")
     colored = with_property(plain, b"colr", b"prof" + RGB_PROFILES["rotated"])
     assert np.allclose(colors(colored), np.roll(colors(plain), 1, axis=-1), atol=12)
 
 
-def test_a_thumbnail_has_the_colors_of_srgb(picture, saved):
+def test_a_thumbnail_is_in_srgb(picture, saved):
     profile = RGB_PROFILES["rotated"]
     file = saved(picture, "PNG", icc_profile=profile)
     details = decode(file, WANTED, details=DetailOptions(thumbnail=True)).details
     small = Image.open(io.BytesIO(details.thumbnail))
     assert "icc_profile" not in small.info
-    assert error(np.asarray(small.convert("RGB"), float), right(picture, profile)) < 6
+    assert error(np.asarray(small.convert("RGB"), float), converted(picture, profile)) < 6
 
 
 @pytest.mark.parametrize("size", [(1_200, 900), (3_000, 900)])
 def test_a_drafted_photo_is_converted(size, saved):
     image = Image.new("RGB", size, (200, 100, 50))
     found = colors(saved(image, "JPEG", icc_profile=RGB_PROFILES["prophoto"], quality=95))
-    assert error(found, right(image.crop((0, 0, SIDE, SIDE)), RGB_PROFILES["prophoto"])) < 2
+    assert error(found, converted(image.crop((0, 0, SIDE, SIDE)), RGB_PROFILES["prophoto"])) < 2
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
-def test_alpha_is_kept_and_white_is_put_below_the_converted_colors(format, picture, saved):
+def test_transparency_is_composited_over_white_after_color_conversion(format, picture, saved):
     profile = RGB_PROFILES["rotated"]
     clear = picture.copy()
     clear.putalpha(Image.linear_gradient("L").resize(picture.size))
     file = saved(clear, format, icc_profile=profile, **FORMATS[format])
     alpha = np.asarray(clear.getchannel("A"), float)[..., None] / 255
-    wanted = right(picture, profile) * alpha + 255 * (1 - alpha)
+    wanted = converted(picture, profile) * alpha + 255 * (1 - alpha)
     assert error(colors(file), wanted) < 1
 
 
-def test_a_palettes_colors_are_converted_and_its_transparency_is_kept(picture, saved):
+def test_palette_colors_are_converted_and_transparency_is_preserved(picture, saved):
     profile = RGB_PROFILES["rotated"]
     palette = picture.quantize(64)
-    wanted = right(palette.convert("RGB"), profile)
+    wanted = converted(palette.convert("RGB"), profile)
     assert error(colors(saved(palette, "PNG", icc_profile=profile)), wanted) < 1
     index = palette.getpixel((0, 0))
     wanted[np.asarray(palette) == index] = 255
@@ -137,43 +137,43 @@ def test_a_palettes_colors_are_converted_and_its_transparency_is_kept(picture, s
     assert error(colors(file), wanted) < 1
 
 
-def test_a_transparent_color_is_that_of_the_file(saved):
+def test_the_transparent_color_is_matched_before_conversion(saved):
     image = Image.new("RGB", (SIDE, SIDE), (255, 0, 0))
     image.paste((0, 0, 255), (SIDE // 2, 0, SIDE, SIDE))
     profile = RGB_PROFILES["rotated"]
     found = colors(saved(image, "PNG", icc_profile=profile, transparency=(0, 0, 255)))
-    assert np.allclose(found[8, 8], right(image, profile)[8, 8], atol=2)
+    assert np.allclose(found[8, 8], converted(image, profile)[8, 8], atol=2)
     assert np.allclose(found[8, -8], 255)
 
 
 GRAY, WIDE = icc.gray(1.0), icc.rgb(icc.P3, 1.0)
 
 
-# WebP holds no gray.
+# WebP has no gray mode.
 @pytest.mark.parametrize(
     ("profile", "format"),
     [(GRAY, "JPEG"), (GRAY, "PNG"), (GRAY, "TIFF")]
     + [(WIDE, format) for format in ("JPEG", "PNG", "TIFF", "WEBP")],
     ids=lambda value: value if isinstance(value, str) else "gray" if value == GRAY else "rgb",
 )
-def test_gray_has_the_curve_of_its_profile(profile, format, saved):
+def test_the_profile_of_a_gray_image_is_applied(profile, format, saved):
     image = Image.linear_gradient("L").resize((SIDE, SIDE))
     source = image.convert("RGB") if profile[16:20] == b"RGB " else image
     found = colors(saved(image, format, icc_profile=profile, **FORMATS[format]))
-    assert error(found, right(source, profile)) < LOSS
+    assert error(found, converted(source, profile)) < LOSS
     assert error(found, np.asarray(image, float)[..., None]) > 20
 
 
 @pytest.mark.parametrize("mode", ["LA", "L"])
-def test_gray_with_transparency_has_the_curve_of_its_profile(mode, saved):
+def test_the_profile_of_a_gray_image_with_alpha_is_applied(mode, saved):
     image, profile = Image.new(mode, (SIDE, SIDE), 100 if mode == "L" else (100, 255)), icc.gray(1)
     options = {"transparency": 7} if mode == "L" else {}
     found = colors(saved(image, "PNG", icc_profile=profile, **options))
-    assert np.allclose(found, right(image.convert("L"), profile), atol=1)
+    assert np.allclose(found, converted(image.convert("L"), profile), atol=1)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
-def test_gray_of_16_bits_has_the_curve_of_its_profile(format, saved):
+def test_the_profile_of_a_16_bit_gray_image_is_applied(format, saved):
     values = np.linspace(0, 65_535, SIDE * SIDE).reshape(SIDE, SIDE).astype(np.uint16)
     found = colors(saved(Image.fromarray(values), format, icc_profile=icc.gray(1.0)))
     light = values / 65_535
@@ -182,20 +182,20 @@ def test_gray_of_16_bits_has_the_curve_of_its_profile(format, saved):
 
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
-def test_the_inks_of_a_press_are_converted(format, picture, saved):
+def test_cmyk_with_a_profile_is_converted(format, picture, saved):
     inks = picture.convert("CMYK")
     plain = saved(inks, format, **FORMATS[format])
     pressed = saved(inks, format, icc_profile=icc.press(), **FORMATS[format])
-    assert error(colors(pressed), right(inks, icc.press())) < 3
+    assert error(colors(pressed), converted(inks, icc.press())) < 3
     assert error(colors(plain), np.asarray(inks.convert("RGB"), float)) < 3
     assert error(colors(pressed), colors(plain)) > 10
 
 
-# ---------------------------------------------------------------- profiles that are not used
+# ---------------------------------------------------------------- ignored profiles
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_profile_of_srgb_changes_nothing(format, picture, saved):
+def test_an_srgb_profile_changes_nothing(format, picture, saved):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     plain, tagged = (
         saved(picture, format, **FORMATS[format], **options)
@@ -224,14 +224,14 @@ def without_colors():
 
 @pytest.mark.parametrize("name", without_colors())
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
-def test_a_profile_that_is_damaged_or_for_other_pictures_is_ignored(name, format, picture, saved):
+def test_a_damaged_or_mismatched_profile_is_ignored(name, format, picture, saved):
     options = FORMATS[format]
     plain = saved(picture, format, **options)
     strange = saved(picture, format, icc_profile=without_colors()[name], **options)
     assert np.array_equal(colors(strange), colors(plain))
 
 
-def test_a_profile_for_colors_is_ignored_in_a_picture_of_inks(picture, saved):
+def test_an_rgb_profile_is_ignored_in_a_cmyk_image(picture, saved):
     inks = picture.convert("CMYK")
     plain, strange = (
         saved(inks, "TIFF", **options) for options in ({}, {"icc_profile": icc.rgb(icc.P3)})
@@ -245,7 +245,7 @@ SOURCES = [*RGB_PROFILES.values(), icc.gray(), icc.press()]
 
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.sampled_from(SOURCES), EDITS, st.floats(0.3, 1), st.sampled_from(["RGB", "L", "CMYK"]))
-def test_a_mutated_profile_leaves_a_picture(profile, edits, kept, mode):
+def test_a_mutated_profile_still_yields_an_image(profile, edits, kept, mode):
     changed = bytearray(profile)
     for place, new in edits:
         at = int(place**2 * len(changed))
@@ -258,7 +258,7 @@ def test_a_mutated_profile_leaves_a_picture(profile, edits, kept, mode):
 
 @settings(derandomize=True, max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["RGB", "L", "CMYK", "P", "RGBA", "LA"]))
-def test_random_bytes_for_a_profile_leave_a_picture(profile, mode):
+def test_a_profile_of_random_bytes_still_yields_an_image(profile, mode):
     file = io.BytesIO()
     Image.new(mode, (16, 16)).save(file, "TIFF", icc_profile=profile)
     colors(file.getvalue())
@@ -281,15 +281,15 @@ def test_profiles_of_any_primaries_and_gamma_are_converted(share, gamma, mode, f
     image = Image.fromarray(values).resize((SIDE, SIDE), Image.Resampling.NEAREST).convert(mode)
     file = io.BytesIO()
     image.save(file, format, icc_profile=profile)
-    # A profile that changes no color by more than 2 levels is taken for one of sRGB.
-    assert error(colors(file.getvalue()), right(image.convert("RGB"), profile)) < 2
+    # A profile that changes no color by more than 2 levels is treated as sRGB.
+    assert error(colors(file.getvalue()), converted(image.convert("RGB"), profile)) < 2
 
 
-# ---------------------------------------------------------------- PNG's own words
+# ---------------------------------------------------------------- color chunks of PNG
 
 
 def png(image, *chunks):
-    """The picture with these chunks after its header."""
+    """The image as PNG with these chunks after the header."""
     file = io.BytesIO()
     image.save(file, "PNG")
     header = 8 + 25
@@ -342,13 +342,13 @@ def test_a_png_with_a_gamma_of_one_is_linear_light(picture):
     ],
     ids=str,
 )
-def test_a_png_that_says_srgb_stays_as_it_is(chunks, picture):
+def test_a_png_with_an_srgb_chunk_is_unchanged(chunks, picture):
     assert np.array_equal(colors(png(picture, *chunks)), colors(png(picture)))
 
 
-def test_a_pngs_primaries_are_converted(picture):
+def test_the_primaries_of_a_png_are_converted(picture):
     found = colors(png(picture, gama(2.2), chrm(*P3_POINTS)))
-    assert error(found, right(picture, icc.rgb(icc.P3, srgb_samples()))) < 1
+    assert error(found, converted(picture, icc.rgb(icc.P3, srgb_samples()))) < 1
 
 
 def srgb_samples():
@@ -357,28 +357,28 @@ def srgb_samples():
 
 
 @pytest.mark.parametrize("others", [[], [SRGB_CHUNK, gama(1.0)], [iccp(icc.rgb(icc.ROTATED))]])
-def test_cicp_comes_before_everything_else(others, picture):
+def test_cicp_takes_precedence(others, picture):
     found = colors(png(picture, (b"cICP", bytes([12, 13, 0, 1])), *others))
-    assert error(found, right(picture, icc.rgb(icc.P3, srgb_samples()))) < 1
+    assert error(found, converted(picture, icc.rgb(icc.P3, srgb_samples()))) < 1
 
 
-def test_a_profile_comes_before_srgb_and_gamma(picture):
+def test_a_profile_takes_precedence_over_srgb_and_gamma(picture):
     profile = icc.rgb(icc.ROTATED)
     found = colors(png(picture, iccp(profile), SRGB_CHUNK, gama(1.0)))
-    assert error(found, right(picture, profile)) < 1
+    assert error(found, converted(picture, profile)) < 1
 
 
 @pytest.mark.parametrize(
     "coded", [[12, 13, 1, 1], [12, 13, 0, 0], [200, 13, 0, 1], [12, 200, 0, 1]]
 )
-def test_a_cicp_that_means_nothing_is_ignored(coded, picture):
+def test_an_invalid_cicp_is_ignored(coded, picture):
     profile = icc.rgb(icc.ROTATED)
     found = colors(png(picture, (b"cICP", bytes(coded)), iccp(profile)))
-    assert error(found, right(picture, profile)) < 1
+    assert error(found, converted(picture, profile)) < 1
 
 
 @pytest.mark.parametrize("transfer", [16, 18])
-def test_high_dynamic_range_is_toned_down_to_grays_in_their_order(transfer):
+def test_high_dynamic_range_is_tone_mapped_monotonically(transfer):
     ramp = Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGB")
     found = colors(png(ramp, (b"cICP", bytes([9, transfer, 0, 1]))))
     grays = found[:, 0]
@@ -405,29 +405,29 @@ def test_the_primaries_of_an_avif_are_converted(picture, saved):
     plain = saved(picture, "AVIF", **FORMATS["AVIF"])
     start = plain.index(b"colrnclx") + 8
     wide = plain[:start] + struct.pack(">HH", 12, 13) + plain[start + 4 :]
-    assert error(colors(wide), right(picture, icc.rgb(icc.P3, srgb_samples()))) < LOSS
+    assert error(colors(wide), converted(picture, icc.rgb(icc.P3, srgb_samples()))) < LOSS
 
 
 def test_the_primaries_of_a_heic_are_converted(data):
-    """Those of SMPTE 170M, for it holds sRGB's primaries alone, and others would be clipped."""
+    """SMPTE 170M primaries, which keep the colors within sRGB; others would be clipped."""
     plain = data("quadrants.heic")
     start = plain.index(b"colrnclx") + 8
     smaller = plain[:start] + struct.pack(">HH", 6, 13) + plain[start + 4 :]
     image = Image.fromarray(colors(plain).round().clip(0, 255).astype(np.uint8))
     found = colors(smaller)
-    assert error(found, right(image, coded_profile(6, 13))) < 3
+    assert error(found, converted(image, coded_profile(6, 13))) < 3
     assert error(found, colors(plain)) > 4
 
 
-def test_a_profile_of_an_avif_comes_before_its_primaries(picture, saved):
+def test_a_profile_of_an_avif_takes_precedence_over_its_primaries(picture, saved):
     profile = icc.rgb(icc.ROTATED)
     plain = saved(picture, "AVIF", icc_profile=profile, **FORMATS["AVIF"])
-    assert error(colors(plain), right(picture, profile)) < LOSS
+    assert error(colors(plain), converted(picture, profile)) < LOSS
 
 
 @settings(derandomize=True, max_examples=100, deadline=None)
 @given(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4))
-def test_damaged_boxes_raise_nothing(place, new):
+def test_damaged_boxes_raise_no_error(place, new):
     file = io.BytesIO()
     Image.new("RGB", (16, 16)).save(file, "AVIF")
     changed = bytearray(file.getvalue()[:400])
@@ -436,7 +436,7 @@ def test_damaged_boxes_raise_nothing(place, new):
     assert primary_colors(bytes(changed)) is None or len(primary_colors(bytes(changed))) == 2
 
 
-def test_a_bmps_embedded_profile_is_converted(picture, saved):
+def test_the_embedded_profile_of_a_bmp_is_converted(picture, saved):
     profile = icc.rgb(icc.ROTATED)
     plain = saved(picture, "BMP")
     pixels = plain[54:]
@@ -446,4 +446,4 @@ def test_a_bmps_embedded_profile_is_converted(picture, saved):
     whole = b"\x7c\0\0\0" + header
     assert len(whole) == 124
     file = b"BM" + struct.pack("<IHHI", 138 + len(pixels) + len(profile), 0, 0, 138)
-    assert error(colors(file + whole + pixels + profile), right(picture, profile)) < 1
+    assert error(colors(file + whole + pixels + profile), converted(picture, profile)) < 1

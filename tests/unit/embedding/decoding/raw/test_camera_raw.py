@@ -1,4 +1,4 @@
-"""Camera RAW: the largest preview, else development, upright; never the thumbnail."""
+"""Camera RAW: the largest preview or else development, upright, and never the thumbnail."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]
 SIZE = (960, 640)
 HALF = (480, 320)
-# What LibRaw makes of made-up sensor data differs more than a JPEG does.
+# Development of synthetic sensor data is less exact than a JPEG.
 LOSSY, DEVELOPED = 12, 60
 ALL = DetailOptions(thumbnail=True, gps=True)
-NAMES = sorted(raw.look_alikes(Image.new("RGB", (16, 16))))
-# What an orientation leaves of the quadrants: each as (top left, top right, bottom left, ...).
+NAMES = sorted(raw.files_of_all_makers(Image.new("RGB", (16, 16))))
+# Quadrants by orientation, as (top left, top right, bottom left, bottom right).
 TURNED = {
     1: [0, 1, 2, 3], 2: [1, 0, 3, 2], 3: [3, 2, 1, 0], 4: [2, 3, 0, 1],
     5: [0, 2, 1, 3], 6: [2, 0, 3, 1], 7: [3, 1, 2, 0], 8: [1, 3, 0, 2],
@@ -43,7 +43,7 @@ def scene(quadrants) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def files(scene):
-    return raw.look_alikes(scene)
+    return raw.files_of_all_makers(scene)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def size(picture):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_preview_is_read_with_its_size_whoever_made_the_file(name, files, stretched, corners):
+def test_the_preview_and_its_size_are_read_for_every_maker(name, files, stretched, corners):
     picture = decode(files[name], stretched, details=ALL)
     assert size(picture) == SIZE
     assert near(corners(picture), QUADRANTS)
@@ -73,7 +73,7 @@ def test_the_preview_is_read_with_its_size_whoever_made_the_file(name, files, st
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("shown", ["preview", "preview that says so", "developed"])
-def test_a_raw_picture_is_turned_once(orientation, shown, scene, stretched, corners):
+def test_a_raw_image_is_rotated_once(orientation, shown, scene, stretched, corners):
     tags = Image.Exif()
     tags[raw.ORIENTATION] = orientation
     own = {"exif": tags} if shown == "preview that says so" else {}
@@ -86,15 +86,13 @@ def test_a_raw_picture_is_turned_once(orientation, shown, scene, stretched, corn
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
 @pytest.mark.parametrize("maker", ["canon cr2", "canon cr3", "fuji"])
-def test_a_file_that_libraw_does_not_know_is_turned_too(
-    orientation, maker, scene, stretched, corners
-):
+def test_a_file_unknown_to_libraw_is_rotated(orientation, maker, scene, stretched, corners):
     turn = {raw.ORIENTATION: raw.shorts(orientation)}
     tags = Image.Exif()
     tags[raw.ORIENTATION] = orientation
     made = {
         "canon cr2": lambda: raw.tiff_like(
-            scene, "Canon", "EOS", first="strip", behind=b"CR\2\0" + bytes(4), extra=turn
+            scene, "Canon", "EOS", first="strip", header_extension=b"CR\2\0" + bytes(4), extra=turn
         ),
         "canon cr3": lambda: raw.cr3(raw.jpeg(scene), {b"CMT1": raw.Tiff().file(turn)}),
         "fuji": lambda: raw.raf(raw.jpeg(scene, exif=tags)),
@@ -104,14 +102,14 @@ def test_a_file_that_libraw_does_not_know_is_turned_too(
     assert near(corners(picture), [QUADRANTS[place] for place in TURNED[orientation]])
 
 
-def test_a_preview_that_is_upright_already_is_not_turned(scene, stretched, corners):
+def test_an_upright_preview_is_not_rotated(scene, stretched, corners):
     upright = ImageOps.exif_transpose(scene.transpose(Image.Transpose.ROTATE_270))
     picture = decode(raw.dng(scene, previews=[raw.jpeg(upright)], orientation=6), stretched)
     assert size(picture) == SIZE[::-1]
     assert near(corners(picture), [QUADRANTS[place] for place in TURNED[6]])
 
 
-def test_without_a_preview_it_is_developed_at_half_size(scene, stretched, corners):
+def test_a_raw_file_without_a_preview_is_developed_at_half_size(scene, stretched, corners):
     for kind in (raw.CFA, raw.LINEAR_RAW):
         picture = decode(raw.dng(scene, kind=kind), stretched)
         assert size(picture) == SIZE
@@ -119,27 +117,27 @@ def test_without_a_preview_it_is_developed_at_half_size(scene, stretched, corner
         assert near(corners(picture), QUADRANTS, DEVELOPED)
 
 
-def test_a_preview_of_the_size_of_a_stamp_is_not_taken(quadrants, stretched, corners):
+def test_a_preview_of_thumbnail_size_is_not_used(quadrants, stretched, corners):
     large = quadrants.resize((1_920, 1_280), Image.Resampling.NEAREST)
     wrong = Image.new("RGB", (320, 213), "gray")
     file = raw.dng(large, previews=[raw.jpeg(wrong), raw.jpeg(raw.stamp(large))])
     assert near(corners(decode(file, stretched)), QUADRANTS, DEVELOPED)
 
 
-def test_the_size_is_that_of_the_whole_picture_however_small_the_preview(quadrants, stretched):
+def test_the_size_is_that_of_the_full_image_for_any_preview(quadrants, stretched):
     large = quadrants.resize((1_920, 1_280), Image.Resampling.NEAREST)
     picture = decode(raw.dng(large, previews=[raw.jpeg(quadrants.resize((600, 400)))]), stretched)
     assert size(picture) == (1_920, 1_280)
 
 
-def test_the_largest_preview_is_read_wherever_it_is(scene, stretched, corners):
+def test_the_largest_preview_is_found_at_any_offset(scene, stretched, corners):
     smaller = Image.new("RGB", (600, 400), "gray")
     for previews in ([smaller, scene], [scene, smaller]):
         file = raw.dng(scene, previews=[raw.jpeg(each) for each in previews])
         assert near(corners(decode(file, stretched)), QUADRANTS)
 
 
-def test_a_damaged_preview_gives_way_to_a_whole_one(scene, stretched, corners):
+def test_a_damaged_preview_is_replaced_by_an_intact_one(scene, stretched, corners):
     whole, smaller = raw.jpeg(scene), raw.jpeg(scene.resize((600, 400)))
     cut = raw.dng(scene, previews=[whole[:-2_000], smaller])
     spoiled = raw.dng(scene, previews=[whole, smaller]).replace(whole[:9], b"\xff\xd8\xffspoilt")
@@ -162,8 +160,8 @@ def test_an_uncompressed_preview_is_read(scene, stretched, corners):
 
 
 @pytest.mark.slow
-def test_a_tile_of_packed_sensor_data_is_no_preview(scene, stretched, children):
-    """Lossy DNG: each tile is a JPEG, larger than what counts as a thumbnail."""
+def test_a_tile_of_compressed_sensor_data_is_not_a_preview(scene, stretched, children):
+    """Each tile of a lossy DNG is a JPEG, larger than the thumbnail limit."""
     tiff = raw.Tiff()
     tile = raw.jpeg(Image.new("RGB", (640, 640), "gray"))
     places = [tiff.add(tile) for _ in range(2)]
@@ -177,14 +175,14 @@ def test_a_tile_of_packed_sensor_data_is_no_preview(scene, stretched, children):
     first |= {raw.SUBFILE: raw.longs(1), raw.MAKE: raw.text("Nobody")}
     first |= {raw.SUB_DIRECTORIES: raw.longs(tiff.add_directory(sensor))} | raw.DNG_VERSION
     (found,) = children.decode_in_order([tiff.file(first)], stretched)
-    # Whether LibRaw knows how to develop it is LibRaw's business.
+    # Support for development depends on LibRaw.
     if isinstance(found, Picture):
         assert size(found) == (1_280, 640)
     else:
         assert "image/x-adobe-dng" in found.message
 
 
-def test_what_can_be_neither_shown_nor_developed_is_rejected_by_its_name(stretched, scene):
+def test_a_raw_file_without_preview_or_decodable_data_is_rejected_by_name(stretched, scene):
     tiny = raw.jpeg(raw.stamp(scene))
     for file, kind in ((raw.raf(tiny), "x-fuji-raf"), (raw.cr3(tiny), "x-canon-cr3")):
         with pytest.raises(UnreadableImage, match=kind) as caught:
@@ -192,7 +190,7 @@ def test_what_can_be_neither_shown_nor_developed_is_rejected_by_its_name(stretch
         assert "JPEG" in caught.value.hint
 
 
-def test_what_cannot_be_developed_says_why(scene, stretched):
+def test_a_development_error_is_reported(scene, stretched):
     outside = raw.dng(scene, sensor={273: raw.longs(2**30)})
     mostly_black = scene.copy()
     mostly_black.paste((0, 0, 0), (0, 240, *SIZE))
@@ -202,7 +200,7 @@ def test_what_cannot_be_developed_says_why(scene, stretched):
         assert "image/x-adobe-dng" in caught.value.message
 
 
-def test_developing_more_than_fits_is_refused(scene, stretched):
+def test_development_over_the_memory_limit_is_rejected(scene, stretched):
     with pytest.raises(UnreadableImage, match="over the limit of 1 MB") as caught:
         decode(raw.dng(scene), stretched, limits=DecodingLimits(memory_bytes=1_500_000))
     assert caught.value.code == "image_too_large"
@@ -219,12 +217,12 @@ PLACE = {
 }  # fmt: skip
 
 
-def with_notes(maker, scene, shown):
+def with_exif(maker, scene, shown):
     if maker == "canon.cr3":
         camera = {raw.MAKE: raw.text("Made"), raw.MODEL: raw.text("Made by hand")}
         blocks = {b"CMT1": camera, b"CMT2": EXIF_TAGS, b"CMT4": PLACE}
-        notes = {name: raw.Tiff().file(tags) for name, tags in blocks.items()}
-        return raw.cr3(raw.jpeg(scene), notes)
+        exif_entries = {name: raw.Tiff().file(tags) for name, tags in blocks.items()}
+        return raw.cr3(raw.jpeg(scene), exif_entries)
     head = b"IIU\0" if maker == "panasonic.rw2" else b"II*\0"
     tiff = raw.Tiff(head)
     places = {raw.EXIF: EXIF_TAGS, 34853: PLACE}
@@ -240,20 +238,20 @@ def with_notes(maker, scene, shown):
 
 
 @pytest.mark.parametrize("maker", ["nikon.nef", "panasonic.rw2", "canon.cr3"])
-def test_date_camera_lens_and_place_are_those_of_the_raw_file(maker, scene, stretched):
-    picture = decode(with_notes(maker, scene, shown=True), stretched, details=ALL)
+def test_date_camera_lens_and_coordinates_are_read_from_the_raw_file(maker, scene, stretched):
+    picture = decode(with_exif(maker, scene, shown=True), stretched, details=ALL)
     assert picture.taken_at == datetime(2024, 7, 1, 8, 0, tzinfo=UTC)
     assert picture.details.exif == {"camera": "Made by hand", "lens": "XF23mmF2"}
     assert (picture.details.latitude, picture.details.longitude) == (-33.856667, 151.21)
 
 
-def test_a_developed_picture_keeps_its_notes(scene, stretched):
-    picture = decode(with_notes("nikon.nef", scene, shown=False), stretched, details=ALL)
+def test_a_developed_image_keeps_its_exif(scene, stretched):
+    picture = decode(with_exif("nikon.nef", scene, shown=False), stretched, details=ALL)
     assert picture.taken_at == datetime(2024, 7, 1, 8, 0, tzinfo=UTC)
     assert picture.details.exif["lens"] == "XF23mmF2"
 
 
-def test_a_preview_s_own_notes_count_where_the_file_has_none(scene, stretched):
+def test_the_exif_of_the_preview_is_used_if_the_file_has_none(scene, stretched):
     tags = Image.Exif()
     tags[raw.MAKE], tags[raw.MODEL] = "FUJIFILM", "X-T3"
     tags[raw.EXIF] = {36867: "2024:07:01 10:00:00"}
@@ -263,7 +261,7 @@ def test_a_preview_s_own_notes_count_where_the_file_has_none(scene, stretched):
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "jpeg"}, {"big_tiff": True}])
-def test_a_tiff_of_a_camera_is_still_a_tiff(options, scene, saved, stretched):
+def test_a_camera_tiff_is_read_as_tiff(options, scene, saved, stretched):
     tags = Image.Exif()
     tags[raw.MAKE], tags[raw.MODEL] = "NIKON CORPORATION", "NIKON Z 6"
     pages = {"save_all": True, "append_images": [scene.resize((1_200, 800))]}
@@ -273,7 +271,7 @@ def test_a_tiff_of_a_camera_is_still_a_tiff(options, scene, saved, stretched):
 
 
 @pytest.mark.slow
-def test_the_first_raw_file_imports_libraw_and_no_other_does():
+def test_libraw_is_imported_for_raw_files_only():
     program = (
         "import io, sys; from PIL import Image;"
         "from imagesearch.embedding.decoding.decoder import decode, decoder_name;"
@@ -295,12 +293,12 @@ EDITS = st.lists(
 @pytest.mark.slow
 @settings(derandomize=True, max_examples=120, deadline=None)
 @given(st.sampled_from([*NAMES, "bare.dng"]), EDITS, st.floats(0.02, 1), st.booleans())
-def test_a_damaged_raw_file_is_never_taken_for_its_thumbnail(
+def test_a_damaged_raw_file_never_yields_its_thumbnail(
     files, children, scene, name, edits, kept, at_the_end
 ):
     file = bytearray(raw.dng(scene) if name == "bare.dng" else files[name])
     for place, new in edits:
-        # Tables are at the beginning, or at the end as here.
+        # Tables can be at the beginning, or at the end as here.
         at = int(place**2 * len(file))
         at = len(file) - 1 - at if at_the_end else at
         file[at : at + len(new)] = new

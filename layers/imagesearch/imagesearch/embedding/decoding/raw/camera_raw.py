@@ -18,7 +18,7 @@ from PIL import Image
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.media_types import RAW, RAW_EXTENSIONS_OF, SNIFF_BYTES, sniff
 from imagesearch.embedding.decoding.preprocessing import Size
-from imagesearch.embedding.decoding.raw import maker_notes
+from imagesearch.embedding.decoding.raw import raw_exif
 from imagesearch.embedding.decoding.raw.previews import (
     Preview,
     declared_previews,
@@ -127,22 +127,22 @@ def open_raw(data: bytes, content_type: str, open_picture: OpenPicture) -> Image
     JPEG or TIFF. Raises UnreadableImage if there is neither a preview nor a way to develop.
     """
     found = directories(data)
-    notes = maker_notes.of_container(data, found)
+    exif = raw_exif.exif_of_file(data, found)
     raw = _libraw(data)
-    sensor = _sensor(raw, found, notes)
+    sensor = _sensor(raw, found, exif)
     shown = _largest(data, found, raw, sensor)
     if shown is None:
         image = _lazily_developed(raw, content_type, sensor, found)
-        size, notes = sensor.displayed, notes.with_orientation(1)
+        size, exif = sensor.displayed, exif.with_orientation(1)
     else:
         if raw:
             raw.close()
         image = shown.open(open_picture)
-        own = maker_notes.of_image(image)
-        notes = own.updated(notes)
-        notes = notes.with_orientation(shown.orientation or _orientation(shown.size, own, sensor))
-        size = _displayed_size(sensor.displayed, oriented_size(shown.size, notes.orientation or 1))
-    maker_notes.write(notes, image)
+        own = raw_exif.exif_of_image(image)
+        exif = own.updated(exif)
+        exif = exif.with_orientation(shown.orientation or _orientation(shown.size, own, sensor))
+        size = _displayed_size(sensor.displayed, oriented_size(shown.size, exif.orientation or 1))
+    raw_exif.write(exif, image)
     image.info[_INFO_KEY] = RawInfo(content_type, size)
     return image
 
@@ -182,7 +182,7 @@ def _libraw(data: bytes) -> RawPy | None:
     return raw
 
 
-def _sensor(raw: RawPy | None, found: Sequence[Directory], notes: maker_notes.Notes) -> _Sensor:
+def _sensor(raw: RawPy | None, found: Sequence[Directory], exif: raw_exif.RawExif) -> _Sensor:
     """The sensor by LibRaw, else by the directories of the file."""
     if raw:
         sizes = raw.sizes
@@ -197,7 +197,7 @@ def _sensor(raw: RawPy | None, found: Sequence[Directory], notes: maker_notes.No
         (each.number(Tag.WIDTH), each.number(Tag.HEIGHT)) for each in found if is_sensor(each)
     ]
     size = max(stored, key=_pixels, default=(0, 0))
-    return _Sensor(size if all(size) else None, notes.orientation or 1)
+    return _Sensor(size if all(size) else None, exif.orientation or 1)
 
 
 def _largest(
@@ -243,7 +243,7 @@ def _libraw_preview(raw: RawPy) -> _Candidate | None:
     return _in_file(thumb.data, found) if found else None
 
 
-def _orientation(preview: Size, own: maker_notes.Notes, sensor: _Sensor) -> int:
+def _orientation(preview: Size, own: raw_exif.RawExif, sensor: _Sensor) -> int:
     """The orientation of a preview: its own, else that of the whole image.
 
     Some previews are upright without declaring it. The orientation must therefore give the same

@@ -5,22 +5,20 @@ from functions.fetch_model.handler import SHUTDOWN_SECONDS
 from tests.support.aws.cloudformation import failed
 
 
-def test_a_fetch_that_takes_too_long_is_answered_before_the_function_ends(
-    cloudformation, hub, keys
-):
-    hub.speaks.clear()
-    cloudformation.when_answered = hub.speaks.set
+def test_a_slow_download_is_answered_before_the_function_times_out(cloudformation, hub, keys):
+    hub.responding.clear()
+    cloudformation.when_answered = hub.responding.set
     seconds = RESPONSE_SECONDS + SHUTDOWN_SECONDS + 0.2
     failed(
         cloudformation.ask("model-create", seconds=seconds), "not in place after", "Deploy again"
     )
     assert keys() == []
-    assert len(hub.requests) <= 1  # on a busy machine the time may be over before the first
+    assert len(hub.requests) <= 1  # on a busy machine the time can expire before the first request
 
 
-def test_a_hub_that_stays_silent_keeps_nobody_waiting(cloudformation, hub):
-    hub.speaks.clear()
+def test_a_hub_that_does_not_respond_is_reported_in_time(cloudformation, hub):
+    hub.responding.clear()
     try:
         failed(cloudformation.ask("model-create", seconds=1), "not in place after")
     finally:
-        hub.speaks.set()
+        hub.responding.set()

@@ -1,4 +1,4 @@
-"""Claims: a server follows the rules of what is left out, and never indexes its own data."""
+"""Claims: a server applies the exclude rules, and never indexes its own data."""
 
 import shutil
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def status(url: str) -> int:
     return httpx.get(url, timeout=PATIENCE_SECONDS).status_code
 
 
-def test_a_change_of_an_ignore_file_holds_while_the_server_runs(
+def test_a_change_of_an_ignore_file_applies_while_the_server_runs(
     few: Path, serve: Serve, eventually: Eventually
 ) -> None:
     live = serve(few).start().ready()
@@ -30,7 +30,7 @@ def test_a_change_of_an_ignore_file_holds_while_the_server_runs(
     assert status(f"{live.url}/files/.imagesearchignore") == 404
     (few / "animals" / ".imagesearchignore").write_text("owl.*\n")
     rules.write_text("[a\n")
-    eventually("it is told", lambda: any("line 1, '[a'" in line for line in live.err))
+    eventually("it is reported", lambda: any("line 1, '[a'" in line for line in live.err))
     assert set(live.listed()) == all_of_them - animals
     rules.unlink()
     owl = {"animals/owl.webp"}
@@ -38,7 +38,7 @@ def test_a_change_of_an_ignore_file_holds_while_the_server_runs(
     assert live.fetch("/files/animals/cow.webp")
 
 
-def test_leftovers_and_the_server_s_own_data_never_come_in(
+def test_leftovers_and_the_data_directory_are_never_indexed(
     few: Path, serve: Serve, samples: list[Path], eventually: Eventually
 ) -> None:
     live = serve(few)

@@ -1,4 +1,4 @@
-"""A small HTTP server that answers as it is told, breaks off, waits, and speaks TLS."""
+"""A small HTTP server with scripted responses, disconnects, delays and TLS."""
 
 import ssl
 import threading
@@ -19,7 +19,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 
 class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # of more connections at once than this, some would be reset
+    request_queue_size = 128  # connections over this backlog could be reset
 
 
 class Seen(NamedTuple):
@@ -31,8 +31,8 @@ class Seen(NamedTuple):
 
 
 @dataclass
-class Answer:
-    """`{body}` in the text is the request's; `after` is waited for; `close` says when it ends."""
+class Response:
+    """`{body}` in the text is the request body; `after` delays it; `close` is the kind of close."""
 
     status: int = 200
     text: str = ""
@@ -41,13 +41,13 @@ class Answer:
     after: threading.Event | None = None
 
 
-class TalkingServer:
+class ScriptedServer:
     def __init__(self, certified: Path | None) -> None:
-        self.answer = Answer()
+        self.answer = Response()
         self.seen: list[Seen] = []
-        self.gone = threading.Event()
+        self.disconnected = threading.Event()
         self.secure = certified is not None
-        self._asked = threading.Semaphore(0)
+        self._received = threading.Semaphore(0)
         self._http = _Server(("localhost", 0), _handler(self))
         self._http.daemon_threads = True
         self.port = self._http.server_address[1]
@@ -57,7 +57,7 @@ class TalkingServer:
             self._http.socket = context.wrap_socket(
                 self._http.socket, server_side=True, do_handshake_on_connect=False
             )
-        # What a client does that is to break off is not for the test's output.
+        # Errors of clients that disconnect are not part of the test output.
         self._http.handle_error = lambda *_: None
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -65,10 +65,10 @@ class TalkingServer:
         self._http.shutdown()
         self._http.server_close()
 
-    def everyone_waits(self, count: int) -> None:
-        """Returns when so many requests have come."""
+    def wait_for_requests(self, count: int) -> None:
+        """Block until this many requests have arrived."""
         for _ in range(count):
-            assert self._asked.acquire(timeout=PATIENCE_SECONDS)
+            assert self._received.acquire(timeout=PATIENCE_SECONDS)
 
     def respond(self, handler: BaseHTTPRequestHandler) -> None:
         length = int(handler.headers.get("content-length") or 0)
@@ -76,7 +76,7 @@ class TalkingServer:
         seen = Seen(handler.command, handler.path, handler.headers, body, handler.client_address)
         self.seen.append(seen)
         answer = self.answer
-        self._asked.release()
+        self._received.release()
         if answer.after:
             assert answer.after.wait(PATIENCE_SECONDS)
         handler.close_connection = bool(answer.close)
@@ -84,7 +84,7 @@ class TalkingServer:
             _send(handler, answer, answer.text.replace("{body}", body.decode()).encode())
 
 
-def _send(handler: BaseHTTPRequestHandler, answer: Answer, text: bytes) -> None:
+def _send(handler: BaseHTTPRequestHandler, answer: Response, text: bytes) -> None:
     handler.send_response(answer.status)
     handler.send_header("content-type", "application/json")
     missing = 1 if answer.close == "within the answer" else 0
@@ -97,7 +97,7 @@ def _send(handler: BaseHTTPRequestHandler, answer: Answer, text: bytes) -> None:
     handler.wfile.write(text)
 
 
-def _handler(server: TalkingServer) -> type[BaseHTTPRequestHandler]:
+def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -110,7 +110,7 @@ def _handler(server: TalkingServer) -> type[BaseHTTPRequestHandler]:
         def finish(self) -> None:
             super().finish()
             self.connection.close()
-            server.gone.set()
+            server.disconnected.set()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -119,8 +119,8 @@ def _handler(server: TalkingServer) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def talking_server(certified: Path | None = None) -> Iterator[TalkingServer]:
-    server = TalkingServer(certified)
+def scripted_server(certified: Path | None = None) -> Iterator[ScriptedServer]:
+    server = ScriptedServer(certified)
     try:
         yield server
     finally:
@@ -128,7 +128,7 @@ def talking_server(certified: Path | None = None) -> Iterator[TalkingServer]:
 
 
 def certificate(folder: Path, host: str) -> Path:
-    """The file of a self-signed one; its key lies beside it."""
+    """Create a self-signed certificate, and its key in the same folder; returns its path."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     today = datetime.now(UTC)

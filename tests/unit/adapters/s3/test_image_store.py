@@ -1,4 +1,4 @@
-"""S3 objects are read in the state in which they were seen, or not at all."""
+"""S3 objects are read in the state of the head request, or not at all."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,7 +49,7 @@ def put(s3, store):
     return put
 
 
-def test_a_look_tells_etag_time_size_and_metadata(put):
+def test_head_returns_etag_time_size_and_metadata(put):
     state = put("a.jpg", b"data", Metadata={"Camera": "X100"})
     assert state.etag == "8d777f385d3dfec8815d20f7496026dc"
     assert state.size == 4
@@ -57,28 +57,28 @@ def test_a_look_tells_etag_time_size_and_metadata(put):
     assert state.metadata == {"camera": "X100"}
 
 
-def test_a_key_without_an_object_is_nothing(store):
+def test_a_missing_object_is_none(store):
     assert store.head(ref("gone.jpg")) is None
 
 
 @pytest.mark.parametrize(
     "key", ["a b.jpg", "50%.jpg", "a+b.jpg", "más/🐈.jpg", "a//b.jpg", "../x.jpg"]
 )
-def test_keys_are_taken_as_they_are(store, put, key):
+def test_keys_are_not_decoded(store, put, key):
     state = put(key)
     assert store.read(ref(key), state) == b"data"
     assert [found.key for found, _ in store.list_images()] == [key]
 
 
-def test_the_first_bytes_of_an_object_are_read_alone(store, put):
+def test_only_the_first_bytes_of_an_object_are_read(store, put):
     assert store.read(ref("a.jpg"), put("a.jpg", b"0123456789"), 4) == b"0123"
 
 
-def test_an_object_smaller_than_what_is_asked_for_is_read_whole(store, put):
+def test_an_object_smaller_than_the_range_is_read_completely(store, put):
     assert store.read(ref("a.jpg"), put("a.jpg", b"01"), 32) == b"01"
 
 
-def test_an_overwritten_object_is_not_read_as_what_it_was(store, put):
+def test_an_overwritten_object_is_not_read_in_its_older_state(store, put):
     state = put("a.jpg", b"old")
     put("a.jpg", b"new")
     for first in (None, 2):
@@ -86,7 +86,7 @@ def test_an_overwritten_object_is_not_read_as_what_it_was(store, put):
             store.read(ref("a.jpg"), state, first)
 
 
-def test_an_object_that_went_away_has_changed(s3, store, put):
+def test_an_object_that_was_deleted_has_changed(s3, store, put):
     state = put("a.jpg")
     s3.delete_object(Bucket=BUCKET, Key="a.jpg")
     with pytest.raises(ObjectChanged):
@@ -94,7 +94,7 @@ def test_an_object_that_went_away_has_changed(s3, store, put):
 
 
 @pytest.mark.parametrize("status", [400, 403, 500, 503])
-def test_any_other_answer_is_for_later(status):
+def test_any_other_error_is_retryable(status):
     client = boto3.client("s3", "eu-west-1", **KEYS)
     store = S3Store(BUCKET, client)
     state = ObjectState("etag", None, 1)  # type: ignore[arg-type]
@@ -110,7 +110,7 @@ def test_any_other_answer_is_for_later(status):
             list(store.list_images())
 
 
-def test_a_network_that_is_down_is_for_later():
+def test_a_network_failure_is_retryable():
     class Down:
         def head_object(self, **_: str) -> None:
             raise EndpointConnectionError(endpoint_url="https://s3.test")
@@ -119,7 +119,7 @@ def test_a_network_that_is_down_is_for_later():
         S3Store(BUCKET, Down()).head(ref("a.jpg"))
 
 
-def test_the_list_goes_over_all_pages():
+def test_a_listing_reads_all_pages():
     client = boto3.client("s3", "eu-west-1", **KEYS)
     more = {"ETag": '"e"', "Size": 4, "LastModified": datetime(2026, 3, 1, 12, 0, 0, 5000, UTC)}
     first = {"Contents": [{"Key": "1.jpg", **more}], "IsTruncated": True}
@@ -133,19 +133,19 @@ def test_the_list_goes_over_all_pages():
         assert list(S3Store(BUCKET, client).list_images()) == listed
 
 
-def test_the_list_is_in_the_order_of_the_keys_bytes(store, put):
+def test_a_listing_is_in_the_order_of_the_key_bytes(store, put):
     names = ["a/1.jpg", "a!.jpg", "a.jpg", "B.jpg", "é.jpg", "～.jpg", "🐈.jpg"]
     for key in names:
         put(key)
     assert [found.key for found, _ in store.list_images()] == sorted(names, key=str.encode)
 
 
-def test_the_list_tells_what_a_look_tells_except_metadata(store, put):
+def test_a_listing_returns_the_state_of_head_without_metadata(store, put):
     state = put("a.jpg", Metadata={"camera": "X100"})
     assert list(store.list_images()) == [(ref("a.jpg"), replace(state, metadata={}))]
 
 
-def test_addresses_are_signed_for_their_region_and_expire(store):
+def test_urls_are_signed_for_their_region_and_expire(store):
     url = urlsplit(store.url(ref("a b/más.jpg")))
     assert url.hostname == "pictures.s3.eu-west-1.amazonaws.com"
     assert url.path == "/a%20b/m%C3%A1s.jpg"
@@ -154,7 +154,7 @@ def test_addresses_are_signed_for_their_region_and_expire(store):
     assert query["X-Amz-Expires"] == ["900"]
 
 
-def test_without_credentials_there_is_no_address():
+def test_there_is_no_url_without_credentials():
     class Unsigned:
         def generate_presigned_url(self, *_: object, **__: object) -> str:
             raise NoCredentialsError
@@ -163,15 +163,15 @@ def test_without_credentials_there_is_no_address():
         S3Store(BUCKET, Unsigned()).url(ref("a.jpg"))
 
 
-def test_tags_are_metadata_where_that_is_asked_for(s3, put):
+def test_tags_are_metadata_if_enabled(s3, put):
     put("a.jpg", Metadata={"camera": "X100"}, Tagging="album=2024&tag.x=%C3%BC")
-    told = {"camera": "X100", "tag.album": "2024", "tag.tag.x": "ü"}
-    assert S3Store(BUCKET, s3, tags=True).head(ref("a.jpg")).metadata == told
+    expected = {"camera": "X100", "tag.album": "2024", "tag.tag.x": "ü"}
+    assert S3Store(BUCKET, s3, tags=True).head(ref("a.jpg")).metadata == expected
     assert S3Store(BUCKET, s3).head(ref("a.jpg")).metadata == {"camera": "X100"}
     assert S3Store(BUCKET, s3, tags=True).head(ref("gone.jpg")) is None
 
 
-def test_an_object_that_goes_before_its_tags_are_read_is_nothing():
+def test_an_object_deleted_before_its_tags_are_read_is_none():
     client = boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
     found = {"ETag": '"e"', "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ContentLength": 1}
     with Stubber(client) as stub:
@@ -180,7 +180,7 @@ def test_an_object_that_goes_before_its_tags_are_read_is_nothing():
         assert S3Store(BUCKET, client, tags=True).head(ref("a.jpg")) is None
 
 
-def test_tags_that_may_not_be_read_are_unavailable():
+def test_tags_without_read_permission_are_unavailable():
     client = boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
     found = {"ETag": '"e"', "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ContentLength": 1}
     with Stubber(client) as stub:

@@ -1,4 +1,4 @@
-"""The scan returns what a plain sort does, while rows are added, changed and deleted."""
+"""The scan returns the results of a plain sort while rows are added, changed and deleted."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -19,7 +19,7 @@ def at(degrees):
     return np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
 
 
-def test_nothing_is_found_in_nothing():
+def test_an_empty_index_has_no_matches():
     assert VectorLog(2).snapshot.nearest(VectorQuery(EAST, 10)) == []
 
 
@@ -29,7 +29,7 @@ def test_a_match_names_its_row():
     assert log.snapshot.nearest(VectorQuery(EAST, 10)) == [RowMatch(7, "a", 1.0)]
 
 
-def test_an_older_snapshot_stays_as_it_was():
+def test_an_older_snapshot_does_not_change():
     log = VectorLog(2)
     log.extend([row(1, "a", (1, 0)), row(2, "b", (0, 1))])
     before = log.snapshot
@@ -38,14 +38,14 @@ def test_an_older_snapshot_stays_as_it_was():
     assert [match.id for match in log.snapshot.nearest(VectorQuery(EAST, 10))] == ["b", "c"]
 
 
-def test_rows_may_change_within_one_step():
+def test_rows_can_change_within_one_step():
     log = VectorLog(2)
     log.extend([row(1, "a", (0, 1)), row(2, "a", (1, 0)), row(3, "b", (1, 0)), row(4, "b", None)])
     assert log.snapshot.nearest(VectorQuery(EAST, 10)) == [RowMatch(2, "a", 1.0)]
 
 
-def test_equal_vectors_score_equally_wherever_they_lie():
-    """Rows of several blocks, and those at a block's end, are summed by other machine code."""
+def test_equal_vectors_have_equal_scores_in_any_row():
+    """Rows of several blocks and rows at the end of a block use different machine code."""
     random = np.random.default_rng(3)
     vector = random.normal(size=37).astype(np.float32)
     vector /= np.linalg.norm(vector)
@@ -97,7 +97,7 @@ def test_pages_are_slices_of_the_sorted_matches(changes, step, limit, collection
     )
 
 
-def test_many_queries_find_what_each_finds_alone():
+def test_a_batch_of_queries_finds_the_same_as_single_queries():
     random = np.random.default_rng(5)
     vectors = random.normal(size=(BLOCK_ROWS + 700, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -115,7 +115,7 @@ def test_many_queries_find_what_each_finds_alone():
     assert all(match.score >= 0.9 for match in answers[5])
 
 
-def test_rows_that_were_written_twice_do_not_stay_in_memory_twice():
+def test_overwritten_rows_are_removed_from_memory():
     log, count = VectorLog(2), BLOCK_ROWS
     log.extend([row(seq, str(seq), (1, 0)) for seq in range(1, count + 1)])
     assert not log.mostly_dead

@@ -1,4 +1,4 @@
-"""Bulk requests are split, and retried with growing back-off within a time limit."""
+"""Bulk requests are split, and retried with growing backoff within a time limit."""
 
 from dataclasses import dataclass, field
 
@@ -20,9 +20,9 @@ DONE = {"status": 201}
 
 @dataclass
 class Server:
-    """Answers each action by `answer(action, attempt)`: an item, or an exception for all of it.
+    """Answers each action by `answer(action, attempt)`: an item, or an exception for the request.
 
-    Its time stands still but for pauses and for `seconds`, which each request takes.
+    Its clock advances only by pauses and by `seconds` for each request.
     """
 
     answer: object
@@ -57,56 +57,56 @@ class Server:
         return [result.status for result in results]
 
 
-def test_nothing_to_write_sends_nothing():
+def test_an_empty_bulk_sends_no_request():
     server = Server(lambda action, attempt: DONE)
     assert server.write([]) == []
     assert server.requests == []
 
 
-def test_only_what_the_server_was_too_busy_for_is_sent_again():
+def test_only_items_with_status_429_are_retried():
     server = Server(lambda action, attempt: BUSY if action == "b" and attempt < 3 else DONE)
     assert server.write(["a", "b", "c"]) == ["written"] * 3
     assert server.requests == [["a\n", "b\n", "c\n"], ["b\n"], ["b\n"]]
 
 
-@pytest.mark.parametrize("trouble", [
+@pytest.mark.parametrize("failure", [
     NoConnection("N/A", "refused", OSError("refused")),
     ConnectionTimeout("TIMEOUT", "read timed out", OSError("read timed out")),
     TransportError(429, "rejected", {}),
     TransportError(503, "unavailable", {}),
     AuthorizationException(403, "cluster_block_exception", {}),
 ])  # fmt: skip
-def test_a_request_that_fails_for_a_while_is_repeated(trouble):
-    server = Server(lambda action, attempt: trouble if attempt < 4 else DONE)
+def test_a_temporarily_failing_request_is_retried(failure):
+    server = Server(lambda action, attempt: failure if attempt < 4 else DONE)
     assert server.write(["a", "b"]) == ["written"] * 2
 
 
-def test_an_index_that_is_blocked_for_a_while_is_written_to_later():
+def test_a_write_to_a_temporarily_blocked_index_is_retried():
     server = Server(lambda action, attempt: BLOCKED if action == "b" and attempt < 3 else DONE)
     assert server.write(["a", "b"]) == ["written"] * 2
 
 
-def test_who_may_not_write_does_not_try_again():
+def test_an_access_error_is_not_retried():
     server = Server(lambda action, attempt: AuthorizationException(403, "forbidden", {}))
     assert server.write(["a"]) == ["failed"]
     assert len(server.requests) == 1
 
 
-def test_pauses_grow_up_to_a_limit_and_end_with_patience():
+def test_backoff_grows_up_to_a_limit_and_ends_after_the_time_limit():
     server = Server(lambda action, attempt: BUSY)
     assert server.write(["a"]) == ["failed"]
     assert server.pauses[:6] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0])
     assert 15 < server.now <= 25
 
 
-def test_pauses_are_spread_so_that_writers_do_not_return_together():
+def test_backoff_is_jittered():
     server = Server(lambda action, attempt: BUSY if attempt < 2 else DONE)
     server.write(["a"], jitter=0.0)
     assert server.pauses == pytest.approx([0.1])
 
 
-def test_requests_that_time_out_are_bounded_in_total():
-    """Twenty parts, each of which takes a time-out, must not take twenty time-outs."""
+def test_the_total_time_of_timeouts_is_bounded():
+    """Twenty parts that each time out must not take twenty timeouts."""
     gone = ConnectionTimeout("TIMEOUT", "timed out", OSError("timed out"))
     server = Server(lambda action, attempt: gone, seconds=15.0)
     results = server.write([f"{number}" for number in range(20 * BULK_ITEMS)])
@@ -114,12 +114,12 @@ def test_requests_that_time_out_are_bounded_in_total():
     assert server.now <= 25 + 15
 
 
-def test_one_attempt_is_made_even_without_patience():
+def test_one_attempt_is_made_without_a_time_budget():
     server = Server(lambda action, attempt: DONE)
     assert server.write(["a"], patience=0) == ["written"]
 
 
-def test_a_request_that_is_refused_is_not_repeated():
+def test_a_rejected_request_is_not_retried():
     server = Server(lambda action, attempt: RequestError(400, "parse_exception", {}))
     assert server.write(["a"]) == ["failed"]
     assert len(server.requests) == 1
@@ -128,19 +128,19 @@ def test_a_request_that_is_refused_is_not_repeated():
 @pytest.mark.parametrize("status", [400, 413])
 @pytest.mark.parametrize("count", [2, 3, 50])
 @pytest.mark.parametrize("place", [0, 1, -1])
-def test_one_action_for_which_a_whole_request_is_refused_fails_alone(status, count, place):
+def test_only_the_action_that_rejects_the_request_fails(status, count, place):
     actions = [f"{number}" for number in range(count)]
     odd = actions[place]
-    refused = TransportError(status, "refused", {})
-    server = Server(lambda action, attempt: refused if action == odd else DONE)
+    failure = TransportError(status, "refused", {})
+    server = Server(lambda action, attempt: failure if action == odd else DONE)
     written = ["failed" if action == odd else "written" for action in actions]
     assert server.write(actions) == written
     assert server.now == 0
 
 
-def test_refused_requests_are_taken_apart_for_as_long_as_patience_lasts():
-    refused = TransportError(400, "refused", {})
-    server = Server(lambda action, attempt: refused, seconds=5.0)
+def test_rejected_requests_are_split_until_the_time_limit():
+    failure = TransportError(400, "refused", {})
+    server = Server(lambda action, attempt: failure, seconds=5.0)
     assert set(server.write([f"{number}" for number in range(BULK_ITEMS)])) == {"failed"}
     assert server.now <= 25 + 5 * 10
 
@@ -151,18 +151,18 @@ def test_refused_requests_are_taken_apart_for_as_long_as_patience_lasts():
     ({"status": 404, "error": {"type": "document_missing_exception"}}, "conflict"),
     ({"status": 400, "error": {"type": "mapper_parsing_exception", "reason": "x"}}, "failed"),
 ])  # fmt: skip
-def test_an_item_is_settled_by_its_own_status(item, status):
+def test_an_item_result_follows_its_own_status(item, status):
     server = Server(lambda action, attempt: item if action == "b" else DONE)
     assert server.write(["a", "b", "c"]) == ["written", status, "written"]
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("trouble", [
+@pytest.mark.parametrize("failure", [
     {"status": 404, "error": {"type": "index_not_found_exception"}},
     {"status": 400, "error": {"type": "strict_dynamic_mapping_exception", "reason": "no x"}},
 ])  # fmt: skip
-def test_an_index_that_is_missing_or_lacks_a_field_is_made_before_the_write_is_repeated(trouble):
-    server = Server(lambda action, attempt: DONE if server.made else trouble)
+def test_a_missing_index_or_field_is_created_before_the_retry(failure):
+    server = Server(lambda action, attempt: DONE if server.made else failure)
     assert server.write(["a", "b"]) == ["written"] * 2
     assert server.made == 1
 

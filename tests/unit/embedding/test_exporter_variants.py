@@ -22,7 +22,7 @@ DIMENSION = 4
 
 
 def safetensors(matrix, **more):
-    """The file that such a matrix lies in."""
+    """The matrix as a safetensors file."""
     kind = {"float32": "F32", "float16": "F16"}[matrix.dtype.name]
     entry = {"dtype": kind, "shape": matrix.shape, "data_offsets": [0, matrix.nbytes]}
     header = json.dumps({"__metadata__": {}, "linear.weight": entry} | more).encode()
@@ -31,13 +31,13 @@ def safetensors(matrix, **more):
 
 @pytest.fixture
 def texts_of(model_copy, rewrite):
-    """The vectors of TEXTS, after the text graph was edited and the manifest was told."""
+    """Embeds TEXTS after an edit of the text graph and changes of the manifest."""
 
-    def embed(edit=lambda graph: None, texts=TEXTS, **told):
+    def embed(edit=lambda graph: None, texts=TEXTS, **changes):
         model = onnx.load(model_copy / "text.onnx")
         edit(model.graph)
         onnx.save(model, model_copy / "text.onnx")
-        rewrite(model_copy, {"text": told})
+        rewrite(model_copy, {"text": changes})
         return OnnxTextEncoder(model_copy, load_manifest(model_copy)).encode_texts(texts)
 
     return embed
@@ -45,7 +45,7 @@ def texts_of(model_copy, rewrite):
 
 @pytest.fixture
 def embedded(pool, saved, quadrants):
-    """The vector that the model in a folder gives a picture."""
+    """Embeds an image with the model in a folder."""
 
     def embed(folder):
         encoder = OnnxImageEncoder(folder, load_manifest(folder), decoders=pool)
@@ -55,8 +55,8 @@ def embedded(pool, saved, quadrants):
     return embed
 
 
-def takes(graph, element):
-    """Each input is of this type, and cast to what the graph goes on with."""
+def cast_inputs(graph, element):
+    """Change the inputs to this element type, and cast them to int64."""
     for given in graph.input:
         given.type.tensor_type.elem_type = element
         name = given.name
@@ -67,12 +67,12 @@ def takes(graph, element):
         )
 
 
-def test_ids_of_32_bits_are_the_same_ids(texts_of):
+def test_token_ids_can_be_int32(texts_of):
     plain = texts_of()
-    assert np.array_equal(texts_of(lambda graph: takes(graph, TensorProto.INT32)), plain)
+    assert np.array_equal(texts_of(lambda graph: cast_inputs(graph, TensorProto.INT32)), plain)
 
 
-def test_a_graph_of_a_fixed_length_gets_every_text_padded_to_it(texts_of):
+def test_texts_are_padded_to_the_fixed_length_of_a_graph(texts_of):
     def fix(graph):
         for given in graph.input:
             given.type.tensor_type.shape.dim[1].dim_value = 8
@@ -81,7 +81,7 @@ def test_a_graph_of_a_fixed_length_gets_every_text_padded_to_it(texts_of):
     assert np.allclose(texts_of(fix, length="fixed"), plain)
 
 
-def test_inputs_and_outputs_go_by_other_names(texts_of):
+def test_inputs_and_outputs_can_have_other_names(texts_of):
     def rename(graph):
         names = {"input_ids": "tokens", "attention_mask": "which", "text_embeds": "vector"}
         for value in [*graph.input, *graph.output]:
@@ -91,11 +91,11 @@ def test_inputs_and_outputs_go_by_other_names(texts_of):
             node.output[:] = [names.get(name, name) for name in node.output]
 
     plain = texts_of()
-    told = {"input_ids": "tokens", "attention_mask": "which", "output": "vector"}
-    assert np.array_equal(texts_of(rename, **told), plain)
+    changes = {"input_ids": "tokens", "attention_mask": "which", "output": "vector"}
+    assert np.array_equal(texts_of(rename, **changes), plain)
 
 
-def test_an_output_of_any_length_becomes_a_unit_vector(texts_of):
+def test_outputs_are_normalized(texts_of):
     def scale(graph):
         last = graph.node[-1]
         last.output[0] = "short"
@@ -108,20 +108,20 @@ def test_an_output_of_any_length_becomes_a_unit_vector(texts_of):
 
 
 @pytest.mark.parametrize("element", [np.float32, np.float16])
-def test_tokens_are_pooled_and_projected_where_the_graph_leaves_that(element, texts_of, model_copy):
-    """The tiny graph's own end, the sum over the mask, is what pooling must agree with."""
+def test_token_outputs_are_pooled_and_projected(element, texts_of, model_copy):
+    """Pooling must equal the mask sum at the end of the tiny graph."""
     matrix = np.eye(DIMENSION, dtype=element)[::-1].copy()
     (model_copy / "projection.safetensors").write_bytes(safetensors(matrix))
 
-    def tokens_alone(graph):
+    def output_tokens(graph):
         del graph.node[1:]
         graph.node[0].output[0] = "text_embeds"
         graph.output[0].type.tensor_type.shape.dim.add().dim_value = DIMENSION
         graph.node.append(helper.make_node("Identity", ["attention_mask"], ["unused"]))
 
     plain = texts_of()
-    told = {"pooling": "mean", "projection": "projection.safetensors"}
-    assert np.allclose(texts_of(tokens_alone, **told), plain[:, ::-1], atol=1e-6)
+    changes = {"pooling": "mean", "projection": "projection.safetensors"}
+    assert np.allclose(texts_of(output_tokens, **changes), plain[:, ::-1], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -135,13 +135,13 @@ def test_tokens_are_pooled_and_projected_where_the_graph_leaves_that(element, te
         safetensors(np.ones((DIMENSION, DIMENSION), np.float32), other={}),
     ],
 )
-def test_a_projection_that_does_not_fit_is_refused(content, texts_of, model_copy):
+def test_a_projection_of_another_shape_is_rejected(content, texts_of, model_copy):
     (model_copy / "projection.safetensors").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"projection\.safetensors"):
         texts_of(projection="projection.safetensors")
 
 
-def test_pixels_of_16_bits_are_the_same_picture(model_copy, rewrite, embedded):
+def test_pixels_can_be_float16(model_copy, rewrite, embedded):
     plain = embedded(model_copy)
     model = onnx.load(model_copy / "image.onnx")
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
@@ -153,6 +153,6 @@ def test_pixels_of_16_bits_are_the_same_picture(model_copy, rewrite, embedded):
     assert np.allclose(embedded(model_copy), plain, atol=1e-3)
 
 
-def test_a_graph_that_wants_something_else_is_refused(texts_of):
+def test_a_graph_with_unsupported_inputs_is_rejected(texts_of):
     with pytest.raises(ConfigurationError, match="tensor"):
-        texts_of(lambda graph: takes(graph, TensorProto.UINT8))
+        texts_of(lambda graph: cast_inputs(graph, TensorProto.UINT8))

@@ -43,7 +43,7 @@ def client() -> Any:
 
 @pytest.fixture
 def s3(client):
-    """S3's answers, in the order in which they are asked for."""
+    """A stub of S3 with responses in the order of the requests."""
     with Stubber(client) as stub:
         yield stub
         stub.assert_no_pending_responses()
@@ -79,7 +79,9 @@ def s3(client):
         ),
     ],
 )
-def test_an_archived_object_is_known_by_its_storage_class_and_its_restore(s3, client, head, reason):
+def test_an_archived_object_is_recognized_by_storage_class_and_restore_status(
+    s3, client, head, reason
+):
     assert archive_reason(head) == reason
     s3.add_response("head_object", FOUND | head)
     state = S3Store("pictures", client).head(A)
@@ -99,29 +101,31 @@ READ_REFUSED = {
 
 
 @pytest.mark.parametrize("case", READ_REFUSED)
-def test_what_can_never_be_read_says_why_and_what_to_do(s3, client, case):
-    code, message, status, told = READ_REFUSED[case]
+def test_a_permanently_unreadable_object_is_reported_with_reason_and_hint(s3, client, case):
+    code, message, status, hint = READ_REFUSED[case]
     s3.add_client_error("get_object", code, message, status)
-    with pytest.raises(UnreadableObject, match=told):
+    with pytest.raises(UnreadableObject, match=hint):
         S3Store("pictures", client).read(A, STATE)
 
 
 @pytest.mark.parametrize("encryption", ["aws:kms", "aws:kms:dsse"])
-def test_an_object_that_is_seen_and_not_read_is_refused_for_its_key(s3, client, encryption):
+def test_an_object_with_head_but_without_read_access_is_reported_for_its_kms_key(
+    s3, client, encryption
+):
     s3.add_client_error("get_object", "AccessDenied", "Access Denied", 403)
     s3.add_response("head_object", FOUND | {"ServerSideEncryption": encryption})
     with pytest.raises(UnreadableObject, match="kms:Decrypt"):
         S3Store("pictures", client).read(A, STATE)
 
 
-def test_a_role_that_may_neither_see_nor_read_is_unavailable(s3, client):
+def test_a_role_without_head_and_read_access_is_unavailable(s3, client):
     s3.add_client_error("get_object", "AccessDenied", "Access Denied", 403)
     s3.add_client_error("head_object", "403", "Forbidden", 403)
     with pytest.raises(Unavailable, match=r"a\.jpg"):
         S3Store("pictures", client).read(A, STATE)
 
 
-def test_an_object_without_a_key_of_its_own_that_is_denied_is_unavailable(s3, client):
+def test_a_denied_object_without_a_kms_key_is_unavailable(s3, client):
     s3.add_client_error("get_object", "AccessDenied", DENIED, 403)
     s3.add_response("head_object", FOUND | {"ServerSideEncryption": "AES256"})
     with pytest.raises(Unavailable):
@@ -140,7 +144,7 @@ def test_an_object_without_a_key_of_its_own_that_is_denied_is_unavailable(s3, cl
         ("InternalError", "try again", 500),
     ],
 )
-def test_what_passes_or_concerns_every_object_is_no_refusal(code, message, status):
+def test_temporary_and_bucket_wide_errors_are_not_object_errors(code, message, status):
     answer = {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status},
@@ -148,24 +152,24 @@ def test_what_passes_or_concerns_every_object_is_no_refusal(code, message, statu
     assert unreadable_reason(ClientError(answer, "GetObject")) == ""
 
 
-def test_a_forbidden_look_is_unavailable_whatever_the_object(s3, client):
+def test_a_forbidden_head_is_unavailable_for_any_object(s3, client):
     s3.add_client_error("head_object", "403", "Forbidden", 403)
     with pytest.raises(Unavailable):
         S3Store("pictures", client).head(A)
 
 
-def test_an_object_with_a_key_of_its_uploader_is_known_from_the_list(s3, client):
+def test_an_object_with_a_customer_key_is_recognized_from_the_listing(s3, client):
     s3.add_client_error("head_object", "400", "Bad Request", 400)
     s3.add_client_error("get_object", "InvalidRequest", SSE_C, 400)
     listed = {"Key": "a.jpg", "ETag": '"e"', "Size": 4, "LastModified": TIME}
-    asked = {"Bucket": "pictures", "Prefix": "a.jpg", "MaxKeys": 1}
-    s3.add_response("list_objects_v2", {"Contents": [listed]}, asked)
+    requested = {"Bucket": "pictures", "Prefix": "a.jpg", "MaxKeys": 1}
+    s3.add_response("list_objects_v2", {"Contents": [listed]}, requested)
     state = S3Store("pictures", client).head(A)
     assert state == ObjectState("e", TIME, 4, unreadable=CUSTOMER_KEY)
 
 
 @pytest.mark.parametrize("contents", [[], [{"Key": "a.jpg.bak", "ETag": '"e"', "Size": 4}]])
-def test_one_that_went_before_it_was_listed_is_nothing(s3, client, contents):
+def test_an_object_deleted_before_it_was_listed_is_none(s3, client, contents):
     s3.add_client_error("head_object", "400", "Bad Request", 400)
     s3.add_client_error("get_object", "InvalidRequest", SSE_C, 400)
     s3.add_response("list_objects_v2", {"Contents": contents})
@@ -182,14 +186,14 @@ def test_a_bad_request_of_another_kind_is_unavailable(s3, client, code):
 
 @mock_aws
 @pytest.mark.parametrize("storage", ["GLACIER", "DEEP_ARCHIVE"])
-def test_an_object_that_is_archived_while_it_is_read_is_refused(storage):
+def test_an_object_archived_during_the_read_is_rejected(storage):
     client = boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
     place = {"LocationConstraint": "eu-west-1"}
     client.create_bucket(Bucket="pictures", CreateBucketConfiguration=place)
-    there = {"Bucket": "pictures", "Key": "a.jpg", "Body": b"data"}
-    client.put_object(**there)
+    location = {"Bucket": "pictures", "Key": "a.jpg", "Body": b"data"}
+    client.put_object(**location)
     store = S3Store("pictures", client)
     state = store.head(A)
-    client.put_object(**there, StorageClass=storage)
+    client.put_object(**location, StorageClass=storage)
     with pytest.raises(UnreadableObject, match="restore"):
         store.read(A, state)

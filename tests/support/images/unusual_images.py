@@ -1,4 +1,4 @@
-"""Makes files that are hard to read: odd ones that are images, and broken ones that are none."""
+"""Creates unusual image files, and broken files."""
 
 import struct
 import zlib
@@ -21,7 +21,7 @@ def saved(mode: str = "RGB", **options: object) -> Make:
 
 
 def as_format(name: str, mode: str = "RGB") -> Make:
-    """Saved as one format under another one's name, or none."""
+    """Saves an image in a format, with the extension of another format or none."""
     return lambda picture, path: picture.convert(mode).save(path, format=name)
 
 
@@ -55,7 +55,7 @@ def without_preview(picture: Image.Image, path: Path) -> None:
 
 
 def cut(name: str, part: float = 0.5) -> Make:
-    """The first part of a file of this format."""
+    """The first part of a file in this format."""
 
     def make(picture: Image.Image, path: Path) -> None:
         picture.save(path, format=name)
@@ -108,7 +108,7 @@ def _png(side: int, pixels: bytes) -> bytes:
 
 
 def bomb(_: Image.Image, path: Path) -> None:
-    """A sound PNG of 30,000 x 30,000 pixels in a hundred kilobytes."""
+    """A valid PNG of 30,000 x 30,000 pixels in a hundred kilobytes."""
     side = 30_000
     rows = zlib.compress(bytes(side * (1 + side // 8)), 1)
     path.write_bytes(_png(side, _chunk(b"IDAT", rows)))

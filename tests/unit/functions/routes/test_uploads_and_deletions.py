@@ -2,15 +2,15 @@
 
 import pytest
 
-from imagesearch.uploads import Allowed, UploadService
+from imagesearch.uploads import Permissions, UploadService
 from tests.support.fakes import START, FakeChanges, FakeDerived, picture, ref
 
 BEACH = {"name": "beach.jpg", "content_type": "image/jpeg"}
 
 
 @pytest.fixture
-def allowed() -> Allowed:
-    return Allowed(uploads=True, deletions=True)
+def allowed() -> Permissions:
+    return Permissions(uploads=True, deletions=True)
 
 
 @pytest.fixture
@@ -24,27 +24,27 @@ def uploads(store, index, derived, allowed) -> UploadService:
     return UploadService(store, index, changes, derived, allowed, clock=lambda: START)
 
 
-def test_an_upload_begins_with_a_form_to_send(ask):
+def test_an_upload_request_returns_a_form(ask):
     answer = ask("POST", "/v1/images", BEACH | {"collection": "2024", "metadata": {"label": "sea"}})
     assert answer.status == 201
-    begun = answer.json
-    assert set(begun) == {"id", "key", "upload", "expires_at"}
-    assert begun["upload"] == {"url": "https://bucket.test/", "fields": {"key": begun["key"]}}
-    assert begun["key"].startswith("2024/beach-")
-    assert begun["id"] == ref(begun["key"]).id
-    assert begun["expires_at"] == "2026-01-01T00:15:00Z"
+    started = answer.json
+    assert set(started) == {"id", "key", "upload", "expires_at"}
+    assert started["upload"] == {"url": "https://bucket.test/", "fields": {"key": started["key"]}}
+    assert started["key"].startswith("2024/beach-")
+    assert started["id"] == ref(started["key"]).id
+    assert started["expires_at"] == "2026-01-01T00:15:00Z"
 
 
 def test_an_uploaded_image_is_pending_and_then_indexed(ask, store, indexer):
-    begun = ask("POST", "/v1/images", BEACH).json
-    path = f"/v1/images/{begun['id']}"
+    started = ask("POST", "/v1/images", BEACH).json
+    path = f"/v1/images/{started['id']}"
     assert ask("GET", path).status == 404
-    store.put(begun["key"], picture("a beach"))
+    store.put(started["key"], picture("a beach"))
     pending = ask("GET", path).json
-    assert (pending["status"], pending["key"]) == ("pending", begun["key"])
-    assert pending["url"] == f"https://pictures.test/{begun['key']}"
+    assert (pending["status"], pending["key"]) == ("pending", started["key"])
+    assert pending["url"] == f"https://pictures.test/{started['key']}"
     assert not {"indexed_at", "model", "metadata", "reason"} & set(pending)
-    indexer.process([ref(begun["key"])])
+    indexer.process([ref(started["key"])])
     assert ask("GET", path).json["status"] == "indexed"
 
 
@@ -60,44 +60,44 @@ def test_an_uploaded_image_is_pending_and_then_indexed(ask, store, indexer):
      (BEACH | {"metadata": ["a"]}, "invalid_metadata"),
      (BEACH | {"key": "mine.jpg"}, "unknown_field")],
 )  # fmt: skip
-def test_a_bad_upload_is_refused_with_what_is_wrong(ask, derived, body, code):
+def test_an_invalid_upload_request_is_rejected_with_the_reason(ask, derived, body, code):
     answer = ask("POST", "/v1/images", body)
     assert (answer.status, answer.error) == (400, code)
     assert derived.files == {}
 
 
-def test_what_is_no_json_begins_no_upload(ask):
+def test_an_upload_request_must_be_json(ask):
     assert ask("POST", "/v1/images", "{").error == "invalid_json"
     assert ask("POST", "/v1/images", b"\x89PNG", "image/png").status in (400, 415)
 
 
-def test_health_says_what_is_allowed(ask):
+def test_health_reports_the_allowed_changes(ask):
     assert ask("GET", "/v1/health").json["allows"] == ["uploads", "deletions"]
 
 
-def test_deleting_takes_the_object_away(ask, fill, store):
+def test_deletion_removes_the_object(ask, fill, store):
     fill({"a.png": picture("a")})
     answer = ask("DELETE", f"/v1/images/{ref('a.png').id}")
     assert (answer.status, answer.json) == (202, {"id": ref("a.png").id, "key": "a.png"})
     assert store.objects == {}
 
 
-def test_what_is_not_there_is_not_deleted(ask):
+def test_a_missing_image_is_not_deleted(ask):
     assert ask("DELETE", "/v1/images/nobody").status == 404
 
 
-def test_while_notes_cannot_be_kept_no_upload_begins(ask, derived):
-    derived.away = "uploads/"
+def test_no_upload_starts_while_its_record_cannot_be_stored(ask, derived):
+    derived.unavailable = "uploads/"
     answer = ask("POST", "/v1/images", BEACH)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
 
 
 class TestNotAllowed:
     @pytest.fixture
-    def allowed(self) -> Allowed:
-        return Allowed()
+    def allowed(self) -> Permissions:
+        return Permissions()
 
-    def test_uploads_and_deletions_are_refused(self, ask, fill, store):
+    def test_uploads_and_deletions_are_rejected(self, ask, fill, store):
         fill({"a.png": picture("a")})
         upload = ask("POST", "/v1/images", BEACH)
         assert (upload.status, upload.error) == (403, "uploads_off")
@@ -107,12 +107,12 @@ class TestNotAllowed:
         assert list(store.objects) == ["a.png"]
 
 
-class TestOnlyRead:
+class TestReadOnly:
     @pytest.fixture
     def uploads(self) -> None:
         return None
 
-    def test_nothing_is_changed(self, ask):
+    def test_no_object_is_changed(self, ask):
         assert ask("POST", "/v1/images", BEACH).error == "not_allowed"
         assert ask("DELETE", "/v1/images/x").status == 403
         assert ask("GET", "/v1/images/x").status == 404

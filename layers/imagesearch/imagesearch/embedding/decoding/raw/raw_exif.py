@@ -10,6 +10,7 @@ from typing import Any
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
+from imagesearch.embedding.decoding.exif import remove_xmp
 from imagesearch.embedding.decoding.raw.tiff_directories import (
     Directory,
     directories,
@@ -27,7 +28,7 @@ _SCANNED_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Notes:
+class RawExif:
     """EXIF tags and their values: of the first directory, the EXIF IFD and the GPS IFD."""
 
     base: Mapping[int, Any] = field(default_factory=dict)
@@ -39,67 +40,66 @@ class Notes:
         value = self.base.get(_BASE.Orientation)
         return value if isinstance(value, int) and 1 <= value <= 8 else None
 
-    def with_orientation(self, orientation: int) -> Notes:
+    def with_orientation(self, orientation: int) -> RawExif:
         """These tags with another orientation."""
         return replace(self, base={**self.base, _BASE.Orientation: orientation})
 
-    def updated(self, other: Notes) -> Notes:
+    def updated(self, other: RawExif) -> RawExif:
         """These tags, overridden by those of `other`."""
-        return Notes(
+        return RawExif(
             {**self.base, **other.base}, {**self.exif, **other.exif}, other.gps or self.gps
         )
 
 
-def of_container(data: bytes, found: Sequence[Directory]) -> Notes:
+def exif_of_file(data: bytes, found: Sequence[Directory]) -> RawExif:
     """The EXIF tags of the RAW file itself."""
     if found:
         first = found[0]
-        return _notes(first, sub_directory(first, _IFD.Exif), sub_directory(first, _IFD.GPSInfo))
+        return _raw_exif(first, sub_directory(first, _IFD.Exif), sub_directory(first, _IFD.GPSInfo))
     if data[4:12] == b"ftypcrx ":
-        return _notes(*(_first(_cr3_box(data, name)) for name in _CR3_BOXES))
+        return _raw_exif(*(_first(_cr3_box(data, name)) for name in _CR3_BOXES))
     if data.startswith(b"\0MRM") and (block := _mrw_block(data)):
-        return of_container(b"", directories(block))
-    return Notes()
+        return exif_of_file(b"", directories(block))
+    return RawExif()
 
 
-def of_image(image: Image.Image) -> Notes:
+def exif_of_image(image: Image.Image) -> RawExif:
     """The EXIF tags of an opened image; none if its EXIF is damaged."""
     try:
         tags = Image.Exif()
         tags.load(image.info.get("exif", b""))
         exif, gps = tags.get_ifd(_IFD.Exif), tags.get_ifd(_IFD.GPSInfo)
-        return Notes(
+        return RawExif(
             {tag: tags[tag] for tag in (*_TEXTS, _BASE.Orientation) if tag in tags},
             {tag: exif[tag] for tag in _EXIF_TEXTS if tag in exif},
             {tag: gps[tag] for tag in (*_COORDINATES, *_REFERENCES) if tag in gps},
         )
     except Exception:  # any exception of the parser; the pixels are valid
-        return Notes()
+        return RawExif()
 
 
-def write(notes: Notes, image: Image.Image) -> None:
+def write(exif_tags: RawExif, image: Image.Image) -> None:
     """Replace the EXIF of an image that is opened and not yet loaded."""
     tags = Image.Exif()
-    for tag, value in notes.base.items():
+    for tag, value in exif_tags.base.items():
         tags[tag] = value
-    for directory, values in ((_IFD.Exif, notes.exif), (_IFD.GPSInfo, notes.gps)):
+    for directory, values in ((_IFD.Exif, exif_tags.exif), (_IFD.GPSInfo, exif_tags.gps)):
         if values:
             tags[directory] = dict(values)
     content = tags.tobytes()
     # XMP describes the image of the RAW file, not necessarily the preview.
-    for name in ("xmp", "XML:com.adobe.xmp"):
-        image.info.pop(name, None)
+    remove_xmp(image)
     image.info["exif"] = content
     # Pillow may have cached the EXIF when it opened the image.
     image.getexif().load(content)
 
 
-def _notes(first: Directory | None, exif: Directory | None, gps: Directory | None) -> Notes:
+def _raw_exif(first: Directory | None, exif: Directory | None, gps: Directory | None) -> RawExif:
     base: dict[int, Any] = _texts(first, _TEXTS)
     if first and (orientation := first.number(_BASE.Orientation)):
         base[_BASE.Orientation] = orientation
     angles: dict[int, Any] = {tag: value for tag in _COORDINATES if (value := _rationals(gps, tag))}
-    return Notes(base, _texts(exif, _EXIF_TEXTS), {**_texts(gps, _REFERENCES), **angles})
+    return RawExif(base, _texts(exif, _EXIF_TEXTS), {**_texts(gps, _REFERENCES), **angles})
 
 
 def _texts(directory: Directory | None, tags: Sequence[int]) -> dict[int, Any]:

@@ -30,7 +30,7 @@ def test_a_fast_test_loads_no_model():
 
 
 @pytest.mark.slow
-def test_a_slow_one_may():
+def test_a_slow_test_is_not_restricted():
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
     assert subprocess.run(LINE).returncode == 0

@@ -6,7 +6,7 @@ import pytest
 
 from imagesearch.adapters.opensearch.client import OpenSearchClient
 from tests.support.images.fault_images import change, fill
-from tests.support.servers.opensearch_proxy import proxy_before
+from tests.support.servers.opensearch_proxy import opensearch_proxy
 
 IMAGES = 60
 CHANGED = 10
@@ -14,11 +14,11 @@ OFTEN = "cluster.info.update.interval"
 
 
 @pytest.fixture
-def full(cloud, hear, working, opensearch_url, eventually):
-    """A bucket with a consistent index; the queue gets later changes."""
-    queue = hear()
+def full(cloud, subscribe, running_functions, opensearch_url, eventually):
+    """A bucket with a consistent index; the queue receives subsequent changes."""
+    queue = subscribe()
     fill(cloud, IMAGES)
-    with working(queue, opensearch_url):
+    with running_functions(queue, opensearch_url):
         eventually("the bucket is indexed", queue.is_empty)
     return queue
 
@@ -31,14 +31,14 @@ def server(opensearch_url):
 
 @pytest.fixture
 def blocked(server, index_name):
-    """An index block on the test's index, as the server sets it, within the context."""
+    """Sets an index block on the index of the test, as the server does, within the context."""
 
     def put(setting, value):
         server.indices.put_settings(index=index_name, body={f"index.blocks.{setting}": value})
 
     @contextmanager
     def block(setting):
-        # Where disks have room, the server takes its flood-stage block off when it looks again.
+        # If disks have space, the server removes its flood-stage block at the next check.
         server.cluster.put_settings(body={"transient": {OFTEN: "1h"}})
         put(setting, True)
         try:
@@ -51,27 +51,27 @@ def blocked(server, index_name):
 
 
 @pytest.mark.parametrize("setting", ["read_only_allow_delete", "write"])
-def test_a_read_only_index_has_every_change_when_it_can_be_written_again(
-    cloud, full, working, opensearch_url, blocked, eventually, assert_agreed, setting
+def test_no_change_is_lost_while_the_index_is_read_only(
+    cloud, full, running_functions, opensearch_url, blocked, eventually, assert_consistent, setting
 ):
-    """The blocks of the flood-stage watermark and of OpenSearch Service at low storage."""
-    with working(full, opensearch_url) as service:
+    """Covers the blocks of the flood-stage watermark and of OpenSearch Service at low storage."""
+    with running_functions(full, opensearch_url) as service:
         with blocked(setting):
             messages = change(cloud, CHANGED)
             eventually("every change came back", lambda: len(service.returned) == messages)
         eventually("the queue is empty", full.is_empty)
     assert full.dead() == []
-    assert_agreed(opensearch_url)
+    assert_consistent(opensearch_url)
 
 
-def refuse_everything(proxy):
+def reject_everything(proxy):
     return lambda sent: (429, {"error": {"type": "rejected_execution_exception"}})
 
 
-def refuse_all_but_one_item(proxy):
-    """One item of a bulk is written, the others are rejected with status 429."""
+def reject_all_but_one_item(proxy):
+    """Writes one item of a bulk and rejects the others with status 429."""
 
-    def trouble(sent):
+    def fault(sent):
         if not sent.path.startswith("/_bulk"):
             return None
         lines = sent.body.splitlines(keepends=True)
@@ -80,18 +80,18 @@ def refuse_all_but_one_item(proxy):
         found["items"] += [{"index": {"status": 429, "error": error}}] * (len(lines) // 2 - 1)
         return status, found
 
-    return trouble
+    return fault
 
 
-@pytest.mark.parametrize("refuse", [refuse_everything, refuse_all_but_one_item])
-def test_a_cluster_that_was_too_busy_has_every_change_when_it_no_longer_is(
-    cloud, full, working, opensearch_url, eventually, assert_agreed, refuse
+@pytest.mark.parametrize("reject", [reject_everything, reject_all_but_one_item])
+def test_no_change_is_lost_while_the_cluster_is_overloaded(
+    cloud, full, running_functions, opensearch_url, eventually, assert_consistent, reject
 ):
     change(cloud, CHANGED)
-    with proxy_before(opensearch_url) as proxy, working(full, proxy.url) as service:
-        proxy.trouble = refuse(proxy)
+    with opensearch_proxy(opensearch_url) as proxy, running_functions(full, proxy.url) as service:
+        proxy.fault = reject(proxy)
         eventually("changes came back", lambda: len(service.returned) > 2)
-        proxy.trouble = lambda sent: None
+        proxy.fault = lambda sent: None
         eventually("the queue is empty", full.is_empty)
     assert full.dead() == []
-    assert_agreed(opensearch_url)
+    assert_consistent(opensearch_url)

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from imagesearch.adapters.s3.model_folder import S3Model
+from imagesearch.adapters.s3.model_folder import S3ModelFolder
 from imagesearch.domain.errors import ConfigurationError
 
 
@@ -22,20 +22,21 @@ def s3() -> Iterator[Any]:
         yield client
 
 
-def test_only_the_files_that_are_asked_for_are_fetched(s3: Any, tmp_path: Path) -> None:
-    model = S3Model("s3://models/clip/v1/", tmp_path, s3)
-    assert (model.folder(["image.onnx"]) / "image.onnx").read_bytes() == b"graph"
+def test_only_the_requested_files_are_downloaded(s3: Any, tmp_path: Path) -> None:
+    S3ModelFolder("s3://models/clip/v1/", s3).download(["image.onnx"], tmp_path)
+    assert (tmp_path / "image.onnx").read_bytes() == b"graph"
     assert [file.name for file in tmp_path.iterdir()] == ["image.onnx"]
 
 
-def test_a_file_is_fetched_once(s3: Any, tmp_path: Path) -> None:
-    model = S3Model("s3://models/clip/v1", tmp_path, s3)
-    model.folder(["image.onnx"])
+def test_a_file_is_downloaded_once(s3: Any, tmp_path: Path) -> None:
+    model = S3ModelFolder("s3://models/clip/v1", s3)
+    model.download(["image.onnx"], tmp_path)
     s3.delete_object(Bucket="models", Key="clip/v1/image.onnx")
-    assert (model.folder(["image.onnx"]) / "image.onnx").read_bytes() == b"graph"
+    model.download(["image.onnx"], tmp_path)
+    assert (tmp_path / "image.onnx").read_bytes() == b"graph"
 
 
-def test_a_missing_file_names_itself_and_leaves_nothing(s3: Any, tmp_path: Path) -> None:
+def test_a_missing_file_is_named_and_leaves_no_partial_file(s3: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"s3://models/clip/v1/text\.onnx"):
-        S3Model("s3://models/clip/v1", tmp_path, s3).folder(["text.onnx"])
+        S3ModelFolder("s3://models/clip/v1", s3).download(["text.onnx"], tmp_path)
     assert list(tmp_path.iterdir()) == []
