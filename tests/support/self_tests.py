@@ -1,4 +1,4 @@
-"""A self-test for models of a few bytes, which writes a calibration or refuses."""
+"""A self-test for models of a few bytes, which writes a calibration or raises ModelRefused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ BACKGROUND = "calibration-labels-000000000000.npy"
 
 
 class RecordingTest:
-    """Counts its runs, and refuses a model if it has a `refusal`."""
+    """Counts its runs; raises ModelRefused with the `refusal`, if one is set."""
 
     def __init__(self) -> None:
         self.runs = 0

@@ -1,4 +1,4 @@
-"""Claims: a model is tested after its download; the result is stored with it, or it is refused."""
+"""Claims: a model is tested after its download, and stored with the result or rejected."""
 
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,9 @@ def test_the_calibration_is_stored_with_the_model_and_used(
     cloudformation: Any, keys: Any, connected: None
 ) -> None:
     uri = cloudformation.ask("model-create")["PhysicalResourceId"]
-    begin = uri.removeprefix(f"s3://{BUCKET}/")
+    prefix = uri.removeprefix(f"s3://{BUCKET}/")
     assert keys() == sorted(
-        f"{begin}/{each}" for each in (*FILES, MANIFEST, CALIBRATION, BACKGROUND)
+        f"{prefix}/{each}" for each in (*FILES, MANIFEST, CALIBRATION, BACKGROUND)
     )
     assert bootstrap.manifest_of(uri).relevance
     assert bootstrap.relevance_of(uri)
@@ -61,7 +61,7 @@ def test_a_tested_model_is_not_tested_again(cloudformation: Any, self_test: Reco
     assert self_test.runs == 1
 
 
-def test_a_refused_model_fails_the_deployment_with_the_sentence_and_leaves_nothing(
+def test_a_rejected_model_fails_the_deployment_with_the_reason_and_leaves_no_objects(
     cloudformation: Any, self_test: RecordingTest, keys: Any
 ) -> None:
     self_test.refusal = "clip finds the right sample photo first for 1 of 85 captions"
@@ -71,25 +71,25 @@ def test_a_refused_model_fails_the_deployment_with_the_sentence_and_leaves_nothi
     assert keys() == []
 
 
-def test_a_model_that_is_in_use_stays_if_a_release_refuses_it(
+def test_a_model_in_use_is_kept_if_a_release_rejects_it(
     cloudformation: Any, self_test: RecordingTest, s3: Any, keys: Any
 ) -> None:
     uri = cloudformation.ask("model-create")["PhysicalResourceId"]
-    begin = uri.removeprefix(f"s3://{BUCKET}/")
-    s3.delete_object(Bucket=BUCKET, Key=f"{begin}/{CALIBRATION}")
+    prefix = uri.removeprefix(f"s3://{BUCKET}/")
+    s3.delete_object(Bucket=BUCKET, Key=f"{prefix}/{CALIBRATION}")
     self_test.refusal = "it finds nothing"
     answer = cloudformation.ask("model-again", PhysicalResourceId=uri)
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", uri)
-    assert {f"{begin}/{name}" for name in (*FILES, MANIFEST)} <= set(keys())
+    assert {f"{prefix}/{name}" for name in (*FILES, MANIFEST)} <= set(keys())
 
 
 def test_an_unchanged_calibration_is_not_uploaded_again(
     cloudformation: Any, s3: Any, tmp_path: Path
 ) -> None:
     uri = cloudformation.ask("model-create")["PhysicalResourceId"]
-    begin = uri.removeprefix(f"s3://{BUCKET}/")
+    prefix = uri.removeprefix(f"s3://{BUCKET}/")
     for name in (MANIFEST, CALIBRATION, BACKGROUND):
-        s3.download_file(BUCKET, f"{begin}/{name}", str(tmp_path / name))
-    before = s3.head_object(Bucket=BUCKET, Key=f"{begin}/{CALIBRATION}")["LastModified"]
+        s3.download_file(BUCKET, f"{prefix}/{name}", str(tmp_path / name))
+    before = s3.head_object(Bucket=BUCKET, Key=f"{prefix}/{CALIBRATION}")["LastModified"]
     put_calibration(tmp_path, S3ModelFolder(uri, s3))
-    assert s3.head_object(Bucket=BUCKET, Key=f"{begin}/{CALIBRATION}")["LastModified"] == before
+    assert s3.head_object(Bucket=BUCKET, Key=f"{prefix}/{CALIBRATION}")["LastModified"] == before

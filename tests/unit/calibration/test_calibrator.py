@@ -1,4 +1,4 @@
-"""Claims: a model is calibrated or refused with one sentence, and progress reaches its total."""
+"""Claims: a model is calibrated, or rejected with one reason; progress reaches its total."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ SET = CalibrationSet(
 
 
 def vector(name: str, noise: float = 0.0) -> Embedding:
-    """A direction of the number in the name, with noise of the whole name."""
+    """A direction that depends on the number in the name, with noise from the whole name."""
     kind, _, number = name.rpartition(" ")
     # Texts that no photo matches have directions of their own.
     own = number if kind in ("photo", "a caption", "caption", "a photo of caption") else name
@@ -50,7 +50,7 @@ class Texts:
 
 @dataclass
 class Images:
-    """Photos are understood unless the model is `blind`; edits add some noise."""
+    """Recognizes the photos unless `blind`; edits add noise."""
 
     blind: bool = False
     model: str = "fake"
@@ -94,7 +94,7 @@ class Model:
         ]
 
 
-def test_a_model_that_understands_the_photos_is_calibrated() -> None:
+def test_a_model_that_recognizes_the_photos_is_calibrated() -> None:
     seen: list[tuple[int, int]] = []
     report = lambda done, total: seen.append((done, total))  # noqa: E731
     outcome = Calibrator(Model(), SET, Editor(), report).run()
@@ -110,7 +110,7 @@ def test_a_model_that_understands_the_photos_is_calibrated() -> None:
     assert seen[-1][0] == seen[-1][1]
 
 
-def test_a_model_that_does_not_is_refused_with_its_figures() -> None:
+def test_a_model_that_does_not_recognize_the_photos_is_rejected_with_its_figures() -> None:
     outcome = Calibrator(Model(Images(blind=True)), SET, Editor()).run()
     assert outcome.fitted is None
     assert outcome.refusal == (
@@ -129,13 +129,13 @@ def test_the_preprocessing_that_scores_better_is_named() -> None:
     )
 
 
-def test_further_faults_refuse_a_model() -> None:
+def test_a_model_with_further_faults_is_rejected() -> None:
     outcome = Calibrator(Model(), SET, Editor()).run(lambda: ["one fault", "another"])
     assert outcome.refusal == "fake is inaccurate: one fault; another"
     assert outcome.fitted is None
 
 
-def test_other_preprocessing_that_is_no_better_is_no_reason() -> None:
+def test_other_preprocessing_without_a_gain_is_not_reported() -> None:
     model = Model(others={"padding": Images(), "a crop": Images(blind=True)})
     assert Calibrator(model, SET, Editor()).run(lambda: ["stop"]).refusal.endswith("stop")
 

@@ -1,4 +1,4 @@
-"""Claims: a variant is reported if it is plainly better, and the kinds have limits of their own."""
+"""Claims: a plainly better variant is reported, and each kind of variant has its own limits."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ def photos(noise: float) -> Embedding:
 
 
 def compared(stated: float, kind: VariantKind, *others: float) -> Better | None:
-    """The better variant, if the manifest's photos and those of the variants are this noisy."""
+    """The better variant; `stated` and `others` are the noise of the manifest and the variants."""
     variants = [Variant(kind, "stated", str(noise)) for noise in others]
 
     def embed(variant: Variant, rows: Sequence[int]) -> Embedding:
@@ -56,10 +56,10 @@ def test_slightly_better_colors_are_reported_and_slightly_better_resizing_is_not
 
 
 def test_captions_are_embedded_again_for_another_padding() -> None:
-    asked = []
+    requested = []
 
     def embed(variant: Variant, rows: Sequence[int]) -> Embedding:
-        asked.append(len(rows))
+        requested.append(len(rows))
         return CAPTIONS[list(rows)]
 
     def never(variant: Variant, rows: Sequence[int]) -> Embedding:
@@ -70,4 +70,4 @@ def test_captions_are_embedded_again_for_another_padding() -> None:
     found = better_variant(stated, [variant], never, embed)
     assert found
     assert found.found == PHOTOS
-    assert asked == [PHOTOS // 3, PHOTOS]
+    assert requested == [PHOTOS // 3, PHOTOS]

@@ -1,4 +1,4 @@
-"""Claims: a calibration overrides the manifest's, and only for the model that it was made for."""
+"""Claims: a calibration overrides that of the manifest, for its own model only."""
 
 import json
 from pathlib import Path
@@ -54,12 +54,12 @@ def test_relevance_temperature_and_weights_are_those_of_the_calibration(folder: 
     assert manifest.duplicates.weights == Weights(20, 7, 11, -28)
 
 
-def test_image_space_and_label_space_stay(folder: Path) -> None:
+def test_image_space_and_label_space_do_not_change(folder: Path) -> None:
     plain, manifest = load_manifest(folder), calibrated(folder, load_manifest(folder))
     assert (manifest.image_space, manifest.label_space) == (plain.image_space, plain.label_space)
 
 
-def test_a_folder_without_the_file_is_as_its_manifest_says(model_copy: Path) -> None:
+def test_without_the_file_the_manifest_applies(model_copy: Path) -> None:
     manifest = load_manifest(model_copy)
     assert calibrated(model_copy, manifest) == manifest
 

@@ -1,8 +1,8 @@
-"""The file `calibration.json` of a model folder: what the self-test measured and calibrated.
+"""The file `calibration.json` of a model folder: figures and calibration of the self-test.
 
-It overrides the calibration of the manifest, which it leaves as it is, and with it the image space
-and the name of the index. It is bound to the model by a digest: the file of another model, or of
-another version of the format, is ignored.
+It overrides the calibration of the manifest. The manifest, the image space and the name of the
+index do not change. It is bound to the model by a digest: the file of another model, or of another
+version of the format, is ignored.
 """
 
 from __future__ import annotations

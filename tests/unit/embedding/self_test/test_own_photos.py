@@ -43,7 +43,7 @@ def test_photos_are_reduced_to_what_models_need(folder: Path, separator: str, su
     assert pictures[5].convert("RGB").getpixel((10, 10)) == (45, 40, 200)
 
 
-def test_kinds_are_read_if_they_are_there(folder: Path) -> None:
+def test_kinds_are_read_if_present(folder: Path) -> None:
     assert set(own_set(written(folder, "\t", ".tsv", kind=True), SAMPLES).kinds) == {"even"}
 
 

@@ -51,8 +51,8 @@ def test_one_line_states_the_captions_found_first(
     folder: Path, console: Console, found: CalibrationFile, photos: CalibrationSet
 ) -> None:
     number = found.figures["test"]["found_first"]
-    said = f"stripped: finds the right sample photo first for {number} of 85 captions (starter: 50)"
-    assert f"{said}; calibrated." in console.file.getvalue()  # type: ignore[attr-defined]
+    line = f"stripped: finds the right sample photo first for {number} of 85 captions (starter: 50)"
+    assert f"{line}; calibrated." in console.file.getvalue()  # type: ignore[attr-defined]
     # Vectors of texts differ slightly between CPUs.
     assert number == pytest.approx(photos.starter_found, abs=1)
 
@@ -68,14 +68,17 @@ def test_recalls_are_those_of_the_shipped_manifest(
 def test_relevance_is_that_of_the_shipped_manifest(
     folder: Path, found: CalibrationFile, photos: CalibrationSet
 ) -> None:
-    here, shipped = bootstrap.relevance_of(str(folder)), bootstrap.relevance_of(str(STARTER_MODEL))
-    assert here
+    pulled, shipped = (
+        bootstrap.relevance_of(str(folder)),
+        bootstrap.relevance_of(str(STARTER_MODEL)),
+    )
+    assert pulled
     assert shipped
     texts = bootstrap.text_encoder(str(STARTER_MODEL)).encode_texts(photos.captions)
     scores = np.linspace(0, 1, 21)
     for modality in Modality:
         for query in texts[::5]:
-            one, other = (each.for_query(query, modality) for each in (here, shipped))
+            one, other = (each.for_query(query, modality) for each in (pulled, shipped))
             differences = [abs(one.of(score) - other.of(score)) for score in scores]
             assert max(differences) <= 0.05
 
@@ -105,7 +108,7 @@ def test_label_temperature_and_duplicate_weights_are_those_of_the_shipped_manife
         assert getattr(manifest.duplicates, name) == pytest.approx(getattr(shipped, name), rel=0.1)
 
 
-def test_image_space_label_space_and_manifest_stay(
+def test_image_space_label_space_and_manifest_do_not_change(
     folder: Path, stripped_manifest: dict[str, Any]
 ) -> None:
     manifest, shipped = bootstrap.manifest_of(str(folder)), load_manifest(STARTER_MODEL)
@@ -115,7 +118,7 @@ def test_image_space_label_space_and_manifest_stay(
     assert check_files(folder).relevance is None
 
 
-def test_a_second_pull_tests_nothing_again(
+def test_a_second_pull_does_not_test_again(
     folder: Path, entry: CatalogEntry, console: Console
 ) -> None:
     written = (folder / CALIBRATION).stat().st_mtime_ns

@@ -1,6 +1,6 @@
-"""Claims: an untrained model and one with wrong preprocessing are refused, each with the reason.
+"""Claims: an untrained model and one with wrong preprocessing are rejected with a reason.
 
-The wrong ones are the starter's own graphs: with red and blue exchanged, with another mean, and
+The wrong models are the starter's own graphs: with red and blue exchanged, with another mean, and
 with a text graph that does not mask its padding. The whole test of the right one is in
 `test_pulled_starter`. The untrained CLIP is small, because a full-size one takes minutes.
 """
@@ -46,7 +46,7 @@ LONGEST, PADDED = "texts padded to the longest", "texts padded to 64 tokens"
 
 
 class Vectors(NamedTuple):
-    """Of the starter's own graphs: captions by padding, photos by their preprocessing, labels."""
+    """Vectors of the starter: captions by padding, photos by preprocessing, labels."""
 
     captions: dict[str, Embedding]
     photos: dict[str, Embedding]
@@ -124,7 +124,7 @@ def better(
         (VariantKind.PADDING, LONGEST, PADDED),
     ],
 )
-def test_wrong_preprocessing_is_told_apart_from_the_right_one(
+def test_wrong_preprocessing_is_distinguished_from_the_right_one(
     vectors: Vectors, kind: VariantKind, right: str, wrong: str
 ) -> None:
     found = better(vectors, kind, wrong, right)
@@ -167,7 +167,7 @@ def untrained(small_clip: Path, tmp_path: Path) -> Path:  # noqa: F811
     return folder
 
 
-def test_an_untrained_model_is_refused_and_nothing_is_written(
+def test_an_untrained_model_is_rejected_and_nothing_is_written(
     untrained: Path, silent: Console, tmp_path: Path
 ) -> None:
     before = {path.name: path.read_bytes() for path in untrained.iterdir()}
@@ -194,31 +194,31 @@ def test_an_accepted_model_has_its_figures_recorded_and_no_calibration(
     assert (untrained / CALIBRATION).is_file()
 
 
-def test_a_refused_model_is_not_installed_and_accepted_without_another_download(
+def test_a_rejected_model_is_not_installed_and_accepted_without_another_download(
     tmp_path: Path, hub: Any, entry: Any
 ) -> None:
-    def refuse(folder: Path) -> None:
+    def reject(folder: Path) -> None:
         raise ModelRefused("it finds nothing")
 
     cache = tmp_path / "models"
     with pytest.raises(ModelRefused):
-        Puller(cache, self_test=refuse).pull(entry)
+        Puller(cache, self_test=reject).pull(entry)
     assert not (cache / entry.name).exists()
     requests = len(hub.requests)
     assert Puller(cache).pull(entry) == cache / entry.name
     assert len(hub.requests) == requests
 
 
-def test_an_installed_model_that_is_refused_later_is_removed(
+def test_an_installed_model_that_is_rejected_later_is_removed(
     tmp_path: Path, hub: Any, entry: Any
 ) -> None:
-    def refuse(folder: Path) -> None:
+    def reject(folder: Path) -> None:
         raise ModelRefused("it finds nothing")
 
     cache = tmp_path / "models"
     folder = Puller(cache).pull(entry)
     with pytest.raises(ModelRefused):
-        Puller(cache, self_test=refuse).pull(entry)
+        Puller(cache, self_test=reject).pull(entry)
     assert not folder.exists()
 
 
@@ -232,7 +232,7 @@ def test_colors_are_compared_with_every_family_of_models(stripped: Path) -> None
     assert {each.kind for each in model.variants()} == set(VariantKind)
 
 
-def test_a_model_far_from_its_float32_original_is_refused(
+def test_a_model_far_from_its_float32_original_is_rejected(
     untrained: Path,
     small_clip: Path,  # noqa: F811
     tmp_path: Path,
