@@ -69,7 +69,7 @@ def pull(
 
     console = Console(stderr=True)
     try:
-        folder = pull_model(name, allow_unpinned, console, accept, captions)
+        folder = pull_model(name, allow_unpinned, console, accept, calibration_set(captions))
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
     print(folder)  # noqa: T201
@@ -129,10 +129,12 @@ def pull_model(
     allow_unpinned: bool,
     console: Console,
     accept: bool = False,
-    captions: Path | None = None,
+    photos: CalibrationSet | None = None,
     catalog: Callable[[str], CatalogEntry] | None = None,
 ) -> Path:
     """Download a model, test and calibrate it, print how to use it, and return its folder.
+
+    `photos` replaces the sample photos.
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
@@ -143,7 +145,7 @@ def pull_model(
 
     model = (catalog or catalog_entry)(name)
     cache = models_cache(os.environ)
-    photos = calibration_set(captions)
+    photos = photos or calibration_set(None)
     float32 = cache / model.quantized_from if model.quantized_from else None
 
     def self_test(folder: Path) -> None:
