@@ -1,4 +1,7 @@
-"""Runs the self-test on a model folder, and writes `calibration.json` with its backgrounds."""
+"""Runs the self-test on a model folder, and writes `calibration.json` with its backgrounds.
+
+The runtime and Pillow are imported for the test only: requests to delete a model do not need them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +39,10 @@ from imagesearch.embedding.manifest import (
     Manifest,
     load_manifest,
 )
-from imagesearch.embedding.self_test.edits import PillowEditor
-from imagesearch.embedding.self_test.onnx_model import OnnxModel
 from imagesearch.search.relevance import Modality
+
+if TYPE_CHECKING:
+    from imagesearch.embedding.self_test.onnx_model import OnnxModel
 
 _BACKGROUNDS = "calibration-*.npy"
 
@@ -108,6 +112,9 @@ def run_self_test(
 
     Raises ModelRefused, and then leaves the folder unchanged; ConfigurationError.
     """
+    from imagesearch.embedding.self_test.edits import PillowEditor
+    from imagesearch.embedding.self_test.onnx_model import OnnxModel
+
     manifest = load_manifest(folder)
     model = OnnxModel(folder, manifest)
     try:
@@ -169,6 +176,8 @@ def summary(folder: Path, photos: CalibrationSet, found: CalibrationFile) -> str
 
 def parity_faults(model: OnnxModel, float32: Path | None, photos: CalibrationSet) -> Sequence[str]:
     """The reasons to refuse a model that was quantized from this one; empty without it."""
+    from imagesearch.embedding.self_test.onnx_model import OnnxModel
+
     if float32 is None:
         return ()
     exact = OnnxModel(float32, load_manifest(float32))
