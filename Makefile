@@ -49,7 +49,7 @@ setup-test: .venv/test.stamp .venv-sam/stamp  ## Install the test dependencies
 test: setup-test  ## Run all tests
 	@$(BIN)/python -m pytest $(SPREAD)
 
-check: .venv/test.stamp  ## Run linters, type checks, the import rule and fast tests, in a minute
+check: .venv/test.stamp  ## Run linters, type checks, the import rule and fast tests
 	@$(MAKE) --no-print-directory -j2 check-code check-tests
 
 check-code: .venv/test.stamp  ## Run linters, type checks and the import rule

@@ -1,6 +1,6 @@
 """S3 objects are read in the state of the head request, or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -171,20 +171,27 @@ def test_tags_are_metadata_if_enabled(s3, put):
     assert S3Store(BUCKET, s3, tags=True).head(ref("gone.jpg")) is None
 
 
-def test_an_object_deleted_before_its_tags_are_read_is_none():
+@pytest.fixture
+def store_without_tags() -> Iterator[Callable[[str, int], S3Store]]:
+    """A store that finds an object and gets this error, a code and an HTTP status, for its tags."""
     client = boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
-    found = {"ETag": '"e"', "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ContentLength": 1}
+    modified = datetime(2026, 1, 1, tzinfo=UTC)
+    head = {"ETag": '"e"', "LastModified": modified, "ContentLength": 1, "Metadata": {}}
     with Stubber(client) as stub:
-        stub.add_response("head_object", found | {"Metadata": {}})
-        stub.add_client_error("get_object_tagging", "NoSuchKey", http_status_code=404)
-        assert S3Store(BUCKET, client, tags=True).head(ref("a.jpg")) is None
+
+        def make(code: str, status: int) -> S3Store:
+            stub.add_response("head_object", head)
+            stub.add_client_error("get_object_tagging", code, http_status_code=status)
+            return S3Store(BUCKET, client, tags=True)
+
+        yield make
 
 
-def test_tags_without_read_permission_are_unavailable():
-    client = boto3.client("s3", "eu-west-1", config=client_config(), **KEYS)
-    found = {"ETag": '"e"', "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ContentLength": 1}
-    with Stubber(client) as stub:
-        stub.add_response("head_object", found | {"Metadata": {}})
-        stub.add_client_error("get_object_tagging", "AccessDenied", http_status_code=403)
-        with pytest.raises(Unavailable, match=r"pictures/a\.jpg"):
-            S3Store(BUCKET, client, tags=True).head(ref("a.jpg"))
+def test_an_object_deleted_before_its_tags_are_read_is_none(store_without_tags):
+    assert store_without_tags("NoSuchKey", 404).head(ref("a.jpg")) is None
+
+
+def test_tags_without_read_permission_are_unavailable(store_without_tags):
+    store = store_without_tags("AccessDenied", 403)
+    with pytest.raises(Unavailable, match=r"pictures/a\.jpg"):
+        store.head(ref("a.jpg"))
