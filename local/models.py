@@ -20,7 +20,7 @@ from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from imagesearch.downloads.http_download import Downloader, download_if_missing, entry_of
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verify_file
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entries
-from imagesearch.embedding.session import signed_weights_are_exact
+from imagesearch.embedding.session import plainly_exact
 from local.errors import UsageError
 from local.workspace import Workspace
 
@@ -214,14 +214,14 @@ def _no_test(folder: Path) -> None:
 class Puller:
     """Downloads models of the catalog into the cache, every file checked.
 
-    `signed_is_exact` returns True if this machine computes the same with signed weights; `pause`
-    waits between attempts, in seconds. `self_test` raises ModelRefused for a folder with a model
-    that must not be used.
+    `signed_is_fast` returns True if this CPU has instructions for signed weights; another one would
+    convert them back each time that the model is loaded. `pause` waits between attempts, in
+    seconds. `self_test` raises ModelRefused for a folder with a model that must not be used.
     """
 
     cache: Path
     progress: DownloadProgress = _no_progress
-    signed_is_exact: Callable[[], bool] = signed_weights_are_exact
+    signed_is_fast: Callable[[], bool] = plainly_exact
     pause: Callable[[float], None] = time.sleep
     self_test: Callable[[Path], None] = _no_test
 
@@ -268,7 +268,7 @@ class Puller:
         (staging / MANIFEST).unlink(missing_ok=True)
         for name, pin in model.pins.items():
             download_if_missing(pin, staging / name, self._downloader(name, pin))
-        graphs = model.graphs if self.signed_is_exact() else set()
+        graphs = model.graphs if self.signed_is_fast() else set()
         files = {
             name: entry_of(staging / name, make_weights_signed=name in graphs)
             for name in model.pins

@@ -18,3 +18,4 @@ metrics = EphemeralMetrics(namespace="imagesearch", service=service)
 handler = make_handler(
     bootstrap.indexer(settings), settings.bucket, logger, BatchReport(logger, metrics)
 )
+bootstrap.warm_up(settings, texts=False)

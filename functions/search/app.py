@@ -43,3 +43,4 @@ def build_handler(queue: ChangeQueue | None) -> Handler:
 
 
 handler = build_handler(bootstrap.change_queue(settings))
+bootstrap.warm_up(settings, texts=True)

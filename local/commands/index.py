@@ -26,8 +26,8 @@ from local.workspace import workspace_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from local.output import Report
     from local.sync.reconcile import Forget
+    from local.sync.report import Report
 
 
 def index(

@@ -50,10 +50,9 @@ def search(
     if endpoint:
         hits = search_endpoint(endpoint, options)
     else:
-        from local.models import model_in_use
-
         workspace = selected_workspace(folder, data_dir)
-        hits = search_folder(workspace, model_in_use(model, workspace), options)
+        running = None if model else search_running_server(workspace, options)
+        hits = search_folder(workspace, model, options) if running is None else running
     if as_json:
         from local.output import print_json_lines
 
@@ -87,20 +86,38 @@ class SearchOptions:
         )
 
 
-def search_folder(workspace: Workspace, model: str, options: SearchOptions) -> list[HitRow]:
+def search_folder(workspace: Workspace, model: str | None, options: SearchOptions) -> list[HitRow]:
     """The hits in the API's shape, with file paths instead of URLs.
 
-    Raises UsageError, and the errors of the search use case.
+    model: by default that of the index. Raises UsageError, and the errors of the search use case.
     """
     from imagesearch import bootstrap
     from local.lambda_runtime import settings_of
-    from local.models import model_folder
+    from local.models import model_folder, model_in_use
 
     workspace.must_be_indexed()
     search = options.as_search()
-    settings = settings_of(workspace, model_folder(model, workspace.directory.parent))
+    data_dir = workspace.directory.parent
+    folder = model_folder(model_in_use(model, workspace), data_dir)
+    settings = settings_of(workspace, folder)
     hits = bootstrap.searcher(settings).search(search).hits
     return [_hit_row(hit, workspace.folder) for hit in hits]
+
+
+def search_running_server(workspace: Workspace, options: SearchOptions) -> list[HitRow] | None:
+    """The hits from the server of the folder, which has its model loaded.
+
+    None if there is no server, or if it does not answer: this process then searches itself.
+    """
+    from local.running_server import running_server
+
+    if not (server := running_server(workspace.directory)):
+        return None
+    try:
+        hits = search_endpoint(server, options)
+    except UsageError:
+        return None
+    return [_of_file(hit, workspace.folder) for hit in hits]
 
 
 def search_endpoint(endpoint: str, options: SearchOptions) -> list[HitRow]:
@@ -128,6 +145,12 @@ def print_table(hits: Sequence[HitRow]) -> None:
         relevance = "–" if hit["relevance"] is None else f"{hit['relevance']:.2f}"
         table.add_row(relevance, f"{hit['score']:.3f}", key)
     Console(highlight=False).print(table)
+
+
+def _of_file(hit: HitRow, folder: Path) -> HitRow:
+    """A hit of the API with the path of its file, in place of the URLs."""
+    row = {name: value for name, value in hit.items() if name not in ("url", "thumbnail_url")}
+    return row | {"path": str(folder / hit["key"])}
 
 
 def _hit_row(hit: Hit, folder: Path) -> HitRow:

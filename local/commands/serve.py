@@ -86,6 +86,7 @@ def serve_folder(
     """
     from local import lambda_runtime
     from local.output import print_line, printable
+    from local.running_server import announced
     from local.sync.folder_sync import FolderSync
     from local.sync.initial_indexing import InitialIndexing
     from local.sync.live_report import reporting
@@ -117,7 +118,8 @@ def serve_folder(
     sync.start()
     try:
         search = lambda_runtime.search(sync.queue)
-        server.run(application(workspace, search, host, keys, engine.settings))
+        with announced(workspace.directory, server.url):
+            server.run(application(workspace, search, host, keys, engine.settings))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sync.stop()

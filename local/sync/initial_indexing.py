@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from imagesearch.indexing.planner import Outcome
-from local.output import Report, print_line
+from local.output import print_line
 from local.sync.reconcile import FolderEngine, Forget, keep_records
+from local.sync.report import Report
 
 MAX_VISIBILITY_SECONDS = 30.0
 

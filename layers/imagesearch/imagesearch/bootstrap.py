@@ -4,6 +4,7 @@ Adapters are imported where they are chosen, so that a function loads only those
 encoders and indexes are created once per process.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -33,6 +34,7 @@ from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.calibration_file import CALIBRATION, calibrated
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
+from imagesearch.embedding.on_demand import OnDemandImageEncoder, OnDemandTextEncoder
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.content_reuse import ContentSource
@@ -239,19 +241,40 @@ def duplicate_weights(model_uri: str) -> Weights:
 
 
 @cache
-def image_encoder(model_uri: str) -> OnnxImageEncoder:
-    """The model's image encoder; raises ConfigurationError."""
+def image_encoder(model_uri: str) -> OnDemandImageEncoder:
+    """The model's image encoder, loaded when it is first needed; raises ConfigurationError."""
     manifest = manifest_of(model_uri)
-    return OnnxImageEncoder(_model_folder(model_uri, [manifest.image.graph]), manifest)
+
+    def load() -> OnnxImageEncoder:
+        return OnnxImageEncoder(_model_folder(model_uri, [manifest.image.graph]), manifest)
+
+    return OnDemandImageEncoder(manifest.name, load)
 
 
 @cache
-def text_encoder(model_uri: str) -> OnnxTextEncoder:
-    """The model's text encoder; raises ConfigurationError."""
+def text_encoder(model_uri: str) -> OnDemandTextEncoder:
+    """The model's text encoder, loaded when it is first needed; raises ConfigurationError."""
     manifest = manifest_of(model_uri)
     text = manifest.text
     names = [name for name in (text.graph, text.tokenizer, text.projection) if name]
-    return OnnxTextEncoder(_model_folder(model_uri, names), manifest)
+
+    def load() -> OnnxTextEncoder:
+        return OnnxTextEncoder(_model_folder(model_uri, names), manifest)
+
+    return OnDemandTextEncoder(manifest.name, load)
+
+
+def warm_up(settings: Settings, *, texts: bool) -> None:
+    """Load the image encoder, and the text encoder where texts are embedded, and use them once.
+
+    On Lambda only: elsewhere, each is loaded when it is first needed. Raises ConfigurationError.
+    """
+    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return
+    from imagesearch.embedding.warm_up import warm_up
+
+    model = settings.model_uri
+    warm_up(image_encoder(model), text_encoder(model) if texts else None)
 
 
 @cache

@@ -9,6 +9,7 @@ import pytest
 
 from imagesearch import bootstrap
 from imagesearch.adapters.s3.model_folder import S3ModelFolder
+from imagesearch.domain.queries import Search, TextQuery
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import Pin
 from imagesearch.settings import Settings
@@ -219,11 +220,27 @@ def fetched(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("disk/model-*/*")}
 
 
-def test_indexing_loads_only_the_image_tower(settings, tmp_path):
-    bootstrap.indexer(settings)
+def test_a_function_that_indexes_loads_only_the_image_tower(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "index")
+    bootstrap.warm_up(settings, texts=False)
     assert fetched(tmp_path) == {MANIFEST, "image.onnx"}
+    bootstrap.image_encoder(settings.model_uri).close()
 
 
-def test_a_search_loads_both_towers(settings, tmp_path):
-    bootstrap.searcher(settings)
+def test_a_function_that_searches_loads_both_towers(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "search")
+    bootstrap.warm_up(settings, texts=True)
     assert fetched(tmp_path) >= {MANIFEST, "image.onnx", "text.onnx", "tokenizer.json"}
+    bootstrap.image_encoder(settings.model_uri).close()
+
+
+def test_a_text_search_loads_no_image_tower(settings, tmp_path):
+    bootstrap.searcher(settings).search(Search(TextQuery("an owl")))
+    assert "text.onnx" in fetched(tmp_path)
+    assert "image.onnx" not in fetched(tmp_path)
+
+
+def test_outside_lambda_nothing_is_loaded_in_advance(settings, tmp_path, monkeypatch):
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
+    bootstrap.warm_up(settings, texts=True)
+    assert fetched(tmp_path) == set()

@@ -87,6 +87,8 @@ class Model:
     prompts: Prompts = field(default_factory=Prompts)
     others: Mapping[str, Images] = field(default_factory=dict)
 
+    preprocessing_is_published = False
+
     def variants(self) -> Sequence[Variant]:
         return [
             Variant(VariantKind.GEOMETRY, "stretching", name, images)

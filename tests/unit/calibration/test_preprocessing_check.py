@@ -27,14 +27,17 @@ def photos(noise: float) -> Embedding:
     return unit(CAPTIONS + noise * NOISE)
 
 
-def compared(stated: float, kind: VariantKind, *others: float) -> Better | None:
+def compared(
+    stated: float, kind: VariantKind, *others: float, published: bool = False
+) -> Better | None:
     """The better variant; `stated` and `others` are the noise of the manifest and the variants."""
     variants = [Variant(kind, "stated", str(noise)) for noise in others]
 
     def embed(variant: Variant, rows: Sequence[int]) -> Embedding:
         return photos(float(variant.description))[list(rows)]
 
-    return better_variant(Measured(CAPTIONS, photos(stated), LABELS), variants, embed, embed)
+    measured = Measured(CAPTIONS, photos(stated), LABELS)
+    return better_variant(measured, variants, embed, embed, published=published)
 
 
 @pytest.mark.parametrize("kind", [VariantKind.COLORS, VariantKind.GEOMETRY])
@@ -53,6 +56,11 @@ def test_worse_and_equal_variants_are_not_reported(kind: VariantKind) -> None:
 def test_slightly_better_colors_are_reported_and_slightly_better_resizing_is_not() -> None:
     assert compared(1.75, VariantKind.COLORS, 1.6)
     assert compared(1.75, VariantKind.GEOMETRY, 1.6) is None
+
+
+def test_against_published_colors_only_a_large_gain_counts() -> None:
+    assert compared(1.75, VariantKind.COLORS, 1.6, published=True) is None
+    assert compared(2.6, VariantKind.COLORS, 0.5, published=True)
 
 
 def test_captions_are_embedded_again_for_another_padding() -> None:

@@ -53,6 +53,20 @@ def test_exact_rewriting_keeps_the_space():
     assert made.image_space == clip.manifest_with(files).image_space
 
 
+def test_the_preprocessing_is_published_for_the_pinned_files_only():
+    clip = catalog_entry("clip-vit-b-32")
+    files = {name: FileEntry(sha256=pin.sha256, bytes=pin.bytes) for name, pin in clip.pins.items()}
+    manifest = clip.manifest_with(files)
+    assert clip.states_preprocessing_of(manifest)
+    wrong = manifest.image.model_copy(update={"mean": (0.5, 0.5, 0.5)})
+    assert not clip.states_preprocessing_of(manifest.model_copy(update={"image": wrong}))
+    other = FileEntry(sha256="0" * 64, bytes=9)
+    graph = manifest.image.graph
+    assert not clip.states_preprocessing_of(clip.manifest_with(files | {graph: other}))
+    rewritten = other.model_copy(update={"rewritten_from": files[graph].sha256})
+    assert clip.states_preprocessing_of(clip.manifest_with(files | {graph: rewritten}))
+
+
 def test_the_space_of_an_unpinned_model_follows_the_downloaded_files():
     model = catalog_entry("clip-vit-b-16")
     assert set(model.unpinned) == set(model.pins)

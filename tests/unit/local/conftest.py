@@ -21,8 +21,8 @@ from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import Put
 from imagesearch.indexing.indexer import Indexer
-from local.output import Report
 from local.sync.reconcile import FolderEngine
+from local.sync.report import Report
 from local.workspace import Workspace
 from tests.support.fakes import FakeImages
 from tests.support.forked_commands import ForkedCommands

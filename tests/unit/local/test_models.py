@@ -34,8 +34,8 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-def puller(cache: Path, *, signed_is_exact: bool = True) -> Puller:
-    return Puller(cache, signed_is_exact=lambda: signed_is_exact, pause=lambda _: None)
+def puller(cache: Path, *, signed_is_fast: bool = True) -> Puller:
+    return Puller(cache, signed_is_fast=lambda: signed_is_fast, pause=lambda _: None)
 
 
 def test_a_pulled_model_is_a_valid_model_folder(server: FileServer, cache: Path) -> None:
@@ -61,7 +61,7 @@ def test_weights_stay_unsigned_if_signed_ones_are_not_exact(
     server: FileServer, cache: Path, tmp_path: Path
 ) -> None:
     model = known(server)
-    folder = puller(cache, signed_is_exact=False).pull(model)
+    folder = puller(cache, signed_is_fast=False).pull(model)
     plain = load_manifest(folder)
     assert plain.files["image.onnx"].sha256 == model.pins["image.onnx"].sha256
     signed = load_manifest(puller(tmp_path / "other").pull(model))

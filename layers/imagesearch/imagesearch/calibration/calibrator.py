@@ -238,7 +238,13 @@ class Calibrator:
 
     def _better(self, measured: Measured) -> Better | None:
         variants = self._model.variants()
-        return better_variant(measured, variants, self._variant_photos, self._variant_captions)
+        return better_variant(
+            measured,
+            variants,
+            self._variant_photos,
+            self._variant_captions,
+            published=self._model.preprocessing_is_published,
+        )
 
     def _variant_photos(self, variant: Variant, rows: Sequence[int]) -> Embedding:
         images = variant.images or self._model.images

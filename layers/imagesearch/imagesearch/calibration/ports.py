@@ -46,6 +46,10 @@ class Model(Protocol):
     @property
     def texts(self) -> TextEncoder: ...
 
+    @property
+    def preprocessing_is_published(self) -> bool:
+        """True if the catalog states this preprocessing for these files."""
+
     def variants(self) -> Sequence[Variant]:
         """The preprocessing variants that the model is compared with."""
 

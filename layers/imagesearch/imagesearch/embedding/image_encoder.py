@@ -14,14 +14,11 @@ from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.embedding.decoding.pool import DecoderPool, map_ordered
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
-from imagesearch.embedding.manifest import Manifest, verify_file
-from imagesearch.embedding.session import OnnxSession, normalized
+from imagesearch.embedding.manifest import Manifest, load_verified
+from imagesearch.embedding.session import CONCURRENT_RUNS, OnnxSession, normalized
 
 # As fast as batches of 8 in measurements, with half the memory.
 IMAGE_BATCH_SIZE = 4
-# The threads of a run synchronize after each matrix product, and a second run uses the idle time:
-# on two cores, single images take 17 ms each instead of 20 ms.
-_CONCURRENT_RUNS = 2
 
 
 class OnnxImageEncoder:
@@ -38,11 +35,16 @@ class OnnxImageEncoder:
         """Load the graph, [N, 3, H, W] float32 → [N, D]; raises ConfigurationError."""
         self._manifest = manifest
         self._preprocessing = manifest.image.preprocessing
-        path = verify_file(folder, manifest.image.graph, manifest)
-        self._session = OnnxSession(path, [manifest.image.input], manifest.image.output, threads)
+        image = manifest.image
+        self._session = load_verified(
+            folder,
+            image.graph,
+            manifest,
+            lambda path: OnnxSession(path, [image.input], image.output, threads),
+        )
         self._max_batch_size = self._session.max_batch_size(IMAGE_BATCH_SIZE)
         self._decoders = decoders or DecoderPool()
-        self._threads = ThreadPoolExecutor(_CONCURRENT_RUNS, thread_name_prefix="embedding")
+        self._threads = ThreadPoolExecutor(CONCURRENT_RUNS, thread_name_prefix="embedding")
 
     @property
     def model(self) -> str:
@@ -62,7 +64,7 @@ class OnnxImageEncoder:
         """
         pictures = self._decoders.decode_in_order(images, self._preprocessing, details)
         batches = iter(lambda: list(islice(pictures, self._max_batch_size)), [])
-        embedded = map_ordered(self._threads, self._embed, batches, _CONCURRENT_RUNS + 1)
+        embedded = map_ordered(self._threads, self._embed, batches, CONCURRENT_RUNS + 1)
         return list(chain.from_iterable(embedded))
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> OnnxImageEncoder:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +18,7 @@ from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.decoding.preprocessing import Preprocessing
 
 MANIFEST = "manifest.json"
+Loaded = TypeVar("Loaded")
 IMAGE_SPACE = re.compile(r"[0-9a-f]{16}")
 
 # A model folder may be untrusted: no file name may lead out of it.
@@ -236,6 +239,23 @@ def load_manifest(folder: Path) -> Manifest:
 def _invalid(message: str) -> ConfigurationError:
     hint = "set MODEL_URI to a complete model folder, or download the model again"
     return ConfigurationError(message, hint, code="invalid_model")
+
+
+def load_verified(
+    folder: Path, name: str, manifest: Manifest, load: Callable[[Path], Loaded]
+) -> Loaded:
+    """The result of `load(path)`; size and SHA-256 are checked in another thread meanwhile.
+
+    Raises ConfigurationError for a damaged file, whatever `load` made of it, else the errors of
+    `load`.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="verification") as thread:
+        verified = thread.submit(verify_file, folder, name, manifest)
+        try:
+            loaded = load(folder / name)
+        finally:
+            verified.result()
+    return loaded
 
 
 def verify_file(folder: Path, name: str, manifest: Manifest) -> Path:

@@ -67,6 +67,14 @@ class CatalogEntry(BaseModel):
         """The total size of the pinned files."""
         return sum(pin.bytes or 0 for pin in self.pins.values())
 
+    def states_preprocessing_of(self, manifest: Manifest) -> bool:
+        """True if the manifest runs the pinned files as the catalog does."""
+        files = {name: entry.origin for name, entry in manifest.files.items()}
+        if any(files.get(name) != pin.sha256 for name, pin in self.pins.items()):
+            return False
+        published = self.manifest_with(manifest.files)
+        return (published.image, published.text) == (manifest.image, manifest.text)
+
     def manifest_with(self, files: dict[FileName, FileEntry]) -> Manifest:
         """The manifest of the installed model with these files.
 

@@ -25,6 +25,9 @@ from imagesearch.domain.images import Embedding
 from imagesearch.embedding.int8_weights import GRAPH, NODE, OP_TYPE
 from imagesearch.embedding.protobuf import Malformed, bytes_field, fields, varint_field
 
+# The threads of a run synchronize after each matrix product, and a second run uses the idle time:
+# on two cores, single images take 17 ms each instead of 20 ms, single texts 15 ms instead of 17 ms.
+CONCURRENT_RUNS = 2
 _MAX_THREADS = 4
 Session: TypeAlias = onnxruntime.InferenceSession
 _ELEMENT_TYPES: dict[str, type[np.generic]] = {

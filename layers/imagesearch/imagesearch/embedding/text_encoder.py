@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from imagesearch.domain.errors import ConfigurationError, InvalidQuery
 from imagesearch.domain.images import Embedding
-from imagesearch.embedding.manifest import Manifest, verify_file
-from imagesearch.embedding.session import OnnxSession, normalized
+from imagesearch.embedding.manifest import Manifest, load_verified, verify_file
+from imagesearch.embedding.session import CONCURRENT_RUNS, OnnxSession, normalized
 from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaned
 
 TEXT_BATCH_SIZE = 16
@@ -30,21 +31,29 @@ class OnnxTextEncoder:
         self._manifest = manifest
         tower = manifest.text
         self._inputs = [name for name in (tower.input_ids, tower.attention_mask) if name]
-        self._tokenizer = TextTokenizer(
-            verify_file(folder, tower.tokenizer, manifest),
-            tower.max_length,
-            tower.pad_token_id,
-            fixed=tower.length == "fixed",
-            clean=cleaned if tower.clean == "clip" else None,
-        )
-        self._projection = (
-            projection(verify_file(folder, tower.projection, manifest), manifest.dimension)
-            if tower.projection
-            else None
-        )
-        path = verify_file(folder, tower.graph, manifest)
-        self._session = OnnxSession(path, self._inputs, tower.output, threads)
+        with ThreadPoolExecutor(1, thread_name_prefix="loading") as thread:
+            session = thread.submit(
+                load_verified,
+                folder,
+                tower.graph,
+                manifest,
+                lambda path: OnnxSession(path, self._inputs, tower.output, threads),
+            )
+            self._tokenizer = TextTokenizer(
+                verify_file(folder, tower.tokenizer, manifest),
+                tower.max_length,
+                tower.pad_token_id,
+                fixed=tower.length == "fixed",
+                clean=cleaned if tower.clean == "clip" else None,
+            )
+            self._projection = (
+                projection(verify_file(folder, tower.projection, manifest), manifest.dimension)
+                if tower.projection
+                else None
+            )
+            self._session = session.result()
         self._max_batch_size = self._session.max_batch_size(TEXT_BATCH_SIZE)
+        self._threads = ThreadPoolExecutor(CONCURRENT_RUNS, thread_name_prefix="embedding")
 
     @property
     def model(self) -> str:
@@ -55,7 +64,10 @@ class OnnxTextEncoder:
 
         Raises InvalidQuery for a text to which the model assigns no usable vector.
         """
-        outputs = [self._embed(tokens) for tokens in self._batches(texts)]
+        batches = self._batches(texts)
+        # A single query is spared the change of the thread.
+        several = len(texts) > self._max_batch_size
+        outputs = self._threads.map(self._embed, batches) if several else map(self._embed, batches)
         empty = np.empty((0, self._manifest.dimension), np.float32)
         vectors, good = normalized(np.concatenate([empty, *outputs]))
         if not good.all():

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from imagesearch.adapters.filesystem.image_store import Unavailability
 from local.commands.index import forget_policy
-from local.output import Report
 from local.sync.reconcile import keep_records
+from local.sync.report import Report
 
 
 class Terminal(io.StringIO):

@@ -2,11 +2,15 @@
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from local.running_server import announced
+from local.workspace import workspace_of
+from tests.support.servers.scripted_server import Response, ScriptedServer
 
 pytestmark = pytest.mark.slow
 
@@ -91,3 +95,42 @@ def test_a_file_that_is_not_an_image_is_rejected(run: Run, indexed: Path, tmp_pa
     assert done.returncode == 2
     assert "not an image" in done.stderr
     assert not any(word in done.stderr for word in API_WORDS)
+
+
+HIT = {"id": "1", "key": "red.png", "score": 0.9, "relevance": 0.8, "url": "/files/red.png"}
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A server whose hit is in no index."""
+    made = ScriptedServer(certified=None)
+    made.answer = Response(
+        text=json.dumps({"hits": [{**HIT, "thumbnail_url": None}]}),
+        headers={"Content-Type": "application/json"},
+    )
+    yield made
+    made.stop()
+
+
+def test_a_running_server_of_the_folder_answers(
+    run: Run, indexed: Path, tmp_path: Path, server: ScriptedServer
+) -> None:
+    workspace = workspace_of(indexed, tmp_path / ".imagesearch")
+    with announced(workspace.directory, f"http://localhost:{server.port}"):
+        done = run("search", "red", "--json")
+        assert run("search", "red", "--json", "--model", "starter").stdout != done.stdout
+    [hit] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (hit["score"], hit["path"]) == (0.9, str(indexed / "red.png"))
+    assert not {"url", "thumbnail_url"} & set(hit)
+    assert len(server.seen) == 1
+
+
+def test_a_server_that_rejects_the_search_is_not_needed(
+    run: Run, indexed: Path, tmp_path: Path, server: ScriptedServer
+) -> None:
+    server.answer = Response(403, "{}")
+    workspace = workspace_of(indexed, tmp_path / ".imagesearch")
+    with announced(workspace.directory, f"http://localhost:{server.port}"):
+        done = run("search", "red", "--json")
+    assert len(server.seen) == 1
+    assert len(done.stdout.splitlines()) == 2

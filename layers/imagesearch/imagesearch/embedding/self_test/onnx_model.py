@@ -14,6 +14,7 @@ from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.embedding.decoding.preprocessing import Preprocessing
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import Manifest
+from imagesearch.embedding.model_catalog import catalog_entries
 from imagesearch.embedding.self_test.edits import with_swapped_channels
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 
@@ -52,6 +53,12 @@ class OnnxModel:
     @property
     def prompts(self) -> Prompts:
         return self._manifest.prompts
+
+    @property
+    def preprocessing_is_published(self) -> bool:
+        """True if the catalog states this preprocessing for these files."""
+        entries = {entry.name: entry for entry in catalog_entries()}
+        return self.name in entries and entries[self.name].states_preprocessing_of(self._manifest)
 
     def variants(self) -> Sequence[Variant]:
         """Other colors, other resizing, and another padding of texts."""

@@ -4,7 +4,7 @@ from imagesearch.adapters.filesystem.image_store import Unavailability
 from imagesearch.adapters.filesystem.walk import ExcludedEntry
 from imagesearch.domain.images import ImageRef
 from imagesearch.indexing.planner import Outcome, OutcomeKind
-from local.output import Report
+from local.sync.report import Report
 
 
 def reported(*outcomes: tuple[str, OutcomeKind, str]) -> Report:
