@@ -7,6 +7,7 @@ encoders and indexes are created once per process.
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +33,7 @@ from imagesearch.duplicates.linker import Linker
 from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.calibration_file import CALIBRATION, calibrated
+from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.on_demand import OnDemandImageEncoder, OnDemandTextEncoder
@@ -246,7 +248,12 @@ def image_encoder(model_uri: str) -> OnDemandImageEncoder:
     manifest = manifest_of(model_uri)
 
     def load() -> OnnxImageEncoder:
-        return OnnxImageEncoder(_model_folder(model_uri, [manifest.image.graph]), manifest)
+        decoders = DecoderPool()
+        with ThreadPoolExecutor(1, thread_name_prefix="loading") as thread:
+            # A decoder starts while the graph is loaded. The first image raises its error.
+            thread.submit(getattr, decoders, "decoder")
+            folder = _model_folder(model_uri, [manifest.image.graph])
+            return OnnxImageEncoder(folder, manifest, decoders=decoders)
 
     return OnDemandImageEncoder(manifest.name, load)
 
