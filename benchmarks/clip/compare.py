@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import functions
-from benchmarks.clip import hardware
+from benchmarks.clip import hardware, pipeline
 from benchmarks.clip.inputs import LARGE, SMALL, ClipFolders, clip_folders, clip_photos
 from benchmarks.clip.runner import (
     OURS,
@@ -44,7 +44,7 @@ QUERIES = [
     "an old castle at night",
     "two people dancing in the rain",
 ]
-GOALS = {SMALL: "≥ 3", LARGE: "≥ 4"}
+GOALS = {SMALL: "≥ 1.6 with AVX2, ≥ 3 with VNNI", LARGE: "≥ 4"}
 COLUMNS = [*OURS, *PEERS]
 EXACT = "fastembed"
 Line = Sequence[str]
@@ -101,7 +101,8 @@ def _comparison(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]])
     yield _line("text query to vector, ms at p50", "", middles)
     for peer in PEERS:
         if peer in workers:
-            yield _line(f"times as fast as {peer}", "≥ 5", _ratios(spent, peer))
+            goal = "≥ 2" if peer == EXACT else ""
+            yield _line(f"times as fast as {peer}", goal, _ratios(spent, peer))
     yield _line(f"the same vectors: worst cosine to {EXACT}", "", _equivalence(workers, photos))
 
 
@@ -137,6 +138,7 @@ def _own_figures(folders: ClipFolders, photos: Mapping[str, list[Path]]) -> Iter
     yield hardware.measure_peak(folders.static / "image.onnx", STATIC)
     yield hardware.measure_kernels(folders.dynamic / "image.onnx", PULLED)
     yield hardware.measure_kernels(folders.static / "image.onnx", STATIC)
+    yield from pipeline.measure_pipeline(folders.dynamic)
     goal = "≤ 2.0 s, ≤ 700 MB"
     for row in functions.measure_startup(folders.dynamic):
         yield Row(row.what, row.value, row.how, goal)

@@ -42,7 +42,10 @@ def search(
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
-    """Search an indexed folder, or a deployed system with --endpoint."""
+    """Search an indexed folder, or a deployed system with --endpoint.
+
+    The server of the folder answers if one is running, unless --model is given.
+    """
     if (text is None) == (image is None):
         raise UsageError("give a query: either text, or an image file with --image")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
@@ -62,7 +62,15 @@ class OnnxImageEncoder:
         Decoding and embedding overlap. Raises Unavailable or ConfigurationError if no decoder
         process can be started.
         """
-        pictures = self._decoders.decode_in_order(images, self._preprocessing, details)
+        return self.encode_pictures(
+            self._decoders.decode_in_order(images, self._preprocessing, details)
+        )
+
+    def encode_pictures(
+        self, decoded: Iterable[Picture | UnreadableImage]
+    ) -> list[EncodedImage | UnreadableImage]:
+        """Embed decoded pictures, in their order; errors are passed through."""
+        pictures = iter(decoded)
         batches = iter(lambda: list(islice(pictures, self._max_batch_size)), [])
         embedded = map_ordered(self._threads, self._embed, batches, CONCURRENT_RUNS + 1)
         return list(chain.from_iterable(embedded))
