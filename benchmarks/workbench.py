@@ -1,5 +1,6 @@
 """The environment of a measurement: sample photos, an empty index, and the functions' settings."""
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,9 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from PIL import Image
+
 REPOSITORY = Path(__file__).parents[1]
 SAMPLES = REPOSITORY / "samples"
 STARTER_MODEL = REPOSITORY / "layers/starter_model/starter_model"
+PIXELS = 1_000_000
+# A different quality makes a different file: equal files are embedded once.
+QUALITIES = range(82, 97)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +41,30 @@ class Workbench:
 
 
 @contextmanager
-def workbench(copies: int = 1, model: Path = STARTER_MODEL) -> Iterator[Workbench]:
-    """A workbench with `copies` copies of the samples, under different keys."""
+def workbench(photos: int | None = None, model: Path = STARTER_MODEL) -> Iterator[Workbench]:
+    """A workbench with the samples, or with this number of different photos of 1 megapixel."""
     with TemporaryDirectory(prefix="imagesearch-bench-") as temporary:
         root = Path(temporary)
-        for copy in range(copies):
-            shutil.copytree(
-                SAMPLES, root / "photos" / str(copy), ignore=shutil.ignore_patterns("*.tsv")
-            )
+        if photos is None:
+            shutil.copytree(SAMPLES, root / "photos", ignore=shutil.ignore_patterns("*.tsv"))
+        else:
+            _write_photos(root / "photos", photos)
         (root / "data").mkdir()
         yield Workbench(root / "photos", root / "data", model)
+
+
+def _write_photos(folder: Path, count: int) -> None:
+    """Different JPEG files of 1 megapixel, made from the samples."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = sorted(SAMPLES.rglob("*.webp"))
+    for number in range(count):
+        round_, source = divmod(number, len(sources))
+        with Image.open(sources[source]) as opened:
+            picture = opened.convert("RGB")
+        scale = (PIXELS / (picture.width * picture.height)) ** 0.5
+        sides = round(picture.width * scale), round(picture.height * scale)
+        file = io.BytesIO()
+        picture.resize(sides, Image.Resampling.BICUBIC).save(
+            file, "JPEG", quality=QUALITIES[round_ % len(QUALITIES)]
+        )
+        (folder / f"{number:05}.jpg").write_bytes(file.getvalue())

@@ -4,7 +4,6 @@ Each part of the photos is processed in turns: from decoded pixels to vectors, f
 vectors, and from files to the index.
 """
 
-import io
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from benchmarks.report import Row
-from benchmarks.workbench import SAMPLES, workbench
+from benchmarks.workbench import workbench
 from imagesearch import bootstrap
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.preprocessing import Picture
@@ -24,15 +22,11 @@ from imagesearch.embedding.manifest import load_manifest
 from imagesearch.settings import Settings
 
 PARTS, PART = 10, 100
-PIXELS = 1_000_000
-# A different quality makes a different file: equal files are embedded once.
-QUALITIES = range(82, 97)
 
 
 def measure_pipeline(model: Path, parts: int = PARTS, part: int = PART) -> Iterator[Row]:
     """Rows of both shares, from `parts` times `part` photos of 1 megapixel."""
-    with workbench(copies=0, model=model) as bench:
-        write_photos(bench.folder, parts * part)
+    with workbench(parts * part, model) as bench:
         settings = Settings.from_environment(bench.environment)
         manifest = load_manifest(model)
         encoder = OnnxImageEncoder(model, manifest)
@@ -61,23 +55,6 @@ def measure_pipeline(model: Path, parts: int = PARTS, part: int = PART) -> Itera
     count = f"{parts * part:,} photos of 1 megapixel, {os.cpu_count()} cores"
     yield _share("files to vectors", shares[1], files_seconds, alone, count, "≥ 95 %")
     yield _share("files to the index", shares[2], indexed, alone, count, "≥ 85 %")
-
-
-def write_photos(folder: Path, count: int) -> None:
-    """Different JPEG files of 1 megapixel, made from the samples."""
-    folder.mkdir(parents=True, exist_ok=True)
-    sources = sorted(SAMPLES.rglob("*.webp"))
-    for number in range(count):
-        round_, source = divmod(number, len(sources))
-        with Image.open(sources[source]) as opened:
-            picture = opened.convert("RGB")
-        scale = (PIXELS / (picture.width * picture.height)) ** 0.5
-        sides = round(picture.width * scale), round(picture.height * scale)
-        file = io.BytesIO()
-        picture.resize(sides, Image.Resampling.BICUBIC).save(
-            file, "JPEG", quality=QUALITIES[round_ % len(QUALITIES)]
-        )
-        (folder / f"{number:05}.jpg").write_bytes(file.getvalue())
 
 
 def _seconds(run: Callable[[], object]) -> float:
