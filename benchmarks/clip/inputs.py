@@ -13,13 +13,13 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
+from benchmarks.clip.contestants import SEED
 from benchmarks.workbench import REPOSITORY, SAMPLES
 from models.clip.build_random import build
 from models.clip.weights import VIT_B_32
 from models.evaluation.samples import read_samples
 from models.quantization.quantize import quantize
 
-SEED = 0  # of the random weights
 TOKENIZER = REPOSITORY / "tests/unit/embedding/data/clip-tokenizer.json"
 QUALITY = 90
 SMALL_PIXELS = 100_000

