@@ -15,7 +15,7 @@ from imagesearch.domain.errors import ConfigurationError, InvalidQuery
 from imagesearch.domain.images import Embedding
 from imagesearch.embedding.manifest import Manifest, verify_file
 from imagesearch.embedding.session import OnnxSession, normalized
-from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaned
+from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaner
 
 TEXT_BATCH_SIZE = 16
 _ELEMENTS = {"F32": "<f4", "F16": "<f2"}
@@ -35,7 +35,7 @@ class OnnxTextEncoder:
             tower.max_length,
             tower.pad_token_id,
             fixed=tower.length == "fixed",
-            clean=cleaned if tower.clean == "clip" else None,
+            clean=cleaner(tower.clean),
         )
         self._projection = (
             projection(verify_file(folder, tower.projection, manifest), manifest.dimension)

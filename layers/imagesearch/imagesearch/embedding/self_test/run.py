@@ -112,16 +112,8 @@ def run_self_test(
 
     Raises ModelRefused, and then leaves the folder unchanged; ConfigurationError.
     """
-    from imagesearch.embedding.self_test.edits import PillowEditor
-    from imagesearch.embedding.self_test.onnx_model import OnnxModel
-
     manifest = load_manifest(folder)
-    model = OnnxModel(folder, manifest)
-    try:
-        calibrator = Calibrator(model, photos, PillowEditor(), progress)
-        outcome = calibrator.run(lambda: parity_faults(model, float32, photos))
-    finally:
-        model.close()
+    outcome = outcome_of(folder, photos, float32=float32, progress=progress)
     if outcome.refusal and not accept:
         hint = (
             "if it is for other images than photos, --accept installs it, and --captions FILE"
@@ -129,6 +121,25 @@ def run_self_test(
         )
         raise ModelRefused(outcome.refusal, hint)
     return write_outcome(folder, manifest, photos, outcome)
+
+
+def outcome_of(
+    folder: Path,
+    photos: CalibrationSet,
+    *,
+    float32: Path | None = None,
+    progress: Progress = lambda _, __: None,
+) -> Outcome:
+    """The result of the test of a folder, which is not changed. Raises ConfigurationError."""
+    from imagesearch.embedding.self_test.edits import PillowEditor
+    from imagesearch.embedding.self_test.onnx_model import OnnxModel
+
+    model = OnnxModel(folder, load_manifest(folder))
+    try:
+        calibrator = Calibrator(model, photos, PillowEditor(), progress)
+        return calibrator.run(lambda: parity_faults(model, float32, photos))
+    finally:
+        model.close()
 
 
 def write_outcome(
@@ -149,7 +160,7 @@ def write_outcome(
         temperature=fitted.temperature if fitted else None,
         duplicates=DuplicateWeights(**asdict(fitted.duplicates)) if fitted else None,
         files=files,
-        figures=_figures(outcome),
+        figures=figures_of(outcome),
         refusal=outcome.refusal,
     )
     part = folder / f"{CALIBRATION}.part"
@@ -199,7 +210,8 @@ def _relevance(fitted: Fitted, backgrounds: dict[Modality, str]) -> Calibration:
     return Calibration(**kinds)
 
 
-def _figures(outcome: Outcome) -> dict[str, Any]:
+def figures_of(outcome: Outcome) -> dict[str, Any]:
+    """The figures of `CalibrationFile`."""
     fitted = {"relevance": outcome.fitted.figures()} if outcome.fitted else {}
     return {"test": asdict(outcome.test)} | fitted
 
