@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,8 +21,11 @@ def require_onnx(model: str) -> None:
 
 
 def install_command() -> str:
-    """The pip command for the environment that this process runs in."""
-    checkout = Path(local.__file__).resolve().parents[1]
-    editable = (checkout / "pyproject.toml").is_file()
-    package = f"--editable '{checkout}[quantize]'" if editable else "'imagesearch[quantize]'"
-    return f"{sys.executable} -m pip install {package}"
+    """The pip command for the environment that this process runs in.
+
+    In a checkout, the locked versions without their dependencies, which the runtime has.
+    """
+    pinned = Path(local.__file__).resolve().parents[1] / "requirements" / "quantize.txt"
+    locked = f"--require-hashes --no-deps -r {shlex.quote(str(pinned))}"
+    what = locked if pinned.is_file() else "'imagesearch[quantize]'"
+    return f"{shlex.quote(sys.executable)} -m pip install {what}"

@@ -58,6 +58,12 @@ def test_every_file_is_pinned_to_a_commit_with_size_and_hash():
         assert len(pin.sha256) == 64
 
 
+def test_a_model_is_compared_with_the_float32_model_of_the_same_weights_only():
+    assert {model.name: model.quantized_from for model in MODELS if model.quantized_from} == {
+        "clip-vit-b-32": "clip-vit-b-32-fp32"
+    }
+
+
 def test_the_documented_model_names_exist():
     assert [model.name for model in MODELS] == list(SPACES)
 
