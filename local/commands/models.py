@@ -6,7 +6,6 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -178,15 +177,15 @@ def compare(names: Sequence[str], captions: Path | None, data_dir: Path, console
     folders = {name: model_folder(name, data_dir) for name in dict.fromkeys(names)}
     folders = folders or installed_models(data_dir)
     photos = calibration_set(captions)
-    with ExitStack() as bars:
-        rows = list(
-            compared(
-                folders,
-                photos,
-                lambda name: bars.enter_context(counted_progress(console, f"testing {name}")),
-            )
-        )
-    print_table(HEADINGS, [cells(row) for row in rows])
+    rows = list(
+        compared(folders, photos, lambda name: counted_progress(console, f"testing {name}"))
+    )
+    # A terminal has no room for the reasons in a column.
+    columns = slice(None, -1 if sys.stdout.isatty() else None)
+    print_table(HEADINGS[columns], [cells(row)[columns] for row in rows])
+    if sys.stdout.isatty():
+        for row in filter(lambda row: row.problem, rows):
+            print_line(console, f"{row.name}: {row.problem}")
     print_line(console, verdict(rows, photos))
     return any(row.problem for row in rows)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imagesearch.calibration.calibration_set import CalibrationSet
-from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.self_test.run import current_result, figures_of, outcome_of
 from local.evaluation.latency import Latency, latency_of
-from local.evaluation.listing import UNKNOWN
+from local.evaluation.listing import UNKNOWN, problem_of
 
 _CUTS = ("R@1", "R@5", "R@10")
 HEADINGS = (
@@ -42,28 +42,40 @@ class ComparedModel:
         return int(self.figures["test"]["found_first"]) if self.figures else 0
 
     @property
+    def recalls(self) -> tuple[float, ...]:
+        found = self.figures["test"]["text_to_image"] if self.figures else {}
+        return tuple(found.get(cut, 0.0) for cut in _CUTS)
+
+    @property
     def fitness(self) -> tuple[float, ...]:
         """The recalls and, between equal ones, the speed; larger is better."""
-        recalls = self.figures["test"]["text_to_image"] if self.figures else {}
-        speed = -self.latency.image_ms if self.latency else 0.0
-        return (*(recalls.get(cut, 0.0) for cut in _CUTS), speed)
+        return (*self.recalls, -self.latency.image_ms if self.latency else 0.0)
+
+
+def _no_progress(_: str) -> AbstractContextManager[Progress]:
+    return nullcontext(lambda _, __: None)
 
 
 def compared(
     folders: Mapping[str, Path],
     photos: CalibrationSet,
-    progress: Callable[[str], Progress] = lambda _: lambda _, __: None,
+    progress: Callable[[str], AbstractContextManager[Progress]] = _no_progress,
 ) -> Iterator[ComparedModel]:
     """The models, by name, with the recorded figures of these photos or those of a new test.
 
-    `progress` returns the report on the test of one model. A model that fails is yielded with its
+    `progress` shows the progress of the test of one model. A model that fails is yielded with its
     problem.
     """
     for name, folder in folders.items():
-        try:
-            yield _compared(name, folder, photos, progress(name))
-        except ImageSearchError as error:
-            yield ComparedModel(name, problem=error.message)
+        with progress(name) as report:
+            yield _result(name, folder, photos, report)
+
+
+def _result(name: str, folder: Path, photos: CalibrationSet, progress: Progress) -> ComparedModel:
+    try:
+        return _compared(name, folder, photos, progress)
+    except Exception as error:  # onnxruntime raises its own classes, straight from C++
+        return ComparedModel(name, problem=problem_of(error))
 
 
 def _compared(name: str, folder: Path, photos: CalibrationSet, progress: Progress) -> ComparedModel:
@@ -113,8 +125,8 @@ def verdict(models: Iterable[ComparedModel], photos: CalibrationSet) -> str:
         f"{best.name} fits best: it finds the right photo first for {best.found_first} of"
         f" {len(photos.photos)} captions"
     )
-    return f"{line} ({_others(others)})" if others else line
-
-
-def _others(models: Sequence[ComparedModel]) -> str:
-    return ", ".join(f"{model.name}: {model.found_first}" for model in models)
+    if not others:
+        return line
+    tied = ", and is the fastest of those with this recall"
+    counts = ", ".join(f"{model.name}: {model.found_first}" for model in others)
+    return f"{line}{tied if best.recalls == others[0].recalls else ''} ({counts})"

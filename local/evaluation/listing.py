@@ -66,8 +66,14 @@ def _with_latency(model: ListedModel, measure: Callable[[Path], Latency]) -> Lis
         return model
     try:
         return replace(model, latency=measure(model.folder))
-    except ImageSearchError as error:
-        return replace(model, problem=error.message)
+    except Exception as error:  # onnxruntime raises its own classes, straight from C++
+        return replace(model, problem=problem_of(error))
+
+
+def problem_of(error: Exception) -> str:
+    """The reason why a model cannot be used, in one line."""
+    text = error.message if isinstance(error, ImageSearchError) else str(error)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def _installed(name: str, folder: Path, entry: CatalogEntry | None) -> ListedModel:

@@ -249,6 +249,8 @@ def test_the_verdict_names_the_model_with_the_best_recall(
     assert line == (
         f"{OPENCLIP} fits best: it finds the right photo first for 24 of 24 captions ({SIGLIP}: 20)"
     )
+    tie = verdict([siglip, openclip], photos)
+    assert "captions, and is the fastest of those with this recall (" in tie
 
 
 def test_the_command_prints_a_failed_model_with_its_reason(

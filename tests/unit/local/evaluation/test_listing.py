@@ -43,9 +43,16 @@ def test_only_installed_models_are_measured(data_dir: Path) -> None:
     assert clip[7].startswith("ImageNet 63.3")
 
 
-def test_a_damaged_model_is_a_row_with_the_reason(data_dir: Path) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigurationError("no decoder process can be started"),
+        RuntimeError("no decoder process\ncan be started"),
+    ],
+)
+def test_a_damaged_model_is_a_row_with_the_reason(data_dir: Path, error: Exception) -> None:
     def fail(folder: Path) -> Latency:
-        raise ConfigurationError("no decoder process can be started")
+        raise error
 
     rows = {row.name: row for row in with_latencies(listed_models(data_dir), fail)}
     assert cells(rows["siglip2-b-16"], measured=True)[:3] == ["siglip2-b-16", "damaged", UNKNOWN]
