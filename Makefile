@@ -11,7 +11,7 @@ PARAMETERS ?=
 WORKERS ?= 3
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-sam setup-test lock opensearch docs
+.PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-quantize setup-sam setup-test lock opensearch docs
 .DEFAULT_GOAL := run
 
 # A stamp newer than its list means that the list is installed.
@@ -35,9 +35,12 @@ SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	@touch $@
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/run.stamp  ## Install the runtime dependencies into .venv
+
+setup-quantize: setup  ## Install what quantizes a model on this machine when it is pulled
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/quantize.txt
 
 setup-sam: .venv-sam/stamp  ## Install the SAM CLI and cfn-lint into .venv-sam
 
@@ -96,3 +99,5 @@ lock:  ## Update all pinned dependencies (needs uv)
 			--excludes requirements/excluded.txt pyproject.toml $$list || exit 1; done
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		requirements/sam.in -o requirements/sam.txt
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		-c requirements/test.txt requirements/quantize.in -o requirements/quantize.txt

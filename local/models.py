@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING
 import imagesearch
 from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from imagesearch.downloads.http_download import Downloader, download_if_missing, entry_of
-from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verify_file
+from imagesearch.embedding.manifest import (
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    Quantized,
+    load_manifest,
+    verify_file,
+)
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entries
 from imagesearch.embedding.session import plainly_exact
 from local.errors import UsageError
+from local.quantization.requirement import require_onnx
 from local.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,6 +41,8 @@ _BETTER_NOTICE = (
     f"using the starter model; `imagesearch models pull {BETTER}` installs CLIP, which recognizes"
     " far more"
 )
+# The folder with the downloaded files of a model that is being quantized, inside its own.
+FLOAT32 = "float32"
 _CACHE_HINT = f"set {CACHE} to another folder"
 _LAYERS = Path(imagesearch.__file__).resolve().parents[2]
 
@@ -150,14 +160,22 @@ def is_pulled(model: CatalogEntry, folder: Path) -> bool:
         manifest = check_files(folder)
     except ConfigurationError:
         return False
-    for name, pin in model.pins.items():
-        if name not in manifest.files or pin.sha256 not in (None, manifest.files[name].origin):
+    for name in model.pins:
+        if name not in manifest.files or manifest.files[name].origin != model.origin(name):
             return False
     measured = {"quality": manifest.quality, "relevance": manifest.relevance}
     newest = model.manifest_with(manifest.files).model_copy(update=measured)
     if newest != manifest:
         write_manifest(folder, newest)
     return True
+
+
+def original_of(model: CatalogEntry, folder: Path, cache: Path) -> Path | None:
+    """The folder of the float32 model that this folder was quantized from; None without it."""
+    candidates = [folder / FLOAT32]
+    if model.quantized_from:
+        candidates.append(cache / model.quantized_from)
+    return next(filter(_holds_model, candidates), None)
 
 
 def _staging(folder: Path) -> Path:
@@ -210,13 +228,19 @@ def _no_test(folder: Path) -> None:
     pass
 
 
+def _no_notice(line: str) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Puller:
     """Downloads models of the catalog into the cache, every file checked.
 
     `signed_is_fast` returns True if this CPU has instructions for signed weights; another one would
     convert them back each time that the model is loaded. `pause` waits between attempts, in
-    seconds. `self_test` raises ModelRefused for a folder with a model that must not be used.
+    seconds. `self_test` raises ModelRefused for a folder with a model that must not be used; the
+    float32 model that it was quantized from is in its folder `FLOAT32`. `notice` gets a line for
+    each graph that is quantized.
     """
 
     cache: Path
@@ -224,11 +248,14 @@ class Puller:
     signed_is_fast: Callable[[], bool] = plainly_exact
     pause: Callable[[float], None] = time.sleep
     self_test: Callable[[Path], None] = _no_test
+    notice: Callable[[str], None] = _no_notice
 
-    def pull(self, model: CatalogEntry, *, allow_unpinned: bool = False) -> Path:
+    def pull(self, model: CatalogEntry) -> Path:
         """The folder of the model, tested, and downloaded unless it is installed and undamaged.
 
-        A refused model is not installed; its files are kept for another attempt.
+        A refused model is not installed; its files are kept for another attempt. The float32 files
+        of a quantized model are deleted after the test: searches do not need them, and they are
+        four times as large.
 
         Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
         """
@@ -237,23 +264,21 @@ class Puller:
             with exclusive_lock(folder):
                 self._test_installed(folder)
             return folder
-        if model.unpinned and not allow_unpinned:
-            raise UsageError(
-                f"{model.name} has no recorded SHA-256 ({', '.join(model.unpinned)});"
-                " use --allow-unpinned to download it unverified"
-            )
+        if model.quantization:
+            require_onnx(model.name)
         self._make_cache()
         with exclusive_lock(folder):
             if not is_pulled(model, folder):
-                self._download(model, folder)
+                self._install(model, folder)
         return folder
 
-    def _download(self, model: CatalogEntry, folder: Path) -> None:
+    def _install(self, model: CatalogEntry, folder: Path) -> None:
         staging = _staging(folder)
         staging.mkdir(exist_ok=True)
         if not is_pulled(model, staging):
             self._fill(model, staging)
         self.self_test(staging)
+        shutil.rmtree(staging / FLOAT32, ignore_errors=True)
         replace_directory(staging, folder)
 
     def _test_installed(self, folder: Path) -> None:
@@ -266,14 +291,44 @@ class Puller:
 
     def _fill(self, model: CatalogEntry, staging: Path) -> None:
         (staging / MANIFEST).unlink(missing_ok=True)
-        for name, pin in model.pins.items():
-            download_if_missing(pin, staging / name, self._downloader(name, pin))
-        graphs = model.graphs if self.signed_is_fast() else set()
-        files = {
-            name: entry_of(staging / name, make_weights_signed=name in graphs)
-            for name in model.pins
-        }
+        if model.quantization:
+            files = self._quantized(model, staging)
+        else:
+            self._download(model, staging)
+            graphs = model.graphs if self.signed_is_fast() else set()
+            files = {
+                name: entry_of(staging / name, make_weights_signed=name in graphs)
+                for name in model.pins
+            }
         write_manifest(staging, model.manifest_with(files))
+
+    def _quantized(self, model: CatalogEntry, staging: Path) -> dict[str, FileEntry]:
+        """Download the float32 model into its own folder, and quantize its graphs."""
+        from local.quantization.model_files import quantize_graphs
+
+        float32 = staging / FLOAT32
+        float32.mkdir(exist_ok=True)
+        self._download(model, float32)
+        original = model.manifest_with(
+            {name: entry_of(float32 / name, make_weights_signed=False) for name in model.pins}
+        )
+        write_manifest(float32, original)
+        quantize_graphs(
+            float32, original, staging, lambda name: self.notice(f"quantizing {name} to int8")
+        )
+        return {name: self._entry(model, name, staging) for name in model.pins}
+
+    def _entry(self, model: CatalogEntry, name: str, staging: Path) -> FileEntry:
+        if model.quantization is None or name not in model.graphs:
+            shutil.copyfile(staging / FLOAT32 / name, staging / name)
+            return entry_of(staging / name, make_weights_signed=False)
+        plain = entry_of(staging / name, make_weights_signed=False)
+        quantized = Quantized(sha256=model.pins[name].sha256, method=model.quantization)
+        return plain.model_copy(update={"quantized": quantized})
+
+    def _download(self, model: CatalogEntry, folder: Path) -> None:
+        for name, pin in model.pins.items():
+            download_if_missing(pin, folder / name, self._downloader(name, pin))
 
     def _downloader(self, name: str, pin: Pin) -> Downloader:
         def report(present: int) -> None:

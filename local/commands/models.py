@@ -1,25 +1,26 @@
-"""`imagesearch models`: list, download, test, calibrate and verify models."""
+"""`imagesearch models`: list, compare, download, test, calibrate and verify models."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from local.errors import Interrupted
-from local.options import DATA_DIR, RESUMABLE, DataDir
+from local.options import DATA_DIR, INCOMPLETE, RESUMABLE, DataDir
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from imagesearch.calibration.calibration_set import CalibrationSet
     from imagesearch.embedding.model_catalog import CatalogEntry
-
-MEGABYTE = 1_000_000
+    from local.evaluation.latency import Latency
 
 Accept = Annotated[
     bool,
@@ -40,24 +41,79 @@ Captions = Annotated[
 ]
 
 models = typer.Typer(
-    help="List, download, test, calibrate and verify models.", no_args_is_help=True
+    help="List, compare, download, test, calibrate and verify models.", no_args_is_help=True
 )
 
 
 @models.command("list")
-def list_models(data_dir: DataDir = DATA_DIR) -> None:
-    """List the installed models, then those that can be downloaded."""
-    for line in model_lines(data_dir):
-        print(line)  # noqa: T201
+def list_models(
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Measure the milliseconds an image and a text take on this machine, for installed"
+            " models.",
+        ),
+    ] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """List the installed models, then those that can be downloaded.
+
+    Languages are those of queries. Published quality is the top-1 accuracy on ImageNet without
+    training on it, and the recall of text to image, in percent. A terminal gets a table, a pipe
+    lines of columns separated by tabs, without a header.
+    """
+    from local.evaluation import listing
+    from local.output import print_table
+
+    listed = listing.listed_models(data_dir)
+    if measure:
+        listed = listing.with_latencies(listed, _measure)
+    cells = listing.table_cells if sys.stdout.isatty() else listing.cells
+    rows = [cells(each, measured=measure) for each in listed]
+    print_table(listing.table_headings(measured=measure), rows)
+
+
+@models.command("compare")
+def compare_models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...",
+            help="Names or folders of installed models. Default: all installed models.",
+            show_default=False,
+        ),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            "--captions",
+            metavar="FILE",
+            help="Compare with your own photos: a .tsv or .csv file with the columns path and"
+            " caption. Default: the sample photos.",
+        ),
+    ] = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Compare models on photos with captions: recall, relevance and speed, as a table.
+
+    A model without recorded figures for these photos is tested, and nothing is written. R@1, R@5
+    and R@10 are the captions that find their photo among the first results, `edited R@1` the edited
+    photos that find their original first, in percent. At relevance 0.5, `captions kept` is the
+    share of captions that find their photo, `wrong kept` the number of other photos that each
+    caption finds, and `nonsense found` the share of queries without a match that find a photo.
+
+    Exit status 1: a model failed or is refused; its row states the reason.
+    """
+    from rich.console import Console
+
+    if compare(names or [], captions, data_dir, Console(stderr=True)):
+        raise typer.Exit(INCOMPLETE)
 
 
 @models.command()
 def pull(
     name: Annotated[str, typer.Argument(help="Model name, as `imagesearch models list` shows it.")],
-    allow_unpinned: Annotated[
-        bool,
-        typer.Option("--allow-unpinned", help="Allow files without a recorded SHA-256."),
-    ] = False,
     accept: Accept = False,
     captions: Captions = None,
 ) -> None:
@@ -69,7 +125,7 @@ def pull(
 
     console = Console(stderr=True)
     try:
-        folder = pull_model(name, allow_unpinned, console, accept, calibration_set(captions))
+        folder = pull_model(name, console, accept, calibration_set(captions))
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
     print(folder)  # noqa: T201
@@ -109,24 +165,40 @@ def verify(
     print(f"{folder} is complete, loads, and embeds images and texts")  # noqa: T201
 
 
-def model_lines(data_dir: Path) -> list[str]:
-    """A tab-separated line for each model: installed ones first, then those of the catalog."""
-    from imagesearch.embedding.model_catalog import catalog_entries
-    from local.models import installed_models
+def compare(names: Sequence[str], captions: Path | None, data_dir: Path, console: Console) -> bool:
+    """Print the comparison of models, by default of all installed ones; True if one failed.
 
-    installed = installed_models(data_dir)
-    lines = [f"{name}\tinstalled\t{folder}" for name, folder in installed.items()]
-    for model in catalog_entries():
-        if model.name not in installed:
-            size = f"{model.bytes / MEGABYTE:,.0f} MB" if model.bytes else "size unknown"
-            state = "unpinned" if model.unpinned else "pinned"
-            lines.append(f"{model.name}\t{state}, {size}\t{model.manifest['description']}")
-    return lines
+    Raises UsageError, ConfigurationError.
+    """
+    from local.evaluation.comparison import HEADINGS, cells, compared, verdict
+    from local.models import installed_models, model_folder
+    from local.output import counted_progress, print_line, print_table
+
+    folders = {name: model_folder(name, data_dir) for name in dict.fromkeys(names)}
+    folders = folders or installed_models(data_dir)
+    photos = calibration_set(captions)
+    rows = list(
+        compared(folders, photos, lambda name: counted_progress(console, f"testing {name}"))
+    )
+    # A terminal has no room for the reasons in a column.
+    columns = slice(None, -1 if sys.stdout.isatty() else None)
+    print_table(HEADINGS[columns], [cells(row)[columns] for row in rows])
+    if sys.stdout.isatty():
+        for row in filter(lambda row: row.problem, rows):
+            print_line(console, f"{row.name}: {row.problem}")
+    print_line(console, verdict(rows, photos))
+    return any(row.problem for row in rows)
+
+
+def _measure(folder: Path) -> Latency:
+    from local.evaluation.latency import latency_of
+
+    photos = calibration_set(None)
+    return latency_of(folder, photos.photos, photos.captions)
 
 
 def pull_model(
     name: str,
-    allow_unpinned: bool,
     console: Console,
     accept: bool = False,
     photos: CalibrationSet | None = None,
@@ -138,23 +210,21 @@ def pull_model(
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
-    from imagesearch.embedding.manifest import MANIFEST
     from imagesearch.embedding.model_catalog import catalog_entry
-    from local.models import BETTER, Puller, models_cache
+    from local.models import BETTER, Puller, models_cache, original_of
     from local.output import download_progress, print_line
 
     model = (catalog or catalog_entry)(name)
     cache = models_cache(os.environ)
     photos = photos or calibration_set(None)
-    float32 = cache / model.quantized_from if model.quantized_from else None
 
     def self_test(folder: Path) -> None:
-        original = float32 if float32 and (float32 / MANIFEST).is_file() else None
-        print_line(console, run_with_progress(folder, photos, console, accept, original))
+        float32 = original_of(model, folder, cache)
+        print_line(console, run_with_progress(folder, photos, console, accept, float32))
 
     with download_progress(console) as progress:
-        puller = Puller(cache, progress, self_test=self_test)
-        folder = puller.pull(model, allow_unpinned=allow_unpinned)
+        notice = partial(print_line, console)
+        folder = Puller(cache, progress, self_test=self_test, notice=notice).pull(model)
     use = "new folders are indexed with it" if name == BETTER else f"index with `--model {name}`"
     print_line(console, f"{name} is installed; {use}")
     print_line(
@@ -242,8 +312,8 @@ def verify_model(name_or_path: str, data_dir: Path) -> Path:
 
     folder = model_folder(name_or_path, data_dir)
     manifest = check_files(folder)
-    rewritten = any(entry.rewritten_from for entry in manifest.files.values())
-    if rewritten and not signed_weights_are_exact():
+    signed = any(entry.rewritten_from or entry.quantized for entry in manifest.files.values())
+    if signed and not signed_weights_are_exact():
         raise ConfigurationError(
             f"{folder} has signed weights, which this CPU does not multiply exactly",
             "delete the folder and pull the model again on this machine",

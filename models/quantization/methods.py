@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,16 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.calibrate import MinMaxCalibrater, save_tensors_data
 
 from imagesearch.embedding.session import open_session, session_options
+from local.quantization.rows import (
+    FLOAT,
+    ONNXRUNTIME_OPS,
+    UNSIGNED_ZERO,
+    excluded_nodes,
+    int8_scales,
+    rounded,
+)
 from models import Floats
-from models.onnx_writer import FLOAT, ONNXRUNTIME_OPS
 
-LARGEST_INT8 = 127
-# MatMulNBits stores 8-bit weights unsigned, with a default zero point of 128.
-UNSIGNED_ZERO = 128
 Feed = Mapping[str, np.ndarray]
 # Products of two computed matrices stay float32: attention is cheap, and sensitive to rounding.
 # The type of results of onnxruntime's own operators is given, as they have no shape inference.
@@ -41,55 +44,16 @@ SMALLEST_HALVED = 1024
 LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
-def rows_to_int8(table: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
-    """Table [rows, width] → int8 [rows, width] and scales [rows, 1]: row ≈ int8 · scale."""
-    scales = _scales(table)
-    return _rounded(table, scales).astype(np.int8), scales
-
-
 def blocks_to_uint8(weight: Floats, block: int) -> tuple[npt.NDArray[np.uint8], Floats]:
     """Weight [inputs, outputs] in the layout of MatMulNBits, one scale per `block` inputs.
 
-    → uint8 [outputs, inputs / block, block] and scales [outputs, inputs / block].
+    → uint8 [outputs, inputs / block, block], with a zero point of 128, and scales
+    [outputs, inputs / block].
     """
     inputs, outputs = weight.shape
     blocks = weight.T.reshape(outputs, inputs // block, block)
-    scales = _scales(blocks)
-    return (_rounded(blocks, scales) + UNSIGNED_ZERO).astype(np.uint8), scales[..., 0]
-
-
-def _scales(values: Floats) -> Floats:
-    largest = np.abs(values).max(axis=-1, keepdims=True)
-    return np.where(largest > 0, largest / LARGEST_INT8, 1).astype(np.float32)
-
-
-def _rounded(values: Floats, scales: Floats) -> Floats:
-    rounded = np.clip(np.rint(values / scales), -LARGEST_INT8, LARGEST_INT8)
-    return np.asarray(rounded, np.float32)
-
-
-def matrices(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """The MatMul nodes with a constant matrix."""
-    stored = {tensor.name for tensor in model.graph.initializer}
-    return [n for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in stored]
-
-
-def excluded_nodes(model: onnx.ModelProto, patterns: Sequence[str]) -> list[str]:
-    """The nodes whose name or weight's name matches a pattern such as "*.layers.11.*".
-
-    Raises ValueError for a pattern without a match, which is a mistake.
-    """
-    excluded: list[str] = []
-    for pattern in patterns:
-        matching = [
-            node.name
-            for node in matrices(model)
-            if fnmatchcase(node.name, pattern) or fnmatchcase(node.input[1], pattern)
-        ]
-        if not matching:
-            raise ValueError(f"no matrix matches {pattern!r}: print the names with --list")
-        excluded += matching
-    return excluded
+    scales = int8_scales(blocks)
+    return (rounded(blocks, scales) + UNSIGNED_ZERO).astype(np.uint8), scales[..., 0]
 
 
 def dynamic_int8(

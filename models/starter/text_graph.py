@@ -10,9 +10,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from local.quantization.rows import rows_to_int8
 from models import Floats
 from models.onnx_writer import FLOAT, INT32, INT64, ONNXRUNTIME_OPS, GraphWriter
-from models.quantization.methods import blocks_to_uint8, rows_to_int8
+from models.quantization.methods import blocks_to_uint8
 
 LAYERS, HEADS, WIDTH = 6, 12, 384
 LAYER_NORM_EPSILON = 1e-12

@@ -126,7 +126,7 @@ def test_cloudformation_receives_a_response(invoke):
 
     with CloudFormation(in_its_own_process).running() as cloudformation:
         answer = cloudformation.ask("model-create", properties={"ModelName": "clip-vit-z"})
-        assert "no model is named 'clip-vit-z'; use one of clip-vit-b-16" in answer["Reason"]
+        assert "no model is named 'clip-vit-z'; use one of clip-vit-b-32" in answer["Reason"]
         never_made = answer["PhysicalResourceId"]
         answer = cloudformation.ask("model-delete", PhysicalResourceId=never_made)
         assert answer["Status"] == "SUCCESS"

@@ -95,21 +95,6 @@ def test_a_server_without_range_requests_restarts_the_download(
     assert download(pin, to) == HASH
 
 
-def test_a_changed_file_restarts_the_download(to: Path, server: FileServer) -> None:
-    server.cuts = [100_000] * ATTEMPTS
-    loose = Pin(url=f"{server.url}/x")
-    with pytest.raises(Unavailable):
-        download(loose, to)
-    server.cuts, server.etag, server.files["/x"] = [], '"two"', DATA[::-1]
-    assert download(loose, to) == hashlib.sha256(DATA[::-1]).hexdigest()
-
-
-def test_partial_files_without_hash_and_etag_are_not_resumed(to: Path, server: FileServer) -> None:
-    server.etag, server.cuts = None, [300_000]
-    assert download(Pin(url=f"{server.url}/x"), to) == HASH
-    assert ranges(server) == [None, None]
-
-
 def test_a_wrong_hash_leaves_no_file(pin: Pin, to: Path) -> None:
     wrong = pin.model_copy(update={"sha256": "0" * 64})
     with pytest.raises(ConfigurationError, match=f"{HASH} instead of 000"):

@@ -156,3 +156,25 @@ def test_pixels_can_be_float16(model_copy, rewrite, embedded):
 def test_a_graph_with_unsupported_inputs_is_rejected(texts_of):
     with pytest.raises(ConfigurationError, match="tensor"):
         texts_of(lambda graph: cast_inputs(graph, TensorProto.UINT8))
+
+
+def test_a_manifest_that_contradicts_the_shapes_of_the_graph_is_rejected(texts_of):
+    def require_8_tokens(graph):
+        for given in graph.input:
+            given.type.tensor_type.shape.dim[1].dim_value = 8
+
+    def double_the_output(graph):
+        graph.node[-1].output[0] = "half"
+        graph.node.append(helper.make_node("Concat", ["half", "half"], ["text_embeds"], axis=1))
+        graph.output[0].type.tensor_type.shape.dim[1].dim_value = 2 * DIMENSION
+
+    with pytest.raises(ConfigurationError, match="requires 8 tokens") as caught:
+        texts_of(require_8_tokens)
+    assert "text.length" in caught.value.hint
+    with pytest.raises(ConfigurationError, match=r"requires 8 tokens, but .* 6"):
+        texts_of(length="fixed", max_length=6)
+    assert len(texts_of(length="fixed"))
+    with pytest.raises(ConfigurationError, match="has 2 axes instead of 3"):
+        texts_of(length="fixed", pooling="mean")
+    with pytest.raises(ConfigurationError, match="has 8 dimensions, but the model has 4"):
+        texts_of(double_the_output, length="fixed")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -195,3 +197,62 @@ def test_output_of_the_onnxruntime_quantizer_is_converted(per_channel, tmp_path)
     assert kinds["kernel_quantized"] == np.uint8
     x = RNG.normal(size=(3, 3, 16, 16)).astype(np.float32)
     assert np.array_equal(run(before, x), run(after, x))
+
+
+@given(
+    zero=st.integers(0, 255),
+    shift=st.integers(0, 255),
+    low=st.integers(0, 200),
+    seed=st.integers(0, 9),
+)
+@example(zero=0, shift=255, low=0, seed=0)
+@example(zero=255, shift=0, low=200, seed=0)
+@settings(max_examples=25, deadline=None)
+def test_products_of_unsigned_weights_with_zero_points_of_their_own_are_exact(
+    zero: int, shift: int, low: int, seed: int
+) -> None:
+    """Convolution and matrix product as in SigLIP 2's int8 graphs, and after the conversion."""
+    rng = np.random.default_rng(seed)
+    filters = rng.integers(low, 256, (WIDE, 3, 4, 4), np.uint8)
+    weight = rng.integers(low, 256, (WIDE, DEEP), np.uint8)
+    pixels = rng.integers(low, 256, (1, 3, 4, 4), np.uint8)
+    tokens = rng.integers(low, 256, (2, WIDE), np.uint8)
+    before = integer_products(filters, weight, zero, shift)
+    after = signed(before)
+    assert after is not None
+    (kept, lowered) = (initializers(after)[name] for name in ("filters", "weight"))
+    assert (kept.dtype, lowered.dtype) == (np.uint8, np.int8)
+    points = np.int64(shift), np.int64(zero)
+    convolved = ((pixels - points[0]) * (filters - points[1])).sum(axis=(1, 2, 3))
+    multiplied = (tokens - points[0]) @ (weight - points[1])
+    for made in (before, after):
+        found = open_session(made, 1).run(["c", "m"], {"pixels": pixels, "tokens": tokens})
+        assert np.array_equal(found[0][0, :, 0, 0], convolved)
+        assert np.array_equal(found[1], multiplied)
+
+
+def integer_products(filters, weight, zero, shift) -> bytes:
+    """ConvInteger and MatMulInteger, with the zero points `zero` of weights, `shift` of inputs."""
+    constants = {
+        "filters": filters,
+        "weight": weight,
+        "shift": np.array(shift, np.uint8),
+        "filters_zero": np.array(zero, np.uint8),
+        "weight_zero": np.array(zero, np.uint8),
+    }
+    nodes = [
+        helper.make_node("ConvInteger", ["pixels", "filters", "shift", "filters_zero"], ["c"]),
+        helper.make_node("MatMulInteger", ["tokens", "weight", "shift", "weight_zero"], ["m"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [
+            helper.make_tensor_value_info(name, TensorProto.UINT8, None)
+            for name in ("pixels", "tokens")
+        ],
+        [helper.make_tensor_value_info(name, TensorProto.INT32, None) for name in "cm"],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()

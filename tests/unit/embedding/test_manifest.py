@@ -41,7 +41,7 @@ def test_the_builder_computes_the_same_image_space(tiny_model):
 @pytest.mark.parametrize(
     ("field", "value"),
     [("name", "other"), ("description", "other"), ("license", "other"), ("source", "other"),
-     ("quality", {"recall": 0.5}),
+     ("quality", {"recall": 0.5}), ("languages", ["en", "pt-BR"]), ("logit_scale", 50),
      ("classify", {"templates": ["{}"], "temperature": 1}),
      ("text/max_length", 9), ("text/pad_token_id", 1),
      ("files/text.onnx/sha256", "0" * 64)],
@@ -68,6 +68,13 @@ def test_values_that_affect_image_vectors_require_another_text_tower(field, valu
      ("image/graph", "../image.onnx", "image.graph"), ("text/tokenizer", "/etc/x", "tokenizer"),
      ("text/attention_mask", 3, "attention_mask"), ("dimension", "many", "dimension"),
      ("image/sizes", 3, "image.sizes"), ("files/text.onnx/bytes", -1, "files.text.onnx.bytes"),
+     ("text/length", "short", "text.length"), ("text/clean", "upper", "text.clean"),
+     ("text/pooling", "max", "text.pooling"), ("text/attention_mask", "input_ids", "are both"),
+     ("languages", ["English"], "languages"), ("languages", ["multilingual", "en"], "excludes en"),
+     ("logit_scale", 0, "logit_scale"), ("logit_scale", float("inf"), "logit_scale"),
+     ("files/text.onnx/quantized", {"sha256": "0" * 64, "method": "3 bits"}, "quantized.method"),
+     ("files/text.onnx", {"sha256": "0" * 64, "bytes": 1, "rewritten_from": "0" * 64,
+      "quantized": {"sha256": "0" * 64, "method": "rows"}}, "either rewritten or quantized"),
      ("image/graph", "absent.onnx", "absent.onnx")],
 )  # fmt: skip
 def test_an_invalid_value_is_named(field, value, named, changed):
@@ -105,14 +112,25 @@ def test_a_file_with_another_hash_is_not_loaded(spoil, expected, model_copy, man
     assert "download" in caught.value.hint
 
 
-def test_later_manifest_fields_keep_the_space_of_the_starter_model():
-    assert load_manifest(STARTER).image_space == "b34668b07d69be72"
+def test_later_manifest_fields_keep_the_spaces_of_the_starter_model():
+    starter = load_manifest(STARTER)
+    assert starter.image_space == "b34668b07d69be72"
+    assert starter.label_space == "c3d936736e14eff6"
 
 
 def test_a_manifest_can_define_label_prompts(changed, manifest):
     assert manifest.prompts == Prompts()
     expected = {"templates": ["a drawing of {}"], "temperature": 0.5}
     assert changed("classify", expected).prompts == Prompts(("a drawing of {}",), 0.5)
+
+
+def test_the_logit_scale_is_the_reciprocal_of_the_temperature_unless_one_is_stated(
+    changed, manifest
+):
+    assert changed("logit_scale", 50).prompts == Prompts(temperature=0.02)
+    assert changed("classify", {"templates": ["{}"]}).prompts == Prompts(("{}",), 0.02)
+    stated = {"templates": ["{}"], "temperature": 0.5}
+    assert changed("classify", stated).prompts == Prompts(("{}",), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +161,7 @@ def test_values_that_affect_label_vectors_change_the_label_space(field, value, c
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("name", "other"), ("quality", {"recall": 0.5}),
+    [("name", "other"), ("quality", {"recall": 0.5}), ("logit_scale", 50), ("languages", ["en"]),
      ("classify", {"templates": ["a photo of a {}."], "temperature": 1})],
 )  # fmt: skip
 def test_values_without_effect_on_label_vectors_keep_the_label_space(

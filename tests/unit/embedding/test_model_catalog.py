@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from imagesearch.domain.errors import NotFound
-from imagesearch.embedding.manifest import FileEntry
-from imagesearch.embedding.model_catalog import Pin, catalog_entries, catalog_entry
+from imagesearch.embedding.manifest import MULTILINGUAL, FileEntry, Quantized
+from imagesearch.embedding.model_catalog import catalog_entries, catalog_entry
 
 MODELS = catalog_entries()
+# Of the first release of each; a change would require that users index their images again.
+SPACES = {
+    "clip-vit-b-32": ("e9798c4aa517e41a", "b5256b45f8b87bee"),
+    "clip-vit-b-32-datacomp": ("162e38befc389d08", "7c1335d452137054"),
+    "clip-vit-b-32-fp32": ("1fc41d7fcfac1221", "cffa315799a7b657"),
+    "multilingual-clip-vit-b-32": ("e9798c4aa517e41a", "07fb37925757e485"),
+    "siglip2-b-16": ("06f57a542e7e68e7", "5d9ea88bf29cd802"),
+}
 
 
-def entries(model, digest="0" * 64):
-    return {
-        name: FileEntry(sha256=pin.sha256 or digest, bytes=pin.bytes or 1)
-        for name, pin in model.pins.items()
-    }
+def entries(model):
+    """The files of the installed model."""
+    files = {}
+    for name, pin in model.pins.items():
+        files[name] = FileEntry(sha256=pin.sha256, bytes=pin.bytes)
+        if model.quantization and name in model.graphs:
+            quantized = Quantized(sha256=pin.sha256, method=model.quantization)
+            files[name] = FileEntry(sha256="1" * 64, bytes=1, quantized=quantized)
+    return files
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
@@ -23,19 +37,44 @@ def test_every_catalog_entry_yields_a_valid_manifest(model):
     manifest = model.manifest_with(entries(model))
     assert manifest.text.image_space == manifest.image_space
     assert set(manifest.needs) == set(model.pins)
-    assert all(pin.url.startswith("https://") for pin in model.pins.values())
+    assert all(entry.origin == model.origin(name) for name, entry in manifest.files.items())
+    assert (manifest.image_space, manifest.label_space) == SPACES[model.name]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_every_catalog_entry_states_the_facts_that_a_choice_depends_on(model):
+    assert model.license.startswith(("MIT", "Apache-2.0"))
+    assert model.languages in {("en",), (MULTILINGUAL,)}
+    assert model.published
+    assert model.good_for
     assert model.evidence
+    assert model.bytes > 100_000_000
+
+
+def test_every_file_is_pinned_to_a_commit_with_size_and_hash():
+    for pin in (pin for model in MODELS for pin in model.pins.values()):
+        assert re.fullmatch(r"https://[^?]+/resolve/[0-9a-f]{40}/[^?]+", pin.url)
+        assert pin.bytes > 0
+        assert len(pin.sha256) == 64
+
+
+def test_a_model_is_compared_with_the_float32_model_of_the_same_weights_only():
+    assert {model.name: model.quantized_from for model in MODELS if model.quantized_from} == {
+        "clip-vit-b-32": "clip-vit-b-32-fp32"
+    }
 
 
 def test_the_documented_model_names_exist():
-    names = ["clip-vit-b-16", "clip-vit-b-32", "clip-vit-b-32-fp32", "clip-vit-l-14"]
-    assert [model.name for model in MODELS] == [*names, "multilingual-clip-vit-b-32"]
+    assert [model.name for model in MODELS] == list(SPACES)
 
 
-def test_pinned_files_name_a_commit():
-    for model in MODELS:
-        for name, pin in model.pins.items():
-            assert name in model.unpinned or "/main/" not in pin.url
+def test_texts_of_the_models_with_a_fixed_length_are_padded_as_in_training():
+    found = {
+        model.name: (model.manifest["text"]["max_length"], model.manifest["text"]["pad_token_id"])
+        for model in MODELS
+        if model.manifest["text"].get("length") == "fixed"
+    }
+    assert found == {"clip-vit-b-32-datacomp": (77, 0), "siglip2-b-16": (64, 0)}
 
 
 def test_the_multilingual_model_shares_the_image_space_of_clip():
@@ -67,17 +106,16 @@ def test_the_preprocessing_is_published_for_the_pinned_files_only():
     assert clip.states_preprocessing_of(clip.manifest_with(files | {graph: rewritten}))
 
 
-def test_the_space_of_an_unpinned_model_follows_the_downloaded_files():
-    model = catalog_entry("clip-vit-b-16")
-    assert set(model.unpinned) == set(model.pins)
-    one, other = (model.manifest_with(entries(model, digit * 64)) for digit in "12")
-    assert one.image_space != other.image_space
-
-
-def test_a_hash_without_a_size_pins_nothing():
-    clip = catalog_entry("clip-vit-b-32")
-    loose = Pin(url="https://example.org/x", sha256="0" * 64)
-    assert clip.model_copy(update={"pins": {"x": loose}}).unpinned == ["x"]
+def test_the_space_of_a_quantized_model_is_the_same_on_every_machine():
+    model = catalog_entry("clip-vit-b-32-datacomp")
+    files = entries(model)
+    other = files["image.onnx"].model_copy(update={"sha256": "2" * 64, "bytes": 2})
+    spaces = {
+        model.manifest_with(files | changed).image_space for changed in ({}, {"image.onnx": other})
+    }
+    float32 = FileEntry(sha256=model.pins["image.onnx"].sha256, bytes=1)
+    assert len(spaces) == 1
+    assert model.manifest_with(files | {"image.onnx": float32}).image_space not in spaces
 
 
 def test_an_unknown_name_is_reported_with_the_known_names():

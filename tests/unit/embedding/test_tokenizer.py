@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from imagesearch.domain.errors import ConfigurationError
 from imagesearch.embedding.model_catalog import catalog_entries
-from imagesearch.embedding.tokenizer import TextTokenizer, cleaned
+from imagesearch.embedding.tokenizer import TextTokenizer, cleaned, cleaner
 
 HERE = Path(__file__).parent
 START, END, LENGTH = 49406, 49407, 77
@@ -74,3 +75,15 @@ def test_typographic_quotes_equal_ascii_quotes(tokenizer):
 def test_every_english_clip_uses_this_text_cleaning():
     for model in catalog_entries():
         assert (model.manifest["text"].get("clean") == "clip") == model.name.startswith("clip-")
+
+
+def test_siglip_texts_are_in_lower_case_and_padded_to_a_fixed_length(tiny_model):
+    tokenizer = TextTokenizer(
+        tiny_model / "tokenizer.json", 8, 0, fixed=True, clean=cleaner("lower")
+    )
+    assert tokens(tokenizer, "A Red BICYCLE") == [2, 4, 5, 8, 3, 0, 0, 0]
+
+
+def test_a_padding_token_that_the_tokenizer_does_not_have_is_rejected(tiny_model):
+    with pytest.raises(ConfigurationError, match="no token with the ID 9,"):
+        TextTokenizer(tiny_model / "tokenizer.json", 8, 9)

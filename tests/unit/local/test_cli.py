@@ -28,7 +28,7 @@ Run = Callable[..., Result]
         (["index", ".", "--model", "clop"], "no model 'clop': use one of starter"),
         (["index", ".", "--model", "clip-vit-b-32"], "imagesearch models pull clip-vit-b-32"),
         (["models", "pull", "clop"], "no model is named 'clop'"),
-        (["models", "pull", "clip-vit-b-16"], "--allow-unpinned"),
+        (["models", "pull", "clip-vit-b-16"], "no model is named"),
         (["models", "verify", "nowhere"], "no model 'nowhere'"),
         (["index"], "FOLDER"),
         (["reindex", "--model", "starter"], "imagesearch index FOLDER"),
@@ -107,8 +107,15 @@ def test_local_and_downloadable_models_are_listed(run: Run) -> None:
     done = run("models", "list")
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert [lines[0][:2], done.returncode] == [["starter", "installed"], 0]
-    assert ["clip-vit-b-32", "pinned, 156 MB"] in [line[:2] for line in lines]
-    assert ["clip-vit-b-16", "unpinned, size unknown"] in [line[:2] for line in lines]
+    clip = next(line for line in lines if line[0] == "clip-vit-b-32")
+    assert clip[:5] == [
+        "clip-vit-b-32",
+        "available",
+        "156 MB",
+        "en",
+        "MIT (OpenAI's code and weights)",
+    ]
+    assert {len(line) for line in lines} == {7}
 
 
 def test_a_model_is_verified_by_name_and_by_path(run: Run, tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def test_a_pulled_model_is_known_once_complete(tmp_path: Path) -> None:
 
 
 def test_a_missing_catalog_model_is_reported_with_the_pull_command(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="imagesearch models pull clip-vit-l-14"):
-        model_folder("clip-vit-l-14", tmp_path)
+    with pytest.raises(UsageError, match="imagesearch models pull siglip2-b-16"):
+        model_folder("siglip2-b-16", tmp_path)
 
 
 HERE = Path("somewhere")

@@ -12,7 +12,6 @@ from onnx import TensorProto
 
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.model_catalog import Pin
 from local.errors import UsageError
 from local.models import Puller, check_files, exclusive_lock, models_cache
 from tests.support.models import FILES, known, unsigned_graph
@@ -139,19 +138,6 @@ def test_a_wrong_hash_leaves_no_model(server: FileServer, cache: Path) -> None:
     with pytest.raises(ConfigurationError, match="instead of"):
         puller(cache).pull(model)
     assert not (cache / "tiny").exists()
-
-
-def test_unpinned_files_are_accepted_only_with_the_option_and_recorded(
-    server: FileServer, cache: Path
-) -> None:
-    model = known(server, **{"text.onnx": Pin(url=f"{server.url}/text.onnx")})
-    with pytest.raises(UsageError, match=r"no recorded SHA-256 .*text\.onnx.* --allow-unpinned"):
-        puller(cache).pull(model)
-    assert not server.requests
-    folder = puller(cache).pull(model, allow_unpinned=True)
-    recorded = json.loads((folder / "manifest.json").read_text())["files"]["text.onnx"]
-    assert recorded == {"sha256": hashlib.sha256(b"text").hexdigest(), "bytes": 4}
-    assert puller(cache).pull(model) == folder
 
 
 def test_concurrent_pulls_do_not_conflict(server: FileServer, cache: Path) -> None:

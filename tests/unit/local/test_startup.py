@@ -29,6 +29,7 @@ COMMANDS = [
     ["labels", "delete"],
     ["models"],
     ["models", "list"],
+    ["models", "compare"],
     ["models", "pull"],
     ["models", "verify"],
 ]

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from imagesearch.calibration.retrieval import mean_reciprocal_rank, recall
+from local.quantization.rows import rows_to_int8
 from models.evaluation.metrics import image_retrieval, kinds_of
 from models.evaluation.reference_pipeline import Preprocess
-from models.quantization.methods import blocks_to_uint8, rows_to_int8
+from models.quantization.methods import blocks_to_uint8
 from models.starter.image_graph import singular_directions
 
 CORNERS = np.eye(4, dtype=np.float32)

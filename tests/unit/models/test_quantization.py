@@ -11,9 +11,9 @@ import pytest
 from imagesearch.calibration.parity import cosines
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.session import open_session
+from local.quantization.rows import matrices
 from models import Floats
 from models.clip.reference import random_ids, random_pixels
-from models.quantization.methods import matrices
 from models.quantization.quantize import METHODS, main
 from tests.unit.models.conftest import SMALL_CLIP
 

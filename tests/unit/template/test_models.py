@@ -23,11 +23,11 @@ def test_the_default_model_is_the_one_that_ships(template):
         assert defaults[name] == "none"
 
 
-def test_every_pinned_model_that_fits_a_function_is_offered(template, offered):
+def test_every_model_that_a_function_can_fetch_and_hold_is_offered(template, offered):
     fitting = {
         model.name
         for model in catalog_entries()
-        if not model.unpinned and model.bytes < SNAPSHOTS_DISK
+        if not model.quantization and model.bytes < SNAPSHOTS_DISK
     }
     assert set(offered) == {"starter", *fitting}
     assert template["Parameters"]["NextModelName"]["AllowedValues"] == ["none", *offered]

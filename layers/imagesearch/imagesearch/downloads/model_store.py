@@ -74,7 +74,7 @@ class S3ModelStore:
 
     def uri(self, name: str) -> str:
         """The MODEL_URI of a model. Raises NotFound, ConfigurationError."""
-        model = self._pinned(name)
+        model = self._fetchable(name)
         return f"{self._uri_prefix}{model.name}/{model.version}"
 
     def put(self, name: str, deadline: Deadline) -> list[str]:
@@ -84,7 +84,7 @@ class S3ModelStore:
 
         Raises Unavailable, NotFound, ConfigurationError, ModelRefused.
         """
-        model, folder = self._pinned(name), self._folder(self.uri(name))
+        model, folder = self._fetchable(name), self._folder(self.uri(name))
         try:
             return self._upload_missing(model, folder, deadline)
         except BaseException:
@@ -105,13 +105,14 @@ class S3ModelStore:
     def _folder(self, uri: str) -> S3ModelFolder:
         return S3ModelFolder(uri, self.s3)
 
-    def _pinned(self, name: str) -> CatalogEntry:
+    def _fetchable(self, name: str) -> CatalogEntry:
         model = self.catalog(name)
-        if model.unpinned:
+        if model.quantization:
             raise ConfigurationError(
-                f"{name} has no recorded SHA-256 for {', '.join(model.unpinned)}",
-                "choose a model that `imagesearch models list` shows as pinned",
-                "unpinned_model",
+                f"{name} is quantized when it is pulled, which a Lambda function cannot do",
+                f"pull it on your machine (`imagesearch models pull {name}`), copy its folder to S3"
+                " and set ModelUri to the URI",
+                "quantized_model",
             )
         return model
 

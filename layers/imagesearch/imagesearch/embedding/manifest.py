@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from imagesearch.classification.prompts import Prompts
 from imagesearch.domain.errors import ConfigurationError
@@ -27,6 +27,9 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Channel = Annotated[int, Field(ge=0, le=255)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+# A language tag of BCP 47, or the word that model cards use for "many languages".
+MULTILINGUAL = "multilingual"
+Language = Annotated[str, Field(pattern=rf"^([a-z]{{2,3}}(-[A-Za-z0-9]{{1,8}})*|{MULTILINGUAL})$")]
 
 
 class ManifestModel(BaseModel):
@@ -60,9 +63,9 @@ class TextTower(ManifestModel):
 
     output: [N, dimension]; with `pooling` [N, L, W], whose mean over the mask is the vector.
     image_space: the space of the image vectors that the text vectors are compared with.
-    length: with `fixed`, every text is padded to `max_length`.
+    length: with `fixed`, every text is padded to `max_length`; otherwise to the longest of a batch.
     projection: a safetensors file with a matrix [dimension, W] that follows the pooling.
-    clean: normalization of the texts before tokenization, see `tokenizer`.
+    clean: normalization of the texts before tokenization, see `tokenizer`; `lower` is lower case.
     """
 
     graph: FileName
@@ -76,7 +79,13 @@ class TextTower(ManifestModel):
     length: Literal["longest", "fixed"] = "longest"
     pooling: Literal["mean"] | None = None
     projection: FileName | None = None
-    clean: Literal["clip"] | None = None
+    clean: Literal["clip", "lower"] | None = None
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        if self.input_ids == self.attention_mask:
+            raise ValueError(f"input_ids and attention_mask are both {self.input_ids!r}")
+        return self
 
 
 class KindCalibration(ManifestModel):
@@ -110,28 +119,58 @@ class Calibration(ManifestModel):
 
 
 class ClassifySection(ManifestModel):
-    """The prompts for labels, see `Prompts`; by default those of OpenAI for CLIP."""
+    """The prompts for labels, see `Prompts`; by default those of OpenAI for CLIP.
+
+    temperature: by default the reciprocal of the manifest's `logit_scale`.
+    """
 
     templates: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")], ...],
         Field(min_length=1, max_length=4),
     ]
-    temperature: Positive
+    temperature: Positive | None = None
+
+
+class Quantized(ManifestModel):
+    """The float32 file that a file was quantized from on this machine, and the method.
+
+    method: see `local.quantization`.
+    """
+
+    sha256: Digest
+    method: Literal["rows"]
 
 
 class FileEntry(ManifestModel):
     """A file; `rewritten_from` is the SHA-256 of the file from which it was converted.
 
-    The conversion gives the same vectors, therefore the space depends on the original file.
+    The conversion gives the same vectors, therefore the space depends on the original file. The
+    space of a `quantized` file depends on the float32 file and the method, so that it is the same
+    on every machine; the bytes also depend on the version of the library that writes them.
     """
 
     sha256: Digest
     bytes: Annotated[int, Field(ge=0)]
     rewritten_from: Digest | None = None
+    quantized: Quantized | None = None
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        if self.rewritten_from and self.quantized:
+            raise ValueError("a file is either rewritten or quantized")
+        return self
 
     @property
     def origin(self) -> str:
+        """The SHA-256 of the original file, for a quantized file with the method."""
+        if self.quantized:
+            return f"{self.quantized.sha256}:{self.quantized.method}"
         return self.rewritten_from or self.sha256
+
+    @property
+    def downloaded(self) -> str:
+        """The SHA-256 of the file as it was downloaded."""
+        return self.quantized.sha256 if self.quantized else self.rewritten_from or self.sha256
 
 
 class DuplicateWeights(ManifestModel):
@@ -153,6 +192,9 @@ class DuplicateWeights(ManifestModel):
 class Manifest(ManifestModel):
     """The content of `manifest.json`.
 
+    languages: the languages of queries; empty if they are not known.
+    logit_scale: the factor of cosines that the model was trained with; its reciprocal is the
+        temperature of labels, unless `classify` states another one.
     relevance: without it, the model is not calibrated, and its hits have a score only.
     quality: measured figures, for information.
     """
@@ -165,16 +207,32 @@ class Manifest(ManifestModel):
     files: dict[FileName, FileEntry]
     license: str
     source: str
+    languages: tuple[Language, ...] = ()
+    logit_scale: Positive | None = None
     relevance: Calibration | None = None
     classify: ClassifySection | None = None
     duplicates: DuplicateWeights = DuplicateWeights()
     quality: dict[str, Any] | None = None
 
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if MULTILINGUAL in self.languages and len(self.languages) > 1:
+            others = ", ".join(name for name in self.languages if name != MULTILINGUAL)
+            raise ValueError(f"languages: {MULTILINGUAL} excludes {others}")
+        if self.classify and not (self.classify.temperature or self.logit_scale):
+            raise ValueError("classify has no temperature, and there is no logit_scale")
+        return self
+
     @property
     def prompts(self) -> Prompts:
-        if self.classify is None:
-            return Prompts()
-        return Prompts(self.classify.templates, self.classify.temperature)
+        templates = self.classify.templates if self.classify else Prompts().templates
+        return Prompts(templates, self._temperature or Prompts().temperature)
+
+    @property
+    def _temperature(self) -> float | None:
+        if self.classify and self.classify.temperature:
+            return self.classify.temperature
+        return 1 / self.logit_scale if self.logit_scale else None
 
     @property
     def label_space(self) -> str:

@@ -5,47 +5,62 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from imagesearch.domain.errors import NotFound
-from imagesearch.embedding.manifest import Digest, FileEntry, FileName, Manifest
+from imagesearch.embedding.manifest import Digest, FileEntry, FileName, Manifest, Quantized
 
 CATALOG = Path(__file__).parent / "catalog"
 _UNKNOWN_SPACE = "0" * 64
 
 
 class Pin(BaseModel):
-    """The URL of a file; without `sha256` and `bytes` it is unpinned and cannot be verified."""
+    """The URL, size and SHA-256 of a file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: Annotated[str, Field(pattern=r"^https?://")]
-    bytes: Annotated[int, Field(ge=1)] | None = None
-    sha256: Digest | None = None
+    bytes: Annotated[int, Field(ge=1)]
+    sha256: Digest
 
 
 class CatalogEntry(BaseModel):
     """A model of the catalog.
 
-    manifest: a manifest without `files`, and without `text.image_space` if a file that determines
-        it is unpinned.
-    evidence: the sources of the pinned hashes.
+    manifest: a manifest without `files`; without `text.image_space`, the text tower belongs to the
+        image tower of the same entry.
+    published: the quality that the authors or others published, with the name of the benchmark.
+    good_for: the use that the model is recommended for.
+    evidence: the sources of the hashes and of the published quality.
     quantized_from: the name of the float32 model, with which this model is compared if both are
         installed.
+    quantization: the method that the machine which pulls the model quantizes the downloaded
+        float32 graphs with, see `Quantized`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     manifest: dict[str, Any]
     pins: dict[FileName, Pin]
+    published: str = ""
+    good_for: str = ""
     evidence: list[str]
     quantized_from: str | None = None
+    quantization: Literal["rows"] | None = None
 
     @property
     def name(self) -> str:
         return str(self.manifest["name"])
+
+    @property
+    def license(self) -> str:
+        return str(self.manifest["license"])
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(self.manifest.get("languages", ()))
 
     @property
     def version(self) -> str:
@@ -55,22 +70,26 @@ class CatalogEntry(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
-    def unpinned(self) -> list[str]:
-        return [name for name, pin in self.pins.items() if not (pin.sha256 and pin.bytes)]
-
-    @property
     def graphs(self) -> set[str]:
         return {self.manifest["image"]["graph"], self.manifest["text"]["graph"]}
 
     @property
     def bytes(self) -> int:
-        """The total size of the pinned files."""
-        return sum(pin.bytes or 0 for pin in self.pins.values())
+        """The total size of the files that are downloaded."""
+        return sum(pin.bytes for pin in self.pins.values())
+
+    def origin(self, name: FileName) -> str:
+        """The `FileEntry.origin` of a file of the installed model."""
+        pinned = self.pins[name]
+        if self.quantization and name in self.graphs:
+            quantized = Quantized(sha256=pinned.sha256, method=self.quantization)
+            return FileEntry(sha256=pinned.sha256, bytes=0, quantized=quantized).origin
+        return pinned.sha256
 
     def states_preprocessing_of(self, manifest: Manifest) -> bool:
         """True if the manifest runs the pinned files as the catalog does."""
         files = {name: entry.origin for name, entry in manifest.files.items()}
-        if any(files.get(name) != pin.sha256 for name, pin in self.pins.items()):
+        if any(files.get(name) != self.origin(name) for name in self.pins):
             return False
         published = self.manifest_with(manifest.files)
         return (published.image, published.text) == (manifest.image, manifest.text)

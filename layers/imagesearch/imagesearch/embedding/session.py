@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,6 +30,7 @@ from imagesearch.embedding.protobuf import Malformed, bytes_field, fields, varin
 CONCURRENT_RUNS = 2
 _MAX_THREADS = 4
 Session: TypeAlias = onnxruntime.InferenceSession
+Shape: TypeAlias = Sequence[int | str | None]
 _ELEMENT_TYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -65,6 +66,16 @@ class OnnxSession:
         if output not in outputs:
             raise _invalid(f"{path} has the outputs {outputs}, not {output!r}")
         self._depends_on_batch = depends_on_batch(path)
+
+    def input_shape(self, name: str) -> Shape:
+        """The shape of an input: a number of each fixed axis, a name or None of the others."""
+        return next(node.shape for node in self._session.get_inputs() if node.name == name)
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of the output, like that of an input; empty if the graph does not state it."""
+        nodes = self._session.get_outputs()
+        return next(node.shape for node in nodes if node.name == self._output) or []
 
     def max_batch_size(self, preferred: int) -> int:
         """The largest batch size in which no input affects the vector of another."""

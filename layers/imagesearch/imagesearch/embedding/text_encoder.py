@@ -16,7 +16,7 @@ from imagesearch.domain.errors import ConfigurationError, InvalidQuery
 from imagesearch.domain.images import Embedding
 from imagesearch.embedding.manifest import Manifest, load_verified, verify_file
 from imagesearch.embedding.session import CONCURRENT_RUNS, OnnxSession, normalized
-from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaned
+from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaner
 
 TEXT_BATCH_SIZE = 16
 _ELEMENTS = {"F32": "<f4", "F16": "<f2"}
@@ -44,7 +44,7 @@ class OnnxTextEncoder:
                 tower.max_length,
                 tower.pad_token_id,
                 fixed=tower.length == "fixed",
-                clean=cleaned if tower.clean == "clip" else None,
+                clean=cleaner(tower.clean),
             )
             self._projection = (
                 projection(verify_file(folder, tower.projection, manifest), manifest.dimension)
@@ -52,8 +52,14 @@ class OnnxTextEncoder:
                 else None
             )
             self._session = session.result()
+        _check_shapes(self._session, manifest, folder / tower.graph)
         self._max_batch_size = self._session.max_batch_size(TEXT_BATCH_SIZE)
         self._threads = ThreadPoolExecutor(CONCURRENT_RUNS, thread_name_prefix="embedding")
+
+    @property
+    def graph_length(self) -> int | None:
+        """The number of tokens that the graph requires; None if it takes any number."""
+        return _fixed_length(self._session, self._manifest.text.input_ids)
 
     @property
     def model(self) -> str:
@@ -94,6 +100,41 @@ class OnnxTextEncoder:
         if self._manifest.text.pooling == "mean":
             output = mean_over(tokens.attention_mask, output)
         return output if self._projection is None else output @ self._projection
+
+
+def _fixed_length(session: OnnxSession, input_ids: str) -> int | None:
+    *_, length = session.input_shape(input_ids)
+    return length if isinstance(length, int) else None
+
+
+def _check_shapes(session: OnnxSession, manifest: Manifest, path: Path) -> None:
+    """Raises ConfigurationError for a manifest that contradicts the graph's stated shapes."""
+    tower = manifest.text
+    length = _fixed_length(session, tower.input_ids)
+    if length and (tower.length != "fixed" or tower.max_length != length):
+        raise _contradiction(
+            f"{path} requires {length} tokens, but the manifest pads texts to"
+            f" {tower.max_length if tower.length == 'fixed' else 'the longest'}",
+            f"set text.length to fixed and text.max_length to {length}",
+        )
+    shape = session.output_shape
+    axes = 3 if tower.pooling else 2
+    if shape and len(shape) != axes:
+        raise _contradiction(
+            f"{path}: the output {tower.output!r} has {len(shape)} axes instead of {axes}",
+            "text.pooling is for outputs of tokens: set or remove it, or name another output",
+        )
+    width = shape[-1] if shape and not tower.projection else None
+    if isinstance(width, int) and width != manifest.dimension:
+        raise _contradiction(
+            f"{path}: the output {tower.output!r} has {width} dimensions, but the model has"
+            f" {manifest.dimension}",
+            "correct the dimension in the manifest, or name the projection",
+        )
+
+
+def _contradiction(message: str, hint: str) -> ConfigurationError:
+    return ConfigurationError(message, hint, "invalid_model")
 
 
 def mean_over(mask: NDArray[np.int64], tokens: Embedding) -> Embedding:

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,12 @@ class TextTokenizer:
         # Truncation precedes the addition of the end token, so that a long text keeps it.
         self._tokenizer.enable_truncation(max_length)
         self._tokenizer.no_padding()
+        if self._tokenizer.id_to_token(pad_token_id) is None:
+            raise ConfigurationError(
+                f"{path} has no token with the ID {pad_token_id}, which pads texts",
+                "correct pad_token_id in the manifest",
+                "invalid_model",
+            )
         self._pad = pad_token_id
         self._shortest = max_length if fixed else 0
         self._clean = clean
@@ -107,6 +113,17 @@ class TextTokenizer:
 def _valid(text: str) -> str:
     """Replaces unpaired surrogates, which JSON permits and tokenizers reject."""
     return text.encode("utf-8", "replace").decode()
+
+
+def cleaner(name: Literal["clip", "lower"] | None) -> Callable[[str], str] | None:
+    """The normalization with this name in a manifest.
+
+    `lower` is that of SigLIP 2, whose tokenizer.json does not include it:
+    https://github.com/huggingface/transformers/pull/43101
+    """
+    if name is None:
+        return None
+    return cleaned if name == "clip" else str.lower
 
 
 def cleaned(text: str) -> str:

@@ -55,7 +55,7 @@ def folder(
 ) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE, str(tmp_path_factory.mktemp("cache")))
-        yield pull_model(entry.name, False, console, photos=some, catalog=lambda _: entry)
+        yield pull_model(entry.name, console, photos=some, catalog=lambda _: entry)
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +194,6 @@ def test_a_second_pull_does_not_test_again(
     folder: Path, entry: CatalogEntry, console: Console, some: CalibrationSet
 ) -> None:
     written = (folder / CALIBRATION).stat().st_mtime_ns
-    again = pull_model(entry.name, False, console, photos=some, catalog=lambda _: entry)
+    again = pull_model(entry.name, console, photos=some, catalog=lambda _: entry)
     assert again == folder
     assert (folder / CALIBRATION).stat().st_mtime_ns == written

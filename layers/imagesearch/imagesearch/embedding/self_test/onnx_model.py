@@ -90,6 +90,9 @@ class OnnxModel:
         yield Variant(VariantKind.GEOMETRY, stated.resample, resample, images)
 
     def _padding(self) -> Iterator[Variant]:
+        """None for a graph that requires one length: another one is an error, not a variant."""
+        if self.texts.graph_length:
+            return
         text = self._manifest.text
         fixed = text.max_length if text.length == "fixed" else None
         lengths = {None, text.max_length, min(_FIXED_LENGTH, text.max_length)} - {fixed}

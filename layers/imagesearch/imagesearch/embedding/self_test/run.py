@@ -23,7 +23,14 @@ from imagesearch.calibration.calibrator import (
     Outcome,
     Progress,
 )
-from imagesearch.calibration.parity import QUANTIZED, compare, faults, vectors_alone, vectors_of
+from imagesearch.calibration.parity import (
+    QUANTIZED,
+    Parity,
+    compare,
+    faults,
+    vectors_alone,
+    vectors_of,
+)
 from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from imagesearch.embedding.calibration_file import (
     CALIBRATION,
@@ -112,27 +119,49 @@ def run_self_test(
 
     Raises ModelRefused, and then leaves the folder unchanged; ConfigurationError.
     """
-    from imagesearch.embedding.self_test.edits import PillowEditor
-    from imagesearch.embedding.self_test.onnx_model import OnnxModel
-
     manifest = load_manifest(folder)
-    model = OnnxModel(folder, manifest)
-    try:
-        calibrator = Calibrator(model, photos, PillowEditor(), progress)
-        outcome = calibrator.run(lambda: parity_faults(model, float32, photos))
-    finally:
-        model.close()
+    parity: list[Parity] = []
+    outcome = outcome_of(
+        folder, photos, float32=float32, progress=progress, report_parity=parity.append
+    )
     if outcome.refusal and not accept:
         hint = (
             "if it is for other images than photos, --accept installs it, and --captions FILE"
             " calibrates it with your own"
         )
         raise ModelRefused(outcome.refusal, hint)
-    return write_outcome(folder, manifest, photos, outcome)
+    return write_outcome(folder, manifest, photos, outcome, *parity)
+
+
+def outcome_of(
+    folder: Path,
+    photos: CalibrationSet,
+    *,
+    float32: Path | None = None,
+    progress: Progress = lambda _, __: None,
+    report_parity: Callable[[Parity], object] = lambda _: None,
+) -> Outcome:
+    """The result of the test of a folder, which is not changed. Raises ConfigurationError.
+
+    float32: see `run_self_test`; `report_parity` gets the figures of the comparison with it.
+    """
+    from imagesearch.embedding.self_test.edits import PillowEditor
+    from imagesearch.embedding.self_test.onnx_model import OnnxModel
+
+    model = OnnxModel(folder, load_manifest(folder))
+    try:
+        calibrator = Calibrator(model, photos, PillowEditor(), progress)
+        return calibrator.run(lambda: parity_faults(model, float32, photos, report_parity))
+    finally:
+        model.close()
 
 
 def write_outcome(
-    folder: Path, manifest: Manifest, photos: CalibrationSet, outcome: Outcome
+    folder: Path,
+    manifest: Manifest,
+    photos: CalibrationSet,
+    outcome: Outcome,
+    parity: Parity | None = None,
 ) -> CalibrationFile:
     """Write the backgrounds under names of their content, then `calibration.json`, atomically."""
     files: dict[str, FileEntry] = {}
@@ -149,7 +178,7 @@ def write_outcome(
         temperature=fitted.temperature if fitted else None,
         duplicates=DuplicateWeights(**asdict(fitted.duplicates)) if fitted else None,
         files=files,
-        figures=_figures(outcome),
+        figures=figures_of(outcome, parity),
         refusal=outcome.refusal,
     )
     part = folder / f"{CALIBRATION}.part"
@@ -174,7 +203,12 @@ def summary(folder: Path, photos: CalibrationSet, found: CalibrationFile) -> str
     )
 
 
-def parity_faults(model: OnnxModel, float32: Path | None, photos: CalibrationSet) -> Sequence[str]:
+def parity_faults(
+    model: OnnxModel,
+    float32: Path | None,
+    photos: CalibrationSet,
+    report: Callable[[Parity], object] = lambda _: None,
+) -> Sequence[str]:
     """The reasons to refuse a model that was quantized from this one; empty without it."""
     from imagesearch.embedding.self_test.onnx_model import OnnxModel
 
@@ -186,7 +220,9 @@ def parity_faults(model: OnnxModel, float32: Path | None, photos: CalibrationSet
     finally:
         exact.close()
     shipped = vectors_of(model.images, model.texts, photos.photos, photos.captions)
-    return faults(compare(shipped, *originals), QUANTIZED)
+    parity = compare(shipped, *originals)
+    report(parity)
+    return faults(parity, QUANTIZED)
 
 
 def _relevance(fitted: Fitted, backgrounds: dict[Modality, str]) -> Calibration:
@@ -199,9 +235,11 @@ def _relevance(fitted: Fitted, backgrounds: dict[Modality, str]) -> Calibration:
     return Calibration(**kinds)
 
 
-def _figures(outcome: Outcome) -> dict[str, Any]:
+def figures_of(outcome: Outcome, parity: Parity | None = None) -> dict[str, Any]:
+    """The figures of `CalibrationFile`."""
     fitted = {"relevance": outcome.fitted.figures()} if outcome.fitted else {}
-    return {"test": asdict(outcome.test)} | fitted
+    compared = {"parity": parity.as_manifest()} if parity else {}
+    return {"test": asdict(outcome.test)} | fitted | compared
 
 
 def _write_background(
