@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import imagesearch
 from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from imagesearch.downloads.http_download import Downloader, download_if_missing, entry_of
+from imagesearch.downloads.model_source import PUBLISHERS, ModelSource
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verify_file
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entries
 from imagesearch.embedding.session import signed_weights_are_exact
@@ -216,7 +217,8 @@ class Puller:
 
     `signed_is_exact` returns True if this machine computes the same with signed weights; `pause`
     waits between attempts, in seconds. `self_test` raises ModelRefused for a folder with a model
-    that must not be used.
+    that must not be used. `source` is the source of the files; `waiting` is called before a wait
+    with its reason and its seconds.
     """
 
     cache: Path
@@ -224,6 +226,8 @@ class Puller:
     signed_is_exact: Callable[[], bool] = signed_weights_are_exact
     pause: Callable[[float], None] = time.sleep
     self_test: Callable[[Path], None] = _no_test
+    source: ModelSource = PUBLISHERS
+    waiting: Callable[[str, float], object] = lambda _, __: None
 
     def pull(self, model: CatalogEntry, *, allow_unpinned: bool = False) -> Path:
         """The folder of the model, tested, and downloaded unless it is installed and undamaged.
@@ -266,7 +270,7 @@ class Puller:
 
     def _fill(self, model: CatalogEntry, staging: Path) -> None:
         (staging / MANIFEST).unlink(missing_ok=True)
-        for name, pin in model.pins.items():
+        for name, pin in self.source.entry(model).pins.items():
             download_if_missing(pin, staging / name, self._downloader(name, pin))
         graphs = model.graphs if self.signed_is_exact() else set()
         files = {
@@ -279,7 +283,8 @@ class Puller:
         def report(present: int) -> None:
             self.progress(name, pin.bytes, present)
 
-        return Downloader(report, self.pause, _CACHE_HINT, "run the same command again to resume")
+        hint = "run the same command again to resume"
+        return Downloader(report, self.pause, _CACHE_HINT, hint, self.waiting)
 
     def _make_cache(self) -> None:
         try:

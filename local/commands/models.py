@@ -60,6 +60,14 @@ def pull(
     ] = False,
     accept: Accept = False,
     captions: Captions = None,
+    source: Annotated[
+        str,
+        typer.Option(
+            envvar="IMAGESEARCH_MODEL_SOURCE",
+            metavar="URL",
+            help="Mirror with the files at URL/NAME/FILE: https://host/path or s3://bucket/prefix.",
+        ),
+    ] = "",
 ) -> None:
     """Download a model, test it and calibrate it; an interrupted download resumes.
 
@@ -69,7 +77,8 @@ def pull(
 
     console = Console(stderr=True)
     try:
-        folder = pull_model(name, allow_unpinned, console, accept, calibration_set(captions))
+        photos = calibration_set(captions)
+        folder = pull_model(name, allow_unpinned, console, accept, photos, source=source)
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
     print(folder)  # noqa: T201
@@ -131,17 +140,19 @@ def pull_model(
     accept: bool = False,
     photos: CalibrationSet | None = None,
     catalog: Callable[[str], CatalogEntry] | None = None,
+    source: str = "",
 ) -> Path:
     """Download a model, test and calibrate it, print how to use it, and return its folder.
 
-    `photos` replaces the sample photos.
+    `photos` replaces the sample photos, and `source` the URLs of the catalog.
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
+    from imagesearch.downloads.model_source import ModelSource
     from imagesearch.embedding.manifest import MANIFEST
     from imagesearch.embedding.model_catalog import catalog_entry
     from local.models import BETTER, Puller, models_cache
-    from local.output import download_progress, print_line
+    from local.output import download_progress, print_line, waiting_line
 
     model = (catalog or catalog_entry)(name)
     cache = models_cache(os.environ)
@@ -153,7 +164,9 @@ def pull_model(
         print_line(console, run_with_progress(folder, photos, console, accept, original))
 
     with download_progress(console) as progress:
-        puller = Puller(cache, progress, self_test=self_test)
+        waiting = waiting_line(console)
+        mirror = ModelSource(source)
+        puller = Puller(cache, progress, self_test=self_test, source=mirror, waiting=waiting)
         folder = puller.pull(model, allow_unpinned=allow_unpinned)
     use = "new folders are indexed with it" if name == BETTER else f"index with `--model {name}`"
     print_line(console, f"{name} is installed; {use}")
