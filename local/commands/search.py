@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from imagesearch.domain.queries import Hit, Query, Search
 
 HitRow: TypeAlias = dict[str, Any]
+HitsAndNotice: TypeAlias = tuple[list[HitRow], str | None]
 
 
 def search(
@@ -48,12 +50,14 @@ def search(
 
     options = SearchOptions(text, image, limit, collection, min_relevance)
     if endpoint:
-        hits = search_endpoint(endpoint, options)
+        hits, notice = search_endpoint(endpoint, options)
     else:
         from local.models import model_in_use
 
         workspace = selected_workspace(folder, data_dir)
-        hits = search_folder(workspace, model_in_use(model, workspace), options)
+        hits, notice = search_folder(workspace, model_in_use(model, workspace), options)
+    if notice:
+        print(f"imagesearch: {notice}", file=sys.stderr)  # noqa: T201
     if as_json:
         from local.output import print_json_lines
 
@@ -87,8 +91,8 @@ class SearchOptions:
         )
 
 
-def search_folder(workspace: Workspace, model: str, options: SearchOptions) -> list[HitRow]:
-    """The hits in the API's shape, with file paths instead of URLs.
+def search_folder(workspace: Workspace, model: str, options: SearchOptions) -> HitsAndNotice:
+    """The hits in the API's shape, with file paths instead of URLs, and the notice.
 
     Raises UsageError, and the errors of the search use case.
     """
@@ -99,19 +103,19 @@ def search_folder(workspace: Workspace, model: str, options: SearchOptions) -> l
     workspace.must_be_indexed()
     search = options.as_search()
     settings = settings_of(workspace, model_folder(model, workspace.directory.parent))
-    hits = bootstrap.searcher(settings).search(search).hits
-    return [_hit_row(hit, workspace.folder) for hit in hits]
+    answer = bootstrap.searcher(settings).search(search)
+    return [_hit_row(hit, workspace.folder) for hit in answer.hits], answer.notice
 
 
-def search_endpoint(endpoint: str, options: SearchOptions) -> list[HitRow]:
-    """The hits as a deployed API returns them. Raises UsageError."""
+def search_endpoint(endpoint: str, options: SearchOptions) -> HitsAndNotice:
+    """The hits and the notice as a deployed API returns them. Raises UsageError."""
     from local.endpoint import api_at
 
     query = image_bytes(options.image) if options.image else options.text or ""
     fields = {"limit": options.limit, "collection": options.collection}
     with api_at(endpoint) as api:
         response = api.search(query, **fields, min_relevance=options.min_relevance)
-    return [dict(hit) for hit in response["hits"]]
+    return [dict(hit) for hit in response["hits"]], response.get("notice")
 
 
 def print_table(hits: Sequence[HitRow]) -> None:

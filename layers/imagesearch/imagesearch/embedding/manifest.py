@@ -16,6 +16,8 @@ from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.decoding.preprocessing import Preprocessing
 
 MANIFEST = "manifest.json"
+ENGLISH = ("en",)
+ANY_LANGUAGE = "*"
 IMAGE_SPACE = re.compile(r"[0-9a-f]{16}")
 
 # A model folder may be untrusted: no file name may lead out of it.
@@ -150,6 +152,7 @@ class DuplicateWeights(ManifestModel):
 class Manifest(ManifestModel):
     """The content of `manifest.json`.
 
+    languages: of the queries, as ISO 639 codes, or `*` for many.
     relevance: without it, the model is not calibrated, and its hits have a score only.
     quality: measured figures, for information.
     """
@@ -162,6 +165,7 @@ class Manifest(ManifestModel):
     files: dict[FileName, FileEntry]
     license: str
     source: str
+    languages: tuple[str, ...] = ("en",)
     relevance: Calibration | None = None
     classify: ClassifySection | None = None
     duplicates: DuplicateWeights = DuplicateWeights()

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from imagesearch.domain.errors import NotFound
-from imagesearch.embedding.manifest import Digest, FileEntry, FileName, Manifest
+from imagesearch.embedding.manifest import ENGLISH, Digest, FileEntry, FileName, Manifest
 
 CATALOG = Path(__file__).parent / "catalog"
 _UNKNOWN_SPACE = "0" * 64
@@ -46,6 +46,11 @@ class CatalogEntry(BaseModel):
     @property
     def name(self) -> str:
         return str(self.manifest["name"])
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of the queries, as in the manifest."""
+        return tuple(self.manifest.get("languages", ENGLISH))
 
     @property
     def version(self) -> str:
