@@ -100,7 +100,15 @@ def _delete(request: Request, store: StoreFactory, logger: Logger) -> str:
     bucket, part = (request.properties.get(name) for name in ("Bucket", "Part"))
     if resource_id.endswith(NOT_CREATED) and not (bucket and part):
         return resource_id  # of a request that failed for this reason
-    deleted = store(request.property("Bucket"), request.property("Part"), "").remove(resource_id)
+    models = store(request.property("Bucket"), request.property("Part"), "")
+    try:
+        deleted = models.remove(resource_id)
+    except ImageSearchError as error:
+        # Without a model there is rarely an object, and a failure would block the rollback.
+        if not resource_id.endswith(NOT_CREATED):
+            raise
+        logger.warning("model", request=request.type, reason=error.message)
+        return resource_id
     logger.info("model", request=request.type, made=request.resource_id, deleted=deleted)
     return resource_id
 
