@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import imagesearch
 from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from imagesearch.downloads.http_download import Downloader, download_if_missing, entry_of
+from imagesearch.downloads.model_source import PUBLISHERS, ModelSource
 from imagesearch.embedding.manifest import (
     MANIFEST,
     FileEntry,
@@ -240,7 +241,8 @@ class Puller:
     convert them back each time that the model is loaded. `pause` waits between attempts, in
     seconds. `self_test` raises ModelRefused for a folder with a model that must not be used; the
     float32 model that it was quantized from is in its folder `FLOAT32`. `notice` gets a line for
-    each graph that is quantized.
+    each graph that is quantized. `source` is the source of the files; `waiting` is called before a
+    wait with its reason and its seconds.
     """
 
     cache: Path
@@ -249,6 +251,8 @@ class Puller:
     pause: Callable[[float], None] = time.sleep
     self_test: Callable[[Path], None] = _no_test
     notice: Callable[[str], None] = _no_notice
+    source: ModelSource = PUBLISHERS
+    waiting: Callable[[str, float], object] = lambda _, __: None
 
     def pull(self, model: CatalogEntry) -> Path:
         """The folder of the model, tested, and downloaded unless it is installed and undamaged.
@@ -327,14 +331,15 @@ class Puller:
         return plain.model_copy(update={"quantized": quantized})
 
     def _download(self, model: CatalogEntry, folder: Path) -> None:
-        for name, pin in model.pins.items():
+        for name, pin in self.source.entry(model).pins.items():
             download_if_missing(pin, folder / name, self._downloader(name, pin))
 
     def _downloader(self, name: str, pin: Pin) -> Downloader:
         def report(present: int) -> None:
             self.progress(name, pin.bytes, present)
 
-        return Downloader(report, self.pause, _CACHE_HINT, "run the same command again to resume")
+        hint = "run the same command again to resume"
+        return Downloader(report, self.pause, _CACHE_HINT, hint, self.waiting)
 
     def _make_cache(self) -> None:
         try:

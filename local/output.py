@@ -139,6 +139,17 @@ def download_progress(console: Console) -> Iterator[DownloadProgress]:
         yield _DownloadBars(progress)
 
 
+def waiting_line(console: Console) -> Callable[[str, float], None]:
+    """Prints the reason of a wait between two attempts to download, and its seconds."""
+
+    def show(reason: str, seconds: float) -> None:
+        print_line(
+            console, f"{reason}; waiting {seconds:.0f} s before the next attempt (Ctrl-C stops)"
+        )
+
+    return show
+
+
 class _DownloadBars:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

@@ -50,6 +50,8 @@ LOCAL_VARIABLES: Sequence[tuple[str, str, str]] = (
     ("IMAGESEARCH_API_KEYS", "", "For `serve`: more keys with their ids, `shop=key1,office=key2`."),
     ("IMAGESEARCH_CACHE", "the platform's cache folder", "The folder below which models"
      " are stored, in `models/`."),
+    ("IMAGESEARCH_MODEL_SOURCE", "", "For `models pull`: a mirror of the model files, with the"
+     " files at URL/NAME/FILE (`https://host/path` or `s3://bucket/prefix`)."),
     ("XDG_CACHE_HOME", "`~/.cache`", "The cache folder where `IMAGESEARCH_CACHE` is not set."),
     ("AWS_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID, ...", "", "Read by boto3 for `push`, `backfill`,"
      " `feedback export --from` and `reindex s3://...`."),

@@ -6,6 +6,7 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from imagesearch.adapters.s3.client import client_config
+from imagesearch.downloads.model_source import ModelSource
 from imagesearch.downloads.model_store import S3ModelStore
 from imagesearch.embedding.self_test.run import SampleSelfTest
 
@@ -21,8 +22,17 @@ self_test = SampleSelfTest(
 )
 
 
-def store(bucket: str, prefix: str) -> S3ModelStore:
-    return S3ModelStore(bucket, prefix, s3, self_test=self_test)
+def store(bucket: str, prefix: str, source: str) -> S3ModelStore:
+    return S3ModelStore(
+        bucket,
+        prefix,
+        s3,
+        self_test=self_test,
+        source=ModelSource(source),
+        waiting=lambda reason, seconds: logger.warning(
+            "download", reason=reason, next_attempt_in_seconds=round(seconds)
+        ),
+    )
 
 
 handler = make_handler(store, ResponseSender(), logger)

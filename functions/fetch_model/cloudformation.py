@@ -61,6 +61,10 @@ class Request:
             )
         return value
 
+    def optional_property(self, name: str) -> str:
+        """A property of type string; empty if it is missing. Raises ConfigurationError."""
+        return self.property(name) if self.properties.get(name) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

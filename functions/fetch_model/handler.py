@@ -13,13 +13,13 @@ from .cloudformation import RESPONSE_SECONDS, Request, ResponseSender, Result, r
 
 T = TypeVar("T")
 Handler: TypeAlias = Callable[[Any, Any], None]
-StoreFactory: TypeAlias = Callable[[str, str], S3ModelStore]
+StoreFactory: TypeAlias = Callable[[str, str, str], S3ModelStore]
 SHUTDOWN_SECONDS = 5  # for stopped work, and for Lambda itself
 NOT_CREATED = "was-not-made"
 REFUSED_HINT = "Set ModelName to another model"
 HINTS = {
-    "Create": "Deploy again, or upload the model to your own bucket and set ModelUri",
-    "Update": "Deploy again; until then the previous model stays in use",
+    "Create": "Deploy again later, set ModelSource to a mirror, or deploy with ModelName=starter",
+    "Update": "Deploy again later, or set ModelSource to a mirror; the previous model stays in use",
     "Delete": "Empty the bucket of models manually, and delete the stack again",
 }
 
@@ -27,9 +27,9 @@ HINTS = {
 class DeadlineTask(Generic[T]):
     """Work with a deadline, in a thread of its own: a blocked socket cannot be interrupted."""
 
-    def __init__(self, work: Callable[[Deadline], T]) -> None:
+    def __init__(self, work: Callable[[Deadline], T], seconds: float) -> None:
         self._work = work
-        self._deadline = Deadline()
+        self._deadline = Deadline(seconds)
         self._result: list[T] = []
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -69,8 +69,8 @@ def make_handler(store: StoreFactory, sender: ResponseSender, logger: Logger) ->
     def handle(event: Any, context: Any) -> None:
         request = read_event(event)
         logger.append_keys(request_id=getattr(context, "aws_request_id", None))
-        task = DeadlineTask(lambda deadline: _apply(request, store, deadline, logger))
         seconds = _seconds_left(context) - RESPONSE_SECONDS - SHUTDOWN_SECONDS
+        task = DeadlineTask(lambda deadline: _apply(request, store, deadline, logger), seconds)
         result = _result(request, task, seconds, logger)
         if result.error:
             logger.error(
@@ -84,18 +84,33 @@ def make_handler(store: StoreFactory, sender: ResponseSender, logger: Logger) ->
 
 def _apply(request: Request, store: StoreFactory, deadline: Deadline, logger: Logger) -> str:
     """Create, update or delete the model. Returns the physical ID: the URI of the model."""
-    resource_id = _resource_id(request)
-    if request.type == "Delete" and resource_id.endswith(NOT_CREATED):
-        return resource_id
-    models = store(request.property("Bucket"), request.property("Part"))
     if request.type == "Delete":
-        deleted = models.remove(resource_id)
-        logger.info("model", request=request.type, made=request.resource_id, deleted=deleted)
-        return resource_id
+        return _delete(request, store, logger)
+    models = store(
+        request.property("Bucket"), request.property("Part"), request.optional_property("Source")
+    )
     name = request.property("ModelName")
     fetched = models.put(name, deadline)
     logger.info("model", request=request.type, made=models.uri(name), fetched=fetched)
     return models.uri(name)
+
+
+def _delete(request: Request, store: StoreFactory, logger: Logger) -> str:
+    resource_id = _resource_id(request)
+    bucket, part = (request.properties.get(name) for name in ("Bucket", "Part"))
+    if resource_id.endswith(NOT_CREATED) and not (bucket and part):
+        return resource_id  # of a request that failed for this reason
+    models = store(request.property("Bucket"), request.property("Part"), "")
+    try:
+        deleted = models.remove(resource_id)
+    except ImageSearchError as error:
+        # Without a model there is rarely an object, and a failure would block the rollback.
+        if not resource_id.endswith(NOT_CREATED):
+            raise
+        logger.warning("model", request=request.type, reason=error.message)
+        return resource_id
+    logger.info("model", request=request.type, made=request.resource_id, deleted=deleted)
+    return resource_id
 
 
 def _result(request: Request, task: DeadlineTask[str], seconds: float, logger: Logger) -> Result:

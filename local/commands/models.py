@@ -116,6 +116,14 @@ def pull(
     name: Annotated[str, typer.Argument(help="Model name, as `imagesearch models list` shows it.")],
     accept: Accept = False,
     captions: Captions = None,
+    source: Annotated[
+        str,
+        typer.Option(
+            envvar="IMAGESEARCH_MODEL_SOURCE",
+            metavar="URL",
+            help="Mirror with the files at URL/NAME/FILE: https://host/path or s3://bucket/prefix.",
+        ),
+    ] = "",
 ) -> None:
     """Download a model, test it and calibrate it; an interrupted download resumes.
 
@@ -125,7 +133,8 @@ def pull(
 
     console = Console(stderr=True)
     try:
-        folder = pull_model(name, console, accept, calibration_set(captions))
+        photos = calibration_set(captions)
+        folder = pull_model(name, console, accept, photos, source=source)
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
     print(folder)  # noqa: T201
@@ -203,16 +212,18 @@ def pull_model(
     accept: bool = False,
     photos: CalibrationSet | None = None,
     catalog: Callable[[str], CatalogEntry] | None = None,
+    source: str = "",
 ) -> Path:
     """Download a model, test and calibrate it, print how to use it, and return its folder.
 
-    `photos` replaces the sample photos.
+    `photos` replaces the sample photos, and `source` the URLs of the catalog.
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
+    from imagesearch.downloads.model_source import ModelSource
     from imagesearch.embedding.model_catalog import catalog_entry
     from local.models import BETTER, Puller, models_cache, original_of
-    from local.output import download_progress, print_line
+    from local.output import download_progress, print_line, waiting_line
 
     model = (catalog or catalog_entry)(name)
     cache = models_cache(os.environ)
@@ -223,8 +234,15 @@ def pull_model(
         print_line(console, run_with_progress(folder, photos, console, accept, float32))
 
     with download_progress(console) as progress:
-        notice = partial(print_line, console)
-        folder = Puller(cache, progress, self_test=self_test, notice=notice).pull(model)
+        puller = Puller(
+            cache,
+            progress,
+            self_test=self_test,
+            notice=partial(print_line, console),
+            source=ModelSource(source),
+            waiting=waiting_line(console),
+        )
+        folder = puller.pull(model)
     use = "new folders are indexed with it" if name == BETTER else f"index with `--model {name}`"
     print_line(console, f"{name} is installed; {use}")
     print_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from imagesearch.domain.queries import Hit, Query, Search
 
 HitRow: TypeAlias = dict[str, Any]
+HitsAndNotice: TypeAlias = tuple[list[HitRow], str | None]
 
 
 def search(
@@ -51,11 +53,13 @@ def search(
 
     options = SearchOptions(text, image, limit, collection, min_relevance)
     if endpoint:
-        hits = search_endpoint(endpoint, options)
+        hits, notice = search_endpoint(endpoint, options)
     else:
         workspace = selected_workspace(folder, data_dir)
         running = None if model else search_running_server(workspace, options)
-        hits = search_folder(workspace, model, options) if running is None else running
+        hits, notice = running or search_folder(workspace, model, options)
+    if notice:
+        print(f"imagesearch: {notice}", file=sys.stderr)  # noqa: T201
     if as_json:
         from local.output import print_json_lines
 
@@ -89,8 +93,8 @@ class SearchOptions:
         )
 
 
-def search_folder(workspace: Workspace, model: str | None, options: SearchOptions) -> list[HitRow]:
-    """The hits in the API's shape, with file paths instead of URLs.
+def search_folder(workspace: Workspace, model: str | None, options: SearchOptions) -> HitsAndNotice:
+    """The hits in the API's shape, with file paths instead of URLs, and the notice.
 
     model: by default that of the index. Raises UsageError, and the errors of the search use case.
     """
@@ -102,13 +106,12 @@ def search_folder(workspace: Workspace, model: str | None, options: SearchOption
     search = options.as_search()
     data_dir = workspace.directory.parent
     folder = model_folder(model_in_use(model, workspace), data_dir)
-    settings = settings_of(workspace, folder)
-    hits = bootstrap.searcher(settings).search(search).hits
-    return [_hit_row(hit, workspace.folder) for hit in hits]
+    answer = bootstrap.searcher(settings_of(workspace, folder)).search(search)
+    return [_hit_row(hit, workspace.folder) for hit in answer.hits], answer.notice
 
 
-def search_running_server(workspace: Workspace, options: SearchOptions) -> list[HitRow] | None:
-    """The hits from the server of the folder, which has its model loaded.
+def search_running_server(workspace: Workspace, options: SearchOptions) -> HitsAndNotice | None:
+    """The hits from the server of the folder, which has its model loaded, and the notice.
 
     None if there is no server, or if it does not answer: this process then searches itself.
     """
@@ -117,21 +120,21 @@ def search_running_server(workspace: Workspace, options: SearchOptions) -> list[
     if not (server := running_server(workspace.directory)):
         return None
     try:
-        hits = search_endpoint(server, options)
+        hits, notice = search_endpoint(server, options)
     except UsageError:
         return None
-    return [_of_file(hit, workspace.folder) for hit in hits]
+    return [_of_file(hit, workspace.folder) for hit in hits], notice
 
 
-def search_endpoint(endpoint: str, options: SearchOptions) -> list[HitRow]:
-    """The hits as a deployed API returns them. Raises UsageError."""
+def search_endpoint(endpoint: str, options: SearchOptions) -> HitsAndNotice:
+    """The hits and the notice as a deployed API returns them. Raises UsageError."""
     from local.endpoint import api_at
 
     query = image_bytes(options.image) if options.image else options.text or ""
     fields = {"limit": options.limit, "collection": options.collection}
     with api_at(endpoint) as api:
         response = api.search(query, **fields, min_relevance=options.min_relevance)
-    return [dict(hit) for hit in response["hits"]]
+    return [dict(hit) for hit in response["hits"]], response.get("notice")
 
 
 def print_table(hits: Sequence[HitRow]) -> None:

@@ -50,6 +50,14 @@ def type_words(page: Page, words: str) -> None:
         page.press("#q", "Enter")
 
 
+def test_a_query_in_another_language_shows_a_notice(page: Page, url: str) -> None:
+    page.goto(url)
+    type_words(page, "czerwone jabłko")
+    expect(page.locator("#language")).to_contain_text("understands English only")
+    type_words(page, "a red apple")
+    expect(page.locator("#language")).to_be_hidden()
+
+
 def test_the_box_has_the_focus_and_the_folder_is_shown(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.locator("#q")).to_be_focused()

@@ -12,6 +12,7 @@ from moto.core import set_initial_no_auth_action_count
 
 from imagesearch.adapters.s3.model_folder import S3ModelFolder
 from imagesearch.domain.errors import ConfigurationError
+from imagesearch.downloads.model_source import ModelSource
 from imagesearch.downloads.model_store import Deadline, S3ModelStore
 from imagesearch.embedding.calibration_file import CALIBRATION
 from imagesearch.embedding.manifest import MANIFEST
@@ -20,6 +21,7 @@ from tests.support.self_tests import BACKGROUND, RecordingTest
 from tests.support.servers.file_server import FileServer
 
 BUCKET = "imagesearch-models"
+MIRROR = "mirror/models"  # ModelSource without its scheme
 REGION = "us-east-1"
 As = Callable[..., Any]
 
@@ -72,6 +74,8 @@ def of_the_bucket(document: dict[str, Any], without: str) -> dict[str, Any]:
         on = each["Resource"]
         if on == {"Fn::GetAtt": ["ModelBucket", "Arn"]}:
             filled.append(kept | {"Resource": arn})
+        elif each["Sid"] == "ReadModelSource":
+            filled.append(kept | {"Resource": f"arn:aws:s3:::{MIRROR}/*"})
         elif isinstance(on, dict) and "ModelBucket" in str(on.get("Fn::Sub")):
             filled.append(kept | {"Resource": on["Fn::Sub"].replace("${ModelBucket.Arn}", arn)})
     return document | {"Statement": [each for each in filled if each["Action"]]}
@@ -103,6 +107,31 @@ def test_a_model_is_stored_read_and_deleted_with_these_permissions_only(hub, act
         assert open_store.remove(open_store.uri("tiny")) == len(stored)
 
     enforced_permissions()
+
+
+def test_a_mirror_is_read_below_its_prefix_only(hub, acting_as):
+    fetching = acting_as("FetchModelRole")
+    owner = boto3.client("s3")
+    owner.create_bucket(Bucket="mirror")
+    for name in FILES:
+        for prefix in ("models", "others"):
+            data = hub.files[f"/{name}"]
+            owner.put_object(Bucket="mirror", Key=f"{prefix}/tiny/{name}", Body=data)
+
+    def store(source: str) -> S3ModelStore:
+        entry = known(hub)
+        return S3ModelStore(
+            BUCKET, "model", fetching, lambda _: entry, source=ModelSource(f"s3://{source}")
+        )
+
+    @set_initial_no_auth_action_count(0)
+    def enforced_permissions() -> None:
+        with pytest.raises(ConfigurationError, match=r"others/tiny/image\.onnx: AccessDenied"):
+            store("mirror/others").put("tiny", Deadline())
+        assert store(MIRROR).put("tiny", Deadline()) == [*FILES]
+
+    enforced_permissions()
+    assert hub.requests == []
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,14 @@ class SearchResult(ResponseModel):
     took_ms: Took
     hits: Annotated[list[FoundImage], Field(description="Most similar image first.")]
     cursor: Cursor
+    notice: Annotated[
+        str | None,
+        Field(
+            description="A sentence for the user if a text of the query is not in a language that"
+            " the model understands; otherwise absent. Queries in other scripts are detected, and"
+            " most in German, Spanish, French, Italian, Dutch, Polish, Portuguese and Swedish."
+        ),
+    ] = None
 
 
 class BatchResult(ResponseModel):
@@ -431,6 +439,7 @@ def _search_result(result: SearchAnswer, urls: ImageUrls) -> SearchResult:
         took_ms=Took(embed=took.embed, search=took.search, total=took.total),
         hits=[found_image(hit, urls) for hit in result.hits],
         cursor=result.cursor,
+        **({"notice": result.notice} if result.notice else {}),
     )
 
 

@@ -35,13 +35,22 @@ from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.calibration_file import CALIBRATION, calibrated
 from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
-from imagesearch.embedding.manifest import IMAGE_SPACE, MANIFEST, Manifest, load_manifest
+from imagesearch.embedding.manifest import (
+    ENGLISH,
+    IMAGE_SPACE,
+    MANIFEST,
+    MULTILINGUAL,
+    Manifest,
+    load_manifest,
+)
+from imagesearch.embedding.model_catalog import catalog_entries
 from imagesearch.embedding.on_demand import OnDemandImageEncoder, OnDemandTextEncoder
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.query_encoder import QueryEncoder
+from imagesearch.search.query_language import Alternative, LanguageNotices
 from imagesearch.search.relevance import Relevance
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
@@ -82,6 +91,7 @@ def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:
         image_encoder(settings.model_uri),
         relevance_of(settings.model_uri),
         web_images(settings),
+        language_notices(settings.model_uri),
     )
 
 
@@ -240,6 +250,33 @@ def manifest_of(model_uri: str) -> Manifest:
 def duplicate_weights(model_uri: str) -> Weights:
     """The weights of the evidence for duplicates."""
     return manifest_of(model_uri).duplicates.weights
+
+
+def language_notices(model_uri: str) -> LanguageNotices | None:
+    """The notices for queries in other languages; None if the model understands more than English.
+
+    Earlier manifests do not name the languages of a model of the catalog.
+    """
+    manifest = manifest_of(model_uri)
+    if _languages(manifest) != ENGLISH:
+        return None
+    return LanguageNotices(manifest.name, cache(lambda: _multilingual(manifest)))
+
+
+def _languages(manifest: Manifest) -> tuple[str, ...]:
+    if manifest.languages:
+        return manifest.languages
+    return next((entry.languages for entry in catalog_entries() if entry.name == manifest.name), ())
+
+
+def _multilingual(manifest: Manifest) -> Alternative | None:
+    """The multilingual model of the catalog; one for the same index is preferred."""
+    found = [
+        Alternative(entry.name, entry.manifest["text"].get("image_space") == manifest.image_space)
+        for entry in catalog_entries()
+        if MULTILINGUAL in entry.languages
+    ]
+    return max(found, key=lambda each: each.same_index, default=None)
 
 
 @cache

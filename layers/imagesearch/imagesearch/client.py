@@ -56,6 +56,7 @@ class Found(TypedDict):
     took_ms: Took
     hits: list[Hit]
     cursor: str | None
+    notice: NotRequired[str]
 
 
 class Image(TypedDict):

@@ -11,6 +11,7 @@ from functions.fetch_model import cloudformation as responses
 from functions.fetch_model.cloudformation import ResponseSender
 from functions.fetch_model.handler import make_handler
 from imagesearch.adapters.s3.client import client_config
+from imagesearch.downloads.model_source import ModelSource
 from imagesearch.downloads.model_store import S3ModelStore, SelfTest
 from imagesearch.embedding.model_catalog import CatalogEntry
 from tests.integration.conftest import NOBODY
@@ -80,10 +81,10 @@ def self_test() -> SelfTest | None:
 @pytest.fixture
 def open_store(
     used_s3: Any, models: dict[str, CatalogEntry], self_test: SelfTest | None
-) -> Callable[[str, str], S3ModelStore]:
+) -> Callable[[str, str, str], S3ModelStore]:
     """Opens a store with the models of this test, without pauses between attempts."""
 
-    def open_store(bucket: str, prefix: str) -> S3ModelStore:
+    def open_store(bucket: str, prefix: str, source: str) -> S3ModelStore:
         return S3ModelStore(
             bucket,
             prefix,
@@ -91,6 +92,7 @@ def open_store(
             models.__getitem__,
             lambda deadline, _: deadline.check(),
             self_test,
+            ModelSource(source),
         )
 
     return open_store

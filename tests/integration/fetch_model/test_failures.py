@@ -3,7 +3,6 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from imagesearch.downloads.http_download import ATTEMPTS
 from imagesearch.downloads.model_store import S3ModelStore
 from tests.support.aws.cloudformation import failed
 from tests.support.models import FILES
@@ -15,9 +14,9 @@ def test_a_wrong_hash_is_reported_and_no_file_is_stored(cloudformation, hub, key
     assert keys() == []
 
 
-def test_repeated_connection_losses_are_reported(cloudformation, hub, keys):
-    hub.cuts = [10] * ATTEMPTS
-    failed(cloudformation.ask("model-create"), "cannot download", "broke", "Deploy again")
+def test_a_hub_that_stays_busy_is_reported_with_what_to_do(cloudformation, hub, keys):
+    hub.statuses = [429] * 500
+    failed(cloudformation.ask("model-create"), "status 429", "ModelSource", "ModelName=starter")
     assert keys() == []
 
 
@@ -28,15 +27,15 @@ def test_an_unreachable_hub_is_reported(cloudformation, models, keys):
         for name, pin in model.pins.items()
     }
     models["clip-vit-b-32"] = model.model_copy(update={"pins": unreachable})
-    failed(cloudformation.ask("model-create"), "127.0.0.1 cannot be reached", "ModelUri")
+    failed(cloudformation.ask("model-create"), "127.0.0.1 cannot be reached", "ModelSource")
     assert keys() == []
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_an_error_status_of_the_hub_is_reported(cloudformation, hub, keys, status):
+def test_an_error_status_of_the_hub_is_reported(cloudformation, hub, status):
     hub.statuses = [200, status]
     failed(cloudformation.ask("model-create"), f"status {status}")
-    assert keys() == []
+    assert len(hub.requests) == 2
 
 
 def test_a_failed_download_keeps_the_current_model(cloudformation, hub, keys):
@@ -74,7 +73,7 @@ def test_a_failed_update_keeps_the_current_model(cloudformation, hub, s3, keys):
 class TestCatalogModels:
     @pytest.fixture
     def open_store(self, s3):
-        return lambda bucket, part: S3ModelStore(bucket, part, s3)
+        return lambda bucket, part, _: S3ModelStore(bucket, part, s3)
 
     def test_invalid_properties_are_named(self, cloudformation, keys, properties, message):
         failed(cloudformation.ask("model-create", properties=properties), message)
@@ -134,7 +133,7 @@ class TestWithoutDeletePermission:
 class TestBroken:
     @pytest.fixture
     def open_store(self):
-        def open_store(bucket, part):
+        def open_store(bucket, part, source):
             raise ZeroDivisionError("an unexpected error")
 
         return open_store

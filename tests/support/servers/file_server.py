@@ -14,7 +14,7 @@ class FileServer:
     """Files by path; `requests` records the requests.
 
     `cuts` has byte counts after which the next responses end, `statuses` the statuses of the next
-    responses. Bodies are sent while `responding` is set.
+    responses, and `error_headers` the headers of errors. Bodies are sent while `responding` is set.
     """
 
     def __init__(self) -> None:
@@ -22,6 +22,7 @@ class FileServer:
         self.redirects: dict[str, str] = {}
         self.cuts: list[int] = []
         self.statuses: list[int] = []
+        self.error_headers: Headers = {}
         self.responding = Event()
         self.responding.set()
         self.ranges = True
@@ -46,7 +47,7 @@ class FileServer:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append((request.path, headers))
         if self.statuses and (status := self.statuses.pop(0)) != 200:
-            return self._head(request, status, {"content-length": "0"})
+            return self._head(request, status, {"content-length": "0"} | self.error_headers)
         if target := self.redirects.get(request.path):
             return self._head(request, 302, {"location": target, "content-length": "0"})
         if request.path not in self.files:

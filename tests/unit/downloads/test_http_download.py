@@ -1,17 +1,28 @@
 """Downloads are complete and verified, or fail with a message."""
 
 import hashlib
+import math
 import os
 import random
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, NotFound, Unavailable
-from imagesearch.downloads.http_download import ATTEMPTS, Downloader
+from imagesearch.downloads.http_download import MAX_WAIT_SECONDS, Downloader
 from imagesearch.downloads.partial_file import PartialFile
+from imagesearch.downloads.transfer import (
+    MAX_BACKOFF,
+    TransferInterrupted,
+    backoff_seconds,
+    retry_after_seconds,
+)
 from imagesearch.embedding.model_catalog import Pin
 from tests.support.servers.file_server import FileServer
 
@@ -43,6 +54,27 @@ def download(pin: Pin, to: Path) -> str:
     return Downloader(pause=lambda _: None).download(pin, to)
 
 
+class PatientClock:
+    """A downloader with `left` seconds, whose pauses take no time and are recorded."""
+
+    def __init__(self, left: float, jitter: float = 0.0) -> None:
+        self.left, self.jitter = left, jitter
+        self.pauses: list[float] = []
+        self.reasons: list[str] = []
+
+    def download(self, pin: Pin, to: Path) -> str:
+        return Downloader(
+            pause=self._pause,
+            waiting=lambda reason, _: self.reasons.append(reason),
+            remaining=lambda: self.left,
+            jitter=lambda: self.jitter,
+        ).download(pin, to)
+
+    def _pause(self, seconds: float) -> None:
+        self.left -= seconds
+        self.pauses.append(seconds)
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -71,9 +103,9 @@ def test_a_lost_connection_resumes_the_download(pin: Pin, to: Path, server: File
 def test_repeated_connection_losses_keep_the_received_bytes(
     pin: Pin, to: Path, server: FileServer
 ) -> None:
-    server.cuts = [100_000] * ATTEMPTS
+    server.cuts = [100_000]
     with pytest.raises(Unavailable, match="broke") as caught:
-        download(pin, to)
+        PatientClock(left=0).download(pin, to)
     assert "run again to resume" in caught.value.hint
     assert not to.exists()
     kept = PartialFile(to).size
@@ -82,10 +114,86 @@ def test_repeated_connection_losses_keep_the_received_bytes(
     assert ranges(server)[-1] == f"bytes={kept}-"
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_a_busy_server_is_retried(status: int, pin: Pin, to: Path, server: FileServer) -> None:
     server.statuses = [status, status, 200]
     assert download(pin, to) == HASH
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("40", 40),
+        ("0", 0),
+        (format_datetime(datetime.now(UTC) + timedelta(days=30), usegmt=True), None),
+        (format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0),
+    ],
+)
+def test_the_server_decides_how_long_to_wait(
+    value: str, seconds: float | None, pin: Pin, to: Path, server: FileServer
+) -> None:
+    server.statuses, server.error_headers = [429, 429], {"retry-after": value}
+    clock = PatientClock(left=1000)
+    if seconds is None:
+        with pytest.raises(Unavailable, match=r"429 and Retry-After .*1000 s are left"):
+            clock.download(pin, to)
+        assert (clock.pauses, len(server.requests)) == ([], 1)
+        return
+    assert clock.download(pin, to) == HASH
+    assert clock.pauses == [seconds, seconds]
+    assert clock.reasons == [f"the server returned status 429 and Retry-After {seconds} s"] * 2
+
+
+def test_downloads_continue_until_the_time_is_over_and_then_say_why(
+    pin: Pin, to: Path, server: FileServer
+) -> None:
+    """With 569 seconds, which FetchModel has, far more than the former eight attempts."""
+    server.statuses = [503] * 100
+    clock = PatientClock(left=569)
+    with pytest.raises(Unavailable, match=r"status 503; the next attempt is in 15 s") as caught:
+        clock.download(pin, to)
+    assert 20 < len(server.requests) < 100
+    assert 0 <= clock.left < 30
+    assert clock.pauses[:5] == [0.5, 1, 2, 4, 8]
+    assert max(clock.pauses) == 15
+    assert isinstance(caught.value.__cause__, TransferInterrupted)
+
+
+def test_progress_resets_the_backoff(pin: Pin, to: Path, server: FileServer) -> None:
+    server.statuses, server.cuts = [503, 503, 503, 200, 503], [100_000]
+    clock = PatientClock(left=100)
+    assert clock.download(pin, to) == HASH
+    assert clock.pauses == [0.5, 1, 2, 0.5, 1]
+
+
+def test_a_local_download_ends_after_an_hour_without_a_byte(
+    pin: Pin, to: Path, server: FileServer
+) -> None:
+    server.statuses = [503] * 1000
+    clock = PatientClock(left=math.inf)
+    with pytest.raises(Unavailable, match="no new byte"):
+        clock.download(pin, to)
+    assert MAX_WAIT_SECONDS - 30 < sum(clock.pauses) <= MAX_WAIT_SECONDS
+
+
+@given(
+    retries=st.integers(0, 10_000),
+    jitter=st.floats(0, 1, exclude_max=True),
+    asked=st.none() | st.integers(0, 10**9),
+)
+def test_waits_are_bounded_and_never_shorter_than_requested(
+    retries: int, jitter: float, asked: int | None
+) -> None:
+    header = None if asked is None else str(asked)
+    busy = TransferInterrupted("busy", retry_after=retry_after_seconds(header))
+    seconds = backoff_seconds(busy, retries, jitter)
+    assert 0 < seconds <= MAX_BACKOFF if asked is None else asked <= seconds <= asked + 1
+
+
+@given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d+ [\d:]+ .*"))
+def test_any_retry_after_header_is_read_or_ignored(value: str) -> None:
+    seconds = retry_after_seconds(value)
+    assert seconds is None or seconds >= 0
 
 
 def test_a_server_without_range_requests_restarts_the_download(
@@ -133,6 +241,7 @@ def test_a_client_error_is_not_retried(pin: Pin, to: Path, server: FileServer) -
     server.statuses = [403]
     with pytest.raises(Unavailable, match=r"cannot download .*403"):
         download(pin, to)
+    assert len(server.requests) == 1
 
 
 def test_a_missing_network_is_reported_immediately(to: Path) -> None:

@@ -27,6 +27,7 @@ from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.search.query_encoder import QueryEncoder
+from imagesearch.search.query_language import LanguageNotices
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import UploadService
@@ -91,8 +92,14 @@ def web() -> FakeWeb | None:
 
 
 @pytest.fixture
-def searcher(index, texts, images, web) -> Searcher:
-    return Searcher(index, texts, images, RELEVANCE, web)
+def languages() -> LanguageNotices | None:
+    """None: a model for all languages."""
+    return None
+
+
+@pytest.fixture
+def searcher(index, texts, images, web, languages) -> Searcher:
+    return Searcher(index, texts, images, RELEVANCE, web, languages)
 
 
 @pytest.fixture

@@ -4,16 +4,20 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import onnx
 import pytest
 from onnx import TensorProto
+from rich.console import Console
 
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError
+from imagesearch.downloads.model_source import ModelSource
 from imagesearch.embedding.manifest import load_manifest
 from local.errors import UsageError
 from local.models import Puller, check_files, exclusive_lock, models_cache
+from local.output import waiting_line
 from tests.support.models import FILES, known, unsigned_graph
 from tests.support.servers.file_server import FileServer
 
@@ -189,3 +193,40 @@ def test_models_are_stored_in_the_cache_folder_of_the_platform(
     environ: dict[str, str], platform: str, end: str
 ) -> None:
     assert str(models_cache(environ, platform)).endswith(end)
+
+
+def test_a_pull_waits_for_a_busy_server_and_says_why(server: FileServer, cache: Path) -> None:
+    server.statuses, server.error_headers = [429], {"retry-after": "90"}
+    pauses: list[float] = []
+    output = StringIO()
+    console = Console(file=output, width=40)
+    waiting = waiting_line(console)
+    Puller(cache, signed_is_fast=lambda: True, pause=pauses.append, waiting=waiting).pull(
+        known(server)
+    )
+    assert 90 <= pauses[0] <= 91
+    assert output.getvalue() == (
+        "the server returned status 429 and Retry-After 90 s; waiting 90 s before the next attempt"
+        " (Ctrl-C stops)\n"
+    ).replace("waiting 90", f"waiting {pauses[0]:.0f}")
+
+
+def test_an_interrupted_wait_is_resumed_by_the_next_pull(server: FileServer, cache: Path) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    server.statuses = [200, 503]
+    with pytest.raises(KeyboardInterrupt):
+        Puller(cache, signed_is_fast=lambda: True, pause=interrupt).pull(known(server))
+    server.requests.clear()
+    assert puller(cache).pull(known(server)) == cache / "tiny"
+    assert [path for path, _ in server.requests] == ["/text.onnx", "/tokenizer.json"]
+
+
+def test_a_model_is_pulled_from_a_mirror(server: FileServer, cache: Path) -> None:
+    model = known(server)
+    server.files = {f"/mirror/tiny{path}": data for path, data in server.files.items()}
+    source = ModelSource(f"{server.url}/mirror")
+    folder = Puller(cache, signed_is_fast=lambda: True, source=source).pull(model)
+    assert check_files(folder).name == "tiny"
+    assert {path for path, _ in server.requests} == {f"/mirror/tiny/{name}" for name in FILES}

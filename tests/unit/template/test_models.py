@@ -1,9 +1,14 @@
 """Claims about the models in template.yaml: selected by name or URI, downloaded before use."""
 
+import re
 from typing import Any
 
 import pytest
 
+from functions.fetch_model.cloudformation import RESPONSE_SECONDS
+from functions.fetch_model.handler import SHUTDOWN_SECONDS
+from imagesearch.downloads.model_source import ModelSource
+from imagesearch.downloads.model_store import SELF_TEST_SECONDS
 from imagesearch.embedding.model_catalog import catalog_entries
 
 MIB = 1 << 20
@@ -16,10 +21,10 @@ def offered(template) -> list[str]:
     return template["Parameters"]["ModelName"]["AllowedValues"]
 
 
-def test_the_default_model_is_the_one_that_ships(template):
+def test_the_default_model_is_clip_from_its_publisher(template):
     defaults = {name: each.get("Default") for name, each in template["Parameters"].items()}
-    assert defaults["ModelName"] == "starter"
-    for name in ("ModelUri", "NextModelName", "NextModelUri"):
+    assert defaults["ModelName"] == "clip-vit-b-32"
+    for name in ("ModelUri", "ModelSource", "NextModelName", "NextModelUri"):
         assert defaults[name] == "none"
 
 
@@ -60,6 +65,46 @@ def test_the_model_name_has_a_single_source(template, next, nothing):
 @pytest.fixture
 def requested(of_type) -> dict[str, Any]:
     return of_type("Custom::Model")
+
+
+@pytest.mark.parametrize(
+    ("source", "valid"),
+    [
+        ("none", True),
+        ("s3://models-of-mine/mirror", True),
+        ("s3://models-of-mine/a/b_c=1.0", True),
+        ("https://example.org", True),
+        ("https://example.org:8443/models/", True),
+        ("http://example.org/models", False),
+        ("s3://models-of-mine", False),
+        ("s3://models-of-mine/", False),
+        ("s3://models-of-mine/*", False),
+        ("https://user:password@example.org/", False),
+        ("https://example.org/?a=b", False),
+    ],
+)
+def test_a_mirror_is_an_s3_prefix_or_an_https_url_that_the_function_accepts(
+    template, source, valid
+):
+    pattern = template["Parameters"]["ModelSource"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, source)) == valid
+    if valid and source != "none":
+        assert ModelSource(source).base == source
+
+
+def test_both_models_are_fetched_from_the_mirror(template, requested):
+    for each in requested.values():
+        assert each["Source"] == {
+            "Fn::If": ["HasModelSource", {"Ref": "ModelSource"}, {"Ref": "AWS::NoValue"}]
+        }
+    assert template["Conditions"]["HasModelSource"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "ModelSource"}, "none"]}]
+    }
+
+
+def test_the_fetch_function_has_more_time_for_downloads_than_for_its_self_test(functions):
+    times = SELF_TEST_SECONDS + RESPONSE_SECONDS + SHUTDOWN_SECONDS
+    assert functions["FetchModel"]["Timeout"] - times > SELF_TEST_SECONDS
 
 
 def test_the_two_models_have_separate_prefixes(requested):

@@ -139,12 +139,28 @@ def test_a_fetched_model_is_read_from_its_own_prefix_only(allowed, role, part):
 def test_only_the_fetch_function_writes_models_and_only_to_the_model_bucket(allowed):
     bucket = {"Fn::GetAtt": ["ModelBucket", "Arn"]}
     may = allowed("FetchModelRole")
-    assert set(may) == {"ManageModels", "ListModels", "WriteLog", "Trace"}
+    assert set(may) == {"ManageModels", "ListModels", "ReadModelSource", "WriteLog", "Trace"}
     assert may["ManageModels"] == (
         ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
         [{"Fn::Sub": "${ModelBucket.Arn}/*"}],
     )
     assert may["ListModels"] == (["s3:ListBucket"], [bucket])
+
+
+def test_a_mirror_in_s3_is_read_below_its_prefix_and_only_if_it_is_set(resources, template):
+    (policy,) = resources["FetchModelRole"]["Properties"]["Policies"]
+    [(condition, statement, nothing)] = [
+        each["Fn::If"] for each in policy["PolicyDocument"]["Statement"] if "Fn::If" in each
+    ]
+    assert (condition, nothing) == ("ReadsModelSourceFromS3", {"Ref": "AWS::NoValue"})
+    assert (statement["Sid"], statement["Action"]) == ("ReadModelSource", "s3:GetObject")
+    arn, names = statement["Resource"]["Fn::Sub"]
+    assert arn == "arn:${AWS::Partition}:s3:::${Folder}/*"
+    after_scheme = {"Fn::Select": [1, {"Fn::Split": ["s3://", {"Fn::Sub": "${ModelSource}s3://"}]}]}
+    assert names == {"Folder": after_scheme}
+    assert template["Conditions"]["ReadsModelSourceFromS3"] == {
+        "Fn::Not": [{"Fn::Equals": [after_scheme, ""]}]
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """Catalog models in S3: uploaded file by file, and removed again.
 
-Hashes are verified on download (`http_download.Downloader`) and on load (`manifest.verify_file`).
+A file that is stored is not downloaded again, also if the model is incomplete. Hashes are verified
+on download (`http_download.Downloader`) and on load (`manifest.verify_file`).
 """
 
+import math
+import re
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,11 +18,16 @@ from typing import Any, Protocol
 from imagesearch.adapters.s3.model_folder import S3ModelFolder
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
 from imagesearch.downloads.http_download import Downloader, digest, download_if_missing, entry_of
+from imagesearch.downloads.model_source import PUBLISHERS, ModelSource
 from imagesearch.embedding.calibration_file import CALIBRATION, calibrated, read_calibration
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entry
 
 REWRITTEN_FROM = "rewritten-from"  # in the metadata of an object
+MODEL_KEY = re.compile(r"([^/]+/[0-9a-f]{12})/([^/]+)")
+# Reserved for the self-test: CLIP ViT-B/32 takes up to 90 s on two cores with AVX2.
+SELF_TEST_SECONDS = 300.0
+CONNECT_RETRIES = 6  # half a minute, and the connection timeouts
 
 
 class OutOfTime(Unavailable):
@@ -28,22 +37,40 @@ class OutOfTime(Unavailable):
 
 
 class Deadline:
-    """A deadline that the waiting thread ends and the working thread checks."""
+    """The end of some work: after `seconds`, or when the waiting thread ends it before.
 
-    def __init__(self) -> None:
-        self._over = threading.Event()
+    The working thread checks it. `clock` returns seconds.
+    """
+
+    def __init__(
+        self, seconds: float = math.inf, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ended = threading.Event()
+        self._clock = clock
+        self._end = clock() + seconds
 
     def end(self) -> None:
-        self._over.set()
+        self._ended.set()
+
+    @property
+    def remaining(self) -> float:
+        """The seconds until the end; 0 after it."""
+        return 0.0 if self._ended.is_set() else max(0.0, self._end - self._clock())
+
+    def reserving(self, seconds: float) -> "Deadline":
+        """A deadline that is this much earlier, and ends at the latest with this one."""
+        earlier = Deadline(clock=self._clock)
+        earlier._ended, earlier._end = self._ended, self._end - seconds
+        return earlier
 
     def check(self) -> None:
         """Raises OutOfTime."""
-        if self._over.is_set():
+        if not self.remaining:
             raise OutOfTime("the deadline passed before the work was done", "try again")
 
     def wait(self, seconds: float) -> None:
         """Sleep; raises OutOfTime as soon as the deadline passes."""
-        self._over.wait(seconds)
+        self._ended.wait(min(seconds, self.remaining))
         self.check()
 
 
@@ -61,8 +88,10 @@ class SelfTest(Protocol):
 class S3ModelStore:
     """Models below a prefix of a bucket: `s3://bucket/prefix/name/version`.
 
-    `pause` waits between attempts to download, in seconds. `self_test` calibrates a model folder,
-    and raises ModelRefused for a model that must not be used.
+    pause: waits between attempts to download, in seconds.
+    self_test: calibrates a model folder, and raises ModelRefused for one that must not be used.
+    source: the source of the files.
+    waiting: called before a wait with its reason and its seconds.
     """
 
     bucket: str
@@ -71,6 +100,8 @@ class S3ModelStore:
     catalog: Callable[[str], CatalogEntry] = catalog_entry
     pause: Callable[[Deadline, float], None] = Deadline.wait
     self_test: SelfTest | None = None
+    source: ModelSource = PUBLISHERS
+    waiting: Callable[[str, float], object] = lambda _, __: None
 
     def uri(self, name: str) -> str:
         """The MODEL_URI of a model. Raises NotFound, ConfigurationError."""
@@ -87,16 +118,29 @@ class S3ModelStore:
         model, folder = self._fetchable(name), self._folder(self.uri(name))
         try:
             return self._upload_missing(model, folder, deadline)
+        except Unavailable:
+            raise  # what is stored is complete and verified: the next deployment continues there
         except BaseException:
             _remove_incomplete(folder)
             raise
 
     def remove(self, uri: str) -> int:
-        """Delete the objects of a model and return their number; 0 for a URI of another store."""
+        """Delete the objects of a model, and of models whose download was not completed.
+
+        Returns their number. A URI of another store deletes incomplete models only.
+        """
         name, _, version = uri.removeprefix(self._uri_prefix).partition("/")
-        if not (uri.startswith(self._uri_prefix) and name and version) or "/" in version:
-            return 0
-        return self._folder(uri).empty()
+        own = uri.startswith(self._uri_prefix) and name and version and "/" not in version
+        deleted = self._folder(uri).empty() if own else 0
+        return deleted + self._remove_incomplete_models()
+
+    def _remove_incomplete_models(self) -> int:
+        """Delete folders `name/version` without a manifest, which no function can load."""
+        keys = S3ModelFolder(f"s3://{self.bucket}/{self.prefix}", self.s3).keys()
+        found = [match for key in keys if (match := MODEL_KEY.fullmatch(key))]
+        complete = {match[1] for match in found if match[2] == MANIFEST}
+        incomplete = {match[1] for match in found} - complete
+        return sum(self._folder(f"{self._uri_prefix}{each}").empty() for each in sorted(incomplete))
 
     @property
     def _uri_prefix(self) -> str:
@@ -119,9 +163,10 @@ class S3ModelStore:
     def _upload_missing(
         self, model: CatalogEntry, folder: S3ModelFolder, deadline: Deadline
     ) -> list[str]:
+        in_time = deadline.reserving(SELF_TEST_SECONDS if self.self_test else 0)
         stored = {name: _stored_entry(name, pin, folder) for name, pin in model.pins.items()}
         files = {
-            name: entry or self._transfer(name, model, folder, deadline)
+            name: entry or self._transfer(name, model, folder, in_time)
             for name, entry in stored.items()
         }
         deadline.check()
@@ -151,14 +196,25 @@ class S3ModelStore:
     ) -> FileEntry:
         """Download, convert and upload one file; the disk holds one file, two during conversion."""
         downloader = Downloader(
-            lambda _: deadline.check(),
-            lambda seconds: self.pause(deadline, seconds),
-            "give the function more EphemeralStorage",
-            "the next attempt starts again",
+            progress=lambda _: deadline.check(),
+            pause=lambda seconds: self.pause(deadline, seconds),
+            disk_hint="give the function more EphemeralStorage",
+            resume_hint="the files that are stored are not downloaded again",
+            waiting=self.waiting,
+            remaining=lambda: deadline.remaining,
+            connect_retries=CONNECT_RETRIES,
+            s3=self.s3,
         )
         with tempfile.TemporaryDirectory(prefix="model-") as directory:
             path = Path(directory) / name
-            download_if_missing(model.pins[name], path, downloader)
+            pin = self.source.entry(model).pins[name]
+            try:
+                download_if_missing(pin, path, downloader)
+            except OutOfTime as error:
+                raise OutOfTime(
+                    f"the time for downloads ended before {pin.url} was complete",
+                    downloader.resume_hint,
+                ) from error
             # On any CPU: int8 weights are exact on all of them.
             entry = entry_of(path, make_weights_signed=name in model.graphs)
             deadline.check()

@@ -18,6 +18,7 @@ from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.decoding.preprocessing import Preprocessing
 
 MANIFEST = "manifest.json"
+ENGLISH = ("en",)
 Loaded = TypeVar("Loaded")
 IMAGE_SPACE = re.compile(r"[0-9a-f]{16}")
 

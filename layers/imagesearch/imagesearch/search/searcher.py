@@ -10,6 +10,7 @@ from imagesearch.domain.queries import Hit, Search, VectorQuery
 from imagesearch.search.listing import ListPage, ListRequest, list_page
 from imagesearch.search.pagination import Page, page_of
 from imagesearch.search.query_encoder import EncodingResult, QueryEncoder, indexed_image_not_found
+from imagesearch.search.query_language import LanguageNotices
 from imagesearch.search.relevance import (
     QueryRelevance,
     Relevance,
@@ -23,20 +24,25 @@ from imagesearch.search.timing import Stopwatch, Timing
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """One page of hits, nearest first; `cursor` is that of the next page, None on the last one."""
+    """One page of hits, nearest first; `cursor` is that of the next page, None on the last one.
+
+    `notice` is a sentence about the query for the user, None if there is none.
+    """
 
     search_id: str
     model: str
     took_ms: Timing
     hits: list[Hit]
     cursor: str | None
+    notice: str | None = None
 
 
 class Searcher:
     """Answers searches from an index; raises InvalidQuery, NotFound, UnreadableImage, Unavailable.
 
     Without `relevance` (the model is not calibrated), hits have a score only. Without `web`, images
-    cannot be given by URL.
+    cannot be given by URL. `languages` adds notices to queries in a language that the model does
+    not understand.
     """
 
     def __init__(
@@ -46,8 +52,10 @@ class Searcher:
         images: ImageEncoder,
         relevance: Relevance | None = None,
         web: WebImages | None = None,
+        languages: LanguageNotices | None = None,
     ) -> None:
         self._index = index
+        self._languages = languages
         self._texts = texts
         self._relevance = relevance
         self._query_encoder = QueryEncoder(index, texts, images, web)
@@ -133,6 +141,7 @@ class Searcher:
             took_ms=took,
             hits=with_relevance(hits[: page.limit], request.relevance),
             cursor=page.cursor(hits),
+            notice=self._languages.notice(page.search.query) if self._languages else None,
         )
 
 

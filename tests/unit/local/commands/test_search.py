@@ -44,6 +44,13 @@ def test_a_hit_in_json_names_the_file(run: Run, indexed: Path) -> None:
     assert all("url" not in hit and hit["width"] == 64 for hit in found)
 
 
+def test_a_query_in_another_language_is_answered_with_a_notice(run: Run, indexed: Path) -> None:
+    done = run("search", "ein roter Apfel", "--json")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    assert "starter understands English only. The model " in done.stderr
+    assert "notice" not in run("search", "a red apple").stderr
+
+
 def test_a_hit_in_the_table_names_the_key(run: Run, indexed: Path) -> None:
     done = run("search", "red", "--limit", "1")
     assert done.stdout.splitlines()[1].split()[2] in {"red.png", "blue.png"}

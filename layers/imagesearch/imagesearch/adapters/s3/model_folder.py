@@ -81,20 +81,30 @@ class S3ModelFolder:
         except (ClientError, BotoCoreError) as error:
             raise self._error(f"write {name}", error) from error
 
-    def empty(self) -> int:
-        """Delete every object of the folder and return their number; 0 without the bucket."""
+    def keys(self) -> list[str]:
+        """The keys of the objects below the folder, relative to it; none without the bucket."""
         pages = self._s3.get_paginator("list_objects_v2")
-        deleted = 0
+        start = self._key("")
         try:
-            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/"):
-                for entry in page.get("Contents", ()):
-                    self._s3.delete_object(Bucket=self._bucket, Key=entry["Key"])
-                    deleted += 1
+            return [
+                entry["Key"].removeprefix(start)
+                for page in pages.paginate(Bucket=self._bucket, Prefix=start)
+                for entry in page.get("Contents", ())
+            ]
         except (ClientError, BotoCoreError) as error:
             if _code(error) == "NoSuchBucket":
-                return deleted
+                return []
+            raise self._error("list the objects", error) from error
+
+    def empty(self) -> int:
+        """Delete every object of the folder and return their number; 0 without the bucket."""
+        keys = self.keys()
+        try:
+            for key in keys:
+                self._s3.delete_object(Bucket=self._bucket, Key=self._key(key))
+        except (ClientError, BotoCoreError) as error:
             raise self._error("delete the objects", error) from error
-        return deleted
+        return len(keys)
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}" if self._prefix else name
