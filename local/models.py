@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,10 @@ import imagesearch
 from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from imagesearch.downloads.http_download import Downloader, download_if_missing, entry_of
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verify_file
-from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entries
+from imagesearch.embedding.model_catalog import CatalogEntry, Pin
 from imagesearch.embedding.session import signed_weights_are_exact
 from local.errors import UsageError
+from local.model_sources import catalog_entries, copy_file, source_folder
 from local.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 CACHE = "IMAGESEARCH_CACHE"
 STARTER, BETTER = "starter", "clip-vit-b-32"
 _BETTER_NOTICE = (
-    f"using the starter model; `imagesearch models pull {BETTER}` installs CLIP, which recognizes"
-    " far more"
+    f"using the starter model; `imagesearch serve --model {BETTER}` installs CLIP, which recognizes"
+    " far more, and switches to it"
 )
 _CACHE_HINT = f"set {CACHE} to another folder"
 _LAYERS = Path(imagesearch.__file__).resolve().parents[2]
@@ -76,9 +77,8 @@ def choice(requested: str | None, recorded: str | None, installed: dict[str, Pat
     if recorded == STARTER and BETTER in installed:
         return Choice(
             STARTER,
-            f"this folder is indexed with the starter model, and {BETTER} is installed: build its"
-            f" index with `imagesearch reindex --model {BETTER}`, then activate it with"
-            f" `--model {BETTER}`",
+            f"this folder is indexed with the starter model, and {BETTER} is installed:"
+            f" `imagesearch serve --model {BETTER}` switches to it while searches continue",
         )
     if recorded:
         notice = _BETTER_NOTICE if recorded == STARTER else ""
@@ -216,7 +216,7 @@ class Puller:
 
     `signed_is_exact` returns True if this machine computes the same with signed weights; `pause`
     waits between attempts, in seconds. `self_test` raises ModelRefused for a folder with a model
-    that must not be used.
+    that must not be used. `source` is a folder of models from which files are copied instead.
     """
 
     cache: Path
@@ -224,6 +224,7 @@ class Puller:
     signed_is_exact: Callable[[], bool] = signed_weights_are_exact
     pause: Callable[[float], None] = time.sleep
     self_test: Callable[[Path], None] = _no_test
+    source: Path | None = field(default_factory=source_folder)
 
     def pull(self, model: CatalogEntry, *, allow_unpinned: bool = False) -> Path:
         """The folder of the model, tested, and downloaded unless it is installed and undamaged.
@@ -267,7 +268,10 @@ class Puller:
     def _fill(self, model: CatalogEntry, staging: Path) -> None:
         (staging / MANIFEST).unlink(missing_ok=True)
         for name, pin in model.pins.items():
-            download_if_missing(pin, staging / name, self._downloader(name, pin))
+            if self.source:
+                copy_file(self.source / model.name, name, pin, staging / name)
+            else:
+                download_if_missing(pin, staging / name, self._downloader(name, pin))
         graphs = model.graphs if self.signed_is_exact() else set()
         files = {
             name: entry_of(staging / name, make_weights_signed=name in graphs)

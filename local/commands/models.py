@@ -111,7 +111,7 @@ def verify(
 
 def model_lines(data_dir: Path) -> list[str]:
     """A tab-separated line for each model: installed ones first, then those of the catalog."""
-    from imagesearch.embedding.model_catalog import catalog_entries
+    from local.model_sources import catalog_entries
     from local.models import installed_models
 
     installed = installed_models(data_dir)
@@ -139,7 +139,7 @@ def pull_model(
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
     from imagesearch.embedding.manifest import MANIFEST
-    from imagesearch.embedding.model_catalog import catalog_entry
+    from local.model_sources import catalog_entry
     from local.models import BETTER, Puller, models_cache
     from local.output import download_progress, print_line
 
@@ -159,8 +159,8 @@ def pull_model(
     print_line(console, f"{name} is installed; {use}")
     print_line(
         console,
-        "an indexed folder keeps its model: build an index for the new one with"
-        f" `imagesearch reindex FOLDER --model {name}`, then activate it with `--model {name}`",
+        f"an indexed folder keeps its model: `imagesearch serve FOLDER --model {name}` builds the"
+        " new index and switches to it while searches continue",
     )
     return folder
 
