@@ -11,24 +11,25 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesearch import bootstrap
 from imagesearch.domain.errors import ConfigurationError, Unavailable, UnreadableImage
-from imagesearch.domain.images import DetailOptions, EncodedImage, Status
-from imagesearch.domain.ports import ImageEncoder, NextModel, Stored
+from imagesearch.domain.images import DetailOptions, EncodedImage, ImageRef, Status
+from imagesearch.domain.ports import ImageEncoder, NextModel, Stored, VectorIndex
 from imagesearch.indexing.planner import Outcome
 from imagesearch.settings import Settings
 from local import lambda_runtime
 from local.errors import UsageError
 from local.lambda_runtime import Handler
 from local.model_sources import catalog_entry
-from local.model_switch.install import install
+from local.model_switch.install import TESTING, install
 from local.model_switch.switch import INDEXING, Progress
-from local.models import installed_models, model_folder, model_name, models_cache
+from local.models import model_folder, model_name, models_cache
 from local.output import print_line, printable
 from local.sync.folder_sync import FolderSync
 from local.sync.initial_indexing import InitialIndexing, print_ready
@@ -45,6 +46,8 @@ POLL_SECONDS = 0.1
 SETTLE_SECONDS = 30.0
 # Indexing pauses this long for each batch at most while requests are in progress.
 YIELD_SECONDS = 1.0
+# The same for each of about 2,000 parts of the self-test.
+TEST_YIELD_SECONDS = 0.1
 
 
 class PacedEncoder:
@@ -160,11 +163,13 @@ class ServedFolder:
 
     def install(self, name: str, progress: Progress) -> str:
         """See `switch.Folder`."""
-        if name in installed_models(self._data_dir) or Path(name).is_dir():
+        with suppress(UsageError):
+            model_folder(name, self._data_dir)
             return ""
 
         def report(state: str, done: int, total: int | None) -> None:
-            self.gateway.wait_until_idle(YIELD_SECONDS)
+            if state == TESTING:
+                self.gateway.wait_until_idle(TEST_YIELD_SECONDS)
             progress(state, done, total, "")
 
         return install(catalog_entry(name), models_cache(os.environ), report)
@@ -180,7 +185,12 @@ class ServedFolder:
             try:
                 self._workspace.expect(model.name, switching=True)
                 self._fill(model, progress)
-                self._check(model)
+                check_index(
+                    model.name,
+                    self._current.engine.index,
+                    model.engine.index,
+                    {image_of(message.body) for message in list(model.sync.queue.dead_letters)},
+                )
                 search = self._search_function(model)
             except BaseException:
                 model.stop()
@@ -216,25 +226,6 @@ class ServedFolder:
             time.sleep(POLL_SECONDS)
         progress(INDEXING, *model.progress, "")
 
-    def _check(self, model: ServedModel) -> None:
-        """Raise an error if images would no longer be searchable with the model."""
-        old, new = self._current.engine.index, model.engine.index
-        if not new.health().images and old.health().images:
-            raise ConfigurationError(
-                f"{model.name} has no usable vector for any image of the folder",
-                f"check the model with `imagesearch models verify {model.name}`",
-            )
-        dropped = {image_of(message.body) for message in list(model.sync.queue.dead_letters)}
-        before = old.get([ref.id for ref in dropped])
-        after = new.get([ref.id for ref in dropped])
-        missing = [ref.key for ref in dropped if _is_lost(before.get(ref.id), after.get(ref.id))]
-        if missing:
-            raise Unavailable(
-                f"{len(missing):,} images could not be indexed with {model.name}, such as"
-                f" {printable(min(missing))}",
-                "start the server again to retry",
-            )
-
     def _search_function(self, model: ServedModel) -> Handler:
         settings = model.engine.settings
         handler = lambda_runtime.search(settings, model.sync.queue, lambda: self.next_model())
@@ -255,6 +246,29 @@ class ServedFolder:
         bootstrap.release(settings)
         # The handlers of a model have reference cycles, which hold its sessions.
         gc.collect()
+
+
+def check_index(name: str, old: VectorIndex, new: VectorIndex, failed: Set[ImageRef]) -> None:
+    """Check that the new index of a model has every image of the old one.
+
+    failed: the images that could not be indexed after several attempts.
+
+    Raises ConfigurationError, Unavailable.
+    """
+    if not new.health().images and old.health().images:
+        raise ConfigurationError(
+            f"{name} has no usable vector for any image of the folder",
+            f"check the model with `imagesearch models verify {name}`",
+        )
+    ids = [ref.id for ref in failed]
+    before, after = old.get(ids), new.get(ids)
+    missing = [ref.key for ref in failed if _is_lost(before.get(ref.id), after.get(ref.id))]
+    if missing:
+        images = "1 image" if len(missing) == 1 else f"{len(missing):,} images"
+        raise Unavailable(
+            f"{images} could not be indexed with {name}, such as {printable(min(missing))}",
+            "start the server again to retry",
+        )
 
 
 def _name_of(engine: FolderEngine) -> str:
