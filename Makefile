@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 FOLDER ?= samples
 PORT ?= 8000
+# Empty: the model of the folder's index. A model that is named here is downloaded without a prompt.
+MODEL =
 BIN := .venv/bin
 # The layer is built with the pip of .venv, independent of PYTHON.
 SAM := SAM_CLI_TELEMETRY=0 MAKEFLAGS= PYTHON="$(CURDIR)/$(BIN)/python" .venv-sam/bin/sam
@@ -44,8 +46,9 @@ setup-quantize: setup  ## Install what quantizes a model on this machine when it
 
 setup-sam: .venv-sam/stamp  ## Install the SAM CLI and cfn-lint into .venv-sam
 
-run: setup  ## Index a folder and serve it: make run FOLDER=~/Pictures
-	@folder="$(FOLDER)"; $(BIN)/imagesearch serve "$${folder/#\~\//$$HOME/}" --port $(PORT)
+run: setup  ## Index a folder and serve it: make run FOLDER=~/Pictures MODEL=clip-vit-b-32
+	@folder="$(FOLDER)"; $(BIN)/imagesearch serve "$${folder/#\~\//$$HOME/}" --port $(PORT) \
+		$(if $(MODEL),--model "$(MODEL)" --yes)
 
 setup-test: .venv/test.stamp .venv-sam/stamp  ## Install the test dependencies
 

@@ -10,12 +10,15 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from imagesearch.domain.ports import ChangeQueue
+from imagesearch.domain.ports import ChangeQueue, NextModel
 from imagesearch.settings import Settings
 from local.workspace import Workspace, uses_server
+
+if TYPE_CHECKING:
+    from imagesearch.indexing.indexer import Indexer
 
 # Linux limits a variable to 128 KiB, and decoder processes inherit this one.
 MAX_REUSE_CHARACTERS = 65_536
@@ -94,20 +97,29 @@ class LambdaContext:
         return 15 * 60 * 1000
 
 
-def index_images() -> Handler:
-    """The indexing function; import it after `set_environment`."""
-    from functions.index_images.app import handler
+def index_images(settings: Settings, indexer: "Indexer") -> Handler:
+    """The indexing function with this indexer; call it after `set_environment`."""
+    from functions.index_images.composition import build_handler
 
+    handler = build_handler(settings, indexer)
     _log_to_stderr("index_images")
     return handler
 
 
-def search(queue: ChangeQueue) -> Handler:
-    """The search function over a queue of this process; import it after `set_environment`."""
-    from functions.search.app import build_handler
+def search(
+    settings: Settings,
+    queue: ChangeQueue,
+    next_model: Callable[[], NextModel | None] = lambda: None,
+) -> Handler:
+    """The search function over a queue of this process; call it after `set_environment`.
 
+    Its health check reports the progress of `next_model`.
+    """
+    from functions.search.composition import build_handler
+
+    handler = build_handler(settings, queue, next_model)
     _log_to_stderr("search")
-    return build_handler(queue)
+    return handler
 
 
 def _log_to_stderr(name: str) -> None:

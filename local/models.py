@@ -27,9 +27,10 @@ from imagesearch.embedding.manifest import (
     load_manifest,
     verify_file,
 )
-from imagesearch.embedding.model_catalog import CatalogEntry, Pin, catalog_entries
+from imagesearch.embedding.model_catalog import CatalogEntry, Pin
 from imagesearch.embedding.session import plainly_exact
 from local.errors import UsageError
+from local.model_sources import catalog_entries, copy_file
 from local.quantization.requirement import require_onnx
 from local.workspace import Workspace
 
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 CACHE = "IMAGESEARCH_CACHE"
 STARTER, BETTER = "starter", "clip-vit-b-32"
 _BETTER_NOTICE = (
-    f"using the starter model; `imagesearch models pull {BETTER}` installs CLIP, which recognizes"
-    " far more"
+    f"using the starter model; `imagesearch serve --model {BETTER}` installs CLIP, which recognizes"
+    " far more, and switches to it"
 )
 # The folder with the downloaded files of a model that is being quantized, inside its own.
 FLOAT32 = "float32"
@@ -87,9 +88,8 @@ def choice(requested: str | None, recorded: str | None, installed: dict[str, Pat
     if recorded == STARTER and BETTER in installed:
         return Choice(
             STARTER,
-            f"this folder is indexed with the starter model, and {BETTER} is installed: build its"
-            f" index with `imagesearch reindex --model {BETTER}`, then activate it with"
-            f" `--model {BETTER}`",
+            f"this folder is indexed with the starter model, and {BETTER} is installed:"
+            f" `imagesearch serve --model {BETTER}` switches to it while searches continue",
         )
     if recorded:
         notice = _BETTER_NOTICE if recorded == STARTER else ""
@@ -241,8 +241,8 @@ class Puller:
     convert them back each time that the model is loaded. `pause` waits between attempts, in
     seconds. `self_test` raises ModelRefused for a folder with a model that must not be used; the
     float32 model that it was quantized from is in its folder `FLOAT32`. `notice` gets a line for
-    each graph that is quantized. `source` is the source of the files; `waiting` is called before a
-    wait with its reason and its seconds.
+    each graph that is quantized. `source` is the source of the files, or a folder from which they
+    are copied; `waiting` is called before a wait with its reason and its seconds.
     """
 
     cache: Path
@@ -251,7 +251,7 @@ class Puller:
     pause: Callable[[float], None] = time.sleep
     self_test: Callable[[Path], None] = _no_test
     notice: Callable[[str], None] = _no_notice
-    source: ModelSource = PUBLISHERS
+    source: ModelSource | Path = PUBLISHERS
     waiting: Callable[[str, float], object] = lambda _, __: None
 
     def pull(self, model: CatalogEntry) -> Path:
@@ -331,6 +331,10 @@ class Puller:
         return plain.model_copy(update={"quantized": quantized})
 
     def _download(self, model: CatalogEntry, folder: Path) -> None:
+        if isinstance(self.source, Path):
+            for name, pin in model.pins.items():
+                copy_file(self.source / model.name, name, pin, folder / name)
+            return
         for name, pin in self.source.entry(model).pins.items():
             download_if_missing(pin, folder / name, self._downloader(name, pin))
 

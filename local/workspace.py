@@ -16,12 +16,16 @@ MAX_OTHERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A folder of images, the directory of its indexes, its current model and its next model."""
+    """A folder of images, the directory of its indexes, its current model and its next model.
+
+    With `switching`, the server switches to the next model as soon as its index is complete.
+    """
 
     folder: Path
     directory: Path
     model: str | None = None
     next_model: str | None = None
+    switching: bool = False
 
     @property
     def digest(self) -> str:
@@ -62,18 +66,28 @@ class Workspace:
 
         Raises UsageError if the data directory is not writable.
         """
-        next_model = _recorded(self.directory).get("next_model")
+        recorded = _recorded(self.directory)
+        next_model = recorded.get("next_model")
         with self._write_errors():
-            self._record(model, next_model if next_model != model else None)
+            if next_model in (None, model):
+                self._record(model, None)
+            else:
+                self._record(model, next_model, bool(recorded.get("switching")))
             (self.directory.parent / LAST_USED).write_text(self.directory.name + "\n")
 
-    def expect(self, next_model: str | None) -> None:
+    def expect(self, next_model: str | None, *, switching: bool = False) -> None:
         """Record the next model; the defaults of searches stay the same. Raises UsageError."""
         with self._write_errors():
-            self._record(_recorded(self.directory).get("model"), next_model)
+            self._record(_recorded(self.directory).get("model"), next_model, switching)
 
-    def _record(self, model: str | None, next_model: str | None) -> None:
-        record = {"folder": str(self.folder), "model": model, "next_model": next_model}
+    def _record(self, model: str | None, next_model: str | None, switching: bool = False) -> None:
+        record: dict[str, Any] = {
+            "folder": str(self.folder),
+            "model": model,
+            "next_model": next_model,
+        }
+        if switching:
+            record["switching"] = True
         if not self.directory.is_dir() and self.directory.parent != self.folder:
             mark(self.directory.parent)
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -103,7 +117,13 @@ def workspace_of(folder: Path, data_dir: Path) -> Workspace:
         raise UsageError("the path of the folder is not valid UTF-8: rename the folder")
     directory = data_dir.expanduser().resolve() / f"{folder.name or 'root'}-{_digest(folder)}"
     recorded = _recorded(directory)
-    return Workspace(folder, directory, recorded.get("model"), recorded.get("next_model"))
+    return Workspace(
+        folder,
+        directory,
+        recorded.get("model"),
+        recorded.get("next_model"),
+        bool(recorded.get("switching")),
+    )
 
 
 def last_used(data_dir: Path) -> Workspace:

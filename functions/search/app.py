@@ -2,45 +2,11 @@
 
 import os
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics
-
 from imagesearch import bootstrap
-from imagesearch.access import Scope, key_bindings
-from imagesearch.domain.ports import ChangeQueue
 from imagesearch.settings import Settings
 
-from .handler import Handler, KeyScopes, make_handler
-from .request_log import RequestLog
-from .routing import Dependencies
+from .composition import build_handler
 
 settings = Settings.from_environment(os.environ)
-logger = Logger(service="search", level=settings.log_level)
-metrics = EphemeralMetrics(namespace="imagesearch", service="search")
-
-
-def build_handler(queue: ChangeQueue | None) -> Handler:
-    """The handler for the settings of the environment; the health check reports on `queue`."""
-
-    def dependencies(scope: Scope | None = None) -> Dependencies:
-        return Dependencies(
-            bootstrap.searcher(settings, scope),
-            bootstrap.image_store(settings),
-            queue,
-            bootstrap.derived_store(settings),
-            bootstrap.uploads(settings, scope),
-            classifier=bootstrap.classifier(settings, scope),
-            label_sets=bootstrap.label_sets(settings, scope),
-            feedback=bootstrap.feedback(settings, scope),
-            duplicate_groups=bootstrap.duplicate_groups(settings, scope),
-            duplicate_check=bootstrap.duplicate_check(settings, scope),
-        )
-
-    key_scopes = KeyScopes(key_bindings(settings.key_collections), dependencies)
-    return make_handler(
-        dependencies(), RequestLog(logger, metrics), settings.cors_origin, key_scopes
-    )
-
-
-handler = build_handler(bootstrap.change_queue(settings))
+handler = build_handler(settings, bootstrap.change_queue(settings))
 bootstrap.warm_up(settings, texts=True)

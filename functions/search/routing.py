@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler import Response
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.domain.images import Document
-from imagesearch.domain.ports import ChangeQueue, DerivedStore, ImageStore
+from imagesearch.domain.ports import ChangeQueue, DerivedStore, ImageStore, NextModel
 from imagesearch.duplicates.checker import DuplicateChecker
 from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.feedback import Feedback
@@ -92,6 +92,7 @@ class Dependencies:
 
     `queue` holds pending bucket changes, for the health check; None where it is not accessible.
     Without `derived` there are no thumbnails; without `uploads` the bucket is read-only.
+    `next_model` returns the progress of a change of the model, for the health check.
     """
 
     searcher: Searcher
@@ -104,6 +105,7 @@ class Dependencies:
     feedback: Feedback = field(kw_only=True)
     duplicate_groups: DuplicateFinder = field(kw_only=True)
     duplicate_check: DuplicateChecker = field(kw_only=True)
+    next_model: Callable[[], NextModel | None] = field(default=lambda: None, kw_only=True)
 
     @property
     def image_urls(self) -> ImageUrls:

@@ -220,8 +220,7 @@ def pull_model(
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
-    from imagesearch.downloads.model_source import ModelSource
-    from imagesearch.embedding.model_catalog import catalog_entry
+    from local.model_sources import catalog_entry, model_source
     from local.models import BETTER, Puller, models_cache, original_of
     from local.output import download_progress, print_line, waiting_line
 
@@ -239,7 +238,7 @@ def pull_model(
             progress,
             self_test=self_test,
             notice=partial(print_line, console),
-            source=ModelSource(source),
+            source=model_source(source),
             waiting=waiting_line(console),
         )
         folder = puller.pull(model)
@@ -247,8 +246,8 @@ def pull_model(
     print_line(console, f"{name} is installed; {use}")
     print_line(
         console,
-        "an indexed folder keeps its model: build an index for the new one with"
-        f" `imagesearch reindex FOLDER --model {name}`, then activate it with `--model {name}`",
+        f"an indexed folder keeps its model: `imagesearch serve FOLDER --model {name}` builds the"
+        " new index and switches to it while searches continue",
     )
     return folder
 

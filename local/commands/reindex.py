@@ -132,7 +132,7 @@ def build_and_follow(workspace: Workspace, model: str, console: Console) -> None
     from local import lambda_runtime
     from local.output import print_line
     from local.sync.folder_sync import FolderSync
-    from local.sync.initial_indexing import InitialIndexing
+    from local.sync.initial_indexing import InitialIndexing, print_ready
     from local.sync.live_report import reporting
 
     signal.signal(signal.SIGTERM, interrupt)
@@ -140,8 +140,9 @@ def build_and_follow(workspace: Workspace, model: str, console: Console) -> None
     if not engine:
         return
     say = partial(print_line, console)
-    indexing = InitialIndexing(engine, model, console)
-    handler = reporting(lambda_runtime.index_images(), engine.store, engine.index, say)
+    indexing = InitialIndexing(engine, console, partial(print_ready, model))
+    function = lambda_runtime.index_images(engine.settings, engine.indexer)
+    handler = reporting(function, engine.store, engine.index, say)
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, indexing.outcomes)
     sync.start()
     try:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from local.errors import Interrupted
 from local.options import (
     API_KEY,
     DATA_DIR,
+    RESUMABLE,
     DataDir,
     Exclude,
     ForgetMissing,
     ImageFolder,
-    Model,
     NoDefaultExcludes,
     set_excludes,
 )
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from imagesearch.uploads import Permissions
+    from local.model_switch.selection import Selection
 
 UPLOAD_RECORD_SECONDS = 86_400.0
 
@@ -51,7 +53,16 @@ def serve(
     exclude: Exclude = None,
     no_default_excludes: NoDefaultExcludes = False,
     data_dir: DataDir = DATA_DIR,
-    model: Model = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model name, or path of a model folder. A missing model is downloaded, and a"
+            " folder that is indexed with another model switches when the new index is complete."
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Download a missing model without a prompt.")
+    ] = False,
     forget_missing: ForgetMissing = False,
 ) -> None:
     """Index a folder, keep the index in sync, and serve the API and the search page."""
@@ -60,20 +71,23 @@ def serve(
     from rich.console import Console
 
     from imagesearch.uploads import Permissions
-    from local.models import model_to_index_with
+    from local.model_switch.selection import select_models
 
+    console = Console(stderr=True)
     try:
-        selected = model_to_index_with(model, workspace)
+        selection = select_models(model, workspace, console, yes=yes)
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(RESUMABLE) from stopped
+    try:
         permissions = Permissions(allow_uploads, allow_delete, allow_urls)
-        console = Console(stderr=True)
-        serve_folder(workspace, selected, host, port, permissions, console, forget_missing)
+        serve_folder(workspace, selection, host, port, permissions, console, forget_missing)
     except KeyboardInterrupt:
         return
 
 
 def serve_folder(
     workspace: Workspace,
-    model: str,
+    selection: Selection,
     host: str,
     port: int,
     permissions: Permissions,
@@ -84,12 +98,11 @@ def serve_folder(
 
     With `forget`, the first run deletes the records of unavailable files; later runs keep them.
     """
-    from local import lambda_runtime
+    from imagesearch.settings import Settings
+    from local.model_switch.served_folder import ServedFolder
+    from local.model_switch.switch import ModelSwitch
     from local.output import print_line, printable
     from local.running_server import announced
-    from local.sync.folder_sync import FolderSync
-    from local.sync.initial_indexing import InitialIndexing
-    from local.sync.live_report import reporting
     from local.sync.reconcile import activate, keep_records
     from local.web.application import application
     from local.web.auth import ApiKeys, is_loopback
@@ -100,8 +113,10 @@ def serve_folder(
     os.environ["ALLOW_URLS"] = str(permissions.urls)
     signal.signal(signal.SIGTERM, interrupt)
     server = Server(host, port)
-    engine = activate(workspace, model)
+    forgetting = (lambda _: True) if forget else keep_records
     say = partial(print_line, console)
+    # No variable here refers to the engine, whose model may be replaced.
+    served = ServedFolder(activate(workspace, selection.model), console, server.url, forgetting)
     say(f"serving {printable(str(workspace.folder))} at {server.url}")
     clean_up(workspace.derived)
     keys = ApiKeys.from_environment(os.environ)
@@ -110,19 +125,19 @@ def serve_folder(
             f"anyone who can reach {host} can {_enabled_operations(permissions)} these images:"
             f" set {API_KEY}"
         )
-    indexing = InitialIndexing(
-        engine, server.url, console, (lambda _: True) if forget else keep_records
-    )
-    handler = reporting(lambda_runtime.index_images(), engine.store, engine.index, say)
-    sync = FolderSync(workspace.folder, engine.store, engine.index, handler, indexing.outcomes)
-    sync.start()
+    switch = ModelSwitch(served, say)
+    served.next_model = switch.status
+    served.start()
     try:
-        search = lambda_runtime.search(sync.queue)
+        if selection.next_model:
+            switch.start(selection.next_model)
+        settings = Settings.from_environment(os.environ)
         with announced(workspace.directory, server.url):
-            server.run(application(workspace, search, host, keys, engine.settings))
+            server.run(application(workspace, served.gateway, host, keys, settings, switch))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        sync.stop()
+        switch.stop()
+        served.stop()
 
 
 def interrupt(*_: Any) -> None:

@@ -1,7 +1,7 @@
 """Indexing of a whole folder with progress on the terminal: once, or first and then repeatedly."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
@@ -29,19 +29,26 @@ def index_with_progress(
 
 
 class InitialIndexing:
-    """Reconciles with progress the first time, then prints that `address` is ready.
+    """Reconciles with progress the first time, then calls `ready`.
 
     Later runs are silent, except for problems with files that had none before. `forget` applies to
-    the first run only.
+    the first run only. With `progress`, the first run calls it with the numbers of done and of all
+    images, and shows no progress on the console.
     """
 
     def __init__(
-        self, engine: FolderEngine, address: str, console: Console, forget: Forget = keep_records
+        self,
+        engine: FolderEngine,
+        console: Console,
+        ready: Callable[[], None],
+        forget: Forget = keep_records,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._engine = engine
-        self._address = address
         self._console = console
+        self._call_when_ready = ready
         self._forget = forget
+        self._progress = progress
         self._ready = False
         self._reported: set[str] = set()
 
@@ -49,17 +56,20 @@ class InitialIndexing:
         """The outcomes of one run over the folder. Raises Unavailable."""
         report = Report()
         started = time.perf_counter()
-        console = Console(quiet=True) if self._ready else self._console
+        silent = self._ready or self._progress is not None
+        console = Console(quiet=True) if silent else self._console
         forget = keep_records if self._ready else self._forget
-        yield from self._engine.reconcile(report, console, forget)
-        _print_report(report, time.perf_counter() - started, console)
+        progress = None if self._ready else self._progress
+        yield from self._engine.reconcile(report, console, forget, progress)
         if self._ready:
             self._print_new_problems(report)
+        else:
+            _print_report(report, time.perf_counter() - started, self._console)
         self._reported = set(report.problems())
         if not self._ready:
             self._wait_until_visible(report.searchable)
             self._ready = True
-            print(f"ready {self._address}", flush=True)  # noqa: T201
+            self._call_when_ready()
 
     def _print_new_problems(self, report: Report) -> None:
         lines = report.problems()
@@ -77,6 +87,11 @@ class InitialIndexing:
         deadline = time.monotonic() + MAX_VISIBILITY_SECONDS
         while self._engine.index.health().images < images and time.monotonic() < deadline:
             time.sleep(0.1)
+
+
+def print_ready(text: str) -> None:
+    """Print on standard output that every image is searchable."""
+    print(f"ready {text}", flush=True)  # noqa: T201
 
 
 def _print_report(report: Report, seconds: float, console: Console) -> None:

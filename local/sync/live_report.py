@@ -20,13 +20,18 @@ Say = Callable[[str], None]
 
 
 def reporting(handler: Handler, store: ImageStore, index: VectorIndex, say: Say) -> Handler:
-    """Wrap the handler, and start a thread that reports on its images.
+    """Wrap the handler, and start a thread that reports on its images."""
+    return started_report(store, index, say).watching(handler)
+
+
+def started_report(store: ImageStore, index: VectorIndex, say: Say) -> "LiveReport":
+    """A report whose thread runs until `stop`.
 
     The function's own log, meant for CloudWatch, contains no keys.
     """
     report = LiveReport(store, index, say)
     threading.Thread(target=report.run, daemon=True, name="live report").start()
-    return report.watching(handler)
+    return report
 
 
 class LiveReport:
@@ -48,6 +53,7 @@ class LiveReport:
         self._due: dict[ImageRef, float] = {}
         self._reported: dict[ImageRef, str] = {}
         self._changed = threading.Condition()
+        self._stopped = False
 
     def watching(self, handler: Handler) -> Handler:
         """Wrap the handler: compare the index before and after each batch."""
@@ -62,11 +68,19 @@ class LiveReport:
         return handle
 
     def run(self) -> None:
-        """Report what is due, until the process ends."""
-        while True:
+        """Report what is due, until stopped."""
+        while not self._stopped:
             self.report_due()
             with self._changed:
+                if self._stopped:
+                    return
                 self._changed.wait(min(self._due.values()) - self._clock() if self._due else None)
+
+    def stop(self) -> None:
+        """End `run`."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
     def report_due(self) -> None:
         """Report the rejections whose quiet time is over."""

@@ -116,11 +116,16 @@ class FolderEngine:
     indexer: Indexer
 
     def reconcile(
-        self, report: Report, console: Console, forget: Forget = keep_records
+        self,
+        report: Report,
+        console: Console,
+        forget: Forget = keep_records,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Outcome]:
         """Process every key of the folder and of the index. Raises Unavailable.
 
-        `forget` is called at most once, and decides on the records of unavailable files.
+        `forget` is called at most once, and decides on the records of unavailable files. `progress`
+        is called with the numbers of processed and of all images in the folder.
         """
         if not os.path.isdir(self.workspace.folder):  # noqa: PTH112 - Path.is_dir raises
             raise Unavailable(f"{self.workspace.folder} does not exist")
@@ -137,8 +142,11 @@ class FolderEngine:
             reconcile(self.indexer, survey.present),
             reconcile(self.indexer, missing_images(self.store, self.index, listed, unavailable)),
         )
-        for outcome in tracked(outcomes, len(survey.present), console):
+        total = len(survey.present)
+        for done, outcome in enumerate(tracked(outcomes, total, console), start=1):
             report.add(outcome)
+            if progress:
+                progress(min(done, total), total)
             yield outcome
         report.add_kept(unavailable.values())
         if unavailable and forget(report):
@@ -204,13 +212,12 @@ def open_engine(workspace: Workspace, model: str, reread: bool = False) -> Folde
     """
     folder = model_folder(model, workspace.directory.parent)
     settings = set_environment(workspace, folder)
+    return engine_with(workspace, settings, bootstrap.indexer(settings, reread))
+
+
+def engine_with(workspace: Workspace, settings: Settings, indexer: Indexer) -> FolderEngine:
+    """The engine of a folder with this indexer; opens or creates the index."""
     # The store that the functions use: it records which mount points are missing.
     store = bootstrap.folder_store(settings)
     store.set_mount_points(load_mount_points(workspace.directory))
-    return FolderEngine(
-        workspace,
-        settings,
-        store,
-        bootstrap.vector_index(settings),
-        bootstrap.indexer(settings, reread),
-    )
+    return FolderEngine(workspace, settings, store, bootstrap.vector_index(settings), indexer)

@@ -8,10 +8,10 @@ from imagesearch.access import key_bindings
 from imagesearch.adapters.filesystem.bucket_changes import UPLOAD_URL, FolderChanges
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.settings import Settings
-from local.lambda_runtime import Handler
-from local.web.auth import ApiKeys, Auth
+from local.web.auth import ApiKeys, Auth, is_loopback
 from local.web.files import IMMUTABLE, PREFIX, THUMBNAILS, Files, ScopedFiles
-from local.web.gateway import Gateway, request_path
+from local.web.gateway import request_path
+from local.web.models import MODELS, ModelRoutes, ModelSwitch
 from local.web.uploads import Uploads
 from local.workspace import Workspace
 
@@ -31,19 +31,27 @@ class Routes:
 
 def application(
     workspace: Workspace,
-    handler: Handler,
+    api: WSGIApplication,
     host: str,
     keys: ApiKeys,
     settings: Settings,
+    models: ModelSwitch | None = None,
 ) -> WSGIApplication:
-    """The files and thumbnails of the folder, the search function, and uploads if allowed."""
+    """The files and thumbnails of the folder, the API, and uploads if allowed.
+
+    Models are installed with `models`, on a loopback address only.
+    """
     store = bootstrap.folder_store(settings)
     thumbnails = FolderStore(workspace.derived / THUMBNAILS.strip("/"))
+    scopes = key_bindings(settings.key_collections)
     prefixes: dict[str, WSGIApplication] = {
-        PREFIX: ScopedFiles(Files(store), key_bindings(settings.key_collections)),
+        PREFIX: ScopedFiles(Files(store), scopes),
         THUMBNAILS: Files(thumbnails, THUMBNAILS, IMMUTABLE),
     }
     if settings.allow_uploads:
         changes = FolderChanges(workspace.folder, workspace.derived, store.excludes)
         prefixes[UPLOAD_URL] = Uploads(store, changes)
-    return Auth(Routes(prefixes, Gateway(handler)), host, keys, settings.cors_origin)
+    # With CORS_ORIGIN, a proxy may pass on requests from other machines.
+    if models and is_loopback(host) and settings.cors_origin is None:
+        prefixes[MODELS] = ModelRoutes(models, scopes)
+    return Auth(Routes(prefixes, api), host, keys, settings.cors_origin)

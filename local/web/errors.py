@@ -63,6 +63,16 @@ NOT_WRITTEN = ErrorResponse(
     "the image cannot be written to the folder",
     "check free disk space and the folder's permissions",
 )
+KEY_IS_LIMITED = ErrorResponse(
+    "403 Forbidden",
+    "not_allowed",
+    "this API key is limited to collections and cannot change the model",
+    "use a key that is not limited to collections",
+)
+NO_ROUTE = ErrorResponse(
+    "404 Not Found", "unknown_route", "there is no such path", "read /openapi.json"
+)
+MODEL_IN_USE = ErrorResponse("409 Conflict", "model_in_use", "this model is in use already")
 NOT_TEXT = ErrorResponse(
     "400 Bad Request",
     "invalid_body",
@@ -75,6 +85,31 @@ FUNCTION_FAILED = ErrorResponse(
     "the search function failed",
     "read the log on the terminal of the server",
 )
+
+
+def unknown_model(message: str, hint: str) -> ErrorResponse:
+    """No model with this name can be installed."""
+    return ErrorResponse("404 Not Found", "unknown_model", message, hint)
+
+
+def switch_in_progress(name: str) -> ErrorResponse:
+    """Another model is being installed or indexed."""
+    return ErrorResponse(
+        "409 Conflict",
+        "switch_in_progress",
+        f"the server is switching to {name}",
+        "wait until GET /v1/health has no next_model",
+    )
+
+
+def wrong_method(allowed: str) -> ErrorResponse:
+    """The path exists, but not with this method."""
+    return ErrorResponse(
+        "405 Method Not Allowed",
+        "method_not_allowed",
+        f"the path needs the method {allowed}",
+        f"use {allowed}",
+    )
 
 
 def foreign_host(host: str) -> ErrorResponse:

@@ -123,8 +123,30 @@ class Gateway:
         self._handler = handler
         # A Lambda environment processes one event at a time, and the router relies on it.
         self._lock = threading.Lock()
+        self._requests = 0
+        self._request_ended = threading.Condition()
+
+    def replace(self, handler: Handler) -> None:
+        """Use another handler from the next request on; afterwards nothing runs in the old one."""
+        with self._lock:
+            self._handler = handler
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait until no request is in progress, at most this long."""
+        with self._request_ended:
+            self._request_ended.wait_for(lambda: not self._requests, seconds)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with self._request_ended:
+            self._requests += 1
+        try:
+            return self._response(environ, start_response)
+        finally:
+            with self._request_ended:
+                self._requests -= 1
+                self._request_ended.notify_all()
+
+    def _response(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
             event = proxy_event(http_request(environ))
         except ValueError:

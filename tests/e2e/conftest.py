@@ -44,6 +44,7 @@ class Serving:
         self._commands = commands
         self.url = ""
         self.data_dir = data_dir
+        self.command: list[str | Path] = [COMMAND]
         self._eventually = eventually
         self._process: subprocess.Popen[str] | None = None
         self.out: list[str] = []
@@ -52,9 +53,9 @@ class Serving:
     def start(self, *options: object, **environment: str) -> "Serving":
         """Start the server without waiting for `ready`."""
         self.out, self.err, self.url = [], [], ""
-        given = map(str, options)
+        given, port = map(str, options), ("--port", "0")
         self._process = subprocess.Popen(
-            [COMMAND, "serve", self.folder, "--port", "0", "--data-dir", self.data_dir, *given],
+            [*self.command, "serve", self.folder, *port, "--data-dir", self.data_dir, *given],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

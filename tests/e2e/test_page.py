@@ -63,7 +63,7 @@ def test_the_box_has_the_focus_and_the_folder_is_shown(page: Page, url: str) -> 
     expect(page.locator("#q")).to_be_focused()
     expect(page.locator("#grid .hit").first).to_be_visible()
     expect(page.locator("#state")).to_contain_text("87 images · model starter")
-    expect(page.locator("#note")).to_contain_text("starter model")
+    expect(page.locator("#change-text")).to_contain_text("starter model")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Health route: the state of the index, the model and the queue."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal, TypeAlias
 
 from aws_lambda_powertools.event_handler import Response
@@ -25,6 +26,21 @@ class Waiting(ResponseModel):
     ]
 
 
+class ModelChange(ResponseModel):
+    """A model that will replace the one in use."""
+
+    name: Annotated[str, Field(description="Name of the model.")]
+    state: Annotated[
+        Literal["downloading", "testing", "indexing", "failed"],
+        Field(description="Current step, or `failed`; the model in use answers searches."),
+    ]
+    done: Annotated[
+        int, Field(ge=0, description="Bytes, steps of the self-test or images that are done.")
+    ]
+    total: Annotated[int | None, Field(description="Their total number; null if unknown.")]
+    message: Annotated[str, Field(description="Reason for a failure or a delay; else empty.")]
+
+
 class Health(ResponseModel):
     status: Annotated[str, Field(description="Always `ok`: if searches fail, the status is 503.")]
     images: Annotated[int, Field(description="Number of searchable images.")]
@@ -42,6 +58,10 @@ class Health(ResponseModel):
         Waiting | None,
         Field(description="Approximate; null if the queue is unavailable, absent without a queue."),
     ] = None
+    next_model: Annotated[
+        ModelChange | None,
+        Field(description="Absent unless the model changes; the local server alone reports it."),
+    ] = None
 
 
 class HealthRoutes:
@@ -54,6 +74,11 @@ class HealthRoutes:
     def health(self) -> Response[Any]:
         searcher, queue = self._dependencies.searcher, self._dependencies.queue
         index = searcher.health()
+        optional: dict[str, Any] = {}
+        if queue:
+            optional["lag"] = _lag(queue)
+        if model := self._dependencies.next_model():
+            optional["next_model"] = ModelChange.model_validate(asdict(model))
         return json_response(
             Health(
                 status="ok",
@@ -63,7 +88,7 @@ class HealthRoutes:
                 index=index.name,
                 cluster=index.status,
                 allows=_allowed(self._dependencies.uploads),
-                **({"lag": _lag(queue)} if queue else {}),
+                **optional,
             )
         )
 

@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,6 +22,7 @@ from imagesearch.domain.ports import (
     BucketChanges,
     ChangeQueue,
     DerivedStore,
+    ImageEncoder,
     ImageStore,
     RecheckQueue,
     VectorIndex,
@@ -49,6 +50,7 @@ from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
+from imagesearch.object_cache import Cached
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.query_language import Alternative, LanguageNotices
 from imagesearch.search.relevance import Relevance
@@ -64,15 +66,18 @@ if TYPE_CHECKING:
 Register: TypeAlias = Callable[[Callable[[], object]], object]
 
 
-def indexer(settings: Settings, force: bool = False) -> Indexer:
+def indexer(
+    settings: Settings, force: bool = False, encoder: ImageEncoder | None = None
+) -> Indexer:
     """The use case of the indexing function; loads the image encoder only.
 
-    With `force`, objects are read even if their state has not changed.
+    With `force`, objects are read even if their state has not changed. `encoder` replaces the
+    encoder of the model.
     """
     return Indexer(
         image_store(settings),
         vector_index(settings),
-        image_encoder(settings.model_uri),
+        encoder or image_encoder(settings.model_uri),
         gps=settings.exif_gps,
         derived=derived_store(settings),
         linker=Linker(
@@ -173,7 +178,7 @@ def _recheck_queue(settings: Settings) -> RecheckQueue | None:
     return SqsRecheckQueue(settings.revisit_queue_url)
 
 
-@cache
+@Cached
 def vector_index(settings: Settings) -> VectorIndex:
     """The index of the model's image space, which contains no vectors of other models."""
     model = manifest_of(settings.model_uri)
@@ -226,7 +231,7 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
     return index
 
 
-@cache
+@Cached
 def _label_index(settings: Settings) -> VectorIndex:
     """The index of the model's label space, which contains no vectors of other prompts."""
     model = manifest_of(settings.model_uri)
@@ -238,7 +243,7 @@ def _label_encoder(settings: Settings) -> LabelEncoder:
     return LabelEncoder(text_encoder(settings.model_uri), manifest_of(settings.model_uri).prompts)
 
 
-@cache
+@Cached
 def manifest_of(model_uri: str) -> Manifest:
     """The manifest of a model, with its calibration; raises ConfigurationError."""
     folder = _model_folder(model_uri, [MANIFEST])
@@ -260,7 +265,7 @@ def language_notices(model_uri: str) -> LanguageNotices | None:
     manifest = manifest_of(model_uri)
     if _languages(manifest) != ENGLISH:
         return None
-    return LanguageNotices(manifest.name, cache(lambda: _multilingual(manifest)))
+    return LanguageNotices(manifest.name, Cached(lambda: _multilingual(manifest)))
 
 
 def _languages(manifest: Manifest) -> tuple[str, ...]:
@@ -279,7 +284,7 @@ def _multilingual(manifest: Manifest) -> Alternative | None:
     return max(found, key=lambda each: each.same_index, default=None)
 
 
-@cache
+@Cached
 def image_encoder(model_uri: str) -> OnDemandImageEncoder:
     """The model's image encoder, loaded when it is first needed; raises ConfigurationError."""
     manifest = manifest_of(model_uri)
@@ -295,7 +300,7 @@ def image_encoder(model_uri: str) -> OnDemandImageEncoder:
     return OnDemandImageEncoder(manifest.name, load)
 
 
-@cache
+@Cached
 def text_encoder(model_uri: str) -> OnDemandTextEncoder:
     """The model's text encoder, loaded when it is first needed; raises ConfigurationError."""
     manifest = manifest_of(model_uri)
@@ -321,7 +326,7 @@ def warm_up(settings: Settings, *, texts: bool) -> None:
     warm_up(image_encoder(model), text_encoder(model) if texts else None)
 
 
-@cache
+@Cached
 def relevance_of(model_uri: str) -> Relevance | None:
     """The model's calibration; None if it is not calibrated. Raises ConfigurationError."""
     manifest = manifest_of(model_uri)
@@ -338,7 +343,7 @@ def _model_folder(model_uri: str, names: Sequence[str]) -> Path:
     return folder
 
 
-@cache
+@Cached
 def _s3_model(model_uri: str) -> "tuple[S3ModelFolder, Path]":
     """The model folder in S3, and the local folder of its downloaded files."""
     from imagesearch.adapters.s3.model_folder import S3ModelFolder
@@ -346,7 +351,7 @@ def _s3_model(model_uri: str) -> "tuple[S3ModelFolder, Path]":
     return S3ModelFolder(model_uri), Path(tempfile.mkdtemp(prefix="model-"))
 
 
-@cache
+@Cached
 def image_store(settings: Settings) -> ImageStore:
     """The store of the images: an S3 bucket or a folder."""
     if settings.bucket.startswith("file://"):
@@ -356,19 +361,27 @@ def image_store(settings: Settings) -> ImageStore:
     return S3Store(settings.bucket, tags=settings.read_tags)
 
 
-@cache
 def folder_store(settings: Settings) -> "FolderStore":
-    """The image store of a folder, with its exclusions."""
+    """The image store of a folder, with its exclusions; the same for every model."""
+    return _folder_store(
+        settings.bucket, settings.exclude, settings.default_excludes, settings.own_folders
+    )
+
+
+@Cached
+def _folder_store(
+    bucket: str, exclude: str, default_excludes: bool, own_folders: str
+) -> "FolderStore":
     from imagesearch.adapters.filesystem.excludes import Excludes
     from imagesearch.adapters.filesystem.image_store import FolderStore
 
-    folder = local_path(settings.bucket)
-    own = [local_path(uri) for uri in settings.own_folders.split()]
-    excludes = Excludes(folder, settings.exclude.split("\n"), settings.default_excludes, own)
+    folder = local_path(bucket)
+    own = [local_path(uri) for uri in own_folders.split()]
+    excludes = Excludes(folder, exclude.split("\n"), default_excludes, own)
     return FolderStore(folder, excludes=excludes)
 
 
-@cache
+@Cached
 def derived_store(settings: Settings) -> DerivedStore | None:
     """The store of thumbnails, pending uploads and feedback; None if DERIVED_URI is not set."""
     return None if settings.derived_uri is None else derived_at(settings.derived_uri)
@@ -400,7 +413,7 @@ def bucket_changes(settings: Settings) -> BucketChanges:
     return S3Changes()
 
 
-@cache
+@Cached
 def web_images(settings: Settings) -> WebImages | None:
     """Downloads images by URL; None if ALLOW_URLS is off."""
     if not settings.allow_urls:
@@ -408,6 +421,23 @@ def web_images(settings: Settings) -> WebImages | None:
     from imagesearch.adapters.web_images import HttpsImages
 
     return HttpsImages()
+
+
+def release(settings: Settings) -> None:
+    """Close the indexes of these settings and the encoders of their model, and free their memory.
+
+    Use cases that were created with them must not be used any more.
+    """
+    encoder = image_encoder.remove(settings.model_uri)
+    if encoder:
+        encoder.close()
+    text_encoder.remove(settings.model_uri)
+    relevance_of.remove(settings.model_uri)
+    image_store.remove(settings)
+    for index in (vector_index.remove(settings), _label_index.remove(settings)):
+        close = getattr(index, "close", None)
+        if close:
+            close()
 
 
 def change_queue(settings: Settings) -> ChangeQueue | None:

@@ -21,6 +21,7 @@ from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import LabelEncoder, Prompts
+from imagesearch.domain.ports import NextModel
 from imagesearch.duplicates.checker import DuplicateChecker
 from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.embedding.manifest import DuplicateWeights
@@ -154,8 +155,24 @@ def feedback(index, derived) -> Feedback:
 
 
 @pytest.fixture
+def next_model() -> NextModel | None:
+    """None: the model does not change."""
+    return None
+
+
+@pytest.fixture
 def dependencies(
-    searcher, store, queue, derived, uploads, classifier, label_sets, feedback, index, images
+    searcher,
+    store,
+    queue,
+    derived,
+    uploads,
+    classifier,
+    label_sets,
+    feedback,
+    index,
+    images,
+    next_model,
 ) -> Dependencies:
     return Dependencies(
         searcher,
@@ -168,6 +185,7 @@ def dependencies(
         feedback=feedback,
         duplicate_groups=DuplicateFinder(index),
         duplicate_check=DuplicateChecker(index, images, DuplicateWeights().weights),
+        next_model=lambda: next_model,
     )
 
 

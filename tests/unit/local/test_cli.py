@@ -133,7 +133,7 @@ def test_a_model_is_verified_by_name_and_by_path(run: Run, tmp_path: Path) -> No
 def test_use_of_the_starter_model_is_reported_with_the_command_for_clip(
     run: Run, folder: Path
 ) -> None:
-    assert "imagesearch models pull clip-vit-b-32" in run("index", str(folder)).stderr
+    assert "imagesearch serve --model clip-vit-b-32" in run("index", str(folder)).stderr
     assert "models pull" not in run("index", str(folder), "--model", "starter").stderr
 
 

@@ -57,10 +57,10 @@ BOTH, ONE = {"starter": HERE, "clip-vit-b-32": HERE}, {"starter": HERE}
 @pytest.mark.parametrize(
     ("given", "recorded", "known", "model", "message"),
     [
-        (None, None, ONE, "starter", "models pull clip-vit-b-32"),
+        (None, None, ONE, "starter", "serve --model clip-vit-b-32"),
         (None, None, BOTH, "clip-vit-b-32", ""),
-        (None, "starter", ONE, "starter", "models pull clip-vit-b-32"),
-        (None, "starter", BOTH, "starter", "reindex --model clip-vit-b-32"),
+        (None, "starter", ONE, "starter", "serve --model clip-vit-b-32"),
+        (None, "starter", BOTH, "starter", "serve --model clip-vit-b-32"),
         (None, "clip-vit-b-32", BOTH, "clip-vit-b-32", ""),
         (None, "/my/model", ONE, "/my/model", ""),
         ("starter", "clip-vit-b-32", BOTH, "starter", ""),

@@ -102,6 +102,21 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True)
+class NextModel:
+    """A model that will replace the one in use, and the progress of its current step.
+
+    `state` is downloading (steps are bytes), testing (steps of the self-test), indexing (images) or
+    failed; `total` is None where it is unknown. `message` is the reason for a failure or a delay.
+    """
+
+    name: str
+    state: str
+    done: int = 0
+    total: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class IndexHealth:
     """`status` is green, yellow or red, `images` the number of searchable images."""
 

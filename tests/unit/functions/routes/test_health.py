@@ -2,6 +2,7 @@
 
 import pytest
 
+from imagesearch.domain.ports import NextModel
 from tests.support.fakes import FakeQueue, picture
 
 HEALTHY = {
@@ -43,3 +44,13 @@ class TestWithQueue:
         index.unavailable = True
         answer = ask("GET", "/v1/health")
         assert (answer.status, answer.error) == (503, "unavailable")
+
+
+class TestChangeOfTheModel:
+    @pytest.fixture
+    def next_model(self):
+        return NextModel("clip", "indexing", 3, 12)
+
+    def test_health_reports_the_progress_of_the_next_model(self, ask):
+        expected = {"name": "clip", "state": "indexing", "done": 3, "total": 12, "message": ""}
+        assert ask("GET", "/v1/health").json == HEALTHY | {"next_model": expected}

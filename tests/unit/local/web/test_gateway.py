@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -139,3 +140,25 @@ def test_a_response_keeps_repeated_headers_and_drops_its_content_length() -> Non
     )
     assert answer.headers == [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X-One", "1")]
     assert answer.body == "é".encode()
+
+
+def test_a_replaced_handler_finishes_its_request_and_gets_no_other(call: Call) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(event: Any, context: Any) -> dict[str, Any]:
+        entered.set()
+        leave.wait()
+        return {"statusCode": 200, "body": "old"}
+
+    app = Gateway(slow)
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(call, app, "/")
+        entered.wait()
+        replaced = threads.submit(app.replace, lambda *_: {"statusCode": 200, "body": "new"})
+        app.wait_until_idle(0)
+        assert not replaced.done()
+        leave.set()
+        assert first.result().body == b"old"
+        replaced.result()
+    assert call(app, "/").body == b"new"
+    app.wait_until_idle(PATIENCE_SECONDS)

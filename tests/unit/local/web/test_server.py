@@ -24,6 +24,7 @@ from pathlib import Path
 from local.web.auth import ApiKeys
 from local.web.application import application
 from local.lambda_runtime import settings_of
+from local.web.gateway import Gateway
 from local.web.server import Server
 from local.workspace import workspace_of
 
@@ -35,7 +36,7 @@ server = Server("127.0.0.1", 0)
 print(server.port, flush=True)
 workspace = workspace_of(Path(sys.argv[1]), Path(sys.argv[2]))
 settings = settings_of(workspace, Path("unused"))
-server.run(application(workspace, handler, "127.0.0.1", ApiKeys({}), settings))
+server.run(application(workspace, Gateway(handler), "127.0.0.1", ApiKeys({}), settings))
 """
 
 

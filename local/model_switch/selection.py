@@ -1,0 +1,143 @@
+"""Selection of the model that `serve` starts with, and of the one that it switches to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from imagesearch import bootstrap
+from imagesearch.domain.errors import ConfigurationError, ImageSearchError
+from local.errors import UsageError
+from local.lambda_runtime import settings_of
+from local.model_sources import catalog_entries
+from local.model_switch.install import failure_text, install_with_progress, megabytes
+from local.models import choice, installed_models, model_folder, model_name, models_cache
+from local.output import print_line
+from local.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from imagesearch.embedding.model_catalog import CatalogEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The model to start with, and the model to switch to, which may not be installed."""
+
+    model: str
+    next_model: str | None = None
+
+
+def select_models(
+    requested: str | None,
+    workspace: Workspace,
+    console: Console,
+    *,
+    yes: bool,
+    install: Callable[[CatalogEntry, Path, Console], str] = install_with_progress,
+) -> Selection:
+    """The models for a folder, after the installation of the requested model if necessary.
+
+    An indexed folder starts with its own model: the requested one is installed, and its index
+    filled, while the folder is served. With `yes`, missing models are downloaded without a prompt.
+
+    Raises UsageError.
+    """
+    cache = models_cache(os.environ)
+    installed = installed_models(workspace.directory.parent, cache)
+    if requested is None:
+        return _resumed(workspace, installed, console)
+    own = choice(None, workspace.model, installed).model
+    missing = _missing_entry(requested, workspace, installed)
+    if missing is None:
+        return _of_installed(requested, own, workspace)
+    if not _may_download(missing, cache, yes):
+        print_line(console, f"{requested} is not installed: searching with {own}")
+        return Selection(own)
+    if workspace.model:
+        return Selection(own, requested)
+    try:
+        print_line(console, install(missing, cache, console))
+    except (ImageSearchError, UsageError) as error:
+        print_line(console, failure_text(error))
+        print_line(console, f"searching with {own}")
+        return Selection(own)
+    return Selection(requested)
+
+
+def _resumed(workspace: Workspace, installed: dict[str, Path], console: Console) -> Selection:
+    """The folder's own model, and the next one if a switch to it was interrupted."""
+    chosen = choice(None, workspace.model, installed)
+    if workspace.switching and workspace.next_model:
+        try:
+            model_folder(workspace.next_model, workspace.directory.parent)
+        except UsageError as error:
+            print_line(console, f"the switch to {workspace.next_model} is canceled: {error}")
+            workspace.expect(None)
+        else:
+            return Selection(chosen.model, workspace.next_model)
+    if chosen.notice:
+        print_line(console, f"imagesearch: {chosen.notice}")
+    return Selection(chosen.model)
+
+
+def _missing_entry(
+    name: str, workspace: Workspace, installed: dict[str, Path]
+) -> CatalogEntry | None:
+    """The catalog entry of a model that must be downloaded. Raises UsageError."""
+    if name in installed:
+        return None
+    entry = next((each for each in catalog_entries() if each.name == name), None)
+    if entry is None:
+        model_folder(name, workspace.directory.parent)
+        return None
+    return entry
+
+
+def _may_download(model: CatalogEntry, cache: Path, yes: bool) -> bool:
+    size = megabytes(model.bytes)
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            f"{model.name} is not installed: use --yes to download it ({size}, to {cache}),"
+            f" or run `imagesearch models pull {model.name}` first"
+        )
+    question = f"{model.name} is not installed. Download it ({size}) to {cache}?"
+    return typer.confirm(question, default=True, err=True)
+
+
+def _of_installed(requested: str, own: str, workspace: Workspace) -> Selection:
+    data_dir = workspace.directory.parent
+    name = model_name(model_folder(requested, data_dir), data_dir)
+    if not workspace.model or own == name or _is_filled(name, own, workspace):
+        if workspace.switching and workspace.next_model != name:
+            workspace.expect(None)
+        return Selection(requested)
+    return Selection(own, name)
+
+
+def _is_filled(name: str, own: str, workspace: Workspace) -> bool:
+    """True if the index of a model has as many images as the folder's own, or is the same.
+
+    Also true if the folder's own model cannot be used any more.
+    """
+    data_dir = workspace.directory.parent
+    try:
+        settings = [settings_of(workspace, model_folder(each, data_dir)) for each in (name, own)]
+        names = [bootstrap.index_name(each) for each in settings]
+        indexes = bootstrap.vector_indexes(settings[0])
+        filled, current = (
+            indexes[each].health().images if each in indexes else 0 for each in names
+        )
+    except (UsageError, ConfigurationError):
+        return True
+    return names[0] == names[1] or filled >= current
