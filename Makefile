@@ -12,6 +12,8 @@ PARAMETERS ?=
 # Number of test processes: one more than two cores, for tests wait for servers. Each takes up to 3 GB.
 WORKERS ?= 3
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Without compiled files, each test process rewrites the assertions of all tests (10 s of CPU).
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-quantize setup-sam setup-test lock opensearch docs
 .DEFAULT_GOAL := run

@@ -1,5 +1,6 @@
 """Fixtures of all kinds of tests: a real OpenSearch server, a second model, and waiting."""
 
+import gc
 import json
 import os
 import signal
@@ -42,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest files first: workers share the rest evenly."""
     longest = [TESTS / name for name in LONGEST_FILES]
     items.sort(key=lambda item: item.path not in longest)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the modules and the collected tests from garbage collections, which visit each."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

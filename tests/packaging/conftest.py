@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tests.support.sharing import shared_by_workers
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PYTHON = "python3.13"
+# The path of that Python, if it is not found otherwise.
+PYTHON_VARIABLE = "LAMBDA_PYTHON"
 # Packages of the Lambda runtime; pure Python, so the copies of any environment work.
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
 
@@ -119,18 +122,38 @@ def lambda_roots(shipped, tmp_path_factory) -> Iterator[dict[str, Path]]:
 def lambda_python(tmp_path_factory) -> Path:
     """The Python version of Lambda in an environment without packages."""
     folder = tmp_path_factory.mktemp("python")
-    for candidate in _pythons():
-        command = [candidate, "-m", "venv", "--without-pip", folder]
-        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
-            return folder / "bin/python"
-    return missing(f"no {PYTHON}, which Lambda runs: install it, for example with pyenv")
+    for candidate in pythons(os.environ):
+        command = [candidate, "-m", "venv", "--clear", "--without-pip", folder]
+        with suppress(OSError):
+            if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+                return folder / "bin/python"
+    return missing(
+        f"no {PYTHON} with venv, which Lambda runs, on PATH or among the versions of uv and pyenv:"
+        " run `uv python install 3.13`, `pyenv install 3.13` or"
+        f" `apt-get install {PYTHON}-venv`, or set {PYTHON_VARIABLE} to its path"
+    )
 
 
-def _pythons() -> Iterator[str | Path]:
-    if found := shutil.which(PYTHON):
-        yield found
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    yield from sorted(pyenv.glob(f"versions/3.13*/bin/{PYTHON}"), reverse=True)
+def pythons(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Candidates for the Python version of Lambda, which may not run; only the named one if any."""
+    if named := environ.get(PYTHON_VARIABLE):
+        yield Path(named)
+        return
+    # A pyenv shim on PATH exists for versions that are not selected, and fails.
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        if found := shutil.which(PYTHON, path=folder):
+            yield Path(found)
+    home = Path(environ.get("HOME", "/"))
+    uv = environ.get("UV_PYTHON_INSTALL_DIR")
+    data = environ.get("XDG_DATA_HOME") or home / ".local/share"
+    for versions, pattern in (
+        (Path(uv) if uv else Path(data, "uv/python"), f"cpython-3.13*/bin/{PYTHON}"),
+        (Path(environ.get("PYENV_ROOT") or home / ".pyenv", "versions"), f"3.13*/bin/{PYTHON}"),
+        # The versions installed with the Python that runs the tests.
+        (Path(sys.base_prefix).parent, f"*3.13*/bin/{PYTHON}"),
+    ):
+        with suppress(OSError):
+            yield from sorted(versions.glob(pattern), reverse=True)
 
 
 @pytest.fixture(scope="session")

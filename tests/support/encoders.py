@@ -9,7 +9,7 @@ from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions, Details, Embedding, EncodedImage
 from imagesearch.domain.ports import ImageEncoder
 
-DIMENSION = 1024
+DIMENSION = 4096
 BROKEN = b"broken"
 HASH = "0123456789abcdef"
 DETAILS = Details(HASH, "1.000:" + "A" * 576)

@@ -16,7 +16,7 @@ from tests.support.aws.cloud import BUCKET, Cloud, Handler, Queue, event_of
 from tests.support.waiting import PATIENCE_SECONDS
 
 PACE_SECONDS = 0.2
-IDLE_SECONDS = 0.02
+IDLE_SECONDS = 0.1
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Searching:
     wrong: list[str] = field(default_factory=list)
 
     def run(self, stop: threading.Event) -> None:
-        while not stop.is_set():
+        while not stop.wait(IDLE_SECONDS):
             searcher = self.searcher
             own = searcher.search(Search(ImageQuery(self.picture)))
             words = searcher.search(Search(TextQuery("an owl")))

@@ -11,6 +11,8 @@ PATIENCE_SECONDS = 600.0
 PAUSE_SECONDS, PROGRESS_SECONDS = 0.02, 1.0
 # A condition is evaluated for a fifth of the time at most: what is waited for needs the CPU.
 PAUSE_RATIO = 4
+# A pause grows with the wait, which it extends by a twentieth at most.
+WAIT_RATIO = 0.05
 
 
 def eventually(
@@ -26,8 +28,8 @@ def eventually(
     items. The wait fails `seconds` after its last change, and never before PATIENCE_SECONDS.
     """
     patience = max(seconds, PATIENCE_SECONDS)
-    seen, changed = progress(), time.monotonic()
-    checked = changed
+    seen, begun = progress(), time.monotonic()
+    changed = checked = begun
     while True:
         started = time.monotonic()
         if condition():
@@ -38,7 +40,8 @@ def eventually(
             if (found := progress()) != seen:
                 seen, changed = found, now
         assert now - changed < patience, f"not within {patience:g} s: {what} (progress: {seen})"
-        time.sleep(min(max(PAUSE_SECONDS, PAUSE_RATIO * (now - started)), PROGRESS_SECONDS))
+        pause = max(PAUSE_SECONDS, PAUSE_RATIO * (now - started), WAIT_RATIO * (now - begun))
+        time.sleep(min(pause, PROGRESS_SECONDS))
 
 
 def run(command: Any, **options: Any) -> "subprocess.CompletedProcess[str]":

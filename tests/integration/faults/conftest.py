@@ -6,6 +6,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ from tests.support.paths import server_parent
 
 # Together longer than any fault here, like the hour that the template allows.
 AGAIN_SECONDS = 3
+# A cluster takes most of the CPU while it starts. Each retry reads the states of all objects.
+START_AGAIN_SECONDS = 10
 RECEIVES = 1_000
 PATIENCE_SECONDS = 0.3
 WORKERS = 2
@@ -59,9 +62,9 @@ def start(own_server) -> Callable[[], None]:
 
 
 @pytest.fixture
-def subscribe(cloud) -> Callable[[], Queue]:
+def subscribe(cloud) -> Callable[..., Queue]:
     """Creates a queue for subsequent changes of the bucket."""
-    return lambda: cloud.queue("eventbridge", again=AGAIN_SECONDS, receives=RECEIVES)
+    return partial(cloud.queue, "eventbridge", again=AGAIN_SECONDS, receives=RECEIVES)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.integration.faults.conftest import START_AGAIN_SECONDS
 from tests.support.aws.cloud import BUCKET
 from tests.support.images.fault_images import IMAGES_OF_A_BULK, change, fill
 from tests.support.servers.opensearch_proxy import opensearch_proxy
@@ -22,7 +23,7 @@ def test_messages_sent_before_the_cluster_started_are_indexed(
     cloud, subscribe, running_functions, own_server, start, eventually, assert_consistent
 ):
     own_server.stop()
-    queue = subscribe()
+    queue = subscribe(again=START_AGAIN_SECONDS)
     fill(cloud, 20)
     with running_functions(queue, own_server.url) as service:
         eventually("every image came back", lambda: len(service.returned) == 20)
@@ -96,7 +97,7 @@ def test_a_cluster_killed_during_a_bulk_and_restarted_has_every_image(
     """Images are overwritten, deleted and added during the outage."""
     start()
     keys = fill(cloud, BULKS * IMAGES_OF_A_BULK)
-    queue = subscribe()
+    queue = subscribe(again=START_AGAIN_SECONDS)
     queue.send(message(keys))
     with opensearch_proxy(own_server.url) as proxy:
         proxy.fault = killing(moment, proxy)

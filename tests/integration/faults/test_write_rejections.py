@@ -8,7 +8,7 @@ from imagesearch.adapters.opensearch.client import OpenSearchClient
 from tests.support.images.fault_images import change, fill
 from tests.support.servers.opensearch_proxy import opensearch_proxy
 
-IMAGES = 60
+IMAGES = 40
 CHANGED = 10
 OFTEN = "cluster.info.update.interval"
 

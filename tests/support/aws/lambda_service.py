@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.support.aws.cloud import Handler, Queue, event_of
 
-PAUSE = 0.2
+# Between two requests for messages: longer and longer while there are none.
+PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.05, 1.0
 
 
 class LambdaService:
@@ -32,11 +33,14 @@ class LambdaService:
             end.result()
 
     def _work(self, handler: Handler) -> None:
+        pause = PAUSE_SECONDS
         while not self._ended.is_set():
             if messages := self._queue.receive():
                 self._deliver(messages, handler)
+                pause = PAUSE_SECONDS
             else:
-                self._ended.wait(PAUSE)
+                self._ended.wait(pause)
+                pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
     def _deliver(self, messages: list[dict[str, Any]], handler: Handler) -> None:
         answer = handler(event_of(messages))

@@ -7,7 +7,7 @@ from tests.support.aws.cloud import BUCKET, Cloud
 from tests.support.encoders import BROKEN
 
 # In one bulk these exceed 1 MB, which the server writes to its log at once.
-IMAGES_OF_A_BULK = 120
+IMAGES_OF_A_BULK = 40
 
 
 def key(number: int) -> str:

@@ -21,6 +21,7 @@ from imagesearch.calibration.calibration_set import MIN_PHOTOS, CalibrationSet
 from imagesearch.calibration.photo_embeddings import PhotoEmbeddings
 from imagesearch.calibration.ports import Variant, VariantKind
 from imagesearch.calibration.preprocessing_check import Better, Measured, better_variant
+from imagesearch.calibration.retrieval import ranks, recall
 from imagesearch.domain.errors import ModelRefused
 from imagesearch.domain.images import Embedding
 from imagesearch.embedding.calibration_file import CALIBRATION, read_calibration
@@ -34,7 +35,7 @@ from local.commands.models import calibrate_model
 from local.models import Puller
 from models.clip.build_random import build
 from models.model_folder import write_manifest
-from tests.support.paths import SAMPLES
+from tests.support.paths import SAMPLES, STARTER_MODEL
 from tests.unit.embedding.self_test.conftest import copy_starter
 from tests.unit.models.conftest import SMALL_CLIP, small_clip  # noqa: F401
 
@@ -132,6 +133,19 @@ def test_wrong_preprocessing_is_distinguished_from_the_right_one(
     assert found.variant.description == right
     assert found.found > found.stated_found
     assert better(vectors, kind, right, wrong) is None
+
+
+def test_all_photos_have_the_figures_that_ship(
+    vectors: Vectors, photos: CalibrationSet, shipped_manifest: dict[str, Any]
+) -> None:
+    """The photos are those of the self-test, and not in their full size."""
+    encoder = OnnxTextEncoder(STARTER_MODEL, load_manifest(STARTER_MODEL))
+    captions = np.concatenate([encoder.encode_texts([text]) for text in photos.captions])
+    found = int((ranks(captions, vectors.photos[RIGHT]) == 0).sum())
+    # Vectors of texts differ slightly between CPUs.
+    assert found == pytest.approx(photos.starter_found, abs=1)
+    stated = shipped_manifest["quality"]["text_to_image"]
+    assert recall(captions, vectors.photos[RIGHT]) == pytest.approx(stated, abs=2.5)
 
 
 def test_a_graph_with_exchanged_channels_gives_the_vectors_of_exchanged_photos(
