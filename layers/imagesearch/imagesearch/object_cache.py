@@ -35,3 +35,8 @@ class Cached(Generic[P, T]):
         """Remove the result for these arguments and return it; None if there is none."""
         with self._lock:
             return self._created.pop((args, *sorted(kwargs.items())), None)
+
+    def clear(self) -> None:
+        """Remove all results."""
+        with self._lock:
+            self._created.clear()

@@ -210,10 +210,10 @@ def settings(aws, s3, tmp_path, monkeypatch) -> Settings:
 def fresh():
     """Clears the caches of bootstrap, as in a new process."""
     for kept in KEPT:
-        kept.cache_clear()
+        kept.clear()
     yield
     for kept in KEPT:
-        kept.cache_clear()
+        kept.clear()
 
 
 def fetched(folder: Path) -> set[str]:

@@ -23,7 +23,7 @@ def self_test() -> RecordingTest:
 @pytest.fixture(autouse=True)
 def fresh() -> Any:
     for kept in (bootstrap.manifest_of, bootstrap.relevance_of, bootstrap._s3_model):
-        kept.cache_clear()  # type: ignore[attr-defined]
+        kept.clear()
 
 
 @pytest.fixture

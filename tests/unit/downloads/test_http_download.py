@@ -121,17 +121,12 @@ def test_a_busy_server_is_retried(status: int, pin: Pin, to: Path, server: FileS
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("40", 40),
-        ("0", 0),
-        (format_datetime(datetime.now(UTC) + timedelta(days=30), usegmt=True), None),
-        (format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0),
-    ],
+    ("wait", "seconds"), [("40", 40), ("0", 0), (timedelta(days=30), None), (timedelta(days=-1), 0)]
 )
 def test_the_server_decides_how_long_to_wait(
-    value: str, seconds: float | None, pin: Pin, to: Path, server: FileServer
+    wait: str | timedelta, seconds: float | None, pin: Pin, to: Path, server: FileServer
 ) -> None:
+    value = wait if isinstance(wait, str) else format_datetime(datetime.now(UTC) + wait, True)
     server.statuses, server.error_headers = [429, 429], {"retry-after": value}
     clock = PatientClock(left=1000)
     if seconds is None:
