@@ -15,6 +15,7 @@ from PIL import Image
 
 from benchmarks.clip.contestants import SEED
 from benchmarks.workbench import REPOSITORY, SAMPLES
+from imagesearch.embedding.session import plainly_exact
 from models.clip.build_random import build
 from models.clip.weights import VIT_B_32
 from models.evaluation.samples import read_samples
@@ -59,7 +60,7 @@ def _sides(picture: Image.Image, size: str) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class ClipFolders:
-    """`dynamic` has the form of public int8 files, with signed weights."""
+    """`dynamic` has the form of public int8 files after `models pull` on this machine."""
 
     fp32: Path
     dynamic: Path
@@ -76,7 +77,8 @@ def clip_folders() -> Iterator[ClipFolders]:
         folders = ClipFolders(root / "fp32", root / "dynamic", root / "static")
         build(VIT_B_32, TOKENIZER, folders.fp32, SEED)
         samples = partial(read_samples, SAMPLES)
-        for method, folder in (("dynamic", folders.dynamic), ("static", folders.static)):
+        pulled = "dynamic" if plainly_exact() else "dynamic-unsigned"
+        for method, folder in ((pulled, folders.dynamic), ("static", folders.static)):
             how = (method, ())
             quantize(folders.fp32, folder, image=how, text=how, samples=samples)
         yield folders
