@@ -147,6 +147,18 @@ def _holds_model(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
+def must_be_tested(name: str, folder: Path) -> bool:
+    """True for a model of the catalog in the cache that was never tested.
+
+    Earlier releases did not test models.
+    """
+    if folder != (models_cache(os.environ) / name).resolve():
+        return False
+    from imagesearch.embedding.self_test.run import recorded_result
+
+    return any(entry.name == name for entry in catalog_entries()) and not recorded_result(folder)
+
+
 def check_files(folder: Path) -> Manifest:
     """The manifest of a folder whose files match their hashes. Raises ConfigurationError."""
     manifest = load_manifest(folder)
@@ -272,7 +284,9 @@ class Puller:
             require_onnx(model.name)
         self._make_cache()
         with exclusive_lock(folder):
-            if not is_pulled(model, folder):
+            if is_pulled(model, folder):
+                self._test_installed(folder)
+            else:
                 self._install(model, folder)
         return folder
 

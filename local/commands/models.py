@@ -120,8 +120,9 @@ def pull(
         str,
         typer.Option(
             envvar="IMAGESEARCH_MODEL_SOURCE",
-            metavar="URL",
-            help="Mirror with the files at URL/NAME/FILE: https://host/path or s3://bucket/prefix.",
+            metavar="SOURCE",
+            help="Mirror with the files at SOURCE/NAME/FILE: https://host/path,"
+            " s3://bucket/prefix, or a folder.",
         ),
     ] = "",
 ) -> None:

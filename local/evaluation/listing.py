@@ -9,8 +9,9 @@ from pathlib import Path
 
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.manifest import MULTILINGUAL, load_manifest
-from imagesearch.embedding.model_catalog import CatalogEntry, catalog_entries
+from imagesearch.embedding.model_catalog import CatalogEntry
 from local.evaluation.latency import Latency
+from local.model_sources import catalog_entries
 from local.models import installed_models
 
 _MEGABYTE = 1_000_000

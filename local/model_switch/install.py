@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from imagesearch.calibration.calibration_set import shipped_set
 from imagesearch.domain.errors import ImageSearchError
@@ -17,31 +20,44 @@ from local.models import Puller, original_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from local.output import DownloadProgress
-
 MEGABYTE = 1_000_000
 DOWNLOADING, TESTING = "downloading", "testing"
+POLL_SECONDS = 0.1
+# Called with the step, the numbers of done and of all bytes or parts of the test, and the reason
+# for a delay.
+Progress: TypeAlias = Callable[[str, int, int | None, str], None]
 
 
-def install(
-    model: CatalogEntry, cache: Path, progress: Callable[[str, int, int | None], None]
-) -> str:
+def install(model: CatalogEntry, cache: Path, progress: Progress) -> str:
     """Download and test a model, and return the result as a line.
 
-    `progress` is called with the step (downloading or testing), and with the numbers of done and of
-    all bytes or parts of the test. An exception that it raises ends the installation, which a later
-    call resumes.
+    An exception that `progress` raises ends the installation, which a later call resumes.
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
     sizes = [pin.bytes for pin in model.pins.values()]
     # Files are downloaded in this order, and files of an earlier attempt are skipped.
     before = dict(zip(model.pins, accumulate(sizes, initial=0), strict=False))
+    done, reason = 0, ""
 
     def downloaded(name: str, total: int | None, present: int) -> None:  # noqa: ARG001
-        progress(DOWNLOADING, before[name] + present, model.bytes)
+        nonlocal done, reason
+        done, reason = before[name] + present, ""
+        progress(DOWNLOADING, done, model.bytes, reason)
 
-    return _install(model, cache, downloaded, lambda done, total: progress(TESTING, done, total))
+    def waiting(why: str, seconds: float) -> None:
+        nonlocal reason
+        reason = f"{why}; the next attempt is in {seconds:.0f} s"
+        progress(DOWNLOADING, done, model.bytes, reason)
+
+    def pause(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(POLL_SECONDS, left))
+            progress(DOWNLOADING, done, model.bytes, reason)
+
+    puller = Puller(cache, downloaded, source=model_source(), waiting=waiting, pause=pause)
+    return _install(model, puller, lambda now, total: progress(TESTING, now, total, ""))
 
 
 def install_with_progress(model: CatalogEntry, cache: Path, console: Console) -> str:
@@ -49,30 +65,32 @@ def install_with_progress(model: CatalogEntry, cache: Path, console: Console) ->
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
-    from local.output import counted_progress, download_progress
+    from local.output import counted_progress, download_progress, print_line, waiting_line
 
     with (
         download_progress(console) as downloaded,
         counted_progress(console, "testing the model") as tested,
     ):
-        return _install(model, cache, downloaded, tested)
+        puller = Puller(
+            cache,
+            downloaded,
+            source=model_source(),
+            notice=partial(print_line, console),
+            waiting=waiting_line(console),
+        )
+        return _install(model, puller, tested)
 
 
-def _install(
-    model: CatalogEntry,
-    cache: Path,
-    downloaded: DownloadProgress,
-    tested: Callable[[int, int], None],
-) -> str:
+def _install(model: CatalogEntry, puller: Puller, tested: Callable[[int, int], None]) -> str:
     photos = shipped_set()
     lines: list[str] = []
 
     def self_test(folder: Path) -> None:
-        float32 = original_of(model, folder, cache)
+        float32 = original_of(model, folder, puller.cache)
         found = self_tested(folder, photos, float32=float32, progress=tested)
         lines.append(summary(folder, photos, found))
 
-    Puller(cache, downloaded, self_test=self_test, source=model_source()).pull(model)
+    replace(puller, self_test=self_test).pull(model)
     return lines[-1]
 
 

@@ -15,7 +15,16 @@ from local.errors import UsageError
 from local.lambda_runtime import settings_of
 from local.model_sources import catalog_entries
 from local.model_switch.install import failure_text, install_with_progress, megabytes
-from local.models import choice, installed_models, model_folder, model_name, models_cache
+from local.models import (
+    BETTER,
+    STARTER,
+    choice,
+    installed_models,
+    model_folder,
+    model_name,
+    models_cache,
+    must_be_tested,
+)
 from local.output import print_line
 from local.workspace import Workspace
 
@@ -53,24 +62,40 @@ def select_models(
     """
     cache = models_cache(os.environ)
     installed = installed_models(workspace.directory.parent, cache)
-    if requested is None:
+    if requested is None and (workspace.model or BETTER not in installed):
         return _resumed(workspace, installed, console)
-    own = choice(None, workspace.model, installed).model
-    missing = _missing_entry(requested, workspace, installed)
-    if missing is None:
+    requested = requested or BETTER
+    own = _usable_model(requested, workspace, installed)
+    entry = _entry_to_install(requested, workspace, installed)
+    if entry is None:
         return _of_installed(requested, own, workspace)
-    if not _may_download(missing, cache, yes):
+    if requested not in installed and not _may_download(entry, cache, yes):
+        if own is None:
+            raise UsageError(f"{workspace.model}, the model of this folder, is not installed")
         print_line(console, f"{requested} is not installed: searching with {own}")
         return Selection(own)
-    if workspace.model:
+    if workspace.model and own and own != requested:
         return Selection(own, requested)
     try:
-        print_line(console, install(missing, cache, console))
+        print_line(console, install(entry, cache, console))
     except (ImageSearchError, UsageError) as error:
+        if own is None or own == requested:
+            raise
         print_line(console, failure_text(error))
         print_line(console, f"searching with {own}")
         return Selection(own)
     return Selection(requested)
+
+
+def _usable_model(requested: str, workspace: Workspace, installed: dict[str, Path]) -> str | None:
+    """The model to use without the requested one; None if the folder's own is not installed."""
+    if not workspace.model:
+        return BETTER if BETTER in installed and requested != BETTER else STARTER
+    try:
+        model_folder(choice(None, workspace.model, installed).model, workspace.directory.parent)
+    except UsageError:
+        return None
+    return workspace.model
 
 
 def _resumed(workspace: Workspace, installed: dict[str, Path], console: Console) -> Selection:
@@ -89,11 +114,11 @@ def _resumed(workspace: Workspace, installed: dict[str, Path], console: Console)
     return Selection(chosen.model)
 
 
-def _missing_entry(
+def _entry_to_install(
     name: str, workspace: Workspace, installed: dict[str, Path]
 ) -> CatalogEntry | None:
-    """The catalog entry of a model that must be downloaded. Raises UsageError."""
-    if name in installed:
+    """The catalog entry of a model that must be downloaded or tested. Raises UsageError."""
+    if name in installed and not must_be_tested(name, installed[name]):
         return None
     entry = next((each for each in catalog_entries() if each.name == name), None)
     if entry is None:
@@ -115,10 +140,10 @@ def _may_download(model: CatalogEntry, cache: Path, yes: bool) -> bool:
     return typer.confirm(question, default=True, err=True)
 
 
-def _of_installed(requested: str, own: str, workspace: Workspace) -> Selection:
+def _of_installed(requested: str, own: str | None, workspace: Workspace) -> Selection:
     data_dir = workspace.directory.parent
     name = model_name(model_folder(requested, data_dir), data_dir)
-    if not workspace.model or own == name or _is_filled(name, own, workspace):
+    if not workspace.model or own in (None, name) or _is_filled(name, own, workspace):
         if workspace.switching and workspace.next_model != name:
             workspace.expect(None)
         return Selection(requested)

@@ -29,7 +29,7 @@ from local.lambda_runtime import Handler
 from local.model_sources import catalog_entry
 from local.model_switch.install import TESTING, install
 from local.model_switch.switch import INDEXING, Progress
-from local.models import model_folder, model_name, models_cache
+from local.models import model_folder, model_name, models_cache, must_be_tested
 from local.output import print_line, printable
 from local.sync.folder_sync import FolderSync
 from local.sync.initial_indexing import InitialIndexing, print_ready
@@ -164,13 +164,13 @@ class ServedFolder:
     def install(self, name: str, progress: Progress) -> str:
         """See `switch.Folder`."""
         with suppress(UsageError):
-            model_folder(name, self._data_dir)
-            return ""
+            if not must_be_tested(name, model_folder(name, self._data_dir)):
+                return ""
 
-        def report(state: str, done: int, total: int | None) -> None:
+        def report(state: str, done: int, total: int | None, message: str) -> None:
             if state == TESTING:
                 self.gateway.wait_until_idle(TEST_YIELD_SECONDS)
-            progress(state, done, total, "")
+            progress(state, done, total, message)
 
         return install(catalog_entry(name), models_cache(os.environ), report)
 

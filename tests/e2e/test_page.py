@@ -196,7 +196,8 @@ def test_a_tile_with_the_name_replaces_an_image_without_thumbnail(page: Page, ur
 def test_a_missing_thumbnail_is_replaced_by_the_image(page: Page, url: str) -> None:
     page.route("**/thumbnails/**", lambda route: route.abort())
     page.goto(f"{url}?q=an+owl")
-    page.wait_for_function(f"() => ({DRAWN})(document.querySelector('#grid .hit img'))")
+    first = "document.querySelector('#grid .hit img')"
+    page.wait_for_function(f"() => Boolean({first}) && ({DRAWN})({first})")
 
 
 def test_disallowed_actions_are_not_offered(page: Page, url: str) -> None:

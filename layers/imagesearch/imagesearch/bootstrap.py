@@ -65,6 +65,9 @@ if TYPE_CHECKING:
 
 Register: TypeAlias = Callable[[Callable[[], object]], object]
 
+# Named in notices where no multilingual model uses the same index.
+_BEST_MULTILINGUAL = "siglip2-b-16"
+
 
 def indexer(
     settings: Settings, force: bool = False, encoder: ImageEncoder | None = None
@@ -281,7 +284,11 @@ def _multilingual(manifest: Manifest) -> Alternative | None:
         for entry in catalog_entries()
         if MULTILINGUAL in entry.languages
     ]
-    return max(found, key=lambda each: each.same_index, default=None)
+    return max(
+        found,
+        key=lambda each: (each.same_index, each.model == _BEST_MULTILINGUAL),
+        default=None,
+    )
 
 
 @Cached
@@ -289,15 +296,16 @@ def image_encoder(model_uri: str) -> OnDemandImageEncoder:
     """The model's image encoder, loaded when it is first needed; raises ConfigurationError."""
     manifest = manifest_of(model_uri)
 
+    decoders = DecoderPool()
+
     def load() -> OnnxImageEncoder:
-        decoders = DecoderPool()
         with ThreadPoolExecutor(1, thread_name_prefix="loading") as thread:
             # A decoder starts while the graph is loaded. The first image raises its error.
             thread.submit(getattr, decoders, "decoder")
             folder = _model_folder(model_uri, [manifest.image.graph])
             return OnnxImageEncoder(folder, manifest, decoders=decoders)
 
-    return OnDemandImageEncoder(manifest.name, load)
+    return OnDemandImageEncoder(manifest.name, load, decoders)
 
 
 @Cached
@@ -432,6 +440,7 @@ def release(settings: Settings) -> None:
     if encoder:
         encoder.close()
     text_encoder.remove(settings.model_uri)
+    manifest_of.remove(settings.model_uri)
     relevance_of.remove(settings.model_uri)
     image_store.remove(settings)
     for index in (vector_index.remove(settings), _label_index.remove(settings)):

@@ -88,14 +88,16 @@ def test_an_encoder_that_cannot_be_loaded_is_loaded_again() -> None:
     assert len(texts.encode_texts(["a"])) == 1
 
 
-def test_closing_loads_no_encoder() -> None:
+def test_the_decoder_and_its_end_load_no_graph() -> None:
     made: list[object] = []
-    images = OnDemandImageEncoder("fake", counted(made, Images))  # type: ignore[arg-type]
-    images.close()
-    assert not made
+    decoders = Images()
+    images = OnDemandImageEncoder("fake", counted(made, Images), decoders)  # type: ignore[arg-type]
     assert images.decoder == "Pillow 1"
     images.close()
-    assert made[0].closed == 1  # type: ignore[attr-defined]
+    assert decoders.closed == 1
+    assert not made
+    images.encode_images([b"file"])
+    assert len(made) == 1
 
 
 def test_the_warm_up_uses_both_encoders_or_the_image_encoder_alone() -> None:

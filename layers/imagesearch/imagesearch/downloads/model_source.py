@@ -9,7 +9,7 @@ from imagesearch.embedding.model_catalog import CatalogEntry
 
 _HOSTS = "|".join(re.escape(host) for host in sorted(LOOPBACK))
 _BASE = re.compile(
-    rf"https://[^/\s?#]+[^\s?#]*|http://({_HOSTS})(:\d+)?(/[^\s?#]*)?|s3://[a-z0-9.-]+(/\S*)?"
+    rf"https://[^/\s?#@]+(/[^\s?#]*)?|http://({_HOSTS})(:\d+)?(/[^\s?#]*)?|s3://[a-z0-9.-]+(/\S*)?"
 )
 
 
@@ -26,7 +26,7 @@ class ModelSource:
         if self.base and not _BASE.fullmatch(self.base):
             raise ConfigurationError(
                 f"{self.base!r} is not a source of models",
-                "use https://host/path or s3://bucket/prefix",
+                "use https://host/path without a user name, or s3://bucket/prefix",
                 "invalid_source",
             )
 

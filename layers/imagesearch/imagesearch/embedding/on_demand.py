@@ -11,13 +11,16 @@ from imagesearch.domain.images import DetailOptions, Embedding, EncodedImage
 from imagesearch.domain.ports import ImageEncoder, TextEncoder
 
 
-class ClosableImageEncoder(ImageEncoder, Protocol):
-    """An image encoder with decoder processes."""
+class Decoders(Protocol):
+    """The decoder processes of an image encoder, which need no graph."""
+
+    @property
+    def decoder(self) -> str: ...
 
     def close(self) -> None: ...
 
 
-Encoder = TypeVar("Encoder", TextEncoder, ClosableImageEncoder)
+Encoder = TypeVar("Encoder", TextEncoder, ImageEncoder)
 
 
 class _OnDemand(Generic[Encoder]):
@@ -44,12 +47,17 @@ class OnDemandTextEncoder(_OnDemand[TextEncoder]):
         return self.loaded().encode_texts(texts)
 
 
-class OnDemandImageEncoder(_OnDemand[ClosableImageEncoder]):
-    """An image encoder that is loaded by the first request; may be used from several threads."""
+class OnDemandImageEncoder(_OnDemand[ImageEncoder]):
+    """An image encoder that is loaded by the first image; may be used from several threads."""
+
+    def __init__(self, model: str, load: Callable[[], ImageEncoder], decoders: Decoders) -> None:
+        """`load` creates an encoder that uses `decoders`."""
+        super().__init__(model, load)
+        self._decoders = decoders
 
     @property
     def decoder(self) -> str:
-        return self.loaded().decoder
+        return self._decoders.decoder
 
     def encode_images(
         self, images: Sequence[bytes], details: DetailOptions | None = None
@@ -58,5 +66,4 @@ class OnDemandImageEncoder(_OnDemand[ClosableImageEncoder]):
 
     def close(self) -> None:
         """Stop the decoder processes; the next image starts new ones."""
-        if self._encoder is not None:
-            self._encoder.close()
+        self._decoders.close()

@@ -151,9 +151,8 @@ class Planner:
         if known.status is Status.INDEXED:
             if state.unreadable:
                 return True
-            is_newer = known.decoder != self._encoder.decoder
-            if is_newer and may_be_thumbnail(known.ref.key, known.content_type):
-                return False
+            if may_be_thumbnail(known.ref.key, known.content_type):
+                return known.decoder == self._encoder.decoder and self._has_details(known)
             return self._has_details(known)
         return known.decoder == self._encoder.decoder
 

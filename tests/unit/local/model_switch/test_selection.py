@@ -12,6 +12,7 @@ from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.errors import ModelRefused, Unavailable
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import Put
+from imagesearch.embedding.calibration_file import CALIBRATION
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.model_catalog import CatalogEntry
 from local.errors import UsageError
@@ -21,6 +22,7 @@ from local.models import CACHE
 from local.workspace import Workspace, workspace_of
 from tests.support.model_hub import publish, starter_as
 from tests.support.paths import STARTER_MODEL
+from tests.support.self_tests import write_result
 from tests.unit.local.conftest import DAY
 
 NAME = "clip-vit-b-32"
@@ -49,9 +51,11 @@ class Installer:
         return f"{model.name} is calibrated"
 
 
-def put_model(cache: Path, name: str) -> None:
-    (cache / name).mkdir(parents=True)
+def put_model(cache: Path, name: str, *, tested: bool = True) -> None:
+    (cache / name).mkdir(parents=True, exist_ok=True)
     (cache / name / "manifest.json").write_text(json.dumps(starter_as(name)))
+    if tested:
+        write_result(cache / name)
 
 
 @pytest.fixture
@@ -186,3 +190,31 @@ def test_the_model_in_use_cancels_a_switch(select: Selecting, cache: Path) -> No
     select.workspace.expect(NAME, switching=True)
     assert select("starter") == Selection("starter")
     assert select(None) == Selection("starter")
+
+
+@pytest.mark.parametrize("own", [NAME, "clip-vit-b-16"])
+def test_a_folder_whose_model_is_no_longer_installed_installs_the_requested_one(
+    select: Selecting, install: Installer, own: str
+) -> None:
+    select.workspace.remember(own)
+    install.error = Unavailable("cannot download the file")
+    with pytest.raises(Unavailable):
+        select(NAME)
+    install.error = None
+    assert select(NAME) == Selection(NAME)
+    assert install.installed == [NAME]
+
+
+def test_an_installed_model_that_was_never_tested_is_tested_before_it_is_used(
+    select: Selecting, install: Installer, cache: Path
+) -> None:
+    put_model(cache, NAME, tested=False)
+    install.error = ModelRefused("clip-vit-b-32 finds nothing")
+    assert select(None) == Selection("starter")
+    install.error = None
+    assert select(None) == Selection(NAME)
+    assert install.installed == [NAME]
+    put_model(cache, NAME, tested=False)
+    (cache / NAME / CALIBRATION).unlink()
+    select.workspace.remember("starter")
+    assert select(NAME, yes=False) == Selection("starter", NAME)

@@ -54,15 +54,30 @@ if TYPE_CHECKING:
 _BACKGROUNDS = "calibration-*.npy"
 
 
-def current_result(folder: Path, photos: CalibrationSet) -> CalibrationFile | None:
-    """The result of this set for this model; None if it is missing, incomplete or damaged."""
+def recorded_result(folder: Path) -> CalibrationFile | None:
+    """The result of any set for this model; None if it is missing, incomplete or damaged."""
     try:
         found = read_calibration(folder, load_manifest(folder))
     except ConfigurationError:
         return None
-    if found is None or found.calibration_set != (photos.name, photos.digest):
-        return None
-    return found if all((folder / name).is_file() for name in found.files) else None
+    return found if found and all((folder / name).is_file() for name in found.files) else None
+
+
+def current_result(folder: Path, photos: CalibrationSet) -> CalibrationFile | None:
+    """The result of this set for this model; None if it is missing, incomplete or damaged."""
+    found = recorded_result(folder)
+    return found if found and _is_of(found, photos) else None
+
+
+def _is_kept(found: CalibrationFile, photos: CalibrationSet, accept: bool) -> bool:
+    is_of_samples = photos.starter_found is not None
+    if is_of_samples and (found.refusal or found.calibration_set[0] != photos.name):
+        return True
+    return _is_of(found, photos) and (accept or not found.refusal)
+
+
+def _is_of(found: CalibrationFile, photos: CalibrationSet) -> bool:
+    return found.calibration_set == (photos.name, photos.digest)
 
 
 class SampleSelfTest:
@@ -96,10 +111,11 @@ def self_tested(
 ) -> CalibrationFile:
     """The result of this set in the folder; runs the test if there is none, or `again`.
 
-    Arguments and exceptions are those of `run_self_test`.
+    The sample photos do not replace the result of a model that was accepted, or calibrated with
+    other photos. Arguments and exceptions are those of `run_self_test`.
     """
-    found = None if again else current_result(folder, photos)
-    if found and (accept or not found.refusal):
+    found = None if again else recorded_result(folder)
+    if found and _is_kept(found, photos, accept):
         return found
     return run_self_test(folder, photos, float32=float32, accept=accept, progress=progress)
 
@@ -126,8 +142,8 @@ def run_self_test(
     )
     if outcome.refusal and not accept:
         hint = (
-            "if it is for other images than photos, --accept installs it, and --captions FILE"
-            " calibrates it with your own"
+            "if it is for other images than photos, `imagesearch models pull` installs it with"
+            " --accept, and calibrates it with your own with --captions FILE"
         )
         raise ModelRefused(outcome.refusal, hint)
     return write_outcome(folder, manifest, photos, outcome, *parity)
