@@ -55,7 +55,7 @@ class ModelSwitch(Protocol):
 class ModelRoutes:
     """A WSGI application over the models of the catalog.
 
-    A request that a browser sends for a page of another site is refused, whatever CORS_ORIGIN is.
+    A request that a browser sends for a page of another site is refused with any CORS_ORIGIN.
     """
 
     def __init__(self, switch: ModelSwitch, scopes: Mapping[str, Scope]) -> None:

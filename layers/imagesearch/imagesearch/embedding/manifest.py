@@ -305,7 +305,7 @@ def load_verified(
 ) -> Loaded:
     """The result of `load(path)`; size and SHA-256 are checked in another thread meanwhile.
 
-    Raises ConfigurationError for a damaged file, whatever `load` made of it, else the errors of
+    Raises ConfigurationError for a damaged file, also if `load` accepts it, else the errors of
     `load`.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="verification") as thread:
