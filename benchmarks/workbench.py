@@ -1,6 +1,5 @@
 """The environment of a measurement: sample photos, an empty index, and the functions' settings."""
 
-import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,8 +14,7 @@ REPOSITORY = Path(__file__).parents[1]
 SAMPLES = REPOSITORY / "samples"
 STARTER_MODEL = REPOSITORY / "layers/starter_model/starter_model"
 PIXELS = 1_000_000
-# A different quality makes a different file: equal files are embedded once.
-QUALITIES = range(82, 97)
+QUALITY = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +52,24 @@ def workbench(photos: int | None = None, model: Path = STARTER_MODEL) -> Iterato
 
 
 def _write_photos(folder: Path, count: int) -> None:
-    """Different JPEG files of 1 megapixel, made from the samples."""
+    """Different JPEG files of 1 megapixel: the samples, then blends of any two of them.
+
+    Copies of the samples would measure the comparison of duplicates, which few libraries have.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     sources = sorted(SAMPLES.rglob("*.webp"))
     for number in range(count):
-        round_, source = divmod(number, len(sources))
-        with Image.open(sources[source]) as opened:
-            picture = opened.convert("RGB")
+        distance, source = divmod(number, len(sources))
+        picture = _read(sources[source])
         scale = (PIXELS / (picture.width * picture.height)) ** 0.5
         sides = round(picture.width * scale), round(picture.height * scale)
-        file = io.BytesIO()
-        picture.resize(sides, Image.Resampling.BICUBIC).save(
-            file, "JPEG", quality=QUALITIES[round_ % len(QUALITIES)]
-        )
-        (folder / f"{number:05}.jpg").write_bytes(file.getvalue())
+        picture = picture.resize(sides, Image.Resampling.BICUBIC)
+        if distance:
+            other = _read(sources[(source + distance) % len(sources)])
+            picture = Image.blend(picture, other.resize(sides, Image.Resampling.BICUBIC), 0.5)
+        picture.save(folder / f"{number:05}.jpg", quality=QUALITY)
+
+
+def _read(file: Path) -> Image.Image:
+    with Image.open(file) as opened:
+        return opened.convert("RGB")

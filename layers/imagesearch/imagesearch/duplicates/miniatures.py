@@ -10,17 +10,16 @@ import math
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from imagesearch.duplicates.registration import Alignment
 
 Grays: TypeAlias = NDArray[np.float32]
 Size: TypeAlias = tuple[int, int]
-Indexes: TypeAlias = NDArray[np.int64]
+Spectra: TypeAlias = NDArray[np.complexfloating]
 
 SIDE = 24
 # Six bits are one character of base64.
@@ -35,10 +34,12 @@ _MIN_SIDE = 6
 # they had this ratio, with _MIN_SIDE pixels in the other direction at every scale.
 _NARROWEST, _WIDEST = _MIN_SIDE / SIDE, SIDE / _MIN_SIDE
 # Copies with an overlap of 0.7 at the best size have at least 0.6 at every second size: below this
-# value there, the other sizes are not compared.
+# value there, the other sizes do not count. The weights of `similarity` were fitted with this rule.
 _MIN_ROUGH_OVERLAP = 0.55
 # Strong edges have more weight than weak ones, but are not decisive alone.
 _SOFTNESS = 0.5
+# Below the energy of a single edge of one gray level: the correlations of even windows are noise.
+_MIN_ENERGY = 0.5
 _CACHED_PARTS = 64
 # Mirroring inverts horizontal gradients.
 _MIRROR_SIGNS = np.array([-1, 1], np.float32).reshape(2, 1, 1)
@@ -58,7 +59,20 @@ class Miniature:
 
     @cached_property
     def edges(self) -> Grays:
+        """[2, 24, 24]"""
         return _edges(self.grays)
+
+    @cached_property
+    def spectrum(self) -> Spectra:
+        """The Fourier transform of the edges: [2, 24, 13]."""
+        spectrum: Spectra = np.fft.rfft2(self.edges)
+        return spectrum
+
+    @cached_property
+    def energy(self) -> Grays:
+        """The squared length of the edge at each pixel: [24, 24]."""
+        energy: Grays = np.square(self.edges).sum(axis=0)
+        return energy
 
 
 def overlap(one: Miniature, other: Miniature) -> float:
@@ -67,31 +81,20 @@ def overlap(one: Miniature, other: Miniature) -> float:
     Either image may be the part: a crop is part of its original, an original is part of a copy with
     a border. The part may be mirrored. Unrelated images have about 0.4.
     """
-    comparisons = [
-        (part, whole, size)
-        for part, whole in ((one, other), (other, one))
-        for size in _sizes(_shape(part.ratio, whole.ratio))
-    ]
-    rough = max(_best_correlation(*each) for each in comparisons[::2])
-    if rough < _MIN_ROUGH_OVERLAP:
-        return rough
-    return max(rough, *(_best_correlation(*each) for each in comparisons[1::2]))
+    best = np.concatenate([_correlations(one, other).best, _correlations(other, one).best])
+    rough = float(best[::2].max())
+    return rough if rough < _MIN_ROUGH_OVERLAP else float(best.max())
 
 
 def best_placement(one: Miniature, other: Miniature) -> tuple[Alignment, bool]:
     """The best placement of one image in the other, and whether `one` is the part."""
-    best, found, one_is_part = -2.0, Alignment(0.0, 0.0, 1.0, 1.0, False), True
-    for part, whole, first in ((one, other, True), (other, one, False)):
-        for size in _sizes(_shape(part.ratio, whole.ratio)):
-            windows, lengths = _windows(whole, size)
-            correlations = (windows @ _shrunk(part, size)) / lengths[:, None]
-            window, mirrored = divmod(int(correlations.argmax()), 2)
-            if correlations.flat[2 * window + mirrored] > best:
-                best = float(correlations.flat[2 * window + mirrored])
-                top, left = divmod(window, SIDE - size[1] + 1)
-                shares = (top / SIDE, left / SIDE, size[0] / SIDE, size[1] / SIDE)
-                found, one_is_part = Alignment(*shares, mirrored == 1), first
-    return found, one_is_part
+    inside, around = _correlations(one, other), _correlations(other, one)
+    one_is_part = bool(inside.values.max() >= around.values.max())
+    sizes, values = inside if one_is_part else around
+    size, mirrored, top, left = (int(i) for i in np.unravel_index(values.argmax(), values.shape))
+    height, width = sizes[size]
+    shares = (top / SIDE, left / SIDE, height / SIDE, width / SIDE)
+    return Alignment(*shares, mirrored == 1), one_is_part
 
 
 def _shape(part: float, whole: float) -> float:
@@ -107,50 +110,104 @@ def _sizes(ratio: float) -> list[Size]:
     return sorted({(max(_MIN_SIDE, high), max(_MIN_SIDE, wide)) for high, wide in sizes})
 
 
-def _best_correlation(part: Miniature, whole: Miniature, size: Size) -> float:
-    windows, lengths = _windows(whole, size)
-    correlations = (windows @ _shrunk(part, size)).max(axis=1) / lengths
-    return float(correlations.max())
+class _Correlations(NamedTuple):
+    """Correlations of a part with a whole: [sizes, as is and mirrored, top, left].
+
+    They are 0 at positions where the part exceeds the whole.
+    """
+
+    sizes: list[Size]
+    values: Grays
+
+    @property
+    def best(self) -> Grays:
+        """[sizes]"""
+        best: Grays = self.values.reshape(len(self.sizes), -1).max(axis=1)
+        return best
+
+
+def _correlations(part: Miniature, whole: Miniature) -> _Correlations:
+    """By Fourier transforms: a product for each size and position takes three times as long."""
+    shape = _shape(part.ratio, whole.ratio)
+    products = (_part_spectra(part, shape) * whole.spectrum).sum(axis=2)
+    correlations = np.fft.irfft2(products, (SIDE, SIDE)).astype(np.float32, copy=False)
+    rows, columns, outside = _windows(shape)
+    energies = rows @ whole.energy @ columns + outside
+    correlations /= np.sqrt(np.maximum(energies, _MIN_ENERGY))[:, None]
+    return _Correlations(_sizes(shape), correlations)
 
 
 # Cached, because one image is compared with many.
 @lru_cache(_CACHED_PARTS)
-def _shrunk(part: Miniature, size: Size) -> Grays:
-    """Edges of the part resized to `size`, as is and mirrored: [2 H W, 2], columns of length 1."""
-    height, width = size
-    small = _shrinking(height) @ part.grays @ _shrinking(width).T
-    edges = _edges(np.asarray(small, np.float32))
-    mirrored = edges[:, :, ::-1] * _MIRROR_SIGNS
-    both = np.stack([edges.ravel(), mirrored.ravel()], axis=1)
-    unit: Grays = both / (np.sqrt(np.vdot(edges, edges)) + 1e-6)
-    return unit
+def _part_spectra(part: Miniature, shape: float) -> Spectra:
+    """Conjugate spectra of the part's edges at each size: [sizes, as is and mirrored, 2, 24, 13].
+
+    The edges have the length 1.
+    """
+    left, right = _resizing(shape)
+    differences: Grays = np.matmul(left @ part.grays, right)
+    edges = _softened(differences, axis=2)
+    lengths = np.sqrt(np.square(edges).sum(axis=(2, 3, 4), keepdims=True)) + 1e-6
+    spectra: Spectra = np.fft.rfft2(edges / lengths).conj()
+    return spectra
 
 
-@lru_cache(_CACHED_PARTS)
-def _windows(whole: Miniature, size: Size) -> tuple[Grays, Grays]:
-    """The edges in each window of that size: [N, 2 H W], and the lengths of these vectors: [N]."""
-    views = sliding_window_view(whole.edges, size, axis=(1, 2)).transpose(1, 2, 0, 3, 4)
-    windows = views.reshape(-1, 2 * size[0] * size[1])
-    return windows, np.sqrt(np.einsum("ij,ij->i", windows, windows)) + 1e-6
+@cache
+def _resizing(shape: float) -> tuple[Grays, Grays]:
+    """Matrices that resize a miniature and take the differences of the result, padded with zeros.
+
+    left @ grays @ right has the differences [sizes, as is and mirrored, 2, 24, 24].
+    """
+    sizes = _sizes(shape)
+    left = np.zeros((len(sizes), 1, 2, SIDE, SIDE), np.float32)
+    right = np.zeros((len(sizes), 2, 2, SIDE, SIDE), np.float32)
+    for (height, width), rows, columns in zip(sizes, left, right, strict=True):
+        rows[0, 0, :height] = _shrinking(height)
+        rows[0, 1, :height] = _differences(height) @ _shrinking(height)
+        columns[0, 0, :, :width] = (_differences(width) @ _shrinking(width)).T
+        columns[0, 1, :, :width] = _shrinking(width).T
+        columns[1, :, :, :width] = columns[0, :, :, width - 1 :: -1] * _MIRROR_SIGNS
+    return left, right
+
+
+@cache
+def _windows(shape: float) -> tuple[Grays, Grays, Grays]:
+    """Matrices that sum up the windows at all positions, of each size: [sizes, 24, 24] each.
+
+    rows: the rows of the window at each top; columns: the columns at each left; outside: infinite
+    where the window exceeds the whole, otherwise 0.
+    """
+    starts = np.arange(SIDE)
+    sizes = np.array(_sizes(shape))[:, :, None]
+    ends = starts + sizes
+    (rows, columns) = (
+        ((starts[:, None] <= starts) & (starts < ends[:, axis, :, None])).astype(np.float32)
+        for axis in (0, 1)
+    )
+    exceeds = (ends[:, 0, :, None] > SIDE) | (ends[:, 1, None, :] > SIDE)
+    outside = np.where(exceeds, np.inf, 0).astype(np.float32)
+    return rows, columns.transpose(0, 2, 1), outside
 
 
 def _edges(grays: Grays) -> Grays:
     """Horizontal and vertical central differences [2, H, W], with strong ones attenuated."""
     height, width = grays.shape
-    differences = np.empty((2, height, width), np.float32)
-    (left, right), (above, below) = _neighbors(width), _neighbors(height)
-    np.subtract(grays[:, right], grays[:, left], out=differences[0])
-    np.subtract(grays[below], grays[above], out=differences[1])
-    strength = np.sqrt(np.einsum("ijk,ijk->jk", differences, differences))
-    differences /= np.sqrt(strength + _SOFTNESS)
-    return differences
+    return _softened(np.stack([grays @ _differences(width).T, _differences(height) @ grays]), 0)
+
+
+def _softened(differences: Grays, axis: int) -> Grays:
+    """The differences with strong ones attenuated; `axis` is that of both directions."""
+    strength = np.sqrt(np.square(differences).sum(axis=axis, keepdims=True))
+    softened: Grays = differences / np.sqrt(strength + _SOFTNESS)
+    return softened
 
 
 @cache
-def _neighbors(length: int) -> tuple[Indexes, Indexes]:
-    """The previous and the next line of each; the outermost lines are their own neighbors."""
-    lines = np.arange(length)
-    return np.maximum(lines - 1, 0), np.minimum(lines + 1, length - 1)
+def _differences(length: int) -> Grays:
+    """[length, length]: the next line minus the previous; the outermost are their own neighbors."""
+    lines, unit = np.arange(length), np.eye(length, dtype=np.float32)
+    differences: Grays = unit[np.minimum(lines + 1, length - 1)] - unit[np.maximum(lines - 1, 0)]
+    return differences
 
 
 @cache
