@@ -3,7 +3,11 @@
 import subprocess
 import time
 from collections.abc import Callable
+from os import SEEK_END
+from tempfile import TemporaryFile
 from typing import Any
+
+import psutil
 
 # No step of these tests takes a minute on an idle machine. The timeout only distinguishes a hang
 # from slow work. Pass it wherever a library requires a timeout.
@@ -45,7 +49,35 @@ def eventually(
 
 
 def run(command: Any, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """`subprocess.run` with output as text; a process that hangs is killed."""
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False, **options
-    )
+    """`subprocess.run` with output as text; a process that hangs is killed.
+
+    It hangs if neither its output nor the CPU time of its process tree grows.
+    """
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err, text=True, **options)
+        try:
+            eventually(
+                f"{command[0]} ended",
+                lambda: process.poll() is not None,
+                progress=lambda: (out.seek(0, SEEK_END), err.seek(0, SEEK_END), _cpu(process.pid)),
+            )
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, process.returncode, out.read(), err.read())
+
+
+def _cpu(pid: int) -> int:
+    """CPU seconds of a process and its descendants; an ended one has 0."""
+    seconds = 0.0
+    try:
+        parent = psutil.Process(pid)
+        for each in (parent, *parent.children(recursive=True)):
+            times = each.cpu_times()
+            seconds += times.user + times.system + times.children_user + times.children_system
+    except psutil.Error:
+        pass
+    return round(seconds)

@@ -1,13 +1,15 @@
 """Waits depend on progress, and no test fails because the machine is slow."""
 
 import ast
+import sys
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from tests.support import waiting
 from tests.support.paths import TESTS
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually, run
 
 ASKING = {"get", "post", "put", "delete", "head", "patch", "request", "stream", "Client"}
 WAITING = {"wait", "join", "communicate", "wait_procs"}
@@ -55,6 +57,20 @@ def test_a_wait_continues_while_there_is_progress(clock):
 
 def test_a_short_wait_lasts_at_least_the_default_timeout(clock):
     eventually("it is done on a slow machine", lambda: clock.now > 300, 10)
+
+
+@pytest.mark.slow
+def test_the_result_of_a_process_is_its_output():
+    done = run([sys.executable, "-c", "import sys; print(1); sys.exit('two')"])
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "two\n", 1)
+
+
+@pytest.mark.slow
+def test_a_process_that_hangs_is_killed(clock):
+    line = [sys.executable, "-c", "import time; time.sleep(1e6)"]
+    with pytest.raises(AssertionError, match="not within 600 s"):
+        run(line)
+    assert not psutil.Process().children()
 
 
 def test_no_test_timeout_is_a_literal():
