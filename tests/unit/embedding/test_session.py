@@ -88,6 +88,8 @@ def sources() -> Iterator[Path]:
 
 def naming_sessions(source: str) -> Iterator[int]:
     """The lines that reference the class as a name, an attribute, an import or a string."""
+    if MAKER not in source:  # parsing all files takes seconds
+        return
     for node in ast.walk(ast.parse(source)):
         match node:
             case (
