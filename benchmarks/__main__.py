@@ -1,4 +1,6 @@
-"""Runs all benchmarks, or those named, and prints their tables.
+"""Runs the benchmarks, or those named, and prints their tables.
+
+`scale` takes an hour and runs only if it is named.
 
 python -m benchmarks [NAME...]
 """
@@ -6,7 +8,7 @@ python -m benchmarks [NAME...]
 import sys
 from collections.abc import Callable
 
-from benchmarks import duplicates, functions, labels, opensearch, sqlite
+from benchmarks import duplicates, functions, labels, opensearch, scale, sqlite
 from benchmarks.clip import compare
 from benchmarks.report import describe, show
 
@@ -28,6 +30,10 @@ def _opensearch() -> None:
     show(f"{opensearch.TITLE}, {describe()}", opensearch.measure())
 
 
+def _scale() -> None:
+    show(f"{scale.TITLE}, {describe()}", scale.measure())
+
+
 def _labels() -> None:
     show(f"{labels.TITLE}, {describe()}", labels.measure())
 
@@ -43,11 +49,13 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "labels": _labels,
     "duplicates": _duplicates,
     "clip": compare.show,
+    "scale": _scale,
 }
+NAMED_ONLY = {"scale"}
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(BENCHMARKS)
+    names = sys.argv[1:] or [name for name in BENCHMARKS if name not in NAMED_ONLY]
     if unknown := set(names) - set(BENCHMARKS):
         sys.exit(f"unknown: {', '.join(unknown)}; choose from {', '.join(BENCHMARKS)}")
     for name in names:

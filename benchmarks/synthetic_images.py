@@ -27,6 +27,10 @@ DIMENSION = 512
 TOPICS = 1000
 OWN = 0.8
 TAKEN = datetime(2024, 7, 1, 10, tzinfo=UTC)
+# The images were taken at random times within 194 days.
+SPAN_SECONDS = 16**6
+# Vectors that are made together: intermediate results have twice their size.
+_CHUNK = 50_000
 
 
 class Collection:
@@ -55,10 +59,13 @@ class Collection:
         return [Put(document(n), self.vectors[n], None) for n in range(start, end)]
 
     def _around(self, random: np.random.Generator, count: int, common: Embedding) -> Embedding:
-        topics = self._topics[random.choice(TOPICS, count, p=self._share)]
-        total = topics + OWN * self._spread(random, count) + common
-        unit = total / np.linalg.norm(total, axis=1, keepdims=True)
-        return np.asarray(unit, np.float32)
+        vectors = np.empty((count, DIMENSION), np.float32)
+        for start in range(0, count, _CHUNK):
+            part = vectors[start : start + _CHUNK]
+            topics = self._topics[random.choice(TOPICS, len(part), p=self._share)]
+            total = topics + OWN * self._spread(random, len(part)) + common
+            part[:] = total / np.linalg.norm(total, axis=1, keepdims=True)
+        return vectors
 
     def _spread(self, random: np.random.Generator, count: int) -> Embedding:
         normal = random.standard_normal((count, DIMENSION), np.float32)
@@ -76,9 +83,9 @@ def collection(count: int, queries: int) -> Collection:
 
 def document(number: int) -> Document:
     """The record of an image whose key ends with the number; its digests do not compress."""
-    digest = hashlib.sha256(f"{number}".encode()).hexdigest()
+    digest = _digest(number)
     ref = ImageRef("my-photos", f"2024/{number % 366:03}/holiday-at-the-sea/IMG_{number:08}.jpg")
-    taken = TAKEN + timedelta(seconds=int(digest[:6], 16))
+    taken = TAKEN + timedelta(seconds=taken_after(number))
     return Document(
         ref=ref,
         status=Status.INDEXED,
@@ -100,6 +107,15 @@ def document(number: int) -> Document:
         thumbnail=thumbnail_key(ref, digest, None),
         neighbors=(),
     )
+
+
+def taken_after(number: int) -> int:
+    """The time at which the image was taken, in seconds after TAKEN: below SPAN_SECONDS."""
+    return int(_digest(number)[:6], 16)
+
+
+def _digest(number: int) -> str:
+    return hashlib.sha256(f"{number}".encode()).hexdigest()
 
 
 def _grays(number: int) -> Grays:
