@@ -21,6 +21,7 @@ COMMANDS = [
     ["classify"],
     ["duplicates"],
     ["reindex"],
+    ["smoke"],
     ["feedback"],
     ["feedback", "export"],
     ["labels"],
