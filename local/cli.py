@@ -18,6 +18,7 @@ from local.commands.index import index
 from local.commands.labels import labels
 from local.commands.models import models
 from local.commands.push import push
+from local.commands.redrive import redrive
 from local.commands.reindex import reindex
 from local.commands.search import search
 from local.commands.serve import serve
@@ -79,6 +80,7 @@ app.command()(serve)
 app.command()(index)
 app.command()(push)
 app.command()(backfill)
+app.command()(redrive)
 app.command()(search)
 app.command()(classify)
 app.command()(duplicates)

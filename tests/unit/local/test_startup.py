@@ -17,6 +17,7 @@ COMMANDS = [
     ["index"],
     ["push"],
     ["backfill"],
+    ["redrive"],
     ["search"],
     ["classify"],
     ["duplicates"],
