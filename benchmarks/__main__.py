@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from benchmarks import duplicates, functions, labels, opensearch, sqlite
 from benchmarks.clip import compare
+from benchmarks.costs import drift, tables
 from benchmarks.report import describe, show
 
 
@@ -36,6 +37,11 @@ def _duplicates() -> None:
     show(f"{duplicates.TITLE}, {describe()}", duplicates.measure())
 
 
+def _costs() -> None:
+    print(tables.generated())
+    show(f"bytes of the cost tables, {describe()}", drift.rows())
+
+
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "functions": _functions,
     "sqlite": _sqlite,
@@ -43,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "labels": _labels,
     "duplicates": _duplicates,
     "clip": compare.show,
+    "costs": _costs,
 }
 
 
