@@ -79,18 +79,21 @@ class SmokeTest:
             # Not earlier: the cleanup needs the bucket of the API to be the one that was named.
             Check("upload by form", self._upload_by_form, FORM, indexed),
             Check("rejected image", self._rejected, INDEXING, indexed),
-            Check("list", self._list, SEARCH, indexed),
+            Check("list", self._settled(self._list), SEARCH, indexed),
             Check("image URLs", self._urls, "s3:GetObject of the search function", indexed),
-            Check("search by text", self._by_text, SEARCH, indexed),
-            Check("search by image", self._by_image, SEARCH, indexed),
-            Check("search by id", self._by_id, SEARCH, indexed),
-            Check("similar images", self._similar, SEARCH, indexed),
-            Check("batch", self._batch, SEARCH, indexed),
-            Check("check for duplicates", self._duplicates, SEARCH, indexed),
+            Check("search by text", self._settled(self._by_text), SEARCH, indexed),
+            Check("search by image", self._settled(self._by_image), SEARCH, indexed),
+            Check("search by id", self._settled(self._by_id), SEARCH, indexed),
+            Check("similar images", self._settled(self._similar), SEARCH, indexed),
+            Check("batch", self._settled(self._batch), SEARCH, indexed),
+            Check("check for duplicates", self._settled(self._duplicates), SEARCH, indexed),
             Check("classify", self._classify, SEARCH, indexed),
             Check("overwrite", self._overwrite, INDEXING, indexed),
             Check("delete", self._delete, INDEXING, indexed),
         )
+
+    def _settled(self, check: Callable[[], str]) -> Callable[[], str]:
+        return lambda: self._watch.settled(check)
 
     def _health(self) -> str:
         health = self._api.health()
@@ -222,6 +225,10 @@ class SmokeTest:
             raise CheckFailed("the first content is not found")
         self._bucket.put(after)
         self._wait_for({after.key: len(after.data)})
+        return self._watch.settled(self._only_new_content)
+
+    def _only_new_content(self) -> str:
+        before, after = self._images.before, self._images.after
         if before.key in self._duplicates_of(before.data):
             raise CheckFailed("the replaced content is still found")
         if after.key not in self._duplicates_of(after.data):
@@ -232,9 +239,12 @@ class SmokeTest:
     def _delete(self) -> str:
         deleted = self._delete_objects()
         self._watch.wait(lambda: sorted(self._records()), self._say)
+        self._watch.settled(self._nothing_found)
+        return f"{deleted} objects gone from bucket and index"
+
+    def _nothing_found(self) -> None:
         if hits := self._search("a giant panda"):
             raise CheckFailed(f"still found: {', '.join(each['key'] for each in hits)}")
-        return f"{deleted} objects gone from bucket and index"
 
     def _clean_up(self) -> str:
         deleted = self._delete_objects()

@@ -3,8 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from local.smoke.results import Check, CheckFailed
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +15,13 @@ class Timing:
     """The limits in seconds, and the clock.
 
     Checks start and wait for `total` seconds at most, and a wait ends when nothing has changed for
-    `patience` seconds.
+    `patience` seconds. Searches have `settle` seconds to agree with lists: a replica can show a
+    change later than another.
     """
 
     total: float = 240.0
     patience: float = 90.0
+    settle: float = 10.0
     poll: float = 1.0
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -45,7 +50,19 @@ class Stopwatch:
             timing.sleep(timing.poll)
             if (after := missing()) != before:
                 before, changed = after, timing.now()
-                say(f"waiting for {len(before)} images")
+                if before:
+                    say(f"waiting for {len(before)} images")
+
+    def settled(self, check: Callable[[], T]) -> T:
+        """The result of a check, which is repeated while it fails and `settle` is not over."""
+        started = self._timing.now()
+        while True:
+            try:
+                return check()
+            except CheckFailed:
+                if self._is_over() or self._timing.now() - started >= self._timing.settle:
+                    raise
+            self._timing.sleep(self._timing.poll)
 
     def _is_over(self) -> bool:
         return self._timing.now() - self._started >= self._timing.total
