@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from benchmarks import duplicates, functions, labels, opensearch, scale, sqlite
 from benchmarks.clip import compare
+from benchmarks.costs import drift, tables
 from benchmarks.report import describe, show
 
 
@@ -42,6 +43,11 @@ def _duplicates() -> None:
     show(f"{duplicates.TITLE}, {describe()}", duplicates.measure())
 
 
+def _costs() -> None:
+    print(tables.generated())
+    show(f"bytes of the cost tables, {describe()}", drift.rows())
+
+
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "functions": _functions,
     "sqlite": _sqlite,
@@ -50,6 +56,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "duplicates": _duplicates,
     "clip": compare.show,
     "scale": _scale,
+    "costs": _costs,
 }
 NAMED_ONLY = {"scale"}
 

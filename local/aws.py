@@ -38,6 +38,13 @@ def aws_errors_as_usage_errors(failure: str) -> Iterator[None]:
         raise UsageError(f"{failure}: {error_message(error)}") from error
 
 
+def stack_outputs(stack: str, cloudformation: Any) -> dict[str, str]:
+    """The outputs of a deployed stack by their keys. Raises UsageError."""
+    with aws_errors_as_usage_errors(f"cannot read the stack {stack}"):
+        stacks = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in stacks[0].get("Outputs", [])}
+
+
 def error_message(error: Exception) -> str:
     """The message of an AWS error in one line, without the name of the operation."""
     message = error.response["Error"].get("Message", "") if isinstance(error, ClientError) else ""

@@ -18,9 +18,11 @@ from local.commands.index import index
 from local.commands.labels import labels
 from local.commands.models import models
 from local.commands.push import push
+from local.commands.redrive import redrive
 from local.commands.reindex import reindex
 from local.commands.search import search
 from local.commands.serve import serve
+from local.commands.smoke import smoke
 from local.errors import Interrupted, UsageError
 from local.options import INCOMPLETE, INTERRUPTED, WRONG_USAGE
 
@@ -78,10 +80,12 @@ app.command()(serve)
 app.command()(index)
 app.command()(push)
 app.command()(backfill)
+app.command()(redrive)
 app.command()(search)
 app.command()(classify)
 app.command()(duplicates)
 app.command()(reindex)
+app.command()(smoke)
 app.add_typer(feedback, name="feedback")
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")

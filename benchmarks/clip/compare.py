@@ -24,15 +24,17 @@ from benchmarks.clip.runner import (
     in_turns,
     ours,
 )
+from benchmarks.costs.prices import usd
 from benchmarks.report import Row, describe, show_markdown
 from imagesearch.calibration.parity import cosines
 
-GB_SECOND = 0.0000166667
+USD = usd()
+GB_SECOND = USD["lambda_gb_second"]
 # Per million images: HEAD, GET, and a second HEAD.
-S3_REQUESTS = 3 * 0.40
+S3_REQUESTS = 3 * USD["s3_million_gets"]
 # One send per image by EventBridge; ten messages per receive and per delete.
-SQS_REQUESTS = 1.2 * 0.40
-API_REQUEST = 3.50
+SQS_REQUESTS = 1.2 * USD["sqs_million_requests"]
+API_REQUEST = USD["api_million_requests"]
 # Lambda's memory for one vCPU; CPU is proportional to memory.
 CORE_MB = 1769
 WAIT_MS = 10

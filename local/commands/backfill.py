@@ -104,11 +104,9 @@ def follow(execution: str, clients: Clients, console: Console, every: float = PO
 
 
 def _state_machine_of_stack(options: BackfillOptions, cloudformation: Any) -> str:
-    from local.aws import aws_errors_as_usage_errors
+    from local.aws import stack_outputs
 
-    with aws_errors_as_usage_errors(f"cannot read the stack {options.stack}"):
-        stacks = cloudformation.describe_stacks(StackName=options.stack)["Stacks"]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stacks[0].get("Outputs", [])}
+    outputs = stack_outputs(options.stack, cloudformation)
     if "BackfillStateMachineArn" not in outputs:
         raise UsageError(
             f"the stack {options.stack} has no backfill: deploy it again, or use --stack"

@@ -61,6 +61,18 @@ def test_an_image_is_classified_by_the_server(
     assert sum(each["score"] for each in found) == pytest.approx(1, abs=1e-4)
 
 
+def test_the_smoke_test_passes_on_the_server_of_a_folder(
+    run_on_server: RunOnServer, server: Any
+) -> None:
+    before = sorted(server.folder.rglob("*"))
+    done = run_on_server("smoke", "--bucket", server.folder)
+    rows = dict(line.split("\t")[:2] for line in done.stdout.splitlines())
+    assert done.returncode == 0, done.stdout
+    assert rows.pop("upload by form") == "skipped"
+    assert set(rows.values()) == {"passed"}
+    assert sorted(server.folder.rglob("*")) == before
+
+
 def test_a_wrong_api_key_is_reported_with_a_hint(run_on_server: RunOnServer) -> None:
     done = run_on_server("search", "an animal", key="another")
     assert done.returncode == 2

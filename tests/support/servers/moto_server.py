@@ -14,7 +14,8 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
-from werkzeug.serving import make_server
+
+from tests.support.servers.wsgi_server import SilentHandler, wsgi_server
 
 
 class Backends(DomainDispatcherApplication):
@@ -25,11 +26,8 @@ class Backends(DomainDispatcherApplication):
         self.get_backend_for_host = cache(super().get_backend_for_host)  # type: ignore[method-assign]
 
 
-class SilentHandler(MotoRequestHandler):
-    """Writes no line per request, which takes as long as the response of a backend."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
+class SilentMotoHandler(SilentHandler, MotoRequestHandler):
+    """The handler of moto without a line per request."""
 
 
 @contextmanager
@@ -42,12 +40,5 @@ def moto_server() -> Iterator[str]:
         with one_at_a_time:
             return list(backends(environ, start_response))
 
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=SilentHandler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with wsgi_server(application, SilentMotoHandler) as url:
+        yield url

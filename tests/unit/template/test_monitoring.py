@@ -189,6 +189,16 @@ def test_the_dashboard_shows_queues_cluster_and_latency(shown):
     assert "ClusterStatus.red" in names
 
 
+def test_the_dashboard_shows_what_becomes_of_dead_letters(shown):
+    names = {name for _, name, *rest in shown if "${DeadLetterQueue.QueueName}" in rest}
+    assert names == {
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateAgeOfOldestMessage",
+        "NumberOfMessagesSent",
+        "NumberOfMessagesDeleted",
+    }
+
+
 def test_widgets_do_not_overlap(widgets):
     places = [
         (x, y)

@@ -1,0 +1,173 @@
+"""Claims about `imagesearch smoke`: it tests a deployment, names what fails, and cleans up."""
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from local.smoke.api_access import access_with_key
+from local.smoke.buckets import S3Bucket
+from local.smoke.images import smoke_images
+from local.smoke.results import Result
+from local.smoke.run import SmokeTest
+from local.smoke.timing import Timing
+from local.web.auth import ApiKeys, Auth
+from local.web.gateway import Gateway
+from tests.support.aws.cloud import BUCKET, REGION
+from tests.support.aws.lambda_service import LambdaService
+from tests.support.servers.wsgi_server import wsgi_server
+
+KEY = "the key"
+MINE = "mine/panda.webp"
+
+
+@pytest.fixture
+def queue(cloud):
+    return cloud.queue("eventbridge")
+
+
+@pytest.fixture
+def deployed(search, cloud, sample) -> Auth:
+    """The API with a key, over a bucket that already has an image of its user."""
+    cloud.put(MINE, sample("animals/giant-panda"))
+    return Auth(Gateway(lambda event, _: search(event)), "127.0.0.1", ApiKeys({"default": KEY}))
+
+
+@pytest.fixture
+def endpoint(deployed) -> Iterator[str]:
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = io.BytesIO(environ["wsgi.input"].read(length))
+        return deployed(environ | {"wsgi.input": body}, start_response)
+
+    with wsgi_server(application) as url:
+        yield url
+
+
+class Time:
+    """A clock that advances by sleeping, during which `work` is done."""
+
+    def __init__(self, work: Callable[[], object] = lambda: None) -> None:
+        self.seconds = 0.0
+        self._work = work
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        self._work()
+
+    def timing(self) -> Timing:
+        return Timing(now=lambda: self.seconds, sleep=self.sleep)
+
+
+@pytest.fixture
+def smoke_test(endpoint, cloud) -> Iterator[Callable[..., SmokeTest]]:
+    access = access_with_key(endpoint, KEY)
+
+    def smoke_test(time: Time, bucket: S3Bucket | None = None) -> SmokeTest:
+        bucket = bucket or S3Bucket(BUCKET, cloud.s3)
+        return SmokeTest(access, bucket, smoke_images(), time.timing())
+
+    yield smoke_test
+    access.close()
+
+
+def results_of(test: SmokeTest) -> dict[str, Result]:
+    return {each.check: each.result for each in test.results}
+
+
+def keys(cloud) -> list[str]:
+    return [each["Key"] for each in cloud.s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
+
+
+def test_the_command_passes_on_a_deployment_and_leaves_no_object(
+    commands, aws, endpoint, queue, index_images, cloud, tmp_path
+):
+    account = {
+        "AWS_ENDPOINT_URL": aws,
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": REGION,
+        "IMAGESEARCH_API_KEY": KEY,
+    }
+    line = ["smoke", "--endpoint", endpoint, "--bucket", BUCKET, "--json"]
+    with LambdaService(queue, [index_images]):
+        done = commands.run(line, tmp_path, os.environ | account)
+    rows = [json.loads(row) for row in done.stdout.splitlines()]
+    assert {row["result"] for row in rows} == {"passed"}, done.stdout
+    assert done.returncode == 0
+    assert keys(cloud) == [MINE]
+
+
+def test_stopped_indexing_is_named_and_the_objects_are_deleted(smoke_test, queue, cloud):
+    test = smoke_test(Time())
+    test.run()
+    results = {each.check: each for each in test.results}
+    assert results["indexed"].result is Result.FAILED
+    assert "a b+c%41é.jpg" in results["indexed"].details
+    assert "index_images" not in results["indexed"].details
+    assert "queues" in results["indexed"].hint
+    assert results["indexed"].seconds < 120
+    assert results["search by text"].details == "needs: indexed"
+    assert results["clean up"].result is Result.PASSED
+    assert keys(cloud) == [MINE]
+
+
+def test_indexing_that_stops_after_the_upload_fails_the_later_changes(
+    smoke_test, queue, index_images, cloud
+):
+    uploads = iter(["to the bucket", "by form"])
+
+    def index() -> None:
+        if next(uploads, None):
+            queue.drain(index_images)
+
+    test = smoke_test(Time(index))
+    test.run()
+    results = results_of(test)
+    failed = {name for name, result in results.items() if result is Result.FAILED}
+    assert failed == {"overwrite", "delete"}
+    assert keys(cloud) == [MINE]
+
+
+def test_ctrl_c_deletes_the_objects(smoke_test, queue, cloud):
+    def interrupt() -> None:
+        assert len(keys(cloud)) > 5
+        raise KeyboardInterrupt
+
+    test = smoke_test(Time(interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        test.run()
+    assert list(results_of(test))[-1] == "clean up"
+    assert keys(cloud) == [MINE]
+
+
+class RefusesOne(S3Bucket):
+    """Refuses to write an object after others are written."""
+
+    def put(self, image: Any) -> None:
+        if image.key.endswith(".heic"):
+            raise OSError("Access Denied")
+        super().put(image)
+
+
+def test_a_refused_upload_is_named_and_written_objects_are_deleted(smoke_test, cloud, queue):
+    test = smoke_test(Time(), RefusesOne(BUCKET, cloud.s3))
+    test.run()
+    results = {each.check: each for each in test.results}
+    assert results["upload"].details == "OSError: Access Denied"
+    assert results["indexed"].result is Result.SKIPPED
+    assert keys(cloud) == [MINE]
+
+
+def test_an_api_that_is_open_fails(search, cloud, queue):
+    api = httpx.WSGITransport(Gateway(lambda event, _: search(event)))
+    access = access_with_key("http://127.0.0.1", KEY, api)
+    test = SmokeTest(access, S3Bucket(BUCKET, cloud.s3), smoke_images(), Time().timing())
+    test.run()
+    results = results_of(test)
+    for name in ("access without a key", "access with a wrong key"):
+        assert results[name] is Result.FAILED
