@@ -80,11 +80,6 @@ def test_preflight_requests_need_no_key_if_cors_is_enabled(routes):
     assert {f"method.response.header.{name}" for name in declared} == set(headers)
 
 
-def test_token_access_requires_a_user_pool(template):
-    rule = template["Rules"]["CognitoHasUserPool"]
-    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Access"}, "Cognito"]}
-
-
 def test_every_keyless_route_has_its_own_throttle(api, routes):
     bounded = {
         "/" + each["ResourcePath"][1:].replace("~1", "/").lstrip("/")
