@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from imagesearch.settings import FOLDER_SETTINGS, Settings
+from tests.support.aws.template import Deployment
 from tests.support.paths import REPOSITORY
 
 
@@ -83,6 +84,32 @@ def test_indexing_concurrency_is_limited_by_the_event_source(functions, queues):
         "NextModelQueue": {"Ref": "BackfillConcurrency"},
     }
     assert not any("ReservedConcurrentExecutions" in each for each in functions.values())
+
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+NEW_ACCOUNT = 10
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+MIN_CONCURRENCY = 2
+
+
+def test_the_defaults_leave_searches_at_least_half_of_a_new_account(of_type, queues):
+    """A next model needs a third event source, and Lambda allows none with less than 2."""
+
+    def concurrency(deployment: Deployment) -> int:
+        """Of the functions without a caller who waits; FetchModel ends before the others start."""
+        functions = of_type("AWS::Serverless::Function")
+        return sum(
+            int(event["Properties"]["ScalingConfig"]["MaximumConcurrency"])
+            for name in functions
+            if deployment.exists(name)
+            for event in deployment.properties(name).get("Events", {}).values()
+            if event["Type"] != "Api"
+        )
+
+    assert NEW_ACCOUNT - concurrency(Deployment()) >= 5
+    next_model = Deployment(NextModelName="siglip2-b-16")
+    assert concurrency(next_model) == MIN_CONCURRENCY * len(queues)
+    assert NEW_ACCOUNT - concurrency(next_model) >= 4
 
 
 def test_a_search_times_out_before_api_gateway(functions):
