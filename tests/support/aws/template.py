@@ -58,9 +58,9 @@ class Deployment:
     """
 
     def __init__(self, physical: Mapping[str, str] | None = None, **parameters: object) -> None:
-        self._template = load_template()
+        self.template = load_template()
         self._physical = physical or {}
-        declared = self._template["Parameters"]
+        declared = self.template["Parameters"]
         assert parameters.keys() <= declared.keys(), parameters.keys() - declared.keys()
         defaults = {name: each["Default"] for name, each in declared.items() if "Default" in each}
         values = {"Release": "0" * 40} | defaults | parameters
@@ -70,7 +70,7 @@ class Deployment:
         """The names of the parameters whose own constraints refuse their values."""
         return [
             name
-            for name, declared in self._template["Parameters"].items()
+            for name, declared in self.template["Parameters"].items()
             if not _is_valid(self._parameters[name], declared)
         ]
 
@@ -81,17 +81,17 @@ class Deployment:
         """
         return [
             name
-            for name, rule in self._template["Rules"].items()
+            for name, rule in self.template["Rules"].items()
             if self.resolve(rule.get("RuleCondition", True))
             and not all(self.resolve(each["Assert"]) for each in rule["Assertions"])
         ]
 
     def exists(self, resource: str) -> bool:
-        condition = self._template["Resources"][resource].get("Condition")
+        condition = self.template["Resources"][resource].get("Condition")
         return condition is None or self._condition(condition)
 
     def properties(self, resource: str) -> dict[str, Any]:
-        resolved: dict[str, Any] = self.resolve(self._template["Resources"][resource]["Properties"])
+        resolved: dict[str, Any] = self.resolve(self.template["Resources"][resource]["Properties"])
         return resolved
 
     def resolve(self, value: Any) -> Any:
@@ -126,7 +126,7 @@ class Deployment:
         }
 
     def _condition(self, name: str) -> bool:
-        return bool(self.resolve(self._template["Conditions"][name]))
+        return bool(self.resolve(self.template["Conditions"][name]))
 
     def _if(self, choice: list[Any]) -> Any:
         condition, then, otherwise = choice
@@ -149,7 +149,7 @@ class Deployment:
         return re.sub(r"\$\{([\w:.]+)\}", value, text)
 
     def _find_in_map(self, path: list[Any]) -> Any:
-        found: Any = self._template["Mappings"]
+        found: Any = self.template["Mappings"]
         for key in map(self.resolve, path):
             found = found[key]
         return found
