@@ -89,6 +89,11 @@ def test_every_keyless_route_has_its_own_throttle(api, routes):
     assert bounded == {path for path in routes if not path.startswith("/v1")}
 
 
+def test_the_metrics_of_methods_are_not_billed(api):
+    """Metrics of the stage are free, and the alarms and the dashboard use no others."""
+    assert {each.get("MetricsEnabled", False) for each in api["MethodSettings"]} == {False}
+
+
 def test_every_key_has_a_throttle_and_a_quota(api):
     plan = api["Auth"]["UsagePlan"]
     assert plan["CreateUsagePlan"] == "PER_API"
