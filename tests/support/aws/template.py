@@ -162,5 +162,7 @@ def _is_valid(value: str, declared: Mapping[str, Any]) -> bool:
         return False
     if declared["Type"] != "Number":
         return True
+    if not re.fullmatch(r"-?\d+(\.\d+)?", value):
+        return False
     low, high = declared.get("MinValue", float(value)), declared.get("MaxValue", float(value))
     return bool(low <= float(value) <= high)

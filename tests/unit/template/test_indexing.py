@@ -112,10 +112,6 @@ def test_the_defaults_leave_searches_at_least_half_of_a_new_account(of_type, que
     assert NEW_ACCOUNT - concurrency(next_model) >= 4
 
 
-def test_a_search_times_out_before_api_gateway(functions):
-    assert functions["Search"]["Timeout"] < 29
-
-
 def test_the_index_is_encrypted_at_rest_and_in_transit(resources):
     domain = resources["ImageIndex"]["Properties"]
     assert domain["EncryptionAtRestOptions"] == {"Enabled": True}
