@@ -88,13 +88,13 @@ def _theirs(raw: Any, puts: list[Put]) -> tuple[float, float]:
     create_index(raw, name, IndexSettings())
     sources = [_source(put) for put in puts]
     actions = (
-        source | {"_op_type": "create", "_index": name, "embedding": put.embedding.tolist()}
+        source | {"_op_type": "create", "embedding": put.embedding.tolist()}
         for source, put in zip(sources, puts, strict=True)
         if put.embedding is not None
     )
-    helpers.bulk(raw, [next(actions)])
+    helpers.bulk(raw, [next(actions)], index=name)
     started, cpu = time.perf_counter(), time.process_time()
-    written, _ = helpers.bulk(raw, actions)
+    written, _ = helpers.bulk(raw, actions, index=name)
     taken = time.perf_counter() - started, time.process_time() - cpu
     assert written == len(puts) - 1
     raw.indices.delete(index=name)

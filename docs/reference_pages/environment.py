@@ -37,6 +37,8 @@ VARIABLES: Mapping[str, str] = {
     " set it from `--no-default-excludes`.",
     "OWN_FOLDERS": "`file:///folder` URIs, separated by blanks, that are never indexed. The"
     " commands set it.",
+    "STACK_NAME": "The dimension `stack` of the metrics, which keeps deployments apart. Set by the"
+    " template.",
     "KEY_COLLECTIONS": "Collections that API keys are bound to, by key id:"
     " `id=cats/dogs,other=birds`. A key that is not listed has access to everything.",
     "REUSE_FROM": "Other SQLite indexes in which images of the same bytes are looked up:"

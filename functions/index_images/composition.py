@@ -16,5 +16,9 @@ def build_handler(settings: Settings, indexer: Indexer) -> Handler:
     # The function of the next model runs the same code under another service name.
     service = os.environ.get("POWERTOOLS_SERVICE_NAME", "index_images")
     logger = Logger(service=service, level=settings.log_level)
-    metrics = EphemeralMetrics(namespace="imagesearch", service=service)
+    metrics = EphemeralMetrics(
+        namespace="imagesearch",
+        service=service,
+        default_dimensions={"stack": settings.stack_name},
+    )
     return make_handler(indexer, settings.bucket, logger, BatchReport(logger, metrics))

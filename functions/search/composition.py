@@ -22,7 +22,11 @@ def build_handler(
 ) -> Handler:
     """The handler for these settings; the health check reports on `queue` and `next_model`."""
     logger = Logger(service="search", level=settings.log_level)
-    metrics = EphemeralMetrics(namespace="imagesearch", service="search")
+    metrics = EphemeralMetrics(
+        namespace="imagesearch",
+        service="search",
+        default_dimensions={"stack": settings.stack_name},
+    )
 
     def dependencies(scope: Scope | None = None) -> Dependencies:
         return Dependencies(

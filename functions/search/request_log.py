@@ -32,11 +32,13 @@ class RequestLog:
         self._logger.error("unexpected error", exc_info=error)
 
     def end(self, status: int) -> None:
-        """Writes the log line, and the metrics in CloudWatch's embedded metric format."""
+        """Writes the log line, and the metrics in CloudWatch's embedded metric format.
+
+        Each combination of dimensions is a billed metric: the error code is in the log line only.
+        """
         ms = round((time.perf_counter() - self._started) * 1000, 2)
         self._logger.info("request", status=status, ms=ms, **self._fields)
         self._metrics.add_dimension("route", str(self._fields.get("route", "none")))
-        self._metrics.add_dimension("code", str(self._fields.get("code", "ok")))
         self._metrics.add_metric("Requests", MetricUnit.Count, 1)
         self._metrics.add_metric("Latency", MetricUnit.Milliseconds, ms)
         self._metrics.flush_metrics()

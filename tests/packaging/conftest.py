@@ -39,11 +39,11 @@ def sam_python() -> Path:
 
 @pytest.fixture(scope="session")
 def translate(sam_python) -> Callable[..., dict[str, Any]]:
-    """The CloudFormation template of a deployment with these parameters."""
+    """The CloudFormation template of a deployment with these parameters, at a time."""
 
-    def translate(**parameters: str) -> dict[str, Any]:
+    def translate(*, at: int = 1_800_000_000, **parameters: str) -> dict[str, Any]:
         given = [f"{name}={value}" for name, value in parameters.items()]
-        command = [sam_python, HERE / "translate.py", *given]
+        command = [sam_python, HERE / "translate.py", str(at), *given]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

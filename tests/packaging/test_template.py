@@ -82,3 +82,39 @@ def test_there_is_one_stage(resources):
 def test_images_are_the_only_binary_type(resources):
     body = resources["SearchApi"]["Properties"]["Body"]
     assert body["x-amazon-apigateway-binary-media-types"] == ["image/*"]
+
+
+POOL = "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_Example"
+
+
+def deployment_of_the_stage(resources: dict[str, Any]) -> str:
+    """The logical ID of the stage's deployment, which is a copy of the API with all its settings.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-deploy-api.html
+    """
+    ((name, deployment),) = of_type(resources, "AWS::ApiGateway::Deployment").items()
+    assert deployment["Properties"]["RestApiId"] == {"Ref": "SearchApi"}  # made after its changes
+    stage = resources["SearchApiliveStage"]["Properties"]
+    assert stage["DeploymentId"] == {"Ref": name}
+    return name
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"Access": "ApiKey"}, {"Access": "Iam"}),
+        (
+            {"Access": "Cognito", "CognitoUserPoolArn": f"{POOL}1"},
+            {"Access": "Cognito", "CognitoUserPoolArn": f"{POOL}2"},
+        ),
+        ({"CorsOrigin": "https://a.example"}, {"CorsOrigin": "https://b.example"}),
+    ],
+    ids=["Access", "CognitoUserPoolArn", "CorsOrigin"],
+)
+def test_the_stage_serves_a_new_deployment_of_the_api_after_a_change(translate, before, after):
+    """CloudFormation transforms a template once per change set, so that the time differs."""
+    first, second = (
+        translate(at=at, Release="1" * 40, **parameters)["Resources"]
+        for at, parameters in ((1_800_000_000, before), (1_800_000_001, after))
+    )
+    assert deployment_of_the_stage(first) != deployment_of_the_stage(second)

@@ -1,11 +1,13 @@
-"""Prints the template after the SAM transform: python translate.py NAME=VALUE...
+"""Prints the template after the SAM transform: python translate.py SECONDS NAME=VALUE...
 
-Needs aws-sam-cli, which includes the translator that AWS runs.
+SECONDS is the time of the transform since 1970. Needs aws-sam-cli, which includes the translator
+that AWS runs.
 """
 
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 from samcli.yamlhelper import yaml_parse
@@ -31,5 +33,7 @@ for resource in template["Resources"].values():
         resource["Properties"]["ContentUri"] = "s3://artefacts/layer"
     if resource["Type"] == "AWS::Serverless::StateMachine":
         resource["Properties"]["DefinitionUri"] = "s3://artefacts/definition"
-parameters = dict(argument.split("=", 1) for argument in sys.argv[1:])
+seconds, *given = sys.argv[1:]
+time.time = lambda: float(seconds)
+parameters = dict(argument.split("=", 1) for argument in given)
 print(json.dumps(transform(template, parameters, NoManagedPolicies())))  # noqa: T201

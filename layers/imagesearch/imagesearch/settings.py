@@ -48,6 +48,7 @@ class Settings(BaseModel):
     default_excludes: exclude temporary and hidden files of other software.
     own_folders: folders with data of imagesearch, which are always excluded: `file:///folder`,
         separated by spaces.
+    stack_name: the dimension `stack` of the metrics, which keeps deployments apart.
     key_collections: the collections that API keys are bound to, by key id:
         `id=cats/dogs,other=birds`.
     reuse_from: other SQLite indexes in which records of the same bytes are looked up, each with
@@ -77,6 +78,7 @@ class Settings(BaseModel):
     exclude: str = ""
     default_excludes: bool = True
     own_folders: str = ""
+    stack_name: Annotated[str, Field(min_length=1)] = "imagesearch"
     key_collections: str = ""
     reuse_from: Annotated[str, Field(pattern=rf"^({_SOURCE}( {_SOURCE})*)?$")] = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"

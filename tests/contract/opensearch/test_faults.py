@@ -110,7 +110,7 @@ def reject_bulks(answer, times):
     left = [times]
 
     def fault(sent):
-        if not sent.path.startswith("/_bulk") or not left[0]:
+        if not sent.is_bulk or not left[0]:
             return None
         left[0] -= 1
         if isinstance(answer, Exception):
@@ -134,7 +134,7 @@ def test_a_bulk_that_did_not_arrive_is_retried(proxy, connect, put, answer):
 
 def test_only_items_rejected_with_429_are_retried(proxy, connect, put):
     def busy_for_b(sent):
-        if not sent.path.startswith("/_bulk") or len(proxy.bulks()) > 1:
+        if not sent.is_bulk or len(proxy.bulks()) > 1:
             return None
         status, found = proxy.pass_on(
             sent._replace(body=b"".join(sent.body.splitlines(keepends=True)[:2]))
@@ -171,7 +171,7 @@ def test_a_write_that_completes_after_its_timeout_does_not_restore_a_deleted_ima
     lost = []
 
     def hold_back(sent):
-        if sent.path.startswith("/_bulk"):
+        if sent.is_bulk:
             lost.append(sent)
             raise ConnectionAbortedError
 
@@ -186,7 +186,7 @@ def test_a_write_that_completes_after_its_timeout_does_not_restore_a_deleted_ima
 
 def test_a_write_whose_response_was_lost_conflicts_when_retried(proxy, connect, put):
     def lose_the_response(sent):
-        if sent.path.startswith("/_bulk") and len(proxy.bulks()) == 1:
+        if sent.is_bulk and len(proxy.bulks()) == 1:
             proxy.pass_on(sent)
             raise ConnectionAbortedError
 

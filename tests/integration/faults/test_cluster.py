@@ -71,7 +71,7 @@ def killing(own_server, killed):
 
     def at(moment, proxy):
         def fault(sent):
-            if sent.path.startswith("/_bulk") and len(proxy.bulks()) == BULKS:
+            if sent.is_bulk and len(proxy.bulks()) == BULKS:
                 moment(own_server, sent)
                 killed.set()
                 raise ConnectionAbortedError

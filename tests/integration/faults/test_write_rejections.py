@@ -72,7 +72,7 @@ def reject_all_but_one_item(proxy):
     """Writes one item of a bulk and rejects the others with status 429."""
 
     def fault(sent):
-        if not sent.path.startswith("/_bulk"):
+        if not sent.is_bulk:
             return None
         lines = sent.body.splitlines(keepends=True)
         status, found = proxy.pass_on(sent._replace(body=b"".join(lines[:2])))

@@ -18,6 +18,10 @@ class Sent(NamedTuple):
     path: str
     body: bytes
 
+    @property
+    def is_bulk(self):
+        return urlsplit(self.path).path.endswith("/_bulk")
+
 
 @dataclass
 class Proxy:
@@ -33,7 +37,7 @@ class Proxy:
     url: str = ""
 
     def bulks(self):
-        return [sent for sent in self.seen if sent.path.startswith("/_bulk")]
+        return [sent for sent in self.seen if sent.is_bulk]
 
     def answer(self, sent):
         self.seen.append(sent)

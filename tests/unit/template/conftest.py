@@ -1,38 +1,15 @@
-"""template.yaml as data: `!Ref X` is {"Ref": "X"} and `!Sub x` is {"Fn::Sub": "x"}."""
+"""The parts of template.yaml."""
 
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.support.paths import REPOSITORY
-
-ROOT = REPOSITORY
-
-
-class _Loader(yaml.SafeLoader):
-    """Parses the short forms of intrinsic functions."""
-
-
-def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)
-    if suffix == "GetAtt":
-        value = value.split(".")
-    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
+from tests.support.aws.template import load_template
 
 
 @pytest.fixture(scope="session")
 def template() -> dict[str, Any]:
-    text = (ROOT / "template.yaml").read_text()
-    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader with CloudFormation's tags
+    return load_template()
 
 
 @pytest.fixture(scope="session")

@@ -80,11 +80,6 @@ def test_preflight_requests_need_no_key_if_cors_is_enabled(routes):
     assert {f"method.response.header.{name}" for name in declared} == set(headers)
 
 
-def test_token_access_requires_a_user_pool(template):
-    rule = template["Rules"]["CognitoHasUserPool"]
-    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Access"}, "Cognito"]}
-
-
 def test_every_keyless_route_has_its_own_throttle(api, routes):
     bounded = {
         "/" + each["ResourcePath"][1:].replace("~1", "/").lstrip("/")
@@ -92,6 +87,11 @@ def test_every_keyless_route_has_its_own_throttle(api, routes):
         if isinstance(each["ThrottlingRateLimit"], int) and each["ThrottlingBurstLimit"]
     }
     assert bounded == {path for path in routes if not path.startswith("/v1")}
+
+
+def test_the_metrics_of_methods_are_not_billed(api):
+    """Metrics of the stage are free, and the alarms and the dashboard use no others."""
+    assert {each.get("MetricsEnabled", False) for each in api["MethodSettings"]} == {False}
 
 
 def test_every_key_has_a_throttle_and_a_quota(api):

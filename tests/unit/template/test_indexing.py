@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagesearch.settings import COMPRESSIONS, FOLDER_SETTINGS, Settings
+from imagesearch.settings import FOLDER_SETTINGS, Settings
+from tests.support.aws.template import Deployment
 from tests.support.paths import REPOSITORY
 
 
@@ -15,9 +16,9 @@ def test_synchronous_functions_use_snapstart(template, functions):
     assert set(functions) == {"FetchModel", "IndexImages", "IndexNextModel", "Search"}
     for name in ("FetchModel", "IndexNextModel"):
         assert functions[name]["SnapStart"] == {"ApplyOn": "None"}
-    assert functions["Search"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
-    assert functions["IndexImages"]["SnapStart"] == {"ApplyOn": {"Ref": "IndexSnapStart"}}
-    assert template["Parameters"]["IndexSnapStart"]["Default"] == "PublishedVersions"
+    for function, parameter in (("Search", "SearchSnapStart"), ("IndexImages", "IndexSnapStart")):
+        assert functions[function]["SnapStart"] == {"ApplyOn": {"Ref": parameter}}
+        assert template["Parameters"][parameter]["Default"] == "PublishedVersions"
     for function in functions.values():
         assert function["AutoPublishAlias"] == "live"
         assert function["Runtime"] == "python3.13"
@@ -43,16 +44,6 @@ def test_the_environment_of_the_functions_matches_the_settings(template, functio
     libraries = ("POWERTOOLS_", "ORT_")
     provided = shared.keys() | own[0].keys() | own[1].keys()
     assert {name for name in provided if not name.startswith(libraries)} == read
-
-
-def test_the_index_parameters_match_the_settings(template):
-    offered = template["Parameters"]["IndexEngine"]["AllowedValues"]
-    assert offered == list(COMPRESSIONS)
-    for engine in offered:
-        rule = template["Rules"][f"{engine.capitalize()}SupportsCompression"]
-        assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "IndexEngine"}, engine]}
-        (values, _) = rule["Assertions"][0]["Assert"]["Fn::Contains"]
-        assert tuple(values) == COMPRESSIONS[engine]
 
 
 def test_all_logs_have_a_retention_period(functions, of_type):
@@ -95,8 +86,30 @@ def test_indexing_concurrency_is_limited_by_the_event_source(functions, queues):
     assert not any("ReservedConcurrentExecutions" in each for each in functions.values())
 
 
-def test_a_search_times_out_before_api_gateway(functions):
-    assert functions["Search"]["Timeout"] < 29
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+NEW_ACCOUNT = 10
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+MIN_CONCURRENCY = 2
+
+
+def test_the_defaults_leave_searches_at_least_half_of_a_new_account(of_type, queues):
+    """A next model needs a third event source, and Lambda allows none with less than 2."""
+
+    def concurrency(deployment: Deployment) -> int:
+        """Of the functions without a caller who waits; FetchModel ends before the others start."""
+        functions = of_type("AWS::Serverless::Function")
+        return sum(
+            int(event["Properties"]["ScalingConfig"]["MaximumConcurrency"])
+            for name in functions
+            if deployment.exists(name)
+            for event in deployment.properties(name).get("Events", {}).values()
+            if event["Type"] != "Api"
+        )
+
+    assert NEW_ACCOUNT - concurrency(Deployment()) >= 5
+    next_model = Deployment(NextModelName="siglip2-b-16")
+    assert concurrency(next_model) == MIN_CONCURRENCY * len(queues)
+    assert NEW_ACCOUNT - concurrency(next_model) >= 4
 
 
 def test_the_index_is_encrypted_at_rest_and_in_transit(resources):
@@ -141,9 +154,16 @@ def test_the_derived_bucket_sends_no_events(resources):
     assert "NotificationConfiguration" not in resources["DerivedBucket"]["Properties"]
 
 
-def test_the_image_bucket_is_retained(resources):
-    for name in (*BUCKETS, *(f"{bucket}Policy" for bucket in BUCKETS)):
-        assert resources[name]["DeletionPolicy"] == "Retain"
+def test_data_is_retained_and_a_failed_creation_leaves_no_bucket(resources):
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html"""
+    policies = {name: each.get("DeletionPolicy", "Delete") for name, each in resources.items()}
+    data = {*BUCKETS, *(f"{bucket}Policy" for bucket in BUCKETS)}
+    settings_of_the_account = {"ApiLogsAccount", "ApiLogsRole"}
+    assert {name for name, policy in policies.items() if policy == "RetainExceptOnCreate"} == data
+    assert {name for name, policy in policies.items() if policy == "Retain"} == (
+        settings_of_the_account
+    )
+    for name in data | settings_of_the_account:
         assert resources[name]["UpdateReplacePolicy"] == "Retain"
 
 

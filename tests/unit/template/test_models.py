@@ -52,16 +52,6 @@ def test_a_model_uri_takes_precedence_over_a_model_name(template, functions, nex
     }
 
 
-@pytest.mark.parametrize(("next", "nothing"), [("", "starter"), ("Next", "none")])
-def test_the_model_name_has_a_single_source(template, next, nothing):
-    rule = template["Rules"][f"{next}ModelIsUnambiguous"]
-    assert rule["RuleCondition"] == {
-        "Fn::Not": [{"Fn::Equals": [{"Ref": f"{next}ModelUri"}, "none"]}]
-    }
-    (only,) = rule["Assertions"]
-    assert only["Assert"] == {"Fn::Equals": [{"Ref": f"{next}ModelName"}, nothing]}
-
-
 @pytest.fixture
 def requested(of_type) -> dict[str, Any]:
     return of_type("Custom::Model")

@@ -3,15 +3,19 @@
 import io
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from functions.index_images.handler import BatchReport
+from functions.index_images.composition import build_handler as build_index_handler
+from functions.search.composition import build_handler as build_search_handler
 from functions.search.request_log import RequestLog
-from tests.support.paths import REPOSITORY
+from imagesearch.settings import Settings
+from tests.support.handlers import http
+from tests.support.paths import REPOSITORY, STARTER_MODEL
 from tests.unit.template.conftest import OF_SERVICE
 
 ROOT = REPOSITORY
@@ -113,30 +117,93 @@ def widgets(resources) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def shown(widgets) -> list[list[str]]:
-    """Namespace, metric, and dimensions with values of each dashboard line."""
-    every = [line for each in widgets for line in each["properties"]["metrics"]]
-    lines = [line for line in every if isinstance(line[0], str)]
-    return [[part for part in line if isinstance(part, str)] for line in lines]
+def lines(widgets) -> list[list[Any]]:
+    """The lines of the dashboard's metrics."""
+    return [line for each in widgets for line in each["properties"].get("metrics", [])]
 
 
 @pytest.fixture
-def emitted(capsys) -> set[tuple[str, ...]]:
-    """Name and dimensions of each metric of the functions."""
-    logger = Logger(service="test", stream=io.StringIO())
-    BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service="a")).write(
-        [], [], [], 0.1
-    )
-    log = RequestLog(logger, EphemeralMetrics(namespace="imagesearch", service="b"))
-    log.begin("request")
-    log.end(200)
-    found = set()
-    for line in capsys.readouterr().out.splitlines():
-        for each in json.loads(line)["_aws"]["CloudWatchMetrics"]:
+def shown(lines) -> list[list[str]]:
+    """Namespace, metric, and dimensions with values of each dashboard line."""
+    named = [line for line in lines if isinstance(line[0], str)]
+    return [[part for part in line if isinstance(part, str)] for line in named]
+
+
+@pytest.fixture
+def written(capsys, tmp_path) -> Callable[[str], list[dict[str, Any]]]:
+    """The log lines of one batch and one request to the functions of a stack."""
+
+    def written(stack: str) -> list[dict[str, Any]]:
+        settings = Settings(
+            bucket=tmp_path.as_uri(),
+            index_url=f"sqlite://{tmp_path}/index.db",
+            model_uri=str(STARTER_MODEL),
+            stack_name=stack,
+        )
+        capsys.readouterr()
+        build_index_handler(settings, FakeIndexer())({"Records": []}, None)
+        build_search_handler(settings, None)(http("GET", "/nothing"), None)
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return written
+
+
+class FakeIndexer:
+    """An indexer for no image."""
+
+
+def metrics_of(lines: list[dict[str, Any]]) -> dict[tuple[str, ...], dict[str, str]]:
+    """The values of the dimensions of each metric, by its name and its dimensions."""
+    found = {}
+    for line in lines:
+        for each in line.get("_aws", {}).get("CloudWatchMetrics", []):
             assert each["Namespace"] == "imagesearch"
+            (dimensions,) = each["Dimensions"]
             for name in each["Metrics"]:
-                found.add((name["Name"], *sorted(each["Dimensions"][0])))
+                values = {dimension: line[dimension] for dimension in dimensions}
+                found[name["Name"], *sorted(dimensions)] = values
     return found
+
+
+@pytest.fixture
+def emitted(written) -> set[tuple[str, ...]]:
+    """Name and dimensions of each metric of the functions."""
+    return set(metrics_of(written("imagesearch")))
+
+
+def test_the_metrics_of_two_stacks_are_apart(written, template, lines):
+    for stack in ("photos", "photos-test"):
+        of_stack = metrics_of(written(stack))
+        assert len(of_stack) > 5
+        assert {values["stack"] for values in of_stack.values()} == {stack}
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["STACK_NAME"] == {"Ref": "AWS::StackName"}
+    for line in lines:
+        if line[0] == "imagesearch":
+            assert line[2:4] == ["stack", "${AWS::StackName}"]
+        if isinstance(line[0], dict):
+            assert line[0]["expression"].count('stack="${AWS::StackName}"') == 1
+
+
+def test_a_metric_has_no_dimension_with_many_values(emitted):
+    """Each combination of values is billed: a route and its error codes would be hundreds."""
+    assert {"route", "service", "stack"} == {name for _, *names in emitted for name in names}
+
+
+def test_the_dashboard_reads_error_codes_from_the_log_of_search(widgets):
+    [query] = [each["properties"]["query"] for each in widgets if each["type"] == "log"]
+    assert query.startswith("SOURCE '${SearchLog}' | ")
+    stream = io.StringIO()
+    log = RequestLog(Logger(service="dashboard", stream=stream), EphemeralMetrics(namespace="a"))
+    log.begin("request")
+    log.add(route="/v1/search", code="invalid_text")
+    log.end(400)
+    line = json.loads(stream.getvalue())
+    for field, value in {"message": "request", "status": 400}.items():
+        assert re.search(rf"filter .*\b{field}\b", query)
+        assert line[field] == value
+    assert {"route", "code"} <= line.keys()
+    assert "by route, code" in query
 
 
 def test_every_resource_of_the_dashboard_is_in_the_template(template, resources):
@@ -162,15 +229,10 @@ def test_the_dashboard_shows_metrics_that_the_functions_emit(shown, emitted):
     assert set(own) <= emitted
 
 
-def test_the_dashboard_searches_by_the_dimensions_of_a_request(widgets, emitted):
-    (search,) = [
-        line[0]["expression"]
-        for each in widgets
-        for line in each["properties"]["metrics"]
-        if isinstance(line[0], dict)
-    ]
+def test_the_dashboard_searches_by_the_dimensions_of_a_request(lines, emitted):
+    (search,) = [line[0]["expression"] for line in lines if isinstance(line[0], dict)]
     schema, name = re.match(
-        r"SEARCH\('\{imagesearch,([\w,]+)\} MetricName=\"(\w+)\"'", search
+        r"SEARCH\('\{imagesearch,([\w,]+)\} MetricName=\"(\w+)\"", search
     ).groups()
     assert (name, *sorted(schema.split(","))) in emitted
 

@@ -1,9 +1,14 @@
 """Claims about IAM policies in template.yaml: least privilege."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests.support.aws.permissions import Permission, granted
+from tests.support.aws.template import Deployment
+from tests.support.paths import REPOSITORY
 
 INDEXING = ("IndexImagesRole", "IndexNextModelRole")
 OUR_ROLES = (*INDEXING, "SearchRole")
@@ -197,48 +202,91 @@ def test_search_reads_the_queue_length_and_receives_no_messages(allowed, functio
     assert functions["Search"]["Environment"]["Variables"]["QUEUE_URL"] == {"Ref": "ImageQueue"}
 
 
-def test_both_indexing_functions_have_the_same_permissions(allowed):
-    assert {sid: actions for sid, (actions, _) in allowed(INDEXING[0]).items()} == {
-        sid: actions for sid, (actions, _) in allowed(INDEXING[1]).items()
+def test_the_next_model_has_the_same_permissions_on_its_own_queue_model_and_log():
+    deployment = Deployment(NAMES, ReadObjectTags="true", NextModelName="siglip2-b-16")
+    own = {
+        "ImageQueue.Arn": "NextModelQueue.Arn",
+        "BackfillQueue.Arn": "NextModelQueue.Arn",
+        "IndexImagesLog.Arn": "IndexNextModelLog.Arn",
+        f"{MODELS}/model/*": f"{MODELS}/next-model/*",
+    }
+    assert granted(deployment, "IndexNextModelRole") == {
+        Permission(action, own.get(resource, resource))
+        for action, resource in granted(deployment, "IndexImagesRole")
     }
 
 
-def test_the_domain_admits_the_function_roles_and_only_indexing_creates_indexes(resources):
-    policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
-    granted = list(statements(policy))
-    roles = {each["Principal"]["AWS"]["Fn::GetAtt"][0] for each in granted}
-    assert roles == set(OUR_ROLES)
-    assert all(each["Effect"] == "Allow" for each in granted)
-    assert not any("es:ESHttpDelete" in as_list(each["Action"]) for each in granted)
-    for each in granted:
-        if each["Principal"]["AWS"]["Fn::GetAtt"] == ["SearchRole", "Arn"]:
-            puts = "es:ESHttpPut" in as_list(each["Action"])
-            assert puts == (each["Sid"] == "CreateLabelIndexes")
+IMAGES, LABELS = "images-0123456789abcdef", "images-labels-0123456789abcdef"
+DOMAIN = "arn:aws:es:eu-west-1:123456789012:domain/photos"
+DERIVED, MODELS, BUCKET = (f"arn:aws:s3:::{name}" for name in ("derived", "models", "photos"))
+NAMES = {
+    "ImageIndex.Arn": DOMAIN,
+    "DerivedBucket.Arn": DERIVED,
+    "ModelBucket.Arn": MODELS,
+    "ImageBucket": "photos",
+}
+WRITES = [
+    ("Put", ""),
+    ("Put", "/_mapping"),
+    ("Put", "/_settings"),
+    ("Put", "/_doc/a"),
+    ("Put", f"/_doc/{LABELS}"),
+    ("Post", "/_bulk"),
+    ("Post", "/_doc"),
+    ("Post", "/_update/a"),
+    ("Post", "/_update_by_query"),
+    ("Post", "/_delete_by_query"),
+    ("Post", "/_close"),
+    ("Delete", "/_doc/a"),
+]
+BY_NONE = [
+    *(Permission("es:ESHttpDelete", f"{DOMAIN}/{path}") for path in (IMAGES, LABELS, "*")),
+    Permission("es:ESHttpPost", f"{DOMAIN}/_bulk"),
+    Permission("es:ESHttpPost", f"{DOMAIN}/_reindex"),
+    Permission("es:ESHttpPost", f"{DOMAIN}/orders/_search"),
+    Permission("es:ESHttpPut", f"{DOMAIN}/_cluster/settings"),
+    Permission("s3:DeleteObject", f"{DERIVED}/feedback/a"),
+    Permission("s3:GetObject", f"{DERIVED}/feedback/a"),
+    Permission("s3:PutObject", f"{MODELS}/model/a/image.onnx"),
+]
+FORBIDDEN = {
+    "SearchRole": [
+        *(Permission(f"es:ESHttp{method}", f"{DOMAIN}/{IMAGES}{path}") for method, path in WRITES),
+        Permission("s3:PutObject", f"{DERIVED}/thumbnails/a"),
+    ],
+    "IndexImagesRole": [
+        *(Permission(f"es:ESHttp{method}", f"{DOMAIN}/{LABELS}{path}") for method, path in WRITES),
+        Permission("s3:PutObject", f"{BUCKET}/a"),
+        Permission("s3:DeleteObject", f"{BUCKET}/a"),
+    ],
+}
 
 
-def test_search_creates_label_indexes_only(resources, allowed):
-    policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
-    [own] = [each for each in statements(policy) if each["Sid"] == "CreateLabelIndexes"]
-    actions, existing = allowed("SearchRole")["CreateLabelIndexes"]
-    assert actions == as_list(own["Action"]) == ["es:ESHttpPut"]
-    for on, domain in ((own["Resource"], "*"), (existing, "${ExistingOpenSearchDomainName}")):
-        paths = [each["Fn::Sub"].partition(f"domain/{domain}/")[2] for each in on]
-        assert paths == [
-            "${IndexPrefix}-labels-*",
-            "_index_template/${IndexPrefix}-labels-*",
-        ]
+@pytest.mark.parametrize("role", FORBIDDEN)
+def test_a_function_cannot_write_what_belongs_to_the_other_one(role):
+    """tests/integration/test_least_privilege.py verifies that each permission is needed."""
+    allowed = granted(Deployment(NAMES, AllowDelete="true"), role)
+    for forbidden in (*FORBIDDEN[role], *BY_NONE):
+        assert not any(each.allows(forbidden) for each in allowed), forbidden
 
 
-def test_an_existing_domain_is_used_with_the_same_permissions(resources, allowed):
-    policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
-    granted = {
-        each["Principal"]["AWS"]["Fn::GetAtt"][0]: each["Action"]
-        for each in statements(policy)
-        if each["Sid"] != "CreateLabelIndexes"
-    }
-    for role in INDEXING:
-        assert allowed(role)["WriteExistingIndex"][0] == granted[role]
-    assert allowed("SearchRole")["SearchExistingIndex"][0] == granted["SearchRole"]
+def test_the_index_of_a_request_to_the_domain_is_in_its_path(resources):
+    """Otherwise the body of a bulk request could name another index than its path.
+
+    https://docs.aws.amazon.com/opensearch-service/latest/developerguide/ac.html
+    """
+    options = resources["ImageIndex"]["Properties"]["AdvancedOptions"]
+    assert options == {"rest.action.multi.allow_explicit_index": "false"}
+
+
+def test_an_existing_domain_is_used_with_the_same_permissions():
+    name = "photos"
+    endpoint = "https://search-photos.eu-west-1.es.amazonaws.com"
+    existing = Deployment(
+        NAMES, ExistingOpenSearchEndpoint=endpoint, ExistingOpenSearchDomainName=name
+    )
+    for role in OUR_ROLES:
+        assert granted(existing, role) == granted(Deployment(NAMES), role)
 
 
 def test_a_backfill_lists_this_bucket_and_sends_to_its_queues(allowed):
@@ -247,6 +295,9 @@ def test_a_backfill_lists_this_bucket_and_sends_to_its_queues(allowed):
         "SendMessages": ["sqs:SendMessage"],
     }
     _, on = allowed("BackfillRole")["SendMessages"]
+    definition = (REPOSITORY / "statemachines/backfill.asl.json").read_text()
+    requested = re.findall(r"arn:\$\{Partition\}:states:::(\w+:\w+)", definition)
+    assert set(requested) == {"s3:listObjectsV2", "sqs:sendMessage"}
     assert on[0] == {"Fn::GetAtt": ["BackfillQueue", "Arn"]}
     assert on[1]["Fn::If"][:2] == ["HasNextModel", {"Fn::GetAtt": ["NextModelQueue", "Arn"]}]
 

@@ -223,7 +223,7 @@ class OpenSearchIndex:
         actions: dict[int, str] = {}
         for number, write in enumerate(writes):
             try:
-                actions[number] = bulk_action(write, self._name, self._dimension, now)
+                actions[number] = bulk_action(write, self._dimension, now)
             except (ValueError, TypeError, OverflowError) as error:
                 reason = f"the index cannot store this record: {error}"
                 results[number] = WriteResult(WriteStatus.FAILED, reason)
@@ -237,7 +237,7 @@ class OpenSearchIndex:
         """Delete the entries of images deleted before TOMBSTONE_RETENTION; returns their number."""
         oldest = self._clock() - TOMBSTONE_RETENTION
         expired = self._search(deleted_before(oldest, TOMBSTONES_PER_CLEANUP))
-        results = self._bulk.write([removal(self._name, entry) for entry in expired])
+        results = self._bulk.write([removal(entry) for entry in expired])
         return sum(result.status is WriteStatus.WRITTEN for result in results)
 
     def drop(self) -> None:
@@ -306,13 +306,14 @@ class OpenSearchIndex:
             after = hits[-1]["sort"]
 
     def _delete_pit(self, pit: str) -> None:
-        """Best effort: the role may lack the right to delete, and a point in time expires."""
+        """Best effort: a point in time expires."""
         with suppress(ImageSearchError):
             self._client.read(lambda client: client.delete_pit(body={"pit_id": [pit]}))
 
     def _send_bulk(self, body: str) -> Mapping[str, Any]:
+        """The index is in the path, where the access policy of a domain can see it."""
         response: Mapping[str, Any] = self._client.raw.bulk(
-            body=body, params={"request_timeout": BULK_TIMEOUT}
+            index=self._name, body=body, params={"request_timeout": BULK_TIMEOUT}
         )
         return response
 

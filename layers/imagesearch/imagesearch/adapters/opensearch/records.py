@@ -47,14 +47,14 @@ def stored(found: Mapping[str, Any]) -> Stored:
     return Stored(None if source["status"] == DELETED else document(source), version)
 
 
-def bulk_action(write: Write, index: str, dimension: int, now: datetime) -> str:
-    """The lines of a `_bulk` body, in ASCII.
+def bulk_action(write: Write, dimension: int, now: datetime) -> str:
+    """The lines of a `_bulk` body, in ASCII; the path of the request names the index.
 
     Raises ValueError or TypeError for an invalid embedding and for a record that is not valid JSON.
     """
     if isinstance(write, Touch):
         update = {"doc": _source(write.document), "detect_noop": False}
-        return _lines("update", write.ref.id, index, write.expected, as_json(update))
+        return _lines("update", write.ref.id, write.expected, as_json(update))
     if isinstance(write, Delete):
         tombstone = {"id": write.ref.id, "status": DELETED, "deleted_at": now.astimezone(UTC)}
         source = json.dumps(tombstone, default=datetime.isoformat)
@@ -64,13 +64,13 @@ def bulk_action(write: Write, index: str, dimension: int, now: datetime) -> str:
             vector = vector_json(unit_vector(write.embedding, dimension))
             source = f'{source[:-1]}, "{EMBEDDING}": {vector}}}'
     verb = "create" if write.expected is None else "index"
-    return _lines(verb, write.ref.id, index, write.expected, source)
+    return _lines(verb, write.ref.id, write.expected, source)
 
 
-def removal(index: str, found: Mapping[str, Any]) -> str:
+def removal(found: Mapping[str, Any]) -> str:
     """The action that deletes an entry if it has not changed since it was read."""
     version = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
-    return json.dumps({"delete": {"_index": index, "_id": found["_id"], **version}}) + "\n"
+    return json.dumps({"delete": {"_id": found["_id"], **version}}) + "\n"
 
 
 def _source(document: Document) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def _source(document: Document) -> dict[str, Any]:
     return {**record, **packed, "folders": folders(document.ref.key)}
 
 
-def _lines(verb: str, id: str, index: str, expected: Version | None, source: str) -> str:
-    action: dict[str, object] = {"_index": index, "_id": id}
+def _lines(verb: str, id: str, expected: Version | None, source: str) -> str:
+    action: dict[str, object] = {"_id": id}
     if expected is not None:
         action["if_seq_no"], action["if_primary_term"] = expected
     return f"{json.dumps({verb: action})}\n{source}\n"

@@ -1,0 +1,227 @@
+"""Claims: the roles of the functions allow what the code requests, and nothing else.
+
+The functions run as template.yaml configures them, over moto and OpenSearch; every request that
+they sign, and every request to OpenSearch, is compared with the policies.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from functions.index_images.composition import build_handler as build_index_handler
+from functions.search.composition import build_handler as build_search_handler
+from functions.search.handler import Handler
+from imagesearch import bootstrap
+from imagesearch.adapters.opensearch.client import OpenSearchClient
+from imagesearch.settings import Settings
+from tests.support.aws.cloud import BUCKET, DERIVED, REGION, Queue
+from tests.support.aws.permissions import Permission, granted, of_opensearch, recorded_requests
+from tests.support.aws.template import Deployment
+from tests.support.handlers import Response, begin_upload, http, in_queue, parse_response
+from tests.support.paths import EVENTS, STARTER_MODEL
+from tests.support.servers.opensearch_proxy import Proxy, opensearch_proxy
+
+MODELS = "imagesearch-models"
+DOMAIN = f"arn:aws:es:{REGION}:123456789012:domain/imagesearch"
+KEY = "key-of-a-collection"
+OWL, COPY, PANDA = "animals/owl.webp", "animals/copy of owl.webp", "animals/giant-panda.webp"
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+# https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+OF_LAMBDA = {
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The functions of a stack, the requests that they sign, and those to OpenSearch."""
+
+    deployment: Deployment
+    proxy: Proxy
+    signed: set[Permission]
+
+    def settings(self, function: str) -> Settings:
+        """The settings of the function's environment, with the index at the proxy."""
+        variables = self.deployment.template["Globals"]["Function"]["Environment"]["Variables"]
+        own = self.deployment.properties(function)["Environment"]["Variables"]
+        environment = self.deployment.resolve(variables) | own | {"INDEX_URL": self.proxy.url}
+        return Settings.from_environment(environment)
+
+    def index(self, *keys: str) -> None:
+        settings = self.settings("IndexImages")
+        handle = build_index_handler(settings, bootstrap.indexer(settings))
+        message = in_queue({"bucket": BUCKET, "keys": keys})
+        assert handle(message, None) == {"batchItemFailures": []}
+
+    def needed(self) -> set[Permission]:
+        """The permissions for all requests so far.
+
+        The model's folder is read without permission to list it: a missing file is a 403.
+        """
+        listing = Permission("s3:ListBucket", f"arn:aws:s3:::{MODELS}")
+        return self.signed - {listing} | of_opensearch(self.proxy.seen, DOMAIN)
+
+    def end(self) -> None:
+        """End the functions: the next requests open the index as new ones do."""
+        for function in ("IndexImages", "Search"):
+            bootstrap.release(self.settings(function))
+
+    def forget_requests(self) -> None:
+        self.signed.clear()
+        self.proxy.seen.clear()
+
+
+@pytest.fixture
+def stack(cloud, sqs, derived, aws, opensearch_url, monkeypatch) -> Iterator[Stack]:
+    for name, value in {
+        "AWS_ENDPOINT_URL": aws,
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": REGION,
+    }.items():
+        monkeypatch.setenv(name, value)
+    where = {"LocationConstraint": REGION}
+    cloud.s3.create_bucket(Bucket=MODELS, CreateBucketConfiguration=where)
+    prefix = f"test-{uuid.uuid4().hex}"
+    folder = f"model/{prefix}"  # not one that is cached
+    for path in STARTER_MODEL.iterdir():
+        cloud.s3.put_object(Bucket=MODELS, Key=f"{folder}/{path.name}", Body=path.read_bytes())
+    named = physical(sqs) | {"Model": f"s3://{MODELS}/{folder}"}
+    options = {"AllowDelete": "true", "ReadObjectTags": "true", "KeyCollections": f"{KEY}=animals"}
+    deployment = Deployment(named, IndexPrefix=prefix, **options)
+    with opensearch_proxy(opensearch_url) as proxy, recorded_requests() as signed:
+        made = Stack(deployment, proxy, signed)
+        yield made
+    made.end()
+    server = OpenSearchClient(opensearch_url)
+    server.raw.indices.delete(index=f"{prefix}*", ignore=404)
+    server.raw.indices.delete_index_template(name=f"{prefix}*", ignore=404)
+    server.close()
+
+
+def physical(sqs: Any) -> dict[str, str]:
+    """The references and attributes of the resources that the functions use."""
+    buckets = {"ImageBucket": BUCKET, "DerivedBucket": DERIVED, "ModelBucket": MODELS}
+    queues = {name: Queue(sqs) for name in ("ImageQueue", "BackfillQueue")}
+    return {
+        **buckets,
+        **{f"{name}.Arn": f"arn:aws:s3:::{bucket}" for name, bucket in buckets.items()},
+        **{name: queue.url for name, queue in queues.items()},
+        **{f"{name}.Arn": queue.arn for name, queue in queues.items()},
+        "ImageIndex.Arn": DOMAIN,
+    }
+
+
+def assert_exact(allowed: set[Permission], needed: set[Permission]) -> None:
+    """Each request is allowed, and each permission is for a request."""
+    assert {one for one in needed if not any(each.allows(one) for each in allowed)} == set()
+    unused = {each for each in allowed if not any(map(each.allows, needed))}
+    assert {each for each in unused if each.action not in OF_LAMBDA} == set()
+
+
+def test_the_indexing_role_allows_what_indexing_requests(stack, cloud, sample):
+    cloud.put(OWL, sample("animals/owl"))
+    stack.index(OWL)
+    cloud.put(COPY, sample("animals/owl"))  # its duplicate is linked by a later message
+    cloud.put(PANDA, sample("animals/giant-panda"))
+    stack.index(COPY, PANDA)
+    cloud.put(PANDA, sample("animals/two-jaguars"))
+    cloud.delete(COPY)
+    stack.index(PANDA, COPY)
+    index = bootstrap.index_name(stack.settings("IndexImages"))
+    restart_with_an_index_of_an_earlier_version(stack, index)
+    cloud.put(PANDA, sample("animals/giant-panda"))
+    stack.index(PANDA)
+    assert_exact(granted(stack.deployment, "IndexImagesRole"), stack.needed())
+
+
+def restart_with_an_index_of_an_earlier_version(stack: Stack, name: str) -> None:
+    """The index lacks a field that the restarted functions need."""
+    server = OpenSearchClient(stack.proxy.upstream)
+    described = server.raw.indices.get_mapping(index=name)[name]
+    del described["mappings"]["properties"]["truncated"]
+    server.raw.indices.delete(index=name)
+    server.raw.indices.delete_index_template(name=name)
+    server.raw.indices.create(index=name, body={**described, "settings": {"index.knn": True}})
+    server.close()
+    stack.end()
+
+
+def test_the_search_role_allows_what_the_api_requests(stack, cloud, sample, eventually):
+    handle = search_handler(stack)
+    answered: set[tuple[str, str]] = set()
+
+    def send(event: dict[str, Any]) -> Response:
+        answer = parse_response(handle(event, None))
+        if answer.status < 400:
+            answered.add((event["httpMethod"], event["path"]))
+        return answer
+
+    def ask(method: str, path: str, body: Any = None, **query: Any) -> Any:
+        answer = send(http(method, path, body, **query))
+        assert answer.status < 400, answer.body
+        return answer.json
+
+    ask("GET", "/v1/health")
+    without_an_index = stack.needed()
+    cloud.put(OWL, sample("animals/owl"))
+    cloud.put(PANDA, sample("animals/giant-panda"))
+    stack.index(OWL, PANDA)
+    stack.forget_requests()
+    eventually("images are searchable", lambda: len(ask("GET", "/v1/images")["images"]) == 2)
+    files = {path.stem for path in EVENTS.glob("api-*.json")}
+    first, last = {"api-labelset-put"}, {"api-image-delete", "api-labelset-delete"}
+    for name in sorted(files, key=lambda name: (name in last, name not in first, name)):
+        send(json.loads((EVENTS / f"{name}.json").read_text()))
+    within_a_collection = http("GET", "/v1/health")
+    within_a_collection["requestContext"]["identity"]["apiKeyId"] = KEY
+    assert send(within_a_collection).status == 200
+    found = ask("GET", "/v1/search", q="an owl")
+    pair = {"search_id": found["search_id"], "id": found["hits"][0]["id"], "relevant": True}
+    ask("POST", "/v1/feedback", pair)
+    pending = begin_upload(ask, "owl.webp")
+    status = f"/v1/images/{pending['id']}"
+    assert send(http("GET", status)).status == 404
+    cloud.put(pending["key"], sample("animals/owl"))
+    ask("GET", status)
+    assert send(http("GET", f"/v1/images/{'0' * 24}")).status == 404
+    settings = stack.settings("Search")
+    labels = bootstrap.manifest_of(settings.model_uri).label_space
+    name = f"{settings.index_prefix}-labels-{labels}"
+    restart_with_an_index_of_an_earlier_version(stack, name)
+    handle = search_handler(stack)
+    ask("PUT", "/v1/labelsets/birds", {"labels": ["an owl"]})
+    assert operations_without_an_answer(ask("GET", "/openapi.json"), answered) == set()
+    assert_exact(granted(stack.deployment, "SearchRole"), stack.needed() | without_an_index)
+
+
+def search_handler(stack: Stack) -> Handler:
+    settings = stack.settings("Search")
+    return build_search_handler(settings, bootstrap.change_queue(settings))
+
+
+def operations_without_an_answer(
+    document: dict[str, Any], answered: set[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """The operations of an OpenAPI document, as method and path, that no request has reached."""
+    return {
+        (method.upper(), path)
+        for path, operations in document["paths"].items()
+        for method in operations
+        if not any(
+            sent == method.upper() and re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), to)
+            for sent, to in answered
+        )
+    }
