@@ -105,9 +105,11 @@ class FakeStore:
         self.reads.append(ref.key)
         return data[:first]
 
-    def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
-        for key in sorted(self.objects, key=str.encode):
-            yield ref(key), replace(self.objects[key][1], metadata={})
+    def list_images(self, after: str = "") -> Iterator[tuple[ImageRef, ObjectState]]:
+        """As S3 lists: an object that was deleted since the page was read may be included."""
+        for key, (_, state) in sorted(self.objects.items(), key=lambda each: each[0].encode()):
+            if key.encode() > after.encode():
+                yield ImageRef(self.bucket, key), replace(state, metadata={})
 
     def url(self, ref: ImageRef) -> str:
         return f"https://{ref.bucket}.test/{ref.key}"
