@@ -76,12 +76,14 @@ class FakeIndex:
 
     def by_sha256(self, hashes: Sequence[str], decoder: str) -> dict[str, Scanned]:
         self._answer()
-        return {
-            document.sha256: Scanned(document, embedding)
-            for document, embedding, _ in sorted(self.entries.values(), key=lambda entry: entry[2])
+        found = [
+            (seq, document.sha256, Scanned(document, embedding))
+            for document, embedding, seq in self.entries.values()
             if document and document.sha256 in hashes and document.decoder == decoder
             if document.sha256 and embedding is not None and document.status is Status.INDEXED
-        }
+        ]
+        found.sort(key=lambda each: each[0])
+        return {sha256: scanned for _, sha256, scanned in found}
 
     def search(self, query: VectorQuery) -> list[Hit]:
         return self.search_many([query])[0]

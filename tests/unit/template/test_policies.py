@@ -7,7 +7,7 @@ import pytest
 
 INDEXING = ("IndexImagesRole", "IndexNextModelRole")
 OUR_ROLES = (*INDEXING, "SearchRole")
-ALL_ROLES = (*OUR_ROLES, "FetchModelRole")
+ALL_ROLES = (*OUR_ROLES, "FetchModelRole", "ReconcileRole")
 
 
 def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -207,7 +207,7 @@ def test_the_domain_admits_the_function_roles_and_only_indexing_creates_indexes(
     policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
     granted = list(statements(policy))
     roles = {each["Principal"]["AWS"]["Fn::GetAtt"][0] for each in granted}
-    assert roles == set(OUR_ROLES)
+    assert roles == {*OUR_ROLES, "ReconcileRole"}
     assert all(each["Effect"] == "Allow" for each in granted)
     assert not any("es:ESHttpDelete" in as_list(each["Action"]) for each in granted)
     for each in granted:
@@ -264,3 +264,35 @@ def test_search_writes_feedback_and_cannot_read_it(allowed):
     actions, on = allowed("SearchRole")["WriteFeedback"]
     assert actions == ["s3:PutObject"]
     assert on == [{"Fn::Sub": "${DerivedBucket.Arn}/feedback/*"}]
+
+
+def test_reconciliation_reads_bucket_and_index_and_sends_messages(allowed, resources):
+    granted = allowed("ReconcileRole")
+    assert {sid: actions for sid, (actions, _) in granted.items() if sid != "Trace"} == {
+        "ListImages": ["s3:ListBucket"],
+        "SendMessages": ["sqs:SendMessage", "sqs:GetQueueAttributes"],
+        "ReadManifest": ["s3:GetObject"],
+        "ReadNextManifest": ["s3:GetObject"],
+        "ReadFetchedManifests": ["s3:GetObject"],
+        "ReadExistingIndex": ["es:ESHttpGet", "es:ESHttpPost"],
+        "WriteLog": ["logs:CreateLogStream", "logs:PutLogEvents"],
+    }
+    for sid in ("ReadManifest", "ReadNextManifest"):
+        assert granted[sid][1][0]["Fn::Sub"][0].endswith("/*.json")
+    assert granted["ReadFetchedManifests"][1] == [{"Fn::Sub": "${ModelBucket.Arn}/*.json"}]
+    policy = resources["ImageIndex"]["Properties"]["AccessPolicies"]
+    [own] = [each for each in statements(policy) if each["Sid"] == "Reconcile"]
+    actions, [existing] = granted["ReadExistingIndex"]
+    assert own["Action"] == actions
+    for on in (own["Resource"], existing):
+        assert on["Fn::Sub"].endswith("/${IndexPrefix}-*")
+
+
+def test_the_timer_starts_the_reconciliation_which_invokes_its_function(resources):
+    for role, action, on in (
+        ("ReconciliationTimerRole", "states:StartExecution", "Reconciliation"),
+        ("ReconciliationRole", "lambda:InvokeFunction", "Reconcile.Alias"),
+    ):
+        (policy,) = resources[role]["Properties"]["Policies"]
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert (statement["Action"], statement["Resource"]) == (action, {"Ref": on})

@@ -96,7 +96,7 @@ class Reconciler:
         return compared.difference
 
     def _sample(self, images: int) -> list[str]:
-        letters = 1
+        letters = 0
         while images > MAX_SAMPLE * ID_LETTERS**letters:
             letters += 1
         return self._index.keys_of_ids("A" * letters)
