@@ -58,6 +58,11 @@ class Compared(NamedTuple):
             return Difference.GONE
         return None if self.state.etag == self.entry.etag else Difference.CHANGED
 
+    @property
+    def is_newer(self) -> bool:
+        """True if the object was written after its entry: its metadata may differ."""
+        return bool(self.state and self.entry and self.state.last_modified > self.entry.indexed_at)
+
 
 def compare(
     store: ImageStore, index: VectorIndex, keys: KeyRange = EVERY_KEY

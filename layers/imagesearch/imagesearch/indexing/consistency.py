@@ -1,10 +1,10 @@
 """Use case: check that the index is consistent with the bucket, in constant memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from imagesearch.domain.errors import Unreachable
-from imagesearch.domain.images import IndexEntry, Status
+from imagesearch.domain.images import ImageRef, IndexEntry, Status
 from imagesearch.domain.media_types import named_as_image
 from imagesearch.domain.ports import ImageStore, VectorIndex
 from imagesearch.indexing.comparison import Compared, compare
@@ -73,11 +73,15 @@ def check_consistency(store: ImageStore, index: VectorIndex) -> ConsistencyRepor
     return report
 
 
-def confirmed(store: ImageStore, index: VectorIndex) -> Iterator[Compared]:
+def confirmed(
+    store: ImageStore,
+    index: VectorIndex,
+    unreachable: Callable[[ImageRef], object] = lambda _: None,
+) -> Iterator[Compared]:
     """Every image of the bucket or the index; differences are those of a second read.
 
-    Objects that are not named as images are omitted unless the index contains them. Raises
-    Unavailable.
+    Objects that are not named as images are omitted unless the index contains them. `unreachable`
+    is called for those whose existence cannot be determined. Raises Unavailable.
     """
     rechecks = _MAX_RECHECKS
     for compared in compare(store, index):
@@ -86,7 +90,8 @@ def confirmed(store: ImageStore, index: VectorIndex) -> Iterator[Compared]:
             rechecks -= 1
             try:
                 current = _recheck(store, index, compared)
-            except Unreachable:  # the state of the object is unknown
+            except Unreachable:
+                unreachable(compared.ref)
                 continue
         # Without an image extension, only the content shows an image: the index has the result.
         if current.entry or (current.state and named_as_image(current.ref.key)):

@@ -70,7 +70,7 @@ class Reconciler:
         Raises Unavailable; the keys that were sent before may be sent again.
         """
         counts = Counter(dict.fromkeys((COMPARED, *Difference), 0))
-        sending, last = _Sending(self._queue), keys.after
+        sending, last = KeySender(self._queue), keys.after
         for compared in compare(self._store, self._index, keys):
             checks = counts[COMPARED] and counts[COMPARED] % KEYS_PER_STOP_CHECK == 0
             # A key may be repeated, with another bucket.
@@ -90,10 +90,7 @@ class Reconciler:
         if state and entry is None and not named_as_image(ref.key):
             recent = state.last_modified > self._clock() - UNNAMED_FOR
             return Difference.MISSING if recent else None
-        # The same bytes with other metadata, written after the entry.
-        if state and entry and state.last_modified > entry.indexed_at:
-            return Difference.CHANGED
-        return compared.difference
+        return compared.difference or (Difference.CHANGED if compared.is_newer else None)
 
     def _sample(self, images: int) -> list[str]:
         letters = 0
@@ -114,7 +111,9 @@ def split(sample: Sequence[str], parts: int) -> list[KeyRange]:
 
 
 @dataclass(slots=True)
-class _Sending:
+class KeySender:
+    """Sends keys to the queue of the indexer, many in one request; call `flush` at the end."""
+
     queue: RecheckQueue
     refs: list[ImageRef] = field(default_factory=list)
 
