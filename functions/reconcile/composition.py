@@ -18,7 +18,8 @@ def build_handler(environ: Mapping[str, str]) -> Handler:
     if model := environ.get("NEXT_MODEL_URI"):
         names = {"MODEL_URI": model, "REVISIT_QUEUE_URL": environ["NEXT_MODEL_QUEUE_URL"]}
         indexes[NEXT] = _model_index(Settings.from_environment({**environ, **names}))
-    return make_handler(indexes, Logger(service="reconcile", level=settings.log_level))
+    thumbnails = bootstrap.thumbnail_cleanup(settings)
+    return make_handler(indexes, thumbnails, Logger(service="reconcile", level=settings.log_level))
 
 
 def _model_index(settings: Settings) -> ModelIndex:

@@ -200,6 +200,7 @@ class FakeDerived:
 
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     unavailable: str | None = None
+    written: datetime = START
     before_put: Hooks = field(default_factory=Hooks)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
@@ -214,6 +215,12 @@ class FakeDerived:
     def delete(self, key: str) -> None:
         self._answer(key)
         self.files.pop(key, None)
+
+    def list_keys(self, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
+        self._answer(prefix)
+        for key in sorted(self.files):
+            if key.startswith(prefix) and key > after:
+                yield key, self.written
 
     def url(self, key: str) -> str:
         return f"https://derived.test/{key}"

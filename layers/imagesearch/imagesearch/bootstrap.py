@@ -52,6 +52,7 @@ from imagesearch.feedback import Feedback
 from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.reconciliation import Reconciler
+from imagesearch.indexing.thumbnail_cleanup import ThumbnailCleanup
 from imagesearch.object_cache import Cached
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.query_language import Alternative, LanguageNotices
@@ -102,6 +103,17 @@ def reconciler(settings: Settings) -> Reconciler:
 
     queue = SqsRecheckQueue(recheck_queue_url(settings))
     return Reconciler(image_store(settings), vector_index(settings), queue)
+
+
+def thumbnail_cleanup(settings: Settings) -> ThumbnailCleanup:
+    """The deletion of thumbnails that no index of this prefix names.
+
+    Raises ConfigurationError without DERIVED_URI.
+    """
+    derived = derived_store(settings)
+    if derived is None:
+        raise ConfigurationError("DERIVED_URI is not set", "set it to the store of thumbnails")
+    return ThumbnailCleanup(derived, lambda: list(vector_indexes(settings).values()))
 
 
 def recheck_queue_url(settings: Settings) -> str:

@@ -26,8 +26,10 @@ from imagesearch.indexing import reconciliation
 from imagesearch.indexing.consistency import check_consistency
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.reconciliation import Reconciler
+from imagesearch.indexing.thumbnail_cleanup import ThumbnailCleanup
 from tests.integration.commands.conftest import BUCKET
 from tests.support.aws.state_machine import RECONCILE, deployed
+from tests.support.fakes import FakeDerived
 
 KEYS = [f"{number % 7}/a b+c%41é {number:03}.jpg" for number in range(150)]
 PREVIOUS = "previous"
@@ -90,7 +92,10 @@ def run(aws, s3, index, queue, invocations, eventually, monkeypatch) -> Callable
     def run(url: str) -> Any:
         reconciler = Reconciler(S3Store(BUCKET, s3), index, SqsRecheckQueue(url, aws("sqs")))
         models = {"current": ModelIndex(reconciler, SqsQueue(url, aws("sqs")))}
-        handler = make_handler(models, Logger(service=uuid.uuid4().hex, stream=io.StringIO()))
+        thumbnails = ThumbnailCleanup(FakeDerived(), lambda: [index])
+        handler = make_handler(
+            models, thumbnails, Logger(service=uuid.uuid4().hex, stream=io.StringIO())
+        )
 
         def invoke(_: object, function_name: str, qualifier: Any, body: Any, *more: Any) -> bytes:
             invocations.append(json.loads(body))
@@ -145,7 +150,8 @@ def test_bucket_and_index_broken_on_both_sides_are_equal_after_the_queue_is_empt
     eventually("the index shows the writes", lambda: index.count() == len(KEYS) + 20 - 12)
 
     url = queue("backfill")
-    parts = run(url)
+    *parts, thumbnails = run(url)
+    assert thumbnails["counts"] == {"listed": 0, "deleted": 0}
     assert len(parts) > 1
     totals = {name: sum(part["counts"][name] for part in parts) for name in parts[0]["counts"]}
     assert (totals["missing"], totals["changed"], totals["gone"]) == (13, 12, 12 + 20)

@@ -16,7 +16,8 @@ from functions.reconcile.handler import (
 )
 from imagesearch.indexing import reconciliation
 from imagesearch.indexing.reconciliation import Reconciler
-from tests.support.fakes import START, FakeQueue, picture
+from imagesearch.indexing.thumbnail_cleanup import ThumbnailCleanup
+from tests.support.fakes import START, FakeDerived, FakeQueue, picture
 
 
 class Schedule:
@@ -44,14 +45,16 @@ def handler(store, index, sent, logs):
         reconciler = Reconciler(store, index, sent, lambda: START)
         queues = {name: FakeQueue(number, 0) for name, number in waiting.items()}
         models = {name: ModelIndex(reconciler, queue) for name, queue in queues.items()}
-        return make_handler(models, logger)
+        thumbnails = ThumbnailCleanup(FakeDerived(), lambda: [index], lambda: START)
+        return make_handler(models, thumbnails, logger)
 
     return handler
 
 
 def test_each_model_has_its_parts_unless_its_queue_is_busy(handler, logs):
     handle = handler(current=BUSY_MESSAGES, next=BUSY_MESSAGES + 1)
-    [part] = handle({"action": "plan"}, None)["parts"]
+    [part, thumbnails] = handle({"action": "plan"}, None)["parts"]
+    assert thumbnails["action"] == "thumbnails"
     assert (part["model"], part["after"], part["until"]) == ("current", "", None)
     [line] = [json.loads(line) for line in logs.getvalue().splitlines()]
     assert (line["model"], line["level"]) == ("next", "WARNING")
@@ -62,7 +65,8 @@ def test_a_part_is_continued_after_the_last_compared_key(handler, store, sent, m
     for number in range(10):
         store.put(f"{number}.png", picture("owl"))
     handle = handler(current=0)
-    [part] = handle({"action": "plan"}, None)["parts"]
+    [part, thumbnails] = handle({"action": "plan"}, None)["parts"]
+    assert thumbnails["action"] == "thumbnails"
     late = SimpleNamespace(get_remaining_time_in_millis=lambda: MARGIN_MILLISECONDS - 1)
     steps = []
     while not part["done"]:

@@ -271,12 +271,15 @@ def test_reconciliation_reads_bucket_and_index_and_sends_messages(allowed, resou
     assert {sid: actions for sid, (actions, _) in granted.items() if sid != "Trace"} == {
         "ListImages": ["s3:ListBucket"],
         "SendMessages": ["sqs:SendMessage", "sqs:GetQueueAttributes"],
+        "ListThumbnails": ["s3:ListBucket"],
+        "DeleteThumbnails": ["s3:DeleteObject"],
         "ReadManifest": ["s3:GetObject"],
         "ReadNextManifest": ["s3:GetObject"],
         "ReadFetchedManifests": ["s3:GetObject"],
         "ReadExistingIndex": ["es:ESHttpGet", "es:ESHttpPost"],
         "WriteLog": ["logs:CreateLogStream", "logs:PutLogEvents"],
     }
+    assert granted["DeleteThumbnails"][1] == [{"Fn::Sub": "${DerivedBucket.Arn}/thumbnails/*"}]
     for sid in ("ReadManifest", "ReadNextManifest"):
         assert granted[sid][1][0]["Fn::Sub"][0].endswith("/*.json")
     assert granted["ReadFetchedManifests"][1] == [{"Fn::Sub": "${ModelBucket.Arn}/*.json"}]

@@ -363,6 +363,12 @@ class DerivedStore(Protocol):
     def delete(self, key: str) -> None:
         """Delete an object; succeeds if there is none."""
 
+    def list_keys(self, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
+        """The keys that begin with `prefix`, after the key `after`, each with its time of writing.
+
+        They are ordered by their UTF-8 bytes.
+        """
+
     def url(self, key: str) -> str:
         """A URL from which a browser can download the object for a limited time.
 
