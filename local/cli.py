@@ -23,6 +23,7 @@ from local.commands.reindex import reindex
 from local.commands.search import search
 from local.commands.serve import serve
 from local.commands.smoke import smoke
+from local.commands.verify import verify
 from local.errors import Interrupted, UsageError
 from local.options import INCOMPLETE, INTERRUPTED, WRONG_USAGE
 
@@ -86,6 +87,7 @@ app.command()(classify)
 app.command()(duplicates)
 app.command()(reindex)
 app.command()(smoke)
+app.command()(verify)
 app.add_typer(feedback, name="feedback")
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")

@@ -48,7 +48,7 @@ def _is_from_queue(record: object) -> bool:
 
 
 def _message(id: str | None, body: object, bucket: str) -> ParsedMessage:
-    parsed = [_check_bucket(each, bucket) for each in _parse(body)]
+    parsed = _parse(body, bucket)
     images = tuple(each for each in parsed if isinstance(each, ImageRef))
     errors = [str(each) for each in parsed if isinstance(each, InvalidMessage)]
     return ParsedMessage(id, images, errors[0] if errors else "")
@@ -57,10 +57,10 @@ def _message(id: str | None, body: object, bucket: str) -> ParsedMessage:
 ParsedObject: TypeAlias = ImageRef | InvalidMessage
 
 
-def _parse(body: object, envelopes: int = MAX_ENVELOPES) -> list[ParsedObject]:
+def _parse(body: object, bucket: str, envelopes: int = MAX_ENVELOPES) -> list[ParsedObject]:
     """A reference or an error for each object in a JSON text or value."""
     try:
-        return _objects(_json(body), envelopes)
+        return _objects(_json(body), bucket, envelopes)
     except InvalidMessage as error:
         return [error]
     except (KeyError, TypeError, AttributeError):
@@ -74,21 +74,29 @@ def _json(body: object) -> Any:
         raise InvalidMessage("the message is not JSON") from error
 
 
-def _objects(notification: Any, envelopes: int) -> list[ParsedObject]:
-    """The objects of an S3, EventBridge, SNS or backfill message; none for S3's test event."""
+def _objects(notification: Any, bucket: str, envelopes: int) -> list[ParsedObject]:
+    """The objects of an S3, EventBridge, SNS or backfill message; none for S3's test event.
+
+    Reconciliation sends messages in the format of a backfill, also for records of a bucket that the
+    function indexed previously. Events of another bucket are a mistake in the configuration.
+    """
     if notification.get("Event") == "s3:TestEvent":
         return []
     if isinstance(keys := notification.get("keys"), list):
         return [_ref(notification["bucket"], key) for key in keys]
     if notification.get("source") == "aws.s3":
         detail = notification["detail"]
-        return [_ref(detail["bucket"]["name"], detail["object"]["key"])]
+        return [_event_ref(detail["bucket"]["name"], detail["object"]["key"], bucket)]
     if "TopicArn" in notification or notification.get("Type") == "Notification":
-        return _from_envelope(notification, envelopes)
-    return [each for record in notification["Records"] for each in _from_record(record, envelopes)]
+        return _from_envelope(notification, bucket, envelopes)
+    return [
+        each
+        for record in notification["Records"]
+        for each in _from_record(record, bucket, envelopes)
+    ]
 
 
-def _from_envelope(notification: Any, envelopes: int) -> list[ParsedObject]:
+def _from_envelope(notification: Any, bucket: str, envelopes: int) -> list[ParsedObject]:
     """https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html"""
     kind = notification.get("Type", "Notification")
     if kind != "Notification":
@@ -97,16 +105,17 @@ def _from_envelope(notification: Any, envelopes: int) -> list[ParsedObject]:
         )
     if not envelopes:
         raise InvalidMessage("too many nested SNS notifications")
-    return _parse(notification["Message"], envelopes - 1)
+    return _parse(notification["Message"], bucket, envelopes - 1)
 
 
-def _from_record(record: Any, envelopes: int) -> list[ParsedObject]:
+def _from_record(record: Any, bucket: str, envelopes: int) -> list[ParsedObject]:
     """Keys are form-encoded in S3 event notifications, unlike in EventBridge events."""
     try:
         if record.get("EventSource") == "aws:sns":
-            return _from_envelope(record["Sns"], envelopes)
+            return _from_envelope(record["Sns"], bucket, envelopes)
         s3 = record["s3"]
-        return [_ref(s3["bucket"]["name"], unquote_plus(s3["object"]["key"], errors="strict"))]
+        key = unquote_plus(s3["object"]["key"], errors="strict")
+        return [_event_ref(s3["bucket"]["name"], key, bucket)]
     except UnicodeDecodeError:
         return [InvalidMessage("the key is not URL-encoded UTF-8")]
     except InvalidMessage as error:
@@ -121,12 +130,13 @@ def _ref(bucket: object, key: object) -> ParsedObject:
     return ImageRef(bucket, key)
 
 
-def _is_utf8(key: str) -> bool:
-    """False for lone surrogates, which JSON allows and keys do not."""
-    return not any("\ud800" <= character <= "\udfff" for character in key)
-
-
-def _check_bucket(parsed: ParsedObject, bucket: str) -> ParsedObject:
+def _event_ref(event_bucket: object, key: object, bucket: str) -> ParsedObject:
+    parsed = _ref(event_bucket, key)
     if isinstance(parsed, ImageRef) and parsed.bucket != bucket:
         return InvalidMessage("the object is in a different bucket from the function's")
     return parsed
+
+
+def _is_utf8(key: str) -> bool:
+    """False for lone surrogates, which JSON allows and keys do not."""
+    return not any("\ud800" <= character <= "\udfff" for character in key)

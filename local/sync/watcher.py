@@ -255,7 +255,7 @@ def _present_at(path: Path, ref: ImageRef, store: FolderStore) -> Iterator[Image
     if os.path.lexists(path):
         yield ref
     if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 - Path's raise
-        yield from (image for image, _ in store.list_images(path))
+        yield from (image for image, _ in store.list_images(below=path))
 
 
 def _known_at(ref: ImageRef, index: VectorIndex) -> Iterator[ImageRef]:

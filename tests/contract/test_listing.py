@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagesearch.domain.filters import KeyPrefix
-from imagesearch.domain.images import Linked, Neighbor, Status
+from imagesearch.domain.images import ImageRef, Linked, Neighbor, Status
 from imagesearch.domain.ports import Delete, Put, Touch
 from imagesearch.domain.queries import Selection, TimePosition
 
@@ -66,6 +66,43 @@ def test_a_listing_can_be_limited_to_a_collection(subject, put, document):
 def test_the_unnamed_collection_can_be_listed(subject, put):
     subject.store(put("/1"), put("1"))
     assert subject.listed_keys(collection="") == ["/1"]
+
+
+def test_entries_have_the_fields_that_are_compared_with_the_bucket(subject, put, document):
+    keys = ["b", "a/1", "a!", "ä", "\U0001f43b", "～"]
+    bad = Put(document("bad", status=Status.REJECTED, etag="e2", reason="broken"), None, None)
+    other = put("a!", ref=ImageRef("previous", "a!"))
+    subject.store(*(put(key) for key in keys), bad, other, put("deleted"))
+    gone = put("deleted").ref
+    subject.store(Delete(gone, subject.version(gone)))
+    found = list(subject.index.list_entries())
+    assert [each.ref.key for each in found] == sorted([*keys, "bad", "a!"], key=str.encode)
+    by_ref = {each.ref: each for each in found}
+    assert by_ref.keys() == {*(put(key).ref for key in keys), bad.ref, other.ref}
+    assert (by_ref[bad.ref].status, by_ref[bad.ref].etag) == (Status.REJECTED, "e2")
+    entry = by_ref[put("b").ref]
+    assert (entry.status, entry.etag) == (Status.INDEXED, "e1")
+    assert abs(entry.indexed_at - document().indexed_at) < timedelta(milliseconds=1)
+
+
+def test_entries_continue_after_a_key_of_several_buckets(subject, put):
+    keys = [f"{number:03}" for number in range(25)]
+    shared = keys[::3]
+    subject.store(
+        *(put(key) for key in keys),
+        *(put(key, ref=ImageRef("previous", key)) for key in shared),
+    )
+    for after in ("000", "003", "004", "024"):
+        found = [each.ref.key for each in subject.index.list_entries(after=after)]
+        assert found == sorted(key for key in (*keys, *shared) if key > after)
+
+
+def test_keys_are_sampled_by_the_first_letters_of_their_ids(subject, put):
+    keys = [f"{number:03}" for number in range(200)]
+    subject.store(*(put(key) for key in keys))
+    for prefix in ("", "A", "-", "_", "ZZZZ"):
+        expected = [key for key in keys if put(key).ref.id.startswith(prefix)]
+        assert subject.index.keys_of_ids(prefix) == expected
 
 
 def test_health_counts_searchable_and_rejected_images(subject, put, document):

@@ -9,20 +9,24 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from functions.index_images.composition import build_handler as build_index_handler
+from functions.reconcile.composition import build_handler as build_reconcile_handler
 from functions.search.composition import build_handler as build_search_handler
 from functions.search.handler import Handler
 from imagesearch import bootstrap
 from imagesearch.adapters.opensearch.client import OpenSearchClient
+from imagesearch.domain.storage_keys import THUMBNAILS
+from imagesearch.indexing import thumbnail_cleanup
 from imagesearch.settings import Settings
 from tests.support.aws.cloud import BUCKET, DERIVED, REGION, Queue
 from tests.support.aws.permissions import Permission, granted, of_opensearch, recorded_requests
 from tests.support.aws.template import Deployment
-from tests.support.handlers import Response, begin_upload, http, in_queue, parse_response
+from tests.support.handlers import CONTEXT, Response, begin_upload, http, in_queue, parse_response
 from tests.support.paths import EVENTS, STARTER_MODEL
 from tests.support.servers.opensearch_proxy import Proxy, opensearch_proxy
 
@@ -52,12 +56,14 @@ class Stack:
     proxy: Proxy
     signed: set[Permission]
 
-    def settings(self, function: str) -> Settings:
-        """The settings of the function's environment, with the index at the proxy."""
+    def environment(self, function: str) -> dict[str, str]:
+        """The function's environment, with the index at the proxy."""
         variables = self.deployment.template["Globals"]["Function"]["Environment"]["Variables"]
         own = self.deployment.properties(function)["Environment"]["Variables"]
-        environment = self.deployment.resolve(variables) | own | {"INDEX_URL": self.proxy.url}
-        return Settings.from_environment(environment)
+        return self.deployment.resolve(variables) | own | {"INDEX_URL": self.proxy.url}
+
+    def settings(self, function: str) -> Settings:
+        return Settings.from_environment(self.environment(function))
 
     def index(self, *keys: str) -> None:
         settings = self.settings("IndexImages")
@@ -75,7 +81,7 @@ class Stack:
 
     def end(self) -> None:
         """End the functions: the next requests open the index as new ones do."""
-        for function in ("IndexImages", "Search"):
+        for function in ("IndexImages", "Search", "Reconcile"):
             bootstrap.release(self.settings(function))
 
     def forget_requests(self) -> None:
@@ -145,6 +151,24 @@ def test_the_indexing_role_allows_what_indexing_requests(stack, cloud, sample):
     cloud.put(PANDA, sample("animals/giant-panda"))
     stack.index(PANDA)
     assert_exact(granted(stack.deployment, "IndexImagesRole"), stack.needed())
+
+
+def test_the_reconciling_role_allows_what_reconciliation_requests(
+    stack, cloud, sample, monkeypatch
+):
+    cloud.put(OWL, sample("animals/owl"))
+    cloud.put(PANDA, sample("animals/giant-panda"))
+    stack.index(OWL, PANDA)
+    cloud.put(COPY, sample("animals/owl"))
+    cloud.s3.put_object(Bucket=DERIVED, Key=f"{THUMBNAILS}of-no-record/0.webp", Body=b"")
+    cloud.delete(PANDA)
+    stack.end()
+    stack.forget_requests()
+    handle = build_reconcile_handler(stack.environment("Reconcile"))
+    monkeypatch.setattr(thumbnail_cleanup, "MINIMUM_AGE", timedelta(days=-1))
+    for part in handle({"action": "plan"}, CONTEXT)["parts"]:
+        assert handle(part, CONTEXT)["done"]
+    assert_exact(granted(stack.deployment, "ReconcileRole"), stack.needed())
 
 
 def restart_with_an_index_of_an_earlier_version(stack: Stack, name: str) -> None:

@@ -24,7 +24,7 @@ def test_an_unchanged_release_keeps_the_snapshots(translate, resources):
 
 def test_a_new_release_publishes_new_versions_of_every_function(translate, resources):
     assert not versions(translate(Release="2" * 40)["Resources"]) & versions(resources)
-    assert len(versions(resources)) == 4
+    assert len(versions(resources)) == 5
 
 
 def test_no_resources_of_a_next_model_exist_without_one(resources):

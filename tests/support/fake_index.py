@@ -24,7 +24,7 @@ from imagesearch.domain.filters import (
     OneOf,
     Recorded,
 )
-from imagesearch.domain.images import Document, Embedding, Linked, Scanned, Status
+from imagesearch.domain.images import Document, Embedding, IndexEntry, Linked, Scanned, Status
 from imagesearch.domain.ports import (
     Delete,
     IndexHealth,
@@ -76,12 +76,14 @@ class FakeIndex:
 
     def by_sha256(self, hashes: Sequence[str], decoder: str) -> dict[str, Scanned]:
         self._answer()
-        return {
-            document.sha256: Scanned(document, embedding)
-            for document, embedding, _ in sorted(self.entries.values(), key=lambda entry: entry[2])
+        found = [
+            (seq, document.sha256, Scanned(document, embedding))
+            for document, embedding, seq in self.entries.values()
             if document and document.sha256 in hashes and document.decoder == decoder
             if document.sha256 and embedding is not None and document.status is Status.INDEXED
-        }
+        ]
+        found.sort(key=lambda each: each[0])
+        return {sha256: scanned for _, sha256, scanned in found}
 
     def search(self, query: VectorQuery) -> list[Hit]:
         return self.search_many([query])[0]
@@ -125,6 +127,15 @@ class FakeIndex:
         for each in sorted(self._selected(Selection(Status.INDEXED, collection)), key=_key):
             if each.neighbors and each.sha256:
                 yield Linked(each.id, each.ref.key, each.sha256, each.neighbors)
+
+    def list_entries(self, *, after: str = "") -> Iterator[IndexEntry]:
+        for each in sorted(self._selected(ALL_DOCUMENTS), key=lambda each: (_key(each), each.id)):
+            if _key(each) > after.encode():
+                yield IndexEntry(each.ref, each.status, each.etag, each.indexed_at)
+
+    def keys_of_ids(self, prefix: str) -> list[str]:
+        documents = sorted(self._selected(ALL_DOCUMENTS), key=_key)
+        return [each.ref.key for each in documents if each.id.startswith(prefix)]
 
     def health(self) -> IndexHealth:
         self._answer()

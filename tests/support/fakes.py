@@ -105,9 +105,11 @@ class FakeStore:
         self.reads.append(ref.key)
         return data[:first]
 
-    def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
-        for key in sorted(self.objects, key=str.encode):
-            yield ref(key), replace(self.objects[key][1], metadata={})
+    def list_images(self, after: str = "") -> Iterator[tuple[ImageRef, ObjectState]]:
+        """As S3 lists: an object that was deleted since the page was read may be included."""
+        for key, (_, state) in sorted(self.objects.items(), key=lambda each: each[0].encode()):
+            if key.encode() > after.encode():
+                yield ImageRef(self.bucket, key), replace(state, metadata={})
 
     def url(self, ref: ImageRef) -> str:
         return f"https://{ref.bucket}.test/{ref.key}"
@@ -198,6 +200,7 @@ class FakeDerived:
 
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     unavailable: str | None = None
+    written: datetime = START
     before_put: Hooks = field(default_factory=Hooks)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
@@ -212,6 +215,12 @@ class FakeDerived:
     def delete(self, key: str) -> None:
         self._answer(key)
         self.files.pop(key, None)
+
+    def list_keys(self, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
+        self._answer(prefix)
+        for key in sorted(self.files):
+            if key.startswith(prefix) and key > after:
+                yield key, self.written
 
     def url(self, key: str) -> str:
         return f"https://derived.test/{key}"

@@ -11,6 +11,7 @@ from imagesearch.domain.images import (
     Document,
     Embedding,
     ImageRef,
+    IndexEntry,
     Linked,
     ObjectState,
     Scanned,
@@ -89,8 +90,9 @@ class ScopedStore:
         self._scope.require(ref)
         return self._store.read(ref, state, first)
 
-    def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
-        return ((ref, state) for ref, state in self._store.list_images() if self._scope.holds(ref))
+    def list_images(self, after: str = "") -> Iterator[tuple[ImageRef, ObjectState]]:
+        listed = self._store.list_images(after)
+        return ((ref, state) for ref, state in listed if self._scope.holds(ref))
 
     def url(self, ref: ImageRef) -> str:
         self._scope.require(ref)
@@ -188,6 +190,15 @@ class ScopedIndex:
         # The order of keys: in a key, a slash follows the collection.
         for each in sorted(visible, key=lambda name: f"{name}/".encode()):
             yield from self._index.linked(collection=each)
+
+    def list_entries(self, *, after: str = "") -> Iterator[IndexEntry]:
+        return (
+            each for each in self._index.list_entries(after=after) if self._scope.holds(each.ref)
+        )
+
+    def keys_of_ids(self, prefix: str) -> list[str]:
+        keys = self._index.keys_of_ids(prefix)
+        return [key for key in keys if self._scope.holds(ImageRef("", key))]
 
     @property
     def visibility_delay(self) -> timedelta:

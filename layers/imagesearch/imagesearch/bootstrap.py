@@ -18,6 +18,7 @@ from imagesearch.access import Scope, ScopedChanges, ScopedIndex, ScopedStore
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import LabelEncoder
+from imagesearch.domain.errors import ConfigurationError
 from imagesearch.domain.ports import (
     BucketChanges,
     ChangeQueue,
@@ -50,6 +51,8 @@ from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.reconciliation import Reconciler
+from imagesearch.indexing.thumbnail_cleanup import ThumbnailCleanup
 from imagesearch.object_cache import Cached
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.query_language import Alternative, LanguageNotices
@@ -89,6 +92,37 @@ def indexer(
         sources=_content_sources(settings),
         force=force,
     )
+
+
+def reconciler(settings: Settings) -> Reconciler:
+    """The use case of the reconciling function; loads no model.
+
+    Raises ConfigurationError without REVISIT_QUEUE_URL.
+    """
+    from imagesearch.adapters.sqs import SqsRecheckQueue
+
+    queue = SqsRecheckQueue(recheck_queue_url(settings))
+    return Reconciler(image_store(settings), vector_index(settings), queue)
+
+
+def thumbnail_cleanup(settings: Settings) -> ThumbnailCleanup:
+    """The deletion of thumbnails that no index of this prefix names.
+
+    Raises ConfigurationError without DERIVED_URI.
+    """
+    derived = derived_store(settings)
+    if derived is None:
+        raise ConfigurationError("DERIVED_URI is not set", "set it to the store of thumbnails")
+    return ThumbnailCleanup(derived, lambda: list(vector_indexes(settings).values()))
+
+
+def recheck_queue_url(settings: Settings) -> str:
+    """The queue that has keys processed again. Raises ConfigurationError if it is not set."""
+    if settings.revisit_queue_url is None:
+        raise ConfigurationError(
+            "REVISIT_QUEUE_URL is not set", "set it to the queue of the indexing function"
+        )
+    return settings.revisit_queue_url
 
 
 def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:

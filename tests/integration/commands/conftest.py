@@ -8,11 +8,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.support.aws.state_machine import deployed, for_moto
+from tests.support.aws.state_machine import BACKFILL, deployed, for_moto
 
 REGION = "us-east-1"
 BUCKET = "photos"
 ROLE = "arn:aws:iam::123456789012:role/backfill"
+SERVICES = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 Clients = Callable[[str], Any]
 
 
@@ -26,7 +27,7 @@ def aws(monkeypatch) -> Iterator[Clients]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     # The item reader of moto reads one page, and that of AWS all pages, so one page has all items.
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10000")
-    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+    with mock_aws(config=SERVICES):
         yield lambda service: boto3.client(service)
 
 
@@ -49,6 +50,7 @@ def machine(aws) -> Callable[..., str]:
 
     def machine(backfill_queue: str, next_model_queue: str = "") -> str:
         definition = deployed(
+            BACKFILL,
             Partition="aws",
             Bucket=BUCKET,
             BackfillQueueUrl=backfill_queue,

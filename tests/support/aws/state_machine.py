@@ -1,4 +1,4 @@
-"""The deployed definition of the backfill, and a variant that moto can run.
+"""The deployed definitions of the state machines, and a variant of the backfill that moto can run.
 
 moto supports neither ItemBatcher nor express child workflows. So one map reads the listing, batches
 are made from its result as ItemBatcher would, and a second map runs standard child workflows. The
@@ -7,16 +7,18 @@ reader and all states that check, split, decide, send or retry are run as deploy
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from tests.support.paths import REPOSITORY
 
-DEFINITION = REPOSITORY / "statemachines/backfill.asl.json"
+BACKFILL = REPOSITORY / "statemachines/backfill.asl.json"
+RECONCILE = REPOSITORY / "statemachines/reconcile.asl.json"
 
 
-def deployed(**substitutions: str) -> dict[str, Any]:
+def deployed(definition: Path, **substitutions: str) -> dict[str, Any]:
     """The file with substituted names, as SAM creates it; a missing name is an error."""
-    filled = re.sub(r"\$\{(\w+)\}", lambda name: substitutions[name[1]], DEFINITION.read_text())
+    filled = re.sub(r"\$\{(\w+)\}", lambda name: substitutions[name[1]], definition.read_text())
     return json.loads(filled)
 
 

@@ -1,5 +1,6 @@
 """Derived stores return stored data until it is deleted."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -54,6 +55,16 @@ def test_deleting_one_leaves_the_others(derived):
     derived.put("thumbnails/-_id_-/4567.webp", b"two", "image/webp")
     derived.delete(KEY)
     assert derived.get("thumbnails/-_id_-/4567.webp") == b"two"
+
+
+def test_keys_are_listed_in_order_below_a_prefix_and_after_a_key(derived):
+    keys = [f"thumbnails/{id}/{name}.webp" for id in ("-a", "B", "_", "b") for name in "12"]
+    for key in (*keys, "uploads/1"):
+        derived.put(key, b"one", "image/webp")
+    listed = dict(derived.list_keys("thumbnails/"))
+    assert list(listed) == sorted(keys)
+    assert all(abs(datetime.now(UTC) - written) < timedelta(days=1) for written in listed.values())
+    assert [key for key, _ in derived.list_keys("thumbnails/", keys[2])] == sorted(keys)[3:]
 
 
 def test_a_url_ends_with_the_key(derived):

@@ -54,6 +54,11 @@ def test_keys_of_a_backfill_message_are_not_decoded():
     assert message.images == (PANDA, HOLIDAY)
 
 
+def test_a_message_of_reconciliation_may_name_another_bucket():
+    [message] = read_event(in_queue({"bucket": "previous", "keys": ["a.jpg"]}), BUCKET)
+    assert (message.images, message.error) == ((ImageRef("previous", "a.jpg"),), "")
+
+
 @pytest.mark.parametrize("body", [{"keys": ["a"]}, {"bucket": BUCKET, "keys": [1]}])
 def test_a_backfill_message_without_bucket_or_with_invalid_keys_is_invalid(body):
     [message] = read_event(in_queue(json.dumps(body)), BUCKET)

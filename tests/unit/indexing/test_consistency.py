@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from imagesearch.domain.errors import Unavailable, Unreachable
-from imagesearch.domain.images import Document, ObjectState, Status
+from imagesearch.domain.images import IndexEntry, ObjectState, Status
 from imagesearch.indexing.consistency import (
     LISTED_KEYS,
-    PAGE_SIZE,
     ConsistencyReport,
     check_consistency,
 )
@@ -114,7 +113,7 @@ def test_an_image_indexed_during_the_listing_is_consistent(store, indexer, compa
         store.put(key, picture(key))
     listing = store.list_images
 
-    def list_images():
+    def list_images(after=""):
         for number, listed in enumerate(listing()):
             if number == 1:
                 indexer.process([ref("b.png")])
@@ -135,7 +134,7 @@ def test_an_unavailable_index_is_not_reported_as_empty(store, index, compare):
 class Many:
     """A bucket and its index with `count` images, which are created on demand.
 
-    `most` is the maximum number of states and documents that were in memory.
+    `most` is the maximum number of states and entries that were in memory.
     """
 
     bucket = BUCKET
@@ -146,15 +145,13 @@ class Many:
         self.most = 0
         ended.clear()
 
-    def list_images(self):
+    def list_images(self, after=""):
         for number in range(self._images):
             yield ref(f"{number:06}.png"), self._counted(LivingState("etag", START, 1))
 
-    def list_documents(self, *, after, limit):
-        first = int(after[:6]) + 1 if after else 0
-        keys = [f"{number:06}.png" for number in range(first, self._images)[:limit]]
-        fields = (Status.INDEXED, "etag", START, 1, START, "model", "decoder")
-        return [self._counted(LivingDocument(ref(key), *fields)) for key in keys]
+    def list_entries(self, *, after=""):
+        for number in range(self._images):
+            yield self._counted(LivingEntry(ref(f"{number:06}.png"), Status.INDEXED, "etag", START))
 
     def _counted(self, made):
         self._made += 1
@@ -170,15 +167,15 @@ class LivingState(ObjectState):
         ended.append(None)
 
 
-class LivingDocument(Document):
+class LivingEntry(IndexEntry):
     def __del__(self) -> None:
         ended.append(None)
 
 
 def test_memory_does_not_depend_on_the_number_of_images():
     peaks = []
-    for images in (2 * PAGE_SIZE, 20 * PAGE_SIZE):
+    for images in (2_000, 20_000):
         many = Many(images)
         assert check_consistency(many, many).indexed == images
         peaks.append(many.most)
-    assert peaks[0] == peaks[1] <= 2 * PAGE_SIZE + 10
+    assert peaks[0] == peaks[1] <= 10

@@ -23,6 +23,7 @@ COMMANDS = [
     ["duplicates"],
     ["reindex"],
     ["smoke"],
+    ["verify"],
     ["feedback"],
     ["feedback", "export"],
     ["labels"],

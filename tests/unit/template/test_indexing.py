@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
+from functions.reconcile.handler import MARGIN_MILLISECONDS
 from imagesearch.settings import FOLDER_SETTINGS, Settings
 from tests.support.aws.template import Deployment
 from tests.support.paths import REPOSITORY
 
 
 def test_synchronous_functions_use_snapstart(template, functions):
-    assert set(functions) == {"FetchModel", "IndexImages", "IndexNextModel", "Search"}
-    for name in ("FetchModel", "IndexNextModel"):
+    assert set(functions) == {"FetchModel", "IndexImages", "IndexNextModel", "Reconcile", "Search"}
+    for name in ("FetchModel", "IndexNextModel", "Reconcile"):
         assert functions[name]["SnapStart"] == {"ApplyOn": "None"}
     for function, parameter in (("Search", "SearchSnapStart"), ("IndexImages", "IndexSnapStart")):
         assert functions[function]["SnapStart"] == {"ApplyOn": {"Ref": parameter}}
@@ -307,3 +308,25 @@ def test_a_next_model_is_indexed_by_the_same_code_with_another_model(functions):
     assert {name: index[name] for name in index if name not in own} == {
         name: after[name] for name in after if name not in own
     }
+
+
+def test_bucket_and_index_are_compared_daily_unless_the_schedule_is_none(template, resources):
+    schedule = template["Parameters"]["ReconcileSchedule"]
+    assert schedule["Default"] == "rate(1 day)"
+    for text in ("none", "rate(12 hours)", "cron(0 3 * * ? *)", schedule["Default"]):
+        assert re.fullmatch(schedule["AllowedPattern"], text)
+    for text in ("", "daily", "rate(0 days)"):
+        assert not re.fullmatch(schedule["AllowedPattern"], text)
+    named = {"Fn::Not": [{"Fn::Equals": [{"Ref": "ReconcileSchedule"}, "none"]}]}
+    assert template["Conditions"]["Reconciles"] == named
+    timer = resources["ReconciliationTimer"]
+    assert timer["Condition"] == resources["ReconciliationTimerRole"]["Condition"] == "Reconciles"
+    assert timer["Properties"]["ScheduleExpression"] == {"Ref": "ReconcileSchedule"}
+    (target,) = timer["Properties"]["Targets"]
+    assert target["Arn"] == {"Ref": "Reconciliation"}
+
+
+def test_a_reconciliation_leaves_time_and_concurrency(functions):
+    machine = json.loads((REPOSITORY / "statemachines/reconcile.asl.json").read_text())
+    assert machine["States"]["Parts"]["MaxConcurrency"] <= 2
+    assert functions["Reconcile"]["Timeout"] * 1000 > 10 * MARGIN_MILLISECONDS

@@ -25,6 +25,7 @@ WATCHED = {
     "IndexImagesFails": ("AWS/Lambda", "Errors"),
     "IndexNextModelFails": ("AWS/Lambda", "Errors"),
     "BackfillFails": ("AWS/States", "ExecutionsFailed"),
+    "ReconciliationFails": ("AWS/States", "ExecutionsFailed"),
     "SearchFails": ("AWS/Lambda", "Errors"),
     "SearchUnavailable": ("AWS/ApiGateway", "5XXError"),
     "SearchSlow": ("AWS/ApiGateway", "Latency"),
@@ -67,7 +68,7 @@ def test_an_alarm_uses_the_metric_of_its_name(alarms):
     values = {name: metric(each)["Dimensions"][0]["Value"] for name, each in alarms.items()}
     assert values["ImagesNotIndexed"] == {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
     assert values["UploadsWait"] == {"Fn::GetAtt": ["ImageQueue", "QueueName"]}
-    for name in ("IndexImages", "IndexNextModel", "Search", "Backfill"):
+    for name in ("IndexImages", "IndexNextModel", "Search", "Backfill", "Reconciliation"):
         assert values[f"{name}Fails"] == {"Ref": name}
     for name in values:
         if name.startswith("Cluster"):

@@ -12,7 +12,7 @@ from tests.support.paths import REPOSITORY
 
 INDEXING = ("IndexImagesRole", "IndexNextModelRole")
 OUR_ROLES = (*INDEXING, "SearchRole")
-ALL_ROLES = (*OUR_ROLES, "FetchModelRole")
+ALL_ROLES = (*OUR_ROLES, "FetchModelRole", "ReconcileRole")
 
 
 def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -315,3 +315,33 @@ def test_search_writes_feedback_and_cannot_read_it(allowed):
     actions, on = allowed("SearchRole")["WriteFeedback"]
     assert actions == ["s3:PutObject"]
     assert on == [{"Fn::Sub": "${DerivedBucket.Arn}/feedback/*"}]
+
+
+def test_reconciliation_reads_bucket_and_index_and_sends_messages(allowed):
+    granted = allowed("ReconcileRole")
+    assert {sid: actions for sid, (actions, _) in granted.items() if sid != "Trace"} == {
+        "ListImages": ["s3:ListBucket"],
+        "SendMessages": ["sqs:SendMessage", "sqs:GetQueueAttributes"],
+        "ListThumbnails": ["s3:ListBucket"],
+        "DeleteThumbnails": ["s3:DeleteObject"],
+        "ReadManifest": ["s3:GetObject"],
+        "ReadNextManifest": ["s3:GetObject"],
+        "ReadFetchedManifests": ["s3:GetObject"],
+        "FindIndexes": ["es:ESHttpGet"],
+        "ReadEntries": ["es:ESHttpPost"],
+        "WriteLog": ["logs:CreateLogStream", "logs:PutLogEvents"],
+    }
+    assert granted["DeleteThumbnails"][1] == [{"Fn::Sub": "${DerivedBucket.Arn}/thumbnails/*"}]
+    for sid in ("ReadManifest", "ReadNextManifest"):
+        assert granted[sid][1][0]["Fn::Sub"][0].endswith("/*.json")
+    assert granted["ReadFetchedManifests"][1] == [{"Fn::Sub": "${ModelBucket.Arn}/*.json"}]
+
+
+def test_the_timer_starts_the_reconciliation_which_invokes_its_function(resources):
+    for role, action, on in (
+        ("ReconciliationTimerRole", "states:StartExecution", "Reconciliation"),
+        ("ReconciliationRole", "lambda:InvokeFunction", "Reconcile.Alias"),
+    ):
+        (policy,) = resources[role]["Properties"]["Policies"]
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert (statement["Action"], statement["Resource"]) == (action, {"Ref": on})

@@ -179,6 +179,15 @@ class Scanned:
     embedding: Embedding | None
 
 
+class IndexEntry(NamedTuple):
+    """The part of an image's record that is compared with its object; see `Document`."""
+
+    ref: ImageRef
+    status: Status
+    etag: str
+    indexed_at: datetime
+
+
 class Linked(NamedTuple):
     """The part of an image's record from which groups of duplicates are computed."""
 

@@ -16,6 +16,7 @@ from imagesearch.domain.images import (
     Embedding,
     EncodedImage,
     ImageRef,
+    IndexEntry,
     Linked,
     ObjectState,
     Scanned,
@@ -193,8 +194,8 @@ class ImageStore(Protocol):
         UnreadableObject if its content cannot be read without action by an operator, Unavailable.
         """
 
-    def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
-        """Every object and its state, ordered by the UTF-8 bytes of the keys.
+    def list_images(self, after: str = "") -> Iterator[tuple[ImageRef, ObjectState]]:
+        """Every object after the key `after` and its state, ordered by the UTF-8 bytes of the keys.
 
         A state equals that of `head` except that `metadata` is empty. Raises Unavailable.
         """
@@ -301,6 +302,18 @@ class VectorIndex(ContentLookup, Protocol):
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
         """Every image with neighbors, in the order of keys, without the rest of its record."""
 
+    def list_entries(self, *, after: str = "") -> Iterator[IndexEntry]:
+        """Every image after the key `after`, ordered by the UTF-8 bytes of the keys.
+
+        Read page by page in constant memory: an image that is written meanwhile may be included.
+        """
+
+    def keys_of_ids(self, prefix: str) -> list[str]:
+        """The keys of images whose ids begin with `prefix`, in their order; 10,000 at most.
+
+        Ids are digests: this is a uniform sample of the keys.
+        """
+
     @property
     def visibility_delay(self) -> timedelta:
         """The longest time from `indexed_at` of a record until searches find it."""
@@ -349,6 +362,12 @@ class DerivedStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Delete an object; succeeds if there is none."""
+
+    def list_keys(self, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
+        """The keys that begin with `prefix`, after the key `after`, each with its time of writing.
+
+        They are ordered by their UTF-8 bytes.
+        """
 
     def url(self, key: str) -> str:
         """A URL from which a browser can download the object for a limited time.

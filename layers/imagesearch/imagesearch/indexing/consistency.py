@@ -1,25 +1,17 @@
-"""Use case: check that the index is consistent with the bucket.
+"""Use case: check that the index is consistent with the bucket, in constant memory."""
 
-Merges the listings of bucket and index, both ordered by the UTF-8 bytes of the keys, in constant
-memory.
-"""
-
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from imagesearch.domain.errors import Unreachable
-from imagesearch.domain.images import Document, ImageRef, ObjectState, Status
+from imagesearch.domain.images import ImageRef, IndexEntry, Status
 from imagesearch.domain.media_types import named_as_image
 from imagesearch.domain.ports import ImageStore, VectorIndex
+from imagesearch.indexing.comparison import Compared, compare
 
-PAGE_SIZE = 1_000
 LISTED_KEYS = 3
 # Differences are checked once more, up to this number: a bucket in use always has pending changes.
 _MAX_RECHECKS = 1_000
-
-_Entry: TypeAlias = tuple[ImageRef, ObjectState | None, Document | None]
 
 
 @dataclass(slots=True)
@@ -58,19 +50,16 @@ class ConsistencyReport:
     def is_consistent(self) -> bool:
         return not self.pending.count and not self.orphaned.count
 
-    def add(self, ref: ImageRef, state: ObjectState | None, document: Document | None) -> None:
-        """Count one key by its state in the bucket and its document in the index."""
+    def add(self, compared: Compared) -> None:
+        """Count one key by its state in the bucket and its entry in the index."""
+        ref, state, entry = compared
         if state is None:
-            if document:
-                self.orphaned.add(ref.key)
-            return
-        # Without an image extension, only the content shows an image: the index has the result.
-        if document is None and not named_as_image(ref.key):
+            self.orphaned.add(ref.key)
             return
         self.images += 1
-        if not _is_equal(state, document):
+        if compared.difference:
             self.pending.add(ref.key)
-        elif document and document.status is Status.INDEXED:
+        elif entry and entry.status is Status.INDEXED:
             self.indexed += 1
         else:
             self.rejected += 1
@@ -79,58 +68,42 @@ class ConsistencyReport:
 def check_consistency(store: ImageStore, index: VectorIndex) -> ConsistencyReport:
     """Compare the whole bucket with the whole index. Raises Unavailable."""
     report = ConsistencyReport()
-    rechecks = _MAX_RECHECKS
-    for ref, state, document in _merged(store, index):
-        if not _is_equal(state, document) and rechecks:
-            rechecks -= 1
-            with suppress(Unreachable):  # the state of the object is unknown
-                report.add(ref, *_recheck(store, index, ref))
-        else:
-            report.add(ref, state, document)
+    for compared in confirmed(store, index):
+        report.add(compared)
     return report
 
 
-def _recheck(
-    store: ImageStore, index: VectorIndex, ref: ImageRef
-) -> tuple[ObjectState | None, Document | None]:
+def confirmed(
+    store: ImageStore,
+    index: VectorIndex,
+    unreachable: Callable[[ImageRef], object] = lambda _: None,
+) -> Iterator[Compared]:
+    """Every image of the bucket or the index; differences are those of a second read.
+
+    Objects that are not named as images are omitted unless the index contains them. `unreachable`
+    is called for those whose existence cannot be determined. Raises Unavailable.
+    """
+    rechecks = _MAX_RECHECKS
+    for compared in compare(store, index):
+        current = compared
+        if compared.difference and rechecks:
+            rechecks -= 1
+            try:
+                current = _recheck(store, index, compared)
+            except Unreachable:
+                unreachable(compared.ref)
+                continue
+        # Without an image extension, only the content shows an image: the index has the result.
+        if current.entry or (current.state and named_as_image(current.ref.key)):
+            yield current
+
+
+def _recheck(store: ImageStore, index: VectorIndex, compared: Compared) -> Compared:
     """The current entries of both: the listings differ in time, and an index lists writes late."""
+    ref = compared.ref
     stored = index.get([ref.id]).get(ref.id)
-    state = store.head(ref) if ref.bucket == store.bucket else None
-    return state, stored.document if stored else None
-
-
-def _is_equal(state: ObjectState | None, document: Document | None) -> bool:
-    """Compares ETags only: the time of a multipart upload differs between list and head."""
-    if state is None or document is None:
-        return state is None and document is None
-    return state.etag == document.etag
-
-
-def _merged(store: ImageStore, index: VectorIndex) -> Iterator[_Entry]:
-    """Each key in the bucket or the index once, with the state and the document."""
-    documents = _documents(index)
-    document = next(documents, None)
-    for ref, state in store.list_images():
-        while document and document.ref != ref and not _is_later(document.ref, ref):
-            yield document.ref, None, document
-            document = next(documents, None)
-        if document and document.ref == ref:
-            yield ref, state, document
-            document = next(documents, None)
-        else:
-            yield ref, state, None
-    while document:
-        yield document.ref, None, document
-        document = next(documents, None)
-
-
-def _documents(index: VectorIndex) -> Iterator[Document]:
-    after = None
-    while page := index.list_documents(after=after, limit=PAGE_SIZE):
-        yield from page
-        after = page[-1].ref.key
-
-
-def _is_later(indexed: ImageRef, listed: ImageRef) -> bool:
-    """False for a document of another bucket, which is never listed: it is reported at once."""
-    return indexed.bucket == listed.bucket and indexed.key.encode() > listed.key.encode()
+    document = stored.document if stored else None
+    entry = (
+        IndexEntry(ref, document.status, document.etag, document.indexed_at) if document else None
+    )
+    return Compared(ref, store.head(ref) if ref.bucket == store.bucket else None, entry)

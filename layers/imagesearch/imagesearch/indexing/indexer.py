@@ -269,8 +269,9 @@ class Indexer:
         return self._threads.map(self._head, refs)
 
     def _head(self, ref: ImageRef) -> ObjectState | Exception | None:
+        """None for an object of another bucket: the records of a previous bucket are deleted."""
         try:
-            return self._store.head(ref)
+            return self._store.head(ref) if ref.bucket == self._store.bucket else None
         except Exception as error:
             return error
 

@@ -138,6 +138,12 @@ def test_a_listing_is_in_the_order_of_the_key_bytes(store, put):
     for key in names:
         put(key)
     assert [found.key for found, _ in store.list_images()] == sorted(names, key=str.encode)
+    assert [found.key for found, _ in store.list_images("a.jpg")] == [
+        "a/1.jpg",
+        "é.jpg",
+        "～.jpg",
+        "🐈.jpg",
+    ]
 
 
 def test_a_listing_returns_the_state_of_head_without_metadata(store, put):

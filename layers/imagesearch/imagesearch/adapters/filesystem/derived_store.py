@@ -2,10 +2,16 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from imagesearch.domain.errors import Unavailable
+
+# The beginning of the names of files that are being written.
+PARTIAL = ".part-"
 
 
 class FolderDerived:
@@ -22,7 +28,7 @@ class FolderDerived:
         path = self._folder / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+            handle, part = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(data)
@@ -50,6 +56,13 @@ class FolderDerived:
         except OSError as error:
             raise self._unavailable("delete", key, error) from error
         self._remove_empty(path.parent)
+
+    def list_keys(self, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
+        paths = (path for path in self._folder.rglob("*") if not path.name.startswith(PARTIAL))
+        keys = (path.relative_to(self._folder).as_posix() for path in paths if path.is_file())
+        for key in sorted(key for key in keys if key.startswith(prefix) and key > after):
+            with suppress(FileNotFoundError):  # deleted since it was listed
+                yield key, datetime.fromtimestamp((self._folder / key).stat().st_mtime, UTC)
 
     def url(self, key: str) -> str:
         return self._base_url + quote(key)

@@ -233,10 +233,12 @@ class FolderStore:
                 raise _unavailable(ref, error) from error
         raise ObjectChanged(f"{ref.key} changed while it was read")
 
-    def list_images(self, below: Path | None = None) -> Iterator[tuple[ImageRef, ObjectState]]:
-        """Every visible file, in the order of `walk`."""
+    def list_images(
+        self, after: str = "", below: Path | None = None
+    ) -> Iterator[tuple[ImageRef, ObjectState]]:
+        """Every visible file after the key `after`, in the order of `walk`."""
         for entry in self.walk(below):
-            if isinstance(entry, ListedFile):
+            if isinstance(entry, ListedFile) and entry.ref.key.encode() > after.encode():
                 yield entry.ref, entry.state
 
     def skipped(self) -> Iterator[tuple[str, str]]:

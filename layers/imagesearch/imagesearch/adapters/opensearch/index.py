@@ -23,16 +23,19 @@ from imagesearch.adapters.opensearch.mapping import (
 )
 from imagesearch.adapters.opensearch.queries import (
     COUNTS,
+    ENTRIES_PER_PAGE,
     LINK_PATHS,
     LINKS_PER_PAGE,
     cosine,
     deleted_before,
+    entries,
     links,
     listing,
     listing_by_time,
     matching,
     nearest,
     of_content,
+    of_ids,
     same_copy,
     scanning,
 )
@@ -41,12 +44,13 @@ from imagesearch.adapters.opensearch.records import (
     bulk_action,
     document,
     embedding,
+    index_entry,
     linked,
     removal,
     stored,
 )
 from imagesearch.domain.errors import ImageSearchError, Unavailable
-from imagesearch.domain.images import Document, Embedding, Linked, Scanned, Status
+from imagesearch.domain.images import Document, Embedding, IndexEntry, Linked, Scanned, Status
 from imagesearch.domain.ports import IndexHealth, Stored, Write, WriteResult, WriteStatus
 from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 
@@ -55,6 +59,9 @@ STRICT = {"allow_partial_search_results": "false"}
 # https://docs.opensearch.org/latest/api-reference/document-apis/index-document/
 MAX_ID_BYTES = 512
 HASHES_PER_REQUEST = 32
+# Ids consist of letters, digits, "-" and "_".
+AFTER_EVERY_ID = "~"
+SORT_PATHS = "hits.hits.sort"
 # A scan that is abandoned holds the server's resources for this long.
 PIT_KEEP_ALIVE = "5m"
 NO_INDEX = "index_not_found_exception"
@@ -193,6 +200,19 @@ class OpenSearchIndex:
             if len(hits) < LINKS_PER_PAGE:
                 return
             after = hits[-1]["sort"]
+
+    def list_entries(self, *, after: str = "") -> Iterator[IndexEntry]:
+        """Without a point in time: the pages are newer, and a caller may continue days later."""
+        position: Sequence[Any] | None = [after, AFTER_EVERY_ID] if after else None
+        while hits := self._search(entries(position), filter_path=LINK_PATHS):
+            for hit in hits:
+                yield index_entry(hit)
+            if len(hits) < ENTRIES_PER_PAGE:
+                return
+            position = hits[-1]["sort"]
+
+    def keys_of_ids(self, prefix: str) -> list[str]:
+        return [hit["sort"][0] for hit in self._search(of_ids(prefix), filter_path=SORT_PATHS)]
 
     def health(self) -> IndexHealth:
         """The status is never red: the search that counts fails first, with Unavailable."""

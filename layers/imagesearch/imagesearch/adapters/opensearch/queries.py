@@ -10,7 +10,7 @@ import numpy as np
 
 from imagesearch.adapters.index_records import direction_json, epoch_milliseconds, folders
 from imagesearch.adapters.opensearch.mapping import EMBEDDING, FIELDS
-from imagesearch.adapters.opensearch.records import DELETED, WITHOUT_EMBEDDING
+from imagesearch.adapters.opensearch.records import DELETED, ENTRY_FIELDS, WITHOUT_EMBEDDING
 from imagesearch.domain.filters import (
     AllOf,
     AnyOf,
@@ -25,18 +25,19 @@ from imagesearch.domain.filters import (
     Recorded,
 )
 from imagesearch.domain.images import Embedding, Status
-from imagesearch.domain.queries import Selection, TimePosition, VectorQuery
+from imagesearch.domain.queries import ALL_DOCUMENTS, Selection, TimePosition, VectorQuery
 
 BOUNDS = ("gte", "lte", "gt", "lt")
 # The same k for every page: HNSW returns other neighbors for another k, and pages would repeat and
 # miss hits.
 NEIGHBORS = 1000
 COUNTS = {"size": 0, "aggs": {"statuses": {"terms": {"field": "status"}}}}
-# The default of index.max_result_window.
+# Up to the default of index.max_result_window, as the next two.
 LINKS_PER_PAGE = 10_000
 LINK_FIELDS = ("sha256", "neighbours")
 # Without it, unused fields are half of a response of thousands of hits; `sort` holds key and id.
 LINK_PATHS = "hits.hits.sort,hits.hits.fields"
+ENTRIES_PER_PAGE = KEYS_PER_SAMPLE = 10_000
 _VECTOR = "$vector"
 _RECORDS = {"_source": WITHOUT_EMBEDDING, "track_total_hits": False}
 
@@ -141,6 +142,31 @@ def links(collection: str | None, after: Sequence[Any] | None) -> dict[str, Any]
         "track_total_hits": False,
     }
     return body | ({"search_after": list(after)} if after else {})
+
+
+def entries(after: Sequence[Any] | None) -> dict[str, Any]:
+    """The fields of `IndexEntry`, from doc values: `_source` would load the vectors, too."""
+    body = {
+        "query": matching(ALL_DOCUMENTS),
+        "sort": [ascending("key"), ascending("id")],
+        "size": ENTRIES_PER_PAGE,
+        "_source": False,
+        "docvalue_fields": [*ENTRY_FIELDS, {"field": "indexed_at", "format": "epoch_millis"}],
+        "track_total_hits": False,
+    }
+    return body | ({"search_after": list(after)} if after else {})
+
+
+def of_ids(prefix: str) -> dict[str, Any]:
+    query = matching(ALL_DOCUMENTS)
+    query["bool"]["filter"].append({"prefix": {"id": prefix}})
+    return {
+        "query": query,
+        "sort": [ascending("key")],
+        "size": KEYS_PER_SAMPLE,
+        "_source": False,
+        "track_total_hits": False,
+    }
 
 
 def deleted_before(time: datetime, limit: int) -> dict[str, Any]:

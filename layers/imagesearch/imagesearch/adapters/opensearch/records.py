@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from imagesearch.adapters.index_records import (
+    EPOCH,
     as_json,
     folders,
     to_document,
@@ -17,11 +18,12 @@ from imagesearch.adapters.index_records import (
     vector_json,
 )
 from imagesearch.adapters.opensearch.mapping import EMBEDDING
-from imagesearch.domain.images import Document, Embedding, Linked
+from imagesearch.domain.images import Document, Embedding, ImageRef, IndexEntry, Linked, Status
 from imagesearch.domain.ports import Delete, Stored, Touch, Version, Write
 
 DELETED = "deleted"
 OBJECTS = ("metadata", "exif")
+ENTRY_FIELDS = ("bucket", "status", "etag")
 WITHOUT_EMBEDDING = {"excludes": [EMBEDDING]}
 
 
@@ -35,6 +37,14 @@ def linked(hit: Mapping[str, Any]) -> Linked:
     (key, id), columns = hit["sort"], hit["fields"]
     (sha256,) = columns["sha256"]
     return Linked(id, key, sha256, tuple(map(to_neighbor, columns["neighbours"])))
+
+
+def index_entry(hit: Mapping[str, Any]) -> IndexEntry:
+    """From a hit sorted by key and id; doc values are lists."""
+    columns = hit["fields"]
+    (bucket,), (status,), (etag,) = (columns[name] for name in ENTRY_FIELDS)
+    indexed_at = EPOCH + timedelta(milliseconds=int(columns["indexed_at"][0]))
+    return IndexEntry(ImageRef(bucket, hit["sort"][0]), Status(status), etag, indexed_at)
 
 
 def embedding(source: Mapping[str, Any]) -> Embedding | None:

@@ -1,5 +1,7 @@
 """The derived store in S3: a bucket of its own, whose objects do not start indexing."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -45,6 +47,18 @@ class S3Derived:
             self._s3.delete_object(**self._location(key))
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable("delete", key, error) from error
+
+    def list_keys(self, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
+        start = {"StartAfter": self._prefix + after} if after else {}
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._prefix + prefix, **start
+        )
+        try:
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"].removeprefix(self._prefix), entry["LastModified"]
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable("list", prefix, error) from error
 
     def url(self, key: str) -> str:
         try:

@@ -65,12 +65,13 @@ class S3Store:
             raise _cannot_read(ref, error) from error
         return data
 
-    def list_images(self) -> Iterator[tuple[ImageRef, ObjectState]]:
+    def list_images(self, after: str = "") -> Iterator[tuple[ImageRef, ObjectState]]:
         """In the order of the keys' UTF-8 bytes, as S3 lists a general purpose bucket.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
         """
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        start = {"StartAfter": after} if after else {}
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **start)
         try:
             for page in pages:
                 for entry in page.get("Contents", ()):

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,15 @@ from imagesearch.adapters.sqlite.filters import (
     undated,
 )
 from imagesearch.domain.filters import Filter
-from imagesearch.domain.images import Document, Embedding, Linked, Scanned, Status
+from imagesearch.domain.images import (
+    Document,
+    Embedding,
+    ImageRef,
+    IndexEntry,
+    Linked,
+    Scanned,
+    Status,
+)
 from imagesearch.domain.ports import (
     Delete,
     IndexHealth,
@@ -52,8 +60,12 @@ FETCH_ROWS = 4096
 MAX_PARAMETERS = 500
 # Raised by one invalid record: SQLite rolls back that statement and keeps the others.
 INVALID_RECORD = (ValueError, TypeError, OverflowError, sqlite3.DataError, sqlite3.InterfaceError)
+# Ids consist of letters, digits, "-" and "_".
+AFTER_EVERY_ID = "~"
 # A hit that is overwritten while it is fetched repeats the search, this often.
 MAX_ROUNDS = 5
+ENTRY_FIELDS = ("bucket", "key", "status", "etag", "indexed_at")
+ENTRIES_PER_PAGE, KEYS_PER_SAMPLE = 4096, 10_000
 LINK_FIELDS = ("id", "key", "sha256", "neighbours")
 
 
@@ -171,6 +183,32 @@ class SqliteIndex:
         with self._database.reading_long() as connection:
             for id, key, sha256, neighbors in connection.execute(statement, (collection,)):
                 yield Linked(id, key, sha256, tuple(map(to_neighbor, json.loads(neighbors))))
+
+    def list_entries(self, *, after: str = "") -> Iterator[IndexEntry]:
+        columns = ", ".join(f"json_extract(record, '$.{name}')" for name in ENTRY_FIELDS)
+        statement = self._database.sql(
+            f"SELECT id, {columns} FROM entries"  # noqa: S608 - constants
+            " WHERE (key, id) > (?, ?) ORDER BY key, id LIMIT ?"
+        )
+        position = (after, AFTER_EVERY_ID if after else "")
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(statement, (*position, ENTRIES_PER_PAGE)).fetchall()
+            for _, bucket, key, status, etag, indexed_at in rows:
+                ref = ImageRef(bucket, key)
+                yield IndexEntry(ref, Status(status), etag, datetime.fromisoformat(indexed_at))
+            if len(rows) < ENTRIES_PER_PAGE:
+                return
+            position = rows[-1][2], rows[-1][0]
+
+    def keys_of_ids(self, prefix: str) -> list[str]:
+        statement = self._database.sql(
+            "SELECT key FROM entries WHERE key NOT NULL AND substr(id, 1, ?) = ?"
+            " ORDER BY key LIMIT ?"
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement, (len(prefix), prefix, KEYS_PER_SAMPLE)).fetchall()
+        return [key for (key,) in rows]
 
     def health(self) -> IndexHealth:
         statement = "SELECT status, count(*) FROM entries GROUP BY status"
