@@ -8,11 +8,14 @@ from typing import Any, TypeAlias
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from imagesearch.access import Scope
+from imagesearch.domain.deadline import share_of_time, time_limit
 
 from .api import make_api
 from .request_log import RequestLog
 from .routing import Dependencies
 
+# The share of the time of an invocation in which all images of a request are decoded.
+IMAGES_SHARE = 1 / 2
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
 
@@ -56,9 +59,12 @@ def make_handler(
         log.begin(getattr(context, "aws_request_id", ""))
         is_head = event.get("httpMethod") == "HEAD"
         # HEAD has the response of GET without its body: RFC 9110, 9.3.2.
-        response: dict[str, Any] = api.resolve(
-            {**event, "httpMethod": "GET"} if is_head else event, context
-        )
+        request = {**event, "httpMethod": "GET"} if is_head else event
+        with (
+            time_limit(lambda: context.get_remaining_time_in_millis() / 1000),
+            share_of_time(IMAGES_SHARE),
+        ):
+            response: dict[str, Any] = api.resolve(request, context)
         log.end(response["statusCode"])
         return {**response, "body": ""} if is_head else response
 

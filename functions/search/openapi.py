@@ -12,7 +12,7 @@ from imagesearch.domain.queries import MAX_TERMS
 
 from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, RequestBody
 from .responses import Failure
-from .routes.search import MAX_SEARCHES
+from .routes.search import MAX_BATCH_HITS, MAX_SEARCHES
 from .routes.search_filters import MAX_LEVELS, MAX_VALUES
 from .routing import Operation
 
@@ -24,7 +24,8 @@ DESCRIPTION = f"""Search images by text or by example image.
 
 - A page has 1 to 100 hits, and pages end at 1,000 hits.
 - A text has 1 to 2,000 characters.
-- A query mixes up to {MAX_TERMS} terms; a batch has up to {MAX_SEARCHES} searches.
+- A query mixes up to {MAX_TERMS} terms; a batch has up to {MAX_SEARCHES} searches and
+  {MAX_BATCH_HITS} hits: the sum of all `limit`.
 - A filter has up to {MAX_VALUES} values and {MAX_LEVELS} levels of nesting.
 - An image has up to {MAX_RAW_IMAGE:,} bytes as the body of a request, up to {MAX_JSON_IMAGE:,} in
   JSON (before base64), and up to 100 megapixels; a JPEG may have more. To search by a larger image,

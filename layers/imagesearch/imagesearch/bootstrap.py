@@ -67,6 +67,9 @@ Register: TypeAlias = Callable[[Callable[[], object]], object]
 
 # Named in notices where no multilingual model uses the same index.
 _BEST_MULTILINGUAL = "siglip2-b-16"
+# Seconds to decode one image. On Lambda, the limit leaves time for the rest of an invocation.
+_DECODING_SECONDS = 30.0
+_DECODING_SECONDS_ON_LAMBDA = 8.0
 
 
 def indexer(
@@ -296,7 +299,8 @@ def image_encoder(model_uri: str) -> OnDemandImageEncoder:
     """The model's image encoder, loaded when it is first needed; raises ConfigurationError."""
     manifest = manifest_of(model_uri)
 
-    decoders = DecoderPool()
+    seconds = _DECODING_SECONDS_ON_LAMBDA if _on_lambda() else _DECODING_SECONDS
+    decoders = DecoderPool(seconds=seconds)
 
     def load() -> OnnxImageEncoder:
         with ThreadPoolExecutor(1, thread_name_prefix="loading") as thread:
@@ -326,12 +330,16 @@ def warm_up(settings: Settings, *, texts: bool) -> None:
 
     On Lambda only: elsewhere, each is loaded when it is first needed. Raises ConfigurationError.
     """
-    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+    if not _on_lambda():
         return
     from imagesearch.embedding.warm_up import warm_up
 
     model = settings.model_uri
     warm_up(image_encoder(model), text_encoder(model) if texts else None)
+
+
+def _on_lambda() -> bool:
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 @Cached
