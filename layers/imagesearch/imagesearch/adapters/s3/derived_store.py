@@ -21,6 +21,10 @@ class S3Derived:
         self._s3, credentials = (client, None) if client else s3_client()
         self._urls = PresignedUrls(self._s3, credentials)
 
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        self._s3.close()
+
     def put(self, key: str, data: bytes, content_type: str) -> None:
         try:
             self._s3.put_object(

@@ -28,6 +28,10 @@ class S3Store:
         self._s3, credentials = (client, None) if client else s3_client()
         self._urls = PresignedUrls(self._s3, credentials)
 
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        self._s3.close()
+
     @property
     def bucket(self) -> str:
         return self._bucket
