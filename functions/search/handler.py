@@ -11,6 +11,7 @@ from imagesearch.access import Scope
 from imagesearch.domain.deadline import share_of_time, time_limit
 
 from .api import make_api
+from .base_path import base_path, split_base_path
 from .request_log import RequestLog
 from .routing import Dependencies
 
@@ -59,7 +60,9 @@ def make_handler(
         log.begin(getattr(context, "aws_request_id", ""))
         is_head = event.get("httpMethod") == "HEAD"
         # HEAD has the response of GET without its body: RFC 9110, 9.3.2.
-        request = {**event, "httpMethod": "GET"} if is_head else event
+        base, path = split_base_path(event)
+        base_path.set(base)
+        request = {**event, "path": path, "httpMethod": "GET" if is_head else event["httpMethod"]}
         with (
             time_limit(lambda: context.get_remaining_time_in_millis() / 1000),
             share_of_time(IMAGES_SHARE),

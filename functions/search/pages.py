@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.request import Request
 
+from .base_path import base_path
 from .responses import JSON_HEADERS
 from .routing import Operation
 
@@ -57,16 +57,16 @@ class Docs:
             Operation("GET", "/docs", self.docs),
         ]
 
-    def document(self, request: Request) -> Response[Any]:
-        return Response(200, "application/json", self._document(request), JSON_HEADERS)
+    def document(self) -> Response[Any]:
+        return Response(200, "application/json", self._document(), JSON_HEADERS)
 
-    def docs(self, request: Request) -> Response[Any]:
-        return _html_response(_docs_html(self._document(request)))
+    def docs(self) -> Response[Any]:
+        return _html_response(_docs_html(self._document()))
 
-    def _document(self, request: Request) -> str:
+    def _document(self) -> str:
         from .openapi import document
 
-        return document(self._api, self._operations, _base_path(request.resolved_event))
+        return document(self._api, self._operations, base_path.get())
 
 
 @cache
@@ -121,9 +121,3 @@ def _docs_html(document: str) -> str:
         script=(ui / "swagger-ui-bundle.min.js").read_text("utf-8"),
         document=document.replace("</", "<\\/"),
     )
-
-
-def _base_path(event: Any) -> str:
-    """The path prefix of the API as the caller sees it: the stage, on API Gateway."""
-    path = str((event.get("requestContext") or {}).get("path") or "")
-    return path.removesuffix(event.path) if path.endswith(event.path) else ""

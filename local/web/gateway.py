@@ -29,7 +29,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """An HTTP request; header names are in lower case, and `path` is decoded, without the query."""
+    """An HTTP request; header names are in lower case, and `path` is decoded, without the query.
+
+    `root_path` is the prefix of `path` that a reverse proxy has added.
+    """
 
     method: str
     path: str
@@ -37,6 +40,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     client: str = "127.0.0.1"
+    root_path: str = ""
     key_id: str | None = None
 
 
@@ -95,7 +99,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     return {
         "requestId": str(uuid.uuid4()),
         "stage": STAGE,
-        "path": request.path,
+        "path": request.root_path + request.path,
         "httpMethod": request.method,
         "resourcePath": "/{proxy+}",
         "protocol": "HTTP/1.1",
@@ -175,6 +179,7 @@ def http_request(environ: WSGIEnvironment) -> HttpRequest:
         headers=_headers(environ),
         body=environ["wsgi.input"].read(),
         client=environ.get("REMOTE_ADDR", ""),
+        root_path=environ.get("SCRIPT_NAME", ""),
         key_id=environ.get(KEY_ID),
     )
 
