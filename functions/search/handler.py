@@ -12,6 +12,7 @@ from imagesearch.domain.deadline import share_of_time, time_limit
 
 from .api import make_api
 from .base_path import base_path, split_base_path
+from .etags import matches
 from .request_log import RequestLog
 from .routing import Dependencies
 
@@ -68,7 +69,17 @@ def make_handler(
             share_of_time(IMAGES_SHARE),
         ):
             response: dict[str, Any] = api.resolve(request, context)
+        response = _without_known_body(response, event)
         log.end(response["statusCode"])
         return {**response, "body": ""} if is_head else response
 
     return handle
+
+
+def _without_known_body(response: dict[str, Any], event: Event) -> dict[str, Any]:
+    """A 304 instead of a response whose tag the client has sent."""
+    [etag] = response["multiValueHeaders"].get("ETag") or [None]
+    sent = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    if not etag or not matches(sent.get("if-none-match") or "", etag):
+        return response
+    return {**response, "statusCode": 304, "body": ""}

@@ -12,6 +12,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from .base_path import base_path
+from .etags import weak_etag
 from .responses import JSON_HEADERS
 from .routing import Operation
 
@@ -58,7 +59,9 @@ class Docs:
         ]
 
     def document(self) -> Response[Any]:
-        return Response(200, "application/json", self._document(), JSON_HEADERS)
+        document = self._document()
+        headers = {**JSON_HEADERS, **_cached(document)}
+        return Response(200, "application/json", document, headers)
 
     def docs(self) -> Response[Any]:
         return _html_response(_docs_html(self._document()))
@@ -93,7 +96,7 @@ def security_headers(html: str) -> dict[str, str]:
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Strict-Transport-Security": "max-age=31536000",
-        "Cache-Control": "no-cache",
+        **_cached(html),
     }
 
 
@@ -106,6 +109,11 @@ def _script_hashes(html: str) -> list[str]:
 
 def _html_response(html: str) -> Response[Any]:
     return Response(200, "text/html; charset=utf-8", html, security_headers(html))
+
+
+def _cached(body: str) -> dict[str, str]:
+    """Headers with which a client stores the body, and asks if it has changed before each use."""
+    return {"Cache-Control": "no-cache", "ETag": weak_etag(body), "Vary": "Accept-Encoding"}
 
 
 @cache

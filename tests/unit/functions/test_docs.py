@@ -8,9 +8,12 @@ import re
 import pytest
 from openapi_spec_validator import validate
 
+from functions.search.handler import make_handler
 from functions.search.pages import security_headers
+from functions.search.request_log import RequestLog
 from imagesearch.domain.media_types import EXTENSIONS_OF, RAW_EXTENSIONS_OF
 from tests.support.fakes import picture, ref
+from tests.support.handlers import CONTEXT, http, parse_response
 
 
 @pytest.fixture
@@ -236,3 +239,17 @@ def test_scripts_are_allowed_by_digest_only():
 
 def test_a_page_ignores_unknown_parameters(ask):
     assert ask("GET", "/", utm_source="elsewhere").status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
+def test_an_unchanged_page_is_not_sent_twice(ask, path, dependencies, logger, metrics):
+    first = ask("GET", path)
+    etag = first.headers["ETag"]
+    assert etag.startswith('W/"')
+    assert first.headers["Cache-Control"] == "no-cache"
+    handler = make_handler(dependencies, RequestLog(logger, metrics))
+    for tags, status in ((etag, 304), (f'"x", {etag}', 304), ("*", 304), ('"x"', 200)):
+        event = http("GET", path) | {"headers": {"If-None-Match": tags}}
+        answer = parse_response(handler(event, CONTEXT))
+        assert (answer.status, answer.body == "") == (status, status == 304)
+        assert answer.headers["ETag"] == etag
