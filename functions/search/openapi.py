@@ -43,6 +43,16 @@ ERRORS = {
     500: "Internal error; `hint` has the request ID.",
     503: "The index or the model is unavailable; retry after the time in `Retry-After`.",
 }
+# The groups of operations, by the first segment of the path below /v1/.
+TAGS = {
+    "search": "Search",
+    "images": "Images",
+    "duplicates": "Duplicates",
+    "classify": "Classification",
+    "labelsets": "Label sets",
+    "feedback": "Feedback",
+    "health": "Health",
+}
 EVERYWHERE = (400, 403, 429, 500)
 RETRIES = (429, 503)
 
@@ -62,18 +72,25 @@ def _document(api: APIGatewayRestResolver, operations: tuple[Operation, ...]) ->
         _complete(schema["paths"][each.openapi_path][each.method.lower()], each)
     schema["paths"] = {each.openapi_path: schema["paths"][each.openapi_path] for each in operations}
     schema["components"] = {"schemas": _schemas(operations), "securitySchemes": {"key": KEY}}
-    return {**schema, "security": [{"key": []}]}
+    tags = dict.fromkeys(_tag(each) for each in operations)
+    return {**schema, "security": [{"key": []}], "tags": [{"name": name} for name in tags]}
 
 
 def _complete(operation: dict[str, Any], each: Operation) -> None:
     if each.response is None:
         return
     operation["operationId"] = each.function.__name__
+    operation["tags"] = [_tag(each)]
     operation["responses"] = {str(each.status): _content(each.summary, each.response)} | {
         str(status): _error(status) for status in sorted({*EVERYWHERE, *each.errors})
     }
     if each.body:
         operation["requestBody"] = _request_body(each.body)
+
+
+def _tag(each: Operation) -> str:
+    segment = each.path.split("/")[2]
+    return TAGS.get(segment, segment.capitalize())
 
 
 def _error(status: int) -> dict[str, Any]:

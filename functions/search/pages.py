@@ -5,7 +5,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +16,22 @@ from .responses import JSON_HEADERS
 from .routing import Operation
 
 SEARCH_PAGE = Path(__file__).parent / "page" / "index.html"
-# Swagger UI of powertools, inlined: the page needs no CDN.
-DOCS_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>imagesearch API</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
-<div id="swagger-ui"></div>
-<script>{script}</script>
-<script>
-SwaggerUIBundle({{dom_id: "#swagger-ui", spec: {document}, deepLinking: true, validatorUrl: null}});
-</script>
-</body>
-</html>
-"""
+DOCS_PAGE = Path(__file__).with_name("api_docs.html")
 
 
 def search_page() -> Response[Any]:
     return _html_response(_read(SEARCH_PAGE))
 
 
-class Docs:
-    """The routes of the OpenAPI document and of the page to try the API.
+def docs_page() -> Response[Any]:
+    return _html_response(_read(DOCS_PAGE))
 
-    Their imports are deferred to the first request: they would slow the start of every search.
+
+class Docs:
+    """The routes of the OpenAPI document and of the page to try the API, which reads it.
+
+    The imports of the document are deferred to its first request: they would slow the start of
+    every search.
     """
 
     def __init__(self, api: APIGatewayRestResolver, operations: Sequence[Operation]) -> None:
@@ -55,21 +41,14 @@ class Docs:
     def operations(self) -> list[Operation]:
         return [
             Operation("GET", "/openapi.json", self.document),
-            Operation("GET", "/docs", self.docs),
+            Operation("GET", "/docs", docs_page),
         ]
 
     def document(self) -> Response[Any]:
-        document = self._document()
-        headers = {**JSON_HEADERS, **_cached(document)}
-        return Response(200, "application/json", document, headers)
-
-    def docs(self) -> Response[Any]:
-        return _html_response(_docs_html(self._document()))
-
-    def _document(self) -> str:
         from .openapi import document
 
-        return document(self._api, self._operations, base_path.get())
+        text = document(self._api, self._operations, base_path.get())
+        return Response(200, "application/json", text, {**JSON_HEADERS, **_cached(text)})
 
 
 @cache
@@ -119,13 +98,3 @@ def _cached(body: str) -> dict[str, str]:
 @cache
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
-
-
-@cache
-def _docs_html(document: str) -> str:
-    ui = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
-    return DOCS_PAGE.format(
-        style=(ui / "swagger-ui.min.css").read_text("utf-8"),
-        script=(ui / "swagger-ui-bundle.min.js").read_text("utf-8"),
-        document=document.replace("</", "<\\/"),
-    )

@@ -1,6 +1,7 @@
 """Claims: the OpenAPI document is valid and complete; pages are self-contained and restricted."""
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -235,6 +236,16 @@ def test_scripts_are_allowed_by_digest_only():
         for script in (b"one()", b"\ntwo()\n")
     ]
     assert rule == f"script-src 'sha256-{digests[0]}' 'sha256-{digests[1]}'"
+
+
+def test_the_api_page_is_small_and_lists_operations_by_tag(ask, document):
+    sent = [ask("GET", path).body.encode() for path in ("/docs", "/openapi.json")]
+    assert sum(len(gzip.compress(each)) for each in sent) < 150_000
+    names = [tag["name"] for tag in document["tags"]]
+    assert names[:2] == ["Search", "Images"]
+    assert {tuple(operation["tags"]) for _, _, operation in operations(document)} == {
+        (name,) for name in names
+    }
 
 
 def test_a_page_ignores_unknown_parameters(ask):
