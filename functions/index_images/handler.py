@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from imagesearch.domain.deadline import time_limit
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.isolation import reason, without_text
 from imagesearch.indexing.indexer import Indexer
@@ -15,8 +16,10 @@ from imagesearch.indexing.planner import Outcome, OutcomeKind
 
 from .events import ParsedMessage, read_event
 
+# Seconds before the timeout at which decoding ends: the time to write what is embedded.
+WRITE_SECONDS = 5.0
 UNSUCCESSFUL = (OutcomeKind.FAILED, OutcomeKind.REJECTED)
-Handler: TypeAlias = Callable[[Any, object], dict[str, Any]]
+Handler: TypeAlias = Callable[[Any, Any], dict[str, Any]]
 
 
 class RetryEvent(Exception):
@@ -80,11 +83,12 @@ def make_handler(indexer: Indexer, bucket: str, logger: Logger, report: BatchRep
     Raises RetryEvent for a direct event of which an image failed.
     """
 
-    def handle(event: Any, context: object) -> dict[str, Any]:
+    def handle(event: Any, context: Any) -> dict[str, Any]:
         logger.append_keys(request_id=getattr(context, "aws_request_id", None))
         started = time.perf_counter()
         messages = read_event(event, bucket)
-        outcomes = _process(indexer, messages, logger)
+        with time_limit(lambda: context.get_remaining_time_in_millis() / 1000 - WRITE_SECONDS):
+            outcomes = _process(indexer, messages, logger)
         failed = [message for message in messages if _failed(message, outcomes)]
         report.write(messages, failed, list(outcomes.values()), time.perf_counter() - started)
         if any(message.id is None for message in failed):

@@ -8,11 +8,16 @@ from typing import Any, TypeAlias
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from imagesearch.access import Scope
+from imagesearch.domain.deadline import share_of_time, time_limit
 
 from .api import make_api
+from .base_path import base_path, split_base_path
+from .etags import matches
 from .request_log import RequestLog
 from .routing import Dependencies
 
+# The share of the time of an invocation in which all images of a request are decoded.
+IMAGES_SHARE = 1 / 2
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
 
@@ -56,10 +61,25 @@ def make_handler(
         log.begin(getattr(context, "aws_request_id", ""))
         is_head = event.get("httpMethod") == "HEAD"
         # HEAD has the response of GET without its body: RFC 9110, 9.3.2.
-        response: dict[str, Any] = api.resolve(
-            {**event, "httpMethod": "GET"} if is_head else event, context
-        )
+        base, path = split_base_path(event)
+        base_path.set(base)
+        request = {**event, "path": path, "httpMethod": "GET" if is_head else event["httpMethod"]}
+        with (
+            time_limit(lambda: context.get_remaining_time_in_millis() / 1000),
+            share_of_time(IMAGES_SHARE),
+        ):
+            response: dict[str, Any] = api.resolve(request, context)
+        response = _without_known_body(response, event)
         log.end(response["statusCode"])
         return {**response, "body": ""} if is_head else response
 
     return handle
+
+
+def _without_known_body(response: dict[str, Any], event: Event) -> dict[str, Any]:
+    """A 304 instead of a response whose tag the client has sent."""
+    [etag] = response["multiValueHeaders"].get("ETag") or [None]
+    sent = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    if not etag or not matches(sent.get("if-none-match") or "", etag):
+        return response
+    return {**response, "statusCode": 304, "body": ""}

@@ -12,7 +12,7 @@ from imagesearch.domain.queries import MAX_TERMS
 
 from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, RequestBody
 from .responses import Failure
-from .routes.search import MAX_SEARCHES
+from .routes.search import MAX_BATCH_HITS, MAX_SEARCHES
 from .routes.search_filters import MAX_LEVELS, MAX_VALUES
 from .routing import Operation
 
@@ -24,7 +24,8 @@ DESCRIPTION = f"""Search images by text or by example image.
 
 - A page has 1 to 100 hits, and pages end at 1,000 hits.
 - A text has 1 to 2,000 characters.
-- A query mixes up to {MAX_TERMS} terms; a batch has up to {MAX_SEARCHES} searches.
+- A query mixes up to {MAX_TERMS} terms; a batch has up to {MAX_SEARCHES} searches and
+  {MAX_BATCH_HITS} hits: the sum of all `limit`.
 - A filter has up to {MAX_VALUES} values and {MAX_LEVELS} levels of nesting.
 - An image has up to {MAX_RAW_IMAGE:,} bytes as the body of a request, up to {MAX_JSON_IMAGE:,} in
   JSON (before base64), and up to 100 megapixels; a JPEG may have more. To search by a larger image,
@@ -41,6 +42,16 @@ ERRORS = {
     429: "Too many requests; retry after the time in `Retry-After`.",
     500: "Internal error; `hint` has the request ID.",
     503: "The index or the model is unavailable; retry after the time in `Retry-After`.",
+}
+# The groups of operations, by the first segment of the path below /v1/.
+TAGS = {
+    "search": "Search",
+    "images": "Images",
+    "duplicates": "Duplicates",
+    "classify": "Classification",
+    "labelsets": "Label sets",
+    "feedback": "Feedback",
+    "health": "Health",
 }
 EVERYWHERE = (400, 403, 429, 500)
 RETRIES = (429, 503)
@@ -61,18 +72,25 @@ def _document(api: APIGatewayRestResolver, operations: tuple[Operation, ...]) ->
         _complete(schema["paths"][each.openapi_path][each.method.lower()], each)
     schema["paths"] = {each.openapi_path: schema["paths"][each.openapi_path] for each in operations}
     schema["components"] = {"schemas": _schemas(operations), "securitySchemes": {"key": KEY}}
-    return {**schema, "security": [{"key": []}]}
+    tags = dict.fromkeys(_tag(each) for each in operations)
+    return {**schema, "security": [{"key": []}], "tags": [{"name": name} for name in tags]}
 
 
 def _complete(operation: dict[str, Any], each: Operation) -> None:
     if each.response is None:
         return
     operation["operationId"] = each.function.__name__
+    operation["tags"] = [_tag(each)]
     operation["responses"] = {str(each.status): _content(each.summary, each.response)} | {
         str(status): _error(status) for status in sorted({*EVERYWHERE, *each.errors})
     }
     if each.body:
         operation["requestBody"] = _request_body(each.body)
+
+
+def _tag(each: Operation) -> str:
+    segment = each.path.split("/")[2]
+    return TAGS.get(segment, segment.capitalize())
 
 
 def _error(status: int) -> dict[str, Any]:

@@ -5,46 +5,33 @@ import hashlib
 import re
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.request import Request
 
+from .base_path import base_path
+from .etags import weak_etag
 from .responses import JSON_HEADERS
 from .routing import Operation
 
 SEARCH_PAGE = Path(__file__).parent / "page" / "index.html"
-# Swagger UI of powertools, inlined: the page needs no CDN.
-DOCS_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>imagesearch API</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
-<div id="swagger-ui"></div>
-<script>{script}</script>
-<script>
-SwaggerUIBundle({{dom_id: "#swagger-ui", spec: {document}, deepLinking: true, validatorUrl: null}});
-</script>
-</body>
-</html>
-"""
+DOCS_PAGE = Path(__file__).with_name("api_docs.html")
 
 
 def search_page() -> Response[Any]:
     return _html_response(_read(SEARCH_PAGE))
 
 
-class Docs:
-    """The routes of the OpenAPI document and of the page to try the API.
+def docs_page() -> Response[Any]:
+    return _html_response(_read(DOCS_PAGE))
 
-    Their imports are deferred to the first request: they would slow the start of every search.
+
+class Docs:
+    """The routes of the OpenAPI document and of the page to try the API, which reads it.
+
+    The imports of the document are deferred to its first request: they would slow the start of
+    every search.
     """
 
     def __init__(self, api: APIGatewayRestResolver, operations: Sequence[Operation]) -> None:
@@ -54,19 +41,14 @@ class Docs:
     def operations(self) -> list[Operation]:
         return [
             Operation("GET", "/openapi.json", self.document),
-            Operation("GET", "/docs", self.docs),
+            Operation("GET", "/docs", docs_page),
         ]
 
-    def document(self, request: Request) -> Response[Any]:
-        return Response(200, "application/json", self._document(request), JSON_HEADERS)
-
-    def docs(self, request: Request) -> Response[Any]:
-        return _html_response(_docs_html(self._document(request)))
-
-    def _document(self, request: Request) -> str:
+    def document(self) -> Response[Any]:
         from .openapi import document
 
-        return document(self._api, self._operations, _base_path(request.resolved_event))
+        text = document(self._api, self._operations, base_path.get())
+        return Response(200, "application/json", text, {**JSON_HEADERS, **_cached(text)})
 
 
 @cache
@@ -93,7 +75,7 @@ def security_headers(html: str) -> dict[str, str]:
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Strict-Transport-Security": "max-age=31536000",
-        "Cache-Control": "no-cache",
+        **_cached(html),
     }
 
 
@@ -108,22 +90,11 @@ def _html_response(html: str) -> Response[Any]:
     return Response(200, "text/html; charset=utf-8", html, security_headers(html))
 
 
+def _cached(body: str) -> dict[str, str]:
+    """Headers with which a client stores the body, and asks if it has changed before each use."""
+    return {"Cache-Control": "no-cache", "ETag": weak_etag(body), "Vary": "Accept-Encoding"}
+
+
 @cache
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
-
-
-@cache
-def _docs_html(document: str) -> str:
-    ui = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
-    return DOCS_PAGE.format(
-        style=(ui / "swagger-ui.min.css").read_text("utf-8"),
-        script=(ui / "swagger-ui-bundle.min.js").read_text("utf-8"),
-        document=document.replace("</", "<\\/"),
-    )
-
-
-def _base_path(event: Any) -> str:
-    """The path prefix of the API as the caller sees it: the stage, on API Gateway."""
-    path = str((event.get("requestContext") or {}).get("path") or "")
-    return path.removesuffix(event.path) if path.endswith(event.path) else ""

@@ -43,6 +43,9 @@ Cursor = Annotated[
     str | None,
     Field(description="Cursor of the next page; null on the last page."),
 ]
+# A Lambda response has at most 6,291,456 bytes of JSON, in which this body is a string: quotes and
+# backslashes of the body are escaped once more.
+MAX_RESPONSE_BYTES = 6_000_000
 # URLs in responses expire, so responses must not be cached; nosniff keeps browsers from
 # interpreting JSON as another type.
 JSON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -93,6 +96,11 @@ def truncated_field(document: Document) -> dict[str, Any]:
 def rounded_cosine(value: float) -> float:
     """Six decimals, within -1 and 1: rounding errors of float32 go beyond."""
     return max(-1.0, min(1.0, round(value, 6)))
+
+
+def escaped_bytes(body: str) -> int:
+    """The bytes of a body in the response of the function."""
+    return len(body.encode()) + body.count('"') + body.count("\\")
 
 
 def json_response(

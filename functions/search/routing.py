@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
-from imagesearch.domain.images import Document
+from imagesearch.domain.images import Document, ImageRef
 from imagesearch.domain.ports import ChangeQueue, DerivedStore, ImageStore, NextModel
 from imagesearch.duplicates.checker import DuplicateChecker
 from imagesearch.duplicates.groups import DuplicateFinder
@@ -23,6 +23,7 @@ from imagesearch.feedback import Feedback
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import UploadService
 
+from .base_path import public_url
 from .requests import RequestBody
 from .responses import ResponseModel
 
@@ -78,12 +79,16 @@ class ImageUrls:
 
     def image(self, document: Document) -> str:
         """Raises Unavailable."""
-        return self.images.url(document.ref)
+        return self.original(document.ref)
+
+    def original(self, ref: ImageRef) -> str:
+        """The URL of an object, which need not be indexed. Raises Unavailable."""
+        return public_url(self.images.url(ref))
 
     def thumbnail(self, document: Document) -> str | None:
         """Raises Unavailable."""
         small = document.thumbnail
-        return self.derived.url(small) if self.derived and small else None
+        return public_url(self.derived.url(small)) if self.derived and small else None
 
 
 @dataclass(frozen=True)

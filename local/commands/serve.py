@@ -40,6 +40,13 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8000,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            help="Path prefix of a reverse proxy, such as /photos. The header X-Forwarded-Prefix"
+            " replaces it."
+        ),
+    ] = "",
     allow_uploads: Annotated[
         bool, typer.Option("--allow-uploads", help="Allow uploads into the folder.")
     ] = False,
@@ -66,6 +73,9 @@ def serve(
     forget_missing: ForgetMissing = False,
 ) -> None:
     """Index a folder, keep the index in sync, and serve the API and the search page."""
+    from local.web.root_path import root_path_of
+
+    root = root_path_of(root_path)
     workspace = workspace_of(folder, data_dir)
     set_excludes(workspace.folder, exclude, no_default_excludes)
     from rich.console import Console
@@ -80,7 +90,7 @@ def serve(
         raise Interrupted(RESUMABLE) from stopped
     try:
         permissions = Permissions(allow_uploads, allow_delete, allow_urls)
-        serve_folder(workspace, selection, host, port, permissions, console, forget_missing)
+        serve_folder(workspace, selection, host, port, permissions, console, forget_missing, root)
     except KeyboardInterrupt:
         return
 
@@ -93,6 +103,7 @@ def serve_folder(
     permissions: Permissions,
     console: Console,
     forget: bool = False,
+    root_path: str = "",
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -133,7 +144,9 @@ def serve_folder(
             switch.start(selection.next_model)
         settings = Settings.from_environment(os.environ)
         with announced(workspace.directory, server.url):
-            server.run(application(workspace, served.gateway, host, keys, settings, switch))
+            server.run(
+                application(workspace, served.gateway, host, keys, settings, switch, root_path)
+            )
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         switch.stop()

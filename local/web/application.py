@@ -12,6 +12,7 @@ from local.web.auth import ApiKeys, Auth, is_loopback
 from local.web.files import IMMUTABLE, PREFIX, THUMBNAILS, Files, ScopedFiles
 from local.web.gateway import request_path
 from local.web.models import MODELS, ModelRoutes, ModelSwitch
+from local.web.root_path import RootPath
 from local.web.uploads import Uploads
 from local.workspace import Workspace
 
@@ -36,10 +37,12 @@ def application(
     keys: ApiKeys,
     settings: Settings,
     models: ModelSwitch | None = None,
+    root_path: str = "",
 ) -> WSGIApplication:
     """The files and thumbnails of the folder, the API, and uploads if allowed.
 
-    Models are installed with `models`, on a loopback address only.
+    Models are installed with `models`, on a loopback address only. `root_path` is the path prefix
+    of a reverse proxy.
     """
     store = bootstrap.folder_store(settings)
     thumbnails = FolderStore(workspace.derived / THUMBNAILS.strip("/"))
@@ -54,4 +57,5 @@ def application(
     # With CORS_ORIGIN, a proxy may pass on requests from other machines.
     if models and is_loopback(host) and settings.cors_origin is None:
         prefixes[MODELS] = ModelRoutes(models, scopes)
-    return Auth(Routes(prefixes, api), host, keys, settings.cors_origin)
+    app = Auth(Routes(prefixes, api), host, keys, settings.cors_origin)
+    return RootPath(app, root_path)

@@ -104,7 +104,8 @@ class Auth:
             return send_error(error, environ, start_response)
         holder = environ.get(KEY_ID)
         if holder and path.startswith(API):
-            cookie = f"{COOKIE}={self._keys.cookie(holder)}; Path=/; HttpOnly; SameSite=Strict"
+            value, root = self._keys.cookie(holder), environ.get("SCRIPT_NAME", "")
+            cookie = f"{COOKIE}={value}; Path={root}/; HttpOnly; SameSite=Strict"
             start_response = _with_header(start_response, "Set-Cookie", cookie)
         return self._app(environ, start_response)
 

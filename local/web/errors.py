@@ -26,9 +26,21 @@ FORBIDDEN = ErrorResponse(
     "The request has no API key or a wrong one.",
     "Send the key in the header x-api-key.",
 )
+INVALID_PREFIX = ErrorResponse(
+    "400 Bad Request",
+    "bad_request",
+    "the header x-forwarded-prefix is not a path such as /photos",
+    "correct the header in the reverse proxy",
+)
 NO_FILE = ErrorResponse("404 Not Found", "not_found", "the folder has no such file")
 FILES_ARE_READ_ONLY = ErrorResponse(
     "405 Method Not Allowed", "method_not_allowed", "files are read-only", "use GET or HEAD"
+)
+FILE_CHANGED = ErrorResponse(
+    "412 Precondition Failed", "file_changed", "the file is not in the state that the request names"
+)
+NO_SUCH_RANGE = ErrorResponse(
+    "416 Range Not Satisfiable", "no_such_range", "the file has none of the requested bytes"
 )
 POST_ONLY = ErrorResponse(
     "405 Method Not Allowed", "method_not_allowed", "an upload needs the method POST", "use POST"

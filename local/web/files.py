@@ -4,7 +4,6 @@ A scoped API key gives access to the files of its collections only.
 """
 
 from collections.abc import Iterable, Mapping
-from email.utils import format_datetime
 from pathlib import PurePosixPath
 from typing import BinaryIO
 from urllib.parse import quote
@@ -15,7 +14,8 @@ from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef, ObjectState
 from imagesearch.domain.media_types import SNIFF_BYTES, is_raw, sniff
-from local.web.errors import FILES_ARE_READ_ONLY, NO_FILE
+from local.web.conditional import Validators
+from local.web.errors import FILE_CHANGED, FILES_ARE_READ_ONLY, NO_FILE, NO_SUCH_RANGE
 from local.web.gateway import KEY_ID, request_path, send_error
 
 PREFIX = "/files/"
@@ -48,11 +48,22 @@ class Files:
         state = self._state(key)
         if state is None:
             return send_error(NO_FILE, environ, start_response)
-        headers = _validators(state, self._cache_control)
-        if environ.get("HTTP_IF_NONE_MATCH") == dict(headers)["ETag"]:
+        validators = Validators(f'"{state.etag}"', state.last_modified)
+        headers = [
+            ("ETag", validators.etag),
+            ("Last-Modified", validators.last_modified),
+            ("Cache-Control", self._cache_control),
+        ]
+        if validators.failed(environ):
+            return send_error(FILE_CHANGED, environ, start_response)
+        if validators.not_modified(environ):
             start_response("304 Not Modified", headers)
             return []
-        return self._send(key, state, headers, environ, start_response)
+        part = validators.requested_range(environ, state.size)
+        if part is not None and not part:
+            headers = [("Content-Range", f"bytes */{state.size}")]
+            return send_error(NO_SUCH_RANGE, environ, start_response, headers)
+        return self._send(key, state, part, headers, environ, start_response)
 
     def _state(self, key: str) -> ObjectState | None:
         try:
@@ -64,6 +75,7 @@ class Files:
         self,
         key: str,
         state: ObjectState,
+        part: range | None,
         headers: list[tuple[str, str]],
         environ: WSGIEnvironment,
         start_response: StartResponse,
@@ -75,21 +87,34 @@ class Files:
             file = None
         if file is None:
             return send_error(NO_FILE, environ, start_response)
-        headers = [*headers, *_description(key, file), ("Content-Length", str(state.size))]
-        start_response("200 OK", headers)
+        headers = [*headers, *_description(key, file), ("Accept-Ranges", "bytes")]
+        if part is None:
+            start_response("200 OK", [*headers, ("Content-Length", str(state.size))])
+        else:
+            place = f"bytes {part.start}-{part.stop - 1}/{state.size}"
+            headers += [("Content-Range", place), ("Content-Length", str(len(part)))]
+            start_response("206 Partial Content", headers)
         if environ["REQUEST_METHOD"] == "HEAD":
             file.close()
             return []
-        blocks: Iterable[bytes] = environ["wsgi.file_wrapper"](file, BLOCK_BYTES)
+        content = file if part is None else _FilePart(file, part)
+        blocks: Iterable[bytes] = environ["wsgi.file_wrapper"](content, BLOCK_BYTES)
         return blocks
 
 
-def _validators(state: ObjectState, cache_control: str) -> list[tuple[str, str]]:
-    return [
-        ("ETag", f'"{state.etag}"'),
-        ("Last-Modified", format_datetime(state.last_modified, usegmt=True)),
-        ("Cache-Control", cache_control),
-    ]
+class _FilePart:
+    """The bytes of a range of a file, as a file."""
+
+    def __init__(self, file: BinaryIO, part: range) -> None:
+        self._file = file
+        self._left = len(part)
+        self.close = file.close
+        file.seek(part.start)
+
+    def read(self, count: int) -> bytes:
+        data = self._file.read(min(count, self._left))
+        self._left -= len(data)
+        return data
 
 
 def _description(key: str, file: BinaryIO) -> list[tuple[str, str]]:

@@ -16,9 +16,12 @@ from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from local.lambda_runtime import Handler, LambdaContext
+from local.web.compression import accepts_gzip, compressed, is_compressible
 from local.web.errors import FUNCTION_FAILED, NOT_TEXT, ErrorResponse
 
 STAGE = "local"
+# With CORS_ORIGIN, the header Access-Control-Allow-Origin depends on the origin of the request.
+VARY = "Accept-Encoding, Origin"
 # The binary media types of template.yaml; every other body reaches the function as text.
 BINARY_TYPE = "image/"
 MAX_QUERY_FIELDS = 100
@@ -29,7 +32,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """An HTTP request; header names are in lower case, and `path` is decoded, without the query."""
+    """An HTTP request; header names are in lower case, and `path` is decoded, without the query.
+
+    `root_path` is the prefix of `path` that a reverse proxy has added.
+    """
 
     method: str
     path: str
@@ -37,6 +43,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     client: str = "127.0.0.1"
+    root_path: str = ""
     key_id: str | None = None
 
 
@@ -95,7 +102,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     return {
         "requestId": str(uuid.uuid4()),
         "stage": STAGE,
-        "path": request.path,
+        "path": request.root_path + request.path,
         "httpMethod": request.method,
         "resourcePath": "/{proxy+}",
         "protocol": "HTTP/1.1",
@@ -157,12 +164,25 @@ class Gateway:
         except Exception:
             log.exception("the search function failed on %s %s", event["httpMethod"], event["path"])
             return send_error(FUNCTION_FAILED, environ, start_response)
+        response = _encoded(response, environ.get("HTTP_ACCEPT_ENCODING", ""))
         length = ("Content-Length", str(len(response.body)))
-        if environ["REQUEST_METHOD"] == "HEAD":
+        if environ["REQUEST_METHOD"] == "HEAD" or response.status == HTTPStatus.NOT_MODIFIED:
             start_response(_status_line(response.status), response.headers)
             return []
         start_response(_status_line(response.status), [*response.headers, length])
         return [response.body]
+
+
+def _encoded(response: HttpResponse, accept_encoding: str) -> HttpResponse:
+    """The response, compressed if that shortens it and the client accepts it."""
+    content_type = next((value for name, value in response.headers if name == "Content-Type"), "")
+    if not is_compressible(content_type, len(response.body)):
+        return response
+    varying = [*(each for each in response.headers if each[0] != "Vary"), ("Vary", VARY)]
+    if not accepts_gzip(accept_encoding):
+        return HttpResponse(response.status, varying, response.body)
+    headers = [*varying, ("Content-Encoding", "gzip")]
+    return HttpResponse(response.status, headers, compressed(response.body))
 
 
 def http_request(environ: WSGIEnvironment) -> HttpRequest:
@@ -175,6 +195,7 @@ def http_request(environ: WSGIEnvironment) -> HttpRequest:
         headers=_headers(environ),
         body=environ["wsgi.input"].read(),
         client=environ.get("REMOTE_ADDR", ""),
+        root_path=environ.get("SCRIPT_NAME", ""),
         key_id=environ.get(KEY_ID),
     )
 
@@ -185,13 +206,15 @@ def request_path(environ: WSGIEnvironment) -> str:
 
 
 def send_error(
-    error: ErrorResponse, environ: WSGIEnvironment, start_response: StartResponse
+    error: ErrorResponse,
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+    headers: Iterable[tuple[str, str]] = (),
 ) -> Iterable[bytes]:
     """Send an error response; without a body for HEAD."""
     body = error.body()
-    start_response(
-        error.status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    )
+    content = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response(error.status, [*content, *headers])
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 

@@ -40,6 +40,7 @@ from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import Permissions, UploadService
 from tests.support.aws.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
 from tests.support.encoders import CountingEncoder
+from tests.support.handlers import CONTEXT
 from tests.support.paths import REPOSITORY
 from tests.support.servers.moto_server import moto_server
 from tests.support.waiting import PATIENCE_SECONDS
@@ -166,7 +167,7 @@ def indexer(store, index, images, derived) -> Indexer:
 @pytest.fixture
 def index_images(indexer, logger, metrics) -> Callable[[Any], dict[str, Any]]:
     handler = make_index_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
-    return lambda event: handler(event, None)
+    return lambda event: handler(event, CONTEXT)
 
 
 @pytest.fixture
@@ -206,4 +207,4 @@ def parts(index, label_index, texts, images, store, derived, uploads, manifest) 
 @pytest.fixture
 def search(parts, logger, metrics) -> Callable[[Any], dict[str, Any]]:
     handler = make_search_handler(parts, RequestLog(logger, metrics))
-    return lambda event: handler(event, None)
+    return lambda event: handler(event, CONTEXT)

@@ -18,6 +18,7 @@ from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.duplicates.linker import Linker
 from imagesearch.indexing.indexer import Indexer
 from tests.support.aws.cloud import BUCKET, Queue, event_of
+from tests.support.handlers import CONTEXT
 
 WORKERS = 2
 
@@ -78,7 +79,7 @@ def worker(store, index, images, manifest, sqs, recheck_queue, logger, metrics, 
         linker = Linker(index, manifest.duplicates.weights, rechecks, clock)
         indexer = Indexer(store, index, images, linker=linker)
         handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
-        return lambda event: handler(event, None)
+        return lambda event: handler(event, CONTEXT)
 
     return worker
 

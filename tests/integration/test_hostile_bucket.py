@@ -35,6 +35,7 @@ from imagesearch.indexing.consistency import check_consistency
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
 from tests.support.aws.cloud import BUCKET, DERIVED, REGION
+from tests.support.handlers import CONTEXT
 
 CREDENTIALS = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
 
@@ -221,7 +222,7 @@ def claims(objects: dict[str, Object], s3: S3, index: SqliteIndex, images, manif
     logger = Logger(service=uuid.uuid4().hex, stream=io.StringIO())
     report = BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service="test"))
     handler = make_handler(indexer, BUCKET, logger, report)
-    assert handler(batch_of(list(objects)), None) == {"batchItemFailures": []}
+    assert handler(batch_of(list(objects)), CONTEXT) == {"batchItemFailures": []}
     first = records(index, objects)
     for key, each in objects.items():
         is_as_expected(key, each, first[key])

@@ -21,6 +21,7 @@ from imagesearch.search.searcher import Searcher
 from local.sync.reconcile import reconcile
 from tests.integration.conftest import MODEL, ROOT
 from tests.support.aws.cloud import BUCKET, eventually
+from tests.support.handlers import CONTEXT
 from tests.support.model_switch import ModelSystem, Searching, Uploading, running
 
 LAYOUT = IndexSettings(refresh_interval="100ms")
@@ -53,7 +54,7 @@ def side(cloud, store, prefix, opensearch_url, logger, metrics):
             searcher = Searcher(index, OnnxTextEncoder(folder, manifest), images)
             queue = cloud.queue("eventbridge")
             return ModelSystem(
-                store, index, indexer, searcher, queue, lambda event: handler(event, None)
+                store, index, indexer, searcher, queue, lambda event: handler(event, CONTEXT)
             )
 
         yield make

@@ -17,6 +17,7 @@ from imagesearch.domain.queries import Selection
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import OutcomeKind
 from tests.support.aws.cloud import BUCKET, event_of, eventually
+from tests.support.handlers import CONTEXT
 from tests.support.paths import EVENTS
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -211,7 +212,7 @@ def test_a_message_that_fails_temporarily_is_processed_when_retried(
 
     handler = make_handler(UnavailableTwice(), BUCKET, logger, BatchReport(logger, metrics))
     cloud.put("a.webp", sample("animals/owl"))
-    queue.drain(lambda event: handler(event, None))
+    queue.drain(lambda event: handler(event, CONTEXT))
     assert len(deliveries) == 3
     assert eventually(lambda: keys(index) == ["a.webp"])
     assert queue.dead() == []

@@ -1,11 +1,15 @@
-"""Runs a handler with Lambda's import path: reads events, writes responses.
+"""Runs a handler with Lambda's import path, from a snapshot: reads events, writes responses.
+
+The name of each process at the time of the snapshot is in the file `processes.json` there.
 
 python lambda_process.py ROOT HANDLER EVENTS ANSWERS
 """
 
 import importlib
 import json
+import os
 import sys
+import types
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +18,21 @@ ours = str(Path(__file__).parent)
 standard_library = [entry for entry in sys.path if entry != ours]
 sys.path[:] = [f"{root}/var/task", f"{root}/opt/python", f"{root}/var/runtime", *standard_library]
 
+# The module of Lambda's runtime for hooks; it runs those before a snapshot in reverse order.
+before: list[object] = []
+after: list[object] = []
+hooks = types.ModuleType("snapshot_restore_py")
+hooks.register_before_snapshot = before.append  # type: ignore[attr-defined]
+hooks.register_after_restore = after.append  # type: ignore[attr-defined]
+sys.modules[hooks.__name__] = hooks
+
 module, _, name = handler.rpartition(".")
 handle = getattr(importlib.import_module(module), name)
+children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+commands = [Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in children]
+Path(answers).with_name("processes.json").write_text(json.dumps(commands))
+for hook in (*reversed(before), *after):
+    hook()  # type: ignore[operator]
 context = SimpleNamespace(
     aws_request_id="9a1b",
     function_name="imagesearch",

@@ -75,6 +75,12 @@ def test_api_gateway_can_invoke_the_function_on_every_path(resources):
     assert set(body["paths"]) == {"/", "/docs", "/openapi.json", "/v1/{proxy+}"}
 
 
+def test_every_gateway_response_reaches_the_api(resources):
+    body = resources["SearchApi"]["Properties"]["Body"]
+    responses = body["x-amazon-apigateway-gateway-responses"]
+    assert {"MISSING_AUTHENTICATION_TOKEN", "INVALID_API_KEY", "THROTTLED"} <= set(responses)
+
+
 def test_there_is_one_stage(resources):
     assert set(of_type(resources, "AWS::ApiGateway::Stage")) == {"SearchApiliveStage"}
 

@@ -14,7 +14,7 @@ import httpx
 from tests.support.paths import EVENTS
 from tests.support.waiting import PATIENCE_SECONDS
 
-CONTEXT = SimpleNamespace(aws_request_id="request-1")
+CONTEXT = SimpleNamespace(aws_request_id="request-1", get_remaining_time_in_millis=lambda: 60_000)
 
 
 @dataclass

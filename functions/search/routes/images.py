@@ -23,6 +23,7 @@ from imagesearch.uploads import (
     UploadService,
 )
 
+from ..base_path import public_url
 from ..requests import (
     LIST_LIMIT,
     Collection,
@@ -321,7 +322,7 @@ def _pending_record(pending: PendingImage, urls: ImageUrls) -> ImageRecord:
         id=ref.id,
         key=ref.key,
         status="pending",
-        url=urls.images.url(ref),
+        url=urls.original(ref),
         thumbnail_url=None,
         collection=ref.collection,
         size=state.size,
@@ -334,7 +335,7 @@ def _upload(created: CreatedUpload) -> Upload:
     return Upload(
         id=created.ref.id,
         key=created.ref.key,
-        upload=UploadTo(url=form.url, fields=dict(form.fields)),
+        upload=UploadTo(url=public_url(form.url), fields=dict(form.fields)),
         expires_at=form.expires_at,
     )
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.request import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from imagesearch.domain.errors import ImageSearchError
+from imagesearch.domain.errors import ImageSearchError, PayloadTooLarge
 from imagesearch.domain.queries import (
     MAX_TERMS,
     Hit,
@@ -50,6 +50,7 @@ from ..requests import (
     require_json,
 )
 from ..responses import (
+    MAX_RESPONSE_BYTES,
     Cursor,
     Degrees,
     Failure,
@@ -62,6 +63,7 @@ from ..responses import (
     Truncated,
     Url,
     error_body,
+    escaped_bytes,
     json_response,
     location_fields,
     rounded_cosine,
@@ -81,9 +83,9 @@ from .search_filters import EXAMPLE, SearchFilter
 
 MAX_WEIGHT = 100
 MAX_SEARCHES = 32
-# Decoding takes tens of milliseconds per image, and far longer for a malicious one: a batch must
-# still finish before the timeout.
 MAX_IMAGES = 32
+# Hits of all searches of a batch together: with 12 KB each they fit into a response.
+MAX_BATCH_HITS = 500
 TERMS = [
     {"text": "a dog on a beach"},
     {"text": "people", "weight": -0.5},
@@ -100,11 +102,12 @@ POSTED = f"""{PAGES}
 The body is JSON or the bytes of an image. With an image as the body, `limit`, `cursor`,
 `collection` and `min_relevance` are query parameters."""
 BATCH_RULES = f"""Up to {MAX_SEARCHES} searches per request, with up to {MAX_IMAGES} images in
-total.
+total. The sum of all `limit` is at most {MAX_BATCH_HITS}.
 
 Results are in the order of the searches. An invalid body is rejected as a whole, and `message`
 names the search. A search that fails on its own (an unknown ID, an image that cannot be decoded)
-has an `error` as its result."""
+has an `error` as its result, and so have the searches after the first {MAX_RESPONSE_BYTES:,} bytes
+of a response with very long records (`response_too_large`): send them in another request."""
 
 
 class PostedPart(BaseModel):
@@ -224,9 +227,21 @@ class PostedBatch(BaseModel):
         Field(
             min_length=1,
             max_length=MAX_SEARCHES,
-            description="Each in the format of POST /v1/search.",
+            description="Each in the format of POST /v1/search; the sum of all `limit` is at most"
+            f" {MAX_BATCH_HITS}.",
         ),
     ]
+
+    @model_validator(mode="after")
+    def _has_few_hits(self) -> "PostedBatch":
+        hits = sum(search.limit for search in self.searches)
+        if hits > MAX_BATCH_HITS:
+            raise PydanticCustomError(
+                "too_many_hits",
+                "Input should have a sum of all limits of at most {limit}, not {hits}",
+                {"limit": MAX_BATCH_HITS, "hits": hits},
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_few_images(self) -> "PostedBatch":
@@ -307,6 +322,11 @@ class BatchResult(ResponseModel):
     ]
 
 
+_TOO_LARGE = PayloadTooLarge(
+    "the results of the searches before fill the response",
+    "send this search in another request",
+    "response_too_large",
+)
 SEARCH = RequestBody(
     PostedSearch,
     {
@@ -446,9 +466,14 @@ def _search_result(result: SearchAnswer, urls: ImageUrls) -> SearchResult:
 def _batch_result(
     results: Sequence[SearchAnswer | ImageSearchError], urls: ImageUrls
 ) -> BatchResult:
-    return BatchResult(
-        results=[
-            error_body(each) if isinstance(each, ImageSearchError) else _search_result(each, urls)
-            for each in results
-        ]
-    )
+    """The results that fit into a response, in their order; an error for each of the others."""
+    shaped: list[SearchResult | Failure] = []
+    size = 0
+    for each in results:
+        one = each if isinstance(each, ImageSearchError) else _search_result(each, urls)
+        if isinstance(one, SearchResult):
+            size += escaped_bytes(one.model_dump_json(exclude_unset=True))
+            if size > MAX_RESPONSE_BYTES:
+                one = _TOO_LARGE
+        shaped.append(error_body(one) if isinstance(one, ImageSearchError) else one)
+    return BatchResult(results=shaped)

@@ -6,12 +6,11 @@ encoders and indexes are created once per process.
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from imagesearch.access import Scope, ScopedChanges, ScopedIndex, ScopedStore
@@ -60,16 +59,18 @@ from imagesearch.search.relevance import Relevance
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
+from imagesearch.snapshots import after_restore, reconnected, renew_credentials, renew_random_state
 from imagesearch.uploads import Permissions, UploadService
 
 if TYPE_CHECKING:
     from imagesearch.adapters.filesystem.image_store import FolderStore
     from imagesearch.adapters.s3.model_folder import S3ModelFolder
 
-Register: TypeAlias = Callable[[Callable[[], object]], object]
-
 # Named in notices where no multilingual model uses the same index.
 _BEST_MULTILINGUAL = "siglip2-b-16"
+# Seconds to decode one image. On Lambda, the limit leaves time for the rest of an invocation.
+_DECODING_SECONDS = 30.0
+_DECODING_SECONDS_ON_LAMBDA = 8.0
 
 
 def indexer(
@@ -212,7 +213,7 @@ def _recheck_queue(settings: Settings) -> RecheckQueue | None:
         return None
     from imagesearch.adapters.sqs import SqsRecheckQueue
 
-    return SqsRecheckQueue(settings.revisit_queue_url)
+    return reconnected(SqsRecheckQueue(settings.revisit_queue_url))
 
 
 @Cached
@@ -261,11 +262,9 @@ def _index(settings: Settings, name: str, dimension: int, model: str) -> VectorI
         replicas=settings.index_replicas,
         refresh_interval=f"{settings.index_refresh_seconds}s",
     )
-    index = OpenSearchIndex(
-        settings.index_url, name, dimension, model=model, settings=index_settings
+    return reconnected(
+        OpenSearchIndex(settings.index_url, name, dimension, model=model, settings=index_settings)
     )
-    after_restore(index.close)
-    return index
 
 
 @Cached
@@ -330,7 +329,8 @@ def image_encoder(model_uri: str) -> OnDemandImageEncoder:
     """The model's image encoder, loaded when it is first needed; raises ConfigurationError."""
     manifest = manifest_of(model_uri)
 
-    decoders = DecoderPool()
+    seconds = _DECODING_SECONDS_ON_LAMBDA if _on_lambda() else _DECODING_SECONDS
+    decoders = DecoderPool(seconds=seconds)
 
     def load() -> OnnxImageEncoder:
         with ThreadPoolExecutor(1, thread_name_prefix="loading") as thread:
@@ -358,14 +358,22 @@ def text_encoder(model_uri: str) -> OnDemandTextEncoder:
 def warm_up(settings: Settings, *, texts: bool) -> None:
     """Load the image encoder, and the text encoder where texts are embedded, and use them once.
 
-    On Lambda only: elsewhere, each is loaded when it is first needed. Raises ConfigurationError.
+    On Lambda only: elsewhere, each is loaded when it is first needed. A snapshot then holds the
+    models and a decoder process; random state and credentials are renewed after its restore. Raises
+    ConfigurationError.
     """
-    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+    if not _on_lambda():
         return
     from imagesearch.embedding.warm_up import warm_up
 
     model = settings.model_uri
     warm_up(image_encoder(model), text_encoder(model) if texts else None)
+    after_restore(renew_random_state)
+    after_restore(renew_credentials)
+
+
+def _on_lambda() -> bool:
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 @Cached
@@ -400,7 +408,7 @@ def image_store(settings: Settings) -> ImageStore:
         return folder_store(settings)
     from imagesearch.adapters.s3.image_store import S3Store
 
-    return S3Store(settings.bucket, tags=settings.read_tags)
+    return reconnected(S3Store(settings.bucket, tags=settings.read_tags))
 
 
 def folder_store(settings: Settings) -> "FolderStore":
@@ -437,7 +445,7 @@ def derived_at(uri: str) -> DerivedStore:
         return FolderDerived(local_path(uri))
     from imagesearch.adapters.s3.derived_store import S3Derived
 
-    return S3Derived(uri)
+    return reconnected(S3Derived(uri))
 
 
 def bucket_changes(settings: Settings) -> BucketChanges:
@@ -452,7 +460,7 @@ def bucket_changes(settings: Settings) -> BucketChanges:
         )
     from imagesearch.adapters.s3.bucket_changes import S3Changes
 
-    return S3Changes()
+    return reconnected(S3Changes())
 
 
 @Cached
@@ -489,28 +497,9 @@ def change_queue(settings: Settings) -> ChangeQueue | None:
         return None
     from imagesearch.adapters.sqs import SqsQueue
 
-    return SqsQueue(settings.queue_url)
+    return reconnected(SqsQueue(settings.queue_url))
 
 
 def local_path(url: str) -> Path:
     """The path of a `file://` or `sqlite://` URL."""
     return Path(unquote(urlsplit(url).path))
-
-
-def after_restore(action: Callable[[], object], register: Register | None = None) -> None:
-    """Run an action each time Lambda restores the function from a snapshot.
-
-    Connections do not survive a restore. `register` is for tests; outside Lambda nothing happens.
-    """
-    if register := register or _lambda_register():
-        register(action)
-
-
-def _lambda_register() -> Register | None:
-    """See https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html."""
-    try:
-        runtime: Any = import_module("snapshot_restore_py")
-    except ModuleNotFoundError:
-        return None
-    register: Register = runtime.register_after_restore
-    return register

@@ -21,6 +21,7 @@ from local.aws import s3_location
 from local.commands.backfill import BackfillOptions, follow, start_backfill
 from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
+from tests.support.handlers import CONTEXT
 
 ODD = [
     "with space/a b.jpg",
@@ -99,7 +100,7 @@ def test_an_existing_bucket_is_searchable(full, s3, queue, machine, run, drain, 
     indexer = Indexer(S3Store(BUCKET, s3), index, DirectionEncoder())
     handler = make_handler(indexer, BUCKET, logger, report)
     for record in records:
-        assert handler({"Records": [record]}, None) == {"batchItemFailures": []}
+        assert handler({"Records": [record]}, CONTEXT) == {"batchItemFailures": []}
     assert index.health().images == len(KEYS)
     for number in (0, 3, 4, 7, IMAGES // 2, IMAGES - 1):
         (hit,) = index.search(VectorQuery(direction(number), 1))

@@ -24,6 +24,7 @@ from local.opensearch_server import SHORT_LIVED, OpenSearchServer
 from tests.support.aws.cloud import BUCKET, Handler, Queue
 from tests.support.aws.lambda_service import LambdaService
 from tests.support.encoders import DIMENSION, DigestEncoder, vector_of
+from tests.support.handlers import CONTEXT
 from tests.support.images.fault_images import IMAGES_OF_A_BULK, bucket_state
 from tests.support.paths import server_parent
 
@@ -86,7 +87,7 @@ def function(store, index_name) -> Iterator[Callable[[str], Handler]]:
             logger = Logger(service=uuid.uuid4().hex, stream=io.StringIO())
             metrics = EphemeralMetrics(namespace="imagesearch", service="test")
             handler = make_handler(indexer, BUCKET, logger, BatchReport(logger, metrics))
-            return lambda event: handler(event, None)
+            return lambda event: handler(event, CONTEXT)
 
         yield make
 

@@ -1,6 +1,7 @@
 """Claims: the OpenAPI document is valid and complete; pages are self-contained and restricted."""
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -8,9 +9,12 @@ import re
 import pytest
 from openapi_spec_validator import validate
 
+from functions.search.handler import make_handler
 from functions.search.pages import security_headers
+from functions.search.request_log import RequestLog
 from imagesearch.domain.media_types import EXTENSIONS_OF, RAW_EXTENSIONS_OF
 from tests.support.fakes import picture, ref
+from tests.support.handlers import CONTEXT, http, parse_response
 
 
 @pytest.fixture
@@ -234,5 +238,29 @@ def test_scripts_are_allowed_by_digest_only():
     assert rule == f"script-src 'sha256-{digests[0]}' 'sha256-{digests[1]}'"
 
 
+def test_the_api_page_is_small_and_lists_operations_by_tag(ask, document):
+    sent = [ask("GET", path).body.encode() for path in ("/docs", "/openapi.json")]
+    assert sum(len(gzip.compress(each)) for each in sent) < 150_000
+    names = [tag["name"] for tag in document["tags"]]
+    assert names[:2] == ["Search", "Images"]
+    assert {tuple(operation["tags"]) for _, _, operation in operations(document)} == {
+        (name,) for name in names
+    }
+
+
 def test_a_page_ignores_unknown_parameters(ask):
     assert ask("GET", "/", utm_source="elsewhere").status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
+def test_an_unchanged_page_is_not_sent_twice(ask, path, dependencies, logger, metrics):
+    first = ask("GET", path)
+    etag = first.headers["ETag"]
+    assert etag.startswith('W/"')
+    assert first.headers["Cache-Control"] == "no-cache"
+    handler = make_handler(dependencies, RequestLog(logger, metrics))
+    for tags, status in ((etag, 304), (f'"x", {etag}', 304), ("*", 304), ('"x"', 200)):
+        event = http("GET", path) | {"headers": {"If-None-Match": tags}}
+        answer = parse_response(handler(event, CONTEXT))
+        assert (answer.status, answer.body == "") == (status, status == 304)
+        assert answer.headers["ETag"] == etag

@@ -125,7 +125,7 @@ def test_gateway_responses_have_the_common_schema(answers):
     ("kind", "status"),
     [
         ("INVALID_API_KEY", 403),
-        ("MISSING_AUTHENTICATION_TOKEN", 404),
+        ("INVALID_SIGNATURE", 403),
         ("REQUEST_TOO_LARGE", 413),
         ("THROTTLED", 429),
         ("QUOTA_EXCEEDED", 429),
@@ -135,6 +135,18 @@ def test_gateway_responses_have_the_common_schema(answers):
 )
 def test_gateway_responses_have_the_documented_status(api, kind, status):
     assert api["GatewayResponses"][kind]["StatusCode"] == status
+
+
+def test_a_request_without_a_signature_is_403_and_an_unknown_path_404(api, template):
+    responses = api["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+    [answer] = responses.values()
+    assert answer["statusCode"] == {"Fn::If": ["UsesIam", "403", "404"]}
+    assert template["Conditions"]["UsesIam"] == {"Fn::Equals": [{"Ref": "Access"}, "Iam"]}
+    condition, unsigned, unknown = answer["responseTemplates"]["application/json"]["Fn::If"]
+    assert condition == "UsesIam"
+    assert "not signed" in json.loads(unsigned)["error"]["message"]
+    assert json.loads(unsigned)["error"]["code"] == "forbidden"
+    assert json.loads(unknown)["error"]["code"] == "unknown_route"
 
 
 def test_throttled_responses_have_retry_after(api):

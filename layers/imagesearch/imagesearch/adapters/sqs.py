@@ -33,6 +33,10 @@ class SqsRecheckQueue:
         self._url = url
         self._sqs = client or boto3.client("sqs", config=SEND_CONFIG)
 
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        self._sqs.close()
+
     def schedule(self, refs: Sequence[ImageRef], after: timedelta) -> None:
         """A delay above 15 minutes is reduced to that; the indexer reschedules early keys."""
         seconds = ceil(min(after, MAX_DELAY).total_seconds())
@@ -58,6 +62,10 @@ class SqsQueue:
     def __init__(self, url: str, client: Any = None) -> None:
         self._url = url
         self._sqs = client or boto3.client("sqs", config=LAG_CONFIG)
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        self._sqs.close()
 
     def lag(self) -> Lag:
         """The estimate of SQS, which may be a minute old."""

@@ -52,6 +52,12 @@ class UnreadableImage(ImageSearchError):
     code = "unreadable_image"
 
 
+class OutOfTime(UnreadableImage):
+    """The deadline of the request passed before the image was decoded: a retry may succeed."""
+
+    code = "decoder_timeout"
+
+
 class UnreadableObject(ImageSearchError):
     """The object exists, but its content cannot be read without action by an operator.
 

@@ -21,8 +21,9 @@ MAX_GROUPS = 100
 MAX_SHOWN = 100
 # Members of one group that are checked.
 MAX_IN_GROUP = 5_000
-# Documents on one page, which keep an answer below Lambda's limit of 6 MB.
-MAX_ON_PAGE = 1_000
+# Documents on one page. A record may have 40 KB in a response: a key of 1,024 bytes, presigned URLs
+# with session tokens, metadata and tags. A Lambda response has at most 6,291,456 bytes.
+MAX_ON_PAGE = 150
 
 
 class GroupKind(StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.errors import OutOfTime, UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.domain.ports import ContentLookup, Delete, DerivedStore, ImageEncoder
 from imagesearch.indexing.planner import ExistingObject, KnownContent, PlannedWrite, Planner
@@ -60,8 +60,10 @@ class ContentPlanner:
         self._cache: dict[str, KnownContent] = {}
         self._lock = threading.Lock()
 
-    def plan(self, read: Sequence[tuple[ExistingObject, bytes]]) -> list[PlannedWrite]:
+    def plan(self, read: Sequence[tuple[ExistingObject, bytes]]) -> list[PlannedWrite | OutOfTime]:
         """A write for each file, in their order; bytes that no record describes are decoded once.
+
+        OutOfTime is returned for a file that was not decoded before the deadline.
 
         Raises Unavailable or ConfigurationError if no decoder can be started.
         """
@@ -76,7 +78,7 @@ class ContentPlanner:
         images = self._encoded(each for each in new if each.sha256 not in known)
         made = iter(self._recorded(new, known, images))
         planned = [plan or next(made) for plan in same]
-        self.keep(planned)
+        self.keep([plan for plan in planned if isinstance(plan, PlannedWrite)])
         return planned
 
     def _recorded(
@@ -84,13 +86,16 @@ class ContentPlanner:
         new: Sequence[_Content],
         known: Mapping[str, KnownContent],
         images: Mapping[str, EncodedImage | UnreadableImage],
-    ) -> Iterable[PlannedWrite]:
+    ) -> Iterable[PlannedWrite | OutOfTime]:
         recorded: set[str] = set()
         for each in new:
             if record := known.get(each.sha256):
                 yield self._planner.reuse(each.existing, record)
                 continue
             image = images[each.sha256]
+            if isinstance(image, OutOfTime):
+                yield image
+                continue
             if isinstance(image, UnreadableImage):
                 yield self._planner.reject(each.existing, image.message)
                 continue

@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from imagesearch.domain.deadline import current_time_left, share_of_time
 from imagesearch.domain.errors import (
     ConfigurationError,
     ObjectChanged,
+    OutOfTime,
     Unavailable,
     UnreadableObject,
 )
@@ -42,6 +44,8 @@ from imagesearch.indexing.thumbnails import UNCHANGED, ThumbnailChange, Thumbnai
 MAX_ROUNDS = 3
 KEYS_PER_BATCH = 256
 _STORE_THREADS = 8
+# The share of the remaining time in which the images of a batch are decoded together.
+BATCH_SHARE = 1 / 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +176,12 @@ class Indexer:
             else:
                 yield step
         # New objects before deletions: a renamed image is found by its old record.
+        slow: list[ExistingObject] = []
         for batch in _batches(readable, self._limits):
-            yield from self._embed(batch)
+            with share_of_time(BATCH_SHARE):
+                embedded = list(self._embed(batch, slow))
+            yield from embedded
+        yield from self._embed_slow(slow)
         self._contents.keep(planned)
         yield from self._write(planned)
 
@@ -218,7 +226,20 @@ class Indexer:
             sniff(self._store.read(existing.ref, existing.state, SNIFF_BYTES))
         )
 
-    def _embed(self, batch: Sequence[ExistingObject]) -> Iterator[Outcome | Retry]:
+    def _embed_slow(self, slow: Sequence[ExistingObject]) -> Iterator[Outcome | Retry]:
+        """Embed images one by one, after the others are written: each may take the time left."""
+        for existing in slow:
+            late: list[ExistingObject] = []
+            if current_time_left()() <= 0:
+                late.append(existing)
+            else:
+                yield from self._embed([existing], late)
+            yield from (_failed(each.ref, "not decoded before the timeout") for each in late)
+
+    def _embed(
+        self, batch: Sequence[ExistingObject], slow: list[ExistingObject]
+    ) -> Iterator[Outcome | Retry]:
+        """Read, embed and write; images that are not decoded in time are appended to `slow`."""
         read: list[tuple[ExistingObject, bytes]] = []
         planned: list[PlannedWrite] = []
         for existing, data in zip(batch, self._threads.map(self._read, batch), strict=True):
@@ -234,9 +255,13 @@ class Indexer:
                 yield _broken(existing.ref, data)
             else:
                 read.append((existing, data))
-        for step in each_alone(self._contents.plan, read, _not_planned):
+        for (existing, _), step in zip(
+            read, each_alone(self._contents.plan, read, _not_planned), strict=True
+        ):
             if isinstance(step, PlannedWrite):
                 planned.append(step)
+            elif isinstance(step, OutOfTime):
+                slow.append(existing)
             else:
                 yield step
         yield from self._write(planned)
@@ -304,7 +329,9 @@ def _broken(ref: ImageRef, error: Exception) -> Outcome:
     return _failed(ref, reason(error, _id(ref)))
 
 
-def _not_planned(read: tuple[ExistingObject, bytes], error: Exception) -> PlannedWrite | Outcome:
+def _not_planned(
+    read: tuple[ExistingObject, bytes], error: Exception
+) -> PlannedWrite | Outcome | OutOfTime:
     return _broken(read[0].ref, error)
 
 

@@ -19,6 +19,10 @@ class S3Changes:
     def __init__(self, client: Any = None) -> None:
         self._s3 = client or boto3.client("s3", config=client_config())
 
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        self._s3.close()
+
     def upload_form(
         self, ref: ImageRef, content_type: str, metadata: Mapping[str, str], now: datetime
     ) -> UploadForm:

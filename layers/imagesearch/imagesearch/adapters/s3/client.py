@@ -1,10 +1,11 @@
-"""Settings that every S3 client of the adapters shares, and the HTTP status of an error."""
+"""The S3 client of the adapters with its settings, and the HTTP status of an error."""
 
+from typing import Any
+
+import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-# How long a presigned URL is valid.
-URL_SECONDS = 900
 MAX_CONNECTIONS = 16
 
 
@@ -18,6 +19,13 @@ def client_config() -> Config:
         read_timeout=20,
         retries={"mode": "standard", "max_attempts": 4},
     )
+
+
+def s3_client() -> tuple[Any, Any]:
+    """A client of the default session, and the session's credentials, None if there are none."""
+    client = boto3.client("s3", config=client_config())
+    session = boto3.DEFAULT_SESSION  # created by the call above
+    return client, session.get_credentials() if session else None
 
 
 def status_of(error: Exception) -> int | None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagesearch.adapters.s3.client import URL_SECONDS, client_config, status_of
+from imagesearch.adapters.s3.client import s3_client, status_of
+from imagesearch.adapters.s3.presigned_urls import PresignedUrls
 from imagesearch.domain.errors import Unavailable
 
 # The content of a key never changes.
@@ -20,7 +20,12 @@ class S3Derived:
     def __init__(self, uri: str, client: Any = None) -> None:
         self._bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
-        self._s3 = client or boto3.client("s3", config=client_config())
+        self._s3, credentials = (client, None) if client else s3_client()
+        self._urls = PresignedUrls(self._s3, credentials)
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        self._s3.close()
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         try:
@@ -62,12 +67,9 @@ class S3Derived:
 
     def url(self, key: str) -> str:
         try:
-            url: str = self._s3.generate_presigned_url(
-                "get_object", Params=self._location(key), ExpiresIn=URL_SECONDS
-            )
+            return self._urls.url(self._bucket, self._prefix + key)
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable("sign a URL of", key, error) from error
-        return url
 
     def _location(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}

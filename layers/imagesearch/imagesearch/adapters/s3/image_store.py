@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imagesearch.adapters.s3.access import archive_reason, key_reason, unreadable_reason
-from imagesearch.adapters.s3.client import URL_SECONDS, client_config, status_of
+from imagesearch.adapters.s3.client import s3_client, status_of
+from imagesearch.adapters.s3.presigned_urls import PresignedUrls
 from imagesearch.domain.errors import ObjectChanged, Unavailable, UnreadableObject
 from imagesearch.domain.images import ImageRef, ObjectState
 
@@ -25,7 +25,12 @@ class S3Store:
     def __init__(self, bucket: str, client: Any = None, *, tags: bool = False) -> None:
         self._bucket = bucket
         self._tags = tags
-        self._s3 = client or boto3.client("s3", config=client_config())
+        self._s3, credentials = (client, None) if client else s3_client()
+        self._urls = PresignedUrls(self._s3, credentials)
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        self._s3.close()
 
     @property
     def bucket(self) -> str:
@@ -84,14 +89,10 @@ class S3Store:
 
         Raises Unavailable when there are no credentials to sign with.
         """
-        location = {"Bucket": ref.bucket, "Key": ref.key}
         try:
-            url: str = self._s3.generate_presigned_url(
-                "get_object", Params=location, ExpiresIn=URL_SECONDS
-            )
+            return self._urls.url(ref.bucket, ref.key)
         except (ClientError, BotoCoreError) as error:
             raise _cannot_read(ref, error) from error
-        return url
 
     def _unreadable_reason(self, ref: ImageRef) -> str:
         """The reason from GetObject: an error response of HeadObject has no body."""

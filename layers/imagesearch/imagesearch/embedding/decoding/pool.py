@@ -12,12 +12,17 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
-from imagesearch.domain.errors import ConfigurationError, Unavailable, UnreadableImage
+from imagesearch.domain.deadline import TimeLeft, current_time_left
+from imagesearch.domain.errors import (
+    ConfigurationError,
+    OutOfTime,
+    Unavailable,
+    UnreadableImage,
+)
 from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding import protocol
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
@@ -48,6 +53,8 @@ MEMORY_BYTES = 1_200 * 2**20
 _LARGE_BYTES = 200 * 10**6
 _PREFETCH = 8
 _MAX_ATTEMPTS = 2
+# A decoder that ended this close to the deadline was ended by the deadline.
+_DEADLINE_TOLERANCE = 0.1
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -90,10 +97,14 @@ class DecoderPool:
         preprocessing: Preprocessing,
         details: DetailOptions | None = None,
     ) -> Iterator[Picture | UnreadableImage]:
-        """The results in the order of `images`; prefetches a bounded number of them."""
+        """The results in the order of `images`; prefetches a bounded number of them.
+
+        Images that are not decoded before the deadline of the caller are OutOfTime.
+        """
+        time_left = current_time_left()
 
         def decode(data: bytes) -> Picture | UnreadableImage:
-            return self._decode(data, preprocessing, details)
+            return self._decode(data, preprocessing, details, time_left)
 
         return map_ordered(self._threads, decode, images, self._processes + _PREFETCH)
 
@@ -102,17 +113,26 @@ class DecoderPool:
         _stop(self._idle)
 
     def _decode(
-        self, data: bytes, preprocessing: Preprocessing, details: DetailOptions | None
+        self,
+        data: bytes,
+        preprocessing: Preprocessing,
+        details: DetailOptions | None,
+        time_left: TimeLeft,
     ) -> Picture | UnreadableImage:
+        limit = DecodingTime(self._seconds, time_left)
         death = DecoderDied()
         for _ in range(_MAX_ATTEMPTS):
+            if time_left() <= 0:
+                return _out_of_time()
             process = self._process_from_pool()
             try:
                 result = process.decode(
-                    data, preprocessing, self._seconds, _LARGE_BYTES, self.large_turn, details
+                    data, preprocessing, limit, _LARGE_BYTES, self.large_turn, details
                 )
             except DecoderTimedOut:
                 process.stop()
+                if time_left() <= _DEADLINE_TOLERANCE:
+                    return _out_of_time()
                 return UnreadableImage(
                     f"decoding took longer than {self._seconds:g} seconds",
                     "send a smaller copy of the image",
@@ -148,6 +168,13 @@ class DecoderPool:
         return process
 
 
+def _out_of_time() -> OutOfTime:
+    return OutOfTime(
+        "the image was not decoded in the time of the request",
+        "send a smaller copy of the image, or fewer images in one request",
+    )
+
+
 def _stop(idle: list[DecoderProcess]) -> None:
     while idle:
         idle.pop().stop()
@@ -159,6 +186,27 @@ class DecoderDied(Exception):
 
 class DecoderTimedOut(DecoderDied):
     """The process exceeded its time limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingTime:
+    """The time limit of one image in seconds, and the time left of the request that it is part of.
+
+    Waiting for other images counts as time of the request only.
+    """
+
+    seconds: float
+    time_left: TimeLeft
+
+    @property
+    def timer(self) -> float:
+        """The seconds that decoding may take from now on; a timer of 0 would not run."""
+        return max(0.001, min(self.seconds, self.time_left()))
+
+    @property
+    def patience(self) -> float:
+        """The seconds to wait for other images."""
+        return max(0.0, min(self.time_left(), threading.TIMEOUT_MAX))
 
 
 class DecoderProcess:
@@ -196,31 +244,40 @@ class DecoderProcess:
         self,
         data: bytes,
         preprocessing: Preprocessing,
-        seconds: float,
+        limit: DecodingTime,
         large_bytes: int,
-        turn: AbstractContextManager[object],
+        turn: threading.Lock,
         details: DetailOptions | None = None,
     ) -> Picture | UnreadableImage:
-        """Decode a file; raises DecoderDied.
+        """Decode a file within `limit`; raises DecoderDied.
 
         An image with an expected memory above `large_bytes` is decoded while `turn` is held.
         """
         head = {
             "preprocessing": preprocessing.as_json(),
-            "seconds": seconds,
+            "seconds": limit.timer,
             "large_bytes": large_bytes,
             "details": asdict(details) if details else None,
         }
         response = self._request(head, data)
         while "large" in response.head:
-            with turn:
-                response = self._request({})
+            response = self._large(limit, turn)
         try:
             return _result(response)
         except (KeyError, TypeError, ValueError):
             # A process with corrupted memory may send an invalid response before it dies.
             self._process.kill()
             raise self._death() from None
+
+    def _large(self, limit: DecodingTime, turn: threading.Lock) -> protocol.WorkerMessage:
+        """The response to a large image, which is decoded when it has its turn."""
+        if not turn.acquire(timeout=limit.patience):
+            self._process.kill()
+            raise DecoderTimedOut("waited for its turn until the deadline")
+        try:
+            return self._request({"seconds": limit.timer})
+        finally:
+            turn.release()
 
     def stop(self) -> None:
         """End the process and collect its exit status, so that it does not become a zombie."""

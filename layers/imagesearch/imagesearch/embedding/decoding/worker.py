@@ -41,8 +41,7 @@ def _respond(
         if needed > head["large_bytes"]:
             _alarm(0)
             protocol.send(responses, {"large": needed})
-            protocol.receive(requests)
-            _alarm(head["seconds"])
+            _alarm(protocol.receive(requests).head["seconds"])
 
     _alarm(head["seconds"])
     try:

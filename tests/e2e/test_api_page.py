@@ -1,0 +1,64 @@
+"""The page of the API, and the search page below a path prefix, in a real browser."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.waiting import PATIENCE_SECONDS
+
+
+@pytest.fixture(scope="module")
+def url(
+    samples: list[Path],
+    serve: Callable[[Path], object],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
+    """The address of a server below a path prefix."""
+    folder = tmp_path_factory.mktemp("few")
+    for sample in samples[:3]:
+        shutil.copyfile(sample, folder / sample.name)
+    serving = serve(folder).start("--root-path", "/photos").ready()  # type: ignore[attr-defined]
+    return f"{serving.url}/photos"
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_an_operation_is_tried_on_the_api_page(
+    page: Page, url: str, scheme: str, is_dark: bool
+) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto(f"{url}/docs")
+    expect(page.get_by_role("heading", name="Search", exact=True)).to_be_visible()
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (max(map(int, re.findall(r"\d+", background))) < 100) is is_dark
+    page.locator("#search_posted > summary").click()
+    operation = page.locator("#search_posted")
+    operation.get_by_label("JSON body").fill('{"query": {"text": "an animal"}, "limit": 2}')
+    operation.get_by_role("button", name="Send").click()
+    expect(operation.locator(".status")).to_contain_text("200")
+    expect(operation.locator("pre").first).to_contain_text('"score"')
+    expect(operation.locator("pre").last).to_contain_text("/photos/v1/search")
+
+
+def test_the_api_page_names_an_error(page: Page, url: str) -> None:
+    page.goto(f"{url}/docs#image")
+    operation = page.locator("#image")
+    operation.get_by_role("textbox", name="id").fill("nothing/here")
+    operation.get_by_role("button", name="Send").click()
+    expect(operation.locator(".status")).to_contain_text("404")
+
+
+def test_the_search_page_shows_images_below_a_path_prefix(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page).to_have_url(f"{url}/")
+    expect(page.locator("#grid .hit").first).to_be_visible()
+    page.wait_for_function(
+        "[...document.querySelectorAll('#grid img')].some((image) => image.naturalWidth > 0)"
+    )
+    assert httpx.get(f"{url}/openapi.json", timeout=PATIENCE_SECONDS).json()["servers"] == [
+        {"url": "/photos"}
+    ]
