@@ -38,8 +38,8 @@ class Operation:
     """One method and path of the API.
 
     `errors` are its error statuses in addition to those that every operation has. An operation
-    without a `response` model is an HTML page: it needs no API key and is not in the OpenAPI
-    document.
+    without a `response` model is an HTML page or an asset of it: it needs no API key and is not in
+    the OpenAPI document.
     """
 
     method: str
