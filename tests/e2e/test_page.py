@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 Drop = Callable[[Path, str], None]
+PARROT = "animals/scarlet-macaw-parrot.webp"
 HTML_NAME = "<img src=x onerror=alert(1)>.jpg"
 
 
@@ -161,6 +162,51 @@ def test_collections_are_offered_before_their_images_are_loaded(page: Page, url:
     keys = page.locator("#grid .hit").evaluate_all("hits => hits.map((hit) => hit.dataset.key)")
     assert len(keys) == 40
     assert not any(key.startswith("objects/") for key in keys)
+
+
+def test_weak_matches_are_folded_and_a_query_without_match_says_so(page: Page, url: str) -> None:
+    page.goto(f"{url}?q=asdfgh")
+    expect(page.locator("#empty")).to_contain_text("No good match")
+    expect(page.locator("#unfold")).to_have_text("Show 87 weaker matches")
+    expect(page.locator(".hit:visible")).to_have_count(0)
+    page.locator("#suggested button").first.click()
+    expect(page.locator("#grid .hit").first).to_be_visible()
+    expect(page.locator("#empty")).to_be_hidden()
+    strong = page.locator("#grid .hit").count()
+    count = f"{strong} match{'' if strong == 1 else 'es'}"
+    expect(page.locator("#count")).to_have_text(count)
+    expect(page.locator("#unfold")).to_have_text(f"Show {87 - strong} weaker matches")
+    scores = page.locator("#grid .score").all_inner_texts()
+    assert all(int(score.removesuffix(" %")) >= 50 for score in scores)
+
+
+def test_back_closes_the_image_and_restores_results_and_scroll_position(
+    page: Page, url: str
+) -> None:
+    page.goto(url)
+    expect(page.locator(".hit")).to_have_count(40)
+    page.mouse.wheel(0, 100_000)
+    expect(page.locator(".hit")).to_have_count(80)
+    opened = page.locator(".hit").nth(60)
+    key = opened.get_attribute("data-key") or ""
+    opened.click()
+    expect(page.locator("#name")).to_have_text(Path(key).name)
+    at = page.evaluate("scrollY")
+    assert at > 0
+    page.reload()
+    expect(page.locator("#name")).to_have_text(Path(key).name)
+    expect(page.locator(".hit")).to_have_count(80)
+    page.go_back()
+    expect(page.locator("#viewer")).to_be_hidden()
+    assert page.evaluate("scrollY") == at
+    type_words(page, "a parrot")
+    expect(page.locator("#grid .hit").first).to_have_attribute("data-key", PARROT)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.go_back()
+    expect(page.locator(".hit")).to_have_count(80)
+    assert page.evaluate("scrollY") == at
+    assert not [each for each in requests if "/v1/images?" in each or "/v1/search" in each]
 
 
 def test_scrolling_loads_more_hits(page: Page, url: str) -> None:

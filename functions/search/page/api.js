@@ -1,6 +1,7 @@
 /* Requests to the API, with the key that the user has entered. */
 
 import { $ } from "./dom.js";
+import { announce } from "./state.js";
 
 // The address of the page ends in a slash: index.html appends it to the name of a stage.
 export const root = location.pathname;
@@ -26,6 +27,7 @@ export async function ask(path, { background = false, ...options } = {}) {
     response = await fetch(root + path, { ...options, headers: { ...options.headers, ...keyHeader() } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    announce("unreachable");
     throw new Failure(0, { message: "The server does not respond.", hint: "Check that it is running. The page reconnects by itself." });
   }
   const body = await response.json().catch(() => ({}));

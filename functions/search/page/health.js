@@ -24,10 +24,17 @@ export async function watchState() {
     announce("health", health);
     if (failed && (failed.status === 0 || failed.status >= 500)) refresh();
   } catch (error) {
-    $("state").className = error.code === "api_key" ? "" : "lost";
-    $("state").textContent = error.status === 0 ? "Connection lost. Reconnecting …" : error.message;
+    if (error.status !== 0) $("state").textContent = error.message;
     pause = MIN_PAUSE_MS;
   }
+  clearTimeout(timer);
+  timer = setTimeout(watchSoon, pause);
+}
+
+function showLost() {
+  $("state").className = "lost";
+  $("state").textContent = "Connection lost. Reconnecting …";
+  pause = MIN_PAUSE_MS;
   clearTimeout(timer);
   timer = setTimeout(watchSoon, pause);
 }
@@ -61,3 +68,4 @@ function showState(health) {
 }
 
 on("changed", watchNow);
+on("unreachable", () => { if ($("state").className !== "lost") showLost(); });

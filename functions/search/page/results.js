@@ -42,10 +42,10 @@ function itemOf(image) {
   link.append(picture([image.thumbnail_url, drawable(image)], name), element("span", { class: "name", text: name, "aria-hidden": "true" }));
   if (image.score !== undefined) link.append(scoreOf(image));
   const item = element("li", {}, link,
-    button("✓", { class: "on pick", "aria-label": `Select ${name}`, "aria-pressed": "false", tabindex: "-1", title: "Select (x)" }),
+    button("✓", { class: "tool pick", "aria-label": `Select ${name}`, "aria-pressed": "false", tabindex: "-1", title: "Select (x)" }),
     element("span", { class: "tune" },
-      button("+", { class: "on like", "aria-label": `More like ${name}`, tabindex: "-1", title: "More like this (+)" }),
-      button("−", { class: "on unlike", "aria-label": `Less like ${name}`, tabindex: "-1", title: "Less like this (-)" })));
+      button("+", { class: "tool like", "aria-label": `More like ${name}`, tabindex: "-1", title: "More like this (+)" }),
+      button("−", { class: "tool unlike", "aria-label": `Less like ${name}`, tabindex: "-1", title: "Less like this (-)" })));
   const ratio = image.width && image.height ? image.width / image.height : 1;
   item.style.setProperty("--ratio", Math.min(2.6, Math.max(.55, ratio)).toFixed(3));
   item.hidden = deleted.has(image.id);
