@@ -13,7 +13,8 @@ import boto3
 
 from benchmarks.functions import event
 from benchmarks.workbench import REPOSITORY, Workbench, workbench
-from imagesearch.adapters.s3.client import URL_SECONDS, client_config
+from imagesearch.adapters.s3.client import client_config
+from imagesearch.adapters.s3.presigned_urls import URL_SECONDS
 
 BATCH = 10
 # Session tokens of roles have about this many characters; a presigned URL contains it.

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from imagesearch.domain.errors import InvalidQuery
 
 from .errors import MethodNotAllowed, UnknownRoute, error_response
-from .pages import Docs, search_page
+from .pages import Docs
 from .request_log import RequestLog
 from .routes.classify import ClassifyRoutes
 from .routes.duplicates import DuplicateRoutes
@@ -19,6 +19,7 @@ from .routes.images import ImageRoutes
 from .routes.label_sets import LabelSetRoutes
 from .routes.search import SearchRoutes
 from .routing import Dependencies, LogFields, Operation
+from .search_page import SearchPage
 
 # The same as the preflight response of API Gateway in template.yaml.
 CORS_HEADERS = ["authorization", "content-type", "x-amz-date", "x-amz-security-token", "x-api-key"]
@@ -72,6 +73,7 @@ def make_api(
 def _operations(dependencies: Dependencies, log: LogFields) -> list[Operation]:
     """The search page and the operations under /v1/, in the order of the OpenAPI document."""
     resources = (
+        SearchPage(),
         SearchRoutes(dependencies, log),
         ImageRoutes(dependencies, log),
         DuplicateRoutes(dependencies, log),
@@ -80,8 +82,7 @@ def _operations(dependencies: Dependencies, log: LogFields) -> list[Operation]:
         FeedbackRoutes(dependencies, log),
         HealthRoutes(dependencies),
     )
-    page = Operation("GET", "/", search_page)
-    return [page, *(each for resource in resources for each in resource.operations())]
+    return [each for resource in resources for each in resource.operations()]
 
 
 def _cors(origin: str | None) -> CORSConfig | None:

@@ -41,6 +41,7 @@ def build_handler(
             duplicate_groups=bootstrap.duplicate_groups(settings, scope),
             duplicate_check=bootstrap.duplicate_check(settings, scope),
             next_model=next_model,
+            fetches_urls=settings.allow_urls,
         )
 
     key_scopes = KeyScopes(key_bindings(settings.key_collections), dependencies)

@@ -1,4 +1,4 @@
-"""The HTML pages with their security headers, and the routes /openapi.json and /docs."""
+"""The security headers of HTML pages, and the routes /openapi.json and /docs."""
 
 import base64
 import hashlib
@@ -15,12 +15,7 @@ from .etags import weak_etag
 from .responses import JSON_HEADERS
 from .routing import Operation
 
-SEARCH_PAGE = Path(__file__).parent / "page" / "index.html"
 DOCS_PAGE = Path(__file__).with_name("api_docs.html")
-
-
-def search_page() -> Response[Any]:
-    return _html_response(_read(SEARCH_PAGE))
 
 
 def docs_page() -> Response[Any]:
@@ -52,15 +47,18 @@ class Docs:
 
 
 @cache
-def security_headers(html: str) -> dict[str, str]:
-    """Headers that allow the page's own inline scripts alone, and requests to its own origin.
+def security_headers(
+    html: str, script_sources: tuple[str, ...] = (), style_source: str = "'unsafe-inline'"
+) -> dict[str, str]:
+    """Headers that allow the page's own inline scripts, and requests to its own origin.
 
-    Images may come from any HTTPS origin, because presigned URLs depend on the store.
+    `script_sources` are the sources of its external scripts. Images may come from any HTTPS origin,
+    because presigned URLs depend on the store.
     """
     policy = (
         "default-src 'none'",
-        " ".join(["script-src", *_script_hashes(html)]),
-        "style-src 'unsafe-inline'",
+        " ".join(["script-src", *script_sources, *_script_hashes(html)]),
+        f"style-src {style_source}",
         "img-src 'self' https: data: blob:",
         # Uploads go directly to the bucket.
         "connect-src 'self' https://*.amazonaws.com",
@@ -82,7 +80,7 @@ def security_headers(html: str) -> dict[str, str]:
 def _script_hashes(html: str) -> list[str]:
     """The hash sources of the inline scripts: https://www.w3.org/TR/CSP3/#match-element-to-source-list."""
     scripts = re.findall(r"<script(?:\s[^>]*)?>(.*?)</script>", html, re.DOTALL | re.IGNORECASE)
-    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts if script]
     return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
 
 

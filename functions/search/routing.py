@@ -39,8 +39,8 @@ class Operation:
     """One method and path of the API.
 
     `errors` are its error statuses in addition to those that every operation has. An operation
-    without a `response` model is an HTML page: it needs no API key and is not in the OpenAPI
-    document.
+    without a `response` model is an HTML page or an asset of it: it needs no API key and is not in
+    the OpenAPI document.
     """
 
     method: str
@@ -97,7 +97,8 @@ class Dependencies:
 
     `queue` holds pending bucket changes, for the health check; None where it is not accessible.
     Without `derived` there are no thumbnails; without `uploads` the bucket is read-only.
-    `next_model` returns the progress of a change of the model, for the health check.
+    `next_model` returns the progress of a change of the model, and `fetches_urls` is true if images
+    are fetched from URLs; both are for the health check.
     """
 
     searcher: Searcher
@@ -111,6 +112,7 @@ class Dependencies:
     duplicate_groups: DuplicateFinder = field(kw_only=True)
     duplicate_check: DuplicateChecker = field(kw_only=True)
     next_model: Callable[[], NextModel | None] = field(default=lambda: None, kw_only=True)
+    fetches_urls: bool = field(default=False, kw_only=True)
 
     @property
     def image_urls(self) -> ImageUrls:

@@ -69,7 +69,7 @@ class Stack:
         settings = self.settings("IndexImages")
         handle = build_index_handler(settings, bootstrap.indexer(settings))
         message = in_queue({"bucket": BUCKET, "keys": keys})
-        assert handle(message, None) == {"batchItemFailures": []}
+        assert handle(message, CONTEXT) == {"batchItemFailures": []}
 
     def needed(self) -> set[Permission]:
         """The permissions for all requests so far.
@@ -188,7 +188,7 @@ def test_the_search_role_allows_what_the_api_requests(stack, cloud, sample, even
     answered: set[tuple[str, str]] = set()
 
     def send(event: dict[str, Any]) -> Response:
-        answer = parse_response(handle(event, None))
+        answer = parse_response(handle(event, CONTEXT))
         if answer.status < 400:
             answered.add((event["httpMethod"], event["path"]))
         return answer

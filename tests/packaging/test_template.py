@@ -71,8 +71,8 @@ def test_api_gateway_can_invoke_the_function_on_every_path(resources):
         each["Properties"]["SourceArn"]["Fn::Sub"][0].partition("${__Stage__}/")[2]
         for each in of_type(resources, "AWS::Lambda::Permission").values()
     }
-    assert allowed == {"GET/", "GET/docs", "GET/openapi.json", "*/v1/*"}
-    assert set(body["paths"]) == {"/", "/docs", "/openapi.json", "/v1/{proxy+}"}
+    assert allowed == {"GET/", "GET/assets/*", "GET/docs", "GET/openapi.json", "*/v1/*"}
+    assert set(body["paths"]) == {"/", "/assets/{proxy+}", "/docs", "/openapi.json", "/v1/{proxy+}"}
 
 
 def test_every_gateway_response_reaches_the_api(resources):

@@ -8,12 +8,12 @@ from pydantic import Field
 
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.ports import ChangeQueue
-from imagesearch.uploads import Permissions, UploadService
+from imagesearch.uploads import Permissions
 
 from ..responses import ResponseModel, json_response
 from ..routing import UNAVAILABLE, Dependencies, Operation
 
-Change: TypeAlias = Literal["uploads", "deletions"]
+Allowed: TypeAlias = Literal["uploads", "deletions", "urls"]
 SUMMARY = "Check that searches succeed"
 
 
@@ -53,7 +53,12 @@ class Health(ResponseModel):
     cluster: Annotated[
         str, Field(description="Cluster status: `green`, or `yellow` if a replica is missing.")
     ]
-    allows: Annotated[list[Change], Field(description="Changes of the bucket that the API allows.")]
+    allows: Annotated[
+        list[Allowed],
+        Field(
+            description="What the operator has enabled: uploads, deletions, and images from URLs."
+        ),
+    ]
     lag: Annotated[
         Waiting | None,
         Field(description="Approximate; null if the queue is unavailable, absent without a queue."),
@@ -87,19 +92,21 @@ class HealthRoutes:
                 model=searcher.model,
                 index=index.name,
                 cluster=index.status,
-                allows=_allowed(self._dependencies.uploads),
+                allows=_allowed(self._dependencies),
                 **optional,
             )
         )
 
 
-def _allowed(uploads: UploadService | None) -> list[Change]:
+def _allowed(dependencies: Dependencies) -> list[Allowed]:
+    uploads = dependencies.uploads
     permissions = uploads.permissions if uploads else Permissions()
-    changes: dict[Change, bool] = {
+    enabled: dict[Allowed, bool] = {
         "uploads": permissions.uploads,
         "deletions": permissions.deletions,
+        "urls": dependencies.fetches_urls,
     }
-    return [change for change, is_allowed in changes.items() if is_allowed]
+    return [each for each, is_enabled in enabled.items() if is_enabled]
 
 
 def _lag(queue: ChangeQueue) -> Waiting | None:

@@ -173,6 +173,7 @@ def dependencies(
     index,
     images,
     next_model,
+    web,
 ) -> Dependencies:
     return Dependencies(
         searcher,
@@ -186,6 +187,7 @@ def dependencies(
         duplicate_groups=DuplicateFinder(index),
         duplicate_check=DuplicateChecker(index, images, DuplicateWeights().weights),
         next_model=lambda: next_model,
+        fetches_urls=web is not None,
     )
 
 

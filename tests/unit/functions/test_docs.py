@@ -12,6 +12,7 @@ from openapi_spec_validator import validate
 from functions.search.handler import make_handler
 from functions.search.pages import security_headers
 from functions.search.request_log import RequestLog
+from functions.search.search_page import assets, assets_version
 from imagesearch.domain.media_types import EXTENSIONS_OF, RAW_EXTENSIONS_OF
 from tests.support.fakes import picture, ref
 from tests.support.handlers import CONTEXT, http, parse_response
@@ -214,9 +215,9 @@ def test_a_page_loads_nothing_from_other_origins(ask, path):
     assert not re.findall(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", html)
 
 
-def test_the_page_uploads_each_format_with_the_content_type_of_the_api(ask):
+def test_the_page_uploads_each_format_with_the_content_type_of_the_api():
     """Browsers report other types or none for camera RAW."""
-    [block] = re.findall(r"const TYPES = \{(.*?)\};", ask("GET", "/").body, flags=re.DOTALL)
+    [block] = re.findall(r"const TYPES = \{(.*?)\};", assets()["mediatypes.js"], flags=re.DOTALL)
     content_types = dict(re.findall(r'"?(\w+)"?: "(image/[\w.+-]+)"', block))
     rare = {*RAW_EXTENSIONS_OF, "image/jxl"}
     taken = {end[1:]: type for type in rare for end in EXTENSIONS_OF[type]}
@@ -224,7 +225,36 @@ def test_the_page_uploads_each_format_with_the_content_type_of_the_api(ask):
     assert all(f".{end}" in EXTENSIONS_OF[type] for end, type in content_types.items())
 
 
-def test_scripts_are_allowed_by_digest_only():
+def test_the_assets_of_the_page_are_cached_by_their_digest(ask):
+    html = ask("GET", "/").body
+    linked = re.findall(r'(?:src|href)="(assets/[^"]+)"', html)
+    assert {path.rpartition("/")[2] for path in linked} == set(assets())
+    for path in linked:
+        assert path.startswith(f"assets/{assets_version()}/")
+        answer = ask("GET", f"/{path}")
+        assert answer.headers["Content-Type"].startswith(
+            "text/css" if path.endswith(".css") else "text/javascript"
+        )
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.body == assets()[path.rpartition("/")[2]]
+    assert sum(len(gzip.compress(text.encode())) for text in (html, *assets().values())) < 100_000
+
+
+def test_an_outdated_asset_url_has_the_current_asset_and_is_not_cached(ask):
+    answer = ask("GET", "/assets/0123456789abcdef/main.js")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
+    assert ask("GET", "/assets/0123456789abcdef/other.js").status == 404
+    assert ask("GET", "/assets/0123456789abcdef/index.html").status == 404
+
+
+def test_the_page_runs_its_own_modules_and_no_inline_styles(ask):
+    policy = ask("GET", "/").headers["Content-Security-Policy"].split("; ")
+    assert "style-src 'self'" in policy
+    [scripts] = [rule for rule in policy if rule.startswith("script-src")]
+    assert re.fullmatch(r"script-src 'self' 'sha256-[^ ]+'", scripts)
+
+
+def test_inline_scripts_are_allowed_by_digest_only():
     html = "<script>one()</script><SCRIPT type=module>\ntwo()\n</SCRIPT>"
     [rule] = [
         rule

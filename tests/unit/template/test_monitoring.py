@@ -14,7 +14,7 @@ from functions.index_images.composition import build_handler as build_index_hand
 from functions.search.composition import build_handler as build_search_handler
 from functions.search.request_log import RequestLog
 from imagesearch.settings import Settings
-from tests.support.handlers import http
+from tests.support.handlers import CONTEXT, http
 from tests.support.paths import REPOSITORY, STARTER_MODEL
 from tests.unit.template.conftest import OF_SERVICE
 
@@ -142,8 +142,8 @@ def written(capsys, tmp_path) -> Callable[[str], list[dict[str, Any]]]:
             stack_name=stack,
         )
         capsys.readouterr()
-        build_index_handler(settings, FakeIndexer())({"Records": []}, None)
-        build_search_handler(settings, None)(http("GET", "/nothing"), None)
+        build_index_handler(settings, FakeIndexer())({"Records": []}, CONTEXT)
+        build_search_handler(settings, None)(http("GET", "/nothing"), CONTEXT)
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return written

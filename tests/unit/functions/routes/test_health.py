@@ -3,7 +3,7 @@
 import pytest
 
 from imagesearch.domain.ports import NextModel
-from tests.support.fakes import FakeQueue, picture
+from tests.support.fakes import FakeQueue, FakeWeb, picture
 
 HEALTHY = {
     "status": "ok",
@@ -54,3 +54,12 @@ class TestChangeOfTheModel:
     def test_health_reports_the_progress_of_the_next_model(self, ask):
         expected = {"name": "clip", "state": "indexing", "done": 3, "total": 12, "message": ""}
         assert ask("GET", "/v1/health").json == HEALTHY | {"next_model": expected}
+
+
+class TestWithUrls:
+    @pytest.fixture
+    def web(self):
+        return FakeWeb({})
+
+    def test_health_reports_that_images_are_fetched_from_urls(self, ask):
+        assert ask("GET", "/v1/health").json == HEALTHY | {"allows": ["urls"]}

@@ -1,0 +1,55 @@
+/* Elements, text and formats shared by all modules. File names are inserted as text only. */
+
+export const $ = (id) => document.getElementById(id);
+
+/** A new element; attributes that are functions become event listeners, and `text` its text. */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) continue;
+    if (name === "text") made.textContent = value;
+    else if (typeof value === "function") made.addEventListener(name, value);
+    else made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+export const button = (text, attributes) => element("button", { type: "button", text, ...attributes });
+export const nameOf = (image) => image.key.slice(image.key.lastIndexOf("/") + 1);
+export const folderOf = (image) => image.key.slice(0, Math.max(0, image.key.lastIndexOf("/")));
+export const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
+export const counted = (count, noun, plural = noun + "s") => `${count.toLocaleString()} ${count === 1 ? noun : plural}`;
+export const inMegabytes = (bytes) => Math.round(bytes / 1e6).toLocaleString();
+
+/* No browser displays camera RAW: the large file is not fetched. */
+export const drawable = (image) => (/^image\/x-/.test(image.content_type || "") ? undefined : image.url);
+
+/** An image that falls back to the next URL, and then to its name.
+
+    Few browsers display HEIC, JPEG XL or TIFF, and a thumbnail may have been deleted. */
+export function picture(urls, name, eager) {
+  const [first, ...others] = urls.filter(Boolean);
+  if (!first) return element("span", { text: name, class: "tile" });
+  const img = element("img", { alt: name, draggable: "false", decoding: "async", loading: eager ? undefined : "lazy" });
+  img.addEventListener("error", () => {
+    if (others.length) img.src = others.shift();
+    else img.replaceWith(element("span", { text: name, class: "tile" }));
+  });
+  img.src = first;
+  return img;
+}
+
+/** Copies text also where the page has no secure context, such as plain HTTP in a local network. */
+export async function copyText(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = element("textarea", { class: "unseen" });
+  area.value = text;
+  (document.querySelector("dialog[open]") || document.body).append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+export const opensDialog = () => Boolean(document.querySelector("dialog[open]"));
+export const isEditing = (target) => Boolean(target.closest("input, select, textarea"));

@@ -1,0 +1,73 @@
+/* Groups of duplicates, side by side, with the suggested original. */
+
+import { ask } from "./api.js";
+import { deleteImages } from "./deletion.js";
+import { $, button, drawable, element, folderOf, nameOf, picture } from "./dom.js";
+import { go, openInHistory } from "./navigation.js";
+import { complain } from "./notices.js";
+import { on, state } from "./state.js";
+
+const KINDS = { exact: "Identical files", near: "The same picture, edited", "raw+jpeg": "One shot, raw and developed" };
+let cursor = null;
+const shown = () => state.query.view === "duplicates";
+
+on("query", () => {
+  document.body.classList.toggle("in-duplicates", shown());
+  $("duplicates").hidden = !shown();
+  $("groups").replaceChildren();
+  cursor = null;
+  if (shown()) load();
+});
+
+async function load() {
+  complain(null);
+  $("wait").classList.add("on");
+  $("groups-more").hidden = true;
+  try {
+    const fields = { ...(state.query.collection && { collection: state.query.collection }), ...(cursor && { cursor }) };
+    const page = await ask("v1/duplicates?" + new URLSearchParams(fields));
+    if (!shown()) return;
+    $("groups").append(...page.groups.map(sectionOf));
+    cursor = page.cursor;
+    $("groups-none").hidden = $("groups").children.length > 0 || Boolean(cursor);
+    $("groups-more").hidden = !cursor;
+  } catch (error) {
+    complain(error, load);
+  }
+  $("wait").classList.remove("on");
+}
+
+function sectionOf(group) {
+  const more = group.size - group.images.length;
+  const section = element("section", { class: "group" },
+    element("h3", { text: `${KINDS[group.kind]} · ${group.size}` }),
+    element("div", { class: "row" }, ...group.images.map((image) => cardOf(image, group))));
+  if (more) section.append(element("p", { text: `and ${more} more` }));
+  return section;
+}
+
+function cardOf(image, group) {
+  const name = nameOf(image), isOriginal = image.id === group.original;
+  const size = image.width ? `${image.width.toLocaleString()} × ${image.height.toLocaleString()} · ` : "";
+  const link = element("a", { class: "copy", href: "?open=" + image.id, click: (event) => { event.preventDefault(); openInHistory(image.id); } }, picture([image.thumbnail_url, drawable(image)], name));
+  const card = element("figure", { "data-id": image.id, "data-key": image.key }, link, element("figcaption", {},
+    element("b", { text: name }), element("span", { text: folderOf(image) }),
+    element("span", { text: `${size}${(image.size / 1e6).toFixed(1)} MB` }),
+    isOriginal && element("span", { class: "original", text: "Suggested original" })));
+  if (state.health?.allows.includes("deletions")) {
+    card.append(button("Keep this one", { class: `pill ${isOriginal ? "main" : "line"}`, "aria-label": `Keep ${name} and delete the others`, click: () => keep(image, group) }));
+  }
+  return card;
+}
+
+const keep = (image, group) => deleteImages(group.images.filter((each) => each.id !== image.id));
+
+/** Hides the cards of deleted images, and groups of which one image is left. */
+function hide(ids, isHidden) {
+  for (const card of $("groups").querySelectorAll("figure")) if (ids.includes(card.dataset.id)) card.hidden = isHidden;
+  for (const group of $("groups").children) group.hidden = group.querySelectorAll("figure:not([hidden])").length < 2;
+}
+on("deleted", (ids) => hide(ids, true));
+on("undeleted", (ids) => hide(ids, false));
+$("groups-more").addEventListener("click", load);
+$("show-duplicates").addEventListener("click", () => go({ view: shown() ? "" : "duplicates", text: "", terms: [] }));

@@ -1,0 +1,50 @@
+/* Keys of the page; those of the opened image are in viewer.js and zoom.js. */
+
+import { $, isEditing, opensDialog } from "./dom.js";
+import { tune } from "./querybar.js";
+import { focusTile, imageOf, neighbor, tiles } from "./results.js";
+import { more } from "./search.js";
+import { clearSelection, hasSelection, selectAll, toggle } from "./selection.js";
+
+const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
+
+function onTile(event, tile) {
+  if (MOVES.includes(event.key)) {
+    const next = neighbor(tile, event.key);
+    if (next) {
+      event.preventDefault();
+      focusTile(next);
+      if (event.shiftKey) toggle(next, true);
+    }
+    if (!next || tiles().indexOf(next) > tiles().length - 8) more();
+  }
+  if (event.key === "x" || event.key === " ") { event.preventDefault(); toggle(tile, event.shiftKey); }
+  if (event.key === "+") tune(imageOf(tile), 1);
+  if (event.key === "-") tune(imageOf(tile), -.5);
+  if (event.key === "Delete" && !$("delete-selected").hidden) {
+    if (!hasSelection()) toggle(tile);
+    const next = neighbor(tile, "ArrowRight") || neighbor(tile, "ArrowLeft");
+    $("delete-selected").click();
+    focusTile(next && !next.closest("li").hidden ? next : tiles()[0]);
+  }
+}
+
+document.addEventListener("keydown", (event) => {
+  const target = event.target;
+  if (event.key === "?" && !isEditing(target) && !$("keys").open) return $("keys").showModal();
+  if (opensDialog()) return;
+  if (event.key === "ArrowDown" && target === $("q") && tiles()[0]) { event.preventDefault(); return focusTile(tiles()[0]); }
+  if (isEditing(target)) return;
+  if (event.key === "Escape") clearSelection();
+  if ((event.ctrlKey || event.metaKey) && event.key === "a" && hasSelection()) { event.preventDefault(); selectAll(); }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/") { event.preventDefault(); $("q").focus(); $("q").select(); }
+  if (target.matches(".hit")) onTile(event, target);
+});
+
+$("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  if (tiles()[0]) focusTile(tiles()[0]);
+  else $("main").focus();
+});
+$("show-keys").addEventListener("click", () => $("keys").showModal());

@@ -1,0 +1,136 @@
+/* The grid of results: matches, and the weaker matches that are folded below them. */
+
+import { $, button, counted, drawable, element, nameOf, picture } from "./dom.js";
+import { isSearch } from "./query.js";
+import { announce, on, state } from "./state.js";
+
+// The relevance that separates relevant images from others, as documented by the API.
+const MIN_RELEVANCE = .5;
+const MAX_RESULTS = 1000;
+const images = new WeakMap();   // the image of each item of the grid
+const deleted = new Set();
+let unfolded = false;
+
+export const imageOf = (node) => images.get(node.closest("li"));
+const items = () => [...$("grid").children, ...$("weak").children];
+export const tiles = () => items().filter((item) => !item.hidden && (unfolded || item.parentNode === $("grid"))).map((item) => item.firstChild);
+export const shownImages = () => items().map((item) => images.get(item));
+export const tileOf = (id) => tiles().find((tile) => imageOf(tile).id === id);
+export const isFolded = () => !unfolded && $("weak").children.length > 0;
+export const isUnfolded = () => unfolded;
+export const resultCount = () => $("grid").children.length + $("weak").children.length;
+
+export function clearResults() {
+  unfolded = false;
+  $("grid").replaceChildren();
+  $("weak").replaceChildren();
+  showCount();
+}
+
+export function addResults(found) {
+  for (const image of found) (isWeak(image) ? $("weak") : $("grid")).append(itemOf(image));
+  updateTabStop();
+  showCount();
+  announce("results");
+}
+
+const isWeak = (image) => typeof image.relevance === "number" && image.relevance < MIN_RELEVANCE;
+
+function itemOf(image) {
+  const name = nameOf(image);
+  const link = element("a", { class: "hit", href: "?open=" + image.id, "data-key": image.key, tabindex: "-1", draggable: "true" });
+  link.append(picture([image.thumbnail_url, drawable(image)], name), element("span", { class: "name", text: name, "aria-hidden": "true" }));
+  if (image.score !== undefined) link.append(scoreOf(image));
+  const item = element("li", {}, link,
+    button("✓", { class: "tool pick", "aria-label": `Select ${name}`, "aria-pressed": "false", tabindex: "-1", title: "Select (x)" }),
+    element("span", { class: "tune" },
+      button("+", { class: "tool like", "aria-label": `More like ${name}`, tabindex: "-1", title: "More like this (+)" }),
+      button("−", { class: "tool unlike", "aria-label": `Less like ${name}`, tabindex: "-1", title: "Less like this (-)" })));
+  const ratio = image.width && image.height ? image.width / image.height : 1;
+  item.style.setProperty("--ratio", Math.min(2.6, Math.max(.55, ratio)).toFixed(3));
+  item.hidden = deleted.has(image.id);
+  images.set(item, image);
+  return item;
+}
+
+function scoreOf(image) {
+  const isCalibrated = typeof image.relevance === "number", cosine = image.score.toFixed(2);
+  return element("span", {
+    class: "score", text: isCalibrated ? `${Math.round(100 * image.relevance)} %` : cosine,
+    title: isCalibrated ? `relevance; cosine similarity ${cosine}` : "cosine similarity",
+  });
+}
+
+/** Hides images that will be deleted, or shows them again. */
+export function hideImages(ids, hide) {
+  for (const id of ids) (hide ? deleted.add(id) : deleted.delete(id));
+  for (const item of items()) item.hidden = deleted.has(images.get(item).id);
+  updateTabStop();
+  showCount();
+}
+
+/* ---- count and folding ---- */
+
+function showCount() {
+  const strong = [...$("grid").children].filter((item) => !item.hidden).length, weak = $("weak").children.length;
+  const isComplete = weak > 0 || !state.cursor;
+  $("count").textContent = isSearch(state.query) && strong ? counted(strong, "match", "matches") + (isComplete ? "" : " so far") : "";
+  $("weaker").hidden = !weak;
+  $("weak").hidden = !unfolded;
+  $("unfold").setAttribute("aria-expanded", String(unfolded));
+  const total = weakTotal(strong, weak);
+  const number = total === null ? "" : total.toLocaleString() + " ";
+  $("unfold").textContent = `${unfolded ? "Hide" : "Show"} ${number}weaker match${total === 1 ? "" : "es"}`;
+}
+
+/** The number of weaker matches; null if the size of the collection is unknown. */
+function weakTotal(strong, weak) {
+  if (!state.cursor) return weak;
+  if (state.query.collection || !state.health) return null;
+  const excluded = state.query.terms.filter((term) => term.id && term.weight > 0).length;
+  return Math.max(weak, Math.min(MAX_RESULTS, state.health.images - excluded) - strong);
+}
+
+export function unfold(open = true) {
+  unfolded = open;
+  updateTabStop();
+  showCount();
+}
+
+on("health", showCount);
+$("unfold").addEventListener("click", () => { unfold(!unfolded); announce("unfolded"); });
+
+/* ---- keyboard: the grid is one tab stop, and arrow keys move within it ---- */
+
+function updateTabStop() {
+  const all = tiles();
+  if (!all.some((tile) => tile.tabIndex === 0) && all[0]) all[0].tabIndex = 0;
+}
+
+export function focusTile(tile) {
+  if (!tile) return;
+  for (const each of items()) each.firstChild.tabIndex = -1;
+  tile.tabIndex = 0;
+  tile.focus();
+  tile.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("focusin", ({ target }) => {
+  if (!target.matches(".hit") || target.tabIndex === 0) return;
+  for (const each of items()) each.firstChild.tabIndex = each.firstChild === target ? 0 : -1;
+});
+
+const middle = (tile) => { const box = tile.getBoundingClientRect(); return { x: box.left + box.width / 2, y: box.top + box.height / 2, height: box.height }; };
+
+/** The tile to which an arrow key, Home or End moves from another one. */
+export function neighbor(tile, key) {
+  const all = tiles(), at = all.indexOf(tile);
+  if (key === "ArrowLeft") return all[at - 1];
+  if (key === "ArrowRight") return all[at + 1];
+  if (key === "Home") return all[0];
+  if (key === "End") return all.at(-1);
+  const from = middle(tile), down = key === "ArrowDown" ? 1 : -1;
+  const distance = (each) => { const to = middle(each); return Math.abs(to.x - from.x) + 10 * Math.abs(to.y - from.y); };
+  const beyond = all.filter((each) => down * (middle(each).y - from.y) > from.height / 2);
+  return beyond.sort((a, b) => distance(a) - distance(b))[0];
+}

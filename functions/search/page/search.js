@@ -1,0 +1,101 @@
+/* Runs the query of the page and loads further pages of its results. */
+
+import { $ } from "./dom.js";
+import { complain, say } from "./notices.js";
+import { isSearch, requestPage } from "./query.js";
+import { addResults, clearResults, isFolded, resultCount, tiles, unfold } from "./results.js";
+import { announce, on, state } from "./state.js";
+
+let running = null, loading = false;
+export let failed = null;   // the error of the last search, until the next one
+export const isLoading = () => loading;
+
+export async function run() {
+  stop();
+  const mine = running = new AbortController();
+  complain(null);
+  await load(mine, true);
+}
+
+/** Ends the current search, whose results are then ignored. */
+export function stop() {
+  running?.abort();
+  running = null;
+  failed = null;
+  state.cursor = null;
+  setLoading(false);
+}
+
+/** Loads the next page, unless it would have weaker matches only and these are folded. */
+export async function more() {
+  if (!state.cursor || loading || isFolded()) return;
+  await load(running ||= new AbortController(), false);
+}
+
+async function load(mine, isNew) {
+  setLoading(true);
+  try {
+    const response = await requestPage(state.query, isNew ? null : state.cursor, mine.signal);
+    if (mine !== running) return;
+    if (isNew) clearResults();
+    state.cursor = response.cursor;
+    state.searchId = response.search_id || "";
+    showLanguage(response.notice);
+    addResults((response.hits || response.images).filter((hit) => hit.url));
+    showEmptyState();
+  } catch (error) {
+    if (mine !== running || error.name === "AbortError") return;
+    // The model has changed since the first page: its cursors are of no use.
+    if (!isNew && error.code === "invalid_cursor") return run();
+    if (isNew) clearResults();
+    state.cursor = null;
+    showLanguage("");
+    failed = error;
+    complain(error, run, error.code === "api_key" ? "Enter key" : "Try again");
+  } finally {
+    if (mine === running) setLoading(false);
+  }
+}
+
+function setLoading(now) {
+  loading = now;
+  $("wait").classList.toggle("on", now);
+  $("main").setAttribute("aria-busy", String(now));
+  $("more").hidden = now || !state.cursor || isFolded();
+}
+
+/** Restores results that were shown before, without a request. */
+export function showAgain({ images, cursor, searchId, unfolded }) {
+  stop();
+  complain(null);
+  showLanguage("");
+  Object.assign(state, { cursor, searchId });
+  clearResults();
+  addResults(images);
+  unfold(unfolded);
+  showEmptyState();
+  setLoading(false);
+}
+
+function showLanguage(notice) {
+  $("language").hidden = !notice;
+  $("language").textContent = notice || "";
+}
+
+export function showEmptyState() {
+  const searched = isSearch(state.query), count = tiles().length;
+  const [title, text] = $("empty").children;
+  title.textContent = searched ? "No good match" : "No images yet";
+  text.textContent = searched
+    ? "Describe what the picture shows in other or fewer words, or search with an example image."
+    : "Add images to the folder or bucket of this index; they appear here within moments.";
+  $("everywhere").hidden = !state.query.collection;
+  $("empty").hidden = count > 0 || (!searched && !state.health);
+  $("suggestions").hidden = !searched;
+  if (searched) say(count ? "" : "No good match");
+  announce("drawn", { isEmpty: !count && resultCount() === 0 });
+}
+
+$("more").addEventListener("click", more);
+on("unfolded", () => { showEmptyState(); setLoading(false); more(); });
+new IntersectionObserver((seen) => { if (seen[0].isIntersecting) more(); }, { rootMargin: "600px" }).observe($("more"));

@@ -1,0 +1,152 @@
+/* One image: large, with its metadata, neighbors, a link to share and a slideshow. */
+
+import { ask, send } from "./api.js";
+import { showLabels } from "./classification.js";
+import { crop, endCrop } from "./crop.js";
+import { deleteImages } from "./deletion.js";
+import { $, copyText, drawable, element, folderOf, isEditing, nameOf, picture } from "./dom.js";
+import { closeInHistory, linkTo, openedId, openInHistory } from "./navigation.js";
+import { complain, notify } from "./notices.js";
+import { isSearch } from "./query.js";
+import { searchFor, tune } from "./querybar.js";
+import { focusTile, imageOf, tileOf, tiles } from "./results.js";
+import { more } from "./search.js";
+import { on, state } from "./state.js";
+import { onSwipe, resetZoom } from "./zoom.js";
+
+const SLIDE_MS = 4000;
+let opened = null, playing = 0;
+
+on("open", (id) => {
+  if (!id) { if ($("viewer").open) $("viewer").close(); return; }
+  const tile = tileOf(id);
+  if (tile) show(imageOf(tile));
+  else if (opened?.id !== id || !$("viewer").open) fetchAndShow(id);
+});
+
+async function fetchAndShow(id) {
+  try {
+    const record = await ask("v1/images/" + encodeURIComponent(id));
+    if (openedId() === id) show(record);
+  } catch (error) {
+    closeInHistory();
+    complain(error);
+  }
+}
+
+function show(image) {
+  opened = image;
+  endCrop();
+  resetZoom();
+  $("stage").querySelector(".canvas").replaceChildren(picture([drawable(image), image.thumbnail_url], nameOf(image), true));
+  $("name").textContent = nameOf(image);
+  $("facts").replaceChildren(...factsOf(image).flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })]));
+  $("original").href = image.url;
+  $("verdict").hidden = !state.searchId || !isSearch(state.query) || !tileOf(image.id);
+  for (const thumb of $("verdict").querySelectorAll("button")) thumb.setAttribute("aria-pressed", "false");
+  showLabels(image);
+  showNeighbors();
+  if (!$("viewer").open) $("viewer").showModal();
+}
+
+function factsOf(image) {
+  const facts = [
+    ["Relevance", image.relevance?.toFixed(2)], ["Score", image.score?.toFixed(3)], ["Folder", folderOf(image)],
+    ["Size", image.width && `${image.width.toLocaleString()} × ${image.height.toLocaleString()}`],
+    // The index has the time of the camera's clock, labeled as UTC.
+    ["Type", image.content_type], ["Taken", image.taken_at && new Date(image.taken_at).toLocaleString(undefined, { timeZone: "UTC" })],
+    ...Object.entries(image.metadata || {}),
+  ];
+  return facts.filter(([, value]) => value);
+}
+
+/* ---- neighbors ---- */
+
+const placeOf = (all) => all.findIndex((tile) => imageOf(tile).id === opened.id);
+
+function showNeighbors() {
+  const all = tiles(), at = placeOf(all);
+  $("previous").disabled = at <= 0;
+  $("next").disabled = at < 0 || at === all.length - 1;
+  $("play").disabled = at < 0;
+  if (at > all.length - 4) more();
+  const next = all[at + 1];
+  if (at >= 0 && next) new Image().src = drawable(imageOf(next)) || "";
+}
+
+function turn(by) {
+  const all = tiles(), tile = placeOf(all) >= 0 && all[placeOf(all) + by];
+  if (tile) openInHistory(imageOf(tile).id);
+  return Boolean(tile);
+}
+
+function play(start) {
+  clearInterval(playing);
+  playing = start ? setInterval(() => turn(1) || play(false), SLIDE_MS) : 0;
+  $("play").setAttribute("aria-pressed", String(start));
+}
+
+on("drawn", () => { if ($("viewer").open) showNeighbors(); });
+onSwipe((by) => turn(by));
+$("previous").addEventListener("click", () => turn(-1));
+$("next").addEventListener("click", () => turn(1));
+$("play").addEventListener("click", () => play(!playing));
+
+/* ---- actions ---- */
+
+$("similar").addEventListener("click", () => searchFor({ id: opened.id }));
+$("like").addEventListener("click", () => tune(opened, 1));
+$("unlike").addEventListener("click", () => tune(opened, -.5));
+$("crop").addEventListener("click", () => { play(false); resetZoom(); crop(opened); });
+$("share").addEventListener("click", async () => {
+  await copyText(linkTo(opened.id));
+  notify("Link copied");
+});
+$("delete").addEventListener("click", () => {
+  const image = opened;
+  const all = tiles(), at = placeOf(all);
+  const next = all[at + 1] || all[at - 1];
+  if (at >= 0 && next) openInHistory(imageOf(next).id);
+  else closeInHistory();
+  deleteImages([image]);
+});
+
+$("verdict").addEventListener("click", async ({ target }) => {
+  const thumb = target.closest("button");
+  if (!thumb) return;
+  try {
+    await send("v1/feedback", { search_id: state.searchId, id: opened.id, relevant: thumb.value === "yes" });
+    for (const each of $("verdict").querySelectorAll("button")) each.setAttribute("aria-pressed", String(each === thumb));
+    notify("Feedback saved");
+  } catch (error) {
+    notify(error.message);
+  }
+});
+
+/* ---- opening and closing ---- */
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest(".hit");
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  openInHistory(imageOf(link).id);
+});
+$("close").addEventListener("click", () => $("viewer").close());
+$("viewer").addEventListener("click", (event) => { if (event.target === $("viewer")) $("viewer").close(); });
+// The close event arrives late: the focus stays where the user has moved it, for example by "/" to the search field.
+$("viewer").addEventListener("close", () => {
+  play(false);
+  endCrop();
+  closeInHistory();
+  const at = document.activeElement;
+  if (at === document.body || at.closest(".grid")) focusTile(opened && tileOf(opened.id));
+});
+$("viewer").addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isEditing(event.target)) return;
+  const actions = {
+    ArrowLeft: () => turn(-1), ArrowRight: () => turn(1), s: () => play(!playing), c: () => $("crop").click(),
+    l: () => $("share").click(), "+": () => $("like").click(), "-": () => $("unlike").click(),
+    Delete: () => { if (!$("delete").hidden) $("delete").click(); },
+  };
+  actions[event.key]?.();
+});
