@@ -31,7 +31,10 @@ class TimePosition:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The documents of a status, of a collection and that a filter holds for; None is any."""
+    """The documents of a status, of a collection and that a filter holds for; None is any.
+
+    A collection is a folder of any level, such as `cats` or `cats/kittens`.
+    """
 
     status: Status | None = None
     collection: str | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from imagesearch.domain.folders import in_collection
 from imagesearch.domain.images import Document, Linked, Status
 from imagesearch.domain.media_types import is_raw, without_extensions
 from imagesearch.domain.ports import VectorIndex
@@ -105,7 +106,7 @@ class DuplicateFinder:
             id: stored.document
             for id, stored in self._index.get(ids).items()
             if stored.document and stored.document.status is Status.INDEXED
-            if collection in (None, stored.document.ref.collection)
+            if in_collection(stored.document.ref.key, collection)
         }
         found: list[Group] = []
         for each in candidates:
