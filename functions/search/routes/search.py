@@ -1,8 +1,9 @@
 """Search routes: by text, by image, by an indexed image, by a mixture, and in batches."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.request import Request
@@ -13,6 +14,7 @@ from imagesearch.domain.errors import ImageSearchError
 from imagesearch.domain.queries import (
     MAX_TERMS,
     Hit,
+    HitOrder,
     ImageQuery,
     LeafQuery,
     MixedQuery,
@@ -33,9 +35,11 @@ from ..requests import (
     LIMIT,
     MAX_COLLECTION,
     MAX_CURSOR,
+    SORTED,
     Base64,
     Collection,
     CursorParameter,
+    HitSort,
     ImageId,
     ImageUrl,
     Limit,
@@ -77,7 +81,7 @@ from ..routing import (
     LogFields,
     Operation,
 )
-from .search_filters import EXAMPLE, SearchFilter
+from .search_filters import EXAMPLE, FilterParameter, SearchFilter, parsed_filter
 
 MAX_WEIGHT = 100
 MAX_SEARCHES = 32
@@ -98,7 +102,7 @@ the next page of the same search; each image appears once, and pages end at 1,00
 POSTED = f"""{PAGES}
 
 The body is JSON or the bytes of an image. With an image as the body, `limit`, `cursor`,
-`collection` and `min_relevance` are query parameters."""
+`collection`, `min_relevance`, `filter` and `sort` are query parameters."""
 BATCH_RULES = f"""Up to {MAX_SEARCHES} searches per request, with up to {MAX_IMAGES} images in
 total.
 
@@ -193,7 +197,7 @@ class PostedSearch(BaseModel):
         str | None,
         Field(
             max_length=MAX_COLLECTION,
-            description="Only images of this collection: the first folder of the key.",
+            description="Only images of this collection: a folder, such as `cats/kittens`.",
         ),
     ] = None
     filter: SearchFilter | None = None
@@ -201,6 +205,9 @@ class PostedSearch(BaseModel):
         float | None,
         Field(strict=True, ge=0, le=1, description="Minimum relevance of a hit."),
     ] = None
+    sort: Annotated[Literal["relevance", "taken_at", "-taken_at"], Field(description=SORTED)] = (
+        "relevance"
+    )
 
     def search(self) -> Search:
         """Raises PayloadTooLarge."""
@@ -211,6 +218,31 @@ class PostedSearch(BaseModel):
             self.collection or None,
             self.filter.filter() if self.filter else None,
             self.min_relevance,
+            HitOrder(self.sort),
+        )
+
+
+@dataclass(frozen=True)
+class AskedSearch:
+    """The query parameters of a search."""
+
+    limit: int = LIMIT
+    cursor: str | None = None
+    collection: str | None = None
+    min_relevance: float | None = None
+    filter: str | None = None
+    sort: str = "relevance"
+
+    def search(self, query: Query) -> Search:
+        """Raises ValidationError, InvalidQuery for the filter."""
+        return Search(
+            query,
+            self.limit,
+            self.cursor,
+            self.collection or None,
+            parsed_filter(self.filter),
+            self.min_relevance,
+            HitOrder(self.sort),
         )
 
 
@@ -355,10 +387,11 @@ class SearchRoutes:
         cursor: CursorParameter = None,
         collection: Collection = None,
         min_relevance: MinRelevance = None,
+        filter: FilterParameter = None,
+        sort: HitSort = "relevance",
     ) -> Response[Any]:
-        return self._search(
-            Search(TextQuery(q), limit, cursor, collection or None, min_relevance=min_relevance)
-        )
+        asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort)
+        return self._search(asked.search(TextQuery(q)))
 
     def search_posted(
         self,
@@ -367,13 +400,13 @@ class SearchRoutes:
         cursor: CursorParameter = None,
         collection: Collection = None,
         min_relevance: MinRelevance = None,
+        filter: FilterParameter = None,
+        sort: HitSort = "relevance",
     ) -> Response[Any]:
         event = request.resolved_event
         if not is_json(event.headers.get("content-type", "")):
-            image = ImageQuery(posted_image(event))
-            return self._search(
-                Search(image, limit, cursor, collection or None, min_relevance=min_relevance)
-            )
+            asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort)
+            return self._search(asked.search(ImageQuery(posted_image(event))))
         reject_parameters(request)
         return self._search(posted_json(event, PostedSearch).search())
 
@@ -395,10 +428,11 @@ class SearchRoutes:
         cursor: CursorParameter = None,
         collection: Collection = None,
         min_relevance: MinRelevance = None,
+        filter: FilterParameter = None,
+        sort: HitSort = "relevance",
     ) -> Response[Any]:
-        return self._search(
-            Search(StoredQuery(id), limit, cursor, collection or None, min_relevance=min_relevance)
-        )
+        asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort)
+        return self._search(asked.search(StoredQuery(id)))
 
     def _search(self, search: Search) -> Response[Any]:
         result = self._dependencies.searcher.search(search)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import TypeAlias
 
 from imagesearch.domain.filters import Filter
@@ -125,12 +126,20 @@ class MixedQuery:
 Query: TypeAlias = LeafQuery | MixedQuery
 
 
+class HitOrder(StrEnum):
+    """The order of hits; those without a capture time are last in both orders by time."""
+
+    RELEVANCE = "relevance"
+    OLDEST_FIRST = "taken_at"
+    NEWEST_FIRST = "-taken_at"
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """A query and the page of its answer: up to `limit` hits, from `cursor` on.
 
     Limited to images in `collection`, that match `filter`, with a relevance of at least
-    `min_relevance`, in [0, 1].
+    `min_relevance`, in [0, 1]. An order by time requires `min_relevance`.
     """
 
     query: Query
@@ -139,6 +148,7 @@ class Search:
     collection: str | None = None
     filter: Filter | None = None
     min_relevance: float | None = None
+    order: HitOrder = HitOrder.RELEVANCE
 
 
 def leaf_queries(query: Query) -> tuple[LeafQuery, ...]:

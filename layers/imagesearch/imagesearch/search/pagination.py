@@ -10,13 +10,16 @@ import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from imagesearch.domain.errors import InvalidQuery
-from imagesearch.domain.images import Embedding
+from imagesearch.domain.images import Document, Embedding
 from imagesearch.domain.queries import (
     Hit,
+    HitOrder,
     Position,
     Search,
+    TimePosition,
     VectorQuery,
     excluded_ids,
     search_digest,
@@ -29,12 +32,16 @@ _CHECKSUM_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of up to `limit` hits that follow `after`, with `depth` hits on earlier pages."""
+    """A page of up to `limit` hits that follow `after`, with `depth` hits on earlier pages.
+
+    A page in order of time is selected from the first MAX_DEPTH hits, and follows `after_time`.
+    """
 
     search: Search
     request: str
-    after: Position | None
-    depth: int
+    after: Position | None = None
+    depth: int = 0
+    after_time: TimePosition | None = None
 
     @property
     def limit(self) -> int:
@@ -43,9 +50,10 @@ class Page:
     def vector_query(self, embedding: Embedding, min_score: float | None) -> VectorQuery:
         """The query for this page's hits and one more, which shows that a next page exists."""
         search = self.search
+        by_relevance = search.order is HitOrder.RELEVANCE
         return VectorQuery(
             embedding,
-            self.limit + 1,
+            self.limit + 1 if by_relevance else MAX_DEPTH,
             search.collection,
             exclude=excluded_ids(search.query),
             after=self.after,
@@ -53,8 +61,17 @@ class Page:
             filter=search.filter,
         )
 
-    def cursor(self, hits: Sequence[Hit]) -> str | None:
-        """The cursor of the next page, from the hits of `vector_query`; None on the last page."""
+    def select(self, hits: Sequence[Hit]) -> tuple[list[Hit], str | None]:
+        """This page's hits of those of `vector_query`, and the cursor of the next page, if any."""
+        if self.search.order is HitOrder.RELEVANCE:
+            return list(hits[: self.limit]), self._cursor(hits)
+        rest = by_time(hits, self.search.order, self.after_time)
+        page = rest[: self.search.limit]
+        if len(rest) == len(page):
+            return page, None
+        return page, seal_time(page[-1].document, self.request)
+
+    def _cursor(self, hits: Sequence[Hit]) -> str | None:
         depth = self.depth + self.limit
         if len(hits) <= self.limit or depth >= MAX_DEPTH:
             return None
@@ -66,7 +83,41 @@ def page_of(search: Search, model: str) -> Page:
     """The page that a search requests; raises InvalidQuery for an invalid limit or cursor."""
     check_limit(search.limit)
     request = f"{model} {search_digest(search)}"
+    if search.order is not HitOrder.RELEVANCE:
+        return Page(search, request, after_time=unseal_time(search.cursor, request))
     return Page(search, request, *unseal_position(search.cursor, request))
+
+
+def by_time(hits: Sequence[Hit], order: HitOrder, after: TimePosition | None) -> list[Hit]:
+    """The hits after a position, in order of time, then key; undated ones are last."""
+    newest_first = order is HitOrder.NEWEST_FIRST
+    dated = [hit for hit in hits if hit.document.taken_at]
+    undated = [hit for hit in hits if not hit.document.taken_at]
+    ordered = [
+        *sorted(dated, key=_time_and_key, reverse=newest_first),
+        *sorted(undated, key=_time_and_key, reverse=newest_first),
+    ]
+    if after is None:
+        return ordered
+    reached = (_time(after.taken_at), after.key)
+
+    def follows(hit: Hit) -> bool:
+        if (hit.document.taken_at is None) != (after.taken_at is None):
+            return hit.document.taken_at is None
+        place = _time_and_key(hit)
+        return place < reached if newest_first else place > reached
+
+    return [hit for hit in ordered if follows(hit)]
+
+
+def _time_and_key(hit: Hit) -> tuple[datetime, str]:
+    return _time(hit.document.taken_at), hit.document.ref.key
+
+
+def _time(taken_at: datetime | None) -> datetime:
+    """A time without a time zone is interpreted as UTC."""
+    time = taken_at or datetime.min
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def check_limit(limit: int, maximum: int = MAX_LIMIT) -> None:
@@ -100,6 +151,20 @@ def unseal(cursor: str, request: str) -> list[object]:
             code="invalid_cursor",
         ) from error
     return list(state)
+
+
+def seal_time(last: Document, request: str) -> str:
+    """A cursor for the page that follows a document in an order by time or by key."""
+    taken_at = last.taken_at.isoformat() if last.taken_at else None
+    return seal([last.ref.key, taken_at], request)
+
+
+def unseal_time(cursor: str | None, request: str) -> TimePosition | None:
+    """The position that a page follows; raises InvalidQuery for a cursor of another request."""
+    if not cursor:
+        return None
+    key, taken_at = unseal(cursor, request)
+    return TimePosition(datetime.fromisoformat(str(taken_at)) if taken_at else None, str(key))
 
 
 def seal_position(after: Position, depth: int, request: str) -> str:

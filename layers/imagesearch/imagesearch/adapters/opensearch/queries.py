@@ -31,7 +31,7 @@ from imagesearch.domain.folders import folder_of, folders
 from imagesearch.domain.images import Embedding, Status
 from imagesearch.domain.queries import Selection, TimePosition, VectorQuery
 
-BOUNDS = ("gte", "lte", "gt", "lt")
+BOUNDS = (("gte", "lte"), ("gt", "lt"))
 # The same k for every page: HNSW returns other neighbors for another k, and pages would repeat and
 # miss hits.
 NEIGHBORS = 1000
@@ -194,7 +194,7 @@ def _field_query(filter: FieldFilter) -> dict[str, Any]:
         case MetadataRecorded(name):
             return {"exists": {"field": f"metadata.{name}"}}
         case NumberRange(field=field) | DateRange(field=field):
-            return {"range": {field: _bounds(filter)}}
+            return {"bool": {"filter": [{"range": {field: each}} for each in _ranges(filter)]}}
 
 
 def _in_collection(collection: str) -> dict[str, Any]:
@@ -220,8 +220,14 @@ def _contains(name: str, text: str) -> dict[str, Any]:
     return {"wildcard": {f"metadata.{name}": pattern}}
 
 
-def _bounds(filter: NumberRange | DateRange) -> dict[str, Any]:
-    values = {name: getattr(filter, name) for name in BOUNDS}
+def _ranges(filter: NumberRange | DateRange) -> list[dict[str, Any]]:
+    """Two ranges for both kinds of bounds: in one, `gt` would replace `gte`."""
+    ranges = [_bounds(filter, names) for names in BOUNDS]
+    return [each for each in ranges if set(each) - {"format"}] or ranges[:1]
+
+
+def _bounds(filter: NumberRange | DateRange, names: Sequence[str]) -> dict[str, Any]:
+    values = {name: getattr(filter, name) for name in names}
     bounds: dict[str, Any] = {
         name: epoch_milliseconds(value) if isinstance(value, datetime) else value
         for name, value in values.items()
