@@ -35,6 +35,7 @@ SORTED = (
     " `-taken_at` (newest first), which require `min_relevance`. Images without `taken_at` come"
     " last."
 )
+FEEDBACK = "Store the query's vector for a day, and return a `search_id` to give feedback with."
 # Bytes of any kind, of which those of an image are accepted.
 OCTETS = "application/octet-stream"
 # A red PNG of 4 x 4 pixels.
@@ -101,6 +102,7 @@ HitSort: TypeAlias = Annotated[
     Literal["relevance", "taken_at", "-taken_at"],
     Query(description=SORTED),
 ]
+WithFeedback: TypeAlias = Annotated[bool, Query(description=FEEDBACK)]
 ListedStatus: TypeAlias = Annotated[Status | None, Query(description="Only images in this status.")]
 ImageId: TypeAlias = Annotated[str, Path(description="Image ID, as in hits and lists.")]
 

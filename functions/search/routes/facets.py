@@ -55,8 +55,8 @@ first {MAX_DEPTH:,} hits; use `min_relevance` to leave irrelevant images out."""
 LISTED = f"""Without `q`, the images of `GET /v1/images` with the same parameters are counted.
 
 {RULES}"""
-POSTED = f"""The body is that of `POST /v1/search`, JSON or an image; `limit`, `cursor` and `sort`
-have no effect.
+POSTED = f"""The body is that of `POST /v1/search`, JSON or an image; `limit`, `cursor`, `sort`
+and `feedback` have no effect.
 
 {RULES}"""
 COLLECTIONS = "List the collections as a tree, with their numbers of images"

@@ -32,6 +32,7 @@ from imagesearch.search.searcher import SearchAnswer
 
 from ..request_log import short_digest
 from ..requests import (
+    FEEDBACK,
     LIMIT,
     MAX_COLLECTION,
     MAX_CURSOR,
@@ -46,6 +47,7 @@ from ..requests import (
     MinRelevance,
     RequestBody,
     Text,
+    WithFeedback,
     check_image_size,
     is_json,
     posted_image,
@@ -208,6 +210,7 @@ class PostedSearch(BaseModel):
     sort: Annotated[Literal["relevance", "taken_at", "-taken_at"], Field(description=SORTED)] = (
         "relevance"
     )
+    feedback: Annotated[bool, Field(strict=True, description=FEEDBACK)] = False
 
     def search(self) -> Search:
         """Raises PayloadTooLarge."""
@@ -219,6 +222,7 @@ class PostedSearch(BaseModel):
             self.filter.filter() if self.filter else None,
             self.min_relevance,
             HitOrder(self.sort),
+            self.feedback,
         )
 
 
@@ -232,6 +236,7 @@ class AskedSearch:
     min_relevance: float | None = None
     filter: str | None = None
     sort: str = "relevance"
+    feedback: bool = False
 
     def search(self, query: Query) -> Search:
         """Raises ValidationError, InvalidQuery for the filter."""
@@ -243,6 +248,7 @@ class AskedSearch:
             parsed_filter(self.filter),
             self.min_relevance,
             HitOrder(self.sort),
+            self.feedback,
         )
 
 
@@ -315,8 +321,12 @@ class SearchResult(ResponseModel):
     """Hits by descending similarity."""
 
     search_id: Annotated[
-        str, Field(description="Identifies the search in feedback; valid for one day.")
-    ]
+        str | None,
+        Field(
+            description="Identifies the search in feedback, valid for one day; absent without"
+            " `feedback`."
+        ),
+    ] = None
     model: Annotated[str, Field(description="Model that embedded the query.")]
     took_ms: Took
     hits: Annotated[list[FoundImage], Field(description="Most similar image first.")]
@@ -389,8 +399,9 @@ class SearchRoutes:
         min_relevance: MinRelevance = None,
         filter: FilterParameter = None,
         sort: HitSort = "relevance",
+        feedback: WithFeedback = False,
     ) -> Response[Any]:
-        asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort)
+        asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort, feedback)
         return self._search(asked.search(TextQuery(q)))
 
     def search_posted(
@@ -402,10 +413,11 @@ class SearchRoutes:
         min_relevance: MinRelevance = None,
         filter: FilterParameter = None,
         sort: HitSort = "relevance",
+        feedback: WithFeedback = False,
     ) -> Response[Any]:
         event = request.resolved_event
         if not is_json(event.headers.get("content-type", "")):
-            asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort)
+            asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort, feedback)
             return self._search(asked.search(ImageQuery(posted_image(event))))
         reject_parameters(request)
         return self._search(posted_json(event, PostedSearch).search())
@@ -430,15 +442,17 @@ class SearchRoutes:
         min_relevance: MinRelevance = None,
         filter: FilterParameter = None,
         sort: HitSort = "relevance",
+        feedback: WithFeedback = False,
     ) -> Response[Any]:
-        asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort)
+        asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort, feedback)
         return self._search(asked.search(StoredQuery(id)))
 
     def _search(self, search: Search) -> Response[Any]:
         result = self._dependencies.searcher.search(search)
         took = result.took_ms
+        if result.search_id:
+            self._log(search=short_digest(result.search_id))
         self._log(
-            search=short_digest(result.search_id),
             hits=len(result.hits),
             embed_ms=took.embed,
             search_ms=took.search,
@@ -468,7 +482,7 @@ def found_image(hit: Hit, urls: ImageUrls) -> FoundImage:
 def _search_result(result: SearchAnswer, urls: ImageUrls) -> SearchResult:
     took = result.took_ms
     return SearchResult(
-        search_id=result.search_id,
+        **({"search_id": result.search_id} if result.search_id else {}),
         model=result.model,
         took_ms=Took(embed=took.embed, search=took.search, total=took.total),
         hits=[found_image(hit, urls) for hit in result.hits],

@@ -140,6 +140,7 @@ class Search:
 
     Limited to images in `collection`, that match `filter`, with a relevance of at least
     `min_relevance`, in [0, 1]. An order by time requires `min_relevance`.
+    With `feedback`, the search is stored and its answer has an id.
     """
 
     query: Query
@@ -149,6 +150,7 @@ class Search:
     filter: Filter | None = None
     min_relevance: float | None = None
     order: HitOrder = HitOrder.RELEVANCE
+    feedback: bool = False
 
 
 def leaf_queries(query: Query) -> tuple[LeafQuery, ...]:
@@ -169,7 +171,8 @@ def excluded_ids(query: Query) -> tuple[str, ...]:
 
 def search_digest(search: Search) -> str:
     """Identifies a search regardless of page and page size; its cursors belong to it."""
-    return repr(replace(search, query=_digested(search.query), limit=0, cursor=None))
+    of_any_page = replace(search, limit=0, cursor=None, feedback=False)
+    return repr(replace(of_any_page, query=_digested(search.query)))
 
 
 def _digested(query: Query) -> Query:

@@ -28,10 +28,11 @@ from imagesearch.search.timing import Stopwatch, Timing
 class SearchAnswer:
     """One page of hits, nearest first; `cursor` is that of the next page, None on the last one.
 
-    `notice` is a sentence about the query for the user, None if there is none.
+    `search_id` is None unless requested. `notice` is a sentence about the query for the user, None
+    if there is none.
     """
 
-    search_id: str
+    search_id: str | None
     model: str
     took_ms: Timing
     hits: list[Hit]
@@ -51,8 +52,8 @@ class Searcher:
     """Answers searches from an index; raises InvalidQuery, NotFound, UnreadableImage, Unavailable.
 
     Without `relevance` (the model is not calibrated), hits have a score only. Without `web`, images
-    cannot be given by URL. `languages` adds notices to queries in a language that the model does
-    not understand.
+    cannot be given by URL, and without `ids` no search has an id. `languages` adds notices to
+    queries in a language that the model does not understand.
     """
 
     def __init__(
@@ -63,13 +64,14 @@ class Searcher:
         relevance: Relevance | None = None,
         web: WebImages | None = None,
         languages: LanguageNotices | None = None,
+        ids: SearchIds | None = None,
     ) -> None:
         self._index = index
         self._languages = languages
         self._texts = texts
         self._relevance = relevance
         self._query_encoder = QueryEncoder(index, texts, images, web)
-        self._ids = SearchIds(texts.model)
+        self._ids = ids or SearchIds(texts.model)
 
     @property
     def model(self) -> str:
@@ -156,6 +158,10 @@ class Searcher:
         min_score = relevance.min_score(minimum) if relevance and minimum else None
         return _Request(page, relevance, page.vector_query(vector, min_score))
 
+    def _id(self, request: "_Request") -> str | None:
+        search = request.page.search
+        return self._ids.record(search.query, request.query.embedding) if search.feedback else None
+
     def _nearest(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         if len(queries) == 1:
             return [self._index.search(queries[0])]
@@ -165,7 +171,7 @@ class Searcher:
         page = request.page
         found, cursor = page.select(hits)
         return SearchAnswer(
-            search_id=self._ids.seal(page.search.query, request.query.embedding),
+            search_id=self._id(request),
             model=self.model,
             took_ms=took,
             hits=with_relevance(found, request.relevance),
