@@ -83,7 +83,7 @@ class DuplicateFinder:
         check_threshold(threshold)
         check_limit(limit, MAX_GROUPS)
         request = f"duplicates {threshold!r} {collection!r}"
-        after = str(unseal(cursor, request)[0]) if cursor else ""
+        after = str(unseal(cursor, request, str)[0]) if cursor else ""
         images = {each.id: each for each in self._index.linked(collection=collection)}
         rest = [each for each in _candidates(images, threshold) if each.key > after]
         found: list[Group] = []

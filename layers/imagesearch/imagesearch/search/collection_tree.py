@@ -31,7 +31,7 @@ def tree_page(index: VectorIndex, request: TreeRequest) -> TreePage:
     """The page of collections of indexed images; raises InvalidQuery, Unavailable."""
     check_limit(request.limit)
     identity = f"collections {request.parent!r} {request.depth}"
-    after = str(unseal(request.cursor, identity)[0]) if request.cursor else None
+    after = str(unseal(request.cursor, identity, str)[0]) if request.cursor else None
     selection = Selection(Status.INDEXED, request.parent)
     # One collection more than the page holds shows that a next page exists.
     found = index.collections(selection, depth=request.depth, after=after, limit=request.limit + 1)

@@ -4,13 +4,14 @@ A cursor is opaque and URL-safe, and valid only for the request whose answer con
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import UnionType
+from typing import Any
 
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Document, Embedding
@@ -134,8 +135,11 @@ def seal(state: list[object], request: str) -> str:
     return _text(_checksum(payload, request) + payload)
 
 
-def unseal(cursor: str, request: str) -> list[object]:
-    """The state in a cursor of this request; raises InvalidQuery for any other cursor."""
+def unseal(cursor: str, request: str, *types: type | UnionType) -> list[Any]:
+    """The state in a cursor of this request: values of these types.
+
+    Raises InvalidQuery for any other cursor.
+    """
     try:
         packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         if _text(packed) != cursor:  # Python's decoder ignores characters outside the alphabet
@@ -144,13 +148,23 @@ def unseal(cursor: str, request: str) -> list[object]:
         if not hmac.compare_digest(checksum, _checksum(payload, request)):
             raise ValueError
         state = json.loads(payload)
-    except (ValueError, binascii.Error) as error:
-        raise InvalidQuery(
-            "the cursor does not belong to this request",
-            "repeat the request that returned the cursor, or omit it to get the first page",
-            code="invalid_cursor",
-        ) from error
-    return list(state)
+        if not isinstance(state, list) or not _has_types(state, types):
+            raise ValueError
+    except (ValueError, RecursionError) as error:
+        raise _foreign_cursor() from error
+    return state
+
+
+def _has_types(state: Sequence[object], types: Sequence[type | UnionType]) -> bool:
+    return len(state) == len(types) and all(map(isinstance, state, types))
+
+
+def _foreign_cursor() -> InvalidQuery:
+    return InvalidQuery(
+        "the cursor does not belong to this request",
+        "repeat the request that returned the cursor, or omit it to get the first page",
+        code="invalid_cursor",
+    )
 
 
 def seal_time(last: Document, request: str) -> str:
@@ -163,8 +177,11 @@ def unseal_time(cursor: str | None, request: str) -> TimePosition | None:
     """The position that a page follows; raises InvalidQuery for a cursor of another request."""
     if not cursor:
         return None
-    key, taken_at = unseal(cursor, request)
-    return TimePosition(datetime.fromisoformat(str(taken_at)) if taken_at else None, str(key))
+    key, taken_at = unseal(cursor, request, str, str | None)
+    try:
+        return TimePosition(datetime.fromisoformat(taken_at) if taken_at else None, key)
+    except ValueError as error:
+        raise _foreign_cursor() from error
 
 
 def seal_position(after: Position, depth: int, request: str) -> str:
@@ -176,8 +193,10 @@ def unseal_position(cursor: str | None, request: str) -> tuple[Position | None, 
     """The position that a page of hits follows, and the number of hits before the page."""
     if not cursor:
         return None, 0
-    score, id, depth = unseal(cursor, request)
-    return Position(float(str(score)), str(id)), int(str(depth))
+    score, id, depth = unseal(cursor, request, float | int, str, int)
+    if not (-1 <= score <= 1 and 0 < depth < MAX_DEPTH):
+        raise _foreign_cursor()
+    return Position(float(score), id), depth
 
 
 def _text(packed: bytes) -> str:
