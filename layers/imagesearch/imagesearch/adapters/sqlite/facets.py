@@ -8,7 +8,6 @@ from imagesearch.adapters.sqlite.filters import (
     MONTH,
     ORIENTATION,
     PIXELS,
-    YEAR,
     after_folder,
     matching,
 )
@@ -17,7 +16,6 @@ from imagesearch.domain.folders import FOLDER_LEVELS, CollectionCount, collectio
 from imagesearch.domain.queries import Selection
 
 _COLUMNS = {
-    FacetName.YEAR: YEAR,
     FacetName.MONTH: MONTH,
     FacetName.CAMERA: "json_extract(record, '$.metadata.camera')",
     FacetName.PIXELS: PIXELS,
@@ -37,7 +35,8 @@ def facets(
     for row in connection.execute(statement, condition.values):
         values = dict(zip(_COLUMNS, row, strict=True))
         values[FacetName.PIXELS] = pixel_bucket(values[FacetName.PIXELS])
-        key = values[FacetName.COLLECTION]
+        month, key = values[FacetName.MONTH], values[FacetName.COLLECTION]
+        values[FacetName.YEAR] = month and month[:4]
         values[FacetName.COLLECTION] = collection_below(key, selection.collection)
         counter.add(values)
     return counter.facets()

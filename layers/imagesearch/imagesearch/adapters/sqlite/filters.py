@@ -47,7 +47,7 @@ _FINE = f"substr({_TEXT}, 20, 1) = '.'"
 _ZONE = f"iif({_FINE}, substr({_TEXT}, 27), substr({_TEXT}, 20))"
 _FRACTION = f"iif({_FINE}, substr({_TEXT}, 21, 3), 0)"
 _SECONDS = f"substr({_TEXT}, 1, 19) || {_ZONE}"
-YEAR, MONTH = f"strftime('%Y', {_SECONDS})", f"strftime('%Y-%m', {_SECONDS})"
+MONTH = f"strftime('%Y-%m', {_SECONDS})"
 # Milliseconds since 1970, or null: seconds by SQLite, which takes a time without zone as UTC, and
 # the first three digits of Python's fraction. An index uses no custom function: other programs
 # could not check the file.
