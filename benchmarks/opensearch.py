@@ -22,9 +22,10 @@ from benchmarks.synthetic_images import (
     create_index,
     open_index,
 )
-from imagesearch.adapters.index_records import folders, to_record
+from imagesearch.adapters.index_records import to_record
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch.mapping import IndexSettings
+from imagesearch.domain.folders import folders
 from imagesearch.domain.ports import Put
 from local.opensearch_server import VERSION, running_server
 

@@ -14,6 +14,9 @@ STORED: Mapping[str, str] = {
     "bucket": "Name of the bucket, or `file:///folder`.",
     "key": "Key of the object, or path relative to the folder.",
     "collection": "First segment of the key; null for a key without a slash.",
+    "camera": "`metadata.camera`, for facets.",
+    "orientation": "`landscape`, `portrait` or `square`, as displayed, for filters and facets.",
+    "pixels": "Number of pixels, for filters and facets.",
     "folders": "All folders of the key (`2024/`, `2024/beach/`; the outermost 16), for prefix"
     " filters.",
     "status": "`indexed`, `rejected`, or `deleted` (a tombstone, kept for seven days).",
@@ -55,8 +58,8 @@ COLUMNS: Mapping[str, str] = {
     "status": "`indexed`, `rejected` or `deleted`.",
     "key": "Key of the image; null in a deleted row.",
     "collection": "First segment of the key.",
-    "record": "The document as JSON: the fields above except the embedding, `folders` and"
-    " `deleted_at`. Null in a deleted row.",
+    "record": "The document as JSON: the fields above except the embedding, `folders`,"
+    " `camera`, `orientation`, `pixels` and `deleted_at`. Null in a deleted row.",
     "vector": "Embedding, D float32, L2-normalized. Null in a rejected or deleted row.",
     "name": "Name of an index in this file; it is also the name of its table.",
     "dimension": "Dimension D of its vectors.",

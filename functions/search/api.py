@@ -13,6 +13,7 @@ from .pages import Docs
 from .request_log import RequestLog
 from .routes.classify import ClassifyRoutes
 from .routes.duplicates import DuplicateRoutes
+from .routes.facets import FacetRoutes
 from .routes.feedback import FeedbackRoutes
 from .routes.health import HealthRoutes
 from .routes.images import ImageRoutes
@@ -76,6 +77,7 @@ def _operations(dependencies: Dependencies, log: LogFields) -> list[Operation]:
         SearchPage(),
         SearchRoutes(dependencies, log),
         ImageRoutes(dependencies, log),
+        FacetRoutes(dependencies, log),
         DuplicateRoutes(dependencies, log),
         ClassifyRoutes(dependencies, log),
         LabelSetRoutes(dependencies, log),

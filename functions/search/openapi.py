@@ -10,7 +10,8 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from imagesearch.domain.queries import MAX_TERMS
 
-from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, RequestBody
+from .forms import FIELD, FORM
+from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, OCTETS, RequestBody
 from .responses import Failure
 from .routes.search import MAX_BATCH_HITS, MAX_SEARCHES
 from .routes.search_filters import MAX_LEVELS, MAX_VALUES
@@ -118,10 +119,22 @@ def _request_body(body: RequestBody) -> dict[str, Any]:
         return {"required": True, "description": "JSON.", "content": json_body}
     return {
         "required": True,
-        "description": f"JSON, or an image file of up to {MAX_RAW_IMAGE:,} bytes.",
+        "description": f"JSON, or an image file of up to {MAX_RAW_IMAGE:,} bytes: as the body, or"
+        f" as the field `{FIELD}` of a form.",
         # Bytes have no schema: https://spec.openapis.org/oas/v3.1.0#media-type-object
-        "content": {**json_body, "image/*": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {**json_body, "image/*": _BYTES, OCTETS: _BYTES, FORM: _FORM},
     }
+
+
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_FORM = {
+    "schema": {
+        "type": "object",
+        "properties": {FIELD: {"type": "string", "format": "binary", "description": "Image file."}},
+        "required": [FIELD],
+        "additionalProperties": False,
+    }
+}
 
 
 def _schemas(operations: tuple[Operation, ...]) -> dict[str, Any]:

@@ -16,16 +16,28 @@ from imagesearch.domain.images import Status
 from imagesearch.search.pagination import MAX_DEPTH, MAX_LIMIT
 from imagesearch.search.query_encoder import MAX_IMAGE_BYTES, MAX_TEXT, MAX_URLS
 
+from .forms import FORM, MAX_OVERHEAD, file_of_form
+
 # In base64 both are close to 6,291,456 bytes, the quota of a Lambda request.
 MAX_RAW_IMAGE = MAX_IMAGE_BYTES
 MAX_JSON_IMAGE = 3_000_000
 MAX_JSON = MAX_JSON_IMAGE * 4 // 3 + 100_000
+# A batch of the largest searches has some thousands; each takes a hundred times its bytes.
+MAX_OBJECTS = 20_000
 MAX_URL = 2_048
 LIMIT = 10
 LIST_LIMIT = 100
 # The cursor of a list holds a key of up to 1,024 bytes, escaped and in base64.
 MAX_CURSOR = 8_192
 MAX_COLLECTION = 1_024
+SORTED = (
+    f"Sort order: `relevance`, or of the first {MAX_DEPTH:,} hits `taken_at` (oldest first) or"
+    " `-taken_at` (newest first), which require `min_relevance`. Images without `taken_at` come"
+    " last."
+)
+FEEDBACK = "Store the query's vector for a day, and return a `search_id` to give feedback with."
+# Bytes of any kind, of which those of an image are accepted.
+OCTETS = "application/octet-stream"
 # A red PNG of 4 x 4 pixels.
 EXAMPLE_IMAGE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAQAAAAECAIAAAAmkwkpAAAAEElEQVR42mM4IScHRwzEcQCxYxBB"
@@ -64,7 +76,7 @@ Collection: TypeAlias = Annotated[
     str | None,
     Query(
         max_length=MAX_COLLECTION,
-        description="Only images of this collection: the first folder of the key.",
+        description="Only images of this collection: a folder, such as `cats` or `cats/kittens`.",
     ),
 ]
 MinRelevance: TypeAlias = Annotated[
@@ -86,6 +98,11 @@ Sort: TypeAlias = Annotated[
         " Images without `taken_at` come last."
     ),
 ]
+HitSort: TypeAlias = Annotated[
+    Literal["relevance", "taken_at", "-taken_at"],
+    Query(description=SORTED),
+]
+WithFeedback: TypeAlias = Annotated[bool, Query(description=FEEDBACK)]
 ListedStatus: TypeAlias = Annotated[Status | None, Query(description="Only images in this status.")]
 ImageId: TypeAlias = Annotated[str, Path(description="Image ID, as in hits and lists.")]
 
@@ -126,12 +143,22 @@ def posted_json(event: Mapping[str, Any], model: type[Model]) -> Model:
             f"the body has {len(body):,} bytes; the maximum is {MAX_JSON:,}",
             "send smaller copies of the images, or upload them and send their IDs",
         )
+    if body.count(b"{") + body.count(b"[") > MAX_OBJECTS:
+        raise InvalidQuery(
+            f"the body has more than {MAX_OBJECTS:,} objects and lists",
+            "split the request",
+            "invalid_json",
+        )
     return model.model_validate_json(body)
 
 
 def posted_image(event: Mapping[str, Any]) -> bytes:
-    """The body as an image file. Raises InvalidQuery, PayloadTooLarge."""
+    """The body, or the file of its form, as an image. Raises InvalidQuery, PayloadTooLarge."""
     body = body_bytes(event)
+    content_type = _content_type(event)
+    if _media_type(content_type) == FORM:
+        check_image_size(body, MAX_RAW_IMAGE + MAX_OVERHEAD)
+        body = file_of_form(body, content_type)
     if not body:
         raise InvalidQuery("the body is empty", "send the bytes of an image", "invalid_image")
     return check_image_size(body, MAX_RAW_IMAGE)
@@ -156,16 +183,25 @@ def reject_parameters(request: Request) -> None:
 
 
 def is_json(content_type: str) -> bool:
-    """True for JSON, False for an image; raises UnsupportedMediaType for anything else."""
-    kind = content_type.partition(";")[0].strip().lower()
+    """True for JSON, False for an image or a form; raises UnsupportedMediaType for others."""
+    kind = _media_type(content_type)
     if kind in ("", "application/json"):
         return True
-    if kind.startswith("image/"):
+    if kind.startswith("image/") or kind in (FORM, OCTETS):
         return False
     raise UnsupportedMediaType(
         "the body is neither JSON nor an image",
         "set the header content-type to application/json, or to image/jpeg or another image type",
     )
+
+
+def _content_type(event: Mapping[str, Any]) -> str:
+    headers = event.get("headers") or {}
+    return next((str(headers[name]) for name in headers if name.lower() == "content-type"), "")
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def require_json(content_type: str) -> None:

@@ -159,11 +159,14 @@ def interrupt(*_: Any) -> None:
 
 
 def clean_up(derived: Path, now: float | None = None) -> None:
-    """Delete upload records older than a day; one that cannot be deleted is left for later."""
-    from imagesearch.domain.storage_keys import UPLOADS
+    """Delete records of uploads and searches that are older than a day.
+
+    One that cannot be deleted is left for later.
+    """
+    from imagesearch.domain.storage_keys import SEARCHES, UPLOADS
 
     oldest = (time.time() if now is None else now) - UPLOAD_RECORD_SECONDS
-    for record in (derived / UPLOADS).glob("*"):
+    for record in (path for kind in (UPLOADS, SEARCHES) for path in (derived / kind).glob("*")):
         try:
             if record.stat().st_mtime < oldest:
                 record.unlink()

@@ -23,7 +23,7 @@ STAGE = "local"
 # With CORS_ORIGIN, the header Access-Control-Allow-Origin depends on the origin of the request.
 VARY = "Accept-Encoding, Origin"
 # The binary media types of template.yaml; every other body reaches the function as text.
-BINARY_TYPE = "image/"
+BINARY_TYPES = ("image/", "application/octet-stream", "multipart/form-data")
 MAX_QUERY_FIELDS = 100
 # The WSGI variable in which Auth stores the id of the request's API key.
 KEY_ID = "imagesearch.key_id"
@@ -93,7 +93,7 @@ def http_response(result: Mapping[str, Any]) -> HttpResponse:
 def _event_body(request: HttpRequest) -> tuple[str | None, bool]:
     if not request.body:
         return None, False
-    if request.headers.get("content-type", "").lower().startswith(BINARY_TYPE):
+    if request.headers.get("content-type", "").lower().startswith(BINARY_TYPES):
         return base64.b64encode(request.body).decode(), True
     return request.body.decode(), False
 

@@ -31,6 +31,8 @@ from local.web.gateway import send_error
 BLOCK = 1 << 16
 MAX_HEADER = 8_192
 MAX_FIELD = 32_768
+# The boundary has up to 70 characters; parsing takes more than linear time in the options.
+MAX_CONTENT_TYPE = 500
 MAX_FIELDS = 50
 
 
@@ -43,6 +45,8 @@ class MultipartForm:
 
     def __init__(self, body: IO[bytes], content_type: str) -> None:
         """Read up to the file. Raises BadForm."""
+        if len(content_type) > MAX_CONTENT_TYPE:
+            raise BadForm("the content type is too long")
         media_type, options = parse_options_header(content_type)
         if media_type != "multipart/form-data":
             raise BadForm("the body is not multipart/form-data")

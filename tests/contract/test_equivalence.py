@@ -21,7 +21,7 @@ KEYS = [
 IDS = [ImageRef("bucket", key).id for key in KEYS[:3]] + ["nobody"]
 METADATA = st.dictionaries(st.sampled_from(["camera", "lens"]), st.text("xyz", max_size=2))
 VECTORS = st.tuples(*[st.integers(-2, 2)] * 4).filter(any).map(lambda v: np.array(v, np.float32))
-COLLECTIONS = st.sampled_from([None, "cats", "dogs", "birds"])
+COLLECTIONS = st.sampled_from([None, "cats", "cats/é", "dogs", "birds"])
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = st.integers(-2, 2).map(lambda n: TIME + timedelta(microseconds=700 * n))
 WIDTHS = st.none() | st.integers(1, 4)
@@ -46,7 +46,14 @@ leaves = st.one_of(
         st.sampled_from(["camera", "lens"]),
         st.lists(st.text("xyz", max_size=2), max_size=3).map(tuple),
     ),
+    st.builds(
+        f.MetadataContains,
+        st.sampled_from(["camera", "lens"]),
+        st.lists(st.text("xyZ*", min_size=1, max_size=2), max_size=2).map(tuple),
+    ),
     st.sampled_from(["camera", "lens"]).map(f.MetadataRecorded),
+    bounds(st.integers(0, 16)).map(lambda given: f.NumberRange("pixels", **given)),
+    st.sampled_from(["landscape", "square"]).map(lambda shape: f.OneOf("orientation", (shape,))),
     st.sampled_from(["collection", "sha256"]).map(f.Recorded),
 )
 several = st.recursive(
@@ -66,7 +73,7 @@ def steps(draw):
     key = draw(st.sampled_from(KEYS))
     operation = draw(st.sampled_from(["put", "put", "put", "touch", "reject", "delete"]))
     current = draw(st.sampled_from([True, True, True, False]))
-    more = {"metadata": draw(METADATA), "width": draw(WIDTHS)}
+    more = {"metadata": draw(METADATA), "width": draw(WIDTHS), "height": draw(WIDTHS)}
     return key, operation, draw(VECTORS), more | {"taken_at": draw(st.none() | TIMES)}, current
 
 
@@ -125,6 +132,7 @@ def assert_same_records(sqlite, opensearch, collection, filter):
     )
     assert ours == theirs
     assert sqlite.index.count(selection) == opensearch.index.count(selection) == len(ours)
+    assert sqlite.index.facets(selection) == opensearch.index.facets(selection)
     listed = (subject.listed_keys(collection=collection) for subject in (sqlite, opensearch))
     assert next(listed) == next(listed)
 

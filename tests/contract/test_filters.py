@@ -9,6 +9,7 @@ from imagesearch.domain.filters import (
     AnyOf,
     DateRange,
     KeyPrefix,
+    MetadataContains,
     MetadataOneOf,
     MetadataRecorded,
     Not,
@@ -131,6 +132,38 @@ def test_a_metadata_name_can_contain_any_characters(subject, put, found):
     subject.store(*(put(f"{n}", metadata={name: "X100"}) for n, name in enumerate(ODD_NAMES)))
     for n, name in enumerate(ODD_NAMES):
         assert found(MetadataOneOf(name, ("X100",))) == [f"{n}"]
+
+
+def test_metadata_is_filtered_by_a_part_of_a_value_without_case(subject, put, found):
+    subject.store(
+        put("a", metadata={"camera": "Canon EOS 5D", "a.b": "100% _x_ *?\\\\"}),
+        put("b", metadata={"camera": "CANON"}),
+        put("c", metadata={"camera": "É canön", "lens": "canon"}),
+        put("d"),
+    )
+    assert found(MetadataContains("camera", ("canon",))) == ["a", "b"]
+    assert found(MetadataContains("camera", ("cAN",))) == ["a", "b", "c"]
+    assert found(MetadataContains("camera", ("nikon", "eos"))) == ["a"]
+    assert found(MetadataContains("camera", ("é",))) == []
+    assert found(MetadataContains("camera", ("CANö",))) == ["c"]
+    assert found(MetadataContains("camera", ())) == []
+    assert found(Not(MetadataContains("camera", ("canon",)))) == ["c", "d"]
+    for part in ("%", "_X_", "*?", "\\\\", "100% _x_ *?\\\\"):
+        assert found(MetadataContains("a.b", (part,))) == ["a"]
+    assert found(MetadataContains("a.b", ("?*",))) == []
+
+
+def test_the_shape_and_the_number_of_pixels_are_filtered(subject, put, found):
+    subject.store(
+        put("wide", width=40, height=30),
+        put("tall", width=30, height=40),
+        put("even", width=20, height=20),
+        put("none"),
+    )
+    assert found(OneOf("orientation", ("landscape",))) == ["wide"]
+    assert found(OneOf("orientation", ("portrait", "square"))) == ["even", "tall"]
+    assert found(NumberRange("pixels", gte=1200)) == ["tall", "wide"]
+    assert found(NumberRange("pixels", lt=1200)) == ["even"]
 
 
 def test_text_fields_are_filtered_by_values(subject, put, found):

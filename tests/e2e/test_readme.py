@@ -51,7 +51,7 @@ def place(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory
     for images in (folder / "samples", home / "Pictures"):
         reset_to_few(images)
     served = serve(folder / "samples").start("--allow-uploads").ready()
-    found = served.get("/v1/search", q="an owl")
+    found = served.get("/v1/search", q="an owl", feedback="true")
     environment = os.environ | {
         "HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

@@ -185,11 +185,12 @@ def uploads(store, index, cloud, derived) -> UploadService:
 
 @pytest.fixture
 def parts(index, label_index, texts, images, store, derived, uploads, manifest) -> Dependencies:
-    searcher = Searcher(index, texts, images)
+    ids = SearchIds(manifest.name, derived)
+    searcher = Searcher(index, texts, images, ids=ids)
     labels = LabelEncoder(texts, manifest.prompts)
     sets = LabelSets(lambda: label_index, labels)
     classifier = Classifier(QueryEncoder(index, texts, images), labels, sets)
-    feedback = Feedback(index, derived, SearchIds(manifest.name), manifest.image_space)
+    feedback = Feedback(index, derived, ids, manifest.image_space)
     return Dependencies(
         searcher,
         store,

@@ -204,7 +204,10 @@ def test_a_label_set_is_created_read_used_and_deleted(full, search):
 
 
 def test_feedback_is_stored_in_the_derived_bucket(full, search):
-    found = json.loads(search(event("api-search-get"))["body"])
+    asked = event("api-search-get")
+    asked["queryStringParameters"]["feedback"] = "true"
+    asked["multiValueQueryStringParameters"]["feedback"] = ["true"]
+    found = json.loads(search(asked)["body"])
     given = event("api-feedback-late")
     hit = found["hits"][0]["id"]
     body = {"search_id": found["search_id"], "id": hit, "relevant": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,19 +12,24 @@ import numpy as np
 
 from imagesearch.adapters.index_records import epoch_milliseconds, query_vector, unit_vector
 from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.facets import Facets, facets_of
 from imagesearch.domain.filters import (
     AllOf,
     AnyOf,
     DateRange,
+    FieldFilter,
     Filter,
     KeyPrefix,
+    MetadataContains,
     MetadataOneOf,
     MetadataRecorded,
     Not,
     NumberRange,
     OneOf,
     Recorded,
+    lower_ascii,
 )
+from imagesearch.domain.folders import CollectionCount, folder_of, folders, in_collection
 from imagesearch.domain.images import Document, Embedding, IndexEntry, Linked, Scanned, Status
 from imagesearch.domain.ports import (
     Delete,
@@ -115,6 +121,35 @@ class FakeIndex:
 
     def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
         return len(self._selected(selection))
+
+    def facets(self, selection: Selection = ALL_DOCUMENTS) -> Facets:
+        return facets_of(self._selected(selection), selection.collection)
+
+    def collections(
+        self,
+        selection: Selection = ALL_DOCUMENTS,
+        *,
+        depth: int,
+        after: str | None = None,
+        limit: int,
+    ) -> list[CollectionCount]:
+        parent = "" if selection.collection is None else folder_of(selection.collection)
+        images = Counter(
+            folder for each in self._selected(selection) for folder in folders(each.ref.key)
+        )
+        levels = parent.count("/")
+        below = sorted(name for name in images if name.startswith(parent) and name != parent)
+        found = [
+            CollectionCount(
+                folder[:-1],
+                images[folder],
+                nested=any(other.startswith(folder) and other != folder for other in images),
+            )
+            for folder in below
+            if folder.count("/") - levels <= depth
+            if after is None or folder > folder_of(after)
+        ]
+        return found[:limit]
 
     def scan(
         self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
@@ -212,12 +247,24 @@ class FakeIndex:
 def _matches(document: Document, selection: Selection) -> bool:
     return (
         selection.status in (None, document.status)
-        and selection.collection in (None, document.ref.collection)
+        and in_collection(document.ref.key, selection.collection)
         and (selection.filter is None or _holds(selection.filter, document))
     )
 
 
 def _holds(filter: Filter, document: Document) -> bool:
+    match filter:
+        case AllOf(filters):
+            return all(_holds(each, document) for each in filters)
+        case AnyOf(filters):
+            return any(_holds(each, document) for each in filters)
+        case Not(negated):
+            return not _holds(negated, document)
+        case _:
+            return _field_holds(filter, document)
+
+
+def _field_holds(filter: FieldFilter, document: Document) -> bool:
     match filter:
         case KeyPrefix(prefix):
             return document.ref.key.startswith(prefix)
@@ -225,18 +272,15 @@ def _holds(filter: Filter, document: Document) -> bool:
             return _text(document, field) in values
         case MetadataOneOf(name, values):
             return document.metadata.get(name) in values
+        case MetadataContains(name, texts):
+            value = lower_ascii(document.metadata.get(name, ""))
+            return any(lower_ascii(text) in value for text in texts if name in document.metadata)
         case Recorded(field):
             return _text(document, field) is not None
         case MetadataRecorded(name):
             return name in document.metadata
         case NumberRange() | DateRange():
             return _within(filter, getattr(document, filter.field))
-        case AllOf(filters):
-            return all(_holds(each, document) for each in filters)
-        case AnyOf(filters):
-            return any(_holds(each, document) for each in filters)
-        case Not(negated):
-            return not _holds(negated, document)
 
 
 def _text(document: Document, field: str) -> str | None:

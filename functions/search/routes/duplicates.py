@@ -84,7 +84,7 @@ class PostedCheck(BaseModel):
         str | None,
         Field(
             max_length=MAX_COLLECTION,
-            description="Only images of this collection: the first folder of the key.",
+            description="Only images of this collection: a folder, such as `cats/kittens`.",
         ),
     ] = None
 

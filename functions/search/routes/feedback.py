@@ -10,8 +10,7 @@ from ..requests import RequestBody, posted_json, require_json
 from ..responses import ResponseModel, json_response
 from ..routing import Dependencies, LogFields, Operation
 
-# The longest search ID: that of a model with 8,192 dimensions.
-MAX_SEARCH_ID = 12_000
+MAX_SEARCH_ID = 64
 SUMMARY = "Report whether a hit was relevant"
 DESCRIPTION = """Stored as training data: the embeddings of query and image, and the verdict. The
 user is not recorded, nor the text or image of the query. Repeated feedback is stored once."""

@@ -61,6 +61,7 @@ from ..routing import (
     LogFields,
     Operation,
 )
+from .search_filters import FilterParameter, parsed_filter
 
 # A character has up to four bytes in UTF-8.
 MAX_STEM = MAX_NAME_BYTES // 4
@@ -245,11 +246,20 @@ class ImageRoutes:
         status: ListedStatus = None,
         collection: Collection = None,
         prefix: Prefix = None,
+        filter: FilterParameter = None,
         sort: Sort = "key",
         cursor: CursorParameter = None,
         limit: Limit = LIST_LIMIT,
     ) -> Response[Any]:
-        listed = ListRequest(status, collection or None, prefix or None, Order(sort), cursor, limit)
+        listed = ListRequest(
+            status,
+            collection or None,
+            prefix or None,
+            Order(sort),
+            cursor,
+            limit,
+            parsed_filter(filter),
+        )
         listing = self._dependencies.searcher.list_documents(listed)
         self._log(images=len(listing.documents))
         return json_response(_image_list(listing, self._dependencies.image_urls))

@@ -1,8 +1,9 @@
 """Search routes: by text, by image, by an indexed image, by a mixture, and in batches."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.request import Request
@@ -13,6 +14,7 @@ from imagesearch.domain.errors import ImageSearchError, PayloadTooLarge
 from imagesearch.domain.queries import (
     MAX_TERMS,
     Hit,
+    HitOrder,
     ImageQuery,
     LeafQuery,
     MixedQuery,
@@ -30,18 +32,22 @@ from imagesearch.search.searcher import SearchAnswer
 
 from ..request_log import short_digest
 from ..requests import (
+    FEEDBACK,
     LIMIT,
     MAX_COLLECTION,
     MAX_CURSOR,
+    SORTED,
     Base64,
     Collection,
     CursorParameter,
+    HitSort,
     ImageId,
     ImageUrl,
     Limit,
     MinRelevance,
     RequestBody,
     Text,
+    WithFeedback,
     check_image_size,
     is_json,
     posted_image,
@@ -79,7 +85,7 @@ from ..routing import (
     LogFields,
     Operation,
 )
-from .search_filters import EXAMPLE, SearchFilter
+from .search_filters import EXAMPLE, FilterParameter, SearchFilter, parsed_filter
 
 MAX_WEIGHT = 100
 MAX_SEARCHES = 32
@@ -100,7 +106,7 @@ the next page of the same search; each image appears once, and pages end at 1,00
 POSTED = f"""{PAGES}
 
 The body is JSON or the bytes of an image. With an image as the body, `limit`, `cursor`,
-`collection` and `min_relevance` are query parameters."""
+`collection`, `min_relevance`, `filter` and `sort` are query parameters."""
 BATCH_RULES = f"""Up to {MAX_SEARCHES} searches per request, with up to {MAX_IMAGES} images in
 total. The sum of all `limit` is at most {MAX_BATCH_HITS}.
 
@@ -196,7 +202,7 @@ class PostedSearch(BaseModel):
         str | None,
         Field(
             max_length=MAX_COLLECTION,
-            description="Only images of this collection: the first folder of the key.",
+            description="Only images of this collection: a folder, such as `cats/kittens`.",
         ),
     ] = None
     filter: SearchFilter | None = None
@@ -204,6 +210,10 @@ class PostedSearch(BaseModel):
         float | None,
         Field(strict=True, ge=0, le=1, description="Minimum relevance of a hit."),
     ] = None
+    sort: Annotated[Literal["relevance", "taken_at", "-taken_at"], Field(description=SORTED)] = (
+        "relevance"
+    )
+    feedback: Annotated[bool, Field(strict=True, description=FEEDBACK)] = False
 
     def search(self) -> Search:
         """Raises PayloadTooLarge."""
@@ -214,6 +224,34 @@ class PostedSearch(BaseModel):
             self.collection or None,
             self.filter.filter() if self.filter else None,
             self.min_relevance,
+            HitOrder(self.sort),
+            self.feedback,
+        )
+
+
+@dataclass(frozen=True)
+class AskedSearch:
+    """The query parameters of a search."""
+
+    limit: int = LIMIT
+    cursor: str | None = None
+    collection: str | None = None
+    min_relevance: float | None = None
+    filter: str | None = None
+    sort: str = "relevance"
+    feedback: bool = False
+
+    def search(self, query: Query) -> Search:
+        """Raises ValidationError, InvalidQuery for the filter."""
+        return Search(
+            query,
+            self.limit,
+            self.cursor,
+            self.collection or None,
+            parsed_filter(self.filter),
+            self.min_relevance,
+            HitOrder(self.sort),
+            self.feedback,
         )
 
 
@@ -298,8 +336,12 @@ class SearchResult(ResponseModel):
     """Hits by descending similarity."""
 
     search_id: Annotated[
-        str, Field(description="Identifies the search in feedback; valid for one day.")
-    ]
+        str | None,
+        Field(
+            description="Identifies the search in feedback, valid for one day; absent without"
+            " `feedback`."
+        ),
+    ] = None
     model: Annotated[str, Field(description="Model that embedded the query.")]
     took_ms: Took
     hits: Annotated[list[FoundImage], Field(description="Most similar image first.")]
@@ -375,10 +417,12 @@ class SearchRoutes:
         cursor: CursorParameter = None,
         collection: Collection = None,
         min_relevance: MinRelevance = None,
+        filter: FilterParameter = None,
+        sort: HitSort = "relevance",
+        feedback: WithFeedback = False,
     ) -> Response[Any]:
-        return self._search(
-            Search(TextQuery(q), limit, cursor, collection or None, min_relevance=min_relevance)
-        )
+        asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort, feedback)
+        return self._search(asked.search(TextQuery(q)))
 
     def search_posted(
         self,
@@ -387,13 +431,14 @@ class SearchRoutes:
         cursor: CursorParameter = None,
         collection: Collection = None,
         min_relevance: MinRelevance = None,
+        filter: FilterParameter = None,
+        sort: HitSort = "relevance",
+        feedback: WithFeedback = False,
     ) -> Response[Any]:
         event = request.resolved_event
         if not is_json(event.headers.get("content-type", "")):
-            image = ImageQuery(posted_image(event))
-            return self._search(
-                Search(image, limit, cursor, collection or None, min_relevance=min_relevance)
-            )
+            asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort, feedback)
+            return self._search(asked.search(ImageQuery(posted_image(event))))
         reject_parameters(request)
         return self._search(posted_json(event, PostedSearch).search())
 
@@ -415,16 +460,19 @@ class SearchRoutes:
         cursor: CursorParameter = None,
         collection: Collection = None,
         min_relevance: MinRelevance = None,
+        filter: FilterParameter = None,
+        sort: HitSort = "relevance",
+        feedback: WithFeedback = False,
     ) -> Response[Any]:
-        return self._search(
-            Search(StoredQuery(id), limit, cursor, collection or None, min_relevance=min_relevance)
-        )
+        asked = AskedSearch(limit, cursor, collection, min_relevance, filter, sort, feedback)
+        return self._search(asked.search(StoredQuery(id)))
 
     def _search(self, search: Search) -> Response[Any]:
         result = self._dependencies.searcher.search(search)
         took = result.took_ms
+        if result.search_id:
+            self._log(search=short_digest(result.search_id))
         self._log(
-            search=short_digest(result.search_id),
             hits=len(result.hits),
             embed_ms=took.embed,
             search_ms=took.search,
@@ -454,7 +502,7 @@ def found_image(hit: Hit, urls: ImageUrls) -> FoundImage:
 def _search_result(result: SearchAnswer, urls: ImageUrls) -> SearchResult:
     took = result.took_ms
     return SearchResult(
-        search_id=result.search_id,
+        **({"search_id": result.search_id} if result.search_id else {}),
         model=result.model,
         took_ms=Took(embed=took.embed, search=took.search, total=took.total),
         hits=[found_image(hit, urls) for hit in result.hits],

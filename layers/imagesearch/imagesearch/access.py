@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from urllib.parse import unquote
 
 from imagesearch.domain.errors import NotAllowed
-from imagesearch.domain.filters import AllOf, Filter, OneOf
+from imagesearch.domain.facets import Facets
+from imagesearch.domain.filters import AllOf, AnyOf, Filter, KeyPrefix, OneOf
+from imagesearch.domain.folders import CollectionCount, folder_of, in_collection
 from imagesearch.domain.images import (
     Document,
     Embedding,
@@ -33,12 +35,15 @@ from imagesearch.uploads import image_not_found
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The collections that a key may access; an image without a collection is in no scope."""
+    """The collections that a key may access; an image without a collection is in no scope.
+
+    A collection is a folder of any level, such as `cats` or `cats/kittens`.
+    """
 
     collections: frozenset[str]
 
     def holds(self, ref: ImageRef) -> bool:
-        return ref.collection in self.collections
+        return any(in_collection(ref.key, each) for each in self.collections)
 
     def require(self, ref: ImageRef) -> None:
         """Raises NotAllowed for an image outside the scope."""
@@ -53,8 +58,21 @@ class Scope:
 
     def narrowed(self, filter: Filter | None) -> Filter:
         """The filter, limited to images in the scope."""
-        within = OneOf("collection", tuple(sorted(self.collections)))
+        names = sorted(self.collections)
+        within: Filter = OneOf("collection", tuple(each for each in names if "/" not in each))
+        if nested := [KeyPrefix(folder_of(each)) for each in names if "/" in each]:
+            within = AnyOf((within, *nested))
         return AllOf((within, filter)) if filter else within
+
+    def visible(self, collection: str | None) -> list[str]:
+        """The outermost collections in the scope that are in a collection, in the order of keys."""
+        if collection is not None and self.holds(ImageRef("", folder_of(collection))):
+            return [collection]
+        within = [each for each in self.collections if in_collection(folder_of(each), collection)]
+        outermost = [
+            each for each in within if not any(in_collection(each, other) for other in within)
+        ]
+        return sorted(outermost, key=lambda each: folder_of(each).encode())
 
 
 def key_bindings(text: str) -> dict[str, Scope]:
@@ -178,17 +196,28 @@ class ScopedIndex:
     def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
         return self._index.count(self._within(selection))
 
+    def facets(self, selection: Selection = ALL_DOCUMENTS) -> Facets:
+        return self._index.facets(self._within(selection))
+
+    def collections(
+        self,
+        selection: Selection = ALL_DOCUMENTS,
+        *,
+        depth: int,
+        after: str | None = None,
+        limit: int,
+    ) -> list[CollectionCount]:
+        return self._index.collections(
+            self._within(selection), depth=depth, after=after, limit=limit
+        )
+
     def scan(
         self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
     ) -> Iterator[Scanned]:
         return self._index.scan(self._within(selection), embeddings=embeddings)
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
-        visible = self._scope.collections & (
-            {collection} if collection else self._scope.collections
-        )
-        # The order of keys: in a key, a slash follows the collection.
-        for each in sorted(visible, key=lambda name: f"{name}/".encode()):
+        for each in self._scope.visible(collection):
             yield from self._index.linked(collection=each)
 
     def list_entries(self, *, after: str = "") -> Iterator[IndexEntry]:

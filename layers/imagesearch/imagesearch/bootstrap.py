@@ -135,6 +135,7 @@ def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:
         relevance_of(settings.model_uri),
         web_images(settings),
         language_notices(settings.model_uri),
+        _search_ids(settings),
     )
 
 
@@ -160,9 +161,13 @@ def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
     return Feedback(
         _index_within(settings, scope),
         derived_store(settings),
-        SearchIds(manifest.name),
+        _search_ids(settings),
         manifest.image_space,
     )
+
+
+def _search_ids(settings: Settings) -> SearchIds:
+    return SearchIds(manifest_of(settings.model_uri).name, derived_store(settings))
 
 
 def duplicate_groups(settings: Settings, scope: Scope | None = None) -> DuplicateFinder:

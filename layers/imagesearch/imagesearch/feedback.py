@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from imagesearch.domain.errors import NotAllowed
+from imagesearch.domain.errors import InvalidQuery, NotAllowed
 from imagesearch.domain.images import Embedding
 from imagesearch.domain.ports import DerivedStore, VectorIndex
 from imagesearch.domain.storage_keys import feedback_key
@@ -33,10 +33,14 @@ class Feedback:
         """
         if self._store is None:
             raise NotAllowed("feedback is not stored here", "set DERIVED_URI to a bucket or folder")
-        searched = self._ids.unseal(search_id)
+        searched = self._ids.find(search_id)
         embedding = self._index.embeddings([image_id]).get(image_id)
         if embedding is None:
             raise indexed_image_not_found(image_id)
+        if searched.embedding.shape != embedding.shape:
+            raise InvalidQuery(
+                "the search_id is of another index", "search again", "invalid_search_id"
+            )
         event = self._event(searched, image_id, embedding, relevant)
         digest = hashlib.sha256(f"{search_id} {image_id} {relevant}".encode()).hexdigest()[:32]
         key = feedback_key(searched.time.date(), digest)

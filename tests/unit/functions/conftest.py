@@ -99,8 +99,13 @@ def languages() -> LanguageNotices | None:
 
 
 @pytest.fixture
-def searcher(index, texts, images, web, languages) -> Searcher:
-    return Searcher(index, texts, images, RELEVANCE, web, languages)
+def search_ids(derived) -> SearchIds:
+    return SearchIds("fake", derived)
+
+
+@pytest.fixture
+def searcher(index, texts, images, web, languages, search_ids) -> Searcher:
+    return Searcher(index, texts, images, RELEVANCE, web, languages, search_ids)
 
 
 @pytest.fixture
@@ -150,8 +155,8 @@ def uploads() -> UploadService | None:
 
 
 @pytest.fixture
-def feedback(index, derived) -> Feedback:
-    return Feedback(index, derived, SearchIds("fake"), "space")
+def feedback(index, derived, search_ids) -> Feedback:
+    return Feedback(index, derived, search_ids, "space")
 
 
 @pytest.fixture

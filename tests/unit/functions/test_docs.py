@@ -52,6 +52,9 @@ def test_the_document_lists_every_operation_under_v1_and_no_page(document):
         ("post", "/v1/duplicates/check"),
         ("post", "/v1/classify"),
         ("post", "/v1/feedback"),
+        ("get", "/v1/facets"),
+        ("post", "/v1/facets"),
+        ("get", "/v1/collections"),
         ("get", "/v1/labelsets"),
         ("get", "/v1/labelsets/{name}"),
         ("put", "/v1/labelsets/{name}"),
@@ -128,7 +131,9 @@ def test_every_error_has_the_common_schema(document):
 def test_a_search_can_be_json_or_an_image(document):
     body = document["paths"]["/v1/search"]["post"]["requestBody"]
     assert body["required"]
-    assert set(body["content"]) == {"application/json", "image/*"}
+    assert set(body["content"]) == {
+        *("application/json", "image/*", "application/octet-stream", "multipart/form-data"),
+    }
     assert {"404", "413", "415", "422"} <= set(document["paths"]["/v1/search"]["post"]["responses"])
 
 

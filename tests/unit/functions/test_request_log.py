@@ -7,11 +7,10 @@ from tests.support.fakes import picture
 
 def test_a_search_is_logged_in_one_line(ask, fill, logs):
     fill({"a.png": picture("a cat")})
-    answer = ask("GET", "/v1/search", q="a cat")
+    ask("GET", "/v1/search", q="a cat")
     [line] = logs.of("request")
     assert (line["route"], line["status"], line["hits"]) == ("/v1/search", 200, 1)
-    assert len(line["search"]) == 12
-    assert answer.json["search_id"] not in logs
+    assert "search" not in line
     assert line["request_id"] == "request-1"
     assert line["ms"] >= line["embed_ms"] + line["search_ms"]
 

@@ -224,7 +224,7 @@ def test_a_search_by_a_real_slow_file_is_422(decoders, dependencies, logger, met
 
 
 def test_the_images_of_a_batch_have_one_time_budget(dependencies, logger, metrics, images, index):
-    images.invocation = invocation = Invocation(timeout=28)
+    images.invocation = invocation = Invocation(28)
     handler = make_search_handler(dependencies, RequestLog(logger, metrics))
     files = [picture(f"a{number} slow 6") for number in range(5)]
     searches = [{"query": {"image": b64encode(data).decode()}} for data in files]

@@ -1,5 +1,6 @@
 """Pagination: each match is on one page, and a cursor is valid for its own request only."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -26,6 +27,7 @@ from imagesearch.search.pagination import (
     seal_position,
     unseal,
     unseal_position,
+    unseal_time,
 )
 from imagesearch.search.searcher import Searcher
 from tests.support.fakes import FakeTexts, picture
@@ -167,7 +169,10 @@ values = st.lists(st.text() | st.integers() | st.floats(allow_nan=False) | st.no
 
 @given(values, st.text())
 def test_a_sealed_value_is_restored(state, request):
-    assert unseal(seal(state, request), request) == state
+    types = [type(value) for value in state]
+    assert unseal(seal(state, request), request, *types) == state
+    with pytest.raises(InvalidQuery):
+        unseal(seal(state, request), request, *types, str)
 
 
 @given(values)
@@ -177,7 +182,7 @@ def test_a_cursor_is_safe_in_a_url(state):
 
 def test_a_cursor_of_another_request_is_rejected():
     with pytest.raises(InvalidQuery, match="does not belong") as raised:
-        unseal(seal([1], "dogs"), "cats")
+        unseal(seal([1], "dogs"), "cats", int)
     assert raised.value.code == "invalid_cursor"
 
 
@@ -186,19 +191,31 @@ def test_every_changed_character_is_rejected():
     for place_ in range(len(cursor)):
         other = "A" if cursor[place_] != "A" else "B"
         with pytest.raises(InvalidQuery):
-            unseal(cursor[:place_] + other + cursor[place_ + 1 :], "dogs")
+            unseal(cursor[:place_] + other + cursor[place_ + 1 :], "dogs", float, str, int)
 
 
 @pytest.mark.parametrize("tail", ["A", "=", "==", "====", "!", " ", "\n", ".", "é", "\0"])
 def test_appended_characters_are_rejected(tail):
     with pytest.raises(InvalidQuery):
-        unseal(seal([1], "dogs") + tail, "dogs")
+        unseal(seal([1], "dogs") + tail, "dogs", int)
 
 
 @given(st.text())
 def test_any_text_is_rejected_without_another_error(text):
     with pytest.raises(InvalidQuery):
         unseal(text, "dogs")
+
+
+@given(values | st.recursive(st.none(), st.lists, max_leaves=5).map(lambda state: [state]))
+def test_a_forged_state_is_rejected_without_another_error(state):
+    """The checksum detects changes, and any client can compute it."""
+    for read in (unseal_position, unseal_time):
+        with suppress(InvalidQuery):
+            read(seal(state, "dogs"), "dogs")
+    for forged in ([2.0, "id", 1], [float("nan"), "id", 1], [0.5, "id", MAX_DEPTH], ["x", "y"]):
+        for read in (unseal_position, unseal_time):
+            with pytest.raises(InvalidQuery):
+                read(seal(forged, "dogs"), "dogs")
 
 
 def test_a_cursor_preserves_the_exact_score():

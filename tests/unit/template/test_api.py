@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from local.web.gateway import BINARY_TYPES
+
 
 @pytest.fixture
 def api(resources) -> dict[str, Any]:
@@ -102,7 +104,9 @@ def test_every_key_has_a_throttle_and_a_quota(api):
 
 
 def test_image_bytes_are_binary_and_text_is_text(api):
-    assert api["BinaryMediaTypes"] == ["image~1*"]
+    assert [each.replace("~1", "/").rstrip("*") for each in api["BinaryMediaTypes"]] == [
+        *BINARY_TYPES
+    ]
 
 
 def test_clients_need_tls_1_2(api):

@@ -17,6 +17,7 @@ from functions.search.requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE
 from imagesearch.adapters.opensearch.index import TOMBSTONE_RETENTION
 from imagesearch.adapters.sqs import KEYS_PER_MESSAGE
 from imagesearch.domain.ports import UPLOAD_BYTES, UPLOAD_SECONDS
+from imagesearch.domain.storage_keys import SEARCHES, UPLOADS
 from imagesearch.settings import Settings
 from local.commands.serve import UPLOAD_RECORD_SECONDS
 from tests.support.aws.template import Deployment, load_template
@@ -85,9 +86,11 @@ def test_a_deletion_is_remembered_as_long_as_an_event_may_wait(resources):
         assert timedelta(seconds=period) == TOMBSTONE_RETENTION
 
 
-def test_a_pending_upload_is_remembered_as_long_as_on_one_machine(resources):
-    (rule,) = resources["DerivedBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-    assert timedelta(days=rule["ExpirationInDays"]).total_seconds() == UPLOAD_RECORD_SECONDS
+def test_pending_uploads_and_searches_are_remembered_as_long_as_on_one_machine(resources):
+    rules = resources["DerivedBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert {rule["Prefix"] for rule in rules} == {UPLOADS, SEARCHES}
+    for rule in rules:  # `clean_up` deletes both
+        assert timedelta(days=rule["ExpirationInDays"]).total_seconds() == UPLOAD_RECORD_SECONDS
     assert UPLOAD_RECORD_SECONDS > UPLOAD_SECONDS
 
 

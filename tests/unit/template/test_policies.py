@@ -90,7 +90,6 @@ def test_indexing_reads_this_bucket_and_only_search_changes_it(allowed):
             {
                 "SignUploads",
                 "RecordPendingUploads",
-                "ListPendingUploads",
                 "DistinguishMissingFromForbidden",
             },
         ),

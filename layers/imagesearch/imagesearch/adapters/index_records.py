@@ -16,15 +16,7 @@ PLAIN = (
     *("sha256", "content_type", "width", "height"),
     *("latitude", "longitude", "place_read", "phash", "miniature", "contrasts", "thumbnail"),
 )
-# A key of 1,024 bytes may have 1,023 folders.
-FOLDER_LEVELS = 16
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def folders(key: str) -> list[str]:
-    """The folders of a key, outermost first: "a/" and "a/b/" of "a/b/c"; FOLDER_LEVELS at most."""
-    ends = [position + 1 for position, letter in enumerate(key) if letter == "/"]
-    return [key[:end] for end in ends[:FOLDER_LEVELS]]
 
 
 def epoch_milliseconds(time: datetime) -> int:

@@ -114,7 +114,7 @@ class LabelSets:
         """One page of a set's labels, ordered by their UTF-8 bytes."""
         collection = self._collection(name)
         request = f"labels of {collection}"
-        after = str(unseal(cursor, request)[0]) if cursor else None
+        after = str(unseal(cursor, request, str)[0]) if cursor else None
         labels = Selection(collection=collection)
         found = self._index.list_documents(labels, after=after, limit=limit + 1)
         more = len(found) > limit

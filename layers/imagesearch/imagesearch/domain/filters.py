@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-NumberField: TypeAlias = Literal["width", "height", "size", "latitude", "longitude"]
+NumberField: TypeAlias = Literal["width", "height", "pixels", "size", "latitude", "longitude"]
 DateField: TypeAlias = Literal["taken_at", "indexed_at", "last_modified"]
-TextField: TypeAlias = Literal["collection", "content_type", "sha256", "phash", "model"]
+TextField: TypeAlias = Literal[
+    "collection", "content_type", "orientation", "sha256", "phash", "model"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,14 @@ class MetadataOneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class MetadataContains:
+    """The metadata entry `name` contains one of these texts; A to Z match in either case."""
+
+    name: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """The field has a value."""
 
@@ -99,6 +109,21 @@ class Not:
 
 
 FieldFilter: TypeAlias = (
-    KeyPrefix | NumberRange | DateRange | OneOf | MetadataOneOf | Recorded | MetadataRecorded
+    KeyPrefix
+    | NumberRange
+    | DateRange
+    | OneOf
+    | MetadataOneOf
+    | MetadataContains
+    | Recorded
+    | MetadataRecorded
 )
 Filter: TypeAlias = FieldFilter | AllOf | AnyOf | Not
+
+
+def lower_ascii(text: str) -> str:
+    """The text with A to Z in lower case; other letters are unchanged."""
+    return text.translate(_LOWER)
+
+
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}

@@ -23,6 +23,14 @@ class Status(StrEnum):
     REJECTED = "rejected"
 
 
+class Orientation(StrEnum):
+    """The shape of an image as displayed."""
+
+    LANDSCAPE = "landscape"
+    PORTRAIT = "portrait"
+    SQUARE = "square"
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRef:
     """The location of an image: a bucket and a key."""
@@ -169,6 +177,20 @@ class Document:
     @property
     def id(self) -> str:
         return self.ref.id
+
+    @property
+    def pixels(self) -> int | None:
+        """The number of pixels; None for a rejected image."""
+        return None if self.width is None or self.height is None else self.width * self.height
+
+    @property
+    def orientation(self) -> Orientation | None:
+        """None for a rejected image."""
+        if self.width is None or self.height is None:
+            return None
+        if self.width == self.height:
+            return Orientation.SQUARE
+        return Orientation.LANDSCAPE if self.width > self.height else Orientation.PORTRAIT
 
 
 @dataclass(frozen=True, slots=True)

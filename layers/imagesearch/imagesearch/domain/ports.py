@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from imagesearch.domain.errors import UnreadableImage
+from imagesearch.domain.facets import Facets
+from imagesearch.domain.folders import CollectionCount
 from imagesearch.domain.images import (
     DetailOptions,
     Document,
@@ -290,6 +292,23 @@ class VectorIndex(ContentLookup, Protocol):
 
     def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
         """The number of matching documents."""
+
+    def facets(self, selection: Selection = ALL_DOCUMENTS) -> Facets:
+        """The facets of the matching documents; collections one level below `collection`."""
+
+    def collections(
+        self,
+        selection: Selection = ALL_DOCUMENTS,
+        *,
+        depth: int,
+        after: str | None = None,
+        limit: int,
+    ) -> list[CollectionCount]:
+        """The collections below `selection.collection`, in the order of their UTF-8 bytes.
+
+        Down to `depth` levels below it, and the first after `after`; each with the number of
+        matching documents. Collections are nested up to `folders.FOLDER_LEVELS` levels.
+        """
 
     def scan(
         self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False

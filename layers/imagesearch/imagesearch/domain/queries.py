@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import TypeAlias
 
 from imagesearch.domain.filters import Filter
@@ -31,7 +32,10 @@ class TimePosition:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The documents of a status, of a collection and that a filter holds for; None is any."""
+    """The documents of a status, of a collection and that a filter holds for; None is any.
+
+    A collection is a folder of any level, such as `cats` or `cats/kittens`.
+    """
 
     status: Status | None = None
     collection: str | None = None
@@ -122,12 +126,21 @@ class MixedQuery:
 Query: TypeAlias = LeafQuery | MixedQuery
 
 
+class HitOrder(StrEnum):
+    """The order of hits; those without a capture time are last in both orders by time."""
+
+    RELEVANCE = "relevance"
+    OLDEST_FIRST = "taken_at"
+    NEWEST_FIRST = "-taken_at"
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """A query and the page of its answer: up to `limit` hits, from `cursor` on.
 
     Limited to images in `collection`, that match `filter`, with a relevance of at least
-    `min_relevance`, in [0, 1].
+    `min_relevance`, in [0, 1]. An order by time requires `min_relevance`.
+    With `feedback`, the search is stored and its answer has an id.
     """
 
     query: Query
@@ -136,6 +149,8 @@ class Search:
     collection: str | None = None
     filter: Filter | None = None
     min_relevance: float | None = None
+    order: HitOrder = HitOrder.RELEVANCE
+    feedback: bool = False
 
 
 def leaf_queries(query: Query) -> tuple[LeafQuery, ...]:
@@ -156,7 +171,8 @@ def excluded_ids(query: Query) -> tuple[str, ...]:
 
 def search_digest(search: Search) -> str:
     """Identifies a search regardless of page and page size; its cursors belong to it."""
-    return repr(replace(search, query=_digested(search.query), limit=0, cursor=None))
+    of_any_page = replace(search, limit=0, cursor=None, feedback=False)
+    return repr(replace(of_any_page, query=_digested(search.query)))
 
 
 def _digested(query: Query) -> Query:

@@ -1,4 +1,4 @@
-"""Keys in the derived store: thumbnails, pending uploads and feedback."""
+"""Keys in the derived store: thumbnails, pending uploads, searches and feedback."""
 
 import hashlib
 from datetime import date
@@ -8,6 +8,8 @@ from imagesearch.domain.images import ImageRef
 THUMBNAILS = "thumbnails/"
 UPLOADS = "uploads/"
 FEEDBACK = "feedback/"
+# Deleted when they are a day old.
+SEARCHES = "searches/"
 
 
 def thumbnail_key(ref: ImageRef, sha256: str, version: object) -> str:
@@ -28,3 +30,8 @@ def upload_key(id: str) -> str:
 def feedback_key(day: date, digest: str) -> str:
     """One relevance judgment about a search of this day."""
     return f"{FEEDBACK}{day:%Y/%m/%d}/{digest}.json"
+
+
+def search_key(id: str) -> str:
+    """The search with this id, which waits for feedback."""
+    return f"{SEARCHES}{id}.json"

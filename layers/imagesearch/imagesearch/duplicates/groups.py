@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from imagesearch.domain.folders import in_collection
 from imagesearch.domain.images import Document, Linked, Status
 from imagesearch.domain.media_types import is_raw, without_extensions
 from imagesearch.domain.ports import VectorIndex
@@ -83,7 +84,7 @@ class DuplicateFinder:
         check_threshold(threshold)
         check_limit(limit, MAX_GROUPS)
         request = f"duplicates {threshold!r} {collection!r}"
-        after = str(unseal(cursor, request)[0]) if cursor else ""
+        after = str(unseal(cursor, request, str)[0]) if cursor else ""
         images = {each.id: each for each in self._index.linked(collection=collection)}
         rest = [each for each in _candidates(images, threshold) if each.key > after]
         found: list[Group] = []
@@ -106,7 +107,7 @@ class DuplicateFinder:
             id: stored.document
             for id, stored in self._index.get(ids).items()
             if stored.document and stored.document.status is Status.INDEXED
-            if collection in (None, stored.document.ref.collection)
+            if in_collection(stored.document.ref.key, collection)
         }
         found: list[Group] = []
         for each in candidates:

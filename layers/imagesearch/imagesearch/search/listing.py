@@ -1,14 +1,13 @@
 """Use case: list the records of the index page by page, by key or by capture time."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
-from imagesearch.domain.filters import Filter, KeyPrefix
+from imagesearch.domain.filters import AllOf, Filter, KeyPrefix
 from imagesearch.domain.images import Document, Status
 from imagesearch.domain.ports import VectorIndex
 from imagesearch.domain.queries import Selection, TimePosition
-from imagesearch.search.pagination import MAX_LIMIT, check_limit, seal, unseal
+from imagesearch.search.pagination import MAX_LIMIT, check_limit, seal_time, unseal_time
 
 
 class Order(StrEnum):
@@ -29,6 +28,14 @@ class ListRequest:
     order: Order = Order.KEY
     cursor: str | None = None
     limit: int = MAX_LIMIT
+    filter: Filter | None = None
+
+    @property
+    def selection(self) -> Selection:
+        """The documents of the list."""
+        prefix = () if self.prefix is None else (KeyPrefix(self.prefix),)
+        filters = (*prefix, self.filter) if self.filter else prefix
+        return Selection(self.status, self.collection, AllOf(filters) if filters else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +49,18 @@ class ListPage:
 def list_page(index: VectorIndex, request: ListRequest) -> ListPage:
     """The page of records from the cursor on; raises InvalidQuery, Unavailable."""
     check_limit(request.limit)
-    identity = f"list {request.order} {request.status} {request.collection!r} {request.prefix!r}"
-    after = _position(request.cursor, identity)
+    identity = f"list {request.order} {request.selection!r}"
+    after = unseal_time(request.cursor, identity)
     # One record more than the page holds shows that a next page exists.
     documents = _documents(index, request, after)
     page, more = documents[: request.limit], len(documents) > request.limit
-    return ListPage(page, _cursor(page[-1], identity) if more else None)
+    return ListPage(page, seal_time(page[-1], identity) if more else None)
 
 
 def _documents(
     index: VectorIndex, request: ListRequest, after: TimePosition | None
 ) -> list[Document]:
-    filter: Filter | None = None if request.prefix is None else KeyPrefix(request.prefix)
-    selection = Selection(request.status, request.collection, filter)
+    selection = request.selection
     if request.order is Order.KEY:
         last = after.key if after else None
         return index.list_documents(selection, after=last, limit=request.limit + 1)
@@ -62,14 +68,3 @@ def _documents(
     return index.list_by_time(
         selection, newest_first=newest_first, after=after, limit=request.limit + 1
     )
-
-
-def _position(cursor: str | None, identity: str) -> TimePosition | None:
-    if not cursor:
-        return None
-    key, taken = unseal(cursor, identity)
-    return TimePosition(datetime.fromisoformat(str(taken)) if taken else None, str(key))
-
-
-def _cursor(last: Document, identity: str) -> str:
-    return seal([last.ref.key, last.taken_at.isoformat() if last.taken_at else None], identity)

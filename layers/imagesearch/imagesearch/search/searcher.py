@@ -1,14 +1,16 @@
 """Use case: answer searches, and read the records of the index."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagesearch.domain.errors import ImageSearchError, InvalidQuery
+from imagesearch.domain.facets import Facets, facets_of
 from imagesearch.domain.images import Document
 from imagesearch.domain.ports import ImageEncoder, IndexHealth, TextEncoder, VectorIndex, WebImages
-from imagesearch.domain.queries import Hit, Search, VectorQuery
+from imagesearch.domain.queries import Hit, HitOrder, Search, Selection, VectorQuery
+from imagesearch.search.collection_tree import TreePage, TreeRequest, tree_page
 from imagesearch.search.listing import ListPage, ListRequest, list_page
-from imagesearch.search.pagination import Page, page_of
+from imagesearch.search.pagination import MAX_DEPTH, Page, page_of
 from imagesearch.search.query_encoder import EncodingResult, QueryEncoder, indexed_image_not_found
 from imagesearch.search.query_language import LanguageNotices
 from imagesearch.search.relevance import (
@@ -26,10 +28,11 @@ from imagesearch.search.timing import Stopwatch, Timing
 class SearchAnswer:
     """One page of hits, nearest first; `cursor` is that of the next page, None on the last one.
 
-    `notice` is a sentence about the query for the user, None if there is none.
+    `search_id` is None unless requested. `notice` is a sentence about the query for the user, None
+    if there is none.
     """
 
-    search_id: str
+    search_id: str | None
     model: str
     took_ms: Timing
     hits: list[Hit]
@@ -37,12 +40,20 @@ class SearchAnswer:
     notice: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SearchFacets:
+    """The facets of a search's hits; not `complete` if it may have more than MAX_DEPTH."""
+
+    facets: Facets
+    complete: bool
+
+
 class Searcher:
     """Answers searches from an index; raises InvalidQuery, NotFound, UnreadableImage, Unavailable.
 
     Without `relevance` (the model is not calibrated), hits have a score only. Without `web`, images
-    cannot be given by URL. `languages` adds notices to queries in a language that the model does
-    not understand.
+    cannot be given by URL, and without `ids` no search has an id. `languages` adds notices to
+    queries in a language that the model does not understand.
     """
 
     def __init__(
@@ -53,13 +64,14 @@ class Searcher:
         relevance: Relevance | None = None,
         web: WebImages | None = None,
         languages: LanguageNotices | None = None,
+        ids: SearchIds | None = None,
     ) -> None:
         self._index = index
         self._languages = languages
         self._texts = texts
         self._relevance = relevance
         self._query_encoder = QueryEncoder(index, texts, images, web)
-        self._ids = SearchIds(texts.model)
+        self._ids = ids or SearchIds(texts.model)
 
     @property
     def model(self) -> str:
@@ -97,6 +109,23 @@ class Searcher:
         """One page of the records of indexed and rejected images."""
         return list_page(self._index, request)
 
+    def list_facets(self, selection: Selection) -> Facets:
+        """The facets of a list of records."""
+        return self._index.facets(selection)
+
+    def search_facets(self, search: Search) -> SearchFacets:
+        """The facets of the first MAX_DEPTH hits of a search, regardless of its page."""
+        [request] = self._requests([replace(search, cursor=None, order=HitOrder.RELEVANCE)])
+        if isinstance(request, ImageSearchError):
+            raise request
+        hits = self._index.search(replace(request.query, limit=MAX_DEPTH))
+        found = facets_of((hit.document for hit in hits), search.collection)
+        return SearchFacets(found, complete=len(hits) < MAX_DEPTH)
+
+    def collections(self, request: TreeRequest) -> TreePage:
+        """One page of the tree of collections, with the numbers of indexed images."""
+        return tree_page(self._index, request)
+
     def document(self, id: str) -> Document:
         """The record of one image; raises NotFound."""
         stored = self._index.get([id]).get(id)
@@ -116,6 +145,7 @@ class Searcher:
     def _page(self, search: Search) -> Page | InvalidQuery:
         try:
             check_min_relevance(search.min_relevance, self._relevance, self.model)
+            _check_order(search)
             return page_of(search, self.model)
         except InvalidQuery as error:
             return error
@@ -128,6 +158,10 @@ class Searcher:
         min_score = relevance.min_score(minimum) if relevance and minimum else None
         return _Request(page, relevance, page.vector_query(vector, min_score))
 
+    def _id(self, request: "_Request") -> str | None:
+        search = request.page.search
+        return self._ids.record(search.query, request.query.embedding) if search.feedback else None
+
     def _nearest(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         if len(queries) == 1:
             return [self._index.search(queries[0])]
@@ -135,13 +169,23 @@ class Searcher:
 
     def _answer(self, request: "_Request", hits: list[Hit], took: Timing) -> SearchAnswer:
         page = request.page
+        found, cursor = page.select(hits)
         return SearchAnswer(
-            search_id=self._ids.seal(page.search.query, request.query.embedding),
+            search_id=self._id(request),
             model=self.model,
             took_ms=took,
-            hits=with_relevance(hits[: page.limit], request.relevance),
-            cursor=page.cursor(hits),
+            hits=with_relevance(found, request.relevance),
+            cursor=cursor,
             notice=self._languages.notice(page.search.query) if self._languages else None,
+        )
+
+
+def _check_order(search: Search) -> None:
+    """Raises InvalidQuery: ordered by time, the least relevant hits would be among the first."""
+    if search.order is not HitOrder.RELEVANCE and search.min_relevance is None:
+        raise InvalidQuery(
+            f"sort is {search.order} without min_relevance",
+            "send min_relevance, such as 0.5",
         )
 
 

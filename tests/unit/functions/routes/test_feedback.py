@@ -8,6 +8,8 @@ import pytest
 from tests.support.fakes import FakeDerived, picture, ref, vector
 
 PATH = "/v1/feedback"
+# Vectors of one component, in base64.
+NAN, ONE = "AADAfw==", "AACAPw=="
 TOM = ref("tom.png").id
 
 
@@ -19,7 +21,7 @@ def derived() -> FakeDerived:
 @pytest.fixture
 def search_id(ask, fill) -> str:
     fill({"tom.png": picture("a cat")})
-    return ask("GET", "/v1/search", q="a secret cat").json["search_id"]
+    return ask("GET", "/v1/search", q="a secret cat", feedback="true").json["search_id"]
 
 
 def kept(derived) -> list[dict]:
@@ -59,12 +61,39 @@ def test_searches_store_no_feedback(derived, search_id):
     assert kept(derived) == []
 
 
+def test_only_a_search_that_asks_for_an_id_is_stored(ask, derived, search_id):
+    assert len(search_id) <= 64
+    [key] = [key for key in derived.files if key.startswith("searches/")]
+    assert "secret" not in str(derived.files[key])
+    assert "search_id" not in ask("GET", "/v1/search", q="a cat").json
+    body = {"searches": [{"query": {"text": "a"}}, {"query": {"text": "b"}, "feedback": True}]}
+    first, second = ask("POST", "/v1/search/batch", body).json["results"]
+    assert ("search_id" in first, "search_id" in second) == (False, True)
+    assert len([key for key in derived.files if key.startswith("searches/")]) == 2
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"{}", b"[]", {"embedding": 1}, {"model": "x"}, {"embedding": NAN}, {"embedding": ONE}],
+    ids=str,
+)
+def test_a_damaged_or_foreign_search_is_invalid(ask, derived, search_id, damaged):
+    key = f"searches/{search_id}.json"
+    if isinstance(damaged, dict):
+        damaged = json.dumps(json.loads(derived.files[key][0]) | damaged).encode()
+    derived.files[key] = damaged, "application/json"
+    answer = ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": True})
+    assert (answer.status, answer.error) == (400, "invalid_search_id")
+
+
 @pytest.mark.parametrize(
     ("more", "code"),
     [
         ({"search_id": "made-up"}, "invalid_search_id"),
+        ({"search_id": "x" * 32}, "invalid_search_id"),
+        ({"search_id": "../" * 10 + "xx"}, "invalid_search_id"),
         ({"search_id": ""}, "invalid_search_id"),
-        ({"search_id": "x" * 12_001}, "invalid_search_id"),
+        ({"search_id": "x" * 65}, "invalid_search_id"),
         ({"search_id": None}, "invalid_search_id"),
         ({"relevant": "yes"}, "invalid_query"),
         ({"relevant": 1}, "invalid_query"),
@@ -107,8 +136,11 @@ class TestDisabled:
     def derived(self) -> None:
         return None
 
-    def test_disabled_feedback_is_reported(self, ask, search_id):
-        body = {"search_id": search_id, "id": TOM, "relevant": True}
-        answer = ask("POST", PATH, body)
-        assert (answer.status, answer.error) == (403, "not_allowed")
-        assert "DERIVED_URI" in answer.json["error"]["hint"]
+    def test_disabled_feedback_is_reported(self, ask):
+        body = {"search_id": "x", "id": TOM, "relevant": True}
+        for answer in (
+            ask("POST", PATH, body),
+            ask("GET", "/v1/search", q="a cat", feedback="true"),
+        ):
+            assert (answer.status, answer.error) == (403, "not_allowed")
+            assert "DERIVED_URI" in answer.json["error"]["hint"]

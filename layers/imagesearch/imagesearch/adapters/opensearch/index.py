@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from opensearchpy import OpenSearch
 
 from imagesearch.adapters.index_records import query_vector
+from imagesearch.adapters.opensearch import facets as aggregations
 from imagesearch.adapters.opensearch.bulk import PATIENCE_SECONDS, Bulk
 from imagesearch.adapters.opensearch.client import BULK_TIMEOUT, OpenSearchClient
 from imagesearch.adapters.opensearch.mapping import (
@@ -50,6 +51,8 @@ from imagesearch.adapters.opensearch.records import (
     stored,
 )
 from imagesearch.domain.errors import ImageSearchError, Unavailable
+from imagesearch.domain.facets import FacetCounter, Facets
+from imagesearch.domain.folders import CollectionCount
 from imagesearch.domain.images import Document, Embedding, IndexEntry, Linked, Scanned, Status
 from imagesearch.domain.ports import IndexHealth, Stored, Write, WriteResult, WriteStatus
 from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
@@ -176,6 +179,20 @@ class OpenSearchIndex:
             )
         return int(response["count"]) if response else 0
 
+    def facets(self, selection: Selection = ALL_DOCUMENTS) -> Facets:
+        response = self._aggregated(aggregations.facet_request(selection))
+        return aggregations.facets(response) if response else FacetCounter().facets()
+
+    def collections(
+        self,
+        selection: Selection = ALL_DOCUMENTS,
+        *,
+        depth: int,
+        after: str | None = None,
+        limit: int,
+    ) -> list[CollectionCount]:
+        return aggregations.collections(self._aggregated, selection, depth, after, limit)
+
     def scan(
         self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
     ) -> Iterator[Scanned]:
@@ -281,6 +298,14 @@ class OpenSearchIndex:
         text = body if isinstance(body, str) else json.dumps(body)
         response = self._client.read_index(lambda _: self._client.post(path, text))
         return list(response["hits"]["hits"]) if response else []
+
+    def _aggregated(self, body: dict[str, Any]) -> Mapping[str, Any] | None:
+        """The response to a search for aggregations; None while the index has not been created."""
+        self._check()
+        response: Mapping[str, Any] | None = self._client.read_index(
+            lambda client: client.search(index=self._name, body=body, params=STRICT)
+        )
+        return response
 
     def _multi_search(self, searches: Sequence[tuple[Mapping[str, str], str]]) -> list[list[Any]]:
         """The raw hits of each search, given as its header and body, from one request."""

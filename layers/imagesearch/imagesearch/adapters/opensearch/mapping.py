@@ -20,7 +20,10 @@ _DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malforme
 # Records written before a field was added lack it.
 FIELDS: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(("id", "bucket", "key", "collection", "status", "etag", "sha256"), _KEYWORD),
-    **dict.fromkeys(("model", "decoder", "content_type", "folders", "phash"), _KEYWORD),
+    **dict.fromkeys(("model", "decoder", "content_type", "phash"), _KEYWORD),
+    # Of `key`, `metadata`, `width` and `height`: to be counted.
+    **dict.fromkeys(("folders", "camera", "orientation"), _KEYWORD),
+    "pixels": {"type": "long"},
     **dict.fromkeys(("last_modified", "indexed_at", "taken_at", "deleted_at"), _DATE),
     **dict.fromkeys(("reason", "thumbnail", "miniature", "contrasts"), _UNSEARCHED),
     # Read by thousands from doc values, and never searched by value.

@@ -2,21 +2,24 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from imagesearch.adapters.index_records import direction_json, epoch_milliseconds, folders
+from imagesearch.adapters.index_records import direction_json, epoch_milliseconds
 from imagesearch.adapters.opensearch.mapping import EMBEDDING, FIELDS
 from imagesearch.adapters.opensearch.records import DELETED, ENTRY_FIELDS, WITHOUT_EMBEDDING
 from imagesearch.domain.filters import (
     AllOf,
     AnyOf,
     DateRange,
+    FieldFilter,
     Filter,
     KeyPrefix,
+    MetadataContains,
     MetadataOneOf,
     MetadataRecorded,
     Not,
@@ -24,10 +27,11 @@ from imagesearch.domain.filters import (
     OneOf,
     Recorded,
 )
+from imagesearch.domain.folders import folder_of, folders
 from imagesearch.domain.images import Embedding, Status
 from imagesearch.domain.queries import ALL_DOCUMENTS, Selection, TimePosition, VectorQuery
 
-BOUNDS = ("gte", "lte", "gt", "lt")
+BOUNDS = (("gte", "lte"), ("gt", "lt"))
 # The same k for every page: HNSW returns other neighbors for another k, and pages would repeat and
 # miss hits.
 NEIGHBORS = 1000
@@ -114,7 +118,7 @@ def matching(selection: Selection) -> dict[str, Any]:
     statuses = [selection.status] if selection.status else list(Status)
     clauses: list[dict[str, Any]] = [{"terms": {"status": statuses}}]
     if selection.collection is not None:
-        clauses.append({"term": {"collection": selection.collection}})
+        clauses.append(_in_collection(selection.collection))
     if selection.filter is not None:
         clauses.append(filter_query(selection.filter))
     return {"bool": {"filter": clauses}}
@@ -191,24 +195,39 @@ def _lucene_score(cosine: float) -> float:
 
 def filter_query(filter: Filter) -> dict[str, Any]:
     match filter:
-        case KeyPrefix(prefix):
-            return _prefix(prefix)
-        case OneOf(field, values):
-            return {"terms": {field: list(values)}}
-        case MetadataOneOf(name, values):
-            return {"terms": {f"metadata.{name}": list(values)}}
-        case Recorded(field):
-            return {"exists": {"field": field}}
-        case MetadataRecorded(name):
-            return {"exists": {"field": f"metadata.{name}"}}
-        case NumberRange(field=field) | DateRange(field=field):
-            return {"range": {field: _bounds(filter)}}
         case AllOf(filters):
             return {"bool": {"filter": [{"match_all": {}}, *map(filter_query, filters)]}}
         case AnyOf(filters):
             return {"bool": {"should": [filter_query(one) for one in filters] or [_nothing()]}}
         case Not(negated):
             return {"bool": {"must_not": [filter_query(negated)]}}
+        case _:
+            return _field_query(filter)
+
+
+def _field_query(filter: FieldFilter) -> dict[str, Any]:
+    match filter:
+        case KeyPrefix(prefix):
+            return _prefix(prefix)
+        case OneOf(field, values):
+            return {"terms": {field: list(values)}}
+        case MetadataOneOf(name, values):
+            return {"terms": {f"metadata.{name}": list(values)}}
+        case MetadataContains(name, texts):
+            return {"bool": {"should": [_contains(name, text) for text in texts] or [_nothing()]}}
+        case Recorded(field):
+            return {"exists": {"field": field}}
+        case MetadataRecorded(name):
+            return {"exists": {"field": f"metadata.{name}"}}
+        case NumberRange(field=field) | DateRange(field=field):
+            return {"bool": {"filter": [{"range": {field: each}} for each in _ranges(filter)]}}
+
+
+def _in_collection(collection: str) -> dict[str, Any]:
+    """Entries of older releases have no `folders`."""
+    if "/" in collection:
+        return _prefix(folder_of(collection))
+    return {"term": {"collection": collection}}
 
 
 def _prefix(prefix: str) -> dict[str, Any]:
@@ -220,8 +239,21 @@ def _prefix(prefix: str) -> dict[str, Any]:
     return {"bool": {"filter": clauses}}
 
 
-def _bounds(filter: NumberRange | DateRange) -> dict[str, Any]:
-    values = {name: getattr(filter, name) for name in BOUNDS}
+def _contains(name: str, text: str) -> dict[str, Any]:
+    """A wildcard query ignores the case of ASCII letters only."""
+    escaped = re.sub(r"([*?\\])", r"\\\1", text)
+    pattern = {"value": f"*{escaped}*", "case_insensitive": True}
+    return {"wildcard": {f"metadata.{name}": pattern}}
+
+
+def _ranges(filter: NumberRange | DateRange) -> list[dict[str, Any]]:
+    """Two ranges for both kinds of bounds: in one, `gt` would replace `gte`."""
+    ranges = [_bounds(filter, names) for names in BOUNDS]
+    return [each for each in ranges if set(each) - {"format"}] or ranges[:1]
+
+
+def _bounds(filter: NumberRange | DateRange, names: Sequence[str]) -> dict[str, Any]:
+    values = {name: getattr(filter, name) for name in names}
     bounds: dict[str, Any] = {
         name: epoch_milliseconds(value) if isinstance(value, datetime) else value
         for name, value in values.items()

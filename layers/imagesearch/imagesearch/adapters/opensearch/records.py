@@ -10,7 +10,6 @@ import numpy as np
 from imagesearch.adapters.index_records import (
     EPOCH,
     as_json,
-    folders,
     to_document,
     to_neighbor,
     to_record,
@@ -18,6 +17,7 @@ from imagesearch.adapters.index_records import (
     vector_json,
 )
 from imagesearch.adapters.opensearch.mapping import EMBEDDING
+from imagesearch.domain.folders import folders
 from imagesearch.domain.images import Document, Embedding, ImageRef, IndexEntry, Linked, Status
 from imagesearch.domain.ports import Delete, Stored, Touch, Version, Write
 
@@ -87,7 +87,17 @@ def _source(document: Document) -> dict[str, Any]:
     """Objects are wrapped in lists: a partial update merges objects but replaces lists."""
     record = to_record(document)
     packed = {name: [record[name]] for name in OBJECTS}
-    return {**record, **packed, "folders": folders(document.ref.key)}
+    return {**record, **packed, **_derived(document)}
+
+
+def _derived(document: Document) -> dict[str, Any]:
+    """Fields that are filtered and counted, and are not read back."""
+    return {
+        "folders": folders(document.ref.key),
+        "camera": document.metadata.get("camera"),
+        "pixels": document.pixels,
+        "orientation": document.orientation,
+    }
 
 
 def _lines(verb: str, id: str, expected: Version | None, source: str) -> str:

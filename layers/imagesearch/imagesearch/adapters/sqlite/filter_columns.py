@@ -4,38 +4,45 @@ SQL would read every record for each search. A column is loaded when a filter fi
 and extended as the index grows.
 """
 
+import json
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, reduce
 from itertools import islice
 from operator import ge, gt, le, lt
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.adapters.sqlite.filters import Condition, bounds, compared
+from imagesearch.adapters.sqlite.filters import bounds, compared
 from imagesearch.domain.filters import (
     AllOf,
     AnyOf,
     DateRange,
+    FieldFilter,
     Filter,
     KeyPrefix,
+    MetadataContains,
     MetadataOneOf,
     MetadataRecorded,
     Not,
     NumberRange,
     OneOf,
     Recorded,
+    lower_ascii,
 )
 
-# Metadata names come from the caller: this bounds memory.
-MAX_COLUMNS = 32
+# All entries of a record, as a JSON object.
+METADATA = "json_extract(record, '$.metadata')"
 _COMPARE = {"gte": ge, "lte": le, "gt": gt, "lt": lt}
 
 Mask: TypeAlias = NDArray[np.bool_]
 Seqs: TypeAlias = NDArray[np.int64]
-# The values of an expression in the rows after a seq, as pairs of seq and value.
-Read: TypeAlias = Callable[[Condition, int], Sequence[tuple[int, Any]]]
+# The rows after a seq in their order, each with its seq and the values of these SQL expressions.
+Read: TypeAlias = Callable[[Sequence[str], int], Sequence[tuple[Any, ...]]]
 
 
 class NumberColumn:
@@ -108,63 +115,154 @@ class TextColumn:
         return -1 if value is None else self._known.setdefault(value, len(self._known))
 
 
-Column = TypeVar("Column", NumberColumn, TextColumn)
+class MetadataColumn:
+    """The entries of each row, by name: memory grows with the entries that exist.
+
+    A name that no row has costs nothing, so that callers may filter by any number of names.
+    """
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._entries: dict[str, MetadataEntries] = {}
+
+    def extend(self, rows: int, positions: Seqs, values: Sequence[str | None]) -> None:
+        """Extend to so many rows, with these JSON objects at these positions."""
+        self._rows = rows
+        parsed = cache(json.loads)
+        for position, text in zip(positions.tolist(), values, strict=True):
+            for name, value in parsed(text or "{}").items():
+                self._entries.setdefault(name, MetadataEntries()).add(position, value)
+
+    def where(self, name: str, accepts: Callable[[str], bool]) -> Mask:
+        """Rows whose entry `name` has an accepted value; each distinct value is checked once."""
+        holds = np.zeros(self._rows, np.bool_)
+        if entries := self._entries.get(name):
+            holds[entries.positions(accepts)] = True
+        return holds
 
 
-class ColumnStore(Generic[Column]):
-    """The columns of a VectorLog's rows by expression; not thread-safe."""
+class MetadataEntries:
+    """The rows that have an entry of one name, and its values, dictionary-encoded."""
 
-    def __init__(self, new: type[Column]) -> None:
-        self._new: type[Column] = new
-        self._columns: dict[Condition, tuple[Column, int]] = {}
+    def __init__(self) -> None:
+        self._positions = array("q")
+        self._codes = array("q")
+        self._known: dict[str, int] = {}
 
-    def column(self, expression: Condition, seqs: Seqs, read: Read) -> Column:
-        """The expression's column for the rows with these seqs, [N] in their order.
+    def add(self, position: int, value: str) -> None:
+        self._positions.append(position)
+        self._codes.append(self._known.setdefault(value, len(self._known)))
 
-        Values of replaced rows are undefined.
-        """
-        column, last = self._columns.pop(expression, (self._new(), 0))
-        if len(self._columns) == MAX_COLUMNS:
-            del self._columns[next(iter(self._columns))]  # least recently used
-        if seqs.size and seqs[-1] > last:
-            cells = read(expression, last)
-            positions = np.searchsorted(seqs, [seq for seq, _ in cells])
-            column.extend(len(seqs), positions, [value for _, value in cells])
-            last = int(seqs[-1])
-        self._columns[expression] = column, last
-        return column
+    def positions(self, accepts: Callable[[str], bool]) -> Seqs:
+        """The rows with an accepted value."""
+        accepted = np.array([accepts(value) for value in self._known], np.bool_)
+        positions = np.array(self._positions, np.int64)
+        return positions[accepted[np.array(self._codes, np.int64)]]
+
+
+Column: TypeAlias = NumberColumn | TextColumn | MetadataColumn
 
 
 class FilterMasks:
-    """Masks over the rows of one VectorLog; not thread-safe."""
+    """Masks over the rows of one VectorLog; not thread-safe.
+
+    There is a column for each field of a record that was filtered by, and one for all metadata.
+    """
 
     def __init__(self) -> None:
-        self._numbers = ColumnStore(NumberColumn)
-        self._texts = ColumnStore(TextColumn)
+        self._numbers: defaultdict[str, NumberColumn] = defaultdict(NumberColumn)
+        self._texts: defaultdict[str, TextColumn] = defaultdict(TextColumn)
+        self._metadata = MetadataColumn()
+        self._last: defaultdict[str, int] = defaultdict(int)
 
-    def mask(self, filter: Filter, seqs: Seqs, read: Read) -> Mask:
-        """The rows for which the filter holds, of those with these seqs, [N] in their order.
+    def masks(self, filters: Sequence[Filter | None], seqs: Seqs, read: Read) -> list[Mask | None]:
+        """For each filter the rows for which it holds, of the rows with these seqs, [N] in order.
 
-        Values of replaced rows are undefined.
+        New rows are read once for all filters. Values of replaced rows are undefined. The mask of
+        None is None.
         """
+        leaves = [leaf for each in filters if each for leaf in _leaves(each)]
+        self._extend({_expression(leaf): self._column(leaf) for leaf in leaves}, seqs, read)
+        return [None if each is None else self._mask(each, len(seqs)) for each in filters]
+
+    def _extend(self, columns: Mapping[str, Column], seqs: Seqs, read: Read) -> None:
+        """Read the rows that columns lack, in one pass."""
+        newest = int(seqs[-1]) if seqs.size else 0
+        behind = [each for each in columns if self._last[each] < newest]
+        if not behind:
+            return
+        rows = read(behind, min(self._last[each] for each in behind))
+        found = np.array([row[0] for row in rows], np.int64)
+        for number, expression in enumerate(behind, start=1):
+            first = int(np.searchsorted(found, self._last[expression], side="right"))
+            values = [row[number] for row in rows[first:]]
+            columns[expression].extend(len(seqs), np.searchsorted(seqs, found[first:]), values)
+            self._last[expression] = newest
+
+    def _column(self, leaf: FieldFilter) -> Column:
+        match leaf:
+            case MetadataOneOf() | MetadataContains() | MetadataRecorded():
+                return self._metadata
+            case NumberRange() | DateRange():
+                return self._numbers[_expression(leaf)]
+            case _:
+                return self._texts[_expression(leaf)]
+
+    def _mask(self, filter: Filter, rows: int) -> Mask:
+        match filter:
+            case AllOf(filters):
+                every = np.ones(rows, np.bool_)
+                return reduce(np.logical_and, (self._mask(one, rows) for one in filters), every)
+            case AnyOf(filters):
+                none = np.zeros(rows, np.bool_)
+                return reduce(np.logical_or, (self._mask(one, rows) for one in filters), none)
+            case Not(negated):
+                return ~self._mask(negated, rows)
+            case _:
+                return self._field_mask(filter)
+
+    def _field_mask(self, filter: FieldFilter) -> Mask:
+        match filter:
+            case MetadataOneOf(name, values):
+                return self._metadata.where(name, frozenset(values).__contains__)
+            case MetadataContains(name, texts):
+                parts = [lower_ascii(text) for text in texts]
+                return self._metadata.where(
+                    name, lambda value: any(part in lower_ascii(value) for part in parts)
+                )
+            case MetadataRecorded(name):
+                return self._metadata.where(name, lambda _: True)
+            case NumberRange() | DateRange():
+                return self._numbers[_expression(filter)].within(bounds(filter))
+            case _:
+                return self._text_mask(filter)
+
+    def _text_mask(self, filter: KeyPrefix | OneOf | Recorded) -> Mask:
+        column = self._texts[_expression(filter)]
         match filter:
             case KeyPrefix(prefix):
-                return self._texts.column(compared(filter), seqs, read).beginning(prefix)
-            case OneOf(values=values) | MetadataOneOf(values=values):
-                return self._texts.column(compared(filter), seqs, read).among(values)
-            case Recorded() | MetadataRecorded():
-                return self._texts.column(compared(filter), seqs, read).recorded()
-            case NumberRange() | DateRange():
-                return self._numbers.column(compared(filter), seqs, read).within(bounds(filter))
-            case AllOf(filters):
-                holds = np.ones(len(seqs), np.bool_)
-                for one in filters:
-                    holds &= self.mask(one, seqs, read)
-                return holds
-            case AnyOf(filters):
-                holds = np.zeros(len(seqs), np.bool_)
-                for one in filters:
-                    holds |= self.mask(one, seqs, read)
-                return holds
-            case Not(negated):
-                return ~self.mask(negated, seqs, read)
+                return column.beginning(prefix)
+            case OneOf(values=values):
+                return column.among(values)
+            case Recorded():
+                return column.recorded()
+
+
+def _expression(leaf: FieldFilter) -> str:
+    """The SQL expression of the column that a filter needs."""
+    match leaf:
+        case MetadataOneOf() | MetadataContains() | MetadataRecorded():
+            return METADATA
+        case _:
+            return compared(leaf).sql
+
+
+def _leaves(filter: Filter) -> Iterator[FieldFilter]:
+    match filter:
+        case AllOf(filters) | AnyOf(filters):
+            for one in filters:
+                yield from _leaves(one)
+        case Not(negated):
+            yield from _leaves(negated)
+        case _:
+            yield filter

@@ -7,7 +7,8 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from imagesearch.adapters.index_records import epoch_milliseconds
 from imagesearch.domain.filters import (
@@ -17,21 +18,36 @@ from imagesearch.domain.filters import (
     FieldFilter,
     Filter,
     KeyPrefix,
+    MetadataContains,
     MetadataOneOf,
     MetadataRecorded,
     Not,
     NumberRange,
     OneOf,
     Recorded,
+    lower_ascii,
 )
-from imagesearch.domain.images import Status
+from imagesearch.domain.folders import folder_of
+from imagesearch.domain.images import Orientation, Status
 from imagesearch.domain.queries import Selection, TimePosition
 
+_WIDTH, _HEIGHT = "json_extract(record, '$.width')", "json_extract(record, '$.height')"
+PIXELS = f"({_WIDTH} * {_HEIGHT})"
+ORIENTATION = (
+    f"CASE WHEN {_WIDTH} > {_HEIGHT} THEN '{Orientation.LANDSCAPE}'"
+    f" WHEN {_WIDTH} < {_HEIGHT} THEN '{Orientation.PORTRAIT}'"
+    f" WHEN {_WIDTH} = {_HEIGHT} THEN '{Orientation.SQUARE}' END"
+)
+# Fields that are columns, or computed from others.
+_EXPRESSIONS = {"collection": "collection", "pixels": PIXELS, "orientation": ORIENTATION}
+CACHED_VALUES = 64
 _OPERATORS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<"}
 _TEXT = "json_extract(record, '$.taken_at')"
 _FINE = f"substr({_TEXT}, 20, 1) = '.'"
 _ZONE = f"iif({_FINE}, substr({_TEXT}, 27), substr({_TEXT}, 20))"
 _FRACTION = f"iif({_FINE}, substr({_TEXT}, 21, 3), 0)"
+_SECONDS = f"substr({_TEXT}, 1, 19) || {_ZONE}"
+MONTH = f"strftime('%Y-%m', {_SECONDS})"
 # Milliseconds since 1970, or null: seconds by SQLite, which takes a time without zone as UTC, and
 # the first three digits of Python's fraction. An index uses no custom function: other programs
 # could not check the file.
@@ -59,14 +75,23 @@ def matching(selection: Selection, after: str | None = None) -> Condition:
     # The "+" keeps SQLite on the index by key, which needs no sorting.
     parts = [Condition(f"+status IN ({placeholders(statuses)})", tuple(statuses))]
     if collection is not None:
-        # The keys of a collection are contiguous: from "cats/" to before "cats0".
-        bounds = (collection, f"{collection}/", f"{collection}0")
-        parts.append(Condition("collection = ? AND key >= ? AND key < ?", bounds))
+        parts.append(in_collection(collection))
     if after is not None:
         parts.append(Condition("key > ?", (after,)))
     if selection.filter is not None:
         parts.append(condition(selection.filter))
     return _joined("AND", parts)
+
+
+def in_collection(collection: str) -> Condition:
+    """The keys of a collection, which are contiguous."""
+    first = folder_of(collection)
+    return Condition("key >= ? AND key < ?", (first, after_folder(first)))
+
+
+def after_folder(folder: str) -> str:
+    """The first text after every key in a folder: "cats0" follows all of "cats/"."""
+    return folder[:-1] + chr(ord("/") + 1)
 
 
 def condition(filter: Filter) -> Condition:
@@ -89,6 +114,8 @@ def _of_one_field(filter: FieldFilter) -> Condition:
             return Condition(begins, (prefix, len(prefix), prefix))
         case OneOf(values=values) | MetadataOneOf(values=values):
             return _one_of(compared(filter), values)
+        case MetadataContains(texts=texts):
+            return _contains(compared(filter), texts)
         case Recorded() | MetadataRecorded():
             value = compared(filter)
             return Condition(f"{value.sql} NOT NULL", value.values)
@@ -102,9 +129,9 @@ def compared(leaf: FieldFilter) -> Condition:
         case KeyPrefix():
             return Condition("key")
         case OneOf(field=field) | Recorded(field=field) | NumberRange(field=field):
-            return Condition(f"json_extract(record, '$.{field}')")
-        case MetadataOneOf(name=name) | MetadataRecorded(name=name):
-            return Condition("metadata_of(record, ?)", (name,))
+            return Condition(_EXPRESSIONS.get(field, f"json_extract(record, '$.{field}')"))
+        case MetadataOneOf(name=name) | MetadataContains(name=name) | MetadataRecorded(name=name):
+            return Condition("metadata_of(json_extract(record, '$.metadata'), ?)", (name,))
         case DateRange(field=field):
             return Condition(f"milliseconds_of(json_extract(record, '$.{field}'))")
 
@@ -130,12 +157,19 @@ def _one_of(text: Condition, values: tuple[str, ...]) -> Condition:
     return Condition(sql, (*text.values, *values))
 
 
+def _contains(text: Condition, parts: tuple[str, ...]) -> Condition:
+    """LIKE would read `%` and `_`; `lower` converts ASCII only, as long as no ICU is loaded."""
+    sql = f"ifnull(instr(lower({text.sql}), ?), 0) > 0"
+    each = [Condition(sql, (*text.values, lower_ascii(part))) for part in parts]
+    return _joined("OR", [Condition("FALSE"), *each])
+
+
 def _range(sql: str, bounds: Mapping[str, float]) -> Condition:
     parts = [
         Condition(f"ifnull({sql} {_OPERATORS[name]} ?, FALSE)", (bound,))
         for name, bound in bounds.items()
     ]
-    return _joined("AND", [Condition(f"{sql} NOT NULL"), *parts])
+    return _joined("AND", parts or [Condition(f"{sql} NOT NULL")])
 
 
 def _number(bound: float | datetime) -> float:
@@ -147,11 +181,19 @@ def _joined(word: str, parts: Sequence[Condition]) -> Condition:
     return Condition(sql, tuple(value for part in parts for value in part.values))
 
 
-def _metadata_of(record: str | None, name: str) -> str | None:
-    value: str | None = json.loads(record)["metadata"].get(name) if record else None
+def _metadata_of(metadata: str | None, name: str) -> str | None:
+    value: str | None = _parsed(metadata).get(name) if metadata else None
     return value
 
 
+@lru_cache(CACHED_VALUES)
+def _parsed(metadata: str) -> Mapping[str, Any]:
+    """SQLite calls once for each condition, with the same object for all conditions of a row."""
+    entries: dict[str, Any] = json.loads(metadata)
+    return entries
+
+
+@lru_cache(CACHED_VALUES)
 def _milliseconds_of(time: str | None) -> int | None:
     return epoch_milliseconds(datetime.fromisoformat(time)) if time else None
 

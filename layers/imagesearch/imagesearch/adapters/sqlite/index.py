@@ -21,18 +21,27 @@ from imagesearch.adapters.index_records import (
     unit_vector,
 )
 from imagesearch.adapters.sqlite.content_lookup import BY_CONTENT, images_of
-from imagesearch.adapters.sqlite.database import HAS_NEIGHBORS, PATIENCE_SECONDS, SqliteDatabase
+from imagesearch.adapters.sqlite.database import (
+    HAS_NEIGHBORS,
+    PATIENCE_SECONDS,
+    SEARCHABLE,
+    SqliteDatabase,
+)
 from imagesearch.adapters.sqlite.exact_knn import Row, RowMask, RowMatch, Snapshot, VectorLog
+from imagesearch.adapters.sqlite.facets import CollectionTree, facets
 from imagesearch.adapters.sqlite.filter_columns import FilterMasks
 from imagesearch.adapters.sqlite.filters import (
     TAKEN_AT_MS,
     Condition,
     dated,
+    in_collection,
     matching,
     placeholders,
     undated,
 )
-from imagesearch.domain.filters import Filter
+from imagesearch.domain.facets import Facets
+from imagesearch.domain.filters import AllOf, Filter, KeyPrefix
+from imagesearch.domain.folders import CollectionCount, folder_of
 from imagesearch.domain.images import (
     Document,
     Embedding,
@@ -117,7 +126,7 @@ class SqliteIndex:
 
     def search_many(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         normalized = [
-            replace(query, embedding=query_vector(query.embedding, self._dimension))
+            replace(_by_prefix(query), embedding=query_vector(query.embedding, self._dimension))
             for query in queries
         ]
         for _ in range(MAX_ROUNDS):
@@ -162,6 +171,22 @@ class SqliteIndex:
         with self._database.reading() as connection:
             return int(connection.execute(statement, condition.values).fetchone()[0])
 
+    def facets(self, selection: Selection = ALL_DOCUMENTS) -> Facets:
+        with self._database.reading() as connection:
+            return facets(connection, self._database.sql, selection)
+
+    def collections(
+        self,
+        selection: Selection = ALL_DOCUMENTS,
+        *,
+        depth: int,
+        after: str | None = None,
+        limit: int,
+    ) -> list[CollectionCount]:
+        with self._database.reading() as connection:
+            tree = CollectionTree(connection, self._database.sql, selection)
+            return tree.page(depth, after, limit)
+
     def scan(
         self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
     ) -> Iterator[Scanned]:
@@ -176,12 +201,13 @@ class SqliteIndex:
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
         """A collection is filtered from the partial index of all linked images."""
         columns = ", ".join(f"json_extract(record, '$.{name}')" for name in LINK_FIELDS)
+        within = Condition("TRUE") if collection is None else in_collection(collection)
         statement = self._database.sql(
-            f"SELECT {columns} FROM entries WHERE {HAS_NEIGHBORS}"  # noqa: S608 - constants
-            " AND (?1 IS NULL OR collection = ?1) ORDER BY key, id"
+            f"SELECT {columns} FROM entries WHERE {HAS_NEIGHBORS}"  # noqa: S608 - values are bound
+            f" AND {within.sql} ORDER BY key, id"
         )
         with self._database.reading_long() as connection:
-            for id, key, sha256, neighbors in connection.execute(statement, (collection,)):
+            for id, key, sha256, neighbors in connection.execute(statement, within.values):
                 yield Linked(id, key, sha256, tuple(map(to_neighbor, json.loads(neighbors))))
 
     def list_entries(self, *, after: str = "") -> Iterator[IndexEntry]:
@@ -259,19 +285,16 @@ class SqliteIndex:
                 self._vectors.extend(rows)
             snapshot = self._vectors.snapshot
             read = partial(self._cells, connection)
-            return snapshot, [
-                None if filter is None else self._masks.mask(filter, snapshot.seqs, read)
-                for filter in filters
-            ]
+            return snapshot, self._masks.masks(filters, snapshot.seqs, read)
 
     def _cells(
-        self, connection: sqlite3.Connection, expression: Condition, after: int
-    ) -> list[tuple[int, Any]]:
+        self, connection: sqlite3.Connection, expressions: Sequence[str], after: int
+    ) -> list[tuple[Any, ...]]:
         statement = self._database.sql(
-            f"SELECT seq, {expression.sql} FROM entries"  # noqa: S608 - values are bound
-            " WHERE seq > ? AND status = 'indexed' AND vector NOT NULL ORDER BY seq"
+            f"SELECT seq, {', '.join(expressions)} FROM entries"  # noqa: S608 - constants
+            f" WHERE seq > ? AND {SEARCHABLE} ORDER BY seq"
         )
-        return connection.execute(statement, (*expression.values, after)).fetchall()
+        return connection.execute(statement, (after,)).fetchall()
 
     def _hits(self, matches: Sequence[Sequence[RowMatch]]) -> list[list[Hit]]:
         """The matches with their documents; a match overwritten since has another seq: omitted."""
@@ -309,6 +332,14 @@ class SqliteIndex:
         if isinstance(write, Put) and write.embedding is not None:
             return unit_vector(write.embedding, self._dimension).astype("<f4").tobytes()
         return None
+
+
+def _by_prefix(query: VectorQuery) -> VectorQuery:
+    """The query with a nested collection as a filter: the vectors know the first folder only."""
+    if query.collection is None or "/" not in query.collection:
+        return query
+    filters = [KeyPrefix(folder_of(query.collection)), *([query.filter] if query.filter else [])]
+    return replace(query, collection=None, filter=AllOf(tuple(filters)))
 
 
 def _columns(write: Write) -> tuple[str, str | None, str | None, str | None]:
