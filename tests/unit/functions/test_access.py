@@ -66,6 +66,18 @@ def test_a_search_finds_only_images_of_the_key_scope(ask):
     assert found(ask(None, "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
 
 
+@pytest.mark.parametrize("field", ["like", "unlike"])
+def test_an_opinion_on_an_image_outside_the_key_scope_is_as_on_an_unknown_one(ask, field):
+    def search(id):
+        return {"query": {"text": "a picture"}, field: [id]}
+
+    outside = ask("cat-shop", "POST", "/v1/search", search(ref("dogs/1.png").id))
+    unknown = ask("cat-shop", "POST", "/v1/search", search("nobody"))
+    assert outside.status == unknown.status == 404
+    assert outside.error == unknown.error
+    assert ask("cat-shop", "POST", "/v1/search", search(ref("cats/1.png").id)).status == 200
+
+
 def test_no_parameter_or_filter_widens_the_scope(ask):
     outside = ask("cat-shop", "GET", "/v1/search", q="a picture", collection="dogs")
     assert found(outside) == set()

@@ -47,7 +47,7 @@ class Page:
             embedding,
             self.limit + 1,
             search.collection,
-            exclude=excluded_ids(search.query),
+            exclude=excluded_ids(search),
             after=self.after,
             min_score=min_score,
             filter=search.filter,
