@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from imagesearch.domain.errors import ImageSearchError, ModelRefused
+from local.commands.adapters import adapters
 from local.commands.backfill import backfill
 from local.commands.classify import classify
 from local.commands.duplicates import duplicates
@@ -21,6 +22,7 @@ from local.commands.push import push
 from local.commands.reindex import reindex
 from local.commands.search import search
 from local.commands.serve import serve
+from local.commands.tune import tune
 from local.errors import Interrupted, UsageError
 from local.options import INCOMPLETE, INTERRUPTED, WRONG_USAGE
 
@@ -82,6 +84,8 @@ app.command()(search)
 app.command()(classify)
 app.command()(duplicates)
 app.command()(reindex)
+app.command()(tune)
+app.add_typer(adapters, name="adapters")
 app.add_typer(feedback, name="feedback")
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")

@@ -66,12 +66,17 @@ class Sight:
 
 @dataclass(frozen=True)
 class Collection:
-    """Queries [Q, D] with the group that each looks for, and the texts."""
+    """Queries [Q, D] with the group, or the photo if `of_photos`, that each looks for."""
 
     name: str
     queries: Embedding
     wanted: NDArray[np.int64]
-    texts: Sequence[str]
+    of_photos: bool = False
+
+    def right(self, sight: Sight, row: int) -> NDArray[np.bool_]:
+        """The images [N] that a query looks for."""
+        of = sight.photo if self.of_photos else sight.group
+        return np.asarray(of == self.wanted[row])
 
 
 class Bench:
@@ -89,7 +94,7 @@ class Bench:
         """A query for each phrase with the word of each group."""
         texts = [phrase.format(word) for word in words for phrase in PHRASES]
         wanted = np.repeat(np.arange(len(words)), len(PHRASES))
-        return Collection(name, self.embed(tuple(texts)), wanted, texts)
+        return Collection(name, self.embed(tuple(texts)), wanted)
 
     @cache  # noqa: B019 - one bench a process
     def embed(self, texts: tuple[str, ...]) -> Embedding:

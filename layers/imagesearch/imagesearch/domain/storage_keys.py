@@ -1,4 +1,4 @@
-"""Keys in the derived store: thumbnails, pending uploads and feedback."""
+"""Keys in the derived store: thumbnails, pending uploads, feedback and adapters."""
 
 import hashlib
 from datetime import date
@@ -8,6 +8,7 @@ from imagesearch.domain.images import ImageRef
 THUMBNAILS = "thumbnails/"
 UPLOADS = "uploads/"
 FEEDBACK = "feedback/"
+ADAPTERS = "adapters/"
 
 
 def thumbnail_key(ref: ImageRef, sha256: str, version: object) -> str:

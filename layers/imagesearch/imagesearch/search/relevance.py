@@ -92,6 +92,9 @@ class Relevance:
     def __init__(self, calibration: Mapping[Modality, tuple[Background, Curve]]) -> None:
         self._calibration = dict(calibration)
 
+    def background(self, modality: Modality) -> Background:
+        return self._calibration[modality][0]
+
     def with_curves(self, curves: Mapping[Modality, Curve]) -> "Relevance":
         """The calibration with some curves replaced."""
         return Relevance(
