@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from benchmarks import duplicates, functions, labels, opensearch, sqlite
 from benchmarks.clip import compare
+from benchmarks.learning import runner as learning
 from benchmarks.report import describe, show
 
 
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "labels": _labels,
     "duplicates": _duplicates,
     "clip": compare.show,
+    "learning": learning.show,
 }
 
 

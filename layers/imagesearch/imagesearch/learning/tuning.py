@@ -13,7 +13,7 @@ import numpy as np
 from imagesearch.calibration.evidence import CalibrationVectors
 from imagesearch.calibration.relevance_fit import Backgrounds, NothingToFit
 from imagesearch.learning.adapters import Adapter, AdapterStore
-from imagesearch.learning.fitting import STRENGTHS, Ordinary
+from imagesearch.learning.fitting import Ordinary
 from imagesearch.learning.opinions import Opinion, rated_queries
 from imagesearch.learning.ranking import Pool
 from imagesearch.learning.relevance_refit import refitted_curves
@@ -24,7 +24,6 @@ from imagesearch.learning.validation import (
     HeldOut,
     Samples,
     Setting,
-    best_strength,
     fitted_map,
     held_out,
     loss_of_others,
@@ -204,16 +203,10 @@ def _harmful_users(opinions: Sequence[Opinion], setting: Setting) -> tuple[str, 
     least = _TESTED_SHARE * len(opinions)
     tested = [user for user, count in counts.most_common(_TESTED_USERS) if count >= least]
     every = rated_queries(opinions)
-    strength = best_strength(every, setting) or STRENGTHS[-1]
-    losses = {
-        user: loss_of_others(
-            every,
-            rated_queries([each for each in opinions if each.user != user]),
-            setting,
-            strength,
-        )
-        for user in tested
+    others = {
+        user: rated_queries([each for each in opinions if each.user != user]) for user in tested
     }
+    losses = {user: loss_of_others(every, rated, setting) for user, rated in others.items()}
     return tuple(sorted(user for user, loss in losses.items() if loss > MAX_USER_LOSS))
 
 

@@ -182,7 +182,6 @@ def loss_of_others(
     every: Sequence[RatedQuery],
     others: Sequence[RatedQuery],
     setting: Setting,
-    strength: Strength,
 ) -> float:
     """The held-out MRR that the queries of the others lose by the opinions of one user.
 
@@ -190,6 +189,10 @@ def loss_of_others(
 
     every, others: the rated queries with and without the opinions of this user.
     """
+    # The strength that is best without the user: with contradictions, no map may be best.
+    strength = best_strength(others, setting)
+    if strength is None:
+        return 0.0
     losses = [np.empty(0, np.float32)]
     for train, test in folds(others, FOLDS):
         if not (train and test):
