@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,6 +65,20 @@ def test_a_search_finds_only_images_of_the_key_scope(ask):
     assert found(ask("cat-shop", "GET", "/v1/search", q="a picture", limit="100")) == seen
     assert found(ask("other", "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
     assert found(ask(None, "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
+
+
+def test_feedback_is_stored_with_a_pseudonym_of_the_key(
+    dependencies, index, texts, images, logger, metrics, ask
+):
+    search_id = ask("cat-shop", "GET", "/v1/search", q="a picture").json["search_id"]
+    given = []
+    feedback = SimpleNamespace(give=lambda *arguments: given.append(arguments))
+    handler = make_handler(replace(dependencies, feedback=feedback), RequestLog(logger, metrics))
+    event = http("POST", "/v1/feedback", {"search_id": search_id, "id": "x", "relevant": True})
+    identity = {**event["requestContext"]["identity"], "apiKeyId": "cat-shop"}
+    context = {**event["requestContext"], "identity": identity}
+    assert handler({**event, "requestContext": context}, CONTEXT)["statusCode"] == 201
+    assert given == [(search_id, "x", True, "cat-shop")]
 
 
 @pytest.mark.parametrize("field", ["like", "unlike"])
