@@ -11,6 +11,7 @@ from collections.abc import Callable
 from benchmarks import duplicates, functions, labels, opensearch, scale, sqlite
 from benchmarks.clip import compare
 from benchmarks.costs import drift, tables
+from benchmarks.learning import runner as learning
 from benchmarks.report import describe, show
 
 
@@ -57,6 +58,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "clip": compare.show,
     "scale": _scale,
     "costs": _costs,
+    "learning": learning.show,
 }
 NAMED_ONLY = {"scale"}
 

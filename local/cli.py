@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from imagesearch.domain.errors import ImageSearchError, ModelRefused
+from local.commands.adapters import adapters
 from local.commands.backfill import backfill
 from local.commands.classify import classify
 from local.commands.duplicates import duplicates
@@ -23,6 +24,7 @@ from local.commands.reindex import reindex
 from local.commands.search import search
 from local.commands.serve import serve
 from local.commands.smoke import smoke
+from local.commands.tune import tune
 from local.commands.verify import verify
 from local.errors import Interrupted, UsageError
 from local.options import INCOMPLETE, INTERRUPTED, WRONG_USAGE
@@ -88,6 +90,8 @@ app.command()(duplicates)
 app.command()(reindex)
 app.command()(smoke)
 app.command()(verify)
+app.command()(tune)
+app.add_typer(adapters, name="adapters")
 app.add_typer(feedback, name="feedback")
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")

@@ -50,6 +50,8 @@ _CODES = {
     "search_id": "invalid_search_id",
     "neighbours": "invalid_neighbours",
     "min_relevance": "invalid_min_relevance",
+    "like": "invalid_opinions",
+    "unlike": "invalid_opinions",
 }
 
 

@@ -1,14 +1,17 @@
-"""`imagesearch feedback`: export the relevance feedback that users gave on hits."""
+"""`imagesearch feedback`: export and delete the relevance feedback that users gave on hits."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from local.options import DATA_DIR, DataDir, Folder
+from local.errors import UsageError
+from local.options import DATA_DIR, DataDir, Folder, Model
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:
@@ -39,6 +42,73 @@ def export(
         lines = feedback_in_folder(folder, data_dir)
     for line in lines:
         print(line)  # noqa: T201
+
+
+@feedback.command()
+def forget(
+    before: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Delete feedback on searches before this day."),
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(metavar="KEY_ID", help="Delete the feedback of the API key with this ID."),
+    ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="S3://BUCKET",
+            help="Derived-data bucket of a deployed system, instead of a folder.",
+        ),
+    ] = None,
+    folder: Folder = None,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """Delete feedback by day or by API key.
+
+    Adapters that were fitted on deleted feedback cannot be used any more. If one was in use, a new
+    one is fitted on the rest.
+    """
+    if (before is None) == (user is None):
+        raise UsageError("give either --before or --user")
+    for line in forget_feedback(before, user, origin, folder, data_dir, model):
+        print(line)  # noqa: T201
+
+
+def forget_feedback(
+    before: datetime | None,
+    user: str | None,
+    origin: str | None,
+    folder: Path | None,
+    data_dir: Path,
+    model: str | None,
+) -> Iterator[str]:
+    """Delete the records, mark the adapters, and tune again; yields what was done.
+
+    Raises UsageError, Unavailable, ConfigurationError.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from imagesearch.feedback import pseudonym
+    from local.commands.tune import tune_place
+    from local.tuning import forgotten_keys, place_of
+
+    place = place_of(origin, folder, data_dir, model)
+    day, name = before.date().isoformat() if before else None, pseudonym(user) if user else None
+    keys = list(forgotten_keys(place, day, name))
+    adapters = place.adapters
+    in_use = adapters.pointer().number
+    # Marked first: if the deletion is interrupted, no adapter of deleted feedback is in use.
+    marked = adapters.mark_forgotten(day or "", name)
+    for key in keys:
+        place.store.delete(key)
+    yield f"{len(keys):,} opinions deleted"
+    if marked:
+        numbers = ", ".join(map(str, marked))
+        yield f"adapters fitted on them, which cannot be used any more: {numbers}"
+    if in_use in marked:
+        yield from tune_place(origin, None, folder, data_dir, model)
 
 
 def feedback_in_folder(folder: Path | None, data_dir: Path) -> Iterator[str]:

@@ -55,6 +55,9 @@ class Role(BaseHTTPRequestHandler):
     connections: list[Any]
 
     def do_GET(self) -> None:
+        if self.path != "/credentials":
+            self._send(404, b"")
+            return
         token = f"token-{len(self.tokens)}"
         self.tokens.append(token)
         expiration = datetime.now(UTC) + timedelta(seconds=-1 if len(self.tokens) == 1 else 9_000)

@@ -12,8 +12,9 @@ from ..routing import Dependencies, LogFields, Operation
 
 MAX_SEARCH_ID = 64
 SUMMARY = "Report whether a hit was relevant"
-DESCRIPTION = """Stored as training data: the embeddings of query and image, and the verdict. The
-user is not recorded, nor the text or image of the query. Repeated feedback is stored once."""
+DESCRIPTION = """Stored as training data: the embeddings of query and image, the verdict, and a
+pseudonym of the API key. The text or image of the query is not recorded. Repeated feedback is
+stored once."""
 
 
 class PostedFeedback(BaseModel):
@@ -67,6 +68,8 @@ class FeedbackRoutes:
         event = request.resolved_event
         require_json(event.headers.get("content-type", ""))
         posted = posted_json(event, PostedFeedback)
-        self._feedback.give(posted.search_id, posted.id, posted.relevant)
+        context = event.get("requestContext") or {}
+        key_id = (context.get("identity") or {}).get("apiKeyId")
+        self._feedback.give(posted.search_id, posted.id, posted.relevant, key_id)
         self._log(relevant=posted.relevant)
         return json_response(Kept(kept=True), status=201)

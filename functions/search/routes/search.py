@@ -28,6 +28,7 @@ from imagesearch.domain.queries import (
 )
 from imagesearch.search.pagination import MAX_LIMIT
 from imagesearch.search.query_encoder import MAX_TEXT
+from imagesearch.search.refinement import MAX_OPINIONS
 from imagesearch.search.searcher import SearchAnswer
 
 from ..request_log import short_digest
@@ -87,6 +88,7 @@ from ..routing import (
 )
 from .search_filters import EXAMPLE, FilterParameter, SearchFilter, parsed_filter
 
+OpinionId = Annotated[str, Field(min_length=1, max_length=512)]
 MAX_WEIGHT = 100
 MAX_SEARCHES = 32
 MAX_IMAGES = 32
@@ -103,7 +105,11 @@ SIMILAR = "Find images similar to an indexed image"
 PAGES = """Returns up to `limit` hits, most similar first. Send the `cursor` of the response to get
 the next page of the same search; each image appears once, and pages end at 1,000 hits. With
 `min_relevance`, irrelevant images are excluded, and a query that no image matches has no hits."""
+OPINIONS = """`like` and `unlike` refine a query by images that the user liked and disliked: send
+them with each further request of the same search. An unknown ID is an error."""
 POSTED = f"""{PAGES}
+
+{OPINIONS}
 
 The body is JSON or the bytes of an image. With an image as the body, `limit`, `cursor`,
 `collection`, `min_relevance`, `filter` and `sort` are query parameters."""
@@ -214,6 +220,21 @@ class PostedSearch(BaseModel):
         "relevance"
     )
     feedback: Annotated[bool, Field(strict=True, description=FEEDBACK)] = False
+    like: Annotated[
+        list[OpinionId],
+        Field(
+            max_length=MAX_OPINIONS,
+            description="IDs of indexed images that the user liked: hits are more similar to them.",
+        ),
+    ] = []
+    unlike: Annotated[
+        list[OpinionId],
+        Field(
+            max_length=MAX_OPINIONS,
+            description="IDs of indexed images that the user disliked: hits are less similar to"
+            " them, and they are excluded from the hits.",
+        ),
+    ] = []
 
     def search(self) -> Search:
         """Raises PayloadTooLarge."""
@@ -226,6 +247,8 @@ class PostedSearch(BaseModel):
             self.min_relevance,
             HitOrder(self.sort),
             self.feedback,
+            tuple(dict.fromkeys(self.like)),
+            tuple(dict.fromkeys(self.unlike)),
         )
 
 
@@ -343,6 +366,13 @@ class SearchResult(ResponseModel):
         ),
     ] = None
     model: Annotated[str, Field(description="Model that embedded the query.")]
+    adapter: Annotated[
+        str | None,
+        Field(
+            description="Query adapter, fitted on feedback, that was applied to the query; null if"
+            " none is in use."
+        ),
+    ]
     took_ms: Took
     hits: Annotated[list[FoundImage], Field(description="Most similar image first.")]
     cursor: Cursor
@@ -504,6 +534,7 @@ def _search_result(result: SearchAnswer, urls: ImageUrls) -> SearchResult:
     return SearchResult(
         **({"search_id": result.search_id} if result.search_id else {}),
         model=result.model,
+        adapter=result.adapter,
         took_ms=Took(embed=took.embed, search=took.search, total=took.total),
         hits=[found_image(hit, urls) for hit in result.hits],
         cursor=result.cursor,

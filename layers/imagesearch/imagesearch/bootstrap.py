@@ -33,7 +33,7 @@ from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.duplicates.linker import Linker
 from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.calibration import relevance
-from imagesearch.embedding.calibration_file import CALIBRATION, calibrated
+from imagesearch.embedding.calibration_file import CALIBRATION, calibrated, model_digest
 from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import (
@@ -52,6 +52,8 @@ from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.reconciliation import Reconciler
 from imagesearch.indexing.thumbnail_cleanup import ThumbnailCleanup
+from imagesearch.learning.adapters import AdapterStore, Space
+from imagesearch.learning.live import LiveAdapter
 from imagesearch.object_cache import Cached
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.query_language import Alternative, LanguageNotices
@@ -66,6 +68,8 @@ if TYPE_CHECKING:
     from imagesearch.adapters.filesystem.image_store import FolderStore
     from imagesearch.adapters.s3.model_folder import S3ModelFolder
 
+# The search function reads the pointer to the adapter at most this often.
+ADAPTER_SECONDS = 60.0
 # Named in notices where no multilingual model uses the same index.
 _BEST_MULTILINGUAL = "siglip2-b-16"
 # Seconds to decode one image. On Lambda, the limit leaves time for the rest of an invocation.
@@ -136,7 +140,28 @@ def searcher(settings: Settings, scope: Scope | None = None) -> Searcher:
         web_images(settings),
         language_notices(settings.model_uri),
         _search_ids(settings),
+        query_adapter(settings) or (lambda: None),
     )
+
+
+@Cached
+def query_adapter(settings: Settings) -> LiveAdapter | None:
+    """The query adapter in use; None without a derived store.
+
+    A change is taken up within a minute, in a folder of this machine at the next search.
+    """
+    store = derived_store(settings)
+    if store is None:
+        return None
+    seconds = 0 if (settings.derived_uri or "").startswith("file://") else ADAPTER_SECONDS
+    return LiveAdapter(adapter_store(settings.model_uri, store), seconds)
+
+
+def adapter_store(model_uri: str, store: DerivedStore) -> AdapterStore:
+    """The adapters of a model in a derived store."""
+    manifest = manifest_of(model_uri)
+    space = Space(manifest.name, manifest.image_space, model_digest(manifest), manifest.dimension)
+    return AdapterStore(store, space)
 
 
 def classifier(settings: Settings, scope: Scope | None = None) -> Classifier:
@@ -489,6 +514,7 @@ def release(settings: Settings) -> None:
     text_encoder.remove(settings.model_uri)
     manifest_of.remove(settings.model_uri)
     relevance_of.remove(settings.model_uri)
+    query_adapter.remove(settings)
     image_store.remove(settings)
     for index in (vector_index.remove(settings), _label_index.remove(settings)):
         close = getattr(index, "close", None)

@@ -53,6 +53,7 @@ class Found(TypedDict):
 
     search_id: str
     model: str
+    adapter: str | None
     took_ms: Took
     hits: list[Hit]
     cursor: str | None

@@ -1,4 +1,4 @@
-"""Use case: store relevance feedback on hits as training pairs, without the user's identity."""
+"""Use case: store relevance feedback on hits as training pairs, with a pseudonym of the API key."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ class Feedback:
         self._ids = ids
         self._image_space = image_space
 
-    def give(self, search_id: str, image_id: str, relevant: bool) -> None:
+    def give(
+        self, search_id: str, image_id: str, relevant: bool, key_id: str | None = None
+    ) -> None:
         """Store one judgment; repeating it has no effect.
+
+        `key_id` is the id of the API key of the request; only its pseudonym is stored.
 
         Raises InvalidQuery, NotFound, NotAllowed, Unavailable.
         """
@@ -41,8 +45,10 @@ class Feedback:
             raise InvalidQuery(
                 "the search_id is of another index", "search again", "invalid_search_id"
             )
-        event = self._event(searched, image_id, embedding, relevant)
-        digest = hashlib.sha256(f"{search_id} {image_id} {relevant}".encode()).hexdigest()[:32]
+        user = pseudonym(key_id)
+        event = self._event(searched, image_id, embedding, relevant) | {"user": user}
+        content = f"{search_id} {image_id} {relevant} {user}"
+        digest = hashlib.sha256(content.encode()).hexdigest()[:32]
         key = feedback_key(searched.time.date(), digest)
         self._store.put(key, json.dumps(event).encode(), "application/json")
 
@@ -59,6 +65,17 @@ class Feedback:
             "image_embedding": _numbers(image),
             "relevant": relevant,
         }
+
+
+def pseudonym(key_id: str | None) -> str:
+    """16 hexadecimal digits for an API key, empty without one.
+
+    It bounds the share of one user, and finds opinions to forget. Whoever knows the id of a key can
+    compute it.
+    """
+    if not key_id:
+        return ""
+    return hashlib.sha256(f"imagesearch user {key_id}".encode()).hexdigest()[:16]
 
 
 def _numbers(vector: Embedding) -> list[float]:

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,6 +65,32 @@ def test_a_search_finds_only_images_of_the_key_scope(ask):
     assert found(ask("cat-shop", "GET", "/v1/search", q="a picture", limit="100")) == seen
     assert found(ask("other", "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
     assert found(ask(None, "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
+
+
+def test_feedback_is_stored_with_a_pseudonym_of_the_key(
+    dependencies, index, texts, images, logger, metrics, ask
+):
+    search_id = "of-a-search"
+    given = []
+    feedback = SimpleNamespace(give=lambda *arguments: given.append(arguments))
+    handler = make_handler(replace(dependencies, feedback=feedback), RequestLog(logger, metrics))
+    event = http("POST", "/v1/feedback", {"search_id": search_id, "id": "x", "relevant": True})
+    identity = {**event["requestContext"]["identity"], "apiKeyId": "cat-shop"}
+    context = {**event["requestContext"], "identity": identity}
+    assert handler({**event, "requestContext": context}, CONTEXT)["statusCode"] == 201
+    assert given == [(search_id, "x", True, "cat-shop")]
+
+
+@pytest.mark.parametrize("field", ["like", "unlike"])
+def test_an_opinion_on_an_image_outside_the_key_scope_is_as_on_an_unknown_one(ask, field):
+    def search(id):
+        return {"query": {"text": "a picture"}, field: [id]}
+
+    outside = ask("cat-shop", "POST", "/v1/search", search(ref("dogs/1.png").id))
+    unknown = ask("cat-shop", "POST", "/v1/search", search("nobody"))
+    assert outside.status == unknown.status == 404
+    assert outside.error == unknown.error
+    assert ask("cat-shop", "POST", "/v1/search", search(ref("cats/1.png").id)).status == 200
 
 
 def test_no_parameter_or_filter_widens_the_scope(ask):

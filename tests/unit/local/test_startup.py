@@ -22,6 +22,8 @@ COMMANDS = [
     ["classify"],
     ["duplicates"],
     ["reindex"],
+    ["tune"],
+    ["adapters"],
     ["smoke"],
     ["verify"],
     ["feedback"],

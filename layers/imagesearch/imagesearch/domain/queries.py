@@ -141,6 +141,9 @@ class Search:
     Limited to images in `collection`, that match `filter`, with a relevance of at least
     `min_relevance`, in [0, 1]. An order by time requires `min_relevance`.
     With `feedback`, the search is stored and its answer has an id.
+
+    `like` and `unlike` are the ids of indexed images that the user liked and disliked: hits are
+    more similar to the former and less to the latter, which are never hits.
     """
 
     query: Query
@@ -151,6 +154,8 @@ class Search:
     min_relevance: float | None = None
     order: HitOrder = HitOrder.RELEVANCE
     feedback: bool = False
+    like: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
 
 
 def leaf_queries(query: Query) -> tuple[LeafQuery, ...]:
@@ -163,10 +168,12 @@ def terms(query: Query) -> tuple[Term, ...]:
     return query.terms if isinstance(query, MixedQuery) else (Term(query),)
 
 
-def excluded_ids(query: Query) -> tuple[str, ...]:
-    """The ids of indexed images in the query with a positive weight, which are never hits."""
-    positive = (term.query for term in terms(query) if term.weight > 0)
-    return tuple(dict.fromkeys(each.id for each in positive if isinstance(each, StoredQuery)))
+def excluded_ids(search: Search) -> tuple[str, ...]:
+    """The ids of images that are never hits: those of the query with a positive weight, and the
+    disliked ones."""
+    positive = (term.query for term in terms(search.query) if term.weight > 0)
+    queried = (each.id for each in positive if isinstance(each, StoredQuery))
+    return tuple(dict.fromkeys((*queried, *search.unlike)))
 
 
 def search_digest(search: Search) -> str:

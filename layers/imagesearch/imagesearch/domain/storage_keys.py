@@ -1,4 +1,4 @@
-"""Keys in the derived store: thumbnails, pending uploads, searches and feedback."""
+"""Keys in the derived store: thumbnails, pending uploads, searches, feedback and adapters."""
 
 import hashlib
 from datetime import date
@@ -10,6 +10,7 @@ UPLOADS = "uploads/"
 FEEDBACK = "feedback/"
 # Deleted when they are a day old.
 SEARCHES = "searches/"
+ADAPTERS = "adapters/"
 
 
 def thumbnail_key(ref: ImageRef, sha256: str, version: object) -> str:

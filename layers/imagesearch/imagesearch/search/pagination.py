@@ -56,7 +56,7 @@ class Page:
             embedding,
             self.limit + 1 if by_relevance else MAX_DEPTH,
             search.collection,
-            exclude=excluded_ids(search.query),
+            exclude=excluded_ids(search),
             after=self.after,
             min_score=min_score,
             filter=search.filter,

@@ -3,7 +3,9 @@
 Images that a query names by URL are fetched in parallel; the error of one does not affect others.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -24,11 +26,15 @@ from imagesearch.domain.queries import (
     LeafQuery,
     MixedQuery,
     Query,
+    Search,
     StoredQuery,
     TextQuery,
     UrlQuery,
     leaf_queries,
 )
+from imagesearch.search.query_adapter import QueryAdapter
+from imagesearch.search.refinement import WEIGHTS, refined
+from imagesearch.search.relevance import modality_of
 
 MAX_TEXT = 2_000
 MAX_URLS = 4
@@ -39,6 +45,19 @@ _MIN_LENGTH = 1e-5
 _URLS_HINT = "ask the operator to enable it: --allow-urls, or stack parameter AllowUrls"
 
 EncodingResult: TypeAlias = Embedding | ImageSearchError
+_Vectors: TypeAlias = Mapping[LeafQuery, EncodingResult]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSearch:
+    """The vectors [D] of a search, L2-normalized.
+
+    original: of the query alone, as the model embeds it.
+    embedding: after the adapter and the opinions of the search, which the index is searched with.
+    """
+
+    original: Embedding
+    embedding: Embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +81,28 @@ class QueryEncoder:
 
         Raises Unavailable.
         """
-        terms = list(dict.fromkeys(term for query in queries for term in leaf_queries(query)))
+        found = self._encoded_leaves(term for query in queries for term in leaf_queries(query))
+        return [_combined(query, found) for query in queries]
+
+    def encode_searches(
+        self, searches: Sequence[Search], adapter: QueryAdapter | None = None
+    ) -> list[EncodedSearch | ImageSearchError]:
+        """For each search its vectors, or its error; an unknown id in `like` is one, too.
+
+        Raises Unavailable.
+        """
+        leaves = [term for search in searches for term in leaf_queries(search.query)]
+        opinions = (StoredQuery(id) for each in searches for id in (*each.like, *each.unlike))
+        found = self._encoded_leaves((*leaves, *opinions))
+        adapted = {leaf: _adapted(leaf, found[leaf], adapter) for leaf in set(leaves)}
+        return [_encoded_search(search, found, adapted) for search in searches]
+
+    def _encoded_leaves(self, leaves: Iterable[LeafQuery]) -> dict[LeafQuery, EncodingResult]:
+        terms = list(dict.fromkeys(leaves))
         found: dict[LeafQuery, EncodingResult] = {}
         found |= self._of_texts([term for term in terms if isinstance(term, TextQuery)])
         found |= self._of_images(terms)
-        found |= self._of_stored([term for term in terms if isinstance(term, StoredQuery)])
-        return [
-            _mixed(query, found) if isinstance(query, MixedQuery) else found[query]
-            for query in queries
-        ]
+        return found | self._of_stored([term for term in terms if isinstance(term, StoredQuery)])
 
     def _of_texts(self, queries: Sequence[TextQuery]) -> dict[LeafQuery, EncodingResult]:
         valid = [query for query in queries if _is_valid_text(query.text)]
@@ -113,7 +145,49 @@ def indexed_image_not_found(id: str) -> NotFound:
     return NotFound(f"there is no indexed image with the id {id!r}", "use the id of a hit")
 
 
-def _mixed(query: MixedQuery, found: dict[LeafQuery, EncodingResult]) -> EncodingResult:
+def _adapted(
+    leaf: LeafQuery, vector: EncodingResult, adapter: QueryAdapter | None
+) -> EncodingResult:
+    if adapter is None or isinstance(vector, ImageSearchError):
+        return vector
+    return adapter.adapted(vector, modality_of(leaf))
+
+
+def _encoded_search(
+    search: Search, found: _Vectors, adapted: _Vectors
+) -> EncodedSearch | ImageSearchError:
+    original, embedding = _combined(search.query, found), _combined(search.query, adapted)
+    if isinstance(original, ImageSearchError):
+        return original
+    if isinstance(embedding, ImageSearchError):
+        return embedding
+    try:
+        liked, unliked = (
+            _images(search.like, "like", found),
+            _images(search.unlike, "unlike", found),
+        )
+    except ImageSearchError as error:
+        return error
+    weights = WEIGHTS[modality_of(search.query)]
+    return EncodedSearch(original, refined(embedding, liked, unliked, weights))
+
+
+def _images(ids: Sequence[str], field: str, found: _Vectors) -> Embedding:
+    """[N, D]: the vectors of indexed images. Raises NotFound with the name of the field."""
+    vectors = []
+    for number, id in enumerate(ids):
+        vector = found[StoredQuery(id)]
+        if isinstance(vector, ImageSearchError):
+            raise type(vector)(f"{field}.{number}: {vector.message}", vector.hint, vector.code)
+        vectors.append(vector)
+    return np.array(vectors, np.float32)
+
+
+def _combined(query: Query, found: _Vectors) -> EncodingResult:
+    return _mixed(query, found) if isinstance(query, MixedQuery) else found[query]
+
+
+def _mixed(query: MixedQuery, found: _Vectors) -> EncodingResult:
     """The sum of the terms' unit vectors times their weights, L2-normalized: [D] float32."""
     directions = []
     for number, term in enumerate(query.terms):

@@ -15,7 +15,7 @@ import numpy as np
 
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Embedding
-from imagesearch.domain.queries import Hit, Query, TextQuery, leaf_queries
+from imagesearch.domain.queries import Hit, Query, Search, TextQuery, leaf_queries
 
 _MIN_COSINE = -1.0
 _ABOVE_ALL_COSINES = 2.0
@@ -92,6 +92,18 @@ class Relevance:
     def __init__(self, calibration: Mapping[Modality, tuple[Background, Curve]]) -> None:
         self._calibration = dict(calibration)
 
+    def background(self, modality: Modality) -> Background:
+        return self._calibration[modality][0]
+
+    def with_curves(self, curves: Mapping[Modality, Curve]) -> "Relevance":
+        """The calibration with some curves replaced."""
+        return Relevance(
+            {
+                modality: (background, curves.get(modality, curve))
+                for modality, (background, curve) in self._calibration.items()
+            }
+        )
+
     def for_query(self, embedding: Embedding, modality: Modality) -> QueryRelevance:
         """The conversion for a query's embedding [D], L2-normalized."""
         background, curve = self._calibration[modality]
@@ -100,10 +112,18 @@ class Relevance:
 
 
 def query_relevance(
-    relevance: Relevance | None, embedding: Embedding, query: Query
+    relevance: Relevance | None, embedding: Embedding, search: Search
 ) -> QueryRelevance | None:
-    """The conversion for a query with this embedding [D]; None if the model is not calibrated."""
-    return None if relevance is None else relevance.for_query(embedding, _modality(query))
+    """The conversion for a search with this embedding [D]; None if the model is not calibrated.
+
+    A text with liked images has the scores of a mixture; disliked images hardly change the scores.
+    """
+    if relevance is None:
+        return None
+    modality = modality_of(search.query)
+    if search.like and modality is Modality.TEXT:
+        modality = Modality.MIXED
+    return relevance.for_query(embedding, modality)
 
 
 def with_relevance(hits: Sequence[Hit], relevance: QueryRelevance | None) -> list[Hit]:
@@ -113,7 +133,7 @@ def with_relevance(hits: Sequence[Hit], relevance: QueryRelevance | None) -> lis
     return [replace(hit, relevance=relevance.of(hit.score)) for hit in hits]
 
 
-def _modality(query: Query) -> Modality:
+def modality_of(query: Query) -> Modality:
     is_text = {isinstance(term, TextQuery) for term in leaf_queries(query)}
     if len(is_text) > 1:
         return Modality.MIXED

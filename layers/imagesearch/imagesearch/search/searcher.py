@@ -1,18 +1,20 @@
 """Use case: answer searches, and read the records of the index."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from imagesearch.domain.errors import ImageSearchError, InvalidQuery
 from imagesearch.domain.facets import Facets, facets_of
-from imagesearch.domain.images import Document
+from imagesearch.domain.images import Document, Embedding
 from imagesearch.domain.ports import ImageEncoder, IndexHealth, TextEncoder, VectorIndex, WebImages
 from imagesearch.domain.queries import Hit, HitOrder, Search, Selection, VectorQuery
 from imagesearch.search.collection_tree import TreePage, TreeRequest, tree_page
 from imagesearch.search.listing import ListPage, ListRequest, list_page
 from imagesearch.search.pagination import MAX_DEPTH, Page, page_of
-from imagesearch.search.query_encoder import EncodingResult, QueryEncoder, indexed_image_not_found
+from imagesearch.search.query_adapter import QueryAdapter
+from imagesearch.search.query_encoder import EncodedSearch, QueryEncoder, indexed_image_not_found
 from imagesearch.search.query_language import LanguageNotices
+from imagesearch.search.refinement import check_opinions
 from imagesearch.search.relevance import (
     QueryRelevance,
     Relevance,
@@ -28,8 +30,8 @@ from imagesearch.search.timing import Stopwatch, Timing
 class SearchAnswer:
     """One page of hits, nearest first; `cursor` is that of the next page, None on the last one.
 
-    `search_id` is None unless requested. `notice` is a sentence about the query for the user, None
-    if there is none.
+    `search_id` is None unless requested. `notice` is a sentence about the query for the user,
+    `adapter` the name of the query adapter in use; each is None if there is none.
     """
 
     search_id: str | None
@@ -38,6 +40,7 @@ class SearchAnswer:
     hits: list[Hit]
     cursor: str | None
     notice: str | None = None
+    adapter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Searcher:
 
     Without `relevance` (the model is not calibrated), hits have a score only. Without `web`, images
     cannot be given by URL, and without `ids` no search has an id. `languages` adds notices to
-    queries in a language that the model does not understand.
+    queries in a language that the model does not understand. `adapter` returns the query adapter in
+    use, for each request.
     """
 
     def __init__(
@@ -65,9 +69,11 @@ class Searcher:
         web: WebImages | None = None,
         languages: LanguageNotices | None = None,
         ids: SearchIds | None = None,
+        adapter: Callable[[], QueryAdapter | None] = lambda: None,
     ) -> None:
         self._index = index
         self._languages = languages
+        self._adapter = adapter
         self._texts = texts
         self._relevance = relevance
         self._query_encoder = QueryEncoder(index, texts, images, web)
@@ -96,12 +102,13 @@ class Searcher:
         `took_ms` is the time of the whole batch. Raises Unavailable only.
         """
         watch = Stopwatch()
-        requests = self._requests(searches)
+        adapter = self._adapter()
+        requests = self._requests(searches, adapter)
         watch.embedded()
         hits = iter(self._nearest([each.query for each in requests if isinstance(each, _Request)]))
         took = watch.read()
         return [
-            self._answer(each, next(hits), took) if isinstance(each, _Request) else each
+            self._answer(each, next(hits), took, adapter) if isinstance(each, _Request) else each
             for each in requests
         ]
 
@@ -115,7 +122,8 @@ class Searcher:
 
     def search_facets(self, search: Search) -> SearchFacets:
         """The facets of the first MAX_DEPTH hits of a search, regardless of its page."""
-        [request] = self._requests([replace(search, cursor=None, order=HitOrder.RELEVANCE)])
+        whole = replace(search, cursor=None, order=HitOrder.RELEVANCE)
+        [request] = self._requests([whole], self._adapter())
         if isinstance(request, ImageSearchError):
             raise request
         hits = self._index.search(replace(request.query, limit=MAX_DEPTH))
@@ -133,41 +141,43 @@ class Searcher:
             raise indexed_image_not_found(id)
         return stored.document
 
-    def _requests(self, searches: Sequence[Search]) -> list["_Request | ImageSearchError"]:
+    def _requests(
+        self, searches: Sequence[Search], adapter: QueryAdapter | None
+    ) -> list["_Request | ImageSearchError"]:
         """The request to the index for each search, or the error of the search."""
-        pages = [self._page(search) for search in searches]
-        valid = [page.search.query for page in pages if isinstance(page, Page)]
-        vectors = iter(self._query_encoder.encode(valid))
+        pages = [self._page(search, adapter) for search in searches]
+        valid = [page.search for page in pages if isinstance(page, Page)]
+        vectors = iter(self._query_encoder.encode_searches(valid, adapter))
+        relevance = self._relevance
+        if relevance and adapter:
+            relevance = relevance.with_curves(adapter.curves)
         return [
-            self._request(page, next(vectors)) if isinstance(page, Page) else page for page in pages
+            _request(page, next(vectors), relevance) if isinstance(page, Page) else page
+            for page in pages
         ]
 
-    def _page(self, search: Search) -> Page | InvalidQuery:
+    def _page(self, search: Search, adapter: QueryAdapter | None) -> Page | InvalidQuery:
         try:
             check_min_relevance(search.min_relevance, self._relevance, self.model)
             _check_order(search)
-            return page_of(search, self.model)
+            check_opinions(search)
+            # Another adapter changes the order of the hits, and with it the positions of cursors.
+            return page_of(search, f"{self.model} {adapter.name}" if adapter else self.model)
         except InvalidQuery as error:
             return error
 
-    def _request(self, page: Page, vector: EncodingResult) -> "_Request | ImageSearchError":
-        if isinstance(vector, ImageSearchError):
-            return vector
-        relevance = query_relevance(self._relevance, vector, page.search.query)
-        minimum = page.search.min_relevance
-        min_score = relevance.min_score(minimum) if relevance and minimum else None
-        return _Request(page, relevance, page.vector_query(vector, min_score))
-
     def _id(self, request: "_Request") -> str | None:
         search = request.page.search
-        return self._ids.record(search.query, request.query.embedding) if search.feedback else None
+        return self._ids.record(search.query, request.original) if search.feedback else None
 
     def _nearest(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         if len(queries) == 1:
             return [self._index.search(queries[0])]
         return self._index.search_many(queries) if queries else []
 
-    def _answer(self, request: "_Request", hits: list[Hit], took: Timing) -> SearchAnswer:
+    def _answer(
+        self, request: "_Request", hits: list[Hit], took: Timing, adapter: QueryAdapter | None
+    ) -> SearchAnswer:
         page = request.page
         found, cursor = page.select(hits)
         return SearchAnswer(
@@ -177,6 +187,7 @@ class Searcher:
             hits=with_relevance(found, request.relevance),
             cursor=cursor,
             notice=self._languages.notice(page.search.query) if self._languages else None,
+            adapter=adapter.name if adapter else None,
         )
 
 
@@ -191,8 +202,21 @@ def _check_order(search: Search) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """The request to the index for one page of a search."""
+    """The request to the index for one page of a search; `original` [D] is for the search id."""
 
     page: Page
+    original: Embedding
     relevance: QueryRelevance | None
     query: VectorQuery
+
+
+def _request(
+    page: Page, encoded: EncodedSearch | ImageSearchError, relevance: Relevance | None
+) -> _Request | ImageSearchError:
+    if isinstance(encoded, ImageSearchError):
+        return encoded
+    converted = query_relevance(relevance, encoded.embedding, page.search)
+    minimum = page.search.min_relevance
+    min_score = converted.min_score(minimum) if converted and minimum else None
+    query = page.vector_query(encoded.embedding, min_score)
+    return _Request(page, encoded.original, converted, query)

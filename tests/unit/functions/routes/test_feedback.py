@@ -36,7 +36,7 @@ def test_feedback_is_stored_with_both_vectors_and_without_the_text(ask, derived,
     [event] = kept(derived)
     assert set(event) == {
         *("time", "model", "image_space", "query", "query_embedding"),
-        *("image", "image_embedding", "relevant"),
+        *("image", "image_embedding", "relevant", "user"),
     }
     assert (event["query"], event["image"], event["relevant"]) == ("text", TOM, True)
     assert np.array(event["query_embedding"]) @ vector("a secret cat") >= 0.9999

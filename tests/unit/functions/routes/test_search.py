@@ -23,7 +23,7 @@ def test_text_in_the_query_string_finds_images(ask, pets):
 
 def test_a_search_response_has_the_documented_fields(ask, pets):
     answer = ask("GET", "/v1/search", q="a dog", limit="1").json
-    assert set(answer) == {"model", "took_ms", "hits", "cursor"}
+    assert set(answer) == {"model", "adapter", "took_ms", "hits", "cursor"}
     assert set(answer["took_ms"]) == {"embed", "search", "total"}
     [hit] = answer["hits"]
     assert hit == {

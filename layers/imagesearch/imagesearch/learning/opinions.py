@@ -1,0 +1,174 @@
+"""Opinions: the stored relevance feedback of one model, as votes on images by query.
+
+Only images with an opinion count: an image that was not shown, or not rated, is no evidence against
+it. Of several opinions of a user on an image for a query the last one counts, opposite opinions of
+several users cancel, and one user has a bounded share of all votes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagesearch.domain.images import Embedding
+from imagesearch.search.relevance import Modality
+
+# The largest share of the votes of one user, unless there are fewer than four users.
+MAX_SHARE = 0.25
+# Queries with a higher cosine are one: "a cat" and "A cat.".
+SAME_QUERY = 0.995
+# Votes whose sum is smaller have canceled each other.
+_CANCELED = 1e-3
+_MODALITIES = {"text": Modality.TEXT, "image": Modality.IMAGE, "id": Modality.IMAGE}
+# A vector that was stored with six decimals has this length, give or take.
+_LENGTHS = (0.99, 1.01)
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """One stored opinion; both vectors are [D], L2-normalized. `user` is a pseudonym, or empty."""
+
+    time: str
+    modality: Modality
+    query: Embedding
+    image_id: str
+    image: Embedding
+    relevant: bool
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class RatedQuery:
+    """A query [D] with its liked [L, D] and disliked [U, D] images, and their ids.
+
+    weight: in (0, 1]; a query with many opinions counts no more than one.
+    users: those who liked one of the liked images.
+    """
+
+    query: Embedding
+    liked: Embedding
+    disliked: Embedding
+    liked_ids: frozenset[str]
+    weight: float
+    users: frozenset[str]
+
+
+def read_opinions(
+    lines: Iterable[str], model: str, image_space: str, dimension: int
+) -> list[Opinion]:
+    """The opinions on this model's queries by text and by image, the oldest first.
+
+    Lines that are damaged, of another model, or of a mixed query are skipped.
+    """
+    found = (_opinion(line, model, image_space, dimension) for line in lines)
+    return sorted((each for each in found if each), key=lambda each: each.time)
+
+
+def _opinion(line: str, model: str, image_space: str, dimension: int) -> Opinion | None:
+    try:
+        record = json.loads(line)
+        modality = _MODALITIES.get(record["query"])
+        if modality is None or record["image_space"] != image_space or record["model"] != model:
+            return None
+        query, image = (_vector(record[name], dimension) for name in _VECTORS)
+        relevant, user = record["relevant"], record.get("user", "")
+        if not isinstance(relevant, bool) or not isinstance(user, str):
+            return None
+        return Opinion(
+            str(record["time"]), modality, query, str(record["image"]), image, relevant, user
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+_VECTORS = ("query_embedding", "image_embedding")
+
+
+def _vector(numbers: Any, dimension: int) -> Embedding:
+    """[D] float32; raises ValueError for anything but a vector of length 1."""
+    vector = np.asarray(numbers, np.float32)
+    length = float(np.linalg.norm(vector)) if vector.shape == (dimension,) else np.nan
+    if not _LENGTHS[0] <= length <= _LENGTHS[1]:
+        raise ValueError("not a unit vector of this dimension")
+    return vector / np.float32(length)
+
+
+def rated_queries(opinions: Sequence[Opinion]) -> list[RatedQuery]:
+    """The queries that have votes left after opposite ones have canceled each other."""
+    if not opinions:
+        return []
+    queries = query_groups(np.stack([each.query for each in opinions]))
+    votes: dict[tuple[int, str, str], Opinion] = {}
+    for number, opinion in zip(queries, opinions, strict=True):
+        votes[int(number), opinion.image_id, opinion.user] = opinion
+    factors = user_factors(Counter(user for _, _, user in votes))
+    by_query: dict[int, dict[str, list[Opinion]]] = defaultdict(lambda: defaultdict(list))
+    for (number, image_id, _), opinion in votes.items():
+        by_query[number][image_id].append(opinion)
+    rated = (_rated(images, factors) for images in by_query.values())
+    return [each for each in rated if each]
+
+
+def _rated(
+    images: Mapping[str, Sequence[Opinion]], factors: Mapping[str, float]
+) -> RatedQuery | None:
+    signs = {
+        id: sum(factors[each.user] * (1 if each.relevant else -1) for each in opinions)
+        for id, opinions in images.items()
+    }
+    liked = [images[id][-1] for id, sign in signs.items() if sign > _CANCELED]
+    disliked = [images[id][-1] for id, sign in signs.items() if sign < -_CANCELED]
+    if not (liked or disliked):
+        return None
+    every = [each for opinions in images.values() for each in opinions]
+    liked_ids = frozenset(each.image_id for each in liked)
+    return RatedQuery(
+        every[0].query,
+        _stacked(liked, every),
+        _stacked(disliked, every),
+        liked_ids,
+        min(1.0, sum(map(abs, signs.values()))),
+        frozenset(
+            each.user for each in every if each.relevant and signs[each.image_id] > _CANCELED
+        ),
+    )
+
+
+def _stacked(opinions: Sequence[Opinion], every: Sequence[Opinion]) -> Embedding:
+    if not opinions:
+        return np.empty((0, len(every[0].image)), np.float32)
+    return np.stack([each.image for each in opinions])
+
+
+def query_groups(queries: Embedding) -> NDArray[np.int64]:
+    """[Q]: the number of the group of equal queries that each of [Q, D] belongs to."""
+    groups = np.full(len(queries), -1)
+    firsts: list[Embedding] = []
+    for row, query in enumerate(queries):
+        cosines = np.stack(firsts) @ query if firsts else np.empty(0)
+        if len(cosines) and cosines.max() >= SAME_QUERY:
+            groups[row] = int(cosines.argmax())
+        else:
+            groups[row] = len(firsts)
+            firsts.append(query)
+    return groups
+
+
+def user_factors(votes: Mapping[str, int]) -> dict[str, float]:
+    """The factor in (0, 1] of each user's votes, by which nobody exceeds the share `MAX_SHARE`."""
+    share = max(MAX_SHARE, 1 / len(votes))
+    counts = np.array(list(votes.values()), np.float64)
+    # The largest cap that keeps everyone below the share; with equal counts there is none.
+    low, high = 0.0, float(counts.max())
+    for _ in range(60):
+        cap = (low + high) / 2
+        kept = np.minimum(counts, cap)
+        low, high = (cap, high) if kept.max() <= share * kept.sum() * (1 + 1e-9) else (low, cap)
+    kept = np.minimum(counts, low)
+    return dict(zip(votes, kept / counts, strict=True))
