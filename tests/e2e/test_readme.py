@@ -50,10 +50,10 @@ def place(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory
     home = folder / "home"
     for images in (folder / "samples", home / "Pictures"):
         reset_to_few(images)
-    # Searches for a dog and for duplicates find something: otherwise the exit status is 1.
-    for name in ("dog.webp", "copy.webp"):
-        dog = SAMPLES / "animals/german-shepherd-dog.webp"
-        shutil.copyfile(dog, home / "Pictures" / name)
+    # Searches for a parrot and for duplicates find something: otherwise the exit status is 1.
+    for name in ("parrot.webp", "copy.webp"):
+        parrot = SAMPLES / "animals/scarlet-macaw-parrot.webp"
+        shutil.copyfile(parrot, home / "Pictures/animals" / name)
     served = serve(folder / "samples").start("--allow-uploads").ready()
     found = served.get("/v1/search", q="an owl")
     environment = os.environ | {

@@ -79,3 +79,35 @@ def test_a_shell_completes_commands_and_models(terminal: Terminal) -> None:
     assert completed("imagesearch models verify st") == ["starter"]
     status, script = terminal("--show-completion", SHELL="/bin/bash")
     assert (status, "complete" in script) == (0, True)
+
+
+LOGGING = """
+import logging, sys
+from local.cli import main
+sys.argv = ["imagesearch", "status"]
+try:
+    main()
+except SystemExit:
+    logging.getLogger("waitress.queue").warning("Task queue depth is 1")
+    logging.getLogger("local.sync.watcher").warning("own warning")
+"""
+
+
+def test_libraries_print_no_warnings_on_the_terminal(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGING],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"IMAGESEARCH_DATA_DIR": str(tmp_path)},
+    )
+    assert done.stderr.splitlines()[-1] == "own warning"
+    assert "queue depth" not in done.stderr
+
+
+def test_a_preview_shows_the_images_in_the_terminal(terminal: Terminal, folder: Path) -> None:
+    Image.new("RGB", (64, 64), "red").save(folder / "red.png")
+    terminal("index", str(folder))
+    status, text = terminal("search", "red", "--preview")
+    assert (status, "red.png" in text) == (0, True)
+    # Half blocks in the 256 colors of the terminal: 196 is red.
+    assert "\x1b[38;5;196;48;5;196m▀" in text
