@@ -1,4 +1,4 @@
-"""Claims: the steps of the Dockerfile install a wheel with the starter model and the page.
+"""Claims: the steps of the Dockerfile's first stage install a wheel with the starter model and the page.
 
 They run in plain folders: an empty virtual environment, and a copy of what the image copies. No
 Docker is needed.
@@ -66,7 +66,6 @@ def test_an_installed_wheel_indexes_searches_and_serves(installed: Path, tmp_pat
     for name in ("animals/owl.webp", "objects/white-chair.webp"):
         shutil.copy(SAMPLES / name, images)
     command = str(installed / "bin/imagesearch")
-    # The image's file system is read-only, except for the volume and /tmp.
     environment = {
         "PATH": f"{installed / 'bin'}:{os.environ['PATH']}",
         "HOME": "/nonexistent",
@@ -74,7 +73,6 @@ def test_an_installed_wheel_indexes_searches_and_serves(installed: Path, tmp_pat
         "IMAGESEARCH_CACHE": str(tmp_path / "data/cache"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    images.chmod(0o555)
     for words in (["models", "verify", "starter"], ["index", str(images)]):
         done = run([command, *words], cwd=tmp_path, env=environment)
         assert done.returncode == 0, done.stderr
@@ -104,7 +102,7 @@ def test_the_dockerfile_passes_its_linter() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_the_image_runs_as_an_unprivileged_user_with_data_in_a_volume() -> None:
+def test_the_dockerfile_names_an_unprivileged_user_and_a_volume_for_all_data() -> None:
     written = dict(instructions())
     assert written["USER"] == "10001"
     assert written["VOLUME"] == "/data"
