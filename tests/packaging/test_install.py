@@ -1,4 +1,4 @@
-"""Claims: the steps of the Dockerfile's first stage install a wheel with the starter model and the page.
+"""Claims: the first stage of the Dockerfile installs a wheel with the starter model and the page.
 
 They run in plain folders: an empty virtual environment, and a copy of what the image copies. No
 Docker is needed.
