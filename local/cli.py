@@ -15,23 +15,27 @@ from local.commands.backfill import backfill
 from local.commands.classify import classify
 from local.commands.duplicates import duplicates
 from local.commands.feedback import feedback
+from local.commands.images import list_images, show
 from local.commands.index import index
 from local.commands.labels import labels
 from local.commands.models import models
 from local.commands.push import push
 from local.commands.redrive import redrive
 from local.commands.reindex import reindex
-from local.commands.search import search
+from local.commands.search import search, similar
 from local.commands.serve import serve
 from local.commands.smoke import smoke
+from local.commands.status import status
 from local.commands.tune import tune
 from local.commands.verify import verify
-from local.errors import Interrupted, UsageError
+from local.errors import Interrupted, UsageError, error_text
+from local.examples import GroupWithExamples
 from local.options import INCOMPLETE, INTERRUPTED, WRONG_USAGE
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    cls=GroupWithExamples,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -44,9 +48,9 @@ def main() -> None:
     except UsageError as error:
         _exit(str(error), WRONG_USAGE)
     except ModelRefused as error:
-        _exit("; ".join(filter(None, (error.message, error.hint))), INCOMPLETE)
+        _exit(error_text(error), INCOMPLETE)
     except ImageSearchError as error:
-        _exit("; ".join(filter(None, (error.message, error.hint))), WRONG_USAGE)
+        _exit(error_text(error), WRONG_USAGE)
     except Interrupted as stopped:
         _exit(str(stopped), INTERRUPTED)
 
@@ -76,7 +80,10 @@ def options(
     """Search the images in an S3 bucket or a folder by text or by example image."""
     import logging
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    # Libraries report only errors: "Task queue depth is 1" of waitress is no news for the user.
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    for package in ("functions", "imagesearch", "local"):
+        logging.getLogger(package).setLevel(logging.WARNING)
 
 
 app.command()(serve)
@@ -85,6 +92,10 @@ app.command()(push)
 app.command()(backfill)
 app.command()(redrive)
 app.command()(search)
+app.command()(similar)
+app.command("list")(list_images)
+app.command()(show)
+app.command()(status)
 app.command()(classify)
 app.command()(duplicates)
 app.command()(reindex)

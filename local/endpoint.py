@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import httpx
 
 from imagesearch.client import ApiError, ImageSearch
-from local.errors import UsageError
+from local.errors import UsageError, with_commands
 from local.options import API_KEY
 
 
@@ -19,7 +19,7 @@ def api_at(endpoint: str) -> Iterator[ImageSearch]:
             yield api
     except ApiError as error:
         hint = f"set {API_KEY} to a key of this API" if error.status == 403 else error.hint
-        raise UsageError("; ".join(filter(None, (error.message, hint)))) from error
+        raise UsageError(with_commands("; ".join(filter(None, (error.message, hint))))) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UsageError(
             f"cannot reach {endpoint}: {error}; give the address of a deployed API"

@@ -46,7 +46,12 @@ _BETTER_NOTICE = (
 # The folder with the downloaded files of a model that is being quantized, inside its own.
 FLOAT32 = "float32"
 _CACHE_HINT = f"set {CACHE} to another folder"
-_LAYERS = Path(imagesearch.__file__).resolve().parents[2]
+_PACKAGE = Path(imagesearch.__file__).resolve().parent
+# In a wheel the model is in the package, in the repository in a layer of its own.
+_STARTER_FOLDERS = (
+    _PACKAGE / "starter_model",
+    _PACKAGE.parents[1] / "starter_model" / "starter_model",
+)
 
 
 def models_cache(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
@@ -135,7 +140,7 @@ def model_name(folder: Path, data_dir: Path) -> str:
 
 def installed_models(data_dir: Path, cache: Path | None = None) -> dict[str, Path]:
     """Folders by name: the starter model, then the data directory's `models`, then the cache."""
-    folders = {STARTER: _LAYERS / "starter_model" / "starter_model"}
+    folders = {STARTER: next(filter(_holds_model, _STARTER_FOLDERS), _STARTER_FOLDERS[-1])}
     for parent in (data_dir.expanduser() / "models", cache or models_cache(os.environ)):
         # A leading dot marks a download under way, or a folder being replaced.
         for folder in sorted(parent.glob("[!.]*")):

@@ -10,19 +10,55 @@ from typing import Annotated
 
 import typer
 
+from local.completion import installed_model_names
 from local.errors import UsageError
 
 API_KEY = "IMAGESEARCH_API_KEY"
-DATA_DIR = Path(".imagesearch")
+# Replaced by the path when a command runs.
+DATA_DIR = Path("the user's data directory")
 INCOMPLETE, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+NOTHING_FOUND = 1
 RESUMABLE = "Stopped. Progress is saved; run again to resume."
 
 ImageFolder = Annotated[Path, typer.Argument(help="Folder of images.")]
-Folder = Annotated[Path | None, typer.Option(help="Indexed folder. Default: the last one used.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Indexed folder. Default: the one around the current directory, or the last one used."
+    ),
+]
 Collection = Annotated[str | None, typer.Option(help="Only images below this subfolder.")]
+InFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--in", metavar="FOLDER", help="Only images in this folder inside the indexed folder."
+    ),
+]
+Paths = Annotated[bool, typer.Option("--paths", help="Print file paths only, one a line.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]
-DataDir = Annotated[Path, typer.Option(help="Directory of the indexes.")]
-Model = Annotated[str | None, typer.Option(help="Model name, or path of a model folder.")]
+
+
+def _data_dir(context: typer.Context, given: Path) -> Path:
+    """The data directory of a command; completion needs none."""
+    if given != DATA_DIR or context.resilient_parsing:
+        return given
+    from local.data_directory import default_data_dir
+
+    return default_data_dir()
+
+
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        envvar="IMAGESEARCH_DATA_DIR", callback=_data_dir, help="Directory of the indexes."
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="Model name, or path of a model folder.", autocompletion=installed_model_names
+    ),
+]
 Endpoint = Annotated[
     str | None,
     typer.Option(

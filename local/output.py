@@ -1,13 +1,12 @@
-"""Output of the commands: progress bars and single lines.
+"""Messages of the commands: progress bars and single lines.
 
 Progress is a bar on a terminal, and a plain line every few seconds elsewhere.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -20,10 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
-from rich.text import Text
 
-MAX_UNWRAPPED = 26
 LINE_EVERY_SECONDS = 5.0
 T = TypeVar("T")
 
@@ -31,33 +27,6 @@ T = TypeVar("T")
 def print_line(console: Console, line: str) -> None:
     """Print a line without rich markup, which a file name may contain, and without wrapping."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on a terminal; elsewhere lines of tab-separated columns, without a header.
-
-    Columns with longer cells are wrapped; the others keep their width.
-    """
-    rows = list(rows)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        for row in rows:
-            print("\t".join(cell.replace("\n", " ") for cell in row))  # noqa: T201
-        return
-    table = Table(box=None, pad_edge=False)
-    for number, heading in enumerate(headings):
-        widest = max((len(line) for row in rows for line in row[number].split("\n")), default=0)
-        table.add_column(heading, no_wrap=widest <= MAX_UNWRAPPED)
-    for row in rows:
-        # Plain text: a model's folder may contain rich markup.
-        table.add_row(*(Text(cell, overflow="fold") for cell in row))
-    console.print(table)
-
-
-def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print one JSON object a line on standard output."""
-    for row in rows:
-        print(json.dumps(row, ensure_ascii=False))  # noqa: T201
 
 
 def printable(key: str) -> str:

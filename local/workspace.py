@@ -90,6 +90,8 @@ class Workspace:
             record["switching"] = True
         if not self.directory.is_dir() and self.directory.parent != self.folder:
             mark(self.directory.parent)
+        if self.directory.is_symlink() and not self.directory.exists():
+            self.directory.unlink()  # an adopted index that was deleted
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / RECORD).write_text(json.dumps(record, indent=2) + "\n")
 
@@ -116,6 +118,10 @@ def workspace_of(folder: Path, data_dir: Path) -> Workspace:
     if not _is_utf8(folder):
         raise UsageError("the path of the folder is not valid UTF-8: rename the folder")
     directory = data_dir.expanduser().resolve() / f"{folder.name or 'root'}-{_digest(folder)}"
+    return _workspace(folder, directory)
+
+
+def _workspace(folder: Path, directory: Path) -> Workspace:
     recorded = _recorded(directory)
     return Workspace(
         folder,
@@ -124,6 +130,21 @@ def workspace_of(folder: Path, data_dir: Path) -> Workspace:
         recorded.get("next_model"),
         bool(recorded.get("switching")),
     )
+
+
+def workspaces(data_dir: Path) -> list[Workspace]:
+    """All workspaces of a data directory by their folders, which may no longer exist."""
+    data_dir = data_dir.expanduser().resolve()
+    folders = ((each, _recorded(each).get("folder")) for each in _directories(data_dir))
+    found = [_workspace(Path(folder), each) for each, folder in folders if folder]
+    return sorted(found, key=lambda workspace: workspace.folder)
+
+
+def workspace_around(path: Path, data_dir: Path) -> Workspace | None:
+    """The workspace of the innermost indexed folder that contains a path, or is it."""
+    path = path.expanduser().resolve()
+    around = [each for each in workspaces(data_dir) if path.is_relative_to(each.folder)]
+    return max(around, key=lambda each: len(each.folder.parts), default=None)
 
 
 def last_used(data_dir: Path) -> Workspace:
@@ -139,8 +160,31 @@ def last_used(data_dir: Path) -> Workspace:
 
 
 def selected_workspace(folder: Path | None, data_dir: Path) -> Workspace:
-    """The workspace of the folder, or without one the last used. Raises UsageError."""
-    return workspace_of(folder, data_dir) if folder else last_used(data_dir)
+    """The workspace of the folder; without one, of the current directory, or the last used.
+
+    Raises UsageError.
+    """
+    if folder:
+        return workspace_of(folder, data_dir)
+    return workspace_around(Path(), data_dir) or last_used(data_dir)
+
+
+def workspace_and_prefix(
+    folder: Path | None, inside: Path | None, data_dir: Path
+) -> tuple[Workspace, str]:
+    """The workspace, and the prefix of the keys in its folder `inside`, such as `2024/`.
+
+    `inside` is a path, or relative to the indexed folder. Raises UsageError.
+    """
+    if inside is None:
+        return selected_workspace(folder, data_dir), ""
+    workspace = workspace_of(folder, data_dir) if folder else workspace_around(inside, data_dir)
+    workspace = workspace or selected_workspace(None, data_dir)
+    for path in (inside.expanduser().resolve(), (workspace.folder / inside).resolve()):
+        if path.is_dir() and path.is_relative_to(workspace.folder):
+            prefix = path.relative_to(workspace.folder).as_posix()
+            return workspace, "" if prefix == "." else f"{prefix}/"
+    raise UsageError(f"--in {inside}: there is no such folder in {workspace.folder}")
 
 
 def _directories(data_dir: Path) -> list[Path]:

@@ -53,8 +53,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Isolate tests and their child processes from the developer's downloaded models."""
+    """Isolate tests and their child processes from the developer's models and indexes."""
     os.environ["IMAGESEARCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["IMAGESEARCH_DATA_DIR"] = str(tmp_path_factory.mktemp("indexes"))
 
 
 @pytest.fixture(scope="session")

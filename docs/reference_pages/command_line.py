@@ -37,8 +37,10 @@ def _command(name: str, command: Any, context: Any) -> Iterator[str]:
     arguments = [each for each in parameters if not each.opts[0].startswith("-")]
     options = [each for each in parameters if each.opts[0].startswith("-")]
     for title, rows in (("argument", arguments), ("option", options)):
-        if rows := [row for row in map(_parameter, rows) if row[0] != "`--help`"]:
+        if rows := [row for row in map(_parameter, rows) if "`--help`" not in row[0]]:
             yield from table((title, "default", "description"), rows)
+    if command.epilog:
+        yield from ("```text", *command.epilog.splitlines()[2:], "```", "")
     for sub in getattr(command, "list_commands", lambda _: ())(context):
         child = command.get_command(context, sub)
         yield from _command(
@@ -54,7 +56,8 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
         shown += f" `{parameter.metavar}`"
     default = "required" if parameter.required else ""
     if parameter.default not in (None, False, ..., ()):
-        default = f"`{parameter.default}`"
+        shown_default = str(parameter.default)
+        default = shown_default if " " in shown_default else f"`{shown_default}`"
     least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
     bounds = f" From {least:g} to {most:g}." if least is not None and most is not None else ""
     return shown, default, (parameter.help or "") + bounds

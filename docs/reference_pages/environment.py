@@ -52,11 +52,14 @@ LOCAL_VARIABLES: Sequence[tuple[str, str, str]] = (
     ("IMAGESEARCH_API_KEYS", "", "For `serve`: more keys with their ids, `shop=key1,office=key2`."),
     ("IMAGESEARCH_CACHE", "the platform's cache folder", "The folder below which models"
      " are stored, in `models/`."),
+    ("IMAGESEARCH_DATA_DIR", "the platform's data folder", "The directory of the indexes, as"
+     " `--data-dir`."),
     ("IMAGESEARCH_MODEL_SOURCE", "the publishers", "A mirror of model files: an `https://` URL (`http://`"
      " on loopback), `s3://bucket/prefix`, or a folder. Files are found under `NAME/FILE`, and the"
      " hashes of the catalog are checked."),
     ("IMAGESEARCH_CATALOG", "the catalog of the package", "A folder with catalog entries"
      " (`NAME.json`) that replaces the catalog."),
+    ("XDG_DATA_HOME", "`~/.local/share`", "The data folder on Linux."),
     ("XDG_CACHE_HOME", "`~/.cache`", "The cache folder where `IMAGESEARCH_CACHE` is not set."),
     ("AWS_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID, ...", "", "Read by boto3 for `push`, `backfill`,"
      " `feedback export --from` and `reindex s3://...`."),

@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 
 from local.commands.tune import Origin
+from local.examples import GroupWithExamples
 from local.options import DATA_DIR, DataDir, Folder, Model
 
-adapters = typer.Typer(help="Query adapters fitted on feedback.", no_args_is_help=True)
+adapters = typer.Typer(
+    cls=GroupWithExamples, help="Query adapters fitted on feedback.", no_args_is_help=True
+)
 HEADINGS = ("adapter", "state", "created", "opinions", "parent", "text MRR", "image MRR", "samples")
 
 
@@ -23,7 +26,7 @@ def list_adapters(
     model: Model = None,
 ) -> None:
     """List the versions, with the MRR of held-out queries before and after."""
-    from local.output import print_table
+    from local.tables import print_table
 
     print_table(HEADINGS, adapter_rows(origin, folder, data_dir, model))
 
@@ -68,7 +71,7 @@ def compare(
 
     An adapter is not tested on the opinions it was fitted on.
     """
-    from local.output import print_table
+    from local.tables import print_table
 
     headings = ("adapter", "modality", "queries", "MRR without", "MRR with")
     print_table(headings, compared_rows(origin, folder, data_dir, model))

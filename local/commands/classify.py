@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from local.completion import label_set_names
 from local.errors import UsageError
 from local.options import DATA_DIR, DataDir, Endpoint, Folder, Json, Model, image_bytes
 from local.workspace import Workspace, selected_workspace
@@ -25,7 +25,10 @@ def classify(
         str | None, typer.Option(help="Candidate labels, separated by commas.")
     ] = None,
     labelset: Annotated[
-        str | None, typer.Option(help="Label set created with `imagesearch labels put`.")
+        str | None,
+        typer.Option(
+            help="Label set created with `imagesearch labels put`.", autocompletion=label_set_names
+        ),
     ] = None,
     neighbours: Annotated[
         int | None,
@@ -48,12 +51,12 @@ def classify(
         scored = classify_at_endpoint(endpoint, options)
     else:
         scored = classify_image(selected_workspace(folder, data_dir), model, options)
-    if as_json:
-        from local.output import print_json_lines
+    from local.tables import print_json_lines, print_table
 
+    if as_json:
         print_json_lines(scored)
     else:
-        print_table(scored)
+        print_table(["score", "label"], [[f"{row['score']:.3f}", row["label"]] for row in scored])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +109,6 @@ def classify_at_endpoint(endpoint: str, options: ClassifyOptions) -> list[LabelR
     with api_at(endpoint) as api:
         response = api.classify(image_bytes(options.image), **fields)
     return [dict(each) for each in response["labels"]]
-
-
-def print_table(labels: Sequence[LabelRow]) -> None:
-    """Print one row a label. Labels are printed as plain text: they may contain rich markup."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from local.output import printable
-
-    table = Table("score", "label", box=None, pad_edge=False)
-    for each in labels:
-        table.add_row(f"{each['score']:.3f}", Text(printable(each["label"]), overflow="fold"))
-    Console(highlight=False).print(table)
 
 
 def _label_row(scored: LabelScore) -> LabelRow:

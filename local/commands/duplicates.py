@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from local.options import DATA_DIR, Collection, DataDir, Endpoint, Folder, Json, Model
+from local.options import (
+    DATA_DIR,
+    NOTHING_FOUND,
+    Collection,
+    DataDir,
+    Endpoint,
+    Folder,
+    Json,
+    Model,
+    Paths,
+)
 from local.workspace import Workspace, selected_workspace
 
 if TYPE_CHECKING:
@@ -33,11 +43,16 @@ def duplicates(
         ),
     ] = DEFAULT_CONFIDENCE,
     as_json: Json = False,
+    paths: Paths = False,
     endpoint: Endpoint = None,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
-    """List groups of duplicate images, the likeliest original of each group first."""
+    """List groups of duplicate images, the likeliest original of each group first.
+
+    Exit status 1: there are no duplicates.
+    """
+    groups: Iterable[GroupRow]
     options = DuplicatesOptions(threshold, collection)
     if endpoint:
         groups = groups_of_endpoint(endpoint, options)
@@ -46,12 +61,20 @@ def duplicates(
 
         workspace = selected_workspace(folder, data_dir)
         groups = groups_of_folder(workspace, model_in_use(model, workspace), options)
+    groups = list(groups)
     if as_json:
-        from local.output import print_json_lines
+        from local.tables import print_json_lines
 
         print_json_lines(groups)
+    elif paths:
+        from local.tables import print_paths
+
+        images = [image for group in groups for image in group["images"]]
+        print_paths(image.get("path") or image["url"] for image in images)
     else:
-        print_table(groups)
+        print_groups(groups)
+    if not groups:
+        raise typer.Exit(NOTHING_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +124,21 @@ def groups_of_endpoint(endpoint: str, options: DuplicatesOptions) -> Iterator[Gr
             yield dict(group)
 
 
-def print_table(groups: Iterable[GroupRow]) -> None:
-    """Print one row an image. Keys are printed as plain text: names may contain rich markup."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def print_groups(groups: Iterable[GroupRow]) -> None:
+    """Print one row an image."""
+    from local.tables import Cell, PathCell, file_cell, print_table
 
-    from local.output import printable
-
-    table = Table("group", "kind", "pixels", "bytes", "key", box=None, pad_edge=False)
+    rows: list[list[Cell]] = []
     for number, group in enumerate(groups, 1):
         for image in group["images"]:
-            pixels = f"{image['width']} x {image['height']}"
-            key = Text(printable(image["key"]), overflow="fold")
-            table.add_row(str(number), group["kind"], pixels, f"{image['size']:,}", key)
-    Console(highlight=False).print(table)
+            pixels, key, path = (
+                f"{image['width']} x {image['height']}",
+                image["key"],
+                image.get("path"),
+            )
+            cell = file_cell(key, Path(path)) if path else PathCell(key, image["url"])
+            rows.append([str(number), group["kind"], pixels, f"{image['size']:,}", cell])
+    print_table(["group", "kind", "pixels", "bytes", "key"], rows)
 
 
 def _group_row(group: Group, folder: Path) -> GroupRow:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from local.errors import UsageError
+from local.examples import GroupWithExamples
 from local.options import DATA_DIR, DataDir, Folder, Model
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:
     from local.aws import S3Location
 
-feedback = typer.Typer(help="Relevance feedback on hits.", no_args_is_help=True)
+feedback = typer.Typer(
+    help="Relevance feedback on hits.", no_args_is_help=True, cls=GroupWithExamples
+)
 
 
 @feedback.command()

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from local.completion import label_set_names
 from local.errors import UsageError
-from local.options import DATA_DIR, DataDir, Folder, Model
+from local.examples import GroupWithExamples
+from local.options import DATA_DIR, DataDir, Folder, Json, Model
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:
@@ -18,8 +20,15 @@ if TYPE_CHECKING:
 
 MAX_LABELS = 10_000_000
 
-labels = typer.Typer(help="Manage label sets for classification.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="Name of the set: 1 to 64 of a-z, 0-9, - and _.")]
+labels = typer.Typer(
+    help="Manage label sets for classification.", no_args_is_help=True, cls=GroupWithExamples
+)
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="Name of the set: 1 to 64 of a-z, 0-9, - and _.", autocompletion=label_set_names
+    ),
+]
 
 
 @labels.command()
@@ -40,10 +49,20 @@ def put(
 
 
 @labels.command("list")
-def list_sets(folder: Folder = None, data_dir: DataDir = DATA_DIR, model: Model = None) -> None:
+def list_sets(
+    folder: Folder = None,
+    as_json: Json = False,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
     """List the label sets with their number of labels."""
-    for name, count in label_sets(folder, data_dir, model).counts().items():
-        print(f"{name}\t{count}")  # noqa: T201
+    from local.tables import print_json_lines, print_table
+
+    counts = label_sets(folder, data_dir, model).counts()
+    if as_json:
+        print_json_lines({"name": name, "labels": count} for name, count in counts.items())
+    else:
+        print_table(["name", "labels"], [[name, str(count)] for name, count in counts.items()])
 
 
 @labels.command()

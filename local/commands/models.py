@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from local.completion import installed_model_names, model_names
 from local.errors import Interrupted
-from local.options import DATA_DIR, INCOMPLETE, RESUMABLE, DataDir
+from local.examples import GroupWithExamples
+from local.options import DATA_DIR, INCOMPLETE, RESUMABLE, DataDir, Json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +43,9 @@ Captions = Annotated[
 ]
 
 models = typer.Typer(
-    help="List, compare, download, test, calibrate and verify models.", no_args_is_help=True
+    help="List, compare, download, test, calibrate and verify models.",
+    no_args_is_help=True,
+    cls=GroupWithExamples,
 )
 
 
@@ -55,6 +59,7 @@ def list_models(
             " models.",
         ),
     ] = False,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """List the installed models, then those that can be downloaded.
@@ -64,11 +69,14 @@ def list_models(
     lines of columns separated by tabs, without a header.
     """
     from local.evaluation import listing
-    from local.output import print_table
+    from local.tables import print_json_lines, print_table
 
     listed = listing.listed_models(data_dir)
     if measure:
         listed = listing.with_latencies(listed, _measure)
+    if as_json:
+        print_json_lines(map(listing.as_json, listed))
+        return
     cells = listing.table_cells if sys.stdout.isatty() else listing.cells
     rows = [cells(each, measured=measure) for each in listed]
     print_table(listing.table_headings(measured=measure), rows)
@@ -82,6 +90,7 @@ def compare_models(
             metavar="[MODEL]...",
             help="Names or folders of installed models. Default: all installed models.",
             show_default=False,
+            autocompletion=installed_model_names,
         ),
     ] = None,
     captions: Annotated[
@@ -93,6 +102,7 @@ def compare_models(
             " caption. Default: the sample photos.",
         ),
     ] = None,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Compare models on photos with captions: recall, relevance and speed, as a table.
@@ -107,13 +117,18 @@ def compare_models(
     """
     from rich.console import Console
 
-    if compare(names or [], captions, data_dir, Console(stderr=True)):
+    if compare(names or [], captions, data_dir, Console(stderr=True), as_json):
         raise typer.Exit(INCOMPLETE)
 
 
 @models.command()
 def pull(
-    name: Annotated[str, typer.Argument(help="Model name, as `imagesearch models list` shows it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Model name, as `imagesearch models list` shows it.", autocompletion=model_names
+        ),
+    ],
     accept: Accept = False,
     captions: Captions = None,
     source: Annotated[
@@ -144,7 +159,12 @@ def pull(
 @models.command()
 def calibrate(
     path: Annotated[
-        str, typer.Argument(metavar="PATH", help="Model folder or name, or s3://bucket/prefix.")
+        str,
+        typer.Argument(
+            metavar="PATH",
+            help="Model folder or name, or s3://bucket/prefix.",
+            autocompletion=installed_model_names,
+        ),
     ],
     captions: Captions = None,
     accept: Accept = False,
@@ -167,7 +187,14 @@ def calibrate(
 
 @models.command()
 def verify(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Model folder, or model name.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH",
+            help="Model folder, or model name.",
+            autocompletion=installed_model_names,
+        ),
+    ],
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Check the SHA-256 of a model's files, load the model and embed an image and a text."""
@@ -175,14 +202,23 @@ def verify(
     print(f"{folder} is complete, loads, and embeds images and texts")  # noqa: T201
 
 
-def compare(names: Sequence[str], captions: Path | None, data_dir: Path, console: Console) -> bool:
+def compare(
+    names: Sequence[str],
+    captions: Path | None,
+    data_dir: Path,
+    console: Console,
+    as_json: bool = False,
+) -> bool:
     """Print the comparison of models, by default of all installed ones; True if one failed.
 
     Raises UsageError, ConfigurationError.
     """
+    from dataclasses import asdict
+
     from local.evaluation.comparison import HEADINGS, cells, compared, verdict
     from local.models import installed_models, model_folder
-    from local.output import counted_progress, print_line, print_table
+    from local.output import counted_progress, print_line
+    from local.tables import print_json_lines, print_table
 
     folders = {name: model_folder(name, data_dir) for name in dict.fromkeys(names)}
     folders = folders or installed_models(data_dir)
@@ -190,6 +226,9 @@ def compare(names: Sequence[str], captions: Path | None, data_dir: Path, console
     rows = list(
         compared(folders, photos, lambda name: counted_progress(console, f"testing {name}"))
     )
+    if as_json:
+        print_json_lines(map(asdict, rows))
+        return any(row.problem for row in rows)
     # A terminal has no room for the reasons in a column.
     columns = slice(None, -1 if sys.stdout.isatty() else None)
     print_table(HEADINGS[columns], [cells(row)[columns] for row in rows])

@@ -220,7 +220,8 @@ class Redrive:
 
 def _print(report: RedriveReport, moved: bool, console: Console) -> None:
     """The counts on standard output, the messages that stay and a summary on standard error."""
-    from local.output import print_line, print_table, printable
+    from local.output import print_line, printable
+    from local.tables import print_table
 
     rows = [(str(count), place.value) for place, count in report.placed.items()]
     if rows:

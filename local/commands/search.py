@@ -1,175 +1,226 @@
-"""`imagesearch search`: search an indexed folder or a deployed API by text or by image."""
+"""`imagesearch search` and `similar`: search an indexed folder or a deployed API."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import typer
 
 from local.errors import UsageError
 from local.options import (
     DATA_DIR,
+    NOTHING_FOUND,
     Collection,
     DataDir,
     Endpoint,
     Folder,
+    InFolder,
     Json,
     Model,
-    image_bytes,
+    Paths,
 )
-from local.workspace import Workspace, selected_workspace
+from local.searches import (
+    AVOIDED,
+    Found,
+    Part,
+    SearchOptions,
+    search_endpoint,
+    search_workspace,
+    stored_id,
+)
+from local.workspace import Workspace, selected_workspace, workspace_and_prefix
 
-if TYPE_CHECKING:
-    from imagesearch.domain.queries import Hit, Query, Search
-
-HitRow: TypeAlias = dict[str, Any]
-HitsAndNotice: TypeAlias = tuple[list[HitRow], str | None]
+Limit = Annotated[int, typer.Option(min=1, max=100, help="Maximum number of hits.")]
+MinRelevance = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Minimum relevance of a hit.")
+]
+Open = Annotated[
+    bool,
+    typer.Option(
+        "--open", help="Show the hits in the browser: on the page of the running server, if any."
+    ),
+]
+Preview = Annotated[
+    bool, typer.Option("--preview", help="Show the hits as images in the terminal.")
+]
+_DATE = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", re.ASCII)
 
 
 def search(
     text: Annotated[str | None, typer.Argument(help="Text to search for.")] = None,
-    image: Annotated[Path | None, typer.Option(help="Image file to search for.")] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Image file to search for, also together with a text.")
+    ] = None,
+    unlike: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not",
+            metavar="TEXT",
+            help=f"Move the hits away from this text (weight {AVOIDED}); may be repeated.",
+        ),
+    ] = None,
+    in_folder: InFolder = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE", help="Only images taken since: 2024, 2024-07 or 2024-07-01 (UTC)."
+        ),
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="Only images of this camera, as `show` prints it.")
+    ] = None,
+    min_width: Annotated[
+        int | None, typer.Option(min=1, help="Only images of at least this width in pixels.")
+    ] = None,
     folder: Folder = None,
     collection: Collection = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="Maximum number of hits.")] = 10,
-    min_relevance: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Minimum relevance of a hit.")
-    ] = None,
+    limit: Limit = 10,
+    min_relevance: MinRelevance = None,
     as_json: Json = False,
+    paths: Paths = False,
+    in_browser: Open = False,
+    preview: Preview = False,
     endpoint: Endpoint = None,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
     """Search an indexed folder, or a deployed system with --endpoint.
 
-    The server of the folder answers if one is running, unless --model is given.
+    The server of the folder answers if one is running, unless --model is given. Exit status 1: no
+    image was found.
     """
-    if (text is None) == (image is None):
-        raise UsageError("give a query: either text, or an image file with --image")
+    if text is None and image is None:
+        raise UsageError("give a query: a text, an image file with --image, or both")
+    workspace, prefix = None, f"{in_folder.as_posix().strip('/')}/" if in_folder else ""
+    if not endpoint:
+        workspace, prefix = workspace_and_prefix(folder, in_folder, data_dir)
 
-    options = SearchOptions(text, image, limit, collection, min_relevance)
-    if endpoint:
-        hits, notice = search_endpoint(endpoint, options)
-    else:
-        workspace = selected_workspace(folder, data_dir)
-        running = None if model else search_running_server(workspace, options)
-        hits, notice = running or search_folder(workspace, model, options)
-    if notice:
-        print(f"imagesearch: {notice}", file=sys.stderr)  # noqa: T201
-    if as_json:
-        from local.output import print_json_lines
+    parts = [Part(text=text)] if text is not None else []
+    parts += [Part(image=image)] if image is not None else []
+    parts += [Part(text=each, weight=AVOIDED) for each in unlike or ()]
+    conditions = search_filter(prefix, since, camera, min_width)
+    options = SearchOptions(tuple(parts), limit, collection, min_relevance, conditions)
+    _run(options, workspace, endpoint, model, Output(as_json, paths, in_browser, preview))
 
-        print_json_lines(hits)
-    else:
-        print_table(hits)
+
+def similar(
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="Image file, or key or id of an indexed image.")
+    ],
+    folder: Folder = None,
+    collection: Collection = None,
+    limit: Limit = 10,
+    min_relevance: MinRelevance = None,
+    as_json: Json = False,
+    paths: Paths = False,
+    in_browser: Open = False,
+    preview: Preview = False,
+    endpoint: Endpoint = None,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """Find images similar to an image; one of the folder itself is not among the hits.
+
+    Exit status 1: no image was found.
+    """
+    workspace = None if endpoint else selected_workspace(folder, data_dir)
+    options = SearchOptions((_part(workspace, image),), limit, collection, min_relevance)
+    _run(options, workspace, endpoint, model, Output(as_json, paths, in_browser, preview))
 
 
 @dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """The query, which is either a text or an image file, and the limits on the hits."""
+class Output:
+    """The form in which hits are shown; by default a table."""
 
-    text: str | None
-    image: Path | None
-    limit: int
-    collection: str | None
-    min_relevance: float | None
-
-    def as_search(self) -> Search:
-        """The search for the use case. Raises UsageError for an unreadable image file."""
-        from imagesearch.domain.queries import ImageQuery, Search, TextQuery
-
-        query: Query = (
-            ImageQuery(image_bytes(self.image)) if self.image else TextQuery(self.text or "")
-        )
-        return Search(
-            query,
-            self.limit,
-            collection=self.collection or None,
-            min_relevance=self.min_relevance,
-        )
+    as_json: bool = False
+    paths: bool = False
+    in_browser: bool = False
+    preview: bool = False
 
 
-def search_folder(workspace: Workspace, model: str | None, options: SearchOptions) -> HitsAndNotice:
-    """The hits in the API's shape, with file paths instead of URLs, and the notice.
+def _run(
+    options: SearchOptions,
+    workspace: Workspace | None,
+    endpoint: str | None,
+    model: str | None,
+    output: Output,
+) -> None:
+    """Search the workspace or the endpoint, and show the hits; exit status 1 without any."""
+    if workspace:
+        found = search_workspace(workspace, model, options)
+    else:
+        found = search_endpoint(endpoint or "", options)
+    show_found(found, output)
+    if output.in_browser and found.hits:
+        from local.contact_sheet import open_in_browser
 
-    model: by default that of the index. Raises UsageError, and the errors of the search use case.
-    """
-    from imagesearch import bootstrap
-    from local.lambda_runtime import settings_of
-    from local.models import model_folder, model_in_use
-
-    workspace.must_be_indexed()
-    search = options.as_search()
-    data_dir = workspace.directory.parent
-    folder = model_folder(model_in_use(model, workspace), data_dir)
-    answer = bootstrap.searcher(settings_of(workspace, folder)).search(search)
-    return [_hit_row(hit, workspace.folder) for hit in answer.hits], answer.notice
-
-
-def search_running_server(workspace: Workspace, options: SearchOptions) -> HitsAndNotice | None:
-    """The hits from the server of the folder, which has its model loaded, and the notice.
-
-    None if there is no server, or if it does not answer: this process then searches itself.
-    """
-    from local.running_server import running_server
-
-    if not (server := running_server(workspace.directory)):
-        return None
-    try:
-        hits, notice = search_endpoint(server, options)
-    except UsageError:
-        return None
-    return [_of_file(hit, workspace.folder) for hit in hits], notice
+        open_in_browser(found, options, None if model else workspace)
+    if not found.hits:
+        raise typer.Exit(NOTHING_FOUND)
 
 
-def search_endpoint(endpoint: str, options: SearchOptions) -> HitsAndNotice:
-    """The hits and the notice as a deployed API returns them. Raises UsageError."""
-    from local.endpoint import api_at
-
-    query = image_bytes(options.image) if options.image else options.text or ""
-    fields = {"limit": options.limit, "collection": options.collection}
-    with api_at(endpoint) as api:
-        response = api.search(query, **fields, min_relevance=options.min_relevance)
-    return [dict(hit) for hit in response["hits"]], response.get("notice")
-
-
-def print_table(hits: Sequence[HitRow]) -> None:
-    """Print one row a hit. Keys are printed as plain text: file names may contain rich markup."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from local.output import printable
-
-    table = Table("relevance", "score", "key", box=None, pad_edge=False)
-    for hit in hits:
-        key = Text(printable(hit["key"]), overflow="fold")
-        relevance = "–" if hit["relevance"] is None else f"{hit['relevance']:.2f}"
-        table.add_row(relevance, f"{hit['score']:.3f}", key)
-    Console(highlight=False).print(table)
-
-
-def _of_file(hit: HitRow, folder: Path) -> HitRow:
-    """A hit of the API with the path of its file, in place of the URLs."""
-    row = {name: value for name, value in hit.items() if name not in ("url", "thumbnail_url")}
-    return row | {"path": str(folder / hit["key"])}
-
-
-def _hit_row(hit: Hit, folder: Path) -> HitRow:
-    document = hit.document
-    return {
-        "id": document.id,
-        "key": document.ref.key,
-        "score": max(-1.0, min(1.0, round(hit.score, 6))),
-        "relevance": hit.relevance if hit.relevance is None else round(hit.relevance, 4),
-        "path": str(folder / document.ref.key),
-        "width": document.width,
-        "height": document.height,
-        "content_type": document.content_type,
-        "taken_at": document.taken_at and document.taken_at.isoformat().replace("+00:00", "Z"),
-        "metadata": dict(document.metadata),
+def search_filter(
+    prefix: str = "",
+    since: str | None = None,
+    camera: str | None = None,
+    min_width: int | None = None,
+) -> dict[str, Any]:
+    """The filter in the API's form. Raises UsageError for an invalid date."""
+    conditions: dict[str, Any] = {
+        "prefix": prefix or None,
+        "taken_at": {"gte": _first_day(since)} if since else None,
+        "metadata.camera": camera,
+        "width": {"gte": min_width} if min_width else None,
     }
+    return {name: value for name, value in conditions.items() if value is not None}
+
+
+def show_found(found: Found, output: Output) -> None:
+    """Print the hits on standard output, and the searched place on standard error."""
+    from local.tables import print_json_lines, print_paths
+
+    if found.notice:
+        print(f"imagesearch: {found.notice}", file=sys.stderr)  # noqa: T201
+    count = {0: "no hits", 1: "1 hit"}.get(len(found.hits), f"{len(found.hits)} hits")
+    print(f"imagesearch: {count} in {found.place}", file=sys.stderr)  # noqa: T201
+    if output.as_json:
+        print_json_lines(found.hits)
+    elif output.paths:
+        print_paths(hit.get("path") or hit["url"] for hit in found.hits)
+    elif output.preview:
+        from local.preview import print_previews
+
+        print_previews(found.hits)
+    else:
+        print_hits(found.hits)
+
+
+def print_hits(hits: list[dict[str, Any]]) -> None:
+    """Print one row a hit: relevance, score and key."""
+    from local.tables import Cell, PathCell, file_cell, print_table
+
+    rows: list[list[Cell]] = []
+    for hit in hits:
+        relevance = "–" if hit["relevance"] is None else f"{hit['relevance']:.2f}"
+        path = hit.get("path")
+        cell = file_cell(hit["key"], Path(path)) if path else PathCell(hit["key"], hit["url"])
+        rows.append([relevance, f"{hit['score']:.3f}", cell])
+    print_table(["relevance", "score", "key"], rows)
+
+
+def _part(workspace: Workspace | None, image: str) -> Part:
+    if workspace and (id := stored_id(workspace, image)):
+        return Part(id=id)
+    return Part(image=Path(image)) if Path(image).expanduser().is_file() else Part(id=image)
+
+
+def _first_day(since: str) -> str:
+    found = _DATE.fullmatch(since)
+    if not found:
+        raise UsageError(f"--since {since!r}: give a date such as 2024, 2024-07 or 2024-07-01")
+    year, month, day = found.groups()
+    return f"{year}-{month or '01'}-{day or '01'}"

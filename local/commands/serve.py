@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from local.completion import model_names
 from local.errors import Interrupted
 from local.options import (
     API_KEY,
@@ -64,7 +65,8 @@ def serve(
         str | None,
         typer.Option(
             help="Model name, or path of a model folder. A missing model is downloaded, and a"
-            " folder that is indexed with another model switches when the new index is complete."
+            " folder that is indexed with another model switches when the new index is complete.",
+            autocompletion=model_names,
         ),
     ] = None,
     yes: Annotated[

@@ -75,7 +75,7 @@ def _access(endpoint: str, iam: bool) -> ApiAccess:
 
 
 def _print(results: Sequence[CheckResult], as_json: bool) -> None:
-    from local.output import print_json_lines, print_table
+    from local.tables import print_json_lines, print_table
 
     if as_json:
         print_json_lines(each.as_json() for each in results)

@@ -98,7 +98,8 @@ class Findings:
     counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, finding: Finding) -> None:
-        from local.output import print_json_lines, printable
+        from local.output import printable
+        from local.tables import print_json_lines
 
         self.counts[finding.kind] += 1
         ref = finding.ref

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.manifest import MULTILINGUAL, load_manifest
@@ -114,6 +115,12 @@ def table_cells(model: ListedModel, *, measured: bool) -> list[str]:
     short = re.sub(r" \([^)]*\)", "", license)
     about = good_for if published == UNKNOWN else f"{good_for} ({published})"
     return [f"{name}\n{state}", size, languages, *times, short, about]
+
+
+def as_json(model: ListedModel) -> dict[str, Any]:
+    """The facts of a model, with `state` as the command shows it."""
+    facts = asdict(model) | {"folder": model.folder and str(model.folder)}
+    return facts | {"state": model.state}
 
 
 def table_headings(*, measured: bool) -> list[str]:

@@ -198,7 +198,8 @@ class SmokeTest:
 
     def _batch(self) -> str:
         query = {"query": {"text": "a goldfish"}, "collection": self._images.collection}
-        found, failed = self._api.search_many([query, {"query": {"id": "unknown"}}])
+        results: list[Any] = self._api.search_many([query, {"query": {"id": "unknown"}}])
+        found, failed = results
         _check_first(found["hits"], (self._images.goldfish,), "in a batch")
         if failed.get("error", {}).get("code") != "not_found":
             raise CheckFailed(f"an unknown id in a batch has the result {failed}")
@@ -260,6 +261,7 @@ class SmokeTest:
         return len(keys)
 
     def _listed(self, **options: Any) -> list[dict[str, Any]]:
+        options = {"status": None, **options}
         return [dict(each) for each in self._api.images(prefix=self._images.prefix, **options)]
 
     def _records(self) -> dict[str, dict[str, Any]]:

@@ -49,7 +49,7 @@ def test_a_search_finds_the_images_of_the_server(
     assert hit["key"] == samples[0].name
     assert hit["url"]
     table = run_on_server("search", "an animal", "--limit", "2")
-    assert len(table.stdout.splitlines()) == 3
+    assert len(table.stdout.splitlines()) == 2
 
 
 def test_an_image_is_classified_by_the_server(

@@ -50,10 +50,15 @@ def place(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory
     home = folder / "home"
     for images in (folder / "samples", home / "Pictures"):
         reset_to_few(images)
+    # Searches for a parrot and for duplicates find something: otherwise the exit status is 1.
+    for name in ("parrot.webp", "copy.webp"):
+        parrot = SAMPLES / "animals/scarlet-macaw-parrot.webp"
+        shutil.copyfile(parrot, home / "Pictures/animals" / name)
     served = serve(folder / "samples").start("--allow-uploads").ready()
     found = served.get("/v1/search", q="an owl", feedback="true")
     environment = os.environ | {
         "HOME": str(home),
+        "IMAGESEARCH_DATA_DIR": str(folder / "indexes"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "ID": found["hits"][0]["id"],
         "SEARCH_ID": found["search_id"],

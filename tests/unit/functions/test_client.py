@@ -1,11 +1,19 @@
-"""Claims: the Python client sends the requests of its methods, and raises API errors."""
+"""Claims: both Python clients send the requests of their methods, and raise API errors."""
+
+import asyncio
+import inspect
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
 
 import httpx
 import pytest
 
+from docs.reference_pages.api import openapi
 from functions.search.handler import make_handler
 from functions.search.request_log import RequestLog
-from imagesearch.client import ApiError, ImageSearch
+from imagesearch.client import ApiError, AsyncImageSearch, ImageSearch, responses
+from imagesearch.client.errors import MAX_WAIT_SECONDS, retry_wait
 from local.web.gateway import Gateway
 from tests.support.fakes import picture, ref
 
@@ -111,7 +119,7 @@ def test_the_api_key_is_sent_to_the_api_and_not_to_the_bucket(answering, tmp_pat
     client, requested = answering(
         httpx.Response(201, json=started), httpx.Response(204), api_key="secret"
     )
-    assert client.upload(file, "image/png", collection="cats") == started
+    assert client.upload(file, collection="cats") == started
     to_api, to_bucket = requested
     assert (str(to_api.url), to_api.headers["x-api-key"]) == (
         "https://api.test/live/v1/images",
@@ -119,5 +127,157 @@ def test_the_api_key_is_sent_to_the_api_and_not_to_the_bucket(answering, tmp_pat
     )
     assert to_bucket.url.host == "bucket.test"
     assert "x-api-key" not in to_bucket.headers
+    assert b'"content_type":"image/png"' in to_api.read()
     body = to_bucket.read()
     assert body.index(b"cats/cat-1.png") < body.index(picture("a cat"))
+
+
+# The schemas of the OpenAPI document and the types of the client.
+TYPES = {
+    "Took": responses.Took,
+    "FoundImage": responses.Hit,
+    "SearchResult": responses.Found,
+    "ImageRecord": responses.Image,
+    "UploadTo": responses.UploadForm,
+    "Upload": responses.Upload,
+    "ScoredLabel": responses.ScoredLabel,
+    "ClassifyResult": responses.Classified,
+    "DuplicateGroup": responses.DuplicateGroup,
+    "DuplicateMatch": responses.DuplicateMatch,
+    "DuplicateAnswer": responses.DuplicateCheck,
+    "Health": responses.Health,
+    "Waiting": responses.Waiting,
+    "ModelChange": responses.ModelChange,
+    "LabelSet": responses.LabelSet,
+    "Failure": responses.Failure,
+    "Wrong": responses.Problem,
+    "Range": responses.Range,
+    "CountedValue": responses.CountedValue,
+    "FacetValues": responses.FacetValues,
+    "FacetsByName": responses.FacetsByName,
+    "FacetResult": responses.Facets,
+    "CountedCollection": responses.Collection,
+}
+# Schemas of pages, which the client iterates, and of responses that say no more than success.
+NOT_TYPED = {
+    *(
+        "BatchResult",
+        "ImageList",
+        "DuplicateGroups",
+        "LabelSetList",
+        "LabelSetLabels",
+        "CollectionList",
+    ),
+    *("Deleted", "DeletedImage", "Kept", "Written"),
+}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_type_has_every_field_of_the_openapi_document(name):
+    schema = openapi()["components"]["schemas"][name]
+    type = TYPES[name]
+    assert type.__required_keys__ | type.__optional_keys__ == schema["properties"].keys()
+    assert type.__required_keys__ == set(schema["required"])
+
+
+def test_every_response_of_the_openapi_document_has_a_type():
+    read = openapi()
+    named = {
+        content["schema"]["$ref"].rpartition("/")[2]
+        for path in read["paths"].values()
+        for operation in path.values()
+        for status, response in operation["responses"].items()
+        if status.startswith("2")
+        for content in response.get("content", {}).values()
+        if "$ref" in content["schema"]
+    }
+    assert named
+    assert named <= TYPES.keys() | NOT_TYPED
+
+
+def test_the_path_of_an_image_file_is_not_a_text(api, fill, tmp_path, monkeypatch):
+    fill({"cat.png": picture("a cat")})
+    monkeypatch.chdir(tmp_path)
+    Path("cat.png").write_bytes(picture("a cat"))
+    Path("words").touch()
+    for given in ("cat.png", str(tmp_path / "cat.png")):
+        with pytest.raises(ValueError, match=r"is an image file: pass Path\("):
+            api.search(given)
+        with pytest.raises(ValueError, match="is an image file"):
+            api.classify(given)
+        assert api.search(image=given)["hits"][0]["score"] == pytest.approx(1)
+    for text in ("dog.png", "words", "x" * 2000):
+        api.search(text)
+    with pytest.raises(ValueError, match="give a query"):
+        api.search()
+
+
+def test_a_text_and_an_image_are_a_mixture(answering):
+    client, requested = answering(httpx.Response(200, json={}))
+    client.search("a cat", image=b"bytes", limit=3)
+    assert requested[0].read() == (
+        b'{"query":{"terms":[{"text":"a cat"},{"image":"Ynl0ZXM="}]},"limit":3}'
+    )
+
+
+def test_the_hits_of_all_pages_are_iterated(api, fill):
+    keys = {f"{number}.png" for number in range(5)}
+    fill({key: picture(key) for key in keys})
+    pages = list(api.search_pages("a cat", limit=2))
+    assert [len(page["hits"]) for page in pages] == [2, 2, 1]
+    assert {hit["key"] for hit in api.hits("a cat", limit=2)} == keys
+
+
+def test_both_clients_have_the_same_methods():
+    def methods(client):
+        return {
+            name: [*inspect.signature(method).parameters]
+            for name, method in inspect.getmembers(client, inspect.isfunction)
+            if not name.startswith("_") and name not in ("close", "aclose")
+        }
+
+    assert methods(ImageSearch) == methods(AsyncImageSearch)
+
+
+def test_the_asynchronous_client_retries_iterates_and_uploads(tmp_path):
+    file = tmp_path / "cat.png"
+    file.write_bytes(picture("a cat"))
+    form = {"url": "https://bucket.test/", "fields": {"key": "k"}}
+    left = [
+        httpx.Response(503, headers={"retry-after": "0"}),
+        httpx.Response(200, json={"images": [{"id": "1"}], "cursor": "next"}),
+        httpx.Response(200, json={"images": [{"id": "2"}], "cursor": None}),
+        httpx.Response(201, json={"id": "3", "key": "k", "upload": form}),
+        httpx.Response(204),
+    ]
+    requested = []
+
+    async def answer(request):
+        requested.append(str(request.url))
+        return left.pop(0)
+
+    async def use():
+        transport = httpx.MockTransport(answer)
+        async with AsyncImageSearch("https://api.test", transport=transport) as api:
+            listed = [image["id"] async for image in api.images(limit=1)]
+            return listed, await api.upload(file)
+
+    listed, uploaded = asyncio.run(use())
+    assert (listed, uploaded["id"]) == (["1", "2"], "3")
+    assert requested[2] == "https://api.test/v1/images?limit=1&cursor=next"
+    assert requested[-1] == "https://bucket.test/"
+
+
+def test_a_retry_waits_as_the_response_says_or_longer_each_time():
+    def wait(status=429, attempt=0, retries=9, **headers):
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return retry_wait(httpx.Response(status, headers=names), attempt, retries)
+
+    assert wait(retry_after="7") == 7
+    assert wait(503, retry_after="9999") == MAX_WAIT_SECONDS
+    past = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
+    assert wait(retry_after=past) == 0
+    for attempt, most in enumerate((0.5, 1, 2, 4, 8)):
+        assert most / 2 <= wait(attempt=attempt, retry_after="soon") <= most
+    assert wait(attempt=9) is None
+    assert wait(500) is None

@@ -33,8 +33,9 @@ DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def run(commands: ForkedCommands, tmp_path: Path) -> Run:
-    """Runs `imagesearch` in a separate directory."""
-    return lambda *arguments: commands.run(list(arguments), tmp_path)
+    """Runs `imagesearch` in a separate directory, with a data directory of its own."""
+    environment = os.environ | {"IMAGESEARCH_DATA_DIR": str(tmp_path / ".imagesearch")}
+    return lambda *arguments: commands.run(list(arguments), tmp_path, environment)
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ Run = Callable[..., Result]
         (["serve", "nowhere"], "nowhere does not exist"),
         (["search", "a dog"], "imagesearch index FOLDER"),
         (["search"], "give a query"),
-        (["search", "a dog", "--image", "x.jpg"], "give a query"),
+        (["search", "a dog", "--image", "x.jpg", "--folder", "."], "has no index"),
+        (["list", "--sort", "size"], "--sort is one of key"),
         (["search", "a dog", "--limit", "101"], "limit"),
         (["search", "a dog", "--folder", "."], "has no index"),
         (["index", ".", "--model", "clop"], "no model 'clop': use one of starter"),
@@ -67,8 +68,9 @@ def test_an_empty_folder_is_indexed_and_searched(run: Run, folder: Path) -> None
     done = run("index", str(folder))
     assert (done.returncode, done.stdout) == (0, "")
     assert "no images" in done.stderr
-    found = run("search", "a dog", "--json")
-    assert (found.returncode, found.stdout) == (0, "")
+    for nothing in (["search", "a dog", "--json"], ["list"]):
+        found = run(*nothing)
+        assert (found.returncode, found.stdout) == (1, "")
 
 
 def test_unreadable_images_are_listed_and_the_status_is_1(run: Run, folder: Path) -> None:

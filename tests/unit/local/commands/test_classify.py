@@ -45,7 +45,7 @@ def test_the_vote_uses_folders_if_no_labels_are_given(run: Run, indexed: Path) -
 
 def test_the_table_shows_the_best_labels(run: Run, indexed: Path) -> None:
     done = run("classify", str(indexed / "blue/80.png"), "--limit", "1")
-    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["label", "blue"]
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["blue"]
 
 
 @pytest.mark.parametrize(

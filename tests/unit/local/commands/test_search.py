@@ -53,7 +53,7 @@ def test_a_query_in_another_language_is_answered_with_a_notice(run: Run, indexed
 
 def test_a_hit_in_the_table_names_the_key(run: Run, indexed: Path) -> None:
     done = run("search", "red", "--limit", "1")
-    assert done.stdout.splitlines()[1].split()[2] in {"red.png", "blue.png"}
+    assert done.stdout.splitlines()[0].split("\t")[2] in {"red.png", "blue.png"}
 
 
 def test_less_relevant_hits_are_excluded(run: Run, indexed: Path, tmp_path: Path) -> None:
@@ -63,8 +63,7 @@ def test_less_relevant_hits_are_excluded(run: Run, indexed: Path, tmp_path: Path
     assert relevances == sorted(relevances, reverse=True)
     least = str(sum(relevances) / 2)
     kept = run("search", "--image", str(tmp_path / "query.png"), "--min-relevance", least)
-    [head, line] = kept.stdout.splitlines()
-    assert head.split() == ["relevance", "score", "key"]
+    [line] = kept.stdout.splitlines()
     assert line.split() == [f"{relevances[0]:.2f}", "1.000", "red.png"]
 
 
@@ -141,3 +140,27 @@ def test_a_server_that_rejects_the_search_is_not_needed(
         done = run("search", "red", "--json")
     assert len(server.seen) == 1
     assert len(done.stdout.splitlines()) == 2
+
+
+def test_records_are_listed_and_shown_and_similar_images_are_found(
+    run: Run, indexed: Path, tmp_path: Path
+) -> None:
+    listed = run("list", "--paths").stdout.splitlines()
+    assert listed == [str(indexed / "blue.png"), str(indexed / "red.png")]
+    shown = json.loads(run("show", "red.png", "--json").stdout)
+    assert (shown["key"], shown["width"], shown["status"]) == ("red.png", 64, "indexed")
+    for name in ("red.png", str(indexed / "red.png"), shown["id"]):
+        assert run("similar", name, "--paths").stdout.splitlines() == [str(indexed / "blue.png")]
+    [status] = [json.loads(line) for line in run("status", "--json").stdout.splitlines()]
+    assert (status["folder"], status["images"], status["model"]) == (str(indexed), 2, "starter")
+    missing = run("show", "green.png")
+    assert (missing.returncode, "run `imagesearch list`" in missing.stderr) == (2, True)
+
+
+def test_a_mixture_and_a_filter_limit_the_hits(run: Run, indexed: Path) -> None:
+    image = ("--image", str(indexed / "red.png"))
+    done = run("search", "red", *image, "--not", "blue", "--min-width", "64", "--paths")
+    assert done.stdout.splitlines()[0] == str(indexed / "red.png")
+    nothing = run("search", "red", "--min-width", "65")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert f"no hits in {indexed}" in nothing.stderr

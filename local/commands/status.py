@@ -1,0 +1,80 @@
+"""`imagesearch status`: the indexed folders of this user, with their images, models and sizes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Json
+from local.workspace import Workspace, uses_server, workspaces
+
+
+def status(as_json: Json = False, data_dir: DataDir = DATA_DIR) -> None:
+    """List the indexed folders with their images, models, servers and sizes on disk.
+
+    Exit status 1: no folder is indexed.
+    """
+    from local.tables import Cell, PathCell, print_json_lines, print_table
+
+    rows = [folder_status(each) for each in workspaces(data_dir)]
+    if as_json:
+        print_json_lines(rows)
+    else:
+        cells: list[list[Cell]] = []
+        for row in rows:
+            counts = [_count(row["images"]), _count(row["rejected"])]
+            model = f"{row['model']} → {row['next_model']}" if row["next_model"] else row["model"]
+            size = f"{row['bytes'] / 1_000_000:,.1f} MB"
+            folder = PathCell(row["folder"], row["server"] or Path(row["folder"]).as_uri())
+            cells.append([folder, *counts, model or "–", size, row["server"] or row["state"]])
+        print_table(["folder", "images", "rejected", "model", "size", "state"], cells)
+    folders = "1 indexed folder" if len(rows) == 1 else f"{len(rows)} indexed folders"
+    print(f"imagesearch: {folders} in {data_dir}", file=sys.stderr)  # noqa: T201
+    if not rows:
+        raise typer.Exit(NOTHING_FOUND)
+
+
+def folder_status(workspace: Workspace) -> dict[str, Any]:
+    """The state of a folder and its index; without a readable index there are no counts.
+
+    `bytes` are those of the index and of derived data on disk.
+    """
+    from local.running_server import running_server
+
+    images, rejected = _counts(workspace)
+    state = "indexed" if images is not None else "not readable"
+    return {
+        "folder": str(workspace.folder),
+        "state": state if workspace.folder.is_dir() else "folder missing",
+        "images": images,
+        "rejected": rejected,
+        "model": workspace.model,
+        "next_model": workspace.next_model,
+        "server": running_server(workspace.directory),
+        "index": str(workspace.directory.resolve()),
+        "bytes": sum(each.stat().st_size for each in workspace.directory.rglob("*.*")),
+    }
+
+
+def _counts(workspace: Workspace) -> tuple[int | None, int | None]:
+    from imagesearch import bootstrap
+    from imagesearch.domain.errors import ImageSearchError
+    from local.errors import UsageError
+    from local.lambda_runtime import settings_of
+    from local.models import model_folder, model_in_use
+
+    if not (workspace.index_file.is_file() or uses_server()):
+        return None, None
+    try:
+        folder = model_folder(model_in_use(None, workspace), workspace.directory.parent)
+        health = bootstrap.vector_index(settings_of(workspace, folder)).health()
+    except (UsageError, ImageSearchError):
+        return None, None
+    return health.images, health.rejected
+
+
+def _count(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"

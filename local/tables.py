@@ -1,0 +1,124 @@
+"""Results of commands: tables on a terminal, tab-separated lines or JSON lines elsewhere.
+
+A path in a table is shortened in its middle to the width of the terminal, so that it is never
+broken, and links to its file or URL where the terminal shows links (OSC 8).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from local.output import printable
+
+MAX_UNWRAPPED = 26
+MIN_PATH = 12
+GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PathCell:
+    """A path or key, and the URL that it links to on a terminal."""
+
+    text: str
+    url: str | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Cell: TypeAlias = str | PathCell
+
+
+def file_cell(key: str, path: Path) -> PathCell:
+    """The cell of a file, which links to it."""
+    return PathCell(key, path.as_uri())
+
+
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[Cell]], console: Console | None = None
+) -> None:
+    """Print a table on a terminal; elsewhere lines of tab-separated columns, without a header.
+
+    Paths are shortened, columns of longer texts are wrapped, and the others keep their width.
+    """
+    rows = list(rows)
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        for row in rows:
+            print("\t".join(printable(str(cell).replace("\n", " ")) for cell in row))  # noqa: T201
+        return
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for number, heading in enumerate(headings):
+        cells = [row[number] for row in rows]
+        wraps = _width(cells) > MAX_UNWRAPPED and not isinstance(cells[0], PathCell)
+        table.add_column(heading, no_wrap=not wraps)
+    room = _room_for_paths(headings, rows, console.width)
+    for row in rows:
+        table.add_row(*(_text(cell, room) for cell in row))
+    console.print(table)
+
+
+def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print one JSON object a line on standard output."""
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False))  # noqa: T201
+
+
+def print_paths(paths: Iterable[str]) -> None:
+    """Print one path a line; on a terminal, without control characters."""
+    on_terminal = Console().is_terminal
+    for path in paths:
+        print(printable(path) if on_terminal else path)  # noqa: T201
+
+
+def shortened(path: str, width: int) -> str:
+    """The path in at most `width` columns: its middle is left out, its file name as a last resort.
+
+    A wide character takes two columns.
+    """
+    if cell_len(path) <= width:
+        return path
+    name = cell_len(path.rpartition("/")[2]) + 1
+    tail = max(name, (width - 1) * 2 // 3)
+    if tail > width - 1:
+        tail = (width - 1) // 2
+    return set_cell_size(path, width - 1 - tail).rstrip() + "…" + _end(path, tail)
+
+
+def _end(text: str, width: int) -> str:
+    while cell_len(text) > width:
+        text = text[1:]
+    return text
+
+
+def _text(cell: Cell, room: int) -> Text:
+    """Plain text: a file name may contain rich markup or control characters."""
+    if isinstance(cell, PathCell):
+        return Text(shortened(printable(cell.text), room), Style(link=cell.url))
+    return Text("\n".join(map(printable, cell.split("\n"))), overflow="fold")
+
+
+def _room_for_paths(headings: Sequence[str], rows: Sequence[Sequence[Cell]], width: int) -> int:
+    """The columns of the terminal that others leave to the column of paths."""
+    used = [
+        GAP + max(cell_len(heading), min(_width([row[number] for row in rows]), MAX_UNWRAPPED))
+        for number, heading in enumerate(headings)
+        if not isinstance(rows[0][number], PathCell)
+    ]
+    return max(MIN_PATH, width - sum(used))
+
+
+def _width(cells: Sequence[Cell]) -> int:
+    return max(cell_len(line) for cell in cells for line in str(cell).split("\n") or [""])
