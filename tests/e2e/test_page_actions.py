@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.e2e.conftest import reset_to_few
 
@@ -225,6 +225,22 @@ def test_each_upload_has_its_result_and_a_failure_does_not_stop_the_others(
         if path.stem.startswith(("fake-", "cow-")):
             path.unlink()
     eventually("they are gone", lambda: len(live.listed()) == 5)
+
+
+def test_the_page_starts_where_its_modules_are_refused_at_first(page: Page, live: Any) -> None:
+    """As when the concurrency of a new AWS account is exceeded."""
+    refused: set[str] = set()
+
+    def answer(route: Route) -> None:
+        if (url := route.request.url) in refused:
+            route.continue_()
+        else:
+            refused.add(url)
+            route.fulfill(status=500, json={"message": "Internal server error"})
+
+    page.route("**/assets/**/*.js", answer)
+    open_search(page, live.url, QUERY)
+    assert len(refused) > 20
 
 
 def test_the_opened_image_is_moved_zoomed_and_described(page: Page, live: Any) -> None:

@@ -62,7 +62,7 @@ function remember() {
   const place = { scroll: scrollY, loaded: resultCount(), unfolded: isUnfolded() };
   if (state.query.view || isLoading()) snapshots.delete(entry);
   else {
-    snapshots.set(entry, { ...place, images: shownImages(), cursor: state.cursor, searchId: state.searchId, at: Date.now() });
+    snapshots.set(entry, { ...place, images: shownImages(), cursor: state.cursor, at: Date.now() });
   }
   try {
     sessionStorage.setItem("imagesearch-place-" + entry, JSON.stringify(place));

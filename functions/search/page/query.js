@@ -56,6 +56,15 @@ export async function requestPage(query, cursor, signal) {
   return ask("v1/search" + tail, { method: "POST", body: image, headers, signal });
 }
 
+/** The ID by which feedback names a search. Searches have none by default: it is stored for a day. */
+export async function requestSearchId(query) {
+  const terms = await postedTerms(query);
+  const { weight, ...only } = terms[0];
+  const posted = terms.length > 1 || weight < 0 ? { terms } : only;
+  const { search_id: id } = await send("v1/search", { query: posted, limit: 1, feedback: true });
+  return id;
+}
+
 async function postedTerms({ text, terms }) {
   const posted = await Promise.all(terms.map(async ({ image, ...term }) => (
     image ? { image: await base64Of(await storedImage(image)), ...term } : term

@@ -39,7 +39,7 @@ async function load(mine, isNew) {
     if (mine !== running) return;
     if (isNew) clearResults();
     state.cursor = response.cursor;
-    state.searchId = response.search_id || "";
+    if (isNew) state.searchId = "";
     showLanguage(response.notice);
     addResults((response.hits || response.images).filter((hit) => hit.url));
     showEmptyState();
@@ -65,11 +65,11 @@ function setLoading(now) {
 }
 
 /** Restores results that were shown before, without a request. */
-export function showAgain({ images, cursor, searchId, unfolded }) {
+export function showAgain({ images, cursor, unfolded }) {
   stop();
   complain(null);
   showLanguage("");
-  Object.assign(state, { cursor, searchId });
+  Object.assign(state, { cursor, searchId: "" });
   clearResults();
   addResults(images);
   unfold(unfolded);

@@ -3,7 +3,7 @@
 export const state = {
   query: { text: "", terms: [], collection: "", view: "" },
   cursor: null,
-  searchId: "",
+  searchId: "",   // of the shown search, once it has been given feedback
   health: null,
 };
 

@@ -7,7 +7,7 @@ import { deleteImages } from "./deletion.js";
 import { $, copyText, drawable, element, folderOf, isEditing, nameOf, picture } from "./dom.js";
 import { closeInHistory, linkTo, openedId, openInHistory } from "./navigation.js";
 import { complain, notify } from "./notices.js";
-import { isSearch } from "./query.js";
+import { isSearch, requestSearchId } from "./query.js";
 import { searchFor, tune } from "./querybar.js";
 import { focusTile, imageOf, tileOf, tiles } from "./results.js";
 import { more } from "./search.js";
@@ -42,7 +42,7 @@ function show(image) {
   $("name").textContent = nameOf(image);
   $("facts").replaceChildren(...factsOf(image).flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })]));
   $("original").href = image.url;
-  $("verdict").hidden = !state.searchId || !isSearch(state.query) || !tileOf(image.id);
+  $("verdict").hidden = !isSearch(state.query) || !tileOf(image.id);
   for (const thumb of $("verdict").querySelectorAll("button")) thumb.setAttribute("aria-pressed", "false");
   showLabels(image);
   showNeighbors();
@@ -114,8 +114,10 @@ $("delete").addEventListener("click", () => {
 $("verdict").addEventListener("click", async ({ target }) => {
   const thumb = target.closest("button");
   if (!thumb) return;
+  const { id } = opened;
   try {
-    await send("v1/feedback", { search_id: state.searchId, id: opened.id, relevant: thumb.value === "yes" });
+    const searchId = state.searchId ||= await requestSearchId(state.query);
+    await send("v1/feedback", { search_id: searchId, id, relevant: thumb.value === "yes" });
     for (const each of $("verdict").querySelectorAll("button")) each.setAttribute("aria-pressed", String(each === thumb));
     notify("Feedback saved");
   } catch (error) {

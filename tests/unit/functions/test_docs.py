@@ -232,7 +232,11 @@ def test_the_page_uploads_each_format_with_the_content_type_of_the_api():
 
 def test_the_assets_of_the_page_are_cached_by_their_digest(ask):
     html = ask("GET", "/").body
-    linked = re.findall(r'(?:src|href)="(assets/[^"]+)"', html)
+    linked = re.findall(r'href="(assets/[^"]+)"', html)
+    script = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)[1]
+    names = re.findall(r'"(\w+)"', script.partition("MODULES = [")[2].partition("]")[0])
+    linked += [f"assets/{assets_version()}/{name}.js" for name in names]
+    assert f'import("./assets/{assets_version()}/main.js")' in script
     assert {path.rpartition("/")[2] for path in linked} == set(assets())
     for path in linked:
         assert path.startswith(f"assets/{assets_version()}/")
@@ -256,7 +260,7 @@ def test_the_page_runs_its_own_modules_and_no_inline_styles(ask):
     policy = ask("GET", "/").headers["Content-Security-Policy"].split("; ")
     assert "style-src 'self'" in policy
     [scripts] = [rule for rule in policy if rule.startswith("script-src")]
-    assert re.fullmatch(r"script-src 'self' 'sha256-[^ ]+'", scripts)
+    assert re.fullmatch(r"script-src 'self' 'sha256-[^ ]+' 'sha256-[^ ]+'", scripts)
 
 
 def test_inline_scripts_are_allowed_by_digest_only():
