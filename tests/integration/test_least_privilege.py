@@ -212,7 +212,10 @@ def test_the_search_role_allows_what_the_api_requests(stack, cloud, sample, even
     within_a_collection = http("GET", "/v1/health")
     within_a_collection["requestContext"]["identity"]["apiKeyId"] = KEY
     assert send(within_a_collection).status == 200
-    found = ask("GET", "/v1/search", q="an owl")
+    ask("GET", "/v1/facets")
+    ask("POST", "/v1/facets", {"query": {"text": "an owl"}})
+    ask("GET", "/v1/collections")
+    found = ask("GET", "/v1/search", q="an owl", feedback="true")
     pair = {"search_id": found["search_id"], "id": found["hits"][0]["id"], "relevant": True}
     ask("POST", "/v1/feedback", pair)
     pending = begin_upload(ask, "owl.webp")

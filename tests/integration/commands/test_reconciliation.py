@@ -30,6 +30,7 @@ from imagesearch.indexing.thumbnail_cleanup import ThumbnailCleanup
 from tests.integration.commands.conftest import BUCKET
 from tests.support.aws.state_machine import RECONCILE, deployed
 from tests.support.fakes import FakeDerived
+from tests.support.handlers import CONTEXT
 
 KEYS = [f"{number % 7}/a b+c%41é {number:03}.jpg" for number in range(150)]
 PREVIOUS = "previous"
@@ -162,7 +163,7 @@ def test_bucket_and_index_broken_on_both_sides_are_equal_after_the_queue_is_empt
     report = BatchReport(logger, EphemeralMetrics(namespace="imagesearch", service="test"))
     handler = make_index_handler(indexer, BUCKET, logger, report)
     for record in records:
-        assert handler({"Records": [record]}, None) == {"batchItemFailures": []}
+        assert handler({"Records": [record]}, CONTEXT) == {"batchItemFailures": []}
     images = len(KEYS) - 12 + 1
     eventually("the index shows the writes", lambda: index.count() == images)
     checked = check_consistency(S3Store(BUCKET, s3), index)

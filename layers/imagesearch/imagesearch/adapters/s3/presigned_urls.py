@@ -36,10 +36,12 @@ class PresignedUrls:
         """Raises ClientError or BotoCoreError."""
         if self._credentials is None:
             return self._signed_by_botocore(bucket, key)
+        path = f"/{quote(key, safe='/~')}"
         if bucket not in self._addresses:
             # Depends on region, endpoint and addressing style, which botocore knows.
-            self._addresses[bucket] = self._signed_by_botocore(bucket, "x").partition("/x?")[0]
-        return self._signed(f"{self._addresses[bucket]}/{quote(key, safe='/~')}")
+            first = self._signed_by_botocore(bucket, key).partition("?")[0]
+            self._addresses[bucket] = first.removesuffix(path)
+        return self._signed(self._addresses[bucket] + path)
 
     def _signed_by_botocore(self, bucket: str, key: str) -> str:
         url: str = self._client.generate_presigned_url(
