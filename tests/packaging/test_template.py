@@ -85,9 +85,13 @@ def test_there_is_one_stage(resources):
     assert set(of_type(resources, "AWS::ApiGateway::Stage")) == {"SearchApiliveStage"}
 
 
-def test_images_are_the_only_binary_type(resources):
+def test_images_and_forms_are_the_only_binary_types(resources):
     body = resources["SearchApi"]["Properties"]["Body"]
-    assert body["x-amazon-apigateway-binary-media-types"] == ["image/*"]
+    assert body["x-amazon-apigateway-binary-media-types"] == [
+        "image/*",
+        "application/octet-stream",
+        "multipart/form-data",
+    ]
 
 
 POOL = "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_Example"

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aws_lambda_powertools import Logger
@@ -195,7 +196,7 @@ def test_the_dashboard_reads_error_codes_from_the_log_of_search(widgets):
     [query] = [each["properties"]["query"] for each in widgets if each["type"] == "log"]
     assert query.startswith("SOURCE '${SearchLog}' | ")
     stream = io.StringIO()
-    log = RequestLog(Logger(service="dashboard", stream=stream), EphemeralMetrics(namespace="a"))
+    log = RequestLog(Logger(service=uuid4().hex, stream=stream), EphemeralMetrics(namespace="a"))
     log.begin("request")
     log.add(route="/v1/search", code="invalid_text")
     log.end(400)
