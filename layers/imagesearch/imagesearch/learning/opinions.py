@@ -161,7 +161,7 @@ def query_groups(queries: Embedding) -> NDArray[np.int64]:
 
 
 def user_factors(votes: Mapping[str, int]) -> dict[str, float]:
-    """The factor in (0, 1] of each user's votes, by which nobody exceeds the share `MAX_SHARE`."""
+    """The factor in (0, 1] of each user's votes, by which no user exceeds the share `MAX_SHARE`."""
     share = max(MAX_SHARE, 1 / len(votes))
     counts = np.array(list(votes.values()), np.float64)
     # The largest cap that keeps everyone below the share; with equal counts there is none.
