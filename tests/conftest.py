@@ -58,6 +58,15 @@ def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["IMAGESEARCH_DATA_DIR"] = str(tmp_path_factory.mktemp("indexes"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_environment(empty_cache: None) -> Iterator[None]:
+    """Restore the variables that the tests of a module set: commands set some themselves."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an OpenSearch server: OPENSEARCH_URL, or a new one.

@@ -196,7 +196,8 @@ def test_the_dashboard_reads_error_codes_from_the_log_of_search(widgets):
     [query] = [each["properties"]["query"] for each in widgets if each["type"] == "log"]
     assert query.startswith("SOURCE '${SearchLog}' | ")
     stream = io.StringIO()
-    log = RequestLog(Logger(service=uuid4().hex, stream=stream), EphemeralMetrics(namespace="a"))
+    logger = Logger(service=uuid4().hex, level="INFO", stream=stream)
+    log = RequestLog(logger, EphemeralMetrics(namespace="a"))
     log.begin("request")
     log.add(route="/v1/search", code="invalid_text")
     log.end(400)
