@@ -30,7 +30,9 @@ export async function showModel(health) {
   }
   model = health.model;
   await findOffer();
-  if (health.next_model) { news = ""; return showChange(health.next_model); }
+  // The server can still report the change for a moment after it switched.
+  const next = health.next_model;
+  if (next && next.name !== model) { news = ""; return showChange(next); }
   showText(news || (model === "starter" ? `${NOTE}${offer ? "" : " " + INSTRUCTIONS}` : ""), news ? "" : offer && `Use ${titleOf(offer.name)}${offer.installed ? "" : ` (${inMegabytes(offer.bytes)} MB)`}`);
 }
 
