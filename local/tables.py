@@ -7,6 +7,7 @@ broken, and links to its file or URL where the terminal shows links (OSC 8).
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,7 @@ def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print one JSON object a line on standard output."""
     for row in rows:
         print(json.dumps(row, ensure_ascii=False))  # noqa: T201
+    sys.stdout.flush()
 
 
 def print_paths(paths: Iterable[str]) -> None:

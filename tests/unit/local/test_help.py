@@ -1,4 +1,4 @@
-"""Claims: each command has two examples that it accepts; records are printed as JSON."""
+"""Claims: each command has two examples that it accepts; messages name commands."""
 
 import shlex
 from collections.abc import Iterator
@@ -15,11 +15,6 @@ from local.examples import EXAMPLES
 
 ROOT: Any = typer.main.get_command(app)
 CONTEXT = ROOT.make_context("imagesearch", [], resilient_parsing=True)
-# Commands whose results are records.
-LISTING = (
-    *("search", "similar", "list", "show", "status", "classify", "duplicates"),
-    *("labels list", "models list", "models compare"),
-)
 
 
 def commands(
@@ -47,11 +42,6 @@ def test_help_ends_with_two_examples_that_parse(
         words = shlex.split(example.partition(" >")[0])
         assert " ".join(words[: len(name.split())]) == name
         COMMANDS[name].make_context(name, words[len(name.split()) :])
-
-
-@pytest.mark.parametrize("name", LISTING)
-def test_a_command_with_records_prints_json(name: str) -> None:
-    assert "--json" in [each for option in COMMANDS[name].params for each in option.opts]
 
 
 def test_messages_name_commands_and_not_routes() -> None:
