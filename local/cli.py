@@ -79,6 +79,8 @@ def _run() -> None:
         _exit(error_text(error), WRONG_USAGE)
     except Interrupted as stopped:
         _exit(str(stopped), INTERRUPTED)
+    except KeyboardInterrupt:  # while a shell completes a word; typer handles it in commands
+        sys.exit(INTERRUPTED)
 
 
 def _exit(message: str, status: int) -> None:

@@ -45,6 +45,12 @@ def file_cell(key: str, path: Path) -> PathCell:
     return PathCell(key, path.as_uri())
 
 
+def record_cell(row: Mapping[str, Any]) -> PathCell:
+    """The cell of an image, which links to its file, or to its URL in a deployed system."""
+    path = row.get("path")
+    return file_cell(row["key"], Path(path)) if path else PathCell(row["key"], row["url"])
+
+
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[Cell]], console: Console | None = None
 ) -> None:
