@@ -381,7 +381,7 @@ class SearchResult(ResponseModel):
         Field(
             description="A sentence for the user if a text of the query is not in a language that"
             " the model understands; otherwise absent. Queries in other scripts are detected, and"
-            " most in German, Spanish, French, Italian, Dutch, Polish, Portuguese and Swedish."
+            " most in twelve languages with Latin script."
         ),
     ] = None
 
