@@ -4,6 +4,7 @@ Commands import numpy, pydantic, onnxruntime, httpx, boto3 and Pillow inside the
 `--help` stays fast.
 """
 
+import os
 import sys
 from typing import Annotated
 
@@ -30,7 +31,7 @@ from local.commands.tune import tune
 from local.commands.verify import verify
 from local.errors import Interrupted, UsageError, error_text
 from local.examples import GroupWithExamples
-from local.options import INCOMPLETE, INTERRUPTED, WRONG_USAGE
+from local.options import CLOSED_PIPE, INCOMPLETE, INTERRUPTED, WRONG_USAGE
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,7 +43,32 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point of the command `imagesearch`."""
+    """Entry point of the command `imagesearch`.
+
+    If the reader of the output has ended, such as `head`, the command ends silently.
+    """
+    try:
+        _run()
+    except (BrokenPipeError, SystemExit) as end:
+        if not _is_output_closed(end):
+            raise
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        for output in (sys.stdout, sys.stderr):
+            os.dup2(nothing, output.fileno())
+        sys.exit(CLOSED_PIPE)
+
+
+def _is_output_closed(end: BaseException) -> bool:
+    """True if output was lost; typer and rich replace the error with `SystemExit(1)`."""
+    try:
+        for output in filter(None, (sys.stdout, sys.stderr)):
+            output.flush()
+    except BrokenPipeError:
+        return True
+    return any(isinstance(each, BrokenPipeError) for each in (end, end.__context__))
+
+
+def _run() -> None:
     try:
         app()
     except UsageError as error:
@@ -53,6 +79,8 @@ def main() -> None:
         _exit(error_text(error), WRONG_USAGE)
     except Interrupted as stopped:
         _exit(str(stopped), INTERRUPTED)
+    except KeyboardInterrupt:  # while a shell completes a word; typer handles it in commands
+        sys.exit(INTERRUPTED)
 
 
 def _exit(message: str, status: int) -> None:

@@ -24,6 +24,14 @@ _COMMANDS = {
     "GET /v1/duplicates": "`imagesearch duplicates`",
     "GET /v1/health": "`imagesearch status`",
 }
+# Hints of the use cases for the API, in terms of the command line.
+_HINTS = {
+    "GET /openapi.json describes the request": "see `imagesearch COMMAND --help`",
+    "GET /openapi.json lists the paths": "give the address of an API",
+    "send `labels`, or upload images with the header x-amz-meta-label": (
+        "use --labels, or put the images into subfolders that are named by their labels"
+    ),
+}
 _ROUTE = re.compile(r"((?:GET|POST|PUT|DELETE) /v1/[a-z]+)[\w/{}-]*")
 
 
@@ -34,4 +42,6 @@ def error_text(error: ImageSearchError) -> str:
 
 def with_commands(message: str) -> str:
     """The message with commands in place of the HTTP routes that it names."""
+    for hint, replacement in _HINTS.items():
+        message = message.replace(hint, replacement)
     return _ROUTE.sub(lambda route: _COMMANDS.get(route[1], route[0]), message)

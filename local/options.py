@@ -17,6 +17,8 @@ API_KEY = "IMAGESEARCH_API_KEY"
 # Replaced by the path when a command runs.
 DATA_DIR = Path("the user's data directory")
 INCOMPLETE, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+# The status that shells report for a process that SIGPIPE ended: 128 + 13.
+CLOSED_PIPE = 141
 NOTHING_FOUND = 1
 RESUMABLE = "Stopped. Progress is saved; run again to resume."
 
@@ -35,7 +37,7 @@ InFolder = Annotated[
     ),
 ]
 Paths = Annotated[bool, typer.Option("--paths", help="Print file paths only, one a line.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines, and nothing else.")]
 
 
 def _data_dir(context: typer.Context, given: Path) -> Path:

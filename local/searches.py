@@ -161,14 +161,12 @@ def search_running_server(workspace: Workspace, options: SearchOptions) -> Found
 
 def search_endpoint(endpoint: str, options: SearchOptions) -> Found:
     """The hits as a deployed API returns them. Raises UsageError."""
-    from urllib.parse import urljoin
-
-    from local.endpoint import api_at
+    from local.endpoint import absolute, api_at
 
     request = {name: value for name, value in options.as_request().items() if value is not None}
     with api_at(endpoint) as api:
         response: Row = dict(api.search(request.pop("query"), **request))
-    hits = [hit | {"url": urljoin(endpoint, hit["url"])} for hit in map(dict, response["hits"])]
+    hits = [absolute(dict(hit), endpoint) for hit in response["hits"]]
     return Found(hits, endpoint, response.get("notice"))
 
 

@@ -7,6 +7,7 @@ broken, and links to its file or URL where the terminal shows links (OSC 8).
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,12 @@ def file_cell(key: str, path: Path) -> PathCell:
     return PathCell(key, path.as_uri())
 
 
+def record_cell(row: Mapping[str, Any]) -> PathCell:
+    """The cell of an image, which links to its file, or to its URL in a deployed system."""
+    path = row.get("path")
+    return file_cell(row["key"], Path(path)) if path else PathCell(row["key"], row["url"])
+
+
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[Cell]], console: Console | None = None
 ) -> None:
@@ -74,6 +81,7 @@ def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print one JSON object a line on standard output."""
     for row in rows:
         print(json.dumps(row, ensure_ascii=False))  # noqa: T201
+    sys.stdout.flush()
 
 
 def print_paths(paths: Iterable[str]) -> None:

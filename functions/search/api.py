@@ -6,8 +6,6 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConf
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
-from imagesearch.domain.errors import InvalidQuery
-
 from .errors import MethodNotAllowed, UnknownRoute, error_response
 from .pages import Docs
 from .request_log import RequestLog
@@ -103,11 +101,7 @@ def _reject_unknown_parameters(parameters: dict[str, str], operation: Operation)
     known = operation.parameters
     for name in parameters if operation.response else ():
         if name not in known:
-            raise InvalidQuery(
-                f"unknown parameter {name!r}",
-                f"use one of: {', '.join(sorted(known))}" if known else "send no parameters",
-                code="unknown_parameter",
-            )
+            raise operation.unknown_parameter(name)
 
 
 def _unknown_request(operations: list[Operation], method: str, path: str) -> Exception:

@@ -8,11 +8,13 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from imagesearch.domain.errors import ImageSearchError
 from imagesearch.domain.queries import MAX_TERMS
+from imagesearch.search.query_encoder import indexed_image_not_found
 
 from .forms import FIELD, FORM
-from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, OCTETS, RequestBody
-from .responses import Failure
+from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, OCTETS, RequestBody, unsupported_body
+from .responses import Failure, error_body
 from .routes.search import MAX_BATCH_HITS, MAX_SEARCHES
 from .routes.search_filters import MAX_LEVELS, MAX_VALUES
 from .routing import Operation
@@ -54,6 +56,8 @@ TAGS = {
     "feedback": "Feedback",
     "health": "Health",
 }
+# A parameter and an ID that do not exist, in examples of errors.
+UNKNOWN = "unknown"
 EVERYWHERE = (400, 403, 429, 500)
 RETRIES = (429, 503)
 
@@ -83,7 +87,7 @@ def _complete(operation: dict[str, Any], each: Operation) -> None:
     operation["operationId"] = each.function.__name__
     operation["tags"] = [_tag(each)]
     operation["responses"] = {str(each.status): _content(each.summary, each.response)} | {
-        str(status): _error(status) for status in sorted({*EVERYWHERE, *each.errors})
+        str(status): _error(status, each) for status in sorted({*EVERYWHERE, *each.errors})
     }
     if each.body:
         operation["requestBody"] = _request_body(each.body)
@@ -94,8 +98,11 @@ def _tag(each: Operation) -> str:
     return TAGS.get(segment, segment.capitalize())
 
 
-def _error(status: int) -> dict[str, Any]:
+def _error(status: int, each: Operation) -> dict[str, Any]:
     response = _content(ERRORS[status], Failure)
+    if error := _example_of(status, each):
+        example = error_body(error).model_dump()
+        response["content"]["application/json"]["example"] = example
     if status in RETRIES:
         response["headers"] = {
             "Retry-After": {
@@ -104,6 +111,17 @@ def _error(status: int) -> dict[str, Any]:
             }
         }
     return response
+
+
+def _example_of(status: int, each: Operation) -> ImageSearchError | None:
+    """An error with this status that every deployment returns for the same request."""
+    if status == 400:
+        return each.unknown_parameter(UNKNOWN)
+    if status == 404 and each.method == "GET" and each.path.startswith("/v1/images/<id>"):
+        return indexed_image_not_found(UNKNOWN)
+    if status == 415 and each.body:
+        return unsupported_body()
+    return None
 
 
 def _content(description: str, model: type[BaseModel]) -> dict[str, Any]:

@@ -54,7 +54,10 @@ ImageUrl = Annotated[
     ),
 ]
 Text: TypeAlias = Annotated[
-    str, Query(min_length=1, max_length=MAX_TEXT, description="Text to search for.")
+    str,
+    Query(
+        min_length=1, max_length=MAX_TEXT, description="Text to search for.", examples=["an owl"]
+    ),
 ]
 Limit: TypeAlias = Annotated[
     int,
@@ -189,7 +192,12 @@ def is_json(content_type: str) -> bool:
         return True
     if kind.startswith("image/") or kind in (FORM, OCTETS):
         return False
-    raise UnsupportedMediaType(
+    raise unsupported_body()
+
+
+def unsupported_body() -> UnsupportedMediaType:
+    """The error for a body of another type, which the OpenAPI document shows, too."""
+    return UnsupportedMediaType(
         "the body is neither JSON nor an image",
         "set the header content-type to application/json, or to image/jpeg or another image type",
     )

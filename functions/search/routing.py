@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.label_sets import LabelSets
+from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Document, ImageRef
 from imagesearch.domain.ports import ChangeQueue, DerivedStore, ImageStore, NextModel
 from imagesearch.duplicates.checker import DuplicateChecker
@@ -68,6 +69,12 @@ class Operation:
         """The names of its query parameters."""
         names = set(inspect.signature(self.function).parameters)
         return frozenset(names - set(re.findall(r"<(\w+)>", self.path)) - {"request"})
+
+    def unknown_parameter(self, name: str) -> InvalidQuery:
+        """The error for a query parameter that the operation does not have."""
+        known = ", ".join(sorted(self.parameters))
+        hint = f"use one of: {known}" if known else "send no parameters"
+        return InvalidQuery(f"unknown parameter {name!r}", hint, code="unknown_parameter")
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from local.commands.tune import Origin
 from local.examples import GroupWithExamples
-from local.options import DATA_DIR, DataDir, Folder, Model
+from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Folder, Json, Model
 
 adapters = typer.Typer(
     cls=GroupWithExamples, help="Query adapters fitted on feedback.", no_args_is_help=True
@@ -22,13 +22,23 @@ HEADINGS = ("adapter", "state", "created", "opinions", "parent", "text MRR", "im
 def list_adapters(
     origin: Origin = None,
     folder: Folder = None,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
-    """List the versions, with the MRR of held-out queries before and after."""
-    from local.tables import print_table
+    """List the versions, with the MRR of held-out queries before and after.
 
-    print_table(HEADINGS, adapter_rows(origin, folder, data_dir, model))
+    Exit status 1: there are none.
+    """
+    from local.tables import print_json_lines, print_table
+
+    rows = adapter_rows(origin, folder, data_dir, model)
+    if as_json:
+        print_json_lines(rows)
+    else:
+        print_table(HEADINGS, map(_cells, rows))
+    if not rows:
+        raise typer.Exit(NOTHING_FOUND)
 
 
 @adapters.command()
@@ -36,6 +46,7 @@ def use(
     number: Annotated[int, typer.Argument(min=1, help="Number of the version.")],
     origin: Origin = None,
     folder: Folder = None,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
@@ -43,13 +54,14 @@ def use(
     from local.tuning import place_of
 
     place_of(origin, folder, data_dir, model).adapters.use(number)
-    print(f"adapter {number} is in use")  # noqa: T201
+    _print_in_use(number, as_json)
 
 
 @adapters.command()
 def off(
     origin: Origin = None,
     folder: Folder = None,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
@@ -57,71 +69,103 @@ def off(
     from local.tuning import place_of
 
     place_of(origin, folder, data_dir, model).adapters.use(None)
-    print("no adapter is in use")  # noqa: T201
+    _print_in_use(None, as_json)
+
+
+def _print_in_use(number: int | None, as_json: bool) -> None:
+    from local.tables import print_json_lines
+
+    if as_json:
+        print_json_lines([{"in_use": number}])
+    else:
+        print(f"{'no adapter' if number is None else f'adapter {number}'} is in use")  # noqa: T201
 
 
 @adapters.command()
 def compare(
     origin: Origin = None,
     folder: Folder = None,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
     """Compare the versions on the opinions that were given since each was created, by MRR.
 
-    An adapter is not tested on the opinions it was fitted on.
+    An adapter is not tested on the opinions it was fitted on. Exit status 1: there are none.
     """
-    from local.tables import print_table
+    from local.tables import print_json_lines, print_table
 
     headings = ("adapter", "modality", "queries", "MRR without", "MRR with")
-    print_table(headings, compared_rows(origin, folder, data_dir, model))
+    rows = compared_rows(origin, folder, data_dir, model)
+    if as_json:
+        print_json_lines(rows)
+    else:
+        print_table(headings, map(_compared_cells, rows))
+    if not rows:
+        raise typer.Exit(NOTHING_FOUND)
 
 
 def adapter_rows(
     origin: str | None, folder: Path | None, data_dir: Path, model: str | None
-) -> list[list[str]]:
-    """The columns of `HEADINGS` of each version. Raises UsageError."""
+) -> list[dict[str, Any]]:
+    """Each version with its figures, or with its problem if it is damaged. Raises UsageError."""
     from imagesearch.domain.errors import ConfigurationError
     from local.tuning import place_of
 
     store = place_of(origin, folder, data_dir, model).adapters
     pointer, rows = store.pointer(), []
     for number in range(1, pointer.newest + 1):
-        state = "in use" if number == pointer.number else ""
-        if number in pointer.forgotten:
-            state = "forgotten opinions"
+        row: dict[str, Any] = {
+            "adapter": number,
+            "in_use": number == pointer.number,
+            "forgotten_opinions": number in pointer.forgotten,
+        }
         try:
             found = store.get(number)
         except ConfigurationError as error:
-            rows.append([str(number), error.message, *("–" for _ in HEADINGS[2:])])
+            rows.append(row | {"problem": error.message})
             continue
-        mrrs = [
-            f"{figures['mrr_before']:.2f} → {figures['mrr_after']:.2f}" if figures else "–"
-            for figures in (found.figures.get(name) for name in ("text", "image"))
-        ]
-        first = next(iter(found.figures.values()))
-        change = 100 * (first["samples_after"] - first["samples_before"])
-        parent = str(found.parent or "–")
-        count = f"{found.opinions['count']:,}"
-        rows.append([str(number), state, found.created, count, parent, *mrrs, f"{change:+.1f}"])
+        described = {"created": found.created, "opinions": found.opinions["count"]}
+        rows.append(row | described | {"parent": found.parent, "figures": dict(found.figures)})
     return rows
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    """The columns of `HEADINGS`."""
+    number = str(row["adapter"])
+    if "problem" in row:
+        return [number, row["problem"], *("–" for _ in HEADINGS[2:])]
+    state = "in use" if row["in_use"] else ""
+    if row["forgotten_opinions"]:
+        state = "forgotten opinions"
+    figures = row["figures"]
+    mrrs = [
+        f"{each['mrr_before']:.2f} → {each['mrr_after']:.2f}" if each else "–"
+        for each in (figures.get(name) for name in ("text", "image"))
+    ]
+    first = next(iter(figures.values()))
+    change = 100 * (first["samples_after"] - first["samples_before"])
+    opinions, parent = f"{row['opinions']:,}", str(row["parent"] or "–")
+    return [number, state, row["created"], opinions, parent, *mrrs, f"{change:+.1f}"]
 
 
 def compared_rows(
     origin: str | None, folder: Path | None, data_dir: Path, model: str | None
-) -> list[list[str]]:
+) -> list[dict[str, Any]]:
     """Number, modality, queries and both MRRs of each version. Raises UsageError."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from imagesearch.learning.comparison import compared
     from local.tuning import opinions_of, place_of, stored_lines
 
     place = place_of(origin, folder, data_dir, model)
-    found = compared(place.adapters, opinions_of(place, stored_lines(place)))
-    return [
-        [str(each.number), each.modality.value, f"{each.queries:,}", *_mrrs(each.mrr)]
-        for each in found
-    ]
+    rows = []
+    for each in compared(place.adapters, opinions_of(place, stored_lines(place))):
+        without, using = each.mrr or (None, None)
+        row = {"adapter": each.number, "modality": each.modality.value, "queries": each.queries}
+        rows.append(row | {"mrr_without": without, "mrr_with": using})
+    return rows
 
 
-def _mrrs(mrr: tuple[float, float] | None) -> list[str]:
-    return [f"{each:.2f}" for each in mrr] if mrr else ["–", "–"]
+def _compared_cells(row: dict[str, Any]) -> list[str]:
+    mrrs = ["–" if mrr is None else f"{mrr:.2f}" for mrr in (row["mrr_without"], row["mrr_with"])]
+    return [str(row["adapter"]), row["modality"], f"{row['queries']:,}", *mrrs]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from local.errors import Interrupted, UsageError
-from local.options import INCOMPLETE
+from local.options import INCOMPLETE, Json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,17 +32,27 @@ def backfill(
     ] = None,
     models: Annotated[str, typer.Option(help="Models to index for: all, current or next.")] = "all",
     wait: Annotated[bool, typer.Option("--wait", help="Report progress until it ends.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Index the objects that a deployed system's bucket already holds."""
     from rich.console import Console
 
     from local.aws import aws_client, s3_location
+    from local.tables import print_json_lines
 
     options = BackfillOptions(s3_location(objects), models, stack, state_machine)
     execution = start_backfill(options, aws_client)
-    print(execution)  # noqa: T201
+    if as_json:
+        print_json_lines([{"execution": execution}])
+    else:
+        print(execution)  # noqa: T201
     try:
-        if wait and not follow(execution, aws_client, Console(stderr=True)):
+        if not wait:
+            return
+        succeeded = follow(execution, aws_client, Console(stderr=True))
+        if as_json:
+            print_json_lines([{"execution": execution, "succeeded": succeeded}])
+        if not succeeded:
             raise typer.Exit(INCOMPLETE)
     except KeyboardInterrupt as stopped:
         raise Interrupted("Stopped waiting. The backfill continues.") from stopped

@@ -10,7 +10,16 @@ import typer
 
 from local.completion import label_set_names
 from local.errors import UsageError
-from local.options import DATA_DIR, DataDir, Endpoint, Folder, Json, Model, image_bytes
+from local.options import (
+    DATA_DIR,
+    NOTHING_FOUND,
+    DataDir,
+    Endpoint,
+    Folder,
+    Json,
+    Model,
+    image_bytes,
+)
 from local.workspace import Workspace, selected_workspace
 
 if TYPE_CHECKING:
@@ -41,7 +50,10 @@ def classify(
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
-    """Classify an image by labels, or by the subfolders of the most similar images."""
+    """Classify an image by labels, or by the subfolders of the most similar images.
+
+    Exit status 1: no similar image has a label.
+    """
     if sum(each is not None for each in (labels, labelset, neighbours)) > 1:
         raise UsageError("give only one of --labels, --labelset and --neighbours")
 
@@ -57,6 +69,8 @@ def classify(
         print_json_lines(scored)
     else:
         print_table(["score", "label"], [[f"{row['score']:.3f}", row["label"]] for row in scored])
+    if not scored:
+        raise typer.Exit(NOTHING_FOUND)
 
 
 @dataclass(frozen=True, slots=True)

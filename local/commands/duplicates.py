@@ -126,18 +126,13 @@ def groups_of_endpoint(endpoint: str, options: DuplicatesOptions) -> Iterator[Gr
 
 def print_groups(groups: Iterable[GroupRow]) -> None:
     """Print one row an image."""
-    from local.tables import Cell, PathCell, file_cell, print_table
+    from local.tables import Cell, print_table, record_cell
 
     rows: list[list[Cell]] = []
     for number, group in enumerate(groups, 1):
         for image in group["images"]:
-            pixels, key, path = (
-                f"{image['width']} x {image['height']}",
-                image["key"],
-                image.get("path"),
-            )
-            cell = file_cell(key, Path(path)) if path else PathCell(key, image["url"])
-            rows.append([str(number), group["kind"], pixels, f"{image['size']:,}", cell])
+            pixels, size = f"{image['width']} x {image['height']}", f"{image['size']:,}"
+            rows.append([str(number), group["kind"], pixels, size, record_cell(image)])
     print_table(["group", "kind", "pixels", "bytes", "key"], rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,11 +13,12 @@ import typer
 
 from local.errors import UsageError
 from local.examples import GroupWithExamples
-from local.options import DATA_DIR, DataDir, Folder, Model
+from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Folder, Json, Model
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:
     from local.aws import S3Location
+    from local.commands.tune import TuneResult
 
 feedback = typer.Typer(
     help="Relevance feedback on hits.", no_args_is_help=True, cls=GroupWithExamples
@@ -34,17 +36,25 @@ def export(
         ),
     ] = None,
     folder: Folder = None,
+    _always_json: Json = True,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Print the feedback as training pairs of query and image, one JSON line each, by day."""
+    """Print the feedback as training pairs of query and image, one JSON line each, by day.
+
+    Exit status 1: there is none.
+    """
     from local.aws import aws_client, s3_location
 
     if origin:
         lines = feedback_in_s3(s3_location(origin), aws_client("s3"))
     else:
         lines = feedback_in_folder(folder, data_dir)
+    found = False
     for line in lines:
         print(line)  # noqa: T201
+        found = True
+    if not found:
+        raise typer.Exit(NOTHING_FOUND)
 
 
 @feedback.command()
@@ -66,6 +76,7 @@ def forget(
         ),
     ] = None,
     folder: Folder = None,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
@@ -76,8 +87,35 @@ def forget(
     """
     if (before is None) == (user is None):
         raise UsageError("give either --before or --user")
-    for line in forget_feedback(before, user, origin, folder, data_dir, model):
+    from local.tables import print_json_lines
+
+    forgotten = forget_feedback(before, user, origin, folder, data_dir, model)
+    if as_json:
+        print_json_lines([forgotten.as_json()])
+        return
+    for line in forgotten.lines():
         print(line)  # noqa: T201
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """The number of deleted records, the adapters fitted on them, and the result of a new one."""
+
+    deleted: int
+    adapters: tuple[int, ...]
+    tuned: TuneResult | None
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.deleted:,} opinions deleted"
+        if self.adapters:
+            numbers = ", ".join(map(str, self.adapters))
+            yield f"adapters fitted on them, which cannot be used any more: {numbers}"
+        if self.tuned:
+            yield from self.tuned.lines
+
+    def as_json(self) -> dict[str, Any]:
+        tuned = self.tuned.as_json() if self.tuned else None
+        return {"deleted": self.deleted, "forgotten_adapters": self.adapters, "tuned": tuned}
 
 
 def forget_feedback(
@@ -87,8 +125,8 @@ def forget_feedback(
     folder: Path | None,
     data_dir: Path,
     model: str | None,
-) -> Iterator[str]:
-    """Delete the records, mark the adapters, and tune again; yields what was done.
+) -> Forgotten:
+    """Delete the records, mark the adapters, and tune again if one of them was in use.
 
     Raises UsageError, Unavailable, ConfigurationError.
     """
@@ -106,12 +144,9 @@ def forget_feedback(
     marked = adapters.mark_forgotten(day or "", name)
     for key in keys:
         place.store.delete(key)
-    yield f"{len(keys):,} opinions deleted"
-    if marked:
-        numbers = ", ".join(map(str, marked))
-        yield f"adapters fitted on them, which cannot be used any more: {numbers}"
-    if in_use in marked:
-        yield from tune_place(origin, None, folder, data_dir, model)
+    again = in_use in marked
+    tuned = tune_place(origin, None, folder, data_dir, model) if again else None
+    return Forgotten(len(keys), tuple(marked), tuned)
 
 
 def feedback_in_folder(folder: Path | None, data_dir: Path) -> Iterator[str]:

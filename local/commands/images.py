@@ -1,10 +1,9 @@
-"""`imagesearch list` and `show`: the records of an indexed folder."""
+"""`imagesearch list` and `show`: the records of an indexed folder or of a deployed API."""
 
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +12,7 @@ from local.options import (
     DATA_DIR,
     NOTHING_FOUND,
     DataDir,
+    Endpoint,
     Folder,
     InFolder,
     Json,
@@ -38,39 +38,52 @@ def list_images(
     folder: Folder = None,
     as_json: Json = False,
     paths: Paths = False,
+    endpoint: Endpoint = None,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
-    """List the indexed images of a folder, or its rejected files.
+    """List the indexed images of a folder or a deployed system, or its rejected files.
 
     Exit status 1: there are none.
     """
-    from local.searches import document_row, documents
-    from local.tables import Cell, file_cell, print_json_lines, print_paths, print_table
+    from local.tables import print_json_lines, print_paths
 
     if sort not in SORTS:
         raise UsageError(f"--sort is one of {', '.join(SORTS)}")
-    workspace, prefix = workspace_and_prefix(folder, in_folder, data_dir)
-    conditions = {"prefix": prefix} if prefix else {}
     status = "rejected" if rejected else "indexed"
-    found = documents(workspace, model, status, conditions, sort)
-    rows = [document_row(each, workspace) for each in islice(found, limit)]
+    if endpoint:
+        from local.endpoint import prefix_of, records_at
+
+        found = records_at(endpoint, status, prefix_of(in_folder), sort, limit)
+    else:
+        from local.searches import document_row, documents
+
+        workspace, prefix = workspace_and_prefix(folder, in_folder, data_dir)
+        conditions = {"prefix": prefix} if prefix else {}
+        listed = documents(workspace, model, status, conditions, sort)
+        found = (document_row(each, workspace) for each in listed)
+    rows = list(islice(found, limit))
     if as_json:
         print_json_lines(rows)
     elif paths:
-        print_paths(row["path"] for row in rows)
+        print_paths(row.get("path") or row["url"] for row in rows)
     else:
-        cells: list[list[Cell]] = []
-        for row in rows:
-            file = file_cell(row["key"], Path(row["path"]))
-            if rejected:
-                cells.append([file, row["reason"] or ""])
-            else:
-                taken = (row["taken_at"] or "")[:10]
-                cells.append([file, f"{row['width']} x {row['height']}", taken])
-        print_table(["key", "reason"] if rejected else ["key", "pixels", "taken"], cells)
+        _print_records(rows, rejected)
     if not rows:
         raise typer.Exit(NOTHING_FOUND)
+
+
+def _print_records(rows: list[dict[str, Any]], rejected: bool) -> None:
+    from local.tables import Cell, print_table, record_cell
+
+    cells: list[list[Cell]] = []
+    for row in rows:
+        if rejected:
+            cells.append([record_cell(row), row["reason"] or ""])
+        else:
+            taken = (row["taken_at"] or "")[:10]
+            cells.append([record_cell(row), f"{row['width']} x {row['height']}", taken])
+    print_table(["key", "reason"] if rejected else ["key", "pixels", "taken"], cells)
 
 
 def show(
@@ -82,15 +95,22 @@ def show(
     preview: Annotated[
         bool, typer.Option("--preview", help="Show the image in the terminal, too.")
     ] = False,
+    endpoint: Endpoint = None,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
     """Show the record of one image: its file, size, capture time, camera and state."""
-    from local.searches import document_row, record
     from local.tables import print_json_lines, print_table
 
-    workspace = selected_workspace(folder, data_dir)
-    row = document_row(record(workspace, model, image), workspace)
+    if endpoint:
+        from local.endpoint import record_at
+
+        row = record_at(endpoint, image)
+    else:
+        from local.searches import document_row, record
+
+        workspace = selected_workspace(folder, data_dir)
+        row = document_row(record(workspace, model, image), workspace)
     if as_json:
         print_json_lines([row])
         return
@@ -98,6 +118,8 @@ def show(
         from local.preview import print_image
 
         print_image(row)
-    metadata = {f"metadata.{name}": value for name, value in row.pop("metadata").items()}
+    metadata = {
+        f"metadata.{name}": value for name, value in (row.pop("metadata", None) or {}).items()
+    }
     fields = [[name, str(value)] for name, value in (row | metadata).items() if value is not None]
     print_table(["field", "value"], fields)

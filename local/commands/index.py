@@ -17,6 +17,7 @@ from local.options import (
     Exclude,
     ForgetMissing,
     ImageFolder,
+    Json,
     Model,
     NoDefaultExcludes,
     set_excludes,
@@ -43,8 +44,12 @@ def index(
         bool, typer.Option("--all", help="Read every file, including unchanged ones.")
     ] = False,
     forget_missing: ForgetMissing = False,
+    as_json: Json = False,
 ) -> None:
-    """Index a folder; unchanged files are not read again."""
+    """Index a folder; unchanged files are not read again.
+
+    Exit status 1: an image is not searchable; a message states the reason.
+    """
     workspace = workspace_of(folder, data_dir)
     set_excludes(workspace.folder, exclude, no_default_excludes)
     from rich.console import Console
@@ -57,10 +62,14 @@ def index(
     forget = forget_policy(forget_missing, console)
     try:
         engine = activate(workspace, model_to_index_with(model, workspace), all_files)
-        complete = index_with_progress(engine, console, forget, verbose)
+        report = index_with_progress(engine, console, forget, verbose)
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
-    if not complete:
+    if as_json:
+        from local.tables import print_json_lines
+
+        print_json_lines([{"folder": str(workspace.folder), **report.as_json()}])
+    if not report.complete:
         raise typer.Exit(INCOMPLETE)
 
 

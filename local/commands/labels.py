@@ -10,7 +10,7 @@ import typer
 from local.completion import label_set_names
 from local.errors import UsageError
 from local.examples import GroupWithExamples
-from local.options import DATA_DIR, DataDir, Folder, Json, Model
+from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Folder, Json, Model
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:
@@ -39,13 +39,19 @@ def put(
         bool, typer.Option("--add", help="Add to the labels of the set instead of replacing them.")
     ] = False,
     folder: Folder = None,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
     """Create or replace a label set from the lines of a file."""
     from rich.console import Console
 
-    put_labels(label_sets(folder, data_dir, model), name, file, add, Console(stderr=True))
+    from local.tables import print_json_lines
+
+    sets = label_sets(folder, data_dir, model)
+    put_labels(sets, name, file, add, Console(stderr=True))
+    if as_json:
+        print_json_lines([{"name": name, "labels": sets.counts()[name]}])
 
 
 @labels.command("list")
@@ -55,7 +61,10 @@ def list_sets(
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
-    """List the label sets with their number of labels."""
+    """List the label sets with their number of labels.
+
+    Exit status 1: there are none.
+    """
     from local.tables import print_json_lines, print_table
 
     counts = label_sets(folder, data_dir, model).counts()
@@ -63,14 +72,24 @@ def list_sets(
         print_json_lines({"name": name, "labels": count} for name, count in counts.items())
     else:
         print_table(["name", "labels"], [[name, str(count)] for name, count in counts.items()])
+    if not counts:
+        raise typer.Exit(NOTHING_FOUND)
 
 
 @labels.command()
 def delete(
-    name: Name, folder: Folder = None, data_dir: DataDir = DATA_DIR, model: Model = None
+    name: Name,
+    folder: Folder = None,
+    as_json: Json = False,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
 ) -> None:
     """Delete a label set and its labels."""
+    from local.tables import print_json_lines
+
     label_sets(folder, data_dir, model).delete(name)
+    if as_json:
+        print_json_lines([{"deleted": name}])
 
 
 def label_sets(folder: Path | None, data_dir: Path, model: str | None) -> LabelSets:

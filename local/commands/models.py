@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -140,6 +140,7 @@ def pull(
             " s3://bucket/prefix, or a folder.",
         ),
     ] = "",
+    as_json: Json = False,
 ) -> None:
     """Download a model, test it and calibrate it; an interrupted download resumes.
 
@@ -153,7 +154,12 @@ def pull(
         folder = pull_model(name, console, accept, photos, source=source)
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
-    print(folder)  # noqa: T201
+    if as_json:
+        from local.tables import print_json_lines
+
+        print_json_lines([{"model": name, "folder": str(folder), **_test_row(folder)}])
+    else:
+        print(folder)  # noqa: T201
 
 
 @models.command()
@@ -174,6 +180,7 @@ def calibrate(
             metavar="PATH", help="The float32 model that this model was quantized from, to compare."
         ),
     ] = None,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Test a model, and calibrate relevance, label scores and duplicates for it.
@@ -182,7 +189,13 @@ def calibrate(
     """
     from rich.console import Console
 
-    print(calibrate_model(path, data_dir, Console(stderr=True), captions, accept, against))  # noqa: T201
+    from local.tables import print_json_lines
+
+    row = calibrate_model(path, data_dir, Console(stderr=True), captions, accept, against)
+    if as_json:
+        print_json_lines([row])
+    else:
+        print(row["summary"])  # noqa: T201
 
 
 @models.command()
@@ -195,11 +208,17 @@ def verify(
             autocompletion=installed_model_names,
         ),
     ],
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Check the SHA-256 of a model's files, load the model and embed an image and a text."""
     folder = verify_model(path, data_dir)
-    print(f"{folder} is complete, loads, and embeds images and texts")  # noqa: T201
+    if as_json:
+        from local.tables import print_json_lines
+
+        print_json_lines([{"model": path, "folder": str(folder), "verified": True}])
+    else:
+        print(f"{folder} is complete, loads, and embeds images and texts")  # noqa: T201
 
 
 def compare(
@@ -299,8 +318,8 @@ def calibrate_model(
     captions: Path | None = None,
     accept: bool = False,
     against: str | None = None,
-) -> str:
-    """Test and calibrate a model folder, or one in S3; returns the result as a line.
+) -> dict[str, Any]:
+    """Test and calibrate a model folder, or one in S3; returns its figures and their summary.
 
     Raises UsageError, Unavailable, ConfigurationError, ModelRefused.
     """
@@ -309,22 +328,33 @@ def calibrate_model(
     photos = calibration_set(captions)
     float32 = model_folder(against, data_dir) if against else None
 
-    def run(folder: Path) -> str:
-        return run_with_progress(folder, photos, console, accept, float32, again=True)
+    def run(folder: Path) -> dict[str, Any]:
+        line = run_with_progress(folder, photos, console, accept, float32, again=True)
+        return {"model": path, "summary": line, **_test_row(folder)}
 
     return _in_s3(path, run) if path.startswith("s3://") else run(model_folder(path, data_dir))
 
 
-def _in_s3(uri: str, run: Callable[[Path], str]) -> str:
+def _test_row(folder: Path) -> dict[str, Any]:
+    """The recorded result of a model's test; without one, it is not calibrated."""
+    from imagesearch.embedding.self_test.run import recorded_result
+
+    if not (found := recorded_result(folder)):
+        return {"calibrated": False, "refusal": "", "figures": {}}
+    calibrated = found.relevance is not None
+    return {"calibrated": calibrated, "refusal": found.refusal, "figures": found.figures}
+
+
+def _in_s3(uri: str, run: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """Run in a copy of the folder, and upload the calibration."""
     from imagesearch.adapters.s3.model_folder import S3ModelFolder
     from imagesearch.downloads.model_store import copied_model, put_calibration
 
     model = S3ModelFolder(uri)
     with copied_model(model) as folder:
-        line = run(folder)
+        row = run(folder)
         put_calibration(folder, model)
-    return line
+    return row
 
 
 def calibration_set(captions: Path | None) -> CalibrationSet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ from local.options import (
     RESUMABLE,
     Exclude,
     ImageFolder,
+    Json,
     NoDefaultExcludes,
     set_excludes,
     validated_patterns,
@@ -38,8 +39,12 @@ def push(
     ],
     exclude: Exclude = None,
     no_default_excludes: NoDefaultExcludes = False,
+    as_json: Json = False,
 ) -> None:
-    """Upload a folder's images to a bucket; unchanged objects are not uploaded again."""
+    """Upload a folder's images to a bucket; unchanged objects are not uploaded again.
+
+    Exit status 1: a file was not uploaded; a message states the reason.
+    """
     from rich.console import Console
 
     from imagesearch.adapters.filesystem.excludes import Excludes
@@ -50,10 +55,14 @@ def push(
     excludes = Excludes(folder, validated_patterns(exclude), defaults=not no_default_excludes)
     try:
         s3, console = aws_client("s3"), Console(stderr=True)
-        complete = push_folder(folder, location, s3, console, excludes)
+        report = push_folder(folder, location, s3, console, excludes)
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
-    if not complete:
+    if as_json:
+        from local.tables import print_json_lines
+
+        print_json_lines([report.as_json()])
+    if not report.complete:
         raise typer.Exit(INCOMPLETE)
 
 
@@ -74,10 +83,32 @@ class PushResult:
     reason: str = ""
 
 
+@dataclass(slots=True)
+class PushReport:
+    """The numbers of files by result, and the reasons of those that failed or were skipped."""
+
+    counts: Counter[PushStatus] = field(default_factory=Counter)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """True if the bucket holds every image of the folder."""
+        return not (self.failed or self.skipped)
+
+    def as_json(self) -> dict[str, Any]:
+        reasons = {
+            name: [{"path": path, "reason": why} for path, why in files]
+            for name, files in (("failed", self.failed), ("skipped", self.skipped))
+        }
+        done = (PushStatus.UPLOADED, PushStatus.UNCHANGED)
+        return {"complete": self.complete, **{each: self.counts[each] for each in done}, **reasons}
+
+
 def push_folder(
     folder: Path, to: S3Location, s3: Any, console: Console, excludes: Excludes | None = None
-) -> bool:
-    """Upload new and changed images; True if the bucket holds all of them. Raises UsageError."""
+) -> PushReport:
+    """Upload new and changed images, and print the report. Raises UsageError."""
     from imagesearch.adapters.filesystem.image_store import FolderStore
     from imagesearch.domain.media_types import named_as_image
     from local.output import print_line, printable, tracked
@@ -85,19 +116,21 @@ def push_folder(
     if not folder.is_dir():
         raise UsageError(f"{folder} does not exist or is not a folder")
     store = FolderStore(folder, excludes=excludes)
-    for path, why in (unreadable := list(store.skipped())):
+    report = PushReport(skipped=list(store.skipped()))
+    for path, why in report.skipped:
         print_line(console, f"skipped {printable(path)}: {why}")
     images = [ref.key for ref, _ in store.list_images() if named_as_image(ref.key)]
     existing = _existing_objects(to, s3)
-    counts: Counter[PushStatus] = Counter()
     results = _upload_all(images, folder, to, existing, s3)
     for result in tracked(results, len(images), console, "uploading"):
-        counts[result.status] += 1
+        report.counts[result.status] += 1
         if result.status is PushStatus.FAILED:
+            report.failed.append((result.path, result.reason))
             print_line(console, f"failed {printable(result.path)}: {result.reason}")
+    counts = report.counts
     summary = [f"{counts[status]:,} {status.value}" for status in PushStatus if counts[status]]
     print_line(console, ", ".join(summary) or "no images")
-    return not (counts[PushStatus.FAILED] or unreadable)
+    return report
 
 
 def _existing_objects(to: S3Location, s3: Any) -> dict[str, tuple[int, str]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from local.errors import Interrupted, UsageError
-from local.options import INCOMPLETE
+from local.options import INCOMPLETE, Json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +38,7 @@ def redrive(
     yes: Annotated[
         bool, typer.Option("--yes", help="Move the messages; without it, only count them.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Move dead letters to the queues that they fit, after the cause has been fixed.
 
@@ -57,7 +58,7 @@ def redrive(
     except KeyboardInterrupt as stopped:
         raise Interrupted("Stopped. Each message is in one of the queues.") from stopped
     finally:
-        _print(report, yes, Console(stderr=True))
+        _print(report, yes, Console(stderr=True), as_json)
     if report.unplaced:
         raise typer.Exit(INCOMPLETE)
 
@@ -218,13 +219,20 @@ class Redrive:
             )
 
 
-def _print(report: RedriveReport, moved: bool, console: Console) -> None:
+def _print(report: RedriveReport, moved: bool, console: Console, as_json: bool) -> None:
     """The counts on standard output, the messages that stay and a summary on standard error."""
     from local.output import print_line, printable
-    from local.tables import print_table
+    from local.tables import print_json_lines, print_table
 
+    if as_json:
+        row = {
+            "moved" if moved else "to_be_moved": dict(report.placed),
+            "unplaced": report.unplaced,
+            "complete": report.is_complete,
+        }
+        print_json_lines([row])
     rows = [(str(count), place.value) for place, count in report.placed.items()]
-    if rows:
+    if rows and not as_json:
         print_table(("moved" if moved else "to be moved", "to"), rows)
     for id, reason in report.unplaced.items():
         print_line(console, f"{id} stays: {printable(reason)}")

@@ -23,6 +23,7 @@ from local.options import (
     RESUMABLE,
     DataDir,
     Exclude,
+    Json,
     NoDefaultExcludes,
     set_excludes,
 )
@@ -69,6 +70,7 @@ def reindex(
     ] = "images",
     exclude: Exclude = None,
     no_default_excludes: NoDefaultExcludes = False,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Build the index of another model while the current one keeps serving."""
@@ -83,7 +85,7 @@ def reindex(
                 "a deployed system builds the next index itself: deploy it with NextModelName,"
                 f" then run `imagesearch backfill {deployed} --models next`"
             )
-        _build(_workspace(folder, data_dir), model, follow)
+        _build(_workspace(folder, data_dir), model, follow, as_json)
         return
 
     if deployed:
@@ -91,8 +93,8 @@ def reindex(
     else:
         switch = local_switch(_workspace(folder, data_dir), model, next_model)
     if drop_old:
-        drop_others(switch)
-    elif not print_status(switch):
+        drop_others(switch, as_json)
+    elif not print_status(switch, as_json):
         raise typer.Exit(INCOMPLETE)
 
 
@@ -102,45 +104,59 @@ def _workspace(folder: str | None, data_dir: Path) -> Workspace:
     return workspace
 
 
-def _build(workspace: Workspace, model: str | None, follow: bool) -> None:
+def _build(workspace: Workspace, model: str | None, follow: bool, as_json: bool) -> None:
     if not model:
         raise UsageError("name the next model: --model NAME, or --model with its folder")
     from rich.console import Console
 
     console = Console(stderr=True)
     if follow:
-        build_and_follow(workspace, model, console)
+        build_and_follow(workspace, model, console, as_json)
         return
     try:
-        complete = build_once(workspace, model, console)
+        complete = build_once(workspace, model, console, as_json)
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
     if not complete:
         raise typer.Exit(INCOMPLETE)
 
 
-def build_once(workspace: Workspace, model: str, console: Console) -> bool:
+def build_once(workspace: Workspace, model: str, console: Console, as_json: bool = False) -> bool:
     """Bring the new index up to date; True if every image is searchable in it."""
+    from imagesearch import bootstrap
     from local.sync.initial_indexing import index_with_progress
+    from local.tables import print_json_lines
 
-    engine = _next_engine(workspace, model, console)
-    return index_with_progress(engine, console) if engine else True
+    if not (engine := _next_engine(workspace, model, console)):
+        if as_json:
+            print_json_lines([{"index": "current", "complete": True}])
+        return True
+    report = index_with_progress(engine, console)
+    if as_json:
+        print_json_lines([{"index": bootstrap.index_name(engine.settings), **report.as_json()}])
+    return report.complete
 
 
-def build_and_follow(workspace: Workspace, model: str, console: Console) -> None:
+def build_and_follow(
+    workspace: Workspace, model: str, console: Console, as_json: bool = False
+) -> None:
     """Build the new index and keep it in sync with the folder until SIGINT or SIGTERM."""
     from local import lambda_runtime
     from local.output import print_line
     from local.sync.folder_sync import FolderSync
     from local.sync.initial_indexing import InitialIndexing, print_ready
     from local.sync.live_report import reporting
+    from local.tables import print_json_lines
 
     signal.signal(signal.SIGTERM, interrupt)
     engine = _next_engine(workspace, model, console)
     if not engine:
         return
     say = partial(print_line, console)
-    indexing = InitialIndexing(engine, console, partial(print_ready, model))
+    ready = partial(print_ready, model)
+    if as_json:
+        ready = partial(print_json_lines, [{"ready": model}])
+    indexing = InitialIndexing(engine, console, ready)
     function = lambda_runtime.index_images(engine.settings, engine.indexer)
     handler = reporting(function, engine.store, engine.index, say)
     sync = FolderSync(workspace.folder, engine.store, engine.index, handler, indexing.outcomes)
@@ -224,9 +240,12 @@ def deployed_switch(
     return ModelSwitch(settings(model), settings(next_model) if next_model else None)
 
 
-def print_status(switch: ModelSwitch) -> bool:
+def print_status(switch: ModelSwitch, as_json: bool = False) -> bool:
     """Print one line an index; True if all of them are consistent with the bucket."""
+    from dataclasses import asdict
+
     from imagesearch import bootstrap
+    from local.tables import print_json_lines
 
     consistent = True
     for role, settings in (("current", switch.current), ("next", switch.next)):
@@ -234,16 +253,21 @@ def print_status(switch: ModelSwitch) -> bool:
             report = _consistency(settings)
             consistent = consistent and report.is_consistent
             name, done = bootstrap.index_name(settings), f"{report.done:,} of {report.images:,}"
+            if as_json:
+                row = {"role": role, "index": name, "consistent": report.is_consistent}
+                print_json_lines([row | {"done": report.done} | asdict(report)])
+                continue
             print(f"{role:7}  {name}  {done}: {consistency_text(report)}")  # noqa: T201
     return consistent
 
 
-def drop_others(switch: ModelSwitch) -> None:
+def drop_others(switch: ModelSwitch, as_json: bool = False) -> None:
     """Drop every index except those of the current and the next model.
 
     Raises UsageError unless the current index is consistent: an older one may still be needed.
     """
     from imagesearch import bootstrap
+    from local.tables import print_json_lines
 
     kept = {bootstrap.index_name(each) for each in (switch.current, switch.next) if each}
     report = _consistency(switch.current)
@@ -255,7 +279,10 @@ def drop_others(switch: ModelSwitch) -> None:
     for name, index in bootstrap.vector_indexes(switch.current).items():
         if name not in kept:
             index.drop()
-            print(f"dropped {name}")  # noqa: T201
+            if as_json:
+                print_json_lines([{"dropped": name}])
+            else:
+                print(f"dropped {name}")  # noqa: T201
 
 
 def consistency_text(report: ConsistencyReport) -> str:

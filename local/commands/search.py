@@ -95,8 +95,12 @@ def search(
     """
     if text is None and image is None:
         raise UsageError("give a query: a text, an image file with --image, or both")
-    workspace, prefix = None, f"{in_folder.as_posix().strip('/')}/" if in_folder else ""
-    if not endpoint:
+    workspace: Workspace | None = None
+    if endpoint:
+        from local.endpoint import prefix_of
+
+        prefix = prefix_of(in_folder)
+    else:
         workspace, prefix = workspace_and_prefix(folder, in_folder, data_dir)
 
     parts = [Part(text=text)] if text is not None else []
@@ -128,7 +132,8 @@ def similar(
     Exit status 1: no image was found.
     """
     workspace = None if endpoint else selected_workspace(folder, data_dir)
-    options = SearchOptions((_part(workspace, image),), limit, collection, min_relevance)
+    part = _part(workspace, endpoint, image)
+    options = SearchOptions((part,), limit, collection, min_relevance)
     _run(options, workspace, endpoint, model, Output(as_json, paths, in_browser, preview))
 
 
@@ -201,21 +206,25 @@ def show_found(found: Found, output: Output) -> None:
 
 def print_hits(hits: list[dict[str, Any]]) -> None:
     """Print one row a hit: relevance, score and key."""
-    from local.tables import Cell, PathCell, file_cell, print_table
+    from local.tables import Cell, print_table, record_cell
 
     rows: list[list[Cell]] = []
     for hit in hits:
         relevance = "–" if hit["relevance"] is None else f"{hit['relevance']:.2f}"
-        path = hit.get("path")
-        cell = file_cell(hit["key"], Path(path)) if path else PathCell(hit["key"], hit["url"])
-        rows.append([relevance, f"{hit['score']:.3f}", cell])
+        rows.append([relevance, f"{hit['score']:.3f}", record_cell(hit)])
     print_table(["relevance", "score", "key"], rows)
 
 
-def _part(workspace: Workspace | None, image: str) -> Part:
+def _part(workspace: Workspace | None, endpoint: str | None, image: str) -> Part:
     if workspace and (id := stored_id(workspace, image)):
         return Part(id=id)
-    return Part(image=Path(image)) if Path(image).expanduser().is_file() else Part(id=image)
+    if Path(image).expanduser().is_file():
+        return Part(image=Path(image))
+    if endpoint:
+        from local.endpoint import record_at
+
+        return Part(id=record_at(endpoint, image)["id"])
+    return Part(id=image)
 
 
 def _first_day(since: str) -> str:

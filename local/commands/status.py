@@ -8,17 +8,22 @@ from typing import Any
 
 import typer
 
-from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Json
+from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Endpoint, Json
 from local.workspace import Workspace, uses_server, workspaces
 
 
-def status(as_json: Json = False, data_dir: DataDir = DATA_DIR) -> None:
+def status(as_json: Json = False, endpoint: Endpoint = None, data_dir: DataDir = DATA_DIR) -> None:
     """List the indexed folders with their images, models, servers and sizes on disk.
+
+    With --endpoint, report the state of a deployed system.
 
     Exit status 1: no folder is indexed.
     """
     from local.tables import Cell, PathCell, print_json_lines, print_table
 
+    if endpoint:
+        _print_endpoint(endpoint, as_json)
+        return
     rows = [folder_status(each) for each in workspaces(data_dir)]
     if as_json:
         print_json_lines(rows)
@@ -35,6 +40,25 @@ def status(as_json: Json = False, data_dir: DataDir = DATA_DIR) -> None:
     print(f"imagesearch: {folders} in {data_dir}", file=sys.stderr)  # noqa: T201
     if not rows:
         raise typer.Exit(NOTHING_FOUND)
+
+
+def _print_endpoint(endpoint: str, as_json: bool) -> None:
+    """Print the state of a deployed system, one field a line. Raises UsageError."""
+    from local.endpoint import api_at
+    from local.tables import print_json_lines, print_table
+
+    with api_at(endpoint) as api:
+        row: dict[str, Any] = {"endpoint": endpoint, **api.health()}
+    if as_json:
+        print_json_lines([row])
+        return
+    lag = row.pop("lag", None)
+    if lag:
+        row |= {"waiting": f"{lag['waiting']:,}", "in flight": f"{lag['in_flight']:,}"}
+    if change := row.pop("next_model", None):
+        row["next model"] = f"{change['name']} ({change['state']})"
+    row |= {"allows": ", ".join(row["allows"]) or "–"}
+    print_table(["field", "value"], [[name, str(value)] for name, value in row.items()])
 
 
 def folder_status(workspace: Workspace) -> dict[str, Any]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from local.errors import UsageError
-from local.options import DATA_DIR, DataDir, Folder, Model
+from local.options import DATA_DIR, DataDir, Folder, Json, Model
+
+if TYPE_CHECKING:
+    from imagesearch.learning.tuning import Tuned
 
 Origin = Annotated[
     str | None,
@@ -32,6 +36,7 @@ def tune(
         ),
     ] = None,
     folder: Folder = None,
+    as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
@@ -40,8 +45,35 @@ def tune(
     Queries by text and by image are fitted apart. The index does not change. A running server uses
     the adapter from the next search on, a deployed system within a minute.
     """
-    for line in tune_place(origin, feedback, folder, data_dir, model):
+    from local.tables import print_json_lines
+
+    result = tune_place(origin, feedback, folder, data_dir, model)
+    if as_json:
+        print_json_lines([result.as_json()])
+        return
+    for line in result.lines:
         print(line)  # noqa: T201
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """The result in sentences, one a modality; `tuned` is None without opinions."""
+
+    lines: list[str]
+    tuned: Tuned | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The number of the adopted adapter or None, and the figures of each modality."""
+        findings = self.tuned.findings if self.tuned else ()
+        adapter = self.tuned.adapter if self.tuned else None
+        return {
+            "adapter": adapter.number if adapter else None,
+            "findings": [
+                {"modality": each.modality, "adopted": each.map is not None, "reason": each.reason}
+                | each.figures()
+                for each in findings
+            ],
+        }
 
 
 def tune_place(
@@ -50,8 +82,8 @@ def tune_place(
     folder: Path | None,
     data_dir: Path,
     model: str | None,
-) -> list[str]:
-    """The result, one sentence a modality. Raises UsageError, and the errors of the use case."""
+) -> TuneResult:
+    """Fit an adapter, and use it if it is better. Raises UsageError, and the use case's errors."""
     # The matrices are small: on a busy machine, synchronizing threads takes most of the time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from local.tuning import opinions_of, place_of, stored_lines, tuned
@@ -59,8 +91,10 @@ def tune_place(
     place = place_of(origin, folder, data_dir, model)
     opinions = opinions_of(place, _lines(feedback) if feedback else stored_lines(place))
     if not opinions:
-        return [f"no opinions on queries of the model {place.adapters.space.model}: not adopted."]
-    return tuned(place, opinions).sentences()
+        model = place.adapters.space.model
+        return TuneResult([f"no opinions on queries of the model {model}: not adopted."])
+    found = tuned(place, opinions)
+    return TuneResult(found.sentences(), found)
 
 
 def _lines(file: Path) -> list[str]:

@@ -15,8 +15,8 @@ MAX_VISIBILITY_SECONDS = 30.0
 
 def index_with_progress(
     engine: FolderEngine, console: Console, forget: Forget = keep_records, verbose: bool = False
-) -> bool:
-    """Process every image; True if every one is searchable now.
+) -> Report:
+    """Process every image, print the report, and return it.
 
     With `verbose`, the report names each skipped file.
     """
@@ -25,7 +25,7 @@ def index_with_progress(
     for _ in engine.reconcile(report, console, forget):
         pass
     _print_report(report, time.perf_counter() - started, console)
-    return report.complete
+    return report
 
 
 class InitialIndexing:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
+from typing import Any
 
 from imagesearch.adapters.filesystem.image_store import Unavailability
 from imagesearch.adapters.filesystem.walk import ExcludedEntry
@@ -12,6 +13,7 @@ from local.output import printable
 MAX_KINDS = 8
 MAX_SUFFIX = 12
 NO_SUFFIX = "without extension"
+_COUNTED = (OutcomeKind.INDEXED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED, OutcomeKind.DELETED)
 
 
 class Report:
@@ -112,6 +114,23 @@ class Report:
         skipped = filter(None, [self.skipped_summary])
         return [*_lines("rejected", self.rejected), *self.problems(), *named, *skipped]
 
+    def as_json(self) -> dict[str, Any]:
+        """The counts, and the reason for each image that is not searchable."""
+        return {
+            "complete": self.complete,
+            "searchable": self.searchable,
+            **{kind.value: self.counts[kind] for kind in OutcomeKind if kind in _COUNTED},
+            "known_content": self._reused,
+            "rejected": _reasons(self.rejected),
+            "failed": _reasons(self.failed),
+            "inaccessible": [{"path": path, "reason": why} for path, why in self.inaccessible],
+            "kept": [
+                {"path": cause.path, "reason": cause.reason, "records": count}
+                for cause, count in self.kept.items()
+            ],
+            "skipped": dict(self.skipped),
+        }
+
     def problems(self) -> list[str]:
         """A line for each file or folder that could not be processed or read."""
         return [
@@ -119,6 +138,10 @@ class Report:
             *(f"skipped {printable(path)}: {reason}" for path, reason in self.inaccessible),
             *(_kept_text(cause, count) for cause, count in self.kept.items()),
         ]
+
+
+def _reasons(outcomes: Iterable[Outcome]) -> list[dict[str, str]]:
+    return [{"key": each.ref.key, "reason": each.reason or ""} for each in outcomes]
 
 
 def _lines(word: str, outcomes: Iterable[Outcome]) -> list[str]:

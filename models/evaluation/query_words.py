@@ -32,7 +32,9 @@ from imagesearch.search.query_language import (
     vocabularies,
 )
 
-LANGUAGES = ("de", "es", "fr", "it", "nl", "pl", "pt", "sv")
+LANGUAGES = ("da", "de", "es", "fr", "id", "it", "nl", "pl", "pt", "sv", "tr", "vi")
+# English texts have few of their accents: an accented word is compared with its accents.
+ACCENTED = {"da", "pl", "sv", "tr", "vi"}
 QUERIES = Path("tests/unit/search/foreign_queries.tsv")
 VOCABULARY = Path("layers/starter_model/starter_model/tokenizer.json")
 MIN_LETTERS = 3
@@ -53,6 +55,10 @@ LOAN_WORDS = (
     " fado azulejo bossa nova capoeira carnaval samba saudade churrasco açaí feijoada pão queijo"
     " gouda edam stroopwafel gracht polder pierogi kielbasa babka wódka barszcz bigos pączki"
     " smörgåsbord fika hygge lagom köttbullar midsommar allemansrätten glögg tomte"
+    " café lait crudités consommé paso bún chả cà phê phở bánh mì áo dài tết hà nội đà nẵng hồ chí"
+    " sài gòn huế việt hạ döner kebab baklava köfte börek raki hamam kilim ayran dolma nasi goreng"
+    " atatürk beşiktaş fenerbahçe erdoğan çay lokum"
+    " mie satay rendang gamelan batik sarong wayang orang utan smørrebrød"
 ).split()
 
 
@@ -100,11 +106,18 @@ def word_file(packages: Path, places: Iterable[str]) -> str:
     for language in LANGUAGES:
         words = sorted(_annotations(packages, language))
         distinctive = [
-            word for word in words if len(word) >= MIN_LETTERS and _plain(word) not in english
+            word
+            for word in words
+            if len(word) >= MIN_LETTERS - (language == "vi")
+            and (
+                _plain(word) not in english
+                or (language in ACCENTED and _is_accented(word, english))
+            )
         ]
         shared = sorted(set(words) - set(distinctive))
         lines.append(" ".join((language, "shared", *shared)))
         lines.append(" ".join((language, "distinctive", *distinctive)))
+    lines.append(" ".join(("en", "loan", *sorted(set(LOAN_WORDS)))))
     return "\n".join(lines) + "\n"
 
 
@@ -121,7 +134,12 @@ def _english(packages: Path, places: Iterable[str]) -> set[str]:
     annotations = _annotations(packages, "en") | _annotations(packages, "en-GB")
     texts = [*shipped_set().labels, *places]
     found = {word for text in texts for word in _words(text)}
-    return {_plain(word) for word in (*vocabulary, *words, *annotations, *found, *LOAN_WORDS)}
+    accented = {*annotations, *found, *LOAN_WORDS}
+    return {_plain(word) for word in (*vocabulary, *words, *accented)} | accented
+
+
+def _is_accented(word: str, english: set[str]) -> bool:
+    return _plain(word) != word and word not in english
 
 
 def _annotations(packages: Path, language: str) -> set[str]:

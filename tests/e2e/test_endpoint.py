@@ -52,6 +52,28 @@ def test_a_search_finds_the_images_of_the_server(
     assert len(table.stdout.splitlines()) == 2
 
 
+def test_records_and_the_state_of_the_server_are_shown(
+    run_on_server: RunOnServer, samples: list[Path]
+) -> None:
+    listed = run_on_server("list", "--json")
+    rows = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [row["key"] for row in rows] == sorted(each.name for each in samples[:4])
+    one = rows[1]
+    assert len(run_on_server("list", "--limit", "2", "--sort", "taken_at").stdout.splitlines()) == 2
+    assert run_on_server("list", "--rejected").returncode == 1
+    for named in (one["key"], one["id"]):
+        shown = json.loads(run_on_server("show", named, "--json").stdout)
+        assert (shown["id"], shown["url"][:7]) == (one["id"], "http://")
+        found = run_on_server("similar", named, "--paths", "--limit", "10").stdout.splitlines()
+        assert len(found) == 3
+    assert f"key\t{one['key']}" in run_on_server("show", one["key"]).stdout.splitlines()
+    missing = run_on_server("show", "nothing.jpg")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    state = json.loads(run_on_server("status", "--json").stdout)
+    assert (state["images"], state["status"]) == (4, "ok")
+    assert "images\t4" in run_on_server("status").stdout.splitlines()
+
+
 def test_an_image_is_classified_by_the_server(
     run_on_server: RunOnServer, samples: list[Path]
 ) -> None:

@@ -33,7 +33,10 @@ PRELOADED = (
 
 
 class ForkedCommands:
-    """Runs `imagesearch` with arguments. Not thread-safe."""
+    """Runs `imagesearch` with arguments. Not thread-safe.
+
+    With `without_reader`, standard output is a pipe whose reader has ended.
+    """
 
     def __init__(self) -> None:
         self._server = subprocess.Popen(
@@ -41,7 +44,12 @@ class ForkedCommands:
         )
 
     def run(
-        self, arguments: list[str], cwd: Path, environment: Mapping[str, str] | None = None
+        self,
+        arguments: list[str],
+        cwd: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        without_reader: bool = False,
     ) -> "subprocess.CompletedProcess[str]":
         assert self._server.stdin
         assert self._server.stdout
@@ -52,6 +60,7 @@ class ForkedCommands:
                 "cwd": str(cwd),
                 "environment": dict(os.environ if environment is None else environment),
                 "files": [str(file) for file in files],
+                "without_reader": without_reader,
             }
             self._server.stdin.write(json.dumps(request) + "\n")
             self._server.stdin.flush()
@@ -75,6 +84,9 @@ def _serve(inherited: set[str]) -> None:
 def _become(request: dict[str, Any], inherited: set[str]) -> None:
     """Run the command in this process and exit. Environment variables set by modules are kept."""
     files = [os.open(path, os.O_WRONLY | os.O_CREAT) for path in request["files"]]
+    if request["without_reader"]:
+        reader, files[0] = os.pipe()
+        os.close(reader)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for standard, file in enumerate((nothing, *files)):
         os.dup2(file, standard)

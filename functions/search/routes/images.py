@@ -36,6 +36,7 @@ from ..requests import (
     RequestBody,
     Sort,
     posted_json,
+    require_json,
 )
 from ..responses import (
     Cursor,
@@ -274,7 +275,9 @@ class ImageRoutes:
             raise
 
     def begin_upload(self, request: Request) -> Response[Any]:
-        posted = posted_json(request.resolved_event, PostedImage)
+        event = request.resolved_event
+        require_json(event.headers.get("content-type", ""))
+        posted = posted_json(event, PostedImage)
         if posted.url is not None:
             ref = self._uploads.upload_from_url(posted.url, posted.new_image())
             return json_response(Upload(id=ref.id, key=ref.key), 201)

@@ -33,6 +33,7 @@ from imagesearch.search.searcher import SearchAnswer
 
 from ..request_log import short_digest
 from ..requests import (
+    EXAMPLE_IMAGE,
     FEEDBACK,
     LIMIT,
     MAX_COLLECTION,
@@ -86,7 +87,7 @@ from ..routing import (
     LogFields,
     Operation,
 )
-from .search_filters import EXAMPLE, FilterParameter, SearchFilter, parsed_filter
+from .search_filters import FilterParameter, SearchFilter, parsed_filter
 
 OpinionId = Annotated[str, Field(min_length=1, max_length=512)]
 MAX_WEIGHT = 100
@@ -94,10 +95,12 @@ MAX_SEARCHES = 32
 MAX_IMAGES = 32
 # Hits of all searches of a batch together: with 12 KB each they fit into a response.
 MAX_BATCH_HITS = 500
+# The examples find sample photos, in the folder samples of the repository.
 TERMS = [
-    {"text": "a dog on a beach"},
-    {"text": "people", "weight": -0.5},
+    {"text": "an animal"},
+    {"text": "a cow", "weight": -0.5},
 ]
+SAMPLE_FILTER = {"prefix": "animals/", "width": {"gte": 200}, "not": {"content_type": "image/gif"}}
 BY_TEXT = "Search by text"
 BY_ANYTHING = "Search by text, by image, by an indexed image, or by a mixture of these"
 BATCHED = "Run several searches in one request"
@@ -381,7 +384,7 @@ class SearchResult(ResponseModel):
         Field(
             description="A sentence for the user if a text of the query is not in a language that"
             " the model understands; otherwise absent. Queries in other scripts are detected, and"
-            " most in German, Spanish, French, Italian, Dutch, Polish, Portuguese and Swedish."
+            " most in twelve languages with Latin script."
         ),
     ] = None
 
@@ -402,10 +405,11 @@ _TOO_LARGE = PayloadTooLarge(
 SEARCH = RequestBody(
     PostedSearch,
     {
-        "text": {"query": {"text": "a dog on a beach"}, "limit": 10},
-        "filter": {"query": {"text": "a dog on a beach"}, "filter": EXAMPLE},
+        "text": {"query": {"text": "an owl"}, "limit": 10},
+        "image": {"query": {"image": EXAMPLE_IMAGE}, "limit": 3},
+        "filter": {"query": {"text": "a bird"}, "filter": SAMPLE_FILTER},
         "terms": {"query": {"terms": TERMS}},
-        "relevant": {"query": {"text": "a dog on a beach"}, "min_relevance": 0.5},
+        "relevant": {"query": {"text": "the Eiffel Tower"}, "min_relevance": 0.5},
     },
     accepts_image=True,
 )
@@ -414,8 +418,8 @@ BATCH = RequestBody(
     {
         "two": {
             "searches": [
-                {"query": {"text": "a dog on a beach"}, "limit": 3},
-                {"query": {"terms": TERMS}, "filter": {"prefix": "2024/"}},
+                {"query": {"text": "an owl"}, "limit": 3},
+                {"query": {"terms": TERMS}, "filter": {"prefix": "animals/"}},
             ]
         }
     },

@@ -35,7 +35,8 @@ def push(s3, folder) -> Push:
 
     def push(to: str = f"s3://{BUCKET}/2024", client=s3) -> tuple[bool, str]:
         output = io.StringIO()
-        return push_folder(folder, s3_location(to), client, Console(file=output)), output.getvalue()
+        report = push_folder(folder, s3_location(to), client, Console(file=output))
+        return report.complete, output.getvalue()
 
     return push
 

@@ -301,6 +301,9 @@ def test_the_command_moves_only_with_yes_and_names_what_stays(command):
     assert planned.stdout.splitlines() == ["1\timage queue", "1\tbackfill queue"]
     assert f"{id} stays: the message is not JSON" in planned.stderr
     assert "nothing has been moved: add --yes" in planned.stderr
+    [row] = map(json.loads, command("--json")[0].stdout.splitlines())
+    counts = {"image queue": 1, "backfill queue": 1}
+    assert (row["to_be_moved"], list(row["unplaced"])) == (counts, [id])
     moved, _ = command("--yes")
     assert moved.stdout == planned.stdout
     assert made.left == {NOT_JSON: 1}

@@ -1,5 +1,7 @@
-"""Claims: each command has two examples that it accepts; records are printed as JSON."""
+"""Claims: each command has two examples that it accepts; messages name commands."""
 
+import ast
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 import typer
 
+import imagesearch
 from local.cli import app
 from local.completion import installed_model_names, label_set_names, model_names
 from local.errors import with_commands
@@ -15,11 +18,6 @@ from local.examples import EXAMPLES
 
 ROOT: Any = typer.main.get_command(app)
 CONTEXT = ROOT.make_context("imagesearch", [], resilient_parsing=True)
-# Commands whose results are records.
-LISTING = (
-    *("search", "similar", "list", "show", "status", "classify", "duplicates"),
-    *("labels list", "models list", "models compare"),
-)
 
 
 def commands(
@@ -49,15 +47,26 @@ def test_help_ends_with_two_examples_that_parse(
         COMMANDS[name].make_context(name, words[len(name.split()) :])
 
 
-@pytest.mark.parametrize("name", LISTING)
-def test_a_command_with_records_prints_json(name: str) -> None:
-    assert "--json" in [each for option in COMMANDS[name].params for each in option.opts]
-
-
 def test_messages_name_commands_and_not_routes() -> None:
     assert with_commands("there is no label set 'x'; create it with PUT /v1/labelsets/{name}") == (
         "there is no label set 'x'; create it with `imagesearch labels put NAME FILE`"
     )
+
+
+def test_no_message_of_a_use_case_names_a_route() -> None:
+    """Errors of use cases and hints of the API are printed with the command's name."""
+    root = Path(imagesearch.__file__).parent
+    texts = {
+        node.value
+        for file in root.rglob("*.py")
+        if "client" not in file.parts
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    routes = {text for text in texts if re.search(r"\b[A-Z]+ /", text)}
+    assert routes
+    for text in routes:
+        assert not re.search(r"\b[A-Z]+ /|/v1/", with_commands(text)), text
 
 
 def test_models_complete_and_label_sets_need_an_index(

@@ -10,7 +10,7 @@ from typing import Any, cast
 import httpx
 
 from imagesearch.client import calls
-from imagesearch.client.calls import Call, Picture, Query
+from imagesearch.client.calls import Call, Picture, Query, segment
 from imagesearch.client.errors import checked, retry_wait
 from imagesearch.client.responses import (
     Classified,
@@ -92,7 +92,7 @@ class AsyncImageSearch:
 
     async def similar(self, id: str, **options: Any) -> Found:
         """Images similar to a stored one."""
-        return cast(Found, await self._send(calls.get(f"images/{id}/similar", **options)))
+        return cast(Found, await self._send(calls.get(f"images/{segment(id)}/similar", **options)))
 
     def images(self, **options: Any) -> AsyncIterator[Image]:
         """The records of all indexed images, fetched page by page.
@@ -111,7 +111,7 @@ class AsyncImageSearch:
 
     async def image(self, id: str) -> Image:
         """The record of one image."""
-        return cast(Image, await self._send(calls.get(f"images/{id}")))
+        return cast(Image, await self._send(calls.get(f"images/{segment(id)}")))
 
     async def upload(self, file: Path, content_type: str | None = None, **options: Any) -> Upload:
         """Upload a file to the bucket; it is searchable once it is indexed.
@@ -132,7 +132,7 @@ class AsyncImageSearch:
 
     async def delete(self, id: str) -> None:
         """Delete an image from the bucket and the index."""
-        await self._send(Call("DELETE", f"images/{id}"))
+        await self._send(Call("DELETE", f"images/{segment(id)}"))
 
     def duplicates(self, **options: Any) -> AsyncIterator[DuplicateGroup]:
         """All groups of exact and near duplicates, fetched page by page."""
@@ -154,19 +154,21 @@ class AsyncImageSearch:
 
     def labels(self, name: str, **options: Any) -> AsyncIterator[str]:
         """The labels of a set in alphabetical order, fetched page by page."""
-        return self._items(calls.get(f"labelsets/{name}", **options), "labels")
+        return self._items(calls.get(f"labelsets/{segment(name)}", **options), "labels")
 
     async def put_labels(self, name: str, labels: Sequence[str]) -> None:
         """Create a label set, or replace its labels."""
-        await self._send(Call("PUT", f"labelsets/{name}", body={"labels": list(labels)}))
+        await self._send(Call("PUT", f"labelsets/{segment(name)}", body={"labels": list(labels)}))
 
     async def add_labels(self, name: str, labels: Sequence[str]) -> None:
         """Add labels to a set."""
-        await self._send(Call("POST", f"labelsets/{name}/labels", body={"labels": list(labels)}))
+        await self._send(
+            Call("POST", f"labelsets/{segment(name)}/labels", body={"labels": list(labels)})
+        )
 
     async def delete_labels(self, name: str) -> None:
         """Delete a label set."""
-        await self._send(Call("DELETE", f"labelsets/{name}"))
+        await self._send(Call("DELETE", f"labelsets/{segment(name)}"))
 
     async def feedback(self, search_id: str, id: str, relevant: bool) -> None:
         """Record that a hit of a search is relevant, or not."""

@@ -10,7 +10,7 @@ from typing import Any, cast
 import httpx
 
 from imagesearch.client import calls
-from imagesearch.client.calls import Call, Picture, Query
+from imagesearch.client.calls import Call, Picture, Query, segment
 from imagesearch.client.errors import checked, retry_wait
 from imagesearch.client.responses import (
     Classified,
@@ -95,7 +95,7 @@ class ImageSearch:
 
     def similar(self, id: str, **options: Any) -> Found:
         """Images similar to a stored one."""
-        return cast(Found, self._send(calls.get(f"images/{id}/similar", **options)))
+        return cast(Found, self._send(calls.get(f"images/{segment(id)}/similar", **options)))
 
     def images(self, **options: Any) -> Iterator[Image]:
         """The records of all indexed images, fetched page by page.
@@ -114,7 +114,7 @@ class ImageSearch:
 
     def image(self, id: str) -> Image:
         """The record of one image."""
-        return cast(Image, self._send(calls.get(f"images/{id}")))
+        return cast(Image, self._send(calls.get(f"images/{segment(id)}")))
 
     def upload(self, file: Path, content_type: str | None = None, **options: Any) -> Upload:
         """Upload a file to the bucket; it is searchable once it is indexed.
@@ -135,7 +135,7 @@ class ImageSearch:
 
     def delete(self, id: str) -> None:
         """Delete an image from the bucket and the index."""
-        self._send(Call("DELETE", f"images/{id}"))
+        self._send(Call("DELETE", f"images/{segment(id)}"))
 
     def duplicates(self, **options: Any) -> Iterator[DuplicateGroup]:
         """All groups of exact and near duplicates, fetched page by page."""
@@ -157,19 +157,19 @@ class ImageSearch:
 
     def labels(self, name: str, **options: Any) -> Iterator[str]:
         """The labels of a set in alphabetical order, fetched page by page."""
-        return self._items(calls.get(f"labelsets/{name}", **options), "labels")
+        return self._items(calls.get(f"labelsets/{segment(name)}", **options), "labels")
 
     def put_labels(self, name: str, labels: Sequence[str]) -> None:
         """Create a label set, or replace its labels."""
-        self._send(Call("PUT", f"labelsets/{name}", body={"labels": list(labels)}))
+        self._send(Call("PUT", f"labelsets/{segment(name)}", body={"labels": list(labels)}))
 
     def add_labels(self, name: str, labels: Sequence[str]) -> None:
         """Add labels to a set."""
-        self._send(Call("POST", f"labelsets/{name}/labels", body={"labels": list(labels)}))
+        self._send(Call("POST", f"labelsets/{segment(name)}/labels", body={"labels": list(labels)}))
 
     def delete_labels(self, name: str) -> None:
         """Delete a label set."""
-        self._send(Call("DELETE", f"labelsets/{name}"))
+        self._send(Call("DELETE", f"labelsets/{segment(name)}"))
 
     def feedback(self, search_id: str, id: str, relevant: bool) -> None:
         """Record that a hit of a search is relevant, or not."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from imagesearch.domain.media_types import EXTENSIONS, EXTENSIONS_OF, SNIFF_BYTES, likely_type
 
@@ -35,6 +36,11 @@ def get(path: str, **options: Any) -> Call:
     """A GET request; options that are None are omitted."""
     given = {name: value for name, value in options.items() if value is not None}
     return Call("GET", path, params=given)
+
+
+def segment(name: str) -> str:
+    """An ID or the name of a label set as one segment of a path."""
+    return quote(name, safe="")
 
 
 def search(query: Query | None, image: Picture | str | None, options: Mapping[str, Any]) -> Call:

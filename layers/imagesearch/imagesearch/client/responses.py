@@ -228,6 +228,6 @@ class Health(TypedDict):
     model: str
     index: str
     cluster: str
-    allows: list[Literal["uploads", "deletions"]]
+    allows: list[Literal["uploads", "deletions", "urls"]]
     lag: NotRequired[Waiting | None]
     next_model: NotRequired[ModelChange | None]

@@ -1,6 +1,6 @@
 """Detection of queries that are not in English, for models that understand English only.
 
-A query is detected by the script of its letters, or by words of eight languages with Latin script.
+A query is detected by the script of its letters, or by words of twelve languages with Latin script.
 These are the words of the emoji annotations of Unicode CLDR (animals, food, objects, people,
 colors) without those that English uses, too, among them names of places: a name or a loan word is
 not detected. `models.evaluation.query_words` makes the list and measures the detection.
@@ -30,6 +30,8 @@ _ENGLISH = frozenset(
 )
 # Articles, prepositions, conjunctions and auxiliaries; they support other evidence.
 _FUNCTION_WORDS = {
+    "da": "en et den det de og eller med uden på i under over foran bag ved mellem af fra til som"
+    " er ikke to tre hos gennem",
     "de": "der die das den dem des ein eine einer einem einen eines und oder mit auf im am in an"
     " aus bei vom von zum zur für über unter vor hinter neben zwischen ohne ist sind nicht zwei"
     " drei durch nach um",
@@ -37,6 +39,8 @@ _FUNCTION_WORDS = {
     " es son dos tres entre desde hacia su sus",
     "fr": "le la les un une des du de au aux et ou avec sans dans sur sous en à par pour devant"
     " derrière près qui que est sont deux trois entre vers chez son sa ses leur d l",
+    "id": "dan di yang dengan tanpa atas bawah dalam untuk pada dari ke sebuah seekor seorang"
+    " sedang dua tiga itu ini antara dekat",
     "it": "il lo la i gli le un uno una di del della dei delle dello degli al alla alle ai allo e o"
     " con senza in nel nella nei nelle su sul sulla sui sulle per che è sono due tre tra fra da"
     " dal dalla",
@@ -48,16 +52,42 @@ _FUNCTION_WORDS = {
     " numa sobre sob para por pelo pela que é são dois duas três entre",
     "sv": "en ett den det de och eller med utan på i vid under över framför bakom bredvid mellan av"
     " från till för som är inte två tre ur hos genom",
+    "tr": "ve veya ile bir bu için altında üstünde üzerinde yanında içinde arasında olan iki üç de"
+    " da ki önünde arkasında",
+    "vi": "và trên dưới trong với của một những các đang ở bên cạnh ngoài hai ba là có vào cho khi",
+}
+# Those that names and loan words do not have: with two other words of the language, they suffice.
+_STRONG = {
+    "da": "og eller med uden på foran bag mellem af fra som ikke hos gennem",
+    "de": "und mit auf im bei vom zum zur für über unter vor hinter neben zwischen ohne ist sind"
+    " nicht einem einen einer eines nach durch",
+    "es": "con en sobre bajo junto para por que son entre desde hacia",
+    "fr": "et ou avec sans dans sur sous en devant derrière près qui que sont entre vers chez au"
+    " aux",
+    "id": "dan di yang dengan tanpa atas bawah dalam untuk pada dari sebuah seekor seorang sedang",
+    "it": "con senza nel nella nei nelle sul sulla sui sulle che sono tra dal dalla",
+    "nl": "met zonder op aan bij naar voor achter onder naast tussen uit een het zijn",
+    "pl": "na w ze lub pod nad przed przy obok między bez jest są nie która",
+    "pt": "com sem em na nas num numa sobre sob para por pelo pela são entre",
+    "sv": "ett och eller med utan på vid över framför bakom bredvid mellan från som är inte hos"
+    " genom",
+    "tr": "ve veya ile bir için altında üstünde üzerinde yanında içinde arasında olan",
+    "vi": "và trên dưới trong với của một những các đang bên cạnh",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Words of a language: function words, those that English uses, too, and the others."""
+    """Words of a language: function words, those that English uses, too, and the others.
+
+    `strong` are function words that no name has; `shared` has no loan words.
+    """
 
     function: Set[str]
+    strong: Set[str]
     shared: Set[str]
     distinctive: Set[str]
+    loan: Set[str] = frozenset()
 
 
 @cache
@@ -70,8 +100,10 @@ def vocabularies(path: Path = WORDS) -> dict[str, Vocabulary]:
     return {
         language: Vocabulary(
             frozenset(function.split()),
+            frozenset(_STRONG[language].split()),
             kinds[language, "shared"],
             kinds[language, "distinctive"],
+            kinds["en", "loan"],
         )
         for language, function in _FUNCTION_WORDS.items()
     }
@@ -122,13 +154,22 @@ def _is_of(language: str, vocabulary: Vocabulary, written: list[str], words: set
     evidence = words & vocabulary.distinctive
     if evidence and language != GERMAN:
         evidence &= _not_names(vocabulary, written)
-    if not evidence:
-        return False
     function = words & vocabulary.function
     if words & _ENGLISH - function:
         return False
-    explained = function | (words & vocabulary.distinctive) | (words & vocabulary.shared)
-    return 2 * len(explained) > len(words)
+    content = (words & vocabulary.distinctive) | (words & vocabulary.shared)
+    if not evidence and not _is_phrase(vocabulary, written, words, content):
+        return False
+    return 2 * len(function | content) > len(words)
+
+
+def _is_phrase(
+    vocabulary: Vocabulary, written: list[str], words: set[str], content: set[str]
+) -> bool:
+    """True for a function word that names do not have, and two other words in small letters."""
+    small = {word for word in written[1:] if word[0].islower()} | {written[0].lower()}
+    others = (content & small) - vocabulary.function - vocabulary.loan - _ENGLISH
+    return bool(words & vocabulary.strong) and len(others) >= 2
 
 
 def _not_names(vocabulary: Vocabulary, written: list[str]) -> set[str]:

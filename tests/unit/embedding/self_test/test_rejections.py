@@ -196,10 +196,11 @@ def test_an_accepted_model_has_its_figures_recorded_and_no_calibration(
     captions = tmp_path / "captions.tsv"
     rows = (SAMPLES / "samples.tsv").read_text("utf-8").splitlines()[: MIN_PHOTOS + 1]
     captions.write_text("\n".join([rows[0], *(f"{SAMPLES}/{row}" for row in rows[1:])]), "utf-8")
-    line = calibrate_model(str(untrained), tmp_path, silent, captions, accept=True)
-    assert "; not calibrated: " in line
+    row = calibrate_model(str(untrained), tmp_path, silent, captions, accept=True)
+    assert "; not calibrated: " in row["summary"]
     found = read_calibration(untrained, load_manifest(untrained))
     assert found
+    assert json.loads(json.dumps(row))["figures"] == json.loads(json.dumps(found.figures))
     assert found.figures["test"]["photos"] == MIN_PHOTOS
     assert "fewer than 25%" in found.refusal
     assert found.relevance is None
