@@ -47,7 +47,11 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "reindex ~/Pictures --status --next-model clip-vit-b-32",
     ),
     "feedback export": ("feedback export > pairs.jsonl", "feedback export --from s3://my-derived"),
-    "labels put": ("labels put birds birds.txt", "labels put birds more.txt --add"),
+    "labels put": (
+        "labels put birds birds.txt",
+        "labels put birds more.txt --add",
+        "labels put products products.txt --examples examples.tsv",
+    ),
     "labels list": ("labels list", "labels list --folder ~/Pictures --json"),
     "labels delete": ("labels delete birds", "labels delete birds --folder ~/Pictures"),
     "models list": ("models list", "models list --measure"),

@@ -174,10 +174,16 @@ def classifier(settings: Settings, scope: Scope | None = None) -> Classifier:
 def label_sets(settings: Settings, scope: Scope | None = None) -> LabelSets:
     """The label sets, whose index is opened on first use.
 
-    Label sets are shared by all keys and read-only for keys that are bound to collections.
+    Label sets and what they have learned from examples are shared by all keys, and read-only for
+    keys that are bound to collections.
     """
     index = partial(_label_index, settings)
-    return LabelSets(index, _label_encoder(settings), read_only=scope is not None)
+    return LabelSets(
+        index,
+        _label_encoder(settings),
+        open_images=partial(vector_index, settings),
+        read_only=scope is not None,
+    )
 
 
 def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
