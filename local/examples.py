@@ -24,6 +24,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "adapters list": ("adapters list", "adapters list --from s3://my-derived"),
     "adapters use": ("adapters use 2", "adapters use 1 --folder ~/Pictures"),
     "adapters off": ("adapters off", "adapters off --from s3://my-derived"),
+    "adapters history": ("adapters history", "adapters history --from s3://my-derived"),
     "adapters compare": ("adapters compare", "adapters compare --folder ~/Pictures"),
     "feedback forget": (
         "feedback forget --before 2026-01-01",

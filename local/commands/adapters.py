@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,15 @@ from local.commands.tune import Origin
 from local.examples import GroupWithExamples
 from local.options import DATA_DIR, DataDir, Folder, Model
 
+if TYPE_CHECKING:
+    from imagesearch.learning.history import Run
+
 adapters = typer.Typer(
     cls=GroupWithExamples, help="Query adapters fitted on feedback.", no_args_is_help=True
+)
+RUN_HEADINGS = (
+    *("time", "queries by", "opinions", "queries", "MRR", "gain", "samples"),
+    *("left out", "result"),
 )
 HEADINGS = ("adapter", "state", "created", "opinions", "parent", "text MRR", "image MRR", "samples")
 
@@ -29,6 +36,19 @@ def list_adapters(
     from local.tables import print_table
 
     print_table(HEADINGS, adapter_rows(origin, folder, data_dir, model))
+
+
+@adapters.command()
+def history(
+    origin: Origin = None,
+    folder: Folder = None,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """List what each run of `imagesearch tune` found, adopted or not, the oldest first."""
+    from local.tables import print_table
+
+    print_table(RUN_HEADINGS, run_rows(origin, folder, data_dir, model))
 
 
 @adapters.command()
@@ -107,16 +127,47 @@ def adapter_rows(
     return rows
 
 
+def run_rows(
+    origin: str | None, folder: Path | None, data_dir: Path, model: str | None
+) -> list[list[str]]:
+    """The columns of `RUN_HEADINGS` of each run. Raises UsageError."""
+    from local.tuning import place_of
+
+    return [_run_cells(run) for run in place_of(origin, folder, data_dir, model).history.runs()]
+
+
+def _run_cells(run: Run) -> list[str]:
+    from imagesearch.learning.validation import MIN_QUERIES
+
+    figures = ["–", "–", "–"]
+    if run.held_out_queries >= MIN_QUERIES:
+        gain = run.mrr_after - run.mrr_before
+        figures = [
+            f"{run.mrr_before:.2f} → {run.mrr_after:.2f}",
+            f"{gain:+.2f} ± {run.margin:.2f}",
+            f"{100 * (run.samples_after - run.samples_before):+.1f}",
+        ]
+    return [
+        run.time,
+        run.modality,
+        f"{run.opinions:,}",
+        f"{run.queries:,}",
+        *figures,
+        f"{run.users_left_out:,}",
+        f"not adopted: {run.reason}" if run.adapter is None else f"adapter {run.adapter}",
+    ]
+
+
 def compared_rows(
     origin: str | None, folder: Path | None, data_dir: Path, model: str | None
 ) -> list[list[str]]:
     """Number, modality, queries and both MRRs of each version. Raises UsageError."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from imagesearch.learning.comparison import compared
-    from local.tuning import opinions_of, place_of, stored_lines
+    from local.tuning import place_of
 
     place = place_of(origin, folder, data_dir, model)
-    found = compared(place.adapters, opinions_of(place, stored_lines(place)))
+    found = compared(place.adapters, place.tuner.opinions())
     return [
         [str(each.number), each.modality.value, f"{each.queries:,}", *_mrrs(each.mrr)]
         for each in found

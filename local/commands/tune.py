@@ -54,13 +54,13 @@ def tune_place(
     """The result, one sentence a modality. Raises UsageError, and the errors of the use case."""
     # The matrices are small: on a busy machine, synchronizing threads takes most of the time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from local.tuning import opinions_of, place_of, stored_lines, tuned
+    from local.tuning import place_of
 
-    place = place_of(origin, folder, data_dir, model)
-    opinions = opinions_of(place, _lines(feedback) if feedback else stored_lines(place))
+    tuner = place_of(origin, folder, data_dir, model).tuner
+    opinions = tuner.opinions_in(_lines(feedback)) if feedback else tuner.opinions()
     if not opinions:
-        return [f"no opinions on queries of the model {place.adapters.space.model}: not adopted."]
-    return tuned(place, opinions).sentences()
+        return [f"no opinions on queries of the model {tuner.adapters.space.model}: not adopted."]
+    return tuner.run(opinions).sentences()
 
 
 def _lines(file: Path) -> list[str]:

@@ -149,14 +149,14 @@ def _stacked(opinions: Sequence[Opinion], every: Sequence[Opinion]) -> Embedding
 def query_groups(queries: Embedding) -> NDArray[np.int64]:
     """[Q]: the number of the group of equal queries that each of [Q, D] belongs to."""
     groups = np.full(len(queries), -1)
-    firsts: list[Embedding] = []
+    firsts, count = np.empty_like(queries), 0
     for row, query in enumerate(queries):
-        cosines = np.stack(firsts) @ query if firsts else np.empty(0)
-        if len(cosines) and cosines.max() >= SAME_QUERY:
+        cosines = firsts[:count] @ query
+        if count and cosines.max() >= SAME_QUERY:
             groups[row] = int(cosines.argmax())
         else:
-            groups[row] = len(firsts)
-            firsts.append(query)
+            groups[row], firsts[count] = count, query
+            count += 1
     return groups
 
 
