@@ -40,6 +40,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "status": ("status", "status --json"),
     "classify": (
         'classify photo.jpg --labels "owl,parrot,castle"',
+        'classify photo.jpg --labels "products,people" --shots 8',
         "classify photo.jpg --labelset birds",
     ),
     "duplicates": ("duplicates", "duplicates --threshold 0.99 --paths"),
@@ -56,7 +57,11 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "labels list": ("labels list", "labels list --folder ~/Pictures --json"),
     "labels delete": ("labels delete birds", "labels delete birds --folder ~/Pictures"),
     "models list": ("models list", "models list --measure"),
-    "models compare": ("models compare", "models compare starter clip-vit-b-32 --json"),
+    "models compare": (
+        "models compare clip-vit-b-32 --feedback",
+        "models compare",
+        "models compare starter clip-vit-b-32 --json",
+    ),
     "models pull": (
         "models pull clip-vit-b-32",
         "models pull siglip2-b-16 --source s3://my-models",

@@ -242,7 +242,11 @@ def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
 
 
 def _search_ids(settings: Settings) -> SearchIds:
-    return SearchIds(manifest_of(settings.model_uri).name, derived_store(settings))
+    return SearchIds(
+        manifest_of(settings.model_uri).name,
+        derived_store(settings),
+        texts=settings.feedback_texts,
+    )
 
 
 def duplicate_groups(settings: Settings, scope: Scope | None = None) -> DuplicateFinder:

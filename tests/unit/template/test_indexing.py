@@ -130,6 +130,12 @@ def test_urls_are_not_fetched_by_default(template):
     assert variables["ALLOW_URLS"] == {"Ref": "AllowUrls"}
 
 
+def test_texts_of_queries_are_not_stored_by_default(template):
+    assert template["Parameters"]["FeedbackTexts"]["Default"] == "false"
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["FEEDBACK_TEXTS"] == {"Ref": "FeedbackTexts"}
+
+
 WORK = ("ImageQueue", "BackfillQueue", "NextModelQueue")
 
 

@@ -32,7 +32,10 @@ _LENGTHS = (0.99, 1.01)
 
 @dataclass(frozen=True)
 class Opinion:
-    """One stored opinion; both vectors are [D], L2-normalized. `user` is a pseudonym, or empty."""
+    """One stored opinion; both vectors are [D], L2-normalized. `user` is a pseudonym, or empty.
+
+    text: of the query; None if it is by image, or if texts are not stored.
+    """
 
     time: str
     modality: Modality
@@ -41,6 +44,7 @@ class Opinion:
     image: Embedding
     relevant: bool
     user: str = ""
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,16 @@ def _opinion(line: str, model: str, image_space: str, dimension: int) -> Opinion
         relevant, user = record["relevant"], record.get("user", "")
         if not isinstance(relevant, bool) or not isinstance(user, str):
             return None
+        text = record.get("query_text")
         return Opinion(
-            str(record["time"]), modality, query, str(record["image"]), image, relevant, user
+            str(record["time"]),
+            modality,
+            query,
+            str(record["image"]),
+            image,
+            relevant,
+            user,
+            text if isinstance(text, str) else None,
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
