@@ -40,7 +40,6 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "status": ("status", "status --json"),
     "classify": (
         'classify photo.jpg --labels "owl,parrot,castle"',
-        'classify photo.jpg --labels "products,people" --shots 8',
         "classify photo.jpg --labelset birds",
     ),
     "duplicates": ("duplicates", "duplicates --threshold 0.99 --paths"),
@@ -51,16 +50,14 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "feedback export": ("feedback export > pairs.jsonl", "feedback export --from s3://my-derived"),
     "labels put": (
         "labels put birds birds.txt",
-        "labels put birds more.txt --add",
         "labels put products products.txt --examples examples.tsv",
     ),
     "labels list": ("labels list", "labels list --folder ~/Pictures --json"),
     "labels delete": ("labels delete birds", "labels delete birds --folder ~/Pictures"),
     "models list": ("models list", "models list --measure"),
     "models compare": (
+        "models compare starter clip-vit-b-32",
         "models compare clip-vit-b-32 --feedback",
-        "models compare",
-        "models compare starter clip-vit-b-32 --json",
     ),
     "models pull": (
         "models pull clip-vit-b-32",
