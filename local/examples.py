@@ -24,6 +24,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "adapters list": ("adapters list", "adapters list --from s3://my-derived"),
     "adapters use": ("adapters use 2", "adapters use 1 --folder ~/Pictures"),
     "adapters off": ("adapters off", "adapters off --from s3://my-derived"),
+    "adapters history": ("adapters history", "adapters history --from s3://my-derived"),
     "adapters compare": ("adapters compare", "adapters compare --folder ~/Pictures"),
     "feedback forget": (
         "feedback forget --before 2026-01-01",
@@ -47,11 +48,17 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "reindex ~/Pictures --status --next-model clip-vit-b-32",
     ),
     "feedback export": ("feedback export > pairs.jsonl", "feedback export --from s3://my-derived"),
-    "labels put": ("labels put birds birds.txt", "labels put birds more.txt --add"),
+    "labels put": (
+        "labels put birds birds.txt",
+        "labels put products products.txt --examples examples.tsv",
+    ),
     "labels list": ("labels list", "labels list --folder ~/Pictures --json"),
     "labels delete": ("labels delete birds", "labels delete birds --folder ~/Pictures"),
     "models list": ("models list", "models list --measure"),
-    "models compare": ("models compare", "models compare starter clip-vit-b-32 --json"),
+    "models compare": (
+        "models compare starter clip-vit-b-32",
+        "models compare clip-vit-b-32 --feedback",
+    ),
     "models pull": (
         "models pull clip-vit-b-32",
         "models pull siglip2-b-16 --source s3://my-models",

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.calibration.calibration_set import shipped_set
+from imagesearch.calibration.calibration_set import DATA, PHOTOS, read_rows, shipped_set
 from imagesearch.calibration.evidence import EDITS
 from imagesearch.calibration.photo_embeddings import PhotoEmbeddings
+from imagesearch.classification.prompts import LabelEncoder
 from imagesearch.domain.images import Embedding
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.self_test.edits import PillowEditor
@@ -83,7 +84,9 @@ class Bench:
     """The sample photos seen by one model, and the collections made from them."""
 
     def __init__(self, folder: Path) -> None:
-        self._model = OnnxModel(folder, load_manifest(folder))
+        manifest = load_manifest(folder)
+        self._model = OnnxModel(folder, manifest)
+        self._prompts = manifest.prompts
         self.set = shipped_set()
         self.sight = self._sight()
 
@@ -100,6 +103,16 @@ class Bench:
     def embed(self, texts: tuple[str, ...]) -> Embedding:
         """[N, D], one by one, like queries."""
         return np.concatenate([self._model.texts.encode_texts([text]) for text in texts])
+
+    @property
+    def labels(self) -> LabelEncoder:
+        return LabelEncoder(self._model.texts, self._prompts)
+
+    def folders(self) -> tuple[list[str], NDArray[np.int64]]:
+        """The folders of the photos, and the number [P] of the folder of each."""
+        folders = [row["path"].partition("/")[0] for row in read_rows(DATA / PHOTOS)]
+        names = list(dict.fromkeys(folders))
+        return names, np.array([names.index(each) for each in folders])
 
     def _sight(self) -> Sight:
         kinds = list(self.set.kinds)

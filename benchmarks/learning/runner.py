@@ -8,7 +8,7 @@ from contextlib import closing
 
 import numpy as np
 
-from benchmarks.learning import session, weeks
+from benchmarks.learning import session, shots, weeks
 from benchmarks.learning.collections import CODES, JARGON, PRODUCT_NAMES, Bench, Collection
 from benchmarks.report import describe, show_markdown
 from benchmarks.workbench import STARTER_MODEL
@@ -21,7 +21,7 @@ _WRONG = 0.2
 
 
 def show() -> None:
-    """Print the tables: within a session, and over weeks."""
+    """Print the tables: labels with examples, within a session, and over weeks."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     print(f"learning, starter model, {describe()}\n")
     with closing(Bench(STARTER_MODEL)) as bench:
@@ -31,6 +31,7 @@ def show() -> None:
             bench.collection("house jargon", JARGON),
             bench.collection("codes", CODES),
         ]
+        _show_shots(bench)
         _show_sessions(bench, [plain, *own])
         _show_weeks(bench, own)
 
@@ -58,6 +59,34 @@ def _show_sessions(bench: Bench, collections: Sequence[Collection]) -> None:
             cells = (f"{each:.2f}" for each in (mrr, mrr_after, ten, ten_after))
             rows.append((name, str(opinions), *cells))
         show_markdown(header, rows)
+
+
+def _show_shots(bench: Bench) -> None:
+    names, folder = bench.folders()
+    group = bench.sight.group[: len(bench.set.photos)]
+    labelings = [
+        shots.Labeling("19 groups: the model's words", bench.sight.names, group),
+        shots.Labeling("19 groups: product names", PRODUCT_NAMES, group),
+        shots.Labeling("19 groups: house jargon", JARGON, group),
+        shots.Labeling("4 folders: the model's words", names, folder),
+        shots.Labeling("4 folders: product names", PRODUCT_NAMES[: len(names)], folder),
+    ]
+    header = ("labels", "examples of each", "zero-shot", "regression", "adopted", "as answered")
+    found = shots.accuracies(bench.sight, bench.labels, labelings)
+    show_markdown(
+        header,
+        [
+            (
+                each.labeling,
+                str(each.shots),
+                f"{each.zero_shot:.2f}",
+                f"{each.regression:.2f}",
+                f"{each.adopted} of {shots.DRAWS}",
+                f"{each.served:.2f}",
+            )
+            for each in found
+        ],
+    )
 
 
 def _few(collection: Collection) -> Collection:

@@ -31,6 +31,8 @@ VARIABLES: Mapping[str, str] = {
     " `--allow-delete`.",
     "ALLOW_URLS": "Allow fetching images from the web. `imagesearch serve` sets it from"
     " `--allow-urls`.",
+    "FEEDBACK_TEXTS": "Store the texts of queries with feedback. `imagesearch serve` sets it from"
+    " `--feedback-texts`.",
     "EXCLUDE": "Patterns in gitignore syntax, one a line, that exclude files of a folder. The"
     " commands set it from `--exclude`.",
     "DEFAULT_EXCLUDES": "Exclude hidden files and temporary files of other software. The commands"

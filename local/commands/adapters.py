@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +12,15 @@ from local.commands.tune import Origin
 from local.examples import GroupWithExamples
 from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Folder, Json, Model
 
+if TYPE_CHECKING:
+    from imagesearch.learning.history import Run
+
 adapters = typer.Typer(
     cls=GroupWithExamples, help="Query adapters fitted on feedback.", no_args_is_help=True
+)
+RUN_HEADINGS = (
+    *("time", "queries by", "opinions", "queries", "MRR", "gain", "samples"),
+    *("left out", "result"),
 )
 HEADINGS = ("adapter", "state", "created", "opinions", "parent", "text MRR", "image MRR", "samples")
 
@@ -38,6 +45,31 @@ def list_adapters(
     else:
         print_table(HEADINGS, map(_cells, rows))
     if not rows:
+        raise typer.Exit(NOTHING_FOUND)
+
+
+@adapters.command()
+def history(
+    origin: Origin = None,
+    folder: Folder = None,
+    as_json: Json = False,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """List what each run of `imagesearch tune` found, adopted or not, the oldest first.
+
+    Exit status 1: there are none.
+    """
+    from dataclasses import asdict
+
+    from local.tables import print_json_lines, print_table
+
+    runs = runs_of(origin, folder, data_dir, model)
+    if as_json:
+        print_json_lines(map(asdict, runs))
+    else:
+        print_table(RUN_HEADINGS, map(_run_cells, runs))
+    if not runs:
         raise typer.Exit(NOTHING_FOUND)
 
 
@@ -149,17 +181,48 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [number, state, row["created"], opinions, parent, *mrrs, f"{change:+.1f}"]
 
 
+def runs_of(
+    origin: str | None, folder: Path | None, data_dir: Path, model: str | None
+) -> list[Run]:
+    """What each run found. Raises UsageError."""
+    from local.tuning import place_of
+
+    return place_of(origin, folder, data_dir, model).history.runs()
+
+
+def _run_cells(run: Run) -> list[str]:
+    from imagesearch.learning.validation import MIN_QUERIES
+
+    figures = ["–", "–", "–"]
+    if run.held_out_queries >= MIN_QUERIES:
+        gain = run.mrr_after - run.mrr_before
+        figures = [
+            f"{run.mrr_before:.2f} → {run.mrr_after:.2f}",
+            f"{gain:+.2f} ± {run.margin:.2f}",
+            f"{100 * (run.samples_after - run.samples_before):+.1f}",
+        ]
+    return [
+        run.time,
+        run.modality,
+        f"{run.opinions:,}",
+        f"{run.queries:,}",
+        *figures,
+        f"{run.users_left_out:,}",
+        f"not adopted: {run.reason}" if run.adapter is None else f"adapter {run.adapter}",
+    ]
+
+
 def compared_rows(
     origin: str | None, folder: Path | None, data_dir: Path, model: str | None
 ) -> list[dict[str, Any]]:
     """Number, modality, queries and both MRRs of each version. Raises UsageError."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from imagesearch.learning.comparison import compared
-    from local.tuning import opinions_of, place_of, stored_lines
+    from local.tuning import place_of
 
     place = place_of(origin, folder, data_dir, model)
     rows = []
-    for each in compared(place.adapters, opinions_of(place, stored_lines(place))):
+    for each in compared(place.adapters, place.tuner.opinions()):
         without, using = each.mrr or (None, None)
         row = {"adapter": each.number, "modality": each.modality.value, "queries": each.queries}
         rows.append(row | {"mrr_without": without, "mrr_with": using})

@@ -24,6 +24,7 @@ from local.workspace import Workspace, selected_workspace
 
 if TYPE_CHECKING:
     from imagesearch.classification.classifier import LabelScore
+    from imagesearch.client.responses import LearnedLabels
 
 LabelRow: TypeAlias = dict[str, Any]
 
@@ -43,6 +44,15 @@ def classify(
         int | None,
         typer.Option(min=1, max=100, help="Number of similar images that vote, without labels."),
     ] = None,
+    shots: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="With --labels: learn from up to this many indexed images per label, which are in"
+            " the subfolder of this name (with --endpoint: which have this metadata.label).",
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Maximum number of labels.")] = 10,
     folder: Folder = None,
     as_json: Json = False,
@@ -57,14 +67,18 @@ def classify(
     if sum(each is not None for each in (labels, labelset, neighbours)) > 1:
         raise UsageError("give only one of --labels, --labelset and --neighbours")
 
+    if shots is not None and labels is None:
+        raise UsageError("give --labels with --shots")
     candidates = labels.split(",") if labels is not None else None
-    options = ClassifyOptions(image, candidates, labelset, neighbours, limit)
+    options = ClassifyOptions(image, candidates, labelset, neighbours, limit, shots)
     if endpoint:
-        scored = classify_at_endpoint(endpoint, options)
+        scored, learned = classify_at_endpoint(endpoint, options)
     else:
-        scored = classify_image(selected_workspace(folder, data_dir), model, options)
+        scored, learned = classify_image(selected_workspace(folder, data_dir), model, options)
     from local.tables import print_json_lines, print_table
 
+    if learned:
+        typer.echo(learned, err=True)
     if as_json:
         print_json_lines(scored)
     else:
@@ -75,24 +89,30 @@ def classify(
 
 @dataclass(frozen=True, slots=True)
 class ClassifyOptions:
-    """The image and its candidate labels or label set; without either, `neighbours` images vote."""
+    """The image and its candidate labels or label set; without either, `neighbours` images vote.
+
+    With `shots`, labels are learned from indexed images.
+    """
 
     image: Path
     labels: list[str] | None
     labelset: str | None
     neighbours: int | None
     limit: int
+    shots: int | None = None
 
 
 def classify_image(
     workspace: Workspace, model: str | None, options: ClassifyOptions
-) -> list[LabelRow]:
-    """The best labels in the API's shape. Raises UsageError, and the errors of the use case.
+) -> tuple[list[LabelRow], str]:
+    """The best labels in the API's shape, and the result of learning from examples, as a sentence.
 
-    Files have no metadata: images that vote are labeled by their subfolder.
+    Files have no metadata: images that vote or are examples are labeled by their subfolder. Raises
+    UsageError, and the errors of the use case.
     """
     from imagesearch import bootstrap
-    from imagesearch.classification.classifier import LabelSource, Vote
+    from imagesearch.classification.classifier import Vote
+    from imagesearch.classification.examples import LabelSource, RecordedExamples
     from imagesearch.domain.queries import ImageQuery
     from local.lambda_runtime import settings_of
     from local.models import model_folder, model_in_use
@@ -103,7 +123,9 @@ def classify_image(
     folder = model_folder(model_in_use(model, workspace), data_dir)
     classifier = bootstrap.classifier(settings_of(workspace, folder))
     if options.labels is not None:
-        result = classifier.by_labels(image, options.labels)
+        shots = options.shots
+        examples = RecordedExamples(shots, LabelSource.COLLECTION) if shots else None
+        result = classifier.by_labels(image, options.labels, examples)
     elif options.labelset is not None:
         result = classifier.by_labelset(image, options.labelset)
     else:
@@ -111,18 +133,29 @@ def classify_image(
         if options.neighbours:
             vote = Vote(options.neighbours, vote.source)
         result = classifier.by_neighbors(image, vote)
-    return [_label_row(each) for each in result.labels[: options.limit]]
+    rows = [_label_row(each) for each in result.labels[: options.limit]]
+    return rows, result.learned.sentence() if result.learned else ""
 
 
-def classify_at_endpoint(endpoint: str, options: ClassifyOptions) -> list[LabelRow]:
-    """The best labels as a deployed API returns them. Raises UsageError."""
+def classify_at_endpoint(endpoint: str, options: ClassifyOptions) -> tuple[list[LabelRow], str]:
+    """As `classify_image`, as a deployed API returns them. Raises UsageError."""
     from local.endpoint import api_at
 
-    names = ("labels", "labelset", "neighbours", "limit")
+    names = ("labels", "labelset", "neighbours", "limit", "shots")
     fields = {name: value for name in names if (value := getattr(options, name)) is not None}
     with api_at(endpoint) as api:
         response = api.classify(image_bytes(options.image), **fields)
-    return [dict(each) for each in response["labels"]]
+    rows = [dict(each) for each in response["labels"]]
+    # A server of an earlier release does not send it.
+    learned = response.get("learned")
+    return rows, _sentence(learned) if learned else ""
+
+
+def _sentence(learned: LearnedLabels) -> str:
+    from imagesearch.classification.few_shot import sentence
+
+    accuracy = learned["accuracy_before"], learned["accuracy_after"]
+    return sentence(learned["examples"], accuracy, learned["margin"] or 0, learned["reason"] or "")
 
 
 def _label_row(scored: LabelScore) -> LabelRow:

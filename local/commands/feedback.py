@@ -137,7 +137,7 @@ def forget_feedback(
 
     place = place_of(origin, folder, data_dir, model)
     day, name = before.date().isoformat() if before else None, pseudonym(user) if user else None
-    keys = list(forgotten_keys(place, day, name))
+    keys = list(forgotten_keys(place.store, day, name))
     adapters = place.adapters
     in_use = adapters.pointer().number
     # Marked first: if the deletion is interrupted, no adapter of deleted feedback is in use.

@@ -16,7 +16,9 @@ from local.workspace import selected_workspace
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from imagesearch.classification.examples import NamedExamples
     from imagesearch.classification.label_sets import LabelSets
+    from local.workspace import Workspace
 
 MAX_LABELS = 10_000_000
 
@@ -38,6 +40,15 @@ def put(
     add: Annotated[
         bool, typer.Option("--add", help="Add to the labels of the set instead of replacing them.")
     ] = False,
+    examples: Annotated[
+        Path | None,
+        typer.Option(
+            "--examples",
+            metavar="FILE",
+            help="Text file with one example a line: the label, a tab and the path of an image in"
+            " the indexed folder. Classification learns from them if that proves better.",
+        ),
+    ] = None,
     folder: Folder = None,
     as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
@@ -48,8 +59,12 @@ def put(
 
     from local.tables import print_json_lines
 
+    if add and examples:
+        raise UsageError("give either --add or --examples: a set with examples is replaced")
+    workspace = selected_workspace(folder, data_dir)
     sets = label_sets(folder, data_dir, model)
-    put_labels(sets, name, file, add, Console(stderr=True))
+    named = read_examples(examples, workspace) if examples else None
+    put_labels(sets, name, file, add, Console(stderr=True), named)
     if as_json:
         print_json_lines([{"name": name, "labels": sets.counts()[name]}])
 
@@ -104,7 +119,14 @@ def label_sets(folder: Path | None, data_dir: Path, model: str | None) -> LabelS
     return bootstrap.label_sets(settings_of(workspace, used))
 
 
-def put_labels(sets: LabelSets, name: str, file: Path, add: bool, console: Console) -> None:
+def put_labels(
+    sets: LabelSets,
+    name: str,
+    file: Path,
+    add: bool,
+    console: Console,
+    examples: NamedExamples | None = None,
+) -> None:
     """Replace a set, or add to it. Raises UsageError, and the errors of the use case."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -112,22 +134,53 @@ def put_labels(sets: LabelSets, name: str, file: Path, add: bool, console: Conso
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("embedding labels", total=len(labels))
-        write = sets.add if add else sets.replace
-        write(name, labels, progress=lambda count: progress.advance(task, count))
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+
+        if add:
+            sets.add(name, labels, advance)
+            learned = None
+        else:
+            learned = sets.replace(name, labels, advance, examples)
     console.print(f"{name}: {len(labels):,} labels", highlight=False, markup=False)
+    if learned:
+        console.print(learned.sentence(), highlight=False, markup=False, soft_wrap=True)
 
 
 def read_labels(file: Path) -> list[str]:
     """The lines that are not blank, without repetitions. Raises UsageError, InvalidQuery."""
     from imagesearch.classification.prompts import checked_labels
 
+    labels = _lines(file)
+    if not labels:
+        raise UsageError(f"{file} has no labels: write one label a line")
+    return checked_labels(labels, MAX_LABELS)
+
+
+def read_examples(file: Path, workspace: Workspace) -> NamedExamples:
+    """The ids of the images that a file names, by label. Raises UsageError."""
+    from imagesearch.classification.examples import NamedExamples
+    from imagesearch.domain.images import ImageRef
+
+    bucket = workspace.folder.as_uri()
+    ids: dict[str, list[str]] = {}
+    for number, line in enumerate(_lines(file), start=1):
+        label, tab, path = (part.strip() for part in line.partition("\t"))
+        if not (label and tab and path):
+            raise UsageError(
+                f"{file}, line {number}: write a label, a tab and the path of an image"
+            )
+        ids.setdefault(label, []).append(ImageRef(bucket, path).id)
+    return NamedExamples(ids)
+
+
+def _lines(file: Path) -> list[str]:
+    """The lines that are not blank. Raises UsageError."""
     try:
         lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is not UTF-8 text: save it as UTF-8") from error
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
-    labels = [line for line in lines if line.strip()]
-    if not labels:
-        raise UsageError(f"{file} has no labels: write one label a line")
-    return checked_labels(labels, MAX_LABELS)
+    return [line for line in lines if line.strip()]

@@ -58,6 +58,13 @@ def serve(
     allow_urls: Annotated[
         bool, typer.Option("--allow-urls", help="Allow image URLs, which the server fetches.")
     ] = False,
+    feedback_texts: Annotated[
+        bool,
+        typer.Option(
+            "--feedback-texts",
+            help="Store the texts of queries with feedback, for `models compare --feedback`.",
+        ),
+    ] = False,
     exclude: Exclude = None,
     no_default_excludes: NoDefaultExcludes = False,
     data_dir: DataDir = DATA_DIR,
@@ -92,6 +99,7 @@ def serve(
         raise Interrupted(RESUMABLE) from stopped
     try:
         permissions = Permissions(allow_uploads, allow_delete, allow_urls)
+        os.environ["FEEDBACK_TEXTS"] = str(feedback_texts)
         serve_folder(workspace, selection, host, port, permissions, console, forget_missing, root)
     except KeyboardInterrupt:
         return

@@ -86,14 +86,14 @@ def tune_place(
     """Fit an adapter, and use it if it is better. Raises UsageError, and the use case's errors."""
     # The matrices are small: on a busy machine, synchronizing threads takes most of the time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from local.tuning import opinions_of, place_of, stored_lines, tuned
+    from local.tuning import place_of
 
-    place = place_of(origin, folder, data_dir, model)
-    opinions = opinions_of(place, _lines(feedback) if feedback else stored_lines(place))
+    tuner = place_of(origin, folder, data_dir, model).tuner
+    opinions = tuner.opinions_in(_lines(feedback)) if feedback else tuner.opinions()
     if not opinions:
-        model = place.adapters.space.model
+        model = tuner.adapters.space.model
         return TuneResult([f"no opinions on queries of the model {model}: not adopted."])
-    found = tuned(place, opinions)
+    found = tuner.run(opinions)
     return TuneResult(found.sentences(), found)
 
 

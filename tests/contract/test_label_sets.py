@@ -1,14 +1,27 @@
 """Label sets on every index: replaced atomically, embedded once, searched by size."""
 
 import hashlib
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from imagesearch.classification.classifier import Classifier
+from imagesearch.classification.examples import (
+    MAX_EXAMPLES,
+    MAX_SHOTS,
+    LabelSource,
+    NamedExamples,
+    RecordedExamples,
+)
 from imagesearch.classification.label_sets import MAX_SETS, LabelSets, set_ref
 from imagesearch.classification.prompts import LabelEncoder, Prompts
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
+from imagesearch.domain.ports import Delete, Put
+from imagesearch.domain.queries import StoredQuery
+from imagesearch.search.query_encoder import QueryEncoder
 from tests.contract.conftest import DIMENSION, NOON
+from tests.support.fakes import FakeImages
 
 
 class Texts:
@@ -211,3 +224,81 @@ def test_a_read_only_label_store_changes_no_set(settled, subject, texts):
         with pytest.raises(NotAllowed, match="all keys share"):
             write()
     assert labels(reader, "pets") == ["dog"]
+
+
+@pytest.fixture
+def pets(subject, document):
+    """Eight images of each kind of pet, which no label describes: the ids by label, and vectors."""
+    draw = np.random.default_rng(0)
+    ids, vectors = {}, {}
+    for number, label in enumerate(("Velnor", "Kastrix", "Omdera")):
+        for each in range(8):
+            vector = np.eye(DIMENSION)[number] + 0.18 * draw.normal(size=DIMENSION)
+            made = document(f"{label}/{each}.png", metadata={"label": label})
+            vectors[made.ref] = (vector / np.linalg.norm(vector)).astype(np.float32)
+            ids.setdefault(label, []).append(made.ref.id)
+            subject.store(Put(made, vectors[made.ref], None))
+    return ids, vectors
+
+
+def test_a_set_learns_from_examples_and_says_so(settled, subject, pets):
+    ids, vectors = pets
+    result = settled.replace("pets", list(ids), examples=NamedExamples(ids))
+    assert (result.used, result.examples) == (True, 24)
+    assert settled.page("pets", None, 10).learned == result
+    few = settled.few_shot("pets")
+    encoder = LabelEncoder(Texts(), Prompts(("{}",)))
+    for ref, vector in vectors.items():
+        best = max(few.shares(encoder, vector), key=lambda each: each[1])
+        assert best[0] == ref.collection
+    settled.replace("pets", list(ids))
+    assert settled.few_shot("pets") is None
+    assert settled.page("pets", None, 10).learned is None
+
+
+def test_a_deleted_image_is_no_example_any_more(subject, pets):
+    ids, vectors = pets
+    clock = [NOON]
+    sets = LabelSets(
+        lambda: subject.index, LabelEncoder(Texts(), Prompts(("{}",))), lambda: clock[0]
+    )
+    sets.replace("pets", list(ids), examples=NamedExamples(ids))
+    subject.settle()
+    assert sets.few_shot("pets").result.examples == 24
+    for ref in vectors:
+        subject.store(Delete(ref, subject.version(ref)))
+    clock[0] += timedelta(minutes=2)
+    result = sets.few_shot("pets").result
+    assert (result.examples, result.used) == (0, False)
+
+
+def test_examples_are_indexed_images_of_labels_of_the_set_within_the_limits(settled, pets):
+    ids, _ = pets
+    labels = list(ids)
+    with pytest.raises(NotFound, match="examples of 'Velnor'"):
+        settled.replace("pets", labels, examples=NamedExamples({"Velnor": ["unknown"]}))
+    many = [f"{number}" for number in range(MAX_EXAMPLES + 1)]
+    for wrong in ({"cat": ids["Velnor"]}, {"Velnor": many[: MAX_SHOTS + 1]}, {"Velnor": many}):
+        with pytest.raises(InvalidQuery) as raised:
+            settled.replace("pets", labels, examples=NamedExamples(wrong))
+        assert raised.value.code == "invalid_examples"
+    assert settled.counts() == {}
+    settled.replace("pets", labels, examples=NamedExamples(ids))
+    with pytest.raises(InvalidQuery) as raised:
+        settled.add("pets", ["cat"])
+    assert raised.value.code == "labelset_has_examples"
+
+
+def test_labels_of_indexed_images_are_examples(settled, subject, pets):
+    _, vectors = pets
+    encoder = LabelEncoder(Texts(), Prompts(("{}",)))
+    queries = QueryEncoder(subject.index, Texts(), FakeImages())
+    classifier = Classifier(queries, encoder, settled)
+    for source in LabelSource:
+        examples = RecordedExamples(7, source)
+        for ref in list(vectors)[::8]:
+            found = classifier.by_labels(
+                StoredQuery(ref.id), ["Velnor", "Kastrix", "Omdera"], examples
+            )
+            assert found.labels[0].label == ref.collection
+            assert (found.learned.used, found.learned.examples) == (True, 21)

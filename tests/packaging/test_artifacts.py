@@ -17,7 +17,7 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("function", ["FetchModel", "IndexImages", "Reconcile", "Search"])
+@pytest.mark.parametrize("function", ["FetchModel", "IndexImages", "Reconcile", "Search", "Tune"])
 def test_a_function_with_its_layers_is_below_the_size_limit_of_lambda(shipped, function):
     parts = (function, "ImageSearchLayer", "StarterModelLayer")
     assert sum(size(shipped[part]) for part in parts) < OUR_LIMIT < UNZIPPED_LIMIT
@@ -36,6 +36,7 @@ def test_a_function_contains_only_its_own_package(shipped):
         assert [path.name for path in shipped[function].iterdir()] == ["index_images"]
     assert [path.name for path in shipped["Search"].iterdir()] == ["search"]
     assert [path.name for path in shipped["Reconcile"].iterdir()] == ["reconcile"]
+    assert [path.name for path in shipped["Tune"].iterdir()] == ["tune"]
     assert [path.name for path in shipped["FetchModel"].iterdir()] == ["fetch_model"]
 
 

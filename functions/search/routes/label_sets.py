@@ -1,13 +1,14 @@
 """Label set routes: list, read, write and delete stored sets of labels."""
 
 from functools import partial
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from aws_lambda_powertools.event_handler.request import Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from imagesearch.classification.examples import MAX_LABELS_WITH_EXAMPLES, NamedExamples
 from imagesearch.classification.prompts import checked_labels
 
 from ..requests import (
@@ -20,7 +21,7 @@ from ..requests import (
 )
 from ..responses import Cursor, ResponseModel, json_response
 from ..routing import NOT_FOUND, UNAVAILABLE, Dependencies, LogFields, Operation
-from .classify import Label
+from .classify import ExampleIds, Label, LearnedLabels, learned_labels
 
 # Embedding them takes CLIP some seconds at three prompts per label; API Gateway times out after 29.
 MAX_WRITTEN = 300
@@ -47,7 +48,11 @@ DELETE = "Delete a label set"
 ADD_RULES = f"""Up to {MAX_WRITTEN} labels per request: each is embedded before the response is
 sent. Create a larger set with PUT and add the rest with POST; `imagesearch labels put` does this
 from a file."""
-REPLACE_RULES = f"{ADD_RULES} Labels that the set has already are not embedded again."
+REPLACE_RULES = f"""{ADD_RULES} Labels that the set has already are not embedded again.
+
+With `examples`, classification by up to {MAX_LABELS_WITH_EXAMPLES} labels learns from indexed
+images if that proves better on held-out examples; `learned` in the response states the result. A
+set with examples is changed with PUT only."""
 WRITE_ERRORS = (404, 413, 415, 503)
 
 
@@ -62,6 +67,18 @@ class PostedLabels(BaseModel):
     def checked(self) -> list[str]:
         """Raises InvalidQuery."""
         return checked_labels(self.labels, MAX_WRITTEN)
+
+
+Posted = TypeVar("Posted", bound=PostedLabels)
+
+
+class PostedLabelSet(PostedLabels):
+    examples: ExampleIds | None = None
+
+    def named(self) -> NamedExamples | None:
+        if not self.examples:
+            return None
+        return NamedExamples({label.strip(): ids for label, ids in self.examples.items()})
 
 
 class LabelSet(ResponseModel):
@@ -81,6 +98,10 @@ class LabelSetLabels(ResponseModel):
     name: Name
     count: Count
     labels: Annotated[list[str], Field(description="The labels of this page.")]
+    learned: Annotated[
+        LearnedLabels | None,
+        Field(description="What was learned from the examples; null without examples."),
+    ]
     cursor: Cursor
 
 
@@ -89,12 +110,21 @@ class Written(ResponseModel):
     written: Annotated[int, Field(ge=0, description="Number of distinct labels in the request.")]
 
 
+class Replaced(Written):
+    learned: Annotated[
+        LearnedLabels | None,
+        Field(description="What was learned from the examples; null without examples."),
+    ]
+
+
 class Deleted(ResponseModel):
     name: Name
     deleted: Annotated[bool, Field(description="Always true: a missing set is an error.")]
 
 
-LABELS = RequestBody(PostedLabels, {"labels": {"labels": ["a red fox", "an arctic fox", "a wolf"]}})
+EXAMPLE_LABELS = {"labels": {"labels": ["a red fox", "an arctic fox", "a wolf"]}}
+LABELS = RequestBody(PostedLabels, EXAMPLE_LABELS)
+LABELED = RequestBody(PostedLabelSet, EXAMPLE_LABELS)
 
 
 class LabelSetRoutes:
@@ -110,7 +140,15 @@ class LabelSetRoutes:
         return [
             get(SETS, self.label_sets, LabelSetList, LIST, UNAVAILABLE),
             get(SET, self.label_set, LabelSetLabels, READ, NOT_FOUND),
-            put(SET, self.put_label_set, Written, REPLACE, WRITE_ERRORS, REPLACE_RULES, LABELS),
+            put(
+                SET,
+                self.put_label_set,
+                Replaced,
+                REPLACE,
+                WRITE_ERRORS,
+                REPLACE_RULES,
+                LABELED,
+            ),
             post(LABELS_OF_SET, self.add_labels, Written, ADD, WRITE_ERRORS, ADD_RULES, LABELS),
             delete(SET, self.delete_label_set, Deleted, DELETE, NOT_FOUND),
         ]
@@ -125,16 +163,24 @@ class LabelSetRoutes:
     ) -> Response[Any]:
         page = self._sets.page(name, cursor, limit)
         return json_response(
-            LabelSetLabels(name=page.name, count=page.count, labels=page.labels, cursor=page.cursor)
+            LabelSetLabels(
+                name=page.name,
+                count=page.count,
+                labels=page.labels,
+                learned=learned_labels(page.learned),
+                cursor=page.cursor,
+            )
         )
 
     def put_label_set(self, name: SetName, request: Request) -> Response[Any]:
-        labels = self._labels(request)
-        self._sets.replace(name, labels)
-        return json_response(Written(name=name, written=len(labels)))
+        posted = self._posted(request, PostedLabelSet)
+        labels, named = posted.checked(), posted.named()
+        found = self._sets.replace(name, labels, examples=named)
+        learned = learned_labels(found)
+        return json_response(Replaced(name=name, written=len(labels), learned=learned))
 
     def add_labels(self, name: SetName, request: Request) -> Response[Any]:
-        labels = self._labels(request)
+        labels = self._posted(request, PostedLabels).checked()
         self._sets.add(name, labels)
         return json_response(Written(name=name, written=len(labels)))
 
@@ -142,9 +188,9 @@ class LabelSetRoutes:
         self._sets.delete(name)
         return json_response(Deleted(name=name, deleted=True))
 
-    def _labels(self, request: Request) -> list[str]:
+    def _posted(self, request: Request, model: type[Posted]) -> Posted:
         event = request.resolved_event
         require_json(event.headers.get("content-type", ""))
-        labels = posted_json(event, PostedLabels).checked()
-        self._log(labels=len(labels))
-        return labels
+        posted = posted_json(event, model)
+        self._log(labels=len(posted.labels))
+        return posted

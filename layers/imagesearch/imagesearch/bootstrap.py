@@ -57,7 +57,7 @@ from imagesearch.learning.live import LiveAdapter
 from imagesearch.object_cache import Cached
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.query_language import Alternative, LanguageNotices
-from imagesearch.search.relevance import Relevance
+from imagesearch.search.relevance import Modality, Relevance
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.settings import Settings
@@ -67,6 +67,9 @@ from imagesearch.uploads import Permissions, UploadService
 if TYPE_CHECKING:
     from imagesearch.adapters.filesystem.image_store import FolderStore
     from imagesearch.adapters.s3.model_folder import S3ModelFolder
+    from imagesearch.calibration.evidence import CalibrationVectors
+    from imagesearch.calibration.relevance_fit import Backgrounds
+    from imagesearch.learning.tuner import Tuner
 
 # The search function reads the pointer to the adapter at most this often.
 ADAPTER_SECONDS = 60.0
@@ -157,6 +160,47 @@ def query_adapter(settings: Settings) -> LiveAdapter | None:
     return LiveAdapter(adapter_store(settings.model_uri, store), seconds)
 
 
+def tuner(model_uri: str, store: DerivedStore) -> "Tuner":
+    """The use case that tunes the query adapter of a model; loads the model when it runs."""
+    from imagesearch.learning.tuner import Tuner
+
+    return Tuner(
+        store,
+        adapter_store(model_uri, store),
+        partial(_sample_vectors, model_uri),
+        partial(_backgrounds, model_uri),
+    )
+
+
+def _sample_vectors(model_uri: str, image_queries: bool) -> "CalibrationVectors":
+    from imagesearch.calibration.calibration_set import shipped_set
+    from imagesearch.embedding.self_test.edits import PillowEditor
+    from imagesearch.embedding.self_test.onnx_model import OnnxModel
+    from imagesearch.learning.sample_vectors import sample_vectors
+
+    manifest = manifest_of(model_uri)
+    text = manifest.text
+    names = [manifest.image.graph, text.graph, text.tokenizer, text.projection]
+    model = OnnxModel(_model_folder(model_uri, [name for name in names if name]), manifest)
+    try:
+        return sample_vectors(model, shipped_set(), PillowEditor(), image_queries=image_queries)
+    finally:
+        model.close()
+
+
+def _backgrounds(model_uri: str) -> "Backgrounds":
+    from imagesearch.calibration.relevance_fit import Backgrounds
+
+    found = relevance_of(model_uri)
+    if found is None:
+        raise ConfigurationError(
+            f"{model_uri} is not calibrated", "run `imagesearch models calibrate` first"
+        )
+    return Backgrounds(
+        found.background(Modality.TEXT).vectors, found.background(Modality.IMAGE).vectors
+    )
+
+
 def adapter_store(model_uri: str, store: DerivedStore) -> AdapterStore:
     """The adapters of a model in a derived store."""
     manifest = manifest_of(model_uri)
@@ -174,10 +218,16 @@ def classifier(settings: Settings, scope: Scope | None = None) -> Classifier:
 def label_sets(settings: Settings, scope: Scope | None = None) -> LabelSets:
     """The label sets, whose index is opened on first use.
 
-    Label sets are shared by all keys and read-only for keys that are bound to collections.
+    Label sets and what they have learned from examples are shared by all keys, and read-only for
+    keys that are bound to collections.
     """
     index = partial(_label_index, settings)
-    return LabelSets(index, _label_encoder(settings), read_only=scope is not None)
+    return LabelSets(
+        index,
+        _label_encoder(settings),
+        open_images=partial(vector_index, settings),
+        read_only=scope is not None,
+    )
 
 
 def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
@@ -192,7 +242,11 @@ def feedback(settings: Settings, scope: Scope | None = None) -> Feedback:
 
 
 def _search_ids(settings: Settings) -> SearchIds:
-    return SearchIds(manifest_of(settings.model_uri).name, derived_store(settings))
+    return SearchIds(
+        manifest_of(settings.model_uri).name,
+        derived_store(settings),
+        texts=settings.feedback_texts,
+    )
 
 
 def duplicate_groups(settings: Settings, scope: Scope | None = None) -> DuplicateFinder:

@@ -55,7 +55,8 @@ class Feedback:
     def _event(
         self, searched: Searched, image_id: str, image: Embedding, relevant: bool
     ) -> dict[str, object]:
-        return {
+        text = {} if searched.text is None else {"query_text": searched.text}
+        return text | {
             "time": searched.time.isoformat(),
             "model": self._ids.model,
             "image_space": self._image_space,

@@ -44,6 +44,7 @@ class Settings(BaseModel):
     read_tags: record the tags of S3 objects.
     allow_uploads, allow_delete: permit changes of the bucket.
     allow_urls: permit downloading images by URL.
+    feedback_texts: store the texts of queries with feedback.
     exclude: patterns of excluded files of a folder, one a line in the syntax of gitignore.
     default_excludes: exclude temporary and hidden files of other software.
     own_folders: folders with data of imagesearch, which are always excluded: `file:///folder`,
@@ -75,6 +76,7 @@ class Settings(BaseModel):
     allow_uploads: bool = False
     allow_delete: bool = False
     allow_urls: bool = False
+    feedback_texts: bool = False
     exclude: str = ""
     default_excludes: bool = True
     own_folders: str = ""

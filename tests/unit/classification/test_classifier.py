@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from imagesearch.classification.classifier import MAX_LABELS, Classifier, LabelSource, Vote
+from imagesearch.classification.classifier import MAX_LABELS, Classifier, Vote
+from imagesearch.classification.examples import LabelSource
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import MAX_LABEL, LabelEncoder, Prompts, checked_labels
 from imagesearch.domain.errors import InvalidQuery, NotFound, Unavailable, UnreadableImage

@@ -10,10 +10,12 @@ from functions.search.handler import KeyScopes, make_handler
 from functions.search.request_log import RequestLog
 from imagesearch.access import Scope, ScopedIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
+from imagesearch.classification.classifier import Classifier
 from imagesearch.duplicates.checker import DuplicateChecker
 from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.duplicates.linker import Linker
 from imagesearch.embedding.manifest import DuplicateWeights
+from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.searcher import Searcher
 from tests.support.fakes import picture, ref
 from tests.support.handlers import CONTEXT, http, parse_response
@@ -31,7 +33,7 @@ def index(tmp_path):
 
 
 @pytest.fixture
-def ask(dependencies, index, texts, images, logger, metrics, fill):
+def ask(dependencies, index, texts, images, labels, label_sets, logger, metrics, fill):
     """Sends a request with the key of this id; `cat-shop` has the scope `cats`."""
     fill({key: picture(f"a picture of {key}") for key in KEYS} | {"dogs/2.png": picture("broken")})
 
@@ -42,6 +44,7 @@ def ask(dependencies, index, texts, images, logger, metrics, fill):
             searcher=Searcher(seen, texts, images),
             duplicate_groups=DuplicateFinder(seen),
             duplicate_check=DuplicateChecker(seen, images, WEIGHTS),
+            classifier=Classifier(QueryEncoder(seen, texts, images), labels, label_sets),
         )
 
     bound = KeyScopes({"cat-shop": CATS}, scope_of)
@@ -129,3 +132,16 @@ def test_duplicates_outside_the_scope_are_not_returned(ask, index, fill):
     assert match["image"]["key"] == "cats/3.png"
     outside = {"id": ref("dogs/3.png").id}
     assert ask("cat-shop", "POST", "/v1/duplicates/check", outside).status == 404
+
+
+def test_examples_outside_the_key_scope_are_as_unknown_ones(ask):
+    def classify(**fields):
+        body = {"id": ref("cats/1.png").id, "labels": ["cats", "dogs"], **fields}
+        return ask("cat-shop", "POST", "/v1/classify", body)
+
+    seen, hidden = ref("cats/2.png").id, ref("dogs/1.png").id
+    assert classify(examples={"cats": [seen]}).json["learned"]["examples"] == 1
+    for id in (hidden, "unknown"):
+        answer = classify(examples={"cats": [seen], "dogs": [id]})
+        assert (answer.status, answer.error) == (404, "not_found")
+    assert classify(shots=5, source="collection").json["learned"]["examples"] == 1

@@ -143,6 +143,7 @@ TYPES = {
     "Upload": responses.Upload,
     "ScoredLabel": responses.ScoredLabel,
     "ClassifyResult": responses.Classified,
+    "LearnedLabels": responses.LearnedLabels,
     "DuplicateGroup": responses.DuplicateGroup,
     "DuplicateMatch": responses.DuplicateMatch,
     "DuplicateAnswer": responses.DuplicateCheck,
@@ -169,7 +170,7 @@ NOT_TYPED = {
         "LabelSetLabels",
         "CollectionList",
     ),
-    *("Deleted", "DeletedImage", "Kept", "Written"),
+    *("Deleted", "DeletedImage", "Kept", "Written", "Replaced"),
 }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesearch.domain.errors import ConfigurationError, NotFound
-from imagesearch.learning.adapters import Adapter, Space, adapter_of
+from imagesearch.learning.adapters import Adapter, AdapterStore, Space, adapter_of
 from imagesearch.learning.live import LiveAdapter
 from imagesearch.search.query_adapter import MAX_SHIFT, QueryMap
 from imagesearch.search.relevance import Curve, Modality
@@ -133,3 +133,12 @@ def test_an_adapter_of_forgotten_opinions_cannot_be_used(adapters, before, user)
         adapters.use(1)
     assert adapters.mark_forgotten("2027-01-01", None) == [2]
     assert adapters.pointer().number is None
+
+
+def test_adapters_of_other_models_with_forgotten_opinions_are_marked_too(adapters, derived):
+    other = AdapterStore(derived, replace(SPACE, digest="f" * 16))
+    other.add(replace(adapter(1), space=other.space))
+    adapters.add(adapter(1, users=("def",)))
+    assert adapters.mark_forgotten("", "abc") == []
+    assert other.pointer().forgotten == {1}
+    assert (other.pointer().number, adapters.pointer().number) == (None, 1)

@@ -46,7 +46,7 @@ WITHOUT_ROWS = {"verify": (0, False), "feedback export": (1, False)}
 # those on AWS, and test_rejections.py and test_pulled_starter.py the self-test of models.
 OTHERS = {
     *("serve", "push", "backfill", "redrive", "smoke"),
-    *("adapters list", "adapters use", "adapters compare"),
+    *("adapters list", "adapters use", "adapters compare", "adapters history"),
     *("models pull", "models calibrate", "models compare"),
 }
 

@@ -6,38 +6,40 @@ import pytest
 
 from imagesearch.adapters.filesystem.derived_store import FolderDerived
 from imagesearch.feedback import pseudonym
-from local.tuning import Place, feedback_keys, forgotten_keys, stored_lines
+from imagesearch.learning.tuner import stored_lines
+from local.tuning import forgotten_keys
 
 ANNA = pseudonym("key-of-anna")
 
 
 @pytest.fixture
-def place(tmp_path) -> Place:
+def feedback(tmp_path) -> FolderDerived:
     store = FolderDerived(tmp_path)
     for day, user in (("2026/01/01", ANNA), ("2026/01/02", ""), ("2025/12/31", "other")):
         record = json.dumps({"time": day, "user": user}).encode()
         store.put(f"feedback/{day}/a.json", record, "application/json")
     store.put("feedback/2026/01/03/damaged.json", b"{", "application/json")
     store.put("thumbnails/a.webp", b"", "image/webp")
-    return Place(tmp_path.as_uri(), store, tmp_path)
+    return store
 
 
 def days(keys):
     return [key.removeprefix("feedback/").rpartition("/")[0] for key in keys]
 
 
-def test_feedback_is_read_by_day(place):
-    every = ["2025/12/31", "2026/01/01", "2026/01/02", "2026/01/03"]
-    assert days(feedback_keys(place.uri)) == every
-    assert [json.loads(line)["time"] for line in list(stored_lines(place))[:3]] == every[:3]
+def test_feedback_is_read_by_day(feedback):
+    *records, damaged = stored_lines(feedback)
+    days = [json.loads(line)["time"] for line in records]
+    assert days == ["2025/12/31", "2026/01/01", "2026/01/02"]
+    assert damaged == "{"
 
 
-def test_feedback_before_a_day_is_forgotten(place):
-    assert days(forgotten_keys(place, "2026-01-02", None)) == ["2025/12/31", "2026/01/01"]
+def test_feedback_before_a_day_is_forgotten(feedback):
+    assert days(forgotten_keys(feedback, "2026-01-02", None)) == ["2025/12/31", "2026/01/01"]
 
 
-def test_feedback_of_a_user_is_forgotten(place):
-    assert days(forgotten_keys(place, None, ANNA)) == ["2026/01/01"]
+def test_feedback_of_a_user_is_forgotten(feedback):
+    assert days(forgotten_keys(feedback, None, ANNA)) == ["2026/01/01"]
 
 
 def test_a_pseudonym_does_not_contain_the_key_id():

@@ -58,3 +58,11 @@ def test_an_id_of_another_model_or_a_made_up_one_is_invalid(at):
         with pytest.raises(InvalidQuery) as raised:
             ids.find(each)
         assert raised.value.code == "invalid_search_id"
+
+
+def test_the_text_of_a_query_is_stored_only_if_the_operator_says_so(derived, at):
+    assert at().find(at().record(CAT, VECTOR)).text is None
+    assert not any(b"a cat" in data for data, _ in derived.files.values())
+    ids = SearchIds("starter", derived, lambda: NOON, texts=True)
+    assert ids.find(ids.record(CAT, VECTOR)).text == "a cat"
+    assert ids.find(ids.record(StoredQuery("x"), VECTOR)).text is None

@@ -14,8 +14,10 @@ from tests.support.paths import REPOSITORY
 
 
 def test_synchronous_functions_use_snapstart(template, functions):
-    assert set(functions) == {"FetchModel", "IndexImages", "IndexNextModel", "Reconcile", "Search"}
-    for name in ("FetchModel", "IndexNextModel", "Reconcile"):
+    assert set(functions) == {
+        *("FetchModel", "IndexImages", "IndexNextModel", "Reconcile", "Search", "Tune")
+    }
+    for name in ("FetchModel", "IndexNextModel", "Reconcile", "Tune"):
         assert functions[name]["SnapStart"] == {"ApplyOn": "None"}
     for function, parameter in (("Search", "SearchSnapStart"), ("IndexImages", "IndexSnapStart")):
         assert functions[function]["SnapStart"] == {"ApplyOn": {"Ref": parameter}}
@@ -126,6 +128,12 @@ def test_urls_are_not_fetched_by_default(template):
     assert template["Parameters"]["AllowUrls"]["Default"] == "false"
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     assert variables["ALLOW_URLS"] == {"Ref": "AllowUrls"}
+
+
+def test_texts_of_queries_are_not_stored_by_default(template):
+    assert template["Parameters"]["FeedbackTexts"]["Default"] == "false"
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["FEEDBACK_TEXTS"] == {"Ref": "FeedbackTexts"}
 
 
 WORK = ("ImageQueue", "BackfillQueue", "NextModelQueue")
@@ -324,6 +332,20 @@ def test_bucket_and_index_are_compared_daily_unless_the_schedule_is_none(templat
     assert timer["Properties"]["ScheduleExpression"] == {"Ref": "ReconcileSchedule"}
     (target,) = timer["Properties"]["Targets"]
     assert target["Arn"] == {"Ref": "Reconciliation"}
+
+
+def test_tuning_runs_on_a_schedule_that_is_off_by_default(template, resources):
+    schedule = template["Parameters"]["TuneSchedule"]
+    assert schedule["Default"] == "none"
+    assert (
+        schedule["AllowedPattern"] == template["Parameters"]["ReconcileSchedule"]["AllowedPattern"]
+    )
+    for name in ("Tune", "TuneRole", "TuneLog"):
+        assert resources[name]["Condition"] == "Tunes"
+        assert not Deployment().exists(name)
+        assert Deployment(TuneSchedule="rate(7 days)").exists(name)
+    [timer] = resources["Tune"]["Properties"]["Events"].values()
+    assert (timer["Type"], timer["Properties"]["Schedule"]) == ("Schedule", {"Ref": "TuneSchedule"})
 
 
 def test_a_reconciliation_leaves_time_and_concurrency(functions):

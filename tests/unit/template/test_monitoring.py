@@ -14,6 +14,10 @@ from aws_lambda_powertools.metrics import EphemeralMetrics
 from functions.index_images.composition import build_handler as build_index_handler
 from functions.search.composition import build_handler as build_search_handler
 from functions.search.request_log import RequestLog
+from functions.tune.handler import make_handler as make_tune_handler
+from imagesearch.learning.tuning import Finding, Tuned
+from imagesearch.learning.validation import HeldOut
+from imagesearch.search.relevance import Modality
 from imagesearch.settings import Settings
 from tests.support.handlers import CONTEXT, http
 from tests.support.paths import REPOSITORY, STARTER_MODEL
@@ -145,9 +149,24 @@ def written(capsys, tmp_path) -> Callable[[str], list[dict[str, Any]]]:
         capsys.readouterr()
         build_index_handler(settings, FakeIndexer())({"Records": []}, CONTEXT)
         build_search_handler(settings, None)(http("GET", "/nothing"), CONTEXT)
+        metrics = EphemeralMetrics(
+            namespace="imagesearch", service="tune", default_dimensions={"stack": stack}
+        )
+        make_tune_handler(FakeTuner(), Logger(service=uuid4().hex), metrics)({}, CONTEXT)
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return written
+
+
+class FakeTuner:
+    """A tuner that found nothing to adopt."""
+
+    def opinions(self):
+        return []
+
+    def run(self, opinions, now):
+        test = HeldOut(12, 0.5, 0.5, 0.1)
+        return Tuned([Finding(Modality.TEXT, 40, 12, test, (0.9, 0.9), None)], None)
 
 
 class FakeIndexer:
@@ -189,7 +208,9 @@ def test_the_metrics_of_two_stacks_are_apart(written, template, lines):
 
 def test_a_metric_has_no_dimension_with_many_values(emitted):
     """Each combination of values is billed: a route and its error codes would be hundreds."""
-    assert {"route", "service", "stack"} == {name for _, *names in emitted for name in names}
+    assert {"queries", "route", "service", "stack"} == {
+        name for _, *names in emitted for name in names
+    }
 
 
 def test_the_dashboard_reads_error_codes_from_the_log_of_search(widgets):

@@ -12,7 +12,7 @@ from tests.support.paths import REPOSITORY
 
 INDEXING = ("IndexImagesRole", "IndexNextModelRole")
 OUR_ROLES = (*INDEXING, "SearchRole")
-ALL_ROLES = (*OUR_ROLES, "FetchModelRole", "ReconcileRole")
+ALL_ROLES = (*OUR_ROLES, "FetchModelRole", "ReconcileRole", "TuneRole")
 
 
 def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -314,6 +314,21 @@ def test_search_writes_feedback_and_cannot_read_it(allowed):
     actions, on = allowed("SearchRole")["WriteFeedback"]
     assert actions == ["s3:PutObject"]
     assert on == [{"Fn::Sub": "${DerivedBucket.Arn}/feedback/*"}]
+
+
+def test_tuning_reads_feedback_and_writes_adapters(allowed):
+    granted = allowed("TuneRole")
+    derived = {sid: granted[sid] for sid in ("ReadFeedback", "ManageAdapters", "ListFeedback")}
+    assert derived == {
+        "ReadFeedback": (["s3:GetObject"], [{"Fn::Sub": "${DerivedBucket.Arn}/feedback/*"}]),
+        "ManageAdapters": (
+            ["s3:GetObject", "s3:PutObject"],
+            [{"Fn::Sub": "${DerivedBucket.Arn}/adapters/*"}],
+        ),
+        "ListFeedback": (["s3:ListBucket"], [{"Fn::GetAtt": ["DerivedBucket", "Arn"]}]),
+    }
+    others = {"ReadModel", "ReadFetchedModel", "WriteLog", "Trace"}
+    assert granted.keys() - derived.keys() == others
 
 
 def test_reconciliation_reads_bucket_and_index_and_sends_messages(allowed):

@@ -1,20 +1,29 @@
-"""Use case: classify an image, zero-shot by labels or by a vote of its labeled neighbors."""
+"""Use case: classify an image by labels, zero-shot or with examples, or by a vote of neighbors."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeAlias
 
 import numpy as np
 
+from imagesearch.classification.examples import (
+    FewShot,
+    LabelSource,
+    NamedExamples,
+    RecordedExamples,
+    check_labels_of_examples,
+    few_shot,
+    named_images,
+    recorded_images,
+)
+from imagesearch.classification.few_shot import Learned
 from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import LabelEncoder, checked_labels
 from imagesearch.domain.errors import InvalidQuery, NotFound
-from imagesearch.domain.filters import Filter, MetadataRecorded, Recorded
-from imagesearch.domain.images import Document
+from imagesearch.domain.images import Embedding
 from imagesearch.domain.queries import Hit, ImageQuery, StoredQuery, UrlQuery, VectorQuery
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.timing import Stopwatch, Timing
@@ -25,27 +34,9 @@ MAX_NEIGHBORS = 100
 NEAREST_LABELS = 1_000
 # Temperature of the weights of votes: Wu et al. 2018, https://arxiv.org/abs/1805.01978
 _VOTE_TEMPERATURE = 0.07
-_METADATA_LABEL = "label"
 
 SingleImage: TypeAlias = ImageQuery | StoredQuery | UrlQuery
-
-
-class LabelSource(StrEnum):
-    """The field that holds the label of an indexed image."""
-
-    METADATA = "metadata.label"
-    COLLECTION = "collection"
-
-    @property
-    def filter(self) -> Filter:
-        if self is LabelSource.COLLECTION:
-            return Recorded("collection")
-        return MetadataRecorded(_METADATA_LABEL)
-
-    def label(self, document: Document) -> str:
-        if self is LabelSource.COLLECTION:
-            return document.ref.collection or ""
-        return document.metadata.get(_METADATA_LABEL, "")
+LabelExamples: TypeAlias = NamedExamples | RecordedExamples
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +59,16 @@ class LabelScore:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Labels, best first, whose scores sum to 1; `evidence` are the voters, nearest first."""
+    """Labels, best first, whose scores sum to 1; `evidence` are the voters, nearest first.
+
+    `learned` is what was found for the examples of the labels; None without examples.
+    """
 
     model: str
     took_ms: Timing
     labels: list[LabelScore]
     evidence: list[Hit]
+    learned: Learned | None = None
 
 
 class Classifier:
@@ -84,24 +79,55 @@ class Classifier:
         self._labels = labels
         self._sets = sets
 
-    def by_labels(self, image: SingleImage, labels: Sequence[str]) -> Classification:
-        """Zero-shot classification with up to `MAX_LABELS` labels; independent of the index."""
+    def by_labels(
+        self, image: SingleImage, labels: Sequence[str], examples: LabelExamples | None = None
+    ) -> Classification:
+        """Classification with up to `MAX_LABELS` labels: zero-shot, or learned from examples.
+
+        Zero-shot is independent of the index, and remains where examples do not prove better.
+        """
         checked = checked_labels(labels, MAX_LABELS)
         watch = Stopwatch()
         vectors = self._labels.encode_labels(checked)
         embedding = self._vectors.one(image)
         watch.embedded()
-        found = scored(self._labels, checked, (vectors @ embedding).tolist())
-        return Classification(self._labels.model, watch.read(), found, [])
+        if examples is None:
+            found = scored(self._labels, checked, (vectors @ embedding).tolist())
+            return Classification(self._labels.model, watch.read(), found, [])
+        return self._learned(self._few_shot(image, checked, vectors, examples), embedding, watch)
 
     def by_labelset(self, image: SingleImage, name: str) -> Classification:
-        """Zero-shot classification with the labels of a label set."""
+        """Classification with the labels of a set: zero-shot, or learned from its examples."""
         watch = Stopwatch()
         embedding = self._vectors.one(image)
         watch.embedded()
+        if learned := self._sets.few_shot(name):
+            return self._learned(learned, embedding, watch)
         nearest = self._sets.nearest(name, embedding, NEAREST_LABELS)
         found = scored(self._labels, *zip(*nearest, strict=True)) if nearest else []
         return Classification(self._labels.model, watch.read(), found, [])
+
+    def _few_shot(
+        self,
+        image: SingleImage,
+        labels: Sequence[str],
+        vectors: Embedding,
+        examples: LabelExamples,
+    ) -> FewShot:
+        index = self._vectors.index
+        if isinstance(examples, NamedExamples):
+            check_labels_of_examples(examples, labels)
+            images = named_images(index, examples)
+        else:
+            # As in a vote, an indexed image is no example for itself.
+            itself = (image.id,) if isinstance(image, StoredQuery) else ()
+            images = recorded_images(index, examples, labels, vectors.shape[1], itself)
+        return few_shot(self._labels, labels, vectors, images)
+
+    def _learned(self, few_shot: FewShot, embedding: Embedding, watch: Stopwatch) -> Classification:
+        shares = few_shot.shares(self._labels, embedding)
+        found = _sorted([LabelScore(*each) for each in shares])
+        return Classification(self._labels.model, watch.read(), found, [], few_shot.result)
 
     def by_neighbors(self, image: SingleImage, vote: Vote) -> Classification:
         """k-NN classification: a weighted vote of the nearest labeled images, without `image`."""
@@ -128,7 +154,10 @@ def scored(
 ) -> list[LabelScore]:
     """The softmax share of each label, highest first; equal shares in the order of the labels."""
     shares = encoder.probabilities(cosines).tolist()
-    found = map(LabelScore, labels, shares, cosines)
+    return _sorted(map(LabelScore, labels, shares, cosines))
+
+
+def _sorted(found: Iterable[LabelScore]) -> list[LabelScore]:
     return sorted(found, key=lambda one: (-one.score, -(one.similarity or 0.0), one.label))
 
 

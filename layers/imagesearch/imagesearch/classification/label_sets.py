@@ -3,18 +3,35 @@
 An index of its own holds a record for each set and a document for each label. The set's record
 names the current generation of its labels. Replacing a set writes a new generation, switches the
 record to it and deletes the old one, so that a search sees either the old set or the new one.
+
+The document of a label names its examples, which are images of the image index, and the set's
+record has the result of learning from them. Vectors of examples are not copied: a deleted image is
+no example any more.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeAlias, TypeVar
 
+import numpy as np
+
+from imagesearch.classification.examples import (
+    MAX_LABELS_WITH_EXAMPLES,
+    FewShot,
+    NamedExamples,
+    check_labels_of_examples,
+    few_shot,
+    known_images,
+    named_images,
+)
+from imagesearch.classification.few_shot import Learned, Strength
 from imagesearch.classification.prompts import LabelEncoder
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
 from imagesearch.domain.filters import KeyPrefix
@@ -25,12 +42,15 @@ from imagesearch.search.pagination import seal, unseal
 
 MAX_SETS = 100
 BUCKET = "labelsets"
-GENERATION = "generation"
+GENERATION, LEARNED, EXAMPLES = "generation", "learned", "examples"
 # The collection of the sets' records. Not a set name, which contains no dot.
 SETS = ".sets"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _WRITE_BATCH = 64
 _DELETE_BATCH = 500
+# Deleted images are examples for this long in a process that has fitted them.
+_FITTED_FOR = timedelta(seconds=60)
+_MAX_FITTED = 8
 
 Progress: TypeAlias = Callable[[int], object]
 T = TypeVar("T")
@@ -38,12 +58,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LabelPage:
-    """One page of the labels of a set; `count` is the number of labels in the whole set."""
+    """One page of the labels of a set; `count` is the number of labels in the whole set.
+
+    `learned` is what was found for its examples; None without examples.
+    """
 
     name: str
     count: int
     labels: list[str]
     cursor: str | None
+    learned: Learned | None = None
 
 
 class LabelSets:
@@ -59,37 +83,63 @@ class LabelSets:
         labels: LabelEncoder,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
+        open_images: Callable[[], VectorIndex] | None = None,
         read_only: bool = False,
     ) -> None:
+        """`open_images` opens the index of the images that can be examples."""
         self._open_index = open_index
         self._labels = labels
         self._clock = clock
+        self._open_images = open_images or open_index
         self._read_only = read_only
+        self._fitted: dict[str, tuple[str, datetime, FewShot]] = {}
 
     def replace(
-        self, name: str, labels: Sequence[str], progress: Progress = lambda _: None
-    ) -> None:
-        """Create a set or replace all its labels in one step.
+        self,
+        name: str,
+        labels: Sequence[str],
+        progress: Progress = lambda _: None,
+        examples: NamedExamples | None = None,
+    ) -> Learned | None:
+        """Create a set or replace all its labels and examples in one step.
 
         `progress` is called with the number of labels after each batch. Labels that the set already
         contains are not embedded again. Of two concurrent replacements, one raises Unavailable.
+
+        Returns what was found for the examples: they are used if the regression proves better than
+        zero-shot. Raises InvalidQuery for too many of them, NotFound for an unknown id.
         """
         _check_name(name)
         self._check_writable()
+        named = examples or NamedExamples({})
+        _check_examples(named, labels)
+        images = named_images(self._open_images(), named)
         known = self._stored(name)
         old = _generation(known)
         if not old and len(self._records()) >= MAX_SETS:
             raise _too_many_sets()
         new = collection_of(name, generation := uuid.uuid4().hex)
-        self._put_labels(new, labels, old and collection_of(name, old), progress)
-        record = set_record(name, generation, self._labels.model, self._clock())
+        self._put_labels(new, labels, old and collection_of(name, old), progress, named.ids)
+        found = None
+        if examples:
+            vectors = self._label_vectors(new, labels)
+            found = few_shot(self._labels, labels, vectors, images).result
+        record = set_record(name, generation, self._labels.model, self._clock(), found)
         self._write_record(Put(record, None, known.version if known else None))
         self._delete_generations(name, keep=new)
+        return found
 
     def add(self, name: str, labels: Sequence[str], progress: Progress = lambda _: None) -> None:
         """Add labels to an existing set; labels that it already contains do not change."""
         self._check_writable()
-        self._put_labels(self._collection(name), labels, None, progress)
+        collection = self._collection(name)
+        if _learned(self._stored(name)):
+            raise InvalidQuery(
+                f"the label set {name!r} has examples",
+                "replace it with PUT /v1/labelsets/{name}, with all labels and examples",
+                "labelset_has_examples",
+            )
+        self._put_labels(collection, labels, None, progress)
 
     def delete(self, name: str) -> None:
         """Delete a set and its labels."""
@@ -123,12 +173,51 @@ class LabelSets:
             self._index.count(labels),
             [label_of(record) for record in found[:limit]],
             seal([found[limit - 1].ref.key], request) if more else None,
+            _learned(self._stored(name)),
         )
+
+    def few_shot(self, name: str) -> FewShot | None:
+        """The classifier that has learned from the examples of a set; None without examples."""
+        stored = self._stored(name)
+        generation, result = _generation(stored), _learned(stored)
+        if not (generation and result):
+            return None
+        now = self._clock()
+        known, since, fitted = self._fitted.get(name, ("", now, None))
+        if fitted and known == generation and now - since < _FITTED_FOR:
+            return fitted
+        fitted, complete = self._fit(collection_of(name, generation), result)
+        if complete:
+            while len(self._fitted) >= _MAX_FITTED:
+                del self._fitted[next(iter(self._fitted))]
+            self._fitted[name] = generation, now, fitted
+        return fitted
 
     def nearest(self, name: str, embedding: Embedding, limit: int) -> list[tuple[str, float]]:
         """The `limit` labels nearest to an embedding [D], nearest first, with their cosines."""
         hits = self._index.search(VectorQuery(embedding, limit, self._collection(name)))
         return [(label_of(hit.document), hit.score) for hit in hits]
+
+    def _fit(self, collection: str, result: Learned) -> tuple[FewShot, bool]:
+        """Fit the stored examples; whether searches find all labels of the set already."""
+        selection = Selection(collection=collection)
+        records = self._index.list_documents(selection, limit=MAX_LABELS_WITH_EXAMPLES)
+        labels = [label_of(record) for record in records]
+        ids = {
+            label_of(record): record.metadata[EXAMPLES].split()
+            for record in records
+            if EXAMPLES in record.metadata
+        }
+        images = known_images(self._open_images(), NamedExamples(ids))
+        vectors = self._label_vectors(collection, labels)
+        few = few_shot(self._labels, labels, vectors, images, result)
+        return few, sum(map(len, ids.values())) == result.examples
+
+    def _label_vectors(self, collection: str, labels: Sequence[str]) -> Embedding:
+        """[C, D]"""
+        ids = [label_ref(collection, label).id for label in labels]
+        found = self._index.embeddings(ids)
+        return np.stack([found[id] for id in ids])
 
     @property
     def _index(self) -> VectorIndex:
@@ -157,7 +246,12 @@ class LabelSets:
         return self._index.get([set_ref(name).id]).get(set_ref(name).id)
 
     def _put_labels(
-        self, collection: str, labels: Sequence[str], old: str | None, progress: Progress
+        self,
+        collection: str,
+        labels: Sequence[str],
+        old: str | None,
+        progress: Progress,
+        examples: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Write labels that the collection lacks; embeddings in the collection `old` are reused."""
         for batch in _batches(labels, _WRITE_BATCH):
@@ -173,7 +267,7 @@ class LabelSets:
             entries = {label: stored.get(refs[label].id) for label in missing}
             self._write(
                 Put(
-                    label_record(collection, label, model, now),
+                    label_record(collection, label, model, now, (examples or {}).get(label, ())),
                     vectors[label],
                     entry.version if entry else None,
                 )
@@ -219,8 +313,11 @@ def set_ref(name: str) -> ImageRef:
     return ImageRef(BUCKET, f"{SETS}/{name}")
 
 
-def set_record(name: str, generation: str, model: str, now: datetime) -> Document:
-    return _document(set_ref(name), model, now, {GENERATION: generation})
+def set_record(
+    name: str, generation: str, model: str, now: datetime, learned: Learned | None = None
+) -> Document:
+    found = {LEARNED: json.dumps(asdict(learned))} if learned else {}
+    return _document(set_ref(name), model, now, {GENERATION: generation} | found)
 
 
 def set_name(record: Document) -> str:
@@ -236,8 +333,12 @@ def label_ref(collection: str, label: str) -> ImageRef:
     return ImageRef(BUCKET, f"{collection}/{label}")
 
 
-def label_record(collection: str, label: str, model: str, now: datetime) -> Document:
-    return _document(label_ref(collection, label), model, now, {})
+def label_record(
+    collection: str, label: str, model: str, now: datetime, examples: Sequence[str] = ()
+) -> Document:
+    """`examples` are the ids of images."""
+    named = {EXAMPLES: " ".join(dict.fromkeys(examples))} if examples else {}
+    return _document(label_ref(collection, label), model, now, named)
 
 
 def label_of(record: Document) -> str:
@@ -266,6 +367,28 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _generation(known: Stored | None) -> str | None:
     return known.document.metadata[GENERATION] if known and known.document else None
+
+
+def _learned(known: Stored | None) -> Learned | None:
+    if not (known and known.document and LEARNED in known.document.metadata):
+        return None
+    fields = json.loads(known.document.metadata[LEARNED])
+    strength, accuracy = fields["strength"], fields["accuracy"]
+    return replace(
+        Learned(**fields),
+        strength=Strength(**strength) if strength else None,
+        accuracy=(accuracy[0], accuracy[1]) if accuracy else None,
+    )
+
+
+def _check_examples(examples: NamedExamples, labels: Sequence[str]) -> None:
+    check_labels_of_examples(examples, labels)
+    if examples.ids and len(labels) > MAX_LABELS_WITH_EXAMPLES:
+        raise InvalidQuery(
+            f"there are {len(labels):,} labels with examples",
+            f"use up to {MAX_LABELS_WITH_EXAMPLES} labels in a set with examples",
+            "invalid_examples",
+        )
 
 
 def _check_name(name: str) -> None:

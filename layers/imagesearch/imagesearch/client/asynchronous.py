@@ -24,6 +24,7 @@ from imagesearch.client.responses import (
     Hit,
     Image,
     LabelSet,
+    LearnedLabels,
     Upload,
 )
 
@@ -156,9 +157,21 @@ class AsyncImageSearch:
         """The labels of a set in alphabetical order, fetched page by page."""
         return self._items(calls.get(f"labelsets/{segment(name)}", **options), "labels")
 
-    async def put_labels(self, name: str, labels: Sequence[str]) -> None:
-        """Create a label set, or replace its labels."""
-        await self._send(Call("PUT", f"labelsets/{segment(name)}", body={"labels": list(labels)}))
+    async def put_labels(
+        self,
+        name: str,
+        labels: Sequence[str],
+        examples: Mapping[str, Sequence[str]] | None = None,
+    ) -> LearnedLabels | None:
+        """Create a label set, or replace its labels.
+
+        examples: ids of indexed images by label; the result says if they are used.
+        """
+        body: dict[str, Any] = {"labels": list(labels)}
+        if examples is not None:
+            body["examples"] = {label: list(ids) for label, ids in examples.items()}
+        written = await self._send(Call("PUT", f"labelsets/{segment(name)}", body=body))
+        return cast(LearnedLabels | None, written.get("learned"))
 
     async def add_labels(self, name: str, labels: Sequence[str]) -> None:
         """Add labels to a set."""

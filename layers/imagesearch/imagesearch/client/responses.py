@@ -94,6 +94,18 @@ class ScoredLabel(TypedDict):
     similarity: float | None
 
 
+class LearnedLabels(TypedDict):
+    """The test of what was learned from examples; `used` if it proved better than zero-shot."""
+
+    examples: int
+    held_out: int
+    accuracy_before: float | None
+    accuracy_after: float | None
+    margin: float | None
+    used: bool
+    reason: str | None
+
+
 class Classified(TypedDict):
     """Labels, best first, and the images that voted if no labels were given."""
 
@@ -102,6 +114,7 @@ class Classified(TypedDict):
     labels: list[ScoredLabel]
     compared: int
     evidence: list[Hit]
+    learned: LearnedLabels | None
 
 
 class DuplicateGroup(TypedDict):

@@ -191,8 +191,20 @@ class AdapterStore:
     def mark_forgotten(self, before: str, user: str | None) -> list[int]:
         """Mark the versions that were fitted on opinions before a time, or of a user.
 
-        Returns them; the version in use is switched off if it is one of them.
+        Returns those of this model. Versions of other models are marked too, as one of them may be
+        served again. A version in use is switched off if it is marked.
         """
+        found = (key.split("/") for key, _ in self._store.list_keys(ADAPTERS))
+        digests = {path[1] for path in found if len(path) > 2}
+        marked = {
+            digest: AdapterStore(self._store, replace(self.space, digest=digest))._mark(
+                before, user
+            )
+            for digest in sorted(digests)
+        }
+        return marked.get(self.space.digest, [])
+
+    def _mark(self, before: str, user: str | None) -> list[int]:
         pointer = self.pointer()
         marked = [
             number
@@ -205,13 +217,14 @@ class AdapterStore:
         return marked
 
     def _is_fitted_on(self, number: int, before: str, user: str | None) -> bool:
+        """For a file that cannot be read: False, as no search uses it."""
         try:
-            opinions = self.get(number).opinions
-        except (NotFound, ConfigurationError):
+            opinions = json.loads(self._store.get(self._key(f"{number}.json")) or b"")["opinions"]
+            if user is not None:
+                return user in opinions["users"]
+            return str(opinions["first"]) < before
+        except (ValueError, KeyError, TypeError, RecursionError):
             return False
-        if user is not None:
-            return user in opinions.get("users", ())
-        return str(opinions.get("first", "")) < before
 
     def _point(self, pointer: Pointer) -> None:
         content = {

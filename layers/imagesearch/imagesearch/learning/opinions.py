@@ -32,7 +32,10 @@ _LENGTHS = (0.99, 1.01)
 
 @dataclass(frozen=True)
 class Opinion:
-    """One stored opinion; both vectors are [D], L2-normalized. `user` is a pseudonym, or empty."""
+    """One stored opinion; both vectors are [D], L2-normalized. `user` is a pseudonym, or empty.
+
+    text: of the query; None if it is by image, or if texts are not stored.
+    """
 
     time: str
     modality: Modality
@@ -41,6 +44,7 @@ class Opinion:
     image: Embedding
     relevant: bool
     user: str = ""
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,16 @@ def _opinion(line: str, model: str, image_space: str, dimension: int) -> Opinion
         relevant, user = record["relevant"], record.get("user", "")
         if not isinstance(relevant, bool) or not isinstance(user, str):
             return None
+        text = record.get("query_text")
         return Opinion(
-            str(record["time"]), modality, query, str(record["image"]), image, relevant, user
+            str(record["time"]),
+            modality,
+            query,
+            str(record["image"]),
+            image,
+            relevant,
+            user,
+            text if isinstance(text, str) else None,
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -149,14 +161,14 @@ def _stacked(opinions: Sequence[Opinion], every: Sequence[Opinion]) -> Embedding
 def query_groups(queries: Embedding) -> NDArray[np.int64]:
     """[Q]: the number of the group of equal queries that each of [Q, D] belongs to."""
     groups = np.full(len(queries), -1)
-    firsts: list[Embedding] = []
+    firsts, count = np.empty_like(queries), 0
     for row, query in enumerate(queries):
-        cosines = np.stack(firsts) @ query if firsts else np.empty(0)
-        if len(cosines) and cosines.max() >= SAME_QUERY:
+        cosines = firsts[:count] @ query
+        if count and cosines.max() >= SAME_QUERY:
             groups[row] = int(cosines.argmax())
         else:
-            groups[row] = len(firsts)
-            firsts.append(query)
+            groups[row], firsts[count] = count, query
+            count += 1
     return groups
 
 

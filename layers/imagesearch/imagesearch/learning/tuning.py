@@ -75,7 +75,7 @@ class Finding:
             return "samples unchanged"
         return f"samples {100 * change:+.1f} points"
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Any]:
         test = self.held_out
         return {
             "opinions": self.opinions,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imagesearch.domain.confidence import half_interval
 from imagesearch.domain.images import Embedding
 from imagesearch.learning.fitting import (
     RIDGES,
@@ -112,15 +113,6 @@ def _least_of_others(tested: Sequence[RatedQuery], gains: NDArray[np.floating]) 
     others = [np.array([bool(each.users - {user}) for each in tested]) for user in users]
     means = [float(gains[rows].mean()) for rows in others if rows.sum() >= MIN_QUERIES]
     return min(means, default=0.0)
-
-
-def half_interval(differences: NDArray[np.floating]) -> float:
-    """Half of the 95 % confidence interval of the mean; the quantile of Student is approximated."""
-    count = len(differences)
-    if count < 2:
-        return np.inf
-    quantile = 1.96 + 2.6 / (count - 1)
-    return float(quantile * differences.std(ddof=1) / np.sqrt(count))
 
 
 def fitted_map(rated: Sequence[RatedQuery], setting: Setting) -> QueryMap | None:

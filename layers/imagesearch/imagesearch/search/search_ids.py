@@ -1,7 +1,7 @@
 """Search ids: a random name under which the vector of a query is stored for a day.
 
-Only a search that asks for an id is stored, without the text or image of its query. An id that was
-not given out names nothing.
+Only a search that asks for an id is stored, without the image of its query, and without its text
+unless the operator stores texts. An id that was not given out names nothing.
 """
 
 from __future__ import annotations
@@ -40,16 +40,22 @@ class QueryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """The stored part of a search; `embedding` [D] is the query's vector."""
+    """The stored part of a search; `embedding` [D] is the query's vector.
+
+    text: the text of the query, if texts are stored.
+    """
 
     time: datetime
     kind: QueryKind
     embedding: Embedding
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SearchIds:
     """The ids of one model's searches; ids of other models are invalid.
+
+    With `texts`, the texts of queries are stored.
 
     Without a derived store, every call raises NotAllowed.
     """
@@ -57,6 +63,7 @@ class SearchIds:
     model: str
     store: DerivedStore | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    texts: bool = False
 
     def record(self, query: Query, embedding: Embedding) -> str:
         """Store a search with this embedding [D], made now; its id has 32 URL-safe characters.
@@ -71,6 +78,8 @@ class SearchIds:
             "query": kind_of(query).value,
             "embedding": base64.b64encode(embedding.astype("<f4").tobytes()).decode(),
         }
+        if self.texts and isinstance(query, TextQuery):
+            search["text"] = query.text
         store.put(search_key(id), json.dumps(search).encode(), "application/json")
         return id
 
@@ -84,7 +93,10 @@ class SearchIds:
             search = json.loads(data)
             embedding = np.frombuffer(base64.b64decode(search["embedding"]), "<f4")
             found = Searched(
-                datetime.fromisoformat(search["time"]), QueryKind(search["query"]), embedding
+                datetime.fromisoformat(search["time"]),
+                QueryKind(search["query"]),
+                embedding,
+                search.get("text"),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise _invalid() from error

@@ -25,12 +25,12 @@ def labels(answer) -> list[str]:
 
 def test_a_response_has_the_documented_fields(ask):
     answer = ask("POST", PATH, {"image": CAT, "labels": LABELS, "limit": 1}).json
-    assert set(answer) == {"model", "took_ms", "labels", "compared", "evidence"}
+    assert set(answer) == {"model", "took_ms", "labels", "compared", "evidence", "learned"}
     assert set(answer["took_ms"]) == {"embed", "search", "total"}
     [best] = answer["labels"]
     assert set(best) == {"label", "score", "similarity"}
     assert (best["label"], best["similarity"]) == ("a cat", 1.0)
-    assert (answer["compared"], answer["evidence"]) == (3, [])
+    assert (answer["compared"], answer["evidence"], answer["learned"]) == (3, [], None)
 
 
 def test_labels_are_compared_with_an_image_in_json_as_bytes_or_by_id(ask, pets):
@@ -132,3 +132,43 @@ def test_labels_are_not_logged(ask, logs):
     ask("POST", PATH, {"image": CAT, "labels": ["secret" * 50]})
     assert len(logs.of("request")) == 3
     assert "secret" not in logs
+
+
+def test_examples_are_used_only_if_they_prove_better_and_the_response_says_so(ask, pets):
+    ids = {"a cat": [ref("pets/tom.png").id], "a dog": [ref("pets/rex.png").id]}
+    answer = ask("POST", PATH, {"image": CAT, "labels": LABELS, "examples": ids})
+    assert labels(answer)[0] == "a cat"
+    learned = answer.json["learned"]
+    assert (learned["examples"], learned["used"], learned["accuracy_before"]) == (2, False, None)
+    assert "at least 10 are needed" in learned["reason"]
+
+
+def test_labels_of_images_are_examples_in_json_and_in_parameters(ask, pets):
+    given = {"labels": ["cat", "dog"], "shots": 4}
+    as_bytes = picture("a cat"), "image/png"
+    for answer in (
+        ask("POST", PATH, {"image": CAT, **given}),
+        ask("POST", PATH, *as_bytes, labels="cat,dog", shots="4"),
+    ):
+        assert labels(answer)
+        assert answer.json["learned"]["examples"] == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"labels": LABELS, "examples": {"a cat": ["unknown"]}}, 404, "not_found"),
+        ({"labels": LABELS, "examples": {"a cow": ["unknown"]}}, 400, "invalid_examples"),
+        ({"labels": LABELS, "examples": {"a cat": []}}, 400, "invalid_query"),
+        ({"labels": LABELS, "examples": {"a cat": ["x"] * 65}}, 400, "invalid_query"),
+        ({"labels": LABELS, "examples": {}, "shots": 1}, 400, "invalid_query"),
+        ({"labels": LABELS, "shots": 65}, 400, "invalid_query"),
+        ({"labels": [f"{n}" for n in range(200)], "shots": 3}, 400, "invalid_examples"),
+        ({"shots": 1}, 400, "invalid_query"),
+        ({"labelset": "pets", "shots": 1}, 400, "invalid_query"),
+    ],
+    ids=str,
+)
+def test_invalid_examples_are_errors(ask, fields, status, code):
+    answer = ask("POST", PATH, {"image": CAT, **fields})
+    assert (answer.status, answer.error) == (status, code)

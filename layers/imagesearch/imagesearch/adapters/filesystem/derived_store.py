@@ -58,7 +58,8 @@ class FolderDerived:
         self._remove_empty(path.parent)
 
     def list_keys(self, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
-        paths = (path for path in self._folder.rglob("*") if not path.name.startswith(PARTIAL))
+        start = self._folder / prefix.rpartition("/")[0]
+        paths = (path for path in start.rglob("*") if not path.name.startswith(PARTIAL))
         keys = (path.relative_to(self._folder).as_posix() for path in paths if path.is_file())
         for key in sorted(key for key in keys if key.startswith(prefix) and key > after):
             with suppress(FileNotFoundError):  # deleted since it was listed

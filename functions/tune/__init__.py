@@ -1,0 +1,1 @@
+"""The function that tunes the query adapter on a schedule."""

@@ -1,0 +1,78 @@
+"""The history of tuning: what each run found, adopted or not, in one file beside the adapters."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from imagesearch.domain.ports import DerivedStore
+from imagesearch.domain.storage_keys import ADAPTERS
+from imagesearch.learning.adapters import Space
+from imagesearch.learning.tuning import Tuned
+
+# A daily run of both modalities is kept for a year.
+MAX_RUNS = 730
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The result of one run for one modality; `adapter` is the number of the adopted version.
+
+    users_left_out: the number of users whose opinions worsened the results of others.
+    """
+
+    time: str
+    modality: str
+    opinions: int
+    queries: int
+    held_out_queries: int
+    mrr_before: float
+    mrr_after: float
+    margin: float
+    samples_before: float
+    samples_after: float
+    users_left_out: int
+    adapter: int | None
+    reason: str
+
+
+class History:
+    """The runs for one model; methods raise Unavailable."""
+
+    def __init__(self, store: DerivedStore, space: Space) -> None:
+        self._store = store
+        self._key = f"{ADAPTERS}{space.digest}/history.json"
+
+    def runs(self) -> list[Run]:
+        """The newest `MAX_RUNS`, oldest first; a damaged file has none."""
+        data = self._store.get(self._key)
+        try:
+            return [Run(**fields) for fields in json.loads(data or b"[]")]
+        except (ValueError, TypeError) as error:
+            log.warning("the history of tuning is damaged: %s", error)
+            return []
+
+    def add(self, tuned: Tuned, now: datetime) -> None:
+        runs = [*self.runs(), *runs_of(tuned, now)][-MAX_RUNS:]
+        content = json.dumps([asdict(each) for each in runs], indent=1, allow_nan=False)
+        self._store.put(self._key, content.encode(), "application/json")
+
+
+def runs_of(tuned: Tuned, now: datetime) -> Sequence[Run]:
+    """A run for each modality with opinions."""
+    number = tuned.adapter.number if tuned.adapter else None
+    return [
+        Run(
+            time=now.isoformat(timespec="seconds"),
+            modality=each.modality.value,
+            **each.figures(),
+            users_left_out=len(each.left_out),
+            adapter=number if each.map else None,
+            reason=each.reason,
+        )
+        for each in tuned.findings
+    ]

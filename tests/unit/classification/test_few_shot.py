@@ -1,0 +1,94 @@
+"""Claims about few-shot classification: when examples are used, and the shares they give."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imagesearch.classification.few_shot import (
+    MIN_EXAMPLES,
+    Examples,
+    Strength,
+    learned,
+    regression,
+)
+
+DIMENSION, LABELS = 16, 4
+
+
+def unit(rows):
+    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), np.float32)
+
+
+def examples(each, *, known_words=False, wrong=0.0, seed=0):
+    """`each` images of four labels; zero-shot shares are right, or of unrelated words."""
+    draw = np.random.default_rng(seed)
+    centers = unit(np.random.default_rng(9).normal(size=(LABELS, DIMENSION)))
+    words = centers if known_words else unit(draw.normal(size=centers.shape))
+    labels = np.repeat(np.arange(LABELS), each)
+    images = unit(centers[labels] + 0.13 * draw.normal(size=(len(labels), DIMENSION)))
+    logits = images @ words.T / 0.1
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    given = np.where(
+        draw.random(len(labels)) < wrong, draw.integers(LABELS, size=len(labels)), labels
+    )
+    return Examples(images, given, shares.astype(np.float64))
+
+
+def accuracy(shares, labels):
+    return (shares.argmax(axis=1) == labels).mean()
+
+
+def test_words_that_the_model_does_not_know_are_learned_from_a_few_examples():
+    train, test = examples(4), examples(10, seed=0)
+    result = learned(train)
+    before, after = result.accuracy
+    assert result.used
+    assert after - before > result.margin > 0
+    fitted = regression(train, result.strength)
+    assert accuracy(fitted.shares(test.images, test.zero_shot), test.labels) > 0.9
+
+
+def test_zero_shot_remains_where_nothing_is_to_be_gained():
+    result = learned(examples(4, known_words=True))
+    assert not result.used
+    assert result.reason == "the gain on held-out examples is not above its margin of error"
+
+
+def test_zero_shot_remains_where_the_examples_are_wrong():
+    assert not learned(examples(6, known_words=True, wrong=0.9)).used
+
+
+@pytest.mark.parametrize("each", [1, 2])
+def test_the_only_images_of_labels_are_no_proof(each):
+    result = learned(examples(each))
+    assert not result.used
+    assert result.accuracy is None
+    assert f"at least {MIN_EXAMPLES} are needed" in result.reason
+
+
+def test_edits_of_an_image_do_not_prove_each_other():
+    few = examples(1)
+    edits = few.of(np.repeat(np.arange(LABELS), 8))
+    assert learned(edits).held_out == 0
+
+
+def test_an_image_far_from_all_examples_keeps_its_zero_shot_shares():
+    train = examples(4)
+    fitted = regression(train, Strength(width=0.01, ridge=0.1))
+    shares = np.array([[0.7, 0.1, 0.1, 0.1]])
+    far = -train.images.mean(axis=0, keepdims=True)
+    assert fitted.shares(unit(far), shares) == pytest.approx(shares, abs=1e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 12), st.floats(0.01, 2), st.floats(0.01, 10))
+def test_shares_are_positive_and_sum_to_1(seed, each, width, ridge):
+    train, asked = examples(each, wrong=0.3, seed=seed), examples(2, seed=seed + 1)
+    shares = regression(train, Strength(width, ridge)).shares(asked.images, asked.zero_shot)
+    assert (shares > 0).all()
+    assert shares.sum(axis=1) == pytest.approx(np.ones(len(asked)))
+
+
+def test_equal_examples_give_an_equal_result():
+    assert learned(examples(4)) == learned(examples(4))
