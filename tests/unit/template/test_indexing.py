@@ -84,7 +84,8 @@ def test_indexing_concurrency_is_limited_by_the_event_source(functions, queues):
         "BackfillQueue": {"Ref": "BackfillConcurrency"},
         "NextModelQueue": {"Ref": "BackfillConcurrency"},
     }
-    assert not any("ReservedConcurrentExecutions" in each for each in functions.values())
+    reserved = {name for name in functions if "ReservedConcurrentExecutions" in functions[name]}
+    assert reserved == {"Search"}
 
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -115,7 +116,7 @@ def test_the_defaults_leave_searches_at_least_half_of_a_new_account(of_type, que
 
 def test_the_index_is_encrypted_at_rest_and_in_transit(resources):
     domain = resources["ImageIndex"]["Properties"]
-    assert domain["EncryptionAtRestOptions"] == {"Enabled": True}
+    assert Deployment().properties("ImageIndex")["EncryptionAtRestOptions"] == {"Enabled": True}
     assert domain["NodeToNodeEncryptionOptions"] == {"Enabled": True}
     endpoint = domain["DomainEndpointOptions"]
     assert endpoint["EnforceHTTPS"] is True
@@ -166,6 +167,23 @@ def test_data_is_retained_and_a_failed_creation_leaves_no_bucket(resources):
     )
     for name in data | settings_of_the_account:
         assert resources[name]["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_an_overwrite_or_a_deletion_can_be_undone_for_some_days(days):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-configuration-examples.html"""
+    bucket = Deployment(NoncurrentVersionDays=days).properties("ImageBucket")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    old = rules["old-versions"]
+    assert old["Status"] == "Enabled"
+    assert int(old["NoncurrentVersionExpiration"]["NoncurrentDays"]) == days
+    assert old["ExpiredObjectDeleteMarker"] is True
+    assert not {"ExpirationInDays", "ExpirationDate", "Prefix"} & old.keys()
+
+
+def test_no_role_can_delete_a_version(resources):
+    assert "s3:DeleteObjectVersion" not in json.dumps(resources)
 
 
 def test_created_and_deleted_objects_become_messages(resources):
@@ -226,7 +244,10 @@ def test_dead_letters_are_retained_for_two_weeks(resources, of_type):
 
 
 def test_the_queues_are_encrypted(of_type):
-    assert all(each["SqsManagedSseEnabled"] is True for each in of_type("AWS::SQS::Queue").values())
+    deployment = Deployment()
+    for name in of_type("AWS::SQS::Queue"):
+        assert deployment.properties(name)["SqsManagedSseEnabled"] is True
+        assert "KmsMasterKeyId" not in deployment.properties(name)
 
 
 ROOT = REPOSITORY
