@@ -19,7 +19,7 @@ EXPLANATIONS = ROOT / "audit/findings.yaml"
 
 def run_checkov(template: Path) -> dict[str, Any]:
     """The report of checkov, which finds no network to be needed."""
-    command = [Path(sys.executable).with_name("checkov"), "--file", template]
+    command = [str(Path(sys.executable).with_name("checkov")), "--file", str(template)]
     options = ["--framework", "cloudformation", "--compact", "--quiet", "--output", "json"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode not in (0, 1):

@@ -9,10 +9,11 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, distributions
+from pathlib import Path
 
 from docs.reference_pages.markdown import table
 from docs.reference_pages.sources import ROOT, read_text
@@ -140,11 +141,11 @@ def _license(name: str, version: str) -> str:
     found = _installed().get(name)
     if found is None or found.version != version:
         raise LookupError(f"{name} {version} is not installed: make setup-test")
-    metadata = found.metadata
-    if expression := metadata.get("License-Expression"):
-        return expression
-    classifiers = [each.split(" :: ")[-1] for each in metadata.get_all("Classifier") or ()]
-    for text in (metadata.get("License") or "", *classifiers):
+    fields = found.metadata.json
+    if expression := fields.get("license_expression"):
+        return str(expression)
+    classifiers = [str(each).split(" :: ")[-1] for each in fields.get("classifier", ())]
+    for text in (str(fields.get("license", "")), *classifiers):
         if text in SPDX:
             return SPDX[text]
     raise LookupError(f"{name} {version} has no license of SPDX: read it, and add it to REVIEWED")
@@ -162,7 +163,7 @@ def models() -> list[tuple[str, str, bool]]:
     return found
 
 
-def _catalog() -> Sequence[object]:
+def _catalog() -> list[Path]:
     return sorted((ROOT / CATALOG).glob("*.json"))
 
 
