@@ -248,13 +248,13 @@ class SmokeTest:
             raise CheckSkipped("no stack is named: add --stack")
         self._reconciliation.start()
         result = self._reconciliation.result
+        details: str | None = None
 
         def running() -> list[str]:
             nonlocal details
             details = result()
             return ["the reconciliation"] if details is None else []
 
-        details: str | None = None
         try:
             self._watch.wait(running, self._say)
         except CheckFailed as error:

@@ -21,7 +21,8 @@ from tests.support.paths import EVENTS, REPOSITORY
 ROOT = REPOSITORY
 REFERENCE = ROOT / "docs/reference"
 PAGES = [
-    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY", "models/README")),
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "models/README")),
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 BLOCKS = list(blocks())

@@ -9,6 +9,7 @@ import pytest
 
 from functions.reconcile.handler import MARGIN_MILLISECONDS
 from imagesearch.settings import FOLDER_SETTINGS, Settings
+from tests.support.aws.permissions import granted
 from tests.support.aws.template import Deployment
 from tests.support.paths import REPOSITORY
 
@@ -73,7 +74,7 @@ def test_a_bad_image_does_not_fail_its_batch(queues):
 
 def test_a_function_processes_ten_images_per_batch(queues):
     """A backfill message has ten keys, and that of an upload one."""
-    assert queues["ImageQueue"]["BatchSize"] == 10
+    assert queues["ImageQueue"]["BatchSize"] == {"Fn::If": ["HasNextModel", 1, 10]}
     assert queues["BackfillQueue"]["BatchSize"] == queues["NextModelQueue"]["BatchSize"] == 1
 
 
@@ -90,28 +91,50 @@ def test_indexing_concurrency_is_limited_by_the_event_source(functions, queues):
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 NEW_ACCOUNT = 10
-# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
-MIN_CONCURRENCY = 2
 
 
-def test_the_defaults_leave_searches_at_least_half_of_a_new_account(of_type, queues):
-    """A next model needs a third event source, and Lambda allows none with less than 2."""
+@pytest.mark.parametrize("next_model", ["none", "siglip2-b-16"])
+def test_the_defaults_leave_searches_at_least_half_of_a_new_account(of_type, next_model):
+    """During indexing, a backfill and a reconciliation, also while there is a next model.
 
-    def concurrency(deployment: Deployment) -> int:
-        """Of the functions without a caller who waits; FetchModel ends before the others start."""
-        functions = of_type("AWS::Serverless::Function")
-        return sum(
-            int(event["Properties"]["ScalingConfig"]["MaximumConcurrency"])
-            for name in functions
-            if deployment.exists(name)
-            for event in deployment.properties(name).get("Events", {}).values()
-            if event["Type"] != "Api"
-        )
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+    """
+    deployment = Deployment(NextModelName=next_model)
+    events = [
+        event["Properties"]
+        for name in of_type("AWS::Serverless::Function")
+        if deployment.exists(name)
+        for event in deployment.properties(name).get("Events", {}).values()
+        if event["Type"] == "SQS" and event["Properties"].get("Enabled", True)
+    ]
+    machine = json.loads((REPOSITORY / "statemachines/reconcile.asl.json").read_text())
+    taken = sum(int(each["ScalingConfig"]["MaximumConcurrency"]) for each in events)
+    taken += machine["States"]["Parts"]["MaxConcurrency"]
+    # FetchModel ends before the others start.
+    assert NEW_ACCOUNT - taken >= 5
 
-    assert NEW_ACCOUNT - concurrency(Deployment()) >= 5
-    next_model = Deployment(NextModelName="siglip2-b-16")
-    assert concurrency(next_model) == MIN_CONCURRENCY * len(queues)
-    assert NEW_ACCOUNT - concurrency(next_model) >= 4
+
+def senders(deployment: Deployment) -> Iterator[str]:
+    """The queues to which keys of the current model are sent, without changes of the bucket."""
+    for function in ("IndexImages", "Reconcile"):
+        yield deployment.properties(function)["Environment"]["Variables"]["REVISIT_QUEUE_URL"]
+    yield deployment.properties("Backfill")["DefinitionSubstitutions"]["BackfillQueueUrl"]
+    yield deployment.resolve(deployment.template["Outputs"]["BackfillQueueUrl"]["Value"])
+
+
+@pytest.mark.parametrize(
+    ("next_model", "queue"), [("none", "BackfillQueue"), ("siglip2-b-16", "ImageQueue")]
+)
+def test_messages_are_sent_to_a_queue_that_is_read_in_batches_of_ten_images(next_model, queue):
+    deployment = Deployment(NextModelName=next_model)
+    assert set(senders(deployment)) == {queue}
+    source = deployment.properties("IndexImages")["Events"][queue]["Properties"]
+    assert source.get("Enabled", True)
+    assert source["BatchSize"] == 1
+    for role in ("IndexImagesRole", "ReconcileRole", "BackfillRole"):
+        sent = {on for action, on in granted(deployment, role) if action == "sqs:SendMessage"}
+        assert f"{queue}.Arn" in sent
+        assert sent <= {f"{queue}.Arn", "NextModelQueue.Arn"}
 
 
 def test_the_index_is_encrypted_at_rest_and_in_transit(resources):
@@ -349,5 +372,5 @@ def test_bucket_and_index_are_compared_daily_unless_the_schedule_is_none(templat
 
 def test_a_reconciliation_leaves_time_and_concurrency(functions):
     machine = json.loads((REPOSITORY / "statemachines/reconcile.asl.json").read_text())
-    assert machine["States"]["Parts"]["MaxConcurrency"] <= 2
+    assert machine["States"]["Parts"]["MaxConcurrency"] == 1
     assert functions["Reconcile"]["Timeout"] * 1000 > 10 * MARGIN_MILLISECONDS

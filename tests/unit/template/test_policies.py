@@ -191,10 +191,12 @@ def test_a_function_receives_from_its_own_queues_only(allowed, role, queues):
     ("function", "queue"), [("IndexImages", "BackfillQueue"), ("IndexNextModel", "NextModelQueue")]
 )
 def test_indexing_sends_messages_to_the_recheck_queue_only(allowed, functions, function, queue):
-    sending = (["sqs:SendMessage"], [{"Fn::GetAtt": [queue, "Arn"]}])
-    assert allowed(f"{function}Role")["ScheduleRechecks"] == sending
+    actions, on = allowed(f"{function}Role")["ScheduleRechecks"]
+    assert actions == ["sqs:SendMessage"]
     queue_url = functions[function]["Environment"]["Variables"]["REVISIT_QUEUE_URL"]
-    assert queue_url == {"Ref": queue}
+    deployment = Deployment()
+    assert deployment.resolve(on) == [f"{queue}.Arn"]
+    assert deployment.resolve(queue_url) == queue
 
 
 def test_search_reads_the_queue_length_and_receives_no_messages(allowed, functions):
@@ -305,7 +307,7 @@ def test_a_backfill_lists_this_bucket_and_sends_to_its_queues(allowed):
     definition = (REPOSITORY / "statemachines/backfill.asl.json").read_text()
     requested = re.findall(r"arn:\$\{Partition\}:states:::(\w+:\w+)", definition)
     assert set(requested) == {"s3:listObjectsV2", "sqs:sendMessage"}
-    assert on[0] == {"Fn::GetAtt": ["BackfillQueue", "Arn"]}
+    assert Deployment().resolve(on) == ["BackfillQueue.Arn"]
     assert on[1]["Fn::If"][:2] == ["HasNextModel", {"Fn::GetAtt": ["NextModelQueue", "Arn"]}]
 
 
