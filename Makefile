@@ -15,7 +15,7 @@ SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Without compiled files, each test process rewrites the assertions of all tests (10 s of CPU).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-quantize setup-sam setup-test lock opensearch docs
+.PHONY: help run test check check-code check-tests audit bench build deploy lint lint-template release sbom setup setup-audit setup-quantize setup-sam setup-test lock opensearch docs
 .DEFAULT_GOAL := run
 
 # A stamp newer than its list means that the list is installed.
@@ -38,6 +38,12 @@ export PYTHONDONTWRITEBYTECODE :=
 	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/sam.txt
 	@touch $@
 
+.venv-audit/stamp: requirements/audit.txt
+	@test -x .venv-audit/bin/python || $(PYTHON) -m venv .venv-audit
+	@echo "installing checkov and cyclonedx into .venv-audit" >&2
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/audit.txt
+	@touch $@
+
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' Makefile
 
@@ -47,6 +53,8 @@ setup-quantize: setup  ## Install what quantizes a model on this machine when it
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/quantize.txt
 
 setup-sam: .venv-sam/stamp  ## Install the SAM CLI and cfn-lint into .venv-sam
+
+setup-audit: .venv-audit/stamp  ## Install checkov and cyclonedx into .venv-audit
 
 run: setup  ## Index a folder and serve it: make run FOLDER=~/Pictures MODEL=clip-vit-b-32
 	@folder="$(FOLDER)"; $(BIN)/imagesearch serve "$${folder/#\~\//$$HOME/}" --port $(PORT) \
@@ -78,6 +86,18 @@ lint-template: setup-sam  ## Validate the template
 	@.venv-sam/bin/cfn-lint template.yaml
 	@$(SAM) validate --lint
 
+audit: setup-audit setup sbom  ## Run checkov on the template, and write the bills of materials
+	@.venv-audit/bin/python -m audit.template
+
+sbom: setup-audit setup  ## Write the bills of materials (CycloneDX) to dist/
+	@.venv-audit/bin/python -m audit.sbom dist
+
+# The same commit gives the same bytes on any machine: `sha256sum --check dist/SHA256SUMS`.
+release: build sbom  ## Write the layers, the wheel and their SHA-256 to dist/
+	@rm -rf build
+	@SOURCE_DATE_EPOCH=315532800 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@$(BIN)/python -m audit.release .aws-sam/build dist
+
 build: setup setup-sam  ## Build the Lambda functions and the layer into .aws-sam
 	@$(SAM) build
 
@@ -106,3 +126,5 @@ lock:  ## Update all pinned dependencies (needs uv)
 		requirements/sam.in -o requirements/sam.txt
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		-c requirements/test.txt requirements/quantize.in -o requirements/quantize.txt
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		requirements/audit.in -o requirements/audit.txt

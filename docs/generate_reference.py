@@ -1,8 +1,9 @@
 """Write docs/reference/ from the code: `make docs`.
 
 Each page is generated from one source: the typer application, the settings class, template.yaml,
-the OpenAPI document, and the two mappings. The output depends on nothing else, so
-tests/unit/test_docs.py compares it with the files. It needs the test requirements (PyYAML).
+the OpenAPI document, the two mappings, and the lock files with the installed packages. The output
+depends on nothing else, so tests/unit/test_docs.py compares it with the files. It needs the test
+requirements (PyYAML).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from docs.reference_pages.api import api
 from docs.reference_pages.command_line import command_line
 from docs.reference_pages.environment import environment
+from docs.reference_pages.licenses import licenses
 from docs.reference_pages.markdown import table
 from docs.reference_pages.sources import ROOT
 from docs.reference_pages.stored_fields import stored_fields
@@ -28,6 +30,7 @@ def pages() -> dict[str, str]:
         "template.md": template,
         "api.md": api,
         "stored-fields.md": stored_fields,
+        "licenses.md": licenses,
     }
     return {name: "\n".join([NOTICE, *make()]).rstrip() + "\n" for name, make in made.items()}
 
@@ -43,6 +46,10 @@ def index() -> Iterator[str]:
             ("[Template](template.md)", "`template.yaml`"),
             ("[API](api.md)", "the OpenAPI document, `GET /openapi.json`"),
             ("[Stored fields](stored-fields.md)", "the OpenSearch mapping and the SQLite schema"),
+            (
+                "[Licenses](licenses.md)",
+                "the lock files, the catalog of models, the tables of photos",
+            ),
             ("[Image formats](formats.md)", "by hand"),
             ("[Event files](events.md)", "by hand"),
         ],

@@ -17,7 +17,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "redrive": ("redrive", "redrive --stack photos --max 100 --yes"),
     "verify": ("verify ~/Pictures --repair", "verify s3://my-bucket --json"),
     "smoke": (
-        "smoke --endpoint https://api.example.org --bucket my-bucket",
+        "smoke --endpoint https://api.example.org --bucket my-bucket --stack imagesearch",
         "smoke --endpoint https://api.example.org --bucket my-bucket --iam",
     ),
     "tune": ("tune", "tune --from s3://my-derived"),

@@ -52,6 +52,7 @@ LOCAL_VARIABLES: Sequence[tuple[str, str, str]] = (
     ("IMAGESEARCH_API_KEY", "", "For `serve`: the key that `/v1/` requires in the header"
      " `x-api-key`; its id is `default`. For commands with `--endpoint`: the key they send."),
     ("IMAGESEARCH_API_KEYS", "", "For `serve`: more keys with their ids, `shop=key1,office=key2`."),
+    ("IMAGESEARCH_TOKEN", "", "For `smoke`: the ID token of an Amazon Cognito user, as `--token`."),
     ("IMAGESEARCH_CACHE", "the platform's cache folder", "The folder below which models"
      " are stored, in `models/`."),
     ("IMAGESEARCH_DATA_DIR", "the platform's data folder", "The directory of the indexes, as"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -73,6 +74,40 @@ class _KeyOfHost(httpx.Auth):
         if self._key and request.url.netloc.decode() == self._host:
             request.headers["x-api-key"] = self._key
         yield request
+
+
+def access_with_token(
+    endpoint: str, token: str, transport: httpx.BaseTransport | None = None
+) -> ApiAccess:
+    """Access with the token of a user of Amazon Cognito."""
+    base = _base(endpoint)
+    host, plain = urlsplit(base).netloc, transport or httpx.HTTPTransport()
+    own = TokenTransport(plain, host, token)
+    http = httpx.Client(base_url=base, transport=own, timeout=SECONDS)
+    others = {
+        "access without a token": httpx.Client(transport=plain, timeout=SECONDS),
+        "access with a wrong token": httpx.Client(transport=TokenTransport(plain, host, "wrong")),
+    }
+    refusable: dict[str, Callable[[], httpx.Response]] = {
+        name: partial(client.get, f"{base}{HEALTH}") for name, client in others.items()
+    }
+    api = ImageSearch(base, retries=RETRIES, timeout=SECONDS, transport=own)
+    return ApiAccess(api, http, refusable, has_credentials=True)
+
+
+class TokenTransport(httpx.BaseTransport):
+    """Adds the token to the requests to the API's host; a bucket must not receive it."""
+
+    def __init__(self, transport: httpx.BaseTransport, host: str, token: str) -> None:
+        self._transport, self._host, self._token = transport, host, token
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.netloc.decode() == self._host:
+            request.headers["authorization"] = self._token
+        return self._transport.handle_request(request)
+
+    def close(self) -> None:
+        self._transport.close()
 
 
 def access_with_iam(

@@ -26,6 +26,9 @@ class SmokeBucket(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """The keys below a prefix that ends with a slash."""
 
+    def delete_versions(self, prefix: str) -> int:
+        """Delete the versions that a bucket keeps of deleted objects, and return their number."""
+
 
 class S3Bucket:
     is_local = False
@@ -44,6 +47,13 @@ class S3Bucket:
     def keys(self, prefix: str) -> list[str]:
         listed = self._s3.list_objects_v2(Bucket=self._name, Prefix=prefix)
         return [each["Key"] for each in listed.get("Contents", ())]
+
+    def delete_versions(self, prefix: str) -> int:
+        listed = self._s3.list_object_versions(Bucket=self._name, Prefix=prefix)
+        versions = [*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())]
+        for each in versions:
+            self._s3.delete_object(Bucket=self._name, Key=each["Key"], VersionId=each["VersionId"])
+        return len(versions)
 
 
 class FolderBucket:
@@ -73,6 +83,9 @@ class FolderBucket:
     def keys(self, prefix: str) -> list[str]:
         found = (self._folder / prefix).rglob("*")
         return [each.relative_to(self._folder).as_posix() for each in found if each.is_file()]
+
+    def delete_versions(self, prefix: str) -> int:  # noqa: ARG002 - a folder keeps none
+        return 0
 
 
 def smoke_bucket(text: str) -> SmokeBucket:

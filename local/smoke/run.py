@@ -11,6 +11,7 @@ from typing import Any
 from local.smoke.api_access import ApiAccess
 from local.smoke.buckets import SmokeBucket
 from local.smoke.images import SmokeImage, SmokeImages
+from local.smoke.reconciliation import Reconciliation
 from local.smoke.results import Check, CheckFailed, CheckResult, CheckSkipped, run_check
 from local.smoke.timing import Stopwatch, Timing
 
@@ -25,6 +26,7 @@ INDEXING = (
     "the bucket's EventBridge notifications; the queues on the dashboard; the log of the indexing"
     " function; an API key that is limited to collections does not see these images"
 )
+RECONCILE = "the execution of the state machine; the log of the reconciling function"
 SEARCH = "the log of the search function; the status of the OpenSearch domain"
 
 
@@ -42,10 +44,12 @@ class SmokeTest:
         images: SmokeImages,
         timing: Timing | None = None,
         say: Callable[[str], None] = lambda _: None,
+        reconciliation: Reconciliation | None = None,
     ) -> None:
         self.results: list[CheckResult] = []
         self._access, self._api = access, access.api
         self._bucket, self._images, self._say = bucket, images, say
+        self._reconciliation = reconciliation
         self._timing = timing or Timing()
         self._watch = Stopwatch(self._timing)
         # The size of each indexed image by key: the record of a replaced object has another size.
@@ -89,6 +93,7 @@ class SmokeTest:
             Check("check for duplicates", self._settled(self._duplicates), SEARCH, indexed),
             Check("classify", self._classify, SEARCH, indexed),
             Check("overwrite", self._overwrite, INDEXING, indexed),
+            Check("reconcile", self._reconcile, RECONCILE, indexed),
             Check("delete", self._delete, INDEXING, indexed),
         )
 
@@ -237,6 +242,27 @@ class SmokeTest:
         self._first("an owl", (after,), "for 'an owl'")
         return "the new content is found, the old one is not"
 
+    def _reconcile(self) -> str:
+        """A large bucket takes longer than this test; its execution continues."""
+        if not self._reconciliation:
+            raise CheckSkipped("no stack is named: add --stack")
+        self._reconciliation.start()
+        result = self._reconciliation.result
+        details: str | None = None
+
+        def running() -> list[str]:
+            nonlocal details
+            details = result()
+            return ["the reconciliation"] if details is None else []
+
+        try:
+            self._watch.wait(running, self._say)
+        except CheckFailed as error:
+            if details is not None or "the reconciliation" not in str(error):
+                raise
+            raise CheckSkipped(f"it is still running, as for a large bucket ({error})") from error
+        return str(details)
+
     def _delete(self) -> str:
         deleted = self._delete_objects()
         self._watch.wait(lambda: sorted(self._records()), self._say)
@@ -248,10 +274,19 @@ class SmokeTest:
             raise CheckFailed(f"still found: {', '.join(each['key'] for each in hits)}")
 
     def _clean_up(self) -> str:
-        deleted = self._delete_objects()
-        if left := self._bucket.keys(self._images.prefix):
+        deleted, prefix = self._delete_objects(), self._images.prefix
+        if left := self._bucket.keys(prefix):
             raise CheckFailed(f"not deleted: {', '.join(left)}")
-        return f"{deleted} objects deleted; none left below {self._images.prefix}"
+        return f"{deleted} objects{self._delete_versions()} deleted; none left below {prefix}"
+
+    def _delete_versions(self) -> str:
+        """An addition to the number of objects; without permission, the versions expire later."""
+        try:
+            versions = self._bucket.delete_versions(self._images.prefix)
+        except Exception as error:  # botocore's errors, which a folder does not have
+            self._say(f"old versions remain until they expire: {error}")
+            return ""
+        return f" and {versions} old versions" if versions else ""
 
     def _delete_objects(self) -> int:
         """Delete all objects of this run; an upload that was interrupted may have written one."""

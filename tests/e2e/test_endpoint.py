@@ -87,7 +87,7 @@ def test_the_smoke_test_passes_on_the_server_of_a_folder(
     run_on_server: RunOnServer, server: Any
 ) -> None:
     before = sorted(server.folder.rglob("*"))
-    done = run_on_server("smoke", "--bucket", server.folder)
+    done = run_on_server("smoke", "--bucket", server.folder, "--data-dir", server.data_dir)
     rows = dict(line.split("\t")[:2] for line in done.stdout.splitlines())
     assert done.returncode == 0, done.stdout
     assert rows.pop("upload by form") == "skipped"

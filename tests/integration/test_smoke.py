@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 
-from local.smoke.api_access import access_with_key
+from local.smoke.api_access import access_with_key, access_with_token
 from local.smoke.buckets import S3Bucket
 from local.smoke.images import smoke_images
 from local.smoke.results import Result
@@ -17,6 +18,7 @@ from local.smoke.run import SmokeTest
 from local.smoke.timing import Timing
 from local.web.auth import ApiKeys, Auth
 from local.web.gateway import Gateway
+from tests.integration.conftest import NOBODY
 from tests.support.aws.cloud import BUCKET, REGION
 from tests.support.aws.lambda_service import LambdaService
 from tests.support.servers.wsgi_server import wsgi_server
@@ -83,8 +85,32 @@ def keys(cloud) -> list[str]:
     return [each["Key"] for each in cloud.s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
 
 
+COUNTS = [{"counts": {"compared": 8}}, {"counts": {"listed": 2}}]
+
+
+@pytest.fixture
+def stack(aws, cloud) -> str:
+    """A stack whose state machine ends at once: its states are tested in commands/."""
+    executing = {"stepfunctions": {"execute_state_machine": True}}
+    httpx.post(f"{aws}/moto-api/config", json=executing).raise_for_status()
+    states, cloudformation = (
+        boto3.client(service, region_name=REGION, endpoint_url=aws, **NOBODY)
+        for service in ("stepfunctions", "cloudformation")
+    )
+    parts = {"Type": "Pass", "Result": COUNTS, "End": True}
+    machine = states.create_state_machine(
+        name="reconciliation",
+        definition=json.dumps({"StartAt": "Parts", "States": {"Parts": parts}}),
+        roleArn="arn:aws:iam::123456789012:role/reconciliation",
+    )
+    output = {"ReconciliationStateMachineArn": {"Value": machine["stateMachineArn"]}}
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}, "Outputs": output}
+    cloudformation.create_stack(StackName="photos", TemplateBody=json.dumps(template))
+    return "photos"
+
+
 def test_the_command_passes_on_a_deployment_and_leaves_no_object(
-    commands, aws, endpoint, queue, index_images, cloud, tmp_path
+    commands, aws, endpoint, queue, index_images, cloud, stack, tmp_path
 ):
     account = {
         "AWS_ENDPOINT_URL": aws,
@@ -93,13 +119,30 @@ def test_the_command_passes_on_a_deployment_and_leaves_no_object(
         "AWS_DEFAULT_REGION": REGION,
         "IMAGESEARCH_API_KEY": KEY,
     }
-    line = ["smoke", "--endpoint", endpoint, "--bucket", BUCKET, "--json"]
+    line = ["smoke", "--endpoint", endpoint, "--bucket", BUCKET, "--stack", stack, "--json"]
     with LambdaService(queue, [index_images]):
         done = commands.run(line, tmp_path, os.environ | account)
     rows = [json.loads(row) for row in done.stdout.splitlines()]
     assert {row["result"] for row in rows} == {"passed"}, done.stdout
     assert done.returncode == 0
+    details = {row["check"]: row["details"] for row in rows}
+    assert details["reconcile"] == "8 compared, 2 listed"
     assert keys(cloud) == [MINE]
+
+
+def test_no_version_of_a_deleted_object_is_left_in_a_versioned_bucket(cloud):
+    enabled = {"Status": "Enabled"}
+    cloud.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=enabled)
+    bucket, images = S3Bucket(BUCKET, cloud.s3), smoke_images()
+    cloud.put(MINE, b"mine")
+    for image in (*images.intact, images.after):
+        bucket.put(image)
+    for key in bucket.keys(images.prefix):
+        bucket.delete(key)
+    assert bucket.delete_versions(images.prefix) == 2 * len(images.intact) + 1
+    left = cloud.s3.list_object_versions(Bucket=BUCKET)
+    assert [each["Key"] for each in left["Versions"]] == [MINE]
+    assert "DeleteMarkers" not in left
 
 
 def test_stopped_indexing_is_named_and_the_objects_are_deleted(smoke_test, queue, cloud):
@@ -161,6 +204,47 @@ def test_a_refused_upload_is_named_and_written_objects_are_deleted(smoke_test, c
     assert results["upload"].details == "OSError: Access Denied"
     assert results["indexed"].result is Result.SKIPPED
     assert keys(cloud) == [MINE]
+
+
+class UserPool:
+    """Requires a token, as API Gateway with a Cognito authorizer."""
+
+    def __init__(self, api: Any, token: str) -> None:
+        self._api, self._token = api, token
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ.get("HTTP_AUTHORIZATION") == self._token:
+            return self._api(environ, start_response)
+        start_response("401 Unauthorized", [("content-type", "application/json")])
+        return [b'{"error": {"code": "unauthorized", "message": "no token", "hint": ""}}']
+
+
+def test_a_token_is_sent_to_the_api_alone_and_required_by_it(search, cloud, queue, index_images):
+    pool = UserPool(Gateway(lambda event, _: search(event)), "the token")
+    api = httpx.WSGITransport(pool)
+    seen: list[httpx.Request] = []
+
+    class Network(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            if request.url.host == "api.example.org":
+                return api.handle_request(request)
+            return httpx.HTTPTransport().handle_request(request)
+
+    access = access_with_token("https://api.example.org", "the token", Network())
+    time = Time(lambda: queue.drain(index_images))
+    test = SmokeTest(access, S3Bucket(BUCKET, cloud.s3), smoke_images(), time.timing())
+    test.run()
+    results = results_of(test)
+    assert results.pop("reconcile") is Result.SKIPPED
+    assert set(results.values()) == {Result.PASSED}
+    assert [name for name in results if name.startswith("access")] == [
+        "access without a token",
+        "access with a wrong token",
+    ]
+    for request in seen:
+        has_token = "authorization" in request.headers
+        assert not has_token or request.url.host == "api.example.org"
 
 
 def test_an_api_that_is_open_fails(search, cloud, queue):

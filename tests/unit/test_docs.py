@@ -22,6 +22,7 @@ ROOT = REPOSITORY
 REFERENCE = ROOT / "docs/reference"
 PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "models/README")),
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 BLOCKS = list(blocks())
@@ -119,9 +120,8 @@ def test_the_reference_is_up_to_date() -> None:
 
 def test_the_changelog_begins_with_the_version_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    [newest, *_] = re.findall(
-        r"^## (?!Unreleased)(\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
-    )
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    newest, *_ = re.findall(r"^## (?!Unreleased)(\S+)", changelog, re.MULTILINE)
     assert newest == project["version"]
 
 

@@ -74,7 +74,7 @@ def test_a_default_is_the_same_in_both():
 
 def test_a_batch_has_as_many_images_in_every_queue(functions):
     uploads = functions["IndexImages"]["Events"]["ImageQueue"]["Properties"]
-    assert uploads["BatchSize"] == KEYS_PER_MESSAGE
+    assert uploads["BatchSize"]["Fn::If"] == ["HasNextModel", 1, KEYS_PER_MESSAGE]
     for path in (REPOSITORY / "statemachines").glob("*.json"):
         for size in re.findall(r"States\.ArrayPartition\([^,]+Key, (\d+)\)", path.read_text()):
             assert int(size) == KEYS_PER_MESSAGE, path.name

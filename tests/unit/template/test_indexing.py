@@ -9,6 +9,7 @@ import pytest
 
 from functions.reconcile.handler import MARGIN_MILLISECONDS
 from imagesearch.settings import FOLDER_SETTINGS, Settings
+from tests.support.aws.permissions import granted
 from tests.support.aws.template import Deployment
 from tests.support.paths import REPOSITORY
 
@@ -75,7 +76,7 @@ def test_a_bad_image_does_not_fail_its_batch(queues):
 
 def test_a_function_processes_ten_images_per_batch(queues):
     """A backfill message has ten keys, and that of an upload one."""
-    assert queues["ImageQueue"]["BatchSize"] == 10
+    assert queues["ImageQueue"]["BatchSize"] == {"Fn::If": ["HasNextModel", 1, 10]}
     assert queues["BackfillQueue"]["BatchSize"] == queues["NextModelQueue"]["BatchSize"] == 1
 
 
@@ -86,38 +87,61 @@ def test_indexing_concurrency_is_limited_by_the_event_source(functions, queues):
         "BackfillQueue": {"Ref": "BackfillConcurrency"},
         "NextModelQueue": {"Ref": "BackfillConcurrency"},
     }
-    assert not any("ReservedConcurrentExecutions" in each for each in functions.values())
+    reserved = {name for name in functions if "ReservedConcurrentExecutions" in functions[name]}
+    assert reserved == {"Search"}
 
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 NEW_ACCOUNT = 10
-# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
-MIN_CONCURRENCY = 2
 
 
-def test_the_defaults_leave_searches_at_least_half_of_a_new_account(of_type, queues):
-    """A next model needs a third event source, and Lambda allows none with less than 2."""
+@pytest.mark.parametrize("next_model", ["none", "siglip2-b-16"])
+def test_the_defaults_leave_searches_at_least_half_of_a_new_account(of_type, next_model):
+    """During indexing, a backfill and a reconciliation, also while there is a next model.
 
-    def concurrency(deployment: Deployment) -> int:
-        """Of the functions without a caller who waits; FetchModel ends before the others start."""
-        functions = of_type("AWS::Serverless::Function")
-        return sum(
-            int(event["Properties"]["ScalingConfig"]["MaximumConcurrency"])
-            for name in functions
-            if deployment.exists(name)
-            for event in deployment.properties(name).get("Events", {}).values()
-            if event["Type"] != "Api"
-        )
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+    """
+    deployment = Deployment(NextModelName=next_model)
+    events = [
+        event["Properties"]
+        for name in of_type("AWS::Serverless::Function")
+        if deployment.exists(name)
+        for event in deployment.properties(name).get("Events", {}).values()
+        if event["Type"] == "SQS" and event["Properties"].get("Enabled", True)
+    ]
+    machine = json.loads((REPOSITORY / "statemachines/reconcile.asl.json").read_text())
+    taken = sum(int(each["ScalingConfig"]["MaximumConcurrency"]) for each in events)
+    taken += machine["States"]["Parts"]["MaxConcurrency"]
+    # FetchModel ends before the others start.
+    assert NEW_ACCOUNT - taken >= 5
 
-    assert NEW_ACCOUNT - concurrency(Deployment()) >= 5
-    next_model = Deployment(NextModelName="siglip2-b-16")
-    assert concurrency(next_model) == MIN_CONCURRENCY * len(queues)
-    assert NEW_ACCOUNT - concurrency(next_model) >= 4
+
+def senders(deployment: Deployment) -> Iterator[str]:
+    """The queues to which keys of the current model are sent, without changes of the bucket."""
+    for function in ("IndexImages", "Reconcile"):
+        yield deployment.properties(function)["Environment"]["Variables"]["REVISIT_QUEUE_URL"]
+    yield deployment.properties("Backfill")["DefinitionSubstitutions"]["BackfillQueueUrl"]
+    yield deployment.resolve(deployment.template["Outputs"]["BackfillQueueUrl"]["Value"])
+
+
+@pytest.mark.parametrize(
+    ("next_model", "queue"), [("none", "BackfillQueue"), ("siglip2-b-16", "ImageQueue")]
+)
+def test_messages_are_sent_to_a_queue_that_is_read_in_batches_of_ten_images(next_model, queue):
+    deployment = Deployment(NextModelName=next_model)
+    assert set(senders(deployment)) == {queue}
+    source = deployment.properties("IndexImages")["Events"][queue]["Properties"]
+    assert source.get("Enabled", True)
+    assert source["BatchSize"] == 1
+    for role in ("IndexImagesRole", "ReconcileRole", "BackfillRole"):
+        sent = {on for action, on in granted(deployment, role) if action == "sqs:SendMessage"}
+        assert f"{queue}.Arn" in sent
+        assert sent <= {f"{queue}.Arn", "NextModelQueue.Arn"}
 
 
 def test_the_index_is_encrypted_at_rest_and_in_transit(resources):
     domain = resources["ImageIndex"]["Properties"]
-    assert domain["EncryptionAtRestOptions"] == {"Enabled": True}
+    assert Deployment().properties("ImageIndex")["EncryptionAtRestOptions"] == {"Enabled": True}
     assert domain["NodeToNodeEncryptionOptions"] == {"Enabled": True}
     endpoint = domain["DomainEndpointOptions"]
     assert endpoint["EnforceHTTPS"] is True
@@ -174,6 +198,23 @@ def test_data_is_retained_and_a_failed_creation_leaves_no_bucket(resources):
     )
     for name in data | settings_of_the_account:
         assert resources[name]["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_an_overwrite_or_a_deletion_can_be_undone_for_some_days(days):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-configuration-examples.html"""
+    bucket = Deployment(NoncurrentVersionDays=days).properties("ImageBucket")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    old = rules["old-versions"]
+    assert old["Status"] == "Enabled"
+    assert int(old["NoncurrentVersionExpiration"]["NoncurrentDays"]) == days
+    assert old["ExpiredObjectDeleteMarker"] is True
+    assert not {"ExpirationInDays", "ExpirationDate", "Prefix"} & old.keys()
+
+
+def test_no_role_can_delete_a_version(resources):
+    assert "s3:DeleteObjectVersion" not in json.dumps(resources)
 
 
 def test_created_and_deleted_objects_become_messages(resources):
@@ -234,7 +275,10 @@ def test_dead_letters_are_retained_for_two_weeks(resources, of_type):
 
 
 def test_the_queues_are_encrypted(of_type):
-    assert all(each["SqsManagedSseEnabled"] is True for each in of_type("AWS::SQS::Queue").values())
+    deployment = Deployment()
+    for name in of_type("AWS::SQS::Queue"):
+        assert deployment.properties(name)["SqsManagedSseEnabled"] is True
+        assert "KmsMasterKeyId" not in deployment.properties(name)
 
 
 ROOT = REPOSITORY
@@ -350,5 +394,5 @@ def test_tuning_runs_on_a_schedule_that_is_off_by_default(template, resources):
 
 def test_a_reconciliation_leaves_time_and_concurrency(functions):
     machine = json.loads((REPOSITORY / "statemachines/reconcile.asl.json").read_text())
-    assert machine["States"]["Parts"]["MaxConcurrency"] <= 2
+    assert machine["States"]["Parts"]["MaxConcurrency"] == 1
     assert functions["Reconcile"]["Timeout"] * 1000 > 10 * MARGIN_MILLISECONDS

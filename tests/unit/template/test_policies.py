@@ -143,7 +143,14 @@ def test_a_fetched_model_is_read_from_its_own_prefix_only(allowed, role, part):
 def test_only_the_fetch_function_writes_models_and_only_to_the_model_bucket(allowed):
     bucket = {"Fn::GetAtt": ["ModelBucket", "Arn"]}
     may = allowed("FetchModelRole")
-    assert set(may) == {"ManageModels", "ListModels", "ReadModelSource", "WriteLog", "Trace"}
+    assert set(may) == {
+        "ManageModels",
+        "ListModels",
+        "ReadModelSource",
+        "UseKey",
+        "WriteLog",
+        "Trace",
+    }
     assert may["ManageModels"] == (
         ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
         [{"Fn::Sub": "${ModelBucket.Arn}/*"}],
@@ -153,7 +160,7 @@ def test_only_the_fetch_function_writes_models_and_only_to_the_model_bucket(allo
 
 def test_a_mirror_in_s3_is_read_below_its_prefix_and_only_if_it_is_set(resources, template):
     (policy,) = resources["FetchModelRole"]["Properties"]["Policies"]
-    [(condition, statement, nothing)] = [
+    (condition, statement, nothing), _ = [
         each["Fn::If"] for each in policy["PolicyDocument"]["Statement"] if "Fn::If" in each
     ]
     assert (condition, nothing) == ("ReadsModelSourceFromS3", {"Ref": "AWS::NoValue"})
@@ -184,10 +191,12 @@ def test_a_function_receives_from_its_own_queues_only(allowed, role, queues):
     ("function", "queue"), [("IndexImages", "BackfillQueue"), ("IndexNextModel", "NextModelQueue")]
 )
 def test_indexing_sends_messages_to_the_recheck_queue_only(allowed, functions, function, queue):
-    sending = (["sqs:SendMessage"], [{"Fn::GetAtt": [queue, "Arn"]}])
-    assert allowed(f"{function}Role")["ScheduleRechecks"] == sending
+    actions, on = allowed(f"{function}Role")["ScheduleRechecks"]
+    assert actions == ["sqs:SendMessage"]
     queue_url = functions[function]["Environment"]["Variables"]["REVISIT_QUEUE_URL"]
-    assert queue_url == {"Ref": queue}
+    deployment = Deployment()
+    assert deployment.resolve(on) == [f"{queue}.Arn"]
+    assert deployment.resolve(queue_url) == queue
 
 
 def test_search_reads_the_queue_length_and_receives_no_messages(allowed, functions):
@@ -292,12 +301,13 @@ def test_a_backfill_lists_this_bucket_and_sends_to_its_queues(allowed):
     assert {sid: actions for sid, (actions, _) in allowed("BackfillRole").items()} == {
         "ListImages": ["s3:ListBucket"],
         "SendMessages": ["sqs:SendMessage"],
+        "UseKey": ["kms:Decrypt", "kms:GenerateDataKey"],
     }
     _, on = allowed("BackfillRole")["SendMessages"]
     definition = (REPOSITORY / "statemachines/backfill.asl.json").read_text()
     requested = re.findall(r"arn:\$\{Partition\}:states:::(\w+:\w+)", definition)
     assert set(requested) == {"s3:listObjectsV2", "sqs:sendMessage"}
-    assert on[0] == {"Fn::GetAtt": ["BackfillQueue", "Arn"]}
+    assert Deployment().resolve(on) == ["BackfillQueue.Arn"]
     assert on[1]["Fn::If"][:2] == ["HasNextModel", {"Fn::GetAtt": ["NextModelQueue", "Arn"]}]
 
 
@@ -343,6 +353,7 @@ def test_reconciliation_reads_bucket_and_index_and_sends_messages(allowed):
         "ReadFetchedManifests": ["s3:GetObject"],
         "FindIndexes": ["es:ESHttpGet"],
         "ReadEntries": ["es:ESHttpPost"],
+        "UseKey": ["kms:Decrypt", "kms:GenerateDataKey"],
         "WriteLog": ["logs:CreateLogStream", "logs:PutLogEvents"],
     }
     assert granted["DeleteThumbnails"][1] == [{"Fn::Sub": "${DerivedBucket.Arn}/thumbnails/*"}]

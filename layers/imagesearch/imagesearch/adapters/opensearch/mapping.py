@@ -11,6 +11,12 @@ from imagesearch.domain.errors import ConfigurationError
 EMBEDDING = "embedding"
 # Higher than templates that a cluster may have for all indexes.
 TEMPLATE_PRIORITY = 500
+# Without thresholds, an index writes no slow logs. A domain publishes them only if it is set up to.
+SLOW_LOGS: Mapping[str, str] = {
+    "index.search.slowlog.threshold.query.warn": "2s",
+    "index.search.slowlog.threshold.fetch.warn": "1s",
+    "index.indexing.slowlog.threshold.index.warn": "2s",
+}
 
 _KEYWORD = {"type": "keyword"}
 _UNSEARCHED = {"type": "keyword", "index": False, "doc_values": False}
@@ -68,6 +74,7 @@ class IndexSettings:
             "index.knn": True,
             "index.number_of_shards": self.shards,
             "index.refresh_interval": self.refresh_interval,
+            **SLOW_LOGS,
         }
         if self.replicas is None:
             settings["index.auto_expand_replicas"] = "0-1"
