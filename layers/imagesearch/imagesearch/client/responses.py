@@ -230,4 +230,5 @@ class Health(TypedDict):
     cluster: str
     allows: list[Literal["uploads", "deletions"]]
     lag: NotRequired[Waiting | None]
+    damaged: NotRequired[int | None]
     next_model: NotRequired[ModelChange | None]
