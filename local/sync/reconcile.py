@@ -174,6 +174,17 @@ class FolderEngine:
             unavailable.clear()
         self._remember(known, survey, unavailable)
 
+    def clean_up(self) -> None:
+        """Delete thumbnails that no record of any model names, once they are a day old.
+
+        They remain where a process died between a thumbnail and its record. What cannot be deleted
+        is left for the next run.
+        """
+        try:
+            bootstrap.thumbnail_cleanup(self.settings).clean_up("", lambda: False)
+        except Unavailable as error:
+            log.warning("cannot delete old thumbnails: %s", error.message)
+
     def _survey(self, report: Report) -> Survey:
         survey = Survey()
         for entry in self.store.walk():
