@@ -1,5 +1,6 @@
 """Damage anywhere in an index file is found and repaired, and never returned as an answer."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -24,6 +25,8 @@ from imagesearch.domain.queries import Selection, VectorQuery
 
 NAME = "images-test"
 IMAGES = 60
+# `CHAOS_FILES=1000` for a longer run.
+FILES = int(os.environ.get("CHAOS_FILES", "40"))
 EAST = np.array([1, 0, 0, 0], np.float32)
 NOT_A_NUMBER = np.full(4, np.nan, "<f4").tobytes()
 # Changes the bytes of a file.
@@ -135,7 +138,7 @@ damages: st.SearchStrategy[Damage] = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=FILES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(damage=damages)
 def test_damage_anywhere_is_found_and_repaired_and_nothing_else_is_lost(
     tmp_path_factory: pytest.TempPathFactory, original: Original, damage: Damage
