@@ -63,6 +63,8 @@ COLUMNS: Mapping[str, str] = {
     "vector": "Embedding, D float32, L2-normalized. Null in a rejected or deleted row.",
     "name": "Name of an index in this file; it is also the name of its table.",
     "dimension": "Dimension D of its vectors.",
+    "record_crc": "CRC-32 of the columns above; -1 in a row that was damaged when it got one.",
+    "vector_crc": "CRC-32 of the id and the vector.",
 }
 
 

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from pydantic import ValidationError
 
 from imagesearch.domain.errors import (
+    DamagedIndex,
     ImageSearchError,
     InvalidQuery,
     NotAllowed,
@@ -30,6 +31,7 @@ STATUS: dict[type[ImageSearchError], int] = {
     UnsupportedMediaType: 415,
     UnreadableImage: 422,
     Unavailable: 503,
+    DamagedIndex: 503,
 }
 # One code for one rule, in whichever parameter or field it is broken. The outermost field decides:
 # an error in the condition "image" of a filter is an error of the filter.

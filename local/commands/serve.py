@@ -169,14 +169,16 @@ def interrupt(*_: Any) -> None:
 
 
 def clean_up(derived: Path, now: float | None = None) -> None:
-    """Delete records of uploads and searches that are older than a day.
+    """Delete records of uploads and searches, and partial files, that are older than a day.
 
     One that cannot be deleted is left for later.
     """
+    from imagesearch.adapters.filesystem.derived_store import PARTIAL
     from imagesearch.domain.storage_keys import SEARCHES, UPLOADS
 
     oldest = (time.time() if now is None else now) - UPLOAD_RECORD_SECONDS
-    for record in (path for kind in (UPLOADS, SEARCHES) for path in (derived / kind).glob("*")):
+    patterns = (f"{UPLOADS}*", f"{SEARCHES}*", f"**/{PARTIAL}*")
+    for record in (path for pattern in patterns for path in derived.glob(pattern)):
         try:
             if record.stat().st_mtime < oldest:
                 record.unlink()

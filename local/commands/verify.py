@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from imagesearch.settings import Settings
     from local.workspace import Workspace
 
+log = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 DAMAGED, KEPT = "damaged", "kept"
 OUTPUTS = ("BucketName", "OpenSearchEndpoint", "IndexPrefix", "ModelUri", "BackfillQueueUrl")
@@ -148,6 +150,7 @@ def compare_folder(
 ) -> Findings:
     """Print the differences; with `repair`, damaged rows are deleted, so that they are missing."""
     from imagesearch import bootstrap
+    from imagesearch.domain.errors import DamagedIndex
     from imagesearch.domain.images import ImageRef
     from imagesearch.indexing.comparison import Difference
     from imagesearch.indexing.consistency import confirmed
@@ -165,7 +168,11 @@ def compare_folder(
         findings.compared += 1
         findings.add(Finding(ref, KEPT, "its file cannot be seen"))
 
-    for compared in confirmed(store, bootstrap.vector_index(settings), unreachable):
+    try:
+        index = bootstrap.vector_index(settings)
+    except DamagedIndex:
+        return findings
+    for compared in confirmed(store, index, unreachable):
         findings.compared += 1
         ref, difference = compared.ref, compared.difference
         if not difference or ref.key in damaged:
@@ -179,21 +186,25 @@ def compare_folder(
 
 
 def damaged_images(settings: Settings, *, repair: bool) -> Iterator[tuple[str, str]]:
-    """Key and reason of each damaged row of an SQLite index; `repair` deletes these rows."""
+    """Key and reason of all damage of an SQLite index; `repair` deletes or replaces what has it."""
     if not settings.index_url.startswith("sqlite:"):
         return
     from imagesearch import bootstrap
-    from imagesearch.adapters.sqlite.damage import damaged_rows, delete_rows
+    from imagesearch.adapters.sqlite.damage import find_damage
+    from imagesearch.adapters.sqlite.damage import repair as repair_index
 
     path, name = bootstrap.local_path(settings.index_url), bootstrap.index_name(settings)
     dimension = bootstrap.manifest_of(settings.model_uri).dimension
-    seqs = []
-    for row in damaged_rows(path, name, dimension):
-        yield row.key, row.reason
-        if row.seq is not None:
-            seqs.append(row.seq)
-    if repair and seqs:
-        delete_rows(path, name, dimension, seqs)
+    is_damaged = False
+    for each in find_damage(path, name, dimension):
+        is_damaged = True
+        yield each.key, each.reason
+    if repair and is_damaged and (recovery := repair_index(path, name, dimension)):
+        log.warning(
+            "the damaged index file was renamed to %s; %s images were read from it",
+            recovery.set_aside.name,
+            f"{recovery.images:,}",
+        )
 
 
 # ---- A bucket

@@ -1,5 +1,6 @@
 """Indexing of a whole folder with progress on the terminal: once, or first and then repeatedly."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ from local.sync.reconcile import FolderEngine, Forget, keep_records
 from local.sync.report import Report
 
 MAX_VISIBILITY_SECONDS = 30.0
+CLEAN_UP_EVERY_SECONDS = 24 * 3600.0
 
 
 def index_with_progress(
@@ -24,6 +26,7 @@ def index_with_progress(
     started = time.perf_counter()
     for _ in engine.reconcile(report, console, forget):
         pass
+    engine.clean_up()
     _print_report(report, time.perf_counter() - started, console)
     return report
 
@@ -50,6 +53,7 @@ class InitialIndexing:
         self._forget = forget
         self._progress = progress
         self._ready = False
+        self._cleaned_up = -math.inf
         self._reported: set[str] = set()
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -70,6 +74,9 @@ class InitialIndexing:
             self._wait_until_visible(report.searchable)
             self._ready = True
             self._call_when_ready()
+        if time.monotonic() > self._cleaned_up + CLEAN_UP_EVERY_SECONDS:
+            self._cleaned_up = time.monotonic()
+            self._engine.clean_up()
 
     def _print_new_problems(self, report: Report) -> None:
         lines = report.problems()

@@ -3,6 +3,7 @@
 `FolderEngine` joins a folder, its index and its model as the functions do.
 """
 
+import logging
 import os
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from imagesearch import bootstrap
 from imagesearch.adapters.filesystem.image_store import FolderStore, Unavailability
 from imagesearch.adapters.filesystem.mounts import MountPoint
 from imagesearch.adapters.filesystem.walk import ExcludedEntry, ListedFile, Mounted
-from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.errors import DamagedIndex, Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import VectorIndex
 from imagesearch.indexing.indexer import Indexer
@@ -28,6 +29,7 @@ from local.sync.mount_points import load_mount_points, save_mount_points
 from local.sync.report import Report
 from local.workspace import Workspace
 
+log = logging.getLogger(__name__)
 CHUNK_KEYS = 64
 PAGE = 1_000
 
@@ -122,11 +124,25 @@ class FolderEngine:
         forget: Forget = keep_records,
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Outcome]:
-        """Process every key of the folder and of the index. Raises Unavailable.
+        """Process every key of the folder and of the index; a damaged index is recovered first.
 
-        `forget` is called at most once, and decides on the records of unavailable files. `progress`
-        is called with the numbers of processed and of all images in the folder.
+        Raises Unavailable. `forget` decides on the records of unavailable files. `progress` is
+        called with the numbers of processed and of all images in the folder.
         """
+        try:
+            yield from self._reconcile(report, console, forget, progress)
+        except DamagedIndex as error:
+            recover_index(self.settings, error)
+            report.clear()
+            yield from self._reconcile(report, console, forget, progress)
+
+    def _reconcile(
+        self,
+        report: Report,
+        console: Console,
+        forget: Forget,
+        progress: Callable[[int, int], None] | None,
+    ) -> Iterator[Outcome]:
         if not os.path.isdir(self.workspace.folder):  # noqa: PTH112 - Path.is_dir raises
             raise Unavailable(f"{self.workspace.folder} does not exist")
         self.store.excludes.clear_caches()
@@ -157,6 +173,17 @@ class FolderEngine:
                     yield outcome
             unavailable.clear()
         self._remember(known, survey, unavailable)
+
+    def clean_up(self) -> None:
+        """Delete thumbnails that no record of any model names, once they are a day old.
+
+        They remain where a process died between a thumbnail and its record. What cannot be deleted
+        is left for the next run.
+        """
+        try:
+            bootstrap.thumbnail_cleanup(self.settings).clean_up("", lambda: False)
+        except Unavailable as error:
+            log.warning("cannot delete old thumbnails: %s", error.message)
 
     def _survey(self, report: Report) -> Survey:
         survey = Survey()
@@ -212,6 +239,10 @@ def open_engine(workspace: Workspace, model: str, reread: bool = False) -> Folde
     """
     folder = model_folder(model, workspace.directory.parent)
     settings = set_environment(workspace, folder)
+    try:
+        bootstrap.vector_index(settings)
+    except DamagedIndex as error:
+        recover_index(settings, error)
     return engine_with(workspace, settings, bootstrap.indexer(settings, reread))
 
 
@@ -221,3 +252,22 @@ def engine_with(workspace: Workspace, settings: Settings, indexer: Indexer) -> F
     store = bootstrap.folder_store(settings)
     store.set_mount_points(load_mount_points(workspace.directory))
     return FolderEngine(workspace, settings, store, bootstrap.vector_index(settings), indexer)
+
+
+def recover_index(settings: Settings, error: DamagedIndex) -> None:
+    """Set the damaged index file of a folder aside, and recover what can be read from it.
+
+    Raises Unavailable, and `error` for an index of another kind.
+    """
+    from imagesearch.adapters.sqlite.recovery import recover
+
+    if not settings.index_url.startswith("sqlite:"):
+        raise error
+    path, name = bootstrap.local_path(settings.index_url), bootstrap.index_name(settings)
+    recovery = recover(path, name, bootstrap.manifest_of(settings.model_uri).dimension)
+    log.warning("%s", error.message)
+    log.warning(
+        "it was renamed to %s; %s images were read from it, others are indexed again",
+        recovery.set_aside.name,
+        f"{recovery.images:,}",
+    )

@@ -22,6 +22,10 @@ class Report:
     def __init__(self, verbose: bool = False) -> None:
         """With `verbose`, the name of each skipped file is kept."""
         self._verbose = verbose
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all outcomes, before a run that starts again."""
         self.skipped: Counter[str] = Counter()
         self._skipped_names: list[tuple[str, str]] = []
         self.counts: Counter[OutcomeKind] = Counter()

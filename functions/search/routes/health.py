@@ -63,6 +63,13 @@ class Health(ResponseModel):
         Waiting | None,
         Field(description="Approximate; null if the queue is unavailable, absent without a queue."),
     ] = None
+    damaged: Annotated[
+        int | None,
+        Field(
+            description="Damaged records that were found since the start of a local server, and are"
+            " not returned; absent if there are none. They are indexed again within minutes."
+        ),
+    ] = None
     next_model: Annotated[
         ModelChange | None,
         Field(description="Absent unless the model changes; the local server alone reports it."),
@@ -80,6 +87,8 @@ class HealthRoutes:
         searcher, queue = self._dependencies.searcher, self._dependencies.queue
         index = searcher.health()
         optional: dict[str, Any] = {}
+        if index.damaged:
+            optional["damaged"] = index.damaged
         if queue:
             optional["lag"] = _lag(queue)
         if model := self._dependencies.next_model():

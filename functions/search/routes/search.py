@@ -87,7 +87,12 @@ from ..routing import (
     LogFields,
     Operation,
 )
-from .search_filters import FilterParameter, SearchFilter, parsed_filter
+from .search_filters import (
+    MAX_VALUES,
+    FilterParameter,
+    SearchFilter,
+    parsed_filter,
+)
 
 OpinionId = Annotated[str, Field(min_length=1, max_length=512)]
 MAX_WEIGHT = 100
@@ -117,7 +122,8 @@ POSTED = f"""{PAGES}
 The body is JSON or the bytes of an image. With an image as the body, `limit`, `cursor`,
 `collection`, `min_relevance`, `filter` and `sort` are query parameters."""
 BATCH_RULES = f"""Up to {MAX_SEARCHES} searches per request, with up to {MAX_IMAGES} images in
-total. The sum of all `limit` is at most {MAX_BATCH_HITS}.
+total. The sum of all `limit` is at most {MAX_BATCH_HITS}. Filters have up to {MAX_VALUES} texts of
+`contains` in total.
 
 Results are in the order of the searches. An invalid body is rejected as a whole, and `message`
 names the search. A search that fails on its own (an unknown ID, an image that cannot be decoded)
@@ -304,6 +310,17 @@ class PostedBatch(BaseModel):
                 "too_many_hits",
                 "Input should have a sum of all limits of at most {limit}, not {hits}",
                 {"limit": MAX_BATCH_HITS, "hits": hits},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _contains_few_texts(self) -> "PostedBatch":
+        texts = sum(search.filter.contained() for search in self.searches if search.filter)
+        if texts > MAX_VALUES:
+            raise PydanticCustomError(
+                "too_many_texts",
+                "Input should have at most {limit} texts of 'contains' in total, not {texts}",
+                {"limit": MAX_VALUES, "texts": texts},
             )
         return self
 

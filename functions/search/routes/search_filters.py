@@ -35,7 +35,7 @@ from imagesearch.domain.images import Orientation
 MAX_VALUES = 100
 MAX_VALUE = 2_048
 MAX_LEVELS = 5
-# Conditions on metadata, each of which a list checks for every image.
+# Conditions on metadata: OpenSearch evaluates each as a query of its own.
 MAX_METADATA = 16
 # The names and elements of a filter in JSON: a range of two bounds has three, and its object one.
 MAX_NODES = 10 * MAX_VALUES
@@ -333,6 +333,12 @@ class PostedFilter(BaseModel):
         """The number of values compared; an empty filter counts as one."""
         own = sum(_values(leaf) for leaf in self._leaves())
         return max(1, own + sum(child.values() for child in self._children()))
+
+    def contained(self) -> int:
+        """The number of texts of `contains`, each of which is sought in every value."""
+        leaves = (leaf for leaf in self._leaves() if isinstance(leaf, MetadataContains))
+        own = sum(len(leaf.texts) for leaf in leaves)
+        return own + sum(child.contained() for child in self._children())
 
     def levels(self) -> int:
         """The depth of nested filters; 0 without any."""

@@ -36,8 +36,8 @@ def start_writer(path):
     """Starts a writing process; `readline` blocks until a batch is written."""
     processes = []
 
-    def start(writer="w", batch=10, batches=100_000):
-        arguments = [str(path), NAME, writer, str(batch), str(batches)]
+    def start(writer="w", batch=10, batches=100_000, file_bytes=0):
+        arguments = [str(path), NAME, writer, str(batch), str(batches), str(file_bytes)]
         process = subprocess.Popen(
             [sys.executable, WRITER, *arguments], stdout=subprocess.PIPE, text=True
         )

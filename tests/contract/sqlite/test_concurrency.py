@@ -1,15 +1,20 @@
 """An SQLite index shared by processes and threads, whose writers can be killed."""
 
+import os
 import signal
 import sqlite3
 import threading
 
 import numpy as np
 
+from imagesearch.adapters.sqlite.damage import find_damage
 from imagesearch.domain.ports import Delete, WriteStatus
 from imagesearch.domain.queries import Selection, VectorQuery
+from tests.contract.sqlite.conftest import NAME
 from tests.support.waiting import PATIENCE_SECONDS
 
+# `CHAOS_KILLS=200` for the figure in docs/reliability.md.
+KILLS = int(os.environ.get("CHAOS_KILLS", "3"))
 EAST = np.array([1, 0, 0, 0], np.float32)
 
 
@@ -37,19 +42,39 @@ def test_several_processes_can_create_and_fill_one_file(opened, start_writer):
     assert opened().health().images == 4 * 400
 
 
-def test_a_process_killed_during_a_write_loses_complete_batches_only(opened, start_writer):
-    for attempt in range(3):
+def test_a_process_killed_during_a_write_loses_complete_batches_only(opened, path, start_writer):
+    """Another process writes at the same time."""
+    images = 0
+    for attempt in range(KILLS):
+        other = start_writer(f"other{attempt}", batch=5, batches=20)
         writer = start_writer(f"w{attempt}", batch=50)
-        for _ in range(4):
+        for _ in range(1 + attempt % 5):
             acknowledged = int(writer.stdout.readline())
         writer.send_signal(signal.SIGKILL)
         writer.wait()
+        assert other.wait(PATIENCE_SECONDS) == 0
         index = opened()
         keys = index.list_documents(Selection(collection=f"w{attempt}"), limit=1_000_000)
         assert len(keys) % 50 == 0
         assert len(keys) >= acknowledged
-        assert len(index.search(VectorQuery(EAST, 1_000_000, f"w{attempt}"))) == len(keys)
-        assert index.write([]) == []
+        images += len(keys) + 100
+        assert index.health().images == images
+        index.close()
+    assert len(opened().search(VectorQuery(EAST, 1_000_000))) == images
+    assert list(find_damage(path, NAME, 4)) == []
+
+
+def test_a_full_disk_loses_no_written_batch(opened, path, start_writer):
+    writer = start_writer(batch=20, file_bytes=1_000_000)
+    *written, error = writer.stdout.read().splitlines()
+    assert writer.wait(PATIENCE_SECONDS) == 0
+    assert str(path) in error
+    assert "check free disk space" in error
+    index = opened()
+    assert index.health().images == int(written[-1]) > 0
+    assert list(find_damage(path, NAME, 4)) == []
+    assert start_writer("later", batch=20, batches=3).wait(PATIENCE_SECONDS) == 0
+    assert index.health().images == int(written[-1]) + 60
 
 
 def test_the_file_of_a_killed_writer_is_valid_and_writable(opened, path, start_writer, put):

@@ -74,7 +74,7 @@ def test_a_damaged_file_is_reported(opened, path, put):
     data = bytearray(path.read_bytes())
     data[20_000:-1000] = b"\xff" * (len(data) - 21_000)
     path.write_bytes(data)
-    with pytest.raises(ConfigurationError, match="is not a valid database"):
+    with pytest.raises(ConfigurationError, match="is damaged"):
         opened().search(VectorQuery(EAST, 10))
 
 

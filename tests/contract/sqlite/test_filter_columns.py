@@ -2,14 +2,18 @@
 
 import uuid
 from dataclasses import replace
+from datetime import timedelta
+from functools import reduce
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.filters import (
     AnyOf,
+    DateRange,
     KeyPrefix,
     MetadataContains,
     MetadataOneOf,
@@ -19,7 +23,7 @@ from imagesearch.domain.filters import (
 )
 from imagesearch.domain.images import Status
 from imagesearch.domain.queries import Selection, VectorQuery
-from tests.contract.conftest import Subject
+from tests.contract.conftest import NOON, Subject
 from tests.contract.sqlite.conftest import NAME
 from tests.contract.test_equivalence import several, steps, the_write
 from tests.support.fake_index import FakeIndex
@@ -64,6 +68,51 @@ def test_filters_of_any_shape_read_the_records_once(tmp_path, batch, filters, in
         ]
         assert index.passes <= 1
     index.close()
+
+
+COSTLY = {
+    "names": AnyOf(tuple(MetadataOneOf(f"name {number}", ("x",)) for number in range(100))),
+    "texts": AnyOf(tuple(MetadataContains("title", (f"x{number}",)) for number in range(100))),
+    "contains": MetadataContains("title", tuple(f"x{number}" for number in range(100))),
+    "ranges": AnyOf(tuple(NumberRange("pixels", gte=1e9 + number) for number in range(100))),
+    "prefixes": AnyOf(tuple(KeyPrefix(f"x{number}") for number in range(100))),
+    "times": AnyOf(
+        tuple(
+            DateRange(field, gte=NOON + timedelta(number))
+            for number in range(33)
+            for field in ("taken_at", "indexed_at", "last_modified")
+        )
+    ),
+    "nested": reduce(lambda inner, _: AnyOf((Not(inner), inner)), range(6), KeyPrefix("x")),
+}
+
+
+@pytest.mark.parametrize("filter", COSTLY.values(), ids=COSTLY)
+def test_a_filter_costs_one_pass_over_the_records(opened, put, filter):
+    """By the statements and the steps of SQLite's virtual machine, for each kind of request."""
+    images = 300
+    index = opened()
+    index.write([put(f"{n % 9}/{n}", metadata={"title": f"t{n}"}) for n in range(images)])
+    connection, statements, steps = index._database._reader.current(), [], []
+    connection.set_trace_callback(statements.append)
+    connection.set_progress_handler(lambda: steps.append(100), 100)
+    selection = Selection(Status.INDEXED, filter=filter)
+    requests = {
+        "search": lambda: index.search_many([VectorQuery(EAST, 9, filter=filter)] * 4),
+        "list": lambda: index.list_documents(selection, limit=999),
+        "list by time": lambda: index.list_by_time(selection, newest_first=True, limit=999),
+        "count": lambda: index.count(selection),
+        "facets": lambda: index.facets(selection),
+        "collections": lambda: index.collections(selection, depth=3, limit=99),
+    }
+    for name, request in requests.items():
+        statements.clear()
+        steps.clear()
+        request()
+        reads = [each for each in statements if each.startswith("SELECT")]
+        # A search reads vectors, columns and hits, a list by time images with and without a time.
+        assert len(reads) <= (3 if name == "search" else 2), name
+        assert sum(steps) < 300 * images, name
 
 
 def scanned(index, filter):

@@ -243,4 +243,5 @@ class Health(TypedDict):
     cluster: str
     allows: list[Literal["uploads", "deletions", "urls"]]
     lag: NotRequired[Waiting | None]
+    damaged: NotRequired[int | None]
     next_model: NotRequired[ModelChange | None]

@@ -98,3 +98,9 @@ class ConfigurationError(ImageSearchError):
     """The configuration is invalid, and an operator must correct it."""
 
     code = "configuration_error"
+
+
+class DamagedIndex(ConfigurationError):
+    """The index's own storage is damaged beyond single records: the index must be repaired."""
+
+    code = Unavailable.code

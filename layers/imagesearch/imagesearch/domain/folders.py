@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 # A key of 1,024 bytes may have 1,023 folders.
 FOLDER_LEVELS = 16
@@ -41,3 +44,22 @@ def collection_below(key: str, parent: str | None) -> str | None:
     level = 0 if parent is None else folder_of(parent).count("/")
     above = folders(key)
     return above[level][:-1] if in_collection(key, parent) and level < len(above) else None
+
+
+def collections_of(
+    keys: Iterable[str], parent: str | None, *, depth: int, after: str | None, limit: int
+) -> list[CollectionCount]:
+    """The collections below `parent` that hold images with these keys, `depth` levels of them.
+
+    The first `limit` after `after`, ordered by their paths.
+    """
+    root = "" if parent is None else folder_of(parent)
+    images = Counter(folder for key in keys for folder in folders(key))
+    below = sorted(each for each in images if each.startswith(root) and each != root)
+    found = [
+        CollectionCount(folder[:-1], images[folder], nested=following.startswith(folder))
+        for folder, following in pairwise([*below, ""])
+        if folder.count("/") - root.count("/") <= depth
+        if after is None or folder > folder_of(after)
+    ]
+    return found[:limit]

@@ -121,12 +121,16 @@ class NextModel:
 
 @dataclass(frozen=True, slots=True)
 class IndexHealth:
-    """`status` is green, yellow or red, `images` the number of searchable images."""
+    """`status` is green, yellow or red, `images` the number of searchable images.
+
+    `damaged` records were found since the index was opened, and are indexed again as missing ones.
+    """
 
     name: str
     status: str
     images: int
     rejected: int
+    damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,17 @@ def test_the_number_of_images_of_a_batch_is_limited(batch):
     assert "at most 32 images" in answer.json["error"]["message"]
 
 
+def test_the_number_of_texts_that_a_batch_contains_is_limited(batch, pets):
+    def searches(number):
+        texts = [f"text {place}" for place in range(number)]
+        return by_text("a", filter={"or": [{"metadata.title": {"contains": texts}}]}), by_text("b")
+
+    assert batch(*searches(50), *searches(50)).status == 200
+    answer = batch(*searches(50), *searches(51))
+    assert (answer.status, answer.error) == (400, "invalid_query")
+    assert "at most 100 texts of 'contains' in total, not 101" in answer.json["error"]["message"]
+
+
 def test_a_body_over_the_size_limit_is_413(batch):
     answer = batch(*[{"query": {"id": "x" * (MAX_JSON // 32)}}] * 32)
     assert (answer.status, answer.json["error"]["hint"] != "") == (413, True)

@@ -1,6 +1,7 @@
 """`imagesearch verify FOLDER` prints what differs, and `--repair` mends it."""
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -65,3 +66,36 @@ def test_images_of_an_unmounted_disk_are_kept(run: Run, folder: Path) -> None:
     found = run("verify", str(folder), "--repair")
     assert found.returncode == 1
     assert found.stdout.startswith("kept\towl.webp (the folder is empty: is its disk mounted?)")
+
+
+def test_a_damaged_index_file_is_renamed_and_its_images_are_indexed_again(
+    run: Run, folder: Path
+) -> None:
+    """A thumbnail that no record names is deleted."""
+    for name in ("cow", "owl"):
+        copy(name, folder / f"{name}.webp")
+    assert run("index", str(folder)).returncode == 0
+    [file] = (folder.parent / ".imagesearch").glob("*/index.db")
+    before = set(file.parent.glob("derived/thumbnails/*/*.webp"))
+    unnamed = file.parent / "derived/thumbnails" / ("x" * 24) / "1.webp"
+    unnamed.parent.mkdir()
+    unnamed.touch()
+    os.utime(unnamed, (0, 0))
+    sqlite3.connect(file).execute("PRAGMA wal_checkpoint(TRUNCATE)").connection.close()
+    damaged = b"not a database" + file.read_bytes()[14:]
+    file.write_bytes(damaged)
+
+    found = run("verify", str(folder))
+    assert (found.returncode, found.stdout[:8]) == (1, "damaged\t")
+    listed = run("list", "--folder", str(folder))
+    assert listed.returncode == 2
+    assert "is damaged: file is not a database; run `imagesearch verify" in listed.stderr
+
+    indexed = run("index", str(folder))
+    assert indexed.returncode == 0, indexed.stderr
+    assert "2 indexed" in indexed.stderr
+    [kept] = file.parent.glob("index.db.damaged-*")
+    assert kept.read_bytes() == damaged
+    assert kept.name in indexed.stderr
+    assert set(file.parent.glob("derived/thumbnails/*/*.webp")) == before
+    assert run("verify", str(folder)).returncode == 0

@@ -7,15 +7,21 @@ import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from imagesearch.adapters.index_records import to_document
+from imagesearch.adapters.sqlite.checksums import (
+    ENTRY,
+    VECTOR,
+    Entry,
+    StoredVector,
+    add_text_replacement,
+)
 from imagesearch.adapters.sqlite.database import (
+    ADDED_COLUMNS,
     APPLICATION_ID,
     DECODER,
     SCHEMA_VERSION,
     SEARCHABLE,
     SHA256,
+    columns_of,
     read_only_address,
 )
 from imagesearch.domain.errors import Unavailable
@@ -27,21 +33,27 @@ _NEWEST = (
     f" WHERE {SHA256} = wanted.value AND {DECODER} = ?2 AND {SEARCHABLE}"
 )
 BY_CONTENT = (
-    f"SELECT record, vector FROM json_each(?1) AS wanted"  # noqa: S608 - the same
-    f" JOIN entries ON seq = ({_NEWEST})"
+    f"SELECT {ENTRY}, {VECTOR} FROM entries"  # noqa: S608 - the same
+    f" WHERE seq IN (SELECT ({_NEWEST}) FROM json_each(?1) AS wanted)"
 )
 
 
 def images_of(
-    connection: sqlite3.Connection, statement: str, hashes: Sequence[str], decoder: str
+    connection: sqlite3.Connection,
+    statement: str,
+    hashes: Sequence[str],
+    decoder: str,
+    dimension: int,
 ) -> dict[str, Scanned]:
-    """The images of these hashes; `statement` is `BY_CONTENT` for the index's table."""
+    """The intact images of these hashes; `statement` is `BY_CONTENT` for the index's table."""
     wanted = json.dumps(list(dict.fromkeys(hashes)))
     found: dict[str, Scanned] = {}
-    for record, vector in connection.execute(statement, (wanted, decoder)):
-        document = to_document(json.loads(record))
-        if document.sha256 is not None:
-            found[document.sha256] = Scanned(document, np.frombuffer(vector, "<f4"))
+    for row in connection.execute(statement, (wanted, decoder)):
+        entry, vector = Entry(*row[: len(Entry._fields)]), StoredVector(*row[-2:])
+        if entry.is_intact and vector.is_intact(entry.id, dimension):
+            document = entry.document()
+            if document and document.sha256 is not None:
+                found[document.sha256] = Scanned(document, vector.embedding())
     return found
 
 
@@ -56,6 +68,7 @@ class SqliteContentLookup:
         self._path = path
         self._space = (name, dimension)
         quoted = name.replace('"', '""')
+        self._name = name
         self._statement = BY_CONTENT.replace("entries", f'"{quoted}"')
         self._by_content = f"{name}_by_content"
         self._lock = threading.Lock()
@@ -68,7 +81,7 @@ class SqliteContentLookup:
                     self._connection = self._opened()
                 if self._connection is None:
                     return {}
-                return images_of(self._connection, self._statement, hashes, decoder)
+                return images_of(self._connection, self._statement, hashes, decoder, self._space[1])
             except sqlite3.Error as error:
                 self._close()
                 raise Unavailable(f"cannot read {self._path}: {error}") from error
@@ -85,7 +98,9 @@ class SqliteContentLookup:
             read_only_address(self._path), uri=True, isolation_level=None, check_same_thread=False
         )
         try:
+            add_text_replacement(connection)
             if self._is_usable(connection):
+                self._statement = of_release(self._statement, columns_of(connection, self._name))
                 weakref.finalize(self, connection.close)
                 return connection
         except sqlite3.Error:
@@ -110,3 +125,11 @@ class SqliteContentLookup:
         if self._connection:
             self._connection.close()
             self._connection = None
+
+
+def of_release(statement: str, columns: set[str]) -> str:
+    """The statement for a file whose release had no checksums."""
+    for column in ADDED_COLUMNS:
+        if column not in columns:
+            statement = statement.replace(column, "NULL")
+    return statement

@@ -6,12 +6,21 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from imagesearch.adapters.sqlite.filters import TAKEN_AT_MS, add_functions
-from imagesearch.domain.errors import ConfigurationError, Unavailable
+from imagesearch.adapters.sqlite.checksums import (
+    ENTRY,
+    VECTOR,
+    Entry,
+    StoredVector,
+    add_text_replacement,
+    adopted_crcs,
+    damage,
+)
+from imagesearch.adapters.sqlite.filters import RECORD, TAKEN_AT_MS
+from imagesearch.domain.errors import ConfigurationError, DamagedIndex, Unavailable
 
 PATIENCE_SECONDS = 15.0
 # "imgs" identifies files of imagesearch (https://sqlite.org/pragma.html#pragma_application_id)
@@ -19,10 +28,11 @@ APPLICATION_ID = 0x696D6773
 SCHEMA_VERSION = 1
 # Three rows of 512 floats fit a page of 8 KiB, one fits a page of the usual 4.
 PAGE_BYTES = 8192
+MIN_PAGE_BYTES = 512
 
 # Literally the same in the partial index and in queries, or SQLite does not use the index:
 # https://sqlite.org/partialindex.html
-HAS_NEIGHBORS = "json_array_length(record, '$.neighbours') > 0"
+HAS_NEIGHBORS = f"json_array_length({RECORD}, '$.neighbours') > 0"
 
 SHA256 = "json_extract(record, '$.sha256')"
 DECODER = "json_extract(record, '$.decoder')"
@@ -30,7 +40,7 @@ SEARCHABLE = "status = 'indexed' AND vector NOT NULL"
 
 # A row's `seq` is its version and grows with every write, so `seq > last` selects changes. A
 # deleted image keeps its row: readers see the deletion, and a late write finds another version.
-SCHEMA = f"""
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS spaces (name TEXT PRIMARY KEY, dimension INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS entries (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -39,46 +49,79 @@ CREATE TABLE IF NOT EXISTS entries (
     key TEXT,
     collection TEXT,
     record TEXT,
-    vector BLOB
+    vector BLOB,
+    record_crc INTEGER,
+    vector_crc INTEGER
 );
-CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key, id, status, collection);
-CREATE INDEX IF NOT EXISTS entries_by_status ON entries (status);
-CREATE INDEX IF NOT EXISTS entries_linked ON entries (key, id) WHERE {HAS_NEIGHBORS};
-CREATE INDEX IF NOT EXISTS entries_by_time ON entries ({TAKEN_AT_MS}, key, status);
-CREATE INDEX IF NOT EXISTS entries_by_content ON entries ({SHA256}, {DECODER}) WHERE {SEARCHABLE};
 """
+# Columns that files of older releases lack, and their indexes over expressions that fail for a
+# damaged record.
+ADDED_COLUMNS = ("record_crc", "vector_crc")
+OBSOLETE_INDEXES = ("entries_linked", "entries_by_time")
+INDEXES = {
+    "entries_by_key": "(key, id, status, collection)",
+    "entries_by_status": "(status)",
+    "entries_with_duplicates": f"(key, id) WHERE {HAS_NEIGHBORS}",
+    "entries_by_capture": f"({TAKEN_AT_MS}, key, status)",
+    "entries_by_content": f"({SHA256}, {DECODER}) WHERE {SEARCHABLE}",
+    "entries_without_crc": "(seq) WHERE record_crc IS NULL",
+}
+ADOPTED_ROWS = 1_000
+
+
+class DamagedFile(DamagedIndex):
+    """The index file is damaged beyond single rows, or is not a database."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"the index file {path} is damaged: {reason}",
+            "run `imagesearch verify FOLDER --repair`, which renames the file and indexes again"
+            " what cannot be read from it",
+        )
 
 
 class SqliteDatabase:
     """One table in one file, for many threads and processes.
 
     Statements name the table `entries`; in the file it has the name of the index. A writer waits up
-    to `patience` seconds for another one. Raises ConfigurationError for a file that cannot be used,
-    Unavailable where it temporarily cannot.
+    to `patience` seconds for another one. A file that is replaced by another is opened again.
+    Raises ConfigurationError for a file that cannot be used, DamagedFile, and Unavailable where it
+    temporarily cannot.
     """
 
     def __init__(self, path: Path, name: str, dimension: int, patience: float) -> None:
         self._path = path
         self._patience = patience
+        self._dimension = dimension
         self._space = name
         self._name = name.replace('"', '""')
         self._reader_lock = threading.Lock()
         self._writer_lock = threading.Lock()
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = self._connect()
-            self._reader = self._connect()
+            if path.is_file() and 0 < path.stat().st_size < MIN_PAGE_BYTES:
+                # SQLite would write to it as to an empty file.
+                raise DamagedFile(path, "it is truncated")
+            self._writer = _Reopened(path, self._connect)
+            self._reader = _Reopened(path, self._connect)
             if is_read_only(path):
                 self._check_owner()
             else:
                 self._prepare(name, dimension)
             self._check_dimension(dimension)
 
+    @property
+    def file_number(self) -> int:
+        """Grows when readers open another file that replaced this one."""
+        return self._reader.openings
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A read transaction: all reads see one snapshot."""
-        with self._reader_lock, self._errors(), _transaction(self._reader, "BEGIN"):
-            yield self._reader
+        with self._reader_lock, self._errors():
+            connection = self._reader.current()
+            with _transaction(connection, "BEGIN"):
+                yield connection
 
     @contextmanager
     def reading_long(self) -> Iterator[sqlite3.Connection]:
@@ -93,8 +136,36 @@ class SqliteDatabase:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: all or nothing."""
-        with self._writer_lock, self._errors(), _transaction(self._writer, "BEGIN IMMEDIATE"):
-            yield self._writer
+        with self._writer_lock, self._errors():
+            connection = self._writer.current()
+            with _transaction(connection, "BEGIN IMMEDIATE"):
+                yield connection
+
+    def rows(self, connection: sqlite3.Connection) -> Iterator[tuple[Entry, StoredVector]]:
+        """Every row, intact or not, without use of the database's indexes."""
+        statement = f"SELECT {ENTRY}, {VECTOR} FROM entries NOT INDEXED ORDER BY seq"  # noqa: S608
+        columns = len(Entry._fields)
+        for row in connection.execute(self.sql(statement)):
+            yield Entry(*row[:columns]), StoredVector(*row[columns:])
+
+    def mend(self) -> int:
+        """Delete damaged rows, whose images are then missing, and build all indexes again.
+
+        Returns the number of deleted rows. A row is deleted without its indexes: SQLite would
+        compute its entries from the damaged values. Raises DamagedFile for damage of other kinds.
+        """
+        with self.writing() as connection:
+            for name in INDEXES:
+                connection.execute(self.sql(f"DROP INDEX IF EXISTS {name}"))
+            connection.execute(self.sql("REINDEX entries"))
+            damaged = [
+                (entry.seq,)
+                for entry, vector in self.rows(connection)
+                if damage(entry, vector, self._dimension)
+            ]
+            connection.executemany(self.sql("DELETE FROM entries WHERE seq = ?"), damaged)
+            self._create_indexes(connection)
+        return len(damaged)
 
     def sql(self, statement: str) -> str:
         """The statement for this index's table and its indexes, `entries_by_x`."""
@@ -118,27 +189,58 @@ class SqliteDatabase:
             isolation_level=None,
             check_same_thread=False,
         )
-        weakref.finalize(self, connection.close)
-        add_functions(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        add_text_replacement(connection)
         return connection
 
     def _prepare(self, name: str, dimension: int) -> None:
         self._check_owner()
-        self._writer.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        self._use_write_ahead_log()
-        self._writer.execute("PRAGMA synchronous = NORMAL")
+        writer = self._writer.current()
+        writer.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        self._use_write_ahead_log(writer)
         with self.writing() as connection:
             self._check_owner()
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             for statement in SCHEMA.strip().split(";\n"):
                 connection.execute(self.sql(statement))
+            present = columns_of(connection, self._space)
+            for column in ADDED_COLUMNS:
+                if column not in present:
+                    connection.execute(self.sql(f"ALTER TABLE entries ADD COLUMN {column} INTEGER"))
+            for index in OBSOLETE_INDEXES:
+                connection.execute(self.sql(f"DROP INDEX IF EXISTS {index}"))
+            self._create_indexes(connection)
             connection.execute("INSERT OR IGNORE INTO spaces VALUES (?, ?)", (name, dimension))
+        while self._add_checksums():
+            pass
+
+    def _create_indexes(self, connection: sqlite3.Connection) -> None:
+        for index, definition in INDEXES.items():
+            connection.execute(
+                self.sql(f"CREATE INDEX IF NOT EXISTS {index} ON entries {definition}")
+            )
+
+    def _add_checksums(self) -> bool:
+        """Record the checksums of some rows of a release without them; False if all have one."""
+        select = self.sql(
+            f"SELECT {ENTRY}, {VECTOR} FROM entries WHERE record_crc IS NULL LIMIT {ADOPTED_ROWS}"  # noqa: S608
+        )
+        update = self.sql("UPDATE entries SET record_crc = ?, vector_crc = ? WHERE seq = ?")
+        columns = len(Entry._fields)
+        with self.writing() as connection:
+            rows = connection.execute(select).fetchall()
+            found = [(Entry(*row[:columns]), StoredVector(*row[columns:])) for row in rows]
+            crcs = [(*adopted_crcs(*each, self._dimension), each[0].seq) for each in found]
+            connection.executemany(update, crcs)
+        return bool(rows)
 
     def _check_dimension(self, dimension: int) -> None:
-        known = self._writer.execute(
-            "SELECT dimension FROM spaces WHERE name = ?", (self._space,)
-        ).fetchone()
+        known = (
+            self._writer.current()
+            .execute("SELECT dimension FROM spaces WHERE name = ?", (self._space,))
+            .fetchone()
+        )
         if not known:
             raise self._unusable("is read-only and has no index for this model")
         if known[0] != dimension:
@@ -146,20 +248,23 @@ class SqliteDatabase:
 
     def _check_owner(self) -> None:
         """Raises ConfigurationError for a file of another program or of a newer release."""
-        (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        owner = self._writer.execute("PRAGMA application_id").fetchone()[0]
-        version = self._writer.execute("PRAGMA user_version").fetchone()[0]
+        connection = self._writer.current()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        owner = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
         if tables and owner != APPLICATION_ID:
+            if columns_of(connection, "spaces") == {"name", "dimension"}:
+                raise DamagedFile(self._path, "its header is not that of an index")
             raise self._unusable("is another program's database")
         if version > SCHEMA_VERSION:
             raise self._unusable("was written by a newer release")
 
-    def _use_write_ahead_log(self) -> None:
+    def _use_write_ahead_log(self, connection: sqlite3.Connection) -> None:
         """Readers never wait with WAL; the switch itself needs retries, as SQLite does not wait."""
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                self._writer.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError:
                 if time.monotonic() > deadline:
                     raise
@@ -172,6 +277,8 @@ class SqliteDatabase:
         try:
             yield
         except sqlite3.OperationalError as error:
+            if "malformed" in str(error):
+                raise DamagedFile(self._path, str(error)) from error
             if is_read_only(self._path):
                 raise Unavailable(
                     f"the index file {self._path} is read-only here: {error}",
@@ -181,8 +288,10 @@ class SqliteDatabase:
                 f"the index file {self._path} is unavailable: {error}",
                 "check free disk space, the folder's permissions and other writers of the file",
             ) from error
+        except sqlite3.ProgrammingError as error:  # such as a closed connection
+            raise Unavailable(f"the index file {self._path} is unavailable: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise self._unusable(f"is not a valid database: {error}") from error
+            raise DamagedFile(self._path, str(error)) from error
         except OSError as error:
             raise self._unusable(f"cannot be created: {error}") from error
 
@@ -191,6 +300,48 @@ class SqliteDatabase:
             f"the index file {self._path} {reason}",
             "name another path in INDEX_URL, or delete the file and index the images again",
         )
+
+
+class _Reopened:
+    """A connection to the file that the path names now: a file that was set aside is closed."""
+
+    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._path = path
+        self._connect = connect
+        self._open()
+        self.openings = 1
+
+    def current(self) -> sqlite3.Connection:
+        if (identity := _identity(self._path)) is not None and identity != self._identity:
+            self.close()
+            self._open()
+            self.openings += 1
+        return self._connection
+
+    def close(self) -> None:
+        self._close()
+
+    def _open(self) -> None:
+        self._connection = self._connect()
+        self._close = weakref.finalize(self, self._connection.close)
+        # SQLite creates a new file with the first statement.
+        self._connection.execute("PRAGMA schema_version")
+        self._identity = _identity(self._path)
+
+
+def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
+    """The names of the columns of a table; empty if there is none."""
+    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
+    return {name for (name,) in rows}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Identifies a file whatever its name; None if there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def index_dimensions(path: Path) -> dict[str, int]:

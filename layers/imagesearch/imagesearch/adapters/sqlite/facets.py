@@ -1,4 +1,4 @@
-"""Facets and the tree of collections in SQL."""
+"""Facets and the tree of collections."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -9,18 +9,26 @@ from imagesearch.adapters.sqlite.filters import (
     ORIENTATION,
     PIXELS,
     after_folder,
-    matching,
+    field_of_record,
+    selected,
 )
+from imagesearch.adapters.sqlite.selection import selected_rows
 from imagesearch.domain.facets import FacetCounter, FacetName, Facets, pixel_bucket
-from imagesearch.domain.folders import FOLDER_LEVELS, CollectionCount, collection_below, folder_of
+from imagesearch.domain.folders import (
+    FOLDER_LEVELS,
+    CollectionCount,
+    collection_below,
+    collections_of,
+    folder_of,
+)
 from imagesearch.domain.queries import Selection
 
 _COLUMNS = {
     FacetName.MONTH: MONTH,
-    FacetName.CAMERA: "json_extract(record, '$.metadata.camera')",
+    FacetName.CAMERA: field_of_record("metadata.camera"),
     FacetName.PIXELS: PIXELS,
     FacetName.ORIENTATION: ORIENTATION,
-    FacetName.CONTENT_TYPE: "json_extract(record, '$.content_type')",
+    FacetName.CONTENT_TYPE: field_of_record("content_type"),
     FacetName.COLLECTION: "key",
 }
 
@@ -29,10 +37,9 @@ def facets(
     connection: sqlite3.Connection, sql: Callable[[str], str], selection: Selection
 ) -> Facets:
     """The facets of a selection, in one pass."""
-    condition = matching(selection)
     counter = FacetCounter()
-    statement = sql(condition.select(", ".join(_COLUMNS.values())))
-    for row in connection.execute(statement, condition.values):
+    columns = list(_COLUMNS.values())
+    for _, row in selected_rows(connection, sql, selection, columns, order=""):
         values = dict(zip(_COLUMNS, row, strict=True))
         values[FacetName.PIXELS] = pixel_bucket(values[FacetName.PIXELS])
         month, key = values[FacetName.MONTH], values[FacetName.COLLECTION]
@@ -42,15 +49,33 @@ def facets(
     return counter.facets()
 
 
+def collections(
+    connection: sqlite3.Connection,
+    sql: Callable[[str], str],
+    selection: Selection,
+    *,
+    depth: int,
+    after: str | None,
+    limit: int,
+) -> list[CollectionCount]:
+    """The collections of a selection. A filter is evaluated once, for all of them."""
+    if selection.filter is None:
+        return CollectionTree(connection, sql, selection).page(depth, after, limit)
+    rows = selected_rows(connection, sql, selection, order="")
+    keys = (entry.key for entry, _ in rows if entry.key is not None)
+    return collections_of(keys, selection.collection, depth=depth, after=after, limit=limit)
+
+
 class CollectionTree:
-    """Lists collections in one read transaction: one statement for each parent."""
+    """Lists the collections of all images of a status, without reading their records: one statement
+    for each parent, in one read transaction."""
 
     def __init__(
         self, connection: sqlite3.Connection, sql: Callable[[str], str], selection: Selection
     ) -> None:
         self._connection = connection
         self._sql = sql
-        self._condition = matching(selection)
+        self._condition = selected(selection)
         self._root = "" if selection.collection is None else folder_of(selection.collection)
 
     def page(self, depth: int, after: str | None, limit: int) -> list[CollectionCount]:

@@ -1,22 +1,25 @@
-"""Filters as masks over the rows of a vector scan, computed from columns in memory.
+"""Filters as masks over rows, computed from columns in memory.
 
-SQL would read every record for each search. A column is loaded when a filter first uses its field,
-and extended as the index grows.
+The columns of a vector scan are kept: one is loaded when a filter first uses its field, and
+extended as the index grows. There is one for each field, however many conditions and names of
+metadata a filter has. Lists read theirs in pages.
 """
 
 import json
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from datetime import datetime
 from functools import cache, reduce
-from itertools import islice
+from itertools import compress, islice
 from operator import ge, gt, le, lt
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imagesearch.adapters.index_records import epoch_milliseconds
 from imagesearch.adapters.sqlite.filters import bounds, compared
 from imagesearch.domain.filters import (
     AllOf,
@@ -35,8 +38,6 @@ from imagesearch.domain.filters import (
     lower_ascii,
 )
 
-# All entries of a record, as a JSON object.
-METADATA = "json_extract(record, '$.metadata')"
 _COMPARE = {"gte": ge, "lte": le, "gt": gt, "lt": lt}
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -63,6 +64,15 @@ class NumberColumn:
         for name, bound in bounds.items():
             holds &= _COMPARE[name](self._values, bound)
         return holds
+
+
+class TimeColumn(NumberColumn):
+    """The milliseconds since 1970 of an ISO 8601 time for each row."""
+
+    def extend(self, rows: int, positions: Seqs, values: Sequence[Any]) -> None:
+        """Extend to so many rows, with these texts at these positions."""
+        numbers = cache(_milliseconds)
+        super().extend(rows, positions, [numbers(value) for value in values])
 
 
 class TextColumn:
@@ -118,10 +128,12 @@ class TextColumn:
 class MetadataColumn:
     """The entries of each row, by name: memory grows with the entries that exist.
 
-    A name that no row has costs nothing, so that callers may filter by any number of names.
+    A name that no row has costs nothing, so that callers may filter by any number of names. With
+    `names`, other entries are omitted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: Set[str] | None = None) -> None:
+        self._names = names
         self._rows = 0
         self._entries: dict[str, MetadataEntries] = {}
 
@@ -130,14 +142,30 @@ class MetadataColumn:
         self._rows = rows
         parsed = cache(json.loads)
         for position, text in zip(positions.tolist(), values, strict=True):
-            for name, value in parsed(text or "{}").items():
-                self._entries.setdefault(name, MetadataEntries()).add(position, value)
+            entries = parsed(text or "{}")
+            for name in entries if self._names is None else self._names & entries.keys():
+                if name not in self._entries:
+                    self._entries[name] = MetadataEntries()
+                self._entries[name].add(position, entries[name])
 
-    def where(self, name: str, accepts: Callable[[str], bool]) -> Mask:
-        """Rows whose entry `name` has an accepted value; each distinct value is checked once."""
+    def among(self, name: str, values: Collection[str]) -> Mask:
+        """Rows whose entry `name` has one of these values."""
+        entries = self._entries.get(name)
+        return self._mask(entries.among(values) if entries else ())
+
+    def containing(self, name: str, texts: Collection[str]) -> Mask:
+        """Rows whose entry `name` contains one of these texts; A to Z match in either case."""
+        entries = self._entries.get(name)
+        return self._mask(entries.containing(texts) if entries else ())
+
+    def recorded(self, name: str) -> Mask:
+        """Rows with an entry `name`."""
+        entries = self._entries.get(name)
+        return self._mask(entries.every() if entries else ())
+
+    def _mask(self, positions: Seqs | tuple[()]) -> Mask:
         holds = np.zeros(self._rows, np.bool_)
-        if entries := self._entries.get(name):
-            holds[entries.positions(accepts)] = True
+        holds[np.asarray(positions, np.int64)] = True
         return holds
 
 
@@ -148,31 +176,61 @@ class MetadataEntries:
         self._positions = array("q")
         self._codes = array("q")
         self._known: dict[str, int] = {}
+        self._lowered: list[str] = []
+        self._joined = ""
 
     def add(self, position: int, value: str) -> None:
         self._positions.append(position)
         self._codes.append(self._known.setdefault(value, len(self._known)))
 
-    def positions(self, accepts: Callable[[str], bool]) -> Seqs:
-        """The rows with an accepted value."""
-        accepted = np.array([accepts(value) for value in self._known], np.bool_)
-        positions = np.array(self._positions, np.int64)
-        return positions[accepted[np.array(self._codes, np.int64)]]
+    def every(self) -> Seqs:
+        """All rows with an entry."""
+        return np.array(self._positions, np.int64)
+
+    def among(self, values: Collection[str]) -> Seqs:
+        """The rows with one of these values."""
+        accepted = np.zeros(len(self._known), np.bool_)
+        accepted[[self._known[value] for value in values if value in self._known]] = True
+        return self._of_codes(accepted)
+
+    def containing(self, texts: Collection[str]) -> Seqs:
+        """The rows whose value contains one of these texts.
+
+        Each text is first sought among all values at once, which most texts are not in, and then in
+        the values that no earlier text accepted.
+        """
+        if len(self._lowered) < len(self._known):
+            new = islice(self._known, len(self._lowered), None)
+            self._lowered.extend(map(lower_ascii, new))
+            self._joined = "\0".join(self._lowered)
+        accepted = np.zeros(len(self._known), np.bool_)
+        codes, values = np.arange(len(self._known)), self._lowered
+        for text in dict.fromkeys(map(lower_ascii, texts)):
+            if text in self._joined:
+                found = np.array([text in value for value in values], np.bool_)
+                accepted[codes[found]] = True
+                codes, values = codes[~found], list(compress(values, (~found).tolist()))
+        return self._of_codes(accepted)
+
+    def _of_codes(self, accepted: Mask) -> Seqs:
+        return self.every()[accepted[np.array(self._codes, np.int64)]]
 
 
 Column: TypeAlias = NumberColumn | TextColumn | MetadataColumn
 
 
 class FilterMasks:
-    """Masks over the rows of one VectorLog; not thread-safe.
+    """Masks over the rows of one VectorLog or one page; not thread-safe.
 
-    There is a column for each field of a record that was filtered by, and one for all metadata.
+    There is a column for each field of a record that was filtered by, and one for all metadata or
+    the entries of these names.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, metadata_names: Set[str] | None = None) -> None:
         self._numbers: defaultdict[str, NumberColumn] = defaultdict(NumberColumn)
+        self._times: defaultdict[str, TimeColumn] = defaultdict(TimeColumn)
         self._texts: defaultdict[str, TextColumn] = defaultdict(TextColumn)
-        self._metadata = MetadataColumn()
+        self._metadata = MetadataColumn(metadata_names)
         self._last: defaultdict[str, int] = defaultdict(int)
 
     def masks(self, filters: Sequence[Filter | None], seqs: Seqs, read: Read) -> list[Mask | None]:
@@ -182,7 +240,7 @@ class FilterMasks:
         None is None.
         """
         leaves = [leaf for each in filters if each for leaf in _leaves(each)]
-        self._extend({_expression(leaf): self._column(leaf) for leaf in leaves}, seqs, read)
+        self._extend({compared(leaf): self._column(leaf) for leaf in leaves}, seqs, read)
         return [None if each is None else self._mask(each, len(seqs)) for each in filters]
 
     def _extend(self, columns: Mapping[str, Column], seqs: Seqs, read: Read) -> None:
@@ -192,6 +250,9 @@ class FilterMasks:
         if not behind:
             return
         rows = read(behind, min(self._last[each] for each in behind))
+        # Damaged rows have no vector in the scan.
+        known = np.isin([row[0] for row in rows], seqs)
+        rows = list(compress(rows, known.tolist()))
         found = np.array([row[0] for row in rows], np.int64)
         for number, expression in enumerate(behind, start=1):
             first = int(np.searchsorted(found, self._last[expression], side="right"))
@@ -203,10 +264,12 @@ class FilterMasks:
         match leaf:
             case MetadataOneOf() | MetadataContains() | MetadataRecorded():
                 return self._metadata
-            case NumberRange() | DateRange():
-                return self._numbers[_expression(leaf)]
+            case NumberRange():
+                return self._numbers[compared(leaf)]
+            case DateRange():
+                return self._times[compared(leaf)]
             case _:
-                return self._texts[_expression(leaf)]
+                return self._texts[compared(leaf)]
 
     def _mask(self, filter: Filter, rows: int) -> Mask:
         match filter:
@@ -224,21 +287,20 @@ class FilterMasks:
     def _field_mask(self, filter: FieldFilter) -> Mask:
         match filter:
             case MetadataOneOf(name, values):
-                return self._metadata.where(name, frozenset(values).__contains__)
+                return self._metadata.among(name, values)
             case MetadataContains(name, texts):
-                parts = [lower_ascii(text) for text in texts]
-                return self._metadata.where(
-                    name, lambda value: any(part in lower_ascii(value) for part in parts)
-                )
+                return self._metadata.containing(name, texts)
             case MetadataRecorded(name):
-                return self._metadata.where(name, lambda _: True)
-            case NumberRange() | DateRange():
-                return self._numbers[_expression(filter)].within(bounds(filter))
+                return self._metadata.recorded(name)
+            case NumberRange():
+                return self._numbers[compared(filter)].within(bounds(filter))
+            case DateRange():
+                return self._times[compared(filter)].within(bounds(filter))
             case _:
                 return self._text_mask(filter)
 
     def _text_mask(self, filter: KeyPrefix | OneOf | Recorded) -> Mask:
-        column = self._texts[_expression(filter)]
+        column = self._texts[compared(filter)]
         match filter:
             case KeyPrefix(prefix):
                 return column.beginning(prefix)
@@ -248,13 +310,26 @@ class FilterMasks:
                 return column.recorded()
 
 
-def _expression(leaf: FieldFilter) -> str:
-    """The SQL expression of the column that a filter needs."""
-    match leaf:
-        case MetadataOneOf() | MetadataContains() | MetadataRecorded():
-            return METADATA
-        case _:
-            return compared(leaf).sql
+def expressions(filter: Filter) -> list[str]:
+    """The SQL expressions of the columns that a filter needs."""
+    return list(dict.fromkeys(map(compared, _leaves(filter))))
+
+
+def mask_of_rows(filter: Filter, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Mask:
+    """The rows for which a filter holds, [N]; each has the values of the expressions `names`."""
+
+    def read(wanted: Sequence[str], _: int) -> Sequence[tuple[Any, ...]]:
+        order = [names.index(name) for name in wanted]
+        return [(number, *[row[i] for i in order]) for number, row in enumerate(rows, start=1)]
+
+    metadata = (MetadataOneOf, MetadataContains, MetadataRecorded)
+    used = {leaf.name for leaf in _leaves(filter) if isinstance(leaf, metadata)}
+    [mask] = FilterMasks(used).masks([filter], np.arange(1, len(rows) + 1), read)
+    return np.ones(len(rows), np.bool_) if mask is None else mask
+
+
+def _milliseconds(text: str | None) -> int | None:
+    return epoch_milliseconds(datetime.fromisoformat(text)) if text else None
 
 
 def _leaves(filter: Filter) -> Iterator[FieldFilter]:

@@ -1,37 +1,41 @@
-"""Filters and positions as SQL conditions on the table of an SQLite index.
+"""Selections and positions as SQL conditions on the table of an SQLite index, and the expressions
+that filters compare.
 
-Conditions are true or false, never null, so that they can be negated.
+Filters themselves are evaluated by `filter_columns`: a condition in SQL would be evaluated for each
+row, and a filter has up to a hundred.
 """
 
-import json
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from imagesearch.adapters.index_records import epoch_milliseconds
 from imagesearch.domain.filters import (
     AllOf,
-    AnyOf,
     DateRange,
     FieldFilter,
     Filter,
     KeyPrefix,
-    MetadataContains,
-    MetadataOneOf,
-    MetadataRecorded,
-    Not,
     NumberRange,
     OneOf,
     Recorded,
-    lower_ascii,
 )
 from imagesearch.domain.folders import folder_of
 from imagesearch.domain.images import Orientation, Status
 from imagesearch.domain.queries import Selection, TimePosition
 
-_WIDTH, _HEIGHT = "json_extract(record, '$.width')", "json_extract(record, '$.height')"
+# A damaged record that is not JSON has no values, rather than failing the statement.
+RECORD = "iif(json_valid(record), record, NULL)"
+
+
+def field_of_record(path: str) -> str:
+    """The expression of a value in the record, null where the record is damaged."""
+    return f"json_extract({RECORD}, '$.{path}')"
+
+
+# All entries of a record, as a JSON object.
+METADATA = field_of_record("metadata")
+_WIDTH, _HEIGHT = field_of_record("width"), field_of_record("height")
 PIXELS = f"({_WIDTH} * {_HEIGHT})"
 ORIENTATION = (
     f"CASE WHEN {_WIDTH} > {_HEIGHT} THEN '{Orientation.LANDSCAPE}'"
@@ -40,9 +44,8 @@ ORIENTATION = (
 )
 # Fields that are columns, or computed from others.
 _EXPRESSIONS = {"collection": "collection", "pixels": PIXELS, "orientation": ORIENTATION}
-CACHED_VALUES = 64
-_OPERATORS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<"}
-_TEXT = "json_extract(record, '$.taken_at')"
+_BOUNDS = ("gte", "lte", "gt", "lt")
+_TEXT = field_of_record("taken_at")
 _FINE = f"substr({_TEXT}, 20, 1) = '.'"
 _ZONE = f"iif({_FINE}, substr({_TEXT}, 27), substr({_TEXT}, 20))"
 _FRACTION = f"iif({_FINE}, substr({_TEXT}, 21, 3), 0)"
@@ -68,8 +71,8 @@ class Condition(NamedTuple):
         return Condition(f"({self.sql}) AND ({other.sql})", (*self.values, *other.values))
 
 
-def matching(selection: Selection, after: str | None = None) -> Condition:
-    """The documents of a selection, after a key."""
+def selected(selection: Selection, after: str | None = None) -> Condition:
+    """The documents of a selection, after a key; of its filter, only the prefixes of keys."""
     collection = selection.collection
     statuses = [status.value for status in ([selection.status] if selection.status else Status)]
     # The "+" keeps SQLite on the index by key, which needs no sorting.
@@ -78,8 +81,9 @@ def matching(selection: Selection, after: str | None = None) -> Condition:
         parts.append(in_collection(collection))
     if after is not None:
         parts.append(Condition("key > ?", (after,)))
-    if selection.filter is not None:
-        parts.append(condition(selection.filter))
+    for prefix in _prefixes(selection.filter):
+        begins = "key >= ? AND substr(key, 1, ?) = ?"
+        parts.append(Condition(begins, (prefix, len(prefix), prefix)))
     return _joined("AND", parts)
 
 
@@ -94,82 +98,37 @@ def after_folder(folder: str) -> str:
     return folder[:-1] + chr(ord("/") + 1)
 
 
-def condition(filter: Filter) -> Condition:
-    match filter:
-        case AllOf(filters):
-            return _joined("AND", [Condition("TRUE"), *map(condition, filters)])
-        case AnyOf(filters):
-            return _joined("OR", [Condition("FALSE"), *map(condition, filters)])
-        case Not(negated):
-            holds = condition(negated)
-            return Condition(f"NOT ({holds.sql})", holds.values)
-        case _:
-            return _of_one_field(filter)
-
-
-def _of_one_field(filter: FieldFilter) -> Condition:
-    match filter:
-        case KeyPrefix(prefix):
-            begins = "key >= ? AND substr(key, 1, ?) = ?"
-            return Condition(begins, (prefix, len(prefix), prefix))
-        case OneOf(values=values) | MetadataOneOf(values=values):
-            return _one_of(compared(filter), values)
-        case MetadataContains(texts=texts):
-            return _contains(compared(filter), texts)
-        case Recorded() | MetadataRecorded():
-            value = compared(filter)
-            return Condition(f"{value.sql} NOT NULL", value.values)
-        case NumberRange() | DateRange():
-            return _range(compared(filter).sql, bounds(filter))
-
-
-def compared(leaf: FieldFilter) -> Condition:
+def compared(leaf: FieldFilter) -> str:
     """The expression whose value a filter compares."""
     match leaf:
         case KeyPrefix():
-            return Condition("key")
+            return "key"
         case OneOf(field=field) | Recorded(field=field) | NumberRange(field=field):
-            return Condition(_EXPRESSIONS.get(field, f"json_extract(record, '$.{field}')"))
-        case MetadataOneOf(name=name) | MetadataContains(name=name) | MetadataRecorded(name=name):
-            return Condition("metadata_of(json_extract(record, '$.metadata'), ?)", (name,))
+            return _EXPRESSIONS.get(field, field_of_record(field))
         case DateRange(field=field):
-            return Condition(f"milliseconds_of(json_extract(record, '$.{field}'))")
+            return field_of_record(field)
+        case _:
+            return METADATA
 
 
 def bounds(filter: NumberRange | DateRange) -> dict[str, float]:
     """The bounds that are set, by operator name; times in milliseconds since 1970."""
-    values = {name: getattr(filter, name) for name in _OPERATORS}
+    values = {name: getattr(filter, name) for name in _BOUNDS}
     return {name: _number(bound) for name, bound in values.items() if bound is not None}
-
-
-def add_functions(connection: sqlite3.Connection) -> None:
-    """Register the SQL functions that conditions call."""
-    connection.create_function("metadata_of", 2, _metadata_of, deterministic=True)
-    connection.create_function("milliseconds_of", 1, _milliseconds_of, deterministic=True)
 
 
 def placeholders(values: Sequence[object]) -> str:
     return ", ".join("?" for _ in values)
 
 
-def _one_of(text: Condition, values: tuple[str, ...]) -> Condition:
-    sql = f"ifnull({text.sql} IN ({placeholders(values)}), FALSE)"
-    return Condition(sql, (*text.values, *values))
-
-
-def _contains(text: Condition, parts: tuple[str, ...]) -> Condition:
-    """LIKE would read `%` and `_`; `lower` converts ASCII only, as long as no ICU is loaded."""
-    sql = f"ifnull(instr(lower({text.sql}), ?), 0) > 0"
-    each = [Condition(sql, (*text.values, lower_ascii(part))) for part in parts]
-    return _joined("OR", [Condition("FALSE"), *each])
-
-
-def _range(sql: str, bounds: Mapping[str, float]) -> Condition:
-    parts = [
-        Condition(f"ifnull({sql} {_OPERATORS[name]} ?, FALSE)", (bound,))
-        for name, bound in bounds.items()
-    ]
-    return _joined("AND", parts or [Condition(f"{sql} NOT NULL")])
+def _prefixes(filter: Filter | None) -> Iterator[str]:
+    """Prefixes that every selected key has: SQLite seeks by them."""
+    match filter:
+        case KeyPrefix(prefix):
+            yield prefix
+        case AllOf(filters):
+            for each in filters:
+                yield from _prefixes(each)
 
 
 def _number(bound: float | datetime) -> float:
@@ -179,23 +138,6 @@ def _number(bound: float | datetime) -> float:
 def _joined(word: str, parts: Sequence[Condition]) -> Condition:
     sql = f" {word} ".join(f"({part.sql})" for part in parts)
     return Condition(sql, tuple(value for part in parts for value in part.values))
-
-
-def _metadata_of(metadata: str | None, name: str) -> str | None:
-    value: str | None = _parsed(metadata).get(name) if metadata else None
-    return value
-
-
-@lru_cache(CACHED_VALUES)
-def _parsed(metadata: str) -> Mapping[str, Any]:
-    """SQLite calls once for each condition, with the same object for all conditions of a row."""
-    entries: dict[str, Any] = json.loads(metadata)
-    return entries
-
-
-@lru_cache(CACHED_VALUES)
-def _milliseconds_of(time: str | None) -> int | None:
-    return epoch_milliseconds(datetime.fromisoformat(time)) if time else None
 
 
 def dated(position: TimePosition | None, newest_first: bool) -> Condition:

@@ -7,38 +7,48 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from imagesearch.adapters.index_records import (
     as_json,
     query_vector,
-    to_document,
     to_neighbor,
     to_record,
     unit_vector,
+)
+from imagesearch.adapters.sqlite.checksums import (
+    DELETED,
+    ENTRY,
+    VECTOR,
+    Entry,
+    StoredVector,
+    record_crc,
+    vector_crc,
 )
 from imagesearch.adapters.sqlite.content_lookup import BY_CONTENT, images_of
 from imagesearch.adapters.sqlite.database import (
     HAS_NEIGHBORS,
     PATIENCE_SECONDS,
     SEARCHABLE,
+    DamagedFile,
     SqliteDatabase,
 )
 from imagesearch.adapters.sqlite.exact_knn import Row, RowMask, RowMatch, Snapshot, VectorLog
-from imagesearch.adapters.sqlite.facets import CollectionTree, facets
+from imagesearch.adapters.sqlite.facets import collections, facets
 from imagesearch.adapters.sqlite.filter_columns import FilterMasks
 from imagesearch.adapters.sqlite.filters import (
     TAKEN_AT_MS,
     Condition,
     dated,
+    field_of_record,
     in_collection,
-    matching,
     placeholders,
+    selected,
     undated,
 )
+from imagesearch.adapters.sqlite.selection import BY_KEY, selected_rows
 from imagesearch.domain.facets import Facets
 from imagesearch.domain.filters import AllOf, Filter, KeyPrefix
 from imagesearch.domain.folders import CollectionCount, folder_of
@@ -63,7 +73,6 @@ from imagesearch.domain.ports import (
 )
 from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 
-DELETED = "deleted"
 FETCH_ROWS = 4096
 # SQLite builds may allow no more than 999 parameters: https://sqlite.org/limits.html
 MAX_PARAMETERS = 500
@@ -76,6 +85,7 @@ MAX_ROUNDS = 5
 ENTRY_FIELDS = ("bucket", "key", "status", "etag", "indexed_at")
 ENTRIES_PER_PAGE, KEYS_PER_SAMPLE = 4096, 10_000
 LINK_FIELDS = ("id", "key", "sha256", "neighbours")
+NO_VECTOR = StoredVector(None, None)
 
 
 class SqliteIndex:
@@ -83,6 +93,9 @@ class SqliteIndex:
 
     A process that dies while writing loses its batch. A write waits for up to `patience` seconds
     while other processes write.
+
+    Damaged rows are absent: they are not found or listed, and `get` returns them as deleted images,
+    so that the indexer writes them again. All methods raise DamagedFile for damage of other kinds.
     """
 
     def __init__(
@@ -93,6 +106,8 @@ class SqliteIndex:
         self._database = SqliteDatabase(path, name, dimension, patience)
         self._vectors = VectorLog(dimension)
         self._masks = FilterMasks()
+        self._file_number = self._database.file_number
+        self._damaged: set[int] = set()
         self._refresh_lock = threading.Lock()
 
     @property
@@ -104,22 +119,34 @@ class SqliteIndex:
         self._database.close()
 
     def get(self, ids: Sequence[str]) -> Mapping[str, Stored]:
-        possible = [id for id in ids if id.isascii()]
-        rows = self._rows("SELECT id, record, seq FROM entries WHERE id IN (?)", possible)
-        return {id: Stored(_document(record), (seq, 1)) for id, record, seq in rows}
+        statement = f"SELECT {ENTRY}, {VECTOR} FROM entries WHERE id IN (?)"  # noqa: S608
+        found = {}
+        for row in self._rows(statement, [id for id in ids if id.isascii()]):
+            entry, vector = Entry(*row[: len(Entry._fields)]), StoredVector(*row[-2:])
+            is_intact = self._is_intact(entry, vector)
+            found[entry.id] = Stored(entry.document() if is_intact else None, (entry.seq, 1))
+        return found
 
     def embeddings(self, ids: Sequence[str]) -> Mapping[str, Embedding]:
         rows = self._rows(
-            "SELECT id, vector FROM entries"
+            f"SELECT seq, id, {VECTOR} FROM entries"  # noqa: S608 - constants
             " WHERE status = 'indexed' AND vector NOT NULL AND id IN (?)",
             [id for id in ids if id.isascii()],
         )
-        return {id: np.frombuffer(vector, "<f4") for id, vector in rows}
+        found = {}
+        for seq, id, *columns in rows:
+            vector = StoredVector(*columns)
+            embedding = vector.embedding() if vector.is_intact(id, self._dimension) else None
+            if embedding is None:
+                self._damaged.add(seq)
+            else:
+                found[id] = embedding
+        return found
 
     def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
         statement = self._database.sql(BY_CONTENT)
         with self._database.reading() as connection:
-            return images_of(connection, statement, hashes, decoder)
+            return images_of(connection, statement, hashes, decoder, self._dimension)
 
     def search(self, query: VectorQuery) -> list[Hit]:
         return self.search_many([query])[0]
@@ -140,9 +167,9 @@ class SqliteIndex:
     def list_documents(
         self, selection: Selection = ALL_DOCUMENTS, *, after: str | None = None, limit: int
     ) -> list[Document]:
-        condition = matching(selection, after)
         with self._database.reading() as connection:
-            return self._listed(connection, condition, "key, id", limit)
+            also = Condition("TRUE") if after is None else Condition("key > ?", (after,))
+            return self._listed(connection, selection, also, BY_KEY, limit)
 
     def list_by_time(
         self,
@@ -152,23 +179,26 @@ class SqliteIndex:
         after: TimePosition | None = None,
         limit: int,
     ) -> list[Document]:
-        condition = matching(selection)
         order = "DESC" if newest_first else "ASC"
         documents: list[Document] = []
         with self._database.reading() as connection:
             if after is None or after.taken_at is not None:
-                with_time = condition.also(dated(after, newest_first))
                 by_time = f"{TAKEN_AT_MS} {order}, key {order}"
-                documents = self._listed(connection, with_time, by_time, limit)
+                with_time = dated(after, newest_first)
+                documents = self._listed(connection, selection, with_time, by_time, limit)
             if (rest := limit - len(documents)) > 0:
-                without_time = condition.also(undated(after, newest_first))
-                documents += self._listed(connection, without_time, f"key {order}", rest)
+                without_time = undated(after, newest_first)
+                by_key = f"key {order}"
+                documents += self._listed(connection, selection, without_time, by_key, rest)
         return documents
 
     def count(self, selection: Selection = ALL_DOCUMENTS) -> int:
-        condition = matching(selection)
-        statement = self._database.sql(condition.select("count(*)"))
         with self._database.reading() as connection:
+            if selection.filter is not None:
+                rows = selected_rows(connection, self._database.sql, selection, order="")
+                return sum(1 for _ in rows)
+            condition = selected(selection)
+            statement = self._database.sql(condition.select("count(*)"))
             return int(connection.execute(statement, condition.values).fetchone()[0])
 
     def facets(self, selection: Selection = ALL_DOCUMENTS) -> Facets:
@@ -184,48 +214,52 @@ class SqliteIndex:
         limit: int,
     ) -> list[CollectionCount]:
         with self._database.reading() as connection:
-            tree = CollectionTree(connection, self._database.sql, selection)
-            return tree.page(depth, after, limit)
+            sql = self._database.sql
+            return collections(connection, sql, selection, depth=depth, after=after, limit=limit)
 
     def scan(
         self, selection: Selection = ALL_DOCUMENTS, *, embeddings: bool = False
     ) -> Iterator[Scanned]:
-        condition = matching(selection)
-        columns = "record, vector" if embeddings else "record, NULL"
-        statement = self._database.sql(condition.select(columns, "ORDER BY key, id"))
+        columns = VECTOR.split(", ") if embeddings else ()
         with self._database.reading_long() as connection:
-            for record, vector in connection.execute(statement, condition.values):
-                embedding = np.frombuffer(vector, "<f4") if vector else None
-                yield Scanned(to_document(json.loads(record)), embedding)
+            for entry, values in selected_rows(connection, self._database.sql, selection, columns):
+                vector = StoredVector(*values) if embeddings else NO_VECTOR
+                if self._is_intact(entry, vector) and (document := entry.document()):
+                    yield Scanned(document, vector.embedding())
 
     def linked(self, *, collection: str | None = None) -> Iterator[Linked]:
         """A collection is filtered from the partial index of all linked images."""
-        columns = ", ".join(f"json_extract(record, '$.{name}')" for name in LINK_FIELDS)
+        columns = ", ".join(map(field_of_record, LINK_FIELDS))
         within = Condition("TRUE") if collection is None else in_collection(collection)
         statement = self._database.sql(
-            f"SELECT {columns} FROM entries WHERE {HAS_NEIGHBORS}"  # noqa: S608 - values are bound
+            f"SELECT {ENTRY}, {columns} FROM entries WHERE {HAS_NEIGHBORS}"  # noqa: S608 - values are bound
             f" AND {within.sql} ORDER BY key, id"
         )
         with self._database.reading_long() as connection:
-            for id, key, sha256, neighbors in connection.execute(statement, within.values):
-                yield Linked(id, key, sha256, tuple(map(to_neighbor, json.loads(neighbors))))
+            for row in connection.execute(statement, within.values):
+                if Entry(*row[: len(Entry._fields)]).is_intact:
+                    id, key, sha256, neighbors = row[len(Entry._fields) :]
+                    yield Linked(id, key, sha256, tuple(map(to_neighbor, json.loads(neighbors))))
 
     def list_entries(self, *, after: str = "") -> Iterator[IndexEntry]:
-        columns = ", ".join(f"json_extract(record, '$.{name}')" for name in ENTRY_FIELDS)
+        columns = ", ".join(map(field_of_record, ENTRY_FIELDS))
         statement = self._database.sql(
-            f"SELECT id, {columns} FROM entries"  # noqa: S608 - constants
+            f"SELECT {ENTRY}, {columns} FROM entries"  # noqa: S608 - constants
             " WHERE (key, id) > (?, ?) ORDER BY key, id LIMIT ?"
         )
         position = (after, AFTER_EVERY_ID if after else "")
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(statement, (*position, ENTRIES_PER_PAGE)).fetchall()
-            for _, bucket, key, status, etag, indexed_at in rows:
-                ref = ImageRef(bucket, key)
-                yield IndexEntry(ref, Status(status), etag, datetime.fromisoformat(indexed_at))
+            entries = [Entry(*row[: len(Entry._fields)]) for row in rows]
+            for entry, row in zip(entries, rows, strict=True):
+                if self._is_intact(entry):
+                    bucket, key, status, etag, indexed_at = row[len(Entry._fields) :]
+                    ref = ImageRef(bucket, key)
+                    yield IndexEntry(ref, Status(status), etag, datetime.fromisoformat(indexed_at))
             if len(rows) < ENTRIES_PER_PAGE:
                 return
-            position = rows[-1][2], rows[-1][0]
+            position = str(entries[-1].key), entries[-1].id
 
     def keys_of_ids(self, prefix: str) -> list[str]:
         statement = self._database.sql(
@@ -240,26 +274,52 @@ class SqliteIndex:
         statement = "SELECT status, count(*) FROM entries GROUP BY status"
         with self._database.reading() as connection:
             counts = dict(connection.execute(self._database.sql(statement)).fetchall())
+        damaged = list(self._rows("SELECT seq FROM entries WHERE seq IN (?)", [*self._damaged]))
+        self._damaged.intersection_update(seq for (seq,) in damaged)
         return IndexHealth(
             name=self._name,
             status="green",
             images=counts.get(Status.INDEXED.value, 0),
             rejected=counts.get(Status.REJECTED.value, 0),
+            damaged=len(damaged),
         )
 
     def write(self, writes: Sequence[Write]) -> list[WriteResult]:
-        with self._database.writing() as connection:
-            return [self._write(connection, write) for write in writes]
+        try:
+            return self._write_all(writes)
+        except DamagedFile:
+            # A row of damaged values cannot be replaced: its entries in the indexes differ.
+            self._database.mend()
+            return self._write_all(writes)
 
     def drop(self) -> None:
         self._database.drop()
 
+    def _write_all(self, writes: Sequence[Write]) -> list[WriteResult]:
+        with self._database.writing() as connection:
+            return [self._write(connection, write) for write in writes]
+
+    def _is_intact(self, entry: Entry, vector: StoredVector = NO_VECTOR) -> bool:
+        """False for a damaged row, which health then counts."""
+        is_intact = entry.is_intact and vector.is_intact(entry.id, self._dimension)
+        if not is_intact:
+            self._damaged.add(entry.seq)
+        return is_intact
+
     def _listed(
-        self, connection: sqlite3.Connection, condition: Condition, order: str, limit: int
+        self,
+        connection: sqlite3.Connection,
+        selection: Selection,
+        also: Condition,
+        order: str,
+        limit: int,
     ) -> list[Document]:
-        statement = self._database.sql(condition.select("record", f"ORDER BY {order} LIMIT ?"))
-        rows = connection.execute(statement, (*condition.values, limit)).fetchall()
-        return [to_document(json.loads(record)) for (record,) in rows]
+        sql = self._database.sql
+        rows = selected_rows(
+            connection, sql, selection, also=also, order=order, is_intact=self._is_intact
+        )
+        documents = (entry.document() for entry, _ in rows)
+        return list(islice((each for each in documents if each), limit))
 
     def _rows(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement that ends with `IN (?)`, for any number of values."""
@@ -273,19 +333,25 @@ class SqliteIndex:
     def _refresh(self, filters: Sequence[Filter | None]) -> tuple[Snapshot, list[RowMask]]:
         """Load the rows written since the last call; the vectors, and the mask of each filter."""
         with self._refresh_lock, self._database.reading() as connection:
-            if self._vectors.mostly_dead:
+            if self._vectors.mostly_dead or self._file_number != self._database.file_number:
+                self._file_number = self._database.file_number
                 self._vectors = VectorLog(self._dimension)
                 self._masks = FilterMasks()
             statement = self._database.sql(
-                "SELECT seq, id, collection, iif(status = 'indexed', vector, NULL)"
-                " FROM entries WHERE seq > ? ORDER BY seq"
+                f"SELECT {ENTRY}, {VECTOR} FROM entries WHERE seq > ? ORDER BY seq"  # noqa: S608
             )
             cursor = connection.execute(statement, (self._vectors.snapshot.last_seq,))
-            while rows := [Row(*row) for row in cursor.fetchmany(FETCH_ROWS)]:
-                self._vectors.extend(rows)
+            while rows := cursor.fetchmany(FETCH_ROWS):
+                self._vectors.extend([self._row(row) for row in rows])
             snapshot = self._vectors.snapshot
             read = partial(self._cells, connection)
             return snapshot, self._masks.masks(filters, snapshot.seqs, read)
+
+    def _row(self, columns: Sequence[Any]) -> Row:
+        """The row of a scan; without a vector if it is damaged or not searchable."""
+        entry, vector = Entry(*columns[: len(Entry._fields)]), StoredVector(*columns[-2:])
+        is_found = self._is_intact(entry, vector) and entry.status == Status.INDEXED
+        return Row(entry.seq, entry.id, entry.collection, vector.data if is_found else None)
 
     def _cells(
         self, connection: sqlite3.Connection, expressions: Sequence[str], after: int
@@ -299,8 +365,13 @@ class SqliteIndex:
     def _hits(self, matches: Sequence[Sequence[RowMatch]]) -> list[list[Hit]]:
         """The matches with their documents; a match overwritten since has another seq: omitted."""
         seqs = list({match.seq for found in matches for match in found})
-        rows = self._rows("SELECT seq, record FROM entries WHERE seq IN (?)", seqs)
-        documents = {seq: to_document(json.loads(record)) for seq, record in rows}
+        rows = self._rows(f"SELECT {ENTRY} FROM entries WHERE seq IN (?)", seqs)  # noqa: S608
+        entries = (Entry(*row) for row in rows)
+        documents = {
+            entry.seq: document
+            for entry in entries
+            if self._is_intact(entry) and (document := entry.document())
+        }
         return [
             [Hit(documents[match.seq], match.score) for match in found if match.seq in documents]
             for found in matches
@@ -309,29 +380,34 @@ class SqliteIndex:
     def _write(self, connection: sqlite3.Connection, write: Write) -> WriteResult:
         id = write.ref.id
         stored = connection.execute(
-            self._database.sql("SELECT seq, vector FROM entries WHERE id = ?"), (id,)
+            self._database.sql(f"SELECT seq, {VECTOR} FROM entries WHERE id = ?"),  # noqa: S608
+            (id,),
         ).fetchone()
         if write.expected != ((stored[0], 1) if stored else None):
             return WriteResult(WriteStatus.CONFLICT, "the entry has another version")
         try:
-            vector = self._vector(write, stored)
+            vector = self._vector(write, StoredVector(*stored[1:]) if stored else NO_VECTOR)
+            columns = (id, *_columns(write))
             connection.execute(
                 self._database.sql(
-                    "INSERT OR REPLACE INTO entries (id, status, key, collection, record, vector)"
-                    " VALUES (?, ?, ?, ?, ?, ?)"
+                    "INSERT OR REPLACE INTO entries"
+                    " (id, status, key, collection, record, record_crc, vector, vector_crc)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 ),
-                (id, *_columns(write), vector),
+                (*columns, record_crc(*columns), *vector),
             )
         except INVALID_RECORD as error:
             return WriteResult(WriteStatus.FAILED, f"the index cannot store this record: {error}")
         return WriteResult(WriteStatus.WRITTEN)
 
-    def _vector(self, write: Write, stored: tuple[int, bytes] | None) -> bytes | None:
+    def _vector(self, write: Write, stored: StoredVector) -> StoredVector:
+        """A vector that is kept keeps its checksum, too: a damaged one remains so."""
         if isinstance(write, Touch):
-            return stored[1] if stored else None
+            return stored
+        data = None
         if isinstance(write, Put) and write.embedding is not None:
-            return unit_vector(write.embedding, self._dimension).astype("<f4").tobytes()
-        return None
+            data = unit_vector(write.embedding, self._dimension).astype("<f4").tobytes()
+        return StoredVector(data, vector_crc(write.ref.id, data))
 
 
 def _by_prefix(query: VectorQuery) -> VectorQuery:
@@ -349,7 +425,3 @@ def _columns(write: Write) -> tuple[str, str | None, str | None, str | None]:
     document = write.document
     ref, record = document.ref, as_json(to_record(document))
     return document.status.value, ref.key, ref.collection, record
-
-
-def _document(record: str | None) -> Document | None:
-    return to_document(json.loads(record)) if record is not None else None
