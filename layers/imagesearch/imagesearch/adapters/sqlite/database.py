@@ -62,12 +62,13 @@ class SqliteDatabase:
         self._patience = patience
         self._space = name
         self._name = name.replace('"', '""')
-        self._reader_lock = threading.Lock()
+        # Connections that no thread uses, at most as many as threads ever read at once.
+        self._readers: list[sqlite3.Connection] = []
         self._writer_lock = threading.Lock()
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = self._connect()
-            self._reader = self._connect()
+            self._readers.append(self._connect())
             if is_read_only(path):
                 self._check_owner()
             else:
@@ -76,9 +77,17 @@ class SqliteDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A read transaction: all reads see one snapshot."""
-        with self._reader_lock, self._errors(), _transaction(self._reader, "BEGIN"):
-            yield self._reader
+        """A read transaction: all reads see one snapshot. Threads do not wait for each other."""
+        with self._errors():
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                with _transaction(connection, "BEGIN"):
+                    yield connection
+            finally:
+                self._readers.append(connection)
 
     @contextmanager
     def reading_long(self) -> Iterator[sqlite3.Connection]:
@@ -107,8 +116,8 @@ class SqliteDatabase:
             connection.execute("DELETE FROM spaces WHERE name = ?", (self._space,))
 
     def close(self) -> None:
-        self._writer.close()
-        self._reader.close()
+        for connection in (self._writer, *self._readers):
+            connection.close()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
