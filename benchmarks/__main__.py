@@ -1,6 +1,6 @@
 """Runs the benchmarks, or those named, and prints their tables.
 
-`scale` takes an hour and runs only if it is named.
+`scale` takes an hour, and `load` minutes of an idle machine: both run only if they are named.
 
 python -m benchmarks [NAME...]
 """
@@ -65,7 +65,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "costs": _costs,
     "learning": learning.show,
 }
-NAMED_ONLY = {"scale"}
+NAMED_ONLY = {"scale", "load"}
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ under load answers as many searches as it can, and each of them soon.
 """
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from waitress.task import ThreadedTaskDispatcher
@@ -22,23 +24,47 @@ WAITING_SEARCHES = 32
 WAITING_FILES = 256
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A task that is counted until it ends."""
+
+    task: Any
+    ended: Callable[[], None]
+
+    def service(self) -> None:
+        try:
+            self.task.service()
+        finally:
+            self.ended()
+
+    def cancel(self) -> None:
+        self.task.cancel()
+
+
 class Lane(ThreadedTaskDispatcher):
     """Threads with a queue of their own."""
 
     def __init__(self, threads: int, waiting: int) -> None:
-        """Start the threads; `waiting` limits the queue of `offer`."""
+        """Start the threads, in addition to which `waiting` tasks are accepted."""
         super().__init__()
-        self._waiting = waiting
+        self._limit = threads + waiting
+        self._accepted = 0
         self.set_thread_count(threads)
 
     def offer(self, task: Any) -> bool:
         """Add a task, unless the queue is full."""
         with self.lock:
-            if len(self.queue) >= self._waiting:
+            if self._accepted >= self._limit:
                 return False
-            self.queue.append(task)
+            self._accepted += 1
+            counted: Any = _Task(task, self._ended)
+            self.queue.append(counted)
             self.queue_cv.notify()
         return True
+
+    def _ended(self) -> None:
+        with self.lock:
+            self._accepted -= 1
 
 
 class Lanes:
