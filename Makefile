@@ -5,6 +5,8 @@ FOLDER ?= samples
 PORT ?= 8000
 # Empty: the model of the folder's index. A model that is named here is downloaded without a prompt.
 MODEL =
+# Duration of a step of `make load`.
+export LOAD_SECONDS ?= 60
 BIN := .venv/bin
 # The layer is built with the pip of .venv, independent of PYTHON.
 SAM := SAM_CLI_TELEMETRY=0 MAKEFLAGS= PYTHON="$(CURDIR)/$(BIN)/python" .venv-sam/bin/sam
@@ -15,7 +17,7 @@ SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Without compiled files, each test process rewrites the assertions of all tests (10 s of CPU).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test check check-code check-tests audit bench build deploy lint lint-template release sbom setup setup-audit setup-quantize setup-sam setup-test lock opensearch docs
+.PHONY: help run test check check-code check-tests audit bench load build deploy lint lint-template release sbom setup setup-audit setup-quantize setup-sam setup-test lock opensearch screenshots docs
 .DEFAULT_GOAL := run
 
 # A stamp newer than its list means that the list is installed.
@@ -109,6 +111,9 @@ RELEASE = $(shell { $(RELEASED); $(RELEASED) | git hash-object --stdin-paths; pr
 
 deploy: build  ## Deploy the stack to AWS: make deploy PARAMETERS="AlarmEmail=me@example.org"
 	@$(SAM) deploy --parameter-overrides Release=$(RELEASE) $(PARAMETERS)
+
+load: .venv/test.stamp  ## Measure text searches on a server under load: make load LOAD_SECONDS=600
+	@$(BIN)/python -m benchmarks load
 
 bench: .venv/test.stamp  ## Measure indexing and queries on this machine
 	@$(BIN)/python -m benchmarks

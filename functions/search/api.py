@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from .errors import MethodNotAllowed, UnknownRoute, error_response
 from .pages import Docs
 from .request_log import RequestLog
+from .resolver import ConcurrentResolver
 from .routes.classify import ClassifyRoutes
 from .routes.duplicates import DuplicateRoutes
 from .routes.facets import FacetRoutes
@@ -32,7 +33,7 @@ def make_api(
 
     `cors_origin` is the origin whose pages may call the API from a browser.
     """
-    api = APIGatewayRestResolver(enable_validation=True, cors=_cors(cors_origin))
+    api = ConcurrentResolver(enable_validation=True, cors=_cors(cors_origin))
     operations = _operations(dependencies, log.add)
     operations += Docs(api, operations).operations()
     for each in operations:

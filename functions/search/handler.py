@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeAlias
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from imagesearch.access import Scope
 from imagesearch.domain.deadline import share_of_time, time_limit
+from imagesearch.object_cache import Cached
 
 from .api import make_api
 from .base_path import base_path, split_base_path
@@ -44,13 +44,10 @@ def make_handler(
     cors_origin: str | None = None,
     key_scopes: KeyScopes | None = None,
 ) -> Handler:
-    """The handler of proxy events of an API Gateway REST API.
-
-    Not thread-safe: the resolver keeps the current request in class attributes.
-    """
+    """The handler of proxy events of an API Gateway REST API; may be used from several threads."""
     unscoped_api = make_api(dependencies, log, cors_origin)
 
-    @cache
+    @Cached
     def scoped_api(scope: Scope) -> APIGatewayRestResolver:
         assert key_scopes  # noqa: S101 - scopes have no other origin
         return make_api(key_scopes.dependencies(scope), log, cors_origin)

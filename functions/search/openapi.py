@@ -43,8 +43,10 @@ ERRORS = {
     415: "The media type of the body is not supported.",
     422: "The image cannot be decoded.",
     429: "Too many requests; retry after the time in `Retry-After`.",
+    431: "The request line and the headers have more than 10,240 bytes, or 16,384 on one machine.",
     500: "Internal error; `hint` has the request ID.",
-    503: "The index or the model is unavailable; retry after the time in `Retry-After`.",
+    503: "The index or the model is unavailable, or the server is overloaded; retry after the time"
+    " in `Retry-After`.",
 }
 # The groups of operations, by the first segment of the path below /v1/.
 TAGS = {
@@ -58,7 +60,7 @@ TAGS = {
 }
 # A parameter and an ID that do not exist, in examples of errors.
 UNKNOWN = "unknown"
-EVERYWHERE = (400, 403, 429, 500)
+EVERYWHERE = (400, 403, 429, 431, 500, 503)
 RETRIES = (429, 503)
 
 

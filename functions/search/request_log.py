@@ -1,31 +1,55 @@
 """One log line and the metrics of each request."""
 
 import hashlib
+import threading
 import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 
+@dataclass
+class _Entry:
+    """The log line of one request."""
+
+    request_id: str = ""
+    started: float = field(default_factory=time.perf_counter)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+# Of the current request; each thread has its own.
+_entry: ContextVar[_Entry] = ContextVar("entry")
+
+
+def _current() -> _Entry:
+    return _entry.get(None) or _Entry()
+
+
 class RequestLog:
-    """Collects the fields of the current request's log line, none of which is user content."""
+    """Collects the fields of a request's log line, none of which is user content.
+
+    Requests in several threads or contexts have a line each.
+    """
 
     def __init__(self, logger: Logger, metrics: EphemeralMetrics) -> None:
         self._logger = logger
         self._metrics = metrics
-        self._fields: dict[str, Any] = {}
-        self._started = 0.0
-        self.request_id = ""
+        self._metrics_lock = threading.Lock()
+
+    @property
+    def request_id(self) -> str:
+        """The id of the current request."""
+        return _current().request_id
 
     def begin(self, request_id: str) -> None:
-        self._fields = {}
-        self._started = time.perf_counter()
-        self.request_id = request_id
-        self._logger.append_keys(request_id=request_id)
+        _entry.set(_Entry(request_id))
+        self._logger.thread_safe_append_keys(request_id=request_id)
 
     def add(self, **fields: Any) -> None:
-        self._fields.update(fields)
+        _current().fields.update(fields)
 
     def unexpected(self, error: Exception) -> None:
         """Logs the stack trace, which is never part of a response."""
@@ -36,13 +60,15 @@ class RequestLog:
 
         Each combination of dimensions is a billed metric: the error code is in the log line only.
         """
-        ms = round((time.perf_counter() - self._started) * 1000, 2)
-        self._logger.info("request", status=status, ms=ms, **self._fields)
-        self._metrics.add_dimension("route", str(self._fields.get("route", "none")))
-        self._metrics.add_metric("Requests", MetricUnit.Count, 1)
-        self._metrics.add_metric("Latency", MetricUnit.Milliseconds, ms)
-        self._metrics.flush_metrics()
-        self._metrics.clear_metrics()  # flushing clears nothing when metrics are disabled
+        entry = _current()
+        ms = round((time.perf_counter() - entry.started) * 1000, 2)
+        self._logger.info("request", status=status, ms=ms, **entry.fields)
+        with self._metrics_lock:
+            self._metrics.add_dimension("route", str(entry.fields.get("route", "none")))
+            self._metrics.add_metric("Requests", MetricUnit.Count, 1)
+            self._metrics.add_metric("Latency", MetricUnit.Milliseconds, ms)
+            self._metrics.flush_metrics()
+            self._metrics.clear_metrics()  # flushing clears nothing when metrics are disabled
 
 
 def short_digest(search_id: str) -> str:

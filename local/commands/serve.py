@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from local.completion import model_names
-from local.errors import Interrupted
+from local.errors import Interrupted, UsageError
 from local.options import (
     API_KEY,
     DATA_DIR,
@@ -31,16 +32,34 @@ if TYPE_CHECKING:
 
     from imagesearch.uploads import Permissions
     from local.model_switch.selection import Selection
+    from local.web.application import Access
 
 UPLOAD_RECORD_SECONDS = 86_400.0
 
 
 def serve(
     folder: ImageFolder = Path(),
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to listen on. One that other machines can reach requires an API key."
+        ),
+    ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8000,
+    no_key: Annotated[
+        bool,
+        typer.Option("--no-key", help="Give everyone who can reach the address access."),
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Host name of the server in requests, in addition to its address and those of"
+            " loopback addresses; repeatable.",
+        ),
+    ] = None,
     root_path: Annotated[
         str,
         typer.Option(
@@ -85,6 +104,7 @@ def serve(
     from local.web.root_path import root_path_of
 
     root = root_path_of(root_path)
+    access = access_of(host, allow_host or (), no_key=no_key)
     workspace = workspace_of(folder, data_dir)
     set_excludes(workspace.folder, exclude, no_default_excludes)
     from rich.console import Console
@@ -100,7 +120,7 @@ def serve(
     try:
         permissions = Permissions(allow_uploads, allow_delete, allow_urls)
         os.environ["FEEDBACK_TEXTS"] = str(feedback_texts)
-        serve_folder(workspace, selection, host, port, permissions, console, forget_missing, root)
+        serve_folder(workspace, selection, access, port, permissions, console, forget_missing, root)
     except KeyboardInterrupt:
         return
 
@@ -108,7 +128,7 @@ def serve(
 def serve_folder(
     workspace: Workspace,
     selection: Selection,
-    host: str,
+    access: Access,
     port: int,
     permissions: Permissions,
     console: Console,
@@ -126,26 +146,23 @@ def serve_folder(
     from local.running_server import announced
     from local.sync.reconcile import activate, keep_records
     from local.web.application import application
-    from local.web.auth import ApiKeys, is_loopback
+    from local.web.hosts import binds_loopback
     from local.web.server import Server
 
     os.environ["ALLOW_UPLOADS"] = str(permissions.uploads)
     os.environ["ALLOW_DELETE"] = str(permissions.deletions)
     os.environ["ALLOW_URLS"] = str(permissions.urls)
     signal.signal(signal.SIGTERM, interrupt)
-    server = Server(host, port)
+    server = Server(access.host, port)
     forgetting = (lambda _: True) if forget else keep_records
     say = partial(print_line, console)
     # No variable here refers to the engine, whose model may be replaced.
     served = ServedFolder(activate(workspace, selection.model), console, server.url, forgetting)
     say(f"serving {printable(str(workspace.folder))} at {server.url}")
     clean_up(workspace.derived)
-    keys = ApiKeys.from_environment(os.environ)
-    if not keys and not is_loopback(host):
-        say(
-            f"anyone who can reach {host} can {_enabled_operations(permissions)} these images:"
-            f" set {API_KEY}"
-        )
+    if not access.keys and not binds_loopback(access.host):
+        operations = _enabled_operations(permissions)
+        say(f"anyone who can reach {access.host} can {operations} these images")
     switch = ModelSwitch(served, say)
     served.next_model = switch.status
     served.start()
@@ -155,12 +172,34 @@ def serve_folder(
         settings = Settings.from_environment(os.environ)
         with announced(workspace.directory, server.url):
             server.run(
-                application(workspace, served.gateway, host, keys, settings, switch, root_path)
+                application(
+                    workspace, served.gateway, served.lists, access, settings, switch, root_path
+                )
             )
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         switch.stop()
         served.stop()
+
+
+def access_of(host: str, allowed_hosts: Sequence[str], *, no_key: bool) -> Access:
+    """The access to a server that is bound to `host`, with the API keys of the environment.
+
+    Raises UsageError if other machines can reach it, it has no key, and `no_key` is not set.
+    """
+    from local.web.application import Access
+    from local.web.auth import ApiKeys
+    from local.web.hosts import AllowedHosts, binds_loopback
+
+    keys, hosts = ApiKeys.from_environment(os.environ), AllowedHosts(host, allowed_hosts)
+    if keys and no_key:
+        raise UsageError(f"--no-key contradicts {API_KEY}: leave one of them out")
+    if not (keys or no_key or binds_loopback(host)):
+        raise UsageError(
+            f"--host {host} lets other machines reach this server: set {API_KEY} to a secret of"
+            " your choice, or use --no-key to give everyone access"
+        )
+    return Access(host, keys, hosts)
 
 
 def interrupt(*_: Any) -> None:

@@ -154,6 +154,11 @@ class ServedFolder:
         """The name of the model in use, or the path of its folder."""
         return self._current.name
 
+    def lists(self, id: str) -> bool:
+        """True if the index in use has a record of an image. Raises ImageSearchError."""
+        stored = self._current.engine.index.get([id]).get(id)
+        return bool(stored and stored.document)
+
     def start(self) -> None:
         """Start to keep the index in sync with the folder."""
         self._current.sync.start()

@@ -5,24 +5,24 @@ The host check prevents DNS rebinding; the origin check prevents cross-site requ
 
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from local.errors import UsageError
+from local.web.connections import LOCAL_ADDRESS, Admission
 from local.web.errors import FORBIDDEN, ErrorResponse, foreign_host, foreign_origin
 from local.web.files import PREFIX as FILES
 from local.web.files import THUMBNAILS
 from local.web.gateway import KEY_ID, request_path, send_error
+from local.web.hosts import AllowedHosts
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
 
 KEY, KEYS = "IMAGESEARCH_API_KEY", "IMAGESEARCH_API_KEYS"
 DEFAULT_ID = "default"
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API = "/v1/"
 COOKIE = "imagesearch-files"
@@ -79,8 +79,7 @@ def _holder(secrets: Mapping[str, str], secret: str) -> str | None:
 class Auth:
     """Passes a request on to the application, or responds with the error.
 
-    A server on a loopback address accepts only its own host names: another name that resolves to
-    it belongs to a page of another site (DNS rebinding). With API keys, the API requires one in
+    Every path requires a host name of this server. With API keys, the API requires one in
     `x-api-key`. Files require the key or the cookie that every API response sets, because a page
     cannot send headers with an image; the cookie replaces the signature in a presigned URL. Pages
     of `cors_origin` have access, and their preflight requests need no key.
@@ -89,12 +88,15 @@ class Auth:
     def __init__(
         self,
         app: WSGIApplication,
-        host: str,
+        hosts: AllowedHosts,
         keys: ApiKeys,
         cors_origin: str | None = None,
+        admit: Admission = lambda _: 0,
     ) -> None:
+        """`admit` is the admission of requests that have access, see `admit`."""
         self._app = app
-        self._only_loopback = is_loopback(host)
+        self._hosts = hosts
+        self._admit = admit
         self._keys = keys
         self._cors_origin = cors_origin
 
@@ -109,9 +111,13 @@ class Auth:
             start_response = _with_header(start_response, "Set-Cookie", cookie)
         return self._app(environ, start_response)
 
+    def admit(self, environ: WSGIEnvironment) -> int | ErrorResponse:
+        """The largest body of a request in bytes, or its error; by its headers."""
+        return self._error(environ, request_path(environ)) or self._admit(environ)
+
     def _error(self, environ: WSGIEnvironment, path: str) -> ErrorResponse | None:
         host = str(environ.get("HTTP_HOST", ""))
-        if self._only_loopback and _name(host) not in LOOPBACK_NAMES:
+        if not self._hosts.accepts(host, environ.get(LOCAL_ADDRESS, "")):
             return foreign_host(host)
         origin = environ.get("HTTP_ORIGIN")
         changes = environ["REQUEST_METHOD"] not in SAFE_METHODS
@@ -134,14 +140,6 @@ class Auth:
         return holder is not None
 
 
-def is_loopback(host: str) -> bool:
-    """True if a server bound to this host is reachable from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _with_header(start_response: StartResponse, name: str, value: str) -> StartResponse:
     def start(
         status: str,
@@ -152,13 +150,6 @@ def _with_header(start_response: StartResponse, name: str, value: str) -> StartR
         return start_response(status, [*headers, (name, value)], exc_info)
 
     return start
-
-
-def _name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
 
 
 def _cookie(environ: WSGIEnvironment) -> str:

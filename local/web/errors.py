@@ -12,6 +12,7 @@ class ErrorResponse:
     code: str
     message: str
     hint: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
     def body(self) -> bytes:
         """The response body, as JSON."""
@@ -19,6 +20,36 @@ class ErrorResponse:
         return json.dumps({"error": error}).encode()
 
 
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+MAX_BODY_BYTES = 10 * 2**20
+# The request line and all headers; API Gateway takes 10,240 bytes.
+MAX_HEADER_BYTES = 16 * 2**10
+# Enough for a form or JSON that is sent to a wrong path, which then gets the error of that path.
+MAX_OTHER_BODY_BYTES = 2**16
+RETRY_SECONDS = 1
+
+BODY_TOO_LARGE = ErrorResponse(
+    "413 Request Entity Too Large",
+    "image_too_large",
+    "The request is larger than this path takes.",
+    "Send at most 4.5 MB of image bytes, or upload the image, up to 64 MB, and search by its id.",
+)
+HEADERS_TOO_LARGE = ErrorResponse(
+    "431 Request Header Fields Too Large",
+    "bad_request",
+    f"the request line and the headers have more than {MAX_HEADER_BYTES:,} bytes",
+    "send shorter headers, and long queries with POST",
+)
+BAD_REQUEST = ErrorResponse(
+    "400 Bad Request", "bad_request", "the request is not valid HTTP", "check the client"
+)
+OVERLOADED = ErrorResponse(
+    "503 Service Unavailable",
+    "overloaded",
+    "the server has more requests than it can answer soon",
+    "retry after the time in the header Retry-After",
+    (("Retry-After", str(RETRY_SECONDS)),),
+)
 # Same text as in template.yaml.
 FORBIDDEN = ErrorResponse(
     "403 Forbidden",
@@ -51,6 +82,12 @@ NOT_SIGNED = ErrorResponse(
     "the form does not match its signature, or has expired",
     "create another upload: POST /v1/images",
 )
+UPLOADS_ARE_OFF = ErrorResponse(
+    "403 Forbidden",
+    "not_allowed",
+    "this server does not allow uploads",
+    "start the server with --allow-uploads",
+)
 BAD_FORM = ErrorResponse(
     "400 Bad Request",
     "bad_form",
@@ -74,6 +111,13 @@ NOT_WRITTEN = ErrorResponse(
     "unavailable",
     "the image cannot be written to the folder",
     "check free disk space and the folder's permissions",
+)
+INDEX_UNAVAILABLE = ErrorResponse(
+    "503 Service Unavailable",
+    "unavailable",
+    "the index is unavailable",
+    "retry after the time in the header Retry-After",
+    (("Retry-After", str(RETRY_SECONDS)),),
 )
 KEY_IS_LIMITED = ErrorResponse(
     "403 Forbidden",
@@ -130,7 +174,7 @@ def foreign_host(host: str) -> ErrorResponse:
         "421 Misdirected Request",
         "foreign_host",
         f"this server does not accept the host name {host!r}",
-        "use http://127.0.0.1 or http://localhost, or start the server with --host",
+        "use http://127.0.0.1 or http://localhost, or start the server with --allow-host NAME",
     )
 
 

@@ -1,21 +1,29 @@
 """Files at /files/<key> and /thumbnails/<…>, in place of presigned S3 URLs.
 
-A scoped API key gives access to the files of its collections only.
+Only images that the index lists are served, indexed or rejected, and their thumbnails: a folder may
+contain other files. A scoped API key gives access to the files of its collections only.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from imagesearch.access import Scope
 from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.domain.errors import Unavailable
+from imagesearch.domain.errors import ImageSearchError, Unavailable
 from imagesearch.domain.images import ImageRef, ObjectState
 from imagesearch.domain.media_types import SNIFF_BYTES, is_raw, sniff
 from local.web.conditional import Validators
-from local.web.errors import FILE_CHANGED, FILES_ARE_READ_ONLY, NO_FILE, NO_SUCH_RANGE
+from local.web.errors import (
+    FILE_CHANGED,
+    FILES_ARE_READ_ONLY,
+    INDEX_UNAVAILABLE,
+    NO_FILE,
+    NO_SUCH_RANGE,
+)
 from local.web.gateway import KEY_ID, request_path, send_error
 
 PREFIX = "/files/"
@@ -24,6 +32,51 @@ REVALIDATE = "private, no-cache"
 # The URL of a thumbnail contains a digest of its content.
 IMMUTABLE = "private, max-age=31536000, immutable"
 BLOCK_BYTES = 1 << 16
+# The name of a thumbnail below its prefix, see `storage_keys`.
+_THUMBNAIL = re.compile(r"(?P<id>[A-Za-z0-9_-]{1,100})/[0-9a-f]{32}\.webp", re.ASCII)
+# True for the id of an image that the index lists. Raises ImageSearchError.
+Listed: TypeAlias = Callable[[str], bool]
+
+
+class ListedFiles:
+    """The files whose image the index lists; `id_of` returns the image's id, or None."""
+
+    def __init__(
+        self,
+        files: WSGIApplication,
+        prefix: str,
+        id_of: Callable[[str], str | None],
+        listed: Listed,
+    ) -> None:
+        self._files = files
+        self._prefix = prefix
+        self._id_of = id_of
+        self._listed = listed
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        id = self._id_of(request_path(environ).removeprefix(self._prefix))
+        try:
+            listed = id is not None and self._listed(id)
+        except ImageSearchError:
+            return send_error(INDEX_UNAVAILABLE, environ, start_response)
+        if not listed:
+            return send_error(NO_FILE, environ, start_response)
+        return self._files(environ, start_response)
+
+
+def image_files(store: FolderStore, listed: Listed) -> WSGIApplication:
+    """The files of a folder's images at /files/."""
+    return ListedFiles(Files(store), PREFIX, lambda key: ImageRef(store.bucket, key).id, listed)
+
+
+def thumbnail_files(store: FolderStore, listed: Listed) -> WSGIApplication:
+    """The thumbnails of a folder's images at /thumbnails/."""
+
+    def id_of(name: str) -> str | None:
+        found = _THUMBNAIL.fullmatch(name)
+        return found["id"] if found else None
+
+    return ListedFiles(Files(store, THUMBNAILS, IMMUTABLE), THUMBNAILS, id_of, listed)
 
 
 class Files:

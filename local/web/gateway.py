@@ -123,54 +123,64 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return grouped
 
 
+@dataclass(eq=False, slots=True)
+class _Function:
+    """A handler and the number of its requests in progress."""
+
+    handler: Handler
+    requests: int = 0
+
+
 class Gateway:
-    """Calls a proxy handler for each request; thread-safe."""
+    """Calls a proxy handler for each request, in the thread of the request."""
 
     def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-        # A Lambda environment processes one event at a time, and the router relies on it.
-        self._lock = threading.Lock()
-        self._requests = 0
+        self._function = _Function(handler)
         self._request_ended = threading.Condition()
 
     def replace(self, handler: Handler) -> None:
         """Use another handler from the next request on; afterwards nothing runs in the old one."""
-        with self._lock:
-            self._handler = handler
+        with self._request_ended:
+            old, self._function = self._function, _Function(handler)
+            self._request_ended.wait_for(lambda: not old.requests)
 
     def wait_until_idle(self, seconds: float) -> None:
         """Wait until no request is in progress, at most this long."""
         with self._request_ended:
-            self._request_ended.wait_for(lambda: not self._requests, seconds)
+            self._request_ended.wait_for(lambda: not self._function.requests, seconds)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with self._request_ended:
-            self._requests += 1
+            function = self._function
+            function.requests += 1
         try:
-            return self._response(environ, start_response)
+            return _response(function.handler, environ, start_response)
         finally:
             with self._request_ended:
-                self._requests -= 1
-                self._request_ended.notify_all()
+                function.requests -= 1
+                if not function.requests:
+                    self._request_ended.notify_all()
 
-    def _response(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            event = proxy_event(http_request(environ))
-        except ValueError:
-            return send_error(NOT_TEXT, environ, start_response)
-        try:
-            with self._lock:
-                response = http_response(self._handler(event, LambdaContext("search")))
-        except Exception:
-            log.exception("the search function failed on %s %s", event["httpMethod"], event["path"])
-            return send_error(FUNCTION_FAILED, environ, start_response)
-        response = _encoded(response, environ.get("HTTP_ACCEPT_ENCODING", ""))
-        length = ("Content-Length", str(len(response.body)))
-        if environ["REQUEST_METHOD"] == "HEAD" or response.status == HTTPStatus.NOT_MODIFIED:
-            start_response(_status_line(response.status), response.headers)
-            return []
-        start_response(_status_line(response.status), [*response.headers, length])
-        return [response.body]
+
+def _response(
+    handler: Handler, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    try:
+        event = proxy_event(http_request(environ))
+    except ValueError:
+        return send_error(NOT_TEXT, environ, start_response)
+    try:
+        response = http_response(handler(event, LambdaContext("search")))
+    except Exception:
+        log.exception("the search function failed on %s %s", event["httpMethod"], event["path"])
+        return send_error(FUNCTION_FAILED, environ, start_response)
+    response = _encoded(response, environ.get("HTTP_ACCEPT_ENCODING", ""))
+    length = ("Content-Length", str(len(response.body)))
+    if environ["REQUEST_METHOD"] == "HEAD" or response.status == HTTPStatus.NOT_MODIFIED:
+        start_response(_status_line(response.status), response.headers)
+        return []
+    start_response(_status_line(response.status), [*response.headers, length])
+    return [response.body]
 
 
 def _encoded(response: HttpResponse, accept_encoding: str) -> HttpResponse:
@@ -214,7 +224,7 @@ def send_error(
     """Send an error response; without a body for HEAD."""
     body = error.body()
     content = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    start_response(error.status, [*content, *headers])
+    start_response(error.status, [*content, *error.headers, *headers])
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 

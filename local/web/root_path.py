@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from local.errors import UsageError
-from local.web.auth import is_loopback
-from local.web.errors import INVALID_PREFIX
+from local.web.connections import Admission
+from local.web.errors import INVALID_PREFIX, ErrorResponse
 from local.web.gateway import request_path, send_error
+from local.web.hosts import is_loopback
 
 HEADER = "HTTP_X_FORWARDED_PREFIX"
 # Unreserved characters (RFC 3986), and no two slashes: //name would be another host.
@@ -21,25 +22,42 @@ class RootPath:
     The header is read from loopback addresses only, because any client can send it.
     """
 
-    def __init__(self, app: WSGIApplication, root_path: str = "") -> None:
+    def __init__(
+        self, app: WSGIApplication, root_path: str = "", admit: Admission = lambda _: 0
+    ) -> None:
+        """`admit` is the admission of requests to `app`, see `admit`."""
         self._app = app
         self._root_path = root_path
+        self._admit = admit
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        prefix: str | None = self._root_path
-        forwarded = environ.get(HEADER)
-        if forwarded is not None and is_loopback(environ.get("REMOTE_ADDR", "")):
-            prefix = _checked(forwarded)
+        prefix = self._prefix(environ)
         if prefix is None:
             return send_error(INVALID_PREFIX, environ, start_response)
-        path = request_path(environ)
-        if prefix and path == prefix:
+        if prefix and request_path(environ) == prefix:
             start_response("308 Permanent Redirect", [("Location", f"{prefix}/")])
             return []
-        within = {"SCRIPT_NAME": prefix}
-        if prefix and path.startswith(f"{prefix}/"):
-            within["PATH_INFO"] = environ["PATH_INFO"][len(prefix) :]
-        return self._app({**environ, **within}, start_response)
+        return self._app(_below(prefix, environ), start_response)
+
+    def admit(self, environ: WSGIEnvironment) -> int | ErrorResponse:
+        """The largest body of a request in bytes, or its error; by its headers."""
+        prefix = self._prefix(environ)
+        return INVALID_PREFIX if prefix is None else self._admit(_below(prefix, environ))
+
+    def _prefix(self, environ: WSGIEnvironment) -> str | None:
+        """The prefix of a request; None if its header is invalid."""
+        forwarded = environ.get(HEADER)
+        if forwarded is not None and is_loopback(environ.get("REMOTE_ADDR", "")):
+            return _checked(forwarded)
+        return self._root_path
+
+
+def _below(prefix: str, environ: WSGIEnvironment) -> WSGIEnvironment:
+    """The variables of a request without the prefix in its path."""
+    within = {"SCRIPT_NAME": prefix}
+    if prefix and request_path(environ).startswith(f"{prefix}/"):
+        within["PATH_INFO"] = environ["PATH_INFO"][len(prefix) :]
+    return {**environ, **within}
 
 
 def root_path_of(text: str) -> str:

@@ -1,46 +1,41 @@
 """HTTP server (waitress) with the limits of API Gateway and S3, and errors in the API's shape."""
 
 import errno
+import resource
 import socket
-from copy import copy
-from typing import Any
-from wsgiref.types import WSGIApplication
+import time
+from collections.abc import Iterable
+from typing import Any, Protocol
+from wsgiref.types import StartResponse, WSGIEnvironment
 
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
-from waitress.server import create_server
-from waitress.task import ErrorTask
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
 
-from imagesearch.adapters.filesystem.bucket_changes import UPLOAD_URL
-from imagesearch.domain.ports import UPLOAD_BYTES
 from local.errors import UsageError
-from local.web.errors import ErrorResponse
+from local.web.connections import Channel
+from local.web.errors import MAX_HEADER_BYTES, ErrorResponse
+from local.web.hosts import without_brackets
+from local.web.lanes import Lanes
 
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-MAX_BODY_BYTES = 10 * 2**20
-# The request line and all headers; API Gateway takes 10,240 bytes.
-MAX_HEADER_BYTES = 256 * 2**10
-# The image and the form around it.
-MAX_UPLOAD_BYTES = UPLOAD_BYTES + 2**16
-THREADS = 8
+MAX_CONNECTIONS = 512
+# A connection without a request is closed after so long, or earlier if others need its place.
+IDLE_SECONDS = 60
+MAINTENANCE_SECONDS = 1
+# The share of MAX_CONNECTIONS above which idle connections are closed.
+FULL = 3 / 4
+# The memory of a body; what exceeds it is spooled to a temporary file.
+BODY_MEMORY_BYTES = 2**17
+READ_BYTES = 2**16
 
 
-_TOO_LARGE = ErrorResponse(
-    "413 Request Entity Too Large",
-    "image_too_large",
-    "The request is larger than the API takes.",
-    "Send at most 4.5 MB of image bytes, or upload the image, up to 64 MB, and search by its id.",
-)
-_HEADERS_TOO_LARGE = ErrorResponse(
-    "431 Request Header Fields Too Large",
-    "bad_request",
-    f"the request line and the headers have more than {MAX_HEADER_BYTES:,} bytes",
-    "send shorter headers, and long queries with POST",
-)
-_BAD_REQUEST = ErrorResponse(
-    "400 Bad Request", "bad_request", "the request is not valid HTTP", "check the client"
-)
-_ERRORS = {413: _TOO_LARGE, 431: _HEADERS_TOO_LARGE}
+class Application(Protocol):
+    """A WSGI application that admits requests by their headers, see `connections.Admission`."""
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse, /
+    ) -> Iterable[bytes]: ...
+
+    def admit(self, environ: WSGIEnvironment, /) -> int | ErrorResponse: ...
 
 
 class Server:
@@ -48,8 +43,8 @@ class Server:
 
     def __init__(self, host: str, port: int) -> None:
         """Port 0 takes a free one. Raises UsageError if the address is not available."""
-        self._host = host
-        self._socket = _bound(host, port)
+        self._host = without_brackets(host)
+        self._socket = _bound(self._host, port)
         self.port: int = self._socket.getsockname()[1]
 
     @property
@@ -60,48 +55,59 @@ class Server:
     def close(self) -> None:
         self._socket.close()
 
-    def run(self, app: WSGIApplication) -> None:
+    def run(self, app: Application) -> None:
         """Serve until KeyboardInterrupt or SystemExit is raised in this thread."""
-        server: Any = create_server(
-            app,
+        adjustments = Adjustments(
             sockets=[self._socket],
-            threads=THREADS,
             ident=None,
-            max_request_header_size=MAX_HEADER_BYTES,
-            # Waitress rejects a body of exactly this size, which the API accepts.
-            max_request_body_size=MAX_BODY_BYTES + 1,
+            # Waitress refuses headers of exactly this size.
+            max_request_header_size=MAX_HEADER_BYTES + 1,
             clear_untrusted_proxy_headers=True,
+            connection_limit=_connection_limit(),
+            channel_timeout=IDLE_SECONDS,
+            cleanup_interval=MAINTENANCE_SECONDS,
+            inbuf_overflow=BODY_MEMORY_BYTES,
+            recv_bytes=READ_BYTES,
+            # select() fails for descriptors above 1,023.
+            asyncore_use_poll=True,
         )
-        server.channel_class = _Channel
-        server.run()
+        _HttpServer(app, self._socket, adjustments).run()
 
 
-class _JsonErrorTask(ErrorTask):
-    """Errors that waitress raises itself, such as for a body that is too large."""
+class _HttpServer(TcpWSGIServer):
+    """Closes the connections of slow clients, and idle ones if there are many."""
 
-    def execute(self) -> None:
-        error: Any = vars(self.request)["error"]
-        body = _ERRORS.get(error.code, _BAD_REQUEST).body()
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers = [("Content-Type", "application/json")]
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
+    channel_class = Channel
+
+    def __init__(self, app: Application, bound: socket.socket, adjustments: Any) -> None:
+        self.admission = app.admit
+        lanes: Any = Lanes()
+        super().__init__(
+            app,
+            map={},
+            _sock=bound,
+            dispatcher=lanes,
+            adj=adjustments,
+            sockinfo=(bound.family, bound.type, bound.proto, bound.getsockname()),
+            bind_socket=False,
+        )
+
+    def maintenance(self, now: Any) -> None:
+        super().maintenance(now)
+        monotonic = time.monotonic()
+        channels: Any = self.active_channels
+        open_ones = [each for each in channels.values() if not each.will_close]
+        waiting = [each for each in open_ones if not each.requests]
+        excess = len(open_ones) - int(FULL * self.adj.connection_limit)
+        oldest = sorted(waiting, key=lambda each: each.last_activity)[: max(0, excess)]
+        for channel in {*oldest, *(each for each in waiting if each.overdue(monotonic))}:
+            channel.will_close = True
 
 
-class _Parser(HTTPRequestParser):
-    """Raises the body limit for uploads to that of a bucket."""
-
-    def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
-        if getattr(self, "path", "") == UPLOAD_URL:
-            self.adj = copy(self.adj)
-            self.adj.max_request_body_size = MAX_UPLOAD_BYTES + 1
-
-
-class _Channel(HTTPChannel):
-    error_task_class: Any = _JsonErrorTask
-    parser_class: Any = _Parser
+def _connection_limit() -> int:
+    """Half of the files that this process may open, at most MAX_CONNECTIONS."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, files // 2)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -18,6 +18,7 @@ from local.smoke.run import SmokeTest
 from local.smoke.timing import Timing
 from local.web.auth import ApiKeys, Auth
 from local.web.gateway import Gateway
+from local.web.hosts import AllowedHosts
 from tests.integration.conftest import NOBODY
 from tests.support.aws.cloud import BUCKET, REGION
 from tests.support.aws.lambda_service import LambdaService
@@ -36,7 +37,8 @@ def queue(cloud):
 def deployed(search, cloud, sample) -> Auth:
     """The API with a key, over a bucket that already has an image of its user."""
     cloud.put(MINE, sample("animals/giant-panda"))
-    return Auth(Gateway(lambda event, _: search(event)), "127.0.0.1", ApiKeys({"default": KEY}))
+    api = Gateway(lambda event, _: search(event))
+    return Auth(api, AllowedHosts("127.0.0.1"), ApiKeys({"default": KEY}))
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_a_filter_costs_one_pass_over_the_records(opened, put, filter):
     images = 300
     index = opened()
     index.write([put(f"{n % 9}/{n}", metadata={"title": f"t{n}"}) for n in range(images)])
-    connection, statements, steps = index._database._reader.current(), [], []
+    connection, statements, steps = index._database._readers[-1].current(), [], []
     connection.set_trace_callback(statements.append)
     connection.set_progress_handler(lambda: steps.append(100), 100)
     selection = Selection(Status.INDEXED, filter=filter)

@@ -30,8 +30,8 @@ class LiveAdapter:
         self._seconds = seconds
         self._clock = clock
         self._read_at: float | None = None
-        self._number: int | None = None
-        self._adapter: QueryAdapter | None = None
+        # Replaced together, because several threads search.
+        self._live: tuple[int | None, QueryAdapter | None] = (None, None)
         self._problem = ""
 
     def __call__(self) -> QueryAdapter | None:
@@ -44,16 +44,13 @@ class LiveAdapter:
                 self._problem = ""
             except ImageSearchError as error:
                 self._report(error.message)
-        return self._adapter
+        return self._live[1]
 
     def _follow(self, pointer: Pointer) -> None:
-        if pointer.number == self._number:
-            return
-        if pointer.number is None:
-            self._adapter = None
-        else:
-            self._adapter = self._store.get(pointer.number).query_adapter
-        self._number = pointer.number
+        number = pointer.number
+        if number != self._live[0]:
+            adapter = None if number is None else self._store.get(number).query_adapter
+            self._live = number, adapter
 
     def _report(self, problem: str) -> None:
         if problem != self._problem:

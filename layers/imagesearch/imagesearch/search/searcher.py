@@ -78,6 +78,7 @@ class Searcher:
         self._relevance = relevance
         self._query_encoder = QueryEncoder(index, texts, images, web)
         self._ids = ids or SearchIds(texts.model)
+        self._embeds_texts = False
 
     @property
     def model(self) -> str:
@@ -86,7 +87,9 @@ class Searcher:
 
     def health(self) -> IndexHealth:
         """The health of the index; raises Unavailable if a search would fail."""
-        self._texts.encode_texts(["a photo"])
+        if not self._embeds_texts:
+            self._texts.encode_texts(["a photo"])
+            self._embeds_texts = True
         return self._index.health()
 
     def search(self, search: Search) -> SearchAnswer:

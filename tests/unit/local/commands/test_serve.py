@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
-from local.commands.serve import UPLOAD_RECORD_SECONDS, clean_up
+import pytest
+
+from local.commands.serve import UPLOAD_RECORD_SECONDS, access_of, clean_up
+from local.errors import UsageError
+from local.web.auth import KEY, KEYS
 
 
 def test_only_old_upload_records_and_partial_files_are_deleted(tmp_path: Path) -> None:
@@ -22,3 +26,25 @@ def test_only_old_upload_records_and_partial_files_are_deleted(tmp_path: Path) -
 
 def test_cleanup_without_uploads_does_nothing(tmp_path: Path) -> None:
     clean_up(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "0"])  # noqa: S104
+def test_a_host_that_other_machines_reach_requires_a_key_or_no_key(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (KEY, KEYS):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match=f"set {KEY} .* or use --no-key"):
+        access_of(host, [], no_key=False)
+    assert not access_of(host, [], no_key=True).keys
+    monkeypatch.setenv(KEYS, "shop=one")
+    assert access_of(host, [], no_key=False).keys
+    with pytest.raises(UsageError, match="--no-key contradicts"):
+        access_of(host, [], no_key=True)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "0x7f.1", "[::1]", "localhost."])
+def test_a_loopback_host_needs_no_key(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (KEY, KEYS):
+        monkeypatch.delenv(name, raising=False)
+    assert not access_of(host, ["photos.lan"], no_key=False).keys

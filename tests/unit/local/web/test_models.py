@@ -8,8 +8,9 @@ import pytest
 from imagesearch.access import key_bindings
 from imagesearch.domain.ports import NextModel
 from imagesearch.settings import Settings
-from local.web.application import application
+from local.web.application import Access, application
 from local.web.auth import ApiKeys
+from local.web.hosts import AllowedHosts
 from local.web.models import ModelRoutes, SwitchInProgress
 from local.workspace import Workspace
 from tests.unit.local.conftest import Get
@@ -144,7 +145,8 @@ def test_the_routes_exist_on_loopback_only(
     settings = Settings(
         bucket=tmp_path.as_uri(), index_url="sqlite:///x", model_uri="m", cors_origin=cors
     )
-    app = application(Workspace(tmp_path, tmp_path), api, host, ApiKeys({}), settings, switch)
+    access = Access(host, ApiKeys({}), AllowedHosts(host))
+    app = application(Workspace(tmp_path, tmp_path), api, bool, access, settings, switch)
     assert call(app, INSTALL, "POST").status[:3] == ("202" if offered else "404")
     assert switch.started == (["clip-vit-b-32"] if offered else [])
     if host == "127.0.0.1":
@@ -154,8 +156,7 @@ def test_the_routes_exist_on_loopback_only(
 def test_with_a_key_the_routes_need_it(switch: FakeSwitch, call: Get, tmp_path: Any) -> None:
     settings = Settings(bucket=tmp_path.as_uri(), index_url="sqlite:///x", model_uri="m")
     keys = ApiKeys({"default": "secret"})
-    app = application(
-        Workspace(tmp_path, tmp_path), lambda *_: [], "127.0.0.1", keys, settings, switch
-    )
+    access = Access("127.0.0.1", keys, AllowedHosts("127.0.0.1"))
+    app = application(Workspace(tmp_path, tmp_path), lambda *_: [], bool, access, settings, switch)
     assert call(app, INSTALL, "POST").status[:3] == "403"
     assert call(app, INSTALL, "POST", HTTP_X_API_KEY="secret").status[:3] == "202"

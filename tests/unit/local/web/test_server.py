@@ -7,13 +7,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from select import select
 
 import httpx
 import pytest
 
 from local.errors import UsageError
-from local.web.server import MAX_BODY_BYTES, MAX_HEADER_BYTES, Server
+from local.web.connections import BODY_BYTES_PER_SECOND, BODY_SECONDS, HEADER_SECONDS, Parser
+from local.web.errors import MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_OTHER_BODY_BYTES
+from local.web.lanes import SEARCH_THREADS, WAITING_SEARCHES
+from local.web.server import Server
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -21,14 +25,24 @@ pytestmark = pytest.mark.slow
 SERVING = """
 import sys
 from pathlib import Path
+from threading import Event
 from local.web.auth import ApiKeys
-from local.web.application import application
+from local.web.application import Access, application
 from local.lambda_runtime import settings_of
 from local.web.gateway import Gateway
+from local.web.hosts import AllowedHosts
 from local.web.server import Server
 from local.workspace import workspace_of
 
+released = Event()
+
 def handler(event, context):
+    # Searches for `slow` end when the health check is asked to release them.
+    asked = event["queryStringParameters"] or {}
+    if asked.get("q") == "slow":
+        released.wait()
+    if "release" in asked:
+        released.set()
     body = str(len(event["body"] or ""))
     return {"statusCode": 200, "headers": {"Content-Type": "text/plain"}, "body": body}
 
@@ -36,7 +50,8 @@ server = Server("127.0.0.1", 0)
 print(server.port, flush=True)
 workspace = workspace_of(Path(sys.argv[1]), Path(sys.argv[2]))
 settings = settings_of(workspace, Path("unused"))
-server.run(application(workspace, Gateway(handler), "127.0.0.1", ApiKeys({}), settings))
+access = Access("127.0.0.1", ApiKeys({}), AllowedHosts("127.0.0.1"))
+server.run(application(workspace, Gateway(handler), bool, access, settings))
 """
 
 
@@ -95,7 +110,7 @@ def test_a_body_of_unknown_length_over_the_limit_is_rejected(port: int) -> None:
 
 
 def test_headers_over_the_limit_are_rejected_with_an_api_error(client: httpx.Client) -> None:
-    assert client.get("/", headers={"x": "y" * (MAX_HEADER_BYTES - 1_000)}).status_code == 200
+    assert client.get("/", headers={"x": "y" * (MAX_HEADER_BYTES - 500)}).status_code == 200
     answer = client.get("/", headers={"x": "y" * MAX_HEADER_BYTES})
     assert answer.status_code == 431
     assert answer.json()["error"]["code"] == "bad_request"
@@ -117,6 +132,95 @@ def test_a_failing_client_affects_no_other(sent: bytes, port: int, client: httpx
     with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
         connection.sendall(sent)
     assert client.get("/").status_code == 200
+
+
+def request(port: int, head: str, *lines: str) -> socket.socket:
+    """A connection that has sent the head of a request."""
+    connection = socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS)
+    connection.sendall("\r\n".join([f"{head} HTTP/1.1", *lines, "", ""]).encode())
+    return connection
+
+
+@pytest.mark.parametrize("expecting", [[], ["Expect: 100-continue"]])
+@pytest.mark.parametrize(
+    ("head", "host", "length", "status"),
+    [
+        ("POST /upload", "localhost", 1_000, b"403"),
+        ("POST /v1/search", "evil.example", 1_000, b"421"),
+        ("POST /v1/search", "localhost", MAX_BODY_BYTES + 1, b"413"),
+        ("POST /docs", "localhost", MAX_OTHER_BODY_BYTES + 1, b"413"),
+    ],
+)
+def test_a_request_is_refused_by_its_headers_before_its_body_is_sent(
+    port: int, head: str, host: str, length: int, status: bytes, expecting: list[str]
+) -> None:
+    lines = [f"Host: {host}", f"Content-Length: {length}", *expecting]
+    with request(port, head, *lines) as connection:
+        answer = _all_of(connection)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"]
+
+
+def test_a_client_that_sends_a_refused_body_gets_the_response(client: httpx.Client) -> None:
+    answer = client.post("/upload", content=bytes(3 * 2**20))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_allowed")
+
+
+def test_silent_and_slow_connections_do_not_affect_other_clients(
+    port: int, client: httpx.Client
+) -> None:
+    with ExitStack() as stack:
+        slow = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS))
+            for _ in range(150)
+        ]
+        for letter in b"GET / H":
+            for connection in slow[::2]:
+                connection.sendall(bytes([letter]))
+            assert client.get("/").status_code == 200
+            assert client.get("/v1/search").status_code == 200
+
+
+def test_a_request_that_arrives_too_slowly_is_overdue() -> None:
+    parser = Parser(None, None)
+    begun = parser.started
+    assert not parser.overdue(begun + HEADER_SECONDS)
+    assert parser.overdue(begun + HEADER_SECONDS + 1)
+    parser.headers_finished = True
+    limit = HEADER_SECONDS + BODY_SECONDS
+    assert parser.overdue(begun + limit + 1)
+    parser.body_bytes_received = 100 * BODY_BYTES_PER_SECOND
+    assert not parser.overdue(begun + limit + 100)
+    assert parser.overdue(begun + limit + 101)
+
+
+def test_searches_over_the_limit_get_a_503_and_health_and_page_are_answered(
+    port: int, client: httpx.Client
+) -> None:
+    excess = 20
+    accepted = SEARCH_THREADS + WAITING_SEARCHES
+    with ExitStack() as stack:
+        searches = [
+            stack.enter_context(request(port, "GET /v1/search?q=slow", "Host: localhost"))
+            for _ in range(accepted + excess)
+        ]
+        refused: list[socket.socket] = []
+        while len(refused) < excess:
+            refused, *_ = select(searches, [], [], PATIENCE_SECONDS)
+            assert refused
+        for connection in refused:
+            head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 ")
+            assert b"Retry-After: 1" in head
+            assert json.loads(body)["error"]["code"] == "overloaded"
+        for path in ("/v1/health", "/", "/openapi.json", "/assets/1/page.js", "/files/none.jpg"):
+            assert client.get(path).status_code in (200, 404)
+        assert client.get("/v1/search").status_code == 503
+        # A refused connection can be used again, and what was accepted is answered.
+        client.get("/v1/health", params={"release": "1"})
+        refused[0].sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for connection in (refused[0], *set(searches) - set(refused)):
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
 
 
 def test_many_concurrent_clients_are_answered(port: int) -> None:

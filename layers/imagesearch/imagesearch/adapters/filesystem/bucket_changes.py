@@ -8,7 +8,9 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -106,14 +108,21 @@ class FolderChanges:
             )
 
     def _secret(self) -> bytes:
-        """The secret, created once for this server and later ones; readable by the owner only."""
+        """The secret, created once for this server and later ones; readable by the owner only.
+
+        It is linked when it is complete, because another thread may read it at the same time.
+        """
         path = self._data / SECRET
-        try:
+        if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as new:
-                new.write(secrets.token_bytes(32))
-        except FileExistsError:
-            pass
+            handle, new = tempfile.mkstemp(dir=path.parent, prefix=SECRET)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(secrets.token_bytes(32))
+                with suppress(FileExistsError):
+                    path.hardlink_to(new)
+            finally:
+                Path(new).unlink()
         return path.read_bytes()
 
 

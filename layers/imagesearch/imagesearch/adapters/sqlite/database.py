@@ -80,6 +80,15 @@ class DamagedFile(DamagedIndex):
         )
 
 
+FileId = tuple[int, int]
+
+
+class FileConnection(sqlite3.Connection):
+    """A connection to a file that another one can replace under its path."""
+
+    file: FileId | None = None
+
+
 class SqliteDatabase:
     """One table in one file, for many threads and processes.
 
@@ -95,7 +104,8 @@ class SqliteDatabase:
         self._dimension = dimension
         self._space = name
         self._name = name.replace('"', '""')
-        self._reader_lock = threading.Lock()
+        # Connections that no thread uses, at most as many as threads ever read at once.
+        self._readers: list[_Reopened] = []
         self._writer_lock = threading.Lock()
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,25 +113,27 @@ class SqliteDatabase:
                 # SQLite would write to it as to an empty file.
                 raise DamagedFile(path, "it is truncated")
             self._writer = _Reopened(path, self._connect)
-            self._reader = _Reopened(path, self._connect)
+            self._readers.append(_Reopened(path, self._connect))
             if is_read_only(path):
                 self._check_owner()
             else:
                 self._prepare(name, dimension)
             self._check_dimension(dimension)
 
-    @property
-    def file_number(self) -> int:
-        """Grows when readers open another file that replaced this one."""
-        return self._reader.openings
-
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A read transaction: all reads see one snapshot."""
-        with self._reader_lock, self._errors():
-            connection = self._reader.current()
-            with _transaction(connection, "BEGIN"):
-                yield connection
+    def reading(self) -> Iterator[FileConnection]:
+        """A read transaction: all reads see one snapshot. Threads do not wait for each other."""
+        with self._errors():
+            try:
+                reader = self._readers.pop()
+            except IndexError:
+                reader = _Reopened(self._path, self._connect)
+            try:
+                connection = reader.current()
+                with _transaction(connection, "BEGIN"):
+                    yield connection
+            finally:
+                self._readers.append(reader)
 
     @contextmanager
     def reading_long(self) -> Iterator[sqlite3.Connection]:
@@ -178,12 +190,13 @@ class SqliteDatabase:
             connection.execute("DELETE FROM spaces WHERE name = ?", (self._space,))
 
     def close(self) -> None:
-        self._writer.close()
-        self._reader.close()
+        for connection in (self._writer, *self._readers):
+            connection.close()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> FileConnection:
         connection = sqlite3.connect(
             address(self._path),
+            factory=FileConnection,
             uri=True,
             timeout=self._patience,
             isolation_level=None,
@@ -305,17 +318,15 @@ class SqliteDatabase:
 class _Reopened:
     """A connection to the file that the path names now: a file that was set aside is closed."""
 
-    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, path: Path, connect: Callable[[], FileConnection]) -> None:
         self._path = path
         self._connect = connect
         self._open()
-        self.openings = 1
 
-    def current(self) -> sqlite3.Connection:
-        if (identity := _identity(self._path)) is not None and identity != self._identity:
+    def current(self) -> FileConnection:
+        if (file := _file_id(self._path)) is not None and file != self._connection.file:
             self.close()
             self._open()
-            self.openings += 1
         return self._connection
 
     def close(self) -> None:
@@ -326,7 +337,7 @@ class _Reopened:
         self._close = weakref.finalize(self, self._connection.close)
         # SQLite creates a new file with the first statement.
         self._connection.execute("PRAGMA schema_version")
-        self._identity = _identity(self._path)
+        self._connection.file = _file_id(self._path)
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
@@ -335,7 +346,7 @@ def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
     return {name for (name,) in rows}
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _file_id(path: Path) -> FileId | None:
     """Identifies a file whatever its name; None if there is none."""
     try:
         status = path.stat()

@@ -33,6 +33,7 @@ from imagesearch.adapters.sqlite.database import (
     PATIENCE_SECONDS,
     SEARCHABLE,
     DamagedFile,
+    FileId,
     SqliteDatabase,
 )
 from imagesearch.adapters.sqlite.exact_knn import Row, RowMask, RowMatch, Snapshot, VectorLog
@@ -106,7 +107,7 @@ class SqliteIndex:
         self._database = SqliteDatabase(path, name, dimension, patience)
         self._vectors = VectorLog(dimension)
         self._masks = FilterMasks()
-        self._file_number = self._database.file_number
+        self._file: FileId | None = None
         self._damaged: set[int] = set()
         self._refresh_lock = threading.Lock()
 
@@ -333,8 +334,8 @@ class SqliteIndex:
     def _refresh(self, filters: Sequence[Filter | None]) -> tuple[Snapshot, list[RowMask]]:
         """Load the rows written since the last call; the vectors, and the mask of each filter."""
         with self._refresh_lock, self._database.reading() as connection:
-            if self._vectors.mostly_dead or self._file_number != self._database.file_number:
-                self._file_number = self._database.file_number
+            if self._vectors.mostly_dead or self._file != connection.file:
+                self._file = connection.file
                 self._vectors = VectorLog(self._dimension)
                 self._masks = FilterMasks()
             statement = self._database.sql(
