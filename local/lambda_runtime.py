@@ -6,6 +6,7 @@ The variables replace those that template.yaml sets.
 import logging
 import os
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # Linux limits a variable to 128 KiB, and decoder processes inherit this one.
 MAX_REUSE_CHARACTERS = 65_536
+# Half of the first is for the images of a request (functions/search/handler.py).
+SEARCH_SECONDS, INDEX_SECONDS = 60, 15 * 60
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -80,9 +83,13 @@ def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class LambdaContext:
-    """The attributes of Lambda's context that functions read, without limits of memory and time."""
+    """The attributes of Lambda's context that functions read, without a limit of memory.
+
+    The time limit is not enforced: functions divide what is left of it among their images.
+    """
 
     function_name: str
+    started: float = field(default_factory=time.monotonic)
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     function_version: str = "$LATEST"
     memory_limit_in_mb: int = 0
@@ -94,7 +101,8 @@ class LambdaContext:
         return f"arn:aws:lambda:local:000000000000:function:{self.function_name}"
 
     def get_remaining_time_in_millis(self) -> int:
-        return 15 * 60 * 1000
+        limit = SEARCH_SECONDS if self.function_name == "search" else INDEX_SECONDS
+        return max(0, round((self.started + limit - time.monotonic()) * 1000))
 
 
 def index_images(settings: Settings, indexer: "Indexer") -> Handler:

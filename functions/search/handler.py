@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from imagesearch.access import Scope
-from imagesearch.domain.deadline import share_of_time, time_limit
+from imagesearch.domain.deadline import query, share_of_time, time_limit
 
 from .api import make_api
 from .base_path import base_path, split_base_path
@@ -67,6 +67,7 @@ def make_handler(
         with (
             time_limit(lambda: context.get_remaining_time_in_millis() / 1000),
             share_of_time(IMAGES_SHARE),
+            query(),
         ):
             response: dict[str, Any] = api.resolve(request, context)
         response = _without_known_body(response, event)
