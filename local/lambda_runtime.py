@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from imagesearch.adapters.filesystem.secret_file import secret_of
 from imagesearch.domain.ports import ChangeQueue, NextModel
 from imagesearch.settings import Settings
 from local.workspace import Workspace, uses_server
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # Linux limits a variable to 128 KiB, and decoder processes inherit this one.
 MAX_REUSE_CHARACTERS = 65_536
+SIGNING_SECRET = "signing-secret"  # noqa: S105 - a file's name
 # Half of the first is for the images of a request (functions/search/handler.py).
 SEARCH_SECONDS, INDEX_SECONDS = 60, 15 * 60
 
@@ -124,10 +126,24 @@ def search(
     Its health check reports the progress of `next_model`.
     """
     from functions.search.composition import build_handler
+    from imagesearch.bootstrap import local_path
 
-    handler = build_handler(settings, queue, next_model)
+    handler = build_handler(
+        settings, queue, next_model, _secret(local_path(settings.derived_uri or ""))
+    )
     _log_to_stderr("search")
     return handler
+
+
+def _secret(derived: Path) -> bytes | None:
+    """The secret of the folder's cursors and search ids; None where it cannot be stored.
+
+    Not part of the settings, which identify the open index.
+    """
+    try:
+        return secret_of(derived / SIGNING_SECRET)
+    except OSError:
+        return None
 
 
 def _log_to_stderr(name: str) -> None:

@@ -121,6 +121,8 @@ def serve_folder(
     from local.web.auth import ApiKeys, is_loopback
     from local.web.server import Server
 
+    keys = ApiKeys.from_environment(os.environ)
+    keys.check_bindings(os.environ.get("KEY_COLLECTIONS", ""))
     os.environ["ALLOW_UPLOADS"] = str(permissions.uploads)
     os.environ["ALLOW_DELETE"] = str(permissions.deletions)
     os.environ["ALLOW_URLS"] = str(permissions.urls)
@@ -132,7 +134,6 @@ def serve_folder(
     served = ServedFolder(activate(workspace, selection.model), console, server.url, forgetting)
     say(f"serving {printable(str(workspace.folder))} at {server.url}")
     clean_up(workspace.derived)
-    keys = ApiKeys.from_environment(os.environ)
     if not keys and not is_loopback(host):
         say(
             f"anyone who can reach {host} can {_enabled_operations(permissions)} these images:"

@@ -46,9 +46,9 @@ def application(
     """
     store = bootstrap.folder_store(settings)
     thumbnails = FolderStore(workspace.derived / THUMBNAILS.strip("/"))
-    scopes = key_bindings(settings.key_collections)
+    bindings = key_bindings(settings.key_collections)
     prefixes: dict[str, WSGIApplication] = {
-        PREFIX: ScopedFiles(Files(store), scopes),
+        PREFIX: ScopedFiles(Files(store), bindings),
         THUMBNAILS: Files(thumbnails, THUMBNAILS, IMMUTABLE),
     }
     if settings.allow_uploads:
@@ -56,6 +56,6 @@ def application(
         prefixes[UPLOAD_URL] = Uploads(store, changes)
     # With CORS_ORIGIN, a proxy may pass on requests from other machines.
     if models and is_loopback(host) and settings.cors_origin is None:
-        prefixes[MODELS] = ModelRoutes(models, scopes)
+        prefixes[MODELS] = ModelRoutes(models, bindings)
     app = Auth(Routes(prefixes, api), host, keys, settings.cors_origin)
     return RootPath(app, root_path)

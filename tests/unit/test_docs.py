@@ -119,8 +119,8 @@ def test_the_reference_is_up_to_date() -> None:
 
 def test_the_changelog_begins_with_the_version_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    [newest, *_] = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert newest == project["version"]
+    sections = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert next(each for each in sections if each != "Unreleased") == project["version"]
 
 
 def test_pre_commit_runs_the_linters_of_make_lint() -> None:

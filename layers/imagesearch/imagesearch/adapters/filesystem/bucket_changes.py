@@ -5,7 +5,6 @@ import errno
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 from imagesearch.adapters.filesystem.excludes import UPLOAD_PREFIX, Excludes
 from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.adapters.filesystem.secret_file import secret_of
 from imagesearch.domain.errors import InvalidQuery, Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import UPLOAD_SECONDS, UploadForm
@@ -107,14 +107,7 @@ class FolderChanges:
 
     def _secret(self) -> bytes:
         """The secret, created once for this server and later ones; readable by the owner only."""
-        path = self._data / SECRET
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as new:
-                new.write(secrets.token_bytes(32))
-        except FileExistsError:
-            pass
-        return path.read_bytes()
+        return secret_of(self._data / SECRET)
 
 
 def _check_none(metadata: Mapping[str, str]) -> None:
