@@ -15,7 +15,7 @@ SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Without compiled files, each test process rewrites the assertions of all tests (10 s of CPU).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-quantize setup-sam setup-test lock opensearch docs
+.PHONY: help run test check check-code check-tests bench fuzz build deploy lint lint-template setup setup-quantize setup-sam setup-test lock opensearch docs
 .DEFAULT_GOAL := run
 
 # A stamp newer than its list means that the list is installed.
@@ -92,6 +92,9 @@ deploy: build  ## Deploy the stack to AWS: make deploy PARAMETERS="AlarmEmail=me
 
 bench: .venv/test.stamp  ## Measure indexing and queries on this machine
 	@$(BIN)/python -m benchmarks
+
+fuzz: .venv/test.stamp  ## Decode 20,000 mutated files of every format: make fuzz FUZZ_FILES=3000
+	@$(BIN)/python -m benchmarks fuzz
 
 opensearch: setup  ## Run OpenSearch on port 9200 until Ctrl-C (needs Java 21 and Maven, or Docker)
 	@$(BIN)/python -m local.opensearch_server --port 9200

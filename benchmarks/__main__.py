@@ -1,6 +1,6 @@
 """Runs the benchmarks, or those named, and prints their tables.
 
-`scale` takes an hour and runs only if it is named.
+`scale` takes an hour, and `fuzz` half of one: they run only if they are named.
 
 python -m benchmarks [NAME...]
 """
@@ -8,7 +8,7 @@ python -m benchmarks [NAME...]
 import sys
 from collections.abc import Callable
 
-from benchmarks import duplicates, functions, labels, opensearch, scale, sqlite
+from benchmarks import duplicates, functions, fuzz, labels, opensearch, scale, sqlite
 from benchmarks.clip import compare
 from benchmarks.costs import drift, tables
 from benchmarks.learning import runner as learning
@@ -44,6 +44,10 @@ def _duplicates() -> None:
     show(f"{duplicates.TITLE}, {describe()}", duplicates.measure())
 
 
+def _fuzz() -> None:
+    show(f"{fuzz.TITLE}, {describe()}", fuzz.measure())
+
+
 def _costs() -> None:
     print(tables.generated())
     show(f"bytes of the cost tables, {describe()}", drift.rows())
@@ -58,9 +62,10 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "clip": compare.show,
     "scale": _scale,
     "costs": _costs,
+    "fuzz": _fuzz,
     "learning": learning.show,
 }
-NAMED_ONLY = {"scale"}
+NAMED_ONLY = {"scale", "fuzz"}
 
 
 def main() -> None:
