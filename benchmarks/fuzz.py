@@ -42,7 +42,7 @@ _OPTIONS: dict[str, tuple[dict[str, object], ...]] = {
 }
 # Values at which parsers of sizes and offsets fail.
 _LIMITS = tuple(
-    value.to_bytes(size, order)  # type: ignore[arg-type]
+    value.to_bytes(size, order)
     for size in (1, 2, 4)
     for value in (0, 1, 2 ** (8 * size - 1), 2 ** (8 * size) - 1)
     for order in ("little", "big")
@@ -110,7 +110,7 @@ def _originals() -> dict[str, bytes]:
     for name, variants in _OPTIONS.items():
         for options in variants:
             file = io.BytesIO()
-            image.save(file, name, **options)  # type: ignore[arg-type]
+            image.save(file, name, **options)
             files[" ".join([name, *map(str, options.values())])] = file.getvalue()
     raw = files_of_all_makers(image.resize((640, 480)))
     return files | {f"RAW {name}": data for name, data in raw.items()}
