@@ -17,7 +17,7 @@ SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Without compiled files, each test process rewrites the assertions of all tests (10 s of CPU).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test check check-code check-tests audit bench load build deploy lint lint-template release sbom setup setup-audit setup-quantize setup-sam setup-test lock opensearch screenshots docs
+.PHONY: help run test check check-code check-tests audit bench fuzz load build deploy lint lint-template release sbom setup setup-audit setup-quantize setup-sam setup-test lock opensearch screenshots docs
 .DEFAULT_GOAL := run
 
 # A stamp newer than its list means that the list is installed.
@@ -117,6 +117,9 @@ load: .venv/test.stamp  ## Measure text searches on a server under load: make lo
 
 bench: .venv/test.stamp  ## Measure indexing and queries on this machine
 	@$(BIN)/python -m benchmarks
+
+fuzz: .venv/test.stamp  ## Decode 20,000 mutated files of every format: make fuzz FUZZ_FILES=3000
+	@$(BIN)/python -m benchmarks fuzz
 
 opensearch: setup  ## Run OpenSearch on port 9200 until Ctrl-C (needs Java 21 and Maven, or Docker)
 	@$(BIN)/python -m local.opensearch_server --port 9200

@@ -1,6 +1,7 @@
 """Runs the benchmarks, or those named, and prints their tables.
 
-`scale` takes an hour, and `load` minutes of an idle machine: both run only if they are named.
+`scale` takes an hour, `fuzz` half of one, and `load` minutes of an idle machine: they run only if
+they are named.
 
 python -m benchmarks [NAME...]
 """
@@ -8,7 +9,7 @@ python -m benchmarks [NAME...]
 import sys
 from collections.abc import Callable
 
-from benchmarks import duplicates, functions, labels, load, opensearch, scale, sqlite
+from benchmarks import duplicates, functions, fuzz, labels, load, opensearch, scale, sqlite
 from benchmarks.clip import compare
 from benchmarks.costs import drift, tables
 from benchmarks.learning import runner as learning
@@ -48,6 +49,10 @@ def _duplicates() -> None:
     show(f"{duplicates.TITLE}, {describe()}", duplicates.measure())
 
 
+def _fuzz() -> None:
+    show(f"{fuzz.TITLE}, {describe()}", fuzz.measure())
+
+
 def _costs() -> None:
     print(tables.generated())
     show(f"bytes of the cost tables, {describe()}", drift.rows())
@@ -63,9 +68,10 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "scale": _scale,
     "load": _load,
     "costs": _costs,
+    "fuzz": _fuzz,
     "learning": learning.show,
 }
-NAMED_ONLY = {"scale", "load"}
+NAMED_ONLY = {"scale", "fuzz", "load"}
 
 
 def main() -> None:

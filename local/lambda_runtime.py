@@ -6,6 +6,7 @@ The variables replace those that template.yaml sets.
 import logging
 import os
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from imagesearch.adapters.filesystem.secret_file import secret_of
 from imagesearch.domain.ports import ChangeQueue, NextModel
 from imagesearch.settings import Settings
 from local.workspace import Workspace, uses_server
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 # Linux limits a variable to 128 KiB, and decoder processes inherit this one.
 MAX_REUSE_CHARACTERS = 65_536
+SIGNING_SECRET = "signing-secret"  # noqa: S105 - a file's name
+# Half of the first is for the images of a request (functions/search/handler.py).
+SEARCH_SECONDS, INDEX_SECONDS = 60, 15 * 60
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -80,9 +85,13 @@ def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class LambdaContext:
-    """The attributes of Lambda's context that functions read, without limits of memory and time."""
+    """The attributes of Lambda's context that functions read, without a limit of memory.
+
+    The time limit is not enforced: functions divide what is left of it among their images.
+    """
 
     function_name: str
+    started: float = field(default_factory=time.monotonic)
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     function_version: str = "$LATEST"
     memory_limit_in_mb: int = 0
@@ -94,7 +103,8 @@ class LambdaContext:
         return f"arn:aws:lambda:local:000000000000:function:{self.function_name}"
 
     def get_remaining_time_in_millis(self) -> int:
-        return 15 * 60 * 1000
+        limit = SEARCH_SECONDS if self.function_name == "search" else INDEX_SECONDS
+        return max(0, round((self.started + limit - time.monotonic()) * 1000))
 
 
 def index_images(settings: Settings, indexer: "Indexer") -> Handler:
@@ -116,10 +126,24 @@ def search(
     Its health check reports the progress of `next_model`.
     """
     from functions.search.composition import build_handler
+    from imagesearch.bootstrap import local_path
 
-    handler = build_handler(settings, queue, next_model)
+    handler = build_handler(
+        settings, queue, next_model, _secret(local_path(settings.derived_uri or ""))
+    )
     _log_to_stderr("search")
     return handler
+
+
+def _secret(derived: Path) -> bytes | None:
+    """The secret of the folder's cursors and search ids; None where it cannot be stored.
+
+    Not part of the settings, which identify the open index.
+    """
+    try:
+        return secret_of(derived / SIGNING_SECRET)
+    except OSError:
+        return None
 
 
 def _log_to_stderr(name: str) -> None:

@@ -41,8 +41,11 @@ VARIABLES: Mapping[str, str] = {
     " commands set it.",
     "STACK_NAME": "The dimension `stack` of the metrics, which keeps deployments apart. Set by the"
     " template.",
+    "SIGNING_KEY": "The secret that cursors and search ids are signed with, 32 characters or more."
+    " Set by the template; on one machine it is a file of the data directory. Unset: they are valid"
+    " in one process only.",
     "KEY_COLLECTIONS": "Collections that API keys are bound to, by key id:"
-    " `id=cats/dogs,other=birds`. A key that is not listed has access to everything.",
+    " `id=cats/dogs,other=birds,admin=*`. A key that is not listed has access to nothing.",
     "REUSE_FROM": "Other SQLite indexes in which images of the same bytes are looked up:"
     " `sqlite:///path,file:///thumbnails`, separated by blanks. The commands set it.",
     "LOG_LEVEL": "The log level. The commands set `ERROR` unless it is set.",

@@ -6,6 +6,8 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConf
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
+from imagesearch.domain.errors import NotAllowed
+
 from .errors import MethodNotAllowed, UnknownRoute, error_response
 from .pages import Docs
 from .request_log import RequestLog
@@ -27,11 +29,15 @@ PREFLIGHT_SECONDS = 3600
 
 
 def make_api(
-    dependencies: Dependencies, log: RequestLog, cors_origin: str | None = None
+    dependencies: Dependencies,
+    log: RequestLog,
+    cors_origin: str | None = None,
+    denied: NotAllowed | None = None,
 ) -> APIGatewayRestResolver:
     """The resolver of every operation; each exception becomes an error response.
 
-    `cors_origin` is the origin whose pages may call the API from a browser.
+    `cors_origin` is the origin whose pages may call the API from a browser. Operations that need an
+    API key raise `denied`.
     """
     api = ConcurrentResolver(enable_validation=True, cors=_cors(cors_origin))
     operations = _operations(dependencies, log.add)
@@ -52,6 +58,8 @@ def make_api(
     def check_parameters(app: APIGatewayRestResolver, next: NextMiddleware) -> Response[Any]:
         if operation := current_operation():
             log.add(route=operation.path)
+            if denied and operation.response:
+                raise denied
             _reject_unknown_parameters(app.current_event.query_string_parameters, operation)
         return next(app)
 

@@ -19,8 +19,12 @@ def build_handler(
     settings: Settings,
     queue: ChangeQueue | None,
     next_model: Callable[[], NextModel | None] = lambda: None,
+    secret: bytes | None = None,
 ) -> Handler:
-    """The handler for these settings; the health check reports on `queue` and `next_model`."""
+    """The handler for these settings; the health check reports on `queue` and `next_model`.
+
+    Cursors and search ids are signed with `secret`, or that of the settings.
+    """
     logger = Logger(service="search", level=settings.log_level)
     metrics = EphemeralMetrics(
         namespace="imagesearch",
@@ -45,6 +49,8 @@ def build_handler(
         )
 
     key_scopes = KeyScopes(key_bindings(settings.key_collections), dependencies)
+    if settings.signing_key:
+        secret = settings.signing_key.encode()
     return make_handler(
-        dependencies(), RequestLog(logger, metrics), settings.cors_origin, key_scopes
+        dependencies(), RequestLog(logger, metrics), settings.cors_origin, key_scopes, secret
     )

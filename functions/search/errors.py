@@ -73,12 +73,17 @@ class MethodNotAllowed(ImageSearchError):
 
 
 def error_response(error: Exception, log: RequestLog) -> Response[str]:
-    """The response to an error; an unexpected one is logged with its stack and reported as 500."""
+    """The response to an error; an unexpected one is logged with its stack and reported as 500.
+
+    The cause of a 503 is logged, too.
+    """
     known = _known_error(error)
     status, headers = _status(known)
     if not isinstance(known, ImageSearchError) or status == 500:
         log.unexpected(error)
         known = ImageSearchError("internal error", f"report it with request ID {log.request_id}")
+    elif isinstance(known, Unavailable):
+        log.unavailable(known)
     log.add(code=known.code)
     return json_response(error_body(known), status, headers)
 

@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
-from imagesearch.access import Scope
-from imagesearch.domain.deadline import share_of_time, time_limit
+from imagesearch.access import KeyBindings, Scope
+from imagesearch.domain.deadline import query, share_of_time, time_limit
+from imagesearch.domain.errors import NotAllowed
+from imagesearch.domain.signing import signing_key
 from imagesearch.object_cache import Cached
 
 from .api import make_api
@@ -24,18 +26,18 @@ Handler: TypeAlias = Callable[[Event, Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class KeyScopes:
-    """The scopes of API keys that are limited to collections, by key ID.
+    """The scopes of API keys by their bindings, and the dependencies within a scope."""
 
-    Keys without a scope have access to all images.
-    """
-
-    scopes: Mapping[str, Scope]
+    bindings: KeyBindings
     dependencies: Callable[[Scope], Dependencies]
 
     def scope_of(self, event: Mapping[str, Any]) -> Scope | None:
-        """The scope of the request's key, by its ID; API Gateway has verified the key itself."""
+        """The scope of the request's key, by its ID; API Gateway has verified the key itself.
+
+        Raises NotAllowed.
+        """
         identity = (event.get("requestContext") or {}).get("identity") or {}
-        return self.scopes.get(identity.get("apiKeyId") or "")
+        return self.bindings.scope_of(identity.get("apiKeyId"))
 
 
 def make_handler(
@@ -43,9 +45,17 @@ def make_handler(
     log: RequestLog,
     cors_origin: str | None = None,
     key_scopes: KeyScopes | None = None,
+    secret: bytes | None = None,
 ) -> Handler:
-    """The handler of proxy events of an API Gateway REST API; may be used from several threads."""
+    """The handler of proxy events of an API Gateway REST API; may be used from several threads.
+
+    Cursors and search ids are signed with `secret`, without it by a key of this process.
+    """
     unscoped_api = make_api(dependencies, log, cors_origin)
+
+    def denying_api(error: NotAllowed) -> APIGatewayRestResolver:
+        """Pages need no key, and preflight requests have none."""
+        return make_api(dependencies, log, cors_origin, denied=error)
 
     @Cached
     def scoped_api(scope: Scope) -> APIGatewayRestResolver:
@@ -53,8 +63,11 @@ def make_handler(
         return make_api(key_scopes.dependencies(scope), log, cors_origin)
 
     def handle(event: Event, context: Any) -> dict[str, Any]:
-        scope = key_scopes.scope_of(event) if key_scopes else None
-        api = scoped_api(scope) if scope else unscoped_api
+        try:
+            scope = key_scopes.scope_of(event) if key_scopes else None
+            api = scoped_api(scope) if scope else unscoped_api
+        except NotAllowed as error:
+            scope, api = None, denying_api(error)
         log.begin(getattr(context, "aws_request_id", ""))
         is_head = event.get("httpMethod") == "HEAD"
         # HEAD has the response of GET without its body: RFC 9110, 9.3.2.
@@ -64,6 +77,8 @@ def make_handler(
         with (
             time_limit(lambda: context.get_remaining_time_in_millis() / 1000),
             share_of_time(IMAGES_SHARE),
+            query(),
+            signing_key(secret, repr(sorted(scope.collections) if scope else None)),
         ):
             response: dict[str, Any] = api.resolve(request, context)
         response = _without_known_body(response, event)

@@ -10,6 +10,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from imagesearch.domain.errors import ImageSearchError
+
 
 @dataclass
 class _Entry:
@@ -54,6 +56,10 @@ class RequestLog:
     def unexpected(self, error: Exception) -> None:
         """Logs the stack trace, which is never part of a response."""
         self._logger.error("unexpected error", exc_info=error)
+
+    def unavailable(self, error: ImageSearchError) -> None:
+        """Logs the cause and the hint of a 503, which may name hosts, roles and paths."""
+        self._logger.error("unavailable", cause=error.message, hint=error.hint)
 
     def end(self, status: int) -> None:
         """Writes the log line, and the metrics in CloudWatch's embedded metric format.

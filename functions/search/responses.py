@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from imagesearch.domain.errors import ImageSearchError
+from imagesearch.domain.errors import ImageSearchError, Unavailable
 from imagesearch.domain.images import Document
 
 Id = Annotated[str, Field(description="Image ID: a URL-safe digest of bucket and key.")]
@@ -46,6 +46,8 @@ Cursor = Annotated[
 # A Lambda response has at most 6,291,456 bytes of JSON, in which this body is a string: quotes and
 # backslashes of the body are escaped once more.
 MAX_RESPONSE_BYTES = 6_000_000
+UNAVAILABLE = "the service cannot answer at the moment"
+UNAVAILABLE_HINT = "try again after the time in Retry-After; the cause is in the log of the service"
 # URLs in responses expire, so responses must not be cached; nosniff keeps browsers from
 # interpreting JSON as another type.
 JSON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -76,7 +78,12 @@ class Failure(ResponseModel):
 
 
 def error_body(error: ImageSearchError) -> Failure:
-    """The error as a response body; lone surrogates of the request are escaped."""
+    """The error as a response body; lone surrogates of the request are escaped.
+
+    The cause of an unavailable service names hosts, roles or paths: it is for the log alone.
+    """
+    if isinstance(error, Unavailable):
+        error = Unavailable(UNAVAILABLE, UNAVAILABLE_HINT, error.code)
     texts = (error.code, error.message, error.hint)
     code, message, hint = (text.encode(errors="backslashreplace").decode() for text in texts)
     return Failure(error=Wrong(code=code, message=message, hint=hint))

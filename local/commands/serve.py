@@ -149,6 +149,7 @@ def serve_folder(
     from local.web.hosts import binds_loopback
     from local.web.server import Server
 
+    access.keys.check_bindings(os.environ.get("KEY_COLLECTIONS", ""))
     os.environ["ALLOW_UPLOADS"] = str(permissions.uploads)
     os.environ["ALLOW_DELETE"] = str(permissions.deletions)
     os.environ["ALLOW_URLS"] = str(permissions.urls)

@@ -78,9 +78,9 @@ def application(
     """
     store = bootstrap.folder_store(settings)
     thumbnails = FolderStore(workspace.derived / THUMBNAILS.strip("/"))
-    scopes = key_bindings(settings.key_collections)
+    bindings = key_bindings(settings.key_collections)
     prefixes: dict[str, WSGIApplication] = {
-        PREFIX: ScopedFiles(image_files(store, listed), scopes),
+        PREFIX: ScopedFiles(image_files(store, listed), bindings),
         THUMBNAILS: thumbnail_files(thumbnails, listed),
     }
     if settings.allow_uploads:
@@ -88,7 +88,7 @@ def application(
         prefixes[UPLOAD_URL] = Uploads(store, changes)
     # With CORS_ORIGIN, a proxy may pass on requests from other machines.
     if models and binds_loopback(access.host) and settings.cors_origin is None:
-        prefixes[MODELS] = ModelRoutes(models, scopes)
+        prefixes[MODELS] = ModelRoutes(models, bindings)
     routes = Routes(prefixes, api)
     auth = Auth(routes, access.hosts, access.keys, settings.cors_origin, routes.admit)
     return RootPath(auth, root_path, auth.admit)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from imagesearch.access import key_bindings
 from local.errors import UsageError
 from local.web.connections import LOCAL_ADDRESS, Admission
 from local.web.errors import FORBIDDEN, ErrorResponse, foreign_host, foreign_origin
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
 
 KEY, KEYS = "IMAGESEARCH_API_KEY", "IMAGESEARCH_API_KEYS"
+BINDINGS = "KEY_COLLECTIONS"
 DEFAULT_ID = "default"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API = "/v1/"
@@ -53,6 +55,25 @@ class ApiKeys:
 
     def __bool__(self) -> bool:
         return bool(self._keys)
+
+    def check_bindings(self, text: str) -> None:
+        """Raises UsageError unless KEY_COLLECTIONS, if set, names exactly these keys."""
+        try:
+            bindings = key_bindings(text)
+        except ValueError as error:
+            raise UsageError(f"{BINDINGS} {error}") from error
+        if not bindings.scopes:
+            return
+        if unknown := sorted(bindings.scopes.keys() - self._keys.keys()):
+            known = ", ".join(sorted(self._keys)) or f"none: set {KEYS}"
+            raise UsageError(
+                f"{BINDINGS} names {', '.join(unknown)}, which is no key of this server ({known})"
+            )
+        if missing := sorted(self._keys.keys() - bindings.scopes.keys()):
+            raise UsageError(
+                f"{BINDINGS} does not name the key {', '.join(missing)}:"
+                f" add {missing[0]}=COLLECTION, or {missing[0]}=* for all collections"
+            )
 
     def holder(self, key: str) -> str | None:
         """The id of a key, or None if the key is unknown."""

@@ -5,15 +5,15 @@ contain other files. A scoped API key gives access to the files of its collectio
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import BinaryIO, TypeAlias
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from imagesearch.access import Scope
+from imagesearch.access import KeyBindings
 from imagesearch.adapters.filesystem.image_store import FolderStore
-from imagesearch.domain.errors import ImageSearchError, Unavailable
+from imagesearch.domain.errors import ImageSearchError, NotAllowed, Unavailable
 from imagesearch.domain.images import ImageRef, ObjectState
 from imagesearch.domain.media_types import SNIFF_BYTES, is_raw, sniff
 from local.web.conditional import Validators
@@ -190,12 +190,15 @@ class ScopedFiles:
     Thumbnails need no scope: their URLs contain a digest that cannot be guessed.
     """
 
-    def __init__(self, files: WSGIApplication, scopes: Mapping[str, Scope]) -> None:
+    def __init__(self, files: WSGIApplication, bindings: KeyBindings) -> None:
         self._files = files
-        self._scopes = scopes
+        self._bindings = bindings
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        scope = self._scopes.get(environ.get(KEY_ID) or "")
+        try:
+            scope = self._bindings.scope_of(environ.get(KEY_ID))
+        except NotAllowed:
+            return send_error(NO_FILE, environ, start_response)
         key = request_path(environ).removeprefix(PREFIX)
         if scope and not scope.holds(ImageRef("", key)):
             return send_error(NO_FILE, environ, start_response)

@@ -6,14 +6,14 @@ install a model of the catalog and to switch to it. `GET /v1/health` reports the
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from imagesearch.access import Scope
-from imagesearch.domain.errors import NotFound
+from imagesearch.access import KeyBindings
+from imagesearch.domain.errors import NotAllowed, NotFound
 from imagesearch.domain.ports import NextModel
 from imagesearch.embedding.manifest import MANIFEST
 from local.model_sources import catalog_entry
@@ -58,9 +58,9 @@ class ModelRoutes:
     A request that a browser sends for a page of another site is refused with any CORS_ORIGIN.
     """
 
-    def __init__(self, switch: ModelSwitch, scopes: Mapping[str, Scope]) -> None:
+    def __init__(self, switch: ModelSwitch, bindings: KeyBindings) -> None:
         self._switch = switch
-        self._scopes = scopes
+        self._bindings = bindings
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, answer = "200 OK", self._answer(environ)
@@ -78,10 +78,16 @@ class ModelRoutes:
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
+    def _is_limited(self, key_id: str | None) -> bool:
+        try:
+            return self._bindings.scope_of(key_id) is not None
+        except NotAllowed:
+            return True
+
     def _answer(self, environ: WSGIEnvironment) -> dict[str, Any] | ErrorResponse:
         if _is_cross_site(environ):
             return foreign_origin(str(environ.get("HTTP_ORIGIN", "")))
-        if self._scopes.get(environ.get(KEY_ID) or ""):
+        if self._is_limited(environ.get(KEY_ID)):
             return KEY_IS_LIMITED
         method, path = environ["REQUEST_METHOD"], request_path(environ)
         match path.removeprefix(MODELS).split("/"):

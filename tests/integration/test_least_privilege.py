@@ -32,7 +32,7 @@ from tests.support.servers.opensearch_proxy import Proxy, opensearch_proxy
 
 MODELS = "imagesearch-models"
 DOMAIN = f"arn:aws:es:{REGION}:123456789012:domain/imagesearch"
-KEY = "key-of-a-collection"
+KEY, ADMIN = "key-of-a-collection", "key-of-everything"
 OWL, COPY, PANDA = "animals/owl.webp", "animals/copy of owl.webp", "animals/giant-panda.webp"
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
@@ -105,7 +105,11 @@ def stack(cloud, sqs, derived, aws, opensearch_url, monkeypatch) -> Iterator[Sta
     for path in STARTER_MODEL.iterdir():
         cloud.s3.put_object(Bucket=MODELS, Key=f"{folder}/{path.name}", Body=path.read_bytes())
     named = physical(sqs) | {"Model": f"s3://{MODELS}/{folder}"}
-    options = {"AllowDelete": "true", "ReadObjectTags": "true", "KeyCollections": f"{KEY}=animals"}
+    options = {
+        "AllowDelete": "true",
+        "ReadObjectTags": "true",
+        "KeyCollections": f"{KEY}=animals,{ADMIN}=*",
+    }
     deployment = Deployment(named, IndexPrefix=prefix, **options)
     with opensearch_proxy(opensearch_url) as proxy, recorded_requests() as signed:
         made = Stack(deployment, proxy, signed)
@@ -188,6 +192,7 @@ def test_the_search_role_allows_what_the_api_requests(stack, cloud, sample, even
     answered: set[tuple[str, str]] = set()
 
     def send(event: dict[str, Any]) -> Response:
+        event["requestContext"]["identity"].setdefault("apiKeyId", ADMIN)
         answer = parse_response(handle(event, CONTEXT))
         if answer.status < 400:
             answered.add((event["httpMethod"], event["path"]))

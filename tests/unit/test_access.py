@@ -53,15 +53,27 @@ def test_uploads_and_deletions_are_limited_to_the_scope():
 
 
 def test_scopes_are_read_from_a_list():
-    bound = key_bindings("ab12=cats/dogs,cd34=a%2Cb")
-    assert bound == {
+    bound = key_bindings("ab12=cats/dogs,cd34=a%2Cb,star=%2A,admin=*")
+    assert bound.scopes == {
         "ab12": Scope(frozenset({"cats", "dogs"})),
         "cd34": Scope(frozenset({"a,b"})),
+        "star": Scope(frozenset({"*"})),
+        "admin": None,
     }
-    assert key_bindings("") == {}
+    for key_id in (None, "", "ab1", "ab123", "AB12"):
+        with pytest.raises(NotAllowed) as raised:
+            bound.scope_of(key_id)
+        assert raised.value.code == "key_not_bound"
+    assert key_bindings("").scope_of(None) is None
 
 
-@pytest.mark.parametrize("text", ["ab12", "=cats", "ab12=", "ab12=/", "a=cats,a=dogs"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("ab12", "=cats", "ab12=", "ab12=/", "a=cats,a=dogs", "a=cats//dogs", "a=cats/"),
+        *("a=cats,", ",a=cats", "a=cats,,b=dogs", "a = cats", "a=cats, b=dogs", " ", ","),
+    ],
+)
 def test_an_invalid_list_of_scopes_is_rejected(text):
     with pytest.raises(ValueError, match="key-id=cats/dogs"):
         key_bindings(text)

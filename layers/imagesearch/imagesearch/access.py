@@ -32,6 +32,8 @@ from imagesearch.domain.ports import (
 from imagesearch.domain.queries import ALL_DOCUMENTS, Hit, Selection, TimePosition, VectorQuery
 from imagesearch.uploads import image_not_found
 
+ALL_COLLECTIONS = "*"
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -75,19 +77,44 @@ class Scope:
         return sorted(outermost, key=lambda each: folder_of(each).encode())
 
 
-def key_bindings(text: str) -> dict[str, Scope]:
-    """The scope of each bound key by its id, parsed from `id=cats/dogs,other=birds`.
+@dataclass(frozen=True, slots=True)
+class KeyBindings:
+    """The scope of each API key by its id; None for access to everything.
 
-    The characters `,`, `=`, `/` and `%` in names are percent-encoded. Raises ValueError.
+    If there are bindings, a key that is not among them, or no key, has access to nothing.
     """
-    scopes: dict[str, Scope] = {}
-    for binding in filter(None, text.split(",")):
-        id, equals, names = binding.partition("=")
-        collections = frozenset(unquote(name) for name in names.split("/") if name)
-        if not (id and equals and collections) or id in scopes:
-            raise ValueError("must be a list such as key-id=cats/dogs,other-id=birds, each id once")
-        scopes[id] = Scope(collections)
-    return scopes
+
+    scopes: Mapping[str, Scope | None]
+
+    def scope_of(self, key_id: str | None) -> Scope | None:
+        """The scope of a request by the id of its key. Raises NotAllowed."""
+        if not self.scopes:
+            return None
+        try:
+            return self.scopes[key_id or ""]
+        except KeyError:
+            raise NotAllowed(
+                "this API key is not bound to collections",
+                "ask the operator to list the ID of the key in KEY_COLLECTIONS, with * for all",
+                "key_not_bound",
+            ) from None
+
+
+def key_bindings(text: str) -> KeyBindings:
+    """The bindings of keys, parsed from `id=cats/dogs,other=birds,admin=*`.
+
+    The characters `,`, `=`, `/`, `%` and a name that is `*` are percent-encoded. Raises ValueError.
+    """
+    scopes: dict[str, Scope | None] = {}
+    for binding in text.split(",") if text else ():
+        id, _, names = binding.partition("=")
+        collections = [unquote(name) for name in names.split("/")]
+        if not (id and all(collections)) or id in scopes or binding != "".join(binding.split()):
+            raise ValueError(
+                "must be a list such as key-id=cats/dogs,other-id=birds,admin-id=*, each id once"
+            )
+        scopes[id] = None if names == ALL_COLLECTIONS else Scope(frozenset(collections))
+    return KeyBindings(scopes)
 
 
 class ScopedStore:

@@ -50,8 +50,10 @@ class Settings(BaseModel):
     own_folders: folders with data of imagesearch, which are always excluded: `file:///folder`,
         separated by spaces.
     stack_name: the dimension `stack` of the metrics, which keeps deployments apart.
+    signing_key: the secret that cursors and search ids are signed with. Without it, they are valid
+        in one process only.
     key_collections: the collections that API keys are bound to, by key id:
-        `id=cats/dogs,other=birds`.
+        `id=cats/dogs,other=birds,admin=*`. Keys that are not listed have access to nothing.
     reuse_from: other SQLite indexes in which records of the same bytes are looked up, each with
         its thumbnail folder, percent-encoded: `sqlite:///path,file:///path`, separated by spaces.
     """
@@ -81,6 +83,7 @@ class Settings(BaseModel):
     default_excludes: bool = True
     own_folders: str = ""
     stack_name: Annotated[str, Field(min_length=1)] = "imagesearch"
+    signing_key: Annotated[str, Field(min_length=32)] | None = None
     key_collections: str = ""
     reuse_from: Annotated[str, Field(pattern=rf"^({_SOURCE}( {_SOURCE})*)?$")] = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"

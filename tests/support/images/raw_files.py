@@ -111,7 +111,7 @@ def pixels(tiff: Tiff, image: Image.Image, kind: int) -> dict[int, Value]:
         values = mosaic(image)
     elif linear:
         values = np.rint((values / 255) ** 2.2 * 16_383).astype(np.uint16)
-    content = values.astype(values.dtype.newbyteorder(tiff.order)).tobytes()
+    content = values.astype(values.dtype.newbyteorder("<" if tiff.order == "<" else ">")).tobytes()
     samples = 1 if kind == CFA else 3
     tags = {
         256: longs(image.width),
@@ -155,7 +155,7 @@ def dng(
     """A DNG that LibRaw develops: the sensor data of `image` as stored, after a thumbnail."""
     tiff = Tiff()
     first = pixels(tiff, stamp(image), RGB) | {SUBFILE: longs(1)}
-    whole = pixels(tiff, image, kind) | {SUBFILE: longs(0)} | (sensor or {})
+    whole = pixels(tiff, image, kind) | {SUBFILE: longs(0)} | dict(sensor or {})
     subs = [tiff.add_directory(whole)]
     for content in previews or []:
         shown = Image.open(io.BytesIO(content))

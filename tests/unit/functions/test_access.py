@@ -8,7 +8,7 @@ import pytest
 
 from functions.search.handler import KeyScopes, make_handler
 from functions.search.request_log import RequestLog
-from imagesearch.access import Scope, ScopedIndex
+from imagesearch.access import KeyBindings, Scope, ScopedIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.classification.classifier import Classifier
 from imagesearch.duplicates.checker import DuplicateChecker
@@ -47,7 +47,7 @@ def ask(dependencies, index, texts, images, labels, label_sets, logger, metrics,
             classifier=Classifier(QueryEncoder(seen, texts, images), labels, label_sets),
         )
 
-    bound = KeyScopes({"cat-shop": CATS}, scope_of)
+    bound = KeyScopes(KeyBindings({"cat-shop": CATS, "other": None}), scope_of)
     handler = make_handler(dependencies, RequestLog(logger, metrics), key_scopes=bound)
 
     def ask(key_id, *request, **query):
@@ -67,7 +67,14 @@ def test_a_search_finds_only_images_of_the_key_scope(ask):
     seen = {"cats/1.png", "cats/2.png"}
     assert found(ask("cat-shop", "GET", "/v1/search", q="a picture", limit="100")) == seen
     assert found(ask("other", "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
-    assert found(ask(None, "GET", "/v1/search", q="a picture", limit="100")) == set(KEYS)
+
+
+@pytest.mark.parametrize("key_id", [None, "", "cat-shop2", "*"])
+def test_a_key_that_is_not_bound_has_access_to_nothing_but_the_pages(ask, key_id):
+    for request in (("GET", "/v1/images"), ("GET", "/v1/health"), ("POST", "/v1/search", {})):
+        answer = ask(key_id, *request)
+        assert (answer.status, answer.error) == (403, "key_not_bound")
+    assert ask(key_id, "GET", "/openapi.json").status == 200
 
 
 def test_feedback_is_stored_with_a_pseudonym_of_the_key(

@@ -208,7 +208,7 @@ def test_any_text_is_rejected_without_another_error(text):
 
 @given(values | st.recursive(st.none(), st.lists, max_leaves=5).map(lambda state: [state]))
 def test_a_forged_state_is_rejected_without_another_error(state):
-    """The checksum detects changes, and any client can compute it."""
+    """Not even a signed state of another form is an error of the server."""
     for read in (unseal_position, unseal_time):
         with suppress(InvalidQuery):
             read(seal(state, "dogs"), "dogs")

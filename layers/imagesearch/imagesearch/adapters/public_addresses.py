@@ -15,13 +15,26 @@ from imagesearch.domain.errors import InvalidQuery
 
 Resolve: TypeAlias = Callable[[str], Sequence[str]]
 HINT = "send the URL of an image on the public internet"
-# Translated addresses embed an IPv4 address, which may be private:
+# Networks that are not public, or that embed an IPv4 address, which may be private:
+# https://www.iana.org/assignments/iana-ipv4-special-registry
 # https://www.iana.org/assignments/iana-ipv6-special-registry
-_TRANSLATED = tuple(
+# Spelled out, because the registries of the standard library differ between versions of Python.
+_IPV4_SPECIAL = tuple(
+    ipaddress.IPv4Network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24"),
+        *("192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15"),
+        *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+    )
+)
+# Of the rest of 2000::/3, addresses are assigned; outside of it, nothing is (RFC 4291, 2.4).
+_IPV6_UNICAST = ipaddress.IPv6Network("2000::/3")
+_IPV6_SPECIAL = tuple(
     ipaddress.IPv6Network(network)
     for network in (
-        *("::/96", "::ffff:0:0/96", "64:ff9b::/96"),
-        *("64:ff9b:1::/48", "2001::/32", "2002::/16"),
+        *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
+        "3ffe::/16",
     )
 )
 
@@ -38,9 +51,11 @@ def is_public(address: str) -> bool:
         found = ipaddress.ip_address(address)
     except ValueError:  # with a zone, such as fe80::1%eth0
         return False
-    if isinstance(found, ipaddress.IPv6Address) and any(found in each for each in _TRANSLATED):
+    if not found.is_global or found.is_multicast or found.is_reserved:
         return False
-    return found.is_global and not (found.is_multicast or found.is_reserved)
+    if isinstance(found, ipaddress.IPv4Address):
+        return not any(found in network for network in _IPV4_SPECIAL)
+    return found in _IPV6_UNICAST and not any(found in network for network in _IPV6_SPECIAL)
 
 
 def public_addresses(

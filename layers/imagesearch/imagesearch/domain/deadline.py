@@ -1,7 +1,8 @@
 """Deadline: the time that is left for the current request or batch, in a context variable.
 
 Decoders read it, so that the limit of an invocation needs no parameter of every port in between. A
-new thread has no deadline: the limit is read in the thread of the request and passed on.
+new thread has no deadline: the limit is read in the thread of the request and passed on. The same
+holds for the limit of the cost of a query.
 """
 
 import math
@@ -14,6 +15,22 @@ from typing import TypeAlias
 TimeLeft: TypeAlias = Callable[[], float]
 
 _time_left: ContextVar[TimeLeft | None] = ContextVar("time_left", default=None)
+_of_query: ContextVar[bool] = ContextVar("of_query", default=False)
+
+
+def is_query() -> bool:
+    """True if the images of the current block are those of a query."""
+    return _of_query.get()
+
+
+@contextmanager
+def query() -> Iterator[None]:
+    """Limit decoding in a block to CPU time and memory in proportion to the size of the files."""
+    token = _of_query.set(True)
+    try:
+        yield
+    finally:
+        _of_query.reset(token)
 
 
 def current_time_left() -> TimeLeft:

@@ -1,11 +1,8 @@
 """Pagination: cursors, page sizes and the depth to which the hits of a search can be read.
 
-A cursor is opaque and URL-safe, and valid only for the request whose answer contained it.
+A cursor is opaque, signed and URL-safe, and valid only for the request whose answer contained it.
 """
 
-import base64
-import hashlib
-import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,10 +22,11 @@ from imagesearch.domain.queries import (
     excluded_ids,
     search_digest,
 )
+from imagesearch.domain.signing import payload_of, signed
 
 MAX_LIMIT = 100
 MAX_DEPTH = 1_000
-_CHECKSUM_BYTES = 8
+_PURPOSE = "cursor "
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ def check_limit(limit: int, maximum: int = MAX_LIMIT) -> None:
 def seal(state: list[object], request: str) -> str:
     """A cursor with `state` (JSON values) for the request that the text `request` identifies."""
     payload = json.dumps(state, separators=(",", ":")).encode()
-    return _text(_checksum(payload, request) + payload)
+    return signed(payload, _PURPOSE + request)
 
 
 def unseal(cursor: str, request: str, *types: type | UnionType) -> list[Any]:
@@ -141,13 +139,7 @@ def unseal(cursor: str, request: str, *types: type | UnionType) -> list[Any]:
     Raises InvalidQuery for any other cursor.
     """
     try:
-        packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        if _text(packed) != cursor:  # Python's decoder ignores characters outside the alphabet
-            raise ValueError
-        checksum, payload = packed[:_CHECKSUM_BYTES], packed[_CHECKSUM_BYTES:]
-        if not hmac.compare_digest(checksum, _checksum(payload, request)):
-            raise ValueError
-        state = json.loads(payload)
+        state = json.loads(payload_of(cursor, _PURPOSE + request))
         if not isinstance(state, list) or not _has_types(state, types):
             raise ValueError
     except (ValueError, RecursionError) as error:
@@ -197,12 +189,3 @@ def unseal_position(cursor: str | None, request: str) -> tuple[Position | None, 
     if not (-1 <= score <= 1 and 0 < depth < MAX_DEPTH):
         raise _foreign_cursor()
     return Position(float(score), id), depth
-
-
-def _text(packed: bytes) -> str:
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
-
-
-def _checksum(payload: bytes, request: str) -> bytes:
-    key = hashlib.sha256(b"imagesearch cursor" + request.encode()).digest()
-    return hashlib.blake2b(payload, key=key, digest_size=_CHECKSUM_BYTES).digest()

@@ -1,14 +1,14 @@
-"""Search ids: a random name under which the vector of a query is stored for a day.
+"""Search ids: a random, signed name under which the vector of a query is stored for a day.
 
 Only a search that asks for an id is stored, without the image of its query, and without its text
-unless the operator stores texts. An id that was not given out names nothing.
+unless the operator stores texts. An id that this deployment has not given to a key of the same
+scope is rejected before the store is read.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +21,12 @@ from imagesearch.domain.errors import InvalidQuery, NotAllowed
 from imagesearch.domain.images import Embedding
 from imagesearch.domain.ports import DerivedStore
 from imagesearch.domain.queries import MixedQuery, Query, StoredQuery, TextQuery
+from imagesearch.domain.signing import payload_of, signed
 from imagesearch.domain.storage_keys import search_key
 
 VALID_FOR = timedelta(days=1)
 _RANDOM_BYTES = 24
-_ID = re.compile(r"[A-Za-z0-9_-]{32}", re.ASCII)
+_PURPOSE = "search id"
 _HINT = 'search again with "feedback": true, and send the search_id of that answer'
 
 
@@ -66,12 +67,12 @@ class SearchIds:
     texts: bool = False
 
     def record(self, query: Query, embedding: Embedding) -> str:
-        """Store a search with this embedding [D], made now; its id has 32 URL-safe characters.
+        """Store a search with this embedding [D], made now; its id has 54 URL-safe characters.
 
         Raises NotAllowed, Unavailable.
         """
         store = self._required()
-        id = secrets.token_urlsafe(_RANDOM_BYTES)
+        id = signed(secrets.token_bytes(_RANDOM_BYTES), _PURPOSE)
         search = {
             "time": self.clock().isoformat(),
             "model": self.model,
@@ -86,7 +87,11 @@ class SearchIds:
     def find(self, search_id: str) -> Searched:
         """The search with an id of the last 24 hours; raises InvalidQuery."""
         store = self._required()
-        data = store.get(search_key(search_id)) if _ID.fullmatch(search_id) else None
+        try:
+            payload_of(search_id, _PURPOSE)
+        except ValueError as error:
+            raise _invalid() from error
+        data = store.get(search_key(search_id))
         if data is None:
             raise _invalid()
         try:

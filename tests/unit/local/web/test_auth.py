@@ -3,6 +3,7 @@
 A server can have one key, or several named keys.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -128,3 +129,22 @@ def test_a_cookie_identifies_its_key_without_revealing_it() -> None:
 def test_an_invalid_list_of_keys_is_rejected(text: str) -> None:
     with pytest.raises(UsageError, match="shop=key1"):
         ApiKeys.from_environment({"IMAGESEARCH_API_KEY": "x", "IMAGESEARCH_API_KEYS": text})
+
+
+@pytest.mark.parametrize(
+    ("keys", "bindings", "reason"),
+    [
+        ({"shop": "1"}, "shpo=cats", "names shpo, which is no key of this server (shop)"),
+        ({}, "shop=cats", "set IMAGESEARCH_API_KEYS"),
+        ({"shop": "1", "office": "2"}, "shop=cats", "add office=COLLECTION, or office=*"),
+        ({"shop": "1"}, "shop", "must be a list such as"),
+    ],
+)
+def test_a_server_whose_bindings_do_not_fit_its_keys_does_not_start(keys, bindings, reason):
+    with pytest.raises(UsageError, match=re.escape(reason)):
+        ApiKeys(keys).check_bindings(bindings)
+
+
+def test_a_server_whose_bindings_name_each_key_starts():
+    ApiKeys({}).check_bindings("")
+    ApiKeys({"shop": "1", "office": "2"}).check_bindings("shop=cats,office=*")

@@ -40,7 +40,7 @@ def switch() -> FakeSwitch:
 
 @pytest.fixture
 def routes(switch: FakeSwitch) -> ModelRoutes:
-    return ModelRoutes(switch, {})
+    return ModelRoutes(switch, key_bindings(""))
 
 
 def code(answer: Any) -> str:
@@ -114,7 +114,7 @@ def test_pages_of_other_sites_have_no_access(
 
 
 def test_a_key_that_is_limited_to_collections_has_no_access(switch: FakeSwitch, call: Get) -> None:
-    routes = ModelRoutes(switch, key_bindings("shop=cats"))
+    routes = ModelRoutes(switch, key_bindings("shop=cats,office=*"))
     answer = call(routes, INSTALL, "POST", **{"imagesearch.key_id": "shop"})
     assert (answer.status[:3], code(answer)) == ("403", "not_allowed")
     assert call(routes, INSTALL, "POST", **{"imagesearch.key_id": "office"}).status[:3] == "202"

@@ -5,18 +5,16 @@ import errno
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from imagesearch.adapters.filesystem.excludes import UPLOAD_PREFIX, Excludes
 from imagesearch.adapters.filesystem.image_store import FolderStore
+from imagesearch.adapters.filesystem.secret_file import secret_of
 from imagesearch.domain.errors import InvalidQuery, Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import UPLOAD_SECONDS, UploadForm
@@ -108,22 +106,8 @@ class FolderChanges:
             )
 
     def _secret(self) -> bytes:
-        """The secret, created once for this server and later ones; readable by the owner only.
-
-        It is linked when it is complete, because another thread may read it at the same time.
-        """
-        path = self._data / SECRET
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, new = tempfile.mkstemp(dir=path.parent, prefix=SECRET)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(secrets.token_bytes(32))
-                with suppress(FileExistsError):
-                    path.hardlink_to(new)
-            finally:
-                Path(new).unlink()
-        return path.read_bytes()
+        """The secret, created once for this server and later ones; readable by the owner only."""
+        return secret_of(self._data / SECRET)
 
 
 def _check_none(metadata: Mapping[str, str]) -> None:

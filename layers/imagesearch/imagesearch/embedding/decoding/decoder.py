@@ -30,6 +30,7 @@ from imagesearch.embedding.decoding.exif import remove_xmp
 from imagesearch.embedding.decoding.formats import content_type, declared_size, unsupported_format
 from imagesearch.embedding.decoding.frames import is_not_blank, may_have_frames, seek_not_blank
 from imagesearch.embedding.decoding.jpeg import (
+    check_scans,
     coefficient_bytes,
     has_several_scans,
     load_truncated,
@@ -244,6 +245,7 @@ class Loader:
         header, content = image.size, self._content(image)
         if not may_hold(header, image, content):
             check_size(header, self._limits)
+        check_scans(image, content)
         set_draft_size(image, self._preprocessing)
         check_size(image.size, self._limits)
         self._before_pixels(expected_memory(image, header, content, self._limits))

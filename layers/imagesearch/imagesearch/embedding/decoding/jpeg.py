@@ -1,11 +1,12 @@
-"""JPEG files: the reduced size of decoding, its memory, and the rows of a truncated file.
+"""JPEG files: the reduced size of decoding, its memory and scans, and the rows of a truncated file.
 
 Pillow decodes them; `decoder.py` calls it for all formats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,14 @@ _FILLS = (0, 255)
 # The gray of missing data in libjpeg, that of coefficients of zero.
 _MISSING_GRAY = 128
 _STRIP_ROWS = 64
+# Encoders write 3 to 30 scans. Each one costs a pass over its blocks, even if it has no data.
+MAX_SCANS = 100
+# The samples of all scans: a file at the limit of memory in 20 scans. A pass takes about 1 ns each.
+MAX_SCANNED_SAMPLES = 5 * 10**9
+# ITU-T T.81, table B.1. Bytes of coded data that equal a marker are followed by zero.
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_FIRST_WITH_LENGTH, _START_OF_IMAGE = 0xC0, 0xD8
 
 
 def set_draft_size(image: Image.Image, preprocessing: Preprocessing) -> None:
@@ -91,6 +100,47 @@ def has_several_scans(image: Image.Image, data: bytes) -> bool:
         if start >= 2 and data[start - 2 : start + 3] == head:
             return True
     return False
+
+
+def check_scans(image: Image.Image, data: bytes) -> None:
+    """Raises UnreadableImage for a JPEG with too many scans; reads the file `data` once.
+
+    To be called before the draft size is set.
+    """
+    if image.format not in ("JPEG", "MPO"):
+        return
+    samples = {id: across * down for id, across, down, _ in getattr(image, "layer", [])}
+    most = max(samples.values(), default=1)
+    scanned = 0
+    # A frame of a multi-picture file has an offset.
+    for scans, components in enumerate(_scans(data, getattr(image, "offset", 0)), 1):
+        share = sum(samples.get(each, most) for each in components) / most
+        scanned += int(share * image.width * image.height)
+        if scans > MAX_SCANS or scanned > MAX_SCANNED_SAMPLES:
+            raise UnreadableImage(
+                f"the JPEG ({image.width} x {image.height}) has more scans than the decoder reads:"
+                f" at most {MAX_SCANS}, and {MAX_SCANNED_SAMPLES / 1e9:g} billion samples in all",
+                "save the image again with an image editor",
+                code="image_too_complex",
+            )
+
+
+def _scans(data: bytes, start: int) -> Iterator[bytes]:
+    """The component ids of each scan up to the end of the image, without its embedded thumbnails.
+
+    Like libjpeg, it continues at the next marker after damaged data.
+    """
+    at = start
+    while found := _MARKER.search(data, at):
+        marker, at = data[found.end() - 1], found.end()
+        if marker == _END_OF_IMAGE:
+            return
+        if marker < _FIRST_WITH_LENGTH or marker == _START_OF_IMAGE:
+            continue
+        if marker == _START_OF_SCAN:
+            count = data[at + 2] if at + 2 < len(data) else 0
+            yield data[at + 3 : at + 3 + 2 * count : 2]
+        at += int.from_bytes(data[at : at + 2], "big")
 
 
 def may_be_truncated(image: Image.Image) -> bool:

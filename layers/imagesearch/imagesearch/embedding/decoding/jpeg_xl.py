@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageFile
 
+from imagesearch.embedding.decoding.jpeg import check_scans
 from imagesearch.embedding.decoding.preprocessing import Size
 
 # `pillow_jxl` registers itself as JXL when it is imported.
@@ -84,6 +85,7 @@ def _decoded(content: bytes) -> Image.Image:
         raise OSError("libjxl cannot decode it") from error
     if is_jpeg:
         image: Image.Image = Image.open(io.BytesIO(pixels), formats=("JPEG",))
+        check_scans(image, pixels)
         image.load()
         return image
     image = Image.frombytes(header.mode, (header.width, header.height), pixels)

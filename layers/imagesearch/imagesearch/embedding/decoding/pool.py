@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -12,11 +13,11 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, TypeVar
 
-from imagesearch.domain.deadline import TimeLeft, current_time_left
+from imagesearch.domain.deadline import TimeLeft, current_time_left, is_query
 from imagesearch.domain.errors import (
     ConfigurationError,
     OutOfTime,
@@ -25,7 +26,12 @@ from imagesearch.domain.errors import (
 )
 from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding import protocol
-from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
+from imagesearch.embedding.decoding.preprocessing import (
+    DecodingCost,
+    Picture,
+    Preprocessing,
+    cpu_seconds,
+)
 
 COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "imagesearch.embedding.decoding.worker")
 # Only these variables are passed: a compromised decoder must not find credentials.
@@ -99,12 +105,18 @@ class DecoderPool:
     ) -> Iterator[Picture | UnreadableImage]:
         """The results in the order of `images`; prefetches a bounded number of them.
 
-        Images that are not decoded before the deadline of the caller are OutOfTime.
+        The cost of the images of a query is limited by their size. Images that are not decoded
+        before the deadline of the caller are OutOfTime.
         """
-        time_left = current_time_left()
+        time_left, of_query, budget = current_time_left(), is_query(), CpuBudget(math.inf)
+        if of_query:
+            images = list(images)
+            budget = CpuBudget(cpu_seconds(sum(map(len, images))))
 
         def decode(data: bytes) -> Picture | UnreadableImage:
-            return self._decode(data, preprocessing, details, time_left)
+            cost = DecodingCost.of_query(len(data)) if of_query else DecodingCost()
+            work = Work(data, preprocessing, details, budget.limited(cost))
+            return self._decode(work, budget, time_left)
 
         return map_ordered(self._threads, decode, images, self._processes + _PREFETCH)
 
@@ -113,22 +125,20 @@ class DecoderPool:
         _stop(self._idle)
 
     def _decode(
-        self,
-        data: bytes,
-        preprocessing: Preprocessing,
-        details: DetailOptions | None,
-        time_left: TimeLeft,
+        self, work: Work, budget: CpuBudget, time_left: TimeLeft
     ) -> Picture | UnreadableImage:
         limit = DecodingTime(self._seconds, time_left)
         death = DecoderDied()
         for _ in range(_MAX_ATTEMPTS):
-            if time_left() <= 0:
+            if time_left() <= 0 or work.cost.cpu_seconds <= 0:
                 return _out_of_time()
             process = self._process_from_pool()
             try:
-                result = process.decode(
-                    data, preprocessing, limit, _LARGE_BYTES, self.large_turn, details
-                )
+                result = process.decode(work, limit, budget, _LARGE_BYTES, self.large_turn)
+            except CpuTimeExceeded:
+                process.stop()
+                budget.spend(work.cost.cpu_seconds)
+                return _too_much_cpu(work)
             except DecoderTimedOut:
                 process.stop()
                 if time_left() <= _DEADLINE_TOLERANCE:
@@ -175,6 +185,15 @@ def _out_of_time() -> OutOfTime:
     )
 
 
+def _too_much_cpu(work: Work) -> UnreadableImage:
+    return UnreadableImage(
+        f"decoding takes more than {work.cost.cpu_seconds:.3g} seconds of CPU time, the limit for"
+        f" this file of {len(work.data):,} bytes",
+        "save the image again with an image editor, or send fewer images in one request",
+        code="decoder_timeout",
+    )
+
+
 def _stop(idle: list[DecoderProcess]) -> None:
     while idle:
         idle.pop().stop()
@@ -186,6 +205,36 @@ class DecoderDied(Exception):
 
 class DecoderTimedOut(DecoderDied):
     """The process exceeded its time limit."""
+
+
+class CpuTimeExceeded(DecoderDied):
+    """The process exceeded the CPU time for the size of its file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A file to decode, and what that may cost."""
+
+    data: bytes
+    preprocessing: Preprocessing
+    details: DetailOptions | None
+    cost: DecodingCost
+
+
+class CpuBudget:
+    """The CPU time in seconds that is left for the files of one request; thread-safe."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._lock = threading.Lock()
+
+    def limited(self, cost: DecodingCost) -> DecodingCost:
+        """`cost` with the CPU time that is left, at most."""
+        return replace(cost, cpu_seconds=min(cost.cpu_seconds, self._left))
+
+    def spend(self, seconds: float) -> None:
+        with self._lock:
+            self._left -= seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,27 +291,29 @@ class DecoderProcess:
 
     def decode(
         self,
-        data: bytes,
-        preprocessing: Preprocessing,
+        work: Work,
         limit: DecodingTime,
+        budget: CpuBudget,
         large_bytes: int,
         turn: threading.Lock,
-        details: DetailOptions | None = None,
     ) -> Picture | UnreadableImage:
-        """Decode a file within `limit`; raises DecoderDied.
+        """Decode a file within `limit`, at the expense of `budget`; raises DecoderDied.
 
         An image with an expected memory above `large_bytes` is decoded while `turn` is held.
         """
         head = {
-            "preprocessing": preprocessing.as_json(),
+            "preprocessing": work.preprocessing.as_json(),
             "seconds": limit.timer,
+            "cpu_seconds": work.cost.cpu_seconds,
+            "memory_bytes": work.cost.memory_bytes,
             "large_bytes": large_bytes,
-            "details": asdict(details) if details else None,
+            "details": asdict(work.details) if work.details else None,
         }
-        response = self._request(head, data)
+        response = self._request(head, work.data)
         while "large" in response.head:
             response = self._large(limit, turn)
         try:
+            budget.spend(float(response.head["cpu_seconds"]))
             return _result(response)
         except (KeyError, TypeError, ValueError):
             # A process with corrupted memory may send an invalid response before it dies.
@@ -313,6 +364,8 @@ class DecoderProcess:
             status = self._process.wait()
         if status == -signal.SIGALRM:
             return DecoderTimedOut("ran out of time")
+        if status == -signal.SIGPROF:
+            return CpuTimeExceeded("ran out of CPU time")
         if status < 0:
             return DecoderDied(f"ended by {signal.Signals(-status).name}")
         return DecoderDied(f"ended with status {status}")

@@ -16,6 +16,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 Size: TypeAlias = tuple[int, int]
 
 MEGABYTE = 10**6
+# The limits of one image.
+MAX_CPU_SECONDS = 10.0
+MAX_MEMORY = 1_050 * MEGABYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,35 @@ class DecodingLimits:
 
     file_bytes: int = 64 * 2**20
     pixels: int = 100_000_000
-    memory_bytes: int = 1_050 * MEGABYTE
+    memory_bytes: int = MAX_MEMORY
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingCost:
+    """The CPU time and the expected memory that decoding one file may take.
+
+    A query takes no more than its size justifies, because anyone who may search sends it: a WebP of
+    34 bytes declares 64 megapixels, which take a gigabyte.
+    """
+
+    cpu_seconds: float = MAX_CPU_SECONDS
+    memory_bytes: int = MAX_MEMORY
+
+    @classmethod
+    def of_query(cls, file_bytes: int) -> DecodingCost:
+        """2 s and 240 MB up to 100 kB; the limits of an indexed image from 500 kB."""
+        return cls(
+            min(MAX_CPU_SECONDS, cpu_seconds(file_bytes)),
+            min(MAX_MEMORY, max(240 * MEGABYTE, 2_400 * file_bytes)),
+        )
+
+
+def cpu_seconds(query_bytes: int) -> float:
+    """The CPU time that decoding files of this total size may take: 2 s, or 20 s per megabyte.
+
+    That is a hundred times the time of photos.
+    """
+    return max(2.0, query_bytes * 20 / MEGABYTE)
 
 
 def placement_of(source: Size, preprocessing: Preprocessing) -> Placement:

@@ -6,13 +6,15 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from math import ceil
 from typing import IO, Any, TypeAlias
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding import protocol
-from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
+from imagesearch.embedding.decoding.preprocessing import MEGABYTE, Picture, Preprocessing
 
 Decode: TypeAlias = Callable[
     [bytes, Preprocessing, Callable[[int], None], DetailOptions | None], Picture
@@ -20,7 +22,7 @@ Decode: TypeAlias = Callable[
 
 
 def serve(decode: Decode, name: str) -> None:
-    """Respond to requests; SIGALRM ends this process if decoding exceeds its time limit."""
+    """Respond to requests; SIGALRM or SIGPROF ends this process at the time limit of a file."""
     requests, responses = _private_pipes()
     with contextlib.suppress(EOFError, BrokenPipeError):
         settings = protocol.receive(requests).head
@@ -37,23 +39,38 @@ def _respond(
     decode: Decode, head: dict[str, Any], data: bytes, requests: IO[bytes], responses: IO[bytes]
 ) -> None:
     def wait_if_large(needed: int) -> None:
-        """Let the parent serialize the decoding of large images; the timer stops meanwhile."""
+        """Let the parent serialize the decoding of large images; the timer stops meanwhile.
+
+        Raises UnreadableImage above the memory limit of this file.
+        """
+        if needed > head["memory_bytes"]:
+            raise UnreadableImage(
+                f"the image needs {ceil(needed / MEGABYTE):,} MB when decoded, over the limit of"
+                f" {head['memory_bytes'] // MEGABYTE:,} MB for a query of {len(data):,} bytes",
+                "send a smaller copy of the image",
+                "image_too_large",
+            )
         if needed > head["large_bytes"]:
             _alarm(0)
             protocol.send(responses, {"large": needed})
             _alarm(protocol.receive(requests).head["seconds"])
 
+    started = time.process_time()
     _alarm(head["seconds"])
+    _cpu_alarm(head["cpu_seconds"])
     try:
         preprocessing = Preprocessing.from_json(head["preprocessing"])
         details = DetailOptions(**head["details"]) if head["details"] else None
         picture = decode(data, preprocessing, wait_if_large, details)
     except UnreadableImage as error:
-        _alarm(0)
-        protocol.send(responses, {"error": [error.message, error.hint, error.code]})
+        _stop_alarms()
+        rejected = {"error": [error.message, error.hint, error.code]}
+        protocol.send(responses, rejected | {"cpu_seconds": time.process_time() - started})
     else:
-        _alarm(0)
-        protocol.send(responses, *protocol.picture_message(picture))
+        _stop_alarms()
+        message = protocol.picture_message(picture)
+        used = {"cpu_seconds": time.process_time() - started}
+        protocol.send(responses, message.head | used, message.body)
 
 
 def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
@@ -82,6 +99,17 @@ def _alarm(seconds: float) -> None:
     """Have the kernel end this process after `seconds`, even in a loop in native code."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _cpu_alarm(seconds: float) -> None:
+    """Have the kernel end this process after it has used `seconds` of CPU time."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _stop_alarms() -> None:
+    _alarm(0)
+    _cpu_alarm(0)
 
 
 if __name__ == "__main__":
