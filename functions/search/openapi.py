@@ -106,8 +106,11 @@ def _error(status: int) -> dict[str, Any]:
     return response
 
 
-def _content(description: str, model: type[BaseModel]) -> dict[str, Any]:
-    schema = {"$ref": SCHEMAS + model.__name__}
+def _content(description: str, response: type[BaseModel] | str) -> dict[str, Any]:
+    """A response: JSON of a model, or a file of a media type."""
+    if isinstance(response, str):
+        return {"description": description, "content": {response: _BYTES}}
+    schema = {"$ref": SCHEMAS + response.__name__}
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
@@ -138,7 +141,8 @@ _FORM = {
 
 
 def _schemas(operations: tuple[Operation, ...]) -> dict[str, Any]:
-    responses = {each.response for each in operations if each.response} | {Failure}
+    responses = {each.response for each in operations if isinstance(each.response, type)}
+    responses |= {Failure}
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         *((model, "serialization") for model in sorted(responses, key=_name)),
         *((each.body.model, "validation") for each in operations if each.body),

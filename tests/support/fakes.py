@@ -141,6 +141,12 @@ class FakeImages:
         self.batches.append(list(images))
         return [self._encode(data, details) for data in images]
 
+    def preview(self, data: bytes, longest_side: int) -> bytes:
+        encoded = self._encode(data, None)
+        if isinstance(encoded, UnreadableImage):
+            raise encoded
+        return f"{longest_side} ".encode() + data
+
     def _encode(self, data: bytes, details: DetailOptions | None) -> EncodedImage | UnreadableImage:
         words = data.removeprefix(PNG).decode(errors="replace")
         if not data.startswith(PNG) or self.unreadable in words:

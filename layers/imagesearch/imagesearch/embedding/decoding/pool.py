@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -103,10 +103,26 @@ class DecoderPool:
         """
         time_left = current_time_left()
 
+        head = {
+            "preprocessing": preprocessing.as_json(),
+            "details": asdict(details) if details else None,
+        }
+
         def decode(data: bytes) -> Picture | UnreadableImage:
-            return self._decode(data, preprocessing, details, time_left)
+            return self._decode(data, head, protocol.read_picture, time_left)
 
         return map_ordered(self._threads, decode, images, self._processes + _PREFETCH)
+
+    def preview(self, data: bytes, longest_side: int) -> bytes:
+        """A WebP file of the image, at most `longest_side` pixels wide and high.
+
+        Raises UnreadableImage; OutOfTime at the deadline of the caller.
+        """
+        head = {"preview": longest_side}
+        result = self._decode(data, head, lambda message: message.body, current_time_left())
+        if isinstance(result, UnreadableImage):
+            raise result
+        return result
 
     def close(self) -> None:
         """Stop the idle processes; the next image starts new ones."""
@@ -115,10 +131,11 @@ class DecoderPool:
     def _decode(
         self,
         data: bytes,
-        preprocessing: Preprocessing,
-        details: DetailOptions | None,
+        head: Mapping[str, object],
+        read: Callable[[protocol.WorkerMessage], Result],
         time_left: TimeLeft,
-    ) -> Picture | UnreadableImage:
+    ) -> Result | UnreadableImage:
+        """The response to `head`, converted by `read`."""
         limit = DecodingTime(self._seconds, time_left)
         death = DecoderDied()
         for _ in range(_MAX_ATTEMPTS):
@@ -126,9 +143,7 @@ class DecoderPool:
                 return _out_of_time()
             process = self._process_from_pool()
             try:
-                result = process.decode(
-                    data, preprocessing, limit, _LARGE_BYTES, self.large_turn, details
-                )
+                result = process.decode(data, head, read, limit, _LARGE_BYTES, self.large_turn)
             except DecoderTimedOut:
                 process.stop()
                 if time_left() <= _DEADLINE_TOLERANCE:
@@ -243,27 +258,23 @@ class DecoderProcess:
     def decode(
         self,
         data: bytes,
-        preprocessing: Preprocessing,
+        head: Mapping[str, object],
+        read: Callable[[protocol.WorkerMessage], Result],
         limit: DecodingTime,
         large_bytes: int,
         turn: threading.Lock,
-        details: DetailOptions | None = None,
-    ) -> Picture | UnreadableImage:
+    ) -> Result | UnreadableImage:
         """Decode a file within `limit`; raises DecoderDied.
 
         An image with an expected memory above `large_bytes` is decoded while `turn` is held.
         """
-        head = {
-            "preprocessing": preprocessing.as_json(),
-            "seconds": limit.timer,
-            "large_bytes": large_bytes,
-            "details": asdict(details) if details else None,
-        }
-        response = self._request(head, data)
+        response = self._request({**head, "seconds": limit.timer, "large_bytes": large_bytes}, data)
         while "large" in response.head:
             response = self._large(limit, turn)
         try:
-            return _result(response)
+            if "error" in response.head:
+                return UnreadableImage(*response.head["error"])
+            return read(response)
         except (KeyError, TypeError, ValueError):
             # A process with corrupted memory may send an invalid response before it dies.
             self._process.kill()
@@ -339,12 +350,6 @@ def map_ordered(
     finally:
         for future in pending:
             future.cancel()
-
-
-def _result(response: protocol.WorkerMessage) -> Picture | UnreadableImage:
-    if "error" in response.head:
-        return UnreadableImage(*response.head["error"])
-    return protocol.read_picture(response)
 
 
 def _environment() -> dict[str, str]:
