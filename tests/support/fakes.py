@@ -165,6 +165,9 @@ def _details(words: str, wanted: DetailOptions) -> Details:
         latitude=48.5 if wanted.gps else None,
         longitude=-2.25 if wanted.gps else None,
         thumbnail=f"small {words}".encode() if wanted.thumbnail else None,
+        large_thumbnail=f"large {words}".encode()
+        if wanted.thumbnail and words.startswith("large")
+        else None,
     )
 
 
