@@ -15,7 +15,7 @@ SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Without compiled files, each test process rewrites the assertions of all tests (10 s of CPU).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-quantize setup-sam setup-test lock opensearch docs
+.PHONY: help run test check check-code check-tests bench build deploy lint lint-template setup setup-quantize setup-sam setup-test lock opensearch docs screenshots
 .DEFAULT_GOAL := run
 
 # A stamp newer than its list means that the list is installed.
@@ -71,6 +71,9 @@ check-tests: .venv/test.stamp  ## Run the tests that need no process, server or 
 
 docs: .venv/test.stamp  ## Generate docs/reference/ from the code
 	@$(BIN)/python -m docs.generate_reference
+
+screenshots: .venv/test.stamp  ## Take the screenshots of the page in docs/ (needs chromium)
+	@$(BIN)/python -m docs.screenshots
 
 lint: setup-test lint-template check-code  ## Run check-code, and validate the template
 

@@ -25,7 +25,7 @@ def folder(samples: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Pat
         shutil.copyfile(sample, target)
     with Image.open(made / "animals" / "hedgehog.webp") as picture:
         picture.convert("RGB").save(made / HTML_NAME)
-        picture.convert("RGB").resize((300, 200)).save(made / "hedgehog-scan.tiff")
+        picture.convert("RGB").resize((1200, 800)).save(made / "hedgehog-scan.tiff")
     (made / "broken <b>.jpg").write_text("no picture")
     return made
 
@@ -227,14 +227,14 @@ SCAN = '.hit[data-key="hedgehog-scan.tiff"]'
 DRAWN = "(image) => image.complete && image.naturalWidth > 0"
 
 
-def test_an_image_that_the_browser_cannot_render_is_shown_by_its_thumbnail(
+def test_an_image_that_the_browser_cannot_render_has_a_thumbnail_and_opens_as_a_preview(
     page: Page, url: str
 ) -> None:
     page.goto(f"{url}?q=a+hedgehog")
     page.locator(SCAN).scroll_into_view_if_needed()
     page.wait_for_function(f"() => ({DRAWN})(document.querySelector('{SCAN} img'))")
     page.click(SCAN)
-    page.wait_for_function(f"() => ({DRAWN})(document.querySelector('#stage img'))")
+    page.wait_for_function("() => document.querySelector('#stage img')?.naturalWidth === 1200")
 
 
 def test_a_tile_with_the_name_replaces_an_image_without_thumbnail(page: Page, url: str) -> None:

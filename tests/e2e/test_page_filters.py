@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
-from PIL.ExifTags import IFD, Base
+from PIL.ExifTags import GPS, IFD, Base
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_page_actions import assert_accessible
@@ -44,6 +44,10 @@ def _save_photo(sample: Path, target: Path, number: int) -> None:
     months = 2023 * 12 + number // 2
     date = f"{months // 12}:{months % 12 + 1:02}:15 10:00:00"
     exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = date
+    exif.get_ifd(IFD.Exif)[Base.OffsetTimeOriginal] = "+05:30"
+    place = exif.get_ifd(IFD.GPSInfo)
+    place[GPS.GPSLatitudeRef], place[GPS.GPSLatitude] = "S", (33, 51, 24)
+    place[GPS.GPSLongitudeRef], place[GPS.GPSLongitude] = "E", (151, 12, 54)
     target.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(sample) as picture:
         size = (320, 480) if number % 2 else (480, 320)
@@ -146,6 +150,22 @@ def test_the_start_page_is_a_timeline_with_months_to_jump_to(page: Page, live: A
     expect(page.locator("#grid .hit")).to_have_count(40)
     page.mouse.wheel(0, 100_000)
     expect(page.locator("#grid h2").last).to_have_text("No date")
+
+
+def test_an_image_has_the_time_of_its_camera_its_place_on_a_map_and_a_sharp_thumbnail(
+    page: Page, live: Any
+) -> None:
+    page.goto(live.url)
+    tile = page.locator('.hit[data-key="home/44.jpg"]')
+    record = live.listed()["home/44.jpg"]
+    assert tile.locator("img").get_attribute("srcset") == (
+        f"{record['thumbnail_url']} 320w, {record['large_thumbnail_url']} 480w"
+    )
+    tile.click()
+    expect(page.locator("#facts")).to_contain_text("10:00:00")
+    expect(page.locator("#facts")).to_contain_text("(UTC+05:30)")
+    expect(page.get_by_role("img", name="Map: 33.8567° S, 151.2150° E")).to_be_visible()
+    assert_accessible(page)
 
 
 def test_relevant_hits_are_ordered_by_date(page: Page, live: Any) -> None:

@@ -77,12 +77,12 @@ function itemOf(image) {
   return item;
 }
 
-/** The thumbnails for screens of any density. The longer sides have 320 and 640 pixels. */
+/** The thumbnails for screens of any density, whose longer sides have up to 320 and 640 pixels. */
 function sourcesOf({ thumbnail_url: small, large_thumbnail_url: large, width, height }) {
   if (!small || !large) return {};
-  const share = Math.min(1, width / height);
+  const widthOf = (longest) => Math.round(width * Math.min(1, longest / Math.max(width, height)));
   const drawn = (row) => `${Math.round(1.2 * row * width / height)}px`;
-  return { sizes: `(max-width: 640px) ${drawn(120)}, ${drawn(210)}`, srcset: `${small} ${Math.round(320 * share)}w, ${large} ${Math.round(640 * share)}w` };
+  return { sizes: `(max-width: 640px) ${drawn(120)}, ${drawn(210)}`, srcset: `${small} ${widthOf(320)}w, ${large} ${widthOf(640)}w` };
 }
 
 function scoreOf(image) {
