@@ -111,7 +111,13 @@ def served(scratch: Path) -> Iterator[str]:
     photos = scratch / "photos"
     for number, sample in enumerate(sorted(SAMPLES.glob("*/*.webp"))):
         save_photo(sample, photos, number)
-    command = [Path(sys.executable).with_name("imagesearch"), "serve", photos, "--port", "0"]
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("imagesearch"),
+        "serve",
+        photos,
+        "--port",
+        "0",
+    ]
     with subprocess.Popen(  # noqa: S603
         [*command, "--data-dir", scratch / "data"], stdout=subprocess.PIPE, text=True
     ) as server:

@@ -99,7 +99,7 @@ class ImageUrls:
             return None
         return public_url(self.derived.url(large_thumbnail_key(small)))
 
-    def fields(self, document: Document) -> dict[str, str | None]:
+    def fields(self, document: Document) -> dict[str, Any]:
         """The fields `url` and `thumbnail_url`, and `large_thumbnail_url` if there is one."""
         large = self.large_thumbnail(document)
         urls = {"url": self.image(document), "thumbnail_url": self.thumbnail(document)}
