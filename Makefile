@@ -82,6 +82,9 @@ check-tests: .venv/test.stamp  ## Run the tests that need no process, server or 
 docs: .venv/test.stamp  ## Generate docs/reference/ from the code
 	@$(BIN)/python -m docs.generate_reference
 
+screenshots: .venv/test.stamp  ## Take the screenshots of the page in docs/ (needs chromium)
+	@$(BIN)/python -m docs.screenshots
+
 lint: setup-test lint-template check-code  ## Run check-code, and validate the template
 
 lint-template: setup-sam  ## Validate the template

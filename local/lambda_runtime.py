@@ -75,6 +75,8 @@ def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
         "BUCKET": workspace.folder.as_uri(),
         **index,
         "DERIVED_URI": f"file://{quote(os.fsencode(workspace.derived))}",
+        # The index stays on this machine, as the files do.
+        "EXIF_GPS": os.environ.get("EXIF_GPS") or "true",
         "MODEL_URI": str(model_folder),
         "OWN_FOLDERS": f"file://{quote(os.fsencode(models_cache(os.environ)))}",
         # Queues that the environment names do not belong to this folder.

@@ -17,6 +17,7 @@ from imagesearch.adapters.s3.client import client_config
 from imagesearch.adapters.s3.presigned_urls import URL_SECONDS
 
 BATCH = 10
+LARGE = "-640.webp"
 # Session tokens of roles have about this many characters; a presigned URL contains it.
 TOKEN_CHARACTERS = 1000
 # https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
@@ -67,14 +68,17 @@ def measure(log_format: str) -> dict[str, float]:
         search["multiValueQueryStringParameters"] = {"q": ["a goldfish"]}
         calls = [("index_images", _batch(bench, batch)) for batch in batches]
         output = _run(bench, [*calls, *[("search", search)] * BATCH])
-        thumbnails = [path.stat().st_size for path in bench.data.rglob("*.webp")]
+        sizes = {path.name: path.stat().st_size for path in bench.data.rglob("*.webp")}
+    large = [size for name, size in sizes.items() if name.endswith(LARGE)]
+    small = [size for name, size in sizes.items() if not name.endswith(LARGE)]
     logs, responses = _parse(output)
     return {
         "search_log_bytes": mean(logs["search"]) + len(PLATFORM_LINES),
         "index_log_bytes": mean(logs["index_images"][:-1]) + len(PLATFORM_LINES),
         "access_log_bytes": len(access_log_line(log_format)),
         "response_bytes": mean(len(_with_signed_urls(each)) for each in responses["search"]),
-        "thumbnail_bytes": mean(thumbnails),
+        "thumbnail_bytes": mean(small),
+        "large_thumbnail_bytes": mean(large),
     }
 
 
@@ -151,5 +155,7 @@ def _with_signed_urls(response: Mapping[str, Any]) -> str:
 
     for hit in body["hits"]:
         hit["url"] = signed(hit["key"])
-        hit["thumbnail_url"] = signed(Path(hit["thumbnail_url"]).name)
+        for name in ("thumbnail_url", "large_thumbnail_url"):
+            if name in hit:
+                hit[name] = signed(Path(hit[name]).name)
     return json.dumps(body)

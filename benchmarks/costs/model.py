@@ -198,8 +198,11 @@ def monthly(inputs: Inputs, images: int, searches: float) -> Iterator[Row]:
     )
     yield Row(
         "S3, thumbnails",
-        "images × bytes of a thumbnail × price",
-        images * figure["thumbnail_bytes"] / GB * price["s3_gb_month"],
+        "images × bytes of a small and a large thumbnail × price",
+        images
+        * (figure["thumbnail_bytes"] + figure["large_thumbnail_bytes"])
+        / GB
+        * price["s3_gb_month"],
     )
     polls = QUEUES * POLLERS * SECONDS / POLL_SECONDS
     yield Row(
@@ -269,8 +272,8 @@ def indexing(inputs: Inputs, images: int) -> Iterator[Row]:
     )
     yield Row(
         "S3, requests",
-        "images × (3 × price of a GET or HEAD + price of the PUT of a thumbnail)",
-        images / MILLION * (3 * price["s3_million_gets"] + price["s3_million_puts"]),
+        "images × (3 × price of a GET or HEAD + 2 × price of the PUT of a thumbnail)",
+        images / MILLION * (3 * price["s3_million_gets"] + 2 * price["s3_million_puts"]),
     )
     yield Row(
         "SQS and EventBridge",

@@ -24,7 +24,8 @@ VARIABLES: Mapping[str, str] = {
     "DERIVED_URI": "The store of thumbnails, pending uploads and feedback: `s3://bucket` or"
     " `file:///folder`. It must not be the image bucket. Unset: no thumbnails, uploads or"
     " deletions.",
-    "EXIF_GPS": "Record where pictures were taken (latitude and longitude).",
+    "EXIF_GPS": "Record where pictures were taken (latitude and longitude). The commands set it"
+    " unless it is `false`; a stack sets it from `RecordPlaces`.",
     "READ_TAGS": "Record S3 object tags as metadata `tag.KEY`; one more request per object.",
     "ALLOW_UPLOADS": "Allow `POST /v1/images`. `imagesearch serve` sets it from `--allow-uploads`.",
     "ALLOW_DELETE": "Allow `DELETE /v1/images/{id}`. `imagesearch serve` sets it from"

@@ -34,6 +34,8 @@ STORED: Mapping[str, str] = {
     "width": "Width in pixels, as displayed.",
     "height": "Height in pixels, as displayed.",
     "taken_at": "Time at which the picture was taken (EXIF); UTC where the camera wrote no zone.",
+    "taken_offset": "UTC offset of the camera's clock, such as `+02:00`; null where the file has"
+    " none.",
     "latitude": "Degrees, north positive; only with `EXIF_GPS`.",
     "longitude": "Degrees, east positive; only with `EXIF_GPS`.",
     "place_read": "True if the place was read from the file, also where it has none.",
@@ -45,6 +47,8 @@ STORED: Mapping[str, str] = {
     "contrasts": "Contrast map of a page, screen or chart; it begins with `?` where the image may"
     " be a photo, and is empty for other images.",
     "thumbnail": "Key of the thumbnail in the derived store.",
+    "large_thumbnail": "True if there is also a thumbnail of up to 640 pixels, whose key ends in"
+    " `-640.webp`.",
     "neighbours": "Near-duplicates found when the image was linked: id, SHA-256, cosine and"
     " confidence, separated by blanks. Null until the image is linked.",
     "truncated": "True if the file ends before its last row.",

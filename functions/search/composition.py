@@ -39,6 +39,7 @@ def build_handler(
             queue,
             bootstrap.derived_store(settings),
             bootstrap.uploads(settings, scope),
+            previews=bootstrap.previews(settings, scope),
             classifier=bootstrap.classifier(settings, scope),
             label_sets=bootstrap.label_sets(settings, scope),
             feedback=bootstrap.feedback(settings, scope),

@@ -126,8 +126,11 @@ def _example_of(status: int, each: Operation) -> ImageSearchError | None:
     return None
 
 
-def _content(description: str, model: type[BaseModel]) -> dict[str, Any]:
-    schema = {"$ref": SCHEMAS + model.__name__}
+def _content(description: str, response: type[BaseModel] | str) -> dict[str, Any]:
+    """A response: JSON of a model, or a file of a media type."""
+    if isinstance(response, str):
+        return {"description": description, "content": {response: _BYTES}}
+    schema = {"$ref": SCHEMAS + response.__name__}
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
@@ -158,7 +161,8 @@ _FORM = {
 
 
 def _schemas(operations: tuple[Operation, ...]) -> dict[str, Any]:
-    responses = {each.response for each in operations if each.response} | {Failure}
+    responses = {each.response for each in operations if isinstance(each.response, type)}
+    responses |= {Failure}
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         *((model, "serialization") for model in sorted(responses, key=_name)),
         *((each.body.model, "validation") for each in operations if each.body),

@@ -1,5 +1,6 @@
 """The fields that response models share, the error model, and the JSON response."""
 
+import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -21,9 +22,23 @@ ThumbnailUrl = Annotated[
         " there is none."
     ),
 ]
+LargeThumbnailUrl = Annotated[
+    str | None,
+    Field(
+        description="URL of a thumbnail of at most 640 pixels, for dense screens; absent if there"
+        " is none, as for images indexed by earlier releases."
+    ),
+]
 Degrees = Annotated[
     float | None,
     Field(description="Where the image was taken, in degrees; only if location storage is on."),
+]
+TakenOffset = Annotated[
+    str | None,
+    Field(
+        description="UTC offset of the camera's clock, such as `+02:00`: add it to `taken_at` for"
+        " the local time. Absent if the file has none; `taken_at` is then the camera's clock."
+    ),
 ]
 Truncated = Annotated[
     bool,
@@ -95,6 +110,11 @@ def location_fields(document: Document) -> dict[str, Any]:
     return {name: value for name, value in degrees.items() if value is not None}
 
 
+def offset_field(document: Document) -> dict[str, Any]:
+    """The field `taken_offset`, if recorded."""
+    return {"taken_offset": document.taken_offset} if document.taken_offset else {}
+
+
 def truncated_field(document: Document) -> dict[str, Any]:
     """The field `truncated`, if true."""
     return {"truncated": True} if document.truncated else {}
@@ -108,6 +128,16 @@ def rounded_cosine(value: float) -> float:
 def escaped_bytes(body: str) -> int:
     """The bytes of a body in the response of the function."""
     return len(body.encode()) + body.count('"') + body.count("\\")
+
+
+def file_response(data: bytes, content_type: str, headers: Mapping[str, str]) -> Response[str]:
+    """A file, in base64 as the proxy integration requires it.
+
+    Encoded here, so that the resolver does not validate the bytes as JSON.
+    """
+    response = Response(200, content_type, base64.b64encode(data).decode(), dict(headers))
+    response.base64_encoded = True
+    return response
 
 
 def json_response(

@@ -18,9 +18,11 @@ from imagesearch.classification.label_sets import LabelSets
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Document, ImageRef
 from imagesearch.domain.ports import ChangeQueue, DerivedStore, ImageStore, NextModel
+from imagesearch.domain.storage_keys import large_thumbnail_key
 from imagesearch.duplicates.checker import DuplicateChecker
 from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.feedback import Feedback
+from imagesearch.search.previews import Previews
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import UploadService
 
@@ -39,15 +41,15 @@ IMAGE_ERRORS = (404, 413, 415, 422, 503)
 class Operation:
     """One method and path of the API.
 
-    `errors` are its error statuses in addition to those that every operation has. An operation
-    without a `response` model is an HTML page or an asset of it: it needs no API key and is not in
-    the OpenAPI document.
+    `errors` are its error statuses in addition to those that every operation has. `response` is the
+    model of its JSON, or the media type of a file. An operation without one is an HTML page or an
+    asset of it: it needs no API key and is not in the OpenAPI document.
     """
 
     method: str
     path: str
     function: Callable[..., Response[Any]]
-    response: type[ResponseModel] | None = None
+    response: type[ResponseModel] | str | None = None
     summary: str = ""
     errors: tuple[int, ...] = ()
     description: str = ""
@@ -97,6 +99,19 @@ class ImageUrls:
         small = document.thumbnail
         return public_url(self.derived.url(small)) if self.derived and small else None
 
+    def large_thumbnail(self, document: Document) -> str | None:
+        """Raises Unavailable."""
+        small = document.thumbnail
+        if not (self.derived and small and document.large_thumbnail):
+            return None
+        return public_url(self.derived.url(large_thumbnail_key(small)))
+
+    def fields(self, document: Document) -> dict[str, Any]:
+        """The fields `url` and `thumbnail_url`, and `large_thumbnail_url` if there is one."""
+        large = self.large_thumbnail(document)
+        urls = {"url": self.image(document), "thumbnail_url": self.thumbnail(document)}
+        return {**urls, "large_thumbnail_url": large} if large else urls
+
 
 @dataclass(frozen=True)
 class Dependencies:
@@ -113,6 +128,7 @@ class Dependencies:
     queue: ChangeQueue | None = None
     derived: DerivedStore | None = None
     uploads: UploadService | None = None
+    previews: Previews = field(kw_only=True)
     classifier: Classifier = field(kw_only=True)
     label_sets: LabelSets = field(kw_only=True)
     feedback: Feedback = field(kw_only=True)

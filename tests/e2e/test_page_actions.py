@@ -398,7 +398,7 @@ def test_nothing_shifts_while_the_page_loads(page: Page, live: Any) -> None:
         page.goto(live.url + path)
         expect(page.locator("#grid .hit").first).to_be_visible()
         expect(page.locator("#state")).to_contain_text("images")
-        expect(page.locator(".chip").first).to_be_visible()
+        expect(page.get_by_role("treeitem", name="landmarks, 1")).to_be_visible()
         page.wait_for_load_state("networkidle")
         assert page.evaluate("window.shift") <= 0.02
 

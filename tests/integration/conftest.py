@@ -34,6 +34,7 @@ from imagesearch.embedding.manifest import Manifest, load_manifest
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.indexer import Indexer
+from imagesearch.search.previews import Previews
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
@@ -197,6 +198,7 @@ def parts(index, label_index, texts, images, store, derived, uploads, manifest) 
         None,
         derived,
         uploads,
+        previews=Previews(index, store, images),
         classifier=classifier,
         label_sets=sets,
         feedback=feedback,

@@ -141,6 +141,12 @@ class FakeImages:
         self.batches.append(list(images))
         return [self._encode(data, details) for data in images]
 
+    def preview(self, data: bytes, longest_side: int) -> bytes:
+        encoded = self._encode(data, None)
+        if isinstance(encoded, UnreadableImage):
+            raise encoded
+        return f"{longest_side} ".encode() + data
+
     def _encode(self, data: bytes, details: DetailOptions | None) -> EncodedImage | UnreadableImage:
         words = data.removeprefix(PNG).decode(errors="replace")
         if not data.startswith(PNG) or self.unreadable in words:
@@ -159,6 +165,9 @@ def _details(words: str, wanted: DetailOptions) -> Details:
         latitude=48.5 if wanted.gps else None,
         longitude=-2.25 if wanted.gps else None,
         thumbnail=f"small {words}".encode() if wanted.thumbnail else None,
+        large_thumbnail=f"large {words}".encode()
+        if wanted.thumbnail and words.startswith("large")
+        else None,
     )
 
 

@@ -39,6 +39,13 @@ export async function ask(path, { background = false, ...options } = {}) {
   throw new Failure(response.status, body.error || { message: body.message || `The server returned status ${response.status}.` });
 }
 
+/** The file of a response as a blob. Raises Failure. */
+export async function askFile(path, type) {
+  const response = await fetch(root + path, { headers: { accept: type, ...keyHeader() } });
+  if (!response.ok) throw new Failure(response.status, { message: `The server returned status ${response.status}.` });
+  return response.blob();
+}
+
 export const send = (path, body, options = {}) => ask(path, {
   method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), ...options,
 });

@@ -3,6 +3,7 @@
 import { $, drawable, nameOf } from "./dom.js";
 import { jpegOf } from "./images.js";
 import { complain } from "./notices.js";
+import { previewOf } from "./previews.js";
 import { searchFile } from "./querybar.js";
 
 const STEP = .02, SMALLEST = .05;
@@ -99,6 +100,8 @@ async function searchPart() {
 }
 
 async function bitmapOf(chosen) {
+  const preview = !drawable(chosen) && await previewOf(chosen).catch(() => null);
+  if (preview) return createImageBitmap(preview);
   for (const url of [drawable(chosen), chosen.thumbnail_url].filter(Boolean)) {
     // Not from the cache: a response to an img element has no CORS headers.
     const response = await fetch(url, { cache: "reload" }).catch(() => null);

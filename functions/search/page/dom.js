@@ -22,20 +22,21 @@ export const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence
 export const counted = (count, noun, plural = noun + "s") => `${count.toLocaleString()} ${count === 1 ? noun : plural}`;
 export const inMegabytes = (bytes) => Math.round(bytes / 1e6).toLocaleString();
 
-/* No browser displays camera RAW: the large file is not fetched. */
-export const drawable = (image) => (/^image\/x-/.test(image.content_type || "") ? undefined : image.url);
+const DISPLAYED = /^image\/(jpeg|png|webp|gif|bmp|avif)$/;
+/** The URL of an image that every browser displays; undefined for other formats, which have previews. */
+export const drawable = (image) => (DISPLAYED.test(image.content_type ?? "image/jpeg") ? image.url : undefined);
 
-/** An image that falls back to the next URL, and then to its name.
-
-    Few browsers display HEIC, JPEG XL or TIFF, and a thumbnail may have been deleted. */
-export function picture(urls, name, eager) {
+/** An image that falls back to the next URL, and then to its name: a thumbnail may have been deleted. */
+export function picture(urls, name, eager, larger = {}) {
   const [first, ...others] = urls.filter(Boolean);
   if (!first) return element("span", { text: name, class: "tile" });
   const img = element("img", { alt: name, draggable: "false", decoding: "async", loading: eager ? undefined : "lazy" });
   img.addEventListener("error", () => {
+    img.removeAttribute("srcset");
     if (others.length) img.src = others.shift();
     else img.replaceWith(element("span", { text: name, class: "tile" }));
   });
+  Object.assign(img, larger);
   img.src = first;
   return img;
 }

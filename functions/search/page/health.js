@@ -1,8 +1,8 @@
 /* The state of the index, polled while the page is visible; a lost connection is restored. */
 
 import { ask } from "./api.js";
-import { gatherCollections } from "./collections.js";
 import { $, counted } from "./dom.js";
+import { loadFolders } from "./folders.js";
 import { isChanging, showModel } from "./models.js";
 import { refresh } from "./navigation.js";
 import { isSearch, PAGE } from "./query.js";
@@ -62,7 +62,7 @@ function showState(health) {
   $("add").hidden = !allows("uploads");
   $("delete").hidden = $("delete-selected").hidden = !allows("deletions");
   showRejectedCount(health.rejected);
-  if (!isGrowing && !gathered) { gathered = true; gatherCollections(); }
+  if (!isGrowing && !gathered) { gathered = true; loadFolders(); }
   const isList = !isSearch(state.query) && !state.query.view;
   if (isGrowing && isList && resultCount() < PAGE && !$("viewer").open) refresh();
 }

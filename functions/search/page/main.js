@@ -6,6 +6,7 @@ import "./selection.js";
 import "./upload.js";
 import "./duplicates.js";
 import "./examples.js";
+import "./filterpanel.js";
 import "./keyboard.js";
 import { imageOf } from "./results.js";
 import { watchState } from "./health.js";
@@ -16,5 +17,9 @@ document.addEventListener("dragstart", (event) => {
   const tile = event.target.closest?.(".hit");
   if (tile) event.dataTransfer.setData("application/x-imagesearch-id", imageOf(tile).id);
 });
+
+// What sticks below the header starts at its height.
+const header = document.querySelector("header");
+new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${header.offsetHeight}px`)).observe(header);
 
 start().then(watchState);

@@ -3,7 +3,7 @@
    "Back" restores the results, their pages and the scroll position: from memory, or after a reload by
    loading as many results again. */
 
-import { formatQuery, parseQuery } from "./query.js";
+import { formatQuery, isSearch, parseQuery } from "./query.js";
 import { isUnfolded, resultCount, shownImages, unfold } from "./results.js";
 import { isLoading, more, run, showAgain, stop } from "./search.js";
 import { announce, on, state } from "./state.js";
@@ -22,6 +22,8 @@ export const linkTo = (id) => new URL("?open=" + id, location.href.split(/[?#]/)
 export function go(changes, replace = false) {
   remember();
   const query = { ...state.query, ...changes };
+  // The orders of a search and of the list of all images differ.
+  if (isSearch(query) !== isSearch(state.query)) query.sort = "";
   const address = formatQuery(query);
   if (!replace) entry = newEntry();
   history[replace ? "replaceState" : "pushState"]({ entry }, "", address);

@@ -6,7 +6,7 @@ import { storedImage, storeImage } from "./images.js";
 import { acceptedTypes } from "./mediatypes.js";
 import { go, refresh } from "./navigation.js";
 import { complain } from "./notices.js";
-import { EMPTY, sameTerm } from "./query.js";
+import { sameTerm } from "./query.js";
 import { imageOf } from "./results.js";
 import { on, state } from "./state.js";
 
@@ -115,10 +115,9 @@ $("form").addEventListener("submit", (event) => {
 $("clear").addEventListener("click", () => {
   clearTimeout(typing);
   $("q").value = "";
-  go({ ...EMPTY, collection: state.query.collection });
+  go({ text: "", terms: [], view: "" });
   $("q").focus();
 });
-$("everywhere").addEventListener("click", () => go({ collection: "" }));
 addEventListener("popstate", () => { typed = false; });
 
 /* ---- images and addresses ---- */

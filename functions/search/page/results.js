@@ -1,24 +1,25 @@
-/* The grid of results: matches, and the weaker matches that are folded below them. */
+/* The grid of results: matches, by month where they are in order of time, and the weaker matches that
+   are folded below them. */
 
 import { $, button, counted, drawable, element, nameOf, picture } from "./dom.js";
-import { isSearch } from "./query.js";
+import { isNarrowed, labelOfMonth } from "./filters.js";
+import { isByTime, isSearch, MIN_RELEVANCE } from "./query.js";
 import { announce, on, state } from "./state.js";
 
-// The relevance that separates relevant images from others, as documented by the API.
-const MIN_RELEVANCE = .5;
 const MAX_RESULTS = 1000;
 const images = new WeakMap();   // the image of each item of the grid
 const deleted = new Set();
 let unfolded = false;
 
 export const imageOf = (node) => images.get(node.closest("li"));
-const items = () => [...$("grid").children, ...$("weak").children];
-export const tiles = () => items().filter((item) => !item.hidden && (unfolded || item.parentNode === $("grid"))).map((item) => item.firstChild);
+const strong = () => [...$("grid").querySelectorAll("li")];
+const items = () => [...strong(), ...$("weak").children];
+export const tiles = () => items().filter((item) => !item.hidden && (unfolded || item.parentNode !== $("weak"))).map((item) => item.firstChild);
 export const shownImages = () => items().map((item) => images.get(item));
 export const tileOf = (id) => tiles().find((tile) => imageOf(tile).id === id);
 export const isFolded = () => !unfolded && $("weak").children.length > 0;
 export const isUnfolded = () => unfolded;
-export const resultCount = () => $("grid").children.length + $("weak").children.length;
+export const resultCount = () => items().length;
 
 export function clearResults() {
   unfolded = false;
@@ -28,10 +29,33 @@ export function clearResults() {
 }
 
 export function addResults(found) {
-  for (const image of found) (isWeak(image) ? $("weak") : $("grid")).append(itemOf(image));
+  for (const image of found) (isWeak(image) ? $("weak") : gridOf(image)).append(itemOf(image));
   updateTabStop();
   showCount();
   announce("results");
+}
+
+/** The grid that an image follows in: that of its month, or one for all. Undated images come last. */
+function gridOf(image) {
+  const last = $("grid").lastElementChild, month = isByTime(state.query) ? monthOf(image) : "";
+  if (last && last.dataset.month === month) return last.lastElementChild;
+  // Without any date there are no headings.
+  const title = month ? labelOfMonth(month) : last && "No date";
+  const grid = element("ul", { class: "grid", "aria-label": title || "Images" });
+  $("grid").append(element("div", { class: "month", "data-month": month }, ...(title ? [element("h2", { text: title })] : []), grid));
+  return grid;
+}
+
+/* In UTC, as the API counts months. */
+const monthOf = (image) => (image.taken_at || "").slice(0, 7);
+
+/** Moves to a month that has been loaded; false if it has not. */
+export function showMonth(month) {
+  const group = $("grid").querySelector(`[data-month="${month}"]`);
+  if (!group) return false;
+  focusTile(group.querySelector(".hit"));
+  group.scrollIntoView();
+  return true;
 }
 
 const isWeak = (image) => typeof image.relevance === "number" && image.relevance < MIN_RELEVANCE;
@@ -39,7 +63,7 @@ const isWeak = (image) => typeof image.relevance === "number" && image.relevance
 function itemOf(image) {
   const name = nameOf(image);
   const link = element("a", { class: "hit", href: "?open=" + image.id, "data-key": image.key, tabindex: "-1", draggable: "true" });
-  link.append(picture([image.thumbnail_url, drawable(image)], name), element("span", { class: "name", text: name, "aria-hidden": "true" }));
+  link.append(picture([image.thumbnail_url, drawable(image)], name, false, sourcesOf(image)), element("span", { class: "name", text: name, "aria-hidden": "true" }));
   if (image.score !== undefined) link.append(scoreOf(image));
   const item = element("li", {}, link,
     button("✓", { class: "tool pick", "aria-label": `Select ${name}`, "aria-pressed": "false", tabindex: "-1", title: "Select (x)" }),
@@ -51,6 +75,14 @@ function itemOf(image) {
   item.hidden = deleted.has(image.id);
   images.set(item, image);
   return item;
+}
+
+/** The thumbnails for screens of any density, whose longer sides have up to 320 and 640 pixels. */
+function sourcesOf({ thumbnail_url: small, large_thumbnail_url: large, width, height }) {
+  if (!small || !large) return {};
+  const widthOf = (longest) => Math.round(width * Math.min(1, longest / Math.max(width, height)));
+  const drawn = (row) => `${Math.round(1.2 * row * width / height)}px`;
+  return { sizes: `(max-width: 640px) ${drawn(120)}, ${drawn(210)}`, srcset: `${small} ${widthOf(320)}w, ${large} ${widthOf(640)}w` };
 }
 
 function scoreOf(image) {
@@ -72,23 +104,23 @@ export function hideImages(ids, hide) {
 /* ---- count and folding ---- */
 
 function showCount() {
-  const strong = [...$("grid").children].filter((item) => !item.hidden).length, weak = $("weak").children.length;
+  const shown = strong().filter((item) => !item.hidden).length, weak = $("weak").children.length;
   const isComplete = weak > 0 || !state.cursor;
-  $("count").textContent = isSearch(state.query) && strong ? counted(strong, "match", "matches") + (isComplete ? "" : " so far") : "";
+  $("count").textContent = isSearch(state.query) && shown ? counted(shown, "match", "matches") + (isComplete ? "" : " so far") : "";
   $("weaker").hidden = !weak;
   $("weak").hidden = !unfolded;
   $("unfold").setAttribute("aria-expanded", String(unfolded));
-  const total = weakTotal(strong, weak);
+  const total = weakTotal(shown, weak);
   const number = total === null ? "" : total.toLocaleString() + " ";
   $("unfold").textContent = `${unfolded ? "Hide" : "Show"} ${number}weaker match${total === 1 ? "" : "es"}`;
 }
 
-/** The number of weaker matches; null if the size of the collection is unknown. */
-function weakTotal(strong, weak) {
+/** The number of weaker matches; null if the number of images that are searched is unknown. */
+function weakTotal(shown, weak) {
   if (!state.cursor) return weak;
-  if (state.query.collection || !state.health) return null;
+  if (isNarrowed(state.query) || !state.health) return null;
   const excluded = state.query.terms.filter((term) => term.id && term.weight > 0).length;
-  return Math.max(weak, Math.min(MAX_RESULTS, state.health.images - excluded) - strong);
+  return Math.max(weak, Math.min(MAX_RESULTS, state.health.images - excluded) - shown);
 }
 
 export function unfold(open = true) {
@@ -107,12 +139,14 @@ function updateTabStop() {
   if (!all.some((tile) => tile.tabIndex === 0) && all[0]) all[0].tabIndex = 0;
 }
 
-export function focusTile(tile) {
+/** Focuses a tile and scrolls to it; with `stay`, only if no part of it is visible. */
+export function focusTile(tile, { stay = false } = {}) {
   if (!tile) return;
   for (const each of items()) each.firstChild.tabIndex = -1;
   tile.tabIndex = 0;
-  tile.focus();
-  tile.scrollIntoView({ block: "nearest" });
+  tile.focus({ preventScroll: true });
+  const { top, bottom } = tile.getBoundingClientRect();
+  if (!stay || bottom < 0 || top > innerHeight) tile.scrollIntoView({ block: "nearest" });
 }
 
 document.addEventListener("focusin", ({ target }) => {

@@ -1,6 +1,7 @@
 /* Runs the query of the page and loads further pages of its results. */
 
 import { $ } from "./dom.js";
+import { isNarrowed } from "./filters.js";
 import { complain, say } from "./notices.js";
 import { isSearch, requestPage } from "./query.js";
 import { addResults, clearResults, isFolded, resultCount, tiles, unfold } from "./results.js";
@@ -85,13 +86,15 @@ function showLanguage(notice) {
 export function showEmptyState() {
   const searched = isSearch(state.query), count = tiles().length;
   const [title, text] = $("empty").children;
-  title.textContent = searched ? "No good match" : "No images yet";
+  const narrowed = isNarrowed(state.query);
+  title.textContent = searched ? "No good match" : narrowed ? "No images with these filters" : "No images yet";
   text.textContent = searched
     ? "Describe what the picture shows in other or fewer words, or search with an example image."
-    : "Add images to the folder or bucket of this index; they appear here within moments.";
-  $("everywhere").hidden = !state.query.collection;
-  $("empty").hidden = count > 0 || (!searched && !state.health);
-  $("suggestions").hidden = !searched;
+    : narrowed ? "" : "Add images to the folder or bucket of this index; they appear here within moments.";
+  $("everywhere").hidden = !narrowed;
+  $("empty").hidden = count > 0 || (!searched && !narrowed && !state.health);
+  $("suggestions").hidden = !searched && !narrowed;
+  $("suggested").hidden = !searched;
   if (searched) say(count ? "" : "No good match");
   announce("drawn", { isEmpty: !count && resultCount() === 0 });
 }

@@ -4,9 +4,11 @@ import { ask, send } from "./api.js";
 import { showLabels } from "./classification.js";
 import { crop, endCrop } from "./crop.js";
 import { deleteImages } from "./deletion.js";
-import { $, copyText, drawable, element, folderOf, isEditing, nameOf, picture } from "./dom.js";
+import { $, copyText, drawable, isEditing, nameOf, picture } from "./dom.js";
+import { factsOf } from "./facts.js";
 import { closeInHistory, linkTo, openedId, openInHistory } from "./navigation.js";
 import { complain, notify } from "./notices.js";
+import { drawPreview, preload } from "./previews.js";
 import { isSearch, requestSearchId } from "./query.js";
 import { searchFor, tune } from "./querybar.js";
 import { focusTile, imageOf, tileOf, tiles } from "./results.js";
@@ -38,26 +40,17 @@ function show(image) {
   opened = image;
   endCrop();
   resetZoom();
-  $("stage").querySelector(".canvas").replaceChildren(picture([drawable(image), image.thumbnail_url], nameOf(image), true));
+  const canvas = $("stage").querySelector(".canvas");
+  canvas.replaceChildren(picture([drawable(image), image.thumbnail_url], nameOf(image), true));
+  drawPreview(image, canvas);
   $("name").textContent = nameOf(image);
-  $("facts").replaceChildren(...factsOf(image).flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })]));
+  $("facts").replaceChildren(...factsOf(image));
   $("original").href = image.url;
   $("verdict").hidden = !isSearch(state.query) || !tileOf(image.id);
   for (const thumb of $("verdict").querySelectorAll("button")) thumb.setAttribute("aria-pressed", "false");
   showLabels(image);
   showNeighbors();
   if (!$("viewer").open) $("viewer").showModal();
-}
-
-function factsOf(image) {
-  const facts = [
-    ["Relevance", image.relevance?.toFixed(2)], ["Score", image.score?.toFixed(3)], ["Folder", folderOf(image)],
-    ["Size", image.width && `${image.width.toLocaleString()} × ${image.height.toLocaleString()}`],
-    // The index has the time of the camera's clock, labeled as UTC.
-    ["Type", image.content_type], ["Taken", image.taken_at && new Date(image.taken_at).toLocaleString(undefined, { timeZone: "UTC" })],
-    ...Object.entries(image.metadata || {}),
-  ];
-  return facts.filter(([, value]) => value);
 }
 
 /* ---- neighbors ---- */
@@ -71,7 +64,7 @@ function showNeighbors() {
   $("play").disabled = at < 0;
   if (at > all.length - 4) more();
   const next = all[at + 1];
-  if (at >= 0 && next) new Image().src = drawable(imageOf(next)) || "";
+  if (at >= 0 && next) preload(imageOf(next));
 }
 
 function turn(by) {
@@ -141,7 +134,7 @@ $("viewer").addEventListener("close", () => {
   endCrop();
   closeInHistory();
   const at = document.activeElement;
-  if (at === document.body || at.closest(".grid")) focusTile(opened && tileOf(opened.id));
+  if (at === document.body || at.closest(".grid")) focusTile(opened && tileOf(opened.id), { stay: true });
 });
 $("viewer").addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isEditing(event.target)) return;

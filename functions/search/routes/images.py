@@ -12,6 +12,7 @@ from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound
 from imagesearch.domain.images import Document, Status
 from imagesearch.domain.media_types import EXTENSIONS_OF
 from imagesearch.search.listing import ListPage, ListRequest, Order
+from imagesearch.search.previews import LONGEST_SIDE, version_of
 from imagesearch.uploads import (
     DELETIONS_HINT,
     MAX_METADATA_BYTES,
@@ -24,6 +25,7 @@ from imagesearch.uploads import (
 )
 
 from ..base_path import public_url
+from ..etags import matches, weak_etag
 from ..requests import (
     LIST_LIMIT,
     Collection,
@@ -43,14 +45,18 @@ from ..responses import (
     Degrees,
     Id,
     Key,
+    LargeThumbnailUrl,
     Metadata,
     Moment,
     ResponseModel,
+    TakenOffset,
     ThumbnailUrl,
     Truncated,
     Url,
+    file_response,
     json_response,
     location_fields,
+    offset_field,
     truncated_field,
 )
 from ..routing import (
@@ -76,6 +82,13 @@ the declared type and at most 64 MB. With `url`, the image is fetched and stored
 is sent, and the response has no `upload`. Afterwards `GET /v1/images/{id}` reports `pending`, then
 `indexed` or `rejected`."""
 UPLOAD_ERRORS = (*JSON_ERRORS, 422)
+PREVIEW_ERRORS = (404, 422, 503)
+WEBP = "image/webp"
+PREVIEW = "Get an image as WebP of at most 1,600 pixels"
+PREVIEW_RULES = f"""For formats that browsers do not display, such as TIFF, HEIC, JPEG XL and camera
+RAW: the image upright, in sRGB, with at most {LONGEST_SIDE:,} pixels in width and height. It is
+decoded for each request, and has an `ETag`. Send `Accept: {WEBP}`: API Gateway returns base64 to
+other clients."""
 DELETE = "Delete an image"
 DELETE_RULES = """Deletes the object in the bucket; its event removes the image from the index
 shortly after. In a versioned bucket, older versions remain. On a local server, the file is moved
@@ -150,6 +163,7 @@ class ImageRecord(ResponseModel):
     ] = ""
     url: Url
     thumbnail_url: ThumbnailUrl
+    large_thumbnail_url: LargeThumbnailUrl = None
     collection: Annotated[str | None, Field(description="Collection: the first folder of the key.")]
     size: Annotated[int, Field(description="File size in bytes.")]
     content_type: Annotated[
@@ -160,6 +174,7 @@ class ImageRecord(ResponseModel):
     taken_at: Annotated[
         Moment | None, Field(description="When the image was taken, from its EXIF data.")
     ] = None
+    taken_offset: TakenOffset = None
     latitude: Degrees = None
     longitude: Degrees = None
     truncated: Truncated = False
@@ -239,6 +254,7 @@ class ImageRoutes:
                 201,
             ),
             get(one, self.image, ImageRecord, RECORD, NOT_FOUND),
+            get(f"{one}/preview", self.preview, WEBP, PREVIEW, PREVIEW_ERRORS, PREVIEW_RULES),
             delete(one, self.delete, DeletedImage, DELETE, NOT_FOUND, DELETE_RULES, status=202),
         ]
 
@@ -274,6 +290,20 @@ class ImageRoutes:
                 return json_response(_pending_record(pending, urls))
             raise
 
+    def preview(self, request: Request, id: ImageId) -> Response[Any]:
+        previews = self._dependencies.previews
+        document = previews.document(id)
+        etag = weak_etag(version_of(document))
+        headers = {
+            "Cache-Control": "private, no-cache",
+            "ETag": etag,
+            "X-Content-Type-Options": "nosniff",
+        }
+        sent = {name.lower(): value for name, value in request.headers.items()}
+        if matches(sent.get("if-none-match") or "", etag):
+            return Response(304, WEBP, "", headers)
+        return file_response(previews.preview(document), WEBP, headers)
+
     def begin_upload(self, request: Request) -> Response[Any]:
         event = request.resolved_event
         require_json(event.headers.get("content-type", ""))
@@ -307,8 +337,8 @@ def image_record(document: Document, urls: ImageUrls) -> ImageRecord:
         last_modified=document.last_modified,
         indexed_at=document.indexed_at,
         model=document.model,
-        url=urls.image(document),
-        thumbnail_url=urls.thumbnail(document),
+        **urls.fields(document),
+        **offset_field(document),
         **location_fields(document),
         **truncated_field(document),
         **_status_fields(document),

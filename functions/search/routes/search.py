@@ -64,9 +64,11 @@ from ..responses import (
     Failure,
     Id,
     Key,
+    LargeThumbnailUrl,
     Metadata,
     Moment,
     ResponseModel,
+    TakenOffset,
     ThumbnailUrl,
     Truncated,
     Url,
@@ -74,6 +76,7 @@ from ..responses import (
     escaped_bytes,
     json_response,
     location_fields,
+    offset_field,
     rounded_cosine,
     truncated_field,
 )
@@ -361,6 +364,7 @@ class FoundImage(ResponseModel):
     ]
     url: Url
     thumbnail_url: ThumbnailUrl
+    large_thumbnail_url: LargeThumbnailUrl = None
     width: Annotated[int | None, Field(description="Width in pixels, as displayed.")]
     height: Annotated[int | None, Field(description="Height in pixels, as displayed.")]
     content_type: Annotated[
@@ -369,6 +373,7 @@ class FoundImage(ResponseModel):
     taken_at: Annotated[
         Moment | None, Field(description="When the image was taken, from its EXIF data.")
     ]
+    taken_offset: TakenOffset = None
     latitude: Degrees = None
     longitude: Degrees = None
     truncated: Truncated = False
@@ -538,13 +543,13 @@ def found_image(hit: Hit, urls: ImageUrls) -> FoundImage:
         key=document.ref.key,
         score=rounded_cosine(hit.score),
         relevance=None if hit.relevance is None else round(hit.relevance, 4),
-        url=urls.image(document),
-        thumbnail_url=urls.thumbnail(document),
+        **urls.fields(document),
         width=document.width,
         height=document.height,
         content_type=document.content_type,
         taken_at=document.taken_at,
         metadata=dict(document.metadata),
+        **offset_field(document),
         **location_fields(document),
         **truncated_field(document),
     )

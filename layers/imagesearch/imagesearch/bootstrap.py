@@ -55,6 +55,7 @@ from imagesearch.indexing.thumbnail_cleanup import ThumbnailCleanup
 from imagesearch.learning.adapters import AdapterStore, Space
 from imagesearch.learning.live import LiveAdapter
 from imagesearch.object_cache import Cached
+from imagesearch.search.previews import Previews
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.query_language import Alternative, LanguageNotices
 from imagesearch.search.relevance import Modality, Relevance
@@ -258,6 +259,12 @@ def duplicate_check(settings: Settings, scope: Scope | None = None) -> Duplicate
     """The check for duplicates of one image among those within a scope."""
     images, weights = image_encoder(settings.model_uri), duplicate_weights(settings.model_uri)
     return DuplicateChecker(_index_within(settings, scope), images, weights)
+
+
+def previews(settings: Settings, scope: Scope | None = None) -> Previews:
+    """Previews of the images within a scope; loads no model."""
+    index, maker = _index_within(settings, scope), image_encoder(settings.model_uri)
+    return Previews(index, image_store(settings), maker)
 
 
 def uploads(settings: Settings, scope: Scope | None = None) -> UploadService | None:

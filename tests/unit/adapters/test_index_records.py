@@ -33,6 +33,7 @@ documents = st.builds(
     width=st.none() | NUMBERS,
     height=st.none() | NUMBERS,
     taken_at=st.none() | TIMES,
+    taken_offset=st.none() | TEXT,
     metadata=st.dictionaries(TEXT, TEXT),
     exif=st.dictionaries(TEXT, TEXT),
     latitude=st.none() | DEGREES,
@@ -43,6 +44,7 @@ documents = st.builds(
     thumbnail=st.none() | TEXT,
     place_read=st.none() | st.booleans(),
     truncated=st.booleans(),
+    large_thumbnail=st.booleans(),
 )
 
 

@@ -27,6 +27,7 @@ from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.embedding.manifest import DuplicateWeights
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.indexer import Indexer
+from imagesearch.search.previews import Previews
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.query_language import LanguageNotices
 from imagesearch.search.search_ids import SearchIds
@@ -186,6 +187,7 @@ def dependencies(
         queue,
         derived,
         uploads,
+        previews=Previews(index, store, images),
         classifier=classifier,
         label_sets=label_sets,
         feedback=feedback,

@@ -47,6 +47,7 @@ def test_the_document_lists_every_operation_under_v1_and_no_page(document):
         ("post", "/v1/images"),
         ("delete", "/v1/images/{id}"),
         ("get", "/v1/images/{id}"),
+        ("get", "/v1/images/{id}/preview"),
         ("get", "/v1/images/{id}/similar"),
         ("get", "/v1/duplicates"),
         ("post", "/v1/duplicates/check"),

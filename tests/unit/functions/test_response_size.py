@@ -25,6 +25,7 @@ from imagesearch.domain.ports import Put
 from imagesearch.duplicates.checker import DuplicateChecker
 from imagesearch.duplicates.groups import DuplicateFinder
 from imagesearch.embedding.manifest import DuplicateWeights
+from imagesearch.search.previews import Previews
 from imagesearch.search.query_encoder import QueryEncoder
 from imagesearch.search.searcher import Searcher
 from tests.support.fake_index import FakeIndex
@@ -143,6 +144,7 @@ def dependencies(index: FakeIndex, store: FakeStore, derived: FakeDerived) -> De
         Searcher(index, texts, images),
         store,
         derived=derived,
+        previews=Previews(index, store, images),
         classifier=Classifier(QueryEncoder(index, texts, images), labels, unused),
         label_sets=unused,
         feedback=unused,

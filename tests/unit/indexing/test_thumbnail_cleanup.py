@@ -15,7 +15,7 @@ def test_old_thumbnails_that_no_index_names_are_deleted(store, index, images, mo
     monkeypatch.setattr(thumbnail_cleanup, "KEYS_PER_LOOKUP", 2)
     derived, other = FakeDerived(), FakeIndex()
     for key in "abcde":
-        store.put(f"{key}.png", picture(key))
+        store.put(f"{key}.png", picture(f"large {key}"))
     Indexer(store, index, images, derived=derived).process([ref(f"{key}.png") for key in "abc"])
     Indexer(store, other, images, derived=derived).process([ref(f"{key}.png") for key in "cde"])
     named = set(derived.files)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from imagesearch.domain.storage_keys import large_thumbnail_key
 from imagesearch.indexing.indexer import Indexer
 from tests.support.fakes import START, FakeDerived, FakeImages, picture, ref
 from tests.support.outcomes import process
@@ -28,6 +29,28 @@ def named(index):
         for entry in index.get([*index.entries]).values()
         if entry.document and entry.document.thumbnail
     )
+
+
+def test_a_large_image_has_two_thumbnails_that_are_replaced_reused_and_deleted_together(
+    indexer, store, derived, named
+):
+    store.put("a.png", picture("large a"))
+    store.put("copy.png", picture("large a"))
+    process(indexer, "a.png")
+    process(indexer, "copy.png")
+    assert derived.files == {
+        key: (content, "image/webp")
+        for small in named()
+        for key, content in (
+            (small, b"small large a"),
+            (large_thumbnail_key(small), b"large large a"),
+        )
+    }
+    assert len(derived.files) == 4
+    store.put("a.png", picture("a"))
+    store.delete("copy.png")
+    process(indexer, "a.png", "copy.png")
+    assert derived.files == dict.fromkeys(named(), (b"small a", "image/webp"))
 
 
 def test_a_new_image_has_a_thumbnail(indexer, store, derived, named):

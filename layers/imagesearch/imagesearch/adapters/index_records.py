@@ -13,7 +13,7 @@ from imagesearch.domain.images import Document, Embedding, ImageRef, Neighbor, S
 DATES = ("last_modified", "indexed_at", "taken_at")
 PLAIN = (
     *("etag", "size", "model", "decoder", "reason"),
-    *("sha256", "content_type", "width", "height"),
+    *("sha256", "content_type", "width", "height", "taken_offset"),
     *("latitude", "longitude", "place_read", "phash", "miniature", "contrasts", "thumbnail"),
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +38,7 @@ def to_record(document: Document) -> dict[str, Any]:
         "exif": dict(document.exif),
         "neighbours": _texts(document.neighbors),
         "truncated": document.truncated,
+        "large_thumbnail": document.large_thumbnail,
     }
     record.update({name: getattr(document, name) for name in PLAIN})
     record.update({name: _text(getattr(document, name)) for name in DATES})
@@ -67,6 +68,7 @@ def to_document(record: Mapping[str, Any]) -> Document:
         exif=dict(record.get("exif") or {}),
         neighbors=_neighbors(record.get("neighbours")),
         truncated=bool(record.get("truncated")),
+        large_thumbnail=bool(record.get("large_thumbnail")),
         **fields,
     )
 

@@ -20,10 +20,12 @@ class Hit(TypedDict):
     relevance: float | None
     url: str
     thumbnail_url: str | None
+    large_thumbnail_url: NotRequired[str | None]
     width: int | None
     height: int | None
     content_type: str | None
     taken_at: str | None
+    taken_offset: NotRequired[str | None]
     latitude: NotRequired[float | None]
     longitude: NotRequired[float | None]
     truncated: NotRequired[bool]
@@ -52,12 +54,14 @@ class Image(TypedDict):
     decoder: NotRequired[str]
     url: str
     thumbnail_url: str | None
+    large_thumbnail_url: NotRequired[str | None]
     collection: str | None
     size: int
     content_type: NotRequired[str | None]
     width: NotRequired[int | None]
     height: NotRequired[int | None]
     taken_at: NotRequired[str | None]
+    taken_offset: NotRequired[str | None]
     latitude: NotRequired[float | None]
     longitude: NotRequired[float | None]
     truncated: NotRequired[bool]

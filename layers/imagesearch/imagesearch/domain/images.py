@@ -87,6 +87,8 @@ class Details:
     exif: `camera` and `lens`, if the file has them.
     latitude, longitude: degrees, north and east positive.
     thumbnail: a WebP file.
+    large_thumbnail: another one, for screens with two pixels per CSS pixel; None if the decoded
+        image is not large enough.
 
     A hash, miniature or thumbnail that could not be created is empty.
     """
@@ -98,6 +100,7 @@ class Details:
     latitude: float | None = None
     longitude: float | None = None
     thumbnail: bytes | None = None
+    large_thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class EncodedImage:
     """The result of encoding a file: `embedding` [D] float32, L2-normalized; size as displayed.
 
     A `truncated` file ends before its last row; its embedding is that of the existing rows.
+    `taken_offset` is the UTC offset of the camera's clock at `taken_at`, such as `+02:00`.
     """
 
     embedding: Embedding
@@ -114,6 +118,7 @@ class EncodedImage:
     taken_at: datetime | None = None
     details: Details | None = None
     truncated: bool = False
+    taken_offset: str | None = None
 
 
 class Neighbor(NamedTuple):
@@ -141,8 +146,9 @@ class Document:
     phash, miniature, contrasts, latitude, longitude: see `Details`.
     place_read: True if coordinates were extracted, or would have been, had the file had any.
     thumbnail: the key of the thumbnail in the derived store.
+    large_thumbnail: True if there is also one at `storage_keys.large_thumbnail_key(thumbnail)`.
     neighbors: the duplicates; None until the image has been linked.
-    truncated: see `EncodedImage`.
+    truncated, taken_offset: see `EncodedImage`.
 
     A detail is None if the release that wrote the record did not extract it, and empty if it could
     not be created.
@@ -162,6 +168,7 @@ class Document:
     width: int | None = None
     height: int | None = None
     taken_at: datetime | None = None
+    taken_offset: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     exif: Mapping[str, str] = field(default_factory=dict)
     latitude: float | None = None
@@ -173,6 +180,7 @@ class Document:
     thumbnail: str | None = None
     neighbors: tuple[Neighbor, ...] | None = None
     truncated: bool = False
+    large_thumbnail: bool = False
 
     @property
     def id(self) -> str:

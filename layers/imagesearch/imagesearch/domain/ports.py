@@ -166,6 +166,16 @@ class ImageEncoder(Protocol):
         """
 
 
+class PreviewMaker(Protocol):
+    """Decodes images for browsers; may be used from several threads."""
+
+    def preview(self, data: bytes, longest_side: int) -> bytes:
+        """A WebP file of the upright image in sRGB, at most `longest_side` pixels wide and high.
+
+        Raises UnreadableImage, Unavailable, ConfigurationError.
+        """
+
+
 class TextEncoder(Protocol):
     """Embeds texts into the space of the image embeddings; may be used from several threads."""
 

@@ -23,6 +23,11 @@ def thumbnail_key(ref: ImageRef, sha256: str, version: object) -> str:
     return f"{THUMBNAILS}{ref.id}/{digest}.webp"
 
 
+def large_thumbnail_key(thumbnail: str) -> str:
+    """The key of the thumbnail of 640 pixels, by the key of that of 320 pixels."""
+    return f"{thumbnail.removesuffix('.webp')}-640.webp"
+
+
 def upload_key(id: str) -> str:
     """The record of a pending upload: JSON with the object key of the image with this id."""
     return UPLOADS + id

@@ -109,6 +109,7 @@ class OnnxImageEncoder:
                     picture.taken_at,
                     picture.details,
                     picture.truncated,
+                    picture.taken_offset,
                 )
             else:
                 yield UnreadableImage(

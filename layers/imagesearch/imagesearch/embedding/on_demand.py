@@ -17,6 +17,8 @@ class Decoders(Protocol):
     @property
     def decoder(self) -> str: ...
 
+    def preview(self, data: bytes, longest_side: int) -> bytes: ...
+
     def close(self) -> None: ...
 
 
@@ -63,6 +65,9 @@ class OnDemandImageEncoder(_OnDemand[ImageEncoder]):
         self, images: Sequence[bytes], details: DetailOptions | None = None
     ) -> list[EncodedImage | UnreadableImage]:
         return self.loaded().encode_images(images, details)
+
+    def preview(self, data: bytes, longest_side: int) -> bytes:
+        return self._decoders.preview(data, longest_side)
 
     def close(self) -> None:
         """Stop the decoder processes; the next image starts new ones."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from imagesearch.domain.errors import OutOfTime, UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.domain.ports import ContentLookup, Delete, DerivedStore, ImageEncoder
+from imagesearch.domain.storage_keys import large_thumbnail_key
 from imagesearch.indexing.planner import ExistingObject, KnownContent, PlannedWrite, Planner
 
-# About 40 MB: a record, its embedding and its thumbnail have 20 KB. Enough for two folders of this
-# many images that swap their names, or a folder that is renamed while it is indexed.
+# About 100 MB: a record, its embedding and its thumbnails have 50 KB. Enough for two folders of
+# this many images that swap their names, or a folder that is renamed while it is indexed.
 MAX_CACHED = 2_048
 
 _log = logging.getLogger(__name__)
@@ -150,17 +151,21 @@ class ContentPlanner:
 
 
 def _with_thumbnail(known: KnownContent, store: DerivedStore | None) -> KnownContent | None:
-    """The record with its thumbnail; None if the thumbnail cannot be read."""
+    """The record with its thumbnails; None if one cannot be read."""
     key = known.document.thumbnail
     if not key or store is None:
         return known
     try:
         thumbnail = store.get(key)
+        has_large = known.document.large_thumbnail
+        large = store.get(large_thumbnail_key(key)) if has_large else None
     except Exception as error:
         # Without s3:ListBucket, S3 answers 403 for a key that does not exist.
         _log.debug("a thumbnail cannot be read, its image is decoded again: %s", error)
         return None
-    return None if thumbnail is None else KnownContent(known.document, known.embedding, thumbnail)
+    if thumbnail is None or (has_large and large is None):
+        return None
+    return KnownContent(known.document, known.embedding, thumbnail, large)
 
 
 def _sha256(data: bytes) -> str:

@@ -85,13 +85,15 @@ class ExistingObject:
 class PlannedWrite:
     """A write and its outcome if it succeeds and the object has not changed in the meantime.
 
-    `thumbnail` is the content of the thumbnail that the document names.
+    `thumbnail` is the content of the thumbnail that the document names, `large_thumbnail` that of
+    the larger one.
     """
 
     observed: Observed
     write: Write
     outcome: Outcome
     thumbnail: bytes | None = None
+    large_thumbnail: bytes | None = None
 
     @property
     def ref(self) -> ImageRef:
@@ -100,11 +102,12 @@ class PlannedWrite:
 
 @dataclass(frozen=True, slots=True)
 class KnownContent:
-    """A record that describes some bytes, with its embedding [D] float32 and its thumbnail."""
+    """A record that describes some bytes, with its embedding [D] float32 and its thumbnails."""
 
     document: Document
     embedding: Embedding
     thumbnail: bytes | None = None
+    large_thumbnail: bytes | None = None
 
     @property
     def sha256(self) -> str:
@@ -176,6 +179,7 @@ class Planner:
         details = image.details
         exif = dict(details.exif) if details else {}
         thumbnail = details.thumbnail if details else None
+        large = details.large_thumbnail if details and thumbnail else None
         no_thumbnail = None if thumbnail is None else ""
         document = replace(
             self._document(existing),
@@ -184,6 +188,7 @@ class Planner:
             width=image.width,
             height=image.height,
             taken_at=image.taken_at,
+            taken_offset=image.taken_offset,
             metadata=_metadata(exif, existing.state),
             exif=exif,
             latitude=details.latitude if details else None,
@@ -195,11 +200,12 @@ class Planner:
             thumbnail=thumbnail_key(existing.ref, sha256, existing.observed.version)
             if thumbnail
             else no_thumbnail,
+            large_thumbnail=bool(large),
             truncated=image.truncated,
         )
         put = Put(document, image.embedding, existing.observed.version)
         outcome = _outcome(document, OutcomeKind.INDEXED, reused)
-        return PlannedWrite(existing.observed, put, outcome, thumbnail)
+        return PlannedWrite(existing.observed, put, outcome, thumbnail, large)
 
     def same_bytes(self, existing: ExistingObject, sha256: str) -> PlannedWrite | None:
         """An update of the state if the key's record describes these bytes; else None."""
@@ -214,6 +220,7 @@ class Planner:
     def reuse(self, existing: ExistingObject, known: KnownContent) -> PlannedWrite:
         """Index an image by the record of another image with the same bytes."""
         thumbnail = known.thumbnail if self._details.thumbnail else None
+        large = known.large_thumbnail if thumbnail else None
         has_none = self._details.thumbnail and known.document.thumbnail is not None
         own = self._document(existing)
         document = replace(
@@ -227,11 +234,12 @@ class Planner:
             thumbnail=thumbnail_key(existing.ref, known.sha256, existing.observed.version)
             if thumbnail
             else ("" if has_none else None),
+            large_thumbnail=bool(large),
             neighbors=None,
         )
         put = Put(document, known.embedding, existing.observed.version)
         outcome = _outcome(document, OutcomeKind.INDEXED, reused=True)
-        return PlannedWrite(existing.observed, put, outcome, thumbnail)
+        return PlannedWrite(existing.observed, put, outcome, thumbnail, large)
 
     def _without_unrequested(self, known: Document) -> Document:
         """The record without coordinates, unless they are requested now."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from imagesearch.domain.ports import DerivedStore, VectorIndex
-from imagesearch.domain.storage_keys import THUMBNAILS
+from imagesearch.domain.storage_keys import THUMBNAILS, large_thumbnail_key
 
 KEYS_PER_LOOKUP = 500
 # A thumbnail is stored before the record that names it, which is retried for about an hour.
@@ -59,15 +59,16 @@ class ThumbnailCleanup:
         return CleanedUp(listed, deleted, None)
 
 
-def _named(indexes: Sequence[VectorIndex], keys: Sequence[str]) -> set[str | None]:
+def _named(indexes: Sequence[VectorIndex], keys: Sequence[str]) -> set[str]:
     """The thumbnails that the records of these thumbnails' images name."""
     ids = list(dict.fromkeys(key.removeprefix(THUMBNAILS).partition("/")[0] for key in keys))
-    return {
+    small = {
         stored.document.thumbnail
         for index in indexes
         for stored in index.get(ids).values()
-        if stored.document
+        if stored.document and stored.document.thumbnail
     }
+    return small | {large_thumbnail_key(key) for key in small}
 
 
 def _pages(listed: Iterator[tuple[str, datetime]]) -> Iterator[list[tuple[str, datetime]]]:

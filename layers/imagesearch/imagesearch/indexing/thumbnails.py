@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from imagesearch.domain.images import Document
 from imagesearch.domain.ports import DerivedStore, Touch
+from imagesearch.domain.storage_keys import large_thumbnail_key
 from imagesearch.indexing.planner import Observed, PlannedWrite
 
 CONTENT_TYPE = "image/webp"
@@ -43,9 +44,12 @@ class Thumbnails:
         try:
             change = thumbnail_change(plan)
             if self._store and change.removed:
-                self._store.delete(change.removed)
+                self._delete(self._store, change.removed)
             if self._store and change.added and plan.thumbnail:
                 self._store.put(change.added, plan.thumbnail, CONTENT_TYPE)
+                if plan.large_thumbnail:
+                    large = large_thumbnail_key(change.added)
+                    self._store.put(large, plan.large_thumbnail, CONTENT_TYPE)
         except Exception as error:
             return error
         return None
@@ -58,7 +62,13 @@ class Thumbnails:
         """
         named = document.thumbnail if document else None
         if self._store and change.added and change.added != named:
-            self._store.delete(change.added)
+            self._delete(self._store, change.added)
+
+    @staticmethod
+    def _delete(store: DerivedStore, thumbnail: str) -> None:
+        """Delete a thumbnail after the larger one, which only its key leads to."""
+        store.delete(large_thumbnail_key(thumbnail))
+        store.delete(thumbnail)
 
     def drop_removed_thumbnail(self, change: ThumbnailChange, observed: Observed) -> Observed:
         """The observation, without the document's thumbnail if it has been deleted."""
@@ -67,7 +77,7 @@ class Thumbnails:
             return observed
         if document.thumbnail != change.removed:
             return observed
-        without = replace(document, thumbnail=None)
+        without = replace(document, thumbnail=None, large_thumbnail=False)
         return replace(observed, stored=replace(observed.stored, document=without))
 
 

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps, TiffImagePlugin
 
+from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions, Details
 from imagesearch.duplicates.miniatures import from_text
 from imagesearch.embedding.decoding import details as details_module
 from imagesearch.embedding.decoding import protocol
-from imagesearch.embedding.decoding.decoder import decode
+from imagesearch.embedding.decoding.decoder import decode, preview
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 from tests.support.paths import SAMPLES
@@ -66,6 +67,38 @@ def test_a_thumbnail_keeps_the_aspect_ratio_and_is_never_larger(
 ):
     found = small(saved(Image.new("RGB", size, "red"), format))
     assert (found.format, found.size) == ("WEBP", becomes)
+
+
+@pytest.mark.parametrize(
+    ("size", "becomes"),
+    [((1600, 900), (640, 360)), ((900, 1600), (360, 640)), ((500, 250), (500, 250)),
+     ((399, 300), None)],
+)  # fmt: skip
+def test_an_image_that_is_large_enough_has_a_large_thumbnail(size, becomes, saved, details_of):
+    large = details_of(saved(Image.new("RGB", size, "red"), "PNG")).large_thumbnail
+    assert (Image.open(io.BytesIO(large)).size if large else None) == becomes
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
+def test_a_preview_is_upright_and_not_larger_than_requested(format, saved, quadrants, small):
+    data = saved(quadrants.resize((600, 400)), format, exif=with_exif(orientation=6))
+    found = Image.open(io.BytesIO(preview(data, 300)))
+    assert (found.format, found.size) == ("WEBP", (200, 300))
+    shrunk = [
+        np.asarray(each.resize((2, 2), Image.Resampling.BOX), int) for each in (found, small(data))
+    ]
+    assert np.abs(shrunk[0] - shrunk[1]).max() <= 8
+    assert Image.open(io.BytesIO(preview(data, 1600))).size == (400, 600)
+    with pytest.raises(UnreadableImage):
+        preview(data[:200], 300)
+
+
+@pytest.mark.slow
+def test_a_decoder_process_makes_previews(pool, saved, quadrants):
+    data = saved(quadrants, "PNG")
+    assert pool.preview(data, 300) == preview(data, 300)
+    with pytest.raises(UnreadableImage):
+        pool.preview(b"no image", 300)
 
 
 def test_the_thumbnail_size_does_not_depend_on_the_model_input(saved, quadrants, details_of):

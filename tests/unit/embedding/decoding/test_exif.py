@@ -43,6 +43,22 @@ def test_a_date_without_offset_is_read_as_utc(dated):
 
 
 @pytest.mark.parametrize(
+    ("offset", "recorded"),
+    [("+02:00", "+02:00"), ("-09:30", "-09:30"), ("+00:00", "+00:00"), ("Z", "+00:00"),
+     ("   :  ", None), ("two hours", None), (None, None)],
+)  # fmt: skip
+def test_the_offset_of_the_clock_is_read_if_it_is_valid(
+    offset, recorded, quadrants, saved, stretched
+):
+    exif = Image.Exif()
+    exif.get_ifd(EXIF)[ORIGINAL] = "2024:07:01 12:00:00"
+    if offset is not None:
+        exif.get_ifd(EXIF)[OFFSET] = offset
+    file = saved(quadrants, "JPEG", exif=exif)
+    assert decode(file, stretched).taken_offset == recorded
+
+
+@pytest.mark.parametrize(
     "garbage",
     ["0000:00:00 00:00:00", "    :  :     :  :  ", "", "yesterday", "2024:13:01 12:00:00",
      "0001:01:01 00:00:00 and more", "2024:02:30 12:00:00", "2024:07:01"],

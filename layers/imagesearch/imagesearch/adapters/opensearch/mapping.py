@@ -20,6 +20,7 @@ SLOW_LOGS: Mapping[str, str] = {
 
 _KEYWORD = {"type": "keyword"}
 _UNSEARCHED = {"type": "keyword", "index": False, "doc_values": False}
+_FLAG = {"type": "boolean", "index": False, "doc_values": False}
 # A malformed date stays in the record and cannot be searched by date.
 _DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malformed": True}
 # The mapping of an existing field cannot be changed: another mapping needs another field name.
@@ -31,7 +32,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(("folders", "camera", "orientation"), _KEYWORD),
     "pixels": {"type": "long"},
     **dict.fromkeys(("last_modified", "indexed_at", "taken_at", "deleted_at"), _DATE),
-    **dict.fromkeys(("reason", "thumbnail", "miniature", "contrasts"), _UNSEARCHED),
+    **dict.fromkeys(("reason", "thumbnail", "miniature", "contrasts", "taken_offset"), _UNSEARCHED),
     # Read by thousands from doc values, and never searched by value.
     "neighbours": {"type": "keyword", "index": False},
     "size": {"type": "long"},
@@ -39,7 +40,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "height": {"type": "integer"},
     "latitude": {"type": "double"},
     "longitude": {"type": "double"},
-    "place_read": {"type": "boolean", "index": False, "doc_values": False},
+    **dict.fromkeys(("place_read", "large_thumbnail"), _FLAG),
     "metadata": {"type": "flat_object"},
     "exif": {"type": "object", "enabled": False},
     "truncated": {"type": "boolean"},

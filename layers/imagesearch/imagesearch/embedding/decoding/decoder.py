@@ -13,7 +13,7 @@ from collections.abc import Callable
 from importlib import import_module
 from io import BytesIO
 from math import ceil
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import pi_heif
 import PIL
@@ -25,7 +25,7 @@ from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding import exif, jpeg_xl
 from imagesearch.embedding.decoding.color.declared_colors import declared_profile
 from imagesearch.embedding.decoding.color.srgb import to_srgb
-from imagesearch.embedding.decoding.details import extract_details
+from imagesearch.embedding.decoding.details import extract_details, scaled, webp
 from imagesearch.embedding.decoding.exif import remove_xmp
 from imagesearch.embedding.decoding.formats import content_type, declared_size, unsupported_format
 from imagesearch.embedding.decoding.frames import is_not_blank, may_have_frames, seek_not_blank
@@ -57,6 +57,8 @@ from imagesearch.embedding.decoding.transforms import (
 
 _JPEG = b"\xff\xd8\xff"
 BeforePixels: TypeAlias = Callable[[int], None]
+Result = TypeVar("Result")
+_ZERO, _BLACK = (0.0, 0.0, 0.0), (0, 0, 0)
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", jpeg_xl.FORMAT)
 # To be raised when this module accepts more files: rejected images are then processed again.
@@ -102,11 +104,26 @@ def decode(
     With `details`, also extract the image details. `before_pixels` is called with the expected
     memory in bytes before pixels are decoded. Raises UnreadableImage for any invalid file.
     """
-    limits = limits or DecodingLimits()
+    accepted = limits or DecodingLimits()
+    return _attempt(
+        lambda file: _decode(file, preprocessing, before_pixels, details, accepted), data
+    )
+
+
+def preview(data: bytes, longest_side: int, before_pixels: BeforePixels = lambda _: None) -> bytes:
+    """A WebP file of the upright image, at most `longest_side` pixels wide and high.
+
+    Raises UnreadableImage for any invalid file.
+    """
+    return _attempt(lambda file: _preview(file, longest_side, before_pixels), data)
+
+
+def _attempt(work: Callable[[bytes], Result], data: bytes) -> Result:
+    """The result of `work` on a file; raises UnreadableImage for any error of a parser."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _decode(data, preprocessing, before_pixels, details, limits)
+            return work(data)
         except UnreadableImage:
             raise
         except MemoryError as error:
@@ -117,7 +134,7 @@ def decode(
             ) from error
         except Exception as error:  # the parsers raise nearly every class there is
             if stripped := exif.without_exif(data):
-                return decode(stripped, preprocessing, before_pixels, details, limits)
+                return _attempt(work, stripped)
             raise UnreadableImage(
                 f"the image is damaged or truncated: {error or type(error).__name__}",
                 "check that it opens in an image viewer, and save it again",
@@ -132,17 +149,9 @@ def _decode(
     details: DetailOptions | None,
     limits: DecodingLimits,
 ) -> Picture:
-    if len(data) > limits.file_bytes:
-        raise UnreadableImage(
-            f"the file has {len(data):,} bytes, over the limit of {limits.file_bytes:,}",
-            "send a smaller copy of the image",
-            code="image_too_large",
-        )
-    loaded = Loader(data, preprocessing, limits, before_pixels).load()
+    loaded = _loaded(data, preprocessing, limits, before_pixels)
     image, visible = loaded.image, loaded.visible
     orientation = exif.orientation(image)
-    image.info["icc_profile"] = declared_profile(image, data)
-    to_srgb(image)
     raw = camera_raw.raw_info(image)
     return Picture(
         tensor(_square(image, visible, orientation, preprocessing), preprocessing),
@@ -151,7 +160,32 @@ def _decode(
         exif.taken_at(image),
         extract_details(image, visible, orientation, details) if details else None,
         loaded.truncated,
+        exif.taken_offset(image),
     )
+
+
+def _preview(data: bytes, longest_side: int, before_pixels: BeforePixels) -> bytes:
+    # As for a model with half of that input, for which a JPEG is decoded at twice its size.
+    half = Preprocessing(longest_side // 2, "pad", "bicubic", _ZERO, _ZERO, _BLACK)
+    loaded = _loaded(data, half, DecodingLimits(), before_pixels)
+    orientation = exif.orientation(loaded.image)
+    return webp(scaled(loaded.image, loaded.visible, orientation, longest_side))
+
+
+def _loaded(
+    data: bytes, preprocessing: Preprocessing, limits: DecodingLimits, before_pixels: BeforePixels
+) -> Loaded:
+    """The loaded frame in sRGB."""
+    if len(data) > limits.file_bytes:
+        raise UnreadableImage(
+            f"the file has {len(data):,} bytes, over the limit of {limits.file_bytes:,}",
+            "send a smaller copy of the image",
+            code="image_too_large",
+        )
+    loaded = Loader(data, preprocessing, limits, before_pixels).load()
+    loaded.image.info["icc_profile"] = declared_profile(loaded.image, data)
+    to_srgb(loaded.image)
+    return loaded
 
 
 def _square(

@@ -58,6 +58,17 @@ def taken_at(image: Image.Image) -> datetime | None:
         return None
 
 
+def taken_offset(image: Image.Image) -> str | None:
+    """OffsetTimeOriginal, the UTC offset of DateTimeOriginal, as `+02:00`."""
+    try:
+        tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        offset = _offset(tags.get(ExifTags.Base.OffsetTimeOriginal))
+        minutes = round(offset.utcoffset(None).total_seconds() / 60)
+    except Exception:  # as above; a missing tag is the usual case
+        return None
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
 def without_exif(data: bytes) -> bytes | None:
     """An AVIF or HEIF file whose EXIF item is disabled; None if it has none.
 

@@ -11,11 +11,11 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Generic, TypeVar
 
 from imagesearch.domain.deadline import TimeLeft, current_time_left, is_query
 from imagesearch.domain.errors import (
@@ -113,20 +113,36 @@ class DecoderPool:
             images = list(images)
             budget = CpuBudget(cpu_seconds(sum(map(len, images))))
 
+        head = {
+            "preprocessing": preprocessing.as_json(),
+            "details": asdict(details) if details else None,
+        }
+
         def decode(data: bytes) -> Picture | UnreadableImage:
             cost = DecodingCost.of_query(len(data)) if of_query else DecodingCost()
-            work = Work(data, preprocessing, details, budget.limited(cost))
+            work = Work(data, head, protocol.read_picture, budget.limited(cost))
             return self._decode(work, budget, time_left)
 
         return map_ordered(self._threads, decode, images, self._processes + _PREFETCH)
+
+    def preview(self, data: bytes, longest_side: int) -> bytes:
+        """A WebP file of the image, at most `longest_side` pixels wide and high.
+
+        Raises UnreadableImage; OutOfTime at the deadline of the caller.
+        """
+        work = Work(data, {"preview": longest_side}, lambda message: message.body, DecodingCost())
+        result = self._decode(work, CpuBudget(math.inf), current_time_left())
+        if isinstance(result, UnreadableImage):
+            raise result
+        return result
 
     def close(self) -> None:
         """Stop the idle processes; the next image starts new ones."""
         _stop(self._idle)
 
     def _decode(
-        self, work: Work, budget: CpuBudget, time_left: TimeLeft
-    ) -> Picture | UnreadableImage:
+        self, work: Work[Result], budget: CpuBudget, time_left: TimeLeft
+    ) -> Result | UnreadableImage:
         limit = DecodingTime(self._seconds, time_left)
         death = DecoderDied()
         for _ in range(_MAX_ATTEMPTS):
@@ -138,7 +154,7 @@ class DecoderPool:
             except CpuTimeExceeded:
                 process.stop()
                 budget.spend(work.cost.cpu_seconds)
-                return _too_much_cpu(work)
+                return _too_much_cpu(work.cost, len(work.data))
             except DecoderTimedOut:
                 process.stop()
                 if time_left() <= _DEADLINE_TOLERANCE:
@@ -185,10 +201,10 @@ def _out_of_time() -> OutOfTime:
     )
 
 
-def _too_much_cpu(work: Work) -> UnreadableImage:
+def _too_much_cpu(cost: DecodingCost, size: int) -> UnreadableImage:
     return UnreadableImage(
-        f"decoding takes more than {work.cost.cpu_seconds:.3g} seconds of CPU time, the limit for"
-        f" this file of {len(work.data):,} bytes",
+        f"decoding takes more than {cost.cpu_seconds:.3g} seconds of CPU time, the limit for"
+        f" this file of {size:,} bytes",
         "save the image again with an image editor, or send fewer images in one request",
         code="decoder_timeout",
     )
@@ -212,12 +228,12 @@ class CpuTimeExceeded(DecoderDied):
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A file to decode, and what that may cost."""
+class Work(Generic[Result]):
+    """A file, what to make of it, the conversion of the response, and what that may cost."""
 
     data: bytes
-    preprocessing: Preprocessing
-    details: DetailOptions | None
+    head: Mapping[str, object]
+    read: Callable[[protocol.WorkerMessage], Result]
     cost: DecodingCost
 
 
@@ -291,30 +307,31 @@ class DecoderProcess:
 
     def decode(
         self,
-        work: Work,
+        work: Work[Result],
         limit: DecodingTime,
         budget: CpuBudget,
         large_bytes: int,
         turn: threading.Lock,
-    ) -> Picture | UnreadableImage:
+    ) -> Result | UnreadableImage:
         """Decode a file within `limit`, at the expense of `budget`; raises DecoderDied.
 
         An image with an expected memory above `large_bytes` is decoded while `turn` is held.
         """
         head = {
-            "preprocessing": work.preprocessing.as_json(),
+            **work.head,
             "seconds": limit.timer,
             "cpu_seconds": work.cost.cpu_seconds,
             "memory_bytes": work.cost.memory_bytes,
             "large_bytes": large_bytes,
-            "details": asdict(work.details) if work.details else None,
         }
         response = self._request(head, work.data)
         while "large" in response.head:
             response = self._large(limit, turn)
         try:
             budget.spend(float(response.head["cpu_seconds"]))
-            return _result(response)
+            if "error" in response.head:
+                return UnreadableImage(*response.head["error"])
+            return work.read(response)
         except (KeyError, TypeError, ValueError):
             # A process with corrupted memory may send an invalid response before it dies.
             self._process.kill()
@@ -392,12 +409,6 @@ def map_ordered(
     finally:
         for future in pending:
             future.cancel()
-
-
-def _result(response: protocol.WorkerMessage) -> Picture | UnreadableImage:
-    if "error" in response.head:
-        return UnreadableImage(*response.head["error"])
-    return protocol.read_picture(response)
 
 
 def _environment() -> dict[str, str]:

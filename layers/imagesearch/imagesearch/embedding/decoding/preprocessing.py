@@ -73,6 +73,7 @@ class Picture:
     taken_at: datetime | None = None
     details: Details | None = None
     truncated: bool = False
+    taken_offset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from imagesearch.domain.images import Details
 from imagesearch.embedding.decoding.preprocessing import Picture
 
 _LENGTHS = struct.Struct("<IQ")
+# The details that are files.
+_FILES = ("thumbnail", "large_thumbnail")
 
 
 class WorkerMessage(NamedTuple):
@@ -48,20 +50,26 @@ def _exactly(stream: IO[bytes], length: int) -> bytes:
     return data
 
 
+def preview_message(webp: bytes) -> WorkerMessage:
+    """The message for a preview, whose body is the file."""
+    return WorkerMessage({"preview": len(webp)}, webp)
+
+
 def picture_message(picture: Picture) -> WorkerMessage:
-    """The message for a decoded image; the body is the tensor followed by the thumbnail."""
+    """The message for a decoded image; the body is the tensor followed by the thumbnails."""
     details = picture.details
     head = {
         "picture": [picture.width, picture.height, picture.content_type],
         "taken_at": picture.taken_at.isoformat() if picture.taken_at else None,
+        "taken_offset": picture.taken_offset,
         "truncated": picture.truncated,
         "shape": picture.pixels.shape,
-        "details": asdict(details) | {"thumbnail": details.thumbnail is not None}
+        "details": asdict(details) | {name: _length(getattr(details, name)) for name in _FILES}
         if details
         else None,
     }
-    thumbnail = (details and details.thumbnail) or b""
-    return WorkerMessage(head, picture.pixels.tobytes() + thumbnail)
+    files = [getattr(details, name) or b"" for name in _FILES] if details else []
+    return WorkerMessage(head, b"".join((picture.pixels.tobytes(), *files)))
 
 
 def read_picture(message: WorkerMessage) -> Picture:
@@ -73,10 +81,21 @@ def read_picture(message: WorkerMessage) -> Picture:
     width, height, content_type = head["picture"]
     taken_at = datetime.fromisoformat(head["taken_at"]) if head["taken_at"] else None
     details = _details(head["details"], body[pixels.nbytes :])
-    return Picture(pixels, width, height, content_type, taken_at, details, head["truncated"])
+    truncated, offset = head["truncated"], head["taken_offset"]
+    return Picture(pixels, width, height, content_type, taken_at, details, truncated, offset)
 
 
-def _details(fields: dict[str, Any] | None, thumbnail: bytes) -> Details | None:
+def _length(file: bytes | None) -> int | None:
+    return None if file is None else len(file)
+
+
+def _details(fields: dict[str, Any] | None, files: bytes) -> Details | None:
+    """The details; `files` are those of `_FILES` that are not None, one after the other."""
     if not fields:
         return None
-    return Details(**{**fields, "thumbnail": thumbnail if fields["thumbnail"] else None})
+    content: dict[str, bytes | None] = {}
+    for name in _FILES:
+        length = fields[name]
+        content[name] = None if length is None else files[:length]
+        files = files[length or 0 :]
+    return Details(**{**fields, **content})

@@ -20,8 +20,10 @@ Decode: TypeAlias = Callable[
     [bytes, Preprocessing, Callable[[int], None], DetailOptions | None], Picture
 ]
 
+MakePreview: TypeAlias = Callable[[bytes, int, Callable[[int], None]], bytes]
 
-def serve(decode: Decode, name: str) -> None:
+
+def serve(decode: Decode, name: str, preview: MakePreview | None = None) -> None:
     """Respond to requests; SIGALRM or SIGPROF ends this process at the time limit of a file."""
     requests, responses = _private_pipes()
     with contextlib.suppress(EOFError, BrokenPipeError):
@@ -30,13 +32,18 @@ def serve(decode: Decode, name: str) -> None:
         protocol.send(responses, {"decoder": name})
         while True:
             head, data = protocol.receive(requests)
-            _respond(decode, head, data, requests, responses)
+            _respond(decode, preview, head, data, requests, responses)
     # A normal exit would flush a partly written response, which raises again.
     os._exit(0)
 
 
 def _respond(
-    decode: Decode, head: dict[str, Any], data: bytes, requests: IO[bytes], responses: IO[bytes]
+    decode: Decode,
+    preview: MakePreview | None,
+    head: dict[str, Any],
+    data: bytes,
+    requests: IO[bytes],
+    responses: IO[bytes],
 ) -> None:
     def wait_if_large(needed: int) -> None:
         """Let the parent serialize the decoding of large images; the timer stops meanwhile.
@@ -59,16 +66,19 @@ def _respond(
     _alarm(head["seconds"])
     _cpu_alarm(head["cpu_seconds"])
     try:
-        preprocessing = Preprocessing.from_json(head["preprocessing"])
-        details = DetailOptions(**head["details"]) if head["details"] else None
-        picture = decode(data, preprocessing, wait_if_large, details)
+        if preview and "preview" in head:
+            message = protocol.preview_message(preview(data, head["preview"], wait_if_large))
+        else:
+            preprocessing = Preprocessing.from_json(head["preprocessing"])
+            details = DetailOptions(**head["details"]) if head["details"] else None
+            picture = decode(data, preprocessing, wait_if_large, details)
+            message = protocol.picture_message(picture)
     except UnreadableImage as error:
         _stop_alarms()
         rejected = {"error": [error.message, error.hint, error.code]}
         protocol.send(responses, rejected | {"cpu_seconds": time.process_time() - started})
     else:
         _stop_alarms()
-        message = protocol.picture_message(picture)
         used = {"cpu_seconds": time.process_time() - started}
         protocol.send(responses, message.head | used, message.body)
 
@@ -113,6 +123,6 @@ def _stop_alarms() -> None:
 
 
 if __name__ == "__main__":
-    from imagesearch.embedding.decoding.decoder import decode, decoder_name
+    from imagesearch.embedding.decoding.decoder import decode, decoder_name, preview
 
-    serve(decode, decoder_name())
+    serve(decode, decoder_name(), preview)
