@@ -23,6 +23,7 @@ from tests.integration.conftest import NOBODY
 from tests.support.aws.cloud import BUCKET, REGION
 from tests.support.aws.lambda_service import LambdaService
 from tests.support.servers.wsgi_server import wsgi_server
+from tests.support.waiting import PATIENCE_SECONDS
 
 KEY = "the key"
 MINE = "mine/panda.webp"
@@ -94,7 +95,8 @@ COUNTS = [{"counts": {"compared": 8}}, {"counts": {"listed": 2}}]
 def stack(aws, cloud) -> str:
     """A stack whose state machine ends at once: its states are tested in commands/."""
     executing = {"stepfunctions": {"execute_state_machine": True}}
-    httpx.post(f"{aws}/moto-api/config", json=executing).raise_for_status()
+    answer = httpx.post(f"{aws}/moto-api/config", json=executing, timeout=PATIENCE_SECONDS)
+    answer.raise_for_status()
     states, cloudformation = (
         boto3.client(service, region_name=REGION, endpoint_url=aws, **NOBODY)
         for service in ("stepfunctions", "cloudformation")

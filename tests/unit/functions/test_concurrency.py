@@ -13,7 +13,7 @@ import pytest
 
 from functions.search.handler import KeyScopes, make_handler
 from functions.search.request_log import RequestLog
-from imagesearch.access import Scope, ScopedIndex
+from imagesearch.access import KeyBindings, Scope, ScopedIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.search.searcher import Searcher
 from tests.support.fakes import picture
@@ -48,7 +48,7 @@ def handler(dependencies, index, texts, images, logger, metrics, fill):
     def within(scope):
         return replace(dependencies, searcher=Searcher(ScopedIndex(index, scope), texts, images))
 
-    scopes = KeyScopes({"bound": BOUND}, within)
+    scopes = KeyScopes(KeyBindings({"bound": BOUND, "free": None}), within)
     return make_handler(dependencies, RequestLog(logger, metrics), ORIGIN, scopes)
 
 
