@@ -96,6 +96,7 @@ def indexer(
         ),
         sources=_content_sources(settings),
         force=force,
+        index_name=index_name(settings),
     )
 
 

@@ -73,7 +73,7 @@ INVALID_RECORD = (ValueError, TypeError, OverflowError, sqlite3.DataError, sqlit
 AFTER_EVERY_ID = "~"
 # A hit that is overwritten while it is fetched repeats the search, this often.
 MAX_ROUNDS = 5
-ENTRY_FIELDS = ("bucket", "key", "status", "etag", "indexed_at")
+ENTRY_FIELDS = ("bucket", "key", "status", "etag", "indexed_at", "last_modified")
 ENTRIES_PER_PAGE, KEYS_PER_SAMPLE = 4096, 10_000
 LINK_FIELDS = ("id", "key", "sha256", "neighbours")
 
@@ -220,9 +220,9 @@ class SqliteIndex:
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(statement, (*position, ENTRIES_PER_PAGE)).fetchall()
-            for _, bucket, key, status, etag, indexed_at in rows:
+            for _, bucket, key, status, etag, *times in rows:
                 ref = ImageRef(bucket, key)
-                yield IndexEntry(ref, Status(status), etag, datetime.fromisoformat(indexed_at))
+                yield IndexEntry(ref, Status(status), etag, *map(datetime.fromisoformat, times))
             if len(rows) < ENTRIES_PER_PAGE:
                 return
             position = rows[-1][2], rows[-1][0]
