@@ -1,6 +1,6 @@
 """Runs the benchmarks, or those named, and prints their tables.
 
-`scale` takes an hour and runs only if it is named.
+`scale` and `ingest` take long and run only if they are named.
 
 python -m benchmarks [NAME...]
 """
@@ -8,7 +8,7 @@ python -m benchmarks [NAME...]
 import sys
 from collections.abc import Callable
 
-from benchmarks import duplicates, functions, labels, opensearch, scale, sqlite
+from benchmarks import duplicates, functions, ingest, labels, opensearch, scale, sqlite
 from benchmarks.clip import compare
 from benchmarks.costs import drift, tables
 from benchmarks.learning import runner as learning
@@ -36,6 +36,10 @@ def _scale() -> None:
     show(f"{scale.TITLE}, {describe()}", scale.measure())
 
 
+def _ingest() -> None:
+    show(f"{ingest.TITLE}, {describe()}", ingest.measure())
+
+
 def _labels() -> None:
     show(f"{labels.TITLE}, {describe()}", labels.measure())
 
@@ -57,10 +61,11 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "duplicates": _duplicates,
     "clip": compare.show,
     "scale": _scale,
+    "ingest": _ingest,
     "costs": _costs,
     "learning": learning.show,
 }
-NAMED_ONLY = {"scale"}
+NAMED_ONLY = {"scale", "ingest"}
 
 
 def main() -> None:
