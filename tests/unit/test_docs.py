@@ -119,7 +119,8 @@ def test_the_reference_is_up_to_date() -> None:
 
 def test_the_changelog_begins_with_the_version_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    [newest, *_] = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    changes = (ROOT / "CHANGELOG.md").read_text().replace("## Unreleased\n", "")
+    [newest, *_] = re.findall(r"^## (\S+)", changes, re.MULTILINE)
     assert newest == project["version"]
 
 

@@ -36,13 +36,14 @@ def opensearch_cluster() -> Iterator[list[OpenSearchServer]]:
             }
             nodes.append(OpenSearchServer(folder, java_options=SHORT_LIVED, settings=settings))
         Path(parent).chmod(0o755)
-        try:
-            with ThreadPoolExecutor(NODES) as threads:  # the first one waits for a second one
+        # The first one waits for a second one. A node ends with the thread that started it.
+        with ThreadPoolExecutor(NODES) as threads:
+            try:
                 list(threads.map(OpenSearchServer.start, nodes))
-            yield nodes
-        finally:
-            for node in nodes:
-                node.kill()
+                yield nodes
+            finally:
+                for node in nodes:
+                    node.kill()
 
 
 @contextmanager
