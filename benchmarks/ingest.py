@@ -39,7 +39,8 @@ import os, time, boto3
 from functions.index_images.app import handler
 from local.lambda_runtime import LambdaContext
 sqs, url = boto3.client("sqs"), os.environ["QUEUE_URL"]
-while True:
+parent = os.getppid()
+while os.getppid() == parent:
     found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     if not found:
         time.sleep(0.2)

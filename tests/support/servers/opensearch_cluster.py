@@ -73,11 +73,18 @@ def _accept(listener: socket.socket, ports: Iterator[int], servers: int) -> None
         for port in itertools.islice(ports, servers):
             with suppress(OSError):
                 server = socket.create_connection(("127.0.0.1", port))
-                for source, target in ((client, server), (server, client)):
-                    threading.Thread(target=_copy, args=(source, target), daemon=True).start()
+                threading.Thread(target=_relay, args=(client, server), daemon=True).start()
                 break
         else:
             client.close()
+
+
+def _relay(client: socket.socket, server: socket.socket) -> None:
+    with client, server:
+        answers = threading.Thread(target=_copy, args=(server, client), daemon=True)
+        answers.start()
+        _copy(client, server)
+        answers.join()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
