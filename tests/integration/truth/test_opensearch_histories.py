@@ -4,6 +4,7 @@ import os
 import tempfile
 import time
 import uuid
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +26,7 @@ STEPS = 25
 KILLS = 5
 PATIENCE_SECONDS = 0.3
 SETTINGS = settings(
-    max_examples=HISTORIES,
+    max_examples=max(1, HISTORIES),
     stateful_step_count=STEPS,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     report_multiple_bugs=False,
@@ -60,10 +61,14 @@ def server():
 
 
 class OverOpenSearch(History):
-    """A history over `server`, whose requests go through `proxy`; `kills` counts down."""
+    """A history over `server`, whose requests go through `proxy`; `kills` counts down.
+
+    The server ends with the thread that starts it: `thread` lasts longer than a request.
+    """
 
     server: OpenSearchServer
     proxy: Proxy
+    thread: Executor
     kills = KILLS
 
     def make_world(self):
@@ -103,7 +108,7 @@ class OverOpenSearch(History):
         if kind == "kill" and type(self).kills:
             type(self).kills -= 1
             self.server.kill()
-            self.server.start()
+            self.thread.submit(self.server.start).result()
         raise ConnectionAbortedError
 
     @rule(on=st.booleans())
@@ -128,8 +133,9 @@ class OverOpenSearch(History):
 
 
 def test_any_history_ends_equal_on_a_real_server(server):
-    with opensearch_proxy(server.url) as proxy:
-        machine = type("Machine", (OverOpenSearch,), {"server": server, "proxy": proxy})
+    with opensearch_proxy(server.url) as proxy, ThreadPoolExecutor(1) as thread:
+        parts = {"server": server, "proxy": proxy, "thread": thread}
+        machine = type("Machine", (OverOpenSearch,), parts)
         run_state_machine_as_test(machine, settings=SETTINGS)
 
 
