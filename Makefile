@@ -17,7 +17,7 @@ SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Without compiled files, each test process rewrites the assertions of all tests (10 s of CPU).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test check check-code check-tests audit bench fuzz load build deploy lint lint-template release sbom setup setup-audit setup-quantize setup-sam setup-test lock opensearch screenshots docs
+.PHONY: help run test audit bench build chaos check check-code check-tests deploy docs fuzz lint lint-template load lock opensearch release sbom screenshots setup setup-audit setup-quantize setup-sam setup-test
 .DEFAULT_GOAL := run
 
 # A stamp newer than its list means that the list is installed.
@@ -66,6 +66,14 @@ setup-test: .venv/test.stamp .venv-sam/stamp  ## Install the test dependencies
 
 test: setup-test  ## Run all tests
 	@$(BIN)/python -m pytest $(SPREAD)
+
+# Histories in memory and on a real OpenSearch; about 10 minutes on two idle cores.
+HISTORIES ?= 2000
+OPENSEARCH_HISTORIES ?= 100
+chaos: .venv/test.stamp  ## Run generated histories with faults, and a cluster with a killed node
+	@CHAOS=1 CHAOS_HISTORIES=$(HISTORIES) CHAOS_OPENSEARCH_HISTORIES=$(OPENSEARCH_HISTORIES) \
+		$(BIN)/python -m pytest $(SPREAD) tests/integration/truth tests/integration/faults \
+		tests/contract/test_memory_s3.py
 
 check: .venv/test.stamp  ## Run linters, type checks, the import rule and fast tests
 	@$(MAKE) --no-print-directory -j2 check-code check-tests

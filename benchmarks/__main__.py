@@ -1,7 +1,7 @@
 """Runs the benchmarks, or those named, and prints their tables.
 
-`scale` takes an hour, `fuzz` half of one, and `load` minutes of an idle machine: they run only if
-they are named.
+`scale` takes an hour, `fuzz` half of one, `ingest` and `load` minutes of an idle machine: they run
+only if they are named.
 
 python -m benchmarks [NAME...]
 """
@@ -9,7 +9,7 @@ python -m benchmarks [NAME...]
 import sys
 from collections.abc import Callable
 
-from benchmarks import duplicates, functions, fuzz, labels, load, opensearch, scale, sqlite
+from benchmarks import duplicates, functions, fuzz, ingest, labels, load, opensearch, scale, sqlite
 from benchmarks.clip import compare
 from benchmarks.costs import drift, tables
 from benchmarks.learning import runner as learning
@@ -41,6 +41,10 @@ def _load() -> None:
     show(f"{load.TITLE}, {describe()}", load.measure())
 
 
+def _ingest() -> None:
+    show(f"{ingest.TITLE}, {describe()}", ingest.measure())
+
+
 def _labels() -> None:
     show(f"{labels.TITLE}, {describe()}", labels.measure())
 
@@ -67,11 +71,12 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "clip": compare.show,
     "scale": _scale,
     "load": _load,
+    "ingest": _ingest,
     "costs": _costs,
     "fuzz": _fuzz,
     "learning": learning.show,
 }
-NAMED_ONLY = {"scale", "fuzz", "load"}
+NAMED_ONLY = {"scale", "fuzz", "ingest", "load"}
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ SETTINGS = {
     "rest.action.multi.allow_explicit_index": "false",
     "cluster.routing.allocation.disk.threshold_enabled": "false",
 }
+NO_SETTINGS: Mapping[str, str] = {}
 LOGGING = """\
 status = error
 appender.console.type = Console
@@ -90,14 +91,22 @@ def _major_version(home: Path) -> int:
 
 
 def start(
-    version: str, port: int, folder: Path, log: Path, java_options: str = ""
+    version: str,
+    port: int,
+    folder: Path,
+    log: Path,
+    java_options: str = "",
+    settings: Mapping[str, str] = NO_SETTINGS,
 ) -> "subprocess.Popen[bytes]":
-    """Start a server on the files in `folder`; in Docker they end with it. Raises CannotStart."""
+    """Start a server on the files in `folder`; in Docker they end with it. Raises CannotStart.
+
+    `settings` replace those of a single node; nodes of a cluster need Java.
+    """
     java_options = f"{HEAP} {java_options}".strip()
     java = find_java_home(MIN_JAVA_VERSION) if shutil.which("mvn") else None
     if java:
-        return _start_java(unpacked(version), java, port, folder, log, java_options)
-    if _docker_runs():
+        return _start_java(unpacked(version), java, port, folder, log, java_options, settings)
+    if _docker_runs() and not settings:
         return run(_docker_command(version, port, java_options), dict(os.environ), log, user=None)
     raise CannotStart(
         f"OpenSearch needs Java {MIN_JAVA_VERSION} or newer (JAVA_HOME) and Maven (`mvn` on PATH),"
@@ -106,9 +115,15 @@ def start(
 
 
 def _start_java(
-    home: Path, java: Path, port: int, folder: Path, log: Path, java_options: str
+    home: Path,
+    java: Path,
+    port: int,
+    folder: Path,
+    log: Path,
+    java_options: str,
+    settings: Mapping[str, str],
 ) -> "subprocess.Popen[bytes]":
-    _configure(home, port, folder)
+    _configure(home, port, folder, settings)
     user = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
     if user:
         for path in (folder, *folder.rglob("*")):
@@ -123,7 +138,7 @@ def _start_java(
     return run(["bash", str(home / "bin" / "opensearch")], environment, log, user)
 
 
-def _configure(home: Path, port: int, folder: Path) -> None:
+def _configure(home: Path, port: int, folder: Path, more: Mapping[str, str]) -> None:
     """Write the distribution's configuration with every output file below `folder`."""
     config = folder / "config"
     shutil.copytree(home / "config", config, dirs_exist_ok=True)
@@ -134,6 +149,7 @@ def _configure(home: Path, port: int, folder: Path) -> None:
         "transport.port": "0",
         "path.data": str(folder / "data"),
         "path.logs": str(folder / "logs"),
+        **more,
     }
     lines = [f'{name}: "{value}"\n' for name, value in settings.items()]
     (config / "opensearch.yml").write_text("".join(lines))
@@ -195,19 +211,28 @@ class OpenSearchServer:
     """A server with a data folder and a port, which it keeps over a restart."""
 
     def __init__(
-        self, folder: Path, version: str = VERSION, port: int = 0, java_options: str = ""
+        self,
+        folder: Path,
+        version: str = VERSION,
+        port: int = 0,
+        java_options: str = "",
+        settings: Mapping[str, str] = NO_SETTINGS,
     ) -> None:
+        """`settings` replace those of a single node."""
         self.folder = folder
         self._version = version
         self._java_options = java_options
-        self._port = port or _free_port()
+        self._settings = settings
+        self._port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         """Start the server, and wait until it responds. Raises CannotStart."""
         log = self.folder / "server.log"
-        self._process = start(self._version, self._port, self.folder, log, self._java_options)
+        self._process = start(
+            self._version, self._port, self.folder, log, self._java_options, self._settings
+        )
         _wait_until_ready(self.url, self._process, log)
 
     @property
@@ -245,7 +270,8 @@ def running_server(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of this machine that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -166,7 +166,7 @@ class FakeIndex:
     def list_entries(self, *, after: str = "") -> Iterator[IndexEntry]:
         for each in sorted(self._selected(ALL_DOCUMENTS), key=lambda each: (_key(each), each.id)):
             if _key(each) > after.encode():
-                yield IndexEntry(each.ref, each.status, each.etag, each.indexed_at)
+                yield each.entry
 
     def keys_of_ids(self, prefix: str) -> list[str]:
         documents = sorted(self._selected(ALL_DOCUMENTS), key=_key)

@@ -100,6 +100,7 @@ def indexer(
         ),
         sources=_content_sources(settings),
         force=force,
+        index_name=index_name(settings),
     )
 
 

@@ -151,7 +151,9 @@ class Many:
 
     def list_entries(self, *, after=""):
         for number in range(self._images):
-            yield self._counted(LivingEntry(ref(f"{number:06}.png"), Status.INDEXED, "etag", START))
+            yield self._counted(
+                LivingEntry(ref(f"{number:06}.png"), Status.INDEXED, "etag", START, START)
+            )
 
     def _counted(self, made):
         self._made += 1

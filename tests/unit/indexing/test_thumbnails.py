@@ -7,6 +7,7 @@ import pytest
 
 from imagesearch.domain.storage_keys import large_thumbnail_key
 from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.thumbnail_cleanup import MINIMUM_AGE, ThumbnailCleanup
 from tests.support.fakes import START, FakeDerived, FakeImages, picture, ref
 from tests.support.outcomes import process
 
@@ -129,19 +130,33 @@ def test_a_thumbnail_that_cannot_be_written_fails_only_its_image(indexer, store,
     assert len(named()) == 1
 
 
-@pytest.mark.parametrize("gone", [True, False])
-def test_a_failed_deletion_of_a_thumbnail_is_retried(indexer, store, derived, named, gone):
+def test_a_thumbnail_that_cannot_be_replaced_is_replaced_by_the_retry(
+    indexer, store, derived, named
+):
     store.put("a.png", picture("a cat"))
     process(indexer, "a.png")
-    if gone:
-        store.delete("a.png")
-    else:
-        store.put("a.png", picture("a dog"))
+    store.put("a.png", picture("a dog"))
     derived.unavailable = "thumbnails/"
     assert process(indexer, "a.png") == {"a.png": "failed"}
     derived.unavailable = None
-    assert process(indexer, "a.png") == {"a.png": "deleted" if gone else "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "indexed"}
     assert sorted(derived.files) == named()
+
+
+def test_a_thumbnail_that_cannot_be_deleted_is_deleted_by_the_cleanup(
+    indexer, store, index, derived, named
+):
+    """The record is deleted at once: searches do not find the image any more."""
+    store.put("a.png", picture("a cat"))
+    process(indexer, "a.png")
+    store.delete("a.png")
+    derived.unavailable = "thumbnails/"
+    assert process(indexer, "a.png") == {"a.png": "deleted"}
+    derived.unavailable = None
+    assert len(derived.files) == 1
+    cleanup = ThumbnailCleanup(derived, lambda: [index], lambda: START + 2 * MINIMUM_AGE)
+    assert cleanup.clean_up("", lambda: False).deleted == 1
+    assert sorted(derived.files) == named() == []
 
 
 def test_a_worker_with_a_conflict_leaves_and_removes_no_thumbnail(store, index, derived, named):
@@ -170,9 +185,7 @@ def test_workers_that_read_the_same_state_share_one_thumbnail(store, index, deri
     assert len(named()) == 1
 
 
-def test_a_thumbnail_removed_for_an_abandoned_deletion_is_created_again(
-    store, index, derived, named
-):
+def test_the_thumbnail_of_an_abandoned_deletion_is_kept(store, index, derived, named):
     """The same object is restored between the head request and the write."""
     indexer = Indexer(store, index, FakeImages(), derived=derived)
     other = Indexer(store, index, FakeImages(), derived=derived)
@@ -185,7 +198,7 @@ def test_a_thumbnail_removed_for_an_abandoned_deletion_is_created_again(
         assert process(other, "a.png") == {"a.png": "updated"}
 
     index.before_write.then(come_back)
-    assert process(indexer, "a.png") == {"a.png": "indexed"}
+    assert process(indexer, "a.png") == {"a.png": "unchanged"}
     assert sorted(derived.files) == named()
     assert len(named()) == 1
 

@@ -21,6 +21,7 @@ from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import Put
 from imagesearch.indexing.indexer import Indexer
+from imagesearch.settings import Settings
 from local.sync.reconcile import FolderEngine
 from local.sync.report import Report
 from local.workspace import Workspace
@@ -86,7 +87,13 @@ class Library:
         report = Report()
         indexer = Indexer(self.store, self.index, self.images, force=force)
         workspace = Workspace(self.folder, self.directory)
-        settings: Any = None
+        settings = Settings.from_environment(
+            {
+                "BUCKET": self.folder.as_uri(),
+                "INDEX_URL": f"sqlite://{self.directory}/index.db",
+                "MODEL_URI": "fake",
+            }
+        )
         engine = FolderEngine(workspace, settings, self.store, self.index, indexer)
         for _ in engine.reconcile(report, Console(quiet=True), lambda _: forget):
             pass

@@ -337,7 +337,7 @@ def test_tuning_reads_feedback_and_writes_adapters(allowed):
         ),
         "ListFeedback": (["s3:ListBucket"], [{"Fn::GetAtt": ["DerivedBucket", "Arn"]}]),
     }
-    others = {"ReadModel", "ReadFetchedModel", "WriteLog", "Trace"}
+    others = {"ReadModel", "ReadFetchedModel", "WriteLog", "UseKey", "Trace"}
     assert granted.keys() - derived.keys() == others
 
 

@@ -200,6 +200,11 @@ class Document:
             return Orientation.SQUARE
         return Orientation.LANDSCAPE if self.width > self.height else Orientation.PORTRAIT
 
+    @property
+    def entry(self) -> IndexEntry:
+        """The part that is compared with the object."""
+        return IndexEntry(self.ref, self.status, self.etag, self.indexed_at, self.last_modified)
+
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
@@ -216,6 +221,7 @@ class IndexEntry(NamedTuple):
     status: Status
     etag: str
     indexed_at: datetime
+    last_modified: datetime
 
 
 class Linked(NamedTuple):

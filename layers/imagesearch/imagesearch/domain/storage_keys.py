@@ -13,13 +13,13 @@ SEARCHES = "searches/"
 ADAPTERS = "adapters/"
 
 
-def thumbnail_key(ref: ImageRef, sha256: str, version: object) -> str:
-    """The thumbnail of an image with these bytes, created for the write that expects `version`.
+def thumbnail_key(ref: ImageRef, sha256: str, write: object) -> str:
+    """The thumbnail of an image with these bytes; `write` has an index and an expected version.
 
     A version is never reused. Different documents therefore never share a thumbnail, and one can
     be deleted without checking the others; repeating a write creates the same key.
     """
-    digest = hashlib.sha256(f"{sha256} {version}".encode()).hexdigest()[:32]
+    digest = hashlib.sha256(f"{sha256} {write}".encode()).hexdigest()[:32]
     return f"{THUMBNAILS}{ref.id}/{digest}.webp"
 
 

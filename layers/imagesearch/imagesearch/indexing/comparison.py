@@ -6,11 +6,14 @@ is a reason to process a key, never proof that the index is wrong.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from imagesearch.domain.images import ImageRef, IndexEntry, ObjectState
 from imagesearch.domain.ports import ImageStore, VectorIndex
+
+RESOLUTION = timedelta(seconds=1)
 
 
 class Difference(StrEnum):
@@ -60,8 +63,17 @@ class Compared(NamedTuple):
 
     @property
     def is_newer(self) -> bool:
-        """True if the object was written after its entry: its metadata may differ."""
-        return bool(self.state and self.entry and self.state.last_modified > self.entry.indexed_at)
+        """True if the object was written after its entry: its metadata may differ.
+
+        S3 rounds times down to seconds: in the second of the entry, another time is a change, too.
+        """
+        if not (self.state and self.entry):
+            return False
+        written, known = self.state.last_modified, self.entry.last_modified
+        same_second = written + RESOLUTION > self.entry.indexed_at
+        return written > self.entry.indexed_at or (
+            same_second and abs(written - known) >= RESOLUTION
+        )
 
 
 def compare(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from imagesearch.domain.errors import Unreachable
-from imagesearch.domain.images import ImageRef, IndexEntry, Status
+from imagesearch.domain.images import ImageRef, Status
 from imagesearch.domain.media_types import named_as_image
 from imagesearch.domain.ports import ImageStore, VectorIndex
 from imagesearch.indexing.comparison import Compared, compare
@@ -103,7 +103,5 @@ def _recheck(store: ImageStore, index: VectorIndex, compared: Compared) -> Compa
     ref = compared.ref
     stored = index.get([ref.id]).get(ref.id)
     document = stored.document if stored else None
-    entry = (
-        IndexEntry(ref, document.status, document.etag, document.indexed_at) if document else None
-    )
+    entry = document.entry if document else None
     return Compared(ref, store.head(ref) if ref.bucket == store.bucket else None, entry)

@@ -61,7 +61,7 @@ class Limits:
 class Retry:
     """A key to process in the next round.
 
-    `change` lists the thumbnails that were deleted and stored for a write that met a conflict.
+    `change` has the thumbnails of a write that met a conflict.
     """
 
     ref: ImageRef
@@ -83,12 +83,14 @@ class Indexer:
         linker: Linker | None = None,
         sources: Sequence[ContentSource] = (),
         force: bool = False,
+        index_name: str = "",
     ) -> None:
         """With `gps`, the index records the coordinates in an image's EXIF.
 
         Thumbnails are made if `derived` is given, duplicates are linked if `linker` is given.
         `sources` are other indexes in which records of the same bytes are looked up before a file
-        is decoded. With `force`, objects are read even if their state has not changed.
+        is decoded. With `force`, objects are read even if their state has not changed. Thumbnails
+        of indexes with different names are separate.
         """
         self._linker = linker
         self._store = store
@@ -97,7 +99,7 @@ class Indexer:
         self._limits = limits or Limits()
         self._thumbnails = Thumbnails(derived)
         self._details = DetailOptions(thumbnail=self._thumbnails.enabled, gps=gps)
-        self._planner = Planner(encoder, clock, self._details, force)
+        self._planner = Planner(encoder, clock, self._details, force, index_name)
         self._threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="store")
         self._contents = ContentPlanner(
             self._planner,
@@ -202,7 +204,7 @@ class Indexer:
         self, observed: Observed, change: ThumbnailChange
     ) -> Outcome | PlannedWrite | ExistingObject:
         self._thumbnails.discard(change, observed.document)
-        step = self._planner.decide(self._thumbnails.drop_removed_thumbnail(change, observed))
+        step = self._planner.decide(observed)
         if not isinstance(step, ExistingObject):
             return step
         if step.state.unreadable:
@@ -276,6 +278,12 @@ class Indexer:
         if not planned:
             return
         results = each_alone(self._index.write, [plan.write for plan in planned], _not_written)
+        written = [
+            plan
+            for plan, result in zip(planned, results, strict=True)
+            if result.status is WriteStatus.WRITTEN
+        ]
+        list(self._threads.map(self._thumbnails.remove_replaced, written))
         states = self._heads([plan.ref for plan in planned])
         for plan, result, state in zip(planned, results, states, strict=True):
             if result.status is WriteStatus.FAILED:

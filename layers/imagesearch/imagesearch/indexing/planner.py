@@ -123,9 +123,14 @@ class Planner:
         clock: Callable[[], datetime],
         details: DetailOptions = DetailOptions(),  # noqa: B008 - frozen
         force: bool = False,
+        index_name: str = "",
     ) -> None:
-        """With `force`, objects are read even if their state has not changed."""
+        """With `force`, objects are read even if their state has not changed.
+
+        Keys of thumbnails depend on `index_name`: versions of two indexes may be equal.
+        """
         self._force = force
+        self._index_name = index_name
         self._encoder = encoder
         self._clock = clock
         self._details = details
@@ -197,9 +202,7 @@ class Planner:
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
             contrasts=details.contrasts if details else None,
-            thumbnail=thumbnail_key(existing.ref, sha256, existing.observed.version)
-            if thumbnail
-            else no_thumbnail,
+            thumbnail=self._thumbnail_key(existing, sha256) if thumbnail else no_thumbnail,
             large_thumbnail=bool(large),
             truncated=image.truncated,
         )
@@ -231,7 +234,7 @@ class Planner:
             size=own.size,
             indexed_at=own.indexed_at,
             metadata=_metadata(known.document.exif, existing.state),
-            thumbnail=thumbnail_key(existing.ref, known.sha256, existing.observed.version)
+            thumbnail=self._thumbnail_key(existing, known.sha256)
             if thumbnail
             else ("" if has_none else None),
             large_thumbnail=bool(large),
@@ -300,6 +303,9 @@ class Planner:
         return PlannedWrite(
             observed, Touch(document, version), _outcome(document, OutcomeKind.UPDATED)
         )
+
+    def _thumbnail_key(self, existing: ExistingObject, sha256: str) -> str:
+        return thumbnail_key(existing.ref, sha256, (self._index_name, existing.observed.version))
 
     def _document(self, existing: ExistingObject) -> Document:
         return Document(

@@ -1,18 +1,20 @@
 """Stores and deletes thumbnails together with the documents that name them."""
 
-from dataclasses import dataclass, replace
+import logging
+from dataclasses import dataclass
 
 from imagesearch.domain.images import Document
 from imagesearch.domain.ports import DerivedStore, Touch
 from imagesearch.domain.storage_keys import large_thumbnail_key
-from imagesearch.indexing.planner import Observed, PlannedWrite
+from imagesearch.indexing.planner import PlannedWrite
 
 CONTENT_TYPE = "image/webp"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailChange:
-    """The keys of the thumbnails that a write deletes and stores."""
+    """The keys of the thumbnails that a write makes superfluous and of those that it names."""
 
     removed: str | None = None
     added: str | None = None
@@ -24,9 +26,9 @@ UNCHANGED = ThumbnailChange()
 class Thumbnails:
     """Manages the thumbnails in a store; does nothing without one.
 
-    A new thumbnail is stored before a document names it, and the old one is deleted before the
-    document that names it is replaced. If either step fails, the key is processed again from the
-    same state, and no thumbnail of a deleted image remains.
+    A new thumbnail is stored before a document names it, and the old one is deleted after the
+    document that names it has been replaced: a record never names a missing thumbnail, wherever
+    the process ends. Thumbnails that remain are deleted by `ThumbnailCleanup`.
     """
 
     def __init__(self, store: DerivedStore | None) -> None:
@@ -37,48 +39,49 @@ class Thumbnails:
         return self._store is not None
 
     def prepare(self, plan: PlannedWrite) -> Exception | None:
-        """Delete and store thumbnails before a write; returns the error instead of raising it.
+        """Store the thumbnail of a write before it; returns the error instead of raising it.
 
         May be called from several threads.
         """
         try:
-            change = thumbnail_change(plan)
-            if self._store and change.removed:
-                self._delete(self._store, change.removed)
-            if self._store and change.added and plan.thumbnail:
-                self._store.put(change.added, plan.thumbnail, CONTENT_TYPE)
+            added = thumbnail_change(plan).added
+            if self._store and added and plan.thumbnail:
+                self._store.put(added, plan.thumbnail, CONTENT_TYPE)
                 if plan.large_thumbnail:
-                    large = large_thumbnail_key(change.added)
+                    large = large_thumbnail_key(added)
                     self._store.put(large, plan.large_thumbnail, CONTENT_TYPE)
         except Exception as error:
             return error
         return None
 
-    def discard(self, change: ThumbnailChange, document: Document | None) -> None:
-        """Delete the thumbnail that was stored for a write that met a conflict.
+    def remove_replaced(self, plan: PlannedWrite) -> None:
+        """Delete the thumbnail that no document names after a successful write.
 
-        It is kept if the current document names it. No later write can name it, because its key
-        contains a version that is not reused. Raises Unavailable.
+        An error is logged: the record is written. May be called from several threads.
+        """
+        removed = thumbnail_change(plan).removed
+        try:
+            if self._store and removed:
+                _delete(self._store, removed)
+        except Exception as error:
+            _log.warning("a thumbnail remains until the next reconciliation: %s", error)
+
+    def discard(self, change: ThumbnailChange, document: Document | None) -> None:
+        """Delete the thumbnails of a write that met a conflict, except the one in use.
+
+        No later write can name one of them, because a key contains a version that is not reused.
+        Raises Unavailable.
         """
         named = document.thumbnail if document else None
-        if self._store and change.added and change.added != named:
-            self._delete(self._store, change.added)
+        for key in (change.removed, change.added):
+            if self._store and key and key != named:
+                _delete(self._store, key)
 
-    @staticmethod
-    def _delete(store: DerivedStore, thumbnail: str) -> None:
-        """Delete a thumbnail after the larger one, which only its key leads to."""
-        store.delete(large_thumbnail_key(thumbnail))
-        store.delete(thumbnail)
 
-    def drop_removed_thumbnail(self, change: ThumbnailChange, observed: Observed) -> Observed:
-        """The observation, without the document's thumbnail if it has been deleted."""
-        document = observed.document
-        if not (document and observed.stored and document.thumbnail):
-            return observed
-        if document.thumbnail != change.removed:
-            return observed
-        without = replace(document, thumbnail=None, large_thumbnail=False)
-        return replace(observed, stored=replace(observed.stored, document=without))
+def _delete(store: DerivedStore, thumbnail: str) -> None:
+    """Delete a thumbnail after the larger one, which only its key leads to."""
+    store.delete(large_thumbnail_key(thumbnail))
+    store.delete(thumbnail)
 
 
 def thumbnail_change(plan: PlannedWrite) -> ThumbnailChange:

@@ -11,7 +11,12 @@ import numpy as np
 
 from imagesearch.adapters.index_records import direction_json, epoch_milliseconds
 from imagesearch.adapters.opensearch.mapping import EMBEDDING, FIELDS
-from imagesearch.adapters.opensearch.records import DELETED, ENTRY_FIELDS, WITHOUT_EMBEDDING
+from imagesearch.adapters.opensearch.records import (
+    DELETED,
+    ENTRY_FIELDS,
+    ENTRY_TIMES,
+    WITHOUT_EMBEDDING,
+)
 from imagesearch.domain.filters import (
     AllOf,
     AnyOf,
@@ -155,7 +160,10 @@ def entries(after: Sequence[Any] | None) -> dict[str, Any]:
         "sort": [ascending("key"), ascending("id")],
         "size": ENTRIES_PER_PAGE,
         "_source": False,
-        "docvalue_fields": [*ENTRY_FIELDS, {"field": "indexed_at", "format": "epoch_millis"}],
+        "docvalue_fields": [
+            *ENTRY_FIELDS,
+            *({"field": name, "format": "epoch_millis"} for name in ENTRY_TIMES),
+        ],
         "track_total_hits": False,
     }
     return body | ({"search_after": list(after)} if after else {})

@@ -24,6 +24,7 @@ from imagesearch.domain.ports import Delete, Stored, Touch, Version, Write
 DELETED = "deleted"
 OBJECTS = ("metadata", "exif")
 ENTRY_FIELDS = ("bucket", "status", "etag")
+ENTRY_TIMES = ("indexed_at", "last_modified")
 WITHOUT_EMBEDDING = {"excludes": [EMBEDDING]}
 
 
@@ -43,8 +44,11 @@ def index_entry(hit: Mapping[str, Any]) -> IndexEntry:
     """From a hit sorted by key and id; doc values are lists."""
     columns = hit["fields"]
     (bucket,), (status,), (etag,) = (columns[name] for name in ENTRY_FIELDS)
-    indexed_at = EPOCH + timedelta(milliseconds=int(columns["indexed_at"][0]))
-    return IndexEntry(ImageRef(bucket, hit["sort"][0]), Status(status), etag, indexed_at)
+    indexed_at, last_modified = (
+        EPOCH + timedelta(milliseconds=int(columns[name][0])) for name in ENTRY_TIMES
+    )
+    ref = ImageRef(bucket, hit["sort"][0])
+    return IndexEntry(ref, Status(status), etag, indexed_at, last_modified)
 
 
 def embedding(source: Mapping[str, Any]) -> Embedding | None:

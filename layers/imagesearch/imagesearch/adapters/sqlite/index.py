@@ -83,7 +83,7 @@ INVALID_RECORD = (ValueError, TypeError, OverflowError, sqlite3.DataError, sqlit
 AFTER_EVERY_ID = "~"
 # A hit that is overwritten while it is fetched repeats the search, this often.
 MAX_ROUNDS = 5
-ENTRY_FIELDS = ("bucket", "key", "status", "etag", "indexed_at")
+ENTRY_FIELDS = ("bucket", "key", "status", "etag", "indexed_at", "last_modified")
 ENTRIES_PER_PAGE, KEYS_PER_SAMPLE = 4096, 10_000
 LINK_FIELDS = ("id", "key", "sha256", "neighbours")
 NO_VECTOR = StoredVector(None, None)
@@ -255,9 +255,9 @@ class SqliteIndex:
             entries = [Entry(*row[: len(Entry._fields)]) for row in rows]
             for entry, row in zip(entries, rows, strict=True):
                 if self._is_intact(entry):
-                    bucket, key, status, etag, indexed_at = row[len(Entry._fields) :]
-                    ref = ImageRef(bucket, key)
-                    yield IndexEntry(ref, Status(status), etag, datetime.fromisoformat(indexed_at))
+                    bucket, key, status, etag, *times = row[len(Entry._fields) :]
+                    moments = map(datetime.fromisoformat, times)
+                    yield IndexEntry(ImageRef(bucket, key), Status(status), etag, *moments)
             if len(rows) < ENTRIES_PER_PAGE:
                 return
             position = str(entries[-1].key), entries[-1].id
