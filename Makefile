@@ -85,7 +85,7 @@ check-code: .venv/test.stamp  ## Run linters, type checks and the import rule
 	@$(BIN)/lint-imports
 
 check-tests: .venv/test.stamp  ## Run the tests that need no process, server or model
-	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" tests/unit
+	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" --hypothesis-profile=quick tests/unit
 
 docs: .venv/test.stamp  ## Generate docs/reference/ from the code
 	@$(BIN)/python -m docs.generate_reference

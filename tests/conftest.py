@@ -26,10 +26,12 @@ Eventually = Callable[..., None]
 LONGEST_FILES = ("e2e/test_openapi_fuzz.py", "integration/faults/test_cluster.py")
 
 
-# Examples have no deadline, because the machine may be slow.
-hypothesis.settings.register_profile(
-    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+# Examples have no deadline, because the machine may be slow. `make check` has fewer examples.
+PATIENT = hypothesis.settings(
+    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
+hypothesis.settings.register_profile("patient", PATIENT)
+hypothesis.settings.register_profile("quick", PATIENT, max_examples=20)
 hypothesis.settings.load_profile("patient")
 
 

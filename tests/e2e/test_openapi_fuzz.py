@@ -18,7 +18,7 @@ COMMAND = Path(sys.executable).with_name("schemathesis")
 # A made-up cursor is rejected, and no schema distinguishes it from a real one.
 OPTIONS = (
     "--checks all --exclude-checks positive_data_acceptance --generation-deterministic"
-    f" --max-examples {os.environ.get('SCHEMATHESIS_EXAMPLES', '25')}"
+    f" --max-examples {os.environ.get('SCHEMATHESIS_EXAMPLES', '8')}"
     f" --request-timeout {PATIENCE_SECONDS:g} --no-color"
 ).split()
 

@@ -20,6 +20,7 @@ KEY_OF = {
     "AWS::SQS::Queue": "KmsMasterKeyId",
     "AWS::SNS::Topic": "KmsMasterKeyId",
     "AWS::Logs::LogGroup": "KmsKeyId",
+    "AWS::SecretsManager::Secret": "KmsKeyId",
 }
 # The services that use the key themselves, not on behalf of a role.
 SERVICES = {
@@ -40,7 +41,7 @@ def of_type(*kinds: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", of_type(*KEY_OF))
-def test_a_key_encrypts_queues_topics_and_logs(name):
+def test_a_key_encrypts_queues_topics_logs_and_secrets(name):
     field = KEY_OF[RESOURCES[name]["Type"]]
     assert field not in PLAIN.properties(name)
     assert ENCRYPTED.properties(name)[field] == KEY
