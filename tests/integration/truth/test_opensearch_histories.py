@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from local.opensearch_install import CannotStart
@@ -72,7 +72,7 @@ class OverOpenSearch(History):
     kills = KILLS
 
     def make_world(self):
-        self.indexes = []
+        self.indexes, self.restarts = [], []
         self._pass_on()
         return World(self._make_index)
 
@@ -108,8 +108,14 @@ class OverOpenSearch(History):
         if kind == "kill" and type(self).kills:
             type(self).kills -= 1
             self.server.kill()
-            self.thread.submit(self.server.start).result()
+            self.restarts.append(self.thread.submit(self.server.start))
         raise ConnectionAbortedError
+
+    @invariant()
+    def the_server_runs(self):
+        """It is down until the end of the rule that killed it."""
+        while self.restarts:
+            self.restarts.pop().result()
 
     @rule(on=st.booleans())
     def block_writes(self, on):
