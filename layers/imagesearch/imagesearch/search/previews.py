@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from imagesearch.domain.errors import (
-    NotFound,
     ObjectChanged,
     Unavailable,
     UnreadableImage,
@@ -11,6 +10,7 @@ from imagesearch.domain.errors import (
 )
 from imagesearch.domain.images import Document, Status
 from imagesearch.domain.ports import ImageStore, PreviewMaker, VectorIndex
+from imagesearch.search.query_encoder import indexed_image_not_found
 
 LONGEST_SIDE = 1_600
 # To be raised when the pixels or the format of previews change.
@@ -30,7 +30,7 @@ class Previews:
         stored = self.index.get([id]).get(id)
         document = stored.document if stored else None
         if document is None or document.status is not Status.INDEXED:
-            raise _no_image(id)
+            raise indexed_image_not_found(id)
         return document
 
     def preview(self, document: Document) -> bytes:
@@ -41,7 +41,7 @@ class Previews:
         """
         state = self.store.head(document.ref)
         if state is None:
-            raise _no_image(document.id)
+            raise indexed_image_not_found(document.id)
         try:
             data = self.store.read(document.ref, state)
         except UnreadableObject as error:
@@ -54,7 +54,3 @@ class Previews:
 def version_of(document: Document) -> str:
     """A text that changes with the preview of the image."""
     return f"{_VERSION} {document.sha256 or document.etag}"
-
-
-def _no_image(id: str) -> NotFound:
-    return NotFound(f"there is no image {id[:100]!r} to preview", "use the ID of an indexed image")
