@@ -58,7 +58,7 @@ def place(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory
     found = served.get("/v1/search", q="an owl", feedback="true")
     environment = os.environ | {
         "HOME": str(home),
-        "IMAGESEARCH_DATA_DIR": str(folder / "indexes"),
+        "IMAGESEARCH_DATA_DIR": str(served.data_dir),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "ID": found["hits"][0]["id"],
         "SEARCH_ID": found["search_id"],
