@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+API = "apigateway.amazonaws.com"
+
 
 @pytest.fixture(scope="module")
 def resources(translate) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def test_an_unchanged_release_keeps_the_snapshots(translate, resources):
 
 def test_a_new_release_publishes_new_versions_of_every_function(translate, resources):
     assert not versions(translate(Release="2" * 40)["Resources"]) & versions(resources)
-    assert len(versions(resources)) == 5
+    assert len(versions(resources)) == 6
 
 
 def test_no_resources_of_a_next_model_exist_without_one(resources):
@@ -57,12 +59,14 @@ def test_only_the_alias_is_invoked(resources):
     for name, mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").items():
         function = "IndexNextModel" if "NextModel" in name else "IndexImages"
         assert mapping["Properties"]["FunctionName"] == {"Ref": f"{function}Aliaslive"}
-    permissions = of_type(resources, "AWS::Lambda::Permission").values()
-    assert permissions
-    for permission in permissions:
-        assert permission["Properties"]["FunctionName"] == {"Ref": "SearchAliaslive"}
-        assert permission["Properties"]["Principal"] == "apigateway.amazonaws.com"
-        assert "SourceArn" in permission["Properties"]
+    permissions = [
+        each["Properties"] for each in of_type(resources, "AWS::Lambda::Permission").values()
+    ]
+    assert {(each["FunctionName"]["Ref"], each["Principal"]) for each in permissions} == {
+        ("SearchAliaslive", API),
+        ("TuneAliaslive", "events.amazonaws.com"),
+    }
+    assert all("SourceArn" in each for each in permissions)
 
 
 def test_api_gateway_can_invoke_the_function_on_every_path(resources):
@@ -70,6 +74,7 @@ def test_api_gateway_can_invoke_the_function_on_every_path(resources):
     allowed = {
         each["Properties"]["SourceArn"]["Fn::Sub"][0].partition("${__Stage__}/")[2]
         for each in of_type(resources, "AWS::Lambda::Permission").values()
+        if each["Properties"]["Principal"] == API
     }
     assert allowed == {"GET/", "GET/assets/*", "GET/docs", "GET/openapi.json", "*/v1/*"}
     assert set(body["paths"]) == {"/", "/assets/{proxy+}", "/docs", "/openapi.json", "/v1/{proxy+}"}
