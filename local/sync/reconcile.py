@@ -6,7 +6,6 @@
 import logging
 import os
 from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
@@ -22,7 +21,6 @@ from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import VectorIndex
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import Outcome
-from imagesearch.indexing.thumbnail_cleanup import ThumbnailCleanup
 from imagesearch.settings import Settings
 from local.lambda_runtime import set_environment
 from local.models import model_folder, model_name
@@ -175,7 +173,6 @@ class FolderEngine:
                     yield outcome
             unavailable.clear()
         self._remember(known, survey, unavailable)
-        _clean_up_thumbnails(self.settings)
 
     def clean_up(self) -> None:
         """Delete thumbnails that no record of any model names, once they are a day old.
@@ -223,18 +220,6 @@ class FolderEngine:
         self.store.set_mount_points(mount_points, survey.unlisted)
         if mount_points != known:
             save_mount_points(self.workspace.directory, mount_points)
-
-
-def _clean_up_thumbnails(settings: Settings) -> None:
-    """Delete the thumbnails that a killed process left; those of every model's index are kept."""
-    derived = bootstrap.derived_store(settings)
-    if derived is None:
-        return
-    with ExitStack() as opened:
-        indexes = list(bootstrap.vector_indexes(settings).values())
-        for index in indexes:
-            opened.callback(getattr(index, "close", lambda: None))
-        ThumbnailCleanup(derived, lambda: indexes).clean_up("", lambda: False)
 
 
 def activate(workspace: Workspace, model: str, reread: bool = False) -> FolderEngine:

@@ -85,6 +85,7 @@ def requests(id: str, collection: str, cursor: str | None, search_id: str) -> li
         ("POST", "/v1/search/batch", {"searches": [{"query": text, **page}]}, {}),
         ("POST", "/v1/search/batch", {"searches": [{"query": {"id": id}}]}, {}),
         ("GET", f"/v1/images/{id}/similar", None, {}),
+        ("GET", f"/v1/images/{id}/preview", None, {}),
         ("GET", "/v1/images", None, {"collection": collection}),
         ("GET", "/v1/images", None, {"prefix": collection, **page}),
         ("GET", "/v1/images", None, {"sort": "-taken_at"}),
