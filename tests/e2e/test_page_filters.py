@@ -66,7 +66,9 @@ def value(page: Page, name: str) -> Any:
 
 
 def section(page: Page, name: str) -> None:
+    """Open or close a section; its values move those below, so that a click would miss them."""
     page.locator("#filters summary", has_text=name).click()
+    expect(page.locator("#filters details[open] .values:empty")).to_have_count(0)
 
 
 def address(page: Page) -> dict[str, list[str]]:
