@@ -347,7 +347,7 @@ def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
 
 
 def _file_id(path: Path) -> FileId | None:
-    """Identifies a file whatever its name; None if there is none."""
+    """Device and inode, which a file keeps when it is renamed; None if there is none."""
     try:
         status = path.stat()
     except FileNotFoundError:
