@@ -9,7 +9,6 @@ import pytest
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.queries import VectorQuery
-from local.opensearch_install import CannotStart
 from tests.support.encoders import DIMENSION, vector_of
 from tests.support.images.fault_images import change, fill
 from tests.support.servers.opensearch_cluster import load_balancer, opensearch_cluster
@@ -55,11 +54,8 @@ class Searches(threading.Thread):
 
 @pytest.fixture
 def nodes():
-    try:
-        with opensearch_cluster() as made:
-            yield made
-    except CannotStart as error:
-        pytest.skip(str(error))
+    with opensearch_cluster() as made:
+        yield made
 
 
 @pytest.fixture
