@@ -17,33 +17,34 @@ SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Without compiled files, each test process rewrites the assertions of all tests (10 s of CPU).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test audit bench build chaos check check-code check-tests deploy docs fuzz lint lint-template load lock opensearch release sbom screenshots setup setup-audit setup-quantize setup-sam setup-test
+.PHONY: help run test audit bench build chaos check check-code check-tests costly deploy docs fuzz lint lint-template load lock opensearch release sbom screenshots setup setup-audit setup-quantize setup-sam setup-test
 .DEFAULT_GOAL := run
 
-# A stamp newer than its list means that the list is installed.
+# A stamp newer than its list means that the list is installed. Python compiles the modules that are
+# imported; compiling all of them takes as long as the rest of the installation.
 .venv/run.stamp: requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("imagesearch needs Python 3.11 or newer: make PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing the runtime dependencies into .venv" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r requirements/run.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/test.stamp: requirements/test.txt .venv/run.stamp
 	@echo "installing the test dependencies into .venv" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/test.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r requirements/test.txt
 	@touch $@
 
 .venv-sam/stamp: requirements/sam.txt
 	@test -x .venv-sam/bin/python || $(PYTHON) -m venv .venv-sam
 	@echo "installing the SAM CLI into .venv-sam" >&2
-	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/sam.txt
+	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r requirements/sam.txt
 	@touch $@
 
 .venv-audit/stamp: requirements/audit.txt
 	@test -x .venv-audit/bin/python || $(PYTHON) -m venv .venv-audit
 	@echo "installing checkov and cyclonedx into .venv-audit" >&2
-	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/audit.txt
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r requirements/audit.txt
 	@touch $@
 
 help:  ## List the targets
@@ -52,7 +53,7 @@ help:  ## List the targets
 setup: .venv/run.stamp  ## Install the runtime dependencies into .venv
 
 setup-quantize: setup  ## Install what quantizes a model on this machine when it is pulled
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/quantize.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r requirements/quantize.txt
 
 setup-sam: .venv-sam/stamp  ## Install the SAM CLI and cfn-lint into .venv-sam
 
@@ -78,11 +79,12 @@ chaos: .venv/test.stamp  ## Run generated histories with faults, and a cluster w
 check: .venv/test.stamp  ## Run linters, type checks, the import rule and fast tests
 	@$(MAKE) --no-print-directory -j2 check-code check-tests
 
-check-code: .venv/test.stamp  ## Run linters, type checks and the import rule
+check-code: .venv/test.stamp  ## Run linters (also of the Dockerfile), type checks and the import rule
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/hadolint Dockerfile
 
 check-tests: .venv/test.stamp  ## Run the tests that need no process, server or model
 	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" --hypothesis-profile=quick tests/unit
@@ -132,8 +134,11 @@ bench: .venv/test.stamp  ## Measure indexing and queries on this machine
 fuzz: .venv/test.stamp  ## Decode 20,000 mutated files of every format: make fuzz FUZZ_FILES=3000
 	@$(BIN)/python -m benchmarks fuzz
 
+costly: .venv/test.stamp  ## Send costly requests to a server: make costly COSTLY_REQUESTS=300
+	@$(BIN)/python -m benchmarks costly
+
 opensearch: setup  ## Run OpenSearch on port 9200 until Ctrl-C (needs Java 21 and Maven, or Docker)
-	@$(BIN)/python -m local.opensearch_server --port 9200
+	@$(BIN)/python -m local.opensearch.server --port 9200
 
 lock:  ## Update all pinned dependencies (needs uv)
 	@for list in "--extra local --group test -o requirements/test.txt" \

@@ -1,7 +1,7 @@
 """Runs the benchmarks, or those named, and prints their tables.
 
-`scale` takes an hour, `fuzz` half of one, `ingest` and `load` minutes of an idle machine: they run
-only if they are named.
+`scale` takes an hour, `fuzz` and `costly` half of one, `ingest`, `load` and `pipeline` (part of
+`clip`) minutes of an idle machine: they run only if they are named.
 
 python -m benchmarks [NAME...]
 """
@@ -9,7 +9,18 @@ python -m benchmarks [NAME...]
 import sys
 from collections.abc import Callable
 
-from benchmarks import duplicates, functions, fuzz, ingest, labels, load, opensearch, scale, sqlite
+from benchmarks import (
+    costly,
+    duplicates,
+    functions,
+    fuzz,
+    ingest,
+    labels,
+    load,
+    opensearch,
+    scale,
+    sqlite,
+)
 from benchmarks.clip import compare
 from benchmarks.costs import drift, tables
 from benchmarks.learning import runner as learning
@@ -57,6 +68,10 @@ def _fuzz() -> None:
     show(f"{fuzz.TITLE}, {describe()}", fuzz.measure())
 
 
+def _costly() -> None:
+    show(f"{costly.TITLE}, {describe()}", costly.measure())
+
+
 def _costs() -> None:
     print(tables.generated())
     show(f"bytes of the cost tables, {describe()}", drift.rows())
@@ -69,14 +84,16 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "labels": _labels,
     "duplicates": _duplicates,
     "clip": compare.show,
+    "pipeline": compare.show_pipeline,
     "scale": _scale,
     "load": _load,
     "ingest": _ingest,
     "costs": _costs,
     "fuzz": _fuzz,
+    "costly": _costly,
     "learning": learning.show,
 }
-NAMED_ONLY = {"scale", "fuzz", "ingest", "load"}
+NAMED_ONLY = {"pipeline", "scale", "fuzz", "costly", "ingest", "load"}
 
 
 def main() -> None:

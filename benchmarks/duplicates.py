@@ -20,7 +20,7 @@ from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, Neighbor
 from imagesearch.domain.ports import Put, Touch, VectorIndex
 from imagesearch.duplicates.groups import DuplicateFinder
-from local.opensearch_server import VERSION, running_server
+from local.opensearch.server import VERSION, running_server
 
 TITLE = "duplicates among 100,000 images"
 IMAGES, WRITE_SIZE, NAME = 100_000, 500, "bench"

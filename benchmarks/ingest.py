@@ -1,7 +1,10 @@
 """Ingest of images through a queue: two processes of the indexing function, S3 and SQS of moto.
 
 Images per second, lost images and the memory of the workers, first and last. No connection leaves
-this machine.
+this machine. INGEST_IMAGES sets the number of images; progress is written to standard error.
+
+Images are uploaded while the workers run, so that at most MAX_WAITING messages wait: moto scans the
+messages of a queue at each request.
 """
 
 import io
@@ -12,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +36,8 @@ IMAGES = int(os.environ.get("INGEST_IMAGES", "20000"))
 WORKERS, SIZE = 2, 256
 BUCKET, DERIVED = "photos", "derived"
 TITLE = f"ingest of {IMAGES:,} images, {WORKERS} workers"
-PAUSE_SECONDS = 2.0
+MAX_WAITING, UPLOAD_SIZE = 500, 100
+PAUSE_SECONDS, PROGRESS_SECONDS = 2.0, 10.0
 MAX_SECONDS_PER_IMAGE = 2.0
 _WORKER = """
 import os, time, boto3
@@ -68,15 +73,13 @@ def measure(count: int = IMAGES) -> Iterator[Row]:
         os.environ.update(environment)
         s3, sqs = boto3.client("s3"), boto3.client("sqs")
         queue = _queue(s3, sqs)
-        for number, data in enumerate(_images(count)):
-            s3.put_object(Bucket=BUCKET, Key=f"{number % 100:02}/{number:06}.jpg", Body=data)
         workers = [
             _worker(environment | {"QUEUE_URL": queue}, folder / f"worker-{number}.log")
             for number in range(WORKERS)
         ]
         for worker in workers:
             stack.callback(_end, worker)
-        yield from _watched(sqs, queue, workers, count)
+        yield from _watched(_uploads(s3, count), sqs, queue, workers, count)
         settings = Settings.from_environment(environment)
         index = SqliteIndex(folder / "index.db", index_name(settings), _dimension(folder))
         stack.callback(index.close)
@@ -89,19 +92,30 @@ def measure(count: int = IMAGES) -> Iterator[Row]:
 
 
 def _watched(
-    sqs: Any, queue: str, workers: list["subprocess.Popen[bytes]"], count: int
+    uploads: Iterator[int],
+    sqs: Any,
+    queue: str,
+    workers: list["subprocess.Popen[bytes]"],
+    count: int,
 ) -> Iterator[Row]:
-    """Wait until the queue is empty. Raises TimeoutError."""
-    started, memory = time.perf_counter(), []
-    while waiting := _waiting(sqs, queue):
-        seconds = time.perf_counter() - started
-        if seconds > count * MAX_SECONDS_PER_IMAGE or any(each.poll() for each in workers):
-            raise TimeoutError(f"{waiting} messages are left after {seconds:.0f} s")
-        if waiting < count:  # the models are loaded
+    """Upload all images and wait until the queue is empty. Raises TimeoutError."""
+    started = printed = time.perf_counter()
+    uploaded, memory = 0, []
+    while (waiting := _waiting(sqs, queue)) or uploaded < count:
+        now = time.perf_counter()
+        if now - started > count * MAX_SECONDS_PER_IMAGE or any(each.poll() for each in workers):
+            raise TimeoutError(f"{waiting} messages are left after {now - started:.0f} s")
+        if uploaded > waiting:  # the models are loaded
             memory.append(sum(_megabytes(worker) for worker in workers))
-        time.sleep(PAUSE_SECONDS)
+        if now - printed >= PROGRESS_SECONDS:
+            printed = now
+            _print_progress(uploaded - waiting, count, now - started, memory)
+        if uploaded < count and waiting < MAX_WAITING:
+            uploaded = max(islice(uploads, UPLOAD_SIZE))
+        else:
+            time.sleep(PAUSE_SECONDS)
     seconds = time.perf_counter() - started
-    yield Row("indexing", f"{count / seconds:,.0f} images/s", f"{SIZE} px JPEG, with start-up")
+    yield Row("indexing", f"{count / seconds:,.1f} images/s", f"{SIZE} px JPEG, with start-up")
     tenth = max(1, len(memory) // 10)
     first, last = (np.mean(part) if part else 0 for part in (memory[:tenth], memory[-tenth:]))
     yield Row(
@@ -109,6 +123,20 @@ def _watched(
         f"{last:,.0f} MB",
         f"{first:,.0f} MB in the first tenth, {max(memory, default=0):,.0f} MB at most",
     )
+
+
+def _print_progress(done: int, count: int, seconds: float, memory: list[float]) -> None:
+    """Such as `1,200 of 20,000 images in 300 s, 4.0 a second; workers: 830 MB`."""
+    text = f"{done:,} of {count:,} images in {seconds:,.0f} s, {done / seconds:.1f} a second"
+    workers = f"; workers: {memory[-1]:,.0f} MB" if memory else ""
+    print(text + workers, file=sys.stderr, flush=True)
+
+
+def _uploads(s3: Any, count: int) -> Iterator[int]:
+    """Upload images one by one; yields the number of uploaded images."""
+    for number, data in enumerate(_images(count)):
+        s3.put_object(Bucket=BUCKET, Key=f"{number % 100:02}/{number:06}.jpg", Body=data)
+        yield number + 1
 
 
 def _environment(url: str, folder: Path) -> dict[str, str]:

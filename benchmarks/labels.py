@@ -22,7 +22,7 @@ from imagesearch.classification.label_sets import LabelSets, collection_of, labe
 from imagesearch.classification.prompts import LabelEncoder, Prompts
 from imagesearch.domain.images import Embedding
 from imagesearch.domain.ports import Put, VectorIndex
-from local.opensearch_server import VERSION, running_server
+from local.opensearch.server import VERSION, running_server
 
 TITLE = "100,000 labels"
 COUNT, QUERIES, WARM_UP, WRITE_SIZE = 100_000, 200, 10, 500

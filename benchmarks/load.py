@@ -10,36 +10,26 @@ LOAD_SECONDS is the duration of a step, 60 by default.
 import http.client
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import numpy as np
 import psutil
 
 from benchmarks.report import Row
-from benchmarks.synthetic_images import document
-from benchmarks.workbench import SAMPLES, STARTER_MODEL
-from imagesearch import bootstrap
-from imagesearch.domain.images import ImageRef
-from imagesearch.domain.ports import Put
-from local.lambda_runtime import settings_of
-from local.workspace import Workspace, workspace_of
+from benchmarks.served_index import indexed_folder, served
 
 IMAGES = 20_000
 CLIENTS = (8, 40)
 WARM_UP_SEARCHES = 50
-WRITE_SIZE = 2_000
 SAMPLE_SECONDS = 1.0
 # A connection that is silent this long is an error: the benchmark never hangs.
 TIMEOUT_SECONDS = 60.0
@@ -85,8 +75,8 @@ def measure(images: int = IMAGES) -> Iterator[Row]:
     """Three rows for each number of clients."""
     seconds = float(os.environ.get("LOAD_SECONDS", "60"))
     with TemporaryDirectory(prefix="imagesearch-load-") as temporary:
-        workspace = _indexed(Path(temporary), images)
-        with _served(workspace) as (address, process):
+        workspace = indexed_folder(Path(temporary), images)
+        with served(workspace) as (address, process):
             Client(address).search_while(iter([True] * WARM_UP_SEARCHES + [False]).__next__)
             for clients in CLIENTS:
                 yield from _step([Client(address) for _ in range(clients)], process, seconds)
@@ -124,55 +114,3 @@ def _step(clients: list[Client], process: psutil.Process, seconds: float) -> Ite
 def _cpu_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-@contextmanager
-def _served(workspace: Workspace) -> Iterator[tuple[str, psutil.Process]]:
-    """The address and the process of a server that has compared the folder with its index."""
-    command: list[str | Path] = [
-        Path(sys.executable).with_name("imagesearch"),
-        "serve",
-        workspace.folder,
-    ]
-    command += ["--port", "0", "--data-dir", workspace.directory.parent, "--model", STARTER_MODEL]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            ready = process.stdout.readline() if process.stdout else ""
-            if not ready:
-                sys.exit("imagesearch serve did not start")
-            yield urlsplit(ready.split()[-1]).netloc, psutil.Process(process.pid)
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
-def _indexed(root: Path, images: int) -> Workspace:
-    """A folder of small files, and the index that `serve` would make of them."""
-    photos = root / "photos"
-    photos.mkdir()
-    content = min((each.stat().st_size, each) for each in SAMPLES.rglob("*.webp"))[1].read_bytes()
-    workspace = workspace_of(photos, root / "data")
-    settings = settings_of(workspace, STARTER_MODEL)
-    model, index = bootstrap.manifest_of(settings.model_uri), bootstrap.vector_index(settings)
-    decoder = bootstrap.image_encoder(settings.model_uri).decoder
-    vectors = np.random.default_rng(7).standard_normal((images, model.dimension), np.float32)
-    for start in range(0, images, WRITE_SIZE):
-        puts = []
-        for number in range(start, min(start + WRITE_SIZE, images)):
-            (photos / f"{number:08}.webp").write_bytes(content)
-            ref = ImageRef(settings.bucket, f"{number:08}.webp")
-            state = bootstrap.image_store(settings).head(ref)
-            assert state
-            made = document(number)
-            record = replace(
-                made,
-                ref=ref,
-                etag=state.etag,
-                last_modified=state.last_modified,
-                size=state.size,
-                decoder=decoder,
-                metadata=made.exif,
-            )
-            puts.append(Put(record, vectors[number], None))
-        index.write(puts)
-    bootstrap.release(settings)
-    return workspace

@@ -27,7 +27,7 @@ from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch.mapping import IndexSettings
 from imagesearch.domain.folders import folders
 from imagesearch.domain.ports import Put
-from local.opensearch_server import VERSION, running_server
+from local.opensearch.server import VERSION, running_server
 
 TITLE = f"OpenSearch {VERSION}, 512 MB heap, one node"
 MERGE_SECONDS = 900

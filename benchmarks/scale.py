@@ -32,7 +32,7 @@ from imagesearch.adapters.opensearch.mapping import IndexSettings
 from imagesearch.domain.filters import DateRange
 from imagesearch.domain.ports import WriteStatus
 from imagesearch.domain.queries import VectorQuery
-from local.opensearch_server import VERSION, running_server
+from local.opensearch.server import VERSION, running_server
 
 IMAGES = 500_000
 QUERIES, WARM_UP, LIMIT = 200, 20, 10
@@ -123,6 +123,7 @@ class Scale:
             only = date if share < 1 else None
             scores = self.images.queries @ self.images.vectors[chosen].T
             recalls, seconds = [], []
+            used = self._cpu_seconds()
             for query, row in zip(self.images.queries, scores, strict=True):
                 exact = set(chosen[np.argsort(-row)[:LIMIT]].tolist())
                 started = time.perf_counter()
@@ -130,11 +131,13 @@ class Scale:
                 seconds.append(time.perf_counter() - started)
                 found = numbers(hit.document.ref.key for hit in hits)
                 recalls.append(len(exact & found) / len(exact))
+            used = self._cpu_seconds() - used
             p50, p99 = np.percentile(np.array(seconds[WARM_UP:]) * 1000, [50, 99])
             yield Row(
                 f"{self.label}, {state}, filter {100 * share:g} %",
                 f"recall@{LIMIT} {np.mean(recalls):.3f}, p50 {p50:.1f} ms, p99 {p99:.1f} ms",
-                f"{len(chosen):,} images satisfy it; {len(seconds) - WARM_UP} queries",
+                f"{len(chosen):,} images satisfy it; {len(seconds) - WARM_UP} queries;"
+                f" {1000 * used / len(seconds):.1f} ms of the server's CPU time each",
             )
 
     def drop(self) -> None:
@@ -146,12 +149,18 @@ class Scale:
     def _memory(self, state: str) -> Row:
         (node,) = self._raw.nodes.stats(metric="jvm,process")["nodes"].values()
         heap = node["jvm"]["mem"]["heap_used_in_bytes"] / 2**20
-        info = self._raw.nodes.info(metric="process")["nodes"]
-        process = psutil.Process(next(iter(info.values()))["process"]["id"])
-        pages = process.memory_info()
+        pages = self._server().memory_info()
         return Row(
             f"{self.label}, {state}: memory of the server",
             f"{pages.rss / 2**20:,.0f} MB resident",
             f"of which {pages.shared / 2**20:,.0f} MB are pages of mapped files; {heap:,.0f} MB of"
             " heap in use",
         )
+
+    def _cpu_seconds(self) -> float:
+        times = self._server().cpu_times()
+        return times.user + times.system
+
+    def _server(self) -> psutil.Process:
+        info = self._raw.nodes.info(metric="process")["nodes"]
+        return psutil.Process(next(iter(info.values()))["process"]["id"])

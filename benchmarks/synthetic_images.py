@@ -104,7 +104,7 @@ def document(number: int) -> Document:
         exif={"camera": "X100"},
         phash=digest[:16],
         miniature=to_text(_grays(number), 4 / 3),
-        thumbnail=thumbnail_key(ref, digest, None),
+        thumbnail=thumbnail_key(ref, digest, None, b"small", b"large"),
         neighbors=(),
     )
 

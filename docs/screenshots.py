@@ -19,10 +19,11 @@ from pathlib import Path
 import httpx
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 DOCS = Path(__file__).parent
 SAMPLES = DOCS.parent / "samples"
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
 SIZES = ((375, 740), (768, 1000), (1440, 900))
 SCHEMES = ("light", "dark")
 PATIENCE_MS = 120_000
@@ -82,8 +83,10 @@ def shot(
     page.wait_for_selector("#grid img, #empty:not([hidden])")
     if opened:
         page.locator("#grid .hit").first.click()
-        page.wait_for_function("document.querySelector('#stage img')?.naturalWidth > 0")
+        expect(page.locator("#stage img")).not_to_have_js_property("naturalWidth", 0)
     page.wait_for_load_state("networkidle")
+    if page.locator("#welcome:visible, #empty:visible").count():
+        page.wait_for_selector(".chip.example:visible")
     wait_for_images(page)
     taken = Image.open(io.BytesIO(page.screenshot()))
     page.close()
@@ -91,9 +94,15 @@ def shot(
 
 
 def wait_for_images(page: Page) -> None:
-    page.wait_for_function(
-        """() => [...document.querySelectorAll("img")].every((image) => image.complete
-          || !image.checkVisibility() || image.getBoundingClientRect().top > innerHeight)"""
+    """Wait until the images in the window are loaded, or have failed to load.
+
+    Without polling inside the page, which its security policy blocks.
+    """
+    page.evaluate(
+        """() => Promise.all([...document.images]
+          .filter((image) => !image.complete && image.checkVisibility()
+            && image.getBoundingClientRect().top < innerHeight)
+          .map((image) => new Promise((done) => { image.onload = image.onerror = done; })))"""
     )
 
 
@@ -154,9 +163,10 @@ def save_photo(sample: Path, photos: Path, number: int) -> None:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not found:
-        raise SystemExit("chromium is not on the path: apt-get install chromium")
+        raise SystemExit(f"no browser is on the path: apt-get install {BROWSERS[0]}")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(
             executable_path=found, args=["--no-sandbox", "--disable-gpu"]

@@ -12,7 +12,10 @@ import typer
 
 from imagesearch.domain.errors import ImageSearchError, ModelRefused
 from local.commands.adapters import adapters
-from local.commands.backfill import backfill
+from local.commands.aws.backfill import backfill
+from local.commands.aws.push import push
+from local.commands.aws.redrive import redrive
+from local.commands.aws.smoke import smoke
 from local.commands.classify import classify
 from local.commands.duplicates import duplicates
 from local.commands.feedback import feedback
@@ -20,12 +23,9 @@ from local.commands.images import list_images, show
 from local.commands.index import index
 from local.commands.labels import labels
 from local.commands.models import models
-from local.commands.push import push
-from local.commands.redrive import redrive
 from local.commands.reindex import reindex
 from local.commands.search import search, similar
 from local.commands.serve import serve
-from local.commands.smoke import smoke
 from local.commands.status import status
 from local.commands.tune import tune
 from local.commands.verify import verify

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from imagesearch.domain.counts import counted
 from local.searches import Found, SearchOptions
 from local.workspace import Workspace
 
@@ -47,7 +48,8 @@ def page_url(options: SearchOptions, workspace: Workspace | None) -> str | None:
     from local.running_server import running_server
 
     first = options.parts[0]
-    plain = len(options.parts) == 1 and not options.filter and options.min_relevance is None
+    limited = options.filter or options.min_relevance is not None or options.weak
+    plain = len(options.parts) == 1 and not limited
     if not workspace or not plain or first.image or first.weight != 1:
         return None
     if not (server := running_server(workspace.directory)):
@@ -75,7 +77,7 @@ def _item(hit: dict[str, Any]) -> str:
 
 
 def _sheet(found: Found, workspace: Workspace | None) -> Path:
-    title = f"{len(found.hits)} hits in {found.place}"
+    title = f"{counted(len(found.hits), 'hit')} in {found.place}"
     folder = workspace.directory if workspace else Path(tempfile.mkdtemp(prefix="imagesearch-"))
     file = folder / FILE
     file.write_text(contact_sheet(title, found.hits), "utf-8")

@@ -54,7 +54,7 @@ def adopt(old: Path, data_dir: Path) -> list[str]:
         _link(model, data_dir / MODELS / model.name)
     if linked and not (data_dir / LAST_USED).exists():
         with suppress(FileNotFoundError):
-            (data_dir / LAST_USED).write_text((old / LAST_USED).read_text())
+            (data_dir / LAST_USED).write_bytes((old / LAST_USED).read_bytes())
     return linked
 
 

@@ -34,7 +34,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         'search "a dog on a beach" --since 2024 --open',
         'search "at night" --image photo.jpg --not "people" --paths',
     ),
-    "similar": ("similar photo.jpg", "similar animals/owl.webp --limit 5 --json"),
+    "similar": ("similar photo.jpg", "similar animals/owl.webp --all --json"),
     "list": ("list --in 2024 --sort -taken_at", "list --rejected"),
     "show": ("show animals/owl.webp", "show photo.jpg --json"),
     "status": ("status", "status --json"),
@@ -57,7 +57,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "models list": ("models list", "models list --measure"),
     "models compare": (
         "models compare starter clip-vit-b-32",
-        "models compare clip-vit-b-32 --feedback",
+        "models compare clip-vit-b-32 --feedback --from s3://my-derived-data",
     ),
     "models pull": (
         "models pull clip-vit-b-32",

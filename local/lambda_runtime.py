@@ -152,4 +152,4 @@ def _log_to_stderr(name: str) -> None:
     """Write logs to standard error: standard output is for results."""
     for handler in logging.getLogger(name).handlers:
         if isinstance(handler, logging.StreamHandler):
-            handler.setStream(sys.stderr)
+            handler.stream = sys.stderr  # setStream would flush the old one, which may be closed

@@ -30,12 +30,13 @@ from imagesearch.embedding.manifest import (
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin
 from imagesearch.embedding.session import plainly_exact
 from local.errors import UsageError
+from local.file_lock import lock
 from local.model_sources import catalog_entries, copy_file
 from local.quantization.requirement import require_onnx
 from local.workspace import Workspace
 
 if TYPE_CHECKING:
-    from local.output import DownloadProgress
+    from local.terminal.output import DownloadProgress
 
 CACHE = "IMAGESEARCH_CACHE"
 STARTER, BETTER = "starter", "clip-vit-b-32"
@@ -153,15 +154,27 @@ def _holds_model(folder: Path) -> bool:
 
 
 def must_be_tested(name: str, folder: Path) -> bool:
-    """True for a model of the catalog in the cache that was never tested.
+    """True for a model that was never tested, or refused: one without a result of the self-test.
 
-    Earlier releases did not test models.
+    A model folder whose manifest has a calibration needs none. Earlier releases did not test models
+    of the catalog.
     """
-    if folder != (models_cache(os.environ) / name).resolve():
-        return False
     from imagesearch.embedding.self_test.run import recorded_result
 
-    return any(entry.name == name for entry in catalog_entries()) and not recorded_result(folder)
+    if recorded_result(folder):
+        return False
+    if is_of_catalog(name, folder):
+        return True
+    try:
+        return load_manifest(folder).relevance is None
+    except ConfigurationError:
+        return False
+
+
+def is_of_catalog(name: str, folder: Path) -> bool:
+    """True for the folder in the cache of a model of the catalog."""
+    cached = (models_cache(os.environ) / name).resolve()
+    return folder == cached and any(entry.name == name for entry in catalog_entries())
 
 
 def check_files(folder: Path) -> Manifest:
@@ -204,7 +217,7 @@ def _staging(folder: Path) -> Path:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest atomically."""
     part = folder / f"{MANIFEST}.part"
-    part.write_text(manifest.as_text())
+    part.write_text(manifest.as_text(), "utf-8")
     part.replace(folder / MANIFEST)
 
 
@@ -228,11 +241,9 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
 
     The operating system releases the lock when the process ends, however it ends.
     """
-    import fcntl
-
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+    with folder.with_name(f".{folder.name}.lock").open("wb") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file.fileno())
         except BlockingIOError as error:
             raise UsageError(f"another process is downloading {folder.name} already") from error
         yield

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from local.completion import installed_model_names
 from local.errors import UsageError
+from local.terminal.completion import installed_model_names
 
 API_KEY = "IMAGESEARCH_API_KEY"
 # Replaced by the path when a command runs.
@@ -28,6 +28,17 @@ Folder = Annotated[
     typer.Option(
         help="Indexed folder. Default: the one around the current directory, or the last one used."
     ),
+]
+DerivedBucket = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="S3://BUCKET",
+        help="Derived-data bucket of a deployed system, instead of a folder.",
+    ),
+]
+IndexUrl = Annotated[
+    str | None, typer.Option(help="OpenSearch endpoint, instead of that of the stack.")
 ]
 Collection = Annotated[str | None, typer.Option(help="Only images below this subfolder.")]
 InFolder = Annotated[

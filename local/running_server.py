@@ -4,12 +4,13 @@ A server holds a lock on `server.json` as long as it runs. The operating system 
 when the process ends, however it ends, so an address that is not locked is outdated.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from local.file_lock import lock
 
 FILE = "server.json"
 
@@ -20,27 +21,27 @@ def announced(workspace: Path, url: str) -> Iterator[None]:
 
     A second server of the workspace, or one that cannot write the file, is not announced.
     """
-    lock = None
+    file = None
     with suppress(OSError):
-        lock = _locked(workspace)
-        os.pwrite(lock, json.dumps({"url": url}).encode(), 0)
+        file = _locked(workspace)
+        os.write(file, json.dumps({"url": url}).encode())
     try:
         yield
     finally:
-        if lock is not None:
-            os.close(lock)
+        if file is not None:
+            os.close(file)
 
 
 def _locked(workspace: Path) -> int:
     """The descriptor of the locked, empty file. Raises OSError."""
-    lock = os.open(workspace / FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(workspace / FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.truncate(lock, 0)
+        lock(file)
+        os.truncate(file, 0)
     except OSError:
-        os.close(lock)
+        os.close(file)
         raise
-    return lock
+    return file
 
 
 def running_server(workspace: Path) -> str | None:
@@ -48,7 +49,7 @@ def running_server(workspace: Path) -> str | None:
     try:
         with (workspace / FILE).open(encoding="utf-8") as file:
             with suppress(BlockingIOError):
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                lock(file.fileno(), shared=True)
                 return None
             return str(json.load(file)["url"])
     except (OSError, ValueError, KeyError, TypeError):

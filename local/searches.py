@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = dict[str, Any]
 AVOIDED = -0.5
+# Hits below it are weak. The page folds them: MIN_RELEVANCE in functions/search/page/query.js.
+MIN_RELEVANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """The parts of a query, the limits on the hits, and a filter in the API's form."""
+    """The parts of a query, the limits on the hits, and a filter in the API's form.
+
+    `weak` includes hits below MIN_RELEVANCE; a `min_relevance` is the limit in place of it.
+    """
 
     parts: tuple[Part, ...]
     limit: int = 10
     collection: str | None = None
     min_relevance: float | None = None
     filter: dict[str, Any] = field(default_factory=dict)
+    weak: bool = False
 
     @property
     def _is_mixed(self) -> bool:
@@ -93,11 +99,21 @@ class SearchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Hits in the API's shape, with file paths instead of URLs if the files are on this machine."""
+    """Hits in the API's shape, with file paths instead of URLs if the files are on this machine.
+
+    `excluded` is the number of weak hits that are not among them.
+    """
 
     hits: list[Row]
     place: str
     notice: str | None = None
+    excluded: int = 0
+
+    def without_weak(self) -> Found:
+        """Only the hits of at least MIN_RELEVANCE; all if the model is not calibrated."""
+        relevances = [(hit, hit["relevance"]) for hit in self.hits]
+        hits = [hit for hit, each in relevances if each is None or each >= MIN_RELEVANCE]
+        return replace(self, hits=hits, excluded=len(self.hits) - len(hits))
 
 
 def domain_filter(conditions: dict[str, Any]) -> Filter | None:
@@ -211,12 +227,13 @@ def record(workspace: Workspace, model: str | None, named: str) -> Document:
 
 def stored_id(workspace: Workspace, named: str) -> str | None:
     """The id of a file of the folder by its path or key; None for others."""
+    from imagesearch.adapters.filesystem.spelling import resolved
     from imagesearch.domain.images import ImageRef
 
     for path in (Path(named).expanduser(), workspace.folder / named):
         with suppress(ValueError, OSError):
             if path.is_file():
-                key = path.resolve().relative_to(workspace.folder).as_posix()
+                key = resolved(path).relative_to(workspace.folder).as_posix()
                 return ImageRef(workspace.folder.as_uri(), key).id
     return None
 

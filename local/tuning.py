@@ -16,7 +16,7 @@ from imagesearch.domain.storage_keys import FEEDBACK
 from imagesearch.learning.adapters import AdapterStore
 from imagesearch.learning.history import History
 from imagesearch.learning.tuner import Tuner
-from local.aws import s3_location
+from local.aws.clients import s3_location
 from local.errors import UsageError
 from local.models import model_folder, model_in_use
 from local.workspace import selected_workspace
@@ -65,13 +65,14 @@ def forgotten_keys(store: DerivedStore, before: str | None, user: str | None) ->
             day = "-".join(key.removeprefix(FEEDBACK).split("/")[:3])
             if day < before:
                 yield key
-        elif _user_of(store.get(key)) == user:
+        elif _is_of(store.get(key), user):
             yield key
 
 
-def _user_of(data: bytes | None) -> str | None:
+def _is_of(data: bytes | None, user: str | None) -> bool:
+    """True if a record is of this user; of a damaged one, if it contains the pseudonym."""
+    data, user = data or b"", user or ""
     try:
-        user = json.loads(data or b"")["user"]
+        return bool(json.loads(data)["user"] == user)
     except (ValueError, KeyError, TypeError):
-        return None
-    return str(user)
+        return bool(user) and user.encode() in data

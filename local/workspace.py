@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesearch.adapters.filesystem.own_data import DERIVED, INDEX, LAST_USED, RECORD, mark
+from imagesearch.adapters.filesystem.spelling import resolved
 from local.errors import UsageError
 
 MAX_OTHERS = 16
@@ -73,7 +74,7 @@ class Workspace:
                 self._record(model, None)
             else:
                 self._record(model, next_model, bool(recorded.get("switching")))
-            (self.directory.parent / LAST_USED).write_text(self.directory.name + "\n")
+            (self.directory.parent / LAST_USED).write_text(self.directory.name + "\n", "utf-8")
 
     def expect(self, next_model: str | None, *, switching: bool = False) -> None:
         """Record the next model; the defaults of searches stay the same. Raises UsageError."""
@@ -93,7 +94,7 @@ class Workspace:
         if self.directory.is_symlink() and not self.directory.exists():
             self.directory.unlink()  # an adopted index that was deleted
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        (self.directory / RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
 
     @contextmanager
     def _write_errors(self) -> Iterator[None]:
@@ -112,7 +113,7 @@ def uses_server() -> bool:
 
 def workspace_of(folder: Path, data_dir: Path) -> Workspace:
     """The workspace of an existing folder. Raises UsageError."""
-    folder = folder.expanduser().resolve()
+    folder = resolved(folder)
     if not folder.is_dir():
         raise UsageError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}")
     if not _is_utf8(folder):
@@ -142,7 +143,7 @@ def workspaces(data_dir: Path) -> list[Workspace]:
 
 def workspace_around(path: Path, data_dir: Path) -> Workspace | None:
     """The workspace of the innermost indexed folder that contains a path, or is it."""
-    path = path.expanduser().resolve()
+    path = resolved(path)
     around = [each for each in workspaces(data_dir) if path.is_relative_to(each.folder)]
     return max(around, key=lambda each: len(each.folder.parts), default=None)
 
@@ -150,7 +151,7 @@ def workspace_around(path: Path, data_dir: Path) -> Workspace | None:
 def last_used(data_dir: Path) -> Workspace:
     """The workspace that was indexed or served last. Raises UsageError if there is none."""
     try:
-        name = (data_dir.expanduser() / LAST_USED).read_text().strip()
+        name = (data_dir.expanduser() / LAST_USED).read_text("utf-8").strip()
         folder = _recorded(data_dir.expanduser() / name)["folder"]
     except (OSError, KeyError) as error:
         raise UsageError(
@@ -180,7 +181,7 @@ def workspace_and_prefix(
         return selected_workspace(folder, data_dir), ""
     workspace = workspace_of(folder, data_dir) if folder else workspace_around(inside, data_dir)
     workspace = workspace or selected_workspace(None, data_dir)
-    for path in (inside.expanduser().resolve(), (workspace.folder / inside).resolve()):
+    for path in (resolved(inside), resolved(workspace.folder / inside)):
         if path.is_dir() and path.is_relative_to(workspace.folder):
             prefix = path.relative_to(workspace.folder).as_posix()
             return workspace, "" if prefix == "." else f"{prefix}/"
@@ -210,7 +211,7 @@ def _digest(folder: Path) -> str:
 
 def _recorded(directory: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((directory / RECORD).read_text()))
+        return dict(json.loads((directory / RECORD).read_text("utf-8")))
     except (OSError, ValueError):
         return {}
 

@@ -14,8 +14,8 @@ import urllib3
 
 from imagesearch.adapters.opensearch import client, index
 from imagesearch.embedding.manifest import Manifest
-from local.opensearch_install import CannotStart
-from local.opensearch_server import SHORT_LIVED, running_server
+from local.opensearch.install import CannotStart
+from local.opensearch.server import SHORT_LIVED, running_server
 from tests.support import waiting
 from tests.support.forked_commands import ForkedCommands
 from tests.support.paths import STARTER_MODEL, TESTS, server_parent

@@ -26,6 +26,7 @@ from benchmarks.clip.runner import (
 )
 from benchmarks.costs.prices import usd
 from benchmarks.report import Row, describe, show_markdown
+from benchmarks.report import show as show_rows
 from imagesearch.calibration.parity import cosines
 
 USD = usd()
@@ -88,6 +89,14 @@ def show() -> None:
             show_markdown(["measured", "goal", *COLUMNS], _comparison(workers, photos))
         rows = ([r.what, r.goal, r.value, r.how] for r in _own_figures(folders, photos))
         show_markdown(["measured", "goal", "figure", "how"], rows)
+
+
+def show_pipeline() -> None:
+    """Print the rows of the pipeline alone."""
+    load = os.getloadavg()[0]
+    with clip_folders() as folders:
+        title = f"CLIP ViT-B/32, random weights, {describe()}, load {load:.1f} at the start"
+        show_rows(title, pipeline.measure_pipeline(folders.dynamic))
 
 
 def _comparison(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) -> Iterator[Line]:

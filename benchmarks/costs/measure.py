@@ -17,7 +17,7 @@ from imagesearch.adapters.s3.client import client_config
 from imagesearch.adapters.s3.presigned_urls import URL_SECONDS
 
 BATCH = 10
-LARGE = "-640.webp"
+LARGE = "-640.jpg"
 # Session tokens of roles have about this many characters; a presigned URL contains it.
 TOKEN_CHARACTERS = 1000
 # https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
@@ -68,7 +68,7 @@ def measure(log_format: str) -> dict[str, float]:
         search["multiValueQueryStringParameters"] = {"q": ["a goldfish"]}
         calls = [("index_images", _batch(bench, batch)) for batch in batches]
         output = _run(bench, [*calls, *[("search", search)] * BATCH])
-        sizes = {path.name: path.stat().st_size for path in bench.data.rglob("*.webp")}
+        sizes = {path.name: path.stat().st_size for path in bench.data.rglob("*.jpg")}
     large = [size for name, size in sizes.items() if name.endswith(LARGE)]
     small = [size for name, size in sizes.items() if not name.endswith(LARGE)]
     logs, responses = _parse(output)

@@ -33,6 +33,9 @@ POLLERS, POLL_SECONDS, QUEUES = 5, 20, 2
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-console-sampling.html
 TRACES_A_SECOND, TRACED_SHARE = 1, 0.05
 TIER_GB = 10_000
+MONTH_DAYS = 30
+# Conditions of the template that a stack with the default parameters does not meet.
+OFF_BY_DEFAULT = ("HasNextModel", "Tunes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +82,28 @@ class Inputs:
     index_mb: int
     search_mb: int
     alarms: int
+    secrets: int
     volume_gib: int
+    noncurrent_days: int
 
     @classmethod
     def load(cls) -> "Inputs":
         template = load_template()
         default = {name: each.get("Default") for name, each in template["Parameters"].items()}
-        alarms = [
-            each
+        always = [
+            each["Type"]
             for each in template["Resources"].values()
-            if each["Type"] == "AWS::CloudWatch::Alarm" and each.get("Condition") != "HasNextModel"
+            if each.get("Condition") not in OFF_BY_DEFAULT
         ]
         return cls(
             usd(),
             {name: float(each[0]) for name, each in load_figures().items()},
             int(default["IndexMemoryMB"]),
             int(default["SearchMemoryMB"]),
-            len(alarms),
+            always.count("AWS::CloudWatch::Alarm"),
+            always.count("AWS::SecretsManager::Secret"),
             int(default["OpenSearchVolumeGiB"]),
+            int(default["NoncurrentVersionDays"]),
         )
 
 
@@ -197,6 +204,18 @@ def monthly(inputs: Inputs, images: int, searches: float) -> Iterator[Row]:
         images * figure["image_bytes"] / GB * price["s3_gb_month"],
     )
     yield Row(
+        "S3, old versions",
+        "images × share overwritten or deleted in a month × NoncurrentVersionDays / 30 × bytes ×"
+        " price",
+        images
+        * figure["changed_share"]
+        * inputs.noncurrent_days
+        / MONTH_DAYS
+        * figure["image_bytes"]
+        / GB
+        * price["s3_gb_month"],
+    )
+    yield Row(
         "S3, thumbnails",
         "images × bytes of a small and a large thumbnail × price",
         images
@@ -209,6 +228,9 @@ def monthly(inputs: Inputs, images: int, searches: float) -> Iterator[Row]:
         "SQS, polling",
         "2 queues × 5 pollers × seconds of a month / 20 × price",
         polls / MILLION * price["sqs_million_requests"],
+    )
+    yield Row(
+        "Secrets Manager", "secrets of the template × price", inputs.secrets * price["secret_month"]
     )
     logged = figure["search_log_bytes"] + figure["access_log_bytes"]
     yield Row(
@@ -236,7 +258,7 @@ def monthly(inputs: Inputs, images: int, searches: float) -> Iterator[Row]:
 
 def idle(inputs: Inputs) -> float:
     """USD of a month with the default domain, no image and no search."""
-    always = ("OpenSearch", "SnapStart, snapshots", "SQS")
+    always = ("OpenSearch", "SnapStart, snapshots", "SQS", "Secrets")
     rows = [each for each in monthly(inputs, 1, 0) if each.service.startswith(always)]
     return sum(each.dollars for each in rows) + inputs.alarms * inputs.prices["alarm_month"]
 

@@ -33,7 +33,8 @@ def with_tables(page: str) -> str:
 def _lines(inputs: Inputs) -> Iterator[str]:
     prices = load_prices()
     always = (
-        "the smallest domain, the snapshots of two functions, the polling of queues, and alarms"
+        "the smallest domain, the snapshots of two functions, the polling of queues, a secret, and"
+        " alarms"
     )
     yield f"Without a search, a stack costs ${model.idle(inputs):.0f} a month: {always}."
     yield ""
@@ -50,7 +51,9 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     parameters = [
         ("`IndexMemoryMB`", f"{inputs.index_mb:,}", "template.yaml"),
         ("`SearchMemoryMB`", f"{inputs.search_mb:,}", "template.yaml"),
-        ("alarms, without a next model", f"{inputs.alarms}", "template.yaml"),
+        ("`NoncurrentVersionDays`", f"{inputs.noncurrent_days}", "template.yaml"),
+        ("alarms, without a next model and tuning", f"{inputs.alarms}", "template.yaml"),
+        ("secrets", f"{inputs.secrets}", "template.yaml"),
     ]
     yield from table(("figure", "value", "from"), [*rows, *parameters])
     yield from (f"### Prices of {prices['region']} as noted on {prices['date']}", "")

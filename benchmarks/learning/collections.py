@@ -87,6 +87,7 @@ class Bench:
         manifest = load_manifest(folder)
         self._model = OnnxModel(folder, manifest)
         self._prompts = manifest.prompts
+        self._copy_cosine = manifest.duplicates.weights.copy_cosine
         self.set = shipped_set()
         self.sight = self._sight()
 
@@ -106,7 +107,7 @@ class Bench:
 
     @property
     def labels(self) -> LabelEncoder:
-        return LabelEncoder(self._model.texts, self._prompts)
+        return LabelEncoder(self._model.texts, self._prompts, self._copy_cosine)
 
     def folders(self) -> tuple[list[str], NDArray[np.int64]]:
         """The folders of the photos, and the number [P] of the folder of each."""

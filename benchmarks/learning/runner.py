@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import product
 
 import numpy as np
 
-from benchmarks.learning import session, shots, weeks
+from benchmarks.learning import poisoning, session, shots, weeks
 from benchmarks.learning.collections import CODES, JARGON, PRODUCT_NAMES, Bench, Collection
 from benchmarks.report import describe, show_markdown
 from benchmarks.workbench import STARTER_MODEL
@@ -21,7 +22,7 @@ _WRONG = 0.2
 
 
 def show() -> None:
-    """Print the tables: labels with examples, within a session, and over weeks."""
+    """Print the tables: labels with examples, within a session, over weeks, and of poisoning."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     print(f"learning, starter model, {describe()}\n")
     with closing(Bench(STARTER_MODEL)) as bench:
@@ -34,6 +35,7 @@ def show() -> None:
         _show_shots(bench)
         _show_sessions(bench, [plain, *own])
         _show_weeks(bench, own)
+        _show_poisoning(bench, [plain, own[0]])
 
 
 def _show_sessions(bench: Bench, collections: Sequence[Collection]) -> None:
@@ -101,6 +103,28 @@ def _show_weeks(bench: Bench, collections: Sequence[Collection]) -> None:
 
 def _week_rows(bench: Bench, collections: Sequence[Collection]) -> Iterator[Sequence[str]]:
     sight, count = bench.sight, len(bench.set.photos)
+    vectors, backgrounds = _calibration(bench)
+    captions = Collection("captions of the photos", sight.captions, np.arange(count), True)
+    wrong = f"{collections[0].name}, {_WRONG:.0%} wrong"
+    runs = [(each.name, each, 0.0) for each in (*collections, captions)]
+    for name, collection, share in (*runs, (wrong, collections[0], _WRONG)):
+        for point in weeks.curve(sight, collection, vectors, backgrounds, share):
+            found, test = point.found, point.found.held_out
+            tested = f"{test.before:.2f} → {test.after:.2f} ({test.gain:+.2f} ± {test.margin:.2f})"
+            change = 100 * (found.samples[1] - found.samples[0])
+            few = "a liked image" in found.reason
+            yield (
+                name,
+                f"{point.opinions:,}",
+                "too few" if few else tested,
+                "–" if few else f"{change:+.1f}",
+                "yes" if found.map else "no",
+                f"{point.unseen[0]:.2f} → {point.unseen[1]:.2f}",
+            )
+
+
+def _calibration(bench: Bench) -> tuple[CalibrationVectors, Backgrounds]:
+    sight, count = bench.sight, len(bench.set.photos)
     edits = {
         name: Edited.every(sight.images[(number + 1) * count : (number + 2) * count])
         for number, name in enumerate(EDITS)
@@ -117,20 +141,24 @@ def _week_rows(bench: Bench, collections: Sequence[Collection]) -> Iterator[Sequ
         backgrounds.labels,
         bench.set.kind_names,
     )
-    captions = Collection("captions of the photos", sight.captions, np.arange(count), True)
-    wrong = f"{collections[0].name}, {_WRONG:.0%} wrong"
-    runs = [(each.name, each, 0.0) for each in (*collections, captions)]
-    for name, collection, share in (*runs, (wrong, collections[0], _WRONG)):
-        for point in weeks.curve(sight, collection, vectors, backgrounds, share):
-            found, test = point.found, point.found.held_out
-            tested = f"{test.before:.2f} → {test.after:.2f} ({test.gain:+.2f} ± {test.margin:.2f})"
-            change = 100 * (found.samples[1] - found.samples[0])
-            few = "queries have a liked image" in found.reason
+    return vectors, backgrounds
+
+
+def _show_poisoning(bench: Bench, collections: Sequence[Collection]) -> None:
+    header = ("collection", "honest users", "attack", "untuned", "honest", "attacked", "adopted")
+    show_markdown(header, _poisoning_rows(bench, collections))
+
+
+def _poisoning_rows(bench: Bench, collections: Sequence[Collection]) -> Iterator[Sequence[str]]:
+    calibration = _calibration(bench)
+    for collection, users in product(collections, poisoning.HONEST):
+        scene = poisoning.scene(bench.sight, collection, users, poisoning.SIZE)
+        for attack, result in poisoning.results(scene, *calibration):
+            figures = (result.untuned, result.honest, result.attacked)
             yield (
-                name,
-                f"{point.opinions:,}",
-                "too few" if few else tested,
-                "–" if few else f"{change:+.1f}",
-                "yes" if found.map else "no",
-                f"{point.unseen[0]:.2f} → {point.unseen[1]:.2f}",
+                collection.name,
+                str(users),
+                attack,
+                *(f"{each:.2f}" for each in figures),
+                "yes" if result.found.map else "no",
             )

@@ -55,10 +55,8 @@ def accuracies(
         )
         group = labeling.group[sight.photo]
         for shots in SHOTS:
-            found = [
-                _accuracy(sight, Examples(sight.images, group, shares), labeling, shots, seed)
-                for seed in range(DRAWS)
-            ]
+            every = Examples(sight.images, group, shares, encoder.copy_cosine)
+            found = [_accuracy(sight, every, labeling, shots, seed) for seed in range(DRAWS)]
             zero_shot, fitted, used = np.array(found).T
             served = np.where(used, fitted, zero_shot)
             yield Accuracy(

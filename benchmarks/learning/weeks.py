@@ -29,14 +29,20 @@ UNSEEN = 3
 
 
 def opinions(
-    sight: Sight, collection: Collection, rows: Sequence[int], wrong: float = 0.0, seed: int = 0
+    sight: Sight,
+    collection: Collection,
+    rows: Sequence[int],
+    wrong: float = 0.0,
+    seed: int = 0,
+    rounds: int = ROUNDS,
 ) -> Iterator[Opinion]:
     """The opinions on the queries with these rows, one query after another.
 
-    wrong: the share of opinions that are the opposite of the truth.
+    wrong: the share of opinions that are the opposite of the truth. rounds: the number of users who
+        search each query.
     """
     draw = np.random.default_rng(seed)
-    for number, row in product(range(ROUNDS), rows):
+    for number, row in product(range(rounds), rows):
         query, user = collection.queries[row], f"user {(row + number) % ROUNDS}"
         for rank, image in enumerate(_page(sight, query)):
             if draw.random() < 1 / (1 + 0.1 * rank):

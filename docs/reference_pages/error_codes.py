@@ -7,6 +7,7 @@ from typing import TypeGuard
 
 from docs.reference_pages.sources import ROOT, read_text
 from functions.search.errors import STATUS
+from local.web import errors
 
 # Packages whose errors become HTTP responses; downloads and the catalog serve commands alone.
 RAISED_IN = (
@@ -65,6 +66,9 @@ def gateway_codes() -> list[tuple[str, str]]:
         r'"(\d{3}) [A-Z][\w ]+",\s+"(\w+)"', read_text("local/web/errors.py")
     ):
         found.setdefault(int(status), set()).add(code)
+    for error in vars(errors).values():
+        if isinstance(error, errors.ErrorResponse):
+            found.setdefault(int(error.status[:3]), set()).add(error.code)
     return _by_status(found)
 
 

@@ -48,7 +48,7 @@ STORED: Mapping[str, str] = {
     " be a photo, and is empty for other images.",
     "thumbnail": "Key of the thumbnail in the derived store.",
     "large_thumbnail": "True if there is also a thumbnail of up to 640 pixels, whose key ends in"
-    " `-640.webp`.",
+    " `-640.jpg`.",
     "neighbours": "Near-duplicates found when the image was linked: id, SHA-256, cosine and"
     " confidence, separated by blanks. Null until the image is linked.",
     "truncated": "True if the file ends before its last row.",

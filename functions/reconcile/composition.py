@@ -19,7 +19,10 @@ def build_handler(environ: Mapping[str, str]) -> Handler:
         names = {"MODEL_URI": model, "REVISIT_QUEUE_URL": environ["NEXT_MODEL_QUEUE_URL"]}
         indexes[NEXT] = _model_index(Settings.from_environment({**environ, **names}))
     thumbnails = bootstrap.thumbnail_cleanup(settings)
-    return make_handler(indexes, thumbnails, Logger(service="reconcile", level=settings.log_level))
+    uri = environ.get("INVENTORY_URI")
+    inventory = bootstrap.inventory(settings, uri) if uri else None
+    logger = Logger(service="reconcile", level=settings.log_level)
+    return make_handler(indexes, thumbnails, logger, inventory)
 
 
 def _model_index(settings: Settings) -> ModelIndex:

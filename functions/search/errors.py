@@ -81,11 +81,16 @@ def error_response(error: Exception, log: RequestLog) -> Response[str]:
     status, headers = _status(known)
     if not isinstance(known, ImageSearchError) or status == 500:
         log.unexpected(error)
-        known = ImageSearchError("internal error", f"report it with request ID {log.request_id}")
+        known = internal_error(log.request_id)
     elif isinstance(known, Unavailable):
         log.unavailable(known)
     log.add(code=known.code)
     return json_response(error_body(known), status, headers)
+
+
+def internal_error(request_id: str) -> ImageSearchError:
+    """The error for a defect, whose cause is in the log alone."""
+    return ImageSearchError("internal error", f"report it with request ID {request_id}")
 
 
 def _known_error(error: Exception) -> Exception:

@@ -10,13 +10,14 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.domain.queries import MAX_TERMS
-from imagesearch.search.query_encoder import indexed_image_not_found
 
+from .error_examples import example_of
+from .errors import MethodNotAllowed
 from .forms import FIELD, FORM
-from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, OCTETS, RequestBody, unsupported_body
+from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, OCTETS, RequestBody
 from .responses import Failure, error_body
-from .routes.search import MAX_BATCH_HITS, MAX_SEARCHES
 from .routes.search_filters import MAX_LEVELS, MAX_VALUES
+from .routes.search_requests import MAX_BATCH_HITS, MAX_SEARCHES
 from .routing import Operation
 
 SCHEMAS = "#/components/schemas/"
@@ -34,9 +35,11 @@ DESCRIPTION = f"""Search images by text or by example image.
   JSON (before base64), and up to 100 megapixels; a JPEG may have more. To search by a larger image,
   upload it to the bucket and use its ID.
 - Every error is `{{"error": {{"code", "message", "hint"}}}}`.
+- A method that a path does not have is answered with 405 `method_not_allowed`.
 - If an API key is configured, all paths under `/v1/` require it in the header `x-api-key`."""
 ERRORS = {
     400: "The request is invalid; `message` names the parameter or field.",
+    401: "The token is missing or expired; only with Access=Cognito.",
     403: "The API key is missing or wrong, or the operator does not allow this request.",
     404: "The image or label set does not exist.",
     413: "The body, or an image in it, is too large.",
@@ -45,9 +48,13 @@ ERRORS = {
     429: "Too many requests; retry after the time in `Retry-After`.",
     431: "The request line and the headers have more than 10,240 bytes, or 16,384 on one machine.",
     500: "Internal error; `hint` has the request ID.",
+    502: "The function failed on AWS, or reached its limit of time or memory.",
     503: "The index or the model is unavailable, or the server is overloaded; retry after the time"
     " in `Retry-After`.",
+    504: "The request took more than 29 seconds on AWS.",
 }
+# The document lists it among the components: no operation answers its own method with it.
+WRONG_METHOD = "405: the path does not support the method of the request."
 # The groups of operations, by the first segment of the path below /v1/.
 TAGS = {
     "search": "Search",
@@ -58,9 +65,7 @@ TAGS = {
     "feedback": "Feedback",
     "health": "Health",
 }
-# A parameter and an ID that do not exist, in examples of errors.
-UNKNOWN = "unknown"
-EVERYWHERE = (400, 403, 429, 431, 500, 503)
+EVERYWHERE = (400, 401, 403, 429, 431, 500, 502, 503, 504)
 RETRIES = (429, 503)
 
 
@@ -78,7 +83,11 @@ def _document(api: APIGatewayRestResolver, operations: tuple[Operation, ...]) ->
     for each in operations:
         _complete(schema["paths"][each.openapi_path][each.method.lower()], each)
     schema["paths"] = {each.openapi_path: schema["paths"][each.openapi_path] for each in operations}
-    schema["components"] = {"schemas": _schemas(operations), "securitySchemes": {"key": KEY}}
+    schema["components"] = {
+        "schemas": _schemas(operations),
+        "responses": {"MethodNotAllowed": _method_not_allowed(operations)},
+        "securitySchemes": {"key": KEY},
+    }
     tags = dict.fromkeys(_tag(each) for each in operations)
     return {**schema, "security": [{"key": []}], "tags": [{"name": name} for name in tags]}
 
@@ -101,10 +110,7 @@ def _tag(each: Operation) -> str:
 
 
 def _error(status: int, each: Operation) -> dict[str, Any]:
-    response = _content(ERRORS[status], Failure)
-    if error := _example_of(status, each):
-        example = error_body(error).model_dump()
-        response["content"]["application/json"]["example"] = example
+    response = _failure(ERRORS[status], example_of(status, each))
     if status in RETRIES:
         response["headers"] = {
             "Retry-After": {
@@ -115,15 +121,18 @@ def _error(status: int, each: Operation) -> dict[str, Any]:
     return response
 
 
-def _example_of(status: int, each: Operation) -> ImageSearchError | None:
-    """An error with this status that every deployment returns for the same request."""
-    if status == 400:
-        return each.unknown_parameter(UNKNOWN)
-    if status == 404 and each.method == "GET" and each.path.startswith("/v1/images/<id>"):
-        return indexed_image_not_found(UNKNOWN)
-    if status == 415 and each.body:
-        return unsupported_body()
-    return None
+def _method_not_allowed(operations: tuple[Operation, ...]) -> dict[str, Any]:
+    """The response to a method without an operation; its example is of the first path."""
+    allowed = sorted(each.method for each in operations if each.path == operations[0].path)
+    methods = {"schema": {"type": "string"}, "description": "The methods of the path."}
+    response = _failure(WRONG_METHOD, MethodNotAllowed("DELETE", allowed))
+    return {**response, "headers": {"Allow": methods}}
+
+
+def _failure(description: str, example: ImageSearchError) -> dict[str, Any]:
+    response = _content(description, Failure)
+    response["content"]["application/json"]["example"] = error_body(example).model_dump()
+    return response
 
 
 def _content(description: str, response: type[BaseModel] | str) -> dict[str, Any]:

@@ -142,10 +142,7 @@ def posted_json(event: Mapping[str, Any], model: type[Model]) -> Model:
     """The body parsed as JSON of `model`. Raises ValidationError, PayloadTooLarge."""
     body = body_bytes(event)
     if len(body) > MAX_JSON:
-        raise PayloadTooLarge(
-            f"the body has {len(body):,} bytes; the maximum is {MAX_JSON:,}",
-            "send smaller copies of the images, or upload them and send their IDs",
-        )
+        raise body_too_large(len(body))
     if body.count(b"{") + body.count(b"[") > MAX_OBJECTS:
         raise InvalidQuery(
             f"the body has more than {MAX_OBJECTS:,} objects and lists",
@@ -170,11 +167,24 @@ def posted_image(event: Mapping[str, Any]) -> bytes:
 def check_image_size(data: bytes, limit: int = MAX_JSON_IMAGE) -> bytes:
     """`data`, if it has at most `limit` bytes. Raises PayloadTooLarge."""
     if len(data) > limit:
-        raise PayloadTooLarge(
-            f"the image has {len(data):,} bytes; the maximum is {limit:,}",
-            "send a smaller copy, or upload the image and search by its ID",
-        )
+        raise image_too_large(len(data), limit)
     return data
+
+
+def image_too_large(size: int, limit: int) -> PayloadTooLarge:
+    """The error for an image of `size` bytes."""
+    return PayloadTooLarge(
+        f"the image has {size:,} bytes; the maximum is {limit:,}",
+        "send a smaller copy, or upload the image and search by its ID",
+    )
+
+
+def body_too_large(size: int) -> PayloadTooLarge:
+    """The error for a JSON body of `size` bytes."""
+    return PayloadTooLarge(
+        f"the body has {size:,} bytes; the maximum is {MAX_JSON:,}",
+        "send smaller copies of the images, or upload them and send their IDs",
+    )
 
 
 def reject_parameters(request: Request) -> None:
@@ -196,7 +206,7 @@ def is_json(content_type: str) -> bool:
 
 
 def unsupported_body() -> UnsupportedMediaType:
-    """The error for a body of another type, which the OpenAPI document shows, too."""
+    """The error for a body of another type."""
     return UnsupportedMediaType(
         "the body is neither JSON nor an image",
         "set the header content-type to application/json, or to image/jpeg or another image type",

@@ -18,7 +18,7 @@ Url = Annotated[str, Field(description="URL of the image; valid for some minutes
 ThumbnailUrl = Annotated[
     str | None,
     Field(
-        description="URL of the thumbnail (WebP, at most 320 pixels on the longer side); null if"
+        description="URL of the thumbnail (JPEG, at most 320 pixels on the longer side); null if"
         " there is none."
     ),
 ]

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from local.commands.tune import Origin
 from local.examples import GroupWithExamples
-from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Folder, Json, Model
+from local.options import DATA_DIR, NOTHING_FOUND, DataDir, DerivedBucket, Folder, Json, Model
 
 if TYPE_CHECKING:
     from imagesearch.learning.history import Run
@@ -27,7 +26,7 @@ HEADINGS = ("adapter", "state", "created", "opinions", "parent", "text MRR", "im
 
 @adapters.command("list")
 def list_adapters(
-    origin: Origin = None,
+    origin: DerivedBucket = None,
     folder: Folder = None,
     as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
@@ -37,7 +36,7 @@ def list_adapters(
 
     Exit status 1: there are none.
     """
-    from local.tables import print_json_lines, print_table
+    from local.terminal.tables import print_json_lines, print_table
 
     rows = adapter_rows(origin, folder, data_dir, model)
     if as_json:
@@ -50,7 +49,7 @@ def list_adapters(
 
 @adapters.command()
 def history(
-    origin: Origin = None,
+    origin: DerivedBucket = None,
     folder: Folder = None,
     as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
@@ -62,7 +61,7 @@ def history(
     """
     from dataclasses import asdict
 
-    from local.tables import print_json_lines, print_table
+    from local.terminal.tables import print_json_lines, print_table
 
     runs = runs_of(origin, folder, data_dir, model)
     if as_json:
@@ -76,7 +75,7 @@ def history(
 @adapters.command()
 def use(
     number: Annotated[int, typer.Argument(min=1, help="Number of the version.")],
-    origin: Origin = None,
+    origin: DerivedBucket = None,
     folder: Folder = None,
     as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
@@ -91,7 +90,7 @@ def use(
 
 @adapters.command()
 def off(
-    origin: Origin = None,
+    origin: DerivedBucket = None,
     folder: Folder = None,
     as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
@@ -105,7 +104,7 @@ def off(
 
 
 def _print_in_use(number: int | None, as_json: bool) -> None:
-    from local.tables import print_json_lines
+    from local.terminal.tables import print_json_lines
 
     if as_json:
         print_json_lines([{"in_use": number}])
@@ -115,7 +114,7 @@ def _print_in_use(number: int | None, as_json: bool) -> None:
 
 @adapters.command()
 def compare(
-    origin: Origin = None,
+    origin: DerivedBucket = None,
     folder: Folder = None,
     as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
@@ -125,7 +124,7 @@ def compare(
 
     An adapter is not tested on the opinions it was fitted on. Exit status 1: there are none.
     """
-    from local.tables import print_json_lines, print_table
+    from local.terminal.tables import print_json_lines, print_table
 
     headings = ("adapter", "modality", "queries", "MRR without", "MRR with")
     rows = compared_rows(origin, folder, data_dir, model)

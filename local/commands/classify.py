@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from local.completion import label_set_names
 from local.errors import UsageError
 from local.options import (
     DATA_DIR,
@@ -20,6 +19,7 @@ from local.options import (
     Model,
     image_bytes,
 )
+from local.terminal.completion import label_set_names
 from local.workspace import Workspace, selected_workspace
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def classify(
         scored, learned = classify_at_endpoint(endpoint, options)
     else:
         scored, learned = classify_image(selected_workspace(folder, data_dir), model, options)
-    from local.tables import print_json_lines, print_table
+    from local.terminal.tables import print_json_lines, print_table
 
     if learned:
         typer.echo(learned, err=True)

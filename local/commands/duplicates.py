@@ -63,11 +63,11 @@ def duplicates(
         groups = groups_of_folder(workspace, model_in_use(model, workspace), options)
     groups = list(groups)
     if as_json:
-        from local.tables import print_json_lines
+        from local.terminal.tables import print_json_lines
 
         print_json_lines(groups)
     elif paths:
-        from local.tables import print_paths
+        from local.terminal.tables import print_paths
 
         images = [image for group in groups for image in group["images"]]
         print_paths(image.get("path") or image["url"] for image in images)
@@ -126,7 +126,7 @@ def groups_of_endpoint(endpoint: str, options: DuplicatesOptions) -> Iterator[Gr
 
 def print_groups(groups: Iterable[GroupRow]) -> None:
     """Print one row an image."""
-    from local.tables import Cell, print_table, record_cell
+    from local.terminal.tables import Cell, print_table, record_cell
 
     rows: list[list[Cell]] = []
     for number, group in enumerate(groups, 1):

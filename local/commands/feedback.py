@@ -13,11 +13,11 @@ import typer
 
 from local.errors import UsageError
 from local.examples import GroupWithExamples
-from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Folder, Json, Model
+from local.options import DATA_DIR, NOTHING_FOUND, DataDir, DerivedBucket, Folder, Json, Model
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:
-    from local.aws import S3Location
+    from local.aws.clients import S3Location
     from local.commands.tune import TuneResult
 
 feedback = typer.Typer(
@@ -27,14 +27,7 @@ feedback = typer.Typer(
 
 @feedback.command()
 def export(
-    origin: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="S3://BUCKET",
-            help="Derived-data bucket of a deployed system, instead of a folder.",
-        ),
-    ] = None,
+    origin: DerivedBucket = None,
     folder: Folder = None,
     _always_json: Json = True,
     data_dir: DataDir = DATA_DIR,
@@ -43,7 +36,7 @@ def export(
 
     Exit status 1: there is none.
     """
-    from local.aws import aws_client, s3_location
+    from local.aws.clients import aws_client, s3_location
 
     if origin:
         lines = feedback_in_s3(s3_location(origin), aws_client("s3"))
@@ -67,14 +60,7 @@ def forget(
         str | None,
         typer.Option(metavar="KEY_ID", help="Delete the feedback of the API key with this ID."),
     ] = None,
-    origin: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="S3://BUCKET",
-            help="Derived-data bucket of a deployed system, instead of a folder.",
-        ),
-    ] = None,
+    origin: DerivedBucket = None,
     folder: Folder = None,
     as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
@@ -87,7 +73,7 @@ def forget(
     """
     if (before is None) == (user is None):
         raise UsageError("give either --before or --user")
-    from local.tables import print_json_lines
+    from local.terminal.tables import print_json_lines
 
     forgotten = forget_feedback(before, user, origin, folder, data_dir, model)
     if as_json:
@@ -106,7 +92,9 @@ class Forgotten:
     tuned: TuneResult | None
 
     def lines(self) -> Iterator[str]:
-        yield f"{self.deleted:,} opinions deleted"
+        from imagesearch.domain.counts import counted
+
+        yield f"{counted(self.deleted, 'opinion')} deleted"
         if self.adapters:
             numbers = ", ".join(map(str, self.adapters))
             yield f"adapters fitted on them, which cannot be used any more: {numbers}"
@@ -151,23 +139,20 @@ def forget_feedback(
 
 def feedback_in_folder(folder: Path | None, data_dir: Path) -> Iterator[str]:
     """The feedback records of an indexed folder, by day. Raises UsageError."""
-    from imagesearch.domain.storage_keys import FEEDBACK
+    from imagesearch.adapters.filesystem.derived_store import FolderDerived
+    from imagesearch.learning.tuner import stored_lines
 
     workspace = selected_workspace(folder, data_dir)
-    for path in sorted((workspace.derived / FEEDBACK).rglob("*.json")):
-        yield path.read_text(encoding="utf-8")
+    yield from stored_lines(FolderDerived(workspace.derived))
 
 
 def feedback_in_s3(location: S3Location, s3: Any) -> Iterator[str]:
     """The feedback records of a derived-data bucket, by day. Raises UsageError."""
-    from imagesearch.domain.storage_keys import FEEDBACK
-    from local.aws import aws_errors_as_usage_errors
+    from imagesearch.adapters.s3.derived_store import S3Derived
+    from imagesearch.domain.errors import Unavailable
+    from imagesearch.learning.tuner import stored_lines
 
-    with aws_errors_as_usage_errors(f"cannot read {location}"):
-        pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=location.bucket, Prefix=location.key(FEEDBACK)
-        )
-        for page in pages:
-            for entry in page.get("Contents", ()):
-                record = s3.get_object(Bucket=location.bucket, Key=entry["Key"])
-                yield record["Body"].read().decode()
+    try:
+        yield from stored_lines(S3Derived(str(location), s3))
+    except Unavailable as error:
+        raise UsageError(f"cannot read {location}: {error.message}") from error

@@ -46,7 +46,7 @@ def list_images(
 
     Exit status 1: there are none.
     """
-    from local.tables import print_json_lines, print_paths
+    from local.terminal.tables import print_json_lines, print_paths
 
     if sort not in SORTS:
         raise UsageError(f"--sort is one of {', '.join(SORTS)}")
@@ -74,7 +74,7 @@ def list_images(
 
 
 def _print_records(rows: list[dict[str, Any]], rejected: bool) -> None:
-    from local.tables import Cell, print_table, record_cell
+    from local.terminal.tables import Cell, print_table, record_cell
 
     cells: list[list[Cell]] = []
     for row in rows:
@@ -100,7 +100,7 @@ def show(
     model: Model = None,
 ) -> None:
     """Show the record of one image: its file, size, capture time, camera and state."""
-    from local.tables import print_json_lines, print_table
+    from local.terminal.tables import print_json_lines, print_table
 
     if endpoint:
         from local.endpoint import record_at
@@ -115,7 +115,7 @@ def show(
         print_json_lines([row])
         return
     if preview:
-        from local.preview import print_image
+        from local.terminal.preview import print_image
 
         print_image(row)
     metadata = {

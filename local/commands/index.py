@@ -54,6 +54,7 @@ def index(
     set_excludes(workspace.folder, exclude, no_default_excludes)
     from rich.console import Console
 
+    from local.model_switch.install import ensure_tested
     from local.models import model_to_index_with
     from local.sync.initial_indexing import index_with_progress
     from local.sync.reconcile import activate
@@ -61,12 +62,14 @@ def index(
     console = Console(stderr=True)
     forget = forget_policy(forget_missing, console)
     try:
-        engine = activate(workspace, model_to_index_with(model, workspace), all_files)
+        chosen = model_to_index_with(model, workspace)
+        ensure_tested(chosen, data_dir, console)
+        engine = activate(workspace, chosen, all_files)
         report = index_with_progress(engine, console, forget, verbose)
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
     if as_json:
-        from local.tables import print_json_lines
+        from local.terminal.tables import print_json_lines
 
         print_json_lines([{"folder": str(workspace.folder), **report.as_json()}])
     if not report.complete:
@@ -88,7 +91,7 @@ def forget_policy(forget_missing: bool, console: Console) -> Forget:
 
 
 def _confirm(console: Console, report: Report) -> bool:
-    from local.output import print_line
+    from local.terminal.output import print_line
 
     for line in report.problems():
         print_line(console, line)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from local.completion import label_set_names
 from local.errors import UsageError
 from local.examples import GroupWithExamples
 from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Folder, Json, Model
+from local.terminal.completion import label_set_names
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ def put(
         typer.Option(
             "--examples",
             metavar="FILE",
-            help="Text file with one example a line: the label, a tab and the path of an image in"
-            " the indexed folder. Classification learns from them if that proves better.",
+            help="Text file with one example a line: the label, a tab and the path of an image,"
+            " relative to the indexed folder or absolute. Classification learns from them if that"
+            " proves better.",
         ),
     ] = None,
     folder: Folder = None,
@@ -57,7 +58,7 @@ def put(
     """Create or replace a label set from the lines of a file."""
     from rich.console import Console
 
-    from local.tables import print_json_lines
+    from local.terminal.tables import print_json_lines
 
     if add and examples:
         raise UsageError("give either --add or --examples: a set with examples is replaced")
@@ -80,7 +81,7 @@ def list_sets(
 
     Exit status 1: there are none.
     """
-    from local.tables import print_json_lines, print_table
+    from local.terminal.tables import print_json_lines, print_table
 
     counts = label_sets(folder, data_dir, model).counts()
     if as_json:
@@ -100,7 +101,7 @@ def delete(
     model: Model = None,
 ) -> None:
     """Delete a label set and its labels."""
-    from local.tables import print_json_lines
+    from local.terminal.tables import print_json_lines
 
     label_sets(folder, data_dir, model).delete(name)
     if as_json:
@@ -130,6 +131,8 @@ def put_labels(
     """Replace a set, or add to it. Raises UsageError, and the errors of the use case."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    from imagesearch.domain.counts import counted
+
     labels = read_labels(file)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console) as progress:
@@ -143,7 +146,7 @@ def put_labels(
             learned = None
         else:
             learned = sets.replace(name, labels, advance, examples)
-    console.print(f"{name}: {len(labels):,} labels", highlight=False, markup=False)
+    console.print(f"{name}: {counted(len(labels), 'label')}", highlight=False, markup=False)
     if learned:
         console.print(learned.sentence(), highlight=False, markup=False, soft_wrap=True)
 
@@ -166,11 +169,14 @@ def read_examples(file: Path, workspace: Workspace) -> NamedExamples:
     bucket = workspace.folder.as_uri()
     ids: dict[str, list[str]] = {}
     for number, line in enumerate(_lines(file), start=1):
-        label, tab, path = (part.strip() for part in line.partition("\t"))
-        if not (label and tab and path):
+        label, _, path = (part.strip() for part in line.partition("\t"))
+        if not (label and path):
             raise UsageError(
                 f"{file}, line {number}: write a label, a tab and the path of an image"
             )
+        file_path = Path(path)
+        if file_path.is_relative_to(workspace.folder):
+            path = file_path.relative_to(workspace.folder).as_posix()
         ids.setdefault(label, []).append(ImageRef(bucket, path).id)
     return NamedExamples(ids)
 

@@ -12,16 +12,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from local.completion import installed_model_names, model_names
 from local.errors import Interrupted, UsageError
 from local.examples import GroupWithExamples
-from local.options import DATA_DIR, INCOMPLETE, RESUMABLE, DataDir, Folder, Json
+from local.options import (
+    DATA_DIR,
+    INCOMPLETE,
+    RESUMABLE,
+    DataDir,
+    DerivedBucket,
+    Folder,
+    IndexUrl,
+    Json,
+)
+from local.terminal.completion import installed_model_names, model_names
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from imagesearch.calibration.calibration_set import CalibrationSet
     from imagesearch.embedding.model_catalog import CatalogEntry
+    from imagesearch.settings import Settings
     from local.evaluation.latency import Latency
 
 Accept = Annotated[
@@ -69,7 +79,7 @@ def list_models(
     lines of columns separated by tabs, without a header.
     """
     from local.evaluation import listing
-    from local.tables import print_json_lines, print_table
+    from local.terminal.tables import print_json_lines, print_table
 
     listed = listing.listed_models(data_dir)
     if measure:
@@ -106,10 +116,23 @@ def compare_models(
         bool,
         typer.Option(
             "--feedback",
-            help="Compare with the model of an indexed folder, on the feedback of its users.",
+            help="Compare with the model of an indexed folder or of a deployed system, on the"
+            " feedback of its users.",
         ),
     ] = False,
     folder: Folder = None,
+    origin: DerivedBucket = None,
+    stack: Annotated[
+        str, typer.Option(help="Name of the deployed stack, with --from.")
+    ] = "imagesearch",
+    index_url: IndexUrl = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Name or folder of the deployed model, if it is in a layer of your own.",
+            autocompletion=installed_model_names,
+        ),
+    ] = None,
     as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
@@ -124,7 +147,8 @@ def compare_models(
     With `--feedback`, the queries that users rated are ranked by each model, which embeds only the
     rated images: the mean reciprocal rank (MRR) of the first liked image among all rated ones, for
     the model in use and for the other, with the 95 % interval of the difference. Nothing is
-    indexed.
+    indexed. `--from` reads the feedback of a deployed system, and its images, index and model by
+    the outputs of its stack.
 
     Exit status 1: a model failed or is refused; its row states the reason.
     """
@@ -133,8 +157,13 @@ def compare_models(
     if feedback:
         if captions:
             raise UsageError("give either --captions or --feedback")
-        replay_feedback(names or [], folder, data_dir, Console(stderr=True), as_json)
+        if origin and folder:
+            raise UsageError("give either --from or --folder")
+        settings = rated_settings(folder, origin, stack, index_url, model, data_dir)
+        replay_feedback(names or [], settings, data_dir, Console(stderr=True), as_json)
         return
+    if origin:
+        raise UsageError("--from needs --feedback")
     if compare(names or [], captions, data_dir, Console(stderr=True), as_json):
         raise typer.Exit(INCOMPLETE)
 
@@ -173,7 +202,7 @@ def pull(
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
     if as_json:
-        from local.tables import print_json_lines
+        from local.terminal.tables import print_json_lines
 
         print_json_lines([{"model": name, "folder": str(folder), **_test_row(folder)}])
     else:
@@ -203,11 +232,12 @@ def calibrate(
 ) -> None:
     """Test a model, and calibrate relevance, label scores and duplicates for it.
 
-    Exit status 1: the self-test refused the model, and nothing was written.
+    Exit status 1: the self-test refused the model. The refusal is recorded in its folder, and
+    nothing uses the model until it is accepted; an earlier result is kept.
     """
     from rich.console import Console
 
-    from local.tables import print_json_lines
+    from local.terminal.tables import print_json_lines
 
     row = calibrate_model(path, data_dir, Console(stderr=True), captions, accept, against)
     if as_json:
@@ -232,7 +262,7 @@ def verify(
     """Check the SHA-256 of a model's files, load the model and embed an image and a text."""
     folder = verify_model(path, data_dir)
     if as_json:
-        from local.tables import print_json_lines
+        from local.terminal.tables import print_json_lines
 
         print_json_lines([{"model": path, "folder": str(folder), "verified": True}])
     else:
@@ -254,8 +284,8 @@ def compare(
 
     from local.evaluation.comparison import HEADINGS, cells, compared, verdict
     from local.models import installed_models, model_folder
-    from local.output import counted_progress, print_line
-    from local.tables import print_json_lines, print_table
+    from local.terminal.output import counted_progress, print_line
+    from local.terminal.tables import print_json_lines, print_table
 
     folders = {name: model_folder(name, data_dir) for name in dict.fromkeys(names)}
     folders = folders or installed_models(data_dir)
@@ -276,9 +306,34 @@ def compare(
     return any(row.problem for row in rows)
 
 
+def rated_settings(
+    folder: Path | None,
+    origin: str | None,
+    stack: str,
+    index_url: str | None,
+    model: str | None,
+    data_dir: Path,
+    clients: Any = None,
+) -> Settings:
+    """The settings of a folder, or of the stack with a derived-data bucket. Raises UsageError."""
+    from local.aws.clients import s3_location
+    from local.aws.deployment import read_deployment
+    from local.evaluation.replay import settings_of_folder
+
+    if not origin:
+        return settings_of_folder(folder, data_dir)
+    location = s3_location(origin)
+    if location.prefix:
+        raise UsageError(f"--from names a whole bucket: write s3://{location.bucket}")
+    deployed = read_deployment(
+        stack, index_url, model, data_dir, clients, DerivedBucketName=location.bucket
+    )
+    return deployed.settings
+
+
 def replay_feedback(
     names: Sequence[str],
-    folder: Path | None,
+    settings: Settings,
     data_dir: Path,
     console: Console,
     as_json: bool = False,
@@ -286,10 +341,10 @@ def replay_feedback(
     """Print the comparison on stored feedback. Raises UsageError, and the errors of models."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from local.evaluation.replay import HEADINGS, as_fields, cells, replayed
-    from local.output import print_line
-    from local.tables import print_json_lines, print_table
+    from local.terminal.output import print_line
+    from local.terminal.tables import print_json_lines, print_table
 
-    found = replayed(names, folder, data_dir)
+    found = replayed(names, settings, data_dir)
     print_line(console, found.summary())
     if as_json:
         print_json_lines(map(as_fields, found.rows))
@@ -320,7 +375,7 @@ def pull_model(
     """
     from local.model_sources import catalog_entry, model_source
     from local.models import BETTER, Puller, models_cache, original_of
-    from local.output import download_progress, print_line, waiting_line
+    from local.terminal.output import download_progress, print_line, waiting_line
 
     model = (catalog or catalog_entry)(name)
     cache = models_cache(os.environ)
@@ -385,15 +440,17 @@ def _test_row(folder: Path) -> dict[str, Any]:
 
 
 def _in_s3(uri: str, run: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """Run in a copy of the folder, and upload the calibration."""
+    """Run in a copy of the folder, and upload the calibration or the refusal."""
     from imagesearch.adapters.s3.model_folder import S3ModelFolder
     from imagesearch.downloads.model_store import copied_model, put_calibration
 
     model = S3ModelFolder(uri)
     with copied_model(model) as folder:
-        row = run(folder)
-        put_calibration(folder, model)
-    return row
+        try:
+            return run(folder)
+        finally:
+            # Also of a refusal, so that no function uses the model.
+            put_calibration(folder, model)
 
 
 def calibration_set(captions: Path | None) -> CalibrationSet:
@@ -416,7 +473,7 @@ def run_with_progress(
 ) -> str:
     """Test a folder, unless it has the result already; returns the result as a line."""
     from imagesearch.embedding.self_test.run import self_tested, summary
-    from local.output import counted_progress
+    from local.terminal.output import counted_progress
 
     with counted_progress(console, "testing the model") as progress:
         found = self_tested(

@@ -125,7 +125,7 @@ def build_once(workspace: Workspace, model: str, console: Console, as_json: bool
     """Bring the new index up to date; True if every image is searchable in it."""
     from imagesearch import bootstrap
     from local.sync.initial_indexing import index_with_progress
-    from local.tables import print_json_lines
+    from local.terminal.tables import print_json_lines
 
     if not (engine := _next_engine(workspace, model, console)):
         if as_json:
@@ -142,11 +142,11 @@ def build_and_follow(
 ) -> None:
     """Build the new index and keep it in sync with the folder until SIGINT or SIGTERM."""
     from local import lambda_runtime
-    from local.output import print_line
     from local.sync.folder_sync import FolderSync
     from local.sync.initial_indexing import InitialIndexing, print_ready
     from local.sync.live_report import reporting
-    from local.tables import print_json_lines
+    from local.terminal.output import print_line
+    from local.terminal.tables import print_json_lines
 
     signal.signal(signal.SIGTERM, interrupt)
     engine = _next_engine(workspace, model, console)
@@ -174,9 +174,10 @@ def _next_engine(workspace: Workspace, model: str, console: Console) -> FolderEn
     """The engine of the next model; None if the current model uses the same index."""
     from imagesearch import bootstrap
     from local.lambda_runtime import settings_of
+    from local.model_switch.install import ensure_tested
     from local.models import STARTER, model_folder, model_name
-    from local.output import print_line
     from local.sync.reconcile import open_engine
+    from local.terminal.output import print_line
 
     data_dir = workspace.directory.parent
     current = model_folder(workspace.model or STARTER, data_dir)
@@ -188,6 +189,7 @@ def _next_engine(workspace: Workspace, model: str, console: Console) -> FolderEn
         workspace.expect(None)
         print_line(console, f"{model} uses the current index: there is nothing to build")
         return None
+    ensure_tested(model, data_dir, console)
     workspace.expect(model_name(next_folder, data_dir))
     return open_engine(workspace, model)
 
@@ -226,7 +228,7 @@ def deployed_switch(
 ) -> ModelSwitch:
     """The switch of a deployed system, read with the user's AWS credentials. Raises UsageError."""
     from imagesearch.settings import Settings
-    from local.aws import s3_location
+    from local.aws.clients import s3_location
     from local.models import model_folder
 
     if not (index_url and model):
@@ -245,7 +247,7 @@ def print_status(switch: ModelSwitch, as_json: bool = False) -> bool:
     from dataclasses import asdict
 
     from imagesearch import bootstrap
-    from local.tables import print_json_lines
+    from local.terminal.tables import print_json_lines
 
     consistent = True
     for role, settings in (("current", switch.current), ("next", switch.next)):
@@ -267,7 +269,7 @@ def drop_others(switch: ModelSwitch, as_json: bool = False) -> None:
     Raises UsageError unless the current index is consistent: an older one may still be needed.
     """
     from imagesearch import bootstrap
-    from local.tables import print_json_lines
+    from local.terminal.tables import print_json_lines
 
     kept = {bootstrap.index_name(each) for each in (switch.current, switch.next) if each}
     report = _consistency(switch.current)
@@ -296,7 +298,7 @@ def consistency_text(report: ConsistencyReport) -> str:
 
 
 def _drift_text(drift: Drift, words: str) -> str:
-    from local.output import printable
+    from local.terminal.output import printable
 
     if not drift.count:
         return ""

@@ -25,6 +25,7 @@ from local.options import (
 )
 from local.searches import (
     AVOIDED,
+    MIN_RELEVANCE,
     Found,
     Part,
     SearchOptions,
@@ -36,7 +37,13 @@ from local.workspace import Workspace, selected_workspace, workspace_and_prefix
 
 Limit = Annotated[int, typer.Option(min=1, max=100, help="Maximum number of hits.")]
 MinRelevance = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Minimum relevance of a hit.")
+    float | None,
+    typer.Option(
+        min=0, max=1, help=f"Minimum relevance of a hit.  [default: {MIN_RELEVANCE}, if calibrated]"
+    ),
+]
+All = Annotated[
+    bool, typer.Option("--all", help=f"Show weak hits, too: those below {MIN_RELEVANCE}.")
 ]
 Open = Annotated[
     bool,
@@ -80,6 +87,7 @@ def search(
     collection: Collection = None,
     limit: Limit = 10,
     min_relevance: MinRelevance = None,
+    weak: All = False,
     as_json: Json = False,
     paths: Paths = False,
     in_browser: Open = False,
@@ -91,7 +99,7 @@ def search(
     """Search an indexed folder, or a deployed system with --endpoint.
 
     The server of the folder answers if one is running, unless --model is given. Exit status 1: no
-    image was found.
+    image matches.
     """
     if text is None and image is None:
         raise UsageError("give a query: a text, an image file with --image, or both")
@@ -107,7 +115,7 @@ def search(
     parts += [Part(image=image)] if image is not None else []
     parts += [Part(text=each, weight=AVOIDED) for each in unlike or ()]
     conditions = search_filter(prefix, since, camera, min_width)
-    options = SearchOptions(tuple(parts), limit, collection, min_relevance, conditions)
+    options = SearchOptions(tuple(parts), limit, collection, min_relevance, conditions, weak)
     _run(options, workspace, endpoint, model, Output(as_json, paths, in_browser, preview))
 
 
@@ -119,6 +127,7 @@ def similar(
     collection: Collection = None,
     limit: Limit = 10,
     min_relevance: MinRelevance = None,
+    weak: All = False,
     as_json: Json = False,
     paths: Paths = False,
     in_browser: Open = False,
@@ -129,11 +138,11 @@ def similar(
 ) -> None:
     """Find images similar to an image; one of the folder itself is not among the hits.
 
-    Exit status 1: no image was found.
+    Exit status 1: no image matches.
     """
     workspace = None if endpoint else selected_workspace(folder, data_dir)
     part = _part(workspace, endpoint, image)
-    options = SearchOptions((part,), limit, collection, min_relevance)
+    options = SearchOptions((part,), limit, collection, min_relevance, weak=weak)
     _run(options, workspace, endpoint, model, Output(as_json, paths, in_browser, preview))
 
 
@@ -154,11 +163,18 @@ def _run(
     model: str | None,
     output: Output,
 ) -> None:
-    """Search the workspace or the endpoint, and show the hits; exit status 1 without any."""
+    """Search the workspace or the endpoint, and show the hits; exit status 1 without any.
+
+    Raises UsageError.
+    """
+    if options.weak and options.min_relevance is not None:
+        raise UsageError("give --all or --min-relevance, not both")
     if workspace:
         found = search_workspace(workspace, model, options)
     else:
         found = search_endpoint(endpoint or "", options)
+    if options.min_relevance is None and not options.weak:
+        found = found.without_weak()
     show_found(found, output)
     if output.in_browser and found.hits:
         from local.contact_sheet import open_in_browser
@@ -186,27 +202,34 @@ def search_filter(
 
 def show_found(found: Found, output: Output) -> None:
     """Print the hits on standard output, and the searched place on standard error."""
-    from local.tables import print_json_lines, print_paths
+    from local.terminal.tables import print_json_lines, print_paths
 
     if found.notice:
         print(f"imagesearch: {found.notice}", file=sys.stderr)  # noqa: T201
-    count = {0: "no hits", 1: "1 hit"}.get(len(found.hits), f"{len(found.hits)} hits")
-    print(f"imagesearch: {count} in {found.place}", file=sys.stderr)  # noqa: T201
+    print(f"imagesearch: {count_of(found)}", file=sys.stderr)  # noqa: T201
     if output.as_json:
         print_json_lines(found.hits)
     elif output.paths:
         print_paths(hit.get("path") or hit["url"] for hit in found.hits)
     elif output.preview:
-        from local.preview import print_previews
+        from local.terminal.preview import print_previews
 
         print_previews(found.hits)
     else:
         print_hits(found.hits)
 
 
+def count_of(found: Found) -> str:
+    """The number of hits and the searched place, such as `2 hits in /pictures; 8 weaker: --all`."""
+    none = "no good match" if found.excluded else "no hits"
+    count = {0: none, 1: "1 hit"}.get(len(found.hits), f"{len(found.hits)} hits")
+    weaker = f"; {found.excluded} weaker: --all" if found.excluded else ""
+    return f"{count} in {found.place}{weaker}"
+
+
 def print_hits(hits: list[dict[str, Any]]) -> None:
     """Print one row a hit: relevance, score and key."""
-    from local.tables import Cell, print_table, record_cell
+    from local.terminal.tables import Cell, print_table, record_cell
 
     rows: list[list[Cell]] = []
     for hit in hits:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from local.completion import model_names
 from local.errors import Interrupted, UsageError
 from local.options import (
     API_KEY,
@@ -25,6 +24,7 @@ from local.options import (
     NoDefaultExcludes,
     set_excludes,
 )
+from local.terminal.completion import model_names
 from local.workspace import Workspace, workspace_of
 
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ def serve_folder(
     from imagesearch.settings import Settings
     from local.model_switch.served_folder import ServedFolder
     from local.model_switch.switch import ModelSwitch
-    from local.output import print_line, printable
     from local.running_server import announced
     from local.sync.reconcile import activate, keep_records
+    from local.terminal.output import print_line, printable
     from local.web.application import application
     from local.web.hosts import binds_loopback
     from local.web.server import Server

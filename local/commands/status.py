@@ -19,7 +19,7 @@ def status(as_json: Json = False, endpoint: Endpoint = None, data_dir: DataDir =
 
     Exit status 1: no folder is indexed.
     """
-    from local.tables import Cell, PathCell, print_json_lines, print_table
+    from local.terminal.tables import Cell, PathCell, print_json_lines, print_table
 
     if endpoint:
         _print_endpoint(endpoint, as_json)
@@ -45,7 +45,7 @@ def status(as_json: Json = False, endpoint: Endpoint = None, data_dir: DataDir =
 def _print_endpoint(endpoint: str, as_json: bool) -> None:
     """Print the state of a deployed system, one field a line. Raises UsageError."""
     from local.endpoint import api_at
-    from local.tables import print_json_lines, print_table
+    from local.terminal.tables import print_json_lines, print_table
 
     with api_at(endpoint) as api:
         row: dict[str, Any] = {"endpoint": endpoint, **api.health()}

@@ -10,23 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from local.errors import UsageError
-from local.options import DATA_DIR, DataDir, Folder, Json, Model
+from local.options import DATA_DIR, DataDir, DerivedBucket, Folder, Json, Model
 
 if TYPE_CHECKING:
     from imagesearch.learning.tuning import Tuned
 
-Origin = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        metavar="S3://BUCKET",
-        help="Derived-data bucket of a deployed system, instead of a folder.",
-    ),
-]
-
 
 def tune(
-    origin: Origin = None,
+    origin: DerivedBucket = None,
     feedback: Annotated[
         Path | None,
         typer.Option(
@@ -45,7 +36,7 @@ def tune(
     Queries by text and by image are fitted apart. The index does not change. A running server uses
     the adapter from the next search on, a deployed system within a minute.
     """
-    from local.tables import print_json_lines
+    from local.terminal.tables import print_json_lines
 
     result = tune_place(origin, feedback, folder, data_dir, model)
     if as_json:

@@ -1,4 +1,4 @@
-"""Replays the feedback of an indexed folder against other models, from its files."""
+"""Replays the feedback of a folder or of a deployed system against other models."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from imagesearch import bootstrap
+from imagesearch.domain.counts import counted
 from imagesearch.domain.errors import InvalidQuery, ObjectChanged, UnreadableObject
 from imagesearch.domain.images import Embedding, EncodedImage, ImageRef
 from imagesearch.domain.ports import ImageEncoder, ImageStore, TextEncoder, VectorIndex
 from imagesearch.domain.queries import VectorQuery
-from imagesearch.learning.opinions import Opinion
+from imagesearch.embedding.calibration_file import model_digest
+from imagesearch.embedding.manifest import Manifest
+from imagesearch.learning.opinions import Opinion, read_opinions
 from imagesearch.learning.replay import Replay, Replayed, Source, replay
+from imagesearch.learning.tuner import stored_lines
 from imagesearch.learning.validation import MIN_QUERIES
 from imagesearch.search.relevance import Modality
+from imagesearch.settings import Settings
 from local.errors import UsageError
 from local.lambda_runtime import settings_of
 from local.models import installed_models, model_folder, model_in_use
-from local.tuning import place_of
 from local.workspace import selected_workspace
 
 HEADINGS = ("model", "queries", "MRR in use", "MRR", "gain", "result")
@@ -46,27 +50,25 @@ class Comparison:
     rows: Sequence[Row]
 
     def summary(self) -> str:
-        parts = [f"{self.opinions:,} opinions, {self.images:,} images, in use: {self.in_use}"]
+        parts = [
+            f"{counted(self.opinions, 'opinion')}, {counted(self.images, 'image')},"
+            f" in use: {self.in_use}"
+        ]
         if self.left_out:
             parts.append(
-                f"{self.left_out:,} opinions left out: their query is a text that was not stored"
-                " (see --feedback-texts), or an image that is not indexed"
+                f"{counted(self.left_out, 'opinion')} left out: their query is a text that was"
+                " not stored (see --feedback-texts), or an image that is not indexed"
             )
         return "; ".join(parts)
 
 
-def replayed(names: Sequence[str], folder: Path | None, data_dir: Path) -> Comparison:
+def replayed(names: Sequence[str], settings: Settings, data_dir: Path) -> Comparison:
     """Compare models, by default all installed ones, with the one in use. Raises UsageError."""
-    workspace = selected_workspace(folder, data_dir)
-    place = place_of(None, workspace.folder, data_dir, None)
-    in_use = model_in_use(None, workspace)
-    chosen = {name: model_folder(name, data_dir) for name in dict.fromkeys(names)}
-    folders = chosen or installed_models(data_dir)
-    others = {name: each for name, each in folders.items() if each != place.model}
-    if not others:
-        raise UsageError(f"name a model other than {in_use}, which is in use")
-    settings = settings_of(workspace, place.model)
-    opinions = place.tuner.opinions()
+    in_use = bootstrap.manifest_of(settings.model_uri)
+    others = _other_models(names, settings.model_uri, in_use, data_dir)
+    derived = bootstrap.derived_store(settings)
+    lines = stored_lines(derived) if derived else ()
+    opinions = read_opinions(lines, in_use.name, in_use.image_space, in_use.dimension)
     index = bootstrap.vector_index(settings)
     repeatable = _repeatable(opinions, index)
     refs = _refs(index, repeatable.images)
@@ -75,7 +77,37 @@ def replayed(names: Sequence[str], folder: Path | None, data_dir: Path) -> Compa
         Row(name, _replayed(repeatable, store, refs, str(each))) for name, each in others.items()
     ]
     left_out = len(opinions) - len(repeatable.opinions)
-    return Comparison(in_use, len(repeatable.opinions), left_out, len(refs), rows)
+    return Comparison(in_use.name, len(repeatable.opinions), left_out, len(refs), rows)
+
+
+def settings_of_folder(folder: Path | None, data_dir: Path) -> Settings:
+    """The settings of an indexed folder with the model in use. Raises UsageError."""
+    workspace = selected_workspace(folder, data_dir)
+    workspace.must_be_indexed()
+    model = model_folder(model_in_use(None, workspace), workspace.directory.parent)
+    return settings_of(workspace, model)
+
+
+def _other_models(
+    names: Sequence[str], used_uri: str, in_use: Manifest, data_dir: Path
+) -> dict[str, Path]:
+    """The folders of these models, or of all installed ones, without the one in use.
+
+    An installed copy of a deployed model has its digest.
+    """
+    if names:
+        chosen = {name: model_folder(name, data_dir) for name in dict.fromkeys(names)}
+        others = {name: each for name, each in chosen.items() if str(each) != used_uri}
+    else:
+        used = model_digest(in_use)
+        others = {
+            name: each
+            for name, each in installed_models(data_dir).items()
+            if model_digest(bootstrap.manifest_of(str(each))) != used
+        }
+    if not others:
+        raise UsageError(f"name a model other than {in_use.name}, which is in use")
+    return others
 
 
 def cells(row: Row) -> list[str]:

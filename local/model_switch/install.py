@@ -15,7 +15,7 @@ from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.model_catalog import CatalogEntry
 from imagesearch.embedding.self_test.run import self_tested, summary
 from local.model_sources import model_source
-from local.models import Puller, original_of
+from local.models import Puller, model_folder, must_be_tested, original_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +65,7 @@ def install_with_progress(model: CatalogEntry, cache: Path, console: Console) ->
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
-    from local.output import counted_progress, download_progress, print_line, waiting_line
+    from local.terminal.output import counted_progress, download_progress, print_line, waiting_line
 
     with (
         download_progress(console) as downloaded,
@@ -81,14 +81,39 @@ def install_with_progress(model: CatalogEntry, cache: Path, console: Console) ->
         return _install(model, puller, tested)
 
 
-def _install(model: CatalogEntry, puller: Puller, tested: Callable[[int, int], None]) -> str:
+def test_folder(folder: Path, progress: Progress) -> str:
+    """Test the model of a folder in place, and return the result as a line.
+
+    Raises ConfigurationError, ModelRefused.
+    """
+    return _tested(folder, lambda now, total: progress(TESTING, now, total, ""))
+
+
+def ensure_tested(name: str, data_dir: Path, console: Console) -> None:
+    """Test an installed model, or that of a folder, with a progress bar if it has no result.
+
+    Raises UsageError, ConfigurationError, ModelRefused.
+    """
+    from local.terminal.output import counted_progress, print_line
+
+    folder = model_folder(name, data_dir)
+    if must_be_tested(name, folder):
+        with counted_progress(console, "testing the model") as progress:
+            line = _tested(folder, progress)
+        print_line(console, line)
+
+
+def _tested(folder: Path, progress: Callable[[int, int], None], float32: Path | None = None) -> str:
     photos = shipped_set()
+    found = self_tested(folder, photos, float32=float32, progress=progress)
+    return summary(folder, photos, found)
+
+
+def _install(model: CatalogEntry, puller: Puller, tested: Callable[[int, int], None]) -> str:
     lines: list[str] = []
 
     def self_test(folder: Path) -> None:
-        float32 = original_of(model, folder, puller.cache)
-        found = self_tested(folder, photos, float32=float32, progress=tested)
-        lines.append(summary(folder, photos, found))
+        lines.append(_tested(folder, tested, original_of(model, folder, puller.cache)))
 
     replace(puller, self_test=self_test).pull(model)
     return lines[-1]

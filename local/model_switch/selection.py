@@ -14,18 +14,24 @@ from imagesearch.domain.errors import ConfigurationError, ImageSearchError
 from local.errors import UsageError
 from local.lambda_runtime import settings_of
 from local.model_sources import catalog_entries
-from local.model_switch.install import failure_text, install_with_progress, megabytes
+from local.model_switch.install import (
+    ensure_tested,
+    failure_text,
+    install_with_progress,
+    megabytes,
+)
 from local.models import (
     BETTER,
     STARTER,
     choice,
     installed_models,
+    is_of_catalog,
     model_folder,
     model_name,
     models_cache,
     must_be_tested,
 )
-from local.output import print_line
+from local.terminal.output import print_line
 from local.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -52,6 +58,7 @@ def select_models(
     *,
     yes: bool,
     install: Callable[[CatalogEntry, Path, Console], str] = install_with_progress,
+    test: Callable[[str, Path, Console], None] = ensure_tested,
 ) -> Selection:
     """The models for a folder, after the installation of the requested model if necessary.
 
@@ -66,10 +73,14 @@ def select_models(
         return _resumed(workspace, installed, console)
     requested = requested or BETTER
     own = _usable_model(requested, workspace, installed)
-    entry = _entry_to_install(requested, workspace, installed)
+    data_dir = workspace.directory.parent
+    entry = _entry_to_install(requested, installed)
     if entry is None:
-        return _of_installed(requested, own, workspace)
-    if requested not in installed and not _may_download(entry, cache, yes):
+        folder = model_folder(requested, data_dir)
+        if not must_be_tested(requested, folder):
+            return _of_installed(requested, own, workspace)
+        requested = model_name(folder, data_dir)
+    elif requested not in installed and not _may_download(entry, cache, yes):
         if own is None:
             raise UsageError(f"{workspace.model}, the model of this folder, is not installed")
         print_line(console, f"{requested} is not installed: searching with {own}")
@@ -77,7 +88,10 @@ def select_models(
     if workspace.model and own and own != requested:
         return Selection(own, requested)
     try:
-        print_line(console, install(entry, cache, console))
+        if entry:
+            print_line(console, install(entry, cache, console))
+        else:
+            test(requested, data_dir, console)
     except (ImageSearchError, UsageError) as error:
         if own is None or own == requested:
             raise
@@ -114,17 +128,13 @@ def _resumed(workspace: Workspace, installed: dict[str, Path], console: Console)
     return Selection(chosen.model)
 
 
-def _entry_to_install(
-    name: str, workspace: Workspace, installed: dict[str, Path]
-) -> CatalogEntry | None:
-    """The catalog entry of a model that must be downloaded or tested. Raises UsageError."""
-    if name in installed and not must_be_tested(name, installed[name]):
+def _entry_to_install(name: str, installed: dict[str, Path]) -> CatalogEntry | None:
+    """The catalog entry of a model that must be downloaded, or is in the cache without a test."""
+    if (folder := installed.get(name)) and not (
+        is_of_catalog(name, folder) and must_be_tested(name, folder)
+    ):
         return None
-    entry = next((each for each in catalog_entries() if each.name == name), None)
-    if entry is None:
-        model_folder(name, workspace.directory.parent)
-        return None
-    return entry
+    return next((each for each in catalog_entries() if each.name == name), None)
 
 
 def _may_download(model: CatalogEntry, cache: Path, yes: bool) -> bool:

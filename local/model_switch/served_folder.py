@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesearch import bootstrap
+from imagesearch.domain.counts import counted
 from imagesearch.domain.errors import ConfigurationError, Unavailable, UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage, ImageRef, Status
 from imagesearch.domain.ports import ImageEncoder, NextModel, Stored, VectorIndex
@@ -27,15 +28,21 @@ from local import lambda_runtime
 from local.errors import UsageError
 from local.lambda_runtime import Handler
 from local.model_sources import catalog_entry
-from local.model_switch.install import TESTING, install
+from local.model_switch.install import TESTING, install, test_folder
 from local.model_switch.switch import INDEXING, Progress
-from local.models import model_folder, model_name, models_cache, must_be_tested
-from local.output import print_line, printable
+from local.models import (
+    is_of_catalog,
+    model_folder,
+    model_name,
+    models_cache,
+    must_be_tested,
+)
 from local.sync.folder_sync import FolderSync
 from local.sync.initial_indexing import InitialIndexing, print_ready
 from local.sync.live_report import started_report
 from local.sync.queue import image_of
 from local.sync.reconcile import FolderEngine, Forget, engine_with, keep_records
+from local.terminal.output import print_line, printable
 from local.web.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -168,16 +175,21 @@ class ServedFolder:
 
     def install(self, name: str, progress: Progress) -> str:
         """See `switch.Folder`."""
+        installed: Path | None = None
         with suppress(UsageError):
-            if not must_be_tested(name, model_folder(name, self._data_dir)):
+            installed = model_folder(name, self._data_dir)
+            if not must_be_tested(name, installed):
                 return ""
+        cache = models_cache(os.environ)
 
         def report(state: str, done: int, total: int | None, message: str) -> None:
             if state == TESTING:
                 self.gateway.wait_until_idle(TEST_YIELD_SECONDS)
             progress(state, done, total, message)
 
-        return install(catalog_entry(name), models_cache(os.environ), report)
+        if installed and not is_of_catalog(name, installed):
+            return test_folder(installed, report)
+        return install(catalog_entry(name), cache, report)
 
     def switch(self, name: str, progress: Progress) -> int:
         """See `switch.Folder`."""
@@ -269,7 +281,7 @@ def check_index(name: str, old: VectorIndex, new: VectorIndex, failed: Set[Image
     before, after = old.get(ids), new.get(ids)
     missing = [ref.key for ref in failed if _is_lost(before.get(ref.id), after.get(ref.id))]
     if missing:
-        images = "1 image" if len(missing) == 1 else f"{len(missing):,} images"
+        images = counted(len(missing), "image")
         raise Unavailable(
             f"{images} could not be indexed with {name}, such as {printable(min(missing))}",
             "start the server again to retry",

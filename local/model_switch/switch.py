@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
+from imagesearch.domain.counts import counted
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.domain.ports import NextModel
 from local.errors import UsageError
@@ -109,7 +110,7 @@ class ModelSwitch:
             self._fail(name, f"the switch to {name} failed: {error}")
         else:
             self._status = None
-            self._say(f"now searching with {name}: {images:,} images")
+            self._say(f"now searching with {name}: {counted(images, 'image')}")
 
     def _report(self, state: str, done: int, total: int | None, message: str = "") -> None:
         """Raises Stopped."""

@@ -93,7 +93,7 @@ def smoke_bucket(text: str) -> SmokeBucket:
 
     Raises UsageError.
     """
-    from local.aws import aws_client, s3_location
+    from local.aws.clients import aws_client, s3_location
 
     if "://" not in text and (os.sep in text or text in (os.curdir, os.pardir)):
         return FolderBucket(Path(text))

@@ -47,6 +47,15 @@ class SmokeImages:
         return self.panda, self.copy, self.tower, self.goldfish, self.before
 
     @property
+    def texts(self) -> dict[str, tuple[SmokeImage, ...]]:
+        """Texts, each with the images that match it."""
+        return {
+            "a giant panda": (self.panda, self.copy),
+            "the Eiffel Tower": (self.tower,),
+            "a goldfish": (self.goldfish,),
+        }
+
+    @property
     def prefix(self) -> str:
         return f"{self.collection}/"
 

@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol
 
-from local.aws import aws_client, stack_outputs
+from local.aws.clients import aws_client, stack_outputs
 from local.errors import UsageError
 from local.smoke.results import CheckFailed, CheckSkipped
 

@@ -16,6 +16,7 @@ from local.smoke.results import Check, CheckFailed, CheckResult, CheckSkipped, r
 from local.smoke.timing import Stopwatch, Timing
 
 REFUSED = (401, 403)
+RELEVANT = 0.5
 LABELS = ["a claw hammer", "a giant panda", "the Eiffel Tower"]
 # Where the cause of a failure is found.
 API = "ApiUrl and the API key; the log of the search function"
@@ -27,6 +28,7 @@ INDEXING = (
     " function; an API key that is limited to collections does not see these images"
 )
 RECONCILE = "the execution of the state machine; the log of the reconciling function"
+MODEL = "the model and its calibration: the log of FetchModel, or `imagesearch models calibrate`"
 SEARCH = "the log of the search function; the status of the OpenSearch domain"
 
 
@@ -86,6 +88,7 @@ class SmokeTest:
             Check("list", self._settled(self._list), SEARCH, indexed),
             Check("image URLs", self._urls, "s3:GetObject of the search function", indexed),
             Check("search by text", self._settled(self._by_text), SEARCH, indexed),
+            Check("relevance", self._settled(self._relevance), MODEL, indexed),
             Check("search by image", self._settled(self._by_image), SEARCH, indexed),
             Check("search by id", self._settled(self._by_id), SEARCH, indexed),
             Check("similar images", self._settled(self._similar), SEARCH, indexed),
@@ -175,14 +178,24 @@ class SmokeTest:
         return f"{len(self._images.intact)} files, thumbnail of {width} x {height} pixels"
 
     def _by_text(self) -> str:
-        images = self._images
-        for text, wanted in (
-            ("a giant panda", (images.panda, images.copy)),
-            ("the Eiffel Tower", (images.tower,)),
-            ("a goldfish", (images.goldfish,)),
-        ):
+        for text, wanted in self._images.texts.items():
             self._first(text, wanted, f"for {text!r}")
         return "JPEG, WebP and HEIC found"
+
+    def _relevance(self) -> str:
+        """The figures of the model, as it is deployed: 0.5 separates relevant images."""
+        matching: list[float] = []
+        others: list[float] = []
+        for text, wanted in self._images.texts.items():
+            keys = {image.key for image in wanted}
+            for hit in self._search(text):
+                if hit["relevance"] is None:
+                    raise CheckSkipped("the model has no calibration")
+                (matching if hit["key"] in keys else others).append(hit["relevance"])
+        figures = f"matches {min(matching):.2f} or more, others at most {max(others):.2f}"
+        if min(matching) < RELEVANT:
+            raise CheckFailed(f"a match has a relevance below {RELEVANT}: {figures}")
+        return figures
 
     def _by_image(self) -> str:
         images = self._images

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 
 from imagesearch.indexing.planner import Outcome
-from local.output import print_line
 from local.sync.reconcile import FolderEngine, Forget, keep_records
 from local.sync.report import Report
+from local.terminal.output import print_line
 
 MAX_VISIBILITY_SECONDS = 30.0
 CLEAN_UP_EVERY_SECONDS = 24 * 3600.0

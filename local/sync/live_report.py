@@ -9,8 +9,8 @@ from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import Document, ImageRef, Status
 from imagesearch.domain.ports import ImageStore, VectorIndex
 from local.lambda_runtime import Handler
-from local.output import printable
 from local.sync.queue import image_of
+from local.terminal.output import printable
 
 # A file that is being copied is rejected with every write: only its final content counts.
 QUIET_SECONDS = 2.0

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 def load_mount_points(directory: Path) -> dict[str, MountPoint]:
     """The mount points by key; empty if the file is missing or invalid."""
     try:
-        stored = json.loads((directory / FILE_NAME).read_text())
+        stored = json.loads((directory / FILE_NAME).read_text("utf-8"))
         return {str(key): MountPoint(**fields) for key, fields in stored.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
@@ -27,7 +27,7 @@ def save_mount_points(directory: Path, mount_points: Mapping[str, MountPoint]) -
     stored = {key: asdict(each) for key, each in sorted(mount_points.items())}
     part = directory / f"{FILE_NAME}.part"
     try:
-        part.write_text(json.dumps(stored, indent=2) + "\n")
+        part.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
         part.replace(directory / FILE_NAME)
     except OSError as error:
         log.warning("cannot write %s to %s: %s", FILE_NAME, directory, error.strerror)

@@ -8,7 +8,7 @@ from typing import Any
 from imagesearch.adapters.filesystem.image_store import Unavailability
 from imagesearch.adapters.filesystem.walk import ExcludedEntry
 from imagesearch.indexing.planner import Outcome, OutcomeKind
-from local.output import printable
+from local.terminal.output import printable
 
 MAX_KINDS = 8
 MAX_SUFFIX = 12

@@ -18,6 +18,7 @@ from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.ports import VectorIndex
+from imagesearch.domain.queries import Selection
 
 # A new file must be searchable within a second: changes are grouped for 50 ms, and for at most
 # 200 ms while more arrive.
@@ -265,15 +266,9 @@ def _known_at(ref: ImageRef, index: VectorIndex) -> Iterator[ImageRef]:
 
 def _indexed_below(folder: ImageRef, index: VectorIndex) -> Iterator[ImageRef]:
     """The indexed images below a folder, which may be deleted."""
-    prefix = after = folder.key + "/"
-    while True:
-        page = index.list_documents(after=after, limit=PAGE)
-        for document in page:
-            if not document.ref.key.startswith(prefix):
-                return
-            yield document.ref
-        if len(page) < PAGE:
-            return
+    below, after = Selection(collection=folder.key), None
+    while page := index.list_documents(below, after=after, limit=PAGE):
+        yield from (document.ref for document in page)
         after = page[-1].ref.key
 
 

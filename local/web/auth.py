@@ -7,7 +7,6 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from imagesearch.access import key_bindings
@@ -142,12 +141,13 @@ class Auth:
             return foreign_host(host)
         origin = environ.get("HTTP_ORIGIN")
         changes = environ["REQUEST_METHOD"] not in SAFE_METHODS
-        if origin and changes and not self._is_allowed_origin(origin, host):
+        if origin is not None and changes and not self._is_allowed_origin(origin, host):
             return foreign_origin(origin)
         return None if self._is_authorized(environ, path) else FORBIDDEN
 
     def _is_allowed_origin(self, origin: str, host: str) -> bool:
-        return urlsplit(origin).netloc == host or self._cors_origin in ("*", origin)
+        own = (f"{scheme}://{host}".lower() for scheme in ("http", "https"))
+        return origin.lower() in own or self._cors_origin in ("*", origin)
 
     def _is_authorized(self, environ: WSGIEnvironment, path: str) -> bool:
         if not self._keys or not path.startswith((API, *FILE_PREFIXES)):

@@ -3,7 +3,7 @@
 import gzip
 
 MINIMUM_BYTES = 1_024
-_COMPRESSIBLE = ("text/html", "application/json")
+_COMPRESSIBLE = ("text/html", "text/css", "text/javascript", "application/json")
 _LEVEL = 5
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from wsgiref.types import WSGIEnvironment
 
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 
 from local.web.errors import (
@@ -43,6 +43,9 @@ class Parser(HTTPRequestParser):
     """Parses a request, and admits it before its body is read."""
 
     path: str
+    proxy_scheme: str
+    proxy_netloc: str
+    headers: dict[str, str]
 
     def __init__(self, adj: Any, channel: Any) -> None:
         super().__init__(adj)
@@ -61,6 +64,22 @@ class Parser(HTTPRequestParser):
             self._channel.drain()
             return len(data)
         return consumed
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Parse the head; raises ParsingError.
+
+        A target such as `http://photos.example/` names the host instead of the header (RFC 9112,
+        3.2.2). If they differ, both are in the header, as if it were repeated, and are refused.
+        """
+        if b"\r\n " in header_plus or b"\r\n\t" in header_plus:
+            raise ParsingError("a header is folded")  # RFC 9112, 5.2
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # of urllib, for a host such as `[`
+            raise ParsingError("the target is not a URL") from error
+        host, named = self.headers.get("HOST", ""), self.proxy_netloc
+        if self.proxy_scheme and named.lower() != host.lower():
+            self.headers["HOST"] = f"{host}, {named}"
 
     def overdue(self, now: float) -> bool:
         """True if the client sends this request too slowly."""

@@ -3,6 +3,9 @@
 import json
 from dataclasses import dataclass
 
+from functions.search.gateway_errors import forbidden, headers_too_large
+from imagesearch.domain.errors import ImageSearchError
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
@@ -20,10 +23,12 @@ class ErrorResponse:
         return json.dumps({"error": error}).encode()
 
 
+def _response(status: str, error: ImageSearchError) -> ErrorResponse:
+    return ErrorResponse(status, error.code, error.message, error.hint)
+
+
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY_BYTES = 10 * 2**20
-# The request line and all headers; API Gateway takes 10,240 bytes.
-MAX_HEADER_BYTES = 16 * 2**10
 # Enough for a form or JSON that is sent to a wrong path, which then gets the error of that path.
 MAX_OTHER_BODY_BYTES = 2**16
 RETRY_SECONDS = 1
@@ -34,12 +39,7 @@ BODY_TOO_LARGE = ErrorResponse(
     "The request is larger than this path takes.",
     "Send at most 4.5 MB of image bytes, or upload the image, up to 64 MB, and search by its id.",
 )
-HEADERS_TOO_LARGE = ErrorResponse(
-    "431 Request Header Fields Too Large",
-    "bad_request",
-    f"the request line and the headers have more than {MAX_HEADER_BYTES:,} bytes",
-    "send shorter headers, and long queries with POST",
-)
+HEADERS_TOO_LARGE = _response("431 Request Header Fields Too Large", headers_too_large())
 BAD_REQUEST = ErrorResponse(
     "400 Bad Request", "bad_request", "the request is not valid HTTP", "check the client"
 )
@@ -50,13 +50,7 @@ OVERLOADED = ErrorResponse(
     "retry after the time in the header Retry-After",
     (("Retry-After", str(RETRY_SECONDS)),),
 )
-# Same text as in template.yaml.
-FORBIDDEN = ErrorResponse(
-    "403 Forbidden",
-    "forbidden",
-    "The request has no API key or a wrong one.",
-    "Send the key in the header x-api-key.",
-)
+FORBIDDEN = _response("403 Forbidden", forbidden())
 INVALID_PREFIX = ErrorResponse(
     "400 Bad Request",
     "bad_request",

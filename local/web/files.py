@@ -33,7 +33,9 @@ REVALIDATE = "private, no-cache"
 IMMUTABLE = "private, max-age=31536000, immutable"
 BLOCK_BYTES = 1 << 16
 # The name of a thumbnail below its prefix, see `storage_keys`.
-_THUMBNAIL = re.compile(r"(?P<id>[A-Za-z0-9_-]{1,100})/[0-9a-f]{32}(-640)?\.webp", re.ASCII)
+_THUMBNAIL = re.compile(
+    r"(?P<id>[A-Za-z0-9_-]{1,100})/[0-9a-f]{32}(-[0-9a-f]{8,16})?(-640)?\.(jpg|webp)", re.ASCII
+)
 # True for the id of an image that the index lists. Raises ImageSearchError.
 Listed: TypeAlias = Callable[[str], bool]
 

@@ -170,7 +170,8 @@ def _response(
     except ValueError:
         return send_error(NOT_TEXT, environ, start_response)
     try:
-        response = http_response(handler(event, LambdaContext("search")))
+        context = LambdaContext("search", aws_request_id=event["requestContext"]["requestId"])
+        response = http_response(handler(event, context))
     except Exception:
         log.exception("the search function failed on %s %s", event["httpMethod"], event["path"])
         return send_error(FUNCTION_FAILED, environ, start_response)

@@ -1,7 +1,6 @@
 """HTTP server (waitress) with the limits of API Gateway and S3, and errors in the API's shape."""
 
 import errno
-import resource
 import socket
 import time
 from collections.abc import Iterable
@@ -11,9 +10,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 
+from functions.search.gateway_errors import MAX_HEADER_BYTES
 from local.errors import UsageError
 from local.web.connections import Channel
-from local.web.errors import MAX_HEADER_BYTES, ErrorResponse
+from local.web.errors import ErrorResponse
 from local.web.hosts import without_brackets
 from local.web.lanes import Lanes
 
@@ -106,6 +106,10 @@ class _HttpServer(TcpWSGIServer):
 
 def _connection_limit() -> int:
     """Half of the files that this process may open, at most MAX_CONNECTIONS."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return MAX_CONNECTIONS
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, files // 2)
 

@@ -32,9 +32,12 @@ from imagesearch.search.query_language import (
     vocabularies,
 )
 
-LANGUAGES = ("da", "de", "es", "fr", "id", "it", "nl", "pl", "pt", "sv", "tr", "vi")
+LANGUAGES = (
+    *("cs", "da", "de", "es", "fi", "fr", "hu", "id"),
+    *("it", "nl", "pl", "pt", "ro", "sv", "tr", "vi"),
+)
 # English texts have few of their accents: an accented word is compared with its accents.
-ACCENTED = {"da", "pl", "sv", "tr", "vi"}
+ACCENTED = {"cs", "da", "fi", "hu", "pl", "ro", "sv", "tr", "vi"}
 QUERIES = Path("tests/unit/search/foreign_queries.tsv")
 VOCABULARY = Path("layers/starter_model/starter_model/tokenizer.json")
 MIN_LETTERS = 3

@@ -14,7 +14,13 @@ from imagesearch.classification.examples import (
     NamedExamples,
     RecordedExamples,
 )
-from imagesearch.classification.label_sets import MAX_SETS, LabelSets, set_ref
+from imagesearch.classification.label_sets import (
+    MAX_SETS,
+    WRITE_BATCH,
+    LabelSets,
+    set_record,
+    set_ref,
+)
 from imagesearch.classification.prompts import LabelEncoder, Prompts
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
 from imagesearch.domain.ports import Delete, Put
@@ -49,9 +55,15 @@ def texts() -> Texts:
 
 
 @pytest.fixture
-def settled(subject, texts):
+def encoder(texts) -> LabelEncoder:
+    """In so few dimensions, different images are as near as copies of a model's are."""
+    return LabelEncoder(texts, Prompts(("{}",)), copy_cosine=0.9999)
+
+
+@pytest.fixture
+def settled(subject, encoder):
     """The label sets; changes are visible when a call returns."""
-    sets = LabelSets(lambda: subject.index, LabelEncoder(texts, Prompts(("{}",))), lambda: NOON)
+    sets = LabelSets(lambda: subject.index, encoder, lambda: NOON)
 
     class Settled:
         def __getattr__(self, name):
@@ -153,10 +165,12 @@ def test_the_old_set_is_searched_until_the_new_one_is_complete(subject, texts):
         subject.settle()
         seen.append([label for label, _ in sets.nearest("pets", direction("cat"), 9)])
 
-    sets.replace("pets", [f"cat {number}" for number in range(100)], progress=check)
+    cats = [f"cat {number}" for number in range(WRITE_BATCH + 1)]
+    sets.replace("pets", cats, progress=check)
     assert seen == [["dog"], ["dog"]]
     subject.settle()
-    assert len(sets.nearest("pets", direction("cat"), 200)) == 100
+    assert sets.page("pets", None, 1).count == len(cats)
+    assert sets.nearest("pets", direction("cat 7"), 1)[0][0] == "cat 7"
 
 
 def test_one_of_two_concurrent_replacements_of_a_set_fails(subject, texts):
@@ -196,9 +210,10 @@ def test_every_operation_rejects_an_invalid_set_name(settled, name):
         assert raised.value.code == "invalid_name"
 
 
-def test_the_number_of_sets_is_limited(settled):
-    for number in range(MAX_SETS):
-        settled.replace(f"set-{number}", ["a"])
+def test_the_number_of_sets_is_limited(settled, subject):
+    records = (set_record(f"set-{number}", "0", "test", NOON) for number in range(1, MAX_SETS))
+    subject.store(*(Put(record, None, None) for record in records))
+    settled.replace("set-0", ["a"])
     with pytest.raises(InvalidQuery) as raised:
         settled.replace("one-more", ["a"])
     assert raised.value.code == "too_many_sets"
@@ -241,13 +256,12 @@ def pets(subject, document):
     return ids, vectors
 
 
-def test_a_set_learns_from_examples_and_says_so(settled, subject, pets):
+def test_a_set_learns_from_examples_and_says_so(settled, subject, encoder, pets):
     ids, vectors = pets
     result = settled.replace("pets", list(ids), examples=NamedExamples(ids))
     assert (result.used, result.examples) == (True, 24)
     assert settled.page("pets", None, 10).learned == result
     few = settled.few_shot("pets")
-    encoder = LabelEncoder(Texts(), Prompts(("{}",)))
     for ref, vector in vectors.items():
         best = max(few.shares(encoder, vector), key=lambda each: each[1])
         assert best[0] == ref.collection
@@ -272,6 +286,25 @@ def test_a_deleted_image_is_no_example_any_more(subject, pets):
     assert (result.examples, result.used) == (0, False)
 
 
+def test_a_label_whose_vector_is_damaged_is_absent(subject, pets, monkeypatch):
+    ids, _ = pets
+    labels = LabelEncoder(Texts(), Prompts(("{}",)), copy_cosine=0.9999)
+    sets = LabelSets(lambda: subject.index, labels, lambda: NOON)
+    sets.replace("pets", list(ids), examples=NamedExamples(ids))
+    subject.settle()
+    images = {id for each in ids.values() for id in each}
+    stored = subject.index.embeddings
+    damaged: list[str] = []
+
+    def without_one(asked):
+        vectors = dict(stored(asked))
+        damaged.extend([id for id in asked if id not in images][:1])
+        return {id: vector for id, vector in vectors.items() if id not in damaged}
+
+    monkeypatch.setattr(subject.index, "embeddings", without_one)
+    assert len(sets.few_shot("pets").labels) == 2
+
+
 def test_examples_are_indexed_images_of_labels_of_the_set_within_the_limits(settled, pets):
     ids, _ = pets
     labels = list(ids)
@@ -289,9 +322,8 @@ def test_examples_are_indexed_images_of_labels_of_the_set_within_the_limits(sett
     assert raised.value.code == "labelset_has_examples"
 
 
-def test_labels_of_indexed_images_are_examples(settled, subject, pets):
+def test_labels_of_indexed_images_are_examples(settled, subject, encoder, pets):
     _, vectors = pets
-    encoder = LabelEncoder(Texts(), Prompts(("{}",)))
     queries = QueryEncoder(subject.index, Texts(), FakeImages())
     classifier = Classifier(queries, encoder, settled)
     for source in LabelSource:

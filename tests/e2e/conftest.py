@@ -26,6 +26,8 @@ FEW = (
     "objects/white-chair.webp",
 )
 COMMAND = Path(sys.executable).with_name("imagesearch")
+# The headless shell has the same engine, and takes half of the CPU time.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
     " --disable-sync --no-first-run"
@@ -74,6 +76,10 @@ class Serving:
         assert self.out, "".join(self.err)
         self.url = self.out[0].removeprefix("ready ").strip()
         return self
+
+    def wait_for_message(self, text: str) -> None:
+        """Wait until a line of stderr contains the text; it may be read after `ready` of stdout."""
+        self._eventually(f"it prints {text!r}", lambda: any(text in line for line in self.err))
 
     @property
     def started(self) -> bool:
@@ -204,9 +210,9 @@ def reset_to_few(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium from PATH; without it, tests are skipped except in CI."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not found:
-        reason = "there is no chromium on the path: apt-get install chromium"
+        reason = f"none of {', '.join(BROWSERS)} is on the path: apt-get install {BROWSERS[0]}"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)

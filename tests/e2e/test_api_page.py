@@ -52,13 +52,33 @@ def test_the_api_page_names_an_error(page: Page, url: str) -> None:
     expect(operation.locator(".status")).to_contain_text("404")
 
 
+@pytest.mark.parametrize(
+    ("operation", "status"),
+    [("similar", "200"), ("give_feedback", "201"), ("put_label_set", "200")],
+)
+def test_forms_have_values_that_work_on_this_server(
+    page: Page, url: str, operation: str, status: str
+) -> None:
+    page.goto(f"{url}/docs#{operation}")
+    form = page.locator(f"#{operation} form")
+    expect(form.get_by_role("textbox").first).not_to_have_value("")
+    expect(form.get_by_role("textbox").first).not_to_have_value(re.compile("…"))
+    form.get_by_role("button", name="Send").click()
+    expect(form.locator(".status")).to_contain_text(status)
+
+
+def test_the_form_of_a_deletion_names_no_image(page: Page, url: str) -> None:
+    page.goto(f"{url}/docs#similar")
+    expect(page.locator("#similar").get_by_role("textbox", name="id")).not_to_have_value("")
+    page.locator("#delete > summary").click()
+    expect(page.locator("#delete").get_by_role("textbox", name="id")).to_have_value("")
+
+
 def test_the_search_page_shows_images_below_a_path_prefix(page: Page, url: str) -> None:
     page.goto(url)
     expect(page).to_have_url(f"{url}/")
     expect(page.locator("#grid .hit").first).to_be_visible()
-    page.wait_for_function(
-        "[...document.querySelectorAll('#grid img')].some((image) => image.naturalWidth > 0)"
-    )
+    expect(page.locator("#grid img").first).not_to_have_js_property("naturalWidth", 0)
     assert httpx.get(f"{url}/openapi.json", timeout=PATIENCE_SECONDS).json()["servers"] == [
         {"url": "/photos"}
     ]

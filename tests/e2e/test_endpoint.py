@@ -5,6 +5,7 @@ A local server with OpenSearch instead of SQLite returns the same results.
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from imagesearch.client import ImageSearch
 from tests.support.forked_commands import ForkedCommands
+from tests.support.paths import STARTER_MODEL
 
 KEY = "the key"
 RunOnServer = Callable[..., subprocess.CompletedProcess[str]]
@@ -25,7 +28,7 @@ def server(
     folder = tmp_path_factory.mktemp("served")
     for path in samples[:4]:
         (folder / path.name).write_bytes(path.read_bytes())
-    return serve(folder).start(IMAGESEARCH_API_KEY=KEY).ready()
+    return serve(folder).start("--feedback-texts", IMAGESEARCH_API_KEY=KEY).ready()
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def test_a_search_finds_the_images_of_the_server(
     [hit] = [json.loads(line) for line in done.stdout.splitlines()]
     assert hit["key"] == samples[0].name
     assert hit["url"]
-    table = run_on_server("search", "an animal", "--limit", "2")
+    table = run_on_server("search", "an animal", "--all", "--limit", "2")
     assert len(table.stdout.splitlines()) == 2
 
 
@@ -64,7 +67,7 @@ def test_records_and_the_state_of_the_server_are_shown(
     for named in (one["key"], one["id"]):
         shown = json.loads(run_on_server("show", named, "--json").stdout)
         assert (shown["id"], shown["url"][:7]) == (one["id"], "http://")
-        found = run_on_server("similar", named, "--paths", "--limit", "10").stdout.splitlines()
+        found = run_on_server("similar", named, "--all", "--paths").stdout.splitlines()
         assert len(found) == 3
     assert f"key\t{one['key']}" in run_on_server("show", one["key"]).stdout.splitlines()
     missing = run_on_server("show", "nothing.jpg")
@@ -81,6 +84,20 @@ def test_an_image_is_classified_by_the_server(
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert {each["label"] for each in found} == {"an animal", "a castle"}
     assert sum(each["score"] for each in found) == pytest.approx(1, abs=1e-4)
+
+
+def test_feedback_with_texts_is_replayed_with_another_model(server: Any, tmp_path: Path) -> None:
+    with ImageSearch(server.url, KEY) as api:
+        found = api.search("an animal", feedback=True)
+        api.feedback(found["search_id"], found["hits"][0]["id"], relevant=True)
+    exported = server.run("feedback", "export", "--folder", server.folder)
+    assert json.loads(exported.stdout)["query_text"] == "an animal"
+    shutil.copytree(STARTER_MODEL, other := tmp_path / "other")
+    options = ("--feedback", "--folder", server.folder, "--json")
+    compared = server.run("models", "compare", other, *options)
+    [row] = map(json.loads, compared.stdout.splitlines())
+    assert (row["queries"], row["mrr"]) == (1, row["mrr_in_use"])
+    assert "1 opinion, 1 image, in use: starter" in compared.stderr
 
 
 def test_the_smoke_test_passes_on_the_server_of_a_folder(

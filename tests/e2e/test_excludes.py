@@ -49,7 +49,7 @@ def test_leftovers_and_the_data_directory_are_never_indexed(
     shutil.copyfile(samples[0], few / "x.jpg~")
     shutil.copyfile(samples[1], few / ".hidden.webp")
     eventually("one is in", lambda: set(live.listed()) == before | {".hidden.webp"})
-    small = next((live.data_dir).rglob("*.webp")).relative_to(few).as_posix()
+    small = next((live.data_dir).rglob("*.jpg")).relative_to(few).as_posix()
     assert status(f"{live.url}/files/{small}") == 404
     (few / "last.webp").write_bytes(samples[2].read_bytes())
     wanted = before | {".hidden.webp", "last.webp"}

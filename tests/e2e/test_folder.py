@@ -185,7 +185,7 @@ def test_a_restart_reads_only_the_files_changed_since(stoppable: Any, parrot: Pa
     shutil.copyfile(parrot, stoppable.folder / "while-it-slept.webp")
     (stoppable.folder / "animals" / "cow.webp").unlink()
     stoppable.start().ready()
-    assert any("1 indexed, 3 unchanged, 1 deleted" in line for line in stoppable.err)
+    stoppable.wait_for_message("1 indexed, 3 unchanged, 1 deleted")
     assert stoppable.keys("a parrot")[0] == "while-it-slept.webp"
     assert "animals/cow.webp" not in stoppable.listed()
 
@@ -193,7 +193,7 @@ def test_a_restart_reads_only_the_files_changed_since(stoppable: Any, parrot: Pa
 def test_a_killed_server_restarts_without_loss(stoppable: Any) -> None:
     stoppable.stop(signal.SIGKILL)
     stoppable.start().ready()
-    assert any("4 unchanged" in line for line in stoppable.err)
+    stoppable.wait_for_message("4 unchanged")
     assert len(stoppable.listed()) == 4
 
 

@@ -114,7 +114,7 @@ def test_no_index_is_dropped_while_the_active_one_is_incomplete(
     assert failed.returncode == 2
     assert "no index was dropped" in failed.stderr
     assert "1 pending (late.webp)" in failed.stderr
-    assert idle.run("search", "an owl", "--model", stretched_model).returncode == 0
+    assert idle.run("search", "an owl", "--all", "--model", stretched_model).returncode == 0
 
 
 def test_an_abandoned_switch_leaves_no_index(

@@ -1,8 +1,10 @@
 """What users of the search page do with what they have found, in a real browser."""
 
 import json
+import re
 import shutil
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,25 @@ def posted_terms(request: Request) -> list[dict[str, Any]]:
     return terms
 
 
+def transfer(page: Page, event: str, data: dict[str, str], file: Path | None = None) -> None:
+    """Drops or pastes texts by their media type, or an image file."""
+    page.evaluate(
+        """([event, texts, file]) => {
+            const data = new DataTransfer();
+            for (const [type, text] of Object.entries(texts)) data.setData(type, text);
+            if (file) {
+                const bytes = Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0));
+                data.items.add(new File([bytes], "image.png", { type: "image/png" }));
+            }
+            const options = { bubbles: true, cancelable: true };
+            document.body.dispatchEvent(event === "paste"
+                ? new ClipboardEvent(event, { ...options, clipboardData: data })
+                : new DragEvent(event, { ...options, dataTransfer: data }));
+        }""",
+        [event, data, b64encode(file.read_bytes()).decode() if file else ""],
+    )
+
+
 def is_search(request: Request) -> bool:
     return request.method == "POST" and request.url.endswith("/v1/search")
 
@@ -65,6 +86,7 @@ def test_hits_move_the_query_towards_and_away_from_them(page: Page, live: Any) -
     with page.expect_request(is_search) as searched:
         page.get_by_label("Weight of cow.webp").select_option("much less")
     assert posted_terms(searched.value)[-1]["weight"] == -2
+    expect(page.get_by_label("Weight of cow.webp")).to_be_focused()
     page.get_by_role("button", name="Remove cow.webp").click()
     expect(page.locator(".term")).to_have_count(1)
     page.go_back()
@@ -89,10 +111,56 @@ def test_a_dropped_image_is_combined_with_text_and_survives_a_reload(
     expect(page.locator("#wrong")).to_be_hidden()
 
 
+def test_a_pasted_image_is_searched(page: Page, live: Any) -> None:
+    page.goto(live.url)
+    expect(page.locator("#state")).to_contain_text("images")
+    transfer(page, "paste", {}, live.folder / "animals/cow.webp")
+    expect(page.locator("#grid .hit").first).to_have_attribute("data-key", "animals/cow.webp")
+
+
+def test_opinions_refine_the_results_when_the_image_is_closed(page: Page, live: Any) -> None:
+    """Good and bad matches are sent with the query, stay in the address, and are removed."""
+    ids = {key: image["id"] for key, image in live.listed().items()}
+
+    def rate(key: str, opinion: str) -> dict[str, Any]:
+        page.locator(f'.hit[data-key="{key}"]').click()
+        page.get_by_role("button", name=opinion).click()
+        expect(page.get_by_role("button", name=opinion)).to_have_attribute("aria-pressed", "true")
+        with page.expect_request(is_search) as searched:
+            page.keyboard.press("Escape")
+        expect(page.locator("#viewer")).to_be_hidden()
+        return dict(json.loads(searched.value.post_data or "{}"))
+
+    open_search(page, live.url, QUERY)
+    page.locator("#unfold").click()
+    refined = rate(TOWER, "Good match")
+    assert refined["query"] == {"text": "the eiffel tower"}
+    assert (refined["like"], refined["unlike"]) == ([ids[TOWER]], [])
+    chips = page.locator("#terms .of")
+    expect(chips).to_have_text("Good match eiffel-tower.webp")
+    cow = page.locator('.hit[data-key="animals/cow.webp"]')
+    page.locator("#unfold").click()
+    refined = rate("animals/cow.webp", "Bad match")
+    assert (refined["like"], refined["unlike"]) == ([ids[TOWER]], [ids["animals/cow.webp"]])
+    expect(chips).to_have_text(["Good match eiffel-tower.webp", "Bad match cow.webp"])
+    page.wait_for_selector(".hit .score", state="attached")
+    expect(cow).to_have_count(0)
+    page.reload()
+    expect(chips).to_have_text(["Good match eiffel-tower.webp", "Bad match cow.webp"])
+    page.get_by_role("button", name="Remove cow.webp").click()
+    expect(chips).to_have_text("Good match eiffel-tower.webp")
+    expect(cow).to_have_count(1)
+    page.go_back()
+    expect(chips).to_have_count(2)
+    page.fill("#q", "a cow")
+    page.press("#q", "Enter")
+    expect(chips).to_have_count(0)
+
+
 def test_a_part_of_an_image_is_searched(page: Page, live: Any) -> None:
     open_search(page, live.url, QUERY)
     page.locator("#grid .hit").first.click()
-    page.wait_for_function("document.querySelector('#stage img')?.naturalWidth > 0")
+    expect(page.locator("#stage img")).not_to_have_js_property("naturalWidth", 0)
     page.keyboard.press("c")
     expect(page.locator("#frame")).to_be_focused()
     before = page.locator("#frame").bounding_box()
@@ -128,6 +196,23 @@ def test_an_image_of_another_site_is_searched_by_its_address_if_allowed(
         page.press("#q", "Enter")
     assert json.loads(searched.value.post_data or "")["query"] == {"url": address}
     assert "url=https" in page.url
+    # A dragged image is often a link: its own address counts, not that of the linked page.
+    link = "https://example.org/page"
+    dragged = {"text/html": f'<a href="{link}"><img src="{address}?2"></a>', "text/uri-list": link}
+    for event, data, number in (("drop", dragged, 2), ("paste", {"text/plain": f"{address}?3"}, 3)):
+        with page.expect_request(is_search) as searched:
+            transfer(page, event, data)
+        query = json.loads(searched.value.post_data or "")["query"]
+        assert query == {"url": f"{address}?{number}"}
+    expect(page.locator("#wrong p").first).to_have_text("Fetching images by URL is disabled")
+    # A field keeps the spelling of the API.
+    message = "url: its host has no address"
+    error = {"code": "url_unreachable", "message": message, "hint": "check the URL"}
+    page.route("**/v1/search", lambda route: route.fulfill(status=400, json={"error": error}))
+    transfer(page, "paste", {"text/plain": f"{address}?4"})
+    expect(page.locator("#wrong p")).to_have_text([message, "Check the URL"])
+    transfer(page, "drop", {"text/plain": "a word"})
+    expect(page.locator("#wrong")).to_contain_text("Not an image file")
 
 
 def test_selected_images_are_copied_and_downloaded(page: Page, live: Any) -> None:
@@ -156,6 +241,7 @@ def test_selected_images_are_copied_and_downloaded(page: Page, live: Any) -> Non
     link = page.evaluate("navigator.clipboard.readText()").split("\n")[0]
     page.keyboard.press("Escape")
     expect(page.locator("#selection")).to_be_hidden()
+    expect(page.locator("#grid .hit").nth(3)).to_be_focused()
     page.goto(link)
     expect(page.locator("#name")).to_have_text(Path(keys[0]).name)
 
@@ -163,9 +249,10 @@ def test_selected_images_are_copied_and_downloaded(page: Page, live: Any) -> Non
 def test_a_deletion_is_undone_or_carried_out_when_the_page_is_left(
     page: Page, live: Any, eventually: Eventually
 ) -> None:
-    extra = live.folder / "extra.webp"
-    shutil.copyfile(live.folder / "animals/cow.webp", extra)
-    eventually("it is indexed", lambda: "extra.webp" in live.listed())
+    names = {"extra.webp", "extra-2.webp", "extra-3.webp"}
+    for name in names:
+        shutil.copyfile(live.folder / "animals/cow.webp", live.folder / name)
+    eventually("they are indexed", lambda: names <= set(live.listed()))
     page.goto(live.url)
     hit = page.locator('.hit[data-key="extra.webp"]')
     hit.focus()
@@ -177,10 +264,16 @@ def test_a_deletion_is_undone_or_carried_out_when_the_page_is_left(
     page.click("#delete")
     page.keyboard.press("Escape")
     expect(hit).to_be_hidden()
-    assert extra.exists()
+    assert all((live.folder / name).exists() for name in names)
+    # Others are deleted while the first deletion can still be undone, which is then carried out.
+    for name in sorted(names - {"extra.webp"}):
+        page.locator(f'.hit[data-key="{name}"]').focus()
+        page.keyboard.press("x")
+    page.keyboard.press("Delete")
+    expect(page.locator("#toast")).to_contain_text("2 images deleted")
     page.goto("about:blank")
-    eventually("it is deleted", lambda: not extra.exists())
-    eventually("it is not indexed", lambda: "extra.webp" not in live.listed())
+    eventually("they are deleted", lambda: not any((live.folder / name).exists() for name in names))
+    eventually("they are not indexed", lambda: not names & set(live.listed()))
 
 
 def test_duplicates_are_shown_side_by_side_and_one_is_kept(
@@ -193,8 +286,12 @@ def test_duplicates_are_shown_side_by_side_and_one_is_kept(
     expect(cards).to_have_count(2)
     original = page.locator("figure", has_text="Suggested original")
     expect(original).to_have_attribute("data-key", "animals/owl.webp")
+    expect(cards.last.locator("figcaption")).to_have_text(re.compile(r"\d+ × \d+ · \d+ kB$"))
+    width = "(groups) => groups.offsetWidth / document.querySelector('main').clientWidth"
+    assert page.locator("#groups").evaluate(width) > 0.5
     original.get_by_role("button", name="Keep owl.webp").click()
     expect(page.locator(".group")).to_be_hidden()
+    expect(page.locator("#show-duplicates")).to_be_focused()
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".group")).to_be_visible()
     cards.last.locator("a").click()
@@ -401,6 +498,25 @@ def test_nothing_shifts_while_the_page_loads(page: Page, live: Any) -> None:
         expect(page.get_by_role("treeitem", name="landmarks, 1")).to_be_visible()
         page.wait_for_load_state("networkidle")
         assert page.evaluate("window.shift") <= 0.02
+
+
+def test_the_page_repeats_a_failed_search_after_a_restart_of_the_server(
+    page: Page, live: Any
+) -> None:
+    page.goto(live.url)
+    expect(page.locator("#grid .hit").first).to_be_visible()
+    port = live.url.rpartition(":")[2]
+    live.stop()
+    try:
+        page.fill("#q", "the eiffel tower")
+        page.press("#q", "Enter")
+        expect(page.locator("#state")).to_contain_text("Connection lost")
+        expect(page.locator("#wrong")).to_be_visible()
+    finally:
+        live.start("--allow-uploads", "--allow-delete", "--port", port).ready()
+    expect(page.locator("#grid .hit").first).to_have_attribute("data-key", TOWER)
+    expect(page.locator("#wrong")).to_be_hidden()
+    expect(page.locator("#state")).to_contain_text("images")
 
 
 def assert_accessible(page: Page, *rules: str) -> None:

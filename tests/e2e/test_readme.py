@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import reset_to_few
+from tests.e2e.conftest import COMMAND, reset_to_few
 from tests.support.command_blocks import Block, blocks
+from tests.support.forked_commands import ForkedCommands
 from tests.support.paths import REPOSITORY, SAMPLES
 from tests.support.waiting import PATIENCE_SECONDS, run
 
@@ -44,8 +45,12 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(
+    serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory, commands: ForkedCommands
+) -> Place:
     folder = tmp_path_factory.mktemp("docs")
+    programs = tmp_path_factory.mktemp("programs")
+    commands.write_client(programs / "imagesearch")
     shutil.copyfile(SAMPLES / "animals/owl.webp", folder / "photo.jpg")
     home = folder / "home"
     for images in (folder / "samples", home / "Pictures"):
@@ -59,11 +64,11 @@ def place(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory
     environment = os.environ | {
         "HOME": str(home),
         "IMAGESEARCH_DATA_DIR": str(served.data_dir),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "ID": found["hits"][0]["id"],
         "SEARCH_ID": found["search_id"],
     }
-    done = run(["imagesearch", "index", home / "Pictures"], cwd=folder, env=environment)
+    done = commands.run(["index", str(home / "Pictures")], folder, environment)
     assert done.returncode == 0, done.stderr
     return Place(folder, served.url, environment)
 
@@ -110,7 +115,8 @@ def test_a_served_block_becomes_ready_and_stops_without_a_traceback(
 def test_a_serve_line_starts(command: str, place: Place, few: Path) -> None:
     words = [str(few) if word == "~/Pictures" else word for word in shlex.split(command)]
     settings = dict(word.split("=", 1) for word in words[: words.index("imagesearch")])
-    line = [*words[words.index("imagesearch") :], "--port", "0"]
+    # Not in a fork: the signal has to reach the server.
+    line = [COMMAND, *words[words.index("imagesearch") + 1 :], "--port", "0"]
     with subprocess.Popen(
         line,
         cwd=place.folder,

@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,19 +18,24 @@ from functions.index_images.composition import build_handler as build_index_hand
 from functions.reconcile.composition import build_handler as build_reconcile_handler
 from functions.search.composition import build_handler as build_search_handler
 from functions.search.handler import Handler
+from functions.tune.composition import build_handler as build_tune_handler
 from imagesearch import bootstrap
 from imagesearch.adapters.opensearch.client import OpenSearchClient
 from imagesearch.domain.storage_keys import THUMBNAILS
 from imagesearch.indexing import thumbnail_cleanup
 from imagesearch.settings import Settings
+from local.commands.feedback import forget_feedback
 from tests.support.aws.cloud import BUCKET, DERIVED, REGION, Queue
+from tests.support.aws.inventory import FOLDER, report, row
 from tests.support.aws.permissions import Permission, granted, of_opensearch, recorded_requests
 from tests.support.aws.template import Deployment
 from tests.support.handlers import CONTEXT, Response, begin_upload, http, in_queue, parse_response
+from tests.support.opinions import feedback_objects, random_samples
 from tests.support.paths import EVENTS, STARTER_MODEL
 from tests.support.servers.opensearch_proxy import Proxy, opensearch_proxy
 
 MODELS = "imagesearch-models"
+REPORTS = "inventory-reports"
 DOMAIN = f"arn:aws:es:{REGION}:123456789012:domain/imagesearch"
 KEY, ADMIN = "key-of-a-collection", "key-of-everything"
 OWL, COPY, PANDA = "animals/owl.webp", "animals/copy of owl.webp", "animals/giant-panda.webp"
@@ -109,7 +114,11 @@ def stack(cloud, sqs, derived, aws, opensearch_url, monkeypatch) -> Iterator[Sta
         "AllowDelete": "true",
         "ReadObjectTags": "true",
         "KeyCollections": f"{KEY}=animals,{ADMIN}=*",
+        "TuneSchedule": "rate(7 days)",
+        "InventoryBucketName": REPORTS,
+        "InventoryPrefix": FOLDER,
     }
+    cloud.s3.create_bucket(Bucket=REPORTS, CreateBucketConfiguration=where)
     deployment = Deployment(named, IndexPrefix=prefix, **options)
     with opensearch_proxy(opensearch_url) as proxy, recorded_requests() as signed:
         made = Stack(deployment, proxy, signed)
@@ -170,9 +179,67 @@ def test_the_reconciling_role_allows_what_reconciliation_requests(
     stack.forget_requests()
     handle = build_reconcile_handler(stack.environment("Reconcile"))
     monkeypatch.setattr(thumbnail_cleanup, "MINIMUM_AGE", timedelta(days=-1))
-    for part in handle({"action": "plan"}, CONTEXT)["parts"]:
-        assert handle(part, CONTEXT)["done"]
+
+    def listings() -> list[str]:
+        parts = [handle(part, CONTEXT) for part in handle({"action": "plan"}, CONTEXT)["parts"]]
+        assert all(part["done"] for part in parts)
+        return [part["listing"] for part in parts if part["action"] == "compare"]
+
+    assert listings() == ["bucket"]  # there is no report yet
+    written = datetime.now(UTC) + timedelta(minutes=1)
+    for key, data in report(
+        [row(OWL)],  # with another ETag, and without COPY
+        sourceBucket=BUCKET,
+        destinationBucket=f"arn:aws:s3:::{REPORTS}",
+        creationTimestamp=str(int(written.timestamp() * 1000)),
+    ).items():
+        cloud.s3.put_object(Bucket=REPORTS, Key=key, Body=data)
+    assert listings() == ["inventory"]
     assert_exact(granted(stack.deployment, "ReconcileRole"), stack.needed())
+
+
+@pytest.fixture
+def rate(cloud, monkeypatch):
+    """Stores opinions of a user on the searches of a day, which prove an adapter."""
+    manifest = bootstrap.manifest_of(str(STARTER_MODEL))
+    samples = random_samples(manifest.dimension)
+    monkeypatch.setattr(bootstrap, "_sample_vectors", lambda _, __: samples)
+
+    def rate(user: str, day: date) -> None:
+        for key, record in feedback_objects(manifest, user, day):
+            cloud.s3.put_object(Bucket=DERIVED, Key=key, Body=record)
+
+    return rate
+
+
+def test_the_tuning_role_allows_what_runs_request(stack, rate):
+    """The first run adopts an adapter, and the second one begins with it."""
+    rate("anna", date(2026, 1, 5))
+    stack.forget_requests()
+    handle = build_tune_handler(stack.environment("Tune"))
+    assert [handle({}, CONTEXT)["adapter"] for _ in range(2)] == [1, 2]
+    assert_exact(granted(stack.deployment, "TuneRole"), stack.needed())
+
+
+def test_the_documented_permissions_of_forgetting_are_those_it_requests(stack, rate):
+    """Those of `tune` and the deletion of opinions, from marking an adapter to fitting another."""
+    rate("anna", date(2026, 1, 5))
+    rate("ben", date(2026, 2, 5))
+    build_tune_handler(stack.environment("Tune"))({}, CONTEXT)
+    stack.forget_requests()
+    place = f"s3://{DERIVED}", None, STARTER_MODEL, str(STARTER_MODEL)
+    forgotten = forget_feedback(None, "anna", *place)
+    assert (forgotten.adapters, forgotten.tuned.tuned.adapter.number) == ((1,), 2)
+    feedback = f"arn:aws:s3:::{DERIVED}/feedback/*"
+    adapters = f"arn:aws:s3:::{DERIVED}/adapters/*"
+    documented = {
+        Permission("s3:ListBucket", f"arn:aws:s3:::{DERIVED}"),
+        Permission("s3:GetObject", feedback),
+        Permission("s3:DeleteObject", feedback),
+        Permission("s3:GetObject", adapters),
+        Permission("s3:PutObject", adapters),
+    }
+    assert_exact(documented, stack.needed())
 
 
 def restart_with_an_index_of_an_earlier_version(stack: Stack, name: str) -> None:

@@ -3,17 +3,21 @@
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
 import httpx
 import pytest
 
-from local.smoke.api_access import access_with_key, access_with_token
+from imagesearch.bootstrap import relevance_of
+from imagesearch.search.searcher import Searcher
+from local.smoke.api_access import ApiAccess, access_with_key, access_with_token
 from local.smoke.buckets import S3Bucket
 from local.smoke.images import smoke_images
-from local.smoke.results import Result
+from local.smoke.results import Check, Result, run_check
 from local.smoke.run import SmokeTest
 from local.smoke.timing import Timing
 from local.web.auth import ApiKeys, Auth
@@ -22,6 +26,7 @@ from local.web.hosts import AllowedHosts
 from tests.integration.conftest import NOBODY
 from tests.support.aws.cloud import BUCKET, REGION
 from tests.support.aws.lambda_service import LambdaService
+from tests.support.paths import STARTER_MODEL
 from tests.support.servers.wsgi_server import wsgi_server
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -32,6 +37,13 @@ MINE = "mine/panda.webp"
 @pytest.fixture
 def queue(cloud):
     return cloud.queue("eventbridge")
+
+
+@pytest.fixture
+def parts(parts, index, texts, images):
+    """With the calibration of the starter model, as the function has it."""
+    calibrated = Searcher(index, texts, images, relevance_of(str(STARTER_MODEL)))
+    return replace(parts, searcher=calibrated)
 
 
 @pytest.fixture
@@ -131,7 +143,33 @@ def test_the_command_passes_on_a_deployment_and_leaves_no_object(
     assert done.returncode == 0
     details = {row["check"]: row["details"] for row in rows}
     assert details["reconcile"] == "8 compared, 2 listed"
+    matching, others = map(float, re.findall(r"\d\.\d\d", details["relevance"]))
+    assert matching >= 0.5 > others
     assert keys(cloud) == [MINE]
+
+
+@pytest.mark.parametrize(
+    ("relevances", "result"),
+    [((0.6, 0.1), Result.PASSED), ((0.49, 0.1), Result.FAILED), ((None, None), Result.SKIPPED)],
+)
+def test_a_match_must_be_relevant_by_the_calibration_of_the_model(relevances, result):
+    images = smoke_images()
+    match, other = relevances
+
+    class Api:
+        def search(self, text, **_):
+            wanted = {image.key for image in images.texts[text]}
+            hits = [
+                {"key": image.key, "relevance": match if image.key in wanted else other}
+                for image in images.intact
+            ]
+            return {"hits": hits}
+
+    access = ApiAccess(Api(), None, {}, has_credentials=True)  # type: ignore[arg-type]
+    test = SmokeTest(access, None, images, Time().timing())  # type: ignore[arg-type]
+    check = Check("relevance", test._relevance, "")
+    found = run_check(check, [], Time().timing().now)
+    assert found.result is result, found.details
 
 
 def test_no_version_of_a_deleted_object_is_left_in_a_versioned_bucket(cloud):

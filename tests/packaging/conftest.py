@@ -38,17 +38,27 @@ def sam_python() -> Path:
 
 
 @pytest.fixture(scope="session")
-def translate(sam_python) -> Callable[..., dict[str, Any]]:
+def translate(sam_python) -> Iterator[Callable[..., dict[str, Any]]]:
     """The CloudFormation template of a deployment with these parameters, at a time."""
+    with subprocess.Popen(
+        [sam_python, HERE / "translate.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as translator:
+        requests, responses = translator.stdin, translator.stdout
+        assert requests
+        assert responses
 
-    def translate(*, at: int = 1_800_000_000, **parameters: str) -> dict[str, Any]:
-        given = [f"{name}={value}" for name, value in parameters.items()]
-        command = [sam_python, HERE / "translate.py", str(at), *given]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        def translate(*, at: int = 1_800_000_000, **parameters: str) -> dict[str, Any]:
+            requests.write(json.dumps({"at": at, "parameters": parameters}) + "\n")
+            requests.flush()
+            line = responses.readline()
+            assert line, "the translator failed: see its error above"
+            return json.loads(line)
 
-    return translate
+        yield translate
+        requests.close()
 
 
 @pytest.fixture(scope="session")

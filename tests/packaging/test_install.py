@@ -46,7 +46,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         elif name == "RUN":
             line = rest.replace(INSTALLED, str(environment)).replace("--no-cache-dir ", "")
             line = line.replace("python -m venv", f"{shlex.quote(sys.executable)} -m venv")
-            done = run(["bash", "-c", line], cwd=source)
+            # Only modules that are imported are compiled, when they are imported.
+            done = run(["bash", "-c", line], cwd=source, env=os.environ | {"PIP_NO_COMPILE": "1"})
             assert done.returncode == 0, done.stderr
     return environment
 
@@ -71,12 +72,11 @@ def test_an_installed_wheel_indexes_searches_and_serves(installed: Path, tmp_pat
         "HOME": "/nonexistent",
         "IMAGESEARCH_DATA_DIR": str(tmp_path / "data/indexes"),
         "IMAGESEARCH_CACHE": str(tmp_path / "data/cache"),
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
     for words in (["models", "verify", "starter"], ["index", str(images)]):
         done = run([command, *words], cwd=tmp_path, env=environment)
         assert done.returncode == 0, done.stderr
-    found = run([command, "search", "an owl", "--json"], cwd=tmp_path, env=environment)
+    found = run([command, "search", "an owl", "--all", "--json"], cwd=tmp_path, env=environment)
     assert json.loads(found.stdout.splitlines()[0])["key"] == "owl.webp"
     with subprocess.Popen(
         [command, "serve", str(images), "--port", "0"],
@@ -95,11 +95,6 @@ def test_an_installed_wheel_indexes_searches_and_serves(installed: Path, tmp_pat
         serving.terminate()
         assert serving.wait(PATIENCE_SECONDS) == 0
     assert run(check, cwd=tmp_path, env=environment).returncode != 0
-
-
-def test_the_dockerfile_passes_its_linter() -> None:
-    done = run([Path(sys.executable).with_name("hadolint"), DOCKERFILE], cwd=REPOSITORY)
-    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_the_dockerfile_names_an_unprivileged_user_and_a_volume_for_all_data() -> None:

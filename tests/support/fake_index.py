@@ -169,8 +169,9 @@ class FakeIndex:
                 yield each.entry
 
     def keys_of_ids(self, prefix: str) -> list[str]:
-        documents = sorted(self._selected(ALL_DOCUMENTS), key=_key)
-        return [each.ref.key for each in documents if each.id.startswith(prefix)]
+        self._answer()
+        documents = [each for id, (each, _, _) in self.entries.items() if id.startswith(prefix)]
+        return [each.ref.key for each in sorted(filter(None, documents), key=_key)]
 
     def health(self) -> IndexHealth:
         self._answer()

@@ -24,7 +24,7 @@ from imagesearch.domain.images import (
     ImageRef,
     ObjectState,
 )
-from imagesearch.domain.ports import UPLOAD_SECONDS, Lag, UploadForm
+from imagesearch.domain.ports import UPLOAD_SECONDS, Lag, ReportedObject, UploadForm
 from imagesearch.duplicates.miniatures import to_text
 from imagesearch.search.relevance import Background, Curve, Modality, Relevance
 
@@ -117,6 +117,29 @@ class FakeStore:
     def _answer(self, ref: ImageRef) -> None:
         if ref.key in self.unavailable:
             raise Unavailable(f"cannot read {ref.key}")
+
+
+@dataclass
+class FakeReport:
+    """A report of a store's objects as of its creation, in files that are not ordered by key."""
+
+    store: FakeStore
+    created: datetime
+    files: int = 3
+    uri: str = "s3://reports/photos/2026-01-02T00-00Z/manifest.json"
+    while_read: Callable[[], object] = lambda: None
+
+    def __post_init__(self) -> None:
+        listed = [
+            (ref.key, state.etag, state.last_modified.isoformat(), state.size)
+            for ref, state in self.store.list_images()
+        ]
+        self._objects = sorted(listed, key=lambda each: hashlib.sha256(each[0].encode()).digest())
+
+    def objects(self, file: int) -> Iterator[ReportedObject]:
+        for each in self._objects[file :: self.files]:
+            self.while_read()
+            yield each
 
 
 @dataclass

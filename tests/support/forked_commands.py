@@ -1,28 +1,32 @@
 """The command line in forked processes with preloaded modules, which start faster.
 
 A server process loads `local.cli` once, and runs each command in a fork with its own working
-directory, environment, output and exit status, as a shell does.
+directory, environment, files and exit status, as a shell does. A client connects to the server's
+socket, sends the request as JSON and its standard files as descriptors, and receives the status.
 """
 
 import contextlib
 import importlib
 import json
 import os
+import select
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 # Modules that commands import when called, with their libraries.
 PRELOADED = (
     "local.cli",
-    "local.aws",
+    "local.aws.clients",
     "local.endpoint",
     "local.lambda_runtime",
     "local.models",
-    "local.output",
+    "local.terminal.output",
     "local.sync.initial_indexing",
     "imagesearch.bootstrap",
     "imagesearch.embedding.image_encoder",
@@ -30,18 +34,30 @@ PRELOADED = (
     "imagesearch.indexing.consistency",
     "rich.table",
 )
+MOST_BYTES = 2**20
+# `imagesearch` for shells: a client of the server that starts in milliseconds.
+CLIENT = """\
+#!{python} -IS
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect({address!r})
+    request = {{"arguments": sys.argv[1:], "cwd": os.getcwd(), "environment": dict(os.environ)}}
+    socket.send_fds(server, [json.dumps(request).encode() + b"\\n"], [0, 1, 2])
+    sys.exit(int(server.recv(9)))
+"""
 
 
 class ForkedCommands:
-    """Runs `imagesearch` with arguments. Not thread-safe.
-
-    With `without_reader`, standard output is a pipe whose reader has ended.
-    """
+    """Runs `imagesearch` with arguments."""
 
     def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.address = str(Path(self._folder.name) / "socket")
         self._server = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__, self.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        assert self._server.stdout
+        assert self._server.stdout.readline() == b"ready\n"
 
     def run(
         self,
@@ -51,45 +67,88 @@ class ForkedCommands:
         *,
         without_reader: bool = False,
     ) -> "subprocess.CompletedProcess[str]":
-        assert self._server.stdin
-        assert self._server.stdout
-        with tempfile.TemporaryDirectory() as folder:
-            files = [Path(folder) / name for name in ("out", "err")]
-            request = {
-                "arguments": arguments,
-                "cwd": str(cwd),
-                "environment": dict(os.environ if environment is None else environment),
-                "files": [str(file) for file in files],
-                "without_reader": without_reader,
-            }
-            self._server.stdin.write(json.dumps(request) + "\n")
-            self._server.stdin.flush()
-            status = json.loads(self._server.stdout.readline())
-            texts = [file.read_text("utf-8") for file in files]
+        """With `without_reader`, standard output is a pipe whose reader has ended."""
+        request = {
+            "arguments": arguments,
+            "cwd": str(cwd),
+            "environment": dict(os.environ if environment is None else environment),
+        }
+        with (
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+            Path(os.devnull).open() as nothing,
+            _broken_pipe() as broken,
+            socket.socket(socket.AF_UNIX) as server,
+        ):
+            server.connect(self.address)
+            files = [nothing.fileno(), broken if without_reader else out.fileno(), err.fileno()]
+            socket.send_fds(server, [json.dumps(request).encode() + b"\n"], files)
+            status = int(server.recv(9))
+            texts = []
+            for file in (out, err):
+                file.seek(0)
+                texts.append(file.read().decode())
         return subprocess.CompletedProcess(arguments, status, *texts)
 
+    def write_client(self, path: Path) -> None:
+        """Write a program with the arguments of `imagesearch`."""
+        path.write_text(CLIENT.format(python=sys.executable, address=self.address))
+        path.chmod(0o755)
+
     def close(self) -> None:
-        self._server.communicate()
+        """Without waiting for a command that still runs."""
+        for pipe in (self._server.stdin, self._server.stdout):
+            assert pipe
+            pipe.close()
+        self._server.wait()
+        self._folder.cleanup()
 
 
-def _serve(inherited: set[str]) -> None:
-    for line in sys.stdin:
+@contextlib.contextmanager
+def _broken_pipe() -> Iterator[int]:
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+def _serve(address: str) -> None:
+    """Serve until standard input ends."""
+    before = set(os.environ)
+    for module in PRELOADED:
+        importlib.import_module(module)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        print("ready", flush=True)  # noqa: T201
+        while sys.stdin not in select.select([sys.stdin, listening], [], [])[0]:
+            _serve_one(listening, before)
+
+
+def _serve_one(listening: socket.socket, inherited: set[str]) -> None:
+    connection, _ = listening.accept()
+    if os.fork() == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        data, files, *_ = socket.recv_fds(connection, MOST_BYTES, 3)
+        while not data.endswith(b"\n"):
+            data += connection.recv(MOST_BYTES)
         pid = os.fork()
         if pid == 0:
-            _become(json.loads(line), inherited)
+            connection.close()
+            _become(json.loads(data), files, inherited)
         _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+        with contextlib.suppress(OSError):
+            connection.sendall(b"%d" % os.waitstatus_to_exitcode(status))
+        os._exit(0)
+    connection.close()
 
 
-def _become(request: dict[str, Any], inherited: set[str]) -> None:
+def _become(request: dict[str, Any], files: list[int], inherited: set[str]) -> None:
     """Run the command in this process and exit. Environment variables set by modules are kept."""
-    files = [os.open(path, os.O_WRONLY | os.O_CREAT) for path in request["files"]]
-    if request["without_reader"]:
-        reader, files[0] = os.pipe()
-        os.close(reader)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for standard, file in enumerate((nothing, *files)):
+    for standard, file in enumerate(files):
         os.dup2(file, standard)
+        os.close(file)
     os.chdir(request["cwd"])
     for name in inherited - set(request["environment"]):
         os.environ.pop(name, None)
@@ -111,7 +170,4 @@ def _become(request: dict[str, Any], inherited: set[str]) -> None:
 
 
 if __name__ == "__main__":
-    before = set(os.environ)
-    for module in PRELOADED:
-        importlib.import_module(module)
-    _serve(before)
+    _serve(sys.argv[1])

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.support import waiting
-from tests.support.paths import TESTS
+from tests.support.paths import REPOSITORY, TESTS
 from tests.support.waiting import PATIENCE_SECONDS, eventually, run
 
 ASKING = {"get", "post", "put", "delete", "head", "patch", "request", "stream", "Client"}
@@ -112,6 +112,13 @@ def test_a_literal_timeout_is_found(source):
 )
 def test_a_named_timeout_is_not_reported(source):
     assert not list(literal_timeouts(source))
+
+
+def test_neither_tests_nor_screenshots_poll_by_a_script_in_the_page():
+    """The page's security policy blocks its second evaluation; `expect` polls from outside."""
+    polled = "wait_for_" + "function"
+    files = [*TESTS.rglob("*.py"), *(REPOSITORY / "docs").rglob("*.py")]
+    assert [path for path in files if polled in path.read_text("utf-8")] == []
 
 
 def literal_timeouts(source: str) -> Iterator[int]:

@@ -1,6 +1,6 @@
 /* Requests to the API, with the key that the user has entered. */
 
-import { $ } from "./dom.js";
+import { $, sentence } from "./dom.js";
 import { announce } from "./state.js";
 
 // The address of the page ends in a slash: index.html appends it to the name of a stage.
@@ -9,10 +9,10 @@ const STORED_KEY = "imagesearch-key";
 
 export class Failure extends Error {
   constructor(status, error) {
-    super(error.message || "the response could not be read");
+    super(sentence(error.message || "the response could not be read"));
     this.status = status;
     this.code = error.code || "";
-    this.hint = error.hint || "";
+    this.hint = sentence(error.hint || "");
   }
 }
 
@@ -50,8 +50,8 @@ export const send = (path, body, options = {}) => ask(path, {
   method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), ...options,
 });
 
-/* An operation that the operator has not enabled is also answered with 403. */
-const isAboutKey = (body) => body.error?.code !== "not_allowed";
+/* An operation that the operator or the key does not permit is answered with 403 and another code. */
+const isAboutKey = (body) => (body.error?.code ?? "forbidden") === "forbidden";
 
 let asking = null;
 

@@ -8,6 +8,7 @@ import { announce } from "./state.js";
 
 const UNDO_SECONDS = 8;
 let pending = null;   // {images, timer}
+const queue = [];     // images that can no longer be restored, until their requests are sent
 
 /** Hides images now and deletes them unless the user undoes it. */
 export function deleteImages(images) {
@@ -34,18 +35,24 @@ const pathOf = (image) => "v1/images/" + encodeURIComponent(image.id);
 async function commit() {
   if (!pending) return;
   clearTimeout(pending.timer);
-  const { images } = pending;
+  queue.push(...pending.images);
   pending = null;
-  for (const image of images) {
-    try {
-      await ask(pathOf(image), { method: "DELETE", keepalive: true });
-    } catch (error) {
-      hideImages([image.id], false);
-      announce("undeleted", [image.id]);
-      complain(error);
-    }
-  }
+  while (queue.length) await remove(queue.shift());
   announce("changed");
 }
 
-addEventListener("pagehide", () => { commit(); });
+async function remove(image) {
+  try {
+    await ask(pathOf(image), { method: "DELETE", keepalive: true });
+  } catch (error) {
+    hideImages([image.id], false);
+    announce("undeleted", [image.id]);
+    complain(error);
+  }
+}
+
+addEventListener("pagehide", () => {
+  commit();
+  // What follows an await does not run in a page that is left: the other requests are sent now.
+  for (const image of queue.splice(0)) remove(image);
+});

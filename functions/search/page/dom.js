@@ -2,7 +2,7 @@
 
 export const $ = (id) => document.getElementById(id);
 
-/** A new element; attributes that are functions become event listeners, and `text` its text. */
+/** A new element; attributes that are functions become event listeners, and `text` its text. Children that are false are left out. */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -11,15 +11,18 @@ export function element(tag, attributes = {}, ...children) {
     else if (typeof value === "function") made.addEventListener(name, value);
     else made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children);
+  made.append(...children.filter((child) => child !== false));
   return made;
 }
 
 export const button = (text, attributes) => element("button", { type: "button", text, ...attributes });
 export const nameOf = (image) => image.key.slice(image.key.lastIndexOf("/") + 1);
 export const folderOf = (image) => image.key.slice(0, Math.max(0, image.key.lastIndexOf("/")));
-export const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
+/** A text of the API as a sentence; a field that it begins with keeps its spelling: "url: …", "min_relevance is …". */
+export const sentence = (text) => (/^\S*[:_.]/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1));
 export const counted = (count, noun, plural = noun + "s") => `${count.toLocaleString()} ${count === 1 ? noun : plural}`;
+/** The size of a file, in kB below 1 MB. */
+export const sizeOf = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 export const inMegabytes = (bytes) => Math.round(bytes / 1e6).toLocaleString();
 
 const DISPLAYED = /^image\/(jpeg|png|webp|gif|bmp|avif)$/;

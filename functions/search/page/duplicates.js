@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { deleteImages } from "./deletion.js";
-import { $, button, drawable, element, folderOf, nameOf, picture } from "./dom.js";
+import { $, button, drawable, element, folderOf, nameOf, picture, sizeOf } from "./dom.js";
 import { go, openInHistory } from "./navigation.js";
 import { complain } from "./notices.js";
 import { on, state } from "./state.js";
@@ -52,7 +52,7 @@ function cardOf(image, group) {
   const link = element("a", { class: "copy", href: "?open=" + image.id, click: (event) => { event.preventDefault(); openInHistory(image.id); } }, picture([image.thumbnail_url, drawable(image)], name));
   const card = element("figure", { "data-id": image.id, "data-key": image.key }, link, element("figcaption", {},
     element("b", { text: name }), element("span", { text: folderOf(image) }),
-    element("span", { text: `${size}${(image.size / 1e6).toFixed(1)} MB` }),
+    element("span", { text: `${size}${sizeOf(image.size)}` }),
     isOriginal && element("span", { class: "original", text: "Suggested original" })));
   if (state.health?.allows.includes("deletions")) {
     card.append(button("Keep this one", { class: `pill ${isOriginal ? "main" : "line"}`, "aria-label": `Keep ${name} and delete the others`, click: () => keep(image, group) }));
@@ -66,6 +66,9 @@ const keep = (image, group) => deleteImages(group.images.filter((each) => each.i
 function hide(ids, isHidden) {
   for (const card of $("groups").querySelectorAll("figure")) if (ids.includes(card.dataset.id)) card.hidden = isHidden;
   for (const group of $("groups").children) group.hidden = group.querySelectorAll("figure:not([hidden])").length < 2;
+  // The focus would be lost with the card.
+  if (!document.activeElement.closest("#groups [hidden]")) return;
+  ($("groups").querySelector(".group:not([hidden]) figure:not([hidden]) a") || $("show-duplicates")).focus();
 }
 on("deleted", (ids) => hide(ids, true));
 on("undeleted", (ids) => hide(ids, false));

@@ -3,6 +3,8 @@
 import { element, folderOf } from "./dom.js";
 import { hasPlace, mapOf, textOfPlace } from "./place.js";
 
+/** Metadata that comes from the file; other names are those of the owner. */
+const NAMES = { camera: "Camera", lens: "Lens" };
 const OFFSET = /^([+-])(\d\d):(\d\d)$/;
 
 /** The time of the camera's clock, with its UTC offset if the file has one. */
@@ -19,7 +21,7 @@ export function factsOf(image) {
     ["Relevance", image.relevance?.toFixed(2)], ["Score", image.score?.toFixed(3)], ["Folder", folderOf(image)],
     ["Size", image.width && `${image.width.toLocaleString()} × ${image.height.toLocaleString()}`],
     ["Type", image.content_type], ["Taken", clockOf(image)], ["Place", hasPlace(image) && textOfPlace(image)],
-    ...Object.entries(image.metadata || {}),
+    ...Object.entries(image.metadata || {}).map(([name, value]) => [NAMES[name] || name, value]),
   ];
   const rows = facts.filter(([, value]) => value).flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })]);
   return hasPlace(image) ? [...rows, element("dd", { class: "place" }, mapOf(image))] : rows;

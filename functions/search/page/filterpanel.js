@@ -1,6 +1,7 @@
 /* The panel of filters with counts, the filters in use as chips, the order, and the jump to a month.
 
-   Counts are requested for opened sections only, once the results are drawn. */
+   Counts are requested for opened sections once the results are drawn, and for others when the panel
+   is pointed at. A section opens with its values, and does not shrink, so that nothing moves. */
 
 import { $, button, element } from "./dom.js";
 import { dayOf, labelOfDates, labelOfMonth, textOf, toggled, VALUES, withDates } from "./filters.js";
@@ -72,6 +73,7 @@ async function showSection(section) {
     return;
   }
   if (query !== state.query) return;
+  list.style.minHeight = section.open ? `${list.offsetHeight}px` : "";
   const focused = document.activeElement.closest?.(".values") === list ? document.activeElement.value : null;
   list.replaceChildren(...(name === "date" ? datesOf(facets) : valuesOf(name, facets[VALUES[name].facet])));
   if (focused !== null) [...list.querySelectorAll("button")].find((each) => each.value === focused)?.focus();
@@ -109,7 +111,16 @@ function datesOf({ year: years, month: months }) {
   return rows.length ? rows : [note("None recorded")];
 }
 
-for (const section of sections()) section.addEventListener("toggle", () => { if (section.open) showCounts(); });
+const request = () => countsFor("").catch(() => { /* Reported where the section opens. */ });
+for (const kind of ["pointerenter", "focusin"]) $("filters").addEventListener(kind, request);
+for (const section of sections()) {
+  section.querySelector("summary").addEventListener("click", async (event) => {
+    if (section.open) return;
+    event.preventDefault();
+    await showSection(section);
+    section.open = true;
+  });
+}
 
 /* ---- dates ---- */
 
@@ -188,6 +199,7 @@ on("query", () => {
   $("to").value = dayOf(to, true);
   showActive();
   showOrder();
+  if (!isByTime(state.query)) $("jump").classList.add("unneeded");   // also if the search fails
 });
 on("drawn", () => { showCounts(); showMonths(); });
 on("health", ({ images, index }) => {

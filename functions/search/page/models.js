@@ -1,7 +1,7 @@
 /* The change of the model: the offer of a better one, and its progress. */
 
 import { ask } from "./api.js";
-import { $, capital, inMegabytes } from "./dom.js";
+import { $, inMegabytes } from "./dom.js";
 import { refresh } from "./navigation.js";
 import { announce } from "./state.js";
 
@@ -74,7 +74,7 @@ $("install").addEventListener("click", async () => {
     showChange(await ask(`v1/models/${encodeURIComponent(offer.name)}/install`, { method: "POST" }));
     announce("changed");
   } catch (error) {
-    showText(capital(error.message), "Try again", true);
+    showText(error.message, "Try again", true);
   }
   $("install").disabled = false;
 });

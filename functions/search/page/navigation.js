@@ -21,7 +21,9 @@ export const linkTo = (id) => new URL("?open=" + id, location.href.split(/[?#]/)
 /** Starts another query, as a new entry of the history or instead of the current one. */
 export function go(changes, replace = false) {
   remember();
-  const query = { ...state.query, ...changes };
+  // Opinions are about the hits of one query.
+  const reset = "text" in changes || "terms" in changes ? { like: [], unlike: [] } : {};
+  const query = { ...state.query, ...reset, ...changes };
   // The orders of a search and of the list of all images differ.
   if (isSearch(query) !== isSearch(state.query)) query.sort = "";
   const address = formatQuery(query);

@@ -1,6 +1,6 @@
 /* Messages: errors above the results, and short notices with an action at the bottom. */
 
-import { $, button, capital, element } from "./dom.js";
+import { $, button, element } from "./dom.js";
 
 let retry = null;
 
@@ -13,8 +13,8 @@ export function complain(error, again = null, label = "Try again") {
   retry = again;
   if (!error) return;
   $("empty").hidden = true;
-  message.textContent = capital(error.message);
-  hint.textContent = capital(error.hint || "");
+  message.textContent = error.message;
+  hint.textContent = error.hint || "";
 }
 
 /** Announces text to screen readers only. */

@@ -1,8 +1,9 @@
 /* The query in the address of the page, and the requests of its results and their counts.
 
-   A query is {text, terms, collection, filters, sort, view}. A term is {id}, {image} or {url}, with a
-   weight that is negative for "less like this"; `image` is a key of images.js. `filters` are those of
-   filters.js, and `sort` is empty for the usual order: the best match, or without a search the newest. */
+   A query is {text, terms, like, unlike, collection, filters, sort, view}. A term is {id}, {image} or
+   {url}, with a weight that is negative for "less like this"; `image` is a key of images.js. `like` and
+   `unlike` are the ids of good and bad matches. `filters` are those of filters.js, and `sort` is empty
+   for the usual order: the best match, or without a search the newest. */
 
 import { ask, send } from "./api.js";
 import { conditionsOf, formatFilters, parseFilters } from "./filters.js";
@@ -11,13 +12,16 @@ import { base64Of, storedImage } from "./images.js";
 export const PAGE = 40;
 // The relevance that separates relevant images from others, as documented by the API.
 export const MIN_RELEVANCE = .5;
-export const EMPTY = { text: "", terms: [], collection: "", filters: {}, sort: "", view: "" };
+export const EMPTY = { text: "", terms: [], like: [], unlike: [], collection: "", filters: {}, sort: "", view: "" };
 const FIELDS = { similar: "id", image: "image", url: "url" };
+export const OPINIONS = ["like", "unlike"];
+export const MAX_OPINIONS = 32;
 const TEXTS = { q: "text", collection: "collection", sort: "sort", view: "view" };
 
 export function parseQuery(search) {
   const fields = new URLSearchParams(search);
   const query = { ...EMPTY, terms: [] };
+  for (const name of OPINIONS) query[name] = fields.getAll(name);
   for (const [name, field] of Object.entries(TEXTS)) query[field] = fields.get(name) || "";
   for (const [name, value] of fields) {
     const [, term, weight] = FIELDS[name] ? /^(.*?)(?:~(-?[\d.]+))?$/s.exec(value) : [];
@@ -35,12 +39,14 @@ export function formatQuery(query, open = "") {
     const [name, field] = Object.entries(FIELDS).find(([, each]) => term[each]);
     fields.append(name, term.weight === 1 ? term[field] : `${term[field]}~${term.weight}`);
   }
+  for (const name of OPINIONS) for (const id of query[name]) fields.append(name, id);
   formatFilters(query.filters, fields);
   if (open) fields.set("open", open);
   return String(fields) ? "?" + fields : location.pathname;
 }
 
 export const isSearch = (query) => Boolean(query.text || query.terms.length);
+export const isRefined = ({ like, unlike }) => like.length + unlike.length > 0;
 export const sameTerm = (a, b) => ["id", "image", "url"].every((field) => a[field] === b[field]);
 
 /** The values that `sort` may have besides the empty one. */
@@ -60,6 +66,10 @@ export async function requestPage(query, cursor, signal) {
   const fields = { limit: PAGE, ...selectionOf(query), ...(cursor && { cursor }) };
   if (!isSearch(query)) return ask("v1/images" + tailOf({ ...fields, status: "indexed", sort: query.sort || "-taken_at" }), { signal });
   if (query.sort) Object.assign(fields, { sort: query.sort, min_relevance: MIN_RELEVANCE });
+  if (isRefined(query)) {
+    const { like, unlike } = query;
+    return send("v1/search", { query: await postedQuery(query), like, unlike, ...fields }, { signal });
+  }
   const [only] = query.terms;
   if (!only) return ask("v1/search" + tailOf({ ...fields, q: query.text }), { signal });
   if (query.terms.length > 1 || query.text || only.weight < 0) {

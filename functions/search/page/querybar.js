@@ -6,7 +6,7 @@ import { storedImage, storeImage } from "./images.js";
 import { acceptedTypes } from "./mediatypes.js";
 import { go, refresh } from "./navigation.js";
 import { complain } from "./notices.js";
-import { sameTerm } from "./query.js";
+import { OPINIONS, sameTerm } from "./query.js";
 import { imageOf } from "./results.js";
 import { on, state } from "./state.js";
 
@@ -16,7 +16,7 @@ const MAX_TERMS = 15;   // with the text 16, as the API allows
 
 /* ---- display of the query ---- */
 
-let terms = [];
+let shown = "";
 on("query", () => {
   const { text, collection } = state.query;
   if (document.activeElement !== $("q") || $("q").value.trim() !== text) $("q").value = text;
@@ -29,9 +29,17 @@ on("query", () => {
 const showClear = () => { $("clear").hidden = !($("q").value || state.query.terms.length || state.query.view); };
 
 function showTerms() {
-  if (JSON.stringify(terms) === JSON.stringify(state.query.terms)) return;
-  terms = state.query.terms.map((term) => ({ ...term }));
-  $("terms").replaceChildren(...state.query.terms.map(chipOf));
+  const { terms, like, unlike } = state.query, now = JSON.stringify([terms, like, unlike]);
+  if (shown === now) return;
+  shown = now;
+  $("terms").replaceChildren(...terms.map(chipOf), ...OPINIONS.flatMap((name) => state.query[name].map((id) => opinionOf(name, id))));
+}
+
+function opinionOf(name, id) {
+  const remove = button("✕", { click: () => { go({ [name]: state.query[name].filter((each) => each !== id) }); $("q").focus(); } });
+  const chip = element("li", { class: "term" }, element("span", { class: "thumb" }), element("span", { class: "of", text: "image" }), remove);
+  fill(chip, { id }, name === "like" ? "Good match" : "Bad match", remove);
+  return chip;
 }
 
 function chipOf(term) {
@@ -41,13 +49,21 @@ function chipOf(term) {
   weight.addEventListener("change", () => setWeight(term, Number(weight.value)));
   const remove = button("✕", { "aria-label": "Remove", click: () => removeTerm(term) });
   chip.append(weight, remove);
-  describe(term).then(({ urls, name }) => {
-    chip.querySelector(".thumb").replaceChildren(picture(urls, "", true));
-    chip.querySelector(".of").textContent = `${term.weight < 0 ? "Less like" : "Similar to"} ${name}`;
-    remove.setAttribute("aria-label", `Remove ${name}`);
-    weight.setAttribute("aria-label", `Weight of ${name}`);
-  }, () => { /* The search reports the error. */ });
+  fill(chip, term, term.weight < 0 ? "Less like" : "Similar to", remove)
+    .then((name) => name && weight.setAttribute("aria-label", `Weight of ${name}`));
   return chip;
+}
+
+async function fill(chip, term, prefix, remove) {
+  try {
+    const { urls, name } = await describe(term);
+    chip.querySelector(".thumb").replaceChildren(picture(urls, "", true));
+    chip.querySelector(".of").textContent = `${prefix} ${name}`;
+    remove.setAttribute("aria-label", `Remove ${name}`);
+    return name;
+  } catch {
+    return "";   // The search reports the error.
+  }
 }
 
 async function describe(term) {
@@ -63,7 +79,12 @@ async function describe(term) {
 /* ---- changes of the terms ---- */
 
 const without = (term) => state.query.terms.filter((each) => !sameTerm(each, term));
-const setWeight = (term, weight) => go({ terms: state.query.terms.map((each) => (sameTerm(each, term) ? { ...each, weight } : each)) });
+
+function setWeight(term, weight) {
+  const at = state.query.terms.findIndex((each) => sameTerm(each, term));
+  go({ terms: state.query.terms.map((each, place) => (place === at ? { ...each, weight } : each)) });
+  $("terms").children[at]?.querySelector("select").focus();   // of the new chip
+}
 
 function removeTerm(term) {
   go({ terms: without(term) });

@@ -4,7 +4,7 @@ import { deleteImages } from "./deletion.js";
 import { $, copyText, counted } from "./dom.js";
 import { linkTo } from "./navigation.js";
 import { complain, notify } from "./notices.js";
-import { imageOf, tiles } from "./results.js";
+import { focusTile, imageOf, tiles } from "./results.js";
 import { on } from "./state.js";
 import { saveZip } from "./zip.js";
 
@@ -45,7 +45,10 @@ function show() {
     tile.parentNode.querySelector(".pick").setAttribute("aria-pressed", String(isSelected));
   }
   document.body.classList.toggle("selecting", hasSelection());
+  const hadFocus = $("selection").contains(document.activeElement);
   $("selection").hidden = !hasSelection();
+  // The focus would be lost with the bar.
+  if (hadFocus && !hasSelection()) focusTile(tiles().find((each) => idOf(each) === last) || tiles()[0]);
   if (hasSelection()) $("selected").textContent = `${selected.size.toLocaleString()} selected`;
 }
 

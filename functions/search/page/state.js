@@ -1,7 +1,7 @@
 /* The state of the page that several modules read, and the events by which they learn of changes. */
 
 export const state = {
-  query: { text: "", terms: [], collection: "", filters: {}, sort: "", view: "" },
+  query: { text: "", terms: [], like: [], unlike: [], collection: "", filters: {}, sort: "", view: "" },
   cursor: null,
   searchId: "",   // of the shown search, once it has been given feedback
   health: null,

@@ -63,4 +63,8 @@ async function uploadAll(files) {
 $("added").accept = acceptedTypes;
 $("add").addEventListener("click", () => $("added").click());
 $("added").addEventListener("change", () => { uploadAll([...$("added").files]); $("added").value = ""; });
-$("uploads-close").addEventListener("click", () => { $("uploads").hidden = true; $("uploaded").replaceChildren(); });
+$("uploads-close").addEventListener("click", () => {
+  $("uploads").hidden = true;
+  $("uploaded").replaceChildren();
+  $("add").focus();
+});

@@ -6,10 +6,10 @@ import { crop, endCrop } from "./crop.js";
 import { deleteImages } from "./deletion.js";
 import { $, copyText, drawable, isEditing, nameOf, picture } from "./dom.js";
 import { factsOf } from "./facts.js";
-import { closeInHistory, linkTo, openedId, openInHistory } from "./navigation.js";
+import { closeInHistory, go, linkTo, openedId, openInHistory } from "./navigation.js";
 import { complain, notify } from "./notices.js";
 import { drawPreview, preload } from "./previews.js";
-import { isSearch, requestSearchId } from "./query.js";
+import { isSearch, MAX_OPINIONS, OPINIONS, requestSearchId } from "./query.js";
 import { searchFor, tune } from "./querybar.js";
 import { focusTile, imageOf, tileOf, tiles } from "./results.js";
 import { more } from "./search.js";
@@ -18,9 +18,16 @@ import { onSwipe, resetZoom } from "./zoom.js";
 
 const SLIDE_MS = 4000;
 let opened = null, playing = 0;
+let isAddressCurrent = false;   // the address has changed already, and the viewer closes after it
 
 on("open", (id) => {
-  if (!id) { if ($("viewer").open) $("viewer").close(); return; }
+  if (!id) {
+    if ($("viewer").open) {
+      isAddressCurrent = true;
+      $("viewer").close();
+    }
+    return refine();
+  }
   const tile = tileOf(id);
   if (tile) show(imageOf(tile));
   else if (opened?.id !== id || !$("viewer").open) fetchAndShow(id);
@@ -47,7 +54,7 @@ function show(image) {
   $("facts").replaceChildren(...factsOf(image));
   $("original").href = image.url;
   $("verdict").hidden = !isSearch(state.query) || !tileOf(image.id);
-  for (const thumb of $("verdict").querySelectorAll("button")) thumb.setAttribute("aria-pressed", "false");
+  showOpinion();
   showLabels(image);
   showNeighbors();
   if (!$("viewer").open) $("viewer").showModal();
@@ -110,13 +117,41 @@ $("verdict").addEventListener("click", async ({ target }) => {
   const { id } = opened;
   try {
     const searchId = state.searchId ||= await requestSearchId(state.query);
-    await send("v1/feedback", { search_id: searchId, id, relevant: thumb.value === "yes" });
-    for (const each of $("verdict").querySelectorAll("button")) each.setAttribute("aria-pressed", String(each === thumb));
+    await send("v1/feedback", { search_id: searchId, id, relevant: thumb.value === "like" });
+    rate(id, thumb.value);
     notify("Feedback saved");
   } catch (error) {
     notify(error.message);
   }
 });
+
+/* ---- opinions, which refine the search when the image is closed ---- */
+
+let rated = null;   // {query, opinions}
+
+const opinionsNow = () => (rated?.query === state.query ? rated.opinions : state.query);
+
+function rate(id, field) {
+  const opinions = {};
+  for (const name of OPINIONS) {
+    const others = opinionsNow()[name].filter((each) => each !== id);
+    opinions[name] = (name === field ? [...others, id] : others).slice(-MAX_OPINIONS);
+  }
+  rated = { query: state.query, opinions };
+  showOpinion();
+}
+
+function showOpinion() {
+  for (const thumb of $("verdict").querySelectorAll("button")) {
+    thumb.setAttribute("aria-pressed", String(opinionsNow()[thumb.value].includes(opened.id)));
+  }
+}
+
+function refine() {
+  const changes = rated?.query === state.query && rated.opinions;
+  rated = null;
+  if (changes) go(changes);
+}
 
 /* ---- opening and closing ---- */
 
@@ -128,11 +163,15 @@ document.addEventListener("click", (event) => {
 });
 $("close").addEventListener("click", () => $("viewer").close());
 $("viewer").addEventListener("click", (event) => { if (event.target === $("viewer")) $("viewer").close(); });
-// The close event arrives late: the focus stays where the user has moved it, for example by "/" to the search field.
+// The close event arrives late: "back" may have opened the viewer again, or be about to. The focus stays
+// where the user has moved it, for example by "/" to the search field.
 $("viewer").addEventListener("close", () => {
+  const isChanged = isAddressCurrent;
+  isAddressCurrent = false;
+  if ($("viewer").open) return;
   play(false);
   endCrop();
-  closeInHistory();
+  if (!isChanged) closeInHistory();
   const at = document.activeElement;
   if (at === document.body || at.closest(".grid")) focusTile(opened && tileOf(opened.id), { stay: true });
 });

@@ -46,7 +46,7 @@ from ..requests import (
 )
 from ..responses import ResponseModel, json_response, rounded_cosine
 from ..routing import IMAGE_ERRORS, Dependencies, ImageUrls, LogFields, Operation
-from .search import FoundImage, Took, found_image
+from .search_results import FoundImage, Took, found_image
 
 DEFAULT_NEIGHBORS = 20
 Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL)]

@@ -43,8 +43,8 @@ from ..requests import (
 )
 from ..responses import Cursor, ResponseModel, json_response
 from ..routing import IMAGE_ERRORS, UNAVAILABLE, Dependencies, LogFields, Operation
-from .search import SEARCH, AskedSearch, PostedSearch
 from .search_filters import FilterParameter, parsed_filter
+from .search_requests import SEARCH, AskedSearch, PostedSearch
 
 FACETS = "Count the values of a list or of a text search"
 FACETS_POSTED = "Count the values of a search by anything"

@@ -25,10 +25,14 @@ class PostedFeedback(BaseModel):
         Field(
             min_length=1,
             max_length=MAX_SEARCH_ID,
-            description="`search_id` of the search, at most one day old.",
+            description="`search_id` of the response to a search with `feedback`, at most one day"
+            " old. The example is a placeholder.",
         ),
     ]
-    id: Annotated[str, Field(min_length=1, description="ID of the hit.")]
+    id: Annotated[
+        str,
+        Field(min_length=1, description="ID of a hit of the search. The example is a placeholder."),
+    ]
     relevant: Annotated[bool, Field(strict=True, description="True if the hit was relevant.")]
 
 

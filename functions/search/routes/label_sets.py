@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.request import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from imagesearch.classification.examples import MAX_LABELS_WITH_EXAMPLES, NamedExamples
+from imagesearch.classification.label_sets import WRITE_BATCH
 from imagesearch.classification.prompts import checked_labels
 
 from ..requests import (
@@ -24,12 +25,13 @@ from ..routing import NOT_FOUND, UNAVAILABLE, Dependencies, LogFields, Operation
 from .classify import ExampleIds, Label, LearnedLabels, learned_labels
 
 # Embedding them takes CLIP some seconds at three prompts per label; API Gateway times out after 29.
-MAX_WRITTEN = 300
+MAX_WRITTEN = WRITE_BATCH
 SetName: TypeAlias = Annotated[
     str,
     Path(
         description="Name of the label set: 1 to 64 of the characters a-z, 0-9, - and _, starting"
-        " with a letter or digit."
+        " with a letter or digit.",
+        examples=["foxes"],
     ),
 ]
 Name = Annotated[str, Field(description="Name of the label set, as in `labelset`.")]

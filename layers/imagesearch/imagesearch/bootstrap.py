@@ -50,6 +50,7 @@ from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from imagesearch.feedback import Feedback
 from imagesearch.indexing.content_reuse import ContentSource
 from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.inventory import Inventory
 from imagesearch.indexing.reconciliation import Reconciler
 from imagesearch.indexing.thumbnail_cleanup import ThumbnailCleanup
 from imagesearch.learning.adapters import AdapterStore, Space
@@ -78,7 +79,7 @@ ADAPTER_SECONDS = 60.0
 _BEST_MULTILINGUAL = "siglip2-b-16"
 # Seconds to decode one image. On Lambda, the limit leaves time for the rest of an invocation.
 _DECODING_SECONDS = 30.0
-_DECODING_SECONDS_ON_LAMBDA = 8.0
+DECODING_SECONDS_ON_LAMBDA = 8.0
 
 
 def indexer(
@@ -112,7 +113,27 @@ def reconciler(settings: Settings) -> Reconciler:
     from imagesearch.adapters.sqs import SqsRecheckQueue
 
     queue = SqsRecheckQueue(recheck_queue_url(settings))
-    return Reconciler(image_store(settings), vector_index(settings), queue)
+    # A listing has no tags. Without them, a difference is read with one request.
+    store = image_store(settings.model_copy(update={"read_tags": False}))
+    return Reconciler(store, vector_index(settings), queue)
+
+
+def inventory(settings: Settings, uri: str) -> Inventory:
+    """The reports of S3 Inventory about the bucket, at `s3://bucket/prefix`.
+
+    Raises ConfigurationError without DERIVED_URI.
+    """
+    from imagesearch.adapters.s3.client import s3_client
+    from imagesearch.adapters.s3.inventory import S3InventoryReport
+
+    client, _ = s3_client()
+    bucket = settings.bucket
+    return Inventory(
+        uri,
+        lambda location: S3InventoryReport(location, bucket, client),
+        _required_derived_store(settings),
+        bucket,
+    )
 
 
 def thumbnail_cleanup(settings: Settings) -> ThumbnailCleanup:
@@ -120,10 +141,15 @@ def thumbnail_cleanup(settings: Settings) -> ThumbnailCleanup:
 
     Raises ConfigurationError without DERIVED_URI.
     """
+    derived = _required_derived_store(settings)
+    return ThumbnailCleanup(derived, lambda: list(vector_indexes(settings).values()))
+
+
+def _required_derived_store(settings: Settings) -> DerivedStore:
     derived = derived_store(settings)
     if derived is None:
         raise ConfigurationError("DERIVED_URI is not set", "set it to the store of thumbnails")
-    return ThumbnailCleanup(derived, lambda: list(vector_indexes(settings).values()))
+    return derived
 
 
 def recheck_queue_url(settings: Settings) -> str:
@@ -368,7 +394,10 @@ def _label_index(settings: Settings) -> VectorIndex:
 
 
 def _label_encoder(settings: Settings) -> LabelEncoder:
-    return LabelEncoder(text_encoder(settings.model_uri), manifest_of(settings.model_uri).prompts)
+    manifest = manifest_of(settings.model_uri)
+    return LabelEncoder(
+        text_encoder(settings.model_uri), manifest.prompts, manifest.duplicates.weights.copy_cosine
+    )
 
 
 @Cached
@@ -421,7 +450,7 @@ def image_encoder(model_uri: str) -> OnDemandImageEncoder:
     """The model's image encoder, loaded when it is first needed; raises ConfigurationError."""
     manifest = manifest_of(model_uri)
 
-    seconds = _DECODING_SECONDS_ON_LAMBDA if _on_lambda() else _DECODING_SECONDS
+    seconds = DECODING_SECONDS_ON_LAMBDA if _on_lambda() else _DECODING_SECONDS
     decoders = DecoderPool(seconds=seconds)
 
     def load() -> OnnxImageEncoder:
@@ -441,8 +470,11 @@ def text_encoder(model_uri: str) -> OnDemandTextEncoder:
     text = manifest.text
     names = [name for name in (text.graph, text.tokenizer, text.projection) if name]
 
+    # A server runs several queries at once: with a thread each they take less CPU time in total.
+    threads = None if _on_lambda() else 1
+
     def load() -> OnnxTextEncoder:
-        return OnnxTextEncoder(_model_folder(model_uri, names), manifest)
+        return OnnxTextEncoder(_model_folder(model_uri, names), manifest, threads=threads)
 
     return OnDemandTextEncoder(manifest.name, load)
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 
+from imagesearch.domain.derived_objects import is_intact, read_each
 from imagesearch.domain.errors import InvalidQuery, NotAllowed
 from imagesearch.domain.images import Embedding
 from imagesearch.domain.ports import DerivedStore, VectorIndex
-from imagesearch.domain.storage_keys import feedback_key
+from imagesearch.domain.storage_keys import FEEDBACK, checksum_of, feedback_key
 from imagesearch.search.query_encoder import indexed_image_not_found
 from imagesearch.search.search_ids import Searched, SearchIds
 
 _DIGITS = 6
+# The end of the key of a judgment that was set aside; no reader of judgments uses it.
+_SET_ASIDE = ".damaged"
 
 
 class Feedback:
@@ -49,8 +53,9 @@ class Feedback:
         event = self._event(searched, image_id, embedding, relevant) | {"user": user}
         content = f"{search_id} {image_id} {relevant} {user}"
         digest = hashlib.sha256(content.encode()).hexdigest()[:32]
-        key = feedback_key(searched.time.date(), digest)
-        self._store.put(key, json.dumps(event).encode(), "application/json")
+        data = json.dumps(event).encode()
+        key = feedback_key(searched.time.date(), digest, data)
+        self._store.put(key, data, "application/json")
 
     def _event(
         self, searched: Searched, image_id: str, image: Embedding, relevant: bool
@@ -77,6 +82,47 @@ def pseudonym(key_id: str | None) -> str:
     if not key_id:
         return ""
     return hashlib.sha256(f"imagesearch user {key_id}".encode()).hexdigest()[:16]
+
+
+def stored_feedback(store: DerivedStore) -> Iterator[bytes]:
+    """The judgments in a derived store, by day, without damaged ones. Raises Unavailable.
+
+    Those of earlier releases have no checksum, and are returned as they are.
+    """
+    for key, data in read_each(store, _keys(store)):
+        if data is not None and is_intact(key, data):
+            yield data
+
+
+def damaged_feedback(store: DerivedStore) -> Iterator[str]:
+    """The keys of judgments that differ from what was stored. Raises Unavailable.
+
+    Of those of earlier releases, which have no checksum, files are found that are not JSON.
+    """
+    for key, data in read_each(store, _keys(store)):
+        if data is None:
+            continue
+        is_usable = is_intact(key, data) if checksum_of(key) else _is_json(data)
+        if not is_usable:
+            yield key
+
+
+def set_aside(store: DerivedStore, key: str) -> None:
+    """Rename a judgment so that it is not read any more. Raises Unavailable."""
+    if (data := store.get(key)) is not None:
+        store.put(key + _SET_ASIDE, data, "application/octet-stream")
+        store.delete(key)
+
+
+def _keys(store: DerivedStore) -> Iterator[str]:
+    return (key for key, _ in store.list_keys(FEEDBACK) if not key.endswith(_SET_ASIDE))
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        return isinstance(json.loads(data), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _numbers(vector: Embedding) -> list[float]:

@@ -3,11 +3,19 @@
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 
 import numpy as np
 
+from imagesearch.adapters.sqlite.content_lookup import SqliteContentLookup
 from imagesearch.adapters.sqlite.damage import find_damage
+from imagesearch.adapters.sqlite.header import is_valid_header
+from imagesearch.adapters.sqlite.recovery import recover
+from imagesearch.domain.filters import KeyPrefix, MetadataContains, MetadataOneOf
 from imagesearch.domain.ports import Delete, WriteStatus
 from imagesearch.domain.queries import Selection, VectorQuery
 from tests.contract.sqlite.conftest import NAME
@@ -34,6 +42,60 @@ def test_a_reader_sees_deletions_of_another_process(opened, put):
     version = writer.get([put("a").ref.id])[put("a").ref.id].version
     writer.write([Delete(put("a").ref, version)])
     assert [hit.document.ref.key for hit in reader.search(VectorQuery(EAST, 10))] == ["b"]
+
+
+READ = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()[0])"
+
+
+def test_writes_reach_other_processes_after_the_file_is_opened_again_and_closed(opened, path, put):
+    """A process that closes a file otherwise than by SQLite would lose its locks on it."""
+    index = opened()
+    count = f'SELECT count(*) FROM "{NAME}"'  # noqa: S608 - a constant
+    for number in range(3):
+        index.write([put(f"{number}")])
+        opened().close()
+        # The last process that closes the file deletes the log; it is the last if no other locks.
+        read = [sys.executable, "-c", READ, str(path), count]
+        assert int(subprocess.check_output(read)) == number + 1
+
+
+def test_a_header_that_is_read_while_the_file_is_open_loses_no_lock(opened, path, put):
+    """As by a recovery in a server; else another process deletes the log that this one writes."""
+    index = opened()
+    count = f'SELECT count(*) FROM "{NAME}"'  # noqa: S608 - a constant
+    for number in range(3):
+        is_valid_header(path)
+        index.write([put(f"{number}")])
+        read = [sys.executable, "-c", READ, str(path), count]
+        assert int(subprocess.check_output(read)) == number + 1
+
+
+def test_a_lookup_in_another_folder_keeps_its_locks(opened, path, put, start_writer):
+    """Also while the same process opens that folder's index, whose header is read."""
+    index = opened()
+    index.write([put("a", sha256="a" * 64)])
+    content = SqliteContentLookup(path, NAME, 4)
+    assert content.by_sha256(["a" * 64], "decoder 1")
+    index.close()
+    opened().close()
+    for name in ("one", "two"):
+        assert start_writer(name, batches=1).wait(PATIENCE_SECONDS) == 0
+        hashes = f'SELECT count(*) FROM "{NAME}"'  # noqa: S608 - a constant
+        assert content._connection.execute(hashes).fetchone() == (11 if name == "one" else 21,)
+    content.close()
+
+
+def test_a_recovery_loses_no_write_of_another_process(opened, path, start_writer):
+    opened().close()
+    writer = start_writer(batches=60)
+    acknowledged = 0
+    while acknowledged < 600:
+        acknowledged = int(writer.stdout.readline())
+        if acknowledged % 50 == 0:
+            recovered = recover(path, NAME, 4)
+            assert recovered.images >= acknowledged
+    assert writer.wait(PATIENCE_SECONDS) == 0
+    assert opened().health().images == 600
 
 
 def test_several_processes_can_create_and_fill_one_file(opened, start_writer):
@@ -98,13 +160,51 @@ def test_threads_search_while_others_write(opened, put):
             if scores != sorted(scores, reverse=True):
                 failures.append(scores)
 
-    readers = [threading.Thread(target=search) for _ in range(3)]
+    def search_filtered():
+        """Each with a column of its own; an image has the value of its place."""
+        for place in cycle(range(20)):
+            if done.is_set():
+                return
+            filter = MetadataOneOf("place", (str(place),)) if place % 2 else KeyPrefix(f"{place}-")
+            hits = index.search(VectorQuery(EAST, 50, filter=filter))
+            wrong = [
+                hit
+                for hit in hits
+                if (place % 2 and hit.document.metadata != {"place": str(place)})
+                or (place % 2 == 0 and not hit.document.ref.key.startswith(f"{place}-"))
+            ]
+            failures.extend(wrong)
+
+    readers = [threading.Thread(target=each) for each in (search, search_filtered) * 2]
     for reader in readers:
         reader.start()
     for number in range(60):
-        index.write([put(f"{number}-{place}", place) for place in range(20)])
+        index.write(
+            [put(f"{number}-{place}", place, metadata={"place": str(place)}) for place in range(20)]
+        )
     done.set()
     for reader in readers:
         reader.join(PATIENCE_SECONDS)
     assert failures == []
     assert len(index.search(VectorQuery(EAST, 2000))) == 1200
+    assert len(index.search(VectorQuery(EAST, 2000, filter=MetadataOneOf("place", ("7",))))) == 60
+
+
+def test_a_search_does_not_wait_for_the_filter_of_another(opened, put):
+    index, filtering, ended = opened(), threading.Event(), threading.Event()
+    index.write([put("cats/1", metadata={"title": "a cat"})])
+
+    class Slow(tuple):
+        def __iter__(self):
+            filtering.set()
+            assert ended.wait(PATIENCE_SECONDS)
+            return super().__iter__()
+
+    query = VectorQuery(EAST, 5, filter=MetadataContains("title", Slow(["cat"])))
+    with ThreadPoolExecutor(1) as threads:
+        filtered = threads.submit(index.search, query)
+        assert filtering.wait(PATIENCE_SECONDS)
+        found = index.search(VectorQuery(EAST, 5))
+        assert not filtered.done()
+        ended.set()
+        assert [hit.document for hit in filtered.result()] == [hit.document for hit in found]

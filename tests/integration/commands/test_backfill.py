@@ -17,8 +17,8 @@ from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import DetailOptions, Details, EncodedImage
 from imagesearch.domain.queries import VectorQuery
 from imagesearch.indexing.indexer import Indexer
-from local.aws import s3_location
-from local.commands.backfill import BackfillOptions, follow, start_backfill
+from local.aws.clients import s3_location
+from local.commands.aws.backfill import BackfillOptions, follow, start_backfill
 from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
 from tests.support.handlers import CONTEXT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import s3_location
+from local.aws.clients import s3_location
 from local.commands.feedback import feedback_in_s3
 from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET

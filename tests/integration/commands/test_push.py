@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from local.aws import S3Location, s3_location
-from local.commands.push import push_folder
+from local.aws.clients import S3Location, s3_location
+from local.commands.aws.push import push_folder
 from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
 

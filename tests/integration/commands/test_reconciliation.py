@@ -2,8 +2,10 @@
 
 import io
 import json
+import random
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,9 @@ from functions.index_images.handler import make_handler as make_index_handler
 from functions.reconcile.handler import MARGIN_MILLISECONDS, ModelIndex, make_handler
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch.mapping import IndexSettings
+from imagesearch.adapters.s3.derived_store import S3Derived
 from imagesearch.adapters.s3.image_store import S3Store
+from imagesearch.adapters.s3.inventory import S3InventoryReport
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.adapters.sqs import SqsQueue, SqsRecheckQueue
 from imagesearch.domain.images import DetailOptions, Details, EncodedImage, ImageRef
@@ -25,9 +29,11 @@ from imagesearch.domain.ports import Delete, VectorIndex
 from imagesearch.indexing import reconciliation
 from imagesearch.indexing.consistency import check_consistency
 from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.inventory import Inventory
 from imagesearch.indexing.reconciliation import Reconciler
 from imagesearch.indexing.thumbnail_cleanup import ThumbnailCleanup
 from tests.integration.commands.conftest import BUCKET
+from tests.support.aws.inventory import FOLDER, report, row, rows_of
 from tests.support.aws.state_machine import RECONCILE, deployed
 from tests.support.fakes import FakeDerived
 from tests.support.handlers import CONTEXT
@@ -56,7 +62,7 @@ class ShortInvocation:
         return MARGIN_MILLISECONDS - (self._asked % 2 == 0)
 
 
-@pytest.fixture(params=["sqlite", "opensearch"])
+@pytest.fixture
 def index(request, tmp_path) -> Iterator[VectorIndex]:
     made: Any
     if request.param == "sqlite":
@@ -86,16 +92,19 @@ def invocations() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def run(aws, s3, index, queue, invocations, eventually, monkeypatch) -> Callable[[str], Any]:
-    """Runs the state machine over a queue to completion; returns its output."""
+    """Runs the state machine over a queue to completion; returns its output.
+
+    With `inventory`, its function reads a report.
+    """
     monkeypatch.setattr(reconciliation, "KEYS_PER_STOP_CHECK", 20)
     monkeypatch.setattr(reconciliation, "KEYS_PER_RANGE", 60)
 
-    def run(url: str) -> Any:
+    def run(url: str, inventory: Inventory | None = None) -> Any:
         reconciler = Reconciler(S3Store(BUCKET, s3), index, SqsRecheckQueue(url, aws("sqs")))
         models = {"current": ModelIndex(reconciler, SqsQueue(url, aws("sqs")))}
         thumbnails = ThumbnailCleanup(FakeDerived(), lambda: [index])
         handler = make_handler(
-            models, thumbnails, Logger(service=uuid.uuid4().hex, stream=io.StringIO())
+            models, thumbnails, Logger(service=uuid.uuid4().hex, stream=io.StringIO()), inventory
         )
 
         def invoke(_: object, function_name: str, qualifier: Any, body: Any, *more: Any) -> bytes:
@@ -128,8 +137,37 @@ def run(aws, s3, index, queue, invocations, eventually, monkeypatch) -> Callable
     return run
 
 
+@pytest.fixture
+def inventory(s3) -> Callable[[], Inventory]:
+    """Writes a report about the bucket as of now: of all versions, in files without an order."""
+    for bucket in ("inventory", "derived"):
+        s3.create_bucket(Bucket=bucket)
+
+    def inventory() -> Inventory:
+        rows = rows_of(s3, BUCKET)
+        rows += [row(KEYS[0], latest="false"), row("deleted.jpg", deleted="true")]
+        random.Random(5).shuffle(rows)
+        created = str(int(datetime.now(UTC).timestamp() * 1000))
+        objects = report(rows[:40], rows[40:], creationTimestamp=created)
+        for key, data in objects.items():
+            s3.put_object(Bucket="inventory", Key=key, Body=data)
+        return Inventory(
+            f"s3://inventory/{FOLDER}",
+            lambda uri: S3InventoryReport(uri, BUCKET, s3),
+            S3Derived("s3://derived", s3),
+            BUCKET,
+        )
+
+    return inventory
+
+
+@pytest.mark.parametrize(
+    ("index", "listing"),
+    [("sqlite", "bucket"), ("sqlite", "inventory"), ("opensearch", "bucket")],
+    indirect=["index"],
+)
 def test_bucket_and_index_broken_on_both_sides_are_equal_after_the_queue_is_empty(
-    s3, index, indexer, queue, run, drain, invocations, eventually
+    s3, index, indexer, queue, run, drain, invocations, eventually, inventory, listing
 ):
     for key in KEYS:
         s3.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
@@ -150,9 +188,27 @@ def test_bucket_and_index_broken_on_both_sides_are_equal_after_the_queue_is_empt
     # The images, and as many of the previous bucket, without the forgotten ones.
     eventually("the index shows the writes", lambda: index.count() == len(KEYS) + 20 - 12)
 
+    reports = inventory() if listing == "inventory" else None
+    s3.put_object(Bucket=BUCKET, Key="later.jpg", Body=b"later")
+    s3.put_object(Bucket=BUCKET, Key=KEYS[60], Body=b"later")
+    s3.delete_object(Bucket=BUCKET, Key=KEYS[61])
+    indexer.process([ImageRef(BUCKET, key) for key in ("later.jpg", KEYS[60], KEYS[61])])
+    later = s3.head_object(Bucket=BUCKET, Key="later.jpg")["ETag"].strip('"')
+
+    def shows_later_writes() -> bool:
+        etags = {each.ref.key: each.etag for each in index.list_entries()}
+        written = [etags.get(key) for key in ("later.jpg", KEYS[60], KEYS[61])]
+        return written == [later, later, None]
+
+    eventually("the index shows the later writes", shows_later_writes)
+
     url = queue("backfill")
-    *parts, thumbnails = run(url)
+    *parts, thumbnails = run(url, reports)
     assert thumbnails["counts"] == {"listed": 0, "deleted": 0}
+    if reports:
+        divided = parts.pop(0)
+        assert divided["counts"] == {"reported": len(KEYS) - 12 + 1}
+    assert {part["listing"] for part in parts} == {listing}
     assert len(parts) > 1
     totals = {name: sum(part["counts"][name] for part in parts) for name in parts[0]["counts"]}
     assert (totals["missing"], totals["changed"], totals["gone"]) == (13, 12, 12 + 20)
@@ -164,11 +220,11 @@ def test_bucket_and_index_broken_on_both_sides_are_equal_after_the_queue_is_empt
     handler = make_index_handler(indexer, BUCKET, logger, report)
     for record in records:
         assert handler({"Records": [record]}, CONTEXT) == {"batchItemFailures": []}
-    images = len(KEYS) - 12 + 1
+    images = len(KEYS) - 12 + 1 - 1 + 1  # new.jpg; KEYS[61] is gone; later.jpg
     eventually("the index shows the writes", lambda: index.count() == images)
     checked = check_consistency(S3Store(BUCKET, s3), index)
     assert (checked.is_consistent, checked.done) == (True, images)
     assert {each.ref.bucket for each in index.list_entries()} == {BUCKET}
 
-    run(url)
+    run(url, inventory() if reports else None)
     assert drain(url) == []

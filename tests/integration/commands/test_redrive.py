@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from local.cli import app
-from local.commands.redrive import (
+from local.commands.aws.redrive import (
     SOURCE,
     TARGET,
     Destination,
@@ -283,7 +283,7 @@ def command(aws, account, monkeypatch) -> Callable[..., Any]:
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     aws("cloudformation").create_stack(StackName="photos", TemplateBody=json.dumps(template))
-    monkeypatch.setattr("local.commands.redrive.WAIT_SECONDS", 0)
+    monkeypatch.setattr("local.commands.aws.redrive.WAIT_SECONDS", 0)
 
     def command(*options: str) -> Any:
         return CliRunner().invoke(app, ["redrive", "--stack", "photos", *options]), made

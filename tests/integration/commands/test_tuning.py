@@ -6,31 +6,23 @@ The functions run as they are composed on AWS, over moto, with the starter model
 import json
 from datetime import UTC, date, datetime
 
-import numpy as np
 import pytest
 
 from functions.search.composition import build_handler as build_search_handler
 from functions.tune.composition import build_handler as build_tune_handler
 from imagesearch import bootstrap
-from imagesearch.calibration.evidence import PARTNER_EDIT, CalibrationVectors, Edited
-from imagesearch.domain.storage_keys import feedback_key
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.feedback import pseudonym
 from imagesearch.settings import Settings
-from local.commands.adapters import adapter_rows, compared_rows, runs_of
+from local.commands.adapters import adapter_rows, compared_rows, off, runs_of, use
 from local.commands.feedback import forget_feedback
 from local.commands.tune import tune_place
 from tests.integration.commands.conftest import BUCKET
 from tests.support.handlers import CONTEXT, http, parse_response
+from tests.support.opinions import PHRASES, feedback_objects, random_samples
 from tests.support.paths import STARTER_MODEL
 
-GROUPS, EACH, PHRASES = 4, 6, 6
 ANNA, BEN = "key-of-anna", "key-of-ben"
 MANIFEST = load_manifest(STARTER_MODEL)
-
-
-def unit(rows):
-    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), np.float32)
 
 
 @pytest.fixture
@@ -46,55 +38,18 @@ def environ(s3, tmp_path) -> dict[str, str]:
 
 @pytest.fixture
 def give(s3):
-    """Stores opinions of users with a word of their own for each group of images."""
-    draw = np.random.default_rng(5)
-    size = MANIFEST.dimension
-    centers, words = unit(draw.normal(size=(2, GROUPS, size)))
-    images = unit(np.repeat(centers, EACH, 0) + 0.02 * draw.normal(size=(GROUPS * EACH, size)))
-    queries = unit(np.repeat(words, PHRASES, 0) + 0.03 * draw.normal(size=(GROUPS * PHRASES, size)))
+    """Stores opinions of a user."""
 
-    def give(user: str, day: date, phrases=range(PHRASES)) -> np.ndarray:
-        for row in range(GROUPS * PHRASES):
-            group = row // PHRASES
-            if row % PHRASES not in phrases:
-                continue
-            for image in (
-                group * EACH,
-                group * EACH + 1 + row % 5,
-                (group * EACH + 8) % len(images),
-            ):
-                record = {
-                    "time": f"{day.isoformat()}T00:00:{row % 60:02}+00:00",
-                    "model": MANIFEST.name,
-                    "image_space": MANIFEST.image_space,
-                    "query": "text",
-                    "query_embedding": [round(float(x), 6) for x in queries[row]],
-                    "image": str(image),
-                    "image_embedding": [round(float(x), 6) for x in images[image]],
-                    "relevant": image // EACH == group,
-                    "user": pseudonym(user),
-                }
-                key = feedback_key(day, f"{user}-{row}-{image}")
-                s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(record).encode())
-        return words
+    def give(user: str, day: date, phrases=range(PHRASES)) -> None:
+        for key, record in feedback_objects(MANIFEST, user, day, phrases):
+            s3.put_object(Bucket=BUCKET, Key=key, Body=record)
 
     return give
 
 
 @pytest.fixture(autouse=True)
 def samples(monkeypatch) -> None:
-    """Random vectors instead of those of the sample photos, which take a minute to embed."""
-    draw = np.random.default_rng(6)
-    photos = unit(draw.normal(size=(40, MANIFEST.dimension)))
-    near = [unit(photos + 0.02 * draw.normal(size=photos.shape)) for _ in range(2)]
-    vectors = CalibrationVectors(
-        captions=near[0],
-        photos=photos,
-        edits={PARTNER_EDIT: Edited.every(near[1])},
-        unanswerable={},
-        labels=photos,
-        kinds=np.array([f"kind {number % 20}" for number in range(40)]),
-    )
+    vectors = random_samples(MANIFEST.dimension)
     monkeypatch.setattr(bootstrap, "_sample_vectors", lambda _, __: vectors)
 
 
@@ -136,6 +91,15 @@ def test_a_scheduled_run_is_taken_up_by_search_and_forgotten_with_its_opinions(
     give(BEN, date(2026, 3, 5), phrases=range(2))
     [compared] = compared_rows(*place)
     assert compared["mrr_with"] > compared["mrr_without"]
+
+    capsys.readouterr()
+    off(*place[:2], False, *place[2:])
+    assert adapter_of_a_search() is None
+    use(1, *place[:2], False, *place[2:])
+    assert adapter_of_a_search() == "adapter-1"
+    printed = capsys.readouterr().out
+    assert "no adapter is in use\n" in printed
+    assert "adapter 1 is in use\n" in printed
 
     lines = list(forget_feedback(None, ANNA, *place).lines())
     assert lines[0] == "72 opinions deleted"

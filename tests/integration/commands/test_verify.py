@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import date
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,12 +10,15 @@ import pytest
 from rich.console import Console
 
 from imagesearch import bootstrap
+from imagesearch.adapters.s3.derived_store import S3Derived
 from imagesearch.adapters.s3.image_store import S3Store
 from imagesearch.domain.images import Details, EncodedImage, ImageRef
+from imagesearch.domain.storage_keys import feedback_key
 from imagesearch.indexing.indexer import Indexer
-from local.commands.verify import read_deployment, verify_bucket
+from local.commands.verify import read_whole_bucket, verify_bucket
 from local.errors import UsageError
 from tests.integration.commands.conftest import BUCKET
+from tests.support.aws.inventory import FOLDER, report, row
 
 
 @pytest.fixture
@@ -25,6 +29,7 @@ def deploy(aws, s3, queue, tmp_path):
         url = queue("backfill")
         outputs = {
             "BucketName": BUCKET,
+            "DerivedBucketName": "derived",
             "OpenSearchEndpoint": f"sqlite://{tmp_path}/index.db",
             "IndexPrefix": "images",
             "ModelUri": "/opt/starter_model",
@@ -42,7 +47,9 @@ def deploy(aws, s3, queue, tmp_path):
 
 @pytest.fixture
 def read(aws, tmp_path):
-    return lambda target, model=None: read_deployment(target, "photos", None, model, tmp_path, aws)
+    return lambda target, model=None: read_whole_bucket(
+        target, "photos", None, model, tmp_path, aws
+    )
 
 
 def test_differences_of_a_bucket_are_printed_sent_and_mended(s3, deploy, read, drain, capsys):
@@ -51,15 +58,25 @@ def test_differences_of_a_bucket_are_printed_sent_and_mended(s3, deploy, read, d
     index = bootstrap.vector_index(deployment.settings)
     dimension = bootstrap.manifest_of(deployment.settings.model_uri).dimension
     unit = np.eye(1, dimension, dtype=np.float32)[0]
-    details = Details("0123456789abcdef", "1.000:" + "A" * 576)
+    details = Details("0123456789abcdef", "1.000:" + "A" * 576, thumbnail=b"thumbnail")
     image = EncodedImage(unit, 1, 1, "image/jpeg", details=details)
     encoder = SimpleNamespace(
         model="fake", decoder="fake", encode_images=lambda images, _: [image for _ in images]
     )
-    indexer = Indexer(S3Store(BUCKET, s3), index, encoder)
-    for name in "abc":
+    s3.create_bucket(Bucket="derived")
+    indexer = Indexer(S3Store(BUCKET, s3), index, encoder, derived=S3Derived("s3://derived", s3))
+    for name in "abcef":
         s3.put_object(Bucket=BUCKET, Key=f"{name}.jpg", Body=name.encode())
-    indexer.process([ImageRef(BUCKET, f"{name}.jpg") for name in "abc"])
+    indexer.process([ImageRef(BUCKET, f"{name}.jpg") for name in "abcef"])
+    thumbnails = {
+        name: index.get([id])[id].document.thumbnail
+        for name in "abcef"
+        if (id := ImageRef(BUCKET, f"{name}.jpg").id)
+    }
+    s3.delete_object(Bucket="derived", Key=thumbnails["e"])
+    s3.put_object(Bucket="derived", Key=thumbnails["f"], Body=b"thumbmail")
+    judgment = feedback_key(date(2026, 1, 5), "one", b"{}")
+    s3.put_object(Bucket="derived", Key=judgment, Body=b"{")
     s3.put_object(Bucket=BUCKET, Key="a.jpg", Body=b"other")
     s3.delete_object(Bucket=BUCKET, Key="b.jpg")
     s3.put_object(Bucket=BUCKET, Key="d.jpg", Body=b"d")
@@ -76,6 +93,9 @@ def test_differences_of_a_bucket_are_printed_sent_and_mended(s3, deploy, read, d
         "a.jpg": "changed",
         "b.jpg": "gone",
         "d.jpg": "missing",
+        "e.jpg": "damaged",
+        "f.jpg": "damaged",
+        judgment: "damaged",
     }
     assert drain(url) == []
     assert verify_bucket(deployment, console, repair=True, as_json=False, sleep=index_queued_images)
@@ -83,8 +103,27 @@ def test_differences_of_a_bucket_are_printed_sent_and_mended(s3, deploy, read, d
         "changed\ta.jpg",
         "gone\tb.jpg",
         "missing\td.jpg",
+        "damaged\te.jpg (its thumbnail is missing)",
+        "damaged\tf.jpg (its thumbnail is damaged)",
+        f"damaged\t{judgment} (this feedback is not what was stored)",
     ]
-    assert console.file.getvalue().splitlines()[-1] == "after the repair: 3 images: no difference"
+    assert console.file.getvalue().splitlines()[-1] == "after the repair: 5 images: no difference"
+    stored = {
+        each["Key"]: s3.get_object(Bucket="derived", Key=each["Key"])["Body"].read()
+        for each in s3.list_objects_v2(Bucket="derived")["Contents"]
+    }
+    assert stored.pop(f"{judgment}.damaged") == b"{"
+    assert list(stored.values()) == [b"thumbnail"] * 5
+
+    s3.create_bucket(Bucket="inventory")
+    rows = [row(f"{name}.jpg") for name in "abcef"]  # as they were, with other ETags
+    for key, data in report(rows).items():
+        s3.put_object(Bucket="inventory", Key=key, Body=data)
+    options = {"repair": False, "as_json": False, "inventory": f"s3://inventory/{FOLDER}/"}
+    assert verify_bucket(deployment, console, **options)
+    s3.delete_object(Bucket=BUCKET, Key="a.jpg")
+    assert not verify_bucket(deployment, console, **options)
+    assert capsys.readouterr().out == "gone\ta.jpg\n"
     bootstrap.release(deployment.settings)
 
 

@@ -19,8 +19,8 @@ from imagesearch.adapters.opensearch.client import OpenSearchClient
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.domain.images import Status
 from imagesearch.indexing.indexer import Indexer, Limits
-from local.opensearch_install import CannotStart
-from local.opensearch_server import SHORT_LIVED, OpenSearchServer
+from local.opensearch.install import CannotStart
+from local.opensearch.server import SHORT_LIVED, OpenSearchServer
 from tests.support.aws.cloud import BUCKET, Handler, Queue
 from tests.support.aws.lambda_service import LambdaService
 from tests.support.encoders import DIMENSION, DigestEncoder, vector_of

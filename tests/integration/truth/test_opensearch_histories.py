@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
-from local.opensearch_server import SHORT_LIVED, OpenSearchServer
+from local.opensearch.server import SHORT_LIVED, OpenSearchServer
 from tests.integration.truth.machine import History
 from tests.integration.truth.world import World
 from tests.support.paths import server_parent

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local.opensearch_server import SHORT_LIVED, OpenSearchServer, free_port
+from local.opensearch.server import SHORT_LIVED, OpenSearchServer, free_port
 from tests.support.paths import server_parent
 
 NODES = 3

@@ -154,7 +154,7 @@ def test_a_label_s_vector_is_the_mean_direction_of_its_prompts():
     assert np.linalg.norm(other) == pytest.approx(1)
 
 
-def test_all_prompts_of_all_labels_are_one_batch():
+def test_all_labels_are_one_batch_for_each_template():
     batches = []
 
     class Counting(FakeTexts):
@@ -163,7 +163,7 @@ def test_all_prompts_of_all_labels_are_one_batch():
             return super().encode_texts(texts)
 
     LabelEncoder(Counting(), Prompts(("a {}", "one {}"))).encode_labels(["cat", "dog"])
-    assert batches == [["a cat", "one cat", "a dog", "one dog"]]
+    assert batches == [["a cat", "a dog"], ["one cat", "one dog"]]
 
 
 @pytest.mark.parametrize("temperature", [1e-6, 0.01, 1.0, 1e6])

@@ -1,5 +1,7 @@
 """Claims about few-shot classification: when examples are used, and the shares they give."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -71,6 +73,48 @@ def test_edits_of_an_image_do_not_prove_each_other():
     few = examples(1)
     edits = few.of(np.repeat(np.arange(LABELS), 8))
     assert learned(edits).held_out == 0
+
+
+def with_copies(few, copies, *, noise, seed=0):
+    """Each example, followed by edited copies of it."""
+    draw = np.random.default_rng(seed)
+    every = few.of(np.repeat(np.arange(len(few)), copies))
+    moved = unit(every.images + noise * draw.normal(size=every.images.shape))
+    return replace(every, images=moved.astype(np.float32))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 4), st.booleans())
+def test_copies_of_the_examples_prove_nothing(seed, copies, known_words):
+    few = replace(examples(4, known_words=known_words, seed=seed), copy_cosine=0.999)
+    once, often = learned(few), learned(few.of(np.repeat(np.arange(len(few)), copies)))
+    assert often.held_out == copies * once.held_out
+    assert often.accuracy[0] == pytest.approx(once.accuracy[0])
+    if known_words:
+        assert not often.used
+
+
+def test_a_copy_of_a_copy_is_held_out_with_the_image():
+    """Each of four images of a label is near the next one, and far from the others."""
+    angles = np.radians(25) * np.arange(4)
+    few = examples(4).of(np.arange(4))
+    plane = np.eye(2, DIMENSION, dtype=np.float32)
+    chain = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32) @ plane
+    assert learned(replace(few, images=chain)).held_out == 0
+    assert learned(replace(few, images=chain[[0, 1, 3, 3]])).held_out == 4
+
+
+def test_edited_copies_add_nothing_to_too_few_images():
+    few = with_copies(examples(2), 8, noise=0.03)
+    found = learned(few)
+    assert found.accuracy is None
+    assert "8 images are not the only one of their label" in found.reason
+
+
+def test_the_model_decides_which_images_are_copies():
+    few = examples(4)
+    assert learned(few).accuracy is not None
+    assert learned(replace(few, copy_cosine=0.3)).accuracy is None
 
 
 def test_an_image_far_from_all_examples_keeps_its_zero_shot_shares():

@@ -4,7 +4,7 @@ from dataclasses import astuple
 
 import pytest
 
-from imagesearch.duplicates.similarity import Fingerprint, similarity
+from imagesearch.duplicates.similarity import COPY_COSINES, Fingerprint, similarity
 from imagesearch.embedding.manifest import DuplicateWeights
 from tests.support.images.drawings import drawing, fingerprint_of
 
@@ -54,12 +54,14 @@ def test_records_of_an_older_release_are_not_evidence():
     assert found.confidence < 0.5
 
 
-def test_confidence_is_finite_for_any_weights():
-    for weight in (1e6, -1e6):
+def test_confidence_and_cosine_of_copies_are_bounded_for_any_weights():
+    assert WEIGHTS.copy_cosine == pytest.approx(0.845, abs=0.001)
+    for weight in (1e6, -1e6, 0):
         weights = type(WEIGHTS)(*[weight] * len(astuple(WEIGHTS)))
         found = similarity(weights, 1.0, ORIGINAL, ORIGINAL, 0.0)
         assert found
         assert 0 <= found.confidence <= 1
+        assert COPY_COSINES[0] <= weights.copy_cosine <= COPY_COSINES[1]
 
 
 @pytest.mark.parametrize("text", ["nonsense", "nan:" + "A" * 768, "1.000:" + "\u00e9" * 768])

@@ -73,6 +73,22 @@ def test_a_cpu_with_exact_products_keeps_its_fast_kernel():
     assert precise == ("0" if plainly_exact() else "1")
 
 
+@pytest.mark.parametrize("extreme", [-128, 127])
+@pytest.mark.parametrize("rows", [1, 4, 50])
+def test_products_of_static_graphs_are_exact_on_this_cpu(rows, extreme):
+    """Values that saturate in the kernel for signed weights of a CPU without VNNI."""
+    one, zero = np.array(1, np.float32), np.array(0, np.uint8)
+    constants = {"w": np.full((DEEP, WIDE), extreme, np.int8), "one": one, "zero": zero}
+    inputs = ["q", "w", "one", "one", "zero"]
+    chain = [
+        helper.make_node("QuantizeLinear", ["x", "one", "zero"], ["q"]),
+        helper.make_node("MatMulIntegerToFloat", inputs, ["y"], domain="com.microsoft"),
+    ]
+    made = model(chain, [numpy_helper.from_array(value, name) for name, value in constants.items()])
+    found = run(made, np.full((rows, DEEP), 255, np.float32))
+    assert np.array_equal(found, np.full((rows, WIDE), 255 * extreme * DEEP))
+
+
 @pytest.mark.parametrize("raw", [True, False])
 @pytest.mark.parametrize("zero_point", [0, 7, 127, 128, 255, list(range(WIDE))])
 def test_the_outputs_are_equal(zero_point, raw):

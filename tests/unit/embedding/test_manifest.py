@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from imagesearch.classification.prompts import Prompts
 from imagesearch.domain.errors import ConfigurationError
-from imagesearch.embedding.manifest import load_manifest, verify_file
+from imagesearch.embedding.manifest import FileEntry, load_manifest, load_verified, verify_file
 from tests.support.paths import REPOSITORY
+from tests.support.waiting import eventually
 
 ROOT = REPOSITORY
 STARTER = ROOT / "layers" / "starter_model" / "starter_model"
@@ -110,6 +114,30 @@ def test_a_file_with_another_hash_is_not_loaded(spoil, expected, model_copy, man
         verify_file(model_copy, "image.onnx", manifest)
     assert str(model_copy / "image.onnx") in caught.value.message
     assert "download" in caught.value.hint
+
+
+def test_a_file_is_loaded_while_its_hash_is_computed(model_copy, manifest):
+    """A named pipe is opened by its reader and its writer at the same time, or by neither."""
+    path = model_copy / "image.onnx"
+    path.unlink()
+    os.mkfifo(path)
+    empty = FileEntry(sha256=hashlib.sha256().hexdigest(), bytes=0)
+    stated = manifest.model_copy(update={"files": manifest.files | {path.name: empty}})
+    with ThreadPoolExecutor(1) as thread:
+        loaded = thread.submit(
+            load_verified,
+            model_copy,
+            path.name,
+            stated,
+            lambda pipe: os.close(os.open(pipe, os.O_WRONLY)),
+        )
+        try:
+            eventually("the file is loaded and verified", loaded.done)
+        finally:
+            pipe = os.open(path, os.O_RDWR)
+            path.unlink()
+            os.close(pipe)
+        loaded.result()
 
 
 def test_later_manifest_fields_keep_the_spaces_of_the_starter_model():

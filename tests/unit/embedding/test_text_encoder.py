@@ -6,9 +6,10 @@ import numpy as np
 import onnx
 import pytest
 
-from imagesearch.domain.errors import ConfigurationError, InvalidQuery
+from imagesearch.domain.deadline import query
+from imagesearch.domain.errors import ConfigurationError, InvalidQuery, PayloadTooLarge
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from imagesearch.embedding.text_encoder import MAX_QUERY_TOKENS, OnnxTextEncoder
 from imagesearch.embedding.tokenizer import TextTokenizer
 
 pytestmark = pytest.mark.slow
@@ -49,6 +50,17 @@ def test_texts_are_embedded_in_their_order(encoder):
 
 def test_an_empty_list_of_texts_has_no_vectors(encoder):
     assert encoder.encode_texts([]).shape == (0, 4)
+
+
+def test_the_texts_of_a_query_are_limited_by_their_tokens(encoder):
+    """Each has 8 tokens, however long it is; padding is not counted."""
+    texts = ["red " * 50] * (MAX_QUERY_TOKENS // 8)
+    with query():
+        assert len(encoder.encode_texts(texts)) == len(texts)
+        with pytest.raises(PayloadTooLarge) as error:
+            encoder.encode_texts([*texts, "red"])
+    assert error.value.code == "texts_too_large"
+    assert len(encoder.encode_texts([*texts, "red"])) == len(texts) + 1
 
 
 def test_a_graph_without_attention_mask_input_receives_none(model_copy, rewrite):

@@ -69,7 +69,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     bootstrap.release(made.settings)
 
 
-def requests(id: str, collection: str, cursor: str | None, search_id: str) -> list[Any]:
+def requests(mine: str, id: str, collection: str, cursor: str | None, search_id: str) -> list[Any]:
     """Every operation with an image, a collection, a cursor and a search of others."""
     text = {"text": "a picture"}
     page = {"cursor": cursor} if cursor else {}
@@ -84,6 +84,7 @@ def requests(id: str, collection: str, cursor: str | None, search_id: str) -> li
         ("POST", "/v1/search", {"query": text, "filter": {"not": {"prefix": "cats/"}}}, {}),
         ("POST", "/v1/search/batch", {"searches": [{"query": text, **page}]}, {}),
         ("POST", "/v1/search/batch", {"searches": [{"query": {"id": id}}]}, {}),
+        ("POST", "/v1/search/batch", {"searches": [{"query": text, "unlike": [mine, id]}]}, {}),
         ("GET", f"/v1/images/{id}/similar", None, {}),
         ("GET", f"/v1/images/{id}/preview", None, {}),
         ("GET", "/v1/images", None, {"collection": collection}),
@@ -99,6 +100,7 @@ def requests(id: str, collection: str, cursor: str | None, search_id: str) -> li
         ("GET", "/v1/facets", None, {"collection": collection}),
         ("GET", "/v1/facets", None, {}),
         ("POST", "/v1/facets", {"query": {"id": id}}, {}),
+        ("POST", "/v1/facets", {"query": text, "like": [mine, id]}, {}),
         ("GET", "/v1/collections", None, {"parent": collection}),
         ("GET", "/v1/collections", None, {}),
         ("GET", "/v1/duplicates", None, {"collection": collection}),
@@ -106,10 +108,15 @@ def requests(id: str, collection: str, cursor: str | None, search_id: str) -> li
         ("POST", "/v1/duplicates/check", {"id": id}, {}),
         ("POST", "/v1/classify", {"id": id, "labels": ["a", "b"]}, {}),
         ("POST", "/v1/classify", {"id": id}, {}),
+        ("POST", "/v1/classify", {"id": mine, "labels": ["a", "b"], "shots": 2}, {}),
+        ("POST", "/v1/classify", {"id": mine, "labels": ["a"], "examples": {"a": [id, mine]}}, {}),
+        ("POST", "/v1/classify", {"id": mine, "neighbours": 9}, {}),
         ("GET", "/v1/labelsets", None, {}),
         ("GET", "/v1/labelsets/mine", None, {}),
         ("PUT", "/v1/labelsets/mine", {"labels": ["a"]}, {}),
         ("POST", "/v1/labelsets/mine/labels", {"labels": ["a"]}, {}),
+        ("PUT", "/v1/labelsets/mine", {"labels": ["a"], "examples": {"a": [id]}}, {}),
+        ("POST", "/v1/labelsets/mine/labels", {"labels": ["a"], "examples": {"a": [id]}}, {}),
         ("DELETE", "/v1/labelsets/mine", None, {}),
         ("POST", "/v1/feedback", {"search_id": search_id, "id": id, "relevant": True}, {}),
         ("GET", "/v1/health", None, {}),
@@ -123,7 +130,7 @@ def test_every_operation_is_tried(deployed):
     }
     tried = {
         (method, path.replace(UNKNOWN, "{id}").replace("/mine", "/{name}"))
-        for method, path, *_ in requests(UNKNOWN, SECRET, None, "x")
+        for method, path, *_ in requests(UNKNOWN, UNKNOWN, SECRET, None, "x")
     }
     assert {each for each in operations if each[1].startswith("/v1/")} <= tried
 
@@ -131,11 +138,12 @@ def test_every_operation_is_tried(deployed):
 @pytest.mark.parametrize("key", [key for key in KEYS if SECRET in key])
 def test_no_answer_shows_or_changes_an_image_of_others(deployed, key):
     """The answer for an image of others is that for an unknown one."""
-    mine = {"search_id": deployed.ask("shop", "GET", "/v1/search", q="a", feedback="true").json}
-    search_id = mine["search_id"]["search_id"]
+    found = deployed.ask("shop", "GET", "/v1/search", q="a", feedback="true").json
+    search_id = found["search_id"]
     before = sorted(deployed.folder.rglob("*.png"))
-    foreign = requests(deployed.ids[key], SECRET, None, search_id)
-    unknown = requests(UNKNOWN, "nothing", None, search_id)
+    mine = deployed.ids["cats/1.png"]
+    foreign = requests(mine, deployed.ids[key], SECRET, None, search_id)
+    unknown = requests(mine, UNKNOWN, "nothing", None, search_id)
     for asked, other in zip(foreign, unknown, strict=True):
         answer = deployed.ask("shop", *asked[:3], **asked[3])
         expected = deployed.ask("shop", *other[:3], **other[3])

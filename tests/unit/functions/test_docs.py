@@ -165,6 +165,13 @@ def test_the_server_url_contains_the_stage_of_the_request(document):
     assert document["servers"] == [{"url": "/Prod"}]
 
 
+def test_the_server_url_of_a_custom_domain_is_its_base_path(dependencies, logger, metrics):
+    handler = make_handler(dependencies, RequestLog(logger, metrics))
+    path = "/photos/openapi.json"
+    event = http("GET", path) | {"resource": "/openapi.json", "requestContext": {"path": path}}
+    assert parse_response(handler(event, CONTEXT)).json["servers"] == [{"url": "/photos"}]
+
+
 def test_responses_to_post_match_the_schema(ask, document, fill):
     from jsonschema import Draft202012Validator
 
@@ -277,6 +284,7 @@ def test_inline_scripts_are_allowed_by_digest_only():
 def test_the_api_page_is_small_and_lists_operations_by_tag(ask, document):
     sent = [ask("GET", path).body.encode() for path in ("/docs", "/openapi.json")]
     assert sum(len(gzip.compress(each)) for each in sent) < 150_000
+    assert b'<meta name="color-scheme" content="light dark">' in sent[0]
     names = [tag["name"] for tag in document["tags"]]
     assert names[:2] == ["Search", "Images"]
     assert {tuple(operation["tags"]) for _, _, operation in operations(document)} == {

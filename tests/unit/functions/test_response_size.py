@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from functions.search.handler import make_handler
 from functions.search.request_log import RequestLog
-from functions.search.routes.search import MAX_BATCH_HITS, MAX_SEARCHES
+from functions.search.routes.search_requests import MAX_BATCH_HITS, MAX_SEARCHES
 from functions.search.routing import Dependencies
 from imagesearch.adapters.s3.client import client_config
 from imagesearch.adapters.s3.presigned_urls import PresignedUrls

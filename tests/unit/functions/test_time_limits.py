@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from functions.index_images.handler import WRITE_SECONDS, BatchReport, make_handler
 from functions.search.handler import make_handler as make_search_handler
 from functions.search.request_log import RequestLog
+from imagesearch import bootstrap
 from imagesearch.domain.deadline import current_time_left, share_of_time, time_limit
 from imagesearch.domain.errors import OutOfTime, UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage, Status
@@ -26,7 +27,7 @@ from tests.support.fakes import BUCKET, FakeImages, FakeStore, picture, vector
 from tests.support.handlers import CONTEXT, Response, http, in_queue, parse_response
 from tests.unit.embedding.conftest import make_flat_png
 
-LIMIT = 8.0
+LIMIT = bootstrap.DECODING_SECONDS_ON_LAMBDA
 TIMEOUT = 60.0
 
 

@@ -8,13 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.indexing import reconciliation
-from imagesearch.indexing.comparison import EVERY_KEY, KeyRange
+from imagesearch.indexing.comparison import EVERY_KEY, Difference, KeyRange
 from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.inventory import MAX_AGE, Inventory, SortedListing
 from imagesearch.indexing.reconciliation import UNNAMED_FOR, Reconciler, split
 from tests.support.fake_index import FakeIndex
-from tests.support.fakes import START, FakeImages, FakeStore, picture, ref
+from tests.support.fakes import (
+    BUCKET,
+    START,
+    FakeDerived,
+    FakeImages,
+    FakeReport,
+    FakeStore,
+    picture,
+    ref,
+)
 
 NOW = START + timedelta(days=1)
 OTHER = "previous"
@@ -101,6 +112,79 @@ def test_the_records_of_a_previous_bucket_are_found_and_removed(images, index, q
     assert {each.ref for each in index.list_entries()} == {ref(f"{key}.png") for key in "bcd"}
 
 
+@pytest.fixture
+def reported(store, index, queue):
+    """Reconciles with a report; returns the numbers of differences, and the keys that are sent."""
+
+    def reported(listing: SortedListing):
+        reconciler = Reconciler(store, index, queue, lambda: NOW)
+        counts = reconciler.reconcile(EVERY_KEY, lambda: False, listing).counts
+        sent = [each.key for each in queue.drain()]
+        return {each.value: counts[each] for each in Difference if counts[each]}, sent
+
+    return reported
+
+
+def listing_of(store, created=NOW) -> SortedListing:
+    inventory = Inventory(
+        "s3://reports", lambda _: FakeReport(store, created), FakeDerived(), BUCKET, lambda: NOW
+    )
+    folder = inventory.begin([EVERY_KEY], 0)
+    inventory.divide(folder, 0, 0, lambda: False)
+    return inventory.listing(folder, 0)
+
+
+def test_what_the_events_changed_since_a_report_is_not_a_difference(store, indexer, fill, reported):
+    fill(a="owl", b="cow", c="dog")
+    listing = listing_of(store)
+    fill(b="hen", new="owl")
+    store.delete("a.png")
+    indexer.process([ref("a.png")])
+    assert [each.key for each, _ in listing.list_images()] == ["a.png", "b.png", "c.png"]
+    assert reported(listing) == ({}, [])
+
+
+def test_a_report_finds_the_differences_that_exist_now(store, index, fill, reported):
+    fill(a="owl", b="cow", c="dog", d="hen")
+    store.put("new.png", picture("new"))
+    store.put("b.png", picture("hen"))
+    store.delete("c.png")
+    listing = listing_of(store)
+    store.put("mended.png", picture("new"))
+    store.delete("d.png")
+    del index.entries[ref("d.png").id]  # both as their events do
+    counts = {"missing": 1, "changed": 1, "gone": 1}
+    assert reported(listing) == (counts, ["b.png", "c.png", "new.png"])
+
+
+def test_a_record_that_is_newer_than_the_report_costs_no_request(store, index, fill, reported):
+    listing = listing_of(store, NOW - timedelta(hours=2))
+    fill(a="owl")
+    [(document, embedding, version)] = index.entries.values()
+    indexed = replace(document, indexed_at=NOW - timedelta(hours=1))
+    index.entries[document.id] = indexed, embedding, version
+    store.unavailable.add("a.png")
+    assert reported(listing) == ({}, [])
+    with pytest.raises(Unavailable):
+        reported(listing_of(FakeStore(), NOW))
+
+
+def test_records_of_a_previous_bucket_are_found_with_a_report(images, store, index, reported):
+    old = FakeStore(OTHER)
+    old.put("a.png", picture("owl"))
+    Indexer(old, index, images).process([ImageRef(OTHER, "a.png")])
+    assert reported(listing_of(store)) == ({"gone": 1}, ["a.png"])
+
+
+def test_an_object_without_image_extension_is_sent_for_some_days_before_the_report(store, reported):
+    """A report is used until it is MAX_AGE old, and the next one is a day younger at most."""
+    assert MAX_AGE + timedelta(days=1) <= UNNAMED_FOR
+    store.put("scan", picture("owl"))
+    modified = store.objects["scan"][1].last_modified
+    assert reported(listing_of(store, modified + UNNAMED_FOR - timedelta(seconds=1)))[1] == ["scan"]
+    assert reported(listing_of(store, modified + UNNAMED_FOR))[1] == []
+
+
 @given(
     listed=st.sets(st.text("aé/🐈!", min_size=1, max_size=3)),
     indexed=st.sets(
@@ -167,8 +251,31 @@ class BusyStore(FakeStore):
             yield listed
 
 
-def test_a_broken_index_of_20000_images_equals_the_bucket_after_the_queue_is_empty(images, queue):
+def list_bucket(reconciler: Reconciler, store: BusyStore, ranges: list[KeyRange]):
+    return [None for _ in ranges]
+
+
+def read_report(reconciler: Reconciler, store: BusyStore, ranges: list[KeyRange]):
+    """The bucket changes while the report is divided."""
+    read = iter(range(2**32))
+    report = FakeReport(
+        store, NOW, 7, while_read=lambda: next(read) % CHANGE_EVERY or store.change()
+    )
+    inventory = Inventory("s3://reports", lambda _: report, FakeDerived(), BUCKET, lambda: NOW)
+    folder = inventory.begin(ranges, reconciler.images())
+    first, objects = 0, 0
+    while first is not None:
+        divided = inventory.divide(folder, first, objects, lambda: True)
+        first, objects = divided.rest, objects + divided.objects
+    return [inventory.listing(folder, number) for number in range(len(ranges))]
+
+
+@pytest.mark.parametrize("listings", [list_bucket, read_report])
+def test_a_broken_index_of_20000_images_equals_the_bucket_after_the_queue_is_empty(
+    images, queue, listings, monkeypatch
+):
     """Half of the events of uploads, overwrites and deletions during the first run are lost."""
+    monkeypatch.setattr(reconciliation, "KEYS_PER_RANGE", 6_000)
     draw = random.Random(7)
     store = BusyStore()
     for number in range(OBJECTS):
@@ -198,18 +305,28 @@ def test_a_broken_index_of_20000_images_equals_the_bucket_after_the_queue_is_emp
     index.entries |= index_of(ImageRef(OTHER, key) for key in keys[:200]).entries
 
     reconciler = Reconciler(store, index, queue, lambda: NOW)
+
+    def reconcile() -> int:
+        ranges = reconciler.ranges()
+        reported = listings(reconciler, store, ranges)
+        assert len(ranges) > 1
+        return sum(
+            reconciler.reconcile(keys, lambda: False, listing).counts["compared"]
+            for keys, listing in zip(ranges, reported, strict=True)
+        )
+
     store.change = change
-    assert reconciler.reconcile(EVERY_KEY, lambda: False).counts["compared"] >= OBJECTS
+    assert reconcile() >= OBJECTS
     assert {ref(key) for key in broken[200:400] if key in store.objects} <= set(queue.refs)
     store.change = lambda: None
     indexer.process(queue.drain())
-    reconciler.reconcile(EVERY_KEY, lambda: False)
+    reconcile()
     assert 0 < len(queue.refs) < OBJECTS // CHANGE_EVERY  # the changes that the first run passed
     indexer.process(queue.drain())
 
     bucket = {ref(key): state.etag for key, (_, state) in store.objects.items()}
     assert {each.ref: each.etag for each in index.list_entries()} == bucket
-    reconciler.reconcile(EVERY_KEY, lambda: False)
+    reconcile()
     assert queue.refs == []
 
 

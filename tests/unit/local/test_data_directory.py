@@ -106,7 +106,7 @@ def test_an_index_is_found_from_every_directory(
     environment = dict(os.environ)
     del environment["IMAGESEARCH_DATA_DIR"]
     assert commands.run(["index", str(folder)], tmp_path, environment).returncode == 0
-    done = commands.run(["search", "red"], Path("/"), environment)
+    done = commands.run(["search", "red", "--all"], Path("/"), environment)
     assert (done.returncode, "red.png" in done.stdout) == (0, True)
     assert f"in {folder}" in done.stderr
     assert not (tmp_path / OLD_DATA_DIR).exists()

@@ -12,9 +12,9 @@ import typer
 
 import imagesearch
 from local.cli import app
-from local.completion import installed_model_names, label_set_names, model_names
 from local.errors import with_commands
 from local.examples import EXAMPLES
+from local.terminal.completion import installed_model_names, label_set_names, model_names
 
 ROOT: Any = typer.main.get_command(app)
 CONTEXT = ROOT.make_context("imagesearch", [], resilient_parsing=True)

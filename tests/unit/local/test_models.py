@@ -17,7 +17,7 @@ from imagesearch.downloads.model_source import ModelSource
 from imagesearch.embedding.manifest import load_manifest
 from local.errors import UsageError
 from local.models import Puller, check_files, exclusive_lock, models_cache
-from local.output import waiting_line
+from local.terminal.output import waiting_line
 from tests.support.models import FILES, known, unsigned_graph
 from tests.support.servers.file_server import FileServer
 

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 # Arguments with which each command prints something in a folder of two images, in this order.
 ARGUMENTS = {
     "index": "pictures",
-    "search": "red",
-    "similar": "red.png",
+    "search": "red --all",
+    "similar": "red.png --all",
     "list": "",
     "show": "red.png",
     "status": "",

@@ -1,18 +1,28 @@
 """Claims: the options of a search become the query and the filter that the API takes."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from functions.search.routes.search import PostedSearch
+from functions.search.routes.search_requests import PostedSearch
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.queries import ImageQuery, MixedQuery, Term, TextQuery
-from local.commands.search import search_filter
+from local.commands.search import count_of, search_filter
 from local.contact_sheet import contact_sheet, page_url
 from local.errors import UsageError
 from local.running_server import announced
-from local.searches import AVOIDED, Part, SearchOptions, domain_filter, stored_id
+from local.searches import (
+    AVOIDED,
+    MIN_RELEVANCE,
+    Found,
+    Part,
+    SearchOptions,
+    domain_filter,
+    stored_id,
+)
 from local.workspace import Workspace, workspace_and_prefix, workspace_of
+from tests.support.paths import REPOSITORY
 
 
 def test_a_mixture_is_the_same_for_this_process_and_for_the_api(tmp_path: Path) -> None:
@@ -90,6 +100,31 @@ def test_the_page_of_the_running_server_gets_the_query_in_its_url(
             page_url(SearchOptions((Part(id="x1"),)), workspace) == "http://localhost:1/?similar=x1"
         )
         assert page_url(filtered, workspace) is None
+        assert page_url(SearchOptions((Part(text="a dog"),), weak=True), workspace) is None
+
+
+@pytest.mark.parametrize(
+    ("relevances", "kept", "count"),
+    [
+        ([0.9, 0.5, 0.49], 2, "2 hits in /p; 1 weaker: --all"),
+        ([0.49, 0.1], 0, "no good match in /p; 2 weaker: --all"),
+        ([0.9], 1, "1 hit in /p"),
+        ([None, None], 2, "2 hits in /p"),
+        ([], 0, "no hits in /p"),
+    ],
+)
+def test_weak_hits_are_excluded_and_counted(
+    relevances: list[float | None], kept: int, count: str
+) -> None:
+    hits = [{"relevance": each} for each in relevances]
+    found = Found(hits, "/p").without_weak()
+    assert (found.hits, count_of(found)) == (hits[:kept], count)
+
+
+def test_the_command_and_the_page_have_the_same_limit_of_weak_hits() -> None:
+    query = (REPOSITORY / "functions/search/page/query.js").read_text("utf-8")
+    [limit] = re.findall(r"\bMIN_RELEVANCE = ([\d.]+)", query)
+    assert float(limit) == MIN_RELEVANCE
 
 
 def test_a_contact_sheet_links_to_the_files_and_escapes_names() -> None:

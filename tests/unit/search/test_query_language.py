@@ -73,7 +73,7 @@ def test_another_script_is_named(text: str, script: str) -> None:
     assert foreign_script(text) == script
 
 
-def test_most_queries_in_twelve_languages_are_detected() -> None:
+def test_most_queries_in_fifteen_of_sixteen_languages_are_detected() -> None:
     """docs/how-to/use-the-api.md has the figures."""
     found: dict[str, list[bool]] = defaultdict(list)
     with QUERIES.open(encoding="utf-8", newline="") as lines:
@@ -82,6 +82,7 @@ def test_most_queries_in_twelve_languages_are_detected() -> None:
     assert {name: sum(each) for name, each in found.items()} == {
         "de": 19, "fr": 14, "es": 16, "it": 18, "pt": 16, "nl": 18, "pl": 15, "sv": 19,
         "tr": 16, "vi": 18, "id": 19, "da": 17,
+        "cs": 14, "fi": 6, "hu": 14, "ro": 17,
     }  # fmt: skip
     assert {len(each) for each in found.values()} == {20}
 

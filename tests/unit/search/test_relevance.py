@@ -105,6 +105,23 @@ def test_a_mixture_uses_the_curve_of_its_terms(terms, kind, calibrated, index, r
     assert [hit.relevance for hit in hits] == pytest.approx([of(hit.score) for hit in hits])
 
 
+@pytest.mark.parametrize(
+    ("opinions", "kind"),
+    [
+        ({"like": (ref("a.png").id,)}, Modality.MIXED),
+        ({"unlike": (ref("a.png").id,)}, Modality.TEXT),
+        ({"like": (ref("a.png").id,), "unlike": (ref("b.png").id,)}, Modality.MIXED),
+    ],
+)
+def test_liked_images_give_a_text_the_curve_of_mixtures_and_disliked_ones_do_not(
+    opinions, kind, calibrated, index, relevance, fill
+):
+    fill(a="a cow", b="a dog", c="a horse")
+    hits = calibrated.search(Search(TextQuery("a cat"), **opinions)).hits
+    of = relevance.for_query(index.requested[-1][0].embedding, kind).of
+    assert [hit.relevance for hit in hits] == pytest.approx([of(hit.score) for hit in hits])
+
+
 def test_less_relevant_hits_are_excluded(calibrated, fill):
     fill(**{f"n{n}": f"picture {n}" for n in range(20)})
     everything = calibrated.search(Search(TextQuery("a cat"), limit=100)).hits

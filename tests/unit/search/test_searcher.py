@@ -1,5 +1,7 @@
 """Searcher: hits of single searches, and of batches of independent searches."""
 
+from dataclasses import replace
+
 import pytest
 
 from imagesearch.domain.errors import (
@@ -13,8 +15,10 @@ from imagesearch.domain.filters import KeyPrefix
 from imagesearch.domain.images import Status
 from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
 from imagesearch.search.listing import ListRequest
+from imagesearch.search.query_adapter import QueryAdapter
 from imagesearch.search.query_encoder import MAX_TEXT
-from tests.support.fakes import picture, ref
+from imagesearch.search.searcher import Searcher
+from tests.support.fakes import FakeTexts, picture, ref
 from tests.support.outcomes import keys
 
 
@@ -186,3 +190,17 @@ def test_an_unavailable_index_fails_the_batch(searcher, index):
     index.unavailable = True
     with pytest.raises(Unavailable):
         searcher.search_many([Search(TextQuery("a"))] * 2)
+
+
+def test_a_cursor_is_valid_for_its_query_adapter_only(index, images, fill):
+    """Another adapter ranks the hits in another order."""
+    fill(**{f"n{number}": f"picture {number}" for number in range(9)})
+    in_use = [QueryAdapter("adapter 1", {}, {})]
+    searcher = Searcher(index, FakeTexts(), images, adapter=lambda: in_use[0])
+    search = Search(TextQuery("a cat"), 3)
+    following = replace(search, cursor=searcher.search(search).cursor)
+    assert searcher.search(following).hits
+    in_use[0] = QueryAdapter("adapter 2", {}, {})
+    with pytest.raises(InvalidQuery) as raised:
+        searcher.search(following)
+    assert raised.value.code == "invalid_cursor"

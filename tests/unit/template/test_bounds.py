@@ -14,10 +14,11 @@ from pydantic import ValidationError
 
 from functions.search.api import CORS_HEADERS, PREFLIGHT_SECONDS
 from functions.search.requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE
+from imagesearch import bootstrap
 from imagesearch.adapters.opensearch.index import TOMBSTONE_RETENTION
 from imagesearch.adapters.sqs import KEYS_PER_MESSAGE
 from imagesearch.domain.ports import UPLOAD_BYTES, UPLOAD_SECONDS
-from imagesearch.domain.storage_keys import SEARCHES, UPLOADS
+from imagesearch.domain.storage_keys import INVENTORIES, SEARCHES, UPLOADS
 from imagesearch.settings import Settings
 from local.commands.serve import UPLOAD_RECORD_SECONDS
 from tests.support.aws.template import Deployment, load_template
@@ -88,9 +89,12 @@ def test_a_deletion_is_remembered_as_long_as_an_event_may_wait(resources):
 
 def test_pending_uploads_and_searches_are_remembered_as_long_as_on_one_machine(resources):
     rules = resources["DerivedBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-    assert {rule["Prefix"] for rule in rules} == {UPLOADS, SEARCHES}
-    for rule in rules:  # `clean_up` deletes both
-        assert timedelta(days=rule["ExpirationInDays"]).total_seconds() == UPLOAD_RECORD_SECONDS
+    seconds = {
+        rule["Prefix"]: timedelta(days=rule["ExpirationInDays"]).total_seconds() for rule in rules
+    }
+    of_inventories = seconds.pop(INVENTORIES)  # which `serve` does not read
+    assert of_inventories > UPLOAD_RECORD_SECONDS
+    assert seconds == dict.fromkeys((UPLOADS, SEARCHES), UPLOAD_RECORD_SECONDS)  # by `clean_up`
     assert UPLOAD_RECORD_SECONDS > UPLOAD_SECONDS
 
 
@@ -109,6 +113,13 @@ def test_a_preflight_response_is_the_same_from_api_gateway_and_the_function(reso
 
 def test_the_function_answers_before_api_gateway_gives_up(functions):
     assert functions["Search"]["Timeout"] < API_GATEWAY_SECONDS
+
+
+def test_a_file_is_decoded_for_at_most_8_seconds_on_lambda(functions):
+    """The images of a request have half of its time (functions/search/handler.py)."""
+    seconds = bootstrap.DECODING_SECONDS_ON_LAMBDA
+    assert seconds <= 8
+    assert seconds <= functions["Search"]["Timeout"] / 2
 
 
 LIMIT = re.compile(r"(?:at most|up to|may have|maximum size is|larger than) ([0-9.]+) MB")

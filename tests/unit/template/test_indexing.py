@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.reconcile.handler import MARGIN_MILLISECONDS
+from functions.reconcile.handler import DIVISION_MARGIN_MILLISECONDS, MARGIN_MILLISECONDS
 from imagesearch.settings import FOLDER_SETTINGS, Settings
 from tests.support.aws.permissions import granted
 from tests.support.aws.template import Deployment
@@ -378,13 +378,27 @@ def test_bucket_and_index_are_compared_daily_unless_the_schedule_is_none(templat
     assert target["Arn"] == {"Ref": "Reconciliation"}
 
 
+def test_a_report_of_the_inventory_is_used_where_one_is_named():
+    def uri(**parameters):
+        return Deployment(**parameters).properties("Reconcile")["Environment"]["Variables"][
+            "INVENTORY_URI"
+        ]
+
+    named = {"InventoryBucketName": "reports", "InventoryPrefix": "of/photos/daily"}
+    assert uri() == ""
+    assert uri(**named) == "s3://reports/of/photos/daily"
+    assert Deployment(**named).invalid_parameters() == []
+    for wrong in ("daily/", "/daily", "a//b", "s3://reports/daily", ""):
+        assert Deployment(InventoryPrefix=wrong).invalid_parameters() == ["InventoryPrefix"]
+
+
 def test_tuning_runs_on_a_schedule_that_is_off_by_default(template, resources):
     schedule = template["Parameters"]["TuneSchedule"]
     assert schedule["Default"] == "none"
     assert (
         schedule["AllowedPattern"] == template["Parameters"]["ReconcileSchedule"]["AllowedPattern"]
     )
-    for name in ("Tune", "TuneRole", "TuneLog"):
+    for name in ("Tune", "TuneRole", "TuneLog", "TuneFails"):
         assert resources[name]["Condition"] == "Tunes"
         assert not Deployment().exists(name)
         assert Deployment(TuneSchedule="rate(7 days)").exists(name)
@@ -395,4 +409,6 @@ def test_tuning_runs_on_a_schedule_that_is_off_by_default(template, resources):
 def test_a_reconciliation_leaves_time_and_concurrency(functions):
     machine = json.loads((REPOSITORY / "statemachines/reconcile.asl.json").read_text())
     assert machine["States"]["Parts"]["MaxConcurrency"] == 1
-    assert functions["Reconcile"]["Timeout"] * 1000 > 10 * MARGIN_MILLISECONDS
+    milliseconds = functions["Reconcile"]["Timeout"] * 1000
+    assert milliseconds > 10 * MARGIN_MILLISECONDS
+    assert milliseconds == 2 * DIVISION_MARGIN_MILLISECONDS

@@ -31,6 +31,7 @@ WATCHED = {
     "IndexNextModelFails": ("AWS/Lambda", "Errors"),
     "BackfillFails": ("AWS/States", "ExecutionsFailed"),
     "ReconciliationFails": ("AWS/States", "ExecutionsFailed"),
+    "TuneFails": ("AWS/Lambda", "AsyncEventsDropped"),
     "SearchFails": ("AWS/Lambda", "Errors"),
     "SearchUnavailable": ("AWS/ApiGateway", "5XXError"),
     "SearchSlow": ("AWS/ApiGateway", "Latency"),
@@ -73,7 +74,7 @@ def test_an_alarm_uses_the_metric_of_its_name(alarms):
     values = {name: metric(each)["Dimensions"][0]["Value"] for name, each in alarms.items()}
     assert values["ImagesNotIndexed"] == {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
     assert values["UploadsWait"] == {"Fn::GetAtt": ["ImageQueue", "QueueName"]}
-    for name in ("IndexImages", "IndexNextModel", "Search", "Backfill", "Reconciliation"):
+    for name in ("IndexImages", "IndexNextModel", "Search", "Backfill", "Reconciliation", "Tune"):
         assert values[f"{name}Fails"] == {"Ref": name}
     for name in values:
         if name.startswith("Cluster"):
@@ -273,6 +274,12 @@ def test_the_dashboard_shows_queues_cluster_and_latency(shown):
     } <= names
     assert {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"} <= names
     assert "ClusterStatus.red" in names
+
+
+def test_the_dashboard_shows_the_tuning_of_both_modalities(shown):
+    own = {(line[1], line[-1]) for line in shown if "tune" in line}
+    metrics = ("MrrBefore", "MrrAfter", "Opinions", "Adopted")
+    assert own == {(metric, queries) for metric in metrics for queries in ("text", "image")}
 
 
 def test_the_dashboard_shows_what_becomes_of_dead_letters(shown):

@@ -30,6 +30,8 @@ def test_the_defaults_are_valid():
     [
         ("CognitoHasUserPool", {"Access": "Cognito"}, {"CognitoUserPoolArn": POOL}),
         ("UserPoolIsUsed", {"CognitoUserPoolArn": POOL}, {"Access": "Cognito"}),
+        ("InventoryHasPrefix", {"InventoryBucketName": "reports"}, {"InventoryPrefix": "daily"}),
+        ("InventoryHasPrefix", {"InventoryPrefix": "daily"}, {"InventoryPrefix": "none"}),
         ("UserPoolIsUsed", {"Access": "Iam", "CognitoUserPoolArn": POOL}, {"Access": "Cognito"}),
         (
             "KeyCollectionsLimitKeys",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from imagesearch.domain.storage_keys import INVENTORIES
 from tests.support.aws.permissions import Permission, granted
 from tests.support.aws.template import Deployment
 from tests.support.paths import REPOSITORY
@@ -345,6 +346,11 @@ def test_reconciliation_reads_bucket_and_index_and_sends_messages(allowed):
     granted = allowed("ReconcileRole")
     assert {sid: actions for sid, (actions, _) in granted.items() if sid != "Trace"} == {
         "ListImages": ["s3:ListBucket"],
+        "ReadStates": ["s3:GetObject"],
+        "ListReports": ["s3:ListBucket"],
+        "ReadReports": ["s3:GetObject"],
+        "ListDividedReports": ["s3:ListBucket"],
+        "DivideReports": ["s3:GetObject", "s3:PutObject"],
         "SendMessages": ["sqs:SendMessage", "sqs:GetQueueAttributes"],
         "ListThumbnails": ["s3:ListBucket"],
         "DeleteThumbnails": ["s3:DeleteObject"],
@@ -360,6 +366,34 @@ def test_reconciliation_reads_bucket_and_index_and_sends_messages(allowed):
     for sid in ("ReadManifest", "ReadNextManifest"):
         assert granted[sid][1][0]["Fn::Sub"][0].endswith("/*.json")
     assert granted["ReadFetchedManifests"][1] == [{"Fn::Sub": "${ModelBucket.Arn}/*.json"}]
+
+
+def test_an_inventory_is_read_below_its_prefix_and_only_where_there_is_one():
+    def of_inventory(**parameters):
+        [policy] = Deployment(**parameters).properties("ReconcileRole")["Policies"]
+        wanted = ("ReadStates", "ListReports", "ReadReports", "ListDividedReports", "DivideReports")
+        return {
+            each["Sid"]: (each["Resource"], each.get("Condition"))
+            for each in policy["PolicyDocument"]["Statement"]
+            if each["Sid"] in wanted
+        }
+
+    assert of_inventory() == {}
+    reports = "arn:aws:s3:::reports"
+    assert of_inventory(
+        ExistingBucketName="photos",
+        InventoryBucketName="reports",
+        InventoryPrefix="of/photos/daily",
+    ) == {
+        "ReadStates": ("arn:aws:s3:::photos/*", None),
+        "ListReports": (reports, {"StringEquals": {"s3:prefix": "of/photos/daily/"}}),
+        "ReadReports": (f"{reports}/of/photos/daily/*", None),
+        "ListDividedReports": (
+            "DerivedBucket.Arn",
+            {"StringLike": {"s3:prefix": f"{INVENTORIES}*"}},
+        ),
+        "DivideReports": (f"DerivedBucket.Arn/{INVENTORIES}*", None),
+    }
 
 
 def test_the_timer_starts_the_reconciliation_which_invokes_its_function(resources):

@@ -194,10 +194,15 @@ def _read(response: HTTPResponse, max_bytes: int, deadline: float) -> bytes:
 
 def _image(data: bytes) -> bytes:
     if sniff(data[:SNIFF_BYTES]) is None:
-        raise UnreadableImage(
-            "url: the response is not an image", "send the URL of the image file itself"
-        )
+        raise not_an_image()
     return data
+
+
+def not_an_image() -> UnreadableImage:
+    """The error for a response whose first bytes are those of no image format."""
+    return UnreadableImage(
+        "url: the response is not an image", "send the URL of the image file itself"
+    )
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:

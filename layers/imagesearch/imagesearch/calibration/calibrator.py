@@ -147,13 +147,12 @@ class Calibrator:
         )
         least = LEAST_FOUND * test.photos
         if test.found_first < least:
-            better = self._better(Measured(captions, photos, captions))
-            if better and better.found >= least:
-                return Outcome(test, None, self._wrong_preprocessing(better))
+            if better := self._better(Measured(captions, photos, captions), LEAST_FOUND):
+                return Outcome(test, None, self.wrong_preprocessing(better))
             return Outcome(test, None, self._too_few(test))
         labels = self._sentences(self._set.labels)
         if better := self._better(Measured(captions, photos, labels)):
-            return Outcome(test, None, self._wrong_preprocessing(better))
+            return Outcome(test, None, self.wrong_preprocessing(better))
         if reasons := list(faults()):
             return Outcome(test, None, f"{self._model.name} is inaccurate: {'; '.join(reasons)}")
         return self._fit(test, captions, originals, labels, images)
@@ -236,23 +235,23 @@ class Calibrator:
         self._report(len(labels))
         return round(fit_temperature(cosines, np.arange(len(photos))), 4)
 
-    def _better(self, measured: Measured) -> Better | None:
-        variants = self._model.variants()
+    def _better(self, measured: Measured, least_found: float = 0.0) -> Better | None:
         return better_variant(
             measured,
-            variants,
+            self._model.alternatives(),
             self._variant_photos,
             self._variant_captions,
             published=self._model.preprocessing_is_published,
+            least_found=least_found,
         )
 
     def _variant_photos(self, variant: Variant, rows: Sequence[int]) -> Embedding:
-        images = variant.images or self._model.images
+        images = self._model.with_variant(variant).images
         report = self._report_more
         return PhotoEmbeddings(self._set.photos, images, self._editor, report).vectors(rows)
 
     def _variant_captions(self, variant: Variant, rows: Sequence[int]) -> Embedding:
-        texts = variant.texts or self._model.texts
+        texts = self._model.with_variant(variant).texts
         return np.concatenate([texts.encode_texts([self._set.captions[row]]) for row in rows])
 
     def _photos(self) -> PhotoEmbeddings:
@@ -292,12 +291,19 @@ class Calibrator:
             " these photos show"
         )
 
-    def _wrong_preprocessing(self, better: Better) -> str:
+    def wrong_preprocessing(self, better: Better) -> str:
+        """The reason; states the captions found or, for a variant that finds no more, the gain."""
+        variant = " and ".join(each.description for each in better.variant)
+        stated = " and ".join(each.stated for each in better.variant)
+        wrong = f"{self._model.name} has the wrong preprocessing in its manifest: with {variant}"
+        if better.found > better.stated_found:
+            return (
+                f"{wrong} it finds the right {self._photo} first for {better.found} of"
+                f" {len(self._set.photos)} captions, with {stated} for {better.stated_found}"
+            )
         return (
-            f"{self._model.name} has the wrong preprocessing in its manifest: with"
-            f" {better.variant.description} it finds the right {self._photo} first for"
-            f" {better.found} of {len(self._set.photos)} captions, with {better.variant.stated} for"
-            f" {better.stated_found}"
+            f"{wrong} the cosines of photos to their captions stand out from those to other texts"
+            f" {better.gain:.0%} more than with {stated}"
         )
 
     @property

@@ -5,30 +5,62 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from imagesearch.classification.prompts import Prompts
 from imagesearch.domain.ports import ImageEncoder, TextEncoder
 
 
-class VariantKind(StrEnum):
-    """COLORS: mean, standard deviation, order of the channels. GEOMETRY: resizing. PADDING: of
-    texts."""
+class Kind(StrEnum):
+    """COLORS: normalization and order of the channels. GEOMETRY: resizing. PADDING: of texts."""
 
     COLORS = "colors"
     GEOMETRY = "geometry"
     PADDING = "padding"
 
 
-@dataclass(frozen=True)
-class Variant:
-    """The model with other preprocessing than `stated`; replaces the image or the text encoder."""
+class Step(StrEnum):
+    """A step of the preprocessing, of which the manifest states one value."""
 
-    kind: VariantKind
+    NORMALIZATION = "normalization"
+    CHANNELS = "channels"
+    RESIZE = "resize"
+    FILTER = "filter"
+    PADDING = "padding"
+
+    @property
+    def kind(self) -> Kind:
+        return _KINDS[self]
+
+
+_KINDS = {
+    Step.NORMALIZATION: Kind.COLORS,
+    Step.CHANNELS: Kind.COLORS,
+    Step.RESIZE: Kind.GEOMETRY,
+    Step.FILTER: Kind.GEOMETRY,
+    Step.PADDING: Kind.PADDING,
+}
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another value of one step than the manifest's; both in words, such as "blue first"."""
+
+    step: Step
     stated: str
     description: str
-    images: ImageEncoder | None = None
-    texts: TextEncoder | None = None
+
+
+# A variant of the preprocessing: at most one alternative for each step, or none.
+Variant: TypeAlias = tuple[Alternative, ...]
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """The encoders of a model with a variant of its preprocessing."""
+
+    images: ImageEncoder
+    texts: TextEncoder
 
 
 class Model(Protocol):
@@ -50,8 +82,11 @@ class Model(Protocol):
     def preprocessing_is_published(self) -> bool:
         """True if the catalog states this preprocessing for these files."""
 
-    def variants(self) -> Sequence[Variant]:
-        """The preprocessing variants that the model is compared with."""
+    def alternatives(self) -> Sequence[Alternative]:
+        """The values of the steps that the model is compared with, alone and combined."""
+
+    def with_variant(self, variant: Variant) -> Encoders:
+        """Encoders with these alternatives, and the manifest's values of all other steps."""
 
 
 class PhotoEditor(Protocol):

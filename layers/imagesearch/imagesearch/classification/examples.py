@@ -10,7 +10,7 @@ import numpy as np
 
 from imagesearch.classification.few_shot import Examples, Learned, Regression, learned, regression
 from imagesearch.classification.prompts import LabelEncoder
-from imagesearch.domain.errors import InvalidQuery
+from imagesearch.domain.errors import InvalidQuery, NotFound
 from imagesearch.domain.filters import Filter, MetadataOneOf, MetadataRecorded, OneOf, Recorded
 from imagesearch.domain.images import Document, Embedding
 from imagesearch.domain.ports import VectorIndex
@@ -107,6 +107,7 @@ def few_shot(
         images,
         np.array([columns[label] for label in found.labels], np.int64),
         np.array(shares, np.float64).reshape(len(images), len(labels)),
+        encoder.copy_cosine,
     )
     result = _still_valid(known, len(examples)) if known else learned(examples)
     fitted = regression(examples, result.strength) if result.strength else None
@@ -127,9 +128,14 @@ def named_images(index: VectorIndex, examples: NamedExamples) -> LabeledImages:
     found = index.embeddings([id for _, id in pairs]) if pairs else {}
     for label, id in pairs:
         if id not in found:
-            error = indexed_image_not_found(id)
-            raise type(error)(f"examples of {label!r}: {error.message}", error.hint, error.code)
+            raise example_not_found(label, id)
     return _labeled([(label, found[id]) for label, id in pairs])
+
+
+def example_not_found(label: str, id: str) -> NotFound:
+    """The error for an example of a label without an indexed image."""
+    error = indexed_image_not_found(id)
+    return NotFound(f"examples of {label!r}: {error.message}", error.hint)
 
 
 def known_images(index: VectorIndex, examples: NamedExamples) -> LabeledImages:

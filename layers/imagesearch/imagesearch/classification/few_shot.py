@@ -12,19 +12,20 @@ nearest ones, as in Tip-Adapter (Zhang et al. 2022, https://arxiv.org/abs/2207.0
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagesearch.domain.confidence import half_interval
+from imagesearch.domain.counts import counted
 from imagesearch.domain.images import Embedding
 
 FOLDS = 5
 # With fewer, the interval of the gain says nothing.
 MIN_EXAMPLES = 10
-# Examples with a higher cosine are edits of one image, and held out together.
-SAME_IMAGE = 0.95
+# Of a model without duplicate weights: that of the starter model.
+COPY_COSINE = 0.85
 # The strongest shrinkage to zero-shot first: of equally good ones, the first is chosen. Widths are
 # relative to the mean distance of the examples.
 RIDGES = (1.0, 0.3, 0.1)
@@ -45,17 +46,26 @@ class Strength:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Images [N, D], the column [N] of their labels, and their zero-shot shares [N, C]."""
+    """Images [N, D], the column [N] of their labels, and their zero-shot shares [N, C].
+
+    copy_cosine: images of a label with this cosine, or a higher one, are copies of each other.
+    """
 
     images: Embedding
     labels: Rows
     zero_shot: Shares
+    copy_cosine: float = COPY_COSINE
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def of(self, rows: Rows) -> Examples:
-        return Examples(self.images[rows], self.labels[rows], self.zero_shot[rows])
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            zero_shot=self.zero_shot[rows],
+        )
 
     @property
     def residuals(self) -> Shares:
@@ -81,8 +91,9 @@ class Regression:
 class Learned:
     """The result for some examples; `strength` is None if zero-shot remains.
 
-    accuracy: the share of held-out examples with the right label first, before and after; None
-        for too few to test.
+    held_out: the number of examples that were tested, copies included.
+    accuracy: the share of held-out images with the right label first, before and after; copies
+        count as one image. None for too few to test.
     margin: half of the 95 % interval of the gain.
     reason: why zero-shot remains; empty if it does not.
     """
@@ -106,7 +117,7 @@ def sentence(
     examples: int, accuracy: tuple[float | None, float | None] | None, margin: float, reason: str
 ) -> str:
     """Such as `48 examples: accuracy 0.41 → 0.75 on held-out examples (+0.34 ± 0.14): used.`"""
-    parts = [f"{examples:,} examples"]
+    parts = [counted(examples, "example")]
     before, after = accuracy or (None, None)
     if before is not None and after is not None:
         parts.append(
@@ -125,17 +136,18 @@ def kernel(first: Embedding, second: Embedding, width: float) -> Shares:
 def learned(examples: Examples) -> Learned:
     """Decide by cross-validation if the regression is used: if it is better by more than chance.
 
-    The strength is chosen inside each training part. Images that are nearly equal are held out
-    together, and the only image of a label never.
+    The strength is chosen inside each training part. Copies of an image are held out together and
+    count as one image, so that they neither prove each other nor narrow the interval. The only
+    image of a label is never held out.
     """
     count, groups = len(examples), _testable(examples)
-    tested = np.concatenate([*groups, np.empty(0, np.int64)])
+    tested = sum(map(len, groups))
     if len(groups) < MIN_EXAMPLES:
         reason = (
             f"{len(groups)} images are not the only one of their label, at least {MIN_EXAMPLES}"
             " are needed"
         )
-        return Learned(count, len(tested), None, 0.0, None, reason)
+        return Learned(count, tested, None, 0.0, None, reason)
     right = np.zeros((count, 2))
     for train, test in _folds(groups, count):
         fitted = regression(examples.of(train), best_strength(examples.of(train)))
@@ -143,12 +155,13 @@ def learned(examples: Examples) -> Learned:
         after = fitted.shares(part.images, part.zero_shot)
         for column, shares in enumerate((part.zero_shot, after)):
             right[test, column] = shares.argmax(axis=1) == part.labels
-    before, after = right[tested].mean(axis=0).tolist()
-    margin = half_interval(right[tested, 1] - right[tested, 0])
+    of_image = np.array([right[group].mean(axis=0) for group in groups])
+    before, after = of_image.mean(axis=0).tolist()
+    margin = half_interval(of_image[:, 1] - of_image[:, 0])
     if after - before <= margin:
         reason = "the gain on held-out examples is not above its margin of error"
-        return Learned(count, len(tested), (before, after), margin, None, reason)
-    return Learned(count, len(tested), (before, after), margin, best_strength(examples))
+        return Learned(count, tested, (before, after), margin, None, reason)
+    return Learned(count, tested, (before, after), margin, best_strength(examples))
 
 
 def regression(examples: Examples, strength: Strength) -> Regression:
@@ -190,14 +203,14 @@ def _as_shares(rows: Shares) -> Shares:
 
 
 def _testable(examples: Examples) -> list[Rows]:
-    """The rows of nearly equal images of one label, of labels with several such groups.
+    """The rows of each image and its copies, of labels with several images.
 
-    All groups of a label follow each other.
+    All images of a label follow each other.
     """
     found: list[Rows] = []
     for label in np.unique(examples.labels):
         rows = np.flatnonzero(examples.labels == label)
-        groups = _groups(examples.images[rows])
+        groups = _copies(examples.images[rows], examples.copy_cosine)
         if len(groups) > 1:
             found += [rows[group] for group in groups]
     return found
@@ -206,21 +219,25 @@ def _testable(examples: Examples) -> list[Rows]:
 def _folds(groups: Sequence[Rows], count: int) -> Iterator[tuple[Rows, Rows]]:
     """Rows to train with and rows to test, of `count`.
 
-    The groups of a label, which follow each other, are in different folds.
+    The images of a label, which follow each other, are in different folds.
     """
     for number in range(FOLDS):
         test = np.concatenate(groups[number::FOLDS])
         yield np.setdiff1d(np.arange(count), test), test
 
 
-def _groups(images: Embedding) -> list[Rows]:
-    """The rows of nearly equal images: of each image that is not in an earlier group."""
-    same = images @ images.T >= SAME_IMAGE
+def _copies(images: Embedding, copy_cosine: float) -> list[Rows]:
+    """The rows of each image with its copies, and the copies of these."""
+    near = images @ images.T >= copy_cosine
     rest = np.ones(len(images), bool)
     groups = []
     for row in range(len(images)):
-        if rest[row]:
-            members = np.flatnonzero(same[row] & rest)
-            rest[members] = False
-            groups.append(members)
+        if not rest[row]:
+            continue
+        members, added = np.zeros(len(images), bool), np.arange(len(images)) == row
+        while added.any():
+            members |= added
+            added = near[added].any(axis=0) & rest & ~members
+        rest &= ~members
+        groups.append(np.flatnonzero(members))
     return groups

@@ -46,7 +46,8 @@ GENERATION, LEARNED, EXAMPLES = "generation", "learned", "examples"
 # The collection of the sets' records. Not a set name, which contains no dot.
 SETS = ".sets"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_WRITE_BATCH = 64
+# The labels of a request are one batch, so that their tokens are limited together.
+WRITE_BATCH = 200
 _DELETE_BATCH = 500
 # Deleted images are examples for this long in a process that has fitted them.
 _FITTED_FOR = timedelta(seconds=60)
@@ -202,6 +203,11 @@ class LabelSets:
         """Fit the stored examples; whether searches find all labels of the set already."""
         selection = Selection(collection=collection)
         records = self._index.list_documents(selection, limit=MAX_LABELS_WITH_EXAMPLES)
+        # A damaged vector is absent, and its label with it, as in searches.
+        usable = self._index.embeddings([record.ref.id for record in records])
+        records = [record for record in records if record.ref.id in usable]
+        if not records:
+            raise Unavailable("no label of the set can be read", "put the label set again")
         labels = [label_of(record) for record in records]
         ids = {
             label_of(record): record.metadata[EXAMPLES].split()
@@ -209,7 +215,7 @@ class LabelSets:
             if EXAMPLES in record.metadata
         }
         images = known_images(self._open_images(), NamedExamples(ids))
-        vectors = self._label_vectors(collection, labels)
+        vectors = np.stack([usable[record.ref.id] for record in records])
         few = few_shot(self._labels, labels, vectors, images, result)
         return few, sum(map(len, ids.values())) == result.examples
 
@@ -237,9 +243,7 @@ class LabelSets:
         _check_name(name)
         generation = _generation(self._stored(name))
         if not generation:
-            raise NotFound(
-                f"there is no label set {name!r}", "create it with PUT /v1/labelsets/{name}"
-            )
+            raise label_set_not_found(name)
         return collection_of(name, generation)
 
     def _stored(self, name: str) -> Stored | None:
@@ -254,7 +258,7 @@ class LabelSets:
         examples: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Write labels that the collection lacks; embeddings in the collection `old` are reused."""
-        for batch in _batches(labels, _WRITE_BATCH):
+        for batch in _batches(labels, WRITE_BATCH):
             refs = {label: label_ref(collection, label) for label in batch}
             stored = self._index.get([ref.id for ref in refs.values()])
             missing = [
@@ -345,6 +349,14 @@ def label_of(record: Document) -> str:
     return record.ref.key.partition("/")[2]
 
 
+def described(key: str) -> str:
+    """The key of a record of a label or a set for people: `label set animals: cat`."""
+    collection, _, label = key.partition("/")
+    if collection == SETS:
+        return f"label set {label}"
+    return f"label set {collection.partition('.')[0]}: {label}"
+
+
 def _document(ref: ImageRef, model: str, now: datetime, metadata: dict[str, str]) -> Document:
     return Document(
         ref=ref,
@@ -404,3 +416,8 @@ def _too_many_sets() -> InvalidQuery:
     return InvalidQuery(
         f"there are already {MAX_SETS} label sets", "delete one first", code="too_many_sets"
     )
+
+
+def label_set_not_found(name: str) -> NotFound:
+    """The error for a name that no label set has."""
+    return NotFound(f"there is no label set {name!r}", "create it with PUT /v1/labelsets/{name}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imagesearch.classification.few_shot import COPY_COSINE
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.images import Embedding
 from imagesearch.domain.ports import TextEncoder
@@ -31,11 +32,17 @@ class Prompts:
 
 
 class LabelEncoder:
-    """Embeds labels into the space of the image embeddings."""
+    """Embeds labels into the space of the image embeddings.
 
-    def __init__(self, texts: TextEncoder, prompts: Prompts) -> None:
+    copy_cosine: the cosine from which images are copies of each other, for this model.
+    """
+
+    def __init__(
+        self, texts: TextEncoder, prompts: Prompts, copy_cosine: float = COPY_COSINE
+    ) -> None:
         self._texts = texts
         self.prompts = prompts
+        self.copy_cosine = copy_cosine
 
     @property
     def model(self) -> str:
@@ -44,11 +51,13 @@ class LabelEncoder:
     def encode_labels(self, labels: Sequence[str]) -> Embedding:
         """[N, D] float32, L2-normalized: the mean of the embeddings of each label's prompts.
 
-        Raises InvalidQuery for a label to which the model assigns no usable vector.
+        Raises InvalidQuery for a label to which the model assigns no usable vector, and
+        PayloadTooLarge for labels of a query that have too many tokens.
         """
-        prompts = [text for label in labels for text in self.prompts.texts(label)]
-        each = self._texts.encode_texts(prompts)
-        means = each.reshape(len(labels), len(self.prompts.templates), -1).mean(axis=1)
+        # One template at a time: the number of labels of a request does not depend on templates.
+        prompts = zip(*map(self.prompts.texts, labels), strict=True)
+        each = [self._texts.encode_texts(texts) for texts in prompts]
+        means = np.mean(each, axis=0)
         lengths = np.linalg.norm(means, axis=1, keepdims=True)
         return np.asarray(means / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
 

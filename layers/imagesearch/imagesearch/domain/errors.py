@@ -88,6 +88,12 @@ class Unreachable(Unavailable):
     """
 
 
+class UnusableReport(ImageSearchError):
+    """There is no report of the bucket's inventory that can be used: list the bucket instead."""
+
+    code = "unusable_report"
+
+
 class ModelRefused(ImageSearchError):
     """The self-test of a model failed: the model must not be used."""
 

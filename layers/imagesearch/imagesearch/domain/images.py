@@ -86,7 +86,7 @@ class Details:
         `imagesearch.duplicates.contrast_maps`; empty for other images.
     exif: `camera` and `lens`, if the file has them.
     latitude, longitude: degrees, north and east positive.
-    thumbnail: a WebP file.
+    thumbnail: a JPEG file.
     large_thumbnail: another one, for screens with two pixels per CSS pixel; None if the decoded
         image is not large enough.
 

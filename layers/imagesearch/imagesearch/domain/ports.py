@@ -77,6 +77,8 @@ class Delete:
     expected: Version | None
 
 
+# Key, ETag, time of the last change in ISO 8601 and size in bytes of an object, as in a JSON array.
+ReportedObject: TypeAlias = tuple[str, str, str, int]
 Write: TypeAlias = Put | Touch | Delete
 
 
@@ -221,6 +223,25 @@ class ImageStore(Protocol):
 
         Does not check that the object exists. Raises Unavailable.
         """
+
+
+class InventoryReport(Protocol):
+    """A listing of a bucket as of an earlier time, in files whose keys have no order."""
+
+    @property
+    def uri(self) -> str:
+        """The location from which this report can be opened again."""
+
+    @property
+    def created(self) -> datetime:
+        """The time from which the report is. Objects written shortly before may be missing."""
+
+    @property
+    def files(self) -> int:
+        """The number of files."""
+
+    def objects(self, file: int) -> Iterator[ReportedObject]:
+        """The objects in a file, from 0, in constant memory. Raises UnusableReport, Unavailable."""
 
 
 class WebImages(Protocol):

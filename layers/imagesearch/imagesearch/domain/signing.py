@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 SIGNATURE_BYTES = 16
 _process_key = secrets.token_bytes(32)
@@ -21,11 +22,16 @@ _key: ContextVar[bytes] = ContextVar("signing_key", default=_process_key)
 @contextmanager
 def signing_key(secret: bytes | None, scope: str) -> Iterator[None]:
     """Sign in a block with a key of this secret and scope; without a secret, of this process."""
-    token = _key.set(hmac.digest(secret or _process_key, scope.encode(), "sha256"))
+    token = _key.set(_derived(secret or _process_key, scope))
     try:
         yield
     finally:
         _key.reset(token)
+
+
+@lru_cache(maxsize=1024)
+def _derived(secret: bytes, scope: str) -> bytes:
+    return hmac.digest(secret, scope.encode(), "sha256")
 
 
 def signed(payload: bytes, purpose: str) -> str:

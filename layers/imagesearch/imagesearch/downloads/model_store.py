@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from imagesearch.adapters.s3.model_folder import S3ModelFolder
-from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
+from imagesearch.domain.errors import (
+    ConfigurationError,
+    ImageSearchError,
+    ModelRefused,
+    Unavailable,
+)
 from imagesearch.downloads.http_download import Downloader, digest, download_if_missing, entry_of
 from imagesearch.downloads.model_source import PUBLISHERS, ModelSource
 from imagesearch.embedding.calibration_file import CALIBRATION, calibrated, read_calibration
@@ -183,7 +188,7 @@ class S3ModelStore:
             return
         with tempfile.TemporaryDirectory(prefix="model-") as directory:
             copy = Path(directory)
-            (copy / MANIFEST).write_text(manifest.as_text())
+            (copy / MANIFEST).write_text(manifest.as_text(), "utf-8")
             download_calibration(folder, copy)
             if self.self_test.is_current(copy):
                 return
@@ -253,7 +258,7 @@ def _put_manifest(manifest: Manifest, folder: S3ModelFolder) -> None:
     """Upload the manifest last, so that a model with manifest is complete."""
     with tempfile.TemporaryDirectory(prefix="model-") as directory:
         path = Path(directory) / MANIFEST
-        path.write_text(manifest.as_text())
+        path.write_text(manifest.as_text(), "utf-8")
         sha256, stored = digest(path), folder.find(MANIFEST)
         if stored is None or stored.sha256 != sha256:
             folder.put(MANIFEST, path, sha256, {})
@@ -273,7 +278,7 @@ def copied_model(model: S3ModelFolder) -> Iterator[Path]:
 def download_calibration(model: S3ModelFolder, folder: Path) -> None:
     """Download the calibration of a model, if it has one, and its backgrounds."""
     model.download_if_present(CALIBRATION, folder)
-    with suppress(ConfigurationError):
+    with suppress(ConfigurationError, ModelRefused):
         model.download(calibrated(folder, load_manifest(folder)).needs, folder)
 
 

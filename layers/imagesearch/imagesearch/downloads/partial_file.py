@@ -33,7 +33,7 @@ class PartialFile:
     @property
     def etag(self) -> str | None:
         try:
-            return self._etag.read_text()
+            return self._etag.read_text("utf-8")
         except FileNotFoundError:
             return None
 
@@ -43,7 +43,7 @@ class PartialFile:
             self._etag.unlink(missing_ok=True)
             self._part.open("wb").close()
             if etag:
-                self._etag.write_text(etag)
+                self._etag.write_text(etag, "utf-8")
 
     def add(self, chunks: Iterable[bytes]) -> Iterator[int]:
         """Append; yields the size after each chunk. Raises ConfigurationError if not writable."""

@@ -14,6 +14,8 @@ THRESHOLD = 0.95
 # Pairs with a lower confidence are not linked.
 MIN_CONFIDENCE = 0.8
 MAX_CONFIDENCE = 0.9999
+# Below, different images of one kind are similar; above, copies with an edit are not.
+COPY_COSINES = (0.8, 0.95)
 HASH_BITS = 64
 # Hashes of unrelated images differ in about half of their bits.
 FAR = HASH_BITS // 2
@@ -41,6 +43,17 @@ class Weights:
             return None
         logit = math.log(confidence / (1 - confidence))
         return max(-1.0, (logit - self.bias - self.hash - self.overlap) / self.cosine)
+
+    @property
+    def copy_cosine(self) -> float:
+        """The cosine at which an image with half of the other evidence is as likely a copy as not.
+
+        For decisions on embeddings alone; in `COPY_COSINES` for any weights.
+        """
+        least, most = COPY_COSINES
+        if self.cosine <= 0:
+            return most
+        return min(most, max(least, -(self.bias + (self.hash + self.overlap) / 2) / self.cosine))
 
 
 @dataclass(frozen=True)

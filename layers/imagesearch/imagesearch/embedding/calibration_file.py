@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from imagesearch.domain.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from imagesearch.embedding.manifest import (
     Calibration,
     ClassifySection,
@@ -37,8 +37,8 @@ class CalibrationFile(ManifestModel):
     model: see `model_digest`.
     calibration_set: name and digest of the set of photos.
     figures: the results of the self-test, for information.
-    refusal: the reason why the self-test refused the model, if it was accepted nevertheless. It is
-        then not calibrated.
+    refusal: the reason why the self-test refused the model, which is then not calibrated.
+    accepted: False for a refused model that must not be used; see `calibrated`.
     """
 
     schema_version: Literal[1] = 1
@@ -50,6 +50,7 @@ class CalibrationFile(ManifestModel):
     files: dict[FileName, FileEntry] = Field(default_factory=dict)
     figures: dict[str, Any]
     refusal: str = ""
+    accepted: bool = True
 
     def applied_to(self, manifest: Manifest) -> Manifest:
         """The manifest with this calibration."""
@@ -97,7 +98,13 @@ def read_calibration(folder: Path, manifest: Manifest) -> CalibrationFile | None
 def calibrated(folder: Path, manifest: Manifest) -> Manifest:
     """The manifest with the calibration of the folder, if it has one.
 
-    Raises ConfigurationError.
+    Raises ModelRefused for a model that the self-test refused, unless it was accepted. Raises
+    ConfigurationError.
     """
     found = read_calibration(folder, manifest)
+    if found and not found.accepted:
+        raise ModelRefused(
+            found.refusal,
+            "use another model, or accept this one with `imagesearch models calibrate --accept`",
+        )
     return found.applied_to(manifest) if found else manifest

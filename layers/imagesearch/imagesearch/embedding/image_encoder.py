@@ -15,10 +15,16 @@ from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.embedding.decoding.pool import DecoderPool, map_ordered
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 from imagesearch.embedding.manifest import Manifest, load_verified
-from imagesearch.embedding.session import CONCURRENT_RUNS, OnnxSession, normalized
+from imagesearch.embedding.session import (
+    CONCURRENT_RUNS,
+    OnnxSession,
+    contradiction,
+    normalized,
+)
 
 # As fast as batches of 8 in measurements, with half the memory.
 IMAGE_BATCH_SIZE = 4
+_OUTPUT_AXES = 2
 
 
 class OnnxImageEncoder:
@@ -42,6 +48,7 @@ class OnnxImageEncoder:
             manifest,
             lambda path: OnnxSession(path, [image.input], image.output, threads),
         )
+        _check_shapes(self._session, manifest, folder / image.graph)
         self._max_batch_size = self._session.max_batch_size(IMAGE_BATCH_SIZE)
         self._decoders = decoders or DecoderPool()
         self._threads = ThreadPoolExecutor(CONCURRENT_RUNS, thread_name_prefix="embedding")
@@ -98,7 +105,9 @@ class OnnxImageEncoder:
         if not pictures:
             return
         pixels = np.stack([picture.pixels for picture in pictures])
-        vectors, good = normalized(self._session.run({self._manifest.image.input: pixels}))
+        output = self._session.run({self._manifest.image.input: pixels})
+        self._session.require_shape(output, len(pictures), self._manifest.dimension)
+        vectors, good = normalized(output)
         for picture, vector, has_direction in zip(pictures, vectors, good, strict=True):
             if has_direction:
                 yield EncodedImage(
@@ -117,3 +126,28 @@ class OnnxImageEncoder:
                     "check that the image is not blank",
                     code="no_embedding",
                 )
+
+
+def _check_shapes(session: OnnxSession, manifest: Manifest, path: Path) -> None:
+    """Raises ConfigurationError for a manifest that contradicts the graph's stated shapes."""
+    image = manifest.image
+    sides = [side for side in session.input_shape(image.input)[-2:] if isinstance(side, int)]
+    if any(side != image.size for side in sides):
+        raise contradiction(
+            f"{path} requires images of {' x '.join(map(str, sides))} pixels, but the manifest has"
+            f" the size {image.size}",
+            "correct image.size in the manifest",
+        )
+    shape = session.output_shape
+    if shape and len(shape) != _OUTPUT_AXES:
+        raise contradiction(
+            f"{path}: the output {image.output!r} has {len(shape)} axes instead of {_OUTPUT_AXES}",
+            "name another output in image.output",
+        )
+    width = shape[-1] if shape else None
+    if isinstance(width, int) and width != manifest.dimension:
+        raise contradiction(
+            f"{path}: the output {image.output!r} has {width} dimensions, but the model has"
+            f" {manifest.dimension}",
+            "correct the dimension in the manifest",
+        )

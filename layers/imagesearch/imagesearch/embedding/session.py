@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -44,6 +45,8 @@ _OPERATOR_FIELDS = tuple(bytes_field(OP_TYPE, [name]) for name in _OPERATORS)
 _DEPTH, _WIDTH = 64, 64
 _UINT8, _INT8, _INT32 = 2, 3, 6
 _MIN_LENGTH = 1e-12
+# Such as `[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model from image.onnx failed:`.
+_CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed:)?")
 
 
 class OnnxSession:
@@ -51,11 +54,11 @@ class OnnxSession:
 
     def __init__(self, path: Path, inputs: list[str], output: str, threads: int | None) -> None:
         """Load the graph; raises ConfigurationError if it does not match the manifest."""
-        self._output = output
+        self._path, self._output = path, output
         try:
             self._session = open_session(path, threads)
         except Exception as error:  # onnxruntime raises its own classes, straight from C++
-            raise _invalid(f"{path} cannot be loaded: {error}") from error
+            raise _invalid(f"{path} cannot be loaded: {_reason(error)}") from error
         actual = sorted(node.name for node in self._session.get_inputs())
         if actual != sorted(inputs):
             raise _invalid(f"{path} has the inputs {actual}, not {sorted(inputs)}")
@@ -82,12 +85,28 @@ class OnnxSession:
         return 1 if self._depends_on_batch else preferred
 
     def run(self, feed: dict[str, NDArray[Any]]) -> Embedding:
-        """Run the graph; converts the inputs to its element types and the output to float32."""
+        """Run the graph; converts the inputs to its element types and the output to float32.
+
+        Raises ConfigurationError if the graph rejects the inputs, such as token IDs outside of its
+        vocabulary or images of another size.
+        """
         converted = {
             name: values.astype(self._element_types[name], copy=False)
             for name, values in feed.items()
         }
-        return np.asarray(self._session.run([self._output], converted)[0], np.float32)
+        try:
+            (output,) = self._session.run([self._output], converted)
+        except Exception as error:  # see above
+            raise _invalid(f"{self._path} cannot be run: {_reason(error)}") from error
+        return np.asarray(output, np.float32)
+
+    def require_shape(self, vectors: Embedding, count: int, dimension: int) -> None:
+        """Raises ConfigurationError for vectors that are not [count, dimension]."""
+        if vectors.shape != (count, dimension):
+            raise _invalid(
+                f"{self._path}: {self._output!r} has the shape {list(vectors.shape)} instead of"
+                f" {[count, dimension]}"
+            )
 
 
 def _element_type(path: Path, node: Any) -> type[np.generic]:
@@ -120,7 +139,8 @@ def session_options(threads: int | None) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or min(os.cpu_count() or 1, _MAX_THREADS)
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    # Errors are raised, so that the runtime need not print them, too.
+    options.log_severity_level = 4
     # Memory patterns of each input shape use memory and save no measurable time.
     options.enable_mem_pattern = False
     # Spinning threads would occupy the core that decodes the next image.
@@ -230,6 +250,17 @@ def _value(name: str, element: int) -> list[bytes]:
     return [bytes_field(1, [name.encode()]), bytes_field(2, [tensor])]
 
 
+def _reason(error: Exception) -> str:
+    """The first line of a message of onnxruntime, without its codes."""
+    first, *_ = str(error).splitlines() or [type(error).__name__]
+    return _CODES.sub("", first)
+
+
 def _invalid(message: str) -> ConfigurationError:
     hint = "download the model again: the graph and the manifest are not of the same model"
     return ConfigurationError(message, hint, code="invalid_model")
+
+
+def contradiction(message: str, hint: str) -> ConfigurationError:
+    """The error for a manifest that contradicts a graph."""
+    return ConfigurationError(message, hint, "invalid_model")

@@ -12,13 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.domain.errors import ConfigurationError, InvalidQuery
+from imagesearch.domain.deadline import is_query
+from imagesearch.domain.errors import ConfigurationError, InvalidQuery, PayloadTooLarge
 from imagesearch.domain.images import Embedding
 from imagesearch.embedding.manifest import Manifest, load_verified, verify_file
-from imagesearch.embedding.session import CONCURRENT_RUNS, OnnxSession, normalized
+from imagesearch.embedding.session import (
+    CONCURRENT_RUNS,
+    OnnxSession,
+    contradiction,
+    normalized,
+)
 from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaner
 
 TEXT_BATCH_SIZE = 16
+# Of all texts that a query embeds at once: 1 to 2 s of CPU time with the starter model on AVX2.
+MAX_QUERY_TOKENS = 2_048
 _ELEMENTS = {"F32": "<f4", "F16": "<f2"}
 _LENGTH_BYTES = 8
 
@@ -68,9 +76,13 @@ class OnnxTextEncoder:
     def encode_texts(self, texts: Sequence[str]) -> Embedding:
         """Embed texts: [N, D] float32, L2-normalized, in their order.
 
-        Raises InvalidQuery for a text to which the model assigns no usable vector.
+        Raises InvalidQuery for a text to which the model assigns no usable vector, and
+        PayloadTooLarge for texts of a query that have more than MAX_QUERY_TOKENS tokens in total.
         """
-        batches = self._batches(texts)
+        batches = list(self._batches(texts))
+        # The length of a single text is limited by the API.
+        if is_query() and len(texts) > 1:
+            _check_tokens(batches)
         # A single query is spared the change of the thread.
         several = len(texts) > self._max_batch_size
         outputs = self._threads.map(self._embed, batches) if several else map(self._embed, batches)
@@ -99,7 +111,21 @@ class OnnxTextEncoder:
         output = self._session.run(dict(zip(self._inputs, tokens, strict=False)))
         if self._manifest.text.pooling == "mean":
             output = mean_over(tokens.attention_mask, output)
-        return output if self._projection is None else output @ self._projection
+        matrix = self._projection
+        width = self._manifest.dimension if matrix is None else len(matrix)
+        self._session.require_shape(output, len(tokens.input_ids), width)
+        return output if matrix is None else output @ matrix
+
+
+def _check_tokens(batches: Sequence[Tokens]) -> None:
+    """Raises PayloadTooLarge; padding is not counted."""
+    tokens = sum(int(batch.attention_mask.sum()) for batch in batches)
+    if tokens > MAX_QUERY_TOKENS:
+        raise PayloadTooLarge(
+            f"the texts of the request have {tokens:,} tokens; the maximum is {MAX_QUERY_TOKENS:,}",
+            "send fewer or shorter texts, or split the request",
+            "texts_too_large",
+        )
 
 
 def _fixed_length(session: OnnxSession, input_ids: str) -> int | None:
@@ -112,7 +138,7 @@ def _check_shapes(session: OnnxSession, manifest: Manifest, path: Path) -> None:
     tower = manifest.text
     length = _fixed_length(session, tower.input_ids)
     if length and (tower.length != "fixed" or tower.max_length != length):
-        raise _contradiction(
+        raise contradiction(
             f"{path} requires {length} tokens, but the manifest pads texts to"
             f" {tower.max_length if tower.length == 'fixed' else 'the longest'}",
             f"set text.length to fixed and text.max_length to {length}",
@@ -120,21 +146,17 @@ def _check_shapes(session: OnnxSession, manifest: Manifest, path: Path) -> None:
     shape = session.output_shape
     axes = 3 if tower.pooling else 2
     if shape and len(shape) != axes:
-        raise _contradiction(
+        raise contradiction(
             f"{path}: the output {tower.output!r} has {len(shape)} axes instead of {axes}",
             "text.pooling is for outputs of tokens: set or remove it, or name another output",
         )
     width = shape[-1] if shape and not tower.projection else None
     if isinstance(width, int) and width != manifest.dimension:
-        raise _contradiction(
+        raise contradiction(
             f"{path}: the output {tower.output!r} has {width} dimensions, but the model has"
             f" {manifest.dimension}",
             "correct the dimension in the manifest, or name the projection",
         )
-
-
-def _contradiction(message: str, hint: str) -> ConfigurationError:
-    return ConfigurationError(message, hint, "invalid_model")
 
 
 def mean_over(mask: NDArray[np.int64], tokens: Embedding) -> Embedding:

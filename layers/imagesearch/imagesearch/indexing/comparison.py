@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from imagesearch.domain.images import ImageRef, IndexEntry, ObjectState
-from imagesearch.domain.ports import ImageStore, VectorIndex
+from imagesearch.domain.ports import VectorIndex
 
 RESOLUTION = timedelta(seconds=1)
 
@@ -45,8 +45,15 @@ class KeyRange:
 EVERY_KEY = KeyRange()
 
 
+class Listing(Protocol):
+    """The objects of a bucket: an ImageStore, or a report of its inventory."""
+
+    def list_images(self, after: str = "") -> Iterator[tuple[ImageRef, ObjectState]]:
+        """See `ImageStore.list_images`."""
+
+
 class Compared(NamedTuple):
-    """A key with the state of its object and its index entry, at least one of which exists."""
+    """A key with the state of its object and its index entry; None for one that does not exist."""
 
     ref: ImageRef
     state: ObjectState | None
@@ -56,7 +63,7 @@ class Compared(NamedTuple):
     def difference(self) -> Difference | None:
         """Compares ETags only: the time of a multipart upload differs between list and head."""
         if self.entry is None:
-            return Difference.MISSING
+            return Difference.MISSING if self.state else None
         if self.state is None:
             return Difference.GONE
         return None if self.state.etag == self.entry.etag else Difference.CHANGED
@@ -76,23 +83,21 @@ class Compared(NamedTuple):
         )
 
 
-def compare(
-    store: ImageStore, index: VectorIndex, keys: KeyRange = EVERY_KEY
-) -> Iterator[Compared]:
+def compare(objects: Listing, index: VectorIndex, keys: KeyRange = EVERY_KEY) -> Iterator[Compared]:
     """Each key of the range that the bucket or the index contains. Raises Unavailable.
 
     A key is repeated if the index contains it for several buckets.
     """
-    for compared in _merged(store, index, keys.after):
+    for compared in _merged(objects, index, keys.after):
         if keys.ends_before(compared.ref.key):
             return
         yield compared
 
 
-def _merged(store: ImageStore, index: VectorIndex, after: str) -> Iterator[Compared]:
+def _merged(objects: Listing, index: VectorIndex, after: str) -> Iterator[Compared]:
     entries = index.list_entries(after=after)
     entry = next(entries, None)
-    for ref, state in store.list_images(after):
+    for ref, state in objects.list_images(after):
         while entry and entry.ref != ref and not _is_later(entry.ref, ref):
             yield Compared(entry.ref, None, entry)
             entry = next(entries, None)

@@ -77,13 +77,15 @@ def confirmed(
     store: ImageStore,
     index: VectorIndex,
     unreachable: Callable[[ImageRef], object] = lambda _: None,
+    rechecks: int = _MAX_RECHECKS,
 ) -> Iterator[Compared]:
     """Every image of the bucket or the index; differences are those of a second read.
+
+    After `rechecks` differences, further ones are those of the listings.
 
     Objects that are not named as images are omitted unless the index contains them. `unreachable`
     is called for those whose existence cannot be determined. Raises Unavailable.
     """
-    rechecks = _MAX_RECHECKS
     for compared in compare(store, index):
         current = compared
         if compared.difference and rechecks:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from imagesearch.domain.derived_objects import is_intact
 from imagesearch.domain.errors import OutOfTime, UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage
 from imagesearch.domain.ports import ContentLookup, Delete, DerivedStore, ImageEncoder
@@ -151,7 +152,7 @@ class ContentPlanner:
 
 
 def _with_thumbnail(known: KnownContent, store: DerivedStore | None) -> KnownContent | None:
-    """The record with its thumbnails; None if one cannot be read."""
+    """The record with its thumbnails; None if one cannot be read or is damaged."""
     key = known.document.thumbnail
     if not key or store is None:
         return known
@@ -163,7 +164,9 @@ def _with_thumbnail(known: KnownContent, store: DerivedStore | None) -> KnownCon
         # Without s3:ListBucket, S3 answers 403 for a key that does not exist.
         _log.debug("a thumbnail cannot be read, its image is decoded again: %s", error)
         return None
-    if thumbnail is None or (has_large and large is None):
+    if thumbnail is None or not is_intact(key, thumbnail):
+        return None
+    if has_large and (large is None or not is_intact(large_thumbnail_key(key), large)):
         return None
     return KnownContent(known.document, known.embedding, thumbnail, large)
 

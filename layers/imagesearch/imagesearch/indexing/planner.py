@@ -202,7 +202,9 @@ class Planner:
             phash=details.phash if details else None,
             miniature=details.miniature if details else None,
             contrasts=details.contrasts if details else None,
-            thumbnail=self._thumbnail_key(existing, sha256) if thumbnail else no_thumbnail,
+            thumbnail=self._thumbnail_key(existing, sha256, thumbnail, large)
+            if thumbnail
+            else no_thumbnail,
             large_thumbnail=bool(large),
             truncated=image.truncated,
         )
@@ -234,7 +236,7 @@ class Planner:
             size=own.size,
             indexed_at=own.indexed_at,
             metadata=_metadata(known.document.exif, existing.state),
-            thumbnail=self._thumbnail_key(existing, known.sha256)
+            thumbnail=self._thumbnail_key(existing, known.sha256, thumbnail, large)
             if thumbnail
             else ("" if has_none else None),
             large_thumbnail=bool(large),
@@ -304,8 +306,11 @@ class Planner:
             observed, Touch(document, version), _outcome(document, OutcomeKind.UPDATED)
         )
 
-    def _thumbnail_key(self, existing: ExistingObject, sha256: str) -> str:
-        return thumbnail_key(existing.ref, sha256, (self._index_name, existing.observed.version))
+    def _thumbnail_key(
+        self, existing: ExistingObject, sha256: str, thumbnail: bytes, large: bytes | None
+    ) -> str:
+        write = self._index_name, existing.observed.version
+        return thumbnail_key(existing.ref, sha256, write, thumbnail, large)
 
     def _document(self, existing: ExistingObject) -> Document:
         return Document(

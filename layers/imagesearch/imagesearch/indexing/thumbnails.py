@@ -8,7 +8,8 @@ from imagesearch.domain.ports import DerivedStore, Touch
 from imagesearch.domain.storage_keys import large_thumbnail_key
 from imagesearch.indexing.planner import PlannedWrite
 
-CONTENT_TYPE = "image/webp"
+# Earlier releases stored WebP, which is copied for images with the same bytes.
+_WEBP = b"RIFF"
 _log = logging.getLogger(__name__)
 
 
@@ -46,10 +47,11 @@ class Thumbnails:
         try:
             added = thumbnail_change(plan).added
             if self._store and added and plan.thumbnail:
-                self._store.put(added, plan.thumbnail, CONTENT_TYPE)
+                self._store.put(added, plan.thumbnail, _content_type(plan.thumbnail))
                 if plan.large_thumbnail:
                     large = large_thumbnail_key(added)
-                    self._store.put(large, plan.large_thumbnail, CONTENT_TYPE)
+                    content_type = _content_type(plan.large_thumbnail)
+                    self._store.put(large, plan.large_thumbnail, content_type)
         except Exception as error:
             return error
         return None
@@ -76,6 +78,10 @@ class Thumbnails:
         for key in (change.removed, change.added):
             if self._store and key and key != named:
                 _delete(self._store, key)
+
+
+def _content_type(thumbnail: bytes) -> str:
+    return "image/webp" if thumbnail.startswith(_WEBP) else "image/jpeg"
 
 
 def _delete(store: DerivedStore, thumbnail: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -21,11 +21,17 @@ from imagesearch.search.relevance import Curve, Modality
 
 
 def refitted_curves(
-    vectors: CalibrationVectors, backgrounds: Backgrounds, maps: Mapping[Modality, QueryMap]
+    vectors: CalibrationVectors,
+    backgrounds: Backgrounds,
+    maps: Mapping[Modality, QueryMap],
+    changed: Collection[Modality],
 ) -> dict[Modality, Curve]:
-    """The curves of the modalities that the maps change, and of mixtures. Raises NothingToFit."""
-    changed = {*maps, Modality.MIXED} if maps else set()
-    sorts = {modality: _evidence(vectors, modality, maps) for modality in changed}
+    """The curves of the modalities whose maps have changed, and of mixtures. Raises NothingToFit.
+
+    maps: all maps, as mixtures depend on both.
+    """
+    fitted = {*changed, Modality.MIXED} if changed else set()
+    sorts = {modality: _evidence(vectors, modality, maps) for modality in fitted}
     return {
         modality: fit_curve(modality, found, vectors.photos, backgrounds)
         for modality, found in sorts.items()

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 
 from imagesearch.calibration.evidence import CalibrationVectors
 from imagesearch.calibration.relevance_fit import Backgrounds
 from imagesearch.domain.ports import DerivedStore
-from imagesearch.domain.storage_keys import FEEDBACK
+from imagesearch.feedback import stored_feedback
 from imagesearch.learning.adapters import AdapterStore
 from imagesearch.learning.history import History
 from imagesearch.learning.opinions import Opinion, read_opinions
 from imagesearch.learning.tuning import Tuned, tune
 from imagesearch.search.relevance import Modality
-
-# A bucket answers some milliseconds after a request.
-_THREADS, _AHEAD = 16, 1_000
 
 
 @dataclass(frozen=True)
@@ -60,9 +55,5 @@ class Tuner:
 
 def stored_lines(store: DerivedStore) -> Iterator[str]:
     """The feedback records in a derived store, by day. Raises Unavailable."""
-    keys = (key for key, _ in store.list_keys(FEEDBACK))
-    with ThreadPoolExecutor(_THREADS) as threads:
-        while batch := list(islice(keys, _AHEAD)):
-            for data in threads.map(store.get, batch):
-                if data is not None:
-                    yield data.decode(errors="replace")
+    for data in stored_feedback(store):
+        yield data.decode(errors="replace")

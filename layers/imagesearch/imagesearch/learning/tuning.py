@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,9 +11,17 @@ import numpy as np
 
 from imagesearch.calibration.evidence import CalibrationVectors
 from imagesearch.calibration.relevance_fit import Backgrounds, NothingToFit
+from imagesearch.domain.counts import counted
+from imagesearch.domain.errors import ConfigurationError, NotFound
 from imagesearch.learning.adapters import Adapter, AdapterStore
 from imagesearch.learning.fitting import Ordinary
-from imagesearch.learning.opinions import Opinion, rated_queries
+from imagesearch.learning.opinions import (
+    Opinion,
+    RatedQuery,
+    newest,
+    rated_queries,
+    user_shares,
+)
 from imagesearch.learning.ranking import Pool
 from imagesearch.learning.relevance_refit import refitted_curves
 from imagesearch.learning.validation import (
@@ -22,6 +29,7 @@ from imagesearch.learning.validation import (
     MAX_USER_LOSS,
     MIN_QUERIES,
     HeldOut,
+    InUse,
     Samples,
     Setting,
     fitted_map,
@@ -31,8 +39,11 @@ from imagesearch.learning.validation import (
 from imagesearch.search.query_adapter import QueryMap
 from imagesearch.search.relevance import Modality
 
-# Only users with this share of the opinions are tested one by one, and at most this many.
-_TESTED_SHARE, _TESTED_USERS = 0.05, 20
+# Only users with this share of the votes are tested one by one: 20 at most.
+_TESTED_SHARE = 0.05
+# Users must have less of the votes to be left out. Two users who contradict each other have half
+# each, and their opinions do not show which of them is right.
+MAX_SHARE_LEFT_OUT = 0.5
 _UNCHANGED = 0.0005
 
 
@@ -58,14 +69,21 @@ class Finding:
         """Such as `text: 214 opinions on 63 queries: MRR 0.41 → 0.55 on held-out queries …`."""
         test = self.held_out
         verdict = f"adopted as adapter {adapter}" if self.map else f"not adopted: {self.reason}"
-        parts = [f"{self.modality.value}: {self.opinions:,} opinions on {self.queries:,} queries"]
+        parts = [
+            f"{self.modality.value}: {counted(self.opinions, 'opinion')}"
+            f" on {counted(self.queries, 'query', 'queries')}"
+        ]
         if test.queries >= MIN_QUERIES:
             parts.append(
                 f"MRR {test.before:.2f} → {test.after:.2f} on held-out queries"
                 f" ({test.gain:+.2f} ± {test.margin:.2f}), {self._samples()}"
             )
+        if change := test.change:
+            parts[-1] += (
+                f", {change.gain:+.2f} ± {change.margin:.2f} compared with adapter {change.adapter}"
+            )
         if self.left_out:
-            users = "1 user" if len(self.left_out) == 1 else f"{len(self.left_out)} users"
+            users = counted(len(self.left_out), "user")
             parts.append(f"opinions of {users} left out, which worsen the results of others")
         return f"{': '.join((*parts, verdict))}."
 
@@ -110,33 +128,46 @@ def tune(
 ) -> Tuned:
     """Fit a map for text and for image queries, store those that prove better, and use them.
 
-    `vectors` and `backgrounds` are those of the model. Raises Unavailable, ConfigurationError.
+    A modality without a new map keeps the one in use. `vectors` and `backgrounds` are those of the
+    model. Raises Unavailable, ConfigurationError.
     """
-    findings = [
-        found_for(modality, own, vectors, backgrounds)
+    current = _current(store)
+    recent = {
+        modality: newest([each for each in opinions if each.modality is modality])
         for modality in (Modality.TEXT, Modality.IMAGE)
-        if (own := [each for each in opinions if each.modality is modality])
+    }
+    findings = [
+        found_for(modality, own, vectors, backgrounds, _in_use(current, modality))
+        for modality, own in recent.items()
+        if own
     ]
-    maps = {each.modality: each.map for each in findings if each.map}
-    if not maps:
+    new = {each.modality: each.map for each in findings if each.map}
+    if not new:
         return Tuned(findings, None)
+    maps = {**(current.maps if current else {}), **new}
     try:
-        curves = refitted_curves(vectors, backgrounds, maps)
+        curves = refitted_curves(vectors, backgrounds, maps, new)
     except NothingToFit:
         reason = "relevance cannot be fitted with the map"
         return Tuned([replace(each, map=None, reason=reason) for each in findings], None)
+    used = [
+        each
+        for found in findings
+        if found.map
+        for each in recent[found.modality]
+        if each.user not in found.left_out
+    ]
     pointer = store.pointer()
-    left_out = {user for each in findings for user in each.left_out}
-    used = [each for each in opinions if each.modality in maps and each.user not in left_out]
+    kept = current if current and set(current.maps) - set(new) else None
     adapter = Adapter(
         number=pointer.newest + 1,
         space=store.space,
         parent=pointer.number,
         created=now.isoformat(timespec="seconds"),
-        opinions=_described(used),
+        opinions=_described(used, kept),
         figures={each.modality.value: each.figures() for each in findings},
         maps=maps,
-        curves=curves,
+        curves={**(kept.curves if kept else {}), **curves},
     )
     store.add(adapter)
     return Tuned(findings, adapter)
@@ -147,6 +178,7 @@ def found_for(
     opinions: Sequence[Opinion],
     vectors: CalibrationVectors,
     backgrounds: Backgrounds,
+    in_use: InUse | None = None,
 ) -> Finding:
     """Fit and test the map of one modality; opinions of users who worsen others are left out."""
     setting = Setting(
@@ -154,19 +186,17 @@ def found_for(
         samples_of(modality, vectors),
         Pool.of(opinions),
     )
-    # Only queries with a liked image can be tested.
-    testable = sum(bool(each.liked_ids) for each in rated_queries(opinions)) >= MIN_QUERIES
+    testable = _testable(rated_queries(opinions)) >= MIN_QUERIES
     left_out = _harmful_users(opinions, setting) if testable else ()
     kept = [each for each in opinions if each.user not in left_out]
     rated = rated_queries(kept)
     before = setting.samples.mrr()
-    found = Finding(
-        modality, len(kept), len(rated), held_out(rated, setting), (before, before), None, left_out
-    )
+    test = held_out(rated, setting, in_use)
+    found = Finding(modality, len(kept), len(rated), test, (before, before), None, left_out)
     if found.held_out.queries < MIN_QUERIES:
         reason = (
-            f"{found.held_out.queries} queries have a liked image, at least {MIN_QUERIES} are"
-            " needed"
+            f"{counted(found.held_out.queries, 'query has', 'queries have')} a liked image,"
+            f" at least {MIN_QUERIES} are needed"
         )
         return replace(found, reason=reason)
     map = fitted_map(rated, setting)
@@ -174,13 +204,50 @@ def found_for(
         points = round(100 * MAX_SAMPLE_LOSS)
         return replace(found, reason=f"every map loses more than {points} point on the samples")
     found = replace(found, samples=(before, setting.samples.mrr(map.applied)))
-    if not found.held_out.is_better:
-        above = found.held_out.gain > found.held_out.margin
-        reason = (
-            "others than one user lose" if above else "the gain is not above its margin of error"
-        )
-        return replace(found, reason=reason)
-    return replace(found, map=map)
+    reason = _objection(found.held_out, _share_left_out(left_out, opinions))
+    return replace(found, reason=reason) if reason else replace(found, map=map)
+
+
+def _objection(test: HeldOut, share_left_out: float) -> str:
+    """The reason why a map is not adopted; empty if it proves better."""
+    # A rounding error must not make a half less than a half.
+    if share_left_out > MAX_SHARE_LEFT_OUT - 1e-6:
+        return "users contradict each other, and those left out have half of the votes or more"
+    if test.gain <= test.margin:
+        return "the gain is not above its margin of error"
+    if not test.is_better:
+        return "others than one user lose"
+    if test.change and test.change.is_worse:
+        return f"adapter {test.change.adapter} ranks better"
+    return ""
+
+
+def _current(store: AdapterStore) -> Adapter | None:
+    """The adapter in use; None without one, or if its file cannot be used."""
+    number = store.pointer().number
+    try:
+        return None if number is None else store.get(number)
+    except (ConfigurationError, NotFound):
+        return None
+
+
+def _in_use(adapter: Adapter | None, modality: Modality) -> InUse | None:
+    map = adapter.maps.get(modality) if adapter else None
+    return InUse(map, adapter.number, str(adapter.opinions["last"])) if adapter and map else None
+
+
+def _share_left_out(users: Sequence[str], opinions: Sequence[Opinion]) -> float:
+    """The share of these users in the votes; 0 if they have too few queries to prove anything."""
+    own = rated_queries([each for each in opinions if each.user in users])
+    if _testable(own) < MIN_QUERIES:
+        return 0.0
+    shares = user_shares(opinions)
+    return sum(shares[user] for user in users)
+
+
+def _testable(rated: Sequence[RatedQuery]) -> int:
+    """The number of queries with a liked image: only these can be tested."""
+    return sum(bool(each.liked_ids) for each in rated)
 
 
 def samples_of(modality: Modality, vectors: CalibrationVectors) -> Samples:
@@ -196,21 +263,41 @@ def samples_of(modality: Modality, vectors: CalibrationVectors) -> Samples:
 
 
 def _harmful_users(opinions: Sequence[Opinion], setting: Setting) -> tuple[str, ...]:
-    """The users whose opinions lower the held-out MRR of the others by more than the bound."""
-    counts = Counter(each.user for each in opinions)
-    if len(counts) < 2:
-        return ()
-    least = _TESTED_SHARE * len(opinions)
-    tested = [user for user, count in counts.most_common(_TESTED_USERS) if count >= least]
+    """The users whose opinions lower the held-out MRR of the others by more than the bound.
+
+    The most harmful one is left out before the next one is tested: the others must not appear to
+    worsen its queries.
+    """
+    kept, found = list(opinions), []
+    while losses := _losses_of_others(kept, setting):
+        worst = max(losses, key=lambda user: losses[user])
+        if losses[worst] <= MAX_USER_LOSS:
+            break
+        found.append(worst)
+        kept = [each for each in kept if each.user != worst]
+    return tuple(sorted(found))
+
+
+def _losses_of_others(opinions: Sequence[Opinion], setting: Setting) -> dict[str, float]:
+    """The loss of the others by each user with a large share of the votes; none for one user."""
+    shares = user_shares(opinions)
+    if len(shares) < 2:
+        return {}
+    tested = [user for user, share in shares.items() if share >= _TESTED_SHARE]
     every = rated_queries(opinions)
     others = {
         user: rated_queries([each for each in opinions if each.user != user]) for user in tested
     }
-    losses = {user: loss_of_others(every, rated, setting) for user, rated in others.items()}
-    return tuple(sorted(user for user, loss in losses.items() if loss > MAX_USER_LOSS))
+    return {user: loss_of_others(every, rated, setting) for user, rated in others.items()}
 
 
-def _described(opinions: Sequence[Opinion]) -> Mapping[str, Any]:
+def _described(opinions: Sequence[Opinion], kept: Adapter | None) -> Mapping[str, Any]:
+    """The opinions of the new maps, and of the adapter of which a map is kept."""
     times = [each.time for each in opinions]
-    users = sorted({each.user for each in opinions if each.user})
-    return {"count": len(opinions), "first": min(times), "last": max(times), "users": users}
+    users = {each.user for each in opinions if each.user}
+    count = len(opinions)
+    if kept:
+        times += [str(kept.opinions["first"]), str(kept.opinions["last"])]
+        users |= set(kept.opinions["users"])
+        count += int(kept.opinions["count"])
+    return {"count": count, "first": min(times), "last": max(times), "users": sorted(users)}

@@ -62,11 +62,38 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class InUse:
+    """The map in use of one modality, the number of its adapter, and the time of its last opinion.
+
+    A query that was first rated later is one that the map was not fitted on.
+    """
+
+    map: QueryMap
+    adapter: int
+    last: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """The gain in held-out MRR over the adapter in use, and half of its 95 % interval."""
+
+    adapter: int
+    gain: float
+    margin: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Without the margin: with few queries, a loss of 20 points is within it."""
+        return self.gain < 0
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """The MRR of held-out queries without and with a map.
 
     margin: half of the 95 % interval of the gain.
     least_of_others: the least gain of the queries of others than one user, over the users.
+    change: compared with the adapter in use; None if there is none.
     """
 
     queries: int
@@ -74,6 +101,7 @@ class HeldOut:
     after: float
     margin: float
     least_of_others: float = 0.0
+    change: Change | None = None
 
     @property
     def gain(self) -> float:
@@ -84,7 +112,7 @@ class HeldOut:
         return self.gain > self.margin and self.least_of_others >= -MAX_USER_LOSS
 
 
-def held_out(rated: Sequence[RatedQuery], setting: Setting) -> HeldOut:
+def held_out(rated: Sequence[RatedQuery], setting: Setting, in_use: InUse | None = None) -> HeldOut:
     """Cross-validate on the queries with a liked image."""
     tested: list[RatedQuery] = []
     before, after = [np.empty(0, np.float32)], [np.empty(0, np.float32)]
@@ -103,9 +131,31 @@ def held_out(rated: Sequence[RatedQuery], setting: Setting) -> HeldOut:
         len(first),
         float(first.mean()),
         float(second.mean()),
-        half_interval(gains),
+        # Infinite for a single query, which JSON cannot state; it is too few in any case.
+        half_interval(gains) if len(gains) > 1 else 0.0,
         _least_of_others(tested, gains),
+        _change(tested, second, setting, in_use) if in_use else None,
     )
+
+
+def _change(
+    tested: Sequence[RatedQuery], after: Embedding, setting: Setting, in_use: InUse
+) -> Change:
+    """On queries that the map in use was not fitted on either, if there are enough of them.
+
+    They are enough if others than one user have rated enough of them; on all queries otherwise, on
+    which the map in use has the advantage: one user cannot replace it by queries of its own.
+    """
+    gains = after - setting.pool.reciprocal_ranks(tested, in_use.map.applied)
+    later = np.array([each.first > in_use.last for each in tested])
+    everyone = {user for each in tested for user in each.users}
+    others = [np.array([each.users != {user} for each in tested]) for user in everyone]
+    if len(everyone) < 2:
+        others = [np.ones(len(tested), bool)]
+    if min((rows & later).sum() for rows in others) >= MIN_QUERIES:
+        gains = gains[later]
+    margin = half_interval(gains) if len(gains) > 1 else 0.0
+    return Change(in_use.adapter, float(gains.mean()), margin)
 
 
 def _least_of_others(tested: Sequence[RatedQuery], gains: NDArray[np.floating]) -> float:
@@ -139,9 +189,10 @@ def best_strength(rated: Sequence[RatedQuery], setting: Setting) -> Strength | N
     for train, test in folds(rated, INNER_FOLDS):
         if not (train and test):
             continue
+        weights = np.array([each.weight for each in test])
         for strength, shift in _shifts(train, setting.ordinary):
             if strength in found:
-                found[strength] += float(setting.pool.reciprocal_ranks(test, shift).sum())
+                found[strength] += float(weights @ setting.pool.reciprocal_ranks(test, shift))
     return max(allowed, key=lambda strength: found[strength])
 
 

@@ -1,6 +1,6 @@
 """Detection of queries that are not in English, for models that understand English only.
 
-A query is detected by the script of its letters, or by words of twelve languages with Latin script.
+A query is detected by the script of its letters, or by words of sixteen languages in Latin script.
 These are the words of the emoji annotations of Unicode CLDR (animals, food, objects, people,
 colors) without those that English uses, too, among them names of places: a name or a loan word is
 not detected. `models.evaluation.query_words` makes the list and measures the detection.
@@ -30,6 +30,8 @@ _ENGLISH = frozenset(
 )
 # Articles, prepositions, conjunctions and auxiliaries; they support other evidence.
 _FUNCTION_WORDS = {
+    "cs": "v ve na s se z ze k ke o do od pod nad za před u při vedle mezi bez po a i nebo je jsou"
+    " není který která dva dvě tři",
     "da": "en et den det de og eller med uden på i under over foran bag ved mellem af fra til som"
     " er ikke to tre hos gennem",
     "de": "der die das den dem des ein eine einer einem einen eines und oder mit auf im am in an"
@@ -37,8 +39,12 @@ _FUNCTION_WORDS = {
     " drei durch nach um",
     "es": "el la los las un una unos unas de del al y o con sin en sobre bajo junto para por que"
     " es son dos tres entre desde hacia su sus",
+    "fi": "ja tai ovat ei joka jossa kanssa ilman alla päällä edessä takana vieressä välissä luona"
+    " kaksi kolme",
     "fr": "le la les un une des du de au aux et ou avec sans dans sur sous en à par pour devant"
     " derrière près qui que est sont deux trois entre vers chez son sa ses leur d l",
+    "hu": "a az egy és vagy nélkül alatt fölött felett mögött előtt mellett között van vannak nem"
+    " ami aki két három",
     "id": "dan di yang dengan tanpa atas bawah dalam untuk pada dari ke sebuah seekor seorang"
     " sedang dua tiga itu ini antara dekat",
     "it": "il lo la i gli le un uno una di del della dei delle dello degli al alla alle ai allo e o"
@@ -50,6 +56,8 @@ _FUNCTION_WORDS = {
     " nie który która dwa dwie trzy oraz",
     "pt": "o a os as um uma uns umas de do da dos das ao aos à às e ou com sem em no na nos nas num"
     " numa sobre sob para por pelo pela que é são dois duas três entre",
+    "ro": "un o unei unui al a ai ale de din la pe în cu fără sub peste lângă între pentru și sau"
+    " este sunt nu care doi două trei",
     "sv": "en ett den det de och eller med utan på i vid under över framför bakom bredvid mellan av"
     " från till för som är inte två tre ur hos genom",
     "tr": "ve veya ile bir bu için altında üstünde üzerinde yanında içinde arasında olan iki üç de"
@@ -58,17 +66,21 @@ _FUNCTION_WORDS = {
 }
 # Those that names and loan words do not have: with two other words of the language, they suffice.
 _STRONG = {
+    "cs": "ve na ze nebo nad před při vedle mezi bez je jsou který která",
     "da": "og eller med uden på foran bag mellem af fra som ikke hos gennem",
     "de": "und mit auf im bei vom zum zur für über unter vor hinter neben zwischen ohne ist sind"
     " nicht einem einen einer eines nach durch",
     "es": "con en sobre bajo junto para por que son entre desde hacia",
+    "fi": "ja ovat joka jossa kanssa ilman päällä edessä takana vieressä",
     "fr": "et ou avec sans dans sur sous en devant derrière près qui que sont entre vers chez au"
     " aux",
+    "hu": "az egy és vagy nélkül alatt fölött felett mögött előtt mellett között vannak",
     "id": "dan di yang dengan tanpa atas bawah dalam untuk pada dari sebuah seekor seorang sedang",
     "it": "con senza nel nella nei nelle sul sulla sui sulle che sono tra dal dalla",
     "nl": "met zonder op aan bij naar voor achter onder naast tussen uit een het zijn",
     "pl": "na w ze lub pod nad przed przy obok między bez jest są nie która",
     "pt": "com sem em na nas num numa sobre sob para por pelo pela são entre",
+    "ro": "din pe în cu fără peste lângă între pentru și sau este sunt",
     "sv": "ett och eller med utan på vid över framför bakom bredvid mellan från som är inte hos"
     " genom",
     "tr": "ve veya ile bir için altında üstünde üzerinde yanında içinde arasında olan",

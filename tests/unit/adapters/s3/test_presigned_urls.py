@@ -41,6 +41,21 @@ def test_a_url_is_that_of_botocore(key, bucket, connection):
     assert parse_qs(urlsplit(found).query) == parameters
 
 
+def test_botocore_signs_once_for_a_page_of_urls():
+    """It takes a millisecond for each."""
+    [client, credentials] = CLIENTS[0]
+    signed = []
+
+    def generate_presigned_url(*given: object, **named: object) -> str:
+        signed.append(given)
+        return str(client.generate_presigned_url(*given, **named))
+
+    counting = SimpleNamespace(meta=client.meta, generate_presigned_url=generate_presigned_url)
+    urls = PresignedUrls(counting, credentials)
+    assert len({urls.url("pictures", f"{number}.jpg") for number in range(200)}) == 200
+    assert len(signed) == 1
+
+
 def test_renewed_credentials_sign_the_next_url():
     [client, _] = CLIENTS[1]
     fresh = [session("old"), session("new")]

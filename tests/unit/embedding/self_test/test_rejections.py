@@ -7,6 +7,7 @@ with a text graph that does not mask its padding. The whole test of the right on
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from rich.console import Console
 
 from imagesearch.calibration.calibration_set import MIN_PHOTOS, CalibrationSet
 from imagesearch.calibration.photo_embeddings import PhotoEmbeddings
-from imagesearch.calibration.ports import Variant, VariantKind
+from imagesearch.calibration.ports import Alternative, Kind, Step
 from imagesearch.calibration.preprocessing_check import Better, Measured, better_variant
 from imagesearch.calibration.retrieval import ranks, recall
 from imagesearch.domain.errors import ModelRefused
@@ -34,56 +35,52 @@ from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from local.commands.models import calibrate_model
 from local.models import Puller
 from models.clip.build_random import build
+from models.evaluation.preprocessing_errors import Preprocessings
 from models.model_folder import write_manifest
-from tests.support.paths import SAMPLES, STARTER_MODEL
+from tests.support.paths import SAMPLES
 from tests.unit.embedding.self_test.conftest import copy_starter
 from tests.unit.models.conftest import SMALL_CLIP, small_clip  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
-
-RIGHT, SWAPPED, UNSCALED = "red first", "blue first", "mean 0 and deviation 1"
+LABEL_STEP = 20
+CHANNELS, NORMALIZATION, RESIZE = Step.CHANNELS, Step.NORMALIZATION, Step.RESIZE
+SWAPPED, UNSCALED, STRETCHED = "blue first", "mean 0 and deviation 1", "stretching"
 LONGEST, PADDED = "texts padded to the longest", "texts padded to 64 tokens"
 
 
-class Vectors(NamedTuple):
-    """Vectors of the starter: captions by padding, photos by preprocessing, labels."""
+class Starter(NamedTuple):
+    """The starter with a few preprocessings, and the captions of an unmasked text graph."""
 
-    captions: dict[str, Embedding]
-    photos: dict[str, Embedding]
-    labels: Embedding
+    preprocessings: Preprocessings
+    unmasked_captions: dict[str, Embedding]
 
 
 @pytest.fixture(scope="module")
-def vectors(
+def starter(
     photos: CalibrationSet, stripped_manifest: dict[str, Any], tmp_path_factory: Any
-) -> Vectors:
+) -> Iterator[Starter]:
     """The text graph of the second padding does not mask it, as in a CLIP without a mask."""
     folder = tmp_path_factory.mktemp("starter") / "stripped"
     copy_starter(folder, stripped_manifest)
+    few = replace(photos, labels=photos.labels[::LABEL_STEP])
     model = OnnxModel(folder, load_manifest(folder))
     try:
-        wrong = {each.description: each.images for each in model.variants() if each.images}
-        embedded = {
-            name: PhotoEmbeddings(photos.photos, encoder, PillowEditor(), lambda _: None).vectors(
-                range(len(photos.photos))
-            )
-            for name, encoder in (
-                (RIGHT, model.images),
-                (SWAPPED, wrong[SWAPPED]),
-                (UNSCALED, wrong[UNSCALED]),
-            )
+        alternatives = [
+            each
+            for each in model.alternatives()
+            if each.description in (SWAPPED, UNSCALED, STRETCHED)
+        ]
+        preprocessings = Preprocessings(model, few, alternatives)
+        unmask(folder)
+        unmasked = OnnxTextEncoder(folder, load_manifest(folder))
+        captions = {
+            name: np.concatenate([encoder.encode_texts([text]) for text in photos.captions])
+            for name, encoder in ((LONGEST, unmasked), (PADDED, unmasked.with_length(64)))
         }
-        labels = model.texts.encode_texts(photos.labels[::20])
+        yield Starter(preprocessings, captions)
     finally:
         model.close()
-    unmask(folder)
-    unmasked = OnnxTextEncoder(folder, load_manifest(folder))
-    captions = {
-        name: np.concatenate([encoder.encode_texts([text]) for text in photos.captions])
-        for name, encoder in ((LONGEST, unmasked), (PADDED, unmasked.with_length(64)))
-    }
-    return Vectors(captions, embedded, labels)
 
 
 def unmask(folder: Path) -> None:
@@ -100,56 +97,68 @@ def unmask(folder: Path) -> None:
     write_manifest(folder, json.loads((folder / "manifest.json").read_text()))
 
 
-def better(
-    vectors: Vectors,
-    kind: VariantKind,
-    stated: str,
-    other: str,
-) -> Better | None:
-    """The result for a model with the preprocessing `stated`, and `other` as its variant."""
-    images = vectors.photos.get(stated, vectors.photos[RIGHT])
-    captions = vectors.captions.get(stated, vectors.captions[LONGEST])
-    return better_variant(
-        Measured(captions, images, vectors.labels),
-        [Variant(kind, stated, other)],
-        lambda variant, rows: vectors.photos[variant.description][list(rows)],
-        lambda variant, rows: vectors.captions[variant.description][list(rows)],
-    )
-
-
 @pytest.mark.parametrize(
-    ("kind", "right", "wrong"),
+    ("errors", "photo_step"),
     [
-        (VariantKind.COLORS, RIGHT, SWAPPED),
-        (VariantKind.COLORS, RIGHT, UNSCALED),
-        (VariantKind.PADDING, LONGEST, PADDED),
+        ({CHANNELS: SWAPPED}, 2),
+        ({NORMALIZATION: UNSCALED}, 1),
+        ({CHANNELS: SWAPPED, RESIZE: STRETCHED}, 2),
     ],
+    ids=["channels", "normalization", "channels+resize"],
 )
-def test_wrong_preprocessing_is_distinguished_from_the_right_one(
-    vectors: Vectors, kind: VariantKind, right: str, wrong: str
+def test_wrong_colors_are_corrected_alone_and_with_another_error(
+    starter: Starter, photos: CalibrationSet, errors: dict[Step, str], photo_step: int
 ) -> None:
-    found = better(vectors, kind, wrong, right)
+    """Half of the photos are enough where t is 3.1 of them, and 2.3 is required."""
+    right = starter.preprocessings.right
+    found = starter.preprocessings.better(errors, range(len(photos.photos))[::photo_step])
     assert found
-    assert found.variant.description == right
+    corrected = {each.step: each.description for each in found.variant}
+    colors = {step: right[step] for step in errors if step.kind is Kind.COLORS}
+    assert corrected == colors
+    assert found.gain >= 0.03
+
+
+@pytest.mark.parametrize("resize", [{}, {RESIZE: STRETCHED}], ids=["stated", "stretching"])
+def test_right_colors_are_accepted_with_resizing_that_costs_nothing(
+    starter: Starter, photos: CalibrationSet, resize: dict[Step, str]
+) -> None:
+    stated = starter.preprocessings.right | resize
+    assert starter.preprocessings.better(stated, range(len(photos.photos))[::2]) is None
+
+
+def test_unmasked_padding_is_distinguished_from_none(starter: Starter) -> None:
+    images, captions = starter.preprocessings.photos({}), starter.unmasked_captions
+
+    def better(stated: str, other: str) -> Better | None:
+        return better_variant(
+            Measured(captions[stated], images, starter.preprocessings.labels),
+            [Alternative(Step.PADDING, stated, other)],
+            lambda _, __: images,
+            lambda variant, rows: captions[variant[0].description][list(rows)],
+        )
+
+    found = better(PADDED, LONGEST)
+    assert found
+    assert found.variant[0].description == LONGEST
     assert found.found > found.stated_found
-    assert better(vectors, kind, right, wrong) is None
+    assert better(LONGEST, PADDED) is None
 
 
 def test_all_photos_have_the_figures_that_ship(
-    vectors: Vectors, photos: CalibrationSet, shipped_manifest: dict[str, Any]
+    starter: Starter, photos: CalibrationSet, shipped_manifest: dict[str, Any]
 ) -> None:
     """The photos are those of the self-test, and not in their full size."""
-    encoder = OnnxTextEncoder(STARTER_MODEL, load_manifest(STARTER_MODEL))
-    captions = np.concatenate([encoder.encode_texts([text]) for text in photos.captions])
-    found = int((ranks(captions, vectors.photos[RIGHT]) == 0).sum())
+    captions, images = starter.preprocessings.captions, starter.preprocessings.photos({})
+    found = int((ranks(captions, images) == 0).sum())
     # Vectors of texts differ slightly between CPUs.
     assert found == pytest.approx(photos.starter_found, abs=1)
     stated = shipped_manifest["quality"]["text_to_image"]
-    assert recall(captions, vectors.photos[RIGHT]) == pytest.approx(stated, abs=2.5)
+    assert recall(captions, images) == pytest.approx(stated, abs=2.5)
 
 
 def test_a_graph_with_exchanged_channels_gives_the_vectors_of_exchanged_photos(
-    vectors: Vectors, photos: CalibrationSet, stripped: Path
+    starter: Starter, photos: CalibrationSet, stripped: Path
 ) -> None:
     graph = onnx.load(stripped / "image.onnx")
     graph.graph.initializer.append(numpy_helper.from_array(np.array([2, 1, 0]), "order"))
@@ -162,7 +171,8 @@ def test_a_graph_with_exchanged_channels_gives_the_vectors_of_exchanged_photos(
     encoder = OnnxImageEncoder(stripped, load_manifest(stripped))
     try:
         images = PhotoEmbeddings(photos.photos, encoder, PillowEditor(), lambda _: None)
-        assert images.vectors(range(3)) == pytest.approx(vectors.photos[SWAPPED][:3], abs=1e-3)
+        exchanged = starter.preprocessings.photos({CHANNELS: SWAPPED}, range(3))
+        assert images.vectors(range(3)) == pytest.approx(exchanged, abs=1e-3)
     finally:
         encoder.close()
 
@@ -181,13 +191,16 @@ def untrained(small_clip: Path, tmp_path: Path) -> Path:  # noqa: F811
     return folder
 
 
-def test_an_untrained_model_is_rejected_and_nothing_is_written(
+def test_an_untrained_model_is_rejected_and_only_the_refusal_is_written(
     untrained: Path, silent: Console, tmp_path: Path
 ) -> None:
     before = {path.name: path.read_bytes() for path in untrained.iterdir()}
     with pytest.raises(ModelRefused, match=r"first for \d of 85 captions, fewer than 25%"):
         calibrate_model(str(untrained), tmp_path, silent)
-    assert {path.name: path.read_bytes() for path in untrained.iterdir()} == before
+    after = {path.name: path.read_bytes() for path in untrained.iterdir()}
+    refusal = json.loads(after.pop(CALIBRATION))
+    assert (refusal["accepted"], refusal["figures"]["test"]["photos"]) == (False, 85)
+    assert after == before
 
 
 def test_an_accepted_model_has_its_figures_recorded_and_no_calibration(
@@ -239,12 +252,12 @@ def test_an_installed_model_that_is_rejected_later_is_removed(
 
 def test_colors_are_compared_with_every_family_of_models(stripped: Path) -> None:
     model = OnnxModel(stripped, load_manifest(stripped))
-    described = {each.description for each in model.variants()}
+    described = {each.description for each in model.alternatives()}
     model.close()
     assert {"blue first", "padding", "stretching", "a center crop", "bilinear"} - described == {
         "padding"
     }
-    assert {each.kind for each in model.variants()} == set(VariantKind)
+    assert {each.step for each in model.alternatives()} == set(Step)
 
 
 def test_a_model_far_from_its_float32_original_is_rejected(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.commands.feedback import feedback_in_folder
+from local.commands.feedback import Forgotten, feedback_in_folder
 from local.errors import UsageError
 from local.workspace import workspace_of
 
@@ -37,3 +37,7 @@ def test_an_invalid_bucket_name_is_rejected(run) -> None:
     done = run("feedback", "export", "--from", "https://bucket")
     assert (done.returncode, done.stdout) == (2, "")
     assert "is not a bucket" in done.stderr
+
+
+def test_one_deleted_opinion_is_in_the_singular():
+    assert list(Forgotten(1, (), None).lines()) == ["1 opinion deleted"]

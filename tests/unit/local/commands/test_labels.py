@@ -1,12 +1,15 @@
 """`imagesearch labels` manages the label sets of `classify`."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from tests.support.paths import SAMPLES
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +51,30 @@ def test_a_set_is_replaced_added_to_and_deleted(run: Run, photo: Path, lines) ->
     assert run("labels", "list").stdout == "things\t2\n"
     assert run("labels", "delete", "things").returncode == 0
     assert run("labels", "list").stdout == ""
+
+
+def test_examples_teach_words_that_the_model_does_not_know(run: Run, folder: Path, lines) -> None:
+    """The starter model and sample photos, of which one of each kind is no example."""
+    kinds = {"velnor": "animals", "quonk": "landmarks"}
+    photos = {word: sorted((SAMPLES / kind).glob("*.webp"))[:9] for word, kind in kinds.items()}
+    examples = []
+    for word, (_, *others) in photos.items():
+        (folder / word).mkdir()
+        for photo in others:
+            shutil.copy(photo, folder / word)
+            named = Path(word) if word == "velnor" else folder / word
+            examples.append(f"{word}\t{named / photo.name}")
+    assert run("index", str(folder)).returncode == 0
+    done = run("labels", "put", "house", str(lines(*kinds)), "--examples", str(lines(*examples)))
+    assert done.returncode == 0, done.stderr
+    assert "16 examples" in done.stderr
+    for word, (photo, *_) in photos.items():
+        for how in (("--labelset", "house"), ("--labels", ",".join(kinds), "--shots", "8")):
+            found = run("classify", str(photo), *how, "--json")
+            assert json.loads(found.stdout.splitlines()[0])["label"] == word, found.stderr
+            assert "16 examples" in found.stderr
+    wrong = run("labels", "put", "house", str(lines(*kinds)), "--examples", str(lines("velnor")))
+    assert (wrong.returncode, "line 1: write a label, a tab" in wrong.stderr) == (2, True)
 
 
 def test_errors_are_reported(run: Run, photo: Path, lines, tmp_path: Path) -> None:

@@ -38,27 +38,27 @@ def test_a_photo_over_the_limit_of_the_api_can_be_searched(
 
 
 def test_a_hit_in_json_names_the_file(run: Run, indexed: Path) -> None:
-    done = run("search", "red", "--json")
+    done = run("search", "red", "--all", "--json")
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert {hit["path"] for hit in found} == {str(path) for path in indexed.iterdir()}
     assert all("url" not in hit and hit["width"] == 64 for hit in found)
 
 
 def test_a_query_in_another_language_is_answered_with_a_notice(run: Run, indexed: Path) -> None:
-    done = run("search", "ein roter Apfel", "--json")
+    done = run("search", "ein roter Apfel", "--all", "--json")
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
     assert "starter understands English only. The model " in done.stderr
     assert "notice" not in run("search", "a red apple").stderr
 
 
 def test_a_hit_in_the_table_names_the_key(run: Run, indexed: Path) -> None:
-    done = run("search", "red", "--limit", "1")
+    done = run("search", "red", "--all", "--limit", "1")
     assert done.stdout.splitlines()[0].split("\t")[2] in {"red.png", "blue.png"}
 
 
 def test_less_relevant_hits_are_excluded(run: Run, indexed: Path, tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "red").save(tmp_path / "query.png")
-    everything = run("search", "--image", str(tmp_path / "query.png"), "--json")
+    everything = run("search", "--image", str(tmp_path / "query.png"), "--all", "--json")
     relevances = [json.loads(line)["relevance"] for line in everything.stdout.splitlines()]
     assert relevances == sorted(relevances, reverse=True)
     least = str(sum(relevances) / 2)
@@ -106,16 +106,48 @@ def test_a_file_that_is_not_an_image_is_rejected(run: Run, indexed: Path, tmp_pa
 HIT = {"id": "1", "key": "red.png", "score": 0.9, "relevance": 0.8, "url": "/files/red.png"}
 
 
+def response(*relevances: float | None) -> Response:
+    hits = [{**HIT, "thumbnail_url": None, "relevance": each} for each in relevances]
+    return Response(text=json.dumps({"hits": hits}), headers={"Content-Type": "application/json"})
+
+
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
     """A server whose hit is in no index."""
     made = ScriptedServer(certified=None)
-    made.answer = Response(
-        text=json.dumps({"hits": [{**HIT, "thumbnail_url": None}]}),
-        headers={"Content-Type": "application/json"},
-    )
+    made.answer = response(0.8)
     yield made
     made.stop()
+
+
+@pytest.mark.parametrize("command", ["search", "similar"])
+@pytest.mark.parametrize("output", [(), ("--json",), ("--paths",), ("--open",)], ids=str)
+def test_weak_hits_are_no_match_in_every_form_of_output(
+    run: Run, server: ScriptedServer, tmp_path: Path, command: str, output: tuple[str, ...]
+) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    address = f"http://localhost:{server.port}"
+    words = {"search": ["search", "asdfgh"], "similar": ["similar", "red.png"]}[command]
+
+    server.answer = response(0.49, 0.1)
+    weak = run(*words, *output, "--endpoint", address)
+    assert (weak.returncode, weak.stdout) == (1, "")
+    assert f"no good match in {address}; 2 weaker: --all" in weak.stderr
+
+    if output == ("--open",):  # it would open a browser
+        return
+    for option in (["--all"], ["--min-relevance", "0.1"]):
+        shown = run(*words, *output, *option, "--endpoint", address)
+        assert (shown.returncode, len(shown.stdout.splitlines())) == (0, 2)
+    server.answer = response(None, None)
+    uncalibrated = run(*words, *output, "--endpoint", address)
+    assert (uncalibrated.returncode, len(uncalibrated.stdout.splitlines())) == (0, 2)
+
+
+def test_all_and_a_minimum_exclude_each_other(run: Run, indexed: Path) -> None:
+    done = run("search", "red", "--all", "--min-relevance", "0.1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give --all or --min-relevance, not both" in done.stderr
 
 
 def test_a_running_server_of_the_folder_answers(
@@ -123,8 +155,8 @@ def test_a_running_server_of_the_folder_answers(
 ) -> None:
     workspace = workspace_of(indexed, tmp_path / ".imagesearch")
     with announced(workspace.directory, f"http://localhost:{server.port}"):
-        done = run("search", "red", "--json")
-        assert run("search", "red", "--json", "--model", "starter").stdout != done.stdout
+        done = run("search", "red", "--all", "--json")
+        assert run("search", "red", "--all", "--json", "--model", "starter").stdout != done.stdout
     [hit] = [json.loads(line) for line in done.stdout.splitlines()]
     assert (hit["score"], hit["path"]) == (0.9, str(indexed / "red.png"))
     assert not {"url", "thumbnail_url"} & set(hit)
@@ -137,7 +169,7 @@ def test_a_server_that_rejects_the_search_is_not_needed(
     server.answer = Response(403, "{}")
     workspace = workspace_of(indexed, tmp_path / ".imagesearch")
     with announced(workspace.directory, f"http://localhost:{server.port}"):
-        done = run("search", "red", "--json")
+        done = run("search", "red", "--all", "--json")
     assert len(server.seen) == 1
     assert len(done.stdout.splitlines()) == 2
 

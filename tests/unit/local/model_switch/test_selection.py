@@ -39,9 +39,17 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Installer:
+    """Installs models, and tests those of folders."""
+
     def __init__(self) -> None:
         self.installed: list[str] = []
+        self.tested: list[str] = []
         self.error: Exception | None = None
+
+    def test(self, name: str, data_dir: Path, console: Console) -> None:
+        if self.error:
+            raise self.error
+        self.tested.append(name)
 
     def __call__(self, model: CatalogEntry, cache: Path, console: Console) -> str:
         if self.error:
@@ -79,8 +87,9 @@ class Selecting:
         return self._console.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
 
     def __call__(self, requested: str | None, *, yes: bool = True) -> Selection:
+        install = self._install
         return select_models(
-            requested, self.workspace, self._console, yes=yes, install=self._install
+            requested, self.workspace, self._console, yes=yes, install=install, test=install.test
         )
 
     def put_images(self, space: str, count: int) -> None:
@@ -218,3 +227,23 @@ def test_an_installed_model_that_was_never_tested_is_tested_before_it_is_used(
     (cache / NAME / CALIBRATION).unlink()
     select.workspace.remember("starter")
     assert select(NAME, yes=False) == Selection("starter", NAME)
+
+
+def test_a_model_folder_without_a_calibration_is_tested_before_it_is_used(
+    select: Selecting, install: Installer, tmp_path: Path
+) -> None:
+    put_model(tmp_path, "own", tested=False)
+    own = str(tmp_path / "own")
+    assert select(own) == Selection(own)
+    assert install.tested == []
+    manifest = {key: value for key, value in starter_as("own").items() if key != "relevance"}
+    (tmp_path / "own" / "manifest.json").write_text(json.dumps(manifest))
+    install.error = ModelRefused("own finds nothing")
+    assert select(own) == Selection("starter")
+    assert select.lines[-2:] == ["own finds nothing", "searching with starter"]
+    install.error = None
+    assert select(own) == Selection(own)
+    assert install.tested == [own]
+    select.workspace.remember("starter")
+    assert select(own) == Selection("starter", own)
+    assert install.tested == [own]

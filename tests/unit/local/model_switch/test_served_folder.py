@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from imagesearch import bootstrap
-from imagesearch.domain.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from local.model_switch.served_folder import ServedFolder
 from local.model_switch.switch import Stopped
 from local.models import model_folder
@@ -152,4 +152,10 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(
     (broken / "text.onnx").write_bytes(b"no graph")
     with pytest.raises(ConfigurationError):
         served.switch(str(broken), no_progress)
+    assert served.install(str(stretched_model), no_progress) == ""
+    manifest = json.loads((broken / "manifest.json").read_text())
+    del manifest["relevance"]
+    (broken / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelRefused):
+        served.install(str(broken), no_progress)
     assert json.loads(call(served.gateway, "/v1/search?q=an+owl").body)["model"] == "starter"

@@ -122,7 +122,7 @@ def test_a_renamed_folder_is_embedded_once(
     assert keys(index) == names("a tour", count)
     assert len(images.read) == count
     assert sum(outcome.reused for outcome in outcomes) == count
-    assert len(list((tmp_path / "derived").rglob("*.webp"))) == count
+    assert len(list((tmp_path / "derived").rglob("*.jpg"))) == count
 
 
 @pytest.mark.slow
@@ -208,7 +208,7 @@ def test_a_moved_library_reuses_its_old_index(
     assert images.read == [picture("new")]
     assert sum(outcome.reused for outcome in outcomes) == 20
     assert keys(moved) == [*names("in", 20), "new.png"]
-    assert len(list((tmp_path / "thumbs").rglob("*.webp"))) == 21
+    assert len(list((tmp_path / "thumbs").rglob("*.jpg"))) == 21
     moved.close()
 
 
@@ -234,7 +234,7 @@ def test_the_command_reports_the_number_of_reused_records(
         "1 indexed (1 with known content), 2 unchanged, 1 deleted"
         in run("index", str(moved)).stderr
     )
-    found = run("search", "red", "--folder", str(moved), "--json")
+    found = run("search", "red", "--all", "--folder", str(moved), "--json")
     assert found.returncode == 0
     assert "rot.png" in found.stdout
 

@@ -14,6 +14,7 @@ import pytest
 
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from imagesearch.adapters.sqlite.index import SqliteIndex
+from imagesearch.domain.images import Document
 from local.sync import watcher
 from local.sync.watcher import FolderWatcher, changed_keys
 from tests.support.waiting import PATIENCE_SECONDS
@@ -277,6 +278,22 @@ def test_a_folder_that_was_moved_in_expands_to_all_its_files(folder: Path, keys:
 def test_a_missing_folder_expands_to_its_indexed_keys(keys: Keys, add_records: AddRecords) -> None:
     add_records("trip/1.jpg", "trip/deep/2.jpg", "trip-2/3.jpg", "tri.jpg")
     assert keys("trip") == ["trip", "trip/1.jpg", "trip/deep/2.jpg"]
+
+
+def test_a_changed_file_reads_no_record_of_other_files(
+    keys: Keys, add_records: AddRecords, index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the cost of a burst of changes would grow with the library."""
+    add_records(*(f"a/{number}.jpg" for number in range(20)))
+    read: list[Document] = []
+
+    def counted(*given: Any, **named: Any) -> list[Document]:
+        read.extend(found := SqliteIndex.list_documents(index, *given, **named))
+        return found
+
+    monkeypatch.setattr(index, "list_documents", counted)
+    assert keys("a/3.jpg", "a/4.jpg") == ["a/3.jpg", "a/4.jpg"]
+    assert read == []
 
 
 def test_a_renamed_folder_concerns_old_and_new_keys(

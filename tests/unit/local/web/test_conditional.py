@@ -22,6 +22,7 @@ from werkzeug.http import (
 )
 
 from functions.search.etags import matches
+from functions.search.search_page import CONTENT_TYPES
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from local.web.compression import MINIMUM_BYTES, accepts_gzip
 from local.web.conditional import Validators
@@ -162,6 +163,13 @@ def test_gzip_is_sent_only_if_it_is_accepted(header: str, accepted: bool, call: 
     assert (sent.headers.get("Content-Encoding") == "gzip") is accepted
     assert (gzip.decompress(sent.body) if accepted else sent.body).decode() == body
     assert sent.headers["Content-Length"] == str(len(sent.body))
+
+
+@pytest.mark.parametrize("content_type", ["text/html", *CONTENT_TYPES.values()])
+def test_the_files_of_the_page_are_compressed(content_type: str, call: Call) -> None:
+    response = {"statusCode": 200, "headers": {"Content-Type": content_type}, "body": "a" * 9_999}
+    sent = call(Gateway(lambda *_: response), "/assets/x", HTTP_ACCEPT_ENCODING="gzip")
+    assert gzip.decompress(sent.body) == b"a" * 9_999
 
 
 def test_short_responses_and_images_are_not_compressed(call: Call) -> None:

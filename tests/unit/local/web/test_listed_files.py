@@ -18,6 +18,11 @@ from imagesearch.domain.images import ImageRef
 from local.web.files import image_files, thumbnail_files
 
 Call = Callable[..., Any]
+DISGUISED = (
+    *(".", "..", "", "/", "cats", "cats/../passwords.txt", "cats/./a.jpg", "//passwords.txt"),
+    *("cats\\..\\passwords.txt", "..\\passwords.txt", "%2e%2e/passwords.txt", "%252e%252e/a.jpg"),
+    *("a.jpg\0", "a.jpg\0.txt", "passwords.txt\0.jpg", "a.jpg/", "a.jpg/.", "A.JPG", "a.jpg."),
+)
 NAMES = st.sampled_from(
     "passwords.txt id_rsa .env config a.jpg b.png upload-secret index.db notes.pdf x.svg thumbs.db"
     " ä.jpg %2e%2e +.jpg".split()
@@ -43,7 +48,7 @@ def test_exactly_the_visible_listed_files_are_served(
         store = FolderStore(folder, excludes=Excludes(folder, [], not hidden))
         ids = {ImageRef(store.bucket, key).id for key in listed}
         files = image_files(store, ids.__contains__)
-        for key in {*existing, *listed, ".", "..", "", "cats", "cats/../passwords.txt"}:
+        for key in {*existing, *listed, *DISGUISED}:
             answer = call(files, PATH_INFO=f"/files/{key}".encode().decode("latin-1"))
             if key in listed & existing and store.path(key):
                 assert not key.startswith("data/w/")
@@ -73,10 +78,17 @@ def test_other_files_than_thumbnails_of_listed_images_are_not_served(
 ) -> None:
     digest = "0123456789abcdef" * 2
     (tmp_path / "one").mkdir()
-    for each in (f"one/{digest}.webp", "one/upload-secret", "upload-secret", "one/x.webp"):
+    for each in (
+        f"one/{digest}.webp",
+        f"one/{digest}-640.jpg",
+        "one/upload-secret",
+        "upload-secret",
+        "one/x.webp",
+    ):
         (tmp_path / each).write_bytes(b"RIFF")
     thumbnails = thumbnail_files(FolderStore(tmp_path), {"one"}.__contains__)
     assert call(thumbnails, f"/thumbnails/one/{digest}.webp").status == "200 OK"
+    assert call(thumbnails, f"/thumbnails/one/{digest}-640.jpg").status == "200 OK"
     assert call(thumbnails, f"/thumbnails/{name}").status == "404 Not Found"
     gone = thumbnail_files(FolderStore(tmp_path), lambda _: False)
     assert call(gone, f"/thumbnails/one/{digest}.webp").status == "404 Not Found"

@@ -1,6 +1,7 @@
 """The server enforces its limits with misbehaving clients."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -12,10 +13,13 @@ from select import select
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from functions.search.gateway_errors import MAX_HEADER_BYTES
 from local.errors import UsageError
 from local.web.connections import BODY_BYTES_PER_SECOND, BODY_SECONDS, HEADER_SECONDS, Parser
-from local.web.errors import MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_OTHER_BODY_BYTES
+from local.web.errors import MAX_BODY_BYTES, MAX_OTHER_BODY_BYTES
 from local.web.lanes import SEARCH_THREADS, WAITING_SEARCHES
 from local.web.server import Server
 from tests.support.waiting import PATIENCE_SECONDS
@@ -164,6 +168,117 @@ def test_a_request_is_refused_by_its_headers_before_its_body_is_sent(
 def test_a_client_that_sends_a_refused_body_gets_the_response(client: httpx.Client) -> None:
     answer = client.post("/upload", content=bytes(3 * 2**20))
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_allowed")
+
+
+ALLOWED = st.builds(
+    "{}{}".format,
+    st.sampled_from(
+        "localhost LocalHost localhost. 127.0.0.1 127.1 0x7f.1 2130706433 [::1]".split()
+    ),
+    st.sampled_from(["", ":", ":0", ":8000", ":65535"]),
+)
+# Formatted with an allowed host.
+REFUSED = st.sampled_from(
+    " evil.example|null|*|.|..|:80|[|]|[]|[::1|::1|[::]|[::2]|[fe80::1]|[::1]evil|[evil]|0|0.0.0.0"
+    "|127.0.0.1.nip.io|localhost.evil.example|{}.evil.example|evil-{}|evil@{}|{}@evil.example"
+    "|{}:pass@evil.example|{},evil.example|evil.example,{}|{} evil.example|{}/|{}#|{}?|{}%00|{}..:1"
+    "|{}:x|{}:123456|{}:80:80|http://{}|//{}|{}\0|\0{}|{}\x01|{}\x7f|{}\x85|{}\xa0|l\xf6calhost"
+    "|{}\r\n evil.example|\r\n {}|\r\n\t{}|{}\n|{}\revil.example|localhos\xc5\xa5".split("|")
+)
+PATHS = st.sampled_from(
+    "/ /v1/search?q=x /v1/health /files/a.jpg /thumbnails/a /docs //evil/ /%00 /?h=a".split()
+)
+
+
+@st.composite
+def requests_of_pages(draw: st.DrawFn) -> tuple[bytes, bool]:
+    """The bytes of a request, and whether a page of an allowed host can have sent it."""
+    host = draw(ALLOWED)
+    other = draw(REFUSED).replace("{}", host)
+    method = draw(st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"]))
+    hosts, named = draw(
+        st.sampled_from(
+            [
+                ([host], True),
+                ([other], False),
+                ([], False),
+                ([""], False),
+                ([host, host], False),
+                ([host, other], False),
+                ([other, host], False),
+            ]
+        )
+    )
+    is_name = bool(re.fullmatch(r"[!-~]+", other)) and not set(other) & set("/?#")
+    named_by_target = other if is_name else "evil.example"
+    authority, same = draw(
+        st.sampled_from(
+            [
+                ("", True),
+                (f"http://{host}", True),
+                (f"HTTPS://{named_by_target}", False),
+                ("//evil.example", True),
+            ]
+        )
+    )
+    changes = method not in ("GET", "HEAD", "OPTIONS")
+    origins, own = draw(
+        st.sampled_from(
+            [
+                ([], True),
+                ([f"http://{host}"], True),
+                ([f"https://{host}"], True),
+                ([f"http://{other}"], not changes),
+                (["null"], not changes),
+                ([""], not changes),
+                (["http://["], not changes),
+                ([f"file://{host}"], not changes),
+                ([f"http://{host}/"], not changes),
+                ([f"http://evil@{host}"], not changes),
+                ([f"http://{host}", "http://evil.example"], not changes),
+                (["http://evil.example", f"http://{host}"], not changes),
+            ]
+        )
+    )
+    lines = draw(
+        st.permutations(
+            [
+                *(f"{draw(NAME_OF_HOST)}{each}" for each in hosts),
+                *(f"Origin: {each}" for each in origins),
+                "Content-Length: 2",
+            ]
+        )
+    )
+    version = draw(st.sampled_from(["1.1", "1.0"]))
+    head = [
+        f"{method} {authority}{draw(PATHS)} HTTP/{version}",
+        *lines,
+        "Connection: close",
+        "",
+        "",
+    ]
+    is_whole = not any(character in f"{lines}" for character in ("\\r", "\\n"))
+    return "\r\n".join(head).encode("latin-1") + b"{}", is_whole and named and same and own
+
+
+NAME_OF_HOST = st.sampled_from(["Host: ", "host:", "HOST:\t "])
+
+
+@given(sent=requests_of_pages())
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+def test_only_an_allowed_host_and_its_own_pages_are_answered(
+    port: int, sent: tuple[bytes, bool]
+) -> None:
+    """An attack by DNS rebinding over a raw socket."""
+    data, is_allowed = sent
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
+        connection.sendall(data)
+        status = _all_of(connection).partition(b"\r\n")[0].split(b" ")[1:2]
+    assert status in (ANSWERS if is_allowed else REFUSALS), data
+
+
+ANSWERS = [[b"200"], [b"404"], [b"405"]]
+REFUSALS = [[b"400"], [b"403"], [b"421"]]
 
 
 def test_silent_and_slow_connections_do_not_affect_other_clients(

@@ -12,12 +12,20 @@ from urllib.parse import quote
 from imagesearch.adapters.filesystem.excludes import Excludes
 from imagesearch.adapters.filesystem.file_state import can_be_key, error_text, object_state
 from imagesearch.adapters.filesystem.mounts import MountPoint, mount_point_of
+from imagesearch.adapters.filesystem.spelling import is_spelled
 from imagesearch.adapters.filesystem.walk import Entry, FolderWalk, ListedFile, Skipped
 from imagesearch.domain.errors import ObjectChanged, Unavailable, Unreachable
 from imagesearch.domain.images import ImageRef, ObjectState
 
 # Errors of names that no file can have.
 _INVALID_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+# Windows has named pipes in no folder, and translates line ends unless a file is binary.
+_READ = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 # Temporary shortages of the machine.
 _TEMPORARY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
 
@@ -88,7 +96,8 @@ class FolderStore:
     def path(self, key: str) -> Path | None:
         """The path of a key; None for a key of no visible file of the folder.
 
-        The file may be a link to another file of the folder; its folders may not be links. Raises
+        The file may be a link to another file of the folder; its folders may not be links. A key
+        has the letters of the file's name, where another case leads to the file, too. Raises
         Unavailable where excludes cannot be read.
         """
         parts = key.split("/")
@@ -106,6 +115,8 @@ class FolderStore:
             return None
         in_place = folder == str(root.joinpath(*parts[:-1]))
         if not in_place or not real.is_relative_to(root):
+            return None
+        if not all(map(is_spelled, (path, *path.parents[: len(parts) - 1]))):
             return None
         return None if self.excludes.leads_to_own_data(path, real) else path
 
@@ -256,7 +267,7 @@ class FolderStore:
         return self._walk.entries(below)
 
     def _key(self, path: str) -> str:
-        return path[len(self._prefix) :]
+        return path[len(self._prefix) :].replace(os.sep, "/")
 
     def url(self, ref: ImageRef) -> str:
         return self._files_url + quote(ref.key)
@@ -292,4 +303,4 @@ def _identity(path: str) -> tuple[int, ...]:
 
 def _open_nonblocking(path: Path) -> int:
     """Open without blocking, as a named pipe without writer would."""
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.open(path, _READ)

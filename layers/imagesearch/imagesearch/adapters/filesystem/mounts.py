@@ -51,10 +51,10 @@ def mount_point_of(path: str) -> MountPoint:
     """The mount point at a directory, which may also be an ordinary one. Raises OSError."""
     found = os.stat(path)  # noqa: PTH116 - Path does not accept every name
     filesystem = 0
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):  # Windows has no statvfs
         filesystem = os.statvfs(path).f_fsid
     source = ""
-    if os.major(found.st_dev) == 0:
+    if hasattr(os, "major") and os.major(found.st_dev) == 0:
         source = next((m.source for m in mounts() if m.device == found.st_dev), "")
     remote = source if ":" in source or source.startswith("//") else ""
     return MountPoint(found.st_dev, filesystem, found.st_ino, remote)

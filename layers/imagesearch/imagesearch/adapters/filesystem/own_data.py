@@ -35,7 +35,7 @@ def mark(data_dir: Path) -> None:
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     if not any(data_dir.iterdir()):
-        (data_dir / MARKER).write_text(MARKER_TEXT)
+        (data_dir / MARKER).write_text(MARKER_TEXT, "utf-8")
 
 
 def own_directory_around(folder: Path) -> Path | None:

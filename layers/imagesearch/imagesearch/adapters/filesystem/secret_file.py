@@ -12,7 +12,7 @@ def secret_of(path: Path) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}-{secrets.token_hex(8)}")
     try:
-        with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as new:
+        with open(part, "xb", opener=_private) as new:
             new.write(secrets.token_bytes(_BYTES))
         if path.exists() and path.stat().st_size != _BYTES:  # after a crash or a full disk
             part.replace(path)
@@ -21,6 +21,10 @@ def secret_of(path: Path) -> bytes:
         return path.read_bytes()
     finally:
         part.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _link(part: Path, path: Path) -> None:

@@ -159,7 +159,7 @@ class FolderWalk:
         return None
 
     def _key(self, path: str) -> str:
-        return path[len(self._prefix) :]
+        return path[len(self._prefix) :].replace(os.sep, "/")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

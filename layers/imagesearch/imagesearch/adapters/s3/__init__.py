@@ -1,4 +1,4 @@
-"""The ports over Amazon S3: images, bucket changes, derived files and model folders.
+"""The ports over Amazon S3: images, inventories, bucket changes, derived files and models.
 
 Imports boto3 and the domain.
 """

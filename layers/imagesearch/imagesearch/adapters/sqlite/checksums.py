@@ -87,9 +87,17 @@ def damage(entry: Entry, vector: StoredVector, dimension: int) -> str:
         return _record_damage(entry) or "its record is damaged"
     if not vector.is_intact(entry.id, dimension):
         return _vector_damage(vector.data, dimension) or "its vector is damaged"
-    if entry.status == Status.INDEXED and vector.data is None:
+    if vector.data is None and _is_indexed_image(entry):
         return _vector_damage(None, dimension)
     return ""
+
+
+def _is_indexed_image(entry: Entry) -> bool:
+    """False for the record of a label set, which is of no object and has no vector."""
+    if entry.status != Status.INDEXED:
+        return False
+    document = entry.document()
+    return document is not None and bool(document.etag)
 
 
 def adopted_crcs(entry: Entry, vector: StoredVector, dimension: int) -> tuple[int, int]:

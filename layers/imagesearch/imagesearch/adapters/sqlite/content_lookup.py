@@ -24,6 +24,7 @@ from imagesearch.adapters.sqlite.database import (
     columns_of,
     read_only_address,
 )
+from imagesearch.adapters.sqlite.open_files import FileConnection, closed, opened
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import Scanned
 
@@ -72,7 +73,7 @@ class SqliteContentLookup:
         self._statement = BY_CONTENT.replace("entries", f'"{quoted}"')
         self._by_content = f"{name}_by_content"
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: FileConnection | None = None
 
     def by_sha256(self, hashes: Sequence[str], decoder: str) -> Mapping[str, Scanned]:
         with self._lock:
@@ -91,23 +92,30 @@ class SqliteContentLookup:
         with self._lock:
             self._close()
 
-    def _opened(self) -> sqlite3.Connection | None:
+    def _opened(self) -> FileConnection | None:
         if not self._path.is_file():
             return None
-        connection = sqlite3.connect(
-            read_only_address(self._path), uri=True, isolation_level=None, check_same_thread=False
-        )
+        connection = opened(self._path, self._connect)
         try:
             add_text_replacement(connection)
             if self._is_usable(connection):
                 self._statement = of_release(self._statement, columns_of(connection, self._name))
-                weakref.finalize(self, connection.close)
+                self._disconnect = weakref.finalize(self, closed, connection)
                 return connection
         except sqlite3.Error:
-            connection.close()
+            closed(connection)
             raise
-        connection.close()
+        closed(connection)
         return None
+
+    def _connect(self) -> FileConnection:
+        return sqlite3.connect(
+            read_only_address(self._path),
+            factory=FileConnection,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
 
     def _is_usable(self, connection: sqlite3.Connection) -> bool:
         (owner,) = connection.execute("PRAGMA application_id").fetchone()
@@ -123,7 +131,7 @@ class SqliteContentLookup:
 
     def _close(self) -> None:
         if self._connection:
-            self._connection.close()
+            self._disconnect()
             self._connection = None
 
 

@@ -19,8 +19,10 @@ class Damage:
     reason: str
 
 
-def find_damage(path: Path, name: str, dimension: int) -> Iterator[Damage]:
-    """The rows that differ from what was written, and problems of the file.
+def find_damage(
+    path: Path, name: str, dimension: int, *, structure: bool = True
+) -> Iterator[Damage]:
+    """The rows that differ from what was written, and with `structure` problems of the file.
 
     Raises Unavailable, and ConfigurationError for a file of another program.
     """
@@ -36,7 +38,7 @@ def find_damage(path: Path, name: str, dimension: int) -> Iterator[Damage]:
                 if reason := damage(entry, vector, dimension):
                     rows = True
                     yield Damage(str(entry.key or entry.id), reason)
-            if not rows:
+            if structure and not rows:
                 check = connection.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})")
                 yield from (Damage(path.name, text) for (text,) in check if text != "ok")
     except DamagedFile as error:

@@ -20,14 +20,24 @@ from imagesearch.adapters.sqlite.checksums import (
     damage,
 )
 from imagesearch.adapters.sqlite.filters import RECORD, TAKEN_AT_MS
+from imagesearch.adapters.sqlite.header import PAGE_BYTES, has_id, is_valid_header
+from imagesearch.adapters.sqlite.open_files import (
+    FileConnection,
+    closed,
+    file_id,
+    is_open,
+    opened,
+)
 from imagesearch.domain.errors import ConfigurationError, DamagedIndex, Unavailable
 
 PATIENCE_SECONDS = 15.0
 # "imgs" identifies files of imagesearch (https://sqlite.org/pragma.html#pragma_application_id)
 APPLICATION_ID = 0x696D6773
 SCHEMA_VERSION = 1
-# Three rows of 512 floats fit a page of 8 KiB, one fits a page of the usual 4.
-PAGE_BYTES = 8192
+# The schema version is in the header and in a row: a file whose header alone has a higher one is
+# damaged, not of a newer release.
+VERSION = "schema_version"
+PROPERTIES = "CREATE TABLE IF NOT EXISTS properties (name TEXT PRIMARY KEY, value INTEGER NOT NULL)"
 MIN_PAGE_BYTES = 512
 
 # Literally the same in the partial index and in queries, or SQLite does not use the index:
@@ -80,15 +90,6 @@ class DamagedFile(DamagedIndex):
         )
 
 
-FileId = tuple[int, int]
-
-
-class FileConnection(sqlite3.Connection):
-    """A connection to a file that another one can replace under its path."""
-
-    file: FileId | None = None
-
-
 class SqliteDatabase:
     """One table in one file, for many threads and processes.
 
@@ -112,6 +113,7 @@ class SqliteDatabase:
             if path.is_file() and 0 < path.stat().st_size < MIN_PAGE_BYTES:
                 # SQLite would write to it as to an empty file.
                 raise DamagedFile(path, "it is truncated")
+            _check_header(path)
             self._writer = _Reopened(path, self._connect)
             self._readers.append(_Reopened(path, self._connect))
             if is_read_only(path):
@@ -149,9 +151,13 @@ class SqliteDatabase:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: all or nothing."""
         with self._writer_lock, self._errors():
-            connection = self._writer.current()
-            with _transaction(connection, "BEGIN IMMEDIATE"):
-                yield connection
+            while True:
+                connection = self._writer.current()
+                with _transaction(connection, "BEGIN IMMEDIATE"):
+                    # A recovery may have replaced the file while this waited for its lock.
+                    if self._writer.is_current:
+                        yield connection
+                        return
 
     def rows(self, connection: sqlite3.Connection) -> Iterator[tuple[Entry, StoredVector]]:
         """Every row, intact or not, without use of the database's indexes."""
@@ -225,6 +231,9 @@ class SqliteDatabase:
                 connection.execute(self.sql(f"DROP INDEX IF EXISTS {index}"))
             self._create_indexes(connection)
             connection.execute("INSERT OR IGNORE INTO spaces VALUES (?, ?)", (name, dimension))
+            connection.execute(PROPERTIES)
+            version = (VERSION, SCHEMA_VERSION)
+            connection.execute("INSERT OR REPLACE INTO properties VALUES (?, ?)", version)
         while self._add_checksums():
             pass
 
@@ -269,7 +278,7 @@ class SqliteDatabase:
             if columns_of(connection, "spaces") == {"name", "dimension"}:
                 raise DamagedFile(self._path, "its header is not that of an index")
             raise self._unusable("is another program's database")
-        if version > SCHEMA_VERSION:
+        if version > SCHEMA_VERSION and _recorded_version(connection, version) > SCHEMA_VERSION:
             raise self._unusable("was written by a newer release")
 
     def _use_write_ahead_log(self, connection: sqlite3.Connection) -> None:
@@ -324,20 +333,31 @@ class _Reopened:
         self._open()
 
     def current(self) -> FileConnection:
-        if (file := _file_id(self._path)) is not None and file != self._connection.file:
+        if not self.is_current:
             self.close()
             self._open()
         return self._connection
+
+    @property
+    def is_current(self) -> bool:
+        """False if the path names another file now."""
+        return file_id(self._path) in (None, self._connection.file)
 
     def close(self) -> None:
         self._close()
 
     def _open(self) -> None:
-        self._connection = self._connect()
-        self._close = weakref.finalize(self, self._connection.close)
-        # SQLite creates a new file with the first statement.
-        self._connection.execute("PRAGMA schema_version")
-        self._connection.file = _file_id(self._path)
+        self._connection = opened(self._path, self._connect)
+        self._close = weakref.finalize(self, closed, self._connection)
+
+
+def _check_header(path: Path) -> None:
+    """Raises DamagedFile for a header with which SQLite would lose rows."""
+    # The header of an open file may be older than its log.
+    if not path.is_file() or is_open(path):
+        return
+    if has_id(path, APPLICATION_ID) and not is_valid_header(path):
+        raise DamagedFile(path, "its header is not that of an index")
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
@@ -346,13 +366,13 @@ def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
     return {name for (name,) in rows}
 
 
-def _file_id(path: Path) -> FileId | None:
-    """Device and inode, which a file keeps when it is renamed; None if there is none."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
+def _recorded_version(connection: sqlite3.Connection, default: int) -> int:
+    """The schema version by the row of the file; `default` in a file without it."""
+    if not columns_of(connection, "properties"):
+        return default
+    statement = "SELECT value FROM properties WHERE name = ?"
+    row = connection.execute(statement, (VERSION,)).fetchone()
+    return row[0] if row and isinstance(row[0], int) else default
 
 
 def index_dimensions(path: Path) -> dict[str, int]:

@@ -237,7 +237,7 @@ class FilterMasks:
         """For each filter the rows for which it holds, of the rows with these seqs, [N] in order.
 
         New rows are read once for all filters. Values of replaced rows are undefined. The mask of
-        None is None.
+        None is None. Columns may have more rows already, of calls with later seqs.
         """
         leaves = [leaf for each in filters if each for leaf in _leaves(each)]
         self._extend({compared(leaf): self._column(leaf) for leaf in leaves}, seqs, read)
@@ -282,7 +282,7 @@ class FilterMasks:
             case Not(negated):
                 return ~self._mask(negated, rows)
             case _:
-                return self._field_mask(filter)
+                return self._field_mask(filter)[:rows]
 
     def _field_mask(self, filter: FieldFilter) -> Mask:
         match filter:

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,7 +34,6 @@ from imagesearch.adapters.sqlite.database import (
     PATIENCE_SECONDS,
     SEARCHABLE,
     DamagedFile,
-    FileId,
     SqliteDatabase,
 )
 from imagesearch.adapters.sqlite.exact_knn import Row, RowMask, RowMatch, Snapshot, VectorLog
@@ -49,6 +49,7 @@ from imagesearch.adapters.sqlite.filters import (
     selected,
     undated,
 )
+from imagesearch.adapters.sqlite.open_files import FileConnection, FileId
 from imagesearch.adapters.sqlite.selection import BY_KEY, selected_rows
 from imagesearch.domain.facets import Facets
 from imagesearch.domain.filters import AllOf, Filter, KeyPrefix
@@ -110,6 +111,7 @@ class SqliteIndex:
         self._file: FileId | None = None
         self._damaged: set[int] = set()
         self._refresh_lock = threading.Lock()
+        self._masks_lock = threading.Lock()
 
     @property
     def visibility_delay(self) -> timedelta:
@@ -332,21 +334,34 @@ class SqliteIndex:
             yield from rows
 
     def _refresh(self, filters: Sequence[Filter | None]) -> tuple[Snapshot, list[RowMask]]:
-        """Load the rows written since the last call; the vectors, and the mask of each filter."""
-        with self._refresh_lock, self._database.reading() as connection:
-            if self._vectors.mostly_dead or self._file != connection.file:
-                self._file = connection.file
-                self._vectors = VectorLog(self._dimension)
-                self._masks = FilterMasks()
-            statement = self._database.sql(
-                f"SELECT {ENTRY}, {VECTOR} FROM entries WHERE seq > ? ORDER BY seq"  # noqa: S608
-            )
-            cursor = connection.execute(statement, (self._vectors.snapshot.last_seq,))
-            while rows := cursor.fetchmany(FETCH_ROWS):
-                self._vectors.extend([self._row(row) for row in rows])
-            snapshot = self._vectors.snapshot
-            read = partial(self._cells, connection)
-            return snapshot, self._masks.masks(filters, snapshot.seqs, read)
+        """Load the rows written since the last call; the vectors, and the mask of each filter.
+
+        Searches without a filter do not wait for the masks of others.
+        """
+        with ExitStack() as stack:
+            with self._refresh_lock:
+                # Begins after the transaction of any earlier call: it sees all rows of the log.
+                connection = stack.enter_context(self._database.reading())
+                snapshot = self._extended(connection)
+                masks = self._masks
+            if not any(filters):
+                return snapshot, [None] * len(filters)
+            stack.enter_context(self._masks_lock)
+            return snapshot, masks.masks(filters, snapshot.seqs, partial(self._cells, connection))
+
+    def _extended(self, connection: FileConnection) -> Snapshot:
+        """The vectors with the rows written since the last call; a replaced file is loaded."""
+        if self._vectors.mostly_dead or self._file != connection.file:
+            self._file = connection.file
+            self._vectors = VectorLog(self._dimension)
+            self._masks = FilterMasks()
+        statement = self._database.sql(
+            f"SELECT {ENTRY}, {VECTOR} FROM entries WHERE seq > ? ORDER BY seq"  # noqa: S608
+        )
+        cursor = connection.execute(statement, (self._vectors.snapshot.last_seq,))
+        while rows := cursor.fetchmany(FETCH_ROWS):
+            self._vectors.extend([self._row(row) for row in rows])
+        return self._vectors.snapshot
 
     def _row(self, columns: Sequence[Any]) -> Row:
         """The row of a scan; without a vector if it is damaged or not searchable."""

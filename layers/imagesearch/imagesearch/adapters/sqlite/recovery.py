@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -21,9 +22,12 @@ from imagesearch.adapters.sqlite.content_lookup import of_release
 from imagesearch.adapters.sqlite.database import (
     PATIENCE_SECONDS,
     SqliteDatabase,
+    address,
     columns_of,
     read_only_address,
 )
+from imagesearch.adapters.sqlite.header import is_valid_header, write_valid_header
+from imagesearch.adapters.sqlite.open_files import FileConnection, closed, file_id, opened
 from imagesearch.domain.errors import Unavailable
 
 WRITTEN_ROWS = 1_000
@@ -42,15 +46,22 @@ class Recovery:
 def recover(path: Path, name: str, dimension: int) -> Recovery:
     """Replace a damaged file by a new one with its intact rows; the damaged one is renamed.
 
-    Nothing is changed if the new file cannot be written. Rows of the index `name` may be read even
-    if the list of indexes is damaged. Raises Unavailable.
+    Other writers wait meanwhile and then write to the new file, unless the header is damaged, too:
+    such a file cannot be locked. Nothing is changed if the new file cannot be written. Rows of the
+    index `name` may be read even if the list of indexes is damaged. Raises Unavailable.
     """
     new = path.with_name(f"{path.name}.recovering")
+    mended = path.with_name(f"{path.name}.mended")
     _delete(new)
+    _delete(mended)
     try:
-        images = _copy(path, new, {name: dimension})
-        set_aside = _set_aside(path)
-        new.rename(path)
+        is_valid = is_valid_header(path)
+        with _locked(path) if is_valid else nullcontext():
+            if not is_valid:
+                write_valid_header(path, mended)
+            images = _copy(path if is_valid else mended, new, {name: dimension})
+            set_aside = _set_aside(path)
+            new.rename(path)
     except OSError as error:
         raise Unavailable(
             f"cannot recover the index file {path}: {error.strerror}",
@@ -58,7 +69,42 @@ def recover(path: Path, name: str, dimension: int) -> Recovery:
         ) from error
     finally:
         _delete(new)
+        _delete(mended)
     return Recovery(set_aside, images)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the write lock of a file, as far as its damage permits. Raises Unavailable."""
+    try:
+        connection = opened(path, partial(_connect, path))
+    except sqlite3.Error:
+        yield
+        return
+    try:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                raise Unavailable(
+                    f"another process writes to the index file {path}", "try again"
+                ) from error
+        if connection.file != file_id(path):
+            raise Unavailable(f"another process replaced the index file {path}", "try again")
+        yield
+    finally:
+        # SQLite leaves a file that was renamed as it is: no checkpoint, its log is not deleted.
+        closed(connection)
+
+
+def _connect(path: Path) -> FileConnection:
+    return sqlite3.connect(
+        address(path),
+        factory=FileConnection,
+        uri=True,
+        timeout=PATIENCE_SECONDS,
+        isolation_level=None,
+    )
 
 
 def _copy(path: Path, new: Path, spaces: dict[str, int]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -30,10 +30,10 @@ from imagesearch.embedding.decoding.transforms import (
 
 LONGEST_SIDE = 320
 _LARGE_SIDE, _MIN_LARGE_SIDE = 640, 400
-# On a dense screen, artifacts are half the size.
-_LARGE_QUALITY = 75
-# The mean error of a color is 2 of 255 levels; with a quality of 75 it is 3.
-_QUALITY = 90
+# The mean error of a color is 3 of 255 levels. WebP files of this size have an error of 2, and take
+# ten times as long. On a dense screen, artifacts are half the size.
+_QUALITY, _LARGE_QUALITY = 90, 75
+_WEBP_QUALITY = 90
 # The fastest of 0 to 6; the others make files 10% smaller and take several times as long.
 _METHOD = 0
 # Reduction before resampling: lower than for the model's input, without a visible difference.
@@ -49,7 +49,8 @@ def extract_details(
 
     An error in one detail does not affect the others or the embedding.
     """
-    small = _extracted(lambda: scaled(image, size, orientation), None)
+    large = _extracted(lambda: _large(image, size, orientation), None)
+    small = _extracted(lambda: _small(image, size, orientation, large), None)
     latitude, longitude = (options.gps and _extracted(lambda: coordinates(image), None)) or (
         None,
         None,
@@ -61,31 +62,48 @@ def extract_details(
         exif=_extracted(lambda: camera_and_lens(image), {}),
         latitude=latitude,
         longitude=longitude,
-        thumbnail=(_extracted(lambda: webp(small), b"") if small else b"")
+        thumbnail=(_extracted(lambda: _jpeg(small, _QUALITY), b"") if small else b"")
         if options.thumbnail
         else None,
-        large_thumbnail=_extracted(lambda: _large_thumbnail(image, size, orientation), None)
-        if options.thumbnail
+        large_thumbnail=_extracted(lambda: _jpeg(large, _LARGE_QUALITY), None)
+        if options.thumbnail and large
         else None,
     )
 
 
-def _large_thumbnail(image: Image.Image, size: Size, orientation: int) -> bytes | None:
+def _large(image: Image.Image, size: Size, orientation: int) -> Image.Image | None:
     """The large thumbnail, up to the size of the draft; None if it would hardly be larger."""
     longest_side = min(_LARGE_SIDE, *map(max, (image.size, size)))
     if longest_side < _MIN_LARGE_SIDE:
         return None
-    return webp(scaled(image, size, orientation, longest_side), _LARGE_QUALITY)
+    return scaled(image, size, orientation, longest_side, "hamming")
+
+
+def _small(
+    image: Image.Image, size: Size, orientation: int, large: Image.Image | None
+) -> Image.Image:
+    """The thumbnail, made from the large one if there is one, which has a quarter of the pixels.
+
+    Also without thumbnails, so that hashes do not depend on the options.
+    """
+    if large is None:
+        return scaled(image, size, orientation)
+    small_size = thumbnail_size(oriented_size(size, orientation))
+    return resample(large, (0, 0, *large.size), small_size, "bicubic")
 
 
 def scaled(
-    image: Image.Image, size: Size, orientation: int, longest_side: int = LONGEST_SIDE
+    image: Image.Image,
+    size: Size,
+    orientation: int,
+    longest_side: int = LONGEST_SIDE,
+    filter: Literal["bicubic", "hamming"] = "bicubic",
 ) -> Image.Image:
     """The upright image, not larger than `longest_side`; `size` is that of the stored image."""
     upright_size = thumbnail_size(oriented_size(size, orientation), longest_side)
     small_size = oriented_size(upright_size, orientation)
     whole = (0, 0, image.width, image.height)
-    return oriented(resample(image, whole, small_size, "bicubic", _REDUCING_GAP), orientation)
+    return oriented(resample(image, whole, small_size, filter, _REDUCING_GAP), orientation)
 
 
 def _contrasts(small: Image.Image) -> str:
@@ -108,10 +126,18 @@ def thumbnail_size(size: Size, longest_side: int = LONGEST_SIDE) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def webp(small: Image.Image, quality: int = _QUALITY) -> bytes:
+def _jpeg(small: Image.Image, quality: int) -> bytes:
+    """The image as a JPEG file without metadata."""
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=quality, exif=b"", icc_profile=b"", comment=b"")
+    return file.getvalue()
+
+
+def webp(image: Image.Image) -> bytes:
     """The image as a WebP file without metadata."""
     file = io.BytesIO()
-    small.save(file, "WEBP", quality=quality, method=_METHOD, exif=b"", icc_profile=b"", xmp=b"")
+    options = {"quality": _WEBP_QUALITY, "method": _METHOD}
+    image.save(file, "WEBP", **options, exif=b"", icc_profile=b"", xmp=b"")
     return file.getvalue()
 
 

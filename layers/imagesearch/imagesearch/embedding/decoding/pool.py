@@ -43,6 +43,7 @@ _PASSED_VARIABLES = (
     "LANG",
     "TZ",
     "TMPDIR",
+    "SYSTEMROOT",  # Windows starts no Python without it
 )
 # Memory is kept for the next image: returning it to the kernel and faulting it in again takes as
 # long as decoding. Blocks over 32 MiB, the limit of glibc, are returned regardless.
@@ -379,13 +380,13 @@ class DecoderProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
+        if status >= 0:  # also on Windows, which has none of the signals
+            return DecoderDied(f"ended with status {status}")
         if status == -signal.SIGALRM:
             return DecoderTimedOut("ran out of time")
         if status == -signal.SIGPROF:
             return CpuTimeExceeded("ran out of CPU time")
-        if status < 0:
-            return DecoderDied(f"ended by {signal.Signals(-status).name}")
-        return DecoderDied(f"ended with status {status}")
+        return DecoderDied(f"ended by {signal.Signals(-status).name}")
 
 
 def map_ordered(

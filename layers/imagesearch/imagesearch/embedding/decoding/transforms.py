@@ -39,6 +39,7 @@ _CHUNK_PIXELS = 1_000_000
 _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
 }
 # JPEG compression changes the uniform color of a border by up to this many levels of 255.
 _BORDER_TOLERANCE = 12
@@ -50,7 +51,7 @@ def resample(
     image: Image.Image,
     box: Box,
     size: Size,
-    filter: Literal["bicubic", "bilinear"],
+    filter: Literal["bicubic", "bilinear", "hamming"],
     gap: float = REDUCING_GAP,
 ) -> Image.Image:
     """Resample `box` of a loaded image of any mode to RGB of `size`.
@@ -60,6 +61,8 @@ def resample(
     left, top, right, bottom = box
     scale = (right - left) / size[0], (bottom - top) / size[1]
     factor = max(1, int(scale[0] / gap)), max(1, int(scale[1] / gap))
+    if factor == (1, 1) and _is_plain_rgb(image):
+        return image.resize(size, _FILTERS[filter], box)
     x0, x1 = _span(left, right, scale[0], factor[0], image.width)
     y0, y1 = _span(top, bottom, scale[1], factor[1], image.height)
     reduced = _reduced(image, (x0, y0, x1, y1), factor)
@@ -80,6 +83,12 @@ def tensor(square: Image.Image, preprocessing: Preprocessing) -> Embedding:
     values -= np.asarray(preprocessing.mean, np.float32)[:, None, None]
     values /= np.asarray(preprocessing.std, np.float32)[:, None, None]
     return values
+
+
+def _is_plain_rgb(image: Image.Image) -> bool:
+    """True for an image whose pixels need no conversion, and are resampled without a copy."""
+    has_profile = image.info.get("icc_profile") is not None
+    return image.mode == "RGB" and not (has_profile or image.has_transparency_data)
 
 
 def _span(low: float, high: float, scale: float, factor: int, length: int) -> tuple[int, int]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from imagesearch.calibration.ports import Variant, VariantKind
+from imagesearch.calibration.ports import Alternative, Encoders, Step, Variant
 from imagesearch.classification.prompts import Prompts
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage
@@ -60,46 +61,63 @@ class OnnxModel:
         entries = {entry.name: entry for entry in catalog_entries()}
         return self.name in entries and entries[self.name].states_preprocessing_of(self._manifest)
 
-    def variants(self) -> Sequence[Variant]:
+    def alternatives(self) -> Sequence[Alternative]:
         """Other colors, other resizing, and another padding of texts."""
-        stated = self._manifest.image.preprocessing
-        return [*self._colors(stated), *self._geometry(stated), *self._padding()]
+        return [*self._image_changes, *self._text_lengths]
+
+    def with_variant(self, variant: Variant) -> Encoders:
+        preprocessing, texts, is_swapped = self._manifest.image.preprocessing, self.texts, False
+        for alternative in variant:
+            if alternative.step is Step.PADDING:
+                texts = self.texts.with_length(self._text_lengths[alternative])
+            elif alternative.step is Step.CHANNELS:
+                is_swapped = True
+            else:
+                preprocessing = replace(preprocessing, **self._image_changes[alternative])
+        if not is_swapped:
+            return Encoders(self.images.with_preprocessing(preprocessing), texts)
+        mean, std = preprocessing.mean[::-1], preprocessing.std[::-1]
+        reverse = self.images.with_preprocessing(replace(preprocessing, mean=mean, std=std))
+        return Encoders(_SwappedChannels(reverse), texts)
 
     def close(self) -> None:
         self.images.close()
 
-    def _colors(self, stated: Preprocessing) -> Iterator[Variant]:
-        described = _described(stated)
-        for mean, std in _COLORS:
-            if not _same_colors(stated, mean, std):
-                other = replace(stated, mean=mean, std=std)
-                images = self.images.with_preprocessing(other)
-                yield Variant(VariantKind.COLORS, described, _described(other), images)
-        reverse = replace(stated, mean=stated.mean[::-1], std=stated.std[::-1])
-        swapped = _SwappedChannels(self.images.with_preprocessing(reverse))
-        yield Variant(VariantKind.COLORS, "red first", "blue first", swapped)
-
-    def _geometry(self, stated: Preprocessing) -> Iterator[Variant]:
+    @cached_property
+    def _image_changes(self) -> dict[Alternative, dict[str, Any]]:
+        """The fields of the preprocessing that each alternative changes, by alternative."""
+        stated = self._manifest.image.preprocessing
+        described = _described(stated.mean, stated.std)
+        changes: dict[Alternative, dict[str, Any]] = {
+            Alternative(Step.NORMALIZATION, described, _described(mean, std)): {
+                "mean": mean,
+                "std": std,
+            }
+            for mean, std in _COLORS
+            if not _same_colors(stated, mean, std)
+        }
+        changes[Alternative(Step.CHANNELS, "red first", "blue first")] = {}
         for resize, name in _RESIZES.items():
             if resize != stated.resize:
-                images = self.images.with_preprocessing(replace(stated, resize=resize))
-                yield Variant(VariantKind.GEOMETRY, _RESIZES[stated.resize], name, images)
-        resample: Literal["bicubic", "bilinear"]
+                other = Alternative(Step.RESIZE, _RESIZES[stated.resize], name)
+                changes[other] = {"resize": resize}
         resample = "bilinear" if stated.resample == "bicubic" else "bicubic"
-        images = self.images.with_preprocessing(replace(stated, resample=resample))
-        yield Variant(VariantKind.GEOMETRY, stated.resample, resample, images)
+        changes[Alternative(Step.FILTER, stated.resample, resample)] = {"resample": resample}
+        return changes
 
-    def _padding(self) -> Iterator[Variant]:
-        """None for a graph that requires one length: another one is an error, not a variant."""
+    @cached_property
+    def _text_lengths(self) -> dict[Alternative, int | None]:
+        """Empty for a graph that requires one length: another one is an error, not a variant."""
         if self.texts.graph_length:
-            return
+            return {}
         text = self._manifest.text
         fixed = text.max_length if text.length == "fixed" else None
         lengths = {None, text.max_length, min(_FIXED_LENGTH, text.max_length)} - {fixed}
-        for length in sorted(lengths, key=lambda each: each or 0):
-            texts = self.texts.with_length(length)
-            described = _length_described(length)
-            yield Variant(VariantKind.PADDING, _length_described(fixed), described, texts=texts)
+        described = _length_described(fixed)
+        return {
+            Alternative(Step.PADDING, described, _length_described(length)): length
+            for length in sorted(lengths, key=lambda each: each or 0)
+        }
 
 
 class _SwappedChannels:
@@ -129,10 +147,9 @@ def _same_colors(stated: Preprocessing, mean: Sequence[float], std: Sequence[flo
     return all(abs(one - other) < _SAME for one, other in pairs)
 
 
-def _described(preprocessing: Preprocessing) -> str:
+def _described(*normalization: Sequence[float]) -> str:
     mean, std = (
-        " ".join(f"{each:.3g}" for each in dict.fromkeys(values))
-        for values in (preprocessing.mean, preprocessing.std)
+        " ".join(f"{each:.3g}" for each in dict.fromkeys(values)) for values in normalization
     )
     return f"mean {mean} and deviation {std}"
 

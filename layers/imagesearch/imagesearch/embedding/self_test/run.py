@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -31,7 +32,12 @@ from imagesearch.calibration.parity import (
     vectors_alone,
     vectors_of,
 )
-from imagesearch.domain.errors import ConfigurationError, ModelRefused
+from imagesearch.domain.errors import (
+    ConfigurationError,
+    InvalidQuery,
+    ModelRefused,
+    UnreadableImage,
+)
 from imagesearch.embedding.calibration_file import (
     CALIBRATION,
     CalibrationFile,
@@ -52,15 +58,23 @@ if TYPE_CHECKING:
     from imagesearch.embedding.self_test.onnx_model import OnnxModel
 
 _BACKGROUNDS = "calibration-*.npy"
+# Codes of the errors of a model's files and vectors; other errors are those of photos or machines.
+_UNUSABLE = ("invalid_model", "no_embedding", "invalid_text")
+_UNUSABLE_HINT = "its vectors must be finite and longer than 0: export its graphs again"
 
 
 def recorded_result(folder: Path) -> CalibrationFile | None:
-    """The result of any set for this model; None if it is missing, incomplete or damaged."""
+    """The result of any set for this model; None if it is missing, incomplete or damaged.
+
+    A refusal that was not accepted is no result: the next test runs again.
+    """
     try:
         found = read_calibration(folder, load_manifest(folder))
     except ConfigurationError:
         return None
-    return found if found and all((folder / name).is_file() for name in found.files) else None
+    if not found or not found.accepted:
+        return None
+    return found if all((folder / name).is_file() for name in found.files) else None
 
 
 def current_result(folder: Path, photos: CalibrationSet) -> CalibrationFile | None:
@@ -133,20 +147,51 @@ def run_self_test(
     float32: the folder of the float32 model from which the model was quantized.
     accept: record the figures of a model that is refused, without a calibration.
 
-    Raises ModelRefused, and then leaves the folder unchanged; ConfigurationError.
+    Raises ModelRefused, after the refusal is recorded in the folder, so that nothing uses the
+    model. A result that the folder has already is not replaced by a refusal. Raises
+    ConfigurationError.
     """
     manifest = load_manifest(folder)
+    if not os.access(folder, os.W_OK):
+        raise ConfigurationError(
+            f"{folder} is not writable, and the result of the test is written into it",
+            "copy the model to a folder that you can write",
+        )
     parity: list[Parity] = []
-    outcome = outcome_of(
-        folder, photos, float32=float32, progress=progress, report_parity=parity.append
-    )
+    try:
+        outcome = outcome_of(
+            folder, photos, float32=float32, progress=progress, report_parity=parity.append
+        )
+    except ModelRefused as unusable:
+        _record_refusal(folder, manifest, photos, unusable.message)
+        raise
     if outcome.refusal and not accept:
+        _record_refusal(folder, manifest, photos, outcome.refusal, figures_of(outcome, *parity))
         hint = (
             "if it is for other images than photos, `imagesearch models pull` installs it with"
             " --accept, and calibrates it with your own with --captions FILE"
         )
         raise ModelRefused(outcome.refusal, hint)
     return write_outcome(folder, manifest, photos, outcome, *parity)
+
+
+def _record_refusal(
+    folder: Path,
+    manifest: Manifest,
+    photos: CalibrationSet,
+    refusal: str,
+    figures: dict[str, Any] | None = None,
+) -> None:
+    if recorded_result(folder):
+        return
+    written = CalibrationFile(
+        model=model_digest(manifest),
+        calibration_set=(photos.name, photos.digest),
+        figures=figures or {},
+        refusal=refusal,
+        accepted=False,
+    )
+    _write(folder, written)
 
 
 def outcome_of(
@@ -157,19 +202,33 @@ def outcome_of(
     progress: Progress = lambda _, __: None,
     report_parity: Callable[[Parity], object] = lambda _: None,
 ) -> Outcome:
-    """The result of the test of a folder, which is not changed. Raises ConfigurationError.
+    """The result of the test of a folder, which is not changed.
 
     float32: see `run_self_test`; `report_parity` gets the figures of the comparison with it.
+
+    Raises ModelRefused for a model that cannot be loaded, rejects photos or captions, or gives no
+    usable vector for one. Raises ConfigurationError.
     """
     from imagesearch.embedding.self_test.edits import PillowEditor
     from imagesearch.embedding.self_test.onnx_model import OnnxModel
 
-    model = OnnxModel(folder, load_manifest(folder))
+    manifest = load_manifest(folder)
     try:
-        calibrator = Calibrator(model, photos, PillowEditor(), progress)
-        return calibrator.run(lambda: parity_faults(model, float32, photos, report_parity))
-    finally:
-        model.close()
+        model = OnnxModel(folder, manifest)
+        try:
+            calibrator = Calibrator(model, photos, PillowEditor(), progress)
+            return calibrator.run(lambda: parity_faults(model, float32, photos, report_parity))
+        finally:
+            model.close()
+    except (ConfigurationError, UnreadableImage, InvalidQuery) as error:
+        if error.code not in _UNUSABLE:
+            raise
+        if isinstance(error, ConfigurationError):
+            message = f"{manifest.name} cannot be used: {error.message}"
+            raise ModelRefused(message, error.hint) from error
+        image = f"{manifest.name} returns no usable vector for a photo"
+        message = image if isinstance(error, UnreadableImage) else error.message
+        raise ModelRefused(message, _UNUSABLE_HINT) from error
 
 
 def write_outcome(
@@ -197,13 +256,17 @@ def write_outcome(
         figures=figures_of(outcome, parity),
         refusal=outcome.refusal,
     )
+    _write(folder, written)
+    return written
+
+
+def _write(folder: Path, written: CalibrationFile) -> None:
     part = folder / f"{CALIBRATION}.part"
     part.write_text(written.as_text(), "utf-8")
     part.replace(folder / CALIBRATION)
     for path in folder.glob(_BACKGROUNDS):
-        if path.name not in files:
+        if path.name not in written.files:
             path.unlink()
-    return written
 
 
 def summary(folder: Path, photos: CalibrationSet, found: CalibrationFile) -> str:

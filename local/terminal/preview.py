@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from local.errors import UsageError
-from local.output import print_line, printable
+from local.terminal.output import print_line, printable
 
 COLUMNS = 32
 

@@ -13,7 +13,7 @@ import urllib.request
 import psutil
 import pytest
 
-from local.opensearch_server import VERSION, find_java_home
+from local.opensearch.server import VERSION, find_java_home
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -61,7 +61,7 @@ class Docker:
 
     def make_opensearch(self, path=None, **more):
         """`make opensearch`, as a process."""
-        command = [sys.executable, "-m", "local.opensearch_server"]
+        command = [sys.executable, "-m", "local.opensearch.server"]
         environ = {"PATH": f"{path or self.folder}", "NOTES": f"{self._notes}", **more}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         self.started.append(subprocess.Popen(command, env=environ, **pipes))
@@ -146,7 +146,7 @@ pytestmark = pytest.mark.slow
 STARTER = """
 import os, signal, sys
 from pathlib import Path
-from local.opensearch_server import run
+from local.opensearch.server import run
 process = run(["sleep", "600"], dict(os.environ), Path(sys.argv[1]), user=None)
 print(process.pid, flush=True)
 signal.pause()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from imagesearch.adapters.filesystem.excludes import Excludes
-    from local.aws import S3Location
+    from local.aws.clients import S3Location
 
 THREADS = 8
 
@@ -48,7 +48,7 @@ def push(
     from rich.console import Console
 
     from imagesearch.adapters.filesystem.excludes import Excludes
-    from local.aws import aws_client, s3_location
+    from local.aws.clients import aws_client, s3_location
 
     location = s3_location(to)
     set_excludes(folder, exclude, no_default_excludes)
@@ -59,7 +59,7 @@ def push(
     except KeyboardInterrupt as stopped:
         raise Interrupted(RESUMABLE) from stopped
     if as_json:
-        from local.tables import print_json_lines
+        from local.terminal.tables import print_json_lines
 
         print_json_lines([report.as_json()])
     if not report.complete:
@@ -111,7 +111,7 @@ def push_folder(
     """Upload new and changed images, and print the report. Raises UsageError."""
     from imagesearch.adapters.filesystem.image_store import FolderStore
     from imagesearch.domain.media_types import named_as_image
-    from local.output import print_line, printable, tracked
+    from local.terminal.output import print_line, printable, tracked
 
     if not folder.is_dir():
         raise UsageError(f"{folder} does not exist or is not a folder")
@@ -135,7 +135,7 @@ def push_folder(
 
 def _existing_objects(to: S3Location, s3: Any) -> dict[str, tuple[int, str]]:
     """Size and ETag of each object below the destination, by key."""
-    from local.aws import aws_errors_as_usage_errors
+    from local.aws.clients import aws_errors_as_usage_errors
 
     pages = s3.get_paginator("list_objects_v2")
     with aws_errors_as_usage_errors(f"cannot list {to}"):
@@ -153,7 +153,7 @@ def _upload_all(
 
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from local.aws import error_message
+    from local.aws.clients import error_message
 
     def upload(path: str) -> PushResult:
         key = to.key(path)

@@ -53,10 +53,10 @@ def smoke(
     from rich.console import Console
 
     from local.commands.serve import interrupt
-    from local.output import print_line
     from local.smoke.buckets import smoke_bucket
     from local.smoke.images import smoke_images
     from local.smoke.run import SmokeTest
+    from local.terminal.output import print_line
 
     console = Console(stderr=True)
     target, images = smoke_bucket(bucket), smoke_images()
@@ -106,7 +106,7 @@ def _access(endpoint: str, iam: bool, token: str | None) -> ApiAccess:
 
 
 def _print(results: Sequence[CheckResult], as_json: bool) -> None:
-    from local.tables import print_json_lines, print_table
+    from local.terminal.tables import print_json_lines, print_table
 
     if as_json:
         print_json_lines(each.as_json() for each in results)

@@ -47,7 +47,7 @@ def redrive(
     """
     from rich.console import Console
 
-    from local.aws import aws_client, aws_errors_as_usage_errors, stack_outputs
+    from local.aws.clients import aws_client, aws_errors_as_usage_errors, stack_outputs
 
     queues = Queues.of_stack(stack, stack_outputs(stack, aws_client("cloudformation")))
     report = RedriveReport()
@@ -221,8 +221,8 @@ class Redrive:
 
 def _print(report: RedriveReport, moved: bool, console: Console, as_json: bool) -> None:
     """The counts on standard output, the messages that stay and a summary on standard error."""
-    from local.output import print_line, printable
-    from local.tables import print_json_lines, print_table
+    from local.terminal.output import print_line, printable
+    from local.terminal.tables import print_json_lines, print_table
 
     if as_json:
         row = {

@@ -16,7 +16,7 @@ from local.options import INCOMPLETE, Json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from local.aws import S3Location
+    from local.aws.clients import S3Location
 
 MODELS = ("all", "current", "next")
 POLL_SECONDS = 2.0
@@ -37,8 +37,8 @@ def backfill(
     """Index the objects that a deployed system's bucket already holds."""
     from rich.console import Console
 
-    from local.aws import aws_client, s3_location
-    from local.tables import print_json_lines
+    from local.aws.clients import aws_client, s3_location
+    from local.terminal.tables import print_json_lines
 
     options = BackfillOptions(s3_location(objects), models, stack, state_machine)
     execution = start_backfill(options, aws_client)
@@ -70,7 +70,7 @@ class BackfillOptions:
 
 def start_backfill(options: BackfillOptions, clients: Clients) -> str:
     """Start an execution and return its ARN. Raises UsageError."""
-    from local.aws import aws_errors_as_usage_errors
+    from local.aws.clients import aws_errors_as_usage_errors
 
     if options.models not in MODELS:
         raise UsageError(f"--models is one of {', '.join(MODELS)}")
@@ -89,8 +89,8 @@ def start_backfill(options: BackfillOptions, clients: Clients) -> str:
 
 def follow(execution: str, clients: Clients, console: Console, every: float = POLL_SECONDS) -> bool:
     """Print the progress until the execution ends; True if it succeeded. Raises UsageError."""
-    from local.aws import aws_errors_as_usage_errors
-    from local.output import print_line
+    from local.aws.clients import aws_errors_as_usage_errors
+    from local.terminal.output import print_line
 
     step_functions = clients("stepfunctions")
     printed = ""
@@ -114,7 +114,7 @@ def follow(execution: str, clients: Clients, console: Console, every: float = PO
 
 
 def _state_machine_of_stack(options: BackfillOptions, cloudformation: Any) -> str:
-    from local.aws import stack_outputs
+    from local.aws.clients import stack_outputs
 
     outputs = stack_outputs(options.stack, cloudformation)
     if "BackfillStateMachineArn" not in outputs:

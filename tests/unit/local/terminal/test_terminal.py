@@ -18,8 +18,11 @@ from termios import TIOCSWINSZ
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from rich.cells import cell_len
 
+from tests.support.images.drawings import drawing
+from tests.support.images.unusual_images import HEIC
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -32,9 +35,12 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
-    """Runs `imagesearch` on a pseudo-terminal of 50 columns; returns its status and output."""
+    """Runs `imagesearch` on a pseudo-terminal of 50 columns; returns its status and output.
 
-    def run(*arguments: str, **environment: str) -> tuple[int, str]:
+    The output has stderr only with `all_output`.
+    """
+
+    def run(*arguments: str, all_output: bool = False, **environment: str) -> tuple[int, str]:
         leader, follower = pty.openpty()
         ioctl(follower, TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
         settings = {"IMAGESEARCH_DATA_DIR": str(tmp_path / "data"), "TERM": "xterm-256color"}
@@ -44,7 +50,7 @@ def terminal(tmp_path: Path) -> Terminal:
             [COMMAND, *arguments],
             stdin=follower,
             stdout=follower,
-            stderr=subprocess.DEVNULL,
+            stderr=follower if all_output else subprocess.DEVNULL,
             cwd=tmp_path,
             env=inherited | settings | environment,
         )
@@ -64,7 +70,7 @@ def test_a_table_fits_the_terminal_and_links_to_the_files(terminal: Terminal, fo
     deep.parent.mkdir(parents=True)
     Image.new("RGB", (64, 64), "red").save(deep)
     assert terminal("index", str(folder))[0] == 0
-    status, text = terminal("search", "red")
+    status, text = terminal("search", "red", "--all")
     assert status == 0
     assert deep.as_uri() in text
     plain = re.sub(r"\x1b\]8;.*?\x1b\\|\x1b\[[0-9;]*m", "", text).splitlines()
@@ -72,7 +78,7 @@ def test_a_table_fits_the_terminal_and_links_to_the_files(terminal: Terminal, fo
     assert plain[1].rstrip().endswith("/red wall at noon.png")
     assert max(map(cell_len, plain)) <= COLUMNS
     assert "…" in plain[1]
-    assert terminal("search", "red", TERM="dumb")[1].count("\x1b") == 0
+    assert terminal("search", "red", "--all", TERM="dumb")[1].count("\x1b") == 0
 
 
 class Shell:
@@ -168,10 +174,39 @@ def test_libraries_print_no_warnings_on_the_terminal(tmp_path: Path) -> None:
     assert "queue depth" not in done.stderr
 
 
+def test_the_terminal_shows_only_the_lines_of_the_command(terminal: Terminal, folder: Path) -> None:
+    """libtiff, libpng, libjpeg, libheif and Pillow warn of these files."""
+    large_text = PngInfo()
+    large_text.add_text("Comment", "x" * 20_000_000, zip=True)
+    for name, options in (
+        ("text.png", {"pnginfo": large_text}),
+        ("profile.png", {"icc_profile": b"not a profile"}),
+        ("tags.tif", {"tiffinfo": {65_000: "x"}, "compression": "tiff_lzw"}),
+        ("damaged.tif", {"compression": "tiff_deflate"}),
+        ("damaged.jpg", {}),
+    ):
+        drawing(len(name)).save(folder / name, **options)
+        if name.startswith("damaged"):
+            data = (folder / name).read_bytes()
+            (folder / name).write_bytes(data[:600] + bytes(300) + data[900:])
+    for name in ("quadrants.heic", "kills-libheif-1.23.0.heic"):
+        data = (HEIC / name).read_bytes()
+        (folder / name).write_bytes(data[:-200] + bytes(200))
+    own = r"imagesearch: .*|rejected \S+: .*|\d+ indexed, .*|relevance +score +key|[01]\.\d\d +.*|"
+    for arguments, shown in (
+        (("index", str(folder)), "rejected kills-libheif"),
+        (("search", "--image", str(folder / "tags.tif"), "--all"), "tags.tif"),
+    ):
+        text = terminal(*arguments, all_output=True, TERM="dumb")[1]
+        assert shown in text
+        for line in text.splitlines():
+            assert re.fullmatch(own, line.rstrip()), text
+
+
 def test_a_preview_shows_the_images_in_the_terminal(terminal: Terminal, folder: Path) -> None:
     Image.new("RGB", (64, 64), "red").save(folder / "red.png")
     terminal("index", str(folder))
-    status, text = terminal("search", "red", "--preview")
+    status, text = terminal("search", "red", "--all", "--preview")
     assert (status, "red.png" in text) == (0, True)
     # Half blocks in the 256 colors of the terminal: 196 is red.
     assert "\x1b[38;5;196;48;5;196m▀" in text

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from local.tables import PathCell, print_table, shortened
+from local.terminal.tables import PathCell, print_table, shortened
 
 PATH = "2019/holidays in the mountains/beach/rex on the beach.jpg"
 # OSC 8: https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda

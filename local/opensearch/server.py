@@ -1,12 +1,11 @@
 """An OpenSearch server on this machine, for tests and trials: with Java, or else with Docker.
 
-`python -m local.opensearch_server` prints its URL and runs until Ctrl-C.
+`python -m local.opensearch.server` prints its URL and runs until Ctrl-C.
 """
 
 import argparse
 import ctypes
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -20,8 +19,12 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from local.opensearch_install import HASHES, CannotStart, unpacked
+from local.opensearch.install import HASHES, CannotStart, unpacked
+
+if TYPE_CHECKING:
+    import pwd
 
 # A Java virtual machine starts within a second, or within minutes on a busy machine.
 VERSION_SECONDS = 300
@@ -124,7 +127,7 @@ def _start_java(
     settings: Mapping[str, str],
 ) -> "subprocess.Popen[bytes]":
     _configure(home, port, folder, settings)
-    user = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
+    user = _unprivileged()
     if user:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, user.pw_uid, user.pw_gid)
@@ -136,6 +139,15 @@ def _start_java(
         "OPENSEARCH_TMPDIR": str(folder),
     }
     return run(["bash", str(home / "bin" / "opensearch")], environment, log, user)
+
+
+def _unprivileged() -> "pwd.struct_passwd | None":
+    """The user to run OpenSearch as; None: the one of this process."""
+    if os.geteuid() != 0:
+        return None
+    import pwd
+
+    return pwd.getpwnam(UNPRIVILEGED)
 
 
 def _configure(home: Path, port: int, folder: Path, more: Mapping[str, str]) -> None:
@@ -181,7 +193,7 @@ def run(
     command: list[str],
     environment: Mapping[str, str],
     log: Path,
-    user: pwd.struct_passwd | None,
+    user: "pwd.struct_passwd | None",
 ) -> "subprocess.Popen[bytes]":
     """Start a command in its own session, so that Ctrl-C reaches only the parent."""
     with log.open("wb") as output:

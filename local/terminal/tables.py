@@ -19,7 +19,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from local.output import printable
+from local.terminal.output import printable
 
 MAX_UNWRAPPED = 26
 MIN_PATH = 12

@@ -1,0 +1,1 @@
+"""Commands for a deployed system: upload, backfill, redrive and the smoke test."""
