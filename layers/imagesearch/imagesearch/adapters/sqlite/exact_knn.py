@@ -105,8 +105,8 @@ class Snapshot:
     def _rough_scores(self, vectors: Sequence[Embedding]) -> Embedding:
         """Cosines [Q, N] in float32.
 
-        By einsum, not matmul: memory limits a scan, and BLAS threads wait for each other for up to
-        100 ms on a busy machine.
+        By vecdot, which stays in one thread, not matmul, whose BLAS threads wait for each other for
+        up to 100 ms on a busy machine. It takes half to two thirds of the time of einsum.
         """
         scores = np.empty((len(vectors), len(self.seqs)), np.float32)
         step = BLOCK_ROWS if len(vectors) == 1 else CACHED_ROWS
@@ -115,7 +115,7 @@ class Snapshot:
             first = start % BLOCK_ROWS
             block = self.blocks[start // BLOCK_ROWS][first : first + end - start]
             for vector, found in zip(vectors, scores, strict=True):
-                np.einsum("ij,j->i", block, vector, out=found[start:end])
+                np.vecdot(block, vector, out=found[start:end])
         return scores
 
     def _eligible(self, collection: str | None, allowed: RowMask) -> NDArray[np.bool_]:
