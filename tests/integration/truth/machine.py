@@ -68,6 +68,7 @@ class History(RuleBasedStateMachine):
     @rule(key=keys, content=contents, metadata=metadata, times=deliveries)
     def put(self, key: str, content: str, metadata: dict[str, str], times: int) -> None:
         data = CONTENTS[content]
+        self._changes(times)
         self.world.s3.put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=metadata)
         self._changed(key, times)
 
@@ -75,6 +76,7 @@ class History(RuleBasedStateMachine):
     def copy(self, source: str, key: str, metadata: dict[str, str], times: int) -> None:
         """Copy an object to another key, or onto itself with other metadata."""
         if self.world.s3.current(BUCKET, source):
+            self._changes(times)
             self.world.s3.copy_object(
                 Bucket=BUCKET,
                 Key=key,
@@ -86,6 +88,7 @@ class History(RuleBasedStateMachine):
 
     @rule(key=keys, times=deliveries)
     def delete(self, key: str, times: int) -> None:
+        self._changes(times)
         self.world.s3.delete_object(Bucket=BUCKET, Key=key)
         self._changed(key, times)
 
@@ -97,6 +100,7 @@ class History(RuleBasedStateMachine):
         ]
         if versions:
             source = versions[number % len(versions)]
+            self._changes(times)
             self.world.s3.copy_object(
                 Bucket=BUCKET,
                 Key=key,
@@ -109,6 +113,7 @@ class History(RuleBasedStateMachine):
         """Delete the delete marker: the object returns with its old time and ETag."""
         versions = self.world.s3.versions[BUCKET].get(key, [])
         if versions and versions[-1].data is None:
+            self._changes(times)
             self.world.s3.delete_object(Bucket=BUCKET, Key=key, VersionId=versions[-1].id)
             self._changed(key, times)
 
@@ -210,9 +215,16 @@ class History(RuleBasedStateMachine):
         self.world.settle(self._finish)
         self.world.check()
 
+    def _changes(self, times: int) -> None:
+        """Before a change whose event is delivered this often, let its second begin if necessary.
+
+        Without an event, S3 does not show a second change within the same second.
+        """
+        if not times:
+            self.world.tick(timedelta(seconds=1))
+
     def _changed(self, key: str, times: int) -> None:
         self.world.notify(key, times)
-        # Without its event, S3 does not show a second change within the same second.
         self.world.tick(timedelta(milliseconds=300) if times else timedelta(seconds=1))
 
     def _runs(self, delivery: Delivery) -> None:
