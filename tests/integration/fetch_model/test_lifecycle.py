@@ -182,7 +182,7 @@ KEPT = (
     bootstrap.manifest_of,
     bootstrap.image_encoder,
     bootstrap.text_encoder,
-    bootstrap._s3_model,
+    bootstrap.models._s3_model,
     bootstrap.image_store,
     bootstrap.vector_index,
 )

@@ -22,7 +22,7 @@ def self_test() -> RecordingTest:
 
 @pytest.fixture(autouse=True)
 def fresh() -> Any:
-    for kept in (bootstrap.manifest_of, bootstrap.relevance_of, bootstrap._s3_model):
+    for kept in (bootstrap.manifest_of, bootstrap.relevance_of, bootstrap.models._s3_model):
         kept.clear()
 
 
