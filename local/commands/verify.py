@@ -167,7 +167,7 @@ def verify_folder(
 ) -> bool:
     """Print the differences of a folder; True if there are none, after the repair if requested."""
     from local.lambda_runtime import settings_of
-    from local.models import STARTER, model_folder
+    from local.models.installed import STARTER, model_folder
     from local.sync.initial_indexing import index_with_progress
     from local.sync.reconcile import open_engine
     from local.terminal.output import print_line

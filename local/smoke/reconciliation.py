@@ -73,7 +73,7 @@ class FolderReconciliation:
     def result(self) -> str:
         from local.commands.verify import compare_folder
         from local.lambda_runtime import settings_of
-        from local.models import STARTER, model_folder
+        from local.models.installed import STARTER, model_folder
         from local.options import set_excludes
         from local.workspace import selected_workspace
 

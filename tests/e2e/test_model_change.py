@@ -16,8 +16,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from local.model_sources import CATALOG, SOURCE
-from local.models import CACHE
+from local.models.installed import CACHE
+from local.models.sources import CATALOG, SOURCE
 from tests.support.model_hub import publish, starter_as
 from tests.support.model_switch import running
 from tests.support.paths import REPOSITORY, STARTER_MODEL

@@ -13,7 +13,7 @@ from imagesearch.domain.queries import Search, TextQuery
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import Pin
 from imagesearch.settings import Settings
-from local.models import check_files
+from local.models.installed import check_files
 from tests.conftest import STARTER_MODEL
 from tests.integration.fetch_model.conftest import BUCKET
 from tests.support.models import FILES

@@ -16,7 +16,8 @@ from imagesearch.domain.errors import ConfigurationError, ImageSearchError
 from imagesearch.downloads.model_source import ModelSource
 from imagesearch.embedding.manifest import load_manifest
 from local.errors import UsageError
-from local.models import Puller, check_files, exclusive_lock, models_cache
+from local.models.installed import check_files, models_cache
+from local.models.puller import Puller, exclusive_lock
 from local.terminal.output import waiting_line
 from tests.support.models import FILES, known, unsigned_graph
 from tests.support.servers.file_server import FileServer

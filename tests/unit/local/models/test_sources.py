@@ -8,7 +8,8 @@ import pytest
 from imagesearch.domain.errors import ConfigurationError, NotFound
 from imagesearch.downloads.model_source import PUBLISHERS, ModelSource
 from imagesearch.embedding.model_catalog import Pin
-from local.model_sources import (
+from local.models.puller import Puller
+from local.models.sources import (
     CATALOG,
     SOURCE,
     catalog_entries,
@@ -16,7 +17,6 @@ from local.model_sources import (
     copy_file,
     model_source,
 )
-from local.models import Puller
 
 NAME = "clip-vit-b-32"
 

@@ -24,10 +24,12 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import Quantized, load_manifest
 from imagesearch.embedding.model_catalog import CatalogEntry, catalog_entry
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from local.commands.models import compare, pull_model, verify_model
+from local.commands.models import compare, pull_model
 from local.errors import UsageError
 from local.evaluation.comparison import ComparedModel, cells, compared, verdict
-from local.models import CACHE, FLOAT32, Puller, check_files
+from local.models.installed import CACHE, check_files
+from local.models.puller import FLOAT32, Puller
+from local.models.verification import verify_model
 from tests.support.memorizing_models import float32_files, served, unsigned_int8_files
 from tests.support.servers.file_server import FileServer
 

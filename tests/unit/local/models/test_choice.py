@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from local.errors import UsageError
-from local.models import choice, installed_models, model_folder, model_name
+from local.models.choice import choice
+from local.models.installed import installed_models, model_folder, model_name
 
 
 def make_model(folder: Path) -> Path:

@@ -1,188 +1,33 @@
-"""Models on this machine: which one a command uses, where it is installed, and its download.
-
-Downloaded models are shared by all folders: they are installed in one cache directory per user.
-"""
+"""Download of models of the catalog into the cache, with their quantization and their test."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import imagesearch
 from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from imagesearch.downloads.http_download import Downloader, download_if_missing, entry_of
 from imagesearch.downloads.model_source import PUBLISHERS, ModelSource
-from imagesearch.embedding.manifest import (
-    MANIFEST,
-    FileEntry,
-    Manifest,
-    Quantized,
-    load_manifest,
-    verify_file,
-)
+from imagesearch.embedding.manifest import MANIFEST, FileEntry, Manifest, Quantized
 from imagesearch.embedding.model_catalog import CatalogEntry, Pin
 from imagesearch.embedding.session import plainly_exact
 from local.errors import UsageError
 from local.file_lock import lock
-from local.model_sources import catalog_entries, copy_file
+from local.models.sources import copy_file
 from local.quantization.requirement import require_onnx
-from local.workspace import Workspace
 
 if TYPE_CHECKING:
     from local.terminal.output import DownloadProgress
+from local.models.installed import CACHE, check_files, holds_model
 
-CACHE = "IMAGESEARCH_CACHE"
-STARTER, BETTER = "starter", "clip-vit-b-32"
-_BETTER_NOTICE = (
-    f"using the starter model; `imagesearch serve --model {BETTER}` installs CLIP, which recognizes"
-    " far more, and switches to it"
-)
 # The folder with the downloaded files of a model that is being quantized, inside its own.
 FLOAT32 = "float32"
 _CACHE_HINT = f"set {CACHE} to another folder"
-_PACKAGE = Path(imagesearch.__file__).resolve().parent
-# In a wheel the model is in the package, in the repository in a layer of its own.
-_STARTER_FOLDERS = (
-    _PACKAGE / "starter_model",
-    _PACKAGE.parents[1] / "starter_model" / "starter_model",
-)
-
-
-def models_cache(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
-    """The folder `models` of IMAGESEARCH_CACHE, or of the platform's cache directory."""
-    if path := environ.get(CACHE):
-        return Path(path).expanduser().absolute() / "models"
-    return _platform_cache(environ, platform) / "imagesearch" / "models"
-
-
-def _platform_cache(environ: Mapping[str, str], platform: str) -> Path:
-    """XDG requires that a relative path is ignored.
-
-    https://specifications.freedesktop.org/basedir-spec/latest/
-    """
-    if (path := Path(environ.get("XDG_CACHE_HOME", ""))).is_absolute():
-        return path
-    if platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    if platform == "win32" and environ.get("LOCALAPPDATA"):
-        return Path(environ["LOCALAPPDATA"])
-    return Path.home() / ".cache"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A model, and a notice for a user who did not name one."""
-
-    model: str
-    notice: str = ""
-
-
-def choice(requested: str | None, recorded: str | None, installed: dict[str, Path]) -> Choice:
-    """The requested model, else the one of the folder's index, else the best that is installed.
-
-    A folder keeps its model: another one would embed every image again without a request.
-    """
-    if requested:
-        return Choice(requested)
-    if recorded == STARTER and BETTER in installed:
-        return Choice(
-            STARTER,
-            f"this folder is indexed with the starter model, and {BETTER} is installed:"
-            f" `imagesearch serve --model {BETTER}` switches to it while searches continue",
-        )
-    if recorded:
-        notice = _BETTER_NOTICE if recorded == STARTER else ""
-        return Choice(recorded, notice)
-    return Choice(BETTER) if BETTER in installed else Choice(STARTER, _BETTER_NOTICE)
-
-
-def model_in_use(requested: str | None, workspace: Workspace) -> str:
-    """The model that answers queries about an indexed folder."""
-    return choice(requested, workspace.model, installed_models(workspace.directory.parent)).model
-
-
-def model_to_index_with(requested: str | None, workspace: Workspace) -> str:
-    """The model to index a folder with; prints the notice of the choice on standard error."""
-    chosen = choice(requested, workspace.model, installed_models(workspace.directory.parent))
-    if chosen.notice:
-        print(f"imagesearch: {chosen.notice}", file=sys.stderr)  # noqa: T201
-    return chosen.model
-
-
-def model_folder(name_or_path: str, data_dir: Path) -> Path:
-    """The folder of an installed model or of a path. Raises UsageError."""
-    installed = installed_models(data_dir)
-    if name_or_path in installed:
-        return installed[name_or_path]
-    if _holds_model(folder := Path(name_or_path).expanduser()):
-        return folder.resolve()
-    if name_or_path in (model.name for model in catalog_entries()):
-        raise UsageError(
-            f"{name_or_path} is not installed: run `imagesearch models pull {name_or_path}`"
-        )
-    raise UsageError(
-        f"there is no model {name_or_path!r}: use one of {', '.join(installed) or 'none'},"
-        " or the path of a folder with a manifest.json"
-    )
-
-
-def model_name(folder: Path, data_dir: Path) -> str:
-    """The name of an installed model, else its path: valid in every working directory."""
-    names = (name for name, known in installed_models(data_dir).items() if known == folder)
-    return next(names, str(folder))
-
-
-def installed_models(data_dir: Path, cache: Path | None = None) -> dict[str, Path]:
-    """Folders by name: the starter model, then the data directory's `models`, then the cache."""
-    folders = {STARTER: next(filter(_holds_model, _STARTER_FOLDERS), _STARTER_FOLDERS[-1])}
-    for parent in (data_dir.expanduser() / "models", cache or models_cache(os.environ)):
-        # A leading dot marks a download under way, or a folder being replaced.
-        for folder in sorted(parent.glob("[!.]*")):
-            folders.setdefault(folder.name, folder.resolve())
-    return {name: folder for name, folder in folders.items() if _holds_model(folder)}
-
-
-def _holds_model(folder: Path) -> bool:
-    return (folder / MANIFEST).is_file()
-
-
-def must_be_tested(name: str, folder: Path) -> bool:
-    """True for a model that was never tested, or refused: one without a result of the self-test.
-
-    A model folder whose manifest has a calibration needs none. Earlier releases did not test models
-    of the catalog.
-    """
-    from imagesearch.embedding.self_test.run import recorded_result
-
-    if recorded_result(folder):
-        return False
-    if is_of_catalog(name, folder):
-        return True
-    try:
-        return load_manifest(folder).relevance is None
-    except ConfigurationError:
-        return False
-
-
-def is_of_catalog(name: str, folder: Path) -> bool:
-    """True for the folder in the cache of a model of the catalog."""
-    cached = (models_cache(os.environ) / name).resolve()
-    return folder == cached and any(entry.name == name for entry in catalog_entries())
-
-
-def check_files(folder: Path) -> Manifest:
-    """The manifest of a folder whose files match their hashes. Raises ConfigurationError."""
-    manifest = load_manifest(folder)
-    for name in manifest.files:
-        verify_file(folder, name, manifest)
-    return manifest
 
 
 def is_pulled(model: CatalogEntry, folder: Path) -> bool:
@@ -206,7 +51,7 @@ def original_of(model: CatalogEntry, folder: Path, cache: Path) -> Path | None:
     candidates = [folder / FLOAT32]
     if model.quantized_from:
         candidates.append(cache / model.quantized_from)
-    return next(filter(_holds_model, candidates), None)
+    return next(filter(holds_model, candidates), None)
 
 
 def _staging(folder: Path) -> Path:
