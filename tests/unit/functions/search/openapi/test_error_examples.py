@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from functions.search.error_examples import REQUEST_ID, UNREADABLE
 from functions.search.errors import error_response
+from functions.search.openapi.error_examples import REQUEST_ID, UNREADABLE
 from functions.search.request_log import RequestLog
 from functions.search.requests import MAX_JSON, MAX_RAW_IMAGE
 from imagesearch.adapters.web_images import not_an_image

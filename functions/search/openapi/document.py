@@ -11,14 +11,15 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.domain.queries import MAX_TERMS
 
+from ..errors import MethodNotAllowed
+from ..http.forms import FIELD, FORM
+from ..requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, OCTETS, RequestBody
+from ..responses import Failure, error_body
+from ..routes.filter_conditions import MAX_VALUES
+from ..routes.search_filters import MAX_LEVELS
+from ..routes.search_requests import MAX_BATCH_HITS, MAX_SEARCHES
+from ..routing import Operation
 from .error_examples import example_of
-from .errors import MethodNotAllowed
-from .forms import FIELD, FORM
-from .requests import MAX_JSON_IMAGE, MAX_RAW_IMAGE, OCTETS, RequestBody
-from .responses import Failure, error_body
-from .routes.search_filters import MAX_LEVELS, MAX_VALUES
-from .routes.search_requests import MAX_BATCH_HITS, MAX_SEARCHES
-from .routing import Operation
 
 SCHEMAS = "#/components/schemas/"
 KEY = {"type": "apiKey", "in": "header", "name": "x-api-key"}

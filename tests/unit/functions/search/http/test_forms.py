@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.search.forms import MAX_CONTENT_TYPE, file_of_form
+from functions.search.http.forms import MAX_CONTENT_TYPE, file_of_form
 from functions.search.requests import MAX_RAW_IMAGE
 from imagesearch.domain.errors import InvalidQuery
 from tests.support.fakes import picture

@@ -9,8 +9,8 @@ from imagesearch.domain.errors import ImageSearchError, Unavailable, UnreadableI
 from imagesearch.search.query_encoder import indexed_image_not_found
 from imagesearch.uploads import image_not_found
 
-from .errors import internal_error
-from .gateway_errors import (
+from ..errors import internal_error
+from ..gateway_errors import (
     forbidden,
     function_failed,
     headers_too_large,
@@ -18,8 +18,8 @@ from .gateway_errors import (
     too_many_requests,
     unauthorized,
 )
-from .requests import MAX_JSON, MAX_RAW_IMAGE, body_too_large, image_too_large, unsupported_body
-from .routing import Operation
+from ..requests import MAX_JSON, MAX_RAW_IMAGE, body_too_large, image_too_large, unsupported_body
+from ..routing import Operation
 
 # A parameter, an image ID and a label set that do not exist.
 UNKNOWN = "unknown"
