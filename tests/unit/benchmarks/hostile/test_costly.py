@@ -2,8 +2,7 @@
 
 import pytest
 
-from benchmarks.costly import LIMIT_BYTES, LIMIT_SECONDS, run
-from benchmarks.costly_requests import KINDS
+from benchmarks.hostile.costly import KINDS, LIMIT_BYTES, LIMIT_SECONDS, run
 
 pytestmark = pytest.mark.slow
 # A plain search takes 20 ms where the limit of 2 s holds; other machines are slower.

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from opensearchpy import OpenSearch
 
+from benchmarks.indexes.synthetic_images import DIMENSION, Collection
 from benchmarks.report import Row, percentiles
-from benchmarks.synthetic_images import DIMENSION, Collection
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.classification.classifier import NEAREST_LABELS

@@ -13,15 +13,15 @@ from typing import Any, TypeAlias
 
 from opensearchpy import OpenSearch, helpers
 
-from benchmarks import opensearch_search
-from benchmarks.report import Row
-from benchmarks.synthetic_images import (
+from benchmarks.indexes import opensearch_search
+from benchmarks.indexes.synthetic_images import (
     DIMENSION,
     bytes_per_document,
     collection,
     create_index,
     open_index,
 )
+from benchmarks.report import Row
 from imagesearch.adapters.index_records import to_record
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch.mapping import IndexSettings

@@ -16,8 +16,7 @@ import psutil
 from numpy.typing import NDArray
 from opensearchpy import OpenSearch
 
-from benchmarks.report import Row
-from benchmarks.synthetic_images import (
+from benchmarks.indexes.synthetic_images import (
     SPAN_SECONDS,
     TAKEN,
     Collection,
@@ -27,6 +26,7 @@ from benchmarks.synthetic_images import (
     segments,
     taken_after,
 )
+from benchmarks.report import Row
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch.mapping import IndexSettings
 from imagesearch.domain.filters import DateRange

@@ -21,7 +21,8 @@ import psutil
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
-from benchmarks.costly_requests import KINDS, MAX_BYTES, CostlyRequest, Targets
+from benchmarks.hostile import api_requests, http_requests
+from benchmarks.hostile.costly_request import MAX_BYTES, CostlyRequest, Targets
 from benchmarks.report import Row
 from benchmarks.served_index import indexed_folder, served
 from benchmarks.workbench import STARTER_MODEL
@@ -32,6 +33,21 @@ from local.workspace import Workspace
 IMAGES, REQUESTS, SEED = 20_000, 3_000, 1
 LIMIT_SECONDS, LIMIT_BYTES = 2.0, 300 * 10**6
 TITLE = f"costly requests of up to {MAX_BYTES:,} bytes, {IMAGES:,} images"
+# The kinds of requests, of which each has the same share.
+KINDS: Sequence[Callable[[Targets], SearchStrategy[CostlyRequest]]] = (
+    api_requests.searches,
+    api_requests.batches,
+    api_requests.lists,
+    api_requests.classifications,
+    api_requests.label_sets,
+    http_requests.raw_json,
+    http_requests.headers,
+    http_requests.forms,
+    http_requests.queries,
+    http_requests.paths,
+    http_requests.chunks,
+    api_requests.pictures,
+)
 # The costliest requests of a report.
 WORST = 5
 IDS = 50

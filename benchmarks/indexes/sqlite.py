@@ -2,7 +2,7 @@
 
 The lower bound is the time to embed the text and to compare it with every vector; the goal is at
 most 10 ms more. All are measured in turns, in a child process with the functions' environment:
-`python -m benchmarks.sqlite --child` prints seconds as JSON.
+`python -m benchmarks.indexes.sqlite --child` prints seconds as JSON.
 """
 
 import json
@@ -16,8 +16,8 @@ from statistics import median
 import numpy as np
 
 from benchmarks.functions import event
+from benchmarks.indexes.synthetic_images import document
 from benchmarks.report import Row, percentiles
-from benchmarks.synthetic_images import document
 from benchmarks.workbench import STARTER_MODEL, workbench
 from imagesearch import bootstrap
 from imagesearch.domain.images import Embedding
@@ -52,7 +52,7 @@ _number = count()
 def measure() -> Iterator[Row]:
     with workbench() as bench:
         child = subprocess.run(
-            [sys.executable, "-m", "benchmarks.sqlite", "--child"],
+            [sys.executable, "-m", "benchmarks.indexes.sqlite", "--child"],
             env=bench.environment,
             capture_output=True,
             text=True,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from opensearchpy import OpenSearch
 
+from benchmarks.indexes.synthetic_images import DIMENSION, Collection, document
 from benchmarks.report import Row, percentiles
-from benchmarks.synthetic_images import DIMENSION, Collection, document
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.domain.images import Document, Neighbor

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.fuzz import run
+from benchmarks.hostile.fuzz import run
 
 pytestmark = pytest.mark.slow
 

@@ -17,14 +17,14 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from benchmarks.report import Row, percentiles
-from benchmarks.synthetic_images import (
+from benchmarks.indexes.synthetic_images import (
     bytes_per_document,
     collection,
     numbers,
     open_index,
     segments,
 )
+from benchmarks.report import Row, percentiles
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.opensearch.mapping import IndexSettings
 from imagesearch.adapters.opensearch.queries import nearest
