@@ -6,7 +6,7 @@ from typing import Any
 
 from docs.reference_pages.markdown import table
 from imagesearch.adapters.opensearch.mapping import EMBEDDING, FIELDS
-from imagesearch.adapters.sqlite.database import SCHEMA
+from imagesearch.adapters.sqlite.schema import SCHEMA
 from imagesearch.adapters.sqlite.filters import TAKEN_AT_MS
 
 STORED: Mapping[str, str] = {
