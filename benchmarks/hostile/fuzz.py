@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 
 from benchmarks.report import Row
 from imagesearch.domain.images import DetailOptions
-from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
 from tests.support.images.raw_files import files_of_all_makers
 from tests.support.paths import REPOSITORY
 

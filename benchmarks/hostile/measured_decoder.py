@@ -12,7 +12,7 @@ from typing import Any
 from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding.decoder import decode, decoder_name
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
-from imagesearch.embedding.decoding.worker import serve
+from imagesearch.embedding.decoding.workers.worker import serve
 
 
 def _peak() -> int:

@@ -76,12 +76,13 @@ def verify(
         else:
             if inventory:
                 raise UsageError("--inventory needs a bucket: write s3://BUCKET")
-            from local.verification.folder import verify_folder
             from local.workspace import selected_workspace
 
             workspace = selected_workspace(Path(target) if target else None, data_dir)
             workspace.must_be_indexed()
             set_excludes(workspace.folder, exclude, no_default_excludes)
+            from local.verification.folder import verify_folder
+
             equal = verify_folder(
                 workspace,
                 model,

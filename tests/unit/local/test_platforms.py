@@ -223,7 +223,7 @@ def test_files_are_read_without_posix(without_posix: dict[str, Any], tmp_path: P
 
 
 def test_a_decoder_that_ended_is_reported_without_signals(without_posix: dict[str, Any]) -> None:
-    pool = without_posix["imagesearch.embedding.decoding.pool"]
-    ended = object.__new__(pool.DecoderProcess)
+    process = without_posix["imagesearch.embedding.decoding.workers.process"]
+    ended = object.__new__(process.DecoderProcess)
     ended._process = SimpleNamespace(wait=lambda seconds: 0xC0000005)
     assert str(ended._death()) == "ended with status 3221225477"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.calibration_file import CALIBRATION, calibrated
-from imagesearch.embedding.decoding.pool import DecoderPool
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import ENGLISH, MANIFEST, MULTILINGUAL, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import catalog_entries

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagesearch.embedding.decoding.decoder import decode, decoder_name
-from imagesearch.embedding.decoding.worker import serve
+from imagesearch.embedding.decoding.workers.worker import serve
 
 STATUS = Path("/proc/self/status")
 

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from imagesearch.domain.errors import ConfigurationError, Unavailable, UnreadableImage
-from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Picture
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -170,7 +170,7 @@ def test_a_killed_parent_leaves_no_orphan_process(busy_with, tmp_path, eventuall
     started = tmp_path / "started"
     program = textwrap.dedent(f"""
         import sys, threading
-        from imagesearch.embedding.decoding.pool import DecoderPool
+        from imagesearch.embedding.decoding.workers.pool import DecoderPool
         from imagesearch.embedding.decoding.preprocessing import Preprocessing
         pool = DecoderPool(processes=1, seconds=5, command={HOSTILE!r})
         wanted = Preprocessing(2, "pad", "bicubic", (0,) * 3, (1,) * 3, (0,) * 3)
@@ -198,7 +198,7 @@ def test_the_decoder_reports_its_name(pool):
 
 NONSENSE = """
 import sys
-from imagesearch.embedding.decoding import protocol
+from imagesearch.embedding.decoding.workers import protocol
 requests, responses = sys.stdin.buffer, sys.stdout.buffer
 protocol.receive(requests)
 protocol.send(responses, {"decoder": "nonsense-1"})

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from imagesearch.embedding.decoding.pool import map_ordered
+from imagesearch.embedding.decoding.workers.pool import map_ordered
 from tests.support.waiting import PATIENCE_SECONDS
 
 

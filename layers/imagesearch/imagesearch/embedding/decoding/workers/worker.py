@@ -13,8 +13,8 @@ from typing import IO, Any, TypeAlias
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions
-from imagesearch.embedding.decoding import protocol
 from imagesearch.embedding.decoding.preprocessing import MEGABYTE, Picture, Preprocessing
+from imagesearch.embedding.decoding.workers import protocol
 
 Decode: TypeAlias = Callable[
     [bytes, Preprocessing, Callable[[int], None], DetailOptions | None], Picture

@@ -14,13 +14,14 @@ from imagesearch.domain.deadline import query
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.embedding.decoding.decoder import decode, open_image
 from imagesearch.embedding.decoding.jpeg import MAX_SCANNED_SAMPLES, MAX_SCANS, check_scans
-from imagesearch.embedding.decoding.pool import CpuBudget, DecoderPool
 from imagesearch.embedding.decoding.preprocessing import (
     DecodingCost,
     DecodingLimits,
     Picture,
     Preprocessing,
 )
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
+from imagesearch.embedding.decoding.workers.process import CpuBudget
 from tests.support.images.costly_images import large_webp, many_scans, saved
 from tests.support.waiting import PATIENCE_SECONDS
 

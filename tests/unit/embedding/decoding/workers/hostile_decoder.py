@@ -9,7 +9,7 @@ import numpy as np
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.embedding.decoding.preprocessing import Picture
-from imagesearch.embedding.decoding.worker import serve
+from imagesearch.embedding.decoding.workers.worker import serve
 
 
 def grow(_):

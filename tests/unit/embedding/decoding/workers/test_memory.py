@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from imagesearch.domain.images import DetailOptions
-from imagesearch.embedding.decoding.pool import MEMORY_BYTES, DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Picture
+from imagesearch.embedding.decoding.workers.pool import MEMORY_BYTES, DecoderPool
 from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
