@@ -18,7 +18,8 @@ from benchmarks.report import Row, percentiles
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.classification.classifier import NEAREST_LABELS
-from imagesearch.classification.label_sets import LabelSets, collection_of, label_record, set_record
+from imagesearch.classification.label_records import collection_of, label_record, set_record
+from imagesearch.classification.label_sets import LabelSets
 from imagesearch.classification.prompts import LabelEncoder, Prompts
 from imagesearch.domain.images import Embedding
 from imagesearch.domain.ports import Put, VectorIndex

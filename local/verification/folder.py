@@ -13,7 +13,7 @@ from imagesearch import bootstrap
 from imagesearch.adapters.sqlite.damage import Damage, find_damage
 from imagesearch.adapters.sqlite.damage import repair as repair_index
 from imagesearch.adapters.sqlite.database import index_dimensions
-from imagesearch.classification.label_sets import described
+from imagesearch.classification.label_records import described
 from imagesearch.domain.errors import DamagedIndex, Unavailable
 from imagesearch.domain.images import ImageRef
 from imagesearch.indexing.comparison import Difference
