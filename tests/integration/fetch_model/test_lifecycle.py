@@ -16,7 +16,7 @@ from imagesearch.settings import Settings
 from local.models.installed import check_files
 from tests.conftest import STARTER_MODEL
 from tests.integration.fetch_model.conftest import BUCKET
-from tests.support.models import FILES
+from tests.support.models.tiny_model import FILES
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from local.evaluation.comparison import ComparedModel, cells, compared, verdict
 from local.models.installed import CACHE, check_files
 from local.models.puller import FLOAT32, Puller
 from local.models.verification import verify_model
-from tests.support.memorizing_models import float32_files, served, unsigned_int8_files
+from tests.support.models.memorizing_models import float32_files, served, unsigned_int8_files
 from tests.support.servers.file_server import FileServer
 
 pytestmark = pytest.mark.slow

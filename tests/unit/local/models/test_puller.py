@@ -19,7 +19,7 @@ from local.errors import UsageError
 from local.models.installed import check_files, models_cache
 from local.models.puller import Puller, exclusive_lock
 from local.terminal.output import waiting_line
-from tests.support.models import FILES, known, unsigned_graph
+from tests.support.models.tiny_model import FILES, known, unsigned_graph
 from tests.support.servers.file_server import FileServer
 
 pytestmark = pytest.mark.slow

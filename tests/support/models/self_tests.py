@@ -9,7 +9,7 @@ from imagesearch.domain.errors import ModelRefused
 from imagesearch.downloads.http_download import digest
 from imagesearch.embedding.calibration_file import CALIBRATION, CalibrationFile, model_digest
 from imagesearch.embedding.manifest import MANIFEST, FileEntry, load_manifest
-from tests.support.models import FILES
+from tests.support.models.tiny_model import FILES
 
 BACKGROUND = "calibration-labels-000000000000.npy"
 
