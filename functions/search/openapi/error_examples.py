@@ -38,7 +38,7 @@ def example_of(status: int, operation: Operation) -> ImageSearchError:
 
 
 def _not_found(operation: Operation) -> ImageSearchError:
-    """A label set that is written need not exist, other than images that are its examples."""
+    """A label set need not exist to be written; the images that are its examples must exist."""
     if operation.method == "PUT":
         return example_not_found("an owl", UNKNOWN)
     if operation.path.startswith("/v1/labelsets/"):
