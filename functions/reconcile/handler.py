@@ -155,7 +155,7 @@ def _continued(part: Part, counts: Mapping[str, int], rest: str | None) -> Part:
     total.update(counts)
     if rest is not None:
         return {**part, "counts": dict(total), "after": rest}
-    kept = {name: part[name] for name in ("action", "model") if name in part}
+    kept: Part = {name: part[name] for name in ("action", "model") if name in part}
     return {**kept, "counts": dict(total), "done": True}
 
 
