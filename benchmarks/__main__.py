@@ -9,20 +9,11 @@ python -m benchmarks [NAME...]
 import sys
 from collections.abc import Callable
 
-from benchmarks import (
-    costly,
-    duplicates,
-    functions,
-    fuzz,
-    ingest,
-    labels,
-    load,
-    opensearch,
-    scale,
-    sqlite,
-)
+from benchmarks import functions, ingest, load
 from benchmarks.clip import compare
 from benchmarks.costs import drift, tables
+from benchmarks.hostile import costly, fuzz
+from benchmarks.indexes import duplicates, labels, opensearch, scale, sqlite
 from benchmarks.learning import runner as learning
 from benchmarks.report import describe, show
 

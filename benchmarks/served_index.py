@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import psutil
 
-from benchmarks.synthetic_images import document
+from benchmarks.indexes.synthetic_images import document
 from benchmarks.workbench import SAMPLES, STARTER_MODEL
 from imagesearch import bootstrap
 from imagesearch.domain.images import Document, ImageRef

@@ -65,7 +65,7 @@ def _reuse_from(workspace: Workspace) -> str:
 
 def _names(workspace: Workspace, model_folder: Path) -> dict[str, str]:
     # Loads the HTTP client of downloads, which a benchmark of a function's start must not count.
-    from local.models import models_cache
+    from local.models.installed import models_cache
 
     index = {"INDEX_URL": f"sqlite://{quote(os.fsencode(workspace.index_file))}"}
     if uses_server():

@@ -148,7 +148,8 @@ def search_folder(workspace: Workspace, model: str | None, options: SearchOption
     """
     from imagesearch import bootstrap
     from local.lambda_runtime import settings_of
-    from local.models import model_folder, model_in_use
+    from local.models.choice import model_in_use
+    from local.models.installed import model_folder
 
     workspace.must_be_indexed()
     search = options.as_search()
@@ -267,7 +268,8 @@ _PAGE = 1_000
 def _index(workspace: Workspace, model: str | None) -> VectorIndex:
     from imagesearch import bootstrap
     from local.lambda_runtime import settings_of
-    from local.models import model_folder, model_in_use
+    from local.models.choice import model_in_use
+    from local.models.installed import model_folder
 
     workspace.must_be_indexed()
     folder = model_folder(model_in_use(model, workspace), workspace.directory.parent)

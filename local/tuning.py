@@ -18,7 +18,8 @@ from imagesearch.learning.history import History
 from imagesearch.learning.tuner import Tuner
 from local.aws.clients import s3_location
 from local.errors import UsageError
-from local.models import model_folder, model_in_use
+from local.models.choice import model_in_use
+from local.models.installed import model_folder
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 
 from docs.reference_pages.markdown import table
 from imagesearch.adapters.opensearch.mapping import EMBEDDING, FIELDS
-from imagesearch.adapters.sqlite.database import SCHEMA
 from imagesearch.adapters.sqlite.filters import TAKEN_AT_MS
+from imagesearch.adapters.sqlite.schema import SCHEMA
 
 STORED: Mapping[str, str] = {
     "id": "Document id: URL-safe digest of bucket and key, 24 characters.",

@@ -155,8 +155,8 @@ def _continued(part: Part, counts: Mapping[str, int], rest: str | None) -> Part:
     total.update(counts)
     if rest is not None:
         return {**part, "counts": dict(total), "after": rest}
-    names = {name: value for name, value in part.items() if name in ("action", "model")}
-    return {**names, "counts": dict(total), "done": True}
+    kept: Part = {name: part[name] for name in ("action", "model") if name in part}
+    return {**kept, "counts": dict(total), "done": True}
 
 
 def _stopping(context: Any, margin: int = MARGIN_MILLISECONDS) -> bool:

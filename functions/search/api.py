@@ -9,9 +9,9 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from imagesearch.domain.errors import NotAllowed
 
 from .errors import MethodNotAllowed, UnknownRoute, error_response
+from .http.resolver import ConcurrentResolver
 from .pages import Docs
 from .request_log import RequestLog
-from .resolver import ConcurrentResolver
 from .routes.classify import ClassifyRoutes
 from .routes.duplicates import DuplicateRoutes
 from .routes.facets import FacetRoutes
@@ -20,6 +20,7 @@ from .routes.health import HealthRoutes
 from .routes.images import ImageRoutes
 from .routes.label_sets import LabelSetRoutes
 from .routes.search import SearchRoutes
+from .routes.uploads import UploadRoutes
 from .routing import Dependencies, LogFields, Operation
 from .search_page import SearchPage
 
@@ -84,6 +85,7 @@ def _operations(dependencies: Dependencies, log: LogFields) -> list[Operation]:
         SearchPage(),
         SearchRoutes(dependencies, log),
         ImageRoutes(dependencies, log),
+        UploadRoutes(dependencies),
         FacetRoutes(dependencies, log),
         DuplicateRoutes(dependencies, log),
         ClassifyRoutes(dependencies, log),

@@ -13,8 +13,8 @@ from imagesearch.domain.signing import signing_key
 from imagesearch.object_cache import Cached
 
 from .api import make_api
-from .base_path import base_path, split_base_path
-from .etags import matches
+from .http.base_path import base_path, split_base_path
+from .http.etags import matches
 from .request_log import RequestLog
 from .routing import Dependencies
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
-from .base_path import base_path
-from .etags import weak_etag
+from .http.base_path import base_path
+from .http.etags import weak_etag
 from .responses import JSON_HEADERS
 from .routing import Operation
 
@@ -40,7 +40,7 @@ class Docs:
         ]
 
     def document(self) -> Response[Any]:
-        from .openapi import document
+        from .openapi.document import document
 
         text = document(self._api, self._operations, base_path.get())
         return Response(200, "application/json", text, {**JSON_HEADERS, **_cached(text)})

@@ -1,22 +1,19 @@
-"""Request bodies and parameters: their types, limits and descriptions."""
+"""Request bodies: their types and limits, and the reading of JSON and images from events."""
 
 import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.event_handler.request import Request
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from imagesearch.domain.errors import InvalidQuery, PayloadTooLarge, UnsupportedMediaType
-from imagesearch.domain.images import Status
-from imagesearch.search.pagination import MAX_DEPTH, MAX_LIMIT
-from imagesearch.search.query_encoder import MAX_IMAGE_BYTES, MAX_TEXT, MAX_URLS
+from imagesearch.search.query_encoder import MAX_IMAGE_BYTES, MAX_URLS
 
-from .forms import FORM, MAX_OVERHEAD, file_of_form
+from .http.forms import FORM, MAX_OVERHEAD, file_of_form
 
 # In base64 both are close to 6,291,456 bytes, the quota of a Lambda request.
 MAX_RAW_IMAGE = MAX_IMAGE_BYTES
@@ -25,17 +22,6 @@ MAX_JSON = MAX_JSON_IMAGE * 4 // 3 + 100_000
 # A batch of the largest searches has some thousands; each takes a hundred times its bytes.
 MAX_OBJECTS = 20_000
 MAX_URL = 2_048
-LIMIT = 10
-LIST_LIMIT = 100
-# The cursor of a list holds a key of up to 1,024 bytes, escaped and in base64.
-MAX_CURSOR = 8_192
-MAX_COLLECTION = 1_024
-SORTED = (
-    f"Sort order: `relevance`, or of the first {MAX_DEPTH:,} hits `taken_at` (oldest first) or"
-    " `-taken_at` (newest first), which require `min_relevance`. Images without `taken_at` come"
-    " last."
-)
-FEEDBACK = "Store the query's vector for a day, and return a `search_id` to give feedback with."
 # Bytes of any kind, of which those of an image are accepted.
 OCTETS = "application/octet-stream"
 # A red PNG of 4 x 4 pixels.
@@ -53,62 +39,6 @@ ImageUrl = Annotated[
         " request.",
     ),
 ]
-Text: TypeAlias = Annotated[
-    str,
-    Query(
-        min_length=1, max_length=MAX_TEXT, description="Text to search for.", examples=["an owl"]
-    ),
-]
-Limit: TypeAlias = Annotated[
-    int,
-    Query(
-        ge=1,
-        le=MAX_LIMIT,
-        description=f"Maximum number of results per page; pages end at {MAX_DEPTH:,} results.",
-    ),
-]
-CursorParameter: TypeAlias = Annotated[
-    str | None,
-    Query(
-        max_length=MAX_CURSOR,
-        description="`cursor` of the previous page. All other parameters except `limit` must be"
-        " the same as in its request.",
-    ),
-]
-Collection: TypeAlias = Annotated[
-    str | None,
-    Query(
-        max_length=MAX_COLLECTION,
-        description="Only images of this collection: a folder, such as `cats` or `cats/kittens`.",
-    ),
-]
-MinRelevance: TypeAlias = Annotated[
-    float | None,
-    Query(
-        ge=0,
-        le=1,
-        description="Minimum relevance of a hit; 0.5 separates relevant images from others.",
-    ),
-]
-Prefix: TypeAlias = Annotated[
-    str | None,
-    Query(max_length=MAX_COLLECTION, description="Only images whose key starts with this prefix."),
-]
-Sort: TypeAlias = Annotated[
-    Literal["key", "taken_at", "-taken_at"],
-    Query(
-        description="Sort order: `key`, `taken_at` (oldest first) or `-taken_at` (newest first)."
-        " Images without `taken_at` come last."
-    ),
-]
-HitSort: TypeAlias = Annotated[
-    Literal["relevance", "taken_at", "-taken_at"],
-    Query(description=SORTED),
-]
-WithFeedback: TypeAlias = Annotated[bool, Query(description=FEEDBACK)]
-ListedStatus: TypeAlias = Annotated[Status | None, Query(description="Only images in this status.")]
-ImageId: TypeAlias = Annotated[str, Path(description="Image ID, as in hits and lists.")]
-
 Model = TypeVar("Model", bound=BaseModel)
 
 

@@ -26,7 +26,7 @@ from imagesearch.search.previews import Previews
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import UploadService
 
-from .base_path import public_url
+from .http.base_path import public_url
 from .requests import RequestBody
 from .responses import ResponseModel
 

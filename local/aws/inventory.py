@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
 from typing import Any
 
 from imagesearch.adapters.s3.image_store import S3Store
@@ -14,6 +12,7 @@ from imagesearch.adapters.s3.inventory import S3InventoryReport
 from imagesearch.domain.errors import Unavailable, UnusableReport
 from imagesearch.domain.images import ImageRef, ObjectState
 from imagesearch.domain.ports import ReportedObject
+from imagesearch.indexing.inventory import as_listed
 from local.aws.clients import aws_client, s3_location
 from local.errors import UsageError
 
@@ -34,16 +33,16 @@ class InventoriedStore(S3Store):
 
     def list_images(self, after: str = "") -> Iterator[tuple[ImageRef, ObjectState]]:
         """As of the time of the report, in the order of the keys' UTF-8 bytes."""
-        with tempfile.NamedTemporaryFile() as file, closing(sqlite3.connect(file.name)) as sorted_:
-            sorted_.execute("PRAGMA journal_mode = OFF")
-            sorted_.execute("PRAGMA synchronous = OFF")
-            sorted_.execute("CREATE TABLE objects (key TEXT, etag TEXT, modified TEXT, size INT)")
+        # A temporary file of SQLite: https://sqlite.org/inmemorydb.html#temp_db
+        with closing(sqlite3.connect("")) as database:
+            database.execute("PRAGMA journal_mode = OFF")
+            database.execute("PRAGMA synchronous = OFF")
+            database.execute("CREATE TABLE objects (key TEXT, etag TEXT, modified TEXT, size INT)")
             with _errors_as_usage_errors():
-                sorted_.executemany("INSERT INTO objects VALUES (?, ?, ?, ?)", self._objects())
+                database.executemany("INSERT INTO objects VALUES (?, ?, ?, ?)", self._objects())
             ordered = "SELECT * FROM objects WHERE key > ? ORDER BY key"
-            for key, etag, modified, size in sorted_.execute(ordered, (after,)):
-                time = datetime.fromisoformat(modified).replace(microsecond=0)
-                yield ImageRef(self.bucket, key), ObjectState(etag, time, size)
+            for reported in database.execute(ordered, (after,)):
+                yield as_listed(self.bucket, reported)
 
     def _objects(self) -> Iterator[ReportedObject]:
         for file in range(self._report.files):

@@ -115,7 +115,8 @@ def classify_image(
     from imagesearch.classification.examples import LabelSource, RecordedExamples
     from imagesearch.domain.queries import ImageQuery
     from local.lambda_runtime import settings_of
-    from local.models import model_folder, model_in_use
+    from local.models.choice import model_in_use
+    from local.models.installed import model_folder
 
     workspace.must_be_indexed()
     image = ImageQuery(image_bytes(options.image))

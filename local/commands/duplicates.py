@@ -57,7 +57,7 @@ def duplicates(
     if endpoint:
         groups = groups_of_endpoint(endpoint, options)
     else:
-        from local.models import model_in_use
+        from local.models.choice import model_in_use
 
         workspace = selected_workspace(folder, data_dir)
         groups = groups_of_folder(workspace, model_in_use(model, workspace), options)
@@ -95,7 +95,7 @@ def groups_of_folder(
     from imagesearch import bootstrap
     from imagesearch.duplicates.groups import MAX_GROUPS
     from local.lambda_runtime import settings_of
-    from local.models import model_folder
+    from local.models.installed import model_folder
 
     workspace.must_be_indexed()
     settings = settings_of(workspace, model_folder(model, workspace.directory.parent))

@@ -55,7 +55,7 @@ def index(
     from rich.console import Console
 
     from local.model_switch.install import ensure_tested
-    from local.models import model_to_index_with
+    from local.models.choice import model_to_index_with
     from local.sync.initial_indexing import index_with_progress
     from local.sync.reconcile import activate
 

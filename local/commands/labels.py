@@ -112,7 +112,8 @@ def label_sets(folder: Path | None, data_dir: Path, model: str | None) -> LabelS
     """The label sets of an indexed folder and its model. Raises UsageError."""
     from imagesearch import bootstrap
     from local.lambda_runtime import settings_of
-    from local.models import model_folder, model_in_use
+    from local.models.choice import model_in_use
+    from local.models.installed import model_folder
 
     workspace = selected_workspace(folder, data_dir)
     workspace.must_be_indexed()

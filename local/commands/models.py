@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -159,6 +158,10 @@ def compare_models(
             raise UsageError("give either --captions or --feedback")
         if origin and folder:
             raise UsageError("give either --from or --folder")
+        # Before numpy is imported.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        from local.evaluation.replay import rated_settings
+
         settings = rated_settings(folder, origin, stack, index_url, model, data_dir)
         replay_feedback(names or [], settings, data_dir, Console(stderr=True), as_json)
         return
@@ -195,6 +198,8 @@ def pull(
     """
     from rich.console import Console
 
+    from local.models.calibration import calibration_set, result_fields
+
     console = Console(stderr=True)
     try:
         photos = calibration_set(captions)
@@ -204,7 +209,7 @@ def pull(
     if as_json:
         from local.terminal.tables import print_json_lines
 
-        print_json_lines([{"model": name, "folder": str(folder), **_test_row(folder)}])
+        print_json_lines([{"model": name, "folder": str(folder), **result_fields(folder)}])
     else:
         print(folder)  # noqa: T201
 
@@ -237,6 +242,7 @@ def calibrate(
     """
     from rich.console import Console
 
+    from local.models.calibration import calibrate_model
     from local.terminal.tables import print_json_lines
 
     row = calibrate_model(path, data_dir, Console(stderr=True), captions, accept, against)
@@ -260,6 +266,8 @@ def verify(
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Check the SHA-256 of a model's files, load the model and embed an image and a text."""
+    from local.models.verification import verify_model
+
     folder = verify_model(path, data_dir)
     if as_json:
         from local.terminal.tables import print_json_lines
@@ -283,7 +291,8 @@ def compare(
     from dataclasses import asdict
 
     from local.evaluation.comparison import HEADINGS, cells, compared, verdict
-    from local.models import installed_models, model_folder
+    from local.models.calibration import calibration_set
+    from local.models.installed import installed_models, model_folder
     from local.terminal.output import counted_progress, print_line
     from local.terminal.tables import print_json_lines, print_table
 
@@ -306,31 +315,6 @@ def compare(
     return any(row.problem for row in rows)
 
 
-def rated_settings(
-    folder: Path | None,
-    origin: str | None,
-    stack: str,
-    index_url: str | None,
-    model: str | None,
-    data_dir: Path,
-    clients: Any = None,
-) -> Settings:
-    """The settings of a folder, or of the stack with a derived-data bucket. Raises UsageError."""
-    from local.aws.clients import s3_location
-    from local.aws.deployment import read_deployment
-    from local.evaluation.replay import settings_of_folder
-
-    if not origin:
-        return settings_of_folder(folder, data_dir)
-    location = s3_location(origin)
-    if location.prefix:
-        raise UsageError(f"--from names a whole bucket: write s3://{location.bucket}")
-    deployed = read_deployment(
-        stack, index_url, model, data_dir, clients, DerivedBucketName=location.bucket
-    )
-    return deployed.settings
-
-
 def replay_feedback(
     names: Sequence[str],
     settings: Settings,
@@ -339,7 +323,6 @@ def replay_feedback(
     as_json: bool = False,
 ) -> None:
     """Print the comparison on stored feedback. Raises UsageError, and the errors of models."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from local.evaluation.replay import HEADINGS, as_fields, cells, replayed
     from local.terminal.output import print_line
     from local.terminal.tables import print_json_lines, print_table
@@ -354,6 +337,7 @@ def replay_feedback(
 
 def _measure(folder: Path) -> Latency:
     from local.evaluation.latency import latency_of
+    from local.models.calibration import calibration_set
 
     photos = calibration_set(None)
     return latency_of(folder, photos.photos, photos.captions)
@@ -373,8 +357,11 @@ def pull_model(
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
-    from local.model_sources import catalog_entry, model_source
-    from local.models import BETTER, Puller, models_cache, original_of
+    from local.models.calibration import calibration_set, self_test_with_progress
+    from local.models.choice import BETTER
+    from local.models.installed import models_cache
+    from local.models.puller import Puller, original_of
+    from local.models.sources import catalog_entry, model_source
     from local.terminal.output import download_progress, print_line, waiting_line
 
     model = (catalog or catalog_entry)(name)
@@ -383,7 +370,7 @@ def pull_model(
 
     def self_test(folder: Path) -> None:
         float32 = original_of(model, folder, cache)
-        print_line(console, run_with_progress(folder, photos, console, accept, float32))
+        print_line(console, self_test_with_progress(folder, photos, console, accept, float32))
 
     with download_progress(console) as progress:
         puller = Puller(
@@ -403,120 +390,3 @@ def pull_model(
         " new index and switches to it while searches continue",
     )
     return folder
-
-
-def calibrate_model(
-    path: str,
-    data_dir: Path,
-    console: Console,
-    captions: Path | None = None,
-    accept: bool = False,
-    against: str | None = None,
-) -> dict[str, Any]:
-    """Test and calibrate a model folder, or one in S3; returns its figures and their summary.
-
-    Raises UsageError, Unavailable, ConfigurationError, ModelRefused.
-    """
-    from local.models import model_folder
-
-    photos = calibration_set(captions)
-    float32 = model_folder(against, data_dir) if against else None
-
-    def run(folder: Path) -> dict[str, Any]:
-        line = run_with_progress(folder, photos, console, accept, float32, again=True)
-        return {"model": path, "summary": line, **_test_row(folder)}
-
-    return _in_s3(path, run) if path.startswith("s3://") else run(model_folder(path, data_dir))
-
-
-def _test_row(folder: Path) -> dict[str, Any]:
-    """The recorded result of a model's test; without one, it is not calibrated."""
-    from imagesearch.embedding.self_test.run import recorded_result
-
-    if not (found := recorded_result(folder)):
-        return {"calibrated": False, "refusal": "", "figures": {}}
-    calibrated = found.relevance is not None
-    return {"calibrated": calibrated, "refusal": found.refusal, "figures": found.figures}
-
-
-def _in_s3(uri: str, run: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """Run in a copy of the folder, and upload the calibration or the refusal."""
-    from imagesearch.adapters.s3.model_folder import S3ModelFolder
-    from imagesearch.downloads.model_store import copied_model, put_calibration
-
-    model = S3ModelFolder(uri)
-    with copied_model(model) as folder:
-        try:
-            return run(folder)
-        finally:
-            # Also of a refusal, so that no function uses the model.
-            put_calibration(folder, model)
-
-
-def calibration_set(captions: Path | None) -> CalibrationSet:
-    """The sample photos, or those of a file. Raises ConfigurationError."""
-    from imagesearch.calibration.calibration_set import shipped_set
-    from imagesearch.embedding.self_test.own_photos import own_set
-
-    samples = shipped_set()
-    return own_set(captions, samples) if captions else samples
-
-
-def run_with_progress(
-    folder: Path,
-    photos: CalibrationSet,
-    console: Console,
-    accept: bool,
-    float32: Path | None,
-    *,
-    again: bool = False,
-) -> str:
-    """Test a folder, unless it has the result already; returns the result as a line."""
-    from imagesearch.embedding.self_test.run import self_tested, summary
-    from local.terminal.output import counted_progress
-
-    with counted_progress(console, "testing the model") as progress:
-        found = self_tested(
-            folder, photos, float32=float32, accept=accept, progress=progress, again=again
-        )
-    return summary(folder, photos, found)
-
-
-def verify_model(name_or_path: str, data_dir: Path) -> Path:
-    """Check every hash, load both graphs, and embed an image and a text.
-
-    Raises UsageError, ConfigurationError.
-    """
-    from imagesearch.domain.errors import ConfigurationError, UnreadableImage
-    from imagesearch.embedding.image_encoder import OnnxImageEncoder
-    from imagesearch.embedding.session import signed_weights_are_exact
-    from imagesearch.embedding.text_encoder import OnnxTextEncoder
-    from local.models import check_files, model_folder
-
-    folder = model_folder(name_or_path, data_dir)
-    manifest = check_files(folder)
-    signed = any(entry.rewritten_from or entry.quantized for entry in manifest.files.values())
-    if signed and not signed_weights_are_exact():
-        raise ConfigurationError(
-            f"{folder} has signed weights, which this CPU does not multiply exactly",
-            "delete the folder and pull the model again on this machine",
-        )
-    images = OnnxImageEncoder(folder, manifest)
-    try:
-        (image,) = images.encode_images([_test_image()])
-    finally:
-        images.close()
-    (text,) = OnnxTextEncoder(folder, manifest).encode_texts(["a photo of a dog"])
-    if isinstance(image, UnreadableImage) or image.embedding.shape != text.shape:
-        raise ConfigurationError(
-            f"{folder} gives image and text vectors that cannot be compared", "pull it again"
-        )
-    return folder
-
-
-def _test_image() -> bytes:
-    from PIL import Image
-
-    data = io.BytesIO()
-    Image.linear_gradient("L").save(data, "PNG")
-    return data.getvalue()

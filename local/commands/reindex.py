@@ -175,7 +175,7 @@ def _next_engine(workspace: Workspace, model: str, console: Console) -> FolderEn
     from imagesearch import bootstrap
     from local.lambda_runtime import settings_of
     from local.model_switch.install import ensure_tested
-    from local.models import STARTER, model_folder, model_name
+    from local.models.installed import STARTER, model_folder, model_name
     from local.sync.reconcile import open_engine
     from local.terminal.output import print_line
 
@@ -205,7 +205,7 @@ class ModelSwitch:
 def local_switch(workspace: Workspace, model: str | None, next_model: str | None) -> ModelSwitch:
     """The switch of a folder; the models default to those recorded. Raises UsageError."""
     from local.lambda_runtime import settings_of
-    from local.models import STARTER, model_folder
+    from local.models.installed import STARTER, model_folder
 
     data_dir = workspace.directory.parent
 
@@ -229,7 +229,7 @@ def deployed_switch(
     """The switch of a deployed system, read with the user's AWS credentials. Raises UsageError."""
     from imagesearch.settings import Settings
     from local.aws.clients import s3_location
-    from local.models import model_folder
+    from local.models.installed import model_folder
 
     if not (index_url and model):
         raise UsageError("a deployed system needs --index-url, and --model with its current model")

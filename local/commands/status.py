@@ -88,7 +88,8 @@ def _counts(workspace: Workspace) -> tuple[int | None, int | None]:
     from imagesearch.domain.errors import ImageSearchError
     from local.errors import UsageError
     from local.lambda_runtime import settings_of
-    from local.models import model_folder, model_in_use
+    from local.models.choice import model_in_use
+    from local.models.installed import model_folder
 
     if not (workspace.index_file.is_file() or uses_server()):
         return None, None

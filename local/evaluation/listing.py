@@ -12,8 +12,8 @@ from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.manifest import MULTILINGUAL, load_manifest
 from imagesearch.embedding.model_catalog import CatalogEntry
 from local.evaluation.latency import Latency
-from local.model_sources import catalog_entries
-from local.models import installed_models
+from local.models.installed import installed_models
+from local.models.sources import catalog_entries
 
 _MEGABYTE = 1_000_000
 UNKNOWN = "–"

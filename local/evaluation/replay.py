@@ -24,7 +24,8 @@ from imagesearch.search.relevance import Modality
 from imagesearch.settings import Settings
 from local.errors import UsageError
 from local.lambda_runtime import settings_of
-from local.models import installed_models, model_folder, model_in_use
+from local.models.choice import model_in_use
+from local.models.installed import installed_models, model_folder
 from local.workspace import selected_workspace
 
 HEADINGS = ("model", "queries", "MRR in use", "MRR", "gain", "result")
@@ -80,7 +81,31 @@ def replayed(names: Sequence[str], settings: Settings, data_dir: Path) -> Compar
     return Comparison(in_use.name, len(repeatable.opinions), left_out, len(refs), rows)
 
 
-def settings_of_folder(folder: Path | None, data_dir: Path) -> Settings:
+def rated_settings(
+    folder: Path | None,
+    origin: str | None,
+    stack: str,
+    index_url: str | None,
+    model: str | None,
+    data_dir: Path,
+    clients: Any = None,
+) -> Settings:
+    """The settings of a folder, or of the stack with a derived-data bucket. Raises UsageError."""
+    from local.aws.clients import s3_location
+    from local.aws.deployment import read_deployment
+
+    if not origin:
+        return _settings_of_folder(folder, data_dir)
+    location = s3_location(origin)
+    if location.prefix:
+        raise UsageError(f"--from names a whole bucket: write s3://{location.bucket}")
+    deployed = read_deployment(
+        stack, index_url, model, data_dir, clients, DerivedBucketName=location.bucket
+    )
+    return deployed.settings
+
+
+def _settings_of_folder(folder: Path | None, data_dir: Path) -> Settings:
     """The settings of an indexed folder with the model in use. Raises UsageError."""
     workspace = selected_workspace(folder, data_dir)
     workspace.must_be_indexed()

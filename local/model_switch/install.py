@@ -14,8 +14,9 @@ from imagesearch.calibration.calibration_set import shipped_set
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.model_catalog import CatalogEntry
 from imagesearch.embedding.self_test.run import self_tested, summary
-from local.model_sources import model_source
-from local.models import Puller, model_folder, must_be_tested, original_of
+from local.models.installed import model_folder, must_be_tested
+from local.models.puller import Puller, original_of
+from local.models.sources import model_source
 
 if TYPE_CHECKING:
     from rich.console import Console

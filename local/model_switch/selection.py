@@ -13,17 +13,10 @@ from imagesearch import bootstrap
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError
 from local.errors import UsageError
 from local.lambda_runtime import settings_of
-from local.model_sources import catalog_entries
-from local.model_switch.install import (
-    ensure_tested,
-    failure_text,
-    install_with_progress,
-    megabytes,
-)
-from local.models import (
-    BETTER,
+from local.model_switch.install import ensure_tested, failure_text, install_with_progress, megabytes
+from local.models.choice import BETTER, choice
+from local.models.installed import (
     STARTER,
-    choice,
     installed_models,
     is_of_catalog,
     model_folder,
@@ -31,6 +24,7 @@ from local.models import (
     models_cache,
     must_be_tested,
 )
+from local.models.sources import catalog_entries
 from local.terminal.output import print_line
 from local.workspace import Workspace
 

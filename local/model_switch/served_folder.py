@@ -27,16 +27,16 @@ from imagesearch.settings import Settings
 from local import lambda_runtime
 from local.errors import UsageError
 from local.lambda_runtime import Handler
-from local.model_sources import catalog_entry
 from local.model_switch.install import TESTING, install, test_folder
 from local.model_switch.switch import INDEXING, Progress
-from local.models import (
+from local.models.installed import (
     is_of_catalog,
     model_folder,
     model_name,
     models_cache,
     must_be_tested,
 )
+from local.models.sources import catalog_entry
 from local.sync.folder_sync import FolderSync
 from local.sync.initial_indexing import InitialIndexing, print_ready
 from local.sync.live_report import started_report

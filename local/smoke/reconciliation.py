@@ -71,10 +71,10 @@ class FolderReconciliation:
             raise CheckSkipped(f"{error}: name the server's folder with --data-dir") from error
 
     def result(self) -> str:
-        from local.commands.verify import compare_folder
         from local.lambda_runtime import settings_of
-        from local.models import STARTER, model_folder
+        from local.models.installed import STARTER, model_folder
         from local.options import set_excludes
+        from local.verification.folder import compare_folder
         from local.workspace import selected_workspace
 
         workspace = selected_workspace(self._folder, self._data_dir)

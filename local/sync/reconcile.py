@@ -23,7 +23,7 @@ from imagesearch.indexing.indexer import Indexer
 from imagesearch.indexing.planner import Outcome
 from imagesearch.settings import Settings
 from local.lambda_runtime import set_environment
-from local.models import model_folder, model_name
+from local.models.installed import model_folder, model_name
 from local.sync.mount_points import load_mount_points, save_mount_points
 from local.sync.report import Report
 from local.terminal.output import tracked

@@ -8,15 +8,15 @@ from typing import Any
 
 def installed_model_names(incomplete: str) -> list[str]:
     """The installed models, which commands can use."""
-    from local.models import installed_models
+    from local.models.installed import installed_models
 
     return _starting(incomplete, installed_models(_data_dir({})))
 
 
 def model_names(incomplete: str) -> list[str]:
     """The installed models and those of the catalog, which `serve` and `models pull` download."""
-    from local.model_sources import catalog_entries
-    from local.models import installed_models
+    from local.models.installed import installed_models
+    from local.models.sources import catalog_entries
 
     catalog = [entry.name for entry in catalog_entries()]
     return _starting(incomplete, dict.fromkeys([*installed_models(_data_dir({})), *catalog]))

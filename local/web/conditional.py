@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
-from functions.search.etags import matches
+from functions.search.http.etags import matches
 
 # A request with several ranges gets the whole file, which the RFC allows.
 _RANGE = re.compile(r"bytes\s*=\s*(?:(\d{1,1000})-(\d{0,1000})|-(\d{1,1000}))\s*", re.IGNORECASE)

@@ -14,13 +14,8 @@ from imagesearch.classification.examples import (
     NamedExamples,
     RecordedExamples,
 )
-from imagesearch.classification.label_sets import (
-    MAX_SETS,
-    WRITE_BATCH,
-    LabelSets,
-    set_record,
-    set_ref,
-)
+from imagesearch.classification.label_records import set_record, set_ref
+from imagesearch.classification.label_sets import MAX_SETS, WRITE_BATCH, LabelSets
 from imagesearch.classification.prompts import LabelEncoder, Prompts
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
 from imagesearch.domain.ports import Delete, Put

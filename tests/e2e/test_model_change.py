@@ -16,10 +16,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from local.model_sources import CATALOG, SOURCE
-from local.models import CACHE
-from tests.support.model_hub import publish, starter_as
+from local.models.installed import CACHE
+from local.models.sources import CATALOG, SOURCE
 from tests.support.model_switch import running
+from tests.support.models.model_hub import publish, starter_as
 from tests.support.paths import REPOSITORY, STARTER_MODEL
 from tests.support.servers.file_server import FileServer
 from tests.support.waiting import PATIENCE_SECONDS, run
@@ -39,7 +39,7 @@ def hub() -> Iterator[FileServer]:
 @pytest.fixture
 def serving(few: Path, serve: Callable[[Path], Any]) -> Any:
     made = serve(few)
-    made.command = [sys.executable, REPOSITORY / "tests/support/quick_self_test.py"]
+    made.command = [sys.executable, REPOSITORY / "tests/support/models/quick_self_test.py"]
     return made
 
 

@@ -26,7 +26,8 @@ include-name = "POST /v1/search"
 phases.coverage.enabled = false
 """
 # A made-up cursor is rejected, and no schema distinguishes it from a real one. A long query of a
-# method that does not exist is a 431, not a 405; tests/unit/functions/test_errors.py tests methods.
+# method that does not exist is a 431, not a 405; tests/unit/functions/search/test_errors.py tests
+# methods.
 OPTIONS = (
     "--checks all --exclude-checks positive_data_acceptance,unsupported_method"
     " --generation-deterministic"

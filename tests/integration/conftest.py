@@ -40,8 +40,8 @@ from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
 from imagesearch.uploads import Permissions, UploadService
 from tests.support.aws.cloud import BUCKET, DERIVED, REGION, Cloud, Queue
-from tests.support.encoders import CountingEncoder
 from tests.support.handlers import CONTEXT
+from tests.support.models.encoders import CountingEncoder
 from tests.support.paths import REPOSITORY
 from tests.support.servers.moto_server import moto_server
 from tests.support.waiting import PATIENCE_SECONDS

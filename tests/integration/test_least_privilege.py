@@ -21,6 +21,7 @@ from functions.search.handler import Handler
 from functions.tune.composition import build_handler as build_tune_handler
 from imagesearch import bootstrap
 from imagesearch.adapters.opensearch.client import OpenSearchClient
+from imagesearch.bootstrap import query_adapters
 from imagesearch.domain.storage_keys import THUMBNAILS
 from imagesearch.indexing import thumbnail_cleanup
 from imagesearch.settings import Settings
@@ -203,7 +204,7 @@ def rate(cloud, monkeypatch):
     """Stores opinions of a user on the searches of a day, which prove an adapter."""
     manifest = bootstrap.manifest_of(str(STARTER_MODEL))
     samples = random_samples(manifest.dimension)
-    monkeypatch.setattr(bootstrap, "_sample_vectors", lambda _, __: samples)
+    monkeypatch.setattr(query_adapters, "_sample_vectors", lambda _, __: samples)
 
     def rate(user: str, day: date) -> None:
         for key, record in feedback_objects(manifest, user, day):

@@ -16,8 +16,8 @@ from imagesearch.downloads.model_source import ModelSource
 from imagesearch.downloads.model_store import Deadline, S3ModelStore
 from imagesearch.embedding.calibration_file import CALIBRATION
 from imagesearch.embedding.manifest import MANIFEST
-from tests.support.models import FILES, known, unsigned_graph
-from tests.support.self_tests import BACKGROUND, RecordingTest
+from tests.support.models.self_tests import BACKGROUND, RecordingTest
+from tests.support.models.tiny_model import FILES, known, unsigned_graph
 from tests.support.servers.file_server import FileServer
 
 BUCKET = "imagesearch-models"

@@ -101,7 +101,7 @@ def test_an_indexed_photo_is_found_by_text_and_by_image(invoke, indexed, photos)
 def test_a_snapshot_contains_a_running_decoder(function, handler, invoke, tmp_path):
     invoke(function, handler, [])
     [decoder] = json.loads((tmp_path / "processes.json").read_text())
-    assert "imagesearch.embedding.decoding.worker" in decoder
+    assert "imagesearch.embedding.decoding.workers.worker" in decoder
 
 
 def test_the_artifacts_decode_camera_raw_and_jpeg_xl(invoke, indexed, photos):

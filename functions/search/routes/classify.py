@@ -30,12 +30,10 @@ from imagesearch.classification.prompts import MAX_LABEL
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.queries import ImageQuery, StoredQuery, UrlQuery
 
+from ..parameters import LIMIT, MAX_COLLECTION, Collection
 from ..requests import (
     EXAMPLE_IMAGE,
-    LIMIT,
-    MAX_COLLECTION,
     Base64,
-    Collection,
     ImageUrl,
     RequestBody,
     check_image_size,

@@ -21,12 +21,10 @@ from imagesearch.duplicates.groups import (
 )
 from imagesearch.duplicates.similarity import MAX_CONFIDENCE, MIN_CONFIDENCE, THRESHOLD
 
+from ..parameters import MAX_COLLECTION, Collection, CursorParameter
 from ..requests import (
     EXAMPLE_IMAGE,
-    MAX_COLLECTION,
     Base64,
-    Collection,
-    CursorParameter,
     RequestBody,
     check_image_size,
     is_json,

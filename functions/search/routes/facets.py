@@ -26,7 +26,7 @@ from imagesearch.search.listing import ListRequest
 from imagesearch.search.pagination import MAX_DEPTH
 from imagesearch.search.query_encoder import MAX_TEXT
 
-from ..requests import (
+from ..parameters import (
     LIST_LIMIT,
     MAX_COLLECTION,
     Collection,
@@ -35,12 +35,8 @@ from ..requests import (
     ListedStatus,
     MinRelevance,
     Prefix,
-    RequestBody,
-    is_json,
-    posted_image,
-    posted_json,
-    reject_parameters,
 )
+from ..requests import RequestBody, is_json, posted_image, posted_json, reject_parameters
 from ..responses import Cursor, ResponseModel, json_response
 from ..routing import IMAGE_ERRORS, UNAVAILABLE, Dependencies, LogFields, Operation
 from .search_filters import FilterParameter, parsed_filter

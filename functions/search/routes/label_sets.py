@@ -12,14 +12,8 @@ from imagesearch.classification.examples import MAX_LABELS_WITH_EXAMPLES, NamedE
 from imagesearch.classification.label_sets import WRITE_BATCH
 from imagesearch.classification.prompts import checked_labels
 
-from ..requests import (
-    LIST_LIMIT,
-    CursorParameter,
-    Limit,
-    RequestBody,
-    posted_json,
-    require_json,
-)
+from ..parameters import LIST_LIMIT, CursorParameter, Limit
+from ..requests import RequestBody, posted_json, require_json
 from ..responses import Cursor, ResponseModel, json_response
 from ..routing import NOT_FOUND, UNAVAILABLE, Dependencies, LogFields, Operation
 from .classify import ExampleIds, Label, LearnedLabels, learned_labels

@@ -9,8 +9,7 @@ from aws_lambda_powertools.event_handler.request import Request
 from imagesearch.domain.queries import ImageQuery, Search, StoredQuery, TextQuery
 from imagesearch.search.searcher import SearchAnswer
 
-from ..request_log import short_digest
-from ..requests import (
+from ..parameters import (
     LIMIT,
     Collection,
     CursorParameter,
@@ -20,12 +19,9 @@ from ..requests import (
     MinRelevance,
     Text,
     WithFeedback,
-    is_json,
-    posted_image,
-    posted_json,
-    reject_parameters,
-    require_json,
 )
+from ..request_log import short_digest
+from ..requests import is_json, posted_image, posted_json, reject_parameters, require_json
 from ..responses import MAX_RESPONSE_BYTES, json_response
 from ..routing import (
     IMAGE_ERRORS,
@@ -36,7 +32,8 @@ from ..routing import (
     LogFields,
     Operation,
 )
-from .search_filters import MAX_VALUES, FilterParameter
+from .filter_conditions import MAX_VALUES
+from .search_filters import FilterParameter
 from .search_requests import (
     BATCH,
     MAX_BATCH_HITS,

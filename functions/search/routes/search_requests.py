@@ -24,19 +24,10 @@ from imagesearch.search.pagination import MAX_LIMIT
 from imagesearch.search.query_encoder import MAX_TEXT
 from imagesearch.search.refinement import MAX_OPINIONS
 
-from ..requests import (
-    EXAMPLE_IMAGE,
-    FEEDBACK,
-    LIMIT,
-    MAX_COLLECTION,
-    MAX_CURSOR,
-    SORTED,
-    Base64,
-    ImageUrl,
-    RequestBody,
-    check_image_size,
-)
-from .search_filters import MAX_VALUES, SearchFilter, parsed_filter
+from ..parameters import FEEDBACK, LIMIT, MAX_COLLECTION, MAX_CURSOR, SORTED
+from ..requests import EXAMPLE_IMAGE, Base64, ImageUrl, RequestBody, check_image_size
+from .filter_conditions import MAX_VALUES
+from .search_filters import SearchFilter, parsed_filter
 
 OpinionId = Annotated[str, Field(min_length=1, max_length=512)]
 MAX_WEIGHT = 100

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from imagesearch.adapters.sqlite.content_lookup import BY_CONTENT, SqliteContentLookup
-from imagesearch.adapters.sqlite.database import SCHEMA_VERSION
+from imagesearch.adapters.sqlite.schema import SCHEMA_VERSION
 from imagesearch.domain.errors import Unavailable
 
 A, B = "a" * 64, "b" * 64

@@ -18,7 +18,7 @@ from imagesearch.adapters.sqlite.damage import find_damage, repair
 from imagesearch.adapters.sqlite.database import DamagedFile
 from imagesearch.adapters.sqlite.index import SqliteIndex
 from imagesearch.adapters.sqlite.recovery import recover
-from imagesearch.classification.label_sets import set_record
+from imagesearch.classification.label_records import set_record
 from imagesearch.domain.filters import Not, NumberRange
 from imagesearch.domain.images import Document, Neighbor, Scanned, Status
 from imagesearch.domain.ports import Delete, Put

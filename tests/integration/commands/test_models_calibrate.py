@@ -11,7 +11,7 @@ from rich.console import Console
 from imagesearch.calibration.calibration_set import MIN_PHOTOS
 from imagesearch.domain.errors import ModelRefused
 from imagesearch.embedding.calibration_file import CALIBRATION
-from local.commands.models import calibrate_model
+from local.models.calibration import calibrate_model
 from tests.integration.commands.conftest import BUCKET
 from tests.support.paths import SAMPLES
 from tests.unit.models.conftest import small_clip  # noqa: F401 - a fixture

@@ -15,8 +15,9 @@ from functions.search.composition import build_handler as build_search_handler
 from imagesearch import bootstrap
 from imagesearch.domain.images import ImageRef
 from imagesearch.settings import Settings
-from local.commands.models import rated_settings, replay_feedback
+from local.commands.models import replay_feedback
 from local.errors import UsageError
+from local.evaluation.replay import rated_settings
 from tests.integration.commands.conftest import BUCKET
 from tests.support.handlers import CONTEXT, http, parse_response
 from tests.support.paths import SAMPLES, STARTER_MODEL

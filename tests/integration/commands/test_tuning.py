@@ -11,6 +11,7 @@ import pytest
 from functions.search.composition import build_handler as build_search_handler
 from functions.tune.composition import build_handler as build_tune_handler
 from imagesearch import bootstrap
+from imagesearch.bootstrap import query_adapters
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.settings import Settings
 from local.commands.adapters import adapter_rows, compared_rows, off, runs_of, use
@@ -50,14 +51,14 @@ def give(s3):
 @pytest.fixture(autouse=True)
 def samples(monkeypatch) -> None:
     vectors = random_samples(MANIFEST.dimension)
-    monkeypatch.setattr(bootstrap, "_sample_vectors", lambda _, __: vectors)
+    monkeypatch.setattr(query_adapters, "_sample_vectors", lambda _, __: vectors)
 
 
 def test_a_scheduled_run_is_taken_up_by_search_and_forgotten_with_its_opinions(
     environ, give, s3, tmp_path, monkeypatch, capsys
 ):
-    assert bootstrap.ADAPTER_SECONDS <= 60
-    monkeypatch.setattr(bootstrap, "ADAPTER_SECONDS", 0)
+    assert query_adapters.ADAPTER_SECONDS <= 60
+    monkeypatch.setattr(query_adapters, "ADAPTER_SECONDS", 0)
     settings = Settings.from_environment(environ)
     search = build_search_handler(settings, None)
 

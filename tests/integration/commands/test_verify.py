@@ -15,8 +15,8 @@ from imagesearch.adapters.s3.image_store import S3Store
 from imagesearch.domain.images import Details, EncodedImage, ImageRef
 from imagesearch.domain.storage_keys import feedback_key
 from imagesearch.indexing.indexer import Indexer
-from local.commands.verify import read_whole_bucket, verify_bucket
 from local.errors import UsageError
+from local.verification.bucket import read_whole_bucket, verify_bucket
 from tests.integration.commands.conftest import BUCKET
 from tests.support.aws.inventory import FOLDER, report, row
 

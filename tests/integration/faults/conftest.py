@@ -23,9 +23,9 @@ from local.opensearch.install import CannotStart
 from local.opensearch.server import SHORT_LIVED, OpenSearchServer
 from tests.support.aws.cloud import BUCKET, Handler, Queue
 from tests.support.aws.lambda_service import LambdaService
-from tests.support.encoders import DIMENSION, DigestEncoder, vector_of
 from tests.support.handlers import CONTEXT
 from tests.support.images.fault_images import IMAGES_OF_A_BULK, bucket_state
+from tests.support.models.encoders import DIMENSION, DigestEncoder, vector_of
 from tests.support.paths import server_parent
 
 # Together longer than any fault here, like the hour that the template allows.

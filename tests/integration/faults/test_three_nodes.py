@@ -9,8 +9,8 @@ import pytest
 from imagesearch.adapters.opensearch.index import OpenSearchIndex
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.queries import VectorQuery
-from tests.support.encoders import DIMENSION, vector_of
 from tests.support.images.fault_images import change, fill
+from tests.support.models.encoders import DIMENSION, vector_of
 from tests.support.servers.opensearch_cluster import load_balancer, opensearch_cluster
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -17,7 +17,7 @@ from imagesearch.embedding.model_catalog import CatalogEntry
 from tests.integration.conftest import NOBODY
 from tests.support.aws.cloud import REGION
 from tests.support.aws.cloudformation import CloudFormation
-from tests.support.models import known, unsigned_graph
+from tests.support.models.tiny_model import known, unsigned_graph
 from tests.support.servers.file_server import FileServer
 from tests.support.waiting import PATIENCE_SECONDS
 

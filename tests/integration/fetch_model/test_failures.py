@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from imagesearch.downloads.model_store import S3ModelStore
 from tests.support.aws.cloudformation import failed
-from tests.support.models import FILES
+from tests.support.models.tiny_model import FILES
 
 
 def test_a_wrong_hash_is_reported_and_no_file_is_stored(cloudformation, hub, keys):

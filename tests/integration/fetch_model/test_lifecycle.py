@@ -13,10 +13,10 @@ from imagesearch.domain.queries import Search, TextQuery
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest
 from imagesearch.embedding.model_catalog import Pin
 from imagesearch.settings import Settings
-from local.models import check_files
+from local.models.installed import check_files
 from tests.conftest import STARTER_MODEL
 from tests.integration.fetch_model.conftest import BUCKET
-from tests.support.models import FILES
+from tests.support.models.tiny_model import FILES
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ KEPT = (
     bootstrap.manifest_of,
     bootstrap.image_encoder,
     bootstrap.text_encoder,
-    bootstrap._s3_model,
+    bootstrap.models._s3_model,
     bootstrap.image_store,
     bootstrap.vector_index,
 )

@@ -16,8 +16,8 @@ from imagesearch.downloads.model_store import (
 from imagesearch.embedding.manifest import MANIFEST
 from tests.integration.fetch_model.conftest import BUCKET
 from tests.support.aws.cloudformation import failed
-from tests.support.models import FILES
-from tests.support.self_tests import RecordingTest
+from tests.support.models.self_tests import RecordingTest
+from tests.support.models.tiny_model import FILES
 from tests.support.servers.file_server import FileServer
 
 NEEDED = 569  # of the 900 seconds of FetchModel, less the self-test and the response

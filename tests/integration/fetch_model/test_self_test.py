@@ -11,8 +11,8 @@ from imagesearch.downloads.model_store import put_calibration
 from imagesearch.embedding.calibration_file import CALIBRATION
 from imagesearch.embedding.manifest import MANIFEST
 from tests.integration.fetch_model.conftest import BUCKET
-from tests.support.models import FILES
-from tests.support.self_tests import BACKGROUND, RecordingTest
+from tests.support.models.self_tests import BACKGROUND, RecordingTest
+from tests.support.models.tiny_model import FILES
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def self_test() -> RecordingTest:
 
 @pytest.fixture(autouse=True)
 def fresh() -> Any:
-    for kept in (bootstrap.manifest_of, bootstrap.relevance_of, bootstrap._s3_model):
+    for kept in (bootstrap.manifest_of, bootstrap.relevance_of, bootstrap.models._s3_model):
         kept.clear()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from imagesearch.domain.images import Status
 from tests.support.aws.cloud import BUCKET, Cloud
-from tests.support.encoders import BROKEN
+from tests.support.models.encoders import BROKEN
 
 # In one bulk these exceed 1 MB, which the server writes to its log at once.
 IMAGES_OF_A_BULK = 40

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from onnx import TensorProto, helper, numpy_helper
 
 from imagesearch.downloads.model_store import Deadline, S3ModelStore
-from tests.support.models import known
+from tests.support.models.tiny_model import known
 from tests.support.servers.file_server import FileServer
 
 pytestmark = pytest.mark.slow

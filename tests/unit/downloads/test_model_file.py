@@ -9,7 +9,7 @@ import pytest
 from imagesearch.downloads.http_download import Downloader, download_if_missing, entry_of
 from imagesearch.embedding.int8_weights import signed
 from imagesearch.embedding.model_catalog import Pin
-from tests.support.models import unsigned_graph
+from tests.support.models.tiny_model import unsigned_graph
 from tests.support.servers.file_server import FileServer
 
 pytestmark = pytest.mark.slow

@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
 from imagesearch.embedding.manifest import Manifest, load_manifest
 from tests.support.waiting import PATIENCE_SECONDS
 

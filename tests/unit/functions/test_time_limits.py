@@ -19,8 +19,8 @@ from imagesearch import bootstrap
 from imagesearch.domain.deadline import current_time_left, share_of_time, time_limit
 from imagesearch.domain.errors import OutOfTime, UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage, Status
-from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Preprocessing
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
 from imagesearch.indexing.indexer import Indexer
 from tests.support.fake_index import FakeIndex
 from tests.support.fakes import BUCKET, FakeImages, FakeStore, picture, vector

@@ -107,7 +107,7 @@ def test_a_range_that_does_not_fit_into_memory_is_listed_from_the_bucket(derived
 
 
 def test_at_most_a_fixed_size_of_objects_is_kept_until_it_is_written(derived, monkeypatch):
-    monkeypatch.setattr(inventory, "BYTES_PER_WRITE", 2 * (inventory.BYTES_BESIDE_KEY + 1))
+    monkeypatch.setattr(inventory, "BYTES_PER_WRITE", 2 * (inventory.BYTES_WITHOUT_KEY + 1))
     writes = []
     monkeypatch.setattr(derived, "put", lambda key, *_: writes.append(read[-1]))
     read: list[int] = [0]

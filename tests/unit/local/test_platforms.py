@@ -18,16 +18,10 @@ from platformdirs.macos import MacOS
 from pyfakefs.fake_filesystem import FakeFilesystem, OSType
 from pyfakefs.fake_filesystem_unittest import Patcher
 
-from imagesearch.adapters.filesystem import (
-    derived_store,
-    image_store,
-    mounts,
-    secret_file,
-    walk,
-)
+from imagesearch.adapters.filesystem import derived_store, image_store, mounts, secret_file, walk
 from imagesearch.domain.images import ImageRef
 from local import data_directory, workspace
-from local.models import models_cache
+from local.models.installed import models_cache
 
 POSIX_MODULES = ("fcntl", "grp", "pwd", "resource", "termios")
 POSIX_ATTRIBUTES = {
@@ -207,7 +201,7 @@ def test_no_module_needs_posix(without_posix: dict[str, Any]) -> None:
 def test_a_server_is_announced_and_a_model_locked_without_posix(
     without_posix: dict[str, Any], tmp_path: Path
 ) -> None:
-    server, models = without_posix["local.running_server"], without_posix["local.models"]
+    server, models = without_posix["local.running_server"], without_posix["local.models.puller"]
     assert server.running_server(tmp_path) is None
     with server.announced(tmp_path, "http://127.0.0.1:8123"):
         assert server.running_server(tmp_path) == "http://127.0.0.1:8123"
@@ -229,7 +223,7 @@ def test_files_are_read_without_posix(without_posix: dict[str, Any], tmp_path: P
 
 
 def test_a_decoder_that_ended_is_reported_without_signals(without_posix: dict[str, Any]) -> None:
-    pool = without_posix["imagesearch.embedding.decoding.pool"]
-    ended = object.__new__(pool.DecoderProcess)
+    process = without_posix["imagesearch.embedding.decoding.workers.process"]
+    ended = object.__new__(process.DecoderProcess)
     ended._process = SimpleNamespace(wait=lambda seconds: 0xC0000005)
     assert str(ended._death()) == "ended with status 3221225477"

@@ -11,11 +11,10 @@ no example any more.
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeAlias, TypeVar
@@ -31,20 +30,30 @@ from imagesearch.classification.examples import (
     known_images,
     named_images,
 )
-from imagesearch.classification.few_shot import Learned, Strength
+from imagesearch.classification.few_shot import Learned
+from imagesearch.classification.label_records import (
+    EXAMPLES,
+    GENERATION,
+    SETS,
+    collection_of,
+    generation_of,
+    label_of,
+    label_record,
+    label_ref,
+    learned_of,
+    set_name,
+    set_record,
+    set_ref,
+)
 from imagesearch.classification.prompts import LabelEncoder
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
 from imagesearch.domain.filters import KeyPrefix
-from imagesearch.domain.images import Document, Embedding, ImageRef, Status
+from imagesearch.domain.images import Document, Embedding, ImageRef
 from imagesearch.domain.ports import Delete, Put, Stored, VectorIndex, Write, WriteStatus
 from imagesearch.domain.queries import Selection, VectorQuery
 from imagesearch.search.pagination import seal, unseal
 
 MAX_SETS = 100
-BUCKET = "labelsets"
-GENERATION, LEARNED, EXAMPLES = "generation", "learned", "examples"
-# The collection of the sets' records. Not a set name, which contains no dot.
-SETS = ".sets"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # The labels of a request are one batch, so that their tokens are limited together.
 WRITE_BATCH = 200
@@ -116,7 +125,7 @@ class LabelSets:
         _check_examples(named, labels)
         images = named_images(self._open_images(), named)
         known = self._stored(name)
-        old = _generation(known)
+        old = generation_of(known)
         if not old and len(self._records()) >= MAX_SETS:
             raise _too_many_sets()
         new = collection_of(name, generation := uuid.uuid4().hex)
@@ -134,7 +143,7 @@ class LabelSets:
         """Add labels to an existing set; labels that it already contains do not change."""
         self._check_writable()
         collection = self._collection(name)
-        if _learned(self._stored(name)):
+        if learned_of(self._stored(name)):
             raise InvalidQuery(
                 f"the label set {name!r} has examples",
                 "replace it with PUT /v1/labelsets/{name}, with all labels and examples",
@@ -174,13 +183,13 @@ class LabelSets:
             self._index.count(labels),
             [label_of(record) for record in found[:limit]],
             seal([found[limit - 1].ref.key], request) if more else None,
-            _learned(self._stored(name)),
+            learned_of(self._stored(name)),
         )
 
     def few_shot(self, name: str) -> FewShot | None:
         """The classifier that has learned from the examples of a set; None without examples."""
         stored = self._stored(name)
-        generation, result = _generation(stored), _learned(stored)
+        generation, result = generation_of(stored), learned_of(stored)
         if not (generation and result):
             return None
         now = self._clock()
@@ -241,7 +250,7 @@ class LabelSets:
 
     def _collection(self, name: str) -> str:
         _check_name(name)
-        generation = _generation(self._stored(name))
+        generation = generation_of(self._stored(name))
         if not generation:
             raise label_set_not_found(name)
         return collection_of(name, generation)
@@ -313,84 +322,10 @@ class LabelSets:
         return [result.status for result in results]
 
 
-def set_ref(name: str) -> ImageRef:
-    return ImageRef(BUCKET, f"{SETS}/{name}")
-
-
-def set_record(
-    name: str, generation: str, model: str, now: datetime, learned: Learned | None = None
-) -> Document:
-    found = {LEARNED: json.dumps(asdict(learned))} if learned else {}
-    return _document(set_ref(name), model, now, {GENERATION: generation} | found)
-
-
-def set_name(record: Document) -> str:
-    return record.ref.key.removeprefix(f"{SETS}/")
-
-
-def collection_of(name: str, generation: str) -> str:
-    """The collection with the labels of one generation of a set."""
-    return f"{name}.{generation}"
-
-
-def label_ref(collection: str, label: str) -> ImageRef:
-    return ImageRef(BUCKET, f"{collection}/{label}")
-
-
-def label_record(
-    collection: str, label: str, model: str, now: datetime, examples: Sequence[str] = ()
-) -> Document:
-    """`examples` are the ids of images."""
-    named = {EXAMPLES: " ".join(dict.fromkeys(examples))} if examples else {}
-    return _document(label_ref(collection, label), model, now, named)
-
-
-def label_of(record: Document) -> str:
-    return record.ref.key.partition("/")[2]
-
-
-def described(key: str) -> str:
-    """The key of a record of a label or a set for people: `label set animals: cat`."""
-    collection, _, label = key.partition("/")
-    if collection == SETS:
-        return f"label set {label}"
-    return f"label set {collection.partition('.')[0]}: {label}"
-
-
-def _document(ref: ImageRef, model: str, now: datetime, metadata: dict[str, str]) -> Document:
-    return Document(
-        ref=ref,
-        status=Status.INDEXED,
-        etag="",
-        last_modified=now,
-        size=0,
-        indexed_at=now,
-        model=model,
-        decoder="",
-        metadata=metadata,
-    )
-
-
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
-
-
-def _generation(known: Stored | None) -> str | None:
-    return known.document.metadata[GENERATION] if known and known.document else None
-
-
-def _learned(known: Stored | None) -> Learned | None:
-    if not (known and known.document and LEARNED in known.document.metadata):
-        return None
-    fields = json.loads(known.document.metadata[LEARNED])
-    strength, accuracy = fields["strength"], fields["accuracy"]
-    return replace(
-        Learned(**fields),
-        strength=Strength(**strength) if strength else None,
-        accuracy=(accuracy[0], accuracy[1]) if accuracy else None,
-    )
 
 
 def _check_examples(examples: NamedExamples, labels: Sequence[str]) -> None:

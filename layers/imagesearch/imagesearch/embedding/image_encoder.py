@@ -12,8 +12,8 @@ import numpy as np
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions, EncodedImage
-from imagesearch.embedding.decoding.pool import DecoderPool, map_ordered
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
+from imagesearch.embedding.decoding.workers.pool import DecoderPool, map_ordered
 from imagesearch.embedding.manifest import Manifest, load_verified
 from imagesearch.embedding.session import (
     CONCURRENT_RUNS,

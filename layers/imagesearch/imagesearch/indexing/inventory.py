@@ -27,8 +27,15 @@ MAX_AGE = timedelta(days=2)
 # the bucket has more objects that are not in the index.
 BYTES_PER_WRITE = 125_000_000
 MAX_SORTED_BYTES = 250_000_000
-BYTES_BESIDE_KEY = 80
+BYTES_WITHOUT_KEY = 80
 PLAN, COMPLETE = "plan.json", "complete.json"
+
+
+def as_listed(bucket: str, reported: ReportedObject) -> tuple[ImageRef, ObjectState]:
+    """The object as `ImageStore.list_images` returns it: its time has no fractions of seconds."""
+    key, etag, modified, size = reported
+    time = datetime.fromisoformat(modified).replace(microsecond=0)
+    return ImageRef(bucket, key), ObjectState(etag, time, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +49,9 @@ class SortedListing:
     def list_images(self, after: str = "") -> Iterator[tuple[ImageRef, ObjectState]]:
         """Every object after the key `after`, and its state, as `ImageStore.list_images`."""
         first = after.encode()
-        for key, etag, modified, size in self.objects:
-            if key.encode() > first:
-                time = datetime.fromisoformat(modified).replace(microsecond=0)
-                yield ImageRef(self.bucket, key), ObjectState(etag, time, size)
+        for reported in self.objects:
+            if reported[0].encode() > first:
+                yield as_listed(self.bucket, reported)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +179,7 @@ class _Ranges:
     def add(self, reported: ReportedObject) -> None:
         key = reported[0].encode()
         self._objects[bisect_left(self._last_keys, key)].append(reported)
-        self.bytes += len(key) + BYTES_BESIDE_KEY
+        self.bytes += len(key) + BYTES_WITHOUT_KEY
 
     def take(self) -> list[list[ReportedObject]]:
         """The objects of each range; afterwards there are none."""

@@ -12,8 +12,8 @@ from PIL import Image
 
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import DecodingLimits, Picture, Preprocessing
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
 from tests.support.waiting import PATIENCE_SECONDS
 
 WANTED = Preprocessing(16, "pad", "bicubic", (0, 0, 0), (1, 1, 1), (0, 0, 0))

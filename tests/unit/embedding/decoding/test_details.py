@@ -16,10 +16,10 @@ from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions, Details
 from imagesearch.duplicates.miniatures import from_text
 from imagesearch.embedding.decoding import details as details_module
-from imagesearch.embedding.decoding import protocol
 from imagesearch.embedding.decoding.decoder import decode, preview
 from imagesearch.embedding.decoding.perceptual_hash import perceptual_hash
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
+from imagesearch.embedding.decoding.workers import protocol
 from tests.support.paths import SAMPLES
 
 MAKE, MODEL, EXIF, GPS, LENS, ORIENTATION = 0x010F, 0x0110, 0x8769, 0x8825, 0xA434, 0x0112

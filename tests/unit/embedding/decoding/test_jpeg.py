@@ -13,8 +13,8 @@ from PIL import Image
 from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Preprocessing
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
 
 THIRD = 1 / 255
 WANTED = Preprocessing(32, "stretch", "bicubic", (0, 0, 0), (THIRD,) * 3, (0, 0, 0))

@@ -18,8 +18,8 @@ from imagesearch.domain.images import DetailOptions
 from imagesearch.domain.media_types import SNIFF_BYTES, sniff
 from imagesearch.embedding.decoding import jpeg_xl
 from imagesearch.embedding.decoding.decoder import decode, decoder_name
-from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import DecodingLimits, Picture, Preprocessing
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUADRANTS = [RED, GREEN, BLUE, WHITE]

@@ -25,7 +25,7 @@ from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.model_catalog import CatalogEntry
 from imagesearch.search.relevance import Modality
 from local.commands.models import pull_model
-from local.models import CACHE, check_files
+from local.models.installed import CACHE, check_files
 from tests.support.paths import STARTER_MODEL
 
 pytestmark = pytest.mark.slow

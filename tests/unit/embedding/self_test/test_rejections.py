@@ -32,8 +32,8 @@ from imagesearch.embedding.self_test.edits import PillowEditor
 from imagesearch.embedding.self_test.onnx_model import OnnxModel
 from imagesearch.embedding.self_test.run import parity_faults
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
-from local.commands.models import calibrate_model
-from local.models import Puller
+from local.models.calibration import calibrate_model
+from local.models.puller import Puller
 from models.clip.build_random import build
 from models.evaluation.preprocessing_errors import Preprocessings
 from models.model_folder import write_manifest

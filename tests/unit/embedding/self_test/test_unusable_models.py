@@ -23,7 +23,7 @@ from imagesearch.embedding.calibration_file import CALIBRATION, calibrated
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.self_test.run import recorded_result, run_self_test, self_tested
 from local.model_switch.install import ensure_tested
-from local.models import must_be_tested
+from local.models.installed import must_be_tested
 from tests.unit.embedding.conftest import DIMENSION, write_manifest
 
 pytestmark = pytest.mark.slow

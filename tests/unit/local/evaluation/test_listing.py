@@ -14,7 +14,7 @@ from local.evaluation.listing import (
     table_headings,
     with_latencies,
 )
-from local.models import CACHE
+from local.models.installed import CACHE
 from tests.support.paths import STARTER_MODEL
 
 

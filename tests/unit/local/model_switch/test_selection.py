@@ -16,13 +16,13 @@ from imagesearch.embedding.calibration_file import CALIBRATION
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.model_catalog import CatalogEntry
 from local.errors import UsageError
-from local.model_sources import CATALOG
 from local.model_switch.selection import Selection, select_models
-from local.models import CACHE
+from local.models.installed import CACHE
+from local.models.sources import CATALOG
 from local.workspace import Workspace, workspace_of
-from tests.support.model_hub import publish, starter_as
+from tests.support.models.model_hub import publish, starter_as
+from tests.support.models.self_tests import write_result
 from tests.support.paths import STARTER_MODEL
-from tests.support.self_tests import write_result
 from tests.unit.local.conftest import DAY
 
 NAME = "clip-vit-b-32"

@@ -20,7 +20,7 @@ from imagesearch import bootstrap
 from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from local.model_switch.served_folder import ServedFolder
 from local.model_switch.switch import Stopped
-from local.models import model_folder
+from local.models.installed import model_folder
 from local.sync.reconcile import activate
 from local.workspace import Workspace, workspace_of
 from tests.support.model_switch import running

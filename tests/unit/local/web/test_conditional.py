@@ -21,7 +21,7 @@ from werkzeug.http import (
     parse_range_header,
 )
 
-from functions.search.etags import matches
+from functions.search.http.etags import matches
 from functions.search.search_page import CONTENT_TYPES
 from imagesearch.adapters.filesystem.image_store import FolderStore
 from local.web.compression import MINIMUM_BYTES, accepts_gzip

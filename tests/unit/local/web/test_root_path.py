@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.search.base_path import base_path, public_url, split_base_path
+from functions.search.http.base_path import base_path, public_url, split_base_path
 from local.errors import UsageError
 from local.web.gateway import Gateway
 from local.web.root_path import RootPath, root_path_of

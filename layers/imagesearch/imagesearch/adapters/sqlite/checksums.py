@@ -68,6 +68,24 @@ class StoredVector(NamedTuple):
         return None if self.data is None else np.frombuffer(self.data, "<f4")
 
 
+NO_VECTOR = StoredVector(None, None)
+
+
+class RowCheck:
+    """Checks rows by their checksums, and keeps the `seq` of those that are damaged."""
+
+    def __init__(self, dimension: int) -> None:
+        self._dimension = dimension
+        self.damaged: set[int] = set()
+
+    def is_intact(self, entry: Entry, vector: StoredVector = NO_VECTOR) -> bool:
+        """False for a damaged row."""
+        is_intact = entry.is_intact and vector.is_intact(entry.id, self._dimension)
+        if not is_intact:
+            self.damaged.add(entry.seq)
+        return is_intact
+
+
 def record_crc(
     id: str, status: str, key: str | None, collection: str | None, record: str | None
 ) -> int:

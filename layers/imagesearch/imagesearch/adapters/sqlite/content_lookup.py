@@ -14,7 +14,9 @@ from imagesearch.adapters.sqlite.checksums import (
     StoredVector,
     add_text_replacement,
 )
-from imagesearch.adapters.sqlite.database import (
+from imagesearch.adapters.sqlite.database import read_only_address
+from imagesearch.adapters.sqlite.open_files import FileConnection, closed, opened
+from imagesearch.adapters.sqlite.schema import (
     ADDED_COLUMNS,
     APPLICATION_ID,
     DECODER,
@@ -22,9 +24,7 @@ from imagesearch.adapters.sqlite.database import (
     SEARCHABLE,
     SHA256,
     columns_of,
-    read_only_address,
 )
-from imagesearch.adapters.sqlite.open_files import FileConnection, closed, opened
 from imagesearch.domain.errors import Unavailable
 from imagesearch.domain.images import Scanned
 

@@ -1,4 +1,4 @@
-"""The SQLite file of an index: schema, connections, transactions and mapping of errors."""
+"""The SQLite file of an index: connections, transactions, upgrades and mapping of errors."""
 
 import os
 import re
@@ -6,9 +6,10 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from imagesearch.adapters.sqlite.checksums import (
     ENTRY,
@@ -19,64 +20,28 @@ from imagesearch.adapters.sqlite.checksums import (
     adopted_crcs,
     damage,
 )
-from imagesearch.adapters.sqlite.filters import RECORD, TAKEN_AT_MS
+from imagesearch.adapters.sqlite.filters import placeholders
 from imagesearch.adapters.sqlite.header import PAGE_BYTES, has_id, is_valid_header
-from imagesearch.adapters.sqlite.open_files import (
-    FileConnection,
-    closed,
-    file_id,
-    is_open,
-    opened,
+from imagesearch.adapters.sqlite.open_files import FileConnection, closed, file_id, is_open, opened
+from imagesearch.adapters.sqlite.schema import (
+    ADDED_COLUMNS,
+    APPLICATION_ID,
+    INDEXES,
+    OBSOLETE_INDEXES,
+    PROPERTIES,
+    SCHEMA,
+    SCHEMA_VERSION,
+    VERSION,
+    columns_of,
+    recorded_version,
 )
 from imagesearch.domain.errors import ConfigurationError, DamagedIndex, Unavailable
 
 PATIENCE_SECONDS = 15.0
-# "imgs" identifies files of imagesearch (https://sqlite.org/pragma.html#pragma_application_id)
-APPLICATION_ID = 0x696D6773
-SCHEMA_VERSION = 1
-# The schema version is in the header and in a row: a file whose header alone has a higher one is
-# damaged, not of a newer release.
-VERSION = "schema_version"
-PROPERTIES = "CREATE TABLE IF NOT EXISTS properties (name TEXT PRIMARY KEY, value INTEGER NOT NULL)"
 MIN_PAGE_BYTES = 512
-
-# Literally the same in the partial index and in queries, or SQLite does not use the index:
-# https://sqlite.org/partialindex.html
-HAS_NEIGHBORS = f"json_array_length({RECORD}, '$.neighbours') > 0"
-
-SHA256 = "json_extract(record, '$.sha256')"
-DECODER = "json_extract(record, '$.decoder')"
-SEARCHABLE = "status = 'indexed' AND vector NOT NULL"
-
-# A row's `seq` is its version and grows with every write, so `seq > last` selects changes. A
-# deleted image keeps its row: readers see the deletion, and a late write finds another version.
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS spaces (name TEXT PRIMARY KEY, dimension INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS entries (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    status TEXT NOT NULL,
-    key TEXT,
-    collection TEXT,
-    record TEXT,
-    vector BLOB,
-    record_crc INTEGER,
-    vector_crc INTEGER
-);
-"""
-# Columns that files of older releases lack, and their indexes over expressions that fail for a
-# damaged record.
-ADDED_COLUMNS = ("record_crc", "vector_crc")
-OBSOLETE_INDEXES = ("entries_linked", "entries_by_time")
-INDEXES = {
-    "entries_by_key": "(key, id, status, collection)",
-    "entries_by_status": "(status)",
-    "entries_with_duplicates": f"(key, id) WHERE {HAS_NEIGHBORS}",
-    "entries_by_capture": f"({TAKEN_AT_MS}, key, status)",
-    "entries_by_content": f"({SHA256}, {DECODER}) WHERE {SEARCHABLE}",
-    "entries_without_crc": "(seq) WHERE record_crc IS NULL",
-}
 ADOPTED_ROWS = 1_000
+# SQLite builds may allow no more than 999 parameters: https://sqlite.org/limits.html
+MAX_PARAMETERS = 500
 
 
 class DamagedFile(DamagedIndex):
@@ -165,6 +130,15 @@ class SqliteDatabase:
         columns = len(Entry._fields)
         for row in connection.execute(self.sql(statement)):
             yield Entry(*row[:columns]), StoredVector(*row[columns:])
+
+    def rows_of_values(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a statement that ends with `IN (?)`, for any number of values."""
+        for start in range(0, len(values), MAX_PARAMETERS):
+            chunk = values[start : start + MAX_PARAMETERS]
+            expanded = self.sql(statement).replace("(?)", f"({placeholders(chunk)})")
+            with self.reading() as connection:
+                rows = connection.execute(expanded, chunk).fetchall()
+            yield from rows
 
     def mend(self) -> int:
         """Delete damaged rows, whose images are then missing, and build all indexes again.
@@ -278,7 +252,7 @@ class SqliteDatabase:
             if columns_of(connection, "spaces") == {"name", "dimension"}:
                 raise DamagedFile(self._path, "its header is not that of an index")
             raise self._unusable("is another program's database")
-        if version > SCHEMA_VERSION and _recorded_version(connection, version) > SCHEMA_VERSION:
+        if version > SCHEMA_VERSION and recorded_version(connection, version) > SCHEMA_VERSION:
             raise self._unusable("was written by a newer release")
 
     def _use_write_ahead_log(self, connection: sqlite3.Connection) -> None:
@@ -358,21 +332,6 @@ def _check_header(path: Path) -> None:
         return
     if has_id(path, APPLICATION_ID) and not is_valid_header(path):
         raise DamagedFile(path, "its header is not that of an index")
-
-
-def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
-    """The names of the columns of a table; empty if there is none."""
-    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
-    return {name for (name,) in rows}
-
-
-def _recorded_version(connection: sqlite3.Connection, default: int) -> int:
-    """The schema version by the row of the file; `default` in a file without it."""
-    if not columns_of(connection, "properties"):
-        return default
-    statement = "SELECT value FROM properties WHERE name = ?"
-    row = connection.execute(statement, (VERSION,)).fetchone()
-    return row[0] if row and isinstance(row[0], int) else default
 
 
 def index_dimensions(path: Path) -> dict[str, int]:

@@ -23,11 +23,11 @@ from imagesearch.adapters.sqlite.database import (
     PATIENCE_SECONDS,
     SqliteDatabase,
     address,
-    columns_of,
     read_only_address,
 )
 from imagesearch.adapters.sqlite.header import is_valid_header, write_valid_header
 from imagesearch.adapters.sqlite.open_files import FileConnection, closed, file_id, opened
+from imagesearch.adapters.sqlite.schema import columns_of
 from imagesearch.domain.errors import Unavailable
 
 WRITTEN_ROWS = 1_000

@@ -1,5 +1,5 @@
 """Decoding: image files to tensors and image details, in worker processes.
 
 May import the domain, `duplicates` for its stored formats, numpy, Pillow and the libraries of image
-formats. `pool`, `protocol` and `preprocessing` import no decoder, because the parent loads them.
+formats. `preprocessing` imports no decoder, because the parent of the workers loads it.
 """

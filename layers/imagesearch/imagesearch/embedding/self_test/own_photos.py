@@ -10,8 +10,8 @@ from PIL import Image
 
 from imagesearch.calibration.calibration_set import CalibrationSet, read_rows
 from imagesearch.domain.errors import ConfigurationError, UnreadableImage
-from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing, placement_of
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
 from imagesearch.embedding.self_test.edits import bitmap
 
 MAX_PHOTOS = 1_000

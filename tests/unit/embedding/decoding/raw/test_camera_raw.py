@@ -17,8 +17,8 @@ from imagesearch.domain.errors import UnreadableImage
 from imagesearch.domain.images import DetailOptions
 from imagesearch.domain.media_types import EXTENSIONS_OF, named_as_image
 from imagesearch.embedding.decoding.decoder import decode
-from imagesearch.embedding.decoding.pool import DecoderPool
 from imagesearch.embedding.decoding.preprocessing import DecodingLimits, Picture, Preprocessing
+from imagesearch.embedding.decoding.workers.pool import DecoderPool
 from tests.support.images import raw_files as raw
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -1,0 +1,1 @@
+"""Benchmarks of the indexes, filled with synthetic images or labels."""

@@ -1,0 +1,4 @@
+"""Models on this machine: their sources, download, test and verification, and which one is used.
+
+May import what `local` may import.
+"""
