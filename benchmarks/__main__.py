@@ -1,7 +1,7 @@
 """Runs the benchmarks, or those named, and prints their tables.
 
 `scale` takes an hour, `fuzz` and `costly` half of one, `ingest`, `load` and `pipeline` (part of
-`clip`) minutes of an idle machine: they run only if they are named.
+`clip`) minutes of an idle machine, `operators` minutes of any: they run only if they are named.
 
 python -m benchmarks [NAME...]
 """
@@ -76,6 +76,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "duplicates": _duplicates,
     "clip": compare.show,
     "pipeline": compare.show_pipeline,
+    "operators": compare.show_operators,
     "scale": _scale,
     "load": _load,
     "ingest": _ingest,
@@ -84,7 +85,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "costly": _costly,
     "learning": learning.show,
 }
-NAMED_ONLY = {"pipeline", "scale", "fuzz", "costly", "ingest", "load"}
+NAMED_ONLY = {"pipeline", "operators", "scale", "fuzz", "costly", "ingest", "load"}
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import functions
-from benchmarks.clip import hardware, pipeline
+from benchmarks.clip import hardware, operators, pipeline
 from benchmarks.clip.inputs import LARGE, SMALL, ClipFolders, clip_folders, clip_photos
 from benchmarks.clip.runner import (
     OURS,
@@ -97,6 +97,16 @@ def show_pipeline() -> None:
     with clip_folders() as folders:
         title = f"CLIP ViT-B/32, random weights, {describe()}, load {load:.1f} at the start"
         show_rows(title, pipeline.measure_pipeline(folders.dynamic))
+
+
+def show_operators() -> None:
+    """Print the time of each operator."""
+    with clip_folders() as folders:
+        header, *rows = operators.operators_table(folders)
+    print(
+        f"CLIP ViT-B/32, random weights, {describe()}, load {os.getloadavg()[0]:.1f} at the end\n"
+    )
+    show_markdown(header, rows)
 
 
 def _comparison(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]]) -> Iterator[Line]:

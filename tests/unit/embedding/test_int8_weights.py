@@ -17,6 +17,10 @@ from imagesearch.embedding.session import (
     session_options,
     signed_weights_are_exact,
 )
+from models.clip.graphs import build_image_graph
+from models.clip.reference import random_pixels
+from models.clip.weights import TINY, random_weights
+from models.quantization.methods import dynamic_int8
 
 pytestmark = pytest.mark.slow
 
@@ -98,6 +102,19 @@ def test_the_outputs_are_equal(zero_point, raw):
     for scale in (1, 1000):
         x = (RNG.normal(size=(6, DEEP)) * scale).astype(np.float32)
         assert np.array_equal(run(before, x), run(after, x))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_vectors_of_a_whole_graph_are_equal_with_both_kernels_and_any_threads(threads):
+    """Unsigned weights, as on a CPU without VNNI, and signed ones."""
+    before = dynamic_int8(build_image_graph(TINY, random_weights(TINY, 0)), signed=False)
+    pixels = random_pixels(TINY, 0)[:1]
+    (expected,) = open_session(before.SerializeToString(), 1).run(None, {"pixel_values": pixels})
+    after = signed(before.SerializeToString())
+    assert after is not None
+    for made in (before.SerializeToString(), after):
+        (found,) = open_session(made, threads).run(None, {"pixel_values": pixels})
+        assert np.array_equal(found, expected)
 
 
 def test_only_the_weights_are_converted():
