@@ -60,15 +60,17 @@ def rated(aws, tmp_path):
 
 
 def test_feedback_on_a_text_is_replayed_with_a_model_that_has_indexed_nothing(
-    stack, s3, rated, tmp_path, capsys
+    stack, s3, rated, tmp_path, capsys, monkeypatch
 ):
-    names = ("owl.webp", "cow.webp")
+    """Of three indexed images, it embeds the two that were rated."""
+    names = ("owl.webp", "cow.webp", "giant-panda.webp")
     for name in names:
         s3.upload_file(SAMPLES / "animals" / name, BUCKET, name)
     bootstrap.indexer(stack).process([ImageRef(BUCKET, name) for name in names])
     handle = build_search_handler(stack, None)
     found = parse_response(handle(http("GET", "/v1/search", q="an owl", feedback="true"), CONTEXT))
-    for hit in found.json["hits"]:
+    rated_hits = [hit for hit in found.json["hits"] if hit["key"] != "giant-panda.webp"]
+    for hit in rated_hits:
         body = {
             "search_id": found.json["search_id"],
             "id": hit["id"],
@@ -76,14 +78,32 @@ def test_feedback_on_a_text_is_replayed_with_a_model_that_has_indexed_nothing(
         }
         assert parse_response(handle(http("POST", "/v1/feedback", body), CONTEXT)).status == 201
     shutil.copytree(STARTER_MODEL, other := tmp_path / "other")
+    embedded: list[int] = []
+    encoder_of = bootstrap.image_encoder
+    monkeypatch.setattr(bootstrap, "image_encoder", lambda uri: Counting(encoder_of(uri), embedded))
     capsys.readouterr()
     settings, messages = rated(f"s3://{DERIVED}"), io.StringIO()
     replay_feedback([str(other)], settings, tmp_path, Console(file=messages, width=200), True)
     [row] = map(json.loads, capsys.readouterr().out.splitlines())
+    assert embedded == [2]
     assert (row["queries"], row["mrr_in_use"], row["mrr"]) == (1, 1, 1)
     assert "2 opinions, 2 images, in use: starter" in messages.getvalue()
     for each in (stack, settings):
         bootstrap.release(each)
+
+
+class Counting:
+    """An image encoder that records the number of images of each call."""
+
+    def __init__(self, encoder, embedded: list[int]) -> None:
+        self._encoder, self._embedded = encoder, embedded
+
+    def encode_images(self, files):
+        self._embedded.append(len(files))
+        return self._encoder.encode_images(files)
+
+    def close(self) -> None:
+        self._encoder.close()
 
 
 @pytest.mark.parametrize(
