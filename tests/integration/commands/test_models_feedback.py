@@ -14,6 +14,7 @@ from rich.console import Console
 from functions.search.composition import build_handler as build_search_handler
 from imagesearch import bootstrap
 from imagesearch.domain.images import ImageRef
+from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.settings import Settings
 from local.commands.models import rated_settings, replay_feedback
 from local.errors import UsageError
@@ -79,8 +80,13 @@ def test_feedback_on_a_text_is_replayed_with_a_model_that_has_indexed_nothing(
         assert parse_response(handle(http("POST", "/v1/feedback", body), CONTEXT)).status == 201
     shutil.copytree(STARTER_MODEL, other := tmp_path / "other")
     embedded: list[int] = []
-    encoder_of = bootstrap.image_encoder
-    monkeypatch.setattr(bootstrap, "image_encoder", lambda uri: Counting(encoder_of(uri), embedded))
+    encode = OnnxImageEncoder.encode_images
+
+    def counted(self, files, *more):
+        embedded.append(len(files))
+        return encode(self, files, *more)
+
+    monkeypatch.setattr(OnnxImageEncoder, "encode_images", counted)
     capsys.readouterr()
     settings, messages = rated(f"s3://{DERIVED}"), io.StringIO()
     replay_feedback([str(other)], settings, tmp_path, Console(file=messages, width=200), True)
@@ -90,20 +96,6 @@ def test_feedback_on_a_text_is_replayed_with_a_model_that_has_indexed_nothing(
     assert "2 opinions, 2 images, in use: starter" in messages.getvalue()
     for each in (stack, settings):
         bootstrap.release(each)
-
-
-class Counting:
-    """An image encoder that records the number of images of each call."""
-
-    def __init__(self, encoder, embedded: list[int]) -> None:
-        self._encoder, self._embedded = encoder, embedded
-
-    def encode_images(self, files):
-        self._embedded.append(len(files))
-        return self._encoder.encode_images(files)
-
-    def close(self) -> None:
-        self._encoder.close()
 
 
 @pytest.mark.parametrize(

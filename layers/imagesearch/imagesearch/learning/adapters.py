@@ -97,7 +97,7 @@ def adapter_of(data: bytes, space: Space) -> Adapter:
     """The adapter in a file. Raises ConfigurationError for a damaged one, or of another model."""
     try:
         content = json.loads(data)
-        recorded = content.pop("sha256")
+        recorded = content.pop("sha256", None)
         if recorded != _digest(content):
             raise ValueError("its SHA-256 is not that of its content")
         if content["schema_version"] != SCHEMA_VERSION:
