@@ -3,17 +3,17 @@
 import os
 
 import boto3
-from aws_lambda_powertools import Logger
 
 from imagesearch.adapters.s3.client import client_config
 from imagesearch.downloads.model_source import ModelSource
 from imagesearch.downloads.model_store import S3ModelStore
 from imagesearch.embedding.self_test.run import SampleSelfTest
+from imagesearch.function_log import function_logger
 
 from .cloudformation import ResponseSender
 from .handler import make_handler
 
-logger = Logger(service="fetch_model", level=os.environ.get("LOG_LEVEL", "INFO"))
+logger = function_logger("fetch_model", os.environ.get("LOG_LEVEL", "INFO"))
 s3 = boto3.client("s3", config=client_config())
 
 

@@ -2,9 +2,9 @@
 
 import os
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
+from imagesearch.function_log import function_logger
 from imagesearch.indexing.indexer import Indexer
 from imagesearch.settings import Settings
 
@@ -15,7 +15,7 @@ def build_handler(settings: Settings, indexer: Indexer) -> Handler:
     """The handler that passes the images of its events to this indexer."""
     # The function of the next model runs the same code under another service name.
     service = os.environ.get("POWERTOOLS_SERVICE_NAME", "index_images")
-    logger = Logger(service=service, level=settings.log_level)
+    logger = function_logger(service, settings.log_level)
     metrics = EphemeralMetrics(
         namespace="imagesearch",
         service=service,

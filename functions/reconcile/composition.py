@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from aws_lambda_powertools import Logger
-
 from imagesearch import bootstrap
 from imagesearch.adapters.sqs import SqsQueue
+from imagesearch.function_log import function_logger
 from imagesearch.settings import Settings
 
 from .handler import CURRENT, NEXT, Handler, ModelIndex, make_handler
@@ -21,7 +20,7 @@ def build_handler(environ: Mapping[str, str]) -> Handler:
     thumbnails = bootstrap.thumbnail_cleanup(settings)
     uri = environ.get("INVENTORY_URI")
     inventory = bootstrap.inventory(settings, uri) if uri else None
-    logger = Logger(service="reconcile", level=settings.log_level)
+    logger = function_logger("reconcile", settings.log_level)
     return make_handler(indexes, thumbnails, logger, inventory)
 
 

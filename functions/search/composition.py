@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from imagesearch import bootstrap
 from imagesearch.access import Scope, key_bindings
 from imagesearch.domain.ports import ChangeQueue, NextModel
+from imagesearch.function_log import function_logger
 from imagesearch.settings import Settings
 
 from .handler import Handler, KeyScopes, make_handler
@@ -25,7 +25,7 @@ def build_handler(
 
     Cursors and search ids are signed with `secret`, or that of the settings.
     """
-    logger = Logger(service="search", level=settings.log_level)
+    logger = function_logger("search", settings.log_level)
     metrics = EphemeralMetrics(
         namespace="imagesearch",
         service="search",

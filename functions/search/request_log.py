@@ -78,5 +78,5 @@ class RequestLog:
 
 
 def short_digest(search_id: str) -> str:
-    """Identifies a search in the log without the query that its ID contains."""
+    """Identifies a search in the log without its ID, with which feedback can be given."""
     return hashlib.sha256(search_id.encode()).hexdigest()[:12]

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from imagesearch import bootstrap
 from imagesearch.domain.errors import ConfigurationError
+from imagesearch.function_log import function_logger
 from imagesearch.settings import Settings
 
 from .handler import Handler, make_handler
@@ -24,4 +24,4 @@ def build_handler(environ: Mapping[str, str]) -> Handler:
         default_dimensions={"stack": settings.stack_name},
     )
     tuner = bootstrap.tuner(settings.model_uri, store)
-    return make_handler(tuner, Logger(service="tune", level=settings.log_level), metrics)
+    return make_handler(tuner, function_logger("tune", settings.log_level), metrics)

@@ -23,7 +23,7 @@ def make_handler(tuner: Tuner, logger: Logger, metrics: EphemeralMetrics) -> Han
     def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001
         logger.append_keys(request_id=getattr(context, "aws_request_id", None))
         now = datetime.now(UTC)
-        tuned = tuner.run(tuner.opinions(), now)
+        tuned = tuner.run(tuner.opinions, now)
         for run in runs_of(tuned, now):
             logger.info("tuned", **asdict(run))
             emit(run)

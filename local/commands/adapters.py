@@ -120,7 +120,7 @@ def compare(
     data_dir: DataDir = DATA_DIR,
     model: Model = None,
 ) -> None:
-    """Compare the versions on the opinions that were given since each was created, by MRR.
+    """Compare the versions on opinions on later searches than each was fitted on, by MRR.
 
     An adapter is not tested on the opinions it was fitted on. Exit status 1: there are none.
     """
@@ -139,8 +139,8 @@ def compare(
 def adapter_rows(
     origin: str | None, folder: Path | None, data_dir: Path, model: str | None
 ) -> list[dict[str, Any]]:
-    """Each version with its figures, or with its problem if it is damaged. Raises UsageError."""
-    from imagesearch.domain.errors import ConfigurationError
+    """Each version with its figures, or with its problem if it is unreadable. Raises UsageError."""
+    from imagesearch.domain.errors import ConfigurationError, NotFound
     from local.tuning import place_of
 
     store = place_of(origin, folder, data_dir, model).adapters
@@ -153,7 +153,7 @@ def adapter_rows(
         }
         try:
             found = store.get(number)
-        except ConfigurationError as error:
+        except (ConfigurationError, NotFound) as error:
             rows.append(row | {"problem": error.message})
             continue
         described = {"created": found.created, "opinions": found.opinions["count"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from local.options import DATA_DIR, NOTHING_FOUND, DataDir, DerivedBucket, Folde
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:
+    from imagesearch.learning.adapters import AdapterStore
     from local.aws.clients import S3Location
     from local.commands.tune import TuneResult
 
@@ -73,6 +75,8 @@ def forget(
     """
     if (before is None) == (user is None):
         raise UsageError("give either --before or --user")
+    if user is not None and not user.strip():
+        raise UsageError("--user is empty: name the ID of an API key")
     from local.terminal.tables import print_json_lines
 
     forgotten = forget_feedback(before, user, origin, folder, data_dir, model)
@@ -126,15 +130,27 @@ def forget_feedback(
     place = place_of(origin, folder, data_dir, model)
     day, name = before.date().isoformat() if before else None, pseudonym(user) if user else None
     keys = list(forgotten_keys(place.store, day, name))
-    adapters = place.adapters
-    in_use = adapters.pointer().number
-    # Marked first: if the deletion is interrupted, no adapter of deleted feedback is in use.
-    marked = adapters.mark_forgotten(day or "", name)
-    for key in keys:
-        place.store.delete(key)
-    again = in_use in marked
+    adapters, marked, again = place.adapters, [], False
+    # Marked first: if the deletion is interrupted, no adapter of deleted feedback is in use. Marked
+    # again: a run that ended meanwhile may have adopted one.
+    for deleted in ((), keys):
+        for key in deleted:
+            place.store.delete(key)
+        in_use = _number_in_use(adapters)
+        found = adapters.mark_forgotten(day or "", name)
+        marked += found
+        again = again or in_use in found
     tuned = tune_place(origin, None, folder, data_dir, model) if again else None
     return Forgotten(len(keys), tuple(marked), tuned)
+
+
+def _number_in_use(adapters: AdapterStore) -> int | None:
+    """None also for a damaged pointer, which marking writes again."""
+    from imagesearch.domain.errors import ConfigurationError
+
+    with suppress(ConfigurationError):
+        return adapters.pointer().number
+    return None
 
 
 def feedback_in_folder(folder: Path | None, data_dir: Path) -> Iterator[str]:

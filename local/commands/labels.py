@@ -46,8 +46,7 @@ def put(
             "--examples",
             metavar="FILE",
             help="Text file with one example a line: the label, a tab and the path of an image,"
-            " relative to the indexed folder or absolute. Classification learns from them if that"
-            " proves better.",
+            " also from the indexed folder. Classification learns from them if that proves better.",
         ),
     ] = None,
     folder: Folder = None,
@@ -165,9 +164,8 @@ def read_labels(file: Path) -> list[str]:
 def read_examples(file: Path, workspace: Workspace) -> NamedExamples:
     """The ids of the images that a file names, by label. Raises UsageError."""
     from imagesearch.classification.examples import NamedExamples
-    from imagesearch.domain.images import ImageRef
+    from local.searches import stored_id
 
-    bucket = workspace.folder.as_uri()
     ids: dict[str, list[str]] = {}
     for number, line in enumerate(_lines(file), start=1):
         label, _, path = (part.strip() for part in line.partition("\t"))
@@ -175,10 +173,9 @@ def read_examples(file: Path, workspace: Workspace) -> NamedExamples:
             raise UsageError(
                 f"{file}, line {number}: write a label, a tab and the path of an image"
             )
-        file_path = Path(path)
-        if file_path.is_relative_to(workspace.folder):
-            path = file_path.relative_to(workspace.folder).as_posix()
-        ids.setdefault(label, []).append(ImageRef(bucket, path).id)
+        if (id := stored_id(workspace, path)) is None:
+            raise UsageError(f"{file}, line {number}: {workspace.folder} has no file {path!r}")
+        ids.setdefault(label, []).append(id)
     return NamedExamples(ids)
 
 

@@ -80,11 +80,11 @@ def tune_place(
     from local.tuning import place_of
 
     tuner = place_of(origin, folder, data_dir, model).tuner
-    opinions = tuner.opinions_in(_lines(feedback)) if feedback else tuner.opinions()
-    if not opinions:
+    lines = _lines(feedback) if feedback else None
+    found = tuner.run(tuner.opinions if lines is None else lambda: tuner.opinions_in(lines))
+    if not found.findings:
         model = tuner.adapters.space.model
         return TuneResult([f"no opinions on queries of the model {model}: not adopted."])
-    found = tuner.run(opinions)
     return TuneResult(found.sentences(), found)
 
 

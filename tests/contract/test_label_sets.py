@@ -9,6 +9,7 @@ import pytest
 from imagesearch.classification.classifier import Classifier
 from imagesearch.classification.examples import (
     MAX_EXAMPLES,
+    MAX_LABELS_WITH_EXAMPLES,
     MAX_SHOTS,
     LabelSource,
     NamedExamples,
@@ -310,6 +311,9 @@ def test_examples_are_indexed_images_of_labels_of_the_set_within_the_limits(sett
         with pytest.raises(InvalidQuery) as raised:
             settled.replace("pets", labels, examples=NamedExamples(wrong))
         assert raised.value.code == "invalid_examples"
+    many = [f"{number}" for number in range(MAX_LABELS_WITH_EXAMPLES)] + labels
+    with pytest.raises(InvalidQuery, match="203 labels"):
+        settled.replace("pets", many, examples=NamedExamples(ids))
     assert settled.counts() == {}
     settled.replace("pets", labels, examples=NamedExamples(ids))
     with pytest.raises(InvalidQuery) as raised:

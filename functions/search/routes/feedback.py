@@ -13,8 +13,8 @@ from ..routing import Dependencies, LogFields, Operation
 MAX_SEARCH_ID = 64
 SUMMARY = "Report whether a hit was relevant"
 DESCRIPTION = """Stored as training data: the embeddings of query and image, the verdict, and a
-pseudonym of the API key. The text or image of the query is not recorded. Repeated feedback is
-stored once."""
+pseudonym of the API key. The image of the query is not recorded, and its text only if the operator
+stores texts. Repeated feedback is stored once; of opposite feedback, the last one counts."""
 
 
 class PostedFeedback(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from itertools import groupby
 
 from imagesearch.domain.derived_objects import is_intact, read_each
 from imagesearch.domain.errors import InvalidQuery, NotAllowed
@@ -85,7 +86,9 @@ def pseudonym(key_id: str | None) -> str:
 
 
 def stored_feedback(store: DerivedStore) -> Iterator[bytes]:
-    """The judgments in a derived store, by day, without damaged ones. Raises Unavailable.
+    """The judgments in a derived store, by day and then by the time of writing, but damaged ones.
+
+    Raises Unavailable.
 
     Those of earlier releases have no checksum, and are returned as they are.
     """
@@ -115,7 +118,10 @@ def set_aside(store: DerivedStore, key: str) -> None:
 
 
 def _keys(store: DerivedStore) -> Iterator[str]:
-    return (key for key, _ in store.list_keys(FEEDBACK) if not key.endswith(_SET_ASIDE))
+    """By day, and those of a day in the order of their writing: a user may change an opinion."""
+    listed = (each for each in store.list_keys(FEEDBACK) if not each[0].endswith(_SET_ASIDE))
+    for _, day in groupby(listed, key=lambda each: each[0].rpartition("/")[0]):
+        yield from (key for key, _ in sorted(day, key=lambda each: each[1]))
 
 
 def _is_json(data: bytes) -> bool:

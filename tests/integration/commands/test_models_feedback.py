@@ -14,6 +14,7 @@ from rich.console import Console
 from functions.search.composition import build_handler as build_search_handler
 from imagesearch import bootstrap
 from imagesearch.domain.images import ImageRef
+from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.settings import Settings
 from local.commands.models import replay_feedback
 from local.errors import UsageError
@@ -61,15 +62,17 @@ def rated(aws, tmp_path):
 
 
 def test_feedback_on_a_text_is_replayed_with_a_model_that_has_indexed_nothing(
-    stack, s3, rated, tmp_path, capsys
+    stack, s3, rated, tmp_path, capsys, monkeypatch
 ):
-    names = ("owl.webp", "cow.webp")
+    """Of three indexed images, it embeds the two that were rated."""
+    names = ("owl.webp", "cow.webp", "giant-panda.webp")
     for name in names:
         s3.upload_file(SAMPLES / "animals" / name, BUCKET, name)
     bootstrap.indexer(stack).process([ImageRef(BUCKET, name) for name in names])
     handle = build_search_handler(stack, None)
     found = parse_response(handle(http("GET", "/v1/search", q="an owl", feedback="true"), CONTEXT))
-    for hit in found.json["hits"]:
+    rated_hits = [hit for hit in found.json["hits"] if hit["key"] != "giant-panda.webp"]
+    for hit in rated_hits:
         body = {
             "search_id": found.json["search_id"],
             "id": hit["id"],
@@ -77,10 +80,19 @@ def test_feedback_on_a_text_is_replayed_with_a_model_that_has_indexed_nothing(
         }
         assert parse_response(handle(http("POST", "/v1/feedback", body), CONTEXT)).status == 201
     shutil.copytree(STARTER_MODEL, other := tmp_path / "other")
+    embedded: list[int] = []
+    encode = OnnxImageEncoder.encode_images
+
+    def counted(self, files, *more):
+        embedded.append(len(files))
+        return encode(self, files, *more)
+
+    monkeypatch.setattr(OnnxImageEncoder, "encode_images", counted)
     capsys.readouterr()
     settings, messages = rated(f"s3://{DERIVED}"), io.StringIO()
     replay_feedback([str(other)], settings, tmp_path, Console(file=messages, width=200), True)
     [row] = map(json.loads, capsys.readouterr().out.splitlines())
+    assert embedded == [2]
     assert (row["queries"], row["mrr_in_use"], row["mrr"]) == (1, 1, 1)
     assert "2 opinions, 2 images, in use: starter" in messages.getvalue()
     for each in (stack, settings):

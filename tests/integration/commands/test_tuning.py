@@ -63,9 +63,18 @@ def test_a_scheduled_run_is_taken_up_by_search_and_forgotten_with_its_opinions(
     search = build_search_handler(settings, None)
 
     def adapter_of_a_search() -> str | None:
-        answer = parse_response(search(http("GET", "/v1/search", q="an owl"), CONTEXT))
-        assert answer.status == 200, answer.body
-        return answer.json["adapter"]
+        """As every kind of search names it."""
+        posted = {"query": {"text": "an owl"}}
+        requests = (
+            http("GET", "/v1/search", q="an owl"),
+            http("POST", "/v1/search", posted),
+            http("POST", "/v1/search/batch", {"searches": [posted] * 2}),
+        )
+        answers = [parse_response(search(each, CONTEXT)) for each in requests]
+        assert {each.status for each in answers} == {200}
+        single = {answer.json["adapter"] for answer in answers[:2]}
+        [name] = single | {each["adapter"] for each in answers[2].json["results"]}
+        return name
 
     bootstrap.vector_index(settings)
     tune = build_tune_handler(environ)
@@ -109,6 +118,14 @@ def test_a_scheduled_run_is_taken_up_by_search_and_forgotten_with_its_opinions(
     states = [(row["forgotten_opinions"], row["in_use"]) for row in adapter_rows(*place)]
     assert states == [(True, False), (False, True)]
     assert adapter_of_a_search() == "adapter-2"
+    [first] = [
+        each["Key"]
+        for each in s3.list_objects_v2(Bucket=BUCKET, Prefix="adapters/")["Contents"]
+        if each["Key"].endswith("/1.json")
+    ]
+    s3.delete_object(Bucket=BUCKET, Key=first)
+    missing, _ = adapter_rows(*place)
+    assert missing["problem"] == "there is no adapter 1"
     left = [
         each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, Prefix="feedback/")["Contents"]
     ]

@@ -7,13 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagesearch.classification import few_shot
 from imagesearch.classification.few_shot import (
+    FOLDS,
     MIN_EXAMPLES,
+    RIDGES,
+    WIDTHS,
     Examples,
     Strength,
+    best_strength,
+    kernel,
     learned,
     regression,
 )
+from imagesearch.embedding.manifest import load_manifest
+from tests.support.paths import REPOSITORY, STARTER_MODEL
 
 DIMENSION, LABELS = 16, 4
 
@@ -132,6 +140,84 @@ def test_shares_are_positive_and_sum_to_1(seed, each, width, ridge):
     shares = regression(train, Strength(width, ridge)).shares(asked.images, asked.zero_shot)
     assert (shares > 0).all()
     assert shares.sum(axis=1) == pytest.approx(np.ones(len(asked)))
+
+
+def test_shares_are_those_of_the_formula():
+    train, asked = examples(3), examples(2, seed=5)
+    width, ridge = 0.4, 0.3
+
+    def k(first, second):
+        return np.exp(-(1 - first @ second.T) / width)
+
+    lacking = np.eye(LABELS)[train.labels] - train.zero_shot
+    solved = np.linalg.inv(k(train.images, train.images) + ridge * np.eye(len(train))) @ lacking
+    expected = np.maximum(asked.zero_shot + k(asked.images, train.images) @ solved, 1e-4)
+    found = regression(train, Strength(width, ridge)).shares(asked.images, asked.zero_shot)
+    assert found == pytest.approx(expected / expected.sum(axis=1, keepdims=True), abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_strength_has_the_least_squared_error_on_left_out_images(seed):
+    """Each image is left out with its copies, and the regression is fitted again on the others."""
+    train = with_copies(examples(3, wrong=0.2, seed=seed), 2, noise=0.01, seed=seed)
+    train = replace(train, copy_cosine=0.99)
+    cosines = train.images @ train.images.T
+    distance = 1 - cosines[~np.eye(len(train), dtype=bool)].mean()
+    grid = [Strength(width * distance, ridge) for ridge in RIDGES for width in WIDTHS]
+
+    def error(strength):
+        total = 0.0
+        for first in range(0, len(train), 2):
+            out = np.array([first, first + 1])
+            rest = train.of(np.setdiff1d(np.arange(len(train)), out))
+            fitted = regression(rest, strength)
+            corrections = kernel(train.images[out], rest.images, strength.width)
+            guess = train.zero_shot[out] + corrections @ fitted.coefficients
+            total += ((np.eye(LABELS)[train.labels[out]] - guess) ** 2).sum()
+        return total
+
+    best = min(grid, key=error)
+    found = best_strength(train)
+    assert (found.ridge, found.width) == (best.ridge, pytest.approx(best.width, rel=1e-4))
+
+
+def test_each_image_is_held_out_once_in_five_folds(monkeypatch):
+    train, fitted = replace(examples(4), copy_cosine=0.9999), []
+
+    def spy(part, strength):
+        fitted.append(part)
+        return regression(part, strength)
+
+    monkeypatch.setattr(few_shot, "regression", spy)
+    # The first label keeps one image, which is in every training part.
+    learned(train.of(np.arange(3, 16)))
+    images = [{row.tobytes() for row in part.images} for part in fitted]
+    every = {row.tobytes() for row in train.images[3:]}
+    assert (FOLDS, len(images)) == (5, 5)
+    assert sorted(len(every - part) for part in images) == [2, 2, 2, 3, 3]
+    assert set.union(*(every - part for part in images)) == every - {train.images[3].tobytes()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(3, 8), st.floats(0, 1), st.booleans())
+def test_the_regression_is_used_if_its_gain_is_above_the_margin(seed, each, wrong, known_words):
+    given = examples(each, known_words=known_words, wrong=wrong, seed=seed)
+    result = learned(replace(given, copy_cosine=0.9999))
+    before, after = result.accuracy
+    assert result.used == (after - before > result.margin)
+
+
+def test_at_least_10_images_are_needed():
+    two_labels = replace(examples(5), copy_cosine=0.9999)
+    assert MIN_EXAMPLES == 10
+    assert learned(two_labels.of(np.arange(9))).accuracy is None
+    assert learned(two_labels.of(np.arange(10))).accuracy is not None
+
+
+def test_the_cosine_of_copies_of_the_starter_model_is_that_of_the_documentation():
+    page = (REPOSITORY / "docs/explanation/learning.md").read_text("utf-8")
+    cosine = load_manifest(STARTER_MODEL).duplicates.weights.copy_cosine
+    assert f"({cosine:.2f} for the starter model)" in page
 
 
 def test_equal_examples_give_an_equal_result():

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from imagesearch.learning.fitting import MAX_RANK, Ordinary, fitted_shift
-from imagesearch.learning.opinions import SAME_QUERY, query_groups, rated_queries
+from imagesearch.learning.fitting import MAX_RANK, STRENGTHS, Ordinary, fitted_shift
+from imagesearch.learning.opinions import SAME_QUERY, RatedQuery, query_groups, rated_queries
 from tests.unit.learning.conftest import DIMENSION, unit
 
 
@@ -34,6 +36,24 @@ def test_ordinary_queries_move_less_than_others(world):
         return 1 - np.einsum("qd,qd->q", first, shift(first)).mean()
 
     assert moved(first) < moved(last) / 2
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**9), st.sampled_from(STRENGTHS), st.floats(-6, 0))
+def test_no_opinions_turn_a_query_by_more_than_64_2_degrees(seed, strength, least):
+    """Made opinions on random images, one for each query, fitted with hardly any ridge, too."""
+    draw = np.random.default_rng(seed)
+    queries, images, asked = unit(draw.normal(size=(3, 12, DIMENSION)))
+    rated = [
+        RatedQuery(query, image[None], -image[None], frozenset({"a"}), 1.0, frozenset({"m"}), "")
+        for query, image in zip(queries, images, strict=True)
+    ]
+    ridge = strength.ridge * 10**least
+    shift = fitted_shift(rated, Ordinary(queries[:2]), ridge).times(strength.step)
+    for moved in (shift, shift.low_rank().applied):
+        for asked_for in (queries, asked):
+            turned = np.einsum("qd,qd->q", asked_for, moved(asked_for))
+            assert turned.min() >= np.cos(np.radians(64.2))
 
 
 def test_queries_of_a_cosine_of_0_995_are_one():

@@ -20,9 +20,9 @@ def tuner(world, derived, adapters) -> Tuner:
 
 def test_runs_are_recorded_with_their_figures_and_reasons(world, derived, adapters, space):
     nothing = make_world(own_words=False)
-    tuner(nothing, derived, adapters).run(nothing.opinions(), NOW)
-    tuner(world, derived, adapters).run(world.opinions(), NOW)
-    tuner(world, derived, adapters).run([], NOW)
+    tuner(nothing, derived, adapters).run(nothing.opinions, NOW)
+    tuner(world, derived, adapters).run(world.opinions, NOW)
+    tuner(world, derived, adapters).run(list, NOW)
     refused, adopted = History(derived, space).runs()
     assert (refused.adapter, adopted.adapter) == (None, 1)
     assert "margin of error" in refused.reason
@@ -36,7 +36,7 @@ def test_the_history_is_bounded_and_a_damaged_one_begins_again(
     monkeypatch.setattr(history, "MAX_RUNS", 2)
     few = world.opinions(phrases=range(1))
     for day in (1, 2, 3):
-        tuner(world, derived, adapters).run(few, NOW.replace(day=day))
+        tuner(world, derived, adapters).run(lambda: few, NOW.replace(day=day))
     kept = History(derived, space)
     assert [run.time[:10] for run in kept.runs()] == ["2026-02-02", "2026-02-03"]
     derived.put(f"adapters/{space.digest}/history.json", b"{", "application/json")

@@ -250,6 +250,13 @@ def exchanged(world):
                 )
 
 
+def test_a_user_alone_decides(world):
+    """As in a system of a single user: there is nobody whose results are kept."""
+    result = found(world, list(exchanged(world)))
+    assert result.map is not None
+    assert world.mrr(result.map) < world.mrr() + 0.05
+
+
 def users_of(rated):
     return {user for each in rated for user in each.users}
 
@@ -280,19 +287,24 @@ def test_users_with_a_small_share_are_not_tested_one_by_one(world, monkeypatch):
     assert tested == set(busy)
 
 
+def rated_and_setting(world, opinions):
+    setting = Setting(
+        Ordinary(world.backgrounds.of(Modality.TEXT).vectors),
+        samples_of(Modality.TEXT, world.vectors),
+        Pool.of(opinions),
+    )
+    return rated_queries(opinions), setting
+
+
 def test_held_out_queries_do_not_choose_the_strength_of_their_map(world, monkeypatch):
-    rated, known = rated_queries(world.opinions()), []
+    rated, setting = rated_and_setting(world, world.opinions())
+    known = []
 
     def best_strength(train, setting):
         known.append(train)
         return STRENGTHS(train, setting)
 
     monkeypatch.setattr(validation, "best_strength", best_strength)
-    setting = Setting(
-        Ordinary(world.backgrounds.of(Modality.TEXT).vectors),
-        samples_of(Modality.TEXT, world.vectors),
-        Pool.of(world.opinions()),
-    )
     validation.held_out(rated, setting)
     tests = [test for _, test in validation.folds(rated, validation.FOLDS) if test]
     assert len(known) == len(tests) == validation.FOLDS

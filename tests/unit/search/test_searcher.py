@@ -15,10 +15,12 @@ from imagesearch.domain.filters import KeyPrefix
 from imagesearch.domain.images import Status
 from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
 from imagesearch.search.listing import ListRequest
-from imagesearch.search.query_adapter import QueryAdapter
+from imagesearch.search.query_adapter import QueryAdapter, QueryMap
 from imagesearch.search.query_encoder import MAX_TEXT
+from imagesearch.search.relevance import Modality
+from imagesearch.search.search_ids import SearchIds
 from imagesearch.search.searcher import Searcher
-from tests.support.fakes import FakeTexts, picture, ref
+from tests.support.fakes import FakeDerived, FakeTexts, picture, ref, vector
 from tests.support.outcomes import keys
 
 
@@ -190,6 +192,18 @@ def test_an_unavailable_index_fails_the_batch(searcher, index):
     index.unavailable = True
     with pytest.raises(Unavailable):
         searcher.search_many([Search(TextQuery("a"))] * 2)
+
+
+def test_feedback_is_on_the_query_before_its_adapter(index, images, fill):
+    """An adapter is fitted on, and other models are compared with, what the model itself embeds."""
+    fill(a="a cat", b="a dog")
+    cat, dog = vector("a cat"), vector("a dog")
+    moved = QueryAdapter("adapter 1", {Modality.TEXT: QueryMap((dog - cat)[None], cat[None])}, {})
+    ids = SearchIds("fake", FakeDerived())
+    searcher = Searcher(index, FakeTexts(), images, ids=ids, adapter=lambda: moved)
+    answer = searcher.search(Search(TextQuery("a cat"), feedback=True))
+    assert (keys(answer)[0], answer.adapter) == ("b.png", "adapter 1")
+    assert ids.find(answer.search_id).embedding == pytest.approx(cat)
 
 
 def test_a_cursor_is_valid_for_its_query_adapter_only(index, images, fill):

@@ -24,7 +24,7 @@ from imagesearch.domain.images import Embedding
 FOLDS = 5
 # With fewer, the interval of the gain says nothing.
 MIN_EXAMPLES = 10
-# Of a model without duplicate weights: that of the starter model.
+# About that of the starter model; classification passes the one of its model.
 COPY_COSINE = 0.85
 # The strongest shrinkage to zero-shot first: of equally good ones, the first is chosen. Widths are
 # relative to the mean distance of the examples.

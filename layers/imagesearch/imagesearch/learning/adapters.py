@@ -1,7 +1,8 @@
 """Stored adapters: one file for each version, and a pointer that names the version in use.
 
 The files are in the derived store, below `adapters/` and the space of the model, so that adapters
-of different models never meet. A file never changes; the pointer is the only state.
+of different models never meet. A file changes only if its opinions are forgotten: what it has
+learned is then removed. The pointer is the only other state.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ SCHEMA_VERSION = 1
 MAX_RANK = 256
 _POINTER = "current.json"
 _JSON = "application/json"
+# What reading the JSON of a damaged file raises: an infinite number is an OverflowError.
+_DAMAGE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Adapter:
 
     opinions: the number, the time of the first and of the last, and the users' pseudonyms.
     figures: what `imagesearch tune` found, by modality.
+    forgotten: true if opinions that it was fitted on have been deleted; it has no maps any more.
     """
 
     number: int
@@ -57,6 +61,7 @@ class Adapter:
     figures: Mapping[str, Mapping[str, float]]
     maps: Mapping[Modality, QueryMap]
     curves: Mapping[Modality, Curve]
+    forgotten: bool = False
 
     @property
     def name(self) -> str:
@@ -85,14 +90,14 @@ class Adapter:
                 for name, curve in self.curves.items()
             },
         }
-        return json.dumps(content | {"sha256": _digest(content)}, indent=1).encode()
+        return _file(content | ({"forgotten": True} if self.forgotten else {}))
 
 
 def adapter_of(data: bytes, space: Space) -> Adapter:
     """The adapter in a file. Raises ConfigurationError for a damaged one, or of another model."""
     try:
         content = json.loads(data)
-        recorded = content.pop("sha256")
+        recorded = content.pop("sha256", None)
         if recorded != _digest(content):
             raise ValueError("its SHA-256 is not that of its content")
         if content["schema_version"] != SCHEMA_VERSION:
@@ -108,8 +113,9 @@ def adapter_of(data: bytes, space: Space) -> Adapter:
             dict(content["figures"]),
             {Modality(name): _map(map, space) for name, map in content["maps"].items()},
             {Modality(name): _curve(*curve) for name, curve in content["relevance"].items()},
+            bool(content.get("forgotten")),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (*_DAMAGE, AttributeError) as error:
         raise ConfigurationError(
             f"the adapter cannot be used: {error}",
             "use another version with `imagesearch adapters use`, or tune again",
@@ -119,11 +125,15 @@ def adapter_of(data: bytes, space: Space) -> Adapter:
 
 @dataclass(frozen=True)
 class Pointer:
-    """The version in use, the newest version, and the versions with forgotten opinions."""
+    """The version in use, the newest version, and the versions with forgotten opinions.
+
+    deletions: of opinions so far. A run that began before the last one may have used deleted ones.
+    """
 
     number: int | None = None
     newest: int = 0
     forgotten: frozenset[int] = field(default_factory=frozenset)
+    deletions: int = 0
 
 
 class AdapterStore:
@@ -145,8 +155,9 @@ class AdapterStore:
                 None if number is None else int(number),
                 int(content["newest"]),
                 frozenset(map(int, content["forgotten"])),
+                int(content.get("deletions", 0)),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (*_DAMAGE, AttributeError) as error:
             raise ConfigurationError(
                 f"{self._key(_POINTER)} is damaged: {error}",
                 "write it again with `imagesearch adapters use N` or `off`",
@@ -174,68 +185,98 @@ class AdapterStore:
 
     def use(self, number: int | None) -> None:
         """Use another version, or none. Raises NotFound, ConfigurationError."""
-        try:
-            pointer = self.pointer()
-        except ConfigurationError:
-            pointer = Pointer(newest=number or 0)
-        if number is not None:
-            self.get(number)
-            if number in pointer.forgotten:
-                raise ConfigurationError(
-                    f"adapter {number} was fitted on opinions that have been forgotten",
-                    "fit a new one with `imagesearch tune`",
-                    "invalid_adapter",
-                )
+        pointer = self._pointer_or_new_one()
+        if number is not None and (self.get(number).forgotten or number in pointer.forgotten):
+            raise ConfigurationError(
+                f"adapter {number} was fitted on opinions that have been forgotten",
+                "fit a new one with `imagesearch tune`",
+                "invalid_adapter",
+            )
         self._point(replace(pointer, number=number))
 
     def mark_forgotten(self, before: str, user: str | None) -> list[int]:
-        """Mark the versions that were fitted on opinions before a time, or of a user.
+        """Empty and mark the versions that were fitted on opinions before a time, or of a user.
 
         Returns those of this model. Versions of other models are marked too, as one of them may be
-        served again. A version in use is switched off if it is marked.
+        served again. A version in use is switched off if it is marked. A run of `tune` that has
+        begun adopts nothing.
         """
         found = (key.split("/") for key, _ in self._store.list_keys(ADAPTERS))
-        digests = {path[1] for path in found if len(path) > 2}
+        digests = {path[1] for path in found if len(path) > 2} | {self.space.digest}
         marked = {
             digest: AdapterStore(self._store, replace(self.space, digest=digest))._mark(
                 before, user
             )
             for digest in sorted(digests)
         }
-        return marked.get(self.space.digest, [])
+        return marked[self.space.digest]
 
     def _mark(self, before: str, user: str | None) -> list[int]:
-        pointer = self.pointer()
-        marked = [
-            number
-            for number in range(1, pointer.newest + 1)
-            if number not in pointer.forgotten and self._is_fitted_on(number, before, user)
-        ]
-        if marked:
-            number = None if pointer.number in marked else pointer.number
-            self._point(replace(pointer, number=number, forgotten=pointer.forgotten | {*marked}))
+        pointer, marked = self._pointer_or_new_one(), []
+        for number in range(1, pointer.newest + 1):
+            content = self._content(number)
+            if number not in pointer.forgotten and _is_fitted_on(content, before, user):
+                self._store.put(self._key(f"{number}.json"), _emptied(content), _JSON)
+                marked.append(number)
+        self._point(
+            replace(
+                pointer,
+                number=None if pointer.number in marked else pointer.number,
+                forgotten=pointer.forgotten | {*marked},
+                deletions=pointer.deletions + 1,
+            )
+        )
         return marked
 
-    def _is_fitted_on(self, number: int, before: str, user: str | None) -> bool:
-        """For a file that cannot be read: False, as no search uses it."""
+    def _pointer_or_new_one(self) -> Pointer:
+        """The pointer; if it is damaged, one to the same versions of which none is in use."""
         try:
-            opinions = json.loads(self._store.get(self._key(f"{number}.json")) or b"")["opinions"]
-            if user is not None:
-                return user in opinions["users"]
-            return str(opinions["first"]) < before
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return False
+            return self.pointer()
+        except ConfigurationError:
+            keys = (key for key, _ in self._store.list_keys(self._key("")))
+            names = (key.rpartition("/")[2].removesuffix(".json") for key in keys)
+            numbers = [int(name) for name in names if name.isdecimal()]
+            forgotten = (each for each in numbers if self._content(each).get("forgotten"))
+            return Pointer(None, max(numbers, default=0), frozenset(forgotten))
+
+    def _content(self, number: int) -> dict[str, Any]:
+        """Of the file of a version; empty if it is damaged: no search uses it."""
+        try:
+            content = json.loads(self._store.get(self._key(f"{number}.json")) or b"")
+        except (ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
 
     def _point(self, pointer: Pointer) -> None:
         content = {
             "number": pointer.number,
             "newest": pointer.newest,
             "forgotten": sorted(pointer.forgotten),
+            "deletions": pointer.deletions,
         }
         self._store.put(self._key(_POINTER), json.dumps(content).encode(), _JSON)
 
     def _key(self, name: str) -> str:
         return f"{ADAPTERS}{self.space.digest}/{name}"
+
+
+def _is_fitted_on(content: Mapping[str, Any], before: str, user: str | None) -> bool:
+    try:
+        opinions = content["opinions"]
+        return user in opinions["users"] if user is not None else str(opinions["first"]) < before
+    except (KeyError, TypeError):
+        return False
+
+
+def _emptied(content: Mapping[str, Any]) -> bytes:
+    """The file without maps, curves and users, which all come from opinions."""
+    opinions = {**content["opinions"], "users": []}
+    kept = {name: value for name, value in content.items() if name != "sha256"}
+    return _file(kept | {"opinions": opinions, "maps": {}, "relevance": {}, "forgotten": True})
+
+
+def _file(content: Mapping[str, Any]) -> bytes:
+    return json.dumps({**content, "sha256": _digest(content)}, indent=1).encode()
 
 
 def _digest(content: Mapping[str, Any]) -> str:

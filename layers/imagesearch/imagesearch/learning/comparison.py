@@ -1,11 +1,11 @@
-"""Use case: compare adapters on the opinions that were given after each was fitted."""
+"""Use case: compare adapters on the opinions on later searches than each was fitted on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from imagesearch.domain.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError, NotFound
 from imagesearch.learning.adapters import Adapter, AdapterStore
 from imagesearch.learning.opinions import Opinion, rated_queries
 from imagesearch.learning.ranking import Pool
@@ -23,11 +23,14 @@ class Compared:
 
 
 def compared(store: AdapterStore, opinions: Sequence[Opinion]) -> Iterator[Compared]:
-    """A comparison for each map of each adapter; damaged ones are omitted. Raises Unavailable."""
+    """A comparison for each map of each adapter. Raises Unavailable.
+
+    Damaged and missing files are omitted.
+    """
     for number in range(1, store.pointer().newest + 1):
         try:
             adapter = store.get(number)
-        except ConfigurationError:
+        except (ConfigurationError, NotFound):
             continue
         for modality in adapter.maps:
             yield _compared(adapter, modality, opinions)

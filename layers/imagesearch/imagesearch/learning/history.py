@@ -52,7 +52,7 @@ class History:
         data = self._store.get(self._key)
         try:
             return [Run(**fields) for fields in json.loads(data or b"[]")]
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             log.warning("the history of tuning is damaged: %s", error)
             return []
 

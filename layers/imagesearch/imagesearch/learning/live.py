@@ -27,7 +27,7 @@ class LiveAdapter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._seconds = seconds
+        self.seconds = seconds
         self._clock = clock
         self._read_at: float | None = None
         # Replaced together, because several threads search.
@@ -37,7 +37,7 @@ class LiveAdapter:
     def __call__(self) -> QueryAdapter | None:
         now = self._clock()
         # A negative time: the clock of a restored snapshot may be behind the one it was read by.
-        if self._read_at is None or not 0 <= now - self._read_at < self._seconds:
+        if self._read_at is None or not 0 <= now - self._read_at < self.seconds:
             self._read_at = now
             try:
                 self._follow(self._store.pointer())

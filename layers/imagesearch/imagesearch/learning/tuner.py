@@ -38,17 +38,21 @@ class Tuner:
         space = self.adapters.space
         return read_opinions(lines, space.model, space.image_space, space.dimension)
 
-    def run(self, opinions: list[Opinion], now: datetime | None = None) -> Tuned:
+    def run(self, read: Callable[[], list[Opinion]], now: datetime | None = None) -> Tuned:
         """Fit an adapter and use it if it proves better; recorded in the history either way.
 
-        Without opinions, nothing is done. Raises Unavailable, ConfigurationError.
+        `read` returns the opinions; without any, nothing is done. Raises Unavailable,
+        ConfigurationError.
         """
+        since = self.adapters.pointer()
+        opinions = read()
         if not opinions:
             return Tuned([], None)
         now = now or datetime.now(UTC)
         image_queries = any(each.modality is Modality.IMAGE for each in opinions)
         backgrounds = self.backgrounds()
-        tuned = tune(opinions, self.vectors(image_queries), backgrounds, self.adapters, now)
+        vectors = self.vectors(image_queries)
+        tuned = tune(opinions, vectors, backgrounds, self.adapters, now, since)
         History(self.store, self.adapters.space).add(tuned, now)
         return tuned
 

@@ -13,7 +13,7 @@ from imagesearch.calibration.evidence import CalibrationVectors
 from imagesearch.calibration.relevance_fit import Backgrounds, NothingToFit
 from imagesearch.domain.counts import counted
 from imagesearch.domain.errors import ConfigurationError, NotFound
-from imagesearch.learning.adapters import Adapter, AdapterStore
+from imagesearch.learning.adapters import Adapter, AdapterStore, Pointer
 from imagesearch.learning.fitting import Ordinary
 from imagesearch.learning.opinions import (
     Opinion,
@@ -125,13 +125,17 @@ def tune(
     backgrounds: Backgrounds,
     store: AdapterStore,
     now: datetime,
+    since: Pointer | None = None,
 ) -> Tuned:
     """Fit a map for text and for image queries, store those that prove better, and use them.
 
     A modality without a new map keeps the one in use. `vectors` and `backgrounds` are those of the
-    model. Raises Unavailable, ConfigurationError.
+    model. `since` was read before the opinions: if another run has adopted an adapter since, if one
+    was switched, or if opinions were deleted, nothing is adopted. Raises Unavailable,
+    ConfigurationError.
     """
-    current = _current(store)
+    since = since or store.pointer()
+    current = _current(store, since.number)
     recent = {
         modality: newest([each for each in opinions if each.modality is modality])
         for modality in (Modality.TEXT, Modality.IMAGE)
@@ -148,8 +152,11 @@ def tune(
     try:
         curves = refitted_curves(vectors, backgrounds, maps, new)
     except NothingToFit:
-        reason = "relevance cannot be fitted with the map"
-        return Tuned([replace(each, map=None, reason=reason) for each in findings], None)
+        return _not_adopted(findings, "relevance cannot be fitted with the map")
+    if store.pointer() != since:
+        return _not_adopted(
+            findings, "adapters or opinions were changed during the run, tune again"
+        )
     used = [
         each
         for found in findings
@@ -157,12 +164,11 @@ def tune(
         for each in recent[found.modality]
         if each.user not in found.left_out
     ]
-    pointer = store.pointer()
     kept = current if current and set(current.maps) - set(new) else None
     adapter = Adapter(
-        number=pointer.newest + 1,
+        number=since.newest + 1,
         space=store.space,
-        parent=pointer.number,
+        parent=since.number,
         created=now.isoformat(timespec="seconds"),
         opinions=_described(used, kept),
         figures={each.modality.value: each.figures() for each in findings},
@@ -171,6 +177,13 @@ def tune(
     )
     store.add(adapter)
     return Tuned(findings, adapter)
+
+
+def _not_adopted(findings: Sequence[Finding], reason: str) -> Tuned:
+    """The same findings; those without a map keep their own reason."""
+    return Tuned(
+        [replace(each, map=None, reason=reason) if each.map else each for each in findings], None
+    )
 
 
 def found_for(
@@ -222,9 +235,8 @@ def _objection(test: HeldOut, share_left_out: float) -> str:
     return ""
 
 
-def _current(store: AdapterStore) -> Adapter | None:
+def _current(store: AdapterStore, number: int | None) -> Adapter | None:
     """The adapter in use; None without one, or if its file cannot be used."""
-    number = store.pointer().number
     try:
         return None if number is None else store.get(number)
     except (ConfigurationError, NotFound):

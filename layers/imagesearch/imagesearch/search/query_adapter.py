@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from imagesearch.domain.images import Embedding
 from imagesearch.search.relevance import Curve, Modality
 
-# No query vector moves by more than this length before it is normalized: by at most 64 degrees.
+# No query vector moves by more than this length before it is normalized: by at most 64.2 degrees.
 MAX_SHIFT = 0.9
 
 

@@ -39,5 +39,13 @@ def test_an_invalid_bucket_name_is_rejected(run) -> None:
     assert "is not a bucket" in done.stderr
 
 
+@pytest.mark.parametrize("user", ["", " "])
+def test_an_empty_user_is_rejected(run, user) -> None:
+    """A variable that is not set must not delete all feedback without a key."""
+    done = run("feedback", "forget", "--user", user)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--user is empty" in done.stderr
+
+
 def test_one_deleted_opinion_is_in_the_singular():
     assert list(Forgotten(1, (), None).lines()) == ["1 opinion deleted"]

@@ -62,7 +62,8 @@ def test_examples_teach_words_that_the_model_does_not_know(run: Run, folder: Pat
         (folder / word).mkdir()
         for photo in others:
             shutil.copy(photo, folder / word)
-            named = Path(word) if word == "velnor" else folder / word
+            # Its key, its path, and its path from the working directory.
+            named = (Path(word), folder / word, Path(folder.name, word))[len(examples) % 3]
             examples.append(f"{word}\t{named / photo.name}")
     assert run("index", str(folder)).returncode == 0
     done = run("labels", "put", "house", str(lines(*kinds)), "--examples", str(lines(*examples)))
@@ -73,8 +74,12 @@ def test_examples_teach_words_that_the_model_does_not_know(run: Run, folder: Pat
             found = run("classify", str(photo), *how, "--json")
             assert json.loads(found.stdout.splitlines()[0])["label"] == word, found.stderr
             assert "16 examples" in found.stderr
-    wrong = run("labels", "put", "house", str(lines(*kinds)), "--examples", str(lines("velnor")))
-    assert (wrong.returncode, "line 1: write a label, a tab" in wrong.stderr) == (2, True)
+    for wrong, message in (
+        ("velnor", "line 1: write a label, a tab"),
+        ("velnor\tno.webp", f"line 1: {folder} has no file 'no.webp'"),
+    ):
+        done = run("labels", "put", "house", str(lines(*kinds)), "--examples", str(lines(wrong)))
+        assert (done.returncode, message in done.stderr) == (2, True)
 
 
 def test_errors_are_reported(run: Run, photo: Path, lines, tmp_path: Path) -> None:

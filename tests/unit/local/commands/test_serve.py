@@ -1,4 +1,4 @@
-"""Upload records are deleted after a day, and nothing else is."""
+"""Records of uploads and of searches are deleted after a day, and nothing else is."""
 
 from pathlib import Path
 
@@ -9,10 +9,11 @@ from local.errors import UsageError
 from local.web.auth import KEY, KEYS
 
 
-def test_only_old_upload_records_and_partial_files_are_deleted(tmp_path: Path) -> None:
-    note, copy = tmp_path / "uploads/x", tmp_path / "thumbnails/x/y.webp"
-    part = tmp_path / "thumbnails/x/.part-1"
-    for path in (note, copy, part):
+@pytest.mark.parametrize("record", ["uploads/x", "searches/x.json"])
+def test_only_old_records_and_partial_files_are_deleted(record: str, tmp_path: Path) -> None:
+    note, part = tmp_path / record, tmp_path / "thumbnails/x/.part-1"
+    kept = [tmp_path / name for name in ("thumbnails/x/y.webp", "feedback/2026/01/02/x.json")]
+    for path in (note, part, *kept):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     written = note.stat().st_mtime
@@ -21,7 +22,7 @@ def test_only_old_upload_records_and_partial_files_are_deleted(tmp_path: Path) -
     clean_up(tmp_path, written + UPLOAD_RECORD_SECONDS + 1)
     assert not note.exists()
     assert not part.exists()
-    assert copy.exists()
+    assert all(path.exists() for path in kept)
 
 
 def test_cleanup_without_uploads_does_nothing(tmp_path: Path) -> None:

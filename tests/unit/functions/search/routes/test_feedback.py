@@ -1,10 +1,15 @@
 """Claims about POST /v1/feedback: the stored record and the errors."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
+from functions.search.request_log import short_digest
+from imagesearch.adapters.filesystem.derived_store import FolderDerived
+from imagesearch.learning.opinions import rated_queries, read_opinions
+from imagesearch.learning.tuner import stored_lines
 from tests.support.fakes import FakeDerived, picture, ref, vector
 
 PATH = "/v1/feedback"
@@ -55,6 +60,28 @@ def test_equal_feedback_is_stored_once_and_different_feedback_separately(ask, de
     for relevant in (True, True, False):
         ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": relevant})
     assert sorted(event["relevant"] for event in kept(derived)) == [False, True]
+
+
+class TestChangedOpinion:
+    """In a folder, whose files have times of writing."""
+
+    @pytest.fixture
+    def derived(self, tmp_path) -> FolderDerived:
+        return FolderDerived(tmp_path)
+
+    @pytest.mark.parametrize("opinions", [(True, False), (False, True), (True, False, True)])
+    def test_the_last_opinion_of_a_user_counts(self, ask, derived, search_id, opinions, tmp_path):
+        """All are of one search and have its time, and repeating the first one writes it again."""
+        for second, relevant in enumerate(opinions, 1):
+            ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": relevant})
+            for file in (tmp_path / "feedback").rglob("*.json"):
+                if file.stat().st_mtime > len(opinions):
+                    os.utime(file, (second, second))
+        lines = list(stored_lines(derived))
+        record = json.loads(lines[0])
+        found = read_opinions(lines, record["model"], record["image_space"], len(vector("a")))
+        [rated] = rated_queries(found)
+        assert (len(rated.liked), len(rated.disliked)) == ((1, 0) if opinions[-1] else (0, 1))
 
 
 def test_searches_store_no_feedback(derived, search_id):
@@ -129,6 +156,7 @@ def test_a_body_that_is_not_json_is_415(ask):
 def test_search_ids_are_not_logged(ask, logs, search_id):
     ask("POST", PATH, {"search_id": search_id, "id": TOM, "relevant": True})
     assert search_id not in logs
+    assert short_digest(search_id) in logs
 
 
 class TestDisabled:

@@ -93,6 +93,13 @@ def test_invalid_opinions_are_rejected(ask, more):
     assert (answer.status, answer.error) == (400, "invalid_opinions")
 
 
+def test_nothing_is_stored_of_opinions_without_feedback(ask, derived):
+    opinions, before = {"like": [IDS["0.png"]], "unlike": [IDS["1.png"]]}, dict(derived.files)
+    assert scores(ask("POST", PATH, search(**opinions)))
+    assert ask("POST", BATCH, {"searches": [search(**opinions)] * 2}).status == 200
+    assert derived.files == before
+
+
 def test_without_opinions_nothing_changes(ask):
     empty = ask("POST", PATH, search(like=[], unlike=[]))
     assert scores(empty) == scores(ask("POST", PATH, search()))
