@@ -7,7 +7,7 @@ they sign, and every request to OpenSearch, is compared with the policies.
 import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -31,7 +31,7 @@ from tests.support.aws.inventory import FOLDER, report, row
 from tests.support.aws.permissions import Permission, granted, of_opensearch, recorded_requests
 from tests.support.aws.template import Deployment
 from tests.support.handlers import CONTEXT, Response, begin_upload, http, in_queue, parse_response
-from tests.support.opinions import feedback_objects, random_samples
+from tests.support.opinions import PHRASES, feedback_objects, random_samples
 from tests.support.paths import EVENTS, STARTER_MODEL
 from tests.support.servers.opensearch_proxy import Proxy, opensearch_proxy
 
@@ -206,8 +206,8 @@ def rate(cloud, monkeypatch):
     samples = random_samples(manifest.dimension)
     monkeypatch.setattr(query_adapters, "_sample_vectors", lambda _, __: samples)
 
-    def rate(user: str, day: date) -> None:
-        for key, record in feedback_objects(manifest, user, day):
+    def rate(user: str, day: date, phrases: Sequence[int] = range(PHRASES)) -> None:
+        for key, record in feedback_objects(manifest, user, day, phrases):
             cloud.s3.put_object(Bucket=DERIVED, Key=key, Body=record)
 
     return rate
@@ -215,10 +215,12 @@ def rate(cloud, monkeypatch):
 
 def test_the_tuning_role_allows_what_runs_request(stack, rate):
     """The first run adopts an adapter, and the second one begins with it."""
-    rate("anna", date(2026, 1, 5))
+    rate("anna", date(2026, 1, 5), range(PHRASES - 2))
     stack.forget_requests()
     handle = build_tune_handler(stack.environment("Tune"))
-    assert [handle({}, CONTEXT)["adapter"] for _ in range(2)] == [1, 2]
+    assert handle({}, CONTEXT)["adapter"] == 1
+    rate("ben", date(2026, 2, 5), range(PHRASES - 2, PHRASES))
+    assert handle({}, CONTEXT)["adapter"] == 2
     assert_exact(granted(stack.deployment, "TuneRole"), stack.needed())
 
 

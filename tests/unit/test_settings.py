@@ -49,13 +49,6 @@ def test_a_compression_that_the_engine_lacks_is_rejected(engine, compression):
         settings(INDEX_ENGINE=engine, INDEX_COMPRESSION=compression)
 
 
-@pytest.mark.parametrize(("derived", "seconds"), [("file:///derived", 0), ("s3://derived", 60)])
-def test_an_adapter_is_used_from_the_next_search_on_or_within_a_minute(derived, seconds):
-    read = settings(DERIVED_URI=derived, MODEL_URI=str(STARTER_MODEL), AWS_REGION="us-east-1")
-    assert bootstrap.query_adapter(read).seconds == seconds
-    bootstrap.release(read)
-
-
 def test_an_unknown_engine_is_named_before_its_compression():
     with pytest.raises(ConfigurationError, match="INDEX_ENGINE"):
         settings(INDEX_ENGINE="nmslib", INDEX_COMPRESSION="4x")

@@ -82,6 +82,17 @@ def test_an_adapter_does_not_replace_one_that_ranks_better(world, adapters, wors
     assert third.adapter.number == 2
 
 
+def test_a_run_without_new_opinions_adopts_nothing(world, adapters):
+    """Another version would invalidate the cursors of all searches and rank alike."""
+    tune(world.opinions(), world.vectors, world.backgrounds, adapters, NOW)
+    second = tune(world.opinions(), world.vectors, world.backgrounds, adapters, NOW)
+    assert second.sentences()[0].endswith("not adopted: adapter 1 has the same map.")
+    assert adapters.pointer().newest == 1
+    more = [*world.opinions(phrases=range(PHRASES // 2)), *world.opinions("ben")]
+    adapters.use(None)
+    assert tune(more, world.vectors, world.backgrounds, adapters, NOW).adapter.number == 2
+
+
 @pytest.mark.parametrize("cause", ["forgotten opinions", "damage"])
 def test_a_better_adapter_that_cannot_be_used_is_replaced(world, adapters, derived, space, cause):
     tune(world.opinions("anna"), world.vectors, world.backgrounds, adapters, NOW)

@@ -45,6 +45,8 @@ _TESTED_SHARE = 0.05
 # each, and their opinions do not show which of them is right.
 MAX_SHARE_LEFT_OUT = 0.5
 _UNCHANGED = 0.0005
+# Of the length of a map: the 16-bit numbers of a file differ by less.
+_SAME_MAP = 0.01
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,8 @@ def found_for(
         return replace(found, reason=f"every map loses more than {points} point on the samples")
     found = replace(found, samples=(before, setting.samples.mrr(map.applied)))
     reason = _objection(found.held_out, _share_left_out(left_out, opinions))
+    if in_use and _is_same(map, in_use.map):
+        reason = f"adapter {in_use.adapter} has the same map"
     return replace(found, reason=reason) if reason else replace(found, map=map)
 
 
@@ -233,6 +237,15 @@ def _objection(test: HeldOut, share_left_out: float) -> str:
     if test.change and test.change.is_worse:
         return f"adapter {test.change.adapter} ranks better"
     return ""
+
+
+def _is_same(map: QueryMap, other: QueryMap) -> bool:
+    """True if two maps differ by rounding at most, or by opinions that hardly matter.
+
+    A new version would change no ranking, but make the cursors of all searches invalid.
+    """
+    own, others = (each.left.T @ each.right for each in (map, other))
+    return bool(np.linalg.norm(own - others) <= _SAME_MAP * np.linalg.norm(others))
 
 
 def _current(store: AdapterStore, number: int | None) -> Adapter | None:
