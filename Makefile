@@ -16,6 +16,8 @@ WORKERS ?= 3
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Without compiled files, each test process rewrites the assertions of all tests (10 s of CPU).
 export PYTHONDONTWRITEBYTECODE :=
+# Threads of BLAS spin while they wait for a core that another test process uses.
+test chaos check-tests: export OPENBLAS_NUM_THREADS = 1
 
 .PHONY: help run test audit bench build chaos check check-code check-tests costly deploy docs fuzz lint lint-template load lock opensearch release sbom screenshots setup setup-audit setup-quantize setup-sam setup-test
 .DEFAULT_GOAL := run

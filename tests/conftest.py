@@ -5,9 +5,10 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
+import botocore.loaders
 import hypothesis
 import pytest
 import urllib3
@@ -27,16 +28,25 @@ LONGEST_FILES = ("e2e/test_openapi_fuzz.py", "integration/faults/test_cluster.py
 
 
 # Examples have no deadline, because the machine may be slow. `make check` has fewer examples.
+QUICK, QUICK_EXAMPLES = "quick", 20
 PATIENT = hypothesis.settings(
     deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.register_profile("patient", PATIENT)
-hypothesis.settings.register_profile("quick", PATIENT, max_examples=20)
+hypothesis.settings.register_profile(QUICK, PATIENT, max_examples=QUICK_EXAMPLES)
 hypothesis.settings.load_profile("patient")
 
 
+# Each mock of AWS starts with a new session, which would parse the descriptions of services again.
+botocore.loaders.create_loader = cache(botocore.loaders.create_loader)
+
+
 def pytest_configure() -> None:
-    """Restore SIGINT, which background jobs of a shell ignore and child processes would inherit."""
+    """Restore SIGINT, which background jobs of a shell ignore and child processes would inherit.
+
+    Collecting creates objects that live as long as the process: a garbage collection finds nothing.
+    """
+    gc.disable()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -45,12 +55,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest files first: workers share the rest evenly."""
     longest = [TESTS / name for name in LONGEST_FILES]
     items.sort(key=lambda item: item.path not in longest)
+    if hypothesis.settings.get_current_profile_name() == QUICK:
+        for item in items:
+            _limit_examples(item)
+
+
+def _limit_examples(item: pytest.Item) -> None:
+    """Limit the examples of a test whose settings replace those of the profile."""
+    test = getattr(item, "obj", None)
+    test = getattr(test, "__func__", test)
+    own = getattr(test, "_hypothesis_internal_use_settings", None)
+    if own and own.max_examples > QUICK_EXAMPLES:
+        test._hypothesis_internal_use_settings = hypothesis.settings(
+            own, max_examples=QUICK_EXAMPLES
+        )
 
 
 def pytest_collection_finish() -> None:
     """Exclude the modules and the collected tests from garbage collections, which visit each."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -180,8 +180,14 @@ def photos(tmp_path_factory) -> Path:
 Invoke = Callable[[str, str, list[Any]], list[dict[str, Any]]]
 
 
+@pytest.fixture(scope="session")
+def bytecode(tmp_path_factory) -> Path:
+    """A folder for compiled modules, outside the artifacts: each process would compile them."""
+    return tmp_path_factory.mktemp("bytecode")
+
+
 @pytest.fixture
-def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
+def invoke(lambda_roots, lambda_python, bytecode, photos, tmp_path) -> Invoke:
     """Invokes the handler of a function in its own process, once per event."""
 
     def invoke(function: str, handler: str, events: list[Any]) -> list[dict[str, Any]]:
@@ -196,6 +202,7 @@ def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
             "AWS_LAMBDA_FUNCTION_NAME": function,
             "LAMBDA_TASK_ROOT": f"{root}/var/task",
             "TMPDIR": str(tmp_path),
+            "PYTHONPYCACHEPREFIX": str(bytecode),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
@@ -205,7 +212,7 @@ def invoke(lambda_roots, lambda_python, photos, tmp_path) -> Invoke:
         }
         script = HERE / "lambda_process.py"
         done = subprocess.run(
-            [lambda_python, "-B", script, root, handler, given, responses],
+            [lambda_python, script, root, handler, given, responses],
             cwd=root / "var/task",
             env=environment,
             capture_output=True,

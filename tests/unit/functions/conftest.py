@@ -3,8 +3,9 @@
 import io
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -116,8 +117,15 @@ def labels() -> LabelEncoder:
 
 @pytest.fixture
 def label_sets(labels, tmp_path) -> Iterator[LabelSets]:
-    with closing(SqliteIndex(tmp_path / "labels.db", "labels-test", dimension=8)) as index:
-        yield LabelSets(lambda: index, labels)
+    """In an index file that is created when it is first used, which few tests do."""
+    with ExitStack() as stack:
+
+        @cache
+        def index() -> SqliteIndex:
+            opened = SqliteIndex(tmp_path / "labels.db", "labels-test", dimension=8)
+            return stack.enter_context(closing(opened))
+
+        yield LabelSets(index, labels)
 
 
 @pytest.fixture
