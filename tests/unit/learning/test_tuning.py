@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imagesearch.learning import opinions, tuning, validation
-from imagesearch.learning.fitting import Ordinary
+from imagesearch.learning.fitting import Ordinary, Shift, fitted_shift
 from imagesearch.learning.opinions import Opinion, rated_queries
 from imagesearch.learning.ranking import Pool
 from imagesearch.learning.tuning import found_for, samples_of, tune
@@ -18,7 +18,7 @@ from tests.unit.learning.conftest import EACH, GROUPS, PHRASES, make_world, unit
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 HONEST = ("anna", "ben", "carla")
-STRENGTHS = validation.best_strength
+STRENGTHS = validation.best_strengths
 
 
 def found(world, opinions):
@@ -311,16 +311,35 @@ def test_held_out_queries_do_not_choose_the_strength_of_their_map(world, monkeyp
     rated, setting = rated_and_setting(world, world.opinions())
     known = []
 
-    def best_strength(train, setting):
+    def best_strengths(train, setting):
         known.append(train)
         return STRENGTHS(train, setting)
 
-    monkeypatch.setattr(validation, "best_strength", best_strength)
+    monkeypatch.setattr(validation, "best_strengths", best_strengths)
     validation.held_out(rated, setting)
     tests = [test for _, test in validation.folds(rated, validation.FOLDS) if test]
     assert len(known) == len(tests) == validation.FOLDS
     for train, test in zip(known, tests, strict=True):
         assert {id(each) for each in train}.isdisjoint({id(each) for each in test})
+
+
+def test_a_strength_whose_map_of_low_rank_loses_samples_is_replaced_by_the_next_one(
+    world, monkeypatch
+):
+    rated, setting = rated_and_setting(world, world.opinions())
+    _, second, *_ = validation.best_strengths(rated, setting)
+    are_kept, of_low_rank = validation.Samples.are_kept, []
+
+    def losing_at_first(samples, apply):
+        if not isinstance(apply, Shift):
+            of_low_rank.append(apply)
+        return apply is not (of_low_rank or [None])[0] and are_kept(samples, apply)
+
+    monkeypatch.setattr(validation.Samples, "are_kept", losing_at_first)
+    map = validation.fitted_map(rated, setting)
+    assert len(of_low_rank) == 2
+    expected = fitted_shift(rated, setting.ordinary, second.ridge).times(second.step).low_rank()
+    assert np.array_equal(map.left, expected.left)
 
 
 def test_equal_opinions_give_an_equal_map(world):

@@ -166,25 +166,28 @@ def _least_of_others(tested: Sequence[RatedQuery], gains: NDArray[np.floating]) 
 
 
 def fitted_map(rated: Sequence[RatedQuery], setting: Setting) -> QueryMap | None:
-    """The map of the best strength; None if every strength loses samples, or nothing is liked."""
-    strength = best_strength(rated, setting)
-    if strength is None:
-        return None
-    map = fitted_shift(rated, setting.ordinary, strength.ridge).times(strength.step).low_rank()
-    return map if setting.samples.are_kept(map.applied) else None
+    """The map of the best strength; None if every strength loses samples, or nothing is liked.
+
+    A map of low rank may lose samples that the one of full rank keeps: the next strength is tried.
+    """
+    for strength in best_strengths(rated, setting):
+        map = fitted_shift(rated, setting.ordinary, strength.ridge).times(strength.step).low_rank()
+        if setting.samples.are_kept(map.applied):
+            return map
+    return None
 
 
-def best_strength(rated: Sequence[RatedQuery], setting: Setting) -> Strength | None:
-    """The strength that ranks held-out queries best, of those that keep the samples."""
+def best_strengths(rated: Sequence[RatedQuery], setting: Setting) -> list[Strength]:
+    """The strengths that keep the samples, the one that ranks held-out queries best first."""
     if not any(len(each.liked) for each in rated):
-        return None
+        return []
     allowed = [
         strength
         for strength, shift in _shifts(rated, setting.ordinary)
         if setting.samples.are_kept(shift)
     ]
     if not allowed:
-        return None
+        return []
     found = dict.fromkeys(allowed, 0.0)
     for train, test in folds(rated, INNER_FOLDS):
         if not (train and test):
@@ -193,7 +196,7 @@ def best_strength(rated: Sequence[RatedQuery], setting: Setting) -> Strength | N
         for strength, shift in _shifts(train, setting.ordinary):
             if strength in found:
                 found[strength] += float(weights @ setting.pool.reciprocal_ranks(test, shift))
-    return max(allowed, key=lambda strength: found[strength])
+    return sorted(allowed, key=lambda strength: -found[strength])
 
 
 def _shifts(rated: Sequence[RatedQuery], ordinary: Ordinary) -> list[tuple[Strength, Shift]]:
@@ -233,7 +236,7 @@ def loss_of_others(
     every, others: the rated queries with and without the opinions of this user.
     """
     # The strength that is best without the user: with contradictions, no map may be best.
-    strength = best_strength(others, setting)
+    strength = next(iter(best_strengths(others, setting)), None)
     if strength is None:
         return 0.0
     losses = [np.empty(0, np.float32)]
