@@ -78,7 +78,10 @@ def search(
         ),
     ] = None,
     camera: Annotated[
-        str | None, typer.Option(help="Only images of this camera, as `show` prints it.")
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Only images of a camera whose name contains this, such as canon."
+        ),
     ] = None,
     min_width: Annotated[
         int | None, typer.Option(min=1, help="Only images of at least this width in pixels.")
@@ -194,7 +197,7 @@ def search_filter(
     conditions: dict[str, Any] = {
         "prefix": prefix or None,
         "taken_at": {"gte": _first_day(since)} if since else None,
-        "metadata.camera": camera,
+        "metadata.camera": {"contains": camera} if camera else None,
         "width": {"gte": min_width} if min_width else None,
     }
     return {name: value for name, value in conditions.items() if value is not None}

@@ -13,8 +13,10 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.e2e.page.browsing import COPY
 from tests.support.forked_commands import ForkedCommands
 from tests.support.paths import SAMPLES
 from tests.support.waiting import PATIENCE_SECONDS
@@ -205,6 +207,16 @@ def reset_to_few(folder: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(sample, target)
     return folder
+
+
+@pytest.fixture(scope="module")
+def live(serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A server of four samples, a resized copy of one, and a broken file; changes are allowed."""
+    folder = reset_to_few(tmp_path_factory.mktemp("actions") / "few")
+    with Image.open(folder / "animals/owl.webp") as owl:
+        owl.resize((owl.width // 2, owl.height // 2)).save(folder / COPY)
+    (folder / "broken.jpg").write_text("no picture")
+    return serve(folder).start("--allow-uploads", "--allow-delete").ready()
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,11 @@ async function classify() {
     if (!sets) await loadSets();
     const labels = $("labelset").value ? { labelset: $("labelset").value } : { labels: SUBJECTS };
     const result = await send("v1/classify", { id: mine.id, limit: SHOWN, ...labels });
-    if (mine === image) $("labels").replaceChildren(...result.labels.map(rowOf));
+    if (mine !== image) return;
+    $("labels").replaceChildren(...result.labels.map(rowOf));
+    // A phone shows few lines at a time.
+    const details = $("shows").parentNode;
+    details.scrollTop = $("shows").offsetTop - details.offsetTop;
   } catch (error) {
     if (mine === image) $("labels").replaceChildren(element("li", { text: error.message }));
   }

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { counted, nameOf } from "./dom.js";
 import { complain, notify } from "./notices.js";
-import { hideImages } from "./results.js";
+import { focusTile, hideImages, tileOf } from "./results.js";
 import { announce } from "./state.js";
 
 const UNDO_SECONDS = 8;
@@ -17,17 +17,23 @@ export function deleteImages(images) {
   hideImages(ids, true);
   announce("deleted", ids);
   pending = { images, timer: setTimeout(commit, UNDO_SECONDS * 1000) };
-  const what = images.length === 1 ? nameOf(images[0]) : counted(images.length, "image");
-  notify(`${what} deleted`, { action: undo, seconds: UNDO_SECONDS });
+  notify(`${titleOf(images)} deleted`, { undo, seconds: UNDO_SECONDS });
 }
 
-function undo() {
+const titleOf = (images) => (images.length === 1 ? nameOf(images[0]) : counted(images.length, "image"));
+
+/** Shows the images of the last deletion again, unless it has been sent. */
+export function undo() {
   if (!pending) return;
-  clearTimeout(pending.timer);
-  const ids = pending.images.map((image) => image.id);
+  const { images, timer } = pending;
+  clearTimeout(timer);
   pending = null;
+  const ids = images.map((image) => image.id);
   hideImages(ids, false);
   announce("undeleted", ids);
+  notify(`${titleOf(images)} restored`);
+  // The focus was on the button of the notice.
+  if (document.activeElement === document.body) focusTile(tileOf(ids[0]), { stay: true });
 }
 
 const pathOf = (image) => "v1/images/" + encodeURIComponent(image.id);

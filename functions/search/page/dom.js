@@ -46,7 +46,9 @@ export function picture(urls, name, eager, larger = {}) {
 
 /** Copies text also where the page has no secure context, such as plain HTTP in a local network. */
 export async function copyText(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  try {
+    return await navigator.clipboard.writeText(text);
+  } catch { /* The next lines need neither a secure context nor a permission. */ }
   const area = element("textarea", { class: "unseen" });
   area.value = text;
   (document.querySelector("dialog[open]") || document.body).append(area);
@@ -55,5 +57,7 @@ export async function copyText(text) {
   area.remove();
 }
 
+/** Whether a key is pressed in the viewer. The focus may be nowhere: a button that had it can be disabled by then. */
+export const isInViewer = ({ target }) => $("viewer").open && [$("viewer"), null].includes(target.closest("dialog"));
 export const opensDialog = () => Boolean(document.querySelector("dialog[open]"));
 export const isEditing = (target) => Boolean(target.closest("input, select, textarea"));

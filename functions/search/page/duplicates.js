@@ -8,12 +8,14 @@ import { complain } from "./notices.js";
 import { on, state } from "./state.js";
 
 const KINDS = { exact: "Identical files", near: "The same picture, edited", "raw+jpeg": "One shot, raw and developed" };
+const images = new WeakMap();   // the image of each card
 let cursor = null;
 const shown = () => state.query.view === "duplicates";
 
 on("query", () => {
   document.body.classList.toggle("in-duplicates", shown());
   $("duplicates").hidden = !shown();
+  $("duplicates-title").textContent = state.query.collection ? `Duplicates in ${state.query.collection}` : "Duplicates";
   $("groups").replaceChildren();
   cursor = null;
   if (shown()) load();
@@ -54,11 +56,26 @@ function cardOf(image, group) {
     element("b", { text: name }), element("span", { text: folderOf(image) }),
     element("span", { text: `${size}${sizeOf(image.size)}` }),
     isOriginal && element("span", { class: "original", text: "Suggested original" })));
-  if (state.health?.allows.includes("deletions")) {
-    card.append(button("Keep this one", { class: `pill ${isOriginal ? "main" : "line"}`, "aria-label": `Keep ${name} and delete the others`, click: () => keep(image, group) }));
-  }
+  card.append(button("Keep this one", {
+    class: `keep pill ${isOriginal ? "main" : "line"}`, "aria-label": `Keep ${name} and delete the others`, hidden: !mayDelete(), click: () => keep(image, group),
+  }));
+  images.set(card, image);
   return card;
 }
+
+const cards = () => [...$("groups").querySelectorAll(".group:not([hidden]) figure:not([hidden])")];
+/** The images that are shown, group by group. */
+export const copies = () => cards().map((card) => images.get(card));
+
+/** Focuses the card of an image, or without it the first one. */
+export function focusCopy(id) {
+  const card = cards().find((each) => each.dataset.id === id) || cards()[0];
+  (card?.querySelector("a") || $("show-duplicates")).focus();
+}
+
+const mayDelete = () => Boolean(state.health?.allows.includes("deletions"));
+// The groups can be drawn before the state of the server is known.
+on("health", () => { for (const each of $("groups").querySelectorAll(".keep")) each.hidden = !mayDelete(); });
 
 const keep = (image, group) => deleteImages(group.images.filter((each) => each.id !== image.id));
 
@@ -66,11 +83,11 @@ const keep = (image, group) => deleteImages(group.images.filter((each) => each.i
 function hide(ids, isHidden) {
   for (const card of $("groups").querySelectorAll("figure")) if (ids.includes(card.dataset.id)) card.hidden = isHidden;
   for (const group of $("groups").children) group.hidden = group.querySelectorAll("figure:not([hidden])").length < 2;
-  // The focus would be lost with the card.
-  if (!document.activeElement.closest("#groups [hidden]")) return;
-  ($("groups").querySelector(".group:not([hidden]) figure:not([hidden]) a") || $("show-duplicates")).focus();
+  // The focus would be lost with the card, or with the button of the notice.
+  const at = document.activeElement;
+  if (shown() && (at === document.body || at.closest("#groups [hidden]"))) focusCopy(ids[0]);
 }
 on("deleted", (ids) => hide(ids, true));
 on("undeleted", (ids) => hide(ids, false));
 $("groups-more").addEventListener("click", load);
-$("show-duplicates").addEventListener("click", () => go({ view: shown() ? "" : "duplicates", text: "", terms: [] }));
+$("show-duplicates").addEventListener("click", () => go({ view: shown() ? "" : "duplicates", text: "", terms: [], filters: {} }));

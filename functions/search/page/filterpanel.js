@@ -158,7 +158,7 @@ function showActive() {
 
 function remove(changes) {
   go(changes);
-  ($("active").querySelector("button") || $("filters-toggle")).focus();
+  [$("active").querySelector("button"), $("filters-toggle"), $("q")].find((each) => each?.checkVisibility()).focus();
 }
 
 $("everywhere").addEventListener("click", () => go({ collection: "", filters: {} }));

@@ -9,6 +9,7 @@ import { isSearch, PAGE } from "./query.js";
 import { showRejectedCount } from "./rejected.js";
 import { resultCount } from "./results.js";
 import { failed } from "./search.js";
+import { hasSelection } from "./selection.js";
 import { announce, on, state } from "./state.js";
 
 const MIN_PAUSE_MS = 2000, MAX_PAUSE_MS = 30000;
@@ -64,7 +65,7 @@ function showState(health) {
   showRejectedCount(health.rejected);
   if (!isGrowing && !gathered) { gathered = true; loadFolders(); }
   const isList = !isSearch(state.query) && !state.query.view;
-  if (isGrowing && isList && resultCount() < PAGE && !$("viewer").open) refresh();
+  if (isGrowing && isList && resultCount() < PAGE && !$("viewer").open && !hasSelection()) refresh();
 }
 
 on("changed", watchNow);

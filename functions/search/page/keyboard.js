@@ -1,10 +1,13 @@
 /* Keys of the page; those of the opened image are in viewer.js and zoom.js. */
 
+import { undo } from "./deletion.js";
 import { $, isEditing, opensDialog } from "./dom.js";
+import { focusCopy } from "./duplicates.js";
 import { tune } from "./querybar.js";
 import { focusTile, imageOf, neighbor, tiles } from "./results.js";
 import { more } from "./search.js";
 import { clearSelection, hasSelection, selectAll, toggle } from "./selection.js";
+import { state } from "./state.js";
 
 const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
@@ -32,8 +35,9 @@ function onTile(event, tile) {
 document.addEventListener("keydown", (event) => {
   const target = event.target;
   if (event.key === "?" && !isEditing(target) && !$("keys").open) return $("keys").showModal();
+  if ((event.ctrlKey || event.metaKey) && event.key === "z" && !isEditing(target)) return undo();
   if (opensDialog()) return;
-  if (event.key === "ArrowDown" && target === $("q") && tiles()[0]) { event.preventDefault(); return focusTile(tiles()[0]); }
+  if (event.key === "ArrowDown" && target === $("q") && (state.query.view || tiles()[0])) { event.preventDefault(); return focusFirst(); }
   if (isEditing(target)) return;
   if (event.key === "Escape") clearSelection();
   if ((event.ctrlKey || event.metaKey) && event.key === "a" && hasSelection()) { event.preventDefault(); selectAll(); }
@@ -42,9 +46,11 @@ document.addEventListener("keydown", (event) => {
   if (target.matches(".hit")) onTile(event, target);
 });
 
-$("skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  if (tiles()[0]) focusTile(tiles()[0]);
+function focusFirst() {
+  if (state.query.view) focusCopy();
+  else if (tiles()[0]) focusTile(tiles()[0]);
   else $("main").focus();
-});
+}
+
+$("skip").addEventListener("click", (event) => { event.preventDefault(); focusFirst(); });
 $("show-keys").addEventListener("click", () => $("keys").showModal());

@@ -18,8 +18,10 @@ document.addEventListener("dragstart", (event) => {
   if (tile) event.dataTransfer.setData("application/x-imagesearch-id", imageOf(tile).id);
 });
 
-// What sticks below the header starts at its height.
-const header = document.querySelector("header");
-new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${header.offsetHeight}px`)).observe(header);
+// What sticks below the header starts at its height, and notices are above the footer.
+for (const name of ["header", "footer"]) {
+  const bar = document.querySelector(name);
+  new ResizeObserver(() => document.documentElement.style.setProperty(`--${name}`, `${bar.offsetHeight}px`)).observe(bar);
+}
 
 start().then(watchState);

@@ -4,7 +4,7 @@
    loading as many results again. */
 
 import { formatQuery, isSearch, parseQuery } from "./query.js";
-import { isUnfolded, resultCount, shownImages, unfold } from "./results.js";
+import { focusTile, imageOf, isUnfolded, resultCount, shownImages, tileOf, unfold } from "./results.js";
 import { isLoading, more, run, showAgain, stop } from "./search.js";
 import { announce, on, state } from "./state.js";
 
@@ -33,8 +33,12 @@ export function go(changes, replace = false) {
   return show(query);
 }
 
-/** Runs the query again, keeping the address. */
-export const refresh = () => show(state.query);
+/** Runs the query again, keeping the address and the focus. */
+export async function refresh() {
+  const at = document.activeElement, focused = at.matches(".hit") && imageOf(at).id;
+  await show(state.query);
+  if (focused && document.activeElement === document.body) focusTile(tileOf(focused), { stay: true });
+}
 
 async function show(query) {
   state.query = query;

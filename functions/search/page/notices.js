@@ -21,16 +21,24 @@ export function complain(error, again = null, label = "Try again") {
 export const say = (text) => { $("said").textContent = text; };
 
 let leaving = 0;
-/** Shows a notice at the bottom for some seconds, or until the next one. */
-export function notify(text, { action, label = "Undo", seconds = 6 } = {}) {
+/** Shows a notice for some seconds, or until the next one, with a button that undoes an action. */
+export function notify(text, { undo, seconds = 6 } = {}) {
   clearTimeout(leaving);
   const close = () => { $("toast").hidden = true; };
   $("toast").replaceChildren(element("span", { text }));
-  if (action) $("toast").append(button(label, { class: "plain", click: () => { close(); action(); } }));
+  if (undo) $("toast").append(button("Undo", { class: "plain", title: "Undo (Ctrl+Z)", click: () => { close(); undo(); } }));
   $("toast").hidden = false;
-  // A modal dialog covers everything outside of it.
-  (document.querySelector("dialog[open]") || document.body).append($("toast"));
+  placeToast();
   leaving = setTimeout(close, seconds * 1000);
 }
+
+/* A modal dialog covers everything outside of it, and a closed one hides what is inside. In the viewer,
+   a notice is on the image, so that it covers no button. */
+function placeToast() {
+  const dialog = document.querySelector("dialog[open]");
+  const place = dialog?.querySelector(".left") || dialog || document.body;
+  if ($("toast").parentNode !== place) place.append($("toast"));
+}
+new MutationObserver(placeToast).observe(document.body, { subtree: true, attributeFilter: ["open"] });
 
 $("retry").addEventListener("click", () => retry?.());

@@ -155,7 +155,7 @@ export async function searchFile(file) {
 }
 
 function searchAddress(url) {
-  if (!state.health?.allows.includes("urls")) {
+  if (state.health && !state.health.allows.includes("urls")) {
     return complain(new Failure(0, {
       message: "This server does not fetch images from addresses.",
       hint: "Save the image and drop the file here, or copy the image itself and paste it.",

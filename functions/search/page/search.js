@@ -4,7 +4,7 @@ import { $ } from "./dom.js";
 import { isNarrowed } from "./filters.js";
 import { complain, say } from "./notices.js";
 import { isSearch, requestPage } from "./query.js";
-import { addResults, clearResults, isFolded, resultCount, tiles, unfold } from "./results.js";
+import { addResults, clearResults, isFolded, tiles, unfold } from "./results.js";
 import { announce, on, state } from "./state.js";
 
 let running = null, loading = false;
@@ -92,11 +92,11 @@ export function showEmptyState() {
     ? "Describe what the picture shows in other or fewer words, or search with an example image."
     : narrowed ? "" : "Add images to the folder or bucket of this index; they appear here within moments.";
   $("everywhere").hidden = !narrowed;
-  $("empty").hidden = count > 0 || (!searched && !narrowed && !state.health);
+  $("empty").hidden = count > 0;
   $("suggestions").hidden = !searched && !narrowed;
   $("suggested").hidden = !searched;
   if (searched) say(count ? "" : "No good match");
-  announce("drawn", { isEmpty: !count && resultCount() === 0 });
+  announce("drawn");
 }
 
 $("more").addEventListener("click", more);

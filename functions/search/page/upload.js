@@ -9,7 +9,9 @@ import { announce, state } from "./state.js";
 const POLL_MS = 1500, POLLS = 40;
 
 async function upload(file) {
-  const created = await send("v1/images", { name: file.name, content_type: typeOf(file), ...(state.query.collection && { collection: state.query.collection }) });
+  const type = typeOf(file);
+  if (!type.startsWith("image/")) throw new Failure(0, { message: "not an image" });
+  const created = await send("v1/images", { name: file.name, content_type: type, ...(state.query.collection && { collection: state.query.collection }) });
   const form = new FormData();
   for (const [name, value] of Object.entries(created.upload.fields)) form.append(name, value);
   form.append("file", file);

@@ -4,7 +4,8 @@ import { ask, send } from "./api.js";
 import { showLabels } from "./classification.js";
 import { crop, endCrop } from "./crop.js";
 import { deleteImages } from "./deletion.js";
-import { $, copyText, drawable, isEditing, nameOf, picture } from "./dom.js";
+import { $, copyText, drawable, isEditing, isInViewer, nameOf, picture } from "./dom.js";
+import { copies, focusCopy } from "./duplicates.js";
 import { factsOf } from "./facts.js";
 import { closeInHistory, go, linkTo, openedId, openInHistory } from "./navigation.js";
 import { complain, notify } from "./notices.js";
@@ -62,22 +63,24 @@ function show(image) {
 
 /* ---- neighbors ---- */
 
-const placeOf = (all) => all.findIndex((tile) => imageOf(tile).id === opened.id);
+/** The images that the arrows show one after the other. */
+const sequence = () => (state.query.view ? copies() : tiles().map(imageOf));
+const placeOf = (all) => all.findIndex((image) => image.id === opened.id);
 
 function showNeighbors() {
-  const all = tiles(), at = placeOf(all);
+  const all = sequence(), at = placeOf(all);
   $("previous").disabled = at <= 0;
   $("next").disabled = at < 0 || at === all.length - 1;
   $("play").disabled = at < 0;
   if (at > all.length - 4) more();
   const next = all[at + 1];
-  if (at >= 0 && next) preload(imageOf(next));
+  if (at >= 0 && next) preload(next);
 }
 
 function turn(by) {
-  const all = tiles(), tile = placeOf(all) >= 0 && all[placeOf(all) + by];
-  if (tile) openInHistory(imageOf(tile).id);
-  return Boolean(tile);
+  const all = sequence(), image = placeOf(all) >= 0 && all[placeOf(all) + by];
+  if (image) openInHistory(image.id);
+  return Boolean(image);
 }
 
 function play(start) {
@@ -104,9 +107,9 @@ $("share").addEventListener("click", async () => {
 });
 $("delete").addEventListener("click", () => {
   const image = opened;
-  const all = tiles(), at = placeOf(all);
+  const all = sequence(), at = placeOf(all);
   const next = all[at + 1] || all[at - 1];
-  if (at >= 0 && next) openInHistory(imageOf(next).id);
+  if (at >= 0 && next) openInHistory(next.id);
   else closeInHistory();
   deleteImages([image]);
 });
@@ -173,10 +176,12 @@ $("viewer").addEventListener("close", () => {
   endCrop();
   if (!isChanged) closeInHistory();
   const at = document.activeElement;
-  if (at === document.body || at.closest(".grid")) focusTile(opened && tileOf(opened.id), { stay: true });
+  if (at !== document.body && !at.closest(".grid")) return;
+  if (state.query.view) focusCopy(opened.id);
+  else focusTile(opened && tileOf(opened.id), { stay: true });
 });
-$("viewer").addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isEditing(event.target)) return;
+document.addEventListener("keydown", (event) => {
+  if (!isInViewer(event) || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isEditing(event.target)) return;
   const actions = {
     ArrowLeft: () => turn(-1), ArrowRight: () => turn(1), s: () => play(!playing), c: () => $("crop").click(),
     l: () => $("share").click(), "+": () => $("like").click(), "-": () => $("unlike").click(),

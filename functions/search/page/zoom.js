@@ -1,6 +1,6 @@
 /* Zoom and pan of the opened image, and swipes to its neighbors: wheel, double click, keys and fingers. */
 
-import { $ } from "./dom.js";
+import { $, isInViewer } from "./dom.js";
 
 const MAX_SCALE = 8, STEP = 1.5, SWIPE_PIXELS = 60;
 const canvas = $("stage").querySelector(".canvas");
@@ -44,7 +44,9 @@ const spread = () => { const [a, b] = [...pointers.values()]; return Math.hypot(
 $("stage").addEventListener("wheel", (event) => {
   if (isCropping()) return;
   event.preventDefault();
-  zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, event.clientX, event.clientY);
+  // A wheel turns by about 100 pixels or 3 lines; two fingers on a touchpad send Ctrl and a few pixels at a time.
+  const pixels = event.deltaY * (event.deltaMode ? 33 : 1);
+  zoom(Math.exp(-pixels / (event.ctrlKey ? 100 : 500)), event.clientX, event.clientY);
 }, { passive: false });
 $("stage").addEventListener("dblclick", (event) => {
   if (!isCropping()) zoom(scale > 1 ? 1 / MAX_SCALE : 2.5, event.clientX, event.clientY);
@@ -73,8 +75,8 @@ function release(event) {
 }
 $("stage").addEventListener("pointerup", release);
 $("stage").addEventListener("pointercancel", release);
-$("viewer").addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || isCropping()) return;
+document.addEventListener("keydown", (event) => {
+  if (!isInViewer(event) || event.ctrlKey || event.metaKey || isCropping()) return;
   if (event.key === "z") zoomCenter(scale >= MAX_SCALE ? 1 / MAX_SCALE : STEP);
   if (event.key === "Z") zoomCenter(1 / STEP);
 });

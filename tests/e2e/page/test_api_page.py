@@ -9,6 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.page.browsing import assert_accessible
+from tests.support.images.drawings import drawing
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -35,6 +37,7 @@ def test_an_operation_is_tried_on_the_api_page(
     expect(page.get_by_role("heading", name="Search", exact=True)).to_be_visible()
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", background))) < 100) is is_dark
+    assert_accessible(page)
     page.locator("#search_posted > summary").click()
     operation = page.locator("#search_posted")
     operation.get_by_label("JSON body").fill('{"query": {"text": "an animal"}, "limit": 2}')
@@ -42,6 +45,20 @@ def test_an_operation_is_tried_on_the_api_page(
     expect(operation.locator(".status")).to_contain_text("200")
     expect(operation.locator("pre").first).to_contain_text('"score"')
     expect(operation.locator("pre").last).to_contain_text("/photos/v1/search")
+    assert_accessible(page)
+
+
+def test_an_image_without_a_type_in_the_browser_is_sent(
+    page: Page, url: str, tmp_path: Path
+) -> None:
+    drawing(1).save(tmp_path / "photo", "PNG")
+    page.goto(f"{url}/docs#search_posted")
+    form = page.locator("#search_posted form")
+    form.get_by_label("Image file").set_input_files(tmp_path / "photo")
+    with page.expect_request("**/v1/search") as sent:
+        form.get_by_role("button", name="Send").click()
+    assert sent.value.headers["content-type"] == "application/octet-stream"
+    expect(form.locator(".status")).to_contain_text("200")
 
 
 def test_the_api_page_names_an_error(page: Page, url: str) -> None:

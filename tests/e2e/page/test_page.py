@@ -265,6 +265,15 @@ def test_disallowed_actions_are_not_offered(page: Page, url: str) -> None:
     expect(page.locator("#delete")).to_be_hidden()
 
 
+def test_an_empty_folder_says_how_to_add_images(
+    page: Page, tmp_path: Path, serve: Callable[[Path], Any]
+) -> None:
+    empty = serve(tmp_path).start().ready()
+    page.goto(empty.url)
+    expect(page.locator("#empty h2")).to_have_text("No images yet")
+    expect(page.locator("#state")).to_contain_text("0 images")
+
+
 def test_images_are_added_and_deleted_if_allowed(
     page: Page, few: Path, samples: list[Path], serve: Callable[[Path], Any]
 ) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 from playwright.sync_api import Page, expect
 
-from tests.e2e.page.test_page_actions import assert_accessible
+from tests.e2e.page.browsing import assert_accessible
 
 MAKERS = ("Canon", "Nikon", "")
 

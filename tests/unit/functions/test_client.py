@@ -107,6 +107,17 @@ def test_retries_of_a_busy_api_are_limited(answering):
     assert len(requested) == 2
 
 
+def test_an_upload_that_the_bucket_throttles_is_retried(answering, tmp_path):
+    file = tmp_path / "cat.png"
+    file.write_bytes(picture("a cat"))
+    started = {"id": "1", "upload": {"url": "https://bucket.test/", "fields": {"key": "cat-1.png"}}}
+    slow_down = httpx.Response(503, headers={"retry-after": "0"}, text="<Code>SlowDown</Code>")
+    client, requested = answering(httpx.Response(201, json=started), slow_down, httpx.Response(204))
+    assert client.upload(file) == started
+    assert [request.url.host for request in requested] == ["api.test", "bucket.test", "bucket.test"]
+    assert all(picture("a cat") in request.read() for request in requested[1:])
+
+
 def test_the_api_key_is_sent_to_the_api_and_not_to_the_bucket(answering, tmp_path):
     file = tmp_path / "cat.png"
     file.write_bytes(picture("a cat"))
@@ -250,6 +261,7 @@ def test_the_asynchronous_client_retries_iterates_and_uploads(tmp_path):
         httpx.Response(200, json={"images": [{"id": "1"}], "cursor": "next"}),
         httpx.Response(200, json={"images": [{"id": "2"}], "cursor": None}),
         httpx.Response(201, json={"id": "3", "key": "k", "upload": form}),
+        httpx.Response(503, headers={"retry-after": "0"}),
         httpx.Response(204),
     ]
     requested = []
@@ -269,7 +281,7 @@ def test_the_asynchronous_client_retries_iterates_and_uploads(tmp_path):
         listed, uploaded = thread.submit(lambda: asyncio.run(use())).result()
     assert (listed, uploaded["id"]) == (["1", "2"], "3")
     assert requested[2] == "https://api.test/v1/images?status=indexed&limit=1&cursor=next"
-    assert requested[-1] == "https://bucket.test/"
+    assert requested[-2:] == ["https://bucket.test/"] * 2
 
 
 def test_a_retry_waits_as_the_response_says_or_longer_each_time():

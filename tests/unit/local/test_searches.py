@@ -38,7 +38,7 @@ def test_a_mixture_is_the_same_for_this_process_and_for_the_api(tmp_path: Path) 
     assert conditions == {
         "prefix": "2024/",
         "taken_at": {"gte": "2024-07-01"},
-        "metadata.camera": "X100",
+        "metadata.camera": {"contains": "X100"},
         "width": {"gte": 1000},
     }
 

@@ -123,7 +123,10 @@ class AsyncImageSearch:
         if form := upload.get("upload"):
             address = self._api.base_url.join(form["url"])
             content = {"file": (file.name, await asyncio.to_thread(file.read_bytes))}
-            checked(await self._bucket.post(address, data=form["fields"], files=content))
+            sent = await self._request(
+                self._bucket, "POST", address, data=form["fields"], files=content
+            )
+            checked(sent)
         return upload
 
     async def upload_url(self, url: str, **options: Any) -> Upload:
@@ -207,13 +210,21 @@ class AsyncImageSearch:
 
     async def _send(self, call: Call) -> Any:
         """The JSON of the response, after retries. Raises ApiError, httpx.HTTPError."""
+        return checked(
+            await self._request(
+                self._api, call.method, call.path, params=call.params, json=call.body
+            )
+        )
+
+    async def _request(
+        self, client: httpx.AsyncClient, method: str, url: str | httpx.URL, **content: Any
+    ) -> httpx.Response:
+        """The response, after retries. Raises httpx.HTTPError."""
         attempt = 0
         while True:
-            response = await self._api.request(
-                call.method, call.path, params=call.params, json=call.body
-            )
+            response = await client.request(method, url, **content)
             wait = retry_wait(response, attempt, self._retries)
             if wait is None:
-                return checked(response)
+                return response
             await asyncio.sleep(wait)
             attempt += 1

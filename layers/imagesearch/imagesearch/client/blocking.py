@@ -126,7 +126,8 @@ class ImageSearch:
         if form := upload.get("upload"):
             address = self._api.base_url.join(form["url"])
             content = {"file": (file.name, file.read_bytes())}
-            checked(self._bucket.post(address, data=form["fields"], files=content))
+            sent = self._request(self._bucket, "POST", address, data=form["fields"], files=content)
+            checked(sent)
         return upload
 
     def upload_url(self, url: str, **options: Any) -> Upload:
@@ -207,11 +208,19 @@ class ImageSearch:
 
     def _send(self, call: Call) -> Any:
         """The JSON of the response, after retries. Raises ApiError, httpx.HTTPError."""
+        return checked(
+            self._request(self._api, call.method, call.path, params=call.params, json=call.body)
+        )
+
+    def _request(
+        self, client: httpx.Client, method: str, url: str | httpx.URL, **content: Any
+    ) -> httpx.Response:
+        """The response, after retries. Raises httpx.HTTPError."""
         attempt = 0
         while True:
-            response = self._api.request(call.method, call.path, params=call.params, json=call.body)
+            response = client.request(method, url, **content)
             wait = retry_wait(response, attempt, self._retries)
             if wait is None:
-                return checked(response)
+                return response
             time.sleep(wait)
             attempt += 1
