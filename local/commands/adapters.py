@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -215,7 +214,6 @@ def compared_rows(
     origin: str | None, folder: Path | None, data_dir: Path, model: str | None
 ) -> list[dict[str, Any]]:
     """Number, modality, queries and both MRRs of each version. Raises UsageError."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from imagesearch.learning.comparison import compared
     from local.tuning import place_of
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -122,7 +121,6 @@ def forget_feedback(
 
     Raises UsageError, Unavailable, ConfigurationError.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from imagesearch.feedback import pseudonym
     from local.commands.tune import tune_place
     from local.tuning import forgotten_keys, place_of

@@ -158,8 +158,6 @@ def compare_models(
             raise UsageError("give either --captions or --feedback")
         if origin and folder:
             raise UsageError("give either --from or --folder")
-        # Before numpy is imported.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from local.evaluation.replay import rated_settings
 
         settings = rated_settings(folder, origin, stack, index_url, model, data_dir)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -75,8 +74,6 @@ def tune_place(
     model: str | None,
 ) -> TuneResult:
     """Fit an adapter, and use it if it is better. Raises UsageError, and the use case's errors."""
-    # The matrices are small: on a busy machine, synchronizing threads takes most of the time.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from local.tuning import place_of
 
     tuner = place_of(origin, folder, data_dir, model).tuner

@@ -172,10 +172,12 @@ class Channel(HTTPChannel):
 
     def service(self) -> None:
         super().service()
-        if self.draining and not self.requests and not self.total_outbufs_len:
+        # The thread that reads may close the connection at any time, which sets it to None.
+        connection, is_sent = self.socket, not self.requests and not self.total_outbufs_len
+        if connection and self.draining and is_sent:
             with suppress(OSError):
                 # Ends the response of a client that waits for the end of the connection.
-                self.socket.shutdown(socket.SHUT_WR)
+                connection.shutdown(socket.SHUT_WR)
 
     def overdue(self, now: float) -> bool:
         """True if the connection is to be closed, because its client is too slow."""

@@ -157,3 +157,9 @@ def test_values_of_options(name, valid, refused):
         assert not Deployment(**{name: value}).invalid_parameters()
     for value in refused:
         assert Deployment(**{name: value}).invalid_parameters() == [name]
+
+
+def test_every_function_multiplies_matrices_in_one_thread(template):
+    """Two threads on two busy cores take ten times the CPU time of one."""
+    shared = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert shared["OPENBLAS_NUM_THREADS"] == "1"

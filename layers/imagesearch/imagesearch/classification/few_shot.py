@@ -180,12 +180,15 @@ def best_strength(examples: Examples) -> Strength:
     distance = float(1 - (cosines.sum() - len(examples)) / max(1, cosines.size - len(examples)))
     scale = max(distance, _LEAST_DISTANCE)
     grid = [Strength(width * scale, ridge) for ridge in RIDGES for width in WIDTHS]
-    groups = _testable(examples)
+    groups, residuals = _testable(examples), examples.residuals
+    copied = [each for each in groups if len(each) > 1]
+    single = np.array([each[0] for each in groups if len(each) == 1], np.int64)
 
     def error(strength: Strength) -> float:
         inverse = np.linalg.inv(_ridged(examples.images, strength))
-        solved = inverse @ examples.residuals
-        errors = [np.linalg.solve(inverse[np.ix_(each, each)], solved[each]) for each in groups]
+        solved = inverse @ residuals
+        errors = [np.linalg.solve(inverse[np.ix_(each, each)], solved[each]) for each in copied]
+        errors.append(solved[single] / inverse[single, single, None])
         return float(sum((each**2).sum() for each in errors))
 
     return min(grid, key=error)

@@ -1,0 +1,21 @@
+"""What the command does before any of its functions runs."""
+
+import os
+
+import pytest
+
+from local import cli
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, "1"), ("4", "4")])
+def test_products_of_matrices_use_one_thread_unless_another_number_is_set(
+    monkeypatch, chosen, used
+):
+    found = []
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if chosen:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", chosen)
+    monkeypatch.setattr(cli, "_run", lambda: found.append(os.environ["OPENBLAS_NUM_THREADS"]))
+    cli.main()
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    assert found == [used]
