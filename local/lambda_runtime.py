@@ -149,7 +149,10 @@ def _secret(derived: Path) -> bytes | None:
 
 
 def _log_to_stderr(name: str) -> None:
-    """Write logs to standard error: standard output is for results."""
+    """Write the function's logs to standard error: standard output is for results."""
+    from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
     for handler in logging.getLogger(name).handlers:
-        if isinstance(handler, logging.StreamHandler):
+        own = isinstance(handler.formatter, LambdaPowertoolsFormatter)
+        if own and isinstance(handler, logging.StreamHandler):
             handler.stream = sys.stderr  # setStream would flush the old one, which may be closed

@@ -3,7 +3,6 @@
 The models have the sizes of CLIP and random weights, the same in every contestant.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,8 +69,6 @@ class ClipFolders:
 @contextmanager
 def clip_folders() -> Iterator[ClipFolders]:
     """Temporary folders of about 850 MB."""
-    # onnxruntime recommends a preparation that applies to exported graphs only.
-    logging.disable(logging.WARNING)
     with TemporaryDirectory(prefix="imagesearch-clip-") as temporary:
         root = Path(temporary)
         folders = ClipFolders(root / "fp32", root / "dynamic", root / "static")

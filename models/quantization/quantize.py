@@ -9,6 +9,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -43,8 +44,6 @@ WITH_FLOAT_TABLES = ("keep", "half")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 2 for a pattern without a match."""
     options = _parser().parse_args(arguments)
-    # onnxruntime recommends a preparation for convolutions, which these graphs do not have.
-    logging.disable(logging.WARNING)
     if options.list:
         for graph in ("image", "text"):
             _print_matrices(options.folder, graph)
@@ -64,6 +63,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+@contextmanager
+def _without_recommendations() -> Iterator[None]:
+    """Silence a recommendation of onnxruntime for convolutions, which these graphs do not have."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@_without_recommendations()
 def quantize(
     folder: Path,
     out: Path,

@@ -18,7 +18,7 @@ Clients = Callable[[str], Any]
 
 
 @pytest.fixture
-def aws(monkeypatch) -> Iterator[Clients]:
+def aws(monkeypatch, eventually) -> Iterator[Clients]:
     """Clients for the account."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")
@@ -29,6 +29,17 @@ def aws(monkeypatch) -> Iterator[Clients]:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10000")
     with mock_aws(config=SERVICES):
         yield lambda service: boto3.client(service)
+        # Executions run in threads, which would go on in the account of the next test.
+        eventually("all executions end", lambda: not list(_running_executions()))
+
+
+def _running_executions() -> Iterator[str]:
+    states = boto3.client("stepfunctions")
+    for machine in states.list_state_machines()["stateMachines"]:
+        found = states.list_executions(
+            stateMachineArn=machine["stateMachineArn"], statusFilter="RUNNING"
+        )
+        yield from (each["executionArn"] for each in found["executions"])
 
 
 @pytest.fixture
