@@ -32,8 +32,6 @@ MIN_QUERIES = 10
 # Of MRR, in [0, 1].
 MAX_SAMPLE_LOSS = 0.01
 MAX_USER_LOSS = 0.01
-# Of a map whose low rank loses samples.
-_PARTS = (1.0, 0.9, 0.8)
 
 
 @dataclass(frozen=True)
@@ -170,15 +168,12 @@ def _least_of_others(tested: Sequence[RatedQuery], gains: NDArray[np.floating]) 
 def fitted_map(rated: Sequence[RatedQuery], setting: Setting) -> QueryMap | None:
     """The map of the best strength; None if every strength loses samples, or nothing is liked.
 
-    A map of low rank may lose samples that the one of full rank keeps. A little less of it is tried
-    then, and after that the next strength.
+    A map of low rank may lose samples that the one of full rank keeps: the next strength is tried.
     """
     for strength in best_strengths(rated, setting):
-        shift = fitted_shift(rated, setting.ordinary, strength.ridge).times(strength.step)
-        for part in _PARTS:
-            map = shift.times(part).low_rank()
-            if setting.samples.are_kept(map.applied):
-                return map
+        map = fitted_shift(rated, setting.ordinary, strength.ridge).times(strength.step).low_rank()
+        if setting.samples.are_kept(map.applied):
+            return map
     return None
 
 
