@@ -45,7 +45,7 @@ def test_the_environment_of_the_functions_matches_the_settings(template, functio
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
     own = [functions[name]["Environment"]["Variables"] for name in ("Search", "IndexImages")]
     read = {name.upper() for name in Settings.model_fields.keys() - FOLDER_SETTINGS}
-    libraries = ("POWERTOOLS_", "ORT_")
+    libraries = ("POWERTOOLS_", "ORT_", "OPENBLAS_")
     provided = shared.keys() | own[0].keys() | own[1].keys()
     assert {name for name in provided if not name.startswith(libraries)} == read
 
