@@ -13,6 +13,8 @@ from imagesearch.adapters.filesystem.own_data import (
 )
 from local.errors import UsageError
 
+# The default of an option, which is replaced by the path when a command runs.
+DATA_DIR = Path("the user's data directory")
 # Earlier releases kept the indexes in this directory of the current one.
 OLD_DATA_DIR = Path(".imagesearch")
 

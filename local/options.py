@@ -10,12 +10,11 @@ from typing import Annotated
 
 import typer
 
+from local.data_directory import DATA_DIR, default_data_dir
 from local.errors import UsageError
 from local.terminal.completion import installed_model_names
 
 API_KEY = "IMAGESEARCH_API_KEY"
-# Replaced by the path when a command runs.
-DATA_DIR = Path("the user's data directory")
 INCOMPLETE, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 # The status that shells report for a process that SIGPIPE ended: 128 + 13.
 CLOSED_PIPE = 141
@@ -55,8 +54,6 @@ def _data_dir(context: typer.Context, given: Path) -> Path:
     """The data directory of a command; completion needs none."""
     if given != DATA_DIR or context.resilient_parsing:
         return given
-    from local.data_directory import default_data_dir
-
     return default_data_dir()
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.examples import GroupWithExamples
-from local.options import DATA_DIR, NOTHING_FOUND, DataDir, DerivedBucket, Folder, Json, Model
+from local.options import NOTHING_FOUND, DataDir, DerivedBucket, Folder, Json, Model
 
 if TYPE_CHECKING:
     from imagesearch.learning.history import Run

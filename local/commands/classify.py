@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import UsageError
-from local.options import (
-    DATA_DIR,
-    NOTHING_FOUND,
-    DataDir,
-    Endpoint,
-    Folder,
-    Json,
-    Model,
-    image_bytes,
-)
+from local.options import NOTHING_FOUND, DataDir, Endpoint, Folder, Json, Model, image_bytes
 from local.terminal.completion import label_set_names
 from local.workspace import Workspace, selected_workspace
 

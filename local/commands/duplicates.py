@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from local.options import (
-    DATA_DIR,
-    NOTHING_FOUND,
-    Collection,
-    DataDir,
-    Endpoint,
-    Folder,
-    Json,
-    Model,
-    Paths,
-)
+from local.data_directory import DATA_DIR
+from local.options import NOTHING_FOUND, Collection, DataDir, Endpoint, Folder, Json, Model, Paths
 from local.workspace import Workspace, selected_workspace
 
 if TYPE_CHECKING:

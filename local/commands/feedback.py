@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import UsageError
 from local.examples import GroupWithExamples
-from local.options import DATA_DIR, NOTHING_FOUND, DataDir, DerivedBucket, Folder, Json, Model
+from local.options import NOTHING_FOUND, DataDir, DerivedBucket, Folder, Json, Model
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:

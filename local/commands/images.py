@@ -7,18 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import UsageError
-from local.options import (
-    DATA_DIR,
-    NOTHING_FOUND,
-    DataDir,
-    Endpoint,
-    Folder,
-    InFolder,
-    Json,
-    Model,
-    Paths,
-)
+from local.options import NOTHING_FOUND, DataDir, Endpoint, Folder, InFolder, Json, Model, Paths
 from local.workspace import selected_workspace, workspace_and_prefix
 
 SORTS = ("key", "taken_at", "-taken_at")

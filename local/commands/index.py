@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import Interrupted
 from local.options import (
-    DATA_DIR,
     INCOMPLETE,
     RESUMABLE,
     DataDir,

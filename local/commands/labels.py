@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import UsageError
 from local.examples import GroupWithExamples
-from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Folder, Json, Model
+from local.label_sets import label_sets
+from local.options import NOTHING_FOUND, DataDir, Folder, Json, Model
 from local.terminal.completion import label_set_names
 from local.workspace import selected_workspace
 
@@ -105,19 +107,6 @@ def delete(
     label_sets(folder, data_dir, model).delete(name)
     if as_json:
         print_json_lines([{"deleted": name}])
-
-
-def label_sets(folder: Path | None, data_dir: Path, model: str | None) -> LabelSets:
-    """The label sets of an indexed folder and its model. Raises UsageError."""
-    from imagesearch import bootstrap
-    from local.lambda_runtime import settings_of
-    from local.models.choice import model_in_use
-    from local.models.installed import model_folder
-
-    workspace = selected_workspace(folder, data_dir)
-    workspace.must_be_indexed()
-    used = model_folder(model_in_use(model, workspace), workspace.directory.parent)
-    return bootstrap.label_sets(settings_of(workspace, used))
 
 
 def put_labels(

@@ -11,18 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import Interrupted, UsageError
 from local.examples import GroupWithExamples
-from local.options import (
-    DATA_DIR,
-    INCOMPLETE,
-    RESUMABLE,
-    DataDir,
-    DerivedBucket,
-    Folder,
-    IndexUrl,
-    Json,
-)
+from local.options import INCOMPLETE, RESUMABLE, DataDir, DerivedBucket, Folder, IndexUrl, Json
 from local.terminal.completion import installed_model_names, model_names
 
 if TYPE_CHECKING:

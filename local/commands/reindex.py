@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from local.commands.serve import interrupt
+from local.data_directory import DATA_DIR
 from local.errors import Interrupted, UsageError
 from local.options import (
-    DATA_DIR,
     INCOMPLETE,
     RESUMABLE,
     DataDir,

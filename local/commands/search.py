@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import UsageError
 from local.options import (
-    DATA_DIR,
     NOTHING_FOUND,
     Collection,
     DataDir,

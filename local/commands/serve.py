@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import Interrupted, UsageError
 from local.options import (
     API_KEY,
-    DATA_DIR,
     RESUMABLE,
     DataDir,
     Exclude,

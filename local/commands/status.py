@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-from local.options import DATA_DIR, NOTHING_FOUND, DataDir, Endpoint, Json
+from local.data_directory import DATA_DIR
+from local.options import NOTHING_FOUND, DataDir, Endpoint, Json
 from local.workspace import Workspace, uses_server, workspaces
 
 

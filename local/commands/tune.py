@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import UsageError
-from local.options import DATA_DIR, DataDir, DerivedBucket, Folder, Json, Model
+from local.options import DataDir, DerivedBucket, Folder, Json, Model
 
 if TYPE_CHECKING:
     from imagesearch.learning.tuning import Tuned

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import Interrupted, UsageError
 from local.options import (
-    DATA_DIR,
     INCOMPLETE,
     DataDir,
     Exclude,

@@ -25,8 +25,8 @@ def model_names(incomplete: str) -> list[str]:
 def label_set_names(ctx: Any, incomplete: str) -> list[str]:
     """The label sets of the folder; none if the folder has no index."""
     from imagesearch.domain.errors import ImageSearchError
-    from local.commands.labels import label_sets
     from local.errors import UsageError
+    from local.label_sets import label_sets
 
     folder = ctx.params.get("folder")
     try:
@@ -41,8 +41,7 @@ def _data_dir(given: dict[str, Any]) -> Path:
     """The data directory; completion does not adopt one of an earlier release."""
     import os
 
-    from local.data_directory import user_data_dir
-    from local.options import DATA_DIR
+    from local.data_directory import DATA_DIR, user_data_dir
 
     option = given.get("data_dir")
     named = os.environ.get("IMAGESEARCH_DATA_DIR")

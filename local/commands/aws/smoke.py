@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from local.data_directory import DATA_DIR
 from local.errors import Interrupted, UsageError
-from local.options import API_KEY, DATA_DIR, INCOMPLETE, DataDir, Json
+from local.options import API_KEY, INCOMPLETE, DataDir, Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
