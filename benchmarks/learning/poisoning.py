@@ -1,6 +1,6 @@
 """A hostile user among honest ones: what `tune` adopts, and what it does to results of others.
 
-Mallory gives opinions on queries of its own choice, also on those that nobody else has rated.
+The hostile user rates queries of its own choice, also those that no other user has rated.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def exchanged(scene: Scene) -> Iterator[Opinion]:
 
 
 def unrated(scene: Scene) -> Iterator[Opinion]:
-    """As `exchanged`, for the queries alone that nobody else has rated."""
+    """As `exchanged`, only for the queries that no other user has rated."""
     yield from _exchanged(scene, scene.unrated)
 
 
