@@ -10,7 +10,7 @@ import math
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from imagesearch.duplicates.registration import Alignment
 
 Grays: TypeAlias = NDArray[np.float32]
-Size: TypeAlias = tuple[int, int]
+Sizes: TypeAlias = tuple[tuple[int, int], ...]
 Spectra: TypeAlias = NDArray[np.complexfloating]
 
 SIDE = 24
@@ -40,7 +40,7 @@ _MIN_ROUGH_OVERLAP = 0.55
 _SOFTNESS = 0.5
 # Below the energy of a single edge of one gray level: the correlations of even windows are noise.
 _MIN_ENERGY = 0.5
-_CACHED_PARTS = 64
+_CACHED_PARTS = 128
 # Mirroring inverts horizontal gradients.
 _MIRROR_SIGNS = np.array([-1, 1], np.float32).reshape(2, 1, 1)
 
@@ -81,70 +81,64 @@ def overlap(one: Miniature, other: Miniature) -> float:
     Either image may be the part: a crop is part of its original, an original is part of a copy with
     a border. The part may be mirrored. Unrelated images have about 0.4.
     """
-    best = np.concatenate([_correlations(one, other).best, _correlations(other, one).best])
-    rough = float(best[::2].max())
-    return rough if rough < _MIN_ROUGH_OVERLAP else float(best.max())
+    inside, around = _sizes(one, other), _sizes(other, one)
+    rough = max(_best(one, other, inside[::2]), _best(other, one, around[1::2]))
+    if rough < _MIN_ROUGH_OVERLAP:
+        return rough
+    return max(rough, _best(one, other, inside[1::2]), _best(other, one, around[::2]))
 
 
 def best_placement(one: Miniature, other: Miniature) -> tuple[Alignment, bool]:
     """The best placement of one image in the other, and whether `one` is the part."""
-    inside, around = _correlations(one, other), _correlations(other, one)
-    one_is_part = bool(inside.values.max() >= around.values.max())
-    sizes, values = inside if one_is_part else around
+    inside, around = _sizes(one, other), _sizes(other, one)
+    as_part, as_whole = _correlations(one, other, inside), _correlations(other, one, around)
+    one_is_part = bool(as_part.max() >= as_whole.max())
+    sizes, values = (inside, as_part) if one_is_part else (around, as_whole)
     size, mirrored, top, left = (int(i) for i in np.unravel_index(values.argmax(), values.shape))
     height, width = sizes[size]
     shares = (top / SIDE, left / SIDE, height / SIDE, width / SIDE)
     return Alignment(*shares, mirrored == 1), one_is_part
 
 
-def _shape(part: float, whole: float) -> float:
-    """The aspect ratio of the part in a square whole, within the bounds, to two decimals."""
-    return round(min(max(part / whole, _NARROWEST), _WIDEST), 2)
+def _sizes(part: Miniature, whole: Miniature) -> Sizes:
+    """Heights and widths of the part in a square whole, at all scales."""
+    return _sizes_of(round(min(max(part.ratio / whole.ratio, _NARROWEST), _WIDEST), 2))
 
 
 @cache
-def _sizes(ratio: float) -> list[Size]:
+def _sizes_of(ratio: float) -> Sizes:
     """Heights and widths of parts with this aspect ratio in a miniature, at all scales."""
     height, width = min(1.0, 1 / ratio) * SIDE, min(1.0, ratio) * SIDE
     sizes = {(round(height * scale), round(width * scale)) for scale in _SCALES}
-    return sorted({(max(_MIN_SIDE, high), max(_MIN_SIDE, wide)) for high, wide in sizes})
+    return tuple(sorted({(max(_MIN_SIDE, high), max(_MIN_SIDE, wide)) for high, wide in sizes}))
 
 
-class _Correlations(NamedTuple):
+def _best(part: Miniature, whole: Miniature, sizes: Sizes) -> float:
+    return float(_correlations(part, whole, sizes).max())
+
+
+def _correlations(part: Miniature, whole: Miniature, sizes: Sizes) -> Grays:
     """Correlations of a part with a whole: [sizes, as is and mirrored, top, left].
 
-    They are 0 at positions where the part exceeds the whole.
+    They are 0 at positions where the part exceeds the whole. By Fourier transforms: a product for
+    each size and position takes three times as long.
     """
-
-    sizes: list[Size]
-    values: Grays
-
-    @property
-    def best(self) -> Grays:
-        """[sizes]"""
-        best: Grays = self.values.reshape(len(self.sizes), -1).max(axis=1)
-        return best
-
-
-def _correlations(part: Miniature, whole: Miniature) -> _Correlations:
-    """By Fourier transforms: a product for each size and position takes three times as long."""
-    shape = _shape(part.ratio, whole.ratio)
-    products = (_part_spectra(part, shape) * whole.spectrum).sum(axis=2)
-    correlations = np.fft.irfft2(products, (SIDE, SIDE)).astype(np.float32, copy=False)
-    rows, columns, outside = _windows(shape)
+    products = (_part_spectra(part, sizes) * whole.spectrum).sum(axis=2)
+    correlations: Grays = np.fft.irfft2(products, (SIDE, SIDE)).astype(np.float32, copy=False)
+    rows, columns, outside = _windows(sizes)
     energies = rows @ whole.energy @ columns + outside
     correlations /= np.sqrt(np.maximum(energies, _MIN_ENERGY))[:, None]
-    return _Correlations(_sizes(shape), correlations)
+    return correlations
 
 
 # Cached, because one image is compared with many.
 @lru_cache(_CACHED_PARTS)
-def _part_spectra(part: Miniature, shape: float) -> Spectra:
+def _part_spectra(part: Miniature, sizes: Sizes) -> Spectra:
     """Conjugate spectra of the part's edges at each size: [sizes, as is and mirrored, 2, 24, 13].
 
     The edges have the length 1.
     """
-    left, right = _resizing(shape)
+    left, right = _resizing(sizes)
     differences: Grays = np.matmul(left @ part.grays, right)
     edges = _softened(differences, axis=2)
     lengths = np.sqrt(np.square(edges).sum(axis=(2, 3, 4), keepdims=True)) + 1e-6
@@ -153,12 +147,11 @@ def _part_spectra(part: Miniature, shape: float) -> Spectra:
 
 
 @cache
-def _resizing(shape: float) -> tuple[Grays, Grays]:
+def _resizing(sizes: Sizes) -> tuple[Grays, Grays]:
     """Matrices that resize a miniature and take the differences of the result, padded with zeros.
 
     left @ grays @ right has the differences [sizes, as is and mirrored, 2, 24, 24].
     """
-    sizes = _sizes(shape)
     left = np.zeros((len(sizes), 1, 2, SIDE, SIDE), np.float32)
     right = np.zeros((len(sizes), 2, 2, SIDE, SIDE), np.float32)
     for (height, width), rows, columns in zip(sizes, left, right, strict=True):
@@ -171,15 +164,14 @@ def _resizing(shape: float) -> tuple[Grays, Grays]:
 
 
 @cache
-def _windows(shape: float) -> tuple[Grays, Grays, Grays]:
+def _windows(sizes: Sizes) -> tuple[Grays, Grays, Grays]:
     """Matrices that sum up the windows at all positions, of each size: [sizes, 24, 24] each.
 
     rows: the rows of the window at each top; columns: the columns at each left; outside: infinite
     where the window exceeds the whole, otherwise 0.
     """
     starts = np.arange(SIDE)
-    sizes = np.array(_sizes(shape))[:, :, None]
-    ends = starts + sizes
+    ends = starts + np.array(sizes)[:, :, None]
     (rows, columns) = (
         ((starts[:, None] <= starts) & (starts < ends[:, axis, :, None])).astype(np.float32)
         for axis in (0, 1)
