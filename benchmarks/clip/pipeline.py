@@ -17,14 +17,17 @@ import psutil
 from benchmarks.report import Row
 from benchmarks.workbench import workbench
 from imagesearch import bootstrap
-from imagesearch.domain.images import DetailOptions
+from imagesearch.domain.images import DetailOptions, ImageRef
 from imagesearch.embedding.decoding.decoder import decode
 from imagesearch.embedding.decoding.preprocessing import Picture, Preprocessing
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import OutcomeKind
 from imagesearch.settings import Settings
+from local.sync.reconcile import reconcile
 
-PARTS, PART = 10, 100
+PARTS, PART = 5, 200
 
 
 def measure_pipeline(model: Path, parts: int = PARTS, part: int = PART) -> Iterator[Row]:
@@ -47,7 +50,7 @@ def measure_pipeline(model: Path, parts: int = PARTS, part: int = PART) -> Itera
                     (
                         _used(partial(encoder.encode_pictures, pictures)),
                         _used(partial(encoder.encode_images, files)),
-                        _used(partial(indexer.process, some)),
+                        _used(partial(_index, indexer, some)),
                     )
                 )
         finally:
@@ -72,6 +75,12 @@ def measure_pipeline(model: Path, parts: int = PARTS, part: int = PART) -> Itera
         f"{decoded:.1f} ms · {detailed - decoded:.1f} ms",
         "in one process",
     )
+
+
+def _index(indexer: Indexer, refs: Sequence[ImageRef]) -> None:
+    """Index photos as `imagesearch index` does."""
+    for outcome in reconcile(indexer, refs):
+        assert outcome.kind is OutcomeKind.INDEXED
 
 
 def _decoding(files: Sequence[bytes], preprocessing: Preprocessing) -> tuple[float, float]:

@@ -6,6 +6,7 @@
 import logging
 import os
 from collections.abc import Callable, Container, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
@@ -43,9 +44,19 @@ def keep_records(_: Report) -> bool:
 
 
 def reconcile(indexer: Indexer, present: Iterable[ImageRef]) -> Iterator[Outcome]:
-    """Process every key, and yield an outcome for each."""
-    for refs in _chunks(present):
-        yield from indexer.process(refs)
+    """Process every key, and yield an outcome for each.
+
+    The duplicates of a chunk are linked while the next chunk is embedded: linking uses one core.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="link") as linking:
+        previous: Future[list[Outcome]] | None = None
+        for refs in _chunks(present):
+            settled = indexer.update(refs)
+            if previous:
+                yield from previous.result()
+            previous = linking.submit(indexer.link, settled)
+        if previous:
+            yield from previous.result()
 
 
 def missing_images(

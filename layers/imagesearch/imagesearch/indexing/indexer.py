@@ -110,10 +110,15 @@ class Indexer:
         )
 
     def process(self, refs: Iterable[ImageRef]) -> list[Outcome]:
-        """Make the index equal the bucket on these keys; one outcome for each distinct key.
+        """Make the index equal the bucket on these keys, and link their duplicates.
 
-        An error with one key is the outcome of that key. Raises ConfigurationError only.
+        One outcome for each distinct key. An error with one key is the outcome of that key. Raises
+        ConfigurationError only.
         """
+        return self.link(self.update(refs))
+
+    def update(self, refs: Iterable[ImageRef]) -> list[Outcome]:
+        """As `process`, but duplicates are linked when the outcomes are passed to `link`."""
         pending = [Retry(ref) for ref in dict.fromkeys(refs)]
         settled: list[Outcome] = []
         for _ in range(MAX_ROUNDS):
@@ -127,10 +132,13 @@ class Indexer:
             if not (pending := retries):
                 break
         settled += [_failed(one.ref, "it kept changing while it was indexed") for one in pending]
-        return self._linked(settled)
+        return settled
 
-    def _linked(self, settled: list[Outcome]) -> list[Outcome]:
-        """The outcomes, failed for each image whose duplicates could not be linked."""
+    def link(self, settled: list[Outcome]) -> list[Outcome]:
+        """The outcomes, failed for each image whose duplicates could not be linked.
+
+        Another thread may update other keys in the meantime.
+        """
         unlinked = [outcome.ref for outcome in settled if outcome.unlinked]
         if not self._linker or not unlinked:
             return settled

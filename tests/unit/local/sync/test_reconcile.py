@@ -1,9 +1,13 @@
-"""Claims: records of deleted files are deleted, those of unreachable files are kept."""
+"""Claims: records of deleted files are deleted, those of unreachable files are kept.
+
+Also: the duplicates of images are linked while further images are embedded.
+"""
 
 import errno
 import os
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -11,11 +15,15 @@ import pytest
 from imagesearch.adapters.filesystem import image_store, walk
 from imagesearch.adapters.filesystem.mounts import MountPoint
 from imagesearch.domain.errors import Unreachable
-from imagesearch.indexing.planner import OutcomeKind
+from imagesearch.domain.images import ImageRef
+from imagesearch.indexing.indexer import Indexer
+from imagesearch.indexing.planner import Outcome, OutcomeKind
 from local.sync.mount_points import load_mount_points, save_mount_points
+from local.sync.reconcile import CHUNK_KEYS, reconcile
 from tests.support.fakes import picture
 from tests.unit.local.conftest import FilesystemFaults, Library
 
+PATIENCE_SECONDS = 300.0
 INDEXED, DELETED, UNCHANGED = OutcomeKind.INDEXED, OutcomeKind.DELETED, OutcomeKind.UNCHANGED
 
 
@@ -303,3 +311,33 @@ def test_unreadable_folder_identities_are_unknown(tmp_path: Path) -> None:
     places = {"": MountPoint(1, 2, 3), "a/b": MountPoint(4, 0, 5, "server:/share")}
     save_mount_points(tmp_path, places)
     assert load_mount_points(tmp_path) == places
+
+
+class OverlappingIndexer(Indexer):
+    """Links the first chunk only while the second one is updated."""
+
+    def __init__(self) -> None:
+        self._second_started, self._first_linked = threading.Event(), threading.Event()
+        self.updated: list[int] = []
+
+    def update(self, refs: Iterable[ImageRef]) -> list[Outcome]:
+        settled = [Outcome(ref, OutcomeKind.INDEXED, unlinked=True) for ref in refs]
+        if self.updated:
+            self._second_started.set()
+            assert self._first_linked.wait(PATIENCE_SECONDS)
+        self.updated.append(len(settled))
+        return settled
+
+    def link(self, settled: list[Outcome]) -> list[Outcome]:
+        if not self._first_linked.is_set():
+            assert self._second_started.wait(PATIENCE_SECONDS)
+            self._first_linked.set()
+        return [Outcome(each.ref, each.kind, "linked") for each in settled]
+
+
+def test_duplicates_are_linked_while_the_next_images_are_embedded() -> None:
+    refs = [ImageRef("images", f"{number}.jpg") for number in range(CHUNK_KEYS + 3)]
+    indexer = OverlappingIndexer()
+    outcomes = list(reconcile(indexer, refs))
+    assert outcomes == [Outcome(ref, OutcomeKind.INDEXED, "linked") for ref in refs]
+    assert indexer.updated == [CHUNK_KEYS, 3]
