@@ -31,7 +31,7 @@ from local.terminal.output import tracked
 from local.workspace import Workspace
 
 log = logging.getLogger(__name__)
-CHUNK_KEYS = 64
+CHUNK_KEYS = 32
 PAGE = 1_000
 
 # Decides on the records of unavailable files: True deletes them.
