@@ -263,6 +263,7 @@ def document_row(document: Document, workspace: Workspace) -> Row:
 
 
 _PAGE = 1_000
+_URLS = ("url", "thumbnail_url", "large_thumbnail_url")
 
 
 def _index(workspace: Workspace, model: str | None) -> VectorIndex:
@@ -280,7 +281,7 @@ def _of_file(hit: Row, workspace: Workspace) -> Row:
     """A hit of the folder's server with paths in place of the URLs."""
     from imagesearch.domain.storage_keys import THUMBNAILS
 
-    row = {name: value for name, value in hit.items() if name not in ("url", "thumbnail_url")}
+    row = {name: value for name, value in hit.items() if name not in _URLS}
     _, slash, name = (hit.get("thumbnail_url") or "").partition(f"/{THUMBNAILS}")
     thumbnail = _thumbnail(THUMBNAILS + name if slash else None, workspace)
     return row | {"path": str(workspace.folder / hit["key"]), "thumbnail_path": thumbnail}

@@ -75,5 +75,5 @@ def _is_of(data: bytes | None, user: str | None) -> bool:
     data, user = data or b"", user or ""
     try:
         return bool(json.loads(data)["user"] == user)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return bool(user) and user.encode() in data

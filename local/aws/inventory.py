@@ -37,11 +37,13 @@ class InventoriedStore(S3Store):
         with closing(sqlite3.connect("")) as database:
             database.execute("PRAGMA journal_mode = OFF")
             database.execute("PRAGMA synchronous = OFF")
-            database.execute("CREATE TABLE objects (key TEXT, etag TEXT, modified TEXT, size INT)")
-            with _errors_as_usage_errors():
-                database.executemany("INSERT INTO objects VALUES (?, ?, ?, ?)", self._objects())
+            table = "CREATE TABLE objects (key TEXT, etag TEXT, modified TEXT, size INT)"
             ordered = "SELECT * FROM objects WHERE key > ? ORDER BY key"
-            for reported in database.execute(ordered, (after,)):
+            with _errors_as_usage_errors():
+                database.execute(table)
+                database.executemany("INSERT INTO objects VALUES (?, ?, ?, ?)", self._objects())
+                rows = database.execute(ordered, (after,))
+            for reported in rows:
                 yield as_listed(self.bucket, reported)
 
     def _objects(self) -> Iterator[ReportedObject]:
@@ -55,3 +57,7 @@ def _errors_as_usage_errors() -> Iterator[None]:
         yield
     except (Unavailable, UnusableReport) as error:
         raise UsageError(error.message) from error
+    except sqlite3.Error as error:
+        raise UsageError(
+            f"cannot sort the report: {error}: set TMPDIR to a directory with more space"
+        ) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -347,31 +346,16 @@ def pull_model(
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """
-    from local.models.calibration import calibration_set, self_test_with_progress
     from local.models.choice import BETTER
+    from local.models.installation import install_with_progress
     from local.models.installed import models_cache
-    from local.models.puller import Puller, original_of
-    from local.models.sources import catalog_entry, model_source
-    from local.terminal.output import download_progress, print_line, waiting_line
+    from local.models.sources import catalog_entry
+    from local.terminal.output import print_line
 
     model = (catalog or catalog_entry)(name)
     cache = models_cache(os.environ)
-    photos = photos or calibration_set(None)
-
-    def self_test(folder: Path) -> None:
-        float32 = original_of(model, folder, cache)
-        print_line(console, self_test_with_progress(folder, photos, console, accept, float32))
-
-    with download_progress(console) as progress:
-        puller = Puller(
-            cache,
-            progress,
-            self_test=self_test,
-            notice=partial(print_line, console),
-            source=model_source(source),
-            waiting=waiting_line(console),
-        )
-        folder = puller.pull(model)
+    line = install_with_progress(model, cache, console, photos=photos, accept=accept, source=source)
+    print_line(console, line)
     use = "new folders are indexed with it" if name == BETTER else f"index with `--model {name}`"
     print_line(console, f"{name} is installed; {use}")
     print_line(
@@ -379,4 +363,4 @@ def pull_model(
         f"an indexed folder keeps its model: `imagesearch serve FOLDER --model {name}` builds the"
         " new index and switches to it while searches continue",
     )
-    return folder
+    return cache / model.name

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from imagesearch.domain.counts import counted
 from local.data_directory import DATA_DIR
 from local.errors import UsageError
 from local.options import (
@@ -225,7 +226,7 @@ def show_found(found: Found, output: Output) -> None:
 def count_of(found: Found) -> str:
     """The number of hits and the searched place, such as `2 hits in /pictures; 8 weaker: --all`."""
     none = "no good match" if found.excluded else "no hits"
-    count = {0: none, 1: "1 hit"}.get(len(found.hits), f"{len(found.hits)} hits")
+    count = counted(len(found.hits), "hit") if found.hits else none
     weaker = f"; {found.excluded} weaker: --all" if found.excluded else ""
     return f"{count} in {found.place}{weaker}"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from imagesearch.domain.counts import counted
 from local.data_directory import DATA_DIR
 from local.options import NOTHING_FOUND, DataDir, Endpoint, Json
 from local.workspace import Workspace, uses_server, workspaces
@@ -37,7 +38,7 @@ def status(as_json: Json = False, endpoint: Endpoint = None, data_dir: DataDir =
             folder = PathCell(row["folder"], row["server"] or Path(row["folder"]).as_uri())
             cells.append([folder, *counts, model or "–", size, row["server"] or row["state"]])
         print_table(["folder", "images", "rejected", "model", "size", "state"], cells)
-    folders = "1 indexed folder" if len(rows) == 1 else f"{len(rows)} indexed folders"
+    folders = counted(len(rows), "indexed folder")
     print(f"imagesearch: {folders} in {data_dir}", file=sys.stderr)  # noqa: T201
     if not rows:
         raise typer.Exit(NOTHING_FOUND)

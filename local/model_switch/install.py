@@ -1,11 +1,9 @@
-"""Installation of a catalog model: download, self-test and calibration, with progress."""
+"""Installation of a catalog model for a server, and the test of model folders."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,9 +12,11 @@ from imagesearch.calibration.calibration_set import shipped_set
 from imagesearch.domain.errors import ImageSearchError
 from imagesearch.embedding.model_catalog import CatalogEntry
 from imagesearch.embedding.self_test.run import self_tested, summary
+from local.models.calibration import self_test_with_progress
 from local.models.installed import model_folder, must_be_tested
 from local.models.puller import Puller, original_of
 from local.models.sources import model_source
+from local.terminal.output import print_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,29 +57,16 @@ def install(model: CatalogEntry, cache: Path, progress: Progress) -> str:
             time.sleep(min(POLL_SECONDS, left))
             progress(DOWNLOADING, done, model.bytes, reason)
 
-    puller = Puller(cache, downloaded, source=model_source(), waiting=waiting, pause=pause)
-    return _install(model, puller, lambda now, total: progress(TESTING, now, total, ""))
+    lines: list[str] = []
 
+    def self_test(folder: Path) -> None:
+        lines.append(_tested(folder, progress, original_of(model, folder, cache)))
 
-def install_with_progress(model: CatalogEntry, cache: Path, console: Console) -> str:
-    """Download and test a model with progress bars, and return the result as a line.
-
-    Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
-    """
-    from local.terminal.output import counted_progress, download_progress, print_line, waiting_line
-
-    with (
-        download_progress(console) as downloaded,
-        counted_progress(console, "testing the model") as tested,
-    ):
-        puller = Puller(
-            cache,
-            downloaded,
-            source=model_source(),
-            notice=partial(print_line, console),
-            waiting=waiting_line(console),
-        )
-        return _install(model, puller, tested)
+    source = model_source()
+    Puller(
+        cache, downloaded, self_test=self_test, source=source, waiting=waiting, pause=pause
+    ).pull(model)
+    return lines[-1]
 
 
 def test_folder(folder: Path, progress: Progress) -> str:
@@ -87,7 +74,7 @@ def test_folder(folder: Path, progress: Progress) -> str:
 
     Raises ConfigurationError, ModelRefused.
     """
-    return _tested(folder, lambda now, total: progress(TESTING, now, total, ""))
+    return _tested(folder, progress)
 
 
 def ensure_tested(name: str, data_dir: Path, console: Console) -> None:
@@ -95,29 +82,18 @@ def ensure_tested(name: str, data_dir: Path, console: Console) -> None:
 
     Raises UsageError, ConfigurationError, ModelRefused.
     """
-    from local.terminal.output import counted_progress, print_line
-
     folder = model_folder(name, data_dir)
     if must_be_tested(name, folder):
-        with counted_progress(console, "testing the model") as progress:
-            line = _tested(folder, progress)
-        print_line(console, line)
+        print_line(console, self_test_with_progress(folder, shipped_set(), console, False, None))
 
 
-def _tested(folder: Path, progress: Callable[[int, int], None], float32: Path | None = None) -> str:
+def _tested(folder: Path, progress: Progress, float32: Path | None = None) -> str:
+    def report(done: int, total: int) -> None:
+        progress(TESTING, done, total, "")
+
     photos = shipped_set()
-    found = self_tested(folder, photos, float32=float32, progress=progress)
+    found = self_tested(folder, photos, float32=float32, progress=report)
     return summary(folder, photos, found)
-
-
-def _install(model: CatalogEntry, puller: Puller, tested: Callable[[int, int], None]) -> str:
-    lines: list[str] = []
-
-    def self_test(folder: Path) -> None:
-        lines.append(_tested(folder, tested, original_of(model, folder, puller.cache)))
-
-    replace(puller, self_test=self_test).pull(model)
-    return lines[-1]
 
 
 def megabytes(size: int) -> str:

@@ -18,12 +18,12 @@ from imagesearch.embedding.model_catalog import CatalogEntry, Pin
 from imagesearch.embedding.session import plainly_exact
 from local.errors import UsageError
 from local.file_lock import lock
+from local.models.installed import CACHE, check_files, holds_model
 from local.models.sources import copy_file
 from local.quantization.requirement import require_onnx
 
 if TYPE_CHECKING:
     from local.terminal.output import DownloadProgress
-from local.models.installed import CACHE, check_files, holds_model
 
 # The folder with the downloaded files of a model that is being quantized, inside its own.
 FLOAT32 = "float32"

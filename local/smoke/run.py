@@ -192,7 +192,10 @@ class SmokeTest:
                 if hit["relevance"] is None:
                     raise CheckSkipped("the model has no calibration")
                 (matching if hit["key"] in keys else others).append(hit["relevance"])
-        figures = f"matches {min(matching):.2f} or more, others at most {max(others):.2f}"
+        if not matching:
+            raise CheckFailed("no text finds its image")
+        most = max(others, default=0.0)
+        figures = f"matches {min(matching):.2f} or more, others at most {most:.2f}"
         if min(matching) < RELEVANT:
             raise CheckFailed(f"a match has a relevance below {RELEVANT}: {figures}")
         return figures

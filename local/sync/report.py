@@ -7,6 +7,7 @@ from typing import Any
 
 from imagesearch.adapters.filesystem.image_store import Unavailability
 from imagesearch.adapters.filesystem.walk import ExcludedEntry
+from imagesearch.domain.counts import counted
 from imagesearch.indexing.planner import Outcome, OutcomeKind
 from local.terminal.output import printable
 
@@ -104,10 +105,9 @@ class Report:
         kinds = sorted(self.skipped.items(), key=lambda each: (-each[1], each[0]))
         listed = [f"{number:,} {kind}" for kind, number in kinds[:MAX_KINDS]]
         if rest := kinds[MAX_KINDS:]:
-            word = "kind" if len(rest) == 1 else "kinds"
             others = sum(number for _, number in rest)
-            listed.append(f"{others:,} of {len(rest):,} other {word}")
-        return f"{count:,} {'file' if count == 1 else 'files'} skipped: {', '.join(listed)}"
+            listed.append(f"{others:,} of {counted(len(rest), 'other kind')}")
+        return f"{counted(count, 'file')} skipped: {', '.join(listed)}"
 
     def lines(self) -> list[str]:
         """A line with the reason for each image that is not searchable, then the skipped files.

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -17,7 +18,7 @@ from imagesearch.search.searcher import Searcher
 from local.smoke.api_access import ApiAccess, access_with_key, access_with_token
 from local.smoke.buckets import S3Bucket
 from local.smoke.images import smoke_images
-from local.smoke.results import Check, Result, run_check
+from local.smoke.results import Check, CheckFailed, Result, run_check
 from local.smoke.run import SmokeTest
 from local.smoke.timing import Timing
 from local.web.auth import ApiKeys, Auth
@@ -170,6 +171,14 @@ def test_a_match_must_be_relevant_by_the_calibration_of_the_model(relevances, re
     check = Check("relevance", test._relevance, "")
     found = run_check(check, [], Time().timing().now)
     assert found.result is result, found.details
+
+
+def test_texts_without_hits_fail_with_a_reason():
+    api = SimpleNamespace(search=lambda *_, **__: {"hits": []})
+    access = ApiAccess(api, None, {}, has_credentials=True)  # type: ignore[arg-type]
+    test = SmokeTest(access, None, smoke_images(), Time().timing())  # type: ignore[arg-type]
+    with pytest.raises(CheckFailed, match="no text finds its image"):
+        test._relevance()
 
 
 def test_no_version_of_a_deleted_object_is_left_in_a_versioned_bucket(cloud):

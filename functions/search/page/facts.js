@@ -8,7 +8,7 @@ const NAMES = { camera: "Camera", lens: "Lens" };
 const OFFSET = /^([+-])(\d\d):(\d\d)$/;
 
 /** The time of the camera's clock, with its UTC offset if the file has one. */
-export function clockOf({ taken_at: taken, taken_offset: offset }) {
+function clockOf({ taken_at: taken, taken_offset: offset }) {
   if (!taken) return "";
   const [, sign, hours, minutes] = OFFSET.exec(offset || "") || [];
   const shift = sign ? (sign === "-" ? -1 : 1) * (60 * Number(hours) + Number(minutes)) : 0;

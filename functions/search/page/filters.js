@@ -27,7 +27,7 @@ export function labelOfMonth(month) {
 }
 
 /** A year, month or date for people. */
-export function labelOfDay(text) {
+function labelOfDay(text) {
   if (text.length === 4) return text;
   if (text.length === 7) return labelOfMonth(text);
   return new Date(text + "T00:00Z").toLocaleDateString(undefined, { dateStyle: "medium", timeZone: "UTC" });

@@ -1,6 +1,6 @@
 /* Media types by extension, where browsers know none or a different one from the API's. */
 
-export const TYPES = {
+const TYPES = {
   heic: "image/heic", heif: "image/heif", avif: "image/avif", tif: "image/tiff", tiff: "image/tiff", jxl: "image/jxl",
   dng: "image/x-adobe-dng", gpr: "image/x-adobe-dng", cr2: "image/x-canon-cr2", cr3: "image/x-canon-cr3",
   crw: "image/x-canon-crw", erf: "image/x-epson-erf", raf: "image/x-fuji-raf", "3fr": "image/x-hasselblad-3fr",

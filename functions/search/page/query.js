@@ -12,7 +12,7 @@ import { base64Of, storedImage } from "./images.js";
 export const PAGE = 40;
 // The relevance that separates relevant images from others, as documented by the API.
 export const MIN_RELEVANCE = .5;
-export const EMPTY = { text: "", terms: [], like: [], unlike: [], collection: "", filters: {}, sort: "", view: "" };
+const EMPTY = { text: "", terms: [], like: [], unlike: [], collection: "", filters: {}, sort: "", view: "" };
 const FIELDS = { similar: "id", image: "image", url: "url" };
 export const OPINIONS = ["like", "unlike"];
 export const MAX_OPINIONS = 32;
@@ -46,7 +46,7 @@ export function formatQuery(query, open = "") {
 }
 
 export const isSearch = (query) => Boolean(query.text || query.terms.length);
-export const isRefined = ({ like, unlike }) => like.length + unlike.length > 0;
+const isRefined = ({ like, unlike }) => like.length + unlike.length > 0;
 export const sameTerm = (a, b) => ["id", "image", "url"].every((field) => a[field] === b[field]);
 
 /** The values that `sort` may have besides the empty one. */

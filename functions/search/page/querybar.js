@@ -92,7 +92,7 @@ function removeTerm(term) {
 }
 
 /** Adds a term to the query, and keeps its text. */
-export function addTerm(term) {
+function addTerm(term) {
   go({ terms: [...without(term), term].slice(-MAX_TERMS), view: "" });
 }
 

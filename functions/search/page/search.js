@@ -83,7 +83,7 @@ function showLanguage(notice) {
   $("language").textContent = notice || "";
 }
 
-export function showEmptyState() {
+function showEmptyState() {
   const searched = isSearch(state.query), count = tiles().length;
   const [title, text] = $("empty").children;
   const narrowed = isNarrowed(state.query);

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from itertools import cycle
 
 import numpy as np
 
+from imagesearch.adapters.sqlite import header, open_files
 from imagesearch.adapters.sqlite.content_lookup import SqliteContentLookup
 from imagesearch.adapters.sqlite.damage import find_damage
 from imagesearch.adapters.sqlite.header import is_valid_header
@@ -68,6 +70,37 @@ def test_a_header_that_is_read_while_the_file_is_open_loses_no_lock(opened, path
         index.write([put(f"{number}")])
         read = [sys.executable, "-c", READ, str(path), count]
         assert int(subprocess.check_output(read)) == number + 1
+
+
+def test_a_file_that_is_replaced_while_it_is_read_loses_no_lock(opened, path):
+    """The first file is still open by SQLite, and its descriptor that was read too."""
+    index = opened()
+    with open_files.reading(path) as file:
+        path.rename(path.with_name("renamed.db"))
+        path.touch()
+    assert not file.closed
+    index.close()
+    assert file.closed
+
+
+def test_a_file_that_grows_while_its_header_is_read_is_intact(opened, path, monkeypatch):
+    """Other processes write it, and close it: there is no log before and after."""
+    opened().close()
+    times = iter(range(3))
+
+    @contextmanager
+    def reading(path):
+        with open_files.reading(path) as file:
+            yield file
+        if next(times, None) is not None:
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("CREATE TABLE IF NOT EXISTS other (data)")
+                other.execute("INSERT INTO other VALUES (zeroblob(100000))")
+                other.commit()
+
+    monkeypatch.setattr(header, "reading", reading)
+    assert is_valid_header(path)
+    assert next(times, None) is None
 
 
 def test_a_lookup_in_another_folder_keeps_its_locks(opened, path, put, start_writer):

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import helper
 
-from imagesearch.embedding.session import open_session
+from imagesearch.domain.errors import Unavailable
+from imagesearch.embedding.session import OnnxSession, open_session
 from models.clip.graphs import build_image_graph
 from models.clip.reference import random_pixels
 from models.clip.weights import TINY, random_weights
@@ -52,6 +55,22 @@ def test_the_check_reads_every_part_of_the_repository():
 def test_every_kind_of_reference_to_the_class_is_found(source):
     assert list(naming_sessions(source))
     assert not list(naming_sessions(source.replace(MAKER, "SessionOptions")))
+
+
+@pytest.mark.slow
+def test_a_lack_of_memory_is_not_an_error_of_the_model(tmp_path):
+    """The output has more bytes than the address space of a process."""
+    tensors = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None)
+        for name in ("value", "shape", "found")
+    ]
+    node = helper.make_node("Expand", ["value", "shape"], ["found"])
+    graph = helper.make_graph([node], "expand", tensors[:2], tensors[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "expand.onnx")
+    session = OnnxSession(tmp_path / "expand.onnx", ["value", "shape"], "found", 1)
+    with pytest.raises(Unavailable, match="cannot be run: the memory does not suffice"):
+        session.run({"value": np.ones(1, np.int64), "shape": np.full(2, 2**28, np.int64)})
 
 
 @pytest.mark.slow

@@ -207,6 +207,22 @@ def test_opinions_are_forgotten_with_a_damaged_pointer(adapters, derived):
     assert adapters.pointer().number is None
 
 
+def test_a_run_that_ends_while_versions_are_marked_adopts_nothing(adapters, derived):
+    """It compares the pointer with the one that it began with."""
+    adapters.add(adapter(1))
+    began, put = adapters.pointer(), derived.put
+    adopts = []
+
+    def put_noting(key, data, content_type):
+        if key.endswith("/1.json"):
+            adopts.append(adapters.pointer() == began)
+        put(key, data, content_type)
+
+    derived.put = put_noting
+    assert adapters.mark_forgotten("", "abc") == [1]
+    assert adopts == [False]
+
+
 def test_a_forgotten_adapter_has_lost_what_it_learned_and_its_users(adapters, derived):
     adapters.add(adapter(1, users=("abc", "def")))
     adapters.mark_forgotten("", "abc")

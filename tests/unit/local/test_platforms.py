@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 from platformdirs.macos import MacOS
 from pyfakefs.fake_filesystem import FakeFilesystem, OSType
 from pyfakefs.fake_filesystem_unittest import Patcher
@@ -173,6 +174,7 @@ def imported() -> Iterator[dict[str, Any]]:
     """The modules of the product by their names, imported without what only POSIX has."""
     ours = ("imagesearch.", "functions.", "local.")
     kept = {name: module for name, module in sys.modules.items() if f"{name}.".startswith(ours)}
+    openers = dict(Image.OPEN)
     for name in kept:
         del sys.modules[name]
     try:
@@ -186,6 +188,8 @@ def imported() -> Iterator[dict[str, Any]]:
         for name in [name for name in sys.modules if f"{name}.".startswith(ours)]:
             del sys.modules[name]
         sys.modules.update(kept)
+        # Pillow keeps the decoders of modules that are imported again.
+        Image.OPEN.update(openers)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from functions.search.routes.search_requests import PostedSearch
 from imagesearch.domain.images import ImageRef
 from imagesearch.domain.queries import ImageQuery, MixedQuery, Term, TextQuery
+from local import searches
 from local.commands.search import count_of, search_filter
 from local.contact_sheet import contact_sheet, page_url
 from local.errors import UsageError
@@ -101,6 +102,30 @@ def test_the_page_of_the_running_server_gets_the_query_in_its_url(
         )
         assert page_url(filtered, workspace) is None
         assert page_url(SearchOptions((Part(text="a dog"),), weak=True), workspace) is None
+
+
+def test_hits_of_the_running_server_have_paths_in_place_of_all_urls(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, server = Workspace(folder, tmp_path), "http://localhost:1"
+    urls = {
+        "url": f"{server}/files/a.jpg",
+        "thumbnail_url": f"{server}/thumbnails/id/0-1.jpg",
+        "large_thumbnail_url": f"{server}/thumbnails/id/0-1-640.jpg",
+    }
+    found = Found([{"key": "a.jpg", "relevance": 0.9, **urls}], server)
+    monkeypatch.setattr(searches, "search_endpoint", lambda *_: found)
+    with announced(tmp_path, server):
+        of_folder = searches.search_running_server(workspace, SearchOptions((Part(text="a"),)))
+    assert of_folder is not None
+    assert of_folder.hits == [
+        {
+            "key": "a.jpg",
+            "relevance": 0.9,
+            "path": str(folder / "a.jpg"),
+            "thumbnail_path": str(workspace.derived / "thumbnails/id/0-1.jpg"),
+        }
+    ]
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,11 @@ def test_feedback_of_a_user_is_forgotten(feedback):
     assert days(forgotten_keys(feedback, None, ANNA)) == ["2026/01/01"]
 
 
+def test_damaged_feedback_prevents_no_forgetting(feedback):
+    feedback.put("feedback/2026/01/01/deep.json", b"[" * 100_000, "application/json")
+    assert days(forgotten_keys(feedback, None, ANNA)) == ["2026/01/01"]
+
+
 def test_damaged_feedback_is_found_set_aside_and_forgotten(feedback):
     record = json.dumps({"time": "2026/01/04", "user": ANNA}).encode()
     key = feedback_key(date(2026, 1, 4), "one", record)

@@ -21,7 +21,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from imagesearch.domain.errors import ConfigurationError
+from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
 from imagesearch.domain.images import Embedding
 from imagesearch.embedding.int8_weights import GRAPH, NODE, OP_TYPE
 from imagesearch.embedding.protobuf import Malformed, bytes_field, fields, varint_field
@@ -47,18 +47,23 @@ _UINT8, _INT8, _INT32 = 2, 3, 6
 _MIN_LENGTH = 1e-12
 # Such as `[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model from image.onnx failed:`.
 _CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed:)?")
+# Of the arena of onnxruntime, and of C++. The codes are those of an invalid graph.
+_OUT_OF_MEMORY = re.compile("Failed to allocate memory|bad allocation|bad_alloc")
 
 
 class OnnxSession:
     """A graph of which one output is used; `run` may be called from several threads."""
 
     def __init__(self, path: Path, inputs: list[str], output: str, threads: int | None) -> None:
-        """Load the graph; raises ConfigurationError if it does not match the manifest."""
+        """Load the graph; raises ConfigurationError if it does not match the manifest.
+
+        Raises Unavailable if the memory does not suffice.
+        """
         self._path, self._output = path, output
         try:
             self._session = open_session(path, threads)
         except Exception as error:  # onnxruntime raises its own classes, straight from C++
-            raise _invalid(f"{path} cannot be loaded: {_reason(error)}") from error
+            raise _failure(f"{path} cannot be loaded", error) from error
         actual = sorted(node.name for node in self._session.get_inputs())
         if actual != sorted(inputs):
             raise _invalid(f"{path} has the inputs {actual}, not {sorted(inputs)}")
@@ -88,7 +93,7 @@ class OnnxSession:
         """Run the graph; converts the inputs to its element types and the output to float32.
 
         Raises ConfigurationError if the graph rejects the inputs, such as token IDs outside of its
-        vocabulary or images of another size.
+        vocabulary or images of another size. Raises Unavailable if the memory does not suffice.
         """
         converted = {
             name: values.astype(self._element_types[name], copy=False)
@@ -97,7 +102,7 @@ class OnnxSession:
         try:
             (output,) = self._session.run([self._output], converted)
         except Exception as error:  # see above
-            raise _invalid(f"{self._path} cannot be run: {_reason(error)}") from error
+            raise _failure(f"{self._path} cannot be run", error) from error
         return np.asarray(output, np.float32)
 
     def require_shape(self, vectors: Embedding, count: int, dimension: int) -> None:
@@ -248,6 +253,13 @@ def _value(name: str, element: int) -> list[bytes]:
     shape = bytes_field(2, [bytes_field(1, [bytes_field(2, [side])]) for side in (b"a", b"b")])
     tensor = bytes_field(1, [varint_field(1, element), shape])
     return [bytes_field(1, [name.encode()]), bytes_field(2, [tensor])]
+
+
+def _failure(what: str, error: Exception) -> ImageSearchError:
+    """The error for an exception of onnxruntime; memory may suffice later."""
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+        return Unavailable(f"{what}: the memory does not suffice", "free memory, or add some")
+    return _invalid(f"{what}: {_reason(error)}")
 
 
 def _reason(error: Exception) -> str:

@@ -213,19 +213,16 @@ class AdapterStore:
 
     def _mark(self, before: str, user: str | None) -> list[int]:
         pointer, marked = self._pointer_or_new_one(), []
+        pointer = replace(pointer, deletions=pointer.deletions + 1)
+        # First, so that a run of `tune` that ends meanwhile adopts nothing.
+        self._point(pointer)
         for number in range(1, pointer.newest + 1):
             content = self._content(number)
             if number not in pointer.forgotten and _is_fitted_on(content, before, user):
                 self._store.put(self._key(f"{number}.json"), _emptied(content), _JSON)
                 marked.append(number)
-        self._point(
-            replace(
-                pointer,
-                number=None if pointer.number in marked else pointer.number,
-                forgotten=pointer.forgotten | {*marked},
-                deletions=pointer.deletions + 1,
-            )
-        )
+        in_use = None if pointer.number in marked else pointer.number
+        self._point(replace(pointer, number=in_use, forgotten=pointer.forgotten | {*marked}))
         return marked
 
     def _pointer_or_new_one(self) -> Pointer:

@@ -1,6 +1,7 @@
 """Claims: the newest complete report of S3 Inventory is read; one that cannot be used says why."""
 
 import io
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -35,6 +36,13 @@ def opened(objects, uri=f"s3://inventory/{FOLDER}", **more):
     return S3InventoryReport(uri, "photos", s3(objects, **more))
 
 
+def without(field):
+    objects = report()
+    manifest = json.loads(objects[f"{NEWER}/manifest.json"])
+    del manifest[field]
+    return {f"{NEWER}/manifest.json": json.dumps(manifest).encode()}
+
+
 @pytest.mark.parametrize("missing", [403, 404])
 def test_the_newest_report_with_a_manifest_is_opened(missing):
     found = opened(report([row("a.jpg")], []), missing=missing)
@@ -67,6 +75,10 @@ def test_a_report_without_versions_has_all_objects():
         (report(fileFormat="Parquet"), "has the format Parquet: configure CSV"),
         (report(fileSchema="Bucket, Key, Size, LastModifiedDate"), "lacks ETag"),
         (report(creationTimestamp="today"), "is not a manifest"),
+        (report(creationTimestamp="9" * 400), "is not a manifest"),
+        (report(fileSchema=None), "is not a manifest"),
+        (report(fileFormat=None), "has the format None"),
+        (without("fileFormat"), "is not a manifest"),
         ({f"{NEWER}/manifest.json": b"{}"}, "is not a manifest"),
         ({f"{NEWER}/manifest.json": b"<html>"}, "is not JSON"),
         ({}, "cannot read s3://inventory"),

@@ -5,6 +5,7 @@ The models are those of a few bytes; six colors are the photos.
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,13 @@ from imagesearch.calibration.calibration_set import CalibrationSet
 from imagesearch.domain.errors import ConfigurationError, ModelRefused
 from imagesearch.embedding.calibration_file import CALIBRATION, calibrated
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.self_test.run import recorded_result, run_self_test, self_tested
+from imagesearch.embedding.self_test.onnx_model import OnnxModel
+from imagesearch.embedding.self_test.run import (
+    parity_faults,
+    recorded_result,
+    run_self_test,
+    self_tested,
+)
 from local.model_switch.install import ensure_tested
 from local.models.installed import must_be_tested
 from tests.unit.embedding.conftest import DIMENSION, write_manifest
@@ -159,6 +166,21 @@ def test_a_refusal_does_not_replace_an_earlier_result(
         run_self_test(constant, colors)
     assert (constant / CALIBRATION).read_text() == written
     assert calibrated(constant, load_manifest(constant)).name == "tiny"
+
+
+def test_an_unusable_float32_model_is_no_reason_to_refuse_the_tested_one(
+    model_copy: Path, tmp_path: Path, colors: CalibrationSet
+) -> None:
+    float32 = tmp_path / "float32"
+    shutil.copytree(model_copy, float32)
+    cut("image.onnx", 0)(float32)
+    model = OnnxModel(model_copy, load_manifest(model_copy))
+    try:
+        with pytest.raises(ConfigurationError, match="float32 cannot be used") as found:
+            parity_faults(model, float32, colors)
+    finally:
+        model.close()
+    assert found.value.code == ConfigurationError.code
 
 
 def test_a_folder_without_a_result_is_tested_before_it_is_used(

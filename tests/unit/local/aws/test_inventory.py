@@ -1,6 +1,7 @@
 """Claims: a listing from S3 Inventory is that of the bucket, sorted; other reports are refused."""
 
 import io
+import sqlite3
 from types import SimpleNamespace
 
 import pytest
@@ -43,6 +44,19 @@ def test_keys_of_several_files_are_ordered_by_their_bytes(keys, after, random):
     expected = sorted((key for key in keys if key.encode() > after.encode()), key=str.encode)
     assert [ref for ref, _ in found] == [ImageRef("photos", key) for key in expected]
     assert [state.size for _, state in found] == [len(key) for key in expected]
+
+
+def test_a_full_disk_is_named(monkeypatch):
+    connect = sqlite3.connect
+
+    def full(name):
+        database = connect(name)
+        database.execute("PRAGMA max_page_count = 1")
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    with pytest.raises(UsageError, match=r"cannot sort .*: database or disk is full: set TMPDIR"):
+        listed(report([row("a.jpg")]))
 
 
 def test_a_report_that_cannot_be_used_is_refused():

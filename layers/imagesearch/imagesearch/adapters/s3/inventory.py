@@ -41,10 +41,10 @@ class S3InventoryReport:
         self.uri, manifest = self._first(location, keys, uri)
         try:
             self._parse(manifest)
-            self._source = manifest["sourceBucket"]
-        except (KeyError, TypeError, ValueError) as error:
+            source, format = manifest["sourceBucket"], manifest["fileFormat"]
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UnusableReport(f"{self.uri} is not a manifest of S3 Inventory") from error
-        self._check(bucket, manifest["fileFormat"])
+        self._check(bucket, source, format)
 
     @property
     def files(self) -> int:
@@ -76,9 +76,9 @@ class S3InventoryReport:
         self._bucket = manifest["destinationBucket"].rpartition(":")[2]
         self.created = datetime.fromtimestamp(int(manifest["creationTimestamp"]) / 1000, UTC)
 
-    def _check(self, bucket: str, format: str) -> None:
-        if self._source != bucket:
-            raise UnusableReport(f"{self.uri} is an inventory of s3://{self._source}")
+    def _check(self, bucket: str, source: str, format: str) -> None:
+        if source != bucket:
+            raise UnusableReport(f"{self.uri} is an inventory of s3://{source}")
         if format != "CSV":
             raise UnusableReport(f"{self.uri} has the format {format}: configure CSV")
         if missing := [name for name in COLUMNS if name not in self._schema]:

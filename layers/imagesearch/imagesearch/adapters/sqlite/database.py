@@ -21,7 +21,7 @@ from imagesearch.adapters.sqlite.checksums import (
     damage,
 )
 from imagesearch.adapters.sqlite.filters import placeholders
-from imagesearch.adapters.sqlite.header import PAGE_BYTES, has_id, is_valid_header
+from imagesearch.adapters.sqlite.header import PAGE_BYTES, has_id, has_log, is_valid_header
 from imagesearch.adapters.sqlite.open_files import FileConnection, closed, file_id, is_open, opened
 from imagesearch.adapters.sqlite.schema import (
     ADDED_COLUMNS,
@@ -359,19 +359,12 @@ def address(path: Path) -> str:
         return uri
     # A reader needs a lock file next to it, which cannot be created here. Without a write-ahead log
     # there is no writer, and no lock is needed.
-    return f"{uri}?mode=ro" if _has_log(path) else f"{uri}?mode=ro&immutable=1"
+    return f"{uri}?mode=ro" if has_log(path, "-wal") else f"{uri}?mode=ro&immutable=1"
 
 
 def read_only_address(path: Path) -> str:
     """The file as a URI, opened for reading even where it could be written."""
     return address(path) if is_read_only(path) else f"{path.absolute().as_uri()}?mode=ro"
-
-
-def _has_log(path: Path) -> bool:
-    try:
-        return path.with_name(path.name + "-wal").stat().st_size > 0
-    except FileNotFoundError:
-        return False
 
 
 def _is_writable(path: Path) -> bool:

@@ -106,7 +106,7 @@ class Snapshot:
         """Cosines [Q, N] in float32.
 
         By vecdot, which stays in one thread, not matmul, whose BLAS threads wait for each other for
-        up to 100 ms on a busy machine. It takes half to two thirds of the time of einsum.
+        up to 100 ms on a busy machine.
         """
         scores = np.empty((len(vectors), len(self.seqs)), np.float32)
         step = BLOCK_ROWS if len(vectors) == 1 else CACHED_ROWS

@@ -32,8 +32,7 @@ def has_id(path: Path, application_id: int) -> bool:
 
 def is_valid_header(path: Path) -> bool:
     """False if the header of a file with pages is not that of an index."""
-    with reading(path) as file:
-        head = file.read(HEADER_BYTES)
+    head, length = _stable_header(path)
     if not head:
         return True
     if len(head) < HEADER_BYTES or head[18] not in (1, 2) or head[19] not in (1, 2):
@@ -42,11 +41,39 @@ def is_valid_header(path: Path) -> bool:
     equal = all(head[at : at + len(field)] == field for at, field in _CONSTANT.items())
     if not equal or size not in _PAGE_SIZES or any(_number(head, at, 4) for at in _VACUUM):
         return False
-    logs = (path.with_name(path.name + suffix) for suffix in _LOGS)
-    if any(log.is_file() and log.stat().st_size for log in logs):
+    if length is None:
         return True
-    pages = path.stat().st_size // (65_536 if size == 1 else size)
+    pages = length // (65_536 if size == 1 else size)
     return _number(head, 28, 4) in (0, pages) or head[24:28] != head[92:96]
+
+
+def _stable_header(path: Path) -> tuple[bytes, int | None]:
+    """The header, and the length of the file that it belongs to; None with a log.
+
+    Other processes may write the file, and remove the log, while it is read.
+    """
+    while True:
+        before = _state(path)
+        with reading(path) as file:
+            head = file.read(HEADER_BYTES)
+        if (after := _state(path)) == before:
+            return head, after[0] if after else None
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """The length of a file and the time of its last change; None if there is a log."""
+    if any(has_log(path, suffix) for suffix in _LOGS):
+        return None
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def has_log(path: Path, suffix: str) -> bool:
+    """True if the log of a file with this suffix has content."""
+    try:
+        return path.with_name(path.name + suffix).stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def write_valid_header(path: Path, copy: Path) -> None:

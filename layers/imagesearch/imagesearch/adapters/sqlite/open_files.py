@@ -5,6 +5,7 @@ deletes the log of its writes: https://sqlite.org/howtocorrupt.html. A file that
 is therefore closed by others after its last connection only, as SQLite itself does.
 """
 
+import os
 import sqlite3
 import threading
 from collections import Counter, defaultdict
@@ -63,11 +64,13 @@ def reading(path: Path) -> Iterator[BinaryIO]:
     """The file, opened for reading; no connection is opened or closed meanwhile."""
     with _lock:
         file = path.open("rb")
+        status = os.fstat(file.fileno())
+        id = status.st_dev, status.st_ino
         try:
             yield file
         finally:
-            if is_open(path):
-                _unclosed[file_id(path)].append(file)
+            if id in _connections:
+                _unclosed[id].append(file)
             else:
                 file.close()
 

@@ -38,6 +38,7 @@ from imagesearch.domain.errors import (
     ModelRefused,
     UnreadableImage,
 )
+from imagesearch.domain.images import Embedding
 from imagesearch.embedding.calibration_file import (
     CALIBRATION,
     CalibrationFile,
@@ -288,20 +289,33 @@ def parity_faults(
     photos: CalibrationSet,
     report: Callable[[Parity], object] = lambda _: None,
 ) -> Sequence[str]:
-    """The reasons to refuse a model that was quantized from this one; empty without it."""
-    from imagesearch.embedding.self_test.onnx_model import OnnxModel
+    """The reasons to refuse a model that was quantized from this one; empty without it.
 
+    Raises ConfigurationError for a float32 model that cannot be used.
+    """
     if float32 is None:
         return ()
-    exact = OnnxModel(float32, load_manifest(float32))
     try:
-        originals = vectors_alone(exact.images, exact.texts, photos.photos, photos.captions)
-    finally:
-        exact.close()
+        originals = _originals(float32, photos)
+    except (ConfigurationError, UnreadableImage, InvalidQuery) as error:
+        # Without its code, which is a reason to refuse the tested model.
+        raise ConfigurationError(
+            f"{float32} cannot be used: {error.message}", error.hint
+        ) from error
     shipped = vectors_of(model.images, model.texts, photos.photos, photos.captions)
     parity = compare(shipped, *originals)
     report(parity)
     return faults(parity, QUANTIZED)
+
+
+def _originals(float32: Path, photos: CalibrationSet) -> tuple[Embedding, Embedding]:
+    from imagesearch.embedding.self_test.onnx_model import OnnxModel
+
+    exact = OnnxModel(float32, load_manifest(float32))
+    try:
+        return vectors_alone(exact.images, exact.texts, photos.photos, photos.captions)
+    finally:
+        exact.close()
 
 
 def _relevance(fitted: Fitted, backgrounds: dict[Modality, str]) -> Calibration:
