@@ -54,6 +54,7 @@ def test_image_bytes_without_a_content_type_are_400(call: Call) -> None:
 def test_a_query_of_very_many_fields_is_a_400(call: Call) -> None:
     answer = call(Gateway(echo), "/v1/search?" + "a=1&" * 5_000)
     assert answer.status == "400 Bad Request"
+    assert "parameters" in json.loads(answer.body)["error"]["message"]
 
 
 def test_requests_are_handled_at_the_same_time(call: Call) -> None:
