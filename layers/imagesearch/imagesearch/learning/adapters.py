@@ -213,7 +213,7 @@ class AdapterStore:
 
     def _mark(self, before: str, user: str | None) -> list[int]:
         pointer, marked = self._pointer_or_new_one(), []
-        for number in range(1, pointer.newest + 1):
+        for number in self._numbers():
             content = self._content(number)
             if number not in pointer.forgotten and _is_fitted_on(content, before, user):
                 self._store.put(self._key(f"{number}.json"), _emptied(content), _JSON)
@@ -233,11 +233,15 @@ class AdapterStore:
         try:
             return self.pointer()
         except ConfigurationError:
-            keys = (key for key, _ in self._store.list_keys(self._key("")))
-            names = (key.rpartition("/")[2].removesuffix(".json") for key in keys)
-            numbers = [int(name) for name in names if name.isdecimal()]
+            numbers = self._numbers()
             forgotten = (each for each in numbers if self._content(each).get("forgotten"))
             return Pointer(None, max(numbers, default=0), frozenset(forgotten))
+
+    def _numbers(self) -> list[int]:
+        """The numbers of the stored versions."""
+        keys = (key for key, _ in self._store.list_keys(self._key("")))
+        names = (key.rpartition("/")[2].removesuffix(".json") for key in keys)
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def _content(self, number: int) -> dict[str, Any]:
         """Of the file of a version; empty if it is damaged: no search uses it."""
