@@ -176,6 +176,10 @@ def _response(
         return send_error(NOT_TEXT, environ, start_response)
     except ValueError:
         return send_error(TOO_MANY_FIELDS, environ, start_response)
+    is_head = event["httpMethod"] == "HEAD"
+    if is_head:
+        # Its response has the length of that of GET, whose body the function leaves out.
+        event["httpMethod"] = "GET"
     try:
         context = LambdaContext("search", aws_request_id=event["requestContext"]["requestId"])
         response = http_response(handler(event, context))
@@ -186,10 +190,10 @@ def _response(
     if response.status == HTTPStatus.NOT_MODIFIED:
         start_response(_status_line(response.status), response.headers)
         return []
-    # Without a length, waitress ends the response with a chunk, also that of HEAD.
+    # Without a length, waitress would end the response with a chunk, also that of HEAD.
     length = ("Content-Length", str(len(response.body)))
     start_response(_status_line(response.status), [*response.headers, length])
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
+    return [] if is_head else [response.body]
 
 
 def _encoded(response: HttpResponse, accept_encoding: str) -> HttpResponse:

@@ -31,8 +31,12 @@ def test_the_handler_gets_the_request_and_the_client_the_response(call: Call) ->
 
 
 def test_a_head_request_gets_no_body(call: Call) -> None:
-    answer = call(Gateway(echo), "/", "HEAD")
+    def without_body_for_head(event: dict[str, Any], _: Any) -> dict[str, Any]:
+        return {"statusCode": 200, "body": "" if event["httpMethod"] == "HEAD" else "four"}
+
+    answer = call(Gateway(without_body_for_head), "/", "HEAD")
     assert (answer.status, answer.body) == ("200 OK", b"")
+    assert answer.headers["Content-Length"] == "4"
 
 
 def test_a_handler_exception_is_a_502_without_a_stack_trace(call: Call) -> None:
