@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from imagesearch.domain.json_objects import json_object
 from local.file_lock import lock
 
 FILE = "server.json"
@@ -47,10 +48,10 @@ def _locked(workspace: Path) -> int:
 def running_server(workspace: Path) -> str | None:
     """The address of the workspace's server; None if none runs."""
     try:
-        with (workspace / FILE).open(encoding="utf-8") as file:
+        with (workspace / FILE).open("rb") as file:
             with suppress(BlockingIOError):
                 lock(file.fileno(), shared=True)
                 return None
-            return str(json.load(file)["url"])
-    except (OSError, ValueError, KeyError, TypeError):
+            return str(json_object(file.read())["url"])
+    except (OSError, ValueError, KeyError):
         return None

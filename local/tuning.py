@@ -5,13 +5,13 @@ A place is the derived store of either, with the model in use there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesearch import bootstrap
+from imagesearch.domain.json_objects import json_object
 from imagesearch.domain.storage_keys import FEEDBACK
 from imagesearch.learning.adapters import AdapterStore
 from imagesearch.learning.history import History
@@ -74,6 +74,6 @@ def _is_of(data: bytes | None, user: str | None) -> bool:
     """True if a record is of this user; of a damaged one, if it contains the pseudonym."""
     data, user = data or b"", user or ""
     try:
-        return bool(json.loads(data)["user"] == user)
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return bool(json_object(data)["user"] == user)
+    except (ValueError, KeyError):
         return bool(user) and user.encode() in data

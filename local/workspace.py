@@ -10,6 +10,7 @@ from typing import Any
 
 from imagesearch.adapters.filesystem.own_data import DERIVED, INDEX, LAST_USED, RECORD, mark
 from imagesearch.adapters.filesystem.spelling import resolved
+from imagesearch.domain.json_objects import json_object
 from local.errors import UsageError
 
 MAX_OTHERS = 16
@@ -151,7 +152,7 @@ def workspace_around(path: Path, data_dir: Path) -> Workspace | None:
 def last_used(data_dir: Path) -> Workspace:
     """The workspace that was indexed or served last. Raises UsageError if there is none."""
     try:
-        name = (data_dir.expanduser() / LAST_USED).read_text("utf-8").strip()
+        name = (data_dir.expanduser() / LAST_USED).read_text("utf-8", "replace").strip()
         folder = _recorded(data_dir.expanduser() / name)["folder"]
     except (OSError, KeyError) as error:
         raise UsageError(
@@ -211,9 +212,13 @@ def _digest(folder: Path) -> str:
 
 def _recorded(directory: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((directory / RECORD).read_text("utf-8")))
+        recorded = json_object((directory / RECORD).read_bytes())
     except (OSError, ValueError):
         return {}
+    kinds = {"switching": bool}
+    return {
+        name: value for name, value in recorded.items() if isinstance(value, kinds.get(name, str))
+    }
 
 
 def _is_utf8(path: Path) -> bool:

@@ -145,9 +145,19 @@ def similar(
     Exit status 1: no image matches.
     """
     workspace = None if endpoint else selected_workspace(folder, data_dir)
+    from imagesearch.domain.errors import NotFound
+
     part = _part(workspace, endpoint, image)
     options = SearchOptions((part,), limit, collection, min_relevance, weak=weak)
-    _run(options, workspace, endpoint, model, Output(as_json, paths, in_browser, preview))
+    try:
+        _run(options, workspace, endpoint, model, Output(as_json, paths, in_browser, preview))
+    except NotFound as error:
+        if not workspace:
+            raise
+        raise UsageError(
+            f"{workspace.folder} has no searchable image {image!r}: `imagesearch list` names them,"
+            " and `imagesearch list --rejected` the others with the reasons"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

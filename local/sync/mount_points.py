@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from imagesearch.adapters.filesystem.mounts import MountPoint
+from imagesearch.domain.json_objects import json_object
 
 FILE_NAME = "places.json"
 
@@ -16,9 +17,9 @@ log = logging.getLogger(__name__)
 def load_mount_points(directory: Path) -> dict[str, MountPoint]:
     """The mount points by key; empty if the file is missing or invalid."""
     try:
-        stored = json.loads((directory / FILE_NAME).read_text("utf-8"))
+        stored = json_object((directory / FILE_NAME).read_bytes())
         return {str(key): MountPoint(**fields) for key, fields in stored.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError):
         return {}
 
 

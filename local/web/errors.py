@@ -31,6 +31,7 @@ def _response(status: str, error: ImageSearchError) -> ErrorResponse:
 MAX_BODY_BYTES = 10 * 2**20
 # Enough for a form or JSON that is sent to a wrong path, which then gets the error of that path.
 MAX_OTHER_BODY_BYTES = 2**16
+MAX_QUERY_FIELDS = 100
 RETRY_SECONDS = 1
 
 BODY_TOO_LARGE = ErrorResponse(
@@ -123,6 +124,12 @@ NO_ROUTE = ErrorResponse(
     "404 Not Found", "unknown_route", "there is no such path", "read /openapi.json"
 )
 MODEL_IN_USE = ErrorResponse("409 Conflict", "model_in_use", "this model is in use already")
+TOO_MANY_FIELDS = ErrorResponse(
+    "400 Bad Request",
+    "unknown_parameter",
+    f"the query has more than {MAX_QUERY_FIELDS} parameters",
+    "GET /openapi.json lists the parameters of each path",
+)
 NOT_TEXT = ErrorResponse(
     "400 Bad Request",
     "invalid_body",

@@ -17,14 +17,19 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from local.lambda_runtime import Handler, LambdaContext
 from local.web.compression import accepts_gzip, compressed, is_compressible
-from local.web.errors import FUNCTION_FAILED, NOT_TEXT, ErrorResponse
+from local.web.errors import (
+    FUNCTION_FAILED,
+    MAX_QUERY_FIELDS,
+    NOT_TEXT,
+    TOO_MANY_FIELDS,
+    ErrorResponse,
+)
 
 STAGE = "local"
 # With CORS_ORIGIN, the header Access-Control-Allow-Origin depends on the origin of the request.
 VARY = "Accept-Encoding, Origin"
 # The binary media types of template.yaml; every other body reaches the function as text.
 BINARY_TYPES = ("image/", "application/octet-stream", "multipart/form-data")
-MAX_QUERY_FIELDS = 100
 # The WSGI variable in which Auth stores the id of the request's API key.
 KEY_ID = "imagesearch.key_id"
 log = logging.getLogger(__name__)
@@ -167,8 +172,14 @@ def _response(
 ) -> Iterable[bytes]:
     try:
         event = proxy_event(http_request(environ))
-    except ValueError:
+    except UnicodeDecodeError:
         return send_error(NOT_TEXT, environ, start_response)
+    except ValueError:
+        return send_error(TOO_MANY_FIELDS, environ, start_response)
+    is_head = event["httpMethod"] == "HEAD"
+    if is_head:
+        # Its response has the length of that of GET, whose body the function leaves out.
+        event["httpMethod"] = "GET"
     try:
         context = LambdaContext("search", aws_request_id=event["requestContext"]["requestId"])
         response = http_response(handler(event, context))
@@ -176,12 +187,13 @@ def _response(
         log.exception("the search function failed on %s %s", event["httpMethod"], event["path"])
         return send_error(FUNCTION_FAILED, environ, start_response)
     response = _encoded(response, environ.get("HTTP_ACCEPT_ENCODING", ""))
-    length = ("Content-Length", str(len(response.body)))
-    if environ["REQUEST_METHOD"] == "HEAD" or response.status == HTTPStatus.NOT_MODIFIED:
+    if response.status == HTTPStatus.NOT_MODIFIED:
         start_response(_status_line(response.status), response.headers)
         return []
+    # Without a length, waitress would end the response with a chunk, also that of HEAD.
+    length = ("Content-Length", str(len(response.body)))
     start_response(_status_line(response.status), [*response.headers, length])
-    return [response.body]
+    return [] if is_head else [response.body]
 
 
 def _encoded(response: HttpResponse, accept_encoding: str) -> HttpResponse:
@@ -197,7 +209,7 @@ def _encoded(response: HttpResponse, accept_encoding: str) -> HttpResponse:
 
 
 def http_request(environ: WSGIEnvironment) -> HttpRequest:
-    """The request of a WSGI environment. Raises ValueError for more than 100 query fields."""
+    """The request of a WSGI environment. Raises ValueError for too many query fields."""
     query = environ.get("QUERY_STRING", "")
     return HttpRequest(
         method=environ["REQUEST_METHOD"],

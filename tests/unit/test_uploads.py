@@ -7,6 +7,7 @@ import pytest
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound, Unavailable
 from imagesearch.domain.media_types import EXTENSIONS, EXTENSIONS_OF, likely_type, named_as_image
 from imagesearch.domain.ports import UPLOAD_SECONDS
+from imagesearch.domain.storage_keys import upload_key
 from imagesearch.uploads import NewImage, Permissions, UploadService
 from tests.support.fakes import BUCKET, START, FakeChanges, FakeDerived, picture, ref
 from tests.support.outcomes import process
@@ -107,6 +108,19 @@ def test_an_uploaded_image_is_pending_until_indexed(uploads, store, index, index
     assert (pending.ref, pending.state.size) == (started.ref, len(picture("a beach")))
     process(indexer, started.ref.key)
     assert index.document(started.ref.key).id == started.ref.id
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"{", b"[1]", b"[" * 100_000, b"{}", b'{"key": "\\ud800"}', b'{"key": "b.png"}']
+)
+def test_a_damaged_record_names_no_pending_image(record, uploads, store, notes):
+    started = uploads.create_upload(BEACH)
+    store.put(started.ref.key, picture("a beach"))
+    store.put("b.png", picture("a beach"))
+    notes.put(upload_key(started.ref.id), record, "application/json")
+    assert uploads.pending(started.ref.id) is None
+    with pytest.raises(NotFound):
+        uploads.delete(started.ref.id)
 
 
 @pytest.mark.parametrize("id", ["", "nobody", "../../etc", "x" * 24, "a/b", "é" * 24])

@@ -36,7 +36,8 @@ def file_of_form(body: bytes, content_type: str) -> bytes:
                 elif event and found is not None:
                     found += bytes(event)
     except (MultipartError, ValueError) as error:
-        raise _invalid(str(error)) from error
+        # The first argument is the text, a second one another exception.
+        raise _invalid(str(error.args[0] if error.args else error)) from error
     if found is None:
         raise _invalid("there is no field")
     return found

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound
 from imagesearch.domain.images import ImageRef, ObjectState
+from imagesearch.domain.json_objects import json_object
 from imagesearch.domain.media_types import EXTENSIONS_OF, SNIFF_BYTES, likely_type
 from imagesearch.domain.ports import (
     UPLOAD_BYTES,
@@ -149,7 +150,11 @@ class UploadService:
         if not (self.permissions.uploads and _IMAGE_ID.fullmatch(id)):
             return None
         record = self._pending.get(upload_key(id))
-        return ImageRef(self._store.bucket, json.loads(record)["key"]) if record else None
+        try:
+            ref = ImageRef(self._store.bucket, str(json_object(record or b"")["key"]))
+            return ref if ref.id == id else None
+        except (ValueError, KeyError):  # there is none, or it is damaged
+            return None
 
 
 def image_not_found(id: str) -> NotFound:

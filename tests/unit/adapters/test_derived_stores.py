@@ -1,5 +1,6 @@
 """Derived stores return stored data until it is deleted."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ def derived(request, tmp_path):
         return FolderDerived(tmp_path / "made/later")
     s3 = request.getfixturevalue("s3")
     return S3Derived("s3://derived" if request.param == "s3" else "s3://derived/a/b/", s3)
+
+
+def test_files_with_times_outside_the_calendar_are_listed(tmp_path):
+    derived = FolderDerived(tmp_path)
+    derived.put(KEY, b"one", "image/webp")
+    os.utime(tmp_path / KEY, (0, 2**40))  # some file systems record the nearest time
+    [(key, time)] = derived.list_keys("thumbnails/")
+    assert (key, time.year > 2_200) == (KEY, True)
 
 
 def test_stored_data_exists_until_deleted(derived):

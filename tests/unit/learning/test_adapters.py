@@ -1,5 +1,6 @@
 """Claims about stored adapters: versions, damage, other models, and taking them up live."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -198,6 +199,13 @@ def test_a_damaged_pointer_is_written_again_with_all_versions_and_marks(
     assert adapters.pointer() == Pointer(used, 3, frozenset({1}))
     with pytest.raises(ConfigurationError, match="forgotten"):
         adapters.use(1)
+
+
+def test_only_stored_versions_are_read_whatever_number_the_pointer_names(adapters, derived):
+    adapters.add(adapter(1))
+    pointer = json.dumps({"number": 1, "newest": 10**15, "forgotten": []}).encode()
+    derived.put(f"adapters/{SPACE.digest}/current.json", pointer, "application/json")
+    assert adapters.mark_forgotten("2027-01-01", None) == [1]
 
 
 def test_opinions_are_forgotten_with_a_damaged_pointer(adapters, derived):

@@ -1,5 +1,7 @@
 """Claims about the history of tuning: each run is recorded, adopted or not."""
 
+import json
+import math
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -41,6 +43,19 @@ def test_the_history_is_bounded_and_a_damaged_one_begins_again(
     assert [run.time[:10] for run in kept.runs()] == ["2026-02-02", "2026-02-03"]
     derived.put(f"adapters/{space.digest}/history.json", b"{", "application/json")
     assert kept.runs() == []
+
+
+@pytest.mark.parametrize(
+    "damage", [{"mrr_before": "x"}, {"margin": None}, {"mrr_after": math.nan}, {"time": 5}]
+)
+def test_a_run_with_a_value_of_another_type_damages_the_history(
+    damage, world, derived, adapters, space
+):
+    tuner(world, derived, adapters).run(lambda: world.opinions(phrases=range(1)), NOW)
+    key = f"adapters/{space.digest}/history.json"
+    [run] = json.loads(derived.get(key))
+    derived.put(key, json.dumps([run | damage]).encode(), "application/json")
+    assert History(derived, space).runs() == []
 
 
 @pytest.mark.slow

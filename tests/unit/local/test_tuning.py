@@ -74,6 +74,12 @@ def test_a_damaged_record_is_of_the_user_whose_pseudonym_it_contains(feedback):
     assert days(forgotten_keys(feedback, None, ANNA)) == ["2026/01/01", "2026/01/06"]
 
 
+def test_feedback_that_is_nested_too_deeply_is_forgotten_with_its_pseudonym(feedback):
+    feedback.put("feedback/2026/01/06/a.json", b"[" * 100_000, "")
+    feedback.put("feedback/2026/01/07/a.json", b"[" * 100_000 + ANNA.encode(), "")
+    assert days(forgotten_keys(feedback, None, ANNA)) == ["2026/01/01", "2026/01/07"]
+
+
 def test_a_pseudonym_does_not_contain_the_key_id():
     assert "anna" not in ANNA
     assert len(ANNA) == 16

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from imagesearch.adapters.filesystem.own_data import LAST_USED
 from local.errors import UsageError
-from local.workspace import last_used, workspace_of
+from local.running_server import announced, running_server
+from local.sync.mount_points import load_mount_points
+from local.workspace import last_used, workspace_of, workspaces
 
 
 @pytest.fixture
@@ -74,11 +77,39 @@ def test_a_missing_folder_or_a_file_is_rejected(tmp_path: Path, data_dir: Path) 
         workspace_of(tmp_path / "file", data_dir)
 
 
-def test_a_damaged_record_names_no_model(folder: Path, data_dir: Path) -> None:
+DAMAGED = ("", "{ half", "null", "5", "[1]", '"text"', "[" * 100_000, '{"model": 5, "folder": [1]}')
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=lambda content: content[:10])
+def test_a_damaged_record_names_no_model(content: str, folder: Path, data_dir: Path) -> None:
     workspace = workspace_of(folder, data_dir)
     workspace.remember("starter")
-    (workspace.directory / "workspace.json").write_text("{ half")
+    (workspace.directory / "workspace.json").write_text(content)
     assert workspace_of(folder, data_dir).model is None
+    assert workspaces(data_dir) == []
+    with pytest.raises(UsageError, match="imagesearch index FOLDER"):
+        last_used(data_dir)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"\0", b"../none"])
+def test_a_damaged_name_of_the_last_used_folder_is_none(
+    content: bytes, folder: Path, data_dir: Path
+) -> None:
+    workspace_of(folder, data_dir).remember("starter")
+    (data_dir / LAST_USED).write_bytes(content)
+    with pytest.raises(UsageError, match="imagesearch index FOLDER"):
+        last_used(data_dir)
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=lambda content: content[:10])
+def test_a_damaged_address_is_that_of_no_server(content: str, folder: Path, data_dir: Path) -> None:
+    workspace = workspace_of(folder, data_dir)
+    workspace.remember("starter")
+    with announced(workspace.directory, "http://localhost:1"):
+        (workspace.directory / "server.json").write_text(content)
+        assert running_server(workspace.directory) is None
+    (workspace.directory / "places.json").write_text(content)
+    assert load_mount_points(workspace.directory) == {}
 
 
 def test_a_path_that_is_not_utf8_is_rejected(tmp_path: Path, data_dir: Path) -> None:

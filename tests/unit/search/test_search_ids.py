@@ -1,5 +1,6 @@
 """Search ids name stored searches, and are valid for one day."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from imagesearch.domain.errors import InvalidQuery
 from imagesearch.domain.queries import ImageQuery, MixedQuery, StoredQuery, Term, TextQuery
+from imagesearch.domain.storage_keys import search_key
 from imagesearch.search.search_ids import QueryKind, SearchIds
 from tests.support.fakes import FakeDerived
 
@@ -58,6 +60,32 @@ def test_an_id_of_another_model_or_a_made_up_one_is_invalid(at):
         with pytest.raises(InvalidQuery) as raised:
             ids.find(each)
         assert raised.value.code == "invalid_search_id"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[1]",
+        b"[" * 100_000,
+        b"{}",
+        {"time": "2026-02-01T12:00:00"},
+        {"time": 7},
+        {"embedding": "AAA"},
+        {"embedding": "AADAfw=="},
+        {"query": []},
+    ],
+    ids=lambda content: str(content)[:40],
+)
+def test_a_damaged_search_has_no_valid_id(content, derived, at):
+    id = at().record(CAT, VECTOR)
+    if isinstance(content, dict):
+        content = json.dumps(json.loads(derived.get(search_key(id))) | content).encode()
+    derived.put(search_key(id), content, "application/json")
+    with pytest.raises(InvalidQuery) as raised:
+        at().find(id)
+    assert raised.value.code == "invalid_search_id"
 
 
 def test_the_text_of_a_query_is_stored_only_if_the_operator_says_so(derived, at):

@@ -7,13 +7,13 @@ version of the format, is ignored.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from imagesearch.domain.errors import ConfigurationError, ModelRefused
+from imagesearch.domain.json_objects import json_object
 from imagesearch.embedding.manifest import (
     Calibration,
     ClassifySection,
@@ -80,7 +80,7 @@ def read_calibration(folder: Path, manifest: Manifest) -> CalibrationFile | None
     """The file of this model; None if there is none. Raises ConfigurationError if it is damaged."""
     path = folder / CALIBRATION
     try:
-        content = json.loads(path.read_bytes())
+        content = json_object(path.read_bytes())
         if content["schema_version"] != SCHEMA_VERSION:
             return None
         found = CalibrationFile.model_validate(content)

@@ -18,6 +18,7 @@ import numpy as np
 
 from imagesearch.domain.errors import ConfigurationError, NotFound
 from imagesearch.domain.images import Embedding
+from imagesearch.domain.json_objects import json_object
 from imagesearch.domain.ports import DerivedStore
 from imagesearch.domain.storage_keys import ADAPTERS
 from imagesearch.search.query_adapter import QueryAdapter, QueryMap
@@ -216,7 +217,7 @@ class AdapterStore:
         pointer = replace(pointer, deletions=pointer.deletions + 1)
         # First, so that a run of `tune` that ends meanwhile adopts nothing.
         self._point(pointer)
-        for number in range(1, pointer.newest + 1):
+        for number in self._numbers():
             content = self._content(number)
             if number not in pointer.forgotten and _is_fitted_on(content, before, user):
                 self._store.put(self._key(f"{number}.json"), _emptied(content), _JSON)
@@ -230,19 +231,22 @@ class AdapterStore:
         try:
             return self.pointer()
         except ConfigurationError:
-            keys = (key for key, _ in self._store.list_keys(self._key("")))
-            names = (key.rpartition("/")[2].removesuffix(".json") for key in keys)
-            numbers = [int(name) for name in names if name.isdecimal()]
+            numbers = self._numbers()
             forgotten = (each for each in numbers if self._content(each).get("forgotten"))
             return Pointer(None, max(numbers, default=0), frozenset(forgotten))
+
+    def _numbers(self) -> list[int]:
+        """The numbers of the stored versions."""
+        keys = (key for key, _ in self._store.list_keys(self._key("")))
+        names = (key.rpartition("/")[2].removesuffix(".json") for key in keys)
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def _content(self, number: int) -> dict[str, Any]:
         """Of the file of a version; empty if it is damaged: no search uses it."""
         try:
-            content = json.loads(self._store.get(self._key(f"{number}.json")) or b"")
-        except (ValueError, RecursionError):
+            return json_object(self._store.get(self._key(f"{number}.json")) or b"")
+        except ValueError:
             return {}
-        return content if isinstance(content, dict) else {}
 
     def _point(self, pointer: Pointer) -> None:
         content = {

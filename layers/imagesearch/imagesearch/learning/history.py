@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any, get_type_hints
 
 from imagesearch.domain.ports import DerivedStore
 from imagesearch.domain.storage_keys import ADAPTERS
@@ -51,7 +53,7 @@ class History:
         """The newest `MAX_RUNS`, oldest first; a damaged file has none."""
         data = self._store.get(self._key)
         try:
-            return [Run(**fields) for fields in json.loads(data or b"[]")]
+            return [_run(fields) for fields in json.loads(data or b"[]")]
         except (ValueError, TypeError, RecursionError) as error:
             log.warning("the history of tuning is damaged: %s", error)
             return []
@@ -60,6 +62,18 @@ class History:
         runs = [*self.runs(), *runs_of(tuned, now)][-MAX_RUNS:]
         content = json.dumps([asdict(each) for each in runs], indent=1, allow_nan=False)
         self._store.put(self._key, content.encode(), "application/json")
+
+
+def _run(fields: dict[str, Any]) -> Run:
+    """Raises TypeError or ValueError for other fields or types than those of a run."""
+    run = Run(**fields)
+    for name, kind in get_type_hints(Run).items():
+        value = getattr(run, name)
+        if not isinstance(value, kind | int if kind is float else kind):
+            raise TypeError(f"its {name} is {value!r:.40}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"its {name} is not finite")
+    return run
 
 
 def runs_of(tuned: Tuned, now: datetime) -> Sequence[Run]:

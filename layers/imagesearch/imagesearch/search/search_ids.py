@@ -19,6 +19,7 @@ import numpy as np
 
 from imagesearch.domain.errors import InvalidQuery, NotAllowed
 from imagesearch.domain.images import Embedding
+from imagesearch.domain.json_objects import json_object
 from imagesearch.domain.ports import DerivedStore
 from imagesearch.domain.queries import MixedQuery, Query, StoredQuery, TextQuery
 from imagesearch.domain.signing import payload_of, signed
@@ -95,7 +96,7 @@ class SearchIds:
         if data is None:
             raise _invalid()
         try:
-            search = json.loads(data)
+            search = json_object(data)
             embedding = np.frombuffer(base64.b64decode(search["embedding"]), "<f4")
             found = Searched(
                 datetime.fromisoformat(search["time"]),
@@ -103,11 +104,13 @@ class SearchIds:
                 embedding,
                 search.get("text"),
             )
+            is_usable = search["model"] == self.model and np.isfinite(embedding).all()
+            age = self.clock() - found.time
         except (ValueError, KeyError, TypeError) as error:
             raise _invalid() from error
-        if search["model"] != self.model or not np.isfinite(embedding).all():
+        if not is_usable:
             raise _invalid()
-        if self.clock() - found.time > VALID_FOR:
+        if age > VALID_FOR:
             raise InvalidQuery(
                 "the search_id has expired: the search is more than a day old",
                 _HINT,

@@ -109,3 +109,31 @@ def test_any_text_is_a_valid_or_an_invalid_pattern(line: str) -> None:
     except InvalidPattern:
         return
     assert pattern is None or pattern.text in line
+
+
+@pytest.mark.parametrize(
+    ("line", "matching", "other"),
+    [
+        ("*a" * 60 + "b", "a" * 250 + "b", "a" * 250 + "c"),
+        ("?*" * 60 + "b", "a" * 250 + "b", "a" * 250 + "c"),
+        ("*" * 1_000 + "b", "a" * 250 + "b", "a" * 250 + "c"),
+        ("**/a/" * 60 + "b", "a/" * 250 + "b", "a/" * 250 + "c"),
+        ("**/*a*a/" * 60 + "b", "aaa/" * 250 + "b", "aaa/" * 250 + "c"),
+    ],
+)
+def test_any_number_of_asterisks_is_matched_without_backtracking(
+    line: str, matching: str, other: str
+) -> None:
+    """With backtracking, none of the comparisons with the other path ends."""
+    pattern = compile_pattern(line)
+    assert pattern is not None
+    assert pattern.matches(matching, is_dir=False)
+    assert not pattern.matches(other, is_dir=False)
+
+
+def test_a_line_break_in_a_name_is_a_character_of_it() -> None:
+    [one, any_one] = [compile_pattern("x.jpg"), compile_pattern("a/*.jpg")]
+    assert one is not None
+    assert any_one is not None
+    assert not one.matches("x.jpg\n", is_dir=False)
+    assert any_one.matches("a/x\n.jpg", is_dir=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -48,6 +49,18 @@ def decodes_or_rejects(data):
     except UnreadableImage:
         return
     assert picture.pixels.shape == (3, 16, 16)
+
+
+def test_an_error_without_a_text_leaves_no_colon_in_the_reason():
+    """Pillow asserts that a PNG with indexed colors has a palette."""
+    file = io.BytesIO()
+    Image.new("L", (8, 8)).save(file, "PNG")
+    png = bytearray(file.getvalue())
+    png[25] = 3  # indexed colors
+    png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
+    with pytest.raises(UnreadableImage) as caught:
+        decode(bytes(png), WANTED)
+    assert str(caught.value) == "the image is damaged or truncated"
 
 
 @pytest.mark.parametrize("format", FORMATS[1:])

@@ -189,6 +189,15 @@ def test_records_are_listed_and_shown_and_similar_images_are_found(
     assert (missing.returncode, "run `imagesearch list`" in missing.stderr) == (2, True)
 
 
+def test_an_image_that_is_not_searchable_is_named_as_it_was_given(run: Run, indexed: Path) -> None:
+    (indexed / "new.png").write_bytes(b"")
+    for name in ("new.png", str(indexed / "new.png"), "none.png"):
+        done = run("similar", name)
+        assert done.returncode == 2
+        assert f"{indexed} has no searchable image {name!r}" in done.stderr
+        assert "imagesearch list --rejected" in done.stderr
+
+
 def test_a_mixture_and_a_filter_limit_the_hits(run: Run, indexed: Path) -> None:
     image = ("--image", str(indexed / "red.png"))
     done = run("search", "red", *image, "--not", "blue", "--min-width", "64", "--paths")

@@ -31,8 +31,12 @@ def test_the_handler_gets_the_request_and_the_client_the_response(call: Call) ->
 
 
 def test_a_head_request_gets_no_body(call: Call) -> None:
-    answer = call(Gateway(echo), "/", "HEAD")
+    def without_body_for_head(event: dict[str, Any], _: Any) -> dict[str, Any]:
+        return {"statusCode": 200, "body": "" if event["httpMethod"] == "HEAD" else "four"}
+
+    answer = call(Gateway(without_body_for_head), "/", "HEAD")
     assert (answer.status, answer.body) == ("200 OK", b"")
+    assert answer.headers["Content-Length"] == "4"
 
 
 def test_a_handler_exception_is_a_502_without_a_stack_trace(call: Call) -> None:
@@ -54,6 +58,7 @@ def test_image_bytes_without_a_content_type_are_400(call: Call) -> None:
 def test_a_query_of_very_many_fields_is_a_400(call: Call) -> None:
     answer = call(Gateway(echo), "/v1/search?" + "a=1&" * 5_000)
     assert answer.status == "400 Bad Request"
+    assert "parameters" in json.loads(answer.body)["error"]["message"]
 
 
 def test_requests_are_handled_at_the_same_time(call: Call) -> None:

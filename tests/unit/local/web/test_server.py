@@ -120,6 +120,18 @@ def test_headers_over_the_limit_are_rejected_with_an_api_error(client: httpx.Cli
     assert answer.json()["error"]["code"] == "bad_request"
 
 
+@pytest.mark.parametrize("path", ["/", "/v1/health", "/files/none"])
+def test_a_head_response_has_the_length_of_the_body_and_nothing_after_its_headers(
+    path: str, port: int, client: httpx.Client
+) -> None:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
+        head = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode())
+        headers, _, after = _all_of(connection).partition(b"\r\n\r\n")
+    assert b"content-length: %d" % len(client.get(path).content) in headers.lower()
+    assert after == b""
+
+
 @pytest.mark.parametrize(
     "sent",
     [

@@ -4,10 +4,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from imagesearch.adapters.filesystem.file_state import moment
 from imagesearch.domain.errors import Unavailable
 
 # The beginning of the names of files that are being written.
@@ -63,7 +64,7 @@ class FolderDerived:
         keys = (path.relative_to(self._folder).as_posix() for path in paths if path.is_file())
         for key in sorted(key for key in keys if key.startswith(prefix) and key > after):
             with suppress(FileNotFoundError):  # deleted since it was listed
-                yield key, datetime.fromtimestamp((self._folder / key).stat().st_mtime, UTC)
+                yield key, moment((self._folder / key).stat().st_mtime_ns)
 
     def url(self, key: str) -> str:
         return self._base_url + quote(key)

@@ -20,10 +20,10 @@ def object_state(found: os.stat_result) -> ObjectState:
     """
     inode = found.st_ino if has_lasting_inodes(found.st_dev) else 0
     etag = f"{found.st_size:x}-{found.st_mtime_ns:x}-{found.st_ctime_ns:x}-{inode:x}"
-    return ObjectState(etag, _moment(found.st_mtime_ns), found.st_size)
+    return ObjectState(etag, moment(found.st_mtime_ns), found.st_size)
 
 
-def _moment(nanoseconds: int) -> datetime:
+def moment(nanoseconds: int) -> datetime:
     """The nearest time that a datetime can represent."""
     try:
         moment = EPOCH + timedelta(microseconds=nanoseconds // 1000)

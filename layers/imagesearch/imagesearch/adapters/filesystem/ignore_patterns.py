@@ -6,8 +6,9 @@ pathspec is not in the Lambda layer: it is imported when the first pattern is co
 import re
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 # https://git-scm.com/docs/gitignore: fnmatch(3) with its character classes.
 _CHARACTER_CLASSES = {
@@ -25,8 +26,15 @@ _BRACKETS = re.compile(r"\\.|(\[[!^]?\]?[^\]]*\])")
 _SETS = re.compile(r"\\.|(\[\^?\]?[^\]]*\])")
 _TRAILING_BLANK = re.compile(r"(?<!\\)((?:\\\\)*)\\?(\s)$")
 _ANYWHERE = re.compile(r"^(?:/?\*\*/)+(?=[^/]+$)")
+_ANY_FOLDERS = "**"
+# Parts of the regular expressions of pathspec: their ends, and an asterisk.
+_START, _END, _ASTERISK = "^", "(?:(?P<ps_d>/)|$)", "[^/]*"
 # catch_warnings changes the filters of all threads.
 _warnings_lock = threading.Lock()
+
+
+# The expression of a name in a path; None for any number of folders.
+Segment: TypeAlias = re.Pattern[str] | None
 
 
 class InvalidPattern(Exception):
@@ -41,14 +49,14 @@ class Pattern:
     negated: bool
     by_name: bool
     folders_only: bool
-    regex: re.Pattern[str]
+    segments: tuple[Segment, ...]
 
     def matches(self, path: str, is_dir: bool) -> bool:
         """True if it matches this path itself, rather than a folder above it."""
         if self.folders_only and not is_dir:
             return False
-        match = self.regex.search(path.rpartition("/")[2] if self.by_name else path)
-        return match is not None and not match.groupdict().get("ps_d")
+        names = path.split("/")
+        return _match(self.segments, names[-1:] if self.by_name else names)
 
 
 class Patterns:
@@ -80,7 +88,9 @@ def compile_pattern(line: str) -> Pattern | None:
         pattern += "/*"
     # A pattern with a slash at its start or in the middle matches paths, any other one names.
     pattern = _ANYWHERE.sub("", pattern)
-    return Pattern(text, negated, "/" not in pattern, folders_only, _regex(pattern))
+    by_name = "/" not in pattern
+    names = ["*"] if pattern == _ANY_FOLDERS else pattern.removeprefix("/").split("/")
+    return Pattern(text, negated, by_name, folders_only, tuple(map(_segment, names)))
 
 
 def _check(pattern: str) -> None:
@@ -94,26 +104,62 @@ def _check(pattern: str) -> None:
         )
 
 
-def _regex(pattern: str) -> re.Pattern[str]:
+def _segment(pattern: str) -> Segment:
+    if pattern == _ANY_FOLDERS:
+        return None
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-    # After a negating `!`, a `#` is no comment and a `!` no negation; a blank may precede the final
-    # `/`, which has been removed.
-    pattern = f"\\{pattern}" if pattern.startswith(("#", "!")) else pattern
     pattern = _TRAILING_BLANK.sub(r"\1[\2]", pattern)
     try:
         with _warnings_lock, warnings.catch_warnings():
             # A future version of `re` may interpret a bracket within brackets as a nested set.
             warnings.simplefilter("ignore", FutureWarning)
-            compiled = GitIgnoreSpecPattern(pattern)
+            # Without the slash, a `#` would begin a comment, and a `!` a negation.
+            compiled = GitIgnoreSpecPattern(f"/{pattern}")
             if compiled.regex is None:
                 raise InvalidPattern("a bracket is not closed")
+            name = compiled.regex.pattern.removeprefix(_START).removesuffix(_END)
             # A bracket expression never matches the slash between two names.
-            return re.compile(_SETS.sub(_without_slash, compiled.regex.pattern))
+            return re.compile(_without_backtracking(_SETS.sub(_without_slash, name)), re.DOTALL)
     except re.error as error:
         raise InvalidPattern(f"its brackets are invalid: {error.msg}") from error
     except ValueError as error:
         raise InvalidPattern("a path segment ends with a backslash") from error
+
+
+def _without_backtracking(name: str) -> str:
+    """An equal expression of which every asterisk but the last matches as little as possible.
+
+    What follows an asterisk may match at its first occurrence, because the next asterisk matches
+    all that remains. With backtracking, the time of `*a*a*a*b` is exponential.
+    """
+    first, *others = name.split(_ASTERISK)
+    if not others:
+        return name
+    *inner, last = others
+    return f"{first}{''.join(f'(?>.*?{each})' for each in inner if each)}.*{last}"
+
+
+def _match(segments: Sequence[Segment], names: Sequence[str]) -> bool:
+    """True if the segments match all names of a path.
+
+    As in `_without_backtracking`, only the last of several `**` is extended after a mismatch.
+    """
+    segment = name = 0
+    after_folders: tuple[int, int] | None = None
+    while name < len(names):
+        expected = segments[segment : segment + 1]
+        if expected and expected[0] is None:
+            segment += 1
+            after_folders = segment, name
+        elif expected and expected[0] and expected[0].fullmatch(names[name]):
+            segment, name = segment + 1, name + 1
+        elif after_folders:
+            segment, name = after_folders[0], after_folders[1] + 1
+            after_folders = segment, name
+        else:
+            return False
+    return not any(segments[segment:])
 
 
 def _without_slash(found: re.Match[str]) -> str:

@@ -135,8 +135,9 @@ def _attempt(work: Callable[[bytes], Result], data: bytes) -> Result:
         except Exception as error:  # the parsers raise nearly every class there is
             if stripped := exif.without_exif(data):
                 return _attempt(work, stripped)
+            reason = f": {error}" if str(error) else ""
             raise UnreadableImage(
-                f"the image is damaged or truncated: {error or type(error).__name__}",
+                f"the image is damaged or truncated{reason}",
                 "check that it opens in an image viewer, and save it again",
                 code="damaged_image",
             ) from error

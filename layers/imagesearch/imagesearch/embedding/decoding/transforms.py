@@ -201,6 +201,8 @@ def _scaled(chunk: Image.Image, low: float, high: float, curve: Curve | None) ->
     gray = np.clip((values - low) * (_BYTE / ((high - low) or 1)), 0, _BYTE)
     if curve:
         gray = np.interp(gray, np.arange(_BYTE + 1), curve)
+    if (transparent := chunk.info.get("transparency")) is not None:
+        gray[values == transparent] = _BYTE
     return Image.fromarray(np.rint(gray).astype(np.uint8)).convert("RGB")
 
 

@@ -146,6 +146,16 @@ def test_the_transparent_color_is_matched_before_conversion(saved):
     assert np.allclose(found[8, -8], 255)
 
 
+@pytest.mark.parametrize("profile", [None, icc.gray(1.0)], ids=["plain", "profile"])
+def test_the_transparent_level_of_16_bit_gray_is_white(profile, saved):
+    values = np.full((SIDE, SIDE), 20_000, np.uint16)
+    values[:, SIDE // 2 :] = 30_000
+    plain = saved(Image.fromarray(values), "PNG", icc_profile=profile)
+    found = colors(with_chunks(plain, (b"tRNS", struct.pack(">H", 30_000))))
+    assert np.allclose(found[8, 8], colors(plain)[8, 8])
+    assert np.allclose(found[8, -8], 255)
+
+
 GRAY, WIDE = icc.gray(1.0), icc.rgb(icc.P3, 1.0)
 
 
@@ -292,12 +302,17 @@ def png(image, *chunks):
     """The image as PNG with these chunks after the header."""
     file = io.BytesIO()
     image.save(file, "PNG")
+    return with_chunks(file.getvalue(), *chunks)
+
+
+def with_chunks(file, *chunks):
+    """A PNG file with these chunks after its header."""
     header = 8 + 25
     added = b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         for name, body in chunks
     )
-    return file.getvalue()[:header] + added + file.getvalue()[header:]
+    return file[:header] + added + file[header:]
 
 
 def gama(gamma):
@@ -339,6 +354,9 @@ def test_a_png_with_a_gamma_of_one_is_linear_light(picture):
         [(b"cICP", bytes([1, 13, 0, 1]))],
         [(b"cICP", bytes([1, 1, 0, 1])), gama(1.0)],
         [(b"cICP", bytes([1, 13, 0, 1])), iccp(icc.rgb(icc.P3))],
+        [(b"cICP", bytes([1, 13, 0, 1])), (b"cICP", bytes([12, 13, 0, 1]))],
+        [gama(2.2), gama(1.0)],
+        [chrm(*SRGB_POINTS), chrm(*P3_POINTS)],
     ],
     ids=str,
 )

@@ -47,13 +47,25 @@ def test_an_image_is_posted_as_bytes_or_in_a_form(ask, fill, path):
         (b"--x--\r\n", "multipart/form-data; boundary=x"),
         (form(("file", ("a", CAT)))[0][:-20], form(("file", ("a", CAT)))[1]),
         (b"x", "multipart/form-data; a=" + '"' + ";" * 200_000),
+        (b"--x\r\nContent-Disposition: \xff\r\n\r\n", "multipart/form-data; boundary=x"),
     ],
-    ids=["two files", "other name", "more fields", "empty", "nothing", "no part", "cut", "options"],
+    ids=[
+        "two files",
+        "other name",
+        "more fields",
+        "empty",
+        "nothing",
+        "no part",
+        "cut",
+        "options",
+        "no UTF-8",
+    ],
 )
 def test_another_form_is_rejected(ask, parts):
     answer = ask("POST", "/v1/search", *parts)
     assert (answer.status, answer.error) == (400, "invalid_form")
     assert "curl -F file=@" in answer.json["error"]["hint"]
+    assert "Error(" not in answer.json["error"]["message"]
 
 
 def test_octets_that_are_no_image_are_422(ask):

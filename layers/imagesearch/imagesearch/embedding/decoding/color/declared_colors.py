@@ -42,7 +42,10 @@ def declared_profile(image: Image.Image, data: bytes) -> bytes | None:
 
 def _of_png(image: Image.Image, data: bytes) -> bytes | None:
     """cICP before iCCP before sRGB before gAMA and cHRM (PNG, third edition, 4.3, table 1)."""
-    chunks = dict(_chunks(data))
+    chunks: dict[bytes, bytes] = {}
+    for name, body in _chunks(data):
+        # libpng ignores repeated chunks.
+        chunks.setdefault(name, body)
     coded = chunks.get(b"cICP", b"")
     # A PNG can only have the RGB matrix and the full range.
     if len(coded) >= 4 and coded[2:4] == b"\0\1" and (known := coded_profile(coded[0], coded[1])):
