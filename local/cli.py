@@ -8,7 +8,12 @@ import os
 import sys
 from typing import Annotated
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:
+    raise SystemExit(
+        "imagesearch: the command needs the extra `local`: pipx install './imagesearch[local]'"
+    ) from None
 
 from imagesearch.domain.errors import ImageSearchError, ModelRefused
 from local.commands.adapters import adapters

@@ -4,9 +4,10 @@ Imports only what `--help` can afford: no numpy, no pydantic.
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -20,6 +21,13 @@ INCOMPLETE, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 CLOSED_PIPE = 141
 NOTHING_FOUND = 1
 RESUMABLE = "Stopped. Progress is saved; run again to resume."
+
+
+def end_without_results(message: str) -> NoReturn:
+    """State on standard error that there is nothing to list, and end the command."""
+    print(f"imagesearch: {message}", file=sys.stderr)  # noqa: T201
+    raise typer.Exit(NOTHING_FOUND)
+
 
 ImageFolder = Annotated[Path, typer.Argument(help="Folder of images.")]
 Folder = Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from local.data_directory import DATA_DIR
 from local.examples import GroupWithExamples
-from local.options import NOTHING_FOUND, DataDir, DerivedBucket, Folder, Json, Model
+from local.options import DataDir, DerivedBucket, Folder, Json, Model, end_without_results
 
 if TYPE_CHECKING:
     from imagesearch.learning.history import Run
@@ -44,7 +44,7 @@ def list_adapters(
     else:
         print_table(HEADINGS, map(_cells, rows))
     if not rows:
-        raise typer.Exit(NOTHING_FOUND)
+        end_without_results("no adapters: `imagesearch tune` fits one on feedback")
 
 
 @adapters.command()
@@ -69,7 +69,7 @@ def history(
     else:
         print_table(RUN_HEADINGS, map(_run_cells, runs))
     if not runs:
-        raise typer.Exit(NOTHING_FOUND)
+        end_without_results("no runs of `imagesearch tune`")
 
 
 @adapters.command()
@@ -133,7 +133,7 @@ def compare(
     else:
         print_table(headings, map(_compared_cells, rows))
     if not rows:
-        raise typer.Exit(NOTHING_FOUND)
+        end_without_results("no adapters to compare")
 
 
 def adapter_rows(

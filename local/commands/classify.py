@@ -10,7 +10,7 @@ import typer
 
 from local.data_directory import DATA_DIR
 from local.errors import UsageError
-from local.options import NOTHING_FOUND, DataDir, Endpoint, Folder, Json, Model, image_bytes
+from local.options import DataDir, Endpoint, Folder, Json, Model, end_without_results, image_bytes
 from local.terminal.completion import label_set_names
 from local.workspace import Workspace, selected_workspace
 
@@ -76,7 +76,7 @@ def classify(
     else:
         print_table(["score", "label"], [[f"{row['score']:.3f}", row["label"]] for row in scored])
     if not scored:
-        raise typer.Exit(NOTHING_FOUND)
+        end_without_results("no similar image has a label")
 
 
 @dataclass(frozen=True, slots=True)

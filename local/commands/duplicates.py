@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from local.data_directory import DATA_DIR
-from local.options import NOTHING_FOUND, Collection, DataDir, Endpoint, Folder, Json, Model, Paths
+from local.options import (
+    Collection,
+    DataDir,
+    Endpoint,
+    Folder,
+    Json,
+    Model,
+    Paths,
+    end_without_results,
+)
 from local.workspace import Workspace, selected_workspace
 
 if TYPE_CHECKING:
@@ -65,7 +74,7 @@ def duplicates(
     else:
         print_groups(groups)
     if not groups:
-        raise typer.Exit(NOTHING_FOUND)
+        end_without_results("no duplicates")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import typer
 from local.data_directory import DATA_DIR
 from local.errors import UsageError
 from local.examples import GroupWithExamples
-from local.options import NOTHING_FOUND, DataDir, DerivedBucket, Folder, Json, Model
+from local.options import DataDir, DerivedBucket, Folder, Json, Model, end_without_results
 from local.workspace import selected_workspace
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def export(
         print(line)  # noqa: T201
         found = True
     if not found:
-        raise typer.Exit(NOTHING_FOUND)
+        end_without_results("no feedback is stored")
 
 
 @feedback.command()

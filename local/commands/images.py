@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from local.data_directory import DATA_DIR
 from local.errors import UsageError
-from local.options import NOTHING_FOUND, DataDir, Endpoint, Folder, InFolder, Json, Model, Paths
+from local.options import (
+    DataDir,
+    Endpoint,
+    Folder,
+    InFolder,
+    Json,
+    Model,
+    Paths,
+    end_without_results,
+)
 from local.workspace import selected_workspace, workspace_and_prefix
 
 SORTS = ("key", "taken_at", "-taken_at")
@@ -61,7 +71,7 @@ def list_images(
     else:
         _print_records(rows, rejected)
     if not rows:
-        raise typer.Exit(NOTHING_FOUND)
+        end_without_results("no rejected files" if rejected else "no images")
 
 
 def _print_records(rows: list[dict[str, Any]], rejected: bool) -> None:
@@ -91,7 +101,7 @@ def show(
     model: Model = None,
 ) -> None:
     """Show the record of one image: its file, size, capture time, camera and state."""
-    from local.terminal.tables import print_json_lines, print_table
+    from local.terminal.tables import Cell, file_cell, print_json_lines, print_table
 
     if endpoint:
         from local.endpoint import record_at
@@ -112,5 +122,9 @@ def show(
     metadata = {
         f"metadata.{name}": value for name, value in (row.pop("metadata", None) or {}).items()
     }
-    fields = [[name, str(value)] for name, value in (row | metadata).items() if value is not None]
+    fields: list[list[Cell]] = [
+        [name, file_cell(value, Path(value)) if name.endswith("path") else str(value)]
+        for name, value in (row | metadata).items()
+        if value is not None
+    ]
     print_table(["field", "value"], fields)

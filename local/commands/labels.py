@@ -11,7 +11,7 @@ from local.data_directory import DATA_DIR
 from local.errors import UsageError
 from local.examples import GroupWithExamples
 from local.label_sets import label_sets
-from local.options import NOTHING_FOUND, DataDir, Folder, Json, Model
+from local.options import DataDir, Folder, Json, Model, end_without_results
 from local.terminal.completion import label_set_names
 from local.workspace import selected_workspace
 
@@ -90,7 +90,7 @@ def list_sets(
     else:
         print_table(["name", "labels"], [[name, str(count)] for name, count in counts.items()])
     if not counts:
-        raise typer.Exit(NOTHING_FOUND)
+        end_without_results("no label sets: create one with `imagesearch labels put`")
 
 
 @labels.command()

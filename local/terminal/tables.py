@@ -23,6 +23,7 @@ from local.terminal.output import printable
 
 MAX_UNWRAPPED = 26
 MIN_PATH = 12
+MIN_WRAPPED = 24
 GAP = 2
 
 
@@ -38,6 +39,7 @@ class PathCell:
 
 
 Cell: TypeAlias = str | PathCell
+Column: TypeAlias = tuple[str, list[Cell]]  # heading and cells
 
 
 def file_cell(key: str, path: Path) -> PathCell:
@@ -56,7 +58,8 @@ def print_table(
 ) -> None:
     """Print a table on a terminal; elsewhere lines of tab-separated columns, without a header.
 
-    Paths are shortened, columns of longer texts are wrapped, and the others keep their width.
+    Paths are shortened, columns of longer texts are wrapped, and the others keep their width. Where
+    a wrapped column would be narrow, each row is a block with one line for each column.
     """
     rows = list(rows)
     console = console or Console(highlight=False)
@@ -66,15 +69,37 @@ def print_table(
         return
     if not rows:
         return
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-    for number, heading in enumerate(headings):
-        cells = [row[number] for row in rows]
-        wraps = _width(cells) > MAX_UNWRAPPED and not isinstance(cells[0], PathCell)
+    columns = [(heading, [row[at] for row in rows]) for at, heading in enumerate(headings)]
+    wrapped = [_is_wrapped(cells) for _, cells in columns]
+    room = _room_for_paths(columns, console.width)
+    kept = [column for column, wraps in zip(columns, wrapped, strict=True) if not wraps]
+    if any(wrapped) and console.width - sum(map(_least_width, kept)) < MIN_WRAPPED:
+        _print_blocks(headings, rows, console)
+        return
+    table = _table()
+    for heading, wraps in zip(headings, wrapped, strict=True):
         table.add_column(heading, no_wrap=not wraps)
-    room = _room_for_paths(headings, rows, console.width)
     for row in rows:
         table.add_row(*(_text(cell, room) for cell in row))
     console.print(table)
+
+
+def _print_blocks(
+    headings: Sequence[str], rows: Sequence[Sequence[Cell]], console: Console
+) -> None:
+    """Print each row as a table of its headings and values."""
+    room = console.width - max(map(cell_len, headings)) - GAP
+    for number, row in enumerate(rows):
+        if number:
+            console.print()
+        table = _table(show_header=False)
+        for heading, cell in zip(headings, row, strict=True):
+            table.add_row(Text(heading, Style(bold=True)), _text(cell, room))
+        console.print(table)
+
+
+def _table(*, show_header: bool = True) -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=show_header)
 
 
 def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -118,15 +143,28 @@ def _text(cell: Cell, room: int) -> Text:
     return Text("\n".join(map(printable, cell.split("\n"))), overflow="fold")
 
 
-def _room_for_paths(headings: Sequence[str], rows: Sequence[Sequence[Cell]], width: int) -> int:
+def _room_for_paths(columns: Sequence[Column], width: int) -> int:
     """The columns of the terminal that others leave to the column of paths."""
-    used = [
-        GAP + max(cell_len(heading), min(_width([row[number] for row in rows]), MAX_UNWRAPPED))
-        for number, heading in enumerate(headings)
-        if not isinstance(rows[0][number], PathCell)
-    ]
+    used = [_least_width(column) for column in columns if not _has_paths(column[1])]
     return max(MIN_PATH, width - sum(used))
 
 
+def _least_width(column: Column) -> int:
+    """The width of a column with its gap, if longer texts are wrapped and paths shortened."""
+    heading, cells = column
+    limit = MIN_PATH if _has_paths(cells) else MAX_UNWRAPPED
+    return GAP + max(cell_len(heading), min(_width(cells), limit))
+
+
+def _has_paths(cells: Sequence[Cell]) -> bool:
+    return any(isinstance(cell, PathCell) for cell in cells)
+
+
+def _is_wrapped(cells: Sequence[Cell]) -> bool:
+    """True for a column of long texts."""
+    texts = [cell for cell in cells if not isinstance(cell, PathCell)]
+    return _width(texts) > MAX_UNWRAPPED
+
+
 def _width(cells: Sequence[Cell]) -> int:
-    return max(cell_len(line) for cell in cells for line in str(cell).split("\n") or [""])
+    return max((cell_len(line) for cell in cells for line in str(cell).split("\n")), default=0)

@@ -17,6 +17,8 @@ export function element(tag, attributes = {}, ...children) {
 
 export const button = (text, attributes) => element("button", { type: "button", text, ...attributes });
 export const nameOf = (image) => image.key.slice(image.key.lastIndexOf("/") + 1);
+/** A path without its middle folders, if it is long. */
+export const shortPath = (path) => (path.length > 28 ? path.replace(/^([^/]*)\/.*\/([^/]*)$/, "$1/…/$2") : path);
 export const folderOf = (image) => image.key.slice(0, Math.max(0, image.key.lastIndexOf("/")));
 /** A text of the API as a sentence; a field that it begins with keeps its spelling: "url: …", "min_relevance is …". */
 export const sentence = (text) => (/^\S*[:_.]/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1));

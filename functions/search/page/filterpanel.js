@@ -3,7 +3,7 @@
    Counts are requested for opened sections once the results are drawn, and for others when the panel
    is pointed at. A section opens with its values, and does not shrink, so that nothing moves. */
 
-import { $, button, element } from "./dom.js";
+import { $, button, element, shortPath } from "./dom.js";
 import { dayOf, labelOfDates, labelOfMonth, textOf, toggled, VALUES, withDates } from "./filters.js";
 import { go } from "./navigation.js";
 import { isByTime, isSearch, orders, requestFacets } from "./query.js";
@@ -143,10 +143,10 @@ function setDates() {
 
 function showActive() {
   const { filters, collection } = state.query, chips = [];
-  const chip = (title, text, changes) => chips.push(button(`${text} ✕`, {
-    class: "chip active", "aria-label": `Remove the filter ${title}: ${text}`, title: `${title}: ${text}`, click: () => remove(changes),
-  }));
-  if (collection) chip("Folder", collection, { collection: "" });
+  const chip = (title, text, changes, short = text) => chips.push(element("button", {
+    type: "button", class: "chip", "aria-label": `Remove the filter ${title}: ${text}`, title: `${title}: ${text}`, click: () => remove(changes),
+  }, element("span", { class: "of", text: short }), " ✕"));
+  if (collection) chip("Folder", collection, { collection: "" }, shortPath(collection));
   if (filters.from || filters.to) chip("Date", labelOfDates(filters), { filters: withDates(filters, {}) });
   for (const [name, { title, label }] of Object.entries(VALUES)) {
     for (const value of filters[name] || []) chip(title, label(value), { filters: toggled(filters, name, value) });

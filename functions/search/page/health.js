@@ -1,7 +1,7 @@
 /* The state of the index, polled while the page is visible; a lost connection is restored. */
 
 import { ask } from "./api.js";
-import { $, counted } from "./dom.js";
+import { $, counted, element } from "./dom.js";
 import { loadFolders } from "./folders.js";
 import { isChanging, showModel } from "./models.js";
 import { refresh } from "./navigation.js";
@@ -58,7 +58,7 @@ function showState(health) {
   $("state").className = isGrowing ? "growing" : "";
   const pending = health.lag ? health.lag.waiting + health.lag.in_flight : 0;
   const waiting = pending ? ` · ${counted(pending, "change")} waiting` : "";
-  $("state").textContent = `${counted(count, "image")}${isGrowing ? " so far" : ""} · model ${health.model}${waiting}`;
+  $("state").replaceChildren(counted(count, "image") + (isGrowing ? " so far" : ""), element("span", { class: "roomy", text: ` · model ${health.model}` }), waiting);
   const allows = (change) => health.allows.includes(change);
   $("add").hidden = !allows("uploads");
   $("delete").hidden = $("delete-selected").hidden = !allows("deletions");

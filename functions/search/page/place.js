@@ -15,7 +15,7 @@ function shape(tag, attributes, ...children) {
 export const hasPlace = (image) => typeof image.latitude === "number" && typeof image.longitude === "number";
 
 export function textOfPlace({ latitude, longitude }) {
-  const degrees = (value, positive, negative) => `${Math.abs(value).toFixed(4)}° ${value < 0 ? negative : positive}`;
+  const degrees = (value, positive, negative) => `${Math.abs(value).toFixed(4)}°\u00a0${value < 0 ? negative : positive}`;
   return `${degrees(latitude, "N", "S")}, ${degrees(longitude, "E", "W")}`;
 }
 

@@ -21,7 +21,7 @@ on("query", () => {
   const { text, collection } = state.query;
   if (document.activeElement !== $("q") || $("q").value.trim() !== text) $("q").value = text;
   document.title = text ? `${text} – Image search` : "Image search";
-  $("q").placeholder = state.query.terms.length ? "Add text" : collection ? `Search in ${collection}` : "Describe an image, or drop one here";
+  $("q").placeholder = state.query.terms.length ? "Add text" : collection ? `Search in ${collection.split("/").pop()}` : "Describe an image, or drop one here";
   showClear();
   showTerms();
 });

@@ -1,7 +1,7 @@
 /* Uploads, if allowed: each file is listed with its result, and a failure does not stop the others. */
 
 import { ask, Failure, root, send } from "./api.js";
-import { $, counted, element } from "./dom.js";
+import { $, counted, element, sentence } from "./dom.js";
 import { acceptedTypes, typeOf } from "./mediatypes.js";
 import { say } from "./notices.js";
 import { announce, state } from "./state.js";
@@ -35,7 +35,7 @@ async function follow(id, row) {
 
 function setResult(row, kind, text) {
   row.className = kind;
-  row.lastChild.textContent = text;
+  row.lastChild.textContent = sentence(text);
 }
 
 async function uploadAll(files) {

@@ -49,7 +49,10 @@ function show(image) {
   endCrop();
   resetZoom();
   const canvas = $("stage").querySelector(".canvas");
-  canvas.replaceChildren(picture([drawable(image), image.thumbnail_url], nameOf(image), true));
+  const large = picture([drawable(image), image.thumbnail_url], nameOf(image), true);
+  if (image.thumbnail_url) large.style.backgroundImage = `url("${image.thumbnail_url}")`;
+  large.addEventListener("load", () => large.decode().finally(() => { large.style.backgroundImage = ""; }));
+  canvas.replaceChildren(large);
   drawPreview(image, canvas);
   $("name").textContent = nameOf(image);
   $("facts").replaceChildren(...factsOf(image));

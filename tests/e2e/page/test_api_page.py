@@ -99,3 +99,20 @@ def test_the_search_page_shows_images_below_a_path_prefix(page: Page, url: str) 
     assert httpx.get(f"{url}/openapi.json", timeout=PATIENCE_SECONDS).json()["servers"] == [
         {"url": "/photos"}
     ]
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_texts_are_formatted_and_narrow_enough_to_read(page: Page, url: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{url}/docs#search_posted")
+    operation = page.locator("#search_posted")
+    body = operation.get_by_label("JSON body")
+    expect(body).to_be_visible()
+    assert body.evaluate("(text) => text.scrollHeight <= text.clientHeight")
+    shown = page.locator("#operations p, #operations li:not(:has(pre)), #description p")
+    assert not [text for text in shown.all_inner_texts() if "`" in text]
+    widths = page.locator("#description li").evaluate_all(
+        "(all) => all.map((it) => it.clientWidth)"
+    )
+    assert max(widths) <= 46 * 16
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

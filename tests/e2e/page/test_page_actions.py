@@ -241,8 +241,8 @@ def test_each_upload_has_its_result_and_a_failure_does_not_stop_the_others(
     page.set_input_files("#added", [tmp_path / name for name in names])
     rows = page.locator("#uploaded li")
     expect(rows.nth(0)).to_contain_text("Not an image")
-    expect(rows.nth(1)).to_contain_text("not searchable: ")
-    expect(rows.nth(2)).to_contain_text("searchable")
+    expect(rows.nth(1)).to_contain_text("Not searchable: ")
+    expect(rows.nth(2)).to_contain_text("Searchable")
     expect(page.locator("#uploads-title")).to_have_text("2 of 3 images added")
     assert_accessible(page)
     for path in live.folder.iterdir():

@@ -113,7 +113,7 @@ def test_an_upload_that_the_bucket_throttles_is_retried(answering, tmp_path):
     started = {"id": "1", "upload": {"url": "https://bucket.test/", "fields": {"key": "cat-1.png"}}}
     slow_down = httpx.Response(503, headers={"retry-after": "0"}, text="<Code>SlowDown</Code>")
     client, requested = answering(httpx.Response(201, json=started), slow_down, httpx.Response(204))
-    assert client.upload(file) == started
+    assert client.upload(str(file)) == started
     assert [request.url.host for request in requested] == ["api.test", "bucket.test", "bucket.test"]
     assert all(picture("a cat") in request.read() for request in requested[1:])
 
@@ -274,7 +274,7 @@ def test_the_asynchronous_client_retries_iterates_and_uploads(tmp_path):
         transport = httpx.MockTransport(answer)
         async with AsyncImageSearch("https://api.test", transport=transport) as api:
             listed = [image["id"] async for image in api.images(limit=1)]
-            return listed, await api.upload(file)
+            return listed, await api.upload(str(file))
 
     # The browser's tests, earlier in this process, leave an event loop running in the main thread.
     with ThreadPoolExecutor() as thread:

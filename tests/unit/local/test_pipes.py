@@ -95,6 +95,17 @@ def test_every_command_prints_json_lines_and_nothing_else(
         assert "BrokenPipe" not in ended.stderr
 
 
+def test_a_command_without_anything_to_list_says_so(commands: ForkedCommands, home: Path) -> None:
+    assert run(commands, home, "index", "pictures").returncode == 0
+    for words in (
+        *("labels list", "list --rejected", "feedback export"),
+        *("adapters list", "adapters history"),
+    ):
+        done = run(commands, home, *words.split())
+        assert (done.returncode, done.stdout) == (1, ""), words
+        assert done.stderr.startswith("imagesearch: no "), words
+
+
 @pytest.mark.parametrize("words", ["--help", "models list --json", "--show-completion"])
 def test_a_pipe_of_a_shell_ends_the_command(words: str, tmp_path: Path) -> None:
     command = shlex.quote(str(Path(sys.executable).with_name("imagesearch")))

@@ -114,11 +114,14 @@ class AsyncImageSearch:
         """The record of one image."""
         return cast(Image, await self._send(calls.get(f"images/{segment(id)}")))
 
-    async def upload(self, file: Path, content_type: str | None = None, **options: Any) -> Upload:
+    async def upload(
+        self, file: Path | str, content_type: str | None = None, **options: Any
+    ) -> Upload:
         """Upload a file to the bucket; it is searchable once it is indexed.
 
         content_type: by default detected from the file. Raises ValueError for an unknown one.
         """
+        file = Path(file)
         upload = cast(Upload, await self._send(calls.upload(file, content_type, options)))
         if form := upload.get("upload"):
             address = self._api.base_url.join(form["url"])

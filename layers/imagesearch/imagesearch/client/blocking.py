@@ -117,11 +117,12 @@ class ImageSearch:
         """The record of one image."""
         return cast(Image, self._send(calls.get(f"images/{segment(id)}")))
 
-    def upload(self, file: Path, content_type: str | None = None, **options: Any) -> Upload:
+    def upload(self, file: Path | str, content_type: str | None = None, **options: Any) -> Upload:
         """Upload a file to the bucket; it is searchable once it is indexed.
 
         content_type: by default detected from the file. Raises ValueError for an unknown one.
         """
+        file = Path(file)
         upload = cast(Upload, self._send(calls.upload(file, content_type, options)))
         if form := upload.get("upload"):
             address = self._api.base_url.join(form["url"])

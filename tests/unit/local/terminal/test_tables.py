@@ -63,3 +63,27 @@ def test_a_pipe_gets_whole_paths_in_tab_separated_columns(
 ) -> None:
     print_table(["score", "key"], [["0.123", PathCell(PATH * 5)], ["1", "two\nlines"]])
     assert capsys.readouterr().out == f"0.123\t{PATH * 5}\n1\ttwo lines\n"
+
+
+@pytest.mark.parametrize("width", [60, 70, 80])
+def test_a_long_text_is_not_wrapped_into_a_narrow_column(width: int) -> None:
+    text = "photos and English queries, with the smallest download of all models that are listed"
+    console = Console(force_terminal=True, width=width, highlight=False, color_system=None)
+    with console.capture() as capture:
+        headings = ["model", "size", "license", "good for"]
+        rows = [["clip-vit-b-32-datacomp\navailable", "608 MB", "MIT; Apache-2.0", text]] * 2
+        print_table(headings, rows, console)
+    lines = capture.get().splitlines()
+    assert len(lines) <= 2 * 9
+    assert all(word in capture.get() for word in text.split())
+    assert max(map(cell_len, lines)) <= width
+
+
+def test_paths_among_other_values_are_not_broken() -> None:
+    url = "file:///2019/rex.jpg"
+    text = printed(
+        40, [["0.1", "a text that is longer than a line of it"], ["0.2", PathCell(PATH, url)]]
+    )
+    found = LINK.search(text)
+    assert found
+    assert found["text"].strip().endswith("/rex on the beach.jpg")
