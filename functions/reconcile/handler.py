@@ -22,7 +22,7 @@ MARGIN_MILLISECONDS = 60_000
 DIVISION_MARGIN_MILLISECONDS = 450_000
 # With more messages, ten keys each, a backfill is in progress: it would be sent a second time.
 BUSY_MESSAGES = 1_000
-Part: TypeAlias = dict[str, Any]
+PartFields: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[Any, Any], dict[str, Any]]
 
 
@@ -70,7 +70,7 @@ class _Actions:
     logger: Logger
     inventory: Inventory | None
 
-    def plan(self) -> list[Part]:
+    def plan(self) -> list[PartFields]:
         models = [model for model in self.indexes if self._is_idle(model)]
         ranges = {model: self.indexes[model].reconciler.ranges() for model in models}
         folder = self._begin(models[0], ranges[models[0]]) if models else None
@@ -82,7 +82,7 @@ class _Actions:
             parts += _parts_of(model, ranges[model], folder)
         return [*parts, _part("thumbnails")]
 
-    def divide(self, part: Part, context: Any) -> Part:
+    def divide(self, part: PartFields, context: Any) -> PartFields:
         assert self.inventory  # noqa: S101 - without one, there is no such part
         first, before = int(part["after"] or 0), part["counts"].get("reported", 0)
         stopping = partial(_stopping, context, DIVISION_MARGIN_MILLISECONDS)
@@ -95,7 +95,7 @@ class _Actions:
         self.logger.info("inventory divided", counts=counts)
         return _continued(part, counts, None if result.rest is None else str(result.rest))
 
-    def compare(self, part: Part, context: Any) -> Part:
+    def compare(self, part: PartFields, context: Any) -> PartFields:
         reported = None
         if self.inventory and "folder" in part:
             reported = self.inventory.listing(part["folder"], part["number"])
@@ -110,7 +110,7 @@ class _Actions:
         rest = result.rest.after if result.rest else None
         return _continued(part, counts, rest) | {"listing": listing}
 
-    def clean_up(self, part: Part, context: Any) -> Part:
+    def clean_up(self, part: PartFields, context: Any) -> PartFields:
         result = self.thumbnails.clean_up(part["after"], partial(_stopping, context))
         counts = {"listed": result.listed, "deleted": result.deleted}
         self.logger.info("thumbnails cleaned up", counts=counts)
@@ -138,7 +138,7 @@ class _Actions:
         self.logger.warning("the bucket is listed instead of its inventory", reason=reason)
 
 
-def _parts_of(model: str, ranges: Sequence[KeyRange], folder: str | None) -> list[Part]:
+def _parts_of(model: str, ranges: Sequence[KeyRange], folder: str | None) -> list[PartFields]:
     return [
         _part("compare", model=model, after=each.after, until=each.until)
         | ({"folder": folder, "number": number} if folder else {})
@@ -146,16 +146,16 @@ def _parts_of(model: str, ranges: Sequence[KeyRange], folder: str | None) -> lis
     ]
 
 
-def _part(action: str, **fields: Any) -> Part:
+def _part(action: str, **fields: Any) -> PartFields:
     return {"action": action, "after": "", "counts": {}, "done": False, **fields}
 
 
-def _continued(part: Part, counts: Mapping[str, int], rest: str | None) -> Part:
+def _continued(part: PartFields, counts: Mapping[str, int], rest: str | None) -> PartFields:
     total: Counter[str] = Counter(part["counts"])
     total.update(counts)
     if rest is not None:
         return {**part, "counts": dict(total), "after": rest}
-    kept: Part = {name: part[name] for name in ("action", "model") if name in part}
+    kept: PartFields = {name: part[name] for name in ("action", "model") if name in part}
     return {**kept, "counts": dict(total), "done": True}
 
 

@@ -183,7 +183,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def runs_of(
     origin: str | None, folder: Path | None, data_dir: Path, model: str | None
 ) -> list[Run]:
-    """What each run found. Raises UsageError."""
+    """The result of each run. Raises UsageError."""
     from local.tuning import place_of
 
     return place_of(origin, folder, data_dir, model).history.runs()

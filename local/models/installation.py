@@ -25,11 +25,11 @@ def install_with_progress(
     *,
     photos: CalibrationSet | None = None,
     accept: bool = False,
-    source: str = "",
+    source: str | None = None,
 ) -> str:
     """Download, test and calibrate a model, and return the result as a line.
 
-    `photos` replaces the sample photos, and `source` the URLs of the catalog.
+    `photos` replaces the sample photos. `source` is that of `model_source`.
 
     Raises UsageError, Unavailable, NotFound, ConfigurationError, ModelRefused.
     """

@@ -11,7 +11,7 @@ from imagesearch.function_log import function_logger
 
 @pytest.fixture
 def root() -> io.StringIO:
-    """What the handler of the root logger writes, as on Lambda."""
+    """The output of the handler of the root logger, as on Lambda."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     logging.root.addHandler(handler)

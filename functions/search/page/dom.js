@@ -59,7 +59,7 @@ export async function copyText(text) {
   area.remove();
 }
 
-/** Whether a key is pressed in the viewer. The focus may be nowhere: a button that had it can be disabled by then. */
+/** True if a key is pressed in the viewer. The focus may be nowhere: a button that had it can be disabled by then. */
 export const isInViewer = ({ target }) => $("viewer").open && [$("viewer"), null].includes(target.closest("dialog"));
 export const opensDialog = () => Boolean(document.querySelector("dialog[open]"));
 export const isEditing = (target) => Boolean(target.closest("input, select, textarea"));

@@ -1,4 +1,4 @@
-/* What is known of an image: its size, its time, its place and its metadata. */
+/* The facts of an image: its size, its time, its place and its metadata. */
 
 import { element, folderOf } from "./dom.js";
 import { hasPlace, mapOf, textOfPlace } from "./place.js";

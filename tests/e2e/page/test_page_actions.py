@@ -1,4 +1,4 @@
-"""What users of the search page do with what they have found, in a real browser."""
+"""Actions on the hits of the search page, in a real browser."""
 
 import json
 import shutil

@@ -10,6 +10,7 @@ from imagesearch.calibration import calibrator
 from imagesearch.calibration.calibration_set import CalibrationSet, shipped_set
 from local import cli
 from local.model_switch import install
+from local.models import calibration
 
 PHOTO_STEP, LABEL_STEP = 3, 20
 
@@ -27,6 +28,7 @@ def without_fit(_: object, test: calibrator.RetrievalFigures, *__: object) -> ca
 
 if __name__ == "__main__":
     calibrator.Calibrator._fit = without_fit  # type: ignore[method-assign, assignment]
-    install.shipped_set = few_photos  # type: ignore[assignment]
+    for module in (install, calibration):
+        module.shipped_set = few_photos  # type: ignore[attr-defined]
     sys.argv[0] = "imagesearch"
     cli.main()

@@ -1,4 +1,4 @@
-"""What the command does before any of its functions runs."""
+"""The environment of the command before any of its functions runs."""
 
 import os
 import subprocess

@@ -72,7 +72,10 @@ class Classification:
 
 
 class Classifier:
-    """Classifies images; methods raise InvalidQuery, NotFound, UnreadableImage, Unavailable."""
+    """Classifies images.
+
+    Methods raise InvalidQuery, PayloadTooLarge, NotFound, UnreadableImage, Unavailable.
+    """
 
     def __init__(self, vectors: QueryEncoder, labels: LabelEncoder, sets: LabelSets) -> None:
         self._vectors = vectors

@@ -81,7 +81,7 @@ def generation_of(known: Stored | None) -> str | None:
 
 
 def learned_of(known: Stored | None) -> Learned | None:
-    """What the record of a set has of its examples; None without examples."""
+    """The result for the examples of a set, from its record; None without examples."""
     if not (known and known.document and LEARNED in known.document.metadata):
         return None
     fields = json.loads(known.document.metadata[LEARNED])

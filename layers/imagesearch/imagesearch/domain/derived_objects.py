@@ -8,14 +8,14 @@ from imagesearch.domain.ports import DerivedStore
 from imagesearch.domain.storage_keys import checksum_of, crc32
 
 # A bucket answers some milliseconds after a request.
-_THREADS, _AHEAD = 16, 1_000
+_THREADS, _BATCH = 16, 1_000
 
 
 def read_each(store: DerivedStore, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
     """Each key with its content, in their order; None if it does not exist. Raises Unavailable."""
     rest = iter(keys)
     with ThreadPoolExecutor(_THREADS) as threads:
-        while batch := list(islice(rest, _AHEAD)):
+        while batch := list(islice(rest, _BATCH)):
             yield from zip(batch, threads.map(store.get, batch), strict=True)
 
 

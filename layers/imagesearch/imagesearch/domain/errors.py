@@ -35,7 +35,7 @@ class NotFound(ImageSearchError):
 
 
 class PayloadTooLarge(ImageSearchError):
-    """The request or a file exceeds a limit in bytes."""
+    """The request or a file exceeds a limit of its size."""
 
     code = "image_too_large"
 

@@ -22,7 +22,7 @@ from imagesearch.indexing.inventory import SortedListing
 
 KEYS_PER_RANGE = 1_000_000
 # The ranges of two models are one payload of Step Functions, which has at most 262,144 bytes, with
-# about 170 bytes for each range beside its keys.
+# about 170 bytes for each range in addition to its keys.
 MAX_RANGES = 200
 MAX_BOUND_BYTES = 80_000
 KEYS_PER_STOP_CHECK = 1_000

@@ -111,7 +111,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was found for each modality with opinions, and the new adapter, if one was adopted."""
+    """The finding for each modality with opinions, and the new adapter, if one was adopted."""
 
     findings: Sequence[Finding]
     adapter: Adapter | None

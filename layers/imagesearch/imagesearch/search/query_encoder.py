@@ -79,7 +79,7 @@ class QueryEncoder:
     def encode(self, queries: Sequence[Query]) -> list[EncodingResult]:
         """For each query its vector, [D] float32, L2-normalized, or its error.
 
-        Raises Unavailable.
+        Raises Unavailable, and PayloadTooLarge for texts that have too many tokens in total.
         """
         found = self._encoded_leaves(term for query in queries for term in leaf_queries(query))
         return [_combined(query, found) for query in queries]
@@ -89,7 +89,7 @@ class QueryEncoder:
     ) -> list[EncodedSearch | ImageSearchError]:
         """For each search its vectors, or its error; an unknown id in `like` is one, too.
 
-        Raises Unavailable.
+        Raises Unavailable, and PayloadTooLarge for texts that have too many tokens in total.
         """
         leaves = [term for search in searches for term in leaf_queries(search.query)]
         opinions = (StoredQuery(id) for each in searches for id in (*each.like, *each.unlike))

@@ -52,7 +52,9 @@ class SearchFacets:
 
 
 class Searcher:
-    """Answers searches from an index; raises InvalidQuery, NotFound, UnreadableImage, Unavailable.
+    """Answers searches from an index.
+
+    Raises InvalidQuery, NotFound, PayloadTooLarge, UnreadableImage, Unavailable.
 
     Without `relevance` (the model is not calibrated), hits have a score only. Without `web`, images
     cannot be given by URL, and without `ids` no search has an id. `languages` adds notices to
@@ -102,7 +104,8 @@ class Searcher:
     def search_many(self, searches: Sequence[Search]) -> list[SearchAnswer | ImageSearchError]:
         """Answer several searches in one batch: for each its answer, or its error.
 
-        `took_ms` is the time of the whole batch. Raises Unavailable only.
+        `took_ms` is the time of the whole batch. Raises Unavailable, and PayloadTooLarge for texts
+        that have too many tokens in total.
         """
         watch = Stopwatch()
         adapter = self._adapter()

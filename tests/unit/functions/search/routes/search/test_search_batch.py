@@ -5,7 +5,8 @@ import base64
 import pytest
 
 from functions.search.requests import MAX_JSON
-from tests.support.fakes import picture, ref
+from imagesearch.domain.errors import PayloadTooLarge
+from tests.support.fakes import FakeTexts, picture, ref
 
 
 @pytest.fixture
@@ -156,3 +157,17 @@ def test_a_batch_is_logged_in_one_line(batch, pets, logs):
     [line] = logs.of("request")
     assert (line["route"], line["searches"], line["hits"]) == ("/v1/search/batch", 2, 2)
     assert "secret" not in logs
+
+
+def test_too_many_tokens_in_all_texts_are_an_error_of_the_request(batch, pets, monkeypatch):
+    encode = FakeTexts.encode_texts
+
+    def encode_one(self, texts):
+        if len(texts) > 1:
+            raise PayloadTooLarge("too many tokens", "send fewer texts", "texts_too_large")
+        return encode(self, texts)
+
+    monkeypatch.setattr(FakeTexts, "encode_texts", encode_one)
+    answer = batch(by_text("a dog"), by_text("a cat"))
+    assert (answer.status, answer.json["error"]["code"]) == (413, "texts_too_large")
+    assert batch(by_text("a dog"), by_text("a dog")).status == 200
