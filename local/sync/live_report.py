@@ -59,7 +59,8 @@ class LiveReport:
         """Wrap the handler: compare the index before and after each batch."""
 
         def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-            refs = [image_of(record["body"]) for record in event["Records"]]
+            # A file that is being copied has several messages in a batch.
+            refs = list(dict.fromkeys(image_of(each["body"]) for each in event["Records"]))
             before = self._documents(refs)
             response = handler(event, context)
             self._note(refs, before, self._documents(refs))

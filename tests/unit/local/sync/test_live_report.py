@@ -38,10 +38,10 @@ class Scene:
     def ref(self, key: str) -> ImageRef:
         return ImageRef(self.store.bucket, key)
 
-    def write(self, key: str, text: str) -> None:
-        """Write a file and process its event."""
+    def write(self, key: str, text: str, messages: int = 1) -> None:
+        """Write a file and process its events in one batch."""
         (self.folder / key).write_text(text)
-        self._handle({"Records": [{"body": object_event(self.ref(key))}]}, key)
+        self._handle({"Records": [{"body": object_event(self.ref(key))}] * messages}, key)
 
     def process(self, key: str) -> None:
         """Index a file like a run over the folder, without the live report."""
@@ -89,6 +89,17 @@ def test_a_file_written_in_pieces_is_reported_by_its_final_state(scene: Scene) -
     assert scene.messages == []
     scene.advance(2)
     assert scene.messages == ["rejected slow.jpg: it is cut short"]
+
+
+def test_several_messages_of_a_file_in_one_batch_are_one_change(scene: Scene) -> None:
+    scene.write("copied.jpg", "half")
+    scene.write("copied.jpg", "good", messages=3)
+    scene.advance(2)
+    assert scene.messages == []
+    scene.write("bad.jpg", "half")
+    scene.advance(2)
+    scene.write("bad.jpg", "good", messages=3)
+    assert scene.messages[1:] == ["searchable now: bad.jpg"]
 
 
 def test_nothing_is_reported_while_a_change_is_queued(scene: Scene) -> None:
