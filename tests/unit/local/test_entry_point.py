@@ -1,10 +1,14 @@
 """What the command does before any of its functions runs."""
 
+import io
+import json
 import os
+import sys
 
 import pytest
 
 from local import cli
+from local.terminal.tables import print_json_lines, print_paths, print_table
 
 
 @pytest.mark.parametrize(("chosen", "used"), [(None, "1"), ("4", "4")])
@@ -19,3 +23,23 @@ def test_products_of_matrices_use_one_thread_unless_another_number_is_set(
     cli.main()
     monkeypatch.delenv("OPENBLAS_NUM_THREADS")
     assert found == [used]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_any_name_is_printed_in_any_encoding(encoding, monkeypatch):
+    name = "caf\u00e9 \u65e5\u672c \U0001f469"
+    written = io.BytesIO()
+
+    def command():
+        print_json_lines([{"key": name}])
+        print_table(["key"], [[name]])
+        print_paths([name])
+        sys.stdout.flush()
+
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    monkeypatch.setattr(cli, "_run", command)
+    cli.main()
+    as_json, *others = written.getvalue().decode(encoding).splitlines()
+    assert json.loads(as_json) == {"key": name}
+    expected = name.encode(encoding, "backslashreplace").decode(encoding)
+    assert others == [expected, expected]
