@@ -6,6 +6,7 @@ Commands import numpy, pydantic, onnxruntime, httpx, boto3 and Pillow inside the
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 try:
@@ -55,6 +56,10 @@ def main() -> None:
     # Before numpy is imported: on a busy machine, synchronizing the threads of small products of
     # matrices takes ten times the CPU time of the products.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, TextIOWrapper):
+            # Names may have characters that the encoding of the output has not.
+            output.reconfigure(errors="backslashreplace")
     try:
         _run()
     except (BrokenPipeError, SystemExit) as end:

@@ -135,7 +135,7 @@ def validated_patterns(exclude: Sequence[str] | None) -> Sequence[str]:
                 raise InvalidPattern("it is not one line of printable text")
             compile_pattern(pattern)
         except InvalidPattern as error:
-            raise UsageError(f"--exclude {pattern!r}: {error}") from error
+            raise UsageError(f"--exclude {pattern!r:.80}: {error}") from error
     return exclude or ()
 
 

@@ -75,7 +75,7 @@ class Workspace:
                 self._record(model, None)
             else:
                 self._record(model, next_model, bool(recorded.get("switching")))
-            (self.directory.parent / LAST_USED).write_text(self.directory.name + "\n", "utf-8")
+            _replace(self.directory.parent / LAST_USED, self.directory.name)
 
     def expect(self, next_model: str | None, *, switching: bool = False) -> None:
         """Record the next model; the defaults of searches stay the same. Raises UsageError."""
@@ -95,7 +95,7 @@ class Workspace:
         if self.directory.is_symlink() and not self.directory.exists():
             self.directory.unlink()  # an adopted index that was deleted
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+        _replace(self.directory / RECORD, json.dumps(record, indent=2))
 
     @contextmanager
     def _write_errors(self) -> Iterator[None]:
@@ -219,6 +219,13 @@ def _recorded(directory: Path) -> dict[str, Any]:
     return {
         name: value for name, value in recorded.items() if isinstance(value, kinds.get(name, str))
     }
+
+
+def _replace(file: Path, text: str) -> None:
+    """Replace the file atomically: on a full disk, the previous one stays."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(f"{text}\n", "utf-8")
+    part.replace(file)
 
 
 def _is_utf8(path: Path) -> bool:

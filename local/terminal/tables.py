@@ -103,9 +103,10 @@ def _table(*, show_header: bool = True) -> Table:
 
 
 def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print one JSON object a line on standard output."""
+    """Print one JSON object a line on standard output, in ASCII unless its encoding is UTF-8."""
+    escape = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
     for row in rows:
-        print(json.dumps(row, ensure_ascii=False))  # noqa: T201
+        print(json.dumps(row, ensure_ascii=escape))  # noqa: T201
     sys.stdout.flush()
 
 

@@ -1,5 +1,7 @@
 """One data directory serves several folders, and records the last used one."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,29 @@ def test_a_missing_folder_or_a_file_is_rejected(tmp_path: Path, data_dir: Path) 
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="is not a folder"):
         workspace_of(tmp_path / "file", data_dir)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+def test_a_record_that_cannot_be_written_stays_as_it_was(folder: Path, data_dir: Path) -> None:
+    workspace_of(folder, data_dir).remember("clip")
+    writing = """
+import resource, signal, sys
+from pathlib import Path
+from local.errors import UsageError
+from local.workspace import workspace_of
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    workspace_of(*map(Path, sys.argv[1:])).remember("starter")
+except UsageError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", writing, str(folder), str(data_dir)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "cannot write the index" in done.stdout
+    assert workspace_of(folder, data_dir).model == "clip"
 
 
 DAMAGED = ("", "{ half", "null", "5", "[1]", '"text"', "[" * 100_000, '{"model": 5, "folder": [1]}')

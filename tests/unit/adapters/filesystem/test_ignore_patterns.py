@@ -93,7 +93,9 @@ def test_blank_lines_and_comments_are_not_patterns(line: str) -> None:
         ("[[:vowel:]]", "[:vowel:]"),
         ("a//b", "empty"),
         ("!", "nothing"),
+        ("[" * 990_000, "characters"),
     ],
+    ids=lambda value: value[:10],
 )
 def test_an_invalid_pattern_is_reported_with_the_reason(line: str, message: str) -> None:
     with pytest.raises(InvalidPattern) as broken:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from imagesearch.embedding.decoding.decoder import decode
 
+NOON = "2024:07:01 12:00:00"
 MAKER, EXIF, ORIGINAL, OFFSET = 0x010F, 0x8769, 0x9003, 0x9011
 
 
@@ -43,15 +44,16 @@ def test_a_date_without_offset_is_read_as_utc(dated):
 
 
 @pytest.mark.parametrize(
-    ("offset", "recorded"),
-    [("+02:00", "+02:00"), ("-09:30", "-09:30"), ("+00:00", "+00:00"), ("Z", "+00:00"),
-     ("   :  ", None), ("two hours", None), (None, None)],
+    ("date", "offset", "recorded"),
+    [(NOON, "+02:00", "+02:00"), (NOON, "-09:30", "-09:30"), (NOON, "+00:00", "+00:00"),
+     (NOON, "Z", "+00:00"), (NOON, "   :  ", None), (NOON, "two hours", None), (NOON, None, None),
+     ("0000:00:00 00:00:00", "+02:00", None), ("9999:12:31 23:59:59", "-02:00", None)],
 )  # fmt: skip
-def test_the_offset_of_the_clock_is_read_if_it_is_valid(
-    offset, recorded, quadrants, saved, stretched
+def test_the_offset_of_the_clock_is_read_if_it_and_the_date_are_valid(
+    date, offset, recorded, quadrants, saved, stretched
 ):
     exif = Image.Exif()
-    exif.get_ifd(EXIF)[ORIGINAL] = "2024:07:01 12:00:00"
+    exif.get_ifd(EXIF)[ORIGINAL] = date
     if offset is not None:
         exif.get_ifd(EXIF)[OFFSET] = offset
     file = saved(quadrants, "JPEG", exif=exif)

@@ -255,7 +255,7 @@ def _parsed(data: bytes) -> Patterns | str:
         except UnicodeDecodeError:
             return f"line {number} is not UTF-8"
         except InvalidPattern as error:
-            return f"line {number}, {line.decode().strip()!r}: {error}"
+            return f"line {number}, {line.decode().strip()!r:.80}: {error}"
     return Patterns(filter(None, patterns))
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+# Linux has no longer paths. The time to find the brackets grows with the square of the length.
+MAX_CHARACTERS = 4_096
 # https://git-scm.com/docs/gitignore: fnmatch(3) with its character classes.
 _CHARACTER_CLASSES = {
     "alnum": "a-zA-Z0-9",
@@ -79,6 +81,8 @@ def compile_pattern(line: str) -> Pattern | None:
     text = _strip_trailing_spaces(line)
     if not text or text.startswith("#") or text == "/":
         return None
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidPattern(f"it has more than {MAX_CHARACTERS:,} characters")
     negated = text.startswith("!")
     pattern = _CLASS_NAME.sub(_class_members, text[negated:])
     _check(pattern)

@@ -59,7 +59,9 @@ def taken_at(image: Image.Image) -> datetime | None:
 
 
 def taken_offset(image: Image.Image) -> str | None:
-    """OffsetTimeOriginal, the UTC offset of DateTimeOriginal, as `+02:00`."""
+    """OffsetTimeOriginal, the UTC offset of a valid DateTimeOriginal, as `+02:00`."""
+    if taken_at(image) is None:
+        return None
     try:
         tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
         offset = _offset(tags.get(ExifTags.Base.OffsetTimeOriginal))
@@ -137,4 +139,5 @@ def _degrees(tags: Mapping[int, Any], value: int, reference: int, maximum: int) 
     if not (math.isfinite(angle) and 0 <= angle <= maximum):
         raise ValueError("the angle is out of range")
     # Six digits are a resolution of 0.1 m.
-    return round(angle * _SIGNS[str(tags[reference]).strip("\0 ")], 6)
+    # The sum has no negative zero.
+    return round(angle * _SIGNS[str(tags[reference]).strip("\0 ")], 6) + 0.0
