@@ -1,7 +1,7 @@
 /* The change of the model: the offer of a better one, and its progress. */
 
 import { ask } from "./api.js";
-import { $, inMegabytes } from "./dom.js";
+import { $, disable, inMegabytes } from "./dom.js";
 import { refresh } from "./navigation.js";
 import { announce } from "./state.js";
 
@@ -69,12 +69,12 @@ function showText(text, button, failed = false) {
 }
 
 $("install").addEventListener("click", async () => {
-  $("install").disabled = true;
+  disable($("install"));
   try {
     showChange(await ask(`v1/models/${encodeURIComponent(offer.name)}/install`, { method: "POST" }));
     announce("changed");
   } catch (error) {
     showText(error.message, "Try again", true);
   }
-  $("install").disabled = false;
+  disable($("install"), false);
 });
