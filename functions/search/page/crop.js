@@ -1,6 +1,6 @@
 /* Search for a part of the opened image, chosen with the pointer or the arrow keys. */
 
-import { $, drawable, nameOf } from "./dom.js";
+import { $, disable, drawable, nameOf } from "./dom.js";
 import { jpegOf } from "./images.js";
 import { complain } from "./notices.js";
 import { previewOf } from "./previews.js";
@@ -24,6 +24,11 @@ export function endCrop() {
   image = null;
   $("stage").classList.remove("cropping");
   $("cropping").hidden = frame.hidden = true;
+}
+
+function cancel() {
+  endCrop();
+  $("crop").focus();
 }
 
 /** The rectangle of the image within the stage: it is scaled to fit. */
@@ -73,12 +78,16 @@ $("stage").addEventListener("pointerup", () => { corner = null; });
 frame.addEventListener("keydown", (event) => {
   const by = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[event.key];
   if (event.key === "Enter") searchPart();
-  if (event.key === "Escape") { event.preventDefault(); endCrop(); $("crop").focus(); }
   if (!by) return;
   event.preventDefault();
   const { left, top, width, height } = box, [dx, dy] = by;
   if (event.shiftKey) setBox(left, top, left + width + dx, top + height + dy);
   else setBox(Math.min(1 - width, Math.max(0, left + dx)), Math.min(1 - height, Math.max(0, top + dy)), left + dx + width, top + dy + height);
+});
+$("viewer").addEventListener("keydown", (event) => {
+  if (!image || event.key !== "Escape") return;
+  event.preventDefault();
+  cancel();
 });
 addEventListener("resize", () => { if (image) draw(); });
 
@@ -86,7 +95,7 @@ addEventListener("resize", () => { if (image) draw(); });
 
 async function searchPart() {
   const { left, top, width, height } = box, chosen = image;
-  $("crop-search").disabled = true;
+  disable($("crop-search"));
   try {
     const bitmap = await bitmapOf(chosen);
     const part = [left * bitmap.width, top * bitmap.height, width * bitmap.width, height * bitmap.height];
@@ -96,7 +105,7 @@ async function searchPart() {
     $("viewer").close();
     complain({ message: "The part of this image could not be read.", hint: "Open the file, crop it in another program, and drop the result." });
   }
-  $("crop-search").disabled = false;
+  disable($("crop-search"), false);
 }
 
 async function bitmapOf(chosen) {
@@ -112,4 +121,4 @@ async function bitmapOf(chosen) {
 }
 
 $("crop-search").addEventListener("click", searchPart);
-$("crop-end").addEventListener("click", () => { endCrop(); $("crop").focus(); });
+$("crop-end").addEventListener("click", cancel);

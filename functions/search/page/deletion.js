@@ -1,8 +1,8 @@
 /* Deletions that can be undone: the request is sent after some seconds, or when the page is left. */
 
 import { ask } from "./api.js";
-import { counted, nameOf } from "./dom.js";
-import { complain, notify } from "./notices.js";
+import { counted, nameOf, opensDialog } from "./dom.js";
+import { complain, isHeld, notify } from "./notices.js";
 import { focusTile, hideImages, tileOf } from "./results.js";
 import { announce } from "./state.js";
 
@@ -16,8 +16,14 @@ export function deleteImages(images) {
   const ids = images.map((image) => image.id);
   hideImages(ids, true);
   announce("deleted", ids);
-  pending = { images, timer: setTimeout(commit, UNDO_SECONDS * 1000) };
+  pending = { images, timer: setTimeout(expire, UNDO_SECONDS * 1000) };
   notify(`${titleOf(images)} deleted`, { undo, seconds: UNDO_SECONDS });
+}
+
+/** Sends the deletion once the focus has left the button "Undo". */
+function expire() {
+  if (isHeld()) pending.timer = setTimeout(expire, 1000);
+  else commit();
 }
 
 const titleOf = (images) => (images.length === 1 ? nameOf(images[0]) : counted(images.length, "image"));
@@ -32,8 +38,7 @@ export function undo() {
   hideImages(ids, false);
   announce("undeleted", ids);
   notify(`${titleOf(images)} restored`);
-  // The focus was on the button of the notice.
-  if (document.activeElement === document.body) focusTile(tileOf(ids[0]), { stay: true });
+  if (!opensDialog()) focusTile(tileOf(ids[0]), { stay: true });
 }
 
 const pathOf = (image) => "v1/images/" + encodeURIComponent(image.id);

@@ -15,6 +15,9 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** The first element at or after a place that fits, or the last one before it. */
+export const nearest = (all, at, fits) => [...all.slice(at), ...all.slice(0, at).reverse()].find(fits);
+
 export const button = (text, attributes) => element("button", { type: "button", text, ...attributes });
 export const nameOf = (image) => image.key.slice(image.key.lastIndexOf("/") + 1);
 /** A path without its middle folders, if it is long. */
@@ -59,7 +62,15 @@ export async function copyText(text) {
   area.remove();
 }
 
-/** True if a key is pressed in the viewer. The focus may be nowhere: a button that had it can be disabled by then. */
+/** Makes a button ineffective. It keeps the focus, which one with the attribute `disabled` would lose. */
+export const disable = (node, isDisabled = true) => node.setAttribute("aria-disabled", String(isDisabled));
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[aria-disabled=true]")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, { capture: true });
+
+/** True if a key is pressed in the viewer. The focus may be nowhere: a click on the image removes it. */
 export const isInViewer = ({ target }) => $("viewer").open && [$("viewer"), null].includes(target.closest("dialog"));
 export const opensDialog = () => Boolean(document.querySelector("dialog[open]"));
 export const isEditing = (target) => Boolean(target.closest("input, select, textarea"));

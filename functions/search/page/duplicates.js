@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { deleteImages } from "./deletion.js";
-import { $, button, drawable, element, folderOf, nameOf, picture, sizeOf } from "./dom.js";
+import { $, button, disable, drawable, element, folderOf, nameOf, nearest, opensDialog, picture, sizeOf } from "./dom.js";
 import { go, openInHistory } from "./navigation.js";
 import { complain } from "./notices.js";
 import { on, state } from "./state.js";
@@ -17,18 +17,19 @@ on("query", () => {
   $("duplicates").hidden = !shown();
   $("duplicates-title").textContent = state.query.collection ? `Duplicates in ${state.query.collection}` : "Duplicates";
   $("groups").replaceChildren();
+  $("groups-more").hidden = true;
   cursor = null;
   if (shown()) load();
 });
 
 async function load() {
-  complain(null);
   $("wait").classList.add("on");
-  $("groups-more").hidden = true;
+  disable($("groups-more"));
   try {
     const fields = { ...(state.query.collection && { collection: state.query.collection }), ...(cursor && { cursor }) };
     const page = await ask("v1/duplicates?" + new URLSearchParams(fields));
     if (!shown()) return;
+    complain(null);
     $("groups").append(...page.groups.map(sectionOf));
     cursor = page.cursor;
     $("groups-none").hidden = $("groups").children.length > 0 || Boolean(cursor);
@@ -36,6 +37,7 @@ async function load() {
   } catch (error) {
     complain(error, load);
   }
+  disable($("groups-more"), false);
   $("wait").classList.remove("on");
 }
 
@@ -67,9 +69,10 @@ const cards = () => [...$("groups").querySelectorAll(".group:not([hidden]) figur
 /** The images that are shown, group by group. */
 export const copies = () => cards().map((card) => images.get(card));
 
-/** Focuses the card of an image, or without it the first one. */
+/** Focuses the card of an image, or the nearest one that is shown; without an ID, the first one. */
 export function focusCopy(id) {
-  const card = cards().find((each) => each.dataset.id === id) || cards()[0];
+  const all = [...$("groups").querySelectorAll("figure")], shown = new Set(cards());
+  const card = nearest(all, Math.max(0, all.findIndex((each) => each.dataset.id === id)), (each) => shown.has(each));
   (card?.querySelector("a") || $("show-duplicates")).focus();
 }
 
@@ -88,6 +91,13 @@ function hide(ids, isHidden) {
   if (shown() && (at === document.body || at.closest("#groups [hidden]"))) focusCopy(ids[0]);
 }
 on("deleted", (ids) => hide(ids, true));
-on("undeleted", (ids) => hide(ids, false));
-$("groups-more").addEventListener("click", load);
+on("undeleted", (ids) => {
+  hide(ids, false);
+  if (shown() && !opensDialog()) focusCopy(ids[0]);
+});
+$("groups-more").addEventListener("click", async () => {
+  const isByKey = $("groups-more").matches(":focus-visible"), count = cards().length;
+  await load();
+  if (isByKey) cards()[count]?.querySelector("a").focus();
+});
 $("show-duplicates").addEventListener("click", () => go({ view: shown() ? "" : "duplicates", text: "", terms: [], filters: {} }));

@@ -174,6 +174,13 @@ $("jump").addEventListener("change", () => {
   go({ filters: withDates(state.query.filters, isAscending ? { from: month } : { to: month }) });
 });
 
+// An arrow key would select the next month at once, and could not go past it.
+$("jump").addEventListener("keydown", (event) => {
+  if (!["ArrowDown", "ArrowUp"].includes(event.key) || !$("jump").showPicker) return;
+  event.preventDefault();
+  $("jump").showPicker();
+});
+
 function showOrder() {
   const options = isSearch(state.query) ? ORDERS : { ...ORDERS, "": ORDERS["-taken_at"] };
   $("sort").replaceChildren(...["", ...orders(state.query)].map((value) => element("option", { value, text: options[value] })));

@@ -3,10 +3,11 @@
 import { undo } from "./deletion.js";
 import { $, isEditing, opensDialog } from "./dom.js";
 import { focusCopy } from "./duplicates.js";
+import { openInHistory } from "./navigation.js";
 import { tune } from "./querybar.js";
-import { focusTile, imageOf, neighbor, tiles } from "./results.js";
+import { focusTile, imageOf, nearestTile, neighbor, tiles } from "./results.js";
 import { more } from "./search.js";
-import { clearSelection, hasSelection, selectAll, toggle } from "./selection.js";
+import { clearSelection, extend, hasSelection, selectAll, toggle } from "./selection.js";
 import { state } from "./state.js";
 
 const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
@@ -17,18 +18,19 @@ function onTile(event, tile) {
     if (next) {
       event.preventDefault();
       focusTile(next);
-      if (event.shiftKey) toggle(next, true);
+      if (event.shiftKey) extend(tile, next);
     }
     if (!next || tiles().indexOf(next) > tiles().length - 8) more();
   }
   if (event.key === "x" || event.key === " ") { event.preventDefault(); toggle(tile, event.shiftKey); }
+  // A click would select the image.
+  if (event.key === "Enter" && hasSelection() && !event.shiftKey) { event.preventDefault(); openInHistory(imageOf(tile).id); }
   if (event.key === "+") tune(imageOf(tile), 1);
   if (event.key === "-") tune(imageOf(tile), -.5);
   if (event.key === "Delete" && !$("delete-selected").hidden) {
     if (!hasSelection()) toggle(tile);
-    const next = neighbor(tile, "ArrowRight") || neighbor(tile, "ArrowLeft");
     $("delete-selected").click();
-    focusTile(next && !next.closest("li").hidden ? next : tiles()[0]);
+    focusTile(nearestTile(imageOf(tile).id));
   }
 }
 

@@ -8,6 +8,7 @@ import "./duplicates.js";
 import "./examples.js";
 import "./filterpanel.js";
 import "./keyboard.js";
+import "./focus.js";
 import { imageOf } from "./results.js";
 import { watchState } from "./health.js";
 import { start } from "./navigation.js";

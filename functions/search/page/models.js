@@ -1,7 +1,7 @@
 /* The change of the model: the offer of a better one, and its progress. */
 
 import { ask } from "./api.js";
-import { $, element, inMegabytes } from "./dom.js";
+import { $, disable, element, inMegabytes } from "./dom.js";
 import { refresh } from "./navigation.js";
 import { announce } from "./state.js";
 
@@ -90,12 +90,12 @@ $("later").addEventListener("click", () => hideOffer(true));
 $("better").addEventListener("click", () => hideOffer(false));
 
 $("install").addEventListener("click", async () => {
-  $("install").disabled = true;
+  disable($("install"));
   try {
     showChange(await ask(`v1/models/${encodeURIComponent(offer.name)}/install`, { method: "POST" }));
     announce("changed");
   } catch (error) {
     showText(error.message, "Try again", true);
   }
-  $("install").disabled = false;
+  disable($("install"), false);
 });

@@ -20,7 +20,7 @@ export const linkTo = (id) => new URL("?open=" + id, location.href.split(/[?#]/)
 
 /** Starts another query, as a new entry of the history or instead of the current one. */
 export function go(changes, replace = false) {
-  remember();
+  remember(openedId());
   // Opinions are about the hits of one query.
   const reset = "text" in changes || "terms" in changes ? { like: [], unlike: [] } : {};
   const query = { ...state.query, ...reset, ...changes };
@@ -33,12 +33,8 @@ export function go(changes, replace = false) {
   return show(query);
 }
 
-/** Runs the query again, keeping the address and the focus. */
-export async function refresh() {
-  const at = document.activeElement, focused = at.matches(".hit") && imageOf(at).id;
-  await show(state.query);
-  if (focused && document.activeElement === document.body) focusTile(tileOf(focused), { stay: true });
-}
+/** Runs the query again, keeping the address. */
+export const refresh = () => show(state.query);
 
 async function show(query) {
   state.query = query;
@@ -66,8 +62,10 @@ export function closeInHistory() {
 
 /* ---- restoring ---- */
 
-function remember() {
-  const place = { scroll: scrollY, loaded: resultCount(), unfolded: isUnfolded() };
+/** Keeps what the current entry shows; `focused` is the ID of the image that gets the focus again. */
+function remember(focused = "") {
+  const at = document.activeElement;
+  const place = { scroll: scrollY, loaded: resultCount(), unfolded: isUnfolded(), focused: at.matches(".hit") ? imageOf(at).id : focused };
   if (state.query.view || isLoading()) snapshots.delete(entry);
   else {
     snapshots.set(entry, { ...place, images: shownImages(), cursor: state.cursor, at: Date.now() });
@@ -86,6 +84,8 @@ async function restore() {
   else if (kept && Date.now() - kept.at < MAX_AGE_MS && kept.images.length) showAgain(kept);
   else await loadAgain(place);
   if (place) scrollTo(0, place.scroll);
+  const at = document.activeElement;
+  if (place?.focused && (at === document.body || at.matches(".hit"))) focusTile(tileOf(place.focused), { stay: true });
   announce("open", openedId());
 }
 
@@ -101,7 +101,7 @@ async function loadAgain(place) {
 }
 
 on("model", () => snapshots.clear());
-addEventListener("pagehide", remember);
+addEventListener("pagehide", () => remember());
 addEventListener("popstate", (event) => {
   const next = event.state?.entry;
   if (next === entry) return announce("open", openedId());

@@ -20,16 +20,24 @@ export function complain(error, again = null, label = "Try again") {
 /** Announces text to screen readers only. */
 export const say = (text) => { $("said").textContent = text; };
 
+/** Whether the notice stays: its button has the focus. */
+export const isHeld = () => document.hasFocus() && $("toast").contains(document.activeElement);
+const HELD_MS = 1000;
 let leaving = 0;
+
+function leave() {
+  if (isHeld()) leaving = setTimeout(leave, HELD_MS);
+  else $("toast").hidden = true;
+}
+
 /** Shows a notice for some seconds, or until the next one, with a button that undoes an action. */
 export function notify(text, { undo, seconds = 6 } = {}) {
   clearTimeout(leaving);
-  const close = () => { $("toast").hidden = true; };
   $("toast").replaceChildren(element("span", { text }));
-  if (undo) $("toast").append(button("Undo", { class: "plain", title: "Undo (Ctrl+Z)", click: () => { close(); undo(); } }));
+  if (undo) $("toast").append(button("Undo", { class: "plain", title: "Undo (Ctrl+Z)", click: () => { $("toast").hidden = true; undo(); } }));
   $("toast").hidden = false;
   placeToast();
-  leaving = setTimeout(close, seconds * 1000);
+  leaving = setTimeout(leave, seconds * 1000);
 }
 
 /* A modal dialog covers everything outside of it, and a closed one hides what is inside. In the viewer,

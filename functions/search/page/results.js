@@ -1,7 +1,7 @@
 /* The grid of results: matches, by month where they are in order of time, and the weaker matches that
    are folded below them. */
 
-import { $, button, counted, drawable, element, nameOf, picture } from "./dom.js";
+import { $, button, counted, drawable, element, nameOf, nearest, picture } from "./dom.js";
 import { isNarrowed, labelOfMonth } from "./filters.js";
 import { isByTime, isSearch, MIN_RELEVANCE } from "./query.js";
 import { announce, on, state } from "./state.js";
@@ -16,6 +16,11 @@ const strong = () => [...$("grid").querySelectorAll("li")];
 const items = () => [...strong(), ...$("weak").children];
 export const tiles = () => items().filter((item) => !item.hidden && (unfolded || item.parentNode !== $("weak"))).map((item) => item.firstChild);
 export const shownImages = () => items().map((item) => images.get(item));
+/** The tile of an image, or if that is hidden the nearest one that is shown; undefined without a tile. */
+export function nearestTile(id) {
+  const all = items(), at = all.findIndex((item) => images.get(item).id === id), shown = new Set(tiles());
+  return at < 0 ? undefined : nearest(all.map((item) => item.firstChild), at, (tile) => shown.has(tile));
+}
 export const tileOf = (id) => tiles().find((tile) => imageOf(tile).id === id);
 export const isFolded = () => !unfolded && $("weak").children.length > 0;
 export const isUnfolded = () => unfolded;
@@ -139,14 +144,22 @@ function updateTabStop() {
   if (!all.some((tile) => tile.tabIndex === 0) && all[0]) all[0].tabIndex = 0;
 }
 
+/** Whether a part of a tile, or the whole, is visible between what stays on the screen. */
+export function isInView(tile, whole = false) {
+  const { top, bottom } = tile.getBoundingClientRect();
+  const page = getComputedStyle(document.documentElement), heightOf = (bar) => parseFloat(page.getPropertyValue(bar));
+  const first = heightOf("--header") + parseFloat(getComputedStyle(tile).scrollMarginTop), last = innerHeight - heightOf("--footer");
+  return whole ? top >= first && bottom <= last : bottom > first && top < last;
+}
+export const firstInView = () => tiles().find((tile) => isInView(tile, true)) || tiles().find((tile) => isInView(tile)) || tiles()[0];
+
 /** Focuses a tile and scrolls to it; with `stay`, only if no part of it is visible. */
 export function focusTile(tile, { stay = false } = {}) {
   if (!tile) return;
   for (const each of items()) each.firstChild.tabIndex = -1;
   tile.tabIndex = 0;
   tile.focus({ preventScroll: true });
-  const { top, bottom } = tile.getBoundingClientRect();
-  if (!stay || bottom < 0 || top > innerHeight) tile.scrollIntoView({ block: "nearest" });
+  if (!stay || !isInView(tile)) tile.scrollIntoView({ block: "nearest" });
 }
 
 document.addEventListener("focusin", ({ target }) => {

@@ -1,12 +1,14 @@
 /* Runs the query of the page and loads further pages of its results. */
 
-import { $ } from "./dom.js";
+import { $, disable } from "./dom.js";
 import { isNarrowed } from "./filters.js";
 import { complain, say } from "./notices.js";
 import { isSearch, requestPage } from "./query.js";
-import { addResults, clearResults, isFolded, tiles, unfold } from "./results.js";
+import { addResults, clearResults, focusTile, isFolded, tiles, unfold } from "./results.js";
 import { announce, on, state } from "./state.js";
 
+// Tab gets past the button: while it has the focus, results are loaded when it is pressed.
+const nearEnd = new IntersectionObserver((seen) => { if (seen.at(-1).isIntersecting && document.activeElement !== $("more")) more(); }, { rootMargin: "600px" });
 let running = null, loading = false;
 export let failed = null;   // the error of the last search, until the next one
 export const isLoading = () => loading;
@@ -14,7 +16,6 @@ export const isLoading = () => loading;
 export async function run() {
   stop();
   const mine = running = new AbortController();
-  complain(null);
   await load(mine, true);
 }
 
@@ -38,11 +39,17 @@ async function load(mine, isNew) {
   try {
     const response = await requestPage(state.query, isNew ? null : state.cursor, mine.signal);
     if (mine !== running) return;
-    if (isNew) clearResults();
+    if (isNew) {
+      complain(null);
+      clearResults();
+      state.searchId = "";
+    }
     state.cursor = response.cursor;
-    if (isNew) state.searchId = "";
     showLanguage(response.notice);
+    const count = tiles().length;
     addResults((response.hits || response.images).filter((hit) => hit.url));
+    // New results move the button off the screen.
+    if ($("more").matches(":focus-visible")) focusTile(tiles()[count]);
     showEmptyState();
   } catch (error) {
     if (mine !== running || error.name === "AbortError") return;
@@ -62,7 +69,15 @@ function setLoading(now) {
   loading = now;
   $("wait").classList.toggle("on", now);
   $("main").setAttribute("aria-busy", String(now));
-  $("more").hidden = now || !state.cursor || isFolded();
+  disable($("more"), now);
+  $("more").hidden = !state.cursor || isFolded();
+  if (!now) watchEnd();
+}
+
+/** Reports the button again where it is near already. */
+function watchEnd() {
+  nearEnd.unobserve($("more"));
+  nearEnd.observe($("more"));
 }
 
 /** Restores results that were shown before, without a request. */
@@ -100,5 +115,5 @@ function showEmptyState() {
 }
 
 $("more").addEventListener("click", more);
+$("more").addEventListener("blur", watchEnd);
 on("unfolded", () => { showEmptyState(); setLoading(false); more(); });
-new IntersectionObserver((seen) => { if (seen[0].isIntersecting) more(); }, { rootMargin: "600px" }).observe($("more"));

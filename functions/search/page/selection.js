@@ -1,10 +1,10 @@
 /* Selection of several images, by click, Shift and keyboard, and what is done with them. */
 
 import { deleteImages } from "./deletion.js";
-import { $, copyText, counted } from "./dom.js";
+import { $, copyText, counted, disable } from "./dom.js";
 import { linkTo } from "./navigation.js";
 import { complain, notify } from "./notices.js";
-import { focusTile, imageOf, tiles } from "./results.js";
+import { firstInView, focusTile, imageOf, nearestTile, tiles } from "./results.js";
 import { on } from "./state.js";
 import { saveZip } from "./zip.js";
 
@@ -26,9 +26,23 @@ export function toggle(tile, extend = false) {
   show();
 }
 
+/** Extends the selection from a tile to the next one, or shrinks it on the way back. */
+export function extend(from, to) {
+  const all = tiles(), [start, end] = [all.indexOf(from), all.indexOf(to)];
+  const range = all.slice(Math.min(start, end), Math.max(start, end) + 1);
+  const isBack = range.every((tile) => selected.has(idOf(tile)));
+  for (const tile of range) {
+    if (!isBack) selected.set(idOf(tile), imageOf(tile));
+    else if (tile !== to) selected.delete(idOf(tile));
+  }
+  last = idOf(to);
+  show();
+}
+
 export function clearSelection() {
   selected.clear();
   show();
+  last = "";
 }
 
 export const hasSelection = () => selected.size > 0;
@@ -48,7 +62,7 @@ function show() {
   const hadFocus = $("selection").contains(document.activeElement);
   $("selection").hidden = !hasSelection();
   // The focus would be lost with the bar.
-  if (hadFocus && !hasSelection()) focusTile(tiles().find((each) => idOf(each) === last) || tiles()[0]);
+  if (hadFocus && !hasSelection()) focusTile(nearestTile(last) || firstInView());
   if (hasSelection()) $("selected").textContent = `${selected.size.toLocaleString()} selected`;
 }
 
@@ -76,12 +90,12 @@ $("copy-paths").addEventListener("click", () => copy(images().map((image) => ima
 $("delete-selected").addEventListener("click", () => deleteImages(images()));
 $("deselect").addEventListener("click", clearSelection);
 $("zip").addEventListener("click", async () => {
-  $("zip").disabled = true;
+  disable($("zip"));
   try {
     await saveZip(images(), (done) => { $("selected").textContent = `Downloading ${done} of ${selected.size}`; });
   } catch (error) {
     complain(error);
   }
-  $("zip").disabled = false;
+  disable($("zip"), false);
   show();
 });

@@ -1,7 +1,7 @@
 /* Uploads, if allowed: each file is listed with its result, and a failure does not stop the others. */
 
 import { ask, Failure, root, send } from "./api.js";
-import { $, counted, element, sentence } from "./dom.js";
+import { $, counted, disable, element, sentence } from "./dom.js";
 import { acceptedTypes, typeOf } from "./mediatypes.js";
 import { say } from "./notices.js";
 import { announce, state } from "./state.js";
@@ -42,7 +42,7 @@ async function uploadAll(files) {
   const rows = files.map((file) => element("li", { class: "waiting" }, element("b", { text: file.name }), element("span", { text: "waiting" })));
   $("uploaded").prepend(...rows);
   $("uploads").hidden = false;
-  $("add").disabled = true;
+  disable($("add"));
   let done = 0;
   for (const [at, file] of files.entries()) {
     $("uploads-title").textContent = `Adding ${at + 1} of ${files.length}`;
@@ -58,13 +58,18 @@ async function uploadAll(files) {
   }
   $("uploads-title").textContent = done === files.length ? `${counted(done, "image")} added` : `${done} of ${counted(files.length, "image")} added`;
   say($("uploads-title").textContent);
-  $("add").disabled = false;
+  disable($("add"), false);
   announce("changed");
 }
 
 $("added").accept = acceptedTypes;
 $("add").addEventListener("click", () => $("added").click());
 $("added").addEventListener("change", () => { uploadAll([...$("added").files]); $("added").value = ""; });
+$("uploads").addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  event.stopPropagation();   // It would clear the selection.
+  $("uploads-close").click();
+});
 $("uploads-close").addEventListener("click", () => {
   $("uploads").hidden = true;
   $("uploaded").replaceChildren();

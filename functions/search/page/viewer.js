@@ -4,7 +4,7 @@ import { ask, send } from "./api.js";
 import { showLabels } from "./classification.js";
 import { crop, endCrop } from "./crop.js";
 import { deleteImages } from "./deletion.js";
-import { $, copyText, drawable, isEditing, isInViewer, nameOf, picture } from "./dom.js";
+import { $, copyText, disable, drawable, isEditing, isInViewer, nameOf, picture } from "./dom.js";
 import { copies, focusCopy } from "./duplicates.js";
 import { factsOf } from "./facts.js";
 import { closeInHistory, go, linkTo, openedId, openInHistory } from "./navigation.js";
@@ -19,6 +19,7 @@ import { onSwipe, resetZoom } from "./zoom.js";
 
 const SLIDE_MS = 4000;
 let opened = null, playing = 0;
+let openedIn = null;   // the query whose results the opened image is among
 let isAddressCurrent = false;   // the address has changed already, and the viewer closes after it
 
 on("open", (id) => {
@@ -61,6 +62,7 @@ function show(image) {
   showOpinion();
   showLabels(image);
   showNeighbors();
+  openedIn = state.query;
   if (!$("viewer").open) $("viewer").showModal();
 }
 
@@ -72,9 +74,9 @@ const placeOf = (all) => all.findIndex((image) => image.id === opened.id);
 
 function showNeighbors() {
   const all = sequence(), at = placeOf(all);
-  $("previous").disabled = at <= 0;
-  $("next").disabled = at < 0 || at === all.length - 1;
-  $("play").disabled = at < 0;
+  disable($("previous"), at <= 0);
+  disable($("next"), at < 0 || at === all.length - 1);
+  disable($("play"), at < 0);
   if (at > all.length - 4) more();
   const next = all[at + 1];
   if (at >= 0 && next) preload(next);
@@ -179,7 +181,7 @@ $("viewer").addEventListener("close", () => {
   endCrop();
   if (!isChanged) closeInHistory();
   const at = document.activeElement;
-  if (at !== document.body && !at.closest(".grid")) return;
+  if (openedIn !== state.query || at !== document.body && !at.closest(".grid")) return;
   if (state.query.view) focusCopy(opened.id);
   else focusTile(opened && tileOf(opened.id), { stay: true });
 });

@@ -2,7 +2,7 @@
 
 import { $, isInViewer } from "./dom.js";
 
-const MAX_SCALE = 8, STEP = 1.5, SWIPE_PIXELS = 60;
+const MAX_SCALE = 8, STEP = 1.5, SWIPE_PIXELS = 60, PAN_PIXELS = 80;
 const canvas = $("stage").querySelector(".canvas");
 const pointers = new Map();
 let scale = 1, x = 0, y = 0, from = null, swiped = () => {};
@@ -79,4 +79,10 @@ document.addEventListener("keydown", (event) => {
   if (!isInViewer(event) || event.ctrlKey || event.metaKey || isCropping()) return;
   if (event.key === "z") zoomCenter(scale >= MAX_SCALE ? 1 / MAX_SCALE : STEP);
   if (event.key === "Z") zoomCenter(1 / STEP);
+  const by = scale > 1 && event.shiftKey && { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+  if (!by) return;
+  event.preventDefault();
+  x += by[0] * PAN_PIXELS;
+  y += by[1] * PAN_PIXELS;
+  draw();
 });

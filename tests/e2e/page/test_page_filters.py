@@ -267,3 +267,66 @@ def test_a_search_by_image_is_filtered_and_counted(page: Page, live: Any) -> Non
         section(page, "Camera")
     assert counted.value.status == 200
     expect(value(page, "Nikon One")).to_have_attribute("aria-pressed", "true")
+
+
+COVERED_FOCUS = """() => {
+  const { left, right, top, bottom } = document.activeElement.getBoundingClientRect();
+  const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+  const bar = document.activeElement.closest("header, footer");
+  return at === null || at.closest("header, footer") !== bar;
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(375, 740), (768, 1024), (1440, 700)])
+def test_no_bar_covers_the_focus(page: Page, live: Any, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(live.url)
+    expect(page.locator("#grid .hit")).to_have_count(40)
+    if page.locator("#filters-toggle").get_attribute("aria-expanded") == "false":
+        page.locator("#filters-toggle").press("Enter")
+    for title in ("Date", "Size", "Orientation", "Type"):
+        page.locator("#filters summary", has_text=title).press("Enter")
+        expect(page.locator("#filters details[open] .values:empty")).to_have_count(0)
+    page.locator("#filters-toggle").focus()
+    covered = []
+    for key in ("Tab", "Shift+Tab"):
+        for _ in range(45):
+            page.keyboard.press(key)
+            if page.locator("footer :focus, header :focus").count():
+                break
+            if page.evaluate(COVERED_FOCUS):
+                covered.append(page.evaluate("document.activeElement.outerHTML"))
+        page.locator("#q").focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("End")
+        expect(page.locator("#grid .hit:focus")).to_have_count(1)
+    assert covered == []
+
+
+def test_an_arrow_key_opens_the_list_of_months(page: Page, live: Any) -> None:
+    page.goto(live.url)
+    expect(page.locator("#grid .hit")).to_have_count(40)
+    expect(page.locator("#jump option")).to_have_count(24)
+    page.locator("#jump").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator('.hit[data-key="home/43.jpg"]')).to_be_focused()
+
+
+def test_tab_passes_show_more_and_enter_moves_to_the_first_new_image(page: Page, live: Any) -> None:
+    page.goto(live.url)
+    hits = page.locator("#grid .hit")
+    expect(hits).to_have_count(40)
+    page.locator("#skip").focus()
+    page.keyboard.press("Enter")
+    expect(hits.first).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("#more")).to_be_focused()
+    expect(page.locator("#more")).to_be_in_viewport()
+    page.keyboard.press("Tab")
+    expect(page.locator("footer :focus")).to_have_count(1)
+    page.keyboard.press("Shift+Tab")
+    with page.expect_response("**/v1/images?*cursor=*"):
+        page.keyboard.press("Enter")
+    expect(page.locator("#more")).not_to_be_disabled()
+    expect(page.locator("#grid .hit:focus")).to_be_in_viewport()
