@@ -47,3 +47,18 @@ new MutationObserver(() => {
   if (last.around.at(-1)?.matches("dialog")) setTimeout(restore);
   else restore();
 }).observe(document.body, { subtree: true, childList: true, attributeFilter: ["class", "hidden", "open"] });
+
+/** Scrolls to the whole of the element that the keyboard has focused in the page. */
+function showFocus() {
+  if (document.activeElement.matches("main :focus-visible")) document.activeElement.scrollIntoView({ block: "nearest" });
+}
+
+/** A bar that grows, as the footer does with a selection, may cover the focus. What is off the screen stays there. */
+export function uncoverFocus() {
+  const { top, bottom } = document.activeElement.getBoundingClientRect();
+  if (top < innerHeight && bottom > 0) showFocus();
+}
+// Images that were loaded meanwhile may have moved the focus. The viewer restores the position itself.
+document.addEventListener("close", ({ target }) => {
+  if (target !== $("viewer")) setTimeout(showFocus);
+}, { capture: true });

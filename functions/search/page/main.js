@@ -8,7 +8,7 @@ import "./duplicates.js";
 import "./examples.js";
 import "./filterpanel.js";
 import "./keyboard.js";
-import "./focus.js";
+import { uncoverFocus } from "./focus.js";
 import { imageOf } from "./results.js";
 import { watchState } from "./health.js";
 import { start } from "./navigation.js";
@@ -22,7 +22,10 @@ document.addEventListener("dragstart", (event) => {
 // What sticks below the header starts at its height, and notices are above the footer.
 for (const name of ["header", "footer"]) {
   const bar = document.querySelector(name);
-  new ResizeObserver(() => document.documentElement.style.setProperty(`--${name}`, `${bar.offsetHeight}px`)).observe(bar);
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty(`--${name}`, `${bar.offsetHeight}px`);
+    uncoverFocus();
+  }).observe(bar);
 }
 
 start().then(watchState);

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.page.browsing import assert_accessible
 
@@ -330,3 +330,22 @@ def test_tab_passes_show_more_and_enter_moves_to_the_first_new_image(page: Page,
         page.keyboard.press("Enter")
     expect(page.locator("#more")).not_to_be_disabled()
     expect(page.locator("#grid .hit:focus")).to_be_in_viewport()
+
+
+def test_a_closed_dialog_gives_back_a_focus_that_has_moved_off_the_screen(
+    page: Page, live: Any
+) -> None:
+    held: list[Route] = []
+    page.goto(live.url)
+    expect(page.locator("#grid .hit")).to_have_count(40)
+    page.route("**/v1/images?*cursor=*", lambda route: held.append(route))
+    page.locator("#more").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    for route in held:
+        route.continue_()
+    expect(page.locator("#grid .hit")).not_to_have_count(40)
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+    expect(page.locator(":focus")).to_be_in_viewport()

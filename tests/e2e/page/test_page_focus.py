@@ -270,3 +270,28 @@ def test_the_list_of_keys_is_offered_and_readable_in_a_narrow_window(page: Page,
     assert described["width"] >= listed["width"] / 2
     page.keyboard.press("Escape")
     expect(page.locator("#show-keys")).to_be_focused()
+
+
+def test_the_bar_of_a_selection_does_not_cover_the_selected_image(
+    page: Page, live: Any, eventually: Eventually
+) -> None:
+    page.set_viewport_size({"width": 375, "height": 740})
+    page.goto(live.url)
+    expect(page.locator("#grid .hit")).to_have_count(5)
+    hit, bar = page.locator("#grid .hit").last, page.locator("footer")
+    # The window ends below the last image, with its footer.
+    height = bottom_of(hit) + bar.evaluate("(node) => node.offsetHeight") + 8
+    page.set_viewport_size({"width": 375, "height": round(height)})
+    go_to(page, 4)
+    page.keyboard.press("x")
+    expect(page.locator("#selected")).to_have_text("1 selected")
+    expect(hit).to_be_focused()
+    eventually("the image is not covered", lambda: bottom_of(hit) <= top_of(bar))
+
+
+def top_of(node: Locator) -> float:
+    return float(node.evaluate("(node) => node.getBoundingClientRect().top"))
+
+
+def bottom_of(node: Locator) -> float:
+    return float(node.evaluate("(node) => node.getBoundingClientRect().bottom"))
