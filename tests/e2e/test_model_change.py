@@ -71,6 +71,7 @@ def test_the_button_of_the_page_changes_the_model_while_searches_are_answered(
 
     page.set_viewport_size({"width": 390, "height": 700})
     page.goto(f"{serving.url}/?q=an+owl")
+    page.get_by_role("button", name="Better model").click()
     button = page.get_by_role("button", name=re.compile(r"^Use CLIP \(\d+ MB\)$"))
     expect(button).to_be_visible()
     hub.responding.clear()
