@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from imagesearch.domain.json_objects import json_object
+from imagesearch.json_objects import json_object
 from local.file_lock import lock
 
 FILE = "server.json"

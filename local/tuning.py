@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesearch import bootstrap
-from imagesearch.domain.json_objects import json_object
 from imagesearch.domain.storage_keys import FEEDBACK
+from imagesearch.json_objects import json_object
 from imagesearch.learning.adapters import AdapterStore
 from imagesearch.learning.history import History
 from imagesearch.learning.tuner import Tuner

@@ -10,7 +10,7 @@ from typing import Any
 
 from imagesearch.adapters.filesystem.own_data import DERIVED, INDEX, LAST_USED, RECORD, mark
 from imagesearch.adapters.filesystem.spelling import resolved
-from imagesearch.domain.json_objects import json_object
+from imagesearch.json_objects import json_object
 from local.errors import UsageError
 
 MAX_OTHERS = 16

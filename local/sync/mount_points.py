@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from imagesearch.adapters.filesystem.mounts import MountPoint
-from imagesearch.domain.json_objects import json_object
+from imagesearch.json_objects import json_object
 
 FILE_NAME = "places.json"
 

@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 
 from imagesearch.domain.errors import InvalidQuery, NotAllowed, NotFound
 from imagesearch.domain.images import ImageRef, ObjectState
-from imagesearch.domain.json_objects import json_object
 from imagesearch.domain.media_types import EXTENSIONS_OF, SNIFF_BYTES, likely_type
 from imagesearch.domain.ports import (
     UPLOAD_BYTES,
@@ -22,6 +21,7 @@ from imagesearch.domain.ports import (
     WebImages,
 )
 from imagesearch.domain.storage_keys import upload_key
+from imagesearch.json_objects import json_object
 from imagesearch.search.query_encoder import urls_off
 
 MAX_NAME_BYTES = 200

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from imagesearch.domain.errors import ConfigurationError, ModelRefused
-from imagesearch.domain.json_objects import json_object
 from imagesearch.embedding.manifest import (
     Calibration,
     ClassifySection,
@@ -25,6 +24,7 @@ from imagesearch.embedding.manifest import (
     Positive,
     digest_of,
 )
+from imagesearch.json_objects import json_object
 
 CALIBRATION = "calibration.json"
 SCHEMA_VERSION = 1

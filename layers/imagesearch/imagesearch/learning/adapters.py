@@ -18,9 +18,9 @@ import numpy as np
 
 from imagesearch.domain.errors import ConfigurationError, NotFound
 from imagesearch.domain.images import Embedding
-from imagesearch.domain.json_objects import json_object
 from imagesearch.domain.ports import DerivedStore
 from imagesearch.domain.storage_keys import ADAPTERS
+from imagesearch.json_objects import json_object
 from imagesearch.search.query_adapter import QueryAdapter, QueryMap
 from imagesearch.search.relevance import Curve, Modality
 

@@ -19,11 +19,11 @@ import numpy as np
 
 from imagesearch.domain.errors import InvalidQuery, NotAllowed
 from imagesearch.domain.images import Embedding
-from imagesearch.domain.json_objects import json_object
 from imagesearch.domain.ports import DerivedStore
 from imagesearch.domain.queries import MixedQuery, Query, StoredQuery, TextQuery
 from imagesearch.domain.signing import payload_of, signed
 from imagesearch.domain.storage_keys import search_key
+from imagesearch.json_objects import json_object
 
 VALID_FOR = timedelta(days=1)
 _RANDOM_BYTES = 24
