@@ -1,6 +1,9 @@
 """Sessions: all are created by one function with the same options."""
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from onnx import helper
 
 from imagesearch.domain.errors import Unavailable
-from imagesearch.embedding.session import OnnxSession, open_session
+from imagesearch.embedding.session import OnnxSession, open_session, session_options
 from models.clip.graphs import build_image_graph
 from models.clip.reference import random_pixels
 from models.clip.weights import TINY, random_weights
@@ -96,12 +99,35 @@ def test_a_tool_can_pass_its_own_options():
     assert open_session(model, 2).get_session_options().intra_op_num_threads == 2
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not bind processes to cores")
+def test_a_session_has_as_many_threads_as_the_process_has_cores():
+    program = """
+import os
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+from imagesearch.embedding.session import session_options
+print(session_options(None).intra_op_num_threads)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    assert ran.stdout == b"1\n"
+    assert 1 <= session_options(None).intra_op_num_threads <= len(os.sched_getaffinity(0))
+
+
+def test_threads_spin_for_as_long_as_they_are_told_and_not_by_default():
+    entries = ("session.intra_op.allow_spinning", "session.intra_op.spin_duration_us")
+    for options, values in (
+        (session_options(2), ["0", "0"]),
+        (session_options(2, 20), ["1", "20"]),
+    ):
+        assert [options.get_session_config_entry(entry) for entry in entries] == values
+
+
 def sources() -> Iterator[Path]:
-    """Every Python file of the repository, except environments and builds in dot folders."""
+    """Every Python file of the repository, except environments and builds."""
     for place in sorted(REPOSITORY.iterdir()):
         if place.suffix == ".py":
             yield place
-        elif place.is_dir() and not place.name.startswith("."):
+        elif place.is_dir() and not place.name.startswith(".") and place.name != "build":
             yield from sorted(place.rglob("*.py"))
 
 

@@ -10,7 +10,6 @@ of one image depends on the others of its batch, and that of a text on its paddi
 from __future__ import annotations
 
 import mmap
-import os
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
 from imagesearch.domain.images import Embedding
+from imagesearch.embedding.cores import usable_cores
 from imagesearch.embedding.int8_weights import GRAPH, NODE, OP_TYPE
 from imagesearch.embedding.protobuf import Malformed, bytes_field, fields, varint_field
 
@@ -54,14 +54,25 @@ _OUT_OF_MEMORY = re.compile("Failed to allocate memory|bad allocation|bad_alloc"
 class OnnxSession:
     """A graph of which one output is used; `run` may be called from several threads."""
 
-    def __init__(self, path: Path, inputs: list[str], output: str, threads: int | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        inputs: list[str],
+        output: str,
+        threads: int | None,
+        *,
+        spin_microseconds: int = 0,
+    ) -> None:
         """Load the graph; raises ConfigurationError if it does not match the manifest.
+
+        threads, spin_microseconds: see `session_options`.
 
         Raises Unavailable if the memory does not suffice.
         """
         self._path, self._output = path, output
         try:
-            self._session = open_session(path, threads)
+            options = session_options(threads, spin_microseconds)
+            self._session = open_session(path, options=options)
         except Exception as error:  # onnxruntime raises its own classes, straight from C++
             raise _failure(f"{path} cannot be loaded", error) from error
         actual = sorted(node.name for node in self._session.get_inputs())
@@ -139,17 +150,25 @@ def open_session(
     return onnxruntime.InferenceSession(model, chosen, providers=["CPUExecutionProvider"])
 
 
-def session_options(threads: int | None) -> onnxruntime.SessionOptions:
-    """The options of every session; by default as many threads as cores, up to 4."""
+def session_options(threads: int | None, spin_microseconds: int = 0) -> onnxruntime.SessionOptions:
+    """The options of every session.
+
+    threads: by default as many as the process has cores, up to 4.
+    spin_microseconds: how long a thread keeps its core while it waits for the others of its run.
+        By default it does not, so that another run or a decoder can use the core.
+    """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or min(os.cpu_count() or 1, _MAX_THREADS)
+    options.intra_op_num_threads = threads or min(usable_cores(), _MAX_THREADS)
     options.inter_op_num_threads = 1
     # Errors are raised, so that the runtime need not print them, too.
     options.log_severity_level = 4
     # Memory patterns of each input shape use memory and save no measurable time.
     options.enable_mem_pattern = False
-    # Spinning threads would occupy the core that decodes the next image.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for entry, value in (
+        ("session.intra_op.allow_spinning", int(spin_microseconds > 0)),
+        ("session.intra_op.spin_duration_us", spin_microseconds),
+    ):
+        options.add_session_config_entry(entry, str(value))
     if not plainly_exact():
         # Converts constant weights to unsigned. Not set on other CPUs, because it halves the speed
         # (measured with AVX-512 VNNI).

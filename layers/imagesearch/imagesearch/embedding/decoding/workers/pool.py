@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 import weakref
 from collections import deque
@@ -15,6 +14,7 @@ from typing import TypeVar
 from imagesearch.domain.deadline import TimeLeft, current_time_left, is_query
 from imagesearch.domain.errors import OutOfTime, UnreadableImage
 from imagesearch.domain.images import DetailOptions
+from imagesearch.embedding.cores import usable_cores
 from imagesearch.embedding.decoding.preprocessing import (
     DecodingCost,
     Picture,
@@ -62,7 +62,7 @@ class DecoderPool:
         memory_bytes: int = MEMORY_BYTES,
         command: Sequence[str] = COMMAND,
     ) -> None:
-        self._processes = processes or min(_MAX_PROCESSES, os.cpu_count() or 1)
+        self._processes = processes or min(_MAX_PROCESSES, usable_cores())
         self._seconds = seconds
         self._memory_bytes = memory_bytes
         self._command = command
