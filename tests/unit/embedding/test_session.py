@@ -113,13 +113,15 @@ print(session_options(None).intra_op_num_threads)
     assert 1 <= session_options(None).intra_op_num_threads <= len(os.sched_getaffinity(0))
 
 
-def test_threads_spin_for_as_long_as_they_are_told_and_not_by_default():
-    entries = ("session.intra_op.allow_spinning", "session.intra_op.spin_duration_us")
-    for options, values in (
-        (session_options(2), ["0", "0"]),
-        (session_options(2, 20), ["1", "20"]),
-    ):
-        assert [options.get_session_config_entry(entry) for entry in entries] == values
+@pytest.mark.parametrize(
+    ("has_vnni", "asked", "entries"),
+    [(False, 20, ["1", "20"]), (False, 0, ["0", "0"]), (True, 20, ["0", "0"])],
+)
+def test_threads_spin_if_asked_on_a_cpu_without_vnni(monkeypatch, has_vnni, asked, entries):
+    monkeypatch.setattr("imagesearch.embedding.session.plainly_exact", lambda: has_vnni)
+    options = session_options(2, asked)
+    names = ("session.intra_op.allow_spinning", "session.intra_op.spin_duration_us")
+    assert [options.get_session_config_entry(name) for name in names] == entries
 
 
 def sources() -> Iterator[Path]:

@@ -27,9 +27,9 @@ from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaner
 TEXT_BATCH_SIZE = 16
 # Of all texts that a query embeds at once: 1 to 2 s of CPU time with the starter model on AVX2.
 MAX_QUERY_TOKENS = 2_048
-# Between the products of a short text, sleeping and waking of a thread take longer than its work:
-# CLIP's vector of 8 tokens takes 20 to 30% less time. Batches take as long, and searches on a busy
-# machine, too; a longer time makes both slower.
+# Between the products of a short text, sleeping and waking take a thread longer than its work: with
+# AVX2 alone, CLIP takes 20% less time for 8 tokens. Batches and queries on a busy machine take as
+# long as without; more microseconds make them slower.
 _SPIN_MICROSECONDS = 20
 _ELEMENTS = {"F32": "<f4", "F16": "<f2"}
 _LENGTH_BYTES = 8
