@@ -35,6 +35,7 @@ export async function more() {
 }
 
 async function load(mine, isNew) {
+  const more = $("more"), isAsked = more.matches(":focus-visible");   // else it is near, and loads by itself
   setLoading(true);
   try {
     const response = await requestPage(state.query, isNew ? null : state.cursor, mine.signal);
@@ -49,7 +50,7 @@ async function load(mine, isNew) {
     const count = tiles().length;
     addResults((response.hits || response.images).filter((hit) => hit.url));
     // New results move the button off the screen.
-    if ($("more").matches(":focus-visible")) focusTile(tiles()[count]);
+    if (more.matches(":focus-visible")) isAsked ? focusTile(tiles()[count]) : more.scrollIntoView({ block: "nearest" });
     showEmptyState();
   } catch (error) {
     if (mine !== running || error.name === "AbortError") return;

@@ -338,6 +338,26 @@ def test_tab_passes_show_more_and_enter_moves_to_the_first_new_image(page: Page,
     expect(hits.nth(80)).to_be_in_viewport()
 
 
+def test_a_page_that_loads_by_itself_takes_the_focus_from_no_button(page: Page, live: Any) -> None:
+    """Enter, meant for the button, would open the image that has got the focus."""
+    held: list[Route] = []
+    page.goto(live.url)
+    hits = page.locator("#grid .hit")
+    expect(hits).to_have_count(40)
+    page.route("**/v1/images?*cursor=*", lambda route: held.append(route))
+    page.locator("#more").focus()
+    with page.expect_request("**/v1/images?*cursor=*"):
+        page.keyboard.press("Tab")
+        expect(page.locator("footer :focus")).to_have_count(1)
+    page.keyboard.press("Shift+Tab")
+    expect(page.locator("#more")).to_be_focused()
+    for route in held:
+        route.continue_()
+    expect(hits).to_have_count(80)
+    expect(page.locator("#more")).to_be_focused()
+    expect(page.locator("#more")).to_be_in_viewport()
+
+
 def test_a_closed_dialog_gives_back_a_focus_that_has_moved_off_the_screen(
     page: Page, live: Any
 ) -> None:
