@@ -35,7 +35,7 @@ export async function more() {
 }
 
 async function load(mine, isNew) {
-  const more = $("more"), isAsked = more.matches(":focus-visible");   // else it is near, and loads by itself
+  const button = $("more"), isAsked = button.matches(":focus-visible");   // else it is near, and loads by itself
   setLoading(true);
   try {
     const response = await requestPage(state.query, isNew ? null : state.cursor, mine.signal);
@@ -50,7 +50,7 @@ async function load(mine, isNew) {
     const count = tiles().length;
     addResults((response.hits || response.images).filter((hit) => hit.url));
     // New results move the button off the screen.
-    if (more.matches(":focus-visible")) isAsked ? focusTile(tiles()[count]) : more.scrollIntoView({ block: "nearest" });
+    if (button.matches(":focus-visible")) isAsked ? focusTile(tiles()[count]) : button.scrollIntoView({ block: "nearest" });
     showEmptyState();
   } catch (error) {
     if (mine !== running || error.name === "AbortError") return;
