@@ -26,10 +26,7 @@ from imagesearch.embedding.cores import usable_cores
 from imagesearch.embedding.int8_weights import GRAPH, NODE, OP_TYPE
 from imagesearch.embedding.protobuf import Malformed, bytes_field, fields, varint_field
 
-# The threads of a run synchronize after each matrix product, and a second run uses the idle time:
-# on two cores, single images take 17 ms each instead of 20 ms, single texts 15 ms instead of 17 ms.
-CONCURRENT_RUNS = 2
-_MAX_THREADS = 4
+_MAX_CORES = 4
 Session: TypeAlias = onnxruntime.InferenceSession
 Shape: TypeAlias = Sequence[int | str | None]
 _ELEMENT_TYPES: dict[str, type[np.generic]] = {
@@ -150,16 +147,21 @@ def open_session(
     return onnxruntime.InferenceSession(model, chosen, providers=["CPUExecutionProvider"])
 
 
+def session_cores() -> int:
+    """The number of cores that the runs of a session use, alone or together."""
+    return min(usable_cores(), _MAX_CORES)
+
+
 def session_options(threads: int | None, spin_microseconds: int = 0) -> onnxruntime.SessionOptions:
     """The options of every session.
 
-    threads: by default as many as the process has cores, up to 4.
+    threads: by default `session_cores`.
     spin_microseconds: how long a thread keeps its core while it waits for the others of its run, on
         a CPU without VNNI; with VNNI, the products are too short for a gain. By default it does
         not, so that another run or a decoder can use the core.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or min(usable_cores(), _MAX_THREADS)
+    options.intra_op_num_threads = threads or session_cores()
     options.inter_op_num_threads = 1
     # Errors are raised, so that the runtime need not print them, too.
     options.log_severity_level = 4

@@ -45,7 +45,8 @@ class OnnxModel:
         """Load both graphs. Raises ConfigurationError."""
         self._manifest = manifest
         self.images = OnnxImageEncoder(folder, manifest)
-        self.texts = OnnxTextEncoder(folder, manifest)
+        # Texts by the hundred: runs of one thread each take less CPU time.
+        self.texts = OnnxTextEncoder(folder, manifest, threads=1)
 
     @property
     def name(self) -> str:
