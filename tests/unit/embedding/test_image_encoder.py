@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import onnx
 import pytest
@@ -10,10 +12,12 @@ from PIL import Image
 
 from imagesearch.domain.errors import ConfigurationError, UnreadableImage
 from imagesearch.domain.images import EncodedImage
-from imagesearch.embedding.image_encoder import OnnxImageEncoder
+from imagesearch.embedding import session
+from imagesearch.embedding.image_encoder import IMAGE_BATCH_SIZE, OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.session import depends_on_batch, open_session
+from imagesearch.embedding.session import OnnxSession, depends_on_batch, open_session
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +47,26 @@ def test_embeddings_keep_the_order_of_the_images(count, encoder, color):
     assert len(found) == count
     first = [image.embedding[0] for image in found]
     assert first == sorted(first, reverse=False)
+
+
+def test_each_core_runs_a_batch_on_one_thread(tiny_model, manifest, pool, color, monkeypatch):
+    threads, cores = [], threading.Barrier(3)
+    opened, run = session.open_session, OnnxSession.run
+
+    def recorded(path, *, options):
+        threads.append(options.intra_op_num_threads)
+        return opened(path, options=options)
+
+    def together(self, feed):
+        cores.wait(PATIENCE_SECONDS)
+        return run(self, feed)
+
+    monkeypatch.setattr(session, "open_session", recorded)
+    monkeypatch.setattr(session, "usable_cores", lambda: cores.parties)
+    monkeypatch.setattr(OnnxSession, "run", together)
+    encoder = OnnxImageEncoder(tiny_model, manifest, decoders=pool)
+    encoder.encode_images([color(255, 0, 0)] * cores.parties * IMAGE_BATCH_SIZE)
+    assert threads == [1]
 
 
 def test_an_unreadable_image_yields_its_error_in_its_position(encoder, color):
