@@ -7,15 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagesearch.calibration.calibration_set import CalibrationSet
+from imagesearch.calibration.calibration_set import MIN_PHOTOS, CalibrationSet
 from imagesearch.calibration.calibrator import Fitted, Outcome, RetrievalFigures
 from imagesearch.calibration.relevance_figures import Figures
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.duplicates.similarity import Weights
 from imagesearch.embedding.calibration import relevance
 from imagesearch.embedding.calibration_file import CALIBRATION, calibrated, read_calibration
-from imagesearch.embedding.manifest import load_manifest
-from imagesearch.embedding.self_test.run import current_result, summary, write_outcome
+from imagesearch.embedding.manifest import MANIFEST, load_manifest
+from imagesearch.embedding.self_test.run import (
+    current_result,
+    self_tested,
+    summary,
+    write_outcome,
+)
 from imagesearch.search.relevance import Curve, Modality
 
 PHOTOS = CalibrationSet("samples", [b"photo"], ["a cat"], ["cat"], ["a dog"], {}, 50)
@@ -109,4 +114,25 @@ def test_the_summary_states_captions_and_the_figure_of_the_starter(folder: Path)
     assert summary(folder, PHOTOS, found) == (
         f"{name}: finds the right sample photo first for 71 of 85 captions (starter: 50);"
         " calibrated."
+    )
+
+
+def test_the_summary_of_a_kept_result_names_the_photos_of_that_result(folder: Path) -> None:
+    manifest = load_manifest(folder)
+    own = PHOTOS.with_photos("mine.tsv", *[[b"photo"] * MIN_PHOTOS, ["a"] * MIN_PHOTOS, ["b"]])
+    write_outcome(folder, manifest, own, outcome(manifest.dimension))
+    kept = self_tested(folder, PHOTOS)
+    assert summary(folder, PHOTOS, kept) == (
+        f"{manifest.name}: finds the right photo of mine.tsv first for 71 of 85 captions;"
+        " calibrated."
+    )
+
+
+def test_the_summary_does_not_compare_the_starter_with_itself(folder: Path) -> None:
+    found = current_result(folder, PHOTOS)
+    content = json.loads((folder / MANIFEST).read_text("utf-8"))
+    (folder / MANIFEST).write_text(json.dumps(content | {"name": "starter"}))
+    assert found
+    assert summary(folder, PHOTOS, found) == (
+        "starter: finds the right sample photo first for 71 of 85 captions; calibrated."
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
-from imagesearch.domain.errors import NotFound
+from imagesearch.domain.errors import ConfigurationError, NotFound
 from imagesearch.embedding.manifest import MULTILINGUAL, FileEntry, Quantized
-from imagesearch.embedding.model_catalog import catalog_entries, catalog_entry
+from imagesearch.embedding.model_catalog import CATALOG, catalog_entries, catalog_entry
 
 MODELS = catalog_entries()
 # Of the first release of each; a change would require that users index their images again.
@@ -122,3 +123,39 @@ def test_an_unknown_name_is_reported_with_the_known_names():
     with pytest.raises(NotFound, match="clop") as caught:
         catalog_entry("clop")
     assert "clip-vit-b-32" in caught.value.hint
+
+
+VALID = json.loads((CATALOG / "clip-vit-b-32.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "Invalid JSON"),
+        ("[]", "the file: "),
+        (b"\xff", "Invalid JSON"),
+        (VALID | {"pins": {}}, "image.onnx"),
+        (VALID | {"manifest": {**VALID["manifest"], "license": None}}, "license"),
+        (VALID | {"manifest": {**VALID["manifest"], "text": {}}}, "text"),
+        (VALID | {"manifest": {}}, "name"),
+        (
+            VALID
+            | {
+                "manifest": {
+                    **VALID["manifest"],
+                    "classify": {"templates": ["{}"]},
+                    "logit_scale": None,
+                }
+            },
+            "temperature",
+        ),
+    ],
+)
+def test_an_invalid_entry_is_an_error_that_names_its_file(content, reason, tmp_path):
+    path = tmp_path / "mine.json"
+    data = json.dumps(content) if isinstance(content, dict) else content
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    with pytest.raises(ConfigurationError, match=r"mine\.json") as raised:
+        catalog_entries(tmp_path)
+    assert reason in raised.value.message
+    assert "\n" not in raised.value.message

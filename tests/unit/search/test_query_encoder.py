@@ -1,5 +1,8 @@
 """Query encoder: a mixture is the weighted sum of its terms, encoded in one batch."""
 
+from functools import partial
+from threading import Barrier
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,7 @@ from imagesearch.domain.errors import InvalidQuery, NotFound, UnreadableImage
 from imagesearch.domain.queries import ImageQuery, MixedQuery, Search, StoredQuery, Term, TextQuery
 from tests.support.fakes import picture, ref, vector
 from tests.support.outcomes import keys
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -104,3 +108,17 @@ def test_terms_that_cancel_out_are_rejected(searcher, terms):
 def test_a_term_without_a_vector_is_named(searcher, part, error):
     with pytest.raises(error, match=r"^terms\.1: "):
         searcher.search(Search(MixedQuery((text("a dog"), Term(part)))))
+
+
+def test_texts_and_images_of_a_query_are_embedded_at_the_same_time(searcher, texts, images):
+    both = Barrier(2)
+    of_texts, of_images = texts.encode_texts, images.encode_images
+
+    def together(encode, *arguments):
+        both.wait(PATIENCE_SECONDS)
+        return encode(*arguments)
+
+    texts.encode_texts = partial(together, of_texts)
+    images.encode_images = partial(together, of_images)
+    mixed = MixedQuery((text("a"), Term(ImageQuery(picture("b")))))
+    assert searcher.search(Search(mixed)).hits == []

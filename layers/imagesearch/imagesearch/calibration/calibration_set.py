@@ -95,8 +95,11 @@ def unanswerable_queries(path: Path = DATA / QUERIES) -> dict[str, list[str]]:
 
 
 def read_rows(path: Path, delimiter: str = "\t") -> list[dict[str, str]]:
-    """The rows of a file with a header line, tab-separated without quotes, or comma-separated."""
-    with path.open(encoding="utf-8", newline="") as lines:
+    """The rows of a file with a header line, tab-separated without quotes, or separated otherwise.
+
+    Excel begins a file in UTF-8 with a byte order mark.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as lines:
         if delimiter == "\t":
             return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
         return list(csv.DictReader(lines, delimiter=delimiter))

@@ -4,16 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    TokenRetrievalError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from imagesearch.adapters.s3.client import client_config
+from imagesearch.adapters.s3.client import CREDENTIALS_HINT, NO_CREDENTIALS, client_config
 from imagesearch.domain.errors import ConfigurationError, NotFound, Unavailable
 from imagesearch.downloads.transfer import PartialResponse, TransferInterrupted
 
@@ -21,8 +14,6 @@ DENIED_HINT = (
     "check that the object exists, and that the bucket's policy and its KMS key, if it has one,"
     " allow these credentials to read it"
 )
-CREDENTIALS_HINT = "set AWS_PROFILE or other AWS credentials"
-_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError)
 
 
 def default_client() -> Any:
@@ -48,7 +39,7 @@ def open_s3_range(s3: Any, url: str, start: int, etag: str | None) -> PartialRes
         if _status(error) in (412, 416):
             return PartialResponse(-1, None, None, lambda _: iter(()))
         raise _error(url, error) from error
-    except _NO_CREDENTIALS as error:
+    except NO_CREDENTIALS as error:
         raise ConfigurationError(f"cannot read {url}: {error}", CREDENTIALS_HINT) from error
     except BotoCoreError as error:
         raise TransferInterrupted(f"S3 cannot be reached ({error})", no_connection=True) from error

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from imagesearch.domain.errors import NotFound
+from imagesearch.domain.errors import ConfigurationError, NotFound
 from imagesearch.embedding.manifest import Digest, FileEntry, FileName, Manifest, Quantized
 
 CATALOG = Path(__file__).parent / "catalog"
@@ -49,6 +49,16 @@ class CatalogEntry(BaseModel):
     evidence: list[str]
     quantized_from: str | None = None
     quantization: Literal["rows"] | None = None
+
+    @model_validator(mode="after")
+    def _has_a_manifest(self) -> Self:
+        """The manifest is valid with the pinned files, before they are downloaded."""
+        manifest = self.manifest_with(
+            {name: FileEntry(sha256=pin.sha256, bytes=pin.bytes) for name, pin in self.pins.items()}
+        )
+        if missing := [name for name in manifest.needs if name not in self.pins]:
+            raise ValueError(f"pins: {', '.join(missing)} of the manifest have no pin")
+        return self
 
     @property
     def name(self) -> str:
@@ -99,7 +109,7 @@ class CatalogEntry(BaseModel):
 
         Without an image space in the catalog, its text tower is for its own image tower.
         """
-        text = {"image_space": _UNKNOWN_SPACE} | self.manifest["text"]
+        text = {"image_space": _UNKNOWN_SPACE} | self.manifest.get("text", {})
         manifest = Manifest.model_validate(self.manifest | {"text": text, "files": files})
         if text["image_space"] != _UNKNOWN_SPACE:
             return manifest
@@ -117,6 +127,17 @@ def catalog_entry(name: str, folder: Path = CATALOG) -> CatalogEntry:
 
 
 def catalog_entries(folder: Path = CATALOG) -> list[CatalogEntry]:
-    """All models of the catalog, by name."""
-    paths = sorted(folder.glob("*.json"), key=lambda path: path.stem)
-    return [CatalogEntry.model_validate(json.loads(path.read_bytes())) for path in paths]
+    """All models of the catalog, by name. Raises ConfigurationError for an invalid entry."""
+    return [_entry(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.stem)]
+
+
+def _entry(path: Path) -> CatalogEntry:
+    hint = "correct the file, or remove it from the catalog"
+    try:
+        return CatalogEntry.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", hint) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ConfigurationError(f"{path}: {where}: {first['msg']}", hint) from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -99,9 +100,18 @@ class QueryEncoder:
 
     def _encoded_leaves(self, leaves: Iterable[LeafQuery]) -> dict[LeafQuery, EncodingResult]:
         terms = list(dict.fromkeys(leaves))
+        texts = [term for term in terms if isinstance(term, TextQuery)]
+        images = [term for term in terms if isinstance(term, (ImageQuery, UrlQuery))]
         found: dict[LeafQuery, EncodingResult] = {}
-        found |= self._of_texts([term for term in terms if isinstance(term, TextQuery)])
-        found |= self._of_images(terms)
+        if texts and images:
+            # Also the first time, when each loads its graph. The context has the deadline.
+            with ThreadPoolExecutor(1) as thread:
+                embedded = thread.submit(copy_context().run, self._of_images, images)
+                found |= self._of_texts(texts)
+                found |= embedded.result()
+        else:
+            found |= self._of_texts(texts)
+            found |= self._of_images(images)
         return found | self._of_stored([term for term in terms if isinstance(term, StoredQuery)])
 
     def _of_texts(self, queries: Sequence[TextQuery]) -> dict[LeafQuery, EncodingResult]:

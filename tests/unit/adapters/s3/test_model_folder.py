@@ -40,3 +40,19 @@ def test_a_missing_file_is_named_and_leaves_no_partial_file(s3: Any, tmp_path: P
     with pytest.raises(ConfigurationError, match=r"s3://models/clip/v1/text\.onnx"):
         S3ModelFolder("s3://models/clip/v1", s3).download(["text.onnx"], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("method", ["download", "keys"])
+def test_missing_credentials_are_told_with_the_variable_that_names_them(
+    method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    client = boto3.Session().client("s3", "us-east-1")
+    arguments = (["image.onnx"], tmp_path) if method == "download" else ()
+    with pytest.raises(ConfigurationError) as raised:
+        getattr(S3ModelFolder("s3://models/clip", client), method)(*arguments)
+    assert "AWS_PROFILE" in raised.value.hint

@@ -62,3 +62,19 @@ def test_errors_name_the_file_the_line_and_the_photo(folder: Path) -> None:
     (folder / "7.png").unlink()
     with pytest.raises(ConfigurationError, match=r"7\.png cannot be read"):
         own_set(path, SAMPLES)
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_csv_file_of_excel_is_read(folder: Path, separator: str) -> None:
+    path = written(folder, separator, ".csv")
+    path.write_text(path.read_text(), "utf-8-sig")
+    assert own_set(path, SAMPLES).captions[3] == "color 3"
+
+
+def test_a_file_without_the_columns_or_in_another_encoding_is_an_error(folder: Path) -> None:
+    path = written(folder, "|", ".csv")
+    with pytest.raises(ConfigurationError, match="line 1 does not name the columns path and cap"):
+        own_set(path, SAMPLES)
+    path.write_text(path.read_text(), "utf-16")
+    with pytest.raises(ConfigurationError, match="is not text in UTF-8"):
+        own_set(path, SAMPLES)

@@ -4,9 +4,16 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+)
 
 MAX_CONNECTIONS = 16
+NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError)
+CREDENTIALS_HINT = "set AWS_PROFILE or other AWS credentials"
 
 
 def client_config() -> Config:

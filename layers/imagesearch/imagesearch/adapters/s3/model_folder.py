@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagesearch.adapters.s3.client import client_config
+from imagesearch.adapters.s3.client import CREDENTIALS_HINT, NO_CREDENTIALS, client_config
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
 
 
@@ -111,6 +111,8 @@ class S3ModelFolder:
 
     def _error(self, what: str, error: Exception) -> ImageSearchError:
         message = f"cannot {what} in {self._uri}: {error}"
+        if isinstance(error, NO_CREDENTIALS):
+            return ConfigurationError(message, CREDENTIALS_HINT, "access_denied")
         if _code(error) in ("403", "AccessDenied"):
             hint = "check that the function's role and the bucket's policy allow it"
             return ConfigurationError(message, hint, "access_denied")
@@ -129,11 +131,11 @@ class S3ModelFolder:
         part.rename(path)
 
     def _unreadable(self, name: str, error: Exception) -> ConfigurationError:
-        return ConfigurationError(
-            f"cannot read {self._uri}/{name}: {error}",
-            "check MODEL_URI and that the function's role may read it",
-            code="invalid_model",
-        )
+        hint = "check the URI, and that these credentials, or the function's role, may read it"
+        if isinstance(error, NO_CREDENTIALS):
+            hint = CREDENTIALS_HINT
+        message = f"cannot read {self._uri}/{name}: {error}"
+        return ConfigurationError(message, hint, code="invalid_model")
 
 
 def _code(error: Exception) -> str:

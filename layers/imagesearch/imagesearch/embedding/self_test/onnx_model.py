@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -44,9 +45,11 @@ class OnnxModel:
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         """Load both graphs. Raises ConfigurationError."""
         self._manifest = manifest
-        self.images = OnnxImageEncoder(folder, manifest)
-        # Texts by the hundred: runs of one thread each take less CPU time.
-        self.texts = OnnxTextEncoder(folder, manifest, threads=1)
+        with ThreadPoolExecutor(1, thread_name_prefix="loading") as thread:
+            # Texts by the hundred: runs of one thread each take less CPU time.
+            texts = thread.submit(OnnxTextEncoder, folder, manifest, threads=1)
+            self.images = OnnxImageEncoder(folder, manifest)
+            self.texts = texts.result()
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,8 +27,8 @@ def own_set(captions: Path, samples: CalibrationSet) -> CalibrationSet:
     """The set `samples` with the photos and captions of a file.
 
     The file has a header line with the columns `path`, relative to the file, `caption` and
-    optionally `kind`, separated by tabs, or in a .csv by commas. Photos are decoded in decoder
-    processes and reduced. Raises ConfigurationError.
+    optionally `kind`, separated by tabs, or in a .csv by commas or semicolons. Photos are decoded
+    in decoder processes and reduced. Raises ConfigurationError.
     """
     rows = _rows(captions)
     paths = [captions.parent / row["path"] for row in rows]
@@ -38,15 +39,28 @@ def own_set(captions: Path, samples: CalibrationSet) -> CalibrationSet:
 
 def _rows(captions: Path) -> list[dict[str, str]]:
     try:
-        rows = read_rows(captions, "," if captions.suffix.lower() == ".csv" else "\t")
-    except (OSError, UnicodeDecodeError) as error:
+        rows = read_rows(captions, _delimiter(captions))
+    except UnicodeDecodeError as error:
+        raise _invalid(f"{captions} is not text in UTF-8") from error
+    except (OSError, csv.Error) as error:
         raise _invalid(f"{captions} cannot be read: {error}") from error
+    if rows and not {"path", "caption"} <= rows[0].keys():
+        raise _invalid(f"{captions}: line 1 does not name the columns path and caption")
     for number, row in enumerate(rows, start=2):
         if not (row.get("path") and row.get("caption")):
             raise _invalid(f"{captions}: line {number} has no path or no caption")
     if len(rows) > MAX_PHOTOS:
         raise _invalid(f"{captions} has {len(rows):,} photos, over the limit of {MAX_PHOTOS:,}")
     return rows
+
+
+def _delimiter(captions: Path) -> str:
+    """Excel separates by semicolons where the comma is the decimal separator."""
+    if captions.suffix.lower() != ".csv":
+        return "\t"
+    with captions.open(encoding="utf-8-sig") as lines:
+        header = lines.readline()
+    return ";" if ";" in header and "," not in header else ","
 
 
 def _reduced(paths: Sequence[Path]) -> Iterator[bytes]:

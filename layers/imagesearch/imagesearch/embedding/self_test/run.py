@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.calibration.calibration_set import CalibrationSet, shipped_set
+from imagesearch.calibration.calibration_set import (
+    SAMPLES,
+    CalibrationSet,
+    shipped_set,
+)
 from imagesearch.calibration.calibrator import (
     Calibrator,
     Fitted,
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from imagesearch.embedding.self_test.onnx_model import OnnxModel
 
 _BACKGROUNDS = "calibration-*.npy"
+_STARTER = "starter"
 # Codes of the errors of a model's files and vectors; other errors are those of photos or machines.
 _UNUSABLE = ("invalid_model", "no_embedding", "invalid_text")
 _UNUSABLE_HINT = "its vectors must be finite and longer than 0: export its graphs again"
@@ -271,11 +276,15 @@ def _write(folder: Path, written: CalibrationFile) -> None:
 
 
 def summary(folder: Path, photos: CalibrationSet, found: CalibrationFile) -> str:
-    """Such as `clip: finds the right sample photo first for 71 of 85 captions; calibrated.`"""
-    name = load_manifest(folder).name
+    """Such as `clip: finds the right sample photo first for 71 of 85 captions; calibrated.`
+
+    photos: the set of the command; a kept result may be of another one.
+    """
+    name, tested = load_manifest(folder).name, found.calibration_set[0]
     test = found.figures["test"]
-    starter = f" (starter: {photos.starter_found})" if photos.starter_found is not None else ""
-    photo = "sample photo" if photos.starter_found is not None else f"photo of {photos.name}"
+    photo = "sample photo" if tested == SAMPLES else f"photo of {tested}"
+    compares = tested == photos.name and photos.starter_found is not None and name != _STARTER
+    starter = f" (starter: {photos.starter_found})" if compares else ""
     state = "calibrated" if found.relevance else f"not calibrated: {found.refusal}"
     return (
         f"{name}: finds the right {photo} first for {test['found_first']} of {test['photos']}"
