@@ -8,12 +8,14 @@ import pytest
 
 from imagesearch.domain.errors import Unavailable
 from imagesearch.downloads.model_store import (
+    LARGE_MODEL_BYTES,
     SELF_TEST_SECONDS,
     Deadline,
     OutOfTime,
     S3ModelStore,
 )
 from imagesearch.embedding.manifest import MANIFEST
+from imagesearch.embedding.model_catalog import catalog_entries
 from tests.integration.fetch_model.conftest import BUCKET
 from tests.support.aws.cloudformation import failed
 from tests.support.models.self_tests import RecordingTest
@@ -100,6 +102,33 @@ def test_a_rollback_deletes_incomplete_models_so_that_the_bucket_can_be_deleted(
     assert deleted["Status"] == "SUCCESS"
     assert keys() == []
     s3.delete_bucket(Bucket=BUCKET)
+
+
+@pytest.mark.parametrize(
+    ("size", "reserved"), [(LARGE_MODEL_BYTES, 300), (LARGE_MODEL_BYTES + 1, 600)]
+)
+def test_more_seconds_are_reserved_for_the_self_test_of_a_large_model(
+    clock, models, s3, size, reserved
+):
+    """The stored text graph has a size that no test can transfer; the tokenizer is missing."""
+    name = "clip-vit-b-32"
+    clock.put(NEEDED + SELF_TEST_SECONDS)
+    prefix = clock.store.uri(name).removeprefix(f"s3://{BUCKET}/")
+    s3.delete_object(Bucket=BUCKET, Key=f"{prefix}/tokenizer.json")
+    model = models[name]
+    text = model.pins["text.onnx"]
+    large = text.model_copy(update={"bytes": size - model.bytes + text.bytes})
+    models[name] = model.model_copy(update={"pins": model.pins | {"text.onnx": large}})
+    assert models[name].bytes == size
+    with pytest.raises(OutOfTime, match=r"the time for downloads ended before .*tokenizer\.json"):
+        clock.put(reserved)
+    assert clock.put(reserved + 1) == ["tokenizer.json"]
+
+
+def test_siglip_is_a_large_model_and_int8_clip_is_not():
+    large = {each.name for each in catalog_entries() if each.bytes > LARGE_MODEL_BYTES}
+    assert "siglip2-b-16" in large
+    assert not large & {"clip-vit-b-32", "multilingual-clip-vit-b-32"}
 
 
 @pytest.fixture

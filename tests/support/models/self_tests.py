@@ -1,7 +1,9 @@
 """A self-test for models of a few bytes, which writes a calibration or raises ModelRefused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from imagesearch.embedding.manifest import MANIFEST, FileEntry, load_manifest
 from tests.support.models.tiny_model import FILES
 
 BACKGROUND = "calibration-labels-000000000000.npy"
+NO_FIGURES: Mapping[str, Any] = MappingProxyType({})
 
 
 class RecordingTest:
@@ -33,7 +36,7 @@ class RecordingTest:
         write_result(folder)
 
 
-def write_result(folder: Path) -> None:
+def write_result(folder: Path, figures: Mapping[str, Any] = NO_FIGURES) -> CalibrationFile:
     np.save(folder / BACKGROUND, np.ones((10, 4), np.int8))
     path = folder / BACKGROUND
     kind = {"background": BACKGROUND, "neighbours": 10, "slope": 9.0, "base": 0.1, "nearness": 0.5}
@@ -42,6 +45,7 @@ def write_result(folder: Path) -> None:
         calibration_set=("samples", "0" * 16),
         relevance=dict.fromkeys(("text", "image", "mixed"), kind),  # type: ignore[arg-type]
         files={BACKGROUND: FileEntry(sha256=digest(path), bytes=path.stat().st_size)},
-        figures={},
+        figures=dict(figures),
     )
     (folder / CALIBRATION).write_text(written.as_text())
+    return written

@@ -11,6 +11,7 @@ from imagesearch.domain.errors import ConfigurationError, UnreadableImage
 from imagesearch.domain.images import DetailOptions, Embedding, EncodedImage
 from imagesearch.embedding.on_demand import OnDemandImageEncoder, OnDemandTextEncoder
 from imagesearch.embedding.warm_up import warm_up
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Texts:
@@ -107,3 +108,21 @@ def test_the_warm_up_uses_both_encoders_or_the_image_encoder_alone() -> None:
     warm_up(images)
     assert len(texts.texts) == 1
     assert [file[:3] for file in images.files] == [b"\xff\xd8\xff"] * 2
+
+
+def test_the_warm_up_loads_both_encoders_at_the_same_time() -> None:
+    both = Barrier(2, timeout=PATIENCE_SECONDS)
+    images, texts = Images(), Texts()
+
+    def load_images() -> Images:
+        both.wait()
+        return images
+
+    def load_texts() -> Texts:
+        both.wait()
+        return texts
+
+    warm_up(
+        OnDemandImageEncoder("fake", load_images, images), OnDemandTextEncoder("fake", load_texts)
+    )
+    assert (len(images.files), len(texts.texts)) == (1, 1)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from threading import Barrier
+
 import numpy as np
 import onnx
 import pytest
 
 from imagesearch.domain.deadline import query
 from imagesearch.domain.errors import ConfigurationError, InvalidQuery, PayloadTooLarge
+from imagesearch.embedding import text_encoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.text_encoder import MAX_QUERY_TOKENS, OnnxTextEncoder
 from imagesearch.embedding.tokenizer import TextTokenizer
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -93,3 +97,18 @@ def test_a_text_with_a_zero_vector_is_an_invalid_query(model_copy, rewrite):
 def test_an_invalid_tokenizer_file_is_rejected(tiny_model):
     with pytest.raises(ConfigurationError, match=r"image\.onnx"):
         TextTokenizer(tiny_model / "image.onnx", 8, PAD)
+
+
+def test_the_tokenizer_is_read_while_the_graph_is_loaded(tiny_model, manifest, monkeypatch):
+    both = Barrier(2, timeout=PATIENCE_SECONDS)
+
+    def waiting(load):
+        def wait_and_load(*arguments, **options):
+            both.wait()
+            return load(*arguments, **options)
+
+        return wait_and_load
+
+    for name in ("OnnxSession", "TextTokenizer"):
+        monkeypatch.setattr(text_encoder, name, waiting(getattr(text_encoder, name)))
+    assert OnnxTextEncoder(tiny_model, manifest).encode_texts(["red"]).shape == (1, 4)
