@@ -152,3 +152,19 @@ def test_each_variant_is_embedded_once() -> None:
         for variant, rows in model.requests
     ]
     assert len({str(each) for each in kinds}) == len(kinds)
+
+
+@pytest.mark.parametrize("gain", [0.01, 0.2], ids=["tried last", "tried first"])
+def test_a_step_that_gains_by_chance_does_not_hide_another_one(gain: float) -> None:
+    """The other normalization is better for the photos that are tried first, and for no other."""
+
+    class Chance(Model):
+        def photos(self, state: Mapping[Step, str]) -> Embedding:
+            rows = super().photos(dict(state) | {Step.NORMALIZATION: "right"})
+            if state[Step.NORMALIZATION] == "CLIP":
+                rows[::3] = unit(rows[::3] + gain * CAPTIONS[::3])
+                rows[1::3] = NOISE["other words"][1::3]
+            return rows
+
+    found = Chance(2.2, SLIGHT).better({Step.CHANNELS: "blue first"})
+    assert corrected(found) == {Step.CHANNELS: "right"}

@@ -88,8 +88,15 @@ def better_variant(
     for kind in Kind:
         found = search.ascent(kind, adopted)
         by_separation = kind is Kind.COLORS and not published
-        if search.is_better(found, adopted, by_separation, least_found):
-            adopted = found
+        # One of two steps may gain among the first photos by chance, and hide the other one.
+        alone = ((*adopted, step) for step in found[len(adopted) :])
+        better = (
+            each
+            for each in (found, *alone)
+            if search.is_better(each, adopted, by_separation, least_found)
+        )
+        if plainly := next(better, None):
+            adopted = plainly
         elif found != adopted:
             gaining.append(found[len(adopted) :])
     together = tuple(each for variant in gaining for each in variant)
