@@ -2,11 +2,12 @@
 
 The wrong models are the starter's own graphs: with red and blue exchanged, with another mean, and
 with a text graph that does not mask its padding. The whole test of the right one is in
-`test_pulled_starter`. The untrained CLIP is small, because a full-size one takes minutes.
+`test_pulled_starter`. Most tests of an untrained CLIP use a small one.
 """
 
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,18 +32,23 @@ from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.self_test.edits import PillowEditor
 from imagesearch.embedding.self_test.onnx_model import OnnxModel
 from imagesearch.embedding.self_test.run import parity_faults
+from imagesearch.embedding.session import plainly_exact
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from local.models.calibration import calibrate_model
 from local.models.puller import Puller
 from models.clip.build_random import build
+from models.clip.weights import VIT_B_32
 from models.evaluation.preprocessing_errors import Preprocessings
+from models.evaluation.samples import read_samples
 from models.model_folder import write_manifest
+from models.quantization.quantize import quantize
 from tests.support.paths import SAMPLES
 from tests.unit.embedding.self_test.conftest import copy_starter
 from tests.unit.models.conftest import SMALL_CLIP, small_clip  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
+CLIP_TOKENIZER = Path(__file__).parents[1] / "data" / "clip-tokenizer.json"
 LABEL_STEP = 20
 CHANNELS, NORMALIZATION, RESIZE = Step.CHANNELS, Step.NORMALIZATION, Step.RESIZE
 SWAPPED, UNSCALED, STRETCHED = "blue first", "mean 0 and deviation 1", "stretching"
@@ -201,6 +207,17 @@ def test_an_untrained_model_is_rejected_and_only_the_refusal_is_written(
     refusal = json.loads(after.pop(CALIBRATION))
     assert (refusal["accepted"], refusal["figures"]["test"]["photos"]) == (False, 85)
     assert after == before
+
+
+def test_an_untrained_model_of_full_size_is_rejected(silent: Console, tmp_path: Path) -> None:
+    """CLIP ViT-B/32 in int8, as `models pull` leaves it on this machine."""
+    float32, folder = tmp_path / "float32", tmp_path / "int8"
+    build(VIT_B_32, CLIP_TOKENIZER, float32, seed=0)
+    method = ("dynamic" if plainly_exact() else "dynamic-unsigned", ())
+    quantize(float32, folder, image=method, text=method, samples=lambda: read_samples(SAMPLES))
+    shutil.rmtree(float32)
+    with pytest.raises(ModelRefused, match=r"first for \d of 85 captions, fewer than 25%"):
+        calibrate_model(str(folder), tmp_path, silent)
 
 
 def test_an_accepted_model_has_its_figures_recorded_and_no_calibration(
