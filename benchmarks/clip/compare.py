@@ -123,22 +123,18 @@ def _comparison(workers: Mapping[str, Worker], photos: Mapping[str, list[Path]])
     spent = in_turns(workers, {"texts": QUERIES * QUERIES_REPEATED}, ROUNDS_TEXT)
     turns = {name: np.reshape(times, (ROUNDS_TEXT, -1)) for name, times in spent.items()}
     following = {name: times[:, 1:].ravel().tolist() for name, times in turns.items()}
-    yield _line("text query to vector, one after another, ms at p50", "", _middles(following))
-    for peer in (peer for peer in PEERS if peer in workers):
-        yield _line(f"times as fast as {peer}", _text_goal(peer), _ratios(following, peer))
+    yield from _text_lines("text query to vector, one after another, ms at p50", following)
     first = {name: times[:, 0].tolist() for name, times in turns.items()}
-    yield _line(f"the same after a pause of {REST_SECONDS} s", "", _middles(first))
-    for peer in (peer for peer in PEERS if peer in workers):
-        yield _line(f"times as fast as {peer}", _text_goal(peer), _ratios(first, peer))
+    yield from _text_lines(f"the same after a pause of {REST_SECONDS} s", first)
     yield _line(f"the same vectors: worst cosine to {EXACT}", "", _equivalence(workers, photos))
 
 
-def _text_goal(peer: str) -> str:
-    return "≥ 2" if peer == EXACT else ""
-
-
-def _middles(spent: Times) -> dict[str, str]:
-    return {name: f"{1000 * np.median(times):.1f}" for name, times in spent.items()}
+def _text_lines(name: str, spent: Times) -> Iterator[Line]:
+    middles = {each: f"{1000 * np.median(times):.1f}" for each, times in spent.items()}
+    yield _line(name, "", middles)
+    for peer in (peer for peer in PEERS if peer in spent):
+        goal = "≥ 2" if peer == EXACT else ""
+        yield _line(f"times as fast as {peer}", goal, _ratios(spent, peer))
 
 
 def _line(name: str, goal: str, figures: Mapping[str, str]) -> Line:

@@ -71,7 +71,8 @@ def _check_buckets(stack: str, outputs: Mapping[str, str], buckets: Mapping[str,
 
 def _model_uri(deployed: str, model: str | None, data_dir: Path) -> str:
     """A URI of the deployed model that this machine can read. Raises UsageError."""
-    from local.models.installed import STARTER, model_folder
+    from imagesearch.embedding.model_catalog import STARTER
+    from local.models.installed import model_folder
 
     if model is None and deployed.startswith("s3://"):
         return deployed

@@ -173,9 +173,10 @@ def build_and_follow(
 def _next_engine(workspace: Workspace, model: str, console: Console) -> FolderEngine | None:
     """The engine of the next model; None if the current model uses the same index."""
     from imagesearch import bootstrap
+    from imagesearch.embedding.model_catalog import STARTER
     from local.lambda_runtime import settings_of
     from local.model_switch.install import ensure_tested
-    from local.models.installed import STARTER, model_folder, model_name
+    from local.models.installed import model_folder, model_name
     from local.sync.reconcile import open_engine
     from local.terminal.output import print_line
 
@@ -204,8 +205,9 @@ class ModelSwitch:
 
 def local_switch(workspace: Workspace, model: str | None, next_model: str | None) -> ModelSwitch:
     """The switch of a folder; the models default to those recorded. Raises UsageError."""
+    from imagesearch.embedding.model_catalog import STARTER
     from local.lambda_runtime import settings_of
-    from local.models.installed import STARTER, model_folder
+    from local.models.installed import model_folder
 
     data_dir = workspace.directory.parent
 

@@ -11,13 +11,13 @@ import typer
 
 from imagesearch import bootstrap
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError
+from imagesearch.embedding.model_catalog import STARTER
 from local.errors import UsageError
 from local.lambda_runtime import settings_of
 from local.model_switch.install import ensure_tested, failure_text, megabytes
 from local.models.choice import BETTER, choice
 from local.models.installation import install_with_progress
 from local.models.installed import (
-    STARTER,
     installed_models,
     is_of_catalog,
     model_folder,

@@ -6,7 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.models.installed import STARTER, installed_models
+from imagesearch.embedding.model_catalog import STARTER
+from local.models.installed import installed_models
 from local.workspace import Workspace
 
 BETTER = "clip-vit-b-32"

@@ -13,11 +13,11 @@ from pathlib import Path
 import imagesearch
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.embedding.manifest import MANIFEST, Manifest, load_manifest, verify_file
+from imagesearch.embedding.model_catalog import STARTER
 from local.errors import UsageError
 from local.models.sources import catalog_entries
 
 CACHE = "IMAGESEARCH_CACHE"
-STARTER = "starter"
 _PACKAGE = Path(imagesearch.__file__).resolve().parent
 # In a wheel the model is in the package, in the repository in a layer of its own.
 _STARTER_FOLDERS = (

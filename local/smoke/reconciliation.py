@@ -71,8 +71,9 @@ class FolderReconciliation:
             raise CheckSkipped(f"{error}: name the server's folder with --data-dir") from error
 
     def result(self) -> str:
+        from imagesearch.embedding.model_catalog import STARTER
         from local.lambda_runtime import settings_of
-        from local.models.installed import STARTER, model_folder
+        from local.models.installed import model_folder
         from local.options import set_excludes
         from local.verification.folder import compare_folder
         from local.workspace import selected_workspace

@@ -16,11 +16,12 @@ from imagesearch.adapters.sqlite.database import index_dimensions
 from imagesearch.classification.label_records import described
 from imagesearch.domain.errors import DamagedIndex, Unavailable
 from imagesearch.domain.images import ImageRef
+from imagesearch.embedding.model_catalog import STARTER
 from imagesearch.indexing.comparison import Difference
 from imagesearch.indexing.consistency import confirmed
 from imagesearch.settings import Settings
 from local.lambda_runtime import settings_of
-from local.models.installed import STARTER, model_folder
+from local.models.installed import model_folder
 from local.sync.initial_indexing import index_with_progress
 from local.sync.mount_points import load_mount_points
 from local.sync.reconcile import open_engine

@@ -16,8 +16,9 @@ from imagesearch.access import KeyBindings
 from imagesearch.domain.errors import NotAllowed, NotFound
 from imagesearch.domain.ports import NextModel
 from imagesearch.embedding.manifest import MANIFEST
+from imagesearch.embedding.model_catalog import STARTER
 from local.models.choice import BETTER
-from local.models.installed import STARTER, models_cache
+from local.models.installed import models_cache
 from local.models.sources import catalog_entry
 from local.web.errors import (
     KEY_IS_LIMITED,

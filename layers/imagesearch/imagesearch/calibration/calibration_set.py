@@ -95,7 +95,7 @@ def unanswerable_queries(path: Path = DATA / QUERIES) -> dict[str, list[str]]:
 
 
 def read_rows(path: Path, delimiter: str = "\t") -> list[dict[str, str]]:
-    """The rows of a file with a header line, tab-separated without quotes, or separated otherwise.
+    """The rows of a file with a header line; those of a tab-separated file have no quotes.
 
     Excel begins a file in UTF-8 with a byte order mark.
     """

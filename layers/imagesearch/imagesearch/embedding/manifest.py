@@ -281,9 +281,7 @@ def load_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise _invalid(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise _invalid(f"{path}: {where}: {first['msg']}") from error
+        raise _invalid(f"{path}: {first_fault(error)}") from error
     for name in manifest.needs:
         if name not in manifest.files:
             raise _invalid(f"{path} names {name}, but `files` has no size and SHA-256 of it")
@@ -293,6 +291,13 @@ def load_manifest(folder: Path) -> Manifest:
             f"but the image tower has {manifest.image_space}"
         )
     return manifest
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first fault of a JSON file, with its place in the file."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "the file"
+    return f"{where}: {first['msg']}"
 
 
 def _invalid(message: str) -> ConfigurationError:

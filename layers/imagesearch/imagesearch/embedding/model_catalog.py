@@ -10,9 +10,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from imagesearch.domain.errors import ConfigurationError, NotFound
-from imagesearch.embedding.manifest import Digest, FileEntry, FileName, Manifest, Quantized
+from imagesearch.embedding.manifest import (
+    Digest,
+    FileEntry,
+    FileName,
+    Manifest,
+    Quantized,
+    first_fault,
+)
 
 CATALOG = Path(__file__).parent / "catalog"
+# The model that ships, which the catalog does not list.
+STARTER = "starter"
 _UNKNOWN_SPACE = "0" * 64
 
 
@@ -138,6 +147,4 @@ def _entry(path: Path) -> CatalogEntry:
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}", hint) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigurationError(f"{path}: {where}: {first['msg']}", hint) from error
+        raise ConfigurationError(f"{path}: {first_fault(error)}", hint) from error

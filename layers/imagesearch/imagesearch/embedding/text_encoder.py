@@ -16,11 +16,7 @@ from imagesearch.domain.deadline import is_query
 from imagesearch.domain.errors import ConfigurationError, InvalidQuery, PayloadTooLarge
 from imagesearch.domain.images import Embedding
 from imagesearch.embedding.manifest import Manifest, load_verified, verify_file
-from imagesearch.embedding.session import (
-    OnnxSession,
-    contradiction,
-    normalized,
-)
+from imagesearch.embedding.session import OnnxSession, contradiction, normalized
 from imagesearch.embedding.tokenizer import TextTokenizer, Tokens, cleaner
 
 TEXT_BATCH_SIZE = 16

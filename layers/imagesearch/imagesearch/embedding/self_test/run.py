@@ -17,11 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagesearch.calibration.calibration_set import (
-    SAMPLES,
-    CalibrationSet,
-    shipped_set,
-)
+from imagesearch.calibration.calibration_set import SAMPLES, CalibrationSet, shipped_set
 from imagesearch.calibration.calibrator import (
     Calibrator,
     Fitted,
@@ -57,13 +53,13 @@ from imagesearch.embedding.manifest import (
     Manifest,
     load_manifest,
 )
+from imagesearch.embedding.model_catalog import STARTER
 from imagesearch.search.relevance import Modality
 
 if TYPE_CHECKING:
     from imagesearch.embedding.self_test.onnx_model import OnnxModel
 
 _BACKGROUNDS = "calibration-*.npy"
-_STARTER = "starter"
 # Codes of the errors of a model's files and vectors; other errors are those of photos or machines.
 _UNUSABLE = ("invalid_model", "no_embedding", "invalid_text")
 _UNUSABLE_HINT = "its vectors must be finite and longer than 0: export its graphs again"
@@ -283,8 +279,8 @@ def summary(folder: Path, photos: CalibrationSet, found: CalibrationFile) -> str
     name, tested = load_manifest(folder).name, found.calibration_set[0]
     test = found.figures["test"]
     photo = "sample photo" if tested == SAMPLES else f"photo of {tested}"
-    compares = tested == photos.name and photos.starter_found is not None and name != _STARTER
-    starter = f" (starter: {photos.starter_found})" if compares else ""
+    comparable = tested == photos.name and name != STARTER and photos.starter_found is not None
+    starter = f" (starter: {photos.starter_found})" if comparable else ""
     state = "calibrated" if found.relevance else f"not calibrated: {found.refusal}"
     return (
         f"{name}: finds the right {photo} first for {test['found_first']} of {test['photos']}"
