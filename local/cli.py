@@ -37,6 +37,7 @@ from local.commands.tune import tune
 from local.commands.verify import verify
 from local.errors import Interrupted, UsageError, error_text
 from local.examples import GroupWithExamples
+from local.image_argument import ImageCommand
 from local.options import CLOSED_PIPE, INCOMPLETE, INTERRUPTED, WRONG_USAGE
 
 app = typer.Typer(
@@ -133,9 +134,9 @@ app.command()(push)
 app.command()(backfill)
 app.command()(redrive)
 app.command()(search)
-app.command()(similar)
+app.command(cls=ImageCommand)(similar)
 app.command("list")(list_images)
-app.command()(show)
+app.command(cls=ImageCommand)(show)
 app.command()(status)
 app.command()(classify)
 app.command()(duplicates)

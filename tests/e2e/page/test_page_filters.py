@@ -316,10 +316,16 @@ def test_an_arrow_key_opens_the_list_of_months(page: Page, live: Any) -> None:
     expect(page.locator('.hit[data-key="home/43.jpg"]')).to_be_focused()
 
 
-def test_tab_passes_show_more_and_enter_moves_to_the_first_new_image(page: Page, live: Any) -> None:
+def open_whole_page(page: Page, live: Any) -> None:
+    """Opens the page and waits for its footer, whose late parts would get the focus."""
     page.goto(live.url)
+    expect(page.locator("#grid .hit")).to_have_count(40)
+    expect(page.locator("#install")).to_be_visible()
+
+
+def test_tab_passes_show_more_and_enter_moves_to_the_first_new_image(page: Page, live: Any) -> None:
+    open_whole_page(page, live)
     hits = page.locator("#grid .hit")
-    expect(hits).to_have_count(40)
     page.locator("#skip").focus()
     page.keyboard.press("Enter")
     expect(hits.first).to_be_focused()
@@ -341,9 +347,8 @@ def test_tab_passes_show_more_and_enter_moves_to_the_first_new_image(page: Page,
 def test_a_page_that_loads_by_itself_takes_the_focus_from_no_button(page: Page, live: Any) -> None:
     """Enter, meant for the button, would open the image that has got the focus."""
     held: list[Route] = []
-    page.goto(live.url)
+    open_whole_page(page, live)
     hits = page.locator("#grid .hit")
-    expect(hits).to_have_count(40)
     page.route("**/v1/images?*cursor=*", lambda route: held.append(route))
     page.locator("#more").focus()
     with page.expect_request("**/v1/images?*cursor=*"):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from imagesearch.domain.images import ImageRef
 from local.running_server import announced
 from local.workspace import workspace_of
 from tests.support.servers.scripted_server import Response, ScriptedServer
@@ -187,6 +188,18 @@ def test_records_are_listed_and_shown_and_similar_images_are_found(
     assert (status["folder"], status["images"], status["model"]) == (str(indexed), 2, "starter")
     missing = run("show", "green.png")
     assert (missing.returncode, "run `imagesearch list`" in missing.stderr) == (2, True)
+
+
+def test_an_id_that_begins_with_a_dash_is_an_image(run: Run, folder: Path) -> None:
+    names = (f"{number}.png" for number in range(10_000))
+    named = {name: ImageRef(folder.as_uri(), name).id for name in names}
+    name, id = next(each for each in named.items() if each[1].startswith("-"))
+    for number, each in enumerate((name, "other.png")):
+        Image.new("RGB", (64, 64), (number, 0, 0)).save(folder / each)
+    assert run("index", str(folder)).returncode == 0
+    for line in (("show", id, "--json"), ("show", "--folder", str(folder), id, "--json")):
+        assert json.loads(run(*line).stdout)["key"] == name
+    assert run("similar", "--all", id, "--paths").stdout == f"{folder / 'other.png'}\n"
 
 
 def test_an_image_that_is_not_searchable_is_named_as_it_was_given(run: Run, indexed: Path) -> None:
