@@ -193,6 +193,7 @@ def test_a_deletion_is_undone_or_carried_out_when_the_page_is_left(
         shutil.copyfile(live.folder / "animals/cow.webp", live.folder / name)
     eventually("they are indexed", lambda: names <= set(live.listed()))
     page.goto(live.url)
+    expect(page.locator("#add")).to_be_visible()  # The page knows what the server allows.
     hit = page.locator('.hit[data-key="extra.webp"]')
     hit.focus()
     page.keyboard.press("Delete")
