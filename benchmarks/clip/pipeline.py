@@ -8,14 +8,16 @@ on the machine changes them less than the seconds.
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from benchmarks.report import Row
-from benchmarks.workbench import workbench
+from benchmarks.workbench import STARTER_MODEL, workbench
 from imagesearch import bootstrap
 from imagesearch.domain.images import DetailOptions, ImageRef
 from imagesearch.embedding.decoding.decoder import decode
@@ -30,8 +32,53 @@ from local.sync.reconcile import reconcile
 PARTS, PART = 5, 200
 
 
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """Seconds of each part [parts, 3], and CPU times of a photo in milliseconds.
+
+    The three ways are pixels to vectors, files to vectors, and files to the index.
+    """
+
+    seconds: NDArray[np.float64]
+    vector: float
+    file: float
+    index: float
+    decoding: float
+    details: float
+
+    @property
+    def rest(self) -> float:
+        """CPU time of linking duplicates, writing the record, and all else."""
+        return self.index - self.file - self.details
+
+
 def measure_pipeline(model: Path, parts: int = PARTS, part: int = PART) -> Iterator[Row]:
     """Rows of both shares, from `parts` times `part` photos of 1 megapixel."""
+    clip, starter = _spent(model, parts, part), _spent(STARTER_MODEL, parts, part)
+    alone, files_seconds, indexed = part / np.median(clip.seconds, axis=0)
+    shares = np.median(clip.seconds[:, :1] / clip.seconds, axis=0)
+    count = f"{parts * part:,} photos of 1 megapixel, {os.cpu_count()} cores"
+    yield _share("files to vectors", shares[1], files_seconds, alone, count, "≥ 95 %")
+    yield _share("files to the index", shares[2], indexed, alone, count, "≥ 85 %")
+    yield Row(
+        "CPU time of a photo: pixels to vector, file to vector, file to the index",
+        f"{clip.vector:.0f} ms · {clip.file:.0f} ms · {clip.index:.0f} ms",
+        f"the first is {100 * clip.vector / clip.index:.0f} % of the last",
+    )
+    yield Row(
+        "CPU time of a photo: decoding, image details with two thumbnails",
+        f"{clip.decoding:.1f} ms · {clip.details:.1f} ms",
+        "in one process",
+    )
+    yield Row(
+        "CPU time of a photo: linking duplicates, writing, and all else",
+        f"{clip.rest:.0f} ms · {starter.rest:.0f} ms",
+        "with random weights, for which many photos resemble each other · with the starter model,"
+        " whose vectors have as many numbers",
+    )
+
+
+def _spent(model: Path, parts: int, part: int) -> _Spent:
     with workbench(parts * part, model) as bench:
         settings = Settings.from_environment(bench.environment)
         manifest = load_manifest(model)
@@ -57,24 +104,9 @@ def measure_pipeline(model: Path, parts: int = PARTS, part: int = PART) -> Itera
             encoder.close()
             bootstrap.image_encoder(settings.model_uri).close()
     seconds, cpu_seconds = np.moveaxis(np.array(rates), 2, 0)
-    alone, files_seconds, indexed = part / np.median(seconds, axis=0)
-    shares = np.median(seconds[:, :1] / seconds, axis=0)
-    cpu = 1000 * np.median(cpu_seconds, axis=0) / part
-    count = f"{parts * part:,} photos of 1 megapixel, {os.cpu_count()} cores"
-    yield _share("files to vectors", shares[1], files_seconds, alone, count, "≥ 95 %")
-    yield _share("files to the index", shares[2], indexed, alone, count, "≥ 85 %")
-    yield Row(
-        "CPU time of a photo: pixels to vector, file to vector, file to the index",
-        " · ".join(f"{milliseconds:.0f} ms" for milliseconds in cpu),
-        f"the first is {100 * cpu[0] / cpu[2]:.0f} % of the last; with random weights every photo"
-        " resembles the others, so that linking duplicates takes longer than with a trained model",
-    )
     decoded, detailed = 1000 * np.median(decoding, axis=0) / part
-    yield Row(
-        "CPU time of a photo: decoding, image details with two thumbnails",
-        f"{decoded:.1f} ms · {detailed - decoded:.1f} ms",
-        "in one process",
-    )
+    vector, file, index = 1000 * np.median(cpu_seconds, axis=0) / part
+    return _Spent(seconds, vector, file, index, decoded, detailed - decoded)
 
 
 def _index(indexer: Indexer, refs: Sequence[ImageRef]) -> None:
