@@ -3,6 +3,7 @@
 import shutil
 import signal
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,10 @@ def test_a_killed_reindex_resumes(
 ) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
-    for sample in samples:
-        shutil.copyfile(sample, folder / f"{sample.parent.name} {sample.name}")
+    # Enough for it to be killed in time; bytes after the end of an image make another file of it.
+    for sample, number in product(samples, range(3)):
+        file = folder / f"{number} {sample.parent.name} {sample.name}"
+        file.write_bytes(sample.read_bytes() + b"\0" * number)
     idle = serve(folder)
     assert idle.run("index", folder).returncode == 0
 
@@ -94,11 +97,12 @@ def test_a_killed_reindex_resumes(
     filling.wait()
     filling.stdout.close()
     has_results = index.health().images
-    assert 0 < has_results < len(samples)
+    count = len(list(folder.iterdir()))
+    assert 0 < has_results < count
 
     resumed = idle.run("reindex", folder, "--model", stretched_model)
     assert resumed.returncode == 0, resumed.stderr
-    assert f"{len(samples) - has_results} indexed, {has_results} unchanged" in resumed.stderr
+    assert f"{count - has_results} indexed, {has_results} unchanged" in resumed.stderr
     assert idle.run("reindex", "--status").returncode == 0
     index.close()
 

@@ -16,10 +16,12 @@ const MAX_TERMS = 15;   // with the text 16, as the API allows
 
 /* ---- display of the query ---- */
 
-let shown = "";
+let shown = "", shownText = null;
 on("query", () => {
   const { text, collection } = state.query;
-  if (document.activeElement !== $("q") || $("q").value.trim() !== text) $("q").value = text;
+  // The same query runs again while images are being indexed: what is being typed meanwhile stays.
+  if (text !== shownText && (document.activeElement !== $("q") || $("q").value.trim() !== text)) $("q").value = text;
+  shownText = text;
   document.title = text ? `${text} – Image search` : "Image search";
   $("q").placeholder = state.query.terms.length ? "Add text" : collection ? `Search in ${collection.split("/").pop()}` : "Describe an image, or drop one here";
   showClear();

@@ -1,17 +1,20 @@
 """Steps on the search page that several tests take, and what they read of requests."""
 
 import json
+import re
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Request
+from playwright.sync_api import Page, Request, Route, expect
 
 TOWER = "landmarks/eiffel-tower.webp"
 QUERY = "the+eiffel+tower"
 # A resized copy of a sample, in the folder of the fixture `live`.
 COPY = "animals/owl-small.webp"
+# The time for Undo, and of a notice, in the page of a test.
+NOTICE_SECONDS = 600
 
 
 def posted_terms(request: Request) -> list[dict[str, Any]]:
@@ -36,6 +39,23 @@ def transfer(page: Page, event: str, data: dict[str, str], file: Path | None = N
         }""",
         [event, data, b64encode(file.read_bytes()).decode() if file else ""],
     )
+
+
+def hold_notices(page: Page) -> None:
+    """Notices and Undo stay for longer than a test takes on a slow machine, instead of seconds."""
+
+    def lengthen(route: Route) -> None:
+        response = route.fetch()
+        seconds = re.compile(r"(?<=\bUNDO_SECONDS = )\d+|(?<=\bseconds = )\d+")
+        text, count = seconds.subn(str(NOTICE_SECONDS), response.text())
+        route.fulfill(response=response, body=text) if count == 1 else route.abort()
+
+    page.route(re.compile(r"/(deletion|notices)\.js$"), lengthen)
+
+
+def wait_for_results(page: Page) -> None:
+    """Waits for the results of a request that the page has sent."""
+    expect(page.locator("#main")).to_have_attribute("aria-busy", "false")
 
 
 def is_search(request: Request) -> bool:

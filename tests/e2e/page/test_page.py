@@ -371,6 +371,7 @@ def test_every_button_of_a_large_image_is_visible_on_a_phone(
 
 def test_the_page_works_with_the_keyboard_only(page: Page, url: str) -> None:
     page.goto(url)
+    expect(page.locator("#q")).to_be_focused()
     page.keyboard.type("a parrot")
     page.keyboard.press("Enter")
     page.wait_for_selector("#grid .score")

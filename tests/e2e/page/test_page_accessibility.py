@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.page.browsing import QUERY, TOWER, assert_accessible, open_search
+from tests.e2e.page.browsing import QUERY, TOWER, assert_accessible, hold_notices, open_search
 
 
 def test_arrows_move_within_the_grid_and_a_link_skips_to_it(page: Page, live: Any) -> None:
@@ -128,6 +128,7 @@ COVERED = """() => {
 @pytest.mark.parametrize(("width", "height"), [(375, 560), (375, 740), (768, 1000), (1440, 900)])
 def test_a_notice_covers_no_button(page: Page, live: Any, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
+    hold_notices(page)
     open_search(page, live.url, QUERY)
     notice = page.locator("#toast")
     page.locator("#grid .hit").first.focus()

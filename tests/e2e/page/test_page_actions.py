@@ -13,10 +13,12 @@ from tests.e2e.page.browsing import (
     QUERY,
     TOWER,
     assert_accessible,
+    hold_notices,
     is_search,
     open_search,
     posted_terms,
     transfer,
+    wait_for_results,
 )
 
 Drop = Callable[[Path, str], None]
@@ -33,7 +35,7 @@ def test_hits_move_the_query_towards_and_away_from_them(page: Page, live: Any) -
         {"id": live.listed()[TOWER]["id"], "weight": 1},
     ]
     expect(page.locator("#terms .of")).to_have_text("Similar to eiffel-tower.webp")
-    page.wait_for_selector(".hit .score", state="attached")
+    wait_for_results(page)
     if page.locator("#unfold").get_attribute("aria-expanded") == "false":
         page.locator("#unfold").click()
     page.locator('.hit[data-key="animals/cow.webp"]').focus()
@@ -86,6 +88,7 @@ def test_opinions_refine_the_results_when_the_image_is_closed(page: Page, live: 
         with page.expect_request(is_search) as searched:
             page.keyboard.press("Escape")
         expect(page.locator("#viewer")).to_be_hidden()
+        wait_for_results(page)
         return dict(json.loads(searched.value.post_data or "{}"))
 
     open_search(page, live.url, QUERY)
@@ -100,7 +103,6 @@ def test_opinions_refine_the_results_when_the_image_is_closed(page: Page, live: 
     refined = rate("animals/cow.webp", "Bad match")
     assert (refined["like"], refined["unlike"]) == ([ids[TOWER]], [ids["animals/cow.webp"]])
     expect(chips).to_have_text(["Good match eiffel-tower.webp", "Bad match cow.webp"])
-    page.wait_for_selector(".hit .score", state="attached")
     expect(cow).to_have_count(0)
     assert_accessible(page)
     page.reload()
@@ -113,6 +115,23 @@ def test_opinions_refine_the_results_when_the_image_is_closed(page: Page, live: 
     page.fill("#q", "a cow")
     page.press("#q", "Enter")
     expect(chips).to_have_count(0)
+
+
+def test_text_that_is_being_typed_stays_when_new_images_appear(
+    page: Page, live: Any, eventually: Eventually
+) -> None:
+    page.goto(live.url)
+    hits = page.locator("#grid .hit")
+    expect(hits).to_have_count(5)
+    expect(page.locator("#state")).to_contain_text("5 images")
+    # An address is searched once it is sent.
+    page.fill("#q", "https://example.com/dog")
+    new = live.folder / "new.webp"
+    shutil.copyfile(live.folder / "animals/cow.webp", new)
+    expect(hits).to_have_count(6)
+    expect(page.locator("#q")).to_have_value("https://example.com/dog")
+    new.unlink()
+    eventually("it is gone", lambda: len(live.listed()) == 5)
 
 
 def test_an_image_of_another_site_is_searched_by_its_address_if_allowed(
@@ -192,6 +211,7 @@ def test_a_deletion_is_undone_or_carried_out_when_the_page_is_left(
     for name in names:
         shutil.copyfile(live.folder / "animals/cow.webp", live.folder / name)
     eventually("they are indexed", lambda: names <= set(live.listed()))
+    hold_notices(page)
     page.goto(live.url)
     expect(page.locator("#add")).to_be_visible()  # The page knows what the server allows.
     hit = page.locator('.hit[data-key="extra.webp"]')

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.page.browsing import COPY
+from tests.e2e.page.browsing import COPY, hold_notices
 
 Eventually = Callable[..., None]
 
@@ -28,6 +28,7 @@ def test_duplicates_are_shown_side_by_side_and_a_deletion_is_undone(
         route.continue_()
     page.unroute("**/v1/health")
     expect(page.get_by_role("button", name="Keep owl.webp")).to_be_visible()
+    hold_notices(page)
     page.goto(live.url)
     page.click("#show-duplicates")
     expect(cards).to_have_count(2)

@@ -371,7 +371,8 @@ def test_a_closed_dialog_gives_back_a_focus_that_has_moved_off_the_screen(
     expect(page.locator("#grid .hit")).to_have_count(40)
     page.route("**/v1/images?*cursor=*", lambda route: held.append(route))
     page.locator("#more").focus()
-    page.keyboard.press("Enter")
+    with page.expect_request("**/v1/images?*cursor=*"):
+        page.keyboard.press("Enter")
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
     for route in held:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.page.browsing import QUERY, open_search
+from tests.e2e.page.browsing import NOTICE_SECONDS, QUERY, hold_notices, open_search
 
 Eventually = Callable[..., None]
 
@@ -163,6 +163,7 @@ def test_enter_opens_an_image_while_others_are_selected(page: Page, live: Any) -
 
 
 def test_a_deletion_moves_the_focus_to_the_next_image_and_undo_back(page: Page, live: Any) -> None:
+    hold_notices(page)
     page.goto(live.url)
     hits = page.locator("#grid .hit")
     expect(hits).to_have_count(5)
@@ -183,6 +184,7 @@ def test_a_deletion_moves_the_focus_to_the_next_image_and_undo_back(page: Page, 
 
 
 def test_a_deletion_waits_while_undo_has_the_focus(page: Page, live: Any) -> None:
+    hold_notices(page)
     page.clock.install()
     page.goto(live.url)
     hit = page.locator("#grid .hit").nth(2)
@@ -191,11 +193,11 @@ def test_a_deletion_waits_while_undo_has_the_focus(page: Page, live: Any) -> Non
     page.keyboard.press("Delete")
     undo = page.get_by_role("button", name="Undo")
     tab_to(page, undo)
-    page.clock.run_for(20_000)
+    page.clock.run_for(2_000 * NOTICE_SECONDS)
     expect(undo).to_be_focused()
     page.keyboard.press("Enter")
     expect(hit).to_be_focused()
-    page.clock.run_for(20_000)
+    page.clock.run_for(2_000 * NOTICE_SECONDS)
     assert len(live.listed()) == 5
 
 
@@ -205,6 +207,7 @@ def test_a_kept_copy_moves_the_focus_to_the_next_group(
     chair, copy = live.folder / "objects/white-chair.webp", live.folder / "objects/chair-copy.webp"
     shutil.copyfile(chair, copy)
     eventually("the groups are found", lambda: len(live.get("/v1/duplicates")["groups"]) == 2)
+    hold_notices(page)
     page.goto(f"{live.url}/?view=duplicates")
     groups = page.locator(".group")
     expect(groups).to_have_count(2)

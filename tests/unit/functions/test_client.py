@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from docs.reference_pages.api import openapi
 from functions.search.handler import make_handler
@@ -95,6 +97,14 @@ def test_a_busy_api_is_retried(answering):
     client, requested = answering(busy, busy, httpx.Response(200, json={"status": "ok"}))
     assert client.health() == {"status": "ok"}
     assert len(requested) == 3
+
+
+@given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} (Jan|[A-Z][a-z]{2}) \d+ [\d:]+ .*"))
+@example("Sun, 01 Jan 999999999999999999999 10:00:00 GMT")
+def test_any_retry_after_header_is_read_or_ignored(value):
+    headers = [(b"retry-after", value.encode(errors="replace"))]
+    seconds = retry_wait(httpx.Response(429, headers=headers), attempt=0, retries=1)
+    assert 0 <= seconds <= MAX_WAIT_SECONDS
 
 
 def test_retries_of_a_busy_api_are_limited(answering):
@@ -213,12 +223,12 @@ def test_the_path_of_an_image_file_is_not_a_text(api, fill, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     Path("cat.png").write_bytes(picture("a cat"))
     Path("words").touch()
-    for given in ("cat.png", str(tmp_path / "cat.png")):
+    for name in ("cat.png", str(tmp_path / "cat.png")):
         with pytest.raises(ValueError, match=r"is an image file: pass Path\("):
-            api.search(given)
+            api.search(name)
         with pytest.raises(ValueError, match="is an image file"):
-            api.classify(given)
-        assert api.search(image=given)["hits"][0]["score"] == pytest.approx(1)
+            api.classify(name)
+        assert api.search(image=name)["hits"][0]["score"] == pytest.approx(1)
     for text in ("dog.png", "words", "x" * 2000):
         api.search(text)
     with pytest.raises(ValueError, match="give a query"):

@@ -61,7 +61,7 @@ def retry_after_seconds(value: str | None, now: datetime | None = None) -> float
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # A date with the zone -0000 has no time zone.
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

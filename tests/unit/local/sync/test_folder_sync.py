@@ -98,7 +98,7 @@ def test_an_unreachable_file_is_not_retried_but_included_in_the_next_reconcile(
     sync = FolderSync(folder, store, index, work.handler, work.reconcile)
     sync.start()
     try:
-        eventually("it is reconciled", lambda: work.reconciled == 1)
+        eventually("it is reconciled", lambda: work.reconciled >= 1)
         assert work.keys == []
         sync.send(ImageRef(store.bucket, "failed.jpg"))
         eventually("it is reconciled again", lambda: work.reconciled >= 2)
