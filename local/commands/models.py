@@ -226,8 +226,8 @@ def calibrate(
 ) -> None:
     """Test a model, and calibrate relevance, label scores and duplicates for it.
 
-    Exit status 1: the self-test refused the model. The refusal is recorded in its folder, and
-    nothing uses the model until it is accepted; an earlier result is kept.
+    Exit status 1: the self-test refused the model. A refusal by the sample photos is recorded in
+    its folder, and nothing uses the model until it is accepted; an earlier calibration is kept.
     """
     from rich.console import Console
 
@@ -254,7 +254,10 @@ def verify(
     as_json: Json = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Check the SHA-256 of a model's files, load the model and embed an image and a text."""
+    """Check the SHA-256 of a model's files, load the model and embed an image and a text.
+
+    Exit status 1: the model is complete, but the self-test refused it.
+    """
     from local.models.verification import verify_model
 
     folder = verify_model(path, data_dir)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesearch.domain.errors import ImageSearchError
+from imagesearch.embedding.calibration_file import refusal_of
 from imagesearch.embedding.manifest import MULTILINGUAL, load_manifest
 from imagesearch.embedding.model_catalog import CatalogEntry
 from local.evaluation.latency import Latency
@@ -24,6 +25,7 @@ class ListedModel:
     """A model; `folder` is None if it is not installed, and then `bytes` are its download.
 
     latency: None if it was not measured. problem: the reason why an installed model cannot be used.
+    refusal: the reason why the self-test refused it, which must be accepted before it can be used.
     """
 
     name: str
@@ -35,11 +37,14 @@ class ListedModel:
     good_for: str = ""
     latency: Latency | None = None
     problem: str = ""
+    refusal: str = ""
 
     @property
     def state(self) -> str:
         if self.problem:
             return "damaged"
+        if self.refusal:
+            return "refused"
         return "installed" if self.folder else "available"
 
     @property
@@ -82,6 +87,7 @@ def _installed(name: str, folder: Path, entry: CatalogEntry | None) -> ListedMod
     published, good_for = (entry.published, entry.good_for) if entry else ("", "")
     try:
         manifest = load_manifest(folder)
+        refusal = refusal_of(folder, manifest)
     except ImageSearchError as error:
         return ListedModel(name, folder, 0, "", (), published, good_for, problem=error.message)
     return ListedModel(
@@ -92,6 +98,7 @@ def _installed(name: str, folder: Path, entry: CatalogEntry | None) -> ListedMod
         manifest.languages or (entry.languages if entry else ()),
         published,
         good_for or manifest.description,
+        refusal=refusal,
     )
 
 
@@ -141,7 +148,7 @@ def cells(model: ListedModel, *, measured: bool) -> list[str]:
         *(times if measured else []),
         model.license or UNKNOWN,
         model.published or UNKNOWN,
-        model.problem or model.good_for or UNKNOWN,
+        model.problem or model.refusal or model.good_for or UNKNOWN,
     ]
 
 

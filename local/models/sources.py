@@ -18,9 +18,16 @@ CATALOG, SOURCE = "IMAGESEARCH_CATALOG", "IMAGESEARCH_MODEL_SOURCE"
 
 
 def catalog_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder of IMAGESEARCH_CATALOG, or the catalog of the package."""
-    folder = environ.get(CATALOG)
-    return Path(folder).expanduser() if folder else model_catalog.CATALOG
+    """The folder of IMAGESEARCH_CATALOG, or the catalog of the package.
+
+    Raises ConfigurationError.
+    """
+    if not (given := environ.get(CATALOG)):
+        return model_catalog.CATALOG
+    folder = Path(given).expanduser()
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is not a folder", f"set {CATALOG} to one, or unset it")
+    return folder
 
 
 def catalog_entries(environ: Mapping[str, str] = os.environ) -> list[CatalogEntry]:
@@ -48,7 +55,7 @@ def copy_file(folder: Path, name: str, pin: Pin, to: Path) -> None:
     """Copy a file of a source folder. Raises NotFound, ConfigurationError."""
     path = folder / name
     if not path.is_file():
-        raise NotFound(f"{path} does not exist", f"check {SOURCE}", "no_such_file")
+        raise NotFound(f"{path} does not exist", f"check --source or {SOURCE}", "no_such_file")
     part = to.with_name(f"{to.name}.part")
     try:
         shutil.copyfile(path, part)

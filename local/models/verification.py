@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from imagesearch.domain.errors import ConfigurationError, UnreadableImage
+from imagesearch.embedding.calibration_file import calibrated
 from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.session import signed_weights_are_exact
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
@@ -15,7 +16,7 @@ from local.models.installed import check_files, model_folder
 def verify_model(name_or_path: str, data_dir: Path) -> Path:
     """Check every hash, load both graphs, and embed an image and a text.
 
-    Raises UsageError, ConfigurationError.
+    Raises UsageError, ConfigurationError, and ModelRefused for one that the self-test refused.
     """
     folder = model_folder(name_or_path, data_dir)
     manifest = check_files(folder)
@@ -35,6 +36,7 @@ def verify_model(name_or_path: str, data_dir: Path) -> Path:
         raise ConfigurationError(
             f"{folder} gives image and text vectors that cannot be compared", "pull it again"
         )
+    calibrated(folder, manifest)
     return folder
 
 

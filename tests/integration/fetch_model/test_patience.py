@@ -184,7 +184,9 @@ def test_the_files_of_a_mirror_are_verified(cloudformation, s3, s3_mirror, keys)
     assert keys() == []
 
 
-@pytest.mark.parametrize("source", ["ftp://host", "http://example.org/x", "s3:/bucket", "mirror"])
+@pytest.mark.parametrize(
+    "source", ["ftp://host", "http://example.org/x", "https://host:99999/x", "s3:/bucket", "mirror"]
+)
 def test_an_invalid_source_is_reported_and_does_not_prevent_deletion(cloudformation, source):
     properties = {"Source": source}
     answer = cloudformation.ask("model-create", properties=properties)

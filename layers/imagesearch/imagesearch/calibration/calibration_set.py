@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from imagesearch.domain.counts import counted
 from imagesearch.domain.errors import ConfigurationError
 
 DATA = Path(__file__).parent / "data"
@@ -63,7 +64,7 @@ class CalibrationSet:
         """The set with other photos. Raises ConfigurationError for fewer than `MIN_PHOTOS`."""
         if len(photos) < MIN_PHOTOS:
             raise ConfigurationError(
-                f"{name} has {len(photos)} photos, too few to calibrate a model",
+                f"{name} has {counted(len(photos), 'photo')}, too few to calibrate a model",
                 f"name at least {MIN_PHOTOS} photos with captions",
                 "invalid_captions",
             )

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from imagesearch.domain.errors import ConfigurationError
 from imagesearch.downloads.http_download import LOOPBACK
@@ -23,7 +24,7 @@ class ModelSource:
     base: str = ""
 
     def __post_init__(self) -> None:
-        if self.base and not _BASE.fullmatch(self.base):
+        if self.base and not (_BASE.fullmatch(self.base) and _has_valid_port(self.base)):
             raise ConfigurationError(
                 f"{self.base!r} is not a source of models",
                 "use https://host/path without a user name, or s3://bucket/prefix",
@@ -40,6 +41,13 @@ class ModelSource:
             for name, pin in model.pins.items()
         }
         return model.model_copy(update={"pins": pins})
+
+
+def _has_valid_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 PUBLISHERS = ModelSource()

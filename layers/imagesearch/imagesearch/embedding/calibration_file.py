@@ -95,6 +95,15 @@ def read_calibration(folder: Path, manifest: Manifest) -> CalibrationFile | None
     return found if found.model == model_digest(manifest) else None
 
 
+def refusal_of(folder: Path, manifest: Manifest) -> str:
+    """The reason why the self-test refused the model; empty if it did not, or was overruled.
+
+    Raises ConfigurationError.
+    """
+    found = read_calibration(folder, manifest)
+    return found.refusal if found and not found.accepted else ""
+
+
 def calibrated(folder: Path, manifest: Manifest) -> Manifest:
     """The manifest with the calibration of the folder, if it has one.
 

@@ -301,7 +301,7 @@ def first_fault(error: ValidationError) -> str:
 
 
 def _invalid(message: str) -> ConfigurationError:
-    hint = "set MODEL_URI to a complete model folder, or download the model again"
+    hint = "use a complete model folder: download the model again, or export it again"
     return ConfigurationError(message, hint, code="invalid_model")
 
 
@@ -346,7 +346,7 @@ def _damaged(message: str) -> ConfigurationError:
     return ConfigurationError(
         message,
         "download the model again: the file is damaged or wrong",
-        "invalid_model",
+        "damaged_model",
     )
 
 

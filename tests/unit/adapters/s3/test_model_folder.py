@@ -28,6 +28,13 @@ def test_only_the_requested_files_are_downloaded(s3: Any, tmp_path: Path) -> Non
     assert [file.name for file in tmp_path.iterdir()] == ["image.onnx"]
 
 
+@pytest.mark.parametrize("uri", ["s3://", "s3:///clip", "s3://Bad_Bucket!/x", "s3:/models/x"])
+def test_an_invalid_uri_is_an_error_of_one_line(uri: str, s3: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is not a model folder in S3") as found:
+        S3ModelFolder(uri, s3)
+    assert "\n" not in found.value.message
+
+
 def test_a_file_is_downloaded_once(s3: Any, tmp_path: Path) -> None:
     model = S3ModelFolder("s3://models/clip/v1", s3)
     model.download(["image.onnx"], tmp_path)

@@ -64,6 +64,41 @@ def test_errors_name_the_file_the_line_and_the_photo(folder: Path) -> None:
         own_set(path, SAMPLES)
 
 
+@pytest.mark.parametrize(
+    ("cells", "error"),
+    [
+        (("5.png", "   "), "line 5 has no path or no caption"),
+        (("\t", "a cat"), "line 5 has no path or no caption"),
+        (("5.png", "a \0"), "line 5 has control characters"),
+        (("5.png", "a \x1b[2J"), "line 5 has control characters"),
+    ],
+)
+def test_captions_without_text_are_errors(folder: Path, cells: list[str], error: str) -> None:
+    path = written(folder, ",", ".csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:4], ",".join(cells), *lines[5:]]))
+    with pytest.raises(ConfigurationError, match=error):
+        own_set(path, SAMPLES)
+
+
+@pytest.mark.parametrize("name", ["path", "caption"])
+def test_one_caption_or_photo_for_all_lines_is_an_error(folder: Path, name: str) -> None:
+    path = folder / "captions.tsv"
+    rows = [
+        ("0.png" if name == "path" else f"{n}.png", "a cat" if name == "caption" else f"cat {n}")
+        for n in range(MIN_PHOTOS)
+    ]
+    path.write_text("\n".join("\t".join(row) for row in [("path", "caption"), *rows]))
+    with pytest.raises(ConfigurationError, match=f"all lines have the same {name}"):
+        own_set(path, SAMPLES)
+
+
+def test_the_case_of_the_headings_does_not_matter(folder: Path) -> None:
+    path = written(folder, "\t", ".tsv")
+    path.write_text(path.read_text().replace("path\tcaption", "Path\tCaption ", 1))
+    assert own_set(path, SAMPLES).captions[3] == "color 3"
+
+
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_a_csv_file_of_excel_is_read(folder: Path, separator: str) -> None:
     path = written(folder, separator, ".csv")
@@ -73,7 +108,7 @@ def test_a_csv_file_of_excel_is_read(folder: Path, separator: str) -> None:
 
 def test_a_file_without_the_columns_or_in_another_encoding_is_an_error(folder: Path) -> None:
     path = written(folder, "|", ".csv")
-    with pytest.raises(ConfigurationError, match="line 1 does not name the columns path and cap"):
+    with pytest.raises(ConfigurationError, match=r"path and caption; it names path\|caption"):
         own_set(path, SAMPLES)
     path.write_text(path.read_text(), "utf-16")
     with pytest.raises(ConfigurationError, match="is not text in UTF-8"):

@@ -19,6 +19,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from rich.console import Console
 
+from imagesearch import bootstrap
 from imagesearch.calibration.calibration_set import MIN_PHOTOS, CalibrationSet
 from imagesearch.calibration.photo_embeddings import PhotoEmbeddings
 from imagesearch.calibration.ports import Alternative, Kind, Step
@@ -31,7 +32,7 @@ from imagesearch.embedding.image_encoder import OnnxImageEncoder
 from imagesearch.embedding.manifest import load_manifest
 from imagesearch.embedding.self_test.edits import PillowEditor
 from imagesearch.embedding.self_test.onnx_model import OnnxModel
-from imagesearch.embedding.self_test.run import parity_faults
+from imagesearch.embedding.self_test.run import parity_faults, run_self_test
 from imagesearch.embedding.session import plainly_exact
 from imagesearch.embedding.text_encoder import OnnxTextEncoder
 from local.models.calibration import calibrate_model
@@ -42,7 +43,7 @@ from models.evaluation.preprocessing_errors import Preprocessings
 from models.evaluation.samples import read_samples
 from models.model_folder import write_manifest
 from models.quantization.quantize import quantize
-from tests.support.paths import SAMPLES
+from tests.support.paths import SAMPLES, STARTER_MODEL
 from tests.unit.embedding.self_test.conftest import copy_starter
 from tests.unit.models.conftest import SMALL_CLIP, small_clip  # noqa: F401
 
@@ -207,6 +208,23 @@ def test_an_untrained_model_is_rejected_and_only_the_refusal_is_written(
     refusal = json.loads(after.pop(CALIBRATION))
     assert (refusal["accepted"], refusal["figures"]["test"]["photos"]) == (False, 85)
     assert after == before
+
+
+@pytest.mark.parametrize("is_of_samples", [True, False])
+def test_a_calibration_in_the_manifest_is_kept_by_a_refusal(
+    is_of_samples: bool, photos: CalibrationSet, tmp_path: Path
+) -> None:
+    folder = tmp_path / "starter"
+    shutil.copytree(STARTER_MODEL, folder)
+    captions = [*photos.captions[1:MIN_PHOTOS], photos.captions[0]]
+    wrong = photos.with_photos(
+        "captions.tsv", photos.photos[:MIN_PHOTOS], captions, photos.kinds[:MIN_PHOTOS]
+    )
+    found = photos.starter_found if is_of_samples else None
+    with pytest.raises(ModelRefused, match="fewer than 25%"):
+        run_self_test(folder, replace(wrong, labels=photos.labels[::10], starter_found=found))
+    assert not (folder / CALIBRATION).exists()
+    assert bootstrap.manifest_of(str(folder)).relevance
 
 
 def test_an_untrained_model_of_full_size_is_rejected(silent: Console, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,10 @@ from imagesearch.embedding.self_test.run import (
     run_self_test,
     self_tested,
 )
+from local.evaluation.listing import cells, listed_models
 from local.model_switch.install import ensure_tested
-from local.models.installed import must_be_tested
+from local.models.installed import CACHE, must_be_tested
+from local.models.verification import verify_model
 from tests.unit.embedding.conftest import DIMENSION, write_manifest
 
 pytestmark = pytest.mark.slow
@@ -166,6 +169,48 @@ def test_a_refusal_does_not_replace_an_earlier_result(
         run_self_test(constant, colors)
     assert (constant / CALIBRATION).read_text() == written
     assert calibrated(constant, load_manifest(constant)).name == "tiny"
+
+
+def test_photos_of_the_user_do_not_make_a_model_unusable(
+    constant: Path, colors: CalibrationSet
+) -> None:
+    """Their captions may be at fault."""
+    with pytest.raises(ModelRefused, match="fewer than 25%"):
+        run_self_test(constant, replace(colors, starter_found=None))
+    assert not (constant / CALIBRATION).exists()
+    assert must_be_tested("tiny", constant)
+
+
+@pytest.mark.parametrize("name", ["image.onnx", "text.onnx", "tokenizer.json"])
+def test_a_damaged_or_missing_file_is_no_refusal(
+    name: str, model_copy: Path, colors: CalibrationSet
+) -> None:
+    whole = (model_copy / name).read_bytes()
+    for damage in (lambda path: path.write_bytes(whole[:-1]), Path.unlink):
+        damage(model_copy / name)
+        with pytest.raises(ConfigurationError, match=f"{name} (has|cannot be read)") as found:
+            self_tested(model_copy, colors)
+        assert found.value.code == "damaged_model"
+        assert not (model_copy / CALIBRATION).exists()
+    (model_copy / name).write_bytes(whole)
+    assert bootstrap.manifest_of(str(model_copy)).name == "tiny"
+
+
+def test_a_refused_model_is_listed_as_refused_and_fails_its_verification(
+    constant: Path, colors: CalibrationSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    with pytest.raises(ModelRefused):
+        run_self_test(constant, colors)
+    installed = tmp_path / "models" / "tiny"
+    shutil.copytree(constant, installed)
+    [row] = [each for each in listed_models(tmp_path) if each.name == "tiny"]
+    assert row.state == "refused"
+    assert "fewer than 25%" in cells(row, measured=False)[-1]
+    with pytest.raises(ModelRefused, match="fewer than 25%"):
+        verify_model("tiny", tmp_path)
+    run_self_test(installed, colors, accept=True)
+    assert verify_model("tiny", tmp_path) == installed
 
 
 def test_an_unusable_float32_model_is_no_reason_to_refuse_the_tested_one(

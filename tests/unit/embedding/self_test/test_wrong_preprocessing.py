@@ -36,7 +36,7 @@ Damage = Callable[[Path], object]
 def some(photos: CalibrationSet) -> CalibrationSet:
     columns = (photos.photos, photos.captions, photos.kinds)
     fewer = photos.with_photos("samples.tsv", *(column[::PHOTO_STEP] for column in columns))
-    return replace(fewer, labels=photos.labels[::LABEL_STEP])
+    return replace(fewer, labels=photos.labels[::LABEL_STEP], starter_found=photos.starter_found)
 
 
 def state(folder: Path, **towers: dict[str, Any]) -> None:

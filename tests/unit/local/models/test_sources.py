@@ -58,6 +58,8 @@ def test_a_catalog_folder_replaces_the_catalog(tmp_path: Path) -> None:
     assert [each.name for each in catalog_entries(environ)] == ["own"]
     with pytest.raises(NotFound):
         catalog_entry(NAME, environ)
+    with pytest.raises(ConfigurationError, match="none is not a folder"):
+        catalog_entries({CATALOG: str(tmp_path / "none")})
 
 
 @pytest.fixture

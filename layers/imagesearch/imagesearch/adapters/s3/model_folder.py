@@ -1,6 +1,7 @@
 """Model folders in S3: uploads with SHA-256 checksums, and downloads on first use."""
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from imagesearch.adapters.s3.client import CREDENTIALS_HINT, NO_CREDENTIALS, client_config
 from imagesearch.domain.errors import ConfigurationError, ImageSearchError, Unavailable
+
+# Names of buckets as S3 has ever allowed them.
+_URI = re.compile(r"s3://[A-Za-z0-9._-]{3,255}(/.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,10 @@ class S3ModelFolder:
     """
 
     def __init__(self, uri: str, client: Any = None) -> None:
+        if not _URI.fullmatch(uri):
+            raise ConfigurationError(
+                f"{uri} is not a model folder in S3", "use s3://bucket/prefix", "invalid_model_uri"
+            )
         self._uri = uri.rstrip("/")
         self._bucket, _, self._prefix = self._uri.removeprefix("s3://").partition("/")
         self._s3 = client or boto3.client("s3", config=client_config())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from imagesearch.embedding.decoding.workers.pool import DecoderPool
 from imagesearch.embedding.self_test.edits import bitmap
 
 MAX_PHOTOS = 1_000
+_COLUMNS = ("path", "caption")
 # As large as models need; the rows of `Picture.pixels` are then levels from 0 to 255.
 _SIDE = 384
 _REDUCTION = Preprocessing(
@@ -44,14 +46,32 @@ def _rows(captions: Path) -> list[dict[str, str]]:
         raise _invalid(f"{captions} is not text in UTF-8") from error
     except (OSError, csv.Error) as error:
         raise _invalid(f"{captions} cannot be read: {error}") from error
-    if rows and not {"path", "caption"} <= rows[0].keys():
-        raise _invalid(f"{captions}: line 1 does not name the columns path and caption")
+    rows = [{_heading(name): value for name, value in row.items()} for row in rows]
+    if rows and not set(_COLUMNS) <= rows[0].keys():
+        found = ", ".join(filter(None, rows[0])) or "none"
+        raise _invalid(
+            f"{captions}: line 1 does not name the columns path and caption; it names {found}"
+        )
     for number, row in enumerate(rows, start=2):
-        if not (row.get("path") and row.get("caption")):
+        if not all((row.get(name) or "").strip() for name in _COLUMNS):
             raise _invalid(f"{captions}: line {number} has no path or no caption")
+        if any(_is_control(letter) for name in _COLUMNS for letter in row[name]):
+            raise _invalid(f"{captions}: line {number} has control characters")
+    for name in _COLUMNS:
+        if len(rows) > 1 and len({row[name] for row in rows}) == 1:
+            raise _invalid(f"{captions}: all lines have the same {name}")
     if len(rows) > MAX_PHOTOS:
         raise _invalid(f"{captions} has {len(rows):,} photos, over the limit of {MAX_PHOTOS:,}")
     return rows
+
+
+def _heading(name: str | None) -> str:
+    """The name of a column as this module writes it; empty for cells beyond the header."""
+    return (name or "").strip().lower()
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cc" and not letter.isspace()
 
 
 def _delimiter(captions: Path) -> str:

@@ -149,9 +149,9 @@ def run_self_test(
     float32: the folder of the float32 model from which the model was quantized.
     accept: record the figures of a model that is refused, without a calibration.
 
-    Raises ModelRefused, after the refusal is recorded in the folder, so that nothing uses the
-    model. A result that the folder has already is not replaced by a refusal. Raises
-    ConfigurationError.
+    Raises ModelRefused, after a refusal by the sample photos is recorded in the folder, so that
+    nothing uses the model. A calibration that the folder has already is not replaced by a refusal.
+    Raises ConfigurationError, also for damaged files.
     """
     manifest = load_manifest(folder)
     if not os.access(folder, os.W_OK):
@@ -170,8 +170,8 @@ def run_self_test(
     if outcome.refusal and not accept:
         _record_refusal(folder, manifest, photos, outcome.refusal, figures_of(outcome, *parity))
         hint = (
-            "if it is for other images than photos, `imagesearch models pull` installs it with"
-            " --accept, and calibrates it with your own with --captions FILE"
+            "if it is for other images than photos, `imagesearch models pull` and `calibrate` take"
+            " it with --accept, and calibrate it with your own with --captions FILE"
         )
         raise ModelRefused(outcome.refusal, hint)
     return write_outcome(folder, manifest, photos, outcome, *parity)
@@ -184,7 +184,9 @@ def _record_refusal(
     refusal: str,
     figures: dict[str, Any] | None = None,
 ) -> None:
-    if recorded_result(folder):
+    # With photos and captions of the user, the captions may be at fault instead of the model.
+    is_of_samples = photos.starter_found is not None
+    if not is_of_samples or manifest.relevance or recorded_result(folder):
         return
     written = CalibrationFile(
         model=model_digest(manifest),
