@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from imagesearch import bootstrap
-from imagesearch.domain.errors import ConfigurationError, ModelRefused
+from imagesearch.domain.errors import ConfigurationError
 from local.model_switch.served_folder import ServedFolder
 from local.model_switch.switch import Stopped
 from local.models.installed import model_folder
@@ -156,6 +156,6 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(
     manifest = json.loads((broken / "manifest.json").read_text())
     del manifest["relevance"]
     (broken / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ModelRefused):
+    with pytest.raises(ConfigurationError, match=r"text\.onnx has 8 bytes instead of"):
         served.install(str(broken), no_progress)
     assert json.loads(call(served.gateway, "/v1/search?q=an+owl").body)["model"] == "starter"
