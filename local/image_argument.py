@@ -22,10 +22,8 @@ class ImageCommand(typer.core.TyperCommand):
         with_value = {name for each in options if not each.is_flag for name in each.opts}
         ids = [
             number
-            for number, arg in enumerate(args)
-            if DASHED_ID.fullmatch(arg)
-            and arg not in names
-            and not with_value.intersection(args[number - 1 : number])
+            for number, (before, arg) in enumerate(zip(["", *args], args, strict=False))
+            if DASHED_ID.fullmatch(arg) and arg not in names and before not in with_value
         ]
         if ids and "--" not in args:
             others = [arg for number, arg in enumerate(args) if number not in ids]

@@ -36,7 +36,7 @@ class CalibrationSet:
     labels: sentences that describe common subjects, the background of text queries.
     unanswerable: queries that no photo matches, by set, see `evidence`.
     starter_found: the number of captions for which the starter model finds the right photo first;
-        None if it was not measured.
+        None for photos that are not the samples.
     """
 
     name: str
@@ -46,6 +46,10 @@ class CalibrationSet:
     labels: Sequence[str]
     unanswerable: Mapping[str, Sequence[str]]
     starter_found: int | None = None
+
+    @property
+    def is_of_samples(self) -> bool:
+        return self.starter_found is not None
 
     @cached_property
     def digest(self) -> str:

@@ -308,7 +308,7 @@ class Calibrator:
 
     @property
     def _photo(self) -> str:
-        return "sample photo" if self._set.starter_found is not None else "photo"
+        return "sample photo" if self._set.is_of_samples else "photo"
 
 
 def fit(vectors: CalibrationVectors, temperature: float, duplicates: Weights) -> Fitted:

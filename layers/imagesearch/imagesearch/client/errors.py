@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+
+from imagesearch.retry_after import retry_after_seconds
 
 RETRIED = frozenset({429, 502, 503, 504})
 MAX_WAIT_SECONDS = 30.0
@@ -37,24 +37,11 @@ def retry_wait(response: httpx.Response, attempt: int, retries: int) -> float | 
     """
     if response.status_code not in RETRIED or attempt >= retries:
         return None
-    stated = _retry_after(response.headers.get("retry-after", ""))
+    stated = retry_after_seconds(response.headers.get("retry-after"))
     if stated is not None:
-        return min(max(stated, 0.0), MAX_WAIT_SECONDS)
+        return min(stated, MAX_WAIT_SECONDS)
     wait: float = min(FIRST_WAIT_SECONDS * 2.0**attempt, MAX_WAIT_SECONDS)
     return wait * random.uniform(0.5, 1)  # noqa: S311
-
-
-def _retry_after(header: str) -> float | None:
-    """Seconds of the header, which has a number or a date.
-
-    https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
-    """
-    if header.isdecimal():
-        return float(header)
-    try:
-        return (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def _error(response: httpx.Response) -> ApiError:

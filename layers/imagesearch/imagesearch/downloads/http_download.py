@@ -24,11 +24,11 @@ from imagesearch.downloads.transfer import (
     PartialResponse,
     TransferInterrupted,
     backoff_seconds,
-    retry_after_seconds,
 )
 from imagesearch.embedding.int8_weights import make_signed
 from imagesearch.embedding.manifest import FileEntry
 from imagesearch.embedding.model_catalog import Pin
+from imagesearch.retry_after import retry_after_seconds
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 MAX_REDIRECTS = 5

@@ -6,8 +6,6 @@ https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 FIRST_BACKOFF, MAX_BACKOFF = 1.0, 30.0
 
@@ -52,17 +50,3 @@ def backoff_seconds(interruption: TransferInterrupted, retries: int, jitter: flo
     if interruption.retry_after is None:
         return spread
     return interruption.retry_after + jitter * FIRST_BACKOFF
-
-
-def retry_after_seconds(value: str | None, now: datetime | None = None) -> float | None:
-    """The seconds of a Retry-After header, a number or an HTTP date; None if it is invalid."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdecimal():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    # A date with the zone -0000 has no time zone.
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())

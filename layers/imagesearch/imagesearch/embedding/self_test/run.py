@@ -86,8 +86,7 @@ def current_result(folder: Path, photos: CalibrationSet) -> CalibrationFile | No
 
 
 def _is_kept(found: CalibrationFile, photos: CalibrationSet, accept: bool) -> bool:
-    is_of_samples = photos.starter_found is not None
-    if is_of_samples and (found.refusal or found.calibration_set[0] != photos.name):
+    if photos.is_of_samples and (found.refusal or found.calibration_set[0] != photos.name):
         return True
     return _is_of(found, photos) and (accept or not found.refusal)
 
@@ -185,8 +184,7 @@ def _record_refusal(
     figures: dict[str, Any] | None = None,
 ) -> None:
     # With photos and captions of the user, the captions may be at fault instead of the model.
-    is_of_samples = photos.starter_found is not None
-    if not is_of_samples or manifest.relevance or recorded_result(folder):
+    if not photos.is_of_samples or manifest.relevance or recorded_result(folder):
         return
     written = CalibrationFile(
         model=model_digest(manifest),
@@ -281,7 +279,7 @@ def summary(folder: Path, photos: CalibrationSet, found: CalibrationFile) -> str
     name, tested = load_manifest(folder).name, found.calibration_set[0]
     test = found.figures["test"]
     photo = "sample photo" if tested == SAMPLES else f"photo of {tested}"
-    comparable = tested == photos.name and name != STARTER and photos.starter_found is not None
+    comparable = tested == photos.name and name != STARTER and photos.is_of_samples
     starter = f" (starter: {photos.starter_found})" if comparable else ""
     state = "calibrated" if found.relevance else f"not calibrated: {found.refusal}"
     return (
